@@ -1,0 +1,146 @@
+"""Typed, strict configuration: `conf/base/<job>.yaml` + `conf/<env>/platform.yaml` + `conf/<env>/<job>.yaml` + overrides.
+
+Called by `job.main`. Imports nothing heavy, so that a typo is found before Ray, Spark or torch is loaded.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+from pathlib import Path
+from typing import Any, TypeVar
+
+import yaml
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from shopbatch.errors import UserError
+
+
+class Strict(BaseModel):
+    """Base of every configuration: frozen, and an unknown key is refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Platform(Strict):
+    """Where a job runs (`conf/<env>/platform.yaml`). Nothing here can change a result.
+
+    warehouse: folder or object-store URI that holds the tables.
+    ray_address: None starts a local Ray; "auto" or ray://... attaches to a cluster.
+    cpus: CPUs given to a local Ray (None: all). object_store_mb: memory of a local Ray's object store.
+    """
+
+    warehouse: str = ".warehouse"
+    ray_address: str | None = None
+    cpus: int | None = None
+    object_store_mb: int = 1024
+
+
+class JobConfig(Strict):
+    """What every job's configuration has."""
+
+    platform: Platform = Platform()
+
+
+C = TypeVar("C", bound=JobConfig)
+
+
+def root() -> Path:
+    """The folder that holds `jobs/` and `conf/`: SHOPBATCH_HOME, else the current folder, else this checkout."""
+    if home := os.environ.get("SHOPBATCH_HOME"):
+        return Path(home)
+    here = Path.cwd()
+    return here if (here / "conf").is_dir() and (here / "jobs").is_dir() else Path(__file__).resolve().parents[2]
+
+
+def load(cls: type[C], job: str, env: str, overrides: list[str]) -> C:
+    """The resolved configuration of a job.
+
+    overrides: `key.path=value`, the value in YAML. SHOPBATCH_WAREHOUSE overrides platform.warehouse.
+    Raises UserError in one line: unknown environment, unreadable YAML, unknown key, wrong type.
+    """
+    conf = root() / "conf"
+    if not (conf / env).is_dir():
+        known = sorted(p.name for p in conf.iterdir() if p.is_dir() and p.name != "base")
+        raise UserError(f"no environment {env!r} in {conf}; there are: {', '.join(known)}")
+    tree = _read(conf / "base" / f"{job}.yaml")
+    tree = _merge(tree, {"platform": _read(conf / env / "platform.yaml")})
+    tree = _merge(tree, _read(conf / env / f"{job}.yaml"))
+    if warehouse := os.environ.get("SHOPBATCH_WAREHOUSE"):
+        tree = _merge(tree, {"platform": {"warehouse": warehouse}})
+    for item in overrides:
+        tree = _merge(tree, _override(item))
+    return validate(cls, tree)
+
+
+def validate(cls: type[C], tree: dict[str, Any]) -> C:
+    """`tree` as a `cls`. Raises UserError naming the first key that is wrong and what would be right."""
+    try:
+        return cls.model_validate(tree)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        if first["type"] == "extra_forbidden":
+            near = _nearest(str(first["loc"][-1]), _known_keys(cls))
+            raise UserError(f"config: unknown key {where!r}{near}") from None
+        raise UserError(f"config: {where}: {first['msg']} (got {first.get('input')!r})") from None
+
+
+def _known_keys(cls: type[BaseModel]) -> set[str]:
+    """All field names of a configuration and of the configurations inside it."""
+    names: set[str] = set()
+    todo: list[Any] = [cls]
+    while todo:
+        kind = todo.pop()
+        if isinstance(kind, type) and issubclass(kind, BaseModel):
+            names |= set(kind.model_fields)
+            todo += [field.annotation for field in kind.model_fields.values()]
+        else:
+            todo += getattr(kind, "__args__", ())
+    return names
+
+
+def _nearest(key: str, known: set[str]) -> str:
+    near = difflib.get_close_matches(key, known, 1)
+    return f"; did you mean {near[0]!r}?" if near else f"; known keys: {', '.join(sorted(known))}"
+
+
+def _read(path: Path) -> dict[str, Any]:
+    """A YAML mapping; a file that is not there is empty (overlays are sparse)."""
+    if not path.exists():
+        return {}
+    try:
+        tree = yaml.safe_load(path.read_text("utf-8"))
+    except yaml.YAMLError as error:
+        raise UserError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from None
+    if tree is None:
+        return {}
+    if not isinstance(tree, dict):
+        raise UserError(f"{path}: expected keys and values, found {type(tree).__name__}")
+    return tree
+
+
+def _override(item: str) -> dict[str, Any]:
+    key, equals, text = item.partition("=")
+    if not equals or not key:
+        raise UserError(f"override {item!r}: expected key.path=value")
+    try:
+        value: Any = yaml.safe_load(text)
+    except yaml.YAMLError:
+        raise UserError(f"override {item!r}: the value is not valid YAML") from None
+    for part in reversed(key.split(".")):
+        value = {part: value}
+    return dict(value)
+
+
+def _merge(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
+    """`over` laid over `base`; a block whose `kind` changes is replaced, since its other keys mean other things."""
+    merged = dict(base)
+    for key, value in over.items():
+        old = merged.get(key)
+        both = isinstance(value, dict) and isinstance(old, dict)
+        if both and value.get("kind", old.get("kind")) == old.get("kind"):
+            merged[key] = _merge(old, value)
+        else:
+            merged[key] = value
+    return merged

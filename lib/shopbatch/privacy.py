@@ -1,0 +1,161 @@
+"""What must not be read in a report or a log: personal data in customers' text, and secrets in a configuration.
+
+Called by `report.py` on everything it saves. Imports nothing but the standard library.
+
+This is a best effort of patterns and checksums, not anonymisation. It does NOT catch: names and postal addresses;
+e-mail addresses that are spelled out (name at shop dot com) or have letters outside ASCII; phone numbers in bare
+digits with neither a `+`, nor a form of mainland China, nor a word such as "call" in front; national numbers in
+groups of two (06 12 34 56 78); numbers in words; card numbers with a digit mistyped; IPv6, passports, bank accounts
+and the ids of other countries; secrets of an unknown form in free text. And it errs the other way: an order number
+that happens to have the form of a Chinese mobile, or a version such as 1.2.3.4, is masked.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from typing import Any
+
+HIDDEN = "[hidden]"
+
+# A number may touch Chinese characters but not Latin letters: `SKU13812345678` and hex digests are names, not phones.
+_START = r"(?<![A-Za-z0-9_])(?<!\d)(?<!\d[.,])"
+_END = r"(?![A-Za-z0-9_])(?!\d)(?![.,]\d)"
+_SEP = r"[ \u00a0.-]"
+
+_EMAIL = re.compile(
+    r"(?<![A-Za-z0-9._%+'-])[A-Za-z0-9._%+'-]+[@\uff20](?:[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?\.)+[A-Za-z]{2,}"
+)
+_CHINESE_ID = re.compile(rf"{_START}[1-9]\d{{5}}[ -]?\d{{8}}[ -]?\d{{3}}[\dXx]{_END}")
+# Only the ways cards are printed: any grouping would take a list of sizes (34 36 38 40 42 44 46) for a card.
+_CARD = re.compile(
+    rf"{_START}(?:\d{{13,19}}|\d{{4}}({_SEP})\d{{4}}\1\d{{4}}\1\d{{1,4}}(?:\1\d{{1,3}})?"
+    rf"|\d{{4}}{_SEP}\d{{6}}{_SEP}\d{{4,5}}|\d{{6}}{_SEP}\d{{13}}){_END}"
+)
+_OCTET = r"(?:25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)"
+_IPV4 = re.compile(rf"(?<![\w.])(?:{_OCTET}\.){{3}}{_OCTET}(?![A-Za-z0-9_]|\.\d)", re.ASCII)
+
+_PHONES = tuple(
+    re.compile(pattern, re.IGNORECASE)
+    for pattern in (
+        # +86 138 1234 5678, +1 (555) 234-5678; 0044 20 7946 0958 (a separator must follow the country's code)
+        rf"(?<![A-Za-z0-9_+])\+\d(?:[ \u00a0.()/-]{{0,2}}\d){{7,14}}{_END}",
+        rf"{_START}00[1-9]\d{{0,2}}{_SEP}\(?\d(?:[ \u00a0.()/-]{{0,2}}\d){{6,11}}{_END}",
+        # China: mobiles (with or without 86 or 0086), service numbers 400-123-4567
+        rf"{_START}(?:(?:00)?86[ -]?)?1[3-9]\d([ -]?)\d{{4}}\1\d{{4}}{_END}",
+        rf"{_START}[48]00-\d{{3,4}}-\d{{3,4}}{_END}",
+        # North America: (555) 234-5678, 555.234.5678, 1-555-234-5678
+        rf"(?:{_START}1[ -])?(?:\([2-9]\d\d\) ?|{_START}[2-9]\d\d{_SEP})[2-9]\d\d{_SEP}\d{{4}}{_END}",
+        # elsewhere, written nationally: 010-12345678, (021) 6123 4567, 07911 123456, 06.12.34.56.78
+        rf"(?:\(0\d{{2,4}}\) ?|{_START}0\d{{2,4}}[ -])(?:\d{{6,8}}|\d{{3,4}}[ -]\d{{3,4}}){_END}",
+        rf"{_START}0[1-9](?:([.-])\d\d)(?:\1\d\d){{3}}{_END}",
+        # bare digits, when the text says that they are a phone number (`[phone]` is our own mask)
+        r"(?<=phone )\d{7,12}(?!\d)",
+        r"(?<![A-Za-z\[])(?P<cue>(?:tel|phone|call|text|mobile|cell|whatsapp)(?: ?(?:me|us|no|number|nr|is|at|on)\b)*"
+        r"|电话|手机|联系|微信|wechat|qq)(?P<gap>(?:号码|号|是|为|我)*[ .:：#]{0,3})\d{3}-?\d{4,9}(?![\d-])",
+    )
+)
+
+_SECRET_WORDS = frozenset(
+    "password passwd passphrase pwd secret secrets credential credentials apikey authorization bearer sas".split()
+)
+_SECRET_KEYS = frozenset("api access private secret account signing encryption master".split())
+_NAMES_A_PLACE = frozenset("env file path".split())  # `api_key_env` says where the secret is, not what it is
+_URL_USER = re.compile(r"(?<=://)[^/\s@]+@")
+_ASSIGNED = re.compile(r"(?i)([\w.-]*(?:token|passw(?:or)?d|pwd|secret|key|credentials?|sig|signature)=)[^\s&;,]+")
+_KNOWN_SECRET = re.compile(
+    r"\b(?:sk-|hf_|gh[pousr]_|xox[abp]-|AKIA|ASIA)[A-Za-z0-9_-]{12,}|(?i:\bbearer )[A-Za-z0-9._~+/-]{8,}=*"
+)
+
+
+def mask(text: str) -> str:
+    """`text` with e-mail addresses, phone numbers, card numbers, Chinese resident ids and IPv4 addresses replaced.
+
+    The replacements are `[email]`, `[phone]`, `[card]`, `[id]` and `[ip]`; the rest stays as it is, prices, sizes,
+    years and dates included. Masking twice changes nothing. The module's docstring says what is not caught.
+    """
+    text = _EMAIL.sub("[email]", text)
+    text = _CHINESE_ID.sub(_when(_is_chinese_id, "[id]"), text)
+    text = _PHONES[0].sub("[phone]", text)  # before cards: +86 and a mobile are 13 digits too
+    text = _CARD.sub(_when(_is_card, "[card]"), text)
+    for pattern in _PHONES[1:]:
+        text = pattern.sub(_phone, text)
+    return _IPV4.sub("[ip]", text)
+
+
+def mask_tree(tree: Any) -> Any:
+    """A copy of dicts, lists and tuples (which become lists) with every string in them masked; keys stay."""
+    if isinstance(tree, str):
+        return mask(tree)
+    if isinstance(tree, Mapping):
+        return {key: mask_tree(value) for key, value in tree.items()}
+    if isinstance(tree, list | tuple):
+        return [mask_tree(value) for value in tree]
+    return tree
+
+
+def redact_config(tree: Any) -> Any:
+    """A copy of a configuration in which secrets read `[hidden]`.
+
+    A key hides all that is under it when its words say so (`password`, `hf_token`, `apiKey`, `aws_secret_access_key`),
+    but not `max_tokens` or `tokenizer`, nor `api_key_env`, which names a variable. Strings under any key lose a user
+    and password in a URL, `token=...` and well-known forms of keys. Null and empty values are shown: they hide nothing.
+    """
+    if isinstance(tree, Mapping):
+        return {
+            key: HIDDEN if value not in (None, "") and _is_secret(str(key)) else redact_config(value)
+            for key, value in tree.items()
+        }
+    if isinstance(tree, list | tuple):
+        return [redact_config(value) for value in tree]
+    return redact_text(tree) if isinstance(tree, str) else tree
+
+
+def redact_text(text: str) -> str:
+    """`text` without the secrets whose form gives them away (URL users, `password=...`, `Bearer ...`, `sk-...`)."""
+    text = _URL_USER.sub(HIDDEN + "@", text)
+    return _KNOWN_SECRET.sub(HIDDEN, _ASSIGNED.sub(rf"\1{HIDDEN}", text))
+
+
+def _when(holds: Callable[[str], bool], label: str) -> Callable[[re.Match[str]], str]:
+    return lambda match: label if holds(match.group()) else match.group()
+
+
+def _phone(match: re.Match[str]) -> str:
+    groups = match.groupdict()
+    return f"{groups.get('cue') or ''}{groups.get('gap') or ''}[phone]"
+
+
+def _is_card(number: str) -> bool:
+    """13 to 19 digits, the first ones of a payment network, and the check digit of ISO/IEC 7812 (Luhn)."""
+    digits = [int(c) for c in number if c.isdigit()]
+    if not 13 <= len(digits) <= 19 or (len(digits) == 13 and digits[0] != 4):  # other 13 digits are bar codes
+        return False
+    if digits[0] in (0, 1, 7) or digits[:2] == [2, 0]:  # no network; 20.. are years and dated order numbers
+        return False
+    doubled = [sum(divmod(2 * d, 10)) for d in digits[-2::-2]]
+    return (sum(digits[-1::-2]) + sum(doubled)) % 10 == 0
+
+
+def _is_chinese_id(number: str) -> bool:
+    """A date of birth where GB 11643 has it, and that standard's check character (ISO 7064 MOD 11-2)."""
+    number = "".join(c for c in number if c not in " -")
+    year, month, day = int(number[6:10]), int(number[10:12]), int(number[12:14])
+    if not (1850 <= year <= 2100 and 1 <= month <= 12 and 1 <= day <= 31):
+        return False
+    total = sum(int(c) * pow(2, 17 - i, 11) for i, c in enumerate(number[:17]))
+    check = "10X98765432"[total % 11]
+    last = number[17].upper()
+    return last == check or (last.isdigit() and check.isdigit() and int(last) == int(check))
+
+
+def _is_secret(key: str) -> bool:
+    words = [w.lower() for w in re.findall(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+", key)]
+    if not words or words[-1] in _NAMES_A_PLACE:
+        return False
+    pairs = zip(words, words[1:], strict=False)
+    return (
+        not _SECRET_WORDS.isdisjoint(words)
+        or words[-1] in ("token", "auth")
+        or any(second == "key" and first in _SECRET_KEYS for first, second in pairs)
+    )

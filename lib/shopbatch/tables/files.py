@@ -1,0 +1,206 @@
+"""Parquet data files: written whole or not at all, described by their footers, read by row group. Knows no Delta.
+
+Called by the store (driver) and by the tasks of `inference/`. A file is written once, where it will stay.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
+from typing import Any
+from urllib.parse import urlsplit
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.fs as pafs
+import pyarrow.parquet as pq
+
+ROW_GROUP = 65_536
+_LONGEST_STATISTIC = 64  # bytes of a string's min/max that are worth a place in the log
+
+
+@dataclass(frozen=True)
+class DataFile:
+    """A written file, not yet visible: path relative to the table, bytes, rows, Delta statistics (JSON)."""
+
+    path: str
+    size: int
+    rows: int
+    stats: str
+    partition: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class FileRef:
+    """A visible file of a snapshot. committed_ms orders the files of a table by the commit that added them."""
+
+    path: str
+    uri: str
+    size: int
+    rows: int
+    committed_ms: int
+    partition: Mapping[str, str | None] = field(default_factory=dict)
+
+
+def filesystem(uri: str) -> tuple[pafs.FileSystem, str]:
+    """The file system of a folder or object-store URI, and the path in it."""
+    if len(urlsplit(uri).scheme) > 1:
+        fs, path = pafs.FileSystem.from_uri(uri)
+        return fs, path
+    return pafs.LocalFileSystem(), os.path.abspath(uri)
+
+
+def write_bytes(uri: str, data: bytes) -> None:
+    """Write a small file so that readers see all of it or nothing (an object store's put is atomic by itself)."""
+    fs, path = filesystem(uri)
+    if not isinstance(fs, pafs.LocalFileSystem):
+        with fs.open_output_stream(path) as out:
+            out.write(data)
+        return
+    folder, name = os.path.split(path)
+    os.makedirs(folder, exist_ok=True)
+    aside = os.path.join(folder, f".{name}.{uuid.uuid4().hex}")
+    with open(aside, "wb") as out:
+        out.write(data)
+    os.replace(aside, path)
+
+
+def write(uri: str, data: pa.Table, row_group: int = ROW_GROUP) -> None:
+    """Write a Parquet file whole or not at all; an object store shows it when it is complete."""
+    fs, path = filesystem(uri)
+    local = isinstance(fs, pafs.LocalFileSystem)
+    folder, name = os.path.split(path)
+    aside = os.path.join(folder, f".{name}.{uuid.uuid4().hex}") if local else path
+    if local:
+        os.makedirs(folder, exist_ok=True)
+    try:
+        pq.write_table(data, aside, filesystem=fs, row_group_size=row_group, compression="zstd")
+        if local:
+            os.replace(aside, path)
+    except BaseException:
+        if local and os.path.exists(aside):
+            os.unlink(aside)
+        raise
+
+
+def describe(root: str, path: str, partition: Mapping[str, str] | None = None) -> tuple[DataFile, pa.Schema]:
+    """A file as its footer tells it, with its schema. FileNotFoundError or pa.ArrowInvalid if it is not whole."""
+    fs, full = filesystem(f"{root}/{path}")
+    size = fs.get_file_info(full).size
+    if size is None:
+        raise FileNotFoundError(full)
+    with pq.ParquetFile(full, filesystem=fs) as parquet:
+        meta, schema = parquet.metadata, parquet.schema_arrow
+    return DataFile(path, size, meta.num_rows, _stats(meta, schema), dict(partition or {})), schema
+
+
+def read(
+    uri: str,
+    schema: pa.Schema,
+    partition: Mapping[str, str | None] | None = None,
+    row_groups: Sequence[int] | None = None,
+) -> pa.Table:
+    """The columns of `schema` from one file: folder columns are added, columns that the file lacks are null."""
+    fs, path = filesystem(uri)
+    with pq.ParquetFile(path, filesystem=fs) as parquet:
+        there = set(parquet.schema_arrow.names)
+        wanted = [n for n in schema.names if n in there]
+        groups = range(parquet.num_row_groups) if row_groups is None else row_groups
+        data = parquet.read_row_groups(list(groups), columns=wanted, use_threads=False)
+        rows = data.num_rows if wanted else sum(parquet.metadata.row_group(g).num_rows for g in groups)
+    columns = []
+    for column in schema:
+        if column.name in there:
+            columns.append(data[column.name].cast(column.type))
+        else:
+            value = (partition or {}).get(column.name)
+            columns.append(pa.repeat(pa.scalar(value, pa.string()), rows).cast(column.type))
+    return pa.table(columns, schema=schema)
+
+
+def row_group_rows(uri: str) -> list[int]:
+    """Rows of each row group of a file."""
+    fs, path = filesystem(uri)
+    with pq.ParquetFile(path, filesystem=fs) as parquet:
+        meta = parquet.metadata
+        return [meta.row_group(g).num_rows for g in range(meta.num_row_groups)]
+
+
+def duplicate_keys(uris: Sequence[str], key: Sequence[str]) -> int:
+    """How many rows of these files repeat the key of another row. Memory: 16 bytes a row of 16M-row slices."""
+    import polars as pl  # heavy: only the task that audits needs it
+
+    if not uris:
+        return 0
+    hashes = pl.scan_parquet(list(uris)).select(pl.struct(list(key)).hash(seed=0).alias("h"))
+    rows = int(hashes.select(pl.len()).collect().item())
+    slices, distinct = rows // 16_000_000 + 1, 0
+    for part in range(slices):
+        mine = hashes.filter(pl.col("h") % slices == part)
+        distinct += int(mine.select(pl.col("h").n_unique()).collect(engine="streaming").item())
+    if distinct == rows:
+        return 0
+    # Equal 64-bit hashes may be two keys: only an exact count may accuse.
+    exact = pl.scan_parquet(list(uris)).select(pl.struct(list(key)).n_unique()).collect(engine="streaming").item()
+    return rows - int(exact)
+
+
+def _stats(meta: pq.FileMetaData, schema: pa.Schema) -> str:
+    """Delta statistics (numRecords, minValues, maxValues, nullCount) out of a Parquet footer."""
+    low: dict[str, Any] = {}
+    high: dict[str, Any] = {}
+    nulls: dict[str, int] = {}
+    for index, name in enumerate(schema.names):
+        groups = [meta.row_group(g).column(index).statistics for g in range(meta.num_row_groups)]
+        if not all(s is not None and s.has_null_count for s in groups):
+            continue
+        nulls[name] = sum(s.null_count for s in groups)
+        bounds = [s for s in groups if s.has_min_max]
+        if bounds and all(s.has_min_max or s.null_count == s.num_values + s.null_count for s in groups):
+            _bound(name, min(s.min for s in bounds), max(s.max for s in bounds), low, high)
+    return json.dumps({"numRecords": meta.num_rows, "minValues": low, "maxValues": high, "nullCount": nulls})
+
+
+def _bound(name: str, least: Any, most: Any, low: dict[str, Any], high: dict[str, Any]) -> None:
+    if isinstance(least, datetime):
+        low[name], high[name] = (
+            v.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z") for v in (least, most)
+        )
+    elif isinstance(least, date):
+        low[name], high[name] = least.isoformat(), most.isoformat()
+    elif isinstance(least, (bool, int)):
+        low[name], high[name] = least, most
+    elif isinstance(least, float) and abs(least) < float("inf") and abs(most) < float("inf"):
+        low[name], high[name] = least, most
+    elif isinstance(least, str) and max(len(least.encode()), len(most.encode())) <= _LONGEST_STATISTIC:
+        low[name], high[name] = least, most
+
+
+def invalid_utf8(column: pa.ChunkedArray) -> pa.Array | None:
+    """Which rows are not valid UTF-8 (boolean), or None where all are, which is nearly always."""
+    try:
+        column.validate(full=True)
+    except pa.ArrowInvalid:
+        raw = column.cast(pa.binary()).to_pylist()
+        return pa.array([value is not None and not _decodes(value) for value in raw])
+    return None
+
+
+def _decodes(value: bytes) -> bool:
+    try:
+        value.decode("utf-8")
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def blank(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """`column` with what is not valid UTF-8 made empty, so that Arrow's string kernels may run on it."""
+    bad = invalid_utf8(column)
+    if bad is None:
+        return column
+    return pc.if_else(bad, pa.scalar("", column.type), column)

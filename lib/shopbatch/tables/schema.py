@@ -1,0 +1,51 @@
+"""How a table is declared: names, types, meanings and key, once. Every file beside this one declares one subject."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pyarrow as pa
+
+MONEY = pa.decimal128(12, 2)
+TIMESTAMP = pa.timestamp("us", tz="UTC")
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column: its name, Arrow type, what a value means (with its unit) and whether it may be null."""
+
+    name: str
+    type: pa.DataType
+    meaning: str
+    nullable: bool = True
+
+
+@dataclass(frozen=True)
+class Table:
+    """One table of the warehouse.
+
+    key: the columns that name a row; unique in every table that shopbatch writes.
+    latest_by: of several source rows with one key, the greatest value here wins (then the later row).
+    partition_by: columns that are folders and not in the files (only where it pays).
+    """
+
+    name: str
+    meaning: str
+    key: tuple[str, ...]
+    columns: tuple[Column, ...]
+    latest_by: str | None = None
+    partition_by: tuple[str, ...] = ()
+
+    def schema(self) -> pa.Schema:
+        """Arrow schema; each field carries its meaning as `comment` metadata, which Delta keeps."""
+        return pa.schema(
+            [pa.field(c.name, c.type, c.nullable, metadata={"comment": c.meaning}) for c in self.columns]
+        )
+
+    def file_schema(self) -> pa.Schema:
+        """Arrow schema of a data file: the columns that are not folders."""
+        return pa.schema([f for f in self.schema() if f.name not in self.partition_by])
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return tuple(c.name for c in self.columns)
