@@ -14,53 +14,48 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from itertools import pairwise
 from typing import Any
 
 HIDDEN = "[hidden]"
 
 # A number may touch Chinese characters but not Latin letters: `SKU13812345678` and hex digests are names, not phones.
-_START = r"(?<![A-Za-z0-9_])(?<!\d)(?<!\d[.,])"
-_END = r"(?![A-Za-z0-9_])(?!\d)(?![.,]\d)"
+_START = r"(?<![A-Za-z0-9_])(?<!\d)(?<!\d\.)"
+_END = r"(?![A-Za-z0-9_])(?!\d)(?!\.\d)"
+_NARROW = {0xFF01 + i: 0x21 + i for i in range(94)}  # full-width forms (１３８) match as ASCII, and stay if kept
 _SEP = r"[ \u00a0.-]"
 
-_EMAIL = re.compile(
-    r"(?<![A-Za-z0-9._%+'-])[A-Za-z0-9._%+'-]+[@\uff20](?:[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?\.)+[A-Za-z]{2,}"
-)
-_CHINESE_ID = re.compile(rf"{_START}[1-9]\d{{5}}[ -]?\d{{8}}[ -]?\d{{3}}[\dXx]{_END}")
+_EMAIL = r"(?<![A-Za-z0-9._%+'-])[A-Za-z0-9._%+'-]+@(?:[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?\.)+[A-Za-z]{2,}"
+_CHINESE_ID = rf"{_START}[1-9]\d{{5}}[ -]?\d{{8}}[ -]?\d{{3}}[\dXx]{_END}"
 # Only the ways cards are printed: any grouping would take a list of sizes (34 36 38 40 42 44 46) for a card.
-_CARD = re.compile(
+_CARD = (
     rf"{_START}(?:\d{{13,19}}|\d{{4}}({_SEP})\d{{4}}\1\d{{4}}\1\d{{1,4}}(?:\1\d{{1,3}})?"
     rf"|\d{{4}}{_SEP}\d{{6}}{_SEP}\d{{4,5}}|\d{{6}}{_SEP}\d{{13}}){_END}"
 )
 _OCTET = r"(?:25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)"
-_IPV4 = re.compile(rf"(?<![\w.])(?:{_OCTET}\.){{3}}{_OCTET}(?![A-Za-z0-9_]|\.\d)", re.ASCII)
-
-_PHONES = tuple(
-    re.compile(pattern, re.IGNORECASE)
-    for pattern in (
-        # +86 138 1234 5678, +1 (555) 234-5678; 0044 20 7946 0958 (a separator must follow the country's code)
-        rf"(?<![A-Za-z0-9_+])\+\d(?:[ \u00a0.()/-]{{0,2}}\d){{7,14}}{_END}",
-        rf"{_START}00[1-9]\d{{0,2}}{_SEP}\(?\d(?:[ \u00a0.()/-]{{0,2}}\d){{6,11}}{_END}",
-        # China: mobiles (with or without 86 or 0086), service numbers 400-123-4567
-        rf"{_START}(?:(?:00)?86[ -]?)?1[3-9]\d([ -]?)\d{{4}}\1\d{{4}}{_END}",
-        rf"{_START}[48]00-\d{{3,4}}-\d{{3,4}}{_END}",
-        # North America: (555) 234-5678, 555.234.5678, 1-555-234-5678
-        rf"(?:{_START}1[ -])?(?:\([2-9]\d\d\) ?|{_START}[2-9]\d\d{_SEP})[2-9]\d\d{_SEP}\d{{4}}{_END}",
-        # elsewhere, written nationally: 010-12345678, (021) 6123 4567, 07911 123456, 06.12.34.56.78
-        rf"(?:\(0\d{{2,4}}\) ?|{_START}0\d{{2,4}}[ -])(?:\d{{6,8}}|\d{{3,4}}[ -]\d{{3,4}}){_END}",
-        rf"{_START}0[1-9](?:([.-])\d\d)(?:\1\d\d){{3}}{_END}",
-        # bare digits, when the text says that they are a phone number (`[phone]` is our own mask)
-        r"(?<=phone )\d{7,12}(?!\d)",
-        r"(?<![A-Za-z\[])(?P<cue>(?:tel|phone|call|text|mobile|cell|whatsapp)(?: ?(?:me|us|no|number|nr|is|at|on)\b)*"
-        r"|电话|手机|联系|微信|wechat|qq)(?P<gap>(?:号码|号|是|为|我)*[ .:：#]{0,3})\d{3}-?\d{4,9}(?![\d-])",
-    )
+_IPV4 = rf"(?<![A-Za-z0-9_.])(?:{_OCTET}\.){{3}}{_OCTET}(?![A-Za-z0-9_]|\.\d)"
+# +86 138 1234 5678, +1 (555) 234-5678
+_PHONE_PLUS = rf"(?<![A-Za-z0-9_+])\+\d(?:[ \u00a0.()/-]{{0,2}}\d){{7,14}}{_END}"
+_PHONES = (
+    # 0044 20 7946 0958: a separator must follow the country's code, else it is a bar code
+    rf"{_START}00[1-9]\d{{0,2}}{_SEP}\(?\d(?:[ \u00a0.()/-]{{0,2}}\d){{6,11}}{_END}",
+    # China: mobiles (with or without 86 or 0086), service numbers 400-123-4567
+    rf"{_START}(?:(?:00)?86[ -]?)?1[3-9]\d([ -]?)\d{{4}}\1\d{{4}}{_END}",
+    rf"{_START}[48]00-\d{{3,4}}-\d{{3,4}}{_END}",
+    # North America: (555) 234-5678, 555.234.5678, 1-555-234-5678
+    rf"(?:{_START}1[ -])?(?:\([2-9]\d\d\) ?|{_START}[2-9]\d\d{_SEP})[2-9]\d\d{_SEP}\d{{4}}{_END}",
+    # elsewhere, written nationally: 010-12345678, (021) 6123 4567, 07911 123456, 06.12.34.56.78
+    rf"(?:\(0\d{{2,4}}\) ?|{_START}0\d{{2,4}}[ -])(?:\d{{6,8}}|\d{{3,4}}[ -]\d{{3,4}}){_END}",
+    rf"{_START}0[1-9](?:([.-])\d\d)(?:\1\d\d){{3}}{_END}",
+    # bare digits, when the text says that they are a phone number (`[phone]` is our own mask)
+    r"(?<![A-Za-z\[])(?:(?:tel|phone|call|text|mobile|cell|whatsapp)(?: ?(?:me|us|no|number|nr|is|at|on)\b)*"
+    r"|电话|手机|联系|微信|wechat|qq)(?:号码|号|是|为|我)*[ .:：#]{0,3}(?P<number>\d{3}-?\d{4,9})(?![\d-])",
 )
 
-_SECRET_WORDS = frozenset(
-    "password passwd passphrase pwd secret secrets credential credentials apikey authorization bearer sas".split()
-)
-_SECRET_KEYS = frozenset("api access private secret account signing encryption master".split())
-_NAMES_A_PLACE = frozenset("env file path".split())  # `api_key_env` says where the secret is, not what it is
+_SECRET_WORDS = {"password", "passwd", "passphrase", "pwd", "secret", "secrets", "credential", "credentials"}
+_SECRET_WORDS |= {"apikey", "authorization", "bearer", "sas"}
+_SECRET_KEYS = {"api", "access", "private", "secret", "account", "signing", "encryption", "master"}
+_NAMES_A_PLACE = {"env", "file", "path"}  # `api_key_env` says where the secret is, not what it is
 _URL_USER = re.compile(r"(?<=://)[^/\s@]+@")
 _ASSIGNED = re.compile(r"(?i)([\w.-]*(?:token|passw(?:or)?d|pwd|secret|key|credentials?|sig|signature)=)[^\s&;,]+")
 _KNOWN_SECRET = re.compile(
@@ -74,13 +69,9 @@ def mask(text: str) -> str:
     The replacements are `[email]`, `[phone]`, `[card]`, `[id]` and `[ip]`; the rest stays as it is, prices, sizes,
     years and dates included. Masking twice changes nothing. The module's docstring says what is not caught.
     """
-    text = _EMAIL.sub("[email]", text)
-    text = _CHINESE_ID.sub(_when(_is_chinese_id, "[id]"), text)
-    text = _PHONES[0].sub("[phone]", text)  # before cards: +86 and a mobile are 13 digits too
-    text = _CARD.sub(_when(_is_card, "[card]"), text)
-    for pattern in _PHONES[1:]:
-        text = pattern.sub(_phone, text)
-    return _IPV4.sub("[ip]", text)
+    for label, pattern, holds in _RULES:
+        text = _replace(pattern, label, text, holds)
+    return text
 
 
 def mask_tree(tree: Any) -> Any:
@@ -117,13 +108,15 @@ def redact_text(text: str) -> str:
     return _KNOWN_SECRET.sub(HIDDEN, _ASSIGNED.sub(rf"\1{HIDDEN}", text))
 
 
-def _when(holds: Callable[[str], bool], label: str) -> Callable[[re.Match[str]], str]:
-    return lambda match: label if holds(match.group()) else match.group()
-
-
-def _phone(match: re.Match[str]) -> str:
-    groups = match.groupdict()
-    return f"{groups.get('cue') or ''}{groups.get('gap') or ''}[phone]"
+def _replace(pattern: re.Pattern[str], label: str, text: str, holds: Callable[[str], bool]) -> str:
+    """`text` with the matches that hold replaced: the group `number` of each, or all of it."""
+    parts, done = [], 0
+    for match in pattern.finditer(text.translate(_NARROW)):
+        start, end = match.span("number" if "number" in pattern.groupindex else 0)
+        if holds(match.group()):
+            parts += [text[done:start], label]
+            done = end
+    return "".join([*parts, text[done:]])
 
 
 def _is_card(number: str) -> bool:
@@ -145,17 +138,33 @@ def _is_chinese_id(number: str) -> bool:
         return False
     total = sum(int(c) * pow(2, 17 - i, 11) for i, c in enumerate(number[:17]))
     check = "10X98765432"[total % 11]
-    last = number[17].upper()
-    return last == check or (last.isdigit() and check.isdigit() and int(last) == int(check))
+    return number[17].upper() == check
 
 
 def _is_secret(key: str) -> bool:
     words = [w.lower() for w in re.findall(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+", key)]
     if not words or words[-1] in _NAMES_A_PLACE:
         return False
-    pairs = zip(words, words[1:], strict=False)
     return (
         not _SECRET_WORDS.isdisjoint(words)
         or words[-1] in ("token", "auth")
-        or any(second == "key" and first in _SECRET_KEYS for first, second in pairs)
+        or any(second == "key" and first in _SECRET_KEYS for first, second in pairwise(words))
     )
+
+
+def _always(_: str) -> bool:
+    return True
+
+
+# In this order: +86 and a mobile are 13 digits too, and so is a part of a resident id.
+_RULES: tuple[tuple[str, re.Pattern[str], Callable[[str], bool]], ...] = tuple(
+    (label, re.compile(pattern, re.ASCII | re.IGNORECASE), holds)
+    for label, pattern, holds in (
+        ("[email]", _EMAIL, _always),
+        ("[id]", _CHINESE_ID, _is_chinese_id),
+        ("[phone]", _PHONE_PLUS, _always),
+        ("[card]", _CARD, _is_card),
+        *(("[phone]", phone, _always) for phone in _PHONES),
+        ("[ip]", _IPV4, _always),
+    )
+)

@@ -1,0 +1,91 @@
+"""Pending contents through the stage: Ray Data streams units of them to workers, which return receipts.
+
+Called by `run.py`. What a worker does with its unit is in `unit.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import polars as pl
+import pyarrow as pa
+import ray
+import ray.data
+
+from shopbatch.inference.recipe import InferenceConfig
+from shopbatch.inference.source import Index, Refs
+from shopbatch.inference.unit import Task, UnitRun, Watchdog
+from shopbatch.tables.files import DataFile
+
+CHUNKS_A_WORKER = 8
+
+@ray.remote
+def cut_pending(part: int, limit: int, chunk_rows: int, *pieces: pa.Table) -> list[Any]:
+    """[rows, chunk 0, 1, ...]: the first `limit` pending rows of a part, by position, as units of work."""
+    rows = pl.concat([pl.DataFrame(p) for p in pieces]).sort("pos").head(limit)
+    rows = rows.with_columns(pl.lit(part, dtype=pl.Int32).alias("part"))
+    chunks = [
+        rows.slice(start, chunk_rows).to_arrow(compat_level=pl.CompatLevel.oldest())
+        for start in range(0, len(rows), chunk_rows)
+    ]
+    return [len(rows), *chunks]
+
+
+def cut_units(index: Index, pending: list[Refs], counts: list[int], limit: int, config: InferenceConfig) -> Refs:
+    """Units of work (references to tables part, pos, hi, lo, attempt), at most `limit` rows, in source order.
+
+    A unit is small enough that every worker gets several, and no smaller: what it lies in is read again for each.
+    """
+    workers = config.workers or int(ray.cluster_resources().get("CPU", 1))
+    share = min(sum(counts), limit) // (workers * CHUNKS_A_WORKER) + 1
+    chunk_rows = -(-share // config.flush_rows) * config.flush_rows
+    units: Refs = []
+    for number, count in enumerate(counts):
+        take = min(count, limit)
+        limit -= take
+        if take:
+            chunks = -(-take // chunk_rows)
+            cut = cut_pending.options(num_returns=1 + chunks)
+            units += cut.remote(number, take, chunk_rows, *(shard[number] for shard in pending))[1:]
+    return units
+
+
+def stream(task: Task, units: Refs) -> Iterator[tuple[DataFile, dict[str, Any]]]:
+    """Run the units through the workers; yields a receipt as soon as its file is written."""
+    context = ray.data.DataContext.get_current()
+    context.target_max_block_size = 1  # a receipt is a block: it reaches the driver when it is made
+    context.execution_options.preserve_order = False
+    context.enable_progress_bars = False
+    context.print_on_execution_start = False
+    context.execution_no_progress_timeout_s = -1
+    cpus = float(ray.cluster_resources().get("CPU", 1))
+    workers = min(task.config.workers or int(cpus), len(units))
+    receipts = ray.data.from_arrow_refs(units).map_batches(
+        Worker,
+        fn_constructor_args=(ray.put(task),),
+        batch_size=None,
+        batch_format="pyarrow",
+        compute=ray.data.ActorPoolStrategy(size=workers, max_tasks_in_flight_per_actor=2),
+        # less than a CPU each, so that the actors can not take every slot and starve the tasks that feed them
+        num_cpus=min(1.0, 0.9 * cpus / workers),
+    )
+    for block in receipts.iter_batches(batch_size=None, batch_format="pyarrow", prefetch_batches=0):
+        for row in block.to_pylist():
+            partition = {"recipe": task.spec.recipe}
+            yield DataFile(row["path"], row["size"], row["rows"], row["stats"], partition), row
+
+
+class Worker:
+    """A Ray Data actor: one stage, made ready once; `__call__` computes one unit and yields receipts."""
+
+    def __init__(self, task: Any) -> None:
+        self.task: Task = ray.get(task)
+        self.scorer = self.task.spec.stage.open()
+        self.watchdog = Watchdog(self.task.config.timeout_seconds)
+
+    def __call__(self, unit: pa.Table) -> Iterator[pa.Table]:
+        """unit: part, pos, hi, lo, attempt. Yields one-row tables of RECEIPT."""
+        if unit.num_rows == 0:
+            return
+        yield from UnitRun(self.task, self.scorer, self.watchdog, unit).run()

@@ -1,0 +1,227 @@
+"""The memo: raw results by (recipe, content hash), an append-only Delta table that the published one is derived from.
+
+Several rows may exist for one content (a crash, two runs at once). The reader's rule: a result beats a reject; of
+results the earliest commit wins, then the lowest file and row; of rejects the latest attempt.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import polars as pl
+import pyarrow as pa
+import pyarrow.fs as pafs
+import ray
+
+from shopbatch.inference.recipe import INFRA, MAX_ATTEMPTS, Spec
+from shopbatch.inference.source import Refs, gather, split
+from shopbatch.tables import files
+from shopbatch.tables.files import DataFile, FileRef
+from shopbatch.tables.store import Store
+
+LEASE_SECONDS = 600.0
+FILES_A_TASK = 128
+COMPACT_FILES = 1_000
+
+
+@ray.remote
+def split_memo(refs: Sequence[FileRef], schema: pa.Schema, shards: int) -> list[Any]:
+    """[rows, rows of shard 0, 1, ...] of some memo files, in the files' order; hi and lo as uint64."""
+    frame = gather([files.read(f.uri, schema, f.partition) for f in refs])
+    words = [pl.col(f"hash_{w}").reinterpret(signed=False).alias(w) for w in ("hi", "lo")]
+    return [len(frame), *split(frame.select(*words, pl.exclude("hash_hi", "hash_lo", "recipe")), "hi", shards)]
+
+
+def resolve(memo: pl.DataFrame) -> pl.DataFrame:
+    """One row a content, by the reader's rule. `memo`: rows in the order of their commits."""
+    if not memo["hi"].is_duplicated().any():
+        return memo
+    worst_first = pl.when(pl.col("reason").is_null()).then(pl.lit(0)).otherwise(100 - pl.col("attempt").cast(pl.Int32))
+    ranked = memo.with_row_index("nth").with_columns(worst_first.alias("rank")).sort("rank", "nth")
+    return ranked.unique(["hi", "lo"], keep="first", maintain_order=True).drop("nth", "rank")
+
+
+@dataclass
+class Memo:
+    """One recipe's part of the memo, as this run sees it. `load` and `commit` are called by the driver only."""
+
+    store: Store
+    spec: Spec
+    run_id: str
+    shards: int
+    pieces: list[Refs] = field(default_factory=list)  # a batch of files each: one reference a shard
+    loaded: set[str] = field(default_factory=set)
+    commits: int = 0
+    commit_seconds: float = 0.0
+
+    @property
+    def root(self) -> str:
+        return self.store.uri(self.spec.memo.name)
+
+    @property
+    def folder(self) -> str:
+        """Where this run's files go, under the memo's root."""
+        return f"recipe={self.spec.recipe}/{self.run_id}"
+
+    @property
+    def lease(self) -> str:
+        return f"{self.store.root}/_runs/{self.spec.job}/{self.run_id}/inflight"
+
+    def visible(self) -> list[FileRef]:
+        """The files of this recipe in the newest version."""
+        snapshot = self.store.find(self.spec.memo.name)
+        return [f for f in snapshot.files if f.partition["recipe"] == self.spec.recipe] if snapshot else []
+
+    def load(self) -> None:
+        """Split what was committed since the last call; pieces stay in the order of the commits."""
+        new = [f for f in self.visible() if f.path not in self.loaded]
+        self.pieces += self._split(new)
+        self.loaded |= {f.path for f in new}
+
+    def _split(self, refs: Sequence[FileRef]) -> list[Refs]:
+        task, schema = split_memo.options(num_returns=1 + self.shards), self.spec.memo.schema()
+        batches = [refs[start : start + FILES_A_TASK] for start in range(0, len(refs), FILES_A_TASK)]
+        return [task.remote(batch, schema, self.shards)[1:] for batch in batches]
+
+    def shard(self, number: int) -> Refs:
+        """References to the pieces of one shard, oldest commit first."""
+        return [piece[number] for piece in self.pieces]
+
+    def commit(self, written: Sequence[DataFile]) -> None:
+        """Make a batch of files visible; a file that another run has adopted already is left as it is."""
+        if written:
+            began = time.monotonic()
+            key = f"{self.run_id}/{self.commits}"
+            self.store.commit(self.spec.memo, written, "append", key, {"run_id": self.run_id})
+            self.commits += 1
+            self.commit_seconds += time.monotonic() - began
+
+    def hold_lease(self) -> None:
+        """Say that files of this run may lie in the memo's folder uncommitted. Renewed by every call."""
+        files.write_bytes(self.lease, json.dumps({"recipe": self.spec.recipe}).encode())
+
+    def end_lease(self) -> None:
+        """Say that everything this run wrote is committed."""
+        fs, path = files.filesystem(self.lease)
+        if fs.get_file_info(path).type == pafs.FileType.File:
+            fs.delete_file(path)
+
+    def adopt(self) -> int:
+        """Commit what killed runs of this recipe had written but not committed; returns the number of files.
+
+        A run that is still alive may be adopted from too: its own commit then leaves those files out.
+        """
+        fs, runs = files.filesystem(f"{self.store.root}/_runs/{self.spec.job}")
+        _, memo = files.filesystem(self.root)
+        found = 0
+        for folder in fs.get_file_info(pafs.FileSelector(runs, allow_not_found=True)):
+            lease = fs.get_file_info(f"{folder.path}/inflight")
+            if lease.type != pafs.FileType.File or folder.base_name == self.run_id:
+                continue
+            orphans = []
+            written = f"{memo}/recipe={self.spec.recipe}/{folder.base_name}"
+            for file in fs.get_file_info(pafs.FileSelector(written, allow_not_found=True)):
+                if file.base_name.endswith(".parquet") and not file.base_name.startswith("."):
+                    path = f"recipe={self.spec.recipe}/{folder.base_name}/{file.base_name}"
+                    orphans.append(files.describe(self.root, path, {"recipe": self.spec.recipe})[0])
+            self.commit(orphans)
+            found += len(orphans)
+            if lease.mtime is not None and time.time() - lease.mtime.timestamp() > LEASE_SECONDS:
+                fs.delete_file(lease.path)
+        return found
+
+    def compact(self) -> None:
+        """Many small files into one a shard; only files of runs that have ended, so that none is adopted again."""
+        fs, runs = files.filesystem(f"{self.store.root}/_runs/{self.spec.job}")
+        open_runs = {
+            f.base_name
+            for f in fs.get_file_info(pafs.FileSelector(runs, allow_not_found=True))
+            if fs.get_file_info(f"{f.path}/inflight").type == pafs.FileType.File
+        }
+        small = [f for f in self.visible() if f.path.split("/")[1] not in open_runs and f.rows < 262_144]
+        if len(small) < COMPACT_FILES:
+            return
+        pieces = self._split(small)
+        written = [
+            write_compacted.remote(self.spec, self.root, f"{self.folder}c", s, *(p[s] for p in pieces))
+            for s in range(self.shards)
+        ]
+        merged = [f for f in ray.get(written) if f is not None]
+        key = f"{self.run_id}/compact"
+        self.store.commit(self.spec.memo, merged, "append", key, removed=[f.path for f in small])
+
+
+@ray.remote
+def write_compacted(spec: Spec, root: str, folder: str, shard: int, *pieces: pa.Table) -> DataFile | None:
+    """One shard's rows, resolved and sorted by hash, as one memo file."""
+    memo = resolve(gather(pieces)).sort("hi", "lo")
+    if memo.is_empty():
+        return None
+    path = f"{folder}/compact-{shard:03d}.parquet"
+    files.write(f"{root}/{path}", memo_table(spec, memo))
+    return files.describe(root, path, {"recipe": spec.recipe})[0]
+
+
+def memo_table(spec: Spec, frame: pl.DataFrame) -> pa.Table:
+    """A frame with hi and lo as a memo file's table."""
+    words = [pl.col(w).reinterpret(signed=True).alias(f"hash_{w}") for w in ("hi", "lo")]
+    schema = spec.memo.file_schema()
+    arrow = frame.with_columns(words).to_arrow(compat_level=pl.CompatLevel.oldest())
+    return arrow.select(schema.names).cast(schema)
+
+
+@ray.remote
+def find_pending(parts: int, retry_rejects: bool, *pieces: pa.Table) -> list[Any]:
+    """[counts, pending of part 0, 1, ...] of one shard.
+
+    pieces: the shard's content pieces, a part each, then its memo pieces, oldest first.
+    counts: distinct, reused (distinct contents whose result or reject stands), pending (a list, a part each).
+    pending: pos (uint32), hi, lo (uint64), attempt (int8, from 1): one row a content, its first row the owner.
+    """
+    rows = pl.concat(
+        [
+            pl.DataFrame(p).with_columns(pl.lit(i, dtype=pl.UInt32).alias("part"))
+            for i, p in enumerate(pieces[:parts])
+        ]
+    )
+    owners = rows.unique(["hi", "lo"], keep="first", maintain_order=True)
+    todo = owners.with_columns(pl.lit(1, dtype=pl.Int8).alias("attempt"))
+    if pieces[parts:]:
+        memo = resolve(gather([p.select(["hi", "lo", "reason", "attempt"]) for p in pieces[parts:]]))
+        again = pl.col("reason").is_in(list(INFRA)) & (pl.col("attempt") < MAX_ATTEMPTS)
+        if retry_rejects:
+            again = pl.col("reason").is_not_null()
+        joined = owners.join(memo, on=["hi", "lo"], how="left", maintain_order="left")
+        todo = joined.filter(pl.col("attempt").is_null() | again.fill_null(False)).with_columns(
+            (pl.col("attempt").fill_null(0) + 1).cast(pl.Int8).alias("attempt")
+        )
+    pending = [
+        todo.filter(pl.col("part") == i)
+        .select("pos", "hi", "lo", "attempt")
+        .to_arrow(compat_level=pl.CompatLevel.oldest())
+        for i in range(parts)
+    ]
+    counts = {"distinct": len(owners), "reused": len(owners) - len(todo), "pending": [len(p) for p in pending]}
+    return [counts, *pending]
+
+
+@ray.remote
+def look_up(parts: int, *pieces: pa.Table) -> list[Any]:
+    """[None, answers for part 0, 1, ...] of one shard; pieces as for `find_pending`.
+
+    answers: pos and the memo's columns for each row of the part; all null where the memo holds nothing.
+    """
+    memo = resolve(gather(pieces[parts:])) if pieces[parts:] else None
+    answers = []
+    for piece in pieces[:parts]:
+        rows = pl.DataFrame(piece)
+        if memo is None:
+            answers.append(rows.select("pos").to_arrow(compat_level=pl.CompatLevel.oldest()))
+            continue
+        joined = rows.join(memo, on=["hi", "lo"], how="left", maintain_order="left").drop("hi", "lo")
+        answers.append(joined.to_arrow(compat_level=pl.CompatLevel.oldest()))
+    return [None, *answers]

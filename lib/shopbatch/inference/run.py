@@ -1,0 +1,248 @@
+"""The door of the machinery: a source snapshot in, a published table out. Every inference job calls `run_inference`."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from typing import Any
+
+import ray
+
+from shopbatch.errors import GateRefused, Stopped
+from shopbatch.faults import crash_point
+from shopbatch.inference.audit import audit, refusal
+from shopbatch.inference.compute import cut_units, stream
+from shopbatch.inference.memo import Memo, find_pending
+from shopbatch.inference.publish import Candidate, build_candidate
+from shopbatch.inference.recipe import InferenceConfig, Spec
+from shopbatch.inference.source import Index, Refs, build_index
+from shopbatch.inference.unit import Task
+from shopbatch.progress import Progress
+from shopbatch.report import EngineUse, Report
+from shopbatch.tables.files import DataFile
+from shopbatch.tables.schema import Table
+from shopbatch.tables.store import Snapshot, Store, check_schema
+
+COMMIT_BYTES = 64 * 1024 * 1024
+
+
+class Superseded(Exception):
+    """The live table is of a newer snapshot of the same source."""
+
+
+class Overtaken(Exception):
+    """The live table already says the same."""
+
+
+def run_inference(spec: Spec, config: InferenceConfig, store: Store, report: Report) -> None:
+    """Bring the sink up to date with the source, computing only what the memo does not hold.
+
+    Fills the report. Raises UserError (source or sink table wrong), GateRefused, Stopped (budget).
+    """
+    store.check_writable()
+    source = store.require(spec.source, spec.columns)
+    live = store.find(spec.sink.name)
+    if live is not None:
+        check_schema(spec.sink, live)
+    report.recipe = spec.recipe
+    report.tables[spec.source.name] = {"read": source.version}
+    with report.stage("index") as stage:
+        index = build_index(spec, source)
+        stage.rows = source.rows
+    memo = Memo(store, spec, report.run_id, index.shards)
+    InferenceRun(spec, config, store, report, source, live, index, memo).run()
+
+
+@dataclass
+class InferenceRun:
+    """One run, its source pinned and indexed. live: the published version when it began."""
+
+    spec: Spec
+    config: InferenceConfig
+    store: Store
+    report: Report
+    source: Snapshot
+    live: Snapshot | None
+    index: Index
+    memo: Memo
+    pending: list[Refs] = field(default_factory=list)  # [shard][part]
+    counts: list[int] = field(default_factory=list)  # pending contents of each part
+    complete: bool = True  # nothing is left pending
+
+    def run(self) -> None:
+        with self.report.stage("pending") as stage:
+            self.memo.adopt()
+            self.memo.load()
+            stage.rows = self._find_pending()
+        total, limit, cap = sum(self.counts), self.config.limit, self.config.budget.max_rows
+        todo = total if limit is None else min(total, limit)
+        if cap is not None and todo > cap:
+            raise Stopped(
+                f"{todo} contents would be computed, more than budget.max_rows={cap}: "
+                "raise it, or compute some of them with limit=N"
+            )
+        if todo:
+            self._compute(todo)
+        self.complete = todo == total
+        if todo or not self._is_live():
+            crash_point("before_publish")
+            self._publish()
+
+    def _find_pending(self) -> int:
+        """Find what the memo does not hold; returns the number of distinct contents."""
+        parts, index = len(self.index.parts), self.index
+        task = find_pending.options(num_returns=1 + parts)
+        retry = self.config.retry_rejects
+        found = [
+            task.remote(parts, retry, *(p[s] for p in index.pieces), *self.memo.shard(s))
+            for s in range(index.shards if parts else 0)
+        ]
+        counts = ray.get([f[0] for f in found])
+        self.pending = [f[1:] for f in found]
+        self.counts = [sum(c["pending"][p] for c in counts) for p in range(parts)]
+        distinct = sum(c["distinct"] for c in counts)
+        reused = sum(c["reused"] for c in counts)
+        self._count(read=self.source.rows, distinct=distinct, reused=reused, computed=0)
+        return distinct
+
+    def _compute(self, todo: int) -> None:
+        """Compute `todo` pending contents. What was written is committed on the way, and when this ends early."""
+        spec, config, memo = self.spec, self.config, self.memo
+        units = cut_units(self.index, self.pending, self.counts, todo, config)
+        task = Task(
+            spec=spec,
+            config=config,
+            schema=self.source.select(spec.stage.content),
+            parts=self.index.parts,
+            memo=memo.root,
+            folder=memo.folder,
+            journals=f"{self.store.root}/_runs/{spec.job}/{memo.run_id}/journal",
+            run_id=memo.run_id,
+        )
+        memo.hold_lease()
+        waiting: list[DataFile] = []
+        last = time.monotonic()
+        totals = {"rows": 0, "calls": 0, "tokens": 0}
+        with self.report.stage("compute") as stage, Progress(todo, stage="compute") as progress:
+            try:
+                for file, receipt in stream(task, units):
+                    waiting.append(file)
+                    for name in totals:
+                        totals[name] += receipt[name]
+                    progress.advance(file.rows, receipt["rejects"])
+                    crash_point("compute")
+                    due = time.monotonic() - last >= config.commit_seconds
+                    if due or sum(f.size for f in waiting) >= COMMIT_BYTES:
+                        memo.commit(waiting)
+                        memo.hold_lease()
+                        waiting, last = [], time.monotonic()
+                crash_point("before_commit")
+            finally:
+                memo.commit(waiting)
+                stage.rows = totals["rows"]
+                self._count(computed=totals["rows"])
+                self.report.engine = EngineUse(str(spec.stage.recipe()["engine"]["kind"]), totals["calls"], totals["tokens"])
+                self.report.metrics["memo"] = {"commits": memo.commits, "seconds": round(memo.commit_seconds, 3)}
+        memo.end_lease()
+        memo.load()
+
+    def _origin(self) -> dict[str, Any]:
+        """What names a published version's inputs, in its commit; equal: there is nothing to publish."""
+        source = self.source
+        return {
+            "job": self.spec.job,
+            "recipe": self.spec.recipe,
+            "checks": self.spec.stage.checks,
+            "source": {"table": source.name, "table_id": source.table_id, "version": source.version},
+            "gates": self.config.gates.model_dump(),
+            "complete": self.complete,
+        }
+
+    def _is_live(self) -> bool:
+        """Whether the live table is this source, recipe, checks and gates; if so, the report says so."""
+        live = self.live
+        if live is None or not self.complete or self.store.find(self.spec.rejects.name) is None:
+            return False
+        if any(live.metadata.get(k) != v for k, v in self._origin().items()):
+            return False
+        reasons = dict(live.metadata["reasons"])
+        self._count(published=live.rows, rejected=sum(reasons.values()), pending=0, kept=0)
+        self.report.rejects, self.report.outcome = reasons, "nothing to do"
+        self.report.metrics["mix"] = live.metadata["mix"]
+        self.report.tables[self.spec.sink.name] = {"read": live.version}
+        return True
+
+    def _publish(self) -> None:
+        """Write the candidate, hold it against the gates, and make it visible or leave everything as it was."""
+        spec, live, report = self.spec, self.live, self.report
+        with report.stage("publish") as stage:
+            keep = None if self.complete else live
+            candidate = build_candidate(spec, self.store, self.source, self.index, self.memo, keep)
+            stage.rows = self.source.rows
+        self._count(**{n: candidate.total(n) for n in ("published", "rejected", "pending", "kept")})
+        report.rejects, report.metrics["mix"] = candidate.reasons, candidate.mix
+        other = live is not None and bool(live.files) and live.metadata.get("recipe") != spec.recipe
+        if other and not self.complete:
+            self._discard(candidate)
+            report.outcome = "incomplete"
+            report.message = "the new recipe is not computed whole yet: the live table stays as it is"
+            return
+        with report.stage("audit"):
+            gates = audit(spec, self.config, self.source, candidate, live)
+        report.gates = gates
+        if refused := [g for g in gates if not g.passed]:
+            self._discard(candidate)
+            raise GateRefused("; ".join(refusal(g) for g in refused))
+        with report.stage("commit"):
+            self._commit(candidate)
+        self.memo.compact()
+
+    def _commit(self, candidate: Candidate) -> None:
+        """The rejects first, then the table itself: a reader of the table always finds its rejects."""
+        spec, report = self.spec, self.report
+        metadata = self._origin() | {
+            "digest": candidate.digest(),
+            "rejects_digest": candidate.digest("rejects_digest"),
+            "mix": candidate.mix,
+            "reasons": candidate.reasons,
+        }
+        try:
+            self._replace(spec.rejects, candidate.rejects, metadata, "rejects_digest")
+            crash_point("between_commits")
+            changed = self._replace(spec.sink, candidate.files, metadata, "digest")
+        except Superseded as error:
+            self._discard(candidate)
+            report.outcome, report.message = "superseded", str(error)
+            return
+        report.outcome = "published" if changed else "nothing to do"
+
+    def _replace(self, table: Table, written: list[DataFile], metadata: dict[str, Any], digest: str) -> bool:
+        """Replace a table's rows, unless it says the same already. Raises Superseded."""
+        rows = sum(f.rows for f in written)
+
+        def guard(newest: Snapshot) -> None:
+            old = newest.metadata.get("source", {})
+            if old.get("table_id") == self.source.table_id and old.get("version", -1) > self.source.version:
+                raise Superseded(
+                    f"the live {table.name} is of version {old['version']} of {self.source.name}; "
+                    f"this run read version {self.source.version}"
+                )
+            if newest.metadata.get(digest) == metadata[digest] and newest.rows == rows:
+                raise Overtaken
+
+        try:
+            version = self.store.commit(table, written, "replace", self.report.run_id, metadata, guard=guard)
+        except Overtaken:
+            self.store.discard(table, written)
+            self.report.tables[table.name] = {"read": self.store.snapshot(table.name).version}
+            return False
+        self.report.tables[table.name] = {"written": version}
+        return True
+
+    def _discard(self, candidate: Candidate) -> None:
+        self.store.discard(self.spec.sink, candidate.files)
+        self.store.discard(self.spec.rejects, candidate.rejects)
+
+    def _count(self, **rows: int) -> None:
+        for name, number in rows.items():
+            setattr(self.report.rows, name, number)

