@@ -27,7 +27,9 @@ def run(config: Config, store: Store, report: Report) -> None:
     report.engine |= {"kind": config.engine.kind}
     report.models = models.digests
     stage = SentimentStage(config.engine, models.encoder, models.head, models.digests, config.max_bytes)
-    run_inference(Spec("score_reviews", REVIEWS, stage, REVIEW_SENTIMENT, REVIEW_SENTIMENT_REJECTS), config, store, report)
+    run_inference(
+        Spec("score_reviews", REVIEWS, stage, REVIEW_SENTIMENT, REVIEW_SENTIMENT_REJECTS), config, store, report
+    )
 
 
 JOB = Job("score_reviews", Config, run)

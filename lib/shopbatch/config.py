@@ -138,9 +138,7 @@ def _merge(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
     merged = dict(base)
     for key, value in over.items():
         old = merged.get(key)
-        both = isinstance(value, dict) and isinstance(old, dict)
-        if both and value.get("kind", old.get("kind")) == old.get("kind"):
+        merged[key] = value
+        if isinstance(value, dict) and isinstance(old, dict) and value.get("kind", old.get("kind")) == old.get("kind"):
             merged[key] = _merge(old, value)
-        else:
-            merged[key] = value
     return merged

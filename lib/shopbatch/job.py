@@ -24,6 +24,7 @@ from typing import Any
 from shopbatch import config
 from shopbatch.config import JobConfig
 from shopbatch.errors import GateRefused, Stopped, UserError
+from shopbatch.report import Outcome, Report
 
 DONE, FAILED, MISTAKE, REFUSED, STOPPED = 0, 1, 2, 3, 4
 _LOST = ("NodeDiedError", "OutOfDiskError", "ObjectLostError", "WorkerCrashedError", "OutOfMemoryError")
@@ -88,7 +89,6 @@ def main(job: Job | str, argv: Sequence[str] | None = None) -> int:
 
 def run(job: Job, settings: JobConfig, env: str) -> int:
     """Run a job with a resolved configuration; returns the exit code."""
-    from shopbatch.report import Report
     from shopbatch.sessions import ray_session
     from shopbatch.tables.store import Store
 
@@ -107,7 +107,7 @@ def run(job: Job, settings: JobConfig, env: str) -> int:
     except (Stopped, KeyboardInterrupt) as error:
         code, report.outcome = STOPPED, "stopped"
         report.message = f"{str(error) or 'interrupted'}; the same command goes on from here"
-    except Exception as error:  # the one broad except: whatever it was, the report and the exit code must say so
+    except Exception as error:  # noqa: BLE001  the one broad except: whatever it was, the report and the exit code must say so
         code, report.outcome, report.message = _unforeseen(error)
     report.finish(report.outcome, code, report.message)
     if report.message:
@@ -127,7 +127,7 @@ def _full(store: Any, report: Any) -> bool:
     return True
 
 
-def _unforeseen(error: Exception) -> tuple[int, str, str]:
+def _unforeseen(error: Exception) -> tuple[int, Outcome, str]:
     """Exit code, outcome and message of an error that nobody raised on purpose."""
     kinds = {kind.__name__ for kind in type(error).__mro__}
     disk = isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)

@@ -34,8 +34,8 @@ class Rows:
     """Rows of the source and what became of them; None where a job does not count it.
 
     read = published + rejected + pending. `distinct` are different contents among `read`; `reused` and `computed`
-    count contents (from the memo; by this run). `kept` of the pending have an earlier result that stays live.
-    In a refused run `published` are the rows that the gate kept back.
+    count contents (from the memo; by this run). `kept` of the published are taken over from the live table, their
+    new result being pending. Where nothing was published (refused, incomplete), `published` are the rows held back.
     """
 
     read: int | None = None
@@ -194,7 +194,7 @@ class Report:
         return json.dumps(tree, allow_nan=False, separators=(",", ":"))
 
     def folder(self, warehouse: str | Path) -> str:
-        """Where `save` puts the report: a path, or a URI (without its secrets and options) when the warehouse is one."""
+        """Where `save` puts the report: a path, or the URI of one, without secrets and options."""
         base = str(warehouse).partition("?")[0] if "://" in str(warehouse) else str(warehouse)
         return redact_text(f"{base.rstrip('/')}/_runs/{self.job}/{self.run_id}")
 

@@ -51,13 +51,16 @@ def bars(groups: Sequence[str], series: Mapping[str, Sequence[float]], title: st
 
     groups: [g] names, the first on top; at most MAX_BARS are drawn. series: {name: [g] numbers, not negative}.
     """
+    if not series or not groups:
+        raise ValueError("nothing to draw")
     groups = list(groups)[:MAX_BARS]
     rows = [[max(float(values[i] or 0), 0.0) for values in series.values()] for i in range(len(groups))]
     stacked = len(series) > 1
     most = max((sum(row) for row in rows), default=0) or 1
     with _drawing(6.9, 0.62 + 0.42 * len(groups)) as figure:
         tall = figure.get_figheight()
-        axes = figure.add_axes((0.22, 0.05 / tall, 0.76, 1 - 0.42 / tall))
+        margin = (0.15 + 0.078 * max((len(_label(group)) for group in groups), default=0)) / figure.get_figwidth()
+        axes = figure.add_axes((margin, 0.05 / tall, 0.99 - margin, 1 - 0.42 / tall))
         left = [0.0] * len(rows)
         for index, name in enumerate(series):
             widths = [row[index] / ((sum(row) or 1) if stacked else most * 1.15) for row in rows]
@@ -73,7 +76,9 @@ def bars(groups: Sequence[str], series: Mapping[str, Sequence[float]], title: st
         axes.set(xlim=(0, 1), ylim=(len(rows) - 0.45, -0.55), xticks=[])
         axes.tick_params(length=0)
         axes.spines[:].set_visible(False)
-        figure.legend(loc="upper left", bbox_to_anchor=(0.21, 1.0), ncols=min(6, len(series)), handlelength=0.9)
+        figure.legend(
+            loc="upper left", bbox_to_anchor=(margin - 0.01, 1.0), ncols=min(6, len(series)), handlelength=0.9
+        )
         return _svg(figure, title)
 
 
@@ -81,12 +86,15 @@ def calibration(data: Mapping[str, Any], title: str) -> Markup:
     """Reliability diagram: how often the model was right, against how sure it was; bars show where the rows are.
 
     data: confidence [n], accuracy [n], count [n] per bin (None where a bin is empty), and ece, all 0 to 1.
+    Raises KeyError, TypeError or ValueError for numbers that make no chart, as the other two do.
     """
     bins = list(zip(data["confidence"], data["accuracy"], data["count"], strict=True))
     points = [(c, a, n) for c, a, n in bins if c is not None and a is not None and n]
-    most = max((n for _, _, n in points), default=1)
-    with _drawing(3.5, 3.2) as figure:
-        axes = figure.add_axes((0.15, 0.15, 0.82, 0.82))
+    if not points:
+        raise ValueError("every bin is empty")
+    most = max(n for _, _, n in points)
+    with _drawing(3.9, 3.5) as figure:
+        axes = figure.add_axes((0.17, 0.15, 0.78, 0.83))
         width = 0.8 / max(len(bins), 1)
         axes.bar([c for c, _, _ in points], [0.25 * n / most for _, _, n in points], width, color=_LINE)
         axes.plot([0, 1], [0, 1], color=_FAINT, linewidth=1, linestyle=(0, (4, 3)), label="perfect")
@@ -105,9 +113,11 @@ def confusion(labels: Sequence[str], matrix: Sequence[Sequence[float]], title: s
     labels: [n]; matrix: [n][n] counts.
     """
     n = len(labels)
-    size = max(3.0, 0.95 * n + 0.95)
-    with _drawing(size, size - 0.25) as figure:
-        axes = figure.add_axes((0.95 / size, 0.02, 1 - 1.0 / size, 1 - 0.62 / (size - 0.25)))
+    if not n or [len(row) for row in matrix] != [n] * n or min(map(min, matrix)) < 0:
+        raise ValueError(f"not a matrix of {n} x {n} counts")
+    size = 0.95 * n + 0.75
+    with _drawing(size, size - 0.1) as figure:
+        axes = figure.add_axes((0.6 / size, 0.02, 1 - 0.65 / size, 1 - 0.6 / (size - 0.1)))
         for i, row in enumerate(matrix):
             for j, count in enumerate(row):
                 share = count / (sum(row) or 1)
@@ -148,15 +158,15 @@ def _svg(figure: Figure, title: str) -> Markup:
 
 
 def _label(text: str) -> str:
-    """Text that fits beside an axis; control characters would break the SVG."""
-    clean = "".join(c for c in str(text) if c.isprintable())
+    """Text that fits beside an axis, without control characters (no SVG has them) or `_` (no legend shows it)."""
+    clean = "".join(c for c in str(text) if c.isprintable()).lstrip("_") or "–"
     return clean if len(clean) <= 24 else clean[:23] + "…"
 
 
 def _percent(axes: Axes) -> None:
     ticks = [0, 0.25, 0.5, 0.75, 1]
     axes.set_xticks(ticks, [f"{t:.0%}" for t in ticks])
-    axes.set_yticks(ticks, [f"{t:.0%}" for t in ticks])
+    axes.set_yticks(ticks, ["", *(f"{t:.0%}" for t in ticks[1:])])  # one 0% for the corner
     axes.tick_params(length=0, labelcolor=_FAINT)
     axes.grid(linewidth=0.6)
     axes.set_axisbelow(True)

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
+from functools import cache
 from importlib import resources
 from typing import Any
 
-from jinja2 import Environment, StrictUndefined
+from jinja2 import Environment, StrictUndefined, Template
 from markupsafe import Markup
 
 from shopbatch import report_charts as charts
@@ -36,54 +37,69 @@ SAMPLES = 20
 # what an outcome means to the one who asked for the run, and how the page shows it
 _OUTCOMES = {
     "published": ("good", "The result is published."),
-    "nothing to do": ("good", "Nothing had changed, so nothing was computed or published."),
+    "nothing to do": ("good", "What is published already says the same, so there was nothing to publish."),
     "superseded": ("neutral", "A newer result was already there, so this one was not published."),
-    "incomplete": ("neutral", "Some rows are still to do; the same command goes on with them."),
+    "incomplete": (
+        "neutral",
+        "Some rows are still to do, so nothing is published yet; the same command goes on with them.",
+    ),
     "stopped": ("neutral", "The run was stopped; the same command goes on where it was."),
     "refused": ("bad", "A check refused the result: nothing was published, and what was live before still is."),
-    "failed": ("bad", "The run failed; nothing was published by it."),
+    "failed": ("bad", "The run failed."),
 }
+_ROWS = ("read", "published", "rejected", "pending", "distinct", "reused", "computed", "kept")
+_GATE = ("name", "value", "limit", "passed", "detail")
+_ENGINE = {"kind": "engine", "calls": "calls", "tokens_in": "tokens in", "tokens_out": "tokens out"}
 _RATES = ("ece", "brier", "nll", "log_loss", "loss")  # measures that are not read as percentages
 
 
 def render(report: Mapping[str, Any]) -> str:
     """The page for a report as `Report.to_dict` makes it. Missing parts are left out; wrong parts raise nothing."""
-    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    environment.filters |= {"count": _count, "number": _number, "seconds": _seconds, "when": _when, "words": _words}
-    page = environment.from_string(resources.files("shopbatch").joinpath("report.html.j2").read_text("utf-8"))
+    rows = {name: n if isinstance(n := _tree(report.get("rows")).get(name), int) else None for name in _ROWS}
     quality = _tree(_tree(report.get("metrics")).get("quality"))
     tone, sentence = _OUTCOMES.get(str(report.get("outcome")), ("neutral", ""))
-    return page.render(
-        report={key: report.get(key) for key in ("job", "run_id", "env", "outcome", "message", "recipe", "engine")},
+    return _page().render(
+        report={key: report.get(key) for key in ("job", "run_id", "env", "outcome", "message", "recipe")},
         tone=tone,
         sentence=sentence,
+        held=report.get("outcome") in ("refused", "incomplete", "superseded"),
         started=report.get("started_at"),
         took=_took(report),
-        rows=_tree(report.get("rows")),
-        balanced=_balanced(_tree(report.get("rows"))),
-        gates=[gate for gate in report.get("gates") or [] if isinstance(gate, Mapping)],
+        rows=rows if any(count is not None for count in rows.values()) else None,
+        missing=_missing(rows),
+        gates=[{key: _tree(gate).get(key) for key in _GATE} for gate in _list(report.get("gates")) if _tree(gate)],
         mix=_mix(_tree(_tree(report.get("metrics")).get("mix"))),
         quality=[_quality(language, _tree(block)) for language, block in quality.items() if _tree(block)],
         rejects=_shares(_tree(report.get("rejects"))),
         stages=_stages(report),
-        figures=[drawn for figure in report.get("figures") or [] if (drawn := _figure(_tree(figure)))],
-        samples=_samples(report.get("samples") or []),
-        tables=_tree(report.get("tables")),
+        engine={name: _tree(report.get("engine")).get(key) for key, name in _ENGINE.items()},
+        figures=[drawn for figure in _list(report.get("figures")) if (drawn := _figure(_tree(figure)))],
+        samples=_samples(_list(report.get("samples"))),
+        tables=[line for table, uses in _tree(report.get("tables")).items() for line in _versions(table, uses)],
         models=_tree(report.get("models")),
         config=list(_flat(_tree(report.get("config")))),
     )
+
+
+@cache
+def _page() -> Template:
+    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    environment.filters |= {"count": _count, "number": _number, "seconds": _seconds, "when": _when, "words": _words}
+    return environment.from_string(resources.files("shopbatch").joinpath("report.html.j2").read_text("utf-8"))
 
 
 def _tree(value: Any) -> Mapping[str, Any]:
     return value if isinstance(value, Mapping) else {}
 
 
-def _balanced(rows: Mapping[str, Any]) -> bool | None:
-    """Whether read = published + rejected + pending; None when the job does not count all four."""
-    parts = [rows.get(name) for name in ("read", "published", "rejected", "pending")]
-    if not all(isinstance(part, int) for part in parts):
-        return None
-    return parts[0] == sum(part for part in parts[1:] if part is not None)
+def _list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []
+
+
+def _missing(rows: Mapping[str, Any]) -> int | None:
+    """read - published - rejected - pending, 0 when all is well; None when the job does not count all four."""
+    parts = [part for name in ("read", "published", "rejected", "pending") if isinstance(part := rows.get(name), int)]
+    return parts[0] - sum(parts[1:]) if len(parts) == 4 else None
 
 
 def _took(report: Mapping[str, Any]) -> float | None:
@@ -99,18 +115,23 @@ def _chart(draw: Callable[[], Markup]) -> Markup | None:
     """A chart, or None where its numbers are not what they should be: a figure never costs the report."""
     try:
         return draw()
-    except (KeyError, IndexError, TypeError, ValueError, AttributeError):
+    except (KeyError, IndexError, TypeError, ValueError, AttributeError, ArithmeticError):
         return None
 
 
 def _mix(mix: Mapping[str, Any]) -> Markup | None:
     """Label mix per language, the largest language first."""
-    totals = {language: sum(_tree(counts).values()) for language, counts in mix.items() if _tree(counts)}
+    counts = {language: _counts(_tree(labels)) for language, labels in mix.items()}
+    totals = {language: sum(labels.values()) for language, labels in counts.items()}
     languages = sorted((language for language in totals if totals[language]), key=lambda x: -totals[x])
-    labels = list(dict.fromkeys(label for language in languages for label in mix[language]))
-    series = {label: [mix[language].get(label, 0) for language in languages] for label in labels}
+    names = list(dict.fromkeys(label for language in languages for label in counts[language]))
+    series = {label: [counts[language].get(label, 0) for language in languages] for label in names}
     groups = [f"{_language(language)} · {totals[language]:,}" for language in languages]
     return _chart(lambda: charts.bars(groups, series, "Label mix per language")) if groups else None
+
+
+def _counts(tree: Mapping[str, Any]) -> dict[str, int]:
+    return {name: n for name, n in tree.items() if isinstance(n, int) and n >= 0}
 
 
 def _quality(language: str, block: Mapping[str, Any]) -> dict[str, Any]:
@@ -126,9 +147,7 @@ def _quality(language: str, block: Mapping[str, Any]) -> dict[str, Any]:
         "measures": [(key, "ECE" if key == "ece" else _words(key)) for key in measures],
         "lines": [(who, [_measure(key, values.get(key)) for key in measures]) for who, values in lines.items()],
         "calibration": _chart(lambda: charts.calibration(curve, f"Calibration, {name}")),
-        "confusion": _chart(
-            lambda: charts.confusion(table["labels"], table["matrix"], f"Confusion of labels, {name}")
-        ),
+        "confusion": _chart(lambda: charts.confusion(table["labels"], table["matrix"], f"Confusion of labels, {name}")),
     }
 
 
@@ -147,16 +166,15 @@ def _measure(key: str, measure: Any) -> tuple[str, str]:
     if value is None:
         return "–", ""
     share = key not in _RATES and 0 <= value <= 1
-    text = f"{100 * value:.1f} %" if share else _number(value)
-    ends = [_value(_tree(measure).get(end)) for end in ("low", "high")]
-    if ends[0] is None or ends[1] is None:
-        return text, ""
-    return text, " – ".join(f"{100 * (e or 0):.1f}" if share else _number(e) for e in ends)
+    show: Callable[[float], str] = (lambda v: f"{100 * v:.1f}") if share else _rate
+    text = show(value) + (" %" if share else "")
+    low, high = (_value(_tree(measure).get(end)) for end in ("low", "high"))
+    return text, "" if low is None or high is None else f"{show(low)} – {show(high)}"
 
 
 def _shares(counts: Mapping[str, Any]) -> list[tuple[str, int, float]]:
     """(reason, rows, share of the largest), the largest first."""
-    numbers = {reason: n for reason, n in counts.items() if isinstance(n, int)}
+    numbers = _counts(counts)
     most = max(numbers.values(), default=0) or 1
     return [(reason, n, n / most) for reason, n in sorted(numbers.items(), key=lambda item: -item[1])]
 
@@ -183,6 +201,11 @@ def _figure(figure: Mapping[str, Any]) -> dict[str, Any] | None:
             rows = [row for row in data["rows"] if isinstance(row, list)]
             drawn["table"] = {"columns": data.get("columns") or [], "rows": rows}
     return drawn if drawn["svg"] or drawn["table"] else None
+
+
+def _versions(table: str, uses: Any) -> list[tuple[str, str, Any]]:
+    """(table, read or written, version)."""
+    return [(table, use, version) for use, version in _tree(uses).items()]
 
 
 def _samples(samples: list[Any]) -> dict[str, Any]:
@@ -218,7 +241,11 @@ def _number(value: Any) -> str:
         return "–" if value is None else str(value)
     if isinstance(value, int) or abs(value) >= 1000:
         return f"{value:,.0f}"
-    return f"{value:.3g}" if abs(value) >= 1 else f"{value:.3f}".rstrip("0").rstrip(".") or "0"
+    return f"{float(f'{value:.3g}'):.10f}".rstrip("0").rstrip(".")
+
+
+def _rate(value: float) -> str:
+    return f"{value:.3f}" if abs(value) < 1 else _number(value)
 
 
 def _seconds(value: Any) -> str:

@@ -40,7 +40,7 @@ class FakeConfig(Strict):
     """Deterministic, no weights. The *_on texts are substrings: a row that holds one makes the engine ...
 
     fail_on: report a failure. raise_on: raise something unforeseen. exit_on: end its process. hang_on: never answer.
-    slow_ms: milliseconds a call.
+    slow_ms: milliseconds a call. light: opening costs nothing, so that it runs in tasks; false: in actors.
     """
 
     kind: Literal["fake"] = "fake"
@@ -50,6 +50,7 @@ class FakeConfig(Strict):
     raise_on: str | None = None
     exit_on: str | None = None
     hang_on: str | None = None
+    light: bool = True
 
     def identity(self) -> dict[str, Any]:
         return {"kind": self.kind, "dim": self.dim}

@@ -20,6 +20,7 @@ from shopbatch.tables.files import DataFile
 
 CHUNKS_A_WORKER = 8
 
+
 @ray.remote
 def cut_pending(part: int, limit: int, chunk_rows: int, *pieces: pa.Table) -> list[Any]:
     """[rows, chunk 0, 1, ...]: the first `limit` pending rows of a part, by position, as units of work."""
@@ -61,19 +62,25 @@ def stream(task: Task, units: Refs) -> Iterator[tuple[DataFile, dict[str, Any]]]
     context.execution_no_progress_timeout_s = -1
     cpus = float(ray.cluster_resources().get("CPU", 1))
     workers = min(task.config.workers or int(cpus), len(units))
-    receipts = ray.data.from_arrow_refs(units).map_batches(
-        Worker,
-        fn_constructor_args=(ray.put(task),),
-        batch_size=None,
-        batch_format="pyarrow",
-        compute=ray.data.ActorPoolStrategy(size=workers, max_tasks_in_flight_per_actor=2),
-        # less than a CPU each, so that the actors can not take every slot and starve the tasks that feed them
-        num_cpus=min(1.0, 0.9 * cpus / workers),
-    )
+    task_ref = ray.put(task)  # held until the last receipt: a restarted worker reads it again
+    # Less than a CPU each, so that the workers can not take every slot and starve the tasks that feed them.
+    shared: dict[str, Any] = {"batch_size": None, "batch_format": "pyarrow", "num_cpus": min(1.0, 0.9 * cpus / workers)}
+    source = ray.data.from_arrow_refs(units)
+    if task.spec.stage.light:
+        pool = ray.data.TaskPoolStrategy(size=workers)
+        receipts = source.map_batches(compute_unit, fn_args=(task_ref,), compute=pool, **shared)
+    else:
+        actors = ray.data.ActorPoolStrategy(size=workers, max_tasks_in_flight_per_actor=2)
+        receipts = source.map_batches(Worker, fn_constructor_args=(task_ref,), compute=actors, **shared)
     for block in receipts.iter_batches(batch_size=None, batch_format="pyarrow", prefetch_batches=0):
         for row in block.to_pylist():
             partition = {"recipe": task.spec.recipe}
             yield DataFile(row["path"], row["size"], row["rows"], row["stats"], partition), row
+
+
+def compute_unit(unit: pa.Table, task: Any) -> Iterator[pa.Table]:
+    """A Ray Data task: one unit, by a stage that costs nothing to open."""
+    yield from Worker(task)(unit)
 
 
 class Worker:

@@ -117,7 +117,7 @@ class Memo:
         """
         fs, runs = files.filesystem(f"{self.store.root}/_runs/{self.spec.job}")
         _, memo = files.filesystem(self.root)
-        found = 0
+        found, schema = 0, self.spec.memo.file_schema()
         for folder in fs.get_file_info(pafs.FileSelector(runs, allow_not_found=True)):
             lease = fs.get_file_info(f"{folder.path}/inflight")
             if lease.type != pafs.FileType.File or folder.base_name == self.run_id:
@@ -127,7 +127,7 @@ class Memo:
             for file in fs.get_file_info(pafs.FileSelector(written, allow_not_found=True)):
                 if file.base_name.endswith(".parquet") and not file.base_name.startswith("."):
                     path = f"recipe={self.spec.recipe}/{folder.base_name}/{file.base_name}"
-                    orphans.append(files.describe(self.root, path, {"recipe": self.spec.recipe})[0])
+                    orphans.append(files.describe(self.root, path, schema, {"recipe": self.spec.recipe}))
             self.commit(orphans)
             found += len(orphans)
             if lease.mtime is not None and time.time() - lease.mtime.timestamp() > LEASE_SECONDS:
@@ -163,7 +163,7 @@ def write_compacted(spec: Spec, root: str, folder: str, shard: int, *pieces: pa.
         return None
     path = f"{folder}/compact-{shard:03d}.parquet"
     files.write(f"{root}/{path}", memo_table(spec, memo))
-    return files.describe(root, path, {"recipe": spec.recipe})[0]
+    return files.describe(root, path, spec.memo.file_schema(), {"recipe": spec.recipe})
 
 
 def memo_table(spec: Spec, frame: pl.DataFrame) -> pa.Table:
@@ -183,10 +183,7 @@ def find_pending(parts: int, retry_rejects: bool, *pieces: pa.Table) -> list[Any
     pending: pos (uint32), hi, lo (uint64), attempt (int8, from 1): one row a content, its first row the owner.
     """
     rows = pl.concat(
-        [
-            pl.DataFrame(p).with_columns(pl.lit(i, dtype=pl.UInt32).alias("part"))
-            for i, p in enumerate(pieces[:parts])
-        ]
+        [pl.DataFrame(p).with_columns(pl.lit(i, dtype=pl.UInt32).alias("part")) for i, p in enumerate(pieces[:parts])]
     )
     owners = rows.unique(["hi", "lo"], keep="first", maintain_order=True)
     todo = owners.with_columns(pl.lit(1, dtype=pl.Int8).alias("attempt"))

@@ -21,6 +21,7 @@ from shopbatch.inference.recipe import INFRA, Spec
 from shopbatch.inference.source import Index, Part, Refs, split
 from shopbatch.tables import files
 from shopbatch.tables.files import DataFile, FileRef
+from shopbatch.tables.schema import Table
 from shopbatch.tables.store import Snapshot, Store
 
 VOLATILE = ("scored_at", "run_id")  # how a row came to be, not what it says: two tables without them are equal
@@ -160,8 +161,8 @@ def write_part(target: Target, part: Part, local: pa.Table, shards: int, *pieces
     rejects = _rejects(target, part, lost)
     name = f"{target.run_id}/part-{part.number:05d}.parquet"
     return Written(
-        files=_write(f"{target.root}/{spec.sink.name}", name, table),
-        rejects=_write(f"{target.root}/{spec.rejects.name}", name, rejects),
+        files=_write(spec.sink, target.root, name, table),
+        rejects=_write(spec.rejects, target.root, name, rejects),
         published=table.num_rows,
         rejected=rejects.num_rows,
         pending=len(open_) - (kept.num_rows if kept is not None else 0),
@@ -250,11 +251,11 @@ def _rejects(target: Target, part: Part, lost: pl.DataFrame) -> pa.Table:
     return pa.table([columns[n] for n in schema.names], names=schema.names).cast(schema)
 
 
-def _write(root: str, path: str, table: pa.Table) -> list[DataFile]:
-    if not table.num_rows:
+def _write(table: Table, root: str, path: str, rows: pa.Table) -> list[DataFile]:
+    if not rows.num_rows:
         return []
-    files.write(f"{root}/{path}", table)
-    return [files.describe(root, path)[0]]
+    files.write(f"{root}/{table.name}/{path}", rows)
+    return [files.describe(f"{root}/{table.name}", path, table.file_schema())]
 
 
 def _mix(table: pa.Table, group: str, label: str) -> dict[str, dict[str, int]]:

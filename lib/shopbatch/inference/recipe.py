@@ -6,7 +6,7 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import pyarrow as pa
@@ -36,6 +36,7 @@ class Stage(Protocol):
     carry: tuple[str, ...]  # columns that the published row takes over from the source as they are
     outputs: pa.Schema  # raw columns that the memo keeps
     mix: tuple[str, str]  # published columns (group, label) whose shares are watched for drift
+    light: bool  # `open` costs nothing: the stage runs in tasks; else it is opened once in each actor
     checks: int  # version of `judge` and `publish`, which never need the engine
 
     def recipe(self) -> Mapping[str, Any]:
@@ -150,6 +151,3 @@ def digest(tree: Mapping[str, Any] | Sequence[Any], digits: int = 16) -> str:
     """Hex digest of a JSON-able tree, the same whatever the order of its keys."""
     text = json.dumps(tree, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     return hashlib.blake2b(text.encode(), digest_size=digits // 2).hexdigest()
-
-
-Outcome = Literal["published", "nothing to do", "incomplete", "superseded"]

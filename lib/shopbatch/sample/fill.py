@@ -16,8 +16,9 @@ from typing import Any
 import pyarrow as pa
 
 from shopbatch.errors import UserError
+from shopbatch.tables.files import DataFile
 from shopbatch.tables.schema import Table
-from shopbatch.tables.store import DataFile, Snapshot, Store
+from shopbatch.tables.store import Snapshot, Store
 
 ROWS_PER_FILE = 262_144
 

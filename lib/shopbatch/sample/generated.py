@@ -30,7 +30,20 @@ _ENDS = np.cumsum(_LINES)
 
 DEPARTMENTS = ("Clothing", "Kitchen", "Electronics", "Home", "Office", "Sport", "Travel", "Garden")
 CATEGORIES = ("Basics", "Premium", "Gifts", "Outdoor", "Seasonal", "Accessories", "Tools", "Textiles")
-COLOURS = ("black", "white", "blue", "green", "red", "grey", "beige", "navy", "pink", "brown", "silver", "olive")
+COLOURS = (
+    "black",
+    "white",
+    "blue",
+    "green",
+    "red",
+    "grey",
+    "beige",
+    "navy",
+    "pink",
+    "brown",
+    "silver",
+    "olive",
+)
 SIZES = ("S", "M", "L", "XL", "250 g", "500 g", "1 kg", "2 pieces", "6 pieces")
 AGES = ("19-24", "25-34", "35-44", "45-54", "55-64", "65+")
 INCOMES = ("Under 15K", "15-24K", "25-34K", "35-49K", "50-74K", "75-99K", "100-124K")
@@ -53,9 +66,7 @@ def fill_generated(
     clock = fill.Clock()
     shop = Shop(rows, max(rows // 50, 16), max(rows // 10, 4), seed, mess or Mess())
     lines = round(rows * transactions_per_review)
-    content = fill.digest(
-        kind="generated", version=VERSION, rows=rows, seed=seed, lines=lines, mess=vars(shop.mess)
-    )
+    content = fill.digest(kind="generated", version=VERSION, rows=rows, seed=seed, lines=lines, mess=vars(shop.mess))
     fresh: list[int] = []
     sources = _sources(shop, lines, fresh)
     if fill.there(store, [s.table for s in sources], content):
@@ -116,7 +127,9 @@ def _products(shop: Shop, first: int, count: int) -> pa.Table:
     columns = {
         "product_id": names("g-", rows),
         "title": pc.binary_join_element_wise(brand, colour, noun, " "),
-        "division": nulled(_words(shop, "division", rows, ("General", "Petite", "Outlet")), chance(seed, "d", rows, 0.1)),
+        "division": nulled(
+            _words(shop, "division", rows, ("General", "Petite", "Outlet")), chance(seed, "d", rows, 0.1)
+        ),
         "department": _words(shop, "department", rows, DEPARTMENTS),
         "category": _words(shop, "category", rows, CATEGORIES),
         "product_type": noun,
@@ -137,7 +150,8 @@ def _users(shop: Shop, first: int, count: int) -> pa.Table:
         "income": nulled(_words(shop, "income", rows, INCOMES), silent),
         "home_ownership": nulled(_words(shop, "home", rows, HOMES), silent | chance(seed, "no home", rows, 0.29)),
         "marital_status": nulled(
-            _words(shop, "marital", rows, ("Married", "Unmarried")), silent | chance(seed, "no marital", rows, 0.17)
+            _words(shop, "marital", rows, ("Married", "Unmarried")),
+            silent | chance(seed, "no marital", rows, 0.17),
         ),
         "household_size": nulled(_words(shop, "household", rows, ("1", "2", "3", "4", "5+")), silent),
         "household_comp": nulled(_words(shop, "composition", rows, COMPOSITIONS), silent),

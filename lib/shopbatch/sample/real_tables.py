@@ -111,7 +111,7 @@ def shares(counts: Numbers, total: int) -> Numbers:
     Of what is there at all at least one is taken, but for the smallest totals.
     """
     exact = counts * total / counts.sum()
-    quota = np.floor(exact).astype(np.int64)
+    quota: Numbers = np.floor(exact).astype(np.int64)
     rest = total - int(quota.sum())
     quota[np.argsort(quota - exact, kind="stable")[:rest]] += 1
     if total >= 4 * np.count_nonzero(counts):

@@ -41,6 +41,10 @@ class SentimentStage:
         )
     )
 
+    @property
+    def light(self) -> bool:
+        return bool(getattr(self.engine, "light", False))
+
     def recipe(self) -> Mapping[str, Any]:
         return {"stage": "sentiment", "version": VERSION, "engine": self.engine.identity(), "models": dict(self.models)}
 

@@ -87,15 +87,33 @@ def write(uri: str, data: pa.Table, row_group: int = ROW_GROUP) -> None:
         raise
 
 
-def describe(root: str, path: str, partition: Mapping[str, str] | None = None) -> tuple[DataFile, pa.Schema]:
-    """A file as its footer tells it, with its schema. FileNotFoundError or pa.ArrowInvalid if it is not whole."""
+def describe(root: str, path: str, schema: pa.Schema, partition: Mapping[str, str] | None = None) -> DataFile:
+    """A written file as its footer tells it.
+
+    schema: what it must hold, folder columns apart. Raises TypeError if it holds other columns or a null where
+    there may be none, FileNotFoundError or pa.ArrowInvalid if it is not whole.
+    """
     fs, full = filesystem(f"{root}/{path}")
     size = fs.get_file_info(full).size
     if size is None:
         raise FileNotFoundError(full)
     with pq.ParquetFile(full, filesystem=fs) as parquet:
-        meta, schema = parquet.metadata, parquet.schema_arrow
-    return DataFile(path, size, meta.num_rows, _stats(meta, schema), dict(partition or {})), schema
+        meta, actual = parquet.metadata, parquet.schema_arrow
+    if not actual.equals(schema):
+        raise TypeError(f"{path} does not have the table's columns: {actual}, expected {schema}")
+    stats = _stats(meta, actual)
+    nulls = stats["nullCount"]
+    if bad := [f.name for f in schema if not f.nullable and nulls.get(f.name)]:
+        raise TypeError(f"{path}: null in column(s) {', '.join(bad)}")
+    return DataFile(path, size, meta.num_rows, json.dumps(stats), dict(partition or {}))
+
+
+def check_whole(root: str, written: Sequence[DataFile]) -> None:
+    """FileNotFoundError if one of these files is gone, or not of the size that it was written with."""
+    fs, base = filesystem(root)
+    for file, info in zip(written, fs.get_file_info([f"{base}/{f.path}" for f in written]), strict=True):
+        if info.size != file.size:
+            raise FileNotFoundError(f"{root}/{file.path}: {info.size} bytes, wrote {file.size}")
 
 
 def read(
@@ -149,7 +167,7 @@ def duplicate_keys(uris: Sequence[str], key: Sequence[str]) -> int:
     return rows - int(exact)
 
 
-def _stats(meta: pq.FileMetaData, schema: pa.Schema) -> str:
+def _stats(meta: pq.FileMetaData, schema: pa.Schema) -> dict[str, Any]:
     """Delta statistics (numRecords, minValues, maxValues, nullCount) out of a Parquet footer."""
     low: dict[str, Any] = {}
     high: dict[str, Any] = {}
@@ -162,7 +180,7 @@ def _stats(meta: pq.FileMetaData, schema: pa.Schema) -> str:
         bounds = [s for s in groups if s.has_min_max]
         if bounds and all(s.has_min_max or s.null_count == s.num_values + s.null_count for s in groups):
             _bound(name, min(s.min for s in bounds), max(s.max for s in bounds), low, high)
-    return json.dumps({"numRecords": meta.num_rows, "minValues": low, "maxValues": high, "nullCount": nulls})
+    return {"numRecords": meta.num_rows, "minValues": low, "maxValues": high, "nullCount": nulls}
 
 
 def _bound(name: str, least: Any, most: Any, low: dict[str, Any], high: dict[str, Any]) -> None:

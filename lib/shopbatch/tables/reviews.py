@@ -9,15 +9,20 @@ REVIEWS = Table(
     meaning="One row per review that a customer wrote.",
     key=("review_id",),
     latest_by="created_at",
+    must_have=("text",),
+    key_from_content=True,
     columns=(
         Column("review_id", pa.string(), "Name of the review, unique in the shop.", nullable=False),
         Column("product_id", pa.string(), "The product reviewed (products.product_id); null where unknown."),
         Column("user_id", pa.string(), "The author (users.user_id); null where unknown."),
         Column("title", pa.string(), "Headline of the review; null where there is none."),
         Column("text", pa.string(), "Body of the review, as the customer wrote it."),
-        Column("rating", pa.int8(), "Stars, 1 (worst) to 5 (best); null where not given."),
+        Column("rating", pa.int8(), "Stars, 1 (worst) to 5 (best); null where not given.", between=(1, 5)),
         Column(
-            "label", pa.string(), "Sentiment stated by the source itself: negative, neutral, positive; else null."
+            "label",
+            pa.string(),
+            "Sentiment stated by the source itself: negative, neutral, positive; else null.",
+            one_of=("negative", "neutral", "positive"),
         ),
         Column("language", pa.string(), "ISO 639-1 code stated by the source (en, zh, ...); null where unknown."),
         Column("created_at", TIMESTAMP, "When the review was written, UTC; null where unknown."),

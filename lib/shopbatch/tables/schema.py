@@ -12,12 +12,17 @@ TIMESTAMP = pa.timestamp("us", tz="UTC")
 
 @dataclass(frozen=True)
 class Column:
-    """One column: its name, Arrow type, what a value means (with its unit) and whether it may be null."""
+    """One column: its name, Arrow type, what a value means (with its unit) and whether it may be null.
+
+    between: least and greatest value of a number. one_of: the strings that are values. `shopbatch load` checks them.
+    """
 
     name: str
     type: pa.DataType
     meaning: str
     nullable: bool = True
+    between: tuple[int, int] | None = None
+    one_of: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -27,6 +32,8 @@ class Table:
     key: the columns that name a row; unique in every table that shopbatch writes.
     latest_by: of several source rows with one key, the greatest value here wins (then the later row).
     partition_by: columns that are folders and not in the files (only where it pays).
+    must_have: columns, besides the key, that a loaded file must have.
+    key_from_content: a loaded file may lack the key (one column); it is then made from the row's content.
     """
 
     name: str
@@ -35,12 +42,12 @@ class Table:
     columns: tuple[Column, ...]
     latest_by: str | None = None
     partition_by: tuple[str, ...] = ()
+    must_have: tuple[str, ...] = ()
+    key_from_content: bool = False
 
     def schema(self) -> pa.Schema:
         """Arrow schema; each field carries its meaning as `comment` metadata, which Delta keeps."""
-        return pa.schema(
-            [pa.field(c.name, c.type, c.nullable, metadata={"comment": c.meaning}) for c in self.columns]
-        )
+        return pa.schema([pa.field(c.name, c.type, c.nullable, metadata={"comment": c.meaning}) for c in self.columns])
 
     def file_schema(self) -> pa.Schema:
         """Arrow schema of a data file: the columns that are not folders."""

@@ -104,7 +104,7 @@ class Store:
     def uri(self, name: str) -> str:
         """Where a table lies. UserError for a name that could leave the warehouse."""
         if not _NAME.fullmatch(name):
-            raise UserError(f"table name {name!r}: expected small letters, digits and _ (it may not leave the warehouse)")
+            raise UserError(f"table name {name!r}: it may not leave the warehouse; expected small letters, digits, _")
         return f"{self.root}/{name}"
 
     def check_writable(self) -> None:
@@ -115,7 +115,7 @@ class Store:
             raise UserError(f"warehouse {self.root}: cannot write there ({error.strerror or error})") from None
 
     def exists(self, name: str) -> bool:
-        return DeltaTable.is_deltatable(self.uri(name))
+        return bool(DeltaTable.is_deltatable(self.uri(name)))
 
     def names(self) -> list[str]:
         """The tables there are, by name."""
@@ -155,7 +155,7 @@ class Store:
         """Write one data file of an unpartitioned table, where it will stay; `commit` makes it visible."""
         path = f"{run_id}/part-{index:05d}.parquet"
         files.write(f"{self.uri(table.name)}/{path}", conform(table, data))
-        return files.describe(self.uri(table.name), path)[0]
+        return files.describe(self.uri(table.name), path, table.file_schema())
 
     def commit(
         self,
@@ -169,14 +169,15 @@ class Store:
     ) -> int:
         """Make files visible in one atomic commit; returns the table's version.
 
-        added: files that lie under the table. An append drops those that are visible already.
+        added: files that lie under the table, their columns checked when they were described. An append drops those
+        that are visible already.
         removed: paths that an append takes out in the same commit (compaction).
         guard: sees the newest snapshot before each attempt and may raise, e.g. because it is newer than ours.
         Raises UserError if the table there has another schema, FileNotFoundError if a file is gone or cut short.
         Every commit carries one constant app id with a growing version, so one made on a stale view is refused
         and tried again on a fresh one.
         """
-        self._check_files(table, added)
+        files.check_whole(self.uri(table.name), added)  # Delta itself would register a file that is not there
         for attempt in range(_ATTEMPTS):
             handle = self._open(table.name, None) or self._create(table)
             snapshot = self._snapshot(table.name, handle)
@@ -269,19 +270,6 @@ class Store:
             files=tuple(refs),
             metadata=next(own, {}),
         )
-
-    def _check_files(self, table: Table, added: Sequence[DataFile]) -> None:
-        """Delta checks neither that files exist nor what is in them: so this does, by their footers."""
-        nonnull = [c.name for c in table.columns if not c.nullable]
-        for file in added:
-            actual, schema = files.describe(self.uri(table.name), file.path)
-            if actual.size != file.size:
-                raise FileNotFoundError(f"{self.uri(table.name)}/{file.path}: {actual.size} bytes, wrote {file.size}")
-            if not schema.equals(table.file_schema()):
-                raise TypeError(f"{file.path} does not have the columns of table {table.name!r}: {schema}")
-            nulls = json.loads(actual.stats)["nullCount"]
-            if bad := [c for c in nonnull if nulls.get(c)]:
-                raise TypeError(f"{file.path}: null in column(s) {', '.join(bad)} of table {table.name!r}")
 
     def _write(
         self,

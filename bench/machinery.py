@@ -1,0 +1,108 @@
+"""The machinery alone (fake engine) beside plain Ray Data: read_parquet -> map_batches -> write_parquet.
+
+Both over the same generated reviews, the same stage, in turn, in one Ray session.
+Run: python bench/machinery.py --rows 1000000 --rounds 3
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import resource
+import shutil
+import statistics
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import ray
+import ray.data
+
+sample = None
+from shopbatch.config import Platform
+from shopbatch.engines.engine import FakeConfig
+from shopbatch.inference.recipe import InferenceConfig, Spec
+from shopbatch.inference.run import run_inference
+from shopbatch.report import Report
+from shopbatch.sessions import ray_session
+from shopbatch.stages.sentiment import SentimentStage
+from shopbatch.tables.review_sentiment import REVIEW_SENTIMENT, REVIEW_SENTIMENT_REJECTS
+from shopbatch.tables.reviews import REVIEWS
+from shopbatch.tables.store import Store
+
+STAGE = SentimentStage(FakeConfig(), "", "", {"head": "bench"})
+SPEC = Spec("score_reviews", REVIEWS, STAGE, REVIEW_SENTIMENT, REVIEW_SENTIMENT_REJECTS)
+CONFIG = InferenceConfig()
+
+
+def score(batch: pa.Table) -> pa.Table:
+    """What one would write by hand: the stage over every row of a batch."""
+    content = batch.select(list(STAGE.content))
+    text = pc.fill_null(content["text"], "")
+    raw = STAGE.open().run(pa.table([content["title"], text], names=["title", "text"]))
+    carried = batch.select(["review_id", *STAGE.carry])
+    columns = STAGE.publish(carried, raw)
+    return pa.table({"review_id": batch["review_id"], "product_id": batch["product_id"], **columns})
+
+
+def plain(store: Store, out: str) -> float:
+    """Seconds of the plain pipeline."""
+    began = time.monotonic()
+    context = ray.data.DataContext.get_current()
+    context.target_max_block_size = 128 * 2**20
+    uris = [f.uri for f in store.snapshot("reviews").files]
+    data = ray.data.read_parquet(uris).select_columns(["review_id", *STAGE.carry, *STAGE.content])
+    data.map_batches(score, batch_size=4096, batch_format="pyarrow").write_parquet(out)
+    return time.monotonic() - began
+
+
+def ours(store: Store) -> tuple[float, dict[str, Any]]:
+    """Seconds of a whole first run, and its report."""
+    for name in ("review_sentiment", "review_sentiment_rejects", "score_reviews_memo", "_runs"):
+        shutil.rmtree(Path(store.root) / name, ignore_errors=True)
+    report = Report(job="score_reviews")
+    began = time.monotonic()
+    run_inference(SPEC, CONFIG, store, report)
+    return time.monotonic() - began, report.to_dict()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rows", type=int, default=1_000_000)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--warehouse", default=None, help="keep the generated reviews here")
+    arguments = parser.parse_args()
+    folder = arguments.warehouse or tempfile.mkdtemp(prefix="shopbatch-bench-")
+    store = Store(folder)
+    if not store.exists("reviews"):
+        sample.fill_generated(store, arguments.rows, 7)
+    times: dict[str, list[float]] = {"plain": [], "ours": []}
+    print(f"{platform.processor() or platform.machine()}, {os.cpu_count()} CPUs, Python {platform.python_version()}")
+    last: dict[str, Any] = {}
+    with ray_session(Platform(object_store_mb=4096)):
+        for number in range(arguments.rounds + 1):  # the first round warms up and is not counted
+            out = f"{folder}/_plain"
+            shutil.rmtree(out, ignore_errors=True)
+            a = plain(store, out)
+            b, last = ours(store)
+            peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+            print(
+                f"round {number}: plain {a:.1f} s, ours {b:.1f} s, ratio {b / a:.2f}, driver peak {peak:.0f} MB",
+                flush=True,
+            )
+            print(json.dumps({k: last[k] for k in ("rows", "seconds", "metrics") if k in last})[:700], flush=True)
+            if number:
+                times["plain"].append(a)
+                times["ours"].append(b)
+    medians = {k: statistics.median(v) for k, v in times.items()}
+    share = last["metrics"]["memo"]["seconds"] / times["ours"][-1]
+    print(f"medians: {medians}; ratio {medians['ours'] / medians['plain']:.2f}; commits {share:.2%} of the time")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,21 @@
+"""<table>_load_rejects: what `shopbatch load` did not take from a file, and why. Never what the customer wrote."""
+
+import pyarrow as pa
+
+from shopbatch.tables.schema import Column, Table
+
+
+def load_rejects(source: str) -> Table:
+    """The table that lists what was refused when files were loaded into `source`."""
+    return Table(
+        name=f"{source}_load_rejects",
+        meaning=f"One row per value that kept a row of a loaded file out of {source}.",
+        key=("load_id", "source_file", "source_row", "column"),
+        columns=(
+            Column("source_file", pa.string(), "The file, relative to the folder it was in.", nullable=False),
+            Column("source_row", pa.int64(), "The row in that file, from 1; a header is not counted.", nullable=False),
+            Column("column", pa.string(), "The column that does not fit; * when the whole row does not.", nullable=False),
+            Column("reason", pa.string(), "Why: no_key, not_a_number, out_of_range, ...", nullable=False),
+            Column("load_id", pa.string(), "The load: a digest of the file's content and the mapping.", nullable=False),
+        ),
+    )
