@@ -23,7 +23,7 @@ import pyarrow.compute as pc
 import ray
 import ray.data
 
-sample = None
+from shopbatch import sample
 from shopbatch.config import Platform
 from shopbatch.engines.engine import FakeConfig
 from shopbatch.inference.recipe import InferenceConfig, Spec

@@ -1,4 +1,4 @@
-"""Typed, strict configuration: `conf/base/<job>.yaml` + `conf/<env>/platform.yaml` + `conf/<env>/<job>.yaml` + overrides.
+"""Typed, strict configuration: `conf/base/<job>.yaml`, laid over by `conf/<env>/` and by overrides.
 
 Called by `job.main`. Imports nothing heavy, so that a typo is found before Ray, Spark or torch is loaded.
 """
@@ -71,6 +71,11 @@ def load(cls: type[C], job: str, env: str, overrides: list[str]) -> C:
     for item in overrides:
         tree = _merge(tree, _override(item))
     return validate(cls, tree)
+
+
+def platform(env: str) -> Platform:
+    """Where an environment runs: `conf/<env>/platform.yaml`, for commands that are no job."""
+    return load(JobConfig, "", env, []).platform
 
 
 def validate(cls: type[C], tree: dict[str, Any]) -> C:

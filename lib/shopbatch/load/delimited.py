@@ -63,24 +63,46 @@ class _Clean(io.RawIOBase):
 
     def __init__(self, inner: pa.NativeFile) -> None:
         self._inner = inner
-        self._decoder = codecs.getincrementaldecoder("utf-8")("shopbatch.mark")
+        self._cut = b""  # the beginning of a character that the next bytes end
         self._ready = b""
+        self._ended = False
         self.last = b""
 
     def readable(self) -> bool:
         return True
 
     def read(self, size: int = -1) -> bytes:
-        """At most `size` bytes (Arrow has room for no more); none only at the end."""
-        while not self._ready:
+        """Exactly `size` bytes but at the end: Arrow has room for no more, and takes less for a block of its own."""
+        while not self._ended and (size < 0 or len(self._ready) < size):
             data: bytes = self._inner.read(BLOCK if size < 0 else size)
-            self._ready = self._decoder.decode(data, final=not data).encode()
-            if not data:
-                break
+            self._ended = not data
+            data = self._cut + data
+            end = len(data) if self._ended else _whole(data)
+            self._cut = data[end:]
+            self._ready += _valid(data[:end])
         taken = self._ready if size < 0 else self._ready[:size]
         self._ready = self._ready[len(taken) :]
         self.last = taken.rstrip(b"\r\n")[-1:] or self.last
         return taken
+
+
+def _whole(data: bytes) -> int:
+    """Where the last character that may be cut begins, or the end."""
+    for back in range(1, min(4, len(data) + 1)):
+        byte = data[-back]
+        if byte & 0xC0 != 0x80:  # not the inside of a character: an ASCII one or the first byte of 2, 3 or 4
+            return len(data) - back if byte >= 0xC0 and back < 2 + (byte >= 0xE0) + (byte >= 0xF0) else len(data)
+    return len(data)
+
+
+def _valid(data: bytes) -> bytes:
+    """The same bytes where they are UTF-8 (Arrow looks faster than Python decodes), else with marks."""
+    bounds = pa.py_buffer(np.array([0, len(data)], np.int64))
+    try:
+        pa.LargeStringArray.from_buffers(1, bounds, pa.py_buffer(data)).validate(full=True)
+    except pa.ArrowInvalid:
+        return data.decode("utf-8", "shopbatch.mark").encode()
+    return data
 
 
 def read_head(file: Path) -> Head:

@@ -1,0 +1,47 @@
+# `make run` and `make test` each work as the first command on a machine that has Python 3.11, pip, make and a C compiler.
+.DEFAULT_GOAL := help
+.PHONY: help install run test lint bench chaos lock clean
+
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+BIN := .venv/bin
+STAMP := .venv/installed
+export RAY_USAGE_STATS_ENABLED := 0
+export HF_HUB_DISABLE_TELEMETRY := 1
+
+help:  ## show this
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
+
+# torch first and by itself: then pip takes the build that fits this machine; all else exactly as locked
+$(STAMP): requirements.lock pyproject.toml
+	$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info[:2] in ((3, 11), (3, 12)) else "shopbatch needs Python 3.11 or 3.12: make PYTHON=python3.11 ...")'
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install -q $$(grep '^torch==' requirements.lock)
+	$(BIN)/python -m pip install -q --no-deps -r requirements.lock
+	$(BIN)/python -m pip install -q --no-deps --no-build-isolation -e .
+	@touch $@
+
+install: $(STAMP)  ## make .venv and install everything, exactly as locked
+
+run: $(STAMP)  ## sample data -> model -> published sentiment of reviews; ROWS=3000 is the two-minute version
+	$(BIN)/shopbatch sample $(if $(ROWS),--rows $(ROWS))
+	$(BIN)/shopbatch run train_sentiment_head
+	$(BIN)/shopbatch run score_reviews
+	@$(BIN)/shopbatch report score_reviews
+
+test: $(STAMP)  ## the whole test suite, with mypy --strict and ruff
+	$(BIN)/python -m pytest
+
+lint: $(STAMP)  ## ruff and mypy alone
+	$(BIN)/ruff check && $(BIN)/ruff format --check && $(BIN)/mypy
+
+bench: $(STAMP)  ## measurements side by side: the machinery beside plain Ray Data (ROWS=1000000)
+	$(BIN)/python bench/machinery.py --rows $(or $(ROWS),1000000)
+
+chaos: $(STAMP)  ## the fault tests alone: crashes of drivers, workers and engines
+	$(BIN)/python -m pytest -m chaos
+
+lock: $(STAMP)  ## write requirements.lock anew from what is installed
+	$(BIN)/python -m pip freeze --exclude-editable > requirements.lock
+
+clean:  ## remove .venv and the local warehouse
+	rm -rf .venv .warehouse

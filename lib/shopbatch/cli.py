@@ -1,0 +1,191 @@
+"""The `shopbatch` command: thin, one function a subcommand. The work is done in the modules it calls."""
+
+from __future__ import annotations
+
+import argparse
+import ast
+import json
+import sys
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from shopbatch import __version__, config, job
+from shopbatch.errors import UserError
+
+_HELP = """\
+Batch jobs that put language models to work for an online shop.
+
+  shopbatch sample                            fill the source tables with real public data
+  shopbatch run train_sentiment_head          train and register the sentiment model
+  shopbatch run score_reviews                 score what is new or changed, publish review_sentiment
+  shopbatch show review_sentiment -n 5        look at the result
+  shopbatch why review_sentiment w-17         why a row is as it is, or why it is missing
+  shopbatch load reviews my.csv --map text="Review Text"     your own reviews; then run score_reviews again
+
+The warehouse is .warehouse here; SHOPBATCH_WAREHOUSE or --env names another. A second run computes only what changed.
+Exit codes: 0 done, 2 your mistake (one line says which), 3 a gate refused, 4 stopped and resumable, 1 anything else.
+"""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Parse, call, translate a UserError into one line and exit code 2."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    if arguments[:1] == ["run"] and len(arguments) > 1 and not arguments[1].startswith("-"):
+        return job.main(arguments[1], arguments[2:])
+    parsed = _parser().parse_args(arguments)
+    try:
+        return int(parsed.call(parsed) or 0)
+    except UserError as error:
+        return job.mistake(error)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        "shopbatch", description=_HELP, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--version", action="version", version=f"shopbatch {__version__}")
+    commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+
+    run = _command(commands, "run", _run, "run a job: shopbatch run JOB [--env E] [--dry-run] [key.path=value ...]")
+    run.add_argument("job")
+    _command(commands, "jobs", _jobs, "list the jobs")
+    sample = _command(commands, "sample", _sample, "fill the source tables with sample data")
+    sample.add_argument("--source", choices=("real", "generated"), default="real", help="default: real")
+    sample.add_argument("--rows", type=_count, help="how many reviews (default: all real ones, or 100,000 generated)")
+    sample.add_argument("--seed", type=int, default=0, help="seed of a generated shop")
+    load = _command(commands, "load", _load, "load a CSV, JSON lines, Parquet or Delta source into a table")
+    load.add_argument("table", help="source table: products, users, transactions or reviews")
+    load.add_argument("file", help="file or folder")
+    load.add_argument("--map", action="append", default=[], metavar='COLUMN="Their Column"', help="repeatable")
+    load.add_argument("--replace", action="store_true", help="replace the table instead of appending to it")
+    tables = _command(commands, "tables", _tables, "list the tables, or the columns of one")
+    tables.add_argument("table", nargs="?")
+    show = _command(commands, "show", _show, "show rows of a table")
+    show.add_argument("table")
+    show.add_argument("-n", type=_count, default=10, help="how many rows (default: 10)")
+    show.add_argument(
+        "--where", action="append", default=[], metavar="column=value", help="repeatable; column= is null"
+    )
+    show.add_argument("--json", action="store_true", help="one line of JSON a row")
+    report = _command(commands, "report", _report, "where the newest report of a job is")
+    report.add_argument("job")
+    why = _command(commands, "why", _why, "why a row is as it is: content hash, recipe, attempt, run")
+    why.add_argument("table")
+    why.add_argument("key")
+    return parser
+
+
+def _command(
+    commands: Any, name: str, call: Callable[[argparse.Namespace], int | None], text: str
+) -> argparse.ArgumentParser:
+    parser: argparse.ArgumentParser = commands.add_parser(name, help=text, description=text)
+    parser.add_argument("--env", default="local", help="which conf/<env>/platform.yaml names the warehouse")
+    parser.set_defaults(call=call)
+    return parser
+
+
+def _count(text: str) -> int:
+    number = int(text)
+    if number < 0:
+        raise argparse.ArgumentTypeError("must not be negative")
+    return number
+
+
+def _store(arguments: argparse.Namespace) -> Any:
+    from shopbatch.tables.store import Store
+
+    return Store(config.platform(arguments.env).warehouse)
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    return job.main(arguments.job, [])
+
+
+def _jobs(arguments: argparse.Namespace) -> None:
+    for name in job.names():
+        document = ast.get_docstring(ast.parse((config.root() / "jobs" / f"{name}.py").read_text("utf-8"))) or ""
+        print(f"{name:24} {document.splitlines()[0]}")
+
+
+def _sample(arguments: argparse.Namespace) -> None:
+    from shopbatch import sample
+
+    store = _store(arguments)
+    store.check_writable()
+    if arguments.source == "real":
+        report = sample.fill_real(store, arguments.rows)
+    else:
+        report = sample.fill_generated(store, 100_000 if arguments.rows is None else arguments.rows, arguments.seed)
+    print("\n".join(report.lines()))
+
+
+def _load(arguments: argparse.Namespace) -> None:
+    from shopbatch.load import load_file
+
+    mapping = {}
+    for item in arguments.map:
+        target, equals, column = item.partition("=")
+        if not equals or not target or not column:
+            raise UserError(f'--map {item!r}: expected COLUMN="Their Column"')
+        mapping[target] = column
+    store = _store(arguments)
+    store.check_writable()
+    report = load_file(store, arguments.table, arguments.file, mapping, "replace" if arguments.replace else "append")
+    print("\n".join(report.lines()))
+
+
+def _tables(arguments: argparse.Namespace) -> None:
+    from shopbatch import look
+
+    store = _store(arguments)
+    _print_rows(look.describe(store, arguments.table) if arguments.table else look.list_tables(store))
+
+
+def _show(arguments: argparse.Namespace) -> None:
+    from shopbatch import look
+
+    rows = look.show(_store(arguments), arguments.table, arguments.n, arguments.where).to_pylist()
+    if arguments.json:
+        for row in rows:
+            print(json.dumps(row, ensure_ascii=False, default=str))
+    else:
+        _print_rows(rows)
+
+
+def _report(arguments: argparse.Namespace) -> None:
+    from shopbatch import look
+
+    print(f"report: {look.newest_report(_store(arguments), job.find(arguments.job).name)}")
+
+
+def _why(arguments: argparse.Namespace) -> None:
+    from shopbatch import look
+
+    print(
+        json.dumps(
+            look.why(_store(arguments), arguments.table, arguments.key), ensure_ascii=False, indent=2, default=str
+        )
+    )
+
+
+def _print_rows(rows: list[dict[str, Any]]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    if not rows:
+        print("no rows")
+        return
+    # a pipe has no width: as wide as needed there, as wide as the terminal is here
+    console = Console(width=None if sys.stdout.isatty() else 240, highlight=False)
+    grid = Table(box=None, header_style="bold", pad_edge=False)
+    for name in rows[0]:
+        grid.add_column(name, overflow="ellipsis", max_width=80)
+    for row in rows:
+        # Text, not str: what customers wrote is never read as markup
+        grid.add_row(*(Text("" if v is None else str(v).replace("\n", " ")) for v in row.values()))
+    console.print(grid)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

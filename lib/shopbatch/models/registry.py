@@ -1,0 +1,227 @@
+"""The models that were built here: `<warehouse>/_models/<name>/<12 digits of the digest>/`, never changed again.
+
+`live.json` beside them names the one that `name@live` means. Files are written aside, the manifest last, then the
+folder is renamed into place: what is visible is whole. In an object store, which has no rename, the manifest makes it so.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import tempfile
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pyarrow.fs as pafs
+
+from shopbatch.models.folder import (
+    HUB,
+    MANIFEST,
+    ModelError,
+    contents,
+    digest,
+    hub,
+    move_into_place,
+    read_manifest,
+    refuse_pickles,
+    verify,
+)
+from shopbatch.tables import files
+
+LIVE = "live.json"
+DIGITS = 12
+_NAME = re.compile(r"[a-z][a-z0-9_-]*")
+
+
+@dataclass(frozen=True)
+class Model:
+    """path: what `folder.local` brings to a worker. digest: 64 hex digits. manifest: {} for a plain folder."""
+
+    name: str
+    path: str
+    digest: str
+    manifest: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def reference(self) -> str:
+        """The name that pins it: `name@digest`."""
+        return f"{self.name}@{self.digest[:DIGITS]}"
+
+
+@dataclass(frozen=True)
+class Sentiment:
+    """What `score_reviews` needs: paths of encoder and head ("" for the fake engine) and their digests."""
+
+    encoder: str
+    head: str
+    digests: Mapping[str, str]
+
+
+def publish(
+    root: str, name: str, build: Callable[[Path], None], *, live: bool = True, **manifest: Any
+) -> Model:
+    """Build a model into a folder aside and publish it whole. A model with the same files is there once.
+
+    build: writes the files into the empty folder it is given. live: `name@live` means this model from now on.
+    manifest: what to remember (base, licence, metrics, config, ...), JSON-able; no part of the digest.
+    Raises ModelError if `build` left a pickle, or nothing.
+    """
+    if not _NAME.fullmatch(name):
+        raise ModelError(f"model name {name!r}: expected small letters, digits, - and _")
+    store = f"{root}/{name}"
+    fs, path = files.filesystem(store)
+    here = isinstance(fs, pafs.LocalFileSystem)
+    if here:
+        os.makedirs(path, exist_ok=True)
+    aside = Path(tempfile.mkdtemp(dir=path if here else None, prefix=".building-"))
+    try:
+        build(aside)
+        refuse_pickles(aside)
+        built = contents(aside)
+        if not built:
+            raise ModelError(f"model {name}: nothing was built")
+        key = digest(built)
+        target = f"{store}/{key[:DIGITS]}"
+        if not _is_whole(target, key):
+            created = datetime.now(UTC).isoformat(timespec="seconds")
+            tree = {"name": name, "digest": key, "created_at": created, **manifest, "files": built}
+            text = json.dumps(tree, indent=1, ensure_ascii=False)
+            if here:
+                (aside / MANIFEST).write_text(text, "utf-8")
+                move_into_place(aside, Path(path) / key[:DIGITS], lambda there: _is_whole(str(there), key))
+            else:
+                _upload(aside, built, target)
+                files.write_bytes(f"{target}/{MANIFEST}", text.encode())
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
+    model = _published(root, name, key[:DIGITS])
+    if live:
+        point(root, model)
+    return model
+
+
+def point(root: str, model: Model) -> None:
+    """From now on `name@live` means this model. Readers see the old one or the new one."""
+    text = json.dumps({"digest": model.digest}, indent=1)
+    files.write_bytes(f"{root}/{model.name}/{LIVE}", text.encode())
+
+
+def resolve(root: str, reference: str) -> Model:
+    """The model that a reference means, verified.
+
+    reference: `name@live` or `name@digest` (published here), a folder, or `owner/name[@revision]` on the model hub.
+    Raises ModelError in one line: not there, half-written, truncated, changed, or with a pickle in it.
+    """
+    if not reference:
+        raise ModelError("no model is named: expected name@live, name@digest, a folder, or owner/name of the hub")
+    if Path(reference).expanduser().is_dir():
+        return _plain(Path(reference).expanduser().resolve(), str(Path(reference).expanduser().resolve()))
+    name, at, version = reference.partition("@")
+    if at and _NAME.fullmatch(name):
+        return _published(root, name, _live(root, name) if version == "live" else version)
+    if reference.count("/") != 1 or reference.startswith((".", "/", "~")):
+        raise ModelError(f"model {reference!r}: no such folder, and not name@live, name@digest or owner/name")
+    snapshot = hub(reference)
+    return _plain(snapshot, f"{HUB}{name}@{snapshot.name}")
+
+
+def sentiment(root: str, reference: str, kind: str) -> tuple[Sentiment, dict[str, Any]]:
+    """The head that `reference` means with the encoder it was trained on, and its metrics.
+
+    root: the warehouse. kind: of the engine; `fake` needs neither. Raises ModelError.
+    """
+    if kind == "fake":
+        return Sentiment("", "", {"encoder": "fake", "head": "fake"}), {}
+    store = f"{root}/_models"
+    head = resolve(store, reference)
+    if "encoder" not in head.manifest:
+        raise ModelError(f"model {reference}: its manifest names no encoder; is it a sentiment model?")
+    encoder = resolve(store, head.manifest["encoder"])
+    digests = {"encoder": encoder.digest, "head": head.digest}
+    return Sentiment(encoder.path, head.path, digests), dict(head.manifest.get("metrics", {}))
+
+
+def _plain(folder: Path, path: str) -> Model:
+    """A folder as it is; one with a manifest (published elsewhere, copied here) is held against it."""
+    refuse_pickles(folder)
+    if (folder / MANIFEST).exists():
+        manifest = read_manifest(str(folder), folder.name)
+        verify(folder, manifest["files"], folder.name)
+        return Model(str(manifest["name"]), path, str(manifest["digest"]), manifest)
+    found = contents(folder)
+    if not any(name.endswith((".safetensors", ".xml", ".gguf")) for name in found):
+        raise ModelError(f"model {folder}: no safetensors in it")
+    return Model(folder.name, path, digest(found))
+
+
+def _published(root: str, name: str, version: str) -> Model:
+    """A published model by its digest, or the beginning of one of at least 6 digits."""
+    keys = _keys(root, name)
+    if not keys:
+        raise ModelError(f"no model {name!r} in {root}; there are: {', '.join(_names(root)) or 'none'}")
+    found = [k for k in keys if len(version) >= 6 and (k.startswith(version) or version.startswith(k))]
+    if len(found) != 1:
+        raise ModelError(f"no model {name}@{version} in {root}; there are: {', '.join(keys)}")
+    path = f"{root}/{name}/{found[0]}"
+    model = f"{name}@{found[0]}"
+    manifest = read_manifest(path, model)
+    key = str(manifest["digest"])
+    if not key.startswith(found[0]) or not (key.startswith(version) or version.startswith(key)):
+        raise ModelError(f"model {model} is damaged: its manifest is of {key[:DIGITS]}")
+    fs, folder = files.filesystem(path)
+    if isinstance(fs, pafs.LocalFileSystem):
+        refuse_pickles(Path(folder))
+        verify(Path(folder), manifest["files"], model)
+        path = folder
+    return Model(name, path, key, manifest)
+
+
+def _live(root: str, name: str) -> str:
+    fs, path = files.filesystem(f"{root}/{name}/{LIVE}")
+    try:
+        with fs.open_input_stream(path) as stream:
+            return str(json.loads(stream.read())["digest"])
+    except FileNotFoundError:
+        known = ", ".join(_names(root)) or "none"
+        raise ModelError(f"no live model {name!r} in {root}; models there: {known}") from None
+    except (ValueError, KeyError, TypeError):
+        raise ModelError(f"model {name}: {LIVE} can not be read; publish the model again") from None
+
+
+def _keys(root: str, name: str) -> list[str]:
+    return [k for k in _folders(f"{root}/{name}") if re.fullmatch(r"[0-9a-f]{12}", k)]
+
+
+def _names(root: str) -> list[str]:
+    return [n for n in _folders(root) if _NAME.fullmatch(n)]
+
+
+def _folders(uri: str) -> list[str]:
+    fs, path = files.filesystem(uri)
+    found = fs.get_file_info(pafs.FileSelector(path, allow_not_found=True))
+    return sorted(f.base_name for f in found if f.type == pafs.FileType.Directory)
+
+
+def _is_whole(folder: str, key: str) -> bool:
+    """Whether this model is there already, undamaged (an object store's files are as they were put)."""
+    try:
+        manifest = read_manifest(folder, folder)
+        fs, path = files.filesystem(folder)
+        if isinstance(fs, pafs.LocalFileSystem):
+            verify(Path(path), manifest["files"], folder)
+    except ModelError:
+        return False
+    return bool(manifest["digest"] == key)
+
+
+def _upload(aside: Path, built: Mapping[str, Any], target: str) -> None:
+    fs, path = files.filesystem(target)
+    for name in built:
+        parent = os.path.dirname(f"{path}/{name}")
+        fs.create_dir(parent, recursive=True)
+        pafs.copy_files(str(aside / name), f"{path}/{name}", pafs.LocalFileSystem(), fs)
