@@ -5,7 +5,7 @@ from shopbatch.inference.recipe import InferenceConfig, Spec
 from shopbatch.inference.run import run_inference
 from shopbatch.job import Job, main
 from shopbatch.models import registry
-from shopbatch.report import Report
+from shopbatch.report import EngineUse, Report
 from shopbatch.stages.sentiment import SentimentStage
 from shopbatch.tables.review_sentiment import REVIEW_SENTIMENT, REVIEW_SENTIMENT_REJECTS
 from shopbatch.tables.reviews import REVIEWS
@@ -23,9 +23,8 @@ class Config(InferenceConfig):
 def run(config: Config, store: Store, report: Report) -> None:
     """Score what is new or changed and publish. Raises as `run_inference` does; ModelError for a damaged model."""
     models, metrics = registry.sentiment(store.root, config.model, config.engine.kind)
-    report.metrics |= {"quality": metrics}
-    report.engine |= {"kind": config.engine.kind}
-    report.models = models.digests
+    report.metrics["quality"] = metrics
+    report.engine, report.models = EngineUse(config.engine.kind), dict(models.digests)
     stage = SentimentStage(config.engine, models.encoder, models.head, models.digests, config.max_bytes)
     run_inference(
         Spec("score_reviews", REVIEWS, stage, REVIEW_SENTIMENT, REVIEW_SENTIMENT_REJECTS), config, store, report

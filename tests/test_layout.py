@@ -54,7 +54,7 @@ def test_every_column_of_every_table_says_what_it_means() -> None:
 
 
 def test_the_command_starts_without_heavy_imports() -> None:
-    code = "import sys; from shopbatch import cli; cli._parser(); print(*sys.modules)"
+    code = "import sys; from shopbatch import cli; cli.parser(); print(*sys.modules)"
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
     assert not {"ray", "torch", "transformers", "openvino", "polars", "pandas", "deltalake"} & set(loaded)
 

@@ -32,19 +32,20 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = list(sys.argv[1:] if argv is None else argv)
     if arguments[:1] == ["run"] and len(arguments) > 1 and not arguments[1].startswith("-"):
         return job.main(arguments[1], arguments[2:])
-    parsed = _parser().parse_args(arguments)
+    parsed = parser().parse_args(arguments)
     try:
         return int(parsed.call(parsed) or 0)
     except UserError as error:
         return job.mistake(error)
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+def parser() -> argparse.ArgumentParser:
+    """The command line's grammar."""
+    whole = argparse.ArgumentParser(
         "shopbatch", description=_HELP, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--version", action="version", version=f"shopbatch {__version__}")
-    commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+    whole.add_argument("--version", action="version", version=f"shopbatch {__version__}")
+    commands = whole.add_subparsers(title="commands", required=True, metavar="COMMAND")
 
     run = _command(commands, "run", _run, "run a job: shopbatch run JOB [--env E] [--dry-run] [key.path=value ...]")
     run.add_argument("job")
@@ -72,7 +73,7 @@ def _parser() -> argparse.ArgumentParser:
     why = _command(commands, "why", _why, "why a row is as it is: content hash, recipe, attempt, run")
     why.add_argument("table")
     why.add_argument("key")
-    return parser
+    return whole
 
 
 def _command(
@@ -180,7 +181,7 @@ def _print_rows(rows: list[dict[str, Any]]) -> None:
     console = Console(width=None if sys.stdout.isatty() else 240, highlight=False)
     grid = Table(box=None, header_style="bold", pad_edge=False)
     for name in rows[0]:
-        grid.add_column(name, overflow="ellipsis", max_width=80)
+        grid.add_column(name, overflow="ellipsis", no_wrap=name != "meaning", max_width=60)
     for row in rows:
         # Text, not str: what customers wrote is never read as markup
         grid.add_row(*(Text("" if v is None else str(v).replace("\n", " ")) for v in row.values()))

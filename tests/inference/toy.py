@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 import pyarrow as pa
 
 from shopbatch.engines.engine import FakeConfig
 from shopbatch.inference.recipe import InferenceConfig, Spec
 from shopbatch.report import Report, new_run_id
 from shopbatch.stages.sentiment import SentimentStage
+from shopbatch.tables import files
 from shopbatch.tables.review_sentiment import REVIEW_SENTIMENT, REVIEW_SENTIMENT_REJECTS
 from shopbatch.tables.reviews import REVIEWS
 from shopbatch.tables.store import Store
 
+SINK, REJECTS, MEMO = REVIEW_SENTIMENT.name, REVIEW_SENTIMENT_REJECTS.name, "score_reviews_memo"
+Row = dict[str, Any]
 
-def reviews(rows: list[dict[str, Any]]) -> pa.Table:
+
+def reviews(rows: Iterable[Row]) -> pa.Table:
     full = [{c.name: r.get(c.name) for c in REVIEWS.columns} for r in rows]
     return pa.Table.from_pylist(full, REVIEWS.schema())
 
@@ -26,20 +32,55 @@ def spec(model: str = "m1", **engine: Any) -> Spec:
     return Spec("score_reviews", REVIEWS, stage, REVIEW_SENTIMENT, REVIEW_SENTIMENT_REJECTS)
 
 
-def put(store: Store, *tables: pa.Table) -> int:
-    run = new_run_id()
-    files = [store.write_file(REVIEWS, t, run, i) for i, t in enumerate(tables)]
-    return store.commit(REVIEWS, files, "replace", run)
+def put(store: Store, *tables: pa.Table | Sequence[Row], group: int = 65_536) -> int:
+    """Replace the source: a file a table, `group` rows a row group. Nulls are not checked. The version."""
+    run, schema = new_run_id(), pa.schema([f.with_nullable(True) for f in REVIEWS.file_schema()])
+    written = []
+    for number, rows in enumerate(tables):
+        table = rows if isinstance(rows, pa.Table) else reviews(rows)
+        path, loose = f"{run}/part-{number:05d}.parquet", table.cast(schema)
+        files.write(f"{store.uri(REVIEWS.name)}/{path}", loose, group)
+        written.append(files.describe(store.uri(REVIEWS.name), path, loose.schema))
+    return store.commit(REVIEWS, written, "replace", run)
 
 
 def run(store: Store, job: Spec, **config: Any) -> Report:
     from shopbatch.inference.run import run_inference
 
-    settings = InferenceConfig(workers=2, **config)
     report = Report(job=job.job)
-    run_inference(job, settings, store, report)
+    attempt(store, job, report, run_inference, **config)
     return report
+
+
+def attempt(store: Store, job: Spec, report: Report, door: Any, **config: Any) -> None:
+    """As `run`, with a report of the caller's: it is filled also where the run raises."""
+    door(job, InferenceConfig(**{"workers": 2, **config}), store, report)
 
 
 def warehouse(folder: Path) -> Store:
     return Store(str(folder / "warehouse"))
+
+
+def versions(store: Store) -> dict[str, int]:
+    """Version of every table there is."""
+    return {name: store.snapshot(name).version for name in store.names()}
+
+
+def memo(store: Store) -> pl.DataFrame:
+    """The memo's visible rows, read by another reader than the one under test."""
+    return pl.read_delta(store.uri(MEMO))
+
+
+def written(store: Store, table: str) -> set[str]:
+    """Every data file that lies in a table's folder, visible or not."""
+    root = Path(store.root) / table
+    return {str(p.relative_to(root)) for p in root.rglob("*.parquet") if "_delta_log" not in p.parts}
+
+
+def orphans(store: Store, table: str) -> set[str]:
+    """Data files that no version of the table ever had."""
+    visible: set[str] = set()
+    if store.exists(table):
+        for version in range(store.snapshot(table).version + 1):
+            visible |= set(store.snapshot(table, version).by_path)
+    return written(store, table) - visible

@@ -112,9 +112,9 @@ def _export(folder: Path, target: Path) -> None:
     level = logging.root.manager.disable
     logging.disable(logging.WARNING)
     try:
-        with warnings.catch_warnings(), torch.inference_mode(False), torch.no_grad():
+        with warnings.catch_warnings(), torch.no_grad():
             warnings.simplefilter("ignore")  # tracing warns about every branch that it does not take
-            graph = ov.convert_model(model, example_input={"ids": ids, "mask": mask}, input=[("ids", [-1, -1]), ("mask", [-1, -1])])
+            graph = ov.convert_model(model, example_input={"ids": ids, "mask": mask}, input=[[-1, -1], [-1, -1]])
     finally:
         logging.disable(level)
     ov.save_model(graph, target / "model.xml", compress_to_fp16=False)

@@ -56,7 +56,6 @@ def _words(values: pa.Array) -> tuple[np.ndarray, np.ndarray]:
 
 def hex128(high: np.ndarray, low: np.ndarray) -> pa.Array:
     """The hashes as strings of 32 hex digits, [n]."""
-    pairs = np.column_stack([high.astype(">u8"), low.astype(">u8")])
-    text = np.ascontiguousarray(pairs).tobytes().hex().encode()
+    text = np.column_stack([high, low]).astype(">u8").tobytes().hex().encode()  # column_stack gives native order
     offsets = np.arange(0, 32 * len(high) + 1, 32, dtype=np.int32)
     return pa.StringArray.from_buffers(len(high), pa.py_buffer(offsets), pa.py_buffer(text))

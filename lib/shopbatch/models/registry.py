@@ -31,6 +31,7 @@ from shopbatch.models.folder import (
     refuse_pickles,
     verify,
 )
+from shopbatch.models.sentiment_head import SentimentHead
 from shopbatch.tables import files
 
 LIVE = "live.json"
@@ -82,6 +83,8 @@ def publish(
     try:
         build(aside)
         refuse_pickles(aside)
+        for file in aside.rglob("*"):  # what a library made private is to be read by every worker
+            file.chmod(0o755 if file.is_dir() else 0o644)
         built = contents(aside)
         if not built:
             raise ModelError(f"model {name}: nothing was built")
@@ -139,9 +142,7 @@ def sentiment(root: str, reference: str, kind: str) -> tuple[Sentiment, dict[str
         return Sentiment("", "", {"encoder": "fake", "head": "fake"}), {}
     store = f"{root}/_models"
     head = resolve(store, reference)
-    if "encoder" not in head.manifest:
-        raise ModelError(f"model {reference}: its manifest names no encoder; is it a sentiment model?")
-    encoder = resolve(store, head.manifest["encoder"])
+    encoder = resolve(store, SentimentHead.load(head.path).encoder)
     digests = {"encoder": encoder.digest, "head": head.digest}
     return Sentiment(encoder.path, head.path, digests), dict(head.manifest.get("metrics", {}))
 

@@ -1,10 +1,104 @@
-"""STAND-IN by the lead: to be overwritten by its owner."""
+"""The sentiment head: an encoder's vector -> calibrated probabilities of negative, neutral and positive. Pure numpy.
+
+One linear classifier a language (told by its script), its logits divided by a temperature of its own (Guo et al. 2017).
+A folder holds head.safetensors (weights, bias, temperature) and head.json (labels, languages, the encoder's reference).
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from safetensors import SafetensorError
+from safetensors.numpy import load_file, save_file
+
+from shopbatch.models.folder import ModelError, local
+
+NAME = "sentiment"
 LABELS = ("negative", "neutral", "positive")
+NEGATIVE, NEUTRAL, POSITIVE = range(3)
+
+
+@dataclass(frozen=True)
 class SentimentHead:
+    """weights: float32 [languages, dim, 3]. bias: [languages, 3]. temperature: [languages], above 0.
+
+    languages: the first one answers for every text of another or of no known language.
+    encoder: reference (name@digest) of the encoder whose vectors it was trained on.
+    """
+
+    languages: tuple[str, ...]
+    weights: np.ndarray
+    bias: np.ndarray
+    temperature: np.ndarray
+    encoder: str = ""
+
+    @property
+    def dim(self) -> int:
+        return int(self.weights.shape[1])
+
     @classmethod
-    def fake(cls, dim=8): return cls()
+    def load(cls, folder: str | Path) -> SentimentHead:
+        """Raises ModelError if a file is missing, unreadable, or of the wrong shape."""
+        path = local(folder)
+        try:
+            about = json.loads((path / "head.json").read_bytes())
+            state = load_file(path / "head.safetensors")
+            head = cls(
+                tuple(about["languages"]), state["weights"], state["bias"], state["temperature"], str(about["encoder"])
+            )
+            labels = tuple(about["labels"])
+        except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
+            raise ModelError(f"{folder} is not a sentiment head ({type(error).__name__}: {error})") from None
+        count = len(head.languages)
+        shapes = head.weights.ndim == 3 and head.weights.shape[::2] == (count, 3) and head.bias.shape == (count, 3)
+        sound = all(np.isfinite(x).all() for x in state.values())
+        if labels != LABELS or not count or not shapes or head.temperature.shape != (count,) or not sound:
+            raise ModelError(f"{folder} is not a sentiment head: its arrays do not fit together")
+        return head
+
+    def save(self, folder: Path) -> None:
+        """Write the two files; equal heads give equal bytes."""
+        arrays = {"weights": self.weights, "bias": self.bias, "temperature": self.temperature}
+        save_file({k: np.ascontiguousarray(v, np.float32) for k, v in arrays.items()}, folder / "head.safetensors")
+        about = {"labels": LABELS, "languages": self.languages, "encoder": self.encoder}
+        (folder / "head.json").write_text(json.dumps(about, indent=1) + "\n", "utf-8")
+
     @classmethod
-    def load(cls, path): raise NotImplementedError
-    def probabilities(self, vectors, language):
-        z = vectors[:, :3]*2; e = np.exp(z - z.max(1, keepdims=True)); return e / e.sum(1, keepdims=True)
+    def fake(cls, dim: int = 8) -> SentimentHead:
+        """A head for the fake engine's vectors: arbitrary, always the same."""
+        weights = np.random.default_rng(0).normal(size=(2, dim, 3)).astype(np.float32)
+        return cls(("en", "zh"), weights, np.zeros((2, 3), np.float32), np.ones(2, np.float32))
+
+    def rows_by_language(self, language: pa.Array) -> list[np.ndarray]:
+        """For each of `languages`, the numbers of the rows that it answers for."""
+        codes = pc.index_in(language, pa.array(self.languages, pa.string())).fill_null(0).to_numpy()
+        return [np.flatnonzero(codes == i) for i in range(len(self.languages))]
+
+    def probabilities(self, vectors: np.ndarray, language: pa.Array) -> np.ndarray:
+        """float32 [n, 3] in the order of LABELS; rows sum to 1 to 1e-6.
+
+        vectors: float32 [n, dim]. language: string [n], code or null (as `stages.sentiment.detect_language` tells it).
+        """
+        if vectors.shape[1] != self.dim:
+            raise ModelError(f"the head reads vectors of {self.dim} numbers; the engine gives {vectors.shape[1]}")
+        found = np.empty((len(vectors), len(LABELS)), np.float32)
+        for i, rows in enumerate(self.rows_by_language(language)):
+            logits = vectors[rows] @ self.weights[i] + self.bias[i]
+            found[rows] = softmax(logits / self.temperature[i])
+        return found
+
+
+def softmax(logits: np.ndarray) -> np.ndarray:
+    """float64 [n, classes], each row summing to 1."""
+    powers = np.exp(logits.astype(float) - logits.max(axis=1, keepdims=True))
+    return np.asarray(powers / powers.sum(axis=1, keepdims=True))
+
+
+def polar(probabilities: np.ndarray) -> np.ndarray:
+    """NEGATIVE or POSITIVE, whichever is more probable: for texts that are known not to be neutral. int64 [n]."""
+    return np.where(probabilities[:, POSITIVE] > probabilities[:, NEGATIVE], POSITIVE, NEGATIVE).astype(np.int64)

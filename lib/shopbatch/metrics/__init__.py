@@ -1,0 +1,1 @@
+"""Numbers that judge outputs. They take arrays and tables and know no model."""

@@ -1,0 +1,131 @@
+"""How good a classifier's labels and probabilities are, and how sure one can be of that.
+
+Labels are class numbers, int [n], from 0; probabilities are float [n, classes], rows summing to 1.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+BINS = 15
+RESAMPLES = 1000
+_CELLS = 4_000_000  # rows x resamples held at once
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A number with its bootstrap percentile interval (Efron and Tibshirani 1993, chapter 13)."""
+
+    value: float
+    low: float
+    high: float
+
+    def tree(self) -> dict[str, float]:
+        return {name: round(number, 5) for name, number in asdict(self).items()}
+
+
+def accuracy(truth: np.ndarray, predicted: np.ndarray) -> float:
+    """The share of rows that are right; nan for no rows."""
+    return float(np.mean(truth == predicted)) if len(truth) else float("nan")
+
+
+def recall(truth: np.ndarray, predicted: np.ndarray, label: int) -> float:
+    """The share of the rows of class `label` that were found; nan if there are none."""
+    return accuracy(truth[truth == label], predicted[truth == label])
+
+
+def confusion(truth: np.ndarray, predicted: np.ndarray, classes: int) -> np.ndarray:
+    """Counts, int64 [classes, classes]; a row is a true class, a column a predicted one."""
+    cells = np.bincount(truth.astype(np.int64) * classes + predicted, minlength=classes * classes)
+    return np.asarray(cells.reshape(classes, classes), np.int64)
+
+
+def reliability(truth: np.ndarray, probabilities: np.ndarray, bins: int = BINS) -> dict[str, Any]:
+    """Top-label confidence against accuracy, a value per equal-width bin that has rows.
+
+    {"confidence": [means], "accuracy": [shares], "count": [rows], "ece": expected calibration error}
+    """
+    number, confidence, correct = _binned(truth, probabilities, bins)
+    count = np.bincount(number, minlength=bins)
+    there = count > 0
+    means = [np.bincount(number, w, bins)[there] / count[there] for w in (confidence, correct)]
+    return {
+        "confidence": [round(float(x), 5) for x in means[0]],
+        "accuracy": [round(float(x), 5) for x in means[1]],
+        "count": [int(x) for x in count[there]],
+        "ece": round(ece(truth, probabilities, bins), 5),
+    }
+
+
+def ece(truth: np.ndarray, probabilities: np.ndarray, bins: int = BINS) -> float:
+    """Expected calibration error of the top label: Guo et al. 2017, "On Calibration of Modern Neural Networks", eq. 3.
+
+    Bins are of equal width and closed above: ((b - 1) / bins, b / bins]. nan for no rows.
+    """
+    if not len(truth):
+        return float("nan")
+    number, confidence, correct = _binned(truth, probabilities, bins)
+    return float(np.abs(np.bincount(number, confidence - correct, bins)).sum() / len(truth))
+
+
+def accuracy_interval(truth: np.ndarray, predicted: np.ndarray, seed: int, resamples: int = RESAMPLES) -> Interval:
+    """Accuracy with its 95 % interval."""
+    right = (truth == predicted).astype(float)
+    return _ratio(right, np.ones(len(right)), seed, resamples)
+
+
+def recall_interval(
+    truth: np.ndarray, predicted: np.ndarray, label: int, seed: int, resamples: int = RESAMPLES
+) -> Interval:
+    """Recall of one class with its 95 % interval; all rows are drawn again, so that the class's size varies too."""
+    mine = (truth == label).astype(float)
+    return _ratio(mine * (predicted == label), mine, seed, resamples)
+
+
+def ece_interval(
+    truth: np.ndarray, probabilities: np.ndarray, seed: int, bins: int = BINS, resamples: int = RESAMPLES
+) -> Interval:
+    """Expected calibration error with its 95 % interval (of a resample it is biased upward: Kumar et al. 2019)."""
+    number, confidence, correct = _binned(truth, probabilities, bins)
+    if not len(number):
+        return Interval(*[float("nan")] * 3)
+    gap = confidence - correct
+    drawn = []
+    for rows in _resamples(len(gap), seed, resamples):
+        cell = np.arange(len(rows))[:, None] * bins + number[rows]
+        sums = np.bincount(cell.ravel(), gap[rows].ravel(), len(rows) * bins)
+        drawn.append(np.abs(sums.reshape(len(rows), bins)).sum(1) / len(gap))
+    return _interval(ece(truth, probabilities, bins), np.concatenate(drawn))
+
+
+def _ratio(above: np.ndarray, below: np.ndarray, seed: int, resamples: int) -> Interval:
+    """sum(above) / sum(below) with its interval."""
+    if not below.sum():
+        return Interval(*[float("nan")] * 3)
+    drawn = []
+    for rows in _resamples(len(above), seed, resamples):
+        sizes = below[rows].sum(1)
+        drawn.append(above[rows].sum(1)[sizes > 0] / sizes[sizes > 0])
+    return _interval(float(above.sum() / below.sum()), np.concatenate(drawn))
+
+
+def _resamples(rows: int, seed: int, resamples: int) -> list[np.ndarray]:
+    """Row numbers drawn with replacement, int [some, rows] each, `resamples` in all."""
+    generator = np.random.default_rng(seed)
+    step = max(1, _CELLS // rows)
+    return [generator.integers(0, rows, (min(step, resamples - a), rows)) for a in range(0, resamples, step)]
+
+
+def _interval(value: float, drawn: np.ndarray) -> Interval:
+    low, high = np.percentile(drawn, [2.5, 97.5])
+    return Interval(value, float(low), float(high))
+
+
+def _binned(truth: np.ndarray, probabilities: np.ndarray, bins: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """(bin number, confidence, 1.0 where right) of each row."""
+    confidence = probabilities.max(axis=1).astype(float)
+    number = np.clip(np.ceil(confidence * bins).astype(np.int64) - 1, 0, bins - 1)
+    return number, confidence, (probabilities.argmax(axis=1) == truth).astype(float)

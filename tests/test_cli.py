@@ -1,0 +1,105 @@
+"""The commands that look around, as a user types them."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+
+from shopbatch import cli, job
+from shopbatch.tables.store import Store
+from tests.inference import toy
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture
+def filled(store: Store, monkeypatch: pytest.MonkeyPatch) -> Store:
+    monkeypatch.setenv("SHOPBATCH_WAREHOUSE", store.root)
+    rows = [{"review_id": f"r{i}", "text": f"[bold]text[/] {i}", "rating": i % 5 + 1} for i in range(20)]
+    toy.put(store, toy.reviews([*rows, {"review_id": "gone", "text": None}]))
+    return store
+
+
+def test_version_help_and_jobs(capsys: pytest.CaptureFixture[str]) -> None:
+    for flag in ("--version", "--help"):
+        with pytest.raises(SystemExit) as ended:
+            cli.main([flag])
+        assert ended.value.code == 0
+    out = capsys.readouterr().out
+    assert "shopbatch 0." in out
+    assert "Exit codes" in out
+    assert cli.main(["jobs"]) == 0
+    assert capsys.readouterr().out.split("\n")[0].startswith(job.names()[0])
+
+
+def test_tables_and_show(filled: Store, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["tables"]) == 0
+    assert re.search(r"reviews +21 +1 ", capsys.readouterr().out)
+    assert cli.main(["tables", "reviews"]) == 0
+    assert "Body of the review" in capsys.readouterr().out
+    assert cli.main(["show", "reviews", "-n", "3", "--where", "rating=2", "--json"]) == 0
+    rows = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [r["review_id"] for r in rows] == ["r1", "r6", "r11"]
+    assert cli.main(["show", "reviews", "--where", "text="]) == 0
+    assert "gone" in capsys.readouterr().out
+    assert cli.main(["show", "reviews", "-n", "1"]) == 0
+    assert "[bold]text[/] 0" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("command", "says"),
+    [
+        ("show nothing", "tables there: reviews"),
+        ("show reviews --where stars=5", "with a column of review_id"),
+        ("show reviews --where rating=five", "column 'rating' is int8"),
+        ("tables nothing", "there are: products"),
+        ("why reviews r1", "not published by an inference job"),
+        ("load reviews nowhere.csv", "nowhere.csv"),
+        ("load reviews README.md --map text", "expected COLUMN="),
+        ("run nothing", "there are: "),
+        ("report score_reviews", "has left no report"),
+    ],
+)
+def test_mistakes_are_one_line(filled: Store, capsys: pytest.CaptureFixture[str], command: str, says: str) -> None:
+    assert cli.main(shlex.split(command)) == 2
+    err = capsys.readouterr().err
+    assert says in err
+    assert len(err.strip().splitlines()) == 1
+
+
+@pytest.mark.usefixtures("ray_local")
+def test_why(filled: Store, capsys: pytest.CaptureFixture[str]) -> None:
+    report = toy.run(filled, toy.spec())
+    assert cli.main(["why", "review_sentiment", "r3"]) == 0
+    answer = json.loads(capsys.readouterr().out)
+    assert answer["published"][0]["run_id"] == report.run_id
+    assert [m["run_id"] for m in answer["memo"]] == [report.run_id]
+    assert answer["source"][0]["text"] == "[bold]text[/] 3"
+    assert cli.main(["why", "review_sentiment", "gone"]) == 0
+    answer = json.loads(capsys.readouterr().out)
+    assert (answer["published"], answer["rejected"][0]["reason"]) == ([], "empty")
+    assert cli.main(["why", "review_sentiment", "never"]) == 2
+    assert "no row review_id='never'" in capsys.readouterr().err
+
+
+def test_the_commands_of_the_readme_parse() -> None:
+    """Every command in the README's code blocks is one that the parser takes; `make` targets exist."""
+    blocks = re.findall(r"```bash\n(.*?)```", (ROOT / "README.md").read_text("utf-8"), re.S)
+    lines = [line.split("#")[0].strip() for block in blocks for line in block.splitlines()]
+    targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text("utf-8"), re.M))
+    seen = 0
+    for words in filter(None, map(shlex.split, lines)):
+        if words[0] == "make":
+            assert words[1] in targets
+        elif words[:2] == ["shopbatch", "run"]:
+            assert words[2] in job.names()
+        elif words[0] == "shopbatch":
+            cli.parser().parse_args(words[1:])
+        else:
+            assert words[0] in ("source", "git", "cd", "python")
+        seen += 1
+    assert seen >= 8
