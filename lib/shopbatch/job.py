@@ -19,7 +19,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType, ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from shopbatch import config
 from shopbatch.config import JobConfig
@@ -28,6 +28,9 @@ from shopbatch.privacy import mask, redact_text
 from shopbatch.report import Outcome, Report
 
 DONE, FAILED, MISTAKE, REFUSED, STOPPED = 0, 1, 2, 3, 4
+if TYPE_CHECKING:
+    from shopbatch.tables.store import Store
+
 _LOST = ("NodeDiedError", "OutOfDiskError", "ObjectLostError", "WorkerCrashedError", "OutOfMemoryError")
 
 
@@ -113,13 +116,13 @@ def run(job: Job, settings: JobConfig, env: str) -> int:
     report.finish(report.outcome, code, report.message)
     if report.message:
         print(f"shopbatch: {report.outcome}: {mask(redact_text(report.message))}", file=sys.stderr)
-    if not _full(store, report):
+    if not _saved(store, report):
         print(f"shopbatch: the report could not be written to {store.root}", file=sys.stderr)
     print(report.line(), flush=True)
     return code
 
 
-def _full(store: Any, report: Any) -> bool:
+def _saved(store: Store, report: Report) -> bool:
     """Save the report; False where the warehouse takes nothing any more, which the exit code says already."""
     try:
         report.save(store.root)

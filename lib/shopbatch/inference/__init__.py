@@ -1,1 +1,1 @@
-"""The machinery of every inference job: content, recipe, memo, pending, compute, audit, publish. `run.py` is the door."""
+"""What every inference job shares: content, recipe, memo, pending, compute, audit, publish. Its door is `run.py`."""

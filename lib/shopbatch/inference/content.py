@@ -6,6 +6,7 @@ Two rows have one hash when every column that the stage reads is equal, byte for
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import numpy as np
 import pyarrow as pa
@@ -49,7 +50,7 @@ def _words(values: pa.Array) -> tuple[np.ndarray, np.ndarray]:
     ends = np.frombuffer(offsets_buffer, np.int64)[values.offset : values.offset + len(values) + 1].tolist()
     data = memoryview(data_buffer)
     digest = xxhash.xxh3_128_digest
-    words = b"".join([digest(data[a:b]) for a, b in zip(ends[:-1], ends[1:], strict=True)])
+    words = b"".join([digest(data[a:b]) for a, b in pairwise(ends)])
     pairs = np.frombuffer(words, ">u8").reshape(-1, 2).astype(U64)
     return np.ascontiguousarray(pairs[:, 0]), np.ascontiguousarray(pairs[:, 1])
 

@@ -24,6 +24,7 @@ from shopbatch.tables.files import DataFile, FileRef
 from shopbatch.tables.schema import Table
 from shopbatch.tables.store import Snapshot, Store
 
+SAMPLED_ROWS = 20_000
 VOLATILE = ("scored_at", "run_id")  # how a row came to be, not what it says: two tables without them are equal
 
 
@@ -270,3 +271,15 @@ def _digest(table: pa.Table) -> int:
     """Sum of row hashes over the lasting columns, modulo 2^64: the same for the same rows in any order."""
     lasting = pl.DataFrame(table).select(pl.exclude(VOLATILE))
     return int(lasting.hash_rows(seed=7).to_numpy().sum(dtype=np.uint64)) if len(lasting) else 0
+
+
+def sample_rows(spec: Spec, source: Snapshot, live: Snapshot | None, each: int = 2) -> list[dict[str, Any]]:
+    """Some live rows beside the content they were made from: `each` of every group and label, for the report."""
+    if live is None:
+        return []
+    shown = [c for c in spec.sink.names if c not in (*VOLATILE, "content_hash", "recipe")]
+    rows = pl.DataFrame(live.read(shown, limit=SAMPLED_ROWS)).group_by(spec.stage.mix, maintain_order=True).head(each)
+    content = source.read([spec.key, *spec.stage.content], limit=SAMPLED_ROWS)
+    # only what is shown is turned into text: a broken byte elsewhere in the source is not the report's business
+    content = content.filter(pc.is_in(content[spec.key], pa.array(rows[spec.key].to_list(), pa.string())))
+    return rows.join(pl.DataFrame(content), on=spec.key, how="inner", maintain_order="left").to_dicts()

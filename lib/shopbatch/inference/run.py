@@ -13,7 +13,7 @@ from shopbatch.faults import crash_point
 from shopbatch.inference.audit import audit, refusal
 from shopbatch.inference.compute import cut_units, stream
 from shopbatch.inference.memo import Memo, find_pending
-from shopbatch.inference.publish import Candidate, build_candidate
+from shopbatch.inference.publish import Candidate, build_candidate, sample_rows
 from shopbatch.inference.recipe import InferenceConfig, Spec
 from shopbatch.inference.source import Index, Refs, build_index
 from shopbatch.inference.unit import Task
@@ -51,6 +51,7 @@ def run_inference(spec: Spec, config: InferenceConfig, store: Store, report: Rep
         stage.rows = source.rows
     memo = Memo(store, spec, report.run_id, index.shards)
     InferenceRun(spec, config, store, report, source, live, index, memo).run()
+    report.samples = sample_rows(spec, source, store.find(spec.sink.name))
 
 
 @dataclass

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -87,10 +88,7 @@ def split(frame: pl.DataFrame, word: str, shards: int) -> list[pa.Table]:
     order = np.argsort(shard, kind="stable")
     bounds = np.searchsorted(shard[order], np.arange(shards + 1))
     ordered = frame[order]
-    return [
-        ordered[int(a) : int(b)].to_arrow(compat_level=pl.CompatLevel.oldest())
-        for a, b in zip(bounds[:-1], bounds[1:], strict=True)
-    ]
+    return [ordered[a:b].to_arrow(compat_level=pl.CompatLevel.oldest()) for a, b in pairwise(bounds.tolist())]
 
 
 def gather(tables: Sequence[pa.Table]) -> pl.DataFrame:

@@ -14,7 +14,9 @@ def load_rejects(source: str) -> Table:
         columns=(
             Column("source_file", pa.string(), "The file, relative to the folder it was in.", nullable=False),
             Column("source_row", pa.int64(), "The row in that file, from 1; a header is not counted.", nullable=False),
-            Column("column", pa.string(), "The column that does not fit; * when the whole row does not.", nullable=False),
+            Column(
+                "column", pa.string(), "The column that does not fit; * when the whole row does not.", nullable=False
+            ),
             Column("reason", pa.string(), "Why: no_key, not_a_number, out_of_range, ...", nullable=False),
             Column("load_id", pa.string(), "The load: a digest of the file's content and the mapping.", nullable=False),
         ),

@@ -10,7 +10,7 @@ import json
 import os
 import re
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
@@ -64,8 +64,8 @@ class Snapshot:
     ) -> pa.Table:
         """Rows of a small table, or the first `limit` of a large one, in file order."""
         schema, parts, rows = self.select(columns), [self.schema.empty_table().select(columns or self.schema.names)], 0
-        for file in self.files:
-            part = files.read(file.uri, self.schema if where is not None else schema, file.partition)
+        for file, groups in self._pieces(limit is not None):
+            part = files.read(file.uri, self.schema if where is not None else schema, file.partition, groups)
             if where is not None:
                 part = part.filter(where).select(schema.names)
             parts.append(part)
@@ -74,6 +74,14 @@ class Snapshot:
                 break
         whole = pa.concat_tables(parts)
         return whole if limit is None else whole.slice(0, limit)
+
+    def _pieces(self, small: bool) -> Iterator[tuple[FileRef, list[int] | None]]:
+        """The files, whole or (small) a row group at a time, so that a few rows do not cost a file."""
+        for file in self.files:
+            if small:
+                yield from ((file, [group]) for group in range(len(files.row_group_rows(file.uri))))
+            else:
+                yield file, None
 
     def dataset(self, columns: Sequence[str] | None = None, where: pc.Expression | None = None) -> ray.data.Dataset:
         """The snapshot as a Ray Dataset: one read task a file, `where` applied in the task."""
