@@ -41,7 +41,7 @@ chaos: $(STAMP)  ## the fault tests alone: crashes of drivers, workers and engin
 	$(BIN)/python -m pytest -m chaos
 
 lock: $(STAMP)  ## write requirements.lock anew from what is installed
-	$(BIN)/python -m pip freeze --exclude-editable > requirements.lock
+	$(BIN)/python -m pip freeze --exclude-editable | sed "s|+cpu$$||" > requirements.lock
 
 clean:  ## remove .venv and the local warehouse
 	rm -rf .venv .warehouse

@@ -15,6 +15,8 @@ def ray_session(platform: Platform) -> Iterator[None]:
     """A Ray session for the length of the block; one that is already there is used and left alone."""
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     os.environ.setdefault("RAY_DATA_DISABLE_PROGRESS_BARS", "1")
+    # a task has one CPU: Polars must not take them all in each (workers inherit this)
+    os.environ.setdefault("POLARS_MAX_THREADS", "1")
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
     import ray
 

@@ -49,17 +49,19 @@ def expect(*tables: Sequence[Row], failing: Mapping[str, tuple[str, int]] | None
     rows = [(file, number, row) for file, table in enumerate(tables) for number, row in enumerate(table)]
     winner: dict[str, int] = {}
     for i, (_, _, row) in enumerate(rows):
-        key = row.get("review_id")
+        key = _text(row.get("review_id"))
         if key is not None and (key not in winner or _moment(row) >= _moment(rows[winner[key]][2])):
             winner[key] = i
     want = Expected(read=len(rows))
     for i, (file, number, row) in enumerate(rows):
-        key, content = row.get("review_id"), (row.get("title"), row.get("text"))
+        key, content = _text(row.get("review_id")), (row.get("title"), row.get("text"))
         reason, attempt = _cause(row, key is not None and winner[key] != i), 0
         if reason is None:
             want.contents.add(content)
             word = next((w for w in failing or {} if w in f"{content[0] or ''} {content[1]}"), None)
             reason, attempt = (failing or {})[word] if word else (None, 0)
+            if any(_text(row.get(c)) != row.get(c) for c in ("product_id", "language")):
+                reason, attempt = "invalid_utf8", 1
         if reason is None:
             want.published[key] = _published(row)
         else:
@@ -67,15 +69,22 @@ def expect(*tables: Sequence[Row], failing: Mapping[str, tuple[str, int]] | None
     return want
 
 
+def _text(value: str | bytes | None) -> str | None:
+    """The value, or None where it is bytes that are no text."""
+    return value if isinstance(value, str) else None
+
+
 def _moment(row: Row) -> datetime:
     return row.get("created_at") or NEVER
 
 
 def _cause(row: Row, beaten: bool) -> str | None:
-    if row.get("review_id") is None:
+    if _text(row.get("review_id")) is None:
         return "no_key"
     if beaten:
         return "duplicate_key"
+    if any(isinstance(row.get(c), bytes) for c in ("title", "text")):
+        return "invalid_utf8"
     if not (row.get("text") or "").strip():
         return "empty"
     if max(len((row.get(c) or "").encode()) for c in ("title", "text")) > 100_000:
@@ -90,20 +99,20 @@ def content_hash(*values: str | bytes | None) -> str:
 
 
 @cache
-def score(text: str) -> tuple[float, ...]:
+def score(text: str, script: str | None) -> tuple[float, ...]:
     vectors = FakeEncoder(FakeConfig()).encode(pa.array([text])).vectors
-    return tuple(float(p) for p in SentimentHead.fake().probabilities(vectors, pa.nulls(1, pa.string()))[0])
+    return tuple(float(p) for p in SentimentHead.fake().probabilities(vectors, pa.array([script], pa.string()))[0])
 
 
 def _published(row: Row) -> Row:
     text = row["text"] if row.get("title") is None else f"{row['title']}. {row['text']}"
-    p = score(text)
     han = len(re.findall("[\u4e00-\u9fff]", text)) / len(text)
-    script = "ja" if re.search("[\u3041-\u30fe]", text) else "zh" if han >= 0.15 else "und"
+    script = "ja" if re.search("[\u3041-\u30fe]", text) else "zh" if han >= 0.15 else None
+    p = score(text, script)
     return {
         "review_id": row["review_id"],
         "product_id": row.get("product_id"),
-        "language": row.get("language") or script,
+        "language": row.get("language") or script or "und",
         "label": LABELS[p.index(max(p))],
         "p": p,
         "content_hash": content_hash(row.get("title"), row["text"]),

@@ -20,13 +20,13 @@ def row(*values: str | bytes | None) -> str:
 
 # The names of what memos hold already: a change here makes every stored result unreachable.
 GOLDEN = {
-    ("",): "16aaae906a48d6d3f827d3646a14da7e",
-    (None,): "f84db90a26d143b5e669d7b6faacd456",
-    ("ab", "c"): "f75ba88b8d7775c02da4bd8c5970d6c5",
-    ("a", "bc"): "4e4b9e0e1a3183b12c2eaf7240888677",
-    (None, "Great value, fits well."): "862e630d7b08ae363ca1b8e24aea1dd0",
-    ("标题", "东西很好 😀\0"): "3ab02ebd8d209ff2dbdbe405fd848213",
-    ("x" * 5000, ""): "621df1b8ecd7ba8687f1ef7e4ed39ad2",
+    ("",): "d3d6486a90aeaa167eda146a64d327f8",
+    (None,): "b543d1260ab94df856d4acfab6d769e6",
+    ("ab", "c"): "c075778d8ba85bf7c5d670598cbda42d",
+    ("a", "bc"): "b183311a0e9e4b4e7786884072af2e2c",
+    (None, "Great value, fits well."): "36ae087b0d632e86d01dea4ae2b8a13c",
+    ("标题", "东西很好 😀\0"): "f29f208dbd2eb03a138284fd05e4dbdb",
+    ("x" * 5000, ""): "86bad7ecb8f11d62d29ad34e7eeff187",
 }
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -22,9 +24,37 @@ SINK, REJECTS, MEMO = REVIEW_SENTIMENT.name, REVIEW_SENTIMENT_REJECTS.name, "sco
 Row = dict[str, Any]
 
 
+WORDS = ("good", "broken", "late", "soft", "loud", "cheap", "again", "never", "很好", "坏了", "最高です", "naïve", "😀")
+
+
+def shop(rows: int = 240, files: int = 3, seed: int = 1) -> list[list[Row]]:
+    """Reviews as they come, in files: repeated texts, missing titles, nothing to score, keys that come twice."""
+    draw = random.Random(seed)
+    texts = [f"{k} " + " ".join(draw.choices(WORDS, k=draw.randint(1, 6))) for k in range(rows // 2)]
+    tables: list[list[Row]] = [[] for _ in range(files)]
+    for i in range(rows):
+        title = draw.choice([None, None, "", "Nice", "So so"])
+        empty = draw.choice([None, "", "  \n"]) if draw.random() < 0.05 else draw.choice(texts)
+        key = f"r{draw.randrange(i)}" if i and draw.random() < 0.08 else f"r{i}"
+        when = datetime(2026, 1, 1, tzinfo=UTC) + timedelta(hours=draw.randint(0, 9))
+        row = {"review_id": key, "product_id": f"p{i % 7}", "title": title, "text": empty}
+        row |= {"language": draw.choice(["en", "en", None]), "created_at": draw.choice([when, when, None])}
+        tables[i * files // rows].append(row)
+    return tables
+
+
 def reviews(rows: Iterable[Row]) -> pa.Table:
-    full = [{c.name: r.get(c.name) for c in REVIEWS.columns} for r in rows]
-    return pa.Table.from_pylist(full, REVIEWS.schema())
+    """The rows as the source has them. A value that is bytes stands where text should, whatever it holds."""
+    listed = list(rows)
+    columns = {c.name: _column([r.get(c.name) for r in listed], c.type) for c in REVIEWS.columns}
+    return pa.table(columns, REVIEWS.schema())
+
+
+def _column(values: list[Any], kind: pa.DataType) -> pa.Array:
+    if not any(isinstance(v, bytes) for v in values):
+        return pa.array(values, kind)
+    raw = pa.array([v.encode() if isinstance(v, str) else v for v in values], pa.binary())
+    return pa.Array.from_buffers(kind, len(raw), raw.buffers(), raw.null_count)
 
 
 def spec(model: str = "m1", **engine: Any) -> Spec:
@@ -54,7 +84,7 @@ def run(store: Store, job: Spec, **config: Any) -> Report:
 
 def attempt(store: Store, job: Spec, report: Report, door: Any, **config: Any) -> None:
     """As `run`, with a report of the caller's: it is filled also where the run raises."""
-    door(job, InferenceConfig(**{"workers": 2, **config}), store, report)
+    door(job, InferenceConfig(**{"workers": 2, "gates": {"reject_share": 1.0}, **config}), store, report)
 
 
 def warehouse(folder: Path) -> Store:

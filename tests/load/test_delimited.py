@@ -5,7 +5,7 @@ import io
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shopbatch.errors import UserError
@@ -118,6 +118,7 @@ PIECES = [
 ]
 
 
+@settings(deadline=None)
 @given(st.lists(st.sampled_from(PIECES)).map(b"".join), st.integers(1, 9))
 def test_the_stream_is_always_utf8_wherever_it_is_cut(raw: bytes, size: int) -> None:
     stream = delimited._Clean(io.BytesIO(raw))

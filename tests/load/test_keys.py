@@ -4,7 +4,7 @@ from collections import Counter
 
 import numpy as np
 import pyarrow as pa
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shopbatch.load import keys
@@ -12,6 +12,7 @@ from shopbatch.load import keys
 BATCHES = st.lists(st.lists(st.integers(0, 12), max_size=9), max_size=9)
 
 
+@settings(deadline=None)
 @given(BATCHES)
 def test_occurrences_are_counted_across_batches(batches: list[list[int]]) -> None:
     seen, oracle = keys.Occurrences(), Counter[int]()
@@ -23,6 +24,7 @@ def test_occurrences_are_counted_across_batches(batches: list[list[int]]) -> Non
         assert seen.count(np.array(batch, np.uint64)).tolist() == expected
 
 
+@settings(deadline=None)
 @given(BATCHES)
 def test_keys_name_contents_and_number_their_repetitions(batches: list[list[int]]) -> None:
     seen = keys.Occurrences()

@@ -37,7 +37,7 @@ def test_reviews_without_ids_get_them_and_transactions_do_not() -> None:
 def test_what_is_missing_is_named_with_what_is_near() -> None:
     with pytest.raises(UserError, match=r'needs the column\(s\) text; .*did you mean --map text="Review Text"\?'):
         match(REVIEWS, ["Extra", "Review Text"], {})
-    with pytest.raises(UserError, match="the file has: a, b$"):
+    with pytest.raises(UserError, match=r"the file has: a, b$"):
         match(REVIEWS, ["a", "b"], {})
 
 

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 
 import numpy as np
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shopbatch.sample import draws
@@ -56,6 +56,7 @@ def test_scramble_is_a_bijection() -> None:
     assert not np.array_equal(mixed, np.sort(mixed))
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(-(10**12) + 1, 10**12 - 1), min_size=1))
 def test_cents_are_exact(cents: list[int]) -> None:
     money = draws.from_cents(np.array(cents, np.int64)).to_pylist()

@@ -1,5 +1,6 @@
 """The real sample: the sizes that are known, money to the cent, a small part that is quick, nothing done twice."""
 
+from collections import Counter
 from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
@@ -80,6 +81,18 @@ def test_transactions_are_those_of_the_source_to_the_cent(whole: Store, sources:
     known = frame(whole, "products")["product_id"]
     assert (~lines["product_id"].is_in(known.implode())).sum() == 4_836
     assert (lines["quantity"] == 0).sum() == 8_869
+
+
+def test_clothes_are_where_most_of_their_reviews_say(whole: Store, sources: real_tables.Shop) -> None:
+    products = {p["product_id"]: p for p in whole.snapshot("products").read().to_pylist()}
+    said: dict[int, Counter[str]] = {}
+    for review in sources.clothing.select(["Clothing ID", "Division Name"]).to_pylist():
+        said.setdefault(review["Clothing ID"], Counter()).update([d] if (d := review["Division Name"]) else [])
+    assert any(len(counts) > 1 for counts in said.values())
+    for clothing_id, counts in said.items():
+        most = max(counts.values(), default=0)
+        expected = min((d for d, n in counts.items() if n == most), default=None)
+        assert products[f"w-{clothing_id}"]["division"] == expected
 
 
 def test_the_same_again_writes_nothing(whole: Store) -> None:

@@ -14,7 +14,7 @@ from shopbatch.engines.engine import Encoded, EngineError, FakeConfig
 from shopbatch.inference.content import hash128
 
 _BATCH_ROWS = 4096
-_GOLDEN = np.uint64(0x9E3779B97F4A7C15)  # odd: steps through all 64-bit words
+_STEP, _MIX1, _MIX2 = (np.uint64(x) for x in (0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9, 0x94D049BB133111EB))
 
 
 class FakeEncoder:
@@ -38,11 +38,16 @@ class FakeEncoder:
         if self._holds(texts, self.config.fail_on):
             raise EngineError("the fake engine was told to fail")
         high, _ = hash128([texts])
-        with np.errstate(over="ignore"):
-            words = (high[:, None] + np.arange(self.dim, dtype=np.uint64) * _GOLDEN) * _GOLDEN
-        vectors = (words >> np.uint64(40)).astype(np.float32) / np.float32(2**23) - 1
+        vectors = (self._words(high) >> np.uint64(40)).astype(np.float32) / np.float32(2**23) - 1
         tokens = pc.binary_length(texts).to_numpy(zero_copy_only=False).astype(np.int32)
         return Encoded(vectors, tokens)
+
+    def _words(self, seed: np.ndarray) -> np.ndarray:
+        """uint64 [n, dim]: SplitMix64 (Steele et al. 2014) begun at each seed."""
+        words = seed[:, None] + np.arange(self.dim, dtype=np.uint64) * _STEP
+        words = (words ^ (words >> np.uint64(30))) * _MIX1
+        words = (words ^ (words >> np.uint64(27))) * _MIX2
+        return np.asarray(words ^ (words >> np.uint64(31)))
 
     @staticmethod
     def _holds(texts: pa.Array, needle: str | None) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -21,9 +22,10 @@ class Pooled(nn.Module):
     additive_mask: the model is given the additive 4-d form of the mask, with which it can be traced.
     """
 
-    def __init__(self, model: nn.Module, spec: EncoderSpec, additive_mask: bool = False) -> None:
+    def __init__(self, model: Any, spec: EncoderSpec, additive_mask: bool = False) -> None:
         super().__init__()
-        self.model, self.pooling, self.additive_mask = model, spec.pooling, additive_mask
+        self.model: Any = model
+        self.pooling, self.additive_mask = spec.pooling, additive_mask
         config = model.config
         self.depths = spec.depths(config.num_hidden_layers)
         self.dim = int(config.hidden_size) * len(self.depths) * len(self.pooling)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import reduce
 from typing import Any
 
 import numpy as np
@@ -155,6 +156,10 @@ def write_part(target: Target, part: Part, local: pa.Table, shards: int, *pieces
     open_ = rows.filter(pl.col("cause").is_null() & pl.col("run_id").is_null())
     lost = rows.filter(pl.col("cause").is_not_null())
     carried = _carried(target, part, done["pos"].to_numpy())
+    if (broken := _broken(carried)) is not None:
+        bad = pl.Series(broken)
+        lost = pl.concat([lost, done.filter(bad).with_columns(pl.lit("invalid_utf8").alias("cause"))]).sort("pos")
+        done, carried = done.filter(~bad), carried.filter(pc.invert(broken))
     table = _published(spec, carried, done)
     kept = _kept(spec, open_, pieces[shards:])
     if kept is not None:
@@ -199,6 +204,12 @@ def _carried(target: Target, part: Part, positions: np.ndarray) -> pa.Table:
                 parts.append(data if b - a == rows else data.take(pa.array(positions[a:b] - first)))
             first += rows
     return pa.concat_tables(parts)
+
+
+def _broken(carried: pa.Table) -> pa.Array | None:
+    """Which rows have a column that is not valid UTF-8, so that readers would stumble over them; None: no row."""
+    masks = [mask for c in carried.columns if (mask := files.invalid_utf8(c)) is not None]
+    return reduce(pc.or_, masks) if masks else None
 
 
 def _published(spec: Spec, carried: pa.Table, done: pl.DataFrame) -> pa.Table:
@@ -277,9 +288,12 @@ def sample_rows(spec: Spec, source: Snapshot, live: Snapshot | None, each: int =
     """Some live rows beside the content they were made from: `each` of every group and label, for the report."""
     if live is None:
         return []
-    shown = [c for c in spec.sink.names if c not in (*VOLATILE, "content_hash", "recipe")]
+    shown = [c for c in spec.sink.names if c not in (*VOLATILE, "recipe")]
     rows = pl.DataFrame(live.read(shown, limit=SAMPLED_ROWS)).group_by(spec.stage.mix, maintain_order=True).head(each)
     content = source.read([spec.key, *spec.stage.content], limit=SAMPLED_ROWS)
-    # only what is shown is turned into text: a broken byte elsewhere in the source is not the report's business
     content = content.filter(pc.is_in(content[spec.key], pa.array(rows[spec.key].to_list(), pa.string())))
-    return rows.join(pl.DataFrame(content), on=spec.key, how="inner", maintain_order="left").to_dicts()
+    names = pa.array(rows["content_hash"].to_list(), pa.string())  # a key may come twice: only the scored row is shown
+    hashes = hex128(*hash128([content[c] for c in spec.stage.content]))
+    content = content.append_column("content_hash", hashes).filter(pc.is_in(hashes, names))
+    both = rows.join(pl.DataFrame(content), on=[spec.key, "content_hash"], how="inner", maintain_order="left")
+    return both.unique(spec.key, keep="first", maintain_order=True).drop("content_hash").to_dicts()

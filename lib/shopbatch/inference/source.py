@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pyarrow as pa
+import pyarrow.compute as pc
 import ray
 
 from shopbatch.inference.content import hash128
@@ -129,13 +130,19 @@ def _index(spec: Spec, data: pa.Table, first: int) -> pl.DataFrame:
         moments = data[spec.source.latest_by].cast(pa.int64())
         latest = moments.fill_null(np.iinfo(np.int64).min).to_numpy()
     reason = pl.Series("reason", spec.stage.check(content), dtype=pl.String)
-    no_key = pl.Series(data[spec.key].is_null())
+    no_key = pl.Series(_without_name(data[spec.key]))
     frame = pl.DataFrame({"hi": high, "lo": low, "khi": key_high, "klo": key_low, "latest": latest})
     position = pl.Series("pos", np.arange(first, first + len(data), dtype=np.uint32))
     return frame.with_columns(
         pl.when(no_key).then(pl.lit("no_key")).otherwise(reason).alias("reason"),
         position,
     )
+
+
+def _without_name(keys: pa.ChunkedArray) -> pa.ChunkedArray | pa.Array:
+    """Where a key is null or not valid UTF-8: nobody could ask for such a row."""
+    broken = files.invalid_utf8(keys)
+    return keys.is_null() if broken is None else pc.or_(keys.is_null(), broken)
 
 
 @ray.remote

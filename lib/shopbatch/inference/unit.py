@@ -70,7 +70,8 @@ class Watchdog:
             self.wake.notify()
 
     def rest(self) -> None:
-        self.deadline = float("inf")
+        with self.wake:
+            self.deadline = float("inf")
 
     def _watch(self) -> None:
         while True:
@@ -194,8 +195,10 @@ class UnitRun:
         self.journal.begin(positions)
         self.watchdog.watch(self.journal)
         self.calls += 1
-        raw = self.scorer.run(content)
-        self.watchdog.rest()
+        try:
+            raw = self.scorer.run(content)
+        finally:
+            self.watchdog.rest()  # also when the engine gave up: else it would end whatever this process does next
         if raw.num_rows != len(positions):
             raise EngineBroken(f"the engine gave {raw.num_rows} answers for {len(positions)} rows")
         return raw

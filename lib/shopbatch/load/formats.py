@@ -69,7 +69,9 @@ class Input:
 
 def open_input(path: str | Path) -> Input:
     """Open a file or a folder. UserError: not there, empty, of no known kind or of several, or not readable."""
-    path = Path(path).expanduser()
+    if "://" in str(path):
+        raise UserError(f"{path}: only files and folders of this machine can be loaded; copy it here first")
+    path = Path(path).expanduser().absolute()
     if not path.exists():
         raise UserError(f"no file or folder {path}")
     try:

@@ -135,10 +135,20 @@ class _Run:
         self.match, names = first, self.opened.names
         for raw in self.opened.batches(list(first.columns.values())):
             if raw.names != names:
-                self.match, names = match(self.table, raw.names, self.mapping), raw.names
+                self.match, names = self._again(self.match, raw.names), raw.names
             self._take(raw, self.match)
         self.rows.flush()
         self.refused.flush()
+
+    def _again(self, before: Match, names: tuple[str, ...]) -> Match:
+        """The match of more columns. UserError if one of them takes a place that rows were read into already."""
+        matched = match(self.table, names, self.mapping)
+        for target, source in before.columns.items():
+            if (now := matched.columns[target]) != source:
+                raise UserError(
+                    f"columns {source!r}, {now!r} could both be {target!r}: choose with --map {target}={now!r}"
+                )
+        return matched
 
     def _take(self, raw: Raw, matched: Match) -> None:
         count = len(raw.rows)
@@ -198,8 +208,10 @@ class _Run:
         )  # fmt: skip
         before = self.store.find(self.table.name) if self.mode == "append" else None
         beside = before is not None and bool(before.files) and "sample" in before.metadata
-        self._publish_rejects()
-        if not self.rows.written and (self.mode == "replace" or self.read_rows):
+        useless = not self.rows.written and (self.mode == "replace" or self.read_rows > 0)
+        if not (useless and self.mode == "replace"):  # else the rejects of the rows that stay would go
+            self._publish_rejects()
+        if useless:
             raise UserError(
                 f"{self.opened.path}: no row fits table {self.table.name!r} ({report.why()}); nothing was loaded"
             )

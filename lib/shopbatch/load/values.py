@@ -82,11 +82,12 @@ def _from_arrow(column: Column, raw: pa.Array) -> Converted:
 
 
 def _from_json(column: Column, raw: Sequence[Any]) -> Converted:
-    """Python values: as one Arrow array where they are of one kind, else kind by kind."""
-    try:
-        return _from_arrow(column, pa.array(raw))
-    except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError, UnicodeEncodeError, OverflowError):
-        pass  # several kinds, a lone surrogate, or an integer of more than 64 bits
+    """Python values: as one Arrow array if they are of one kind, else kind by kind (Arrow would make true 1.0)."""
+    if len({type(value) for value in raw} - {type(None)}) <= 1:
+        try:
+            return _from_arrow(column, pa.array(raw))
+        except (pa.ArrowInvalid, UnicodeEncodeError, OverflowError):
+            pass  # a lone surrogate, an integer of more than 64 bits, lists of several kinds
     whole = Converted(pa.nulls(len(raw), column.type))
     parts: list[pa.Array] = []
     places: list[int] = []

@@ -139,7 +139,7 @@ def hub(reference: str) -> Path:
 
 
 def move_into_place(aside: Path, target: Path, is_whole: Callable[[Path], bool]) -> None:
-    """Rename a finished folder to where it belongs. If another process was first, its folder stays; a damaged one goes."""
+    """Rename a finished folder to where it belongs. One that is there already stays, unless it is damaged."""
     if target.exists() and not is_whole(target):
         old = Path(tempfile.mkdtemp(dir=target.parent, prefix=".damaged-"))
         os.rename(target, old / target.name)

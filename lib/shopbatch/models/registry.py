@@ -1,7 +1,7 @@
 """The models that were built here: `<warehouse>/_models/<name>/<12 digits of the digest>/`, never changed again.
 
 `live.json` beside them names the one that `name@live` means. Files are written aside, the manifest last, then the
-folder is renamed into place: what is visible is whole. In an object store, which has no rename, the manifest makes it so.
+folder is renamed into place: what is visible is whole. An object store has no rename; there the manifest makes it so.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from typing import Any
 
 import pyarrow.fs as pafs
 
+from shopbatch.models import e5_small
 from shopbatch.models.folder import (
     HUB,
     MANIFEST,
@@ -63,9 +64,7 @@ class Sentiment:
     digests: Mapping[str, str]
 
 
-def publish(
-    root: str, name: str, build: Callable[[Path], None], *, live: bool = True, **manifest: Any
-) -> Model:
+def publish(root: str, name: str, build: Callable[[Path], None], *, live: bool = True, **manifest: Any) -> Model:
     """Build a model into a folder aside and publish it whole. A model with the same files is there once.
 
     build: writes the files into the empty folder it is given. live: `name@live` means this model from now on.
@@ -131,6 +130,21 @@ def resolve(root: str, reference: str) -> Model:
         raise ModelError(f"model {reference!r}: no such folder, and not name@live, name@digest or owner/name")
     snapshot = hub(reference)
     return _plain(snapshot, f"{HUB}{name}@{snapshot.name}")
+
+
+def find_live(root: str, name: str) -> Model | None:
+    """The model that `name@live` means, or None where there is none or it is damaged: it is then built anew."""
+    try:
+        return resolve(root, f"{name}@live")
+    except ModelError:
+        return None
+
+
+def encoder(root: str, reference: str) -> Model:
+    """The encoder that `reference` means; `e5-small` is built from the sample's package the first time."""
+    if reference != e5_small.NAME:
+        return resolve(root, reference)
+    return find_live(root, e5_small.NAME) or publish(root, e5_small.NAME, e5_small.build, live=True, **e5_small.ABOUT)
 
 
 def sentiment(root: str, reference: str, kind: str) -> tuple[Sentiment, dict[str, Any]]:

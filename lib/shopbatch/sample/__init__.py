@@ -2,6 +2,7 @@
 
 from shopbatch.sample.fill import SampleReport
 from shopbatch.sample.generated import fill_generated
+from shopbatch.sample.generated_reviews import Mess
 from shopbatch.sample.real import fill_real
 
-__all__ = ["SampleReport", "fill_generated", "fill_real"]
+__all__ = ["Mess", "SampleReport", "fill_generated", "fill_real"]

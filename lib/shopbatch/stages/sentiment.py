@@ -74,7 +74,7 @@ class SentimentStage:
         """invalid_output: a probability that is not finite or not in [0, 1], or a sum that is not 1."""
         p = _probabilities(raw)
         bad = ~(np.isfinite(p).all(axis=1) & (p >= 0).all(axis=1) & (np.abs(p.sum(axis=1) - 1) < 1e-5))
-        return pa.array(np.where(bad, "invalid_output", None), pa.string())
+        return pc.if_else(pa.array(bad), "invalid_output", pa.scalar(None, pa.string()))
 
     def publish(self, carried: pa.Table, raw: pa.Table) -> dict[str, pa.Array]:
         best = _probabilities(raw).argmax(axis=1)

@@ -177,10 +177,20 @@ def _stats(meta: pq.FileMetaData, schema: pa.Schema) -> dict[str, Any]:
         if not all(s is not None and s.has_null_count for s in groups):
             continue
         nulls[name] = sum(s.null_count for s in groups)
-        bounds = [s for s in groups if s.has_min_max]
-        if bounds and all(s.has_min_max or s.null_count == s.num_values + s.null_count for s in groups):
-            _bound(name, min(s.min for s in bounds), max(s.max for s in bounds), low, high)
+        if bounds := _bounds(groups):
+            _bound(name, *bounds, low, high)
     return {"numRecords": meta.num_rows, "minValues": low, "maxValues": high, "nullCount": nulls}
+
+
+def _bounds(groups: Sequence[pq.Statistics]) -> tuple[Any, Any] | None:
+    """Least and greatest value over a column's row groups; None where a group with values does not tell."""
+    told = [s for s in groups if s.has_min_max]
+    if not told or any(s.num_values for s in groups if not s.has_min_max):
+        return None
+    try:
+        return min(s.min for s in told), max(s.max for s in told)
+    except UnicodeDecodeError:  # the file holds text that is none, and it is the least or the greatest
+        return None
 
 
 def _bound(name: str, least: Any, most: Any, low: dict[str, Any], high: dict[str, Any]) -> None:

@@ -1,0 +1,67 @@
+"""reviews that say what they think -> embed (encoder), fit and calibrate a head -> model `sentiment`, registered."""
+
+from shopbatch.config import JobConfig
+from shopbatch.engines.engine import EngineConfig
+from shopbatch.job import Job, main
+from shopbatch.models import registry, sentiment_head
+from shopbatch.report import EngineUse, Report
+from shopbatch.tables.reviews import REVIEWS
+from shopbatch.tables.store import Store
+from shopbatch.training import sentiment_examples
+from shopbatch.training import sentiment_head as training
+from shopbatch.training.sentiment_examples import ExampleConfig
+from shopbatch.training.sentiment_head import HeadConfig
+
+
+class Config(JobConfig):
+    """encoder: `e5-small` (built from the sample's package), a folder, name@digest, or hf://owner/model.
+
+    workers: actors that embed. The other blocks are explained where they are declared.
+    """
+
+    engine: EngineConfig
+    encoder: str = "e5-small"
+    workers: int = 2
+    examples: ExampleConfig = ExampleConfig()
+    head: HeadConfig = HeadConfig()
+
+
+def run(config: Config, store: Store, report: Report) -> None:
+    """Train and publish; nothing to do when the live head came from the same reviews, encoder and configuration."""
+    reviews = store.require(REVIEWS, sentiment_examples.SOURCE)
+    models = f"{store.root}/_models"
+    encoder = registry.encoder(models, config.encoder)
+    origin = training.origin(reviews, encoder.digest, config.engine, config.examples, config.head)
+    report.tables["reviews"], report.models = {"read": reviews.version}, {"encoder": encoder.digest}
+    report.engine = EngineUse(config.engine.kind)
+    live = registry.find_live(models, sentiment_head.NAME)
+    if live is not None and live.manifest.get("origin") == origin:
+        report.outcome, report.metrics["quality"] = "nothing to do", live.manifest["metrics"]
+        report.models["sentiment"] = live.digest
+        return
+    with report.stage("examples") as stage:
+        examples = sentiment_examples.read_examples(reviews, config.examples)
+        stage.rows = examples.num_rows
+    with report.stage("embed") as stage:
+        encoded = sentiment_examples.embed(examples, config.engine, encoder.path, config.workers)
+        stage.rows = examples.num_rows
+    report.engine.tokens_in = int(encoded.tokens.sum())
+    with report.stage("fit"):
+        head = training.fit(examples, encoded.vectors, config.head, encoder.reference)
+    with report.stage("evaluate"):
+        metrics = training.evaluate(head, examples, encoded.vectors, config.head.seed)
+    about = {
+        "encoder": encoder.reference,
+        "metrics": metrics,
+        "origin": origin,
+        "licence": encoder.manifest.get("licence"),
+    }
+    model = registry.publish(models, sentiment_head.NAME, head.save, **about)
+    report.outcome, report.metrics["quality"] = "published", metrics
+    report.models["sentiment"] = model.digest
+
+
+JOB = Job("train_sentiment_head", Config, run)
+
+if __name__ == "__main__":
+    raise SystemExit(main(JOB))

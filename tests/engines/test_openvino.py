@@ -1,0 +1,108 @@
+"""The exported graph: made once, whole or not at all, never trusted when damaged."""
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from tests.engines import tiny
+
+from shopbatch.engines import openvino
+from shopbatch.engines.engine import EngineError, OpenVinoConfig, TorchConfig, open_engine
+from shopbatch.models.folder import contents, digest
+
+CONFIG = OpenVinoConfig(precision="fp32", max_tokens=32)
+TEXTS = pa.array(["one", "another text"])
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return tiny.build(tmp_path / "model")
+
+
+def vectors(folder: Path) -> np.ndarray:
+    return open_engine(CONFIG, str(folder)).encode(TEXTS).vectors
+
+
+def test_the_graph_is_made_once_and_is_no_part_of_the_model(folder, monkeypatch):
+    before = digest(contents(folder))
+    first = vectors(folder)
+    assert digest(contents(folder)) == before
+    assert [p.name for p in folder.iterdir() if p.name.startswith(".")] == []
+    monkeypatch.setattr(openvino, "_export", lambda *_: pytest.fail("exported again"))
+    np.testing.assert_array_equal(vectors(folder), first)
+
+
+def test_a_damaged_graph_is_made_again(folder, tmp_path, monkeypatch):
+    first = vectors(folder)
+    graph = next(folder.glob("openvino-*"))
+    shutil.copytree(graph, tmp_path / "good", ignore=shutil.ignore_patterns("files.json"))
+    exports = []
+
+    def export(_: Path, target: Path) -> None:
+        exports.append(target)
+        shutil.copytree(tmp_path / "good", target, dirs_exist_ok=True)
+
+    monkeypatch.setattr(openvino, "_export", export)
+    for name in ("model.bin", "model.xml", "files.json"):
+        data = (graph / name).read_bytes()
+        middle = len(data) // 2
+        flipped = data[:middle] + bytes([data[middle] ^ 0x40]) + data[middle + 1 :]
+        for damaged in (flipped, data[:-20], None):
+            (graph / name).unlink() if damaged is None else (graph / name).write_bytes(damaged)
+            np.testing.assert_array_equal(vectors(folder), first)
+            np.testing.assert_array_equal(vectors(folder), first)
+    assert len(exports) == 9
+    assert [p for p in folder.iterdir() if p.name.startswith(".")] == []
+
+
+def test_other_weights_in_the_same_folder_get_a_graph_of_their_own(folder):
+    first = vectors(folder)
+    tiny.build(folder, seed=1)
+    assert np.abs(vectors(folder) - first).max() > 0.01
+
+
+def test_a_read_only_model_is_exported_into_the_cache(folder, tmp_path, monkeypatch):
+    monkeypatch.setenv("SHOPBATCH_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(openvino.os, "access", lambda path, mode: Path(path) != folder)
+    reference = open_engine(TorchConfig(max_tokens=32), str(folder)).encode(TEXTS).vectors
+    np.testing.assert_allclose(vectors(folder), reference, atol=1e-4)
+    assert not list(folder.glob("openvino-*"))
+    assert list((tmp_path / "cache").rglob("model.xml"))
+
+
+def test_two_processes_may_export_at_once(folder):
+    code = (
+        "import sys, pyarrow as pa\n"
+        "from shopbatch.engines.engine import OpenVinoConfig, open_engine\n"
+        "config = OpenVinoConfig(precision='fp32', max_tokens=32)\n"
+        "print(open_engine(config, sys.argv[1]).encode(pa.array(['one'])).vectors.tolist())\n"
+    )
+    command = [sys.executable, "-c", code, str(folder)]
+    both = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(2)]
+    answers = [p.communicate(timeout=120)[0] for p in both]
+    assert [p.returncode for p in both] == [0, 0]
+    assert answers[0] == answers[1] != ""
+    assert len(list(folder.glob("openvino-*"))) == 1
+    assert not list(folder.glob(".openvino-*"))
+
+
+def test_a_failure_of_the_backend_is_an_engine_error(folder):
+    for config, broken in ((CONFIG, "request"), (TorchConfig(max_tokens=32), "model")):
+        encoder = open_engine(config, str(folder))
+        setattr(encoder, broken, Broken())
+        with pytest.raises(EngineError, match="no memory left"):
+            encoder.encode(TEXTS)
+
+
+class Broken:
+    """A backend that fails on every call, as a device without memory does."""
+
+    def infer(self, _: object) -> None:
+        raise RuntimeError("no memory\nleft")
+
+    def __call__(self, *_: object) -> None:
+        self.infer(None)
