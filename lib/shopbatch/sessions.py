@@ -24,7 +24,7 @@ def ray_session(platform: Platform) -> Iterator[None]:
         yield
         return
     for name in ("ray", "ray.data"):
-        logging.getLogger(name).setLevel(logging.WARNING)
+        logging.getLogger(name).setLevel(logging.ERROR)
     # "local" and not the default: that would attach to any cluster left over on this machine
     local = platform.ray_address is None
     ray.init(
@@ -33,7 +33,7 @@ def ray_session(platform: Platform) -> Iterator[None]:
         object_store_memory=platform.object_store_mb * 2**20 if local else None,
         include_dashboard=False if local else None,
         log_to_driver=False,
-        logging_level=logging.WARNING,
+        logging_level=logging.ERROR,
     )
     try:
         yield

@@ -8,11 +8,11 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pytest
-from tests.engines import tiny
 
 from shopbatch.engines import openvino
 from shopbatch.engines.engine import EngineError, OpenVinoConfig, TorchConfig, open_engine
 from shopbatch.models.folder import contents, digest
+from tests.engines import tiny
 
 CONFIG = OpenVinoConfig(precision="fp32", max_tokens=32)
 TEXTS = pa.array(["one", "another text"])

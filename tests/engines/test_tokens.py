@@ -9,12 +9,12 @@ import pyarrow as pa
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
-from tests.engines import tiny
 from transformers import AutoModel
 
 from shopbatch.engines.engine import OpenVinoConfig, TorchConfig, encode_all, open_engine
 from shopbatch.errors import UserError
 from shopbatch.models.folder import ModelError
+from tests.engines import tiny
 
 TEXTS = ["one", "another text", "第三"]
 

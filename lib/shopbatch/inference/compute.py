@@ -19,7 +19,8 @@ from shopbatch.inference.source import Index, Refs
 from shopbatch.inference.unit import Task, UnitRun, Watchdog
 from shopbatch.tables.files import DataFile
 
-CHUNKS_A_WORKER = 8
+UNITS_A_WORKER = 8
+SORT_WINDOW = 2_048  # rows that an engine should see at once, to put like lengths together
 
 
 @ray.remote
@@ -34,14 +35,19 @@ def cut_pending(part: int, limit: int, chunk_rows: int, *pieces: pa.Table) -> li
     return [len(rows), *chunks]
 
 
-def cut_units(index: Index, pending: list[Refs], counts: list[int], limit: int, config: InferenceConfig) -> Refs:
+def cut_units(
+    index: Index, pending: list[Refs], counts: list[int], limit: int, config: InferenceConfig, light: bool
+) -> Refs:
     """Units of work (references to tables part, pos, hi, lo, attempt), at most `limit` rows, in source order.
 
-    A unit is small enough that every worker gets several, and no smaller: what it lies in is read again for each.
+    A unit is small enough that every worker gets several, if each is worth sorting, and no smaller: the row groups it
+    lies in are read again for each.
     """
+    rows = min(sum(counts), limit)
     workers = config.workers or int(ray.cluster_resources().get("CPU", 1))
-    share = min(sum(counts), limit) // (workers * CHUNKS_A_WORKER) + 1
-    chunk_rows = -(-share // config.flush_rows) * config.flush_rows
+    chunk_rows = max(-(-rows // (workers * UNITS_A_WORKER)), min(SORT_WINDOW, -(-rows // workers)))
+    if light:  # whole files: here writing them is what takes the time
+        chunk_rows = -(-chunk_rows // config.flush_rows) * config.flush_rows
     units: Refs = []
     for number, count in enumerate(counts):
         take = min(count, limit)

@@ -91,7 +91,7 @@ class InferenceConfig(JobConfig):
     retry_rejects: bool = False
     workers: int | None = None
     flush_rows: int = 4096
-    flush_seconds: float = 60.0
+    flush_seconds: float = 15.0
     commit_seconds: float = 30.0
     timeout_seconds: float = 600.0
     budget: Budget = Budget()

@@ -109,7 +109,7 @@ class InferenceRun:
     def _compute(self, todo: int) -> None:
         """Compute `todo` pending contents. What was written is committed on the way, and when this ends early."""
         spec, config, memo = self.spec, self.config, self.memo
-        units = cut_units(self.index, self.pending, self.counts, todo, config)
+        units = cut_units(self.index, self.pending, self.counts, todo, config, spec.stage.light)
         task = Task(
             spec=spec,
             config=config,

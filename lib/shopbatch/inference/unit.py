@@ -100,7 +100,7 @@ class UnitRun:
 
     def run(self) -> Iterator[pa.Table]:
         unit, held, rows = self.unit, [], 0
-        if self.journal.deaths:
+        if self.journal.deaths or self._begun():
             unit, receipts = self._recover()
             yield from receipts
         for window in self._windows(unit):
@@ -114,6 +114,11 @@ class UnitRun:
         if rows:
             yield from self._compute(pa.concat_tables(held).combine_chunks())
         self.journal.close()
+
+    def _begun(self) -> bool:
+        """Whether a file of the unit is there: Ray runs it again, whole as it may be, if a node took receipts along."""
+        fs, path = files.filesystem(f"{self.task.memo}/{self.task.folder}/{self.name}-00000.parquet")
+        return bool(fs.get_file_info(path).type == pafs.FileType.File)
 
     def _recover(self) -> tuple[pa.Table, list[pa.Table]]:
         """The rows of the unit that no file holds, and the receipts of the files there are, as first given."""

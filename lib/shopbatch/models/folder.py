@@ -63,7 +63,7 @@ def contents(folder: Path) -> dict[str, dict[str, Any]]:
 
 def digest(contained: Files) -> str:
     """The model's name for good, 64 hex digits: equal files, equal digest."""
-    text = json.dumps({path: entry["sha256"] for path, entry in contained.items()}, sort_keys=True)
+    text = json.dumps({path: [entry["sha256"], entry["size"]] for path, entry in contained.items()}, sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()
 
 

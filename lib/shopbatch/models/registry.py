@@ -27,6 +27,7 @@ from shopbatch.models.folder import (
     contents,
     digest,
     hub,
+    local,
     move_into_place,
     read_manifest,
     refuse_pickles,
@@ -116,13 +117,17 @@ def point(root: str, model: Model) -> None:
 def resolve(root: str, reference: str) -> Model:
     """The model that a reference means, verified.
 
-    reference: `name@live` or `name@digest` (published here), a folder, or `owner/name[@revision]` on the model hub.
+    reference: `name@live` or `name@digest` (published here), a folder (path or URI), or `owner/name[@revision]` on the
+    model hub.
     Raises ModelError in one line: not there, half-written, truncated, changed, or with a pickle in it.
     """
     if not reference:
         raise ModelError("no model is named: expected name@live, name@digest, a folder, or owner/name of the hub")
-    if Path(reference).expanduser().is_dir():
-        return _plain(Path(reference).expanduser().resolve(), str(Path(reference).expanduser().resolve()))
+    if "://" in reference:
+        return _plain(local(reference), reference)
+    folder = Path(reference).expanduser().resolve()
+    if folder.is_dir():
+        return _plain(folder, str(folder))
     name, at, version = reference.partition("@")
     if at and _NAME.fullmatch(name):
         return _published(root, name, _live(root, name) if version == "live" else version)
