@@ -1,8 +1,15 @@
 from pathlib import Path
 
 import pytest
+import torch
 
 from tests.engines import tiny
+
+
+@pytest.fixture(scope="session", autouse=True)
+def one_thread() -> None:
+    """The models here are so small that threads would only wait for each other."""
+    torch.set_num_threads(1)
 
 
 @pytest.fixture(scope="session")

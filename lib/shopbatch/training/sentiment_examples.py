@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 import ray.data
 
 from shopbatch.config import Strict
-from shopbatch.engines.engine import Encoded, EngineConfig, FakeConfig, encode_all, open_engine
+from shopbatch.engines.engine import Encoded, EngineConfig, EngineError, FakeConfig, encode_all, open_engine
 from shopbatch.errors import UserError
 from shopbatch.inference.content import hash128
 from shopbatch.models.sentiment_head import LABELS
@@ -36,9 +36,9 @@ class ExampleConfig(Strict):
     min_rows: a language (told by script) with fewer training rows has no classifier of its own.
     """
 
-    train_rows: int = 8000
+    train_rows: int = 6000
     val_rows: int = 1500
-    test_rows: int = 3500
+    test_rows: int = 3000
     min_rows: int = 200
 
 
@@ -127,6 +127,8 @@ class Embedder:
 
     def __call__(self, batch: pa.Table) -> pa.Table:
         encoded = encode_all(self.encoder, batch["text"].combine_chunks())
+        if not np.isfinite(encoded.vectors).all():
+            raise EngineError("the engine gave vectors that are not finite")
         vectors = pa.FixedSizeListArray.from_arrays(pa.array(encoded.vectors.ravel()), self.encoder.dim)
         return pa.table({"row": batch["row"], "vector": vectors, "tokens": pa.array(encoded.tokens)})
 

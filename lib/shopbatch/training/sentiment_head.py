@@ -125,7 +125,12 @@ def _regress(vectors: np.ndarray, label: np.ndarray, l2: float, steps: int) -> t
         value.backward()  # type: ignore[no-untyped-call]
         return value
 
-    optimizer.step(loss)  # type: ignore[no-untyped-call]
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)  # sums in one order whatever the machine, and too little work to share
+    try:
+        optimizer.step(loss)  # type: ignore[no-untyped-call]
+    finally:
+        torch.set_num_threads(threads)
     w, b = weights.detach().numpy(), bias.detach().numpy()
     w = w / scale[:, None]
     return w, b - mean @ w
