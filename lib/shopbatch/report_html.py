@@ -138,17 +138,22 @@ def _quality(language: str, block: Mapping[str, Any]) -> dict[str, Any]:
     """One language's quality: a table of the model beside its baselines, and two charts."""
     name = _language(language)
     lines = {"this model": block} | {_words(key): _tree(v) for key, v in _tree(block.get("baselines")).items()}
-    measures = [key for key, value in block.items() if _is_measure(value) and key not in ("n", "count")]
+    measures = [key for key, value in block.items() if _is_measure(value) and not _is_about(key)]
     curve = {**_tree(block.get("calibration")), "ece": _value(block.get("ece"))}
     table = _tree(block.get("confusion"))
     return {
         "name": name,
-        "n": block.get("n", block.get("count")),
+        "n": block.get("n", block.get("count", block.get("test_rows"))),
         "measures": [(key, "ECE" if key == "ece" else _words(key)) for key in measures],
         "lines": [(who, [_measure(key, values.get(key)) for key in measures]) for who, values in lines.items()],
         "calibration": _chart(lambda: charts.calibration(curve, f"Calibration, {name}")),
         "confusion": _chart(lambda: charts.confusion(table["labels"], table["matrix"], f"Confusion of labels, {name}")),
     }
+
+
+def _is_about(key: str) -> bool:
+    """Whether a number says how the model was made, and is nothing to compare it by."""
+    return key in ("n", "count", "temperature") or key.endswith("_rows")
 
 
 def _is_measure(value: Any) -> bool:
