@@ -36,9 +36,9 @@ class ExampleConfig(Strict):
     min_rows: a language (told by script) with fewer training rows has no classifier of its own.
     """
 
-    train_rows: int = 6000
+    train_rows: int = 8000
     val_rows: int = 1500
-    test_rows: int = 3000
+    test_rows: int = 2500
     min_rows: int = 200
 
 

@@ -37,7 +37,7 @@ _FEW = 30  # validation examples below which the training examples choose L2 and
 class HeadConfig(Strict):
     """l2: strengths to choose from, by the validation examples' log loss. steps: of L-BFGS. seed: of the intervals."""
 
-    l2: tuple[float, ...] = (0.003, 0.01, 0.03, 0.1)
+    l2: tuple[float, ...] = (0.01, 0.03, 0.1)
     steps: int = 60
     seed: int = 0
 
