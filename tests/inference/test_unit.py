@@ -4,6 +4,7 @@ In Ray tasks (light=True) and in actors (light=False): they are started again in
 """
 
 import gc
+import logging
 import time
 from pathlib import Path
 
@@ -81,14 +82,20 @@ def test_a_failing_row_is_tried_three_times_and_then_when_asked(store, cut_small
     assert toy.run(store, toy.spec(), retry_rejects=True).outcome == "nothing to do"
 
 
-def settle(caplog):
+@pytest.fixture
+def settle():
     """Wait until the actors of a run that raised are gone: Ray Data leaves them to the garbage collection."""
-    caplog.clear()  # the log record of the error holds its frames, and those the actors
-    until = time.monotonic() + 60
-    while ray.available_resources().get("CPU", 0.0) < ray.cluster_resources()["CPU"]:
-        assert time.monotonic() < until
-        gc.collect()
-        time.sleep(0.05)
+
+    def wait():
+        until = time.monotonic() + 60
+        while ray.available_resources().get("CPU", 0.0) < ray.cluster_resources()["CPU"]:
+            assert time.monotonic() < until
+            gc.collect()
+            time.sleep(0.05)
+
+    logging.disable()  # pytest would keep the record of the error, and that its frames, and those the actors
+    yield wait
+    logging.disable(logging.NOTSET)
 
 
 def on_disk(store):
@@ -97,13 +104,13 @@ def on_disk(store):
 
 
 @pytest.mark.parametrize("light", [True, False], ids=["tasks", "actors"])
-def test_what_nobody_foresaw_ends_the_run_and_loses_no_result(store, light, cut_small, caplog):
+def test_what_nobody_foresaw_ends_the_run_and_loses_no_result(store, light, cut_small, settle):
     tables = toy.shop(120, seed=2)
     tables[2].append({"review_id": "bad", "text": "here is POISON"})
     toy.put(store, *tables)
     with pytest.raises(ArithmeticError, match="told to raise"):
         toy.run(store, toy.spec(light=light, raise_on="POISON"), flush_rows=8)
-    settle(caplog)
+    settle()
     assert toy.SINK not in store.names() and toy.REJECTS not in store.names()
     there = on_disk(store)
     report = toy.run(store, toy.spec(), flush_rows=8)

@@ -123,6 +123,15 @@ def open_engine(config: EngineConfig, model_dir: str | None) -> Encoder:
     return OpenVinoEncoder(config, folder)
 
 
+def prepare(config: EngineConfig, model_dir: str | None) -> None:
+    """Make, once and before the workers start, what each of them would else make when it opens the engine."""
+    if isinstance(config, OpenVinoConfig) and model_dir is not None:
+        from shopbatch.engines.openvino import exported
+        from shopbatch.models.folder import local
+
+        exported(local(model_dir))
+
+
 def encode_all(encoder: Encoder, texts: pa.Array) -> Encoded:
     """Encode any number of texts in planned batches; the vectors are in the texts' order."""
     vectors = np.empty((len(texts), encoder.dim), np.float32)

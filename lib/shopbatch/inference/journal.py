@@ -70,9 +70,7 @@ class Journal:
 
     def close(self) -> None:
         """The unit is done."""
-        fs, path = files.filesystem(self.uri)
-        if fs.get_file_info(path).type == pafs.FileType.File:
-            fs.delete_file(path)
+        files.remove(self.uri)
 
     def _write(self) -> None:
         state = {

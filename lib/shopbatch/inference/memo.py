@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -67,9 +68,8 @@ class Memo:
         """Where this run's files go, under the memo's root."""
         return f"recipe={self.spec.recipe}/{self.run_id}"
 
-    @property
-    def lease(self) -> str:
-        return f"{self.store.root}/_runs/{self.spec.job}/{self.run_id}/inflight"
+    def _lease(self, run: str) -> str:
+        return f"{self.store.root}/_runs/{self.spec.job}/{run}/inflight"
 
     def visible(self) -> list[FileRef]:
         """The files of this recipe in the newest version."""
@@ -102,46 +102,54 @@ class Memo:
 
     def hold_lease(self) -> None:
         """Say that files of this run may lie in the memo's folder uncommitted. Renewed by every call."""
-        files.write_bytes(self.lease, json.dumps({"recipe": self.spec.recipe}).encode())
+        files.write_bytes(self._lease(self.run_id), json.dumps({"recipe": self.spec.recipe}).encode())
 
     def end_lease(self) -> None:
         """Say that everything this run wrote is committed."""
-        fs, path = files.filesystem(self.lease)
-        if fs.get_file_info(path).type == pafs.FileType.File:
-            fs.delete_file(path)
+        files.remove(self._lease(self.run_id))
 
     def adopt(self) -> int:
         """Commit what killed runs of this recipe had written but not committed; returns the number of files.
 
         A run that is still alive may be adopted from too: its own commit then leaves those files out.
         """
-        fs, runs = files.filesystem(f"{self.store.root}/_runs/{self.spec.job}")
-        _, memo = files.filesystem(self.root)
-        found, schema = 0, self.spec.memo.file_schema()
-        for folder in fs.get_file_info(pafs.FileSelector(runs, allow_not_found=True)):
-            lease = fs.get_file_info(f"{folder.path}/inflight")
-            if lease.type != pafs.FileType.File or folder.base_name == self.run_id:
-                continue
-            orphans = []
-            written = f"{memo}/recipe={self.spec.recipe}/{folder.base_name}"
-            for file in fs.get_file_info(pafs.FileSelector(written, allow_not_found=True)):
-                if file.base_name.endswith(".parquet") and not file.base_name.startswith("."):
-                    path = f"recipe={self.spec.recipe}/{folder.base_name}/{file.base_name}"
-                    orphans.append(files.describe(self.root, path, schema, {"recipe": self.spec.recipe}))
-            self.commit(orphans)
-            found += len(orphans)
-            if lease.mtime is not None and time.time() - lease.mtime.timestamp() > LEASE_SECONDS:
-                fs.delete_file(lease.path)
+        found = 0
+        for run, age in self._leases().items():
+            if run != self.run_id:
+                orphans = self._whole_files(run)
+                self.commit(orphans)
+                found += len(orphans)
+                if age > LEASE_SECONDS:
+                    files.remove(self._lease(run))
         return found
+
+    def _leases(self) -> dict[str, float]:
+        """The runs that may have uncommitted files of this recipe, and the seconds since they said so."""
+        fs, runs = files.filesystem(f"{self.store.root}/_runs/{self.spec.job}")
+        ages = {}
+        for folder in fs.get_file_info(pafs.FileSelector(runs, allow_not_found=True)):
+            info = fs.get_file_info(f"{folder.path}/inflight")
+            if info.type == pafs.FileType.File and info.mtime is not None:
+                with suppress(FileNotFoundError), fs.open_input_stream(info.path) as stream:
+                    if json.loads(stream.read())["recipe"] == self.spec.recipe:
+                        ages[folder.base_name] = time.time() - info.mtime.timestamp()
+        return ages
+
+    def _whole_files(self, run: str) -> list[DataFile]:
+        """What a run has written for this recipe. A file that a lost machine left half written is left alone."""
+        fs, folder = files.filesystem(f"{self.root}/recipe={self.spec.recipe}/{run}")
+        schema, partition = self.spec.memo.file_schema(), {"recipe": self.spec.recipe}
+        whole = []
+        for file in fs.get_file_info(pafs.FileSelector(folder, allow_not_found=True)):
+            if file.base_name.endswith(".parquet") and not file.base_name.startswith("."):
+                path = f"recipe={self.spec.recipe}/{run}/{file.base_name}"
+                with suppress(pa.ArrowInvalid, OSError):
+                    whole.append(files.describe(self.root, path, schema, partition))
+        return whole
 
     def compact(self) -> None:
         """Many small files into one a shard; only files of runs that have ended, so that none is adopted again."""
-        fs, runs = files.filesystem(f"{self.store.root}/_runs/{self.spec.job}")
-        open_runs = {
-            f.base_name
-            for f in fs.get_file_info(pafs.FileSelector(runs, allow_not_found=True))
-            if fs.get_file_info(f"{f.path}/inflight").type == pafs.FileType.File
-        }
+        open_runs = self._leases()
         small = [f for f in self.visible() if f.path.split("/")[1] not in open_runs and f.rows < 262_144]
         if len(small) < COMPACT_FILES:
             return

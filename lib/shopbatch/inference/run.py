@@ -163,12 +163,15 @@ class InferenceRun:
 
     def _is_live(self) -> bool:
         """Whether the live table is this source, recipe, checks and gates; if so, the report says so."""
-        live = self.live
-        if live is None or not self.complete or self.store.find(self.spec.rejects.name) is None:
+        live, rejects = self.live, self.store.find(self.spec.rejects.name)
+        if live is None or not self.complete or rejects is None:
             return False
         if any(live.metadata.get(k) != v for k, v in self._origin().items()):
             return False
         reasons = dict(live.metadata["reasons"])
+        # the rejects may be of another recipe: its run was killed between the two commits
+        if rejects.rows != sum(reasons.values()) or (rejects.rows and rejects.metadata["recipe"] != self.spec.recipe):
+            return False
         self._count(published=live.rows, rejected=sum(reasons.values()), pending=0, kept=0)
         self.report.rejects, self.report.outcome = reasons, "nothing to do"
         self.report.metrics["mix"] = live.metadata["mix"]
@@ -224,12 +227,7 @@ class InferenceRun:
         rows = sum(f.rows for f in written)
 
         def guard(newest: Snapshot) -> None:
-            old = newest.metadata.get("source", {})
-            if old.get("table_id") == self.source.table_id and old.get("version", -1) > self.source.version:
-                raise Superseded(
-                    f"the live {table.name} is of version {old['version']} of {self.source.name}; "
-                    f"this run read version {self.source.version}"
-                )
+            self._check_not_superseded(newest)
             if newest.metadata.get(digest) == metadata[digest] and newest.rows == rows:
                 raise Overtaken
 
@@ -241,6 +239,26 @@ class InferenceRun:
             return False
         self.report.tables[table.name] = {"written": version}
         return True
+
+    def _check_not_superseded(self, newest: Snapshot) -> None:
+        """Raises Superseded if what is live by now is ahead of what this run took into account.
+
+        newest: of the table that is to be replaced. Other runs may publish at any time.
+        """
+        old = newest.metadata.get("source", {})
+        if old.get("table_id") == self.source.table_id and old.get("version", -1) > self.source.version:
+            raise Superseded(
+                f"the live {newest.name} is of version {old['version']} of {self.source.name}; "
+                f"this run read version {self.source.version}"
+            )
+        sink = newest if newest.name == self.spec.sink.name else self.store.find(self.spec.sink.name)
+        now, then = sink.metadata if sink else {}, self.live.metadata if self.live else {}
+        if now.get("run_key") == then.get("run_key"):
+            return
+        if not self.complete:  # it would take back results, and live rows that it did not know of
+            raise Superseded(f"run {now.get('run_key')} published meanwhile; this one, of a part, does not replace it")
+        if now.get("recipe") not in (then.get("recipe"), self.spec.recipe):
+            raise Superseded(f"run {now.get('run_key')} published recipe {now.get('recipe')} meanwhile")
 
     def _discard(self, candidate: Candidate) -> None:
         self.store.discard(self.spec.sink, candidate.files)

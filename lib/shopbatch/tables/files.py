@@ -9,6 +9,7 @@ import json
 import os
 import uuid
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from typing import Any
@@ -67,6 +68,14 @@ def write_bytes(uri: str, data: bytes) -> None:
     with open(aside, "wb") as out:
         out.write(data)
     os.replace(aside, path)
+
+
+def remove(uri: str) -> None:
+    """Delete a file; that it is gone already is as well."""
+    fs, path = filesystem(uri)
+    with suppress(FileNotFoundError):
+        if fs.get_file_info(path).type == pafs.FileType.File:
+            fs.delete_file(path)
 
 
 def write(uri: str, data: pa.Table, row_group: int = ROW_GROUP) -> None:

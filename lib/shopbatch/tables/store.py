@@ -211,10 +211,8 @@ class Store:
         fs, root = files.filesystem(self.uri(table.name))
         folders = set()
         for file in written:
-            path = f"{root}/{file.path}"
-            if fs.get_file_info(path).type == pafs.FileType.File:
-                fs.delete_file(path)
-            folders.add(os.path.dirname(path))
+            files.remove(f"{self.uri(table.name)}/{file.path}")
+            folders.add(os.path.dirname(f"{root}/{file.path}"))
         for folder in folders:
             if not fs.get_file_info(pafs.FileSelector(folder, allow_not_found=True)):
                 fs.delete_dir(folder)

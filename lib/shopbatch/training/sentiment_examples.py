@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 import ray.data
 
 from shopbatch.config import Strict
-from shopbatch.engines.engine import Encoded, EngineConfig, EngineError, FakeConfig, encode_all, open_engine
+from shopbatch.engines.engine import Encoded, EngineConfig, EngineError, FakeConfig, encode_all, open_engine, prepare
 from shopbatch.errors import UserError
 from shopbatch.inference.content import hash128
 from shopbatch.models.sentiment_head import LABELS
@@ -101,6 +101,7 @@ def choose(found: pa.Table, config: ExampleConfig) -> pa.Table:
 
 def embed(examples: pa.Table, engine: EngineConfig, model_dir: str | None, workers: int) -> Encoded:
     """The examples' vectors, in order, by `workers` Ray Data actors."""
+    prepare(engine, model_dir)
     numbered = examples.select(["text"]).append_column("row", pa.array(np.arange(examples.num_rows)))
     step = -(-examples.num_rows // (workers * 4))
     slices = [numbered.slice(a, step).combine_chunks() for a in range(0, examples.num_rows, step)]

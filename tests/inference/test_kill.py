@@ -1,0 +1,94 @@
+"""The driver killed at each of its crash points, as `kill -9` does, and the same run again: nothing is lost."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from contextlib import suppress
+from pathlib import Path
+
+import polars as pl
+import pyarrow.parquet as pq
+import pytest
+
+from shopbatch.inference.publish import VOLATILE
+from tests.inference import oracle, toy
+
+pytestmark = pytest.mark.usefixtures("ray_local", "cut_small")
+FLUSH = 8
+
+RUN = """
+import sys
+from shopbatch.config import Platform
+from shopbatch.inference import source
+from shopbatch.sessions import ray_session
+from tests.inference import toy
+source.PART_ROWS, source.SHARD_ROWS = 60, 90
+with ray_session(Platform(cpus=2, object_store_mb=256)):
+    toy.run(toy.Store(sys.argv[1]), toy.spec(slow_ms=float(sys.argv[3])), flush_rows=int(sys.argv[2]))
+"""
+
+
+def killed(store, place):
+    """A run in a process of its own, with a Ray of its own, that is killed at this place; all of it is gone then."""
+    root = Path(__file__).parents[2]
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("RAY_")}
+    environment |= {"SHOPBATCH_CRASH_AT": place, "SHOPBATCH_TEST": store.root, "PYTHONPATH": str(root)}
+    slow_ms = 200 if place == "compute" else 0  # so that there is something left to compute
+    command = [sys.executable, "-c", RUN, store.root, str(FLUSH), str(slow_ms)]
+    done = subprocess.run(command, env=environment, cwd=root, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == -signal.SIGKILL, done.stderr[-2000:]
+    until = time.monotonic() + 60
+    while alive(f"SHOPBATCH_TEST={store.root}"):
+        assert time.monotonic() < until, "Ray outlived its driver"
+        time.sleep(0.05)
+
+
+def alive(mark):
+    """Whether any process has this in its environment."""
+    for process in Path("/proc").glob("[0-9]*/environ"):
+        with suppress(OSError):
+            if mark.encode() in process.read_bytes():
+                return True
+    return False
+
+
+def on_disk(store):
+    """Rows in the memo's files, committed or not."""
+    rows = [pq.read_metadata(Path(store.root, toy.MEMO, p)).num_rows for p in toy.written(store, toy.MEMO)]
+    assert max(rows) <= FLUSH  # what a worker holds unwritten, and may lose, is no more
+    return sum(rows)
+
+
+def lasting(store, table):
+    """A table without what says how its rows came to be, in a fixed order."""
+    rows = pl.read_delta(store.uri(table)).drop(*(c for c in VOLATILE if c != "scored_at" or table == toy.SINK))
+    return rows.sort(rows.columns)
+
+
+@pytest.mark.parametrize("place", ["compute", "before_commit", "before_publish", "between_commits"])
+def test_the_same_run_again_makes_up_for_a_killed_one(store, first_run, place):
+    undisturbed, tables, _ = first_run
+    toy.put(store, *tables, group=17)
+    want = oracle.expect(*tables)
+    killed(store, place)
+    assert (toy.REJECTS in store.names()) == (place == "between_commits") and toy.SINK not in store.names()
+    there = on_disk(store)
+    distinct = len(want.contents)
+    assert there >= FLUSH if place == "compute" else there == distinct
+
+    report = toy.run(store, toy.spec(), flush_rows=FLUSH)
+    assert report.outcome == "published" and report.rows.computed == distinct - there
+    oracle.check(store, toy.spec(), want)
+    assert lasting(store, toy.SINK).equals(lasting(undisturbed, toy.SINK))
+    rejects = [
+        lasting(s, toy.REJECTS).drop("source_file").sort("review_id", "source_row") for s in (store, undisturbed)
+    ]
+    assert rejects[0].equals(rejects[1])
+    # nothing that was written is computed again: the kill costs at most FLUSH answers a worker, which were not
+    assert sorted(oracle.memo_hashes(store, toy.spec())) == sorted(oracle.content_hash(*c) for c in want.contents)
+    assert toy.orphans(store, toy.MEMO) == set()
+    before = toy.versions(store)
+    assert toy.run(store, toy.spec()).outcome == "nothing to do"
+    assert toy.versions(store) == before

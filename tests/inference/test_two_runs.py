@@ -1,0 +1,144 @@
+"""Two runs at once, and runs on what is no longer the newest: one correct table, and nothing newer is taken back."""
+
+import shutil
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+import polars as pl
+import pyarrow as pa
+import pytest
+
+from shopbatch.inference.memo import Memo
+from shopbatch.inference.recipe import InferenceConfig
+from shopbatch.inference.run import InferenceRun
+from shopbatch.inference.source import build_index
+from shopbatch.report import Report
+from tests.inference import oracle, toy
+
+pytestmark = pytest.mark.usefixtures("ray_local", "cut_small")
+
+
+def test_two_first_runs_at_once_make_one_correct_table(store):
+    tables = toy.shop(200, seed=6)
+    toy.put(store, *tables, group=17)
+    want = oracle.expect(*tables)
+    with ThreadPoolExecutor(2) as pool:
+        runs = [pool.submit(toy.run, store, toy.spec(), flush_rows=8, commit_seconds=0.0) for _ in range(2)]
+        reports = [r.result() for r in runs]
+    outcomes = {r.outcome for r in reports}
+    assert "published" in outcomes and outcomes <= {"published", "nothing to do"}
+    oracle.check(store, toy.spec(), want)
+    hashes = oracle.memo_hashes(store, toy.spec())
+    assert set(hashes) == {oracle.content_hash(*c) for c in want.contents} and len(hashes) <= 2 * len(want.contents)
+    for report in reports:
+        assert (report.rows.published, report.rows.read) == (len(want.published), want.read)
+    for table in (toy.SINK, toy.REJECTS, toy.MEMO):
+        assert toy.orphans(store, table) == set()
+    before = toy.versions(store)
+    assert toy.run(store, toy.spec()).outcome == "nothing to do"
+    assert toy.versions(store) == before
+
+
+@dataclass
+class Late(InferenceRun):
+    """A run that is held up, its results computed, until something else has happened."""
+
+    meanwhile: Any = None
+
+    def _publish(self):
+        self.meanwhile()
+        super()._publish()
+
+
+def late(store, job, meanwhile, version=None, **config):
+    """A run of the source's `version` that has begun now, and `meanwhile` happens before it publishes."""
+    settings = InferenceConfig(**{"workers": 2, "gates": {"reject_share": 1.0}, **config})
+    report = Report(job=job.job)
+    source = store.require(job.source, job.columns, version)
+    index = build_index(job, source)
+    memo = Memo(store, job, report.run_id, index.shards)
+    return Late(job, settings, store, report, source, store.find(toy.SINK), index, memo, meanwhile=meanwhile)
+
+
+def test_an_older_source_never_replaces_a_newer_result(published):
+    store, tables = published
+    old = store.snapshot("reviews").version
+    for row in tables[0][:9]:
+        row["text"] = "the newer text"
+    toy.put(store, *tables)
+    toy.run(store, toy.spec())
+    before = toy.versions(store)
+    run = late(store, toy.spec(), lambda: None, version=old)
+    run.live = None  # it began before anything was live
+    run.run()
+    assert run.report.outcome == "superseded" and "version" in run.report.message
+    assert {t: v for t, v in toy.versions(store).items() if t != toy.MEMO} == {
+        t: v for t, v in before.items() if t != toy.MEMO
+    }
+    oracle.check(store, toy.spec(), oracle.expect(*tables))
+    assert toy.orphans(store, toy.SINK) == toy.orphans(store, toy.REJECTS) == set()
+
+
+def test_a_source_that_was_made_anew_is_not_older(published):
+    """Versions of two tables cannot be compared: one that was dropped and filled again starts from 0."""
+    store, tables = published
+    toy.put(store, *tables)
+    toy.put(store, *tables)
+    toy.run(store, toy.spec())
+    shutil.rmtree(store.uri("reviews"))
+    tables[0][5]["text"] = "of another table"
+    assert toy.put(store, *tables) == 1
+    assert toy.run(store, toy.spec()).outcome == "published"
+    oracle.check(store, toy.spec(), oracle.expect(*tables))
+
+
+def test_a_limited_run_does_not_undo_a_whole_one(store):
+    tables = toy.shop(120, seed=6)
+    toy.put(store, *tables)
+    run = late(store, toy.spec(), lambda: toy.run(store, toy.spec()), limit=5)
+    run.run()
+    assert run.report.rows.computed == 5 and run.report.outcome == "superseded"
+    oracle.check(store, toy.spec(), oracle.expect(*tables))
+    assert toy.orphans(store, toy.SINK) == toy.orphans(store, toy.REJECTS) == set()
+    assert toy.run(store, toy.spec()).outcome == "nothing to do"
+
+
+def test_a_run_does_not_undo_a_model_that_was_accepted_meanwhile(published):
+    store, tables = published
+    tables[0].append({"review_id": "new", "text": "a new one"})
+    toy.put(store, *tables)
+    gates = {"reject_share": 1.0, "accept_recipe": "any"}
+    run = late(store, toy.spec(), lambda: toy.run(store, toy.spec("m2"), gates=gates))
+    run.run()
+    assert run.report.outcome == "superseded" and toy.spec("m2").recipe in run.report.message
+    oracle.check(store, toy.spec("m2"), oracle.expect(*tables))
+
+
+def test_a_whole_run_may_follow_another_one(published):
+    store, tables = published
+    tables[0].append({"review_id": "new", "text": "a new one"})
+    between = toy.put(store, *tables)
+    tables[0].append({"review_id": "newer", "text": "a newer one"})
+    toy.put(store, *tables)
+    run = late(store, toy.spec(), late(store, toy.spec(), lambda: None, version=between).run)
+    version = store.snapshot(toy.SINK).version
+    run.run()
+    assert run.report.outcome == "published" and store.snapshot(toy.SINK).version == version + 2
+    oracle.check(store, toy.spec(), oracle.expect(*tables))
+
+
+def test_rejects_that_a_killed_run_of_another_model_left_are_put_right(published):
+    store, tables = published
+    rejects = store.snapshot(toy.REJECTS)
+    rows = rejects.read()
+    foreign = rows.set_column(rows.schema.get_field_index("recipe"), "recipe", pa.array(["f" * 16] * len(rows)))
+    spec = toy.spec()
+    file = store.write_file(spec.rejects, foreign.cast(spec.rejects.file_schema()), "killed", 0)
+    store.commit(
+        spec.rejects, [file], "replace", "killed", {**rejects.metadata, "recipe": "f" * 16, "rejects_digest": "x"}
+    )
+    toy.run(store, spec)
+    assert set(pl.read_delta(store.uri(toy.REJECTS))["recipe"]) == {spec.recipe}
+    oracle.check(store, spec, oracle.expect(*tables))
+    assert toy.run(store, spec).outcome == "nothing to do"
