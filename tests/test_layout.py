@@ -17,10 +17,10 @@ JOBS = sorted(p.stem for p in (ROOT / "jobs").glob("*.py"))
 
 
 def test_every_job_has_a_conf_a_test_and_a_row_in_the_readme() -> None:
-    assert JOBS == sorted(p.stem for p in (ROOT / "conf" / "base").glob("*.yaml"))
-    assert JOBS == sorted(p.stem.removeprefix("test_") for p in (ROOT / "tests" / "jobs").glob("test_*.py"))
+    assert sorted(p.stem for p in (ROOT / "conf" / "base").glob("*.yaml")) == JOBS
+    assert sorted(p.stem.removeprefix("test_") for p in (ROOT / "tests" / "jobs").glob("test_*.py")) == JOBS
     readme = (ROOT / "README.md").read_text("utf-8")
-    assert JOBS == sorted(re.findall(r"^\| `(\w+)` \|", readme, re.M))
+    assert sorted(re.findall(r"^\| `(\w+)` \|", readme, re.M)) == JOBS
 
 
 @pytest.mark.parametrize("name", JOBS)
