@@ -1,0 +1,199 @@
+"""The store: what is committed is whole, checked and seen at once; what is not right is refused before it is seen."""
+
+from __future__ import annotations
+
+import json
+import threading
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pyarrow as pa
+import pyarrow.compute as pc
+import pytest
+from deltalake import DeltaTable, write_deltalake
+
+from shopbatch.errors import UserError
+from shopbatch.tables import files
+from shopbatch.tables.files import DataFile
+from shopbatch.tables.schema import Column, Table
+from shopbatch.tables.store import Snapshot, Store
+
+TOY = Table(
+    name="toy",
+    meaning="A table for tests.",
+    key=("id",),
+    columns=(
+        Column("id", pa.string(), "The key of the row.", nullable=False),
+        Column("n", pa.int64(), "A number of things."),
+        Column("text", pa.string(), "Some text or other."),
+    ),
+)
+FOLDERS = Table("folders", "A table in folders.", ("id",), TOY.columns, partition_by=("text",))
+
+
+def rows(*ids: str, **other: Any) -> pa.Table:
+    data = {"id": list(ids), "n": [len(i) for i in ids], "text": [f"text {i}" for i in ids]} | other
+    return pa.table(data, schema=pa.schema([(c.name, c.type) for c in TOY.columns]))
+
+
+def ids(store: Store, name: str = "toy") -> list[str]:
+    return sorted(store.snapshot(name).read(["id"])["id"].to_pylist())
+
+
+def test_append_and_replace(store: Store) -> None:
+    first = store.write_file(TOY, rows("a", "b"), "run1", 0)
+    assert not store.exists("toy")  # written is not visible
+    one = store.commit(TOY, [first], "append", "k1", {"why": "because"})
+    old = store.snapshot("toy")
+    assert (old.metadata["run_key"], old.metadata["why"]) == ("k1", "because")
+    assert store.commit(TOY, [first], "append", "k1") == one, "files that are visible already are not added again"
+    two = store.commit(TOY, [store.write_file(TOY, rows("c"), "run2", 0)], "append", "k2")
+    assert (two, ids(store)) == (one + 1, ["a", "b", "c"])
+    store.commit(TOY, [store.write_file(TOY, rows("d"), "run3", 0)], "replace", "k3")
+    assert ids(store) == ["d"]
+    assert sorted(old.read()["id"].to_pylist()) == ["a", "b"], "a snapshot stays what it was"
+    assert sorted(store.snapshot("toy", two).read()["id"].to_pylist()) == ["a", "b", "c"]
+    store.commit(TOY, [], "replace", "k4")
+    assert ids(store) == []
+
+
+def test_meanings_are_in_the_delta_schema(store: Store) -> None:
+    store.commit(TOY, [store.write_file(TOY, rows("a"), "run1", 0)], "append", "k")
+    fields = json.loads(DeltaTable(store.uri("toy")).schema().to_json())["fields"]
+    assert {f["name"]: f["metadata"]["comment"] for f in fields} == {c.name: c.meaning for c in TOY.columns}
+    assert DeltaTable(store.uri("toy")).metadata().description == TOY.meaning
+
+
+def test_statistics_let_readers_skip_files(store: Store) -> None:
+    parts = [rows("a", "bb"), rows("ccc", n=[None]), rows("dddd", text=["x" * 100])]
+    store.commit(TOY, [store.write_file(TOY, t, "run1", i) for i, t in enumerate(parts)], "append", "k")
+    adds = pa.table(DeltaTable(store.uri("toy")).get_add_actions(flatten=True)).sort_by("path").to_pylist()
+    assert [(a["num_records"], a["min.n"], a["max.n"], a["null_count.n"]) for a in adds] == [
+        (2, 1, 2, 0),
+        (1, None, None, 1),
+        (1, 4, 4, 0),
+    ]
+    assert [a["max.text"] for a in adds] == ["text bb", "text ccc", None], "a long bound is left out, not cut short"
+
+
+def test_read_selects_filters_and_limits(store: Store) -> None:
+    tables = [rows("a", "bb"), rows("ccc", "dddd")]
+    store.commit(TOY, [store.write_file(TOY, t, "run1", i) for i, t in enumerate(tables)], "append", "k")
+    snapshot = store.snapshot("toy")
+    assert snapshot.read(["n"]).to_pydict() == {"n": [1, 2, 3, 4]}
+    assert snapshot.read(["id"], where=pc.field("n") > 2).to_pydict() == {"id": ["ccc", "dddd"]}
+    assert snapshot.read(["id"], limit=3).num_rows == 3
+    assert (snapshot.rows, len(snapshot.files)) == (4, 2)
+
+
+@pytest.mark.usefixtures("ray_local")
+def test_a_snapshot_is_a_ray_dataset(store: Store) -> None:
+    tables = [rows("a", "bb"), rows("ccc", "dddd")]
+    store.commit(TOY, [store.write_file(TOY, t, "run1", i) for i, t in enumerate(tables)], "append", "k")
+    found = store.snapshot("toy").dataset(["id", "n"], where=pc.field("n") != 2).take_all()
+    assert sorted((r["id"], r["n"]) for r in found) == [("a", 1), ("ccc", 3), ("dddd", 4)]
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        rows("a").drop(["n"]),
+        rows("a").append_column("more", pa.array([1])),
+        rows("a").set_column(1, "n", pa.array(["1"])),
+        rows("a").set_column(0, "id", pa.nulls(1, pa.string())),
+    ],
+    ids=["missing", "more", "type", "null"],
+)
+def test_what_does_not_fit_the_table_is_refused_when_written(store: Store, wrong: pa.Table) -> None:
+    with pytest.raises(TypeError, match="toy"):
+        store.write_file(TOY, wrong, "run1", 0)
+    files.write(f"{store.uri('toy')}/run1/part.parquet", wrong)  # by another writer
+    with pytest.raises(TypeError):
+        files.describe(store.uri("toy"), "run1/part.parquet", TOY.file_schema())
+
+
+def test_missing_and_cut_files_are_refused(store: Store) -> None:
+    good = store.write_file(TOY, rows("a"), "run1", 0)
+    store.commit(TOY, [good], "append", "k")
+    with pytest.raises(FileNotFoundError):
+        store.commit(TOY, [DataFile("run2/part.parquet", 10, 1, "{}")], "append", "k")
+    cut = store.write_file(TOY, rows("b"), "run3", 0)
+    path = Path(store.uri("toy")) / cut.path
+    path.write_bytes(path.read_bytes()[:-1])
+    with pytest.raises(FileNotFoundError, match="wrote"):
+        store.commit(TOY, [good, cut], "replace", "k")
+    assert ids(store) == ["a"]
+
+
+def test_a_table_of_another_schema_is_not_touched(store: Store) -> None:
+    write_deltalake(store.uri("toy"), pa.table({"id": ["a"], "other": [1]}))
+    with pytest.raises(UserError, match="has columns id, other"):
+        store.commit(TOY, [store.write_file(TOY, rows("a"), "run1", 0)], "replace", "k")
+    assert store.snapshot("toy").version == 0
+
+
+def test_writers_at_once_all_end_well(store: Store) -> None:
+    written = [store.write_file(TOY, rows(f"id{i}"), f"run{i}", 0) for i in range(8)]
+    start = threading.Barrier(8)
+
+    def write(file: DataFile) -> None:
+        start.wait()
+        store.commit(TOY, [file], "append", "k")
+
+    threads = [threading.Thread(target=write, args=(f,)) for f in written]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert ids(store) == sorted(f"id{i}" for i in range(8))
+    stamps = [f.committed_ms for f in store.snapshot("toy").files]
+    assert len(set(stamps)) == len(stamps), "the order of the commits can be told"
+
+
+def test_a_replace_on_a_stale_view_does_not_keep_the_appended_rows(store: Store) -> None:
+    store.commit(TOY, [store.write_file(TOY, rows("old"), "run0", 0)], "append", "k")
+    mine = store.write_file(TOY, rows("mine"), "run1", 0)
+    seen: list[int] = []
+
+    def guard(newest: Snapshot) -> None:
+        seen.append(newest.version)
+        if len(seen) == 1:  # somebody appends between this run's look and its commit
+            store.commit(TOY, [store.write_file(TOY, rows("theirs"), "run2", 0)], "append", "k")
+
+    store.commit(TOY, [mine], "replace", "k", guard=guard)
+    assert len(seen) == 2, "the first try was refused, the second saw the new version"
+    assert ids(store) == ["mine"]
+
+
+@pytest.mark.parametrize("name", ["../toy", "a/b", "/toy", "Toy", "", "_runs", "a.b", "toy\n"])
+def test_names_that_could_leave_the_warehouse(store: Store, name: str) -> None:
+    with pytest.raises(UserError, match="may not leave the warehouse"):
+        store.snapshot(name)
+
+
+def test_what_is_not_there(store: Store) -> None:
+    with pytest.raises(UserError, match="tables there: none"):
+        store.snapshot("toy")
+    store.commit(TOY, [store.write_file(TOY, rows("a"), "run1", 0)], "append", "k")
+    with pytest.raises(UserError, match="no version 9"):
+        store.snapshot("toy", 9)
+    assert store.find("other") is None
+    assert store.names() == ["toy"]
+
+
+def test_folder_columns_are_read_alike_everywhere(store: Store) -> None:
+    for run in ("run1", "run2"):
+        for value in ("x1", "y2"):
+            part = rows(f"{run}{value}").select(["id", "n"])
+            path = f"text={value}/{run}/part.parquet"
+            files.write(f"{store.uri('folders')}/{path}", pa.table(part.columns, schema=FOLDERS.file_schema()))
+            file = files.describe(store.uri("folders"), path, FOLDERS.file_schema(), {"text": value})
+            store.commit(FOLDERS, [file], "append", run)
+    mine = store.snapshot("folders").read().sort_by("id").to_pylist()
+    assert [r["text"] for r in mine] == ["x1", "y2", "x1", "y2"]
+    assert pl.read_delta(store.uri("folders")).sort("id").select("id", "n", "text").to_dicts() == mine
+    assert (
+        DeltaTable(store.uri("folders")).to_pyarrow_table().select(["id", "n", "text"]).sort_by("id").to_pylist()
+        == mine
+    )
