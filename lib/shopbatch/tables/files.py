@@ -198,7 +198,7 @@ def _bounds(groups: Sequence[pq.Statistics]) -> tuple[Any, Any] | None:
         return None
     try:
         return min(s.min for s in told), max(s.max for s in told)
-    except UnicodeDecodeError:  # the file holds text that is none, and it is the least or the greatest
+    except (ValueError, OverflowError):  # the least or the greatest is no text, or a moment beyond the year 9999
         return None
 
 
