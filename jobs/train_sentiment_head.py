@@ -16,7 +16,7 @@ from shopbatch.training.sentiment_head import HeadConfig
 class Config(JobConfig):
     """encoder: `e5-small` (built from the sample's package), a folder, name@digest, or hf://owner/model.
 
-    workers: actors that embed. The other blocks are explained where they are declared.
+    workers: actors that embed.
     """
 
     engine: EngineConfig
@@ -48,17 +48,10 @@ def run(config: Config, store: Store, report: Report) -> None:
     report.engine.tokens_in = int(encoded.tokens.sum())
     with report.stage("fit"):
         head = training.fit(examples, encoded.vectors, config.head, encoder.reference)
-    with report.stage("evaluate"):
         metrics = training.evaluate(head, examples, encoded.vectors, config.head.seed)
-    about = {
-        "encoder": encoder.reference,
-        "metrics": metrics,
-        "origin": origin,
-        "licence": encoder.manifest.get("licence"),
-    }
-    model = registry.publish(models, sentiment_head.NAME, head.save, **about)
+    about = {"encoder": encoder.reference, "metrics": metrics, "origin": origin}
+    report.models["sentiment"] = registry.publish(models, sentiment_head.NAME, head.save, live=True, **about).digest
     report.outcome, report.metrics["quality"] = "published", metrics
-    report.models["sentiment"] = model.digest
 
 
 JOB = Job("train_sentiment_head", Config, run)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import struct
 import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -74,7 +76,7 @@ def test_statistics_let_readers_skip_files(store: Store) -> None:
         (1, None, None, 1),
         (1, 4, 4, 0),
     ]
-    assert [a["max.text"] for a in adds] == ["text bb", "text ccc", None], "a long bound is left out, not cut short"
+    assert [a["max.text"] for a in adds] == ["text bb", "text ccc", "x" * 64 + "\U0010ffff"]
 
 
 def test_read_selects_filters_and_limits(store: Store) -> None:
@@ -197,3 +199,131 @@ def test_folder_columns_are_read_alike_everywhere(store: Store) -> None:
         DeltaTable(store.uri("folders")).to_pyarrow_table().select(["id", "n", "text"]).sort_by("id").to_pylist()
         == mine
     )
+
+
+def test_an_append_of_nothing_new_and_a_guard_that_raises_leave_no_version(store: Store) -> None:
+    first = store.write_file(TOY, rows("a"), "run1", 0)
+    version = store.commit(TOY, [first], "append", "k")
+
+    def guard(newest: Snapshot) -> None:
+        raise LookupError(newest.metadata["run_key"])
+
+    with pytest.raises(LookupError, match="k"):
+        store.commit(TOY, [store.write_file(TOY, rows("b"), "run2", 0)], "replace", "l", guard=guard)
+    assert store.commit(TOY, [], "append", "m") == store.commit(TOY, [first], "append", "m") == version
+    assert store.commit(TOY, [], "append", "m", removed=["run9/part-00000.parquet"]) == version
+    assert DeltaTable(store.uri("toy")).version() == version and ids(store) == ["a"]
+
+
+def test_an_append_may_take_files_out_in_the_same_commit(store: Store) -> None:
+    small = [store.write_file(TOY, rows(i), "run1", n) for n, i in enumerate("abc")]
+    version = store.commit(TOY, small, "append", "k")
+    merged = store.write_file(TOY, rows("a", "b"), "run2", 0)
+    assert store.commit(TOY, [merged], "append", "c", removed=[f.path for f in small[:2]]) == version + 1
+    assert ids(store) == ["a", "b", "c"]
+    assert [f.path for f in store.snapshot("toy").files] == [small[2].path, merged.path]
+
+
+def test_files_come_in_the_order_of_their_commits(store: Store) -> None:
+    for run in ("zz", "mm", "aa"):
+        store.commit(TOY, [store.write_file(TOY, rows(f"{run}{i}"), run, i) for i in range(2)], "append", run)
+    assert store.snapshot("toy").read(["id"])["id"].to_pylist() == ["zz0", "zz1", "mm0", "mm1", "aa0", "aa1"]
+    assert store.snapshot("toy").read(["id"], limit=1)["id"].to_pylist() == ["zz0"]
+
+
+def test_replaces_at_once_leave_the_rows_of_exactly_one(store: Store) -> None:
+    written = [store.write_file(TOY, rows(f"id{i}", f"also{i}"), f"run{i}", 0) for i in range(6)]
+    start, versions = threading.Barrier(6), list[int]()
+
+    def write(number: int) -> None:
+        start.wait()
+        versions.append(store.commit(TOY, [written[number]], "replace", f"k{number}"))
+
+    threads = [threading.Thread(target=write, args=(i,)) for i in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    newest = store.snapshot("toy")
+    assert len(set(versions)) == 6 and newest.version == max(versions)  # each saw the one before, none was lost
+    winner = newest.metadata["run_key"].removeprefix("k")
+    assert ids(store) == [f"also{winner}", f"id{winner}"]
+
+
+def test_a_commit_of_another_client_is_seen_and_survives(store: Store) -> None:
+    store.commit(TOY, [store.write_file(TOY, rows("a"), "run1", 0)], "append", "mine", {"note": 1})
+    write_deltalake(store.uri("toy"), rows("theirs"), mode="append")
+    DeltaTable(store.uri("toy")).create_checkpoint()
+    snapshot = store.snapshot("toy")
+    assert (snapshot.metadata["run_key"], snapshot.metadata["note"], snapshot.rows) == ("mine", 1, 2)
+    assert store.commit(TOY, [store.write_file(TOY, rows("b"), "run2", 0)], "append", "k") == snapshot.version + 1
+    assert ids(store) == ["a", "b", "theirs"]
+
+
+def test_folders_of_another_client(store: Store) -> None:
+    values = ["plain", "with space", "a/b=c%20d", "é中", None]
+    write_deltalake(store.uri("folders"), rows(*"abcde", text=values), partition_by=["text"])
+    got = store.snapshot("folders").read(["id", "text"]).sort_by("id")
+    assert got["text"].to_pylist() == values
+
+
+def test_rows_are_counted_where_the_log_does_not_say(store: Store) -> None:
+    write_deltalake(store.uri("toy"), rows("a", "b", "c"))
+    log = Path(store.uri("toy"), "_delta_log", f"{0:020}.json")
+    actions = [json.loads(line) for line in log.read_text().splitlines()]
+    for action in actions:
+        action.get("add", {}).pop("stats", None)
+    log.write_text("\n".join(json.dumps(a) for a in actions))
+    assert store.snapshot("toy").rows == 3 and ids(store) == ["a", "b", "c"]
+
+
+def test_rows_that_are_deleted_by_a_vector_are_refused_not_read(store: Store) -> None:
+    write_deltalake(store.uri("toy"), rows("a", "b", "c"))
+    log = Path(store.uri("toy"), "_delta_log")
+    add = next(a["add"] for a in map(json.loads, (log / f"{0:020}.json").read_text().splitlines()) if "add" in a)
+    # the second row is deleted: a 64-bit roaring bitmap, inline (Delta protocol, Deletion Vector Format)
+    bitmap = struct.pack("<IQIIIHHIHxx", 1681511377, 1, 0, 12346, 1, 0, 0, 16, 1)
+    vector = {"storageType": "i", "pathOrInlineDv": z85(bitmap), "sizeInBytes": len(bitmap), "cardinality": 1}
+    feature = ["deletionVectors"]
+    protocol = {"minReaderVersion": 3, "minWriterVersion": 7, "readerFeatures": feature, "writerFeatures": feature}
+    now = int(time.time() * 1000)
+    remove = {"path": add["path"], "deletionTimestamp": now, "dataChange": True}
+    actions = [{"protocol": protocol}, {"remove": remove}, {"add": {**add, "deletionVector": vector}}]
+    (log / f"{1:020}.json").write_text("\n".join(json.dumps(a) for a in actions))
+    assert pl.read_delta(store.uri("toy"))["id"].to_list() == ["a", "c"]  # it is a vector that readers know
+    with pytest.raises(UserError, match="'toy' holds deletion vectors"):
+        store.snapshot("toy")
+
+
+def z85(data: bytes) -> str:
+    letters = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ.-:+=^!/*?&<>()[]{}@%$#"
+    words = [int.from_bytes(data[i : i + 4], "big") for i in range(0, len(data), 4)]
+    return "".join(letters[word // 85**k % 85] for word in words for k in (4, 3, 2, 1, 0))
+
+
+def test_what_is_not_published_is_deleted_and_nothing_else(store: Store) -> None:
+    kept = store.write_file(TOY, rows("a"), "run1", 0)
+    store.commit(TOY, [kept], "append", "k")
+    dropped = [store.write_file(TOY, rows("b"), run, 1) for run in ("run1", "run2")]
+    store.discard(TOY, dropped)
+    store.discard(TOY, dropped)
+    left = sorted(str(p.relative_to(store.uri("toy"))) for p in Path(store.uri("toy")).glob("run*/*"))
+    assert left == [kept.path] and not Path(store.uri("toy"), "run2").exists()
+    assert ids(store) == ["a"]
+
+
+def test_a_warehouse_that_cannot_be_written_is_the_users_mistake(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("not a folder")
+    with pytest.raises(UserError, match="cannot write there"):
+        Store(str(tmp_path / "file")).check_writable()
+    Store(str(tmp_path / "new" / "one")).check_writable()
+    assert Store(str(tmp_path / "new" / "one")).names() == []
+
+
+def test_a_source_must_have_its_columns_as_declared(store: Store) -> None:
+    write_deltalake(store.uri("toy"), pa.table({"id": ["a"], "n": ["1"], "more": [True]}))
+    assert store.require(TOY, ["id"]).rows == 1  # what the job does not read is not its business
+    with pytest.raises(UserError, match=r"no column 'text' \(it has: id, n, more"):
+        store.require(TOY, ["id", "text"])
+    with pytest.raises(UserError, match="column 'n' is string, expected int64"):
+        store.require(TOY, ["n"])

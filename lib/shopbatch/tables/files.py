@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
+from decimal import Decimal
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -22,6 +23,8 @@ import pyarrow.parquet as pq
 
 ROW_GROUP = 65_536
 _LONGEST_STATISTIC = 64  # bytes of a string's min/max that are worth a place in the log
+_LAST = "\U0010ffff"  # no character sorts after it; Delta's own writers end a cut maximum with it
+_DIGITS = 15  # of a decimal that a JSON number, read as a double, holds exactly
 
 
 @dataclass(frozen=True)
@@ -90,10 +93,9 @@ def write(uri: str, data: pa.Table, row_group: int = ROW_GROUP) -> None:
         pq.write_table(data, aside, filesystem=fs, row_group_size=row_group, compression="zstd")
         if local:
             os.replace(aside, path)
-    except BaseException:
-        if local and os.path.exists(aside):
+    finally:
+        if local and os.path.exists(aside):  # only where it could not be finished
             os.unlink(aside)
-        raise
 
 
 def describe(root: str, path: str, schema: pa.Schema, partition: Mapping[str, str] | None = None) -> DataFile:
@@ -213,8 +215,23 @@ def _bound(name: str, least: Any, most: Any, low: dict[str, Any], high: dict[str
         low[name], high[name] = least, most
     elif isinstance(least, float) and abs(least) < float("inf") and abs(most) < float("inf"):
         low[name], high[name] = least, most
-    elif isinstance(least, str) and max(len(least.encode()), len(most.encode())) <= _LONGEST_STATISTIC:
-        low[name], high[name] = least, most
+    elif isinstance(least, Decimal) and max(len(v.as_tuple().digits) for v in (least, most)) <= _DIGITS:
+        low[name], high[name] = float(least), float(most)
+    elif isinstance(least, str) and (ceiling := _ceiling(most)) is not None:
+        low[name], high[name] = _prefix(least), ceiling
+
+
+def _prefix(text: str) -> str:
+    """The text, or as much of it as is worth a place in the log."""
+    return text.encode()[:_LONGEST_STATISTIC].decode("utf-8", "ignore")
+
+
+def _ceiling(text: str) -> str | None:
+    """A text of bounded length that is not less than `text`; None where there is none (it holds the last character)."""
+    prefix = _prefix(text)
+    if prefix == text:
+        return text
+    return None if text[len(prefix)] == _LAST else prefix + _LAST
 
 
 def invalid_utf8(column: pa.ChunkedArray) -> pa.Array | None:

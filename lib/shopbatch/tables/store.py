@@ -11,6 +11,7 @@ import os
 import re
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
@@ -214,8 +215,9 @@ class Store:
             files.remove(f"{self.uri(table.name)}/{file.path}")
             folders.add(os.path.dirname(f"{root}/{file.path}"))
         for folder in folders:
-            if not fs.get_file_info(pafs.FileSelector(folder, allow_not_found=True)):
-                fs.delete_dir(folder)
+            with suppress(FileNotFoundError):  # an object store has no folder once its last file is gone
+                if not fs.get_file_info(pafs.FileSelector(folder)):
+                    fs.delete_dir(folder)
 
     def _open(self, name: str, version: int | None) -> DeltaTable | None:
         """A fresh handle, or None where there is no table."""
