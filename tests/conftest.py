@@ -1,5 +1,6 @@
 """One local Ray for the whole session."""
 
+import gc
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,6 +15,14 @@ from shopbatch.tables.store import Store
 def ray_local() -> Iterator[None]:
     with ray_session(Platform(cpus=2, object_store_mb=512)):
         yield
+
+
+@pytest.fixture(autouse=True)
+def free_actors(request: pytest.FixtureRequest) -> Iterator[None]:
+    """After a test with Ray: a run that raised leaves its actors, and their CPUs, to the garbage collection."""
+    yield
+    if "ray_local" in request.fixturenames:
+        gc.collect()
 
 
 @pytest.fixture
