@@ -86,6 +86,7 @@ TRICKY = [
     ("e", None, 1, 1e-38, Decimal("1.10"), date(2024, 2, 29), MOMENT.replace(year=2999, microsecond=1), ""),
     ("f", False, -1, 3.4e38, Decimal("1.1"), date(2024, 2, 29), MOMENT, "z'\"\\\n%" + "中" * 40),
     ("\x00", False, 5, 2.5, Decimal("2"), date(2026, 1, 1), MOMENT.replace(microsecond=0), "é\x00中"),
+    ("😀", True, 9, 1.5, Decimal("3"), date(2026, 1, 2), MOMENT, "😀 beyond the first plane"),
 ]
 
 

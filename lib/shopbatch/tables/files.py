@@ -116,7 +116,8 @@ def describe(root: str, path: str, schema: pa.Schema, partition: Mapping[str, st
     nulls = stats["nullCount"]
     if bad := [f.name for f in schema if not f.nullable and nulls.get(f.name)]:
         raise TypeError(f"{path}: null in column(s) {', '.join(bad)}")
-    return DataFile(path, size, meta.num_rows, json.dumps(stats), dict(partition or {}))
+    # not escaped: delta-rs reads the escape of a character beyond U+FFFF as another one, and then misses its rows
+    return DataFile(path, size, meta.num_rows, json.dumps(stats, ensure_ascii=False), dict(partition or {}))
 
 
 def check_whole(root: str, written: Sequence[DataFile]) -> None:
