@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from tests.inference import oracle, toy
 
 pytestmark = pytest.mark.usefixtures("ray_local", "cut_small")
 FLUSH = 8
+PLACES = ("compute", "before_commit", "before_publish", "between_commits")
 
 RUN = """
 import sys
@@ -30,11 +32,28 @@ with ray_session(Platform(cpus=2, object_store_mb=256)):
 """
 
 
-def killed(store, place):
+@pytest.fixture(scope="module")
+def killed(tmp_path_factory):
+    """By place: a warehouse after a first run of `toy.shop()` that was killed there. Two are on their way at a time."""
+    stores = {place: toy.warehouse(tmp_path_factory.mktemp(place)) for place in PLACES}
+    for store in stores.values():
+        toy.put(store, *toy.shop(), group=17)
+    with ThreadPoolExecutor(2) as pool:
+        done = {place: pool.submit(kill, stores[place], place) for place in PLACES}
+
+        def wait(place):
+            done[place].result()
+            return stores[place]
+
+        yield wait
+
+
+def kill(store, place):
     """A run in a process of its own, with a Ray of its own, that is killed at this place; its workers are gone then."""
     root = Path(__file__).parents[2]
     environment = {k: v for k, v in os.environ.items() if not k.startswith("RAY_")}
-    environment |= {"SHOPBATCH_CRASH_AT": place, "SHOPBATCH_TEST": store.root, "PYTHONPATH": str(root)}
+    path = os.pathsep.join([str(root), *filter(None, [os.environ.get("PYTHONPATH")])])
+    environment |= {"SHOPBATCH_CRASH_AT": place, "SHOPBATCH_TEST": store.root, "PYTHONPATH": path}
     slow_ms = 200 if place == "compute" else 0  # so that there is something left to compute
     command = [sys.executable, "-c", RUN, store.root, str(FLUSH), str(slow_ms)]
     done = subprocess.run(command, env=environment, cwd=root, capture_output=True, text=True, timeout=120, check=False)
@@ -72,12 +91,10 @@ def lasting(store, table):
     return rows.sort(rows.columns)
 
 
-@pytest.mark.parametrize("place", ["compute", "before_commit", "before_publish", "between_commits"])
-def test_the_same_run_again_makes_up_for_a_killed_one(store, first_run, place):
-    undisturbed, tables, _ = first_run
-    toy.put(store, *tables, group=17)
+@pytest.mark.parametrize("place", PLACES)
+def test_the_same_run_again_makes_up_for_a_killed_one(killed, first_run, place):
+    store, (undisturbed, tables, _) = killed(place), first_run
     want = oracle.expect(*tables)
-    killed(store, place)
     assert (toy.REJECTS in store.names()) == (place == "between_commits") and toy.SINK not in store.names()
     there = on_disk(store)
     distinct = len(want.contents)

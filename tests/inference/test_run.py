@@ -64,6 +64,7 @@ def test_a_second_run_does_nothing(published):
     before, there = toy.versions(store), {t: toy.written(store, t) for t in (toy.SINK, toy.REJECTS, toy.MEMO)}
     report = toy.run(store, toy.spec())
     assert report.outcome == "nothing to do" and report.engine is None
+    assert set(report.stages) == {"index", "pending"}  # nothing is written to see that it is the same
     oracle.check_report(report, oracle.expect(*tables), computed=0)
     assert toy.versions(store) == before
     assert {t: toy.written(store, t) for t in there} == there
