@@ -54,8 +54,16 @@ def parser() -> argparse.ArgumentParser:
     sample.add_argument("--source", choices=("real", "generated"), default="real", help="default: real")
     sample.add_argument("--rows", type=_count, help="how many reviews (default: all real ones, or 100,000 generated)")
     sample.add_argument("--seed", type=int, default=0, help="seed of a generated shop")
+    sample.add_argument(
+        "--transactions",
+        type=_count,
+        help="transaction lines of a generated shop (default: 2 a review); as many events",
+    )
     load = _command(commands, "load", _load, "load a CSV, JSON lines, Parquet or Delta source into a table")
-    load.add_argument("table", help="source table: products, users, transactions or reviews")
+    load.add_argument(
+        "table",
+        help="source table: products, users, transactions, campaigns, coupons, redemptions, events or reviews",
+    )
     load.add_argument("file", help="file or folder")
     load.add_argument("--map", action="append", default=[], metavar='COLUMN="Their Column"', help="repeatable")
     load.add_argument("--replace", action="store_true", help="replace the table instead of appending to it")
@@ -114,9 +122,12 @@ def _sample(arguments: argparse.Namespace) -> None:
     store = _store(arguments)
     store.check_writable()
     if arguments.source == "real":
+        if arguments.transactions is not None:
+            raise UserError("--transactions: only a generated shop has as many as you like; add --source generated")
         report = sample.fill_real(store, arguments.rows)
     else:
-        report = sample.fill_generated(store, 100_000 if arguments.rows is None else arguments.rows, arguments.seed)
+        rows = 100_000 if arguments.rows is None else arguments.rows
+        report = sample.fill_generated(store, rows, arguments.seed, lines=arguments.transactions)
     print("\n".join(report.lines()))
 
 

@@ -22,6 +22,14 @@ class Strict(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
+class Spark(Strict):
+    """Where Spark runs. master: None starts one on this machine. memory: of that one's JVM. conf: any spark.* setting."""
+
+    master: str | None = None
+    memory: str = "4g"
+    conf: dict[str, str] = {}
+
+
 class Platform(Strict):
     """Where a job runs (`conf/<env>/platform.yaml`). Nothing here can change a result.
 
@@ -34,6 +42,7 @@ class Platform(Strict):
     ray_address: str | None = None
     cpus: int | None = None
     object_store_mb: int = 1024
+    spark: Spark = Spark()
 
 
 class JobConfig(Strict):

@@ -19,7 +19,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType, ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from shopbatch import config
 from shopbatch.config import JobConfig
@@ -38,12 +38,13 @@ _LOST = ("NodeDiedError", "OutOfDiskError", "ObjectLostError", "WorkerCrashedErr
 class Job:
     """One job: its name (the file's stem), its configuration's type, and what it does.
 
-    run(config, store, report) is called inside a Ray session.
+    run(config, store, report) is called inside the session that the job names.
     """
 
     name: str
     config: type[JobConfig]
     run: Callable[[Any, Any, Any], None]
+    session: Literal["ray", "spark"] = "ray"
 
 
 def names() -> list[str]:
@@ -93,15 +94,16 @@ def main(job: Job | str, argv: Sequence[str] | None = None) -> int:
 
 def run(job: Job, settings: JobConfig, env: str) -> int:
     """Run a job with a resolved configuration; returns the exit code."""
-    from shopbatch.sessions import ray_session
+    from shopbatch.sessions import ray_session, spark_session
     from shopbatch.tables.store import Store
 
     report = Report(job=job.name, env=env, config=settings.model_dump(mode="json"))
     store = Store(settings.platform.warehouse)
+    signals: list[str] = []
     try:
         store.check_writable()
-        with ray_session(settings.platform):
-            _raise_on_signals()
+        with (ray_session if job.session == "ray" else spark_session)(settings.platform):
+            signals = _raise_on_signals()
             job.run(settings, store, report)
         code = DONE
     except UserError as error:
@@ -112,7 +114,7 @@ def run(job: Job, settings: JobConfig, env: str) -> int:
         code, report.outcome = STOPPED, "stopped"
         report.message = f"{str(error) or 'interrupted'}; the same command goes on from here"
     except Exception as error:  # noqa: BLE001  the one broad except: whatever it was, the report and the exit code must say so
-        code, report.outcome, report.message = _unforeseen(error)
+        code, report.outcome, report.message = _unforeseen(error, signals)
     report.finish(report.outcome, code, report.message)
     if report.message:
         print(f"shopbatch: {report.outcome}: {mask(redact_text(report.message))}", file=sys.stderr)
@@ -131,8 +133,10 @@ def _saved(store: Store, report: Report) -> bool:
     return True
 
 
-def _unforeseen(error: Exception) -> tuple[int, Outcome, str]:
-    """Exit code, outcome and message of an error that nobody raised on purpose."""
+def _unforeseen(error: Exception, signals: Sequence[str]) -> tuple[int, Outcome, str]:
+    """Exit code, outcome and message of an error that nobody raised on purpose. signals: those that had come."""
+    if signals:  # the bridge to Spark's JVM makes errors of its own of the one that the handler raised
+        return STOPPED, "stopped", f"{signals[0]}; the same command goes on from here"
     kinds = {kind.__name__ for kind in type(error).__mro__}
     disk = isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
     if disk or kinds & set(_LOST):
@@ -150,18 +154,24 @@ def mistake(error: UserError) -> int:
     return MISTAKE
 
 
-def _raise_on_signals() -> None:
-    """SIGTERM and Ctrl-C stop the run in good order. Set after Ray has set its own."""
+def _raise_on_signals() -> list[str]:
+    """SIGTERM and Ctrl-C stop the run in good order. Set after Ray and Spark have set their own.
+
+    Returns a list to which the signals that come are added.
+    """
+    received: list[str] = []
     if threading.current_thread() is not threading.main_thread():
-        return
+        return received
 
     def stop(number: int, frame: FrameType | None) -> None:
+        received.append(signal.Signals(number).name)
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
         signal.signal(signal.SIGINT, signal.SIG_DFL)
         raise Stopped(signal.Signals(number).name)
 
     signal.signal(signal.SIGTERM, stop)
     signal.signal(signal.SIGINT, stop)
+    return received
 
 
 def exit_with(code: int) -> None:

@@ -3,6 +3,7 @@
 import hashlib
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import polars as pl
@@ -10,11 +11,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 
+from shopbatch import cli
 from shopbatch.errors import UserError
 from shopbatch.sample import fill_generated, phrases
 from shopbatch.sample.generated_reviews import Mess, Shop, reviews
+from shopbatch.tables import SOURCES
 from shopbatch.tables.reviews import REVIEWS
 from shopbatch.tables.store import Store
+from shopbatch.tables.transactions import TRANSACTIONS
 
 ROWS = 120_000
 SHOP = Shop(reviews=ROWS, products=2_400, users=12_000, seed=11)
@@ -39,7 +43,8 @@ def test_same_seed_same_bytes_and_nothing_written_twice(tmp_path: Path) -> None:
     one, two = Store(str(tmp_path / "one")), Store(str(tmp_path / "two"))
     report = fill_generated(one, 270_000, 5, transactions_per_review=0.1)
     fill_generated(two, 270_000, 5, transactions_per_review=0.1)
-    for table in ("products", "users", "transactions", "reviews"):
+    assert set(one.names()) == set(SOURCES)
+    for table in SOURCES:
         assert digests(one, table) == digests(two, table)
     assert len(digests(one, "reviews")) == 2
     again = fill_generated(one, 270_000, 5, transactions_per_review=0.1)
@@ -139,10 +144,15 @@ def test_the_shop_is_joined_up(store: Store) -> None:
         "products": 400,
         "users": 2_000,
         "transactions": 40_000,
+        "campaigns": len(tables["campaigns"]),  # drawn: see test_generated_logs
+        "coupons": 1_200,
+        "redemptions": len(tables["redemptions"]),
+        "events": 40_000,
         "reviews": 20_000,
     }
-    for table in ("reviews", "transactions"):
+    for table in ("reviews", "transactions", "events", "coupons"):
         assert tables[table]["product_id"].drop_nulls().is_in(tables["products"]["product_id"].implode()).all()
+    for table in ("reviews", "transactions", "events", "campaigns", "redemptions"):
         assert tables[table]["user_id"].drop_nulls().is_in(tables["users"]["user_id"].implode()).all()
     bought = tables["transactions"]
     assert not bought.select("basket_id", "product_id").is_duplicated().any()
@@ -159,6 +169,33 @@ def test_the_smallest_shops(store: Store, rows: int) -> None:
     report = fill_generated(store, rows, 0)
     assert store.snapshot("reviews").rows == rows
     assert report.to_dict()["tables"]["transactions"]["rows"] == 2 * rows
+
+
+def test_as_many_transactions_as_asked_for(store: Store) -> None:
+    report = fill_generated(store, 50, 3, lines=30_000)
+    rows = {t.table: t.rows for t in report.tables}
+    assert (rows["transactions"], rows["events"], rows["reviews"]) == (30_000, 30_000, 50)
+    assert (rows["users"], rows["products"]) == (300, 30)
+    assert store.snapshot("transactions").read().group_by("user_id").aggregate([]).num_rows == 300
+    assert fill_generated(store, 50, 3, transactions_per_review=1).written
+    assert store.snapshot("transactions").rows == 50
+    with pytest.raises(UserError, match="transactions must be from 0 to"):
+        fill_generated(store, 50, 3, lines=-1)
+
+
+def test_the_command_makes_as_many_transactions(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SHOPBATCH_WAREHOUSE", store.root)
+    assert cli.main(["sample", "--source", "generated", "--rows", "50", "--transactions", "700"]) == 0
+    assert store.snapshot("transactions").rows == 700
+    assert cli.main(["sample", "--transactions", "700"]) == 2
+
+
+def test_a_warehouse_of_other_columns_is_left_as_it_is(store: Store) -> None:
+    before = replace(TRANSACTIONS, columns=tuple(c for c in TRANSACTIONS.columns if c.name != "ingested_at"))
+    store.commit(before, [], mode="append", run_key="x", metadata={"sample": "x"})
+    with pytest.raises(UserError, match="move the old table away"):
+        fill_generated(store, 10, 0)
+    assert store.names() == ["transactions"]  # nothing was half done
 
 
 @pytest.mark.parametrize("rows", [0, -5, 10**12])
@@ -181,14 +218,18 @@ def test_a_users_rows_are_not_replaced(store: Store) -> None:
     assert not store.exists("products")  # nothing was half done
 
 
-def test_memory_does_not_grow_with_the_rows(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("rows", "lines"), [(800_000, 0), (1_000, 1_500_000)])
+def test_memory_does_not_grow_with_the_rows(tmp_path: Path, rows: int, lines: int) -> None:
     program = (
         "import re, sys; from shopbatch.sample import fill_generated; from shopbatch.tables.store import Store\n"
-        "fill_generated(Store(sys.argv[1]), 800_000, 1, transactions_per_review=0)\n"
+        "fill_generated(Store(sys.argv[1]), int(sys.argv[2]), 1, lines=int(sys.argv[3]))\n"
         # not ru_maxrss: that begins with the parent's
         "print(re.search(r'VmHWM:\\s+(\\d+)', open('/proc/self/status').read())[1])"
     )
-    done = subprocess.run([sys.executable, "-c", program, str(tmp_path)], capture_output=True, text=True, check=True)
+    command = [sys.executable, "-c", program, str(tmp_path), str(rows), str(lines)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
     kilobytes = int(done.stdout)
     assert kilobytes < 1_000_000
-    assert pc.sum(Store(str(tmp_path)).snapshot("reviews").read(["rating"])["rating"].is_valid()).as_py() > 700_000
+    store = Store(str(tmp_path))
+    assert pc.sum(store.snapshot("reviews").read(["rating"])["rating"].is_valid()).as_py() > 0.875 * rows
+    assert store.snapshot("events").rows == lines

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from dataclasses import replace
+from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 
@@ -13,10 +14,20 @@ import pyarrow.parquet as pq
 import pytest
 
 from shopbatch.errors import UserError
-from shopbatch.sample import archives, fill_real, real, real_tables
+from shopbatch.load import load_file
+from shopbatch.sample import archives, fill_generated, fill_real, real, real_tables
+from shopbatch.tables.campaigns import CAMPAIGNS, COUPONS, REDEMPTIONS
 from shopbatch.tables.store import Store
 
-COUNTS = {"products": 93_537, "users": 2_469, "transactions": 1_469_307, "reviews": 58_609}
+COUNTS = {
+    "products": 93_537,
+    "users": 2_469,
+    "transactions": 1_469_307,
+    "campaigns": 6_589,
+    "coupons": 111_332,
+    "redemptions": 2_102,
+    "reviews": 58_609,
+}
 
 
 @pytest.fixture(scope="module")
@@ -81,6 +92,66 @@ def test_transactions_are_those_of_the_source_to_the_cent(whole: Store, sources:
     known = frame(whole, "products")["product_id"]
     assert (~lines["product_id"].is_in(known.implode())).sum() == 4_836
     assert (lines["quantity"] == 0).sum() == 8_869
+    assert lines["ingested_at"].null_count() == len(lines)
+
+
+def test_campaigns_coupons_and_redemptions_are_joined_up(whole: Store) -> None:
+    users, products = frame(whole, "users"), frame(whole, "products")
+    sent, coupons, used = (frame(whole, name) for name in ("campaigns", "coupons", "redemptions"))
+    for table in (CAMPAIGNS, COUPONS, REDEMPTIONS):
+        assert not frame(whole, table.name).select(table.key).is_duplicated().any()
+    assert sent.null_count().sum_horizontal().item() == 0
+    assert (sent["campaign_id"].n_unique(), sent["user_id"].n_unique()) == (27, 1_559)
+    assert sent.join(users, on="user_id", how="anti").is_empty()
+    campaigns = sent.select("campaign_id", "campaign_type", "starts_at", "ends_at").unique()
+    assert len(campaigns) == 27
+    assert dict(campaigns["campaign_type"].value_counts().rows()) == {"Type A": 4, "Type B": 17, "Type C": 6}
+    first = campaigns.row(by_predicate=pl.col("campaign_id") == "1", named=True)
+    assert first["starts_at"] == datetime(2017, 3, 3, tzinfo=UTC)
+    assert first["ends_at"] == datetime(2017, 4, 9, tzinfo=UTC)
+    joined = used.join(sent, on=["campaign_id", "user_id"])
+    assert len(joined) == 2_102  # all were sent to those who used them
+    assert joined["redeemed_at"].is_between(joined["starts_at"], joined["ends_at"]).all()
+    assert used.join(coupons, on=["campaign_id", "coupon_id"], how="anti").is_empty()
+    assert len(coupons.join(products, on="product_id", how="anti")) == 16
+    assert coupons.join(campaigns, on="campaign_id", how="anti").is_empty()
+
+
+def test_coupons_are_in_the_order_of_the_source(whole: Store, sources: real_tables.Shop) -> None:
+    theirs = pl.DataFrame(pl.from_arrow(sources.coupons)).unique(maintain_order=True)
+    mine = frame(whole, "coupons")
+    for name, source in (("campaign_id", "campaign_id"), ("coupon_id", "coupon_upc"), ("product_id", "product_id")):
+        assert mine[name].to_list() == theirs[source].cast(pl.String).to_list()
+
+
+def test_a_part_has_the_campaigns_of_its_users(sources: real_tables.Shop) -> None:
+    part = {n: pl.DataFrame(pl.from_arrow(t)) for n, t in real_tables.tabulate(sources, 5_000).items()}
+    sent, coupons, used = part["campaigns"], part["coupons"], part["redemptions"]
+    assert 0 < len(sent) < 6_589
+    assert 0 < len(coupons) < 111_332
+    assert 0 < len(used) < 2_102
+    assert sent.join(part["users"], on="user_id", how="anti").is_empty()
+    assert used.join(sent, on=["campaign_id", "user_id"], how="anti").is_empty()
+    assert coupons.join(part["products"], on="product_id", how="anti").is_empty()
+    everything = pl.DataFrame(pl.from_arrow(sources.campaigns)).cast(pl.String)
+    kept = everything.join(part["users"], left_on="household_id", right_on="user_id", how="semi")
+    assert len(sent) == len(kept)
+
+
+def test_events_of_a_generated_shop_go_with_its_users(sources: real_tables.Shop, store: Store) -> None:
+    fill_generated(store, 100, 0)
+    assert store.snapshot("events").rows == 200
+    report = fill_real(store, 200)
+    assert {t.table: t.rows for t in report.tables}["events"] == 0
+    assert store.snapshot("events").rows == 0
+    assert not fill_real(store, 200).written
+    fill_generated(store, 100, 0)
+    assert store.snapshot("events").rows == 200
+    path = Path(store.root).parent / "mine.jsonl"
+    path.write_text('{"event_id": "mine", "event_type": "view"}\n')
+    load_file(store, "events", path, mode="replace")
+    fill_real(store, 200)
+    assert store.snapshot("events").read()["event_id"].to_pylist() == ["mine"]  # a user's rows stay
 
 
 def test_clothes_are_where_most_of_their_reviews_say(whole: Store, sources: real_tables.Shop) -> None:
@@ -141,7 +212,12 @@ def test_shares_add_up(total: int) -> None:
     assert total < 16 or (quota[counts > 0] > 0).all()
 
 
-@pytest.mark.parametrize("field", ["transactions", "products", "households", "clothing"])
+@pytest.mark.parametrize(
+    "field",
+    [
+        "transactions", "products", "households", "clothing", "campaigns", "descriptions", "coupons", "redemptions",
+    ],
+)  # fmt: skip
 def test_another_size_than_the_known_is_refused(sources: real_tables.Shop, field: str) -> None:
     short = replace(sources, **{field: getattr(sources, field).slice(1)})
     with pytest.raises(UserError, match=r"expected .*: not the package this version knows"):

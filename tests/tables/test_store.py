@@ -219,7 +219,7 @@ def test_an_append_may_take_files_out_in_the_same_commit(store: Store) -> None:
     small = [store.write_file(TOY, rows(i), "run1", n) for n, i in enumerate("abc")]
     version = store.commit(TOY, small, "append", "k")
     merged = store.write_file(TOY, rows("a", "b"), "run2", 0)
-    assert store.commit(TOY, [merged], "append", "c", removed=[f.path for f in small[:2]]) == version + 1
+    assert store.commit(TOY, [merged], "compact", "c", removed=[f.path for f in small[:2]]) == version + 1
     assert ids(store) == ["a", "b", "c"]
     assert [f.path for f in store.snapshot("toy").files] == [small[2].path, merged.path]
 

@@ -160,7 +160,7 @@ class Memo:
         ]
         merged = [f for f in ray.get(written) if f is not None]
         key = f"{self.run_id}/compact"
-        self.store.commit(self.spec.memo, merged, "append", key, removed=[f.path for f in small])
+        self.store.commit(self.spec.memo, merged, "compact", key, removed=[f.path for f in small])
 
 
 @ray.remote

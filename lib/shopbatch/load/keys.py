@@ -61,13 +61,17 @@ def made(columns: Mapping[str, pa.Array], seen: Occurrences) -> pa.Array:
 
 def repeated(key: Sequence[pa.Array], seen: Occurrences) -> int:
     """How many rows have the key of an earlier row (by 64-bit hash: one in 10**6 files of 5M rows counts one more)."""
-    _, low = hash128(key)
+    _, low = hash128([_exact(values) for values in key])
     return int(np.count_nonzero(seen.count(low)))
 
 
 def _framed(name: str, values: pa.Array) -> pa.Array:
     """`name:bytes:value`, from which the value can be read back; null is nothing."""
-    exact = values.cast(pa.int64()) if pa.types.is_timestamp(values.type) else values
-    text = exact.cast(pa.string())
+    text = _exact(values).cast(pa.string())
     length = pc.binary_length(text).cast(pa.string())
     return pc.fill_null(pc.binary_join_element_wise(name, length, text, ":"), "")
+
+
+def _exact(values: pa.Array) -> pa.Array:
+    """Moments as numbers: as text they would depend on a time zone database."""
+    return values.cast(pa.int64()) if pa.types.is_timestamp(values.type) else values

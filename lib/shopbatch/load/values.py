@@ -57,8 +57,15 @@ def convert(column: Column, raw: pa.Array | Sequence[Any], key: bool) -> Convert
             CHOICE, _mask(pc.and_(done.values.is_valid(), pc.invert(pc.is_in(done.values, pa.array(column.one_of)))))
         )
     if key:
-        done.refuse(NO_KEY, _mask(pc.fill_null(pc.equal(pc.utf8_trim_whitespace(done.values), ""), True)))
+        done.refuse(NO_KEY, _mask(_no_key(done.values)))
     return done
+
+
+def _no_key(values: pa.Array) -> pa.Array:
+    """Null, or blank text."""
+    if not pa.types.is_string(values.type):
+        return values.is_null()
+    return pc.fill_null(pc.equal(pc.utf8_trim_whitespace(values), ""), True)
 
 
 def _from_arrow(column: Column, raw: pa.Array) -> Converted:

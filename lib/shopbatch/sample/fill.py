@@ -18,7 +18,7 @@ import pyarrow as pa
 from shopbatch.errors import UserError
 from shopbatch.tables.files import DataFile
 from shopbatch.tables.schema import Table
-from shopbatch.tables.store import Snapshot, Store
+from shopbatch.tables.store import Snapshot, Store, check_schema
 
 ROWS_PER_FILE = 262_144
 
@@ -96,12 +96,16 @@ def there(store: Store, tables: Iterable[Table], content: str) -> bool:
 
 
 def fill(store: Store, content: str, sources: Iterable[Source]) -> tuple[TableFill, ...]:
-    """Replace each table with its source's rows, one atomic commit each. UserError if a table is the user's."""
+    """Replace each table with its source's rows, one atomic commit each.
+
+    UserError if a table is the user's, or was made by a version of shopbatch that knew other columns.
+    """
     sources = list(sources)
     for source in sources:  # all are asked before the first is touched
         snapshot = store.find(source.table.name)
         if snapshot is not None:
             _refuse_user_rows(snapshot)
+            check_schema(source.table, snapshot)
     return tuple(_fill_one(store, content, source) for source in sources)
 
 

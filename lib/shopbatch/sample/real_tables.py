@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 
 from shopbatch.errors import UserError
 from shopbatch.sample.draws import Numbers, draw, from_cents, names
+from shopbatch.tables.campaigns import CAMPAIGNS, COUPONS, REDEMPTIONS
 from shopbatch.tables.products import PRODUCTS
 from shopbatch.tables.reviews import REVIEWS
 from shopbatch.tables.schema import TIMESTAMP, Table
@@ -29,27 +30,41 @@ class Shop:
     transactions: pa.Table
     products: pa.Table
     households: pa.Table
+    campaigns: pa.Table
+    descriptions: pa.Table
+    coupons: pa.Table
+    redemptions: pa.Table
     clothing: pa.Table
     positive: Sequence[str]
     negative: Sequence[str]
 
 
 def tabulate(shop: Shop, rows: int | None) -> dict[str, pa.Table]:
-    """The four tables by name, whole or the part that `rows` chooses."""
+    """The tables by name, whole or the part that `rows` chooses.
+
+    Of a part, campaigns and redemptions are those of its users, coupons those of its products.
+    """
     reviews = all_reviews(shop)
     lines = shop.transactions
     products, households = shop.products, pc.unique(lines["household_id"]).sort()
     clothes = _clothes(shop.clothing)
+    sent, coupons, redemptions = shop.campaigns, shop.coupons, shop.redemptions
     if rows is not None:
         reviews = choose_reviews(reviews, rows)
         lines = choose_lines(lines, rows * LINES_PER_REVIEW)
         products = products.filter(pc.is_in(products["product_id"], lines["product_id"].unique()))
         households = pc.unique(lines["household_id"]).sort()
         clothes = clothes.filter(pc.is_in(clothes["product_id"], reviews["product_id"].unique()))
+        sent = sent.filter(pc.is_in(sent["household_id"], households))
+        coupons = coupons.filter(pc.is_in(coupons["product_id"], products["product_id"].unique()))
+        redemptions = redemptions.filter(pc.is_in(redemptions["household_id"], households))
     return {
         PRODUCTS.name: pa.concat_tables([_groceries_products(products), clothes]),
         USERS.name: _users(households, shop.households),
         TRANSACTIONS.name: _transactions(lines),
+        CAMPAIGNS.name: _campaigns(sent, shop.descriptions),
+        COUPONS.name: _coupons(coupons),
+        REDEMPTIONS.name: _redemptions(redemptions),
         REVIEWS.name: reviews,
     }
 
@@ -152,7 +167,49 @@ def _transactions(t: pa.Table) -> pa.Table:
         retail_discount=cents(t["retail_disc"]),
         coupon_discount=cents(t["coupon_disc"]),
         coupon_match_discount=cents(t["coupon_match_disc"]),
-        transaction_at=t["transaction_timestamp"].cast(pa.timestamp("us")).cast(TIMESTAMP),
+        transaction_at=_utc(t["transaction_timestamp"]),
+        source=pa.repeat(GROCERIES, t.num_rows),
+    )
+
+
+def _campaigns(sent: pa.Table, descriptions: pa.Table) -> pa.Table:
+    """One row a campaign and household that it was sent to, with what is known of the campaign."""
+    place = pc.index_in(sent["campaign_id"], descriptions["campaign_id"].combine_chunks())
+    return _table(
+        CAMPAIGNS,
+        sent.num_rows,
+        campaign_id=sent["campaign_id"].cast(pa.string()),
+        user_id=sent["household_id"].cast(pa.string()),
+        campaign_type=pc.take(descriptions["campaign_type"], place),
+        starts_at=_utc(pc.take(descriptions["start_date"], place)),
+        ends_at=_utc(pc.take(descriptions["end_date"], place)),
+        source=pa.repeat(GROCERIES, sent.num_rows),
+    )
+
+
+def _coupons(t: pa.Table) -> pa.Table:
+    """The source repeats some rows: each once, in the order in which they first appear."""
+    columns = ["campaign_id", "coupon_upc", "product_id"]
+    numbered = t.append_column("row", pa.array(np.arange(t.num_rows)))
+    t = numbered.group_by(columns).aggregate([("row", "min")]).sort_by("row_min")  # groups come in any order
+    return _table(
+        COUPONS,
+        t.num_rows,
+        campaign_id=t["campaign_id"].cast(pa.string()),
+        coupon_id=t["coupon_upc"].cast(pa.string()),
+        product_id=t["product_id"].cast(pa.string()),
+        source=pa.repeat(GROCERIES, t.num_rows),
+    )
+
+
+def _redemptions(t: pa.Table) -> pa.Table:
+    return _table(
+        REDEMPTIONS,
+        t.num_rows,
+        user_id=t["household_id"].cast(pa.string()),
+        campaign_id=t["campaign_id"].cast(pa.string()),
+        coupon_id=t["coupon_upc"].cast(pa.string()),
+        redeemed_at=_utc(t["redemption_date"]),
         source=pa.repeat(GROCERIES, t.num_rows),
     )
 
@@ -210,6 +267,11 @@ def _users(households: pa.Array, asked: pa.Table) -> pa.Table:
         source=pa.repeat(GROCERIES, len(households)),
         **known,
     )
+
+
+def _utc(local: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Local times, kept as if they were UTC: the source does not say where its shops are."""
+    return local.cast(pa.timestamp("us")).cast(TIMESTAMP)
 
 
 def _table(table: Table, rows: int, **columns: pa.Array | pa.ChunkedArray) -> pa.Table:

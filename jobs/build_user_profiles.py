@@ -1,0 +1,25 @@
+"""transactions, products, users, campaigns, reviews, events -> daily tiles -> user_profiles, one row per user and day."""
+
+from shopbatch.job import Job, main
+from shopbatch.profiles.config import ProfileConfig
+from shopbatch.report import Report
+from shopbatch.tables.store import Store
+
+
+class Config(ProfileConfig):
+    """as_of, restate, knowledge_cut, timezone, gates, ...: see `ProfileConfig`."""
+
+
+def run(config: Config, store: Store, report: Report) -> None:
+    """Bring tiles and profiles up to date. Raises as `build_profiles` does."""
+    from pyspark.sql import SparkSession
+
+    from shopbatch.profiles.run import build_profiles
+
+    build_profiles(SparkSession.active(), config, store, report)
+
+
+JOB = Job("build_user_profiles", Config, run, session="spark")
+
+if __name__ == "__main__":
+    raise SystemExit(main(JOB))

@@ -1,0 +1,222 @@
+"""The door of `build_user_profiles`: sources pinned, tiles brought up to date, each day computed, judged, published."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import TYPE_CHECKING
+
+from pyspark.sql import functions as F
+
+from shopbatch.errors import GateRefused, UserError
+from shopbatch.profiles import figures, publish
+from shopbatch.profiles.config import ProfileConfig, asked
+from shopbatch.profiles.publish import Money
+from shopbatch.profiles.tiles import Tiler, Update
+from shopbatch.profiles.tiling import EVENT_TILES, TRANSACTION_TILES, Tiling
+from shopbatch.report import Gate, Report, new_run_id
+from shopbatch.stages.profiles.daily import day
+from shopbatch.stages.profiles.facts import TRANSACTION
+from shopbatch.stages.profiles.profile import Inputs, Rules, profiles
+from shopbatch.tables import spark as tables
+from shopbatch.tables.campaigns import CAMPAIGNS, COUPONS, REDEMPTIONS
+from shopbatch.tables.events import EVENTS
+from shopbatch.tables.products import PRODUCTS
+from shopbatch.tables.review_sentiment import REVIEW_SENTIMENT
+from shopbatch.tables.reviews import REVIEWS
+from shopbatch.tables.schema import Table
+from shopbatch.tables.store import Snapshot, Store
+from shopbatch.tables.transactions import TRANSACTIONS
+from shopbatch.tables.user_daily import TRANSACTIONS_REJECTS, USER_DAILY, USER_EVENT_DAILY, USER_PRODUCT_DAILY
+from shopbatch.tables.user_profiles import USER_PROFILES
+from shopbatch.tables.users import USERS
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame, SparkSession
+
+_NEEDED = ((PRODUCTS, ("product_id", "department", "category", "brand")),
+           (USERS, ("user_id", "age", "income", "household_size")))  # fmt: skip
+_OPTIONAL = (
+    (CAMPAIGNS, ("campaign_id", "user_id", "starts_at")),
+    (COUPONS, ("campaign_id", "coupon_id")),
+    (REDEMPTIONS, ("user_id", "campaign_id", "coupon_id", "redeemed_at")),
+    (REVIEWS, ("review_id", "user_id", "created_at")),
+    (REVIEW_SENTIMENT, ("review_id", "label", "p_negative", "p_positive")),
+)
+_ROWS_PER_TASK = 1_000_000
+
+
+@dataclass
+class Builder:
+    """One run: its session, warehouse, configuration and report."""
+
+    spark: SparkSession
+    store: Store
+    config: ProfileConfig
+    report: Report
+
+    def run(self) -> None:
+        """Publish every day that is asked for and not published. UserError, GateRefused, Stopped."""
+        sources = self._pin()
+        self.spark.conf.set("spark.sql.session.timeZone", self.config.timezone)
+        rows = sources[TRANSACTIONS.name].rows
+        tasks = max(self.spark.sparkContext.defaultParallelism, -(-rows // _ROWS_PER_TASK))
+        self.spark.conf.set("spark.sql.shuffle.partitions", str(tasks))
+        updates = self._tiles(sources)
+        newest = updates[TRANSACTIONS.name].snapshots[USER_DAILY.name].bounds("day").values()
+        wanted, again = asked(self.config, max((high for _, high in newest), default=None))
+        there = publish.published_days(self.store.find(USER_PROFILES.name))
+        todo = [d for d in wanted if d not in there or d in again]
+        published = [d for d in todo if self._day(d, sources, updates)]
+        self.report.outcome = "published" if published else "nothing to do"
+        self.report.metrics["days"] = {"asked": len(wanted), "published": len(published)}
+        if snapshot := self.store.find(USER_PROFILES.name):
+            self.report.tables[USER_PROFILES.name] = {"written" if published else "read": snapshot.version}
+            self.report.figures += figures.draw(publish.scan(self.store, publish.of_day(snapshot, wanted[-1])))
+
+    def _pin(self) -> dict[str, Snapshot]:
+        """One snapshot of every source, its columns checked. UserError names what is missing or of another type."""
+        sources = {t.name: self.store.require(t, c) for t, c in ((TRANSACTIONS, TRANSACTION_TILES.columns), *_NEEDED)}
+        for table, columns in (*_OPTIONAL, (EVENTS, EVENT_TILES.columns)):
+            if self.store.exists(table.name):
+                sources[table.name] = self.store.require(table, columns)
+        self.report.tables |= {name: {"read": snapshot.version} for name, snapshot in sources.items()}
+        self.report.rows.read = sources[TRANSACTIONS.name].rows
+        return sources
+
+    def _tiles(self, sources: dict[str, Snapshot]) -> dict[str, Update]:
+        """Bring the tiles up to date; `sources` then holds the versions that they are of."""
+        updates = {}
+        for tiling in (TRANSACTION_TILES, EVENT_TILES):
+            name = tiling.source.name
+            if name not in sources:
+                continue
+            with self.report.stage(f"tiles of {name}") as stage:
+                tiler = Tiler(self.spark, self.store, tiling, self.config.timezone, self.report.run_id)
+                updates[name] = done = tiler.update(sources[name])
+                stage.rows = done.rows_read
+            main = done.snapshots[tiling.sinks[0][0].name]
+            sources[name] = self.store.snapshot(name, main.metadata["source"]["version"])
+            for table, snapshot in done.snapshots.items():
+                self.report.tables[table] = {"read" if done.how == "unchanged" else "written": snapshot.version}
+            figures_of = ("how", "why", "pairs", "rows_read", "tiles_written", "tiles_kept")
+            self.report.metrics[f"tiles of {name}"] = {f: getattr(done, f) for f in figures_of if getattr(done, f) is not None}
+        rejects = updates[TRANSACTIONS.name].snapshots[TRANSACTIONS_REJECTS.name].read(["reason", "rows"])
+        for row in rejects.group_by("reason").aggregate([("rows", "sum")]).to_pylist():
+            self.report.rejects[row["reason"]] = row["rows_sum"]
+        self.report.rows.rejected = sum(self.report.rejects.values())
+        return updates
+
+    def _day(self, as_of: date, sources: dict[str, Snapshot], updates: dict[str, Update]) -> bool:
+        """Compute, judge and publish a day; False where it was published meanwhile, or already says the same."""
+        replaced = publish.live_files(self.store, as_of)
+        try:
+            with self.report.stage("profiles") as stage:
+                inputs, money = self._inputs(as_of, sources, updates)
+                rules = Rules(self.config.half_life_days, self.config.private_brands)
+                frame = profiles(inputs, as_of, rules, self.report.run_id, self.config.knowledge_cut)
+                written = publish.write(frame, self.store, as_of, f"{self.report.run_id}-{new_run_id()[-6:]}")
+                stage.rows = sum(f.rows for f in written)
+            if not written:
+                raise UserError(f"as_of {as_of}: nothing is known of any user before that day")
+            return self._judged(as_of, written, replaced, money)
+        finally:
+            self.spark.catalog.clearCache()
+
+    def _judged(self, as_of: date, written: Sequence[publish.DataFile], replaced: Sequence[publish.FileRef], money: Money) -> bool:
+        store, kept = self.store, False
+        try:
+            with self.report.stage("gates"):
+                snapshot = store.find(USER_PROFILES.name)
+                earlier = [d for d in publish.published_days(snapshot) if d < as_of]
+                before = publish.of_day(snapshot, earlier[-1]) if snapshot and earlier else []
+                gates = publish.judge(store, written, money, before, self.config.gates)
+                self._note(as_of, gates, money)
+                publish.refuse(gates, as_of)
+                if replaced and publish.same(self.spark, store, written, replaced):
+                    return False
+            metadata = {"job": self.report.job, "run_id": self.report.run_id, "as_of": as_of.isoformat()}
+            with self.report.stage("commit"):
+                publish.publish(store, as_of, written, replaced, metadata)
+            kept = True
+            self.report.rows.published = (self.report.rows.published or 0) + sum(f.rows for f in written)
+            return True
+        except publish.AlreadyThere:
+            return False
+        finally:
+            if not kept:
+                store.discard(USER_PROFILES, written)
+
+    def _note(self, as_of: date, gates: list[Gate], money: Money) -> None:
+        """The newest day's gates and reconciliation; of earlier days of the run, the gates that failed."""
+        self.report.gates = gates
+        self.report.metrics["reconciliation"] = {
+            "as_of": as_of.isoformat(), "source_cents": money.source, "rejects_cents": money.rejects,
+            "users_cents": money.source - money.rejects - int(gates[3].value or 0),
+        }  # fmt: skip
+
+    def _inputs(self, as_of: date, sources: dict[str, Snapshot], updates: dict[str, Update]) -> tuple[Inputs, Money]:
+        """What the day's profiles are made of, and the money that they must account for."""
+
+        def frame(name: str, columns: Sequence[str]) -> DataFrame:
+            return tables.read(self.spark, sources[name], columns)
+
+        named = {t.name: frame(t.name, c) for t, c in _NEEDED}
+        named |= {t.name: frame(t.name, c) for t, c in _OPTIONAL if t.name in sources}
+        tiles: dict[str, DataFrame] = {}
+        if self.config.knowledge_cut is None:
+            for update in updates.values():
+                tiles |= {n: tables.read(self.spark, s, s.schema.names) for n, s in update.snapshots.items()}
+            lost = tiles[TRANSACTIONS_REJECTS.name].select(
+                (F.col("sales_value") * 100).cast("bigint").alias("sales_cents"), "transaction_at", "rows"
+            )
+        else:
+            tiles, lost = self._known(sources)
+        source = self._cut(Tiler(self.spark, self.store, TRANSACTION_TILES, "", "").facts(sources[TRANSACTIONS.name]))
+        money = Money(self._sum(source.withColumn("rows", F.lit(1)), as_of), self._sum(lost, as_of))
+        inputs = Inputs(
+            daily=tiles[USER_DAILY.name],
+            product_daily=tiles[USER_PRODUCT_DAILY.name],
+            event_daily=tiles.get(USER_EVENT_DAILY.name),
+            **named,
+        )
+        return inputs, money
+
+    def _known(self, sources: dict[str, Snapshot]) -> tuple[dict[str, DataFrame], DataFrame]:
+        """Tiles of what was known at the cut, from the sources themselves, and the transactions that count in none."""
+        tiles, lost = {}, None
+        for tiling in (TRANSACTION_TILES, EVENT_TILES):
+            if tiling.source.name in sources:
+                lines, out = self._known_of(tiling, sources[tiling.source.name])
+                tiles |= {table.name: to_tiles(lines) for table, to_tiles in tiling.sinks}
+                lost = out if tiling is TRANSACTION_TILES else lost
+        assert lost is not None
+        return tiles, lost
+
+    def _known_of(self, tiling: Tiling, source: Snapshot) -> tuple[DataFrame, DataFrame]:
+        tiler = Tiler(self.spark, self.store, tiling, self.config.timezone, self.report.run_id)
+        facts = self._cut(tiler.facts(source))
+        lines, repeated = tiler.lines(facts)
+        lost = facts.where("reason is not null").withColumn("rows", F.lit(1).cast("bigint"))
+        if repeated is not None:
+            lost = lost.select(*tiling.identity, "rows").union(repeated.select(*tiling.identity, "rows"))
+        return lines, lost
+
+    def _cut(self, facts: DataFrame) -> DataFrame:
+        cut = self.config.knowledge_cut
+        return facts if cut is None else facts.where(F.coalesce(F.col("ingested_at") <= F.lit(cut), F.lit(True)))
+
+    def _sum(self, facts: DataFrame, as_of: date) -> int:
+        """Cents of facts before a day; those without a moment are of every day."""
+        counts = F.coalesce(day("transaction_at") < F.lit(as_of), F.lit(True))
+        total = F.sum(F.col("sales_cents") * F.col("rows"))
+        return int(facts.where(counts).agg(total).first()[0] or 0)
+
+
+def build_profiles(spark: SparkSession, config: ProfileConfig, store: Store, report: Report) -> None:
+    """Bring tiles and profiles up to date and fill the report. Raises UserError, GateRefused, Stopped."""
+    Builder(spark, store, config, report).run()
+
+
+__all__ = ["TRANSACTION", "Builder", "GateRefused", "build_profiles"]

@@ -1,0 +1,294 @@
+"""Daily tiles brought up to date with their source: only the (user, day) pairs that changed rows touch, or all.
+
+Called by `run`. What changed is found by comparing the files of two versions of the source: rows of files that came,
+less rows of files that went. A pair is touched by a changed row and by every row that shares its key, for another of
+them may count now. Files that cannot hold what is looked for are left out by their statistics, so that a source
+appended in the order of time costs what changed; in any other order it costs a scan, and the result is the same.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+from typing import TYPE_CHECKING, Any
+
+from pyspark.sql import functions as F
+
+from shopbatch.errors import Stopped
+from shopbatch.faults import crash_point
+from shopbatch.profiles.layout import by_day, small_files
+from shopbatch.profiles.tiling import VERSION, Tiling
+from shopbatch.report import new_run_id
+from shopbatch.stages.profiles import facts as stage
+from shopbatch.stages.profiles.daily import day
+from shopbatch.tables import spark as tables
+from shopbatch.tables.files import DataFile, FileRef
+from shopbatch.tables.schema import Table
+from shopbatch.tables.store import Snapshot, Store
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame, SparkSession
+
+_ATTEMPTS = 5
+_MANY = 200_000  # key values that are looked up in file statistics; beyond, every file may hold one
+
+
+class Conflict(Exception):
+    """Another run changed the tiles meanwhile."""
+
+
+@dataclass(frozen=True)
+class Written:
+    """Files written for one table, and the visible ones that they take the place of (None: all)."""
+
+    table: Table
+    added: Sequence[DataFile]
+    removed: Sequence[str] | None
+
+
+@dataclass
+class Update:
+    """What was done. how: `rebuilt`, `updated` or `unchanged`; why it had to be rebuilt; pairs touched, tiles written."""
+
+    how: str
+    why: str = ""
+    pairs: int | None = None
+    rows_read: int = 0
+    tiles_written: int = 0
+    tiles_kept: int = 0
+    snapshots: dict[str, Snapshot] = field(default_factory=dict)
+
+
+class Tiler:
+    """Keeps the tiles of one source. run_id: of the run, for the commits' run key and the folders of files."""
+
+    def __init__(self, spark: SparkSession, store: Store, tiling: Tiling, timezone: str, run_id: str) -> None:
+        self.spark, self.store, self.tiling, self.run_id = spark, store, tiling, run_id
+        self.recipe = {"version": VERSION, "timezone": timezone}
+        self.tables = [*(table for table, _ in tiling.sinks), tiling.rejects]
+
+    def update(self, source: Snapshot) -> Update:
+        """Bring all tiles to the source's version, if they are not there or beyond. Stopped if others keep changing them."""
+        for _ in range(_ATTEMPTS):
+            live = {t.name: s for t in self.tables if (s := self.store.find(t.name)) is not None}
+            try:
+                done = self._once(source, live)
+            except Conflict:
+                continue
+            finally:
+                self.spark.catalog.clearCache()
+            done.snapshots = {t.name: self.store.snapshot(t.name) for t in self.tables}
+            return done
+        raise Stopped(f"other runs keep changing the tiles of {source.name}")
+
+    def _once(self, source: Snapshot, live: dict[str, Snapshot]) -> Update:
+        old, why = self._state(source, live)
+        if old is None:
+            return self._rebuild(source, live, why)
+        if old.version >= source.version:
+            return Update("unchanged")
+        added = [f for f in source.files if f.path not in old.by_path]
+        removed = [f for f in old.files if f.path not in source.by_path]
+        if not added and not removed:
+            return Update("unchanged")
+        if 2 * sum(f.size for f in (*added, *removed)) > sum(f.size for f in source.files):
+            return self._rebuild(source, live, "most of the source changed")
+        return self._renew(source, added, removed, live)
+
+    def _state(self, source: Snapshot, live: dict[str, Snapshot]) -> tuple[Snapshot | None, str]:
+        """The source snapshot that the tiles are of; None, and why, where they must be built anew."""
+        main = live.get(self.tables[0].name)
+        if main is None or len(live) < len(self.tables):
+            return None, "there are no tiles yet"
+        state = main.metadata
+        if state.get("recipe") != self.recipe:
+            return None, "they were made by another version or in another time zone"
+        if state.get("with") != {t.name: live[t.name].version for t in self.tables[1:]}:
+            return None, "a run was killed between two commits"
+        if state["source"]["table_id"] != source.table_id:
+            return None, "the source is another table"
+        old = self.store.recall(source.name, state["source"]["version"])
+        return old, "" if old else f"version {state['source']['version']} of the source is gone"
+
+    def facts(self, source: Snapshot, only: Sequence[FileRef] | None = None) -> DataFrame:
+        """Facts of a snapshot's rows, or of those of some of its files, with `reason`."""
+        rows = tables.read(self.spark, source, self.tiling.columns, only)
+        return self.tiling.to_facts(rows)
+
+    def lines(self, facts: DataFrame) -> tuple[DataFrame, DataFrame | None]:
+        """The valid facts that count, each key once; and `repeated` ones, or None if there are none."""
+        identity, key = self.tiling.identity, self.tiling.key
+        valid = facts.where("reason is null").select(*identity, F.xxhash64(*key).alias("key_hash"))
+        suspects = valid.groupBy("key_hash").agg(F.count(F.lit(1)).alias("n")).where("n > 1").select("key_hash").cache()
+        if not suspects.count():
+            return valid.drop("key_hash"), None
+        # different keys of one hash do no harm: suspects are told apart by their keys
+        ranks = stage.ranked(valid.join(suspects, "key_hash", "left_semi"), key, identity).cache()
+        single = valid.join(suspects, "key_hash", "left_anti").select(*identity)
+        return single.union(ranks.where("rank = 1").select(*identity)), stage.repeated(ranks, identity)
+
+    def _rebuild(self, source: Snapshot, live: dict[str, Snapshot], why: str) -> Update:
+        """All tiles from all rows."""
+        tiling, done = self.tiling, Update("rebuilt", why, rows_read=source.rows)
+        facts = self.facts(source)
+        counted = facts.groupBy(F.when(F.col("reason").isNull(), day(tiling.time)).alias("day")).count().collect()
+        lines, rejects = self.lines(facts)
+        invalid = facts.where("reason is not null").groupBy(*tiling.identity, "reason").agg(F.count(F.lit(1)).alias("rows"))
+        refused = [r for r in (rejects, invalid if any(c["day"] is None for c in counted) else None) if r is not None]
+        written = []
+        for table, to_tiles in tiling.sinks:
+            frame = by_day(self.spark, to_tiles(lines), {c["day"]: c["count"] for c in counted if c["day"]})
+            written.append(Written(table, self._write(frame, table), None))
+        all_rejects = refused[0].union(refused[1]) if len(refused) == 2 else refused[0] if refused else None
+        written.append(Written(tiling.rejects, self._write_rejects(all_rejects), None))
+        return self._commit(done, written, source, live)
+
+    def _renew(
+        self, source: Snapshot, added: Sequence[FileRef], removed: Sequence[FileRef], live: dict[str, Snapshot]
+    ) -> Update:
+        """The tiles of the pairs that changed rows touch; all others stay as they are."""
+        tiling, identity = self.tiling, self.tiling.identity
+        delta = self._delta(source, added, removed).cache()
+        changed = delta.where("reason is null")
+        keys = changed.select(*tiling.key).distinct().cache()
+        near = self._holding_keys(source, keys)
+        same_key = self.facts(source, near).where("reason is null").join(F.broadcast(keys), [*tiling.key], "left_semi")
+        ranks = stage.ranked(same_key, tiling.key, identity).cache()
+        pair = ("user_id", day(tiling.time).alias("day"))
+        pairs = changed.select(*pair).union(ranks.select(*pair)).distinct().cache()
+        days = sorted(row["day"] for row in pairs.select("day").distinct().collect())
+        done = Update("updated", pairs=pairs.count(), rows_read=sum(f.rows for f in (*added, *removed)))
+        rejects = self._new_rejects(live[tiling.rejects.name], delta, keys, ranks)
+        written = []
+        if days:
+            around = self._holding_days(source, days)
+            touched = self.facts(source, around).where("reason is null").withColumn("day", day(tiling.time))
+            different = touched.join(F.broadcast(pairs), ["user_id", "day"], "left_semi").select(*identity).distinct()
+            lost = rejects.where("reason = 'superseded'").select(*identity)
+            same = [different[c].eqNullSafe(lost[c]) for c in identity]
+            lines = different.join(F.broadcast(lost), same, "left_anti").cache()
+            written = [self._replace(table, to_tiles(lines), pairs, days, live, done) for table, to_tiles in tiling.sinks]
+        if self._differ(live[tiling.rejects.name], rejects):
+            written.append(Written(tiling.rejects, self._write_rejects(rejects), None))
+        return self._commit(done, written, source, live)
+
+    def _delta(self, source: Snapshot, added: Sequence[FileRef], removed: Sequence[FileRef]) -> DataFrame:
+        """Facts that came (rows > 0) or went (rows < 0), with `reason` and `rows`."""
+        by = [*self.tiling.identity, "reason"]
+        frame = self.facts(source, added).withColumn("sign", F.lit(1))
+        if removed:
+            frame = frame.union(self.facts(source, removed).withColumn("sign", F.lit(-1)))
+        return frame.groupBy(*by).agg(F.sum("sign").alias("rows")).where("rows != 0")
+
+    def _holding_keys(self, source: Snapshot, keys: DataFrame) -> list[FileRef]:
+        """The files that may hold one of these keys."""
+        values = [r[0] for r in keys.select(self.tiling.near).distinct().limit(_MANY + 1).collect()]
+        if len(values) > _MANY:
+            return list(source.files)
+        order, bounds = sorted(values), source.bounds(self.tiling.near)
+        return [f for f in source.files if f.path not in bounds or _between(order, *bounds[f.path])]
+
+    def _holding_days(self, source: Snapshot, days: list[date]) -> list[FileRef]:
+        """The files that may hold a row of these days, whatever the time zone."""
+        bounds, slack = source.bounds(self.tiling.time), timedelta(days=1)
+        return [
+            f
+            for f in source.files
+            if f.path not in bounds
+            or _between(days, bounds[f.path][0].date() - slack, bounds[f.path][1].date() + slack)
+        ]
+
+    def _new_rejects(self, live: Snapshot, delta: DataFrame, keys: DataFrame, ranks: DataFrame) -> DataFrame:
+        """The rejects as they are after the change: those of changed keys anew, invalid rows added and taken off."""
+        tiling, columns = self.tiling, [*self.tiling.identity, "reason", "rows"]
+        old = tiling.from_rejects(tables.read(self.spark, live, tiling.rejects.names)).select(*columns)
+        is_repeat = F.col("reason").isin("repeated", "superseded")
+        kept = old.where(is_repeat).join(F.broadcast(keys), [*tiling.key], "left_anti").select(*columns)
+        invalid = old.where(~is_repeat).union(delta.where("reason is not null").select(*columns))
+        summed = invalid.groupBy(*columns[:-1]).agg(F.sum("rows").alias("rows")).where("rows > 0")
+        return kept.union(stage.repeated(ranks, tiling.identity).select(*columns)).union(summed).cache()
+
+    def _differ(self, live: Snapshot, rejects: DataFrame) -> bool:
+        if not live.rows:
+            return not rejects.isEmpty()
+        old = tables.read(self.spark, live, self.tiling.rejects.names)
+        new = self.tiling.to_rejects(rejects).select(*self.tiling.rejects.names)
+        return not (new.exceptAll(old).isEmpty() and old.exceptAll(new).isEmpty())
+
+    def _replace(
+        self,
+        table: Table,
+        fresh: DataFrame,
+        pairs: DataFrame,
+        days: list[date],
+        live: dict[str, Snapshot],
+        done: Update,
+    ) -> Written:
+        """Write the fresh tiles, with the untouched tiles of the files that they fall into."""
+        snapshot = live[table.name]
+        bounds = snapshot.bounds("day")
+        hit = [f for f in snapshot.files if f.path not in bounds or _between(days, *bounds[f.path])]
+        hit += small_files([f for f in snapshot.files if f not in hit])
+        frame = fresh.select(*table.names)
+        if hit:
+            old = tables.read(self.spark, snapshot, table.names, hit)
+            kept = old.join(F.broadcast(pairs), ["user_id", "day"], "left_anti").select(*table.names)
+            frame = kept.union(frame).cache()
+        counts = {r["day"]: r["count"] for r in frame.groupBy("day").count().collect()}
+        added = self._write(by_day(self.spark, frame, counts), table) if counts else []
+        done.tiles_kept += sum(f.rows for f in snapshot.files) - sum(f.rows for f in hit)
+        return Written(table, added, [f.path for f in hit])
+
+    def _write(self, frame: DataFrame, table: Table) -> list[DataFile]:
+        return tables.write(frame, self.store, table, f"{self.run_id}-{new_run_id()[-6:]}")
+
+    def _write_rejects(self, rejects: DataFrame | None) -> list[DataFile]:
+        if rejects is None:
+            return []
+        return self._write(self.tiling.to_rejects(rejects).coalesce(1), self.tiling.rejects)
+
+    def _commit(self, done: Update, written: list[Written], source: Snapshot, live: dict[str, Snapshot]) -> Update:
+        """Make everything visible: companions first, the main tiles last, for their commit says what goes together."""
+        crash_point("tiles_written")
+        versions = {t.name: live[t.name].version if t.name in live else -1 for t in self.tables}
+        main = self.tables[0]
+        by_name = {w.table.name: w for w in written}
+        for table in [*self.tables[1:], main]:
+            part = by_name.get(table.name)
+            if part is None and table is not main:
+                continue
+            metadata: dict[str, Any] = {"job": "build_user_profiles", "source": _version(source)}
+            if table is main:
+                metadata |= {"recipe": self.recipe, "with": {t.name: versions[t.name] for t in self.tables[1:]}}
+            before = versions[table.name]
+
+            def guard(now: Snapshot, before: int = before) -> None:
+                if now.version != before and not (before < 0 and not now.files):
+                    raise Conflict
+
+            part = part or Written(table, [], [])
+            mode = "replace" if part.removed is None else "rewrite"
+            try:
+                versions[table.name] = self.store.commit(
+                    table, part.added, mode, self.run_id, metadata, part.removed or (), guard, even_if_empty=True
+                )
+            except Conflict:
+                for other in written:
+                    if other.table.name == table.name or versions[other.table.name] == before:
+                        self.store.discard(other.table, other.added)
+                raise
+            done.tiles_written += sum(f.rows for f in part.added) if table is not self.tiling.rejects else 0
+            crash_point(f"tiles_commit_{table.name}")
+        return done
+
+
+def _version(source: Snapshot) -> dict[str, Any]:
+    return {"table": source.name, "table_id": source.table_id, "version": source.version}
+
+
+def _between(order: Sequence[Any], low: Any, high: Any) -> bool:
+    """Whether one of the sorted values lies in [low, high]."""
+    place = bisect_left(order, low)
+    return place < len(order) and bool(order[place] <= high)

@@ -1,0 +1,56 @@
+"""Snapshots as Spark DataFrames, and files that Spark wrote as files of a table.
+
+Called by the jobs that run on Spark. Spark reads and writes Parquet at its own speed; what it wrote becomes visible
+by `Store.commit`, or not at all. Settings that files depend on are in `sessions.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import pyarrow.fs as pafs
+
+from shopbatch.tables import files
+from shopbatch.tables.files import DataFile, FileRef
+from shopbatch.tables.schema import Table
+from shopbatch.tables.store import Snapshot, Store
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame, SparkSession
+
+
+def read(
+    spark: SparkSession, snapshot: Snapshot, columns: Sequence[str], only: Sequence[FileRef] | None = None
+) -> DataFrame:
+    """Columns of a snapshot, or of some of its files, as a DataFrame; a column that a file lacks is null there."""
+    from pyspark.sql.pandas.types import from_arrow_schema
+
+    schema = from_arrow_schema(snapshot.schema)
+    chosen = snapshot.files if only is None else only
+    if not chosen:
+        return spark.createDataFrame([], schema).select(*columns)
+    source = spark.read.schema(schema).option("basePath", snapshot.uri)
+    return source.parquet(*(file.uri for file in chosen)).select(*columns)
+
+
+def write(
+    frame: DataFrame, store: Store, table: Table, run_id: str, partition: Mapping[str, str] | None = None
+) -> list[DataFile]:
+    """Write the rows of `frame` where they will stay, one file a partition of it; `Store.commit` makes them visible.
+
+    partition: value of each folder column, which all rows have. run_id: a folder of that name, new for every call.
+    Raises TypeError if the columns are not the table's, or hold a null where there may be none.
+    """
+    partition = dict(partition or {})
+    folder = "/".join([*(f"{column}={value}" for column, value in partition.items()), run_id])
+    uri = f"{store.uri(table.name)}/{folder}"
+    frame.select(*table.file_schema().names).write.mode("error").parquet(uri)
+    fs, path = files.filesystem(uri)
+    found = sorted(f.base_name for f in fs.get_file_info(pafs.FileSelector(path, allow_not_found=True)))
+    names = [name for name in found if name.endswith(".parquet")]
+    schema = table.file_schema()
+    described = [files.describe(store.uri(table.name), f"{folder}/{name}", schema, partition) for name in names]
+    empty = [f for f in described if not f.rows]  # Spark writes one where there is nothing to write
+    store.discard(table, empty)
+    return [f for f in described if f.rows]

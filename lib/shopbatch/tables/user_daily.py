@@ -1,0 +1,113 @@
+"""user_daily, user_product_daily, user_event_daily: mergeable daily tiles, and the rows that are in none of them.
+
+Kept up to date by `build_user_profiles` (see `profiles/tiles.py`); profiles are sums over their days. Money is whole
+cents, so that sums are exact. `docs/features.md` says what a line, a basket and a return are.
+"""
+
+import pyarrow as pa
+
+from shopbatch.tables.schema import MONEY, TIMESTAMP, Column, Table
+
+_USER = Column("user_id", pa.string(), "The user.", nullable=False)
+_DAY = Column("day", pa.date32(), "The day in the shop's time zone.", nullable=False)
+
+
+def _count(name: str, meaning: str) -> Column:
+    return Column(name, pa.int64(), meaning, nullable=False)
+
+
+USER_DAILY = Table(
+    name="user_daily",
+    meaning="One row per user and day with a transaction.",
+    key=("user_id", "day"),
+    columns=(
+        _USER,
+        _DAY,
+        _count("baskets", "Different baskets with a purchase line."),
+        _count("lines", "Purchase lines: quantity 0 or above."),
+        _count("units", "Units of lines with a quantity above 0."),
+        _count("sales_cents", "Money of all lines, returns taken off, in cents."),
+        _count("purchase_cents", "Money of purchase lines, in cents."),
+        Column("basket_cents_sq", pa.decimal128(38, 0), "Sum over baskets of their purchase cents squared.", False),
+        _count("basket_units_sq", "Sum over baskets of their units squared."),
+        Column("basket_cents_max", pa.int64(), "Greatest purchase cents of a basket; null: no basket."),
+        _count("baskets_night", "Baskets whose first purchase line is from 0:00 to 6:00 (end apart)."),
+        _count("baskets_morning", "The same from 6:00 to 12:00."),
+        _count("baskets_afternoon", "The same from 12:00 to 18:00."),
+        _count("baskets_evening", "The same from 18:00 to 24:00."),
+        _count("discount_cents", "All discounts on purchase lines, in cents."),
+        _count("discounted_lines", "Purchase lines with any discount above 0."),
+        _count("coupon_lines", "Purchase lines with a coupon's discount (or its match) above 0."),
+        _count("return_lines", "Lines with a quantity below 0."),
+        _count("returned_units", "Units of return lines, as a positive number."),
+        _count("returned_cents", "Money of return lines with its sign turned, in cents."),
+    ),
+)
+
+USER_PRODUCT_DAILY = Table(
+    name="user_product_daily",
+    meaning="One row per user, day and product with a transaction.",
+    key=("user_id", "day", "product_id"),
+    columns=(
+        _USER,
+        _DAY,
+        Column("product_id", pa.string(), "The product (products.product_id, or unknown there).", nullable=False),
+        _count("lines", "Purchase lines: quantity 0 or above."),
+        _count("units", "Units of lines with a quantity above 0."),
+        _count("sales_cents", "Money of all lines, returns taken off, in cents."),
+        _count("purchase_cents", "Money of purchase lines, in cents."),
+        _count("unit_cents", "Money of lines with a quantity above 0, in cents."),
+    ),
+)
+
+USER_EVENT_DAILY = Table(
+    name="user_event_daily",
+    meaning="One row per user and day with an event.",
+    key=("user_id", "day"),
+    columns=(
+        _USER,
+        _DAY,
+        _count("views", "Events of type view."),
+        _count("carts", "Events of type cart."),
+        _count("searches", "Events of type search."),
+        _count("invitations", "Events of type invitation."),
+    ),
+)
+
+_REASON = Column("reason", pa.string(), "Why: no_key, no_user, no_time, no_quantity, no_amount, no_type, superseded "
+                 "(a later version of the row counts), repeated (the very same row counts already).", nullable=False)  # fmt: skip
+_ROWS = _count("rows", "How many rows of the source are just like this.")
+
+TRANSACTIONS_REJECTS = Table(
+    name="transactions_rejects",
+    meaning="The rows of transactions that count in no tile, each with its reason. Published by build_user_profiles.",
+    key=(),
+    columns=(
+        Column("basket_id", pa.string(), "As in transactions."),
+        Column("product_id", pa.string(), "As in transactions."),
+        Column("user_id", pa.string(), "As in transactions."),
+        Column("transaction_at", TIMESTAMP, "As in transactions."),
+        Column("ingested_at", TIMESTAMP, "As in transactions; transaction_at where that is null."),
+        Column("quantity", pa.int64(), "As in transactions."),
+        Column("sales_value", MONEY, "As in transactions."),
+        Column("discount", MONEY, "The loyalty discount; 0 where that is null."),
+        Column("coupon", MONEY, "The coupon's discount and its match; 0 where they are null."),
+        _REASON,
+        _ROWS,
+    ),
+)
+
+EVENTS_REJECTS = Table(
+    name="events_rejects",
+    meaning="The rows of events that count in no tile, each with its reason. Published by build_user_profiles.",
+    key=(),
+    columns=(
+        Column("event_id", pa.string(), "As in events."),
+        Column("user_id", pa.string(), "As in events."),
+        Column("event_type", pa.string(), "As in events."),
+        Column("event_time", TIMESTAMP, "As in events."),
+        Column("ingested_at", TIMESTAMP, "As in events; event_time where that is null."),
+        _REASON,
+        _ROWS,
+    ),
+)

@@ -1,0 +1,236 @@
+"""user_profiles: what `build_user_profiles` publishes. Every feature is declared here and nowhere else.
+
+The Delta schema with its comments and `docs/features.md` come from `FEATURES`. Shared words of the meanings:
+a line is one valid row of transactions, its key counted once; a return is a line with a quantity below 0, a purchase
+line any other; a basket is a (day, basket_id) with at least one purchase line; an active day is a day with a basket;
+days are those of the shop's time zone; every figure stops before `as_of`, and `7d` is the 7 days before it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pyarrow as pa
+
+from shopbatch.tables.schema import TIMESTAMP, Column, Table
+
+AMOUNT = pa.decimal128(18, 2)
+NAMES = pa.list_(pa.field("element", pa.string()))
+INT, SHARE = pa.int64(), pa.float64()
+WINDOWS: dict[str, int | None] = {"7d": 7, "30d": 30, "90d": 90, "365d": 365, "all": None}  # days; None: no limit
+WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+DAYPARTS = {"night": (0, 6), "morning": (6, 12), "afternoon": (12, 18), "evening": (18, 24)}  # hours, end apart
+SEGMENTS = (
+    "no_purchase", "champions", "new_customers", "loyal", "big_spenders", "promising", "needs_attention", "at_risk",
+    "hibernating", "lost",
+)  # fmt: skip
+NEVER, NO_BASKET = "null: no active day", "null: no basket"
+
+
+@dataclass(frozen=True)
+class Feature:
+    """One feature: name, Arrow type, group, meaning, unit, window and when it is null (`never null` else).
+
+    between: least and greatest value that there can be; a gate checks it.
+    """
+
+    name: str
+    type: pa.DataType
+    group: str
+    meaning: str
+    unit: str
+    window: str = "all time"
+    null: str = "never null"
+    between: tuple[float, float] | None = None
+
+    def column(self) -> Column:
+        return Column(self.name, self.type, f"{self.meaning} Unit: {self.unit}. Window: {self.window}. {self.null}.")
+
+
+def _windowed(stem: str, kind: pa.DataType, meaning: str, unit: str) -> tuple[Feature, ...]:
+    return tuple(
+        Feature(f"{stem}_{name}", kind, "frequency and money", meaning, unit, f"{days} days" if days else "all time")
+        for name, days in WINDOWS.items()
+    )
+
+
+def _share(name: str, group: str, meaning: str, null: str, window: str = "all time") -> Feature:
+    return Feature(name, SHARE, group, meaning, "share, 0 to 1", window, null, (0.0, 1.0))
+
+
+_RECENCY = (
+    Feature("days_since_last", INT, "recency", "Days from the last active day to as_of.", "days", null=NEVER),
+    Feature("days_since_first", INT, "recency", "Tenure: days from the first active day to as_of.", "days", null=NEVER),
+    Feature("active_months", INT, "recency", "Calendar months with an active day.", "months"),
+)
+_FREQUENCY = (
+    *_windowed("sales", AMOUNT, "Money of all lines, returns taken off.", "currency"),
+    *_windowed("baskets", INT, "Baskets.", "baskets"),
+    *_windowed("active_days", INT, "Active days.", "days"),
+    *_windowed("units", INT, "Units of lines with a quantity above 0.", "units"),
+    Feature("sales_trend", SHARE, "frequency and money", "sales_30d over a third of sales_90d.", "ratio", "90 days",
+            "null: sales_90d is not above 0"),
+)  # fmt: skip
+_BASKET = (
+    Feature("basket_spend_mean", SHARE, "baskets", "Mean money of a basket's purchase lines.", "currency",
+            null=NO_BASKET),
+    Feature("basket_spend_sd", SHARE, "baskets", "Sample standard deviation of the same.", "currency",
+            null="null: fewer than 2 baskets"),
+    Feature("basket_spend_max", AMOUNT, "baskets", "Greatest money of a basket's purchase lines.", "currency",
+            null=NO_BASKET),
+    Feature("basket_units_mean", SHARE, "baskets", "Mean units of a basket.", "units", null=NO_BASKET),
+    Feature("basket_units_sd", SHARE, "baskets", "Sample standard deviation of the same.", "units",
+            null="null: fewer than 2 baskets"),
+    Feature("basket_lines_mean", SHARE, "baskets", "Mean purchase lines of a basket.", "lines", null=NO_BASKET),
+)  # fmt: skip
+_INTERVAL = (
+    Feature("interval_mean", SHARE, "rhythm", "Mean days between one active day and the next.", "days",
+            null="null: fewer than 2 active days"),
+    Feature("interval_sd", SHARE, "rhythm", "Sample standard deviation of the same.", "days",
+            null="null: fewer than 3 active days"),
+    Feature("interval_regularity", SHARE, "rhythm", "1 / (1 + interval_sd / interval_mean): 1 is clockwork.",
+            "score, 0 to 1", null="null: fewer than 3 active days", between=(0.0, 1.0)),
+    Feature("overdue_ratio", SHARE, "rhythm", "days_since_last over interval_mean: above 1 is later than usual.",
+            "ratio", null="null: fewer than 2 active days"),
+    *(
+        _share(f"weekday_share_{day}", "rhythm", f"Baskets on a {day.capitalize()} over all baskets.", NO_BASKET)
+        for day in WEEKDAYS
+    ),
+    *(
+        _share(f"daypart_share_{part}", "rhythm",
+               f"Baskets whose first purchase line is from {low}:00 to {high}:00 (end apart) over all.", NO_BASKET)
+        for part, (low, high) in DAYPARTS.items()
+    ),
+)  # fmt: skip
+_DECAYED = (
+    "by money of purchase lines, each weighing 2^(-age / half life) (age: days before as_of; half life: conf, 90 days)"
+)
+_NO_MONEY = "null: no decayed money above 0"
+
+
+def _affinity(one: str, many: str, bucket: str) -> tuple[Feature, ...]:
+    group = "affinity"
+    return (
+        Feature(f"top_{many}", NAMES, group,
+                f"Up to 5 {many} {_DECAYED}, greatest first, of equals the first in the alphabet; {bucket}.", "names",
+                null="empty: no decayed money above 0"),
+        _share(f"top_{one}_share", group, f"Decayed money of the first {one} over that of all {many}.", _NO_MONEY),
+        Feature(f"{one}_entropy", SHARE, group, f"Entropy of the decayed money over {many}; 0: all in one.", "nats",
+                null=_NO_MONEY),
+        Feature(f"{many}_bought", INT, group, f"Different {many} with a purchase line; {bucket}.", many),
+    )  # fmt: skip
+
+
+_UNKNOWN = "what the catalogue does not tell is `unknown`"
+_AFFINITY = (
+    *_affinity("department", "departments", _UNKNOWN),
+    *_affinity("category", "categories", _UNKNOWN),
+    *_affinity("brand", "brands", _UNKNOWN),
+    Feature("top_products", NAMES, "affinity", f"Up to 5 product_ids {_DECAYED}, ordered as top_departments.", "names",
+            null="empty: no decayed money above 0"),
+    Feature("products_bought", INT, "affinity", "Different products with a purchase line.", "products"),
+    _share("repeat_product_share", "affinity", "Products bought on 2 days or more over products bought.",
+           "null: nothing bought"),
+    Feature("unknown_product_sales", AMOUNT, "affinity", "Money of lines whose product is not in the catalogue.",
+            "currency"),
+)  # fmt: skip
+_PRICE = (
+    Feature("price_level", SHARE, "price",
+            "Money of lines with quantity above 0, over what their units would cost at their category's mean price "
+            "(money over units of all users before as_of); lines of unknown category apart.", "ratio, 1 is the mean",
+            null="null: no such money"),
+    Feature("discount_all", AMOUNT, "price", "All discounts on purchase lines (loyalty, coupon, coupon match).",
+            "currency"),
+    Feature("discount_share", SHARE, "price", "discount_all over itself and the money of purchase lines.",
+            "share; 0 to 1 unless money is negative", null="null: the sum is not above 0"),
+    _share("discounted_line_share", "price", "Purchase lines with any discount over purchase lines.",
+           "null: no purchase line"),
+    _share("coupon_line_share", "price", "Purchase lines with a coupon's discount over purchase lines.",
+           "null: no purchase line"),
+    Feature("private_label_share", SHARE, "price",
+            "Money of purchase lines of private brands (conf) over that of all known brands.",
+            "share; 0 to 1 unless money is negative", null="null: no money above 0 of known brands"),
+)  # fmt: skip
+_RETURNS = (
+    Feature("return_lines", INT, "returns", "Return lines.", "lines"),
+    Feature("returned_units", INT, "returns", "Units given back, as a positive number.", "units"),
+    Feature("returned_value", AMOUNT, "returns", "Money of return lines with its sign turned.", "currency"),
+    _share("return_line_share", "returns", "Return lines over all lines.", "null: no line"),
+)  # fmt: skip
+_OUTLOOK = (
+    _share("buy_probability_30d", "outlook",
+           "Probability of an active day in the 30 days from as_of on: the share that did, of users in the same cell "
+           "of (days since last, active days of 90) 30, 60 and 90 days before as_of; shrunk to the mean.",
+           "null: no active day, or nobody was a buyer 30 days ago", "180 days"),
+    Feature("expected_spend_30d", SHARE, "outlook",
+            "Expected money in the same 30 days: the cell's mean active days, scaled by the user's own active days "
+            "of 90 over the cell's, times the user's mean money of an active day, shrunk to the mean.", "currency",
+            "all time", "null: as buy_probability_30d"),
+)  # fmt: skip
+_RFM = tuple(
+    Feature(f"rfm_{name}", INT, "segment", f"1 to 5: 1 + the fifths of buyers that are strictly worse in {what}.",
+            "score", null=NEVER, between=(1, 5))
+    for name, what in (
+        ("recency", "days_since_last"),
+        ("frequency", "active_days_365d"),
+        ("monetary", "sales_365d (whole currency units, rounded down)"),
+    )
+) + (
+    Feature("rfm_segment", pa.string(), "segment", f"The segment: one of {', '.join(SEGMENTS)}.", "name"),
+)  # fmt: skip
+_ABSENT = "null: the warehouse has no such table"
+_CAMPAIGNS = (
+    Feature("campaigns_received", INT, "campaigns", "Campaigns sent to the user.", "campaigns", null=_ABSENT),
+    Feature("campaigns_responded", INT, "campaigns", "Of these, campaigns of which a coupon was redeemed.",
+            "campaigns", null=_ABSENT),
+    _share("campaign_response_rate", "campaigns", "campaigns_responded over campaigns_received.",
+           "null: none received"),
+    Feature("coupons_offered", INT, "campaigns", "Different (campaign, coupon) of the campaigns received.", "coupons",
+            null=_ABSENT),
+    Feature("coupons_redeemed_90d", INT, "campaigns", "Redemptions.", "redemptions", "90 days", _ABSENT),
+    Feature("coupons_redeemed_all", INT, "campaigns", "Redemptions.", "redemptions", null=_ABSENT),
+    Feature("days_since_redemption", INT, "campaigns", "Days from the last redemption to as_of.", "days",
+            null="null: none redeemed"),
+)  # fmt: skip
+_REVIEWS = (
+    Feature("reviews_written", INT, "reviews", "Different reviews by the user.", "reviews", null=_ABSENT),
+    Feature("review_sentiment_mean", SHARE, "reviews", "Mean of p_positive - p_negative over scored reviews.",
+            "-1 to 1", null="null: none scored", between=(-1.0, 1.0)),
+    _share("negative_review_share", "reviews", "Scored reviews labelled negative over scored reviews.",
+           "null: none scored"),
+    Feature("days_since_review", INT, "reviews", "Days from the last review to as_of.", "days",
+            null="null: none written"),
+)  # fmt: skip
+_EVENTS = (
+    *(
+        Feature(f"{name}_30d", INT, "events", f"Events of type {kind}.", "events", "30 days", _ABSENT)
+        for name, kind in (("views", "view"), ("carts", "cart"), ("searches", "search"))
+    ),
+    Feature("invitations_all", INT, "events", "Events of type invitation.", "events", null=_ABSENT),
+    Feature("cart_rate_30d", SHARE, "events", "carts_30d over views_30d.", "ratio", "30 days", "null: no view"),
+    Feature("purchase_rate_30d", SHARE, "events", "baskets_30d over carts_30d.", "ratio", "30 days", "null: no cart"),
+)  # fmt: skip
+_PERSON = tuple(
+    Feature(name, pa.string(), "demographics", f"{what}, as users says today (it has no history).", "name",
+            "today", "null: unknown")
+    for name, what in (("age", "Age band"), ("income", "Income band"), ("household_size", "Persons in the household"))
+)  # fmt: skip
+
+FEATURES: tuple[Feature, ...] = (
+    *_RECENCY, *_FREQUENCY, *_BASKET, *_INTERVAL, *_AFFINITY, *_PRICE, *_RETURNS, *_OUTLOOK, *_RFM, *_CAMPAIGNS,
+    *_REVIEWS, *_EVENTS, *_PERSON,
+)  # fmt: skip
+
+USER_PROFILES = Table(
+    name="user_profiles",
+    meaning="One row per user and as_of day: what was known of the user before that day. See docs/features.md.",
+    key=("user_id", "as_of"),
+    partition_by=("as_of",),
+    columns=(
+        Column("user_id", pa.string(), "The user (users.user_id).", nullable=False),
+        Column("as_of", pa.date32(), "The day before whose start everything happened that counts.", nullable=False),
+        *(feature.column() for feature in FEATURES),
+        Column("knowledge_cut", TIMESTAMP, "Only rows ingested by then count; null: all that the source held."),
+        Column("run_id", pa.string(), "The run that computed it (its report is under _runs/).", nullable=False),
+    ),
+)

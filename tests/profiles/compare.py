@@ -1,0 +1,35 @@
+"""Whether two tables of profiles say the same: money, counts and names exactly, ratios to 1e-9."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pyarrow as pa
+
+from shopbatch.tables.user_profiles import FEATURES
+
+NAMES = tuple(f.name for f in FEATURES)
+
+
+def differences(got: pa.Table, expected: pa.Table, names: Sequence[str] = NAMES) -> dict[str, list[object]]:
+    """Per feature that differs: user, value got, value expected of the first three users."""
+    got, expected = got.sort_by("user_id"), expected.sort_by("user_id")
+    users = got["user_id"].to_pylist()
+    if users != expected["user_id"].to_pylist():
+        return {"user_id": [len(users), expected.num_rows, sorted(set(users) ^ set(expected["user_id"].to_pylist()))[:5]]}
+    found = {}
+    for name in names:
+        one, other = got[name], expected[name]
+        if one.type != other.type:
+            found[name] = [str(one.type), str(other.type)]
+            continue
+        if pa.types.is_floating(one.type):
+            a, b = (np.array([np.nan if v is None else v for v in c.to_pylist()], float) for c in (one, other))
+            wrong = (np.isnan(a) != np.isnan(b)) | (np.abs(a - b) > 1e-9 * np.maximum(1.0, np.abs(b)))
+        else:
+            wrong = np.array([x != y for x, y in zip(one.to_pylist(), other.to_pylist(), strict=True)], bool)
+        if wrong.any():
+            places = np.flatnonzero(wrong)[:3]
+            found[name] = [int(wrong.sum()), *((users[i], one[int(i)].as_py(), other[int(i)].as_py()) for i in places)]
+    return found
