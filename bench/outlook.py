@@ -2,7 +2,8 @@
 
 Three models forecast [as_of, as_of + 30 days) from what was known before as_of, and are scored on what happened:
 
-- cohort table: what users of like recency and frequency did after three earlier cuts (30, 60, 90 days back);
+- cohort table: what users of like recency and frequency did after three earlier cuts (30, 60, 90 days back), as in
+  lib/shopbatch/stages/profiles/outlook.py;
 - BG/NBD and Gamma-Gamma, fitted by maximum likelihood at every date: Fader, Hardie and Lee (2005), "Counting Your
   Customers" the Easy Way: An Alternative to the Pareto/NBD Model, Marketing Science 24(2); Fader and Hardie (2013),
   The Gamma-Gamma Model of Monetary Value. An active day is the transaction, the first day seen is the birth;
@@ -76,7 +77,7 @@ class CohortTable:
     recency: tuple[int, ...] = (1, 2, 3, 5, 8, 15, 31, 61, 91)
     frequency: tuple[int, ...] = (0, 1, 2, 3, 5, 9, 17, 33)
     cuts: tuple[int, ...] = (30, 60, 90)
-    prior: float = 20.0
+    prior: float = 5.0
     money_prior: float = 2.0
 
     def cells(self, days: Days, cut: float) -> npt.NDArray[np.int64]:
@@ -89,18 +90,16 @@ class CohortTable:
     def __call__(self, days: Days, as_of: float) -> Forecast:
         """Pools the cuts, smooths each cell towards the mean of all, and reads every user's own cell."""
         size = len(self.recency) * len(self.frequency)
-        n, bought, active = np.zeros((3, size))
+        n, sums = np.zeros(size), np.zeros((3, size))  # sums: buyers, active days ahead, active days of BACK
         for cut in (as_of - h for h in self.cuts):
-            cells, k = self.cells(days, cut), days.count(cut, cut + AHEAD)
+            cells, k, habit = self.cells(days, cut), days.count(cut, cut + AHEAD), days.count(cut - BACK, cut)
             known = cells >= 0
             n += np.bincount(cells[known], minlength=size)
-            bought += np.bincount(cells[known], k[known] > 0, minlength=size)
-            active += np.bincount(cells[known], k[known], minlength=size)
-        p = (bought + self.prior * bought.sum() / n.sum()) / (n + self.prior)
-        d = (active + self.prior * active.sum() / n.sum()) / (n + self.prior)
+            sums += [np.bincount(cells[known], v[known], minlength=size) for v in (k > 0, k, habit)]
+        p, d, usual = (sums + self.prior * sums.sum(axis=1, keepdims=True) / n.sum()) / (n + self.prior)
         count, money, own = days.count(-np.inf, as_of), days.spent(-np.inf, as_of), self.cells(days, as_of)
-        mean = money.sum() / count.sum()
-        return p[own], d[own] * (money + self.money_prior * mean) / (count + self.money_prior)
+        ahead = d[own] * (days.count(as_of - BACK, as_of) + 1) / (usual[own] + 1)
+        return p[own], ahead * (money + self.money_prior * money.sum() / count.sum()) / (count + self.money_prior)
 
 
 def maximise(log_likelihood: Callable[[Array], float], *starts: tuple[float, ...]) -> Array:

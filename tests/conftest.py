@@ -1,13 +1,14 @@
-"""One local Ray for the whole session."""
+"""One local Ray and one local Spark for the whole session."""
 
 import gc
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from pyspark.sql import SparkSession
 
-from shopbatch.config import Platform
-from shopbatch.sessions import ray_session
+from shopbatch.config import Platform, Spark
+from shopbatch.sessions import ray_session, spark_session
 from shopbatch.tables.store import Store
 
 
@@ -15,6 +16,12 @@ from shopbatch.tables.store import Store
 def ray_local() -> Iterator[None]:
     with ray_session(Platform(cpus=2, object_store_mb=512)):
         yield
+
+
+@pytest.fixture(scope="session")
+def spark() -> Iterator[SparkSession]:
+    with spark_session(Platform(cpus=2, spark=Spark(memory="2g"))) as session:
+        yield session
 
 
 @pytest.fixture(autouse=True)

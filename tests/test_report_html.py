@@ -75,6 +75,7 @@ def report() -> Report:
         Figure("calibration", "A curve", block(labels)["calibration"]),
         Figure("confusion", "A matrix", block(labels)["confusion"]),
         Figure("table", "A table", {"columns": ["product"], "rows": [["A-1"]]}),
+        Figure("histograms", "Shapes", {"panels": {"sales_90d": {"low": -3.5, "high": 1250.4, "counts": [3, 0, 9]}}}),
     ]
     report.finish("published", 0)
     return report
@@ -95,12 +96,13 @@ def test_the_page_shows_the_run(report: Report) -> None:
         "compute 3 min 07 s 5.3",
         "empty 845",
         "Per department",
+        "Shapes -3.5 1,250 sales_90d",
         "质量很好, call [phone]",
         "table read reviews version 3",
         "engine.kind fake",
     ):
         assert words in page.text
-    assert page.tags.count("svg") == 1 + 2 + 2 + 3  # mix, calibration and confusion of two languages, three figures
+    assert page.tags.count("svg") == 1 + 2 + 2 + 4  # mix, calibration and confusion of two languages, four figures
 
 
 def test_rows_that_do_not_add_up_are_shown_as_such(report: Report) -> None:
@@ -137,11 +139,12 @@ def test_hostile_text_is_dead_wherever_it_stands(report: Report) -> None:
     report.figures = [
         Figure("bars", HOSTILE, {"groups": [HOSTILE], "series": {HOSTILE: [3]}}, HOSTILE),
         Figure("table", HOSTILE, {"columns": [HOSTILE], "rows": [[HOSTILE]]}, HOSTILE),
+        Figure("histograms", HOSTILE, {"panels": {HOSTILE: {"low": 0, "high": 1, "counts": [1]}}}, HOSTILE),
     ]
     html = render(report.to_dict())
     assert_dead(html)
     page = Page(html)
-    assert page.tags.count("svg") == 4
+    assert page.tags.count("svg") == 5
     assert "<script>alert(1)</script>" in page.text  # readable, as text
     assert "{{7*7}}" in page.text and "49" not in page.text
 
@@ -182,6 +185,20 @@ def test_every_single_part_may_be_missing_or_null(report: Report) -> None:
     assert_every_part_may_be_missing({"metrics": whole["metrics"]})
     assert_every_part_may_be_missing({"metrics": {"quality": {"en": {**drawn, "ece": {"value": 0.1}}}}})
     assert "</html>" in render({})
+
+
+PANEL = {"low": 0, "high": 1, "counts": [1, 2]}
+
+
+@pytest.mark.parametrize(
+    "panels",
+    [None, [], {}, [PANEL], {"a": None}, {"a": PANEL, "b": {}}]
+    + [{"a": {**PANEL, "counts": counts}} for counts in (None, [], 3, ["x"], [1, None], [[1]], [1, -1], [10**400])]
+    + [{"a": {**PANEL, "low": low}} for low in (None, "0", 1, 2, -(10**400))],
+)
+def test_histograms_of_wrong_numbers_are_left_out(panels: Any) -> None:
+    figure = {"kind": "histograms", "title": "Shapes", "data": {"panels": panels}}
+    assert "Shapes" not in Page(render({"figures": [figure]})).text
 
 
 junk = st.recursive(

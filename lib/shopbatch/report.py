@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from pyarrow.fs import FileSystem
 
 Outcome = Literal["published", "nothing to do", "refused", "stopped", "superseded", "incomplete", "failed"]
-FigureKind = Literal["bars", "calibration", "confusion", "table"]
+FigureKind = Literal["bars", "calibration", "confusion", "histograms", "table"]
 
 
 @dataclass
@@ -91,6 +91,8 @@ class Figure:
     bars: {"groups": [name], "series": {name: [number per group]}}, stacked, a group a bar.
     calibration: {"confidence": [n], "accuracy": [n], "count": [n], "ece": number}, a value per bin, 0 to 1.
     confusion: {"labels": [n], "matrix": [n][n] of counts}, rows are the truth.
+    histograms: {"panels": {name: {"low": number, "high": number, "counts": [number per bin]}}}, bins of equal width
+    from low to high, a small chart a name.
     table: {"columns": [name], "rows": [[cell]]}; cells are masked like all text.
     """
 

@@ -44,6 +44,8 @@ _STYLE = {
     "legend.frameon": False,
 }
 MAX_BARS = 24
+MAX_PANELS = 24
+PANELS_A_ROW = 3
 
 
 def bars(groups: Sequence[str], series: Mapping[str, Sequence[float]], title: str) -> Markup:
@@ -133,6 +135,36 @@ def confusion(labels: Sequence[str], matrix: Sequence[Sequence[float]], title: s
         return _svg(figure, title)
 
 
+def histograms(panels: Mapping[str, Mapping[str, Any]], title: str) -> Markup:
+    """Small histograms, PANELS_A_ROW a row, each to its own scale: the shapes are compared, not the heights.
+
+    panels: {name: low, high (the outer ends of the bins, low < high) and counts [n], not negative}; at most MAX_PANELS
+    are drawn. Raises as `calibration` does.
+    """
+    shown = list(panels.items())[:MAX_PANELS]
+    if not shown:
+        raise ValueError("nothing to draw")
+    down, width, row = -(-len(shown) // PANELS_A_ROW), 6.2, 1.2  # inches; so wide that no tablet must scroll
+    with _drawing(width, row * down) as figure:
+        for index, (name, panel) in enumerate(shown):
+            low, high, counts = panel["low"], panel["high"], [float(n) for n in panel["counts"]]
+            if not counts or min(counts) < 0 or not low < high:
+                raise ValueError("not the counts of bins from low to high")
+            y, x = divmod(index, PANELS_A_ROW)
+            left, base = (x + 0.02) / PANELS_A_ROW, 1 - (y + 0.72) / down
+            axes = figure.add_axes((left, base, 0.9 / PANELS_A_ROW, 0.47 / down))
+            most = max(counts) or 1
+            axes.stairs([n / most for n in counts], fill=True, color=_ACCENT)
+            axes.set(xlim=(0, len(counts)), ylim=(0, 1), yticks=[])
+            axes.set_title(_label(name), fontsize=9.5, loc="left", pad=5)
+            axes.set_xticks([0, len(counts)], [_end(low), _end(high)], fontsize=8.5)
+            for text, side in zip(axes.get_xticklabels(), ("left", "right"), strict=True):
+                text.set_horizontalalignment(side)
+            axes.tick_params(length=0, pad=3)
+            axes.spines["left"].set_visible(False)
+        return _svg(figure, title)
+
+
 @contextmanager
 def _drawing(width: float, height: float) -> Iterator[Figure]:
     """A figure of so many inches in the report's style."""
@@ -161,6 +193,11 @@ def _label(text: str) -> str:
     """Text that fits beside an axis, without control characters (no SVG has them) or `_` (no legend shows it)."""
     clean = "".join(c for c in str(text) if c.isprintable()).lstrip("_") or "–"
     return clean if len(clean) <= 24 else clean[:23] + "…"
+
+
+def _end(value: float) -> str:
+    """An end of an axis: 1,250; 12.5; 0.013; 1e+09."""
+    return f"{value:,.0f}" if 100 <= abs(value) < 1e7 else f"{value:.3g}"
 
 
 def _percent(axes: Axes) -> None:

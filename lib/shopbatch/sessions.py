@@ -90,6 +90,11 @@ _SPARK = {
     "spark.sql.parquet.compression.codec": "zstd",
     "spark.sql.sources.partitionColumnTypeInference.enabled": "false",
     "spark.sql.sources.parallelPartitionDiscovery.threshold": "10000",  # files are named one by one: nothing to find
+    "spark.sql.inMemoryColumnarStorage.compressed": "false",  # what is kept is read two or three times at once
+    "spark.python.sql.dataFrameDebugging.enabled": "false",  # a stack trace for every column costs half of planning
+    # a job of ours generates more classes than the default keeps: evicted ones would be compiled again, from cold
+    "spark.sql.codegen.cache.maxEntries": "2000",
+    "spark.sql.codegen.useIdInClassName": "false",  # ids differ from run to run, and with them the class
     "spark.hadoop.mapreduce.fileoutputcommitter.marksuccessfuljobs": "false",
 }
 

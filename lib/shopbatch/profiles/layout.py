@@ -15,19 +15,25 @@ ROWS_PER_FILE = 131_072
 _SMALL, _TOO_MANY = ROWS_PER_FILE // 4, 24
 
 
-def by_day(spark: SparkSession, frame: DataFrame, rows: Mapping[date, int]) -> DataFrame:
-    """`frame` partitioned into runs of days of about ROWS_PER_FILE rows each. rows: of each day that `frame` has."""
+def by_day(spark: SparkSession, frame: DataFrame, rows: Mapping[date, int], per_file: int = ROWS_PER_FILE) -> DataFrame:
+    """`frame` (user_id, day, ...) with `bucket`, which is its partition: a run of days of about `per_file` rows.
+
+    A day of more rows is several buckets, by user. rows: of each day that `frame` has.
+    """
     from pyspark.sql import functions as F
 
-    buckets, filled = [], 0
+    places, bucket, filled = [], 0, 0
     for day in sorted(rows):
-        buckets.append((day, filled // ROWS_PER_FILE))
-        filled += rows[day]
-    if filled <= ROWS_PER_FILE:
-        return frame.coalesce(1)
-    count = buckets[-1][1] + 1
-    places = spark.createDataFrame(buckets, "day date, bucket int")
-    return frame.join(F.broadcast(places), "day").repartitionById(count, "bucket").drop("bucket")
+        parts = -(-rows[day] // per_file)
+        if filled and filled + rows[day] > per_file:
+            bucket, filled = bucket + 1, 0
+        places.append((day, bucket, parts))
+        bucket, filled = (bucket + parts, 0) if parts > 1 else (bucket, filled + rows[day])
+    count = places[-1][1] + places[-1][2]
+    where = spark.createDataFrame(places, "day date, first int, parts int")
+    part = (F.col("first") + F.pmod(F.xxhash64("user_id"), F.col("parts"))).cast("int")
+    placed = frame.join(F.broadcast(where), "day").withColumn("bucket", part).drop("first", "parts")
+    return placed.repartitionById(count, "bucket")
 
 
 def small_files(files: Sequence[FileRef]) -> list[FileRef]:

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
 FILES = 32  # of a day: one user's rows are then in a 32nd of its bytes
-_USERS_PER_FILE, _FEWEST = 200_000, 16
+_USERS_PER_TASK, _USERS_PER_FILE, _FEWEST = 200_000, 25_000, 16
 _STEADY = ("sales_30d", "baskets_30d", "active_days_90d", "buy_probability_30d", "price_level")
 
 
@@ -62,11 +62,12 @@ def published_days(snapshot: Snapshot | None) -> list[date]:
 
 def write(frame: DataFrame, store: Store, as_of: date, run_id: str) -> list[DataFile]:
     """Write a day's rows in files of neighbouring users, sorted, so that a reader of one user needs one of them."""
-    frame = frame.cache()  # the ranges are found by sampling: without, all would be computed twice
+    frame = frame.cache()  # counted, perhaps sampled, and written: computed once
     users = frame.count()
-    count = max(min(FILES, users // _FEWEST), users // _USERS_PER_FILE, 1)
-    sorted_rows = frame.repartitionByRange(count, "user_id").sortWithinPartitions("user_id")
-    return tables.write(sorted_rows, store, USER_PROFILES, run_id, {"as_of": as_of.isoformat()})
+    tasks = -(-users // _USERS_PER_TASK) or 1
+    rows = max(-(-users // FILES), _FEWEST) if tasks == 1 else _USERS_PER_FILE
+    placed = frame.repartitionByRange(tasks, "user_id").sortWithinPartitions("user_id")
+    return tables.write(placed, store, USER_PROFILES, run_id, {"as_of": as_of.isoformat()}, rows)
 
 
 def scan(store: Store, written: Sequence[DataFile | FileRef]) -> pl.LazyFrame:

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
 _ATTEMPTS = 5
+_CACHED = 5_000_000  # rows of a source that are kept while tiles are built
 _MANY = 200_000  # key values that are looked up in file statistics; beyond, every file may hold one
 
 
@@ -117,16 +118,16 @@ class Tiler:
         rows = tables.read(self.spark, source, self.tiling.columns, only)
         return self.tiling.to_facts(rows)
 
-    def lines(self, facts: DataFrame) -> tuple[DataFrame, DataFrame | None]:
-        """The valid facts that count, each key once; and `repeated` ones, or None if there are none."""
+    def lines(self, valid: DataFrame) -> tuple[DataFrame, DataFrame | None]:
+        """Of valid facts those that count, each key once; and what `facts.repeated` tells, or None if all count."""
         identity, key = self.tiling.identity, self.tiling.key
-        valid = facts.where("reason is null").select(*identity, F.xxhash64(*key).alias("key_hash"))
-        suspects = valid.groupBy("key_hash").agg(F.count(F.lit(1)).alias("n")).where("n > 1").select("key_hash").cache()
+        hashed = valid.withColumn("key_hash", F.xxhash64(*key))
+        suspects = hashed.select("key_hash").repartition("key_hash").groupBy("key_hash").agg(F.count(F.lit(1)).alias("n")).where("n > 1").select("key_hash").cache()
         if not suspects.count():
-            return valid.drop("key_hash"), None
+            return valid, None
         # different keys of one hash do no harm: suspects are told apart by their keys
-        ranks = stage.ranked(valid.join(suspects, "key_hash", "left_semi"), key, identity).cache()
-        single = valid.join(suspects, "key_hash", "left_anti").select(*identity)
+        ranks = stage.ranked(hashed.join(suspects, "key_hash", "left_semi"), key, identity).cache()
+        single = hashed.join(suspects, "key_hash", "left_anti").select(*identity)
         return single.union(ranks.where("rank = 1").select(*identity)), stage.repeated(ranks, identity)
 
     def _rebuild(self, source: Snapshot, live: dict[str, Snapshot], why: str) -> Update:
@@ -134,13 +135,15 @@ class Tiler:
         tiling, done = self.tiling, Update("rebuilt", why, rows_read=source.rows)
         facts = self.facts(source)
         counted = facts.groupBy(F.when(F.col("reason").isNull(), day(tiling.time)).alias("day")).count().collect()
-        lines, rejects = self.lines(facts)
+        lines, rejects = self.lines(facts.where("reason is null").drop("reason"))
+        placed = by_day(self.spark, self._dated(lines), {c["day"]: c["count"] for c in counted if c["day"]})
+        if source.rows < _CACHED:  # beyond, reading the source again costs less than spilling
+            placed = placed.cache()
         invalid = facts.where("reason is not null").groupBy(*tiling.identity, "reason").agg(F.count(F.lit(1)).alias("rows"))
         refused = [r for r in (rejects, invalid if any(c["day"] is None for c in counted) else None) if r is not None]
         written = []
         for table, to_tiles in tiling.sinks:
-            frame = by_day(self.spark, to_tiles(lines), {c["day"]: c["count"] for c in counted if c["day"]})
-            written.append(Written(table, self._write(frame, table), None))
+            written.append(Written(table, self._write(to_tiles(placed), table), None))
         all_rejects = refused[0].union(refused[1]) if len(refused) == 2 else refused[0] if refused else None
         written.append(Written(tiling.rejects, self._write_rejects(all_rejects), None))
         return self._commit(done, written, source, live)
@@ -168,11 +171,15 @@ class Tiler:
             different = touched.join(F.broadcast(pairs), ["user_id", "day"], "left_semi").select(*identity).distinct()
             lost = rejects.where("reason = 'superseded'").select(*identity)
             same = [different[c].eqNullSafe(lost[c]) for c in identity]
-            lines = different.join(F.broadcast(lost), same, "left_anti").cache()
+            counting = different.join(F.broadcast(lost), same, "left_anti")
+            lines = self._dated(counting).withColumn("bucket", F.lit(0)).repartition("user_id", "day").cache()
             written = [self._replace(table, to_tiles(lines), pairs, days, live, done) for table, to_tiles in tiling.sinks]
         if self._differ(live[tiling.rejects.name], rejects):
             written.append(Written(tiling.rejects, self._write_rejects(rejects), None))
         return self._commit(done, written, source, live)
+
+    def _dated(self, lines: DataFrame) -> DataFrame:
+        return lines.withColumn("day", day(self.tiling.time))
 
     def _delta(self, source: Snapshot, added: Sequence[FileRef], removed: Sequence[FileRef]) -> DataFrame:
         """Facts that came (rows > 0) or went (rows < 0), with `reason` and `rows`."""

@@ -35,17 +35,25 @@ def read(
 
 
 def write(
-    frame: DataFrame, store: Store, table: Table, run_id: str, partition: Mapping[str, str] | None = None
+    frame: DataFrame,
+    store: Store,
+    table: Table,
+    run_id: str,
+    partition: Mapping[str, str] | None = None,
+    rows_per_file: int = 0,
 ) -> list[DataFile]:
     """Write the rows of `frame` where they will stay, one file a partition of it; `Store.commit` makes them visible.
 
+    rows_per_file: the most rows of a file (0: no limit); a partition with more is several files.
     partition: value of each folder column, which all rows have. run_id: a folder of that name, new for every call.
     Raises TypeError if the columns are not the table's, or hold a null where there may be none.
     """
     partition = dict(partition or {})
     folder = "/".join([*(f"{column}={value}" for column, value in partition.items()), run_id])
     uri = f"{store.uri(table.name)}/{folder}"
-    frame.select(*table.file_schema().names).write.mode("error").parquet(uri)
+    frame.select(*table.file_schema().names).write.mode("error").option(
+        "maxRecordsPerFile", rows_per_file
+    ).parquet(uri)
     fs, path = files.filesystem(uri)
     found = sorted(f.base_name for f in fs.get_file_info(pafs.FileSelector(path, allow_not_found=True)))
     names = [name for name in found if name.endswith(".parquet")]

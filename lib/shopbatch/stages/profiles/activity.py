@@ -8,7 +8,7 @@ from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
 from shopbatch.stages.profiles.facts import money
-from shopbatch.tables.user_profiles import DAYPARTS, WEEKDAYS, WINDOWS
+from shopbatch.tables.user_profiles import DAYPARTS, FEATURES, WEEKDAYS, WINDOWS
 
 COHORTS = (30, 60, 90)  # days before as_of at which the outlook looks back
 HORIZON, HABIT = 30, 90  # days: what is foreseen, and of what the habit is counted
@@ -66,7 +66,7 @@ def sums(daily: DataFrame, as_of: date) -> DataFrame:
 
 
 def features(users: DataFrame) -> DataFrame:
-    """What `sums` returns -> user_id and the features of recency, money, baskets, rhythm, discounts and returns."""
+    """What `sums` returns, with outlook and segments -> user_id and all features that come of it."""
     baskets, gaps = F.col("baskets_all"), F.col("gaps")
     mean_gap = _ratio(F.col("gap_sum"), gaps)
     sd_gap = _sd(gaps, "gap_sum", "gap_sq")
@@ -101,6 +101,7 @@ def features(users: DataFrame) -> DataFrame:
         "returned_units",
         money("returned_cents").alias("returned_value"),
         _ratio(F.col("return_lines"), F.col("lines") + F.col("return_lines")).alias("return_line_share"),
+        *(f.name for f in FEATURES if f.group in ("outlook", "segment")),
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import date
 
-from pyspark.sql import Column, DataFrame, Window
+from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from shopbatch.stages.profiles.facts import money
@@ -52,22 +52,15 @@ def by_kind(bought: DataFrame, products: DataFrame) -> DataFrame:
 
 def of_products(bought: DataFrame) -> DataFrame:
     """What `by_product` returns -> user_id and the features of single products."""
-    best = Window.partitionBy("user_id").orderBy(F.desc("decayed"), "product_id")
-    place = F.row_number().over(best)
     return (
-        bought.withColumn("place", place)
-        .groupBy("user_id")
+        bought.groupBy("user_id")
         .agg(
+            _top("product_id", "decayed").alias("top_products"),
             F.count_if(F.col("lines") > 0).alias("products_bought"),
             F.count_if(F.col("days") > 1).alias("repeats"),
-            _names(F.when((F.col("place") <= TOP) & (F.col("decayed") > 0), F.struct("place", "product_id"))).alias("top"),
         )
-        .select(
-            "user_id",
-            F.col("top.product_id").alias("top_products"),
-            "products_bought",
-            _ratio(F.col("repeats"), F.col("products_bought")).alias("repeat_product_share"),
-        )
+        .withColumn("repeat_product_share", _ratio(F.col("repeats"), F.col("products_bought")))
+        .drop("repeats")
     )
 
 
@@ -82,27 +75,25 @@ def of_kinds(kinds: DataFrame) -> DataFrame:
     named = rows.groupBy("user_id", "kind", "name").agg(
         F.greatest(F.sum("decayed"), F.lit(0.0)).alias("v"), F.sum("lines").alias("lines")
     )
-    best = Window.partitionBy("user_id", "kind").orderBy(F.desc("v"), "name")
-    placed = named.withColumn("place", F.row_number().over(best))
     columns = []
     for group, many in _GROUPS.items():
         mine = F.col("kind") == group
         value = F.when(mine & (F.col("v") > 0), F.col("v"))
         columns += [
-            _names(F.when(mine & (F.col("v") > 0) & (F.col("place") <= TOP), F.struct("place", "name"))).alias(f"top_{many}"),
+            _top("name", "v", mine).alias(f"top_{many}"),
             F.max(value).alias(f"{group}_max"),
             F.sum(value).alias(f"{group}_v"),
             F.sum(value * F.log(value)).alias(f"{group}_v_ln_v"),
             F.count_if(mine & (F.col("lines") > 0)).alias(f"{many}_bought"),
         ]
-    summed = placed.groupBy("user_id").agg(*columns)
-    out: list[Column] = [F.col("user_id")]
+    summed = named.groupBy("user_id").agg(*columns)
+    out: list[Column | str] = ["user_id"]
     for group, many in _GROUPS.items():
         total = F.col(f"{group}_v")
         # -sum p ln p with p = v / total
         entropy = F.log(total) - F.col(f"{group}_v_ln_v") / total
         out += [
-            F.col(f"top_{many}.name").alias(f"top_{many}"),
+            f"top_{many}",
             (F.col(f"{group}_max") / total).alias(f"top_{group}_share"),
             F.greatest(entropy, F.when(total.isNotNull(), F.lit(0.0))).alias(f"{group}_entropy"),
             F.col(f"{many}_bought"),
@@ -138,9 +129,10 @@ def of_prices(kinds: DataFrame, private_brands: Sequence[str]) -> DataFrame:
     )
 
 
-def _names(places: Column) -> Column:
-    """Structs (place, name) that are not null, in the order of places."""
-    return F.array_sort(F.collect_list(places))
+def _top(name: str, value: str, where: Column | None = None) -> Column:
+    """The TOP names by value, greatest first, of equals the first in the alphabet; values of 0 or below are in none."""
+    counts = F.col(value) > 0 if where is None else where & (F.col(value) > 0)
+    return F.min_by(name, F.when(counts, F.struct(-F.col(value), F.col(name))), TOP)
 
 
 def _ratio(over: Column, under: Column) -> Column:

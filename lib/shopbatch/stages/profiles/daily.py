@@ -1,6 +1,7 @@
-"""Facts that count -> daily tiles. Days and hours are those of the session's time zone, which the job sets.
+"""Facts that count -> daily tiles. Hours are those of the session's time zone, which the job sets.
 
-Called by `profiles.tiles`. Tiles are sums over a user's day, so a profile is a sum over tiles.
+Called by `profiles.tiles`, with facts that have their `day` and are spread over tasks by `bucket`: all of a user's
+day in one, so that nothing here shuffles. Tiles are sums over a user's day, so a profile is a sum over tiles.
 """
 
 from __future__ import annotations
@@ -17,11 +18,10 @@ def day(moment: str) -> Column:
 
 
 def user_daily(lines: DataFrame) -> DataFrame:
-    """TRANSACTION facts that count, each key once -> the columns of user_daily."""
+    """TRANSACTION facts that count, each key once, `day` and `bucket` -> the columns of user_daily."""
     bought, returned = F.col("quantity") >= 0, F.col("quantity") < 0
     baskets = (
-        lines.withColumn("day", day("transaction_at"))
-        .groupBy("user_id", "day", "basket_id")
+        lines.groupBy("bucket", "user_id", "day", "basket_id")
         .agg(
             F.count_if(bought).alias("lines"),
             _sum(F.greatest("quantity", F.lit(0))).alias("units"),
@@ -38,7 +38,7 @@ def user_daily(lines: DataFrame) -> DataFrame:
     basket, hour, cents = F.col("lines") > 0, F.hour("first"), F.col("purchase_cents").cast("decimal(19,0)")
     summed = ("lines", "units", "sales_cents", "purchase_cents", "discount_cents", "discounted_lines", "coupon_lines",
               "return_lines", "returned_units")  # fmt: skip
-    tiles = baskets.groupBy("user_id", "day").agg(
+    tiles = baskets.groupBy("bucket", "user_id", "day").agg(
         F.count_if(basket).alias("baskets"),
         *(F.sum(name).alias(name) for name in summed),
         F.sum(cents * cents).alias("basket_cents_sq"),
@@ -53,10 +53,9 @@ def user_daily(lines: DataFrame) -> DataFrame:
 
 
 def user_product_daily(lines: DataFrame) -> DataFrame:
-    """TRANSACTION facts that count, each key once -> the columns of user_product_daily."""
+    """TRANSACTION facts that count, each key once, `day` and `bucket` -> the columns of user_product_daily."""
     return (
-        lines.withColumn("day", day("transaction_at"))
-        .groupBy("user_id", "day", "product_id")
+        lines.groupBy("bucket", "user_id", "day", "product_id")
         .agg(
             F.count_if(F.col("quantity") >= 0).alias("lines"),
             _sum(F.greatest("quantity", F.lit(0))).alias("units"),
@@ -68,11 +67,10 @@ def user_product_daily(lines: DataFrame) -> DataFrame:
 
 
 def user_event_daily(events: DataFrame) -> DataFrame:
-    """EVENT facts that count, each key once -> the columns of user_event_daily."""
+    """EVENT facts that count, each key once, `day` and `bucket` -> the columns of user_event_daily."""
     kinds = {"views": "view", "carts": "cart", "searches": "search", "invitations": "invitation"}
     return (
-        events.withColumn("day", day("event_time"))
-        .groupBy("user_id", "day")
+        events.groupBy("bucket", "user_id", "day")
         .agg(*(F.count_if(F.col("event_type") == kind).alias(name) for name, kind in kinds.items()))
     )
 

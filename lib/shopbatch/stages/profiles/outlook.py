@@ -18,28 +18,29 @@ PRIOR = 5.0  # users of the mean kind that every cell has besides its own
 MONEY_PRIOR = 2.0  # active days of mean money that every user has besides its own
 
 
-def features(users: DataFrame) -> DataFrame:
-    """What `activity.sums` returns -> user_id, buy_probability_30d, expected_spend_30d (for users with an active day)."""
+def with_outlook(users: DataFrame) -> DataFrame:
+    """What `activity.sums` returns, with buy_probability_30d and expected_spend_30d (null without an active day)."""
     cells = _cells(users)
-    buyers = users.where("last_0 is not null").withColumn("cell", _cell(F.col("last_0"), F.col("habit_0")))
-    mean = buyers.agg(
+    mean = users.agg(
         (F.sum("purchase_cents").cast("double") / F.sum("active_days_all").cast("double")).alias("mean_cents")
     )
-    whole = cells.where("cell is null").select(*(F.col(n).alias(f"all_{n}") for n in ("n", "bought", "next", "habit")))
-    own = cells.where("cell is not null")
-    joined = buyers.join(F.broadcast(own), "cell", "left").crossJoin(F.broadcast(whole)).crossJoin(F.broadcast(mean))
+    pooled = ("n", "bought", "next", "habit")
+    whole = cells.where("cell is null").select(*(F.col(n).alias(f"all_{n}") for n in pooled)).crossJoin(mean)
+    own = cells.where("cell is not null").select(F.col("cell").alias("own_cell"), *(F.col(n).alias(f"own_{n}") for n in pooled))
+    cell = _cell(F.col("last_0"), F.col("habit_0"))
+    joined = users.join(F.broadcast(own), F.col("own_cell") == cell, "left").join(F.broadcast(whole), how="left")
 
     def shrunk(name: str) -> Column:
-        overall = F.col(f"all_{name}") / F.when(F.col("all_n") > 0, F.col("all_n"))
-        counted, total = (F.coalesce(F.col(c), F.lit(0.0)) for c in ("n", name))
-        return (total + PRIOR * overall) / (counted + PRIOR)
+        counted, total = (F.coalesce(F.col(f"own_{c}"), F.lit(0.0)) for c in ("n", name))
+        return (total + PRIOR * F.col(f"all_{name}") / F.col("all_n")) / (counted + PRIOR)
 
     days = shrunk("next") * (F.col("habit_0") + 1) / (shrunk("habit") + 1)
     cents = (F.col("purchase_cents") + MONEY_PRIOR * F.col("mean_cents")) / (F.col("active_days_all") + MONEY_PRIOR)
+    buyer = F.col("last_0").isNotNull()
     return joined.select(
-        "user_id",
-        shrunk("bought").alias("buy_probability_30d"),
-        (days * cents / 100).alias("expected_spend_30d"),
+        *users.columns,
+        F.when(buyer, shrunk("bought")).alias("buy_probability_30d"),
+        F.when(buyer, days * cents / 100).alias("expected_spend_30d"),
     )
 
 
@@ -75,32 +76,45 @@ def _place(value: Column, edges: tuple[int, ...]) -> Column:
     return sum((F.when(value >= edge, 1).otherwise(0) for edge in edges), F.lit(0))
 
 
-def segments(users: DataFrame) -> DataFrame:
-    """What `activity.sums` returns -> user_id, rfm_recency, rfm_frequency, rfm_monetary, rfm_segment."""
-    metrics = ("recency", "frequency", "monetary")
-    buyers = users.where("last_0 is not null").select(
-        "user_id",
-        "days_since_first",
-        (-F.col("last_0")).alias("recency"),
-        F.col("active_days_365d").alias("frequency"),
-        F.floor(F.col("sales_cents_365d") / 100).cast("bigint").alias("monetary"),
-    )
-    pairs = F.array(*(F.struct(F.lit(n).alias("metric"), F.col(n).alias("value")) for n in metrics))
-    counted = buyers.select(F.explode(pairs).alias("p")).groupBy("p.metric", "p.value").count()
+def with_segments(users: DataFrame) -> DataFrame:
+    """What `activity.sums` returns, with rfm_recency, rfm_frequency, rfm_monetary (null without an active day), rfm_segment."""
+    buyer = F.col("last_0").isNotNull()
+    metrics = {
+        "recency": -F.col("last_0"),
+        "frequency": F.col("active_days_365d"),
+        "monetary": F.floor(F.col("sales_cents_365d") / 100).cast("bigint"),
+    }
+    pairs = F.array(*(F.struct(F.lit(n).alias("metric"), v.alias("value")) for n, v in metrics.items()))
+    counted = users.where(buyer).select(F.explode(pairs).alias("p")).groupBy("p.metric", "p.value").count()
     order = Window.partitionBy("metric").orderBy("value")
     below = F.sum("count").over(order) - F.col("count")
-    # different values, not users: few enough to be sorted in one task and broadcast
+    # different values, not users: few enough to be sorted in one task
     scores = counted.select(
         "metric", "value",
-        (1 + F.floor(5 * below / F.sum("count").over(Window.partitionBy("metric")))).cast("bigint").alias("score"),
+        (1 + F.floor(5 * below / F.sum("count").over(Window.partitionBy("metric")))).alias("score"),
     )  # fmt: skip
-    scored = buyers
-    for name in metrics:
-        mine = scores.where(F.col("metric") == name).select(F.col("value").alias(name), F.col("score").alias(f"rfm_{name}"))
-        scored = scored.join(F.broadcast(mine), name)
-    r, f, m = (F.col(f"rfm_{name}") for name in metrics)
-    segment = (
-        F.when((r >= 4) & (f >= 4) & (m >= 4), "champions")
+    least = scores.agg(
+        *(
+            F.min(F.when((F.col("metric") == name) & (F.col("score") >= k), F.col("value"))).alias(f"{name}_{k}")
+            for name in metrics
+            for k in range(2, 6)
+        )
+    )
+    r, f, m = (
+        sum((F.when(value >= F.col(f"{name}_{k}"), 1).otherwise(0) for k in range(2, 6)), F.lit(1)).cast("bigint")
+        for name, value in metrics.items()
+    )
+    rated = users.join(F.broadcast(least), how="left").select(
+        *users.columns, *(F.when(buyer, score).alias(f"rfm_{n}") for n, score in zip(metrics, (r, f, m), strict=True))
+    )
+    return rated.withColumn("rfm_segment", _segment())
+
+
+def _segment() -> Column:
+    r, f, m = F.col("rfm_recency"), F.col("rfm_frequency"), F.col("rfm_monetary")
+    return (
+        F.when(r.isNull(), "no_purchase")
+        .when((r >= 4) & (f >= 4) & (m >= 4), "champions")
         .when((F.col("days_since_first") <= 60) & (f <= 2), "new_customers")
         .when((r >= 3) & (f >= 4), "loyal")
         .when((r >= 3) & (m >= 4), "big_spenders")
@@ -110,4 +124,3 @@ def segments(users: DataFrame) -> DataFrame:
         .when(r == 2, "hibernating")
         .otherwise("lost")
     )
-    return scored.select("user_id", "rfm_recency", "rfm_frequency", "rfm_monetary", segment.alias("rfm_segment"))

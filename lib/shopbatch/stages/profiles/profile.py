@@ -9,16 +9,18 @@ from functools import reduce
 
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
-from pyspark.sql.types import DataType
+from pyspark.sql.pandas.types import from_arrow_type
 
 from shopbatch.stages.profiles import activity, affinity, outlook, touch
-from shopbatch.tables.user_profiles import FEATURES, USER_PROFILES, Feature
+from shopbatch.tables.user_profiles import FEATURES, USER_PROFILES
 
-_ZERO = {
+_PERSON = ("age", "income", "household_size")
+_RATES = {"cart_rate_30d": ("carts_30d", "views_30d"), "purchase_rate_30d": ("baskets_30d", "carts_30d")}
+_ZERO = {  # input -> counts that are 0 where it has nothing on a user
     "campaigns": ("campaigns_received", "campaigns_responded", "coupons_offered"),
     "redemptions": ("coupons_redeemed_90d", "coupons_redeemed_all"),
     "reviews": ("reviews_written",),
-    "events": ("views_30d", "carts_30d", "searches_30d", "invitations_all"),
+    "event_daily": ("views_30d", "carts_30d", "searches_30d", "invitations_all"),
 }
 
 
@@ -51,33 +53,17 @@ def profiles(inputs: Inputs, as_of: date, rules: Rules, run_id: str, knowledge_c
     sums = activity.sums(inputs.daily, as_of).cache()
     bought = affinity.by_product(inputs.product_daily, as_of, rules.half_life).cache()
     kinds = affinity.by_kind(bought, inputs.products).cache()
-    parts = [
-        activity.features(sums),
+    buyers = [
+        activity.features(outlook.with_segments(outlook.with_outlook(sums))),
         affinity.of_products(bought),
         affinity.of_kinds(kinds),
         affinity.of_prices(kinds, rules.private_brands),
-        outlook.features(sums),
-        outlook.segments(sums),
-        *_touches(inputs, as_of),
     ]
-    known = reduce(DataFrame.union, [part.select("user_id") for part in (parts[0], *parts[6:])])
-    whole = known.distinct() if len(parts) > 6 else known
-    for part in parts:
-        whole = whole.join(part, "user_id", "left")
-    people = inputs.users.select("user_id", "age", "income", "household_size")
-    whole = whole.join(people, "user_id", "left")
-    absent = [f for f in FEATURES if f.name not in whole.columns]
-    whole = whole.withColumns({f.name: F.lit(None).cast(_spark_type(f)) for f in absent})
-    whole = _with_zeros(whole, inputs).withColumns(
-        {
-            "cart_rate_30d": _ratio("carts_30d", "views_30d"),
-            "purchase_rate_30d": _ratio("baskets_30d", "carts_30d"),
-            "as_of": F.lit(as_of),
-            "knowledge_cut": F.lit(knowledge_cut).cast("timestamp"),
-            "run_id": F.lit(run_id),
-        }
-    )
-    return whole.select(*USER_PROFILES.names)
+    whole = reduce(lambda left, right: left.join(right, "user_id", "left"), buyers)
+    for part in _touches(inputs, as_of):
+        whole = whole.join(part, "user_id", "full")
+    whole = whole.join(inputs.users.select("user_id", *_PERSON), "user_id", "left")
+    return _complete(whole, inputs).select(*_columns(as_of, run_id, knowledge_cut))
 
 
 def _touches(inputs: Inputs, as_of: date) -> list[DataFrame]:
@@ -94,27 +80,36 @@ def _touches(inputs: Inputs, as_of: date) -> list[DataFrame]:
     return parts
 
 
-def _with_zeros(whole: DataFrame, inputs: Inputs) -> DataFrame:
-    """Counts of users who have nothing are 0, not null; counts of tables that are not there stay null."""
-    zero = [f.name for f in FEATURES if f.null == "never null" and f.name != "rfm_segment"]
-    if inputs.campaigns is not None:
-        zero += ["campaigns_received"]
-        zero += ["campaigns_responded"] if inputs.redemptions is not None else []
-        zero += ["coupons_offered"] if inputs.coupons is not None else []
-    zero += _ZERO["redemptions"] if inputs.redemptions is not None else ()
-    zero += _ZERO["reviews"] if inputs.reviews is not None else ()
-    zero += _ZERO["events"] if inputs.event_daily is not None else ()
-    columns = {name: F.coalesce(name, F.lit(0).cast(whole.schema[name].dataType)) for name in zero}
-    columns |= {f.name: F.coalesce(f.name, F.array().cast("array<string>")) for f in FEATURES if f.name.startswith("top_") and f.null.startswith("empty")}
-    columns["rfm_segment"] = F.coalesce("rfm_segment", F.lit("no_purchase"))
-    return whole.withColumns(columns)
+def _complete(whole: DataFrame, inputs: Inputs) -> DataFrame:
+    """Counts of users who have nothing are 0, not null; features of tables that are not there are null."""
+    zero = {f.name for f in FEATURES if f.null == "never null"}
+    for name, counts in _ZERO.items():
+        zero |= set(counts) if getattr(inputs, name) is not None else set()
+    zero -= set() if inputs.redemptions is not None else {"campaigns_responded"}
+    zero -= set() if inputs.coupons is not None else {"coupons_offered"}
+    there = set(whole.columns)
+    columns = []
+    for feature in FEATURES:
+        kind = from_arrow_type(feature.type)
+        column = F.col(feature.name) if feature.name in there else F.lit(None).cast(kind)
+        if feature.name == "rfm_segment":
+            column = F.coalesce(column, F.lit("no_purchase"))
+        elif feature.null.startswith("empty"):
+            column = F.coalesce(column, F.array().cast(kind))
+        elif feature.name in _RATES:
+            over, under = (F.col(n) if n in there else F.lit(None) for n in _RATES[feature.name])
+            column = F.coalesce(over, F.lit(0)).cast("double") / F.when(under > 0, under).cast("double")
+        elif feature.name in zero:
+            column = F.coalesce(column, F.lit(0).cast(kind))
+        columns.append(column.alias(feature.name))
+    return whole.select("user_id", *columns)
 
 
-def _spark_type(feature: Feature) -> DataType:
-    from pyspark.sql.pandas.types import from_arrow_type
-
-    return from_arrow_type(feature.type)
-
-
-def _ratio(over: str, under: str) -> F.Column:
-    return F.col(over).cast("double") / F.when(F.col(under) > 0, F.col(under)).cast("double")
+def _columns(as_of: date, run_id: str, knowledge_cut: datetime | None) -> list[F.Column]:
+    """The columns of user_profiles, the last of them the same for every row."""
+    constant = {
+        "as_of": F.lit(as_of),
+        "knowledge_cut": F.lit(knowledge_cut).cast("timestamp"),
+        "run_id": F.lit(run_id),
+    }
+    return [constant[name].alias(name) if name in constant else F.col(name) for name in USER_PROFILES.names]

@@ -1,0 +1,62 @@
+"""The whole job on a generated shop of a given size: seconds, memory, spilled bytes. Called by user_profiles.py."""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import tempfile
+from concurrent.futures import ProcessPoolExecutor
+from typing import Any
+
+from profile_tools import build, fresh, java_pid, peak_mb, spilled
+
+from shopbatch import sample
+from shopbatch.config import Platform, Spark
+from shopbatch.sessions import spark_session
+from shopbatch.tables.events import EVENTS
+from shopbatch.tables.store import Store
+
+WARM_LINES = 20_000
+
+
+def measure(store: Store, rows: int, memory: str) -> None:
+    """Fill here, run in a process of its own (so that the memory is that of the job), print; the last line is JSON."""
+    filled = sample.fill_generated(store, rows=1_000, lines=rows)
+    print(
+        "\n".join(line for line in filled.lines() if line.startswith(("transactions", "events", "sample"))), flush=True
+    )
+    fresh(store)
+    with tempfile.TemporaryDirectory(prefix="bench-small-") as small:
+        sample.fill_generated(Store(small), rows=1_000, lines=WARM_LINES)
+        with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
+            result = pool.submit(run, store.root, small, memory).result()
+    counts = {"lines": rows, "events": store.snapshot(EVENTS.name).rows}
+    seconds = result["seconds"]
+    tiles = sum(s for name, s in seconds.items() if name.startswith("tiles"))
+    per_line = {"tiles": tiles, "profiles": seconds["profiles"], "whole": result["whole"]}
+    micros = {name: round(s / rows * 1e6, 3) for name, s in per_line.items()}
+    print(f"{rows:,} lines: whole {result['whole']:.2f} s, {seconds}")
+    print(f"microseconds a line: {micros}; {result['users']:,} users")
+    print(
+        f"peak memory: driver {result['driver_mb']:.0f} MB, JVM {result['java_mb']:.0f} MB (heap at most {memory}); "
+        f"spilled: {result['spilled_memory'] / 2**20:.0f} MB of memory as {result['spilled_disk'] / 2**20:.0f} MB"
+    )
+    print(json.dumps({**counts, **result, "micros_per_line": micros, "heap": memory}))
+
+
+def run(warehouse: str, small: str, memory: str) -> dict[str, Any]:
+    """The job on the small warehouse, then, measured, on the other one."""
+    with spark_session(Platform(spark=Spark(memory=memory))) as spark:
+        build(spark, Store(small))
+        before = spilled(spark)
+        whole, report = build(spark, Store(warehouse))
+        after = spilled(spark)
+        return {
+            "whole": round(whole, 3),
+            "seconds": {name: round(stage.seconds, 3) for name, stage in report.stages.items()},
+            "users": report.stages["profiles"].rows,
+            "driver_mb": round(peak_mb(), 1),
+            "java_mb": round(peak_mb(java_pid(spark)), 1),
+            "spilled_memory": after[0] - before[0],
+            "spilled_disk": after[1] - before[1],
+        }

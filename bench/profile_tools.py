@@ -1,0 +1,85 @@
+"""What the benchmarks of build_user_profiles share: the machine, one run of the job, memory and spilled bytes."""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+import time
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pyspark
+from pyspark.sql import SparkSession
+
+from shopbatch.profiles.config import ProfileConfig
+from shopbatch.profiles.run import build_profiles
+from shopbatch.report import Report
+from shopbatch.tables.store import Store
+from shopbatch.tables.user_daily import (
+    EVENTS_REJECTS,
+    TRANSACTIONS_REJECTS,
+    USER_DAILY,
+    USER_EVENT_DAILY,
+    USER_PRODUCT_DAILY,
+)
+from shopbatch.tables.user_profiles import USER_PROFILES
+
+DERIVED = (USER_DAILY, USER_PRODUCT_DAILY, TRANSACTIONS_REJECTS, USER_EVENT_DAILY, EVENTS_REJECTS, USER_PROFILES)
+
+
+def machine() -> str:
+    """One line: processor, CPUs, memory, versions."""
+    info = Path("/proc/cpuinfo")
+    found = [line.split(":")[1].strip() for line in _lines(info) if line.startswith("model name")]
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+    return (
+        f"{found[0] if found else platform.machine()}, {os.cpu_count()} CPUs, {memory:.0f} GB, "
+        f"Python {platform.python_version()}, Spark {pyspark.__version__}, DuckDB {duckdb.__version__}"
+    )
+
+
+def fresh(store: Store) -> None:
+    """Remove what the job made."""
+    for table in DERIVED:
+        shutil.rmtree(f"{store.root}/{table.name}", ignore_errors=True)
+
+
+def build(spark: SparkSession, store: Store, **config: Any) -> tuple[float, Report]:
+    """One run of the job: seconds and report."""
+    report = Report(job="build_user_profiles")
+    start = time.perf_counter()
+    build_profiles(spark, ProfileConfig(**config), store, report)
+    return time.perf_counter() - start, report
+
+
+def java_pid(spark: SparkSession) -> int:
+    """The process of the session's JVM, which must be on this machine."""
+    return int(spark._jvm.java.lang.ProcessHandle.current().pid())
+
+
+def peak_mb(pid: int | str = "self") -> float:
+    """The most memory that a process has had so far, in MB (VmHWM); 0 where the system does not tell."""
+    found = [line.split()[1] for line in _lines(Path(f"/proc/{pid}/status")) if line.startswith("VmHWM")]
+    return int(found[0]) / 1024 if found else 0.0
+
+
+def spilled(spark: SparkSession) -> tuple[int, int]:
+    """Bytes that all stages of the session so far spilled: as they were in memory, and as they were on disk."""
+    context = spark.sparkContext._jsc.sc()
+    context.listenerBus().waitUntilEmpty(60_000)
+    nothing = spark._jvm.java.util.ArrayList()
+    quantiles = spark.sparkContext._gateway.new_array(spark._jvm.double, 0)
+    stages = context.statusStore().stageList(nothing, False, False, quantiles, nothing)
+    memory = disk = 0
+    for place in range(stages.size()):
+        stage = stages.apply(place)
+        memory += stage.memoryBytesSpilled()
+        disk += stage.diskBytesSpilled()
+    return memory, disk
+
+
+def _lines(path: Path) -> list[str]:
+    """The lines of a file; none where there is no such file."""
+    return path.read_text("utf-8").splitlines() if path.exists() else []
