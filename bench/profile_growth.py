@@ -46,7 +46,8 @@ def measure(store: Store, rows: int, memory: str) -> None:
 
 def run(warehouse: str, small: str, memory: str) -> dict[str, Any]:
     """The job on the small warehouse, then, measured, on the other one."""
-    with spark_session(Platform(spark=Spark(memory=memory))) as spark:
+    conf = {"spark.ui.retainedStages": "100000"}  # of all stages it is summed up what they spilled
+    with spark_session(Platform(spark=Spark(memory=memory, conf=conf))) as spark:
         build(spark, Store(small))
         before = spilled(spark)
         whole, report = build(spark, Store(warehouse))

@@ -56,7 +56,8 @@ def build(spark: SparkSession, store: Store, **config: Any) -> tuple[float, Repo
 
 def java_pid(spark: SparkSession) -> int:
     """The process of the session's JVM, which must be on this machine."""
-    return int(spark._jvm.java.lang.ProcessHandle.current().pid())
+    java: Any = spark._jvm
+    return int(java.java.lang.ProcessHandle.current().pid())
 
 
 def peak_mb(pid: int | str = "self") -> float:
@@ -67,10 +68,12 @@ def peak_mb(pid: int | str = "self") -> float:
 
 def spilled(spark: SparkSession) -> tuple[int, int]:
     """Bytes that all stages of the session so far spilled: as they were in memory, and as they were on disk."""
+    java: Any = spark._jvm
+    gateway: Any = spark.sparkContext._gateway
     context = spark.sparkContext._jsc.sc()
     context.listenerBus().waitUntilEmpty(60_000)
-    nothing = spark._jvm.java.util.ArrayList()
-    quantiles = spark.sparkContext._gateway.new_array(spark._jvm.double, 0)
+    nothing = java.java.util.ArrayList()
+    quantiles = gateway.new_array(java.double, 0)
     stages = context.statusStore().stageList(nothing, False, False, quantiles, nothing)
     memory = disk = 0
     for place in range(stages.size()):

@@ -106,11 +106,12 @@ BY_HAND: dict[str, object] = {
     "returned_units": 0,
     "returned_value": Decimal("0.00"),
     "return_line_share": 0.0,
-    # outlook: over the three cohorts 6982 observations, 5985 of them bought, 31252 active days; in the cell of the
-    # household (1 day since the last, 71 days of 90) 270, 269 and 4027: (269 + 20 * 5985 / 6982) / 290, and
-    # (4027 + 20 * 31252 / 6982) / 290 * (4297.00 + 2 * 2249188.20 / 62316) / 154: money and active days of all
-    "buy_probability_30d": 0.9867037406533056,
-    "expected_spend_30d": 402.7284120628407,
+    # outlook: over the three cohorts 6982 observations, 5985 of them bought, 31252 active days after, 92660 of the 90
+    # before; in the cell of the household (1 day since the last, 71 days of 90) 270, 269, 4027 and 12813:
+    # (269 + 5 * 5985 / 6982) / 275; and, with nbar = (12813 + 5 * 92660 / 6982) / 275,
+    # (4027 + 5 * 31252 / 6982) / 275 * 72 / (nbar + 1) * (4297.00 + 2 * 2249188.20 / 62316) / 154
+    "buy_probability_30d": 0.9937673498085988,
+    "expected_spend_30d": 628.8272266146529,
     # campaigns 5, 7 and 8 began on 2017-04-03, 04-24, 05-08 (13, 16, 18, 22 later); 228 coupons in them; none redeemed
     "campaigns_received": 3,
     "campaigns_responded": 0,

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from deltalake import DeltaTable
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from pyspark.sql import SparkSession
 
@@ -22,6 +22,11 @@ from tests.profiles.shop import at, content, line, open_shop, profiles, put, run
 
 TILES = ("user_daily", "user_product_daily", "transactions_rejects")
 AS_OF = date(2024, 3, 20)
+
+
+@pytest.fixture(autouse=True)
+def small_sources_are_updated_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("shopbatch.profiles.tiles.MOST", 100)
 
 
 def rebuilt(spark: SparkSession, store: Store) -> Store:
@@ -66,7 +71,7 @@ changes = st.one_of(
 )
 
 
-@settings(max_examples=12, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+@settings(max_examples=8, deadline=None, derandomize=True, phases=[Phase.generate], suppress_health_check=list(HealthCheck))
 @given(st.lists(st.lists(changes, min_size=1, max_size=3), min_size=1, max_size=3))
 def test_any_history_in_any_runs_gives_the_tiles_of_a_rebuild(
     spark: SparkSession, tmp_path_factory: pytest.TempPathFactory, runs: list[list[tuple[str, Any]]]
@@ -90,11 +95,11 @@ def test_profiles_of_a_changed_source_are_those_of_the_oracle(spark: SparkSessio
     grown(store)
     run(spark, store, as_of=AS_OF)
     put(store, TRANSACTIONS, [line("b001", "p1", "u3", "2024-03-05", value=999, ingested_at=at("2024-03-22"))])  # corrected
-    put(store, TRANSACTIONS, [line("late", "p2", "u2", "2024-02-03"), line("b002", None, "u2"), many()[7]])
+    put(store, TRANSACTIONS, [line("late", "p2", "u2", "2024-02-03"), line("b002", " ", "u2"), many()[7]])
     DeltaTable(store.uri("transactions")).delete("basket_id = 'b010'")
     report = run(spark, store, as_of=AS_OF, restate=AS_OF)
     assert report.metrics["tiles of transactions"]["how"] == "updated"
-    assert report.rejects == {"no_key": 1, "repeated": 1}
+    assert report.rejects == {"no_key": 1, "repeated": 1, "superseded": 1}
     assert differences(profiles(store, AS_OF), told(store, AS_OF)) == {}
 
 

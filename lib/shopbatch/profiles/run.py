@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from pyspark.sql import functions as F
 
-from shopbatch.errors import GateRefused, UserError
+from shopbatch.errors import UserError
 from shopbatch.profiles import figures, publish
 from shopbatch.profiles.config import ProfileConfig, asked
 from shopbatch.profiles.publish import Money
@@ -17,7 +17,6 @@ from shopbatch.profiles.tiles import Tiler, Update
 from shopbatch.profiles.tiling import EVENT_TILES, TRANSACTION_TILES, Tiling
 from shopbatch.report import Gate, Report, new_run_id
 from shopbatch.stages.profiles.daily import day
-from shopbatch.stages.profiles.facts import TRANSACTION
 from shopbatch.stages.profiles.profile import Inputs, Rules, profiles
 from shopbatch.tables import spark as tables
 from shopbatch.tables.campaigns import CAMPAIGNS, COUPONS, REDEMPTIONS
@@ -197,11 +196,11 @@ class Builder:
     def _known_of(self, tiling: Tiling, source: Snapshot) -> tuple[DataFrame, DataFrame]:
         tiler = Tiler(self.spark, self.store, tiling, self.config.timezone, self.report.run_id)
         facts = self._cut(tiler.facts(source))
-        lines, repeated = tiler.lines(facts)
+        lines, repeated = tiler.lines(facts.where("reason is null").drop("reason"))
         lost = facts.where("reason is not null").withColumn("rows", F.lit(1).cast("bigint"))
         if repeated is not None:
             lost = lost.select(*tiling.identity, "rows").union(repeated.select(*tiling.identity, "rows"))
-        return lines, lost
+        return tiler.together(lines), lost
 
     def _cut(self, facts: DataFrame) -> DataFrame:
         cut = self.config.knowledge_cut
@@ -217,6 +216,3 @@ class Builder:
 def build_profiles(spark: SparkSession, config: ProfileConfig, store: Store, report: Report) -> None:
     """Bring tiles and profiles up to date and fill the report. Raises UserError, GateRefused, Stopped."""
     Builder(spark, store, config, report).run()
-
-
-__all__ = ["TRANSACTION", "Builder", "GateRefused", "build_profiles"]

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
 _ATTEMPTS = 5
+MOST = 0.5  # of the source's bytes: where more came or went, building all tiles anew costs less
 _CACHED = 5_000_000  # rows of a source that are kept while tiles are built
 _MANY = 200_000  # key values that are looked up in file statistics; beyond, every file may hold one
 
@@ -94,7 +95,7 @@ class Tiler:
         removed = [f for f in old.files if f.path not in source.by_path]
         if not added and not removed:
             return Update("unchanged")
-        if 2 * sum(f.size for f in (*added, *removed)) > sum(f.size for f in source.files):
+        if sum(f.size for f in (*added, *removed)) > MOST * sum(f.size for f in source.files):
             return self._rebuild(source, live, "most of the source changed")
         return self._renew(source, added, removed, live)
 
@@ -157,7 +158,7 @@ class Tiler:
         changed = delta.where("reason is null")
         keys = changed.select(*tiling.key).distinct().cache()
         near = self._holding_keys(source, keys)
-        same_key = self.facts(source, near).where("reason is null").join(F.broadcast(keys), [*tiling.key], "left_semi")
+        same_key = self.facts(source, near).where("reason is null").join(keys, [*tiling.key], "left_semi")
         ranks = stage.ranked(same_key, tiling.key, identity).cache()
         pair = ("user_id", day(tiling.time).alias("day"))
         pairs = changed.select(*pair).union(ranks.select(*pair)).distinct().cache()
@@ -168,15 +169,19 @@ class Tiler:
         if days:
             around = self._holding_days(source, days)
             touched = self.facts(source, around).where("reason is null").withColumn("day", day(tiling.time))
-            different = touched.join(F.broadcast(pairs), ["user_id", "day"], "left_semi").select(*identity).distinct()
+            different = touched.join(pairs, ["user_id", "day"], "left_semi").select(*identity).distinct()
             lost = rejects.where("reason = 'superseded'").select(*identity)
             same = [different[c].eqNullSafe(lost[c]) for c in identity]
-            counting = different.join(F.broadcast(lost), same, "left_anti")
-            lines = self._dated(counting).withColumn("bucket", F.lit(0)).repartition("user_id", "day").cache()
+            counting = different.join(lost, same, "left_anti")
+            lines = self.together(counting).cache()
             written = [self._replace(table, to_tiles(lines), pairs, days, live, done) for table, to_tiles in tiling.sinks]
         if self._differ(live[tiling.rejects.name], rejects):
             written.append(Written(tiling.rejects, self._write_rejects(rejects), None))
         return self._commit(done, written, source, live)
+
+    def together(self, lines: DataFrame) -> DataFrame:
+        """Lines as `to_tiles` wants them, where it does not matter how many tasks there are."""
+        return self._dated(lines).withColumn("bucket", F.lit(0)).repartition("user_id", "day")
 
     def _dated(self, lines: DataFrame) -> DataFrame:
         return lines.withColumn("day", day(self.tiling.time))
@@ -212,7 +217,7 @@ class Tiler:
         tiling, columns = self.tiling, [*self.tiling.identity, "reason", "rows"]
         old = tiling.from_rejects(tables.read(self.spark, live, tiling.rejects.names)).select(*columns)
         is_repeat = F.col("reason").isin("repeated", "superseded")
-        kept = old.where(is_repeat).join(F.broadcast(keys), [*tiling.key], "left_anti").select(*columns)
+        kept = old.where(is_repeat).join(keys, [*tiling.key], "left_anti").select(*columns)
         invalid = old.where(~is_repeat).union(delta.where("reason is not null").select(*columns))
         summed = invalid.groupBy(*columns[:-1]).agg(F.sum("rows").alias("rows")).where("rows > 0")
         return kept.union(stage.repeated(ranks, tiling.identity).select(*columns)).union(summed).cache()
@@ -241,7 +246,7 @@ class Tiler:
         frame = fresh.select(*table.names)
         if hit:
             old = tables.read(self.spark, snapshot, table.names, hit)
-            kept = old.join(F.broadcast(pairs), ["user_id", "day"], "left_anti").select(*table.names)
+            kept = old.join(pairs, ["user_id", "day"], "left_anti").select(*table.names)
             frame = kept.union(frame).cache()
         counts = {r["day"]: r["count"] for r in frame.groupBy("day").count().collect()}
         added = self._write(by_day(self.spark, frame, counts), table) if counts else []
