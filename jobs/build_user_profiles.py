@@ -1,4 +1,4 @@
-"""transactions, products, users, campaigns, reviews, events -> daily tiles -> user_profiles, one row per user and day."""
+"""transactions and all else known of users -> daily tiles -> features -> user_profiles, one row per user and day."""
 
 from shopbatch.job import Job, main
 from shopbatch.profiles.config import ProfileConfig

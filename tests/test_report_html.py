@@ -96,7 +96,7 @@ def test_the_page_shows_the_run(report: Report) -> None:
         "compute 3 min 07 s 5.3",
         "empty 845",
         "Per department",
-        "Shapes -3.5 1,250 sales_90d",
+        "-3.5 1,250 sales_90d",
         "质量很好, call [phone]",
         "table read reviews version 3",
         "engine.kind fake",

@@ -23,7 +23,7 @@ class Strict(BaseModel):
 
 
 class Spark(Strict):
-    """Where Spark runs. master: None starts one on this machine. memory: of that one's JVM. conf: any spark.* setting."""
+    """Where Spark runs. master: None: on this machine. memory: of that one's JVM. conf: any spark.* setting."""
 
     master: str | None = None
     memory: str = "4g"

@@ -144,15 +144,15 @@ def histograms(panels: Mapping[str, Mapping[str, Any]], title: str) -> Markup:
     shown = list(panels.items())[:MAX_PANELS]
     if not shown:
         raise ValueError("nothing to draw")
-    down, width, row = -(-len(shown) // PANELS_A_ROW), 6.2, 1.2  # inches; so wide that no tablet must scroll
-    with _drawing(width, row * down) as figure:
+    down, wide = -(-len(shown) // PANELS_A_ROW), 0.9 / PANELS_A_ROW
+    with _drawing(6.15, 1.2 * down) as figure:  # 590 px: a page of 700 px has room for it beside its scroll bar
         for index, (name, panel) in enumerate(shown):
             low, high, counts = panel["low"], panel["high"], [float(n) for n in panel["counts"]]
             if not counts or min(counts) < 0 or not low < high:
                 raise ValueError("not the counts of bins from low to high")
             y, x = divmod(index, PANELS_A_ROW)
-            left, base = (x + 0.02) / PANELS_A_ROW, 1 - (y + 0.72) / down
-            axes = figure.add_axes((left, base, 0.9 / PANELS_A_ROW, 0.47 / down))
+            left = 0.002 + x * (0.996 - wide) / (PANELS_A_ROW - 1)
+            axes = figure.add_axes((left, 1 - (y + 0.72) / down, wide, 0.47 / down))
             most = max(counts) or 1
             axes.stairs([n / most for n in counts], fill=True, color=_ACCENT)
             axes.set(xlim=(0, len(counts)), ylim=(0, 1), yticks=[])

@@ -129,7 +129,7 @@ def java_home(folder: Path) -> str:
     java.parent.mkdir(parents=True, exist_ok=True)
     # Spark asks for a module that this trimmed Java does not have; it only speeds up some linear algebra
     java.write_text(
-        "#!/bin/sh\nfor a do shift; [ \"$a\" = --add-modules=jdk.incubator.vector ] || set -- \"$@\" \"$a\"; done\n"
+        '#!/bin/sh\nfor a do shift; [ "$a" = --add-modules=jdk.incubator.vector ] || set -- "$@" "$a"; done\n'
         f'exec "{packaged}" "$@"\n'
     )
     java.chmod(0o755)

@@ -1,4 +1,4 @@
-"""The whole job on the whole real sample: every feature of every user equals the plain definition, and values by hand."""
+"""The whole job on the real sample: every feature of every user equals the plain definition, some by hand."""
 
 from __future__ import annotations
 

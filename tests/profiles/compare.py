@@ -17,7 +17,8 @@ def differences(got: pa.Table, expected: pa.Table, names: Sequence[str] = NAMES)
     got, expected = got.sort_by("user_id"), expected.sort_by("user_id")
     users = got["user_id"].to_pylist()
     if users != expected["user_id"].to_pylist():
-        return {"user_id": [len(users), expected.num_rows, sorted(set(users) ^ set(expected["user_id"].to_pylist()))[:5]]}
+        odd = sorted(set(users) ^ set(expected["user_id"].to_pylist()))
+        return {"user_id": [len(users), expected.num_rows, odd[:5]]}
     found = {}
     for name in names:
         one, other = got[name], expected[name]

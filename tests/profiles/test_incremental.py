@@ -44,7 +44,7 @@ def assert_as_rebuilt(spark: SparkSession, store: Store) -> None:
 
 
 def many(count: int = 40) -> list[dict[str, Any]]:
-    """Rows enough that a change is a small part of the source; one file each few rows, so that files can be left out."""
+    """Rows enough that a change is a small part of the source."""
     return [line(f"b{i:03}", f"p{i % 4}", f"u{i % 5}", f"2024-03-{i % 18 + 1:02}", value=100 + i) for i in range(count)]
 
 
@@ -71,7 +71,9 @@ changes = st.one_of(
 )
 
 
-@settings(max_examples=8, deadline=None, derandomize=True, phases=[Phase.generate], suppress_health_check=list(HealthCheck))
+@settings(
+    max_examples=8, deadline=None, derandomize=True, phases=[Phase.generate], suppress_health_check=list(HealthCheck)
+)
 @given(st.lists(st.lists(changes, min_size=1, max_size=3), min_size=1, max_size=3))
 def test_any_history_in_any_runs_gives_the_tiles_of_a_rebuild(
     spark: SparkSession, tmp_path_factory: pytest.TempPathFactory, runs: list[list[tuple[str, Any]]]
@@ -94,7 +96,9 @@ def test_any_history_in_any_runs_gives_the_tiles_of_a_rebuild(
 def test_profiles_of_a_changed_source_are_those_of_the_oracle(spark: SparkSession, store: Store) -> None:
     grown(store)
     run(spark, store, as_of=AS_OF)
-    put(store, TRANSACTIONS, [line("b001", "p1", "u3", "2024-03-05", value=999, ingested_at=at("2024-03-22"))])  # corrected
+    put(
+        store, TRANSACTIONS, [line("b001", "p1", "u3", "2024-03-05", value=999, ingested_at=at("2024-03-22"))]
+    )  # corrected
     put(store, TRANSACTIONS, [line("late", "p2", "u2", "2024-02-03"), line("b002", " ", "u2"), many()[7]])
     DeltaTable(store.uri("transactions")).delete("basket_id = 'b010'")
     report = run(spark, store, as_of=AS_OF, restate=AS_OF)
@@ -143,7 +147,9 @@ def test_a_compacted_source_changes_nothing(spark: SparkSession, store: Store) -
 
 
 @pytest.mark.parametrize("loss", ["log", "recipe"])
-def test_where_the_former_version_cannot_be_told_all_is_built_anew(spark: SparkSession, store: Store, loss: str) -> None:
+def test_where_the_former_version_cannot_be_told_all_is_built_anew(
+    spark: SparkSession, store: Store, loss: str
+) -> None:
     grown(store)
     tile(spark, store)
     put(store, TRANSACTIONS, [line("x", day="2024-03-03")])

@@ -34,7 +34,10 @@ def everything(store: Store) -> None:
     open_shop(
         store,
         [
-            *(line(f"b{i}", f"p{i % 4}", f"u{i % 6}", f"2024-0{i % 3 + 1}-{i % 27 + 1:02}", value=90 + i) for i in range(60)),
+            *(
+                line(f"b{i}", f"p{i % 4}", f"u{i % 6}", f"2024-0{i % 3 + 1}-{i % 27 + 1:02}", value=90 + i)
+                for i in range(60)
+            ),
             line("r1", "p1", "u1", "2024-03-10", quantity=-2, value=-180),
             line("r2", "p1", "returns only", "2024-03-10", quantity=-1, value=-50),
             line("z", "p2", "u1", "2024-03-11", quantity=0, value=30),
@@ -94,14 +97,18 @@ def test_without_the_optional_tables_their_features_are_null(spark: SparkSession
     run(spark, store, as_of=AS_OF)
     rows = profiles(store, AS_OF)
     assert differences(rows, told(store, AS_OF)) == {}
-    assert rows["campaigns_received"].null_count == rows["views_30d"].null_count == rows["reviews_written"].null_count == 1
+    assert (
+        rows["campaigns_received"].null_count == rows["views_30d"].null_count == rows["reviews_written"].null_count == 1
+    )
 
 
 def test_days_are_those_of_the_shop(spark: SparkSession, store: Store) -> None:
     open_shop(store, [line("b1", transaction_at=at("2024-03-19", 23)), line("b0", user="u2", day="2024-03-01")])
     run(spark, store, as_of=AS_OF)
     assert profiles(store, AS_OF)["days_since_last"].to_pylist() == [1, 19]
-    run(spark, store, as_of=AS_OF, restate=AS_OF, timezone="Asia/Shanghai")  # there it was the 20th already, 7 in the morning
+    run(
+        spark, store, as_of=AS_OF, restate=AS_OF, timezone="Asia/Shanghai"
+    )  # there it was the 20th already, 7 in the morning
     assert profiles(store, AS_OF)["user_id"].to_pylist() == ["u2"]
     run(spark, store, as_of="2024-03-21", timezone="Asia/Shanghai", gates={"drift": 9})
     assert profiles(store, date(2024, 3, 21))["daypart_share_morning"].to_pylist() == [1.0, 0.0]
@@ -137,18 +144,35 @@ def test_money_that_is_lost_is_refused(spark: SparkSession, store: Store, monkey
     open_shop(store, [line("b1"), line("b2", user="u2"), line("b3", user=None)])
     run(spark, store, as_of="2024-03-19")
     real = publish.judge
-    monkeypatch.setattr(publish, "judge", lambda s, w, money, *rest: real(s, w, publish.Money(money.source + 1, money.rejects), *rest))
-    with pytest.raises(GateRefused, match="money reconciles, in cents: 1, limit 0 source 301 = users 200 .* rejects 100"):
+    monkeypatch.setattr(
+        publish, "judge", lambda s, w, money, *rest: real(s, w, publish.Money(money.source + 1, money.rejects), *rest)
+    )
+    with pytest.raises(
+        GateRefused, match=r"money reconciles, in cents: 1, limit 0 source 301 = users 200 .* rejects 100"
+    ):
         run(spark, store, as_of=AS_OF)
 
 
 def test_rows_that_do_not_count_are_listed_with_their_reason(spark: SparkSession, store: Store) -> None:
     good = line("b1")
-    put_ = [line("n", user=None), line("w", user="  "), line(" ", "p1"), line("t", transaction_at=None),
-            line("q", quantity=None), line("a", value=None), good, {**good}, {**good, "ingested_at": at("2024-03-02"), "sales_value": None}]  # fmt: skip
-    open_shop(store, [good, *put_, line("b1", value=300, ingested_at=at("2024-03-02"))])
+    unfit = [
+        *(line("n", user=None), line("w", user="  "), line(" ", "p1"), line("t", transaction_at=None)),
+        *(
+            line("q", quantity=None),
+            line("a", value=None),
+            {**good, "ingested_at": at("2024-03-02"), "sales_value": None},
+        ),
+    ]
+    open_shop(store, [good, good, good, *unfit, line("b1", value=300, ingested_at=at("2024-03-02"))])
     report = run(spark, store, as_of=AS_OF)
-    assert report.rejects == {"no_user": 2, "no_key": 1, "no_time": 1, "no_quantity": 1, "no_amount": 2, "superseded": 3}
+    assert report.rejects == {
+        "no_user": 2,
+        "no_key": 1,
+        "no_time": 1,
+        "no_quantity": 1,
+        "no_amount": 2,
+        "superseded": 3,
+    }
     assert profiles(store, AS_OF)["sales_all"].to_pylist() == [3]
     assert report.rows.read == 11 and report.rows.rejected == 10
 
@@ -168,7 +192,7 @@ def test_every_reader_sees_the_same_after_two_runs(spark: SparkSession, store: S
     expected = sorted((f"u{i:03}", date(2024, 3, d), 1, "1.00", "p1") for i in range(900) for d in (18, 19, 20))
 
     def plain(rows: list[tuple[object, ...]]) -> list[tuple[object, ...]]:
-        return sorted((u, d, b, str(s), list(t)[0]) for u, d, b, s, t in rows)  # type: ignore[call-overload]
+        return sorted((u, d, b, str(s), next(iter(t))) for u, d, b, s, t in rows)  # type: ignore[call-overload]
 
     names = columns.split(", ")
     arrow = DeltaTable(uri).to_pyarrow_table(columns=names)
@@ -223,7 +247,9 @@ def test_which_days_are_asked_for() -> None:
         asked(ProfileConfig(), None)
 
 
-def test_a_table_that_is_wrong_is_one_clear_line(spark: SparkSession, store: Store, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_table_that_is_wrong_is_one_clear_line(
+    spark: SparkSession, store: Store, capsys: pytest.CaptureFixture[str]
+) -> None:
     def mistake() -> str:
         with pytest.raises(UserError) as error:
             run(spark, store, as_of=AS_OF)
@@ -238,7 +264,10 @@ def test_a_table_that_is_wrong_is_one_clear_line(spark: SparkSession, store: Sto
 
     for broken, message in (
         (data.drop_columns(["user_id"]), "has no column 'user_id'"),
-        (data.set_column(5, "sales_value", data["sales_value"].cast(pa.string())), "'sales_value' is string, expected decimal128(12, 2)"),
+        (
+            data.set_column(5, "sales_value", data["sales_value"].cast(pa.string())),
+            "'sales_value' is string, expected decimal128(12, 2)",
+        ),
     ):
         write_deltalake(store.uri("transactions"), broken, mode="overwrite", schema_mode="overwrite")
         assert message in mistake()

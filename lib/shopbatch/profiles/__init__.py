@@ -1,1 +1,1 @@
-"""The machinery of `build_user_profiles`: tiles kept up to date, profiles computed, gated, published. `run` is its door."""
+"""The machinery of `build_user_profiles`: tiles kept up to date, days computed, judged, published. Door: `run`."""

@@ -15,13 +15,14 @@ _LONGEST = 3660  # days of one run: beyond, a typo is likelier
 
 
 class Gates(Strict):
-    """Limits that a day's profiles must meet. drift: greatest relative change of a mean against the day published before.
+    """Limits that a day's profiles must meet; money has none: it reconciles to the cent.
 
-    no_purchase_share: users who never bought, of all. tolerance of money is none: it reconciles to the cent.
+    drift: greatest relative change of a mean against the day published before. no_purchase_share: users who never
+    bought, of all.
     """
 
-    drift: float = Field(0.5, gt=0)
-    no_purchase_share: float = Field(0.9, ge=0, le=1)
+    drift: float = Field(default=0.5, gt=0)
+    no_purchase_share: float = Field(default=0.9, ge=0, le=1)
 
 
 class ProfileConfig(JobConfig):
@@ -68,7 +69,7 @@ def days(value: date | str) -> list[date]:
         low = date.fromisoformat(first)
         high = date.fromisoformat(last) if dots else low
     except ValueError:
-        raise ValueError(f"{value!r}: expected a day (2017-07-01), a range (2017-07-01..2017-07-31) or latest") from None
+        raise ValueError(f"{value!r}: expected a day (2017-07-01) or a range (2017-07-01..2017-07-31)") from None
     if not low <= high <= low + timedelta(days=_LONGEST):
         raise ValueError(f"{value!r}: expected a range of at most {_LONGEST} days, the earlier one first")
     return [low + timedelta(days=n) for n in range((high - low).days + 1)]

@@ -76,7 +76,9 @@ def scan(store: Store, written: Sequence[DataFile | FileRef]) -> pl.LazyFrame:
     return pl.scan_parquet([f"{root}/{f.path}" for f in written])
 
 
-def judge(store: Store, written: Sequence[DataFile], money: Money, before: Sequence[FileRef], limits: Gates) -> list[Gate]:
+def judge(
+    store: Store, written: Sequence[DataFile], money: Money, before: Sequence[FileRef], limits: Gates
+) -> list[Gate]:
     """Every gate of a day's candidate. before: the files of the day published before it, if there is one."""
     uris = [f"{store.uri(USER_PROFILES.name)}/{f.path}" for f in written]
     frame = scan(store, written)
@@ -96,7 +98,8 @@ def judge(store: Store, written: Sequence[DataFile], money: Money, before: Seque
         Gate("one row per user", twice, 0, twice == 0),
         Gate("no nulls where there may be none", len(nulls), 0, not nulls, ", ".join(nulls[:5])),
         Gate("values in range", len(outside), 0, not outside, ", ".join(outside[:5])),
-        Gate("money reconciles, in cents", money.source - users - money.rejects, 0, money.source == users + money.rejects,
+        Gate("money reconciles, in cents", money.source - users - money.rejects, 0,
+             money.source == users + money.rejects,
              f"source {money.source:,} = users {users:,} + rejects {money.rejects:,}"),
         Gate("users who never bought", round(facts["no_purchase"] or 0.0, 4), limits.no_purchase_share,
              (facts["no_purchase"] or 0.0) <= limits.no_purchase_share),

@@ -21,10 +21,10 @@ from shopbatch.stages.profiles.profile import Inputs, Rules, profiles
 from shopbatch.tables import spark as tables
 from shopbatch.tables.campaigns import CAMPAIGNS, COUPONS, REDEMPTIONS
 from shopbatch.tables.events import EVENTS
+from shopbatch.tables.files import DataFile, FileRef
 from shopbatch.tables.products import PRODUCTS
 from shopbatch.tables.review_sentiment import REVIEW_SENTIMENT
 from shopbatch.tables.reviews import REVIEWS
-from shopbatch.tables.schema import Table
 from shopbatch.tables.store import Snapshot, Store
 from shopbatch.tables.transactions import TRANSACTIONS
 from shopbatch.tables.user_daily import TRANSACTIONS_REJECTS, USER_DAILY, USER_EVENT_DAILY, USER_PRODUCT_DAILY
@@ -99,8 +99,8 @@ class Builder:
             sources[name] = self.store.snapshot(name, main.metadata["source"]["version"])
             for table, snapshot in done.snapshots.items():
                 self.report.tables[table] = {"read" if done.how == "unchanged" else "written": snapshot.version}
-            figures_of = ("how", "why", "pairs", "rows_read", "tiles_written", "tiles_kept")
-            self.report.metrics[f"tiles of {name}"] = {f: getattr(done, f) for f in figures_of if getattr(done, f) is not None}
+            told = {k: v for k, v in vars(done).items() if k != "snapshots" and v is not None}
+            self.report.metrics[f"tiles of {name}"] = told
         rejects = updates[TRANSACTIONS.name].snapshots[TRANSACTIONS_REJECTS.name].read(["reason", "rows"])
         for row in rejects.group_by("reason").aggregate([("rows", "sum")]).to_pylist():
             self.report.rejects[row["reason"]] = row["rows_sum"]
@@ -123,7 +123,8 @@ class Builder:
         finally:
             self.spark.catalog.clearCache()
 
-    def _judged(self, as_of: date, written: Sequence[publish.DataFile], replaced: Sequence[publish.FileRef], money: Money) -> bool:
+    def _judged(self, as_of: date, written: Sequence[DataFile], replaced: Sequence[FileRef], money: Money) -> bool:
+        """Judge the day's files and publish them; what is not published is deleted."""
         store, kept = self.store, False
         try:
             with self.report.stage("gates"):
@@ -184,7 +185,8 @@ class Builder:
 
     def _known(self, sources: dict[str, Snapshot]) -> tuple[dict[str, DataFrame], DataFrame]:
         """Tiles of what was known at the cut, from the sources themselves, and the transactions that count in none."""
-        tiles, lost = {}, None
+        tiles: dict[str, DataFrame] = {}
+        lost = None
         for tiling in (TRANSACTION_TILES, EVENT_TILES):
             if tiling.source.name in sources:
                 lines, out = self._known_of(tiling, sources[tiling.source.name])
@@ -210,7 +212,7 @@ class Builder:
         """Cents of facts before a day; those without a moment are of every day."""
         counts = F.coalesce(day("transaction_at") < F.lit(as_of), F.lit(True))
         total = F.sum(F.col("sales_cents") * F.col("rows"))
-        return int(facts.where(counts).agg(total).first()[0] or 0)
+        return int(facts.where(counts).agg(total).collect()[0][0] or 0)
 
 
 def build_profiles(spark: SparkSession, config: ProfileConfig, store: Store, report: Report) -> None:

@@ -26,7 +26,7 @@ from shopbatch.stages.profiles.daily import day
 from shopbatch.tables import spark as tables
 from shopbatch.tables.files import DataFile, FileRef
 from shopbatch.tables.schema import Table
-from shopbatch.tables.store import Snapshot, Store
+from shopbatch.tables.store import Mode, Snapshot, Store
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -52,7 +52,7 @@ class Written:
 
 @dataclass
 class Update:
-    """What was done. how: `rebuilt`, `updated` or `unchanged`; why it had to be rebuilt; pairs touched, tiles written."""
+    """What was done. how: `rebuilt` (and why), `updated` or `unchanged`; pairs touched; tiles written and kept."""
 
     how: str
     why: str = ""
@@ -72,7 +72,7 @@ class Tiler:
         self.tables = [*(table for table, _ in tiling.sinks), tiling.rejects]
 
     def update(self, source: Snapshot) -> Update:
-        """Bring all tiles to the source's version, if they are not there or beyond. Stopped if others keep changing them."""
+        """Bring all tiles to the source's version, if they are not there or beyond. Stopped if others keep at them."""
         for _ in range(_ATTEMPTS):
             live = {t.name: s for t in self.tables if (s := self.store.find(t.name)) is not None}
             try:
@@ -123,7 +123,8 @@ class Tiler:
         """Of valid facts those that count, each key once; and what `facts.repeated` tells, or None if all count."""
         identity, key = self.tiling.identity, self.tiling.key
         hashed = valid.withColumn("key_hash", F.xxhash64(*key))
-        suspects = hashed.select("key_hash").repartition("key_hash").groupBy("key_hash").agg(F.count(F.lit(1)).alias("n")).where("n > 1").select("key_hash").cache()
+        hashes = hashed.select("key_hash").repartition("key_hash").groupBy("key_hash").count()
+        suspects = hashes.where("count > 1").select("key_hash").cache()
         if not suspects.count():
             return valid, None
         # different keys of one hash do no harm: suspects are told apart by their keys
@@ -140,7 +141,8 @@ class Tiler:
         placed = by_day(self.spark, self._dated(lines), {c["day"]: c["count"] for c in counted if c["day"]})
         if source.rows < _CACHED:  # beyond, reading the source again costs less than spilling
             placed = placed.cache()
-        invalid = facts.where("reason is not null").groupBy(*tiling.identity, "reason").agg(F.count(F.lit(1)).alias("rows"))
+        unfit = facts.where("reason is not null").groupBy(*tiling.identity, "reason")
+        invalid = unfit.agg(F.count(F.lit(1)).alias("rows"))
         refused = [r for r in (rejects, invalid if any(c["day"] is None for c in counted) else None) if r is not None]
         written = []
         for table, to_tiles in tiling.sinks:
@@ -174,7 +176,7 @@ class Tiler:
             same = [different[c].eqNullSafe(lost[c]) for c in identity]
             counting = different.join(lost, same, "left_anti")
             lines = self.together(counting).cache()
-            written = [self._replace(table, to_tiles(lines), pairs, days, live, done) for table, to_tiles in tiling.sinks]
+            written = [self._replace(t, to_tiles(lines), pairs, days, live, done) for t, to_tiles in tiling.sinks]
         if self._differ(live[tiling.rejects.name], rejects):
             written.append(Written(tiling.rejects, self._write_rejects(rejects), None))
         return self._commit(done, written, source, live)
@@ -281,7 +283,7 @@ class Tiler:
                     raise Conflict
 
             part = part or Written(table, [], [])
-            mode = "replace" if part.removed is None else "rewrite"
+            mode: Mode = "replace" if part.removed is None else "rewrite"
             try:
                 versions[table.name] = self.store.commit(
                     table, part.added, mode, self.run_id, metadata, part.removed or (), guard, even_if_empty=True

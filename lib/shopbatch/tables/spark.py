@@ -51,9 +51,7 @@ def write(
     partition = dict(partition or {})
     folder = "/".join([*(f"{column}={value}" for column, value in partition.items()), run_id])
     uri = f"{store.uri(table.name)}/{folder}"
-    frame.select(*table.file_schema().names).write.mode("error").option(
-        "maxRecordsPerFile", rows_per_file
-    ).parquet(uri)
+    frame.select(*table.file_schema().names).write.mode("error").option("maxRecordsPerFile", rows_per_file).parquet(uri)
     fs, path = files.filesystem(uri)
     found = sorted(f.base_name for f in fs.get_file_info(pafs.FileSelector(path, allow_not_found=True)))
     names = [name for name in found if name.endswith(".parquet")]

@@ -200,8 +200,8 @@ class Store:
         """Make files visible in one atomic commit; returns the table's version.
 
         added: files that lie under the table, their columns checked when they were described.
-        mode: `append` (of what is not visible already), `compact` (an append that takes out the files of `removed`,
-        whose rows the added ones hold), `rewrite` (takes out `removed`, whose rows change), `replace` (the whole table).
+        mode: `append` (of what is not visible already), `compact` (takes out the files of `removed`, whose rows the
+        added ones hold), `rewrite` (takes out `removed`, whose rows change), `replace` (the whole table).
         even_if_empty: commit the metadata also where no file comes or goes.
         guard: sees the newest snapshot before each attempt and may raise, e.g. because it is newer than ours.
         Raises UserError if the table there has another schema, FileNotFoundError if a file is gone or cut short.
@@ -339,12 +339,12 @@ def conform(table: Table, data: pa.Table) -> pa.Table:
     schema = table.file_schema()
     if data.schema.names != schema.names:
         raise TypeError(f"table {table.name!r} has columns {schema.names}, not {data.schema.names}")
-    for field in schema:
-        column = data[field.name]
-        if column.type != field.type:
-            raise TypeError(f"table {table.name!r}: column {field.name!r} is {column.type}, expected {field.type}")
-        if not field.nullable and column.null_count:
-            raise TypeError(f"table {table.name!r}: {column.null_count} null(s) in column {field.name!r}")
+    for f in schema:
+        column = data[f.name]
+        if column.type != f.type:
+            raise TypeError(f"table {table.name!r}: column {f.name!r} is {column.type}, expected {f.type}")
+        if not f.nullable and column.null_count:
+            raise TypeError(f"table {table.name!r}: {column.null_count} null(s) in column {f.name!r}")
     return pa.table(data.columns, schema=schema)
 
 

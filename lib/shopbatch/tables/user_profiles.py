@@ -168,16 +168,22 @@ _OUTLOOK = (
             "all time", "null: as buy_probability_30d"),
 )  # fmt: skip
 _RFM = tuple(
-    Feature(f"rfm_{name}", INT, "segment", f"1 to 5: 1 + the fifths of buyers that are strictly worse in {what}.",
-            "score", null=NEVER, between=(1, 5))
+    Feature(
+        f"rfm_{name}",
+        INT,
+        "segment",
+        f"1 to 5: 1 + the fifths of buyers that are strictly worse in {what}.",
+        "score",
+        null=NEVER,
+        between=(1, 5),
+    )
     for name, what in (
         ("recency", "days_since_last"),
         ("frequency", "active_days_365d"),
         ("monetary", "sales_365d (whole currency units, rounded down)"),
     )
-) + (
-    Feature("rfm_segment", pa.string(), "segment", f"The segment: one of {', '.join(SEGMENTS)}.", "name"),
-)  # fmt: skip
+)
+_SEGMENT = Feature("rfm_segment", pa.string(), "segment", f"The segment: one of {', '.join(SEGMENTS)}.", "name")
 _ABSENT = "null: the warehouse has no such table"
 _CAMPAIGNS = (
     Feature("campaigns_received", INT, "campaigns", "Campaigns sent to the user.", "campaigns", null=_ABSENT),
@@ -217,8 +223,8 @@ _PERSON = tuple(
 )  # fmt: skip
 
 FEATURES: tuple[Feature, ...] = (
-    *_RECENCY, *_FREQUENCY, *_BASKET, *_INTERVAL, *_AFFINITY, *_PRICE, *_RETURNS, *_OUTLOOK, *_RFM, *_CAMPAIGNS,
-    *_REVIEWS, *_EVENTS, *_PERSON,
+    *_RECENCY, *_FREQUENCY, *_BASKET, *_INTERVAL, *_AFFINITY, *_PRICE, *_RETURNS, *_OUTLOOK, *_RFM, _SEGMENT,
+    *_CAMPAIGNS, *_REVIEWS, *_EVENTS, *_PERSON,
 )  # fmt: skip
 
 USER_PROFILES = Table(

@@ -68,7 +68,9 @@ def of_kinds(kinds: DataFrame) -> DataFrame:
     """What `by_kind` returns -> user_id and the features of departments, categories and brands."""
     rows = kinds.select(
         "user_id",
-        F.explode(F.array(*(F.struct(F.lit(g).alias("kind"), F.coalesce(g, F.lit(UNKNOWN)).alias("name")) for g in _GROUPS))),
+        F.explode(
+            F.array(*(F.struct(F.lit(g).alias("kind"), F.coalesce(g, F.lit(UNKNOWN)).alias("name")) for g in _GROUPS))
+        ),
         "decayed",
         "lines",
     ).select("user_id", "col.kind", "col.name", "decayed", "lines")

@@ -20,20 +20,17 @@ def day(moment: str) -> Column:
 def user_daily(lines: DataFrame) -> DataFrame:
     """TRANSACTION facts that count, each key once, `day` and `bucket` -> the columns of user_daily."""
     bought, returned = F.col("quantity") >= 0, F.col("quantity") < 0
-    baskets = (
-        lines.groupBy("bucket", "user_id", "day", "basket_id")
-        .agg(
-            F.count_if(bought).alias("lines"),
-            _sum(F.greatest("quantity", F.lit(0))).alias("units"),
-            F.sum("sales_cents").alias("sales_cents"),
-            _sum("sales_cents", bought).alias("purchase_cents"),
-            F.min(F.when(bought, F.col("transaction_at"))).alias("first"),
-            _sum(F.col("retail_cents") + F.col("coupon_cents"), bought).alias("discount_cents"),
-            F.count_if(bought & ((F.col("retail_cents") + F.col("coupon_cents")) > 0)).alias("discounted_lines"),
-            F.count_if(bought & (F.col("coupon_cents") > 0)).alias("coupon_lines"),
-            F.count_if(returned).alias("return_lines"),
-            (-_sum(F.least("quantity", F.lit(0)))).alias("returned_units"),
-        )
+    baskets = lines.groupBy("bucket", "user_id", "day", "basket_id").agg(
+        F.count_if(bought).alias("lines"),
+        _sum(F.greatest("quantity", F.lit(0))).alias("units"),
+        F.sum("sales_cents").alias("sales_cents"),
+        _sum("sales_cents", bought).alias("purchase_cents"),
+        F.min(F.when(bought, F.col("transaction_at"))).alias("first"),
+        _sum(F.col("retail_cents") + F.col("coupon_cents"), bought).alias("discount_cents"),
+        F.count_if(bought & ((F.col("retail_cents") + F.col("coupon_cents")) > 0)).alias("discounted_lines"),
+        F.count_if(bought & (F.col("coupon_cents") > 0)).alias("coupon_lines"),
+        F.count_if(returned).alias("return_lines"),
+        (-_sum(F.least("quantity", F.lit(0)))).alias("returned_units"),
     )
     basket, hour, cents = F.col("lines") > 0, F.hour("first"), F.col("purchase_cents").cast("decimal(19,0)")
     summed = ("lines", "units", "sales_cents", "purchase_cents", "discount_cents", "discounted_lines", "coupon_lines",
@@ -44,34 +41,27 @@ def user_daily(lines: DataFrame) -> DataFrame:
         F.sum(cents * cents).alias("basket_cents_sq"),
         F.sum(F.col("units") * F.col("units")).alias("basket_units_sq"),
         F.max(F.when(basket, F.col("purchase_cents"))).alias("basket_cents_max"),
-        *(
-            F.count_if((hour >= low) & (hour < high)).alias(f"baskets_{part}")
-            for part, (low, high) in DAYPARTS.items()
-        ),
+        *(F.count_if((hour >= low) & (hour < high)).alias(f"baskets_{part}") for part, (low, high) in DAYPARTS.items()),
     )
     return tiles.withColumn("returned_cents", F.col("purchase_cents") - F.col("sales_cents"))
 
 
 def user_product_daily(lines: DataFrame) -> DataFrame:
     """TRANSACTION facts that count, each key once, `day` and `bucket` -> the columns of user_product_daily."""
-    return (
-        lines.groupBy("bucket", "user_id", "day", "product_id")
-        .agg(
-            F.count_if(F.col("quantity") >= 0).alias("lines"),
-            _sum(F.greatest("quantity", F.lit(0))).alias("units"),
-            F.sum("sales_cents").alias("sales_cents"),
-            _sum("sales_cents", F.col("quantity") >= 0).alias("purchase_cents"),
-            _sum("sales_cents", F.col("quantity") > 0).alias("unit_cents"),
-        )
+    return lines.groupBy("bucket", "user_id", "day", "product_id").agg(
+        F.count_if(F.col("quantity") >= 0).alias("lines"),
+        _sum(F.greatest("quantity", F.lit(0))).alias("units"),
+        F.sum("sales_cents").alias("sales_cents"),
+        _sum("sales_cents", F.col("quantity") >= 0).alias("purchase_cents"),
+        _sum("sales_cents", F.col("quantity") > 0).alias("unit_cents"),
     )
 
 
 def user_event_daily(events: DataFrame) -> DataFrame:
     """EVENT facts that count, each key once, `day` and `bucket` -> the columns of user_event_daily."""
     kinds = {"views": "view", "carts": "cart", "searches": "search", "invitations": "invitation"}
-    return (
-        events.groupBy("bucket", "user_id", "day")
-        .agg(*(F.count_if(F.col("event_type") == kind).alias(name) for name, kind in kinds.items()))
+    return events.groupBy("bucket", "user_id", "day").agg(
+        *(F.count_if(F.col("event_type") == kind).alias(name) for name, kind in kinds.items())
     )
 
 

@@ -29,9 +29,9 @@ def transactions(rows: DataFrame) -> DataFrame:
         "quantity",
         _cents("sales_value").alias("sales_cents"),
         F.coalesce(_cents("retail_discount"), F.lit(0)).alias("retail_cents"),
-        (
-            F.coalesce(_cents("coupon_discount"), F.lit(0)) + F.coalesce(_cents("coupon_match_discount"), F.lit(0))
-        ).alias("coupon_cents"),
+        (F.coalesce(_cents("coupon_discount"), F.lit(0)) + F.coalesce(_cents("coupon_match_discount"), F.lit(0))).alias(
+            "coupon_cents"
+        ),
         "basket_id",
         "product_id",
         _first(

@@ -26,7 +26,9 @@ def with_outlook(users: DataFrame) -> DataFrame:
     )
     pooled = ("n", "bought", "next", "habit")
     whole = cells.where("cell is null").select(*(F.col(n).alias(f"all_{n}") for n in pooled)).crossJoin(mean)
-    own = cells.where("cell is not null").select(F.col("cell").alias("own_cell"), *(F.col(n).alias(f"own_{n}") for n in pooled))
+    own = cells.where("cell is not null").select(
+        F.col("cell").alias("own_cell"), *(F.col(n).alias(f"own_{n}") for n in pooled)
+    )
     cell = _cell(F.col("last_0"), F.col("habit_0"))
     joined = users.join(F.broadcast(own), F.col("own_cell") == cell, "left").join(F.broadcast(whole), how="left")
 
@@ -77,7 +79,7 @@ def _place(value: Column, edges: tuple[int, ...]) -> Column:
 
 
 def with_segments(users: DataFrame) -> DataFrame:
-    """What `activity.sums` returns, with rfm_recency, rfm_frequency, rfm_monetary (null without an active day), rfm_segment."""
+    """What `activity.sums` returns, with the three rfm scores (null without an active day) and rfm_segment."""
     buyer = F.col("last_0").isNotNull()
     metrics = {
         "recency": -F.col("last_0"),

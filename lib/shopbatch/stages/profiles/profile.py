@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from functools import reduce
 
-from pyspark.sql import DataFrame
+from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql.pandas.types import from_arrow_type
 
@@ -105,7 +105,7 @@ def _complete(whole: DataFrame, inputs: Inputs) -> DataFrame:
     return whole.select("user_id", *columns)
 
 
-def _columns(as_of: date, run_id: str, knowledge_cut: datetime | None) -> list[F.Column]:
+def _columns(as_of: date, run_id: str, knowledge_cut: datetime | None) -> list[Column]:
     """The columns of user_profiles, the last of them the same for every row."""
     constant = {
         "as_of": F.lit(as_of),

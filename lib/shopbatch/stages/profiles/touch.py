@@ -1,4 +1,4 @@
-"""Campaigns, reviews and events -> how users answer and what they say. Every function gives one row per user it knows."""
+"""Campaigns, reviews and events -> how users answer and what they say, one row per user that is known there."""
 
 from __future__ import annotations
 
