@@ -1,6 +1,6 @@
 # `make run` and `make test` each work as the first command on a machine that has Python 3.11, pip, make and a C compiler.
 .DEFAULT_GOAL := help
-.PHONY: help install run test lint bench chaos lock clean
+.PHONY: help install run test lint bench chaos docs lock clean
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
@@ -39,6 +39,10 @@ bench: $(STAMP)  ## measurements side by side: the machinery beside plain Ray Da
 
 chaos: $(STAMP)  ## the fault tests alone: crashes of drivers, workers and engines
 	$(BIN)/python -m pytest -m chaos
+
+docs: $(STAMP)  ## write docs/features.md anew from what the code declares
+	@mkdir -p docs
+	$(BIN)/python -m shopbatch.profiles.catalogue > docs/features.md
 
 lock: $(STAMP)  ## write requirements.lock anew from what is installed
 	$(BIN)/python -m pip freeze --exclude-editable | sed "s|+cpu$$||" > requirements.lock

@@ -158,8 +158,9 @@ def histograms(panels: Mapping[str, Mapping[str, Any]], title: str) -> Markup:
             axes.set(xlim=(0, len(counts)), ylim=(0, 1), yticks=[])
             axes.set_title(_label(name), fontsize=9.5, loc="left", pad=5)
             axes.set_xticks([0, len(counts)], [_end(low), _end(high)], fontsize=8.5)
-            for text, side in zip(axes.get_xticklabels(), ("left", "right"), strict=True):
-                text.set_horizontalalignment(side)
+            first, last = axes.get_xticklabels()
+            first.set_horizontalalignment("left")
+            last.set_horizontalalignment("right")
             axes.tick_params(length=0, pad=3)
             axes.spines["left"].set_visible(False)
         return _svg(figure, title)

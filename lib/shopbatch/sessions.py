@@ -69,8 +69,8 @@ def spark_session(platform: Platform) -> Iterator[SparkSession]:
     builder = SparkSession.builder.appName("shopbatch")
     local = platform.spark.master is None
     with tempfile.TemporaryDirectory(prefix="shopbatch-java-") as folder:
-        if local:
-            os.environ["JAVA_HOME"] = java_home(Path(folder))
+        os.environ["JAVA_HOME"] = java_home(Path(folder))
+        os.environ.setdefault("PYSPARK_PYTHON", sys.executable)  # else workers take whatever `python3` is on the PATH
         for key, value in (_SPARK | (_spark_local(platform) if local else {}) | platform.spark.conf).items():
             builder = builder.config(key, value)
         if platform.spark.master is not None:
@@ -101,7 +101,6 @@ _SPARK = {
 
 def _spark_local(platform: Platform) -> dict[str, str]:
     """Settings of a Spark on this machine."""
-    os.environ["PYSPARK_PYTHON"] = sys.executable  # else workers take whatever `python3` is on the PATH
     logs = resources.files("shopbatch") / "log4j2.properties"
     return {
         "spark.master": f"local[{platform.cpus or '*'}]",

@@ -8,9 +8,11 @@ from __future__ import annotations
 import sys
 from itertools import groupby
 
-from shopbatch.tables.user_profiles import FEATURES, USER_PROFILES, WINDOWS, Feature
+import pyarrow as pa
 
-_KINDS = {"int64": "whole number", "double": "number", "string": "text", "decimal128(18, 2)": "money (18,2)"}
+from shopbatch.tables.user_profiles import AMOUNT, FEATURES, INT, NAMES, SHARE, USER_PROFILES, WINDOWS, Feature
+
+_KINDS = {INT: "whole number", SHARE: "number", AMOUNT: "money", NAMES: "list of text", pa.string(): "text"}
 
 _HEAD = """\
 # Features of user_profiles
@@ -20,7 +22,7 @@ _HEAD = """\
 `user_profiles` has one row per user and day (`as_of`): what was known of the user **before** that day began. Job
 `build_user_profiles` publishes it, a day in one commit. A row exists for every user of whom anything is known before
 the day: a purchase or a return, a campaign received, a redemption, a review, an event. It has {count} features, listed
-below by group, and five columns besides:
+below by group, and these columns besides:
 
 {columns}
 
@@ -33,7 +35,7 @@ Every meaning, unit, window and null below is also the comment of its column in 
 | --- | --- |
 | line | one valid row of `transactions`, its key (basket_id, product_id) counted once |
 | return line, purchase line | a line with a quantity below 0; any other line (quantity 0 included: only money moved) |
-| money | `sales_value`: what the shop received, discounts already taken off. Sums are exact, to the cent |
+| money | `sales_value`: what the shop received, discounts already taken off. Sums are exact, to the cent (18 digits) |
 | basket | a (day, basket_id) with at least one purchase line; its money and units are those of its purchase lines |
 | active day | a day with a basket of the user |
 | day | a calendar day in the shop's time zone (conf `timezone`) |
@@ -70,9 +72,10 @@ _SEGMENTS = """\
 ## How segments are made
 
 Buyers get three scores from 1 to 5: `rfm_recency` of days_since_last (fewer days are better), `rfm_frequency` of
-active_days_365d, `rfm_monetary` of sales_365d in whole currency units, rounded down. A score is 1 + floor(5 x worse / buyers), `worse`
-being the buyers that are strictly worse. Equal values get equal scores, so fifths need not be of equal size. Scores
-compare the users of one day with each other: a user's score may change because others changed.
+active_days_365d, `rfm_monetary` of sales_365d in whole currency units, rounded down. A score is
+1 + floor(5 x worse / buyers), `worse` being the number of buyers that are strictly worse. Equal values get equal
+scores, so fifths need not be of equal size. Scores compare the users of one day with each other: a user's score may
+change because others changed.
 
 The first line that holds is the segment:
 
@@ -117,14 +120,14 @@ the same rule in NumPy). Means over five dates, all buyers before each:
 | BG/NBD + Gamma-Gamma, fitted at each date | 0.0993 | 0.327 | 0.028 | 0.867 | 74.30 | 0.99 |
 | bought in the last 30 days or not; their spend again | 0.1109 | 0.371 | 0.008 | 0.718 | 78.12 | 0.98 |
 
-Brier, log loss, ECE and error: lower is better; AUC: higher. The crude rule has the least ECE, because it gives only two
-different probabilities, and tells users apart worst. Against BG/NBD and Gamma-Gamma this one has the lower Brier, log
-loss, ECE and error at each of the five dates; AUC is a tie at one.
+Brier, log loss, ECE and error: lower is better; AUC: higher. The crude rule has the least ECE, because it gives only
+two different probabilities, and tells users apart worst. Against BG/NBD and Gamma-Gamma this one has the lower Brier,
+log loss, ECE and error at each of the five dates, and the higher AUC at four of them.
 
-**This is one grocery panel** (Complete Journey, about 2,500 households of one US retailer) **on 5 dates of 2017** (1 July,
-1 September, 1 October, 1 November, 1 December), whose outcomes partly overlap other dates' history. The prior and the
-form of the rule were chosen on the same panel, so the figures flatter a little. Where people buy rarely or by season,
-judge it anew on your own data.
+**This is one grocery panel** (Complete Journey, about 2,500 households of one US retailer) **on 5 dates of 2017**:
+1 July, 1 September, 1 October, 1 November, 1 December. The same households are in all five, and what one date is judged
+on is history for the next. No second panel has checked the prior or the form of the rule, so the figures may flatter.
+Where people buy rarely or by season, judge it anew on your own data.
 """
 
 
@@ -140,10 +143,11 @@ def markdown() -> str:
 
 def _group(name: str, features: list[Feature]) -> str:
     """A heading and a table with a line per feature."""
-    lines = [f"### {name.capitalize()}\n", "| feature | type | meaning | unit | window | null |", "| --- " * 6 + "|"]
+    head = "| feature | type | meaning | unit | window | null when |"
+    lines = [f"### {name.capitalize()}\n", head, "| --- " * 6 + "|"]
     for f in features:
-        kind = _KINDS.get(str(f.type), "list of text")
-        cells = (f"`{f.name}`", kind, f.meaning, f.unit, f.window, f.null.removeprefix("null: "))
+        null = f.null.removeprefix("null: ").removesuffix(" null")
+        cells = (f"`{f.name}`", _KINDS[f.type], f.meaning, f.unit, f.window, null)
         lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
     return "\n".join(lines) + "\n"
 

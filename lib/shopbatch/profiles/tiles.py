@@ -286,7 +286,7 @@ class Tiler:
             mode: Mode = "replace" if part.removed is None else "rewrite"
             try:
                 versions[table.name] = self.store.commit(
-                    table, part.added, mode, self.run_id, metadata, part.removed or (), guard, even_if_empty=True
+                    table, part.added, mode, self.run_id, metadata, part.removed or (), guard
                 )
             except Conflict:
                 for other in written:

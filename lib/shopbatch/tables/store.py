@@ -195,14 +195,12 @@ class Store:
         metadata: Mapping[str, Any] | None = None,
         removed: Sequence[str] = (),
         guard: Callable[[Snapshot], None] | None = None,
-        even_if_empty: bool = False,
     ) -> int:
         """Make files visible in one atomic commit; returns the table's version.
 
         added: files that lie under the table, their columns checked when they were described.
         mode: `append` (of what is not visible already), `compact` (takes out the files of `removed`, whose rows the
-        added ones hold), `rewrite` (takes out `removed`, whose rows change), `replace` (the whole table).
-        even_if_empty: commit the metadata also where no file comes or goes.
+        added ones hold), `rewrite` (takes out `removed`, whose rows change; a commit also of no file), `replace` (all).
         guard: sees the newest snapshot before each attempt and may raise, e.g. because it is newer than ours.
         Raises UserError if the table there has another schema, FileNotFoundError if a file is gone or cut short.
         Every commit carries one constant app id with a growing version, so one made on a stale view is refused
@@ -217,7 +215,7 @@ class Store:
                 guard(snapshot)
             new = list(added) if mode == "replace" else [f for f in added if f.path not in snapshot.by_path]
             gone = [p for p in removed if p in snapshot.by_path]
-            if mode != "replace" and not new and not gone and not even_if_empty:
+            if mode in ("append", "compact") and not new and not gone:
                 return snapshot.version
             try:
                 self._write(table, handle, snapshot, new, gone, mode, {**(metadata or {}), "run_key": run_key})

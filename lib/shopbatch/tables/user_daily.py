@@ -8,7 +8,7 @@ import pyarrow as pa
 
 from shopbatch.tables.schema import MONEY, TIMESTAMP, Column, Table
 
-_USER = Column("user_id", pa.string(), "The user.", nullable=False)
+_USER = Column("user_id", pa.string(), "The user (users.user_id).", nullable=False)
 _DAY = Column("day", pa.date32(), "The day in the shop's time zone.", nullable=False)
 
 
