@@ -71,6 +71,7 @@ changes = st.one_of(
 )
 
 
+@pytest.mark.timeout(900)
 @settings(
     max_examples=8, deadline=None, derandomize=True, phases=[Phase.generate], suppress_health_check=list(HealthCheck)
 )
