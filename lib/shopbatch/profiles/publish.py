@@ -130,7 +130,8 @@ def same(spark: SparkSession, store: Store, written: Sequence[DataFile], replace
     root, sums = store.uri(USER_PROFILES.name), []
     for part in (written, replaced):
         frame = spark.read.parquet(*(f"{root}/{f.path}" for f in part))
-        row = F.xxhash64(*columns).cast("decimal(38,0)")
+        # a null leaves such a hash as it is: without the flags it would not matter which of two columns is null
+        row = F.xxhash64(*columns, *(F.isnull(c) for c in columns)).cast("decimal(38,0)")
         sums.append(frame.agg(F.sum(row), F.sum(row * F.lit(1) % 1_000_003)).first())
     return sums[0] == sums[1]
 

@@ -96,7 +96,7 @@ class Builder:
                 updates[name] = done = tiler.update(sources[name])
                 stage.rows = done.rows_read
             main = done.snapshots[tiling.sinks[0][0].name]
-            sources[name] = self.store.snapshot(name, main.metadata["source"]["version"])
+            sources[name] = self.store.recall(name, main.metadata["source"]["version"]) or sources[name]
             for table, snapshot in done.snapshots.items():
                 self.report.tables[table] = {"read" if done.how == "unchanged" else "written": snapshot.version}
             told = {k: v for k, v in vars(done).items() if k != "snapshots" and v is not None}

@@ -269,6 +269,7 @@ class Tiler:
         versions = {t.name: live[t.name].version if t.name in live else -1 for t in self.tables}
         main = self.tables[0]
         by_name = {w.table.name: w for w in written}
+        visible: set[str] = set()
         for table in [*self.tables[1:], main]:
             part = by_name.get(table.name)
             if part is None and table is not main:
@@ -290,9 +291,10 @@ class Tiler:
                 )
             except Conflict:
                 for other in written:
-                    if other.table.name == table.name or versions[other.table.name] == before:
+                    if other.table.name not in visible:
                         self.store.discard(other.table, other.added)
                 raise
+            visible.add(table.name)
             done.tiles_written += sum(f.rows for f in part.added) if table is not self.tiling.rejects else 0
             crash_point(f"tiles_commit_{table.name}")
         return done
