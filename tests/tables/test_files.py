@@ -73,8 +73,12 @@ def test_a_description_is_of_a_whole_file_that_fits(tmp_path):
     assert (got.path, got.rows, got.partition) == ("x/a.parquet", 2, {"p": "1"})
     assert got.size == (tmp_path / "x" / "a.parquet").stat().st_size
     files.write(str(tmp_path / "null.parquet"), pa.table({"a": [1, None], "b": ["x", "y"]}))
-    for path, other in (("null.parquet", schema), ("x/a.parquet", pa.schema([schema.field("b"), schema.field("a")]))):
-        with pytest.raises(TypeError, match="does not have the table's columns"):
+    turned = pa.schema([schema.field("b"), schema.field("a")])
+    for path, other, message in (
+        ("null.parquet", schema, r"null in column\(s\) a"),
+        ("x/a.parquet", turned, "does not have the table's columns"),
+    ):
+        with pytest.raises(TypeError, match=message):
             files.describe(str(tmp_path), path, other)
     with pytest.raises(FileNotFoundError):
         files.describe(str(tmp_path), "none.parquet", schema)
