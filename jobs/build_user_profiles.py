@@ -6,11 +6,7 @@ from shopbatch.report import Report
 from shopbatch.tables.store import Store
 
 
-class Config(ProfileConfig):
-    """as_of, restate, knowledge_cut, timezone, gates, ...: see `ProfileConfig`."""
-
-
-def run(config: Config, store: Store, report: Report) -> None:
+def run(config: ProfileConfig, store: Store, report: Report) -> None:
     """Bring tiles and profiles up to date. Raises as `build_profiles` does."""
     from pyspark.sql import SparkSession
 
@@ -19,7 +15,7 @@ def run(config: Config, store: Store, report: Report) -> None:
     build_profiles(SparkSession.active(), config, store, report)
 
 
-JOB = Job("build_user_profiles", Config, run, session="spark")
+JOB = Job("build_user_profiles", ProfileConfig, run, session="spark")
 
 if __name__ == "__main__":
     raise SystemExit(main(JOB))

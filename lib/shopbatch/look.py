@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
+from datetime import date, datetime
 from typing import Any
 
 import pyarrow as pa
@@ -11,6 +13,7 @@ import pyarrow.fs as pafs
 
 from shopbatch.errors import UserError
 from shopbatch.tables import TABLES, files
+from shopbatch.tables.files import FileRef
 from shopbatch.tables.store import Snapshot, Store
 
 
@@ -48,22 +51,40 @@ def show(store: Store, name: str, count: int, where: Sequence[str]) -> pa.Table:
     snapshot = store.snapshot(name)
     condition = None
     for term in where:
-        one = _condition(snapshot, term)
+        one, column, value = _condition(snapshot, term)
         condition = one if condition is None else condition & one
+        snapshot = _narrowed(snapshot, column, value)
     return snapshot.read(where=condition, limit=count)
 
 
-def _condition(snapshot: Snapshot, term: str) -> pc.Expression:
+def _narrowed(snapshot: Snapshot, column: str, value: Any) -> Snapshot:
+    """The snapshot without the files that cannot hold the value: their folder or their statistics tell."""
+    if not isinstance(value, str | int | date) or isinstance(value, datetime):
+        return snapshot  # null, or of a type whose statistics are rounded
+    bounds = snapshot.bounds(column)
+
+    def may_hold(file: FileRef) -> bool:
+        if column in file.partition:
+            return file.partition[column] == str(value)
+        low, high = bounds.get(file.path, (value, value))
+        return bool(low <= value <= high)
+
+    return replace(snapshot, files=tuple(f for f in snapshot.files if may_hold(f)))
+
+
+def _condition(snapshot: Snapshot, term: str) -> tuple[pc.Expression, str, Any]:
+    """A condition, its column and its value."""
     column, equals, text = term.partition("=")
     if not equals or column not in snapshot.schema.names:
         raise UserError(f"--where {term!r}: expected column=value, with a column of {', '.join(snapshot.schema.names)}")
     if not text:
-        return pc.field(column).is_null()
+        return pc.field(column).is_null(), column, None
     kind = snapshot.schema.field(column).type
     try:
-        return pc.field(column) == pa.scalar(text).cast(kind)
+        value = pa.scalar(text).cast(kind)
     except pa.ArrowInvalid:
         raise UserError(f"--where {term!r}: column {column!r} is {kind}") from None
+    return pc.field(column) == value, column, value.as_py()
 
 
 def newest_report(store: Store, job: str) -> str:

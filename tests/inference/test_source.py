@@ -111,6 +111,7 @@ def test_how_the_rows_lie_in_files_does_not_matter(store, layout, monkeypatch):
     toy.put(store, *tables, group=group)
     report = toy.run(store, toy.spec(), flush_rows=32)
     want = oracle.expect(*tables)
+    assert report.outcome == "published"
     oracle.check(store, toy.spec(), want)
     oracle.check_report(report, want, computed=len(want.contents))
 

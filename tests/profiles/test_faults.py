@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from datetime import date
@@ -11,7 +12,10 @@ from typing import Any
 import pytest
 from pyspark.sql import SparkSession
 
+from shopbatch import job
+from shopbatch.config import Platform
 from shopbatch.profiles import publish, tiles
+from shopbatch.profiles.config import ProfileConfig
 from shopbatch.tables.store import Store
 from shopbatch.tables.transactions import TRANSACTIONS
 from tests.profiles.compare import differences
@@ -84,6 +88,29 @@ def test_two_runs_at_once_leave_the_tiles_of_one(
     rows = content(store, "user_daily")
     assert sum(r[5] for r in rows) == 100 * (40 if fresh else 42)  # sales_cents
     assert len({r[:2] for r in rows}) == len(rows)
+
+
+def test_a_signal_that_comes_back_as_another_error_is_still_a_stop(
+    spark: SparkSession, store: Store, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As the bridge to the JVM does with what a handler raises while it waits for an answer."""
+
+    def stopped(*_: Any) -> None:
+        try:
+            signal.raise_signal(signal.SIGTERM)
+        except Exception as error:
+            raise RuntimeError("while sending or receiving") from error
+
+    settings = ProfileConfig(platform=Platform(warehouse=store.root))
+    handlers = [signal.getsignal(s) for s in (signal.SIGTERM, signal.SIGINT)]
+    try:
+        assert (
+            job.run(job.Job("build_user_profiles", ProfileConfig, stopped, "spark"), settings, "local") == job.STOPPED
+        )
+    finally:
+        for number, handler in zip((signal.SIGTERM, signal.SIGINT), handlers, strict=True):
+            signal.signal(number, handler)
+    assert "stopped: SIGTERM; the same command goes on from here" in capsys.readouterr().err
 
 
 _LOSES_AN_EXECUTOR = """

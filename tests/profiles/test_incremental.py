@@ -112,7 +112,6 @@ def test_only_the_files_of_touched_days_are_written_anew(
     spark: SparkSession, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("shopbatch.profiles.layout.ROWS_PER_FILE", 8)
-    monkeypatch.setattr("shopbatch.profiles.layout.by_day.__defaults__", (8,))
     open_shop(store, many(60))
     tile(spark, store)
     before = {f.path: f for f in store.snapshot("user_daily").files}

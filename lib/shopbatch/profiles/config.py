@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from pydantic import AwareDatetime, Field, field_validator
+from pydantic import AwareDatetime, Field, ValidationInfo, field_validator
 
 from shopbatch.config import JobConfig, Strict
 from shopbatch.errors import UserError
@@ -43,8 +43,8 @@ class ProfileConfig(JobConfig):
 
     @field_validator("as_of", "restate")
     @classmethod
-    def _days(cls, value: date | str | None) -> date | str | None:
-        if value is not None and value != LATEST:
+    def _days(cls, value: date | str | None, info: ValidationInfo) -> date | str | None:
+        if value is not None and (info.field_name, value) != ("as_of", LATEST):
             days(value)
         return value
 
@@ -77,7 +77,7 @@ def days(value: date | str) -> list[date]:
 
 def asked(config: ProfileConfig, newest: date | None) -> tuple[list[date], set[date]]:
     """The days to publish, and those of them that replace what is published. newest: day of the newest transaction."""
-    again = set(days(config.restate)) if config.restate is not None and config.restate != LATEST else set()
+    again = set(days(config.restate)) if config.restate is not None else set()
     if config.as_of != LATEST:
         return sorted({*days(config.as_of), *again}), again
     if again:

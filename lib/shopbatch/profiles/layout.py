@@ -15,8 +15,8 @@ ROWS_PER_FILE = 131_072
 _SMALL, _TOO_MANY = ROWS_PER_FILE // 4, 24
 
 
-def by_day(spark: SparkSession, frame: DataFrame, rows: Mapping[date, int], per_file: int = ROWS_PER_FILE) -> DataFrame:
-    """`frame` (user_id, day, ...) with `bucket`, which is its partition: a run of days of about `per_file` rows.
+def by_day(spark: SparkSession, frame: DataFrame, rows: Mapping[date, int]) -> DataFrame:
+    """`frame` (user_id, day, ...) with `bucket`, which is its partition: a run of days of about ROWS_PER_FILE rows.
 
     A day of more rows is several buckets, by user. rows: of each day that `frame` has.
     """
@@ -24,8 +24,8 @@ def by_day(spark: SparkSession, frame: DataFrame, rows: Mapping[date, int], per_
 
     places, bucket, filled = [], 0, 0
     for day in sorted(rows):
-        parts = -(-rows[day] // per_file)
-        if filled and filled + rows[day] > per_file:
+        parts = -(-rows[day] // ROWS_PER_FILE)
+        if filled and filled + rows[day] > ROWS_PER_FILE:
             bucket, filled = bucket + 1, 0
         places.append((day, bucket, parts))
         bucket, filled = (bucket + parts, 0) if parts > 1 else (bucket, filled + rows[day])

@@ -39,20 +39,20 @@ class AlreadyThere(Exception):
 
 @dataclass(frozen=True)
 class Money:
-    """All money of the source before a day, in cents: what counts is of users, the rest is in the rejects."""
+    """Cents of the source's rows and of those in the rejects, by day; under None those without a moment."""
 
-    source: int
-    rejects: int
+    source: Mapping[date | None, int]
+    rejects: Mapping[date | None, int]
+
+    def before(self, as_of: date) -> tuple[int, int]:
+        """Both sums over the days before `as_of`; rows without a moment are of every day."""
+        source, rejects = (sum(c for d, c in m.items() if d is None or d < as_of) for m in (self.source, self.rejects))
+        return source, rejects
 
 
-def live_files(store: Store, as_of: date) -> list[FileRef]:
+def of_day(snapshot: Snapshot | None, as_of: date) -> list[FileRef]:
     """The visible files of a day."""
-    snapshot = store.find(USER_PROFILES.name)
-    return [] if snapshot is None else of_day(snapshot, as_of)
-
-
-def of_day(snapshot: Snapshot, as_of: date) -> list[FileRef]:
-    return [f for f in snapshot.files if f.partition.get("as_of") == as_of.isoformat()]
+    return [f for f in snapshot.files if f.partition.get("as_of") == as_of.isoformat()] if snapshot else []
 
 
 def published_days(snapshot: Snapshot | None) -> list[date]:
@@ -77,9 +77,13 @@ def scan(store: Store, written: Sequence[DataFile | FileRef]) -> pl.LazyFrame:
 
 
 def judge(
-    store: Store, written: Sequence[DataFile], money: Money, before: Sequence[FileRef], limits: Gates
+    store: Store, written: Sequence[DataFile], money: tuple[int, int], before: Sequence[FileRef], limits: Gates
 ) -> list[Gate]:
-    """Every gate of a day's candidate. before: the files of the day published before it, if there is one."""
+    """Every gate of a day's candidate.
+
+    money: cents of the source before the day, and of the rejects. before: files of the day published before it, if any.
+    """
+    source, rejects = money
     uris = [f"{store.uri(USER_PROFILES.name)}/{f.path}" for f in written]
     frame = scan(store, written)
     facts = frame.select(
@@ -98,9 +102,8 @@ def judge(
         Gate("one row per user", twice, 0, twice == 0),
         Gate("no nulls where there may be none", len(nulls), 0, not nulls, ", ".join(nulls[:5])),
         Gate("values in range", len(outside), 0, not outside, ", ".join(outside[:5])),
-        Gate("money reconciles, in cents", money.source - users - money.rejects, 0,
-             money.source == users + money.rejects,
-             f"source {money.source:,} = users {users:,} + rejects {money.rejects:,}"),
+        Gate("money reconciles, in cents", source - users - rejects, 0, source == users + rejects,
+             f"source {source:,}, users {users:,}, rejects {rejects:,}"),
         Gate("users who never bought", round(facts["no_purchase"] or 0.0, 4), limits.no_purchase_share,
              (facts["no_purchase"] or 0.0) <= limits.no_purchase_share),
         _drift(store, frame, before, limits.drift),
@@ -127,13 +130,12 @@ def same(spark: SparkSession, store: Store, written: Sequence[DataFile], replace
     if sum(f.rows for f in written) != sum(f.rows for f in replaced):
         return False
     columns = [c for c in USER_PROFILES.file_schema().names if c != "run_id"]
-    root, sums = store.uri(USER_PROFILES.name), []
-    for part in (written, replaced):
-        frame = spark.read.parquet(*(f"{root}/{f.path}" for f in part))
-        # a null leaves such a hash as it is: without the flags it would not matter which of two columns is null
-        row = F.xxhash64(*columns, *(F.isnull(c) for c in columns)).cast("decimal(38,0)")
-        sums.append(frame.agg(F.sum(row), F.sum(row * F.lit(1) % 1_000_003)).first())
-    return sums[0] == sums[1]
+    root = store.uri(USER_PROFILES.name)
+    # a null leaves such a hash as it is: without the flags it would not matter which of two columns is null
+    row = F.xxhash64(*columns, *(F.isnull(c) for c in columns)).cast("decimal(38,0)")
+    frames = (spark.read.parquet(*(f"{root}/{f.path}" for f in part)) for part in (written, replaced))
+    one, other = (frame.agg(F.sum(row)).first() for frame in frames)
+    return bool(one == other)
 
 
 def refuse(gates: Sequence[Gate], as_of: date) -> None:

@@ -13,15 +13,15 @@ from shopbatch.errors import UserError
 from shopbatch.profiles import figures, publish
 from shopbatch.profiles.config import ProfileConfig, asked
 from shopbatch.profiles.publish import Money
-from shopbatch.profiles.tiles import Tiler, Update
+from shopbatch.profiles.tiles import Tiler, Update, counting, facts_of, together, valid
 from shopbatch.profiles.tiling import EVENT_TILES, TRANSACTION_TILES, Tiling
-from shopbatch.report import Gate, Report, new_run_id
-from shopbatch.stages.profiles.daily import day
-from shopbatch.stages.profiles.profile import Inputs, Rules, profiles
+from shopbatch.report import Report, new_run_id
+from shopbatch.stages.profiles.expressions import day
+from shopbatch.stages.profiles.profile import Inputs, profiles
 from shopbatch.tables import spark as tables
 from shopbatch.tables.campaigns import CAMPAIGNS, COUPONS, REDEMPTIONS
 from shopbatch.tables.events import EVENTS
-from shopbatch.tables.files import DataFile, FileRef
+from shopbatch.tables.files import DataFile
 from shopbatch.tables.products import PRODUCTS
 from shopbatch.tables.review_sentiment import REVIEW_SENTIMENT
 from shopbatch.tables.reviews import REVIEWS
@@ -67,7 +67,10 @@ class Builder:
         wanted, again = asked(self.config, max((high for _, high in newest), default=None))
         there = publish.published_days(self.store.find(USER_PROFILES.name))
         todo = [d for d in wanted if d not in there or d in again]
-        published = [d for d in todo if self._day(d, sources, updates)]
+        published = []
+        if todo:
+            inputs, money = self._inputs(sources, updates)
+            published = [d for d in todo if self._day(d, inputs, money.before(d))]
         self.report.outcome = "published" if published else "nothing to do"
         self.report.metrics["days"] = {"asked": len(wanted), "published": len(published)}
         if snapshot := self.store.find(USER_PROFILES.name):
@@ -107,33 +110,33 @@ class Builder:
         self.report.rows.rejected = sum(self.report.rejects.values())
         return updates
 
-    def _day(self, as_of: date, sources: dict[str, Snapshot], updates: dict[str, Update]) -> bool:
-        """Compute, judge and publish a day; False where it was published meanwhile, or already says the same."""
-        replaced = publish.live_files(self.store, as_of)
+    def _day(self, as_of: date, inputs: Inputs, money: tuple[int, int]) -> bool:
+        """Compute, judge and publish a day; False where it was published meanwhile, or already says the same.
+
+        money: cents of the source before the day, and of its rejects.
+        """
+        live, config = self.store.find(USER_PROFILES.name), self.config
         try:
             with self.report.stage("profiles") as stage:
-                inputs, money = self._inputs(as_of, sources, updates)
-                rules = Rules(self.config.half_life_days, self.config.private_brands)
-                frame = profiles(inputs, as_of, rules, self.report.run_id, self.config.knowledge_cut)
+                rules = (config.half_life_days, config.private_brands)
+                frame = profiles(inputs, as_of, *rules, self.report.run_id, config.knowledge_cut)
                 written = publish.write(frame, self.store, as_of, f"{self.report.run_id}-{new_run_id()[-6:]}")
                 stage.rows = sum(f.rows for f in written)
             if not written:
                 raise UserError(f"as_of {as_of}: nothing is known of any user before that day")
-            return self._judged(as_of, written, replaced, money)
+            return self._judged(as_of, written, live, money)
         finally:
             self.spark.catalog.clearCache()
 
-    def _judged(self, as_of: date, written: Sequence[DataFile], replaced: Sequence[FileRef], money: Money) -> bool:
+    def _judged(self, as_of: date, written: Sequence[DataFile], live: Snapshot | None, money: tuple[int, int]) -> bool:
         """Judge the day's files and publish them; what is not published is deleted."""
-        store, kept = self.store, False
+        store, replaced, kept = self.store, publish.of_day(live, as_of), False
         try:
             with self.report.stage("gates"):
-                snapshot = store.find(USER_PROFILES.name)
-                earlier = [d for d in publish.published_days(snapshot) if d < as_of]
-                before = publish.of_day(snapshot, earlier[-1]) if snapshot and earlier else []
-                gates = publish.judge(store, written, money, before, self.config.gates)
-                self._note(as_of, gates, money)
-                publish.refuse(gates, as_of)
+                earlier = [d for d in publish.published_days(live) if d < as_of]
+                before = publish.of_day(live, earlier[-1]) if earlier else []
+                self.report.gates = publish.judge(store, written, money, before, self.config.gates)
+                publish.refuse(self.report.gates, as_of)
                 if replaced and publish.same(self.spark, store, written, replaced):
                     return False
             metadata = {"job": self.report.job, "run_id": self.report.run_id, "as_of": as_of.isoformat()}
@@ -148,33 +151,21 @@ class Builder:
             if not kept:
                 store.discard(USER_PROFILES, written)
 
-    def _note(self, as_of: date, gates: list[Gate], money: Money) -> None:
-        """The newest day's gates and reconciliation; of earlier days of the run, the gates that failed."""
-        self.report.gates = gates
-        self.report.metrics["reconciliation"] = {
-            "as_of": as_of.isoformat(), "source_cents": money.source, "rejects_cents": money.rejects,
-            "users_cents": money.source - money.rejects - int(gates[3].value or 0),
-        }  # fmt: skip
-
-    def _inputs(self, as_of: date, sources: dict[str, Snapshot], updates: dict[str, Update]) -> tuple[Inputs, Money]:
-        """What the day's profiles are made of, and the money that they must account for."""
-
-        def frame(name: str, columns: Sequence[str]) -> DataFrame:
-            return tables.read(self.spark, sources[name], columns)
-
-        named = {t.name: frame(t.name, c) for t, c in _NEEDED}
-        named |= {t.name: frame(t.name, c) for t, c in _OPTIONAL if t.name in sources}
+    def _inputs(self, sources: dict[str, Snapshot], updates: dict[str, Update]) -> tuple[Inputs, Money]:
+        """What the profiles of any day are made of, and the money that they must account for."""
+        named = {
+            t.name: tables.read(self.spark, sources[t.name], c) for t, c in (*_NEEDED, *_OPTIONAL) if t.name in sources
+        }
         tiles: dict[str, DataFrame] = {}
         if self.config.knowledge_cut is None:
             for update in updates.values():
                 tiles |= {n: tables.read(self.spark, s, s.schema.names) for n, s in update.snapshots.items()}
-            lost = tiles[TRANSACTIONS_REJECTS.name].select(
-                (F.col("sales_value") * 100).cast("bigint").alias("sales_cents"), "transaction_at", "rows"
-            )
+            lost = TRANSACTION_TILES.from_rejects(tiles[TRANSACTIONS_REJECTS.name])
         else:
             tiles, lost = self._known(sources)
-        source = self._cut(Tiler(self.spark, self.store, TRANSACTION_TILES, "", "").facts(sources[TRANSACTIONS.name]))
-        money = Money(self._sum(source.withColumn("rows", F.lit(1)), as_of), self._sum(lost, as_of))
+        source = self._cut(facts_of(self.spark, TRANSACTION_TILES, sources[TRANSACTIONS.name]))
+        with self.report.stage("money"):
+            money = Money(_by_day(source.withColumn("rows", F.lit(1))), _by_day(lost))
         inputs = Inputs(
             daily=tiles[USER_DAILY.name],
             product_daily=tiles[USER_PRODUCT_DAILY.name],
@@ -196,23 +187,23 @@ class Builder:
         return tiles, lost
 
     def _known_of(self, tiling: Tiling, source: Snapshot) -> tuple[DataFrame, DataFrame]:
-        tiler = Tiler(self.spark, self.store, tiling, self.config.timezone, self.report.run_id)
-        facts = self._cut(tiler.facts(source))
-        lines, repeated = tiler.lines(facts.where("reason is null").drop("reason"))
+        """The lines of a source as known at the cut, and the facts that do not count."""
+        facts = self._cut(facts_of(self.spark, tiling, source))
+        lines, repeated = counting(tiling, valid(facts))
         lost = facts.where("reason is not null").withColumn("rows", F.lit(1).cast("bigint"))
         if repeated is not None:
             lost = lost.select(*tiling.identity, "rows").union(repeated.select(*tiling.identity, "rows"))
-        return tiler.together(lines), lost
+        return together(tiling, lines), lost
 
     def _cut(self, facts: DataFrame) -> DataFrame:
         cut = self.config.knowledge_cut
         return facts if cut is None else facts.where(F.coalesce(F.col("ingested_at") <= F.lit(cut), F.lit(True)))
 
-    def _sum(self, facts: DataFrame, as_of: date) -> int:
-        """Cents of facts before a day; those without a moment are of every day."""
-        counts = F.coalesce(day("transaction_at") < F.lit(as_of), F.lit(True))
-        total = F.sum(F.col("sales_cents") * F.col("rows"))
-        return int(facts.where(counts).agg(total).collect()[0][0] or 0)
+
+def _by_day(facts: DataFrame) -> dict[date | None, int]:
+    """Cents of transactions by their day."""
+    total = F.sum(F.coalesce("sales_cents", F.lit(0)) * F.col("rows")).alias("cents")
+    return {r["day"]: r["cents"] for r in facts.groupBy(day("transaction_at").alias("day")).agg(total).collect()}
 
 
 def build_profiles(spark: SparkSession, config: ProfileConfig, store: Store, report: Report) -> None:

@@ -12,8 +12,10 @@ from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
+from functools import reduce
 from typing import TYPE_CHECKING, Any
 
+from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from shopbatch.errors import Stopped
@@ -22,14 +24,14 @@ from shopbatch.profiles.layout import by_day, small_files
 from shopbatch.profiles.tiling import VERSION, Tiling
 from shopbatch.report import new_run_id
 from shopbatch.stages.profiles import facts as stage
-from shopbatch.stages.profiles.daily import day
+from shopbatch.stages.profiles.expressions import day
 from shopbatch.tables import spark as tables
 from shopbatch.tables.files import DataFile, FileRef
 from shopbatch.tables.schema import Table
 from shopbatch.tables.store import Mode, Snapshot, Store
 
 if TYPE_CHECKING:
-    from pyspark.sql import DataFrame, SparkSession
+    from pyspark.sql import SparkSession
 
 _ATTEMPTS = 5
 MOST = 0.5  # of the source's bytes: where more came or went, building all tiles anew costs less
@@ -61,6 +63,39 @@ class Update:
     tiles_written: int = 0
     tiles_kept: int = 0
     snapshots: dict[str, Snapshot] = field(default_factory=dict)
+
+
+def facts_of(spark: SparkSession, tiling: Tiling, source: Snapshot, only: Sequence[FileRef] | None = None) -> DataFrame:
+    """Facts of a snapshot's rows, or of those of some of its files, with `reason`."""
+    return tiling.to_facts(tables.read(spark, source, tiling.columns, only))
+
+
+def valid(facts: DataFrame) -> DataFrame:
+    """The facts that have no reason not to count."""
+    return facts.where("reason is null").drop("reason")
+
+
+def counting(tiling: Tiling, facts: DataFrame) -> tuple[DataFrame, DataFrame | None]:
+    """Of valid facts those that count, each key once; and what `facts.repeated` tells, or None if all count."""
+    hashed = facts.withColumn("key_hash", F.xxhash64(*tiling.key))
+    hashes = hashed.select("key_hash").repartition("key_hash").groupBy("key_hash").count()
+    suspects = hashes.where("count > 1").select("key_hash").cache()
+    if not suspects.count():
+        return facts, None
+    # different keys of one hash do no harm: suspects are told apart by their keys
+    ranks = stage.ranked(hashed.join(suspects, "key_hash", "left_semi"), tiling.key, tiling.identity).cache()
+    single = hashed.join(suspects, "key_hash", "left_anti").select(*tiling.identity)
+    return single.union(ranks.where("rank = 1").select(*tiling.identity)), stage.repeated(ranks, tiling.identity)
+
+
+def together(tiling: Tiling, lines: DataFrame) -> DataFrame:
+    """Lines as the tiling's transforms want them, where it does not matter in how many tasks they are."""
+    return dated(tiling, lines).withColumn("bucket", F.lit(0)).repartition("user_id", "day")
+
+
+def dated(tiling: Tiling, lines: DataFrame) -> DataFrame:
+    """Lines with their `day`."""
+    return lines.withColumn("day", day(tiling.time))
 
 
 class Tiler:
@@ -114,41 +149,24 @@ class Tiler:
         old = self.store.recall(source.name, state["source"]["version"])
         return old, "" if old else f"version {state['source']['version']} of the source is gone"
 
-    def facts(self, source: Snapshot, only: Sequence[FileRef] | None = None) -> DataFrame:
-        """Facts of a snapshot's rows, or of those of some of its files, with `reason`."""
-        rows = tables.read(self.spark, source, self.tiling.columns, only)
-        return self.tiling.to_facts(rows)
-
-    def lines(self, valid: DataFrame) -> tuple[DataFrame, DataFrame | None]:
-        """Of valid facts those that count, each key once; and what `facts.repeated` tells, or None if all count."""
-        identity, key = self.tiling.identity, self.tiling.key
-        hashed = valid.withColumn("key_hash", F.xxhash64(*key))
-        hashes = hashed.select("key_hash").repartition("key_hash").groupBy("key_hash").count()
-        suspects = hashes.where("count > 1").select("key_hash").cache()
-        if not suspects.count():
-            return valid, None
-        # different keys of one hash do no harm: suspects are told apart by their keys
-        ranks = stage.ranked(hashed.join(suspects, "key_hash", "left_semi"), key, identity).cache()
-        single = hashed.join(suspects, "key_hash", "left_anti").select(*identity)
-        return single.union(ranks.where("rank = 1").select(*identity)), stage.repeated(ranks, identity)
-
     def _rebuild(self, source: Snapshot, live: dict[str, Snapshot], why: str) -> Update:
         """All tiles from all rows."""
         tiling, done = self.tiling, Update("rebuilt", why, rows_read=source.rows)
-        facts = self.facts(source)
-        counted = facts.groupBy(F.when(F.col("reason").isNull(), day(tiling.time)).alias("day")).count().collect()
-        lines, rejects = self.lines(facts.where("reason is null").drop("reason"))
-        placed = by_day(self.spark, self._dated(lines), {c["day"]: c["count"] for c in counted if c["day"]})
+        facts = facts_of(self.spark, tiling, source)
+        by_reason = facts.groupBy(F.when(F.col("reason").isNull(), day(tiling.time)).alias("day")).count().collect()
+        rows = {r["day"]: r["count"] for r in by_reason}
+        unfit = rows.pop(None, 0)
+        lines, repeated = counting(tiling, valid(facts))
+        placed = by_day(self.spark, dated(tiling, lines), rows)
         if source.rows < _CACHED:  # beyond, reading the source again costs less than spilling
             placed = placed.cache()
-        unfit = facts.where("reason is not null").groupBy(*tiling.identity, "reason")
-        invalid = unfit.agg(F.count(F.lit(1)).alias("rows"))
-        refused = [r for r in (rejects, invalid if any(c["day"] is None for c in counted) else None) if r is not None]
-        written = []
-        for table, to_tiles in tiling.sinks:
-            written.append(Written(table, self._write(to_tiles(placed), table), None))
-        all_rejects = refused[0].union(refused[1]) if len(refused) == 2 else refused[0] if refused else None
-        written.append(Written(tiling.rejects, self._write_rejects(all_rejects), None))
+        written = [Written(table, self._write(to_tiles(placed), table), None) for table, to_tiles in tiling.sinks]
+        rejects = [] if repeated is None else [repeated]
+        if unfit:
+            reasons = facts.where("reason is not null").groupBy(*tiling.identity, "reason")
+            rejects.append(reasons.agg(F.count(F.lit(1)).alias("rows")))
+        added = self._write_rejects(reduce(DataFrame.union, rejects)) if rejects else []
+        written.append(Written(tiling.rejects, added, None))
         return self._commit(done, written, source, live)
 
     def _renew(
@@ -160,7 +178,7 @@ class Tiler:
         changed = delta.where("reason is null")
         keys = changed.select(*tiling.key).distinct().cache()
         near = self._holding_keys(source, keys)
-        same_key = self.facts(source, near).where("reason is null").join(keys, [*tiling.key], "left_semi")
+        same_key = valid(facts_of(self.spark, tiling, source, near)).join(keys, [*tiling.key], "left_semi")
         ranks = stage.ranked(same_key, tiling.key, identity).cache()
         pair = ("user_id", day(tiling.time).alias("day"))
         pairs = changed.select(*pair).union(ranks.select(*pair)).distinct().cache()
@@ -170,30 +188,22 @@ class Tiler:
         written = []
         if days:
             around = self._holding_days(source, days)
-            touched = self.facts(source, around).where("reason is null").withColumn("day", day(tiling.time))
+            touched = dated(tiling, valid(facts_of(self.spark, tiling, source, around)))
             different = touched.join(pairs, ["user_id", "day"], "left_semi").select(*identity).distinct()
             lost = rejects.where("reason = 'superseded'").select(*identity)
             same = [different[c].eqNullSafe(lost[c]) for c in identity]
-            counting = different.join(lost, same, "left_anti")
-            lines = self.together(counting).cache()
+            lines = together(tiling, different.join(lost, same, "left_anti")).cache()
             written = [self._replace(t, to_tiles(lines), pairs, days, live, done) for t, to_tiles in tiling.sinks]
         if self._differ(live[tiling.rejects.name], rejects):
             written.append(Written(tiling.rejects, self._write_rejects(rejects), None))
         return self._commit(done, written, source, live)
 
-    def together(self, lines: DataFrame) -> DataFrame:
-        """Lines as `to_tiles` wants them, where it does not matter how many tasks there are."""
-        return self._dated(lines).withColumn("bucket", F.lit(0)).repartition("user_id", "day")
-
-    def _dated(self, lines: DataFrame) -> DataFrame:
-        return lines.withColumn("day", day(self.tiling.time))
-
     def _delta(self, source: Snapshot, added: Sequence[FileRef], removed: Sequence[FileRef]) -> DataFrame:
         """Facts that came (rows > 0) or went (rows < 0), with `reason` and `rows`."""
         by = [*self.tiling.identity, "reason"]
-        frame = self.facts(source, added).withColumn("sign", F.lit(1))
+        frame = facts_of(self.spark, self.tiling, source, added).withColumn("sign", F.lit(1))
         if removed:
-            frame = frame.union(self.facts(source, removed).withColumn("sign", F.lit(-1)))
+            frame = frame.union(facts_of(self.spark, self.tiling, source, removed).withColumn("sign", F.lit(-1)))
         return frame.groupBy(*by).agg(F.sum("sign").alias("rows")).where("rows != 0")
 
     def _holding_keys(self, source: Snapshot, keys: DataFrame) -> list[FileRef]:
@@ -249,7 +259,8 @@ class Tiler:
         if hit:
             old = tables.read(self.spark, snapshot, table.names, hit)
             kept = old.join(pairs, ["user_id", "day"], "left_anti").select(*table.names)
-            frame = kept.union(frame).cache()
+            frame = kept.union(frame)
+        frame = frame.cache()  # counted and written
         counts = {r["day"]: r["count"] for r in frame.groupBy("day").count().collect()}
         added = self._write(by_day(self.spark, frame, counts), table) if counts else []
         done.tiles_kept += sum(f.rows for f in snapshot.files) - sum(f.rows for f in hit)
@@ -258,9 +269,7 @@ class Tiler:
     def _write(self, frame: DataFrame, table: Table) -> list[DataFile]:
         return tables.write(frame, self.store, table, f"{self.run_id}-{new_run_id()[-6:]}")
 
-    def _write_rejects(self, rejects: DataFrame | None) -> list[DataFile]:
-        if rejects is None:
-            return []
+    def _write_rejects(self, rejects: DataFrame) -> list[DataFile]:
         return self._write(self.tiling.to_rejects(rejects).coalesce(1), self.tiling.rejects)
 
     def _commit(self, done: Update, written: list[Written], source: Snapshot, live: dict[str, Snapshot]) -> Update:

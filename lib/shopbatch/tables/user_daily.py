@@ -16,6 +16,13 @@ def _count(name: str, meaning: str) -> Column:
     return Column(name, pa.int64(), meaning, nullable=False)
 
 
+_SUMS = (
+    _count("lines", "Purchase lines: quantity 0 or above."),
+    _count("units", "Units of lines with a quantity above 0."),
+    _count("sales_cents", "Money of all lines, returns taken off, in cents."),
+    _count("purchase_cents", "Money of purchase lines, in cents."),
+)
+
 USER_DAILY = Table(
     name="user_daily",
     meaning="One row per user and day with a transaction.",
@@ -24,10 +31,7 @@ USER_DAILY = Table(
         _USER,
         _DAY,
         _count("baskets", "Different baskets with a purchase line."),
-        _count("lines", "Purchase lines: quantity 0 or above."),
-        _count("units", "Units of lines with a quantity above 0."),
-        _count("sales_cents", "Money of all lines, returns taken off, in cents."),
-        _count("purchase_cents", "Money of purchase lines, in cents."),
+        *_SUMS,
         Column("basket_cents_sq", pa.decimal128(38, 0), "Sum over baskets of their purchase cents squared.", False),
         _count("basket_units_sq", "Sum over baskets of their units squared."),
         Column("basket_cents_max", pa.int64(), "Greatest purchase cents of a basket; null: no basket."),
@@ -52,10 +56,7 @@ USER_PRODUCT_DAILY = Table(
         _USER,
         _DAY,
         Column("product_id", pa.string(), "The product (products.product_id, or unknown there).", nullable=False),
-        _count("lines", "Purchase lines: quantity 0 or above."),
-        _count("units", "Units of lines with a quantity above 0."),
-        _count("sales_cents", "Money of all lines, returns taken off, in cents."),
-        _count("purchase_cents", "Money of purchase lines, in cents."),
+        *_SUMS,
         _count("unit_cents", "Money of lines with a quantity above 0, in cents."),
     ),
 )

@@ -7,7 +7,7 @@ from datetime import date
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
-from shopbatch.stages.profiles.facts import money
+from shopbatch.stages.profiles.expressions import money, ratio
 from shopbatch.tables.user_profiles import DAYPARTS, FEATURES, WEEKDAYS, WINDOWS
 
 COHORTS = (30, 60, 90)  # days before as_of at which the outlook looks back
@@ -25,14 +25,13 @@ def sums(daily: DataFrame, as_of: date) -> DataFrame:
     For each cohort h (and 0, as_of itself): last_h days from the last active day before as_of - h, habit_h active
     days of the HABIT days before it, next_h active days of the HORIZON days from it on.
     """
-    user = Window.partitionBy("user_id").orderBy("day")
+    earlier = Window.partitionBy("user_id").orderBy("day").rowsBetween(Window.unboundedPreceding, -1)
     active, today = F.col("baskets") > 0, F.lit(as_of)
     tiles = (
         daily.where(F.col("day") < today)
         .withColumn("age", F.datediff(today, "day"))
         .withColumn("active", active)
-        .withColumn("before", F.lag(F.when(active, F.col("day")), 1).over(user))
-        .withColumn("before", F.last("before", ignorenulls=True).over(user))
+        .withColumn("before", F.last(F.when(active, F.col("day")), ignorenulls=True).over(earlier))
         .withColumn("gap", F.when(active, F.datediff("day", "before")).cast("bigint"))
     )
     new_month = F.col("before").isNull() | (F.trunc("before", "month") != F.trunc("day", "month"))
@@ -68,7 +67,7 @@ def sums(daily: DataFrame, as_of: date) -> DataFrame:
 def features(users: DataFrame) -> DataFrame:
     """What `sums` returns, with outlook and segments -> user_id and all features that come of it."""
     baskets, gaps = F.col("baskets_all"), F.col("gaps")
-    mean_gap = _ratio(F.col("gap_sum"), gaps)
+    mean_gap = ratio("gap_sum", gaps)
     sd_gap = _sd(gaps, "gap_sum", "gap_sq")
     worth = F.col("discount_cents") + F.col("purchase_cents")
     return users.select(
@@ -78,29 +77,29 @@ def features(users: DataFrame) -> DataFrame:
         "active_months",
         *(money(f"sales_cents_{n}").alias(f"sales_{n}") for n in WINDOWS),
         *(f"{stem}_{n}" for stem in ("baskets", "active_days", "units") for n in WINDOWS),
-        F.when(F.col("sales_cents_90d") > 0, _ratio(F.col("sales_cents_30d") * 3, F.col("sales_cents_90d"))).alias(
+        F.when(F.col("sales_cents_90d") > 0, ratio(F.col("sales_cents_30d") * 3, F.col("sales_cents_90d"))).alias(
             "sales_trend"
         ),
-        (_ratio(F.col("purchase_cents"), baskets) / 100).alias("basket_spend_mean"),
+        (ratio("purchase_cents", baskets) / 100).alias("basket_spend_mean"),
         (_sd(baskets, "purchase_cents", "basket_cents_sq") / 100).alias("basket_spend_sd"),
         money("basket_cents_max").alias("basket_spend_max"),
-        _ratio(F.col("units_all"), baskets).alias("basket_units_mean"),
+        ratio("units_all", baskets).alias("basket_units_mean"),
         _sd(baskets, "units_all", "basket_units_sq").alias("basket_units_sd"),
-        _ratio(F.col("lines"), baskets).alias("basket_lines_mean"),
+        ratio("lines", baskets).alias("basket_lines_mean"),
         mean_gap.alias("interval_mean"),
         sd_gap.alias("interval_sd"),
         (1 / (1 + sd_gap / mean_gap)).alias("interval_regularity"),
         (F.col("last_0") / mean_gap).alias("overdue_ratio"),
-        *(_ratio(F.col(f"baskets_{name}"), baskets).alias(f"weekday_share_{name}") for name in WEEKDAYS),
-        *(_ratio(F.col(f"baskets_{name}"), baskets).alias(f"daypart_share_{name}") for name in DAYPARTS),
+        *(ratio(f"baskets_{name}", baskets).alias(f"weekday_share_{name}") for name in WEEKDAYS),
+        *(ratio(f"baskets_{name}", baskets).alias(f"daypart_share_{name}") for name in DAYPARTS),
         money("discount_cents").alias("discount_all"),
-        F.when(worth > 0, _ratio(F.col("discount_cents"), worth)).alias("discount_share"),
-        _ratio(F.col("discounted_lines"), F.col("lines")).alias("discounted_line_share"),
-        _ratio(F.col("coupon_lines"), F.col("lines")).alias("coupon_line_share"),
+        F.when(worth > 0, ratio("discount_cents", worth)).alias("discount_share"),
+        ratio("discounted_lines", "lines").alias("discounted_line_share"),
+        ratio("coupon_lines", "lines").alias("coupon_line_share"),
         "return_lines",
         "returned_units",
         money("returned_cents").alias("returned_value"),
-        _ratio(F.col("return_lines"), F.col("lines") + F.col("return_lines")).alias("return_line_share"),
+        ratio("return_lines", F.col("lines") + F.col("return_lines")).alias("return_line_share"),
         *(f.name for f in FEATURES if f.group in ("outlook", "segment")),
     )
 
@@ -115,11 +114,6 @@ def _in_window(column: str, days: int | None) -> Column:
 
 def _days(where: Column) -> Column:
     return F.count_if(F.col("active") & where)
-
-
-def _ratio(over: Column, under: Column) -> Column:
-    """over / under as double; null where `under` is 0."""
-    return over.cast("double") / F.when(under != 0, under).cast("double")
 
 
 def _sd(count: Column, total: str, squares: str) -> Column:

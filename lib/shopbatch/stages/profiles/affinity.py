@@ -8,7 +8,7 @@ from datetime import date
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from shopbatch.stages.profiles.facts import money
+from shopbatch.stages.profiles.expressions import money, ratio
 
 TOP = 5
 UNKNOWN = "unknown"
@@ -59,7 +59,7 @@ def of_products(bought: DataFrame) -> DataFrame:
             F.count_if(F.col("lines") > 0).alias("products_bought"),
             F.count_if(F.col("days") > 1).alias("repeats"),
         )
-        .withColumn("repeat_product_share", _ratio(F.col("repeats"), F.col("products_bought")))
+        .withColumn("repeat_product_share", ratio("repeats", "products_bought"))
         .drop("repeats")
     )
 
@@ -106,11 +106,7 @@ def of_kinds(kinds: DataFrame) -> DataFrame:
 def of_prices(kinds: DataFrame, private_brands: Sequence[str]) -> DataFrame:
     """What `by_kind` returns -> user_id and the features of prices, private brands and unknown products."""
     sold = F.col("category").isNotNull() & (F.col("units") > 0)
-    prices = (
-        kinds.where(sold)
-        .groupBy("category")
-        .agg((F.sum("unit_cents").cast("double") / F.sum("units").cast("double")).alias("price"))
-    )
+    prices = kinds.where(sold).groupBy("category").agg(ratio(F.sum("unit_cents"), F.sum("units")).alias("price"))
     private = F.col("brand").isin(list(private_brands)) if private_brands else F.lit(False)
     summed = (
         kinds.join(F.broadcast(prices), "category", "left")
@@ -125,8 +121,8 @@ def of_prices(kinds: DataFrame, private_brands: Sequence[str]) -> DataFrame:
     )
     return summed.select(
         "user_id",
-        _ratio(F.col("paid"), F.col("usual")).alias("price_level"),
-        F.when(F.col("branded") > 0, _ratio(F.col("private"), F.col("branded"))).alias("private_label_share"),
+        ratio("paid", "usual").alias("price_level"),
+        F.when(F.col("branded") > 0, ratio("private", "branded")).alias("private_label_share"),
         money("unknown_cents").alias("unknown_product_sales"),
     )
 
@@ -135,7 +131,3 @@ def _top(name: str, value: str, where: Column | None = None) -> Column:
     """The TOP names by value, greatest first, of equals the first in the alphabet; values of 0 or below are in none."""
     counts = F.col(value) > 0 if where is None else where & (F.col(value) > 0)
     return F.min_by(name, F.when(counts, F.struct(-F.col(value), F.col(name))), TOP)
-
-
-def _ratio(over: Column, under: Column) -> Column:
-    return over.cast("double") / F.when(under != 0, under).cast("double")

@@ -12,11 +12,6 @@ from pyspark.sql import functions as F
 from shopbatch.tables.user_profiles import DAYPARTS
 
 
-def day(moment: str) -> Column:
-    """The day of a moment, in the shop's time zone."""
-    return F.to_date(F.col(moment))
-
-
 def user_daily(lines: DataFrame) -> DataFrame:
     """TRANSACTION facts that count, each key once, `day` and `bucket` -> the columns of user_daily."""
     bought, returned = F.col("quantity") >= 0, F.col("quantity") < 0

@@ -11,6 +11,8 @@ from functools import reduce
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
+from shopbatch.stages.profiles.expressions import money
+
 # what a transaction and an event are, as far as it matters here; one of several with a key counts: the greatest
 # by `ingested_at`, then by the other columns in this order
 TRANSACTION = (
@@ -94,12 +96,6 @@ def transaction_rejects_back(rejects: DataFrame) -> DataFrame:
         _cents("discount").alias("retail_cents"), _cents("coupon").alias("coupon_cents"), "basket_id", "product_id",
         "reason", "rows",
     )  # fmt: skip
-
-
-def money(cents: str | Column, kind: str = "decimal(18,2)") -> Column:
-    """Whole cents (bigint) as exact money."""
-    column = F.col(cents) if isinstance(cents, str) else cents
-    return (column.cast("decimal(19,0)") * F.lit("0.01").cast("decimal(3,2)")).cast(kind)
 
 
 def _cents(column: str) -> Column:

@@ -11,6 +11,7 @@ from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
 from shopbatch.stages.profiles.activity import COHORTS
+from shopbatch.stages.profiles.expressions import ratio
 
 RECENCY_EDGES = (2, 3, 5, 8, 15, 31, 61, 91)  # days since last: cells are 1 | 2 | 3-4 | 5-7 | ... | 91 and more
 HABIT_EDGES = (1, 2, 3, 5, 9, 17, 33)  # active days of 90: cells are 0 | 1 | 2 | 3-4 | ... | 33 and more
@@ -21,9 +22,7 @@ MONEY_PRIOR = 2.0  # active days of mean money that every user has besides its o
 def with_outlook(users: DataFrame) -> DataFrame:
     """What `activity.sums` returns, with buy_probability_30d and expected_spend_30d (null without an active day)."""
     cells = _cells(users)
-    mean = users.agg(
-        (F.sum("purchase_cents").cast("double") / F.sum("active_days_all").cast("double")).alias("mean_cents")
-    )
+    mean = users.agg(ratio(F.sum("purchase_cents"), F.sum("active_days_all")).alias("mean_cents"))
     pooled = ("n", "bought", "next", "habit")
     whole = cells.where("cell is null").select(*(F.col(n).alias(f"all_{n}") for n in pooled)).crossJoin(mean)
     own = cells.where("cell is not null").select(

@@ -12,15 +12,19 @@ from pyspark.sql import functions as F
 from pyspark.sql.pandas.types import from_arrow_type
 
 from shopbatch.stages.profiles import activity, affinity, outlook, touch
+from shopbatch.stages.profiles.expressions import ratio
 from shopbatch.tables.user_profiles import FEATURES, USER_PROFILES
 
 _PERSON = ("age", "income", "household_size")
 _RATES = {"cart_rate_30d": ("carts_30d", "views_30d"), "purchase_rate_30d": ("baskets_30d", "carts_30d")}
-_ZERO = {  # input -> counts that are 0 where it has nothing on a user
-    "campaigns": ("campaigns_received", "campaigns_responded", "coupons_offered"),
-    "redemptions": ("coupons_redeemed_90d", "coupons_redeemed_all"),
-    "reviews": ("reviews_written",),
-    "event_daily": ("views_30d", "carts_30d", "searches_30d", "invitations_all"),
+_ZERO = {  # count -> the inputs without which it is null, and not 0, where nothing is known of a user
+    "campaigns_received": ("campaigns",),
+    "campaigns_responded": ("campaigns", "redemptions"),
+    "coupons_offered": ("campaigns", "coupons"),
+    "coupons_redeemed_90d": ("redemptions",),
+    "coupons_redeemed_all": ("redemptions",),
+    "reviews_written": ("reviews",),
+    **dict.fromkeys(("views_30d", "carts_30d", "searches_30d", "invitations_all"), ("event_daily",)),
 }
 
 
@@ -40,24 +44,26 @@ class Inputs:
     review_sentiment: DataFrame | None = None
 
 
-@dataclass(frozen=True)
-class Rules:
-    """What a shop may decide. half_life: days. private_brands: names of products.brand."""
+def profiles(
+    inputs: Inputs,
+    as_of: date,
+    half_life: int,
+    private_brands: Sequence[str],
+    run_id: str,
+    knowledge_cut: datetime | None = None,
+) -> DataFrame:
+    """The rows of user_profiles for one day: of every user of whom anything is known before it.
 
-    half_life: int = 90
-    private_brands: Sequence[str] = ("Private",)
-
-
-def profiles(inputs: Inputs, as_of: date, rules: Rules, run_id: str, knowledge_cut: datetime | None) -> DataFrame:
-    """The rows of user_profiles for one day: of every user of whom anything is known before it."""
+    half_life: of tastes, in days. private_brands: values of products.brand that are the shop's own.
+    """
     sums = activity.sums(inputs.daily, as_of).cache()
-    bought = affinity.by_product(inputs.product_daily, as_of, rules.half_life).cache()
+    bought = affinity.by_product(inputs.product_daily, as_of, half_life).cache()
     kinds = affinity.by_kind(bought, inputs.products).cache()
     buyers = [
         activity.features(outlook.with_segments(outlook.with_outlook(sums))),
         affinity.of_products(bought),
         affinity.of_kinds(kinds),
-        affinity.of_prices(kinds, rules.private_brands),
+        affinity.of_prices(kinds, private_brands),
     ]
     whole = reduce(lambda left, right: left.join(right, "user_id", "left"), buyers)
     for part in _touches(inputs, as_of):
@@ -83,10 +89,7 @@ def _touches(inputs: Inputs, as_of: date) -> list[DataFrame]:
 def _complete(whole: DataFrame, inputs: Inputs) -> DataFrame:
     """Counts of users who have nothing are 0, not null; features of tables that are not there are null."""
     zero = {f.name for f in FEATURES if f.null == "never null"}
-    for name, counts in _ZERO.items():
-        zero |= set(counts) if getattr(inputs, name) is not None else set()
-    zero -= set() if inputs.redemptions is not None else {"campaigns_responded"}
-    zero -= set() if inputs.coupons is not None else {"coupons_offered"}
+    zero |= {name for name, needs in _ZERO.items() if all(getattr(inputs, n) is not None for n in needs)}
     there = set(whole.columns)
     columns = []
     for feature in FEATURES:
@@ -98,7 +101,7 @@ def _complete(whole: DataFrame, inputs: Inputs) -> DataFrame:
             column = F.coalesce(column, F.array().cast(kind))
         elif feature.name in _RATES:
             over, under = (F.col(n) if n in there else F.lit(None) for n in _RATES[feature.name])
-            column = F.coalesce(over, F.lit(0)).cast("double") / F.when(under > 0, under).cast("double")
+            column = ratio(F.coalesce(over, F.lit(0)), under)
         elif feature.name in zero:
             column = F.coalesce(column, F.lit(0).cast(kind))
         columns.append(column.alias(feature.name))

@@ -7,7 +7,7 @@ from datetime import date
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from shopbatch.stages.profiles.daily import day
+from shopbatch.stages.profiles.expressions import day, ratio
 
 
 def campaigns(sent: DataFrame, redeemed: DataFrame | None, coupons: DataFrame | None, as_of: date) -> DataFrame:
@@ -28,8 +28,7 @@ def campaigns(sent: DataFrame, redeemed: DataFrame | None, coupons: DataFrame | 
         answered.alias("campaigns_responded"),
         F.sum("offers").alias("coupons_offered"),
     )
-    rate = F.col("campaigns_responded").cast("double") / F.col("campaigns_received").cast("double")
-    return counted.withColumn("campaign_response_rate", rate)
+    return counted.withColumn("campaign_response_rate", ratio("campaigns_responded", "campaigns_received"))
 
 
 def redemptions(redeemed: DataFrame, as_of: date) -> DataFrame:
