@@ -2,9 +2,19 @@
 
 import os
 import signal
+from pathlib import Path
 
 
 def crash_point(name: str) -> None:
-    """Kill this process here, as kill -9 would, if SHOPBATCH_CRASH_AT names this place."""
-    if os.environ.get("SHOPBATCH_CRASH_AT") == name:
-        os.kill(os.getpid(), signal.SIGKILL)
+    """Kill this process here, as kill -9 would, if SHOPBATCH_CRASH_AT names this place.
+
+    Where SHOPBATCH_CRASH_ONCE names a file, only until it is there: a process that takes this one's place lives.
+    """
+    if os.environ.get("SHOPBATCH_CRASH_AT") != name:
+        return
+    if once := os.environ.get("SHOPBATCH_CRASH_ONCE"):
+        try:
+            Path(once).touch(exist_ok=False)
+        except FileExistsError:
+            return
+    os.kill(os.getpid(), signal.SIGKILL)

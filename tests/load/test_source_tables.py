@@ -131,6 +131,31 @@ def test_events(store: Store, tmp_path: Path) -> None:
     ]
 
 
+def test_support_dialogs(store: Store, tmp_path: Path) -> None:
+    path = tmp_path / "tickets.csv"
+    path.write_text(
+        "Question,Reply,language,created at\n"
+        "How long?,Three days.,en,2024-01-05\nHow long?,,en,\n"
+        "多久？,三天。,zh,\n  ,Three days.,en,\nWhen?,Soon.,en,then\n"
+    )
+    report = load_file(store, "support_dialogs", path)
+    assert (report.rows_loaded, report.rows_rejected, report.makes_key) == (2, 3, True)
+    found = store.snapshot("support_dialogs").read().to_pylist()
+    assert [(r["question"], r["reply"], r["language"], r["created_at"], r["user_id"]) for r in found] == [
+        ("How long?", "Three days.", "en", at(2024, 1, 5), None),
+        ("多久？", "三天。", "zh", None, None),
+    ]
+    assert len({r["dialog_id"] for r in found}) == 2
+    assert refused(store, "support_dialogs") == [
+        (2, "reply", "no_value"),
+        (4, "question", "no_value"),
+        (5, "created_at", "not_a_timestamp"),
+    ]
+    path.write_text("question\nHow long?\n")
+    with pytest.raises(UserError, match=r"needs the column\(s\) reply"):
+        load_file(store, "support_dialogs", path)
+
+
 def test_a_generated_shop_can_be_loaded_into_another(store: Store, tmp_path: Path) -> None:
     from shopbatch.sample import fill_generated
 

@@ -94,6 +94,23 @@ def test_any_history_in_any_runs_gives_the_tiles_of_a_rebuild(
     assert_as_rebuilt(spark, store)
 
 
+@pytest.mark.parametrize("few", [0, 6], ids=["more keys than are looked up", "few keys of many rows"])
+def test_more_than_the_driver_may_hold_gives_the_tiles_of_a_rebuild(
+    spark: SparkSession, store: Store, monkeypatch: pytest.MonkeyPatch, few: int
+) -> None:
+    grown(store)
+    tile(spark, store)
+    monkeypatch.setattr("shopbatch.tables.spark.FEW", few)
+    versions = [line("b001", "p1", "u3", "2024-03-05", value=v, ingested_at=at("2024-03-06")) for v in range(9)]
+    put(store, TRANSACTIONS, [*versions, versions[3], line("late", "p2", "u2", "2024-02-03"), line("b002", " ", "u2")])
+    assert tile(spark, store).how == "updated"
+    assert_as_rebuilt(spark, store)
+    DeltaTable(store.uri("transactions")).delete("basket_id = 'b001' and user_id = 'u3' and sales_value > 0.03")
+    put(store, TRANSACTIONS, [many()[7]])
+    assert tile(spark, store).how == "updated"
+    assert_as_rebuilt(spark, store)
+
+
 def test_profiles_of_a_changed_source_are_those_of_the_oracle(spark: SparkSession, store: Store) -> None:
     grown(store)
     run(spark, store, as_of=AS_OF)

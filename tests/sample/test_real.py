@@ -27,6 +27,7 @@ COUNTS = {
     "coupons": 111_332,
     "redemptions": 2_102,
     "reviews": 58_609,
+    "support_dialogs": 6_000,
 }
 
 

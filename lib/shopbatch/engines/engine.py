@@ -75,21 +75,26 @@ class TorchConfig(Strict):
         return {"kind": self.kind, "dtype": self.dtype, "max_tokens": self.max_tokens}
 
 
-class FakeConfig(Strict):
-    """Deterministic, no weights. The *_on texts are substrings: a row that holds one makes the engine ...
+class Faults(Strict):
+    """What a fake backend does wrong. The *_on texts are substrings: a row that holds one makes the engine ...
 
     fail_on: report a failure. raise_on: raise something unforeseen. exit_on: end its process. hang_on: never answer.
     slow_ms: milliseconds a call. light: opening costs nothing, so that it runs in tasks; false: in actors.
     """
 
-    kind: Literal["fake"] = "fake"
-    dim: int = Field(default=8, ge=1)
     slow_ms: float = 0.0
     fail_on: str | None = None
     raise_on: str | None = None
     exit_on: str | None = None
     hang_on: str | None = None
     light: bool = True
+
+
+class FakeConfig(Faults):
+    """Deterministic, no weights. dim: of its vectors."""
+
+    kind: Literal["fake"] = "fake"
+    dim: int = Field(default=8, ge=1)
 
     def identity(self) -> dict[str, Any]:
         """The fields that can change a result: none of the faults, which a later run is to recover from."""

@@ -13,6 +13,8 @@ import os
 import shutil
 import tempfile
 import warnings
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -24,7 +26,7 @@ from shopbatch.engines.tokens import EncoderSpec, Reader
 from shopbatch.models import folder as folders
 from shopbatch.models.folder import ModelError
 
-EXPORT_VERSION = 1  # of what this file writes; another one makes the old exports unused
+EXPORT_VERSION = 1  # of what `_export` writes; another one makes the old exports unused
 _FILES = "files.json"
 
 
@@ -44,7 +46,7 @@ class OpenVinoEncoder:
         try:
             compiled = ov.Core().compile_model(graph / "model.xml", "CPU", properties)
         except RuntimeError as error:
-            raise ModelError(f"{graph}: OpenVINO can not load it: {_line(error)}") from None
+            raise ModelError(f"{graph}: OpenVINO can not load it: {line(error)}") from None
         self.dim = int(compiled.output(0).get_partial_shape()[1].get_length())
         self.request = compiled.create_infer_request()
 
@@ -58,14 +60,22 @@ class OpenVinoEncoder:
         try:
             self.request.infer([batch.ids, batch.mask])
         except RuntimeError as error:
-            raise EngineError(f"openvino: {_line(error)}") from error
+            raise EngineError(f"openvino: {line(error)}") from error
         # a copy: the tensor's memory is used again by the next call
         return Encoded(np.array(self.request.get_output_tensor(0).data, np.float32), batch.lengths)
 
 
 def exported(folder: Path) -> Path:
-    """The folder that holds the graph of a model, made if it is not there or is damaged. Raises ModelError."""
-    name = f"openvino-{_key(folder)}"
+    """The folder that holds the graph of an encoder, made if it is not there or is damaged. Raises ModelError."""
+    return kept(folder, graph_key(folder, [EXPORT_VERSION], ["encoder.json"]), lambda aside: _export(folder, aside))
+
+
+def kept(folder: Path, key: str, export: Callable[[Path], None]) -> Path:
+    """`openvino-<key>/` beside the model, whole. If need be `export` makes it: it fills the empty folder it is given.
+
+    Two processes may ask at once. Raises what `export` raises.
+    """
+    name = f"openvino-{key}"
     for parent in (folder, folders.cache() / "openvino"):
         if _is_whole(parent / name):
             return parent / name
@@ -74,7 +84,7 @@ def exported(folder: Path) -> Path:
     parent.mkdir(parents=True, exist_ok=True)
     aside = Path(tempfile.mkdtemp(dir=parent, prefix=".openvino-"))
     try:
-        _export(folder, aside)
+        export(aside)
         files = folders.contents(aside)
         (aside / _FILES).write_text(json.dumps(files), "utf-8")
         folders.move_into_place(aside, parent / name, _is_whole)
@@ -83,11 +93,14 @@ def exported(folder: Path) -> Path:
     return parent / name
 
 
-def _key(folder: Path) -> str:
-    """Names what the graph depends on: weights and configuration (by size and date), this code, OpenVINO."""
-    names = [*sorted(folder.glob("*.safetensors")), folder / "config.json", folder / "encoder.json"]
+def graph_key(folder: Path, made_by: Sequence[int | str], more: Sequence[str]) -> str:
+    """Names what a graph depends on, 12 hex digits: weights and configuration (by size and date), OpenVINO, its maker.
+
+    made_by: versions and options of the code that exports. more: further files of the folder that it reads.
+    """
+    names = [*sorted(folder.glob("*.safetensors")), folder / "config.json", *(folder / name for name in more)]
     stats = [(p.name, p.stat().st_size, p.stat().st_mtime_ns) for p in names if p.exists()]
-    text = json.dumps([EXPORT_VERSION, ov.__version__, stats])
+    text = json.dumps([*made_by, ov.__version__, stats])
     return hashlib.blake2b(text.encode(), digest_size=6).hexdigest()
 
 
@@ -109,16 +122,26 @@ def _export(folder: Path, target: Path) -> None:
     model = load_pooled(folder, additive_mask=True)
     ids = torch.ones((2, 4), dtype=torch.int64)
     mask = torch.tensor([[1, 1, 1, 1], [1, 1, 0, 0]])
+    with traced_quietly():
+        graph = ov.convert_model(model, example_input={"ids": ids, "mask": mask}, input=[[-1, -1], [-1, -1]])
+    ov.save_model(graph, target / "model.xml", compress_to_fp16=False)
+
+
+@contextmanager
+def traced_quietly() -> Iterator[None]:
+    """Without gradients, and without a warning about every branch that tracing does not take."""
+    import torch
+
     level = logging.root.manager.disable
     logging.disable(logging.WARNING)
     try:
         with warnings.catch_warnings(), torch.no_grad():
-            warnings.simplefilter("ignore")  # tracing warns about every branch that it does not take
-            graph = ov.convert_model(model, example_input={"ids": ids, "mask": mask}, input=[[-1, -1], [-1, -1]])
+            warnings.simplefilter("ignore")
+            yield
     finally:
         logging.disable(level)
-    ov.save_model(graph, target / "model.xml", compress_to_fp16=False)
 
 
-def _line(error: BaseException) -> str:
+def line(error: BaseException) -> str:
+    """What OpenVINO says, on one line of at most 300 characters."""
     return " ".join(str(error).split())[:300]

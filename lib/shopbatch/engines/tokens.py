@@ -68,8 +68,8 @@ class Reader:
 
     def __init__(self, folder: Path, prefix: str, max_tokens: int, batch_tokens: int) -> None:
         config = model_config(folder)
-        self.tokenizer = _tokenizer(folder)
-        limit = _longest(folder, config)
+        self.tokenizer = load_tokenizer(folder)
+        limit = longest(folder, config)
         if max_tokens > limit:
             raise UserError(f"max_tokens={max_tokens}: the model in {folder.name} reads at most {limit}")
         self.tokenizer.enable_truncation(max_tokens)
@@ -80,7 +80,7 @@ class Reader:
 
     def plan(self, texts: pa.Array) -> list[np.ndarray]:
         """Row numbers sorted by length and cut so that rows x longest <= batch_tokens (a single row may be longer)."""
-        lengths = np.array([len(ids) for ids in self._read(texts)], np.int64)
+        lengths = np.array([len(ids) for ids in self.rows(texts)], np.int64)
         order = np.argsort(lengths, kind="stable")
         lengths, batches, first = lengths[order], [], 0
         while first < len(order):
@@ -92,14 +92,15 @@ class Reader:
 
     def batch(self, texts: pa.Array) -> Batch:
         """Pads to the longest of `texts` (at least one)."""
-        rows = self._read(texts)
+        rows = self.rows(texts)
         lengths = np.array([len(ids) for ids in rows], np.int32)
         mask = np.arange(lengths.max()) < lengths[:, None]
         ids = np.full(mask.shape, self.pad, np.int64)
         ids[mask] = np.concatenate([np.asarray(r, np.int64) for r in rows])
         return Batch(ids, mask.astype(np.int64), lengths)
 
-    def _read(self, texts: pa.Array) -> list[list[int]]:
+    def rows(self, texts: pa.Array) -> list[list[int]]:
+        """Token ids of each text, with the special ones, cut to max_tokens."""
         cut = pc.utf8_slice_codeunits(texts, 0, self.characters).to_pylist()
         return [e.ids for e in self.tokenizer.encode_batch_fast([self.prefix + t for t in cut])]
 
@@ -112,7 +113,8 @@ def model_config(folder: Path) -> dict[str, Any]:
         raise ModelError(f"{folder} is not a model folder: config.json can not be read ({error})") from None
 
 
-def _tokenizer(folder: Path) -> Tokenizer:
+def load_tokenizer(folder: Path) -> Tokenizer:
+    """The fast tokenizer of a model folder. Raises ModelError if there is none."""
     path = folder / "tokenizer.json"
     if path.exists():  # without transformers, whose import costs seconds in every worker
         return Tokenizer.from_file(str(path))
@@ -125,7 +127,7 @@ def _tokenizer(folder: Path) -> Tokenizer:
     return Tokenizer.from_str(slow.backend_tokenizer.to_str())
 
 
-def _longest(folder: Path, config: dict[str, Any]) -> int:
+def longest(folder: Path, config: dict[str, Any]) -> int:
     """Tokens that the model reads at most: the tokenizer's limit where it states one, else the positions there are."""
     limit = int(config.get("max_position_embeddings") or 2**30)
     if str(config.get("model_type", "")) in ("roberta", "xlm-roberta", "camembert"):

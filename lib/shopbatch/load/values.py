@@ -24,7 +24,7 @@ NULL_WORDS = ("", "null", "none", "nan", "na", "n/a", "nat", r"\n")  # of number
 _MOMENT = r"^(\d{4}-\d{2}-\d{2})(?:[T ](\d{2}:\d{2})(:[0-5]\d(?:\.\d{1,9})?)? ?(Z|UTC|[+-]\d{2}(?::?\d{2})?)?)?$"
 _FIRST, _LAST = -62_135_596_800_000_000, 253_402_300_799_999_999  # years 1 to 9999, microseconds since 1970
 _PER_SECOND = {"s": 1, "ms": 1_000, "us": 1_000_000, "ns": 1_000_000_000}
-NO_KEY, NESTED, UTF8 = "no_key", "nested", "invalid_utf8"
+NO_KEY, NO_VALUE, NESTED, UTF8 = "no_key", "no_value", "nested", "invalid_utf8"
 NUMBER, WHOLE, RANGE, CENTS = "not_a_number", "not_whole", "out_of_range", "not_cents"
 MOMENT, CHOICE = "not_a_timestamp", "not_allowed"
 
@@ -46,7 +46,7 @@ class Converted:
 
 
 def convert(column: Column, raw: pa.Array | Sequence[Any], key: bool) -> Converted:
-    """The values of one column, from Arrow or from JSON's Python values; a key may not be null or blank."""
+    """The values of one column, from Arrow or from JSON's Python values; no null or blank where there may be none."""
     done = _from_arrow(column, raw) if isinstance(raw, pa.Array) else _from_json(column, raw)
     if column.between is not None:
         low, high = column.between
@@ -57,11 +57,13 @@ def convert(column: Column, raw: pa.Array | Sequence[Any], key: bool) -> Convert
             CHOICE, _mask(pc.and_(done.values.is_valid(), pc.invert(pc.is_in(done.values, pa.array(column.one_of)))))
         )
     if key:
-        done.refuse(NO_KEY, _mask(_no_key(done.values)))
+        done.refuse(NO_KEY, _mask(_nothing(done.values)))
+    elif not column.nullable:
+        done.refuse(NO_VALUE, _mask(_nothing(done.values)))
     return done
 
 
-def _no_key(values: pa.Array) -> pa.Array:
+def _nothing(values: pa.Array) -> pa.Array:
     """Null, or blank text."""
     if not pa.types.is_string(values.type):
         return values.is_null()

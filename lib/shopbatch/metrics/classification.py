@@ -94,7 +94,7 @@ def ece_interval(
         return Interval(*[float("nan")] * 3)
     gap = confidence - correct
     drawn = []
-    for rows in _resamples(len(gap), seed, resamples):
+    for rows in redraws(len(gap), seed, resamples):
         cell = np.arange(len(rows))[:, None] * bins + number[rows]
         sums = np.bincount(cell.ravel(), gap[rows].ravel(), len(rows) * bins)
         drawn.append(np.abs(sums.reshape(len(rows), bins)).sum(1) / len(gap))
@@ -106,17 +106,17 @@ def _ratio(above: np.ndarray, below: np.ndarray, seed: int, resamples: int) -> I
     if not below.sum():
         return Interval(*[float("nan")] * 3)
     drawn = []
-    for rows in _resamples(len(above), seed, resamples):
+    for rows in redraws(len(above), seed, resamples):
         sizes = below[rows].sum(1)
         drawn.append(above[rows].sum(1)[sizes > 0] / sizes[sizes > 0])
     return _interval(float(above.sum() / below.sum()), np.concatenate(drawn))
 
 
-def _resamples(rows: int, seed: int, resamples: int) -> list[np.ndarray]:
-    """Row numbers drawn with replacement, int [some, rows] each, `resamples` in all."""
+def redraws(rows: int, seed: int, draws: int) -> list[np.ndarray]:
+    """Row numbers drawn with replacement, int [some, rows] each, `draws` in all."""
     generator = np.random.default_rng(seed)
     step = max(1, _CELLS // rows)
-    return [generator.integers(0, rows, (min(step, resamples - a), rows)) for a in range(0, resamples, step)]
+    return [generator.integers(0, rows, (min(step, draws - a), rows)) for a in range(0, draws, step)]
 
 
 def _interval(value: float, drawn: np.ndarray) -> Interval:

@@ -11,7 +11,8 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -150,6 +151,22 @@ def move_into_place(aside: Path, target: Path, is_whole: Callable[[Path], bool])
     except OSError:
         if not is_whole(target):
             raise
+
+
+@contextmanager
+def quietly() -> Iterator[None]:
+    """transformers without its warnings and bars for the length of the block."""
+    import transformers
+
+    quiet = transformers.utils.logging
+    level = quiet.get_verbosity()
+    quiet.set_verbosity_error()
+    quiet.disable_progress_bar()
+    try:
+        yield
+    finally:
+        quiet.set_verbosity(level)
+        quiet.enable_progress_bar()
 
 
 def _holds(folder: Path, manifest: Mapping[str, Any]) -> bool:

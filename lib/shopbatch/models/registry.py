@@ -108,6 +108,21 @@ def publish(root: str, name: str, build: Callable[[Path], None], *, live: bool =
     return model
 
 
+def describe(root: str, model: Model, **manifest: Any) -> Model:
+    """Put more into the manifest of a published model; what is there under the same name is replaced."""
+    path = f"{root}/{model.name}/{model.digest[:DIGITS]}"
+    tree = {k: v for k, v in read_manifest(path, model.reference).items() if k != "candidate"} | manifest
+    files.write_bytes(f"{path}/{MANIFEST}", json.dumps(tree, indent=1, ensure_ascii=False).encode())
+    return _published(root, model.name, model.digest[:DIGITS])
+
+
+def withdraw(root: str, model: Model) -> None:
+    """Delete a model that was published as a candidate only and then refused; any other one stays."""
+    if model.manifest.get("candidate"):
+        fs, path = files.filesystem(f"{root}/{model.name}/{model.digest[:DIGITS]}")
+        fs.delete_dir(path)
+
+
 def point(root: str, model: Model) -> None:
     """From now on `name@live` means this model. Readers see the old one or the new one."""
     text = json.dumps({"digest": model.digest}, indent=1)

@@ -30,6 +30,8 @@ def by_day(spark: SparkSession, frame: DataFrame, rows: Mapping[date, int]) -> D
         places.append((day, bucket, parts))
         bucket, filled = (bucket + parts, 0) if parts > 1 else (bucket, filled + rows[day])
     count = places[-1][1] + places[-1][2] if places else 1
+    if count == 1:
+        return frame.withColumn("bucket", F.lit(0)).coalesce(1)
     where = spark.createDataFrame(places, "day date, first int, parts int")
     part = (F.col("first") + F.pmod(F.xxhash64("user_id"), F.col("parts"))).cast("int")
     placed = frame.join(F.broadcast(where), "day").withColumn("bucket", part).drop("first", "parts")

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from functools import reduce
@@ -20,6 +21,7 @@ from pyspark.sql import functions as F
 
 from shopbatch.errors import Stopped
 from shopbatch.faults import crash_point
+from shopbatch.profiles import layout
 from shopbatch.profiles.layout import by_day, small_files
 from shopbatch.profiles.tiling import VERSION, Tiling
 from shopbatch.report import new_run_id
@@ -36,7 +38,6 @@ if TYPE_CHECKING:
 _ATTEMPTS = 5
 MOST = 0.5  # of the source's bytes: where more came or went, building all tiles anew costs less
 _CACHED = 5_000_000  # rows of a source that are kept while tiles are built
-_MANY = 200_000  # key values that are looked up in file statistics; beyond, every file may hold one
 
 
 class Conflict(Exception):
@@ -132,7 +133,10 @@ class Tiler:
             return Update("unchanged")
         if sum(f.size for f in (*added, *removed)) > MOST * sum(f.size for f in source.files):
             return self._rebuild(source, live, "most of the source changed")
-        return self._renew(source, added, removed, live)
+        # facts that do not count are rejects: with these, the facts of all changed keys are few
+        few = sum(f.rows for f in (*added, *removed, *live[self.tiling.rejects.name].files)) <= tables.FEW
+        with tables.for_few_rows(self.spark) if few else nullcontext():
+            return self._renew(source, added, removed, live, few)
 
     def _state(self, source: Snapshot, live: dict[str, Snapshot]) -> tuple[Snapshot | None, str]:
         """The source snapshot that the tiles are of; None, and why, where they must be built anew."""
@@ -170,59 +174,72 @@ class Tiler:
         return self._commit(done, written, source, live)
 
     def _renew(
-        self, source: Snapshot, added: Sequence[FileRef], removed: Sequence[FileRef], live: dict[str, Snapshot]
+        self,
+        source: Snapshot,
+        added: Sequence[FileRef],
+        removed: Sequence[FileRef],
+        live: dict[str, Snapshot],
+        few: bool,
     ) -> Update:
         """The tiles of the pairs that changed rows touch; all others stay as they are."""
         tiling, identity = self.tiling, self.tiling.identity
-        delta = self._delta(source, added, removed).cache()
+        done = Update("updated", rows_read=sum(f.rows for f in (*added, *removed)))
+        delta = tables.settled(self._delta(source, added, removed), few)
         changed = delta.where("reason is null")
-        keys = changed.select(*tiling.key).distinct().cache()
-        near = self._holding_keys(source, keys)
-        same_key = valid(facts_of(self.spark, tiling, source, near)).join(keys, [*tiling.key], "left_semi")
-        ranks = stage.ranked(same_key, tiling.key, identity).cache()
-        pair = ("user_id", day(tiling.time).alias("day"))
-        pairs = changed.select(*pair).union(ranks.select(*pair)).distinct().cache()
-        days = sorted(row["day"] for row in pairs.select("day").distinct().collect())
-        done = Update("updated", pairs=pairs.count(), rows_read=sum(f.rows for f in (*added, *removed)))
-        rejects = self._new_rejects(live[tiling.rejects.name], delta, keys, ranks)
+        keys = changed.select(*tiling.key)
+        same_key = self._holding_keys(source, keys, few).join(keys, [*tiling.key], "left_semi")
+        ranks = tables.settled(stage.ranked(same_key, tiling.key, identity), few)
+        pair = ("user_id", day(tiling.time).alias("day"))  # what came has a rank, what went may be nowhere
+        pairs = changed.where("rows < 0").select(*pair).union(ranks.select(*pair)).distinct()
+        pairs = tables.settled(pairs, few)
+        days = {row["day"]: row["count"] for row in pairs.groupBy("day").count().collect()}
+        done.pairs = sum(days.values())
+        rejects = tables.settled(self._new_rejects(live[tiling.rejects.name], delta, keys, ranks), few)
         written = []
-        if days:
-            around = self._holding_days(source, days)
-            touched = dated(tiling, valid(facts_of(self.spark, tiling, source, around)))
-            different = touched.join(pairs, ["user_id", "day"], "left_semi").select(*identity).distinct()
-            lost = rejects.where("reason = 'superseded'").select(*identity)
-            same = [different[c].eqNullSafe(lost[c]) for c in identity]
-            lines = together(tiling, different.join(lost, same, "left_anti")).cache()
-            written = [self._replace(t, to_tiles(lines), pairs, days, live, done) for t, to_tiles in tiling.sinks]
         if self._differ(live[tiling.rejects.name], rejects):
             written.append(Written(tiling.rejects, self._write_rejects(rejects), None))
+        if days:
+            lost = rejects.where("reason = 'superseded'").select(*identity)
+            touched = self._holding_days(source, sorted(days)).join(pairs, ["user_id", "day"], "left_semi")
+            same = [touched[c].eqNullSafe(lost[c]) for c in identity]
+            lines = together(tiling, touched.join(lost, same, "left_anti")).distinct().cache()
+            most = lines.count()
+            for table, to_tiles in tiling.sinks:
+                written.append(self._replace(table, to_tiles(lines), most, pairs, sorted(days), live, done))
         return self._commit(done, written, source, live)
 
     def _delta(self, source: Snapshot, added: Sequence[FileRef], removed: Sequence[FileRef]) -> DataFrame:
         """Facts that came (rows > 0) or went (rows < 0), with `reason` and `rows`."""
+        came = facts_of(self.spark, self.tiling, source, added).withColumn("rows", F.lit(1))
+        if not removed:
+            return came
+        went = facts_of(self.spark, self.tiling, source, removed).withColumn("rows", F.lit(-1))
         by = [*self.tiling.identity, "reason"]
-        frame = facts_of(self.spark, self.tiling, source, added).withColumn("sign", F.lit(1))
-        if removed:
-            frame = frame.union(facts_of(self.spark, self.tiling, source, removed).withColumn("sign", F.lit(-1)))
-        return frame.groupBy(*by).agg(F.sum("sign").alias("rows")).where("rows != 0")
+        return came.union(went).groupBy(*by).agg(F.sum("rows").alias("rows")).where("rows != 0")
 
-    def _holding_keys(self, source: Snapshot, keys: DataFrame) -> list[FileRef]:
-        """The files that may hold one of these keys."""
-        values = [r[0] for r in keys.select(self.tiling.near).distinct().limit(_MANY + 1).collect()]
-        if len(values) > _MANY:
-            return list(source.files)
-        order, bounds = sorted(values), source.bounds(self.tiling.near)
-        return [f for f in source.files if f.path not in bounds or _between(order, *bounds[f.path])]
+    def _holding_keys(self, source: Snapshot, keys: DataFrame, few: bool) -> DataFrame:
+        """The valid facts that may have one of these keys."""
+        near = self.tiling.near
+        names = keys.select(near) if few else keys.select(near).distinct().limit(tables.FEW + 1)
+        order = sorted({row[0] for row in names.collect()})
+        if len(order) > tables.FEW or any("\ufffd" in name for name in order):  # it may stand for what is no text
+            return valid(facts_of(self.spark, self.tiling, source))
+        bounds = source.bounds(near)
+        only = [f for f in source.files if f.path not in bounds or _between(order, *bounds[f.path])]
+        facts = valid(facts_of(self.spark, self.tiling, source, only))
+        # true of all that is looked for, and told so that parts of files are left out by their statistics
+        return facts.where(F.col(near).between(order[0], order[-1])) if order else facts
 
-    def _holding_days(self, source: Snapshot, days: list[date]) -> list[FileRef]:
-        """The files that may hold a row of these days, whatever the time zone."""
+    def _holding_days(self, source: Snapshot, days: list[date]) -> DataFrame:
+        """The valid facts that may be of one of these days, whatever the time zone, with their `day`."""
         bounds, slack = source.bounds(self.tiling.time), timedelta(days=1)
-        return [
+        only = [
             f
             for f in source.files
             if f.path not in bounds
             or _between(days, bounds[f.path][0].date() - slack, bounds[f.path][1].date() + slack)
         ]
+        return dated(self.tiling, valid(facts_of(self.spark, self.tiling, source, only)))
 
     def _new_rejects(self, live: Snapshot, delta: DataFrame, keys: DataFrame, ranks: DataFrame) -> DataFrame:
         """The rejects as they are after the change: those of changed keys anew, invalid rows added and taken off."""
@@ -232,25 +249,26 @@ class Tiler:
         kept = old.where(is_repeat).join(keys, [*tiling.key], "left_anti").select(*columns)
         invalid = old.where(~is_repeat).union(delta.where("reason is not null").select(*columns))
         summed = invalid.groupBy(*columns[:-1]).agg(F.sum("rows").alias("rows")).where("rows > 0")
-        return kept.union(stage.repeated(ranks, tiling.identity).select(*columns)).union(summed).cache()
+        return kept.union(stage.repeated(ranks, tiling.identity).select(*columns)).union(summed)
 
     def _differ(self, live: Snapshot, rejects: DataFrame) -> bool:
-        if not live.rows:
-            return not rejects.isEmpty()
-        old = tables.read(self.spark, live, self.tiling.rejects.names)
-        new = self.tiling.to_rejects(rejects).select(*self.tiling.rejects.names)
-        return not (new.exceptAll(old).isEmpty() and old.exceptAll(new).isEmpty())
+        """Whether the rejects are not those that are there."""
+        names = self.tiling.rejects.names
+        new = self.tiling.to_rejects(rejects).select(*names, F.lit(1).alias("sign"))
+        old = tables.read(self.spark, live, names).select(*names, F.lit(-1).alias("sign"))
+        return not new.union(old).groupBy(*names).agg(F.sum("sign").alias("sign")).where("sign != 0").isEmpty()
 
     def _replace(
         self,
         table: Table,
         fresh: DataFrame,
+        most: int,
         pairs: DataFrame,
         days: list[date],
         live: dict[str, Snapshot],
         done: Update,
     ) -> Written:
-        """Write the fresh tiles, with the untouched tiles of the files that they fall into."""
+        """Write the fresh tiles (so many at most), with the untouched tiles of the files that they fall into."""
         snapshot = live[table.name]
         bounds = snapshot.bounds("day")
         hit = [f for f in snapshot.files if f.path not in bounds or _between(days, *bounds[f.path])]
@@ -260,9 +278,12 @@ class Tiler:
             old = tables.read(self.spark, snapshot, table.names, hit)
             kept = old.join(pairs, ["user_id", "day"], "left_anti").select(*table.names)
             frame = kept.union(frame)
-        frame = frame.cache()  # counted and written
-        counts = {r["day"]: r["count"] for r in frame.groupBy("day").count().collect()}
-        added = self._write(by_day(self.spark, frame, counts), table) if counts else []
+        most += sum(f.rows for f in hit)
+        if most <= layout.ROWS_PER_FILE:  # one file, however the rows spread over days
+            rows = {days[0]: most}
+        else:
+            rows = {r["day"]: r["count"] for r in frame.groupBy("day").count().collect()}
+        added = self._write(by_day(self.spark, frame, rows), table)
         done.tiles_kept += sum(f.rows for f in snapshot.files) - sum(f.rows for f in hit)
         return Written(table, added, [f.path for f in hit])
 

@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from shopbatch.errors import UserError
-from shopbatch.sample import fill, phrases
+from shopbatch.sample import fill, generated_dialogs, phrases
 from shopbatch.sample.draws import Rows, below, chance, names, nulled
 from shopbatch.sample.fill import SampleReport, Source
 from shopbatch.sample.generated_campaigns import CAMPAIGNS_SENT, COUPON_ROWS, campaigns, coupons, redemptions
@@ -28,10 +28,11 @@ from shopbatch.tables.products import PRODUCTS
 from shopbatch.tables.reviews import REVIEWS
 from shopbatch.tables.schema import Table
 from shopbatch.tables.store import Store
+from shopbatch.tables.support_dialogs import SUPPORT_DIALOGS
 from shopbatch.tables.transactions import TRANSACTIONS
 from shopbatch.tables.users import USERS
 
-VERSION = 2  # of what is generated: to be raised with every change of it
+VERSION = 3  # of what is generated: to be raised with every change of it
 MAX_ROWS = 2 ** (phrases.TEXT_BITS - 1)
 MAX_LINES = 100 * MAX_ROWS
 _EVENTS_PER_LINE = 1.0
@@ -69,7 +70,7 @@ def fill_generated(
     mess: Mess | None = None,
     lines: int | None = None,
 ) -> SampleReport:
-    """Fill the source tables with `rows` reviews and the shop around them.
+    """Fill the source tables with `rows` reviews, the shop around them and at most 6,000 dialogs.
 
     lines: how many transaction lines, and as many events; None: `transactions_per_review` for each review. A shop has
     a user for ten reviews or for a hundred lines, whatever gives more.
@@ -88,7 +89,8 @@ def fill_generated(
     clock = fill.Clock()
     products, users = max(rows // 50, lines // 1000, 16), max(rows // 10, lines // 100, 4)
     shop = Shop(rows, products, users, seed, mess or Mess(), lines, round(lines * _EVENTS_PER_LINE))
-    content = fill.digest(kind="generated", version=VERSION, rows=rows, seed=seed, lines=lines, mess=vars(shop.mess))
+    versions = [VERSION, generated_dialogs.VERSION]
+    content = fill.digest(kind="generated", version=versions, rows=rows, seed=seed, lines=lines, mess=vars(shop.mess))
     fresh: list[int] = []
     sources = _sources(shop, fresh)
     if fill.there(store, [s.table for s in sources], content):
@@ -105,6 +107,9 @@ def _sources(shop: Shop, fresh: list[int]) -> list[Source]:
         chunk, new = reviews(shop, first, count)
         fresh.append(new)
         return chunk
+
+    def dialog_chunk(shop: Shop, first: int, count: int) -> pa.Table:
+        return generated_dialogs.dialogs(count, shop.seed, first)
 
     def source(
         table: Table, make: _Make, rows: int, note: str, facts: Callable[[], Mapping[str, Any]] = dict
@@ -133,6 +138,7 @@ def _sources(shop: Shop, fresh: list[int]) -> list[Source]:
             f"{mess.null_text + mess.blank_text:.1%} have no text",
             lambda: {"distinct_texts": sum(fresh)},
         ),
+        source(SUPPORT_DIALOGS, dialog_chunk, generated_dialogs.count(shop.reviews), generated_dialogs.NOTE),
     ]  # fmt: skip
 
 

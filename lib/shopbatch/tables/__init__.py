@@ -7,6 +7,7 @@ from shopbatch.tables.products import PRODUCTS
 from shopbatch.tables.review_sentiment import REVIEW_SENTIMENT, REVIEW_SENTIMENT_REJECTS
 from shopbatch.tables.reviews import REVIEWS
 from shopbatch.tables.schema import Column, Table
+from shopbatch.tables.support_dialogs import SUPPORT_DIALOGS
 from shopbatch.tables.transactions import TRANSACTIONS
 from shopbatch.tables.user_daily import (
     EVENTS_REJECTS,
@@ -18,7 +19,7 @@ from shopbatch.tables.user_daily import (
 from shopbatch.tables.user_profiles import USER_PROFILES
 from shopbatch.tables.users import USERS
 
-_SOURCES = (PRODUCTS, USERS, TRANSACTIONS, CAMPAIGNS, COUPONS, REDEMPTIONS, EVENTS, REVIEWS)
+_SOURCES = (PRODUCTS, USERS, TRANSACTIONS, CAMPAIGNS, COUPONS, REDEMPTIONS, EVENTS, REVIEWS, SUPPORT_DIALOGS)
 _DERIVED = (
     REVIEW_SENTIMENT,
     REVIEW_SENTIMENT_REJECTS,

@@ -6,7 +6,8 @@ by `Store.commit`, or not at all. Settings that files depend on are in `sessions
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import pyarrow.fs as pafs
@@ -19,6 +20,8 @@ from shopbatch.tables.store import Snapshot, Store
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
+FEW = 200_000  # rows that the driver may hold, and tell Spark again
+
 
 def read(
     spark: SparkSession, snapshot: Snapshot, columns: Sequence[str], only: Sequence[FileRef] | None = None
@@ -29,9 +32,28 @@ def read(
     schema = from_arrow_schema(snapshot.schema)
     chosen = snapshot.files if only is None else only
     if not chosen:
-        return spark.createDataFrame([], schema).select(*columns)
+        return spark.createDataFrame(snapshot.schema.empty_table(), schema).select(*columns)
     source = spark.read.schema(schema).option("basePath", snapshot.uri)
     return source.parquet(*(file.uri for file in chosen)).select(*columns)
+
+
+def settled(frame: DataFrame, few: bool) -> DataFrame:
+    """`frame`, worked out once: in the driver's memory if its rows are few, else kept by the executors."""
+    return frame.sparkSession.createDataFrame(frame.toArrow(), frame.schema) if few else frame.cache()
+
+
+@contextmanager
+def for_few_rows(spark: SparkSession) -> Iterator[None]:
+    """Settings for the length of the block: what spreads work over tasks, and plans anew by sizes, is off."""
+    ours = {"spark.sql.shuffle.partitions": "1", "spark.sql.adaptive.enabled": "false"}
+    before = {name: str(spark.conf.get(name)) for name in ours}
+    try:
+        for name, value in ours.items():
+            spark.conf.set(name, value)
+        yield
+    finally:
+        for name, value in before.items():
+            spark.conf.set(name, value)
 
 
 def write(

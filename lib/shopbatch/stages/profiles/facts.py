@@ -65,7 +65,7 @@ def events(rows: DataFrame) -> DataFrame:
 
 def ranked(facts: DataFrame, key: tuple[str, ...], identity: tuple[str, ...]) -> DataFrame:
     """Valid facts -> different facts with `copies` (how many are just like it) and `rank` (1: the one that counts)."""
-    different = facts.groupBy(*identity).agg(F.count(F.lit(1)).alias("copies"))
+    different = facts.repartition(*key).groupBy(*identity).agg(F.count(F.lit(1)).alias("copies"))
     order = Window.partitionBy(*key).orderBy(*(F.col(c).desc_nulls_last() for c in identity if c not in key))
     return different.withColumn("rank", F.row_number().over(order))
 

@@ -1,0 +1,23 @@
+"""support_dialogs: customers' questions, the shop's replies. Filled by `shopbatch sample` or `load`."""
+
+import pyarrow as pa
+
+from shopbatch.tables.schema import TIMESTAMP, Column, Table
+
+SUPPORT_DIALOGS = Table(
+    name="support_dialogs",
+    meaning="One row per question that a customer asked, with the reply that was given.",
+    key=("dialog_id",),
+    latest_by="created_at",
+    must_have=("question", "reply"),
+    key_from_content=True,
+    columns=(
+        Column("dialog_id", pa.string(), "Name of the dialog, unique in the shop.", nullable=False),
+        Column("question", pa.string(), "What the customer asked, as it was written.", nullable=False),
+        Column("reply", pa.string(), "What the shop's customer service replied.", nullable=False),
+        Column("intent", pa.string(), "What the question is about (refund_time, coupon, ...); null where unknown."),
+        Column("language", pa.string(), "ISO 639-1 code of question and reply (en, zh, ...); null where unknown."),
+        Column("user_id", pa.string(), "The customer whose question it was (users.user_id); null where unknown."),
+        Column("created_at", TIMESTAMP, "When the question was asked, UTC; null where unknown."),
+    ),
+)

@@ -1,0 +1,239 @@
+"""The one training loop, for 1 and N workers, for every objective. Called by `workers.work` inside Ray Train.
+
+The global batch of a step depends on seed and step alone; each worker computes its share of it. Random numbers are
+drawn anew from (seed, step, worker), so that a run that was resumed is the run that was not interrupted.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from shopbatch.faults import crash_point
+from shopbatch.training.blocks import Blocks
+from shopbatch.training.checkpoints import Checkpoints, best_name, step_name
+from shopbatch.training.config import LoopConfig, ScheduleConfig, batch_share
+from shopbatch.training.objectives import Classify
+from shopbatch.training.packing import flatten
+from shopbatch.training.parallel import Parallel
+
+
+class Diverged(Exception):
+    """The loss or a gradient is no number any more."""
+
+
+@dataclass(frozen=True)
+class Data:
+    """train, val: the blocks of both splits, the same on every worker."""
+
+    train: Blocks
+    val: Blocks
+
+
+@dataclass
+class State:
+    """Where a run is. step: optimizer steps done. best: least validation loss and its step; worse: validations since.
+
+    tokens: read so far by all workers. history: {"step", "loss"} of training, {"step", "val"} of validations.
+    """
+
+    step: int = 0
+    best: float = math.inf
+    best_step: int = 0
+    worse: int = 0
+    tokens: int = 0
+    stopped: bool = False
+    history: list[dict[str, float]] = field(default_factory=list)
+
+    def tree(self) -> dict[str, Any]:
+        return asdict(self) | {"best": self.best if math.isfinite(self.best) else None}
+
+    @classmethod
+    def of(cls, tree: Mapping[str, Any]) -> State:
+        return cls(**dict(tree) | {"best": math.inf if tree["best"] is None else tree["best"]})
+
+
+Log = Callable[[int, Mapping[str, float]], None]
+
+
+class Order:
+    """The blocks of every global batch. A function of seed and step, so that any step can be gone on from.
+
+    Every epoch is a permutation of all blocks; what does not fill a batch is completed from the next epoch.
+    """
+
+    def __init__(self, blocks: int, batch: int, seed: int) -> None:
+        self.blocks, self.size, self.seed = blocks, batch, seed
+        self._epochs: dict[int, np.ndarray] = {}
+
+    def batch(self, step: int) -> np.ndarray:
+        """Block numbers of the global batch of a step (from 0), int64 [batch]."""
+        places = np.arange(step * self.size, (step + 1) * self.size)
+        epochs = places // self.blocks
+        return np.concatenate([self._epoch(e)[places[epochs == e] % self.blocks] for e in np.unique(epochs)])
+
+    def _epoch(self, number: int) -> np.ndarray:
+        if number not in self._epochs:
+            self._epochs = {k: v for k, v in self._epochs.items() if k == number - 1}
+            self._epochs[number] = np.random.default_rng([self.seed, int(number)]).permutation(self.blocks)
+        return self._epochs[number]
+
+
+def rate(config: ScheduleConfig, step: int, steps: int) -> float:
+    """The learning rate of a step (from 0) of `steps`, in learning rates: linear warm-up, then the shape's decay."""
+    warm = math.ceil(config.warmup * steps)
+    if step < warm:
+        return config.peak * (step + 1) / warm
+    done = (step - warm) / max(1, steps - warm)
+    falls = {"cosine": (1 + math.cos(math.pi * done)) / 2, "linear": 1 - done, "constant": 1.0}
+    return config.peak * (config.floor + (1 - config.floor) * falls[config.shape])
+
+
+class Trainer:
+    """One run on one worker. objective: unwrapped, its weights as they are to begin with; frozen ones have no gradient.
+
+    log: called on the first worker after a step that is worth telling, with the step and named numbers.
+    Raises UserError where batch and workers do not fit together.
+    """
+
+    def __init__(
+        self, objective: Any, data: Data, config: LoopConfig, parallel: Parallel, checkpoints: Checkpoints, log: Log
+    ) -> None:
+        self.config, self.data, self.parallel, self.checkpoints, self.log = config, data, parallel, checkpoints, log
+        self.classes = isinstance(objective, Classify)
+        self.weights = data.train.weights(self.classes)
+        self.share = batch_share(config, parallel.world)
+        self.order = Order(len(data.train), config.batch_blocks, config.seed)
+        self.steps = steps(config, len(data.train))
+        self.objective = objective
+
+    def prepare(self, *, compiled: bool = False, checkpoint_steps: int = 50) -> State:
+        """Wrap the model, make the optimizer, and go on from the newest checkpoint."""
+        self.wrapped = self.parallel.wrap(self.objective, compiled)
+        self.checkpoint_steps = checkpoint_steps
+        self.parameters = [p for p in self.objective.parameters() if p.requires_grad]
+        optimizer = self.config.optimizer
+        self.optimizer = torch.optim.AdamW(
+            groups(self.objective, optimizer.weight_decay, optimizer.head_scale),
+            lr=0.0,
+            betas=(optimizer.beta1, optimizer.beta2),
+            eps=optimizer.eps,
+            fused=not self.parallel.sharded,  # of sharded tensors torch has the fused form on CUDA only
+        )
+        found = self.checkpoints.load(self.objective, self.optimizer)
+        return State() if found is None else State.of(found)
+
+    def run(self, state: State) -> State:
+        """Train to the end, then put the best weights in place. Raises Diverged, OSError (no space left)."""
+        if state.step == 0 and not state.history:
+            self._validate(state)
+        begun, before = time.monotonic(), state.tokens
+        while state.step < self.steps and not state.stopped:
+            loss, norm = self._step(state)
+            last = state.step == self.steps
+            seconds = time.monotonic() - begun
+            told = {"loss": loss, "gradient_norm": norm, "tokens": float(state.tokens)}
+            told["tokens_per_second"] = (state.tokens - before) / seconds
+            told["seconds_left"] = seconds / max(1, state.tokens - before) * self._tokens_left(state)
+            self.log(state.step, told)
+            if state.step % self.config.eval_steps == 0 or last:
+                self._validate(state)
+            if state.step % self.checkpoint_steps == 0 or last or state.stopped:
+                self.checkpoints.save(step_name(state.step), self.objective, self.optimizer, state.tree())
+            crash_point(f"train-step-{state.step}")
+        self.checkpoints.load(self.objective, name=best_name(state.best_step))
+        return state
+
+    def _step(self, state: State) -> tuple[float, float]:
+        """One optimizer step: (mean loss of the global batch, norm of its gradient)."""
+        config, parallel = self.config, self.parallel
+        torch.manual_seed(_seed(config.seed, state.step, parallel.rank))
+        blocks = self.order.batch(state.step)
+        weight = float(self.weights[blocks].sum())
+        mine = blocks[parallel.rank * self.share : (parallel.rank + 1) * self.share]
+        learning = rate(config.schedule, state.step, self.steps)
+        for group in self.optimizer.param_groups:
+            group["lr"] = learning * group["scale"]
+        self.wrapped.train()
+        total = torch.zeros((), device=parallel.device)
+        for start in range(0, self.share, config.micro_blocks):
+            part = flatten(self.data.train.documents(mine[start : start + config.micro_blocks].tolist()))
+            with parallel.accumulate(self.wrapped, start + config.micro_blocks >= self.share):
+                with self._autocast():
+                    loss = self.wrapped(part).sum()
+                # DDP and FSDP2 average over the workers; the sum is wanted, over the weight of the global batch
+                (loss * (parallel.world / weight)).backward()
+            total += loss.detach()
+        value = float(parallel.sum(total)) / weight
+        norm = parallel.clip(self.parameters, config.optimizer.clip)
+        if not (math.isfinite(value) and math.isfinite(norm)):
+            raise Diverged(f"step {state.step + 1}: loss {value}, norm of the gradient {norm}")
+        self.optimizer.step()
+        self.optimizer.zero_grad(set_to_none=True)
+        state.step += 1
+        state.tokens += int(np.diff(self.data.train.first_token)[blocks].sum())
+        state.history.append({"step": state.step, "loss": value})
+        return value, norm
+
+    @torch.no_grad()
+    def _validate(self, state: State) -> None:
+        """Mean loss of the validation blocks; weights that are better than any before are kept as `best`."""
+        parallel, blocks = self.parallel, self.data.val
+        self.wrapped.eval()
+        total, size = torch.zeros(2, dtype=torch.float64, device=parallel.device), self.config.micro_blocks
+        rounds = -(-len(blocks) // (size * parallel.world))
+        for turn in range(rounds):  # every worker computes as often as the others, for FSDP2 gathers in each call
+            start = (turn * parallel.world + parallel.rank) * size
+            mine = list(range(start, min(start + size, len(blocks))))
+            with self._autocast():
+                losses = self.wrapped(flatten(blocks.documents(mine or [0])))
+            if mine:
+                total += torch.stack([losses.double().sum(), torch.tensor(float(len(losses)), device=losses.device)])
+        found = parallel.sum(total)
+        loss = float(found[0] / found[1])
+        if not math.isfinite(loss):
+            raise Diverged(f"step {state.step}: validation loss {loss}")
+        state.history.append({"step": state.step, "val": loss})
+        self.log(state.step, {"validation_loss": loss})
+        if loss < state.best:
+            state.best, state.best_step, state.worse = loss, state.step, 0
+            self.checkpoints.save(best_name(state.step), self.objective, None, state.tree())
+        else:
+            state.worse += 1
+            state.stopped = 0 < self.config.patience <= state.worse
+
+    def _autocast(self) -> Any:
+        enabled = self.config.precision == "bf16"
+        return torch.autocast(self.parallel.device.type, torch.bfloat16, enabled=enabled)
+
+    def _tokens_left(self, state: State) -> float:
+        return state.tokens / max(1, state.step) * (self.steps - state.step)
+
+
+def steps(config: LoopConfig, blocks: int) -> int:
+    """Optimizer steps of a whole run."""
+    found = max(1, round(config.epochs * blocks / config.batch_blocks))
+    return found if config.max_steps is None else min(found, config.max_steps)
+
+
+def groups(objective: nn.Module, decay: float, head_scale: float) -> list[dict[str, Any]]:
+    """Parameter groups: biases and norms do not decay; a new head may learn faster (`scale`)."""
+    found: dict[tuple[bool, bool], list[nn.Parameter]] = {}
+    for name, parameter in objective.named_parameters():
+        if parameter.requires_grad:
+            found.setdefault((parameter.ndim >= 2, name.startswith("head.")), []).append(parameter)
+    return [
+        {"params": parameters, "weight_decay": decay if matrix else 0.0, "scale": head_scale if head else 1.0}
+        for (matrix, head), parameters in found.items()
+    ]
+
+
+def _seed(seed: int, step: int, rank: int) -> int:
+    return int(np.random.SeedSequence([seed, step, rank]).generate_state(1, np.uint64)[0] >> np.uint64(1))

@@ -1,0 +1,93 @@
+"""Documents -> blocks: packed so that little is left over. Pure functions of numpy arrays.
+
+A document is its token ids, which of them are trained on (a causal model predicts them; a classifier has none), and a
+class (or -1). Blocks hold whole documents, at most `block_tokens` tokens, nothing between them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+WINDOW = 4096  # documents that are packed with each other: enough to fill blocks, few enough to stay mixed
+
+
+@dataclass(frozen=True)
+class Document:
+    """ids: int32 [n]. trained: bool [n], True where the token is to be predicted from those before it.
+
+    label: class of the document, -1 for none. key: hash of the source row (8 bytes), by which an erased row is found.
+    group: number of a slice of the data (a language) that validation reports apart.
+    """
+
+    ids: np.ndarray
+    trained: np.ndarray
+    label: int = -1
+    key: int = 0
+    group: int = 0
+
+
+def pack(lengths: Sequence[int], block_tokens: int, seed: int) -> list[list[int]]:
+    """Document numbers of each block. Best-fit decreasing (Johnson 1973) within windows of a seeded order.
+
+    lengths: 1 to block_tokens each; raises ValueError for another. Every document is in one block.
+    """
+    sizes = np.asarray(lengths, np.int64)
+    if sizes.size and (sizes.min() < 1 or sizes.max() > block_tokens):
+        raise ValueError(f"documents must have 1 to {block_tokens} tokens")
+    order = np.random.default_rng(seed).permutation(len(sizes))
+    blocks: list[list[int]] = []
+    for start in range(0, len(order), WINDOW):
+        window = order[start : start + WINDOW]
+        blocks += _best_fit(window[np.argsort(-sizes[window], kind="stable")], sizes, block_tokens)
+    return blocks
+
+
+def _best_fit(ordered: np.ndarray, sizes: np.ndarray, capacity: int) -> list[list[int]]:
+    """Each document into the fullest block that still takes it."""
+    room: list[list[list[int]]] = [[] for _ in range(capacity + 1)]  # blocks by the tokens that are left in them
+    spaces = np.zeros(capacity + 1, bool)  # which of those lists are not empty
+    blocks: list[list[int]] = []
+    for document in ordered.tolist():
+        size = int(sizes[document])
+        fits = int(spaces[size:].argmax()) + size
+        if spaces[fits]:
+            block = room[fits].pop()
+            spaces[fits] = bool(room[fits])
+        else:
+            fits = capacity
+            blocks.append(block := [])
+        block.append(document)
+        room[fits - size].append(block)
+        spaces[fits - size] = True
+    return blocks
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Documents one after the other, as the objectives read them.
+
+    ids, positions: int64 [tokens]; trained: bool [tokens]; lengths: of the documents; labels, groups: int64 [n].
+    """
+
+    ids: np.ndarray
+    positions: np.ndarray
+    trained: np.ndarray
+    lengths: list[int]
+    labels: np.ndarray
+    groups: np.ndarray
+
+
+def flatten(documents: Sequence[Document]) -> Batch:
+    """One batch of these documents. Positions begin anew in each."""
+    lengths = [len(d.ids) for d in documents]
+    return Batch(
+        np.concatenate([d.ids for d in documents]).astype(np.int64),
+        np.concatenate([np.arange(n) for n in lengths]).astype(np.int64),
+        np.concatenate([d.trained for d in documents]),
+        lengths,
+        np.array([d.label for d in documents], np.int64),
+        np.array([d.group for d in documents], np.int64),
+    )

@@ -1,0 +1,112 @@
+"""What is trained, as data that travels to the workers: each plan builds the same objective everywhere.
+
+Light until `build` is called, which loads the base model in the worker.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+from shopbatch.models.folder import ModelError, local, quietly
+from shopbatch.training.config import LoraConfig
+
+if TYPE_CHECKING:
+    from torch import nn
+
+
+class Plan(Protocol):
+    """model: folder (path or URI) of the base. seed: of newly made weights."""
+
+    @property
+    def model(self) -> str: ...
+
+    def build(self, recompute: bool = False) -> nn.Module:
+        """The objective with its weights as they are to begin with; frozen ones ask for no gradient."""
+
+
+@dataclass(frozen=True)
+class CausalPlan:
+    """A causal language model: all of its weights, or adapters of low rank (lora.rank > 0)."""
+
+    model: str
+    lora: LoraConfig
+    seed: int = 0
+
+    def build(self, recompute: bool = False) -> nn.Module:
+        import torch
+
+        from shopbatch.models.causal import adapt, load
+        from shopbatch.training import attention
+        from shopbatch.training.objectives import NextToken
+
+        model = load(local(self.model), attention.NAME)
+        if recompute:
+            _recompute(model)
+        torch.manual_seed(self.seed)  # adapters begin at random
+        return NextToken(adapt(model, self.lora) if self.lora.rank else model)
+
+
+@dataclass(frozen=True)
+class ClassifyPlan:
+    """An encoder, cut off above `layers`, with a linear head over `classes`.
+
+    smoothing: of labels. dropout: in the encoder and before the head. token_dropout: share of tokens that are hidden
+    while training. freeze: parameters whose names begin so stay as they are.
+    """
+
+    model: str
+    classes: int
+    layers: int | None = None
+    smoothing: float = 0.0
+    dropout: float = 0.0
+    token_dropout: float = 0.0
+    freeze: tuple[str, ...] = ()
+    seed: int = 0
+
+    def build(self, recompute: bool = False) -> nn.Module:
+        import torch
+
+        from shopbatch.training.objectives import Classify
+
+        encoder = self._encoder(dropout=self.dropout)
+        if recompute:
+            _recompute(encoder)
+        for name, parameter in encoder.named_parameters():
+            parameter.requires_grad = not name.startswith(self.freeze or ("-",))
+        torch.manual_seed(self.seed)
+        return Classify(encoder, self.classes, self.smoothing, self.dropout, self.token_dropout)
+
+    def _encoder(self, dropout: float) -> Any:
+        import torch
+        import transformers
+
+        from shopbatch.training import attention
+
+        folder = local(self.model)
+        try:
+            with quietly():
+                config = transformers.AutoConfig.from_pretrained(folder, trust_remote_code=False, local_files_only=True)
+                if self.layers is not None and self.layers > config.num_hidden_layers:
+                    raise ModelError(f"{folder} has {config.num_hidden_layers} layers, not {self.layers}")
+                config.num_hidden_layers = self.layers or config.num_hidden_layers
+                config.hidden_dropout_prob, config.attention_probs_dropout_prob = dropout, 0.0
+                return transformers.AutoModel.from_pretrained(
+                    folder,
+                    config=config,
+                    dtype=torch.float32,
+                    attn_implementation=attention.NAME,
+                    use_safetensors=True,
+                    trust_remote_code=False,
+                    local_files_only=True,
+                    add_pooling_layer=False,
+                )
+        except (OSError, ValueError, RuntimeError, AttributeError, TypeError) as error:
+            if isinstance(error, ModelError):
+                raise
+            raise ModelError(f"{folder}: can not be loaded: {' '.join(str(error).split())[:300]}") from None
+
+
+def _recompute(model: Any) -> None:
+    model.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
+    model.enable_input_require_grads()

@@ -1,0 +1,122 @@
+"""A training run as the job sees it: watched, told in the report, its checkpoints forgotten when it is published."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import importlib.util
+import os
+import secrets
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack, suppress
+from typing import Any
+
+from shopbatch.faults import crash_point
+from shopbatch.progress import Progress
+from shopbatch.report import Figure, Report
+from shopbatch.tables import files
+from shopbatch.tables.store import Store
+from shopbatch.training import workers
+from shopbatch.training.loop import steps
+from shopbatch.training.workers import Run
+
+KEY = "_training/erasure.key"
+
+
+def train(run: Run, report: Report, store: Store) -> dict[str, Any]:
+    """`workers.train` with progress, TensorBoard event files beside the report, MLflow where it is installed."""
+    with ExitStack() as stack:
+        total = steps(run.loop, len(run.pack.read("train")))
+        progress = stack.enter_context(Progress(total, stage="train"))
+        writers = [_tensorboard(stack, report, store), _mlflow(stack, report, run)]
+        state: dict[str, float] = {}
+
+        def told(step: int, values: Mapping[str, float]) -> None:
+            progress.advance(max(0, step - progress.rows))
+            state.update(values)
+            if "loss" in state:
+                progress.stage = f"train, loss {state['loss']:.4f}"
+            crash_point(f"driver-step-{step}")
+            for write in writers:
+                for name, value in values.items():
+                    write and write(name, value, step)
+
+        found = workers.train(run, told)
+    report.metrics["training"] = summary(found, state)
+    report.figures.append(curve(found))
+    return found
+
+
+def summary(state: Mapping[str, Any], told: Mapping[str, float]) -> dict[str, Any]:
+    """Numbers of a finished run. tokens_per_second: of the part that was run now (None: it was finished before)."""
+    vals = [h for h in state["history"] if "val" in h]
+    return {
+        "steps": state["step"],
+        "tokens": state["tokens"],
+        "tokens_per_second": round(told["tokens_per_second"], 1) if "tokens_per_second" in told else None,
+        "best_step": state["best_step"],
+        "best_validation_loss": state["best"],
+        "first_validation_loss": vals[0]["val"] if vals else None,
+        "stopped_early": state["stopped"],
+    }
+
+
+def curve(state: Mapping[str, Any]) -> Figure:
+    """Training and validation loss by step."""
+    rows = [[h["step"], None, round(h["val"], 4)] for h in state["history"] if "val" in h]
+    losses = {h["step"]: h["loss"] for h in state["history"] if "loss" in h}
+    for row in rows:
+        near = [v for s, v in losses.items() if row[0] - 20 < s <= row[0]]
+        row[1] = round(sum(near) / len(near), 4) if near else None
+    caption = "Training loss is the mean of the twenty steps before; the best validation loss names what is published."
+    return Figure("table", "Loss", {"columns": ["step", "training", "validation"], "rows": rows}, caption)
+
+
+def keyed(store: Store, names: Sequence[str]) -> list[str]:
+    """Keyed hashes (HMAC-SHA256, 16 hex digits) of training rows, sorted: a manifest that tells whose rows trained it
+    only to who holds the warehouse's key, which is made the first time and lies under `_training`.
+    """
+    key = _key(store)
+    return sorted(hmac.new(key, name.encode(), hashlib.sha256).hexdigest()[:16] for name in names)
+
+
+def forget(run: Run) -> None:
+    """Delete a run's checkpoints: what it gave is published."""
+    fs, path = files.filesystem(run.folder)
+    with suppress(FileNotFoundError):
+        fs.delete_dir(path)
+
+
+def _key(store: Store) -> bytes:
+    fs, path = files.filesystem(f"{store.root}/{KEY}")
+    try:
+        with fs.open_input_stream(path) as stream:
+            return bytes(stream.read())
+    except FileNotFoundError:
+        key = secrets.token_bytes(32)
+        files.write_bytes(f"{store.root}/{KEY}", key)
+        if "://" not in store.root:
+            os.chmod(path, 0o600)
+        return key
+
+
+def _tensorboard(stack: ExitStack, report: Report, store: Store) -> Any:
+    """Event files go beside the report; an object store gets none: they grow while they are written."""
+    if "://" in store.root:
+        return None
+    from tensorboardX import SummaryWriter
+
+    writer = SummaryWriter(f"{report.folder(store.root)}/tensorboard", flush_secs=10)
+    stack.callback(writer.close)
+    return writer.add_scalar
+
+
+def _mlflow(stack: ExitStack, report: Report, run: Run) -> Any:
+    """Where MLflow is installed and MLFLOW_TRACKING_URI names a server."""
+    if not os.environ.get("MLFLOW_TRACKING_URI") or importlib.util.find_spec("mlflow") is None:
+        return None
+    import mlflow
+
+    stack.enter_context(mlflow.start_run(run_name=f"{report.job}-{report.run_id}"))
+    mlflow.log_params({"key": run.key, **{f"loop.{k}": v for k, v in run.loop.model_dump(mode="json").items()}})
+    return lambda name, value, step: mlflow.log_metric(name, value, step=step)

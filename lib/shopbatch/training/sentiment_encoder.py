@@ -1,0 +1,309 @@
+"""Reviews that say what they think -> an encoder trained end to end, its calibrated head, and whether it is better.
+
+Called by `finetune_encoder`. What it publishes is what `train_sentiment_head` publishes, a head named `sentiment` and
+the encoder that it names: `score_reviews` loads it without knowing the difference.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import torch
+
+from shopbatch.config import JobConfig, Strict
+from shopbatch.engines.engine import EngineConfig
+from shopbatch.engines.tokens import EncoderSpec, Reader
+from shopbatch.errors import GateRefused, UserError
+from shopbatch.inference.content import hash128
+from shopbatch.inference.recipe import digest as digest_of
+from shopbatch.metrics.paired import difference
+from shopbatch.models import registry, sentiment_head
+from shopbatch.models.folder import local, quietly
+from shopbatch.models.registry import Model
+from shopbatch.models.sentiment_head import LABELS, NEUTRAL, SentimentHead, polar
+from shopbatch.report import EngineUse, Gate, Report
+from shopbatch.tables.reviews import REVIEWS
+from shopbatch.tables.store import Store
+from shopbatch.training import blocks, runs, sentiment_examples
+from shopbatch.training import sentiment_head as frozen
+from shopbatch.training.blocks import Pack
+from shopbatch.training.checkpoints import Checkpoints, best_name
+from shopbatch.training.config import GateConfig, LoopConfig, WorkersConfig, identity
+from shopbatch.training.heldout import near_duplicates
+from shopbatch.training.packing import Document
+from shopbatch.training.parallel import Parallel
+from shopbatch.training.plans import ClassifyPlan
+from shopbatch.training.sentiment_examples import ExampleConfig
+from shopbatch.training.sentiment_head import HeadConfig
+from shopbatch.training.workers import Run
+
+VERSION = 1
+NAME = "sentiment-encoder"
+HINT = "reviews: labelled rows of at least two classes are needed in every split"
+
+
+class EncoderConfig(Strict):
+    """layers: so many of the base's are kept, from below. freeze: parameters whose names begin so are not trained.
+
+    smoothing, dropout, token_dropout: see `ClassifyPlan`. prefix: put before every text.
+    """
+
+    layers: int | None = None
+    freeze: tuple[str, ...] = ("embeddings.",)
+    smoothing: float = 0.05
+    dropout: float = 0.1
+    token_dropout: float = 0.05
+    prefix: str = "query: "
+
+
+class Config(JobConfig):
+    """base: `e5-small` (built from the sample's package), a folder, name@digest, or owner/name of the hub.
+
+    engine: makes the vectors on which the head is calibrated and judged, as `score_reviews` does. embedders: actors.
+    """
+
+    engine: EngineConfig
+    base: str = "e5-small"
+    embedders: int = 2
+    examples: ExampleConfig = ExampleConfig()
+    encoder: EncoderConfig = EncoderConfig()
+    loop: LoopConfig = LoopConfig()
+    workers: WorkersConfig = WorkersConfig()
+    head: HeadConfig = HeadConfig()
+    gates: GateConfig = GateConfig()
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A model's probabilities on the test examples, float32 [n, 3], and its numbers by language."""
+
+    probabilities: np.ndarray
+    metrics: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Tokens:
+    """Examples (text, label, language) -> documents. Runs in tasks."""
+
+    model: str
+    prefix: str
+    max_tokens: int
+    languages: tuple[str, ...]
+
+    def __call__(self, batch: pa.Table) -> list[Document]:
+        rows = Reader(local(self.model), self.prefix, self.max_tokens, 1).rows(batch["text"].combine_chunks())
+        labels, groups = batch["label"].to_pylist(), [self.languages.index(x) for x in batch["language"].to_pylist()]
+        nothing = [np.zeros(len(ids), bool) for ids in rows]
+        return [
+            Document(np.asarray(ids, np.int32), none, label, group=group)
+            for ids, none, label, group in zip(rows, nothing, labels, groups, strict=True)
+        ]
+
+
+def finetune(config: Config, store: Store, report: Report) -> None:
+    """Train, judge, and publish if it is better. Raises as `workers.train` does; GateRefused: it is not better."""
+    reviews = store.require(REVIEWS, sentiment_examples.SOURCE)
+    models = f"{store.root}/_models"
+    base = registry.encoder(models, config.base)
+    report.tables["reviews"], report.models = {"read": reviews.version}, {"base": base.digest}
+    report.engine = EngineUse(config.engine.kind)
+    parts = identity(config.examples, config.encoder, config.loop, config.head)
+    origin = digest_of({"version": VERSION, "base": base.digest, "engine": config.engine.identity(), "config": parts,
+                        "reviews": [reviews.table_id, reviews.version]})  # fmt: skip
+    live = registry.find_live(models, sentiment_head.NAME)
+    if live is not None and live.manifest.get("origin") == origin:
+        report.outcome, report.metrics["quality"] = "nothing to do", live.manifest["metrics"]
+        report.models["sentiment"] = live.digest
+        return
+    with report.stage("examples") as stage:
+        examples = clean(sentiment_examples.read_examples(reviews, config.examples), report)
+        stage.rows = examples.num_rows
+    max_tokens = int(getattr(config.engine, "max_tokens", 128))
+    languages = tuple(sorted(set(examples["language"].to_pylist())))
+    with report.stage("tokens") as stage:
+        encode = Tokens(base.path, config.encoder.prefix, max_tokens, languages)
+        pack = _pack(store, examples, encode, config, base)
+        stage.rows = examples.num_rows
+    encoder = config.encoder
+    plan = ClassifyPlan(base.path, len(LABELS), encoder.layers, encoder.smoothing, encoder.dropout,
+                        encoder.token_dropout, encoder.freeze, config.loop.seed)  # fmt: skip
+    key = digest_of({"base": base.digest, "pack": pack.name, "config": identity(config.encoder, config.loop)})
+    run = Run(plan, pack, config.loop, config.workers, f"{store.root}/_training/finetune_encoder/{key}", key)
+    with report.stage("train") as stage:
+        state = runs.train(run, report, store)
+        stage.rows = int(state["tokens"])
+    with report.stage("export"):
+        candidate, weights, bias = export(models, run, config.encoder.prefix, base, int(state["best_step"]))
+    report.models["candidate"] = candidate.digest
+    with report.stage("judge") as stage:
+        head, mine = calibrated(config, candidate, weights, bias, examples)
+        others = {"base": frozen_head(config, base, examples)}
+        if live is not None:
+            others["live"] = judge_live(config, models, live, examples)
+        stage.rows = examples.num_rows
+    report.metrics["quality"] = mine.metrics
+    report.metrics["against"] = {n: compared(mine, o, examples, config.head.seed) for n, o in others.items()}
+    report.gates = [g for n, o in others.items() for g in gates(config, mine, o, examples, n)]
+    if failed := [g for g in report.gates if not g.passed]:
+        registry.withdraw(models, candidate)
+        raise GateRefused("; ".join(f"{g.name}: {g.value}, limit {g.limit}" for g in failed))
+    about = {"encoder": candidate.reference, "metrics": dict(mine.metrics), "origin": origin, "base": base.reference,
+             "against": report.metrics["against"], "rows": runs.keyed(store, row_names(examples)),
+             "config": report.config, "tables": {"reviews": reviews.version},
+             "licence": f"derived from {base.name} ({base.manifest.get('licence', 'unknown licence')})"}  # fmt: skip
+    published = registry.publish(models, sentiment_head.NAME, head.save, live=True, **about)
+    registry.point(models, registry.describe(models, candidate))
+    report.models |= {"encoder": candidate.digest, "sentiment": published.digest}
+    report.outcome = "published"
+    runs.forget(run)
+
+
+def clean(examples: pa.Table, report: Report) -> pa.Table:
+    """The examples without held-out texts that resemble a training text. UserError if a split is empty."""
+    split = examples["split"].to_numpy()
+    texts = examples["text"].to_pylist()
+    training = [texts[i] for i in np.flatnonzero(split == "train")]
+    held = np.flatnonzero(split != "train")
+    gone = held[near_duplicates(training, [texts[i] for i in held])]
+    keep = np.ones(len(texts), bool)
+    keep[gone] = False
+    found = examples.filter(pa.array(keep))
+    report.metrics["near_duplicates"] = len(gone)
+    for name in blocks.SPLITS:
+        labels = set(np.asarray(found["label"])[np.asarray(found["split"].to_pylist()) == name].tolist())
+        if len(labels) < 2:
+            raise UserError(f"{HINT}; {name} has {len(labels)}")
+    return found
+
+
+def export(models: str, run: Run, prefix: str, base: Model, best_step: int) -> tuple[Model, np.ndarray, np.ndarray]:
+    """The trained encoder as a model of the registry (not live yet), and its head: weights [dim, 3], bias [3]."""
+    objective: Any = run.plan.build()
+    Checkpoints(run.folder, run.key, Parallel()).load(objective, name=best_name(best_step))
+    objective.encoder.set_attn_implementation("sdpa")  # ours is for packed documents
+
+    def build(folder: Path) -> None:
+        with quietly():
+            objective.encoder.save_pretrained(folder)
+        source = local(base.path)
+        for name in ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json"):
+            if (source / name).exists():
+                (folder / name).write_bytes((source / name).read_bytes())
+        (folder / "encoder.json").write_text(EncoderSpec(prefix=prefix).model_dump_json(indent=1) + "\n", "utf-8")
+
+    about = {"base": base.reference, "licence": base.manifest.get("licence", "unknown"), "candidate": True}
+    model = registry.publish(models, NAME, build, live=False, **about)
+    with torch.no_grad():
+        return model, objective.head.weight.T.numpy().copy(), objective.head.bias.numpy().copy()
+
+
+def calibrated(
+    config: Config, model: Model, weights: np.ndarray, bias: np.ndarray, examples: pa.Table
+) -> tuple[SentimentHead, Judged]:
+    """The head with a temperature a language, fitted on validation examples, and how it does on test examples."""
+    vectors = _held_out(config, model, examples)
+    label, language, split = (examples[c].to_numpy() for c in ("label", "language", "split"))
+    found = sorted(set(language.tolist()), key=lambda n: (n != sentiment_examples.OTHER, n))
+    val = split == "val"
+    logits = vectors @ weights + bias
+    temperatures = [frozen.temperature(logits[m], label[m]) for n in found for m in [val & (language == n)]]
+    count = len(found)
+    head = SentimentHead(
+        tuple(found),
+        np.repeat(weights[None], count, axis=0),
+        np.repeat(bias[None], count, axis=0),
+        np.asarray(temperatures, np.float32),
+        model.reference,
+    )
+    return head, _judged(head, vectors, examples, config.head.seed)
+
+
+def frozen_head(config: Config, base: Model, examples: pa.Table) -> Judged:
+    """What the same examples give without touching the encoder: the head that `train_sentiment_head` fits."""
+    vectors = sentiment_examples.embed(examples, config.engine, base.path, config.embedders).vectors
+    head = frozen.fit(examples, vectors, config.head, base.reference)
+    return _judged(head, vectors, examples, config.head.seed)
+
+
+def judge_live(config: Config, models: str, live: Model, examples: pa.Table) -> Judged:
+    """The live head, with the encoder that it names, on the same test examples."""
+    head = SentimentHead.load(live.path)
+    vectors = _held_out(config, registry.resolve(models, head.encoder), examples)
+    return _judged(head, vectors, examples, config.head.seed)
+
+
+def compared(mine: Judged, other: Judged, examples: pa.Table, seed: int) -> dict[str, Any]:
+    """By language: accuracy of negative or positive and log loss, mine less the other's, with 95 % intervals."""
+    truth, language = _test(examples)
+    found = {}
+    for name in sorted(set(language.tolist())):
+        rows = language == name
+        sure = rows & (truth != NEUTRAL)
+        right = [(polar(j.probabilities) == truth).astype(float) for j in (mine, other)]
+        loss = [_log_losses(j.probabilities, truth) for j in (mine, other)]
+        found[name] = {
+            "accuracy": difference(right[0][sure], right[1][sure], seed).tree(),
+            "log_loss": difference(loss[0][rows], loss[1][rows], seed).tree(),
+        }
+    return found
+
+
+def gates(config: Config, mine: Judged, other: Judged, examples: pa.Table, name: str) -> list[Gate]:
+    """Better than the other in all, by more than chance, and in no language worse."""
+    truth, _ = _test(examples)
+    losses = [_log_losses(j.probabilities, truth) for j in (mine, other)]
+    loss = difference(losses[0], losses[1], config.head.seed)
+    least = min(v["accuracy"]["value"] for v in compared(mine, other, examples, config.head.seed).values())
+    return [
+        Gate(f"log loss against {name}, upper end", round(loss.high, 5), 0.0, loss.high < 0, "must fall, surely"),
+        Gate(f"accuracy against {name}, worst language", least, -config.gates.worse, least >= -config.gates.worse),
+    ]
+
+
+def row_names(examples: pa.Table) -> list[str]:
+    """What names the training rows: their text's hash."""
+    train = examples.filter(pa.array(examples["split"].to_numpy() == "train"))
+    high, low = hash128([train["text"]])
+    return [f"{a:016x}{b:016x}" for a, b in zip(high.tolist(), low.tolist(), strict=True)]
+
+
+def _pack(store: Store, examples: pa.Table, encode: Tokens, config: Config, base: Model) -> Pack:
+    """The blocks of the examples, made or found."""
+    split = examples["split"].to_numpy()
+    high, low = hash128([examples[c] for c in ("text", "label", "language", "split")])
+    content = digest_of({"rows": [int(np.bitwise_xor.reduce(high)), int(np.bitwise_xor.reduce(low)), len(split)]})
+    name = digest_of({"version": VERSION, "content": content, "base": base.digest, "prefix": encode.prefix,
+                      "tokens": [encode.max_tokens, config.loop.block_tokens], "seed": config.loop.seed})  # fmt: skip
+    found = blocks.find(store, name)
+    parts = {s: examples.filter(pa.array(split == s)) for s in blocks.SPLITS}
+    return found or blocks.build(store, name, parts, encode, config.loop.block_tokens, config.loop.seed)
+
+
+def _held_out(config: Config, model: Model, examples: pa.Table) -> np.ndarray:
+    """Vectors of the examples that are not trained on, by the engine that serves; zeros for the others."""
+    rows = np.flatnonzero(examples["split"].to_numpy() != "train")
+    found = sentiment_examples.embed(examples.take(pa.array(rows)), config.engine, model.path, config.embedders).vectors
+    vectors = np.zeros((examples.num_rows, found.shape[1]), np.float32)
+    vectors[rows] = found
+    return vectors
+
+
+def _judged(head: SentimentHead, vectors: np.ndarray, examples: pa.Table, seed: int) -> Judged:
+    test = np.flatnonzero(examples["split"].to_numpy() == "test")
+    language = examples["language"].take(pa.array(test)).combine_chunks()
+    return Judged(head.probabilities(vectors[test], language), frozen.evaluate(head, examples, vectors, seed))
+
+
+def _test(examples: pa.Table) -> tuple[np.ndarray, np.ndarray]:
+    """(label, language) of the test examples."""
+    rows = examples.filter(pa.array(examples["split"].to_numpy() == "test"))
+    return rows["label"].to_numpy().astype(np.int64), np.asarray(rows["language"].to_pylist())
+
+
+def _log_losses(probabilities: np.ndarray, truth: np.ndarray) -> np.ndarray:
+    return np.asarray(-np.log(np.maximum(probabilities[np.arange(len(truth)), truth], 1e-12)))

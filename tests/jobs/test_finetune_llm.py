@@ -1,0 +1,186 @@
+"""finetune_llm whole, on a tiny model: published when better, refused when not, the same bits whoever is killed."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pytest
+
+from shopbatch import cli
+from shopbatch.models import causal, registry
+from shopbatch.models.causal import ScratchConfig
+from shopbatch.sample.generated_dialogs import dialogs
+from shopbatch.tables.store import Store
+from shopbatch.tables.support_dialogs import SUPPORT_DIALOGS
+from shopbatch.tables.training_blocks import TRAINING_BLOCKS
+
+SHAPE = ScratchConfig(hidden=32, layers=2, heads=4, kv_heads=2, inner=64, vocabulary=600, positions=512)
+QUICK = ["workers.count=1", "workers.threads=1", "workers.checkpoint_steps=2", "loop.max_steps=8", "loop.eval_steps=4",
+         "loop.batch_blocks=4", "loop.micro_blocks=2", "loop.precision=fp32", "loop.schedule.peak=0.01",
+         "answers=4", "sampling.max_new_tokens=8", "engine.kind=torch"]  # fmt: skip
+
+
+def fill(store: Store, rows: int = 300) -> pa.Table:
+    table = dialogs(rows, 0)
+    store.commit(SUPPORT_DIALOGS, [store.write_file(SUPPORT_DIALOGS, table, "sample", 0)], "append", "sample")
+    return table
+
+
+@pytest.fixture
+def shop(store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Store, str]:
+    """A warehouse with dialogs, and the folder of a tiny model that has a chat template."""
+    monkeypatch.setenv("SHOPBATCH_WAREHOUSE", store.root)
+    table = fill(store)
+    folder = tmp_path / "tiny-base"
+    folder.mkdir()
+    causal.scratch(folder, SHAPE, table["reply"].to_pylist(), seed=0)
+    return store, str(folder)
+
+
+def call(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, dict[str, Any], str]:
+    capsys.readouterr()
+    code = cli.main(["run", "finetune_llm", *QUICK, *arguments])
+    out, err = capsys.readouterr()
+    lines = [line for line in err.splitlines() if line.startswith("shopbatch:")]
+    return code, json.loads(out.splitlines()[-1]) if out.strip() else {}, "\n".join(lines)
+
+
+@pytest.mark.usefixtures("ray_local")
+@pytest.mark.parametrize("rank", [0, 4], ids=["all weights", "lora"])
+def test_a_better_model_is_published_once(
+    shop: tuple[Store, str], capsys: pytest.CaptureFixture[str], rank: int
+) -> None:
+    store, base = shop
+    arguments = [f"base={base}", f"lora.rank={rank}"]
+    code, report, err = call(capsys, *arguments)
+    assert code == 0, err
+    quality = report["metrics"]["quality"]
+    assert quality["candidate"]["all"]["loss"] < quality["base"]["all"]["loss"]
+    assert quality["candidate"]["fall against base"]["low"] > 0
+    model = registry.resolve(f"{store.root}/_models", "support-replies@live")
+    assert model.digest == report["models"]["support-replies"] == report["models"]["candidate"]
+    manifest = model.manifest
+    assert manifest["base"].startswith("tiny-base@") and manifest["tables"]["support_dialogs"] == {"read": 1}
+    assert len(manifest["rows"]) == len(set(manifest["rows"])) > 200 and "candidate" not in manifest
+    assert not any(name in json.dumps(manifest) for name in dialogs(300, 0)["dialog_id"].to_pylist()[:20])
+    assert "derived from" in manifest["licence"]
+    assert not list(Path(store.root).glob("_training/finetune_llm/*"))  # the checkpoints are gone
+    code, again, _ = call(capsys, *arguments)
+    assert code == 0 and again["outcome"] == "nothing to do" and again["models"]["support-replies"] == model.digest
+    # the blocks are used again by a run that differs in training alone; the live model is a rival then
+    packs = store.snapshot(TRAINING_BLOCKS.name).version
+    code, other, _ = call(capsys, *arguments, "loop.schedule.peak=0.0000001")
+    assert store.snapshot(TRAINING_BLOCKS.name).version == packs
+    assert code == 3 and "against live" in other["message"]
+    assert registry.resolve(f"{store.root}/_models", "support-replies@live").digest == model.digest
+
+
+@pytest.mark.usefixtures("ray_local")
+@pytest.mark.parametrize(
+    ("spoiled", "said"),
+    [
+        ("loop.schedule.peak=50", "fall of held-out loss against base"),
+        ("loop.schedule.peak=0.0000000000000001", "fall of held-out loss against base, lower end: 0.0"),
+        ("loop.optimizer.clip=1e300", None),
+    ],
+    ids=["learning rate too great", "equals the base", "control"],
+)
+def test_a_model_that_is_not_better_is_refused(
+    shop: tuple[Store, str], capsys: pytest.CaptureFixture[str], spoiled: str, said: str | None
+) -> None:
+    store, base = shop
+    more = ["loop.schedule.warmup=0"] if "peak=50" in spoiled else []
+    code, report, err = call(capsys, f"base={base}", "lora.rank=0", spoiled, *more)
+    if said is None:
+        assert code == 0
+        return
+    assert code == 3, err
+    assert said in report["message"] or "diverged" in report["message"]
+    assert registry.find_live(f"{store.root}/_models", "support-replies") is None
+    assert not list(Path(store.root).glob("_models/support-replies/*/manifest.json"))
+
+
+@pytest.mark.usefixtures("ray_local")
+def test_a_new_model_must_beat_a_trigram_model(shop: tuple[Store, str], capsys: pytest.CaptureFixture[str]) -> None:
+    store, _ = shop
+    size = [f"scratch.{k}={v}" for k, v in SHAPE.model_dump().items()]
+    code, report, _ = call(capsys, "init=scratch", *size)
+    assert code == 3 and "perplexity against a trigram model" in report["message"]
+    quality = report["metrics"]["quality"]
+    assert 1 < quality["trigram"]["perplexity"] < quality["candidate"]["all"]["perplexity"]
+    assert quality["candidate"]["all"]["perplexity"] < quality["base"]["all"]["perplexity"]
+
+
+@pytest.mark.usefixtures("ray_local")
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["base=nowhere@live"], "no live model 'nowhere'"),
+        (["base=BASE", "source.table=nothing"], "no table 'nothing'"),
+        (["base=BASE", "source.answer=answer"], "no column 'answer'"),
+        (["base=BASE", "loop.block_tokens=16"], "fits into loop.block_tokens=16"),
+        (["base=BASE", "loop.block_tokens=160"], "do not fit into loop.block_tokens=160"),
+        (["base=BASE", "source.rows=2"], "no example for"),
+        (["base=BASE", "workers.count=3"], "can not be shared by workers.count=3"),
+        (["base=BASE", "loop.schedule.shape=square"], "config: loop.schedule.shape"),
+        (["base=BASE", "loop.shedule=1"], "did you mean 'schedule'"),
+    ],
+    ids=lambda x: x[-1] if isinstance(x, list) else None,
+)
+def test_a_mistake_is_one_line(
+    shop: tuple[Store, str], capsys: pytest.CaptureFixture[str], arguments: Sequence[str], said: str
+) -> None:
+    store, base = shop
+    code, _, err = call(capsys, *(a.replace("BASE", base) for a in arguments))
+    assert code == 2 and said in err and err.count("\n") == 0, err
+    assert registry.find_live(f"{store.root}/_models", "support-replies") is None
+
+
+@pytest.mark.usefixtures("ray_local")
+def test_a_base_without_a_chat_template_is_refused(shop: tuple[Store, str], capsys: pytest.CaptureFixture[str]) -> None:
+    _, base = shop
+    about = Path(base) / "tokenizer_config.json"
+    tree = json.loads(about.read_text("utf-8"))
+    del tree["chat_template"]
+    about.write_text(json.dumps(tree), "utf-8")
+    code, _, err = call(capsys, f"base={base}")
+    assert code == 2 and "no chat template" in err and err.count("\n") == 0
+
+
+@pytest.mark.chaos
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("workers", [1, 2])
+def test_whoever_is_killed_the_bits_are_the_same(
+    ray_local: None, shop: tuple[Store, str], tmp_path: Path, capsys: pytest.CaptureFixture[str], workers: int
+) -> None:
+    """kill -9 of a worker (Ray Train puts another in its place), and of the driver (the same command goes on)."""
+    store, base = shop
+    arguments = [f"base={base}", "lora.rank=0", f"workers.count={workers}"]
+    code, straight, err = call(capsys, *arguments)
+    assert code == 0, err
+    killed = Store(str(tmp_path / "killed"))
+    fill(killed)
+    command = [sys.executable, "-m", "shopbatch.cli", "run", "finetune_llm", *QUICK, *arguments]
+    environment = os.environ | {"SHOPBATCH_WAREHOUSE": killed.root}
+    driver = subprocess.run(
+        command, env=environment | {"SHOPBATCH_CRASH_AT": "driver-step-4"}, capture_output=True, check=False
+    )
+    assert driver.returncode == -signal.SIGKILL, driver.stderr.decode()[-2000:]
+    assert registry.find_live(f"{killed.root}/_models", "support-replies") is None
+    once = tmp_path / "once"
+    crash = {"SHOPBATCH_CRASH_AT": f"train-step-{5 + workers}", "SHOPBATCH_CRASH_ONCE": str(once)}
+    resumed = subprocess.run(command, env=environment | crash, capture_output=True, check=False)
+    assert resumed.returncode == 0, resumed.stderr.decode()[-2000:]
+    report = json.loads(resumed.stdout.decode().splitlines()[-1])
+    assert report["models"]["candidate"] == straight["models"]["candidate"]
+    assert (
+        report["metrics"]["training"]["best_validation_loss"] == straight["metrics"]["training"]["best_validation_loss"]
+    )

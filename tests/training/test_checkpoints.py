@@ -1,0 +1,108 @@
+"""A checkpoint is whole or it is none; a damaged one is named and the one before it is used."""
+
+import errno
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from shopbatch.training import checkpoints as module
+from shopbatch.training.checkpoints import CheckpointError, Checkpoints, read_marker, step_name, steps
+from shopbatch.training.parallel import Parallel
+
+from . import tiny
+
+
+@pytest.fixture
+def trained(tmp_path: Path) -> Path:
+    """Checkpoints of steps 8 and 12."""
+    trainer = tiny.trainer(tmp_path / "run")
+    trainer.run(trainer.prepare(checkpoint_steps=4))
+    assert steps(str(tmp_path / "run")) == [step_name(8), step_name(12)]
+    return tmp_path / "run"
+
+
+def test_nothing_in_it_is_a_pickle(trained: Path) -> None:
+    names = {p.name for p in trained.rglob("*") if p.is_file()}
+    assert {n.rpartition(".")[2] for n in names} == {"safetensors", "json"}
+
+
+@pytest.mark.parametrize("file", ["weights-00000.safetensors", "optimizer-00000.safetensors", "checkpoint.json"])
+@pytest.mark.parametrize("damage", ["cut", "flipped", "gone"])
+def test_a_damaged_newest_checkpoint_is_named_and_the_one_before_is_used(
+    trained: Path, file: str, damage: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = trained / step_name(12) / file
+    data = bytearray(path.read_bytes())
+    if damage == "gone":
+        path.unlink()
+    else:
+        data[len(data) // 2] ^= 1
+        path.write_bytes(data[: len(data) // 2] if damage == "cut" else data)
+    again = tiny.trainer(trained)
+    assert again.prepare().step == 8
+    said = capsys.readouterr().err
+    assert step_name(12) in said and said.count("\n") == 1 and "going on from the checkpoint before it" in said
+
+
+def test_one_of_another_configuration_is_refused(trained: Path) -> None:
+    with pytest.raises(CheckpointError, match="another configuration"):
+        Checkpoints(str(trained), "other", Parallel()).load(tiny.causal())
+
+
+def test_one_of_another_model_is_refused(trained: Path) -> None:
+    with pytest.raises(CheckpointError, match="other weights than the model has"):
+        Checkpoints(str(trained), "key", Parallel()).load(tiny.classifier())
+
+
+def test_weights_and_moments_come_back_exactly(trained: Path) -> None:
+    one, two = tiny.trainer(trained), tiny.trainer(trained, tiny.causal(seed=9))
+    states = [t.prepare() for t in (one, two)]
+    assert states[0] == states[1] and states[0].step == 12
+    for a, b in zip(one.parameters, two.parameters, strict=True):
+        assert torch.equal(a, b)
+        assert all(torch.equal(one.optimizer.state[a][k], two.optimizer.state[b][k]) for k in ("exp_avg", "exp_avg_sq"))
+        assert float(one.optimizer.state[a]["step"]) == 12
+
+
+def test_the_best_that_a_kept_step_names_is_kept(trained: Path) -> None:
+    named = {read_marker(str(trained / step))["state"]["best_step"] for step in steps(str(trained))}
+    there = {int(p.name[5:]) for p in trained.glob("best-*")}
+    assert named <= there and len(there) <= 3
+
+
+def test_no_space_left_leaves_the_one_before(trained: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(module, "save_file", full)
+    again = tiny.trainer(trained, config=tiny.loop())
+    with pytest.raises(OSError, match="No space left"):
+        again.checkpoints.save(step_name(16), again.objective, None, {"step": 16, "best_step": 12})
+    monkeypatch.undo()
+    assert tiny.trainer(trained).prepare().step == 12
+
+
+@pytest.mark.chaos
+@pytest.mark.parametrize("point", ["checkpoint-step-00000012", "checkpoint-visible", "checkpoint-best-00000012"])
+def test_killed_while_it_is_written(tmp_path: Path, point: str) -> None:
+    """kill -9 in the middle of writing, and just after it became visible: the next run ends with the same bits."""
+    code = (
+        "import sys\nfrom tests.training import tiny\n"
+        "t = tiny.trainer(sys.argv[1])\nt.run(t.prepare(checkpoint_steps=4))"
+    )
+    command = [sys.executable, "-c", code, str(tmp_path / "killed")]
+    root = Path(__file__).resolve().parents[2]
+    done = subprocess.run(command, cwd=root, env=os.environ | {"SHOPBATCH_CRASH_AT": point}, check=False)
+    assert done.returncode == -9
+    resumed, straight = tiny.trainer(tmp_path / "killed"), tiny.trainer(tmp_path / "straight")
+    states = [t.run(t.prepare(checkpoint_steps=4)) for t in (resumed, straight)]
+    assert states[0] == states[1]
+    assert all(torch.equal(a, b) for a, b in zip(resumed.parameters, straight.parameters, strict=True))
+    assert not list((tmp_path / "killed").glob(".step-*")) and json.loads(
+        (tmp_path / "killed" / step_name(12) / "checkpoint.json").read_text("utf-8")
+    )

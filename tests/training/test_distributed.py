@@ -1,0 +1,54 @@
+"""One worker, two with DDP, two with FSDP2 (gloo): the same curve; each goes on from the other's checkpoints."""
+
+import multiprocessing
+import shutil
+import socket
+from pathlib import Path
+
+import pytest
+import torch
+import torch.distributed as dist
+
+from shopbatch.training.checkpoints import step_name
+from shopbatch.training.config import Strategy
+
+from . import tiny
+
+
+def curve(rank: int, world: int, strategy: Strategy, folder: str, port: int) -> list[dict[str, float]]:
+    """A worker's whole run; its history."""
+    torch.set_num_threads(1)
+    store = dist.TCPStore("127.0.0.1", port, world, rank == 0)
+    dist.init_process_group("gloo", store=store, rank=rank, world_size=world)
+    try:
+        trainer = tiny.trainer(folder, strategy=strategy)
+        return trainer.run(trainer.prepare(checkpoint_steps=4)).history
+    finally:
+        dist.destroy_process_group()
+
+
+def run(world: int, strategy: Strategy, folder: Path) -> list[float]:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    with multiprocessing.get_context("spawn").Pool(world) as pool:
+        found = pool.starmap(curve, [(rank, world, strategy, str(folder), port) for rank in range(world)], chunksize=1)
+    assert all(history == found[0] for history in found)
+    return [h.get("loss", h.get("val", 0.0)) for h in found[0]]
+
+
+@pytest.mark.parametrize("strategy", ["ddp", "fsdp"])
+def test_two_workers_have_the_curve_of_one_and_resume_alike(tmp_path: Path, strategy: Strategy) -> None:
+    alone = tiny.trainer(tmp_path / "one")
+    one = [h.get("loss", h.get("val", 0.0)) for h in alone.run(alone.prepare(checkpoint_steps=4)).history]
+    two = run(2, strategy, tmp_path / "two")
+    assert two == pytest.approx(one, abs=1e-4)
+    # the last checkpoint is lost: the run goes on from step 8, and ends as it had
+    shutil.rmtree(tmp_path / "two" / step_name(12))
+    shutil.copytree(tmp_path / "two", tmp_path / "moved")
+    assert run(2, strategy, tmp_path / "two") == two
+    # one worker goes on where two were
+    single = tiny.trainer(tmp_path / "moved")
+    state = single.prepare()
+    assert state.step == 8
+    assert [h.get("loss", h.get("val", 0.0)) for h in single.run(state).history] == pytest.approx(one, abs=1e-4)

@@ -1,0 +1,100 @@
+"""A tiny causal model, a tiny encoder, and blocks of made-up documents, for the tests beside this file."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+import transformers
+
+from shopbatch.training import attention
+from shopbatch.training.blocks import Blocks
+from shopbatch.training.checkpoints import Checkpoints
+from shopbatch.training.config import LoopConfig, ScheduleConfig, Strategy
+from shopbatch.training.loop import Data, Trainer
+from shopbatch.training.objectives import Classify, NextToken
+from shopbatch.training.packing import Document, pack
+from shopbatch.training.parallel import Parallel
+
+torch.set_num_threads(1)  # so little work is slower when it is shared
+VOCABULARY, BLOCK = 120, 48
+
+
+def causal(seed: int = 0) -> NextToken:
+    torch.manual_seed(seed)
+    config = transformers.LlamaConfig(
+        vocab_size=VOCABULARY,
+        hidden_size=32,
+        intermediate_size=64,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        num_key_value_heads=2,
+        max_position_embeddings=128,
+        tie_word_embeddings=True,
+        attn_implementation=attention.NAME,
+    )
+    return NextToken(transformers.LlamaForCausalLM(config))
+
+
+def classifier(seed: int = 0, **options: float) -> Classify:
+    torch.manual_seed(seed)
+    config = transformers.BertConfig(
+        vocab_size=VOCABULARY,
+        hidden_size=32,
+        intermediate_size=64,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        max_position_embeddings=128,
+        hidden_dropout_prob=0.0,
+        attention_probs_dropout_prob=0.0,
+        attn_implementation=attention.NAME,
+    )
+    return Classify(transformers.BertModel(config, add_pooling_layer=False), 3, **options)
+
+
+def documents(count: int, seed: int = 0, longest: int = 40) -> list[Document]:
+    """Sequences with a rule to be learnt: each token is the one before it and one to three more."""
+    draw = np.random.default_rng(seed)
+    found = []
+    for _ in range(count):
+        size = int(draw.integers(4, longest))
+        ids = (np.cumsum(draw.integers(1, 4, size)) % VOCABULARY).astype(np.int32)
+        found.append(Document(ids, np.arange(size) >= int(draw.integers(1, 4)), int(ids[0] % 3)))
+    return found
+
+
+def blocks(found: Sequence[Document], seed: int = 0) -> Blocks:
+    packed = pack([len(d.ids) for d in found], BLOCK, seed)
+    ordered = [found[i] for block in packed for i in block]
+    first = np.concatenate([[0], np.cumsum([len(b) for b in packed])])
+    lengths = np.array([len(d.ids) for d in ordered])
+    starts = np.concatenate([[0], np.cumsum(lengths)])
+    labels, groups = (np.array([getattr(d, name) for d in ordered]) for name in ("label", "group"))
+    ids, trained = (np.concatenate([getattr(d, name) for d in ordered]) for name in ("ids", "trained"))
+    return Blocks(ids, trained, lengths, labels, groups, np.arange(len(ordered)), starts[first], first)
+
+
+def data() -> Data:
+    return Data(blocks(documents(200)), blocks(documents(40, seed=1)))
+
+
+def loop(**changes: object) -> LoopConfig:
+    basis = {
+        "block_tokens": BLOCK,
+        "batch_blocks": 8,
+        "micro_blocks": 2,
+        "epochs": 9.0,
+        "max_steps": 12,
+        "eval_steps": 4,
+    }
+    return LoopConfig.model_validate({**basis, "schedule": ScheduleConfig(peak=1e-2), **changes})
+
+
+def trainer(
+    folder: Path | str, objective: object = None, config: LoopConfig | None = None, strategy: Strategy = "ddp"
+) -> Trainer:
+    parallel = Parallel(strategy)
+    checkpoints = Checkpoints(str(folder), "key", parallel)
+    return Trainer(objective or causal(), data(), config or loop(), parallel, checkpoints, lambda step, values: None)
