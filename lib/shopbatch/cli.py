@@ -77,6 +77,8 @@ def parser() -> argparse.ArgumentParser:
         "--where", action="append", default=[], metavar="column=value", help="repeatable; column= is null"
     )
     show.add_argument("--json", action="store_true", help="one line of JSON a row")
+    models = _command(commands, "models", _models, "list the published models, or those that a row helped to train")
+    models.add_argument("--trained-on", nargs=2, metavar=("TABLE", "KEY"), help="for example: reviews w-17")
     report = _command(commands, "report", _report, "where the newest report of a job is")
     report.add_argument("job")
     why = _command(commands, "why", _why, "why a row is as it is: content hash, recipe, attempt, run")
@@ -163,6 +165,12 @@ def _show(arguments: argparse.Namespace) -> None:
             print(json.dumps(row, ensure_ascii=False, default=str))
     else:
         _print_rows(rows)
+
+
+def _models(arguments: argparse.Namespace) -> None:
+    from shopbatch.models import erasure
+
+    _print_rows(erasure.list_models(_store(arguments), *(arguments.trained_on or ())))
 
 
 def _report(arguments: argparse.Namespace) -> None:

@@ -1,7 +1,8 @@
-"""Crash points: places where a test has this process killed, to see that nothing is lost. Off unless asked for."""
+"""Crash points: places where a test has a process killed, to see that nothing is lost. Off unless asked for."""
 
 import os
 import signal
+import threading
 from pathlib import Path
 
 
@@ -9,6 +10,7 @@ def crash_point(name: str) -> None:
     """Kill this process here, as kill -9 would, if SHOPBATCH_CRASH_AT names this place.
 
     Where SHOPBATCH_CRASH_ONCE names a file, only until it is there: a process that takes this one's place lives.
+    SHOPBATCH_CRASH_PID names another process to kill; this one then does nothing more.
     """
     if os.environ.get("SHOPBATCH_CRASH_AT") != name:
         return
@@ -17,4 +19,6 @@ def crash_point(name: str) -> None:
             Path(once).touch(exist_ok=False)
         except FileExistsError:
             return
-    os.kill(os.getpid(), signal.SIGKILL)
+    victim = int(os.environ.get("SHOPBATCH_CRASH_PID") or os.getpid())
+    os.kill(victim, signal.SIGKILL)
+    threading.Event().wait()

@@ -15,7 +15,7 @@ import pyarrow as pa
 import pytest
 
 from shopbatch import cli
-from shopbatch.models import causal, registry
+from shopbatch.models import causal, erasure, registry
 from shopbatch.models.causal import ScratchConfig
 from shopbatch.sample.generated_dialogs import dialogs
 from shopbatch.tables.store import Store
@@ -72,6 +72,9 @@ def test_a_better_model_is_published_once(
     assert len(manifest["rows"]) == len(set(manifest["rows"])) > 200 and "candidate" not in manifest
     assert not any(name in json.dumps(manifest) for name in dialogs(300, 0)["dialog_id"].to_pylist()[:20])
     assert "derived from" in manifest["licence"]
+    names = dialogs(300, 0)["dialog_id"].to_pylist()
+    trained = [n for n in names if erasure.list_models(store, "support_dialogs", n)]
+    assert len(trained) == len(manifest["rows"])  # all of them, and no held-out row
     assert not list(Path(store.root).glob("_training/finetune_llm/*"))  # the checkpoints are gone
     code, again, _ = call(capsys, *arguments)
     assert code == 0 and again["outcome"] == "nothing to do" and again["models"]["support-replies"] == model.digest
@@ -110,7 +113,6 @@ def test_a_model_that_is_not_better_is_refused(
 
 @pytest.mark.usefixtures("ray_local")
 def test_a_new_model_must_beat_a_trigram_model(shop: tuple[Store, str], capsys: pytest.CaptureFixture[str]) -> None:
-    store, _ = shop
     size = [f"scratch.{k}={v}" for k, v in SHAPE.model_dump().items()]
     code, report, _ = call(capsys, "init=scratch", *size)
     assert code == 3 and "perplexity against a trigram model" in report["message"]
@@ -161,8 +163,8 @@ def test_a_base_without_a_chat_template_is_refused(shop: tuple[Store, str], caps
 def test_whoever_is_killed_the_bits_are_the_same(
     ray_local: None, shop: tuple[Store, str], tmp_path: Path, capsys: pytest.CaptureFixture[str], workers: int
 ) -> None:
-    """kill -9 of a worker (Ray Train puts another in its place), and of the driver (the same command goes on)."""
-    store, base = shop
+    """kill -9 of the driver (the same command goes on, past a damaged checkpoint), then of a worker (another comes)."""
+    _, base = shop
     arguments = [f"base={base}", "lora.rank=0", f"workers.count={workers}"]
     code, straight, err = call(capsys, *arguments)
     assert code == 0, err
@@ -170,15 +172,21 @@ def test_whoever_is_killed_the_bits_are_the_same(
     fill(killed)
     command = [sys.executable, "-m", "shopbatch.cli", "run", "finetune_llm", *QUICK, *arguments]
     environment = os.environ | {"SHOPBATCH_WAREHOUSE": killed.root}
-    driver = subprocess.run(
-        command, env=environment | {"SHOPBATCH_CRASH_AT": "driver-step-4"}, capture_output=True, check=False
-    )
+    dying = ["sh", "-c", 'SHOPBATCH_CRASH_AT=train-step-5 SHOPBATCH_CRASH_PID=$$ exec "$@"', "sh", *command]
+    driver = subprocess.run(dying, env=environment, capture_output=True, check=False)
     assert driver.returncode == -signal.SIGKILL, driver.stderr.decode()[-2000:]
     assert registry.find_live(f"{killed.root}/_models", "support-replies") is None
-    once = tmp_path / "once"
-    crash = {"SHOPBATCH_CRASH_AT": f"train-step-{5 + workers}", "SHOPBATCH_CRASH_ONCE": str(once)}
+    newest = max(Path(killed.root).glob("_training/finetune_llm/*/step-*"))
+    assert newest.name == "step-00000004"
+    weights = newest / "weights-00000.safetensors"
+    data = bytearray(weights.read_bytes())
+    data[-5] ^= 1
+    weights.write_bytes(data)
+    crash = {"SHOPBATCH_CRASH_AT": "train-step-7", "SHOPBATCH_CRASH_ONCE": str(tmp_path / "once")}
     resumed = subprocess.run(command, env=environment | crash, capture_output=True, check=False)
     assert resumed.returncode == 0, resumed.stderr.decode()[-2000:]
+    assert (tmp_path / "once").exists()
+    assert "step-00000004 is damaged" in (said := resumed.stderr.decode()) and "the checkpoint before it" in said
     report = json.loads(resumed.stdout.decode().splitlines()[-1])
     assert report["models"]["candidate"] == straight["models"]["candidate"]
     assert (

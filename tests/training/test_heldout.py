@@ -4,24 +4,8 @@ import random
 
 from shopbatch.training.heldout import near_duplicates, shingles
 
-WORDS = [
-    "dress",
-    "fits",
-    "well",
-    "colour",
-    "size",
-    "order",
-    "parcel",
-    "late",
-    "refund",
-    "happy",
-    "soft",
-    "warm",
-    "light",
-    "blue",
-    "return",
-    "shop",
-]
+TEXT = "dress fits well colour size order parcel late refund happy soft warm light blue return shop"
+WORDS = TEXT.split()
 
 
 def sentences(count: int, seed: int) -> list[str]:

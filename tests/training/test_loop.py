@@ -1,5 +1,6 @@
 """The loop: the same batches however they are shared, the same weights however often it is interrupted."""
 
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -33,7 +34,7 @@ def test_the_learning_rate_warms_up_and_falls_to_its_floor(shape: str) -> None:
     found = [rate(config, step, 100) for step in range(101)]
     assert found[:10] == pytest.approx([0.2 * (i + 1) for i in range(10)])
     assert found[10] == 2.0 and found[100] == pytest.approx(2.0 if shape == "constant" else 0.5)
-    assert all(a >= b for a, b in zip(found[10:], found[11:], strict=False))
+    assert all(a >= b for a, b in pairwise(found[10:]))
 
 
 def test_it_learns_and_keeps_the_best(tmp_path: Path) -> None:

@@ -11,7 +11,8 @@ import os
 import re
 import shutil
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -121,6 +122,17 @@ def withdraw(root: str, model: Model) -> None:
     if model.manifest.get("candidate"):
         fs, path = files.filesystem(f"{root}/{model.name}/{model.digest[:DIGITS]}")
         fs.delete_dir(path)
+
+
+def published(root: str) -> Iterator[tuple[Model, bool]]:
+    """All models that are whole and no mere candidates, by name; and whether each is live."""
+    for name in _names(root):
+        live = find_live(root, name)
+        for version in _keys(root, name):
+            with suppress(ModelError):
+                model = _published(root, name, version)
+                if not model.manifest.get("candidate"):
+                    yield model, live is not None and live.digest == model.digest
 
 
 def point(root: str, model: Model) -> None:

@@ -13,7 +13,7 @@ import re
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -40,17 +40,22 @@ class CheckpointError(UserError):
     """A checkpoint that is damaged, or of another run. One line."""
 
 
+def _say(line: str) -> None:
+    print(f"shopbatch: {line}", file=sys.stderr, flush=True)
+
+
 @dataclass(frozen=True)
 class Checkpoints:
     """The checkpoints of one run. root: its folder (path or URI), the same for all workers. key: names the run.
 
-    keep: so many of the newest stay (best apart).
+    keep: so many of the newest stay (best apart). tell: called on the first worker with a line for the user.
     """
 
     root: str
     key: str
     parallel: Parallel
     keep: int = 2
+    tell: Callable[[str], None] = _say
 
     def save(
         self, name: str, model: nn.Module, optimizer: torch.optim.Optimizer | None, state: Mapping[str, Any]
@@ -90,7 +95,7 @@ class Checkpoints:
     ) -> dict[str, Any] | None:
         """Put a checkpoint's weights (and optimizer state) in place; returns its state, None where there is none.
 
-        name: None for the newest whole step; a damaged one is named on standard error and the one before it is used.
+        name: None for the newest whole step; of a damaged one `tell` is told, and the one before it is used.
         Raises CheckpointError: of another run; the named one is damaged.
         """
         self.parallel.settle(model)
@@ -101,7 +106,7 @@ class Checkpoints:
                 if name:
                     raise
                 if self.parallel.rank == 0:
-                    print(f"shopbatch: {error}; going on from the checkpoint before it", file=sys.stderr, flush=True)
+                    self.tell(f"{error}; going on from the checkpoint before it")
                 continue
             if marker["key"] != self.key:
                 raise CheckpointError(

@@ -20,7 +20,7 @@ from shopbatch.inference.content import hash128
 from shopbatch.inference.recipe import digest as digest_of
 from shopbatch.metrics.paired import difference
 from shopbatch.metrics.trigram import Trigram
-from shopbatch.models import causal, registry, smollm2
+from shopbatch.models import causal, erasure, registry, smollm2
 from shopbatch.models.causal import ScratchConfig
 from shopbatch.models.folder import local
 from shopbatch.models.registry import Model
@@ -281,7 +281,7 @@ def _publish(config: Config, store: Store, report: Report, run: Run, base: Model
     names = [name or f"{p}\n{a}" for name, p, a in zip(*(train[c].to_pylist() for c in ("name", "prompt", "answer")),
                                                        strict=True)]  # fmt: skip
     about = {"base": base.reference, "origin": origin, "metrics": report.metrics["quality"],
-             "rows": runs.keyed(store, names), "config": report.config, "tables": report.tables,
+             "rows": erasure.keyed(store, names), "config": report.config, "tables": report.tables,
              "licence": f"derived from {base.name} ({base.manifest.get('licence', 'unknown licence')})"}  # fmt: skip
     registry.describe(f"{store.root}/_models", candidate, **about)
     registry.point(f"{store.root}/_models", candidate)

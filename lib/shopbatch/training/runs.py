@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 import importlib.util
 import os
-import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import ExitStack, suppress
 from typing import Any
 
-from shopbatch.faults import crash_point
 from shopbatch.progress import Progress
 from shopbatch.report import Figure, Report
 from shopbatch.tables import files
@@ -19,8 +15,6 @@ from shopbatch.tables.store import Store
 from shopbatch.training import workers
 from shopbatch.training.loop import steps
 from shopbatch.training.workers import Run
-
-KEY = "_training/erasure.key"
 
 
 def train(run: Run, report: Report, store: Store) -> dict[str, Any]:
@@ -36,7 +30,6 @@ def train(run: Run, report: Report, store: Store) -> dict[str, Any]:
             state.update(values)
             if "loss" in state:
                 progress.stage = f"train, loss {state['loss']:.4f}"
-            crash_point(f"driver-step-{step}")
             for write in writers:
                 for name, value in values.items():
                     write and write(name, value, step)
@@ -72,32 +65,11 @@ def curve(state: Mapping[str, Any]) -> Figure:
     return Figure("table", "Loss", {"columns": ["step", "training", "validation"], "rows": rows}, caption)
 
 
-def keyed(store: Store, names: Sequence[str]) -> list[str]:
-    """Keyed hashes (HMAC-SHA256, 16 hex digits) of training rows, sorted: a manifest that tells whose rows trained it
-    only to who holds the warehouse's key, which is made the first time and lies under `_training`.
-    """
-    key = _key(store)
-    return sorted(hmac.new(key, name.encode(), hashlib.sha256).hexdigest()[:16] for name in names)
-
-
 def forget(run: Run) -> None:
     """Delete a run's checkpoints: what it gave is published."""
     fs, path = files.filesystem(run.folder)
     with suppress(FileNotFoundError):
         fs.delete_dir(path)
-
-
-def _key(store: Store) -> bytes:
-    fs, path = files.filesystem(f"{store.root}/{KEY}")
-    try:
-        with fs.open_input_stream(path) as stream:
-            return bytes(stream.read())
-    except FileNotFoundError:
-        key = secrets.token_bytes(32)
-        files.write_bytes(f"{store.root}/{KEY}", key)
-        if "://" not in store.root:
-            os.chmod(path, 0o600)
-        return key
 
 
 def _tensorboard(stack: ExitStack, report: Report, store: Store) -> Any:

@@ -22,7 +22,7 @@ from shopbatch.errors import GateRefused, UserError
 from shopbatch.inference.content import hash128
 from shopbatch.inference.recipe import digest as digest_of
 from shopbatch.metrics.paired import difference
-from shopbatch.models import registry, sentiment_head
+from shopbatch.models import erasure, registry, sentiment_head
 from shopbatch.models.folder import local, quietly
 from shopbatch.models.registry import Model
 from shopbatch.models.sentiment_head import LABELS, NEUTRAL, SentimentHead, polar
@@ -153,7 +153,7 @@ def finetune(config: Config, store: Store, report: Report) -> None:
         registry.withdraw(models, candidate)
         raise GateRefused("; ".join(f"{g.name}: {g.value}, limit {g.limit}" for g in failed))
     about = {"encoder": candidate.reference, "metrics": dict(mine.metrics), "origin": origin, "base": base.reference,
-             "against": report.metrics["against"], "rows": runs.keyed(store, row_names(examples)),
+             "against": report.metrics["against"], "rows": erasure.keyed(store, _trained(examples)),
              "config": report.config, "tables": {"reviews": reviews.version},
              "licence": f"derived from {base.name} ({base.manifest.get('licence', 'unknown licence')})"}  # fmt: skip
     published = registry.publish(models, sentiment_head.NAME, head.save, live=True, **about)
@@ -265,11 +265,9 @@ def gates(config: Config, mine: Judged, other: Judged, examples: pa.Table, name:
     ]
 
 
-def row_names(examples: pa.Table) -> list[str]:
-    """What names the training rows: their text's hash."""
-    train = examples.filter(pa.array(examples["split"].to_numpy() == "train"))
-    high, low = hash128([train["text"]])
-    return [f"{a:016x}{b:016x}" for a, b in zip(high.tolist(), low.tolist(), strict=True)]
+def _trained(examples: pa.Table) -> list[str]:
+    """What names the training rows: their text."""
+    return erasure.text_names(examples.filter(pa.array(examples["split"].to_numpy() == "train"))["text"])
 
 
 def _pack(store: Store, examples: pa.Table, encode: Tokens, config: Config, base: Model) -> Pack:

@@ -11,6 +11,7 @@ import json
 import logging
 import math
 import os
+import sys
 import tempfile
 import threading
 import time
@@ -137,7 +138,8 @@ def work(context: dict[str, Any]) -> None:
     run: Run = context["run"]
     torch.set_num_threads(context["threads"])
     parallel = Parallel(run.workers.strategy, run.workers.device)
-    checkpoints = Checkpoints(run.folder, run.key, parallel, run.workers.keep)
+    board = context["board"]
+    checkpoints = Checkpoints(run.folder, run.key, parallel, run.workers.keep, board.say.remote)
     data = Data(run.pack.read("train"), run.pack.read("val"))
     told: list[tuple[int, dict[str, float]]] = []
     pushed = time.monotonic()
@@ -147,7 +149,7 @@ def work(context: dict[str, Any]) -> None:
         if parallel.rank == 0:
             told.append((step, dict(values)))
             if time.monotonic() - pushed > 1.0 or "validation_loss" in values:
-                context["board"].push.remote(list(told))
+                board.push.remote(list(told))
                 told.clear()
                 pushed = time.monotonic()
 
@@ -158,7 +160,7 @@ def work(context: dict[str, Any]) -> None:
     except (Diverged, UserError) as error:  # the same on every worker, and on every retry
         result = {"mistake" if isinstance(error, UserError) else "diverged": str(error)}
     if parallel.rank == 0:
-        ray.get(context["board"].push.remote(told))
+        ray.get(board.push.remote(told))
         files.write_bytes(f"{run.folder}/{DONE}", json.dumps(result).encode())
 
 
@@ -215,13 +217,18 @@ class _Board:
 
     def __init__(self) -> None:
         self.told: list[tuple[int, dict[str, float]]] = []
+        self.said: list[str] = []
+
+    def say(self, line: str) -> None:
+        self.said.append(line)
 
     def push(self, told: list[tuple[int, dict[str, float]]]) -> None:
         self.told += told
 
-    def take(self) -> list[tuple[int, dict[str, float]]]:
+    def take(self) -> tuple[list[tuple[int, dict[str, float]]], list[str]]:
         told, self.told = self.told, []
-        return told
+        said, self.said = self.said, []
+        return told, said
 
 
 class _Listener:
@@ -245,7 +252,10 @@ class _Listener:
 
     def _fetch(self) -> None:
         try:
-            for step, values in ray.get(self.board.take.remote(), timeout=10):
+            told, said = ray.get(self.board.take.remote(), timeout=10)
+            for line in said:
+                print(f"shopbatch: {line}", file=sys.stderr, flush=True)
+            for step, values in told:
                 self.told(step, values)
         except RayError:  # the board is gone with its node: the run does not need it
             self.over.set()

@@ -1,0 +1,93 @@
+"""finetune_encoder whole, on a tiny random encoder: better than the frozen one, then score_reviews uses it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from shopbatch import cli
+from shopbatch.models import registry
+from shopbatch.tables.store import Store
+from tests.engines import tiny
+from tests.inference import toy
+from tests.jobs.test_train_sentiment_head import labelled
+
+pytestmark = pytest.mark.usefixtures("ray_local")
+ENGINE = ["engine.kind=torch", "engine.max_tokens=48", "engine.dtype=float32"]
+QUICK = [*ENGINE, "examples.min_rows=50", "encoder.layers=2", "encoder.freeze=[]", "encoder.dropout=0.0",
+         "workers.count=1",
+         "workers.threads=1", "loop.block_tokens=128", "loop.batch_blocks=8", "loop.micro_blocks=8", "loop.epochs=8",
+         "loop.eval_steps=40", "loop.precision=fp32", "loop.schedule.peak=0.005"]  # fmt: skip
+
+
+@pytest.fixture
+def shop(store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Store, str]:
+    monkeypatch.setenv("SHOPBATCH_WAREHOUSE", store.root)
+    return store, str(tiny.build(tmp_path / "encoder", prefix="query: "))
+
+
+def call(capsys: pytest.CaptureFixture[str], job: str, *arguments: str) -> tuple[int, dict[str, Any], str]:
+    capsys.readouterr()
+    code = cli.main(["run", job, *arguments])
+    out, err = capsys.readouterr()
+    lines = [line for line in err.splitlines() if line.startswith("shopbatch:")]
+    return code, json.loads(out.splitlines()[-1]) if out.strip() else {}, "\n".join(lines)
+
+
+def test_a_better_encoder_is_published_and_scores_reviews(
+    shop: tuple[Store, str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    store, base = shop
+    labelled(store, 1800)
+    models = f"{store.root}/_models"
+    code, frozen, err = call(capsys, "train_sentiment_head", f"encoder={base}", "examples.min_rows=50", *ENGINE)
+    assert code == 0, err
+    code, report, err = call(capsys, "finetune_encoder", f"base={base}", *QUICK)
+    assert code == 0, err
+    against = report["metrics"]["against"]
+    assert set(against) == {"base", "live"} and against["base"]["en"]["log_loss"]["high"] < 0
+    # the live head is the frozen one: judged alike, but for the near-duplicates
+    assert against["live"]["en"]["log_loss"]["value"] == pytest.approx(
+        against["base"]["en"]["log_loss"]["value"], abs=0.1
+    )
+    live = registry.resolve(models, "sentiment@live")
+    assert live.digest == report["models"]["sentiment"] != frozen["models"]["sentiment"]
+    assert live.manifest["base"].startswith("encoder@") and len(live.manifest["rows"]) > 500
+    encoder = registry.resolve(models, live.manifest["encoder"])
+    assert encoder.digest == report["models"]["encoder"] and "candidate" not in encoder.manifest
+    code, scored, err = call(capsys, "score_reviews", *ENGINE)
+    assert code == 0, err
+    assert scored["models"] == {"encoder": encoder.digest, "head": live.digest}
+    code, again, _ = call(capsys, "finetune_encoder", f"base={base}", *QUICK)
+    assert code == 0 and again["outcome"] == "nothing to do"
+    # now the rival is the fine-tuned model: one that is hardly trained is refused, and what is live stays
+    code, worse, _ = call(capsys, "finetune_encoder", f"base={base}", *QUICK, "loop.schedule.peak=0.0000001")
+    assert code == 3 and "log loss against live" in worse["message"]
+    assert registry.resolve(models, "sentiment@live").digest == live.digest
+    kept = {p.parent.name for p in Path(models).glob("sentiment-encoder/*/manifest.json")}
+    assert kept == {encoder.digest[:12]}
+
+
+@pytest.mark.parametrize(
+    ("ratings", "said"), [((5,), "too few labelled rows"), ((), "too few labelled rows")], ids=["one class", "no label"]
+)
+def test_reviews_that_cannot_train_are_refused(
+    shop: tuple[Store, str], capsys: pytest.CaptureFixture[str], ratings: tuple[int, ...], said: str
+) -> None:
+    store, base = shop
+    rows = [
+        {"review_id": f"r{i}", "text": f"text {i}"} | ({"rating": ratings[0]} if ratings else {}) for i in range(300)
+    ]
+    toy.put(store, toy.reviews(rows))
+    code, _, err = call(capsys, "finetune_encoder", f"base={base}", *QUICK)
+    assert code == 2 and said in err and err.count("\n") == 0
+
+
+def test_layers_that_are_not_there(shop: tuple[Store, str], capsys: pytest.CaptureFixture[str]) -> None:
+    store, base = shop
+    labelled(store, 900)
+    code, _, err = call(capsys, "finetune_encoder", f"base={base}", *QUICK, "encoder.layers=9")
+    assert code == 2 and "has 3 layers, not 9" in err and err.count("\n") == 0
