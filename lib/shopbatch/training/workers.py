@@ -22,7 +22,7 @@ from typing import Any
 
 import ray
 from ray.exceptions import RayError
-from ray.train import FailureConfig, RunConfig, ScalingConfig, TrainingFailedError, WorkerGroupError
+from ray.train import FailureConfig, RunConfig, ScalingConfig, WorkerGroupError
 from ray.train.torch import TorchConfig, TorchTrainer
 
 from shopbatch.errors import GateRefused, Stopped, UserError
@@ -83,7 +83,7 @@ def _train(run: Run, told: Told) -> dict[str, Any]:
     threads = run.workers.threads or _threads(run.workers)
     with tempfile.TemporaryDirectory(prefix="shopbatch-train-") as aside:  # Ray Train's own state: ours is run.folder
         here = "://" not in run.folder
-        trainer = TorchTrainer(
+        trainer = _Trainer(
             work,
             train_loop_config={"run": run, "board": board, "threads": threads},
             torch_config=TorchConfig(backend="nccl" if gpu else "gloo"),
@@ -100,7 +100,7 @@ def _train(run: Run, told: Told) -> dict[str, Any]:
         )
         try:
             with listener:
-                _fit(trainer)
+                trainer.fit()
         except WorkerGroupError as error:
             raise _cause(error) from error
         finally:
@@ -164,22 +164,11 @@ def work(context: dict[str, Any]) -> None:
         files.write_bytes(f"{run.folder}/{DONE}", json.dumps(result).encode())
 
 
-def _fit(trainer: TorchTrainer) -> None:
-    """`trainer.fit()` in a thread of its own: in the main one Ray Train takes Ctrl-C for itself and exits with 0."""
-    raised: list[BaseException] = []
+class _Trainer(TorchTrainer):  # type: ignore[misc]
+    """Ray Train would take Ctrl-C for itself and end the process with 0; signals are the job's."""
 
-    def fit() -> None:
-        try:
-            trainer.fit()
-        except (TrainingFailedError, RayError, RuntimeError, ValueError, OSError) as error:
-            raised.append(error)
-
-    thread = threading.Thread(target=fit, name="ray-train", daemon=True)
-    thread.start()
-    while thread.is_alive():
-        thread.join(timeout=0.5)  # so that a signal's exception is raised here
-    if raised:
-        raise raised[0]
+    def _register_sigint_handler(self, controller: Any) -> None:
+        pass
 
 
 def _threads(workers: WorkersConfig) -> int:
