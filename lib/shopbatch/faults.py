@@ -10,7 +10,7 @@ def crash_point(name: str) -> None:
     """Kill this process here, as kill -9 would, if SHOPBATCH_CRASH_AT names this place.
 
     Where SHOPBATCH_CRASH_ONCE names a file, only until it is there: a process that takes this one's place lives.
-    SHOPBATCH_CRASH_PID names another process to kill; this one then does nothing more.
+    SHOPBATCH_CRASH_PID names another process to kill, SHOPBATCH_CRASH_SIGNAL another signal; this one then waits.
     """
     if os.environ.get("SHOPBATCH_CRASH_AT") != name:
         return
@@ -20,5 +20,5 @@ def crash_point(name: str) -> None:
         except FileExistsError:
             return
     victim = int(os.environ.get("SHOPBATCH_CRASH_PID") or os.getpid())
-    os.kill(victim, signal.SIGKILL)
+    os.kill(victim, signal.Signals[os.environ.get("SHOPBATCH_CRASH_SIGNAL") or "SIGKILL"])
     threading.Event().wait()

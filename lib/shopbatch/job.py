@@ -47,6 +47,10 @@ class Job:
     session: Literal["ray", "spark"] = "ray"
 
 
+class _Signalled(Stopped, KeyboardInterrupt):
+    """A signal came. Ray's own waits end for a KeyboardInterrupt only, and forget any other exception."""
+
+
 def names() -> list[str]:
     """The jobs there are: the stems of the files in jobs/."""
     return sorted(p.stem for p in (config.root() / "jobs").glob("*.py"))
@@ -112,7 +116,8 @@ def run(job: Job, settings: JobConfig, env: str) -> int:
         code, report.outcome, report.message = REFUSED, "refused", str(error)
     except (Stopped, KeyboardInterrupt) as error:
         code, report.outcome = STOPPED, "stopped"
-        report.message = f"{str(error) or 'interrupted'}; the same command goes on from here"
+        why = str(error) or (signals[0] if signals else "interrupted")
+        report.message = f"{why}; the same command goes on from here"
     except Exception as error:  # noqa: BLE001  the one broad except: whatever it was, the report and the exit code must say so
         code, report.outcome, report.message = _unforeseen(error, signals)
     report.finish(report.outcome, code, report.message)
@@ -167,7 +172,7 @@ def _raise_on_signals() -> list[str]:
         received.append(signal.Signals(number).name)
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
         signal.signal(signal.SIGINT, signal.SIG_DFL)
-        raise Stopped(signal.Signals(number).name)
+        raise _Signalled(signal.Signals(number).name)
 
     signal.signal(signal.SIGTERM, stop)
     signal.signal(signal.SIGINT, stop)

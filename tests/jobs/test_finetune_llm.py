@@ -192,3 +192,17 @@ def test_whoever_is_killed_the_bits_are_the_same(
     assert (
         report["metrics"]["training"]["best_validation_loss"] == straight["metrics"]["training"]["best_validation_loss"]
     )
+
+
+@pytest.mark.chaos
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM"])
+def test_a_signal_stops_the_run_in_good_order(shop: tuple[Store, str], name: str) -> None:
+    store, base = shop
+    command = [sys.executable, "-m", "shopbatch.cli", "run", "finetune_llm", *QUICK, f"base={base}", "lora.rank=0"]
+    signalled = f'SHOPBATCH_CRASH_AT=train-step-5 SHOPBATCH_CRASH_PID=$$ SHOPBATCH_CRASH_SIGNAL={name} exec "$@"'
+    done = subprocess.run(["sh", "-c", signalled, "sh", *command], capture_output=True, check=False, text=True)
+    assert done.returncode == 4, done.stderr[-2000:]
+    report = json.loads(done.stdout.splitlines()[-1])
+    assert report["outcome"] == "stopped" and "the same command goes on from here" in report["message"]
+    assert max(Path(store.root).glob("_training/finetune_llm/*/step-*")).name == "step-00000004"
