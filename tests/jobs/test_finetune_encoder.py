@@ -54,7 +54,7 @@ def test_a_better_encoder_is_published_and_scores_reviews(
     shop: tuple[Store, str], capsys: pytest.CaptureFixture[str]
 ) -> None:
     store, base = shop
-    labelled(store, 1500)
+    labelled(store, 1200)
     models = f"{store.root}/_models"
     code, frozen, err = call(capsys, "train_sentiment_head", f"encoder={base}", "examples.min_rows=50", *ENGINE)
     assert code == 0, err
@@ -77,7 +77,7 @@ def test_a_better_encoder_is_published_and_scores_reviews(
     code, again, _ = call(capsys, "finetune_encoder", f"base={base}", *QUICK)
     assert code == 0 and again["outcome"] == "nothing to do"
     # now the rival is the fine-tuned model: one that is hardly trained is refused, and what is live stays
-    code, worse, _ = call(capsys, "finetune_encoder", f"base={base}", *QUICK, "loop.schedule.peak=0.0000001")
+    code, worse, _ = call(capsys, "finetune_encoder", f"base={base}", *QUICK, "loop.max_steps=2")
     assert code == 3 and "log loss against live" in worse["message"]
     assert registry.resolve(models, "sentiment@live").digest == live.digest
     kept = {p.parent.name for p in Path(models).glob("sentiment-encoder/*/manifest.json")}
