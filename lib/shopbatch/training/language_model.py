@@ -124,7 +124,8 @@ def finetune(config: Config, store: Store, report: Report) -> None:
     if failed := [g for g in report.gates if not g.passed]:
         registry.withdraw(models, candidate)
         raise GateRefused("; ".join(f"{g.name}: {g.value}, limit {g.limit}" for g in failed))
-    _publish(config, store, report, run, base, candidate, _origin(config, source, base), examples)
+    _publish(store, report, candidate, base, _origin(config, source, base), examples)
+    runs.forget(run)
 
 
 def judge(config: Config, model: Model, encode: Encode, examples: Examples) -> Judged:
@@ -274,17 +275,20 @@ def _shown(config: Config, judged: dict[str, Judged], test: pa.Table) -> Figure:
     return Figure("table", "Held-out answers", {"columns": ["prompt", "reference", *names], "rows": cells})
 
 
-def _publish(config: Config, store: Store, report: Report, run: Run, base: Model, candidate: Model,
-             origin: str, examples: Examples) -> None:  # fmt: skip
+def _publish(store: Store, report: Report, candidate: Model, base: Model, origin: str, examples: Examples) -> None:
     """The candidate's manifest is written anew with all that is known now, then it is live."""
     train = examples.part("train")
-    names = [name or f"{p}\n{a}" for name, p, a in zip(*(train[c].to_pylist() for c in ("name", "prompt", "answer")),
-                                                       strict=True)]  # fmt: skip
-    about = {"base": base.reference, "origin": origin, "metrics": report.metrics["quality"],
-             "rows": erasure.keyed(store, names), "config": report.config, "tables": report.tables,
-             "licence": f"derived from {base.name} ({base.manifest.get('licence', 'unknown licence')})"}  # fmt: skip
+    rows = zip(*(train[c].to_pylist() for c in ("name", "prompt", "answer")), strict=True)
+    about = {
+        "base": base.reference,
+        "origin": origin,
+        "metrics": report.metrics["quality"],
+        "rows": erasure.keyed(store, [name or f"{prompt}\n{answer}" for name, prompt, answer in rows]),
+        "config": report.config,
+        "tables": report.tables,
+        "licence": f"derived from {base.name} ({base.manifest.get('licence', 'unknown licence')})",
+    }
     registry.describe(f"{store.root}/_models", candidate, **about)
     registry.point(f"{store.root}/_models", candidate)
-    report.models[config.name] = candidate.digest
+    report.models[candidate.name] = candidate.digest
     report.outcome = "published"
-    runs.forget(run)
