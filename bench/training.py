@@ -56,10 +56,10 @@ class Shop:
             kv_heads=arguments.hidden // 64, inner=arguments.hidden * 8 // 3 // 32 * 32, vocabulary=8000,
         )  # fmt: skip
         causal.scratch(self.folder, shape, table["reply"].to_pylist(), seed=0)
-        self.encode = Encode(str(self.folder), "", BLOCK, ("en", "zh"))
+        self.encode = Encode(str(self.folder), "", BLOCK)
         rows = pa.table({"prompt": table["question"], "answer": table["reply"], "group": table["language"]})
         cut = arguments.rows * 9 // 10
-        self.parts = {"train": rows.slice(0, cut), "val": rows.slice(cut), "test": rows.slice(cut, 8)}
+        self.parts = {"train": rows.slice(0, cut), "val": rows.slice(cut)}
         self.store = Store(str(root / "warehouse"))
         self.documents = {s: [d for d in self.encode(part) if d] for s, part in self.parts.items()}
         self.tokens = sum(len(d.ids) for d in self.documents["train"])
@@ -82,12 +82,11 @@ class Shop:
 def ours(shop: Shop, pack: blocks.Pack, precision: str) -> tuple[float, float]:
     """(useful tokens a second of the steps, validation loss)."""
     objective = NextToken(causal.load(shop.folder, attention.NAME))
-    data = Data(pack.read("train"), pack.read("test"))
+    data = Data(pack.read("train"), pack.read("val"))
     with tempfile.TemporaryDirectory() as aside:
         trainer = Trainer(objective, data, shop.config(precision), Parallel(), Checkpoints(aside, "bench", Parallel()),
                           lambda step, values: None)  # fmt: skip
         state = trainer.prepare(checkpoint_steps=10**9)
-        trainer._validate(state)
         start = time.perf_counter()
         while state.step < trainer.steps:
             trainer._step(state)
@@ -138,7 +137,7 @@ def against_hugging_face(shop: Shop, arguments: argparse.Namespace) -> None:
     with ray_session(Platform(cpus=2)):
         pack = blocks.build(shop.store, "bench", shop.parts, shop.encode, BLOCK, 0)
     mean = shop.tokens / len(shop.documents["train"])
-    filled = shop.tokens / len(pack.read("train"))
+    filled = shop.tokens / pack.blocks["train"]
     batch = round(4 * filled / mean)
     print(f"{shop.tokens:,} tokens in {len(shop.documents['train']):,} documents of {mean:.0f}; ours: 4 blocks of "
           f"{filled:.0f} tokens a step, HF: {batch} documents of {batch * mean:.0f} tokens a step")  # fmt: skip

@@ -62,7 +62,7 @@ def ask(folder, question):
     return chat_prompt(folder, [{"role": "user", "content": question}])
 
 
-def same(a, b):
+def assert_same(a, b):
     assert a.texts == b.texts
     assert a.finished == b.finished
     np.testing.assert_array_equal(a.tokens_in, b.tokens_in)
@@ -120,18 +120,18 @@ def test_an_answer_ends_before_a_stop_text(generator, prompts):
         assert cut.tokens_out[0] <= whole.tokens_out[i]
     assert found
     never = generator.generate(prompts, GREEDY.model_copy(update={"stop": ("never said",)}))
-    same(never, whole)
+    assert_same(never, whole)
 
 
 def test_a_stop_text_of_the_prompt_does_not_end_the_answer(generator, prompts):
     whole = generator.generate(prompts[:1], GREEDY)
     assert "assistant\n" in prompts[0]
-    same(generator.generate(prompts[:1], GREEDY.model_copy(update={"stop": ("assistant\n",)})), whole)
+    assert_same(generator.generate(prompts[:1], GREEDY.model_copy(update={"stop": ("assistant\n",)})), whole)
 
 
 def test_draws_are_repeatable_and_depend_on_the_seed_and_the_prompt_alone(generator, prompts):
     first = generator.generate(prompts, DRAWN)
-    same(generator.generate(prompts, DRAWN), first)
+    assert_same(generator.generate(prompts, DRAWN), first)
     for i in (1, 9):
         assert generator.generate([prompts[i]], DRAWN).texts == [first.texts[i]]
     assert first.texts[0] == first.texts[4]
@@ -140,7 +140,7 @@ def test_draws_are_repeatable_and_depend_on_the_seed_and_the_prompt_alone(genera
 
 
 def test_without_temperature_the_seed_does_not_matter(generator, prompts):
-    same(
+    assert_same(
         generator.generate(prompts[:3], GREEDY.model_copy(update={"seed": 9, "top_p": 0.1})),
         generator.generate(prompts[:3], GREEDY),
     )
@@ -164,7 +164,7 @@ def test_greedy_in_fp32_is_the_reference_token_for_token(folder, prompts):
     for most in (1, 7, 40):
         for stop in ((), ("e",)):
             sampling = Sampling(max_new_tokens=most, stop=stop)
-            same(exact.generate(prompts, sampling), reference.generate(prompts, sampling))
+            assert_same(exact.generate(prompts, sampling), reference.generate(prompts, sampling))
 
 
 def test_answers_end_at_every_end_token(tmp_path, prompts, folder):
@@ -174,7 +174,7 @@ def test_answers_end_at_every_end_token(tmp_path, prompts, folder):
     ends = sorted({i for text in reference.texts[:4] for i in tokenizer.encode(text).ids[5:7]})
     (other / "generation_config.json").write_text(json.dumps({"eos_token_id": [0, *ends], "pad_token_id": 2}))
     answers = [open_generator(config, str(other)).generate(prompts, GREEDY) for config in REAL]
-    same(*answers)
+    assert_same(*answers)
     assert answers[0].finished.count("stop") >= 4
     assert answers[0].tokens_out.sum() < reference.tokens_out.sum()
 
@@ -195,7 +195,7 @@ def test_models_of_other_shapes(tmp_path, heads):
         tmp_path / "m", seed=1, tie_word_embeddings=False, num_key_value_heads=heads, head_dim=32, num_hidden_layers=3
     )
     prompts = [ask(other, question) for question in QUESTIONS]
-    same(*(open_generator(config, str(other)).generate(prompts, GREEDY) for config in REAL))
+    assert_same(*(open_generator(config, str(other)).generate(prompts, GREEDY) for config in REAL))
 
 
 def test_a_prompt_that_is_too_long_is_refused_and_named(folder, prompts):
@@ -215,7 +215,7 @@ def test_a_small_cache_takes_turns_and_one_too_small_is_named(folder, monkeypatc
     small = OpenVinoGenerateConfig(precision="fp32", cache_mb=5)
     generator = open_generator(small, str(folder))
     assert generator.blocks * 32 < wanted.tokens_in.sum()
-    same(generator.generate(prompts, GREEDY), wanted)
+    assert_same(generator.generate(prompts, GREEDY), wanted)
     with pytest.raises(EngineError, match="cache_mb=1 has"):
         open_generator(small.model_copy(update={"cache_mb": 1}), str(folder)).generate(prompts, GREEDY)
 
@@ -226,7 +226,7 @@ def test_a_failure_of_the_backend_is_an_engine_error_and_the_next_call_works(fol
     generator.pipeline = Broken()
     with pytest.raises(EngineError, match="no memory left"):
         generator.generate(prompts, GREEDY)
-    same(generator.generate(prompts, GREEDY), wanted)
+    assert_same(generator.generate(prompts, GREEDY), wanted)
     generator = open_generator(CONFIGS["torch"], str(folder))
     generator.model = Broken()
     with pytest.raises(EngineError, match="no memory left"):
@@ -294,7 +294,7 @@ def test_a_model_without_an_end_token_goes_on(tmp_path, prompts):
     other = tiny_causal.build(tmp_path / "m", eos_token_id=None)
     (other / "generation_config.json").unlink()
     answers = [open_generator(config, str(other)).generate(prompts, Sampling(max_new_tokens=60)) for config in REAL]
-    same(*answers)
+    assert_same(*answers)
     assert set(answers[0].finished) == {"length"}
 
 

@@ -93,7 +93,7 @@ def test_a_better_model_is_published_once(
     ("spoiled", "said"),
     [
         ("loop.schedule.peak=50", "fall of held-out loss against base"),
-        ("loop.schedule.peak=0.0000000000000001", "fall of held-out loss against base, lower end: 0.0"),
+        ("loop.schedule.peak=0.0000000000000001", "gate 'fall of held-out loss against base, lower end': 0.0"),
     ],
     ids=["learning rate too great", "equals the base"],
 )

@@ -8,9 +8,13 @@ import pytest
 import torch
 
 from shopbatch.errors import UserError
+from shopbatch.models import causal
+from shopbatch.models.causal import ScratchConfig
 from shopbatch.training.checkpoints import steps
-from shopbatch.training.config import ScheduleConfig, batch_share
+from shopbatch.training.config import LoraConfig, ScheduleConfig, batch_share
 from shopbatch.training.loop import Diverged, Order, Trainer, groups, rate
+from shopbatch.training.packing import flatten
+from shopbatch.training.plans import CausalPlan
 
 from . import tiny
 
@@ -128,3 +132,19 @@ def test_norms_and_biases_do_not_decay_and_a_new_head_may_learn_faster() -> None
     found = groups(objective, 0.1, 10.0)
     assert {(g["weight_decay"], g["scale"]) for g in found} == {(0.1, 1.0), (0.0, 1.0), (0.1, 10.0), (0.0, 10.0)}
     assert sum(len(g["params"]) for g in found) == len(list(objective.parameters()))
+
+
+def test_recomputing_activations_changes_no_gradient(tmp_path: Path) -> None:
+    shape = ScratchConfig(hidden=32, layers=2, heads=4, kv_heads=2, inner=64, vocabulary=300, positions=128)
+    causal.scratch(tmp_path, shape, ["some text to read"], seed=0)
+    batch = flatten(tiny.documents(4))
+    for lora in (LoraConfig(rank=0), LoraConfig(rank=4)):
+        gradients = []
+        for recompute in (False, True):
+            objective = CausalPlan(str(tmp_path), lora).build(recompute)
+            objective.train()
+            objective(batch).sum().backward()
+            gradients.append({n: p.grad for n, p in objective.named_parameters() if p.requires_grad})
+        assert gradients[0].keys() == gradients[1].keys()
+        assert all(torch.equal(g, gradients[1][n]) for n, g in gradients[0].items() if g is not None)
+        assert any(g is not None and g.abs().sum() > 0 for g in gradients[1].values())

@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 import torch
 
-from shopbatch.training import attention
 from shopbatch.training.packing import flatten
 
 from . import tiny
@@ -88,9 +87,11 @@ def test_masked_tokens_have_no_gradient_at_all() -> None:
 
 
 def test_training_without_document_lengths_is_refused() -> None:
-    with pytest.raises(ValueError, match="documents' lengths"):
-        tiny.causal().model(input_ids=torch.ones((1, 4), dtype=torch.long))
-    assert attention.NAME
+    model, ids = tiny.causal().model, torch.ones((1, 4), dtype=torch.long)
+    for more in ({}, {"documents": [3]}):
+        with pytest.raises(ValueError, match="documents' lengths"):
+            model(input_ids=ids, **more)
+    assert model(input_ids=ids, documents=[3, 1]).logits.isfinite().all()
 
 
 def test_label_smoothing_and_hidden_tokens_are_for_training_only() -> None:

@@ -71,9 +71,9 @@ def blocks(found: Sequence[Document], seed: int = 0) -> Blocks:
     first = np.concatenate([[0], np.cumsum([len(b) for b in packed])])
     lengths = np.array([len(d.ids) for d in ordered])
     starts = np.concatenate([[0], np.cumsum(lengths)])
-    labels, groups = (np.array([getattr(d, name) for d in ordered]) for name in ("label", "group"))
+    labels = np.array([d.label for d in ordered])
     ids, trained = (np.concatenate([getattr(d, name) for d in ordered]) for name in ("ids", "trained"))
-    return Blocks(ids, trained, lengths, labels, groups, np.arange(len(ordered)), starts[first], first)
+    return Blocks(ids, trained, lengths, labels, starts[first], first)
 
 
 def data() -> Data:

@@ -13,7 +13,7 @@ from torch import nn
 
 from shopbatch.engines.engine import Encoded, EngineError, TorchConfig
 from shopbatch.engines.tokens import EncoderSpec, Reader
-from shopbatch.models.folder import ModelError
+from shopbatch.models.folder import ModelError, quietly
 
 
 class Pooled(nn.Module):
@@ -56,29 +56,23 @@ def load_pooled(folder: Path, dtype: torch.dtype = torch.float32, additive_mask:
     Raises ModelError if the weights are not safetensors, or do not fit the configuration.
     """
     spec = EncoderSpec.load(folder)
-    quiet = transformers.utils.logging
-    level = quiet.get_verbosity()
-    quiet.set_verbosity_error()
-    quiet.disable_progress_bar()
     try:
-        config = transformers.AutoConfig.from_pretrained(folder, trust_remote_code=False, local_files_only=True)
-        depths = spec.depths(config.num_hidden_layers)
-        spec = spec.model_copy(update={"layers": depths})
-        config.num_hidden_layers = max(*depths, 1)
-        model, report = transformers.AutoModel.from_pretrained(
-            folder,
-            config=config,
-            dtype=dtype,
-            use_safetensors=True,
-            trust_remote_code=False,
-            local_files_only=True,
-            output_loading_info=True,
-        )
+        with quietly():
+            config = transformers.AutoConfig.from_pretrained(folder, trust_remote_code=False, local_files_only=True)
+            depths = spec.depths(config.num_hidden_layers)
+            spec = spec.model_copy(update={"layers": depths})
+            config.num_hidden_layers = max(*depths, 1)
+            model, report = transformers.AutoModel.from_pretrained(
+                folder,
+                config=config,
+                dtype=dtype,
+                use_safetensors=True,
+                trust_remote_code=False,
+                local_files_only=True,
+                output_loading_info=True,
+            )
     except (OSError, ValueError, RuntimeError, AttributeError) as error:
         raise ModelError(f"{folder}: can not be loaded: {' '.join(str(error).split())[:300]}") from None
-    finally:
-        quiet.set_verbosity(level)
-        quiet.enable_progress_bar()
     # transformers invents weights that it does not find; the pooler's are not used
     missing = sorted(k for k in report["missing_keys"] if not k.startswith("pooler."))
     if missing:

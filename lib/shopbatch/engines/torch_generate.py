@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 import torch
-import transformers
 from transformers import (
     GenerationConfig,
     LogitsProcessor,
@@ -21,7 +20,7 @@ from transformers import (
 from shopbatch.engines.engine import EngineError
 from shopbatch.engines.generation import Generated, Sampling, TorchGenerateConfig
 from shopbatch.engines.prompts import Prompts, seed_of
-from shopbatch.models.folder import ModelError
+from shopbatch.models.causal import load
 
 
 def load_causal(folder: Path, dtype: torch.dtype = torch.float32) -> Any:
@@ -29,27 +28,7 @@ def load_causal(folder: Path, dtype: torch.dtype = torch.float32) -> Any:
 
     Raises ModelError if the weights are not safetensors, or do not fit the configuration.
     """
-    quiet = transformers.utils.logging
-    level = quiet.get_verbosity()
-    quiet.set_verbosity_error()
-    quiet.disable_progress_bar()
-    try:
-        model, report = transformers.AutoModelForCausalLM.from_pretrained(
-            folder,
-            dtype=dtype,
-            use_safetensors=True,
-            trust_remote_code=False,
-            local_files_only=True,
-            output_loading_info=True,
-        )
-    except (OSError, ValueError, RuntimeError, AttributeError) as error:
-        raise ModelError(f"{folder}: can not be loaded: {' '.join(str(error).split())[:300]}") from None
-    finally:
-        quiet.set_verbosity(level)
-        quiet.enable_progress_bar()
-    # transformers invents weights that it does not find
-    if missing := sorted(report["missing_keys"]):
-        raise ModelError(f"{folder}: {len(missing)} weights are missing, among them {missing[0]}")
+    model = load(folder, dtype=dtype)
     # what a folder's generation_config.json sets (temperature, penalties, ...) would be added to what is asked for
     model.generation_config = GenerationConfig()
     return model.eval()

@@ -98,7 +98,7 @@ def ece_interval(
         cell = np.arange(len(rows))[:, None] * bins + number[rows]
         sums = np.bincount(cell.ravel(), gap[rows].ravel(), len(rows) * bins)
         drawn.append(np.abs(sums.reshape(len(rows), bins)).sum(1) / len(gap))
-    return _interval(ece(truth, probabilities, bins), np.concatenate(drawn))
+    return interval_of(ece(truth, probabilities, bins), np.concatenate(drawn))
 
 
 def _ratio(above: np.ndarray, below: np.ndarray, seed: int, resamples: int) -> Interval:
@@ -109,7 +109,7 @@ def _ratio(above: np.ndarray, below: np.ndarray, seed: int, resamples: int) -> I
     for rows in redraws(len(above), seed, resamples):
         sizes = below[rows].sum(1)
         drawn.append(above[rows].sum(1)[sizes > 0] / sizes[sizes > 0])
-    return _interval(float(above.sum() / below.sum()), np.concatenate(drawn))
+    return interval_of(float(above.sum() / below.sum()), np.concatenate(drawn))
 
 
 def redraws(rows: int, seed: int, draws: int) -> list[np.ndarray]:
@@ -119,7 +119,8 @@ def redraws(rows: int, seed: int, draws: int) -> list[np.ndarray]:
     return [generator.integers(0, rows, (min(step, draws - a), rows)) for a in range(0, draws, step)]
 
 
-def _interval(value: float, drawn: np.ndarray) -> Interval:
+def interval_of(value: float, drawn: np.ndarray) -> Interval:
+    """A number with the 95 % percentile interval of what was drawn."""
     low, high = np.percentile(drawn, [2.5, 97.5])
     return Interval(value, float(low), float(high))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from shopbatch.metrics.classification import RESAMPLES, Interval, redraws
+from shopbatch.metrics.classification import RESAMPLES, Interval, interval_of, redraws
 
 
 def difference(
@@ -19,5 +19,4 @@ def difference(
     gap = np.asarray(mine, float) - np.asarray(other, float)
     weight = np.ones(len(gap)) if weights is None else np.asarray(weights, float)
     drawn = [(gap[r] * weight[r]).sum(1) / weight[r].sum(1) for r in redraws(len(gap), seed, draws)]
-    low, high = np.percentile(np.concatenate(drawn), [2.5, 97.5])
-    return Interval(float((gap * weight).sum() / weight.sum()), float(low), float(high))
+    return interval_of(float((gap * weight).sum() / weight.sum()), np.concatenate(drawn))

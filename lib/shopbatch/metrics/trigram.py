@@ -20,7 +20,7 @@ class Trigram:
         streams = [_keys(document) for document in documents]
         if not streams:
             raise ValueError("a trigram model needs at least one document")
-        three = np.concatenate([s[0] for s in streams])
+        three = np.concatenate(streams)
         mask2, mask1 = (1 << 2 * _WORD) - 1, (1 << _WORD) - 1
         self.vocabulary = vocabulary
         self.triples, counts3 = np.unique(three, return_counts=True)
@@ -36,7 +36,7 @@ class Trigram:
 
     def losses(self, document: Sequence[int]) -> np.ndarray:
         """Negative log probability of each token given the two before it, float64 [tokens]."""
-        three, _ = _keys(document)
+        three = _keys(document)
         mask2, mask1 = (1 << 2 * _WORD) - 1, (1 << _WORD) - 1
         two, one = three & mask2, three & mask1
         d3, d2, d1 = self.discounts
@@ -48,10 +48,10 @@ class Trigram:
         return np.asarray(-np.log(p3))
 
 
-def _keys(document: Sequence[int]) -> tuple[np.ndarray, int]:
+def _keys(document: Sequence[int]) -> np.ndarray:
     """Each token with the two before it as one integer, int64 [tokens]."""
     ids = np.concatenate([[_BEGIN, _BEGIN], np.asarray(document, np.int64)])
-    return (ids[:-2] << 2 * _WORD) | (ids[1:-1] << _WORD) | ids[2:], len(document)
+    return np.asarray((ids[:-2] << 2 * _WORD) | (ids[1:-1] << _WORD) | ids[2:])
 
 
 def _discount(counts: np.ndarray) -> float:

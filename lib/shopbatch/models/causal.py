@@ -47,13 +47,13 @@ class ScratchConfig(Strict):
     positions: int = Field(default=1024, ge=16)
 
 
-def load(folder: Path, attention: str = "sdpa") -> Any:
-    """The model of a folder in fp32. Raises ModelError: none there, weights missing, not safetensors."""
+def load(folder: Path, attention: str = "sdpa", dtype: torch.dtype = torch.float32) -> Any:
+    """The model of a folder. Raises ModelError: none there, weights missing or of another shape, not safetensors."""
     try:
         with quietly():
             model, report = transformers.AutoModelForCausalLM.from_pretrained(
                 folder,
-                dtype=torch.float32,
+                dtype=dtype,
                 attn_implementation=attention,
                 use_safetensors=True,
                 trust_remote_code=False,
@@ -62,8 +62,8 @@ def load(folder: Path, attention: str = "sdpa") -> Any:
             )
     except (OSError, ValueError, RuntimeError, AttributeError, KeyError) as error:
         raise ModelError(f"{folder}: can not be loaded: {' '.join(str(error).split())[:300]}") from None
-    if report["missing_keys"]:
-        missing = sorted(report["missing_keys"])
+    # transformers invents weights that it does not find
+    if missing := sorted(report["missing_keys"]):
         raise ModelError(f"{folder}: {len(missing)} weights are missing, among them {missing[0]}")
     return model
 

@@ -11,7 +11,7 @@ TRAINING_BLOCKS = Table(
     partition_by=("pack",),
     columns=(
         Column("pack", pa.string(), "Digest of all that the blocks depend on.", nullable=False),
-        Column("split", pa.string(), "train, val or test.", nullable=False),
+        Column("split", pa.string(), "train or val.", nullable=False),
         Column("block", pa.int32(), "Number of the block in its split, from 0.", nullable=False),
         Column("ids", pa.list_(pa.int32()), "Token ids of the block's documents, one after the other.", nullable=False),
         Column("trained", pa.list_(pa.bool_()), "For each token whether it is trained on.", nullable=False),
@@ -19,7 +19,5 @@ TRAINING_BLOCKS = Table(
             "lengths", pa.list_(pa.int32()), "Tokens of each document; their sum is that of the ids.", nullable=False
         ),
         Column("labels", pa.list_(pa.int32()), "Class of each document, -1 where it has none.", nullable=False),
-        Column("groups", pa.list_(pa.int32()), "Number of each document's language in the pack.", nullable=False),
-        Column("rows", pa.list_(pa.int64()), "Number of each document's example in its dataset.", nullable=False),
     ),
 )

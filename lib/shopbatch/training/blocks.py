@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from hashlib import blake2b
 from typing import Any
 
 import numpy as np
@@ -14,40 +15,46 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import ray.data
 
+from shopbatch.inference.content import hash128
+from shopbatch.inference.recipe import digest
 from shopbatch.report import new_run_id
 from shopbatch.tables import files
-from shopbatch.tables.files import DataFile
-from shopbatch.tables.store import Snapshot, Store
+from shopbatch.tables.files import DataFile, FileRef
+from shopbatch.tables.store import Store
 from shopbatch.tables.training_blocks import TRAINING_BLOCKS
 from shopbatch.training.packing import WINDOW, Document, pack
 
-SPLITS = ("train", "val", "test")
+SPLITS = ("train", "val")
 Encode = Callable[[pa.Table], Sequence[Document | None]]  # examples -> documents; None where one is left out
 
 
 @dataclass(frozen=True)
 class Pack:
-    """A pack in the warehouse. name: its digest. dropped: examples without a document, by split."""
+    """A pack in the warehouse. name: its digest. blocks: how many a split has."""
 
     name: str
     files: Mapping[str, tuple[str, ...]]  # split -> URIs, in order
-    dropped: Mapping[str, int]
+    blocks: Mapping[str, int]
+
+    def documents(self) -> int:
+        """How many there are in all splits; only the column that tells is read."""
+        schema = pa.schema([TRAINING_BLOCKS.file_schema().field("lengths")])
+        uris = [uri for split in self.files.values() for uri in split]
+        return sum(len(_values(files.read(uri, schema)["lengths"])) for uri in uris)
 
     def read(self, split: str) -> Blocks:
         """The blocks of a split, in memory (4 bytes a token and a bit)."""
-        return Blocks.read(self.files.get(split, ()))
+        return Blocks.read(self.files[split])
 
 
 @dataclass(frozen=True)
 class Blocks:
-    """Blocks in memory. ids, trained: [tokens]; lengths, labels, groups, rows: [documents]; first_*: [blocks + 1]."""
+    """Blocks in memory. ids, trained: [tokens]; lengths, labels: [documents]; first_*: [blocks + 1]."""
 
     ids: np.ndarray
     trained: np.ndarray
     lengths: np.ndarray
     labels: np.ndarray
-    groups: np.ndarray
-    rows: np.ndarray
     first_token: np.ndarray
     first_document: np.ndarray
 
@@ -81,8 +88,7 @@ class Blocks:
             at = int(self.first_token[block])
             for number in range(int(self.first_document[block]), int(self.first_document[block + 1])):
                 end = at + int(self.lengths[number])
-                label, group, row = (int(x[number]) for x in (self.labels, self.groups, self.rows))
-                found.append(Document(self.ids[at:end], self.trained[at:end], label, row, group))
+                found.append(Document(self.ids[at:end], self.trained[at:end], int(self.labels[number])))
                 at = end
         return found
 
@@ -97,49 +103,61 @@ def find(store: Store, name: str) -> Pack | None:
         files.check_whole(snapshot.uri, mine)
     except FileNotFoundError:
         return None
-    return _pack(name, snapshot, [f.path for f in mine]) if mine else None
+    return _pack(name, snapshot.uri, mine) if mine else None
 
 
-def build(
-    store: Store, name: str, examples: Mapping[str, pa.Table], encode: Encode, block_tokens: int, seed: int
+def prepare(
+    store: Store,
+    parts: Mapping[str, pa.Table],
+    about: Mapping[str, Any],
+    encode: Encode,
+    block_tokens: int,
+    seed: int,
 ) -> Pack:
-    """Tokenise and pack, one task a window of examples, and show the blocks in one commit.
+    """The pack of these examples, found or made.
 
-    examples: split -> rows in their final order (the order names the documents). encode: runs in the tasks.
+    parts: split -> examples, in an order that depends on their contents. about: all else that the documents depend on.
     """
-    run_id = new_run_id()
-    work = _Work(store.uri(TRAINING_BLOCKS.name), name, run_id, block_tokens, seed, encode)
+    rows = {split: [blake2b(word.tobytes()).hexdigest() for word in hash128(parts[split].columns)] for split in SPLITS}
+    name = digest({"rows": rows, "about": dict(about), "block_tokens": block_tokens, "seed": seed})
+    return find(store, name) or build(store, name, parts, encode, block_tokens, seed)
+
+
+def build(store: Store, name: str, parts: Mapping[str, pa.Table], encode: Encode, block_tokens: int, seed: int) -> Pack:
+    """Tokenise and pack, one task a window of examples; one commit shows the blocks. encode: runs in the tasks."""
+    work = _Work(store.uri(TRAINING_BLOCKS.name), name, new_run_id(), block_tokens, seed, encode)
     units = []
     for split in SPLITS:
-        rows = examples[split]
-        numbered = rows.append_column("_row", pa.array(np.arange(rows.num_rows)))
+        rows = parts[split]
         order = np.random.default_rng(seed).permutation(rows.num_rows)  # a window is a mix of all examples
         for part, start in enumerate(range(0, rows.num_rows, WINDOW)):
-            unit = numbered.take(pa.array(order[start : start + WINDOW])).combine_chunks()
+            unit = rows.take(pa.array(order[start : start + WINDOW])).combine_chunks()
             place = pa.repeat(pa.scalar(f"{split}-{part:05d}"), unit.num_rows)
             units.append(unit.append_column("_place", place))
     receipts: list[dict[str, Any]] = []
-    for unit in units and ray.data.from_arrow(units).map_batches(
-        work, batch_size=None, batch_format="pyarrow"
-    ).iter_batches(batch_size=None, batch_format="pyarrow", prefetch_batches=0):
+    for unit in (
+        ray.data.from_arrow(units)
+        .map_batches(work, batch_size=None, batch_format="pyarrow")
+        .iter_batches(batch_size=None, batch_format="pyarrow", prefetch_batches=0)
+    ):
         receipts += unit.to_pylist()
-    written = [DataFile(r["path"], r["size"], r["rows"], r["stats"], {"pack": name}) for r in receipts if r["rows"]]
-    dropped = {s: sum(r["dropped"] for r in receipts if r["place"].startswith(f"{s}-")) for s in SPLITS}
-    store.commit(TRAINING_BLOCKS, written, "append", name, {"pack": name, "dropped": dropped})
+    written = [DataFile(**r, partition={"pack": name}) for r in receipts if r["rows"]]
+    store.commit(TRAINING_BLOCKS, written, "append", name, {"pack": name})
     found = find(store, name)
     if found is None:
         raise FileNotFoundError(f"pack {name}: no example gave a document")
-    return Pack(name, found.files, dropped)
+    return found
 
 
-def _pack(name: str, snapshot: Snapshot, paths: Sequence[str]) -> Pack:
-    uris: dict[str, tuple[str, ...]] = {}
-    runs = sorted({path.split("/")[1] for path in paths})[:1]  # two runs at once may have made it twice
-    for split in SPLITS:
-        mine = sorted(p for p in paths if p.split("/")[1] in runs and p.rpartition("/")[2].startswith(f"{split}-"))
-        uris[split] = tuple(f"{snapshot.uri}/{p}" for p in mine)
-    same = snapshot.metadata.get("pack") == name
-    return Pack(name, uris, snapshot.metadata.get("dropped", {}) if same else {})
+def _pack(name: str, uri: str, there: Sequence[FileRef]) -> Pack:
+    run = min(f.path.split("/")[1] for f in there)  # two runs at once may have made it twice
+    mine = sorted((f for f in there if f.path.split("/")[1] == run), key=lambda f: f.path)
+    by_split = {s: [f for f in mine if f.path.rpartition("/")[2].startswith(f"{s}-")] for s in SPLITS}
+    return Pack(
+        name,
+        {split: tuple(f"{uri}/{f.path}" for f in found) for split, found in by_split.items()},
+        {split: sum(f.rows for f in found) for split, found in by_split.items()},
+    )
 
 
 @dataclass(frozen=True)
@@ -156,29 +174,25 @@ class _Work:
     def __call__(self, batch: pa.Table) -> pa.Table:
         place = batch["_place"][0].as_py()
         split, _, part = place.partition("-")
-        numbers = batch["_row"].to_pylist()
-        found = zip(self.encode(batch), numbers, strict=True)
-        documents = [(document, row) for document, row in found if document is not None]
-        packed = pack([len(d.ids) for d, _ in documents], self.block_tokens, self.seed + int(part))
-        receipt: dict[str, Any] = {"place": place, "path": "", "size": 0, "rows": 0, "stats": ""}
+        documents = [document for document in self.encode(batch) if document is not None]
+        packed = pack([len(d.ids) for d in documents], self.block_tokens, self.seed + int(part))
+        receipt: dict[str, Any] = {"path": "", "size": 0, "rows": 0, "stats": ""}
         if packed:
             path = f"pack={self.name}/{self.run_id}/{place}.parquet"
             files.write(f"{self.root}/{path}", self._table(split, int(part), packed, documents))
             file = files.describe(self.root, path, TRAINING_BLOCKS.file_schema(), {"pack": self.name})
             receipt |= {"path": path, "size": file.size, "rows": file.rows, "stats": file.stats}
-        return pa.Table.from_pylist([receipt | {"dropped": batch.num_rows - len(documents)}])
+        return pa.Table.from_pylist([receipt])
 
-    def _table(self, split: str, part: int, packed: list[list[int]], documents: list[tuple[Document, int]]) -> pa.Table:
+    def _table(self, split: str, part: int, packed: list[list[int]], documents: list[Document]) -> pa.Table:
         blocks = [[documents[i] for i in block] for block in packed]
         columns = {
             "split": [split] * len(blocks),
             "block": list(range(part * WINDOW, part * WINDOW + len(blocks))),  # a window has at most so many
-            "ids": [np.concatenate([d.ids for d, _ in b]) for b in blocks],
-            "trained": [np.concatenate([d.trained for d, _ in b]) for b in blocks],
-            "lengths": [[len(d.ids) for d, _ in b] for b in blocks],
-            "labels": [[d.label for d, _ in b] for b in blocks],
-            "groups": [[d.group for d, _ in b] for b in blocks],
-            "rows": [[row for _, row in b] for b in blocks],
+            "ids": [np.concatenate([d.ids for d in b]) for b in blocks],
+            "trained": [np.concatenate([d.trained for d in b]) for b in blocks],
+            "lengths": [[len(d.ids) for d in b] for b in blocks],
+            "labels": [[d.label for d in b] for b in blocks],
         }
         return pa.table(columns, schema=TRAINING_BLOCKS.file_schema())
 

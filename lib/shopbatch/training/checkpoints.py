@@ -1,7 +1,7 @@
 """Checkpoints: written aside, checksummed, the marker last; the newest whole one is gone on from.
 
-`<run folder>/step-00000120/` holds, of every worker that had weights, weights and optimizer state as safetensors, then
-`state.json` and last `checkpoint.json`, which names every file with its checksum. What has no such marker, or does not
+`<run folder>/step-00000120/` holds, of every worker that had weights, weights and optimizer state as safetensors, and
+last `checkpoint.json`: the state of the run, and every file with its checksum. What has no such marker, or does not
 agree with it, is not a checkpoint. Shards of N workers are put together for any other number.
 """
 
@@ -31,7 +31,7 @@ from shopbatch.faults import crash_point
 from shopbatch.tables import files
 from shopbatch.training.parallel import Parallel
 
-MARKER, STATE = "checkpoint.json", "state.json"
+MARKER = "checkpoint.json"
 _STEP, _BEST = re.compile(r"step-\d{8}"), re.compile(r"best-\d{8}")
 _MOMENTS = ("exp_avg", "exp_avg_sq")
 
@@ -60,7 +60,7 @@ class Checkpoints:
     def save(
         self, name: str, model: nn.Module, optimizer: torch.optim.Optimizer | None, state: Mapping[str, Any]
     ) -> None:
-        """Write a checkpoint; all workers call it together. One of that name that is whole already stays.
+        """Write a checkpoint; all workers call it together. One of that name gives way to it.
 
         optimizer: None where only the weights are wanted (best). Raises OSError: no space left.
         """
@@ -147,7 +147,7 @@ class Checkpoints:
             if file.base_name.startswith("sums-"):
                 with fs.open_input_stream(file.path) as stream:
                     sums |= json.loads(stream.read())
-        marker = {"key": self.key, "sharded": self.parallel.sharded, "state": dict(state), "files": sums}
+        marker = {"key": self.key, "state": dict(state), "files": sums}
         text = json.dumps(marker | {"sum": _sum(marker)}, indent=1).encode()
         if here:
             place = Path(files.filesystem(target)[1])

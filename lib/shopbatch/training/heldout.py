@@ -42,6 +42,18 @@ def near_duplicates(training: Sequence[str], held_out: Sequence[str], similar: f
     return found
 
 
+def apart(texts: Sequence[str], training: np.ndarray, similar: float = SIMILAR) -> np.ndarray:
+    """Which texts to keep, bool [n]: the training texts, and the held-out ones that resemble none of them.
+
+    training: bool [n].
+    """
+    held = np.flatnonzero(~training)
+    keep = np.ones(len(texts), bool)
+    known = [texts[i] for i in np.flatnonzero(training).tolist()]
+    keep[held[near_duplicates(known, [texts[i] for i in held.tolist()], similar)]] = False
+    return keep
+
+
 def shingles(text: str) -> list[str]:
     """The different runs of 5 characters of a text, at least one."""
     plain = " ".join("".join("0" if c.isdigit() else c for c in text.lower()).split())

@@ -21,8 +21,7 @@ from shopbatch.errors import UserError
 from shopbatch.inference.content import hash128
 from shopbatch.models.folder import local
 from shopbatch.tables.store import Snapshot
-from shopbatch.training.blocks import SPLITS
-from shopbatch.training.heldout import near_duplicates
+from shopbatch.training.heldout import apart
 from shopbatch.training.masks import Expected
 from shopbatch.training.packing import Document
 
@@ -89,13 +88,10 @@ def read(source: Snapshot, config: SourceConfig) -> Examples:
              for c in ([prompt, answer] if config.prompt else [answer])]  # fmt: skip
     table = table.filter(there[0] if len(there) == 1 else pc.and_(*there))
     rows = _split(table, config)
-    training = rows.filter(pc.equal(rows["split"], "train"))
-    held = np.flatnonzero(rows["split"].to_numpy(zero_copy_only=False) != "train")
-    alike = near_duplicates(_texts(training), _texts(rows.take(pa.array(held))), config.similar)
-    keep = np.ones(rows.num_rows, bool)
-    keep[held[alike]] = False
-    found = Examples(rows.filter(pa.array(keep)), int(alike.sum()))
-    for split in SPLITS:
+    texts = [f"{p}\n{a}" for p, a in zip(rows["prompt"].to_pylist(), rows["answer"].to_pylist(), strict=True)]
+    keep = apart(texts, rows["split"].to_numpy(zero_copy_only=False) == "train", config.similar)
+    found = Examples(rows.filter(pa.array(keep)), int((~keep).sum()))
+    for split in ("train", "val", "test"):
         if not found.part(split).num_rows:
             raise UserError(
                 f"table {source.name!r}: no example for {split} (of {rows.num_rows} contents, {found.near} held-out "
@@ -106,7 +102,7 @@ def read(source: Snapshot, config: SourceConfig) -> Examples:
 
 @dataclass(frozen=True)
 class Encode:
-    """Examples -> documents, in the model's own chat template. Runs in tasks. groups: the languages, in order.
+    """Examples -> documents, in the model's own chat template. Runs in tasks.
 
     Plain texts are learnt whole; of a prompt and its answer only the answer, with the token that ends it. The prompt
     is tokenised alone, as it will be when the model is asked. Too long for a block: left out (plain texts are cut).
@@ -115,13 +111,12 @@ class Encode:
     model: str
     system: str
     block_tokens: int
-    groups: tuple[str, ...]
 
     def __call__(self, batch: pa.Table) -> list[Document | None]:
-        rows = zip(*(batch[c].to_pylist() for c in ("prompt", "answer", "group")), strict=True)
-        return [self.document(prompt, answer, self.groups.index(group)) for prompt, answer, group in rows]
+        rows = zip(batch["prompt"].to_pylist(), batch["answer"].to_pylist(), strict=True)
+        return [self.document(prompt, answer) for prompt, answer in rows]
 
-    def document(self, prompt: str, answer: str, group: int = 0) -> Document | None:
+    def document(self, prompt: str, answer: str) -> Document | None:
         """None where it does not fit into a block."""
         tokenizer = _tokenizer(self.model)
         before, after = self.texts(prompt, answer)
@@ -131,10 +126,10 @@ class Encode:
             tail = tail[: tail.index(end) + 1] if end in tail else [*tail, end]
         if not prompt:  # of a plain text the first token has nothing to be predicted from
             ids = tail[: self.block_tokens]
-            return Document(np.asarray(ids, np.int32), np.arange(len(ids)) > 0, group=group) if len(ids) > 1 else None
+            return Document(np.asarray(ids, np.int32), np.arange(len(ids)) > 0) if len(ids) > 1 else None
         if len(head) + len(tail) > self.block_tokens:
             return None
-        return Document(np.asarray(head + tail, np.int32), np.arange(len(head) + len(tail)) >= len(head), group=group)
+        return Document(np.asarray(head + tail, np.int32), np.arange(len(head) + len(tail)) >= len(head))
 
     def texts(self, prompt: str, answer: str) -> tuple[str, str]:
         """(what the model is given, what it is to write), special tokens included. UserError, ModelError."""
@@ -182,10 +177,6 @@ def _split(table: pa.Table, config: SourceConfig) -> pa.Table:
     hundredth = (low[order] % np.uint64(100)).astype(np.int64)
     split = np.where(hundredth < config.test, "test", np.where(hundredth < config.test + config.val, "val", "train"))
     return table.take(pa.array(order)).append_column("split", pa.array(split)).combine_chunks()
-
-
-def _texts(rows: pa.Table) -> list[str]:
-    return [f"{p}\n{a}" for p, a in zip(rows["prompt"].to_pylist(), rows["answer"].to_pylist(), strict=True)]
 
 
 @lru_cache(maxsize=4)

@@ -15,8 +15,8 @@ from pydantic import Field
 
 from shopbatch.config import JobConfig
 from shopbatch.engines.generation import GenerateConfig, OpenVinoGenerateConfig, Sampling, prepare_generator
-from shopbatch.errors import GateRefused, UserError
-from shopbatch.inference.content import hash128
+from shopbatch.engines.tokens import model_config
+from shopbatch.errors import UserError
 from shopbatch.inference.recipe import digest as digest_of
 from shopbatch.metrics.paired import difference
 from shopbatch.metrics.trigram import Trigram
@@ -27,7 +27,7 @@ from shopbatch.models.registry import Model
 from shopbatch.report import EngineUse, Figure, Gate, Report
 from shopbatch.tables.store import Snapshot, Store
 from shopbatch.training import blocks, judging, language_examples, masks, runs
-from shopbatch.training.blocks import Blocks, Pack
+from shopbatch.training.blocks import Pack
 from shopbatch.training.checkpoints import Checkpoints, best_name
 from shopbatch.training.config import GateConfig, LoopConfig, LoraConfig, WorkersConfig, identity
 from shopbatch.training.judging import Answers, Losses
@@ -83,19 +83,16 @@ def finetune(config: Config, store: Store, report: Report) -> None:
         stage.rows = examples.rows.num_rows
     base = _base(config, models, examples)
     report.models["base"] = base.digest
-    if (live := registry.find_live(models, config.name)) and live.manifest.get("origin") == _origin(
-        config, source, base
-    ):
+    origin, live = _origin(config, source, base), registry.find_live(models, config.name)
+    if live is not None and live.manifest.get("origin") == origin:
         report.outcome, report.metrics["quality"] = "nothing to do", live.manifest["metrics"]
         report.models[config.name] = live.digest
         return
-    groups = tuple(sorted(set(examples.rows["group"].to_pylist())))
-    encode = Encode(base.path, config.source.system, config.loop.block_tokens, groups)
+    encode = Encode(base.path, config.source.system, config.loop.block_tokens)
     with report.stage("tokens") as stage:
         _lint(encode, examples, report)
         pack = _pack(store, examples, encode, config, base)
         stage.rows = examples.rows.num_rows
-    _check_dropped(config, pack, examples)
     lora = config.lora if config.init == "base" else LoraConfig(rank=0)
     key = digest_of({"base": base.digest, "pack": pack.name, "config": identity(lora, config.loop)})
     plan = CausalPlan(base.path, lora, config.loop.seed)
@@ -119,18 +116,16 @@ def finetune(config: Config, store: Store, report: Report) -> None:
     report.metrics["near_duplicates"] = examples.near
     report.gates = [g for other in judged if other != "candidate" for g in _gates(config, judged, test, other)]
     if config.init == "scratch":
-        report.gates.append(_against_trigram(quality, pack, judged["candidate"].losses, base))
+        report.gates.append(_against_trigram(quality, pack, encode, test, judged["candidate"].losses))
     report.figures.append(_shown(config, judged, test))
-    if failed := [g for g in report.gates if not g.passed]:
-        registry.withdraw(models, candidate)
-        raise GateRefused("; ".join(f"{g.name}: {g.value}, limit {g.limit}" for g in failed))
-    _publish(store, report, candidate, base, _origin(config, source, base), examples)
+    runs.refuse(models, candidate, report.gates)
+    _publish(store, report, candidate, base, origin, examples)
     runs.forget(run)
 
 
 def judge(config: Config, model: Model, encode: Encode, examples: Examples) -> Judged:
     """Losses on all held-out examples, answers to the first few of them."""
-    mine = Encode(model.path, encode.system, encode.block_tokens, encode.groups)
+    mine = Encode(model.path, encode.system, encode.block_tokens)
     test = examples.part("test")
     threads = config.workers.threads or 1
     found = judging.losses(mine, test, threads * config.workers.count, config.workers.device)
@@ -176,23 +171,17 @@ def _lint(encode: Encode, examples: Examples, report: Report) -> None:
 
 
 def _pack(store: Store, examples: Examples, encode: Encode, config: Config, base: Model) -> Pack:
-    rows = examples.rows
-    high, low = hash128([rows[c] for c in ("prompt", "answer", "group", "split")])
-    content = [int(np.bitwise_xor.reduce(high)), int(np.bitwise_xor.reduce(low)), rows.num_rows]
-    name = digest_of({"version": VERSION, "content": content, "base": base.digest, "system": encode.system,
-                      "tokens": encode.block_tokens, "seed": config.loop.seed})  # fmt: skip
+    """The blocks of the examples, made or found. UserError if too many examples do not fit into one."""
     parts = {s: examples.part(s) for s in blocks.SPLITS}
-    found = blocks.find(store, name)
-    return found or blocks.build(store, name, parts, encode, config.loop.block_tokens, config.loop.seed)
-
-
-def _check_dropped(config: Config, pack: Pack, examples: Examples) -> None:
-    total = sum(pack.dropped.values())
-    if total > config.dropped * examples.rows.num_rows:
+    about = {"version": VERSION, "base": base.digest, "system": encode.system}
+    pack = blocks.prepare(store, parts, about, encode, encode.block_tokens, config.loop.seed)
+    rows = sum(part.num_rows for part in parts.values())
+    if (gone := rows - pack.documents()) > config.dropped * rows:
         raise UserError(
-            f"{total} of {examples.rows.num_rows} examples do not fit into loop.block_tokens="
-            f"{config.loop.block_tokens}: make it longer, or dropped= greater"
+            f"{gone} of {rows} examples do not fit into loop.block_tokens={encode.block_tokens}: make it longer, or "
+            "dropped= greater"
         )
+    return pack
 
 
 def _export(config: Config, models: str, run: Run, base: Model, best_step: int) -> Model:
@@ -230,20 +219,16 @@ def _paired(mine: Losses, theirs: Losses) -> tuple[np.ndarray, np.ndarray, np.nd
     return mine.nats[a], theirs.nats[b], rows
 
 
-def _against_trigram(quality: dict[str, Any], pack: Pack, mine: Losses, base: Model) -> Gate:
+def _against_trigram(quality: dict[str, Any], pack: Pack, encode: Encode, test: pa.Table, mine: Losses) -> Gate:
     """Perplexity a token beside that of a trigram model of the same tokens."""
-    size = int(causal.load(local(base.path)).config.vocab_size)
-    train, test = pack.read("train"), pack.read("test")
-    trigram = Trigram([d.ids for d in _documents(train)], size)
+    train = pack.read("train")
+    documents = train.documents(range(len(train)))
+    trigram = Trigram([d.ids.tolist() for d in documents], int(model_config(local(encode.model))["vocab_size"]))
     # only tokens that both predict: the first of a plain text is given
-    nats = np.concatenate([trigram.losses(d.ids)[d.trained] for d in _documents(test)])
+    nats = np.concatenate([trigram.losses(d.ids.tolist())[d.trained] for d in encode(test) if d is not None])
     perplexity, other = float(np.exp(mine.nats.sum() / mine.tokens.sum())), float(np.exp(nats.mean()))
     quality["trigram"] = {"perplexity": round(other, 4)}
     return Gate("perplexity against a trigram model", round(perplexity, 4), round(other, 4), perplexity < other)
-
-
-def _documents(found: Blocks) -> list[Any]:
-    return found.documents(range(len(found)))
 
 
 def _quality(judged: dict[str, Judged], test: pa.Table, config: Config) -> dict[str, Any]:

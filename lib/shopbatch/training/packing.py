@@ -18,15 +18,12 @@ WINDOW = 4096  # documents that are packed with each other: enough to fill block
 class Document:
     """ids: int32 [n]. trained: bool [n], True where the token is to be predicted from those before it.
 
-    label: class of the document, -1 for none. key: hash of the source row (8 bytes), by which an erased row is found.
-    group: number of a slice of the data (a language) that validation reports apart.
+    label: class of the document, -1 for none.
     """
 
     ids: np.ndarray
     trained: np.ndarray
     label: int = -1
-    key: int = 0
-    group: int = 0
 
 
 def pack(lengths: Sequence[int], block_tokens: int, seed: int) -> list[list[int]]:
@@ -69,7 +66,7 @@ def _best_fit(ordered: np.ndarray, sizes: np.ndarray, capacity: int) -> list[lis
 class Batch:
     """Documents one after the other, as the objectives read them.
 
-    ids, positions: int64 [tokens]; trained: bool [tokens]; lengths: of the documents; labels, groups: int64 [n].
+    ids, positions: int64 [tokens]; trained: bool [tokens]; lengths: of the documents; labels: int64 [n].
     """
 
     ids: np.ndarray
@@ -77,7 +74,6 @@ class Batch:
     trained: np.ndarray
     lengths: list[int]
     labels: np.ndarray
-    groups: np.ndarray
 
 
 def flatten(documents: Sequence[Document]) -> Batch:
@@ -89,5 +85,4 @@ def flatten(documents: Sequence[Document]) -> Batch:
         np.concatenate([d.trained for d in documents]),
         lengths,
         np.array([d.label for d in documents], np.int64),
-        np.array([d.group for d in documents], np.int64),
     )

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class Plan(Protocol):
-    """model: folder (path or URI) of the base. seed: of newly made weights."""
+    """model: folder (path or URI) of the base."""
 
     @property
     def model(self) -> str: ...
@@ -109,4 +109,3 @@ class ClassifyPlan:
 
 def _recompute(model: Any) -> None:
     model.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
-    model.enable_input_require_grads()

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import importlib.util
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack, suppress
 from typing import Any
 
+from shopbatch.errors import GateRefused
+from shopbatch.inference.audit import refusal
+from shopbatch.models import registry
+from shopbatch.models.registry import Model
 from shopbatch.progress import Progress
-from shopbatch.report import Figure, Report
+from shopbatch.report import Figure, Gate, Report
 from shopbatch.tables import files
 from shopbatch.tables.store import Store
 from shopbatch.training import workers
@@ -20,7 +24,7 @@ from shopbatch.training.workers import Run
 def train(run: Run, report: Report, store: Store) -> dict[str, Any]:
     """`workers.train` with progress, TensorBoard event files beside the report, MLflow where it is installed."""
     with ExitStack() as stack:
-        total = steps(run.loop, len(run.pack.read("train")))
+        total = steps(run.loop, run.pack.blocks["train"])
         progress = stack.enter_context(Progress(total, stage="train"))
         writers = [_tensorboard(stack, report, store), _mlflow(stack, report, run)]
         state: dict[str, float] = {}
@@ -63,6 +67,13 @@ def curve(state: Mapping[str, Any]) -> Figure:
         row[1] = round(sum(near) / len(near), 4) if near else None
     caption = "Training loss is the mean of the twenty steps before; the best validation loss names what is published."
     return Figure("table", "Loss", {"columns": ["step", "training", "validation"], "rows": rows}, caption)
+
+
+def refuse(models: str, candidate: Model, gates: Sequence[Gate]) -> None:
+    """GateRefused, and the candidate deleted, if a gate did not pass. models: the registry's root."""
+    if failed := [g for g in gates if not g.passed]:
+        registry.withdraw(models, candidate)
+        raise GateRefused("; ".join(refusal(g) for g in failed))
 
 
 def forget(run: Run) -> None:

@@ -6,6 +6,7 @@ the encoder that it names: `score_reviews` loads it without knowing the differen
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,13 +14,13 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import torch
 
 from shopbatch.config import JobConfig, Strict
 from shopbatch.engines.engine import EngineConfig
 from shopbatch.engines.tokens import EncoderSpec, Reader
-from shopbatch.errors import GateRefused, UserError
-from shopbatch.inference.content import hash128
+from shopbatch.errors import UserError
 from shopbatch.inference.recipe import digest as digest_of
 from shopbatch.metrics.paired import difference
 from shopbatch.models import erasure, registry, sentiment_head
@@ -34,7 +35,7 @@ from shopbatch.training import sentiment_head as frozen
 from shopbatch.training.blocks import Pack
 from shopbatch.training.checkpoints import Checkpoints, best_name
 from shopbatch.training.config import GateConfig, LoopConfig, WorkersConfig, identity
-from shopbatch.training.heldout import near_duplicates
+from shopbatch.training.heldout import apart
 from shopbatch.training.packing import Document
 from shopbatch.training.parallel import Parallel
 from shopbatch.training.plans import ClassifyPlan
@@ -42,7 +43,7 @@ from shopbatch.training.sentiment_examples import ExampleConfig
 from shopbatch.training.sentiment_head import HeadConfig
 from shopbatch.training.workers import Run
 
-VERSION = 1
+VERSION, ALL = 1, "all"
 NAME = "sentiment-encoder"
 HINT = "reviews: labelled rows of at least two classes are needed in every split"
 
@@ -88,21 +89,16 @@ class Judged:
 
 @dataclass(frozen=True)
 class Tokens:
-    """Examples (text, label, language) -> documents. Runs in tasks."""
+    """Examples (text, label) -> documents. Runs in tasks."""
 
     model: str
     prefix: str
     max_tokens: int
-    languages: tuple[str, ...]
 
     def __call__(self, batch: pa.Table) -> list[Document]:
         rows = Reader(local(self.model), self.prefix, self.max_tokens, 1).rows(batch["text"].combine_chunks())
-        labels, groups = batch["label"].to_pylist(), [self.languages.index(x) for x in batch["language"].to_pylist()]
-        nothing = [np.zeros(len(ids), bool) for ids in rows]
-        return [
-            Document(np.asarray(ids, np.int32), none, label, group=group)
-            for ids, none, label, group in zip(rows, nothing, labels, groups, strict=True)
-        ]
+        pairs = zip(rows, batch["label"].to_pylist(), strict=True)
+        return [Document(np.asarray(ids, np.int32), np.zeros(len(ids), bool), label) for ids, label in pairs]
 
 
 def finetune(config: Config, store: Store, report: Report) -> None:
@@ -123,11 +119,8 @@ def finetune(config: Config, store: Store, report: Report) -> None:
     with report.stage("examples") as stage:
         examples = clean(sentiment_examples.read_examples(reviews, config.examples), report)
         stage.rows = examples.num_rows
-    max_tokens = int(getattr(config.engine, "max_tokens", 128))
-    languages = tuple(sorted(set(examples["language"].to_pylist())))
     with report.stage("tokens") as stage:
-        encode = Tokens(base.path, config.encoder.prefix, max_tokens, languages)
-        pack = _pack(store, examples, encode, config, base)
+        pack = _pack(store, examples, config, base)
         stage.rows = examples.num_rows
     encoder = config.encoder
     plan = ClassifyPlan(base.path, len(LABELS), encoder.layers, encoder.smoothing, encoder.dropout,
@@ -148,16 +141,14 @@ def finetune(config: Config, store: Store, report: Report) -> None:
         stage.rows = examples.num_rows
     report.metrics["quality"] = mine.metrics
     report.metrics["against"] = {n: compared(mine, o, examples, config.head.seed) for n, o in others.items()}
-    report.gates = [g for n, o in others.items() for g in gates(config, mine, o, examples, n)]
-    if failed := [g for g in report.gates if not g.passed]:
-        registry.withdraw(models, candidate)
-        raise GateRefused("; ".join(f"{g.name}: {g.value}, limit {g.limit}" for g in failed))
+    report.gates = [g for n, told in report.metrics["against"].items() for g in gates(config, told, n)]
+    runs.refuse(models, candidate, report.gates)
     about = {"encoder": candidate.reference, "metrics": dict(mine.metrics), "origin": origin, "base": base.reference,
              "against": report.metrics["against"], "rows": erasure.keyed(store, _trained(examples)),
              "config": report.config, "tables": {"reviews": reviews.version},
              "licence": f"derived from {base.name} ({base.manifest.get('licence', 'unknown licence')})"}  # fmt: skip
+    registry.point(models, registry.describe(models, candidate))  # before the head, which names it
     published = registry.publish(models, sentiment_head.NAME, head.save, live=True, **about)
-    registry.point(models, registry.describe(models, candidate))
     report.models |= {"encoder": candidate.digest, "sentiment": published.digest}
     report.outcome = "published"
     runs.forget(run)
@@ -165,19 +156,13 @@ def finetune(config: Config, store: Store, report: Report) -> None:
 
 def clean(examples: pa.Table, report: Report) -> pa.Table:
     """The examples without held-out texts that resemble a training text. UserError if a split is empty."""
-    split = examples["split"].to_numpy()
-    texts = examples["text"].to_pylist()
-    training = [texts[i] for i in np.flatnonzero(split == "train")]
-    held = np.flatnonzero(split != "train")
-    gone = held[near_duplicates(training, [texts[i] for i in held])]
-    keep = np.ones(len(texts), bool)
-    keep[gone] = False
+    keep = apart(examples["text"].to_pylist(), examples["split"].to_numpy() == "train")
     found = examples.filter(pa.array(keep))
-    report.metrics["near_duplicates"] = len(gone)
-    for name in blocks.SPLITS:
-        labels = set(np.asarray(found["label"])[np.asarray(found["split"].to_pylist()) == name].tolist())
-        if len(labels) < 2:
-            raise UserError(f"{HINT}; {name} has {len(labels)}")
+    report.metrics["near_duplicates"] = int((~keep).sum())
+    for name in sentiment_examples.SPLITS:
+        labels = pc.count_distinct(found.filter(pc.equal(found["split"], name))["label"]).as_py()
+        if labels < 2:
+            raise UserError(f"{HINT}; {name} has {labels}")
     return found
 
 
@@ -237,11 +222,11 @@ def judge_live(config: Config, models: str, live: Model, examples: pa.Table) -> 
 
 
 def compared(mine: Judged, other: Judged, examples: pa.Table, seed: int) -> dict[str, Any]:
-    """By language: accuracy of negative or positive, recall of each, log loss; mine less the other's."""
+    """By language, and of all: accuracy of negative or positive, recall of each, log loss; mine less the other's."""
     truth, language = _test(examples)
     found = {}
-    for name in sorted(set(language.tolist())):
-        rows = language == name
+    for name in (ALL, *sorted(set(language.tolist()))):
+        rows = np.full(len(truth), True) if name == ALL else language == name
         sure = rows & (truth != NEUTRAL)
         right = [(polar(j.probabilities) == truth).astype(float) for j in (mine, other)]
         loss = [_log_losses(j.probabilities, truth) for j in (mine, other)]
@@ -254,17 +239,19 @@ def compared(mine: Judged, other: Judged, examples: pa.Table, seed: int) -> dict
     return found
 
 
-def gates(config: Config, mine: Judged, other: Judged, examples: pa.Table, name: str) -> list[Gate]:
-    """Better than the other in all, by more than chance; in no language worse; no class found surely less often."""
-    truth, _ = _test(examples)
-    losses = [_log_losses(j.probabilities, truth) for j in (mine, other)]
-    loss = difference(losses[0], losses[1], config.head.seed)
-    by_language = compared(mine, other, examples, config.head.seed)
-    least = min(v["accuracy"]["value"] for v in by_language.values())
-    surely = {f"{n} {k}": t["high"] for n, v in by_language.items() for k, t in v.items() if k.startswith("recall_")}
+def gates(config: Config, told: Mapping[str, Any], name: str) -> list[Gate]:
+    """Better than the other in all, by more than chance; in no language worse; no class found surely less often.
+
+    told: what `compared` returns.
+    """
+    high, by_language = told[ALL]["log_loss"]["high"], {n: v for n, v in told.items() if n != ALL}
+    # a language may lack a class, or have none but neutral texts: nothing is known of those then
+    least = min(v["accuracy"]["value"] for v in by_language.values() if not math.isnan(v["accuracy"]["value"]))
+    recalls = {f"{n} {k}": t["high"] for n, v in by_language.items() for k, t in v.items() if k.startswith("recall_")}
+    surely = {side: high for side, high in recalls.items() if not math.isnan(high)}
     side = min(surely, key=lambda k: surely[k])
     return [
-        Gate(f"log loss against {name}, upper end", round(loss.high, 5), 0.0, loss.high < 0, "must fall, surely"),
+        Gate(f"log loss against {name}, upper end", high, 0.0, high < 0, "must fall, surely"),
         Gate(f"recall against {name}, upper end", surely[side], 0.0, surely[side] >= 0, f"{side} must not surely fall"),
         Gate(f"accuracy against {name}, worst language", least, -config.gates.worse, least >= -config.gates.worse),
     ]
@@ -272,19 +259,15 @@ def gates(config: Config, mine: Judged, other: Judged, examples: pa.Table, name:
 
 def _trained(examples: pa.Table) -> list[str]:
     """What names the training rows: their text."""
-    return erasure.text_names(examples.filter(pa.array(examples["split"].to_numpy() == "train"))["text"])
+    return erasure.text_names(examples.filter(pc.equal(examples["split"], "train"))["text"])
 
 
-def _pack(store: Store, examples: pa.Table, encode: Tokens, config: Config, base: Model) -> Pack:
+def _pack(store: Store, examples: pa.Table, config: Config, base: Model) -> Pack:
     """The blocks of the examples, made or found."""
-    split = examples["split"].to_numpy()
-    high, low = hash128([examples[c] for c in ("text", "label", "language", "split")])
-    content = digest_of({"rows": [int(np.bitwise_xor.reduce(high)), int(np.bitwise_xor.reduce(low)), len(split)]})
-    name = digest_of({"version": VERSION, "content": content, "base": base.digest, "prefix": encode.prefix,
-                      "tokens": [encode.max_tokens, config.loop.block_tokens], "seed": config.loop.seed})  # fmt: skip
-    found = blocks.find(store, name)
-    parts = {s: examples.filter(pa.array(split == s)) for s in blocks.SPLITS}
-    return found or blocks.build(store, name, parts, encode, config.loop.block_tokens, config.loop.seed)
+    encode = Tokens(base.path, config.encoder.prefix, int(getattr(config.engine, "max_tokens", 128)))
+    parts = {s: examples.filter(pc.equal(examples["split"], s)) for s in blocks.SPLITS}
+    about = {"version": VERSION, "base": base.digest, "prefix": encode.prefix, "max_tokens": encode.max_tokens}
+    return blocks.prepare(store, parts, about, encode, config.loop.block_tokens, config.loop.seed)
 
 
 def _held_out(config: Config, model: Model, examples: pa.Table) -> np.ndarray:
@@ -304,7 +287,7 @@ def _judged(head: SentimentHead, vectors: np.ndarray, examples: pa.Table, seed: 
 
 def _test(examples: pa.Table) -> tuple[np.ndarray, np.ndarray]:
     """(label, language) of the test examples."""
-    rows = examples.filter(pa.array(examples["split"].to_numpy() == "test"))
+    rows = examples.filter(pc.equal(examples["split"], "test"))
     return rows["label"].to_numpy().astype(np.int64), np.asarray(rows["language"].to_pylist())
 
 

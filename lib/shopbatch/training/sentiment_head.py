@@ -6,6 +6,8 @@ examples (Guo et al. 2017). The same examples and vectors give the same head.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -121,7 +123,8 @@ def recalibrate(logits: np.ndarray, label: np.ndarray) -> tuple[np.ndarray, floa
         value.backward()  # type: ignore[no-untyped-call]
         return value
 
-    optimizer.step(loss)  # type: ignore[no-untyped-call]
+    with _one_thread():
+        optimizer.step(loss)  # type: ignore[no-untyped-call]
     return torch.where(known, shift, 0.0).detach().numpy(), float(torch.exp(-scale.detach()))
 
 
@@ -149,15 +152,22 @@ def _regress(vectors: np.ndarray, label: np.ndarray, l2: float, steps: int) -> t
         value.backward()  # type: ignore[no-untyped-call]
         return value
 
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)  # sums in one order whatever the machine, and too little work to share
-    try:
+    with _one_thread():
         optimizer.step(loss)  # type: ignore[no-untyped-call]
-    finally:
-        torch.set_num_threads(threads)
     w, b = weights.detach().numpy(), bias.detach().numpy()
     w = w / scale[:, None]
     return w, b - mean @ w
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Sums in one order whatever the machine; and it is too little work to share."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
 
 
 def _scores(truth: np.ndarray, probabilities: np.ndarray, seed: int) -> dict[str, Any]:
