@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from shopbatch.engines.engine import Encoded, EngineError, FakeConfig, Faults
-from shopbatch.engines.generation import FakeGenerateConfig, Finish, Generated, Sampling
+from shopbatch.engines.generation import FakeGenerateConfig, Finish, Generated, Messages, Sampling
 from shopbatch.inference.content import hash128
 
 _BATCH_ROWS = 4096
@@ -52,6 +52,9 @@ class FakeGenerator:
 
     def __init__(self, config: FakeGenerateConfig) -> None:
         self.config = config
+
+    def render(self, messages: Messages) -> str:
+        return "\n".join(f"{m['role']}: {m['content']}" for m in messages)
 
     def generate(self, prompts: Sequence[str], sampling: Sampling) -> Generated:
         strike(self.config, pa.array(prompts, pa.string()))

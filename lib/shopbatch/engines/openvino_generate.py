@@ -15,7 +15,7 @@ import openvino as ov
 import openvino_genai as genai
 
 from shopbatch.engines.engine import EngineError
-from shopbatch.engines.generation import Generated, OpenVinoGenerateConfig, Sampling
+from shopbatch.engines.generation import Generated, Messages, OpenVinoGenerateConfig, Sampling, chat_prompt
 from shopbatch.engines.openvino import graph_key, kept, line
 from shopbatch.engines.prompts import Prompts, seed_of
 from shopbatch.engines.tokens import model_config
@@ -31,7 +31,7 @@ class OpenVinoGenerator:
     """See OpenVinoGenerateConfig."""
 
     def __init__(self, config: OpenVinoGenerateConfig, folder: Path) -> None:
-        self.prompts, self.config = Prompts(folder), config
+        self.prompts, self.config, self.folder = Prompts(folder), config, folder
         token = _kept_numbers(folder) * _NUMBERS[config.precision][1]
         self.blocks = (config.cache_mb << 20) // (token * _BLOCK_TOKENS)
         self.graph = exported_causal(folder, config.precision)
@@ -40,6 +40,9 @@ class OpenVinoGenerator:
             self.pipeline = self._open()
         except RuntimeError as error:
             raise ModelError(f"{self.graph}: OpenVINO can not load it: {line(error)}") from None
+
+    def render(self, messages: Messages) -> str:
+        return chat_prompt(self.folder, messages)
 
     def generate(self, prompts: Sequence[str], sampling: Sampling) -> Generated:
         rows = self.prompts.read(prompts, sampling.max_new_tokens)
@@ -90,6 +93,8 @@ class OpenVinoGenerator:
             settings.do_sample = True
             settings.temperature, settings.top_p = sampling.temperature, sampling.top_p
             settings.rng_seed = seed_of(sampling.seed, row)
+        if sampling.guide:
+            settings.structured_output_config = genai.StructuredOutputConfig(json_schema=sampling.guide)
         return settings
 
 

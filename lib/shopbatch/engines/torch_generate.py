@@ -18,7 +18,7 @@ from transformers import (
 )
 
 from shopbatch.engines.engine import EngineError
-from shopbatch.engines.generation import Generated, Sampling, TorchGenerateConfig
+from shopbatch.engines.generation import Generated, Messages, Sampling, TorchGenerateConfig, chat_prompt
 from shopbatch.engines.prompts import Prompts, seed_of
 from shopbatch.models.causal import load
 
@@ -38,9 +38,12 @@ class TorchGenerator:
     """See TorchGenerateConfig."""
 
     def __init__(self, config: TorchGenerateConfig, folder: Path) -> None:
-        self.prompts = Prompts(folder)
+        self.prompts, self.folder = Prompts(folder), folder
         self.device, self.batch = torch.device(config.device), config.batch
         self.model = load_causal(folder, getattr(torch, config.dtype)).to(self.device)
+
+    def render(self, messages: Messages) -> str:
+        return chat_prompt(self.folder, messages)
 
     def generate(self, prompts: Sequence[str], sampling: Sampling) -> Generated:
         rows = self.prompts.read(prompts, sampling.max_new_tokens)
