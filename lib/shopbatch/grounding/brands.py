@@ -1,0 +1,120 @@
+"""Names of brands in copy that the attributes do not hold: known ones by a list, invented ones by how they stand.
+
+English: a capital letter in the middle of a sentence, or "by", "from", "thanks to" and such before a name. In a line in
+which most words have a capital (a headline) only the list counts. Chinese: Latin letters, and what stands before
+words such as 牌, 出品, 旗下.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from functools import lru_cache
+from importlib import resources
+
+import yaml
+
+_WORD = re.compile(r"[A-Za-zÀ-ÿ][A-Za-zÀ-ÿ'’&.-]*[A-Za-zÀ-ÿ]|[A-Z]")
+_LATIN = re.compile(r"[A-Za-zÀ-ÿ][A-Za-zÀ-ÿ'’&+-]*(?:[ ][A-Za-zÀ-ÿ][A-Za-zÀ-ÿ'’&+-]*)*")
+_END = re.compile(r"(?:^|\s)\d+[.)]\s*$|[.!?:;<>\n\"“”(){}\[\]|•*/—–-]\s*[\"“(*]*\s*$|^\s*[\"“(*#-]*\s*$")
+_OWN_EN = re.compile(
+    r"\b(?:our|the (?:shop|store)\W?s|its) (?:very )?own(?: \w+)? (?:brand|label)\b"
+    r"|\b(?:store|own|house|private)[- ](?:brand|label)(?:ed)?\b"
+    r"|\bour (?:house )?(?:brand|label)\b",
+    re.I,
+)  # fmt: skip
+_NATIONAL_EN = re.compile(
+    r"\b(?:national(?:ly)?|well|widely|leading|famous|big|major|household)[- ]?"
+    r"(?:known |recogni[sz]ed |available |loved )?(?:name )?brands?\b|\bbrand(?:ed)? name\b|\bname[- ]brand\b",
+    re.I,
+)
+_OWN_ZH = re.compile(
+    r"自有品牌|自营品牌|自家品牌|自主品牌|(?:商店|本店|门店)自[己家营有]的?(?:牌子|品牌)|私有品牌|自创品牌"
+)
+_NATIONAL_ZH = re.compile(r"全国(?:性)?(?:知名)?品牌|(?:知名|著名|驰名|大)品牌|名牌|大牌(?!子)")
+_NAMED_ZH = re.compile(
+    r"(?:来自|出自|选用|源自|由|经)([\u4e00-\u9fff]{2,6}(?:酒庄|公司|集团|工坊|工作室|世家|牧场|庄园|茶园|食品厂|农场|品牌|老店|作坊|酒厂|厂))"
+    r"|(?:品牌|设计师)([\u4e00-\u9fff]{2,5})(?:的|为|出品|打造)"
+    r"|([\u4e00-\u9fff]{2,4})(?:牌(?!子|照|坊|桌|匠)|出品|旗下|联名|荣誉出品|同款)"
+)
+_NOT_NAMED_ZH = re.compile(r"品$|招$|名$|老$|大$|王$|杂$|门$|自有|全国|国家|我们|本店|商店|这个|那个|一个|打$|纸$|扑克")
+
+
+@lru_cache(maxsize=1)
+def _listed() -> Mapping[str, str]:
+    return dict(yaml.safe_load(resources.files("shopbatch.grounding").joinpath("brands.yaml").read_text("utf-8")))
+
+
+@lru_cache(maxsize=1)
+def _common() -> frozenset[str]:
+    return frozenset(_listed()["ordinary"].split())
+
+
+@lru_cache(maxsize=1)
+def _known() -> tuple[re.Pattern[str], re.Pattern[str]]:
+    listed = _listed()
+    english, chinese = ([n.strip() for n in str(listed[x]).split(",") if n.strip()] for x in ("en", "zh"))
+    words = "|".join(sorted(map(re.escape, english), key=len, reverse=True))
+    return (
+        re.compile(rf"(?<![\w-])(?:{words})(?:['’]s)?(?![\w-])"),
+        re.compile("|".join(sorted(map(re.escape, chinese), key=len, reverse=True))),
+    )
+
+
+def brands(text: str, facts: str, brand: str, language: str) -> Iterator[tuple[int, int]]:
+    """Where `text` names a brand that `facts` (all attributes, small letters) do not. brand: the attribute, or ""."""
+    yield from _wrong_kind(text, brand)
+    for pattern in _known():
+        for m in pattern.finditer(text):
+            if not _held(m.group(), facts):
+                yield m.span()
+    yield from _chinese(text, facts) if language == "zh" else _english(text, facts)
+
+
+def _wrong_kind(text: str, brand: str) -> Iterator[tuple[int, int]]:
+    """The shop's own label said to be another's, or another's said to be the shop's own."""
+    own = brand.lower() == "private"
+    for pattern in (_NATIONAL_EN, _NATIONAL_ZH) if own or brand.lower() != "national" else (_OWN_EN, _OWN_ZH):
+        for m in pattern.finditer(text):
+            yield m.span()
+    if not own and brand.lower() != "national":
+        for pattern in (_OWN_EN, _OWN_ZH):
+            for m in pattern.finditer(text):
+                yield m.span()
+
+
+def _held(name: str, facts: str) -> bool:
+    plain = re.sub(r"['’]s?$|['’]", "", name.lower())
+    if len(plain) > 3 and plain.endswith("s") and plain[:-1] in facts:
+        return True
+    return plain in facts or plain.replace("-", " ") in facts or plain.replace(" ", "") in facts.replace(" ", "")
+
+
+def _english(text: str, facts: str) -> Iterator[tuple[int, int]]:
+    for line in re.finditer(r"[^\n]+", text):
+        words = list(_WORD.finditer(line.group()))
+        large = [m for m in words if m.group()[0].isupper()]
+        if len(words) > 2 and len(large) > 0.6 * len(words):
+            continue  # a headline
+        for m in large:
+            name = m.group().rstrip(".")
+            before = line.group()[: m.start()]
+            if _END.search(before) or _ordinary(name, facts) or re.search(rf"\b{re.escape(name.lower())}\b", text):
+                continue
+            yield line.start() + m.start(), line.start() + m.end()
+
+
+def _ordinary(name: str, facts: str) -> bool:
+    parts = re.split(r"[-&.]", name.lower())
+    return all(not p or re.sub(r"['’]s?$", "", p) in _common() or p in _common() or _held(p, facts) for p in parts)
+
+
+def _chinese(text: str, facts: str) -> Iterator[tuple[int, int]]:
+    for m in _LATIN.finditer(text):
+        for word in re.finditer(r"[^ ]+", m.group()):
+            if len(word.group()) > 1 and not _ordinary(word.group(), facts):
+                yield m.start() + word.start(), m.start() + word.end()
+    for m in _NAMED_ZH.finditer(text):
+        group = next(i for i in (1, 2, 3) if m[i])
+        if not _NOT_NAMED_ZH.search(m[group]) and m[group] not in facts:
+            yield m.span(group)
