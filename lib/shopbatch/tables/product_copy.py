@@ -1,0 +1,23 @@
+"""product_copy: attributes of products, each with copy that keeps to them. Filled by `shopbatch sample` or `load`."""
+
+import pyarrow as pa
+
+from shopbatch.tables.schema import Column, Table
+
+PRODUCT_COPY = Table(
+    name="product_copy",
+    meaning="One row per example of good copy: what is known of a product, and what is said of it.",
+    key=("copy_id",),
+    must_have=("attributes", "copy"),
+    key_from_content=True,
+    columns=(
+        Column("copy_id", pa.string(), "Name of the example, made from its content.", nullable=False),
+        Column("attributes", pa.string(), "What a model is given: the fenced block of attributes.", nullable=False),
+        Column("copy", pa.string(), "JSON on one line: headline, description, bullets.", nullable=False),
+        Column("language", pa.string(), "ISO 639-1 code of the copy (en, ...); null where unknown."),
+        Column(
+            "product_type", pa.string(), "Kind of product, to split by (products.product_type); null where unknown."
+        ),
+        Column("source", pa.string(), "Where the product comes from: catalogue, or invented; null where unknown."),
+    ),
+)
