@@ -1,15 +1,16 @@
 # `make run` and `make test` each work as the first command on a machine that has Python 3.11, pip, make and a C compiler.
 .DEFAULT_GOAL := help
-.PHONY: help install run test lint bench chaos docs lock clean
+.PHONY: help install run test test-vllm lint bench chaos docs lock clean
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 STAMP := .venv/installed
+VLLM := .venv-vllm
 export RAY_USAGE_STATS_ENABLED := 0
 export HF_HUB_DISABLE_TELEMETRY := 1
 
 help:  ## show this
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
 
 # torch first and by itself: then pip takes the build that fits this machine; all else exactly as locked
 $(STAMP): requirements.lock pyproject.toml
@@ -31,6 +32,17 @@ run: $(STAMP)  ## sample data -> model -> published sentiment of reviews; ROWS=3
 test: $(STAMP)  ## the whole test suite, with mypy --strict and ruff
 	$(BIN)/python -m pytest
 
+# vLLM asks for other versions than requirements.lock has; about 5 GB
+$(VLLM)/installed: infra/vllm/requirements.txt pyproject.toml
+	$(PYTHON) -m venv $(VLLM)
+	$(VLLM)/bin/python -m pip install -q $$(grep '^torch==' infra/vllm/requirements.txt)
+	$(VLLM)/bin/python -m pip install -q --no-deps -r infra/vllm/requirements.txt
+	$(VLLM)/bin/python -m pip install -q --no-deps --no-build-isolation -e .
+	@touch $@
+
+test-vllm: $(VLLM)/installed  ## the tests of the vLLM engine, in an environment of their own
+	$(VLLM)/bin/python -m pytest tests/vllm
+
 lint: $(STAMP)  ## ruff and mypy alone
 	$(BIN)/ruff check && $(BIN)/ruff format --check && $(BIN)/mypy
 
@@ -47,5 +59,5 @@ docs: $(STAMP)  ## write docs/features.md anew from what the code declares
 lock: $(STAMP)  ## write requirements.lock anew from what is installed
 	$(BIN)/python -m pip freeze --exclude-editable | sed "s|+cpu$$||" > requirements.lock
 
-clean:  ## remove .venv and the local warehouse
-	rm -rf .venv .warehouse
+clean:  ## remove .venv, .venv-vllm and the local warehouse
+	rm -rf .venv $(VLLM) .warehouse

@@ -30,7 +30,7 @@ def run(config: Config, store: Store, report: Report) -> None:
     """Train and publish; nothing to do when the live head came from the same reviews, encoder and configuration."""
     reviews = store.require(REVIEWS, sentiment_examples.SOURCE)
     models = f"{store.root}/_models"
-    encoder = registry.encoder(models, config.encoder)
+    encoder = registry.base(models, config.encoder)
     origin = training.origin(reviews, encoder.digest, config.engine, config.examples, config.head)
     report.tables["reviews"], report.models = {"read": reviews.version}, {"encoder": encoder.digest}
     report.engine = EngineUse(config.engine.kind)

@@ -62,8 +62,8 @@ def parser() -> argparse.ArgumentParser:
     load = _command(commands, "load", _load, "load a CSV, JSON lines, Parquet or Delta source into a table")
     load.add_argument(
         "table",
-        help="source table: products, users, transactions, campaigns, coupons, redemptions, events, reviews "
-        "or support_dialogs",
+        help="source table: products, users, transactions, campaigns, coupons, redemptions, events, reviews, "
+        "support_dialogs or product_copy",
     )
     load.add_argument("file", help="file or folder")
     load.add_argument("--map", action="append", default=[], metavar='COLUMN="Their Column"', help="repeatable")

@@ -62,9 +62,10 @@ def root() -> Path:
     return here if (here / "conf").is_dir() and (here / "jobs").is_dir() else Path(__file__).resolve().parents[2]
 
 
-def load(cls: type[C], job: str, env: str, overrides: list[str]) -> C:
+def load(cls: type[C], job: str, env: str, overrides: list[str], overlay: str | None = None) -> C:
     """The resolved configuration of a job.
 
+    overlay: a YAML file that is laid over conf/base and conf/<env>.
     overrides: `key.path=value`, the value in YAML. SHOPBATCH_WAREHOUSE overrides platform.warehouse.
     Raises UserError in one line: unknown environment, unreadable YAML, unknown key, wrong type.
     """
@@ -77,6 +78,10 @@ def load(cls: type[C], job: str, env: str, overrides: list[str]) -> C:
     tree = _merge(tree, _read(conf / env / f"{job}.yaml"))
     if warehouse := os.environ.get("SHOPBATCH_WAREHOUSE"):
         tree = _merge(tree, {"platform": {"warehouse": warehouse}})
+    if overlay is not None:
+        if not Path(overlay).is_file():
+            raise UserError(f"--with {overlay}: no such file")
+        tree = _merge(tree, _read(Path(overlay)))
     for item in overrides:
         tree = _merge(tree, _override(item))
     return validate(cls, tree)
@@ -98,6 +103,21 @@ def validate(cls: type[C], tree: dict[str, Any]) -> C:
             near = _nearest(str(first["loc"][-1]), _known_keys(cls))
             raise UserError(f"config: unknown key {where!r}{near}") from None
         raise UserError(f"config: {where}: {first['msg']} (got {first.get('input')!r})") from None
+
+
+def read_text(path: str) -> str:
+    """A text that the configuration names, blanks at its ends cut off; a relative path begins at `root()`.
+
+    Raises UserError if it is not there, empty, or not UTF-8.
+    """
+    file = root() / Path(path).expanduser()
+    try:
+        text = file.read_text("utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"{file}: cannot be read as text ({getattr(error, 'strerror', None) or error})") from None
+    if not text:
+        raise UserError(f"{file}: it is empty")
+    return text
 
 
 def _known_keys(cls: type[BaseModel]) -> set[str]:

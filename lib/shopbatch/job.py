@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from shopbatch import config
 from shopbatch.config import JobConfig
 from shopbatch.errors import GateRefused, Stopped, UserError
-from shopbatch.privacy import mask, redact_text
+from shopbatch.privacy import mask, redact_config, redact_text
 from shopbatch.report import Outcome, Report
 
 DONE, FAILED, MISTAKE, REFUSED, STOPPED = 0, 1, 2, 3, 4
@@ -38,13 +38,15 @@ _LOST = ("NodeDiedError", "OutOfDiskError", "ObjectLostError", "WorkerCrashedErr
 class Job:
     """One job: its name (the file's stem), its configuration's type, and what it does.
 
-    run(config, store, report) is called inside the session that the job names.
+    run(config, store, report) is called inside the session that the job names. estimate(config, store): what a run
+    would compute and cost, for a dry run.
     """
 
     name: str
     config: type[JobConfig]
     run: Callable[[Any, Any, Any], None]
     session: Literal["ray", "spark"] = "ray"
+    estimate: Callable[[Any, Any], dict[str, Any]] | None = None
 
 
 class _Signalled(Stopped, KeyboardInterrupt):
@@ -82,18 +84,34 @@ def main(job: Job | str, argv: Sequence[str] | None = None) -> int:
     name = job if isinstance(job, str) else job.name
     parser = argparse.ArgumentParser(prog=f"shopbatch run {name}", description=f"Run the job {name}.")
     parser.add_argument("--env", default="local", help="which conf/<env> says where it runs (default: local)")
-    parser.add_argument("--dry-run", action="store_true", help="print the resolved configuration and stop")
+    parser.add_argument("--with", dest="overlay", metavar="FILE", help="a YAML file laid over the conf")
+    parser.add_argument("--dry-run", action="store_true", help="print the configuration, and what it would cost; stop")
     parser.add_argument("overrides", nargs="*", metavar="key.path=value", help="override one value of the conf")
     arguments = parser.parse_args(argv)
     try:
         found = find(job) if isinstance(job, str) else job
-        settings = config.load(found.config, found.name, arguments.env, arguments.overrides)
+        settings = config.load(found.config, found.name, arguments.env, arguments.overrides, arguments.overlay)
     except UserError as error:
         return mistake(error)
     if arguments.dry_run:
-        print(json.dumps(settings.model_dump(mode="json"), ensure_ascii=False))
-        return DONE
+        return _dry_run(found, settings)
     return run(found, settings, arguments.env)
+
+
+def _dry_run(job: Job, settings: JobConfig) -> int:
+    """Print the resolved configuration, and on a line of its own what a run would cost, where the job can tell."""
+    print(json.dumps(redact_config(settings.model_dump(mode="json")), ensure_ascii=False))
+    if job.estimate is None:
+        return DONE
+    from shopbatch.sessions import ray_session
+    from shopbatch.tables.store import Store
+
+    try:
+        with ray_session(settings.platform):
+            print(json.dumps({"estimate": job.estimate(settings, Store(settings.platform.warehouse))}), flush=True)
+    except UserError as error:
+        return mistake(error)
+    return DONE
 
 
 def run(job: Job, settings: JobConfig, env: str) -> int:

@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
 
 import hypothesis.strategies as st
 import polars as pl
@@ -37,14 +38,26 @@ def test_a_result_beats_a_reject_then_the_earliest_or_the_last_attempt_counts(an
             "label": pl.Series(range(len(answers)), dtype=pl.Int64),
         }
     )
-    want = {}
+    want, rows = {}, {}
     for number, (high, low, reason, attempt) in enumerate(answers):
+        rows[high, low] = rows.get((high, low), 0) + 1
+        verdict = reason or ("refused" if number % 3 == 0 else None)
         best = want.get((high, low))
-        if best is None or (best[0] is not None and (reason is None or attempt > best[1])):
-            want[high, low] = (reason, attempt, number)
-    got = memo.resolve(frame)
-    assert {(r["hi"], r["lo"]): (r["reason"], r["attempt"], r["label"]) for r in got.to_dicts()} == want
+        if best is None or (best[0] is not None and (verdict is None or attempt > best[1])):
+            want[high, low] = (verdict, attempt, number)
+    stage = SimpleNamespace(outputs=pa.schema([("label", pa.int64())]), judge=_every_third)
+    got = memo.resolve(SimpleNamespace(stage=stage), frame, judge=True)
+    assert {(r["hi"], r["lo"]): (r["verdict"], r["attempt"], r["label"]) for r in got.to_dicts()} == want
     assert len(got) == len(want)
+    lazy = memo.resolve(SimpleNamespace(stage=stage), frame, judge=False)
+    assert {(r["hi"], r["lo"]): r["label"] for r in lazy.to_dicts()} == {k: v[2] for k, v in want.items()}
+    for row in lazy.to_dicts():
+        alone = rows[row["hi"], row["lo"]] == 1
+        assert row["verdict"] == (row["reason"] if alone else want[row["hi"], row["lo"]][0])
+
+
+def _every_third(raw):
+    return pa.array(["refused" if label % 3 == 0 else None for label in raw["label"].to_pylist()], pa.string())
 
 
 def answers(store):

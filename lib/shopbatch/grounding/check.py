@@ -17,6 +17,7 @@ import yaml
 
 from shopbatch.grounding.brands import brands
 from shopbatch.grounding.quantities import FULLWIDTH, Quantity, amount, quantities
+from shopbatch.grounding.spoken import spoken
 
 VERSION = 1  # of all that this package finds; another one judges kept texts anew
 TOLERANCE = 0.02  # of a size that is restated in another unit
@@ -56,6 +57,7 @@ class Facts:
 
     def __init__(self, attributes: Mapping[str, str | None]) -> None:
         said = [v.translate(FULLWIDTH) for v in attributes.values() if v]
+        said += [s for v in said if (s := spoken(v)) and s != v]  # abbreviations written out: PLSTC is plastic
         self.text = " \n ".join(said)
         self.small = re.sub(r"['’]", "", self.text.lower())
         self.brand = attributes.get("brand") or ""
@@ -85,7 +87,7 @@ def check(
     found += [
         Finding("size" if q.sizes else "number", text[q.start : q.end], q.start, q.end)
         for q in quantities(rest, language)
-        if not _backed(q, known) and not _money(rest, q)
+        if not backed(q, known) and not _money(rest, q)
     ]
     apart: list[Finding] = []
     for one in sorted(found, key=lambda f: (f.start, -f.end)):
@@ -116,7 +118,8 @@ def _money(text: str, said: Quantity) -> bool:
     return bool(_MONEY.match(text[said.end : said.end + 12]) or (said.start and text[said.start - 1] in "$£€¥￥"))
 
 
-def _backed(said: Quantity, facts: Facts) -> bool:
+def backed(said: Quantity, facts: Facts) -> bool:
+    """Whether the attributes hold the same number, or the same size in this unit or, within TOLERANCE, in another."""
     if said.one or not (said.number or said.sizes):
         return True
     if not said.sizes:

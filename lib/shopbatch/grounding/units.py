@@ -10,12 +10,12 @@ import re
 # dimension, factor to the base unit (g, ml, mm, mm2, s, W, V, mAh, GB, %, degree), English names, Chinese names
 _TABLE = (
     ("count", 1.0, "count, counts, ct, pack, packs, pk, piece, pieces, pc, pcs, unit, units", ""),
-    ("count", 12.0, "dz, dozen, dozens", ""),
+    ("count", 12.0, "dz, doz, dozen, dozens", ""),
     ("volume", 29.5735295625, "fl oz, fluid ounce, fluid ounces", "液体盎司, 液盎司"),
     ("volume", 1.0, "ml, mls, milliliter, milliliters, millilitre, millilitres, cc", "毫升"),
     ("volume", 10.0, "cl, centiliter, centiliters, centilitre, centilitres", "厘升"),
     ("volume", 1000.0, "l, lt, ltr, ltrs, liter, liters, litre, litres", "公升, 升"),
-    ("volume", 3785.411784, "gal, gals, gallon, gallons", "加仑"),
+    ("volume", 3785.411784, "gal, gals, ga, gallon, gallons", "加仑"),
     ("volume", 946.352946, "qt, qts, quart, quarts", "夸脱"),
     ("volume", 473.176473, "pt, pts, pint, pints", "品脱"),
     ("mass", 453.59237, "lb, lbs, pound, pounds", "磅"),

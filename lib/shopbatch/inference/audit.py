@@ -42,7 +42,7 @@ def _repeats(spec: Spec, source: Snapshot, candidate: Candidate) -> int:
     """Rows of the candidate's files that repeat a key. Counted from what was written, in a task of its own."""
     root = source.uri.removesuffix(source.name)
     uris = [f"{root}{spec.sink.name}/{f.path}" for f in candidate.files]
-    return int(ray.get(_count_repeats.remote(uris, spec.sink.key)))
+    return int(ray.get(_count_repeats.remote(uris, spec.source.key)))
 
 
 @ray.remote

@@ -74,6 +74,8 @@ def stream(task: Task, units: Refs) -> Iterator[tuple[DataFile, dict[str, Any]]]
     else:
         # one unit at a time: of a few large ones, the first actor to be ready would else take two, and others none
         actors = ray.data.ActorPoolStrategy(size=workers, max_tasks_in_flight_per_actor=1)
+        if task.spec.stage.gpus:
+            shared["num_gpus"] = task.spec.stage.gpus
         receipts = source.map_batches(Worker, fn_constructor_args=(task_ref,), compute=actors, **shared)
     for block in receipts.iter_batches(batch_size=None, batch_format="pyarrow", prefetch_batches=0):
         for row in block.to_pylist():

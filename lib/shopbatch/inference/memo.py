@@ -1,7 +1,8 @@
 """The memo: raw results by (recipe, content hash), an append-only Delta table that the published one is derived from.
 
-Several rows may exist for one content (a crash, two runs at once). The reader's rule: a result beats a reject; of
-results the earliest commit wins, then the lowest file and row; of rejects the latest attempt.
+Several rows may exist for one content (a crash, two runs at once, another attempt). The reader's rule: a result that
+the stage's checks let pass beats any other row; of such results the earliest commit wins, then the lowest file and row;
+of the others the latest attempt.
 """
 
 from __future__ import annotations
@@ -37,13 +38,30 @@ def split_memo(refs: Sequence[FileRef], schema: pa.Schema, shards: int) -> list[
     return [len(frame), *split(frame.select(*words, pl.exclude("hash_hi", "hash_lo", "recipe")), "hi", shards)]
 
 
-def resolve(memo: pl.DataFrame) -> pl.DataFrame:
-    """One row a content, by the reader's rule. `memo`: rows in the order of their commits."""
-    if not memo["hi"].is_duplicated().any():
-        return memo
-    worst_first = pl.when(pl.col("reason").is_null()).then(pl.lit(0)).otherwise(100 - pl.col("attempt").cast(pl.Int32))
-    ranked = memo.with_row_index("nth").with_columns(worst_first.alias("rank")).sort("rank", "nth")
-    return ranked.unique(["hi", "lo"], keep="first", maintain_order=True).drop("nth", "rank")
+def judged(spec: Spec, memo: pl.DataFrame) -> pl.DataFrame:
+    """The rows with `verdict`: why there is no result, or why the stage's checks refuse it; null: it may be shown."""
+    raw = memo.select(spec.stage.outputs.names).to_arrow(compat_level=pl.CompatLevel.oldest())
+    refused = pl.Series("verdict", spec.stage.judge(raw.cast(spec.stage.outputs)), dtype=pl.String)
+    return memo.with_columns(
+        pl.when(pl.col("reason").is_null()).then(refused).otherwise(pl.col("reason")).alias("verdict")
+    )
+
+
+def resolve(spec: Spec, memo: pl.DataFrame, judge: bool) -> pl.DataFrame:
+    """One row a content, by the reader's rule, with its `verdict`. `memo`: rows in the order of their commits.
+
+    judge: of all; else only of contents that have several rows, and `verdict` is `reason` for the others.
+    """
+    twice = memo.select(pl.struct("hi", "lo").is_duplicated()).to_series()
+    if judge or twice.any():
+        memo = memo.with_row_index("nth")
+        ask = memo if judge else memo.filter(twice)
+        plain = memo.clear() if judge else memo.filter(~twice)
+        memo = pl.concat([judged(spec, ask), plain.with_columns(pl.col("reason").alias("verdict"))]).sort("nth")
+        worst_last = pl.when(pl.col("verdict").is_null()).then(0).otherwise(100 - pl.col("attempt").cast(pl.Int32))
+        ranked = memo.with_columns(worst_last.alias("rank")).sort("rank", "nth")
+        return ranked.unique(["hi", "lo"], keep="first", maintain_order=True).drop("nth", "rank")
+    return memo.with_columns(pl.col("reason").alias("verdict"))
 
 
 @dataclass
@@ -166,7 +184,7 @@ class Memo:
 @ray.remote
 def write_compacted(spec: Spec, root: str, folder: str, shard: int, *pieces: pa.Table) -> DataFile | None:
     """One shard's rows, resolved and sorted by hash, as one memo file."""
-    memo = resolve(gather(pieces)).sort("hi", "lo")
+    memo = resolve(spec, gather(pieces), judge=False).drop("verdict").sort("hi", "lo")
     if memo.is_empty():
         return None
     path = f"{folder}/compact-{shard:03d}.parquet"
@@ -182,8 +200,20 @@ def memo_table(spec: Spec, frame: pl.DataFrame) -> pa.Table:
     return arrow.select(schema.names).cast(schema)
 
 
+@dataclass(frozen=True)
+class Again:
+    """Which rejected contents are tried again. rejects: all of them. infra: those that no row is to blame for.
+
+    attempts: those that the stage's checks refuse, up to so many attempts in all.
+    """
+
+    rejects: bool = False
+    infra: bool = True
+    attempts: int = 1
+
+
 @ray.remote
-def find_pending(parts: int, retry_rejects: bool, *pieces: pa.Table) -> list[Any]:
+def find_pending(spec: Spec, parts: int, again: Again, *pieces: pa.Table) -> list[Any]:
     """[counts, pending of part 0, 1, ...] of one shard.
 
     pieces: the shard's content pieces, a part each, then its memo pieces, oldest first.
@@ -196,12 +226,15 @@ def find_pending(parts: int, retry_rejects: bool, *pieces: pa.Table) -> list[Any
     owners = rows.unique(["hi", "lo"], keep="first", maintain_order=True)
     todo = owners.with_columns(pl.lit(1, dtype=pl.Int8).alias("attempt"))
     if pieces[parts:]:
-        memo = resolve(gather([p.select(["hi", "lo", "reason", "attempt"]) for p in pieces[parts:]]))
-        again = pl.col("reason").is_in(list(INFRA)) & (pl.col("attempt") < MAX_ATTEMPTS)
-        if retry_rejects:
-            again = pl.col("reason").is_not_null()
+        memo = resolve(spec, gather(pieces[parts:]), judge=again.rejects or again.attempts > 1)
+        memo = memo.select("hi", "lo", "reason", "verdict", "attempt")
+        retry = pl.lit(again.infra) & pl.col("reason").is_in(list(INFRA)) & (pl.col("attempt") < MAX_ATTEMPTS)
+        refused = pl.col("reason").is_null() & pl.col("verdict").is_not_null()
+        retry = retry | (refused & (pl.col("attempt") < again.attempts))
+        if again.rejects:
+            retry = pl.col("verdict").is_not_null()
         joined = owners.join(memo, on=["hi", "lo"], how="left", maintain_order="left")
-        todo = joined.filter(pl.col("attempt").is_null() | again.fill_null(False)).with_columns(
+        todo = joined.filter(pl.col("attempt").is_null() | retry.fill_null(False)).with_columns(
             (pl.col("attempt").fill_null(0) + 1).cast(pl.Int8).alias("attempt")
         )
     pending = [
@@ -215,12 +248,12 @@ def find_pending(parts: int, retry_rejects: bool, *pieces: pa.Table) -> list[Any
 
 
 @ray.remote
-def look_up(parts: int, *pieces: pa.Table) -> list[Any]:
+def look_up(spec: Spec, parts: int, *pieces: pa.Table) -> list[Any]:
     """[None, answers for part 0, 1, ...] of one shard; pieces as for `find_pending`.
 
-    answers: pos and the memo's columns for each row of the part; all null where the memo holds nothing.
+    answers: pos, the memo's columns and `verdict` for each row of the part; all null where the memo holds nothing.
     """
-    memo = resolve(gather(pieces[parts:])) if pieces[parts:] else None
+    memo = resolve(spec, gather(pieces[parts:]), judge=True) if pieces[parts:] else None
     answers = []
     for piece in pieces[:parts]:
         rows = pl.DataFrame(piece)

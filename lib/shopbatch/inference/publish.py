@@ -96,7 +96,7 @@ def build_candidate(
     if not parts:
         return Candidate([])
     answers = [
-        look_up.options(num_returns=1 + parts).remote(parts, *(p[s] for p in index.pieces), *memo.shard(s))[1:]
+        look_up.options(num_returns=1 + parts).remote(spec, parts, *(p[s] for p in index.pieces), *memo.shard(s))[1:]
         for s in range(index.shards)
     ]
     kept = _kept_rows(spec, index, live)
@@ -151,7 +151,8 @@ def write_part(target: Target, part: Part, local: pa.Table, shards: int, *pieces
     for column in spec.memo.file_schema():
         if column.name not in rows.columns and not column.name.startswith("hash_"):
             rows = rows.with_columns(pl.Series(column.name, pa.nulls(len(rows), column.type)))
-    rows = _judged(spec, rows)
+    verdict = pl.col("verdict") if "verdict" in rows.columns else pl.lit(None, pl.String)
+    rows = rows.with_columns(pl.coalesce("cause", verdict).alias("cause"))
     done = rows.filter(pl.col("cause").is_null() & pl.col("run_id").is_not_null())
     open_ = rows.filter(pl.col("cause").is_null() & pl.col("run_id").is_null())
     lost = rows.filter(pl.col("cause").is_not_null())
@@ -165,29 +166,20 @@ def write_part(target: Target, part: Part, local: pa.Table, shards: int, *pieces
     if kept is not None:
         table = pa.concat_tables([table, kept])
     rejects = _rejects(target, part, lost)
-    name = f"{target.run_id}/part-{part.number:05d}.parquet"
+    folder = "".join(f"{k}={v}/" for k, v in spec.scope.items())
+    name = f"{folder}{target.run_id}/part-{part.number:05d}.parquet"
     return Written(
-        files=_write(spec.sink, target.root, name, table),
-        rejects=_write(spec.rejects, target.root, name, rejects),
+        files=_write(spec.sink, target.root, name, table, spec.scope),
+        rejects=_write(spec.rejects, target.root, name, rejects, spec.scope),
         published=table.num_rows,
         rejected=rejects.num_rows,
         pending=len(open_) - (kept.num_rows if kept is not None else 0),
         kept=kept.num_rows if kept is not None else 0,
         reasons=dict(lost.group_by("cause").len().iter_rows()),
-        mix=_mix(table, *spec.stage.mix),
+        mix=_mix(_whole(spec, table), *spec.stage.mix),
         measured=spec.stage.measure(table) if table.num_rows else {},
         digest=_digest(table),
         rejects_digest=_digest(rejects),
-    )
-
-
-def _judged(spec: Spec, rows: pl.DataFrame) -> pl.DataFrame:
-    """`rows` with the memo's reasons, and those of the checks on raw outputs, as causes."""
-    raw = rows.select(spec.stage.outputs.names).to_arrow(compat_level=pl.CompatLevel.oldest())
-    verdict = pl.Series("verdict", spec.stage.judge(raw.cast(spec.stage.outputs)), dtype=pl.String)
-    scored = pl.col("run_id").is_not_null() & pl.col("reason").is_null()
-    return rows.with_columns(verdict).with_columns(
-        pl.coalesce("cause", "reason", pl.when(scored).then(pl.col("verdict"))).alias("cause")
     )
 
 
@@ -220,6 +212,7 @@ def _published(spec: Spec, carried: pa.Table, done: pl.DataFrame) -> pa.Table:
     columns["content_hash"] = hex128(done["hi"].to_numpy(), done["lo"].to_numpy())
     columns["recipe"] = pa.repeat(spec.recipe, len(done))
     columns |= {n: done[n].to_arrow() for n in VOLATILE}
+    columns["tokens_in"] = done["tokens"].to_arrow()
     schema = spec.sink.file_schema()
     return pa.table([columns[n] for n in schema.names], names=schema.names).cast(schema)
 
@@ -263,11 +256,18 @@ def _rejects(target: Target, part: Part, lost: pl.DataFrame) -> pa.Table:
     return pa.table([columns[n] for n in schema.names], names=schema.names).cast(schema)
 
 
-def _write(table: Table, root: str, path: str, rows: pa.Table) -> list[DataFile]:
+def _write(table: Table, root: str, path: str, rows: pa.Table, scope: Mapping[str, str]) -> list[DataFile]:
     if not rows.num_rows:
         return []
     files.write(f"{root}/{table.name}/{path}", rows)
-    return [files.describe(f"{root}/{table.name}", path, table.file_schema())]
+    return [files.describe(f"{root}/{table.name}", path, table.file_schema(), dict(scope))]
+
+
+def _whole(spec: Spec, rows: pa.Table) -> pa.Table:
+    """A file's rows with the columns that are in its folder's name."""
+    for name, value in spec.scope.items():
+        rows = rows.append_column(name, pa.repeat(pa.scalar(value), rows.num_rows))
+    return rows
 
 
 def _mix(table: pa.Table, group: str, label: str) -> dict[str, dict[str, int]]:

@@ -10,6 +10,7 @@ from typing import Any, Protocol
 
 import numpy as np
 import pyarrow as pa
+from pydantic import Field
 
 from shopbatch.config import JobConfig, Strict
 from shopbatch.tables.schema import TIMESTAMP, Column, Table
@@ -25,19 +26,43 @@ class Scorer(Protocol):
     def plan(self, content: pa.Table) -> list[np.ndarray]:
         """Row numbers of `content` that go to the engine together; every row exactly once."""
 
-    def run(self, content: pa.Table) -> pa.Table:
-        """Raw outputs of these rows, in order: the stage's `outputs` and `tokens` (int32). Raises EngineError."""
+    def run(self, content: pa.Table, attempts: np.ndarray) -> pa.Table:
+        """Raw outputs of these rows, in order: the stage's `outputs` and `tokens` (int32). Raises EngineError.
+
+        attempts: int8 [n], from 1: which attempt at each row this is; seeds and limits may depend on it.
+        """
 
 
 class Stage(Protocol):
     """What happens to a batch. Pure: no I/O, columns in and out stated as data. Pickled to the workers."""
 
-    content: tuple[str, ...]  # columns that a result depends on
-    carry: tuple[str, ...]  # columns that the published row takes over from the source as they are
-    outputs: pa.Schema  # raw columns that the memo keeps
-    mix: tuple[str, str]  # published columns (group, label) whose shares are watched for drift
-    light: bool  # `open` costs nothing: the stage runs in tasks; else it is opened once in each actor
-    checks: int  # version of `judge` and `publish`, which never need the engine
+    @property
+    def content(self) -> tuple[str, ...]:
+        """Columns that a result depends on."""
+
+    @property
+    def carry(self) -> tuple[str, ...]:
+        """Columns that the published row takes over from the source as they are."""
+
+    @property
+    def outputs(self) -> pa.Schema:
+        """Raw columns that the memo keeps. `tokens_out`, if there is one, is counted as the engine's use."""
+
+    @property
+    def mix(self) -> tuple[str, str]:
+        """Published columns (group, label) whose shares are watched for drift."""
+
+    @property
+    def light(self) -> bool:
+        """Whether `open` costs nothing: the stage runs in tasks; else it is opened once in each actor."""
+
+    @property
+    def gpus(self) -> float:
+        """Of one actor."""
+
+    @property
+    def checks(self) -> int | str:
+        """Version of `judge` and `publish`, which never need the engine."""
 
     def recipe(self) -> Mapping[str, Any]:
         """All that can change a raw output: engine, model digest, lengths, stage version."""
@@ -62,9 +87,15 @@ class Stage(Protocol):
 
 
 class Budget(Strict):
-    """max_rows: more new computations than this are not started (exit 4); None: no cap."""
+    """What a run may spend; None: no cap. Reached: it stops in order (exit 4), and the next run goes on.
 
-    max_rows: int | None = None
+    max_rows: more new computations than this are not started. max_tokens: of prompts and answers, max_seconds: of
+    computing; both are looked at when a worker has written, so they are overshot by what was under way.
+    """
+
+    max_rows: int | None = Field(default=None, ge=0)
+    max_tokens: int | None = Field(default=None, ge=0)
+    max_seconds: float | None = Field(default=None, ge=0)
 
 
 class Gates(Strict):
@@ -82,6 +113,8 @@ class InferenceConfig(JobConfig):
     """What every inference job's configuration has. None of these fields can change a result.
 
     limit: at most this many new computations. workers: actors (None: one a CPU).
+    retry_rejects: all rejected rows are tried once more. attempts: a row whose result the checks refuse is tried so
+    often in all, within the run.
     flush_rows, flush_seconds: a worker writes what it has at least this often.
     commit_seconds: the driver makes written results visible at least this often.
     timeout_seconds: an engine call that takes longer ends its worker; its rows are tried one by one.
@@ -89,6 +122,7 @@ class InferenceConfig(JobConfig):
 
     limit: int | None = None
     retry_rejects: bool = False
+    attempts: int = Field(default=1, ge=1, le=100)
     workers: int | None = None
     flush_rows: int = 4096
     flush_seconds: float = 15.0
@@ -100,18 +134,25 @@ class InferenceConfig(JobConfig):
 
 @dataclass(frozen=True)
 class Spec:
-    """One inference job: source -> stage -> sink."""
+    """One inference job: source -> stage -> sink.
+
+    scope: the partition of sink and rejects that this is about ({column: value}); {}: they are not partitioned.
+    """
 
     job: str
     source: Table
     stage: Stage
     sink: Table
     rejects: Table
+    scope: Mapping[str, str] = field(default_factory=dict)
     key: str = field(init=False)
 
     def __post_init__(self) -> None:
-        if len(self.source.key) != 1 or self.sink.key != self.source.key:
-            raise TypeError(f"{self.job}: source and sink must have the same single key column")
+        scope = tuple(self.scope)
+        if len(self.source.key) != 1 or self.sink.key != (*self.source.key, *scope):
+            raise TypeError(f"{self.job}: source and sink must have the same single key column (but for the scope)")
+        if self.sink.partition_by != scope or self.rejects.partition_by != scope:
+            raise TypeError(f"{self.job}: sink and rejects must be partitioned by the scope, {scope}")
         object.__setattr__(self, "key", self.source.key[0])
 
     @property

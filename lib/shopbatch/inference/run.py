@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,7 +13,7 @@ from shopbatch.errors import GateRefused, Stopped
 from shopbatch.faults import crash_point
 from shopbatch.inference.audit import audit, refusal
 from shopbatch.inference.compute import cut_units, stream
-from shopbatch.inference.memo import Memo, find_pending
+from shopbatch.inference.memo import Again, Memo, find_pending
 from shopbatch.inference.publish import Candidate, build_candidate, sample_rows
 from shopbatch.inference.recipe import InferenceConfig, Spec
 from shopbatch.inference.source import Index, Refs, build_index
@@ -41,9 +42,7 @@ def run_inference(spec: Spec, config: InferenceConfig, store: Store, report: Rep
     """
     store.check_writable()
     source = store.require(spec.source, spec.columns)
-    live = store.find(spec.sink.name)
-    if live is not None:
-        check_schema(spec.sink, live)
+    live = find_live(spec, store)
     report.recipe = spec.recipe
     report.tables[spec.source.name] = {"read": source.version}
     with report.stage("index") as stage:
@@ -51,7 +50,17 @@ def run_inference(spec: Spec, config: InferenceConfig, store: Store, report: Rep
         stage.rows = source.rows
     memo = Memo(store, spec, report.run_id, index.shards)
     InferenceRun(spec, config, store, report, source, live, index, memo).run()
-    report.samples = sample_rows(spec, source, store.find(spec.sink.name))
+    report.samples += sample_rows(spec, source, find_live(spec, store))
+
+
+def find_live(spec: Spec, store: Store) -> Snapshot | None:
+    """The published rows that the job is about, None before the first run. UserError: a table of another schema."""
+    live = store.find(spec.sink.name)
+    if live is None:
+        return None
+    check_schema(spec.sink, live)
+    live = live.part(spec.scope)
+    return live if live.metadata or live.files else None
 
 
 @dataclass
@@ -69,41 +78,53 @@ class InferenceRun:
     pending: list[Refs] = field(default_factory=list)  # [shard][part]
     counts: list[int] = field(default_factory=list)  # pending contents of each part
     complete: bool = True  # nothing is left pending
+    spent: dict[str, int] = field(default_factory=dict)  # rows, calls, tokens and tokens_out so far
 
     def run(self) -> None:
+        config, computed = self.config, 0
         with self.report.stage("pending") as stage:
             self.memo.adopt()
             self.memo.load()
-            stage.rows = self._find_pending()
-        total, limit, cap = sum(self.counts), self.config.limit, self.config.budget.max_rows
-        todo = total if limit is None else min(total, limit)
+            stage.rows = self.find_pending(Again(rejects=config.retry_rejects, attempts=config.attempts))
+        for _ in range(config.attempts):
+            total = sum(self.counts)
+            todo = total if config.limit is None else min(total, config.limit - computed)
+            self._refuse_too_many(todo)
+            if todo:
+                self._compute(todo)
+                computed += todo
+            self.complete = todo == total
+            if not todo or config.attempts == 1:
+                break
+            with self.report.stage("pending"):  # those that the checks refuse are tried again
+                self.find_pending(Again(infra=False, attempts=config.attempts))
+        if computed or not self._is_live():
+            crash_point("before_publish")
+            self._publish()
+
+    def _refuse_too_many(self, todo: int) -> None:
+        cap = self.config.budget.max_rows
         if cap is not None and todo > cap:
             raise Stopped(
                 f"{todo} contents would be computed, more than budget.max_rows={cap}: "
                 "raise it, or compute some of them with limit=N"
             )
-        if todo:
-            self._compute(todo)
-        self.complete = todo == total
-        if todo or not self._is_live():
-            crash_point("before_publish")
-            self._publish()
 
-    def _find_pending(self) -> int:
-        """Find what the memo does not hold; returns the number of distinct contents."""
-        parts, index = len(self.index.parts), self.index
+    def find_pending(self, again: Again) -> int:
+        """Find what the memo does not hold, and what is to be tried again; returns the number of distinct contents."""
+        parts, index, first = len(self.index.parts), self.index, not self.counts
         task = find_pending.options(num_returns=1 + parts)
-        retry = self.config.retry_rejects
         found = [
-            task.remote(parts, retry, *(p[s] for p in index.pieces), *self.memo.shard(s))
+            task.remote(self.spec, parts, again, *(p[s] for p in index.pieces), *self.memo.shard(s))
             for s in range(index.shards if parts else 0)
         ]
         counts = ray.get([f[0] for f in found])
         self.pending = [f[1:] for f in found]
         self.counts = [sum(c["pending"][p] for c in counts) for p in range(parts)]
         distinct = int(sum(c["distinct"] for c in counts))
-        reused = sum(c["reused"] for c in counts)
-        self._count(read=self.source.rows, distinct=distinct, reused=reused, computed=0)
+        if first:
+            reused = sum(c["reused"] for c in counts)
+            self._count(read=self.source.rows, distinct=distinct, reused=reused, computed=0)
         return distinct
 
     def _compute(self, todo: int) -> None:
@@ -122,8 +143,8 @@ class InferenceRun:
         )
         memo.hold_lease()
         waiting: list[DataFile] = []
-        last = time.monotonic()
-        totals = {"rows": 0, "calls": 0, "tokens": 0}
+        began = last = time.monotonic()
+        totals = {"rows": 0, "calls": 0, "tokens": 0, "tokens_out": 0}
         with self.report.stage("compute") as stage, Progress(todo, stage="compute") as progress:
             try:
                 for file, receipt in stream(task, units):
@@ -132,6 +153,7 @@ class InferenceRun:
                         totals[name] += receipt[name]
                     progress.advance(file.rows, receipt["rejects"])
                     crash_point("compute")
+                    self._refuse_too_much(totals, began)
                     due = time.monotonic() - last >= config.commit_seconds
                     if due or sum(f.size for f in waiting) >= COMMIT_BYTES:
                         memo.commit(waiting)
@@ -141,13 +163,31 @@ class InferenceRun:
             finally:
                 memo.commit(waiting)
                 stage.rows = totals["rows"]
-                self._count(computed=totals["rows"])
+                self._count(computed=(self.report.rows.computed or 0) + totals["rows"])
+                self.spent = {n: self.spent.get(n, 0) + v for n, v in totals.items()}
                 self.report.engine = EngineUse(
-                    str(spec.stage.recipe()["engine"]["kind"]), totals["calls"], totals["tokens"]
+                    str(spec.stage.recipe()["engine"]["kind"]),
+                    self.spent["calls"],
+                    self.spent["tokens"],
+                    self.spent["tokens_out"],
                 )
                 self.report.metrics["memo"] = {"commits": memo.commits, "seconds": round(memo.commit_seconds, 3)}
         memo.end_lease()
         memo.load()
+
+    def _refuse_too_much(self, totals: Mapping[str, int], began: float) -> None:
+        """Stopped once a cap on tokens or seconds is reached; what is written by then is committed."""
+        budget = self.config.budget
+        tokens = sum(self.spent.get(n, 0) + totals[n] for n in ("tokens", "tokens_out"))
+        if budget.max_tokens is not None and tokens >= budget.max_tokens:
+            raise Stopped(f"budget.max_tokens={budget.max_tokens} is reached ({tokens} used); {self._left(totals)}")
+        stages = self.report.stages
+        seconds = time.monotonic() - began + (stages["compute"].seconds if "compute" in stages else 0.0)
+        if budget.max_seconds is not None and seconds >= budget.max_seconds:
+            raise Stopped(f"budget.max_seconds={budget.max_seconds:g} is reached; {self._left(totals)}")
+
+    def _left(self, totals: Mapping[str, int]) -> str:
+        return f"{totals['rows']} of {sum(self.counts)} contents are computed and kept"
 
     def _origin(self) -> dict[str, Any]:
         """What names a published version's inputs, in its commit; equal: there is nothing to publish."""
@@ -159,6 +199,7 @@ class InferenceRun:
             "source": {"table": source.name, "table_id": source.table_id, "version": source.version},
             "gates": self.config.gates.model_dump(),
             "complete": self.complete,
+            **({"scope": dict(self.spec.scope)} if self.spec.scope else {}),
         }
 
     def _is_live(self) -> bool:
@@ -166,6 +207,7 @@ class InferenceRun:
         live, rejects = self.live, self.store.find(self.spec.rejects.name)
         if live is None or not self.complete or rejects is None:
             return False
+        rejects = rejects.part(self.spec.scope)
         if any(live.metadata.get(k) != v for k, v in self._origin().items()):
             return False
         reasons = dict(live.metadata["reasons"])
@@ -227,6 +269,7 @@ class InferenceRun:
         rows = sum(f.rows for f in written)
 
         def guard(newest: Snapshot) -> None:
+            newest = newest.part(self.spec.scope)
             self._check_not_superseded(newest)
             if newest.metadata.get(digest) == metadata[digest] and newest.rows == rows:
                 raise Overtaken
@@ -251,7 +294,7 @@ class InferenceRun:
                 f"the live {newest.name} is of version {old['version']} of {self.source.name}; "
                 f"this run read version {self.source.version}"
             )
-        sink = newest if newest.name == self.spec.sink.name else self.store.find(self.spec.sink.name)
+        sink = newest if newest.name == self.spec.sink.name else find_live(self.spec, self.store)
         now, then = sink.metadata if sink else {}, self.live.metadata if self.live else {}
         if now.get("run_key") == then.get("run_key"):
             return

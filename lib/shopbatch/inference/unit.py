@@ -34,6 +34,7 @@ RECEIPT = pa.schema(
         ("stats", pa.string()),
         ("rejects", pa.int64()),
         ("tokens", pa.int64()),
+        ("tokens_out", pa.int64()),
         ("calls", pa.int64()),
         ("seconds", pa.float64()),
     ]
@@ -131,7 +132,7 @@ class UnitRun:
         receipts, seen = [], []
         for name in names:
             seen.append(pl.read_parquet(f"{self.task.memo}/{self.task.folder}/{name}", columns=["hash_hi", "hash_lo"]))
-            receipts.append(self._receipt(f"{self.task.folder}/{name}", 0, 0, 0))
+            receipts.append(self._receipt(f"{self.task.folder}/{name}", 0, [0, 0], 0))
         self.written = len(names)
         if not seen:
             return self.unit, receipts
@@ -178,7 +179,7 @@ class UnitRun:
             self.done.append(self._outcome(rows, None, self.journal.rejected[positions[0]]))
             return
         try:
-            self.done.append(self._outcome(rows, self._call(content, positions), None))
+            self.done.append(self._outcome(rows, self._call(rows, content, positions), None))
             return
         except EngineError as error:
             if len(positions) == 1:
@@ -189,19 +190,19 @@ class UnitRun:
         for i, position in enumerate(positions):
             row = rows.slice(i, 1)
             try:
-                self.done.append(self._outcome(row, self._call(content.slice(i, 1), [position]), None))
+                self.done.append(self._outcome(row, self._call(row, content.slice(i, 1), [position]), None))
             except EngineError:
                 self.done.append(self._outcome(row, None, "engine_error"))
                 failed += 1
                 if failed == i + 1 == 64:
                     raise EngineBroken(f"the engine failed on each of 64 rows: {cause}") from cause
 
-    def _call(self, content: pa.Table, positions: list[int]) -> pa.Table:
+    def _call(self, rows: pa.Table, content: pa.Table, positions: list[int]) -> pa.Table:
         self.journal.begin(positions)
         self.watchdog.watch(self.journal)
         self.calls += 1
         try:
-            raw = self.scorer.run(content)
+            raw = self.scorer.run(content, rows["attempt"].to_numpy())
         finally:
             self.watchdog.rest()  # also when the engine gave up: else it would end whatever this process does next
         if raw.num_rows != len(positions):
@@ -224,12 +225,12 @@ class UnitRun:
         path = f"{self.task.folder}/{self.name}-{self.written:05d}.parquet"
         files.write(f"{self.task.memo}/{path}", memo_table(self.task.spec, rows))
         self.done, self.written = [], self.written + 1
-        tokens = int(rows["tokens"].sum() or 0)
+        tokens = [int(rows[c].sum() or 0) if c in rows.columns else 0 for c in ("tokens", "tokens_out")]
         receipt = self._receipt(path, int(rows["reason"].count()), tokens, self.calls)
         self.calls, self.began = 0, time.monotonic()
         return receipt
 
-    def _receipt(self, path: str, rejects: int, tokens: int, calls: int) -> pa.Table:
+    def _receipt(self, path: str, rejects: int, tokens: list[int], calls: int) -> pa.Table:
         file = files.describe(self.task.memo, path, self.task.spec.memo.file_schema())
         row = {
             "path": file.path,
@@ -237,7 +238,8 @@ class UnitRun:
             "rows": file.rows,
             "stats": file.stats,
             "rejects": rejects,
-            "tokens": tokens,
+            "tokens": tokens[0],
+            "tokens_out": tokens[1],
             "calls": calls,
             "seconds": time.monotonic() - self.began,
         }

@@ -20,7 +20,7 @@ from typing import Any
 
 import pyarrow.fs as pafs
 
-from shopbatch.models import e5_small
+from shopbatch.models import e5_small, smollm2
 from shopbatch.models.folder import (
     HUB,
     MANIFEST,
@@ -172,15 +172,16 @@ def find_live(root: str, name: str) -> Model | None:
         return None
 
 
-def encoder(root: str, reference: str) -> Model:
-    """The encoder that `reference` means, in the registry: a head names its encoder by digest, so it must stay there.
+def base(root: str, reference: str) -> Model:
+    """The model that `reference` means, in the registry: what is built on it names it by digest, so it must stay there.
 
-    `e5-small` is built from the sample's package the first time; a folder or a hub's model is copied once.
+    `e5-small` and `smollm2-135m` are built from packages the first time; a folder or a hub's model is copied once.
     """
-    if reference != e5_small.NAME:
-        found = resolve(root, reference)
-        return found if found.manifest else _adopt(root, found)
-    return find_live(root, e5_small.NAME) or publish(root, e5_small.NAME, e5_small.build, live=True, **e5_small.ABOUT)
+    for own in (e5_small, smollm2):
+        if reference == own.NAME:
+            return find_live(root, own.NAME) or publish(root, own.NAME, own.build, live=True, **own.ABOUT)
+    found = resolve(root, reference)
+    return found if found.manifest else _adopt(root, found)
 
 
 def _adopt(root: str, model: Model) -> Model:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 
-from shopbatch.sample.copy_spoken import size, spoken, titled
+from shopbatch.grounding.spoken import size, spoken, titled
 
 _ORDER = ("title", "product_type", "category", "department", "division")
 

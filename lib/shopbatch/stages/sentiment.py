@@ -34,6 +34,7 @@ class SentimentStage:
     content: tuple[str, ...] = ("title", "text")
     carry: tuple[str, ...] = ("product_id", "language")
     mix: tuple[str, str] = ("language", "label")
+    gpus: float = 0.0
     checks: int = 1
     outputs: pa.Schema = field(
         default_factory=lambda: pa.schema(
@@ -100,7 +101,7 @@ class SentimentScorer:
     def plan(self, content: pa.Table) -> list[np.ndarray]:
         return list(self.encoder.plan(review_text(content)))
 
-    def run(self, content: pa.Table) -> pa.Table:
+    def run(self, content: pa.Table, attempts: np.ndarray) -> pa.Table:
         texts = review_text(content)
         encoded = self.encoder.encode(texts)
         language = detect_language(texts)

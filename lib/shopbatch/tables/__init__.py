@@ -3,6 +3,8 @@
 from shopbatch.errors import UserError
 from shopbatch.tables.campaigns import CAMPAIGNS, COUPONS, REDEMPTIONS
 from shopbatch.tables.events import EVENTS
+from shopbatch.tables.product_copy import PRODUCT_COPY
+from shopbatch.tables.product_descriptions import PRODUCT_DESCRIPTIONS, PRODUCT_DESCRIPTIONS_REJECTS
 from shopbatch.tables.products import PRODUCTS
 from shopbatch.tables.review_sentiment import REVIEW_SENTIMENT, REVIEW_SENTIMENT_REJECTS
 from shopbatch.tables.reviews import REVIEWS
@@ -19,7 +21,18 @@ from shopbatch.tables.user_daily import (
 from shopbatch.tables.user_profiles import USER_PROFILES
 from shopbatch.tables.users import USERS
 
-_SOURCES = (PRODUCTS, USERS, TRANSACTIONS, CAMPAIGNS, COUPONS, REDEMPTIONS, EVENTS, REVIEWS, SUPPORT_DIALOGS)
+_SOURCES = (
+    PRODUCTS,
+    USERS,
+    TRANSACTIONS,
+    CAMPAIGNS,
+    COUPONS,
+    REDEMPTIONS,
+    EVENTS,
+    REVIEWS,
+    SUPPORT_DIALOGS,
+    PRODUCT_COPY,
+)
 _DERIVED = (
     REVIEW_SENTIMENT,
     REVIEW_SENTIMENT_REJECTS,
@@ -29,6 +42,8 @@ _DERIVED = (
     USER_EVENT_DAILY,
     EVENTS_REJECTS,
     USER_PROFILES,
+    PRODUCT_DESCRIPTIONS,
+    PRODUCT_DESCRIPTIONS_REJECTS,
 )
 TABLES: dict[str, Table] = {t.name: t for t in (*_SOURCES, *_DERIVED)}
 SOURCES = tuple(t.name for t in _SOURCES)

@@ -12,7 +12,7 @@ import re
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import unquote
@@ -59,6 +59,13 @@ class Snapshot:
     @cached_property
     def by_path(self) -> dict[str, FileRef]:
         return {f.path: f for f in self.files}
+
+    def part(self, scope: Mapping[str, str]) -> Snapshot:
+        """The files of one partition alone, and what its own last commit said; {}: the whole table."""
+        if not scope:
+            return self
+        mine = tuple(f for f in self.files if all(f.partition.get(k) == v for k, v in scope.items()))
+        return replace(self, files=mine, metadata=self.metadata.get("scopes", {}).get(_scope_name(scope), {}))
 
     def bounds(self, column: str) -> dict[str, tuple[Any, Any]]:
         """Least and greatest value of a column by file path; files that do not tell are left out."""
@@ -113,6 +120,10 @@ class Snapshot:
         units = [{"uri": f.uri, "partition": json.dumps(dict(f.partition))} for f in self.files]
         source = ray.data.from_items(units, override_num_blocks=len(units))
         return source.map_batches(load, batch_size=1, batch_format="pyarrow")
+
+
+def _scope_name(scope: Mapping[str, str]) -> str:
+    return "/".join(f"{k}={v}" for k, v in sorted(scope.items()))
 
 
 class Store:
@@ -201,6 +212,8 @@ class Store:
         added: files that lie under the table, their columns checked when they were described.
         mode: `append` (of what is not visible already), `compact` (takes out the files of `removed`, whose rows the
         added ones hold), `rewrite` (takes out `removed`, whose rows change; a commit also of no file), `replace` (all).
+        metadata: `scope` in it ({column: value}) names the partition that a `replace` takes the place of; the other
+        partitions' files and metadata stay (see `Snapshot.part`).
         guard: sees the newest snapshot before each attempt and may raise, e.g. because it is newer than ours.
         Raises UserError if the table there has another schema, FileNotFoundError if a file is gone or cut short.
         Every commit carries one constant app id with a growing version, so one made on a stale view is refused
@@ -213,12 +226,16 @@ class Store:
             check_schema(table, snapshot)
             if guard is not None:
                 guard(snapshot)
+            told = {**(metadata or {}), "run_key": run_key}
             new = list(added) if mode == "replace" else [f for f in added if f.path not in snapshot.by_path]
             gone = [p for p in removed if p in snapshot.by_path]
+            if scope := told.get("scope"):
+                gone = [f.path for f in snapshot.part(scope).files] if mode == "replace" else gone
+                told = {"scopes": {**snapshot.metadata.get("scopes", {}), _scope_name(scope): told}, "run_key": run_key}
             if mode in ("append", "compact") and not new and not gone:
                 return snapshot.version
             try:
-                self._write(table, handle, snapshot, new, gone, mode, {**(metadata or {}), "run_key": run_key})
+                self._write(table, handle, snapshot, new, gone, "rewrite" if scope else mode, told)
             except CommitFailedError:
                 if attempt == _ATTEMPTS - 1:
                     raise

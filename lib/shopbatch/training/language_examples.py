@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pydantic import Field
 
-from shopbatch.config import Strict
+from shopbatch.config import Strict, read_text
 from shopbatch.engines.generation import chat_prompt, chat_tokenizer
 from shopbatch.engines.tokens import load_tokenizer
 from shopbatch.errors import UserError
@@ -32,8 +32,8 @@ class SourceConfig(Strict):
     """Which texts. prompt: column of what the model is given ("": nothing, plain texts are learnt whole).
 
     answer: column of what it is to write. key, group: columns of the row's name and of its language ("": none).
-    system: instruction before every prompt. rows: at most so many contents, by hash. val, test: percent of contents.
-    similar: Jaccard similarity with a training text from which a held-out text is left out.
+    system: instruction before every prompt; `@path` is the text of a file. rows: at most so many contents, by hash.
+    val, test: percent of contents. similar: Jaccard similarity to a training text from which a held-out one is dropped.
     """
 
     table: str
@@ -46,6 +46,11 @@ class SourceConfig(Strict):
     val: int = Field(default=5, ge=1, le=40)
     test: int = Field(default=10, ge=1, le=40)
     similar: float = Field(default=0.8, gt=0, le=1)
+
+    @property
+    def instruction(self) -> str:
+        """The text of `system`. UserError if it names a file that is not there."""
+        return read_text(self.system[1:]) if self.system.startswith("@") else self.system
 
     @property
     def columns(self) -> tuple[str, ...]:

@@ -88,7 +88,7 @@ def finetune(config: Config, store: Store, report: Report) -> None:
         report.outcome, report.metrics["quality"] = "nothing to do", live.manifest["metrics"]
         report.models[config.name] = live.digest
         return
-    encode = Encode(base.path, config.source.system, config.loop.block_tokens)
+    encode = Encode(base.path, config.source.instruction, config.loop.block_tokens)
     with report.stage("tokens") as stage:
         _lint(encode, examples, report)
         pack = _pack(store, examples, encode, config, base)
@@ -143,10 +143,7 @@ def _base(config: Config, models: str, examples: Examples) -> Model:
             causal.scratch(folder, config.scratch, texts, config.loop.seed)
 
         return registry.publish(models, f"{config.name}-scratch", build, live=False, licence="your own")
-    if config.base == smollm2.NAME:
-        live = registry.find_live(models, smollm2.NAME)
-        return live or registry.publish(models, smollm2.NAME, smollm2.build, live=True, **smollm2.ABOUT)
-    return registry.encoder(models, config.base)
+    return registry.base(models, config.base)
 
 
 def _origin(config: Config, source: Snapshot, base: Model) -> str:

@@ -105,7 +105,7 @@ def finetune(config: Config, store: Store, report: Report) -> None:
     """Train, judge, and publish if it is better. Raises as `workers.train` does; GateRefused: it is not better."""
     reviews = store.require(REVIEWS, sentiment_examples.SOURCE)
     models = f"{store.root}/_models"
-    base = registry.encoder(models, config.base)
+    base = registry.base(models, config.base)
     report.tables["reviews"], report.models = {"read": reviews.version}, {"base": base.digest}
     report.engine = EngineUse(config.engine.kind)
     parts = identity(config.examples, config.encoder, config.loop, config.head)

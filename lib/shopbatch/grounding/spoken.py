@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from functools import lru_cache
 
-from shopbatch.sample.copy_words import ACRONYMS, GROWN, PHRASES, PROPER, SPLITTERS, WORDS
+from shopbatch.grounding.abbreviations import ACRONYMS, GROWN, PHRASES, PROPER, SPLITTERS, WORDS
 
 _PHRASES = re.compile(
     r"(?<![A-Z0-9])(" + "|".join(re.escape(p) for p in sorted(PHRASES, key=len, reverse=True)) + r")(?![A-Z0-9])"

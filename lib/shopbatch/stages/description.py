@@ -1,0 +1,218 @@
+"""Attributes of a product -> copy in one language, by a text generator; only grounded copy is let through."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from shopbatch.copywriting.copy import SCHEMA, Judge, Rules, Verdict, attributes_of
+from shopbatch.copywriting.copy import VERSION as RULES
+from shopbatch.copywriting.coverage import mentions, share
+from shopbatch.copywriting.hostile import harmless
+from shopbatch.engines.generation import GUIDED, GenerateConfig, Generator, Sampling, open_generator
+from shopbatch.grounding.check import VERSION as GROUNDING
+from shopbatch.grounding.check import Facts
+from shopbatch.inference.recipe import digest
+from shopbatch.stages.product_prompt import SHOWN, fenced
+from shopbatch.tables.files import invalid_utf8
+
+VERSION = 1  # of everything between the columns and the raw output; a test fails when the source changes without it
+NAMING = ("title", "division", "department", "category", "product_type")  # without one of them there is nothing to say
+
+
+@dataclass(frozen=True)
+class Prompt:
+    """instruction: the system message. examples: (attributes, copy) that are shown before each product."""
+
+    instruction: str
+    examples: tuple[tuple[Mapping[str, str | None], str], ...] = ()
+
+    def messages(self, attributes: Mapping[str, str | None]) -> list[dict[str, str]]:
+        """What the model is given. The same for all products up to the last message: a prefix cache keeps that."""
+        said = [{"role": "system", "content": self.instruction}]
+        for shown, copy in self.examples:
+            said += [{"role": "user", "content": fenced(shown)}, {"role": "assistant", "content": copy}]
+        return [*said, {"role": "user", "content": fenced(attributes)}]
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """How answers are drawn: the first attempt by `first`; later ones hotter, with other seeds and room to finish."""
+
+    first: Sampling
+    temperature: float = 0.7
+    top_p: float = 0.9
+    guided: bool = True
+
+    def sampling(self, attempt: int, kind: str) -> Sampling:
+        """Of an attempt, from 1, at an engine of this kind."""
+        guide = {"guide": SCHEMA} if self.guided and kind in GUIDED else {}
+        if attempt == 1:
+            return self.first.model_copy(update=guide)
+        later = {"temperature": self.temperature, "top_p": self.top_p, "seed": self.first.seed + attempt - 1}
+        room = {"max_new_tokens": self.first.max_new_tokens * min(1 + attempt, 4) // 2}
+        return self.first.model_copy(update=later | room | guide)
+
+
+@dataclass(frozen=True)
+class DescriptionStage:
+    """The stage of `describe_products` for one language.
+
+    model: folder ("" where the engine loads none); models: digests, part of the recipe. call_rows: prompts that go to
+    the engine together. max_bytes: more attributes than this are rejected as too_long.
+    """
+
+    engine: GenerateConfig
+    model: str
+    models: Mapping[str, str]
+    language: str
+    prompt: Prompt
+    drawing: Drawing
+    rules: Rules
+    call_rows: int = 128
+    max_bytes: int = 2_000
+    unmentioned: float = 0.5
+    content: tuple[str, ...] = tuple(SHOWN)
+    carry: tuple[str, ...] = ("department",)
+    mix: tuple[str, str] = ("department", "language")
+    outputs: pa.Schema = field(
+        default_factory=lambda: pa.schema([
+            ("text", pa.string()), ("finish", pa.string()), ("tokens_out", pa.int32()), ("attributes", pa.string()),
+        ])
+    )  # fmt: skip
+
+    @property
+    def light(self) -> bool:
+        return bool(getattr(self.engine, "light", False))
+
+    @property
+    def gpus(self) -> float:
+        return float(getattr(self.engine, "gpus", 0.0))
+
+    @property
+    def checks(self) -> str:
+        return digest({"rules": RULES, "grounding": GROUNDING, "conf": self.rules.identity})
+
+    @property
+    def judge_copy(self) -> Judge:
+        return Judge(self.rules, self.language, self.prompt.instruction)
+
+    def recipe(self) -> Mapping[str, Any]:
+        return {
+            "stage": "description",
+            "version": VERSION,
+            "language": self.language,
+            "engine": self.engine.identity(),
+            "models": dict(self.models),
+            "instruction": self.prompt.instruction,
+            "examples": [[dict(a), c] for a, c in self.prompt.examples],
+            "sampling": [self.drawing.sampling(n, self.engine.kind).model_dump(mode="json") for n in (1, 2)],
+        }
+
+    def check(self, content: pa.Table) -> pa.Array:
+        """empty: nothing that names it. too_long: more than max_bytes. invalid_utf8. null: can be described."""
+        broken = [mask for c in content.columns if (mask := invalid_utf8(c)) is not None]
+        bad = np.logical_or.reduce([m.to_numpy(zero_copy_only=False) for m in broken]) if broken else None
+        size = np.zeros(content.num_rows, np.int64)
+        named = np.zeros(content.num_rows, bool)
+        for name in self.content:
+            length = pc.fill_null(pc.binary_length(content[name]), 0).to_numpy()
+            size += length
+            if name in NAMING:
+                named |= length > 0
+        reasons = np.full(content.num_rows, None, object)
+        reasons[size > self.max_bytes] = "too_long"
+        reasons[~named] = "empty"
+        if bad is not None:
+            reasons[bad] = "invalid_utf8"
+        return pa.array(reasons, pa.string())
+
+    def open(self) -> Writer:
+        return Writer(self, open_generator(self.engine, self.model or None))
+
+    def judge(self, raw: pa.Table) -> pa.Array:
+        """The first rule that a text breaks (see copywriting.copy), or `unmentioned`: too few attributes are said."""
+        judge, found = self.judge_copy, []
+        for row in raw.select(["text", "finish", "attributes"]).to_pylist():
+            found.append(None if row["text"] is None else self._reason(judge, row))
+        return pa.array(found, pa.string())
+
+    def _reason(self, judge: Judge, row: Mapping[str, str]) -> str | None:
+        attributes = attributes_of(row["attributes"])
+        verdict = judge(row["text"], row["finish"], Facts(attributes))
+        if verdict.reason or verdict.copy is None or not self._measured(attributes):
+            return verdict.reason
+        covered = share(mentions(attributes, verdict.copy.text, self.language))
+        return "unmentioned" if covered < self.rules.coverage else None
+
+    def _measured(self, attributes: Mapping[str, str | None]) -> bool:
+        """Whether mentions can be told: Chinese copy of English attributes shares no words with them."""
+        chinese = any("\u4e00" <= c <= "\u9fff" for v in attributes.values() if v for c in v)
+        return self.language != "zh" or chinese
+
+    def publish(self, carried: pa.Table, raw: pa.Table) -> dict[str, pa.Array]:
+        judge, names = self.judge_copy, ("headline", "description", "bullets", "evidence", "coverage")
+        columns: dict[str, list[Any]] = {n: [] for n in names}
+        for row in raw.to_pylist():
+            attributes = attributes_of(row["attributes"])
+            verdict: Verdict = judge(row["text"], row["finish"], Facts(attributes))
+            assert verdict.copy is not None  # what the judge refuses is not published
+            said = mentions(attributes, verdict.copy.text, self.language)
+            columns["headline"].append(verdict.copy.headline)
+            columns["description"].append(verdict.copy.description)
+            columns["bullets"].append(list(verdict.copy.bullets))
+            columns["evidence"].append(json.dumps({m.attribute: m.span for m in said}, ensure_ascii=False))
+            columns["coverage"].append(share(said) if self._measured(attributes) else None)
+        types = {"bullets": pa.list_(pa.string()), "coverage": pa.float32()}
+        arrays = {n: pa.array(v, types.get(n, pa.string())) for n, v in columns.items()}
+        return arrays | {"tokens_out": raw["tokens_out"]}
+
+    def measure(self, published: pa.Table) -> dict[str, float]:
+        mean = pc.mean(published["coverage"]).as_py()
+        return {"attributes not mentioned, mean": 0.0 if mean is None else 1 - mean}
+
+    def limits(self) -> dict[str, float]:
+        return {"attributes not mentioned, mean": self.unmentioned}
+
+
+class Writer:
+    """The stage inside a worker: a generator and the prompt."""
+
+    def __init__(self, stage: DescriptionStage, generator: Generator) -> None:
+        self.stage, self.generator = stage, generator
+
+    def plan(self, content: pa.Table) -> list[np.ndarray]:
+        rows = np.arange(content.num_rows)
+        return [rows[a : a + self.stage.call_rows] for a in range(0, len(rows), self.stage.call_rows)]
+
+    def run(self, content: pa.Table, attempts: np.ndarray) -> pa.Table:
+        shown = [harmless(row) for row in content.to_pylist()]
+        prompts = [self.generator.render(self.stage.prompt.messages(a)) for a in shown]
+        texts: list[str] = [""] * len(prompts)
+        finish: list[str] = [""] * len(prompts)
+        tokens = np.zeros((2, len(prompts)), np.int32)
+        for attempt in sorted(set(attempts.tolist())):
+            rows = np.flatnonzero(attempts == attempt)
+            sampling = self.stage.drawing.sampling(int(attempt), self.stage.engine.kind)
+            done = self.generator.generate([prompts[i] for i in rows], sampling)
+            for i, text, end in zip(rows, done.texts, done.finished, strict=True):
+                texts[i], finish[i] = text, end
+            tokens[0, rows], tokens[1, rows] = done.tokens_in, done.tokens_out
+        return pa.table({
+            "text": pa.array(texts, pa.string()),
+            "finish": pa.array(finish, pa.string()),
+            "tokens_out": pa.array(tokens[1]),
+            "attributes": pa.array(_kept(shown), pa.string()),
+            "tokens": pa.array(tokens[0]),
+        })  # fmt: skip
+
+
+def _kept(shown: Sequence[Mapping[str, str | None]]) -> list[str]:
+    """Attributes as the memo keeps them beside a text, so that it can be judged again by itself."""
+    return [json.dumps({n: v for n, v in a.items() if v and v.strip()}, ensure_ascii=False) for a in shown]

@@ -1,0 +1,180 @@
+"""The grounding check on planted claims, on what a base model really writes, and on sizes in other words."""
+
+import json
+from collections import Counter
+from pathlib import Path
+
+import hypothesis.strategies as st
+import pytest
+from hypothesis import given, settings
+
+from shopbatch.grounding.check import KINDS, check
+from shopbatch.grounding.quantities import chinese, quantities, spelled
+from tests.grounding.planted import cases
+
+CASES = cases()
+NATURAL = json.loads(Path(__file__).with_name("natural.json").read_text("utf-8"))
+PICKLES = {"category": "PICKLES", "brand": "Private", "package_size": "24 OZ"}
+
+
+def meets(found, spans):
+    return any(f.start < b and a < f.end for f in found for a, b in spans)
+
+
+def places(text, span):
+    return [(i, i + len(span)) for i in range(len(text)) if text.startswith(span, i)]
+
+
+def test_planted_claims_are_found_and_faithful_copy_is_left_alone():
+    missed, alarmed, all_ = Counter(), Counter(), Counter()
+    for case in CASES:
+        found = check(case.attributes, case.text, case.language)
+        group = (case.language, case.kind, case.planted is not None)
+        all_[group] += 1
+        if case.planted is None:
+            alarmed[group] += bool(found)
+        else:
+            missed[group] += not meets(found, places(case.text, case.planted))
+    planted = sum(n for g, n in all_.items() if g[2])
+    faithful = sum(n for g, n in all_.items() if not g[2])
+    assert planted >= 300 and faithful >= 300
+    assert sum(missed.values()) <= 0.05 * planted, missed
+    assert sum(alarmed.values()) <= 0.05 * faithful, alarmed
+    for group, n in all_.items():  # no class is paid for by the others
+        assert missed[group] + alarmed[group] <= 0.15 * n, group
+
+
+def test_planted_and_natural_claims_together():
+    """Raw output of a base model is mostly no copy at all, and refused before this check; here it is read too."""
+    missed = sum(
+        not meets(check(c.attributes, c.text, c.language), places(c.text, c.planted)) for c in CASES if c.planted
+    )
+    alarmed = sum(bool(check(c.attributes, c.text, c.language)) for c in CASES if not c.planted)
+    claims = sum(c.planted is not None for c in CASES)
+    clean = len(CASES) - claims
+    for row in NATURAL:
+        found = check(row["attributes"], row["text"], row["language"])
+        claims += len(row["claims"])
+        missed += sum(not meets(found, places(row["text"], c["span"])) for c in row["claims"])
+        if not row["claims"]:
+            clean += 1
+            alarmed += bool(found)
+    assert len(NATURAL) == 50
+    assert missed <= 0.05 * claims, (missed, claims)
+    assert alarmed <= 0.05 * clean, (alarmed, clean)
+
+
+def test_a_finding_says_what_and_where():
+    text = "Crunchy and organic, in a 26-ounce jar by Heinz for $3."
+    found = check(PICKLES, text, "en")
+    assert [(f.kind, f.span) for f in found] == [
+        ("certification", "organic"),
+        ("size", "26-ounce"),
+        ("brand", "Heinz"),
+        ("price", "$3"),
+    ]
+    assert all(text[f.start : f.end] == f.span and f.kind in KINDS for f in found)
+    assert check({**PICKLES, "title": "Heinz Organic Pickles 26 oz, $3"}, text, "en") == []
+
+
+def test_attributes_back_claims_only_with_what_they_say():
+    assert not check({"title": "Cotton Socks"}, "Soft cotton socks.", "en")
+    assert [f.span for f in check({"title": "Cotton Socks"}, "Soft pure cotton socks.", "en")] == ["pure cotton"]
+    assert not check(
+        {"product_type": "PLSTC CUPS"}, "Plastic cups for the party.", "en"
+    )  # abbreviations are written out
+    assert check({"product_type": "CUPS"}, "Plastic cups for the party.", "en")
+    assert not check({"title": "有机棉T恤"}, "An organic cotton shirt.", "en")
+    assert check(PICKLES, "A national brand of pickles.", "en")
+    assert not check(PICKLES, "Pickles of our own label.", "en")
+
+
+UNITS = {"g": 1, "kg": 1000, "oz": 28.349523125, "lb": 453.59237, "mg": 0.001}
+FLUID = {"ml": 1, "cl": 10, "l": 1000, "gal": 3785.411784, "qt": 946.352946, "pt": 473.176473}
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.sampled_from([UNITS, FLUID]), st.data())
+def test_a_size_in_another_unit_holds_within_rounding(units, data):
+    first, second = data.draw(st.lists(st.sampled_from(sorted(units)), min_size=2, max_size=2, unique=True))
+    value = data.draw(st.integers(2, 400))
+    same = value * units[first] / units[second]
+    attributes = {"product_type": "STUFF", "package_size": f"{value} {first.upper()}"}
+    assert not check(attributes, f"There is {same:.6f} {second} of it.", "en")
+    wrong = same * data.draw(st.sampled_from([0.5, 0.9, 0.95, 1.05, 1.1, 2]))
+    assert [f.kind for f in check(attributes, f"There is {wrong:.6f} {second} of it.", "en")] == ["size"]
+    again = data.draw(st.integers(2, 400))
+    found = check(attributes, f"There is {again} {first} of it.", "en")  # in the same unit it is exact or wrong
+    assert bool(found) == (again != value)
+
+
+ONES = [
+    "zero",
+    "one",
+    "two",
+    "three",
+    "four",
+    "five",
+    "six",
+    "seven",
+    "eight",
+    "nine",
+    "ten",
+    "eleven",
+    "twelve",
+    "thirteen",
+    "fourteen",
+    "fifteen",
+    "sixteen",
+    "seventeen",
+    "eighteen",
+    "nineteen",
+]
+TENS = ["", "", "twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety"]
+
+
+def in_english(n):
+    if n < 20:
+        return ONES[n]
+    if n < 100:
+        return TENS[n // 10] + (f"-{ONES[n % 10]}" if n % 10 else "")
+    if n < 1000:
+        return f"{ONES[n // 100]} hundred" + (f" and {in_english(n % 100)}" if n % 100 else "")
+    return f"{in_english(n // 1000)} thousand" + (f" {in_english(n % 1000)}" if n % 1000 else "")
+
+
+def in_chinese(n):
+    digits, out, gap = "零一二三四五六七八九", "", False
+    for size, sign in ((10000, "万"), (1000, "千"), (100, "百"), (10, "十"), (1, "")):
+        d, n = divmod(n, size)
+        if d:
+            out += ("零" if gap and out else "") + (in_chinese(d) if d > 9 else digits[d]) + sign
+        gap = d == 0 and bool(out)
+    return out or "零"
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.integers(0, 99_999))
+def test_numbers_in_words_are_read(n):
+    assert spelled(in_english(n)) == n
+    assert chinese(in_chinese(n)) == n
+    if n > 1:
+        (found,) = quantities(f"It has {in_english(n)} parts.", "en")
+        assert found.number == n
+        (found,) = quantities(f"共有{in_chinese(n)}个部件。", "zh")
+        assert found.number == n
+
+
+@pytest.mark.parametrize(
+    ("size", "said"),
+    [
+        ("22 LB", "22-pound"), ("22 LB", "twenty-two pounds"), ("22 LB", "22 lbs."), ("12 CT", "a dozen"),
+        ("12 CT", "a pack of twelve"), ("PT", "one pint"), ("PT", "a pint"), ("750 ML", "three quarters of a litre"),
+        ("80-88 CT", "80 to 88 pieces"), ("64 OZ", "half a gallon"), ("24 OZ", "a pound and a half"),
+        ("1.5 L", "one and a half liters"), ("57 SQ FT", "fifty-seven square feet"), ("18IN", "18 inches"),
+    ],
+)  # fmt: skip
+def test_a_size_in_other_words(size, said):
+    attributes = {"product_type": "STUFF", "package_size": size}
+    assert check(attributes, f"It comes as {said} for you.", "en") == []
+    assert check({"product_type": "STUFF"}, f"It comes as {said} for you.", "en")
