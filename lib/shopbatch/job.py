@@ -87,7 +87,7 @@ def main(job: Job | str, argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--with", dest="overlay", metavar="FILE", help="a YAML file laid over the conf")
     parser.add_argument("--dry-run", action="store_true", help="print the configuration, and what it would cost; stop")
     parser.add_argument("overrides", nargs="*", metavar="key.path=value", help="override one value of the conf")
-    arguments = parser.parse_args(argv)
+    arguments = parser.parse_intermixed_args(argv)
     try:
         found = find(job) if isinstance(job, str) else job
         settings = config.load(found.config, found.name, arguments.env, arguments.overrides, arguments.overlay)
@@ -158,6 +158,8 @@ def _saved(store: Store, report: Report) -> bool:
 
 def _unforeseen(error: Exception, signals: Sequence[str]) -> tuple[int, Outcome, str]:
     """Exit code, outcome and message of an error that nobody raised on purpose. signals: those that had come."""
+    if (wrong := _users_mistake(error)) is not None:
+        return MISTAKE, "failed", str(wrong)
     if signals:  # the bridge to Spark's JVM makes errors of its own of the one that the handler raised
         return STOPPED, "stopped", f"{signals[0]}; the same command goes on from here"
     kinds = {kind.__name__ for kind in type(error).__mro__}
@@ -166,6 +168,16 @@ def _unforeseen(error: Exception, signals: Sequence[str]) -> tuple[int, Outcome,
         return STOPPED, "stopped", f"{type(error).__name__}: {error}; the same command goes on from here"
     traceback.print_exception(error)
     return FAILED, "failed", f"{type(error).__name__}: {str(error).strip().splitlines()[-1] if str(error) else ''}"
+
+
+def _users_mistake(error: BaseException | None) -> UserError | None:
+    """The UserError that a worker raised, of which Ray Data makes an error of its own."""
+    while error is not None:
+        inner = getattr(error, "cause", None) or error.__cause__
+        if isinstance(error, UserError) and not isinstance(inner, UserError):
+            return error
+        error = inner
+    return None
 
 
 def mistake(error: UserError) -> int:

@@ -100,9 +100,9 @@ def test_a_size_in_another_unit_holds_within_rounding(units, data):
     value = data.draw(st.integers(2, 400))
     same = value * units[first] / units[second]
     attributes = {"product_type": "STUFF", "package_size": f"{value} {first.upper()}"}
-    assert not check(attributes, f"There is {same:.6f} {second} of it.", "en")
+    assert not check(attributes, f"There is {same:.12f} {second} of it.", "en")
     wrong = same * data.draw(st.sampled_from([0.5, 0.9, 0.95, 1.05, 1.1, 2]))
-    assert [f.kind for f in check(attributes, f"There is {wrong:.6f} {second} of it.", "en")] == ["size"]
+    assert [f.kind for f in check(attributes, f"There is {wrong:.12f} {second} of it.", "en")] == ["size"]
     again = data.draw(st.integers(2, 400))
     found = check(attributes, f"There is {again} {first} of it.", "en")  # in the same unit it is exact or wrong
     assert bool(found) == (again != value)

@@ -5,19 +5,29 @@ import hashlib
 import inspect
 import textwrap
 from dataclasses import replace
+from importlib import resources
 
 import pytest
+import yaml
 
+from shopbatch.copywriting import hostile
 from shopbatch.engines.engine import FakeConfig
 from shopbatch.inference.recipe import Spec, digest
-from shopbatch.stages import sentiment
+from shopbatch.stages import description, product_prompt, sentiment
 from shopbatch.tables.products import PRODUCTS
 from shopbatch.tables.review_sentiment import REVIEW_SENTIMENT, REVIEW_SENTIMENT_REJECTS
 from tests.inference import toy
 
 # What each version of the stage computes: digest of its source without comments, docstrings and annotations.
-SENTIMENT = {1: "07776461e5605bac"}
+SENTIMENT = {1: "e08ff766040bd286"}
 PARTS = ("HAN_SHARE", "review_text", "detect_language", "SentimentScorer")
+# of the modules that make a description's prompt, and of the patterns of what is left out of it
+DESCRIPTION = {1: "adfe30f0fa049327"}
+OF_DESCRIPTION = (
+    (description, ("Prompt", "Drawing", "Writer", "_kept")),
+    (product_prompt, ("SHOWN", "OPEN", "CLOSE", "_BLANK", "_MARKUP", "fenced", "plain")),
+    (hostile, ("_orders", "hostile", "harmless")),
+)
 
 
 class Bare(ast.NodeTransformer):
@@ -38,9 +48,10 @@ def source_digest(source, parts=PARTS):
     """Digest of the functions, classes and constants of these names in a module's source."""
     found = {}
     for node in Bare().visit(ast.parse(source)).body:
-        names = [t.id for t in node.targets] if isinstance(node, ast.Assign) else [getattr(node, "name", "")]
+        targets = [n.id for t in getattr(node, "targets", ()) for n in ast.walk(t) if isinstance(n, ast.Name)]
+        names = targets or [getattr(node, "name", "")]
         found |= {name: ast.unparse(node) for name in names if name in parts}
-    assert set(found) == set(parts), f"stages/sentiment.py no longer has {set(parts) - set(found)}: mend this test"
+    assert set(found) == set(parts), f"{set(parts) - set(found)} is not there any more: mend this test"
     return hashlib.blake2b("\n".join(found[p] for p in parts).encode(), digest_size=8).hexdigest()
 
 
@@ -51,6 +62,17 @@ def test_what_a_stage_computes_does_not_change_without_its_version():
         "If an answer can differ: raise VERSION there (stored results are then computed anew) and add to SENTIMENT\n"
         f"    {sentiment.VERSION + 1}: {now!r}\n"
         f"If none can (a name, a line break): write {sentiment.VERSION}: {now!r}"
+    )
+
+
+def test_what_makes_a_description_does_not_change_without_its_version():
+    sources = [source_digest(inspect.getsource(module), parts) for module, parts in OF_DESCRIPTION]
+    orders = resources.files("shopbatch.copywriting").joinpath("hostile.yaml").read_text("utf-8")
+    now = digest([*sources, yaml.safe_load(orders)])
+    assert DESCRIPTION.get(description.VERSION) == now, (
+        f"what makes a description is not what version {description.VERSION} of stages/description.py was.\n"
+        f"If a text can differ: raise VERSION there and add {description.VERSION + 1}: {now!r};\n"
+        f"if none can: write {now!r}"
     )
 
 

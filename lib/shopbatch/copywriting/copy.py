@@ -133,6 +133,8 @@ class Judge:
         copy = parse(text)
         if copy is None:
             return Verdict(None, "cut_off" if finish == "length" else "invalid_json")
+        if _shared_run(_tokens(copy.text, self.language), _instruction(self.instruction, self.language)):
+            return Verdict(copy, "leaked_prompt")
         if reason := self._form(copy) or self._words(copy):
             return Verdict(copy, reason)
         found = tuple(check(facts, copy.text, self.language, self._banned()))
@@ -154,8 +156,6 @@ class Judge:
         return None
 
     def _words(self, copy: Copy) -> str | None:
-        if _shared_run(_tokens(copy.text, self.language), _instruction(self.instruction, self.language)):
-            return "leaked_prompt"
         if harmful(copy.text, self.rules.allowed):
             return "harmful"
         return None if speaks(copy.text, self.language) else "other_language"

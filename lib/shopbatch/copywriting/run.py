@@ -37,7 +37,7 @@ def parts(config: Config, store: Store, report: Report) -> list[Part]:
     if config.engine.kind not in WITHOUT_MODEL:
         found = registry.base(f"{store.root}/_models", config.model)
         path, models = found.path, {"writer": found.digest}
-        prepare_generator(config.engine, path)
+    prepare_generator(config.engine, path or None)
     report.models.update(models)
     return [Part(x, _spec(config, path, models, x, prompts[x])) for x in config.languages]
 

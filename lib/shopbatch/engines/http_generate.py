@@ -248,7 +248,7 @@ def _endpoint(text: str) -> httpx.URL:
     return url.copy_with(path=url.path.rstrip("/") + "/chat/completions")
 
 
-def _key(variable: str) -> str:
+def _key(variable: str | None) -> str:
     """The key in an environment variable. Raises UserError if there is none that fits into a header."""
     key = os.environ.get(variable, "").strip() if variable else ""
     if variable and not key:

@@ -106,9 +106,10 @@ def _claimed(facts: Facts, text: str, language: str, claims: Sequence[_Claim]) -
         spans = [m.span() for m in pattern.finditer(left) if m.end() > m.start()]
         if not spans:
             continue
-        backed = not claim.amount and claim.backing.search(facts.text)
+        backs = claim.backing.search(facts.text)
+        sums = {amount(m.group()) for m in claim.backing.finditer(facts.text)} if claim.amount and backs else set()
         for a, b in spans:
-            if not (backed or (claim.amount and amount(left[a:b]) in facts.numbers)):
+            if not backs or (claim.amount and amount(left[a:b]) not in sums):
                 yield kind, a, b
             left = left[:a] + "\x00" * (b - a) + left[b:]
 

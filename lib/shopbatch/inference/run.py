@@ -86,12 +86,12 @@ class InferenceRun:
             self.memo.adopt()
             self.memo.load()
             stage.rows = self.find_pending(Again(rejects=config.retry_rejects, attempts=config.attempts))
-        for _ in range(config.attempts):
+        for number in range(config.attempts):
             total = sum(self.counts)
             todo = total if config.limit is None else min(total, config.limit - computed)
             self._refuse_too_many(todo)
             if todo:
-                self._compute(todo)
+                self._compute(todo, number)
                 computed += todo
             self.complete = todo == total
             if not todo or config.attempts == 1:
@@ -127,7 +127,7 @@ class InferenceRun:
             self._count(read=self.source.rows, distinct=distinct, reused=reused, computed=0)
         return distinct
 
-    def _compute(self, todo: int) -> None:
+    def _compute(self, todo: int, number: int) -> None:
         """Compute `todo` pending contents. What was written is committed on the way, and when this ends early."""
         spec, config, memo = self.spec, self.config, self.memo
         units = cut_units(self.index, self.pending, self.counts, todo, config, spec.stage.light)
@@ -140,6 +140,7 @@ class InferenceRun:
             folder=memo.folder,
             journals=f"{self.store.root}/_runs/{spec.job}/{memo.run_id}/journal",
             run_id=memo.run_id,
+            round=number,
         )
         memo.hold_lease()
         waiting: list[DataFile] = []

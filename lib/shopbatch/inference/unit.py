@@ -53,6 +53,7 @@ class Task:
     folder: str
     journals: str
     run_id: str
+    round: int = 0  # of the run: in a later one the same rows are computed once more
 
 
 class Watchdog:
@@ -91,7 +92,7 @@ class UnitRun:
     def __init__(self, task: Task, scorer: Scorer, watchdog: Watchdog, unit: pa.Table) -> None:
         self.task, self.scorer, self.watchdog = task, scorer, watchdog
         self.part = self.task.parts[unit["part"][0].as_py()]
-        self.name = f"p{self.part.number:05d}-{unit['pos'][0].as_py():07d}"
+        self.name = f"r{task.round:02d}-p{self.part.number:05d}-{unit['pos'][0].as_py():07d}"
         self.unit = unit
         self.journal = Journal.open(f"{self.task.journals}/{self.name}.json")
         self.done: list[pa.Table] = []  # outcomes not written yet

@@ -26,7 +26,7 @@ MANIFEST = "manifest.json"
 HUB = "hf://"
 Files = Mapping[str, Mapping[str, Any]]  # path in the folder -> {"sha256": hex, "size": bytes}
 _PICKLES = frozenset({".bin", ".pt", ".pth", ".pkl", ".pickle", ".ckpt"})
-_KEPT = (".safetensors", ".json", ".txt", ".model", ".gguf", ".xml", ".bin")
+_KEPT = (".safetensors", ".json", ".txt", ".model", ".gguf", ".xml", ".bin", ".jinja")
 
 
 class ModelError(UserError):

@@ -1,0 +1,208 @@
+"""Writing product copy: the engine beside HF generate, the whole job beside the bare engine, precision beside fp32.
+
+Run: python bench/descriptions.py engines --rounds 3    new tokens a second: OpenVINO (bf16, int8, fp32) beside HF's
+                                                         generate in batches of 32 sorted by length, and one at a time
+     python bench/descriptions.py job --rows 512        describe_products beside its engine, asked for the same copy
+     python bench/descriptions.py perplexity            held-out copy under fp32, bf16 and int8, by the engine's graph
+
+All need a warehouse with `product-copy` (or --model) and products: --warehouse. Products differ in every round, so that
+no cache of prompts makes a later round look faster; each is asked for once. One process, --threads threads.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+import statistics
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import torch
+from profile_tools import machine
+
+from shopbatch import config as conf
+from shopbatch.config import Platform, read_text
+from shopbatch.copywriting.config import Config
+from shopbatch.copywriting.run import describe
+from shopbatch.engines.generation import OpenVinoGenerateConfig, Sampling, TorchGenerateConfig, open_generator
+from shopbatch.models import registry
+from shopbatch.report import Report
+from shopbatch.sessions import ray_session
+from shopbatch.stages.description import Prompt
+from shopbatch.stages.product_prompt import SHOWN
+from shopbatch.tables.store import Store
+
+LONGEST = 200
+
+
+def products(warehouse: str, rows: int, seed: int) -> list[dict[str, Any]]:
+    """Different attributes, drawn by a seed."""
+    frame = pl.read_delta(f"{warehouse}/products").select(list(SHOWN)).unique(maintain_order=True)
+    return frame.sample(rows, seed=seed, shuffle=True).to_dicts()
+
+
+def engines(folder: str, warehouse: str, arguments: argparse.Namespace) -> None:
+    """New tokens a second of each engine, in turn."""
+    torch.set_num_threads(arguments.threads)
+    prompt, sampling = Prompt(read_text("conf/prompts/describe.en.md")), Sampling(max_new_tokens=LONGEST)
+    kinds = {
+        "HF generate, batches of 32": TorchGenerateConfig(batch=32),
+        "HF generate, one at a time": TorchGenerateConfig(batch=1),
+        **{
+            f"OpenVINO {p}": OpenVinoGenerateConfig(precision=p, threads=arguments.threads)
+            for p in ("bf16", "int8", "fp32")
+        },
+    }
+    opened = {name: open_generator(kind, folder) for name, kind in kinds.items()}
+    rates: dict[str, list[float]] = {name: [] for name in kinds}
+    equal = total = 0
+    for number in range(arguments.rounds + 1):  # the first round opens and compiles, and is not counted
+        rows = products(warehouse, arguments.rows if number else 4, number)
+        texts: dict[str, list[str]] = {}
+        for name, generator in opened.items():
+            some = rows[: max(4, len(rows) // 4)] if "one at a time" in name else rows  # it is slow
+            prompts = [generator.render(prompt.messages(row)) for row in some]
+            start = time.perf_counter()
+            done = generator.generate(prompts, sampling)
+            seconds = time.perf_counter() - start
+            texts[name] = done.texts
+            if number:
+                rates[name].append(float(done.tokens_out.sum()) / seconds)
+                print(
+                    f"round {number}: {name}: {rates[name][-1]:.0f} new tokens/s, {done.tokens_out.mean():.0f} a text",
+                    flush=True,
+                )
+        if number:
+            pairs = list(zip(texts["HF generate, batches of 32"], texts["OpenVINO fp32"], strict=True))
+            equal, total = equal + sum(a == b for a, b in pairs), total + len(pairs)
+    for base in list(kinds)[:2]:
+        for name in list(kinds)[2:]:
+            ratios = [a / b for a, b in zip(rates[name], rates[base], strict=True)]
+            spread = f"median of {len(ratios)}, {min(ratios):.2f} to {max(ratios):.2f}"
+            print(f"{name} / {base}: {statistics.median(ratios):.2f} ({spread})")
+    print(f"texts of OpenVINO fp32 equal to HF's: {equal} of {total}")
+
+
+def job(folder: str, warehouse: str, arguments: argparse.Namespace) -> None:
+    """The compute stage of the job, and its workers' engines alone on the same prompts, a process a core each."""
+    import ray
+
+    root = tempfile.mkdtemp(prefix="bench-")
+    shutil.copytree(f"{warehouse}/products", f"{root}/products")
+    settings = conf.load(Config, "describe_products", "local", [
+        f"platform.warehouse={root}", f"model={folder}", f"limit={arguments.rows}", "attempts=1", "compare=0",
+        "gates.reject_share=1.0", "unmentioned=1.0", f"call_rows={arguments.call}",
+    ])  # fmt: skip
+    try:
+        with ray_session(Platform(warehouse=root)):
+            for number in range(arguments.rounds):
+                store, report = Store(root), Report(job="describe_products")
+                shutil.rmtree(f"{root}/describe_products_memo", ignore_errors=True)
+                describe(settings, store, report)
+                use, seconds = report.engine, report.stages["compute"].seconds
+                assert use is not None
+                kept = pl.read_delta(f"{root}/describe_products_memo").sort("hash_hi")["attributes"].to_list()
+                halves = [kept[i::2] for i in range(2)]
+                actor = ray.remote(num_cpus=0.9)(_Bare)
+                bare = [actor.remote(folder, settings.call_rows) for _ in halves]
+                ray.get([b.ready.remote() for b in bare])
+                start = time.perf_counter()
+                tokens = sum(ray.get([b.run.remote(h) for b, h in zip(bare, halves, strict=True)]))
+                alone = tokens / (time.perf_counter() - start)
+                for b in bare:
+                    ray.kill(b)
+                mine = use.tokens_out / seconds
+                print(f"round {number}: job {mine:.0f} new tokens/s (workers' start included), alone {alone:.0f}, "
+                      f"job / alone {mine / alone:.2f}; {report.stages}", flush=True)  # fmt: skip
+    finally:
+        shutil.rmtree(root, ignore_errors=True)
+
+
+class _Bare:
+    """An engine alone, in a process of its own."""
+
+    def __init__(self, folder: str, call: int) -> None:
+        self.generator, self.call = open_generator(OpenVinoGenerateConfig(), folder), call
+        self.prompt = Prompt(read_text("conf/prompts/describe.en.md"))
+
+    def ready(self) -> None:
+        self.run(['{"department": "GROCERY"}'])
+
+    def run(self, rows: Sequence[str]) -> int:
+        from shopbatch.copywriting.copy import SCHEMA
+
+        prompts = [self.generator.render(self.prompt.messages(json.loads(row))) for row in rows]
+        sampling = Sampling(max_new_tokens=LONGEST, guide=SCHEMA)
+        done = [
+            self.generator.generate(prompts[a : a + self.call], sampling) for a in range(0, len(prompts), self.call)
+        ]
+        return int(sum(d.tokens_out.sum() for d in done))
+
+
+def perplexity(folder: str, warehouse: str, arguments: argparse.Namespace) -> None:
+    """Perplexity of examples' answers, with the graph and the numbers that the engine computes with."""
+    import openvino as ov
+
+    from shopbatch.engines.openvino_generate import exported_causal
+    from shopbatch.training.language_examples import Encode
+
+    frame = pl.read_delta(f"{warehouse}/product_copy").sort("copy_id").tail(arguments.rows)
+    encode = Encode(folder, read_text("conf/prompts/describe.en.md"), 1024)
+    documents = [encode.document(a, c) for a, c in frame.select("attributes", "copy").iter_rows()]
+    found = {}
+    for precision, hint in (("fp32", "f32"), ("bf16", "bf16"), ("int8", "bf16")):
+        graph = exported_causal(Path(folder), precision)  # type: ignore[arg-type]
+        options = {"INFERENCE_PRECISION_HINT": hint, "KV_CACHE_PRECISION": hint, "DYNAMIC_QUANTIZATION_GROUP_SIZE": 0}
+        request = ov.Core().compile_model(graph / "openvino_model.xml", "CPU", options).create_infer_request()
+        loss, tokens = 0.0, 0
+        for document in documents:
+            if document is None:
+                continue
+            ids = np.asarray(document.ids, np.int64)[None]
+            request.reset_state()
+            inputs = {
+                "input_ids": ids,
+                "attention_mask": np.ones_like(ids),
+                "position_ids": np.arange(ids.shape[1])[None],
+                "beam_idx": np.zeros(1, np.int32),
+            }
+            told = {k: v for k, v in inputs.items() if k in _names(request)}
+            logits = torch.from_numpy(np.array(request.infer(told)["logits"]))
+            losses = torch.nn.functional.cross_entropy(
+                logits[0, :-1].float(), torch.from_numpy(ids[0, 1:]), reduction="none"
+            )
+            trained = torch.from_numpy(np.asarray(document.trained)[1:].astype(bool))
+            loss, tokens = loss + float(losses[trained].sum()), tokens + int(trained.sum())
+        found[precision] = float(np.exp(loss / tokens))
+        change = found[precision] / found["fp32"] - 1
+        print(f"{precision}: perplexity {found[precision]:.4f} of {tokens:,} tokens, {change:+.2%}", flush=True)
+
+
+def _names(request: Any) -> set[str]:
+    return {n for port in request.model_inputs for n in port.names}
+
+
+def main() -> None:
+    """Parse the command line and run one mode."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("what", choices=("engines", "job", "perplexity"))
+    parser.add_argument("--warehouse", default=".warehouse")
+    parser.add_argument("--model", default="product-copy@live")
+    parser.add_argument("--rows", type=int, default=96, help="products of a round")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--threads", type=int, default=2, help="engines: of the process")
+    parser.add_argument("--call", type=int, default=128, help="job: prompts of a call")
+    arguments = parser.parse_args()
+    print(machine(), "torch", torch.__version__, flush=True)
+    folder = registry.base(f"{arguments.warehouse}/_models", arguments.model).path
+    {"engines": engines, "job": job, "perplexity": perplexity}[arguments.what](folder, arguments.warehouse, arguments)
+
+
+if __name__ == "__main__":
+    main()
