@@ -8,7 +8,7 @@ import tempfile
 from concurrent.futures import ProcessPoolExecutor
 from typing import Any
 
-from profile_tools import build, fresh, java_pid, peak_mb, spilled
+from profile_tools import build, cpu_seconds, fresh, java_pid, peak_mb, spilled
 
 from shopbatch import sample
 from shopbatch.config import Platform, Spark
@@ -33,9 +33,9 @@ def measure(store: Store, rows: int, memory: str) -> None:
     counts = {"lines": rows, "events": store.snapshot(EVENTS.name).rows}
     seconds = result["seconds"]
     tiles = sum(s for name, s in seconds.items() if name.startswith("tiles"))
-    per_line = {"tiles": tiles, "profiles": seconds["profiles"], "whole": result["whole"]}
+    per_line = {"tiles": tiles, "profiles": seconds["profiles"], "whole": result["whole"], "cpu": result["cpu"]}
     micros = {name: round(s / rows * 1e6, 3) for name, s in per_line.items()}
-    print(f"{rows:,} lines: whole {result['whole']:.2f} s, {seconds}")
+    print(f"{rows:,} lines: whole {result['whole']:.2f} s, processor time {result['cpu']:.0f} s, {seconds}")
     print(f"microseconds a line: {micros}; {result['users']:,} users")
     print(
         f"peak memory: driver {result['driver_mb']:.0f} MB, JVM {result['java_mb']:.0f} MB (heap at most {memory}); "
@@ -49,11 +49,13 @@ def run(warehouse: str, small: str, memory: str) -> dict[str, Any]:
     conf = {"spark.ui.retainedStages": "100000"}  # of all stages it is summed up what they spilled
     with spark_session(Platform(spark=Spark(memory=memory, conf=conf))) as spark:
         build(spark, Store(small))
-        before = spilled(spark)
+        before, cpu = spilled(spark), cpu_seconds(spark)
         whole, report = build(spark, Store(warehouse))
+        cpu = cpu_seconds(spark) - cpu
         after = spilled(spark)
         return {
             "whole": round(whole, 3),
+            "cpu": round(cpu, 1),
             "seconds": {name: round(stage.seconds, 3) for name, stage in report.stages.items()},
             "users": report.stages["profiles"].rows,
             "driver_mb": round(peak_mb(), 1),

@@ -66,6 +66,12 @@ def peak_mb(pid: int | str = "self") -> float:
     return int(found[0]) / 1024 if found else 0.0
 
 
+def cpu_seconds(spark: SparkSession) -> float:
+    """Processor time of this process and of the JVM so far, all threads: it depends little on who else works."""
+    stat = Path(f"/proc/{java_pid(spark)}/stat").read_text("ascii").rpartition(") ")[2].split()
+    return time.process_time() + (int(stat[11]) + int(stat[12])) / os.sysconf("SC_CLK_TCK")
+
+
 def spilled(spark: SparkSession) -> tuple[int, int]:
     """Bytes that all stages of the session so far spilled: as they were in memory, and as they were on disk."""
     java: Any = spark._jvm

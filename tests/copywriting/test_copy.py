@@ -72,9 +72,9 @@ def test_claims_may_be_banned_by_market_and_language():
 
 
 def test_words_may_be_allowed():
-    text = {"description": "A rum cake that belongs on the table, soft drinks and all, of our own label."}
+    text = {"description": "A sniper game that belongs on the table, soft drinks and all, of our own label."}
     assert judged(**text).reason == "harmful"
-    assert judged(Rules(allowed=("rum",)), **text).reason is None
+    assert judged(Rules(allowed=("sniper",)), **text).reason is None
 
 
 def test_json_is_repaired_within_bounds():

@@ -35,9 +35,17 @@ _MARKUP = re.compile(
 )
 _BLANKS = re.compile(
     r"\[[^\]\n]{1,40}\]|\{[^}\n]{0,40}\}|\bX{3,}\b|\b(?:TBD|TODO|N/A|lorem|ipsum|undefined|null|nan|insert \w+ here"
-    r"|your (?:brand|product|company) (?:name|here))\b|\.\.\.\s*\"|^\W*$|待定|此处|某某|XX|（空）",
+    r"|your (?:brand|product|company) (?:name|here))\b|\.\.\.\s*\"|^\W*$|待定|此处|某某|（空）",
     re.I,
 )
+
+
+# of better-profanity's list, what a shop sells
+ALLOWED = (
+    "breast", "breasts", "douche", "dummy", "facial", "fat", "hemp", "homey", "kill", "knob", "kraut", "loin", "loins",
+    "maxi", "muff", "murder", "nappy", "nude", "oral", "organ", "panties", "panty", "pasty", "pawn", "pot", "potty", "rum",
+    "rump", "screw", "slope", "snuff", "strip", "stroke", "vodka", "weed",
+)  # fmt: skip
 
 
 class Banned(Strict):
@@ -53,7 +61,7 @@ class Rules(Strict):
 
     market: which `banned` apply. repeats: greatest share of word pairs (Chinese: pairs of characters) that were there
     before, since small models fall into loops. coverage: least share of the attributes that the copy must mention.
-    allowed: words that the list of harmful words holds and a shop may use (rum, weed killer, fat ...).
+    allowed: words that the list of harmful words holds and a shop may use.
     """
 
     market: str = "us"
@@ -64,7 +72,7 @@ class Rules(Strict):
     shortest: int = Field(default=20, ge=0)
     repeats: float = Field(default=0.5, ge=0, le=1)
     coverage: float = Field(default=0.5, ge=0, le=1)
-    allowed: tuple[str, ...] = ()
+    allowed: tuple[str, ...] = ALLOWED
 
     @property
     def identity(self) -> dict[str, Any]:

@@ -92,7 +92,8 @@ class UnitRun:
     def __init__(self, task: Task, scorer: Scorer, watchdog: Watchdog, unit: pa.Table) -> None:
         self.task, self.scorer, self.watchdog = task, scorer, watchdog
         self.part = self.task.parts[unit["part"][0].as_py()]
-        self.name = f"r{task.round:02d}-p{self.part.number:05d}-{unit['pos'][0].as_py():07d}"
+        again = f"-r{task.round}" if task.round else ""
+        self.name = f"p{self.part.number:05d}-{unit['pos'][0].as_py():07d}{again}"
         self.unit = unit
         self.journal = Journal.open(f"{self.task.journals}/{self.name}.json")
         self.done: list[pa.Table] = []  # outcomes not written yet
