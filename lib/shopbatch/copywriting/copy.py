@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import json
 import re
+import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from importlib import resources
 from itertools import pairwise
 from typing import Any
 
@@ -43,8 +45,8 @@ _BLANKS = re.compile(
 # of better-profanity's list, what a shop sells
 ALLOWED = (
     "breast", "breasts", "douche", "dummy", "facial", "fat", "hemp", "homey", "kill", "knob", "kraut", "loin", "loins",
-    "maxi", "muff", "murder", "nappy", "nude", "oral", "organ", "panties", "panty", "pasty", "pawn", "pot", "potty", "rum",
-    "rump", "screw", "slope", "snuff", "strip", "stroke", "vodka", "weed",
+    "maxi", "muff", "murder", "nappy", "nude", "oral", "organ", "panties", "panty", "pasty", "pawn", "pot", "potty",
+    "rum", "rump", "screw", "slope", "snuff", "strip", "stroke", "vodka", "weed",
 )  # fmt: skip
 
 
@@ -204,18 +206,18 @@ def _ascii_words(text: str, language: str) -> bool:
     return language == "en" and len(small & set(re.findall(r"[a-z]+", text.lower()))) >= 3
 
 
-@lru_cache(maxsize=4)
-def _harmful(allowed: tuple[str, ...]) -> Any:
-    from better_profanity import Profanity
-
-    filter_ = Profanity()
-    filter_.load_censor_words(whitelist_words=list(allowed))
-    return filter_
+@lru_cache(maxsize=1)
+def _listed() -> frozenset[str]:
+    """The words and phrases of better-profanity's list, in small letters. Its own search takes 0.2 s a text."""
+    lines = resources.files("better_profanity").joinpath("profanity_wordlist.txt").read_text("utf-8").splitlines()
+    return frozenset(line.strip().lower() for line in lines if line.strip())
 
 
 def harmful(text: str, allowed: tuple[str, ...]) -> bool:
-    """Whether a text holds a word of better-profanity's list (English, also written with signs), `allowed` apart."""
-    return bool(_harmful(allowed).contains_profanity(text))
+    """Whether a text holds a word or phrase (of at most four words) of better-profanity's list, `allowed` apart."""
+    words = re.findall(r"[\w*@$!-]+", unicodedata.normalize("NFKC", text).lower())
+    runs = {" ".join(run) for n in range(1, 5) for run in _runs(words, n)}
+    return bool((runs & _listed()) - set(allowed))
 
 
 def _tokens(text: str, language: str) -> list[str]:

@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from shopbatch.copywriting.copy import SCHEMA, Judge, Rules, Verdict, attributes_of
+from shopbatch.copywriting.copy import SCHEMA, Judge, Rules, attributes_of, parse
 from shopbatch.copywriting.copy import VERSION as RULES
 from shopbatch.copywriting.coverage import mentions, share
 from shopbatch.copywriting.hostile import harmless
@@ -157,21 +157,30 @@ class DescriptionStage:
         return self.language != "zh" or chinese
 
     def publish(self, carried: pa.Table, raw: pa.Table) -> dict[str, pa.Array]:
-        judge, names = self.judge_copy, ("headline", "description", "bullets", "evidence", "coverage")
-        columns: dict[str, list[Any]] = {n: [] for n in names}
-        for row in raw.to_pylist():
-            attributes = attributes_of(row["attributes"])
-            verdict: Verdict = judge(row["text"], row["finish"], Facts(attributes))
-            assert verdict.copy is not None  # what the judge refuses is not published
-            said = mentions(attributes, verdict.copy.text, self.language)
-            columns["headline"].append(verdict.copy.headline)
-            columns["description"].append(verdict.copy.description)
-            columns["bullets"].append(list(verdict.copy.bullets))
-            columns["evidence"].append(json.dumps({m.attribute: m.span for m in said}, ensure_ascii=False))
-            columns["coverage"].append(share(said) if self._measured(attributes) else None)
+        done: dict[tuple[str, str], dict[str, Any]] = {}  # products with equal attributes share one copy
+        rows = []
+        for key in zip(raw["text"].to_pylist(), raw["attributes"].to_pylist(), strict=True):
+            if key not in done:
+                done[key] = self._shown(*key)
+            rows.append(done[key])
         types = {"bullets": pa.list_(pa.string()), "coverage": pa.float32()}
-        arrays = {n: pa.array(v, types.get(n, pa.string())) for n, v in columns.items()}
+        names = ("headline", "description", "bullets", "evidence", "coverage")
+        arrays = {n: pa.array([r[n] for r in rows], types.get(n, pa.string())) for n in names}
         return arrays | {"tokens_out": raw["tokens_out"]}
+
+    def _shown(self, text: str, kept: str) -> dict[str, Any]:
+        """The published columns of one text that the judge has let pass."""
+        copy, attributes = parse(text), attributes_of(kept)
+        if copy is None:
+            raise AssertionError("what the judge refuses is not published")
+        said = mentions(attributes, copy.text, self.language)
+        return {
+            "headline": copy.headline,
+            "description": copy.description,
+            "bullets": list(copy.bullets),
+            "evidence": json.dumps({m.attribute: m.span for m in said}, ensure_ascii=False),
+            "coverage": share(said) if self._measured(attributes) else None,
+        }
 
     def measure(self, published: pa.Table) -> dict[str, float]:
         mean = pc.mean(published["coverage"]).as_py()
