@@ -22,10 +22,10 @@ from tests.inference import toy
 SENTIMENT = {1: "e08ff766040bd286"}
 PARTS = ("HAN_SHARE", "review_text", "detect_language", "SentimentScorer")
 # of the modules that make a description's prompt, and of the patterns of what is left out of it
-DESCRIPTION = {1: "adfe30f0fa049327"}
+DESCRIPTION = {1: "9e49642419bffa28"}
 OF_DESCRIPTION = (
     (description, ("Prompt", "Drawing", "Writer", "_kept")),
-    (product_prompt, ("SHOWN", "OPEN", "CLOSE", "_BLANK", "_MARKUP", "fenced", "plain")),
+    (product_prompt, ("SHOWN", "OPEN", "CLOSE", "_BLANK", "_SHOUTED", "_MARKUP", "fenced", "plain")),
     (hostile, ("_orders", "hostile", "harmless")),
 )
 

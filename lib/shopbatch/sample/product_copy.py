@@ -17,7 +17,7 @@ from shopbatch.stages.product_prompt import SHOWN, fenced, plain
 from shopbatch.tables.product_copy import PRODUCT_COPY
 
 NOTE = "attributes and copy that says nothing else, of a quarter of the kinds of product and of invented ones"
-VERSION = 1  # of what is written: to be raised with every change of it
+VERSION = 2  # of what is written: to be raised with every change of it
 MOST = 6_000
 ONE_IN = 4  # kinds of product are trained on
 HOSTILE_PERCENT = 6  # of invented titles
@@ -33,7 +33,7 @@ def count(reviews: int | None) -> int:
 
 def in_training(product_type: str | None, category: str | None) -> bool:
     """Whether products of this type (of this category, if it has none) may be trained on: a quarter of the types."""
-    kind = " ".join((product_type or "").split()) or " ".join((category or "").split())
+    kind = plain(product_type or "").lower() or plain(category or "").lower()  # as it is told in a prompt, too
     digest = hashlib.blake2b(kind.encode(), digest_size=8).digest()
     return int.from_bytes(digest, "little") % ONE_IN == 0
 

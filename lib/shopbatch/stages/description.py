@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 
 from shopbatch.copywriting.copy import SCHEMA, Judge, Rules, attributes_of, parse
 from shopbatch.copywriting.copy import VERSION as RULES
-from shopbatch.copywriting.coverage import mentions, share
+from shopbatch.copywriting.coverage import mentions, named, share
 from shopbatch.copywriting.hostile import harmless
 from shopbatch.engines.generation import GUIDED, GenerateConfig, Generator, Sampling, open_generator
 from shopbatch.grounding.check import VERSION as GROUNDING
@@ -137,7 +137,9 @@ class DescriptionStage:
         return Writer(self, open_generator(self.engine, self.model or None))
 
     def judge(self, raw: pa.Table) -> pa.Array:
-        """The first rule that a text breaks (see copywriting.copy), or `unmentioned`: too few attributes are said."""
+        """The first rule that a text breaks (see copywriting.copy). unnamed: it does not say what the product is.
+        unmentioned: it says too few of its attributes.
+        """
         judge, found = self.judge_copy, []
         for row in raw.select(["text", "finish", "attributes"]).to_pylist():
             found.append(None if row["text"] is None else self._reason(judge, row))
@@ -148,6 +150,8 @@ class DescriptionStage:
         verdict = judge(row["text"], row["finish"], Facts(attributes))
         if verdict.reason or verdict.copy is None or not self._measured(attributes):
             return verdict.reason
+        if not named(attributes, verdict.copy.text):
+            return "unnamed"
         covered = share(mentions(attributes, verdict.copy.text, self.language))
         return "unmentioned" if covered < self.rules.coverage else None
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
+from shopbatch.grounding.spoken import spoken
+
 # column of `products` -> its name in the prompt, in the order of the prompt
 SHOWN = {
     "title": "title",
@@ -17,6 +19,7 @@ SHOWN = {
 }
 OPEN, CLOSE = "<product>", "</product>"
 _BLANK = re.compile(r"[\s\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]+")
+_SHOUTED = re.compile(r"[A-Z]{3}")
 _MARKUP = re.compile(r"[<>{}|`\[\]]")  # of fences, chat templates and JSON: no shop's name needs them
 
 
@@ -31,5 +34,9 @@ def fenced(attributes: Mapping[str, str | None]) -> str:
 
 
 def plain(value: str) -> str:
-    """A value on one line, without control and direction marks, and without the signs that mark-up is made of."""
-    return _BLANK.sub(" ", _MARKUP.sub(" ", value)).strip()
+    """A value on one line, without control and direction marks, and without the signs that mark-up is made of.
+
+    What a catalogue shouts is said calmly, its abbreviations written out: a small model garbles SHAMPOO and SFT DRNK.
+    """
+    said = _BLANK.sub(" ", _MARKUP.sub(" ", value)).strip()
+    return spoken(said) or said if said.isupper() and _SHOUTED.search(said) else said
