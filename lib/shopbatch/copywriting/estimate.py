@@ -112,10 +112,11 @@ def _figures(config: Config, rows: int, tokens: np.ndarray, seconds: float, atte
     """All rows from a sample's tokens [2, n] and its seconds. attempts: at a row, on the average."""
     n = tokens.shape[1]
     mean = tokens.mean(axis=1) * attempts
-    error = tokens.std(axis=1, ddof=1) * attempts / np.sqrt(n) * np.sqrt(max(0.0, 1 - n / rows))
+    deviation = tokens.std(axis=1, ddof=1) if n > 1 else tokens.mean(axis=1)
+    error = deviation * attempts / np.sqrt(n) * np.sqrt(max(0.0, 1 - n / rows))
     cost = np.array([config.price.tokens_in, config.price.tokens_out]) / 1e6
     # the time goes into tokens of answers: its rate is the sample's, and it varies as they do
-    spread = float(_Z * tokens[1].std(ddof=1) / (np.sqrt(n) * tokens[1].mean())) if tokens[1].mean() else 0.0
+    spread = float(_Z * deviation[1] / (np.sqrt(n) * tokens[1].mean())) if tokens[1].mean() else 0.0
     whole = seconds / n * rows * attempts
     return {
         "rows": rows,

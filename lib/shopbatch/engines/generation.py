@@ -129,8 +129,9 @@ class VllmGenerateConfig(Strict):
 class HttpGenerateConfig(Strict):
     """Any OpenAI-compatible server.
 
-    url: up to and with /v1. model: as the server names it; the server's weights have no digest, so a changed model
-    behind one name is not seen: name it by version. key: environment variable that holds the key (empty: none).
+    url: up to and with /v1; a server that moves changes no result. model: as the server names it; its weights have no
+    digest, so a changed model behind one name is not seen: name it by version.
+    key: environment variable that holds the key (empty: none).
     concurrency: requests under way at once, of one worker. requests_a_minute: of one worker (None: no limit).
     retries: of one request that was refused for now (429), failed (5xx) or got no sound answer, with growing pauses of
     `pause` seconds at first; a server's Retry-After is heeded. timeout: seconds of one request.
@@ -148,7 +149,7 @@ class HttpGenerateConfig(Strict):
 
     def identity(self) -> dict[str, Any]:
         """The fields that can change a result."""
-        return {"kind": self.kind, "url": self.url, "model": self.model}
+        return {"kind": self.kind, "model": self.model}
 
 
 class FakeGenerateConfig(Faults):
