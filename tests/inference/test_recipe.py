@@ -10,8 +10,9 @@ from importlib import resources
 import pytest
 import yaml
 
-from shopbatch.copywriting import hostile
+from shopbatch.copywriting import copy, coverage, hostile
 from shopbatch.engines.engine import FakeConfig
+from shopbatch.grounding import abbreviations, brands, check, quantities, spoken, units
 from shopbatch.inference.recipe import Spec, digest
 from shopbatch.stages import description, product_prompt, sentiment
 from shopbatch.tables.products import PRODUCTS
@@ -22,12 +23,17 @@ from tests.inference import toy
 SENTIMENT = {1: "e08ff766040bd286"}
 PARTS = ("HAN_SHARE", "review_text", "detect_language", "SentimentScorer")
 # of the modules that make a description's prompt, and of the patterns of what is left out of it
-DESCRIPTION = {1: "9e49642419bffa28"}
+DESCRIPTION = {1: "051946307b451d56"}
 OF_DESCRIPTION = (
     (description, ("Prompt", "Drawing", "Writer", "_kept")),
     (product_prompt, ("SHOWN", "OPEN", "CLOSE", "_BLANK", "_SHOUTED", "_MARKUP", "fenced", "plain")),
-    (hostile, ("_orders", "hostile", "harmless")),
+    (hostile, ("_SHOUTED", "_orders", "hostile", "harmless")),
+    (spoken, None),
+    (abbreviations, None),
 )
+# what judges a description: sources and lists, by the versions of rules and of the grounding check
+JUDGING = {(1, 1): "6f10a97d22d1313a"}
+OF_JUDGING = (copy, coverage, check, brands, quantities, units)
 
 
 class Bare(ast.NodeTransformer):
@@ -45,7 +51,9 @@ class Bare(ast.NodeTransformer):
 
 
 def source_digest(source, parts=PARTS):
-    """Digest of the functions, classes and constants of these names in a module's source."""
+    """Digest of the functions, classes and constants of these names in a module's source; None: of all of it."""
+    if parts is None:
+        return hashlib.blake2b(ast.unparse(Bare().visit(ast.parse(source))).encode(), digest_size=8).hexdigest()
     found = {}
     for node in Bare().visit(ast.parse(source)).body:
         targets = [n.id for t in getattr(node, "targets", ()) for n in ast.walk(t) if isinstance(n, ast.Name)]
@@ -73,6 +81,17 @@ def test_what_makes_a_description_does_not_change_without_its_version():
         f"what makes a description is not what version {description.VERSION} of stages/description.py was.\n"
         f"If a text can differ: raise VERSION there and add {description.VERSION + 1}: {now!r};\n"
         f"if none can: write {now!r}"
+    )
+
+
+def test_what_judges_a_description_does_not_change_without_a_version():
+    lists = [yaml.safe_load(resources.files("shopbatch.grounding").joinpath(f"{n}.yaml").read_text("utf-8"))
+             for n in ("claims", "brands")]  # fmt: skip
+    now = digest([*(source_digest(inspect.getsource(m), None) for m in OF_JUDGING), *lists])
+    versions = (copy.VERSION, check.VERSION)
+    assert JUDGING.get(versions) == now, (
+        f"what judges descriptions is not what versions {versions} of copy.py and check.py were.\n"
+        f"If a verdict can differ: raise one of them; kept texts are then judged anew; else write {now!r}"
     )
 
 

@@ -32,9 +32,11 @@ SCHEMA = json.dumps({
     "additionalProperties": False,
 })  # fmt: skip
 _MARKUP = re.compile(
-    r"</?[a-z!][^>\n]*>|<\||\|>|\*\*|__|```|^#+ |\]\(|\\[nt\"]|&(?:amp|lt|gt|nbsp|quot);|https?://|www\.|\S+@\S+\.\w",
+    r"</?[a-z!][^>\n]*>|<\||\|>|\*\*|__|```|^#+ |\]\(|\\[nt\"]|&(?:amp|lt|gt|nbsp|quot);|https?://|www\.|\S{1,64}@\S{1,64}\.\w",
     re.M,
 )
+# control signs, and those that change the direction or are not seen
+_UNSEEN = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]")
 _BLANKS = re.compile(
     r"\[[^\]\n]{1,40}\]|\{[^}\n]{0,40}\}|\bX{3,}\b|\b(?:TBD|TODO|N/A|lorem|ipsum|undefined|null|nan|insert \w+ here"
     r"|your (?:brand|product|company) (?:name|here))\b|\.\.\.\s*\"|^\W*$|待定|此处|某某|（空）",
@@ -157,7 +159,7 @@ class Judge:
             return "too_long"
         if len(copy.description) < rules.shortest * (0.5 if self.language == "zh" else 1) or "" in copy.bullets:
             return "too_short"
-        if _MARKUP.search(copy.text):
+        if _MARKUP.search(copy.text) or _UNSEEN.search(copy.text):
             return "markup"
         if _BLANKS.search(copy.text):
             return "placeholder"
@@ -216,6 +218,7 @@ def _listed() -> frozenset[str]:
 def harmful(text: str, allowed: tuple[str, ...]) -> bool:
     """Whether a text holds a word or phrase (of at most four words) of better-profanity's list, `allowed` apart."""
     words = re.findall(r"[\w*@$!-]+", unicodedata.normalize("NFKC", text).lower())
+    words += [bare for w in words if (bare := w.strip("*@$!-")) != w]
     runs = {" ".join(run) for n in range(1, 5) for run in _runs(words, n)}
     return bool((runs & _listed()) - set(allowed))
 

@@ -64,7 +64,7 @@ def named(attributes: Mapping[str, str | None], text: str) -> bool:
     """Whether a text names the product: more than half of the words of its finest name are there."""
     value = next((v for n in _NAMES if (v := attributes.get(n))), None)
     words = _words(value) if value else []
-    return sum(_find(w, text) is not None for w in words) > len(words) / 2 or not words
+    return sum(_find(w, text) is not None for w in words) > len(words) / 2
 
 
 def share(found: list[Mention]) -> float:

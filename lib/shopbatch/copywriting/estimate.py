@@ -55,6 +55,8 @@ def _of(config: Config, store: Store, part: Part) -> dict[str, Any]:
     units = ray.get(cut_units(index, run.pending, run.counts, rows, config, light=True))
     content = _sampled(spec, index.parts, units, min(config.sample, rows), source.select(spec.stage.content))
     workers = min(config.workers or int(ray.cluster_resources().get("CPU", 1)), content.num_rows)
+    if spec.stage.gpus:
+        workers = max(1, min(workers, int(ray.cluster_resources().get("GPU", 0) // spec.stage.gpus)))
     shares = [np.arange(content.num_rows)[i::workers] for i in range(workers)]
     gpus = spec.stage.gpus
     cpus = 0.0 if gpus else min(1.0, 0.9 * float(ray.cluster_resources().get("CPU", 1)) / workers)

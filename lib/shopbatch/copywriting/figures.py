@@ -42,7 +42,9 @@ class Written:
     spans: tuple[str, ...]  # claims without backing
 
 
-def add_figures(config: Config, store: Store, report: Report, languages: Sequence[tuple[str, Spec]]) -> None:
+def add_figures(
+    config: Config, store: Store, report: Report, languages: Sequence[tuple[str, Spec]], compare: bool
+) -> None:
     """By department, good and refused texts, near-copies, cost, and the model beside its base and a template."""
     for language, spec in languages:
         kept = _kept(store, spec)
@@ -50,14 +52,14 @@ def add_figures(config: Config, store: Store, report: Report, languages: Sequenc
             continue
         before = "" if len(languages) == 1 else f"{language}: "
         good, bad = [w for w in kept if w.reason is None], [w for w in kept if w.reason is not None]
-        report.metrics[f"{before}copy"] = numbers = _numbers(kept) | {"near_copies": _near(good)}
+        report.metrics[f"{before}copy"] = numbers = _numbers(kept, language) | {"near_copies": _near(good)}
         report.figures += [
             _by_department(kept, before),
             _reasons(bad, before),
-            _texts(good, f"{before}Copy that passed", "evidence"),
-            _texts(bad, f"{before}Copy that was refused", "claims without backing"),
+            _texts(good, language, f"{before}Copy that passed", "evidence"),
+            _texts(bad, language, f"{before}Copy that was refused", "claims without backing"),
         ]
-        if config.compare and language == languages[0][0]:
+        if compare and config.compare and language == languages[0][0]:
             compared = _compared(config, store, spec, kept)
             report.metrics[f"{before}compared"] = compared
             report.figures.append(_beside(compared, before, numbers))
@@ -95,10 +97,10 @@ def _kept(store: Store, spec: Spec) -> list[Written]:
     return [w for part in ray.get(tasks) for w in part]
 
 
-def _numbers(found: Sequence[Written]) -> dict[str, float]:
+def _numbers(found: Sequence[Written], language: str) -> dict[str, float]:
     """Share that passes all checks, mean share of attributes mentioned, distinct-4 of at most 500 texts."""
     good = [w for w in found if w.reason is None]
-    covered = [share(mentions(w.attributes, w.copy, "en")) for w in found if w.copy]
+    covered = [share(mentions(w.attributes, w.copy, language)) for w in found if w.copy]
     return {
         "texts": len(found),
         "passed": round(len(good) / len(found), 4) if found else 0.0,
@@ -134,11 +136,13 @@ def _reasons(bad: Sequence[Written], before: str) -> Figure:
     return Figure("table", f"{before}Why copy was refused", {"columns": ["reason", "texts"], "rows": rows})
 
 
-def _texts(found: Sequence[Written], title: str, last: str) -> Figure:
+def _texts(found: Sequence[Written], language: str, title: str, last: str) -> Figure:
     """Ten texts beside their attributes. Evidence and claims are listed: what is quoted stands in the text."""
     rows = []
     for w in found[:: max(1, len(found) // SHOWN_ROWS)][:SHOWN_ROWS]:
-        said = [m.span for m in mentions(w.attributes, w.copy, "en") if m.span] if w.reason is None else list(w.spans)
+        said = (
+            [m.span for m in mentions(w.attributes, w.copy, language) if m.span] if w.reason is None else list(w.spans)
+        )
         shown = fenced(w.attributes).split("\n")[1:-1]
         rows.append(["; ".join(shown), w.copy or w.text[:600], w.reason or "", "; ".join(f"«{s}»" for s in said)])
     return Figure("table", title, {"columns": ["attributes", "copy", "refused for", last], "rows": rows})
@@ -150,10 +154,11 @@ def _compared(config: Config, store: Store, spec: Spec, kept: Sequence[Written])
     assert isinstance(stage, DescriptionStage)
     some = kept[:: max(1, len(kept) // config.compare)][: config.compare]
     plain = [judged(stage.judge_copy, w.attributes, template(w.attributes), "stop") for w in some]
-    found = {"model": _numbers(some), "template": _numbers(plain)}
+    found = {"model": _numbers(some, stage.language), "template": _numbers(plain, stage.language)}
     base = _base(config, store)
     if base:
-        found["base"] = _numbers(ray.get(_write.remote(stage, base, [dict(w.attributes) for w in some])))
+        written = ray.get(_write.options(num_gpus=stage.gpus).remote(stage, base, [dict(w.attributes) for w in some]))
+        found["base"] = _numbers(written, stage.language)
     return found
 
 

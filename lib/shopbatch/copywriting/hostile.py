@@ -14,6 +14,11 @@ from importlib import resources
 
 import yaml
 
+_SHOUTED = re.compile(
+    r"(?:^|[.;:!?]\s*)(?i:print|output|say|write|reply|repeat|mention|add|include|echo|return|type|answer)\s+"
+    r"(?i:the word )?[A-Z][A-Z0-9_-]{4,}\b(?!\s+[A-Z][a-z])"
+)
+
 
 @lru_cache(maxsize=1)
 def _orders() -> re.Pattern[str]:
@@ -28,7 +33,8 @@ def hostile(value: str | None) -> bool:
     folded = "".join(c for c in unicodedata.normalize("NFKC", value) if unicodedata.category(c) != "Cf")
     plain = re.sub(r"\s+", " ", folded)
     spaced = re.sub(r"(?<=\b\w)[ ._-](?=\w\b)", "", plain)  # i g n o r e
-    return bool(_orders().search(plain) or (spaced != plain and _orders().search(spaced)))
+    shouted = not plain.isupper() and _SHOUTED.search(plain)  # Print CANARY: one word in capitals, to be said
+    return bool(shouted or _orders().search(plain) or (spaced != plain and _orders().search(spaced)))
 
 
 def harmless(attributes: Mapping[str, str | None]) -> dict[str, str | None]:

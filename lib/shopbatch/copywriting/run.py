@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
+
+from ray.exceptions import RayError
 
 from shopbatch.config import read_text
 from shopbatch.copywriting.config import Config
 from shopbatch.copywriting.figures import add_figures
+from shopbatch.engines.engine import EngineError
 from shopbatch.engines.generation import WITHOUT_MODEL, prepare_generator
-from shopbatch.errors import GateRefused, Stopped, UserError
+from shopbatch.errors import GateRefused, UserError
 from shopbatch.inference.recipe import Spec
-from shopbatch.inference.run import run_inference
+from shopbatch.inference.run import find_live, run_inference
 from shopbatch.models import registry
 from shopbatch.report import EngineUse, Report
 from shopbatch.stages.description import DescriptionStage, Drawing, Prompt
@@ -72,26 +75,48 @@ def describe(config: Config, store: Store, report: Report) -> None:
     Raises as `run_inference` does; a language that a gate refuses does not keep the others from being published.
     """
     report.engine = EngineUse(config.engine.kind)
-    refused: list[str] = []
     languages = parts(config, store, report)
-    done: list[Report] = []
-    for part in languages:
-        mine = Report(job=report.job, run_id=report.run_id, env=report.env, config=report.config)
-        done.append(mine)
+    live = {p.language: find_live(p.spec, store) for p in languages}
+    new = {
+        x for x, s in live.items() if s is None or s.metadata.get("recipe") not in {p.spec.recipe for p in languages}
+    }
+    run = _Run(config, store, report)
+    try:
+        for part in languages:
+            run.one(part)
+    finally:
+        _merge(report, run.done, languages)
+    if not run.refused and any(r.outcome == "published" for r in run.done):
+        with report.stage("figures"):
+            try:
+                add_figures(config, store, report, [(p.language, p.spec) for p in languages], compare=bool(new))
+            except (UserError, EngineError, RayError) as error:  # what is published stays published
+                report.message = f"no figures: {' '.join(str(error).split())[:200]}"
+    if run.refused:
+        raise GateRefused("; ".join(run.refused))
+
+
+@dataclass
+class _Run:
+    """One run over the languages. spent: of the budget's caps. refused: what gates said."""
+
+    config: Config
+    store: Store
+    report: Report
+    spent: dict[str, float] = field(default_factory=dict)
+    done: list[Report] = field(default_factory=list)
+    refused: list[str] = field(default_factory=list)
+
+    def one(self, part: Part) -> None:
+        """A language with a report of its own; a gate that refuses it keeps the others from nothing."""
+        whole = self.report
+        mine = Report(job=whole.job, run_id=whole.run_id, env=whole.env, config=whole.config)
+        self.done.append(mine)
         try:
-            run_inference(part.spec, config, store, mine)
+            run_inference(part.spec, self.config, self.store, mine, self.spent)
         except GateRefused as error:
             mine.outcome = "refused"
-            refused.append(f"{part.language}: {error}")
-        except Stopped:
-            _merge(report, done, languages)
-            raise
-    _merge(report, done, languages)
-    if not refused and any(r.outcome == "published" for r in done):
-        with report.stage("figures"):
-            add_figures(config, store, report, [(p.language, p.spec) for p in languages])
-    if refused:
-        raise GateRefused("; ".join(refused))
+            self.refused.append(f"{part.language}: {error}")
 
 
 def _merge(report: Report, done: list[Report], languages: list[Part]) -> None:

@@ -21,8 +21,8 @@ from shopbatch.grounding.spoken import spoken
 
 VERSION = 1  # of all that this package finds; another one judges kept texts anew
 TOLERANCE = 0.02  # of a size that is restated in another unit
-_MONEY = re.compile(
-    r"[\s-]*(?:dollars?|cents?|euros?|bucks?|pence|yuan|美元|元|欧元|钱|毛)|[零一二三四五六七八九]毛", re.I
+_EMPTY = frozenset(  # words of wide claims that say nothing by themselves
+    "free with from without than that will never made safe very only zero contains added artificial".split()  # noqa: SIM905
 )
 KINDS = ("number", "size", "brand", "material", "certification", "health", "environment", "price", "promise", "banned")
 
@@ -44,6 +44,10 @@ class _Claim:
     chinese: re.Pattern[str]
     backing: re.Pattern[str]
     amount: bool
+    strict: bool
+
+    def of(self, language: str) -> re.Pattern[str]:
+        return self.chinese if language == "zh" else self.english
 
 
 @dataclass(frozen=True)
@@ -63,9 +67,17 @@ class Facts:
         self.brand = attributes.get("brand") or ""
         size = (attributes.get("package_size") or "").strip()
         alone = f"1 {size}" if size and not any(c.isdigit() for c in size) else ""  # PT: a pint
-        found = [q for t in (*said, alone) for language in ("en", "zh") for q in quantities(t, language)]
+        found = [q for t in (*said, alone) for q in _read(t)]
         self.sizes = [q for q in found if q.sizes]
-        self.numbers = {round(q.number, 6) for q in found}
+        prices = (m.group() for c in _words().claims if c.amount for m in c.backing.finditer(self.text))
+        self.sums = {amount(p) for p in prices}
+        self.numbers = {round(q.number, 6) for q in found if not q.sizes}  # 22 LB is not 22 pieces
+
+
+def _read(said: str) -> list[Quantity]:
+    """Quantities of an attribute, in the language it is in: both where it has Chinese signs."""
+    chinese = any("\u4e00" <= c <= "\u9fff" for c in said)
+    return quantities(said, "en") + (quantities(said, "zh") if chinese else [])
 
 
 def check(
@@ -84,10 +96,11 @@ def check(
     for kind, start, end in _claimed(known, rest, language, words.claims):
         found.append(Finding(kind, text[start:end], start, end))
     found += [Finding("brand", text[a:b], a, b) for a, b in brands(rest, known.small, known.brand, language)]
+    sums = [m.span() for c in words.claims if c.amount for m in c.of(language).finditer(rest)]  # claims of their own
     found += [
         Finding("size" if q.sizes else "number", text[q.start : q.end], q.start, q.end)
         for q in quantities(rest, language)
-        if not backed(q, known) and not _money(rest, q)
+        if not backed(q, known) and not any(a < q.end and q.start < b for a, b in sums)
     ]
     apart: list[Finding] = []
     for one in sorted(found, key=lambda f: (f.start, -f.end)):
@@ -102,21 +115,28 @@ def _claimed(facts: Facts, text: str, language: str, claims: Sequence[_Claim]) -
     for claim in claims:
         if claim.kind != kind:
             kind, left = claim.kind, text
-        pattern = claim.chinese if language == "zh" else claim.english
-        spans = [m.span() for m in pattern.finditer(left) if m.end() > m.start()]
+        spans = [m.span() for m in claim.of(language).finditer(left) if m.end() > m.start()]
         if not spans:
             continue
-        backs = claim.backing.search(facts.text)
-        sums = {amount(m.group()) for m in claim.backing.finditer(facts.text)} if claim.amount and backs else set()
+        backs = bool(claim.backing.search(facts.text))
+        sums = facts.sums if claim.amount else set()
         for a, b in spans:
-            if not backs or (claim.amount and amount(left[a:b]) not in sums):
+            held = amount(left[a:b]) in sums if claim.amount else backs and _alike(claim, left[a:b], facts)
+            if not held:
                 yield kind, a, b
             left = left[:a] + "\x00" * (b - a) + left[b:]
 
 
-def _money(text: str, said: Quantity) -> bool:
-    """Whether a number is one of a sum of money: that is a claim of its own (kind price)."""
-    return bool(_MONEY.match(text[said.end : said.end + 12]) or (said.start and text[said.start - 1] in "$£€¥￥"))
+def _alike(claim: _Claim, said: str, facts: Facts) -> bool:
+    """Whether a claim of a wide concept shares a word with the attributes; in another script nothing can be shared."""
+    if not claim.strict or any(c > "\u2e80" for m in claim.backing.finditer(facts.text) for c in m.group()) != (
+        not said.isascii()
+    ):
+        return True
+    if not said.isascii():
+        return any(said[k : k + 2] in facts.text for k in range(len(said) - 1))
+    words = [w for w in re.findall(r"[a-z]{4,}", said.lower()) if w not in _EMPTY]
+    return any(w[:5] in facts.small for w in words) or not words
 
 
 def backed(said: Quantity, facts: Facts) -> bool:
@@ -136,6 +156,8 @@ def backed(said: Quantity, facts: Facts) -> bool:
 
 def _other_unit(said: Quantity, size: Quantity, value: float, known: float) -> bool:
     """Whether a size in another unit is the same within rounding; in the same unit it is exact or wrong."""
+    if not said.number or not size.number:
+        return False
     factors = {round(v / said.number, 9) for _, v in said.sizes} & {round(v / size.number, 9) for _, v in size.sizes}
     return abs(value - known) <= (1e-6 if factors else TOLERANCE) * known
 
@@ -148,8 +170,9 @@ def _words() -> _Words:
             kind,
             _english(one["en"]),
             re.compile(one["zh"], re.I),
-            re.compile(f"{_english(one['en']).pattern}|{one['zh']}" + (f"|{one['by']}" if "by" in one else ""), re.I),
+            re.compile("|".join([_english(one["en"]).pattern, one["zh"], *_besides(one)]), re.I),
             bool(one.get("amount")),
+            bool(one.get("strict")),
         )
         for kind, listed in tree["claims"].items()
         for one in listed
@@ -163,3 +186,8 @@ def _words() -> _Words:
 
 def _english(pattern: str) -> re.Pattern[str]:
     return re.compile(rf"(?<![a-z0-9])(?:{pattern})(?![a-z0-9])", re.I)
+
+
+def _besides(one: Mapping[str, str]) -> list[str]:
+    """What else in the attributes backs a claim; its English words begin where a word begins."""
+    return [rf"(?<![a-z])(?:{one['by']})"] if "by" in one else []

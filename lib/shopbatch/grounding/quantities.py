@@ -8,7 +8,10 @@ from dataclasses import dataclass
 
 from shopbatch.grounding.units import BARE_EN, BY_NAME, EN_NAMES, MEASURES_ZH, ZH_NAMES
 
-FULLWIDTH = str.maketrans("０１２３４５６７８９．，％／", "0123456789.,%/")
+# every sign for one of ASCII that means the same: full-width forms, dashes, blanks; Chinese punctuation stays
+FULLWIDTH: dict[int, int] = {0xFF01 + i: 0x21 + i for i in range(94) if chr(0xFF01 + i) not in "，：；！？（）"}
+FULLWIDTH |= dict.fromkeys((*range(0x2010, 0x2016), 0x2212, 0xFE63), ord("-"))
+FULLWIDTH |= dict.fromkeys((0xA0, *range(0x2000, 0x200B), 0x202F, 0x205F, 0x3000), ord(" "))
 _ONES = (
     "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen "
     "eighteen nineteen"
@@ -45,12 +48,13 @@ _LISTED = re.compile(r"\s*\d{1,2}[.)](?:\s|$)")  # the number of a line in a lis
 _DIGIT_ZH = {c: i for i, c in enumerate("零一二三四五六七八九")} | {"〇": 0, "两": 2}
 _SCALE_ZH = {"十": 10, "百": 100, "千": 1000, "万": 10_000, "亿": 100_000_000}
 _NUMBER_ZH = (
-    r"\d+(?:,\d{3})*(?:\.\d+)?[万千百]?|[零〇一二两三四五六七八九十百千万亿]+(?:点[零〇一二三四五六七八九]+)?|半"
+    r"\d+(?:,\d{3})*(?:\.\d+)?[万千百]?"
+    r"|[零〇一二两三四五六七八九十百千万亿]{1,16}(?:点[零〇一二三四五六七八九]{1,9})?|半"
 )
 _QUANTITY_ZH = re.compile(
     rf"(?<![第每\d.])(?P<number>{_NUMBER_ZH})(?P<more>半)?\s*(?:多|来)?(?P<unit>{ZH_NAMES}|{MEASURES_ZH})(?P<tail>半)?"
 )
-_PERCENT_ZH = re.compile(r"百分之([零〇一二两三四五六七八九十百\d.]+)")
+_PERCENT_ZH = re.compile(r"百分之(\d+(?:\.\d+)?|[零〇一二两三四五六七八九十百]{1,8})")
 _FIGURES_ZH = re.compile(r"(?<![\d.A-Za-z-])\d+(?:,\d{3})*(?:\.\d+)?")
 
 

@@ -26,7 +26,8 @@ SORT_WINDOW = 2_048  # rows that an engine should see at once, to put like lengt
 @ray.remote
 def cut_pending(part: int, limit: int, chunk_rows: int, *pieces: pa.Table) -> list[Any]:
     """[rows, chunk 0, 1, ...]: the first `limit` pending rows of a part, by position, as units of work."""
-    rows = pl.concat([pl.DataFrame(p) for p in pieces]).sort("pos").head(limit)
+    # the least tried first, so that a run that is stopped while it retries does not begin with the same rows again
+    rows = pl.concat([pl.DataFrame(p) for p in pieces]).sort("attempt", "pos").head(limit).sort("pos")
     rows = rows.with_columns(pl.lit(part, dtype=pl.Int32).alias("part"))
     chunks = [
         rows.slice(start, chunk_rows).to_arrow(compat_level=pl.CompatLevel.oldest())

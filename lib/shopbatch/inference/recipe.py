@@ -87,7 +87,7 @@ class Stage(Protocol):
 
 
 class Budget(Strict):
-    """What a run may spend; None: no cap. Reached: it stops in order (exit 4), and the next run goes on.
+    """What a run may spend, all attempts and parts together; None: no cap. Reached: it stops in order (exit 4).
 
     max_rows: more new computations than this are not started. max_tokens: of prompts and answers, max_seconds: of
     computing; both are looked at when a worker has written, so they are overshot by what was under way.

@@ -35,9 +35,12 @@ class Overtaken(Exception):
     """The live table already says the same."""
 
 
-def run_inference(spec: Spec, config: InferenceConfig, store: Store, report: Report) -> None:
+def run_inference(
+    spec: Spec, config: InferenceConfig, store: Store, report: Report, spent: dict[str, float] | None = None
+) -> None:
     """Bring the sink up to date with the source, computing only what the memo does not hold.
 
+    spent: what the caps of the budget have been used for so far, by a job that calls this several times; added to.
     Fills the report. Raises UserError (source or sink table wrong), GateRefused, Stopped (budget).
     """
     store.check_writable()
@@ -49,7 +52,8 @@ def run_inference(spec: Spec, config: InferenceConfig, store: Store, report: Rep
         index = build_index(spec, source)
         stage.rows = source.rows
     memo = Memo(store, spec, report.run_id, index.shards)
-    InferenceRun(spec, config, store, report, source, live, index, memo).run()
+    account = {} if spent is None else spent
+    InferenceRun(spec, config, store, report, source, live, index, memo, spent=account).run()
     report.samples += sample_rows(spec, source, find_live(spec, store))
 
 
@@ -78,7 +82,8 @@ class InferenceRun:
     pending: list[Refs] = field(default_factory=list)  # [shard][part]
     counts: list[int] = field(default_factory=list)  # pending contents of each part
     complete: bool = True  # nothing is left pending
-    spent: dict[str, int] = field(default_factory=dict)  # rows, calls, tokens and tokens_out so far
+    spent: dict[str, float] = field(default_factory=dict)  # rows, tokens and seconds so far
+    used: dict[str, int] = field(default_factory=dict)  # rows, calls, tokens and tokens_out of this run
 
     def run(self) -> None:
         config, computed = self.config, 0
@@ -103,10 +108,10 @@ class InferenceRun:
             self._publish()
 
     def _refuse_too_many(self, todo: int) -> None:
-        cap = self.config.budget.max_rows
-        if cap is not None and todo > cap:
+        cap, before = self.config.budget.max_rows, int(self.spent.get("rows", 0))
+        if cap is not None and before + todo > cap:
             raise Stopped(
-                f"{todo} contents would be computed, more than budget.max_rows={cap}: "
+                f"{before + todo} contents would be computed, more than budget.max_rows={cap}: "
                 "raise it, or compute some of them with limit=N"
             )
 
@@ -165,12 +170,14 @@ class InferenceRun:
                 memo.commit(waiting)
                 stage.rows = totals["rows"]
                 self._count(computed=(self.report.rows.computed or 0) + totals["rows"])
-                self.spent = {n: self.spent.get(n, 0) + v for n, v in totals.items()}
+                self.used = {n: self.used.get(n, 0) + v for n, v in totals.items()}
+                for name, value in (*totals.items(), ("seconds", time.monotonic() - began)):
+                    self.spent[name] = self.spent.get(name, 0) + value
                 self.report.engine = EngineUse(
                     str(spec.stage.recipe()["engine"]["kind"]),
-                    self.spent["calls"],
-                    self.spent["tokens"],
-                    self.spent["tokens_out"],
+                    self.used["calls"],
+                    self.used["tokens"],
+                    self.used["tokens_out"],
                 )
                 self.report.metrics["memo"] = {"commits": memo.commits, "seconds": round(memo.commit_seconds, 3)}
         memo.end_lease()
@@ -179,11 +186,10 @@ class InferenceRun:
     def _refuse_too_much(self, totals: Mapping[str, int], began: float) -> None:
         """Stopped once a cap on tokens or seconds is reached; what is written by then is committed."""
         budget = self.config.budget
-        tokens = sum(self.spent.get(n, 0) + totals[n] for n in ("tokens", "tokens_out"))
+        tokens = int(sum(self.spent.get(n, 0) + totals[n] for n in ("tokens", "tokens_out")))
         if budget.max_tokens is not None and tokens >= budget.max_tokens:
             raise Stopped(f"budget.max_tokens={budget.max_tokens} is reached ({tokens} used); {self._left(totals)}")
-        stages = self.report.stages
-        seconds = time.monotonic() - began + (stages["compute"].seconds if "compute" in stages else 0.0)
+        seconds = time.monotonic() - began + self.spent.get("seconds", 0.0)
         if budget.max_seconds is not None and seconds >= budget.max_seconds:
             raise Stopped(f"budget.max_seconds={budget.max_seconds:g} is reached; {self._left(totals)}")
 
@@ -198,7 +204,7 @@ class InferenceRun:
             "recipe": self.spec.recipe,
             "checks": self.spec.stage.checks,
             "source": {"table": source.name, "table_id": source.table_id, "version": source.version},
-            "gates": self.config.gates.model_dump(),
+            "gates": self.config.gates.model_dump() | self.spec.stage.limits(),
             "complete": self.complete,
             **({"scope": dict(self.spec.scope)} if self.spec.scope else {}),
         }

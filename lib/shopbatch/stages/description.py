@@ -14,13 +14,13 @@ import pyarrow.compute as pc
 from shopbatch.copywriting.copy import SCHEMA, Judge, Rules, attributes_of, parse
 from shopbatch.copywriting.copy import VERSION as RULES
 from shopbatch.copywriting.coverage import mentions, named, share
-from shopbatch.copywriting.hostile import harmless
+from shopbatch.copywriting.hostile import harmless, hostile
 from shopbatch.engines.generation import GUIDED, GenerateConfig, Generator, Sampling, open_generator
 from shopbatch.grounding.check import VERSION as GROUNDING
 from shopbatch.grounding.check import Facts
 from shopbatch.inference.recipe import digest
 from shopbatch.stages.product_prompt import SHOWN, fenced
-from shopbatch.tables.files import invalid_utf8
+from shopbatch.tables.files import blank, invalid_utf8
 
 VERSION = 1  # of everything between the columns and the raw output; a test fails when the source changes without it
 NAMING = ("title", "division", "department", "category", "product_type")  # without one of them there is nothing to say
@@ -122,10 +122,9 @@ class DescriptionStage:
         size = np.zeros(content.num_rows, np.int64)
         named = np.zeros(content.num_rows, bool)
         for name in self.content:
-            length = pc.fill_null(pc.binary_length(content[name]), 0).to_numpy()
-            size += length
+            size += pc.fill_null(pc.binary_length(content[name]), 0).to_numpy()
             if name in NAMING:
-                named |= length > 0
+                named |= _names(content[name] if bad is None else blank(content[name]))
         reasons = np.full(content.num_rows, None, object)
         reasons[size > self.max_bytes] = "too_long"
         reasons[~named] = "empty"
@@ -147,6 +146,8 @@ class DescriptionStage:
 
     def _reason(self, judge: Judge, row: Mapping[str, str]) -> str | None:
         attributes = attributes_of(row["attributes"])
+        if not any(attributes.get(n) for n in NAMING):
+            return "unnamed"
         verdict = judge(row["text"], row["finish"], Facts(attributes))
         if verdict.reason or verdict.copy is None or not self._measured(attributes):
             return verdict.reason
@@ -156,9 +157,9 @@ class DescriptionStage:
         return "unmentioned" if covered < self.rules.coverage else None
 
     def _measured(self, attributes: Mapping[str, str | None]) -> bool:
-        """Whether mentions can be told: Chinese copy of English attributes shares no words with them."""
-        chinese = any("\u4e00" <= c <= "\u9fff" for v in attributes.values() if v for c in v)
-        return self.language != "zh" or chinese
+        """Whether mentions can be told: copy shares no words with attributes in the other script."""
+        finest = next((v for n in NAMING if (v := attributes.get(n))), "")
+        return (self.language == "zh") == any("\u4e00" <= c <= "\u9fff" for c in finest)
 
     def publish(self, carried: pa.Table, raw: pa.Table) -> dict[str, pa.Array]:
         done: dict[tuple[str, str], dict[str, Any]] = {}  # products with equal attributes share one copy
@@ -224,6 +225,14 @@ class Writer:
             "attributes": pa.array(_kept(shown), pa.string()),
             "tokens": pa.array(tokens[0]),
         })  # fmt: skip
+
+
+def _names(column: pa.ChunkedArray | pa.Array) -> np.ndarray:
+    """bool [n]: where a value names a product: neither blank nor an order to a model."""
+    coded = pc.dictionary_encode(column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column)
+    good = [bool(v and v.strip()) and not hostile(v) for v in coded.dictionary.to_pylist()]
+    found = np.array([*good, False])[pc.fill_null(coded.indices, len(good)).to_numpy(zero_copy_only=False)]
+    return np.asarray(found)
 
 
 def _kept(shown: Sequence[Mapping[str, str | None]]) -> list[str]:
