@@ -150,6 +150,7 @@ def test_the_shop_is_joined_up(store: Store) -> None:
         "events": 40_000,
         "reviews": 20_000,
         "support_dialogs": 6_000,
+        "product_copy": 6_000,
     }
     for table in ("reviews", "transactions", "events", "coupons"):
         assert tables[table]["product_id"].drop_nulls().is_in(tables["products"]["product_id"].implode()).all()

@@ -28,6 +28,7 @@ COUNTS = {
     "redemptions": 2_102,
     "reviews": 58_609,
     "support_dialogs": 6_000,
+    "product_copy": 6_000,
 }
 
 
