@@ -120,7 +120,8 @@ def test_odd_numbers_are_judged(text):
     for language in ("en", "zh"):
         for known in (KNOWN, {"package_size": "0 OZ", "title": "0 g 100% juice"}):
             judge = Judge(Rules(description=20_000), language, INSTRUCTION)
-            judge(json.dumps({**GOOD, "description": f"These soft drinks {text}"}), "stop", Facts(known))
+            verdict = judge(json.dumps({**GOOD, "description": f"These soft drinks {text}"}), "stop", Facts(known))
+            assert verdict.copy is not None and verdict.reason is not None
 
 
 @pytest.mark.parametrize(

@@ -199,6 +199,7 @@ def test_a_dry_run_estimates_tokens_time_and_money_and_changes_nothing(store, ru
         (["languages=[english]"], "no ISO 639 code"),
         (["prompts=conf/prompts/none.md"], "none.md: cannot be read"),
         (["examples=[{language: en, attributes: {colour: red}, copy: x}]"], "no attribute 'colour'"),
+        (["rules.banned=[{market: us, language: en, patterns: ['(']}]"], "is no regular expression"),
         (["rules.headlines=3"], "did you mean 'headline'"),
         (["engine.key=NOT_THERE"], "NOT_THERE"),
         (["--with", "conf/none.yaml"], "no such file"),

@@ -37,7 +37,7 @@ _SMALL = frozenset(  # words that do not tell one value from another
         "products",
     ]
 )
-_NAMES = ("title", "product_type", "category", "department", "division")  # the finest first
+NAMES = ("title", "product_type", "category", "department", "division")  # what names a product, the finest first
 _OWN = re.compile(r"(?:own|store|house|private|shop.s)[- ](?:brand|label)|our (?:brand|label)|自有|自营|自家", re.I)
 _NATIONAL = re.compile(r"national(?:ly)?[- ](?:known )?brand|brand(?:ed)? name|name brand|全国", re.I)
 
@@ -60,10 +60,14 @@ def mentions(attributes: Mapping[str, str | None], text: str, language: str) -> 
     return [Mention(name, value, _span(name, value, text, language)) for name, value in attributes.items() if value]
 
 
+def finest(attributes: Mapping[str, str | None]) -> str:
+    """The finest name that a product has; "" if it has none."""
+    return next((v for n in NAMES if (v := attributes.get(n))), "")
+
+
 def named(attributes: Mapping[str, str | None], text: str) -> bool:
     """Whether a text names the product: more than half of the words of its finest name are there."""
-    value = next((v for n in _NAMES if (v := attributes.get(n))), None)
-    words = _words(value) if value else []
+    words = _words(finest(attributes))
     return sum(_find(w, text) is not None for w in words) > len(words) / 2
 
 

@@ -13,10 +13,9 @@ import pyarrow as pa
 import ray
 
 from shopbatch.copywriting.config import Config
-from shopbatch.copywriting.copy import Judge, attributes_of
+from shopbatch.copywriting.copy import attributes_of
 from shopbatch.copywriting.coverage import mentions, share
 from shopbatch.engines.generation import WITHOUT_MODEL
-from shopbatch.grounding.check import Facts
 from shopbatch.inference.recipe import Spec
 from shopbatch.metrics.distinct import distinct
 from shopbatch.models import registry
@@ -68,19 +67,22 @@ def add_figures(
         report.metrics["cost"] = {config.price.currency: round(config.price.of(use.tokens_in, use.tokens_out), 4)}
 
 
-def judged(judge: Judge, attributes: Mapping[str, str | None], text: str, finish: str) -> Written:
-    """A text held against all checks but coverage."""
-    verdict = judge(text, finish, Facts(attributes))
-    copy = verdict.copy.text if verdict.copy else ""
-    return Written(attributes, text, verdict.reason, copy, tuple(f.span for f in verdict.findings))
+def judged(stage: DescriptionStage, rows: Sequence[Mapping[str, Any]]) -> list[Written]:
+    """Texts held against all rules. rows: text, finish, attributes, as the memo has them."""
+    found = []
+    for row in rows:
+        verdict = stage.verdict(row["text"], row["finish"], row["attributes"])
+        copy, spans = verdict.copy.text if verdict.copy else "", tuple(f.span for f in verdict.findings)
+        found.append(Written(attributes_of(row["attributes"]), row["text"], verdict.reason, copy, spans))
+    return found
 
 
-@ray.remote
-def _judge_rows(stage: DescriptionStage, rows: list[dict[str, Any]]) -> list[Written]:
-    raw = pa.table({n: pa.array([r[n] for r in rows], pa.string()) for n in ("text", "finish", "attributes")})
-    reasons = stage.judge(raw).to_pylist()
-    found = [judged(stage.judge_copy, attributes_of(r["attributes"]), r["text"], r["finish"]) for r in rows]
-    return [Written(w.attributes, w.text, x, w.copy, w.spans) for w, x in zip(found, reasons, strict=True)]
+def _plain(stage: DescriptionStage, found: Sequence[Written]) -> list[Written]:
+    """The fixed template's copy of the same products."""
+    rows = [
+        {"text": template(w.attributes), "finish": "stop", "attributes": json.dumps(dict(w.attributes))} for w in found
+    ]
+    return judged(stage, rows)
 
 
 def _kept(store: Store, spec: Spec) -> list[Written]:
@@ -93,7 +95,8 @@ def _kept(store: Store, spec: Spec) -> list[Written]:
     last = data.drop_nulls("text").sort("attempt").unique(["hash_hi", "hash_lo"], keep="last", maintain_order=True)
     rows = last.sort("hash_hi", "hash_lo").to_dicts()
     size = max(1, -(-len(rows) // 8))
-    tasks = [_judge_rows.remote(spec.stage, rows[a : a + size]) for a in range(0, len(rows), size)]
+    task = ray.remote(judged)
+    tasks = [task.remote(spec.stage, rows[a : a + size]) for a in range(0, len(rows), size)]
     return [w for part in ray.get(tasks) for w in part]
 
 
@@ -153,8 +156,7 @@ def _compared(config: Config, store: Store, spec: Spec, kept: Sequence[Written])
     stage = spec.stage
     assert isinstance(stage, DescriptionStage)
     some = kept[:: max(1, len(kept) // config.compare)][: config.compare]
-    plain = [judged(stage.judge_copy, w.attributes, template(w.attributes), "stop") for w in some]
-    found = {"model": _numbers(some, stage.language), "template": _numbers(plain, stage.language)}
+    found = {"model": _numbers(some, stage.language), "template": _numbers(_plain(stage, some), stage.language)}
     base = _base(config, store)
     if base:
         written = ray.get(_write.options(num_gpus=stage.gpus).remote(stage, base, [dict(w.attributes) for w in some]))
@@ -184,7 +186,7 @@ def _write(stage: DescriptionStage, model: str, attributes: list[dict[str, str |
     writer = dataclasses.replace(stage, model=model).open()
     columns = {n: pa.array([a.get(n) for a in attributes], pa.string()) for n in SHOWN}
     raw = writer.run(pa.table(columns), np.ones(len(attributes), np.int8)).to_pylist()
-    return [judged(stage.judge_copy, json.loads(r["attributes"]), r["text"], r["finish"]) for r in raw]
+    return judged(stage, raw)
 
 
 def _beside(compared: Mapping[str, Mapping[str, float]], before: str, whole: Mapping[str, float]) -> Figure:

@@ -76,10 +76,8 @@ def describe(config: Config, store: Store, report: Report) -> None:
     """
     report.engine = EngineUse(config.engine.kind)
     languages = parts(config, store, report)
-    live = {p.language: find_live(p.spec, store) for p in languages}
-    new = {
-        x for x, s in live.items() if s is None or s.metadata.get("recipe") not in {p.spec.recipe for p in languages}
-    }
+    live = [(p.spec.recipe, find_live(p.spec, store)) for p in languages]
+    new = any(table is None or table.metadata.get("recipe") != recipe for recipe, table in live)
     run = _Run(config, store, report)
     try:
         for part in languages:
@@ -89,7 +87,7 @@ def describe(config: Config, store: Store, report: Report) -> None:
     if not run.refused and any(r.outcome == "published" for r in run.done):
         with report.stage("figures"):
             try:
-                add_figures(config, store, report, [(p.language, p.spec) for p in languages], compare=bool(new))
+                add_figures(config, store, report, [(p.language, p.spec) for p in languages], compare=new)
             except (UserError, EngineError, RayError) as error:  # what is published stays published
                 report.message = f"no figures: {' '.join(str(error).split())[:200]}"
     if run.refused:

@@ -73,14 +73,11 @@ def brands(text: str, facts: str, brand: str, language: str) -> Iterator[tuple[i
 
 def _wrong_kind(text: str, brand: str) -> Iterator[tuple[int, int]]:
     """The shop's own label said to be another's, or another's said to be the shop's own."""
-    own = brand.lower() == "private"
-    for pattern in (_NATIONAL_EN, _NATIONAL_ZH) if own or brand.lower() != "national" else (_OWN_EN, _OWN_ZH):
+    wrong = [] if brand.lower() == "national" else [_NATIONAL_EN, _NATIONAL_ZH]
+    wrong += [] if brand.lower() == "private" else [_OWN_EN, _OWN_ZH]
+    for pattern in wrong:
         for m in pattern.finditer(text):
             yield m.span()
-    if not own and brand.lower() != "national":
-        for pattern in (_OWN_EN, _OWN_ZH):
-            for m in pattern.finditer(text):
-                yield m.span()
 
 
 def _held(name: str, facts: str) -> bool:

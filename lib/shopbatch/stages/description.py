@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from shopbatch.copywriting.copy import SCHEMA, Judge, Rules, attributes_of, parse
+from shopbatch.copywriting.copy import SCHEMA, Judge, Rules, Verdict, attributes_of, parse
 from shopbatch.copywriting.copy import VERSION as RULES
-from shopbatch.copywriting.coverage import mentions, named, share
+from shopbatch.copywriting.coverage import NAMES, finest, mentions, named, share
 from shopbatch.copywriting.hostile import harmless, hostile
 from shopbatch.engines.generation import GUIDED, GenerateConfig, Generator, Sampling, open_generator
 from shopbatch.grounding.check import VERSION as GROUNDING
@@ -23,7 +23,6 @@ from shopbatch.stages.product_prompt import SHOWN, fenced
 from shopbatch.tables.files import blank, invalid_utf8
 
 VERSION = 1  # of everything between the columns and the raw output; a test fails when the source changes without it
-NAMING = ("title", "division", "department", "category", "product_type")  # without one of them there is nothing to say
 
 
 @dataclass(frozen=True)
@@ -99,10 +98,6 @@ class DescriptionStage:
     def checks(self) -> str:
         return digest({"rules": RULES, "grounding": GROUNDING, "conf": self.rules.identity})
 
-    @property
-    def judge_copy(self) -> Judge:
-        return Judge(self.rules, self.language, self.prompt.instruction)
-
     def recipe(self) -> Mapping[str, Any]:
         return {
             "stage": "description",
@@ -123,7 +118,7 @@ class DescriptionStage:
         named = np.zeros(content.num_rows, bool)
         for name in self.content:
             size += pc.fill_null(pc.binary_length(content[name]), 0).to_numpy()
-            if name in NAMING:
+            if name in NAMES:
                 named |= _names(content[name] if bad is None else blank(content[name]))
         reasons = np.full(content.num_rows, None, object)
         reasons[size > self.max_bytes] = "too_long"
@@ -139,27 +134,31 @@ class DescriptionStage:
         """The first rule that a text breaks (see copywriting.copy). unnamed: it does not say what the product is.
         unmentioned: it says too few of its attributes.
         """
-        judge, found = self.judge_copy, []
-        for row in raw.select(["text", "finish", "attributes"]).to_pylist():
-            found.append(None if row["text"] is None else self._reason(judge, row))
+        rows = raw.select(["text", "finish", "attributes"]).to_pylist()
+        found = [
+            None if r["text"] is None else self.verdict(r["text"], r["finish"], r["attributes"]).reason for r in rows
+        ]
         return pa.array(found, pa.string())
 
-    def _reason(self, judge: Judge, row: Mapping[str, str]) -> str | None:
-        attributes = attributes_of(row["attributes"])
-        if not any(attributes.get(n) for n in NAMING):
-            return "unnamed"
-        verdict = judge(row["text"], row["finish"], Facts(attributes))
-        if verdict.reason or verdict.copy is None or not self._measured(attributes):
-            return verdict.reason
+    def verdict(self, text: str, finish: str, kept: str) -> Verdict:
+        """What all rules say of a text. kept: its attributes, as the memo keeps them."""
+        attributes = attributes_of(kept)
+        judge = Judge(self.rules, self.language, self.prompt.instruction)
+        verdict = judge(text, finish, Facts(attributes))
+        if verdict.reason or verdict.copy is None:
+            return verdict
+        if not finest(attributes):
+            return replace(verdict, reason="unnamed")
+        if not self._measured(attributes):
+            return verdict
         if not named(attributes, verdict.copy.text):
-            return "unnamed"
+            return replace(verdict, reason="unnamed")
         covered = share(mentions(attributes, verdict.copy.text, self.language))
-        return "unmentioned" if covered < self.rules.coverage else None
+        return replace(verdict, reason="unmentioned") if covered < self.rules.coverage else verdict
 
     def _measured(self, attributes: Mapping[str, str | None]) -> bool:
         """Whether mentions can be told: copy shares no words with attributes in the other script."""
-        finest = next((v for n in NAMING if (v := attributes.get(n))), "")
-        return (self.language == "zh") == any("\u4e00" <= c <= "\u9fff" for c in finest)
+        return (self.language == "zh") == any("\u4e00" <= c <= "\u9fff" for c in finest(attributes))
 
     def publish(self, carried: pa.Table, raw: pa.Table) -> dict[str, pa.Array]:
         done: dict[tuple[str, str], dict[str, Any]] = {}  # products with equal attributes share one copy
