@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from shopbatch import __version__, config, job
-from shopbatch.errors import UserError
+from shopbatch.errors import Stopped, UserError
 
 _HELP = """\
 Batch jobs that put language models to work for an online shop.
@@ -32,11 +32,18 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = list(sys.argv[1:] if argv is None else argv)
     if arguments[:1] == ["run"] and len(arguments) > 1 and not arguments[1].startswith("-"):
         return job.main(arguments[1], arguments[2:])
+    if arguments[:1] == ["submit"]:
+        from shopbatch.cluster import commands
+
+        return commands.submit(arguments[1:])
     parsed = parser().parse_args(arguments)
     try:
         return int(parsed.call(parsed) or 0)
     except UserError as error:
         return job.mistake(error)
+    except Stopped as error:
+        print(f"shopbatch: stopped: {error}", file=sys.stderr)
+        return job.STOPPED
 
 
 def parser() -> argparse.ArgumentParser:
@@ -84,14 +91,28 @@ def parser() -> argparse.ArgumentParser:
     why = _command(commands, "why", _why, "why a row is as it is: content hash, recipe, attempt, run")
     why.add_argument("table")
     why.add_argument("key")
+    _cluster_commands(commands)
     return whole
 
 
+def _cluster_commands(commands: Any) -> None:
+    """The commands that speak to a cluster: their environment is prod unless another is named."""
+    commands.add_parser("submit", help="run a job on a cluster, once: see `shopbatch submit --help`", add_help=False)
+    status = _command(commands, "status", _status, "where the newest attempt at a run key is", env="prod")
+    status.add_argument("key", nargs="?", help="default: all that the cluster knows")
+    status.add_argument("--wait", action="store_true", help="wait for the report, print it, exit with the run's code")
+    logs = _command(commands, "logs", _logs, "what the driver of a submitted run has printed", env="prod")
+    logs.add_argument("key")
+    logs.add_argument("--attempt", type=_count, help="default: the newest")
+    cancel = _command(commands, "cancel", _cancel, "end a submitted run in good order", env="prod")
+    cancel.add_argument("key")
+
+
 def _command(
-    commands: Any, name: str, call: Callable[[argparse.Namespace], int | None], text: str
+    commands: Any, name: str, call: Callable[[argparse.Namespace], int | None], text: str, env: str = "local"
 ) -> argparse.ArgumentParser:
     parser: argparse.ArgumentParser = commands.add_parser(name, help=text, description=text)
-    parser.add_argument("--env", default="local", help="which conf/<env>/platform.yaml names the warehouse")
+    parser.add_argument("--env", default=env, help=f"which conf/<env>/platform.yaml says where (default: {env})")
     parser.set_defaults(call=call)
     return parser
 
@@ -187,6 +208,24 @@ def _why(arguments: argparse.Namespace) -> None:
             look.why(_store(arguments), arguments.table, arguments.key), ensure_ascii=False, indent=2, default=str
         )
     )
+
+
+def _status(arguments: argparse.Namespace) -> int:
+    from shopbatch.cluster import commands
+
+    return commands.status(arguments)
+
+
+def _logs(arguments: argparse.Namespace) -> int:
+    from shopbatch.cluster import commands
+
+    return commands.logs(arguments)
+
+
+def _cancel(arguments: argparse.Namespace) -> int:
+    from shopbatch.cluster import commands
+
+    return commands.cancel(arguments)
 
 
 def _print_rows(rows: list[dict[str, Any]]) -> None:

@@ -35,11 +35,17 @@ class Platform(Strict):
 
     warehouse: folder or object-store URI that holds the tables.
     ray_address: None starts a local Ray; "auto" or ray://... attaches to a cluster.
+    jobs_address: http://HOST:PORT of a cluster's Jobs API, for `shopbatch submit`. driver_cpus: CPUs reserved on the
+    cluster for the driver of a submitted job; a Spark that runs beside it needs them. allow_skew: run submitted jobs
+    also where the cluster's libraries are not those of the lock file.
     cpus: CPUs given to a local Ray (None: all). object_store_mb: memory of a local Ray's object store.
     """
 
     warehouse: str = ".warehouse"
     ray_address: str | None = None
+    jobs_address: str | None = None
+    driver_cpus: float = 0.0
+    allow_skew: bool = False
     cpus: int | None = None
     object_store_mb: int = 1024
     spark: Spark = Spark()
@@ -69,6 +75,11 @@ def load(cls: type[C], job: str, env: str, overrides: list[str], overlay: str | 
     overrides: `key.path=value`, the value in YAML. SHOPBATCH_WAREHOUSE overrides platform.warehouse.
     Raises UserError in one line: unknown environment, unreadable YAML, unknown key, wrong type.
     """
+    return validate(cls, resolve(job, env, overrides, overlay))
+
+
+def resolve(job: str, env: str, overrides: list[str], overlay: str | None = None) -> dict[str, Any]:
+    """The configuration of a job as `load` lays it together, not yet checked. UserError as there."""
     conf = root() / "conf"
     if not (conf / env).is_dir():
         known = sorted(p.name for p in conf.iterdir() if p.is_dir() and p.name != "base")
@@ -84,7 +95,7 @@ def load(cls: type[C], job: str, env: str, overrides: list[str], overlay: str | 
         tree = _merge(tree, _read(Path(overlay)))
     for item in overrides:
         tree = _merge(tree, _override(item))
-    return validate(cls, tree)
+    return tree
 
 
 def platform(env: str) -> Platform:

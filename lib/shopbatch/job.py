@@ -49,6 +49,14 @@ class Job:
     estimate: Callable[[Any, Any], dict[str, Any]] | None = None
 
 
+@dataclass(frozen=True)
+class Keyed:
+    """Which attempt at which run key a run is, where it was submitted."""
+
+    key: str
+    attempt: int
+
+
 class _Signalled(Stopped, KeyboardInterrupt):
     """A signal came. Ray's own waits end for a KeyboardInterrupt only, and forget any other exception."""
 
@@ -86,6 +94,8 @@ def main(job: Job | str, argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--env", default="local", help="which conf/<env> says where it runs (default: local)")
     parser.add_argument("--with", dest="overlay", metavar="FILE", help="a YAML file laid over the conf")
     parser.add_argument("--dry-run", action="store_true", help="print the configuration, and what it would cost; stop")
+    parser.add_argument("--run-key", help="the run key that `shopbatch submit` gave this run")
+    parser.add_argument("--attempt", type=int, default=1, help="which attempt at the run key this is")
     parser.add_argument("overrides", nargs="*", metavar="key.path=value", help="override one value of the conf")
     arguments = parser.parse_intermixed_args(argv)
     try:
@@ -95,7 +105,8 @@ def main(job: Job | str, argv: Sequence[str] | None = None) -> int:
         return mistake(error)
     if arguments.dry_run:
         return _dry_run(found, settings)
-    return run(found, settings, arguments.env)
+    keyed = None if arguments.run_key is None else Keyed(arguments.run_key, arguments.attempt)
+    return run(found, settings, arguments.env, keyed)
 
 
 def _dry_run(job: Job, settings: JobConfig) -> int:
@@ -114,22 +125,26 @@ def _dry_run(job: Job, settings: JobConfig) -> int:
     return DONE
 
 
-def run(job: Job, settings: JobConfig, env: str) -> int:
-    """Run a job with a resolved configuration; returns the exit code."""
+def run(job: Job, settings: JobConfig, env: str, keyed: Keyed | None = None) -> int:
+    """Run a job with a resolved configuration; returns the exit code. keyed: the outcome is kept under that run key."""
     from shopbatch.sessions import ray_session, spark_session
     from shopbatch.tables.store import Store
 
     report = Report(job=job.name, env=env, config=settings.model_dump(mode="json"))
+    if keyed is not None:
+        report.run_key, report.attempt = keyed.key, keyed.attempt
     store = Store(settings.platform.warehouse)
     signals: list[str] = []
     try:
         store.check_writable()
+        if keyed is not None:
+            _refuse_skew(settings)
         with (ray_session if job.session == "ray" else spark_session)(settings.platform):
             signals = _raise_on_signals()
             job.run(settings, store, report)
         code = DONE
     except UserError as error:
-        return mistake(error)
+        return _mistaken(store, report, error)
     except GateRefused as error:
         code, report.outcome, report.message = REFUSED, "refused", str(error)
     except (Stopped, KeyboardInterrupt) as error:
@@ -148,12 +163,40 @@ def run(job: Job, settings: JobConfig, env: str) -> int:
 
 
 def _saved(store: Store, report: Report) -> bool:
-    """Save the report; False where the warehouse takes nothing any more, which the exit code says already."""
+    """Save the report, and last its record under the run key, if there is one, which says that the run has ended.
+
+    False where the warehouse takes nothing any more, which the exit code says already.
+    """
     try:
         report.save(store.root)
+        if report.run_key is not None and report.attempt is not None:
+            from shopbatch.cluster.run_key import write_record
+
+            write_record(store.root, report.run_key, report.attempt, report.line())
     except OSError:
         return False
     return True
+
+
+def _mistaken(store: Store, report: Report, error: UserError) -> int:
+    """The user's mistake: a line, and no report; but who waits for a run key is told."""
+    code = mistake(error)
+    if report.run_key is not None:
+        report.finish("failed", code, " ".join(str(error).split()))
+        _saved(store, report)
+    return code
+
+
+def _refuse_skew(settings: JobConfig) -> None:
+    """UserError if the cluster's libraries are not those that the code was locked with."""
+    from shopbatch.cluster.environment import differences
+
+    lock = config.root() / "requirements.lock"
+    if not settings.platform.allow_skew and lock.is_file() and (differ := differences(lock)):
+        raise UserError(
+            f"the cluster's image is not the one that this code was locked with: {', '.join(differ)}; "
+            "build it anew, or set platform.allow_skew=true"
+        )
 
 
 def _unforeseen(error: Exception, signals: Sequence[str]) -> tuple[int, Outcome, str]:
@@ -166,7 +209,7 @@ def _unforeseen(error: Exception, signals: Sequence[str]) -> tuple[int, Outcome,
     disk = isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
     if disk or kinds & set(_LOST):
         return STOPPED, "stopped", f"{type(error).__name__}: {error}; the same command goes on from here"
-    traceback.print_exception(error)
+    print(mask(redact_text("".join(traceback.format_exception(error)))), file=sys.stderr, end="")
     return FAILED, "failed", f"{type(error).__name__}: {str(error).strip().splitlines()[-1] if str(error) else ''}"
 
 

@@ -62,6 +62,9 @@ _KNOWN_SECRET = re.compile(
     r"\b(?:sk-|hf_|gh[pousr]_|xox[abp]-|AKIA|ASIA)[A-Za-z0-9_-]{12,}|(?i:\bbearer )[A-Za-z0-9._~+/-]{8,}=*"
 )
 
+_PRIVATE_KEY = re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----")
+_YAML_PAIR = re.compile(r"""\s*(?:- )?["']?([\w.-]+)["']?\s*:\s+(?!null\b|~|["']{2}|[{\[$#&*|>]|\s*$)\S""")
+
 
 def mask(text: str) -> str:
     """`text` with e-mail addresses, phone numbers, card numbers, Chinese resident ids and IPv4 addresses replaced.
@@ -106,6 +109,24 @@ def redact_text(text: str) -> str:
     """`text` without the secrets whose form gives them away (URL users, `password=...`, `Bearer ...`, `sk-...`)."""
     text = _URL_USER.sub(HIDDEN + "@", text)
     return _KNOWN_SECRET.sub(HIDDEN, _ASSIGNED.sub(rf"\1{HIDDEN}", text))
+
+
+def find_secrets(text: str, yaml: bool = False) -> list[tuple[int, str]]:
+    """Line numbers (from 1) of secrets in a file, and of which kind; never the secret.
+
+    yaml: also what stands under a key that says so (`password: ...`), null, empty and `${VARIABLE}` apart.
+    """
+    found = []
+    for number, line in enumerate(text.splitlines(), 1):
+        if _PRIVATE_KEY.search(line):
+            found.append((number, "a private key"))
+        elif _KNOWN_SECRET.search(line):
+            found.append((number, "a token of a well-known form"))
+        elif re.search(r"://[^/\s:@]+:[^/\s@{$]+@", line):
+            found.append((number, "user and password in a URL"))
+        elif yaml and (pair := _YAML_PAIR.match(line)) and _is_secret(pair[1]):
+            found.append((number, f"the value of {pair[1]}"))
+    return found
 
 
 def _replace(pattern: re.Pattern[str], label: str, text: str, holds: Callable[[str], bool]) -> str:

@@ -115,7 +115,8 @@ def _now() -> str:
 class Report:
     """The account of one run. A report that nobody finishes says that the run failed.
 
-    config: the resolved configuration. tables: {table: {"read" or "written": version}}. models: {name: digest}.
+    config: the resolved configuration. run_key, attempt: what a submitted run was asked for under.
+    tables: {table: {"read" or "written": version}}. models: {name: digest}.
     rejects: {reason: rows}. metrics: nested, numbers only (it is not masked). samples: rows to look at.
     """
 
@@ -126,6 +127,8 @@ class Report:
     outcome: Outcome = "failed"
     exit_code: int = 1
     message: str = ""
+    run_key: str | None = None
+    attempt: int | None = None
     started_at: str = field(default_factory=_now)
     ended_at: str | None = None
     tables: dict[str, dict[str, int]] = field(default_factory=dict)
@@ -174,6 +177,7 @@ class Report:
             "message": mask(redact_text(self.message)),
             "started_at": self.started_at,
             "ended_at": self.ended_at,
+            **({} if self.run_key is None else {"run_key": self.run_key, "attempt": self.attempt}),
             "tables": self.tables,
             "models": self.models,
             "recipe": self.recipe,

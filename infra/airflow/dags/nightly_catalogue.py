@@ -1,0 +1,28 @@
+"""Whenever the catalogue was loaded: products -> product_descriptions, for what is new or changed.
+
+The task that loads `products` names `table("products")` among its outlets; there is no time to guess.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from airflow.sdk import DAG
+from shopbatch_operator import ShopbatchOperator, table
+
+with DAG(
+    dag_id="nightly_catalogue",
+    description=__doc__.partition("\n")[0],
+    schedule=[table("products")],
+    start_date=datetime(2017, 1, 1),
+    catchup=False,
+    max_active_runs=1,
+    default_args={"retries": 2, "retry_delay": timedelta(minutes=5)},
+    tags=["shopbatch"],
+) as dag:
+    ShopbatchOperator(
+        task_id="describe_products",
+        job="describe_products",
+        inlets=[table("products")],
+        outlets=[table("product_descriptions")],
+    )

@@ -1,0 +1,28 @@
+"""Every Sunday: reviews with a rating -> model `sentiment`, published if its gate lets it.
+
+The next night scores under the new model as far as its budget allows (`gates.accept_recipe`, `budget.max_rows`).
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from airflow.sdk import DAG
+from shopbatch_operator import ShopbatchOperator, table
+
+with DAG(
+    dag_id="weekly_training",
+    description=__doc__.partition("\n")[0],
+    schedule="0 1 * * 0",
+    start_date=datetime(2017, 1, 1),
+    catchup=False,
+    max_active_runs=1,
+    default_args={"retries": 1, "retry_delay": timedelta(minutes=5)},
+    tags=["shopbatch"],
+) as dag:
+    ShopbatchOperator(
+        task_id="train_sentiment_head",
+        job="train_sentiment_head",
+        inlets=[table("reviews")],
+        outlets=[table("models/sentiment")],
+    )

@@ -1,0 +1,201 @@
+"""The same command line on a cluster: at most one run of a key at a time, and none where it is done.
+
+Called by `cli.py` (and by Airflow through it). One way for all jobs: Ray's Jobs API starts `shopbatch run` on the
+cluster. A Spark job's driver goes the same way, to where `platform.spark.master` names Spark's cluster: so there is one
+way to attach, to cancel and to read logs, and no second scheduler to ask.
+
+What is known of a run key is in two places: the warehouse holds the report of every attempt that ended (it outlives the
+cluster), the cluster knows the attempts that run. Ray refuses a second submission of one name, so that of any number of
+submitters one starts an attempt and the others find it there.
+"""
+
+from __future__ import annotations
+
+import json
+import shlex
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from shopbatch import __version__, config, job
+from shopbatch.cluster import bundle
+from shopbatch.cluster.jobs import ClusterJob, Jobs, Submission, Unreachable, submission_id
+from shopbatch.cluster.run_key import RunKey, read_records
+from shopbatch.config import JobConfig, Platform
+from shopbatch.errors import UserError
+from shopbatch.privacy import redact_text
+
+STOP_SECONDS = 120  # grace of a stopped run: what is written is committed, the report saved
+PATIENCE = 600.0  # how long the Jobs API may be silent (a head node that restarts) before `--wait` gives up
+POLL = 2.0
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """An attempt at a run key. report: the run's report, once it has ended. running: the cluster says it runs."""
+
+    key: str
+    number: int
+    report: Mapping[str, Any] | None = None
+    running: bool = False
+    started: bool = False  # by this call
+
+    @property
+    def id(self) -> str:
+        return submission_id(self.key, self.number)
+
+    @property
+    def state(self) -> str:
+        if self.report is not None:
+            return str(self.report["outcome"])
+        return "running" if self.running else "lost"
+
+    def to_dict(self) -> dict[str, Any]:
+        """For one line of JSON."""
+        return {"run_key": self.key, "attempt": self.number, "submission_id": self.id, "state": self.state}
+
+
+@dataclass(frozen=True)
+class Request:
+    """What is asked for: a job with its command line. date, rerun: see RunKey."""
+
+    job: str
+    env: str = "prod"
+    overrides: Sequence[str] = ()
+    overlay: str | None = None
+    date: str | None = None
+    rerun: str | None = None
+
+    def resolve(self) -> tuple[RunKey, JobConfig]:
+        """The run key and the checked configuration. UserError for any mistake that can be seen from here."""
+        for item in self.overrides:
+            if redact_text(item) != item or _names_secret(item):
+                raise UserError(
+                    f"{item.partition('=')[0]}=...: a secret may not be on a command line, dashboards show it; "
+                    "set it in the environment of the cluster's nodes"
+                )
+        tree = config.resolve(self.job, self.env, list(self.overrides), self.overlay)
+        settings = config.validate(job.find(self.job).config, tree)
+        warehouse = shared_root(settings.platform)
+        tree = {**tree, "platform": {**tree.get("platform", {}), "warehouse": warehouse}}
+        return RunKey.of(self.job, tree, self.date, self.rerun), settings
+
+
+def shared_root(platform: Platform) -> str:
+    """The warehouse as the nodes are to call it. UserError if its URI holds a secret."""
+    from shopbatch.tables.store import Store
+
+    if redact_text(platform.warehouse) != platform.warehouse:
+        raise UserError("platform.warehouse holds a secret; the nodes' environment is where it belongs")
+    return Store(platform.warehouse).root
+
+
+def submit(request: Request) -> Attempt:
+    """Start the run, attach to the one that runs, or return the one that is done.
+
+    Raises UserError (configuration, a secret that would travel, no cluster named), Unreachable.
+    """
+    key, settings = request.resolve()
+    warehouse = shared_root(settings.platform)
+    jobs = Jobs(settings.platform)
+    for _ in range(100):
+        newest = latest(jobs, warehouse, str(key))
+        if newest is not None and (newest.running or done(newest)):
+            return newest
+        number = 1 if newest is None else newest.number + 1
+        if _start(jobs, request, settings, key, number, warehouse):
+            return Attempt(str(key), number, running=True, started=True)
+        time.sleep(0.1)  # somebody else was faster: theirs is there, or there in a moment
+    raise AssertionError(f"{key}: the cluster takes no submission and knows of none")
+
+
+def latest(jobs: Jobs | None, warehouse: str, key: str) -> Attempt | None:
+    """The newest attempt that the warehouse or the cluster knows of, None if there was none."""
+    records = read_records(warehouse, key)
+    number, job = max(records, default=0), None
+    while jobs is not None and (found := jobs.info(submission_id(key, number + 1))) is not None:
+        number, job = number + 1, found
+    if number == 0:
+        return None
+    if job is not None and not job.running:  # it may have ended after the records were read
+        records = read_records(warehouse, key)
+    return Attempt(key, number, records.get(number), running=job is not None and job.running)
+
+
+def done(attempt: Attempt) -> bool:
+    """Whether there is nothing more to do for the key."""
+    return attempt.report is not None and attempt.report["exit_code"] == 0
+
+
+def wait(jobs: Jobs, warehouse: str, attempt: Attempt, patience: float = PATIENCE) -> Attempt:
+    """Follow an attempt until its report is there; logs are not looked at, so that none can break it.
+
+    An attempt whose driver died without a report comes back with none. Raises Unreachable when the Jobs API is silent
+    for `patience` seconds and no report has appeared.
+    """
+    heard = time.monotonic()
+    while True:
+        report = read_records(warehouse, attempt.key).get(attempt.number)
+        if report is not None:
+            return Attempt(attempt.key, attempt.number, report)
+        try:
+            job = jobs.info(attempt.id)
+            heard = time.monotonic()
+        except Unreachable:
+            if time.monotonic() - heard > patience:
+                raise
+            job = ClusterJob(attempt.id, "RUNNING", "", {})
+        if job is None or not job.running:
+            return Attempt(attempt.key, attempt.number, read_records(warehouse, attempt.key).get(attempt.number))
+        time.sleep(POLL)
+
+
+def cancel(jobs: Jobs, warehouse: str, key: str) -> Attempt | None:
+    """End the attempt that runs, in good order, and wait for that. Returns the newest attempt; None: there is none."""
+    newest = latest(jobs, warehouse, key)
+    if newest is None or not newest.running:
+        return newest
+    jobs.stop(newest.id)
+    return wait(jobs, warehouse, newest)
+
+
+def _start(jobs: Jobs, request: Request, settings: JobConfig, key: RunKey, number: int, warehouse: str) -> bool:
+    """Send code and conf, and start attempt `number`. False if it is there already."""
+    with tempfile.TemporaryDirectory(prefix="shopbatch-bundle-") as folder:
+        package = bundle.build(Path(folder), request.overlay)
+        told = {
+            "run_key": str(key),
+            "attempt": str(number),
+            "job": request.job,
+            "warehouse": warehouse,
+            "shopbatch": __version__,
+            "package": package,
+            "lock": bundle.lock_digest() or "",
+        }
+        # the image's own project is not what runs; a driver that is stopped gets time to commit
+        env = {"SHOPBATCH_HOME": ".", "RAY_JOB_STOP_WAIT_TIME_S": str(STOP_SECONDS)}
+        command = _command(request, settings, key, number, warehouse)
+        name, cpus = submission_id(str(key), number), settings.platform.driver_cpus
+        return jobs.submit(Submission(name, command, Path(folder), env, told, cpus))
+
+
+def _command(request: Request, settings: JobConfig, key: RunKey, number: int, warehouse: str) -> str:
+    """The command line on the cluster."""
+    words = ["python", "-m", "shopbatch.cli", "run", request.job, "--env", request.env]
+    words += ["--run-key", str(key), "--attempt", str(number)]
+    words += ["--with", bundle.OVERLAY] if request.overlay else []
+    words += request.overrides
+    words += [f"platform.warehouse={json.dumps(warehouse)}"]
+    if settings.platform.ray_address is None:  # else the driver would start a Ray of its own beside the cluster
+        words.append("platform.ray_address=auto")
+    return "exec " + shlex.join(words)
+
+
+def _names_secret(item: str) -> bool:
+    from shopbatch.privacy import HIDDEN, redact_config
+
+    key, _, value = item.partition("=")
+    return bool(value) and redact_config({key.rpartition(".")[2]: value}) == {key.rpartition(".")[2]: HIDDEN}

@@ -1,0 +1,105 @@
+"""A Ray head node of its own, with token authentication, on loopback: what `shopbatch submit` speaks to in tests."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+TOKEN = "a-token-of-the-tests-0123456789abcdef"
+
+
+@dataclass(frozen=True)
+class Head:
+    """address: of the Jobs API. folder: Ray's own, with sessions and logs. env: what a client of it needs."""
+
+    address: str
+    folder: Path
+    env: Mapping[str, str]
+
+    def shopbatch(self, *words: str, **env: str) -> subprocess.CompletedProcess[str]:
+        """The command line, in a process of its own that is told the address and the token."""
+        command = [sys.executable, "-m", "shopbatch.cli", *words]
+        return subprocess.run(
+            command, env={**self.env, **env}, capture_output=True, text=True, check=False, timeout=240
+        )
+
+
+def clean_environment() -> dict[str, str]:
+    """This process's environment without what would attach a child to this process's Ray."""
+    return {k: v for k, v in os.environ.items() if not k.startswith(("RAY_", "SHOPBATCH_"))}
+
+
+def free_ports(count: int) -> list[int]:
+    """Ports that nothing listens on now."""
+    sockets = [socket.socket() for _ in range(count)]
+    for each in sockets:
+        each.bind(("127.0.0.1", 0))
+    ports = [int(each.getsockname()[1]) for each in sockets]
+    for each in sockets:
+        each.close()
+    return ports
+
+
+@contextmanager
+def ray_head(folder: Path, cpus: int = 2, **more: str) -> Iterator[Head]:
+    """`ray start --head --block` for the length of the block. folder: short, sockets lie under it. more: environment."""
+    env = clean_environment() | {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": TOKEN, "RAY_USAGE_STATS_ENABLED": "0"}
+    env |= {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}", **more}
+    gcs, api, agent, grpc, client = free_ports(5)
+    command = ["ray", "start", "--head", "--block", "--node-ip-address=127.0.0.1", f"--port={gcs}"]
+    command += [f"--dashboard-port={api}", f"--dashboard-agent-listen-port={agent}", f"--num-cpus={cpus}"]
+    command += [f"--dashboard-agent-grpc-port={grpc}", f"--ray-client-server-port={client}"]
+    command += [f"--object-store-memory={256 * 2**20}", f"--temp-dir={folder}", "--disable-usage-stats"]
+    with (folder / "head.log").open("wb") as log:
+        head = subprocess.Popen(command, env=env, stdout=log, stderr=subprocess.STDOUT, start_new_session=True)
+    address = f"http://127.0.0.1:{api}"
+    try:
+        _wait_until_it_answers(address, head)
+        yield Head(address, folder, env | {"RAY_API_SERVER_ADDRESS": address})
+    finally:
+        head.send_signal(signal.SIGTERM)  # --block ends what it started
+        try:
+            head.wait(30)
+        except subprocess.TimeoutExpired:
+            os.killpg(head.pid, signal.SIGKILL)
+            head.wait(10)
+
+
+def _wait_until_it_answers(address: str, head: subprocess.Popen[bytes]) -> None:
+    until = time.monotonic() + 90
+    request = urllib.request.Request(f"{address}/api/jobs/", headers={"Authorization": f"Bearer {TOKEN}"})
+    while True:
+        assert head.poll() is None, "the head node ended"
+        assert time.monotonic() < until, "the head node does not answer"
+        try:
+            with urllib.request.urlopen(request, timeout=5) as answer:
+                if answer.status == 200:
+                    return
+        except (urllib.error.URLError, OSError):
+            time.sleep(0.2)
+
+
+def last_line(done: subprocess.CompletedProcess[str]) -> dict[str, Any]:
+    """The JSON that a command printed last."""
+    assert done.stdout.strip(), done.stderr[-2000:]
+    return dict(json.loads(done.stdout.splitlines()[-1]))
+
+
+def key_of(done: subprocess.CompletedProcess[str]) -> str:
+    """The run key that `submit` told."""
+    found = re.search(r"\b[a-z_]+-\d{8}\S*-[0-9a-f]{12}\b", done.stderr)
+    assert found, done.stderr[-2000:]
+    return found[0]
