@@ -1,11 +1,12 @@
 # `make run` and `make test` each work as the first command on a machine that has Python 3.11, pip, make and a C compiler.
 .DEFAULT_GOAL := help
-.PHONY: help install run test test-vllm lint bench chaos docs lock clean
+.PHONY: help install run test test-vllm test-airflow lint bench chaos docs lock clean
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 STAMP := .venv/installed
 VLLM := .venv-vllm
+AIRFLOW := .venv-airflow
 export RAY_USAGE_STATS_ENABLED := 0
 export HF_HUB_DISABLE_TELEMETRY := 1
 
@@ -43,6 +44,15 @@ $(VLLM)/installed: infra/vllm/requirements.txt pyproject.toml
 test-vllm: $(VLLM)/installed  ## the tests of the vLLM engine, in an environment of their own
 	$(VLLM)/bin/python -m pytest tests/vllm
 
+# Airflow asks for other versions, too, and needs none of ours: its tasks call the command in .venv
+$(AIRFLOW)/installed: infra/airflow/requirements.txt
+	$(PYTHON) -m venv $(AIRFLOW)
+	$(AIRFLOW)/bin/python -m pip install -q --no-deps -r infra/airflow/requirements.txt
+	@touch $@
+
+test-airflow: $(STAMP) $(AIRFLOW)/installed  ## the DAGs in a real Airflow, in an environment of its own
+	SHOPBATCH_PYTHON=$(abspath $(BIN)/python) $(AIRFLOW)/bin/python -m pytest infra/airflow/tests
+
 lint: $(STAMP)  ## ruff and mypy alone
 	$(BIN)/ruff check && $(BIN)/ruff format --check && $(BIN)/mypy
 
@@ -59,5 +69,5 @@ docs: $(STAMP)  ## write docs/features.md anew from what the code declares
 lock: $(STAMP)  ## write requirements.lock anew from what is installed
 	$(BIN)/python -m pip freeze --exclude-editable | sed "s|+cpu$$||" > requirements.lock
 
-clean:  ## remove .venv, .venv-vllm and the local warehouse
-	rm -rf .venv $(VLLM) .warehouse
+clean:  ## remove .venv, .venv-vllm, .venv-airflow and the local warehouse
+	rm -rf .venv $(VLLM) $(AIRFLOW) .warehouse

@@ -36,6 +36,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         from shopbatch.cluster import commands
 
         return commands.submit(arguments[1:])
+    if arguments[:1] == ["doctor"]:
+        from shopbatch.doctor import command
+
+        return command.doctor(arguments[1:])
     parsed = parser().parse_args(arguments)
     try:
         return int(parsed.call(parsed) or 0)
@@ -97,6 +101,7 @@ def parser() -> argparse.ArgumentParser:
 
 def _cluster_commands(commands: Any) -> None:
     """The commands that speak to a cluster: their environment is prod unless another is named."""
+    commands.add_parser("doctor", help="find what would go wrong: see `shopbatch doctor --help`", add_help=False)
     commands.add_parser("submit", help="run a job on a cluster, once: see `shopbatch submit --help`", add_help=False)
     status = _command(commands, "status", _status, "where the newest attempt at a run key is", env="prod")
     status.add_argument("key", nargs="?", help="default: all that the cluster knows")

@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from shopbatch import config
 from shopbatch.config import JobConfig
 from shopbatch.errors import GateRefused, Stopped, UserError
-from shopbatch.privacy import mask, redact_config, redact_text
+from shopbatch.privacy import clean, guard_logs, redact_config
 from shopbatch.report import Outcome, Report
 
 DONE, FAILED, MISTAKE, REFUSED, STOPPED = 0, 1, 2, 3, 4
@@ -130,6 +130,7 @@ def run(job: Job, settings: JobConfig, env: str, keyed: Keyed | None = None) -> 
     from shopbatch.sessions import ray_session, spark_session
     from shopbatch.tables.store import Store
 
+    guard_logs()
     report = Report(job=job.name, env=env, config=settings.model_dump(mode="json"))
     if keyed is not None:
         report.run_key, report.attempt = keyed.key, keyed.attempt
@@ -155,7 +156,7 @@ def run(job: Job, settings: JobConfig, env: str, keyed: Keyed | None = None) -> 
         code, report.outcome, report.message = _unforeseen(error, signals)
     report.finish(report.outcome, code, report.message)
     if report.message:
-        print(f"shopbatch: {report.outcome}: {mask(redact_text(report.message))}", file=sys.stderr)
+        print(f"shopbatch: {report.outcome}: {clean(report.message)}", file=sys.stderr)
     if not _saved(store, report):
         print(f"shopbatch: the report could not be written to {store.root}", file=sys.stderr)
     print(report.line(), flush=True)
@@ -207,9 +208,11 @@ def _unforeseen(error: Exception, signals: Sequence[str]) -> tuple[int, Outcome,
         return STOPPED, "stopped", f"{signals[0]}; the same command goes on from here"
     kinds = {kind.__name__ for kind in type(error).__mro__}
     disk = isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
-    if disk or kinds & set(_LOST):
+    from shopbatch.tables.files import is_lost_connection
+
+    if disk or kinds & set(_LOST) or is_lost_connection(error):
         return STOPPED, "stopped", f"{type(error).__name__}: {error}; the same command goes on from here"
-    print(mask(redact_text("".join(traceback.format_exception(error)))), file=sys.stderr, end="")
+    print(clean("".join(traceback.format_exception(error))), file=sys.stderr, end="")
     return FAILED, "failed", f"{type(error).__name__}: {str(error).strip().splitlines()[-1] if str(error) else ''}"
 
 
@@ -228,7 +231,7 @@ def mistake(error: UserError) -> int:
     # an error out of a Ray task carries the remote traceback in its text: the cause has the line alone
     cause = getattr(error, "cause", None)
     line = str(cause if isinstance(cause, UserError) else error)
-    print(f"shopbatch: {' '.join(line.split())}", file=sys.stderr)
+    print(f"shopbatch: {clean(' '.join(line.split()))}", file=sys.stderr)
     return MISTAKE
 
 

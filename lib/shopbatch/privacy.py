@@ -12,7 +12,9 @@ that happens to have the form of a Chinese mobile, or a version such as 1.2.3.4,
 
 from __future__ import annotations
 
+import logging
 import re
+import traceback
 from collections.abc import Callable, Mapping
 from itertools import pairwise
 from typing import Any
@@ -109,6 +111,33 @@ def redact_text(text: str) -> str:
     """`text` without the secrets whose form gives them away (URL users, `password=...`, `Bearer ...`, `sk-...`)."""
     text = _URL_USER.sub(HIDDEN + "@", text)
     return _KNOWN_SECRET.sub(HIDDEN, _ASSIGNED.sub(rf"\1{HIDDEN}", text))
+
+
+def clean(text: str) -> str:
+    """`text` as it may stand in a log: without secrets and personal data of the forms that are known here."""
+    return mask(redact_text(text))
+
+
+def guard_logs() -> None:
+    """From now on every record that this process logs, of whatever library, is cleaned, its traceback too."""
+    make = logging.getLogRecordFactory()
+    if getattr(make, "cleans", False):
+        return
+
+    def cleaned(*args: Any, **kwargs: Any) -> logging.LogRecord:
+        record = make(*args, **kwargs)
+        try:
+            told = record.getMessage()
+        except (TypeError, ValueError, KeyError):  # not ours to mend: logging itself reports it
+            return record
+        if (safe := clean(told)) != told:
+            record.msg, record.args = safe, ()
+        if record.exc_info and record.exc_info[0] is not None:
+            record.exc_text = clean("".join(traceback.format_exception(*record.exc_info)).rstrip())
+        return record
+
+    cleaned.cleans = True  # type: ignore[attr-defined]
+    logging.setLogRecordFactory(cleaned)
 
 
 def find_secrets(text: str, yaml: bool = False) -> list[tuple[int, str]]:

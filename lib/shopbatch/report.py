@@ -213,9 +213,9 @@ class Report:
 
         tree, base = self.to_dict(), str(warehouse)
         if filesystem is None and "://" in base:
-            from pyarrow.fs import FileSystem
+            from shopbatch.tables.files import filesystem as of
 
-            filesystem, base = FileSystem.from_uri(base)
+            filesystem, base = of(base)
         folder = f"{base.rstrip('/')}/_runs/{self.job}/{self.run_id}"
         text = json.dumps(tree, allow_nan=False, ensure_ascii=False, indent=1) + "\n"
         _write(f"{folder}/report.json", text, filesystem)

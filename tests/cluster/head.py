@@ -28,10 +28,11 @@ class Head:
     address: str
     folder: Path
     env: Mapping[str, str]
+    python: str = sys.executable
 
     def shopbatch(self, *words: str, **env: str) -> subprocess.CompletedProcess[str]:
         """The command line, in a process of its own that is told the address and the token."""
-        command = [sys.executable, "-m", "shopbatch.cli", *words]
+        command = [self.python, "-m", "shopbatch.cli", *words]
         return subprocess.run(
             command, env={**self.env, **env}, capture_output=True, text=True, check=False, timeout=240
         )
@@ -54,10 +55,13 @@ def free_ports(count: int) -> list[int]:
 
 
 @contextmanager
-def ray_head(folder: Path, cpus: int = 2, **more: str) -> Iterator[Head]:
-    """`ray start --head --block` for the length of the block. folder: short, sockets lie under it. more: environment."""
+def ray_head(folder: Path, cpus: int = 2, python: str = sys.executable, **more: str) -> Iterator[Head]:
+    """`ray start --head --block` for the length of the block.
+
+    folder: short, sockets lie under it. python: of the environment that has Ray. more: environment.
+    """
     env = clean_environment() | {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": TOKEN, "RAY_USAGE_STATS_ENABLED": "0"}
-    env |= {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}", **more}
+    env |= {"PATH": f"{Path(python).parent}{os.pathsep}{os.environ['PATH']}", **more}
     gcs, api, agent, grpc, client = free_ports(5)
     command = ["ray", "start", "--head", "--block", "--node-ip-address=127.0.0.1", f"--port={gcs}"]
     command += [f"--dashboard-port={api}", f"--dashboard-agent-listen-port={agent}", f"--num-cpus={cpus}"]
@@ -68,7 +72,7 @@ def ray_head(folder: Path, cpus: int = 2, **more: str) -> Iterator[Head]:
     address = f"http://127.0.0.1:{api}"
     try:
         _wait_until_it_answers(address, head)
-        yield Head(address, folder, env | {"RAY_API_SERVER_ADDRESS": address})
+        yield Head(address, folder, env | {"RAY_API_SERVER_ADDRESS": address}, python)
     finally:
         head.send_signal(signal.SIGTERM)  # --block ends what it started
         try:

@@ -17,7 +17,7 @@ from shopbatch.cluster.jobs import Jobs, Unreachable
 from shopbatch.cluster.run_key import RunKey
 from shopbatch.errors import Stopped, UserError
 from shopbatch.job import DONE, STOPPED, mistake
-from shopbatch.privacy import mask, redact_text
+from shopbatch.privacy import clean
 from shopbatch.tables.store import Store
 
 _SUBMIT = """\
@@ -83,7 +83,7 @@ def logs(arguments: argparse.Namespace) -> int:
     assert jobs is not None
     if jobs.info(door.submission_id(attempt.key, number)) is None:
         raise UserError(f"the cluster has no logs of attempt {number} at {attempt.key}")
-    print(mask(redact_text(jobs.logs(door.submission_id(attempt.key, number)))), end="")
+    print(clean(jobs.logs(door.submission_id(attempt.key, number))), end="")
     return DONE
 
 
@@ -125,7 +125,7 @@ def _follow(jobs: Jobs, warehouse: str, attempt: door.Attempt) -> int:
     why = " ".join((job.message if job is not None else "the cluster has forgotten it").split())
     return _stopped(
         Stopped(
-            f"{attempt.key}, attempt {attempt.number}, ended without a report ({mask(redact_text(why))[:300]}); "
+            f"{attempt.key}, attempt {attempt.number}, ended without a report ({clean(why)[:300]}); "
             f"`shopbatch logs {attempt.key}` has more"
         )
     )

@@ -92,9 +92,9 @@ def strike(faults: Faults, texts: pa.Array) -> None:
     if _holds(texts, faults.hang_on):
         threading.Event().wait()
     if _holds(texts, faults.raise_on):
-        raise ArithmeticError("the fake engine was told to raise")
+        raise ArithmeticError(f"the fake engine was told to raise by {texts[0]}")  # real ones quote their input, too
     if _holds(texts, faults.fail_on):
-        raise EngineError("the fake engine was told to fail")
+        raise EngineError(f"the fake engine was told to fail by {texts[0]}")
 
 
 def _holds(texts: pa.Array, needle: str | None) -> bool:

@@ -133,7 +133,8 @@ class UnitRun:
         )
         receipts, seen = [], []
         for name in names:
-            seen.append(pl.read_parquet(f"{self.task.memo}/{self.task.folder}/{name}", columns=["hash_hi", "hash_lo"]))
+            uri = f"{self.task.memo}/{self.task.folder}/{name}"
+            seen.append(files.scan([uri]).select("hash_hi", "hash_lo").collect())
             receipts.append(self._receipt(f"{self.task.folder}/{name}", 0, [0, 0], 0))
         self.written = len(names)
         if not seen:

@@ -73,7 +73,7 @@ def write(frame: DataFrame, store: Store, as_of: date, run_id: str) -> list[Data
 def scan(store: Store, written: Sequence[DataFile | FileRef]) -> pl.LazyFrame:
     """A day's files as a lazy frame."""
     root = store.uri(USER_PROFILES.name)
-    return pl.scan_parquet([f"{root}/{f.path}" for f in written])
+    return files.scan([f"{root}/{f.path}" for f in written])
 
 
 def judge(

@@ -7,21 +7,34 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import uuid
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from decimal import Decimal
-from typing import Any
+from functools import cache
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.fs as pafs
 import pyarrow.parquet as pq
+from deltalake.exceptions import DeltaError
+
+from shopbatch.tables.schema import FREE_TEXT
+
+if TYPE_CHECKING:
+    import polars as pl
 
 ROW_GROUP = 65_536
+_LOST = re.compile(
+    r"(?i)network_connection|curlcode|connection (refused|reset|closed|error)|error sending request|timed? ?out"
+    r"|slow_?down|service_?unavailable|internal_failure|status: 50[0234]"
+)
+S3_ATTEMPTS = 8  # with growing pauses, about a minute: a store that is away for longer ends the run, which resumes
 _LONGEST_STATISTIC = 64  # bytes of a string's min/max that are worth a place in the log
 _LAST = "\U0010ffff"  # no character sorts after it; Delta's own writers end a cut maximum with it
 _DIGITS = 15  # of a decimal that a JSON number, read as a double, holds exactly
@@ -52,10 +65,43 @@ class FileRef:
 
 def filesystem(uri: str) -> tuple[pafs.FileSystem, str]:
     """The file system of a folder or object-store URI, and the path in it."""
-    if len(urlsplit(uri).scheme) > 1:
+    scheme = urlsplit(uri).scheme
+    if scheme == "s3" and "?" not in uri:
+        return _s3(), uri.removeprefix("s3://").rstrip("/")
+    if len(scheme) > 1:
         fs, path = pafs.FileSystem.from_uri(uri)
         return fs, path
     return pafs.LocalFileSystem(), os.path.abspath(uri)
+
+
+@cache
+def _s3() -> pafs.S3FileSystem:
+    """The object store that the environment names: AWS_ENDPOINT_URL, AWS_REGION, and the credentials' variables.
+
+    The same variables are read by delta-rs and by Polars, so that all three speak to one store in one way.
+    """
+    if os.environ.get("AWS_ENDPOINT_URL", "").startswith("http://"):
+        os.environ.setdefault("AWS_ALLOW_HTTP", "true")  # delta-rs and Polars ask to be told so
+    region = os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION")
+    retries = pafs.AwsStandardS3RetryStrategy(max_attempts=S3_ATTEMPTS)
+    # one request a write: what is written is then there when the stream is closed, or an error has been raised
+    return pafs.S3FileSystem(region=region, retry_strategy=retries, background_writes=False, request_timeout=60)
+
+
+def is_lost_connection(error: BaseException) -> bool:
+    """Whether an error says that the object store could not be reached, also after retries: the same may work later."""
+    if isinstance(error, ConnectionError | TimeoutError):
+        return True
+    return isinstance(error, OSError | DeltaError) and _LOST.search(str(error)) is not None
+
+
+def scan(uris: Sequence[str]) -> pl.LazyFrame:
+    """Parquet files as a lazy Polars frame."""
+    import polars as pl  # heavy: only those who scan need it
+
+    if any(urlsplit(uri).scheme == "s3" for uri in uris):
+        _s3()
+    return pl.scan_parquet(list(uris))
 
 
 def write_bytes(uri: str, data: bytes) -> None:
@@ -113,7 +159,7 @@ def describe(root: str, path: str, schema: pa.Schema, partition: Mapping[str, st
     # whether a column may be null is asked of its statistics: Spark's files allow it everywhere
     if [(f.name, f.type) for f in actual] != [(f.name, f.type) for f in schema]:
         raise TypeError(f"{path} does not have the table's columns: {actual}, expected {schema}")
-    stats = _stats(meta, actual)
+    stats = _stats(meta, actual, {f.name for f in schema if f.metadata and FREE_TEXT.encode() in f.metadata})
     nulls = stats["nullCount"]
     if bad := [f.name for f in schema if not f.nullable and nulls.get(f.name)]:
         raise TypeError(f"{path}: null in column(s) {', '.join(bad)}")
@@ -163,11 +209,11 @@ def row_group_rows(uri: str) -> list[int]:
 
 def duplicate_keys(uris: Sequence[str], key: Sequence[str]) -> int:
     """How many rows of these files repeat the key of another row. Memory: 16 bytes a row of 16M-row slices."""
-    import polars as pl  # heavy: only the task that audits needs it
+    import polars as pl
 
     if not uris:
         return 0
-    hashes = pl.scan_parquet(list(uris)).select(pl.struct(list(key)).hash(seed=0).alias("h"))
+    hashes = scan(uris).select(pl.struct(list(key)).hash(seed=0).alias("h"))
     rows = int(hashes.select(pl.len()).collect().item())
     slices, distinct = rows // 16_000_000 + 1, 0
     for part in range(slices):
@@ -176,12 +222,12 @@ def duplicate_keys(uris: Sequence[str], key: Sequence[str]) -> int:
     if distinct == rows:
         return 0
     # Equal 64-bit hashes may be two keys: only an exact count may accuse.
-    exact = pl.scan_parquet(list(uris)).select(pl.struct(list(key)).n_unique()).collect(engine="streaming").item()
+    exact = scan(uris).select(pl.struct(list(key)).n_unique()).collect(engine="streaming").item()
     return rows - int(exact)
 
 
-def _stats(meta: pq.FileMetaData, schema: pa.Schema) -> dict[str, Any]:
-    """Delta statistics (numRecords, minValues, maxValues, nullCount) out of a Parquet footer."""
+def _stats(meta: pq.FileMetaData, schema: pa.Schema, hidden: set[str]) -> dict[str, Any]:
+    """Delta statistics (numRecords, minValues, maxValues, nullCount) out of a Parquet footer; no values of `hidden`."""
     low: dict[str, Any] = {}
     high: dict[str, Any] = {}
     nulls: dict[str, int] = {}
@@ -190,7 +236,7 @@ def _stats(meta: pq.FileMetaData, schema: pa.Schema) -> dict[str, Any]:
         if not all(s is not None and s.has_null_count for s in groups):
             continue
         nulls[name] = sum(s.null_count for s in groups)
-        if bounds := _bounds(groups):
+        if name not in hidden and (bounds := _bounds(groups)):
             _bound(name, *bounds, low, high)
     return {"numRecords": meta.num_rows, "minValues": low, "maxValues": high, "nullCount": nulls}
 

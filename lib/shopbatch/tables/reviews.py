@@ -15,8 +15,8 @@ REVIEWS = Table(
         Column("review_id", pa.string(), "Name of the review, unique in the shop.", nullable=False),
         Column("product_id", pa.string(), "The product reviewed (products.product_id); null where unknown."),
         Column("user_id", pa.string(), "The author (users.user_id); null where unknown."),
-        Column("title", pa.string(), "Headline of the review; null where there is none."),
-        Column("text", pa.string(), "Body of the review, as the customer wrote it."),
+        Column("title", pa.string(), "Headline of the review; null where there is none.", free_text=True),
+        Column("text", pa.string(), "Body of the review, as the customer wrote it.", free_text=True),
         Column("rating", pa.int8(), "Stars, 1 (worst) to 5 (best); null where not given.", between=(1, 5)),
         Column(
             "label",

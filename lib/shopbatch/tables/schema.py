@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import pyarrow as pa
 
 MONEY = pa.decimal128(12, 2)
+FREE_TEXT = "shopbatch.free_text"
 TIMESTAMP = pa.timestamp("us", tz="UTC")
 
 
@@ -15,6 +16,7 @@ class Column:
     """One column: its name, Arrow type, what a value means (with its unit) and whether it may be null.
 
     between: least and greatest value of a number. one_of: the strings that are values. `shopbatch load` checks them.
+    free_text: what people wrote, so that no statistics of it may stand in Delta's log.
     """
 
     name: str
@@ -23,6 +25,13 @@ class Column:
     nullable: bool = True
     between: tuple[int, int] | None = None
     one_of: tuple[str, ...] = ()
+    free_text: bool = False
+
+    @property
+    def field(self) -> pa.Field:
+        """The Arrow field, its metadata saying what the column means and whether it is free text."""
+        told = {"comment": self.meaning} | ({FREE_TEXT: "true"} if self.free_text else {})
+        return pa.field(self.name, self.type, self.nullable, metadata=told)
 
 
 @dataclass(frozen=True)
@@ -47,7 +56,7 @@ class Table:
 
     def schema(self) -> pa.Schema:
         """Arrow schema; each field carries its meaning as `comment` metadata, which Delta keeps."""
-        return pa.schema([pa.field(c.name, c.type, c.nullable, metadata={"comment": c.meaning}) for c in self.columns])
+        return pa.schema([c.field for c in self.columns])
 
     def file_schema(self) -> pa.Schema:
         """Arrow schema of a data file: the columns that are not folders."""

@@ -24,7 +24,7 @@ from deltalake import CommitProperties, DeltaTable, Schema, Transaction
 from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
 from deltalake.transaction import AddAction, RemoveAction
 
-from shopbatch.errors import UserError
+from shopbatch.errors import Stopped, UserError
 from shopbatch.tables import files
 from shopbatch.tables.files import DataFile, FileRef
 from shopbatch.tables.schema import Table
@@ -130,7 +130,11 @@ class Store:
     """A warehouse: `<root>/<table>` is a Delta table that any Delta client reads."""
 
     def __init__(self, root: str) -> None:
-        self.root = root if "://" in root else os.path.abspath(os.path.expanduser(root))
+        self.root = root.rstrip("/") if "://" in root else os.path.abspath(os.path.expanduser(root))
+        try:  # an object store's options are settled before delta-rs is asked for anything
+            files.filesystem(self.root)
+        except pa.ArrowInvalid as error:
+            raise UserError(f"warehouse {root}: no folder and no object store that is known ({error})") from None
 
     def uri(self, name: str) -> str:
         """Where a table lies. UserError for a name that could leave the warehouse."""
@@ -139,10 +143,12 @@ class Store:
         return f"{self.root}/{name}"
 
     def check_writable(self) -> None:
-        """UserError if nothing can be written here; found before any work is done."""
+        """UserError if nothing can be written here, found before any work is done. Stopped: it does not answer now."""
         try:
             files.write_bytes(f"{self.root}/_runs/.writable", b"")
         except OSError as error:
+            if files.is_lost_connection(error):
+                raise Stopped(f"warehouse {self.root} does not answer") from None
             raise UserError(f"warehouse {self.root}: cannot write there ({error.strerror or error})") from None
 
     def exists(self, name: str) -> bool:

@@ -13,8 +13,8 @@ SUPPORT_DIALOGS = Table(
     key_from_content=True,
     columns=(
         Column("dialog_id", pa.string(), "Name of the dialog, unique in the shop.", nullable=False),
-        Column("question", pa.string(), "What the customer asked, as it was written.", nullable=False),
-        Column("reply", pa.string(), "What the shop's customer service replied.", nullable=False),
+        Column("question", pa.string(), "What the customer asked, as it was written.", nullable=False, free_text=True),
+        Column("reply", pa.string(), "What the shop's customer service replied.", nullable=False, free_text=True),
         Column("intent", pa.string(), "What the question is about (refund_time, coupon, ...); null where unknown."),
         Column("language", pa.string(), "ISO 639-1 code of question and reply (en, zh, ...); null where unknown."),
         Column("user_id", pa.string(), "The customer whose question it was (users.user_id); null where unknown."),

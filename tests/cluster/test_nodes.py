@@ -1,0 +1,102 @@
+"""Several nodes: the same tables as on one, also when one is lost in the middle. Only the warehouse is shared."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.cluster.head import clean_environment
+from tests.inference import oracle, toy
+
+ROOT = Path(__file__).parents[2]
+
+# One CPU a node: no node can do the work alone. A crash point is where the driver has just taken a receipt.
+RAY_NODES = """
+import json, sys
+import ray
+from ray.cluster_utils import Cluster
+from shopbatch.inference import run, source
+from tests.inference import toy
+
+root, lose = sys.argv[1], sys.argv[2] == "lose"
+source.PART_ROWS, source.SHARD_ROWS = 60, 90
+cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "object_store_memory": 128 * 2**20})
+nodes = [cluster.add_node(num_cpus=1, object_store_memory=128 * 2**20) for _ in range(2)]
+cluster.wait_for_nodes()
+ray.init(address=cluster.address, log_to_driver=False, logging_level="ERROR")
+receipts, lost = [], []
+def at(place):
+    if place == "compute":
+        receipts.append(place)
+        if lose and len(receipts) == 3:
+            lost.append(sum(n["Alive"] for n in ray.nodes()))
+            cluster.remove_node(nodes[0], allow_graceful=False)
+run.crash_point = at
+report = toy.run(toy.Store(root), toy.spec(slow_ms=100, light=False), flush_rows=8, workers=2)
+alive = sum(n["Alive"] for n in ray.nodes())
+print(json.dumps([report.outcome, report.to_dict()["rows"], lost, alive, len(receipts)]), flush=True)
+ray.shutdown()
+cluster.shutdown()
+"""
+
+SPARK_NODES = """
+import json, sys
+from shopbatch.config import Platform, Spark
+from shopbatch.sessions import spark_session
+from shopbatch.tables.store import Store
+from tests.profiles import shop
+from tests.profiles.compare import differences
+from tests.profiles.test_run import AS_OF, everything
+
+store = Store(sys.argv[1])
+everything(store)
+with spark_session(Platform(spark=Spark(master="local-cluster[2,1,1024]"))) as spark:
+    executors = spark.sparkContext._jsc.sc().getExecutorMemoryStatus().size() - 1
+    report = shop.run(spark, store, as_of=str(AS_OF))
+    again = shop.run(spark, store, as_of=str(AS_OF))
+differ = differences(shop.profiles(store, AS_OF), shop.told(store, AS_OF))
+print(json.dumps([report.outcome, again.outcome, differ, executors, store.snapshot("user_profiles").rows], default=str))
+"""
+
+
+def run(code: str, *words: str) -> str:
+    """The last line that a process of its own, with a cluster of its own, prints."""
+    env = clean_environment() | {"PYTHONPATH": str(ROOT), "RAY_USAGE_STATS_ENABLED": "0"}
+    done = subprocess.run(
+        [sys.executable, "-c", code, *words],
+        env=env,
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=280,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    return done.stdout.splitlines()[-1]
+
+
+@pytest.fixture(scope="module")
+def tables() -> list[list[toy.Row]]:
+    return toy.shop()
+
+
+@pytest.mark.parametrize("fate", ["keep", "lose"])
+def test_three_ray_nodes_give_the_table_also_when_one_is_lost_during_compute(
+    tables: list[list[toy.Row]], tmp_path: Path, fate: str
+) -> None:
+    store = toy.warehouse(tmp_path)
+    toy.put(store, *tables, group=17)
+    outcome, rows, before, alive, receipts = json.loads(run(RAY_NODES, store.root, fate))
+    assert outcome == "published" and rows["pending"] == 0 and receipts > 3
+    assert (before, alive) == (([3], 2) if fate == "lose" else ([], 3))
+    oracle.check(store, toy.spec(), oracle.expect(*tables))
+
+
+def test_spark_with_executors_of_their_own_gives_the_profiles(tmp_path: Path) -> None:
+    outcome, again, differ, executors, rows = json.loads(run(SPARK_NODES, str(tmp_path / "warehouse")))
+    assert (outcome, again, differ) == ("published", "nothing to do", {})
+    assert executors == 2 and rows > 0
