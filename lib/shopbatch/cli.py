@@ -101,7 +101,10 @@ def parser() -> argparse.ArgumentParser:
 
 def _cluster_commands(commands: Any) -> None:
     """The commands that speak to a cluster: their environment is prod unless another is named."""
-    commands.add_parser("doctor", help="find what would go wrong: see `shopbatch doctor --help`", add_help=False)
+    doctor = commands.add_parser(
+        "doctor", help="find what would go wrong: see `shopbatch doctor --help`", add_help=False
+    )
+    doctor.add_argument("words", nargs=argparse.REMAINDER)
     commands.add_parser("submit", help="run a job on a cluster, once: see `shopbatch submit --help`", add_help=False)
     status = _command(commands, "status", _status, "where the newest attempt at a run key is", env="prod")
     status.add_argument("key", nargs="?", help="default: all that the cluster knows")

@@ -13,10 +13,12 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+import psutil
 
 TOKEN = "a-token-of-the-tests-0123456789abcdef"
 
@@ -74,12 +76,12 @@ def ray_head(folder: Path, cpus: int = 2, python: str = sys.executable, **more: 
         _wait_until_it_answers(address, head)
         yield Head(address, folder, env | {"RAY_API_SERVER_ADDRESS": address}, python)
     finally:
-        head.send_signal(signal.SIGTERM)  # --block ends what it started
-        try:
-            head.wait(30)
-        except subprocess.TimeoutExpired:
-            os.killpg(head.pid, signal.SIGKILL)
-            head.wait(10)
+        started = [psutil.Process(head.pid), *psutil.Process(head.pid).children(recursive=True)]
+        head.send_signal(signal.SIGTERM)  # --block ends what it started, but for a worker that hangs
+        for left in psutil.wait_procs(started, 5)[1]:
+            with suppress(psutil.NoSuchProcess):
+                left.kill()
+        head.wait(10)
 
 
 def _wait_until_it_answers(address: str, head: subprocess.Popen[bytes]) -> None:

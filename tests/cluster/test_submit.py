@@ -95,16 +95,19 @@ def test_a_driver_that_dies_without_a_report_is_exit_4_and_can_be_submitted_agai
     key = key_of(submit(head, store, "engine.hang_on=text 39"))
     until_written(store, "_runs/score_reviews")
     os.kill(driver_of(key), signal.SIGKILL)
-    waited = submit(head, store, "engine.hang_on=text 39", "--wait")
-    if "attached to" in waited.stderr:  # else the cluster knew of the death before we asked, and this is attempt 2
-        assert waited.returncode == 4 and "ended without a report" in waited.stderr
-        assert key in waited.stderr
+    env = {"SHOPBATCH_WAREHOUSE": store.root}
+    waited = head.shopbatch("status", key, "--wait", **env)
+    assert waited.returncode == 4 and f"{key}, attempt 1, ended without a report" in waited.stderr
+    assert last_line(head.shopbatch("status", key, **env))["state"] == "lost"
+    again = submit(head, store, "engine.hang_on=text 39")
+    assert "submitted" in again.stderr and last_line(again)["attempt"] == 2
+    assert last_line(head.shopbatch("cancel", key, **env))["state"] == "stopped"
 
 
 def test_mistakes_are_found_before_anything_is_sent(head: Head, store: Store, tmp_path: Path) -> None:
     put(store, 3)
     for words, told in {
-        ("engine.kind=fkae",): "engine.kind",
+        ("engine.kind=fkae",): "Input tag 'fkae'",
         ("--date", "tomorrow"): "--date 'tomorrow'",
         ("nonsense=1",): "unknown key 'nonsense'",
         ("platform.spark.conf.api_token=hf_0123456789abcdefghijk",): "a secret may not be on a command line",

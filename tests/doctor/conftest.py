@@ -16,6 +16,7 @@ import pytest
 import yaml
 
 from shopbatch import cli
+from shopbatch.tables import files
 from tests.doctor.head import Head, own_address
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -139,6 +140,8 @@ class World:
 
     def s3(self, door: str) -> str:
         """The override that names a warehouse in the S3 store, reached by one of its doors."""
+        files._s3.cache_clear()  # a process speaks to one store; this one, to several
+        self.stack.callback(files._s3.cache_clear)
         self.monkeypatch.setenv("AWS_ENDPOINT_URL", self.stores()[door])
         for name, value in {
             "ACCESS_KEY_ID": "testing",

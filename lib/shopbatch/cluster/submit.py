@@ -20,12 +20,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from shopbatch import __version__, config, job
+from shopbatch import __version__, config
 from shopbatch.cluster import bundle
 from shopbatch.cluster.jobs import ClusterJob, Jobs, Submission, Unreachable, submission_id
 from shopbatch.cluster.run_key import RunKey, read_records
 from shopbatch.config import JobConfig, Platform
 from shopbatch.errors import UserError
+from shopbatch.job import find
 from shopbatch.privacy import redact_text
 
 STOP_SECONDS = 120  # grace of a stopped run: what is written is committed, the report saved
@@ -35,12 +36,12 @@ POLL = 2.0
 
 @dataclass(frozen=True)
 class Attempt:
-    """An attempt at a run key. report: the run's report, once it has ended. running: the cluster says it runs."""
+    """An attempt at a run key. report: the run's report, once it has ended. job: what the cluster knows of it."""
 
     key: str
     number: int
     report: Mapping[str, Any] | None = None
-    running: bool = False
+    job: ClusterJob | None = None
     started: bool = False  # by this call
 
     @property
@@ -48,10 +49,17 @@ class Attempt:
         return submission_id(self.key, self.number)
 
     @property
+    def running(self) -> bool:
+        return self.report is None and self.job is not None and self.job.running
+
+    @property
     def state(self) -> str:
+        """The report's outcome; running; stopped or lost: it ended without a report, asked to or not."""
         if self.report is not None:
             return str(self.report["outcome"])
-        return "running" if self.running else "lost"
+        if self.running:
+            return "running"
+        return "stopped" if self.job is not None and self.job.state == "STOPPED" else "lost"
 
     def to_dict(self) -> dict[str, Any]:
         """For one line of JSON."""
@@ -78,7 +86,7 @@ class Request:
                     "set it in the environment of the cluster's nodes"
                 )
         tree = config.resolve(self.job, self.env, list(self.overrides), self.overlay)
-        settings = config.validate(job.find(self.job).config, tree)
+        settings = config.validate(find(self.job).config, tree)
         warehouse = shared_root(settings.platform)
         tree = {**tree, "platform": {**tree.get("platform", {}), "warehouse": warehouse}}
         return RunKey.of(self.job, tree, self.date, self.rerun), settings
@@ -107,7 +115,8 @@ def submit(request: Request) -> Attempt:
             return newest
         number = 1 if newest is None else newest.number + 1
         if _start(jobs, request, settings, key, number, warehouse):
-            return Attempt(str(key), number, running=True, started=True)
+            job = ClusterJob(submission_id(str(key), number), "PENDING", "", {})
+            return Attempt(str(key), number, job=job, started=True)
         time.sleep(0.1)  # somebody else was faster: theirs is there, or there in a moment
     raise AssertionError(f"{key}: the cluster takes no submission and knows of none")
 
@@ -122,7 +131,7 @@ def latest(jobs: Jobs | None, warehouse: str, key: str) -> Attempt | None:
         return None
     if job is not None and not job.running:  # it may have ended after the records were read
         records = read_records(warehouse, key)
-    return Attempt(key, number, records.get(number), running=job is not None and job.running)
+    return Attempt(key, number, records.get(number), job)
 
 
 def done(attempt: Attempt) -> bool:
@@ -149,7 +158,7 @@ def wait(jobs: Jobs, warehouse: str, attempt: Attempt, patience: float = PATIENC
                 raise
             job = ClusterJob(attempt.id, "RUNNING", "", {})
         if job is None or not job.running:
-            return Attempt(attempt.key, attempt.number, read_records(warehouse, attempt.key).get(attempt.number))
+            return Attempt(attempt.key, attempt.number, read_records(warehouse, attempt.key).get(attempt.number), job)
         time.sleep(POLL)
 
 

@@ -20,6 +20,7 @@ import httpx
 
 from shopbatch.config import Platform
 from shopbatch.doctor.findings import Finding, brief, error, warning
+from shopbatch.doctor.machine import ray_folder
 from shopbatch.doctor.slots import Node
 
 LIMIT = httpx.Timeout(3.0, connect=2.0)
@@ -85,7 +86,7 @@ def ask(address: str, mine: Access) -> Cluster:
             if "ray_version" not in told:
                 return Cluster(address, trouble=f"what answers there is no Jobs API (HTTP {answer.status_code})")
             about = _json(client, "/api/v0/cluster_metadata").get("data") or {}
-            nodes = _nodes(_json(client, "/api/v0/nodes"))
+            nodes = _nodes(_json(client, "/api/v0/nodes?limit=10000"))
     except (httpx.HTTPError, httpx.InvalidURL) as problem:
         return Cluster(address, trouble=f"it does not answer ({brief(problem)})")
     python = about.get("pythonVersion") if isinstance(about, Mapping) else None
@@ -105,7 +106,7 @@ def judge_attach(address: str) -> list[Finding]:
     """Whether a driver that is started here finds its cluster. address: platform.ray_address, of a cluster."""
     why, do = "the job does not start", "start the cluster, or correct platform.ray_address (null: a Ray of its own)"
     if address in ("auto", "local"):
-        known = Path(os.environ.get("RAY_TMPDIR") or "/tmp/ray") / "ray_current_cluster"
+        known = ray_folder() / "ray_current_cluster"  # `ray start` writes it
         if address == "local" or os.environ.get("RAY_ADDRESS") or known.exists():
             return []
         return [error("cluster", "platform.ray_address=auto, and no Ray cluster was started on this machine", why, do)]

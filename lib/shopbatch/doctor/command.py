@@ -100,7 +100,7 @@ class Examination:
         self.findings: list[Finding] = []
         self.checks: list[str] = []
         self.hangs = False
-        self.until = time.monotonic() + SECONDS
+        self.until = 0.0  # of `time.monotonic`: no answer is waited for longer
 
     def run(self) -> None:
         """Every check that can be made, those that wait for others side by side."""
@@ -114,6 +114,7 @@ class Examination:
         platform = asked.platform
         if platform is None:
             return
+        self.until = time.monotonic() + SECONDS
         address = self._address(platform)
         store = self._warehouse(platform, asked)
         head = None if address is None else Waiting(lambda: clusters.ask(address, clusters.access()))
@@ -131,13 +132,16 @@ class Examination:
         if where:
             self._note("authentication", clusters.judge_access(where, clusters.access(), cluster))
             mount = clusters.mount_type(machine.existing(platform.warehouse))
-            self._note(
-                "shared", clusters.judge_shared(platform.warehouse, mount, [a for a in where if not here.get(a)])
-            )
+            elsewhere = [a for a in where if not here.get(a)]
+            self._note("shared", clusters.judge_shared(platform.warehouse, mount, elsewhere))
         self._slots(platform, asked, cluster)
         if store is not None:
             answer = self._answer(store)
-            self._note("warehouse", self._silent(platform.warehouse) if answer is None else answer)
+            if answer is None:
+                what = f"{platform.warehouse} does not answer within {SECONDS:g} seconds"
+                do = "look at address, keys and network; delete its _runs/.doctor-* if there are any"
+                answer = (self._unusable(what, do),)
+            self._note("warehouse", answer)
             for check in ("commits", "clock", *(("model", "source") if asked.settings is not None else ())):
                 self._note(check, ())
 
@@ -173,7 +177,10 @@ class Examination:
             from shopbatch.doctor import warehouse
             from shopbatch.tables.store import Store
 
-            root = Store(platform.warehouse).root
+            try:
+                root = Store(platform.warehouse).root
+            except UserError as mistake:
+                return (self._unusable(str(mistake), "correct platform.warehouse or SHOPBATCH_WAREHOUSE"),)
             tried = warehouse.probe(root)
             found = warehouse.judge_probe(root, tried)
             found += clusters.judge_clock(f"the warehouse {root}", tried.ahead)
@@ -182,11 +189,8 @@ class Examination:
         return Waiting(look)
 
     @staticmethod
-    def _silent(warehouse: str) -> tuple[Finding, ...]:
-        """The finding of a warehouse that has not answered."""
-        what = f"{warehouse} does not answer within {SECONDS:g} seconds"
-        do = "look at address, keys and network; delete its _runs/.doctor-* if there are any"
-        return (error("warehouse", what, "a run keeps its results and its report there", do),)
+    def _unusable(what: str, do: str) -> Finding:
+        return error("warehouse", what, "a run keeps its results and its report there", do)
 
     def _machine(self, platform: Platform, asked: Settled) -> None:
         """What a run that is started on this machine needs of it."""

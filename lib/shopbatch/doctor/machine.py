@@ -41,9 +41,10 @@ def judge_python(here: str, supported: str | None) -> list[Finding]:
 def supported_python() -> str | None:
     """What the installed package says of itself."""
     try:
-        return metadata.metadata("shopbatch").get("Requires-Python")
+        told = metadata.metadata("shopbatch")
     except metadata.PackageNotFoundError:
         return None
+    return str(told["Requires-Python"]) if "Requires-Python" in told else None
 
 
 def judge_libraries(lock: Path) -> list[Finding]:
@@ -103,7 +104,12 @@ def existing(folder: str) -> Path:
 
 def scratch(ray: bool) -> list[str]:
     """Where a run writes what it does not keep. ray: it starts a Ray here."""
-    return [tempfile.gettempdir(), *([os.environ.get("RAY_TMPDIR") or "/tmp/ray"] if ray else [])]
+    return [tempfile.gettempdir(), *([str(ray_folder())] if ray else [])]
+
+
+def ray_folder() -> Path:
+    """Where a Ray that is started here keeps its sockets, logs and spilled objects."""
+    return Path(os.environ.get("RAY_TMPDIR") or os.environ.get("TMPDIR") or "/tmp") / "ray"
 
 
 def judge_disks(found: Iterable[Disk], min_free_gb: float) -> list[Finding]:

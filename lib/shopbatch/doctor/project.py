@@ -53,18 +53,18 @@ def settle(name: str | None, env: str, overrides: Sequence[str]) -> Settled:
         try:
             found = job.find(name)
         except UserError as mistake:
-            return _unsettled(None, env, [error("conf", str(mistake), why, "`shopbatch jobs` lists them")])
+            return _unsettled(None, env, overrides, [error("conf", str(mistake), why, "`shopbatch jobs` lists them")])
         except (ImportError, SyntaxError, TypeError, AttributeError) as problem:
             do = f"mend jobs/{name}.py, or install what it imports"
             what = f"jobs/{name}.py does not load ({brief(problem)})"
-            return _unsettled(None, env, [error("conf", what, why, do)])
+            return _unsettled(None, env, overrides, [error("conf", what, why, do)])
     kind, stem = (JobConfig, "") if found is None else (found.config, found.name)
     try:
         settings = config.load(kind, stem, env, list(overrides))
     except (UserError, OSError) as mistake:
         what = _plain(str(mistake))
         do = "correct conf/ or the command line; `shopbatch run JOB --dry-run` shows what comes of them"
-        return _unsettled(found, env, [error("conf", what, why, do)])
+        return _unsettled(found, env, overrides, [error("conf", what, why, do)])
     return Settled(settings.platform, found, None if found is None else settings)
 
 
@@ -77,12 +77,13 @@ def _plain(mistake: str) -> str:
     return mistake.removeprefix("config: ").partition(" (got ")[0]
 
 
-def _unsettled(found: Job | None, env: str, findings: Sequence[Finding]) -> Settled:
-    """Where a job's configuration does not load, that of the environment may."""
+def _unsettled(found: Job | None, env: str, overrides: Sequence[str], findings: Sequence[Finding]) -> Settled:
+    """Where a job's configuration does not load, that of the platform may."""
     try:
-        return Settled(config.platform(env), found, None, tuple(findings))
+        where = config.load(JobConfig, "", env, [item for item in overrides if item.startswith("platform.")])
     except (UserError, OSError):
         return Settled(None, found, None, tuple(findings))
+    return Settled(where.platform, found, None, tuple(findings))
 
 
 def judge_files(root: Path) -> list[Finding]:
