@@ -94,7 +94,7 @@ def resolve(job: str, env: str, overrides: list[str], overlay: str | None = None
             raise UserError(f"--with {overlay}: no such file")
         tree = _merge(tree, _read(Path(overlay)))
     for item in overrides:
-        tree = _merge(tree, _override(item))
+        tree = _merge(tree, override(item))
     return tree
 
 
@@ -165,7 +165,8 @@ def _read(path: Path) -> dict[str, Any]:
     return tree
 
 
-def _override(item: str) -> dict[str, Any]:
+def override(item: str) -> dict[str, Any]:
+    """`key.path=value`, the value in YAML, as a tree. UserError if it is none."""
     key, equals, text = item.partition("=")
     if not equals or not key:
         raise UserError(f"override {item!r}: expected key.path=value")

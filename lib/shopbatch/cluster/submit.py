@@ -27,7 +27,7 @@ from shopbatch.cluster.run_key import RunKey, read_records
 from shopbatch.config import JobConfig, Platform
 from shopbatch.errors import UserError
 from shopbatch.job import find
-from shopbatch.privacy import redact_text
+from shopbatch.privacy import redact_config, redact_text
 
 STOP_SECONDS = 120  # grace of a stopped run: what is written is committed, the report saved
 PATIENCE = 600.0  # how long the Jobs API may be silent (a head node that restarts) before `--wait` gives up
@@ -80,7 +80,8 @@ class Request:
     def resolve(self) -> tuple[RunKey, JobConfig]:
         """The run key and the checked configuration. UserError for any mistake that can be seen from here."""
         for item in self.overrides:
-            if redact_text(item) != item or _names_secret(item):
+            told = config.override(item)
+            if redact_config(told) != told:
                 raise UserError(
                     f"{item.partition('=')[0]}=...: a secret may not be on a command line, dashboards show it; "
                     "set it in the environment of the cluster's nodes"
@@ -201,10 +202,3 @@ def _command(request: Request, settings: JobConfig, key: RunKey, number: int, wa
     if settings.platform.ray_address is None:  # else the driver would start a Ray of its own beside the cluster
         words.append("platform.ray_address=auto")
     return "exec " + shlex.join(words)
-
-
-def _names_secret(item: str) -> bool:
-    from shopbatch.privacy import HIDDEN, redact_config
-
-    key, _, value = item.partition("=")
-    return bool(value) and redact_config({key.rpartition(".")[2]: value}) == {key.rpartition(".")[2]: HIDDEN}

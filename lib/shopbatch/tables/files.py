@@ -34,7 +34,7 @@ _LOST = re.compile(
     r"(?i)network_connection|curlcode|connection (refused|reset|closed|error)|error sending request|timed? ?out"
     r"|slow_?down|service_?unavailable|internal_failure|status: 50[0234]"
 )
-S3_ATTEMPTS = 8  # with growing pauses, about a minute: a store that is away for longer ends the run, which resumes
+S3_ATTEMPTS = 8  # with growing pauses, a minute or two: a store away for longer ends the run, which resumes
 _LONGEST_STATISTIC = 64  # bytes of a string's min/max that are worth a place in the log
 _LAST = "\U0010ffff"  # no character sorts after it; Delta's own writers end a cut maximum with it
 _DIGITS = 15  # of a decimal that a JSON number, read as a double, holds exactly
@@ -80,12 +80,19 @@ def _s3() -> pafs.S3FileSystem:
 
     The same variables are read by delta-rs and by Polars, so that all three speak to one store in one way.
     """
-    if os.environ.get("AWS_ENDPOINT_URL", "").startswith("http://"):
+    endpoint = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL")
+    if endpoint is not None and endpoint.startswith("http://"):
         os.environ.setdefault("AWS_ALLOW_HTTP", "true")  # delta-rs and Polars ask to be told so
     region = os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION")
-    retries = pafs.AwsStandardS3RetryStrategy(max_attempts=S3_ATTEMPTS)
+    retries = pafs.AwsStandardS3RetryStrategy(max_attempts=int(os.environ.get("AWS_MAX_ATTEMPTS") or S3_ATTEMPTS))
     # one request a write: what is written is then there when the stream is closed, or an error has been raised
-    return pafs.S3FileSystem(region=region, retry_strategy=retries, background_writes=False, request_timeout=60)
+    return pafs.S3FileSystem(
+        endpoint_override=endpoint,  # Arrow does not look for it by itself
+        region=region,
+        retry_strategy=retries,
+        background_writes=False,
+        request_timeout=60,
+    )
 
 
 def is_lost_connection(error: BaseException) -> bool:
