@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from shopbatch import cli, job
+from shopbatch.cluster.commands import submit_parser
 from shopbatch.tables.store import Store
 from tests.inference import toy
 
@@ -97,9 +98,11 @@ def test_the_commands_of_the_readme_parse() -> None:
             assert words[1] in targets
         elif words[:2] == ["shopbatch", "run"]:
             assert words[2] in job.names()
+        elif words[:2] == ["shopbatch", "submit"]:
+            assert submit_parser().parse_intermixed_args(words[2:]).job in job.names()
         elif words[0] == "shopbatch":
             cli.parser().parse_args(words[1:])
         else:
-            assert words[0] in ("source", "git", "cd", "python")
+            assert words[0] in ("source", "git", "cd", "python", "export", "ray")
         seen += 1
     assert seen >= 8

@@ -183,7 +183,7 @@ def _mistaken(store: Store, report: Report, error: UserError) -> int:
     """The user's mistake: a line, and no report; but who waits for a run key is told."""
     code = mistake(error)
     if report.run_key is not None:
-        report.finish("failed", code, " ".join(str(error).split()))
+        report.finish("failed", code, _line(error))
         _saved(store, report)
     return code
 
@@ -213,7 +213,10 @@ def _unforeseen(error: Exception, signals: Sequence[str]) -> tuple[int, Outcome,
     if disk or kinds & set(_LOST) or is_lost_connection(error):
         return STOPPED, "stopped", f"{type(error).__name__}: {error}; the same command goes on from here"
     print(clean("".join(traceback.format_exception(error))), file=sys.stderr, end="")
-    return FAILED, "failed", f"{type(error).__name__}: {str(error).strip().splitlines()[-1] if str(error) else ''}"
+    cause = getattr(error, "cause", None)
+    # Ray wraps what a worker raised, and adds hints of its own at its end
+    lines = str(cause or error).strip().splitlines() or [""]
+    return FAILED, "failed", f"{type(cause or error).__name__}: {lines[0 if cause else -1]}"
 
 
 def _users_mistake(error: BaseException | None) -> UserError | None:
@@ -228,11 +231,14 @@ def _users_mistake(error: BaseException | None) -> UserError | None:
 
 def mistake(error: UserError) -> int:
     """One line on standard error that names what is wrong; returns the exit code."""
-    # an error out of a Ray task carries the remote traceback in its text: the cause has the line alone
-    cause = getattr(error, "cause", None)
-    line = str(cause if isinstance(cause, UserError) else error)
-    print(f"shopbatch: {clean(' '.join(line.split()))}", file=sys.stderr)
+    print(f"shopbatch: {clean(_line(error))}", file=sys.stderr)
     return MISTAKE
+
+
+def _line(error: UserError) -> str:
+    """The message as one line. An error out of a Ray task carries the remote traceback: its cause has the line alone."""
+    cause = getattr(error, "cause", None)
+    return " ".join(str(cause if isinstance(cause, UserError) else error).split())
 
 
 def _raise_on_signals() -> list[str]:

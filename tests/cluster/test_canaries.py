@@ -22,7 +22,7 @@ SECRETS = {
     "SHOP_API_KEY": "sk-canarysecretAPI0123456789",
     "HF_TOKEN": "hf_canarysecretHUB0123456789",
 }
-PERSONAL = ("canary.person@shop.example", "+44 7911 123456", "4556 7375 8689 9855", "13812345678")
+PERSONAL = ("canary.person@shop.example", "+44 7911 123456", "4556 7375 8689 9855", "13987650123")
 TEXTS = [f"Mine broke at once, write to {PERSONAL[0]} or call {PERSONAL[1]}", f"I paid with {PERSONAL[2]}"]
 TEXTS += [f"请联系我 {PERSONAL[3]}", f"{PERSONAL[0]} {PERSONAL[2]} {PERSONAL[3]}"]
 
