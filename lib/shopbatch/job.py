@@ -236,7 +236,7 @@ def mistake(error: UserError) -> int:
 
 
 def _line(error: UserError) -> str:
-    """The message as one line. An error out of a Ray task carries the remote traceback: its cause has the line alone."""
+    """The message as one line. An error out of a Ray task carries the remote traceback; its cause has the line."""
     cause = getattr(error, "cause", None)
     return " ".join(str(cause if isinstance(cause, UserError) else error).split())
 
