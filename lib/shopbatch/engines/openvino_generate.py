@@ -36,6 +36,7 @@ class OpenVinoGenerator:
         self.blocks = (config.cache_mb << 20) // (token * _BLOCK_TOKENS)
         self.graph = exported_causal(folder, config.precision)
         self.pipeline: Any = None
+        self.cold = True  # nothing is in its cache
         try:
             self.pipeline = self._open()
         except RuntimeError as error:
@@ -54,14 +55,23 @@ class OpenVinoGenerator:
             return self.prompts.answers([], [], sampling)
         ids = [ov.Tensor(np.array([row], np.int64)) for row in rows]
         try:
-            self.pipeline = self.pipeline or self._open()
-            found = self.pipeline.generate(ids, [self._settings(row, sampling) for row in rows])
+            settings = [self._settings(row, sampling) for row in rows]
+            if self.pipeline is None or self.cold:
+                self.pipeline = self.pipeline or self._open()
+                self._share_beginning(ids[0], settings[0])
+            found = self.pipeline.generate(ids, settings)
         except RuntimeError as error:
-            self.pipeline = None  # it still holds the requests that it did not finish
+            self.pipeline, self.cold = None, True  # it still holds the requests that it did not finish
             raise EngineError(f"openvino: {line(error)}") from error
         if any(not answer.m_generation_ids for answer in found):
             raise EngineError("openvino: a prompt was dropped; the cache (cache_mb) is too small")
         return self.prompts.answers(rows, [answer.m_generation_ids[0] for answer in found], sampling)
+
+    def _share_beginning(self, prompt: Any, settings: Any) -> None:
+        """Compute one prompt first: else the first call's prompts, all at once, compute their common beginning each."""
+        longest, settings.max_new_tokens = settings.max_new_tokens, 1
+        self.pipeline.generate([prompt], [settings])
+        settings.max_new_tokens, self.cold = longest, False
 
     def _open(self) -> Any:
         scheduler = genai.SchedulerConfig()
