@@ -11,6 +11,7 @@ from typing import Any
 
 from shopbatch import __version__, config, job
 from shopbatch.errors import Stopped, UserError
+from shopbatch.privacy import clean
 
 _HELP = """\
 Batch jobs that put language models to work for an online shop.
@@ -28,10 +29,22 @@ Exit codes: 0 done, 2 your mistake (one line says which), 3 a gate refused, 4 st
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Parse, call, translate a UserError into one line and exit code 2."""
+    """Parse, call, translate the ways to end that are no defect into one line and an exit code."""
     arguments = list(sys.argv[1:] if argv is None else argv)
     if arguments[:1] == ["run"] and len(arguments) > 1 and not arguments[1].startswith("-"):
         return job.main(arguments[1], arguments[2:])
+    try:
+        return _call(arguments)
+    except UserError as error:
+        return job.mistake(error)
+    except Stopped as error:
+        print(f"shopbatch: stopped: {clean(str(error))}; the same command goes on from here", file=sys.stderr)
+    except KeyboardInterrupt:
+        print("shopbatch: interrupted", file=sys.stderr)
+    return job.STOPPED
+
+
+def _call(arguments: list[str]) -> int:
     if arguments[:1] == ["submit"]:
         from shopbatch.cluster import commands
 
@@ -41,13 +54,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
         return command.doctor(arguments[1:])
     parsed = parser().parse_args(arguments)
-    try:
-        return int(parsed.call(parsed) or 0)
-    except UserError as error:
-        return job.mistake(error)
-    except Stopped as error:
-        print(f"shopbatch: stopped: {error}", file=sys.stderr)
-        return job.STOPPED
+    return int(parsed.call(parsed) or 0)
 
 
 def parser() -> argparse.ArgumentParser:

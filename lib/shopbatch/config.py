@@ -14,6 +14,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from shopbatch.errors import UserError
+from shopbatch.privacy import redact_config
 
 
 class Strict(BaseModel):
@@ -113,7 +114,8 @@ def validate(cls: type[C], tree: dict[str, Any]) -> C:
         if first["type"] == "extra_forbidden":
             near = _nearest(str(first["loc"][-1]), _known_keys(cls))
             raise UserError(f"config: unknown key {where!r}{near}") from None
-        raise UserError(f"config: {where}: {first['msg']} (got {first.get('input')!r})") from None
+        got = redact_config({str(first["loc"][-1] if first["loc"] else ""): first.get("input")})
+        raise UserError(f"config: {where}: {first['msg']} (got {next(iter(got.values()))!r})") from None
 
 
 def read_text(path: str) -> str:

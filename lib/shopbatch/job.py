@@ -15,7 +15,8 @@ import signal
 import sys
 import threading
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType, ModuleType
@@ -31,7 +32,7 @@ DONE, FAILED, MISTAKE, REFUSED, STOPPED = 0, 1, 2, 3, 4
 if TYPE_CHECKING:
     from shopbatch.tables.store import Store
 
-_LOST = ("NodeDiedError", "OutOfDiskError", "ObjectLostError", "WorkerCrashedError", "OutOfMemoryError")
+_LOST = {"NodeDiedError", "OutOfDiskError", "ObjectLostError", "WorkerCrashedError", "OutOfMemoryError"}
 
 
 @dataclass(frozen=True)
@@ -99,13 +100,16 @@ def main(job: Job | str, argv: Sequence[str] | None = None) -> int:
     parser.add_argument("overrides", nargs="*", metavar="key.path=value", help="override one value of the conf")
     arguments = parser.parse_intermixed_args(argv)
     try:
-        found = find(job) if isinstance(job, str) else job
+        found, keyed = find(job) if isinstance(job, str) else job, None
+        if arguments.run_key is not None:
+            from shopbatch.cluster.run_key import RunKey
+
+            keyed = Keyed(str(RunKey.parse(arguments.run_key)), arguments.attempt)
         settings = config.load(found.config, found.name, arguments.env, arguments.overrides, arguments.overlay)
     except UserError as error:
         return mistake(error)
     if arguments.dry_run:
         return _dry_run(found, settings)
-    keyed = None if arguments.run_key is None else Keyed(arguments.run_key, arguments.attempt)
     return run(found, settings, arguments.env, keyed)
 
 
@@ -127,15 +131,24 @@ def _dry_run(job: Job, settings: JobConfig) -> int:
 
 def run(job: Job, settings: JobConfig, env: str, keyed: Keyed | None = None) -> int:
     """Run a job with a resolved configuration; returns the exit code. keyed: the outcome is kept under that run key."""
+    guard_logs()
+    with _signals_as_before():
+        return _run(job, settings, env, keyed)
+
+
+def _run(job: Job, settings: JobConfig, env: str, keyed: Keyed | None) -> int:
     from shopbatch.sessions import ray_session, spark_session
     from shopbatch.tables.store import Store
 
-    guard_logs()
     report = Report(job=job.name, env=env, config=settings.model_dump(mode="json"))
     if keyed is not None:
         report.run_key, report.attempt = keyed.key, keyed.attempt
-    store = Store(settings.platform.warehouse)
     signals: list[str] = []
+    code: int | None = None
+    try:
+        store = Store(settings.platform.warehouse)
+    except UserError as error:
+        return mistake(error)
     try:
         store.check_writable()
         if keyed is not None:
@@ -143,37 +156,42 @@ def run(job: Job, settings: JobConfig, env: str, keyed: Keyed | None = None) -> 
         with (ray_session if job.session == "ray" else spark_session)(settings.platform):
             signals = _raise_on_signals()
             job.run(settings, store, report)
-        code = DONE
+            code = DONE
     except UserError as error:
         return _mistaken(store, report, error)
     except GateRefused as error:
         code, report.outcome, report.message = REFUSED, "refused", str(error)
     except (Stopped, KeyboardInterrupt) as error:
-        code, report.outcome = STOPPED, "stopped"
-        why = str(error) or (signals[0] if signals else "interrupted")
-        report.message = f"{why}; the same command goes on from here"
+        if code is None:  # else the session was being closed: what was to be done is done
+            code, report.outcome = STOPPED, "stopped"
+            why = str(error) or (signals[0] if signals else "interrupted")
+            report.message = f"{why}; the same command goes on from here"
     except Exception as error:  # noqa: BLE001  the one broad except: whatever it was, the report and the exit code must say so
         code, report.outcome, report.message = _unforeseen(error, signals)
+    assert code is not None
+    _ignore_signals()  # what is left takes a moment, and tells what became of the run
     report.finish(report.outcome, code, report.message)
     if report.message:
         print(f"shopbatch: {report.outcome}: {clean(report.message)}", file=sys.stderr)
     if not _saved(store, report):
         print(f"shopbatch: the report could not be written to {store.root}", file=sys.stderr)
+        if keyed is not None:  # who waits for it must not take the run for done
+            code = code or STOPPED
     print(report.line(), flush=True)
     return code
 
 
 def _saved(store: Store, report: Report) -> bool:
-    """Save the report, and last its record under the run key, if there is one, which says that the run has ended.
+    """Save the report; first its record under the run key, if there is one, which says that the run has ended.
 
-    False where the warehouse takes nothing any more, which the exit code says already.
+    False where the warehouse takes nothing any more.
     """
     try:
-        report.save(store.root)
         if report.run_key is not None and report.attempt is not None:
             from shopbatch.cluster.run_key import write_record
 
             write_record(store.root, report.run_key, report.attempt, report.line())
+        report.save(store.root)
     except OSError:
         return False
     return True
@@ -206,11 +224,7 @@ def _unforeseen(error: Exception, signals: Sequence[str]) -> tuple[int, Outcome,
         return MISTAKE, "failed", str(wrong)
     if signals:  # the bridge to Spark's JVM makes errors of its own of the one that the handler raised
         return STOPPED, "stopped", f"{signals[0]}; the same command goes on from here"
-    kinds = {kind.__name__ for kind in type(error).__mro__}
-    disk = isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
-    from shopbatch.tables.files import is_lost_connection
-
-    if disk or kinds & set(_LOST) or is_lost_connection(error):
+    if any(_may_pass(one) for one in _chain(error)):
         return STOPPED, "stopped", f"{type(error).__name__}: {error}; the same command goes on from here"
     print(clean("".join(traceback.format_exception(error))), file=sys.stderr, end="")
     cause = getattr(error, "cause", None)
@@ -219,14 +233,24 @@ def _unforeseen(error: Exception, signals: Sequence[str]) -> tuple[int, Outcome,
     return FAILED, "failed", f"{type(cause or error).__name__}: {lines[0 if cause else -1]}"
 
 
-def _users_mistake(error: BaseException | None) -> UserError | None:
-    """The UserError that a worker raised, of which Ray Data makes an error of its own."""
+def _may_pass(error: BaseException) -> bool:
+    """Whether an error is of the surroundings: a full disk, a lost node, a store that does not answer."""
+    from shopbatch.tables.files import is_lost_connection
+
+    disk = isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
+    return disk or not _LOST.isdisjoint(k.__name__ for k in type(error).__mro__) or is_lost_connection(error)
+
+
+def _chain(error: BaseException | None) -> Iterator[BaseException]:
+    """An error and what it was made of: Ray makes errors of its own of those that a worker raised."""
     while error is not None:
-        inner = getattr(error, "cause", None) or error.__cause__
-        if isinstance(error, UserError) and not isinstance(inner, UserError):
-            return error
-        error = inner
-    return None
+        yield error
+        error = getattr(error, "cause", None) or error.__cause__
+
+
+def _users_mistake(error: BaseException) -> UserError | None:
+    """The innermost UserError that an error was made of."""
+    return next((e for e in reversed(list(_chain(error))) if isinstance(e, UserError)), None)
 
 
 def mistake(error: UserError) -> int:
@@ -259,6 +283,26 @@ def _raise_on_signals() -> list[str]:
     signal.signal(signal.SIGTERM, stop)
     signal.signal(signal.SIGINT, stop)
     return received
+
+
+@contextmanager
+def _signals_as_before() -> Iterator[None]:
+    """For a process that goes on after the run: what it had set for signals holds again."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler if handler is not None else signal.SIG_DFL)
+
+
+def _ignore_signals() -> None:
+    if threading.current_thread() is threading.main_thread():
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, signal.SIG_IGN)
 
 
 def exit_with(code: int) -> None:

@@ -21,6 +21,8 @@ from shopbatch.errors import UserError
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
+# what Ray's workers are to have in their environment; a task has one CPU: Polars must not take them all in each
+WORKERS = {"POLARS_MAX_THREADS": "1", "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0"}
 JAVA = 17  # the oldest that Spark 4 runs on
 
 
@@ -29,9 +31,8 @@ def ray_session(platform: Platform) -> Iterator[None]:
     """A Ray session for the length of the block; one that is already there is used and left alone."""
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     os.environ.setdefault("RAY_DATA_DISABLE_PROGRESS_BARS", "1")
-    # a task has one CPU: Polars must not take them all in each (workers inherit this)
-    os.environ.setdefault("POLARS_MAX_THREADS", "1")
-    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+    for name, value in WORKERS.items():  # the workers of a local Ray inherit them
+        os.environ.setdefault(name, value)
     import ray
 
     if ray.is_initialized():

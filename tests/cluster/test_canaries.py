@@ -62,7 +62,7 @@ def test_canaries_are_only_where_they_were_put(head: Head, store: Store) -> None
         "told to raise by" in done[0].stderr and "told to raise by" in last_line(done[1])["message"]
     )  # they were there
     done.append(head.shopbatch("logs", done[1].stderr.split("submitted: ")[1].split(",")[0], **env))
-    assert "told to raise by" in done[-1].stdout
+    assert "told to raise by" in done[-1].stdout and "[email]" in done[-1].stdout and "[email]" in done[0].stderr
     needles = [*SECRETS.values(), *PERSONAL, "canarysecretCONF0123456789", TOKEN]
     for each in done:
         assert not _found(needles, (each.stdout + each.stderr).encode()), each.args

@@ -83,7 +83,6 @@ def test_cancel_ends_a_run_in_good_order_and_the_next_attempt_goes_on(head: Head
     assert record["exit_code"] == 4 and 0 < record["rows"]["computed"] < 400
     assert not store.exists("review_sentiment")
     assert "SIGTERM" in head.shopbatch("logs", key, **env).stdout
-    # the same key, though the engine's faults are not told to be gone: a result does not depend on them
     second = submit(head, store, *slow, "--wait")
     report = last_line(second)
     assert (second.returncode, report["attempt"], report["rows"]["published"]) == (0, 2, 400), second.stderr

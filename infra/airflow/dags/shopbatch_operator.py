@@ -66,7 +66,10 @@ class ShopbatchOperator(BaseOperator):
         return {name: report[name] for name in ("run_key", "run_id", "attempt", "outcome", "rows", "tables")}
 
     def on_kill(self) -> None:
-        """Cancel the run. What it has written is kept; the next try goes on from there."""
+        """Cancel the run. What it has written is kept; the next try goes on from there.
+
+        Killed in the moment in which the submission is sent, its key not yet told, the run goes on.
+        """
         self._killed = True
         if self._process is not None:
             self._process.terminate()

@@ -8,14 +8,17 @@ from __future__ import annotations
 
 import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
+from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
+
+import yaml
 
 import shopbatch
 from shopbatch import config
 from shopbatch.errors import UserError
-from shopbatch.privacy import find_secrets
+from shopbatch.privacy import find_secrets, redact_config
 
 MAX_BYTES = 20 * 2**20
 LOCK = "requirements.lock"
@@ -26,16 +29,20 @@ _NEVER = re.compile(
 )
 
 
-def build(folder: Path, overlay: str | None = None) -> str:
+def build(folder: Path, overlay: str | None = None, named: Collection[Path] = ()) -> str:
     """Copy what travels into `folder`; returns its digest (SHA-256 over names and contents).
 
     jobs/ and conf/ of the project, the package as `shopbatch/`, the lock file, and the overlay as `overlay.yaml`.
-    Raises UserError for a secret in it (file and line, never the secret) and where it is larger than MAX_BYTES.
+    named: files that must be among them. Raises UserError for a secret in it (file and line, never the secret), a
+    file that would stay behind, and where it is larger than MAX_BYTES.
     """
-    total, whole = 0, sha256()
+    total, whole, there = 0, sha256(), {source.resolve() for source, _ in _files(overlay)}
+    for path in named:
+        if path.resolve() not in there:
+            raise UserError(f"{path}: the configuration names it, and only files of conf/ travel; move it there")
     for source, name in sorted(_files(overlay), key=lambda pair: pair[1]):
         data = source.read_bytes()
-        refuse_secrets(source, data)
+        refuse_secrets(source, data, keys=name == OVERLAY)
         target = folder / name
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(source, target)
@@ -46,14 +53,18 @@ def build(folder: Path, overlay: str | None = None) -> str:
     return whole.hexdigest()
 
 
-def refuse_secrets(path: Path, data: bytes) -> None:
-    """UserError if a file is of the kind that holds secrets, or holds one."""
+def refuse_secrets(path: Path, data: bytes, keys: bool = False) -> None:
+    """UserError if a file is of the kind that holds secrets, or holds one. keys: it is YAML, whatever its name says."""
     if _NEVER.fullmatch(path.name):
         raise UserError(f"{path}: a file of that name holds secrets and may not travel; take it out of the project")
-    for number, what in find_secrets(data.decode("utf-8", "replace"), yaml=path.suffix in (".yaml", ".yml")):
-        raise UserError(
-            f"{path}: line {number} holds a secret ({what}); name a variable of the nodes' environment instead"
-        )
+    keys, text = keys or path.suffix in (".yaml", ".yml", ".json"), data.decode("utf-8", "replace")
+    instead = "name a variable of the nodes' environment instead"
+    for number, what in find_secrets(text, yaml=keys):
+        raise UserError(f"{path}: line {number} holds a secret ({what}); {instead}")
+    with suppress(yaml.YAMLError):  # one that is no YAML is told when it is read
+        tree = yaml.safe_load(text) if keys else None
+        if redact_config(tree) != tree:
+            raise UserError(f"{path}: it holds a secret, by the name of a key; {instead}")
 
 
 def lock_digest() -> str | None:

@@ -15,10 +15,9 @@ from shopbatch import config
 from shopbatch.cluster import submit as door
 from shopbatch.cluster.jobs import Jobs, Unreachable, submission_id
 from shopbatch.cluster.run_key import RunKey
-from shopbatch.errors import Stopped, UserError
-from shopbatch.job import DONE, STOPPED, mistake
+from shopbatch.errors import UserError
+from shopbatch.job import DONE, FAILED, MISTAKE, REFUSED, STOPPED
 from shopbatch.privacy import clean
-from shopbatch.tables.store import Store
 
 _SUBMIT = """\
 Run a job on a cluster, once: the same job, configuration and date attach to the run that is there, or give its report.
@@ -43,21 +42,10 @@ def submit(argv: Sequence[str]) -> int:
     """Submit, or attach; with --wait until the run has ended. Returns the exit code."""
     given = submit_parser().parse_intermixed_args(argv)
     request = door.Request(given.job, given.env, tuple(given.overrides), given.overlay, given.date, given.rerun)
-    try:
-        attempt = door.submit(request)
-        how = "submitted" if attempt.started else "attached to" if attempt.running else "done already"
-        _tell(f"{how}: {attempt.key}, attempt {attempt.number}")
-        if not given.wait:
-            return _print(attempt, DONE)
-        settings = request.resolve()[1]
-        return _follow(Jobs(settings.platform), door.shared_root(settings.platform), attempt)
-    except UserError as error:
-        return mistake(error)
-    except Unreachable as error:
-        return _stopped(error)
-    except KeyboardInterrupt:
-        _tell("the run goes on without you: the same command attaches to it, `shopbatch cancel RUN_KEY` ends it")
-        return STOPPED
+    attempt, place = door.submit(request)
+    how = "submitted" if attempt.started else "attached to" if attempt.running else "done already"
+    _tell(f"{how}: {attempt.key}, attempt {attempt.number}")
+    return _follow(place, attempt) if given.wait else _print(attempt)
 
 
 def status(arguments: argparse.Namespace) -> int:
@@ -65,81 +53,77 @@ def status(arguments: argparse.Namespace) -> int:
 
     With --wait: the report of that attempt, when it has ended, and the exit code of the run.
     """
-    jobs, warehouse = _where(arguments.env, needed=arguments.key is None or arguments.wait)
+    place = _place(arguments.env)
     if arguments.key is None:
-        for job in jobs.all() if jobs is not None else ():
+        for job in place.cluster.all():
             told = {name: job.metadata.get(name) for name in ("run_key", "attempt", "job")}
             print(json.dumps({**told, "submission_id": job.id, "state": job.state.lower()}))
         return DONE
-    attempt = _newest(jobs, warehouse, arguments.key)
-    return _follow(jobs, warehouse, attempt) if arguments.wait and jobs is not None else _print(attempt, DONE)
+    attempt = _newest(place, arguments.key)
+    return _follow(place, attempt) if arguments.wait else _print(attempt)
 
 
 def logs(arguments: argparse.Namespace) -> int:
     """What the driver of an attempt has printed, without secrets and personal data."""
-    jobs, warehouse = _where(arguments.env, needed=True)
-    attempt = _newest(jobs, warehouse, arguments.key)
+    place = _place(arguments.env)
+    cluster, attempt = place.cluster, _newest(place, arguments.key)
     number = arguments.attempt or attempt.number
-    assert jobs is not None
-    if jobs.info(submission_id(attempt.key, number)) is None:
+    if cluster.info(submission_id(attempt.key, number)) is None:
         raise UserError(f"the cluster has no logs of attempt {number} at {attempt.key}")
-    print(clean(jobs.logs(submission_id(attempt.key, number))), end="")
+    print(clean(cluster.logs(submission_id(attempt.key, number))), end="")
     return DONE
 
 
 def cancel(arguments: argparse.Namespace) -> int:
     """End the run of a key in good order; what it wrote is kept, and the key's next attempt goes on from there."""
-    jobs, warehouse = _where(arguments.env, needed=True)
-    assert jobs is not None
-    attempt = door.cancel(jobs, warehouse, str(RunKey.parse(arguments.key)))
+    place = _place(arguments.env)
+    attempt = door.cancel(door.Place(place.warehouse, place.cluster), str(RunKey.parse(arguments.key)))
     if attempt is None:
         raise UserError(f"nothing was ever submitted as {arguments.key}")
-    return _print(attempt, DONE)
+    return _print(attempt)
 
 
-def _where(env: str, needed: bool) -> tuple[Jobs | None, str]:
-    """The cluster and the warehouse of an environment; no cluster where it is silent and not needed."""
+def _place(env: str) -> door.Place:
+    """The warehouse of an environment, and its cluster unless that is silent."""
     platform = config.platform(env)
+    warehouse = door.shared_root(platform)
     try:
-        return Jobs(platform), door.shared_root(platform)
+        return door.Place(warehouse, Jobs(platform))
     except Unreachable:
-        if needed:
-            raise
-        return None, Store(platform.warehouse).root
+        return door.Place(warehouse, None)
 
 
-def _newest(jobs: Jobs | None, warehouse: str, key: str) -> door.Attempt:
-    attempt = door.latest(jobs, warehouse, str(RunKey.parse(key)))
+def _newest(place: door.Place, key: str) -> door.Attempt:
+    attempt = door.latest(place, str(RunKey.parse(key)))
     if attempt is None:
-        raise UserError(f"nothing was ever submitted as {key} (warehouse {warehouse})")
+        raise UserError(f"nothing was ever submitted as {key} (warehouse {place.warehouse})")
     return attempt
 
 
-def _follow(jobs: Jobs, warehouse: str, attempt: door.Attempt) -> int:
+def _follow(place: door.Place, attempt: door.Attempt) -> int:
     """Wait for the report of an attempt and print it; where its driver died without one, what is known of that."""
-    attempt = attempt if attempt.report is not None else door.wait(jobs, warehouse, attempt)
+    try:
+        attempt = door.wait(place, attempt)
+    except KeyboardInterrupt:
+        _tell(f"the run goes on without you: the same command attaches, `shopbatch cancel {attempt.key}` ends it")
+        return STOPPED
     if attempt.report is not None:
         print(json.dumps(attempt.report, separators=(",", ":")), flush=True)
         return int(attempt.report["exit_code"])
-    job = jobs.info(attempt.id)
+    job = attempt.job
     why = " ".join((job.message if job is not None else "the cluster has forgotten it").split())
-    return _stopped(
-        Stopped(
-            f"{attempt.key}, attempt {attempt.number}, ended without a report ({clean(why)[:300]}); "
-            f"`shopbatch logs {attempt.key}` has more"
-        )
+    _tell(
+        f"{attempt.key}, attempt {attempt.number}, ended without a report ({why[:300]}); "
+        f"`shopbatch logs {attempt.key}` has more, the same command goes on from here"
     )
+    # killed, stopped or forgotten: resumable; else the driver's own word, though it could not leave a report
+    return job.exit_code if job is not None and job.exit_code in (FAILED, MISTAKE, REFUSED) else STOPPED
 
 
-def _stopped(error: Stopped) -> int:
-    _tell(f"stopped: {error}; the same command goes on from here")
-    return STOPPED
-
-
-def _print(attempt: door.Attempt, code: int) -> int:
+def _print(attempt: door.Attempt) -> int:
     print(json.dumps(attempt.to_dict()), flush=True)
-    return code
+    return DONE
 
 
 def _tell(text: str) -> None:
-    print(f"shopbatch: {text}", file=sys.stderr, flush=True)
+    print(f"shopbatch: {clean(text)}", file=sys.stderr, flush=True)

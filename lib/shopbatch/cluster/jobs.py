@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -24,12 +25,16 @@ class Unreachable(Stopped):
 
 @dataclass(frozen=True)
 class ClusterJob:
-    """One submission as the cluster knows it. state: PENDING, RUNNING, SUCCEEDED, FAILED or STOPPED."""
+    """One submission as the cluster knows it. exit_code: its driver's, once it has ended.
+
+    state: PENDING, RUNNING, SUCCEEDED, FAILED or STOPPED.
+    """
 
     id: str
     state: str
-    message: str
-    metadata: Mapping[str, str]
+    message: str = ""
+    metadata: Mapping[str, str] = field(default_factory=dict)
+    exit_code: int | None = None
 
     @property
     def running(self) -> bool:
@@ -77,7 +82,7 @@ class Jobs:
             try:
                 return _job(self._client.get_job_info(id))
             except RuntimeError as error:
-                if "404" in str(error) or "does not exist" in str(error):
+                if "status code 404" in str(error):
                     return None
                 raise
 
@@ -136,7 +141,8 @@ def _client(address: str) -> Any:
 
 def _job(details: Any) -> ClusterJob:
     state = getattr(details.status, "value", None) or str(details.status)
-    return ClusterJob(str(details.submission_id), str(state), details.message or "", details.metadata or {})
+    code = details.driver_exit_code
+    return ClusterJob(str(details.submission_id), str(state), details.message or "", details.metadata or {}, code)
 
 
 @contextmanager
@@ -145,10 +151,15 @@ def _translated(address: str) -> Iterator[None]:
     from ray.exceptions import AuthenticationError
     from requests import exceptions
 
+    silent = f"{address}: the Jobs API of the cluster does not answer"
     try:
         yield
-    except (exceptions.ConnectionError, exceptions.Timeout, ConnectionError) as error:
-        raise Unreachable(f"{address}: the Jobs API of the cluster does not answer ({type(error).__name__})") from None
+    except (exceptions.RequestException, ConnectionError) as error:
+        raise Unreachable(f"{silent} ({type(error).__name__})") from None
+    except RuntimeError as error:  # a gateway answers for a head node that restarts, a head node without agents
+        if found := re.search(r"status code (5\d\d)", str(error)):
+            raise Unreachable(f"{silent} (HTTP {found[1]})") from None
+        raise
     except AuthenticationError:
         raise UserError(
             f"{address}: the cluster refused the token; set RAY_AUTH_MODE=token and RAY_AUTH_TOKEN as it has them"

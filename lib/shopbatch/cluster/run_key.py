@@ -8,15 +8,21 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from hashlib import sha256
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from shopbatch import config
-from shopbatch.errors import UserError
+from shopbatch.config import JobConfig
+from shopbatch.errors import Stopped, UserError
 
-_KEY = re.compile(r"([a-z][a-z0-9_]*)-(\d{8}(?:T\d{4})?(?:-[A-Za-z0-9]{1,20})?)-([0-9a-f]{12})")
+if TYPE_CHECKING:
+    from pyarrow.fs import FileSystem
+
+_KEY = re.compile(r"([a-z][a-z0-9_]*)-(\d{8}(?:T\d{6})?(?:-[A-Za-z0-9]{1,20})?)-([0-9a-f]{12})")
 _DIGITS = 12
 
 
@@ -24,7 +30,7 @@ _DIGITS = 12
 class RunKey:
     """job, logical date and configuration: equal keys are the same piece of work. str() of it may name a folder.
 
-    when: the logical date, 20261122 or 20261122T0630, and -NAME where somebody asked for it to be done once more.
+    when: the logical date, 20261122 or 20261122T063000, and -NAME where somebody asked for it to be done once more.
     digest: 12 hexadecimal digits of everything in the configuration that a result depends on, and of the warehouse.
     """
 
@@ -46,8 +52,10 @@ class RunKey:
         return cls(*found.groups())
 
     @classmethod
-    def of(cls, job: str, tree: Mapping[str, Any], date: str | None = None, rerun: str | None = None) -> RunKey:
-        """The key of a job with a configuration that is resolved and not yet checked.
+    def of(
+        cls, job: str, settings: JobConfig, warehouse: str, date: str | None = None, rerun: str | None = None
+    ) -> RunKey:
+        """The key of a job with a checked configuration.
 
         date: ISO date or time of the logical date (None: today, UTC). rerun: a name for doing it once more.
         UserError for a date or name of another form.
@@ -55,11 +63,11 @@ class RunKey:
         if rerun is not None and not re.fullmatch(r"[A-Za-z0-9]{1,20}", rerun):
             raise UserError(f"--rerun {rerun!r}: expected 1 to 20 letters and digits")
         when = logical_date(date) + (f"-{rerun}" if rerun else "")
-        return cls(job, when, digest(tree))
+        return cls.parse(f"{job}-{when}-{digest(settings, warehouse)}")
 
 
 def logical_date(text: str | None) -> str:
-    """20261122, or 20261122T0630 where a time (UTC) is given. None: today. UserError if it is no ISO date or time."""
+    """20261122, or 20261122T063000 where a time (UTC) is given. None: today. UserError if it is no ISO date or time."""
     if text is None:
         return f"{datetime.now(UTC):%Y%m%d}"
     try:
@@ -70,33 +78,30 @@ def logical_date(text: str | None) -> str:
         ) from None
     if len(text) <= len("2026-11-22"):
         return f"{moment:%Y%m%d}"
-    return f"{(moment.astimezone(UTC) if moment.tzinfo else moment):%Y%m%dT%H%M}"
+    return f"{(moment.astimezone(UTC) if moment.tzinfo else moment):%Y%m%dT%H%M%S}"
 
 
-def digest(tree: Mapping[str, Any]) -> str:
+def digest(settings: JobConfig, warehouse: str) -> str:
     """Digest of a configuration: where it runs is left out, the warehouse is not; files it names count by content."""
-    platform = tree.get("platform") or {}
-    told = {key: value for key, value in tree.items() if key != "platform"}
-    told["warehouse"] = str(platform.get("warehouse"))
-    texts = sorted({(leaf, _file_digest(leaf)) for leaf in _leaves(told) if _file_digest(leaf)})
-    text = json.dumps([told, texts], sort_keys=True, ensure_ascii=False, default=str)
+    told = settings.model_dump(mode="json", exclude={"platform"})
+    texts = {str(path): sha256(path.read_bytes()).hexdigest() for path in named_files(told)}
+    text = json.dumps([told, warehouse, sorted(texts.values())], sort_keys=True, ensure_ascii=False)
     return sha256(text.encode()).hexdigest()[:_DIGITS]
 
 
-def _leaves(tree: Any) -> list[str]:
+def named_files(tree: Any) -> set[Path]:
+    """The files of the project that a configuration names, such as prompts."""
     if isinstance(tree, Mapping):
-        return [leaf for value in tree.values() for leaf in _leaves(value)]
+        return set().union(*map(named_files, tree.values()))
     if isinstance(tree, list | tuple):
-        return [leaf for value in tree for leaf in _leaves(value)]
-    return [tree] if isinstance(tree, str) else []
-
-
-def _file_digest(name: str) -> str | None:
-    """Digest of a file of the project that a configuration names, such as a prompt; None if it names none."""
-    if not name or len(name) > 200 or "\n" in name or "\0" in name:
-        return None
-    path = config.root() / name
-    return sha256(path.read_bytes()).hexdigest() if path.is_file() else None
+        return set().union(*map(named_files, tree))
+    if not isinstance(tree, str) or not tree or "\0" in tree:
+        return set()
+    with suppress(OSError):  # a long text is no name
+        path = config.root() / Path(tree).expanduser()
+        if path.is_file():
+            return {path}
+    return set()
 
 
 def record_uri(warehouse: str, key: str, attempt: int) -> str:
@@ -112,12 +117,20 @@ def write_record(warehouse: str, key: str, attempt: int, line: str) -> None:
 
 
 def read_records(warehouse: str, key: str) -> dict[int, dict[str, Any]]:
-    """The reports of the attempts that have ended, by number. Raises OSError where the warehouse cannot be reached."""
-    import pyarrow.fs as pafs
-
+    """The reports of the attempts that have ended, by number. Stopped: the warehouse does not answer; UserError."""
     from shopbatch.tables import files
 
-    fs, path = files.filesystem(record_uri(warehouse, key, 0).rpartition("/")[0])
+    try:
+        return _read_records(*files.filesystem(record_uri(warehouse, key, 0).rpartition("/")[0]))
+    except OSError as error:
+        if files.is_lost_connection(error):
+            raise Stopped(f"warehouse {warehouse} does not answer") from None
+        raise UserError(f"warehouse {warehouse}: it cannot be read ({error.strerror or error})") from None
+
+
+def _read_records(fs: FileSystem, path: str) -> dict[int, dict[str, Any]]:
+    import pyarrow.fs as pafs
+
     found = fs.get_file_info(pafs.FileSelector(path, allow_not_found=True))
     records = {}
     for info in found:

@@ -16,18 +16,19 @@ import shlex
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from shopbatch import __version__, config
 from shopbatch.cluster import bundle
 from shopbatch.cluster.jobs import ClusterJob, Jobs, Submission, Unreachable, submission_id
-from shopbatch.cluster.run_key import RunKey, read_records
+from shopbatch.cluster.run_key import RunKey, named_files, read_records
 from shopbatch.config import JobConfig, Platform
-from shopbatch.errors import UserError
+from shopbatch.errors import Stopped, UserError
 from shopbatch.job import find
 from shopbatch.privacy import redact_config, redact_text
+from shopbatch.sessions import WORKERS
 
 STOP_SECONDS = 120  # grace of a stopped run: what is written is committed, the report saved
 PATIENCE = 600.0  # how long the Jobs API may be silent (a head node that restarts) before `--wait` gives up
@@ -86,11 +87,8 @@ class Request:
                     f"{item.partition('=')[0]}=...: a secret may not be on a command line, dashboards show it; "
                     "set it in the environment of the cluster's nodes"
                 )
-        tree = config.resolve(self.job, self.env, list(self.overrides), self.overlay)
-        settings = config.validate(find(self.job).config, tree)
-        warehouse = shared_root(settings.platform)
-        tree = {**tree, "platform": {**tree.get("platform", {}), "warehouse": warehouse}}
-        return RunKey.of(self.job, tree, self.date, self.rerun), settings
+        settings = config.load(find(self.job).config, self.job, self.env, list(self.overrides), self.overlay)
+        return RunKey.of(self.job, settings, shared_root(settings.platform), self.date, self.rerun), settings
 
 
 def shared_root(platform: Platform) -> str:
@@ -102,80 +100,106 @@ def shared_root(platform: Platform) -> str:
     return Store(platform.warehouse).root
 
 
-def submit(request: Request) -> Attempt:
+@dataclass(frozen=True)
+class Place:
+    """Where runs are: the warehouse, and the cluster's Jobs API (None: it is silent, or none is named)."""
+
+    warehouse: str
+    jobs: Jobs | None
+
+    @property
+    def cluster(self) -> Jobs:
+        """The Jobs API. Unreachable if it is silent."""
+        if self.jobs is None:
+            raise Unreachable("the Jobs API of the cluster does not answer")
+        return self.jobs
+
+
+def submit(request: Request) -> tuple[Attempt, Place]:
     """Start the run, attach to the one that runs, or return the one that is done.
 
-    Raises UserError (configuration, a secret that would travel, no cluster named), Unreachable.
+    Raises UserError (configuration, a secret that would travel, no cluster named), Stopped (warehouse or Jobs API
+    do not answer).
     """
     key, settings = request.resolve()
-    warehouse = shared_root(settings.platform)
-    jobs = Jobs(settings.platform)
+    place = Place(shared_root(settings.platform), Jobs(settings.platform))
     for _ in range(100):
-        newest = latest(jobs, warehouse, str(key))
+        newest = latest(place, str(key))
         if newest is not None and (newest.running or done(newest)):
-            return newest
+            return newest, place
         number = 1 if newest is None else newest.number + 1
-        if _start(jobs, request, settings, key, number, warehouse):
-            job = ClusterJob(submission_id(str(key), number), "PENDING", "", {})
-            return Attempt(str(key), number, job=job, started=True)
+        if _start(place, request, settings, key, number):
+            return Attempt(
+                str(key), number, job=ClusterJob(submission_id(str(key), number), "PENDING"), started=True
+            ), place
         time.sleep(0.1)  # somebody else was faster: theirs is there, or there in a moment
     raise AssertionError(f"{key}: the cluster takes no submission and knows of none")
 
 
-def latest(jobs: Jobs | None, warehouse: str, key: str) -> Attempt | None:
-    """The newest attempt that the warehouse or the cluster knows of, None if there was none."""
-    records = read_records(warehouse, key)
+def latest(place: Place, key: str) -> Attempt | None:
+    """The newest attempt that the warehouse or the cluster knows of, None if there was none.
+
+    Unreachable where only a silent cluster could tell.
+    """
+    records = read_records(place.warehouse, key)
     number, job = max(records, default=0), None
-    while jobs is not None and (found := jobs.info(submission_id(key, number + 1))) is not None:
+    if place.jobs is None:
+        newest = Attempt(key, number, records.get(number))
+        return newest if done(newest) else latest(Place(place.warehouse, place.cluster), key)
+    while (found := place.jobs.info(submission_id(key, number + 1))) is not None:
         number, job = number + 1, found
     if number == 0:
         return None
     if job is not None and not job.running:  # it may have ended after the records were read
-        records = read_records(warehouse, key)
+        records = read_records(place.warehouse, key)
     return Attempt(key, number, records.get(number), job)
 
 
 def done(attempt: Attempt) -> bool:
-    """Whether there is nothing more to do for the key."""
-    return attempt.report is not None and attempt.report["exit_code"] == 0
+    """Whether there is nothing more to do for the key: it ended well, and left nothing for the next run."""
+    report = attempt.report
+    if report is None or report["exit_code"] != 0 or report["outcome"] == "incomplete":
+        return False
+    return not report["rows"].get("pending")
 
 
-def wait(jobs: Jobs, warehouse: str, attempt: Attempt, patience: float = PATIENCE) -> Attempt:
+def wait(place: Place, attempt: Attempt, patience: float = PATIENCE) -> Attempt:
     """Follow an attempt until its report is there; logs are not looked at, so that none can break it.
 
-    An attempt whose driver died without a report comes back with none. Raises Unreachable when the Jobs API is silent
-    for `patience` seconds and no report has appeared.
+    An attempt whose driver died without a report comes back with none. Raises Stopped when the Jobs API or the
+    warehouse is silent for `patience` seconds.
     """
     heard = time.monotonic()
-    while True:
-        report = read_records(warehouse, attempt.key).get(attempt.number)
-        if report is not None:
-            return Attempt(attempt.key, attempt.number, report)
+    while attempt.report is None:
         try:
-            job = jobs.info(attempt.id)
-            heard = time.monotonic()
-        except Unreachable:
+            job = place.cluster.info(attempt.id)  # first: an attempt that has ended has its record by then
+            report = read_records(place.warehouse, attempt.key).get(attempt.number)
+        except Stopped:
             if time.monotonic() - heard > patience:
                 raise
-            job = ClusterJob(attempt.id, "RUNNING", "", {})
-        if job is None or not job.running:
-            return Attempt(attempt.key, attempt.number, read_records(warehouse, attempt.key).get(attempt.number), job)
+        else:
+            heard = time.monotonic()
+            attempt = replace(attempt, report=report, job=job)
+            if not attempt.running:
+                break
         time.sleep(POLL)
+    return attempt
 
 
-def cancel(jobs: Jobs, warehouse: str, key: str) -> Attempt | None:
+def cancel(place: Place, key: str) -> Attempt | None:
     """End the attempt that runs, in good order, and wait for that. Returns the newest attempt; None: there is none."""
-    newest = latest(jobs, warehouse, key)
+    newest = latest(place, key)
     if newest is None or not newest.running:
         return newest
-    jobs.stop(newest.id)
-    return wait(jobs, warehouse, newest)
+    place.cluster.stop(newest.id)
+    return wait(place, newest)
 
 
-def _start(jobs: Jobs, request: Request, settings: JobConfig, key: RunKey, number: int, warehouse: str) -> bool:
+def _start(place: Place, request: Request, settings: JobConfig, key: RunKey, number: int) -> bool:
     """Send code and conf, and start attempt `number`. False if it is there already."""
+    warehouse = place.warehouse
     with tempfile.TemporaryDirectory(prefix="shopbatch-bundle-") as folder:
-        package = bundle.build(Path(folder), request.overlay)
+        package = bundle.build(Path(folder), request.overlay, named_files(settings.model_dump(mode="json")))
         told = {
             "run_key": str(key),
             "attempt": str(number),
@@ -185,11 +209,11 @@ def _start(jobs: Jobs, request: Request, settings: JobConfig, key: RunKey, numbe
             "package": package,
             "lock": bundle.lock_digest() or "",
         }
-        # the image's own project is not what runs; a driver that is stopped gets time to commit
-        env = {"SHOPBATCH_HOME": ".", "RAY_JOB_STOP_WAIT_TIME_S": str(STOP_SECONDS)}
+        # the image's own project is not what runs; a driver that is stopped gets time to commit; a task has one CPU
+        env = {"SHOPBATCH_HOME": ".", "RAY_JOB_STOP_WAIT_TIME_S": str(STOP_SECONDS), **WORKERS}
         command = _command(request, settings, key, number, warehouse)
         name, cpus = submission_id(str(key), number), settings.platform.driver_cpus
-        return jobs.submit(Submission(name, command, Path(folder), env, told, cpus))
+        return place.cluster.submit(Submission(name, command, Path(folder), env, told, cpus))
 
 
 def _command(request: Request, settings: JobConfig, key: RunKey, number: int, warehouse: str) -> str:

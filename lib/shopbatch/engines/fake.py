@@ -91,10 +91,14 @@ def strike(faults: Faults, texts: pa.Array) -> None:
         os._exit(1)
     if _holds(texts, faults.hang_on):
         threading.Event().wait()
-    if _holds(texts, faults.raise_on):
-        raise ArithmeticError(f"the fake engine was told to raise by {texts[0]}")  # real ones quote their input, too
+    if _holds(texts, faults.raise_on):  # real engines quote their input, too
+        raise ArithmeticError(f"the fake engine was told to raise by {_first(texts, faults.raise_on)}")
     if _holds(texts, faults.fail_on):
-        raise EngineError(f"the fake engine was told to fail by {texts[0]}")
+        raise EngineError(f"the fake engine was told to fail by {_first(texts, faults.fail_on)}")
+
+
+def _first(texts: pa.Array, needle: str | None) -> str:
+    return str(texts.filter(pc.match_substring(texts, needle))[0])
 
 
 def _holds(texts: pa.Array, needle: str | None) -> bool:

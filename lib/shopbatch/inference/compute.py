@@ -17,6 +17,7 @@ import ray.data
 from shopbatch.inference.recipe import InferenceConfig
 from shopbatch.inference.source import Index, Refs
 from shopbatch.inference.unit import Task, UnitRun, Watchdog
+from shopbatch.privacy import guard_logs
 from shopbatch.tables.files import DataFile
 
 UNITS_A_WORKER = 8
@@ -113,6 +114,7 @@ class Worker:
     """A Ray Data actor: one stage, made ready once; `__call__` computes one unit and yields receipts."""
 
     def __init__(self, task: Any) -> None:
+        guard_logs()
         self.task: Task = ray.get(task)
         self.scorer = self.task.spec.stage.open()
         self.watchdog = Watchdog(self.task.config.timeout_seconds)

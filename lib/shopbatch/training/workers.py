@@ -26,6 +26,7 @@ from ray.train import FailureConfig, RunConfig, ScalingConfig, WorkerGroupError
 from ray.train.torch import TorchConfig, TorchTrainer
 
 from shopbatch.errors import GateRefused, Stopped, UserError
+from shopbatch.privacy import guard_logs
 from shopbatch.report import new_run_id
 from shopbatch.tables import files
 from shopbatch.training.blocks import Pack
@@ -135,6 +136,7 @@ def work(context: dict[str, Any]) -> None:
     from shopbatch.training.loop import Data, Diverged, Trainer
     from shopbatch.training.parallel import Parallel
 
+    guard_logs()
     run: Run = context["run"]
     torch.set_num_threads(context["threads"])
     parallel = Parallel(run.workers.strategy, run.workers.device)
