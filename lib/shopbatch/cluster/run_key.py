@@ -90,17 +90,17 @@ def digest(settings: JobConfig, warehouse: str) -> str:
 
 
 def named_files(tree: Any) -> set[Path]:
-    """The files of the project that a configuration names, such as prompts."""
+    """The files of the project that a configuration names, such as prompts; `{language}` in a name stands for any."""
     if isinstance(tree, Mapping):
         return set().union(*map(named_files, tree.values()))
     if isinstance(tree, list | tuple):
         return set().union(*map(named_files, tree))
     if not isinstance(tree, str) or not tree or "\0" in tree:
         return set()
-    with suppress(OSError):  # a long text is no name
+    with suppress(OSError, ValueError):  # a long text is no name
         path = config.root() / Path(tree).expanduser()
-        if path.is_file():
-            return {path}
+        found = path.parent.glob(re.sub(r"\{\w+\}", "*", path.name)) if "{" in path.name else [path]
+        return {file for file in found if file.is_file()}
     return set()
 
 
