@@ -90,7 +90,10 @@ def digest(settings: JobConfig, warehouse: str) -> str:
 
 
 def named_files(tree: Any) -> set[Path]:
-    """The files of the project that a configuration names, such as prompts; `{language}` in a name stands for any."""
+    """The files of the project that a configuration names, such as prompts; `{language}` in a name stands for any.
+
+    A name may begin with @, as in `system: "@conf/prompts/describe.en.md"`.
+    """
     if isinstance(tree, Mapping):
         return set().union(*map(named_files, tree.values()))
     if isinstance(tree, list | tuple):
@@ -98,7 +101,7 @@ def named_files(tree: Any) -> set[Path]:
     if not isinstance(tree, str) or not tree or "\0" in tree:
         return set()
     with suppress(OSError, ValueError):  # a long text is no name
-        path = config.root() / Path(tree).expanduser()
+        path = config.root() / Path(tree.removeprefix("@")).expanduser()
         found = path.parent.glob(re.sub(r"\{\w+\}", "*", path.name)) if "{" in path.name else [path]
         return {file for file in found if file.is_file()}
     return set()
