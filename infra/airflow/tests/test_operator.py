@@ -17,7 +17,7 @@ def test_a_killed_task_attaches_to_its_run_and_a_cleared_one_runs_again(live: Li
     live.forget()
     task = live.trigger("2017-07-03", slow_ms=400)
     key, process = live.following()
-    assert key.startswith("score_reviews-20170703T0000-")
+    assert key.startswith("score_reviews-20170703T000000-")
     os.killpg(os.getpgid(process.pid), signal.SIGKILL)
     live.until(task, "success", tries=2)
     assert f"submitted: {key}, attempt 1" in live.log(task, 1)
@@ -29,7 +29,7 @@ def test_a_killed_task_attaches_to_its_run_and_a_cleared_one_runs_again(live: Li
     done = live.airflow("tasks", "clear", "live", "-y", "-s", "2017-07-03", "-e", "2017-07-03")
     assert done.returncode == 0, done.stderr[-2000:]
     cleared, process = live.following()
-    assert cleared == key.replace("T0000-", "T0000-c2-")  # it had two tries
+    assert cleared == key.replace("T000000-", "T000000-c2-")  # it had two tries
     os.killpg(os.getpgid(process.pid), signal.SIGKILL)
     live.until(task, "success", tries=4)  # a try after that of the cleared task is no wish to run once more
     assert (live.result(task)["run_key"], live.result(task)["attempt"]) == (cleared, 1)
@@ -63,5 +63,5 @@ def test_a_backfill_has_a_run_key_for_every_logical_date(live: LiveShop) -> None
         return [r["dag_run_id"] for r in runs] if [r["state"] for r in runs] == ["success"] * 2 else None
 
     results = [live.result(live.task(run)) for run in wait_for(ended, 240, "the backfill")]
-    assert sorted(r["run_key"][:28] for r in results) == [f"score_reviews-2017080{d}T0000-" for d in (5, 6)]
+    assert sorted(r["run_key"][:30] for r in results) == [f"score_reviews-2017080{d}T000000-" for d in (5, 6)]
     assert [r["attempt"] for r in results] == [1, 1]
