@@ -16,7 +16,8 @@ from shopbatch.report import Figure, Gate, Report, Rows, Stage
 from shopbatch.report_html import render
 
 HOSTILE = (
-    "<script>alert(1)</script><img src=x onerror=alert(2)>\"'${1237*1237}{{1237*1237}}</style></svg>]]>--><svg onload=alert(3)>"
+    "<script>alert(1)</script><img src=x onerror=alert(2)>\"'"
+    "${1237*1237}{{1237*1237}}</style></svg>]]>--><svg onload=alert(3)>"
 )
 FORBIDDEN = {"script", "img", "iframe", "object", "embed", "link", "base", "form", "image", "foreignobject"}
 

@@ -76,11 +76,6 @@ def load(cls: type[C], job: str, env: str, overrides: list[str], overlay: str | 
     overrides: `key.path=value`, the value in YAML. SHOPBATCH_WAREHOUSE overrides platform.warehouse.
     Raises UserError in one line: unknown environment, unreadable YAML, unknown key, wrong type.
     """
-    return validate(cls, resolve(job, env, overrides, overlay))
-
-
-def resolve(job: str, env: str, overrides: list[str], overlay: str | None = None) -> dict[str, Any]:
-    """The configuration of a job as `load` lays it together, not yet checked. UserError as there."""
     conf = root() / "conf"
     if not (conf / env).is_dir():
         known = sorted(p.name for p in conf.iterdir() if p.is_dir() and p.name != "base")
@@ -96,7 +91,7 @@ def resolve(job: str, env: str, overrides: list[str], overlay: str | None = None
         tree = _merge(tree, _read(Path(overlay)))
     for item in overrides:
         tree = _merge(tree, override(item))
-    return tree
+    return validate(cls, tree)
 
 
 def platform(env: str) -> Platform:

@@ -36,11 +36,12 @@ def build(folder: Path, overlay: str | None = None, named: Collection[Path] = ()
     named: files that must be among them. Raises UserError for a secret in it (file and line, never the secret), a
     file that would stay behind, and where it is larger than MAX_BYTES.
     """
-    total, whole, there = 0, sha256(), {source.resolve() for source, _ in _files(overlay)}
+    files = sorted(_files(overlay), key=lambda pair: pair[1])
+    total, whole, there = 0, sha256(), {source.resolve() for source, _ in files}
     for path in named:
         if path.resolve() not in there:
             raise UserError(f"{path}: the configuration names it, and only files of conf/ travel; move it there")
-    for source, name in sorted(_files(overlay), key=lambda pair: pair[1]):
+    for source, name in files:
         data = source.read_bytes()
         refuse_secrets(source, data, keys=name == OVERLAY)
         target = folder / name
@@ -65,6 +66,12 @@ def refuse_secrets(path: Path, data: bytes, keys: bool = False) -> None:
         tree = yaml.safe_load(text) if keys else None
         if redact_config(tree) != tree:
             raise UserError(f"{path}: it holds a secret, by the name of a key; {instead}")
+
+
+def override_holds_secret(item: str) -> bool:
+    """Whether `key.path=value`, its value in YAML, holds a secret. UserError if it is no override."""
+    told = config.override(item)
+    return bool(redact_config(told) != told)
 
 
 def lock_digest() -> str | None:

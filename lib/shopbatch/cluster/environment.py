@@ -5,7 +5,6 @@ Called by `job.py` on the cluster and by `shopbatch doctor`. Imports none of the
 
 from __future__ import annotations
 
-import platform
 from importlib import metadata
 from pathlib import Path
 
@@ -46,9 +45,3 @@ def differences(lock: Path) -> list[str]:
     pins = locked(lock)
     found = ((name, installed(name), pins[name].partition("+")[0]) for name in MATTER if name in pins)
     return [f"{name} {there or 'is missing'} (locked: {pin})" for name, there, pin in found if there != pin]
-
-
-def versions() -> dict[str, str]:
-    """Python and the packages that matter, for a report."""
-    there = {name: installed(name) for name in MATTER}
-    return {"python": platform.python_version(), **{name: version for name, version in there.items() if version}}

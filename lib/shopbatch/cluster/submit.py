@@ -27,7 +27,7 @@ from shopbatch.cluster.run_key import RunKey, named_files, read_records
 from shopbatch.config import JobConfig, Platform
 from shopbatch.errors import Stopped, UserError
 from shopbatch.job import find
-from shopbatch.privacy import redact_config, redact_text
+from shopbatch.privacy import redact_text
 from shopbatch.sessions import WORKERS
 
 STOP_SECONDS = 120  # grace of a stopped run: what is written is committed, the report saved
@@ -81,8 +81,7 @@ class Request:
     def resolve(self) -> tuple[RunKey, JobConfig]:
         """The run key and the checked configuration. UserError for any mistake that can be seen from here."""
         for item in self.overrides:
-            told = config.override(item)
-            if redact_config(told) != told:
+            if bundle.override_holds_secret(item):
                 raise UserError(
                     f"{item.partition('=')[0]}=...: a secret may not be on a command line, dashboards show it; "
                     "set it in the environment of the cluster's nodes"

@@ -22,7 +22,7 @@ from shopbatch.config import JobConfig
 from shopbatch.doctor.findings import Finding, brief, error
 from shopbatch.errors import UserError
 from shopbatch.job import Job
-from shopbatch.privacy import HIDDEN, redact_config, redact_text
+from shopbatch.privacy import redact_text
 
 _MODELS = ("model", "encoder", "base")  # keys under which jobs name models
 _REFERENCE = re.compile(r"([a-z][a-z0-9_-]*)@(\w+)")
@@ -104,10 +104,11 @@ def judge_files(root: Path) -> list[Finding]:
 
 
 def names_secret(override: str) -> bool:
-    """Whether `key.path=value` holds a secret, by the form of its value or the words of its key."""
-    key, _, value = override.partition("=")
-    leaf = key.rpartition(".")[2]
-    return redact_text(override) != override or (bool(value) and redact_config({leaf: value}) == {leaf: HIDDEN})
+    """Whether `key.path=value` holds a secret; one that cannot be read is told as a mistake of the configuration."""
+    try:
+        return bundle.override_holds_secret(override)
+    except UserError:
+        return redact_text(override) != override
 
 
 def judge_overrides(overrides: Sequence[str]) -> list[Finding]:
