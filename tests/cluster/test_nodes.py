@@ -58,9 +58,10 @@ from tests.profiles.test_run import AS_OF, everything
 
 store = Store(sys.argv[1])
 everything(store)
-with spark_session(Platform(spark=Spark(master="local-cluster[2,1,1024]"))) as spark:
-    executors = spark.sparkContext._jsc.sc().getExecutorMemoryStatus().size() - 1
+together = {"spark.scheduler.minRegisteredResourcesRatio": "1", "spark.scheduler.maxRegisteredResourcesWaitingTime": "120s"}
+with spark_session(Platform(spark=Spark(master="local-cluster[2,1,1024]", conf=together))) as spark:
     report = shop.run(spark, store, as_of=str(AS_OF))
+    executors = spark.sparkContext._jsc.sc().getExecutorMemoryStatus().size() - 1  # beside the driver
 differ = differences(shop.profiles(store, AS_OF), shop.told(store, AS_OF))
 print(json.dumps([report.outcome, differ, executors, store.snapshot("user_profiles").rows], default=str))
 """
