@@ -37,6 +37,7 @@ def test_modules_say_what_they_are_and_stay_small(path: Path) -> None:
     tree = ast.parse(text)
     assert ast.get_docstring(tree), "no module docstring"
     assert text.count("\n") <= 400
+    assert "DataContext" not in text, "options are a dataset's own (Dataset.context): the process's are shared by runs"
     for node in ast.walk(tree):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             assert (node.end_lineno or 0) - node.lineno + 1 <= 60, node.name

@@ -58,7 +58,8 @@ from tests.profiles.test_run import AS_OF, everything
 
 store = Store(sys.argv[1])
 everything(store)
-together = {"spark.scheduler.minRegisteredResourcesRatio": "1", "spark.scheduler.maxRegisteredResourcesWaitingTime": "120s"}
+wait = {"minRegisteredResourcesRatio": "1", "maxRegisteredResourcesWaitingTime": "120s"}
+together = {f"spark.scheduler.{name}": value for name, value in wait.items()}
 with spark_session(Platform(spark=Spark(master="local-cluster[2,1,1024]", conf=together))) as spark:
     report = shop.run(spark, store, as_of=str(AS_OF))
     executors = spark.sparkContext._jsc.sc().getExecutorMemoryStatus().size() - 1  # beside the driver

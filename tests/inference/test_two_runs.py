@@ -8,6 +8,7 @@ from typing import Any
 import polars as pl
 import pyarrow as pa
 import pytest
+from ray.data import DataContext
 
 from shopbatch.inference.memo import Memo
 from shopbatch.inference.recipe import InferenceConfig
@@ -23,9 +24,11 @@ def test_two_first_runs_at_once_make_one_correct_table(store):
     tables = toy.shop(200, seed=6)
     toy.put(store, *tables, group=17)
     want = oracle.expect(*tables)
+    options = plain(DataContext.get_current())
     with ThreadPoolExecutor(2) as pool:
         runs = [pool.submit(toy.run, store, toy.spec(), flush_rows=8, commit_seconds=0.0) for _ in range(2)]
         reports = [r.result() for r in runs]
+    assert plain(DataContext.get_current()) == options  # a run's options are not the process's
     outcomes = {r.outcome for r in reports}
     assert "published" in outcomes and outcomes <= {"published", "nothing to do"}
     oracle.check(store, toy.spec(), want)
@@ -38,6 +41,11 @@ def test_two_first_runs_at_once_make_one_correct_table(store):
     before = toy.versions(store)
     assert toy.run(store, toy.spec()).outcome == "nothing to do"
     assert toy.versions(store) == before
+
+
+def plain(context: DataContext) -> dict[str, Any]:
+    """Ray Data's options that are plain values."""
+    return {n: v for n, v in vars(context).items() if isinstance(v, str | int | float | None)}
 
 
 @dataclass

@@ -6,7 +6,6 @@ Called by `run.py`. What a worker does with its unit is in `unit.py`.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import polars as pl
@@ -68,8 +67,11 @@ def stream(task: Task, units: Refs) -> Iterator[tuple[DataFile, dict[str, Any]]]
     task_ref = ray.put(task)  # held until the last receipt: a restarted worker reads it again
     # Less than a CPU each, so that the workers can not take every slot and starve the tasks that feed them.
     shared: dict[str, Any] = {"batch_size": None, "batch_format": "pyarrow", "num_cpus": min(1.0, 0.9 * cpus / workers)}
-    with _context():
-        source = ray.data.from_arrow_refs(units)
+    source = ray.data.from_arrow_refs(units)
+    context = source.context  # of this dataset alone
+    context.target_max_block_size = 1  # a receipt is a block: it reaches the driver when it is made
+    context.enable_progress_bars = context.print_on_execution_start = False
+    context.execution_no_progress_timeout_s = -1  # one long engine call is no deadlock; the watchdog bounds it
     if task.spec.stage.light:
         pool = ray.data.TaskPoolStrategy(size=workers)
         receipts = source.map_batches(compute_unit, fn_args=(task_ref,), compute=pool, **shared)
@@ -83,26 +85,6 @@ def stream(task: Task, units: Refs) -> Iterator[tuple[DataFile, dict[str, Any]]]
         for row in block.to_pylist():
             partition = {"recipe": task.spec.recipe}
             yield DataFile(row["path"], row["size"], row["rows"], row["stats"], partition), row
-
-
-@contextmanager
-def _context() -> Iterator[None]:
-    """Ray Data's options for the dataset that is created in this block; it keeps them, later ones are not theirs."""
-    context = ray.data.DataContext.get_current()
-    mine = {
-        "target_max_block_size": 1,  # a receipt is a block: it reaches the driver when it is made
-        "enable_progress_bars": False,
-        "print_on_execution_start": False,
-        "execution_no_progress_timeout_s": -1,  # one long engine call is no deadlock; the watchdog bounds it
-    }
-    theirs = {name: getattr(context, name) for name in mine}
-    try:
-        for name, value in mine.items():
-            setattr(context, name, value)
-        yield
-    finally:
-        for name, value in theirs.items():
-            setattr(context, name, value)
 
 
 def compute_unit(unit: pa.Table, task: Any) -> Iterator[pa.Table]:
