@@ -3,6 +3,7 @@
 Run: python bench/descriptions.py engines --rounds 3    new tokens a second: OpenVINO (bf16, int8, fp32) beside HF's
                                                          generate in batches of 32 sorted by length, and one at a time
      python bench/descriptions.py job --rows 512        describe_products beside its engine, asked for the same copy
+     python bench/descriptions.py estimate --rows 400   what a dry run says beside what the run then needs
      python bench/descriptions.py perplexity            held-out copy under fp32, bf16 and int8, by the engine's graph
 
 All need a warehouse with `product-copy` (or --model) and products: --warehouse. Products differ in every round, so that
@@ -23,12 +24,14 @@ from typing import Any
 
 import numpy as np
 import polars as pl
+import pyarrow as pa
 import torch
 from profile_tools import machine
 
 from shopbatch import config as conf
 from shopbatch.config import Platform, read_text
 from shopbatch.copywriting.config import Config
+from shopbatch.copywriting.estimate import estimate
 from shopbatch.copywriting.run import describe
 from shopbatch.engines.generation import OpenVinoGenerateConfig, Sampling, TorchGenerateConfig, open_generator
 from shopbatch.models import registry
@@ -36,6 +39,7 @@ from shopbatch.report import Report
 from shopbatch.sessions import ray_session
 from shopbatch.stages.description import Prompt
 from shopbatch.stages.product_prompt import SHOWN
+from shopbatch.tables.products import PRODUCTS
 from shopbatch.tables.store import Store
 
 LONGEST = 200
@@ -118,8 +122,10 @@ def job(folder: str, warehouse: str, arguments: argparse.Namespace) -> None:
                 for b in bare:
                     ray.kill(b)
                 mine = use.tokens_out / seconds
-                print(f"round {number}: job {mine:.0f} new tokens/s (workers' start included), alone {alone:.0f}, "
-                      f"job / alone {mine / alone:.2f}; {report.stages}", flush=True)  # fmt: skip
+                stages = {n: round(s.seconds, 1) for n, s in report.stages.items() if n != "figures"}
+                whole = use.tokens_out / sum(stages.values())
+                print(f"round {number}: alone {alone:.0f} new tokens/s; computing (start included) {mine:.0f}: "
+                      f"{mine / alone:.3f}; all of the job {whole / alone:.3f}; {stages}", flush=True)  # fmt: skip
     finally:
         shutil.rmtree(root, ignore_errors=True)
 
@@ -143,6 +149,34 @@ class _Bare:
             self.generator.generate(prompts[a : a + self.call], sampling) for a in range(0, len(prompts), self.call)
         ]
         return int(sum(d.tokens_out.sum() for d in done))
+
+
+def estimates(folder: str, warehouse: str, arguments: argparse.Namespace) -> None:
+    """Tokens and seconds of a dry run beside those of the run, both from a cold start; other products each round."""
+    for seed in range(arguments.rounds):
+        root = tempfile.mkdtemp(prefix="bench-")
+        try:
+            store = Store(root)
+            rows = Store(warehouse).snapshot(PRODUCTS.name).read()
+            some = np.sort(np.random.default_rng(seed).choice(rows.num_rows, arguments.rows, replace=False))
+            file = store.write_file(PRODUCTS, rows.take(pa.array(some)), "bench", 0)
+            store.commit(PRODUCTS, [file], "replace", "bench")
+            settings = conf.load(Config, "describe_products", "local", [
+                f"platform.warehouse={root}", f"model={folder}", "compare=0", "gates.reject_share=1.0",
+            ])  # fmt: skip
+            with ray_session(Platform(warehouse=root)):
+                said = estimate(settings, store)["en"]
+            with ray_session(Platform(warehouse=root)):
+                report = Report(job="describe_products")
+                describe(settings, store, report)
+            use = report.engine
+            assert use is not None
+            seconds = sum(s.seconds for n, s in report.stages.items() if n != "figures")
+            for name, real in (("tokens_in", use.tokens_in), ("tokens_out", use.tokens_out), ("seconds", seconds)):
+                told = said[name]["estimate"]
+                print(f"round {seed}: {name}: said {told:,.0f}, needed {real:,.0f}: {told / real - 1:+.1%}", flush=True)
+        finally:
+            shutil.rmtree(root, ignore_errors=True)
 
 
 def perplexity(folder: str, warehouse: str, arguments: argparse.Namespace) -> None:
@@ -191,7 +225,7 @@ def _names(request: Any) -> set[str]:
 def main() -> None:
     """Parse the command line and run one mode."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=("engines", "job", "perplexity"))
+    parser.add_argument("what", choices=("engines", "job", "estimate", "perplexity"))
     parser.add_argument("--warehouse", default=".warehouse")
     parser.add_argument("--model", default="product-copy@live")
     parser.add_argument("--rows", type=int, default=96, help="products of a round")
@@ -201,7 +235,8 @@ def main() -> None:
     arguments = parser.parse_args()
     print(machine(), "torch", torch.__version__, flush=True)
     folder = registry.base(f"{arguments.warehouse}/_models", arguments.model).path
-    {"engines": engines, "job": job, "perplexity": perplexity}[arguments.what](folder, arguments.warehouse, arguments)
+    ways = {"engines": engines, "job": job, "estimate": estimates, "perplexity": perplexity}
+    ways[arguments.what](folder, arguments.warehouse, arguments)
 
 
 if __name__ == "__main__":

@@ -62,7 +62,7 @@ class Config(InferenceConfig):
     price: Price = Price()
     compare: int = Field(default=64, ge=0)
     unmentioned: float = Field(default=0.5, ge=0, le=1)
-    sample: int = Field(default=64, ge=8)
+    sample: int = Field(default=128, ge=8)
 
     @field_validator("languages")
     @classmethod

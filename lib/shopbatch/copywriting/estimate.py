@@ -32,7 +32,8 @@ _STARTUP = 2  # of the sample's prompts are asked first and not timed: they load
 def estimate(config: Config, store: Store) -> dict[str, Any]:
     """{language: {rows, sampled, tokens_in, tokens_out, seconds, cost}}, each figure {estimate, low, high} (95 %).
 
-    seconds: of computing, on this machine with as many workers as the run would have. Raises as `describe` does.
+    seconds: on this machine with as many workers as the run would have, from the index to the last row. Each attempt
+    starts workers, in the time that this dry run needed for it. Raises as `describe` does.
     """
     told = Report(job="describe_products")
     return {part.language: _of(config, store, part) for part in parts(config, store, told)}
@@ -40,7 +41,7 @@ def estimate(config: Config, store: Store) -> dict[str, Any]:
 
 def _of(config: Config, store: Store, part: Part) -> dict[str, Any]:
     """One language. The first attempts are counted; those that the checks will refuse are tried again besides."""
-    spec = part.spec
+    spec, started = part.spec, time.monotonic()
     source = store.require(spec.source, spec.columns)
     report = Report(job=spec.job)
     index = build_index(spec, source)
@@ -70,7 +71,9 @@ def _of(config: Config, store: Store, part: Part) -> dict[str, Any]:
         ray.kill(worker)
     tokens = np.concatenate([f[0] for f in found], axis=1).astype(np.float64)
     again = float(np.mean(np.concatenate([f[1] for f in found]))) if config.attempts > 1 else 0.0
-    return _figures(config, rows, tokens, seconds, sum(again**n for n in range(config.attempts)))
+    startup = (began - started) * (config.attempts if again else 1)
+    attempts = sum(again**n for n in range(config.attempts))
+    return _figures(config, rows, tokens, (startup, seconds), attempts)
 
 
 def _sampled(spec: Spec, parts: list[Rows], units: list[pa.Table], sample: int, schema: pa.Schema) -> pa.Table:
@@ -110,8 +113,10 @@ class _Timed:
         return self.scorer.run(content, np.ones(content.num_rows, np.int8))
 
 
-def _figures(config: Config, rows: int, tokens: np.ndarray, seconds: float, attempts: float) -> dict[str, Any]:
-    """All rows from a sample's tokens [2, n] and its seconds. attempts: at a row, on the average."""
+def _figures(
+    config: Config, rows: int, tokens: np.ndarray, seconds: tuple[float, float], attempts: float
+) -> dict[str, Any]:
+    """All rows from a sample's tokens [2, n]. seconds: of starting, and of the sample. attempts: at a row, the mean."""
     n = tokens.shape[1]
     mean = tokens.mean(axis=1) * attempts
     deviation = tokens.std(axis=1, ddof=1) if n > 1 else tokens.mean(axis=1)
@@ -119,13 +124,14 @@ def _figures(config: Config, rows: int, tokens: np.ndarray, seconds: float, atte
     cost = np.array([config.price.tokens_in, config.price.tokens_out]) / 1e6
     # the time goes into tokens of answers: its rate is the sample's, and it varies as they do
     spread = float(_Z * deviation[1] / (np.sqrt(n) * tokens[1].mean())) if tokens[1].mean() else 0.0
-    whole = seconds / n * rows * attempts
+    startup, timed = seconds
+    whole = timed / n * rows * attempts
     return {
         "rows": rows,
         "sampled": n,
         "tokens_in": _interval(rows * mean[0], rows * _Z * error[0]),
         "tokens_out": _interval(rows * mean[1], rows * _Z * error[1]),
-        "seconds": _interval(whole, whole * (spread + 0.1)),  # a tenth for what else the machine does
+        "seconds": _interval(startup + whole, whole * (spread + 0.1)),  # a tenth for what else the machine does
         "cost": {"currency": config.price.currency}
         | _interval(float(rows * mean @ cost), float(rows * _Z * error @ cost), 4),
     }
