@@ -7,6 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from tests.cluster.head import clean_environment
 from tests.inference import oracle, toy
 
@@ -58,9 +60,7 @@ from tests.profiles.test_run import AS_OF, everything
 
 store = Store(sys.argv[1])
 everything(store)
-wait = {"minRegisteredResourcesRatio": "1", "maxRegisteredResourcesWaitingTime": "120s"}
-together = {f"spark.scheduler.{name}": value for name, value in wait.items()}
-with spark_session(Platform(spark=Spark(master="local-cluster[2,1,1024]", conf=together))) as spark:
+with spark_session(Platform(spark=Spark(master="local-cluster[2,1,1024]"))) as spark:
     report = shop.run(spark, store, as_of=str(AS_OF))
     executors = spark.sparkContext._jsc.sc().getExecutorMemoryStatus().size() - 1  # beside the driver
 differ = differences(shop.profiles(store, AS_OF), shop.told(store, AS_OF))
@@ -78,7 +78,7 @@ def run(code: str, *words: str) -> str:
         cwd=ROOT,
         capture_output=True,
         text=True,
-        timeout=280,
+        timeout=560,
         check=False,
     )
     assert done.returncode == 0, done.stderr[-3000:]
@@ -87,6 +87,7 @@ def run(code: str, *words: str) -> str:
     return told[-1]
 
 
+@pytest.mark.timeout(600)
 def test_three_ray_nodes_give_the_table_though_one_is_lost_during_compute(tmp_path: Path) -> None:
     store, tables = toy.warehouse(tmp_path), toy.shop()
     toy.put(store, *tables, group=17)
@@ -96,6 +97,7 @@ def test_three_ray_nodes_give_the_table_though_one_is_lost_during_compute(tmp_pa
     oracle.check(store, toy.spec(), oracle.expect(*tables))
 
 
+@pytest.mark.timeout(600)
 def test_spark_with_executors_of_their_own_gives_the_profiles(tmp_path: Path) -> None:
     outcome, differ, executors, rows = json.loads(run(SPARK_NODES, str(tmp_path / "warehouse")))
     assert (outcome, differ) == ("published", {})
