@@ -2,7 +2,7 @@
 
 Run: python bench/descriptions.py engines --rounds 3    new tokens a second: OpenVINO (bf16, int8, fp32) beside HF's
                                                          generate in batches of 32 sorted by length, and one at a time
-     python bench/descriptions.py job --rows 512        describe_products beside its engine, asked for the same copy
+     python bench/descriptions.py job --rows 2048       describe_products beside its engine, asked for the same copy
      python bench/descriptions.py estimate --rows 400   what a dry run says beside what the run then needs
      python bench/descriptions.py perplexity            held-out copy under fp32, bf16 and int8, by the engine's graph
 

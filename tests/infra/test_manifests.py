@@ -157,8 +157,8 @@ def _bounds(resources: Resources) -> Iterator[str]:
 
 @pytest.mark.parametrize("name", MANIFESTS)
 def test_every_object_of_a_manifest_is_of_its_kinds_form(name: str) -> None:
-    for tree in documents(name):
-        KINDS[tree["kind"]].model_validate(tree)
+    found = [KINDS[tree["kind"]].model_validate(tree) for tree in documents(name)]
+    assert sum(isinstance(f, RayCluster | RayJob) for f in found) == 1  # beside it only what it needs
 
 
 @pytest.mark.parametrize("name", [CLUSTER, JOB])

@@ -121,9 +121,11 @@ def test_length_is_of_prompt_and_answer(folder, prompts):
         open_generator(VLLM.model_copy(update={"length": 257}), str(folder))
 
 
-def test_folders_that_are_no_models_and_missing_weights(tmp_path):
+def test_folders_that_are_no_models_and_missing_weights(folder, prompts, tmp_path):
     contract.test_a_folder_that_is_no_model(tmp_path, VLLM)
     contract.test_missing_weights_are_not_invented(tmp_path, VLLM)
+    # what could not be opened leaves nothing behind that keeps a sound model from answering
+    assert open_generator(VLLM, str(folder)).generate(prompts[:1], GREEDY).texts[0]
 
 
 def test_a_model_that_vllm_can_not_open_is_named_and_the_next_one_opens(folder, tmp_path, prompts):
