@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import argparse
 import difflib
-import errno
 import importlib.util
 import json
 import os
@@ -224,8 +223,9 @@ def _unforeseen(error: Exception, signals: Sequence[str]) -> tuple[int, Outcome,
         return MISTAKE, "failed", str(wrong)
     if signals:  # the bridge to Spark's JVM makes errors of its own of the one that the handler raised
         return STOPPED, "stopped", f"{signals[0]}; the same command goes on from here"
-    if any(_may_pass(one) for one in _chain(error)):
-        return STOPPED, "stopped", f"{type(error).__name__}: {error}; the same command goes on from here"
+    if passing := [one for one in _chain(error) if _may_pass(one)]:
+        told = min(passing, key=lambda one: len(str(one)))  # the others carry the remote traceback of this one
+        return STOPPED, "stopped", f"{type(told).__name__}: {told}; the same command goes on from here"
     print(clean("".join(traceback.format_exception(error))), file=sys.stderr, end="")
     cause = getattr(error, "cause", None)
     # Ray wraps what a worker raised, and adds hints of its own at its end
@@ -235,10 +235,10 @@ def _unforeseen(error: Exception, signals: Sequence[str]) -> tuple[int, Outcome,
 
 def _may_pass(error: BaseException) -> bool:
     """Whether an error is of the surroundings: a full disk, a lost node, a store that does not answer."""
-    from shopbatch.tables.files import is_lost_connection
+    from shopbatch.tables.files import is_full, is_lost_connection
 
-    disk = isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
-    return disk or not _LOST.isdisjoint(k.__name__ for k in type(error).__mro__) or is_lost_connection(error)
+    lost = not _LOST.isdisjoint(k.__name__ for k in type(error).__mro__)
+    return lost or is_full(error) or is_lost_connection(error)
 
 
 def _chain(error: BaseException | None) -> Iterator[BaseException]:

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import json
+import os
 import random
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from shopbatch import cli
+from shopbatch.config import Platform
 from shopbatch.models import registry
+from shopbatch.sessions import ray_session
 from shopbatch.tables.store import Store
 from tests.engines import tiny
 from tests.inference import toy
@@ -104,3 +110,39 @@ def test_layers_that_are_not_there(shop: tuple[Store, str], capsys: pytest.Captu
     labelled(store, 900)
     code, _, err = call(capsys, "finetune_encoder", f"base={base}", *QUICK, "encoder.layers=9")
     assert code == 2 and "has 3 layers, not 9" in err and err.count("\n") == 0
+
+
+@pytest.mark.chaos
+def test_a_full_disk_stops_the_run_and_the_same_command_goes_on(tmp_path: Path) -> None:
+    """The warehouse is a disk of its own, of 16 MB: the checkpoints find no place there, and then there is place again."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    apart = ["unshare", "--user", "--map-root-user", "--mount", "sh", "-ec"]
+    mount = f"mount -t tmpfs -o size=16m tmpfs {disk}"
+    if shutil.which("unshare") is None or subprocess.run([*apart, mount], capture_output=True, check=False).returncode:
+        pytest.skip("this machine mounts nothing for who is not its root")
+    code = "import sys\nfrom tests.jobs.test_finetune_encoder import fill_up\nfill_up(sys.argv[1], sys.argv[2])"
+    script = f"{mount} && exec {sys.executable} -c '{code}' {disk} {tmp_path / 'encoder'}"
+    root = Path(__file__).resolve().parents[2]
+    done = subprocess.run([*apart, script], cwd=root, capture_output=True, text=True, timeout=600, check=False)
+    said = [line for line in done.stderr.splitlines() if line.startswith("shopbatch:")]
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert "no space left for checkpoints; the same command goes on from here" in said[0]
+    assert len(said) == 1 or (len(said) == 2 and "report could not be written" in said[1])
+
+
+def fill_up(warehouse: str, encoder: str) -> None:
+    """Twice the same run: on a disk with room for the tables and a checkpoint or two, and after the rest is freed."""
+    os.environ["SHOPBATCH_WAREHOUSE"] = warehouse
+    base, store = tiny.build(Path(encoder), prefix="query: "), Store(warehouse)
+    command = ["run", "finetune_encoder", f"base={base}", *QUICK, "loop.max_steps=80", "workers.retries=0"]
+    with ray_session(Platform(cpus=2, object_store_mb=512)):
+        labelled(store, 900)
+        filler = Path(warehouse) / "filler"
+        filler.write_bytes(b"0" * (shutil.disk_usage(warehouse).free - 600_000))
+        assert cli.main(command) == 4
+        assert registry.find_live(f"{store.root}/_models", "sentiment") is None
+        assert list(Path(warehouse, "_training").rglob("checkpoint.json"))  # there was room for one
+        filler.unlink()
+        assert cli.main(command) == 0
+        assert registry.find_live(f"{store.root}/_models", "sentiment") is not None

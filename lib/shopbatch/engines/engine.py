@@ -49,7 +49,7 @@ class OpenVinoConfig(Strict):
 
     kind: Literal["openvino"] = "openvino"
     precision: Literal["bf16", "fp32"] = "bf16"
-    max_tokens: int = Field(default=128, ge=2)
+    max_tokens: int = Field(default=256, ge=2)
     batch_tokens: int = Field(default=2048, ge=1)
     threads: int = Field(default=1, ge=1)
 
@@ -67,7 +67,7 @@ class TorchConfig(Strict):
     kind: Literal["torch"] = "torch"
     device: str = "cpu"
     dtype: Literal["float32", "bfloat16"] = "float32"
-    max_tokens: int = Field(default=128, ge=2)
+    max_tokens: int = Field(default=256, ge=2)
     batch_tokens: int = Field(default=2048, ge=1)
 
     def identity(self) -> dict[str, Any]:

@@ -5,6 +5,7 @@ Called by the store (driver) and by the tasks of `inference/`. A file is written
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import re
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     import polars as pl
 
 ROW_GROUP = 65_536
+_FULL = re.compile(r"(?i)no space left on device|disk quota exceeded|\(os error (28|122)\)")
 _LOST = re.compile(
     r"(?i)network_connection|curlcode|connection (refused|reset|closed|error)|error sending request|timed? ?out"
     r"|slow_?down|service_?unavailable|internal_failure|status: 50[0234]"
@@ -100,6 +102,11 @@ def is_lost_connection(error: BaseException) -> bool:
     if isinstance(error, ConnectionError | TimeoutError):
         return True
     return isinstance(error, OSError | DeltaError) and _LOST.search(str(error)) is not None
+
+
+def is_full(error: BaseException) -> bool:
+    """Whether an error says that no space is left. Libraries in Rust and on the JVM say it in the text alone."""
+    return getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT) or _FULL.search(str(error)) is not None
 
 
 def scan(uris: Sequence[str]) -> pl.LazyFrame:

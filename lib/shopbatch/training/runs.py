@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import time
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack, suppress
+from pathlib import Path
 from typing import Any
 
 from shopbatch.errors import GateRefused
@@ -87,11 +89,26 @@ def _tensorboard(stack: ExitStack, report: Report, store: Store) -> Any:
     """Event files go beside the report; an object store gets none: they grow while they are written."""
     if "://" in store.root:
         return None
-    from tensorboardX import SummaryWriter
+    from tensorboardX.event_file_writer import EventsWriter
+    from tensorboardX.proto.event_pb2 import Event
+    from tensorboardX.summary import scalar
 
-    writer = SummaryWriter(f"{report.folder(store.root)}/tensorboard", flush_secs=10)
-    stack.callback(writer.close)
-    return writer.add_scalar
+    folder = Path(f"{report.folder(store.root)}/tensorboard")
+    folder.mkdir(parents=True, exist_ok=True)
+    # its SummaryWriter writes in a thread, which a full disk ends: whoever writes then waits for ever
+    writer = EventsWriter(f"{folder}/events")
+
+    def write(name: str, value: float, step: int) -> None:
+        with suppress(OSError):  # no space left: the checkpoints say so
+            writer.write_event(Event(wall_time=time.time(), step=step, summary=scalar(name, value)))
+            writer.flush()
+
+    def close() -> None:
+        with suppress(OSError):
+            writer.close()
+
+    stack.callback(close)
+    return write
 
 
 def _mlflow(stack: ExitStack, report: Report, run: Run) -> Any:

@@ -193,8 +193,8 @@ def _cause(error: WorkerGroupError) -> BaseException:
             inner = getattr(found, "cause", None) or found.__cause__
             if isinstance(found, UserError):
                 return UserError(str(found))
-            if isinstance(found, OSError) and found.errno in (errno.ENOSPC, errno.EDQUOT):
-                return OSError(found.errno, "no space left for checkpoints")
+            if files.is_full(found):
+                return OSError(errno.ENOSPC, "no space left for checkpoints")
             found = inner
     lost = [f for f in error.worker_failures.values() if isinstance(f, RayError)]
     if lost:
