@@ -6,12 +6,14 @@ import json
 import os
 import random
 import shutil
+import struct
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
+from tensorboardX.proto.event_pb2 import Event
 
 from shopbatch import cli
 from shopbatch.config import Platform
@@ -55,6 +57,19 @@ def call(capsys: pytest.CaptureFixture[str], job: str, *arguments: str) -> tuple
     return code, json.loads(out.splitlines()[-1]) if out.strip() else {}, "\n".join(lines)
 
 
+def curve(store: Store, job: str, run_id: str) -> list[tuple[int, str]]:
+    """(step, tag) of what a run left for TensorBoard: records of length, sum, event, sum."""
+    (file,) = Path(store.root, "_runs", job, run_id, "tensorboard").iterdir()
+    assert "tfevents" in file.name
+    data, found, place = file.read_bytes(), [], 0
+    while place < len(data):
+        (size,) = struct.unpack_from("<Q", data, place)
+        event = Event.FromString(data[place + 12 : place + 12 + size])
+        found += [(event.step, value.tag) for value in event.summary.value]
+        place += size + 16
+    return found
+
+
 @pytest.mark.timeout(900)
 def test_a_better_encoder_is_published_and_scores_reviews(
     shop: tuple[Store, str], capsys: pytest.CaptureFixture[str]
@@ -72,6 +87,8 @@ def test_a_better_encoder_is_published_and_scores_reviews(
     assert against["live"]["en"]["log_loss"]["value"] == pytest.approx(
         against["base"]["en"]["log_loss"]["value"], abs=0.1
     )
+    validated = [h[0] for h in curve(store, "finetune_encoder", report["run_id"]) if h[1] == "validation_loss"]
+    assert validated[0] == 0 and validated[-1] == report["metrics"]["training"]["steps"]
     live = registry.resolve(models, "sentiment@live")
     assert live.digest == report["models"]["sentiment"] != frozen["models"]["sentiment"]
     assert live.manifest["base"].startswith("encoder@") and len(live.manifest["rows"]) > 500
@@ -114,7 +131,7 @@ def test_layers_that_are_not_there(shop: tuple[Store, str], capsys: pytest.Captu
 
 @pytest.mark.chaos
 def test_a_full_disk_stops_the_run_and_the_same_command_goes_on(tmp_path: Path) -> None:
-    """The warehouse is a disk of its own, of 16 MB: the checkpoints find no place there, and then there is place again."""
+    """The warehouse is a disk of its own, of 16 MB: no place for the checkpoints at first, then there is."""
     disk = tmp_path / "disk"
     disk.mkdir()
     apart = ["unshare", "--user", "--map-root-user", "--mount", "sh", "-ec"]

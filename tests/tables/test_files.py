@@ -1,5 +1,6 @@
 """Data files: whole or not there, described truthfully, read by name."""
 
+import io
 import json
 import math
 from collections import Counter
@@ -196,3 +197,16 @@ def test_a_folder_and_a_uri_name_the_same_place(tmp_path):
     files.write((tmp_path / "a.parquet").as_uri(), pa.table({"a": np.arange(3)}))
     assert files.row_group_rows((tmp_path / "a.parquet").as_uri()) == files.row_group_rows(str(tmp_path / "a.parquet"))
     assert names(tmp_path) == ["a.parquet"]
+
+
+@pytest.mark.skipif(not Path("/dev/full").is_char_device(), reason="this system has no /dev/full")
+def test_a_full_disk_is_told_from_other_errors():
+    for opened in (lambda: io.FileIO("/dev/full", "wb"), lambda: pa.OSFile("/dev/full", "wb")):
+        with pytest.raises(OSError) as caught, opened() as file:
+            file.write(b"x")
+        assert files.is_full(caught.value)
+    # libraries in Rust: safetensors, delta-rs
+    assert files.is_full(RuntimeError("Error while serializing: I/O error: No space left on device (os error 28)"))
+    assert files.is_full(RuntimeError("Generic LocalFileSystem error: Disk quota exceeded (os error 122)"))
+    for other in (OSError(13, "Permission denied"), RuntimeError("No such file or directory (os error 2)")):
+        assert not files.is_full(other)
