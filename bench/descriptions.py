@@ -43,7 +43,7 @@ from shopbatch.tables.products import PRODUCTS
 from shopbatch.tables.store import Store
 
 LONGEST = 200
-ALONE = 512  # products of each engine alone, at most: its pace does not depend on how many there are
+ALONE = 512  # products of each engine alone, at most, for time; with more of them its pace is a little higher
 
 
 def products(warehouse: str, rows: int, seed: int) -> list[dict[str, Any]]:

@@ -130,6 +130,7 @@ def test_layers_that_are_not_there(shop: tuple[Store, str], capsys: pytest.Captu
 
 
 @pytest.mark.chaos
+@pytest.mark.timeout(900)
 def test_a_full_disk_stops_the_run_and_the_same_command_goes_on(tmp_path: Path) -> None:
     """The warehouse is a disk of its own, of 16 MB: no place for the checkpoints at first, then there is."""
     disk = tmp_path / "disk"
