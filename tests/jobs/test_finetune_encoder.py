@@ -26,8 +26,8 @@ from tests.jobs.test_train_sentiment_head import BAD, GOOD
 
 pytestmark = pytest.mark.usefixtures("ray_local")
 ENGINE = ["engine.kind=torch", "engine.max_tokens=48", "engine.dtype=float32"]
-QUICK = [*ENGINE, "examples.min_rows=50", "encoder.layers=2", "encoder.freeze=[]", "encoder.dropout=0.0",
-         "workers.count=1",
+QUICK = [*ENGINE, "examples.min_rows=50", "encoder.freeze=[]", "encoder.dropout=0.0",
+         "embedders=1", "workers.count=1",
          "workers.threads=1", "loop.block_tokens=128", "loop.batch_blocks=8", "loop.micro_blocks=8", "loop.epochs=6",
          "loop.eval_steps=40", "loop.precision=fp32", "loop.schedule.peak=0.005"]  # fmt: skip
 
@@ -57,9 +57,9 @@ def call(capsys: pytest.CaptureFixture[str], job: str, *arguments: str) -> tuple
     return code, json.loads(out.splitlines()[-1]) if out.strip() else {}, "\n".join(lines)
 
 
-def curve(store: Store, job: str, run_id: str) -> list[tuple[int, str]]:
+def curve(store: Store, run_id: str) -> list[tuple[int, str]]:
     """(step, tag) of what a run left for TensorBoard: records of length, sum, event, sum."""
-    (file,) = Path(store.root, "_runs", job, run_id, "tensorboard").iterdir()
+    (file,) = Path(store.root, "_runs", "finetune_encoder", run_id, "tensorboard").iterdir()
     assert "tfevents" in file.name
     data, found, place = file.read_bytes(), [], 0
     while place < len(data):
@@ -87,8 +87,11 @@ def test_a_better_encoder_is_published_and_scores_reviews(
     assert against["live"]["en"]["log_loss"]["value"] == pytest.approx(
         against["base"]["en"]["log_loss"]["value"], abs=0.1
     )
-    validated = [h[0] for h in curve(store, "finetune_encoder", report["run_id"]) if h[1] == "validation_loss"]
-    assert validated[0] == 0 and validated[-1] == report["metrics"]["training"]["steps"]
+    # it begins as the frozen head, which knows much: a head at random has log 3, about 1.1
+    training = report["metrics"]["training"]
+    assert training["best_validation_loss"] < training["first_validation_loss"] < 0.9
+    validated = [h[0] for h in curve(store, report["run_id"]) if h[1] == "validation_loss"]
+    assert validated[0] == 0 and validated[-1] == training["steps"]
     live = registry.resolve(models, "sentiment@live")
     assert live.digest == report["models"]["sentiment"] != frozen["models"]["sentiment"]
     assert live.manifest["base"].startswith("encoder@") and len(live.manifest["rows"]) > 500
@@ -125,8 +128,9 @@ def test_reviews_that_cannot_train_are_refused(
 def test_layers_that_are_not_there(shop: tuple[Store, str], capsys: pytest.CaptureFixture[str]) -> None:
     store, base = shop
     labelled(store, 900)
-    code, _, err = call(capsys, "finetune_encoder", f"base={base}", *QUICK, "encoder.layers=9")
-    assert code == 2 and "has 3 layers, not 9" in err and err.count("\n") == 0
+    Path(base, "encoder.json").write_text(json.dumps({"layers": [1, 9]}))
+    code, _, err = call(capsys, "finetune_encoder", f"base={base}", *QUICK)
+    assert code == 2 and "asks for layers [1, 9]; the model has 3" in err and err.count("\n") == 0
 
 
 @pytest.mark.chaos
@@ -161,6 +165,7 @@ def fill_up(warehouse: str, encoder: str) -> None:
         assert cli.main(command) == 4
         assert registry.find_live(f"{store.root}/_models", "sentiment") is None
         assert list(Path(warehouse, "_training").rglob("checkpoint.json"))  # there was room for one
+        assert len(list(Path(warehouse, "_training").rglob("head.safetensors"))) == 1
         filler.unlink()
         assert cli.main(command) == 0
         assert registry.find_live(f"{store.root}/_models", "sentiment") is not None

@@ -1,12 +1,18 @@
 """Packed is the same as unpacked; a document never sees another; what is masked is not learnt."""
 
 import dataclasses
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
+from shopbatch.engines.tokens import EncoderSpec
+from shopbatch.engines.torch import load_pooled
 from shopbatch.training.packing import flatten
+from shopbatch.training.plans import ClassifyPlan
+from tests.engines import tiny as encoders
 
 from . import tiny
 
@@ -92,6 +98,25 @@ def test_training_without_document_lengths_is_refused() -> None:
         with pytest.raises(ValueError, match="documents' lengths"):
             model(input_ids=ids, **more)
     assert model(input_ids=ids, documents=[3, 1]).logits.isfinite().all()
+
+
+def test_a_classifier_begins_as_a_head_on_the_engines_vectors(tmp_path: Path) -> None:
+    """Layers and poolings of encoder.json, read packed as the engine reads them padded; what is above them is cut."""
+    spec = EncoderSpec(layers=(0, -2), pooling=("mean", "max", "cls"))
+    folder = encoders.build(tmp_path / "encoder", **spec.model_dump(mode="json"))
+    pooled = load_pooled(folder)
+    draw = np.random.default_rng(0)
+    start = (draw.normal(size=(pooled.dim, 3)).astype(np.float32), draw.normal(size=3).astype(np.float32))
+    objective: Any = ClassifyPlan(str(folder), 3, spec, start, dropout=0.1).build().eval()
+    assert len(objective.encoder.encoder.layer) == encoders.LAYERS - 1 and objective.depths == (0, encoders.LAYERS - 1)
+    found = tiny.documents(6)
+    mine, labels = objective.logits(flatten(found))
+    ids, mask = np.zeros((2, 6, max(len(d.ids) for d in found)), np.int64)
+    for row, document in enumerate(found):
+        ids[row, : len(document.ids)], mask[row, : len(document.ids)] = document.ids, 1
+    vectors = pooled(torch.from_numpy(ids), torch.from_numpy(mask)).detach().numpy()
+    assert np.allclose(mine.detach().numpy(), vectors @ start[0] + start[1], atol=1e-4)
+    assert labels.tolist() == [d.label for d in found]
 
 
 def test_label_smoothing_and_hidden_tokens_are_for_training_only() -> None:

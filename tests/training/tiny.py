@@ -38,7 +38,7 @@ def causal(seed: int = 0) -> NextToken:
     return NextToken(transformers.LlamaForCausalLM(config))
 
 
-def classifier(seed: int = 0, **options: float) -> Classify:
+def classifier(seed: int = 0, dropout: float = 0.0, **options: float) -> Classify:
     torch.manual_seed(seed)
     config = transformers.BertConfig(
         vocab_size=VOCABULARY,
@@ -47,7 +47,7 @@ def classifier(seed: int = 0, **options: float) -> Classify:
         num_hidden_layers=2,
         num_attention_heads=4,
         max_position_embeddings=128,
-        hidden_dropout_prob=0.0,
+        hidden_dropout_prob=dropout,
         attention_probs_dropout_prob=0.0,
         attn_implementation=attention.NAME,
     )

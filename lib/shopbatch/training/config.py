@@ -22,17 +22,13 @@ class ScheduleConfig(Strict):
 
 
 class OptimizerConfig(Strict):
-    """AdamW (Loshchilov and Hutter 2019), fused. clip: greatest norm of all gradients together.
-
-    head_scale: the learning rate of newly made weights (a classifier's head) is so many times the others'.
-    """
+    """AdamW (Loshchilov and Hutter 2019), fused. clip: greatest norm of all gradients together."""
 
     beta1: float = Field(default=0.9, ge=0, lt=1)
     beta2: float = Field(default=0.95, ge=0, lt=1)
     eps: float = Field(default=1e-8, gt=0)
     weight_decay: float = Field(default=0.01, ge=0)
     clip: float = Field(default=1.0, gt=0)
-    head_scale: float = Field(default=1.0, gt=0)
 
 
 class LoopConfig(Strict):

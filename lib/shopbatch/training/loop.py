@@ -121,7 +121,7 @@ class Trainer:
         self.parameters = [p for p in self.objective.parameters() if p.requires_grad]
         optimizer = self.config.optimizer
         self.optimizer = torch.optim.AdamW(
-            groups(self.objective, optimizer.weight_decay, optimizer.head_scale),
+            groups(self.objective, optimizer.weight_decay),
             lr=0.0,
             betas=(optimizer.beta1, optimizer.beta2),
             eps=optimizer.eps,
@@ -160,7 +160,7 @@ class Trainer:
         mine = blocks[parallel.rank * self.share : (parallel.rank + 1) * self.share]
         learning = rate(config.schedule, state.step, self.steps)
         for group in self.optimizer.param_groups:
-            group["lr"] = learning * group["scale"]
+            group["lr"] = learning
         self.wrapped.train()
         total = torch.zeros((), device=parallel.device)
         for start in range(0, self.share, config.micro_blocks):
@@ -223,16 +223,11 @@ def steps(config: LoopConfig, blocks: int) -> int:
     return found if config.max_steps is None else min(found, config.max_steps)
 
 
-def groups(objective: nn.Module, decay: float, head_scale: float) -> list[dict[str, Any]]:
-    """Parameter groups: biases and norms do not decay; a new head may learn faster (`scale`)."""
-    found: dict[tuple[bool, bool], list[nn.Parameter]] = {}
-    for name, parameter in objective.named_parameters():
-        if parameter.requires_grad:
-            found.setdefault((parameter.ndim >= 2, name.startswith("head.")), []).append(parameter)
-    return [
-        {"params": parameters, "weight_decay": decay if matrix else 0.0, "scale": head_scale if head else 1.0}
-        for (matrix, head), parameters in found.items()
-    ]
+def groups(objective: nn.Module, decay: float) -> list[dict[str, Any]]:
+    """Parameter groups: biases and norms do not decay."""
+    learning = [p for p in objective.parameters() if p.requires_grad]
+    kinds = ([p for p in learning if p.ndim >= 2], decay), ([p for p in learning if p.ndim < 2], 0.0)
+    return [{"params": parameters, "weight_decay": rate} for parameters, rate in kinds if parameters]
 
 
 def _seed(seed: int, step: int, rank: int) -> int:

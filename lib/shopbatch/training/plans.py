@@ -8,6 +8,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
+import numpy as np
+
+from shopbatch.engines.tokens import EncoderSpec
 from shopbatch.models.folder import ModelError, local, quietly
 from shopbatch.training.config import LoraConfig
 
@@ -49,15 +52,17 @@ class CausalPlan:
 
 @dataclass(frozen=True)
 class ClassifyPlan:
-    """An encoder, cut off above `layers`, with a linear head over `classes`.
+    """An encoder, cut off above the highest layer of `spec`, with a linear head over `classes`.
 
-    smoothing: of labels. dropout: in the encoder and before the head. token_dropout: share of tokens that are hidden
-    while training. freeze: parameters whose names begin so stay as they are.
+    start: of the head, see `Classify`. smoothing: of labels. dropout: in the encoder.
+    token_dropout: share of tokens that are hidden while training. freeze: parameters whose names begin so stay as they
+    are.
     """
 
     model: str
     classes: int
-    layers: int | None = None
+    spec: EncoderSpec
+    start: tuple[np.ndarray, np.ndarray] | None = None
     smoothing: float = 0.0
     dropout: float = 0.0
     token_dropout: float = 0.0
@@ -69,15 +74,23 @@ class ClassifyPlan:
 
         from shopbatch.training.objectives import Classify
 
-        encoder = self._encoder(dropout=self.dropout)
+        encoder, spec = self._encoder(dropout=self.dropout)
         if recompute:
             _recompute(encoder)
         for name, parameter in encoder.named_parameters():
             parameter.requires_grad = not name.startswith(self.freeze or ("-",))
         torch.manual_seed(self.seed)
-        return Classify(encoder, self.classes, self.smoothing, self.dropout, self.token_dropout)
+        return Classify(
+            encoder,
+            self.classes,
+            spec,
+            self.start,
+            smoothing=self.smoothing,
+            token_dropout=self.token_dropout,
+        )
 
-    def _encoder(self, dropout: float) -> Any:
+    def _encoder(self, dropout: float) -> tuple[Any, EncoderSpec]:
+        """The encoder without what is above the vector's layers, and the spec with these counted from 0."""
         import torch
         import transformers
 
@@ -87,11 +100,10 @@ class ClassifyPlan:
         try:
             with quietly():
                 config = transformers.AutoConfig.from_pretrained(folder, trust_remote_code=False, local_files_only=True)
-                if self.layers is not None and self.layers > config.num_hidden_layers:
-                    raise ModelError(f"{folder} has {config.num_hidden_layers} layers, not {self.layers}")
-                config.num_hidden_layers = self.layers or config.num_hidden_layers
+                depths = self.spec.depths(config.num_hidden_layers)
+                config.num_hidden_layers = max(*depths, 1)
                 config.hidden_dropout_prob, config.attention_probs_dropout_prob = dropout, 0.0
-                return transformers.AutoModel.from_pretrained(
+                encoder = transformers.AutoModel.from_pretrained(
                     folder,
                     config=config,
                     dtype=torch.float32,
@@ -101,6 +113,7 @@ class ClassifyPlan:
                     local_files_only=True,
                     add_pooling_layer=False,
                 )
+                return encoder, self.spec.model_copy(update={"layers": depths})
         except (OSError, ValueError, RuntimeError, AttributeError, TypeError) as error:
             if isinstance(error, ModelError):
                 raise
