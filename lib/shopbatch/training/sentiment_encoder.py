@@ -21,7 +21,7 @@ from safetensors.numpy import load, save
 
 from shopbatch.config import JobConfig, Strict
 from shopbatch.engines.engine import EngineConfig
-from shopbatch.engines.tokens import EncoderSpec, Reader
+from shopbatch.engines.tokens import EncoderSpec, Reader, model_config
 from shopbatch.errors import UserError
 from shopbatch.inference.recipe import digest as digest_of
 from shopbatch.metrics.paired import difference
@@ -120,7 +120,7 @@ def finetune(config: Config, store: Store, report: Report) -> None:
     with report.stage("examples") as stage:
         examples = clean(sentiment_examples.read_examples(reviews, config.examples), report)
         stage.rows = examples.num_rows
-    spec = EncoderSpec.load(local(base.path))
+    spec = _spec(base)
     with report.stage("tokens") as stage:
         pack = _pack(store, examples, config, base, spec.prefix)
         stage.rows = examples.num_rows
@@ -297,6 +297,15 @@ def gates(config: Config, told: Mapping[str, Any], name: str) -> list[Gate]:
 def _trained(examples: pa.Table) -> list[str]:
     """What names the training rows: their text."""
     return erasure.text_names(examples.filter(pc.equal(examples["split"], "train"))["text"])
+
+
+def _spec(base: Model) -> EncoderSpec:
+    """What the base's vectors are. ModelError, here and not in a worker, if it has not the layers asked for."""
+    folder = local(base.path)
+    spec = EncoderSpec.load(folder)
+    if layers := model_config(folder).get("num_hidden_layers"):
+        spec.depths(int(layers))
+    return spec
 
 
 def _pack(store: Store, examples: pa.Table, config: Config, base: Model, prefix: str) -> Pack:
