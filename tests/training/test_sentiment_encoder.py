@@ -22,7 +22,8 @@ TOLD = {
     [
         ("en", "accuracy", ALIKE, []),
         ("en", "recall_positive", {"value": -0.005, "low": -0.009, "high": -0.001}, []),  # surely, and by very little
-        ("en", "recall_positive", {"value": -0.02, "low": -0.04, "high": -0.005}, []),  # perhaps by very little
+        ("en", "recall_positive", {"value": -0.02, "low": -0.04, "high": -0.005}, ["recall"]),
+        ("en", "recall_positive", {"value": -0.02, "low": -0.05, "high": 0.001}, []),  # by chance, perhaps
         ("zh", "recall_negative", {"value": -0.04, "low": -0.05, "high": -0.011}, ["recall"]),
         ("zh", "accuracy", {"value": -0.011, "low": -0.02, "high": 0.001}, ["accuracy"]),
         ("all", "log_loss", {"value": -0.01, "low": -0.02, "high": 0.001}, ["log"]),

@@ -274,22 +274,22 @@ def compared(mine: Judged, other: Judged, examples: pa.Table, seed: int) -> dict
 
 
 def gates(config: Config, told: Mapping[str, Any], name: str) -> list[Gate]:
-    """Better than the other in all, by more than chance; no language worse; no class found less often, in no language.
+    """Better than the other in all, by more than chance; no language worse, no class of it found less often.
 
-    "Worse" is by more than gates.worse, and of a class surely so: two models of one quality may draw the line between
-    two classes at different places, and find a few more of one for a few less of the other.
+    Both may lose gates.worse: two models of one quality may draw the line between two classes at different places, and
+    find a few more of one for a few less of the other. Of a class only what it surely loses is counted.
     told: what `compared` returns.
     """
     worse, high = config.gates.worse, told[ALL]["log_loss"]["high"]
     by_language = {n: v for n, v in told.items() if n != ALL}
     # a language may lack a class, or have none but neutral texts: nothing is known of those then
     least = min(v["accuracy"]["value"] for v in by_language.values() if not math.isnan(v["accuracy"]["value"]))
-    recalls = {f"{n} {k}": t["high"] for n, v in by_language.items() for k, t in v.items() if k.startswith("recall_")}
-    surely = {side: high for side, high in recalls.items() if not math.isnan(high)}
+    recalls = {f"{n} {k}": t for n, v in by_language.items() for k, t in v.items() if k.startswith("recall_")}
+    surely = {"no class surely falls": 0.0} | {side: t["value"] for side, t in recalls.items() if t["high"] < 0}
     side = min(surely, key=lambda k: surely[k])
     return [
         Gate(f"log loss against {name}, upper end", high, 0.0, high < 0, "must fall, surely"),
-        Gate(f"recall against {name}, upper end", surely[side], -worse, surely[side] >= -worse, side),
+        Gate(f"recall against {name}, sure fall", surely[side], -worse, surely[side] >= -worse, side),
         Gate(f"accuracy against {name}, worst language", least, -worse, least >= -worse),
     ]
 
