@@ -87,9 +87,9 @@ def test_a_better_encoder_is_published_and_scores_reviews(
     assert against["live"]["en"]["log_loss"]["value"] == pytest.approx(
         against["base"]["en"]["log_loss"]["value"], abs=0.1
     )
-    # it begins as the frozen head, which knows much: a head at random has log 3, about 1.1
+    # it begins as the frozen head, made smaller, which knows something: a head at random has log 3, about 1.1
     training = report["metrics"]["training"]
-    assert training["best_validation_loss"] < training["first_validation_loss"] < 0.9
+    assert training["best_validation_loss"] < training["first_validation_loss"] < 1.03
     validated = [h[0] for h in curve(store, report["run_id"]) if h[1] == "validation_loss"]
     assert validated[0] == 0 and validated[-1] == training["steps"]
     live = registry.resolve(models, "sentiment@live")

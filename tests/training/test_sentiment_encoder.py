@@ -1,12 +1,17 @@
 """What a fine-tuned encoder must be better in, and by how much it may be worse."""
 
 import copy
+from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
+import pyarrow as pa
 import pytest
 
+from shopbatch.engines.engine import FakeConfig
 from shopbatch.training.config import GateConfig
-from shopbatch.training.sentiment_encoder import Config, gates
+from shopbatch.training.sentiment_encoder import Config, EncoderConfig, first_head, gates
 
 ALIKE = {"value": 0.0, "low": -0.004, "high": 0.004}
 LESS = {"value": -0.02, "low": -0.03, "high": -0.01}
@@ -35,3 +40,23 @@ def test_gates(language: str, metric: str, difference: dict[str, float], refused
     told[language][metric] = difference
     found = gates(Config.model_construct(gates=GateConfig()), told, "base")
     assert [g.name.split()[0] for g in found if not g.passed] == refused
+
+
+def test_the_first_head_knows_the_classes_and_is_short(tmp_path: Path) -> None:
+    draw = np.random.default_rng(0)
+    label = np.arange(300) % 3
+    vectors = (np.eye(3)[label] @ draw.normal(size=(3, 8)) + 0.3 * draw.normal(size=(300, 8))).astype(np.float32)
+    examples = pa.table({"text": [f"text {i}" for i in range(300)], "label": pa.array(label, pa.int8()),
+                         "language": ["en", "zh"] * 150, "split": (["train"] * 8 + ["val", "test"]) * 30})  # fmt: skip
+    base: Any = SimpleNamespace(reference="base@0")
+    found = {}
+    for scale in (1.0, 0.25):
+        config = Config(engine=FakeConfig(kind="fake"), encoder=EncoderConfig(head_scale=scale))
+        folder = str(tmp_path / str(scale))
+        found[scale] = first_head(folder, config, base, examples, lambda: vectors)
+        again = first_head(folder, config, base, examples, lambda: pytest.fail("a run that goes on fits no head"))
+        assert all(np.array_equal(a, b) for a, b in zip(found[scale], again, strict=True))
+        weights, bias = found[scale]
+        assert weights.dtype == bias.dtype == np.float32
+        assert ((vectors @ weights + bias).argmax(1) == label).mean() > 0.9
+    assert all(np.allclose(short, fit / 4) for short, fit in zip(found[0.25], found[1.0], strict=True))

@@ -17,6 +17,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import torch
+from pydantic import Field
 from safetensors.numpy import load, save
 
 from shopbatch.config import JobConfig, Strict
@@ -54,10 +55,12 @@ HINT = "reviews: labelled rows of at least two classes are needed in every split
 class EncoderConfig(Strict):
     """freeze: parameters whose names begin so are not trained. smoothing, dropout, token_dropout: see `ClassifyPlan`.
 
-    Prefix, layers and pooling are those of the base's `encoder.json`.
+    head_scale: of the first head, to its fit, see `first_head`. Prefix, layers and pooling are those of the base's
+    `encoder.json`.
     """
 
     freeze: tuple[str, ...] = ("embeddings.",)
+    head_scale: float = Field(default=0.25, gt=0)
     smoothing: float = 0.0
     dropout: float = 0.1
     token_dropout: float = 0.05
@@ -134,7 +137,7 @@ def finetune(config: Config, store: Store, report: Report) -> None:
     folder = f"{store.root}/_training/finetune_encoder/{key}"
     with report.stage("head"):
         start = first_head(folder, config, base, examples, base_vectors)
-    knobs = config.encoder.model_dump()
+    knobs = config.encoder.model_dump(exclude={"head_scale"})  # of the first head, which is here
     plan = ClassifyPlan(base.path, len(LABELS), spec, start, **knobs, seed=config.loop.seed)
     run = Run(plan, pack, config.loop, config.workers, folder, key)
     with report.stage("train") as stage:
@@ -183,7 +186,10 @@ def first_head(
 
     A random one would pull at the encoder until it is learnt: what the base knows of texts unlike the examples would be
     lost (Kumar et al. 2022, "Fine-Tuning can Distort Pretrained Features and Underperform Out-of-Distribution").
-    One for all languages. Kept in the run's folder, so that a run that goes on has the same.
+    It is made smaller by encoder.head_scale: as it is fitted it is so long that what training would change in the
+    vectors is amplified, the learning rate must be small, and the encoder hardly moves (Chizat et al. 2019, "On Lazy
+    Training in Differentiable Programming"). One for all languages. The fit is kept in the run's folder, so that a run
+    that goes on has the same.
     """
     path = f"{folder}/head.safetensors"
     fs, place = files.filesystem(path)
@@ -197,7 +203,8 @@ def first_head(
         head = frozen.fit(alike, vectors(), config.head, base.reference)
         found = {"weights": head.weights[0] / head.temperature[0], "bias": head.bias[0] / head.temperature[0]}
         files.write_bytes(path, save(found))
-    return found["weights"], found["bias"]
+    scale = np.float32(config.encoder.head_scale)
+    return found["weights"] * scale, found["bias"] * scale
 
 
 def export(models: str, run: Run, prefix: str, base: Model, best_step: int) -> tuple[Model, np.ndarray, np.ndarray]:
