@@ -9,9 +9,10 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from shopbatch.engines.engine import FakeConfig
+from shopbatch.engines.engine import FakeConfig, TorchConfig, encode_all, open_engine
 from shopbatch.training.config import GateConfig
-from shopbatch.training.sentiment_encoder import Config, EncoderConfig, first_head, gates
+from shopbatch.training.sentiment_encoder import Config, EncoderConfig, first_head, gates, specs, widened
+from tests.engines import tiny
 
 ALIKE = {"value": 0.0, "low": -0.004, "high": 0.004}
 LESS = {"value": -0.02, "low": -0.03, "high": -0.01}
@@ -60,3 +61,26 @@ def test_the_first_head_knows_the_classes_and_is_short(tmp_path: Path) -> None:
         assert weights.dtype == bias.dtype == np.float32
         assert ((vectors @ weights + bias).argmax(1) == label).mean() > 0.9
     assert all(np.allclose(short, fit / 4) for short, fit in zip(found[0.25], found[1.0], strict=True))
+
+
+@pytest.mark.parametrize(("layers", "after"), [((1, 2), (1, 2, 3)), ((2, -1), (2, -1)), ((-2, 0), (-2, 0, 3))], ids=str)
+def test_reading_the_last_layer_too_changes_nothing_at_first(
+    tmp_path: Path, layers: tuple[int, ...], after: tuple[int, ...]
+) -> None:
+    pooling, texts = ("mean", "max"), pa.array(["good enough", "bad", "a longer text of some words"])
+    said: Any = {}
+    for last in (False, True):
+        folder = tiny.build(tmp_path / f"{last}", layers=layers, pooling=pooling)
+        base: Any = SimpleNamespace(path=str(folder))
+        had, spec = specs(base, last)
+        assert had.layers == layers and spec.layers == (after if last else layers)
+        (folder / "encoder.json").write_text(spec.model_dump_json())
+        vectors = encode_all(
+            open_engine(TorchConfig(kind="torch", dtype="float32", max_tokens=48), str(folder)), texts
+        ).vectors
+        draw = np.random.default_rng(0)
+        head = draw.normal(size=(tiny.HIDDEN * 4, 3)).astype(np.float32), np.ones(3, np.float32)
+        weights, bias = widened(*head, had, spec)
+        assert weights.shape == (tiny.HIDDEN * 2 * len(spec.layers), 3) and weights.dtype == np.float32
+        said[last] = vectors @ weights + bias
+    assert np.allclose(said[True], said[False], atol=1e-4) and np.ptp(said[True], axis=0).min() > 0.1
