@@ -18,6 +18,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import torch
 from pydantic import Field
+from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
 from shopbatch.config import JobConfig, Strict
@@ -213,7 +214,7 @@ def first_head(
     try:
         with fs.open_input_stream(place) as stream:
             found = load(stream.read())
-    except FileNotFoundError:
+    except (FileNotFoundError, SafetensorError):  # a damaged one is fitted anew: the same examples give the same
         alike = examples.drop(["language"]).append_column(
             "language", pa.repeat(sentiment_examples.OTHER, examples.num_rows)
         )
