@@ -65,7 +65,7 @@ class EncoderConfig(Strict):
     last_layer: bool = False
     head_scale: float = Field(default=0.25, gt=0)
     smoothing: float = 0.0
-    dropout: float = 0.1
+    dropout: float = 0.0
     token_dropout: float = 0.05
 
 
