@@ -11,7 +11,16 @@ import pytest
 
 from shopbatch.engines.engine import FakeConfig, TorchConfig, encode_all, open_engine
 from shopbatch.training.config import GateConfig
-from shopbatch.training.sentiment_encoder import Config, EncoderConfig, first_head, gates, specs, widened
+from shopbatch.training.sentiment_encoder import (
+    Config,
+    EncoderConfig,
+    Judged,
+    compared,
+    first_head,
+    gates,
+    specs,
+    widened,
+)
 from tests.engines import tiny
 
 ALIKE = {"value": 0.0, "low": -0.004, "high": 0.004}
@@ -88,3 +97,24 @@ def test_reading_the_last_layer_too_changes_nothing_at_first(
         assert weights.shape == (tiny.HIDDEN * 2 * len(spec.layers), 3) and weights.dtype == np.float32
         said[last] = vectors @ weights + bias
     assert np.allclose(said[True], said[False], atol=1e-4) and np.ptp(said[True], axis=0).min() > 0.1
+
+
+def test_models_are_compared_on_the_same_rows_of_each_language() -> None:
+    truth = [2] * 8 + [0, 0, 1] + [0, 0]  # the last two are Chinese and have one class
+    mine = [2] * 7 + [0] + [0, 0, 2] + [0, 2]
+    other = [2] * 8 + [2, 2, 2] + [0, 0]
+    language = ["en"] * 11 + ["zh"] * 2
+    examples = pa.table({"label": pa.array([0, *truth], pa.int8()), "language": ["en", *language],
+                         "split": ["val"] + ["test"] * 13})  # fmt: skip
+
+    def sure(says: list[int]) -> Judged:
+        return Judged((0.1 + 0.7 * np.eye(3)[says]).astype(np.float32), {})
+
+    found = compared(sure(mine), sure(other), examples, 0)
+    value = {n: {k: v["value"] for k, v in told.items()} for n, told in found.items()}
+    assert value["en"]["accuracy"] == pytest.approx(1 / 10) and value["zh"]["accuracy"] == pytest.approx(-1 / 2)
+    assert value["en"]["balanced_accuracy"] == pytest.approx((1 - 1 / 8) / 2)
+    assert value["zh"]["balanced_accuracy"] == pytest.approx(-1 / 2)
+    assert value["en"]["recall_negative"] == 1 and value["en"]["recall_positive"] == pytest.approx(-1 / 8)
+    assert np.isnan(value["zh"]["recall_positive"])
+    assert value["all"]["log_loss"] == pytest.approx(0)  # two more right, two more wrong

@@ -293,7 +293,10 @@ def judge_live(config: Config, models: str, live: Model, examples: pa.Table) -> 
 
 
 def compared(mine: Judged, other: Judged, examples: pa.Table, seed: int) -> dict[str, Any]:
-    """By language, and of all: accuracy of negative or positive, recall of each, log loss; mine less the other's."""
+    """By language, and of all: accuracy of negative or positive, recall of each, log loss; mine less the other's.
+
+    balanced_accuracy: the rows of the rarer class weigh as much as those of the other, so that it counts for half.
+    """
     truth, language = _test(examples)
     found = {}
     for name in (ALL, *sorted(set(language.tolist()))):
@@ -301,9 +304,11 @@ def compared(mine: Judged, other: Judged, examples: pa.Table, seed: int) -> dict
         sure = rows & (truth != NEUTRAL)
         right = [(polar(j.probabilities) == truth).astype(float) for j in (mine, other)]
         loss = [_log_losses(j.probabilities, truth) for j in (mine, other)]
+        balance = 1 / np.maximum(np.bincount(truth[sure], minlength=len(LABELS)), 1)[truth[sure]]
         sides = {f"recall_{LABELS[c]}": rows & (truth == c) for c in (NEGATIVE, POSITIVE)}
         found[name] = {
             "accuracy": difference(right[0][sure], right[1][sure], seed).tree(),
+            "balanced_accuracy": difference(right[0][sure], right[1][sure], seed, balance).tree(),
             **{side: difference(right[0][m], right[1][m], seed).tree() for side, m in sides.items()},
             "log_loss": difference(loss[0][rows], loss[1][rows], seed).tree(),
         }
