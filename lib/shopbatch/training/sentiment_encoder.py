@@ -214,7 +214,7 @@ def first_head(
     try:
         with fs.open_input_stream(place) as stream:
             found = load(stream.read())
-    except (FileNotFoundError, SafetensorError):  # a damaged one is fitted anew: the same examples give the same
+    except (FileNotFoundError, SafetensorError):  # one that cannot be read: the same examples give the same
         alike = examples.drop(["language"]).append_column(
             "language", pa.repeat(sentiment_examples.OTHER, examples.num_rows)
         )
