@@ -8,18 +8,23 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pytest
+import torch
+from transformers import AutoModel
 
-from shopbatch.engines.engine import FakeConfig, TorchConfig, encode_all, open_engine
+from shopbatch.engines.engine import FakeConfig
+from shopbatch.engines.tokens import EncoderSpec
+from shopbatch.training.checkpoints import Checkpoints, best_name
 from shopbatch.training.config import GateConfig
+from shopbatch.training.parallel import Parallel
+from shopbatch.training.plans import ClassifyPlan
 from shopbatch.training.sentiment_encoder import (
     Config,
     EncoderConfig,
     Judged,
     compared,
+    export,
     first_head,
     gates,
-    specs,
-    widened,
 )
 from tests.engines import tiny
 
@@ -76,27 +81,30 @@ def test_the_first_head_knows_the_classes_and_is_short(tmp_path: Path) -> None:
     assert all(np.allclose(short, fit / 4) for short, fit in zip(found[0.25], found[1.0], strict=True))
 
 
-@pytest.mark.parametrize(("layers", "after"), [((1, 2), (1, 2, 3)), ((2, -1), (2, -1)), ((-2, 0), (-2, 0, 3))], ids=str)
-def test_reading_the_last_layer_too_changes_nothing_at_first(
-    tmp_path: Path, layers: tuple[int, ...], after: tuple[int, ...]
-) -> None:
-    pooling, texts = ("mean", "max"), pa.array(["good enough", "bad", "a longer text of some words"])
-    said: Any = {}
-    for last in (False, True):
-        folder = tiny.build(tmp_path / f"{last}", layers=layers, pooling=pooling)
-        base: Any = SimpleNamespace(path=str(folder))
-        had, spec = specs(base, last)
-        assert had.layers == layers and spec.layers == (after if last else layers)
-        (folder / "encoder.json").write_text(spec.model_dump_json())
-        vectors = encode_all(
-            open_engine(TorchConfig(kind="torch", dtype="float32", max_tokens=48), str(folder)), texts
-        ).vectors
-        draw = np.random.default_rng(0)
-        head = draw.normal(size=(tiny.HIDDEN * 4, 3)).astype(np.float32), np.ones(3, np.float32)
-        weights, bias = widened(*head, had, spec)
-        assert weights.shape == (tiny.HIDDEN * 2 * len(spec.layers), 3) and weights.dtype == np.float32
-        said[last] = vectors @ weights + bias
-    assert np.allclose(said[True], said[False], atol=1e-4) and np.ptp(said[True], axis=0).min() > 0.1
+def test_what_is_published_lies_between_the_base_and_what_was_trained(tmp_path: Path) -> None:
+    folder = str(tiny.build(tmp_path / "base", layers=[1, 2], prefix="query: "))
+    draw = np.random.default_rng(0)
+    start = draw.normal(size=(2 * tiny.HIDDEN, 3)).astype(np.float32), np.ones(3, np.float32)
+    plan = ClassifyPlan(folder, 3, EncoderSpec(layers=(1, 2)), start, freeze=("embeddings.",))
+    objective = plan.build()
+    before = {n: p.detach().clone() for n, p in objective.named_parameters()}
+    with torch.no_grad():
+        for parameter in objective.parameters():
+            parameter.add_(torch.randn_like(parameter), alpha=float(parameter.requires_grad))
+    after = {n: p.detach().clone() for n, p in objective.named_parameters()}
+    place = str(tmp_path / "run")
+    Checkpoints(place, "key", Parallel()).save(best_name(7), objective, None, {"best_step": 7})
+    run: Any = SimpleNamespace(plan=plan, folder=place, key="key")
+    base: Any = SimpleNamespace(path=folder, reference="base@0", manifest={})
+    for mix in (1.0, 0.75):
+        model, weights, bias = export(str(tmp_path / "models"), run, "query: ", base, 7, mix)
+        assert EncoderSpec.load(Path(model.path)) == EncoderSpec(prefix="query: ", layers=(1, 2))
+        loaded = AutoModel.from_pretrained(model.path).state_dict()
+        found = {f"encoder.{n}": p for n, p in loaded.items() if f"encoder.{n}" in before}
+        found |= {"head.weight": torch.from_numpy(weights.T), "head.bias": torch.from_numpy(bias)}
+        assert found.keys() == before.keys()
+        for name, value in found.items():
+            torch.testing.assert_close(value, (1 - mix) * before[name] + mix * after[name], msg=name)
 
 
 def test_models_are_compared_on_the_same_rows_of_each_language() -> None:

@@ -56,14 +56,13 @@ HINT = "reviews: labelled rows of at least two classes are needed in every split
 class EncoderConfig(Strict):
     """freeze: parameters whose names begin so are not trained. smoothing, dropout, token_dropout: see `ClassifyPlan`.
 
-    Prefix, layers and pooling are those of the base's `encoder.json`. last_layer: the base's last layer is read too,
-    where encoder.json leaves it out (a frozen encoder may serve sentiment better from the middle; one that learns can
-    use them all). Slower to serve. head_scale: of the first head, to its fit, see `first_head`.
+    Prefix, layers and pooling are those of the base's `encoder.json`. head_scale: of the first head, to its fit, see
+    `first_head`. mix: share of what training moved that is published, see `export`.
     """
 
     freeze: tuple[str, ...] = ("embeddings.",)
-    last_layer: bool = False
     head_scale: float = Field(default=0.25, gt=0)
+    mix: float = Field(default=0.8, gt=0, le=1)
     smoothing: float = 0.0
     dropout: float = 0.0
     token_dropout: float = 0.05
@@ -126,7 +125,7 @@ def finetune(config: Config, store: Store, report: Report) -> None:
     with report.stage("examples") as stage:
         examples = clean(sentiment_examples.read_examples(reviews, config.examples), report)
         stage.rows = examples.num_rows
-    had, spec = specs(base, config.encoder.last_layer)
+    spec = _spec(base)
     with report.stage("tokens") as stage:
         pack = _pack(store, examples, config, base, spec.prefix)
         stage.rows = examples.num_rows
@@ -139,15 +138,15 @@ def finetune(config: Config, store: Store, report: Report) -> None:
                      "config": identity(config.encoder, config.loop, config.head)})  # fmt: skip
     folder = f"{store.root}/_training/finetune_encoder/{key}"
     with report.stage("head"):
-        start = widened(*first_head(folder, config, base, examples, base_vectors), had, spec)
-    knobs = config.encoder.model_dump(exclude={"head_scale", "last_layer"})  # of the first head, which is here
+        start = first_head(folder, config, base, examples, base_vectors)
+    knobs = config.encoder.model_dump(exclude={"head_scale", "mix"})  # of the start and the end, which are here
     plan = ClassifyPlan(base.path, len(LABELS), spec, start, **knobs, seed=config.loop.seed)
     run = Run(plan, pack, config.loop, config.workers, folder, key)
     with report.stage("train") as stage:
         state = runs.train(run, report, store)
         stage.rows = int(state["tokens"])
     with report.stage("export"):
-        candidate, weights, bias = export(models, run, spec.prefix, base, int(state["best_step"]))
+        candidate, weights, bias = export(models, run, spec.prefix, base, int(state["best_step"]), config.encoder.mix)
     report.models["candidate"] = candidate.digest
     with report.stage("judge") as stage:
         head, mine = calibrated(config, candidate, weights, bias, examples)
@@ -182,21 +181,6 @@ def clean(examples: pa.Table, report: Report) -> pa.Table:
     return found
 
 
-def specs(base: Model, last_layer: bool) -> tuple[EncoderSpec, EncoderSpec]:
-    """What the base's vectors are, and what the trained encoder's will be.
-
-    ModelError, here and not in a worker, if the base has not the layers that its encoder.json asks for.
-    """
-    folder = local(base.path)
-    had = EncoderSpec.load(folder)
-    layers = int(model_config(folder).get("num_hidden_layers") or 0)
-    if not layers:  # a model that names them otherwise
-        return had, had
-    depths = had.depths(layers)
-    beyond = (layers,) if last_layer and layers not in depths else ()
-    return had, had.model_copy(update={"layers": (*had.layers, *beyond)})
-
-
 def first_head(
     folder: str, config: Config, base: Model, examples: pa.Table, vectors: Callable[[], np.ndarray]
 ) -> tuple[np.ndarray, np.ndarray]:
@@ -225,22 +209,20 @@ def first_head(
     return found["weights"] * scale, found["bias"] * scale
 
 
-def widened(
-    weights: np.ndarray, bias: np.ndarray, had: EncoderSpec, spec: EncoderSpec
-) -> tuple[np.ndarray, np.ndarray]:
-    """A head for the vectors of `had` -> one that says the same of those of `spec`: no weight on the layers beyond.
+def export(
+    models: str, run: Run, prefix: str, base: Model, best_step: int, mix: float
+) -> tuple[Model, np.ndarray, np.ndarray]:
+    """The trained encoder as a model of the registry (not live yet), and its head: weights [dim, 3], bias [3].
 
-    weights: [poolings * layers of had * hidden, classes], as `EncoderSpec` joins them. Both pool alike.
+    Every weight is start + mix * (trained - start): on the way back to the base lies a model that is as good on texts
+    like the examples and better on others (Wortsman et al. 2022, "Robust fine-tuning of zero-shot models").
     """
-    parts = weights.reshape(len(had.pooling), len(had.layers), -1, weights.shape[1])
-    beyond = np.zeros_like(parts[:, :1]).repeat(len(spec.layers) - len(had.layers), axis=1)
-    return np.concatenate([parts, beyond], axis=1).reshape(-1, weights.shape[1]), bias
-
-
-def export(models: str, run: Run, prefix: str, base: Model, best_step: int) -> tuple[Model, np.ndarray, np.ndarray]:
-    """The trained encoder as a model of the registry (not live yet), and its head: weights [dim, 3], bias [3]."""
     objective: Any = run.plan.build()
+    start = [p.detach().clone() for p in objective.parameters()]
     Checkpoints(run.folder, run.key, Parallel()).load(objective, name=best_name(best_step))
+    with torch.no_grad():
+        for trained, first in zip(objective.parameters(), start, strict=True):
+            trained.lerp_(first, 1 - mix)
     objective.encoder.set_attn_implementation("sdpa")  # ours is for packed documents
 
     def build(folder: Path) -> None:
@@ -339,6 +321,15 @@ def gates(config: Config, told: Mapping[str, Any], name: str) -> list[Gate]:
 def _trained(examples: pa.Table) -> list[str]:
     """What names the training rows: their text."""
     return erasure.text_names(examples.filter(pc.equal(examples["split"], "train"))["text"])
+
+
+def _spec(base: Model) -> EncoderSpec:
+    """What the base's vectors are. ModelError, here and not in a worker, if it has not the layers asked for."""
+    folder = local(base.path)
+    spec = EncoderSpec.load(folder)
+    if layers := model_config(folder).get("num_hidden_layers"):
+        spec.depths(int(layers))
+    return spec
 
 
 def _pack(store: Store, examples: pa.Table, config: Config, base: Model, prefix: str) -> Pack:
