@@ -3,36 +3,46 @@
 import multiprocessing
 import shutil
 import socket
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import torch
 import torch.distributed as dist
+from torch import nn
 
 from shopbatch.training.checkpoints import step_name
 from shopbatch.training.config import Strategy
+from shopbatch.training.objectives import Classify
 
 from . import tiny
 
 
-def curve(rank: int, world: int, strategy: Strategy, folder: str, port: int) -> list[dict[str, float]]:
+def dropping() -> Classify:
+    return tiny.classifier(dropout=0.2, token_dropout=0.2)
+
+
+def curve(
+    rank: int, world: int, strategy: Strategy, folder: str, build: Callable[[], nn.Module], port: int
+) -> list[dict[str, float]]:
     """A worker's whole run; its history."""
     torch.set_num_threads(1)
     store = dist.TCPStore("127.0.0.1", port, world, rank == 0)
     dist.init_process_group("gloo", store=store, rank=rank, world_size=world)
     try:
-        trainer = tiny.trainer(folder, strategy=strategy)
+        trainer = tiny.trainer(folder, build(), strategy=strategy)
         return trainer.run(trainer.prepare(checkpoint_steps=4)).history
     finally:
         dist.destroy_process_group()
 
 
-def run(world: int, strategy: Strategy, folder: Path) -> list[float]:
+def run(world: int, strategy: Strategy, folder: Path, build: Callable[[], nn.Module] = tiny.causal) -> list[float]:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     with multiprocessing.get_context("spawn").Pool(world) as pool:
-        found = pool.starmap(curve, [(rank, world, strategy, str(folder), port) for rank in range(world)], chunksize=1)
+        each = [(rank, world, strategy, str(folder), build, port) for rank in range(world)]
+        found = pool.starmap(curve, each, chunksize=1)
     assert all(history == found[0] for history in found)
     return [h.get("loss", h.get("val", 0.0)) for h in found[0]]
 
@@ -52,3 +62,10 @@ def test_two_workers_have_the_curve_of_one_and_resume_alike(tmp_path: Path, stra
     state = single.prepare()
     assert state.step == 8
     assert [h.get("loss", h.get("val", 0.0)) for h in single.run(state).history] == pytest.approx(one, abs=1e-4)
+
+
+@pytest.mark.parametrize("strategy", ["ddp", "fsdp"])
+def test_what_is_dropped_does_not_depend_on_the_number_of_workers(tmp_path: Path, strategy: Strategy) -> None:
+    alone = tiny.trainer(tmp_path / "one", dropping())
+    one = [h.get("loss", h.get("val", 0.0)) for h in alone.run(alone.prepare()).history]
+    assert run(2, strategy, tmp_path / "two", dropping) == pytest.approx(one, abs=1e-4)

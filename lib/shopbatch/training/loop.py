@@ -154,7 +154,6 @@ class Trainer:
     def _step(self, state: State) -> tuple[float, float]:
         """One optimizer step: (mean loss of the global batch, norm of its gradient)."""
         config, parallel = self.config, self.parallel
-        torch.manual_seed(_seed(config.seed, state.step, parallel.rank))
         blocks = self.order.batch(state.step)
         weight = float(self.weights[blocks].sum())
         mine = blocks[parallel.rank * self.share : (parallel.rank + 1) * self.share]
@@ -165,6 +164,8 @@ class Trainer:
         total = torch.zeros((), device=parallel.device)
         for start in range(0, self.share, config.micro_blocks):
             part = flatten(self.data.train.documents(mine[start : start + config.micro_blocks].tolist()))
+            # of the place in the global batch: dropout is the same however many workers share the micro-batches
+            torch.manual_seed(_seed(config.seed, state.step, parallel.rank * self.share + start))
             with parallel.accumulate(self.wrapped, start + config.micro_blocks >= self.share):
                 with self._autocast():
                     loss = self.wrapped(part).sum()
@@ -230,5 +231,5 @@ def groups(objective: nn.Module, decay: float) -> list[dict[str, Any]]:
     return [{"params": parameters, "weight_decay": rate} for parameters, rate in kinds if parameters]
 
 
-def _seed(seed: int, step: int, rank: int) -> int:
-    return int(np.random.SeedSequence([seed, step, rank]).generate_state(1, np.uint64)[0] >> np.uint64(1))
+def _seed(seed: int, step: int, block: int) -> int:
+    return int(np.random.SeedSequence([seed, step, block]).generate_state(1, np.uint64)[0] >> np.uint64(1))
