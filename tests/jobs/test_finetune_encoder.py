@@ -126,6 +126,13 @@ def test_reviews_that_cannot_train_are_refused(
     assert code == 2 and said in err and err.count("\n") == 0
 
 
+def test_blocks_that_a_text_would_not_fit_into(shop: tuple[Store, str], capsys: pytest.CaptureFixture[str]) -> None:
+    store, base = shop
+    labelled(store, 900)
+    code, _, err = call(capsys, "finetune_encoder", f"base={base}", *QUICK, "loop.block_tokens=47")
+    assert code == 2 and "loop.block_tokens=47 is less than engine.max_tokens=48" in err and err.count("\n") == 0
+
+
 def test_layers_that_are_not_there(shop: tuple[Store, str], capsys: pytest.CaptureFixture[str]) -> None:
     store, base = shop
     labelled(store, 900)

@@ -130,6 +130,8 @@ def test_a_new_model_must_beat_a_trigram_model(shop: tuple[Store, str], capsys: 
         (["base=BASE", "loop.block_tokens=160"], "do not fit into loop.block_tokens=160"),
         (["base=BASE", "source.rows=2"], "no example for"),
         (["base=BASE", "workers.count=3"], "can not be shared by workers.count=3"),
+        (["base=BASE", "workers.device=cuda"], "this machine has 0 GPUs for Ray"),
+        (["base=BASE", "name=Support Replies"], "config: name"),
         (["base=BASE", "loop.schedule.shape=square"], "config: loop.schedule.shape"),
         (["base=BASE", "loop.shedule=1"], "did you mean 'schedule'"),
     ],

@@ -227,6 +227,18 @@ def test_a_plain_folder_has_the_digest_of_what_makes_the_model(root, tmp_path):
     assert registry.resolve(root, str(folder)).digest != model.digest
 
 
+def test_a_base_from_elsewhere_is_kept_but_never_live(root, tmp_path):
+    """Its folder has the name of a model that is live here: no gate has seen it."""
+    live = publish(root)
+    folder = tmp_path / "toy"
+    folder.mkdir()
+    builder(2.0)(folder)
+    found = registry.base(root, str(folder))
+    assert found.reference.startswith("toy@") and found.digest != live.digest
+    assert registry.resolve(root, found.reference).digest == found.digest
+    assert registry.resolve(root, "toy@live").digest == live.digest
+
+
 def test_a_published_folder_that_was_copied_is_still_verified(root, tmp_path):
     model = publish(root)
     copy = tmp_path / "copy"

@@ -1,5 +1,6 @@
 """A checkpoint is whole or it is none; a damaged one is named and the one before it is used."""
 
+import dataclasses
 import errno
 import json
 import os
@@ -7,11 +8,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pyarrow.fs as pafs
 import pytest
 import torch
 
 from shopbatch.training import checkpoints as module
-from shopbatch.training.checkpoints import CheckpointError, Checkpoints, read_marker, step_name, steps
+from shopbatch.training.checkpoints import CheckpointError, Checkpoints, best_name, read_marker, step_name, steps
 from shopbatch.training.parallel import Parallel
 
 from . import tiny
@@ -73,6 +75,41 @@ def test_the_best_that_a_kept_step_names_is_kept(trained: Path) -> None:
     named = {read_marker(str(trained / step))["state"]["best_step"] for step in steps(str(trained))}
     there = {int(p.name[5:]) for p in trained.glob("best-*")}
     assert named <= there and len(there) <= 3
+
+
+@pytest.mark.parametrize("keep", [1, 2])
+def test_after_damage_the_new_checkpoints_are_kept(trained: Path, keep: int) -> None:
+    """All that are there are damaged, so the run begins anew: what it writes is older by number than they are."""
+    for step in steps(str(trained)):
+        weights = next((trained / step).glob("weights-*"))
+        weights.write_bytes(weights.read_bytes()[:-1])
+    again = tiny.trainer(trained)
+    again.checkpoints = dataclasses.replace(again.checkpoints, keep=keep)
+    state = again.prepare()
+    assert state.step == 0
+    for _ in range(3):
+        again._step(state)
+    again.checkpoints.save(best_name(3), again.objective, None, state.tree() | {"best_step": 3})
+    again.checkpoints.save(step_name(3), again.objective, again.optimizer, state.tree() | {"best_step": 3})
+    assert steps(str(trained)) == [step_name(3)] and (trained / best_name(3)).exists()
+    assert tiny.trainer(trained).prepare().step == 3
+
+
+def test_an_object_stores_leftovers_of_another_number_of_workers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A store without rename: two workers were killed before the marker; one goes on and writes the same step."""
+    store = pafs.SubTreeFileSystem(str(tmp_path), pafs.LocalFileSystem())
+    monkeypatch.setattr(module.files, "filesystem", lambda uri: (store, uri))
+    trainer = tiny.trainer("run")
+    state = trainer.prepare()
+    trainer._step(state)
+    folder = tmp_path / "run" / step_name(1)
+    folder.mkdir(parents=True)
+    (folder / "weights-00001.safetensors").write_bytes(b"of the second worker")
+    (folder / "sums-00001.json").write_text(json.dumps({"weights-00001.safetensors": {"xxh128": "", "size": 20}}))
+    trainer.checkpoints.save(step_name(1), trainer.objective, trainer.optimizer, state.tree())
+    assert tiny.trainer("run").prepare().step == 1
 
 
 def test_no_space_left_leaves_the_one_before(trained: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -19,7 +19,7 @@ def decode(ids: list[int]) -> str:  # type: ignore[type-arg]
 
 IDS = np.array([1, 3, 4, 5, 2, 6, 7, 8, 0], np.int32)
 GOOD = Document(IDS, np.arange(9) >= 5)
-WANTED = Expected("<user> where is it <bot>", "on its way", END)
+WANTED = Expected("<user> where is it <bot>", "on its way", (9, END))
 
 
 def test_a_right_mask_is_shown() -> None:

@@ -18,6 +18,15 @@ def test_shift_and_temperature_come_back() -> None:
     assert log_loss((given + shift) / scale, label) < log_loss(given / temperature(given, label), label)
 
 
+@pytest.mark.parametrize("rows", [5, 29, 500])
+def test_examples_that_are_all_told_right_do_not_make_it_sure_of_everything(rows: int) -> None:
+    draw = np.random.default_rng(0)
+    logits, label = draw.normal(0, 1, (rows, 3)), np.arange(rows) % 3
+    _, apart = recalibrate(np.where(np.eye(3)[label] > 0, logits.max() + 0.1, logits), label)
+    _, one = recalibrate(np.add(logits, [1.0, 0.0, 0.0]), np.zeros(rows, int))
+    assert min(apart, one) >= 0.05
+
+
 def test_a_class_that_never_occurs_is_left_alone() -> None:
     draw = np.random.default_rng(1)
     logits, label = draw.normal(0, 1, (500, 3)), draw.choice([0, 2], 500)

@@ -13,6 +13,7 @@ from transformers import AutoModel
 
 from shopbatch.engines.engine import FakeConfig
 from shopbatch.engines.tokens import EncoderSpec
+from shopbatch.training import sentiment_encoder
 from shopbatch.training.checkpoints import Checkpoints, best_name
 from shopbatch.training.config import GateConfig
 from shopbatch.training.parallel import Parallel
@@ -20,11 +21,12 @@ from shopbatch.training.plans import ClassifyPlan
 from shopbatch.training.sentiment_encoder import (
     Config,
     EncoderConfig,
-    Judged,
+    calibrated,
     compared,
     export,
     first_head,
     gates,
+    judge_live,
 )
 from tests.engines import tiny
 
@@ -107,6 +109,29 @@ def test_what_is_published_lies_between_the_base_and_what_was_trained(tmp_path: 
             torch.testing.assert_close(value, (1 - mix) * before[name] + mix * after[name], msg=name)
 
 
+def test_a_language_of_few_examples_is_calibrated_by_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    draw = np.random.default_rng(0)
+    label = np.tile([0, 1, 2], 300)
+    language = np.where(np.arange(900) % 9 < 8, "en", "zh")
+    split = np.array(["train", "val", "test"])[draw.integers(0, 3, 900)]
+    split[(language == "zh") & (split == "val") & (label != 2)] = "train"  # all that is left to calibrate is positive
+    examples = pa.table({"text": [f"text {i}" for i in range(900)], "label": pa.array(label, pa.int8()),
+                         "language": language, "split": split})  # fmt: skip
+    vectors = (np.eye(3)[label] + draw.normal(size=(900, 3))).astype(np.float32)
+    monkeypatch.setattr(sentiment_encoder, "_held_out", lambda *_: vectors)
+    config, model = Config(engine=FakeConfig(kind="fake")), SimpleNamespace(reference="encoder@0", path="")
+    head, said, _ = calibrated(config, model, np.eye(3, dtype=np.float32), np.zeros(3, np.float32), examples)  # type: ignore[arg-type]
+    assert head.languages == ("en", "zh") and 0.3 < head.temperature[1] < 3
+    chinese = said[language[split == "test"] == "zh"]
+    assert np.ptp(chinese.argmax(1)) == 2  # not all of them positive
+    # a live head may know a language that the examples have no more
+    head.save(tmp_path)
+    live: Any = SimpleNamespace(path=str(tmp_path))
+    monkeypatch.setattr(sentiment_encoder.registry, "resolve", lambda *_: model)
+    of_english = examples.set_column(2, "language", pa.array(["en"] * 900))
+    assert judge_live(config, "", live, of_english).shape == ((split == "test").sum(), 3)
+
+
 def test_models_are_compared_on_the_same_rows_of_each_language() -> None:
     truth = [2] * 8 + [0, 0, 1] + [0, 0]  # the last two are Chinese and have one class
     mine = [2] * 7 + [0] + [0, 0, 2] + [0, 2]
@@ -115,8 +140,8 @@ def test_models_are_compared_on_the_same_rows_of_each_language() -> None:
     examples = pa.table({"label": pa.array([0, *truth], pa.int8()), "language": ["en", *language],
                          "split": ["val"] + ["test"] * 13})  # fmt: skip
 
-    def sure(says: list[int]) -> Judged:
-        return Judged((0.1 + 0.7 * np.eye(3)[says]).astype(np.float32), {})
+    def sure(says: list[int]) -> np.ndarray:
+        return (0.1 + 0.7 * np.eye(3)[says]).astype(np.float32)
 
     found = compared(sure(mine), sure(other), examples, 0)
     value = {n: {k: v["value"] for k, v in told.items()} for n, told in found.items()}

@@ -185,7 +185,7 @@ def base(root: str, reference: str) -> Model:
 
 
 def _adopt(root: str, model: Model) -> Model:
-    """A model from elsewhere as one of the registry's own, with the same digest."""
+    """A model from elsewhere as one of the registry's own, with the same digest; not live: no gate has seen it."""
     source = local(model.path)
     name = re.sub(r"[^a-z0-9-]+", "-", source.name.lower()).strip("-") or "encoder"
 
@@ -194,7 +194,7 @@ def _adopt(root: str, model: Model) -> Model:
             (folder / path).parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(source / path, folder / path)
 
-    return publish(root, name if name[0].isalpha() else f"m-{name}", copy, live=True, base=model.name)
+    return publish(root, name if name[0].isalpha() else f"m-{name}", copy, live=False, base=model.name)
 
 
 def sentiment(root: str, reference: str, kind: str) -> tuple[Sentiment, dict[str, Any]]:

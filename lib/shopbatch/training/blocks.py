@@ -6,6 +6,7 @@ A pack is named by the digest of all that it depends on; one that is there is us
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Any
@@ -15,6 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import ray.data
 
+from shopbatch.errors import UserError
 from shopbatch.inference.content import hash128
 from shopbatch.inference.recipe import digest
 from shopbatch.report import new_run_id
@@ -98,12 +100,15 @@ def find(store: Store, name: str) -> Pack | None:
     snapshot = store.find(TRAINING_BLOCKS.name)
     if snapshot is None:
         return None
-    mine = [f for f in snapshot.files if f.partition.get("pack") == name]
-    try:
-        files.check_whole(snapshot.uri, mine)
-    except FileNotFoundError:
-        return None
-    return _pack(name, snapshot.uri, mine) if mine else None
+    by_run: dict[str, list[FileRef]] = {}  # made by two runs at once, or once more where a file was lost
+    for file in snapshot.files:
+        if file.partition.get("pack") == name:
+            by_run.setdefault(file.path.split("/")[1], []).append(file)
+    for _, mine in sorted(by_run.items()):
+        with suppress(FileNotFoundError):
+            files.check_whole(snapshot.uri, mine)
+            return _pack(name, snapshot.uri, mine)
+    return None
 
 
 def prepare(
@@ -114,13 +119,17 @@ def prepare(
     block_tokens: int,
     seed: int,
 ) -> Pack:
-    """The pack of these examples, found or made.
+    """The pack of these examples, found or made. UserError: of a split none fits into a block.
 
     parts: split -> examples, in an order that depends on their contents. about: all else that the documents depend on.
     """
     rows = {split: [blake2b(word.tobytes()).hexdigest() for word in hash128(parts[split].columns)] for split in SPLITS}
     name = digest({"rows": rows, "about": dict(about), "block_tokens": block_tokens, "seed": seed})
-    return find(store, name) or build(store, name, parts, encode, block_tokens, seed)
+    found = find(store, name) or build(store, name, parts, encode, block_tokens, seed)
+    for split, count in found.blocks.items():
+        if not count:
+            raise UserError(f"no example for {split} fits into a block of loop.block_tokens={block_tokens}")
+    return found
 
 
 def build(store: Store, name: str, parts: Mapping[str, pa.Table], encode: Encode, block_tokens: int, seed: int) -> Pack:
@@ -145,14 +154,13 @@ def build(store: Store, name: str, parts: Mapping[str, pa.Table], encode: Encode
     store.commit(TRAINING_BLOCKS, written, "append", name, {"pack": name})
     found = find(store, name)
     if found is None:
-        raise FileNotFoundError(f"pack {name}: no example gave a document")
+        raise UserError(f"no example fits into a block of loop.block_tokens={block_tokens}")
     return found
 
 
-def _pack(name: str, uri: str, there: Sequence[FileRef]) -> Pack:
-    run = min(f.path.split("/")[1] for f in there)  # two runs at once may have made it twice
-    mine = sorted((f for f in there if f.path.split("/")[1] == run), key=lambda f: f.path)
-    by_split = {s: [f for f in mine if f.path.rpartition("/")[2].startswith(f"{s}-")] for s in SPLITS}
+def _pack(name: str, uri: str, mine: Sequence[FileRef]) -> Pack:
+    ordered = sorted(mine, key=lambda f: f.path)
+    by_split = {s: [f for f in ordered if f.path.rpartition("/")[2].startswith(f"{s}-")] for s in SPLITS}
     return Pack(
         name,
         {split: tuple(f"{uri}/{f.path}" for f in found) for split, found in by_split.items()},

@@ -81,6 +81,9 @@ class Checkpoints:
             self._write(draft, model, optimizer)
             crash_point(f"checkpoint-{name}")
             if not here:
+                if rank == 0:
+                    files.remove(f"{target}/{MARKER}")  # first: without it what is there is nothing
+                self.parallel.barrier()
                 _upload(draft, target)
             self.parallel.barrier()
             if rank == 0:
@@ -143,10 +146,9 @@ class Checkpoints:
         """The first worker: the marker last, then old ones go."""
         sums: dict[str, Any] = {}
         fs, path = (pafs.LocalFileSystem(), str(draft)) if here else files.filesystem(target)
-        for file in fs.get_file_info(pafs.FileSelector(path)):
-            if file.base_name.startswith("sums-"):
-                with fs.open_input_stream(file.path) as stream:
-                    sums |= json.loads(stream.read())
+        for rank in range(self.parallel.world if self.parallel.sharded else 1):  # a killed run may have left others
+            with fs.open_input_stream(f"{path}/sums-{rank:05d}.json") as stream:
+                sums |= json.loads(stream.read())
         marker = {"key": self.key, "state": dict(state), "files": sums}
         text = json.dumps(marker | {"sum": _sum(marker)}, indent=1).encode()
         if here:
@@ -161,11 +163,16 @@ class Checkpoints:
         else:
             files.write_bytes(f"{target}/{MARKER}", text)
         crash_point("checkpoint-visible")
-        self._clean()
+        self._clean(target.rpartition("/")[2])
 
-    def _clean(self) -> None:
-        """Old steps go, and the best ones that no step left could still call the best."""
+    def _clean(self, saved: str) -> None:
+        """Old steps go, and the best ones that no step left could still call the best.
+
+        So do steps after the one just saved: a run that went back to an earlier one found them damaged.
+        """
         kept = steps(self.root)
+        while kept and _number(kept[-1]) > _number(saved):
+            _remove(f"{self.root}/{kept.pop()}")
         for name in kept[: -self.keep]:
             _remove(f"{self.root}/{name}")
         known = []
@@ -190,6 +197,10 @@ def step_name(step: int) -> str:
 
 def best_name(step: int) -> str:
     return f"best-{step:08d}"
+
+
+def _number(name: str) -> int:
+    return int(name.rpartition("-")[2])
 
 
 def read_marker(folder: str) -> dict[str, Any]:

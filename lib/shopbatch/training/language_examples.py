@@ -126,9 +126,9 @@ class Encode:
         tokenizer = _tokenizer(self.model)
         before, after = self.texts(prompt, answer)
         head, tail = (tokenizer.encode(t, add_special_tokens=False).ids for t in (before, after))
-        end = end_token(self.model)
-        if end is not None:
-            tail = tail[: tail.index(end) + 1] if end in tail else [*tail, end]
+        if ends := end_tokens(self.model):
+            place = next((i for i, token in enumerate(tail) if token in ends), None)
+            tail = [*tail, ends[0]] if place is None else tail[: place + 1]
         if not prompt:  # of a plain text the first token has nothing to be predicted from
             ids = tail[: self.block_tokens]
             return Document(np.asarray(ids, np.int32), np.arange(len(ids)) > 0) if len(ids) > 1 else None
@@ -157,19 +157,18 @@ class Encode:
 
     def expected(self, prompt: str, answer: str) -> Expected:
         """What the mask linter is to find."""
-        return Expected(self.texts(prompt, answer)[0], answer, end_token(self.model))
+        return Expected(self.texts(prompt, answer)[0], answer, end_tokens(self.model))
 
     def decode(self, ids: Any) -> str:
         return str(_tokenizer(self.model).decode(list(ids), skip_special_tokens=False))
 
 
 @lru_cache(maxsize=4)
-def end_token(model: str) -> int | None:
-    """The token that ends an answer, as the model's configuration names it."""
+def end_tokens(model: str) -> tuple[int, ...]:
+    """The tokens that end an answer, as the model's configuration names them; its chat template writes one of them."""
     from shopbatch.engines.prompts import Prompts
 
-    ends = Prompts(local(model)).ends
-    return ends[0] if ends else None
+    return tuple(Prompts(local(model)).ends)
 
 
 def _split(table: pa.Table, config: SourceConfig) -> pa.Table:

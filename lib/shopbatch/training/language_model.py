@@ -15,6 +15,7 @@ from pydantic import Field
 
 from shopbatch.config import JobConfig
 from shopbatch.engines.generation import GenerateConfig, OpenVinoGenerateConfig, Sampling, prepare_generator
+from shopbatch.engines.prompts import Prompts
 from shopbatch.engines.tokens import model_config
 from shopbatch.errors import UserError
 from shopbatch.inference.recipe import digest as digest_of
@@ -34,7 +35,7 @@ from shopbatch.training.judging import Answers, Losses
 from shopbatch.training.language_examples import Encode, Examples, SourceConfig
 from shopbatch.training.parallel import Parallel
 from shopbatch.training.plans import CausalPlan
-from shopbatch.training.workers import Run
+from shopbatch.training.workers import Run, check_devices
 
 VERSION = 1
 _SHOWN = 5  # examples that the report shows
@@ -49,7 +50,7 @@ class Config(JobConfig):
     dropped: greatest share of examples that may be too long for a block.
     """
 
-    name: str
+    name: str = Field(pattern=r"^[a-z][a-z0-9_-]*$")
     source: SourceConfig
     init: Literal["base", "scratch"] = "base"
     base: str = smollm2.NAME
@@ -74,6 +75,7 @@ class Judged:
 
 def finetune(config: Config, store: Store, report: Report) -> None:
     """Train, judge and publish. Raises GateRefused: not better; UserError: a source, base or recipe that cannot be."""
+    check_devices(config.workers, config.platform)
     source = store.snapshot(config.source.table)
     models = f"{store.root}/_models"
     report.tables[source.name] = {"read": source.version}
@@ -104,34 +106,37 @@ def finetune(config: Config, store: Store, report: Report) -> None:
         candidate = _export(config, models, run, base, int(state["best_step"]))
     report.models["candidate"] = candidate.digest
     with report.stage("judge") as stage:
-        judged = {
-            "candidate": judge(config, candidate, encode, examples),
-            "base": judge(config, base, encode, examples),
-        }
-        if live is not None:
-            judged["live"] = judge(config, live, encode, examples)
-        stage.rows = examples.part("test").num_rows
-    test = examples.part("test")
+        test = examples.part("test")
+        asked = _asked(config, encode, test)
+        models_by_name = {"candidate": candidate, "base": base} | ({} if live is None else {"live": live})
+        judged = {name: judge(config, model, encode, test, asked) for name, model in models_by_name.items()}
+        stage.rows = test.num_rows
     report.metrics["quality"] = quality = _quality(judged, test, config)
     report.metrics["near_duplicates"] = examples.near
     report.gates = [g for other in judged if other != "candidate" for g in _gates(config, judged, test, other)]
     if config.init == "scratch":
         report.gates.append(_against_trigram(quality, pack, encode, test, judged["candidate"].losses))
-    report.figures.append(_shown(config, judged, test))
+    report.figures.append(_shown(judged, asked))
     runs.refuse(models, candidate, report.gates)
     _publish(store, report, candidate, base, origin, examples)
     runs.forget(run)
 
 
-def judge(config: Config, model: Model, encode: Encode, examples: Examples) -> Judged:
-    """Losses on all held-out examples, answers to the first few of them."""
+def judge(config: Config, model: Model, encode: Encode, test: pa.Table, asked: pa.Table) -> Judged:
+    """Losses on all held-out examples, answers to those that are asked."""
     mine = Encode(model.path, encode.system, encode.block_tokens)
-    test = examples.part("test")
     threads = config.workers.threads or 1
     found = judging.losses(mine, test, threads * config.workers.count, config.workers.device)
-    some = test.slice(0, config.answers)
-    asked = bool(config.answers and config.source.prompt)
-    return Judged(found, judging.answers(mine, some, config.engine, config.sampling) if asked else None)
+    return Judged(found, judging.answers(mine, asked, config.engine, config.sampling) if asked.num_rows else None)
+
+
+def _asked(config: Config, encode: Encode, test: pa.Table) -> pa.Table:
+    """The first held-out examples that leave room for an answer; none where there are only plain texts."""
+    if not (config.answers and config.source.prompt):
+        return test.slice(0, 0)
+    room = Prompts(local(encode.model)).limit - config.sampling.max_new_tokens
+    able = [d is not None and int((~d.trained).sum()) <= room for d in encode(test)]
+    return test.filter(pa.array(able)).slice(0, config.answers)
 
 
 def _base(config: Config, models: str, examples: Examples) -> Model:
@@ -248,11 +253,11 @@ def _quality(judged: dict[str, Judged], test: pa.Table, config: Config) -> dict[
     return found
 
 
-def _shown(config: Config, judged: dict[str, Judged], test: pa.Table) -> Figure:
+def _shown(judged: dict[str, Judged], asked: pa.Table) -> Figure:
     """A few held-out prompts with what was replied, and what each model writes."""
     names = [n for n in judged if judged[n].answers is not None]
     cells = []
-    for i, row in enumerate(test.slice(0, min(_SHOWN, config.answers) if names else 0).to_pylist()):
+    for i, row in enumerate(asked.slice(0, _SHOWN).to_pylist()):
         cells.append([row["prompt"], row["answer"], *(judged[n].answers.texts[i] for n in names)])  # type: ignore[union-attr]
     return Figure("table", "Held-out answers", {"columns": ["prompt", "reference", *names], "rows": cells})
 

@@ -18,12 +18,12 @@ Decode = Callable[[Sequence[int]], str]
 class Expected:
     """What an example is to train on. prompt: text before it ("" for plain texts). answer: text to be predicted.
 
-    end: token id that must end the answer (None: no such token).
+    ends: token ids of which one must end the answer (empty: none must).
     """
 
     prompt: str
     answer: str
-    end: int | None
+    ends: tuple[int, ...]
 
 
 def lint(documents: Sequence[Document], expected: Sequence[Expected], decode: Decode) -> list[dict[str, str]]:
@@ -39,11 +39,11 @@ def lint(documents: Sequence[Document], expected: Sequence[Expected], decode: De
         if not trained:
             raise UserError(f"{where}: no token would be trained on; the recipe's columns or its template are wrong")
         text = decode(trained)
-        if wanted.end is not None and trained[-1] != wanted.end:
+        if wanted.ends and trained[-1] not in wanted.ends:
             raise UserError(f"{where}: the answer's end would not be trained ({text[-40:]!r} is where it stops)")
         if wanted.prompt and document.trained[: len(ids) - len(trained)].any():
             raise UserError(f"{where}: a token of the prompt would be trained on")
-        said = decode(trained[:-1] if wanted.end is not None else trained)
+        said = decode(trained[:-1] if wanted.ends else trained)
         if _plain(said) != _plain(wanted.answer):
             low = _plain(said) in _plain(wanted.answer)
             what = "a truncated answer would be trained on" if low else "not the answer but other text would be trained"

@@ -6,7 +6,7 @@ neither the number of workers nor of micro-batches changes a gradient.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,7 +15,11 @@ from torch import nn
 from torch.nn.functional import cross_entropy
 
 from shopbatch.engines.tokens import EncoderSpec
-from shopbatch.training.packing import Batch
+from shopbatch.models.folder import ModelError
+from shopbatch.training import attention
+from shopbatch.training.packing import Batch, Document, flatten
+
+_PROBE = (7, 12)  # tokens of the documents on which a model is tried
 
 # a document's states [tokens, n] -> [n], as `engines.torch.Pooled` does for padded ones
 _POOL: Mapping[str, Callable[[torch.Tensor], torch.Tensor]] = {
@@ -89,6 +93,11 @@ class Classify(nn.Module):
 
     def logits(self, batch: Batch) -> tuple[torch.Tensor, torch.Tensor]:
         """(float32 [documents, classes], their labels)."""
+        vectors = self.vectors(batch)
+        return self.head(vectors).float(), torch.from_numpy(batch.labels).to(vectors.device)
+
+    def vectors(self, batch: Batch) -> torch.Tensor:
+        """float32 [documents, dim]."""
         device = self.head.weight.device
         ids, positions = (torch.from_numpy(x).to(device)[None] for x in (batch.ids, batch.positions))
         embedded = self.encoder.get_input_embeddings()(ids)
@@ -100,7 +109,52 @@ class Classify(nn.Module):
             documents=batch.lengths,
             output_hidden_states=True,
         ).hidden_states
+        return self.pooled(layers, batch.lengths)
+
+    def pooled(self, layers: Sequence[torch.Tensor], lengths: Sequence[int]) -> torch.Tensor:
+        """Hidden states [1, tokens, hidden] by layer -> float32 [documents, dim]."""
         states = torch.cat([layers[depth][0].float() for depth in self.depths], 1)
-        pieces = torch.split(states, batch.lengths)
-        vectors = torch.cat([torch.stack([_POOL[kind](p) for p in pieces]) for kind in self.pooling], 1)
-        return self.head(vectors).float(), torch.from_numpy(batch.labels).to(device)
+        pieces = torch.split(states, list(lengths))
+        return torch.cat([torch.stack([_POOL[kind](p) for p in pieces]) for kind in self.pooling], 1)
+
+
+@torch.no_grad()
+def verify(objective: NextToken | Classify) -> None:
+    """ModelError unless two packed documents get what the model's own attention gives each of them alone.
+
+    Not every architecture leaves its attention to others, or keeps documents apart elsewhere (convolutions, recurrent
+    states, positions that count from the row's start): it would be trained on other texts than it is asked.
+    """
+    model: Any = objective.model if isinstance(objective, NextToken) else objective.encoder
+    text = model.config.get_text_config()
+    draw, pad = np.random.default_rng(0), text.pad_token_id
+    known = np.array([i for i in range(min(int(text.vocab_size), 1000)) if i != pad])
+    documents = [Document(draw.choice(known, n).astype(np.int32), np.arange(n) > 0, 0) for n in _PROBE]
+    was = objective.training
+    objective.eval()
+    try:
+        batch = flatten(documents)
+        packed = objective(batch) if isinstance(objective, NextToken) else objective.vectors(batch)
+        model.set_attn_implementation("eager")
+        alone = torch.cat([_alone(objective, model, torch.from_numpy(d.ids).long()) for d in documents])
+    except (TypeError, ValueError, AttributeError, NotImplementedError, RuntimeError) as error:
+        if isinstance(error, ModelError):
+            raise
+        raise ModelError(f"{text.model_type} can not be trained on packed documents: {error}") from None
+    finally:
+        model.set_attn_implementation(attention.NAME)
+        objective.train(was)
+    apart, scale = float((packed - alone).abs().max()), float(alone.abs().max())
+    if not apart <= 1e-3 * scale:
+        raise ModelError(
+            f"{text.model_type} can not be trained on packed documents: they would not be kept apart, or be read "
+            f"otherwise than by the model itself (by {apart:.2g} of {scale:.2g})"
+        )
+
+
+def _alone(objective: NextToken | Classify, model: Any, ids: torch.Tensor) -> torch.Tensor:
+    """What `objective` gives one document, by the model's own code: losses [tokens - 1], or its vector [1, dim]."""
+    if isinstance(objective, NextToken):
+        logits = model(input_ids=ids[None], use_cache=False).logits[0]
+        return cross_entropy(logits[:-1].float(), ids[1:], reduction="none")
+    return objective.pooled(model(input_ids=ids[None], output_hidden_states=True).hidden_states, [len(ids)])

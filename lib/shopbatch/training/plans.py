@@ -25,7 +25,10 @@ class Plan(Protocol):
     def model(self) -> str: ...
 
     def build(self, recompute: bool = False) -> nn.Module:
-        """The objective with its weights as they are to begin with; frozen ones ask for no gradient."""
+        """The objective with its weights as they are to begin with; frozen ones ask for no gradient.
+
+        ModelError: the model can not be loaded, or can not be trained on packed documents.
+        """
 
 
 @dataclass(frozen=True)
@@ -41,9 +44,10 @@ class CausalPlan:
 
         from shopbatch.models.causal import adapt, load
         from shopbatch.training import attention
-        from shopbatch.training.objectives import NextToken
+        from shopbatch.training.objectives import NextToken, verify
 
         model = load(local(self.model), attention.NAME)
+        verify(NextToken(model))
         if recompute:
             _recompute(model)
         torch.manual_seed(self.seed)  # adapters begin at random
@@ -72,15 +76,13 @@ class ClassifyPlan:
     def build(self, recompute: bool = False) -> nn.Module:
         import torch
 
-        from shopbatch.training.objectives import Classify
+        from shopbatch.training.objectives import Classify, verify
 
         encoder, spec = self._encoder(dropout=self.dropout)
-        if recompute:
-            _recompute(encoder)
         for name, parameter in encoder.named_parameters():
             parameter.requires_grad = not name.startswith(self.freeze or ("-",))
         torch.manual_seed(self.seed)
-        return Classify(
+        objective = Classify(
             encoder,
             self.classes,
             spec,
@@ -88,6 +90,10 @@ class ClassifyPlan:
             smoothing=self.smoothing,
             token_dropout=self.token_dropout,
         )
+        verify(objective)
+        if recompute:
+            _recompute(encoder)
+        return objective
 
     def _encoder(self, dropout: float) -> tuple[Any, EncoderSpec]:
         """The encoder without what is above the vector's layers, and the spec with these counted from 0."""

@@ -46,7 +46,7 @@ from shopbatch.training.parallel import Parallel
 from shopbatch.training.plans import ClassifyPlan
 from shopbatch.training.sentiment_examples import ExampleConfig
 from shopbatch.training.sentiment_head import HeadConfig
-from shopbatch.training.workers import Run
+from shopbatch.training.workers import Run, check_devices
 
 VERSION, ALL = 2, "all"
 NAME = "sentiment-encoder"
@@ -86,14 +86,6 @@ class Config(JobConfig):
 
 
 @dataclass(frozen=True)
-class Judged:
-    """A model's probabilities on the test examples, float32 [n, 3], and its numbers by language."""
-
-    probabilities: np.ndarray
-    metrics: Mapping[str, Any]
-
-
-@dataclass(frozen=True)
 class Tokens:
     """Examples (text, label) -> documents. Runs in tasks."""
 
@@ -109,6 +101,7 @@ class Tokens:
 
 def finetune(config: Config, store: Store, report: Report) -> None:
     """Train, judge, and publish if it is better. Raises as `workers.train` does; GateRefused: it is not better."""
+    check_devices(config.workers, config.platform)
     reviews = store.require(REVIEWS, sentiment_examples.SOURCE)
     models = f"{store.root}/_models"
     base = registry.base(models, config.base)
@@ -147,18 +140,17 @@ def finetune(config: Config, store: Store, report: Report) -> None:
         stage.rows = int(state["tokens"])
     with report.stage("export"):
         candidate, weights, bias = export(models, run, spec.prefix, base, int(state["best_step"]), config.encoder.mix)
-    report.models["candidate"] = candidate.digest
     with report.stage("judge") as stage:
-        head, mine = calibrated(config, candidate, weights, bias, examples)
+        head, mine, quality = calibrated(config, candidate, weights, bias, examples)
         others = {"base": frozen_head(config, base, examples, base_vectors())}
         if live is not None:
             others["live"] = judge_live(config, models, live, examples)
         stage.rows = examples.num_rows
-    report.metrics["quality"] = mine.metrics
+    report.models["candidate"], report.metrics["quality"] = candidate.digest, quality
     report.metrics["against"] = {n: compared(mine, o, examples, config.head.seed) for n, o in others.items()}
     report.gates = [g for n, told in report.metrics["against"].items() for g in gates(config, told, n)]
     runs.refuse(models, candidate, report.gates)
-    about = {"encoder": candidate.reference, "metrics": dict(mine.metrics), "origin": origin, "base": base.reference,
+    about = {"encoder": candidate.reference, "metrics": quality, "origin": origin, "base": base.reference,
              "against": report.metrics["against"], "rows": erasure.keyed(store, _trained(examples)),
              "config": report.config, "tables": {"reviews": reviews.version},
              "licence": f"derived from {base.name} ({base.manifest.get('licence', 'unknown licence')})"}  # fmt: skip
@@ -243,14 +235,20 @@ def export(
 
 def calibrated(
     config: Config, model: Model, weights: np.ndarray, bias: np.ndarray, examples: pa.Table
-) -> tuple[SentimentHead, Judged]:
-    """The head with shifts and a temperature a language, fitted on validation examples, and its test figures."""
+) -> tuple[SentimentHead, np.ndarray, dict[str, Any]]:
+    """The head with shifts and a temperature a language, its test probabilities [n, 3], its figures by language.
+
+    Shifts and temperature are fitted on the validation examples of the language; of all where it has too few, or one
+    class.
+    """
     vectors = _held_out(config, model, examples)
     label, language, split = (examples[c].to_numpy() for c in ("label", "language", "split"))
     found = sorted(set(language.tolist()), key=lambda n: (n != sentiment_examples.OTHER, n))
     val = split == "val"
     logits = vectors @ weights + bias
-    fits = [frozen.recalibrate(logits[m], label[m]) for n in found for m in [val & (language == n)]]
+    of = [val & (language == n) for n in found]
+    able = [m.sum() >= frozen.FEW and len(np.unique(label[m])) > 1 for m in of]
+    fits = [frozen.recalibrate(logits[m], label[m]) for m in np.where(np.array(able)[:, None], of, val)]
     head = SentimentHead(
         tuple(found),
         np.repeat(weights[None], len(found), axis=0),
@@ -258,25 +256,24 @@ def calibrated(
         np.asarray([temperature for _, temperature in fits], np.float32),
         model.reference,
     )
-    return head, _judged(head, vectors, examples, config.head.seed)
+    return head, _tested(head, vectors, examples), frozen.evaluate(head, examples, vectors, config.head.seed)
 
 
-def frozen_head(config: Config, base: Model, examples: pa.Table, vectors: np.ndarray) -> Judged:
+def frozen_head(config: Config, base: Model, examples: pa.Table, vectors: np.ndarray) -> np.ndarray:
     """What the same examples give without touching the encoder: the head that `train_sentiment_head` fits."""
-    head = frozen.fit(examples, vectors, config.head, base.reference)
-    return _judged(head, vectors, examples, config.head.seed)
+    return _tested(frozen.fit(examples, vectors, config.head, base.reference), vectors, examples)
 
 
-def judge_live(config: Config, models: str, live: Model, examples: pa.Table) -> Judged:
-    """The live head, with the encoder that it names, on the same test examples."""
+def judge_live(config: Config, models: str, live: Model, examples: pa.Table) -> np.ndarray:
+    """What the live head says of the same test examples, with the encoder that it names."""
     head = SentimentHead.load(live.path)
-    vectors = _held_out(config, registry.resolve(models, head.encoder), examples)
-    return _judged(head, vectors, examples, config.head.seed)
+    return _tested(head, _held_out(config, registry.resolve(models, head.encoder), examples), examples)
 
 
-def compared(mine: Judged, other: Judged, examples: pa.Table, seed: int) -> dict[str, Any]:
+def compared(mine: np.ndarray, other: np.ndarray, examples: pa.Table, seed: int) -> dict[str, Any]:
     """By language, and of all: accuracy of negative or positive, recall of each, log loss; mine less the other's.
 
+    mine, other: probabilities of the test examples, [n, 3].
     balanced_accuracy: the rows of the rarer class weigh as much as those of the other, so that it counts for half.
     """
     truth, language = _test(examples)
@@ -284,8 +281,8 @@ def compared(mine: Judged, other: Judged, examples: pa.Table, seed: int) -> dict
     for name in (ALL, *sorted(set(language.tolist()))):
         rows = np.full(len(truth), True) if name == ALL else language == name
         sure = rows & (truth != NEUTRAL)
-        right = [(polar(j.probabilities) == truth).astype(float) for j in (mine, other)]
-        loss = [_log_losses(j.probabilities, truth) for j in (mine, other)]
+        right = [(polar(p) == truth).astype(float) for p in (mine, other)]
+        loss = [_log_losses(p, truth) for p in (mine, other)]
         balance = 1 / np.maximum(np.bincount(truth[sure], minlength=len(LABELS)), 1)[truth[sure]]
         sides = {f"recall_{LABELS[c]}": rows & (truth == c) for c in (NEGATIVE, POSITIVE)}
         found[name] = {
@@ -335,6 +332,9 @@ def _spec(base: Model) -> EncoderSpec:
 def _pack(store: Store, examples: pa.Table, config: Config, base: Model, prefix: str) -> Pack:
     """The blocks of the examples, made or found."""
     encode = Tokens(base.path, prefix, int(getattr(config.engine, "max_tokens", 128)))
+    if config.loop.block_tokens < encode.max_tokens:
+        told = f"loop.block_tokens={config.loop.block_tokens} is less than engine.max_tokens={encode.max_tokens}"
+        raise UserError(f"{told}: a text would not fit into a block")
     parts = {s: examples.filter(pc.equal(examples["split"], s)) for s in blocks.SPLITS}
     about = {"version": VERSION, "base": base.digest, "prefix": encode.prefix, "max_tokens": encode.max_tokens}
     return blocks.prepare(store, parts, about, encode, config.loop.block_tokens, config.loop.seed)
@@ -349,10 +349,10 @@ def _held_out(config: Config, model: Model, examples: pa.Table) -> np.ndarray:
     return vectors
 
 
-def _judged(head: SentimentHead, vectors: np.ndarray, examples: pa.Table, seed: int) -> Judged:
+def _tested(head: SentimentHead, vectors: np.ndarray, examples: pa.Table) -> np.ndarray:
+    """Probabilities of the test examples, [n, 3]."""
     test = np.flatnonzero(examples["split"].to_numpy() == "test")
-    language = examples["language"].take(pa.array(test)).combine_chunks()
-    return Judged(head.probabilities(vectors[test], language), frozen.evaluate(head, examples, vectors, seed))
+    return head.probabilities(vectors[test], examples["language"].take(pa.array(test)).combine_chunks())
 
 
 def _test(examples: pa.Table) -> tuple[np.ndarray, np.ndarray]:

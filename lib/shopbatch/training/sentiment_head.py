@@ -33,7 +33,8 @@ from shopbatch.training.sentiment_examples import OTHER, ExampleConfig
 
 VERSION = 1  # of examples and fit: another one trains anew
 
-_FEW = 30  # validation examples below which the training examples choose L2 and temperature
+FEW = 30  # validation examples of a language below which others choose: L2, temperature, shifts
+_COLDEST, _HOTTEST = 0.05, 20.0  # temperatures
 
 
 class HeadConfig(Strict):
@@ -54,7 +55,7 @@ def fit(examples: pa.Table, vectors: np.ndarray, config: HeadConfig, encoder: st
     chosen: list[tuple[np.ndarray, np.ndarray, float]] = []
     for name in found:
         train, val = (np.flatnonzero((language == name) & (split == s)) for s in ("train", "val"))
-        if len(val) < _FEW:
+        if len(val) < FEW:
             val = train
         best = float("inf")
         for l2 in config.l2:
@@ -92,7 +93,7 @@ def evaluate(head: SentimentHead, examples: pa.Table, vectors: np.ndarray, seed:
 
 def temperature(logits: np.ndarray, label: np.ndarray) -> float:
     """What to divide logits [n, classes] by so that their log loss is least, 0.05 to 20, by golden-section search."""
-    low, high = np.log(0.05), np.log(20.0)  # the loss is convex in the inverse, so it has one minimum here too
+    low, high = np.log(_COLDEST), np.log(_HOTTEST)  # the loss is convex in the inverse, so it has one minimum here too
     golden = (np.sqrt(5) - 1) / 2
     while high - low > 1e-4:
         a, b = high - golden * (high - low), low + golden * (high - low)
@@ -107,25 +108,29 @@ def recalibrate(logits: np.ndarray, label: np.ndarray) -> tuple[np.ndarray, floa
     """(shift [classes], temperature) that make the log loss of (logits + shift) / temperature least.
 
     One head for all languages knows one share of each class; a language has its own. Vector scaling with one scale
-    (Guo et al. 2017, section 4.2); a class that is not among the labels is not shifted.
+    (Guo et al. 2017, section 4.2); a class that is not among the labels is not shifted. Temperature: 0.05 to 20, as few
+    examples that are all told right would have none.
     """
     target = torch.from_numpy(label.astype(np.int64))
     known = torch.from_numpy(np.isin(np.arange(logits.shape[1]), label))
     inputs = torch.from_numpy(logits.astype(float))
     shift = torch.zeros(logits.shape[1], dtype=torch.float64, requires_grad=True)
-    scale = torch.zeros((), dtype=torch.float64, requires_grad=True)
-    optimizer = torch.optim.LBFGS([shift, scale], max_iter=200, line_search_fn="strong_wolfe")
+    cooling = torch.zeros((), dtype=torch.float64, requires_grad=True)  # -log of the temperature
+    optimizer = torch.optim.LBFGS([shift, cooling], max_iter=200, line_search_fn="strong_wolfe")
+
+    def warmth() -> torch.Tensor:
+        return torch.exp(-cooling).clamp(_COLDEST, _HOTTEST)
 
     def loss() -> torch.Tensor:
         optimizer.zero_grad()
-        moved = (inputs + torch.where(known, shift, 0.0)) * torch.exp(scale)
+        moved = (inputs + torch.where(known, shift, 0.0)) / warmth()
         value = torch.nn.functional.cross_entropy(moved, target) + 1e-4 * (shift**2).sum()
         value.backward()  # type: ignore[no-untyped-call]
         return value
 
     with _one_thread():
         optimizer.step(loss)  # type: ignore[no-untyped-call]
-    return torch.where(known, shift, 0.0).detach().numpy(), float(torch.exp(-scale.detach()))
+    return torch.where(known, shift, 0.0).detach().numpy(), float(warmth().detach())
 
 
 def log_loss(logits: np.ndarray, label: np.ndarray) -> float:

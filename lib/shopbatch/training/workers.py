@@ -25,6 +25,7 @@ from ray.exceptions import RayError
 from ray.train import FailureConfig, RunConfig, ScalingConfig, WorkerGroupError
 from ray.train.torch import TorchConfig, TorchTrainer
 
+from shopbatch.config import Platform
 from shopbatch.errors import GateRefused, Stopped, UserError
 from shopbatch.privacy import guard_logs
 from shopbatch.report import new_run_id
@@ -49,6 +50,13 @@ class Run:
     key: str
 
 
+def check_devices(workers: WorkersConfig, platform: Platform) -> None:
+    """UserError if a local Ray has not the GPUs asked for: no node will come, and Ray would wait for ever."""
+    have = int(ray.cluster_resources().get("GPU", 0))
+    if workers.device == "cuda" and platform.ray_address is None and have < workers.count:
+        raise UserError(f"workers.device=cuda with workers.count={workers.count}: this machine has {have} GPUs for Ray")
+
+
 def train(run: Run, told: Told) -> dict[str, Any]:
     """Train, or go on where a killed run was; returns the last `State` as a tree. A finished run returns at once.
 
@@ -58,7 +66,10 @@ def train(run: Run, told: Told) -> dict[str, Any]:
     batch_share(run.loop, run.workers.count)
     with _alone(run):
         done = finished(run)
-        return _train(run, told) if done is None else done
+        if done is not None and "step" in done:
+            return done
+        files.remove(f"{run.folder}/{DONE}")  # why it was over, left by a driver that was killed before it said so
+        return _train(run, told)
 
 
 @contextmanager
