@@ -1,5 +1,7 @@
 """reviews that say what they think -> embed (encoder), fit and calibrate a head -> model `sentiment`, registered."""
 
+from pydantic import Field
+
 from shopbatch.config import JobConfig
 from shopbatch.engines.engine import EngineConfig
 from shopbatch.job import Job, main
@@ -14,14 +16,11 @@ from shopbatch.training.sentiment_head import HeadConfig
 
 
 class Config(JobConfig):
-    """encoder: `e5-small` (built from the sample's package), a folder, name@digest, or hf://owner/model.
-
-    workers: actors that embed.
-    """
+    """encoder: `e5-small` (from the sample's package), a folder, name@digest, or owner/model. workers: that embed."""
 
     engine: EngineConfig
     encoder: str = "e5-small"
-    workers: int = 2
+    workers: int = Field(default=2, ge=1)
     examples: ExampleConfig = ExampleConfig()
     head: HeadConfig = HeadConfig()
 

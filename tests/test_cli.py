@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import re
 import shlex
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
+from deltalake import write_deltalake
 
 from shopbatch import cli, job
 from shopbatch.cluster.commands import submit_parser
@@ -22,6 +25,7 @@ def filled(store: Store, monkeypatch: pytest.MonkeyPatch) -> Store:
     monkeypatch.setenv("SHOPBATCH_WAREHOUSE", store.root)
     rows = [{"review_id": f"r{i}", "text": f"[bold]text[/] {i}", "rating": i % 5 + 1} for i in range(20)]
     toy.put(store, toy.reviews([*rows, {"review_id": "gone", "text": None}]))
+    write_deltalake(store.uri("lists"), pa.table({"words": [["a", "b"]]}))
     return store
 
 
@@ -54,7 +58,7 @@ def test_tables_and_show(filled: Store, capsys: pytest.CaptureFixture[str]) -> N
 @pytest.mark.parametrize(
     ("command", "says"),
     [
-        ("show nothing", "tables there: reviews"),
+        ("show nothing", "tables there: lists, reviews"),
         ("show reviews --where stars=5", "with a column of review_id"),
         ("show reviews --where rating=five", "column 'rating' is int8"),
         ("tables nothing", "there are: products"),
@@ -62,6 +66,9 @@ def test_tables_and_show(filled: Store, capsys: pytest.CaptureFixture[str]) -> N
         ("load reviews nowhere.csv", "nowhere.csv"),
         ("load reviews README.md --map text", "expected COLUMN="),
         ("run nothing", "there are: "),
+        ("run --env nosuch score_reviews", "no environment 'nosuch'"),
+        ("run --dry-run --env prod nothing", "there are: "),
+        ("show lists --where words=x", "column 'words' is list"),
         ("report score_reviews", "has left no report"),
     ],
 )
@@ -70,6 +77,43 @@ def test_mistakes_are_one_line(filled: Store, capsys: pytest.CaptureFixture[str]
     err = capsys.readouterr().err
     assert says in err
     assert len(err.strip().splitlines()) == 1
+
+
+@pytest.mark.parametrize("words", ["--env prod {}", "--env=prod {}", "{} --env prod", "--dry-run --env prod {}"])
+def test_options_may_stand_before_the_job(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], words: str
+) -> None:
+    ran: list[str] = []
+    monkeypatch.setattr(job, "run", lambda _job, _settings, env, _keyed: ran.append(env) or 0)
+    assert cli.main(["run", *shlex.split(words.format("train_sentiment_head"))]) == 0
+    assert ran == ([] if "dry-run" in words else ["prod"])
+    assert "dry-run" not in words or json.loads(capsys.readouterr().out)["platform"]["ray_address"] == "auto"
+
+
+def test_no_space_left_is_four_in_every_command(
+    store: Store, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setenv("SHOPBATCH_WAREHOUSE", store.root)
+    monkeypatch.setattr(Store, "commit", full)
+    assert cli.main(["sample", "--source", "generated", "--rows", "10"]) == 4
+    err = capsys.readouterr().err
+    assert "stopped: [Errno 28] No space left" in err and "Traceback" not in err
+
+
+def test_a_home_or_a_warehouse_that_is_none_is_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("SHOPBATCH_WAREHOUSE", str(tmp_path / "file"))
+    assert cli.main(["tables"]) == 2
+    assert "cannot be read" in capsys.readouterr().err
+    monkeypatch.setenv("SHOPBATCH_HOME", str(tmp_path / "nowhere"))
+    for command in ("tables", "jobs"):
+        assert cli.main([command]) == 2
+        assert "SHOPBATCH_HOME" in capsys.readouterr().err
 
 
 @pytest.mark.usefixtures("ray_local")

@@ -92,6 +92,27 @@ def test_broken_yaml_and_unknown_environments(home: Path) -> None:
         load()
 
 
+def test_a_day_that_no_month_has_and_a_file_in_another_encoding(home: Path) -> None:
+    with pytest.raises(UserError, match="day is out of range"):
+        config.override("as_of=2017-06-31")
+    (home / "conf/base/x.yaml").write_text("rate: 2017-02-30\n")
+    with pytest.raises(UserError, match="not valid YAML: day is out of range"):
+        load()
+    (home / "conf/base/x.yaml").write_bytes("name: caf\xe9\n".encode("latin-1"))
+    with pytest.raises(UserError, match=r"x.yaml: not valid YAML: .*utf-8"):
+        load()
+
+
+def test_what_is_broken_is_named_and_not_quoted(home: Path) -> None:
+    """The line that is no YAML may hold a secret."""
+    (home / "conf/base/x.yaml").write_text("rate: 1\nname: @Hunter2secret\n")
+    with pytest.raises(UserError, match=r"x.yaml: not valid YAML: .*line 2") as told:
+        load()
+    with pytest.raises(UserError, match=r"override engine\.api_key=") as other:
+        config.override("engine.api_key=@Hunter2secret")
+    assert "Hunter2" not in str(told.value) + str(other.value)
+
+
 def test_yaml_makes_no_objects(home: Path) -> None:
     (home / "conf/base/x.yaml").write_text("rate: !!python/object/apply:os.getcwd []\n")
     with pytest.raises(UserError, match="not valid YAML"):

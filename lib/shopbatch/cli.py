@@ -10,8 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from shopbatch import __version__, config, job
-from shopbatch.errors import Stopped, UserError
-from shopbatch.privacy import clean
+from shopbatch.errors import UserError
 
 _HELP = """\
 Batch jobs that put language models to work for an online shop.
@@ -31,17 +30,17 @@ Exit codes: 0 done, 2 your mistake (one line says which), 3 a gate refused, 4 st
 def main(argv: Sequence[str] | None = None) -> int:
     """Parse, call, translate the ways to end that are no defect into one line and an exit code."""
     arguments = list(sys.argv[1:] if argv is None else argv)
-    if arguments[:1] == ["run"] and len(arguments) > 1 and not arguments[1].startswith("-"):
-        return job.main(arguments[1], arguments[2:])
-    try:
-        return _call(arguments)
-    except UserError as error:
-        return job.mistake(error)
-    except Stopped as error:
-        print(f"shopbatch: stopped: {clean(str(error))}; the same command goes on from here", file=sys.stderr)
-    except KeyboardInterrupt:
-        print("shopbatch: interrupted", file=sys.stderr)
-    return job.STOPPED
+    if arguments[:1] == ["run"] and (place := _job_word(arguments)):
+        return job.main(arguments[place], arguments[1:place] + arguments[place + 1 :])
+    return job.told(lambda: _call(arguments))
+
+
+def _job_word(arguments: list[str]) -> int:
+    """Where the job is named among the words of `shopbatch run`, options before it; 0: nowhere."""
+    place = 1
+    while place < len(arguments) and arguments[place].startswith("-"):
+        place += 2 if arguments[place] in job.WITH_VALUE else 1
+    return place if place < len(arguments) else 0
 
 
 def _call(arguments: list[str]) -> int:
@@ -146,7 +145,7 @@ def _store(arguments: argparse.Namespace) -> Any:
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    return job.main(arguments.job, [])
+    return job.main(arguments.job, ["--env", arguments.env])
 
 
 def _jobs(arguments: argparse.Namespace) -> None:

@@ -77,6 +77,8 @@ def load(cls: type[C], job: str, env: str, overrides: list[str], overlay: str | 
     Raises UserError in one line: unknown environment, unreadable YAML, unknown key, wrong type.
     """
     conf = root() / "conf"
+    if not conf.is_dir():
+        raise UserError(f"no folder {conf}; SHOPBATCH_HOME is to be the folder that holds conf/ and jobs/")
     if not (conf / env).is_dir():
         known = sorted(p.name for p in conf.iterdir() if p.is_dir() and p.name != "base")
         raise UserError(f"no environment {env!r} in {conf}; there are: {', '.join(known)}")
@@ -153,13 +155,25 @@ def _read(path: Path) -> dict[str, Any]:
         return {}
     try:
         tree = yaml.safe_load(path.read_text("utf-8"))
-    except yaml.YAMLError as error:
-        raise UserError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from None
+    except (yaml.YAMLError, ValueError) as error:
+        raise UserError(f"{path}: not valid YAML: {_broken(error)}") from None
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read ({error.strerror})") from None
     if tree is None:
         return {}
     if not isinstance(tree, dict):
         raise UserError(f"{path}: expected keys and values, found {type(tree).__name__}")
     return tree
+
+
+def _broken(error: Exception) -> str:
+    """What is wrong and on which line, without the text itself: it may be a secret.
+
+    ValueError: a day that no month has, or bytes that are no UTF-8.
+    """
+    mark, problem = getattr(error, "problem_mark", None), getattr(error, "problem", None)
+    what = str(problem or "") if isinstance(error, yaml.YAMLError) else " ".join(str(error).split())
+    return what + (f", line {mark.line + 1}" if mark is not None else "")
 
 
 def override(item: str) -> dict[str, Any]:
@@ -169,8 +183,8 @@ def override(item: str) -> dict[str, Any]:
         raise UserError(f"override {item!r}: expected key.path=value")
     try:
         value: Any = yaml.safe_load(text)
-    except yaml.YAMLError:
-        raise UserError(f"override {item!r}: the value is not valid YAML") from None
+    except (yaml.YAMLError, ValueError) as error:
+        raise UserError(f"override {key}=...: the value is not valid YAML ({_broken(error)})") from None
     for part in reversed(key.split(".")):
         value = {part: value}
     return dict(value)

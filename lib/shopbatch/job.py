@@ -28,6 +28,7 @@ from shopbatch.privacy import clean, guard_logs, redact_config
 from shopbatch.report import Outcome, Report
 
 DONE, FAILED, MISTAKE, REFUSED, STOPPED = 0, 1, 2, 3, 4
+WITH_VALUE = ("--env", "--with", "--run-key", "--attempt")  # options of `main` that a value follows
 if TYPE_CHECKING:
     from shopbatch.tables.store import Store
 
@@ -62,7 +63,11 @@ class _Signalled(Stopped, KeyboardInterrupt):
 
 
 def names() -> list[str]:
-    """The jobs there are: the stems of the files in jobs/."""
+    """The jobs there are: the stems of the files in jobs/. UserError where there is no such folder."""
+    if not (config.root() / "jobs").is_dir():
+        raise UserError(
+            f"no folder {config.root() / 'jobs'}; SHOPBATCH_HOME is to be the folder that holds it and conf/"
+        )
     return sorted(p.stem for p in (config.root() / "jobs").glob("*.py"))
 
 
@@ -120,12 +125,14 @@ def _dry_run(job: Job, settings: JobConfig) -> int:
     from shopbatch.sessions import ray_session
     from shopbatch.tables.store import Store
 
-    try:
+    estimate = job.estimate
+
+    def estimated() -> int:
         with ray_session(settings.platform):
-            print(json.dumps({"estimate": job.estimate(settings, Store(settings.platform.warehouse))}), flush=True)
-    except UserError as error:
-        return mistake(error)
-    return DONE
+            print(json.dumps({"estimate": estimate(settings, Store(settings.platform.warehouse))}), flush=True)
+        return DONE
+
+    return told(estimated)
 
 
 def run(job: Job, settings: JobConfig, env: str, keyed: Keyed | None = None) -> int:
@@ -251,6 +258,26 @@ def _chain(error: BaseException | None) -> Iterator[BaseException]:
 def _users_mistake(error: BaseException) -> UserError | None:
     """The innermost UserError that an error was made of."""
     return next((e for e in reversed(list(_chain(error))) if isinstance(e, UserError)), None)
+
+
+def told(call: Callable[[], int]) -> int:
+    """The exit code of a command that leaves no report: the ways to end that are no defect are a line each."""
+    try:
+        return call()
+    except KeyboardInterrupt:
+        print("shopbatch: interrupted", file=sys.stderr)
+    except Exception as error:
+        if (wrong := _users_mistake(error)) is not None:
+            return mistake(wrong)
+        passing = [one for one in _chain(error) if isinstance(one, Stopped) or _may_pass(one)]
+        if not passing:
+            raise
+        print(f"shopbatch: stopped: {clean(_words(passing[-1]))}; the same command goes on from here", file=sys.stderr)
+    return STOPPED
+
+
+def _words(error: BaseException) -> str:
+    return " ".join(str(error).split())
 
 
 def mistake(error: UserError) -> int:

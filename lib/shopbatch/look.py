@@ -82,7 +82,7 @@ def _condition(snapshot: Snapshot, term: str) -> tuple[pc.Expression, str, Any]:
     kind = snapshot.schema.field(column).type
     try:
         value = pa.scalar(text).cast(kind)
-    except pa.ArrowInvalid:
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
         raise UserError(f"--where {term!r}: column {column!r} is {kind}") from None
     return pc.field(column) == value, column, value.as_py()
 

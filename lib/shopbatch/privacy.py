@@ -25,13 +25,14 @@ HIDDEN = "[hidden]"
 _START = r"(?<![A-Za-z0-9_])(?<!\d)(?<!\d\.)"
 _END = r"(?![A-Za-z0-9_])(?!\d)(?!\.\d)"
 _NARROW = {0xFF01 + i: 0x21 + i for i in range(94)}  # full-width forms (１３８) match as ASCII, and stay if kept
+_NARROW |= dict.fromkeys((*range(0x2010, 0x2016), 0x2212), 0x2D)  # so do the dashes that phones and editors put in
 _SEP = r"[ \u00a0.-]"
 
 _EMAIL = r"(?<![A-Za-z0-9._%+'-])[A-Za-z0-9._%+'-]+@(?:[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?\.)+[A-Za-z]{2,}"
 _CHINESE_ID = rf"{_START}[1-9]\d{{5}}[ -]?\d{{8}}[ -]?\d{{3}}[\dXx]{_END}"
 # Only the ways cards are printed: any grouping would take a list of sizes (34 36 38 40 42 44 46) for a card.
 _CARD = (
-    rf"{_START}(?:\d{{13,19}}|\d{{4}}({_SEP})\d{{4}}\1\d{{4}}\1\d{{1,4}}(?:\1\d{{1,3}})?"
+    rf"{_START}(?:\d{{13,19}}|\d{{4}}({_SEP}{{1,2}})\d{{4}}\1\d{{4}}\1\d{{1,4}}(?:\1\d{{1,3}})?"
     rf"|\d{{4}}{_SEP}\d{{6}}{_SEP}\d{{4,5}}|\d{{6}}{_SEP}\d{{13}}){_END}"
 )
 _OCTET = r"(?:25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)"
@@ -44,10 +45,11 @@ _PHONES = (
     # China: mobiles (with or without 86 or 0086), service numbers 400-123-4567
     rf"{_START}(?:(?:00)?86[ -]?)?1[3-9]\d([ -]?)\d{{4}}\1\d{{4}}{_END}",
     rf"{_START}[48]00-\d{{3,4}}-\d{{3,4}}{_END}",
-    # North America: (555) 234-5678, 555.234.5678, 1-555-234-5678
-    rf"(?:{_START}1[ -])?(?:\([2-9]\d\d\) ?|{_START}[2-9]\d\d{_SEP})[2-9]\d\d{_SEP}\d{{4}}{_END}",
-    # elsewhere, written nationally: 010-12345678, (021) 6123 4567, 07911 123456, 06.12.34.56.78
-    rf"(?:\(0\d{{2,4}}\) ?|{_START}0\d{{2,4}}[ -])(?:\d{{6,8}}|\d{{3,4}}[ -]\d{{3,4}}){_END}",
+    # North America: (555) 234-5678, 555.234.5678, 1-555-234-5678, 1.555.234.5678
+    rf"(?:{_START}1[ .-](?=[2-9(]))?(?:\([2-9]\d\d\) ?|(?:{_START}|(?<=\b1\.))[2-9]\d\d{_SEP})"
+    rf"[2-9]\d\d{_SEP}\d{{4}}{_END}",
+    # elsewhere, written nationally: 010-12345678, 0151/12345678, (021) 6123 4567, 07911 123456, 06.12.34.56.78
+    rf"(?:\(0\d{{2,4}}\) ?|{_START}0\d{{2,4}}[ /-])(?:\d{{6,8}}|\d{{3,4}}[ -]\d{{3,4}}){_END}",
     rf"{_START}0[1-9](?:([.-])\d\d)(?:\1\d\d){{3}}{_END}",
     # bare digits, when the text says that they are a phone number (`[phone]` is our own mask)
     r"(?<![A-Za-z\[])(?:(?:tel|phone|call|text|mobile|cell|whatsapp)(?: ?(?:me|us|no|number|nr|is|at|on)\b)*"
@@ -61,7 +63,7 @@ _NAMES_A_PLACE = {"env", "file", "path"}  # `api_key_env` says where the secret 
 _URL_USER = re.compile(r"(?<=://)[^/\s@]+@")
 _ASSIGNED = re.compile(r"(?i)([\w.-]*(?:token|passw(?:or)?d|pwd|secret|key|credentials?|sig|signature)=)[^\s&;,]+")
 _KNOWN_SECRET = re.compile(
-    r"\b(?:sk-|hf_|gh[pousr]_|xox[abp]-|AKIA|ASIA)[A-Za-z0-9_-]{12,}|(?i:\bbearer )[A-Za-z0-9._~+/-]{8,}=*"
+    r"\b(?:sk-|hf_|gh[pousr]_|github_pat_|xox[abp]-|AKIA|ASIA)[A-Za-z0-9_-]{12,}|(?i:\bbearer )[A-Za-z0-9._~+/-]{8,}=*"
 )
 
 _PRIVATE_KEY = re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----")

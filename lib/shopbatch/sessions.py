@@ -42,14 +42,20 @@ def ray_session(platform: Platform) -> Iterator[None]:
         logging.getLogger(name).setLevel(logging.ERROR)
     # "local" and not the default: that would attach to any cluster left over on this machine
     local = platform.ray_address is None
-    ray.init(
-        address="local" if local else platform.ray_address,
-        num_cpus=platform.cpus if local else None,
-        object_store_memory=platform.object_store_mb * 2**20 if local else None,
-        include_dashboard=False if local else None,
-        log_to_driver=False,
-        logging_level=logging.ERROR,
-    )
+    try:
+        ray.init(
+            address="local" if local else platform.ray_address,
+            num_cpus=platform.cpus if local else None,
+            object_store_memory=platform.object_store_mb * 2**20 if local else None,
+            include_dashboard=False if local else None,
+            log_to_driver=False,
+            logging_level=logging.ERROR,
+        )
+    except ConnectionError:
+        if platform.ray_address != "auto":
+            raise
+        instead = "`shopbatch submit` sends a job to a cluster, platform.ray_address=null starts a Ray of its own"
+        raise UserError(f"no Ray cluster runs on this machine (platform.ray_address=auto): {instead}") from None
     try:
         yield
     finally:

@@ -9,8 +9,9 @@ import pytest
 
 from shopbatch import cli, config, job
 from shopbatch.cluster import bundle
+from shopbatch.cluster.jobs import ClusterJob
 from shopbatch.cluster.run_key import RunKey, logical_date, read_records, write_record
-from shopbatch.cluster.submit import Attempt, Request, done
+from shopbatch.cluster.submit import Attempt, Place, Request, done, latest, wait
 from shopbatch.errors import UserError
 from tests.inference import toy
 
@@ -29,6 +30,27 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def key(*overrides: str, name: str = "describe_products", date: str = "2026-11-22") -> str:
     return str(Request(name, "prod", overrides, date=date).resolve()[0])
+
+
+class Cluster:
+    """A cluster that remembers one attempt, sent with a warehouse of its own."""
+
+    def __init__(self, warehouse: str) -> None:
+        self.warehouse = warehouse
+
+    def info(self, name: str) -> ClusterJob | None:
+        told = {"warehouse": self.warehouse}
+        return ClusterJob(name, "SUCCEEDED", metadata=told) if name.endswith("-a1") else None
+
+
+def test_a_run_with_a_warehouse_of_its_own_is_followed_there(project: Path, tmp_path: Path) -> None:
+    """`status`, `logs` and `cancel` are told the key alone."""
+    run, own = key(), str(tmp_path / "own")
+    write_record(own, run, 1, '{"exit_code": 0, "outcome": "published", "rows": {}}')
+    place = Place(str(tmp_path / "warehouse"), Cluster(own))  # type: ignore[arg-type]
+    attempt = latest(place, run)
+    assert attempt is not None and attempt.number == 1 and done(attempt)
+    assert done(wait(place, Attempt(run, 1)))
 
 
 def test_a_key_says_job_date_and_configuration_and_nothing_of_where_it_runs(project: Path) -> None:

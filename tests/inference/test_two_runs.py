@@ -59,14 +59,14 @@ class Late(InferenceRun):
         super()._publish()
 
 
-def late(store, job, meanwhile, version=None, **config):
+def late(store, job, meanwhile, version=None, kind=Late, **config):
     """A run of the source's `version` that has begun now, and `meanwhile` happens before it publishes."""
     settings = InferenceConfig(**{"workers": 2, "gates": {"reject_share": 1.0}, **config})
     report = Report(job=job.job)
     source = store.require(job.source, job.columns, version)
     index = build_index(job, source)
     memo = Memo(store, job, report.run_id, index.shards)
-    return Late(job, settings, store, report, source, store.find(toy.SINK), index, memo, meanwhile=meanwhile)
+    return kind(job, settings, store, report, source, store.find(toy.SINK), index, memo, meanwhile=meanwhile)
 
 
 def test_an_older_source_never_replaces_a_newer_result(published):
@@ -86,6 +86,36 @@ def test_an_older_source_never_replaces_a_newer_result(published):
     }
     oracle.check(store, toy.spec(), oracle.expect(*tables))
     assert toy.orphans(store, toy.SINK) == toy.orphans(store, toy.REJECTS) == set()
+
+
+class Between(Late):
+    """A run that is held up between its two commits."""
+
+    def _publish(self):
+        InferenceRun._publish(self)
+
+    def _replace(self, table, *rest):
+        if table.name == self.spec.sink.name:
+            self.meanwhile()
+        return super()._replace(table, *rest)
+
+
+def test_a_run_overtaken_between_its_commits_leaves_the_rejects_that_the_faster_one_relies_on(published):
+    store, tables = published
+    tables[0][3]["text"] = ""  # one more reject than is live
+    toy.put(store, *tables)
+
+    def faster():
+        tables[0][9]["text"] = "the newer text"
+        toy.put(store, *tables)
+        assert toy.run(store, toy.spec(), gates={"reject_share": 1.0}).outcome == "published"
+
+    run = late(store, toy.spec(), faster, kind=Between)
+    run.run()
+    assert run.report.outcome == "superseded"
+    oracle.check(store, toy.spec(), oracle.expect(*tables))
+    assert toy.orphans(store, toy.SINK) == toy.orphans(store, toy.REJECTS) == set()
+    assert toy.run(store, toy.spec()).outcome == "nothing to do"
 
 
 def test_a_source_that_was_made_anew_is_not_older(published):

@@ -2,6 +2,7 @@
 
 import csv
 import datetime as dt
+import errno
 import io
 import json
 import tempfile
@@ -13,11 +14,11 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from deltalake import write_deltalake
+from deltalake import DeltaTable, write_deltalake
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from shopbatch.errors import UserError
+from shopbatch.errors import Stopped, UserError
 from shopbatch.load import load_file, loading
 from shopbatch.sample import fill_generated
 from shopbatch.tables import table
@@ -90,6 +91,40 @@ def test_the_same_file_is_taken_once(store: Store, messy: Path, tmp_path: Path) 
     renamed.write_bytes(CSV + b"8,more,5,,\r\n")
     assert load_file(store, "reviews", renamed, mapping).rows_loaded == 4
     assert load_file(store, "reviews", messy, {"text": "extra"}).rows_loaded > 0  # another mapping is another load
+
+
+MAPPING = {"text": "Review Text"}
+
+
+def test_a_file_is_known_after_the_table_was_optimised(store: Store, messy: Path, tmp_path: Path) -> None:
+    """Another client's OPTIMIZE gives the files other names."""
+    other = tmp_path / "other.csv"
+    other.write_text("review_id,Review Text\no1,fine\n")
+    load_file(store, "reviews", messy, MAPPING)
+    load_file(store, "reviews", other, MAPPING)
+    before = store.snapshot("reviews")
+    DeltaTable(before.uri).optimize.compact()
+    assert len(store.snapshot("reviews").files) < len(before.files)
+    for path in (messy, other):
+        load_file(store, "reviews", path, MAPPING)
+    assert store.snapshot("reviews").rows == before.rows
+    # what a replace took out is loaded again
+    load_file(store, "reviews", other, MAPPING, mode="replace")
+    assert store.snapshot("reviews").rows == 1
+    DeltaTable(before.uri).optimize.compact()
+    load_file(store, "reviews", other, MAPPING, mode="replace")
+    assert store.snapshot("reviews").rows == 1
+    load_file(store, "reviews", messy, MAPPING)
+    assert store.snapshot("reviews").rows == before.rows
+
+
+def test_no_space_left_is_not_the_files_fault(store: Store, messy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Store, "write_file", full)
+    with pytest.raises(Stopped, match="No space left"):
+        load_file(store, "reviews", messy, MAPPING)
 
 
 def test_replace_puts_these_rows_in_place_of_all(store: Store, messy: Path, tmp_path: Path) -> None:

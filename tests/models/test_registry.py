@@ -1,6 +1,7 @@
 """The registry: what is visible is whole, what is damaged is named, what is live is one model or the other."""
 
 import json
+import shutil
 import subprocess
 import sys
 import threading
@@ -237,6 +238,22 @@ def test_a_base_from_elsewhere_is_kept_but_never_live(root, tmp_path):
     assert found.reference.startswith("toy@") and found.digest != live.digest
     assert registry.resolve(root, found.reference).digest == found.digest
     assert registry.resolve(root, "toy@live").digest == live.digest
+
+
+def test_a_base_of_another_registry_is_kept_under_its_name(root, tmp_path):
+    other = publish(str(tmp_path / "other"), licence="MIT")
+    found = registry.base(root, other.path)
+    assert found.reference == other.reference and found.manifest["licence"] == "MIT"
+    shutil.rmtree(tmp_path / "other")
+    assert registry.resolve(root, found.reference).digest == other.digest
+    assert registry.base(root, found.reference) == found
+
+
+def test_the_same_model_of_another_origin_is_known_by_that(root):
+    first = publish(root, origin="A", metrics={"accuracy": 0.5})
+    again = publish(root, origin="B", metrics={"accuracy": 0.7})
+    assert again.digest == first.digest and registry.resolve(root, "toy@live").manifest == again.manifest
+    assert again.manifest["origin"] == "B" and again.manifest["metrics"] == {"accuracy": 0.7}
 
 
 def test_a_published_folder_that_was_copied_is_still_verified(root, tmp_path):

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import struct
 import threading
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import polars as pl
 import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 from deltalake import DeltaTable, write_deltalake
+from deltalake.exceptions import CommitFailedError
 
-from shopbatch.errors import UserError
+from shopbatch.errors import Stopped, UserError
 from shopbatch.tables import files
 from shopbatch.tables.files import DataFile
 from shopbatch.tables.schema import Column, Table
@@ -260,6 +262,49 @@ def test_a_commit_of_another_client_is_seen_and_survives(store: Store) -> None:
     assert ids(store) == ["a", "b", "theirs"]
 
 
+def test_what_a_commit_said_outlives_those_of_other_clients(store: Store) -> None:
+    store.commit(TOY, [store.write_file(TOY, rows("a"), "r", 0)], "append", "r", {"recipe": "abc"})
+    for i in range(25):
+        DeltaTable(store.uri("toy")).alter.set_table_properties(
+            {"delta.logRetentionDuration": f"interval {i + 30} days"}
+        )
+    assert store.snapshot("toy").metadata == {"recipe": "abc", "run_key": "r"}
+
+
+def test_mapped_columns_are_refused_not_read_as_null(store: Store) -> None:
+    store.commit(TOY, [store.write_file(TOY, rows("a"), "r", 0)], "append", "r")
+    log = Path(store.uri("toy"), "_delta_log", "00000000000000000000.json")
+    actions = [json.loads(line) for line in log.read_text().splitlines()]
+    for action in actions:
+        if "metaData" in action:
+            action["metaData"]["configuration"]["delta.columnMapping.mode"] = "name"
+    log.write_text("\n".join(json.dumps(a) for a in actions))
+    with pytest.raises(UserError, match="mapped columns"):
+        store.snapshot("toy")
+
+
+@pytest.mark.parametrize("mode", ["append", "replace"])
+def test_a_commit_that_landed_and_was_said_to_have_failed_is_not_taken_back(
+    store: Store, monkeypatch: pytest.MonkeyPatch, mode: Literal["append", "replace"]
+) -> None:
+    """An object store's answer is lost: the guard of the next attempt would take the commit for another run's."""
+    store.commit(TOY, [store.write_file(TOY, rows("a"), "r0", 0)], "append", "r0")
+    write = Store._write
+
+    def lost(self: Store, *arguments: Any) -> None:
+        write(self, *arguments)
+        monkeypatch.setattr(Store, "_write", write)
+        raise CommitFailedError("the version exists")
+
+    def guard(snapshot: Snapshot) -> None:
+        assert snapshot.metadata["run_key"] == "r0"
+
+    monkeypatch.setattr(Store, "_write", lost)
+    version = store.commit(TOY, [store.write_file(TOY, rows("b"), "r1", 0)], mode, "r1", guard=guard)
+    assert version == store.snapshot("toy").version == 2
+    assert ids(store) == (["b"] if mode == "replace" else ["a", "b"])
+
+
 def test_folders_of_another_client(store: Store) -> None:
     values = ["plain", "with space", "a/b=c%20d", "é中", None]
     write_deltalake(store.uri("folders"), rows(*"abcde", text=values), partition_by=["text"])
@@ -318,6 +363,15 @@ def test_a_warehouse_that_cannot_be_written_is_the_users_mistake(tmp_path: Path)
         Store(str(tmp_path / "file")).check_writable()
     Store(str(tmp_path / "new" / "one")).check_writable()
     assert Store(str(tmp_path / "new" / "one")).names() == []
+
+
+def test_a_warehouse_without_space_is_not_the_users_mistake(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(files, "write_bytes", full)
+    with pytest.raises(Stopped, match="no space left"):
+        store.check_writable()
 
 
 def test_a_source_must_have_its_columns_as_declared(store: Store) -> None:

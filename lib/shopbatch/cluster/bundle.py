@@ -62,10 +62,11 @@ def refuse_secrets(path: Path, data: bytes, keys: bool = False) -> None:
     instead = "name a variable of the nodes' environment instead"
     for number, what in find_secrets(text, yaml=keys):
         raise UserError(f"{path}: line {number} holds a secret ({what}); {instead}")
-    with suppress(yaml.YAMLError):  # one that is no YAML is told when it is read
+    tree = None
+    with suppress(yaml.YAMLError, ValueError):  # one that is no YAML is told when it is read
         tree = yaml.safe_load(text) if keys else None
-        if redact_config(tree) != tree:
-            raise UserError(f"{path}: it holds a secret, by the name of a key; {instead}")
+    if redact_config(tree) != tree:
+        raise UserError(f"{path}: it holds a secret, by the name of a key; {instead}")
 
 
 def override_holds_secret(item: str) -> bool:

@@ -149,9 +149,14 @@ def latest(place: Place, key: str) -> Attempt | None:
         number, job = number + 1, found
     if number == 0:
         return None
-    if job is not None and not job.running:  # it may have ended after the records were read
-        records = read_records(place.warehouse, key)
+    if job is not None:  # it may have ended after the records were read, or have a warehouse of its own
+        records = read_records(_warehouse(place, job), key)
     return Attempt(key, number, records.get(number), job)
+
+
+def _warehouse(place: Place, job: ClusterJob | None) -> str:
+    """Where a submission keeps its records: the warehouse that it was sent with, if the cluster still knows it."""
+    return (job.metadata.get("warehouse") if job is not None else None) or place.warehouse
 
 
 def done(attempt: Attempt) -> bool:
@@ -172,7 +177,7 @@ def wait(place: Place, attempt: Attempt, patience: float = PATIENCE) -> Attempt:
     while attempt.report is None:
         try:
             job = place.cluster.info(attempt.id)  # first: an attempt that has ended has its record by then
-            report = read_records(place.warehouse, attempt.key).get(attempt.number)
+            report = read_records(_warehouse(place, job), attempt.key).get(attempt.number)
         except Stopped:
             if time.monotonic() - heard > patience:
                 raise

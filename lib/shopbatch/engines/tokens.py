@@ -117,7 +117,12 @@ def load_tokenizer(folder: Path) -> Tokenizer:
     """The fast tokenizer of a model folder. Raises ModelError if there is none."""
     path = folder / "tokenizer.json"
     if path.exists():  # without transformers, whose import costs seconds in every worker
-        return Tokenizer.from_file(str(path))
+        text = path.read_text("utf-8")
+        try:
+            json.loads(text)  # of a damaged file the library itself raises a bare Exception
+        except ValueError as error:
+            raise ModelError(f"{path}: can not be read ({error})") from None
+        return Tokenizer.from_str(text)
     from transformers import AutoTokenizer
 
     try:
@@ -133,5 +138,8 @@ def longest(folder: Path, config: dict[str, Any]) -> int:
     if str(config.get("model_type", "")) in ("roberta", "xlm-roberta", "camembert"):
         limit -= int(config.get("pad_token_id") or 0) + 1  # their positions begin behind the padding's
     path = folder / "tokenizer_config.json"
-    stated = json.loads(path.read_bytes()).get("model_max_length") if path.exists() else None
+    try:
+        stated = json.loads(path.read_bytes()).get("model_max_length") if path.exists() else None
+    except ValueError as error:
+        raise ModelError(f"{path}: can not be read ({error})") from None
     return min(limit, int(stated)) if stated else limit

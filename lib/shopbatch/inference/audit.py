@@ -58,7 +58,7 @@ def _reject_share(gates: Gates, read: int, reasons: Mapping[str, int]) -> Gate:
 
 
 def _recipe(spec: Spec, gates: Gates, live: Snapshot | None) -> Gate:
-    old = live.metadata.get("recipe") if live else None
+    old = live.metadata.get("recipe", "unknown") if live and live.files else None
     passed = old in (None, spec.recipe) or gates.accept_recipe in ("any", spec.recipe)
     detail = "" if passed else f"the live table is of recipe {old}; gates.accept_recipe={spec.recipe} replaces it"
     return Gate("recipe", spec.recipe, gates.accept_recipe or old or "first", passed, detail)

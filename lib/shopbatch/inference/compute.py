@@ -13,6 +13,7 @@ import pyarrow as pa
 import ray
 import ray.data
 
+from shopbatch.errors import UserError
 from shopbatch.inference.recipe import InferenceConfig
 from shopbatch.inference.source import Index, Refs
 from shopbatch.inference.unit import Task, UnitRun, Watchdog
@@ -98,11 +99,17 @@ class Worker:
     def __init__(self, task: Any) -> None:
         guard_logs()
         self.task: Task = ray.get(task)
-        self.scorer = self.task.spec.stage.open()
+        self.mistake: UserError | None = None
+        try:
+            self.scorer = self.task.spec.stage.open()
+        except UserError as error:  # of a constructor that fails Ray tells the text alone
+            self.mistake = error
         self.watchdog = Watchdog(self.task.config.timeout_seconds)
 
     def __call__(self, unit: pa.Table) -> Iterator[pa.Table]:
         """unit: part, pos, hi, lo, attempt. Yields one-row tables of RECEIPT."""
+        if self.mistake is not None:
+            raise self.mistake
         if unit.num_rows == 0:
             return
         yield from UnitRun(self.task, self.scorer, self.watchdog, unit).run()

@@ -120,14 +120,14 @@ class InferenceConfig(JobConfig):
     timeout_seconds: an engine call that takes longer ends its worker; its rows are tried one by one.
     """
 
-    limit: int | None = None
+    limit: int | None = Field(default=None, ge=0)
     retry_rejects: bool = False
     attempts: int = Field(default=1, ge=1, le=100)
-    workers: int | None = None
-    flush_rows: int = 4096
-    flush_seconds: float = 15.0
-    commit_seconds: float = 30.0
-    timeout_seconds: float = 600.0
+    workers: int | None = Field(default=None, ge=1)
+    flush_rows: int = Field(default=4096, ge=1)
+    flush_seconds: float = Field(default=15.0, ge=0)
+    commit_seconds: float = Field(default=30.0, ge=0)
+    timeout_seconds: float = Field(default=600.0, gt=0)
     budget: Budget = Budget()
     gates: Gates = Gates()
 

@@ -217,9 +217,9 @@ class InferenceRun:
         rejects = rejects.part(self.spec.scope)
         if any(live.metadata.get(k) != v for k, v in self._origin().items()):
             return False
-        reasons = dict(live.metadata["reasons"])
+        reasons, recipe = dict(live.metadata["reasons"]), rejects.metadata.get("recipe")
         # the rejects may be of another recipe: its run was killed between the two commits
-        if rejects.rows != sum(reasons.values()) or (rejects.rows and rejects.metadata["recipe"] != self.spec.recipe):
+        if rejects.rows != sum(reasons.values()) or (rejects.rows and recipe != self.spec.recipe):
             return False
         self._count(published=live.rows, rejected=sum(reasons.values()), pending=0, kept=0)
         self.report.rejects, self.report.outcome = reasons, "nothing to do"
@@ -261,12 +261,15 @@ class InferenceRun:
             "mix": candidate.mix,
             "reasons": candidate.reasons,
         }
+        rejects = candidate.rejects  # not visible yet
         try:
-            self._replace(spec.rejects, candidate.rejects, metadata, "rejects_digest")
+            self._replace(spec.rejects, rejects, metadata, "rejects_digest")
+            rejects = []
             crash_point("between_commits")
             changed = self._replace(spec.sink, candidate.files, metadata, "digest")
         except Superseded as error:
-            self._discard(candidate)
+            self.store.discard(spec.sink, candidate.files)
+            self.store.discard(spec.rejects, rejects)  # visible ones stay: the run that was faster may rely on them
             report.outcome, report.message = "superseded", str(error)
             return
         report.outcome = "published" if changed else "nothing to do"

@@ -10,7 +10,7 @@ import json
 import time
 import uuid
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -20,11 +20,12 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from shopbatch import tables
-from shopbatch.errors import UserError
+from shopbatch.errors import Stopped, UserError
 from shopbatch.load import keys, values
 from shopbatch.load.formats import Input, Raw, open_input, unreadable
 from shopbatch.load.match import Match, match
 from shopbatch.load.report import LoadReport
+from shopbatch.tables import files
 from shopbatch.tables.files import DataFile
 from shopbatch.tables.load_rejects import load_rejects
 from shopbatch.tables.schema import Table
@@ -48,6 +49,7 @@ def load_file(
     mapping: the table's column -> the file's column; other columns are matched by name. Memory does not grow with
     the file but for 16 bytes a row. A file that was loaded before, with the same mapping, is not loaded again.
     UserError: unknown table, file or column, an unreadable file, no row that fits; nothing is visible then.
+    Stopped: no space left, or an object store that does not answer.
     """
     clock = time.monotonic()
     if table not in tables.SOURCES:
@@ -64,6 +66,8 @@ def load_file(
         run.read(first)
         return run.publish(time.monotonic() - clock)
     except (OSError, pa.ArrowException) as error:
+        if files.is_full(error) or files.is_lost_connection(error):
+            raise Stopped(f"{store.root}: {' '.join(str(error).split())}; nothing was loaded") from None
         raise unreadable(opened.path, error) from None
     finally:
         run.discard()
@@ -77,14 +81,20 @@ def _load_id(table: Table, opened: Input, mapping: Mapping[str, str]) -> str:
 def _there(store: Store, table: Table, load_id: str, mode: Mode) -> int | None:
     """The table's version if it shows the rows of this load (and, for a replace, no others); else None."""
     snapshot = store.find(table.name)
-    if snapshot is None or not snapshot.files:
-        return None
-    mine = [f.path.startswith(_prefix(load_id)) for f in snapshot.files]
-    return snapshot.version if (all(mine) if mode == "replace" else any(mine)) else None
+    return None if snapshot is None or not _shows(snapshot, load_id, mode) else snapshot.version
+
+
+def _shows(snapshot: Snapshot, load_id: str, mode: Mode, but: Collection[str] = ()) -> bool:
+    """Whether a load's files are there, or were until another client's OPTIMIZE. but: paths that do not count."""
+    told = [load_id in snapshot.metadata.get("loads", ())] * bool(snapshot.files)
+    mine = [f.path.startswith(_prefix(load_id)) for f in snapshot.files if f.path not in but]
+    if mode == "replace":
+        return bool(mine) and (all(mine) or snapshot.metadata.get("loads") == [load_id])
+    return any(mine) or any(told)
 
 
 def _prefix(load_id: str) -> str:
-    """Data files of a load lie in a folder of this beginning, which is how a load is known to be done."""
+    """Data files of a load lie in a folder of this beginning."""
     return f"load-{load_id}-"
 
 
@@ -221,7 +231,7 @@ class _Run:
                 self.rows.written,
                 mode=self.mode,
                 run_key=f"load/{self.load_id}",
-                metadata={"load": self.load_id, "source": self.opened.path.name, **report.counts()},
+                metadata={"loads": [self.load_id], "source": self.opened.path.name, **report.counts()},
                 guard=self._guard,
             )
         except _DoneMeanwhileError as done:
@@ -235,15 +245,17 @@ class _Run:
             return
         if _there(self.store, self.refused.table, self.load_id, self.mode) is None:
             self.store.commit(
-                self.refused.table, self.refused.written, mode=self.mode, run_key=f"load/{self.load_id}", metadata={}
+                self.refused.table,
+                self.refused.written,
+                mode=self.mode,
+                run_key=f"load/{self.load_id}",
+                metadata={"loads": [self.load_id]},
             )
             self.refused.written.clear()
 
     def _guard(self, snapshot: Snapshot) -> None:
         """Refuse to load twice what another process loaded meanwhile."""
-        mine = {f.path for f in self.rows.written}
-        others = [f.path for f in snapshot.files if f.path.startswith(_prefix(self.load_id)) and f.path not in mine]
-        if others and self.mode == "append":
+        if self.mode == "append" and _shows(snapshot, self.load_id, self.mode, {f.path for f in self.rows.written}):
             raise _DoneMeanwhileError(snapshot.version)
 
     def discard(self) -> None:

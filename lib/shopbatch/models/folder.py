@@ -132,7 +132,7 @@ def hub(reference: str) -> Path:
     from huggingface_hub import snapshot_download
 
     repo, _, revision = reference.partition("@")
-    wanted = ["*.safetensors", "*.json", "*.txt", "*.model"]
+    wanted = ["*.safetensors", "*.json", "*.txt", "*.model", "*.jinja"]
     try:
         return Path(snapshot_download(repo, revision=revision or None, allow_patterns=wanted))
     except (OSError, ValueError) as error:

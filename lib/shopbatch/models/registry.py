@@ -67,7 +67,8 @@ class Sentiment:
 
 
 def publish(root: str, name: str, build: Callable[[Path], None], *, live: bool = True, **manifest: Any) -> Model:
-    """Build a model into a folder aside and publish it whole. A model with the same files is there once.
+    """Build a model into a folder aside and publish it whole. A model with the same files is there once, and its
+    manifest stays, unless it is of another `origin`.
 
     build: writes the files into the empty folder it is given. live: `name@live` means this model from now on.
     manifest: what to remember (base, licence, metrics, config, ...), JSON-able; no part of the digest.
@@ -104,6 +105,8 @@ def publish(root: str, name: str, build: Callable[[Path], None], *, live: bool =
     finally:
         shutil.rmtree(aside, ignore_errors=True)
     model = _published(root, name, key[:DIGITS])
+    if "origin" in manifest and model.manifest.get("origin") != manifest["origin"]:
+        model = describe(root, model, **manifest)  # made again of something else: its job is to know it by that
     if live:
         point(root, model)
     return model
@@ -181,20 +184,24 @@ def base(root: str, reference: str) -> Model:
         if reference == own.NAME:
             return find_live(root, own.NAME) or publish(root, own.NAME, own.build, live=True, **own.ABOUT)
     found = resolve(root, reference)
-    return found if found.manifest else _adopt(root, found)
+    name, at, _ = reference.partition("@")
+    return found if at and found.manifest and _NAME.fullmatch(name) else _adopt(root, found)
 
 
 def _adopt(root: str, model: Model) -> Model:
     """A model from elsewhere as one of the registry's own, with the same digest; not live: no gate has seen it."""
     source = local(model.path)
     name = re.sub(r"[^a-z0-9-]+", "-", source.name.lower()).strip("-") or "encoder"
+    if _NAME.fullmatch(own := str(model.manifest.get("name", ""))):  # of another registry, where a digest is the folder
+        name = own
+    known = {k: v for k, v in model.manifest.items() if k not in ("name", "digest", "created_at", "files", "candidate")}
 
     def copy(folder: Path) -> None:
         for path in contents(source):
             (folder / path).parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(source / path, folder / path)
 
-    return publish(root, name if name[0].isalpha() else f"m-{name}", copy, live=False, base=model.name)
+    return publish(root, name if name[0].isalpha() else f"m-{name}", copy, live=False, **{"base": model.name} | known)
 
 
 def sentiment(root: str, reference: str, kind: str) -> tuple[Sentiment, dict[str, Any]]:

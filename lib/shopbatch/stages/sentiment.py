@@ -35,7 +35,7 @@ class SentimentStage:
     carry: tuple[str, ...] = ("product_id", "language")
     mix: tuple[str, str] = ("language", "label")
     gpus: float = 0.0
-    checks: int = 1
+    checks: int = 2
     outputs: pa.Schema = field(
         default_factory=lambda: pa.schema(
             [*((f"p_{label}", pa.float32()) for label in LABELS), ("language", pa.string())]
@@ -58,7 +58,7 @@ class SentimentStage:
         text = content["text"]
         size = pc.fill_null(pc.binary_length(text), 0)
         blank = pc.equal(size, 0)
-        if pc.any(starts := pc.match_substring_regex(text, r"\A\s")).as_py():
+        if pc.any(starts := pc.match_substring_regex(text, r"\A[\s\p{Z}\x{0b}\x{1c}-\x{1f}\x{85}]")).as_py():
             blank = pc.or_(blank, pc.and_(pc.fill_null(starts, False), _is_blank(text)))
         longest = pc.max_element_wise(size, pc.fill_null(pc.binary_length(content["title"]), 0))
         reason = pc.if_else(pc.greater(longest, self.max_bytes), "too_long", pa.scalar(None, pa.string()))

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 APP = "shopbatch"
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,99}")
 _ATTEMPTS = 20
+_LOADS = 1000  # that a table remembers
 _ADD = ("path", "size_bytes", "modification_time", "num_records")
 Mode = Literal["append", "compact", "rewrite", "replace"]
 
@@ -143,12 +144,14 @@ class Store:
         return f"{self.root}/{name}"
 
     def check_writable(self) -> None:
-        """UserError if nothing can be written here, found before any work is done. Stopped: it does not answer now."""
+        """UserError if nothing can be written here, found before any work is done. Stopped: not now."""
         try:
             files.write_bytes(f"{self.root}/_runs/.writable", b"")
         except OSError as error:
             if files.is_lost_connection(error):
                 raise Stopped(f"warehouse {self.root} does not answer") from None
+            if files.is_full(error):
+                raise Stopped(f"warehouse {self.root}: no space left") from None
             raise UserError(f"warehouse {self.root}: cannot write there ({error.strerror or error})") from None
 
     def exists(self, name: str) -> bool:
@@ -157,7 +160,10 @@ class Store:
     def names(self) -> list[str]:
         """The tables there are, by name."""
         fs, path = files.filesystem(self.root)
-        found = fs.get_file_info(pafs.FileSelector(path, allow_not_found=True))
+        try:
+            found = fs.get_file_info(pafs.FileSelector(path, allow_not_found=True))
+        except (NotADirectoryError, PermissionError) as error:
+            raise UserError(f"warehouse {self.root}: cannot be read ({error.strerror or error})") from None
         folders = sorted(f.base_name for f in found if f.type == pafs.FileType.Directory)
         return [n for n in folders if _NAME.fullmatch(n) and self.exists(n)]
 
@@ -219,7 +225,7 @@ class Store:
         mode: `append` (of what is not visible already), `compact` (takes out the files of `removed`, whose rows the
         added ones hold), `rewrite` (takes out `removed`, whose rows change; a commit also of no file), `replace` (all).
         metadata: `scope` in it ({column: value}) names the partition that a `replace` takes the place of; the other
-        partitions' files and metadata stay (see `Snapshot.part`).
+        partitions' files and metadata stay (see `Snapshot.part`). `loads`: an `append` puts them after those there.
         guard: sees the newest snapshot before each attempt and may raise, e.g. because it is newer than ours.
         Raises UserError if the table there has another schema, FileNotFoundError if a file is gone or cut short.
         Every commit carries one constant app id with a growing version, so one made on a stale view is refused
@@ -230,6 +236,8 @@ class Store:
             handle = self._open(table.name, None) or self._create(table)
             snapshot = self._snapshot(table.name, handle)
             check_schema(table, snapshot)
+            if attempt and _landed(snapshot, added, removed, run_key):
+                return snapshot.version  # an object store's answer was lost, not the commit
             if guard is not None:
                 guard(snapshot)
             told = {**(metadata or {}), "run_key": run_key}
@@ -238,6 +246,8 @@ class Store:
             if scope := told.get("scope"):
                 gone = [f.path for f in snapshot.part(scope).files] if mode == "replace" else gone
                 told = {"scopes": {**snapshot.metadata.get("scopes", {}), _scope_name(scope): told}, "run_key": run_key}
+            if mode == "append" and "loads" in told:
+                told["loads"] = [*snapshot.metadata.get("loads", []), *told["loads"]][-_LOADS:]
             if mode in ("append", "compact") and not new and not gone:
                 return snapshot.version
             try:
@@ -292,6 +302,9 @@ class Store:
         deleted = handle.deletion_vectors()
         if any(True for _ in deleted):
             raise UserError(f"table {name!r} holds deletion vectors; run OPTIMIZE or REORG ... PURGE on it first")
+        metadata = handle.metadata()
+        if metadata.configuration.get("delta.columnMapping.mode", "none") != "none":
+            raise UserError(f"table {name!r} has mapped columns (delta.columnMapping.mode); write it anew without them")
         adds = pa.table(handle.get_add_actions(flatten=True))
         plain = [n for n in adds.column_names if n in _ADD or n.startswith("partition.")]
         refs = []
@@ -312,15 +325,16 @@ class Store:
                 )
             )
         refs.sort(key=lambda f: (f.committed_ms, f.path))
-        own = (json.loads(h[APP]) for h in handle.history(20) if APP in h)
+        ours = handle.transaction_version(APP) is not None  # else other systems alone wrote here
+        told = (h for limit in (20, None) for h in handle.history(limit) if APP in h) if ours else iter(())
         return Snapshot(
             name=name,
             uri=self.uri(name),
             version=handle.version(),
-            table_id=str(handle.metadata().id),
+            table_id=str(metadata.id),
             schema=pa.schema(handle.schema().to_arrow()),
             files=tuple(refs),
-            metadata=next(own, {}),
+            metadata=json.loads(next(told, {APP: "{}"})[APP]),
             adds=adds,
         )
 
@@ -353,6 +367,12 @@ class Store:
                 app_transactions=[Transaction(APP, 0 if last is None else last + 1)],
             ),
         )
+
+
+def _landed(snapshot: Snapshot, added: Sequence[DataFile], removed: Sequence[str], run_key: str) -> bool:
+    """Whether a commit that was said to have failed is there all the same."""
+    shown = all(f.path in snapshot.by_path for f in added) if added else snapshot.metadata.get("run_key") == run_key
+    return shown and not any(p in snapshot.by_path for p in removed)
 
 
 def conform(table: Table, data: pa.Table) -> pa.Table:

@@ -76,7 +76,7 @@ class Config(JobConfig):
 
     engine: EngineConfig
     base: str = "e5-small"
-    embedders: int = 2
+    embedders: int = Field(default=2, ge=1)
     examples: ExampleConfig = ExampleConfig()
     encoder: EncoderConfig = EncoderConfig()
     loop: LoopConfig = LoopConfig()
