@@ -13,6 +13,7 @@ from deltalake import write_deltalake
 from shopbatch.errors import GateRefused, Stopped, UserError
 from shopbatch.inference.run import run_inference
 from shopbatch.inference.source import plan_parts, shard_count
+from shopbatch.job import _users_mistake
 from shopbatch.report import Report
 from shopbatch.stages.sentiment import SentimentStage
 from tests.inference import oracle, toy
@@ -273,6 +274,23 @@ def test_a_foreign_table_in_the_sinks_place_is_left_alone(published):
     with pytest.raises(UserError, match="move the old table away"):
         toy.run(store, toy.spec())
     assert toy.versions(store) == before
+
+
+@dataclass(frozen=True)
+class Wrong(SentimentStage):
+    """A stage whose engine cannot be opened as it is configured; only a worker finds that out."""
+
+    def open(self):
+        raise UserError("engine.max_tokens=1024 is more than the model reads")
+
+
+def test_what_a_worker_finds_wrong_with_its_engine_is_the_users_mistake(store):
+    toy.put(store, *toy.shop(20))
+    spec = toy.spec()
+    wrong = replace(spec, stage=Wrong(spec.stage.engine, "", "", {"head": "m1"}))
+    with pytest.raises(Exception, match="max_tokens=1024") as told:
+        toy.run(store, wrong)
+    assert str(_users_mistake(told.value)).startswith("engine.max_tokens=1024")
 
 
 def test_no_source_is_the_users_mistake(store):
