@@ -286,7 +286,7 @@ class Wrong(SentimentStage):
 
 def test_what_a_worker_finds_wrong_with_its_engine_is_the_users_mistake(store):
     toy.put(store, *toy.shop(20))
-    spec = toy.spec()
+    spec = toy.spec(light=False)
     wrong = replace(spec, stage=Wrong(spec.stage.engine, "", "", {"head": "m1"}))
     with pytest.raises(Exception, match="max_tokens=1024") as told:
         toy.run(store, wrong)

@@ -133,6 +133,14 @@ def test_blocks_that_a_text_would_not_fit_into(shop: tuple[Store, str], capsys: 
     assert code == 2 and "loop.block_tokens=47 is less than engine.max_tokens=48" in err and err.count("\n") == 0
 
 
+def test_more_tokens_than_the_model_reads(shop: tuple[Store, str], capsys: pytest.CaptureFixture[str]) -> None:
+    store, base = shop
+    labelled(store, 900)
+    code, _, err = call(capsys, "train_sentiment_head", f"encoder={base}", "examples.min_rows=50", *ENGINE,
+                        "engine.max_tokens=65")  # fmt: skip
+    assert code == 2 and "max_tokens=65" in err and err.count("\n") == 0
+
+
 def test_layers_that_are_not_there(shop: tuple[Store, str], capsys: pytest.CaptureFixture[str]) -> None:
     store, base = shop
     labelled(store, 900)

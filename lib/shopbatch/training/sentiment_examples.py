@@ -124,9 +124,15 @@ class Embedder:
     """A Ray Data actor: text, row -> row, vector, tokens."""
 
     def __init__(self, engine: EngineConfig, model_dir: str | None) -> None:
-        self.encoder = open_engine(engine, model_dir)
+        self.mistake: UserError | None = None
+        try:
+            self.encoder = open_engine(engine, model_dir)
+        except UserError as error:  # of a constructor that fails Ray tells the text alone
+            self.mistake = error
 
     def __call__(self, batch: pa.Table) -> pa.Table:
+        if self.mistake is not None:
+            raise self.mistake
         encoded = encode_all(self.encoder, batch["text"].combine_chunks())
         if not np.isfinite(encoded.vectors).all():
             raise EngineError("the engine gave vectors that are not finite")
