@@ -138,7 +138,8 @@ def test_more_tokens_than_the_model_reads(shop: tuple[Store, str], capsys: pytes
     labelled(store, 900)
     code, _, err = call(capsys, "train_sentiment_head", f"encoder={base}", "examples.min_rows=50", *ENGINE,
                         "engine.max_tokens=65")  # fmt: skip
-    assert code == 2 and "max_tokens=65" in err and err.count("\n") == 0
+    assert code == 2, err
+    assert "max_tokens=65" in err and err.count("\n") == 0
 
 
 def test_layers_that_are_not_there(shop: tuple[Store, str], capsys: pytest.CaptureFixture[str]) -> None:

@@ -5,6 +5,7 @@ The split depends on a review's content alone: a text is in the same part whenev
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -130,14 +131,15 @@ class Embedder:
         except UserError as error:  # of a constructor that fails Ray tells the text alone
             self.mistake = error
 
-    def __call__(self, batch: pa.Table) -> pa.Table:
+    def __call__(self, batch: pa.Table) -> Iterator[pa.Table]:
+        """A generator: what one raises comes to the driver as it is, and not as an error of Ray Data's."""
         if self.mistake is not None:
             raise self.mistake
         encoded = encode_all(self.encoder, batch["text"].combine_chunks())
         if not np.isfinite(encoded.vectors).all():
             raise EngineError("the engine gave vectors that are not finite")
         vectors = pa.FixedSizeListArray.from_arrays(pa.array(encoded.vectors.ravel()), self.encoder.dim)
-        return pa.table({"row": batch["row"], "vector": vectors, "tokens": pa.array(encoded.tokens)})
+        yield pa.table({"row": batch["row"], "vector": vectors, "tokens": pa.array(encoded.tokens)})
 
 
 def _foreign(rows: pl.DataFrame, config: ExampleConfig) -> dict[str, str]:
