@@ -19,10 +19,10 @@ from shopbatch.grounding.brands import brands
 from shopbatch.grounding.quantities import FULLWIDTH, Quantity, amount, quantities
 from shopbatch.grounding.spoken import spoken
 
-VERSION = 1  # of all that this package finds; another one judges kept texts anew
+VERSION = 2  # of all that this package finds; another one judges kept texts anew
 TOLERANCE = 0.02  # of a size that is restated in another unit
 _EMPTY = frozenset(  # words of wide claims that say nothing by themselves
-    "free with from without than that will never made safe very only zero contains added artificial".split()  # noqa: SIM905
+    "free with from without than that will never made safe very only zero contains added artificial solid wood".split()  # noqa: SIM905
 )
 KINDS = ("number", "size", "brand", "material", "certification", "health", "environment", "price", "promise", "banned")
 
@@ -189,5 +189,5 @@ def _english(pattern: str) -> re.Pattern[str]:
 
 
 def _besides(one: Mapping[str, str]) -> list[str]:
-    """What else in the attributes backs a claim; its English words begin where a word begins."""
-    return [rf"(?<![a-z])(?:{one['by']})"] if "by" in one else []
+    """What else in the attributes backs a claim: whole words where it is English, whatever stands around Chinese."""
+    return [rf"(?<![a-z])(?:{one['by']})(?:(?![a-z])|(?<=[^\x00-\x7f]))"] if "by" in one else []
