@@ -112,7 +112,8 @@ def test_a_longer_or_another_word_backs_no_claim(said, claim):
     ("said", "claim"),
     [
         ("NUT SUPP-JOINT HEALTH", "joint support"), ("Immunity Drops", "immune support"),
-        ("NON FAT DRY MILK", "fat-free"), ("NON FAT DRY MILK", "low-fat"), ("LEAN", "lean"), ("INSTANT COFFEE FLAVORED NO SWE", "unsweetened"),
+        ("NON FAT DRY MILK", "fat-free"), ("NON FAT DRY MILK", "low-fat"), ("LEAN", "lean"),
+        ("INSTANT COFFEE FLAVORED NO SWE", "unsweetened"),
         ("TEA UNSWEETENED", "sugar-free"), ("GROUND DECAFFINATED", "caffeine-free"), ("DIET/LIGHT BREAD", "lite"),
         ("VITAMINS - MINERALS", "vitamins and minerals"), ("Solid Oak Chair", "solid wood"), ("Pine Shelf", "wooden"),
         ("FILTER REFILLS", "refillable"), ("DOLLAR VALUE ECONOM", "economical"), ("IMPORTED WINE", "imported"),
@@ -240,3 +241,33 @@ def test_packs_are_no_fraction_when_said():
     assert size("4/187 ML").shown == ("4/187 ml",)
     assert size("4/187 ML").amounts == ()
     assert size("3/4 OZ").amounts == ("3/4 ounce",)
+
+
+@pytest.mark.parametrize(
+    ("language", "text", "claim"),
+    [
+        ("en", "A handcrafted board.", "handcrafted"), ("en", "With handpicked fruit.", "handpicked"),
+        ("en", "A handwoven basket.", "handwoven"), ("en", "Product of Mexico.", "Product of Mexico"),
+        ("en", "A product of the Philippines.", "product of the Philippines"),
+        ("en", "Grown in Florida.", "Grown in Florida"), ("en", "Grown in sunny Spain.", "Grown in sunny Spain"),
+        ("en", "A no-sugar treat.", "no-sugar"), ("en", "A no-salt treat.", "no-salt"),
+        ("zh", "天天吃能防癌。", "防癌"),
+        ("zh", "每袋一点五公斤。", "一点五公斤"), ("zh", "共十一点五公斤。", "十一点五公斤"),
+    ],
+)  # fmt: skip
+def test_claims_in_other_forms(language, text, claim):
+    assert [f.span for f in check({"title": "Fruit Board", "package_size": "5公斤"}, text, language)] == [claim]
+
+
+@pytest.mark.parametrize(
+    ("known", "language", "text"),
+    [
+        ("Board", "en", "Our product of the week, a product of care, grown in your own garden."),
+        ("Board", "en", "The product of many ideas, and a hand for the cook."),
+        ("Hand-Crafted Board", "en", "A handcrafted board."), ("Handcrafted Board", "en", "A hand-crafted board."),
+        ("Avocado, Product of Mexico", "en", "Grown in Mexico."), ("Rice 1.5公斤", "zh", "每袋一点五公斤。"),
+        ("Board", "zh", "早一点出门，多带一点，一点也不麻烦。"),
+    ],
+)  # fmt: skip
+def test_what_looks_like_those_forms_is_left_alone(known, language, text):
+    assert check({"title": known}, text, language) == []

@@ -22,7 +22,8 @@ from shopbatch.grounding.spoken import spoken
 VERSION = 2  # of all that this package finds; another one judges kept texts anew
 TOLERANCE = 0.02  # of a size that is restated in another unit
 _EMPTY = frozenset(  # words of wide claims that say nothing by themselves
-    "free with from without than that will never made safe very only zero contains added artificial solid wood".split()  # noqa: SIM905
+    "free with from without than that will never made safe very only zero contains added artificial solid wood "
+    "product grown raised harvested farmed produced bottled imported".split()  # noqa: SIM905
 )
 KINDS = ("number", "size", "brand", "material", "certification", "health", "environment", "price", "promise", "banned")
 
@@ -136,7 +137,7 @@ def _alike(claim: _Claim, said: str, facts: Facts) -> bool:
     if not said.isascii():
         return any(said[k : k + 2] in facts.text for k in range(len(said) - 1))
     words = [w for w in re.findall(r"[a-z]{4,}", said.lower()) if w not in _EMPTY]
-    return any(w[:5] in facts.small for w in words) or not words
+    return any(w[:5] in facts.small.replace("-", "") for w in words) or not words
 
 
 def backed(said: Quantity, facts: Facts) -> bool:
