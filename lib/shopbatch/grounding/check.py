@@ -21,10 +21,11 @@ from shopbatch.grounding.spoken import spoken
 
 VERSION = 2  # of all that this package finds; another one judges kept texts anew
 TOLERANCE = 0.02  # of a size that is restated in another unit
-_EMPTY = frozenset(  # words of wide claims that say nothing by themselves
+_NOTHING = (
     "free with from without than that will never made safe very only zero contains added artificial solid wood "
-    "product grown raised harvested farmed produced bottled imported".split()  # noqa: SIM905
+    "product grown raised harvested farmed produced bottled imported"
 )
+_EMPTY = frozenset(_NOTHING.split())  # words of wide claims that say nothing by themselves
 KINDS = ("number", "size", "brand", "material", "certification", "health", "environment", "price", "promise", "banned")
 
 
