@@ -77,6 +77,27 @@ def test_words_may_be_allowed():
     assert judged(Rules(allowed=("sniper",)), **text).reason is None
 
 
+@pytest.mark.parametrize(
+    ("title", "said"),
+    [
+        ("Extra Virgin Olive Oil", "extra virgin olive oil"), ("FEM. HYGN. TAMPONS", "a tampon"),
+        ("Silicone Nipples", "nipples"), ("Silicone Nipples", "a nipple"), ("Bottle Teat", "a teat"),
+        ("Naked Juice", "Naked juice"), ("Bike Chain Lube", "chain lube"),
+    ],
+)  # fmt: skip
+def test_words_of_the_attributes_are_not_harmful(title, said):
+    copy = {**GOOD, "description": f"This is {said} for the home, and it is here for you to look at."}
+    judge = Judge(Rules(), "en", INSTRUCTION)
+    assert judge(json.dumps(copy), "stop", Facts({"title": title, **KNOWN})).reason != "harmful"
+    assert judge(json.dumps(copy), "stop", Facts(KNOWN)).reason == "harmful"
+    rude = {**copy, "headline": "A fucking good thing"}
+    assert judge(json.dumps(rude), "stop", Facts({"title": title, **KNOWN})).reason == "harmful"
+
+
+def test_a_mug_may_be_steamy_and_a_scent_woody():
+    assert judged(headline="Soft drinks for woody evenings after a steamy day").reason is None
+
+
 def test_json_is_repaired_within_bounds():
     whole = json.dumps(GOOD)
     assert parse(whole).headline == GOOD["headline"]

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 
 from shopbatch.grounding.check import KINDS, check
 from shopbatch.grounding.quantities import chinese, quantities, spelled
+from shopbatch.grounding.spoken import size
 from tests.grounding.planted import cases
 
 CASES = cases()
@@ -89,6 +90,40 @@ def test_attributes_back_claims_only_with_what_they_say():
     assert not check(PICKLES, "Pickles of our own label.", "en")
 
 
+@pytest.mark.parametrize(
+    ("said", "claim"),
+    [
+        ("CHICKEN BREAST BONELESS", "joint health"), ("CHICKEN BREAST BONELESS", "heart health"),
+        ("CHICKEN BREAST BONELESS", "immune support"), ("HAMS-WHOLE BONE-IN", "bone health"),
+        ("HAIR CARE PRODUCTS", "heart health"), ("SALTINE CRACKERS", "low-sodium"), ("SALTY SNACKS", "low-sodium"),
+        ("TABLE SALT", "low-sodium"), ("DIETARY AID PRODUCTS", "sugar-free"), ("SFT DRNK 2 LITER BTL", "diet"),
+        ("LIGHTERS", "lite"), ("OUTDOOR LIGHTS", "lite"), ("COMPACT FLUORESCENT LIGHT BULB", "lite"),
+        ("PINEAPPLE CHUNKS", "wooden"), ("PINE NUTS", "wooden"), ("SOLID/STK DEODORANTS", "solid oak"),
+        ("Solid Oak Chair", "solid pine"), ("LEAN BEEF", "fat-free"), ("LOW FAT YOGURT", "fat-free"),
+        ("NUTRITION", "vitamins and minerals"), ("VITAMIN C", "minerals"), ("FREEZER BAGS", "BPA-free"),
+        ("POWER TOOTHBRUSH/REFILLS", "free-range"), ("MISC SALES TRANS", "discount"),
+    ],
+)  # fmt: skip
+def test_a_longer_or_another_word_backs_no_claim(said, claim):
+    assert check({"product_type": said}, f"This one is {claim} for you.", "en")
+
+
+@pytest.mark.parametrize(
+    ("said", "claim"),
+    [
+        ("NUT SUPP-JOINT HEALTH", "joint support"), ("Immunity Drops", "immune support"),
+        ("NON FAT DRY MILK", "fat-free"), ("NON FAT DRY MILK", "low-fat"), ("LEAN", "lean"),
+        ("INSTANT COFFEE FLAVORED NO SWE", "unsweetened"),
+        ("TEA UNSWEETENED", "sugar-free"), ("GROUND DECAFFINATED", "caffeine-free"), ("DIET/LIGHT BREAD", "lite"),
+        ("VITAMINS - MINERALS", "vitamins and minerals"), ("Solid Oak Chair", "solid wood"), ("Pine Shelf", "wooden"),
+        ("FILTER REFILLS", "refillable"), ("DOLLAR VALUE ECONOM", "economical"), ("IMPORTED WINE", "imported"),
+        ("PAPERBACK BEST SELLERS", "best-selling"), ("COUPONS", "a coupon"), ("实木PET再生餐桌", "recycled"),
+    ],
+)  # fmt: skip
+def test_plurals_stems_and_short_forms_back_claims(said, claim):
+    assert check({"product_type": said}, f"This one is {claim} for you.", "en") == []
+
+
 UNITS = {"g": 1, "kg": 1000, "oz": 28.349523125, "lb": 453.59237, "mg": 0.001}
 FLUID = {"ml": 1, "cl": 10, "l": 1000, "gal": 3785.411784, "qt": 946.352946, "pt": 473.176473}
 
@@ -145,8 +180,8 @@ def in_english(n):
 
 def in_chinese(n):
     digits, out, gap = "零一二三四五六七八九", "", False
-    for size, sign in ((10000, "万"), (1000, "千"), (100, "百"), (10, "十"), (1, "")):
-        d, n = divmod(n, size)
+    for scale, sign in ((10000, "万"), (1000, "千"), (100, "百"), (10, "十"), (1, "")):
+        d, n = divmod(n, scale)
         if d:
             out += ("零" if gap and out else "") + (in_chinese(d) if d > 9 else digits[d]) + sign
         gap = d == 0 and bool(out)
@@ -171,6 +206,11 @@ def test_numbers_in_words_are_read(n):
         ("22 LB", "22-pound"), ("22 LB", "twenty-two pounds"), ("22 LB", "22 lbs."), ("12 CT", "a dozen"),
         ("12 CT", "a pack of twelve"), ("PT", "one pint"), ("PT", "a pint"), ("750 ML", "three quarters of a litre"),
         ("80-88 CT", "80 to 88 pieces"), ("64 OZ", "half a gallon"), ("24 OZ", "a pound and a half"),
+        (".5 L", "0.5 liter"), (".5 L", "half a liter"), (".5 L", "500 ml"), (".75 OZ", "three quarters of an ounce"),
+        ("4/187 ML", "187 ml"), ("4/187 ML", "four bottles"), ("24/16.9 OZ", "24 bottles"), ("24/16.9 OZ", "16.9 oz"),
+        ("12/12 OZ", "twelve 12-ounce cans"), ("12/12 OZ", "12/12 oz"), ("6/3.5 OZ", "six of 3.5 ounces"),
+        ("6/.5 L", "6 of 0.5 liters"), ("4/16 OZ", "four of 16 ounces"), ("1/2 GAL", "half a gallon"),
+        ("1 3/4 OZ", "1.75 ounces"), ("7/8 OZ", "0.875 oz"),
         ("1.5 L", "one and a half liters"), ("57 SQ FT", "fifty-seven square feet"), ("18IN", "18 inches"),
     ],
 )  # fmt: skip
@@ -178,3 +218,56 @@ def test_a_size_in_other_words(size, said):
     attributes = {"product_type": "STUFF", "package_size": size}
     assert check(attributes, f"It comes as {said} for you.", "en") == []
     assert check({"product_type": "STUFF"}, f"It comes as {said} for you.", "en")
+
+
+@pytest.mark.parametrize(
+    ("size", "said"),
+    [
+        ("1 L", ".75 liter"), ("5 L", ".5 L"), (".5 L", "5 liters"), ("12/12 OZ", "1 oz"), ("12/12 OZ", "144 oz"),
+        ("4/187 ML", "4 ml"), ("4/187 ML", "187 bottles"), ("24/16.9 OZ", "24 oz"), ("24/16.9 OZ", "1.5 oz"),
+        ("4/16 OZ", "0.25 oz"), ("6/3.5 OZ", "2 oz"), ("1/2 GAL", "2 gallons"),
+    ],
+)  # fmt: skip
+def test_a_size_that_is_not_the_products(size, said):
+    assert [f.kind for f in check({"product_type": "COLA", "package_size": size}, f"There is {said} of cola.", "en")]
+
+
+def test_chinese_sizes_without_a_leading_zero():
+    assert check({"package_size": ".5 L"}, "一瓶.5升，也就是500毫升。", "zh") == []
+    assert [f.span for f in check({"package_size": "5 L"}, "一瓶.5升。", "zh")] == [".5升"]
+
+
+def test_packs_are_no_fraction_when_said():
+    assert size("4/187 ML").shown == ("4/187 ml",)
+    assert size("4/187 ML").amounts == ()
+    assert size("3/4 OZ").amounts == ("3/4 ounce",)
+
+
+@pytest.mark.parametrize(
+    ("language", "text", "claim"),
+    [
+        ("en", "A handcrafted board.", "handcrafted"), ("en", "With handpicked fruit.", "handpicked"),
+        ("en", "A handwoven basket.", "handwoven"), ("en", "Product of Mexico.", "Product of Mexico"),
+        ("en", "A product of the Philippines.", "product of the Philippines"),
+        ("en", "Grown in Florida.", "Grown in Florida"), ("en", "Grown in sunny Spain.", "Grown in sunny Spain"),
+        ("en", "A no-sugar treat.", "no-sugar"), ("en", "A no-salt treat.", "no-salt"),
+        ("zh", "天天吃能防癌。", "防癌"),
+        ("zh", "每袋一点五公斤。", "一点五公斤"), ("zh", "共十一点五公斤。", "十一点五公斤"),
+    ],
+)  # fmt: skip
+def test_claims_in_other_forms(language, text, claim):
+    assert [f.span for f in check({"title": "Fruit Board", "package_size": "5公斤"}, text, language)] == [claim]
+
+
+@pytest.mark.parametrize(
+    ("known", "language", "text"),
+    [
+        ("Board", "en", "Our product of the week, a product of care, grown in your own garden."),
+        ("Board", "en", "The product of many ideas, and a hand for the cook."),
+        ("Hand-Crafted Board", "en", "A handcrafted board."), ("Handcrafted Board", "en", "A hand-crafted board."),
+        ("Avocado, Product of Mexico", "en", "Grown in Mexico."), ("Rice 1.5公斤", "zh", "每袋一点五公斤。"),
+        ("Board", "zh", "早一点出门，多带一点，一点也不麻烦。"),
+    ],
+)  # fmt: skip
+def test_what_looks_like_those_forms_is_left_alone(known, language, text):
+    assert check({"title": known}, text, language) == []

@@ -23,7 +23,7 @@ from tests.inference import toy
 SENTIMENT = {1: "e08ff766040bd286"}
 PARTS = ("HAN_SHARE", "review_text", "detect_language", "SentimentScorer")
 # of the modules that make a description's prompt, and of the patterns of what is left out of it
-DESCRIPTION = {1: "051946307b451d56"}
+DESCRIPTION = {1: "6a3ec3e897702487"}
 OF_DESCRIPTION = (
     (description, ("Prompt", "Drawing", "Writer", "_kept")),
     (product_prompt, ("SHOWN", "OPEN", "CLOSE", "_BLANK", "_SHOUTED", "_MARKUP", "fenced", "plain")),
@@ -32,7 +32,7 @@ OF_DESCRIPTION = (
     (abbreviations, None),
 )
 # what judges a description: sources and lists, by the versions of rules and of the grounding check
-JUDGING = {(1, 1): "3f3383d4e31ce556"}
+JUDGING = {(2, 2): "fe18fe9a85152b75"}
 OF_JUDGING = (copy, coverage, check, brands, quantities, units)
 
 

@@ -20,7 +20,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from shopbatch.config import Strict
 from shopbatch.grounding.check import Facts, Finding, check
 
-VERSION = 1  # of the rules
+VERSION = 2  # of the rules
 SCHEMA = json.dumps({
     "type": "object",
     "properties": {
@@ -48,7 +48,7 @@ _BLANKS = re.compile(
 ALLOWED = (
     "breast", "breasts", "douche", "dummy", "facial", "fat", "hemp", "homey", "kill", "knob", "kraut", "loin", "loins",
     "maxi", "muff", "murder", "nappy", "nude", "oral", "organ", "panties", "panty", "pasty", "pawn", "pot", "potty",
-    "rum", "rump", "screw", "slope", "snuff", "strip", "stroke", "vodka", "weed",
+    "rum", "rump", "screw", "slope", "snuff", "steamy", "strip", "stroke", "vodka", "weed", "woody",
 )  # fmt: skip
 
 
@@ -75,7 +75,7 @@ class Rules(Strict):
 
     market: which `banned` apply. repeats: greatest share of word pairs (Chinese: pairs of characters) that were there
     before, since small models fall into loops. coverage: least share of the attributes that the copy must mention.
-    allowed: words that the list of harmful words holds and a shop may use.
+    allowed: words that the list of harmful words holds and a shop may use, besides those of the product's attributes.
     """
 
     market: str = "us"
@@ -157,7 +157,7 @@ class Judge:
             return Verdict(None, "cut_off" if finish == "length" else "invalid_json")
         if _shared_run(_tokens(copy.text, self.language), _instruction(self.instruction, self.language)):
             return Verdict(copy, "leaked_prompt")
-        if reason := self._form(copy) or self._words(copy):
+        if reason := self._form(copy) or self._words(copy, facts):
             return Verdict(copy, reason)
         found = tuple(check(facts, copy.text, self.language, self._banned()))
         return Verdict(copy, f"ungrounded_{found[0].kind}" if found else None, found)
@@ -177,8 +177,8 @@ class Judge:
             return "repeats"
         return None
 
-    def _words(self, copy: Copy) -> str | None:
-        if harmful(copy.text, self.rules.allowed):
+    def _words(self, copy: Copy, facts: Facts) -> str | None:
+        if harmful(copy.text, self.rules.allowed, facts.text):
             return "harmful"
         return None if speaks(copy.text, self.language) else "other_language"
 
@@ -225,12 +225,21 @@ def _listed() -> frozenset[str]:
     return frozenset(line.strip().lower() for line in lines if line.strip())
 
 
-def harmful(text: str, allowed: tuple[str, ...]) -> bool:
-    """Whether a text holds a word or phrase (of at most four words) of better-profanity's list, `allowed` apart."""
+def harmful(text: str, allowed: tuple[str, ...], known: str = "") -> bool:
+    """Whether a text holds a word or phrase of better-profanity's list, `allowed` and those of `known` apart.
+
+    known: what the product's attributes say; their words are free in either number: olive oil may be extra virgin.
+    """
+    found = (_phrases(text) & _listed()) - set(allowed)
+    own = _phrases(known) if found else set()
+    return any(not {w, f"{w}s", w.removesuffix("s")} & own for w in found)
+
+
+def _phrases(text: str) -> set[str]:
+    """Its words and its runs of at most four of them, in small letters."""
     words = re.findall(r"[\w*@$!-]+", unicodedata.normalize("NFKC", text).lower())
     words += [bare for w in words if (bare := w.strip("*@$!-")) != w]
-    runs = {" ".join(run) for n in range(1, 5) for run in _runs(words, n)}
-    return bool((runs & _listed()) - set(allowed))
+    return {" ".join(run) for n in range(1, 5) for run in _runs(words, n)}
 
 
 def _tokens(text: str, language: str) -> list[str]:

@@ -19,11 +19,13 @@ from shopbatch.grounding.brands import brands
 from shopbatch.grounding.quantities import FULLWIDTH, Quantity, amount, quantities
 from shopbatch.grounding.spoken import spoken
 
-VERSION = 1  # of all that this package finds; another one judges kept texts anew
+VERSION = 2  # of all that this package finds; another one judges kept texts anew
 TOLERANCE = 0.02  # of a size that is restated in another unit
-_EMPTY = frozenset(  # words of wide claims that say nothing by themselves
-    "free with from without than that will never made safe very only zero contains added artificial".split()  # noqa: SIM905
+_NOTHING = (
+    "free with from without than that will never made safe very only zero contains added artificial solid wood "
+    "product grown raised harvested farmed produced bottled imported"
 )
+_EMPTY = frozenset(_NOTHING.split())  # words of wide claims that say nothing by themselves
 KINDS = ("number", "size", "brand", "material", "certification", "health", "environment", "price", "promise", "banned")
 
 
@@ -136,7 +138,7 @@ def _alike(claim: _Claim, said: str, facts: Facts) -> bool:
     if not said.isascii():
         return any(said[k : k + 2] in facts.text for k in range(len(said) - 1))
     words = [w for w in re.findall(r"[a-z]{4,}", said.lower()) if w not in _EMPTY]
-    return any(w[:5] in facts.small for w in words) or not words
+    return any(w[:5] in facts.small.replace("-", "") for w in words) or not words
 
 
 def backed(said: Quantity, facts: Facts) -> bool:
@@ -189,5 +191,5 @@ def _english(pattern: str) -> re.Pattern[str]:
 
 
 def _besides(one: Mapping[str, str]) -> list[str]:
-    """What else in the attributes backs a claim; its English words begin where a word begins."""
-    return [rf"(?<![a-z])(?:{one['by']})"] if "by" in one else []
+    """What else in the attributes backs a claim: whole words where it is English, whatever stands around Chinese."""
+    return [rf"(?<![a-z])(?:{one['by']})(?:(?![a-z])|(?<=[^\x00-\x7f]))"] if "by" in one else []

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from math import gcd
 
 from shopbatch.grounding.units import BARE_EN, BY_NAME, EN_NAMES, MEASURES_ZH, ZH_NAMES
 
@@ -24,7 +25,8 @@ _PARTS = {"half": 0.5, "third": 1 / 3, "thirds": 1 / 3, "quarter": 0.25, "quarte
 _SIGNS = {"½": 0.5, "¼": 0.25, "¾": 0.75, "⅓": 1 / 3, "⅔": 2 / 3}
 _COUNTED = "|".join(sorted([*_WORDS, *_SCALES], key=len, reverse=True))
 _ANY = f"{_COUNTED}|half|quarters?|thirds?"
-_FIGURES = r"(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?(?:\s?[½¼¾⅓⅔]|(?:[\s-]\d+)?/\d+(?![\d/]))?|[½¼¾⅓⅔]"
+# the 3.5 of 6/3.5 is a size, no part of a fraction
+_FIGURES = r"(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?(?:\s?[½¼¾⅓⅔]|(?:[\s-]\d+)?/\d+(?![\d/]|\.\d))?|\.\d+|[½¼¾⅓⅔]"
 _SPELLED = (
     rf"(?:(?:a|half a)[\s-]+(?=(?:hundred|thousand|million|dozen)\b))?(?:{_COUNTED}|half|(?:a\s+)?quarter|a\s+third)"
     rf"(?:(?:[\s-]+|[\s-]+and[\s-]+(?:a[\s-]+)?)(?:{_ANY})\b)*(?:[\s-]+point(?:[\s-]+(?:{_COUNTED}))+)?"
@@ -48,14 +50,14 @@ _LISTED = re.compile(r"\s*\d{1,2}[.)](?:\s|$)")  # the number of a line in a lis
 _DIGIT_ZH = {c: i for i, c in enumerate("零一二三四五六七八九")} | {"〇": 0, "两": 2}
 _SCALE_ZH = {"十": 10, "百": 100, "千": 1000, "万": 10_000, "亿": 100_000_000}
 _NUMBER_ZH = (
-    r"\d+(?:,\d{3})*(?:\.\d+)?[万千百]?"
+    r"(?:\d+(?:,\d{3})*(?:\.\d+)?|\.\d+)[万千百]?"
     r"|[零〇一二两三四五六七八九十百千万亿]{1,16}(?:点[零〇一二三四五六七八九]{1,9})?|半"
 )
 _QUANTITY_ZH = re.compile(
     rf"(?<![第每\d.])(?P<number>{_NUMBER_ZH})(?P<more>半)?\s*(?:多|来)?(?P<unit>{ZH_NAMES}|{MEASURES_ZH})(?P<tail>半)?"
 )
 _PERCENT_ZH = re.compile(r"百分之(\d+(?:\.\d+)?|[零〇一二两三四五六七八九十百]{1,8})")
-_FIGURES_ZH = re.compile(r"(?<![\d.A-Za-z-])\d+(?:,\d{3})*(?:\.\d+)?")
+_FIGURES_ZH = re.compile(r"(?<![\d.A-Za-z-])(?:\d+(?:,\d{3})*(?:\.\d+)?|\.\d+)")
 
 
 @dataclass(frozen=True)
@@ -87,6 +89,16 @@ def quantities(text: str, language: str) -> list[Quantity]:
     return apart
 
 
+def packs(said: str) -> tuple[int, int] | None:
+    """(12, 16) of 12/16, which before a unit is twelve of 16 each. None: no such two numbers, or a fraction: 3/4."""
+    m = re.fullmatch(r"(\d+)/(\d+)", said)
+    if not m:
+        return None
+    count, each = int(m[1]), int(m[2])
+    fraction = count < each and each in (2, 3, 4, 8, 16) and gcd(count, each) == 1
+    return None if fraction else (count, each)
+
+
 def amount(said: str) -> float:
     """A sum of money in its main unit: `nine dollars and ninety-nine cents`, `$9.99`, `九块九`. NaN: there is none."""
     if m := re.search(
@@ -115,6 +127,11 @@ def _english(text: str) -> Iterator[Quantity]:
         if m["more"] and unit:
             number += 0.25 if "quarter" in m["more"] else 0.5
         end = m.end() if unit else m.end("figures" if m["figures"] else "spelled")
+        if unit and (of := packs(said)):
+            slash = m.start() + said.index("/")
+            yield Quantity(m.start(), slash, float(of[0]))
+            yield _quantity(slash + 1, end, float(of[1]), unit, False)
+            continue
         yield _quantity(m.start(), end, number, unit, said.lower() == "one")
     for m in _BARE_EN.finditer(text):
         number = 1.0 + (0 if not m["more"] else 0.25 if "quarter" in m["more"] else 0.5)
@@ -179,7 +196,7 @@ def chinese(said: str) -> float:
     """`十二`, `两百五`, `一千五百`, `半`, `一点五`, `3万`."""
     if said == "半":
         return 0.5
-    if said[0].isdigit():
+    if said[0].isdigit() or said[0] == ".":
         return _figures(said)
     whole, _, decimals = said.partition("点")
     if len(whole) > 1 and not set(whole) & set(_SCALE_ZH):  # 二〇二六: figures read one by one

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from shopbatch.grounding.abbreviations import ACRONYMS, GROWN, PHRASES, PROPER, SPLITTERS, WORDS
+from shopbatch.grounding.quantities import packs
 
 _PHRASES = re.compile(
     r"(?<![A-Z0-9])(" + "|".join(re.escape(p) for p in sorted(PHRASES, key=len, reverse=True)) + r")(?![A-Z0-9])"
@@ -225,9 +226,9 @@ def _measured(text: str) -> Size | None:
     if not match or not unit:
         return None
     number = re.sub(r"\s*-\s*", "-", match[1])
-    part = re.fullmatch(r"(\d+)/(\d+)", number)
-    if part and int(part[1]) >= int(part[2]):  # 6/3 OZ: packs, not a fraction
+    if packs(number):  # 6/3 OZ: six of 3 oz, not a fraction
         return None
+    part = re.fullmatch(r"\d+/\d+", number)
     several = number not in ("1", "1.0") and not part
     long = f"{number} {unit.long[several]}"
     wholes = tuple(w.format(number) for w in unit.wholes) if several and "-" not in number else ()
