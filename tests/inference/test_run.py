@@ -208,7 +208,7 @@ def test_what_cannot_change_a_result_is_not_in_the_recipe(published):
     stage = toy.spec().stage
     for job, config in (
         (toy.spec(), {"gates": {"drift": 0.3, "reject_share": 0.9}}),
-        (replace(toy.spec(), stage=replace(stage, checks=2)), {}),
+        (replace(toy.spec(), stage=replace(stage, checks=stage.checks + 1)), {}),
         (toy.spec(fail_on="no such text", slow_ms=1.0), {"workers": 1, "flush_rows": 8, "timeout_seconds": 9.0}),
     ):
         report = toy.run(store, job, **config)
@@ -221,7 +221,7 @@ def test_what_cannot_change_a_result_is_not_in_the_recipe(published):
 class Doubtful(SentimentStage):
     """A stage whose checks have become stricter: what is clearly negative is no longer published."""
 
-    checks: int = 2
+    checks: int = SentimentStage.checks + 1
 
     def judge(self, raw):
         return pc.if_else(pc.greater(raw["p_negative"], 0.5), "too_negative", pa.scalar(None, pa.string()))
