@@ -30,6 +30,13 @@ counted_once AS (
         PARTITION BY basket_id, product_id
         ORDER BY known_at DESC, transaction_at DESC, user_id DESC, quantity DESC, sales DESC, retail DESC, coupon DESC
     ) = 1
+),
+catalogue AS (
+    SELECT product_id, department, category, brand FROM products
+    QUALIFY row_number() OVER (
+        PARTITION BY product_id
+        ORDER BY department DESC NULLS LAST, category DESC NULLS LAST, brand DESC NULLS LAST
+    ) = 1
 )
 SELECT
     l.basket_id, l.product_id, l.user_id, l.quantity, l.sales, l.coupon, l.transaction_at,
@@ -40,7 +47,7 @@ SELECT
     (l.sales * 100)::BIGINT AS cents,
     p.product_id IS NOT NULL AS in_catalogue,
     p.department, p.category, p.brand
-FROM counted_once l LEFT JOIN products p ON p.product_id = l.product_id
+FROM counted_once l LEFT JOIN catalogue p ON p.product_id = l.product_id
 WHERE l.transaction_at::DATE < as_of();
 
 -- What every line adds to its user ------------------------------------------------------------------------------------
@@ -363,6 +370,13 @@ WITH everyone AS (
     UNION SELECT user_id FROM o_campaign_figures
     UNION SELECT user_id FROM o_redemption_figures
     UNION SELECT user_id FROM o_review_figures
+),
+people AS (
+    SELECT user_id, age, income, household_size FROM users
+    QUALIFY row_number() OVER (
+        PARTITION BY user_id
+        ORDER BY age DESC NULLS LAST, income DESC NULLS LAST, household_size DESC NULLS LAST
+    ) = 1
 )
 SELECT
     e.user_id,
@@ -511,4 +525,4 @@ LEFT JOIN o_offers off ON off.user_id = e.user_id
 LEFT JOIN o_redemption_figures red ON red.user_id = e.user_id
 LEFT JOIN o_review_figures rev ON rev.user_id = e.user_id
 LEFT JOIN o_event_figures ev ON ev.user_id = e.user_id
-LEFT JOIN users u ON u.user_id = e.user_id;
+LEFT JOIN people u ON u.user_id = e.user_id;

@@ -53,6 +53,8 @@ quantity, sales_value, retail_discount, coupon discounts (events, whose key is e
 event_type). Values decide, never a row's place in a file: loading the same rows in another order changes nothing. Rows
 that do not count are kept in `transactions_rejects` and `events_rejects` as `repeated` (the very same again) or
 `superseded` (another row of the key won), beside invalid rows (no key, user, time, quantity, amount or known type).
+Of several rows of `products` with one product_id the greatest by department, category, brand counts, of `users` the
+greatest by age, income, household_size; null is less than any value.
 
 **What was known when.** Every feature stops before `as_of`. `knowledge_cut` also leaves out transactions and events
 ingested after that moment; it is a column of every row, and null where the source counted as it stands.
