@@ -14,10 +14,13 @@ from pyspark.sql import SparkSession
 
 from shopbatch import job
 from shopbatch.config import Platform
+from shopbatch.errors import Stopped
 from shopbatch.profiles import publish, tiles
 from shopbatch.profiles.config import ProfileConfig
+from shopbatch.profiles.run import Builder
 from shopbatch.tables.store import Store
 from shopbatch.tables.transactions import TRANSACTIONS
+from shopbatch.tables.users import USERS
 from tests.profiles.compare import differences
 from tests.profiles.shop import content, line, open_shop, profiles, put, run, tile, told
 
@@ -64,6 +67,32 @@ def test_of_two_runs_at_once_for_a_day_one_publishes(
     assert others == ["published"]
     assert profiles(store, AS_OF).num_rows == 7
     assert differences(profiles(store, AS_OF), told(store, AS_OF)) == {}
+
+
+@pytest.mark.parametrize("there", [True, False], ids=["published before", "first"])
+def test_of_two_runs_that_restate_a_day_the_one_with_older_sources_stops(
+    spark: SparkSession, store: Store, monkeypatch: pytest.MonkeyPatch, there: bool
+) -> None:
+    shop(store)
+    if there:
+        run(spark, store, as_of=AS_OF)
+    put(store, USERS, [{"user_id": "u1", "age": "35-44"}])
+    real, others = Builder._pin, []
+
+    def pin(self: Builder) -> Any:
+        sources = real(self)
+        if not others:  # while this one has only pinned its sources, a run with newer ones starts and ends
+            others.append(None)
+            put(store, USERS, [{"user_id": "u1", "age": "45-54"}])
+            others[0] = run(spark, store, as_of=AS_OF, restate=AS_OF).outcome
+        return sources
+
+    monkeypatch.setattr(Builder, "_pin", pin)
+    with pytest.raises(Stopped, match="as_of 2024-03-20: another run published the day meanwhile"):
+        run(spark, store, as_of=AS_OF, restate=AS_OF)
+    assert others == ["published"]
+    assert differences(profiles(store, AS_OF), told(store, AS_OF)) == {}
+    assert run(spark, store, as_of=AS_OF, restate=AS_OF).outcome == "nothing to do"
 
 
 @pytest.mark.parametrize("fresh", [True, False], ids=["first tiles", "an update"])
