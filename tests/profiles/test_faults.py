@@ -119,6 +119,28 @@ def test_two_runs_at_once_leave_the_tiles_of_one(
     assert len({r[:2] for r in rows}) == len(rows)
 
 
+def test_tiles_of_two_versions_are_never_taken_together(
+    spark: SparkSession, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shop(store)
+    monkeypatch.setattr(tiles, "MOST", 100)
+    tile(spark, store)
+    real, others = Store.snapshot, []
+
+    def snapshot(self: Store, name: str, version: int | None = None) -> Any:
+        if name == "user_product_daily" and not others:  # user_daily has been read; another run commits to both
+            others.append(None)
+            put(store, TRANSACTIONS, [line("new", day="2024-03-15")])
+            others[0] = tile(spark, store).how
+        return real(self, name, version)
+
+    monkeypatch.setattr(Store, "snapshot", snapshot)
+    taken = tile(spark, store).snapshots
+    assert others == ["updated"]
+    cents = [sum(taken[name].read(["sales_cents"])["sales_cents"].to_pylist()) for name in list(taken)[:2]]
+    assert cents == [4100, 4100]
+
+
 def test_a_signal_that_comes_back_as_another_error_is_still_a_stop(
     spark: SparkSession, store: Store, capsys: pytest.CaptureFixture[str]
 ) -> None:
