@@ -21,7 +21,7 @@ WITH valid AS (
     WHERE basket_id IS NOT NULL AND NOT blank(basket_id)
         AND product_id IS NOT NULL AND NOT blank(product_id)
         AND user_id IS NOT NULL AND NOT blank(user_id)
-        AND transaction_at IS NOT NULL AND quantity IS NOT NULL AND sales_value IS NOT NULL
+        AND year(transaction_at) BETWEEN 2 AND 9998 AND quantity IS NOT NULL AND sales_value IS NOT NULL
         AND known(coalesce(ingested_at, transaction_at))
 ),
 counted_once AS (
@@ -344,7 +344,7 @@ WITH counted_once AS (
     WHERE event_id IS NOT NULL AND NOT blank(event_id)
         AND user_id IS NOT NULL AND NOT blank(user_id)
         AND event_type IN ('view', 'cart', 'search', 'invitation')
-        AND event_time IS NOT NULL
+        AND year(event_time) BETWEEN 2 AND 9998
         AND known(coalesce(ingested_at, event_time))
     QUALIFY row_number() OVER (
         PARTITION BY event_id

@@ -16,7 +16,7 @@ from shopbatch.profiles.publish import Money
 from shopbatch.profiles.tiles import Tiler, Update, counting, facts_of, together, valid
 from shopbatch.profiles.tiling import EVENT_TILES, TRANSACTION_TILES, Tiling
 from shopbatch.report import Report, new_run_id
-from shopbatch.stages.profiles.expressions import day
+from shopbatch.stages.profiles.expressions import day, has_day
 from shopbatch.stages.profiles.profile import Inputs, profiles
 from shopbatch.tables import spark as tables
 from shopbatch.tables.campaigns import CAMPAIGNS, COUPONS, REDEMPTIONS
@@ -211,9 +211,10 @@ class Builder:
 
 
 def _by_day(facts: DataFrame) -> dict[date | None, int]:
-    """Cents of transactions by their day."""
+    """Cents of transactions by their day; under None those without one."""
+    when = F.when(has_day("transaction_at"), day("transaction_at")).alias("day")
     total = F.sum(F.coalesce("sales_cents", F.lit(0)) * F.col("rows")).alias("cents")
-    return {r["day"]: r["cents"] for r in facts.groupBy(day("transaction_at").alias("day")).agg(total).collect()}
+    return {r["day"]: r["cents"] for r in facts.groupBy(when).agg(total).collect()}
 
 
 def build_profiles(spark: SparkSession, config: ProfileConfig, store: Store, report: Report) -> None:

@@ -238,12 +238,12 @@ class Tiler:
 
     def _holding_days(self, source: Snapshot, days: list[date]) -> DataFrame:
         """The valid facts that may be of one of these days, whatever the time zone, with their `day`."""
-        bounds, slack = source.bounds(self.tiling.time), timedelta(days=1)
+        bounds = source.bounds(self.tiling.time)
+        near = sorted({d + timedelta(days=n) for d in days for n in (-1, 0, 1)})  # a file's bounds may be the last days
         only = [
             f
             for f in source.files
-            if f.path not in bounds
-            or _between(days, bounds[f.path][0].date() - slack, bounds[f.path][1].date() + slack)
+            if f.path not in bounds or _between(near, bounds[f.path][0].date(), bounds[f.path][1].date())
         ]
         return dated(self.tiling, valid(facts_of(self.spark, self.tiling, source, only)))
 
