@@ -21,7 +21,8 @@ WITH valid AS (
     WHERE basket_id IS NOT NULL AND NOT blank(basket_id)
         AND product_id IS NOT NULL AND NOT blank(product_id)
         AND user_id IS NOT NULL AND NOT blank(user_id)
-        AND year(transaction_at) BETWEEN 2 AND 9998 AND quantity IS NOT NULL AND sales_value IS NOT NULL
+        AND year(transaction_at) BETWEEN 2 AND 9998 AND quantity BETWEEN -10000000 AND 10000000
+        AND sales_value IS NOT NULL
         AND known(coalesce(ingested_at, transaction_at))
 ),
 counted_once AS (

@@ -199,6 +199,14 @@ def test_rows_that_do_not_count_are_listed_with_their_reason(spark: SparkSession
     assert report.rows.read == 11 and report.rows.rejected == 10
 
 
+def test_a_barcode_in_the_place_of_the_quantity_is_a_reject(spark: SparkSession, store: Store) -> None:
+    good = [line(f"b{sign}", quantity=sign * 10_000_000) for sign in (1, -1)]
+    unfit = [4006381333931, 10_000_001, -10_000_001, -(2**63)]
+    open_shop(store, [*good, *(line(f"q{n}", quantity=n) for n in unfit)])
+    assert run(spark, store, as_of=AS_OF).rejects == {"no_quantity": 4}
+    assert differences(profiles(store, AS_OF), told(store, AS_OF)) == {}
+
+
 def test_a_source_without_a_row_that_counts_is_told(spark: SparkSession, store: Store) -> None:
     open_shop(store, [line("b1", user=None)])
     with pytest.raises(UserError, match="no transaction that counts"):

@@ -53,7 +53,7 @@ quantity, sales_value, retail_discount, coupon discounts (events, whose key is e
 event_type). Values decide, never a row's place in a file: loading the same rows in another order changes nothing. Rows
 that do not count are kept in `transactions_rejects` and `events_rejects` as `repeated` (the very same again) or
 `superseded` (another row of the key won), beside invalid rows (no key, user, time, quantity, amount or known type;
-a time outside the years 2 to 9998 is none).
+a time outside the years 2 to 9998 is none, nor is a quantity beyond 10,000,000 either way: a barcode, likely).
 Of several rows of `products` with one product_id the greatest by department, category, brand counts, of `users` the
 greatest by age, income, household_size; null is less than any value.
 

@@ -19,6 +19,9 @@ TRANSACTION = (
     "ingested_at", "transaction_at", "user_id", "quantity", "sales_cents", "retail_cents", "coupon_cents",
     "basket_id", "product_id",
 )  # fmt: skip
+# nobody sells more of a thing at once, also where units are thousandths; a barcode in the wrong column (8 digits and
+# more) is beyond, and the sums of squares of what is not stay below 2^63
+MOST_UNITS = 10_000_000
 EVENT = ("ingested_at", "event_time", "user_id", "event_type", "event_id")
 
 
@@ -40,7 +43,7 @@ def transactions(rows: DataFrame) -> DataFrame:
             no_key=_blank("basket_id") | _blank("product_id"),
             no_user=_blank("user_id"),
             no_time=~has_day("transaction_at"),
-            no_quantity=F.col("quantity").isNull(),
+            no_quantity=~F.coalesce(F.col("quantity").between(-MOST_UNITS, MOST_UNITS), F.lit(False)),
             no_amount=F.col("sales_value").isNull(),
         ).alias("reason"),
     )
