@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import UTC, date, datetime, tzinfo
 from pathlib import Path
 
 import duckdb
@@ -282,9 +282,20 @@ def test_which_days_are_asked_for() -> None:
     assert days("2024-02-28..2024-03-01") == [date(2024, 2, 28), date(2024, 2, 29), date(2024, 3, 1)]
     assert asked(ProfileConfig(), date(2024, 3, 1)) == ([date(2024, 3, 2)], set())
     assert asked(ProfileConfig(restate="2024-03-01"), date(2024, 3, 1))[0] == [date(2024, 3, 1)]
-    assert asked(ProfileConfig(), date(2999, 1, 1))[0][0] <= date.today().replace(year=date.today().year + 1)
     with pytest.raises(UserError, match="no transaction that counts"):
         asked(ProfileConfig(), None)
+
+
+def test_the_latest_day_is_never_after_the_shops_today(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Clock(datetime):
+        @classmethod
+        def now(cls, tz: tzinfo | None = None) -> Clock:
+            return cls(2024, 3, 20, 23, tzinfo=UTC).astimezone(tz)
+
+    monkeypatch.setattr("shopbatch.profiles.config.datetime", Clock)
+    for zone, today in (("UTC", 20), ("Asia/Shanghai", 21), ("America/New_York", 20)):
+        days_of = [asked(ProfileConfig(timezone=zone), date(2024, 3, d))[0] for d in (18, today - 1, today, 22)]
+        assert days_of == [[date(2024, 3, d)] for d in (19, today, today, today)]
 
 
 def test_a_table_that_is_wrong_is_one_clear_line(
