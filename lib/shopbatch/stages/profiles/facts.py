@@ -13,15 +13,16 @@ from pyspark.sql import functions as F
 
 from shopbatch.stages.profiles.expressions import has_day, money
 
+# nobody sells more of a thing at once, also where units are thousandths; a barcode in the wrong column (8 digits and
+# more) is beyond, and the squares of 90,000 such baskets of a user still add up below 2^63
+MOST_UNITS = 10_000_000
+
 # what a transaction and an event are, as far as it matters here; one of several with a key counts: the greatest
 # by `ingested_at`, then by the other columns in this order
 TRANSACTION = (
     "ingested_at", "transaction_at", "user_id", "quantity", "sales_cents", "retail_cents", "coupon_cents",
     "basket_id", "product_id",
 )  # fmt: skip
-# nobody sells more of a thing at once, also where units are thousandths; a barcode in the wrong column (8 digits and
-# more) is beyond, and the sums of squares of what is not stay below 2^63
-MOST_UNITS = 10_000_000
 EVENT = ("ingested_at", "event_time", "user_id", "event_type", "event_id")
 
 
