@@ -69,13 +69,11 @@ def test_of_two_runs_at_once_for_a_day_one_publishes(
     assert differences(profiles(store, AS_OF), told(store, AS_OF)) == {}
 
 
-@pytest.mark.parametrize("there", [True, False], ids=["published before", "first"])
 def test_of_two_runs_that_restate_a_day_the_one_with_older_sources_stops(
-    spark: SparkSession, store: Store, monkeypatch: pytest.MonkeyPatch, there: bool
+    spark: SparkSession, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     shop(store)
-    if there:
-        run(spark, store, as_of=AS_OF)
+    run(spark, store, as_of=AS_OF)
     put(store, USERS, [{"user_id": "u1", "age": "35-44"}])
     real, others = Builder._pin, []
 
