@@ -21,7 +21,8 @@ WITH valid AS (
     WHERE basket_id IS NOT NULL AND NOT blank(basket_id)
         AND product_id IS NOT NULL AND NOT blank(product_id)
         AND user_id IS NOT NULL AND NOT blank(user_id)
-        AND transaction_at IS NOT NULL AND quantity IS NOT NULL AND sales_value IS NOT NULL
+        AND year(transaction_at) BETWEEN 2 AND 9998 AND quantity BETWEEN -10000000 AND 10000000
+        AND sales_value IS NOT NULL
         AND known(coalesce(ingested_at, transaction_at))
 ),
 counted_once AS (
@@ -29,6 +30,13 @@ counted_once AS (
     QUALIFY row_number() OVER (
         PARTITION BY basket_id, product_id
         ORDER BY known_at DESC, transaction_at DESC, user_id DESC, quantity DESC, sales DESC, retail DESC, coupon DESC
+    ) = 1
+),
+catalogue AS (
+    SELECT product_id, department, category, brand FROM products
+    QUALIFY row_number() OVER (
+        PARTITION BY product_id
+        ORDER BY department DESC NULLS LAST, category DESC NULLS LAST, brand DESC NULLS LAST
     ) = 1
 )
 SELECT
@@ -40,7 +48,7 @@ SELECT
     (l.sales * 100)::BIGINT AS cents,
     p.product_id IS NOT NULL AS in_catalogue,
     p.department, p.category, p.brand
-FROM counted_once l LEFT JOIN products p ON p.product_id = l.product_id
+FROM counted_once l LEFT JOIN catalogue p ON p.product_id = l.product_id
 WHERE l.transaction_at::DATE < as_of();
 
 -- What every line adds to its user ------------------------------------------------------------------------------------
@@ -337,7 +345,7 @@ WITH counted_once AS (
     WHERE event_id IS NOT NULL AND NOT blank(event_id)
         AND user_id IS NOT NULL AND NOT blank(user_id)
         AND event_type IN ('view', 'cart', 'search', 'invitation')
-        AND event_time IS NOT NULL
+        AND year(event_time) BETWEEN 2 AND 9998
         AND known(coalesce(ingested_at, event_time))
     QUALIFY row_number() OVER (
         PARTITION BY event_id
@@ -363,6 +371,13 @@ WITH everyone AS (
     UNION SELECT user_id FROM o_campaign_figures
     UNION SELECT user_id FROM o_redemption_figures
     UNION SELECT user_id FROM o_review_figures
+),
+people AS (
+    SELECT user_id, age, income, household_size FROM users
+    QUALIFY row_number() OVER (
+        PARTITION BY user_id
+        ORDER BY age DESC NULLS LAST, income DESC NULLS LAST, household_size DESC NULLS LAST
+    ) = 1
 )
 SELECT
     e.user_id,
@@ -511,4 +526,4 @@ LEFT JOIN o_offers off ON off.user_id = e.user_id
 LEFT JOIN o_redemption_figures red ON red.user_id = e.user_id
 LEFT JOIN o_review_figures rev ON rev.user_id = e.user_id
 LEFT JOIN o_event_figures ev ON ev.user_id = e.user_id
-LEFT JOIN users u ON u.user_id = e.user_id;
+LEFT JOIN people u ON u.user_id = e.user_id;

@@ -14,10 +14,13 @@ from pyspark.sql import SparkSession
 
 from shopbatch import job
 from shopbatch.config import Platform
+from shopbatch.errors import Stopped
 from shopbatch.profiles import publish, tiles
 from shopbatch.profiles.config import ProfileConfig
+from shopbatch.profiles.run import Builder
 from shopbatch.tables.store import Store
 from shopbatch.tables.transactions import TRANSACTIONS
+from shopbatch.tables.users import USERS
 from tests.profiles.compare import differences
 from tests.profiles.shop import content, line, open_shop, profiles, put, run, tile, told
 
@@ -66,6 +69,30 @@ def test_of_two_runs_at_once_for_a_day_one_publishes(
     assert differences(profiles(store, AS_OF), told(store, AS_OF)) == {}
 
 
+def test_of_two_runs_that_restate_a_day_the_one_with_older_sources_stops(
+    spark: SparkSession, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shop(store)
+    run(spark, store, as_of=AS_OF)
+    put(store, USERS, [{"user_id": "u1", "age": "35-44"}])
+    real, others = Builder._pin, []
+
+    def pin(self: Builder) -> Any:
+        sources = real(self)
+        if not others:  # while this one has only pinned its sources, a run with newer ones starts and ends
+            others.append(None)
+            put(store, USERS, [{"user_id": "u1", "age": "45-54"}])
+            others[0] = run(spark, store, as_of=AS_OF, restate=AS_OF).outcome
+        return sources
+
+    monkeypatch.setattr(Builder, "_pin", pin)
+    with pytest.raises(Stopped, match="as_of 2024-03-20: another run published the day meanwhile"):
+        run(spark, store, as_of=AS_OF, restate=AS_OF)
+    assert others == ["published"]
+    assert differences(profiles(store, AS_OF), told(store, AS_OF)) == {}
+    assert run(spark, store, as_of=AS_OF, restate=AS_OF).outcome == "nothing to do"
+
+
 @pytest.mark.parametrize("fresh", [True, False], ids=["first tiles", "an update"])
 def test_two_runs_at_once_leave_the_tiles_of_one(
     spark: SparkSession, store: Store, monkeypatch: pytest.MonkeyPatch, fresh: bool
@@ -88,6 +115,28 @@ def test_two_runs_at_once_leave_the_tiles_of_one(
     rows = content(store, "user_daily")
     assert sum(r[5] for r in rows) == 100 * (40 if fresh else 42)  # sales_cents
     assert len({r[:2] for r in rows}) == len(rows)
+
+
+def test_tiles_of_two_versions_are_never_taken_together(
+    spark: SparkSession, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shop(store)
+    monkeypatch.setattr(tiles, "MOST", 100)
+    tile(spark, store)
+    real, others = Store.snapshot, []
+
+    def snapshot(self: Store, name: str, version: int | None = None) -> Any:
+        if name == "user_product_daily" and not others:  # user_daily has been read; another run commits to both
+            others.append(None)
+            put(store, TRANSACTIONS, [line("new", day="2024-03-15")])
+            others[0] = tile(spark, store).how
+        return real(self, name, version)
+
+    monkeypatch.setattr(Store, "snapshot", snapshot)
+    taken = tile(spark, store).snapshots
+    assert others == ["updated"]
+    cents = [sum(taken[name].read(["sales_cents"])["sales_cents"].to_pylist()) for name in list(taken)[:2]]
+    assert cents == [4100, 4100]
 
 
 def test_a_signal_that_comes_back_as_another_error_is_still_a_stop(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import shutil
 import tempfile
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +15,10 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from pyspark.sql import SparkSession
 
+from shopbatch.tables.events import EVENTS
 from shopbatch.tables.store import Store
 from shopbatch.tables.transactions import TRANSACTIONS
-from tests.profiles.compare import differences
+from tests.profiles.compare import NAMES, differences
 from tests.profiles.shop import at, content, line, open_shop, profiles, put, run, tile, told
 
 TILES = ("user_daily", "user_product_daily", "transactions_rejects")
@@ -109,6 +110,21 @@ def test_more_than_the_driver_may_hold_gives_the_tiles_of_a_rebuild(
     put(store, TRANSACTIONS, [many()[7]])
     assert tile(spark, store).how == "updated"
     assert_as_rebuilt(spark, store)
+
+
+@pytest.mark.parametrize("zone", ["America/New_York", "Asia/Shanghai"])
+def test_moments_at_the_ends_of_time_are_no_moments(spark: SparkSession, store: Store, zone: str) -> None:
+    grown(store)
+    ends = [datetime(1, 1, 1, tzinfo=UTC), datetime(9999, 12, 31, 23, tzinfo=UTC)]
+    put(store, TRANSACTIONS, [line(f"end{t.year}", transaction_at=t) for t in ends])
+    put(store, EVENTS, [{"event_id": str(t), "user_id": "u1", "event_type": "view", "event_time": t} for t in ends])
+    assert run(spark, store, as_of="2024-03-19", timezone=zone).rejects == {"no_time": 2}
+    assert store.snapshot("events_rejects").read(["reason"])["reason"].to_pylist() == ["no_time"] * 2
+    put(store, TRANSACTIONS, [line("new", day="2024-03-05"), line("end", transaction_at=ends[1])])
+    report = run(spark, store, as_of=AS_OF, timezone=zone)
+    assert report.metrics["tiles of transactions"]["how"] == "updated" and report.rejects == {"no_time": 3}
+    names = [n for n in NAMES if not n.startswith("daypart")]  # the oracle's days are UTC's: at noon the same
+    assert differences(profiles(store, AS_OF), told(store, AS_OF), names) == {}
 
 
 def test_profiles_of_a_changed_source_are_those_of_the_oracle(spark: SparkSession, store: Store) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import UTC, date, datetime, tzinfo
 from pathlib import Path
 
 import duckdb
@@ -20,12 +20,14 @@ from shopbatch.profiles.config import ProfileConfig, asked, days
 from shopbatch.tables import files
 from shopbatch.tables.campaigns import CAMPAIGNS, COUPONS, REDEMPTIONS
 from shopbatch.tables.events import EVENTS
+from shopbatch.tables.products import PRODUCTS
 from shopbatch.tables.review_sentiment import REVIEW_SENTIMENT
 from shopbatch.tables.reviews import REVIEWS
 from shopbatch.tables.store import Store
 from shopbatch.tables.transactions import TRANSACTIONS
+from shopbatch.tables.users import USERS
 from tests.profiles.compare import differences
-from tests.profiles.shop import at, line, open_shop, profiles, put, run, told
+from tests.profiles.shop import CATALOGUE, at, line, open_shop, profiles, put, run, told
 
 AS_OF = date(2024, 3, 20)
 
@@ -103,6 +105,21 @@ def test_without_the_optional_tables_their_features_are_null(spark: SparkSession
     )
 
 
+@pytest.mark.parametrize("order", [1, -1], ids=["old first", "new first"])
+def test_a_catalogue_or_user_that_was_loaded_twice_counts_once(spark: SparkSession, store: Store, order: int) -> None:
+    open_shop(store, [line(f"b{i}", f"p{i % 4}", f"u{i % 2}", value=90 + i) for i in range(8)])
+    moved = {"product_id": "p1", "department": "PASTRY", "category": None, "brand": "Private"}
+    older = {"user_id": "u1", "age": "35-44", "income": None}
+    for rows in ([*CATALOGUE, moved], CATALOGUE)[::order]:
+        put(store, PRODUCTS, rows)
+    for row in ({"user_id": "u1", "age": None, "income": "50-74K"}, older)[::order]:
+        put(store, USERS, [row])
+    run(spark, store, as_of=AS_OF)
+    rows = profiles(store, AS_OF)
+    assert differences(rows, told(store, AS_OF)) == {}
+    assert rows["age"].to_pylist() == [None, "35-44"] and rows["top_departments"][1].as_py() == ["DRUG", "PASTRY"]
+
+
 def test_days_are_those_of_the_shop(spark: SparkSession, store: Store) -> None:
     open_shop(store, [line("b1", transaction_at=at("2024-03-19", 23)), line("b0", user="u2", day="2024-03-01")])
     run(spark, store, as_of=AS_OF)
@@ -174,6 +191,14 @@ def test_rows_that_do_not_count_are_listed_with_their_reason(spark: SparkSession
     }
     assert profiles(store, AS_OF)["sales_all"].to_pylist() == [3]
     assert report.rows.read == 11 and report.rows.rejected == 10
+
+
+def test_a_barcode_in_the_place_of_the_quantity_is_a_reject(spark: SparkSession, store: Store) -> None:
+    good = [line(f"b{sign}", quantity=sign * 10_000_000) for sign in (1, -1)]
+    unfit = [4006381333931, 10_000_001, -10_000_001, -(2**63)]
+    open_shop(store, [*good, *(line(f"q{n}", quantity=n) for n in unfit)])
+    assert run(spark, store, as_of=AS_OF).rejects == {"no_quantity": 4}
+    assert differences(profiles(store, AS_OF), told(store, AS_OF)) == {}
 
 
 def test_a_source_without_a_row_that_counts_is_told(spark: SparkSession, store: Store) -> None:
@@ -251,9 +276,20 @@ def test_which_days_are_asked_for() -> None:
     assert days("2024-02-28..2024-03-01") == [date(2024, 2, 28), date(2024, 2, 29), date(2024, 3, 1)]
     assert asked(ProfileConfig(), date(2024, 3, 1)) == ([date(2024, 3, 2)], set())
     assert asked(ProfileConfig(restate="2024-03-01"), date(2024, 3, 1))[0] == [date(2024, 3, 1)]
-    assert asked(ProfileConfig(), date(2999, 1, 1))[0][0] <= date.today().replace(year=date.today().year + 1)
     with pytest.raises(UserError, match="no transaction that counts"):
         asked(ProfileConfig(), None)
+
+
+def test_the_latest_day_is_never_after_the_shops_today(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Clock(datetime):
+        @classmethod
+        def now(cls, tz: tzinfo | None = None) -> Clock:
+            return cls(2024, 3, 20, 23, tzinfo=UTC).astimezone(tz)
+
+    monkeypatch.setattr("shopbatch.profiles.config.datetime", Clock)
+    for zone, today in (("UTC", 20), ("Asia/Shanghai", 21), ("America/New_York", 20)):
+        days_of = [asked(ProfileConfig(timezone=zone), date(2024, 3, d))[0] for d in (18, today - 1, today, 22)]
+        assert days_of == [[date(2024, 3, d)] for d in (19, today, today, today)]
 
 
 def test_a_table_that_is_wrong_is_one_clear_line(

@@ -52,7 +52,10 @@ transaction or event itself). Of rows ingested at the same moment it is the grea
 quantity, sales_value, retail_discount, coupon discounts (events, whose key is event_id: by `event_time`, user_id,
 event_type). Values decide, never a row's place in a file: loading the same rows in another order changes nothing. Rows
 that do not count are kept in `transactions_rejects` and `events_rejects` as `repeated` (the very same again) or
-`superseded` (another row of the key won), beside invalid rows (no key, user, time, quantity, amount or known type).
+`superseded` (another row of the key won), beside invalid rows (no key, user, time, quantity, amount or known type;
+a time outside the years 2 to 9998 is none, nor is a quantity beyond 10,000,000 either way: a barcode, likely).
+Of several rows of `products` with one product_id the greatest by department, category, brand counts, of `users` the
+greatest by age, income, household_size; null is less than any value.
 
 **What was known when.** Every feature stops before `as_of`. `knowledge_cut` also leaves out transactions and events
 ingested after that moment; it is a column of every row, and null where the source counted as it stands.

@@ -26,7 +26,7 @@ class Gates(Strict):
 
 
 class ProfileConfig(JobConfig):
-    """as_of: a day, a range `2017-07-01..2017-07-31`, or `latest` (the day after the newest transaction).
+    """as_of: a day, a range `2017-07-01..2017-07-31`, or `latest`: the day after the newest transaction, at most today.
 
     restate: a day or range of published days to compute anew; others stay as they are. knowledge_cut: a moment with
     a zone: only what had been ingested by then counts, read from the sources. timezone: whose days these are.
@@ -84,5 +84,6 @@ def asked(config: ProfileConfig, newest: date | None) -> tuple[list[date], set[d
         return sorted(again), again
     if newest is None:
         raise UserError("as_of=latest: there is no transaction that counts; name a day")
-    # a till with a wrong clock must not take the shop into the next century
-    return [min(newest, date.today()) + timedelta(days=1)], again
+    # today is not over, and a till with a wrong clock must not take the shop into the next century
+    today = datetime.now(ZoneInfo(config.timezone)).date()
+    return [min(newest + timedelta(days=1), today)], again

@@ -60,6 +60,12 @@ def published_days(snapshot: Snapshot | None) -> list[date]:
     return sorted({date.fromisoformat(str(f.partition["as_of"])) for f in snapshot.files}) if snapshot else []
 
 
+def unchanged(now: Snapshot | None, as_of: date, files_then: Sequence[FileRef]) -> None:
+    """AlreadyThere if the day's visible files are others than they were."""
+    if [f.path for f in of_day(now, as_of)] != [f.path for f in files_then]:
+        raise AlreadyThere
+
+
 def write(frame: DataFrame, store: Store, as_of: date, run_id: str) -> list[DataFile]:
     """Write a day's rows in files of neighbouring users, sorted, so that a reader of one user needs one of them."""
     frame = frame.cache()  # counted, perhaps sampled, and written: computed once
@@ -114,15 +120,12 @@ def publish(
     store: Store, as_of: date, written: Sequence[DataFile], replaced: Sequence[FileRef], metadata: Mapping[str, Any]
 ) -> int:
     """Make a day visible in the place of `replaced`; returns the version. AlreadyThere if the day changed meanwhile."""
-
-    def guard(now: Snapshot) -> None:
-        if [f.path for f in of_day(now, as_of)] != [f.path for f in replaced]:
-            raise AlreadyThere
-
     crash_point("profiles_written")
+    gone = [f.path for f in replaced]
     return store.commit(
-        USER_PROFILES, written, "rewrite", str(metadata["run_id"]), metadata, [f.path for f in replaced], guard
-    )
+        USER_PROFILES, written, "rewrite", str(metadata["run_id"]), metadata, gone,
+        lambda now: unchanged(now, as_of, replaced),
+    )  # fmt: skip
 
 
 def same(spark: SparkSession, store: Store, written: Sequence[DataFile], replaced: Sequence[FileRef]) -> bool:

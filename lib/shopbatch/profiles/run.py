@@ -9,19 +9,19 @@ from typing import TYPE_CHECKING
 
 from pyspark.sql import functions as F
 
-from shopbatch.errors import UserError
+from shopbatch.errors import Stopped, UserError
 from shopbatch.profiles import figures, publish
 from shopbatch.profiles.config import ProfileConfig, asked
 from shopbatch.profiles.publish import Money
 from shopbatch.profiles.tiles import Tiler, Update, counting, facts_of, together, valid
 from shopbatch.profiles.tiling import EVENT_TILES, TRANSACTION_TILES, Tiling
 from shopbatch.report import Report, new_run_id
-from shopbatch.stages.profiles.expressions import day
+from shopbatch.stages.profiles.expressions import day, has_day
 from shopbatch.stages.profiles.profile import Inputs, profiles
 from shopbatch.tables import spark as tables
 from shopbatch.tables.campaigns import CAMPAIGNS, COUPONS, REDEMPTIONS
 from shopbatch.tables.events import EVENTS
-from shopbatch.tables.files import DataFile
+from shopbatch.tables.files import DataFile, FileRef
 from shopbatch.tables.products import PRODUCTS
 from shopbatch.tables.review_sentiment import REVIEW_SENTIMENT
 from shopbatch.tables.reviews import REVIEWS
@@ -57,6 +57,8 @@ class Builder:
 
     def run(self) -> None:
         """Publish every day that is asked for and not published. UserError, GateRefused, Stopped."""
+        # before the sources: whatever is published then was made of sources no newer than ours
+        live = self.store.find(USER_PROFILES.name)
         sources = self._pin()
         self.spark.conf.set("spark.sql.session.timeZone", self.config.timezone)
         rows = sources[TRANSACTIONS.name].rows
@@ -65,12 +67,18 @@ class Builder:
         updates = self._tiles(sources)
         newest = updates[TRANSACTIONS.name].snapshots[USER_DAILY.name].bounds("day").values()
         wanted, again = asked(self.config, max((high for _, high in newest), default=None))
-        there = publish.published_days(self.store.find(USER_PROFILES.name))
+        there = publish.published_days(live)
         todo = [d for d in wanted if d not in there or d in again]
         published = []
         if todo:
             inputs, money = self._inputs(sources, updates)
-            published = [d for d in todo if self._day(d, inputs, money.before(d))]
+            for d in todo:
+                try:
+                    if self._day(d, inputs, money.before(d), publish.of_day(live, d)):
+                        published.append(d)
+                except publish.AlreadyThere:
+                    if d in again:  # the other run may have read older sources
+                        raise Stopped(f"as_of {d}: another run published the day meanwhile") from None
         self.report.outcome = "published" if published else "nothing to do"
         self.report.metrics["days"] = {"asked": len(wanted), "published": len(published)}
         if snapshot := self.store.find(USER_PROFILES.name):
@@ -110,12 +118,12 @@ class Builder:
         self.report.rows.rejected = sum(self.report.rejects.values())
         return updates
 
-    def _day(self, as_of: date, inputs: Inputs, money: tuple[int, int]) -> bool:
-        """Compute, judge and publish a day; False where it was published meanwhile, or already says the same.
+    def _day(self, as_of: date, inputs: Inputs, money: tuple[int, int], replaced: Sequence[FileRef]) -> bool:
+        """Compute, judge and publish a day; False where it already says the same. AlreadyThere if it changed meanwhile.
 
-        money: cents of the source before the day, and of its rejects.
+        money: cents of the source before the day, and of its rejects. replaced: the day's files as the run found them.
         """
-        live, config = self.store.find(USER_PROFILES.name), self.config
+        config = self.config
         try:
             with self.report.stage("profiles") as stage:
                 rules = (config.half_life_days, config.private_brands)
@@ -124,20 +132,24 @@ class Builder:
                 stage.rows = sum(f.rows for f in written)
             if not written:
                 raise UserError(f"as_of {as_of}: nothing is known of any user before that day")
-            return self._judged(as_of, written, live, money)
+            return self._judged(as_of, written, replaced, money)
         finally:
             self.spark.catalog.clearCache()
 
-    def _judged(self, as_of: date, written: Sequence[DataFile], live: Snapshot | None, money: tuple[int, int]) -> bool:
+    def _judged(
+        self, as_of: date, written: Sequence[DataFile], replaced: Sequence[FileRef], money: tuple[int, int]
+    ) -> bool:
         """Judge the day's files and publish them; what is not published is deleted."""
-        store, replaced, kept = self.store, publish.of_day(live, as_of), False
+        store, kept = self.store, False
         try:
             with self.report.stage("gates"):
+                live = store.find(USER_PROFILES.name)
                 earlier = [d for d in publish.published_days(live) if d < as_of]
                 before = publish.of_day(live, earlier[-1]) if earlier else []
                 self.report.gates = publish.judge(store, written, money, before, self.config.gates)
                 publish.refuse(self.report.gates, as_of)
                 if replaced and publish.same(self.spark, store, written, replaced):
+                    publish.unchanged(store.find(USER_PROFILES.name), as_of, replaced)
                     return False
             metadata = {"job": self.report.job, "run_id": self.report.run_id, "as_of": as_of.isoformat()}
             with self.report.stage("commit"):
@@ -145,8 +157,6 @@ class Builder:
             kept = True
             self.report.rows.published = (self.report.rows.published or 0) + sum(f.rows for f in written)
             return True
-        except publish.AlreadyThere:
-            return False
         finally:
             if not kept:
                 store.discard(USER_PROFILES, written)
@@ -201,9 +211,10 @@ class Builder:
 
 
 def _by_day(facts: DataFrame) -> dict[date | None, int]:
-    """Cents of transactions by their day."""
+    """Cents of transactions by their day; under None those without one."""
+    when = F.when(has_day("transaction_at"), day("transaction_at")).alias("day")
     total = F.sum(F.coalesce("sales_cents", F.lit(0)) * F.col("rows")).alias("cents")
-    return {r["day"]: r["cents"] for r in facts.groupBy(day("transaction_at").alias("day")).agg(total).collect()}
+    return {r["day"]: r["cents"] for r in facts.groupBy(when).agg(total).collect()}
 
 
 def build_profiles(spark: SparkSession, config: ProfileConfig, store: Store, report: Report) -> None:

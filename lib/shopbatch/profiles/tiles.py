@@ -118,7 +118,8 @@ class Tiler:
             finally:
                 self.spark.catalog.clearCache()
             done.snapshots = {t.name: self.store.snapshot(t.name) for t in self.tables}
-            return done
+            if not self._unfit(source, done.snapshots):  # another run may commit between two of these reads
+                return done
         raise Stopped(f"other runs keep changing the tiles of {source.name}")
 
     def _once(self, source: Snapshot, live: dict[str, Snapshot]) -> Update:
@@ -140,18 +141,23 @@ class Tiler:
 
     def _state(self, source: Snapshot, live: dict[str, Snapshot]) -> tuple[Snapshot | None, str]:
         """The source snapshot that the tiles are of; None, and why, where they must be built anew."""
+        if why := self._unfit(source, live):
+            return None, why
+        version = live[self.tables[0].name].metadata["source"]["version"]
+        old = self.store.recall(source.name, version)
+        return old, "" if old else f"version {version} of the source is gone"
+
+    def _unfit(self, source: Snapshot, live: dict[str, Snapshot]) -> str:
+        """Why these tiles do not go together, or are not of the source; empty where they do."""
         main = live.get(self.tables[0].name)
         if main is None or len(live) < len(self.tables):
-            return None, "there are no tiles yet"
+            return "there are no tiles yet"
         state = main.metadata
         if state.get("recipe") != self.recipe:
-            return None, "they were made by another version or in another time zone"
+            return "they were made by another version or in another time zone"
         if state.get("with") != {t.name: live[t.name].version for t in self.tables[1:]}:
-            return None, "a run was killed between two commits"
-        if state["source"]["table_id"] != source.table_id:
-            return None, "the source is another table"
-        old = self.store.recall(source.name, state["source"]["version"])
-        return old, "" if old else f"version {state['source']['version']} of the source is gone"
+            return "a run was killed between two commits"
+        return "" if state["source"]["table_id"] == source.table_id else "the source is another table"
 
     def _rebuild(self, source: Snapshot, live: dict[str, Snapshot], why: str) -> Update:
         """All tiles from all rows."""
@@ -232,12 +238,12 @@ class Tiler:
 
     def _holding_days(self, source: Snapshot, days: list[date]) -> DataFrame:
         """The valid facts that may be of one of these days, whatever the time zone, with their `day`."""
-        bounds, slack = source.bounds(self.tiling.time), timedelta(days=1)
+        bounds = source.bounds(self.tiling.time)
+        near = sorted({d + timedelta(days=n) for d in days for n in (-1, 0, 1)})  # a file's bounds may be the last days
         only = [
             f
             for f in source.files
-            if f.path not in bounds
-            or _between(days, bounds[f.path][0].date() - slack, bounds[f.path][1].date() + slack)
+            if f.path not in bounds or _between(near, bounds[f.path][0].date(), bounds[f.path][1].date())
         ]
         return dated(self.tiling, valid(facts_of(self.spark, self.tiling, source, only)))
 

@@ -78,8 +78,9 @@ USER_EVENT_DAILY = Table(
 _REASON = Column(
     "reason",
     pa.string(),
-    "Why: no_key, no_user, no_time, no_quantity, no_amount, no_type, superseded (a later version of the row counts), "
-    "repeated (the very same row counts already).",
+    "Why: no_key, no_user, no_time (or outside the years 2 to 9998), no_quantity (or beyond 10,000,000 either "
+    "way), no_amount, no_type, superseded (a later version of the row counts), repeated (the very same row counts "
+    "already).",
     nullable=False,
 )
 _ROWS = _count("rows", "How many rows of the source are just like this.")

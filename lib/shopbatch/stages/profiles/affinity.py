@@ -1,4 +1,4 @@
-"""user_product_daily and products -> what each user likes, and at what price. One shuffle: by user."""
+"""user_product_daily and products -> what each user likes, and at what price. Tiles are shuffled once: by user."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from datetime import date
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from shopbatch.stages.profiles.expressions import money, ratio
+from shopbatch.stages.profiles.expressions import money, once, ratio
 
 TOP = 5
 UNKNOWN = "unknown"
@@ -38,7 +38,8 @@ def by_product(tiles: DataFrame, as_of: date, half_life: int) -> DataFrame:
 
 def by_kind(bought: DataFrame, products: DataFrame) -> DataFrame:
     """What `by_product` returns, and products -> one row per user, department, category and brand (null: unknown)."""
-    catalogue = products.select("product_id", *_GROUPS, F.lit(True).alias("known"))
+    # a catalogue that was loaded twice would count every line twice
+    catalogue = once(products, "product_id", tuple(_GROUPS)).withColumn("known", F.lit(True))
     summed = ("decayed", "lines", "units", "purchase_cents", "unit_cents")
     return (
         bought.join(catalogue, "product_id", "left")

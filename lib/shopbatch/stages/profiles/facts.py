@@ -11,7 +11,11 @@ from functools import reduce
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
-from shopbatch.stages.profiles.expressions import money
+from shopbatch.stages.profiles.expressions import has_day, money
+
+# nobody sells more of a thing at once, also where units are thousandths; a barcode in the wrong column (8 digits and
+# more) is beyond, and the squares of 90,000 such baskets of a user still add up below 2^63
+MOST_UNITS = 10_000_000
 
 # what a transaction and an event are, as far as it matters here; one of several with a key counts: the greatest
 # by `ingested_at`, then by the other columns in this order
@@ -39,8 +43,8 @@ def transactions(rows: DataFrame) -> DataFrame:
         _first(
             no_key=_blank("basket_id") | _blank("product_id"),
             no_user=_blank("user_id"),
-            no_time=F.col("transaction_at").isNull(),
-            no_quantity=F.col("quantity").isNull(),
+            no_time=~has_day("transaction_at"),
+            no_quantity=~F.coalesce(F.col("quantity").between(-MOST_UNITS, MOST_UNITS), F.lit(False)),
             no_amount=F.col("sales_value").isNull(),
         ).alias("reason"),
     )
@@ -57,7 +61,7 @@ def events(rows: DataFrame) -> DataFrame:
         _first(
             no_key=_blank("event_id"),
             no_user=_blank("user_id"),
-            no_time=F.col("event_time").isNull(),
+            no_time=~has_day("event_time"),
             no_type=~F.coalesce(F.col("event_type").isin("view", "cart", "search", "invitation"), F.lit(False)),
         ).alias("reason"),
     )

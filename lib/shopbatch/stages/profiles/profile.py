@@ -12,7 +12,7 @@ from pyspark.sql import functions as F
 from pyspark.sql.pandas.types import from_arrow_type
 
 from shopbatch.stages.profiles import activity, affinity, outlook, touch
-from shopbatch.stages.profiles.expressions import ratio
+from shopbatch.stages.profiles.expressions import once, ratio
 from shopbatch.tables.user_profiles import FEATURES, USER_PROFILES
 
 _PERSON = ("age", "income", "household_size")
@@ -68,7 +68,7 @@ def profiles(
     whole = reduce(lambda left, right: left.join(right, "user_id", "left"), buyers)
     for part in _touches(inputs, as_of):
         whole = whole.join(part, "user_id", "full")
-    whole = whole.join(inputs.users.select("user_id", *_PERSON), "user_id", "left")
+    whole = whole.join(once(inputs.users, "user_id", _PERSON), "user_id", "left")
     return _complete(whole, inputs).select(*_columns(as_of, run_id, knowledge_cut))
 
 
