@@ -74,14 +74,14 @@ def test_of_two_runs_that_restate_a_day_the_one_with_older_sources_stops(
 ) -> None:
     shop(store)
     run(spark, store, as_of=AS_OF)
-    put(store, USERS, [{"user_id": "u1", "age": "35-44"}])
+    put(store, USERS, [{"user_id": "u1", "age": "35-44"}], mode="replace")
     real, others = Builder._pin, []
 
     def pin(self: Builder) -> Any:
         sources = real(self)
         if not others:  # while this one has only pinned its sources, a run with newer ones starts and ends
             others.append(None)
-            put(store, USERS, [{"user_id": "u1", "age": "45-54"}])
+            put(store, USERS, [{"user_id": "u1", "age": "45-54"}], mode="replace")
             others[0] = run(spark, store, as_of=AS_OF, restate=AS_OF).outcome
         return sources
 
