@@ -272,12 +272,11 @@ def told(call: Callable[[], int]) -> int:
         passing = [one for one in _chain(error) if isinstance(one, Stopped) or _may_pass(one)]
         if not passing:
             raise
-        print(f"shopbatch: stopped: {clean(_words(passing[-1]))}; the same command goes on from here", file=sys.stderr)
+        print(
+            f"shopbatch: stopped: {clean(' '.join(str(passing[-1]).split()))}; the same command goes on from here",
+            file=sys.stderr,
+        )
     return STOPPED
-
-
-def _words(error: BaseException) -> str:
-    return " ".join(str(error).split())
 
 
 def mistake(error: UserError) -> int:

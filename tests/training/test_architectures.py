@@ -32,7 +32,9 @@ def encoder(kind: str, **more: Any) -> Classify:
 
 @pytest.mark.parametrize("kind", ["llama", "qwen2", "qwen3", "mistral", "gpt2", "phi3", "olmo2"])
 def test_decoders_that_keep_documents_apart(kind: str) -> None:
-    verify(causal(kind, **({} if kind == "gpt2" else GROUPED)))
+    objective = causal(kind, **({} if kind == "gpt2" else GROUPED)).train()
+    verify(objective)
+    assert objective.training and objective.model.config._attn_implementation == attention.NAME
 
 
 @pytest.mark.parametrize("kind", ["bert", "roberta", "xlm-roberta", "electra"])

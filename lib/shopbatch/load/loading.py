@@ -86,11 +86,11 @@ def _there(store: Store, table: Table, load_id: str, mode: Mode) -> int | None:
 
 def _shows(snapshot: Snapshot, load_id: str, mode: Mode, but: Collection[str] = ()) -> bool:
     """Whether a load's files are there, or were until another client's OPTIMIZE. but: paths that do not count."""
-    told = [load_id in snapshot.metadata.get("loads", ())] * bool(snapshot.files)
+    told = bool(snapshot.files) and load_id in snapshot.metadata.get("loads", ())
     mine = [f.path.startswith(_prefix(load_id)) for f in snapshot.files if f.path not in but]
     if mode == "replace":
         return bool(mine) and (all(mine) or snapshot.metadata.get("loads") == [load_id])
-    return any(mine) or any(told)
+    return any(mine) or told
 
 
 def _prefix(load_id: str) -> str:
