@@ -39,6 +39,17 @@ def test_rows_sum_to_one_whatever_the_vectors():
     assert found.max() <= 1
 
 
+@pytest.mark.parametrize("dim", [5, 8, 384, 768])
+def test_a_row_is_told_the_same_whoever_is_beside_it(dim):
+    """A killed run computes what is left in other batches than one that was not: the table must not tell."""
+    vectors = np.random.default_rng(4).normal(size=(300, dim)).astype(np.float32)
+    language = pa.array(["zh", None, "en"] * 100)
+    whole = head(dim).probabilities(vectors, language)
+    for size in (1, 2, 3, 7, 8, 16, 64, 101):
+        parts = [head(dim).probabilities(vectors[a : a + size], language[a : a + size]) for a in range(0, 300, size)]
+        np.testing.assert_array_equal(np.concatenate(parts), whole)
+
+
 def test_no_rows_and_only_one_language():
     assert head().probabilities(np.empty((0, 5), np.float32), pa.array([], pa.string())).shape == (0, 3)
     alone = head(languages=("en",))

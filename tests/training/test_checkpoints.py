@@ -51,6 +51,26 @@ def test_a_damaged_newest_checkpoint_is_named_and_the_one_before_is_used(
     assert step_name(12) in said and said.count("\n") == 1 and "going on from the checkpoint before it" in said
 
 
+@pytest.mark.parametrize("damage", ["flipped", "gone"])
+def test_one_whose_best_weights_are_damaged_is_not_gone_on_from(
+    trained: Path, damage: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """They would be missed at the end of the run only; the run goes on from before them, and finds the same again."""
+    named = [read_marker(str(trained / step))["state"]["best_step"] for step in steps(str(trained))]
+    assert named == [8, 12]
+    best = next((trained / best_name(12)).glob("weights-*"))
+    data = bytearray(best.read_bytes())
+    best.unlink()
+    if damage == "flipped":
+        best.write_bytes(data[:-1] + bytes([data[-1] ^ 1]))
+    again = tiny.trainer(trained)
+    state = again.prepare(checkpoint_steps=4)
+    said = capsys.readouterr().err
+    assert state.step == 8 and best_name(12) in said and said.count("\n") == 1
+    assert again.run(state).best_step == 12
+    assert next((trained / best_name(12)).glob("weights-*")).read_bytes() == data
+
+
 def test_one_of_another_configuration_is_refused(trained: Path) -> None:
     with pytest.raises(CheckpointError, match="another configuration"):
         Checkpoints(str(trained), "other", Parallel()).load(tiny.causal())

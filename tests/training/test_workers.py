@@ -8,7 +8,10 @@ from typing import Any
 import pytest
 
 from shopbatch.training import workers
+from shopbatch.training.checkpoints import best_name
 from shopbatch.training.config import LoopConfig, WorkersConfig
+
+from . import tiny
 
 
 @pytest.mark.parametrize("left", [{"diverged": "step 3: loss nan"}, {"mistake": "no chat template"}], ids=str)
@@ -19,5 +22,17 @@ def test_a_refusal_that_no_driver_read_is_not_taken_for_a_result(
     (tmp_path / workers.DONE).write_text(json.dumps(left))
     monkeypatch.setattr(workers, "_train", lambda *_: {"step": 7, "found": workers.finished(run)})
     assert workers.train(run, lambda *_: None) == {"step": 7, "found": None}
-    (tmp_path / workers.DONE).write_text(json.dumps({"step": 9}))
-    assert workers.train(run, lambda *_: None) == {"step": 9}
+
+
+@pytest.mark.parametrize("whole", [True, False])
+def test_a_finished_run_is_a_result_while_its_best_weights_are_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, whole: bool
+) -> None:
+    trainer = tiny.trainer(tmp_path)
+    done = trainer.run(trainer.prepare(checkpoint_steps=4)).tree()
+    (tmp_path / workers.DONE).write_text(json.dumps(done))
+    if not whole:
+        next((tmp_path / best_name(done["best_step"])).glob("weights-*")).unlink()
+    run: Any = SimpleNamespace(folder=str(tmp_path), loop=LoopConfig(), workers=WorkersConfig())
+    monkeypatch.setattr(workers, "_train", lambda *_: {"trained": workers.finished(run)})
+    assert workers.train(run, lambda *_: None) == (done if whole else {"trained": None})

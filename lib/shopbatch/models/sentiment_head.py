@@ -83,13 +83,16 @@ class SentimentHead:
         """float32 [n, 3] in the order of LABELS; rows sum to 1 to 1e-6.
 
         vectors: float32 [n, dim]. language: string [n], code or null (as `stages.sentiment.detect_language` tells it).
+        A row's are the same, to the last bit, whatever the others are.
         """
         if vectors.shape[1] != self.dim:
             raise ModelError(f"the head reads vectors of {self.dim} numbers; the engine gives {vectors.shape[1]}")
         found = np.empty((len(vectors), len(LABELS)), np.float32)
         for i, rows in enumerate(self.rows_by_language(language)):
-            logits = vectors[rows] @ self.weights[i] + self.bias[i]
-            found[rows] = softmax(logits / self.temperature[i])
+            # class by class and not as a product of matrices: BLAS rounds a row by how many others there are
+            mine = vectors[rows].astype(float)
+            sums = np.column_stack([(mine * each).sum(axis=1) for each in self.weights[i].T])
+            found[rows] = softmax((sums + self.bias[i]) / self.temperature[i])
         return found
 
 

@@ -98,13 +98,16 @@ class Checkpoints:
     ) -> dict[str, Any] | None:
         """Put a checkpoint's weights (and optimizer state) in place; returns its state, None where there is none.
 
-        name: None for the newest whole step; of a damaged one `tell` is told, and the one before it is used.
+        name: None for the newest whole step; of one that is damaged, or whose best weights are, `tell` is told, and
+        the one before it is used.
         Raises CheckpointError: of another run; the named one is damaged.
         """
         self.parallel.settle(model)
         for candidate in [name] if name else reversed(steps(self.root)):
             try:
                 marker = read_marker(f"{self.root}/{candidate}")
+                if not name:
+                    read_best(self.root, marker["state"])
             except CheckpointError as error:
                 if name:
                     raise
@@ -216,6 +219,12 @@ def read_marker(folder: str) -> dict[str, Any]:
         if isinstance(fs, pafs.LocalFileSystem) and checksum(Path(path) / name) != entry["xxh128"]:
             raise CheckpointError(f"checkpoint {folder} is damaged: {name} is not what was written")
     return marker
+
+
+def read_best(root: str, state: Mapping[str, Any]) -> None:
+    """Hold the best weights that a run's state names against their marker. Raises CheckpointError as `read_marker`."""
+    if state.get("best") is not None:
+        read_marker(f"{root}/{best_name(state['best_step'])}")
 
 
 def _marker(folder: str) -> dict[str, Any]:

@@ -16,7 +16,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -31,6 +31,7 @@ from shopbatch.privacy import guard_logs
 from shopbatch.report import new_run_id
 from shopbatch.tables import files
 from shopbatch.training.blocks import Pack
+from shopbatch.training.checkpoints import CheckpointError, read_best
 from shopbatch.training.config import LoopConfig, WorkersConfig, batch_share
 from shopbatch.training.plans import Plan
 
@@ -67,8 +68,10 @@ def train(run: Run, told: Told) -> dict[str, Any]:
     with _alone(run):
         done = finished(run)
         if done is not None and "step" in done:
-            return done
-        files.remove(f"{run.folder}/{DONE}")  # why it was over, left by a driver that was killed before it said so
+            with suppress(CheckpointError):  # told by the worker that goes on from an earlier checkpoint
+                read_best(run.folder, done)
+                return done
+        files.remove(f"{run.folder}/{DONE}")  # or: why it was over, by a driver that was killed before it said so
         return _train(run, told)
 
 
