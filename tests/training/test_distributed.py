@@ -1,14 +1,16 @@
 """One worker, two with DDP, two with FSDP2 (gloo): the same curve; each goes on from the other's checkpoints."""
 
-import multiprocessing
+import json
 import shutil
-import socket
+import tempfile
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 import torch
 import torch.distributed as dist
+import torch.multiprocessing
 from torch import nn
 
 from shopbatch.training.checkpoints import step_name
@@ -22,27 +24,24 @@ def dropping() -> Classify:
     return tiny.classifier(dropout=0.2, token_dropout=0.2)
 
 
-def curve(
-    rank: int, world: int, strategy: Strategy, folder: str, build: Callable[[], nn.Module], port: int
-) -> list[dict[str, float]]:
-    """A worker's whole run; its history."""
+def curve(rank: int, world: int, strategy: Strategy, folder: str, build: Callable[[], nn.Module], meeting: str) -> None:
+    """A worker's whole run; leaves its history at the meeting place."""
     torch.set_num_threads(1)
-    store = dist.TCPStore("127.0.0.1", port, world, rank == 0)
-    dist.init_process_group("gloo", store=store, rank=rank, world_size=world)
+    store = dist.FileStore(f"{meeting}/store", world)
+    dist.init_process_group("gloo", store=store, rank=rank, world_size=world, timeout=timedelta(seconds=60))
     try:
         trainer = tiny.trainer(folder, build(), strategy=strategy)
-        return trainer.run(trainer.prepare(checkpoint_steps=4)).history
+        history = trainer.run(trainer.prepare(checkpoint_steps=4)).history
     finally:
         dist.destroy_process_group()
+    Path(meeting, f"{rank}.json").write_text(json.dumps(history))
 
 
 def run(world: int, strategy: Strategy, folder: Path, build: Callable[[], nn.Module] = tiny.causal) -> list[float]:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    with multiprocessing.get_context("spawn").Pool(world) as pool:
-        each = [(rank, world, strategy, str(folder), build, port) for rank in range(world)]
-        found = pool.starmap(curve, each, chunksize=1)
+    """The curve of all workers. Whatever becomes of one of them, even its death, ends the others and is raised here."""
+    with tempfile.TemporaryDirectory() as meeting:
+        torch.multiprocessing.spawn(curve, (world, strategy, str(folder), build, meeting), nprocs=world)
+        found = [json.loads(Path(meeting, f"{rank}.json").read_text()) for rank in range(world)]
     assert all(history == found[0] for history in found)
     return [h.get("loss", h.get("val", 0.0)) for h in found[0]]
 

@@ -42,7 +42,7 @@ class Parallel:
             return objective
         from torch.nn.parallel import DistributedDataParallel
 
-        return DistributedDataParallel(objective, broadcast_buffers=False, gradient_as_bucket_view=True)
+        return DistributedDataParallel(objective, forward_sync_buffers=False, gradient_as_bucket_view=True)
 
     def settle(self, objective: nn.Module) -> None:
         """FSDP2 leaves the outermost weights gathered after a forward pass: give each worker its own part again."""
