@@ -1,5 +1,7 @@
 """Which reviews become examples: the labelled ones, each content once, always in the same part."""
 
+import json
+
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -110,7 +112,7 @@ def test_a_share_is_of_contents_and_always_the_same_ones():
 
 
 @pytest.mark.usefixtures("ray_local")
-def test_examples_of_a_table_and_their_vectors(store):
+def test_examples_of_a_table_and_their_vectors(store, capsys):
     names = [c.name for c in REVIEWS.columns]
     data = many(3000).append_column("review_id", pa.array([f"r{i}" for i in range(3000)]))
     schema = REVIEWS.schema()
@@ -130,3 +132,5 @@ def test_examples_of_a_table_and_their_vectors(store):
     direct = encode_all(open_engine(FakeConfig(), None), examples["text"].combine_chunks())
     np.testing.assert_array_equal(found.vectors, direct.vectors)
     np.testing.assert_array_equal(found.tokens, direct.tokens)
+    last = json.loads([line for line in capsys.readouterr().err.splitlines() if '"heartbeat"' in line][-1])
+    assert (last["stage"], last["rows"], last["total"]) == ("vectors", len(examples), len(examples))

@@ -19,6 +19,7 @@ from shopbatch.engines.engine import Encoded, EngineConfig, EngineError, FakeCon
 from shopbatch.errors import UserError
 from shopbatch.inference.content import hash128
 from shopbatch.models.sentiment_head import LABELS
+from shopbatch.progress import Progress
 from shopbatch.stages.sentiment import SentimentStage, detect_language, review_text
 from shopbatch.tables.store import Snapshot
 
@@ -101,7 +102,7 @@ def choose(found: pa.Table, config: ExampleConfig) -> pa.Table:
 
 
 def embed(examples: pa.Table, engine: EngineConfig, model_dir: str | None, workers: int) -> Encoded:
-    """The examples' vectors, in order, by `workers` Ray Data actors."""
+    """The examples' vectors, in order, by `workers` Ray Data actors, with progress."""
     prepare(engine, model_dir)
     numbered = examples.select(["text"]).append_column("row", pa.array(np.arange(examples.num_rows)))
     step = -(-examples.num_rows // (workers * 4))
@@ -115,7 +116,11 @@ def embed(examples: pa.Table, engine: EngineConfig, model_dir: str | None, worke
         compute=ray.data.ActorPoolStrategy(size=workers),
         num_cpus=min(1.0, 0.9 * cpus / workers),  # less than a CPU each, or the pool starves what feeds it
     )
-    blocks = list(found.iter_batches(batch_size=None, batch_format="pyarrow", prefetch_batches=0))
+    blocks = []
+    with Progress(examples.num_rows, stage="vectors") as progress:
+        for block in found.iter_batches(batch_size=None, batch_format="pyarrow", prefetch_batches=0):
+            blocks.append(block)
+            progress.advance(block.num_rows)
     order = np.argsort(np.concatenate([b["row"].to_numpy() for b in blocks]))
     vectors = np.concatenate([_matrix(b["vector"]) for b in blocks])
     return Encoded(vectors[order], np.concatenate([b["tokens"].to_numpy() for b in blocks])[order])
