@@ -28,19 +28,20 @@ import pyarrow as pa
 import torch
 from profile_tools import machine
 
-from shopbatch import config as conf
-from shopbatch.config import Platform, read_text
-from shopbatch.copywriting.config import Config
-from shopbatch.copywriting.estimate import estimate
-from shopbatch.copywriting.run import describe
-from shopbatch.engines.generation import OpenVinoGenerateConfig, Sampling, TorchGenerateConfig, open_generator
+from shopbatch.capabilities.copywriting.config import Config
+from shopbatch.capabilities.copywriting.estimate import estimate
+from shopbatch.capabilities.copywriting.prompt import SHOWN
+from shopbatch.capabilities.copywriting.run import describe
+from shopbatch.capabilities.copywriting.stage import Prompt
+from shopbatch.core import config as conf
+from shopbatch.core.config import Platform, read_text
+from shopbatch.core.sessions import ray_session
+from shopbatch.engines.configs import OpenVinoGenerateConfig, Sampling, TorchGenerateConfig
+from shopbatch.engines.factory import open_generator
 from shopbatch.models import registry
-from shopbatch.report import Report
-from shopbatch.sessions import ray_session
-from shopbatch.stages.description import Prompt
-from shopbatch.stages.product_prompt import SHOWN
+from shopbatch.runs.report import Report
 from shopbatch.tables.products import PRODUCTS
-from shopbatch.tables.store import Store
+from shopbatch.warehouse.store import Store
 
 LONGEST = 200
 ALONE = 512  # products of each engine alone, at most, for time; with more of them its pace is a little higher
@@ -142,7 +143,7 @@ class _Bare:
         self.run(['{"department": "GROCERY"}'])
 
     def run(self, rows: Sequence[str]) -> int:
-        from shopbatch.copywriting.copy import SCHEMA
+        from shopbatch.capabilities.copywriting.rules import SCHEMA
 
         prompts = [self.generator.render(self.prompt.messages(json.loads(row))) for row in rows]
         sampling = Sampling(max_new_tokens=LONGEST, guide=SCHEMA)
@@ -184,8 +185,8 @@ def perplexity(folder: str, warehouse: str, arguments: argparse.Namespace) -> No
     """Perplexity of examples' answers, with the graph and the numbers that the engine computes with."""
     import openvino as ov
 
-    from shopbatch.engines.openvino_generate import exported_causal
-    from shopbatch.training.language_examples import Encode
+    from shopbatch.capabilities.language_model.examples import Encode
+    from shopbatch.engines.generators.openvino_generator import exported_causal
 
     frame = pl.read_delta(f"{warehouse}/product_copy").sort("copy_id").tail(arguments.rows)
     encode = Encode(folder, read_text("conf/prompts/describe.en.md"), 1024)

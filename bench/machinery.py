@@ -24,16 +24,16 @@ import ray
 import ray.data
 
 from shopbatch import sample
-from shopbatch.config import Platform
-from shopbatch.engines.engine import FakeConfig
-from shopbatch.inference.recipe import InferenceConfig, Spec
+from shopbatch.capabilities.sentiment.stage import SentimentStage
+from shopbatch.core.config import Platform
+from shopbatch.core.sessions import ray_session
+from shopbatch.engines.configs import FakeConfig
 from shopbatch.inference.run import run_inference
-from shopbatch.report import Report
-from shopbatch.sessions import ray_session
-from shopbatch.stages.sentiment import SentimentStage
+from shopbatch.inference.spec import InferenceConfig, Spec
+from shopbatch.runs.report import Report
 from shopbatch.tables.review_sentiment import REVIEW_SENTIMENT, REVIEW_SENTIMENT_REJECTS
 from shopbatch.tables.reviews import REVIEWS
-from shopbatch.tables.store import Store
+from shopbatch.warehouse.store import Store
 
 STAGE = SentimentStage(FakeConfig(), "", "", {"head": "bench"})
 SPEC = Spec("score_reviews", REVIEWS, STAGE, REVIEW_SENTIMENT, REVIEW_SENTIMENT_REJECTS)

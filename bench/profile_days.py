@@ -21,16 +21,16 @@ from profile_tools import build, fresh
 from pyspark.sql import SparkSession
 
 from shopbatch import sample
-from shopbatch.config import Platform, Spark
-from shopbatch.profiles.tiles import Tiler, Update
-from shopbatch.profiles.tiling import TRANSACTION_TILES
-from shopbatch.report import new_run_id
-from shopbatch.sessions import spark_session
-from shopbatch.tables import files
+from shopbatch.capabilities.profiles.tiles import Tiler, Update
+from shopbatch.capabilities.profiles.tiling import TRANSACTION_TILES
+from shopbatch.core.config import Platform, Spark
+from shopbatch.core.sessions import spark_session
+from shopbatch.runs.report import new_run_id
 from shopbatch.tables.events import EVENTS
 from shopbatch.tables.schema import TIMESTAMP
-from shopbatch.tables.store import Mode, Snapshot, Store
 from shopbatch.tables.transactions import TRANSACTIONS
+from shopbatch.warehouse import files
+from shopbatch.warehouse.store import Mode, Snapshot, Store
 
 NEW_DAYS, LATE_LINES, LATE_DAYS = 3, 1_000, 30
 OURS = "bench-"  # folders of the files that are appended here

@@ -11,10 +11,10 @@ from typing import Any
 from profile_tools import build, cpu_seconds, fresh, java_pid, peak_mb, spilled
 
 from shopbatch import sample
-from shopbatch.config import Platform, Spark
-from shopbatch.sessions import spark_session
+from shopbatch.core.config import Platform, Spark
+from shopbatch.core.sessions import spark_session
 from shopbatch.tables.events import EVENTS
-from shopbatch.tables.store import Store
+from shopbatch.warehouse.store import Store
 
 WARM_LINES = 20_000
 

@@ -13,10 +13,9 @@ import duckdb
 import pyspark
 from pyspark.sql import SparkSession
 
-from shopbatch.profiles.config import ProfileConfig
-from shopbatch.profiles.run import build_profiles
-from shopbatch.report import Report
-from shopbatch.tables.store import Store
+from shopbatch.capabilities.profiles.config import ProfileConfig
+from shopbatch.capabilities.profiles.run import build_profiles
+from shopbatch.runs.report import Report
 from shopbatch.tables.user_daily import (
     EVENTS_REJECTS,
     TRANSACTIONS_REJECTS,
@@ -25,6 +24,7 @@ from shopbatch.tables.user_daily import (
     USER_PRODUCT_DAILY,
 )
 from shopbatch.tables.user_profiles import USER_PROFILES
+from shopbatch.warehouse.store import Store
 
 DERIVED = (USER_DAILY, USER_PRODUCT_DAILY, TRANSACTIONS_REJECTS, USER_EVENT_DAILY, EVENTS_REJECTS, USER_PROFILES)
 

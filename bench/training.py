@@ -24,22 +24,22 @@ import torch
 import transformers
 from profile_tools import machine
 
-from shopbatch.config import Platform
+from shopbatch.capabilities.language_model.examples import Encode
+from shopbatch.core.config import Platform
+from shopbatch.core.sessions import ray_session
 from shopbatch.models import causal
-from shopbatch.models.causal import ScratchConfig
+from shopbatch.models.configs import LoraConfig, ScratchConfig
 from shopbatch.sample.generated_dialogs import dialogs
-from shopbatch.sessions import ray_session
-from shopbatch.tables.store import Store
 from shopbatch.training import attention, blocks, workers
 from shopbatch.training.checkpoints import Checkpoints
-from shopbatch.training.config import LoopConfig, LoraConfig, ScheduleConfig, WorkersConfig
-from shopbatch.training.language_examples import Encode
+from shopbatch.training.config import LoopConfig, ScheduleConfig, WorkersConfig
 from shopbatch.training.loop import Data, Trainer
 from shopbatch.training.objectives import NextToken
 from shopbatch.training.packing import Document, flatten
 from shopbatch.training.parallel import Parallel
 from shopbatch.training.plans import CausalPlan
 from shopbatch.training.workers import Run
+from shopbatch.warehouse.store import Store
 
 BLOCK, LEARNING = 512, 1e-3
 

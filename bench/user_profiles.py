@@ -27,10 +27,10 @@ from profile_tools import build, fresh, machine
 from pyspark.sql import SparkSession
 
 from shopbatch import sample
-from shopbatch.config import Platform, Spark
-from shopbatch.sessions import spark_session
-from shopbatch.tables.store import Store
+from shopbatch.core.config import Platform, Spark
+from shopbatch.core.sessions import spark_session
 from shopbatch.tables.user_profiles import USER_PROFILES
+from shopbatch.warehouse.store import Store
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 SOURCES = ("transactions", "products", "users", "campaigns", "coupons", "redemptions")
@@ -45,7 +45,7 @@ def uris(store: Store, name: str) -> list[str]:
 
 def duck(store: Store) -> tuple[float, int]:
     """Seconds of the plain SQL, and users. It writes no table."""
-    from tests.profiles import oracle
+    from tests.capabilities.profiles import oracle
 
     start = time.perf_counter()
     con = duckdb.connect()

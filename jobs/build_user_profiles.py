@@ -1,16 +1,16 @@
 """transactions and all else known of users -> daily tiles -> features -> user_profiles, one row per user and day."""
 
-from shopbatch.job import Job, main
-from shopbatch.profiles.config import ProfileConfig
-from shopbatch.report import Report
-from shopbatch.tables.store import Store
+from shopbatch.capabilities.profiles.config import ProfileConfig
+from shopbatch.runs.job import Job, main
+from shopbatch.runs.report import Report
+from shopbatch.warehouse.store import Store
 
 
 def run(config: ProfileConfig, store: Store, report: Report) -> None:
     """Bring tiles and profiles up to date. Raises as `build_profiles` does."""
     from pyspark.sql import SparkSession
 
-    from shopbatch.profiles.run import build_profiles
+    from shopbatch.capabilities.profiles.run import build_profiles
 
     build_profiles(SparkSession.active(), config, store, report)
 

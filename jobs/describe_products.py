@@ -1,11 +1,11 @@
 """products -> grounded copy (text generator + checks) -> product_descriptions, product_descriptions_rejects."""
 
-from shopbatch.copywriting.config import Config
-from shopbatch.copywriting.estimate import estimate
-from shopbatch.copywriting.run import describe
-from shopbatch.job import Job, main
-from shopbatch.report import Report
-from shopbatch.tables.store import Store
+from shopbatch.capabilities.copywriting.config import Config
+from shopbatch.capabilities.copywriting.estimate import estimate
+from shopbatch.capabilities.copywriting.run import describe
+from shopbatch.runs.job import Job, main
+from shopbatch.runs.report import Report
+from shopbatch.warehouse.store import Store
 
 
 def run(config: Config, store: Store, report: Report) -> None:

@@ -1,9 +1,9 @@
 """reviews that say what they think -> tokens, packed; an encoder trained end to end -> model `sentiment`, if better."""
 
-from shopbatch.job import Job, main
-from shopbatch.report import Report
-from shopbatch.tables.store import Store
-from shopbatch.training.sentiment_encoder import Config, finetune
+from shopbatch.capabilities.sentiment.train_encoder import Config, finetune
+from shopbatch.runs.job import Job, main
+from shopbatch.runs.report import Report
+from shopbatch.warehouse.store import Store
 
 
 def run(config: Config, store: Store, report: Report) -> None:

@@ -1,9 +1,9 @@
 """support_dialogs (or any texts) -> tokens, packed; a language model trained on N workers -> model, if it is better."""
 
-from shopbatch.job import Job, main
-from shopbatch.report import Report
-from shopbatch.tables.store import Store
-from shopbatch.training.language_model import Config, finetune
+from shopbatch.capabilities.language_model.train import Config, finetune
+from shopbatch.runs.job import Job, main
+from shopbatch.runs.report import Report
+from shopbatch.warehouse.store import Store
 
 
 def run(config: Config, store: Store, report: Report) -> None:

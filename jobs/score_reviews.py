@@ -1,15 +1,15 @@
 """reviews -> sentiment (encoder + calibrated head) -> review_sentiment, review_sentiment_rejects."""
 
-from shopbatch.engines.engine import EngineConfig
-from shopbatch.inference.recipe import InferenceConfig, Spec
+from shopbatch.capabilities.sentiment.stage import SentimentStage
+from shopbatch.engines.configs import EngineConfig
 from shopbatch.inference.run import run_inference
-from shopbatch.job import Job, main
+from shopbatch.inference.spec import InferenceConfig, Spec
 from shopbatch.models import registry
-from shopbatch.report import EngineUse, Report
-from shopbatch.stages.sentiment import SentimentStage
+from shopbatch.runs.job import Job, main
+from shopbatch.runs.report import EngineUse, Report
 from shopbatch.tables.review_sentiment import REVIEW_SENTIMENT, REVIEW_SENTIMENT_REJECTS
 from shopbatch.tables.reviews import REVIEWS
-from shopbatch.tables.store import Store
+from shopbatch.warehouse.store import Store
 
 
 class Config(InferenceConfig):

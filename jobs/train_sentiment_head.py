@@ -2,17 +2,18 @@
 
 from pydantic import Field
 
-from shopbatch.config import JobConfig
-from shopbatch.engines.engine import EngineConfig
-from shopbatch.job import Job, main
-from shopbatch.models import registry, sentiment_head
-from shopbatch.report import EngineUse, Report
+from shopbatch.capabilities.sentiment import examples as sentiment_examples
+from shopbatch.capabilities.sentiment import head as sentiment_head
+from shopbatch.capabilities.sentiment import train_head as training
+from shopbatch.capabilities.sentiment.examples import ExampleConfig
+from shopbatch.capabilities.sentiment.train_head import HeadConfig
+from shopbatch.core.config import JobConfig
+from shopbatch.engines.configs import EngineConfig
+from shopbatch.models import registry
+from shopbatch.runs.job import Job, main
+from shopbatch.runs.report import EngineUse, Report
 from shopbatch.tables.reviews import REVIEWS
-from shopbatch.tables.store import Store
-from shopbatch.training import sentiment_examples
-from shopbatch.training import sentiment_head as training
-from shopbatch.training.sentiment_examples import ExampleConfig
-from shopbatch.training.sentiment_head import HeadConfig
+from shopbatch.warehouse.store import Store
 
 
 class Config(JobConfig):

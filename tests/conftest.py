@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 from pyspark.sql import SparkSession
 
-from shopbatch.config import Platform, Spark
-from shopbatch.sessions import ray_session, spark_session
-from shopbatch.tables.store import Store
+from shopbatch.core.config import Platform, Spark
+from shopbatch.core.sessions import ray_session, spark_session
+from shopbatch.warehouse.store import Store
 
 
 @pytest.fixture(scope="session")

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from shopbatch import config, job
+from shopbatch.core import config
+from shopbatch.runs import job
 from shopbatch.tables import TABLES
 
 ROOT = Path(__file__).resolve().parents[1]

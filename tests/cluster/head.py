@@ -34,7 +34,7 @@ class Head:
 
     def shopbatch(self, *words: str, **env: str) -> subprocess.CompletedProcess[str]:
         """The command line, in a process of its own that is told the address and the token."""
-        command = [self.python, "-m", "shopbatch.cli", *words]
+        command = [self.python, "-m", "shopbatch.cli.main", *words]
         return subprocess.run(
             command, env={**self.env, **env}, capture_output=True, text=True, check=False, timeout=240
         )

@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from shopbatch.tables.reviews import REVIEWS
-from shopbatch.tables.store import Store
+from shopbatch.warehouse.store import Store
 from tests.cluster.head import TOKEN, Head, last_line, ray_head
 from tests.inference import toy
 

@@ -57,7 +57,7 @@ def process(s3: ObjectStore, *command: str) -> subprocess.CompletedProcess[str]:
 
 
 def shopbatch(s3: ObjectStore, root: str, *words: str) -> subprocess.CompletedProcess[str]:
-    return process(ObjectStore({**s3.env, "SHOPBATCH_WAREHOUSE": root}, s3.line), "-m", "shopbatch.cli", *words)
+    return process(ObjectStore({**s3.env, "SHOPBATCH_WAREHOUSE": root}, s3.line), "-m", "shopbatch.cli.main", *words)
 
 
 def report(done: subprocess.CompletedProcess[str]) -> dict[str, Any]:

@@ -13,8 +13,8 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from shopbatch.cluster.run_key import read_records
-from shopbatch.tables.store import Store
+from shopbatch.runs.run_key import read_records
+from shopbatch.warehouse.store import Store
 from tests.cluster.head import Head, free_ports, key_of, last_line, ray_head
 from tests.inference import toy
 
@@ -143,6 +143,6 @@ def driver_of(key: str) -> int:
             words = (process / "cmdline").read_bytes().split(b"\0")
         except OSError:
             continue
-        if b"--run-key" in words and key.encode() in words and b"shopbatch.cli" in words:
+        if b"--run-key" in words and key.encode() in words and b"shopbatch.cli.main" in words:
             return int(process.name)
     raise AssertionError(f"no driver of {key}")

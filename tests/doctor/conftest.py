@@ -15,8 +15,8 @@ from typing import Any
 import pytest
 import yaml
 
-from shopbatch import cli
-from shopbatch.tables import files
+from shopbatch.cli import main as cli
+from shopbatch.warehouse import files
 from tests.doctor.head import Head, own_address
 
 ROOT = Path(__file__).resolve().parents[2]

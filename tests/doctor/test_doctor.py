@@ -238,7 +238,7 @@ def test_a_question_without_an_answer_is_left_behind() -> None:
 
 def test_the_command_as_a_user_types_it(world: World) -> None:
     """In a process of its own: lines for people, exit codes, nothing on standard error."""
-    program = [sys.executable, "-m", "shopbatch.cli", "doctor", "--min-free-gb", "0.001"]
+    program = [sys.executable, "-m", "shopbatch.cli.main", "doctor", "--min-free-gb", "0.001"]
 
     def run(*words: str) -> tuple[int, str, str]:
         done = subprocess.run([*program, *words], capture_output=True, text=True, check=False, cwd=world.folder)

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from shopbatch.config import JobConfig, Platform, Spark
+from shopbatch.core.config import JobConfig, Platform, Spark
 from shopbatch.doctor import cluster, machine, project
 from shopbatch.doctor.cluster import Access, Cluster
 from shopbatch.doctor.findings import Finding, scrub
 from shopbatch.doctor.machine import Disk, Memory
 from shopbatch.doctor.slots import Node, Place, judge_slots, local_gpus
-from shopbatch.engines.generation import OpenVinoGenerateConfig, VllmGenerateConfig
-from shopbatch.inference.recipe import InferenceConfig
+from shopbatch.engines.configs import OpenVinoGenerateConfig, VllmGenerateConfig
+from shopbatch.inference.spec import InferenceConfig
 from shopbatch.training.config import WorkersConfig
 
 HEAD = "http://10.0.0.7:8265"

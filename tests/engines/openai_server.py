@@ -11,8 +11,8 @@ from functools import cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-from shopbatch.engines.engine import EngineError
-from shopbatch.engines.generation import Generator, Sampling
+from shopbatch.engines.base import EngineError, Generator
+from shopbatch.engines.configs import Sampling
 
 WAIT = 20.0  # seconds until a test that waits for what never comes goes on, and fails
 

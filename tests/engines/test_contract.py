@@ -4,7 +4,9 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from shopbatch.engines.engine import FakeConfig, OpenVinoConfig, TorchConfig, encode_all, open_engine
+from shopbatch.engines.base import encode_all
+from shopbatch.engines.configs import FakeConfig, OpenVinoConfig, TorchConfig
+from shopbatch.engines.factory import open_engine
 
 MAX_TOKENS, BATCH_TOKENS = 48, 200
 CONFIGS = {

@@ -9,7 +9,9 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from shopbatch.engines.engine import EngineError, FakeConfig, encode_all, open_engine
+from shopbatch.engines.base import EngineError, encode_all
+from shopbatch.engines.configs import FakeConfig
+from shopbatch.engines.factory import open_engine
 
 TEXTS = pa.array(["fine", "a poison pill", "fine too"])
 

@@ -10,19 +10,18 @@ import pytest
 from pydantic import ValidationError
 from safetensors.torch import load_file, save_file
 
-from shopbatch.engines.engine import EngineError
-from shopbatch.engines.generation import (
+from shopbatch.core.errors import UserError
+from shopbatch.engines.base import EngineError
+from shopbatch.engines.configs import (
     WITHOUT_MODEL,
     FakeGenerateConfig,
     HttpGenerateConfig,
     OpenVinoGenerateConfig,
     Sampling,
     TorchGenerateConfig,
-    chat_prompt,
-    open_generator,
-    prepare_generator,
 )
-from shopbatch.errors import UserError
+from shopbatch.engines.factory import open_generator, prepare_generator
+from shopbatch.models.chat import chat_prompt
 from shopbatch.models.folder import ModelError, contents, digest
 from tests.engines import openai_server, tiny_causal
 
@@ -223,7 +222,7 @@ def test_a_prompt_that_is_too_long_is_refused_and_named(folder, chats):
 
 
 def test_a_small_cache_takes_turns_and_one_too_small_is_named(folder, monkeypatch):
-    from shopbatch.engines import openvino_generate
+    from shopbatch.engines.generators import openvino_generator as openvino_generate
 
     prompts = [ask(folder, f"{i} " + "so " * i) for i in range(40)]
     wanted = open_generator(CONFIGS["torch"], str(folder)).generate(prompts, GREEDY)
@@ -267,7 +266,7 @@ def test_the_fake_generator_fails_where_it_is_told_to(chats):
 
 
 def test_the_graph_is_made_once_beside_the_model_and_is_no_part_of_it(tmp_path, monkeypatch):
-    from shopbatch.engines import openvino_generate
+    from shopbatch.engines.generators import openvino_generator as openvino_generate
 
     other = tiny_causal.build(tmp_path / "model")
     before = digest(contents(other))

@@ -11,12 +11,13 @@ import threading
 import numpy as np
 import pytest
 
-from shopbatch.engines import http_answers
-from shopbatch.engines.engine import EngineError
-from shopbatch.engines.generation import HttpGenerateConfig, Sampling, open_generator
-from shopbatch.engines.http_answers import Later, read, retry_after, without
-from shopbatch.engines.http_generate import HttpGenerator
-from shopbatch.errors import UserError
+from shopbatch.core.errors import UserError
+from shopbatch.engines.base import EngineError
+from shopbatch.engines.configs import HttpGenerateConfig, Sampling
+from shopbatch.engines.factory import open_generator
+from shopbatch.engines.generators import http_answers
+from shopbatch.engines.generators.http_answers import Later, read, retry_after, without
+from shopbatch.engines.generators.http_generator import HttpGenerator
 from tests.engines.openai_server import WAIT, Fault, OpenAiServer, echo, first, refused
 
 SAMPLING = Sampling(max_new_tokens=9)

@@ -9,8 +9,10 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from shopbatch.engines import openvino
-from shopbatch.engines.engine import EngineError, OpenVinoConfig, TorchConfig, open_engine
+from shopbatch.engines.base import EngineError
+from shopbatch.engines.configs import OpenVinoConfig, TorchConfig
+from shopbatch.engines.encoders import openvino_encoder as openvino
+from shopbatch.engines.factory import open_engine
 from shopbatch.models.folder import contents, digest
 from tests.engines import tiny
 

@@ -11,8 +11,10 @@ import torch
 from safetensors.torch import load_file, save_file
 from transformers import AutoModel
 
-from shopbatch.engines.engine import OpenVinoConfig, TorchConfig, encode_all, open_engine
-from shopbatch.errors import UserError
+from shopbatch.core.errors import UserError
+from shopbatch.engines.base import encode_all
+from shopbatch.engines.configs import OpenVinoConfig, TorchConfig
+from shopbatch.engines.factory import open_engine
 from shopbatch.models.folder import ModelError
 from tests.engines import tiny
 

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 
 from shopbatch.grounding.check import KINDS, check
-from shopbatch.grounding.quantities import chinese, quantities, spelled
-from shopbatch.grounding.spoken import size
+from shopbatch.text.quantities import chinese, quantities, spelled
+from shopbatch.text.spoken import size
 from tests.grounding.planted import cases
 
 CASES = cases()

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from shopbatch.inference import source
-from shopbatch.report import Report
-from shopbatch.tables.store import Store
+from shopbatch.runs.report import Report
+from shopbatch.warehouse.store import Store
 from tests.inference import toy
 
 

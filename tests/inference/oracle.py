@@ -17,12 +17,12 @@ import polars as pl
 import pyarrow as pa
 import xxhash
 
-from shopbatch.engines.engine import FakeConfig
-from shopbatch.engines.fake import FakeEncoder
-from shopbatch.inference.recipe import Spec
-from shopbatch.models.sentiment_head import LABELS, SentimentHead
-from shopbatch.report import Report
-from shopbatch.tables.store import Store
+from shopbatch.capabilities.sentiment.head import LABELS, SentimentHead
+from shopbatch.engines.configs import FakeConfig
+from shopbatch.engines.encoders.fake_encoder import FakeEncoder
+from shopbatch.inference.spec import Spec
+from shopbatch.runs.report import Report
+from shopbatch.warehouse.store import Store
 from tests.inference.toy import MEMO, REJECTS, SINK, Row
 
 Content = tuple[str | None, str | None]

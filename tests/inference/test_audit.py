@@ -6,13 +6,13 @@ from dataclasses import dataclass, replace
 import pyarrow as pa
 import pytest
 
-from shopbatch.errors import GateRefused
+from shopbatch.capabilities.sentiment.stage import SentimentStage
+from shopbatch.core.errors import GateRefused
 from shopbatch.inference import audit
 from shopbatch.inference.publish import Candidate, Written
-from shopbatch.inference.recipe import InferenceConfig
 from shopbatch.inference.run import run_inference
-from shopbatch.report import Report
-from shopbatch.stages.sentiment import SentimentStage
+from shopbatch.inference.spec import InferenceConfig
+from shopbatch.runs.report import Report
 from shopbatch.tables.review_sentiment import REVIEW_SENTIMENT
 from tests.inference import oracle, toy
 

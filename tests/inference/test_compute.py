@@ -8,7 +8,7 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from shopbatch.stages.sentiment import SentimentScorer, SentimentStage
+from shopbatch.capabilities.sentiment.stage import SentimentScorer, SentimentStage
 from tests.inference import toy
 
 pytestmark = pytest.mark.usefixtures("ray_local")

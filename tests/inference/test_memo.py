@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 
 from shopbatch.inference import memo
-from shopbatch.tables import files
+from shopbatch.warehouse import files
 from tests.inference import oracle, toy
 
 RAY = pytest.mark.usefixtures("ray_local", "cut_small")

@@ -10,13 +10,19 @@ from importlib import resources
 import pytest
 import yaml
 
-from shopbatch.copywriting import copy, coverage, hostile
-from shopbatch.engines.engine import FakeConfig
-from shopbatch.grounding import abbreviations, brands, check, quantities, spoken, units
-from shopbatch.inference.recipe import Spec, digest
-from shopbatch.stages import description, product_prompt, sentiment
+from shopbatch.capabilities.copywriting import coverage
+from shopbatch.capabilities.copywriting import prompt as product_prompt
+from shopbatch.capabilities.copywriting import rules as copy
+from shopbatch.capabilities.copywriting import stage as description
+from shopbatch.capabilities.sentiment import stage as sentiment
+from shopbatch.core.hashing import digest
+from shopbatch.engines.configs import FakeConfig
+from shopbatch.grounding import brands, check
+from shopbatch.inference.spec import Spec
 from shopbatch.tables.products import PRODUCTS
 from shopbatch.tables.review_sentiment import REVIEW_SENTIMENT, REVIEW_SENTIMENT_REJECTS
+from shopbatch.text import abbreviations, quantities, spoken, units
+from shopbatch.text import injection as hostile
 from tests.inference import toy
 
 # What each version of the stage computes: digest of its source without comments, docstrings and annotations.
@@ -75,7 +81,7 @@ def test_what_a_stage_computes_does_not_change_without_its_version():
 
 def test_what_makes_a_description_does_not_change_without_its_version():
     sources = [source_digest(inspect.getsource(module), parts) for module, parts in OF_DESCRIPTION]
-    orders = resources.files("shopbatch.copywriting").joinpath("hostile.yaml").read_text("utf-8")
+    orders = resources.files("shopbatch.capabilities.copywriting").joinpath("hostile.yaml").read_text("utf-8")
     now = digest([*sources, yaml.safe_load(orders)])
     assert DESCRIPTION.get(description.VERSION) == now, (
         f"what makes a description is not what version {description.VERSION} of stages/description.py was.\n"

@@ -10,12 +10,12 @@ import pyarrow.compute as pc
 import pytest
 from deltalake import write_deltalake
 
-from shopbatch.errors import GateRefused, Stopped, UserError
+from shopbatch.capabilities.sentiment.stage import SentimentStage
+from shopbatch.core.errors import GateRefused, Stopped, UserError
 from shopbatch.inference.run import run_inference
 from shopbatch.inference.source import plan_parts, shard_count
-from shopbatch.job import _users_mistake
-from shopbatch.report import Report
-from shopbatch.stages.sentiment import SentimentStage
+from shopbatch.runs.job import _users_mistake
+from shopbatch.runs.report import Report
 from tests.inference import oracle, toy
 
 pytestmark = pytest.mark.usefixtures("ray_local")

@@ -11,10 +11,10 @@ import pytest
 from ray.data import DataContext
 
 from shopbatch.inference.memo import Memo
-from shopbatch.inference.recipe import InferenceConfig
 from shopbatch.inference.run import InferenceRun
 from shopbatch.inference.source import build_index
-from shopbatch.report import Report
+from shopbatch.inference.spec import InferenceConfig
+from shopbatch.runs.report import Report
 from tests.inference import oracle, toy
 
 pytestmark = pytest.mark.usefixtures("ray_local", "cut_small")

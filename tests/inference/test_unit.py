@@ -14,11 +14,11 @@ import pyarrow.parquet as pq
 import pytest
 import ray
 
+from shopbatch.core.hashing import hash128
 from shopbatch.inference.compute import Worker
-from shopbatch.inference.content import hash128
 from shopbatch.inference.journal import EngineBroken
-from shopbatch.inference.recipe import InferenceConfig
 from shopbatch.inference.source import plan_parts
+from shopbatch.inference.spec import InferenceConfig
 from shopbatch.inference.unit import Task
 from tests.inference import oracle, toy
 

@@ -11,14 +11,14 @@ from typing import Any
 import polars as pl
 import pyarrow as pa
 
-from shopbatch.engines.engine import FakeConfig
-from shopbatch.inference.recipe import InferenceConfig, Spec
-from shopbatch.report import Report, new_run_id
-from shopbatch.stages.sentiment import SentimentStage
-from shopbatch.tables import files
+from shopbatch.capabilities.sentiment.stage import SentimentStage
+from shopbatch.engines.configs import FakeConfig
+from shopbatch.inference.spec import InferenceConfig, Spec
+from shopbatch.runs.report import Report, new_run_id
 from shopbatch.tables.review_sentiment import REVIEW_SENTIMENT, REVIEW_SENTIMENT_REJECTS
 from shopbatch.tables.reviews import REVIEWS
-from shopbatch.tables.store import Store
+from shopbatch.warehouse import files
+from shopbatch.warehouse.store import Store
 
 SINK, REJECTS, MEMO = REVIEW_SENTIMENT.name, REVIEW_SENTIMENT_REJECTS.name, "score_reviews_memo"
 Row = dict[str, Any]

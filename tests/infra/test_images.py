@@ -11,10 +11,10 @@ from types import ModuleType
 
 import pytest
 
-from shopbatch import sessions
-from shopbatch.cluster.environment import locked
-from shopbatch.config import Platform
-from shopbatch.privacy import redact_config
+from shopbatch.core import sessions
+from shopbatch.core.config import Platform
+from shopbatch.core.privacy import redact_config
+from shopbatch.runs.environment import locked
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCKER = ROOT / "infra" / "docker"

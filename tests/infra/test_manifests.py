@@ -16,10 +16,11 @@ import pytest
 import yaml
 from pydantic import ValidationError
 
-from shopbatch import cli, job
+from shopbatch.cli import main as cli
 from shopbatch.cluster import submit
-from shopbatch.cluster.environment import locked
-from shopbatch.privacy import HIDDEN, find_secrets, redact_config
+from shopbatch.core.privacy import HIDDEN, find_secrets, redact_config
+from shopbatch.runs import job
+from shopbatch.runs.environment import locked
 from tests.infra.kuberay import (
     KINDS,
     Container,
@@ -233,7 +234,7 @@ def test_the_job_runs_the_command_line_of_shopbatch_run(
 ) -> None:
     found = RayJob.model_validate(ray_object(JOB))
     words = shlex.split(found.spec.entrypoint)
-    assert words[:5] == ["exec", "python", "-m", "shopbatch.cli", "run"]
+    assert words[:5] == ["exec", "python", "-m", "shopbatch.cli.main", "run"]
     assert words[5] in job.names() and words[5].replace("_", "-") in JOB
     assert job.find(words[5]).estimate is None, "a dry run of this job would start Ray"
     container = found.spec.rayClusterSpec.headGroupSpec.template.spec.containers[0]

@@ -9,11 +9,12 @@ from pathlib import Path
 import pytest
 from pyspark.sql import SparkSession
 
-from shopbatch import job, sample
-from shopbatch.tables.store import Store
-from tests.profiles import by_hand
-from tests.profiles.compare import differences
-from tests.profiles.shop import profiles, told
+from shopbatch import sample
+from shopbatch.runs import job
+from shopbatch.warehouse.store import Store
+from tests.capabilities.profiles import by_hand
+from tests.capabilities.profiles.compare import differences
+from tests.capabilities.profiles.shop import profiles, told
 
 DAYS = (date(2017, 7, 1), date(2017, 12, 31), date(2018, 1, 1))
 

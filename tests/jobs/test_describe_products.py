@@ -16,8 +16,8 @@ from typing import Any
 import polars as pl
 import pytest
 
-from shopbatch import cli
-from tests.copywriting import writer
+from shopbatch.cli import main as cli
+from tests.capabilities.copywriting import writer
 from tests.engines import tiny_causal
 from tests.engines.openai_server import OpenAiServer, refused
 

@@ -15,11 +15,11 @@ from typing import Any
 import pytest
 from tensorboardX.proto.event_pb2 import Event
 
-from shopbatch import cli
-from shopbatch.config import Platform
+from shopbatch.cli import main as cli
+from shopbatch.core.config import Platform
+from shopbatch.core.sessions import ray_session
 from shopbatch.models import registry
-from shopbatch.sessions import ray_session
-from shopbatch.tables.store import Store
+from shopbatch.warehouse.store import Store
 from tests.engines import tiny
 from tests.inference import toy
 from tests.jobs.test_train_sentiment_head import BAD, GOOD

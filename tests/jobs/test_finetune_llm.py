@@ -14,13 +14,13 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from shopbatch import cli
+from shopbatch.cli import main as cli
 from shopbatch.models import causal, erasure, registry
-from shopbatch.models.causal import ScratchConfig
+from shopbatch.models.configs import ScratchConfig
 from shopbatch.sample.generated_dialogs import dialogs
-from shopbatch.tables.store import Store
 from shopbatch.tables.support_dialogs import SUPPORT_DIALOGS
 from shopbatch.tables.training_blocks import TRAINING_BLOCKS
+from shopbatch.warehouse.store import Store
 
 SHAPE = ScratchConfig(hidden=32, layers=2, heads=4, kv_heads=2, inner=64, vocabulary=600, positions=512)
 QUICK = ["workers.count=1", "workers.threads=1", "workers.checkpoint_steps=2", "loop.max_steps=8", "loop.eval_steps=4",
@@ -170,7 +170,7 @@ def test_whoever_is_killed_the_bits_are_the_same(
     assert code == 0, err
     killed = Store(str(tmp_path / "killed"))
     fill(killed)
-    command = [sys.executable, "-m", "shopbatch.cli", "run", "finetune_llm", *QUICK, *arguments]
+    command = [sys.executable, "-m", "shopbatch.cli.main", "run", "finetune_llm", *QUICK, *arguments]
     environment = os.environ | {"SHOPBATCH_WAREHOUSE": killed.root}
     dying = ["sh", "-c", 'SHOPBATCH_CRASH_AT=train-step-5 SHOPBATCH_CRASH_PID=$$ exec "$@"', "sh", *command]
     driver = subprocess.run(dying, env=environment, capture_output=True, check=False)
@@ -198,7 +198,7 @@ def test_whoever_is_killed_the_bits_are_the_same(
 @pytest.mark.timeout(600)
 def test_ctrl_c_stops_the_run_in_good_order(shop: tuple[Store, str]) -> None:
     store, base = shop
-    command = [sys.executable, "-m", "shopbatch.cli", "run", "finetune_llm", *QUICK, f"base={base}", "lora.rank=0"]
+    command = [sys.executable, "-m", "shopbatch.cli.main", "run", "finetune_llm", *QUICK, f"base={base}", "lora.rank=0"]
     signalled = 'SHOPBATCH_CRASH_AT=train-step-5 SHOPBATCH_CRASH_PID=$$ SHOPBATCH_CRASH_SIGNAL=SIGINT exec "$@"'
     done = subprocess.run(["sh", "-c", signalled, "sh", *command], capture_output=True, check=False, text=True)
     assert done.returncode == 4, done.stderr[-2000:]

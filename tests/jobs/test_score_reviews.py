@@ -12,9 +12,10 @@ import pyarrow as pa
 import pytest
 from deltalake import write_deltalake
 
-from shopbatch import cli, job
+from shopbatch.cli import main as cli
+from shopbatch.runs import job
 from shopbatch.tables.reviews import REVIEWS
-from shopbatch.tables.store import Store
+from shopbatch.warehouse.store import Store
 from tests.inference import toy
 
 pytestmark = pytest.mark.usefixtures("ray_local")

@@ -10,9 +10,9 @@ from typing import Any
 import polars as pl
 import pytest
 
-from shopbatch import cli
+from shopbatch.cli import main as cli
 from shopbatch.models import registry
-from shopbatch.tables.store import Store
+from shopbatch.warehouse.store import Store
 from tests.engines import tiny
 from tests.inference import toy
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shopbatch.errors import UserError
+from shopbatch.core.errors import UserError
 from shopbatch.load import delimited
 
 

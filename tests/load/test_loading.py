@@ -18,11 +18,11 @@ from deltalake import DeltaTable, write_deltalake
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from shopbatch.errors import Stopped, UserError
+from shopbatch.core.errors import Stopped, UserError
 from shopbatch.load import load_file, loading
 from shopbatch.sample import fill_generated
 from shopbatch.tables import table
-from shopbatch.tables.store import Store
+from shopbatch.warehouse.store import Store
 
 CSV = (
     "\ufeffReview ID,Review Text,Rating,created at,extra\r\n"

@@ -2,7 +2,7 @@
 
 import pytest
 
-from shopbatch.errors import UserError
+from shopbatch.core.errors import UserError
 from shopbatch.load.match import match
 from shopbatch.tables import table
 

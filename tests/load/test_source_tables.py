@@ -8,9 +8,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from shopbatch.errors import UserError
+from shopbatch.core.errors import UserError
 from shopbatch.load import load_file
-from shopbatch.tables.store import Store
+from shopbatch.warehouse.store import Store
 
 
 def rows(store: Store, name: str) -> list[tuple[Any, ...]]:

@@ -7,9 +7,11 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from shopbatch.engines.engine import TorchConfig, encode_all, open_engine
-from shopbatch.engines.tokens import EncoderSpec
+from shopbatch.engines.base import encode_all
+from shopbatch.engines.configs import TorchConfig
+from shopbatch.engines.factory import open_engine
 from shopbatch.models import e5_small
+from shopbatch.models.encoder_spec import EncoderSpec
 from shopbatch.models.folder import ModelError, contents, digest
 
 RETRIEVAL = EncoderSpec(prefix="query: ")  # the vectors of the package: mean of the last layer

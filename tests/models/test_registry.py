@@ -12,11 +12,11 @@ import pyarrow.fs as pafs
 import pytest
 from safetensors.numpy import save_file
 
-from shopbatch.errors import UserError
+from shopbatch.core.errors import UserError
 from shopbatch.models import folder as folders
 from shopbatch.models import registry
 from shopbatch.models.folder import ModelError
-from shopbatch.tables import files
+from shopbatch.warehouse import files
 
 
 def builder(value=1.0):

@@ -7,15 +7,11 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from shopbatch.engines.generation import (
-    OpenVinoGenerateConfig,
-    Sampling,
-    TorchGenerateConfig,
-    chat_prompt,
-    open_generator,
-)
-from shopbatch.engines.torch_generate import load_causal
+from shopbatch.engines.configs import OpenVinoGenerateConfig, Sampling, TorchGenerateConfig
+from shopbatch.engines.factory import open_generator
+from shopbatch.engines.generators.torch_generator import load_causal
 from shopbatch.models import smollm2
+from shopbatch.models.chat import chat_prompt
 from shopbatch.models.folder import ModelError, contents, digest, refuse_pickles
 
 QUESTIONS = [

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from shopbatch.errors import UserError
+from shopbatch.core.errors import UserError
 from shopbatch.sample.archives import Archive, Member, obtain
 
 DATA = "名,1\n".encode()

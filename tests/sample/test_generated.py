@@ -11,14 +11,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 
-from shopbatch import cli
-from shopbatch.errors import UserError
+from shopbatch.cli import main as cli
+from shopbatch.core.errors import UserError
 from shopbatch.sample import fill_generated, phrases
 from shopbatch.sample.generated_reviews import Mess, Shop, reviews
 from shopbatch.tables import SOURCES
 from shopbatch.tables.reviews import REVIEWS
-from shopbatch.tables.store import Store
 from shopbatch.tables.transactions import TRANSACTIONS
+from shopbatch.warehouse.store import Store
 
 ROWS = 120_000
 SHOP = Shop(reviews=ROWS, products=2_400, users=12_000, seed=11)
@@ -223,7 +223,7 @@ def test_a_users_rows_are_not_replaced(store: Store) -> None:
 @pytest.mark.parametrize(("rows", "lines"), [(800_000, 0), (1_000, 1_500_000)])
 def test_memory_does_not_grow_with_the_rows(tmp_path: Path, rows: int, lines: int) -> None:
     program = (
-        "import re, sys; from shopbatch.sample import fill_generated; from shopbatch.tables.store import Store\n"
+        "import re, sys; from shopbatch.sample import fill_generated; from shopbatch.warehouse.store import Store\n"
         "fill_generated(Store(sys.argv[1]), int(sys.argv[2]), 1, lines=int(sys.argv[3]))\n"
         # not ru_maxrss: that begins with the parent's
         "print(re.search(r'VmHWM:\\s+(\\d+)', open('/proc/self/status').read())[1])"

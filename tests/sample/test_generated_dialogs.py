@@ -11,13 +11,13 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from shopbatch.errors import UserError
+from shopbatch.core.errors import UserError
 from shopbatch.sample import fill_generated, fill_real, generated_dialogs
 from shopbatch.sample.generated_dialogs import INTENTS, LANGUAGES, PHRASES, count, dialogs, length
 from shopbatch.sample.policies import POLICY, Case
 from shopbatch.sample.templates import Dice, choose, fill, slots
-from shopbatch.tables.store import Store, conform
 from shopbatch.tables.support_dialogs import SUPPORT_DIALOGS
+from shopbatch.warehouse.store import Store, conform
 
 ORDER = re.compile(r"#\d{6}|SB-\d{6}|(?<!\d)\d{6}(?!\d)")
 NUMBER = re.compile(r"\d+(?:\.\d+)?")

@@ -12,7 +12,7 @@ from shopbatch.sample.generated_events import events
 from shopbatch.sample.generated_reviews import Shop
 from shopbatch.sample.generated_transactions import transactions
 from shopbatch.tables import TABLES
-from shopbatch.tables.store import Store
+from shopbatch.warehouse.store import Store
 
 LINES = 300_000
 SHOP = Shop(reviews=1_000, products=400, users=3_000, seed=11, lines=LINES, events=LINES)

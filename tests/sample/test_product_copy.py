@@ -9,11 +9,11 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from shopbatch.sample.copy_template import template
+from shopbatch.capabilities.copywriting.prompt import CLOSE, OPEN, SHOWN, fenced
+from shopbatch.capabilities.copywriting.template import template
 from shopbatch.sample.product_copy import in_training, pairs
-from shopbatch.stages.product_prompt import CLOSE, OPEN, SHOWN, fenced
 from shopbatch.tables.product_copy import PRODUCT_COPY
-from shopbatch.tables.store import conform
+from shopbatch.warehouse.store import conform
 
 COLUMN = {shown: column for column, shown in SHOWN.items()}
 WORD = re.compile(r"[a-z0-9]+")

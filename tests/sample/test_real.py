@@ -13,11 +13,11 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 
-from shopbatch.errors import UserError
+from shopbatch.core.errors import UserError
 from shopbatch.load import load_file
 from shopbatch.sample import archives, fill_generated, fill_real, real, real_tables
 from shopbatch.tables.campaigns import CAMPAIGNS, COUPONS, REDEMPTIONS
-from shopbatch.tables.store import Store
+from shopbatch.warehouse.store import Store
 
 COUNTS = {
     "products": 93_537,

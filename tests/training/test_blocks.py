@@ -7,11 +7,11 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from shopbatch.errors import UserError
-from shopbatch.tables.store import Store
+from shopbatch.core.errors import UserError
 from shopbatch.training import blocks
 from shopbatch.training.blocks import Encode, Pack
 from shopbatch.training.packing import Document
+from shopbatch.warehouse.store import Store
 
 pytestmark = pytest.mark.usefixtures("ray_local")
 PARTS = {"train": pa.table({"text": [f"text {i}" for i in range(50)]}), "val": pa.table({"text": ["a", "b"]})}

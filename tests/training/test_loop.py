@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 import torch
 
-from shopbatch.errors import UserError
+from shopbatch.core.errors import UserError
 from shopbatch.models import causal
-from shopbatch.models.causal import ScratchConfig
+from shopbatch.models.configs import LoraConfig, ScratchConfig
 from shopbatch.training.checkpoints import steps
-from shopbatch.training.config import LoraConfig, ScheduleConfig, batch_share
+from shopbatch.training.config import ScheduleConfig, batch_share
 from shopbatch.training.loop import Diverged, Order, Trainer, groups, rate
 from shopbatch.training.packing import flatten
 from shopbatch.training.plans import CausalPlan

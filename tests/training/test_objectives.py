@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import torch
 
-from shopbatch.engines.tokens import EncoderSpec
-from shopbatch.engines.torch import load_pooled
+from shopbatch.engines.encoders.torch_encoder import load_pooled
+from shopbatch.models.encoder_spec import EncoderSpec
 from shopbatch.training.packing import flatten
 from shopbatch.training.plans import ClassifyPlan
 from tests.engines import tiny as encoders

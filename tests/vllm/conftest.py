@@ -11,7 +11,8 @@ import torch
 
 pytest.register_assert_rewrite("tests.engines.test_generation")
 
-from shopbatch.engines.generation import VllmGenerateConfig, open_generator  # noqa: E402
+from shopbatch.engines.configs import VllmGenerateConfig
+from shopbatch.engines.factory import open_generator
 from tests.engines import test_generation as contract  # noqa: E402
 from tests.engines import tiny_causal  # noqa: E402
 

@@ -6,9 +6,10 @@ from types import SimpleNamespace
 
 import pytest
 
-from shopbatch.engines.engine import EngineError
-from shopbatch.engines.generation import Sampling, open_generator
-from shopbatch.errors import UserError
+from shopbatch.core.errors import UserError
+from shopbatch.engines.base import EngineError
+from shopbatch.engines.configs import Sampling
+from shopbatch.engines.factory import open_generator
 from shopbatch.models.folder import ModelError
 from tests.engines import test_generation as contract
 from tests.engines import tiny_causal
@@ -144,6 +145,6 @@ def test_without_the_package_it_says_what_to_install(folder, monkeypatch):
         open_generator(VLLM.model_copy(update={"gpus": 1}), str(folder))
     found = importlib.util.find_spec
     missing = SimpleNamespace(find_spec=lambda name: None if name == "vllm" else found(name))
-    monkeypatch.setattr("shopbatch.engines.vllm_generate.importlib.util", missing)
+    monkeypatch.setattr("shopbatch.engines.generators.vllm_generator.importlib.util", missing)
     with pytest.raises(UserError, match=r"optional package: pip install vllm=="):
         open_generator(VLLM, str(folder))

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import polars as pl
 
-from shopbatch import cli
-from tests.copywriting import writer
+from shopbatch.cli import main as cli
+from tests.capabilities.copywriting import writer
 from tests.vllm.conftest import build
 
 

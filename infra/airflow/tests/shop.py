@@ -57,7 +57,7 @@ class Shop:
         return run([sys.executable, "-m", "airflow", *words], self.env)
 
     def shopbatch(self, *words: str) -> subprocess.CompletedProcess[str]:
-        return run([PYTHON, "-m", "shopbatch.cli", *words], self.env)
+        return run([PYTHON, "-m", "shopbatch.cli.main", *words], self.env)
 
     def rows(self, table: str) -> list[dict[str, Any]]:
         done = self.shopbatch("show", table, "-n", "5", "--json")
@@ -180,7 +180,7 @@ def live_airflow(shop: Shop, home: Path, warehouse: Path) -> Iterator[LiveShop]:
         "AIRFLOW__API_AUTH__JWT_SECRET": "a-secret-of-the-tests-0123456789abcdef0123456789abcdef0123456789abcdef",
     }
     env = airflow_home(home, dags, env)
-    done = run([PYTHON, "-m", "shopbatch.cli", "sample", "--rows", "300"], env)
+    done = run([PYTHON, "-m", "shopbatch.cli.main", "sample", "--rows", "300"], env)
     assert done.returncode == 0, done.stderr[-2000:]
     server = ["api-server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
     started = []

@@ -16,9 +16,9 @@ from pathlib import Path
 import yaml
 
 import shopbatch
-from shopbatch import config
-from shopbatch.errors import UserError
-from shopbatch.privacy import find_secrets, redact_config
+from shopbatch.core import config
+from shopbatch.core.errors import UserError
+from shopbatch.core.privacy import find_secrets, redact_config
 
 MAX_BYTES = 20 * 2**20
 LOCK = "requirements.lock"

@@ -11,13 +11,13 @@ import json
 import sys
 from collections.abc import Sequence
 
-from shopbatch import config
 from shopbatch.cluster import submit as door
 from shopbatch.cluster.jobs import Jobs, Unreachable, submission_id
-from shopbatch.cluster.run_key import RunKey
-from shopbatch.errors import UserError
-from shopbatch.job import DONE, FAILED, MISTAKE, REFUSED, STOPPED
-from shopbatch.privacy import clean
+from shopbatch.core import config
+from shopbatch.core.errors import UserError
+from shopbatch.core.privacy import clean
+from shopbatch.runs.job import DONE, FAILED, MISTAKE, REFUSED, STOPPED
+from shopbatch.runs.run_key import RunKey
 
 _SUBMIT = """\
 Run a job on a cluster, once: the same job, configuration and date attach to the run that is there, or give its report.

@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from shopbatch.config import Platform
-from shopbatch.errors import Stopped, UserError
+from shopbatch.core.config import Platform
+from shopbatch.core.errors import Stopped, UserError
 
 PREFIX = "shopbatch-"
 REQUEST_SECONDS = 60.0

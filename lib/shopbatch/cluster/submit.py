@@ -20,15 +20,16 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from shopbatch import __version__, config
+from shopbatch import __version__
 from shopbatch.cluster import bundle
 from shopbatch.cluster.jobs import ClusterJob, Jobs, Submission, Unreachable, submission_id
-from shopbatch.cluster.run_key import RunKey, named_files, read_records
-from shopbatch.config import JobConfig, Platform
-from shopbatch.errors import Stopped, UserError
-from shopbatch.job import find
-from shopbatch.privacy import redact_text
-from shopbatch.sessions import WORKERS
+from shopbatch.core import config
+from shopbatch.core.config import JobConfig, Platform
+from shopbatch.core.errors import Stopped, UserError
+from shopbatch.core.privacy import redact_text
+from shopbatch.core.sessions import WORKERS
+from shopbatch.runs.job import find
+from shopbatch.runs.run_key import RunKey, named_files, read_records
 
 STOP_SECONDS = 120  # grace of a stopped run: what is written is committed, the report saved
 PATIENCE = 600.0  # how long the Jobs API may be silent (a head node that restarts) before `--wait` gives up
@@ -92,7 +93,7 @@ class Request:
 
 def shared_root(platform: Platform) -> str:
     """The warehouse as the nodes are to call it. UserError if its URI holds a secret."""
-    from shopbatch.tables.store import Store
+    from shopbatch.warehouse.store import Store
 
     if redact_text(platform.warehouse) != platform.warehouse:
         raise UserError("platform.warehouse holds a secret; the nodes' environment is where it belongs")
@@ -222,7 +223,7 @@ def _start(place: Place, request: Request, settings: JobConfig, key: RunKey, num
 
 def _command(request: Request, settings: JobConfig, key: RunKey, number: int, warehouse: str) -> str:
     """The command line on the cluster."""
-    words = ["python", "-m", "shopbatch.cli", "run", request.job, "--env", request.env]
+    words = ["python", "-m", "shopbatch.cli.main", "run", request.job, "--env", request.env]
     words += ["--run-key", str(key), "--attempt", str(number)]
     words += ["--with", bundle.OVERLAY] if request.overlay else []
     words += request.overrides

@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 
 import httpx
 
-from shopbatch.config import Platform
+from shopbatch.core.config import Platform
 from shopbatch.doctor.findings import Finding, brief, error, warning
 from shopbatch.doctor.machine import ray_folder
 from shopbatch.doctor.slots import Node

@@ -15,18 +15,18 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Generic, TypeVar
 
-from shopbatch import config
-from shopbatch.cluster import environment
 from shopbatch.cluster.jobs import jobs_address
-from shopbatch.config import Platform
+from shopbatch.core import config
+from shopbatch.core.config import Platform
+from shopbatch.core.errors import UserError
 from shopbatch.doctor import cluster as clusters
 from shopbatch.doctor import machine, project
 from shopbatch.doctor.cluster import Cluster
 from shopbatch.doctor.findings import Finding, error
 from shopbatch.doctor.project import Settled
 from shopbatch.doctor.slots import Node, Place, judge_slots, local_gpus
-from shopbatch.errors import UserError
-from shopbatch.job import DONE, MISTAKE, exit_with
+from shopbatch.runs import environment
+from shopbatch.runs.job import DONE, MISTAKE, exit_with
 
 SECONDS = 15.0  # for all that may have to wait for another machine
 _ABOUT = """\
@@ -175,7 +175,7 @@ class Examination:
 
         def look() -> tuple[Finding, ...]:
             from shopbatch.doctor import warehouse
-            from shopbatch.tables.store import Store
+            from shopbatch.warehouse.store import Store
 
             try:
                 root = Store(platform.warehouse).root

@@ -6,7 +6,7 @@ import os
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
-from shopbatch.privacy import HIDDEN, redact_text
+from shopbatch.core.privacy import HIDDEN, redact_text
 
 Level = Literal["error", "warning"]
 # of these variables the doctor knows the values, or the libraries that it calls do: none may be in what they say

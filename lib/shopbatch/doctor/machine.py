@@ -17,10 +17,10 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from shopbatch.cluster import environment
-from shopbatch.config import Platform
+from shopbatch.core.config import Platform
+from shopbatch.core.errors import UserError
 from shopbatch.doctor.findings import Finding, error, warning
-from shopbatch.errors import UserError
+from shopbatch.runs import environment
 
 MIB = 2**20
 _UNITS = {"": 1.0, "b": 1 / MIB, "k": 1 / 1024, "m": 1.0, "g": 1024.0, "t": 1024.0**2}
@@ -63,7 +63,7 @@ def judge_libraries(lock: Path) -> list[Finding]:
 
 def judge_java() -> list[Finding]:
     """Whether there is a Java that Spark runs on, as a session would look for it."""
-    from shopbatch import sessions
+    from shopbatch.core import sessions
 
     why = "no Spark job starts"
     try:

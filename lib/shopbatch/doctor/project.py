@@ -16,13 +16,14 @@ import pyarrow as pa
 import pyarrow.fs as pafs
 from deltalake.exceptions import DeltaError
 
-from shopbatch import config, job
 from shopbatch.cluster import bundle
-from shopbatch.config import JobConfig
+from shopbatch.core import config
+from shopbatch.core.config import JobConfig
+from shopbatch.core.errors import UserError
+from shopbatch.core.privacy import redact_text
 from shopbatch.doctor.findings import Finding, brief, error
-from shopbatch.errors import UserError
-from shopbatch.job import Job
-from shopbatch.privacy import redact_text
+from shopbatch.runs import job
+from shopbatch.runs.job import Job
 
 _MODELS = ("model", "encoder", "base")  # keys under which jobs name models
 _REFERENCE = re.compile(r"([a-z][a-z0-9_-]*)@(\w+)")
@@ -141,7 +142,7 @@ def judge_needs(root: str, asked: Settled) -> list[Finding]:
 
 def _models(root: str, settings: JobConfig) -> list[Finding]:
     """Whether models named as name@live or name@digest are registered, and folders are there; weights are not read."""
-    from shopbatch.engines.generation import WITHOUT_MODEL
+    from shopbatch.engines.configs import WITHOUT_MODEL
 
     kind = getattr(getattr(settings, "engine", None), "kind", None)
     found = []
@@ -167,7 +168,7 @@ def _unregistered(root: str, name: str, version: str) -> str | None:
     """Why a registered model cannot be had, None where its manifest, which is written last, is there."""
     from shopbatch.models.folder import MANIFEST
     from shopbatch.models.registry import DIGITS, LIVE
-    from shopbatch.tables import files
+    from shopbatch.warehouse import files
 
     fs, path = files.filesystem(f"{root}/{name}")
     listed = fs.get_file_info(pafs.FileSelector(path, allow_not_found=True))
@@ -197,7 +198,7 @@ def _no_folder(reference: str) -> str | None:
 def _source(root: str, found: Job, settings: JobConfig) -> list[Finding]:
     """Whether the table that a job reads is there: `source.table`, else the first word of its file."""
     from shopbatch.tables import TABLES
-    from shopbatch.tables.store import Store
+    from shopbatch.warehouse.store import Store
 
     name = getattr(getattr(settings, "source", None), "table", None)
     if not isinstance(name, str):

@@ -25,7 +25,7 @@ from deltalake.fs import DeltaStorageHandler
 
 from shopbatch.doctor.cluster import host, outside
 from shopbatch.doctor.findings import Finding, brief, error, warning
-from shopbatch.tables import files
+from shopbatch.warehouse import files
 
 RIVALS = 4  # writers that commit the same version at once
 ROUNDS = 3

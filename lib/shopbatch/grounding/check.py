@@ -16,8 +16,8 @@ from importlib import resources
 import yaml
 
 from shopbatch.grounding.brands import brands
-from shopbatch.grounding.quantities import FULLWIDTH, Quantity, amount, quantities
-from shopbatch.grounding.spoken import spoken
+from shopbatch.text.quantities import FULLWIDTH, Quantity, amount, quantities
+from shopbatch.text.spoken import spoken
 
 VERSION = 2  # of all that this package finds; another one judges kept texts anew
 TOLERANCE = 0.02  # of a size that is restated in another unit

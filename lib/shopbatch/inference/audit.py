@@ -7,10 +7,10 @@ from collections.abc import Mapping
 import ray
 
 from shopbatch.inference.publish import Candidate
-from shopbatch.inference.recipe import Gates, InferenceConfig, Spec
-from shopbatch.report import Gate
-from shopbatch.tables import files
-from shopbatch.tables.store import Snapshot
+from shopbatch.inference.spec import Gates, InferenceConfig, Spec
+from shopbatch.warehouse import files
+from shopbatch.warehouse.gates import Gate
+from shopbatch.warehouse.store import Snapshot
 
 ENOUGH_ROWS = 1_000  # below this a label mix is noise
 
@@ -81,8 +81,3 @@ def _drift(spec: Spec, gates: Gates, mix: Mapping[str, Mapping[str, int]], live:
 
 def _flat(mix: Mapping[str, Mapping[str, int]]) -> dict[tuple[str, str], int]:
     return {(group, label): n for group, labels in mix.items() for label, n in labels.items()}
-
-
-def refusal(gate: Gate) -> str:
-    """One line that says why a gate refused."""
-    return f"gate {gate.name!r}: {gate.value}, limit {gate.limit}" + (f" ({gate.detail})" if gate.detail else "")

@@ -13,12 +13,12 @@ import pyarrow as pa
 import ray
 import ray.data
 
-from shopbatch.errors import UserError
-from shopbatch.inference.recipe import InferenceConfig
+from shopbatch.core.errors import UserError
+from shopbatch.core.privacy import guard_logs
 from shopbatch.inference.source import Index, Refs
+from shopbatch.inference.spec import InferenceConfig
 from shopbatch.inference.unit import Task, UnitRun, Watchdog
-from shopbatch.privacy import guard_logs
-from shopbatch.tables.files import DataFile
+from shopbatch.warehouse.files import DataFile
 
 UNITS_A_WORKER = 8
 SORT_WINDOW = 2_048  # rows that an engine should see at once, to put like lengths together

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 import pyarrow.fs as pafs
 
-from shopbatch.tables import files
+from shopbatch.warehouse import files
 
 MAX_DEATHS = 20
 

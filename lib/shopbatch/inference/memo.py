@@ -19,11 +19,11 @@ import pyarrow as pa
 import pyarrow.fs as pafs
 import ray
 
-from shopbatch.inference.recipe import INFRA, MAX_ATTEMPTS, Spec
 from shopbatch.inference.source import Refs, gather, split
-from shopbatch.tables import files
-from shopbatch.tables.files import DataFile, FileRef
-from shopbatch.tables.store import Store
+from shopbatch.inference.spec import INFRA, MAX_ATTEMPTS, Spec
+from shopbatch.warehouse import files
+from shopbatch.warehouse.files import DataFile, FileRef
+from shopbatch.warehouse.store import Store
 
 LEASE_SECONDS = 600.0
 FILES_A_TASK = 128

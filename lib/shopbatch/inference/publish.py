@@ -16,14 +16,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import ray
 
-from shopbatch.inference.content import hash128, hex128
+from shopbatch.core.hashing import hash128, hex128
 from shopbatch.inference.memo import Memo, look_up
-from shopbatch.inference.recipe import INFRA, Spec
 from shopbatch.inference.source import Index, Part, Refs, split
-from shopbatch.tables import files
-from shopbatch.tables.files import DataFile, FileRef
+from shopbatch.inference.spec import INFRA, Spec
 from shopbatch.tables.schema import Table
-from shopbatch.tables.store import Snapshot, Store
+from shopbatch.warehouse import files
+from shopbatch.warehouse.files import DataFile, FileRef
+from shopbatch.warehouse.store import Snapshot, Store
 
 SAMPLED_ROWS = 20_000
 VOLATILE = ("scored_at", "run_id")  # how a row came to be, not what it says: two tables without them are equal

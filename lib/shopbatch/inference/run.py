@@ -9,20 +9,21 @@ from typing import Any
 
 import ray
 
-from shopbatch.errors import GateRefused, Stopped
-from shopbatch.faults import crash_point
-from shopbatch.inference.audit import audit, refusal
+from shopbatch.core.crash_points import crash_point
+from shopbatch.core.errors import GateRefused, Stopped
+from shopbatch.core.progress import Progress
+from shopbatch.inference.audit import audit
 from shopbatch.inference.compute import cut_units, stream
 from shopbatch.inference.memo import Again, Memo, find_pending
 from shopbatch.inference.publish import Candidate, build_candidate, sample_rows
-from shopbatch.inference.recipe import InferenceConfig, Spec
 from shopbatch.inference.source import Index, Refs, build_index
+from shopbatch.inference.spec import InferenceConfig, Spec
 from shopbatch.inference.unit import Task
-from shopbatch.progress import Progress
-from shopbatch.report import EngineUse, Report
-from shopbatch.tables.files import DataFile
+from shopbatch.runs.report import EngineUse, Report
 from shopbatch.tables.schema import Table
-from shopbatch.tables.store import Snapshot, Store, check_schema
+from shopbatch.warehouse.files import DataFile
+from shopbatch.warehouse.gates import refusal
+from shopbatch.warehouse.store import Snapshot, Store, check_schema
 
 COMMIT_BYTES = 64 * 1024 * 1024
 

@@ -17,11 +17,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import ray
 
-from shopbatch.inference.content import hash128
-from shopbatch.inference.recipe import Spec
-from shopbatch.tables import files
-from shopbatch.tables.files import FileRef
-from shopbatch.tables.store import Snapshot
+from shopbatch.core.hashing import hash128
+from shopbatch.inference.spec import Spec
+from shopbatch.warehouse import files
+from shopbatch.warehouse.files import FileRef
+from shopbatch.warehouse.store import Snapshot
 
 PART_ROWS = 262_144
 SHARD_ROWS = 524_288

@@ -19,12 +19,13 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.fs as pafs
 
-from shopbatch.engines.engine import EngineError
+from shopbatch.engines.base import EngineError
 from shopbatch.inference.journal import EngineBroken, Journal
 from shopbatch.inference.memo import memo_table
-from shopbatch.inference.recipe import InferenceConfig, Scorer, Spec
 from shopbatch.inference.source import Part
-from shopbatch.tables import files
+from shopbatch.inference.spec import InferenceConfig, Spec
+from shopbatch.inference.stage import Scorer
+from shopbatch.warehouse import files
 
 RECEIPT = pa.schema(
     [

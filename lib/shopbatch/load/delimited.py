@@ -20,7 +20,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv as pcsv
 
-from shopbatch.errors import UserError
+from shopbatch.core.errors import UserError
 
 BLOCK = 16 * 2**20  # bytes; a row must fit
 _HEAD = 2**20

@@ -21,7 +21,7 @@ import pyarrow.dataset as ds
 from deltalake import DeltaTable
 from deltalake.exceptions import DeltaError
 
-from shopbatch.errors import UserError
+from shopbatch.core.errors import UserError
 from shopbatch.load import delimited
 
 BATCH = 65_536

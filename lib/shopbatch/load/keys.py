@@ -9,7 +9,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from shopbatch.inference.content import hash128, hex128
+from shopbatch.core.hashing import hash128, hex128
 
 Words = npt.NDArray[np.uint64]
 Numbers = npt.NDArray[np.int64]

@@ -20,16 +20,16 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from shopbatch import tables
-from shopbatch.errors import Stopped, UserError
+from shopbatch.core.errors import Stopped, UserError
 from shopbatch.load import keys, values
 from shopbatch.load.formats import Input, Raw, open_input, unreadable
 from shopbatch.load.match import Match, match
 from shopbatch.load.report import LoadReport
-from shopbatch.tables import files
-from shopbatch.tables.files import DataFile
 from shopbatch.tables.load_rejects import load_rejects
 from shopbatch.tables.schema import Table
-from shopbatch.tables.store import Snapshot, Store
+from shopbatch.warehouse import files
+from shopbatch.warehouse.files import DataFile
+from shopbatch.warehouse.store import Snapshot, Store
 
 VERSION = 1  # of how values are read: to be raised when the same file would give other rows
 _ROWS_PER_FILE, _BYTES_PER_FILE = 262_144, 128 * 2**20

@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from shopbatch.errors import UserError
+from shopbatch.core.errors import UserError
 from shopbatch.tables.schema import Table
 
 

@@ -15,8 +15,8 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from shopbatch.tables import files
 from shopbatch.tables.schema import MONEY, TIMESTAMP, Column
+from shopbatch.warehouse import files
 
 Mask = npt.NDArray[np.bool_]
 

@@ -14,13 +14,11 @@ from typing import Any
 
 import torch
 import transformers
-from pydantic import Field
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 
-from shopbatch.config import Strict
-from shopbatch.errors import UserError
+from shopbatch.core.errors import UserError
+from shopbatch.models.configs import LoraConfig, ScratchConfig
 from shopbatch.models.folder import ModelError, quietly
-from shopbatch.training.config import LoraConfig
 
 START, END, PAD = "<|im_start|>", "<|im_end|>", "<|pad|>"
 # ChatML, as OpenAI published the format and many open models use it
@@ -30,21 +28,6 @@ CHATML = (
 )
 _TOKENIZER = ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "chat_template.jinja", "vocab.json",
               "merges.txt", "added_tokens.json")  # fmt: skip
-
-
-class ScratchConfig(Strict):
-    """A Llama-shaped Transformer (Touvron et al. 2023) with random weights, and a byte-level BPE of the shop's text.
-
-    About 12 x hidden^2 x layers + vocabulary x hidden weights. kv_heads: groups of heads that share keys and values.
-    """
-
-    hidden: int = Field(default=256, ge=16)
-    layers: int = Field(default=6, ge=1)
-    heads: int = Field(default=4, ge=1)
-    kv_heads: int = Field(default=2, ge=1)
-    inner: int = Field(default=704, ge=16)
-    vocabulary: int = Field(default=4096, ge=300)
-    positions: int = Field(default=1024, ge=16)
 
 
 def load(folder: Path, attention: str = "sdpa", dtype: torch.dtype = torch.float32) -> Any:

@@ -19,7 +19,7 @@ import numpy as np
 from safetensors.numpy import save_file
 from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors
 
-from shopbatch.engines.tokens import EncoderSpec
+from shopbatch.models.encoder_spec import EncoderSpec
 from shopbatch.models.folder import ModelError
 
 NAME = "e5-small"

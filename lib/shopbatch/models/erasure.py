@@ -11,19 +11,17 @@ import hashlib
 import hmac
 import os
 import secrets
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import pyarrow as pa
 
-from shopbatch.errors import UserError
-from shopbatch.inference.content import hash128
+from shopbatch.core.errors import UserError
+from shopbatch.core.hashing import hash128
 from shopbatch.models import registry
-from shopbatch.stages.sentiment import review_text
-from shopbatch.tables import files
 from shopbatch.tables import table as declared
-from shopbatch.tables.reviews import REVIEWS
-from shopbatch.tables.store import Store
+from shopbatch.warehouse import files
+from shopbatch.warehouse.store import Store
 
 KEY = "_models/erasure.key"
 
@@ -40,9 +38,20 @@ def text_names(texts: pa.ChunkedArray | pa.Array) -> list[str]:
     return [f"{a:016x}{b:016x}" for a, b in zip(high.tolist(), low.tolist(), strict=True)]
 
 
-def list_models(store: Store, table: str | None = None, row: str | None = None) -> list[dict[str, Any]]:
-    """One row a published model, or of those that the named row of a table helped to train. UserError: no such row."""
-    wanted = None if table is None or row is None else set(keyed(store, _names(store, table, row)))
+def list_models(
+    store: Store, row: tuple[str, str] | None = None, texts: Mapping[str, Callable[[pa.Table], pa.Array]] | None = None
+) -> list[dict[str, Any]]:
+    """The published models, or those that one row of a table helped to train.
+
+    Args:
+        store: The warehouse.
+        row: Table and key of the row; None lists every model.
+        texts: For each table whose rows are named by their text, the function that gives the texts of its rows.
+
+    Raises:
+        UserError: The table has no such row, or its rows have no single key.
+    """
+    wanted = None if row is None else set(keyed(store, _names(store, *row, texts or {})))
     found = []
     for model, live in registry.published(f"{store.root}/_models"):
         if wanted is None or wanted & set(model.manifest.get("rows", ())):
@@ -59,14 +68,14 @@ def list_models(store: Store, table: str | None = None, row: str | None = None) 
     return found
 
 
-def _names(store: Store, table: str, row: str) -> list[str]:
+def _names(store: Store, table: str, row: str, texts: Mapping[str, Callable[[pa.Table], pa.Array]]) -> list[str]:
     source = declared(table)
     if len(source.key) != 1:
         raise UserError(f"table {table!r}: its rows have no single key; models are trained on reviews and dialogs")
     found = store.snapshot(table).read(where=pa.compute.field(source.key[0]) == row)
     if not found.num_rows:
         raise UserError(f"no row {row!r} in table {table!r}; ask before the row is deleted")
-    return [row, *(text_names(review_text(found)) if table == REVIEWS.name else ())]
+    return [row, *(text_names(texts[table](found)) if table in texts else ())]
 
 
 def _key(store: Store) -> bytes:

@@ -19,8 +19,8 @@ from urllib.parse import urlsplit
 
 import pyarrow.fs as pafs
 
-from shopbatch.errors import UserError
-from shopbatch.tables import files
+from shopbatch.core.errors import UserError
+from shopbatch.warehouse import files
 
 MANIFEST = "manifest.json"
 HUB = "hf://"

@@ -34,8 +34,7 @@ from shopbatch.models.folder import (
     refuse_pickles,
     verify,
 )
-from shopbatch.models.sentiment_head import SentimentHead
-from shopbatch.tables import files
+from shopbatch.warehouse import files
 
 LIVE = "live.json"
 DIGITS = 12
@@ -55,15 +54,6 @@ class Model:
     def reference(self) -> str:
         """The name that pins it: `name@digest`."""
         return f"{self.name}@{self.digest[:DIGITS]}"
-
-
-@dataclass(frozen=True)
-class Sentiment:
-    """What `score_reviews` needs: paths of encoder and head ("" for the fake engine) and their digests."""
-
-    encoder: str
-    head: str
-    digests: Mapping[str, str]
 
 
 def publish(root: str, name: str, build: Callable[[Path], None], *, live: bool = True, **manifest: Any) -> Model:
@@ -202,20 +192,6 @@ def _adopt(root: str, model: Model) -> Model:
             shutil.copyfile(source / path, folder / path)
 
     return publish(root, name if name[0].isalpha() else f"m-{name}", copy, live=False, **{"base": model.name} | known)
-
-
-def sentiment(root: str, reference: str, kind: str) -> tuple[Sentiment, dict[str, Any]]:
-    """The head that `reference` means with the encoder it was trained on, and its metrics.
-
-    root: the warehouse. kind: of the engine; `fake` needs neither. Raises ModelError.
-    """
-    if kind == "fake":
-        return Sentiment("", "", {"encoder": "fake", "head": "fake"}), {}
-    store = f"{root}/_models"
-    head = resolve(store, reference)
-    encoder = resolve(store, SentimentHead.load(head.path).encoder)
-    digests = {"encoder": encoder.digest, "head": head.digest}
-    return Sentiment(encoder.path, head.path, digests), dict(head.manifest.get("metrics", {}))
 
 
 def _plain(folder: Path, path: str) -> Model:

@@ -19,7 +19,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from shopbatch.errors import UserError
+from shopbatch.core.errors import UserError
 
 _TIMEOUT_S = 600
 

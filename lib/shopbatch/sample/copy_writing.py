@@ -11,13 +11,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-from shopbatch.grounding.abbreviations import VAGUE
-from shopbatch.grounding.spoken import Size, many, size, spoken, titled
 from shopbatch.sample import copy_frames as frames
 from shopbatch.sample.copy_groups import group_of
 from shopbatch.sample.copy_ideas_food import FOOD
 from shopbatch.sample.copy_ideas_home import THINGS
 from shopbatch.sample.templates import Dice, choose, fill, slots
+from shopbatch.text.abbreviations import VAGUE
+from shopbatch.text.spoken import Size, many, size, spoken, titled
 
 IDEAS = {**FOOD, **THINGS}
 MOST_WORDS = 88  # of headline, description and bullets together

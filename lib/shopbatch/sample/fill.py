@@ -15,10 +15,10 @@ from typing import Any
 
 import pyarrow as pa
 
-from shopbatch.errors import UserError
-from shopbatch.tables.files import DataFile
+from shopbatch.core.errors import UserError
 from shopbatch.tables.schema import Table
-from shopbatch.tables.store import Snapshot, Store, check_schema
+from shopbatch.warehouse.files import DataFile
+from shopbatch.warehouse.store import Snapshot, Store, check_schema
 
 ROWS_PER_FILE = 262_144
 

@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from shopbatch.errors import UserError
+from shopbatch.core.errors import UserError
 from shopbatch.sample import fill, generated_dialogs, phrases, product_copy
 from shopbatch.sample.draws import Rows, below, chance, names, nulled
 from shopbatch.sample.fill import SampleReport, Source
@@ -28,10 +28,10 @@ from shopbatch.tables.product_copy import PRODUCT_COPY
 from shopbatch.tables.products import PRODUCTS
 from shopbatch.tables.reviews import REVIEWS
 from shopbatch.tables.schema import Table
-from shopbatch.tables.store import Store
 from shopbatch.tables.support_dialogs import SUPPORT_DIALOGS
 from shopbatch.tables.transactions import TRANSACTIONS
 from shopbatch.tables.users import USERS
+from shopbatch.warehouse.store import Store
 
 VERSION = 3  # of what is generated: to be raised with every change of it
 MAX_ROWS = 2 ** (phrases.TEXT_BITS - 1)

@@ -10,10 +10,10 @@ from collections.abc import Mapping
 
 import pyarrow as pa
 
+from shopbatch.capabilities.copywriting.prompt import SHOWN, fenced, plain
 from shopbatch.sample.copy_invented import invented
 from shopbatch.sample.copy_writing import write
 from shopbatch.sample.templates import Dice
-from shopbatch.stages.product_prompt import SHOWN, fenced, plain
 from shopbatch.tables.product_copy import PRODUCT_COPY
 
 NOTE = "attributes and copy that says nothing else, of a quarter of the kinds of product and of invented ones"

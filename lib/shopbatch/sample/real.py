@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from shopbatch.errors import UserError
+from shopbatch.core.errors import UserError
 from shopbatch.sample import archives, fill, generated_dialogs, product_copy
 from shopbatch.sample.fill import SampleReport, Source
 from shopbatch.sample.real_tables import SEED, Shop, tabulate
@@ -24,10 +24,10 @@ from shopbatch.tables.product_copy import PRODUCT_COPY
 from shopbatch.tables.products import PRODUCTS
 from shopbatch.tables.reviews import REVIEWS
 from shopbatch.tables.schema import Table
-from shopbatch.tables.store import Store
 from shopbatch.tables.support_dialogs import SUPPORT_DIALOGS
 from shopbatch.tables.transactions import TRANSACTIONS
 from shopbatch.tables.users import USERS
+from shopbatch.warehouse.store import Store
 
 VERSION = 3  # of what the tables are made like: to be raised with every change of it
 TRANSACTIONS_KNOWN, HOUSEHOLDS_KNOWN, PRODUCTS_KNOWN, ASKED_KNOWN = 1_469_307, 2_469, 92_331, 801

@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from shopbatch.errors import UserError
+from shopbatch.core.errors import UserError
 from shopbatch.sample import generated_dialogs, product_copy
 from shopbatch.sample.draws import Numbers, draw, from_cents, names
 from shopbatch.tables.campaigns import CAMPAIGNS, COUPONS, REDEMPTIONS

@@ -1,6 +1,6 @@
 """What data exists. `TABLES` is the whole catalogue; each subject has a file of its own."""
 
-from shopbatch.errors import UserError
+from shopbatch.core.errors import UserError
 from shopbatch.tables.campaigns import CAMPAIGNS, COUPONS, REDEMPTIONS
 from shopbatch.tables.events import EVENTS
 from shopbatch.tables.product_copy import PRODUCT_COPY

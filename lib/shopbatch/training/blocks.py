@@ -16,15 +16,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import ray.data
 
-from shopbatch.errors import UserError
-from shopbatch.inference.content import hash128
-from shopbatch.inference.recipe import digest
-from shopbatch.report import new_run_id
-from shopbatch.tables import files
-from shopbatch.tables.files import DataFile, FileRef
-from shopbatch.tables.store import Store
+from shopbatch.core.errors import UserError
+from shopbatch.core.hashing import digest, hash128
+from shopbatch.runs.report import new_run_id
 from shopbatch.tables.training_blocks import TRAINING_BLOCKS
 from shopbatch.training.packing import WINDOW, Document, pack
+from shopbatch.warehouse import files
+from shopbatch.warehouse.files import DataFile, FileRef
+from shopbatch.warehouse.store import Store
 
 SPLITS = ("train", "val")
 Encode = Callable[[pa.Table], Sequence[Document | None]]  # examples -> documents; None where one is left out

@@ -26,10 +26,10 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import nn
 
-from shopbatch.errors import UserError
-from shopbatch.faults import crash_point
-from shopbatch.tables import files
+from shopbatch.core.crash_points import crash_point
+from shopbatch.core.errors import UserError
 from shopbatch.training.parallel import Parallel
+from shopbatch.warehouse import files
 
 MARKER = "checkpoint.json"
 _STEP, _BEST = re.compile(r"step-\d{8}"), re.compile(r"best-\d{8}")

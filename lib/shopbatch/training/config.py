@@ -6,8 +6,8 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from shopbatch.config import Strict
-from shopbatch.errors import UserError
+from shopbatch.core.config import Strict
+from shopbatch.core.errors import UserError
 
 Strategy = Literal["ddp", "fsdp"]
 
@@ -72,14 +72,6 @@ class WorkersConfig(Strict):
     checkpoint_steps: int = Field(default=50, ge=1)
     keep: int = Field(default=2, ge=1)
     retries: int = Field(default=2, ge=0)
-
-
-class LoraConfig(Strict):
-    """Low-rank adapters (Hu et al. 2021) on all linear layers of the decoder. rank 0: all weights are trained."""
-
-    rank: int = Field(default=16, ge=0)
-    alpha: float = Field(default=32.0, gt=0)
-    dropout: float = Field(default=0.0, ge=0, lt=1)
 
 
 class GateConfig(Strict):

@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from shopbatch.faults import crash_point
+from shopbatch.core.crash_points import crash_point
 from shopbatch.training.blocks import Blocks
 from shopbatch.training.checkpoints import Checkpoints, best_name, step_name
 from shopbatch.training.config import LoopConfig, ScheduleConfig, batch_share

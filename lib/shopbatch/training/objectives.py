@@ -14,7 +14,7 @@ import torch
 from torch import nn
 from torch.nn.functional import cross_entropy
 
-from shopbatch.engines.tokens import EncoderSpec
+from shopbatch.models.encoder_spec import EncoderSpec
 from shopbatch.models.folder import ModelError
 from shopbatch.training import attention
 from shopbatch.training.packing import Batch, Document, flatten

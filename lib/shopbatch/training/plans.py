@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from shopbatch.engines.tokens import EncoderSpec
+from shopbatch.models.configs import LoraConfig
+from shopbatch.models.encoder_spec import EncoderSpec
 from shopbatch.models.folder import ModelError, local, quietly
-from shopbatch.training.config import LoraConfig
 
 if TYPE_CHECKING:
     from torch import nn

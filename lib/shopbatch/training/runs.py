@@ -10,17 +10,17 @@ from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
 
-from shopbatch.errors import GateRefused
-from shopbatch.inference.audit import refusal
+from shopbatch.core.errors import GateRefused
+from shopbatch.core.progress import Progress
 from shopbatch.models import registry
 from shopbatch.models.registry import Model
-from shopbatch.progress import Progress
-from shopbatch.report import Figure, Gate, Report
-from shopbatch.tables import files
-from shopbatch.tables.store import Store
+from shopbatch.runs.report import Figure, Report
 from shopbatch.training import workers
 from shopbatch.training.loop import steps
 from shopbatch.training.workers import Run
+from shopbatch.warehouse import files
+from shopbatch.warehouse.gates import Gate, refusal
+from shopbatch.warehouse.store import Store
 
 
 def train(run: Run, report: Report, store: Store) -> dict[str, Any]:

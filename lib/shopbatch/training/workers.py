@@ -25,15 +25,15 @@ from ray.exceptions import RayError
 from ray.train import FailureConfig, RunConfig, ScalingConfig, WorkerGroupError
 from ray.train.torch import TorchConfig, TorchTrainer
 
-from shopbatch.config import Platform
-from shopbatch.errors import GateRefused, Stopped, UserError
-from shopbatch.privacy import guard_logs
-from shopbatch.report import new_run_id
-from shopbatch.tables import files
+from shopbatch.core.config import Platform
+from shopbatch.core.errors import GateRefused, Stopped, UserError
+from shopbatch.core.privacy import guard_logs
+from shopbatch.runs.report import new_run_id
 from shopbatch.training.blocks import Pack
 from shopbatch.training.checkpoints import CheckpointError, read_best
 from shopbatch.training.config import LoopConfig, WorkersConfig, batch_share
 from shopbatch.training.plans import Plan
+from shopbatch.warehouse import files
 
 DONE = "done.json"
 Told = Callable[[int, Mapping[str, float]], None]

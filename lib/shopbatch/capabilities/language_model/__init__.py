@@ -1,0 +1,1 @@
+"""Fine-tuning of language models: finetune_llm."""

@@ -1,0 +1,134 @@
+"""user_product_daily and products -> what each user likes, and at what price. Tiles are shuffled once: by user."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date
+
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
+
+from shopbatch.capabilities.profiles.features.expressions import money, once, ratio
+
+TOP = 5
+UNKNOWN = "unknown"
+_GROUPS = {"department": "departments", "category": "categories", "brand": "brands"}
+
+
+def by_product(tiles: DataFrame, as_of: date, half_life: int) -> DataFrame:
+    """user_product_daily -> one row per user and product before `as_of`, partitioned by user.
+
+    decayed: sum over days of purchase cents times a whole weight, round(1e6 * 2^(-age / half_life)): as a double it is
+    exact below 2^53, so that sums do not depend on their order and equal amounts are ties.
+    """
+    age = F.datediff(F.lit(as_of), "day")
+    weight = F.round(F.lit(1e6) * F.pow(F.lit(2.0), -age / F.lit(float(half_life))))
+    return (
+        tiles.where(F.col("day") < F.lit(as_of))
+        .withColumn("decayed", F.col("purchase_cents").cast("double") * weight)
+        .repartition("user_id")
+        .groupBy("user_id", "product_id")
+        .agg(
+            F.sum("decayed").alias("decayed"),
+            F.count_if(F.col("lines") > 0).alias("days"),
+            *(F.sum(name).alias(name) for name in ("lines", "units", "sales_cents", "purchase_cents", "unit_cents")),
+        )
+    )
+
+
+def by_kind(bought: DataFrame, products: DataFrame) -> DataFrame:
+    """What `by_product` returns, and products -> one row per user, department, category and brand (null: unknown)."""
+    # a catalogue that was loaded twice would count every line twice
+    catalogue = once(products, "product_id", tuple(_GROUPS)).withColumn("known", F.lit(True))
+    summed = ("decayed", "lines", "units", "purchase_cents", "unit_cents")
+    return (
+        bought.join(catalogue, "product_id", "left")
+        .groupBy("user_id", *_GROUPS)
+        .agg(
+            *(F.sum(name).alias(name) for name in summed),
+            F.sum(F.when(F.col("known").isNull(), F.col("sales_cents")).otherwise(F.lit(0))).alias("unknown_cents"),
+        )
+    )
+
+
+def of_products(bought: DataFrame) -> DataFrame:
+    """What `by_product` returns -> user_id and the features of single products."""
+    return (
+        bought.groupBy("user_id")
+        .agg(
+            _top("product_id", "decayed").alias("top_products"),
+            F.count_if(F.col("lines") > 0).alias("products_bought"),
+            F.count_if(F.col("days") > 1).alias("repeats"),
+        )
+        .withColumn("repeat_product_share", ratio("repeats", "products_bought"))
+        .drop("repeats")
+    )
+
+
+def of_kinds(kinds: DataFrame) -> DataFrame:
+    """What `by_kind` returns -> user_id and the features of departments, categories and brands."""
+    rows = kinds.select(
+        "user_id",
+        F.explode(
+            F.array(*(F.struct(F.lit(g).alias("kind"), F.coalesce(g, F.lit(UNKNOWN)).alias("name")) for g in _GROUPS))
+        ),
+        "decayed",
+        "lines",
+    ).select("user_id", "col.kind", "col.name", "decayed", "lines")
+    named = rows.groupBy("user_id", "kind", "name").agg(
+        F.greatest(F.sum("decayed"), F.lit(0.0)).alias("v"), F.sum("lines").alias("lines")
+    )
+    columns = []
+    for group, many in _GROUPS.items():
+        mine = F.col("kind") == group
+        value = F.when(mine & (F.col("v") > 0), F.col("v"))
+        columns += [
+            _top("name", "v", mine).alias(f"top_{many}"),
+            F.max(value).alias(f"{group}_max"),
+            F.sum(value).alias(f"{group}_v"),
+            F.sum(value * F.log(value)).alias(f"{group}_v_ln_v"),
+            F.count_if(mine & (F.col("lines") > 0)).alias(f"{many}_bought"),
+        ]
+    summed = named.groupBy("user_id").agg(*columns)
+    out: list[Column | str] = ["user_id"]
+    for group, many in _GROUPS.items():
+        total = F.col(f"{group}_v")
+        # -sum p ln p with p = v / total
+        entropy = F.log(total) - F.col(f"{group}_v_ln_v") / total
+        out += [
+            f"top_{many}",
+            (F.col(f"{group}_max") / total).alias(f"top_{group}_share"),
+            F.greatest(entropy, F.when(total.isNotNull(), F.lit(0.0))).alias(f"{group}_entropy"),
+            F.col(f"{many}_bought"),
+        ]
+    return summed.select(*out)
+
+
+def of_prices(kinds: DataFrame, private_brands: Sequence[str]) -> DataFrame:
+    """What `by_kind` returns -> user_id and the features of prices, private brands and unknown products."""
+    sold = F.col("category").isNotNull() & (F.col("units") > 0)
+    prices = kinds.where(sold).groupBy("category").agg(ratio(F.sum("unit_cents"), F.sum("units")).alias("price"))
+    private = F.col("brand").isin(list(private_brands)) if private_brands else F.lit(False)
+    summed = (
+        kinds.join(F.broadcast(prices), "category", "left")
+        .groupBy("user_id")
+        .agg(
+            F.sum(F.when(sold, F.col("unit_cents"))).alias("paid"),
+            F.sum(F.when(sold, F.col("units") * F.col("price"))).alias("usual"),
+            F.sum(F.when(private, F.col("purchase_cents")).otherwise(F.lit(0))).alias("private"),
+            F.sum(F.when(F.col("brand").isNotNull(), F.col("purchase_cents")).otherwise(F.lit(0))).alias("branded"),
+            F.sum("unknown_cents").alias("unknown_cents"),
+        )
+    )
+    return summed.select(
+        "user_id",
+        ratio("paid", "usual").alias("price_level"),
+        F.when(F.col("branded") > 0, ratio("private", "branded")).alias("private_label_share"),
+        money("unknown_cents").alias("unknown_product_sales"),
+    )
+
+
+def _top(name: str, value: str, where: Column | None = None) -> Column:
+    """The TOP names by value, greatest first, of equals the first in the alphabet; values of 0 or below are in none."""
+    counts = F.col(value) > 0 if where is None else where & (F.col(value) > 0)
+    return F.min_by(name, F.when(counts, F.struct(-F.col(value), F.col(name))), TOP)

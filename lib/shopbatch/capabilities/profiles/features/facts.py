@@ -1,0 +1,116 @@
+"""Source rows -> facts: the columns that count, and why a row does not. Called by `profiles.tiles`.
+
+Several facts may share a key: `ranked` says which one counts. The rule looks at values only, never at where a row
+lies, so that it does not matter when or in which file a row came.
+"""
+
+from __future__ import annotations
+
+from functools import reduce
+
+from pyspark.sql import Column, DataFrame, Window
+from pyspark.sql import functions as F
+
+from shopbatch.capabilities.profiles.features.expressions import has_day, money
+
+# nobody sells more of a thing at once, also where units are thousandths; a barcode in the wrong column (8 digits and
+# more) is beyond, and the squares of 90,000 such baskets of a user still add up below 2^63
+MOST_UNITS = 10_000_000
+
+# what a transaction and an event are, as far as it matters here; one of several with a key counts: the greatest
+# by `ingested_at`, then by the other columns in this order
+TRANSACTION = (
+    "ingested_at", "transaction_at", "user_id", "quantity", "sales_cents", "retail_cents", "coupon_cents",
+    "basket_id", "product_id",
+)  # fmt: skip
+EVENT = ("ingested_at", "event_time", "user_id", "event_type", "event_id")
+
+
+def transactions(rows: DataFrame) -> DataFrame:
+    """`transactions` -> TRANSACTION columns and `reason` (string; null: the row is valid)."""
+    return rows.select(
+        F.coalesce("ingested_at", "transaction_at").alias("ingested_at"),
+        "transaction_at",
+        "user_id",
+        "quantity",
+        _cents("sales_value").alias("sales_cents"),
+        F.coalesce(_cents("retail_discount"), F.lit(0)).alias("retail_cents"),
+        (F.coalesce(_cents("coupon_discount"), F.lit(0)) + F.coalesce(_cents("coupon_match_discount"), F.lit(0))).alias(
+            "coupon_cents"
+        ),
+        "basket_id",
+        "product_id",
+        _first(
+            no_key=_blank("basket_id") | _blank("product_id"),
+            no_user=_blank("user_id"),
+            no_time=~has_day("transaction_at"),
+            no_quantity=~F.coalesce(F.col("quantity").between(-MOST_UNITS, MOST_UNITS), F.lit(False)),
+            no_amount=F.col("sales_value").isNull(),
+        ).alias("reason"),
+    )
+
+
+def events(rows: DataFrame) -> DataFrame:
+    """`events` -> EVENT columns and `reason` (string; null: the row is valid)."""
+    return rows.select(
+        F.coalesce("ingested_at", "event_time").alias("ingested_at"),
+        "event_time",
+        "user_id",
+        "event_type",
+        "event_id",
+        _first(
+            no_key=_blank("event_id"),
+            no_user=_blank("user_id"),
+            no_time=~has_day("event_time"),
+            no_type=~F.coalesce(F.col("event_type").isin("view", "cart", "search", "invitation"), F.lit(False)),
+        ).alias("reason"),
+    )
+
+
+def ranked(facts: DataFrame, key: tuple[str, ...], identity: tuple[str, ...]) -> DataFrame:
+    """Valid facts -> different facts with `copies` (how many are just like it) and `rank` (1: the one that counts)."""
+    different = facts.repartition(*key).groupBy(*identity).agg(F.count(F.lit(1)).alias("copies"))
+    order = Window.partitionBy(*key).orderBy(*(F.col(c).desc_nulls_last() for c in identity if c not in key))
+    return different.withColumn("rank", F.row_number().over(order))
+
+
+def repeated(ranks: DataFrame, identity: tuple[str, ...]) -> DataFrame:
+    """What `ranked` returns -> the facts that do not count, with `reason` and `rows` (how many are just like it)."""
+    first = F.col("rank") == 1
+    rows = F.when(first, F.col("copies") - 1).otherwise(F.col("copies"))
+    reason = F.when(first, F.lit("repeated")).otherwise(F.lit("superseded"))
+    return ranks.select(*identity, reason.alias("reason"), rows.alias("rows")).where("rows > 0")
+
+
+def transaction_rejects(rejects: DataFrame) -> DataFrame:
+    """TRANSACTION columns, reason, rows -> the columns of transactions_rejects."""
+    return rejects.select(
+        "basket_id", "product_id", "user_id", "transaction_at", "ingested_at", "quantity",
+        money("sales_cents", "decimal(12,2)").alias("sales_value"),
+        money("retail_cents", "decimal(12,2)").alias("discount"),
+        money("coupon_cents", "decimal(12,2)").alias("coupon"),
+        "reason", "rows",
+    )  # fmt: skip
+
+
+def transaction_rejects_back(rejects: DataFrame) -> DataFrame:
+    """The reverse of `transaction_rejects`."""
+    return rejects.select(
+        "ingested_at", "transaction_at", "user_id", "quantity", _cents("sales_value").alias("sales_cents"),
+        _cents("discount").alias("retail_cents"), _cents("coupon").alias("coupon_cents"), "basket_id", "product_id",
+        "reason", "rows",
+    )  # fmt: skip
+
+
+def _cents(column: str) -> Column:
+    return (F.col(column) * 100).cast("bigint")
+
+
+def _blank(column: str) -> Column:
+    return F.col(column).isNull() | (F.trim(F.col(column)) == "")
+
+
+def _first(**reasons: Column) -> Column:
+    """The name of the first condition that holds; null if none does."""
+    return reduce(lambda rest, item: F.when(item[1], F.lit(item[0])).otherwise(rest), [*reasons.items()][::-1],
+                  F.lit(None).cast("string"))  # fmt: skip

@@ -1,0 +1,118 @@
+"""All groups of features -> user_profiles. The last select is the table's schema."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from functools import reduce
+
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
+from pyspark.sql.pandas.types import from_arrow_type
+
+from shopbatch.capabilities.profiles.features import activity, affinity, outlook, touch
+from shopbatch.capabilities.profiles.features.expressions import once, ratio
+from shopbatch.tables.user_profiles import FEATURES, USER_PROFILES
+
+_PERSON = ("age", "income", "household_size")
+_RATES = {"cart_rate_30d": ("carts_30d", "views_30d"), "purchase_rate_30d": ("baskets_30d", "carts_30d")}
+_ZERO = {  # count -> the inputs without which it is null, and not 0, where nothing is known of a user
+    "campaigns_received": ("campaigns",),
+    "campaigns_responded": ("campaigns", "redemptions"),
+    "coupons_offered": ("campaigns", "coupons"),
+    "coupons_redeemed_90d": ("redemptions",),
+    "coupons_redeemed_all": ("redemptions",),
+    "reviews_written": ("reviews",),
+    **dict.fromkeys(("views_30d", "carts_30d", "searches_30d", "invitations_all"), ("event_daily",)),
+}
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """What a profile is made of; None where the warehouse has no such table."""
+
+    daily: DataFrame
+    product_daily: DataFrame
+    products: DataFrame
+    users: DataFrame
+    event_daily: DataFrame | None = None
+    campaigns: DataFrame | None = None
+    coupons: DataFrame | None = None
+    redemptions: DataFrame | None = None
+    reviews: DataFrame | None = None
+    review_sentiment: DataFrame | None = None
+
+
+def profiles(
+    inputs: Inputs,
+    as_of: date,
+    half_life: int,
+    private_brands: Sequence[str],
+    run_id: str,
+    knowledge_cut: datetime | None = None,
+) -> DataFrame:
+    """The rows of user_profiles for one day: of every user of whom anything is known before it.
+
+    half_life: of tastes, in days. private_brands: values of products.brand that are the shop's own.
+    """
+    sums = activity.sums(inputs.daily, as_of).cache()
+    bought = affinity.by_product(inputs.product_daily, as_of, half_life).cache()
+    kinds = affinity.by_kind(bought, inputs.products).cache()
+    buyers = [
+        activity.features(outlook.with_segments(outlook.with_outlook(sums))),
+        affinity.of_products(bought),
+        affinity.of_kinds(kinds),
+        affinity.of_prices(kinds, private_brands),
+    ]
+    whole = reduce(lambda left, right: left.join(right, "user_id", "left"), buyers)
+    for part in _touches(inputs, as_of):
+        whole = whole.join(part, "user_id", "full")
+    whole = whole.join(once(inputs.users, "user_id", _PERSON), "user_id", "left")
+    return _complete(whole, inputs).select(*_columns(as_of, run_id, knowledge_cut))
+
+
+def _touches(inputs: Inputs, as_of: date) -> list[DataFrame]:
+    """The features of the tables that there may be."""
+    parts = []
+    if inputs.campaigns is not None:
+        parts.append(touch.campaigns(inputs.campaigns, inputs.redemptions, inputs.coupons, as_of))
+    if inputs.redemptions is not None:
+        parts.append(touch.redemptions(inputs.redemptions, as_of))
+    if inputs.reviews is not None:
+        parts.append(touch.reviews(inputs.reviews, inputs.review_sentiment, as_of))
+    if inputs.event_daily is not None:
+        parts.append(touch.events(inputs.event_daily, as_of))
+    return parts
+
+
+def _complete(whole: DataFrame, inputs: Inputs) -> DataFrame:
+    """Counts of users who have nothing are 0, not null; features of tables that are not there are null."""
+    zero = {f.name for f in FEATURES if f.null == "never null"}
+    zero |= {name for name, needs in _ZERO.items() if all(getattr(inputs, n) is not None for n in needs)}
+    there = set(whole.columns)
+    columns = []
+    for feature in FEATURES:
+        kind = from_arrow_type(feature.type)
+        column = F.col(feature.name) if feature.name in there else F.lit(None).cast(kind)
+        if feature.name == "rfm_segment":
+            column = F.coalesce(column, F.lit("no_purchase"))
+        elif feature.null.startswith("empty"):
+            column = F.coalesce(column, F.array().cast(kind))
+        elif feature.name in _RATES:
+            over, under = (F.col(n) if n in there else F.lit(None) for n in _RATES[feature.name])
+            column = ratio(F.coalesce(over, F.lit(0)), under)
+        elif feature.name in zero:
+            column = F.coalesce(column, F.lit(0).cast(kind))
+        columns.append(column.alias(feature.name))
+    return whole.select("user_id", *columns)
+
+
+def _columns(as_of: date, run_id: str, knowledge_cut: datetime | None) -> list[Column]:
+    """The columns of user_profiles, the last of them the same for every row."""
+    constant = {
+        "as_of": F.lit(as_of),
+        "knowledge_cut": F.lit(knowledge_cut).cast("timestamp"),
+        "run_id": F.lit(run_id),
+    }
+    return [constant[name].alias(name) if name in constant else F.col(name) for name in USER_PROFILES.names]

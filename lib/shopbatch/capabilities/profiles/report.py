@@ -1,0 +1,43 @@
+"""What the report shows of a day's profiles: sizes of segments and how features are distributed."""
+
+from __future__ import annotations
+
+import polars as pl
+
+from shopbatch.runs.report import Figure
+from shopbatch.tables.user_profiles import SEGMENTS
+
+SHOWN = (
+    "days_since_last", "baskets_90d", "sales_90d", "basket_spend_mean", "interval_mean", "department_entropy",
+    "price_level", "discount_share", "private_label_share", "buy_probability_30d", "expected_spend_30d",
+    "campaign_response_rate",
+)  # fmt: skip
+BINS = 20
+
+
+def draw(frame: pl.LazyFrame) -> list[Figure]:
+    """Figures of the segments and of SHOWN features. frame: the rows of a day."""
+    sizes = dict(frame.group_by("rfm_segment").len().collect().iter_rows())
+    figures = [
+        Figure("bars", "Users by segment", {"groups": [s for s in SEGMENTS if s in sizes],
+               "series": {"users": [sizes[s] for s in SEGMENTS if s in sizes]}}),
+    ]  # fmt: skip
+    panels = {}
+    values = frame.select(pl.col(SHOWN).cast(pl.Float64))
+    ends = values.select(
+        *(pl.col(n).quantile(0.01).alias(f"low_{n}") for n in SHOWN),
+        *(pl.col(n).quantile(0.99).alias(f"high_{n}") for n in SHOWN),
+    ).collect().row(0, named=True)  # fmt: skip
+    for name in SHOWN:
+        low, high = ends[f"low_{name}"], ends[f"high_{name}"]
+        if low is None or high <= low:
+            continue
+        place = ((pl.col(name) - low) / (high - low) * BINS).floor().clip(0, BINS - 1).cast(pl.Int64)
+        counts = dict(values.select(place.alias("bin")).drop_nulls().group_by("bin").len().collect().iter_rows())
+        panels[name] = {"low": low, "high": high, "counts": [counts.get(i, 0) for i in range(BINS)]}
+    if panels:
+        figures.append(
+            Figure("histograms", "How features are distributed", {"panels": panels},
+                   "Users, from the 1st to the 99th hundredth of each feature; what lies beyond is in the outer bars.")
+        )  # fmt: skip
+    return figures

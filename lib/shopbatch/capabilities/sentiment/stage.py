@@ -1,0 +1,129 @@
+"""Title and text of a review -> calibrated probabilities of negative, neutral and positive."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from shopbatch.capabilities.sentiment.head import LABELS, SentimentHead
+from shopbatch.engines.configs import EngineConfig
+from shopbatch.engines.factory import open_engine
+from shopbatch.text.language import detect_language
+from shopbatch.warehouse.files import invalid_utf8
+
+VERSION = 1  # of everything between the columns and the raw output; a test fails when the source changes without it
+
+
+@dataclass(frozen=True)
+class SentimentStage:
+    """The stage of `score_reviews`.
+
+    encoder, head: model folders ("" for the fake engine); models: their digests, part of the recipe.
+    max_bytes: a longer title or text is rejected as too_long (the engine cuts at its own max_tokens anyway).
+    """
+
+    engine: EngineConfig
+    encoder: str
+    head: str
+    models: Mapping[str, str]
+    max_bytes: int = 100_000
+    content: tuple[str, ...] = ("title", "text")
+    carry: tuple[str, ...] = ("product_id", "language")
+    mix: tuple[str, str] = ("language", "label")
+    gpus: float = 0.0
+    checks: int = 2
+    outputs: pa.Schema = field(
+        default_factory=lambda: pa.schema(
+            [*((f"p_{label}", pa.float32()) for label in LABELS), ("language", pa.string())]
+        )
+    )
+
+    @property
+    def light(self) -> bool:
+        return bool(getattr(self.engine, "light", False))
+
+    def recipe(self) -> Mapping[str, Any]:
+        return {"stage": "sentiment", "version": VERSION, "engine": self.engine.identity(), "models": dict(self.models)}
+
+    def check(self, content: pa.Table) -> pa.Array:
+        """empty: no text. too_long: more than max_bytes. invalid_utf8: broken bytes. null: can be scored."""
+        broken = [mask for c in content.columns if (mask := invalid_utf8(c)) is not None]
+        if broken:
+            bad = broken[0] if len(broken) == 1 else pc.or_(*broken)
+            content = pa.table([pc.if_else(bad, "-", c) for c in content.columns], names=content.column_names)
+        text = content["text"]
+        size = pc.fill_null(pc.binary_length(text), 0)
+        blank = pc.equal(size, 0)
+        if pc.any(starts := pc.match_substring_regex(text, r"\A[\s\p{Z}\x{0b}\x{1c}-\x{1f}\x{85}]")).as_py():
+            blank = pc.or_(blank, pc.and_(pc.fill_null(starts, False), _is_blank(text)))
+        longest = pc.max_element_wise(size, pc.fill_null(pc.binary_length(content["title"]), 0))
+        reason = pc.if_else(pc.greater(longest, self.max_bytes), "too_long", pa.scalar(None, pa.string()))
+        reason = pc.if_else(blank, "empty", reason)
+        if broken:
+            reason = pc.if_else(bad, "invalid_utf8", reason)
+        return reason.combine_chunks() if isinstance(reason, pa.ChunkedArray) else reason
+
+    def open(self) -> SentimentScorer:
+        head = SentimentHead.load(self.head) if self.head else SentimentHead.fake()
+        return SentimentScorer(open_engine(self.engine, self.encoder or None), head)
+
+    def judge(self, raw: pa.Table) -> pa.Array:
+        """invalid_output: a probability that is not finite or not in [0, 1], or a sum that is not 1."""
+        p = _probabilities(raw)
+        bad = ~(np.isfinite(p).all(axis=1) & (p >= 0).all(axis=1) & (np.abs(p.sum(axis=1) - 1) < 1e-5))
+        return pc.if_else(pa.array(bad), "invalid_output", pa.scalar(None, pa.string()))
+
+    def publish(self, carried: pa.Table, raw: pa.Table) -> dict[str, pa.Array]:
+        best = _probabilities(raw).argmax(axis=1)
+        labels = pa.array(LABELS).take(pa.array(best))
+        language = pc.coalesce(carried["language"], raw["language"], pa.scalar("und"))
+        return {"label": labels, "language": language} | {f"p_{x}": raw[f"p_{x}"] for x in LABELS}
+
+    def measure(self, published: pa.Table) -> dict[str, float]:
+        p = _probabilities(published)
+        off = float(np.abs(p.sum(axis=1) - 1).max())
+        return {"probability sum off by": off, "probability outside [0, 1]": float(((p < 0) | (p > 1)).sum())}
+
+    def limits(self) -> dict[str, float]:
+        return {"probability sum off by": 1e-5, "probability outside [0, 1]": 0.0}
+
+
+class SentimentScorer:
+    """The stage inside a worker: encoder and head."""
+
+    def __init__(self, encoder: Any, head: SentimentHead) -> None:
+        self.encoder, self.head = encoder, head
+
+    def plan(self, content: pa.Table) -> list[np.ndarray]:
+        return list(self.encoder.plan(review_text(content)))
+
+    def run(self, content: pa.Table, attempts: np.ndarray) -> pa.Table:
+        texts = review_text(content)
+        encoded = self.encoder.encode(texts)
+        language = detect_language(texts)
+        p = self.head.probabilities(encoded.vectors, language).astype(np.float32)
+        columns = {f"p_{label}": pa.array(p[:, i]) for i, label in enumerate(LABELS)}
+        return pa.table(columns | {"language": language, "tokens": pa.array(encoded.tokens.astype(np.int32))})
+
+
+def review_text(content: pa.Table) -> pa.Array:
+    """What the engine reads: the title (if any), a full stop, the text. string [n], no nulls."""
+    title, text = content["title"], content["text"]
+    both = pc.binary_join_element_wise(title, text, ". ")
+    joined = pc.coalesce(both, text)
+    return joined.combine_chunks() if isinstance(joined, pa.ChunkedArray) else joined
+
+
+def _is_blank(text: pa.ChunkedArray) -> pa.ChunkedArray:
+    return pc.fill_null(pc.equal(pc.binary_length(pc.utf8_trim_whitespace(text)), 0), False)
+
+
+def _probabilities(table: pa.Table) -> np.ndarray:
+    """float32 [n, 3], NaN for null."""
+    columns = [table[f"p_{label}"].to_numpy() for label in LABELS]
+    return np.column_stack(columns).astype(np.float32)

@@ -1,0 +1,1 @@
+"""The `shopbatch` command line."""

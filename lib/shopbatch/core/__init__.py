@@ -1,0 +1,1 @@
+"""What every room uses: configuration, errors, hashing, privacy, progress, sessions, crash points."""

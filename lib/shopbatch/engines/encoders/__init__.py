@@ -1,0 +1,1 @@
+"""Encoders by backend: texts in, vectors out."""

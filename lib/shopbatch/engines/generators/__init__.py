@@ -1,0 +1,1 @@
+"""Text generators by backend: prompts in, answers out."""

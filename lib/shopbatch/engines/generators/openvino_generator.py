@@ -1,0 +1,151 @@
+"""The OpenVINO generator: continuous batching over a paged cache of keys and values, on this machine's CPU.
+
+All prompts of a call are in work at once, as far as the cache has room; a beginning that prompts have in common (a
+system prompt, a policy) is computed once and stays in the cache. The graph is exported once and kept beside the model.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import openvino as ov
+import openvino_genai as genai
+
+from shopbatch.engines.base import EngineError, Generated
+from shopbatch.engines.configs import OpenVinoGenerateConfig, Sampling
+from shopbatch.engines.encoders.openvino_encoder import graph_key, kept, line
+from shopbatch.engines.generators.prompts import Prompts, seed_of
+from shopbatch.models.chat import Messages, chat_prompt
+from shopbatch.models.folder import ModelError
+from shopbatch.models.loading import model_config
+
+EXPORT_VERSION = 1  # of what `_export` and causal_graph.py write; another one makes the old exports unused
+Precision = Literal["bf16", "fp32", "int8"]
+_BLOCK_TOKENS = 32  # of the paged cache on a CPU
+_NUMBERS = {"fp32": ("f32", 4), "bf16": ("bf16", 2), "int8": ("bf16", 2)}  # of activations, keys and values; bytes
+
+
+class OpenVinoGenerator:
+    """See OpenVinoGenerateConfig."""
+
+    def __init__(self, config: OpenVinoGenerateConfig, folder: Path) -> None:
+        self.prompts, self.config, self.folder = Prompts(folder), config, folder
+        token = _kept_numbers(folder) * _NUMBERS[config.precision][1]
+        self.blocks = (config.cache_mb << 20) // (token * _BLOCK_TOKENS)
+        self.graph = exported_causal(folder, config.precision)
+        self.pipeline: Any = None
+        self.cold = True  # nothing is in its cache
+        try:
+            self.pipeline = self._open()
+        except RuntimeError as error:
+            raise ModelError(f"{self.graph}: OpenVINO can not load it: {line(error)}") from None
+
+    def render(self, messages: Messages) -> str:
+        return chat_prompt(self.folder, messages)
+
+    def generate(self, prompts: Sequence[str], sampling: Sampling) -> Generated:
+        rows = self.prompts.read(prompts, sampling.max_new_tokens)
+        room = self.blocks * _BLOCK_TOKENS
+        longest = max(map(len, rows), default=0) + sampling.max_new_tokens
+        if longest > room:
+            raise EngineError(f"a prompt needs room for {longest} tokens; cache_mb={self.config.cache_mb} has {room}")
+        if not rows:
+            return self.prompts.answers([], [], sampling)
+        ids = [ov.Tensor(np.array([row], np.int64)) for row in rows]
+        try:
+            settings = [self._settings(row, sampling) for row in rows]
+            if self.pipeline is None or self.cold:
+                self.pipeline = self.pipeline or self._open()
+                self._share_beginning(ids[0], settings[0])
+            found = self.pipeline.generate(ids, settings)
+        except RuntimeError as error:
+            self.pipeline, self.cold = None, True  # it still holds the requests that it did not finish
+            raise EngineError(f"openvino: {line(error)}") from error
+        if any(not answer.m_generation_ids for answer in found):
+            raise EngineError("openvino: a prompt was dropped; the cache (cache_mb) is too small")
+        return self.prompts.answers(rows, [answer.m_generation_ids[0] for answer in found], sampling)
+
+    def _share_beginning(self, prompt: Any, settings: Any) -> None:
+        """Compute one prompt first: else the first call's prompts, all at once, compute their common beginning each."""
+        longest, settings.max_new_tokens = settings.max_new_tokens, 1
+        self.pipeline.generate([prompt], [settings])
+        settings.max_new_tokens, self.cold = longest, False
+
+    def _open(self) -> Any:
+        scheduler = genai.SchedulerConfig()
+        scheduler.enable_prefix_caching = True
+        scheduler.num_kv_blocks = self.blocks
+        numbers = _NUMBERS[self.config.precision][0]
+        properties = {
+            "INFERENCE_PRECISION_HINT": numbers,
+            "KV_CACHE_PRECISION": numbers,  # 8 bits unless it is told
+            "INFERENCE_NUM_THREADS": self.config.threads,
+            # else 8-bit weights bring 8-bit activations: SmolLM2 then no longer knows the capital of France
+            "DYNAMIC_QUANTIZATION_GROUP_SIZE": 0,
+            "NUM_STREAMS": 1,
+            "ENABLE_CPU_PINNING": False,  # OpenVINO pins the threads of every process to the same cores
+        }
+        tokenizer = {"INFERENCE_NUM_THREADS": 1, "ENABLE_CPU_PINNING": False}
+        return genai.ContinuousBatchingPipeline(str(self.graph), scheduler, "CPU", properties, tokenizer)
+
+    def _settings(self, row: Sequence[int], sampling: Sampling) -> Any:
+        settings = genai.GenerationConfig()
+        settings.max_new_tokens = sampling.max_new_tokens
+        settings.stop_token_ids = set(self.prompts.ends)
+        # else the end token that the tokenizer names ends an answer too
+        settings.eos_token_id = self.prompts.ends[0] if self.prompts.ends else -1
+        settings.ignore_eos = not self.prompts.ends
+        settings.stop_strings = set(sampling.stop)
+        settings.include_stop_str_in_output = True  # `Prompts.answers` cuts it, the same way for every backend
+        if sampling.temperature:
+            settings.do_sample = True
+            settings.temperature, settings.top_p = sampling.temperature, sampling.top_p
+            settings.rng_seed = seed_of(sampling.seed, row)
+        if sampling.guide:
+            settings.structured_output_config = genai.StructuredOutputConfig(json_schema=sampling.guide)
+        return settings
+
+
+def exported_causal(folder: Path, precision: Precision = "fp32") -> Path:
+    """The folder that holds graph and tokenizer of a causal model, made if it is not there or is damaged.
+
+    precision: bf16 and fp32 have one graph; what it is computed in is told when it is opened. Raises ModelError.
+    """
+    _kept_numbers(folder)  # a folder that is no such model is told before it is traced
+    weights = "int8" if precision == "int8" else "fp32"
+    key = graph_key(folder, ["causal", EXPORT_VERSION, weights], ["tokenizer.json", "tokenizer_config.json"])
+    return kept(folder, key, lambda aside: _export(folder, aside, weights))
+
+
+def _kept_numbers(folder: Path) -> int:
+    """Numbers that the cache keeps for one token. Raises ModelError if the model is not one like Llama."""
+    config = model_config(folder)
+    try:
+        heads = int(config["num_attention_heads"])
+        size = int(config.get("head_dim") or int(config["hidden_size"]) // heads)
+        return 2 * int(config["num_hidden_layers"]) * int(config.get("num_key_value_heads") or heads) * size
+    except (KeyError, TypeError, ValueError) as error:
+        raise ModelError(f"{folder}: not a model like Llama: config.json: {type(error).__name__} {error}") from None
+
+
+def _export(folder: Path, target: Path, weights: str) -> None:
+    import openvino_tokenizers
+    from transformers import AutoTokenizer
+
+    from shopbatch.engines.generators.causal_graph import causal_graph, to_int8
+
+    graph = causal_graph(folder)
+    if weights == "int8":
+        to_int8(graph)
+    ov.save_model(graph, target / "openvino_model.xml", compress_to_fp16=False)
+    # GenAI reads stop texts with these two; prompts and answers go through the tokenizer of the model itself
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False, local_files_only=True)
+        pair = openvino_tokenizers.convert_tokenizer(tokenizer, with_detokenizer=True)
+    except (OSError, ValueError, RuntimeError) as error:
+        raise ModelError(f"{folder}: its tokenizer can not be exported: {line(error)}") from None
+    for part, name in zip(pair, ("tokenizer", "detokenizer"), strict=True):
+        ov.save_model(part, target / f"openvino_{name}.xml")

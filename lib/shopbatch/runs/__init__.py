@@ -1,0 +1,1 @@
+"""A run from arguments to exit code: job, report, page, charts, run key."""

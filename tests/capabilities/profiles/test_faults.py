@@ -1,0 +1,200 @@
+"""Whoever is killed or comes first: one correct table, no row twice, no half day."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from datetime import date
+from typing import Any
+
+import pytest
+from pyspark.sql import SparkSession
+
+from shopbatch.capabilities.profiles import publish, tiles
+from shopbatch.capabilities.profiles.config import ProfileConfig
+from shopbatch.capabilities.profiles.run import Builder
+from shopbatch.core.config import Platform
+from shopbatch.core.errors import Stopped
+from shopbatch.runs import job
+from shopbatch.tables.transactions import TRANSACTIONS
+from shopbatch.tables.users import USERS
+from shopbatch.warehouse.store import Store
+from tests.capabilities.profiles.compare import differences
+from tests.capabilities.profiles.shop import content, line, open_shop, profiles, put, run, tile, told
+
+pytestmark = pytest.mark.chaos
+AS_OF = date(2024, 3, 20)
+
+
+def shop(store: Store) -> None:
+    open_shop(store, [line(f"b{i}", f"p{i % 3}", f"u{i % 7}", f"2024-03-{i % 9 + 1:02}") for i in range(40)])
+
+
+@pytest.mark.parametrize("where", ["tiles_written", "tiles_commit_user_product_daily", "profiles_written"])
+def test_a_driver_killed_anywhere_is_made_good_by_the_next_run(spark: SparkSession, store: Store, where: str) -> None:
+    shop(store)
+    killed = subprocess.run(
+        [sys.executable, "-m", "shopbatch.cli.main", "run", "build_user_profiles", f"as_of={AS_OF}"],
+        env={**os.environ, "SHOPBATCH_WAREHOUSE": store.root, "SHOPBATCH_CRASH_AT": where},
+        capture_output=True,
+        check=False,
+    )
+    assert killed.returncode < 0, killed.stderr.decode()[-2000:]
+    assert publish.published_days(store.find("user_profiles")) == []
+    report = run(spark, store, as_of=AS_OF)
+    assert report.outcome == "published"
+    assert differences(profiles(store, AS_OF), told(store, AS_OF)) == {}
+    assert profiles(store, AS_OF).num_rows == 7
+
+
+def test_of_two_runs_at_once_for_a_day_one_publishes(
+    spark: SparkSession, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shop(store)
+    real, others = publish.write, []
+
+    def write(*arguments: Any) -> Any:
+        written = real(*arguments)
+        if not others:  # while this one has its files written, another run starts and ends
+            others.append(None)
+            others[0] = run(spark, store, as_of=AS_OF).outcome
+        return written
+
+    monkeypatch.setattr(publish, "write", write)
+    assert run(spark, store, as_of=AS_OF).outcome == "nothing to do"
+    assert others == ["published"]
+    assert profiles(store, AS_OF).num_rows == 7
+    assert differences(profiles(store, AS_OF), told(store, AS_OF)) == {}
+
+
+def test_of_two_runs_that_restate_a_day_the_one_with_older_sources_stops(
+    spark: SparkSession, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shop(store)
+    run(spark, store, as_of=AS_OF)
+    put(store, USERS, [{"user_id": "u1", "age": "35-44"}], mode="replace")
+    real, others = Builder._pin, []
+
+    def pin(self: Builder) -> Any:
+        sources = real(self)
+        if not others:  # while this one has only pinned its sources, a run with newer ones starts and ends
+            others.append(None)
+            put(store, USERS, [{"user_id": "u1", "age": "45-54"}], mode="replace")
+            others[0] = run(spark, store, as_of=AS_OF, restate=AS_OF).outcome
+        return sources
+
+    monkeypatch.setattr(Builder, "_pin", pin)
+    with pytest.raises(Stopped, match="as_of 2024-03-20: another run published the day meanwhile"):
+        run(spark, store, as_of=AS_OF, restate=AS_OF)
+    assert others == ["published"]
+    assert differences(profiles(store, AS_OF), told(store, AS_OF)) == {}
+    assert run(spark, store, as_of=AS_OF, restate=AS_OF).outcome == "nothing to do"
+
+
+@pytest.mark.parametrize("fresh", [True, False], ids=["first tiles", "an update"])
+def test_two_runs_at_once_leave_the_tiles_of_one(
+    spark: SparkSession, store: Store, monkeypatch: pytest.MonkeyPatch, fresh: bool
+) -> None:
+    shop(store)
+    monkeypatch.setattr(tiles, "MOST", 100)
+    if not fresh:
+        tile(spark, store)
+        put(store, TRANSACTIONS, [line("late", day="2024-03-02"), line("new", day="2024-03-15")])
+    real, others = tiles.Tiler._commit, []
+
+    def commit(self: tiles.Tiler, *arguments: Any) -> Any:
+        if not others:
+            others.append(None)
+            others[0] = tile(spark, store).how
+        return real(self, *arguments)
+
+    monkeypatch.setattr(tiles.Tiler, "_commit", commit)
+    assert tile(spark, store).how == "unchanged"
+    rows = content(store, "user_daily")
+    assert sum(r[5] for r in rows) == 100 * (40 if fresh else 42)  # sales_cents
+    assert len({r[:2] for r in rows}) == len(rows)
+
+
+def test_tiles_of_two_versions_are_never_taken_together(
+    spark: SparkSession, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shop(store)
+    monkeypatch.setattr(tiles, "MOST", 100)
+    tile(spark, store)
+    real, others = Store.snapshot, []
+
+    def snapshot(self: Store, name: str, version: int | None = None) -> Any:
+        if name == "user_product_daily" and not others:  # user_daily has been read; another run commits to both
+            others.append(None)
+            put(store, TRANSACTIONS, [line("new", day="2024-03-15")])
+            others[0] = tile(spark, store).how
+        return real(self, name, version)
+
+    monkeypatch.setattr(Store, "snapshot", snapshot)
+    taken = tile(spark, store).snapshots
+    assert others == ["updated"]
+    cents = [sum(taken[name].read(["sales_cents"])["sales_cents"].to_pylist()) for name in list(taken)[:2]]
+    assert cents == [4100, 4100]
+
+
+def test_a_signal_that_comes_back_as_another_error_is_still_a_stop(
+    spark: SparkSession, store: Store, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As the bridge to the JVM does with what a handler raises while it waits for an answer."""
+
+    def stopped(*_: Any) -> None:
+        try:
+            signal.raise_signal(signal.SIGTERM)
+        except Exception as error:
+            raise RuntimeError("while sending or receiving") from error
+
+    settings = ProfileConfig(platform=Platform(warehouse=store.root))
+    handlers = [signal.getsignal(s) for s in (signal.SIGTERM, signal.SIGINT)]
+    try:
+        assert (
+            job.run(job.Job("build_user_profiles", ProfileConfig, stopped, "spark"), settings, "local") == job.STOPPED
+        )
+    finally:
+        for number, handler in zip((signal.SIGTERM, signal.SIGINT), handlers, strict=True):
+            signal.signal(number, handler)
+    assert "stopped: SIGTERM; the same command goes on from here" in capsys.readouterr().err
+
+
+_LOSES_AN_EXECUTOR = """
+import os, signal, sys
+from pyspark import TaskContext
+from pyspark.sql import functions as F
+from shopbatch.config import Platform, Spark
+from shopbatch.sessions import spark_session
+from shopbatch.tables import spark as tables
+from shopbatch.tables.store import Store
+from shopbatch.tables.user_daily import USER_EVENT_DAILY
+
+def lose(batches):
+    for batch in batches:
+        yield batch
+    context = TaskContext.get()
+    if context.partitionId() == 1 and context.attemptNumber() == 0:
+        daemon = os.getppid()
+        executor = int(open(f"/proc/{daemon}/stat").read().rpartition(")")[2].split()[1])
+        os.kill(executor, signal.SIGKILL)
+
+store = Store(sys.argv[1])
+with spark_session(Platform(spark=Spark(master="local-cluster[2,1,1024]"))) as spark:
+    frame = spark.range(0, 1000, 1, 4).select(
+        F.concat(F.lit("u"), "id").alias("user_id"), F.lit("2024-03-01").cast("date").alias("day"),
+        *(F.col("id").alias(n) for n in ("views", "carts", "searches", "invitations")))
+    written = tables.write(frame.mapInArrow(lose, frame.schema), store, USER_EVENT_DAILY, "run1")
+    store.commit(USER_EVENT_DAILY, written, "append", "run1")
+"""
+
+
+def test_a_lost_executor_loses_and_doubles_no_row(store: Store) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", _LOSES_AN_EXECUTOR, store.root], capture_output=True, text=True, check=False, timeout=240
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert "Lost executor" in done.stderr  # or nothing was tested
+    assert sorted(r[2] for r in content(store, "user_event_daily")) == list(range(1000))

@@ -1,0 +1,38 @@
+"""Where Spark's Java comes from. The sessions themselves are what every job's test runs in."""
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from shopbatch.core import sessions
+
+
+def test_without_a_java_the_packaged_one_is_wrapped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.delenv("JAVA_HOME", raising=False)
+    home = Path(sessions.java_home(tmp_path / "wrapped"))
+    assert home == tmp_path / "wrapped"
+    # Spark asks for this module; the packaged Java does not have it and would not start
+    command = [
+        str(home / "bin" / "java"),
+        "--add-modules=jdk.incubator.vector",
+        "-Dtold=a b",
+        "-XshowSettings:properties",
+    ]
+    done = subprocess.run([*command, "-version"], capture_output=True, text=True, check=False, env={"PATH": "/bin"})
+    assert done.returncode == 0, done.stderr
+    assert "told = a b" in done.stderr  # all other arguments reach it as they are
+
+
+def test_a_java_that_is_too_old_or_broken_is_passed_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    java = tmp_path / "old" / "bin" / "java"
+    java.parent.mkdir(parents=True)
+    monkeypatch.setenv("PATH", str(java.parent))
+    for script in ("#!/bin/sh\necho 'openjdk version \"11.0.2\"' >&2\n", "#!/bin/sh\nexit 1\n", "no program"):
+        java.write_text(script)
+        java.chmod(0o755)
+        monkeypatch.setenv("JAVA_HOME", str(tmp_path / "old"))
+        assert sessions.java_home(tmp_path / "wrapped") == str(tmp_path / "wrapped")
+    java.write_text("#!/bin/sh\necho 'openjdk version \"21.0.2\"' >&2\n")
+    assert sessions.java_home(tmp_path / "wrapped") == str(tmp_path / "old")

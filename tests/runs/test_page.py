@@ -1,0 +1,221 @@
+"""The page: true to the report, alive without any part of it, and dead to whatever a customer wrote."""
+
+from __future__ import annotations
+
+import copy
+import re
+from collections.abc import Iterator
+from html.parser import HTMLParser
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from shopbatch.runs.page import render
+from shopbatch.runs.report import Figure, Report, Rows, Stage
+from shopbatch.warehouse.gates import Gate
+
+HOSTILE = (
+    "<script>alert(1)</script><img src=x onerror=alert(2)>\"'"
+    "${1237*1237}{{1237*1237}}</style></svg>]]>--><svg onload=alert(3)>"
+)
+FORBIDDEN = {"script", "img", "iframe", "object", "embed", "link", "base", "form", "image", "foreignobject"}
+
+
+class Page(HTMLParser):
+    """What a browser would make of the page: its text, its tags, its attributes."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.tags: list[str] = []
+        self.attributes: list[tuple[str, str | None]] = []
+        self.words: list[str] = []
+        self.feed(html)
+        self.text = " ".join(" ".join(self.words).split())
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        self.attributes += attrs
+
+    def handle_data(self, data: str) -> None:
+        self.words.append(data)
+
+
+def block(labels: list[str]) -> dict[str, Any]:
+    """A language's quality, as the model's manifest has it."""
+    bins = [(i + 0.5) / 15 for i in range(15)]
+    return {
+        "accuracy": {"value": 0.931, "low": 0.92, "high": 0.942},
+        "recall_negative": {"value": 0.742, "low": 0.7, "high": 0.78},
+        "ece": {"value": 0.0134, "low": 0.009, "high": 0.017},
+        "calibration": {"confidence": bins, "accuracy": [*bins[:14], None], "count": [*range(14), 0]},
+        "confusion": {"labels": labels, "matrix": [[1234 + i + 3 * j for j in range(3)] for i in range(3)]},
+        "baselines": {"vader": {"accuracy": {"value": 0.889, "low": 0.87, "high": 0.9}}, "always_positive": {}},
+    }
+
+
+@pytest.fixture
+def report() -> Report:
+    report = Report("score_reviews", "run-1", config={"engine": {"kind": "fake", "batch": 32}})
+    report.rows = Rows(
+        read=23486, distinct=22000, reused=21000, computed=1000, rejected=845, pending=0, published=22641
+    )
+    report.rejects = {"empty": 845}
+    report.tables = {"reviews": {"read": 3}, "review_sentiment": {"written": 5}}
+    report.models, report.recipe = {"sentiment": "sha256:abc"}, "9b1f"
+    report.stages = {"compute": Stage(187.0, 1000)}
+    report.gates = [Gate("label_drift", 0.034, 0.1, True, "moved little"), Gate("keys_unique", 2, 0, False)]
+    labels = ["negative", "neutral", "positive"]
+    report.metrics = {
+        "mix": {"en": dict.fromkeys(labels, 7), "zh": {"negative": 3, "positive": 9}},
+        "quality": {"en": block(labels), "zh": block(labels)},
+    }
+    report.samples = [{"review_id": "r1", "text": "质量很好, call 13812345678"}]
+    report.figures = [
+        Figure("bars", "Per department", {"groups": ["Tops"], "series": {"reviews": [12]}}, "a caption"),
+        Figure("calibration", "A curve", block(labels)["calibration"]),
+        Figure("confusion", "A matrix", block(labels)["confusion"]),
+        Figure("table", "A table", {"columns": ["product"], "rows": [["A-1"]]}),
+        Figure("histograms", "Shapes", {"panels": {"sales_90d": {"low": -3.5, "high": 1250.4, "counts": [3, 0, 9]}}}),
+    ]
+    report.finish("published", 0)
+    return report
+
+
+def test_the_page_shows_the_run(report: Report) -> None:
+    page = Page(render(report.to_dict()))
+    for words in (
+        "score reviews",
+        "22,641 of 23,486 rows have a result; 1,000 were computed by this run and 21,000 taken from earlier ones.",
+        "23,486 read = 22,641 published + 845 rejected + 0 pending adds up",
+        "label drift passed 0.034 0.1 moved little",
+        "keys unique refused 2 0",
+        "English · 21 Chinese · 12",
+        "this model 93.1 % 92.0 – 94.2 74.2 % 70.0 – 78.0 0.013 0.009 – 0.017",
+        "vader 88.9 % 87.0 – 90.0",
+        "model, ECE 0.013",
+        "compute 3 min 07 s 5.3",
+        "empty 845",
+        "Per department",
+        "-3.5 1,250 sales_90d",
+        "质量很好, call [phone]",
+        "table read reviews version 3",
+        "engine.kind fake",
+    ):
+        assert words in page.text
+    assert page.tags.count("svg") == 1 + 2 + 2 + 4  # mix, calibration and confusion of two languages, four figures
+
+
+def test_rows_that_do_not_add_up_are_shown_as_such(report: Report) -> None:
+    report.rows.rejected = 840
+    assert "does not add up: off by 5" in Page(render(report.to_dict())).text
+
+
+def test_a_refused_run_does_not_claim_to_have_published(report: Report) -> None:
+    report.finish("refused", 3, "gate label_drift refused")
+    text = Page(render(report.to_dict())).text
+    assert "nothing was published" in text and "gate label_drift refused" in text
+    assert "22,641 held back" in text and "22,641 published" not in text
+
+
+def assert_dead(html: str) -> None:
+    """No tag, attribute or address in the page acts or fetches."""
+    page = Page(html)
+    assert not FORBIDDEN & set(page.tags)
+    assert not [name for name, _ in page.attributes if name.startswith("on") or name in ("src", "srcset", "action")]
+    links = [value for name, value in page.attributes if name.endswith("href")]
+    assert all(link is not None and link.startswith("#") for link in links)
+    assert not re.search(r"@import|url\((?!#)", html)
+
+
+def test_hostile_text_is_dead_wherever_it_stands(report: Report) -> None:
+    report.env = report.message = report.recipe = HOSTILE
+    report.samples = [{HOSTILE: HOSTILE}, {"n": [HOSTILE]}]
+    report.rejects, report.models, report.tables = {HOSTILE: 3}, {HOSTILE: HOSTILE}, {HOSTILE: {HOSTILE: 1}}
+    report.stages, report.gates = {HOSTILE: Stage(1.0, 1)}, [Gate(HOSTILE, HOSTILE, HOSTILE, True, HOSTILE)]
+    report.config = {HOSTILE: {HOSTILE: [HOSTILE]}}
+    quality = block([HOSTILE, "$\\frac{$", "\x00\x1b\n"])
+    quality["baselines"] = {HOSTILE: {"accuracy": 0.5}}
+    report.metrics = {"mix": {HOSTILE: {HOSTILE: 3, "b": 1}}, "quality": {HOSTILE: quality}}
+    report.figures = [
+        Figure("bars", HOSTILE, {"groups": [HOSTILE], "series": {HOSTILE: [3]}}, HOSTILE),
+        Figure("table", HOSTILE, {"columns": [HOSTILE], "rows": [[HOSTILE]]}, HOSTILE),
+        Figure("histograms", HOSTILE, {"panels": {HOSTILE: {"low": 0, "high": 1, "counts": [1]}}}, HOSTILE),
+    ]
+    html = render(report.to_dict())
+    assert_dead(html)
+    page = Page(html)
+    assert page.tags.count("svg") == 5
+    assert "<script>alert(1)</script>" in page.text  # readable, as text
+    assert "{{1237*1237}}" in page.text and "1530169" not in page.text
+
+
+def test_nothing_is_fetched_and_scripts_are_forbidden(report: Report) -> None:
+    html = render(report.to_dict())
+    assert_dead(html)
+    assert "default-src 'none'" in html
+
+
+def paths(tree: dict[str, Any], above: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+    """Every key of the tree and of the trees in it, as the path to it."""
+    for key, value in tree.items():
+        yield (*above, key)
+        if isinstance(value, dict):
+            yield from paths(value, (*above, key))
+
+
+def assert_every_part_may_be_missing(whole: dict[str, Any]) -> None:
+    for path in paths(whole):
+        for gone in (True, False):
+            tree = copy.deepcopy(whole)
+            at = tree
+            for key in path[:-1]:
+                at = at[key]
+            if gone:
+                del at[path[-1]]
+            else:
+                at[path[-1]] = None
+            assert "</html>" in render(tree), path
+
+
+def test_every_single_part_may_be_missing_or_null(report: Report) -> None:
+    whole = report.to_dict()
+    assert_every_part_may_be_missing({**whole, "figures": [], "metrics": {}})
+    drawn = {key: whole["metrics"]["quality"]["en"].pop(key) for key in ("calibration", "confusion")}
+    del whole["metrics"]["quality"]["zh"]  # as good as English, and drawing takes its time
+    assert_every_part_may_be_missing({"metrics": whole["metrics"]})
+    assert_every_part_may_be_missing({"metrics": {"quality": {"en": {**drawn, "ece": {"value": 0.1}}}}})
+    assert "</html>" in render({})
+
+
+PANEL = {"low": 0, "high": 1, "counts": [1, 2]}
+
+
+@pytest.mark.parametrize(
+    "panels",
+    [None, [], {}, [PANEL], {"a": None}, {"a": PANEL, "b": {}}]
+    + [{"a": {**PANEL, "counts": counts}} for counts in (None, [], 3, ["x"], [1, None], [[1]], [1, -1], [10**400])]
+    + [{"a": {**PANEL, "low": low}} for low in (None, "0", 1, 2, -(10**400))],
+)
+def test_histograms_of_wrong_numbers_are_left_out(panels: Any) -> None:
+    figure = {"kind": "histograms", "title": "Shapes", "data": {"panels": panels}}
+    assert "Shapes" not in Page(render({"figures": [figure]})).text
+
+
+junk = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=8),
+    lambda t: st.lists(t, max_size=3) | st.dictionaries(st.text(max_size=8), t, max_size=3),
+    max_leaves=8,
+)
+KEYS = sorted(Report("job").to_dict())
+
+
+@given(st.dictionaries(st.sampled_from(KEYS), junk), st.dictionaries(st.sampled_from(["mix", "quality"]), junk))
+@settings(max_examples=60, deadline=None)
+def test_a_report_of_the_wrong_shape_still_makes_a_page(tree: dict[str, Any], metrics: dict[str, Any]) -> None:
+    assert "</html>" in render({**tree, "metrics": metrics})
+
+
+def test_the_same_report_makes_the_same_page(report: Report) -> None:
+    assert render(report.to_dict()) == render(report.to_dict())
