@@ -1,9 +1,9 @@
 """Planted cases for a grounding check of product copy: texts with one fabricated claim, and faithful ones.
 
 A case is a product's attributes and two or three sentences about it, in English or Chinese. A fabricated text holds one
-claim that the attributes do not back; a faithful one is backed, or says nothing that needs backing, however much it
-looks like a claim. The sentences are written by hand, in english_fabricated.py and its three siblings; what stands
-before and after them is drawn from the frames below, which name the product and claim nothing.
+claim that the attributes do not back. A faithful text is backed, or says nothing that needs backing, however much it
+looks like a claim. The sentences are written by hand, in english_fabricated.yaml and its three siblings; the sentences
+before and after them are drawn from the frames below, which name the product and claim nothing.
 """
 
 from __future__ import annotations
@@ -11,9 +11,10 @@ from __future__ import annotations
 import random
 import re
 from dataclasses import dataclass
-from types import ModuleType
+from pathlib import Path
 
-from tests.grounding import chinese_fabricated, chinese_faithful, english_fabricated, english_faithful
+import yaml
+
 from tests.grounding.products import PRODUCTS
 
 KINDS = ("number", "size", "brand", "material", "certification", "health", "environment", "price", "promise")
@@ -87,9 +88,9 @@ _PLANTED = re.compile(r"\[(.+?)\]")
 
 @dataclass(frozen=True)
 class Case:
-    """kind: of the planted claim; of a faithful text, the kind that it could be taken for.
+    """kind: of the planted claim, or the kind that a faithful text could be taken for.
 
-    text: two or three sentences. planted: the fabricated part of text; None where the text is faithful.
+    text: two or three sentences. planted: the fabricated part of the text; None if the text is faithful.
     """
 
     name: str
@@ -101,33 +102,34 @@ class Case:
 
 
 def cases(seed: int = 7) -> list[Case]:
-    """All cases. seed: draws the frames; the sentences and the products are the same for every seed."""
+    """All cases. seed: of the frames; the sentences and the products are the same for every seed."""
     rng = random.Random(seed)
-    found = []
-    for language, fabricated, faithful in (
-        ("en", english_fabricated, english_faithful),
-        ("zh", chinese_fabricated, chinese_faithful),
-    ):
+    planted = []
+    for language, prefix in (("en", "english"), ("zh", "chinese")):
+        fabricated, faithful = (_sentences_by_kind(f"{prefix}_{what}") for what in ("fabricated", "faithful"))
         for kind in KINDS:
-            found += _of(fabricated, language, kind, f"{language}-{kind}", rng)
-            found += _of(faithful, language, kind, f"{language}-{kind}-faithful", rng)
-    return found
+            planted += _cases_of(fabricated[kind], language, kind, f"{language}-{kind}", rng)
+            planted += _cases_of(faithful[kind], language, kind, f"{language}-{kind}-faithful", rng)
+    return planted
 
 
-def _of(source: ModuleType, language: str, kind: str, name: str, rng: random.Random) -> list[Case]:
-    found = []
-    for number, line in enumerate(source.SENTENCES[kind].strip().splitlines(), 1):
-        key, marked = line.split("|", 1)
+def _sentences_by_kind(name: str) -> dict[str, list[dict[str, str]]]:
+    return dict(yaml.safe_load(Path(__file__).with_name(f"{name}.yaml").read_text("utf-8")))
+
+
+def _cases_of(listed: list[dict[str, str]], language: str, kind: str, name: str, rng: random.Random) -> list[Case]:
+    planted = []
+    for number, ((key, marked),) in enumerate((entry.items() for entry in listed), 1):
         product, claim = PRODUCTS[key], _PLANTED.search(marked)
         sentence = _PLANTED.sub(r"\1", marked)
         text = _framed(sentence, language, product.english if language == "en" else product.chinese, rng)
-        planted = claim.group(1) if claim else None
-        found.append(Case(f"{name}-{number:02}", language, kind, dict(product.attributes), text, planted))
-    return found
+        fabricated = claim.group(1) if claim else None
+        planted.append(Case(f"{name}-{number:02}", language, kind, dict(product.attributes), text, fabricated))
+    return planted
 
 
 def _framed(sentence: str, language: str, name: str, rng: random.Random) -> str:
-    """The sentence behind an opening, before a closing, or between the two."""
+    """The sentence after an opening, before a closing, or between the two."""
     opening, closing = rng.choice(_OPENINGS[language]).format(name=name), rng.choice(_CLOSINGS[language])
     room = 3 - _sentences(sentence)
     shape = rng.randrange(3)

@@ -9,8 +9,6 @@ import pytest
 from hypothesis import given, settings
 
 from shopbatch.grounding.check import KINDS, check
-from shopbatch.text.quantities import chinese, quantities, spelled
-from shopbatch.text.spoken import size
 from tests.grounding.planted import cases
 
 CASES = cases()
@@ -143,63 +141,6 @@ def test_a_size_in_another_unit_holds_within_rounding(units, data):
     assert bool(found) == (again != value)
 
 
-ONES = [
-    "zero",
-    "one",
-    "two",
-    "three",
-    "four",
-    "five",
-    "six",
-    "seven",
-    "eight",
-    "nine",
-    "ten",
-    "eleven",
-    "twelve",
-    "thirteen",
-    "fourteen",
-    "fifteen",
-    "sixteen",
-    "seventeen",
-    "eighteen",
-    "nineteen",
-]
-TENS = ["", "", "twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety"]
-
-
-def in_english(n):
-    if n < 20:
-        return ONES[n]
-    if n < 100:
-        return TENS[n // 10] + (f"-{ONES[n % 10]}" if n % 10 else "")
-    if n < 1000:
-        return f"{ONES[n // 100]} hundred" + (f" and {in_english(n % 100)}" if n % 100 else "")
-    return f"{in_english(n // 1000)} thousand" + (f" {in_english(n % 1000)}" if n % 1000 else "")
-
-
-def in_chinese(n):
-    digits, out, gap = "零一二三四五六七八九", "", False
-    for scale, sign in ((10000, "万"), (1000, "千"), (100, "百"), (10, "十"), (1, "")):
-        d, n = divmod(n, scale)
-        if d:
-            out += ("零" if gap and out else "") + (in_chinese(d) if d > 9 else digits[d]) + sign
-        gap = d == 0 and bool(out)
-    return out or "零"
-
-
-@settings(max_examples=300, deadline=None)
-@given(st.integers(0, 99_999))
-def test_numbers_in_words_are_read(n):
-    assert spelled(in_english(n)) == n
-    assert chinese(in_chinese(n)) == n
-    if n > 1:
-        (found,) = quantities(f"It has {in_english(n)} parts.", "en")
-        assert found.number == n
-        (found,) = quantities(f"共有{in_chinese(n)}个部件。", "zh")
-        assert found.number == n
-
-
 @pytest.mark.parametrize(
     ("size", "said"),
     [
@@ -235,12 +176,6 @@ def test_a_size_that_is_not_the_products(size, said):
 def test_chinese_sizes_without_a_leading_zero():
     assert check({"package_size": ".5 L"}, "一瓶.5升，也就是500毫升。", "zh") == []
     assert [f.span for f in check({"package_size": "5 L"}, "一瓶.5升。", "zh")] == [".5升"]
-
-
-def test_packs_are_no_fraction_when_said():
-    assert size("4/187 ML").shown == ("4/187 ml",)
-    assert size("4/187 ML").amounts == ()
-    assert size("3/4 OZ").amounts == ("3/4 ounce",)
 
 
 @pytest.mark.parametrize(

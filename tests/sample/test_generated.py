@@ -13,8 +13,9 @@ import pytest
 
 from shopbatch.cli import main as cli
 from shopbatch.core.errors import UserError
-from shopbatch.sample import fill_generated, phrases
-from shopbatch.sample.generated_reviews import Mess, Shop, reviews
+from shopbatch.sample import fill_generated, review_banks
+from shopbatch.sample.reviews import reviews
+from shopbatch.sample.shop import Mess, Shop
 from shopbatch.tables import SOURCES
 from shopbatch.tables.reviews import REVIEWS
 from shopbatch.tables.transactions import TRANSACTIONS
@@ -39,6 +40,7 @@ def digests(store: Store, table: str) -> list[str]:
     return [hashlib.sha256(Path(f.uri).read_bytes()).hexdigest() for f in store.snapshot(table).files]
 
 
+@pytest.mark.slow
 def test_same_seed_same_bytes_and_nothing_written_twice(tmp_path: Path) -> None:
     one, two = Store(str(tmp_path / "one")), Store(str(tmp_path / "two"))
     report = fill_generated(one, 270_000, 5, transactions_per_review=0.1)
@@ -127,14 +129,14 @@ def test_words_agree_with_stars(shop: pl.DataFrame) -> None:
     rated = shop.drop_nulls(["rating", "text"]).with_columns(
         mood=pl.when(pl.col("rating") <= 2).then(0).when(pl.col("rating") == 3).then(1).otherwise(2)
     )
-    for mood in range(3):
-        for language in range(2):
-            closings = [c.strip() for c in phrases.CLOSINGS[language][mood].split("|")]
+    for mood, sentiment in enumerate(review_banks.SENTIMENTS):
+        for language in review_banks.LANGUAGES:
+            closings = [c.strip() for c in review_banks.phrases(language).closings[sentiment]]
             using = rated.filter(pl.col("text").str.contains_any([c for c in closings if len(c) > 6]))
             assert len(using) > 500
             assert (using["mood"] == mood).mean() > 0.99
     stated = rated.drop_nulls("label")
-    assert (stated["label"] == stated["mood"].replace_strict(dict(enumerate(phrases.SENTIMENTS)))).all()
+    assert (stated["label"] == stated["mood"].replace_strict(dict(enumerate(review_banks.SENTIMENTS)))).all()
 
 
 def test_the_shop_is_joined_up(store: Store) -> None:
@@ -144,7 +146,7 @@ def test_the_shop_is_joined_up(store: Store) -> None:
         "products": 400,
         "users": 2_000,
         "transactions": 40_000,
-        "campaigns": len(tables["campaigns"]),  # drawn: see test_generated_logs
+        "campaigns": len(tables["campaigns"]),  # drawn: see test_activity
         "coupons": 1_200,
         "redemptions": len(tables["redemptions"]),
         "events": 40_000,
@@ -220,6 +222,7 @@ def test_a_users_rows_are_not_replaced(store: Store) -> None:
     assert not store.exists("products")  # nothing was half done
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("rows", "lines"), [(800_000, 0), (1_000, 1_500_000)])
 def test_memory_does_not_grow_with_the_rows(tmp_path: Path, rows: int, lines: int) -> None:
     program = (

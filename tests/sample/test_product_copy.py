@@ -170,9 +170,9 @@ def test_nothing_is_said_that_is_not_shown(rows: list[dict[str, Any]]) -> None:
 
 
 def test_orders_in_a_title_are_not_followed(rows: list[dict[str, Any]]) -> None:
-    hostile = [row for row in rows if gives_orders(attributes(row["attributes"]))]
-    assert 0.01 < len(hostile) / len(rows) < 0.04
-    for row in hostile:
+    orders = [row for row in rows if gives_orders(attributes(row["attributes"]))]
+    assert 0.01 < len(orders) / len(rows) < 0.04
+    for row in orders:
         assert not ORDERS.search(text(row["copy"]).lower()), row
         assert not ORDERS.search(template({**attributes(row["attributes"]), "title": None}).lower())
 

@@ -33,7 +33,7 @@ COUNTS = {
 
 
 @pytest.fixture(scope="module")
-def sources() -> real_tables.Shop:
+def sources() -> real_tables.Sources:
     """The real sources. Skips (only) where the two packages were never fetched and cannot be now."""
     try:
         return real.read()
@@ -44,7 +44,7 @@ def sources() -> real_tables.Shop:
 
 
 @pytest.fixture(scope="module")
-def whole(sources: real_tables.Shop, tmp_path_factory: pytest.TempPathFactory) -> Store:
+def whole(sources: real_tables.Sources, tmp_path_factory: pytest.TempPathFactory) -> Store:
     store = Store(str(tmp_path_factory.mktemp("real")))
     report = fill_real(store)
     assert {t.table: t.rows for t in report.tables} == COUNTS
@@ -76,7 +76,7 @@ def test_everything_is_there(whole: Store) -> None:
     assert reviews["product_id"].drop_nulls().is_in(products["product_id"].implode()).all()
 
 
-def test_transactions_are_those_of_the_source_to_the_cent(whole: Store, sources: real_tables.Shop) -> None:
+def test_transactions_are_those_of_the_source_to_the_cent(whole: Store, sources: real_tables.Sources) -> None:
     mine, theirs = whole.snapshot("transactions").read(), sources.transactions
     for name, source in (
         ("sales_value", "sales_value"),
@@ -119,14 +119,14 @@ def test_campaigns_coupons_and_redemptions_are_joined_up(whole: Store) -> None:
     assert coupons.join(campaigns, on="campaign_id", how="anti").is_empty()
 
 
-def test_coupons_are_in_the_order_of_the_source(whole: Store, sources: real_tables.Shop) -> None:
+def test_coupons_are_in_the_order_of_the_source(whole: Store, sources: real_tables.Sources) -> None:
     theirs = pl.DataFrame(pl.from_arrow(sources.coupons)).unique(maintain_order=True)
     mine = frame(whole, "coupons")
     for name, source in (("campaign_id", "campaign_id"), ("coupon_id", "coupon_upc"), ("product_id", "product_id")):
         assert mine[name].to_list() == theirs[source].cast(pl.String).to_list()
 
 
-def test_a_part_has_the_campaigns_of_its_users(sources: real_tables.Shop) -> None:
+def test_a_part_has_the_campaigns_of_its_users(sources: real_tables.Sources) -> None:
     part = {n: pl.DataFrame(pl.from_arrow(t)) for n, t in real_tables.tabulate(sources, 5_000).items()}
     sent, coupons, used = part["campaigns"], part["coupons"], part["redemptions"]
     assert 0 < len(sent) < 6_589
@@ -140,7 +140,7 @@ def test_a_part_has_the_campaigns_of_its_users(sources: real_tables.Shop) -> Non
     assert len(sent) == len(kept)
 
 
-def test_events_of_a_generated_shop_go_with_its_users(sources: real_tables.Shop, store: Store) -> None:
+def test_events_of_a_generated_shop_go_with_its_users(sources: real_tables.Sources, store: Store) -> None:
     fill_generated(store, 100, 0)
     assert store.snapshot("events").rows == 200
     report = fill_real(store, 200)
@@ -156,7 +156,7 @@ def test_events_of_a_generated_shop_go_with_its_users(sources: real_tables.Shop,
     assert store.snapshot("events").read()["event_id"].to_pylist() == ["mine"]  # a user's rows stay
 
 
-def test_clothes_are_where_most_of_their_reviews_say(whole: Store, sources: real_tables.Shop) -> None:
+def test_clothes_are_where_most_of_their_reviews_say(whole: Store, sources: real_tables.Sources) -> None:
     products = {p["product_id"]: p for p in whole.snapshot("products").read().to_pylist()}
     said: dict[int, Counter[str]] = {}
     for review in sources.clothing.select(["Clothing ID", "Division Name"]).to_pylist():
@@ -179,7 +179,7 @@ def test_the_same_again_writes_nothing(whole: Store) -> None:
     assert all(word in "\n".join(again.lines()) for word in ("CC0", "MIT", "58,609"))
 
 
-def test_a_small_part_has_all_kinds_and_is_joined(sources: real_tables.Shop, store: Store) -> None:
+def test_a_small_part_has_all_kinds_and_is_joined(sources: real_tables.Sources, store: Store) -> None:
     report = fill_real(store, 500)
     rows = {t.table: t.rows for t in report.tables}
     assert rows["reviews"] == 500
@@ -197,7 +197,7 @@ def test_a_small_part_has_all_kinds_and_is_joined(sources: real_tables.Shop, sto
     assert store.snapshot("reviews").rows == 400
 
 
-def test_a_larger_part_holds_the_smaller(sources: real_tables.Shop) -> None:
+def test_a_larger_part_holds_the_smaller(sources: real_tables.Sources) -> None:
     reviews = real_tables.all_reviews(sources)
     ids = [set(real_tables.choose_reviews(reviews, n)["review_id"].to_pylist()) for n in (300, 3_000)]
     assert [len(i) for i in ids] == [300, 3_000]
@@ -220,7 +220,7 @@ def test_shares_add_up(total: int) -> None:
         "transactions", "products", "households", "clothing", "campaigns", "descriptions", "coupons", "redemptions",
     ],
 )  # fmt: skip
-def test_another_size_than_the_known_is_refused(sources: real_tables.Shop, field: str) -> None:
+def test_another_size_than_the_known_is_refused(sources: real_tables.Sources, field: str) -> None:
     short = replace(sources, **{field: getattr(sources, field).slice(1)})
     with pytest.raises(UserError, match=r"expected .*: not the package this version knows"):
         real.check(short)
@@ -254,6 +254,6 @@ def test_no_pickle_is_ever_opened() -> None:
             assert member.name.endswith((".txt", ".parquet.brotli"))
 
 
-def test_the_clothing_file_is_what_is_read(sources: real_tables.Shop) -> None:
+def test_the_clothing_file_is_what_is_read(sources: real_tables.Sources) -> None:
     path = archives.obtain([archives.CLOTHING], archives.cache())["WomensClothingE-CommerceReviews.parquet.brotli"]
     assert pq.read_metadata(path).num_rows == sources.clothing.num_rows

@@ -1,1 +1,1 @@
-"""Whether copy says only what a product's attributes say. No model, no I/O; `check.py` is the door."""
+"""Whether copy says only what a product's attributes say. No model and no I/O; the entry point is `check.check`."""

@@ -1,22 +1,21 @@
-"""Names of brands in copy that the attributes do not hold: known ones by a list, invented ones by how they stand.
+"""Finds brand names in copy that the attributes do not hold: known ones by a list, invented ones by their position.
 
-English: a capital letter in the middle of a sentence, or "by", "from", "thanks to" and such before a name. In a line in
-which most words have a capital (a headline) only the list counts. Chinese: Latin letters, and what stands before
-words such as 牌, 出品, 旗下.
+English: a word with a capital letter in the middle of a sentence. In a line in which most words have a capital letter
+(a headline), only the list counts. Chinese: Latin letters, and what stands before words such as 牌, 出品 and 旗下.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
+from dataclasses import dataclass
 from functools import lru_cache
-from importlib import resources
 
-import yaml
+from shopbatch.text.word_files import WordFile, read_words
 
 _WORD = re.compile(r"[A-Za-zÀ-ÿ][A-Za-zÀ-ÿ'’&.-]*[A-Za-zÀ-ÿ]|[A-Z]")
 _LATIN = re.compile(r"[A-Za-zÀ-ÿ][A-Za-zÀ-ÿ'’&+-]*(?:[ ][A-Za-zÀ-ÿ][A-Za-zÀ-ÿ'’&+-]*)*")
-_END = re.compile(r"(?:^|\s)\d+[.)]\s*$|[.!?:;<>\n\"“”(){}\[\]|•*/—–-]\s*[\"“(*]*\s*$|^\s*[\"“(*#-]*\s*$")
+_SENTENCE_START = re.compile(r"(?:^|\s)\d+[.)]\s*$|[.!?:;<>\n\"“”(){}\[\]|•*/—–-]\s*[\"“(*]*\s*$|^\s*[\"“(*#-]*\s*$")
 _OWN_EN = re.compile(
     r"\b(?:our|the (?:shop|store)\W?s|its) (?:very )?own(?: \w+)? (?:brand|label)\b"
     r"|\b(?:store|own|house|private)[- ](?:brand|label)(?:ed)?\b"
@@ -40,39 +39,52 @@ _NAMED_ZH = re.compile(
 _NOT_NAMED_ZH = re.compile(r"品$|招$|名$|老$|大$|王$|杂$|门$|自有|全国|国家|我们|本店|商店|这个|那个|一个|打$|纸$|扑克")
 
 
-@lru_cache(maxsize=1)
-def _listed() -> Mapping[str, str]:
-    return dict(yaml.safe_load(resources.files("shopbatch.grounding").joinpath("brands.yaml").read_text("utf-8")))
+class _BrandsFile(WordFile):
+    """The words of brands.yaml: names separated by commas, ordinary words separated by spaces."""
+
+    en: str
+    zh: str
+    ordinary: str
+
+
+@dataclass(frozen=True)
+class _Brands:
+    english: re.Pattern[str]
+    chinese: re.Pattern[str]
+    ordinary: frozenset[str]
 
 
 @lru_cache(maxsize=1)
-def _common() -> frozenset[str]:
-    return frozenset(_listed()["ordinary"].split())
-
-
-@lru_cache(maxsize=1)
-def _known() -> tuple[re.Pattern[str], re.Pattern[str]]:
-    listed = _listed()
-    english, chinese = ([n.strip() for n in str(listed[x]).split(",") if n.strip()] for x in ("en", "zh"))
+def _brands() -> _Brands:
+    listed = read_words(_BrandsFile, "shopbatch.grounding", "brands.yaml")
+    english, chinese = ([name.strip() for name in names.split(",") if name.strip()] for names in (listed.en, listed.zh))
     words = "|".join(sorted(map(re.escape, english), key=len, reverse=True))
-    return (
+    return _Brands(
         re.compile(rf"(?<![\w-])(?:{words})(?:['’]s)?(?![\w-])"),
         re.compile("|".join(sorted(map(re.escape, chinese), key=len, reverse=True))),
+        frozenset(listed.ordinary.split()),
     )
 
 
-def brands(text: str, facts: str, brand: str, language: str) -> Iterator[tuple[int, int]]:
-    """Where `text` names a brand that `facts` (all attributes, small letters) do not. brand: the attribute, or ""."""
+def unknown_brands(text: str, facts: str, brand: str, language: str) -> Iterator[tuple[int, int]]:
+    """Yield (start, end) of each brand in a text that the attributes do not hold.
+
+    Args:
+        text: The copy.
+        facts: All attributes, in small letters.
+        brand: The attribute brand, or "".
+        language: "zh", or any other, which is read as English.
+    """
     yield from _wrong_kind(text, brand)
-    for pattern in _known():
+    for pattern in (_brands().english, _brands().chinese):
         for m in pattern.finditer(text):
-            if not _held(m.group(), facts):
+            if not _holds(m.group(), facts):
                 yield m.span()
     yield from _chinese(text, facts) if language == "zh" else _english(text, facts)
 
 
 def _wrong_kind(text: str, brand: str) -> Iterator[tuple[int, int]]:
-    """The shop's own label said to be another's, or another's said to be the shop's own."""
+    """The shop's own label called another's brand, or another's brand called the shop's own."""
     wrong = [] if brand.lower() == "national" else [_NATIONAL_EN, _NATIONAL_ZH]
     wrong += [] if brand.lower() == "private" else [_OWN_EN, _OWN_ZH]
     for pattern in wrong:
@@ -80,30 +92,35 @@ def _wrong_kind(text: str, brand: str) -> Iterator[tuple[int, int]]:
             yield m.span()
 
 
-def _held(name: str, facts: str) -> bool:
-    plain = re.sub(r"['’]s?$|['’]", "", name.lower())
-    if len(plain) > 3 and plain.endswith("s") and plain[:-1] in facts:
+def _holds(name: str, facts: str) -> bool:
+    name = re.sub(r"['’]s?$|['’]", "", name.lower())
+    if len(name) > 3 and name.endswith("s") and name[:-1] in facts:
         return True
-    return plain in facts or plain.replace("-", " ") in facts or plain.replace(" ", "") in facts.replace(" ", "")
+    return name in facts or name.replace("-", " ") in facts or name.replace(" ", "") in facts.replace(" ", "")
 
 
 def _english(text: str, facts: str) -> Iterator[tuple[int, int]]:
     for line in re.finditer(r"[^\n]+", text):
         words = list(_WORD.finditer(line.group()))
-        large = [m for m in words if m.group()[0].isupper()]
-        if len(words) > 2 and len(large) > 0.6 * len(words):
+        capitalized = [m for m in words if m.group()[0].isupper()]
+        if len(words) > 2 and len(capitalized) > 0.6 * len(words):
             continue  # a headline
-        for m in large:
+        for m in capitalized:
             name = m.group().rstrip(".")
             before = line.group()[: m.start()]
-            if _END.search(before) or _ordinary(name, facts) or re.search(rf"\b{re.escape(name.lower())}\b", text):
+            if (
+                _SENTENCE_START.search(before)
+                or _ordinary(name, facts)
+                or re.search(rf"\b{re.escape(name.lower())}\b", text)
+            ):
                 continue
             yield line.start() + m.start(), line.start() + m.end()
 
 
 def _ordinary(name: str, facts: str) -> bool:
+    ordinary = _brands().ordinary
     parts = re.split(r"[-&.]", name.lower())
-    return all(not p or re.sub(r"['’]s?$", "", p) in _common() or p in _common() or _held(p, facts) for p in parts)
+    return all(not p or re.sub(r"['’]s?$", "", p) in ordinary or p in ordinary or _holds(p, facts) for p in parts)
 
 
 def _chinese(text: str, facts: str) -> Iterator[tuple[int, int]]:

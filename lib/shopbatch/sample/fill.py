@@ -1,6 +1,6 @@
-"""Filling the source tables with a sample: what was asked for is there already, or is written and committed.
+"""Fills the source tables with a sample, unless the same sample is there already.
 
-Called by `real` and `generated`. A sample replaces what a sample left; rows that a user loaded it does not touch.
+A sample replaces what another sample has written. It never touches rows that a user has loaded.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ ROWS_PER_FILE = 262_144
 
 @dataclass(frozen=True)
 class TableFill:
-    """One table of a sample: rows, its version in the warehouse, where the rows are from, their licence, a note."""
+    """One table of a sample: its rows, its version in the warehouse, their origin and licence, and a note."""
 
     table: str
     rows: int
@@ -37,9 +37,9 @@ class TableFill:
 
 @dataclass(frozen=True)
 class SampleReport:
-    """What a sample left in the warehouse. written: False where the same content was there already.
+    """What a sample has written. written: False if the same content was there already.
 
-    distinct_texts: of a generated sample, how many different non-blank texts its reviews have; else None.
+    distinct_texts: the number of different texts of a generated sample's reviews, without blank ones; else None.
     """
 
     source: str
@@ -49,6 +49,7 @@ class SampleReport:
     distinct_texts: int | None = None
 
     def to_dict(self) -> dict[str, Any]:
+        """The report as JSON types."""
         return {
             "source": self.source,
             "written": self.written,
@@ -58,7 +59,7 @@ class SampleReport:
         }
 
     def lines(self) -> list[str]:
-        """One line a table and one for the whole."""
+        """One line per table and one for the whole sample."""
         done = f"filled in {self.seconds:.1f} s" if self.written else "there already, nothing written"
         lines = [
             f"{t.table}: {t.rows:,} rows (version {t.version}) from {t.origin} [{t.licence}]; {t.note}"
@@ -71,9 +72,9 @@ class SampleReport:
 
 @dataclass(frozen=True)
 class Source:
-    """Where a table's rows come from: its chunks are made when they are needed, one data file each.
+    """Where a table's rows come from. chunks: made when they are needed, one data file each.
 
-    facts: asked after the last chunk; what it returns is kept in the commit's metadata.
+    facts: called after the last chunk; its result goes into the commit's metadata.
     """
 
     table: Table
@@ -85,23 +86,24 @@ class Source:
 
 
 def digest(**identity: Any) -> str:
-    """The name of a sample's content: a hash of what it is made from, 32 hex digits."""
+    """The name of a sample's content: a hash of what it is made from, 32 hexadecimal digits."""
     return hashlib.blake2b(json.dumps(identity, sort_keys=True).encode(), digest_size=16).hexdigest()
 
 
 def there(store: Store, tables: Iterable[Table], content: str) -> bool:
-    """Whether the last commit of each table brought this very sample."""
-    found = [store.find(table.name) for table in tables]
-    return all(s is not None and s.metadata.get("sample") == content for s in found)
+    """Whether the last commit of each table wrote exactly this sample."""
+    snapshots = [store.find(table.name) for table in tables]
+    return all(s is not None and s.metadata.get("sample") == content for s in snapshots)
 
 
 def fill(store: Store, content: str, sources: Iterable[Source]) -> tuple[TableFill, ...]:
-    """Replace each table with its source's rows, one atomic commit each.
+    """Replace each table by its source's rows, one atomic commit per table.
 
-    UserError if a table is the user's, or was made by a version of shopbatch that knew other columns.
+    Raises:
+        UserError: A table holds a user's rows, or was made by a version of shopbatch with other columns.
     """
     sources = list(sources)
-    for source in sources:  # all are asked before the first is touched
+    for source in sources:  # all tables are checked before the first one is changed
         snapshot = store.find(source.table.name)
         if snapshot is not None:
             _refuse_user_rows(snapshot)
@@ -156,10 +158,11 @@ def _refuse_user_rows(snapshot: Snapshot) -> None:
 
 
 class Clock:
-    """Seconds since it was made."""
+    """Measures the seconds since it was created."""
 
     def __init__(self) -> None:
         self._start = time.monotonic()
 
     def seconds(self) -> float:
+        """Seconds since the clock was created."""
         return time.monotonic() - self._start

@@ -1,7 +1,6 @@
-"""The generated sample: a joined-up shop of any size, the same bytes for the same seed. `shopbatch sample generated`.
+"""The generated sample: a consistent shop of any size, with the same bytes for the same seed.
 
-Products and users are made here, every other subject in a `generated_` file of its own. Memory does not grow with the
-rows.
+`shopbatch sample --source generated` fills it. Memory does not grow with the number of rows.
 """
 
 from __future__ import annotations
@@ -9,19 +8,16 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from shopbatch.core.errors import UserError
-from shopbatch.sample import fill, generated_dialogs, phrases, product_copy
-from shopbatch.sample.draws import Rows, below, chance, names, nulled
+from shopbatch.sample import dialogs, fill, product_copy
+from shopbatch.sample.activity import LATE, REPEATED, events, transactions
+from shopbatch.sample.campaigns import CAMPAIGNS_SENT, COUPON_ROWS, campaigns, coupons, redemptions
 from shopbatch.sample.fill import SampleReport, Source
-from shopbatch.sample.generated_campaigns import CAMPAIGNS_SENT, COUPON_ROWS, campaigns, coupons, redemptions
-from shopbatch.sample.generated_events import REPEATED, events
-from shopbatch.sample.generated_reviews import Mess, Shop, reviews
-from shopbatch.sample.generated_times import LATE
-from shopbatch.sample.generated_transactions import transactions
+from shopbatch.sample.review_banks import TEXT_BITS
+from shopbatch.sample.reviews import reviews
+from shopbatch.sample.shop import Mess, Shop, products, users
 from shopbatch.tables.campaigns import CAMPAIGNS, COUPONS, REDEMPTIONS
 from shopbatch.tables.events import EVENTS
 from shopbatch.tables.product_copy import PRODUCT_COPY
@@ -33,35 +29,13 @@ from shopbatch.tables.transactions import TRANSACTIONS
 from shopbatch.tables.users import USERS
 from shopbatch.warehouse.store import Store
 
-VERSION = 3  # of what is generated: to be raised with every change of it
-MAX_ROWS = 2 ** (phrases.TEXT_BITS - 1)
+VERSION = 3  # of what is generated; raise it with every change of the result
+MAX_ROWS = 2 ** (TEXT_BITS - 1)
 MAX_LINES = 100 * MAX_ROWS
 _EVENTS_PER_LINE = 1.0
 _Make = Callable[[Shop, int, int], pa.Table]  # rows [first, first + count) of a table
-_COPIED = 20_000  # products that examples of copy are drawn from
-_CHUNK = 65_536  # rows made at a time: small enough for the processor's caches
-
-DEPARTMENTS = ("Clothing", "Kitchen", "Electronics", "Home", "Office", "Sport", "Travel", "Garden")
-CATEGORIES = ("Basics", "Premium", "Gifts", "Outdoor", "Seasonal", "Accessories", "Tools", "Textiles")
-COLOURS = (
-    "black",
-    "white",
-    "blue",
-    "green",
-    "red",
-    "grey",
-    "beige",
-    "navy",
-    "pink",
-    "brown",
-    "silver",
-    "olive",
-)
-SIZES = ("S", "M", "L", "XL", "250 g", "500 g", "1 kg", "2 pieces", "6 pieces")
-AGES = ("19-24", "25-34", "35-44", "45-54", "55-64", "65+")
-INCOMES = ("Under 15K", "15-24K", "25-34K", "35-49K", "50-74K", "75-99K", "100-124K")
-HOMES = ("Homeowner", "Renter", "Probable Homeowner", "Probable Renter")
-COMPOSITIONS = ("1 Adult No Kids", "1 Adult Kids", "2 Adults No Kids", "2 Adults Kids")
+_COPIED = 20_000  # number of products from which examples of copy are drawn
+_CHUNK = 65_536  # rows made at a time; small enough for the processor's caches
 
 
 def fill_generated(
@@ -72,13 +46,23 @@ def fill_generated(
     mess: Mess | None = None,
     lines: int | None = None,
 ) -> SampleReport:
-    """Fill the source tables with `rows` reviews, the shop around them, and dialogs and examples of copy.
+    """Fill the source tables with `rows` reviews, the shop around them, dialogs and examples of product copy.
 
-    lines: how many transaction lines, and as many events; None: `transactions_per_review` for each review. A shop has
-    a user for ten reviews or for a hundred lines, whatever gives more.
-    About 250,000 reviews, or 500,000 lines with their events, a second on one core; less than 1 GB of memory at any
-    size. The same arguments give the same data files byte for byte; where they are there already, nothing is written.
-    UserError if a table holds other rows.
+    About 250,000 reviews, or 500,000 transaction lines with their events, per second on one core, in less than 1 GB of
+    memory at any size. The same arguments give the same data files byte for byte; if they are there already, nothing
+    is written.
+
+    Args:
+        store: The warehouse.
+        rows: Number of reviews.
+        seed: Of all draws.
+        transactions_per_review: Transaction lines per review, used if `lines` is None.
+        mess: The shares of faulty reviews; None for the default.
+        lines: Number of transaction lines, and of events. A shop has one user for ten reviews or for a hundred lines,
+            whichever gives more users.
+
+    Raises:
+        UserError: A size is out of range, or a table holds rows that no sample has written.
     """
     if not 1 <= rows <= MAX_ROWS:
         raise UserError(f"sample: rows must be from 1 to {MAX_ROWS:,}, not {rows:,}")
@@ -89,32 +73,32 @@ def fill_generated(
     if not 0 <= lines <= MAX_LINES:
         raise UserError(f"sample: transactions must be from 0 to {MAX_LINES:,}, not {lines:,}")
     clock = fill.Clock()
-    products, users = max(rows // 50, lines // 1000, 16), max(rows // 10, lines // 100, 4)
-    shop = Shop(rows, products, users, seed, mess or Mess(), lines, round(lines * _EVENTS_PER_LINE))
-    versions = [VERSION, generated_dialogs.VERSION, product_copy.VERSION]
+    n_products, n_users = max(rows // 50, lines // 1000, 16), max(rows // 10, lines // 100, 4)
+    shop = Shop(rows, n_products, n_users, seed, mess or Mess(), lines, round(lines * _EVENTS_PER_LINE))
+    versions = [VERSION, dialogs.VERSION, product_copy.VERSION]
     content = fill.digest(kind="generated", version=versions, rows=rows, seed=seed, lines=lines, mess=vars(shop.mess))
-    fresh: list[int] = []
-    sources = _sources(shop, fresh)
-    if fill.there(store, [s.table for s in sources], content):
+    new_texts: list[int] = []
+    tables = sources(shop, new_texts)
+    if fill.there(store, [s.table for s in tables], content):
         distinct = int(store.snapshot(REVIEWS.name).metadata["distinct_texts"])
-        return SampleReport("generated", fill.described(store, sources), False, clock.seconds(), distinct)
-    fills = fill.fill(store, content, sources)
-    return SampleReport("generated", fills, True, clock.seconds(), sum(fresh))
+        return SampleReport("generated", fill.described(store, tables), False, clock.seconds(), distinct)
+    fills = fill.fill(store, content, tables)
+    return SampleReport("generated", fills, True, clock.seconds(), sum(new_texts))
 
 
-def _sources(shop: Shop, fresh: list[int]) -> list[Source]:
-    """All tables. `fresh` collects the number of new texts of each chunk of reviews."""
+def sources(shop: Shop, new_texts: list[int]) -> list[Source]:
+    """All tables. `new_texts` collects the number of new texts in each chunk of reviews."""
 
     def review_chunk(shop: Shop, first: int, count: int) -> pa.Table:
         chunk, new = reviews(shop, first, count)
-        fresh.append(new)
+        new_texts.append(new)
         return chunk
 
     def dialog_chunk(shop: Shop, first: int, count: int) -> pa.Table:
-        return generated_dialogs.dialogs(count, shop.seed, first)
+        return dialogs.dialogs(count, shop.seed, first)
 
     def copy_chunk(shop: Shop, first: int, count: int) -> pa.Table:
-        return product_copy.pairs(_products(shop, 0, min(shop.products, _COPIED)), count, shop.seed)
+        return product_copy.pairs(products(shop, 0, min(shop.products, _COPIED)), count, shop.seed)
 
     def source(
         table: Table, make: _Make, rows: int, note: str, facts: Callable[[], Mapping[str, Any]] = dict
@@ -124,8 +108,8 @@ def _sources(shop: Shop, fresh: list[int]) -> list[Source]:
 
     mess, sent = shop.mess, CAMPAIGNS_SENT * shop.users
     return [
-        source(PRODUCTS, _products, shop.products, "invented catalogue in 16 tastes"),
-        source(USERS, _users, shop.users, "two in three say nothing"),
+        source(PRODUCTS, products, shop.products, "invented catalogue in 16 tastes"),
+        source(USERS, users, shop.users, "two in three say nothing"),
         source(
             TRANSACTIONS, transactions, shop.lines,
             f"baskets follow their buyer's taste, in order of time; {LATE:.0%} arrived late",
@@ -141,15 +125,15 @@ def _sources(shop: Shop, fresh: list[int]) -> list[Source]:
             REVIEWS, review_chunk, shop.reviews,
             f"{mess.duplicate_texts:.1%} repeat a text, {mess.duplicate_keys:.1%} are later versions, "
             f"{mess.null_text + mess.blank_text:.1%} have no text",
-            lambda: {"distinct_texts": sum(fresh)},
+            lambda: {"distinct_texts": sum(new_texts)},
         ),
-        source(SUPPORT_DIALOGS, dialog_chunk, generated_dialogs.count(shop.reviews), generated_dialogs.NOTE),
+        source(SUPPORT_DIALOGS, dialog_chunk, dialogs.count(shop.reviews), dialogs.note()),
         source(PRODUCT_COPY, copy_chunk, product_copy.count(shop.reviews), product_copy.NOTE),
     ]  # fmt: skip
 
 
 def _files(shop: Shop, make: _Make, rows: int) -> Iterator[pa.Table]:
-    """All rows of a table, one data file at a time. `make` may give fewer rows than it is asked for."""
+    """All rows of a table, one data file at a time. `make` may return fewer rows than requested."""
     waiting: list[pa.Table] = []
     for first in range(0, rows, _CHUNK):
         waiting.append(make(shop, first, min(_CHUNK, rows - first)))
@@ -158,49 +142,3 @@ def _files(shop: Shop, make: _Make, rows: int) -> Iterator[pa.Table]:
             waiting = []
     if any(t.num_rows for t in waiting):
         yield pa.concat_tables(waiting)
-
-
-def _words(shop: Shop, field: str, rows: Rows, words: tuple[str, ...]) -> pa.Array:
-    return pc.take(pa.array(words), pa.array(below(shop.seed, field, rows, len(words))))
-
-
-def _products(shop: Shop, first: int, count: int) -> pa.Table:
-    rows, seed = np.arange(first, first + count, dtype=np.uint64), shop.seed
-    nouns = tuple(phrases.NOUNS[phrases.ENGLISH].split("|"))
-    noun, colour = _words(shop, "noun", rows, nouns), _words(shop, "colour", rows, COLOURS)
-    brand = names("Brand ", below(seed, "brand", rows, max(shop.products // 40, 1)))
-    columns = {
-        "product_id": names("g-", rows),
-        "title": pc.binary_join_element_wise(brand, colour, noun, " "),
-        "division": nulled(
-            _words(shop, "division", rows, ("General", "Petite", "Outlet")), chance(seed, "d", rows, 0.1)
-        ),
-        "department": _words(shop, "department", rows, DEPARTMENTS),
-        "category": _words(shop, "category", rows, CATEGORIES),
-        "product_type": noun,
-        "brand": brand,
-        "manufacturer_id": names("m-", below(seed, "maker", rows, max(shop.products // 100, 1))),
-        "package_size": nulled(_words(shop, "size", rows, SIZES), chance(seed, "no size", rows, 0.33)),
-        "source": pa.repeat("generated", count),
-    }
-    return pa.table(columns, schema=PRODUCTS.schema())
-
-
-def _users(shop: Shop, first: int, count: int) -> pa.Table:
-    rows, seed = np.arange(first, first + count, dtype=np.uint64), shop.seed
-    silent = chance(seed, "silent", rows, 0.67)
-    columns = {
-        "user_id": names("g-", rows),
-        "age": nulled(_words(shop, "age", rows, AGES), silent),
-        "income": nulled(_words(shop, "income", rows, INCOMES), silent),
-        "home_ownership": nulled(_words(shop, "home", rows, HOMES), silent | chance(seed, "no home", rows, 0.29)),
-        "marital_status": nulled(
-            _words(shop, "marital", rows, ("Married", "Unmarried")),
-            silent | chance(seed, "no marital", rows, 0.17),
-        ),
-        "household_size": nulled(_words(shop, "household", rows, ("1", "2", "3", "4", "5+")), silent),
-        "household_comp": nulled(_words(shop, "composition", rows, COMPOSITIONS), silent),
-        "kids_count": nulled(_words(shop, "kids", rows, ("0", "1", "2", "3+")), silent),
-        "source": pa.repeat("generated", count),
-    }
-    return pa.table(columns, schema=USERS.schema())

