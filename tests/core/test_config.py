@@ -117,3 +117,87 @@ def test_yaml_makes_no_objects(home: Path) -> None:
     (home / "conf/base/x.yaml").write_text("rate: !!python/object/apply:os.getcwd []\n")
     with pytest.raises(UserError, match="not valid YAML"):
         load()
+
+
+class Item(Strict):
+    word: str
+    """A word that is not allowed."""
+
+
+class Loop(Strict):
+    epochs: Annotated[int, Field(ge=1)] | None = None
+    """Passes over the examples.
+
+    Null means until it no longer improves.
+    """
+
+
+class Wide(Strict):
+    kind: Literal["wide"] = "wide"
+    """Which engine computes."""
+    batch: int = 8
+    """Rows per call of the engine."""
+    width: int = 2
+    """Width in pixels of one row."""
+
+
+class Tall(Strict):
+    kind: Literal["tall"] = "tall"
+    """Which engine computes."""
+    batch: int = 8
+    """Rows per call of the engine."""
+    url: str
+    """Where the engine answers."""
+
+
+class Described(Strict):
+    rate: float = Field(0.5, gt=0, le=1)
+    """Share of the rows that are used."""
+    mode: Literal["fast", "exact"] = "fast"
+    names: dict[str, tuple[str, ...]] = Field({"en": ("a",)})
+    """Names by language."""
+    items: tuple[Item, ...] = (Item(word="free"),)
+    """Words that are refused."""
+    loop: Loop = Loop(epochs=3)
+    """How long it trains."""
+    second: Loop | None = None
+    """How long it trains a second time."""
+    engine: Annotated[Wide | Tall, Field(discriminator="kind")] = Wide(width=7)
+    """What computes the rows."""
+
+
+def test_every_key_of_a_configuration_is_described() -> None:
+    assert [tuple(key) for key in config.describe(Described)] == [
+        ("rate", "float, > 0, <= 1", "0.5", "Share of the rows that are used.", ""),
+        ("mode", "fast | exact", "fast", "", ""),
+        ("names", "mapping of str to list of str", "{en: [a]}", "Names by language.", ""),
+        ("items", "list of block", "[{word: free}]", "Words that are refused.", ""),
+        ("items[].word", "str", None, "A word that is not allowed.", ""),
+        ("loop", "block", "", "How long it trains.", ""),
+        (
+            "loop.epochs",
+            "int, >= 1 or null",
+            "3",
+            "Passes over the examples. Null means until it no longer improves.",
+            "",
+        ),
+        ("second", "block or null", "null", "How long it trains a second time.", ""),
+        (
+            "second.epochs",
+            "int, >= 1 or null",
+            "null",
+            "Passes over the examples. Null means until it no longer improves.",
+            "",
+        ),
+        ("engine", "block", "", "What computes the rows.", ""),
+        ("engine.kind", "wide | tall", "wide", "Which engine computes.", ""),
+        ("engine.batch", "int", "8", "Rows per call of the engine.", ""),
+        ("engine.width", "int", "7", "Width in pixels of one row.", "engine.kind: wide"),
+        ("engine.url", "str", None, "Where the engine answers.", "engine.kind: tall"),
+    ]
+
+
+def test_the_platform_is_described_completely() -> None:
+    keys = config.describe(JobConfig)
+    assert {"platform.warehouse", "platform.spark.memory"} <= {key.path for key in keys}
+    assert all(len(key.meaning) >= 10 for key in keys)

@@ -1,4 +1,4 @@
-"""Where Spark's Java comes from. The sessions themselves are what every job's test runs in."""
+"""Where Spark's Java comes from, and how many CPUs an actor gets. Every job's test runs in these sessions."""
 
 import subprocess
 from pathlib import Path
@@ -13,16 +13,16 @@ def test_without_a_java_the_packaged_one_is_wrapped(tmp_path: Path, monkeypatch:
     monkeypatch.delenv("JAVA_HOME", raising=False)
     home = Path(sessions.java_home(tmp_path / "wrapped"))
     assert home == tmp_path / "wrapped"
-    # Spark asks for this module; the packaged Java does not have it and would not start
+    # Spark asks for this module; the packaged Java lacks it and would not start
     command = [
         str(home / "bin" / "java"),
         "--add-modules=jdk.incubator.vector",
-        "-Dtold=a b",
+        "-Dgreeting=a b",
         "-XshowSettings:properties",
     ]
     done = subprocess.run([*command, "-version"], capture_output=True, text=True, check=False, env={"PATH": "/bin"})
     assert done.returncode == 0, done.stderr
-    assert "told = a b" in done.stderr  # all other arguments reach it as they are
+    assert "greeting = a b" in done.stderr  # all other arguments reach it unchanged
 
 
 def test_a_java_that_is_too_old_or_broken_is_passed_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -36,3 +36,12 @@ def test_a_java_that_is_too_old_or_broken_is_passed_over(tmp_path: Path, monkeyp
         assert sessions.java_home(tmp_path / "wrapped") == str(tmp_path / "wrapped")
     java.write_text("#!/bin/sh\necho 'openjdk version \"21.0.2\"' >&2\n")
     assert sessions.java_home(tmp_path / "wrapped") == str(tmp_path / "old")
+
+
+@pytest.mark.usefixtures("ray_local")
+def test_actors_leave_cpus_for_the_tasks_that_feed_them() -> None:
+    cpus = sessions.cluster_cpus()
+    assert cpus >= 2
+    for actors in (1, 2, 5):
+        assert 0 < sessions.actor_cpus(actors) <= 1
+        assert actors * sessions.actor_cpus(actors) < cpus

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from shopbatch.inference import source
+from shopbatch.inference import parts, shards
 from shopbatch.runs.report import Report
 from shopbatch.warehouse.store import Store
 from tests.inference import toy
@@ -14,8 +14,8 @@ from tests.inference import toy
 @pytest.fixture
 def cut_small(monkeypatch: pytest.MonkeyPatch) -> None:
     """Parts of 60 rows and shards of 90. Both are planned in the driver, which is this process."""
-    monkeypatch.setattr(source, "PART_ROWS", 60)
-    monkeypatch.setattr(source, "SHARD_ROWS", 90)
+    monkeypatch.setattr(parts, "PART_ROWS", 60)
+    monkeypatch.setattr(shards, "SHARD_ROWS", 90)
 
 
 @pytest.fixture(scope="session")
@@ -23,8 +23,8 @@ def first_run(ray_local: None, tmp_path_factory: pytest.TempPathFactory) -> tupl
     """A warehouse after its first run: to be copied (`published`), never to be written to."""
     home, tables = toy.warehouse(tmp_path_factory.mktemp("first")), toy.shop()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(source, "PART_ROWS", 60)
-        patch.setattr(source, "SHARD_ROWS", 90)
+        patch.setattr(parts, "PART_ROWS", 60)
+        patch.setattr(shards, "SHARD_ROWS", 90)
         toy.put(home, *tables, group=17)
         return home, tables, toy.run(home, toy.spec(), flush_rows=16)
 

@@ -9,11 +9,12 @@ import pytest
 from shopbatch.capabilities.sentiment.stage import SentimentStage
 from shopbatch.core.errors import GateRefused
 from shopbatch.inference import audit
-from shopbatch.inference.publish import Candidate, Written
+from shopbatch.inference.candidate import Candidate, Written
+from shopbatch.inference.config import InferenceConfig
 from shopbatch.inference.run import run_inference
-from shopbatch.inference.spec import InferenceConfig
 from shopbatch.runs.report import Report
 from shopbatch.tables.review_sentiment import REVIEW_SENTIMENT
+from shopbatch.warehouse.store import Store
 from tests.inference import oracle, toy
 
 pytestmark = pytest.mark.usefixtures("ray_local", "cut_small")
@@ -59,6 +60,17 @@ def test_a_refused_first_run_leaves_no_table(store):
     assert failed(report) == {"reject share"} and "too_long 1" in message
     assert store.names() == ["reviews", toy.MEMO]
     assert toy.written(store, toy.SINK) == toy.written(store, toy.REJECTS) == set()
+
+
+def test_the_rejects_are_visible_before_the_table(store, monkeypatch):
+    """So that a reader of the table always finds its rejects, wherever a run is killed."""
+    toy.put(store, [{"review_id": "a", "text": "fine"}, {"review_id": "b"}])
+    order, commit = [], Store.commit
+    monkeypatch.setattr(
+        Store, "commit", lambda self, table, *rest: (order.append(table.name), commit(self, table, *rest))[1]
+    )
+    toy.run(store, toy.spec())
+    assert [name for name in order if name != toy.MEMO] == [toy.REJECTS, toy.SINK]
 
 
 def mix(rows):

@@ -13,7 +13,7 @@ import polars as pl
 import pyarrow.parquet as pq
 import pytest
 
-from shopbatch.inference.publish import VOLATILE
+from shopbatch.inference.candidate import VOLATILE
 from tests.inference import oracle, toy
 
 pytestmark = pytest.mark.usefixtures("ray_local", "cut_small")
@@ -22,11 +22,11 @@ PLACES = ("compute", "before_commit", "before_publish", "between_commits")
 
 RUN = """
 import sys
-from shopbatch.config import Platform
-from shopbatch.inference import source
-from shopbatch.sessions import ray_session
+from shopbatch.core.config import Platform
+from shopbatch.core.sessions import ray_session
+from shopbatch.inference import parts, shards
 from tests.inference import toy
-source.PART_ROWS, source.SHARD_ROWS = 60, 90
+parts.PART_ROWS, shards.SHARD_ROWS = 60, 90
 with ray_session(Platform(cpus=2, object_store_mb=256)):
     toy.run(toy.Store(sys.argv[1]), toy.spec(slow_ms=float(sys.argv[3])), flush_rows=int(sys.argv[2]))
 """

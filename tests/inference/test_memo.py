@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given, settings
 
 from shopbatch.inference import memo
+from shopbatch.inference.resolve import resolve
 from shopbatch.warehouse import files
 from tests.inference import oracle, toy
 
@@ -46,10 +47,10 @@ def test_a_result_beats_a_reject_then_the_earliest_or_the_last_attempt_counts(an
         if best is None or (best[0] is not None and (verdict is None or attempt > best[1])):
             want[high, low] = (verdict, attempt, number)
     stage = SimpleNamespace(outputs=pa.schema([("label", pa.int64())]), judge=_every_third)
-    got = memo.resolve(SimpleNamespace(stage=stage), frame, judge=True)
+    got = resolve(SimpleNamespace(stage=stage), frame, judge=True)
     assert {(r["hi"], r["lo"]): (r["verdict"], r["attempt"], r["label"]) for r in got.to_dicts()} == want
     assert len(got) == len(want)
-    lazy = memo.resolve(SimpleNamespace(stage=stage), frame, judge=False)
+    lazy = resolve(SimpleNamespace(stage=stage), frame, judge=False)
     assert {(r["hi"], r["lo"]): r["label"] for r in lazy.to_dicts()} == {k: v[2] for k, v in want.items()}
     for row in lazy.to_dicts():
         alone = rows[row["hi"], row["lo"]] == 1

@@ -7,39 +7,46 @@ import textwrap
 from dataclasses import replace
 from importlib import resources
 
-import pytest
 import yaml
 
-from shopbatch.capabilities.copywriting import coverage
+from shopbatch.capabilities.copywriting import copy_format, coverage, rules, words
 from shopbatch.capabilities.copywriting import prompt as product_prompt
-from shopbatch.capabilities.copywriting import rules as copy
 from shopbatch.capabilities.copywriting import stage as description
 from shopbatch.capabilities.sentiment import stage as sentiment
 from shopbatch.core.hashing import digest
 from shopbatch.engines.configs import FakeConfig
 from shopbatch.grounding import brands, check
-from shopbatch.inference.spec import Spec
-from shopbatch.tables.products import PRODUCTS
-from shopbatch.tables.review_sentiment import REVIEW_SENTIMENT, REVIEW_SENTIMENT_REJECTS
-from shopbatch.text import abbreviations, quantities, spoken, units
-from shopbatch.text import injection as hostile
+from shopbatch.text import expand, injection, language, numerals, profanity, quantities, units
 from tests.inference import toy
 
-# What each version of the stage computes: digest of its source without comments, docstrings and annotations.
-SENTIMENT = {1: "e08ff766040bd286"}
-PARTS = ("HAN_SHARE", "review_text", "detect_language", "SentimentScorer")
-# of the modules that make a description's prompt, and of the patterns of what is left out of it
-DESCRIPTION = {1: "6a3ec3e897702487"}
-OF_DESCRIPTION = (
-    (description, ("Prompt", "Drawing", "Writer", "_kept")),
-    (product_prompt, ("SHOWN", "OPEN", "CLOSE", "_BLANK", "_SHOUTED", "_MARKUP", "fenced", "plain")),
-    (hostile, ("_SHOUTED", "_orders", "hostile", "harmless")),
-    (spoken, None),
-    (abbreviations, None),
+# What each version computes: the digest of its sources (without comments, docstrings and annotations) and of its word
+# lists. None stands for all of a module.
+SENTIMENT = {1: "7e7dd8c6bf4afe7d"}
+OF_SENTIMENT = (
+    (sentiment, ("review_text", "SentimentScorer")),
+    (language, ("HAN_SHARE", "detect_language")),
 )
-# what judges a description: sources and lists, by the versions of rules and of the grounding check
-JUDGING = {(2, 2): "fe18fe9a85152b75"}
-OF_JUDGING = (copy, coverage, check, brands, quantities, units)
+# of what makes a description's prompt and draws its text
+DESCRIPTION = {1: "0eaaba15565f4029"}
+OF_DESCRIPTION = (
+    (description, ("Prompt", "AttemptSampling", "Writer", "_stored")),
+    (product_prompt, ("SHOWN", "OPEN", "CLOSE", "_BLANK", "_SHOUTED", "_MARKUP", "fenced", "clean_value")),
+    (injection, ("_SHOUTED", "_orders", "is_injection", "without_injections")),
+    (expand, None),
+)
+DESCRIPTION_LISTS = (("text", "injection"), ("text", "abbreviations"))
+# of what judges a description, by the versions of rules and of the grounding check
+JUDGING = {(2, 2): "5ab498f9825a0c01"}
+OF_JUDGING = (
+    *((module, None) for module in (rules, copy_format, words, coverage, check, brands)),
+    *((module, None) for module in (quantities, numerals, units, profanity)),
+    (language, ("_ENGLISH_WORDS", "is_written_in")),
+)
+JUDGING_LISTS = (
+    *(("grounding", name) for name in ("claims", "brands")),
+    *(("text", name) for name in ("units", "numerals")),
+    ("capabilities.copywriting", "words"),
+)
 
 
 class Bare(ast.NodeTransformer):
@@ -56,7 +63,7 @@ class Bare(ast.NodeTransformer):
         return node
 
 
-def source_digest(source, parts=PARTS):
+def source_digest(source, parts):
     """Digest of the functions, classes and constants of these names in a module's source; None: of all of it."""
     if parts is None:
         return hashlib.blake2b(ast.unparse(Bare().visit(ast.parse(source))).encode(), digest_size=8).hexdigest()
@@ -69,35 +76,42 @@ def source_digest(source, parts=PARTS):
     return hashlib.blake2b("\n".join(found[p] for p in parts).encode(), digest_size=8).hexdigest()
 
 
+def digest_of(sources, lists=()):
+    """Digest of parts of modules and of YAML files, (package, name) each."""
+    files = [resources.files(f"shopbatch.{package}").joinpath(f"{name}.yaml") for package, name in lists]
+    return digest(
+        [
+            *(source_digest(inspect.getsource(module), parts) for module, parts in sources),
+            *(yaml.safe_load(file.read_text("utf-8")) for file in files),
+        ]
+    )
+
+
 def test_what_a_stage_computes_does_not_change_without_its_version():
-    now = source_digest(inspect.getsource(sentiment))
+    now = digest_of(OF_SENTIMENT)
     assert SENTIMENT.get(sentiment.VERSION) == now, (
-        f"{', '.join(PARTS)} of stages/sentiment.py are not what version {sentiment.VERSION} was.\n"
-        "If an answer can differ: raise VERSION there (stored results are then computed anew) and add to SENTIMENT\n"
+        f"what scores a review is not what version {sentiment.VERSION} of sentiment/stage.py was.\n"
+        "If an answer can differ: raise VERSION there (stored results are then computed again) and add to SENTIMENT\n"
         f"    {sentiment.VERSION + 1}: {now!r}\n"
         f"If none can (a name, a line break): write {sentiment.VERSION}: {now!r}"
     )
 
 
 def test_what_makes_a_description_does_not_change_without_its_version():
-    sources = [source_digest(inspect.getsource(module), parts) for module, parts in OF_DESCRIPTION]
-    orders = resources.files("shopbatch.capabilities.copywriting").joinpath("hostile.yaml").read_text("utf-8")
-    now = digest([*sources, yaml.safe_load(orders)])
+    now = digest_of(OF_DESCRIPTION, DESCRIPTION_LISTS)
     assert DESCRIPTION.get(description.VERSION) == now, (
-        f"what makes a description is not what version {description.VERSION} of stages/description.py was.\n"
+        f"what makes a description is not what version {description.VERSION} of copywriting/stage.py was.\n"
         f"If a text can differ: raise VERSION there and add {description.VERSION + 1}: {now!r};\n"
         f"if none can: write {now!r}"
     )
 
 
 def test_what_judges_a_description_does_not_change_without_a_version():
-    lists = [yaml.safe_load(resources.files("shopbatch.grounding").joinpath(f"{n}.yaml").read_text("utf-8"))
-             for n in ("claims", "brands")]  # fmt: skip
-    now = digest([*(source_digest(inspect.getsource(m), None) for m in OF_JUDGING), *lists])
-    versions = (copy.VERSION, check.VERSION)
+    now = digest_of(OF_JUDGING, JUDGING_LISTS)
+    versions = (rules.VERSION, check.VERSION)
     assert JUDGING.get(versions) == now, (
-        f"what judges descriptions is not what versions {versions} of copy.py and check.py were.\n"
-        f"If a verdict can differ: raise one of them; kept texts are then judged anew; else write {now!r}"
+        f"what judges descriptions is not what versions {versions} of rules.py and check.py were.\n"
+        f"If a verdict can differ: raise one of them; kept texts are then judged again; else write {now!r}"
     )
 
 
@@ -144,12 +158,3 @@ def test_a_recipe_digest_is_of_the_values_not_of_their_order():
     # the name under which memos hold results: a change here computes everything anew
     assert digest({"a": 1, "b": ["é", None, 0.5]}) == digest({"b": ["é", None, 0.5], "a": 1}) == "36a29f85e6ba6aa6"
     assert digest({"a": 1}) != digest({"a": "1"})
-
-
-def test_source_and_sink_must_have_one_key_and_the_same():
-    with pytest.raises(TypeError, match="same single key"):
-        Spec("x", PRODUCTS, toy.spec().stage, REVIEW_SENTIMENT, REVIEW_SENTIMENT_REJECTS)
-
-
-def test_the_source_columns_that_a_job_reads_at_all():
-    assert toy.spec().columns == ("review_id", "title", "text", "product_id", "language", "created_at")

@@ -12,9 +12,10 @@ from deltalake import write_deltalake
 
 from shopbatch.capabilities.sentiment.stage import SentimentStage
 from shopbatch.core.errors import GateRefused, Stopped, UserError
+from shopbatch.inference.parts import plan_parts
 from shopbatch.inference.run import run_inference
-from shopbatch.inference.source import plan_parts, shard_count
-from shopbatch.runs.job import _users_mistake
+from shopbatch.inference.shards import shard_count
+from shopbatch.runs.outcomes import find_user_error
 from shopbatch.runs.report import Report
 from tests.inference import oracle, toy
 
@@ -290,7 +291,7 @@ def test_what_a_worker_finds_wrong_with_its_engine_is_the_users_mistake(store):
     wrong = replace(spec, stage=Wrong(spec.stage.engine, "", "", {"head": "m1"}))
     with pytest.raises(Exception, match="max_tokens=1024") as told:
         toy.run(store, wrong)
-    assert str(_users_mistake(told.value)).startswith("engine.max_tokens=1024")
+    assert str(find_user_error(told.value)).startswith("engine.max_tokens=1024")
 
 
 def test_no_source_is_the_users_mistake(store):

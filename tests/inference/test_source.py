@@ -54,7 +54,7 @@ def small(cut_small):
 
 @pytest.mark.parametrize("group", [1_000, 2], ids=["one row group", "tiny row groups"])
 def test_every_odd_row_is_scored_or_rejected_with_its_reason(store, group, monkeypatch):
-    monkeypatch.setattr("shopbatch.inference.source.PART_ROWS", 10)
+    monkeypatch.setattr("shopbatch.inference.parts.PART_ROWS", 10)
     toy.put(store, ROWS[:11], ROWS[11:20], ROWS[20:], group=group)
     report = toy.run(store, toy.spec())
     want = oracle.expect(ROWS[:11], ROWS[11:20], ROWS[20:])

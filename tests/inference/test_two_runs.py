@@ -10,10 +10,11 @@ import pyarrow as pa
 import pytest
 from ray.data import DataContext
 
+from shopbatch.inference.config import InferenceConfig
 from shopbatch.inference.memo import Memo
+from shopbatch.inference.publish import Publisher
 from shopbatch.inference.run import InferenceRun
 from shopbatch.inference.source import build_index
-from shopbatch.inference.spec import InferenceConfig
 from shopbatch.runs.report import Report
 from tests.inference import oracle, toy
 
@@ -24,11 +25,11 @@ def test_two_first_runs_at_once_make_one_correct_table(store):
     tables = toy.shop(200, seed=6)
     toy.put(store, *tables, group=17)
     want = oracle.expect(*tables)
-    options = plain(DataContext.get_current())
+    options = plain_options(DataContext.get_current())
     with ThreadPoolExecutor(2) as pool:
         runs = [pool.submit(toy.run, store, toy.spec(), flush_rows=8, commit_seconds=0.0) for _ in range(2)]
         reports = [r.result() for r in runs]
-    assert plain(DataContext.get_current()) == options  # a run's options are not the process's
+    assert plain_options(DataContext.get_current()) == options  # a run's options are not the process's
     outcomes = {r.outcome for r in reports}
     assert "published" in outcomes and outcomes <= {"published", "nothing to do"}
     oracle.check(store, toy.spec(), want)
@@ -43,7 +44,7 @@ def test_two_first_runs_at_once_make_one_correct_table(store):
     assert toy.versions(store) == before
 
 
-def plain(context: DataContext) -> dict[str, Any]:
+def plain_options(context: DataContext) -> dict[str, Any]:
     """Ray Data's options that are plain values."""
     return {n: v for n, v in vars(context).items() if isinstance(v, str | int | float | None)}
 
@@ -54,9 +55,9 @@ class Late(InferenceRun):
 
     meanwhile: Any = None
 
-    def _publish(self):
+    def publish(self):
         self.meanwhile()
-        super()._publish()
+        super().publish()
 
 
 def late(store, job, meanwhile, version=None, kind=Late, **config):
@@ -88,16 +89,26 @@ def test_an_older_source_never_replaces_a_newer_result(published):
     assert toy.orphans(store, toy.SINK) == toy.orphans(store, toy.REJECTS) == set()
 
 
+@dataclass
+class HeldUp(Publisher):
+    """Waits between the commit of the rejects and that of the table."""
+
+    meanwhile: Any = None
+
+    def replace(self, publication, table, *rest):
+        if table.name == self.spec.sink.name:
+            self.meanwhile()
+        return super().replace(publication, table, *rest)
+
+
 class Between(Late):
     """A run that is held up between its two commits."""
 
-    def _publish(self):
-        InferenceRun._publish(self)
+    def publish(self):
+        InferenceRun.publish(self)
 
-    def _replace(self, table, *rest):
-        if table.name == self.spec.sink.name:
-            self.meanwhile()
-        return super()._replace(table, *rest)
+    def publisher(self):
+        return HeldUp(**vars(super().publisher()), meanwhile=self.meanwhile)
 
 
 def test_a_run_overtaken_between_its_commits_leaves_the_rejects_that_the_faster_one_relies_on(published):

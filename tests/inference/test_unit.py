@@ -16,9 +16,9 @@ import ray
 
 from shopbatch.core.hashing import hash128
 from shopbatch.inference.compute import Worker
+from shopbatch.inference.config import InferenceConfig
 from shopbatch.inference.journal import EngineBroken
-from shopbatch.inference.source import plan_parts
-from shopbatch.inference.spec import InferenceConfig
+from shopbatch.inference.parts import plan_parts
 from shopbatch.inference.unit import Task
 from tests.inference import oracle, toy
 

@@ -13,7 +13,8 @@ import pyarrow as pa
 
 from shopbatch.capabilities.sentiment.stage import SentimentStage
 from shopbatch.engines.configs import FakeConfig
-from shopbatch.inference.spec import InferenceConfig, Spec
+from shopbatch.inference.config import InferenceConfig
+from shopbatch.inference.spec import Spec
 from shopbatch.runs.report import Report, new_run_id
 from shopbatch.tables.review_sentiment import REVIEW_SENTIMENT, REVIEW_SENTIMENT_REJECTS
 from shopbatch.tables.reviews import REVIEWS
@@ -82,9 +83,9 @@ def run(store: Store, job: Spec, **config: Any) -> Report:
     return report
 
 
-def attempt(store: Store, job: Spec, report: Report, door: Any, **config: Any) -> None:
+def attempt(store: Store, job: Spec, report: Report, entry_point: Any, **config: Any) -> None:
     """As `run`, with a report of the caller's: it is filled also where the run raises."""
-    door(job, InferenceConfig(**{"workers": 2, "gates": {"reject_share": 1.0}, **config}), store, report)
+    entry_point(job, InferenceConfig(**{"workers": 2, "gates": {"reject_share": 1.0}, **config}), store, report)
 
 
 def warehouse(folder: Path) -> Store:

@@ -210,3 +210,26 @@ def test_a_full_disk_is_told_from_other_errors():
     assert files.is_full(RuntimeError("Generic LocalFileSystem error: Disk quota exceeded (os error 122)"))
     for other in (OSError(13, "Permission denied"), RuntimeError("No such file or directory (os error 2)")):
         assert not files.is_full(other)
+
+
+def test_statistics_of_flat_columns_stand_beside_nested_ones(tmp_path):
+    data = pa.table(
+        {
+            "pair": [{"a": 1, "b": "x"}, None],
+            "map": pa.array([[("k", 1)], []], pa.map_(pa.string(), pa.int64())),
+            "names": pa.array([["p", "q"], []], pa.list_(pa.string())),
+            "n": [5, 7],
+        }
+    )
+    schema = pa.schema([f.with_nullable(f.name != "names") for f in data.schema])
+    files.write(str(tmp_path / "a.parquet"), data)
+    stats = json.loads(files.describe(str(tmp_path), "a.parquet", schema).stats)  # an empty list is not a null
+    assert (stats["minValues"]["n"], stats["maxValues"]["n"], stats["nullCount"]["n"]) == (5, 7, 0)
+    assert not {"pair", "map"} & {*stats["minValues"], *stats["nullCount"]}
+
+
+def test_broken_text_is_found_inside_lists():
+    lists = pa.ListArray.from_arrays(pa.array([0, 2, 2, 5]), pa.concat_arrays([pa.array(["ok", None]), BAD]))
+    column = pa.chunked_array([lists])
+    assert files.invalid_utf8(column).to_pylist() == [False, False, True]
+    assert files.invalid_utf8(column.slice(0, 2)) is None

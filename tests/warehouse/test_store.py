@@ -19,7 +19,7 @@ from deltalake.exceptions import CommitFailedError
 
 from shopbatch.core.errors import Stopped, UserError
 from shopbatch.tables.schema import Column, Table
-from shopbatch.warehouse import files
+from shopbatch.warehouse import delta, files
 from shopbatch.warehouse.files import DataFile
 from shopbatch.warehouse.store import Snapshot, Store
 
@@ -289,17 +289,17 @@ def test_a_commit_that_landed_and_was_said_to_have_failed_is_not_taken_back(
 ) -> None:
     """An object store's answer is lost: the guard of the next attempt would take the commit for another run's."""
     store.commit(TOY, [store.write_file(TOY, rows("a"), "r0", 0)], "append", "r0")
-    write = Store._write
+    write = delta.write_commit
 
-    def lost(self: Store, *arguments: Any) -> None:
-        write(self, *arguments)
-        monkeypatch.setattr(Store, "_write", write)
+    def lost(*arguments: Any) -> None:
+        write(*arguments)
+        monkeypatch.setattr(delta, "write_commit", write)
         raise CommitFailedError("the version exists")
 
     def guard(snapshot: Snapshot) -> None:
         assert snapshot.metadata["run_key"] == "r0"
 
-    monkeypatch.setattr(Store, "_write", lost)
+    monkeypatch.setattr(delta, "write_commit", lost)
     version = store.commit(TOY, [store.write_file(TOY, rows("b"), "r1", 0)], mode, "r1", guard=guard)
     assert version == store.snapshot("toy").version == 2
     assert ids(store) == (["b"] if mode == "replace" else ["a", "b"])

@@ -1,1 +1,1 @@
-"""What every room uses: configuration, errors, hashing, privacy, progress, sessions, crash points."""
+"""What every other package uses: configuration, errors, hashing, privacy, progress, sessions, crash points."""

@@ -1,6 +1,6 @@
-"""Typed, strict configuration: `conf/base/<job>.yaml`, laid over by `conf/<env>/` and by overrides.
+"""Typed, strict configuration: `conf/base/<job>.yaml`, overridden by `conf/<env>/` and by the command line.
 
-Called by `job.main`. Imports nothing heavy, so that a typo is found before Ray, Spark or torch is loaded.
+Imports nothing heavy, so a typo is reported before Ray, Spark or torch is loaded.
 """
 
 from __future__ import annotations
@@ -13,56 +13,76 @@ from typing import Any, TypeVar
 import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from shopbatch.core.errors import UserError
+from shopbatch.core.config_keys import Key as Key
+from shopbatch.core.config_keys import describe as describe
+from shopbatch.core.errors import UserError, one_line
 from shopbatch.core.privacy import redact_config
 
 
 class Strict(BaseModel):
-    """Base of every configuration: frozen, and an unknown key is refused."""
+    """Base of every configuration: values cannot be changed after loading, and an unknown key is an error.
+
+    The docstring under a field is its meaning, which `describe`, `--help` and the documentation show.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
 
 class Spark(Strict):
-    """Where Spark runs. master: None: on this machine. memory: of that one's JVM. conf: any spark.* setting."""
+    """Where Spark runs."""
 
     master: str | None = None
+    """Address of Spark's cluster, such as spark://HOST:7077. Null starts Spark inside this process."""
     memory: str = "4g"
+    """Heap of the Java virtual machine of a Spark on this machine, such as 4g or 512m."""
     conf: dict[str, str] = {}
+    """Any further spark.* settings. They take precedence over the settings of the project."""
 
 
 class Platform(Strict):
-    """Where a job runs (`conf/<env>/platform.yaml`). Nothing here can change a result.
-
-    warehouse: folder or object-store URI that holds the tables.
-    ray_address: None starts a local Ray; "auto" or ray://... attaches to a cluster.
-    jobs_address: http://HOST:PORT of a cluster's Jobs API, for `shopbatch submit`. driver_cpus: CPUs reserved on the
-    cluster for the driver of a submitted job; a Spark that runs beside it needs them. allow_skew: run submitted jobs
-    also where the cluster's libraries are not those of the lock file.
-    cpus: CPUs given to a local Ray (None: all). object_store_mb: memory of a local Ray's object store.
-    """
+    """Where a job runs (`conf/<env>/platform.yaml`). Nothing here can change a result."""
 
     warehouse: str = ".warehouse"
+    """Folder or object-store URI that holds the tables, the models and the reports."""
     ray_address: str | None = None
+    """Address of a running Ray cluster: auto or ray://HOST:PORT. Null starts a local Ray for the run."""
     jobs_address: str | None = None
+    """Address of a cluster's Jobs API, http://HOST:PORT. `shopbatch submit` sends jobs there."""
     driver_cpus: float = 0.0
+    """CPUs that the cluster reserves for the driver of a submitted job. A Spark job computes in its driver."""
     allow_skew: bool = False
+    """Run submitted jobs even if the cluster's libraries differ from the lock file."""
     cpus: int | None = None
+    """CPUs that a local Ray or Spark may use. Null means all of this machine."""
     object_store_mb: int = 1024
+    """Memory of a local Ray's object store, in MiB."""
     spark: Spark = Spark()
+    """Where Spark runs, for the jobs that use Spark."""
 
 
 class JobConfig(Strict):
-    """What every job's configuration has."""
+    """Base of every job's configuration."""
 
     platform: Platform = Platform()
+    """Where the job runs. Nothing in this block changes a result."""
+
+    def required_tables(self) -> tuple[str, ...]:
+        """Return the tables that must exist before a run starts."""
+        return ()
+
+    def required_models(self) -> dict[str, str]:
+        """Return the models that a run loads: configuration key -> name@version, name of a package, or folder."""
+        return {}
 
 
 C = TypeVar("C", bound=JobConfig)
 
 
 def root() -> Path:
-    """The folder that holds `jobs/` and `conf/`: SHOPBATCH_HOME, else the current folder, else this checkout."""
+    """Return the folder that holds `jobs/` and `conf/`.
+
+    It is SHOPBATCH_HOME if that is set, else the current folder if it has both, else this checkout.
+    """
     if home := os.environ.get("SHOPBATCH_HOME"):
         return Path(home)
     here = Path.cwd()
@@ -70,15 +90,24 @@ def root() -> Path:
 
 
 def load(cls: type[C], job: str, env: str, overrides: list[str], overlay: str | None = None) -> C:
-    """The resolved configuration of a job.
+    """Load the resolved configuration of a job.
 
-    overlay: a YAML file that is laid over conf/base and conf/<env>.
-    overrides: `key.path=value`, the value in YAML. SHOPBATCH_WAREHOUSE overrides platform.warehouse.
-    Raises UserError in one line: unknown environment, unreadable YAML, unknown key, wrong type.
+    Later sources take precedence: `conf/base/<job>.yaml`, `conf/<env>/platform.yaml`, `conf/<env>/<job>.yaml`,
+    the variable SHOPBATCH_WAREHOUSE (for `platform.warehouse`), the overlay, the overrides.
+
+    Args:
+        cls: The job's configuration class.
+        job: The job's name; "" for the platform alone.
+        env: Name of a folder in conf/.
+        overrides: Items `key.path=value`, each value in YAML.
+        overlay: A YAML file that takes precedence over conf/.
+
+    Raises:
+        UserError: An environment or key is unknown, a file is not readable as YAML, or a value has a wrong type.
     """
     conf = root() / "conf"
     if not conf.is_dir():
-        raise UserError(f"no folder {conf}; SHOPBATCH_HOME is to be the folder that holds conf/ and jobs/")
+        raise UserError(f"no folder {conf}; set SHOPBATCH_HOME to the folder that holds conf/ and jobs/")
     if not (conf / env).is_dir():
         known = sorted(p.name for p in conf.iterdir() if p.is_dir() and p.name != "base")
         raise UserError(f"no environment {env!r} in {conf}; there are: {', '.join(known)}")
@@ -97,28 +126,36 @@ def load(cls: type[C], job: str, env: str, overrides: list[str], overlay: str | 
 
 
 def platform(env: str) -> Platform:
-    """Where an environment runs: `conf/<env>/platform.yaml`, for commands that are no job."""
+    """Load where an environment runs (`conf/<env>/platform.yaml`), for commands that run no job."""
     return load(JobConfig, "", env, []).platform
 
 
 def validate(cls: type[C], tree: dict[str, Any]) -> C:
-    """`tree` as a `cls`. Raises UserError naming the first key that is wrong and what would be right."""
+    """Turn a tree of keys and values into a configuration.
+
+    Raises:
+        UserError: A key or value is wrong; the message names the first one and what would be right.
+    """
     try:
         return cls.model_validate(tree)
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
         if first["type"] == "extra_forbidden":
-            near = _nearest(str(first["loc"][-1]), _known_keys(cls))
-            raise UserError(f"config: unknown key {where!r}{near}") from None
+            known = {part.removesuffix("[]") for key in describe(cls) for part in key.path.split(".")}
+            raise UserError(f"config: unknown key {where!r}{_nearest(str(first['loc'][-1]), known)}") from None
         got = redact_config({str(first["loc"][-1] if first["loc"] else ""): first.get("input")})
         raise UserError(f"config: {where}: {first['msg']} (got {next(iter(got.values()))!r})") from None
 
 
 def read_text(path: str) -> str:
-    """A text that the configuration names, blanks at its ends cut off; a relative path begins at `root()`.
+    """Read a text file that the configuration names, without blanks at both ends.
 
-    Raises UserError if it is not there, empty, or not UTF-8.
+    Args:
+        path: A relative path starts at `root()`.
+
+    Raises:
+        UserError: The file is missing, empty, or not UTF-8.
     """
     file = root() / Path(path).expanduser()
     try:
@@ -126,22 +163,8 @@ def read_text(path: str) -> str:
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(f"{file}: cannot be read as text ({getattr(error, 'strerror', None) or error})") from None
     if not text:
-        raise UserError(f"{file}: it is empty")
+        raise UserError(f"{file}: the file is empty")
     return text
-
-
-def _known_keys(cls: type[BaseModel]) -> set[str]:
-    """All field names of a configuration and of the configurations inside it."""
-    names: set[str] = set()
-    todo: list[Any] = [cls]
-    while todo:
-        kind = todo.pop()
-        if isinstance(kind, type) and issubclass(kind, BaseModel):
-            names |= set(kind.model_fields)
-            todo += [field.annotation for field in kind.model_fields.values()]
-        else:
-            todo += getattr(kind, "__args__", ())
-    return names
 
 
 def _nearest(key: str, known: set[str]) -> str:
@@ -150,13 +173,13 @@ def _nearest(key: str, known: set[str]) -> str:
 
 
 def _read(path: Path) -> dict[str, Any]:
-    """A YAML mapping; a file that is not there is empty (overlays are sparse)."""
+    """Read a YAML mapping. A missing file counts as empty: an environment overrides only what it needs to."""
     if not path.exists():
         return {}
     try:
         tree = yaml.safe_load(path.read_text("utf-8"))
     except (yaml.YAMLError, ValueError) as error:
-        raise UserError(f"{path}: not valid YAML: {_broken(error)}") from None
+        raise UserError(f"{path}: not valid YAML: {_yaml_problem(error)}") from None
     except OSError as error:
         raise UserError(f"{path}: cannot be read ({error.strerror})") from None
     if tree is None:
@@ -166,32 +189,39 @@ def _read(path: Path) -> dict[str, Any]:
     return tree
 
 
-def _broken(error: Exception) -> str:
-    """What is wrong and on which line, without the text itself: it may be a secret.
+def _yaml_problem(error: Exception) -> str:
+    """Return what is wrong and on which line, without quoting the text, which may be a secret.
 
-    ValueError: a day that no month has, or bytes that are no UTF-8.
+    A ValueError comes from a date that does not exist or from bytes that are not UTF-8.
     """
     mark, problem = getattr(error, "problem_mark", None), getattr(error, "problem", None)
-    what = str(problem or "") if isinstance(error, yaml.YAMLError) else " ".join(str(error).split())
+    what = str(problem or "") if isinstance(error, yaml.YAMLError) else one_line(error)
     return what + (f", line {mark.line + 1}" if mark is not None else "")
 
 
 def override(item: str) -> dict[str, Any]:
-    """`key.path=value`, the value in YAML, as a tree. UserError if it is none."""
+    """Parse `key.path=value`, the value in YAML, into a tree.
+
+    Raises:
+        UserError: The item is not of that form.
+    """
     key, equals, text = item.partition("=")
     if not equals or not key:
         raise UserError(f"override {item!r}: expected key.path=value")
     try:
         value: Any = yaml.safe_load(text)
     except (yaml.YAMLError, ValueError) as error:
-        raise UserError(f"override {key}=...: the value is not valid YAML ({_broken(error)})") from None
+        raise UserError(f"override {key}=...: the value is not valid YAML ({_yaml_problem(error)})") from None
     for part in reversed(key.split(".")):
         value = {part: value}
     return dict(value)
 
 
 def _merge(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
-    """`over` laid over `base`; a block whose `kind` changes is replaced, since its other keys mean other things."""
+    """Merge two trees; `over` takes precedence.
+
+    A block whose `kind` changes is replaced as a whole, since the keys of another kind are different ones.
+    """
     merged = dict(base)
     for key, value in over.items():
         old = merged.get(key)

@@ -1,4 +1,7 @@
-"""Crash points: places where a test has a process killed, to see that nothing is lost. Off unless asked for."""
+"""Crash points: places at which a test kills the process, to check that nothing is lost.
+
+They do nothing unless the variable SHOPBATCH_CRASH_AT names one of them.
+"""
 
 import os
 import signal
@@ -7,10 +10,14 @@ from pathlib import Path
 
 
 def crash_point(name: str) -> None:
-    """Kill this process here, as kill -9 would, if SHOPBATCH_CRASH_AT names this place.
+    """Kill this process, as `kill -9` would, if SHOPBATCH_CRASH_AT is the name of this place.
 
-    Where SHOPBATCH_CRASH_ONCE names a file, only until it is there: a process that takes this one's place lives.
-    SHOPBATCH_CRASH_PID names another process to kill, SHOPBATCH_CRASH_SIGNAL another signal; this one then waits.
+    Three more variables refine this. SHOPBATCH_CRASH_ONCE names a file that is created at the first crash; while it
+    exists no process crashes again, so a replacement survives. SHOPBATCH_CRASH_PID names another process to kill, and
+    SHOPBATCH_CRASH_SIGNAL another signal to send; this process then waits here.
+
+    Args:
+        name: The name of this place.
     """
     if os.environ.get("SHOPBATCH_CRASH_AT") != name:
         return

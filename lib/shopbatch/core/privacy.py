@@ -1,13 +1,14 @@
-"""What must not be read in a report or a log: personal data in customers' text, and secrets in a configuration.
+"""Removes from reports and logs what nobody should read there: customers' personal data, and secrets.
 
-Called by `report.py` on everything it saves. Imports nothing but the standard library.
+Imports nothing but the standard library.
 
-This is a best effort of patterns and checksums, not anonymisation. It does NOT catch: names and postal addresses;
+This is a best effort with patterns and checksums, not anonymisation. It does NOT catch: names and postal addresses;
 e-mail addresses that are spelled out (name at shop dot com) or have letters outside ASCII; phone numbers in bare
-digits with neither a `+`, nor a form of mainland China, nor a word such as "call" in front; national numbers in
-groups of two (06 12 34 56 78); numbers in words; card numbers with a digit mistyped; IPv6, passports, bank accounts
-and the ids of other countries; secrets of an unknown form in free text. And it errs the other way: an order number
-that happens to have the form of a Chinese mobile, or a version such as 1.2.3.4, is masked.
+digits that have neither a `+`, nor the form of a number from mainland China, nor a word such as "call" in front;
+national numbers in groups of two (06 12 34 56 78); numbers in words; card numbers with a mistyped digit; IPv6
+addresses, passports, bank accounts and the ids of other countries; secrets of an unknown form in free text. It also
+errs in the other direction: an order number that happens to look like a Chinese mobile number, or a version such as
+1.2.3.4, is masked.
 """
 
 from __future__ import annotations
@@ -21,16 +22,16 @@ from typing import Any
 
 HIDDEN = "[hidden]"
 
-# A number may touch Chinese characters but not Latin letters: `SKU13812345678` and hex digests are names, not phones.
+# A number may touch Chinese characters but not Latin letters: `SKU13812345678` and hex digests are not phone numbers.
 _START = r"(?<![A-Za-z0-9_])(?<!\d)(?<!\d\.)"
 _END = r"(?![A-Za-z0-9_])(?!\d)(?!\.\d)"
-_NARROW = {0xFF01 + i: 0x21 + i for i in range(94)}  # full-width forms (１３８) match as ASCII, and stay if kept
-_NARROW |= dict.fromkeys((*range(0x2010, 0x2016), 0x2212), 0x2D)  # so do the dashes that phones and editors put in
+_NARROW = {0xFF01 + i: 0x21 + i for i in range(94)}  # full-width forms (１３８) match as ASCII
+_NARROW |= dict.fromkeys((*range(0x2010, 0x2016), 0x2212), 0x2D)  # dashes that phones and editors insert match as -
 _SEP = r"[ \u00a0.-]"
 
 _EMAIL = r"(?<![A-Za-z0-9._%+'-])[A-Za-z0-9._%+'-]+@(?:[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?\.)+[A-Za-z]{2,}"
 _CHINESE_ID = rf"{_START}[1-9]\d{{5}}[ -]?\d{{8}}[ -]?\d{{3}}[\dXx]{_END}"
-# Only the ways cards are printed: any grouping would take a list of sizes (34 36 38 40 42 44 46) for a card.
+# Only groupings in which cards are printed: with any grouping, a list of sizes (34 36 38 40 42 44 46) would match.
 _CARD = (
     rf"{_START}(?:\d{{13,19}}|\d{{4}}({_SEP}{{1,2}})\d{{4}}\1\d{{4}}\1\d{{1,4}}(?:\1\d{{1,3}})?"
     rf"|\d{{4}}{_SEP}\d{{6}}{_SEP}\d{{4,5}}|\d{{6}}{_SEP}\d{{13}}){_END}"
@@ -40,7 +41,7 @@ _IPV4 = rf"(?<![A-Za-z0-9_.])(?:{_OCTET}\.){{3}}{_OCTET}(?![A-Za-z0-9_]|\.\d)"
 # +86 138 1234 5678, +1 (555) 234-5678
 _PHONE_PLUS = rf"(?<![A-Za-z0-9_+])\+\d(?:[ \u00a0.()/-]{{0,2}}\d){{7,14}}{_END}"
 _PHONES = (
-    # 0044 20 7946 0958: a separator must follow the country's code, else it is a bar code
+    # 0044 20 7946 0958: a separator must follow the country code; without one it is a bar code
     rf"{_START}00[1-9]\d{{0,2}}{_SEP}\(?\d(?:[ \u00a0.()/-]{{0,2}}\d){{6,11}}{_END}",
     # China: mobiles (with or without 86 or 0086), service numbers 400-123-4567
     rf"{_START}(?:(?:00)?86[ -]?)?1[3-9]\d([ -]?)\d{{4}}\1\d{{4}}{_END}",
@@ -48,10 +49,10 @@ _PHONES = (
     # North America: (555) 234-5678, 555.234.5678, 1-555-234-5678, 1.555.234.5678
     rf"(?:{_START}1[ .-](?=[2-9(]))?(?:\([2-9]\d\d\) ?|(?:{_START}|(?<=\b1\.))[2-9]\d\d{_SEP})"
     rf"[2-9]\d\d{_SEP}\d{{4}}{_END}",
-    # elsewhere, written nationally: 010-12345678, 0151/12345678, (021) 6123 4567, 07911 123456, 06.12.34.56.78
+    # elsewhere, in national notation: 010-12345678, 0151/12345678, (021) 6123 4567, 07911 123456, 06.12.34.56.78
     rf"(?:\(0\d{{2,4}}\) ?|{_START}0\d{{2,4}}[ /-])(?:\d{{6,8}}|\d{{3,4}}[ -]\d{{3,4}}){_END}",
     rf"{_START}0[1-9](?:([.-])\d\d)(?:\1\d\d){{3}}{_END}",
-    # bare digits, when the text says that they are a phone number (`[phone]` is our own mask)
+    # bare digits after a word that announces a phone number (`[phone]` itself is a mask, not such a word)
     r"(?<![A-Za-z\[])(?:(?:tel|phone|call|text|mobile|cell|whatsapp)(?: ?(?:me|us|no|number|nr|is|at|on)\b)*"
     r"|电话|手机|联系|微信|wechat|qq)(?:号码|号|是|为|我)*[ .:：#]{0,3}(?P<number>\d{3}-?\d{4,9})(?![\d-])",
 )
@@ -59,7 +60,7 @@ _PHONES = (
 _SECRET_WORDS = {"password", "passwd", "passphrase", "pwd", "secret", "secrets", "credential", "credentials"}
 _SECRET_WORDS |= {"apikey", "authorization", "bearer", "sas"}
 _SECRET_KEYS = {"api", "access", "private", "secret", "account", "signing", "encryption", "master"}
-_NAMES_A_PLACE = {"env", "file", "path"}  # `api_key_env` says where the secret is, not what it is
+_LOCATION_WORDS = {"env", "file", "path"}  # `api_key_env` names where the secret is, it does not hold it
 _URL_USER = re.compile(r"(?<=://)[^/\s@]+@")
 _ASSIGNED = re.compile(r"(?i)([\w.-]*(?:token|passw(?:or)?d|pwd|secret|key|credentials?|sig|signature)=)[^\s&;,]+")
 _KNOWN_SECRET = re.compile(
@@ -71,18 +72,19 @@ _YAML_PAIR = re.compile(r"""\s*(?:- )?["']?([\w.-]+)["']?\s*:\s+(?!null\b|~|["']
 
 
 def mask(text: str) -> str:
-    """`text` with e-mail addresses, phone numbers, card numbers, Chinese resident ids and IPv4 addresses replaced.
+    """Replace e-mail addresses, phone numbers, card numbers, Chinese resident ids and IPv4 addresses in a text.
 
-    The replacements are `[email]`, `[phone]`, `[card]`, `[id]` and `[ip]`; the rest stays as it is, prices, sizes,
-    years and dates included. Masking twice changes nothing. The module's docstring says what is not caught.
+    The replacements are `[email]`, `[phone]`, `[card]`, `[id]` and `[ip]`. Everything else stays unchanged, including
+    prices, sizes, years and dates. Masking a masked text changes nothing. The module's docstring lists what is not
+    caught.
     """
-    for label, pattern, holds in _RULES:
-        text = _replace(pattern, label, text, holds)
+    for label, pattern, confirm in _RULES:
+        text = _replace(pattern, label, text, confirm)
     return text
 
 
 def mask_tree(tree: Any) -> Any:
-    """A copy of dicts, lists and tuples (which become lists) with every string in them masked; keys stay."""
+    """Copy a tree of dicts, lists and tuples (which become lists) with every string value masked; keys stay."""
     if isinstance(tree, str):
         return mask(tree)
     if isinstance(tree, Mapping):
@@ -93,11 +95,12 @@ def mask_tree(tree: Any) -> Any:
 
 
 def redact_config(tree: Any) -> Any:
-    """A copy of a configuration in which secrets read `[hidden]`.
+    """Copy a configuration and replace its secrets by `[hidden]`.
 
-    A key hides all that is under it when its words say so (`password`, `hf_token`, `apiKey`, `aws_secret_access_key`),
-    but not `max_tokens` or `tokenizer`, nor `api_key_env`, which names a variable. Strings under any key lose a user
-    and password in a URL, `token=...` and well-known forms of keys. Null and empty values are shown: they hide nothing.
+    Everything under a key is hidden if the key's words announce a secret (`password`, `hf_token`, `apiKey`,
+    `aws_secret_access_key`), but not under `max_tokens` or `tokenizer`, nor under `api_key_env`, which names a
+    variable. In strings under any other key, a user and password in a URL, `token=...` and well-known forms of keys
+    are hidden. Null and empty values are shown, since they hold no secret.
     """
     if isinstance(tree, Mapping):
         return {
@@ -110,18 +113,18 @@ def redact_config(tree: Any) -> Any:
 
 
 def redact_text(text: str) -> str:
-    """`text` without the secrets whose form gives them away (URL users, `password=...`, `Bearer ...`, `sk-...`)."""
+    """Hide the secrets in a text that are recognisable by form: URL users, `password=...`, `Bearer ...`, `sk-...`."""
     text = _URL_USER.sub(HIDDEN + "@", text)
     return _KNOWN_SECRET.sub(HIDDEN, _ASSIGNED.sub(rf"\1{HIDDEN}", text))
 
 
 def clean(text: str) -> str:
-    """`text` as it may stand in a log: without secrets and personal data of the forms that are known here."""
+    """Make a text fit for a log: hide secrets and mask personal data of the forms that this module knows."""
     return mask(redact_text(text))
 
 
 def guard_logs() -> None:
-    """From now on every record that this process logs, of whatever library, is cleaned, its traceback too."""
+    """Clean every record that this process logs from now on, by whatever library, including its traceback."""
     make = logging.getLogRecordFactory()
     if getattr(make, "cleans", False):
         return
@@ -129,10 +132,10 @@ def guard_logs() -> None:
     def cleaned(*args: Any, **kwargs: Any) -> logging.LogRecord:
         record = make(*args, **kwargs)
         try:
-            told = record.getMessage()
-        except (TypeError, ValueError, KeyError):  # not ours to mend: logging itself reports it
+            message = record.getMessage()
+        except (TypeError, ValueError, KeyError):  # a wrong format string: logging itself reports it
             return record
-        if (safe := clean(told)) != told:
+        if (safe := clean(message)) != message:
             record.msg, record.args = safe, ()
         if record.exc_info and record.exc_info[0] is not None:
             record.exc_text = clean("".join(traceback.format_exception(*record.exc_info)).rstrip())
@@ -143,47 +146,55 @@ def guard_logs() -> None:
 
 
 def find_secrets(text: str, yaml: bool = False) -> list[tuple[int, str]]:
-    """Line numbers (from 1) of secrets in a file, and of which kind; never the secret.
+    """Find the secrets in a file.
 
-    yaml: also what stands under a key that says so (`password: ...`), null, empty and `${VARIABLE}` apart.
+    Args:
+        text: The file's text.
+        yaml: Whether to look also for values under keys that announce a secret (`password: ...`). Null, empty values
+            and `${VARIABLE}` do not count.
+
+    Returns:
+        The line number (from 1) and the kind of each secret, never the secret.
     """
-    found = []
+    secrets = []
     for number, line in enumerate(text.splitlines(), 1):
         if _PRIVATE_KEY.search(line):
-            found.append((number, "a private key"))
+            secrets.append((number, "a private key"))
         elif _KNOWN_SECRET.search(line):
-            found.append((number, "a token of a well-known form"))
+            secrets.append((number, "a token of a well-known form"))
         elif re.search(r"://[^/\s:@]+:[^/\s@{$]+@", line):
-            found.append((number, "user and password in a URL"))
+            secrets.append((number, "user and password in a URL"))
         elif yaml and (pair := _YAML_PAIR.match(line)) and _is_secret(pair[1]):
-            found.append((number, f"the value of {pair[1]}"))
-    return found
+            secrets.append((number, f"the value of {pair[1]}"))
+    return secrets
 
 
-def _replace(pattern: re.Pattern[str], label: str, text: str, holds: Callable[[str], bool]) -> str:
-    """`text` with the matches that hold replaced: the group `number` of each, or all of it."""
+def _replace(pattern: re.Pattern[str], label: str, text: str, confirm: Callable[[str], bool]) -> str:
+    """Replace each confirmed match by the label: its group `number` if the pattern has one, else the whole match."""
     parts, done = [], 0
     for match in pattern.finditer(text.translate(_NARROW)):
         start, end = match.span("number" if "number" in pattern.groupindex else 0)
-        if holds(match.group()):
+        if confirm(match.group()):
             parts += [text[done:start], label]
             done = end
     return "".join([*parts, text[done:]])
 
 
 def _is_card(number: str) -> bool:
-    """13 to 19 digits, the first ones of a payment network, and the check digit of ISO/IEC 7812 (Luhn)."""
+    """Whether a number has 13 to 19 digits, the prefix of a payment network, and a valid Luhn digit (ISO/IEC 7812)."""
     digits = [int(c) for c in number if c.isdigit()]
-    if not 13 <= len(digits) <= 19 or (len(digits) == 13 and digits[0] != 4):  # other 13 digits are bar codes
+    if not 13 <= len(digits) <= 19 or (
+        len(digits) == 13 and digits[0] != 4
+    ):  # other numbers of 13 digits are bar codes
         return False
-    if digits[0] in (0, 1, 7) or digits[:2] == [2, 0]:  # no network; 20.. are years and dated order numbers
+    if digits[0] in (0, 1, 7) or digits[:2] == [2, 0]:  # no network uses these; 20.. starts years and order numbers
         return False
     doubled = [sum(divmod(2 * d, 10)) for d in digits[-2::-2]]
     return (sum(digits[-1::-2]) + sum(doubled)) % 10 == 0
 
 
 def _is_chinese_id(number: str) -> bool:
-    """A date of birth where GB 11643 has it, and that standard's check character (ISO 7064 MOD 11-2)."""
+    """Whether a number has a date of birth where GB 11643 puts it, and a valid check character (ISO 7064 MOD 11-2)."""
     number = "".join(c for c in number if c not in " -")
     year, month, day = int(number[6:10]), int(number[10:12]), int(number[12:14])
     if not (1850 <= year <= 2100 and 1 <= month <= 12 and 1 <= day <= 31):
@@ -195,7 +206,7 @@ def _is_chinese_id(number: str) -> bool:
 
 def _is_secret(key: str) -> bool:
     words = [w.lower() for w in re.findall(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+", key)]
-    if not words or words[-1] in _NAMES_A_PLACE:
+    if not words or words[-1] in _LOCATION_WORDS:
         return False
     return (
         not _SECRET_WORDS.isdisjoint(words)
@@ -208,10 +219,10 @@ def _always(_: str) -> bool:
     return True
 
 
-# In this order: +86 and a mobile are 13 digits too, and so is a part of a resident id.
+# The order matters: +86 with a mobile number has 13 digits, as a card may have, and so has a part of a resident id.
 _RULES: tuple[tuple[str, re.Pattern[str], Callable[[str], bool]], ...] = tuple(
-    (label, re.compile(pattern, re.ASCII | re.IGNORECASE), holds)
-    for label, pattern, holds in (
+    (label, re.compile(pattern, re.ASCII | re.IGNORECASE), confirm)
+    for label, pattern, confirm in (
         ("[email]", _EMAIL, _always),
         ("[id]", _CHINESE_ID, _is_chinese_id),
         ("[phone]", _PHONE_PLUS, _always),

@@ -1,6 +1,7 @@
-"""How far a run is: a bar on a terminal, else a line of JSON every few seconds. Both go to standard error.
+"""Shows the progress of a run: a bar on a terminal, otherwise a line of JSON every few seconds (a heartbeat).
 
-Used by jobs around their long stage. Standard output stays the report's. Counts and rates only: no customer's data.
+Both go to standard error, since standard output belongs to the report. They hold counts and rates only, no customer's
+data.
 """
 
 from __future__ import annotations
@@ -15,16 +16,22 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import TextIO
 
-WINDOW = 60.0  # seconds over which the rate is taken, so that a slow start does not spoil the estimate for long
-_REDRAW = 0.5  # seconds between two drawings of a bar
+WINDOW = 60.0  # seconds over which the rate is measured, so that a slow start stops affecting the estimate
+_REDRAW = 0.5  # seconds between two drawings of the bar
 
 
 class Progress:
-    """Counts rows as they are done and says so, from a thread of its own: a slow batch still beats.
+    """Counts finished rows and reports them from its own thread, so that heartbeats continue during a slow batch.
 
-    total: rows to do (None: unknown). stream: where to write (None: standard error). every: seconds between two
-    heartbeats. stage: what is being done; may be set anew at any time. Use as a context manager; the last heartbeat
-    is written on leaving it. A stream that breaks ends the heartbeats, never the run.
+    Use it as a context manager; leaving it writes the last heartbeat. A broken stream ends the heartbeats, never the
+    run.
+
+    Args:
+        total: Rows to do; None if unknown.
+        stream: Where to write; None for standard error.
+        every: Seconds between two heartbeats.
+        stage: What is being done. The attribute may be changed at any time.
+        clock: Returns the time in seconds.
     """
 
     def __init__(
@@ -42,9 +49,9 @@ class Progress:
         self._bar = self._stream.isatty()
         self._every = _REDRAW if self._bar else every
         self._start = clock()
-        self._seen: deque[tuple[float, int]] = deque([(self._start, 0)])  # (time, rows) of the window
+        self._seen: deque[tuple[float, int]] = deque([(self._start, 0)])  # (time, rows) within the window
         self._counting = threading.Lock()
-        self._writing = threading.Lock()  # apart: a stream that blocks must not hold up `advance`
+        self._writing = threading.Lock()  # a second lock, so that a blocked stream does not delay `advance`
         self._broken = False
         self._done = threading.Event()
         self._thread: threading.Thread | None = None
@@ -63,13 +70,13 @@ class Progress:
         self.beat(final=True)
 
     def advance(self, rows: int, rejects: int = 0) -> None:
-        """`rows` more are done, `rejects` of them without a result. Safe from any thread."""
+        """Add finished rows, of which `rejects` have no result. May be called from any thread."""
         with self._counting:
             self.rows += rows
             self.rejects += rejects
 
     def beat(self, final: bool = False) -> None:
-        """Writes a heartbeat now. The final one gives the rate of the whole run, and ends a bar's line."""
+        """Write a heartbeat now. The final one shows the rate of the whole run and ends the bar's line."""
         if not self._writing.acquire(timeout=1.0):
             return
         try:
@@ -95,7 +102,7 @@ class Progress:
         return self._draw(rate, eta, final) if self._bar else self._line(now, rate, eta, final)
 
     def _rate(self, now: float, final: bool) -> float:
-        """Rows a second: of the last WINDOW seconds, or of all when it is over."""
+        """Rows per second, over the last WINDOW seconds, or over the whole run for the final heartbeat."""
         self._seen.append((now, self.rows))
         while len(self._seen) > 2 and now - self._seen[1][0] >= WINDOW:
             self._seen.popleft()
@@ -116,7 +123,7 @@ class Progress:
         return json.dumps({**beat, "final": True} if final else beat) + "\n"
 
     def _draw(self, rate: float, eta: float | None, final: bool) -> str:
-        """The bar's line, drawn over the one before: compute ━━━━────  40%  4,000 of 10,000  812 rows/s  7 s left."""
+        """The bar, drawn over the previous one: compute ━━━━────  40%  4,000 of 10,000  812 rows/s  7 s left."""
         parts = [f"{self.rows:,}" if self.total is None else f"{self.rows:,} of {self.total:,}", f"{rate:,.0f} rows/s"]
         if self.rejects:
             parts.append(f"{self.rejects:,} rejected")
@@ -129,12 +136,12 @@ class Progress:
         text = "  ".join([self.stage, *parts] if self.stage else parts)
         width = shutil.get_terminal_size().columns - 1
         encoding = self._stream.encoding or "ascii"
-        text = text[:width].encode(encoding, "replace").decode(encoding)  # a terminal without ━ shows ?
+        text = text[:width].encode(encoding, "replace").decode(encoding)  # a terminal that lacks ━ shows ?
         return f"\r\x1b[K{text}" + ("\n" if final else "")
 
 
 def _clock_time(seconds: float) -> str:
-    """7 s, 3:05, 2:10:00."""
+    """A duration as 7 s, 3:05 or 2:10:00."""
     minutes, rest = divmod(round(seconds), 60)
     if minutes < 60:
         return f"{minutes}:{rest:02d}" if minutes else f"{rest} s"

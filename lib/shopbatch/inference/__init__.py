@@ -1,1 +1,1 @@
-"""What every inference job shares: content, recipe, memo, pending, compute, audit, publish. Its door is `run.py`."""
+"""What every inference job shares: content, recipe, memo, pending, compute, audit, publish. Entry point: `run.py`."""

@@ -1,4 +1,7 @@
-"""Gates: what a candidate must pass before it becomes visible. Pure but for the key count, which reads its files."""
+"""The gates of an inference run: what its candidate must pass before it becomes visible.
+
+Only the count of duplicate keys reads files; everything else was counted when the candidate was written.
+"""
 
 from __future__ import annotations
 
@@ -6,19 +9,28 @@ from collections.abc import Mapping
 
 import ray
 
-from shopbatch.inference.publish import Candidate
-from shopbatch.inference.spec import Gates, InferenceConfig, Spec
+from shopbatch.inference.candidate import Candidate
+from shopbatch.inference.config import Gates, InferenceConfig
+from shopbatch.inference.spec import Spec
 from shopbatch.warehouse import files
 from shopbatch.warehouse.gates import Gate
 from shopbatch.warehouse.store import Snapshot
 
-ENOUGH_ROWS = 1_000  # below this a label mix is noise
+ENOUGH_ROWS = 1_000  # with fewer rows, shares of labels are noise
 
 
 def audit(
     spec: Spec, config: InferenceConfig, source: Snapshot, candidate: Candidate, live: Snapshot | None
 ) -> list[Gate]:
-    """All gates, in the order in which a reader would ask. live: the published version, None for the first run."""
+    """Judge every gate.
+
+    Args:
+        spec: The job.
+        config: Its configuration.
+        source: The source.
+        candidate: What would become visible.
+        live: The published version; None before the first run.
+    """
     gates, limited = config.gates, config.limit is not None
     published, rejected = candidate.total("published"), candidate.total("rejected")
     pending, kept = candidate.total("pending"), candidate.total("kept")
@@ -34,12 +46,12 @@ def audit(
         ),
         _reject_share(gates, source.rows, candidate.reasons),
         _recipe(spec, gates, live),
-        _drift(spec, gates, candidate.mix, live),
+        *([] if spec.stage.drift_columns is None else [_drift(spec, gates, candidate.mix, live)]),
     ]
 
 
 def _repeats(spec: Spec, source: Snapshot, candidate: Candidate) -> int:
-    """Rows of the candidate's files that repeat a key. Counted from what was written, in a task of its own."""
+    """Rows of the candidate's files that repeat a key, counted from the files themselves, in a task of its own."""
     root = source.uri.removesuffix(source.name)
     uris = [f"{root}{spec.sink.name}/{f.path}" for f in candidate.files]
     return int(ray.get(_count_repeats.remote(uris, spec.source.key)))
@@ -65,7 +77,7 @@ def _recipe(spec: Spec, gates: Gates, live: Snapshot | None) -> Gate:
 
 
 def _drift(spec: Spec, gates: Gates, mix: Mapping[str, Mapping[str, int]], live: Snapshot | None) -> Gate:
-    """Total variation distance of the joint (group, label) shares. A new recipe has no baseline but its acceptance."""
+    """Total variation distance of the joint (group, label) shares. A new recipe has no baseline: it was accepted."""
     last = live.metadata if live else {}
     old = last.get("mix", {}) if last.get("recipe") == spec.recipe and last.get("complete") else {}
     before, now = _flat(old), _flat(mix)
@@ -75,7 +87,7 @@ def _drift(spec: Spec, gates: Gates, mix: Mapping[str, Mapping[str, int]], live:
     total_before, total_now = sum(before.values()), sum(now.values())
     distance = sum(abs(before.get(c, 0) / total_before - now.get(c, 0) / total_now) for c in cells) / 2
     passed = distance <= gates.drift
-    hint = "" if passed else f"; if it is meant, gates.drift={distance + 0.01:.2f} lets it pass"
+    hint = "" if passed else f"; if it is intended, gates.drift={distance + 0.01:.2f} lets it pass"
     return Gate("drift", round(distance, 6), gates.drift, passed, f"label mix against the live version{hint}")
 
 

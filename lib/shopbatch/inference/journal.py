@@ -1,6 +1,6 @@
-"""What a worker was doing when its process died, so that the next try of its unit finds the row that kills.
+"""What a worker was doing when its process died, so that the next try of its unit finds the row that killed it.
 
-Called by `compute.py`. One small file a unit, written before each engine call and removed when the unit is done.
+Called by `unit.py`. One small file per unit, written before each engine call and removed when the unit is done.
 """
 
 from __future__ import annotations
@@ -17,16 +17,20 @@ MAX_DEATHS = 20
 
 
 class EngineBroken(RuntimeError):
-    """The engine fails on everything: a defect of the set-up, not of rows."""
+    """The engine fails on every row: a defect of the set-up, not of the rows."""
 
 
 @dataclass
 class Journal:
-    """The state of one unit. Positions are those of the part.
+    """The state of one unit. Rows are named by their position in the part.
 
-    inflight: rows at the engine now; why: the reason if the process dies with them.
-    suspects: rows that were at the engine when a process died: they go one by one.
-    rejected: rows that killed a process all alone, with the reason.
+    Attributes:
+        uri: The journal's file.
+        inflight: Rows at the engine now.
+        why: The reason for the rejection if the process dies now.
+        suspects: Rows that were at the engine when a process died. They are sent one by one.
+        rejected: Rows that killed a process when they were alone at the engine, with the reason.
+        deaths: How many processes died on the unit.
     """
 
     uri: str
@@ -38,7 +42,7 @@ class Journal:
 
     @classmethod
     def open(cls, uri: str) -> Journal:
-        """The unit's journal. One that exists means that the last try died: its rows in flight are judged."""
+        """Open the unit's journal. If it exists, the last try died, and its rows in flight become suspects."""
         fs, path = files.filesystem(uri)
         if fs.get_file_info(path).type != pafs.FileType.File:
             return cls(uri)
@@ -50,26 +54,26 @@ class Journal:
             rejected={int(k): v for k, v in old["rejected"].items()},
             deaths=old["deaths"] + 1,
         )
-        flying = old["inflight"]
-        if len(flying) == 1 and flying[0] in journal.suspects:
-            journal.rejected[flying[0]] = old["why"]  # twice, and the second time alone: it is this row
-        journal.suspects |= set(flying)
+        inflight = old["inflight"]
+        if len(inflight) == 1 and inflight[0] in journal.suspects:
+            journal.rejected[inflight[0]] = old["why"]  # the second death with this row, and now it was alone
+        journal.suspects |= set(inflight)
         if journal.deaths > MAX_DEATHS:
             raise EngineBroken(f"the engine's process died {journal.deaths} times on {uri.rsplit('/', 1)[-1]}")
         return journal
 
     def begin(self, rows: Sequence[int]) -> None:
-        """These rows go to the engine now."""
+        """Record that these rows go to the engine now."""
         self.inflight, self.why = list(rows), "crash"
         self._write()
 
     def time_out(self) -> None:
-        """The rows in flight take too long; the process is about to end itself."""
+        """Record that the rows in flight take too long: the process is about to end itself."""
         self.why = "time_out"
         self._write()
 
     def close(self) -> None:
-        """The unit is done."""
+        """Remove the journal: the unit is done."""
         files.remove(self.uri)
 
     def _write(self) -> None:

@@ -1,15 +1,12 @@
-"""The source snapshot as parts, each row's content and key hashed, and the rows that can not be scored marked.
+"""Indexes the source: hashes the content and the key of each row, and marks the rows that cannot be scored.
 
-Called by `run.py`. The tasks return hashes, positions and reasons, never text; what they return is split by the
-top bits of the hash, so that no process ever holds the whole index.
+Called by `run.py`. The tasks return hashes, positions and reasons, never text.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import polars as pl
@@ -18,110 +15,32 @@ import pyarrow.compute as pc
 import ray
 
 from shopbatch.core.hashing import hash128
+from shopbatch.inference.parts import Part, plan_parts
+from shopbatch.inference.refs import ObjectRef, ObjectRefs, scatter
+from shopbatch.inference.shards import numbered, shard_count, split, to_arrow
 from shopbatch.inference.spec import Spec
 from shopbatch.warehouse import files
-from shopbatch.warehouse.files import FileRef
 from shopbatch.warehouse.store import Snapshot
-
-PART_ROWS = 262_144
-SHARD_ROWS = 524_288
-MAX_SHARDS = 64
-Refs = list[Any]  # object references: one a shard, or one a part
-
-
-@dataclass(frozen=True)
-class Slice:
-    """Some row groups of one file. first_row: position in the file of the first of them."""
-
-    file: FileRef
-    groups: tuple[tuple[int, int], ...]  # (row group, its rows)
-    first_row: int
-
-    @property
-    def rows(self) -> int:
-        return sum(rows for _, rows in self.groups)
-
-
-@dataclass(frozen=True)
-class Part:
-    """The unit of work: about PART_ROWS rows, of one or several files. A row's position counts through its slices."""
-
-    number: int
-    slices: tuple[Slice, ...]
-
-    @property
-    def rows(self) -> int:
-        return sum(s.rows for s in self.slices)
-
-
-def plan_parts(snapshot: Snapshot) -> list[Part]:
-    """The snapshot's rows in file order, small files together, large ones cut between row groups."""
-    parts: list[list[Slice]] = [[]]
-    filled = 0
-    for file in snapshot.files:
-        groups: list[tuple[int, int]] = []
-        first = seen = 0
-        for group in enumerate(files.row_group_rows(file.uri)):
-            if filled and filled + group[1] > PART_ROWS:
-                if groups:
-                    parts[-1].append(Slice(file, tuple(groups), first))
-                groups, first, filled = [], seen, 0
-                parts.append([])
-            groups.append(group)
-            filled += group[1]
-            seen += group[1]
-        if groups:
-            parts[-1].append(Slice(file, tuple(groups), first))
-    return [Part(i, tuple(s)) for i, s in enumerate(p for p in parts if p)]
-
-
-def shard_count(rows: int) -> int:
-    """How many hash shards: a power of two, about SHARD_ROWS rows each."""
-    return min(MAX_SHARDS, 1 << max(0, (max(rows, 1) - 1) // SHARD_ROWS).bit_length())
-
-
-def split(frame: pl.DataFrame, word: str, shards: int) -> list[pa.Table]:
-    """The rows of `frame` by the top bits of column `word` (uint64), `shards` tables, order kept within each."""
-    if shards == 1:
-        return [frame.to_arrow(compat_level=pl.CompatLevel.oldest())]
-    shift = 64 - (shards.bit_length() - 1)
-    shard = (frame[word].to_numpy() >> np.uint64(shift)).astype(np.uint8)
-    order = np.argsort(shard, kind="stable")
-    bounds = np.searchsorted(shard[order], np.arange(shards + 1))
-    ordered = frame[order]
-    return [ordered[a:b].to_arrow(compat_level=pl.CompatLevel.oldest()) for a, b in pairwise(bounds.tolist())]
-
-
-def gather(tables: Sequence[pa.Table]) -> pl.DataFrame:
-    """The tables below each other, as one frame."""
-    return pl.concat([pl.DataFrame(t) for t in tables])
 
 
 @ray.remote
 def index_part(spec: Spec, schema: pa.Schema, part: Part, shards: int) -> list[pa.Table]:
-    """[local, key piece of shard 0, 1, ...].
+    """Hash and check the rows of a part.
 
-    local: hi, lo, khi, klo (uint64: content and key hash) and reason (string, null: can be scored), a row a row.
-    key piece: khi, klo, latest (int64), pos (uint32) of the rows that have a key.
+    Returns:
+        [rows, keys of shard 0, 1, ...].
+        rows: hi, lo, khi, klo (uint64: content and key hash) and reason (string; null: can be scored), one per row.
+        keys: khi, klo, latest (int64), pos (uint32) of the rows that have a key.
     """
-    frames, first = [], 0
-    columns = pa.schema([schema.field(c) for c in dict.fromkeys((spec.key, *spec.stage.content, *_latest(spec)))])
-    for piece in part.slices:
-        for group, rows in piece.groups:
-            data = files.read(piece.file.uri, columns, piece.file.partition, [group])
-            frames.append(_index(spec, data, first))
-            first += rows
-    index = pl.concat(frames)
-    local = index.select("hi", "lo", "khi", "klo", "reason").to_arrow(compat_level=pl.CompatLevel.oldest())
+    latest = (spec.source.latest_by,) if spec.source.latest_by else ()
+    columns = pa.schema([schema.field(c) for c in dict.fromkeys((spec.key, *spec.stage.content, *latest))])
+    index = pl.concat([_index(spec, data, where.start) for where, data in part.read(columns)])
     keyed = index.filter(pl.col("reason").ne_missing("no_key")).select("khi", "klo", "latest", "pos")
-    return [local, *split(keyed, "khi", shards)]
-
-
-def _latest(spec: Spec) -> tuple[str, ...]:
-    return (spec.source.latest_by,) if spec.source.latest_by else ()
+    return [to_arrow(index.select("hi", "lo", "khi", "klo", "reason")), *split(keyed, "khi", shards)]
 
 
 def _index(spec: Spec, data: pa.Table, first: int) -> pl.DataFrame:
+    """Return the index of some rows; `first` is the position of the first one."""
     content = data.select(list(spec.stage.content))
     high, low = hash128(content.columns)
     key_high, key_low = hash128([data[spec.key]])
@@ -130,7 +49,7 @@ def _index(spec: Spec, data: pa.Table, first: int) -> pl.DataFrame:
         moments = data[spec.source.latest_by].cast(pa.int64())
         latest = moments.fill_null(np.iinfo(np.int64).min).to_numpy()
     reason = pl.Series("reason", spec.stage.check(content), dtype=pl.String)
-    no_key = pl.Series(_without_name(data[spec.key]))
+    no_key = pl.Series(_has_no_key(data[spec.key]))
     frame = pl.DataFrame({"hi": high, "lo": low, "khi": key_high, "klo": key_low, "latest": latest})
     position = pl.Series("pos", np.arange(first, first + len(data), dtype=np.uint32))
     return frame.with_columns(
@@ -139,22 +58,24 @@ def _index(spec: Spec, data: pa.Table, first: int) -> pl.DataFrame:
     )
 
 
-def _without_name(keys: pa.ChunkedArray) -> pa.ChunkedArray | pa.Array:
-    """Where a key is null or not valid UTF-8: nobody could ask for such a row."""
+def _has_no_key(keys: pa.ChunkedArray) -> pa.ChunkedArray | pa.Array:
+    """Return which keys are null or not valid UTF-8: such a row could not be looked up by its key."""
     broken = files.invalid_utf8(keys)
     return keys.is_null() if broken is None else pc.or_(keys.is_null(), broken)
 
 
 @ray.remote
 def find_losers(*pieces: pa.Table) -> list[Any]:
-    """[number of losers, positions (uint32) in part 0, 1, ... of the rows whose key a later row has too].
+    """Find the rows that lose to another row with the same key. The greatest `latest` wins; of equals, the later row.
 
-    pieces: one shard's key pieces, a part each. The greatest `latest` wins, then the later row.
+    Args:
+        pieces: The keys of one shard, one table per part.
+
+    Returns:
+        [number of losers, positions (uint32) of the losers in part 0, 1, ...].
     """
-    keys = pl.concat(
-        [pl.DataFrame(p).with_columns(pl.lit(i, dtype=pl.UInt32).alias("part")) for i, p in enumerate(pieces)]
-    )
-    twice = keys.filter(pl.col("khi").is_duplicated())  # few rows: the exact work is done on these alone
+    keys = numbered(pieces)
+    twice = keys.filter(pl.col("khi").is_duplicated())  # only these few rows need the whole hash compared
     losers = (
         twice.sort(["latest", "part", "pos"])
         .with_columns(pl.int_range(pl.len()).over("khi", "klo").alias("nth"), pl.len().over("khi", "klo").alias("of"))
@@ -164,12 +85,14 @@ def find_losers(*pieces: pa.Table) -> list[Any]:
 
 
 @ray.remote
-def settle_part(local: pa.Table, shards: int, *losers: np.ndarray) -> list[Any]:
-    """[counts by reason, local with `duplicate_key` marked, content piece of shard 0, 1, ...].
+def settle_part(rows: pa.Table, shards: int, *losers: np.ndarray) -> list[Any]:
+    """Mark the losers of a part as `duplicate_key`.
 
-    content piece: hi, lo (uint64), pos (uint32) of the rows that can be scored.
+    Returns:
+        [number of rows by reason, the rows of `index_part`, contents of shard 0, 1, ...].
+        contents: hi, lo (uint64), pos (uint32) of the rows that can be scored.
     """
-    frame = pl.DataFrame(local).with_row_index("pos")
+    frame = pl.DataFrame(rows).with_row_index("pos")
     lost = np.concatenate([np.asarray(x, np.uint32) for x in losers])
     if len(lost):
         mark = np.zeros(len(frame), bool)
@@ -179,18 +102,33 @@ def settle_part(local: pa.Table, shards: int, *losers: np.ndarray) -> list[Any]:
         )
     counts = dict(frame.drop_nulls("reason").group_by("reason").len().iter_rows())
     scored = frame.filter(pl.col("reason").is_null()).select("hi", "lo", "pos")
-    local = frame.drop("pos").to_arrow(compat_level=pl.CompatLevel.oldest())
-    return [counts, local, *split(scored, "hi", shards)]
+    return [counts, to_arrow(frame.drop("pos")), *split(scored, "hi", shards)]
+
+
+class _Settled(NamedTuple):
+    """References to what `settle_part` returned for one part."""
+
+    counts: ObjectRef
+    rows: ObjectRef
+    contents: ObjectRefs
 
 
 @dataclass(frozen=True)
 class Index:
-    """The indexed source. locals: one reference a part. pieces[part][shard]. reasons: rows by reason."""
+    """The indexed source.
+
+    Attributes:
+        parts: The parts of the source.
+        shards: Number of hash shards.
+        rows: For each part a reference to the index of its rows, as `settle_part` returns it.
+        pieces: pieces[part][shard]: references to the contents that can be scored.
+        reasons: Number of rows that cannot be scored, by reason.
+    """
 
     parts: list[Part]
     shards: int
-    locals: Refs
-    pieces: list[Refs]
+    rows: ObjectRefs
+    pieces: list[ObjectRefs]
     reasons: dict[str, int]
 
 
@@ -198,19 +136,19 @@ def build_index(spec: Spec, snapshot: Snapshot) -> Index:
     """Hash the snapshot's rows, resolve duplicate keys, and split the contents by shard."""
     parts, shards = plan_parts(snapshot), shard_count(snapshot.rows)
     schema = snapshot.select(spec.columns)
-    first = [index_part.options(num_returns=1 + shards).remote(spec, schema, p, shards) for p in parts]
+    indexed = [scatter(index_part, shards, spec, schema, part, shards) for part in parts]
     losers = [
-        find_losers.options(num_returns=1 + len(parts)).remote(*(f[1 + s] for f in first)) if parts else []
-        for s in range(shards)
+        scatter(find_losers, len(parts), *(part.pieces[s] for part in indexed)).pieces
+        for s in range(shards if parts else 0)
     ]
-    settled = [
-        settle_part.options(num_returns=2 + shards).remote(
-            first[p][0], shards, *(losers[s][1 + p] for s in range(shards))
-        )
-        for p in range(len(parts))
-    ]
+    settled = [_settle(indexed[p].summary, shards, [shard[p] for shard in losers]) for p in range(len(parts))]
     reasons: dict[str, int] = {}
-    for counts in ray.get([s[0] for s in settled]):
+    for counts in ray.get([part.counts for part in settled]):
         for reason, rows in counts.items():
             reasons[reason] = reasons.get(reason, 0) + rows
-    return Index(parts, shards, [s[1] for s in settled], [s[2:] for s in settled], reasons)
+    return Index(parts, shards, [part.rows for part in settled], [part.contents for part in settled], reasons)
+
+
+def _settle(rows: ObjectRef, shards: int, losers: ObjectRefs) -> _Settled:
+    counts, (marked, *contents) = scatter(settle_part, 1 + shards, rows, shards, *losers)
+    return _Settled(counts, marked, contents)

@@ -1,74 +1,51 @@
-"""What a stage and its configuration have to say to the machinery, and the digest of all that can change a result."""
+"""One inference job as the machinery sees it: source -> stage -> sink, checked before anything is started."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from inspect import getattr_static
 
 import pyarrow as pa
-from pydantic import Field
 
-from shopbatch.core.config import JobConfig, Strict
 from shopbatch.core.hashing import digest
 from shopbatch.inference.stage import Stage
+from shopbatch.tables.published import PROVENANCE, REJECTS
 from shopbatch.tables.schema import TIMESTAMP, Column, Table
 
-# Reasons that are nobody's fault in the row: tried again by later runs, MAX_ATTEMPTS times in all.
+# Reasons that are not the row's fault: later runs try such a row again, until it was tried MAX_ATTEMPTS times.
 INFRA = frozenset({"crash", "time_out", "engine_error"})
 MAX_ATTEMPTS = 3
+# Names that the machinery gives to columns of its own beside the stage's outputs.
+RESERVED = frozenset(
+    {
+        *("recipe", "hash_hi", "hash_lo", "reason", "attempt", "tokens", "scored_at", "run_id"),  # of the memo
+        *("pos", "part", "hi", "lo", "khi", "klo", "cause", "verdict", "nth", "rank"),  # of its tasks
+    }
+)
+MEMBERS = (
+    *("content", "passthrough_columns", "outputs", "drift_columns", "stateless", "gpus", "checks", "engine_kind"),
+    *("recipe", "check", "open", "judge", "publish", "measure", "limits"),
+)
 
-
-class Budget(Strict):
-    """What a run may spend, all attempts and parts together; None: no cap. Reached: it stops in order (exit 4).
-
-    max_rows: more new computations than this are not started. max_tokens: of prompts and answers, max_seconds: of
-    computing; both are looked at when a worker has written, so they are overshot by what was under way.
-    """
-
-    max_rows: int | None = Field(default=None, ge=0)
-    max_tokens: int | None = Field(default=None, ge=0)
-    max_seconds: float | None = Field(default=None, ge=0)
-
-
-class Gates(Strict):
-    """reject_share: rejected rows (those with nothing to score apart) a row read, at most.
-    drift: total variation distance, 0 to 1, between the label mix and the live version's, at most.
-    accept_recipe: a recipe digest that may replace a live one of another recipe; `any` accepts every one.
-    """
-
-    reject_share: float = 0.01
-    drift: float = 0.1
-    accept_recipe: str | None = None
-
-
-class InferenceConfig(JobConfig):
-    """What every inference job's configuration has. None of these fields can change a result.
-
-    limit: at most this many new computations. workers: actors (None: one a CPU).
-    retry_rejects: all rejected rows are tried once more. attempts: a row whose result the checks refuse is tried so
-    often in all, within the run.
-    flush_rows, flush_seconds: a worker writes what it has at least this often.
-    commit_seconds: the driver makes written results visible at least this often.
-    timeout_seconds: an engine call that takes longer ends its worker; its rows are tried one by one.
-    """
-
-    limit: int | None = Field(default=None, ge=0)
-    retry_rejects: bool = False
-    attempts: int = Field(default=1, ge=1, le=100)
-    workers: int | None = Field(default=None, ge=1)
-    flush_rows: int = Field(default=4096, ge=1)
-    flush_seconds: float = Field(default=15.0, ge=0)
-    commit_seconds: float = Field(default=30.0, ge=0)
-    timeout_seconds: float = Field(default=600.0, gt=0)
-    budget: Budget = Budget()
-    gates: Gates = Gates()
+_MISSING = object()
 
 
 @dataclass(frozen=True)
 class Spec:
     """One inference job: source -> stage -> sink.
 
-    scope: the partition of sink and rejects that this is about ({column: value}); {}: they are not partitioned.
+    A mistake in the declaration is a TypeError that names the member, raised here, before Ray starts.
+
+    Attributes:
+        job: Its name.
+        source: The table whose rows are read; it has one key column.
+        stage: What happens to a batch of rows.
+        sink: The published table.
+        rejects: The table of the rows that could not be published.
+        scope: The partition of sink and rejects that this is about ({column: value}); {}: they are not partitioned.
+        key: The key column of source and sink.
     """
 
     job: str
@@ -86,6 +63,8 @@ class Spec:
         if self.sink.partition_by != scope or self.rejects.partition_by != scope:
             raise TypeError(f"{self.job}: sink and rejects must be partitioned by the scope, {scope}")
         object.__setattr__(self, "key", self.source.key[0])
+        _check_tables(self)
+        _check_stage(self)
 
     @property
     def recipe(self) -> str:
@@ -96,7 +75,7 @@ class Spec:
     def columns(self) -> tuple[str, ...]:
         """The source columns that the job reads at all."""
         extra = (self.source.latest_by,) if self.source.latest_by else ()
-        return tuple(dict.fromkeys((self.key, *self.stage.content, *self.stage.carry, *extra)))
+        return tuple(dict.fromkeys((self.key, *self.stage.content, *self.stage.passthrough_columns, *extra)))
 
     @property
     def memo(self) -> Table:
@@ -118,3 +97,44 @@ class Spec:
                 *(Column(f.name, f.type, "Raw output of the stage.") for f in self.stage.outputs),
             ),
         )
+
+
+def _check_tables(spec: Spec) -> None:
+    """TypeError if a table lacks a column that the machinery fills or reads."""
+    if missing := [name for name in PROVENANCE if name not in spec.sink.names]:
+        raise TypeError(f"{spec.job}: sink: table {spec.sink.name!r} lacks {', '.join(missing)} (see tables.published)")
+    wanted = {spec.key, *spec.scope, *REJECTS}
+    if differ := wanted.symmetric_difference(spec.rejects.names):
+        raise TypeError(
+            f"{spec.job}: rejects: table {spec.rejects.name!r} must have the columns of tables.published.rejects_of; "
+            f"they differ in {', '.join(sorted(differ))}"
+        )
+
+
+def _check_stage(spec: Spec) -> None:
+    """TypeError naming the first member of the stage that is missing or wrong."""
+    stage, name = spec.stage, f"{spec.job}: {type(spec.stage).__name__}"
+    for member in MEMBERS:
+        if getattr_static(stage, member, _MISSING) is _MISSING:
+            raise TypeError(f"{name} has no {member!r}; see inference.stage.Stage")
+    if not stage.content:
+        raise TypeError(f"{name}.content: it names no column")
+    for member, columns in (("content", stage.content), ("passthrough_columns", stage.passthrough_columns)):
+        if isinstance(columns, str) or (unknown := [c for c in columns if c not in spec.source.names]):
+            wrong = f"expected a tuple of names, not {columns!r}" if isinstance(columns, str) else ", ".join(unknown)
+            raise TypeError(f"{name}.{member}: not in table {spec.source.name!r}: {wrong}")
+    if not isinstance(stage.outputs, pa.Schema) or not stage.outputs.names:
+        raise TypeError(f"{name}.outputs: expected an Arrow schema with at least one column")
+    if taken := RESERVED.intersection(stage.outputs.names):
+        raise TypeError(f"{name}.outputs: the machinery has columns of its own named {', '.join(sorted(taken))}")
+    drift = stage.drift_columns
+    if drift is not None and (len(drift) != 2 or drift[0] == drift[1] or not set(drift) <= set(spec.sink.names)):
+        raise TypeError(
+            f"{name}.drift_columns: expected None or two different columns of {spec.sink.name!r}, not {drift!r}"
+        )
+    if not isinstance(stage.recipe(), Mapping):
+        raise TypeError(f"{name}.recipe: it must return a mapping")
+    try:
+        json.dumps(stage.recipe(), sort_keys=True)
+    except (TypeError, ValueError) as error:
+        raise TypeError(f"{name}.recipe: it cannot be written as JSON ({error})") from None

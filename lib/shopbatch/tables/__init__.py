@@ -1,4 +1,4 @@
-"""What data exists. `TABLES` is the whole catalogue; each subject has a file of its own."""
+"""The tables that exist. `TABLES` is the whole catalogue; each subject has a file of its own."""
 
 from shopbatch.core.errors import UserError
 from shopbatch.tables.campaigns import CAMPAIGNS, COUPONS, REDEMPTIONS
@@ -50,7 +50,7 @@ SOURCES = tuple(t.name for t in _SOURCES)
 
 
 def table(name: str) -> Table:
-    """The declared table of that name. UserError (with the names there are) if there is none."""
+    """Look up a declared table. UserError, with the names that are known, for another name."""
     if name not in TABLES:
         raise UserError(f"no table {name!r}; there are: {', '.join(TABLES)}")
     return TABLES[name]

@@ -1,4 +1,4 @@
-"""<table>_load_rejects: what `shopbatch load` did not take from a file, and why. Never what the customer wrote."""
+"""<table>_load_rejects: what `shopbatch load` did not take from a file, and why. It holds no customer text."""
 
 import pyarrow as pa
 
@@ -6,7 +6,7 @@ from shopbatch.tables.schema import Column, Table
 
 
 def load_rejects(source: str) -> Table:
-    """The table that lists what was refused when files were loaded into `source`."""
+    """Declare the table that lists what was refused when files were loaded into `source`."""
     return Table(
         name=f"{source}_load_rejects",
         meaning=f"One row per value that kept a row of a loaded file out of {source}.",

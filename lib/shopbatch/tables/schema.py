@@ -13,10 +13,16 @@ TIMESTAMP = pa.timestamp("us", tz="UTC")
 
 @dataclass(frozen=True)
 class Column:
-    """One column: its name, Arrow type, what a value means (with its unit) and whether it may be null.
+    """One column of a table.
 
-    between: least and greatest value of a number. one_of: the strings that are values. `shopbatch load` checks them.
-    free_text: what people wrote, so that no statistics of it may stand in Delta's log.
+    Attributes:
+        name: Its name.
+        type: Its Arrow type.
+        meaning: What a value means, with its unit. Kept in the Delta schema.
+        nullable: Whether a value may be missing.
+        between: Least and greatest value of a number; `shopbatch load` checks it.
+        one_of: The strings that are allowed; `shopbatch load` checks it.
+        free_text: Whether people wrote it. No statistics of such a column may stand in Delta's log.
     """
 
     name: str
@@ -29,20 +35,24 @@ class Column:
 
     @property
     def field(self) -> pa.Field:
-        """The Arrow field, its metadata saying what the column means and whether it is free text."""
-        told = {"comment": self.meaning} | ({FREE_TEXT: "true"} if self.free_text else {})
-        return pa.field(self.name, self.type, self.nullable, metadata=told)
+        """The Arrow field; its metadata says what the column means and whether it is free text."""
+        metadata = {"comment": self.meaning} | ({FREE_TEXT: "true"} if self.free_text else {})
+        return pa.field(self.name, self.type, self.nullable, metadata=metadata)
 
 
 @dataclass(frozen=True)
 class Table:
     """One table of the warehouse.
 
-    key: the columns that name a row; unique in every table that shopbatch writes.
-    latest_by: of several source rows with one key, the greatest value here wins (then the later row).
-    partition_by: columns that are folders and not in the files (only where it pays).
-    must_have: columns, besides the key, that a loaded file must have.
-    key_from_content: a loaded file may lack the key (one column); it is then made from the row's content.
+    Attributes:
+        name: Its name, which is also that of its folder.
+        meaning: What a row is, and which command or job writes it.
+        key: The columns that name a row; unique in every table that shopbatch writes.
+        columns: All columns, in order.
+        latest_by: Of several source rows with one key, the one with the greatest value here wins, then the later row.
+        partition_by: Columns whose values are folders, not in the files. Only where that pays.
+        must_have: Columns, besides the key, that a loaded file must have.
+        key_from_content: A loaded file may lack the key (one column); it is then made from the row's content.
     """
 
     name: str
@@ -55,13 +65,14 @@ class Table:
     key_from_content: bool = False
 
     def schema(self) -> pa.Schema:
-        """Arrow schema; each field carries its meaning as `comment` metadata, which Delta keeps."""
+        """Make the Arrow schema; each field carries its meaning as `comment` metadata, which Delta keeps."""
         return pa.schema([c.field for c in self.columns])
 
     def file_schema(self) -> pa.Schema:
-        """Arrow schema of a data file: the columns that are not folders."""
+        """Make the Arrow schema of a data file: the columns that are not folders."""
         return pa.schema([f for f in self.schema() if f.name not in self.partition_by])
 
     @property
     def names(self) -> tuple[str, ...]:
+        """The names of the columns, in order."""
         return tuple(c.name for c in self.columns)

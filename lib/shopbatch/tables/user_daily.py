@@ -1,7 +1,7 @@
-"""user_daily, user_product_daily, user_event_daily: mergeable daily tiles, and the rows that are in none of them.
+"""user_daily, user_product_daily, user_event_daily: daily sums per user (tiles), and the rows that count in none.
 
-Kept up to date by `build_user_profiles` (see `profiles/tiles.py`); profiles are sums over their days. Money is whole
-cents, so that sums are exact. `docs/features.md` says what a line, a basket and a return are.
+Kept up to date by `build_user_profiles`; profiles are sums of tiles over days. Money is in whole cents, so that sums
+are exact. `docs/features.md` says what a line, a basket and a return are.
 """
 
 import pyarrow as pa

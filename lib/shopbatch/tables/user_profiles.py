@@ -1,6 +1,6 @@
 """user_profiles: what `build_user_profiles` publishes. Every feature is declared here and nowhere else.
 
-The Delta schema with its comments and `docs/features.md` come from `FEATURES`. Shared words of the meanings:
+The Delta schema with its comments and `docs/features.md` come from `FEATURES`. Words that the meanings share:
 a line is one valid row of transactions, its key counted once; a return is a line with a quantity below 0, a purchase
 line any other; a basket is a (day, basket_id) with at least one purchase line; an active day is a day with a basket;
 days are those of the shop's time zone; every figure stops before `as_of`, and `7d` is the 7 days before it.
@@ -19,7 +19,12 @@ NAMES = pa.list_(pa.field("element", pa.string()))
 INT, SHARE = pa.int64(), pa.float64()
 WINDOWS: dict[str, int | None] = {"7d": 7, "30d": 30, "90d": 90, "365d": 365, "all": None}  # days; None: no limit
 WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
-DAYPARTS = {"night": (0, 6), "morning": (6, 12), "afternoon": (12, 18), "evening": (18, 24)}  # hours, end apart
+DAYPARTS = {
+    "night": (0, 6),
+    "morning": (6, 12),
+    "afternoon": (12, 18),
+    "evening": (18, 24),
+}  # from this hour until before that one
 SEGMENTS = (
     "no_purchase", "champions", "new_customers", "loyal", "big_spenders", "promising", "needs_attention", "at_risk",
     "hibernating", "lost",
@@ -29,9 +34,17 @@ NEVER, NO_BASKET = "null: no active day", "null: no basket"
 
 @dataclass(frozen=True)
 class Feature:
-    """One feature: name, Arrow type, group, meaning, unit, window and when it is null (`never null` else).
+    """One feature of a user.
 
-    between: least and greatest value that there can be; a gate checks it.
+    Attributes:
+        name: The column.
+        type: Its Arrow type.
+        group: The heading under which docs/features.md lists it.
+        meaning: What a value means.
+        unit: The unit of a value.
+        window: The days that count.
+        null: When it is null; `never null` if it never is.
+        between: Least and greatest possible value; a gate checks it.
     """
 
     name: str
@@ -44,6 +57,7 @@ class Feature:
     between: tuple[float, float] | None = None
 
     def column(self) -> Column:
+        """Declare the feature's column."""
         return Column(self.name, self.type, f"{self.meaning} Unit: {self.unit}. Window: {self.window}. {self.null}.")
 
 

@@ -1,1 +1,1 @@
-"""Delta tables and Parquet files: the store, files, the bridge to Spark, gates."""
+"""Delta tables and Parquet files: the store and its snapshots, files, the bridge to Spark, gates, publishing."""

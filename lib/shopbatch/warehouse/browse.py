@@ -1,4 +1,4 @@
-"""Looking around in a warehouse: which tables there are, what is in them, and why a row is as it is. Reads only."""
+"""Shows what a warehouse holds: its tables, their rows, and where a row comes from. Nothing is written."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from shopbatch.warehouse.store import Snapshot, Store
 
 
 def list_tables(store: Store) -> list[dict[str, Any]]:
-    """One row a table, declared or there: name, rows and version (None: not filled yet), meaning."""
+    """List every table that is declared or exists: name, rows and version (None: not filled yet), meaning."""
     there = store.names()
     rows = []
     for name in [*TABLES, *(n for n in there if n not in TABLES)]:
@@ -36,7 +36,7 @@ def list_tables(store: Store) -> list[dict[str, Any]]:
 
 
 def describe(store: Store, name: str) -> list[dict[str, Any]]:
-    """One row a column of a table: name, type, meaning (out of the table in the warehouse, if it is there)."""
+    """List the columns of a table: name, type, meaning (those of the table in the warehouse, if it exists)."""
     snapshot = store.find(name)
     if snapshot is None and name not in TABLES:
         raise UserError(f"no table {name!r}; there are: {', '.join(dict.fromkeys([*TABLES, *store.names()]))}")
@@ -48,7 +48,7 @@ def describe(store: Store, name: str) -> list[dict[str, Any]]:
 
 
 def show(store: Store, name: str, count: int, where: Sequence[str]) -> pa.Table:
-    """The first `count` rows of a table for which every `column=value` of `where` holds; `column=` means null."""
+    """Read the first `count` rows of a table that meet every `column=value` of `where`; `column=` means null."""
     snapshot = store.snapshot(name)
     condition = None
     for term in where:
@@ -59,9 +59,9 @@ def show(store: Store, name: str, count: int, where: Sequence[str]) -> pa.Table:
 
 
 def _narrowed(snapshot: Snapshot, column: str, value: Any) -> Snapshot:
-    """The snapshot without the files that cannot hold the value: their folder or their statistics tell."""
+    """Return the snapshot without the files whose partition or statistics show that they cannot hold the value."""
     if not isinstance(value, str | int | date) or isinstance(value, datetime):
-        return snapshot  # null, or of a type whose statistics are rounded
+        return snapshot  # a null, or a value of a type whose statistics are rounded
     bounds = snapshot.bounds(column)
 
     def may_hold(file: FileRef) -> bool:
@@ -74,7 +74,7 @@ def _narrowed(snapshot: Snapshot, column: str, value: Any) -> Snapshot:
 
 
 def _condition(snapshot: Snapshot, term: str) -> tuple[pc.Expression, str, Any]:
-    """A condition, its column and its value."""
+    """Parse `column=value`: return it as an expression, and its column and value."""
     column, equals, text = term.partition("=")
     if not equals or column not in snapshot.schema.names:
         raise UserError(f"--where {term!r}: expected column=value, with a column of {', '.join(snapshot.schema.names)}")
@@ -89,7 +89,7 @@ def _condition(snapshot: Snapshot, term: str) -> tuple[pc.Expression, str, Any]:
 
 
 def newest_report(store: Store, job: str) -> str:
-    """Where the newest report of a job lies. UserError if it never ran here."""
+    """Find the newest report of a job. UserError if it never ran here."""
     fs, runs = files.filesystem(f"{store.root}/_runs/{job}")
     folders = fs.get_file_info(pafs.FileSelector(runs, allow_not_found=True))
     for folder in sorted((f.base_name for f in folders), reverse=True):
@@ -99,9 +99,10 @@ def newest_report(store: Store, job: str) -> str:
 
 
 def why(store: Store, name: str, key: str) -> dict[str, Any]:
-    """What made a row of a published table: the row, the source row, the memo's entry, and the run's report.
+    """Explain a row of a published table: the row, the source row, the memo's entries, and the run's report.
 
-    UserError for a table that no inference job publishes, or a key that neither it, its rejects nor its source has.
+    Raises:
+        UserError: No inference job publishes the table, or the key is neither in it, in its rejects nor in its source.
     """
     published = store.snapshot(name)
     if name not in TABLES or "job" not in published.metadata or "content_hash" not in published.schema.names:
@@ -109,18 +110,18 @@ def why(store: Store, name: str, key: str) -> dict[str, Any]:
     column, job = TABLES[name].key[0], published.metadata["job"]
     source = store.snapshot(published.metadata["source"]["table"])
     rejects = store.find(f"{name}_rejects")
-    found = {
+    rows = {
         "source": _rows(source, column, key),
         "published": _rows(published, column, key),
         "rejected": _rows(rejects, column, key) if rejects else [],
     }
-    if not any(found.values()):
+    if not any(rows.values()):
         raise UserError(f"no row {column}={key!r} in {source.name}, {name} or {name}_rejects")
-    explained: dict[str, Any] = {"table": name, column: key, **found}
-    for row in [*found["published"], *found["rejected"]]:
+    explained: dict[str, Any] = {"table": name, column: key, **rows}
+    for row in [*rows["published"], *rows["rejected"]]:
         explained["memo"] = _memo(store, f"{job}_memo", row["recipe"], row["content_hash"])
         explained["report"] = f"{store.root}/_runs/{job}/{row['run_id']}/report.html"
-    if not found["published"] and not found["rejected"]:
+    if not rows["published"] and not rows["rejected"]:
         explained["note"] = f"not published yet: {name} is of version {published.metadata['source']['version']}"
     return explained
 
@@ -130,7 +131,7 @@ def _rows(snapshot: Snapshot, column: str, value: str) -> list[dict[str, Any]]:
 
 
 def _memo(store: Store, name: str, recipe: str, content_hash: str) -> list[dict[str, Any]]:
-    """The memo's entries of one content under one recipe, oldest commit first."""
+    """Return the memo's entries of one content under one recipe, oldest commit first."""
     snapshot = store.find(name)
     if snapshot is None:
         return []

@@ -1,7 +1,7 @@
 """Snapshots as Spark DataFrames, and files that Spark wrote as files of a table.
 
-Called by the jobs that run on Spark. Spark reads and writes Parquet at its own speed; what it wrote becomes visible
-by `Store.commit`, or not at all. Settings that files depend on are in `sessions.py`.
+Called by the jobs that run on Spark. Spark reads and writes the Parquet files itself; what it wrote becomes visible
+by `Store.commit`, or not at all. Settings that the files depend on are in `core/sessions.py`.
 """
 
 from __future__ import annotations
@@ -20,13 +20,20 @@ from shopbatch.warehouse.store import Snapshot, Store
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
-FEW = 200_000  # rows that the driver may hold, and tell Spark again
+FEW = 200_000  # rows that the driver may collect and hand back to Spark
 
 
 def read(
     spark: SparkSession, snapshot: Snapshot, columns: Sequence[str], only: Sequence[FileRef] | None = None
 ) -> DataFrame:
-    """Columns of a snapshot, or of some of its files, as a DataFrame; a column that a file lacks is null there."""
+    """Read columns of a snapshot as a DataFrame; a column that a file lacks is null there.
+
+    Args:
+        spark: The session.
+        snapshot: What is read.
+        columns: Names of the columns.
+        only: Files of the snapshot to read; None reads all.
+    """
     from pyspark.sql.pandas.types import from_arrow_schema
 
     schema = from_arrow_schema(snapshot.schema)
@@ -38,17 +45,17 @@ def read(
 
 
 def settled(frame: DataFrame, few: bool) -> DataFrame:
-    """`frame`, worked out once: in the driver's memory if its rows are few, else kept by the executors."""
+    """Compute a frame once: its rows are kept in the driver's memory if they are few, else by the executors."""
     return frame.sparkSession.createDataFrame(frame.toArrow(), frame.schema) if few else frame.cache()
 
 
 @contextmanager
 def for_few_rows(spark: SparkSession) -> Iterator[None]:
-    """Settings for the length of the block: what spreads work over tasks, and plans anew by sizes, is off."""
-    ours = {"spark.sql.shuffle.partitions": "1", "spark.sql.adaptive.enabled": "false"}
-    before = {name: str(spark.conf.get(name)) for name in ours}
+    """Turn off shuffle partitioning and adaptive planning inside this block: few rows do not need them."""
+    settings = {"spark.sql.shuffle.partitions": "1", "spark.sql.adaptive.enabled": "false"}
+    before = {name: str(spark.conf.get(name)) for name in settings}
     try:
-        for name, value in ours.items():
+        for name, value in settings.items():
             spark.conf.set(name, value)
         yield
     finally:
@@ -64,21 +71,28 @@ def write(
     partition: Mapping[str, str] | None = None,
     rows_per_file: int = 0,
 ) -> list[DataFile]:
-    """Write the rows of `frame` where they will stay, one file a partition of it; `Store.commit` makes them visible.
+    """Write the rows of `frame` where they will stay, one file per partition of the frame. `Store.commit` shows them.
 
-    rows_per_file: the most rows of a file (0: no limit); a partition with more is several files.
-    partition: value of each folder column, which all rows have. run_id: a folder of that name, new for every call.
-    Raises TypeError if the columns are not the table's, or hold a null where there may be none.
+    Args:
+        frame: The rows, with the table's columns.
+        store: The warehouse.
+        table: The table.
+        run_id: Names the folder of the files; a new one for every call.
+        partition: Value of each partition column, the same for all rows.
+        rows_per_file: Greatest number of rows of a file (0: no limit); a larger partition becomes several files.
+
+    Raises:
+        TypeError: The columns are not the table's, or hold a null where the table allows none.
     """
     partition = dict(partition or {})
     folder = "/".join([*(f"{column}={value}" for column, value in partition.items()), run_id])
     uri = f"{store.uri(table.name)}/{folder}"
     frame.select(*table.file_schema().names).write.mode("error").option("maxRecordsPerFile", rows_per_file).parquet(uri)
     fs, path = files.filesystem(uri)
-    found = sorted(f.base_name for f in fs.get_file_info(pafs.FileSelector(path, allow_not_found=True)))
-    names = [name for name in found if name.endswith(".parquet")]
+    entries = sorted(f.base_name for f in fs.get_file_info(pafs.FileSelector(path, allow_not_found=True)))
+    names = [name for name in entries if name.endswith(".parquet")]
     schema = table.file_schema()
     described = [files.describe(store.uri(table.name), f"{folder}/{name}", schema, partition) for name in names]
-    empty = [f for f in described if not f.rows]  # Spark writes one where there is nothing to write
+    empty = [f for f in described if not f.rows]  # Spark writes an empty file for a frame without rows
     store.discard(table, empty)
     return [f for f in described if f.rows]

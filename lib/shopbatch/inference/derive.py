@@ -1,0 +1,238 @@
+"""The published table and its rejects, derived from source and memo in one linear pass.
+
+Called by `publish.py`. `write_part` writes a part's files where they will stay; nothing is visible before the commit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import reduce
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pyarrow as pa
+import pyarrow.compute as pc
+import ray
+
+from shopbatch.core.hashing import hash128, hex128
+from shopbatch.inference.candidate import VOLATILE, Candidate, Written
+from shopbatch.inference.memo import Memo
+from shopbatch.inference.parts import Part
+from shopbatch.inference.pending import all_answers
+from shopbatch.inference.refs import ObjectRefs, scatter
+from shopbatch.inference.shards import split, to_arrow
+from shopbatch.inference.source import Index
+from shopbatch.inference.spec import INFRA, Spec
+from shopbatch.tables.schema import Table
+from shopbatch.warehouse import files
+from shopbatch.warehouse.files import DataFile, FileRef
+from shopbatch.warehouse.store import Snapshot, Store
+
+
+def build_candidate(
+    spec: Spec, store: Store, source: Snapshot, index: Index, memo: Memo, live: Snapshot | None
+) -> Candidate:
+    """Write the candidate's files.
+
+    Args:
+        spec: The job.
+        store: The warehouse.
+        source: The source.
+        index: Its index.
+        memo: The results.
+        live: The live table, from which rows whose result is pending are kept; None: none are.
+    """
+    if not index.parts:
+        return Candidate([])
+    answers = all_answers(spec, index, memo)
+    kept = _kept_rows(spec, index, live)
+    schema = source.select(spec.columns)
+    target = Target(spec, store.root, memo.run_id, schema)
+    written = [
+        write_part.remote(target, part, index.rows[i], index.shards, *(shard[i] for shard in answers), *kept)
+        for i, part in enumerate(index.parts)
+    ]
+    return Candidate(ray.get(written))
+
+
+def _kept_rows(spec: Spec, index: Index, live: Snapshot | None) -> ObjectRefs:
+    """The live table by shard of its key's hash, for the rows whose new result is pending."""
+    if live is None or not live.files:
+        return []
+    rows = [scatter(split_live, index.shards, spec, file, index.shards).pieces for file in live.files]
+    return [stack.remote(*(r[s] for r in rows)) for s in range(index.shards)]
+
+
+@ray.remote
+def split_live(spec: Spec, file: FileRef, shards: int) -> list[Any]:
+    """Read one file of the live table as [number of rows, rows with khi, klo of shard 0, 1, ...]."""
+    data = files.read(file.uri, spec.sink.schema(), file.partition)
+    high, low = hash128([data[spec.key]])
+    frame = pl.DataFrame(data).with_columns(pl.Series("khi", high), pl.Series("klo", low))
+    return [len(frame), *split(frame, "khi", shards)]
+
+
+@ray.remote
+def stack(*pieces: pa.Table) -> pa.Table:
+    """Stack the pieces of one shard."""
+    return pa.concat_tables(pieces)
+
+
+@dataclass(frozen=True)
+class Target:
+    """What every publish task gets. root: of the warehouse; schema: the source's columns that the job reads."""
+
+    spec: Spec
+    root: str
+    run_id: str
+    schema: pa.Schema
+
+
+@ray.remote
+def write_part(target: Target, part: Part, index: pa.Table, shards: int, *pieces: pa.Table) -> Written:
+    """Write the files of one part.
+
+    Args:
+        target: What is written where.
+        part: The part.
+        index: Its rows, as `source.settle_part` returns them.
+        shards: Number of shards.
+        pieces: The part's answers, one table per shard; then, if rows are kept, the live rows, one table per shard.
+    """
+    spec = target.spec
+    rows = pl.DataFrame(index).with_row_index("pos").rename({"reason": "cause"})
+    answers = pl.concat([pl.DataFrame(p) for p in pieces[:shards]], how="diagonal")
+    rows = rows.join(answers, on="pos", how="left", maintain_order="left")
+    for column in spec.memo.file_schema():
+        if column.name not in rows.columns and not column.name.startswith("hash_"):
+            rows = rows.with_columns(pl.Series(column.name, pa.nulls(len(rows), column.type)))
+    verdict = pl.col("verdict") if "verdict" in rows.columns else pl.lit(None, pl.String)
+    rows = rows.with_columns(pl.coalesce("cause", verdict).alias("cause"))
+    done = rows.filter(pl.col("cause").is_null() & pl.col("run_id").is_not_null())
+    open_ = rows.filter(pl.col("cause").is_null() & pl.col("run_id").is_null())
+    lost = rows.filter(pl.col("cause").is_not_null())
+    passed = _source_rows(target, part, done["pos"].to_numpy(), *spec.stage.passthrough_columns)
+    if (broken := _broken(passed)) is not None:
+        bad = pl.Series(broken)
+        lost = pl.concat([lost, done.filter(bad).with_columns(pl.lit("invalid_utf8").alias("cause"))]).sort("pos")
+        done, passed = done.filter(~bad), passed.filter(pc.invert(broken))
+    table = _published(spec, passed, done)
+    kept = _kept(spec, open_, pieces[shards:])
+    if kept is not None:
+        table = pa.concat_tables([table, kept])
+    rejects = _rejects(target, part, lost)
+    folder = "".join(f"{k}={v}/" for k, v in spec.scope.items())
+    name = f"{folder}{target.run_id}/part-{part.number:05d}.parquet"
+    return Written(
+        files=_write(spec.sink, target.root, name, table, spec.scope),
+        rejects=_write(spec.rejects, target.root, name, rejects, spec.scope),
+        published=table.num_rows,
+        rejected=rejects.num_rows,
+        pending=len(open_) - (kept.num_rows if kept is not None else 0),
+        kept=kept.num_rows if kept is not None else 0,
+        reasons=dict(lost.group_by("cause").len().iter_rows()),
+        mix=_mix(_whole(spec, table), spec.stage.drift_columns),
+        measured=spec.stage.measure(table) if table.num_rows else {},
+        digest=_digest(table),
+        rejects_digest=_digest(rejects),
+    )
+
+
+def _source_rows(target: Target, part: Part, positions: np.ndarray, *columns: str) -> pa.Table:
+    """Key and other columns of the rows at these positions (ascending) of a part."""
+    schema = pa.schema([target.schema.field(c) for c in dict.fromkeys((target.spec.key, *columns))])
+    return pa.concat_tables([schema.empty_table(), *(rows for _, rows in part.read(schema, positions))])
+
+
+def _broken(passed: pa.Table) -> pa.Array | None:
+    """Which rows have a column that is not valid UTF-8, which readers could not decode; None: no row has."""
+    masks = [mask for c in passed.columns if (mask := files.invalid_utf8(c)) is not None]
+    return reduce(pc.or_, masks) if masks else None
+
+
+def _published(spec: Spec, passed: pa.Table, done: pl.DataFrame) -> pa.Table:
+    """The sink's rows, in source order."""
+    raw = to_arrow(done.select(spec.stage.outputs.names))
+    columns: dict[str, Any] = {n: passed[n] for n in passed.column_names}
+    columns |= spec.stage.publish(passed, raw.cast(spec.stage.outputs))
+    columns["content_hash"] = hex128(done["hi"].to_numpy(), done["lo"].to_numpy())
+    columns["recipe"] = pa.repeat(spec.recipe, len(done))
+    columns |= {n: done[n].to_arrow() for n in VOLATILE}
+    columns["tokens_in"] = done["tokens"].to_arrow()
+    return _conform(columns, spec.sink)
+
+
+def _kept(spec: Spec, open_: pl.DataFrame, live: Sequence[pa.Table]) -> pa.Table | None:
+    """The live rows of the keys whose new result is pending."""
+    if not live or open_.is_empty():
+        return None
+    keys = open_.select("khi", "klo")
+    rows = pl.concat([pl.DataFrame(t).join(keys, on=["khi", "klo"], how="semi") for t in live]).sort(spec.key)
+    schema = spec.sink.file_schema()
+    return to_arrow(rows.select(schema.names)).cast(schema)
+
+
+def _rejects(target: Target, part: Part, lost: pl.DataFrame) -> pa.Table:
+    """The rejects table's rows. source_file and source_row say where each row lies in the snapshot."""
+    spec, positions = target.spec, lost["pos"].to_numpy()
+    paths, rows_in_file, first = [], [], 0
+    for piece in part.slices:
+        a, b = np.searchsorted(positions, [first, first + piece.rows])
+        paths += [piece.file.path] * int(b - a)
+        rows_in_file.append(positions[a:b].astype(np.int64) - first + piece.first_row)
+        first += piece.rows
+    key = _source_rows(target, part, positions)[spec.key]
+    is_infra = pl.when(lost["cause"].is_in(list(INFRA))).then(pl.lit("infra")).otherwise(pl.lit("row"))
+    columns = {
+        # a broken key is shown as null: nobody could read it back
+        spec.key: pc.if_else(pc.equal(lost["cause"].to_arrow(), "no_key"), None, files.blank(key)),
+        "reason": lost["cause"].to_arrow(),
+        "kind": pl.select(is_infra).to_series().to_arrow(),
+        "attempt": lost["attempt"].fill_null(0).cast(pl.Int8).to_arrow(),
+        "content_hash": hex128(lost["hi"].to_numpy(), lost["lo"].to_numpy()),
+        "recipe": pa.repeat(spec.recipe, len(lost)),
+        "source_file": pa.array(paths, pa.string()),
+        "source_row": pa.array(np.concatenate(rows_in_file) if rows_in_file else np.empty(0, np.int64)),
+        "run_id": lost["run_id"].fill_null(target.run_id).to_arrow(),
+    }
+    return _conform(columns, spec.rejects)
+
+
+def _conform(columns: Mapping[str, Any], table: Table) -> pa.Table:
+    """The columns of a data file of the table, in order and of its types."""
+    schema = table.file_schema()
+    return pa.table([columns[n] for n in schema.names], names=schema.names).cast(schema)
+
+
+def _write(table: Table, root: str, path: str, rows: pa.Table, scope: Mapping[str, str]) -> list[DataFile]:
+    if not rows.num_rows:
+        return []
+    files.write(f"{root}/{table.name}/{path}", rows)
+    return [files.describe(f"{root}/{table.name}", path, table.file_schema(), dict(scope))]
+
+
+def _whole(spec: Spec, rows: pa.Table) -> pa.Table:
+    """A file's rows with the columns that are in its folder's name."""
+    for name, value in spec.scope.items():
+        rows = rows.append_column(name, pa.repeat(pa.scalar(value), rows.num_rows))
+    return rows
+
+
+def _mix(table: pa.Table, columns: tuple[str, str] | None) -> dict[str, dict[str, int]]:
+    """Rows by the values of two columns, group and label."""
+    if columns is None:
+        return {}
+    group, label = columns
+    counts: dict[str, dict[str, int]] = {}
+    frame = pl.DataFrame(table.select([group, label])).group_by(group, label).len().sort(group, label)
+    for name, value, rows in frame.iter_rows():
+        counts.setdefault(str(name), {})[str(value)] = rows
+    return counts
+
+
+def _digest(table: pa.Table) -> int:
+    """Sum of row hashes over the lasting columns, modulo 2^64: the same for the same rows in any order."""
+    lasting = pl.DataFrame(table).select(pl.exclude(VOLATILE))
+    return int(lasting.hash_rows(seed=7).to_numpy().sum(dtype=np.uint64)) if len(lasting) else 0

@@ -1,0 +1,56 @@
+"""Decides which row of the memo counts if there are several for one content.
+
+That happens after a crash, two runs at once, or another attempt. A result that the stage's checks let pass beats any
+other row. Among several such results the one of the earliest commit wins, then the one of the lowest file and row. If
+there is no such result, the latest attempt wins.
+"""
+
+from __future__ import annotations
+
+import polars as pl
+import pyarrow as pa
+
+from shopbatch.inference.shards import to_arrow
+from shopbatch.inference.spec import Spec
+
+
+def judged(spec: Spec, memo: pl.DataFrame) -> pl.DataFrame:
+    """Add `verdict`: why a row has no result or the stage's checks refuse it; null if it may be published."""
+    raw = to_arrow(memo.select(spec.stage.outputs.names))
+    refused = pl.Series("verdict", spec.stage.judge(raw.cast(spec.stage.outputs)), dtype=pl.String)
+    return memo.with_columns(
+        pl.when(pl.col("reason").is_null()).then(refused).otherwise(pl.col("reason")).alias("verdict")
+    )
+
+
+def resolve(spec: Spec, memo: pl.DataFrame, judge: bool) -> pl.DataFrame:
+    """Choose one row per content and add its `verdict`.
+
+    Args:
+        spec: The job.
+        memo: Rows of the memo (hi, lo as uint64), in the order of their commits.
+        judge: Whether all rows are judged. If not, only contents with several rows are, and `verdict` is `reason` for
+            the others.
+    """
+    twice = memo.select(pl.struct("hi", "lo").is_duplicated()).to_series()
+    if judge or twice.any():
+        memo = memo.with_row_index("nth")
+        to_judge = memo if judge else memo.filter(twice)
+        others = memo.clear() if judge else memo.filter(~twice)
+        memo = pl.concat([judged(spec, to_judge), others.with_columns(pl.col("reason").alias("verdict"))]).sort("nth")
+        worst_last = pl.when(pl.col("verdict").is_null()).then(0).otherwise(100 - pl.col("attempt").cast(pl.Int32))
+        ranked = memo.with_columns(worst_last.alias("rank")).sort("rank", "nth")
+        return ranked.unique(["hi", "lo"], keep="first", maintain_order=True).drop("nth", "rank")
+    return memo.with_columns(pl.col("reason").alias("verdict"))
+
+
+def memo_table(spec: Spec, frame: pl.DataFrame) -> pa.Table:
+    """Convert a frame (hi, lo as uint64, and the memo's other columns) to the table of a memo file."""
+    words = [pl.col(w).reinterpret(signed=True).alias(f"hash_{w}") for w in ("hi", "lo")]
+    schema = spec.memo.file_schema()
+    return to_arrow(frame.with_columns(words)).select(schema.names).cast(schema)
+
+
+def unsigned_words() -> list[pl.Expr]:
+    """Return the columns hash_hi and hash_lo of a memo file as hi and lo, uint64."""
+    return [pl.col(f"hash_{w}").reinterpret(signed=False).alias(w) for w in ("hi", "lo")]

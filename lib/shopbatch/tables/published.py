@@ -1,0 +1,64 @@
+"""The columns that every table of an inference job has, and the table of the rows that it could not publish."""
+
+from __future__ import annotations
+
+import pyarrow as pa
+
+from shopbatch.tables.schema import TIMESTAMP, Column, Table
+
+PROVENANCE = ("content_hash", "recipe", "scored_at", "run_id")
+REJECTS = ("reason", "kind", "attempt", "content_hash", "recipe", "source_file", "source_row", "run_id")
+
+
+def provenance(
+    content: str = "the columns read",
+    recipe: str = "the result (model, engine, ...)",
+    moment: str = "the result was computed",
+    run: str = "computed it",
+) -> tuple[Column, ...]:
+    """Declare where a published row comes from: content_hash, recipe, scored_at and run_id.
+
+    Args:
+        content: What the content hash is of.
+        recipe: What the recipe can change, and examples of what is in it.
+        moment: What happened at `scored_at`.
+        run: What the run did.
+    """
+    return (
+        Column("content_hash", pa.string(), f"128-bit hash of {content}, 32 hex digits.", nullable=False),
+        Column("recipe", pa.string(), f"Digest of all that can change {recipe}.", nullable=False),
+        Column("scored_at", TIMESTAMP, f"When {moment}, UTC.", nullable=False),
+        Column("run_id", pa.string(), f"The run that {run} (its report is under _runs/).", nullable=False),
+    )
+
+
+def rejects_of(sink: Table, meaning: str, reasons: str, scope: dict[str, str] | None = None) -> Table:
+    """Declare `<sink>_rejects`: one row per source row that is not in the sink, with its reason.
+
+    Args:
+        sink: The published table. Its first key column names the source's row.
+        meaning: What a row of the rejects is.
+        reasons: Examples of reasons, separated by commas.
+        scope: Meaning of each column that the sink is partitioned by, for a rejected row.
+    """
+    columns = {column.name: column for column in sink.columns}
+    name = columns[sink.key[0]]
+    parts = tuple(Column(part, columns[part].type, text, nullable=False) for part, text in (scope or {}).items())
+    return Table(
+        name=f"{sink.name}_rejects",
+        meaning=meaning,
+        key=(*sink.partition_by, "source_file", "source_row"),
+        partition_by=sink.partition_by,
+        columns=(
+            Column(name.name, name.type, f"{name.meaning.removesuffix('.')}; null where the source has none."),
+            *parts,
+            Column("reason", pa.string(), f"Why: {reasons}, ...", nullable=False),
+            Column("kind", pa.string(), "row: the row's own fault; infra: tried again by later runs.", nullable=False),
+            Column("attempt", pa.int8(), "How many attempts were made (0: none was needed).", nullable=False),
+            columns["content_hash"],
+            Column("recipe", pa.string(), "The recipe under which it was rejected.", nullable=False),
+            Column("source_file", pa.string(), "Data file of the source snapshot that holds the row.", nullable=False),
+            Column("source_row", pa.int64(), "The row's position in that file, from 0.", nullable=False),
+            Column("run_id", pa.string(), "The run that rejected it.", nullable=False),
+        ),
+    )

@@ -1,0 +1,138 @@
+"""Opens Delta tables, reads them as snapshots and writes commits. No other module reads or writes Delta's log.
+
+Called by `store.py`. deltalake's `create_write_transaction` checks neither files nor schema, so the store
+does.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
+from urllib.parse import unquote
+
+import pyarrow as pa
+from deltalake import CommitProperties, DeltaTable, Schema, Transaction
+from deltalake.exceptions import DeltaError, TableNotFoundError
+from deltalake.transaction import AddAction, RemoveAction
+
+from shopbatch.core.errors import UserError
+from shopbatch.tables.schema import Table
+from shopbatch.warehouse import files
+from shopbatch.warehouse.files import DataFile, FileRef
+from shopbatch.warehouse.snapshot import Snapshot
+
+APP = "shopbatch"  # the application id of our commits, and the key of their metadata
+Mode = Literal["append", "compact", "rewrite", "replace"]
+_ADD = ("path", "size_bytes", "modification_time", "num_records")
+
+
+def open_table(uri: str, version: int | None = None) -> DeltaTable | None:
+    """Open a fresh handle of a version (None: the newest); None if there is no table. UserError: no such version."""
+    try:
+        return DeltaTable(uri, version=version)
+    except TableNotFoundError:
+        return None
+    except DeltaError as error:
+        if version is None:
+            raise
+        raise UserError(f"table {uri.rsplit('/', 1)[-1]!r} has no version {version}: {error}") from None
+
+
+def create_table(uri: str, table: Table) -> DeltaTable:
+    """Create an empty table. Another process may create it at the same moment."""
+    try:
+        DeltaTable.create(
+            uri,
+            schema=Schema.from_arrow(table.schema()),
+            mode="error",
+            partition_by=list(table.partition_by),
+            name=table.name,
+            description=table.meaning,
+        )
+    except DeltaError:
+        if open_table(uri) is None:
+            raise
+    return DeltaTable(uri)
+
+
+def read_snapshot(name: str, uri: str, handle: DeltaTable) -> Snapshot:
+    """Read the handle's version. UserError if rows would be read wrongly (deletion vectors, mapped columns)."""
+    deleted = handle.deletion_vectors()
+    if any(True for _ in deleted):
+        raise UserError(f"table {name!r} holds deletion vectors; run OPTIMIZE or REORG ... PURGE on it first")
+    metadata = handle.metadata()
+    if metadata.configuration.get("delta.columnMapping.mode", "none") != "none":
+        raise UserError(f"table {name!r} has mapped columns (delta.columnMapping.mode); write it again without them")
+    adds = pa.table(handle.get_add_actions(flatten=True))
+    known = [n for n in adds.column_names if n in _ADD or n.startswith("partition.")]
+    refs = [_file_ref(uri, add) for add in adds.select(known).to_pylist()]
+    refs.sort(key=lambda f: (f.committed_ms, f.path))
+    ours = handle.transaction_version(APP) is not None  # if not, only other systems wrote here
+    commits = (h for limit in (20, None) for h in handle.history(limit) if APP in h) if ours else iter(())
+    return Snapshot(
+        name=name,
+        uri=uri,
+        version=handle.version(),
+        table_id=str(metadata.id),
+        schema=pa.schema(handle.schema().to_arrow()),
+        files=tuple(refs),
+        metadata=json.loads(next(commits, {APP: "{}"})[APP]),
+        adds=adds,
+    )
+
+
+def _file_ref(uri: str, add: Mapping[str, Any]) -> FileRef:
+    """Convert a row of the log's file list to a file of a snapshot."""
+    path = unquote(add["path"])
+    partition = {k.removeprefix("partition."): v for k, v in add.items() if k.startswith("partition.")}
+    rows, modified = add.get("num_records"), add["modification_time"]
+    return FileRef(
+        path=path,
+        uri=f"{uri}/{path}",
+        size=add["size_bytes"],
+        rows=sum(files.row_group_rows(f"{uri}/{path}")) if rows is None else rows,
+        committed_ms=int(modified.timestamp() * 1000) if hasattr(modified, "timestamp") else int(modified),
+        partition={k: None if v is None else str(v) for k, v in partition.items()},
+    )
+
+
+def write_commit(
+    handle: DeltaTable,
+    snapshot: Snapshot,
+    added: Sequence[DataFile],
+    removed: Sequence[str],
+    mode: Mode,
+    metadata: Mapping[str, Any],
+) -> None:
+    """Write one commit on top of the handle's version. CommitFailedError if another commit came first.
+
+    Args:
+        handle: The table, opened afresh.
+        snapshot: The handle's version.
+        added: Files to show.
+        removed: Paths of visible files to take out (a `replace` takes out all without naming them).
+        mode: See `Store.commit`.
+        metadata: What is stored with the commit.
+    """
+    # modification_time doubles as the order of commits, which the log's file list does not keep
+    newest = max((f.committed_ms for f in snapshot.files), default=0)
+    now = max(int(time.time() * 1000), newest + 1)
+    changes = mode != "compact"
+    actions: list[Any] = [AddAction(f.path, f.size, dict(f.partition), now, changes, f.stats) for f in added]
+    for path in removed:
+        file = snapshot.by_path[path]
+        actions.append(RemoveAction(path, changes, now, file.size, dict(file.partition)))
+    last = handle.transaction_version(APP)
+    handle.create_write_transaction(
+        actions,
+        mode="overwrite" if mode == "replace" else "append",
+        schema=handle.schema(),
+        partition_by=list(handle.metadata().partition_columns),
+        commit_properties=CommitProperties(
+            custom_metadata={APP: json.dumps(dict(metadata))},
+            # one constant application id with a growing version: a commit on a stale view is refused
+            app_transactions=[Transaction(APP, 0 if last is None else last + 1)],
+        ),
+    )

@@ -1,0 +1,178 @@
+"""What the machinery relies on, for every stage: sentiment, product copy, and a stage made from one function."""
+
+from __future__ import annotations
+
+import json
+import pickle
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from shopbatch.capabilities.copywriting.config import Config
+from shopbatch.capabilities.copywriting.run import language_specs
+from shopbatch.capabilities.copywriting.template import template
+from shopbatch.core import config
+from shopbatch.inference.spec import RESERVED, Spec
+from shopbatch.runs.report import Report
+from shopbatch.tables.published import PROVENANCE
+from shopbatch.warehouse.store import Store
+from tests.inference import simple, toy
+
+Content = dict[str, Any]
+BAD = b"caf\xe9 \xff"  # Latin-1, which is not valid UTF-8
+
+
+@dataclass(frozen=True)
+class Case:
+    """A stage's job, content that can be scored, and (where the fake engine gives none) outputs that pass the judge."""
+
+    spec: Callable[[], Spec]
+    rows: list[Content]
+    passing: dict[str, list[Any]] | None = None
+
+
+def description() -> Spec:
+    settings = config.load(Config, "describe_products", "local", ["engine.kind=fake"])
+    return language_specs(settings, Store("/nowhere"), Report(job="describe_products"))[0].spec
+
+
+PRODUCT: Content = {"title": "Dill Pickles", "department": "GROCERY", "category": "PICKLES", "package_size": "12 OZ"}
+COPY: dict[str, list[Any]] = {
+    "text": [template(PRODUCT)],
+    "finish": ["stop"],
+    "tokens_out": [90],
+    "attributes": [json.dumps(PRODUCT)],
+}
+REVIEWS: list[Content] = [
+    {"title": "Nice", "text": "Fits well."},
+    {"title": None, "text": "很好"},
+    {"title": "", "text": "late"},
+]
+CASES = {
+    "sentiment": Case(toy.spec, REVIEWS),
+    "description": Case(description, [PRODUCT, PRODUCT | {"title": "Plums"}, {"title": "Jar"}], COPY),
+    "simple": Case(simple.spec, REVIEWS),
+    "simple without drift": Case(lambda: simple.spec(drift_columns=None), REVIEWS),
+}
+
+
+@pytest.fixture(params=CASES)
+def case(request: pytest.FixtureRequest) -> Case:
+    return CASES[request.param]
+
+
+def content(spec: Spec, rows: list[Content]) -> pa.Table:
+    """The rows as the source has them; bytes stand where text should, whatever they hold."""
+    columns = {}
+    for name in spec.stage.content:
+        kind = next(c.type for c in spec.source.columns if c.name == name)
+        values = [v.encode() if isinstance(v := row.get(name), str) else v for row in rows]
+        raw = pa.array(values, pa.binary())
+        columns[name] = pa.Array.from_buffers(kind, len(raw), raw.buffers(), raw.null_count)
+    return pa.table(columns)
+
+
+def outputs(spec: Spec, case: Case) -> pa.Table:
+    """Raw outputs with `tokens`, in the order of the case's rows, as a worker makes them."""
+    scorer, table = spec.stage.open(), content(spec, case.rows)
+    parts = [scorer.run(table.take(pa.array(rows)), np.ones(len(rows), np.int8)) for rows in scorer.plan(table)]
+    order = np.argsort(np.concatenate(scorer.plan(table)))
+    return pa.concat_tables(parts).take(pa.array(order))
+
+
+def passed(spec: Spec, rows: int) -> pa.Table:
+    """Key and passthrough columns."""
+    types = {c.name: c.type for c in spec.source.columns}
+    names = dict.fromkeys((spec.key, *spec.stage.passthrough_columns))
+    return pa.table({n: pa.array([f"x{i % 2}" for i in range(rows)]).cast(types[n]) for n in names})
+
+
+def raw_of(spec: Spec, case: Case) -> pa.Table:
+    """Raw outputs that can be published, as the memo gives them back."""
+    if case.passing is not None:
+        return pa.table(case.passing, spec.stage.outputs)
+    return outputs(spec, case).select(spec.stage.outputs.names).cast(spec.stage.outputs)
+
+
+def test_a_stage_goes_to_a_worker_and_keeps_its_recipe(case: Case) -> None:
+    stage = case.spec().stage
+    recipe = stage.recipe()
+    assert json.loads(json.dumps(recipe)) == json.loads(json.dumps(case.spec().stage.recipe()))
+    twin = pickle.loads(pickle.dumps(stage))  # noqa: S301
+    assert json.dumps(twin.recipe(), sort_keys=True) == json.dumps(recipe, sort_keys=True)
+    assert twin.outputs.equals(stage.outputs) and twin.content == stage.content and twin.checks == stage.checks
+    assert isinstance(stage.engine_kind, str) and stage.engine_kind and stage.gpus >= 0
+
+
+def test_columns_are_where_the_stage_says(case: Case) -> None:
+    spec = case.spec()
+    assert {*spec.stage.content, *spec.stage.passthrough_columns} <= set(spec.source.names)
+    assert spec.stage.outputs.names and not RESERVED.intersection(spec.stage.outputs.names)
+    assert set(spec.columns) <= set(spec.source.names)
+
+
+def test_check_gives_one_reason_or_none_per_row(case: Case) -> None:
+    spec = case.spec()
+    first = spec.stage.content[-1]
+    odd: list[Content] = [{}, dict.fromkeys(spec.stage.content, ""), {**case.rows[0], first: "x" * 100_001}]
+    odd.append({**case.rows[0], first: BAD})
+    table = content(spec, [*case.rows, *odd])
+    reasons = pa.array(spec.stage.check(table)).to_pylist()
+    assert reasons == [None] * len(case.rows) + ["empty", "empty", "too_long", "invalid_utf8"]
+    chunked = pa.concat_tables([table.slice(0, 2), table.slice(2)])
+    assert pa.array(spec.stage.check(chunked)).to_pylist() == reasons
+
+
+def test_plan_covers_each_row_once_and_outputs_come_in_order(case: Case) -> None:
+    spec = case.spec()
+    table, raw = content(spec, case.rows), outputs(spec, case)
+    planned = np.concatenate(spec.stage.open().plan(table))
+    assert sorted(planned.tolist()) == list(range(len(case.rows)))
+    assert raw.num_rows == len(case.rows) and raw["tokens"].type == pa.int32()
+    assert raw.select(spec.stage.outputs.names).cast(spec.stage.outputs).num_rows == len(case.rows)
+    for number in range(len(case.rows)):  # a row's output does not depend on the rows beside it
+        alone = spec.stage.open().run(table.slice(number, 1), np.ones(1, np.int8))
+        for name in spec.stage.outputs.names:
+            assert alone[name].to_pylist() == pytest.approx(raw[name].to_pylist()[number : number + 1]) or (
+                alone[name].to_pylist() == raw[name].to_pylist()[number : number + 1]
+            )
+
+
+def test_judge_and_publish_give_the_declared_columns(case: Case) -> None:
+    spec = case.spec()
+    raw = raw_of(spec, case)
+    assert pa.array(spec.stage.judge(raw)).to_pylist() == [None] * raw.num_rows
+    keys = passed(spec, raw.num_rows)
+    published = spec.stage.publish(keys, raw)
+    made = {*keys.column_names, *published}
+    wanted = set(spec.sink.file_schema().names) - {*PROVENANCE, "tokens_in"}
+    assert wanted <= made
+    for name in wanted & set(published):
+        kind = spec.sink.file_schema().field(name).type
+        assert len(published[name]) == raw.num_rows and pa.table({"x": published[name]})["x"].cast(kind)
+    if spec.stage.drift_columns is not None:
+        assert set(spec.stage.drift_columns) <= {*made, *spec.scope}
+
+
+def test_what_is_limited_is_measured(case: Case) -> None:
+    spec = case.spec()
+    raw = raw_of(spec, case)
+    keys = passed(spec, raw.num_rows)
+    table = pa.table({n: keys[n] for n in keys.column_names} | dict(spec.stage.publish(keys, raw)))
+    measured, limits = spec.stage.measure(table), spec.stage.limits()
+    assert set(limits) <= set(measured)
+    assert all(np.isfinite(measured[name]) and measured[name] <= limit for name, limit in limits.items())
+
+
+def test_an_empty_batch_is_no_special_case(case: Case) -> None:
+    spec = case.spec()
+    table, scorer = content(spec, []), spec.stage.open()
+    assert len(spec.stage.check(table)) == 0
+    assert sum(len(rows) for rows in scorer.plan(table)) == 0
+    raw = spec.stage.outputs.empty_table()
+    assert len(spec.stage.judge(raw)) == 0
+    assert all(len(column) == 0 for column in spec.stage.publish(passed(spec, 0), raw).values())
