@@ -1,13 +1,19 @@
 """transactions and all else known of users -> daily tiles -> features -> user_profiles, one row per user and day."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 from shopbatch.capabilities.profiles.config import ProfileConfig
 from shopbatch.runs.job import Job, main
-from shopbatch.runs.report import Report
-from shopbatch.warehouse.store import Store
+
+if TYPE_CHECKING:
+    from shopbatch.runs.report import Report
+    from shopbatch.warehouse.store import Store
 
 
 def run(config: ProfileConfig, store: Store, report: Report) -> None:
-    """Bring tiles and profiles up to date. Raises as `build_profiles` does."""
+    """Bring the daily tiles and the profiles up to date."""
     from pyspark.sql import SparkSession
 
     from shopbatch.capabilities.profiles.run import build_profiles

@@ -1,16 +1,29 @@
 """products -> grounded copy (text generator + checks) -> product_descriptions, product_descriptions_rejects."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
 from shopbatch.capabilities.copywriting.config import Config
-from shopbatch.capabilities.copywriting.estimate import estimate
-from shopbatch.capabilities.copywriting.run import describe
 from shopbatch.runs.job import Job, main
-from shopbatch.runs.report import Report
-from shopbatch.warehouse.store import Store
+
+if TYPE_CHECKING:
+    from shopbatch.runs.report import Report
+    from shopbatch.warehouse.store import Store
 
 
 def run(config: Config, store: Store, report: Report) -> None:
-    """Describe what is new or changed and publish. Raises as `describe` does."""
+    """Describe the new and changed products and publish their copy."""
+    from shopbatch.capabilities.copywriting.run import describe
+
     describe(config, store, report)
+
+
+def estimate(config: Config, store: Store) -> dict[str, Any]:
+    """Say what a run would compute and cost."""
+    from shopbatch.capabilities.copywriting.estimate import estimate
+
+    return estimate(config, store)
 
 
 JOB = Job("describe_products", Config, run, estimate=estimate)

@@ -1,17 +1,25 @@
 """reviews that say what they think -> tokens, packed; an encoder trained end to end -> model `sentiment`, if better."""
 
-from shopbatch.capabilities.sentiment.train_encoder import Config, finetune
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from shopbatch.capabilities.sentiment.config import FinetuneEncoderConfig
 from shopbatch.runs.job import Job, main
-from shopbatch.runs.report import Report
-from shopbatch.warehouse.store import Store
+
+if TYPE_CHECKING:
+    from shopbatch.runs.report import Report
+    from shopbatch.warehouse.store import Store
 
 
-def run(config: Config, store: Store, report: Report) -> None:
+def run(config: FinetuneEncoderConfig, store: Store, report: Report) -> None:
     """Train, calibrate, compare with the frozen encoder and the live model on held-out reviews, and publish."""
+    from shopbatch.capabilities.sentiment.train_encoder import finetune
+
     finetune(config, store, report)
 
 
-JOB = Job("finetune_encoder", Config, run)
+JOB = Job("finetune_encoder", FinetuneEncoderConfig, run)
 
 if __name__ == "__main__":
     raise SystemExit(main(JOB))

@@ -1,4 +1,4 @@
-"""A Ray head node of its own, with token authentication, on loopback: what `shopbatch submit` speaks to in tests."""
+"""A Ray head node on loopback with token authentication: the cluster to which the tests submit jobs."""
 
 from __future__ import annotations
 
@@ -21,11 +21,16 @@ from typing import Any
 import psutil
 
 TOKEN = "a-token-of-the-tests-0123456789abcdef"
+SECRETS = {
+    "AWS_SECRET_ACCESS_KEY": "canarysecretAWS0123456789abcdefghijklmnop",
+    "SHOP_API_KEY": "sk-canarysecretAPI0123456789",
+    "HF_TOKEN": "hf_canarysecretHUB0123456789",
+}
 
 
 @dataclass(frozen=True)
 class Head:
-    """address: of the Jobs API. folder: Ray's own, with sessions and logs. env: what a client of it needs."""
+    """address: of the Jobs API. folder: where Ray keeps sessions and logs. env: the environment of its clients."""
 
     address: str
     folder: Path
@@ -33,20 +38,20 @@ class Head:
     python: str = sys.executable
 
     def shopbatch(self, *words: str, **env: str) -> subprocess.CompletedProcess[str]:
-        """The command line, in a process of its own that is told the address and the token."""
-        command = [self.python, "-m", "shopbatch.cli.main", *words]
+        """Run the command line in its own process, which knows the address and the token."""
+        command = [self.python, "-m", "shopbatch", *words]
         return subprocess.run(
             command, env={**self.env, **env}, capture_output=True, text=True, check=False, timeout=240
         )
 
 
 def clean_environment() -> dict[str, str]:
-    """This process's environment without what would attach a child to this process's Ray."""
+    """This process's environment without the variables that would attach a child to this process's Ray."""
     return {k: v for k, v in os.environ.items() if not k.startswith(("RAY_", "SHOPBATCH_"))}
 
 
 def free_ports(count: int) -> list[int]:
-    """Ports that nothing listens on now."""
+    """Ports on which nothing listens at the moment."""
     sockets = [socket.socket() for _ in range(count)]
     for each in sockets:
         each.bind(("127.0.0.1", 0))
@@ -60,7 +65,7 @@ def free_ports(count: int) -> list[int]:
 def ray_head(folder: Path, cpus: int = 2, python: str = sys.executable, **more: str) -> Iterator[Head]:
     """`ray start --head --block` for the length of the block.
 
-    folder: short, sockets lie under it. python: of the environment that has Ray. more: environment.
+    folder: a short path, since sockets are created in it. python: of the environment that has Ray. more: variables.
     """
     env = clean_environment() | {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": TOKEN, "RAY_USAGE_STATS_ENABLED": "0"}
     env |= {"PATH": f"{Path(python).parent}{os.pathsep}{os.environ['PATH']}", **more}
@@ -77,7 +82,7 @@ def ray_head(folder: Path, cpus: int = 2, python: str = sys.executable, **more: 
         yield Head(address, folder, env | {"RAY_API_SERVER_ADDRESS": address}, python)
     finally:
         started = [psutil.Process(head.pid), *psutil.Process(head.pid).children(recursive=True)]
-        head.send_signal(signal.SIGTERM)  # --block ends what it started, but for a worker that hangs
+        head.send_signal(signal.SIGTERM)  # ends all processes that it started, except a worker that hangs
         for left in psutil.wait_procs(started, 5)[1]:
             with suppress(psutil.NoSuchProcess):
                 left.kill()
@@ -105,7 +110,7 @@ def last_line(done: subprocess.CompletedProcess[str]) -> dict[str, Any]:
 
 
 def key_of(done: subprocess.CompletedProcess[str]) -> str:
-    """The run key that `submit` told."""
-    found = re.search(r"\b[a-z_]+-\d{8}\S*-[0-9a-f]{12}\b", done.stderr)
-    assert found, done.stderr[-2000:]
-    return found[0]
+    """The run key that `submit` printed."""
+    match = re.search(r"\b[a-z_]+-\d{8}\S*-[0-9a-f]{12}\b", done.stderr)
+    assert match, done.stderr[-2000:]
+    return match[0]

@@ -1,4 +1,4 @@
-"""An object store of the tests: moto's server, a process of its own on loopback, and a line to it that can be cut."""
+"""An object store for tests: moto's server in its own process on loopback, behind a connection that can be cut."""
 
 from __future__ import annotations
 
@@ -13,7 +13,9 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 
 import pyarrow.fs as pafs
+import pytest
 
+from shopbatch.warehouse import files
 from tests.cluster.head import clean_environment, free_ports
 
 BUCKET = "shop"
@@ -22,7 +24,7 @@ SECRET = "canary-of-the-secret-key-0123456789"
 
 @dataclass
 class Line:
-    """A TCP line in front of a server. cut(): open connections break, new ones are refused. mend(): as before."""
+    """A TCP proxy in front of a server. cut(): open connections break and new ones are refused. mend(): undoes it."""
 
     port: int
     server: int
@@ -85,7 +87,7 @@ class Line:
 
 @dataclass(frozen=True)
 class ObjectStore:
-    """env: the variables by which Arrow, delta-rs and Polars find it. line: what they reach it through."""
+    """env: the variables by which Arrow, delta-rs and Polars find it. line: the proxy through which they reach it."""
 
     env: dict[str, str]
     line: Line
@@ -93,8 +95,20 @@ class ObjectStore:
     def warehouse(self, name: str) -> str:
         return f"s3://{BUCKET}/{name}"
 
+    @contextmanager
+    def in_this_process(self) -> Iterator[None]:
+        """Make the store the one that this process uses inside the block."""
+        with pytest.MonkeyPatch.context() as patch:
+            for name, value in {**self.env, "AWS_ALLOW_HTTP": "true"}.items():
+                patch.setenv(name, value)
+            files.s3_filesystem.cache_clear()
+            try:
+                yield
+            finally:
+                files.s3_filesystem.cache_clear()
+
     def keys(self, prefix: str) -> list[str]:
-        """Every object under a prefix, asked for past the line."""
+        """Every object under a prefix, listed without the proxy."""
         fs = pafs.S3FileSystem(
             endpoint_override=f"127.0.0.1:{self.line.server}",
             scheme="http",
@@ -102,13 +116,13 @@ class ObjectStore:
             access_key=self.env["AWS_ACCESS_KEY_ID"],
             secret_key=self.env["AWS_SECRET_ACCESS_KEY"],
         )
-        found = fs.get_file_info(pafs.FileSelector(f"{BUCKET}/{prefix}", recursive=True, allow_not_found=True))
-        return [f.path for f in found if f.type == pafs.FileType.File]
+        listed = fs.get_file_info(pafs.FileSelector(f"{BUCKET}/{prefix}", recursive=True, allow_not_found=True))
+        return [f.path for f in listed if f.type == pafs.FileType.File]
 
 
 @contextmanager
 def object_store() -> Iterator[ObjectStore]:
-    """moto's server with a bucket, behind a line, for the length of the block."""
+    """moto's server with a bucket, behind a proxy, inside the block."""
     port, outer = free_ports(2)
     command = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)]
     server = subprocess.Popen(

@@ -1,37 +1,23 @@
-"""Secrets and personal data, planted wherever they might come from, are found in the source's own columns only."""
+"""Secrets and personal data, planted wherever they may come from, appear only in the columns of the source."""
 
 from __future__ import annotations
 
 import io
 import json
-import tempfile
 import zipfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
 
 import pyarrow.parquet as pq
-import pytest
 
 from shopbatch.tables.reviews import REVIEWS
 from shopbatch.warehouse.store import Store
-from tests.cluster.head import TOKEN, Head, last_line, ray_head
+from tests.cluster.head import SECRETS, TOKEN, Head, last_line
 from tests.inference import toy
 
-SECRETS = {
-    "AWS_SECRET_ACCESS_KEY": "canarysecretAWS0123456789abcdefghijklmnop",
-    "SHOP_API_KEY": "sk-canarysecretAPI0123456789",
-    "HF_TOKEN": "hf_canarysecretHUB0123456789",
-}
 PERSONAL = ("canary.person@shop.example", "+44 7911 123456", "4556 7375 8689 9855", "13987650123")
 TEXTS = [f"Mine broke at once, write to {PERSONAL[0]} or call {PERSONAL[1]}", f"I paid with {PERSONAL[2]}"]
 TEXTS += [f"请联系我 {PERSONAL[3]}", f"{PERSONAL[0]} {PERSONAL[2]} {PERSONAL[3]}"]
-
-
-@pytest.fixture(scope="module")
-def head() -> Iterator[Head]:
-    """A head node in whose environment, and so in every worker's, the secrets are."""
-    with tempfile.TemporaryDirectory(prefix="sb", dir="/tmp") as folder, ray_head(Path(folder), **SECRETS) as started:
-        yield started
 
 
 def put(store: Store) -> None:
@@ -52,10 +38,10 @@ def test_canaries_are_only_where_they_were_put(head: Head, store: Store) -> None
     local = ("run", "score_reviews", "engine.kind=fake", "gates.reject_share=1.0", "platform.cpus=2", conf)
     raised = ("engine.raise_on=canary.person", "engine.light=false")
     done = [
-        head.shopbatch(*local, *raised, **here),  # ends with a traceback, out of a worker
+        head.shopbatch(*local, *raised, **here),  # ends with the traceback of a worker
         head.shopbatch(*words, *raised, **env),
-        head.shopbatch(*words, "engine.fail_on=canary.person", **env),  # rows that the engine fails on
-        head.shopbatch(*words, conf, **env),  # not sent
+        head.shopbatch(*words, "engine.fail_on=canary.person", **env),  # rows on which the engine fails
+        head.shopbatch(*words, conf, **env),  # refused before anything is sent
     ]
     assert [d.returncode for d in done] == [1, 1, 0, 2], [d.stderr[-800:] for d in done]
     assert (
@@ -65,13 +51,13 @@ def test_canaries_are_only_where_they_were_put(head: Head, store: Store) -> None
     assert "told to raise by" in done[-1].stdout and "[email]" in done[-1].stdout and "[email]" in done[0].stderr
     needles = [*SECRETS.values(), *PERSONAL, "canarysecretCONF0123456789", TOKEN]
     for each in done:
-        assert not _found(needles, (each.stdout + each.stderr).encode()), each.args
-    found = {str(path): _found(needles, data) for path, data in _bytes(head.folder, Path(store.root))}
-    assert len(found) > 100 and not {path: what for path, what in found.items() if what}
+        assert not _contained(needles, (each.stdout + each.stderr).encode()), each.args
+    contained = {str(path): _contained(needles, data) for path, data in _bytes(head.folder, Path(store.root))}
+    assert len(contained) > 100 and not {path: what for path, what in contained.items() if what}
 
 
 def _bytes(ray: Path, warehouse: Path) -> Iterable[tuple[Path, bytes]]:
-    """Every file of Ray's sessions and of the warehouse, tables' values as text; the source's data files apart."""
+    """Every file of Ray's sessions and of the warehouse except the data files of the source; Parquet as text."""
     for path in [*ray.rglob("*"), *warehouse.rglob("*")]:
         if not path.is_file() or path.is_symlink():
             continue
@@ -86,5 +72,5 @@ def _bytes(ray: Path, warehouse: Path) -> Iterable[tuple[Path, bytes]]:
             yield path, path.read_bytes()
 
 
-def _found(needles: Iterable[str], data: bytes) -> list[str]:
+def _contained(needles: Iterable[str], data: bytes) -> list[str]:
     return [needle for needle in needles if needle.encode() in data or json.dumps(needle)[1:-1].encode() in data]

@@ -1,4 +1,4 @@
-"""Several nodes: the same tables as on one, also when one is lost in the middle. Only the warehouse is shared."""
+"""Several nodes give the same tables as one, also if a node is lost during the run. They share only the warehouse."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from tests.inference import oracle, toy
 
 ROOT = Path(__file__).parents[2]
 
-# One CPU a node: no node can do the work alone. A crash point is where the driver has just taken a receipt; the node
-# that is removed there is one on which a worker is busy.
+# Each node has one CPU, so no node can do the work alone. When the driver has taken its third receipt, a node on which
+# a worker is busy is removed.
 RAY_NODES = """
 import json, sys, time
 import ray
 from ray._private.state import available_resources_per_node
 from ray.cluster_utils import Cluster
-from shopbatch.inference import run, source
+from shopbatch.inference import parts, run, shards
 from tests.inference import toy
 
 root = sys.argv[1]
-source.PART_ROWS, source.SHARD_ROWS = 60, 90
+parts.PART_ROWS, shards.SHARD_ROWS = 60, 90
 cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "object_store_memory": 128 * 2**20})
 nodes = [cluster.add_node(num_cpus=1, object_store_memory=128 * 2**20) for _ in range(2)]
 cluster.wait_for_nodes()
@@ -51,27 +51,27 @@ cluster.shutdown()
 
 SPARK_NODES = """
 import json, sys
-from shopbatch.config import Platform, Spark
-from shopbatch.sessions import spark_session
-from shopbatch.tables.store import Store
-from tests.profiles import shop
-from tests.profiles.compare import differences
-from tests.profiles.test_run import AS_OF, everything
+from shopbatch.core.config import Platform, Spark
+from shopbatch.core.sessions import spark_session
+from shopbatch.warehouse.store import Store
+from tests.capabilities.profiles import shop
+from tests.capabilities.profiles.compare import differences
+from tests.capabilities.profiles.test_run import AS_OF, everything
 
 store = Store(sys.argv[1])
 everything(store)
 with spark_session(Platform(spark=Spark(master="local-cluster[2,1,1024]"))) as spark:
     report = shop.run(spark, store, as_of=str(AS_OF))
     executors = spark.sparkContext._jsc.sc().getExecutorMemoryStatus().size() - 1  # beside the driver
-differ = differences(shop.profiles(store, AS_OF), shop.told(store, AS_OF))
+differ = differences(shop.profiles(store, AS_OF), shop.expected_profiles(store, AS_OF))
 print(json.dumps([report.outcome, differ, executors, store.snapshot("user_profiles").rows], default=str))
 """
 
 
 def run(code: str, *words: str) -> str:
-    """What a process of its own, with a cluster of its own, tells at its end."""
+    """Run code in its own process; returns the list that it prints last."""
     env = clean_environment() | {"PYTHONPATH": str(ROOT), "RAY_USAGE_STATS_ENABLED": "0"}
-    env |= {"RAY_health_check_period_ms": "500", "RAY_health_check_failure_threshold": "3"}  # a lost node is seen soon
+    env |= {"RAY_health_check_period_ms": "500", "RAY_health_check_failure_threshold": "3"}  # notice a lost node soon
     done = subprocess.run(
         [sys.executable, "-c", code, *words],
         env=env,
@@ -82,9 +82,9 @@ def run(code: str, *words: str) -> str:
         check=False,
     )
     assert done.returncode == 0, done.stderr[-3000:]
-    told = [line for line in done.stdout.splitlines() if line.startswith("[")]
-    assert told, done.stdout[-1000:] + done.stderr[-2000:]
-    return told[-1]
+    lines = [line for line in done.stdout.splitlines() if line.startswith("[")]
+    assert lines, done.stdout[-1000:] + done.stderr[-2000:]
+    return lines[-1]
 
 
 @pytest.mark.timeout(600)
@@ -98,7 +98,7 @@ def test_three_ray_nodes_give_the_table_though_one_is_lost_during_compute(tmp_pa
 
 
 @pytest.mark.timeout(600)
-def test_spark_with_executors_of_their_own_gives_the_profiles(tmp_path: Path) -> None:
+def test_spark_executors_in_other_processes_give_the_profiles(tmp_path: Path) -> None:
     outcome, differ, executors, rows = json.loads(run(SPARK_NODES, str(tmp_path / "warehouse")))
     assert (outcome, differ) == ("published", {})
     assert executors == 2 and rows > 0

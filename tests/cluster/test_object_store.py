@@ -1,4 +1,4 @@
-"""A warehouse on an object store: the main job end to end, two writers at once, a line that breaks in the middle."""
+"""A warehouse on an object store: the main job end to end, two writers at once, a connection that breaks."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import math
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -15,20 +15,22 @@ from typing import Any
 import pytest
 from deltalake import DeltaTable
 
+from shopbatch.warehouse.store import Store
 from tests.cluster.head import clean_environment
 from tests.cluster.s3 import SECRET, ObjectStore, object_store
+from tests.inference import toy
 
 ROOT = Path(__file__).parents[2]
 
-# When the driver has taken its third receipt it asks for the line to be cut, and waits until it is.
+# When the driver has taken its third receipt it asks the test to cut the connection, and waits until that is done.
 RECEIPTS = """
 import sys, time
 from pathlib import Path
-from shopbatch import job
-from shopbatch.inference import run, source
+from shopbatch.runs import job
+from shopbatch.inference import parts, run, shards
 
 root, wish = sys.argv[1], Path(sys.argv[2])
-source.PART_ROWS, source.SHARD_ROWS = 60, 90
+parts.PART_ROWS, shards.SHARD_ROWS = 60, 90
 receipts = []
 def at(place):
     if place == "compute":
@@ -40,6 +42,24 @@ def at(place):
 run.crash_point = at
 sys.exit(job.main("score_reviews", ["engine.kind=fake", "engine.slow_ms=50", "engine.light=false", "flush_rows=8",
     "gates.reject_share=1.0", "workers=2", f"platform.warehouse={root}", "platform.cpus=2"]))
+"""
+
+
+# Several commands in one process, and in one Ray session, which each of them would otherwise start and stop.
+COMMANDS = """
+import contextlib, io, json, sys
+from shopbatch.cli import main as cli
+from shopbatch.core.config import Platform
+from shopbatch.core.sessions import ray_session
+
+results = []
+with ray_session(Platform(cpus=2, object_store_mb=256)):
+    for words in json.loads(sys.argv[1]):
+        out, err = io.StringIO(), io.StringIO()
+        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+            code = cli.main(words)
+        results.append((words, code, out.getvalue(), err.getvalue()))
+print(json.dumps(results))
 """
 
 
@@ -57,7 +77,16 @@ def process(s3: ObjectStore, *command: str) -> subprocess.CompletedProcess[str]:
 
 
 def shopbatch(s3: ObjectStore, root: str, *words: str) -> subprocess.CompletedProcess[str]:
-    return process(ObjectStore({**s3.env, "SHOPBATCH_WAREHOUSE": root}, s3.line), "-m", "shopbatch.cli.main", *words)
+    return process(ObjectStore({**s3.env, "SHOPBATCH_WAREHOUSE": root}, s3.line), "-m", "shopbatch", *words)
+
+
+def commands(s3: ObjectStore, root: str, *lines: Sequence[str]) -> list[subprocess.CompletedProcess[str]]:
+    """Run several command lines in one process."""
+    store = ObjectStore({**s3.env, "SHOPBATCH_WAREHOUSE": root}, s3.line)
+    done = process(store, "-c", COMMANDS, json.dumps(lines))
+    assert done.returncode == 0, done.stderr[-3000:]
+    results = json.loads(done.stdout.splitlines()[-1])
+    return [subprocess.CompletedProcess(*result) for result in results]
 
 
 def report(done: subprocess.CompletedProcess[str]) -> dict[str, Any]:
@@ -66,30 +95,29 @@ def report(done: subprocess.CompletedProcess[str]) -> dict[str, Any]:
 
 
 def read(s3: ObjectStore, root: str, table: str) -> Any:
-    """A table, read by delta-rs with credentials given to it, not taken from this process's environment."""
+    """A table, read by delta-rs with explicit credentials instead of those of this process's environment."""
     options = {**{k.lower(): v for k, v in s3.env.items()}, "aws_allow_http": "true"}
     return DeltaTable(f"{root}/{table}", storage_options=options)
 
 
 def put(s3: ObjectStore, root: str) -> None:
-    """`toy.shop()` into the warehouse, from a process that has the credentials."""
-    done = process(s3, "-c", f"from tests.inference import toy; toy.put(toy.Store({root!r}), *toy.shop(), group=17)")
-    assert done.returncode == 0, done.stderr[-2000:]
+    """Write `toy.shop()` into the warehouse."""
+    with s3.in_this_process():
+        toy.put(Store(root), *toy.shop(), group=17)
 
 
 def test_the_main_job_end_to_end(s3: ObjectStore) -> None:
-    """With the fake engine: a real encoder is half a gigabyte, and the test's store keeps it in memory."""
+    """With the fake engine: a real encoder has half a gigabyte, and the test's store keeps it in memory."""
     root, words = s3.warehouse("main"), ("run", "score_reviews", "engine.kind=fake")
-    filled = shopbatch(s3, root, "sample", "--source", "generated", "--rows", "1500", "--transactions", "50")
-    assert filled.returncode == 0, filled.stderr[-3000:]
-    first = shopbatch(s3, root, *words)
-    assert first.returncode == 0, first.stderr[-3000:]
+    sample = ("sample", "--source", "generated", "--rows", "1500", "--transactions", "50")
+    done = commands(s3, root, sample, words, words, ("tables",))
+    assert [each.returncode for each in done] == [0] * 4, [each.stderr[-2000:] for each in done]
+    _, first, second, tables = done
     rows = report(first)["rows"]
     table = read(s3, root, "review_sentiment").to_pyarrow_table()
     assert table.num_rows == rows["published"] > 1400
-    second = report(shopbatch(s3, root, *words))
-    assert (second["outcome"], second["rows"]["computed"]) == ("nothing to do", 0)
-    assert "review_sentiment" in shopbatch(s3, root, "tables").stdout
+    assert (report(second)["outcome"], report(second)["rows"]["computed"]) == ("nothing to do", 0)
+    assert "review_sentiment" in tables.stdout
     key = table["review_id"][0].as_py()
     assert json.loads(shopbatch(s3, root, "why", "review_sentiment", key).stdout)["published"]
     kept = s3.keys("main/_runs/score_reviews")
@@ -111,7 +139,7 @@ def test_two_runs_at_once_both_end_well(s3: ObjectStore) -> None:
 
 
 def cut_line(s3: ObjectStore, root: str, wish: Path, seconds: float) -> subprocess.CompletedProcess[str]:
-    """The job, its line to the store cut at the third receipt, for so long (0: never, inf: until it has ended)."""
+    """Run the job, and cut its connection at the third receipt for `seconds` (0: never, inf: until it has ended)."""
     over = threading.Event()
 
     def obey() -> None:
@@ -124,17 +152,17 @@ def cut_line(s3: ObjectStore, root: str, wish: Path, seconds: float) -> subproce
         over.wait(None if math.isinf(seconds) else seconds)
         s3.line.mend()
 
-    hand = threading.Thread(target=obey)
-    hand.start()
+    cutter = threading.Thread(target=obey)
+    cutter.start()
     try:
-        few = ObjectStore({**s3.env, "AWS_MAX_ATTEMPTS": "3" if math.isinf(seconds) else "8"}, s3.line)
-        return process(few, "-c", RECEIPTS, root, str(wish))
+        few_attempts = ObjectStore({**s3.env, "AWS_MAX_ATTEMPTS": "3" if math.isinf(seconds) else "8"}, s3.line)
+        return process(few_attempts, "-c", RECEIPTS, root, str(wish))
     finally:
         over.set()
-        hand.join()
+        cutter.join()
 
 
-def test_a_line_that_breaks_for_a_moment_is_waited_for(s3: ObjectStore, tmp_path: Path) -> None:
+def test_a_connection_that_breaks_for_a_moment_is_waited_for(s3: ObjectStore, tmp_path: Path) -> None:
     root = s3.warehouse("moment")
     put(s3, root)
     done = cut_line(s3, root, tmp_path / "wish", 3)
@@ -143,7 +171,9 @@ def test_a_line_that_breaks_for_a_moment_is_waited_for(s3: ObjectStore, tmp_path
     assert read(s3, root, "review_sentiment").to_pyarrow_table().num_rows == report(done)["rows"]["published"]
 
 
-def test_a_line_that_stays_broken_ends_the_run_with_4_and_the_next_goes_on(s3: ObjectStore, tmp_path: Path) -> None:
+def test_a_connection_that_stays_broken_ends_the_run_with_4_and_the_next_continues(
+    s3: ObjectStore, tmp_path: Path
+) -> None:
     root = s3.warehouse("gone")
     put(s3, root)
     broken = cut_line(s3, root, tmp_path / "wish", math.inf)

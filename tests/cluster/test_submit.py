@@ -1,30 +1,21 @@
-"""`shopbatch submit` on a real head node with token authentication: once, attached, cancelled, tried again."""
+"""`shopbatch submit` on a real head node with token authentication: once, attached, cancelled, retried."""
 
 from __future__ import annotations
 
 import os
 import signal
-import tempfile
 import time
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import polars as pl
-import pytest
 
 from shopbatch.runs.run_key import read_records
 from shopbatch.warehouse.store import Store
-from tests.cluster.head import Head, free_ports, key_of, last_line, ray_head
+from tests.cluster.head import Head, free_ports, key_of, last_line
 from tests.inference import toy
 
 FAKE = ("score_reviews", "--env", "prod", "engine.kind=fake")
-
-
-@pytest.fixture(scope="module")
-def head() -> Iterator[Head]:
-    with tempfile.TemporaryDirectory(prefix="sb", dir="/tmp") as folder, ray_head(Path(folder)) as started:
-        yield started
 
 
 def put(store: Store, rows: int = 60) -> None:
@@ -35,12 +26,12 @@ def submit(head: Head, store: Store, *words: str, **env: str):
     return head.shopbatch("submit", *FAKE, *words, SHOPBATCH_WAREHOUSE=store.root, **env)
 
 
-def test_five_submits_of_one_key_are_one_run_and_the_next_day_is_another(head: Head, store: Store) -> None:
+def test_simultaneous_submits_of_one_key_are_one_run_and_the_next_day_is_another(head: Head, store: Store) -> None:
     put(store)
-    with ThreadPoolExecutor(5) as pool:
-        asked = [pool.submit(submit, head, store, "--wait", "--date", "2026-11-22") for _ in range(5)]
+    with ThreadPoolExecutor(3) as pool:
+        asked = [pool.submit(submit, head, store, "--wait", "--date", "2026-11-22") for _ in range(3)]
         done = [future.result() for future in asked]
-    assert [d.returncode for d in done] == [0] * 5, [d.stderr[-500:] for d in done]
+    assert [d.returncode for d in done] == [0] * 3, [d.stderr[-500:] for d in done]
     reports = [last_line(d) for d in done]
     assert all(r == reports[0] for r in reports)
     assert (reports[0]["outcome"], reports[0]["rows"]["computed"], reports[0]["attempt"]) == ("published", 60, 1)
@@ -103,17 +94,7 @@ def test_a_driver_that_dies_without_a_report_is_exit_4_and_can_be_submitted_agai
     assert last_line(head.shopbatch("cancel", key, **env))["state"] == "stopped"
 
 
-def test_mistakes_are_found_before_anything_is_sent(head: Head, store: Store, tmp_path: Path) -> None:
-    put(store, 3)
-    for words, told in {
-        ("engine.kind=fkae",): "Input tag 'fkae'",
-        ("--date", "tomorrow"): "--date 'tomorrow'",
-        ("nonsense=1",): "unknown key 'nonsense'",
-        ("platform.spark.conf.api_token=hf_0123456789abcdefghijk",): "a secret may not be on a command line",
-    }.items():
-        done = submit(head, store, *words)
-        assert done.returncode == 2 and told in done.stderr, done.stderr
-        assert done.stderr.count("\n") == 1 and "hf_0123456789" not in done.stderr
+def test_a_wrong_token_a_silent_address_and_an_unknown_key_are_reported(head: Head, store: Store) -> None:
     wrong = submit(head, store, RAY_AUTH_TOKEN="another-token-0123456789abcdef0123")
     assert wrong.returncode == 2 and "refused the token" in wrong.stderr
     silent = submit(head, store, RAY_API_SERVER_ADDRESS=f"http://127.0.0.1:{free_ports(1)[0]}")
@@ -122,7 +103,7 @@ def test_mistakes_are_found_before_anything_is_sent(head: Head, store: Store, tm
     assert missing.returncode == 2 and "nothing was ever submitted" in missing.stderr
 
 
-def test_what_only_the_cluster_can_see_comes_back_as_one_line_too(head: Head, store: Store) -> None:
+def test_a_mistake_that_only_the_cluster_can_see_comes_back_too(head: Head, store: Store) -> None:
     done = submit(head, store, "--wait")  # no table reviews
     assert done.returncode == 2 and last_line(done)["exit_code"] == 2
     assert "no table 'reviews'" in last_line(done)["message"]
@@ -143,6 +124,6 @@ def driver_of(key: str) -> int:
             words = (process / "cmdline").read_bytes().split(b"\0")
         except OSError:
             continue
-        if b"--run-key" in words and key.encode() in words and b"shopbatch.cli.main" in words:
+        if b"--run-key" in words and key.encode() in words and b"shopbatch" in words:
             return int(process.name)
     raise AssertionError(f"no driver of {key}")

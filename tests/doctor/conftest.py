@@ -1,4 +1,4 @@
-"""A sound project to spoil, and an S3 store to keep it in."""
+"""A correct project, which each test breaks in one way, and an S3 store for its warehouse."""
 
 from __future__ import annotations
 
@@ -33,17 +33,20 @@ _CLEAN += ("SHOPBATCH_WAREHOUSE", "AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3", "AW
 _CLEAN += ("HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy", "JAVA_HOME")
 _JOBS = {
     "infer": '''"""nothing -> nothing."""
-from shopbatch.inference.recipe import InferenceConfig
-from shopbatch.job import Job
+from shopbatch.inference.config import InferenceConfig
+from shopbatch.runs.job import Job
 
 class Config(InferenceConfig):
     model: str | None = None
 
+    def required_models(self):
+        return {"model": self.model} if self.model else {}
+
 JOB = Job("infer", Config, lambda *_: None)
 ''',
     "train": '''"""nothing -> nothing."""
-from shopbatch.config import JobConfig
-from shopbatch.job import Job
+from shopbatch.core.config import JobConfig
+from shopbatch.runs.job import Job
 from shopbatch.training.config import WorkersConfig
 
 class Config(JobConfig):
@@ -52,16 +55,20 @@ class Config(JobConfig):
 JOB = Job("train", Config, lambda *_: None)
 ''',
     "nightly": '''"""nothing -> nothing."""
-from shopbatch.config import JobConfig
-from shopbatch.job import Job
+from shopbatch.core.config import JobConfig
+from shopbatch.runs.job import Job
 
 JOB = Job("nightly", JobConfig, lambda *_: None, session="spark")
 ''',
     "reads": '''"""reviews -> nothing."""
-from shopbatch.config import JobConfig
-from shopbatch.job import Job
+from shopbatch.core.config import JobConfig
+from shopbatch.runs.job import Job
 
-JOB = Job("reads", JobConfig, lambda *_: None)
+class Config(JobConfig):
+    def required_tables(self):
+        return ("reviews",)
+
+JOB = Job("reads", Config, lambda *_: None)
 ''',
 }
 
@@ -85,7 +92,7 @@ class Said:
 
 @dataclass
 class World:
-    """A project of its own in a folder of its own, sound until a test spoils it. stack: closed after the test."""
+    """A project in its own folder, correct until a test breaks it. stack: is closed after the test."""
 
     folder: Path
     stores: Callable[[], Mapping[str, str]]
@@ -96,7 +103,7 @@ class World:
     def __post_init__(self) -> None:
         for name in _CLEAN:
             self.monkeypatch.delenv(name, raising=False)
-        self.monkeypatch.setenv("HOME", str(self.folder / "user"))  # no token of whoever runs the tests
+        self.monkeypatch.setenv("HOME", str(self.folder / "user"))  # not the token of the user who runs the tests
         self.monkeypatch.setenv("SHOPBATCH_HOME", str(self.home))
         for name, text in _JOBS.items():
             self.put(f"jobs/{name}.py", text)
@@ -123,11 +130,11 @@ class World:
         self.put(f"conf/{name}.yaml", yaml.safe_dump(dict(tree)))
 
     def head(self, head: Head) -> str:
-        """The override that names a cluster's head, which answers until the test ends."""
+        """Start a head node, which answers until the test ends; returns the override that names it."""
         return f"platform.jobs_address={self.stack.enter_context(head.serve())}"
 
     def reachable(self, token: str | None) -> str:
-        """The same of a head at an address that is not loopback."""
+        """The same for a head node at an address that is not loopback."""
         address = own_address()
         if address is None:
             pytest.skip("this machine has no address but loopback")
@@ -138,11 +145,11 @@ class World:
         self.monkeypatch.setenv("RAY_AUTH_TOKEN", token)
         return token
 
-    def s3(self, door: str) -> str:
-        """The override that names a warehouse in the S3 store, reached by one of its doors."""
-        files._s3.cache_clear()  # a process speaks to one store; this one, to several
-        self.stack.callback(files._s3.cache_clear)
-        self.monkeypatch.setenv("AWS_ENDPOINT_URL", self.stores()[door])
+    def s3(self, variant: str) -> str:
+        """The override that names a warehouse in a variant of the S3 store."""
+        files.s3_filesystem.cache_clear()  # a process uses one store; this one uses several
+        self.stack.callback(files.s3_filesystem.cache_clear)
+        self.monkeypatch.setenv("AWS_ENDPOINT_URL", self.stores()[variant])
         for name, value in {
             "ACCESS_KEY_ID": "testing",
             "SECRET_ACCESS_KEY": "testing-secret",
@@ -154,7 +161,7 @@ class World:
         return f"platform.warehouse=s3://{BUCKET}/warehouse"
 
     def doctor(self, *words: str) -> Said:
-        """Run the command; --json, and less free disk is asked for than any machine has."""
+        """Run the command with --json, and with a limit for free disk space that every machine meets."""
         self.capsys.readouterr()
         code = cli.main(["doctor", "--min-free-gb", "0.001", "--json", *words])
         return Said(code, *self.capsys.readouterr())
@@ -162,16 +169,16 @@ class World:
 
 @pytest.fixture(scope="session")
 def stores() -> Iterator[dict[str, str]]:
-    """Addresses of one S3 store by its doors, with an empty bucket in it."""
+    """Addresses of one S3 store by variant, with an empty bucket in it."""
     import httpx
 
     program = [sys.executable, "-m", "tests.doctor.store_server"]
     pipe = subprocess.PIPE
     with subprocess.Popen(program, cwd=ROOT, stdin=pipe, stdout=pipe, stderr=subprocess.DEVNULL, text=True) as server:
         assert server.stdout is not None and server.stdin is not None
-        doors = dict(json.loads(server.stdout.readline()))
-        httpx.put(f"{doors['sound']}/{BUCKET}", trust_env=False).raise_for_status()
-        yield doors
+        addresses = dict(json.loads(server.stdout.readline()))
+        httpx.put(f"{addresses['sound']}/{BUCKET}", trust_env=False).raise_for_status()
+        yield addresses
         server.stdin.close()
         server.wait(timeout=20)
 
@@ -184,5 +191,5 @@ def world(
     request: pytest.FixtureRequest,
 ) -> Iterator[World]:
     with ExitStack() as stack:
-        # the store is started by the first test that asks for it
+        # the first test that needs the store starts it
         yield World(tmp_path, lambda: request.getfixturevalue("stores"), monkeypatch, capsys, stack)

@@ -1,4 +1,4 @@
-"""The head of a Ray cluster, as much of its HTTP as the doctor asks: sound, or with one thing wrong."""
+"""An HTTP server that answers the doctor's requests as the head node of a Ray cluster would, with one thing wrong."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 
 @dataclass(frozen=True)
 class Head:
-    """token: what it asks for (None: nothing). cpus, gpus: of each node. ahead: seconds of its clock before ours."""
+    """token: what it requires (None: nothing). cpus, gpus: of each node. ahead: seconds its clock is ahead of ours."""
 
     ray: str = metadata.version("ray")
     python: str = platform.python_version()
@@ -29,7 +29,7 @@ class Head:
     host: str = "127.0.0.1"
 
     def answer(self, path: str) -> object:
-        """What a head of this kind says, in the form that Ray gives it; None: it knows no such thing."""
+        """The answer to a path in the form that Ray uses; None if the path does not exist."""
         nodes = [
             {"node_id": f"{n}", "state": "ALIVE", "resources_total": {"CPU": c, "GPU": self.gpus, "memory": 1e9}}
             for n, c in enumerate(self.cpus)
@@ -48,7 +48,7 @@ class Head:
 
     @contextmanager
     def serve(self) -> Iterator[str]:
-        """Answer for the length of the block; yields the address."""
+        """Answer requests inside the block; yields the address."""
         server = ThreadingHTTPServer((self.host, 0), _handler(self))
         thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
         thread.start()
@@ -63,7 +63,7 @@ class Head:
 def _handler(head: Head) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            path = urlsplit(self.path).path  # through a proxy the whole address is asked for
+            path = urlsplit(self.path).path  # a proxy would send the whole address
             wanted = f"Bearer {head.token}"
             if head.token and path != "/api/authentication_mode" and self.headers["Authorization"] != wanted:
                 self._send(403 if self.headers["Authorization"] else 401, b"Unauthorized")
@@ -87,7 +87,7 @@ def _handler(head: Head) -> type[BaseHTTPRequestHandler]:
 
 
 def own_address() -> str | None:
-    """An address of this machine that is not loopback, None where it has none. Nothing is sent."""
+    """An address of this machine that is not loopback, None if it has none. Nothing is sent."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as one:
         try:
             one.connect(("192.0.2.1", 9))

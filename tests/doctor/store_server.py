@@ -1,7 +1,7 @@
-"""An S3 store in a process of its own, behind three doors: sound, without conditional put, with a clock hours late.
+"""An S3 store in its own process with three addresses: correct, without conditional put, and with a late clock.
 
 Run as a program: prints {"sound": url, "careless": url, "late": url} and serves until its standard input is closed.
-A process of its own, since the libraries that ask may hold the interpreter's lock while they wait.
+It has its own process because the libraries that use it may hold the interpreter's lock while they wait.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class Quiet(WSGIRequestHandler):
 
 
 def one_at_a_time(app: App) -> App:
-    """moto looks and writes in two steps: a real store's conditional put is one."""
+    """Make requests atomic: moto checks and writes in two steps, while a real store's conditional put is one step."""
     lock = threading.Lock()
 
     def locked(environ: Environ, start: Callable[..., Any]) -> Iterable[bytes]:
@@ -38,7 +38,7 @@ def one_at_a_time(app: App) -> App:
 
 
 def careless(app: App) -> App:
-    """A store that knows nothing of conditions."""
+    """A store that ignores conditions."""
 
     def unconditional(environ: Environ, start: Callable[..., Any]) -> Iterable[bytes]:
         return app({k: v for k, v in environ.items() if k not in ("HTTP_IF_NONE_MATCH", "HTTP_IF_MATCH")}, start)
@@ -67,8 +67,8 @@ def _earlier(name: str, value: str) -> str:
 def main() -> None:
     app = one_at_a_time(DomainDispatcherApplication(create_backend_app))
     urls = {}
-    for name, door in {"sound": app, "careless": careless(app), "late": late(app)}.items():
-        server = make_server("127.0.0.1", 0, door, threaded=True, request_handler=Quiet)
+    for name, variant in {"sound": app, "careless": careless(app), "late": late(app)}.items():
+        server = make_server("127.0.0.1", 0, variant, threaded=True, request_handler=Quiet)
         threading.Thread(target=server.serve_forever, daemon=True).start()
         urls[name] = f"http://127.0.0.1:{server.server_port}"
     print(json.dumps(urls), flush=True)

@@ -1,17 +1,17 @@
-"""Facts in, findings out: what a test machine cannot be made to have."""
+"""Findings from facts that a test machine cannot be made to have."""
 
 from __future__ import annotations
 
 import pytest
 
 from shopbatch.core.config import JobConfig, Platform, Spark
-from shopbatch.doctor import cluster, machine, project
-from shopbatch.doctor.cluster import Access, Cluster
+from shopbatch.doctor import cluster, hosts, machine, project, software
 from shopbatch.doctor.findings import Finding, scrub
+from shopbatch.doctor.head import Access, Cluster, outside
 from shopbatch.doctor.machine import Disk, Memory
 from shopbatch.doctor.slots import Node, Place, judge_slots, local_gpus
 from shopbatch.engines.configs import OpenVinoGenerateConfig, VllmGenerateConfig
-from shopbatch.inference.spec import InferenceConfig
+from shopbatch.inference.config import InferenceConfig
 from shopbatch.training.config import WorkersConfig
 
 HEAD = "http://10.0.0.7:8265"
@@ -25,7 +25,7 @@ class Write(InferenceConfig):
     engine: OpenVinoGenerateConfig | VllmGenerateConfig = OpenVinoGenerateConfig()
 
 
-def told(findings: list[Finding]) -> list[str]:
+def names(findings: list[Finding]) -> list[str]:
     return [f"{f.level} {f.check}" for f in findings]
 
 
@@ -57,12 +57,12 @@ def place(*cpus: float, driver: float = 0.0, gpus: float = 0.0) -> Place:
         (place(8), Write(engine=VllmGenerateConfig(gpus=0)), False),
     ],
 )
-def test_what_hangs_is_told_and_what_does_not_is_not(where: Place, settings: JobConfig | None, hangs: bool) -> None:
-    assert told(judge_slots(where, settings)) == (["error cpus"] if hangs else [])
+def test_what_would_hang_is_reported_and_nothing_else(where: Place, settings: JobConfig | None, hangs: bool) -> None:
+    assert names(judge_slots(where, settings)) == (["error cpus"] if hangs else [])
 
 
 def test_a_cluster_that_grows_may_be_empty() -> None:
-    assert told(judge_slots(place(), None)) == told(judge_slots(place(0.0), None)) == ["warning cpus"]
+    assert names(judge_slots(place(), None)) == names(judge_slots(place(0.0), None)) == ["warning cpus"]
     assert local_gpus(["nvidia0", "nvidia1", "nvidiactl", "null"]) == 2
 
 
@@ -75,28 +75,28 @@ def test_memory_is_what_a_control_group_leaves() -> None:
     assert machine.asked_memory(Platform(ray_address="auto"), "ray", None, cpus=8) == {}
     assert sum(machine.asked_memory(platform, "spark", None, cpus=8).values()) == pytest.approx(2048 * 1.1)
     assert machine.asked_memory(Platform(spark=Spark(master="spark://head:7077")), "spark", None, cpus=8) == {}
-    assert told(machine.judge_memory(Memory(4000.0, 9999.0), asked, 1000)) == ["error memory"]
-    assert told(machine.judge_memory(Memory(9000.0, 64.0), asked, 1000)) == ["warning memory"]
-    assert told(machine.judge_memory(Memory(9000.0, 1000.0), asked, 1000)) == []
+    assert names(machine.judge_memory(Memory(4000.0, 9999.0), asked, 1000)) == ["error memory"]
+    assert names(machine.judge_memory(Memory(9000.0, 64.0), asked, 1000)) == ["warning memory"]
+    assert names(machine.judge_memory(Memory(9000.0, 1000.0), asked, 1000)) == []
     assert 0 < machine.memory().total < 2**30
 
 
-def test_disks_are_told_once() -> None:
+def test_a_disk_is_reported_once() -> None:
     found = machine.judge_disks([Disk(("/tmp", "/tmp/ray"), 10**9), Disk(("/data",), 10**12)], min_free_gb=5)
-    assert told(found) == ["error disk"]
+    assert names(found) == ["error disk"]
     assert "1.0 GB free" in found[0].what and "/tmp, /tmp/ray" in found[0].what
     assert len(machine.disks(["/", "/no/such/folder"])) == 1
 
 
 def test_pythons() -> None:
-    assert machine.judge_python("3.11.7", ">=3.11,<3.13") == machine.judge_python("3.14.0", None) == []
-    assert told(machine.judge_python("3.13.1", ">=3.11,<3.13")) == ["error python"]
+    assert software.judge_python("3.11.7", ">=3.11,<3.13") == software.judge_python("3.14.0", None) == []
+    assert names(software.judge_python("3.13.1", ">=3.11,<3.13")) == ["error python"]
 
 
 def test_versions_of_a_cluster() -> None:
     there = Cluster(HEAD, ray="2.61.0", python="3.12.1")
-    assert told(cluster.judge_versions("2.60.0", "3.11.7", there, False)) == ["error ray", "error python"]
-    assert told(cluster.judge_versions("2.60.0", "3.11.7", there, True)) == ["warning ray", "warning python"]
+    assert names(cluster.judge_versions("2.60.0", "3.11.7", there, False)) == ["error ray", "error python"]
+    assert names(cluster.judge_versions("2.60.0", "3.11.7", there, True)) == ["warning ray", "warning python"]
     assert cluster.judge_versions("2.61.0", "3.12.9", there, False) == []  # a patch release reads the same
     assert cluster.judge_versions("2.60.0", "3.11.7", Cluster(HEAD), False) == []
 
@@ -117,21 +117,21 @@ def test_versions_of_a_cluster() -> None:
 )
 def test_authentication(addresses: list[str], access: Access, says: str | None, finds: list[str]) -> None:
     head = None if says is None else Cluster(addresses[0], auth=says)
-    assert told(cluster.judge_access(addresses, access, head)) == finds
+    assert names(cluster.judge_access(addresses, access, head)) == finds
 
 
 def test_a_folder_is_a_warehouse_where_all_nodes_mount_it() -> None:
-    assert told(cluster.judge_shared("/srv/warehouse", "ext4", [HEAD])) == ["error shared"]
-    assert told(cluster.judge_shared("/srv/warehouse", "nfs4", [HEAD])) == []
-    assert told(cluster.judge_shared("s3://shop/warehouse", "ext4", [HEAD])) == []
-    assert told(cluster.judge_shared("/srv/warehouse", "ext4", [])) == []
-    assert cluster.mount_type(machine.existing("/proc/self")) == "proc"
+    assert names(cluster.judge_shared("/srv/warehouse", "ext4", [HEAD])) == ["error shared"]
+    assert names(cluster.judge_shared("/srv/warehouse", "nfs4", [HEAD])) == []
+    assert names(cluster.judge_shared("s3://shop/warehouse", "ext4", [HEAD])) == []
+    assert names(cluster.judge_shared("/srv/warehouse", "ext4", [])) == []
+    assert hosts.mount_type(machine.existing("/proc/self")) == "proc"
 
 
 def test_clocks_are_compared_as_whole_seconds() -> None:
-    assert cluster.outside(100.0, 100.9, 101.1) == 0.0  # 100.9, told without its fraction
-    assert cluster.outside(200.0, 100.9, 101.0) == 99.0
-    assert cluster.outside(10.0, 100.0, 101.0) == -89.0
+    assert outside(100.0, 100.9, 101.1) == 0.0  # 100.9 without its fraction
+    assert outside(200.0, 100.9, 101.0) == 99.0
+    assert outside(10.0, 100.0, 101.0) == -89.0
     assert cluster.judge_clock("it", 59.0) == cluster.judge_clock("it", None) == []
     assert "1,000 s behind" in cluster.judge_clock("it", -1000.0)[0].what
 
@@ -139,9 +139,11 @@ def test_clocks_are_compared_as_whole_seconds() -> None:
 def test_no_secret_is_repeated(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RAY_AUTH_TOKEN", "0123456789abcdef")
     assert "0123456789abcdef" not in scrub("GET failed:\n Bearer 0123456789abcdef, or 0123456789abcdef")
-    assert project._plain("config: engine: Input should be (got {'password': 'x'})") == "engine: Input should be"
     assert (
-        project._plain('a.yaml: not valid YAML: in "x", line 7, column 2: password: x')
+        project.without_values("config: engine: Input should be (got {'password': 'x'})") == "engine: Input should be"
+    )
+    assert (
+        project.without_values('a.yaml: not valid YAML: in "x", line 7, column 2: password: x')
         == "a.yaml: not valid YAML, line 7"
     )
     assert project.names_secret("engine.api_key=abc") and project.names_secret("warehouse=s3://a:b@c/d")

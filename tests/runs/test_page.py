@@ -1,4 +1,4 @@
-"""The page: true to the report, alive without any part of it, and dead to whatever a customer wrote."""
+"""The page shows the report, works without any part of it, and never executes what a customer wrote."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from shopbatch.runs.page import render
 from shopbatch.runs.report import Figure, Report, Rows, Stage
 from shopbatch.warehouse.gates import Gate
 
-HOSTILE = (
+MALICIOUS = (
     "<script>alert(1)</script><img src=x onerror=alert(2)>\"'"
     "${1237*1237}{{1237*1237}}</style></svg>]]>--><svg onload=alert(3)>"
 )
@@ -119,7 +119,7 @@ def test_a_refused_run_does_not_claim_to_have_published(report: Report) -> None:
     assert "22,641 held back" in text and "22,641 published" not in text
 
 
-def assert_dead(html: str) -> None:
+def assert_inert(html: str) -> None:
     """No tag, attribute or address in the page acts or fetches."""
     page = Page(html)
     assert not FORBIDDEN & set(page.tags)
@@ -129,22 +129,22 @@ def assert_dead(html: str) -> None:
     assert not re.search(r"@import|url\((?!#)", html)
 
 
-def test_hostile_text_is_dead_wherever_it_stands(report: Report) -> None:
-    report.env = report.message = report.recipe = HOSTILE
-    report.samples = [{HOSTILE: HOSTILE}, {"n": [HOSTILE]}]
-    report.rejects, report.models, report.tables = {HOSTILE: 3}, {HOSTILE: HOSTILE}, {HOSTILE: {HOSTILE: 1}}
-    report.stages, report.gates = {HOSTILE: Stage(1.0, 1)}, [Gate(HOSTILE, HOSTILE, HOSTILE, True, HOSTILE)]
-    report.config = {HOSTILE: {HOSTILE: [HOSTILE]}}
-    quality = block([HOSTILE, "$\\frac{$", "\x00\x1b\n"])
-    quality["baselines"] = {HOSTILE: {"accuracy": 0.5}}
-    report.metrics = {"mix": {HOSTILE: {HOSTILE: 3, "b": 1}}, "quality": {HOSTILE: quality}}
+def test_malicious_text_is_inert_everywhere(report: Report) -> None:
+    report.env = report.message = report.recipe = MALICIOUS
+    report.samples = [{MALICIOUS: MALICIOUS}, {"n": [MALICIOUS]}]
+    report.rejects, report.models, report.tables = {MALICIOUS: 3}, {MALICIOUS: MALICIOUS}, {MALICIOUS: {MALICIOUS: 1}}
+    report.stages, report.gates = {MALICIOUS: Stage(1.0, 1)}, [Gate(MALICIOUS, MALICIOUS, MALICIOUS, True, MALICIOUS)]
+    report.config = {MALICIOUS: {MALICIOUS: [MALICIOUS]}}
+    quality = block([MALICIOUS, "$\\frac{$", "\x00\x1b\n"])
+    quality["baselines"] = {MALICIOUS: {"accuracy": 0.5}}
+    report.metrics = {"mix": {MALICIOUS: {MALICIOUS: 3, "b": 1}}, "quality": {MALICIOUS: quality}}
     report.figures = [
-        Figure("bars", HOSTILE, {"groups": [HOSTILE], "series": {HOSTILE: [3]}}, HOSTILE),
-        Figure("table", HOSTILE, {"columns": [HOSTILE], "rows": [[HOSTILE]]}, HOSTILE),
-        Figure("histograms", HOSTILE, {"panels": {HOSTILE: {"low": 0, "high": 1, "counts": [1]}}}, HOSTILE),
+        Figure("bars", MALICIOUS, {"groups": [MALICIOUS], "series": {MALICIOUS: [3]}}, MALICIOUS),
+        Figure("table", MALICIOUS, {"columns": [MALICIOUS], "rows": [[MALICIOUS]]}, MALICIOUS),
+        Figure("histograms", MALICIOUS, {"panels": {MALICIOUS: {"low": 0, "high": 1, "counts": [1]}}}, MALICIOUS),
     ]
     html = render(report.to_dict())
-    assert_dead(html)
+    assert_inert(html)
     page = Page(html)
     assert page.tags.count("svg") == 5
     assert "<script>alert(1)</script>" in page.text  # readable, as text
@@ -153,7 +153,7 @@ def test_hostile_text_is_dead_wherever_it_stands(report: Report) -> None:
 
 def test_nothing_is_fetched_and_scripts_are_forbidden(report: Report) -> None:
     html = render(report.to_dict())
-    assert_dead(html)
+    assert_inert(html)
     assert "default-src 'none'" in html
 
 

@@ -17,7 +17,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pyarrow.fs import FileSystem
 
-from shopbatch.runs.report import EngineUse, Figure, Report, Rows, new_run_id, plain
+from shopbatch.runs.json_values import json_value
+from shopbatch.runs.report import EngineUse, Figure, Report, Rows, new_run_id
 from shopbatch.warehouse.gates import Gate
 
 
@@ -167,7 +168,7 @@ def test_run_ids_differ_and_may_be_folders_of_a_table() -> None:
     assert not any(character in run_id for run_id in ids for character in "_.=/")
 
 
-def test_plain_turns_what_jobs_use_into_json() -> None:
+def test_json_value_turns_what_jobs_use_into_json() -> None:
     values: dict[Any, Any] = {
         "float32": np.float32(0.5),
         "int64": np.int64(7),
@@ -183,7 +184,7 @@ def test_plain_turns_what_jobs_use_into_json() -> None:
         "surrogate": "a\ud800b",
         3: (1, 2),
     }
-    tree = plain(values)
+    tree = json_value(values)
     json.dumps(tree, allow_nan=False)
     assert tree["float32"] == 0.5 and tree["int64"] == 7 and tree["bool"] is True
     assert tree["array"] == [[1.0, None]] and tree["arrow"] == 3
@@ -205,7 +206,7 @@ def test_any_metrics_make_strict_json(metrics: dict[str, Any]) -> None:
     def refuse(constant: str) -> None:
         raise AssertionError(constant)
 
-    assert json.loads(report.line(), parse_constant=refuse)["metrics"] == plain(metrics)
+    assert json.loads(report.line(), parse_constant=refuse)["metrics"] == json_value(metrics)
 
 
 def test_importing_the_report_loads_nothing_heavy() -> None:

@@ -1,1 +1,1 @@
-"""WHERE IT RUNS WHEN NOT HERE: a job sent to a Ray cluster under a run key. `submit.py` is the door."""
+"""Runs jobs on a Ray cluster: `submit` sends a job under a run key, and follows, cancels or resumes it."""

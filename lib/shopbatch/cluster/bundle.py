@@ -1,7 +1,7 @@
-"""What travels with a job: code, conf and the lock file, and nothing else. Called by `submit.py`.
+"""The bundle of files that is sent to a cluster with a job: code, conf and the lock file, and nothing else.
 
-The nodes run this code, whatever version their image holds; the libraries are the image's, and are held against the
-lock file when the job starts (`environment.py`).
+The nodes run this code, whatever version their image contains. The libraries are those of the image; when the job
+starts they are compared with the lock file (`runs.environment`).
 """
 
 from __future__ import annotations
@@ -23,70 +23,98 @@ from shopbatch.core.privacy import find_secrets, redact_config
 MAX_BYTES = 20 * 2**20
 LOCK = "requirements.lock"
 OVERLAY = "overlay.yaml"
-_WHAT = {"jobs": ("*.py",), "conf": ("*.yaml", "*.yml", "*.md", "*.txt", "*.json", "*.jinja")}
-_NEVER = re.compile(
+_PATTERNS = {"jobs": ("*.py",), "conf": ("*.yaml", "*.yml", "*.md", "*.txt", "*.json", "*.jinja")}
+_SECRET_FILE = re.compile(
     r"(?i)\.env(\..*)?|.*\.(pem|key|p12|pfx|jks|keytab)|id_(rsa|dsa|ecdsa|ed25519)|\.?netrc|credentials"
 )
 
 
 def build(folder: Path, overlay: str | None = None, named: Collection[Path] = ()) -> str:
-    """Copy what travels into `folder`; returns its digest (SHA-256 over names and contents).
+    """Copy the bundle into a folder.
 
-    jobs/ and conf/ of the project, the package as `shopbatch/`, the lock file, and the overlay as `overlay.yaml`.
-    named: files that must be among them. Raises UserError for a secret in it (file and line, never the secret), a
-    file that would stay behind, and where it is larger than MAX_BYTES.
+    It has jobs/ and conf/ of the project, the package as `shopbatch/`, the lock file, and the overlay as
+    `overlay.yaml`.
+
+    Args:
+        folder: Where to copy the files.
+        overlay: The YAML file that takes precedence over conf/, if there is one.
+        named: Files that the configuration names and that the bundle must contain.
+
+    Returns:
+        The SHA-256 digest over the names and contents of all files.
+
+    Raises:
+        UserError: A file holds a secret (the message has file and line, never the secret), a named file is not part
+            of the bundle, or the bundle is larger than MAX_BYTES.
     """
     files = sorted(_files(overlay), key=lambda pair: pair[1])
-    total, whole, there = 0, sha256(), {source.resolve() for source, _ in files}
+    total, content_digest, bundled = 0, sha256(), {source.resolve() for source, _ in files}
     for path in named:
-        if path.resolve() not in there:
+        if path.resolve() not in bundled:
             raise UserError(f"{path}: the configuration names it, and only files of conf/ travel; move it there")
     for source, name in files:
         data = source.read_bytes()
-        refuse_secrets(source, data, keys=name == OVERLAY)
+        # words in the package's data files, such as an intent named "password", announce no secret
+        refuse_secrets(source, data, True if name == OVERLAY else False if name.startswith("shopbatch/") else None)
         target = folder / name
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(source, target)
         total += len(data)
-        whole.update(f"{name}\0{len(data)}\0".encode() + data)
+        content_digest.update(f"{name}\0{len(data)}\0".encode() + data)
     if total > MAX_BYTES:
-        raise UserError(f"{config.root()}: jobs, conf and code are {total:,} bytes, more than {MAX_BYTES:,} may travel")
-    return whole.hexdigest()
+        limit = f"at most {MAX_BYTES:,} may travel; move large files elsewhere"
+        raise UserError(f"{config.root()}: jobs, conf and code have {total:,} bytes, {limit}")
+    return content_digest.hexdigest()
 
 
-def refuse_secrets(path: Path, data: bytes, keys: bool = False) -> None:
-    """UserError if a file is of the kind that holds secrets, or holds one. keys: it is YAML, whatever its name says."""
-    if _NEVER.fullmatch(path.name):
-        raise UserError(f"{path}: a file of that name holds secrets and may not travel; take it out of the project")
-    keys, text = keys or path.suffix in (".yaml", ".yml", ".json"), data.decode("utf-8", "replace")
+def refuse_secrets(path: Path, data: bytes, is_config: bool | None = None) -> None:
+    """Check that a file may travel.
+
+    Args:
+        path: The file's path; its name alone may show that it holds secrets.
+        data: The file's content.
+        is_config: Whether it is a configuration in YAML, whose keys may announce secrets; None to tell by its name.
+
+    Raises:
+        UserError: The file has the name of a file for secrets, or its content holds one.
+    """
+    if _SECRET_FILE.fullmatch(path.name):
+        raise UserError(f"{path}: a file of that name holds secrets and may not travel; move it out of the project")
+    text = data.decode("utf-8", "replace")
+    is_config = path.suffix in (".yaml", ".yml", ".json") if is_config is None else is_config
     instead = "name a variable of the nodes' environment instead"
-    for number, what in find_secrets(text, yaml=keys):
+    for number, what in find_secrets(text, yaml=is_config):
         raise UserError(f"{path}: line {number} holds a secret ({what}); {instead}")
     tree = None
-    with suppress(yaml.YAMLError, ValueError):  # one that is no YAML is told when it is read
-        tree = yaml.safe_load(text) if keys else None
+    with suppress(yaml.YAMLError, ValueError):  # invalid YAML is reported when the configuration is loaded
+        tree = yaml.safe_load(text) if is_config else None
     if redact_config(tree) != tree:
-        raise UserError(f"{path}: it holds a secret, by the name of a key; {instead}")
+        raise UserError(f"{path}: the name of a key shows that it holds a secret; {instead}")
 
 
 def override_holds_secret(item: str) -> bool:
-    """Whether `key.path=value`, its value in YAML, holds a secret. UserError if it is no override."""
-    told = config.override(item)
-    return bool(redact_config(told) != told)
+    """Return whether an override `key.path=value` holds a secret.
+
+    Raises:
+        UserError: The item is not an override.
+    """
+    tree = config.override(item)
+    return bool(redact_config(tree) != tree)
 
 
 def lock_digest() -> str | None:
-    """SHA-256 of the lock file, None where the project has none."""
+    """Return the SHA-256 digest of the lock file, None if the project has no lock file."""
     path = config.root() / LOCK
     return sha256(path.read_bytes()).hexdigest() if path.is_file() else None
 
 
 def _files(overlay: str | None) -> Iterator[tuple[Path, str]]:
+    """Each file of the bundle and its name there. Raises UserError for a file for secrets inside jobs/ or conf/."""
     root = config.root()
-    for folder, patterns in _WHAT.items():
+    for folder, patterns in _PATTERNS.items():
         for path in sorted((root / folder).rglob("*")):
             if path.is_file() and "__pycache__" not in path.parts:
-                if _NEVER.fullmatch(path.name):
+                if _SECRET_FILE.fullmatch(path.name):
                     refuse_secrets(path, b"")
                 if any(path.match(p) for p in patterns):
                     yield path, path.relative_to(root).as_posix()

@@ -1,4 +1,4 @@
-"""Ray's Jobs API, as much of it as `submit.py` needs. The only file that knows its client."""
+"""A client of Ray's Jobs API with what `submit` needs of it. The only module that uses Ray's own client."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ _RUNNING = ("PENDING", "RUNNING")
 
 
 class Unreachable(Stopped):
-    """The cluster's Jobs API does not answer: the same command goes on when it does."""
+    """The cluster's Jobs API does not answer. The same command can continue once it does."""
 
 
 @dataclass(frozen=True)
 class ClusterJob:
-    """One submission as the cluster knows it. exit_code: its driver's, once it has ended.
+    """One submission as the cluster knows it.
 
-    state: PENDING, RUNNING, SUCCEEDED, FAILED or STOPPED.
+    state: PENDING, RUNNING, SUCCEEDED, FAILED or STOPPED. exit_code: of the driver, None until it has ended.
     """
 
     id: str
@@ -38,12 +38,16 @@ class ClusterJob:
 
     @property
     def running(self) -> bool:
+        """Whether it has not ended."""
         return self.state in _RUNNING
 
 
 @dataclass(frozen=True)
 class Submission:
-    """What is sent. folder: travels whole, and is where the entrypoint starts. cpus: reserved for the entrypoint."""
+    """What is sent to the cluster.
+
+    folder: is sent as a whole, and is the working directory of the entrypoint. cpus: reserved for the entrypoint.
+    """
 
     id: str
     entrypoint: str
@@ -54,31 +58,33 @@ class Submission:
 
 
 def submission_id(key: str, attempt: int) -> str:
-    """Ray's name of an attempt. It refuses a name for the second time: that is what makes a submission happen once."""
+    """Return the name of an attempt for Ray, which accepts each name only once, so that no attempt starts twice."""
     return f"{PREFIX}{key}-a{attempt}"
 
 
 class Jobs:
-    """A cluster's Jobs API. Ray's token authentication is the client's own (RAY_AUTH_MODE, RAY_AUTH_TOKEN).
+    """The Jobs API of a cluster. Ray's client does the authentication (RAY_AUTH_MODE, RAY_AUTH_TOKEN).
 
-    Raises UserError if the address is missing or refuses the token, Unreachable if nothing answers there.
+    Raises:
+        UserError: No address is configured, or the cluster refuses the token.
+        Unreachable: The cluster does not answer.
     """
 
     def __init__(self, platform: Platform) -> None:
         self.address = jobs_address(platform)
-        with _translated(self.address):
+        with _translated_errors(self.address):
             self._client = _client(self.address)
 
     def all(self) -> list[ClusterJob]:
-        """What shopbatch submitted to this cluster, oldest first."""
-        with _translated(self.address):
-            found = self._client.list_jobs()
-        mine = [job for job in found if (job.submission_id or "").startswith(PREFIX)]
-        return [_job(job) for job in sorted(mine, key=lambda job: job.start_time or 0)]
+        """Return what shopbatch submitted to this cluster, oldest first."""
+        with _translated_errors(self.address):
+            submissions = self._client.list_jobs()
+        own = [job for job in submissions if (job.submission_id or "").startswith(PREFIX)]
+        return [_job(job) for job in sorted(own, key=lambda job: job.start_time or 0)]
 
     def info(self, id: str) -> ClusterJob | None:
-        """One submission, None if the cluster does not know it."""
-        with _translated(self.address):
+        """Return one submission, or None if the cluster does not know it."""
+        with _translated_errors(self.address):
             try:
                 return _job(self._client.get_job_info(id))
             except RuntimeError as error:
@@ -87,8 +93,8 @@ class Jobs:
                 raise
 
     def submit(self, sent: Submission) -> bool:
-        """Send the folder and start the entrypoint in it. False if there is a submission of that name already."""
-        with _translated(self.address):
+        """Send the folder and start the entrypoint in it. Return False if the name of the submission exists already."""
+        with _translated_errors(self.address):
             try:
                 self._client.submit_job(
                     entrypoint=sent.entrypoint,
@@ -104,18 +110,22 @@ class Jobs:
         return True
 
     def stop(self, id: str) -> None:
-        """Ask a submission to end in good order (SIGTERM, then, after its grace, SIGKILL)."""
-        with _translated(self.address):
+        """Ask a submission to stop: the cluster sends SIGTERM, and SIGKILL once its grace period is over."""
+        with _translated_errors(self.address):
             self._client.stop_job(id)
 
     def logs(self, id: str) -> str:
-        """What the submission's driver has printed so far."""
-        with _translated(self.address):
+        """Return what the submission's driver has printed so far."""
+        with _translated_errors(self.address):
             return str(self._client.get_job_logs(id))
 
 
 def jobs_address(platform: Platform) -> str:
-    """Where the Jobs API answers: RAY_API_SERVER_ADDRESS, as for Ray's own tools, else platform.jobs_address."""
+    """Return the address of the Jobs API: RAY_API_SERVER_ADDRESS, as for Ray's tools, else platform.jobs_address.
+
+    Raises:
+        UserError: None is configured, or it is not an HTTP address.
+    """
     address = os.environ.get("RAY_API_SERVER_ADDRESS") or platform.jobs_address
     if address is None:
         raise UserError(
@@ -127,7 +137,7 @@ def jobs_address(platform: Platform) -> str:
 
 
 def _client(address: str) -> Any:
-    """Ray's client, with a limit to the time of a request, which it has none of."""
+    """Ray's client, with a time limit for requests added."""
     from ray.job_submission import JobSubmissionClient
 
     class Client(JobSubmissionClient):  # type: ignore[misc]
@@ -146,21 +156,20 @@ def _job(details: Any) -> ClusterJob:
 
 
 @contextmanager
-def _translated(address: str) -> Iterator[None]:
-    """A refused token is the user's to mend, a silent address may answer later."""
+def _translated_errors(address: str) -> Iterator[None]:
+    """Turn the errors of Ray's client into UserError (refused token) and Unreachable (no answer)."""
     from ray.exceptions import AuthenticationError
     from requests import exceptions
 
-    silent = f"{address}: the Jobs API of the cluster does not answer"
+    unreachable = f"{address}: the Jobs API of the cluster does not answer"
     try:
         yield
     except (exceptions.RequestException, ConnectionError) as error:
-        raise Unreachable(f"{silent} ({type(error).__name__})") from None
-    except RuntimeError as error:  # a gateway answers for a head node that restarts, a head node without agents
-        if found := re.search(r"status code (5\d\d)", str(error)):
-            raise Unreachable(f"{silent} (HTTP {found[1]})") from None
+        raise Unreachable(f"{unreachable} ({type(error).__name__})") from None
+    except RuntimeError as error:  # HTTP 5xx comes from a gateway while the head node restarts, or before it is ready
+        if status := re.search(r"status code (5\d\d)", str(error)):
+            raise Unreachable(f"{unreachable} (HTTP {status[1]})") from None
         raise
     except AuthenticationError:
-        raise UserError(
-            f"{address}: the cluster refused the token; set RAY_AUTH_MODE=token and RAY_AUTH_TOKEN as it has them"
-        ) from None
+        do = "set RAY_AUTH_MODE=token and RAY_AUTH_TOKEN to the cluster's token"
+        raise UserError(f"{address}: the cluster refused the token; {do}") from None

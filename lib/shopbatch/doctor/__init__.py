@@ -1,1 +1,1 @@
-"""WHAT WOULD GO WRONG, BEFORE IT DOES: facts are gathered, findings made of them. `command.py` is the door."""
+"""Finds what would make a run fail, before it starts. Some functions gather facts, others turn them into findings."""

@@ -1,4 +1,4 @@
-"""A finding of the doctor, a line each: what, why it matters, what to do. For every check, and for `command.py`."""
+"""The findings of the doctor: what is wrong, why it matters and what to do, on one line without secrets."""
 
 from __future__ import annotations
 
@@ -6,16 +6,20 @@ import os
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
+from shopbatch.core.errors import one_line
 from shopbatch.core.privacy import HIDDEN, redact_text
 
 Level = Literal["error", "warning"]
-# of these variables the doctor knows the values, or the libraries that it calls do: none may be in what they say
+# the doctor or the libraries that it calls use the values of these variables, so error messages might contain them
 _SECRET_VARIABLES = ("RAY_AUTH_TOKEN", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AZURE_STORAGE_ACCOUNT_KEY")
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that is wrong. check: which check found it. error: a run fails or loses something; warning: it may."""
+    """One thing that is wrong.
+
+    check: the check that made the finding. level: `error` if a run fails or loses something, `warning` if it may.
+    """
 
     check: str
     level: Level
@@ -24,32 +28,34 @@ class Finding:
     do: str
 
     def to_dict(self) -> dict[str, Any]:
-        """Its fields, without secrets."""
+        """Return the fields, without secrets."""
         return {name: scrub(value) for name, value in asdict(self).items()}
 
     def line(self) -> str:
-        """All of it on one line, without secrets."""
-        told = self.to_dict()
-        return f"{told['level']:7} {told['check']}: {told['what']}; {told['why']} -> {told['do']}"
+        """Return the finding as one line, without secrets."""
+        fields = self.to_dict()
+        return f"{fields['level']:7} {fields['check']}: {fields['what']}; {fields['why']} -> {fields['do']}"
 
 
 def error(check: str, what: str, why: str, do: str) -> Finding:
+    """Make a finding of the level `error`."""
     return Finding(check, "error", what, why, do)
 
 
 def warning(check: str, what: str, why: str, do: str) -> Finding:
+    """Make a finding of the level `warning`."""
     return Finding(check, "warning", what, why, do)
 
 
 def scrub(text: str) -> str:
-    """`text` as one line without the secrets whose form, or whose variable, gives them away."""
+    """Return a text as one line, with secrets hidden that are known by their form or from a variable."""
     for name in _SECRET_VARIABLES:
-        if len(value := os.environ.get(name, "").strip()) >= 6:  # a shorter one is a part of ordinary words
+        if len(value := os.environ.get(name, "").strip()) >= 6:  # a shorter value also occurs in ordinary words
             text = text.replace(value, HIDDEN)
-    return redact_text(" ".join(text.split()))
+    return redact_text(one_line(text))
 
 
 def brief(problem: BaseException) -> str:
-    """What an error says, short enough for a line that says more."""
-    text = " ".join(str(getattr(problem, "strerror", None) or problem).split())
+    """Return the type and message of an error, short enough to be part of a line."""
+    text = one_line(getattr(problem, "strerror", None) or problem)
     return f"{type(problem).__name__}: {text[:200]}" if text else type(problem).__name__

@@ -1,6 +1,6 @@
-"""This machine: Python, libraries, Java, disk and memory against what a run asks for. Called by `command.py`.
+"""Compares the disk and memory of this machine with what a run needs.
 
-Facts are gathered by some functions and judged by others, which look at nothing but their arguments.
+Some functions gather facts; the `judge_...` functions turn facts into findings and use nothing but their arguments.
 """
 
 from __future__ import annotations
@@ -8,147 +8,91 @@ from __future__ import annotations
 import os
 import re
 import shutil
-import subprocess
-import sys
 import tempfile
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 from shopbatch.core.config import Platform
-from shopbatch.core.errors import UserError
 from shopbatch.doctor.findings import Finding, error, warning
-from shopbatch.runs import environment
 
 MIB = 2**20
 _UNITS = {"": 1.0, "b": 1 / MIB, "k": 1 / 1024, "m": 1.0, "g": 1024.0, "t": 1024.0**2}
-_HEAP = 1.1  # a JVM takes about a tenth more than its heap
-
-
-def judge_python(here: str, supported: str | None) -> list[Finding]:
-    """here: 3.11.7. supported: a version specifier such as >=3.11,<3.13, None where the package is not installed."""
-    from packaging.specifiers import SpecifierSet
-
-    if supported is None or SpecifierSet(supported).contains(here):
-        return []
-    what = f"this is Python {here}, shopbatch runs on {supported}"
-    why = "the locked libraries have no builds for it, and what is pickled here may not be read elsewhere"
-    return [error("python", what, why, "make PYTHON=python3.11 install")]
-
-
-def supported_python() -> str | None:
-    """What the installed package says of itself."""
-    try:
-        told = metadata.metadata("shopbatch")
-    except metadata.PackageNotFoundError:
-        return None
-    return str(told["Requires-Python"]) if "Requires-Python" in told else None
-
-
-def judge_libraries(lock: Path) -> list[Finding]:
-    """Installed packages against the lock file, those that a result or a file depends on."""
-    try:
-        differ = environment.differences(lock)
-    except (OSError, ValueError, IndexError) as problem:
-        why = "nobody can say whether the libraries are the right ones"
-        return [warning("libraries", f"{lock} cannot be read ({type(problem).__name__})", why, "restore the file")]
-    if not differ:
-        return []
-    why = "tests and figures are of the locked versions, and a submitted run with others is refused"
-    do = f"pip install --no-deps -r {lock.name}, or write the lock file anew"
-    return [warning("libraries", f"not as in {lock.name}: {', '.join(differ)}", why, do)]
-
-
-def judge_java() -> list[Finding]:
-    """Whether there is a Java that Spark runs on, as a session would look for it."""
-    from shopbatch.core import sessions
-
-    why = "no Spark job starts"
-    try:
-        with tempfile.TemporaryDirectory(prefix="shopbatch-doctor-") as folder:
-            sessions.java_home(Path(folder))
-    except UserError as missing:
-        seen = os.environ.get("JAVA_HOME") or shutil.which("java")
-        what = f"{seen} is no Java {sessions.JAVA} or newer" if seen else "there is no Java"
-        return [error("java", what, why, str(missing).rpartition(": ")[2])]
-    except subprocess.TimeoutExpired:
-        return [error("java", "java -version does not answer", why, "point JAVA_HOME at a Java that runs")]
-    return []
+_HEAP = 1.1  # a Java virtual machine takes about a tenth more memory than its heap
 
 
 @dataclass(frozen=True)
 class Disk:
-    """Free bytes of the file system on which these folders lie."""
+    """Free bytes of the file system that holds these folders."""
 
     folders: tuple[str, ...]
     free: int
 
 
 def disks(folders: Iterable[str]) -> list[Disk]:
-    """The file systems of these folders, each once; of a folder that is not made yet, where it would be."""
-    found: dict[int, tuple[list[str], int]] = {}
+    """Return the file systems of these folders, each once. A folder may not exist yet."""
+    by_device: dict[int, tuple[list[str], int]] = {}
     for folder in folders:
-        there = existing(folder)
-        names, _ = found.setdefault(there.stat().st_dev, ([], shutil.disk_usage(there).free))
+        path = existing(folder)
+        names, _ = by_device.setdefault(path.stat().st_dev, ([], shutil.disk_usage(path).free))
         names.append(folder)
-    return [Disk(tuple(dict.fromkeys(names)), free) for names, free in found.values()]
+    return [Disk(tuple(dict.fromkeys(names)), free) for names, free in by_device.values()]
 
 
 def existing(folder: str) -> Path:
-    """The folder, or the nearest one above it that can be seen."""
+    """Return a folder, or its nearest parent that exists."""
     path = Path(folder).expanduser().absolute()
     return next(p for p in (path, *path.parents) if os.path.exists(p))
 
 
 def scratch(ray: bool) -> list[str]:
-    """Where a run writes what it does not keep. ray: it starts a Ray here."""
+    """Return the folders for a run's temporary files. ray: whether it starts a Ray on this machine."""
     return [tempfile.gettempdir(), *([str(ray_folder())] if ray else [])]
 
 
 def ray_folder() -> Path:
-    """Where a Ray that is started here keeps its sockets, logs and spilled objects."""
+    """Return where a Ray that starts on this machine keeps its sockets, logs and spilled objects."""
     return Path(os.environ.get("RAY_TMPDIR") or os.environ.get("TMPDIR") or "/tmp") / "ray"
 
 
-def judge_disks(found: Iterable[Disk], min_free_gb: float) -> list[Finding]:
-    """One finding for a file system with less than so many GB (10^9 bytes) free."""
+def judge_disks(disks: Iterable[Disk], min_free_gb: float) -> list[Finding]:
+    """Make a finding for each file system with less than `min_free_gb` GB (10^9 bytes) free."""
     why = "a full disk stops a run; Ray spills objects and Spark shuffles there"
     return [
         error(
             "disk",
-            f"{disk.free / 1e9:.1f} GB free, less than {min_free_gb:g}, where a run writes {', '.join(disk.folders)}",
+            f"{disk.free / 1e9:.1f} GB free, less than {min_free_gb:g}, for {', '.join(disk.folders)}",
             why,
-            "make room, name other folders (platform.warehouse, TMPDIR, RAY_TMPDIR), or lower --min-free-gb",
+            "free some space, use other folders (platform.warehouse, TMPDIR, RAY_TMPDIR), or lower --min-free-gb",
         )
-        for disk in found
+        for disk in disks
         if disk.free < min_free_gb * 1e9
     ]
 
 
 @dataclass(frozen=True)
 class Memory:
-    """MiB that processes here may have in all, and that shared memory may hold (None: there is none)."""
+    """MiB that all processes here may use, and MiB of shared memory (None if there is no /dev/shm)."""
 
     total: float
     shared: float | None
 
 
 def memory() -> Memory:
-    """This machine's memory, or less where a control group says so."""
+    """Return the memory of this machine, or the limit of a control group if that is lower."""
     physical = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     shared = Path("/dev/shm")
     return Memory(min([physical, *_limits()]) / MIB, shutil.disk_usage(shared).total / MIB if shared.is_dir() else None)
 
 
 def _limits() -> list[int]:
-    """Limits of the control groups (versions 1 and 2) that this process is in, those above them too."""
+    """Memory limits in bytes of this process's control groups (versions 1 and 2) and of their parents."""
     try:
         lines = Path("/proc/self/cgroup").read_text("utf-8").splitlines()
     except OSError:
         return []
-    found = []
+    limits = []
     for line in lines:
         _, controllers, group = line.split(":", 2)
         if controllers and "memory" not in controllers.split(","):
@@ -160,14 +104,17 @@ def _limits() -> list[int]:
             if not folder.is_relative_to(root):
                 break
             try:
-                found.append(int((folder / name).read_text("utf-8")))
-            except (OSError, ValueError):  # not mounted here, or "max"
+                limits.append(int((folder / name).read_text("utf-8")))
+            except (OSError, ValueError):  # the file is missing, or reads "max"
                 continue
-    return found
+    return limits
 
 
 def asked_memory(platform: Platform, session: str, settings: Any, cpus: int) -> dict[str, float]:
-    """MiB by who asks for it, as far as a configuration says: the weights of a model are not told there."""
+    """Return the MiB that parts of a run ask for, by part.
+
+    Only amounts that the configuration names are known; it does not say how large the weights of a model are.
+    """
     if session == "spark":
         heap = _mib(platform.spark.conf.get("spark.driver.memory", platform.spark.memory))
         return {} if platform.spark.master is not None or heap is None else {"Spark's driver": heap * _HEAP}
@@ -175,31 +122,35 @@ def asked_memory(platform: Platform, session: str, settings: Any, cpus: int) -> 
     cache = getattr(getattr(settings, "engine", None), "cache_mb", None)
     if cache is not None:
         workers = getattr(settings, "workers", None)
-        many = workers if isinstance(workers, int) and workers > 0 else cpus if workers is None else 1
-        asked[f"{many} x engine.cache_mb"] = float(many * cache)
+        actors = workers if isinstance(workers, int) and workers > 0 else cpus if workers is None else 1
+        asked[f"{actors} x engine.cache_mb"] = float(actors * cache)
     return asked
 
 
-def judge_memory(there: Memory, asked: Mapping[str, float], store_mb: int | None) -> list[Finding]:
-    """asked: MiB by who asks for it. store_mb: of a Ray that is started here, None where none is."""
-    if sum(asked.values()) > there.total:
+def judge_memory(available: Memory, asked: Mapping[str, float], store_mb: int | None) -> list[Finding]:
+    """Check that the memory suffices.
+
+    Args:
+        available: The memory of this machine.
+        asked: MiB by the part of the run that asks for it.
+        store_mb: MiB of the object store of a Ray that starts here; None if none does.
+    """
+    if sum(asked.values()) > available.total:
         parts = " + ".join(f"{who} {mib:,.0f} MiB" for who, mib in asked.items())
-        what = f"{parts} are asked for, {there.total:,.0f} MiB are there"
-        why = "the run does not start, or is killed by the kernel in the middle"
-        do = "lower platform.object_store_mb, platform.spark.memory or engine.cache_mb, or take a larger machine"
+        what = f"the run asks for {parts}, this machine has {available.total:,.0f} MiB"
+        why = "the run does not start, or the kernel kills it"
+        do = "lower platform.object_store_mb, platform.spark.memory or engine.cache_mb, or use a larger machine"
         return [error("memory", what, why, do)]
-    if store_mb is not None and there.shared is not None and there.shared < store_mb:
-        what = f"/dev/shm holds {there.shared:,.0f} MiB, less than platform.object_store_mb={store_mb}"
+    if store_mb is not None and available.shared is not None and available.shared < store_mb:
+        what = f"/dev/shm holds {available.shared:,.0f} MiB, less than platform.object_store_mb={store_mb}"
         why = "Ray then keeps its objects on disk, which is many times slower"
-        return [warning("memory", what, why, "lower platform.object_store_mb, or enlarge it (docker run --shm-size)")]
+        return [
+            warning("memory", what, why, "lower platform.object_store_mb, or enlarge /dev/shm (docker run --shm-size)")
+        ]
     return []
 
 
 def _mib(text: str) -> float | None:
-    """4g, 512m, 1024 (MiB) as MiB, as Spark reads them; None where it is none of these."""
-    found = re.fullmatch(r"(\d+)([bkmgt]?)b?", text.strip().lower())
-    return float(found[1]) * _UNITS[found[2]] if found else None
-
-
-def python_here() -> str:
-    return ".".join(str(part) for part in sys.version_info[:3])
+    """MiB of an amount as Spark reads it: 4g, 512m, 1024 (MiB). None if it has another form."""
+    amount = re.fullmatch(r"(\d+)([bkmgt]?)b?", text.strip().lower())
+    return float(amount[1]) * _UNITS[amount[2]] if amount else None

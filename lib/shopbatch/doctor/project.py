@@ -1,11 +1,10 @@
-"""The project: secrets where none may be, whether a job's configuration loads, and what it needs of the warehouse.
+"""Checks the project: misplaced secrets, whether a job's configuration loads, and the tables and models it needs.
 
-Called by `command.py`. Loads the job's file, as `shopbatch run` would, and runs nothing of it.
+Loads the job's file as `shopbatch run` would, but does not run the job.
 """
 
 from __future__ import annotations
 
-import ast
 import json
 import re
 from collections.abc import Sequence
@@ -25,16 +24,18 @@ from shopbatch.doctor.findings import Finding, brief, error
 from shopbatch.runs import job
 from shopbatch.runs.job import Job
 
-_MODELS = ("model", "encoder", "base")  # keys under which jobs name models
 _REFERENCE = re.compile(r"([a-z][a-z0-9_-]*)@(\w+)")
-_LARGEST = 2**20  # bytes of a file that is searched for secrets
-_EXPOSED = "whoever sees the repository, a dashboard or a list of processes has it"
+_LARGEST = 2**20  # a larger file (bytes) is not searched for secrets
+_EXPOSED = "whoever sees the repository, a dashboard or the list of processes can read it"
 _INSTEAD = "name a variable of the nodes' environment instead, and change the secret"
 
 
 @dataclass(frozen=True)
 class Settled:
-    """What is asked about, as far as it loads. job, settings: None where no job is named or it does not load."""
+    """What the command line asks about, as far as it loads.
+
+    platform, job, settings: None if they do not load; job and settings also if no job is named.
+    """
 
     platform: config.Platform | None
     job: Job | None
@@ -43,53 +44,59 @@ class Settled:
 
     @property
     def sessions(self) -> tuple[str, ...]:
-        """The sessions that a run may start: the job's, or both where no job is named."""
+        """The sessions that a run may start: the job's, or both if no job is named."""
         return ("ray", "spark") if self.job is None else (self.job.session,)
 
 
 def settle(name: str | None, env: str, overrides: Sequence[str]) -> Settled:
-    """The job and the configuration of the command line. What of it does not load is a finding."""
-    why, found = "the run ends before it begins (exit 2)", None
+    """Load the job and the configuration of the command line. What does not load becomes a finding.
+
+    Args:
+        name: The job; None looks at the environment alone.
+        env: Name of the environment.
+        overrides: `key.path=value` items.
+    """
+    why, named = "the run stops before it starts (exit 2)", None
     if name is not None:
         try:
-            found = job.find(name)
+            named = job.find(name)
         except UserError as mistake:
             return _unsettled(None, env, overrides, [error("conf", str(mistake), why, "`shopbatch jobs` lists them")])
         except (ImportError, SyntaxError, TypeError, AttributeError) as problem:
-            do = f"mend jobs/{name}.py, or install what it imports"
+            do = f"correct jobs/{name}.py, or install what it imports"
             what = f"jobs/{name}.py does not load ({brief(problem)})"
             return _unsettled(None, env, overrides, [error("conf", what, why, do)])
-    kind, stem = (JobConfig, "") if found is None else (found.config, found.name)
+    kind, stem = (JobConfig, "") if named is None else (named.config, named.name)
     try:
         settings = config.load(kind, stem, env, list(overrides))
     except (UserError, OSError) as mistake:
-        what = _plain(str(mistake))
-        do = "correct conf/ or the command line; `shopbatch run JOB --dry-run` shows what comes of them"
-        return _unsettled(found, env, overrides, [error("conf", what, why, do)])
-    return Settled(settings.platform, found, None if found is None else settings)
+        what = without_values(str(mistake))
+        do = "correct conf/ or the command line; `shopbatch run JOB --dry-run` prints the result"
+        return _unsettled(named, env, overrides, [error("conf", what, why, do)])
+    return Settled(settings.platform, named, None if named is None else settings)
 
 
-def _plain(mistake: str) -> str:
-    """What is wrong with a configuration, without the value or the line that is: it may be a secret."""
-    file, broken, why = mistake.partition(": not valid YAML: ")
-    if broken:
+def without_values(mistake: str) -> str:
+    """Return what is wrong with a configuration, without the wrong value or line, which may be a secret."""
+    file, is_syntax, why = mistake.partition(": not valid YAML: ")
+    if is_syntax:
         line = re.search(r"line (\d+)", why)
         return f"{file}: not valid YAML{f', line {line[1]}' if line else ''}"
     return mistake.removeprefix("config: ").partition(" (got ")[0]
 
 
-def _unsettled(found: Job | None, env: str, overrides: Sequence[str], findings: Sequence[Finding]) -> Settled:
-    """Where a job's configuration does not load, that of the platform may."""
+def _unsettled(named: Job | None, env: str, overrides: Sequence[str], findings: Sequence[Finding]) -> Settled:
+    """The result if a job or its configuration does not load; the platform's configuration may still load."""
     try:
-        where = config.load(JobConfig, "", env, [item for item in overrides if item.startswith("platform.")])
+        loaded = config.load(JobConfig, "", env, [item for item in overrides if item.startswith("platform.")])
     except (UserError, OSError):
-        return Settled(None, found, None, tuple(findings))
-    return Settled(where.platform, found, None, tuple(findings))
+        return Settled(None, named, None, tuple(findings))
+    return Settled(loaded.platform, named, None, tuple(findings))
 
 
 def judge_files(root: Path) -> list[Finding]:
-    """Secrets in the files of the project that travel to a cluster: one finding a file."""
-    found = []
+    """Find secrets in the files of the project that are sent to a cluster, with one finding per file."""
+    findings = []
     for folder in ("conf", "jobs"):
         for path in sorted((root / folder).rglob("*")):
             if not path.is_file() or "__pycache__" in path.parts:
@@ -97,15 +104,15 @@ def judge_files(root: Path) -> list[Finding]:
             try:
                 bundle.refuse_secrets(path, path.read_bytes() if path.stat().st_size <= _LARGEST else b"")
             except UserError as secret:
-                found.append(error("secrets", str(secret).partition(";")[0], _EXPOSED, _INSTEAD))
+                findings.append(error("secrets", str(secret).partition(";")[0], _EXPOSED, _INSTEAD))
             except OSError as problem:
                 what = f"{path} cannot be read ({brief(problem)})"
-                found.append(error("secrets", what, "nobody can say whether a secret is in it", "mend its rights"))
-    return found
+                findings.append(error("secrets", what, "it could not be searched for secrets", "allow reading it"))
+    return findings
 
 
 def names_secret(override: str) -> bool:
-    """Whether `key.path=value` holds a secret; one that cannot be read is told as a mistake of the configuration."""
+    """Return whether an override `key.path=value` holds a secret. A malformed one is reported by another check."""
     try:
         return bundle.override_holds_secret(override)
     except UserError:
@@ -113,7 +120,7 @@ def names_secret(override: str) -> bool:
 
 
 def judge_overrides(overrides: Sequence[str]) -> list[Finding]:
-    """Secrets on the command line, named by their key."""
+    """Find secrets on the command line. The findings name their keys."""
     return [
         error("secrets", f"{item.partition('=')[0]}=... on the command line is a secret", _EXPOSED, _INSTEAD)
         for item in overrides
@@ -122,50 +129,38 @@ def judge_overrides(overrides: Sequence[str]) -> list[Finding]:
 
 
 def judge_warehouse_uri(root: str) -> list[Finding]:
-    """A secret in the warehouse's URI, which reports and submissions show."""
+    """Find a secret in the warehouse's URI, which reports and submissions show."""
     if redact_text(root) == root:
         return []
-    do = "give it to the libraries as they ask for it (AWS_SECRET_ACCESS_KEY, ...), and change the secret"
+    do = "use the variables of the storage libraries (AWS_SECRET_ACCESS_KEY, ...), and change the secret"
     return [error("secrets", f"platform.warehouse ({redact_text(root)}) holds a secret", _EXPOSED, do)]
 
 
 def judge_needs(root: str, asked: Settled) -> list[Finding]:
-    """Models and the source table that the job names, looked for in the warehouse at `root`."""
-    if asked.job is None or asked.settings is None:
+    """Check that the models and tables that the job requires exist in the warehouse at `root`."""
+    if asked.settings is None:
         return []
     try:
-        return [*_models(root, asked.settings), *_source(root, asked.job, asked.settings)]
+        return [*_models(root, asked.settings), *_tables(root, asked.settings)]
     except (OSError, DeltaError, pa.ArrowException) as problem:
-        what = f"{root}: models and tables cannot be looked up ({brief(problem)})"
+        what = f"{root}: its models and tables cannot be listed ({brief(problem)})"
         return [error("warehouse", what, "the job needs them", "allow list and get on the warehouse")]
 
 
 def _models(root: str, settings: JobConfig) -> list[Finding]:
-    """Whether models named as name@live or name@digest are registered, and folders are there; weights are not read."""
-    from shopbatch.engines.configs import WITHOUT_MODEL
-
-    kind = getattr(getattr(settings, "engine", None), "kind", None)
-    found = []
-    for key in _MODELS:
-        reference = getattr(settings, key, None)
-        unused = (key == "model" and kind in WITHOUT_MODEL) or (
-            key == "base" and getattr(settings, "init", "base") == "scratch"
-        )
-        if not isinstance(reference, str) or unused:
-            continue
-        named = _REFERENCE.fullmatch(reference)
-        missing = _unregistered(f"{root}/_models", *named.groups()) if named else _no_folder(reference)
+    """Findings for models that are not registered and for folders that do not exist; weights are not read."""
+    why, do = "the run stops before it starts (exit 2)", "train it or name another; `shopbatch models` lists them"
+    findings = []
+    for key, reference in settings.required_models().items():
+        registered = _REFERENCE.fullmatch(reference)
+        missing = _unregistered(f"{root}/_models", *registered.groups()) if registered else _no_folder(reference)
         if missing:
-            why, do = (
-                "the job ends before it begins (exit 2)",
-                "train it or name another; `shopbatch models` lists them",
-            )
-            found.append(error("model", f"{key}={reference}: {missing}", why, do))
-    return found
+            findings.append(error("model", f"{key}={reference}: {missing}", why, do))
+    return findings
 
 
 def _unregistered(root: str, name: str, version: str) -> str | None:
-    """Why a registered model cannot be had, None where its manifest, which is written last, is there."""
+    """Why a model is not registered, None if it is: its manifest, which is written last, exists."""
     from shopbatch.models.folder import MANIFEST
     from shopbatch.models.registry import DIGITS, LIVE
     from shopbatch.warehouse import files
@@ -180,37 +175,31 @@ def _unregistered(root: str, name: str, version: str) -> str | None:
             with fs.open_input_stream(f"{path}/{LIVE}") as stream:
                 version = str(json.loads(stream.read())["digest"])
         except FileNotFoundError:
-            return f"none is live in {root}"
+            return f"no version is live in {root}"
         except (ValueError, KeyError, TypeError):
             return f"{LIVE} cannot be read in {root}/{name}"
-    mine = [key for key in keys if key.startswith(version[:DIGITS])]
-    whole = [key for key in mine if fs.get_file_info(f"{path}/{key}/{MANIFEST}").type == pafs.FileType.File]
-    return None if whole else f"no such version in {root}/{name}"
+    matching = [key for key in keys if key.startswith(version[:DIGITS])]
+    complete = [key for key in matching if fs.get_file_info(f"{path}/{key}/{MANIFEST}").type == pafs.FileType.File]
+    return None if complete else f"no such version in {root}/{name}"
 
 
 def _no_folder(reference: str) -> str | None:
-    """Why a folder is none; names of packages and of the model hub are not looked up."""
+    """Why a reference to a folder is wrong, None if it is not; names of packages and of a hub are not checked."""
     if reference.startswith((".", "/", "~")) and not Path(reference).expanduser().is_dir():
         return "no such folder"
     return None
 
 
-def _source(root: str, found: Job, settings: JobConfig) -> list[Finding]:
-    """Whether the table that a job reads is there: `source.table`, else the first word of its file."""
-    from shopbatch.tables import TABLES
+def _tables(root: str, settings: JobConfig) -> list[Finding]:
+    """Findings for tables that do not exist or have no valid name."""
     from shopbatch.warehouse.store import Store
 
-    name = getattr(getattr(settings, "source", None), "table", None)
-    if not isinstance(name, str):
-        text = (config.root() / "jobs" / f"{found.name}.py").read_text("utf-8")
-        name = next(iter((ast.get_docstring(ast.parse(text)) or "").split()), "")  # "source -> stage -> sink"
-        if name not in TABLES:
-            return []
-    store = Store(root)
-    try:
-        if store.exists(name):
-            return []
-    except UserError as mistake:
-        return [error("source", str(mistake), "the job ends before it begins (exit 2)", "name a table")]
-    why, do = "the job has nothing to read (exit 2)", f"shopbatch load {name} FILE, or shopbatch sample"
-    return [error("source", f"no table {name} in {store.root}", why, do)]
+    store, findings = Store(root), []
+    for name in settings.required_tables():
+        why, do = "the job has nothing to read (exit 2)", f"shopbatch load {name} FILE, or shopbatch sample"
+        try:
+            if not store.exists(name):
+                findings.append(error("source", f"no table {name} in {store.root}", why, do))
+        except UserError as mistake:
+            findings.append(error("source", str(mistake), "the run stops before it starts (exit 2)", "name a table"))
+    return findings

@@ -1,7 +1,7 @@
-"""CPUs and GPUs: what of a job could never be scheduled, and would wait for ever. Called by `command.py`.
+"""CPUs and GPUs: finds requests of a job that could never be scheduled, so that the run would wait for ever.
 
-Knows how jobs share out CPUs: `inference/compute.py` (less than one each, so that actors never take them all) and
-`training/workers.py` (all workers at once, or none).
+It follows how jobs request CPUs: the actors of `inference` leave some CPUs for other tasks, and the workers of
+`training` start all at once or not at all.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ from typing import Any
 
 from shopbatch.doctor.findings import Finding, error, warning
 
-_TASK = 1.0  # CPUs of a task: reading, publishing and judging are tasks
+_TASK = 1.0  # CPUs of a Ray task, such as those that read and publish
 
 
 @dataclass(frozen=True)
 class Node:
-    """CPUs and GPUs that Ray may give away on one machine."""
+    """CPUs and GPUs that Ray may assign on one machine."""
 
     cpus: float
     gpus: float = 0.0
@@ -26,7 +26,7 @@ class Node:
 
 @dataclass(frozen=True)
 class Place:
-    """Where a run would be. driver: CPUs reserved for it on one of the nodes. name: for the user."""
+    """Where a run would take place. name: for messages. driver: CPUs reserved for the driver on one of the nodes."""
 
     name: str
     nodes: tuple[Node, ...]
@@ -34,26 +34,25 @@ class Place:
 
     @property
     def cpus(self) -> float:
+        """CPUs of all nodes."""
         return sum(node.cpus for node in self.nodes)
 
     def fit(self, share: float) -> int:
-        """How many of such a share there is room for beside the driver, wherever that is put best."""
-        if not self.nodes:
-            return 0
-        free = [node.cpus for node in self.nodes]
-        whole = sum(_times(cpus, share) for cpus in free)
+        """Return how many requests of `share` CPUs fit beside the driver, if it runs on the most suitable node."""
+        cpus = [node.cpus for node in self.nodes]
+        without_driver = sum(_times(c, share) for c in cpus)
         if not self.driver:
-            return whole
-        lost = [_times(c, share) - _times(c - self.driver, share) for c in free if c >= self.driver]
-        return whole - min(lost) if lost else 0
+            return without_driver
+        lost = [_times(c, share) - _times(c - self.driver, share) for c in cpus if c >= self.driver]
+        return without_driver - min(lost) if lost else 0
 
 
 def judge_slots(place: Place, settings: Any) -> list[Finding]:
-    """What of a job with these settings could never be scheduled there: one finding, of the first thing that hangs."""
+    """Return the first request of a job that could never be scheduled at a place, as a list of at most one finding."""
     if not place.nodes or not place.cpus:
         what, why = f"{place.name} gives Ray no CPU", "every task waits for one, for ever"
         do = "set platform.cpus to 1 or more (null: all of this machine), or add nodes"
-        # a cluster that grows on demand may be at nought now
+        # a cluster that grows on demand may have no node at the moment
         return [(warning if place.name.startswith("http") else error)("cpus", what, why, do)]
     if place.driver > max(node.cpus for node in place.nodes):
         what = f"platform.driver_cpus={place.driver:g}, the largest node of {place.name} has {_largest(place):g} CPUs"
@@ -69,17 +68,17 @@ def judge_slots(place: Place, settings: Any) -> list[Finding]:
 
 
 def _training(place: Place, workers: Any) -> list[Finding]:
-    """Ray Train starts when all workers have their share at once."""
+    """Ray Train starts only when all workers have their CPUs at the same time."""
     count = int(workers.count)
-    if workers.device == "cuda" and (found := _gpus(place, 1.0, count, f"workers.count={count} on cuda")):
-        return found
+    if workers.device == "cuda" and (missing := _gpus(place, 1.0, count, f"workers.count={count} on cuda")):
+        return missing
     threads = workers.threads or max(1, math.floor(min(node.cpus for node in place.nodes) / count))
     share = min(float(threads), 0.9 * place.cpus / count)
     if (fit := place.fit(share)) >= count:
         return []
     beside = f" beside the driver's {place.driver:g}" if place.driver else ""
-    what = f"workers.count={count} take {share:.2g} CPUs each, all at once; {place.name} has room for {fit}{beside}"
-    why = "training waits for ever for the others"
+    what = f"workers.count={count} need {share:.2g} CPUs each at the same time; {place.name} has room for {fit}{beside}"
+    why = "training waits for ever for the remaining workers"
     return [error("cpus", what, why, "lower workers.count, workers.threads or platform.driver_cpus, or add nodes")]
 
 
@@ -88,7 +87,7 @@ def _gpus(place: Place, each: float, count: int, who: str) -> list[Finding]:
         return []
     have = sum(node.gpus for node in place.nodes)
     what = f"{who} asks for {each * count:g} GPUs, {place.name} has {have:g}"
-    return [error("cpus", what, "the workers wait for ever", "run it where there are as many, or on the CPU")]
+    return [error("cpus", what, "the workers wait for ever", "run the job where there are enough, or on the CPU")]
 
 
 def _largest(place: Place) -> float:
@@ -96,10 +95,10 @@ def _largest(place: Place) -> float:
 
 
 def _times(cpus: float, share: float) -> int:
-    """How often a share fits; Ray counts in ten-thousandths."""
+    """How often a share fits into a number of CPUs. The tolerance allows for rounding: Ray counts in 1/10,000."""
     return max(0, math.floor(cpus / share + 1e-6))
 
 
 def local_gpus(devices: Sequence[str]) -> int:
-    """GPUs of this machine. devices: names in /dev."""
+    """Return the number of GPUs of this machine, given the names in /dev."""
     return sum(name.removeprefix("nvidia").isdigit() for name in devices if name.startswith("nvidia"))

@@ -1,6 +1,6 @@
-"""The warehouse: whether it takes files and refuses a second commit of a version, and its clock. For `command.py`.
+"""Checks that the warehouse can be written and refuses a second commit of a version, and compares its clock.
 
-The only part of the doctor that writes: probe objects under `<warehouse>/_runs/.doctor-<random>/`, taken away again.
+The only part of the doctor that writes: it creates `<warehouse>/_runs/.doctor-<random>/` and deletes it again.
 """
 
 from __future__ import annotations
@@ -23,8 +23,9 @@ from deltalake import CommitProperties, DeltaTable, Schema, Transaction
 from deltalake.exceptions import CommitFailedError, DeltaError
 from deltalake.fs import DeltaStorageHandler
 
-from shopbatch.doctor.cluster import host, outside
 from shopbatch.doctor.findings import Finding, brief, error, warning
+from shopbatch.doctor.head import outside
+from shopbatch.doctor.hosts import host
 from shopbatch.warehouse import files
 
 RIVALS = 4  # writers that commit the same version at once
@@ -35,11 +36,11 @@ _ENDPOINTS = ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL")
 
 @dataclass
 class Probe:
-    """What trying showed. None: it was not tried.
+    """What a probe of the warehouse showed. A value is None if it was not tested.
 
-    trouble: why nothing can be written. ahead: seconds that the store's clock is before ours.
-    winners: how many of RIVALS commits of one version the store let through, at most. unclear: why that is not known.
-    left: why the probe objects are still there.
+    trouble: why nothing can be written. ahead: seconds by which the store's clock is ahead of ours.
+    winners: how many of RIVALS simultaneous commits of one version succeeded at most. unclear: why that is unknown.
+    left: why the probe's files could not be deleted.
     """
 
     folder: str
@@ -51,65 +52,63 @@ class Probe:
 
 
 def probe(root: str) -> Probe:
-    """Write, look, commit the same version several times at once, and take all of it away again."""
-    found = Probe(f"{root}/_runs/.doctor-{uuid.uuid4().hex}")
+    """Write a file, commit the same version of a table several times at once, and delete everything again."""
+    result = Probe(f"{root}/_runs/.doctor-{uuid.uuid4().hex}")
     if (silent := _silent_endpoint(root)) is not None:
-        found.trouble = silent
-        return found
-    with _removed(found):
+        result.trouble = silent
+        return result
+    with _removed(result):
         try:
-            found.ahead = _write(f"{found.folder}/probe")
+            result.ahead = _write(f"{result.folder}/probe")
         except (OSError, pa.ArrowException) as problem:
-            found.trouble = brief(problem)
-            return found
+            result.trouble = brief(problem)
+            return result
         try:
-            found.winners = _race(f"{found.folder}/table")
+            result.winners = _race(f"{result.folder}/table")
         except (OSError, DeltaError) as problem:
-            found.unclear = brief(problem)
-    return found
+            result.unclear = brief(problem)
+    return result
 
 
 def judge_probe(root: str, probe: Probe) -> list[Finding]:
-    """The first thing that keeps a warehouse from being one; and probe objects that are left."""
+    """Make a finding of the first thing that makes the warehouse unusable, and of files of the probe that are left."""
     why = "a run keeps its results and its report there"
     if probe.trouble is not None:
-        do = "name another with platform.warehouse or SHOPBATCH_WAREHOUSE, or mend rights, keys and endpoint"
+        do = "set another platform.warehouse or SHOPBATCH_WAREHOUSE, or correct rights, keys and endpoint"
         return [error("warehouse", f"{root} cannot be written ({probe.trouble})", why, do)]
-    found = []
+    findings = []
     if probe.unclear is not None:
-        do = "mend the store's rights (get, put, list, delete) and its address (AWS_ENDPOINT_URL, AWS_ALLOW_HTTP)"
-        found.append(error("commits", f"{root} takes files but no Delta table ({probe.unclear})", why, do))
+        do = "correct the store's rights (get, put, list, delete) and address (AWS_ENDPOINT_URL, AWS_ALLOW_HTTP)"
+        findings.append(error("commits", f"{root} accepts files but not a Delta table ({probe.unclear})", why, do))
     elif probe.winners != 1 and probe.winners is not None:
         what = f"{root} let {probe.winners} of {RIVALS} writers commit the same version of a table"
-        lost = (
-            "it has no conditional put (If-None-Match), so that of two runs at once one loses its rows without a word"
-        )
-        do = "use a store, a version of it or a gateway that has it, and unset AWS_S3_ALLOW_UNSAFE_RENAME"
-        found.append(error("commits", what, lost, do))
+        lost = "it has no conditional put (If-None-Match), so one of two simultaneous runs silently loses its rows"
+        do = "use a store or gateway that has conditional put, and unset AWS_S3_ALLOW_UNSAFE_RENAME"
+        findings.append(error("commits", what, lost, do))
     if probe.left is not None:
-        what = f"probe objects could not be deleted ({probe.left})"
+        what = f"the files of this check could not be deleted ({probe.left})"
         do = f"delete {probe.folder}, and allow runs to delete"
-        found.append(warning("warehouse", what, "runs cannot take away what they need no more", do))
-    return found
+        findings.append(warning("warehouse", what, "runs cannot delete what they no longer need", do))
+    return findings
 
 
 def _write(uri: str) -> float | None:
-    """Write a small object; returns how far its time of writing lies from ours."""
+    """Write a small file; returns the seconds by which the store's clock is ahead of ours, None if unknown."""
     before = time.time()
     files.write_bytes(uri, b"written by shopbatch doctor\n")
     after = time.time()
     fs, path = files.filesystem(uri)
     info = fs.get_file_info(path)
     if info.type != pafs.FileType.File:
-        raise FileNotFoundError("what was just written is not there")
+        raise FileNotFoundError("a file that was just written does not exist")
     return None if info.mtime is None else outside(info.mtime.timestamp(), before, after)
 
 
 def _race(uri: str) -> int:
-    """Let rivals commit one version at once, some times over; returns how many succeeded at most.
+    """Let several writers commit the same version at once, ROUNDS times; returns how many succeeded at most.
 
-    One after the other would show nothing: a writer looks for newer versions before it writes. Two that looked at the
-    same moment are told apart by the store alone.
+    Commits in sequence would show nothing, since a writer looks for newer versions before it writes. If two writers
+    looked at the same moment, only the store can refuse one of them.
     """
     DeltaTable.create(uri, schema=Schema.from_arrow(pa.schema([("id", pa.int64())])), mode="error")
     most = 0
@@ -133,11 +132,11 @@ def _race(uri: str) -> int:
 
 
 def _commit(handle: DeltaTable, version: int, start: threading.Barrier, outcomes: list[Exception | None]) -> None:
-    """One rival: commits nothing but its version; None into `outcomes` where it succeeds."""
-    mine = CommitProperties(max_commit_retries=0, app_transactions=[Transaction("shopbatch-doctor", version)])
+    """Commit a version without rows; append the error to `outcomes`, or None if it succeeded."""
+    properties = CommitProperties(max_commit_retries=0, app_transactions=[Transaction("shopbatch-doctor", version)])
     start.wait()
     try:
-        handle.create_write_transaction([], "append", handle.schema(), [], commit_properties=mine)
+        handle.create_write_transaction([], "append", handle.schema(), [], commit_properties=properties)
     except (OSError, DeltaError) as problem:
         outcomes.append(problem)
     else:
@@ -146,14 +145,14 @@ def _commit(handle: DeltaTable, version: int, start: threading.Barrier, outcomes
 
 @contextmanager
 def _removed(probe: Probe) -> Iterator[None]:
-    """Whatever the block writes into the probe's folder is taken away, with folders above that it made."""
+    """Delete the probe's folder after the block, and the parent folders that the block created."""
     try:
         fs, path = files.filesystem(probe.folder)
     except (OSError, pa.ArrowException):
-        yield  # the first write says why
+        yield  # the first write reports the reason
         return
     local = isinstance(fs, pafs.LocalFileSystem)
-    made = [p for p in Path(path).parents if not os.path.exists(p)] if local else []
+    created = [p for p in Path(path).parents if not os.path.exists(p)] if local else []
     try:
         yield
     finally:
@@ -161,8 +160,8 @@ def _removed(probe: Probe) -> Iterator[None]:
             if local:
                 if Path(path).exists():
                     shutil.rmtree(path)
-                for folder in made:
-                    with suppress(OSError):  # another run may have begun to fill it
+                for folder in created:
+                    with suppress(OSError):  # another run may have started to use it
                         folder.rmdir()
             else:
                 _delete(fs, path, probe.folder)
@@ -171,9 +170,9 @@ def _removed(probe: Probe) -> Iterator[None]:
 
 
 def _delete(fs: pafs.FileSystem, path: str, uri: str) -> None:
-    """Delete the objects one by one: Arrow's own delete leaves an empty object in the place of the folder above."""
-    found = fs.get_file_info(pafs.FileSelector(path, recursive=True, allow_not_found=True))
-    names = [info.path.removeprefix(f"{path}/") for info in found if info.type == pafs.FileType.File]
+    """Delete the objects one by one: Arrow's recursive delete leaves an empty object in place of the parent folder."""
+    listed = fs.get_file_info(pafs.FileSelector(path, recursive=True, allow_not_found=True))
+    names = [info.path.removeprefix(f"{path}/") for info in listed if info.type == pafs.FileType.File]
     handler = DeltaStorageHandler(uri) if names else None
     for name in names:
         assert handler is not None
@@ -181,7 +180,7 @@ def _delete(fs: pafs.FileSystem, path: str, uri: str) -> None:
 
 
 def _silent_endpoint(root: str) -> str | None:
-    """Why an S3 endpoint of one's own cannot be reached: asked for here, since the libraries try for minutes."""
+    """Why a configured S3 endpoint cannot be reached, None if it can; the libraries would try for minutes."""
     if not root.startswith(("s3://", "s3a://")):
         return None
     address = next((os.environ[name] for name in _ENDPOINTS if os.environ.get(name)), None)

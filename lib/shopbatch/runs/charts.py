@@ -1,8 +1,8 @@
-"""The charts of `report.html`: numbers in, inline SVG out. Called by `report_html.py`; the only file with matplotlib.
+"""Draws the charts of `report.html` as inline SVG. The only module that uses matplotlib.
 
-Colours are written as sentinels and handed over to the page's CSS, so that one SVG serves light, dark and print.
-Labels stay text, in the page's own font: Chinese shows if the reader's browser can show it, and a screen reader
-can read it.
+Matplotlib gets placeholder colours, which are then replaced by the page's CSS variables, so that one SVG serves the
+light theme, the dark theme and print. Labels stay text in the page's own font: the reader's browser draws Chinese, and
+a screen reader can read them.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-# sentinel -> the CSS variable that replaces it; any colour would do that nothing else uses
+# placeholder colour -> the CSS variable that replaces it; any colour that nothing else uses would do
 _INK, _FAINT, _LINE, _ACCENT = "#010101", "#020202", "#030303", "#040404"
 _SERIES = ("#050505", "#060606", "#070707", "#080808", "#090909", "#0a0a0a")
 _ON_SERIES = "#0b0b0b"
 _VARIABLES = {_ON_SERIES: "--on-series", _INK: "--ink", _FAINT: "--muted", _LINE: "--line", _ACCENT: "--accent"}
 _VARIABLES |= {colour: f"--series-{i}" for i, colour in enumerate(_SERIES)}
-_TONES = {"negative": _SERIES[0], "neutral": _SERIES[1], "positive": _SERIES[2]}
+_LABEL_COLOURS = {"negative": _SERIES[0], "neutral": _SERIES[1], "positive": _SERIES[2]}
 _STYLE = {
     "svg.fonttype": "none",
     "text.parse_math": False,  # a label with a $ is a price, not a formula
@@ -45,13 +45,18 @@ _STYLE = {
 }
 MAX_BARS = 24
 MAX_PANELS = 24
-PANELS_A_ROW = 3
+PANELS_PER_ROW = 3
 
 
 def bars(groups: Sequence[str], series: Mapping[str, Sequence[float]], title: str) -> Markup:
-    """Horizontal bars, a group a bar. Several series are stacked as shares of their bar; one is drawn as it is.
+    """Draw horizontal bars, one per group.
 
-    groups: [g] names, the first on top; at most MAX_BARS are drawn. series: {name: [g] numbers, not negative}.
+    Several series are stacked as shares of their group's bar; a single series is drawn with its values.
+
+    Args:
+        groups: [g] names, the first one on top; at most MAX_BARS are drawn.
+        series: {name: [g] numbers}, none negative.
+        title: What a screen reader says of the chart.
     """
     if not series or not groups:
         raise ValueError("nothing to draw")
@@ -66,7 +71,7 @@ def bars(groups: Sequence[str], series: Mapping[str, Sequence[float]], title: st
         left = [0.0] * len(rows)
         for index, name in enumerate(series):
             widths = [row[index] / ((sum(row) or 1) if stacked else most * 1.15) for row in rows]
-            colour = _TONES.get(name, _SERIES[index % len(_SERIES)]) if stacked else _ACCENT
+            colour = _LABEL_COLOURS.get(name, _SERIES[index % len(_SERIES)]) if stacked else _ACCENT
             axes.barh(range(len(rows)), widths, left=left, height=0.62, color=colour, label=_label(name))
             for i, width in enumerate(widths):
                 if not stacked:
@@ -85,10 +90,17 @@ def bars(groups: Sequence[str], series: Mapping[str, Sequence[float]], title: st
 
 
 def calibration(data: Mapping[str, Any], title: str) -> Markup:
-    """Reliability diagram: how often the model was right, against how sure it was; bars show where the rows are.
+    """Draw a reliability diagram: how often the model was right against how confident it was.
 
-    data: confidence [n], accuracy [n], count [n] per bin (None where a bin is empty), and ece, all 0 to 1.
-    Raises KeyError, TypeError or ValueError for numbers that make no chart, as the other two do.
+    Bars at the bottom show how many rows each bin has.
+
+    Args:
+        data: `confidence` [n], `accuracy` [n] and `count` [n] per bin (None for an empty bin), and `ece`. All except
+            the counts lie between 0 and 1.
+        title: What a screen reader says of the chart.
+
+    Raises:
+        KeyError, TypeError, ValueError: The data cannot be drawn. This holds for every chart of this module.
     """
     bins = list(zip(data["confidence"], data["accuracy"], data["count"], strict=True))
     points = [(c, a, n) for c, a, n in bins if c is not None and a is not None and n]
@@ -103,16 +115,21 @@ def calibration(data: Mapping[str, Any], title: str) -> Markup:
         ece = data.get("ece")
         label = "model" if ece is None else f"model, ECE {ece:.3f}"
         axes.plot([p[0] for p in points], [p[1] for p in points], "o-", color=_ACCENT, markersize=4, label=label)
-        axes.set(xlim=(0, 1.02), ylim=(0, 1.02), xlabel="confidence", ylabel="share that was right")
+        axes.set(xlim=(0, 1.02), ylim=(0, 1.02), xlabel="confidence", ylabel="accuracy")
         axes.legend(loc="upper left")
         _percent(axes)
         return _svg(figure, title)
 
 
 def confusion(labels: Sequence[str], matrix: Sequence[Sequence[float]], title: str) -> Markup:
-    """Confusion matrix: rows are the truth, columns the model's word; a cell shows its share of the row and count.
+    """Draw a confusion matrix: rows are the true labels, columns the predicted ones.
 
-    labels: [n]; matrix: [n][n] counts.
+    Each cell shows its share of the row, and its count.
+
+    Args:
+        labels: [n] names.
+        matrix: [n][n] counts.
+        title: What a screen reader says of the chart.
     """
     n = len(labels)
     if not n or [len(row) for row in matrix] != [n] * n or min(map(min, matrix)) < 0:
@@ -127,7 +144,7 @@ def confusion(labels: Sequence[str], matrix: Sequence[Sequence[float]], title: s
                 axes.text(j + 0.48, i + 0.42, f"{share:.0%}", ha="center", va="center", fontsize=12)
                 axes.text(j + 0.48, i + 0.70, f"{count:,.0f}", ha="center", va="center", fontsize=8, color=_FAINT)
         axes.set(xlim=(0, n), ylim=(n, 0), ylabel="stated by the source")
-        axes.set_title("said by the model", fontsize=9.5, color=_FAINT, pad=20)
+        axes.set_title("predicted by the model", fontsize=9.5, color=_FAINT, pad=20)
         axes.set_xticks([i + 0.48 for i in range(n)], [_label(x) for x in labels])
         axes.set_yticks([i + 0.48 for i in range(n)], [_label(x) for x in labels], rotation=90, va="center")
         axes.tick_params(length=0, labeltop=True, labelbottom=False, labelcolor=_INK)
@@ -136,22 +153,24 @@ def confusion(labels: Sequence[str], matrix: Sequence[Sequence[float]], title: s
 
 
 def histograms(panels: Mapping[str, Mapping[str, Any]], title: str) -> Markup:
-    """Small histograms, PANELS_A_ROW a row, each to its own scale: the shapes are compared, not the heights.
+    """Draw small histograms, each to its own scale: they compare shapes, not heights.
 
-    panels: {name: low, high (the outer ends of the bins, low < high) and counts [n], not negative}; at most MAX_PANELS
-    are drawn. Raises as `calibration` does.
+    Args:
+        panels: For each name, `low` and `high` (the outer ends of the bins, low < high) and `counts` [n], none
+            negative. At most MAX_PANELS are drawn.
+        title: What a screen reader says of the chart.
     """
     shown = list(panels.items())[:MAX_PANELS]
     if not shown:
         raise ValueError("nothing to draw")
-    down, wide = -(-len(shown) // PANELS_A_ROW), 0.9 / PANELS_A_ROW
-    with _drawing(6.15, 1.2 * down) as figure:  # 590 px: a page of 700 px has room for it beside its scroll bar
+    down, wide = -(-len(shown) // PANELS_PER_ROW), 0.9 / PANELS_PER_ROW
+    with _drawing(6.15, 1.2 * down) as figure:  # 590 px fit on a page of 700 px with a scroll bar
         for index, (name, panel) in enumerate(shown):
             low, high, counts = panel["low"], panel["high"], [float(n) for n in panel["counts"]]
             if not counts or min(counts) < 0 or not low < high:
-                raise ValueError("not the counts of bins from low to high")
-            y, x = divmod(index, PANELS_A_ROW)
-            left = 0.002 + x * (0.996 - wide) / (PANELS_A_ROW - 1)
+                raise ValueError("expected counts of bins between low and high, with low < high")
+            y, x = divmod(index, PANELS_PER_ROW)
+            left = 0.002 + x * (0.996 - wide) / (PANELS_PER_ROW - 1)
             axes = figure.add_axes((left, 1 - (y + 0.72) / down, wide, 0.47 / down))
             most = max(counts) or 1
             axes.stairs([n / most for n in counts], fill=True, color=_ACCENT)
@@ -168,7 +187,7 @@ def histograms(panels: Mapping[str, Mapping[str, Any]], title: str) -> Markup:
 
 @contextmanager
 def _drawing(width: float, height: float) -> Iterator[Figure]:
-    """A figure of so many inches in the report's style."""
+    """A figure in the report's style; width and height in inches."""
     with matplotlib.rc_context(_STYLE), warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Glyph .* missing")  # matplotlib only measures: the browser draws
         figure = Figure(figsize=(width, height))
@@ -180,7 +199,7 @@ def _svg(figure: Figure, title: str) -> Markup:
     for axes in figure.axes:
         axes.patch.set_visible(False)
     out = io.StringIO()
-    with matplotlib.rc_context({"svg.hashsalt": title}):  # ids differ between the charts of a page, not between runs
+    with matplotlib.rc_context({"svg.hashsalt": title}):  # ids are unique within a page and equal in every run
         figure.savefig(out, format="svg", metadata={"Date": None, "Creator": None, "Format": None, "Type": None})
     svg = out.getvalue()
     svg = svg[svg.index("<svg") :]
@@ -191,20 +210,23 @@ def _svg(figure: Figure, title: str) -> Markup:
 
 
 def _label(text: str) -> str:
-    """Text that fits beside an axis, without control characters (no SVG has them) or `_` (no legend shows it)."""
+    """A text that fits beside an axis.
+
+    Control characters are removed, since SVG forbids them, and leading `_`, since a legend hides such labels.
+    """
     clean = "".join(c for c in str(text) if c.isprintable()).lstrip("_") or "–"
     return clean if len(clean) <= 24 else clean[:23] + "…"
 
 
 def _end(value: float) -> str:
-    """An end of an axis: 1,250; 12.5; 0.013; 1e+09."""
+    """The end of an axis as text: 1,250; 12.5; 0.013; 1e+09."""
     return f"{value:,.0f}" if 100 <= abs(value) < 1e7 else f"{value:.3g}"
 
 
 def _percent(axes: Axes) -> None:
     ticks = [0, 0.25, 0.5, 0.75, 1]
     axes.set_xticks(ticks, [f"{t:.0%}" for t in ticks])
-    axes.set_yticks(ticks, ["", *(f"{t:.0%}" for t in ticks[1:])])  # one 0% for the corner
+    axes.set_yticks(ticks, ["", *(f"{t:.0%}" for t in ticks[1:])])  # the corner shows 0% once
     axes.tick_params(length=0, labelcolor=_FAINT)
     axes.grid(linewidth=0.6)
     axes.set_axisbelow(True)

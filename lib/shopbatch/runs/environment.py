@@ -1,6 +1,6 @@
-"""Whether the libraries here are those of the lock file: a cluster's image grows old while the code moves on.
+"""Compares the installed libraries with the lock file: a cluster's image may be older than the code that runs on it.
 
-Called by `job.py` on the cluster and by `shopbatch doctor`. Imports none of the libraries.
+Imports none of those libraries.
 """
 
 from __future__ import annotations
@@ -8,8 +8,8 @@ from __future__ import annotations
 from importlib import metadata
 from pathlib import Path
 
-# those that a result, a file, or the talk between driver and nodes depends on
-MATTER = (
+# packages that affect a result, a file, or the communication between driver and nodes
+RELEVANT = (
     "ray",
     "pyarrow",
     "deltalake",
@@ -27,13 +27,13 @@ MATTER = (
 
 
 def locked(lock: Path) -> dict[str, str]:
-    """Version by package of a lock file (`name==version` lines)."""
+    """Return the version of each package in a lock file (lines `name==version`)."""
     pins = (line.split("==", 1) for line in lock.read_text("utf-8").splitlines() if "==" in line)
     return {name.strip().lower().replace("_", "-"): version.split()[0].split(";")[0] for name, version in pins}
 
 
 def installed(name: str) -> str | None:
-    """The installed version without its local part (2.13.0+cpu is 2.13.0), None where it is not installed."""
+    """Return the installed version without its local part (2.13.0+cpu is 2.13.0), or None if it is not installed."""
     try:
         return metadata.version(name).partition("+")[0]
     except metadata.PackageNotFoundError:
@@ -41,7 +41,7 @@ def installed(name: str) -> str | None:
 
 
 def differences(lock: Path) -> list[str]:
-    """What differs here from the lock file, of the packages that matter: `pyarrow 25.0.0 (locked: 26.0.1)`."""
+    """Return the packages of RELEVANT whose version differs from the lock file: `pyarrow 25.0.0 (locked: 26.0.1)`."""
     pins = locked(lock)
-    found = ((name, installed(name), pins[name].partition("+")[0]) for name in MATTER if name in pins)
-    return [f"{name} {there or 'is missing'} (locked: {pin})" for name, there, pin in found if there != pin]
+    versions = ((name, installed(name), pins[name].partition("+")[0]) for name in RELEVANT if name in pins)
+    return [f"{name} {version or 'is missing'} (locked: {pin})" for name, version, pin in versions if version != pin]

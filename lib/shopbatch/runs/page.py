@@ -1,8 +1,8 @@
-"""`report.html`: one page that a merchant can read, without scripts and without anything to fetch.
+"""Renders `report.html`: one page that a merchant can read, without scripts and without anything to download.
 
-Called by `report.py` with the report as saved: masked, redacted, plain JSON values. Everything but the SVG of
-`report_charts.py` is escaped by Jinja; the page's policy forbids scripts as a second lock. Every part of a report
-may be missing: its section then is.
+It gets the report as it is saved: masked JSON values. Jinja escapes everything except the SVG of `charts`; as a second
+protection, the page's security policy forbids scripts. Any part of a report may be missing; the page then lacks that
+section.
 """
 
 from __future__ import annotations
@@ -16,45 +16,37 @@ from typing import Any
 from jinja2 import Environment, StrictUndefined, Template
 from markupsafe import Markup
 
-from shopbatch.runs import charts
+from shopbatch.runs import charts, formats
 
-LANGUAGES = {
-    "de": "German",
-    "en": "English",
-    "es": "Spanish",
-    "fr": "French",
-    "it": "Italian",
-    "ja": "Japanese",
-    "ko": "Korean",
-    "nl": "Dutch",
-    "pl": "Polish",
-    "pt": "Portuguese",
-    "ru": "Russian",
-    "und": "unknown language",
-    "zh": "Chinese",
-}
 SAMPLES = 20
-# what an outcome means to the one who asked for the run, and how the page shows it
+# for each outcome: the colour in which the page shows it, and what it means for the reader
 _OUTCOMES = {
     "published": ("good", "The result is published."),
-    "nothing to do": ("good", "What is published already says the same, so there was nothing to publish."),
+    "nothing to do": ("good", "The published result is up to date, so there was nothing to publish."),
     "superseded": ("neutral", "A newer result was already there, so this one was not published."),
     "incomplete": (
         "neutral",
-        "Some rows are still to do, so nothing is published yet; the same command goes on with them.",
+        "Some rows are not computed yet, so nothing is published; the same command continues with them.",
     ),
-    "stopped": ("neutral", "The run was stopped; the same command goes on where it was."),
-    "refused": ("bad", "A check refused the result: nothing was published, and what was live before still is."),
+    "stopped": ("neutral", "The run was stopped; the same command continues from there."),
+    "refused": ("bad", "A check refused the result: nothing was published, and the previous result is still live."),
     "failed": ("bad", "The run failed."),
 }
 _ROWS = ("read", "published", "rejected", "pending", "distinct", "reused", "computed", "kept")
 _GATE = ("name", "value", "limit", "passed", "detail")
 _ENGINE = {"kind": "engine", "calls": "calls", "tokens_in": "tokens in", "tokens_out": "tokens out"}
-_RATES = ("ece", "brier", "nll", "log_loss", "loss")  # measures that are not read as percentages
+_RATES = ("ece", "brier", "nll", "log_loss", "loss")  # measures that are not percentages
 
 
 def render(report: Mapping[str, Any]) -> str:
-    """The page for a report as `Report.to_dict` makes it. Missing parts are left out; wrong parts raise nothing."""
+    """Render the page of a report.
+
+    Args:
+        report: What `Report.to_dict` returns. Parts that are missing or have a wrong form are left out.
+
+    Returns:
+        The page as HTML.
+    """
     rows = {name: n if isinstance(n := _tree(report.get("rows")).get(name), int) else None for name in _ROWS}
     quality = _tree(_tree(report.get("metrics")).get("quality"))
     tone, sentence = _OUTCOMES.get(str(report.get("outcome")), ("neutral", ""))
@@ -68,7 +60,7 @@ def render(report: Mapping[str, Any]) -> str:
         rows=rows if any(count is not None for count in rows.values()) else None,
         missing=_missing(rows),
         gates=[{key: _tree(gate).get(key) for key in _GATE} for gate in _list(report.get("gates")) if _tree(gate)],
-        mix=_mix(_tree(_tree(report.get("metrics")).get("mix"))),
+        label_chart=_label_chart(_tree(_tree(report.get("metrics")).get("mix"))),
         quality=[_quality(language, _tree(block)) for language, block in quality.items() if _tree(block)],
         rejects=_shares(_tree(report.get("rejects"))),
         stages=_stages(report),
@@ -84,7 +76,13 @@ def render(report: Mapping[str, Any]) -> str:
 @cache
 def _page() -> Template:
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    environment.filters |= {"count": _count, "number": _number, "seconds": _seconds, "when": _when, "words": _words}
+    environment.filters |= {
+        "count": formats.count,
+        "number": formats.number,
+        "seconds": formats.seconds,
+        "when": formats.when,
+        "words": formats.words,
+    }
     return environment.from_string(resources.files("shopbatch.runs").joinpath("page.html.j2").read_text("utf-8"))
 
 
@@ -97,37 +95,37 @@ def _list(value: Any) -> list[Any]:
 
 
 def _missing(rows: Mapping[str, Any]) -> int | None:
-    """read - published - rejected - pending, 0 when all is well; None when the job does not count all four."""
+    """Rows read - published - rejected - pending, which should be 0; None if the job does not count all four."""
     parts = [part for name in ("read", "published", "rejected", "pending") if isinstance(part := rows.get(name), int)]
     return parts[0] - sum(parts[1:]) if len(parts) == 4 else None
 
 
 def _took(report: Mapping[str, Any]) -> float | None:
-    """Seconds between start and end."""
+    """Seconds between start and end; None if one of them is not known."""
     try:
         start, end = (datetime.fromisoformat(str(report.get(key))) for key in ("started_at", "ended_at"))
         return (end - start).total_seconds()
-    except (ValueError, TypeError):  # a time that is missing, or without its zone
+    except (ValueError, TypeError):  # a time is missing or has no time zone
         return None
 
 
 def _chart(draw: Callable[[], Markup]) -> Markup | None:
-    """A chart, or None where its numbers are not what they should be: a figure never costs the report."""
+    """A chart, or None if its data cannot be drawn: a bad figure must not prevent the report."""
     try:
         return draw()
     except (KeyError, IndexError, TypeError, ValueError, AttributeError, ArithmeticError):
         return None
 
 
-def _mix(mix: Mapping[str, Any]) -> Markup | None:
-    """Label mix per language, the largest language first."""
+def _label_chart(mix: Mapping[str, Any]) -> Markup | None:
+    """The chart of labels per language, the language with most rows first."""
     counts = {language: _counts(_tree(labels)) for language, labels in mix.items()}
     totals = {language: sum(labels.values()) for language, labels in counts.items()}
     languages = sorted((language for language in totals if totals[language]), key=lambda x: -totals[x])
     names = list(dict.fromkeys(label for language in languages for label in counts[language]))
     series = {label: [counts[language].get(label, 0) for language in languages] for label in names}
-    groups = [f"{_language(language)} · {totals[language]:,}" for language in languages]
-    return _chart(lambda: charts.bars(groups, series, "Label mix per language")) if groups else None
+    groups = [f"{formats.language(language)} · {totals[language]:,}" for language in languages]
+    return _chart(lambda: charts.bars(groups, series, "Labels per language")) if groups else None
 
 
 def _counts(tree: Mapping[str, Any]) -> dict[str, int]:
@@ -135,24 +133,24 @@ def _counts(tree: Mapping[str, Any]) -> dict[str, int]:
 
 
 def _quality(language: str, block: Mapping[str, Any]) -> dict[str, Any]:
-    """One language's quality: a table of the model beside its baselines, and two charts."""
-    name = _language(language)
-    lines = {"this model": block} | {_words(key): _tree(v) for key, v in _tree(block.get("baselines")).items()}
-    measures = [key for key, value in block.items() if _is_measure(value) and not _is_about(key)]
+    """The quality for one language: a table of the model and its baselines, and two charts."""
+    name = formats.language(language)
+    lines = {"this model": block} | {formats.words(key): _tree(v) for key, v in _tree(block.get("baselines")).items()}
+    measures = [key for key, value in block.items() if _is_measure(value) and not _is_context(key)]
     curve = {**_tree(block.get("calibration")), "ece": _value(block.get("ece"))}
     table = _tree(block.get("confusion"))
     return {
         "name": name,
         "n": block.get("n", block.get("count", block.get("test_rows"))),
-        "measures": [(key, "ECE" if key == "ece" else _words(key)) for key in measures],
+        "measures": [(key, "ECE" if key == "ece" else formats.words(key)) for key in measures],
         "lines": [(who, [_measure(key, values.get(key)) for key in measures]) for who, values in lines.items()],
         "calibration": _chart(lambda: charts.calibration(curve, f"Calibration, {name}")),
         "confusion": _chart(lambda: charts.confusion(table["labels"], table["matrix"], f"Confusion of labels, {name}")),
     }
 
 
-def _is_about(key: str) -> bool:
-    """Whether a number says how the model was made, and is nothing to compare it by."""
+def _is_context(key: str) -> bool:
+    """Whether a number describes the data or the model rather than its quality."""
     return key in ("n", "count", "temperature") or key.endswith("_rows")
 
 
@@ -166,26 +164,26 @@ def _value(measure: Any) -> float | None:
 
 
 def _measure(key: str, measure: Any) -> tuple[str, str]:
-    """A measure and its interval as text."""
+    """A measure and its confidence interval as text."""
     value = _value(measure)
     if value is None:
         return "–", ""
     share = key not in _RATES and 0 <= value <= 1
-    show: Callable[[float], str] = (lambda v: f"{100 * v:.1f}") if share else _rate
+    show: Callable[[float], str] = (lambda v: f"{100 * v:.1f}") if share else formats.rate
     text = show(value) + (" %" if share else "")
     low, high = (_value(_tree(measure).get(end)) for end in ("low", "high"))
     return text, "" if low is None or high is None else f"{show(low)} – {show(high)}"
 
 
 def _shares(counts: Mapping[str, Any]) -> list[tuple[str, int, float]]:
-    """(reason, rows, share of the largest), the largest first."""
+    """(reason, rows, rows as share of the most frequent reason), the most frequent first."""
     numbers = _counts(counts)
     most = max(numbers.values(), default=0) or 1
     return [(reason, n, n / most) for reason, n in sorted(numbers.items(), key=lambda item: -item[1])]
 
 
 def _stages(report: Mapping[str, Any]) -> list[tuple[str, float, float, float | None]]:
-    """(stage, seconds, share of the longest, rows a second)."""
+    """(stage, seconds, share of the longest, rows per second)."""
     seconds = {k: v for k, v in _tree(report.get("seconds")).items() if isinstance(v, int | float)}
     speed = _tree(report.get("rows_per_second"))
     most = max(seconds.values(), default=0) or 1
@@ -211,7 +209,7 @@ def _figure(figure: Mapping[str, Any]) -> dict[str, Any] | None:
 
 
 def _versions(table: str, uses: Any) -> list[tuple[str, str, Any]]:
-    """(table, read or written, version)."""
+    """Lines of (table, "read" or "written", version)."""
     return [(table, use, version) for use, version in _tree(uses).items()]
 
 
@@ -228,47 +226,3 @@ def _flat(tree: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]
             yield from _flat(value, f"{prefix}{key}.")
         else:
             yield f"{prefix}{key}", value
-
-
-def _language(code: str) -> str:
-    return LANGUAGES.get(code, code)
-
-
-def _words(name: Any) -> str:
-    return str(name).replace("_", " ")
-
-
-def _count(value: Any) -> str:
-    return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else "–"
-
-
-def _number(value: Any) -> str:
-    """A number as people write it: 22,641; 0.013; 3.2. What is no number stays text."""
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return "–" if value is None else str(value)
-    if isinstance(value, int) or abs(value) >= 1000:
-        return f"{value:,.0f}"
-    return f"{float(f'{value:.3g}'):.10f}".rstrip("0").rstrip(".")
-
-
-def _rate(value: float) -> str:
-    return f"{value:.3f}" if abs(value) < 1 else _number(value)
-
-
-def _seconds(value: Any) -> str:
-    """A duration: 0.4 s, 12 s, 3 min 05 s, 2 h 10 min."""
-    if not isinstance(value, int | float):
-        return "–"
-    if value < 10:
-        return f"{value:.1f} s"
-    if value < 60:
-        return f"{value:.0f} s"
-    minutes, seconds = divmod(round(value), 60)
-    return f"{minutes} min {seconds:02d} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60:02d} min"
-
-
-def _when(value: Any) -> str:
-    try:
-        return f"{datetime.fromisoformat(str(value)):%-d %B %Y, %H:%M} UTC"
-    except ValueError:
-        return "–"

@@ -1,26 +1,25 @@
-"""What a run leaves: `<warehouse>/_runs/<job>/<run_id>/report.json`, `report.html`, and one line on standard output.
+"""The report of a run: `<warehouse>/_runs/<job>/<run_id>/report.json`, `report.html`, and a line on standard output.
 
-Filled by the job, saved by `job.main`. Light to import: pyarrow, Jinja and matplotlib are loaded when it is saved.
-Customers' text is masked and secrets are hidden in everything that leaves this module (see `privacy.py`).
+The job fills it and `runs.execution` saves it. Light to import: pyarrow, Jinja and matplotlib are loaded on saving.
+Customers' text is masked and secrets are hidden in everything that leaves this module (see `core.privacy`).
 """
 
 from __future__ import annotations
 
 import json
-import math
 import os
 import re
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field, is_dataclass
-from datetime import UTC, date, datetime
-from enum import Enum
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 from uuid import uuid4
 
 from shopbatch.core.privacy import mask, mask_tree, redact_config, redact_text
+from shopbatch.runs.json_values import json_value
 from shopbatch.warehouse.gates import Gate
 
 if TYPE_CHECKING:
@@ -32,11 +31,12 @@ FigureKind = Literal["bars", "calibration", "confusion", "histograms", "table"]
 
 @dataclass
 class Rows:
-    """Rows of the source and what became of them; None where a job does not count it.
+    """How many rows of the source were read, and what became of them. None if a job does not count it.
 
-    read = published + rejected + pending. `distinct` are different contents among `read`; `reused` and `computed`
-    count contents (from the memo; by this run). `kept` of the published are taken over from the live table, their
-    new result being pending. Where nothing was published (refused, incomplete), `published` are the rows held back.
+    read = published + rejected + pending. `distinct` counts the different contents among the rows read; `reused`
+    and `computed` count the contents whose result came from the memo or from this run. `kept` counts the published
+    rows that still show the live table's result because their new one is pending. If nothing was published (refused,
+    incomplete), `published` counts the rows that were held back.
     """
 
     read: int | None = None
@@ -50,7 +50,7 @@ class Rows:
 
     @property
     def balanced(self) -> bool | None:
-        """Whether read = published + rejected + pending; None unless all four are known."""
+        """Whether read = published + rejected + pending; None if one of the four is unknown."""
         if self.read is None or self.published is None or self.rejected is None or self.pending is None:
             return None
         return self.read == self.published + self.rejected + self.pending
@@ -58,7 +58,7 @@ class Rows:
 
 @dataclass
 class Stage:
-    """One stage of a run: seconds of wall-clock time, and the rows that went through it (None: not rows)."""
+    """One stage of a run: wall-clock seconds, and the rows it processed (None if it does not process rows)."""
 
     seconds: float = 0.0
     rows: int | None = None
@@ -66,7 +66,7 @@ class Stage:
 
 @dataclass
 class EngineUse:
-    """What was asked of the engine: its kind in conf, calls, and tokens sent and received."""
+    """How the engine was used: its kind in the configuration, calls, and tokens sent and received."""
 
     kind: str
     calls: int = 0
@@ -76,14 +76,16 @@ class EngineUse:
 
 @dataclass(frozen=True)
 class Figure:
-    """A figure of a job's own, drawn after the common ones. `data` by kind:
+    """A figure that a job adds to the common ones of the report.
 
-    bars: {"groups": [name], "series": {name: [number per group]}}, stacked, a group a bar.
-    calibration: {"confidence": [n], "accuracy": [n], "count": [n], "ece": number}, a value per bin, 0 to 1.
-    confusion: {"labels": [n], "matrix": [n][n] of counts}, rows are the truth.
-    histograms: {"panels": {name: {"low": number, "high": number, "counts": [number per bin]}}}, bins of equal width
-    from low to high, a small chart a name.
-    table: {"columns": [name], "rows": [[cell]]}; cells are masked like all text.
+    The form of `data` depends on the kind:
+
+    - bars: {"groups": [name], "series": {name: [number per group]}}, one stacked bar per group.
+    - calibration: {"confidence": [n], "accuracy": [n], "count": [n], "ece": number}, one value per bin.
+    - confusion: {"labels": [n], "matrix": [n][n] of counts}, rows are the true labels.
+    - histograms: {"panels": {name: {"low": number, "high": number, "counts": [number per bin]}}}, one small chart per
+      name, with bins of equal width from low to high.
+    - table: {"columns": [name], "rows": [[cell]]}; cells are masked like all text.
     """
 
     kind: FigureKind
@@ -93,7 +95,7 @@ class Figure:
 
 
 def new_run_id() -> str:
-    """A name for a run that sorts by time and may be a folder of a table: 20261122T005312Z-9f31c0."""
+    """Return a new name for a run, which sorts by time and is a valid folder name: 20261122T005312Z-9f31c0."""
     return f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{uuid4().hex[:6]}"
 
 
@@ -103,11 +105,11 @@ def _now() -> str:
 
 @dataclass
 class Report:
-    """The account of one run. A report that nobody finishes says that the run failed.
+    """The report of one run. Until `finish` is called it says that the run failed.
 
-    config: the resolved configuration. run_key, attempt: what a submitted run was asked for under.
-    tables: {table: {"read" or "written": version}}. models: {name: digest}.
-    rejects: {reason: rows}. metrics: nested, numbers only (it is not masked). samples: rows to look at.
+    config: the resolved configuration. run_key, attempt: the run key of a submitted run, and the attempt's number.
+    tables: {table: {"read" or "written": version}}. models: {name: digest}. rejects: {reason: rows}.
+    metrics: nested numbers; text in it is not masked. samples: a few rows for a person to look at.
     """
 
     job: str
@@ -141,7 +143,11 @@ class Report:
 
     @contextmanager
     def stage(self, name: str) -> Iterator[Stage]:
-        """Times a stage, also when it raises; a stage entered again adds up. Set `.rows` of what it yields."""
+        """Measure the time of a stage, also if it raises. The times of stages with the same name are added.
+
+        Yields:
+            The stage of this call; set its `rows`.
+        """
         total = self.stages.setdefault(name, Stage())
         this, start = Stage(), self.clock()
         try:
@@ -152,11 +158,11 @@ class Report:
                 total.rows = (total.rows or 0) + this.rows
 
     def finish(self, outcome: Outcome, exit_code: int, message: str = "") -> None:
-        """How the run ended, and when (now)."""
+        """Record how the run ended, with the current time as its end."""
         self.outcome, self.exit_code, self.message, self.ended_at = outcome, exit_code, message, _now()
 
     def to_dict(self) -> dict[str, Any]:
-        """The whole report as JSON values (no NaN, no NumPy scalars), masked and redacted."""
+        """Return the whole report as JSON values (no NaN, no NumPy scalars), masked and with secrets hidden."""
         timed = {name: stage for name, stage in self.stages.items() if stage.rows is not None and stage.seconds > 0}
         tree = {
             "job": self.job,
@@ -178,34 +184,42 @@ class Report:
             "engine": self.engine,
             "gates": self.gates,
             "metrics": self.metrics,
-            "config": redact_config(plain(self.config)),
-            "figures": mask_tree(plain(self.figures)),
-            "samples": mask_tree(plain(self.samples)),
+            "config": redact_config(json_value(self.config)),
+            "figures": mask_tree(json_value(self.figures)),
+            "samples": mask_tree(json_value(self.samples)),
         }
-        return {key: plain(value) for key, value in tree.items()}
+        return {key: json_value(value) for key, value in tree.items()}
 
     def line(self) -> str:
-        """The report as one line of JSON in ASCII, without figures and samples: logs get no customer's text."""
+        """Return the report as one line of ASCII JSON, without figures and samples: logs get no customer's text."""
         tree = {key: value for key, value in self.to_dict().items() if key not in ("figures", "samples")}
         return json.dumps(tree, allow_nan=False, separators=(",", ":"))
 
     def folder(self, warehouse: str | Path) -> str:
-        """Where `save` puts the report: a path, or the URI of one, without secrets and options."""
+        """Return the path or URI of the folder where `save` puts the report, without secrets and options."""
         base = str(warehouse).partition("?")[0] if "://" in str(warehouse) else str(warehouse)
         return redact_text(f"{base.rstrip('/')}/_runs/{self.job}/{self.run_id}")
 
     def save(self, warehouse: str | Path, filesystem: FileSystem | None = None) -> str:
-        """Writes report.json, then report.html; each appears whole or not at all. Returns their folder.
+        """Write report.json, then report.html. Each file appears complete or not at all.
 
-        warehouse: a folder or an object store's URI; with `filesystem`, a path in that. Raises OSError.
+        Args:
+            warehouse: A folder or an object-store URI; with `filesystem`, a path in it.
+            filesystem: Where to write; None to derive it from `warehouse`.
+
+        Returns:
+            The folder of the two files.
+
+        Raises:
+            OSError: The warehouse cannot be written.
         """
         from shopbatch.runs.page import render
 
         tree, base = self.to_dict(), str(warehouse)
         if filesystem is None and "://" in base:
-            from shopbatch.warehouse.files import filesystem as of
+            from shopbatch.warehouse import files
 
-            filesystem, base = of(base)
+            filesystem, base = files.filesystem(base)
         folder = f"{base.rstrip('/')}/_runs/{self.job}/{self.run_id}"
         text = json.dumps(tree, allow_nan=False, ensure_ascii=False, indent=1) + "\n"
         _write(f"{folder}/report.json", text, filesystem)
@@ -213,41 +227,8 @@ class Report:
         return self.folder(warehouse)
 
 
-def plain(value: Any) -> Any:
-    """`value` as what JSON holds. NaN and infinities are null; NumPy and pyarrow values are Python's; sets are sorted.
-
-    Anything unknown becomes its `str`: a run that published must not fail because of a word in its report.
-    """
-    if isinstance(value, Enum):
-        value = value.value
-    if value is None or isinstance(value, bool):
-        return value
-    if isinstance(value, str):
-        return str(value).encode("utf-8", "replace").decode()  # a lone surrogate cannot be written to a file
-    if isinstance(value, int | float):
-        number = int(value) if isinstance(value, int) else float(value)
-        return number if math.isfinite(number) else None
-    if isinstance(value, Mapping):
-        return {str(plain(key)): plain(item) for key, item in value.items()}
-    if isinstance(value, list | tuple | set | frozenset):
-        items = [plain(item) for item in value]
-        return sorted(items, key=str) if isinstance(value, set | frozenset) else items
-    return _plain_object(value)
-
-
-def _plain_object(value: Any) -> Any:
-    if is_dataclass(value) and not isinstance(value, type):
-        return plain(asdict(value))
-    if isinstance(value, datetime | date):
-        return value.isoformat()
-    for convert in ("model_dump", "tolist", "as_py"):  # pydantic, NumPy, pyarrow: none of them imported here
-        if callable(method := getattr(value, convert, None)) and not isinstance(value, type):
-            return plain(method())
-    return plain(str(value))
-
-
 def _write(where: str, text: str, filesystem: FileSystem | None) -> None:
-    """Writes a file so that a reader sees all of it or nothing."""
+    """Write a file so that a reader sees all of it or nothing."""
     from pyarrow.fs import LocalFileSystem
 
     if filesystem is None or isinstance(filesystem, LocalFileSystem):
@@ -263,7 +244,7 @@ def _write(where: str, text: str, filesystem: FileSystem | None) -> None:
         finally:
             draft.unlink(missing_ok=True)
         return
-    if filesystem.type_name not in ("s3", "gcs", "abfs"):  # those have no folders to make
+    if filesystem.type_name not in ("s3", "gcs", "abfs"):  # these have no folders
         filesystem.create_dir(where.rpartition("/")[0], recursive=True)
-    with filesystem.open_output_stream(where) as stream:  # an object store shows an object when it is closed
+    with filesystem.open_output_stream(where) as stream:  # an object appears when its stream is closed
         stream.write(text.encode())

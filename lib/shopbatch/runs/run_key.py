@@ -1,6 +1,6 @@
-"""The run key: what names one piece of nightly work, whoever asks for it and how often; the records of its attempts.
+"""Run keys, and the records of the attempts at a run key.
 
-Called by `submit.py` and, on the cluster, by `job.py`. Light to import.
+A run key names one piece of scheduled work, independent of who submits it and how often. Light to import.
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ _DIGITS = 12
 
 @dataclass(frozen=True)
 class RunKey:
-    """job, logical date and configuration: equal keys are the same piece of work. str() of it may name a folder.
+    """Job, logical date and configuration: equal keys are the same piece of work. Its `str` is a valid folder name.
 
-    when: the logical date, 20261122 or 20261122T063000, and -NAME where somebody asked for it to be done once more.
-    digest: 12 hexadecimal digits of everything in the configuration that a result depends on, and of the warehouse.
+    when: the logical date, 20261122 or 20261122T063000, followed by -NAME for a rerun of that name.
+    digest: 12 hexadecimal digits of the warehouse and of everything in the configuration that affects a result.
     """
 
     job: str
@@ -43,22 +43,33 @@ class RunKey:
 
     @classmethod
     def parse(cls, text: str) -> RunKey:
-        """The key as it was printed. UserError if it is none."""
-        found = _KEY.fullmatch(text)
-        if found is None:
+        """Parse a key as `shopbatch submit` prints it.
+
+        Raises:
+            UserError: The text is not a run key.
+        """
+        match = _KEY.fullmatch(text)
+        if match is None:
             raise UserError(
                 f"{text!r} is no run key; `shopbatch submit` prints it, like score_reviews-20261122-0123456789ab"
             )
-        return cls(*found.groups())
+        return cls(*match.groups())
 
     @classmethod
     def of(
         cls, job: str, settings: JobConfig, warehouse: str, date: str | None = None, rerun: str | None = None
     ) -> RunKey:
-        """The key of a job with a checked configuration.
+        """Return the key of a job with a validated configuration.
 
-        date: ISO date or time of the logical date (None: today, UTC). rerun: a name for doing it once more.
-        UserError for a date or name of another form.
+        Args:
+            job: The job's name.
+            settings: The job's configuration.
+            warehouse: The warehouse as the cluster's nodes name it.
+            date: The logical date or time in ISO format; None for today (UTC).
+            rerun: A name that makes this a new piece of work, to repeat work that is done already.
+
+        Raises:
+            UserError: The date or the name of the rerun has another form.
         """
         if rerun is not None and not re.fullmatch(r"[A-Za-z0-9]{1,20}", rerun):
             raise UserError(f"--rerun {rerun!r}: expected 1 to 20 letters and digits")
@@ -67,7 +78,14 @@ class RunKey:
 
 
 def logical_date(text: str | None) -> str:
-    """20261122, or 20261122T063000 where a time (UTC) is given. None: today. UserError if it is no ISO date or time."""
+    """Return a date as 20261122, or a time (UTC) as 20261122T063000.
+
+    Args:
+        text: A date or time in ISO format; None for today.
+
+    Raises:
+        UserError: The text is not an ISO date or time.
+    """
     if text is None:
         return f"{datetime.now(UTC):%Y%m%d}"
     try:
@@ -82,17 +100,21 @@ def logical_date(text: str | None) -> str:
 
 
 def digest(settings: JobConfig, warehouse: str) -> str:
-    """Digest of a configuration: where it runs is left out, the warehouse is not; files it names count by content."""
-    told = settings.model_dump(mode="json", exclude={"platform"})
-    texts = {str(path): sha256(path.read_bytes()).hexdigest() for path in named_files(told)}
-    text = json.dumps([told, warehouse, sorted(texts.values())], sort_keys=True, ensure_ascii=False)
+    """Return the digest of a configuration and a warehouse.
+
+    The platform is left out. Files that the configuration names count by their content.
+    """
+    values = settings.model_dump(mode="json", exclude={"platform"})
+    contents = sorted(sha256(path.read_bytes()).hexdigest() for path in named_files(values))
+    text = json.dumps([values, warehouse, contents], sort_keys=True, ensure_ascii=False)
     return sha256(text.encode()).hexdigest()[:_DIGITS]
 
 
 def named_files(tree: Any) -> set[Path]:
-    """The files of the project that a configuration names, such as prompts; `{language}` in a name stands for any.
+    """Return the files of the project that a configuration names, such as prompts.
 
-    A name may begin with @, as in `system: "@conf/prompts/describe.en.md"`.
+    A placeholder such as `{language}` in a name stands for any text. A name may begin with @, as in
+    `system: "@conf/prompts/describe.en.md"`.
     """
     if isinstance(tree, Mapping):
         return set().union(*map(named_files, tree.values()))
@@ -100,27 +122,32 @@ def named_files(tree: Any) -> set[Path]:
         return set().union(*map(named_files, tree))
     if not isinstance(tree, str) or not tree or "\0" in tree:
         return set()
-    with suppress(OSError, ValueError):  # a long text is no name
+    with suppress(OSError, ValueError):  # the text is too long for a file name
         path = config.root() / Path(tree.removeprefix("@")).expanduser()
-        found = path.parent.glob(re.sub(r"\{\w+\}", "*", path.name)) if "{" in path.name else [path]
-        return {file for file in found if file.is_file()}
+        candidates = path.parent.glob(re.sub(r"\{\w+\}", "*", path.name)) if "{" in path.name else [path]
+        return {file for file in candidates if file.is_file()}
     return set()
 
 
 def record_uri(warehouse: str, key: str, attempt: int) -> str:
-    """Where the outcome of an attempt is kept: the run's report, once it has ended; nothing before."""
+    """Return where the record of an attempt is kept: the run's report, written when the run has ended."""
     return f"{warehouse.rstrip('/')}/_runs/_keys/{key}/{attempt:04d}.json"
 
 
 def write_record(warehouse: str, key: str, attempt: int, line: str) -> None:
-    """Keep the report (a line of JSON) as the outcome of an attempt. Raises OSError."""
+    """Store the report of an attempt (`line`, one line of JSON) as its record."""
     from shopbatch.warehouse import files
 
     files.write_bytes(record_uri(warehouse, key, attempt), line.encode() + b"\n")
 
 
 def read_records(warehouse: str, key: str) -> dict[int, dict[str, Any]]:
-    """The reports of the attempts that have ended, by number. Stopped: the warehouse does not answer; UserError."""
+    """Return the reports of the attempts that have ended, by number.
+
+    Raises:
+        Stopped: The warehouse does not answer.
+        UserError: The warehouse cannot be read.
+    """
     from shopbatch.warehouse import files
 
     try:
@@ -128,15 +155,14 @@ def read_records(warehouse: str, key: str) -> dict[int, dict[str, Any]]:
     except OSError as error:
         if files.is_lost_connection(error):
             raise Stopped(f"warehouse {warehouse} does not answer") from None
-        raise UserError(f"warehouse {warehouse}: it cannot be read ({error.strerror or error})") from None
+        raise UserError(f"warehouse {warehouse} cannot be read ({error.strerror or error})") from None
 
 
 def _read_records(fs: FileSystem, path: str) -> dict[int, dict[str, Any]]:
     import pyarrow.fs as pafs
 
-    found = fs.get_file_info(pafs.FileSelector(path, allow_not_found=True))
     records = {}
-    for info in found:
+    for info in fs.get_file_info(pafs.FileSelector(path, allow_not_found=True)):
         if re.fullmatch(r"\d{4}\.json", info.base_name):
             with fs.open_input_stream(info.path) as stream:
                 records[int(info.base_name[:4])] = json.loads(stream.read())

@@ -1,0 +1,30 @@
+"""`shopbatch doctor`: what would make a run fail, before it starts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import click
+
+from shopbatch.cli.options import environment
+
+
+@click.command()
+@click.argument("words", nargs=-1, metavar="[JOB] [key.path=value]...", help="A job, and overrides of its values.")
+@environment()
+@click.option("--min-free-gb", type=float, default=5.0, help="Least free disk space in GB (default: 5).")
+@click.option("--json", "as_json", is_flag=True, help="Print one line of JSON.")
+@click.pass_context
+def doctor(context: click.Context, words: Sequence[str], env: str, min_free_gb: float, as_json: bool) -> int:
+    """Find what would make a run fail before it starts.
+
+    Checks versions, Java, disk, memory, CPUs, authentication, the warehouse, clocks, secrets and the configuration.
+    Starts nothing. The exit code is 2 if there is an error, 0 if there are only warnings.
+    """
+    from shopbatch.doctor import command
+
+    named = [word for word in words if "=" not in word]
+    if len(named) > 1:
+        context.fail(f"one job at a time, not {' and '.join(named)}")
+    overrides = [word for word in words if "=" in word]
+    return command.doctor(named[0] if named else None, env, overrides, min_free_gb, as_json)

@@ -1,0 +1,70 @@
+"""What a job is, and which jobs there are."""
+
+from __future__ import annotations
+
+import difflib
+import importlib.util
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+from typing import Any, Literal
+
+from shopbatch.core import config
+from shopbatch.core.config import JobConfig
+from shopbatch.core.errors import UserError
+
+
+@dataclass(frozen=True)
+class Job:
+    """One job.
+
+    Attributes:
+        name: The stem of its file in jobs/, of its configuration and of its reports.
+        config: The type of its configuration.
+        run: run(config, store, report) does the work, inside the session.
+        session: The session that it runs in.
+        estimate: estimate(config, store) says what a run would compute and cost, for a dry run; None if it cannot.
+    """
+
+    name: str
+    config: type[JobConfig]
+    run: Callable[[Any, Any, Any], None]
+    session: Literal["ray", "spark"] = "ray"
+    estimate: Callable[[Any, Any], dict[str, Any]] | None = None
+
+
+def names() -> list[str]:
+    """List the jobs: the stems of the files in jobs/.
+
+    Raises:
+        UserError: There is no such folder.
+    """
+    if not (config.root() / "jobs").is_dir():
+        raise UserError(f"no folder {config.root() / 'jobs'}; set SHOPBATCH_HOME to the folder that holds it and conf/")
+    return sorted(p.stem for p in (config.root() / "jobs").glob("*.py"))
+
+
+def find(name: str) -> Job:
+    """Load the job of that name.
+
+    Raises:
+        UserError: There is no such job; the message has the nearest name.
+    """
+    if name not in names():
+        near = difflib.get_close_matches(name, names(), 1)
+        hint = f"did you mean {near[0]!r}?" if near else f"there are: {', '.join(names())}"
+        raise UserError(f"no job {name!r}; {hint}")
+    job = _module(config.root() / "jobs" / f"{name}.py").JOB
+    if not isinstance(job, Job):
+        raise TypeError(f"jobs/{name}.py: JOB is not a Job")
+    return job
+
+
+def _module(path: Path) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(f"shopbatch_job_{path.stem}", path)
+    if spec is None or spec.loader is None:
+        raise ImportError(str(path))
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module

@@ -1,0 +1,71 @@
+"""Formats the numbers, durations and names that the report's page shows."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+LANGUAGES = {
+    "de": "German",
+    "en": "English",
+    "es": "Spanish",
+    "fr": "French",
+    "it": "Italian",
+    "ja": "Japanese",
+    "ko": "Korean",
+    "nl": "Dutch",
+    "pl": "Polish",
+    "pt": "Portuguese",
+    "ru": "Russian",
+    "und": "unknown language",
+    "zh": "Chinese",
+}
+
+
+def language(code: str) -> str:
+    """Return the English name of a language code, or the code itself if it is unknown."""
+    return LANGUAGES.get(code, code)
+
+
+def words(name: Any) -> str:
+    """Return a name with blanks in place of `_`."""
+    return str(name).replace("_", " ")
+
+
+def count(value: Any) -> str:
+    """Format a whole number with separators: 22,641. Anything else is a dash."""
+    return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else "–"
+
+
+def number(value: Any) -> str:
+    """Format a number for people: 22,641; 0.013; 3.2. Anything that is not a number stays text."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return "–" if value is None else str(value)
+    if isinstance(value, int) or abs(value) >= 1000:
+        return f"{value:,.0f}"
+    return f"{float(f'{value:.3g}'):.10f}".rstrip("0").rstrip(".")
+
+
+def rate(value: float) -> str:
+    """Format a measure that is not a percentage, with three decimals below 1."""
+    return f"{value:.3f}" if abs(value) < 1 else number(value)
+
+
+def seconds(value: Any) -> str:
+    """Format a duration: 0.4 s, 12 s, 3 min 05 s, 2 h 10 min."""
+    if not isinstance(value, int | float):
+        return "–"
+    if value < 10:
+        return f"{value:.1f} s"
+    if value < 60:
+        return f"{value:.0f} s"
+    minutes, rest = divmod(round(value), 60)
+    return f"{minutes} min {rest:02d} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60:02d} min"
+
+
+def when(value: Any) -> str:
+    """Format an ISO time: 22 November 2026, 06:30 UTC."""
+    try:
+        return f"{datetime.fromisoformat(str(value)):%-d %B %Y, %H:%M} UTC"
+    except ValueError:
+        return "–"

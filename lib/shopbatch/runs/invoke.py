@@ -1,0 +1,38 @@
+"""How a command of the command line is called: arguments in, exit code out. Imports nothing heavy."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import click
+
+from shopbatch.core.errors import UserError, one_line
+from shopbatch.runs.outcomes import report_errors, report_user_error
+
+
+def invoke(command: click.Command, arguments: Sequence[str], program: str) -> int:
+    """Parse the arguments, call the command and return its exit code. Expected errors are one line.
+
+    Args:
+        command: The command; its callback returns an exit code, or None for 0.
+        arguments: The words after the program's name.
+        program: The program's name, for messages.
+    """
+
+    def call() -> int:
+        try:
+            with command.make_context(program, list(arguments)) as context:
+                return int(command.invoke(context) or 0)
+        except click.exceptions.Exit as ended:  # --help and --version
+            return ended.exit_code
+        except click.UsageError as error:
+            return report_user_error(UserError(_usage_line(error, program)))
+
+    return report_errors(call)
+
+
+def _usage_line(error: click.UsageError, program: str) -> str:
+    """Describe a mistake on the command line in one line, with a hint where to look."""
+    text = one_line(error.format_message()).rstrip(".")
+    path = error.ctx.command_path if error.ctx is not None else program
+    return f"{text[:1].lower()}{text[1:]} (see `{path} --help`)"

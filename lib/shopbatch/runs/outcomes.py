@@ -1,0 +1,104 @@
+"""How a command ends: the exit codes, and which of them an exception means.
+
+Exit codes: 0 done, 2 the user's mistake, 3 a gate refused, 4 stopped but resumable, 1 anything else.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+from collections.abc import Callable, Iterator, Sequence
+
+from shopbatch.core.errors import Stopped, UserError, one_line
+from shopbatch.core.privacy import clean
+from shopbatch.runs.report import Outcome
+
+DONE, FAILED, MISTAKE, REFUSED, STOPPED = 0, 1, 2, 3, 4
+RESUME = "the same command goes on from here"
+
+# errors of Ray and its cluster after which a new attempt can succeed
+_LOST = {"NodeDiedError", "OutOfDiskError", "ObjectLostError", "WorkerCrashedError", "OutOfMemoryError"}
+
+
+def report_errors(call: Callable[[], int]) -> int:
+    """Run a command that leaves no report and return its exit code.
+
+    An error that is no defect (the user's mistake, an interruption, a full disk, a lost connection) becomes one line
+    on standard error. Every other exception is raised again.
+    """
+    try:
+        return call()
+    except KeyboardInterrupt:
+        print("shopbatch: interrupted", file=sys.stderr)
+    except Exception as error:
+        if (mistake := find_user_error(error)) is not None:
+            return report_user_error(mistake)
+        temporary = [each for each in _causes(error) if isinstance(each, Stopped) or _is_temporary(each)]
+        if not temporary:
+            raise
+        print(f"shopbatch: stopped: {clean(one_line(temporary[-1]))}; {RESUME}", file=sys.stderr)
+    return STOPPED
+
+
+def report_user_error(error: UserError) -> int:
+    """Print the user's mistake as one line on standard error and return its exit code."""
+    print(f"shopbatch: {clean(user_error_line(error))}", file=sys.stderr)
+    return MISTAKE
+
+
+def user_error_line(error: UserError) -> str:
+    """Return the message as one line. An error from a Ray task is a remote traceback; its cause has the message."""
+    cause = getattr(error, "cause", None)
+    return one_line(cause if isinstance(cause, UserError) else error)
+
+
+def find_user_error(error: BaseException) -> UserError | None:
+    """Return the innermost UserError among an error and its causes, None if there is none."""
+    return next((each for each in reversed(list(_causes(error))) if isinstance(each, UserError)), None)
+
+
+def classify(error: Exception, signals: Sequence[str]) -> tuple[int, Outcome, str]:
+    """Return exit code, outcome and message for an error of a run that is not one of the three expected kinds.
+
+    Prints the traceback if the error is a defect.
+
+    Args:
+        error: What the run raised.
+        signals: Names of the signals that arrived during the run.
+    """
+    if (mistake := find_user_error(error)) is not None:
+        return MISTAKE, "failed", str(mistake)
+    if signals:  # the bridge to Spark's JVM replaces the signal handler's exception by one of its own
+        return STOPPED, "stopped", f"{signals[0]}; {RESUME}"
+    if temporary := [each for each in _causes(error) if _is_temporary(each)]:
+        # the longer messages hold the remote traceback of the shortest one
+        shortest = min(temporary, key=lambda each: len(str(each)))
+        return STOPPED, "stopped", f"{type(shortest).__name__}: {shortest}; {RESUME}"
+    print(clean("".join(traceback.format_exception(error))), file=sys.stderr, end="")
+    cause = getattr(error, "cause", None)
+    # Ray wraps the error of a worker; its own hints come before the last line
+    lines = str(cause or error).strip().splitlines() or [""]
+    return FAILED, "failed", f"{type(cause or error).__name__}: {lines[0 if cause else -1]}"
+
+
+def exit_with(code: int) -> None:
+    """Flush the output and end the process at once: some native libraries abort during their own shutdown."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
+
+
+def _is_temporary(error: BaseException) -> bool:
+    """Whether the environment caused the error: a full disk, a lost node, a store that does not answer."""
+    from shopbatch.warehouse.files import is_full, is_lost_connection
+
+    lost = not _LOST.isdisjoint(kind.__name__ for kind in type(error).__mro__)
+    return lost or is_full(error) or is_lost_connection(error)
+
+
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    """Yield an error, its cause, the cause of that, and so on. Ray keeps a worker's error in `cause`."""
+    while error is not None:
+        yield error
+        error = getattr(error, "cause", None) or error.__cause__

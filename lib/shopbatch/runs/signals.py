@@ -1,0 +1,64 @@
+"""SIGTERM and Ctrl-C during a run: they stop it in good order, so that the same command resumes it."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+from shopbatch.core.errors import Stopped
+
+_SIGNALS = (signal.SIGTERM, signal.SIGINT)
+
+
+class Signalled(Stopped, KeyboardInterrupt):
+    """A signal arrived. It is a KeyboardInterrupt because Ray's waits swallow every other exception."""
+
+
+def stop_on_signals() -> list[str]:
+    """Make SIGTERM and Ctrl-C raise Signalled. Call it after Ray and Spark have installed their own handlers.
+
+    Returns:
+        A list to which the name of each signal that arrives is added. It stays empty outside the main thread, where
+        Python does not allow signal handlers.
+    """
+    received: list[str] = []
+    if not _in_main_thread():
+        return received
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        received.append(signal.Signals(number).name)
+        for each in _SIGNALS:  # a second signal ends the process at once
+            signal.signal(each, signal.SIG_DFL)
+        raise Signalled(signal.Signals(number).name)
+
+    for each in _SIGNALS:
+        signal.signal(each, stop)
+    return received
+
+
+@contextmanager
+def restore_signals() -> Iterator[None]:
+    """Put the signal handlers back at the end of the block, for a process that goes on after the run."""
+    if not _in_main_thread():
+        yield
+        return
+    handlers = {number: signal.getsignal(number) for number in _SIGNALS}
+    try:
+        yield
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler if handler is not None else signal.SIG_DFL)
+
+
+def ignore_signals() -> None:
+    """Ignore SIGTERM and Ctrl-C from now on."""
+    if _in_main_thread():
+        for number in _SIGNALS:
+            signal.signal(number, signal.SIG_IGN)
+
+
+def _in_main_thread() -> bool:
+    return threading.current_thread() is threading.main_thread()
