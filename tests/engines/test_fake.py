@@ -16,7 +16,7 @@ from shopbatch.engines.factory import open_engine
 TEXTS = pa.array(["fine", "a poison pill", "fine too"])
 
 
-def test_a_fault_strikes_only_the_batch_that_holds_its_text():
+def test_a_fault_hits_only_the_batch_that_contains_its_text():
     encoder = open_engine(FakeConfig(fail_on="poison"), None)
     with pytest.raises(EngineError):
         encoder.encode(TEXTS)
@@ -34,7 +34,8 @@ def test_something_unforeseen_is_not_an_engine_error():
 
 def test_exit_on_ends_the_process_without_a_word():
     code = (
-        "import pyarrow as pa\nfrom shopbatch.engines.engine import *\n"
+        "import pyarrow as pa\nfrom shopbatch.engines.configs import FakeConfig\n"
+        "from shopbatch.engines.factory import open_engine\n"
         "encoder = open_engine(FakeConfig(exit_on='poison'), None)\n"
         "encoder.encode(pa.array(['fine']))\nprint('alive', flush=True)\n"
         "try:\n    encoder.encode(pa.array(['poison']))\nfinally:\n    print('cleaned up')\n"

@@ -25,6 +25,8 @@ from shopbatch.models.chat import chat_prompt
 from shopbatch.models.folder import ModelError, contents, digest
 from tests.engines import openai_server, tiny_causal
 
+pytestmark = pytest.mark.slow  # graphs are traced and compiled
+
 CONFIGS = {
     "fake": FakeGenerateConfig(),
     "torch": TorchGenerateConfig(batch=4),
@@ -221,18 +223,17 @@ def test_a_prompt_that_is_too_long_is_refused_and_named(folder, chats):
         assert len(generator.generate(chats, GREEDY).texts) == len(chats)
 
 
-def test_a_small_cache_takes_turns_and_one_too_small_is_named(folder, monkeypatch):
-    from shopbatch.engines.generators import openvino_generator as openvino_generate
-
-    prompts = [ask(folder, f"{i} " + "so " * i) for i in range(40)]
-    wanted = open_generator(CONFIGS["torch"], str(folder)).generate(prompts, GREEDY)
-    monkeypatch.setitem(openvino_generate._NUMBERS, "fp32", ("f32", 150))  # as if a token were so large
+def test_a_small_cache_takes_turns_and_one_too_small_is_named(tmp_path):
+    # keys and values of 16 KiB per token: 5 MiB hold 320 tokens
+    wide = tiny_causal.build(tmp_path / "wide", head_dim=256, num_key_value_heads=4)
+    prompts = [ask(wide, f"{i} " + "so " * i) for i in range(40)]
+    wanted = open_generator(CONFIGS["torch"], str(wide)).generate(prompts, GREEDY)
     small = OpenVinoGenerateConfig(precision="fp32", cache_mb=5)
-    generator = open_generator(small, str(folder))
+    generator = open_generator(small, str(wide))
     assert generator.blocks * 32 < wanted.tokens_in.sum()
     assert_same(generator.generate(prompts, GREEDY), wanted)
     with pytest.raises(EngineError, match="cache_mb=1 has"):
-        open_generator(small.model_copy(update={"cache_mb": 1}), str(folder)).generate(prompts, GREEDY)
+        open_generator(small.model_copy(update={"cache_mb": 1}), str(wide)).generate(prompts, GREEDY)
 
 
 def test_a_failure_of_the_backend_is_an_engine_error_and_the_next_call_works(folder, chats):
@@ -266,7 +267,7 @@ def test_the_fake_generator_fails_where_it_is_told_to(chats):
 
 
 def test_the_graph_is_made_once_beside_the_model_and_is_no_part_of_it(tmp_path, monkeypatch):
-    from shopbatch.engines.generators import openvino_generator as openvino_generate
+    from shopbatch.engines.generators import openvino_generator
 
     other = tiny_causal.build(tmp_path / "model")
     before = digest(contents(other))
@@ -274,12 +275,12 @@ def test_the_graph_is_made_once_beside_the_model_and_is_no_part_of_it(tmp_path, 
     prepare_generator(CONFIGS["torch"], str(other))
     assert not list(other.glob("openvino-*"))
     prepare_generator(CONFIGS["openvino"], str(other))
-    graph = openvino_generate.exported_causal(other)
+    graph = openvino_generator.exported_causal(other)
     assert graph.parent == other
     assert graph.name.startswith("openvino-")
     assert digest(contents(other)) == before
-    monkeypatch.setattr(openvino_generate, "_export", lambda *_: pytest.fail("exported again"))
-    assert openvino_generate.exported_causal(other, "bf16") == graph
+    monkeypatch.setattr(openvino_generator, "export_causal", lambda *_: pytest.fail("exported again"))
+    assert openvino_generator.exported_causal(other, "bf16") == graph
     monkeypatch.undo()
     prepare_generator(OpenVinoGenerateConfig(precision="int8"), str(other))
     assert len(list(other.glob("openvino-*"))) == 2
@@ -368,6 +369,6 @@ def test_sampling_that_can_not_be(wrong):
 
 def test_configurations_are_light_to_import():
     heavy = ("torch", "openvino", "openvino_genai", "transformers", "ray")
-    check = f"import sys, shopbatch.engines.generation; print([m for m in {heavy} if m in sys.modules])"
+    check = f"import sys, shopbatch.engines.factory; print([m for m in {heavy} if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", check], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"

@@ -16,7 +16,7 @@ from shopbatch.engines.base import EngineError
 from shopbatch.engines.configs import HttpGenerateConfig, Sampling
 from shopbatch.engines.factory import open_generator
 from shopbatch.engines.generators import http_answers
-from shopbatch.engines.generators.http_answers import Later, read, retry_after, without
+from shopbatch.engines.generators.http_answers import RetryLater, read, retry_after, without
 from shopbatch.engines.generators.http_generator import HttpGenerator
 from tests.engines.openai_server import WAIT, Fault, OpenAiServer, echo, first, refused
 
@@ -149,7 +149,7 @@ def test_a_guide_is_sent_as_a_response_format():
             "type": "json_schema",
             "json_schema": {"name": "answer", "schema": schema, "strict": True},
         }
-        with pytest.raises(UserError, match="guide is no JSON schema"):
+        with pytest.raises(UserError, match="guide is not a JSON schema"):
             ask(generator, "x", sampling=Sampling(guide="{"))
         assert len(server.requests) == 1
 
@@ -407,7 +407,7 @@ def test_a_variable_without_a_fitting_key_is_the_users_error(monkeypatch):
             open_generator(HttpGenerateConfig(url=url, model="m", key="SHOP_KEY"), None)
     for value in (f"{KEY}\nX-Other: 1", f"{KEY}é", f"{KEY} {KEY}", f"{KEY}\x07"):
         monkeypatch.setenv("SHOP_KEY", value)
-        with pytest.raises(UserError, match="SHOP_KEY holds something that is no key") as error:
+        with pytest.raises(UserError, match="SHOP_KEY holds something that is not a key") as error:
             open_generator(HttpGenerateConfig(url=url, model="m", key="SHOP_KEY"), None)
         assert KEY not in str(error.value)
 
@@ -460,7 +460,7 @@ def test_ends_of_an_answer(content, finish, wanted):
 def test_a_filtered_answer_may_have_no_content_at_all():
     answer = read(b'{"choices": [{"message": {}, "finish_reason": "content_filter"}]}')
     assert answer.cut(()) == ("", "stop")
-    with pytest.raises(Later):
+    with pytest.raises(RetryLater):
         read(b'{"choices": [{"message": {}, "finish_reason": "stop"}]}')
 
 

@@ -9,12 +9,15 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from shopbatch.engines import openvino_graphs
 from shopbatch.engines.base import EngineError
 from shopbatch.engines.configs import OpenVinoConfig, TorchConfig
-from shopbatch.engines.encoders import openvino_encoder as openvino
+from shopbatch.engines.encoders import openvino_encoder
 from shopbatch.engines.factory import open_engine
 from shopbatch.models.folder import contents, digest
 from tests.engines import tiny
+
+pytestmark = pytest.mark.slow  # graphs are traced and compiled
 
 CONFIG = OpenVinoConfig(precision="fp32", max_tokens=32)
 TEXTS = pa.array(["one", "another text"])
@@ -34,7 +37,7 @@ def test_the_graph_is_made_once_and_is_no_part_of_the_model(folder, monkeypatch)
     first = vectors(folder)
     assert digest(contents(folder)) == before
     assert [p.name for p in folder.iterdir() if p.name.startswith(".")] == []
-    monkeypatch.setattr(openvino, "_export", lambda *_: pytest.fail("exported again"))
+    monkeypatch.setattr(openvino_encoder, "export_encoder", lambda *_: pytest.fail("exported again"))
     np.testing.assert_array_equal(vectors(folder), first)
 
 
@@ -48,7 +51,7 @@ def test_a_damaged_graph_is_made_again(folder, tmp_path, monkeypatch):
         exports.append(target)
         shutil.copytree(tmp_path / "good", target, dirs_exist_ok=True)
 
-    monkeypatch.setattr(openvino, "_export", export)
+    monkeypatch.setattr(openvino_encoder, "export_encoder", export)
     for name in ("model.bin", "model.xml", "files.json"):
         data = (graph / name).read_bytes()
         middle = len(data) // 2
@@ -69,7 +72,7 @@ def test_other_weights_in_the_same_folder_get_a_graph_of_their_own(folder):
 
 def test_a_read_only_model_is_exported_into_the_cache(folder, tmp_path, monkeypatch):
     monkeypatch.setenv("SHOPBATCH_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr(openvino.os, "access", lambda path, mode: Path(path) != folder)
+    monkeypatch.setattr(openvino_graphs.os, "access", lambda path, mode: Path(path) != folder)
     reference = open_engine(TorchConfig(max_tokens=32), str(folder)).encode(TEXTS).vectors
     np.testing.assert_allclose(vectors(folder), reference, atol=1e-4)
     assert not list(folder.glob("openvino-*"))
@@ -79,7 +82,8 @@ def test_a_read_only_model_is_exported_into_the_cache(folder, tmp_path, monkeypa
 def test_two_processes_may_export_at_once(folder):
     code = (
         "import sys, pyarrow as pa\n"
-        "from shopbatch.engines.engine import OpenVinoConfig, open_engine\n"
+        "from shopbatch.engines.configs import OpenVinoConfig\n"
+        "from shopbatch.engines.factory import open_engine\n"
         "config = OpenVinoConfig(precision='fp32', max_tokens=32)\n"
         "print(open_engine(config, sys.argv[1]).encode(pa.array(['one'])).vectors.tolist())\n"
     )

@@ -18,6 +18,8 @@ from shopbatch.engines.factory import open_engine
 from shopbatch.models.folder import ModelError
 from tests.engines import tiny
 
+pytestmark = pytest.mark.slow  # graphs are traced and compiled
+
 TEXTS = ["one", "another text", "第三"]
 
 
@@ -115,6 +117,7 @@ def test_a_folder_that_is_no_model(tmp_path, config):
 
 
 def test_configurations_are_light_to_import():
-    check = "import sys, shopbatch.engines.engine; print([m for m in ('torch', 'openvino', 'ray') if m in sys.modules])"
+    heavy = ("torch", "openvino", "ray")
+    check = f"import sys, shopbatch.engines.factory; print([m for m in {heavy} if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", check], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"

@@ -111,7 +111,7 @@ def test_intervals_depend_on_the_seed_alone_and_not_on_how_they_are_held_in_memo
         assert interval(1) == interval(1)
         assert interval(1) != interval(2)
         whole = interval(1)
-        monkeypatch.setattr("shopbatch.evaluation.classification._CELLS", 1700)
+        monkeypatch.setattr("shopbatch.evaluation.classification.CELLS", 1700)
         assert interval(1) == whole
         monkeypatch.undo()
 

@@ -23,13 +23,13 @@ def test_exact_agreement_with_brute_force_far_from_the_threshold() -> None:
             words[draw.randrange(len(words))] = draw.choice(WORDS)
         asked.append(" ".join(words))
     found = near_duplicates(known, asked)
-    for text, mine in zip(asked, found, strict=True):
+    for text, duplicate in zip(asked, found, strict=True):
         sets = [set(shingles(k)) for k in known]
         best = max(len(s & set(shingles(text))) / len(s | set(shingles(text))) for s in sets)
         if best > 0.92:
-            assert mine, text
+            assert duplicate, text
         if best < 0.65:
-            assert not mine, text
+            assert not duplicate, text
 
 
 def test_numbers_case_and_spaces_do_not_tell_texts_apart() -> None:

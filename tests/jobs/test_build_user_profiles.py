@@ -1,4 +1,4 @@
-"""The whole job on the real sample: every feature of every user equals the plain definition, some by hand."""
+"""The whole job on the real sample: every feature of every user equals the SQL definition, some are checked by hand."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from shopbatch.runs import job
 from shopbatch.warehouse.store import Store
 from tests.capabilities.profiles import by_hand
 from tests.capabilities.profiles.compare import differences
-from tests.capabilities.profiles.shop import profiles, told
+from tests.capabilities.profiles.shop import expected_profiles, profiles
 
 DAYS = (date(2017, 7, 1), date(2017, 12, 31), date(2018, 1, 1))
 
@@ -30,7 +30,7 @@ def test_all_features_of_all_users_on_the_real_data(
         assert job.main("build_user_profiles", overrides) == 0
         report = json.loads(capsys.readouterr().out.splitlines()[-1])
         assert report["outcome"] == "published" and report["rows"]["read"] == 1_469_307
-        assert differences(profiles(store, day), told(store, day)) == {}
+        assert differences(profiles(store, day), expected_profiles(store, day)) == {}
     household = next(r for r in profiles(store, by_hand.AS_OF).to_pylist() if r["user_id"] == by_hand.USER_ID)
     assert len(by_hand.BY_HAND) >= 20
     for name, value in by_hand.BY_HAND.items():

@@ -12,20 +12,28 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pytest
 from tensorboardX.proto.event_pb2 import Event
 
+from shopbatch.capabilities.sentiment import train_encoder, vectors
 from shopbatch.cli import main as cli
 from shopbatch.core.config import Platform
 from shopbatch.core.sessions import ray_session
+from shopbatch.engines.base import Encoded, encode_all
+from shopbatch.engines.configs import EngineConfig
+from shopbatch.engines.factory import open_engine
 from shopbatch.models import registry
+from shopbatch.training import workers
 from shopbatch.warehouse.store import Store
 from tests.engines import tiny
 from tests.inference import toy
 from tests.jobs.test_train_sentiment_head import BAD, GOOD
+from tests.training import in_process
 
 pytestmark = pytest.mark.usefixtures("ray_local")
 ENGINE = ["engine.kind=torch", "engine.max_tokens=48", "engine.dtype=float32"]
+ONE = "workers=1"  # actors that compute vectors
 QUICK = [*ENGINE, "examples.min_rows=50", "encoder.freeze=[]", "encoder.dropout=0.0", "embedders=1",
          "workers.count=1", "workers.threads=1", "loop.block_tokens=128", "loop.batch_blocks=8", "loop.micro_blocks=8",
          "loop.epochs=6", "loop.eval_steps=40", "loop.precision=fp32", "loop.schedule.peak=0.005"]  # fmt: skip
@@ -42,10 +50,21 @@ def labelled(store: Store, count: int) -> None:
     toy.put(store, toy.reviews(rows))
 
 
+@pytest.fixture(scope="module")
+def filled(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a warehouse of labelled reviews, and a tiny encoder."""
+    folder = tmp_path_factory.mktemp("filled")
+    labelled(Store(str(folder / "warehouse")), 1200)
+    tiny.build(folder / "encoder", prefix="query: ", layers=[1, 2])
+    return folder
+
+
 @pytest.fixture
-def shop(store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Store, str]:
-    monkeypatch.setenv("SHOPBATCH_WAREHOUSE", store.root)
-    return store, str(tiny.build(tmp_path / "encoder", prefix="query: ", layers=[1, 2]))
+def shop(filled: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Store, str]:
+    """A copy of one's own."""
+    folder = shutil.copytree(filled, tmp_path / "shop")
+    monkeypatch.setenv("SHOPBATCH_WAREHOUSE", str(folder / "warehouse"))
+    return Store(str(folder / "warehouse")), str(folder / "encoder")
 
 
 def call(capsys: pytest.CaptureFixture[str], job: str, *arguments: str) -> tuple[int, dict[str, Any], str]:
@@ -54,6 +73,17 @@ def call(capsys: pytest.CaptureFixture[str], job: str, *arguments: str) -> tuple
     out, err = capsys.readouterr()
     lines = [line for line in err.splitlines() if line.startswith("shopbatch:")]
     return code, json.loads(out.splitlines()[-1]) if out.strip() else {}, "\n".join(lines)
+
+
+def without_actors(patch: pytest.MonkeyPatch) -> None:
+    """From now on nothing is trained or embedded in processes of Ray's, which take seconds to start."""
+
+    def embed(examples: pa.Table, engine: EngineConfig, model_dir: str | None, workers: int) -> Encoded:
+        return encode_all(open_engine(engine, model_dir), examples["text"].combine_chunks())
+
+    patch.setattr(workers, "run_workers", in_process.run_workers)
+    for module in (vectors, train_encoder):
+        patch.setattr(module, "embed", embed)
 
 
 def curve(store: Store, run_id: str) -> list[tuple[int, str]]:
@@ -71,12 +101,11 @@ def curve(store: Store, run_id: str) -> list[tuple[int, str]]:
 
 @pytest.mark.timeout(900)
 def test_a_better_encoder_is_published_and_scores_reviews(
-    shop: tuple[Store, str], capsys: pytest.CaptureFixture[str]
+    shop: tuple[Store, str], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     store, base = shop
-    labelled(store, 1200)
     models = f"{store.root}/_models"
-    code, frozen, err = call(capsys, "train_sentiment_head", f"encoder={base}", "examples.min_rows=50", *ENGINE)
+    code, frozen, err = call(capsys, "train_sentiment_head", f"encoder={base}", "examples.min_rows=50", ONE, *ENGINE)
     assert code == 0, err
     code, report, err = call(capsys, "finetune_encoder", f"base={base}", *QUICK)
     assert code == 0, err
@@ -98,12 +127,13 @@ def test_a_better_encoder_is_published_and_scores_reviews(
     assert encoder.digest == report["models"]["encoder"] and "candidate" not in encoder.manifest
     spec = json.loads(Path(encoder.path, "encoder.json").read_text())
     assert spec["layers"] == [1, 2] and spec["prefix"] == "query: "
-    code, scored, err = call(capsys, "score_reviews", *ENGINE)
+    code, scored, err = call(capsys, "score_reviews", ONE, *ENGINE)
     assert code == 0, err
     assert scored["models"] == {"encoder": encoder.digest, "head": live.digest}
     code, again, _ = call(capsys, "finetune_encoder", f"base={base}", *QUICK)
     assert code == 0 and again["outcome"] == "nothing to do"
     # now the rival is the fine-tuned model: one that is hardly trained is refused, and what is live stays
+    without_actors(monkeypatch)
     code, worse, _ = call(capsys, "finetune_encoder", f"base={base}", *QUICK, "loop.max_steps=2")
     assert code == 3 and "log loss against live" in worse["message"]
     assert registry.resolve(models, "sentiment@live").digest == live.digest
@@ -115,9 +145,15 @@ def test_a_better_encoder_is_published_and_scores_reviews(
     ("ratings", "said"), [((5,), "too few labelled rows"), ((), "too few labelled rows")], ids=["one class", "no label"]
 )
 def test_reviews_that_cannot_train_are_refused(
-    shop: tuple[Store, str], capsys: pytest.CaptureFixture[str], ratings: tuple[int, ...], said: str
+    store: Store,
+    filled: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    ratings: tuple[int, ...],
+    said: str,
 ) -> None:
-    store, base = shop
+    monkeypatch.setenv("SHOPBATCH_WAREHOUSE", store.root)
+    base = filled / "encoder"
     rows = [
         {"review_id": f"r{i}", "text": f"text {i}"} | ({"rating": ratings[0]} if ratings else {}) for i in range(300)
     ]
@@ -127,24 +163,21 @@ def test_reviews_that_cannot_train_are_refused(
 
 
 def test_blocks_that_a_text_would_not_fit_into(shop: tuple[Store, str], capsys: pytest.CaptureFixture[str]) -> None:
-    store, base = shop
-    labelled(store, 900)
+    _, base = shop
     code, _, err = call(capsys, "finetune_encoder", f"base={base}", *QUICK, "loop.block_tokens=47")
     assert code == 2 and "loop.block_tokens=47 is less than engine.max_tokens=48" in err and err.count("\n") == 0
 
 
 def test_more_tokens_than_the_model_reads(shop: tuple[Store, str], capsys: pytest.CaptureFixture[str]) -> None:
-    store, base = shop
-    labelled(store, 900)
-    code, _, err = call(capsys, "train_sentiment_head", f"encoder={base}", "examples.min_rows=50", *ENGINE,
+    _, base = shop
+    code, _, err = call(capsys, "train_sentiment_head", f"encoder={base}", "examples.min_rows=50", ONE, *ENGINE,
                         "engine.max_tokens=65")  # fmt: skip
     assert code == 2, err
     assert "max_tokens=65" in err and err.count("\n") == 0
 
 
 def test_layers_that_are_not_there(shop: tuple[Store, str], capsys: pytest.CaptureFixture[str]) -> None:
-    store, base = shop
-    labelled(store, 900)
+    _, base = shop
     Path(base, "encoder.json").write_text(json.dumps({"layers": [1, 9]}))
     code, _, err = call(capsys, "finetune_encoder", f"base={base}", *QUICK)
     assert code == 2 and "asks for layers [1, 9]; the model has 3" in err and err.count("\n") == 0
@@ -156,14 +189,14 @@ def test_a_full_disk_stops_the_run_and_the_same_command_goes_on(tmp_path: Path) 
     """The warehouse is a disk of its own, of 16 MB: no place for the checkpoints at first, then there is."""
     disk = tmp_path / "disk"
     disk.mkdir()
-    apart = ["unshare", "--user", "--map-root-user", "--mount", "sh", "-ec"]
+    alone = ["unshare", "--user", "--map-root-user", "--mount", "sh", "-ec"]
     mount = f"mount -t tmpfs -o size=16m tmpfs {disk}"
-    if shutil.which("unshare") is None or subprocess.run([*apart, mount], capture_output=True, check=False).returncode:
+    if shutil.which("unshare") is None or subprocess.run([*alone, mount], capture_output=True, check=False).returncode:
         pytest.skip("this machine mounts nothing for who is not its root")
     code = "import sys\nfrom tests.jobs.test_finetune_encoder import fill_up\nfill_up(sys.argv[1], sys.argv[2])"
     script = f"{mount} && exec {sys.executable} -c '{code}' {disk} {tmp_path / 'encoder'}"
     root = Path(__file__).resolve().parents[2]
-    done = subprocess.run([*apart, script], cwd=root, capture_output=True, text=True, timeout=600, check=False)
+    done = subprocess.run([*alone, script], cwd=root, capture_output=True, text=True, timeout=600, check=False)
     said = [line for line in done.stderr.splitlines() if line.startswith("shopbatch:")]
     assert done.returncode == 0, done.stderr[-3000:]
     assert "no space left for checkpoints; the same command goes on from here" in said[0]
@@ -184,5 +217,7 @@ def fill_up(warehouse: str, encoder: str) -> None:
         assert list(Path(warehouse, "_training").rglob("checkpoint.json"))  # there was room for one
         assert len(list(Path(warehouse, "_training").rglob("head.safetensors"))) == 1
         filler.unlink()
-        assert cli.main(command) == 0
+        with pytest.MonkeyPatch.context() as patch:
+            without_actors(patch)
+            assert cli.main(command) == 0
         assert registry.find_live(f"{store.root}/_models", "sentiment") is not None

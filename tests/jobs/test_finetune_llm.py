@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -11,38 +12,61 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
 import pytest
 
 from shopbatch.cli import main as cli
 from shopbatch.models import causal, erasure, registry
 from shopbatch.models.configs import ScratchConfig
-from shopbatch.sample.generated_dialogs import dialogs
+from shopbatch.sample.dialogs import dialogs
 from shopbatch.tables.support_dialogs import SUPPORT_DIALOGS
 from shopbatch.tables.training_blocks import TRAINING_BLOCKS
+from shopbatch.training import worker, workers
 from shopbatch.warehouse.store import Store
+from tests.training import in_process
 
+pytestmark = pytest.mark.timeout(900)
 SHAPE = ScratchConfig(hidden=32, layers=2, heads=4, kv_heads=2, inner=64, vocabulary=600, positions=512)
 QUICK = ["workers.count=1", "workers.threads=1", "workers.checkpoint_steps=2", "loop.max_steps=8", "loop.eval_steps=4",
          "loop.batch_blocks=4", "loop.micro_blocks=2", "loop.precision=fp32", "loop.schedule.peak=0.01",
          "answers=4", "sampling.max_new_tokens=8", "engine.kind=torch"]  # fmt: skip
+COMMAND = [sys.executable, "-m", "shopbatch", "run", "finetune_llm", *QUICK]
 
 
-def fill(store: Store, rows: int = 300) -> pa.Table:
-    table = dialogs(rows, 0)
+@pytest.fixture(scope="module")
+def trained(ray_local: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a warehouse of dialogs, and `tiny-base`, a tiny model that has a chat template.
+
+    One run has trained all weights, in Ray Train, and published `support-replies`.
+    """
+    folder = tmp_path_factory.mktemp("trained")
+    store, table, base = Store(str(folder / "warehouse")), dialogs(300, 0), folder / "tiny-base"
     store.commit(SUPPORT_DIALOGS, [store.write_file(SUPPORT_DIALOGS, table, "sample", 0)], "append", "sample")
-    return table
+    base.mkdir()
+    causal.scratch(base, SHAPE, table["reply"].to_pylist(), seed=0)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SHOPBATCH_WAREHOUSE", store.root)
+        assert cli.main(["run", "finetune_llm", *QUICK, f"base={base}", "lora.rank=0"]) == 0
+    return folder
+
+
+def report_of(folder: Path) -> dict[str, Any]:
+    """The report of the run that `trained` made."""
+    (path,) = (folder / "warehouse" / "_runs" / "finetune_llm").glob("*/report.json")
+    return dict(json.loads(path.read_text("utf-8")))
 
 
 @pytest.fixture
-def shop(store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Store, str]:
-    """A warehouse with dialogs, and the folder of a tiny model that has a chat template."""
-    monkeypatch.setenv("SHOPBATCH_WAREHOUSE", store.root)
-    table = fill(store)
-    folder = tmp_path / "tiny-base"
-    folder.mkdir()
-    causal.scratch(folder, SHAPE, table["reply"].to_pylist(), seed=0)
-    return store, str(folder)
+def shop(trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Store, str]:
+    """A warehouse of one's own with dialogs, their blocks and a published model, and the folder of the tiny base."""
+    folder = shutil.copytree(trained, tmp_path / "shop")
+    monkeypatch.setenv("SHOPBATCH_WAREHOUSE", str(folder / "warehouse"))
+    return Store(str(folder / "warehouse")), str(folder / "tiny-base")
+
+
+@pytest.fixture
+def one_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Training without Ray Train, which takes seconds to start."""
+    monkeypatch.setattr(workers, "run_workers", in_process.run_workers)
 
 
 def call(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, dict[str, Any], str]:
@@ -53,42 +77,50 @@ def call(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, dict
     return code, json.loads(out.splitlines()[-1]) if out.strip() else {}, "\n".join(lines)
 
 
-@pytest.mark.usefixtures("ray_local")
-@pytest.mark.parametrize("rank", [0, 4], ids=["all weights", "lora"])
-def test_a_better_model_is_published_once(
-    shop: tuple[Store, str], capsys: pytest.CaptureFixture[str], rank: int
-) -> None:
-    store, base = shop
-    arguments = [f"base={base}", f"lora.rank={rank}"]
-    code, report, err = call(capsys, *arguments)
-    assert code == 0, err
+def assert_published(store: Store, report: dict[str, Any], name: str) -> None:
     quality = report["metrics"]["quality"]
     assert quality["candidate"]["all"]["loss"] < quality["base"]["all"]["loss"]
     assert quality["candidate"]["fall against base"]["low"] > 0
-    model = registry.resolve(f"{store.root}/_models", "support-replies@live")
-    assert model.digest == report["models"]["support-replies"] == report["models"]["candidate"]
+    model = registry.resolve(f"{store.root}/_models", f"{name}@live")
+    assert model.digest == report["models"][name] == report["models"]["candidate"]
     manifest = model.manifest
     assert manifest["base"].startswith("tiny-base@") and manifest["tables"]["support_dialogs"] == {"read": 1}
     assert len(manifest["rows"]) == len(set(manifest["rows"])) > 200 and "candidate" not in manifest
-    assert not any(name in json.dumps(manifest) for name in dialogs(300, 0)["dialog_id"].to_pylist()[:20])
-    assert "derived from" in manifest["licence"]
     names = dialogs(300, 0)["dialog_id"].to_pylist()
-    trained = [n for n in names if erasure.list_models(store, "support_dialogs", n)]
+    assert not any(name in json.dumps(manifest) for name in names[:20])
+    assert "derived from" in manifest["licence"]
+    trained = [
+        n for n in names if model.reference in {m["model"] for m in erasure.list_models(store, ("support_dialogs", n))}
+    ]
     assert len(trained) == len(manifest["rows"])  # all of them, and no held-out row
     assert not list(Path(store.root).glob("_training/finetune_llm/*"))  # the checkpoints are gone
-    if rank:
-        return  # the rest does not depend on how it was trained
+
+
+@pytest.mark.usefixtures("one_process")
+def test_a_better_model_is_published_once(shop: tuple[Store, str], capsys: pytest.CaptureFixture[str]) -> None:
+    store, base = shop
+    report = report_of(Path(base).parent)
+    assert_published(store, report, "support-replies")
+    digest, arguments = report["models"]["support-replies"], [f"base={base}", "lora.rank=0"]
     code, again, _ = call(capsys, *arguments)
-    assert code == 0 and again["outcome"] == "nothing to do" and again["models"]["support-replies"] == model.digest
-    # the blocks are used again by a run that differs in training alone; the live model is a rival then
+    assert code == 0 and again["outcome"] == "nothing to do" and again["models"]["support-replies"] == digest
+    # a run that differs only in training uses the same blocks; the live model is a rival then
     packs = store.snapshot(TRAINING_BLOCKS.name).version
     code, other, _ = call(capsys, *arguments, "loop.schedule.peak=0.0000001")
     assert store.snapshot(TRAINING_BLOCKS.name).version == packs
     assert code == 3 and "against live" in other["message"]
-    assert registry.resolve(f"{store.root}/_models", "support-replies@live").digest == model.digest
+    assert registry.resolve(f"{store.root}/_models", "support-replies@live").digest == digest
 
 
-@pytest.mark.usefixtures("ray_local")
+@pytest.mark.usefixtures("one_process")
+def test_adapters_are_trained_and_merged(shop: tuple[Store, str], capsys: pytest.CaptureFixture[str]) -> None:
+    store, base = shop
+    code, report, err = call(capsys, f"base={base}", "lora.rank=4", "name=adapted")
+    assert code == 0, err
+    assert_published(store, report, "adapted")
+
+
+@pytest.mark.usefixtures("one_process")
 @pytest.mark.parametrize(
     ("spoiled", "said"),
     [
@@ -102,24 +134,23 @@ def test_a_model_that_is_not_better_is_refused(
 ) -> None:
     store, base = shop
     more = ["loop.schedule.warmup=0"] if "peak=50" in spoiled else []
-    code, report, err = call(capsys, f"base={base}", "lora.rank=0", spoiled, *more)
+    code, report, err = call(capsys, f"base={base}", "lora.rank=0", "name=refused", spoiled, *more)
     assert code == 3, err
     assert said in report["message"] or "diverged" in report["message"]
-    assert registry.find_live(f"{store.root}/_models", "support-replies") is None
-    assert not list(Path(store.root).glob("_models/support-replies/*/manifest.json"))
+    assert registry.find_live(f"{store.root}/_models", "refused") is None
+    assert not list(Path(store.root).glob("_models/refused/*/manifest.json"))
 
 
-@pytest.mark.usefixtures("ray_local")
+@pytest.mark.usefixtures("one_process")
 def test_a_new_model_must_beat_a_trigram_model(shop: tuple[Store, str], capsys: pytest.CaptureFixture[str]) -> None:
     size = [f"scratch.{k}={v}" for k, v in SHAPE.model_dump().items()]
-    code, report, _ = call(capsys, "init=scratch", *size)
+    code, report, _ = call(capsys, "init=scratch", "name=new", *size)
     assert code == 3 and "perplexity against a trigram model" in report["message"]
     quality = report["metrics"]["quality"]
     assert 1 < quality["trigram"]["perplexity"] < quality["candidate"]["all"]["perplexity"]
     assert quality["candidate"]["all"]["perplexity"] < quality["base"]["all"]["perplexity"]
 
 
-@pytest.mark.usefixtures("ray_local")
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
@@ -129,7 +160,7 @@ def test_a_new_model_must_beat_a_trigram_model(shop: tuple[Store, str], capsys: 
         (["base=BASE", "loop.block_tokens=16"], "fits into loop.block_tokens=16"),
         (["base=BASE", "loop.block_tokens=160"], "do not fit into loop.block_tokens=160"),
         (["base=BASE", "source.rows=2"], "no example for"),
-        (["base=BASE", "workers.count=3"], "can not be shared by workers.count=3"),
+        (["base=BASE", "workers.count=3"], "cannot be shared evenly by workers.count=3"),
         (["base=BASE", "workers.device=cuda"], "this machine has 0 GPUs for Ray"),
         (["base=BASE", "name=Support Replies"], "config: name"),
         (["base=BASE", "loop.schedule.shape=square"], "config: loop.schedule.shape"),
@@ -141,12 +172,11 @@ def test_a_mistake_is_one_line(
     shop: tuple[Store, str], capsys: pytest.CaptureFixture[str], arguments: Sequence[str], said: str
 ) -> None:
     store, base = shop
-    code, _, err = call(capsys, *(a.replace("BASE", base) for a in arguments))
+    code, _, err = call(capsys, "name=mistaken", *(a.replace("BASE", base) for a in arguments))
     assert code == 2 and said in err and err.count("\n") == 0, err
-    assert registry.find_live(f"{store.root}/_models", "support-replies") is None
+    assert registry.find_live(f"{store.root}/_models", "mistaken") is None
 
 
-@pytest.mark.usefixtures("ray_local")
 def test_a_base_without_a_chat_template_is_refused(shop: tuple[Store, str], capsys: pytest.CaptureFixture[str]) -> None:
     _, base = shop
     about = Path(base) / "tokenizer_config.json"
@@ -158,36 +188,43 @@ def test_a_base_without_a_chat_template_is_refused(shop: tuple[Store, str], caps
 
 
 @pytest.mark.chaos
-@pytest.mark.timeout(900)
-@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize("count", [1, 2])
 def test_whoever_is_killed_the_bits_are_the_same(
-    ray_local: None, shop: tuple[Store, str], tmp_path: Path, capsys: pytest.CaptureFixture[str], workers: int
+    shop: tuple[Store, str],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    count: int,
 ) -> None:
     """kill -9 of the driver (the same command goes on, past a damaged checkpoint), then of a worker (another comes)."""
-    _, base = shop
-    arguments = [f"base={base}", "lora.rank=0", f"workers.count={workers}"]
-    code, straight, err = call(capsys, *arguments)
-    assert code == 0, err
-    killed = Store(str(tmp_path / "killed"))
-    fill(killed)
-    command = [sys.executable, "-m", "shopbatch.cli.main", "run", "finetune_llm", *QUICK, *arguments]
-    environment = os.environ | {"SHOPBATCH_WAREHOUSE": killed.root}
-    dying = ["sh", "-c", 'SHOPBATCH_CRASH_AT=train-step-5 SHOPBATCH_CRASH_PID=$$ exec "$@"', "sh", *command]
-    driver = subprocess.run(dying, env=environment, capture_output=True, check=False)
+    store, base = shop
+    straight = report_of(Path(base).parent)  # of one worker
+    arguments = [f"base={base}", "lora.rank=0", f"workers.count={count}"]
+    if count > 1:
+        code, straight, err = call(capsys, *arguments, "name=straight")
+        assert code == 0, err
+    arguments.append("name=killed")
+    dying = ["sh", "-c", 'SHOPBATCH_CRASH_AT=train-step-5 SHOPBATCH_CRASH_PID=$$ exec "$@"', "sh", *COMMAND, *arguments]
+    driver = subprocess.run(dying, capture_output=True, check=False)
     assert driver.returncode == -signal.SIGKILL, driver.stderr.decode()[-2000:]
-    assert registry.find_live(f"{killed.root}/_models", "support-replies") is None
-    newest = max(Path(killed.root).glob("_training/finetune_llm/*/step-*"))
+    assert registry.find_live(f"{store.root}/_models", "killed") is None
+    newest = max(Path(store.root).glob("_training/finetune_llm/*/step-*"))
     assert newest.name == "step-00000004"
     weights = newest / "weights-00000.safetensors"
     data = bytearray(weights.read_bytes())
     data[-5] ^= 1
     weights.write_bytes(data)
     crash = {"SHOPBATCH_CRASH_AT": "train-step-7", "SHOPBATCH_CRASH_ONCE": str(tmp_path / "once")}
-    resumed = subprocess.run(command, env=environment | crash, capture_output=True, check=False)
-    assert resumed.returncode == 0, resumed.stderr.decode()[-2000:]
+
+    def work_and_be_killed(context: dict[str, Any]) -> None:
+        os.environ.update(crash)
+        worker.work(context)
+
+    monkeypatch.setattr(workers, "work", work_and_be_killed)
+    code, report, said = call(capsys, *arguments)
+    assert code == 0, said
     assert (tmp_path / "once").exists()
-    assert "step-00000004 is damaged" in (said := resumed.stderr.decode()) and "the checkpoint before it" in said
-    report = json.loads(resumed.stdout.decode().splitlines()[-1])
+    assert "step-00000004 is damaged" in said and "the checkpoint before it" in said
     assert report["models"]["candidate"] == straight["models"]["candidate"]
     assert (
         report["metrics"]["training"]["best_validation_loss"] == straight["metrics"]["training"]["best_validation_loss"]
@@ -195,12 +232,11 @@ def test_whoever_is_killed_the_bits_are_the_same(
 
 
 @pytest.mark.chaos
-@pytest.mark.timeout(600)
 def test_ctrl_c_stops_the_run_in_good_order(shop: tuple[Store, str]) -> None:
     store, base = shop
-    command = [sys.executable, "-m", "shopbatch.cli.main", "run", "finetune_llm", *QUICK, f"base={base}", "lora.rank=0"]
     signalled = 'SHOPBATCH_CRASH_AT=train-step-5 SHOPBATCH_CRASH_PID=$$ SHOPBATCH_CRASH_SIGNAL=SIGINT exec "$@"'
-    done = subprocess.run(["sh", "-c", signalled, "sh", *command], capture_output=True, check=False, text=True)
+    command = ["sh", "-c", signalled, "sh", *COMMAND, f"base={base}", "lora.rank=0", "name=stopped"]
+    done = subprocess.run(command, capture_output=True, check=False, text=True)
     assert done.returncode == 4, done.stderr[-2000:]
     report = json.loads(done.stdout.splitlines()[-1])
     assert report["outcome"] == "stopped" and "the same command goes on from here" in report["message"]

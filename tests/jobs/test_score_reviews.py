@@ -1,9 +1,14 @@
-"""score_reviews as a user runs it: arguments in, exit code, last line and tables out. Fake engine unless said."""
+"""score_reviews as a user runs it, with the fake engine: arguments in; exit code, last line and tables out.
+
+The first run is made once; a test that begins with a published table works on a copy of that warehouse.
+"""
 
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,23 +22,16 @@ from shopbatch.runs import job
 from shopbatch.tables.reviews import REVIEWS
 from shopbatch.warehouse.store import Store
 from tests.inference import toy
+from tests.jobs.command_line import run_job
 
 pytestmark = pytest.mark.usefixtures("ray_local")
 Run = Callable[..., tuple[int, dict[str, Any], str]]
 
 
 @pytest.fixture
-def run(store: Store, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
-    """Runs the job with the fake engine: exit code, the report line, standard error."""
-    monkeypatch.setenv("SHOPBATCH_WAREHOUSE", store.root)
-
-    def call(*arguments: str, name: str = "score_reviews", engine: str = "engine.kind=fake") -> tuple[int, Any, str]:
-        capsys.readouterr()
-        code = cli.main(["run", name, *([engine] if engine else []), *arguments])
-        out, err = capsys.readouterr()
-        return code, json.loads(out.splitlines()[-1]) if out.strip() else {}, err
-
-    return call
+def run(store: Store) -> Run:
+    """Run the job with the fake engine on the test's own warehouse."""
+    return lambda *arguments, name="score_reviews": run_job(store, name, "engine.kind=fake", *arguments)
 
 
 def some_reviews(store: Store) -> None:
@@ -42,9 +40,32 @@ def some_reviews(store: Store) -> None:
     toy.put(store, toy.reviews(rows))
 
 
-def test_a_first_run_publishes_and_a_second_has_nothing_to_do(store: Store, run: Run) -> None:
+@dataclass(frozen=True)
+class Scored:
+    """A warehouse whose reviews are scored, and what that run said."""
+
+    store: Store
+    code: int
+    report: dict[str, Any]
+
+
+@pytest.fixture(scope="module")
+def scored(ray_local: None, tmp_path_factory: pytest.TempPathFactory) -> Scored:
+    store = Store(str(tmp_path_factory.mktemp("scored") / "warehouse"))
     some_reviews(store)
-    code, report, _ = run()
+    code, report, _ = run_job(store, "score_reviews", "engine.kind=fake")
+    return Scored(store, code, report)
+
+
+@pytest.fixture
+def scored_copy(scored: Scored, store: Store) -> Scored:
+    """Copies the scored warehouse to the test's own `store`."""
+    shutil.copytree(scored.store.root, store.root)
+    return scored
+
+
+def test_a_first_run_publishes_and_a_second_has_nothing_to_do(store: Store, run: Run, scored_copy: Scored) -> None:
+    code, report = scored_copy.code, scored_copy.report
     assert (code, report["outcome"], report["exit_code"]) == (0, "published", 0)
     counted = {k: report["rows"][k] for k in ("read", "distinct", "computed", "published", "rejected", "pending")}
     assert counted == {"read": 102, "distinct": 81, "computed": 81, "published": 101, "rejected": 1, "pending": 0}
@@ -57,14 +78,12 @@ def test_a_first_run_publishes_and_a_second_has_nothing_to_do(store: Store, run:
     folder = Path(store.root) / "_runs" / "score_reviews" / report["run_id"]
     assert json.loads((folder / "report.json").read_text())["rows"] == report["rows"]
     assert "review_sentiment" in (folder / "report.html").read_text()
-    again, second, _ = run()
-    assert (again, second["outcome"], second["rows"]["computed"]) == (0, "nothing to do", 0)
+    code, second, _ = run()
+    assert (code, second["outcome"], second["rows"]["computed"]) == (0, "nothing to do", 0)
     assert second["tables"]["review_sentiment"] == {"read": report["tables"]["review_sentiment"]["written"]}
 
 
-def test_a_refusing_gate_ends_with_3_and_leaves_the_table(store: Store, run: Run) -> None:
-    some_reviews(store)
-    assert run()[0] == 0
+def test_a_refusing_gate_ends_with_3_and_leaves_the_table(store: Store, run: Run, scored_copy: Scored) -> None:
     before = store.snapshot("review_sentiment")
     toy.put(
         store, toy.reviews([{"review_id": f"r{i}", "text": "x" * 200_000 if i < 5 else f"new {i}"} for i in range(9)])
@@ -131,6 +150,5 @@ def test_more_mistakes(store: Store, run: Run, tmp_path: Path, capsys: pytest.Ca
     assert "may not leave the warehouse" in capsys.readouterr().err
 
 
-def test_the_job_file_itself_is_a_command(store: Store, run: Run) -> None:
-    found = job.find("score_reviews")
-    assert job.main(found, ["--dry-run", "engine.kind=fake"]) == 0
+def test_the_job_file_itself_is_a_command() -> None:
+    assert job.main(job.find("score_reviews"), ["--dry-run", "engine.kind=fake"]) == 0

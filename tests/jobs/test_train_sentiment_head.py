@@ -49,7 +49,7 @@ def test_train_and_score(
     folder = tiny.build(tmp_path / "encoder", prefix="query: ", layers=[1, 3], pooling=["mean", "max"])
     precise = "engine.precision=fp32" if engine == "openvino" else "engine.dtype=float32"
     engines = [f"engine.kind={engine}", "engine.max_tokens=48", precise]
-    training = [f"encoder={folder}", "examples.min_rows=50", *engines]
+    training = [f"encoder={folder}", "examples.min_rows=50", "workers=1", *engines]
     code, report, err = call(capsys, "train_sentiment_head", *training)
     assert code == 0, err
     quality = report["metrics"]["quality"]["en"]

@@ -1,4 +1,4 @@
-"""CSV as it comes."""
+"""CSV files as users have them."""
 
 import gzip
 import io
@@ -15,11 +15,11 @@ from shopbatch.load import delimited
 def read(path: Path, data: bytes, wanted: list[str] | None = None) -> tuple[dict[int, list[bytes | None]], list[int]]:
     """Row number -> cells, and the numbers of ragged rows."""
     path.write_bytes(data)
-    head = delimited.read_head(path)
-    names = wanted or list(head.names)
+    header = delimited.read_header(path)
+    names = wanted or list(header.names)
     rows: dict[int, list[bytes | None]] = {}
     ragged: list[int] = []
-    for block in delimited.read(path, head, names):
+    for block in delimited.read(path, header, names):
         cells = [block.columns[n].to_pylist() for n in names] if len(block.rows) else []
         rows |= {int(n): list(row) for n, row in zip(block.rows, zip(*cells, strict=True), strict=True)}
         ragged += [n for n, reason in block.broken if reason == "ragged"]
@@ -34,14 +34,14 @@ def path(tmp_path: Path) -> Path:
 def test_bom_crlf_newlines_quotes_nul_and_blank_lines(path: Path) -> None:
     data = b'\xef\xbb\xbfa,"b "\r\n1,"x\r\n""y"""\r\n\r\n2,n\x00l\r\n3,5" pipe\r\n'
     assert read(path, data) == ({1: [b"1", b'x\r\n"y"'], 2: [b"2", b"n\x00l"], 3: [b"3", b'5" pipe']}, [])
-    assert delimited.read_head(path).names == ("a", "b")
+    assert delimited.read_header(path).names == ("a", "b")
 
 
 def test_an_unquoted_empty_cell_is_null_and_a_quoted_one_is_not(path: Path) -> None:
     assert read(path, b'a,b\n,""\n') == ({1: [None, b""]}, [])
 
 
-def test_ragged_rows_are_told_and_the_others_kept(path: Path) -> None:
+def test_ragged_rows_are_reported_and_the_others_kept(path: Path) -> None:
     assert read(path, b"a,b\n1\n2,x\n3,y,z\n4,z\n\n5") == ({2: [b"2", b"x"], 4: [b"4", b"z"]}, [1, 3, 5])
 
 
@@ -69,7 +69,7 @@ def test_only_the_wanted_columns_in_any_order(path: Path) -> None:
 
 
 def test_numbers_hold_across_blocks(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(delimited, "BLOCK", 100)
+    monkeypatch.setattr(delimited, "BLOCK_BYTES", 100)
     lines = [b'%d,"t\n%d"' % (i, i) if i % 7 else b"%d" % i for i in range(200)]
     rows, ragged = read(path, b"\n".join([b"a,b", *lines]))
     assert ragged == [i + 1 for i in range(200) if i % 7 == 0]
@@ -85,7 +85,7 @@ def test_a_quote_that_is_never_closed_is_an_error_and_no_loss(path: Path, last: 
 
 
 def test_a_quote_that_swallows_a_block(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(delimited, "BLOCK", 200)
+    monkeypatch.setattr(delimited, "BLOCK_BYTES", 200)
     with pytest.raises(UserError, match="a row longer than 200 bytes, or a quote that is never closed"):
         read(path, b'a,b\n7,"open\n' + b"8,x\n" * 1_000)
 
@@ -93,8 +93,8 @@ def test_a_quote_that_swallows_a_block(path: Path, monkeypatch: pytest.MonkeyPat
 @pytest.mark.parametrize(
     ("data", "message"),
     [
-        (b"", "first line must hold the names"),
-        (b"\n1,2\n", "first line must hold the names"),
+        (b"", "first line is empty; it must hold the names"),
+        (b"\n1,2\n", "first line is empty; it must hold the names"),
         ("a,b\n".encode("utf-16"), "UTF-16"),
         (b"caf\xe9,b\n", "not UTF-8"),
     ],
@@ -121,9 +121,9 @@ PIECES = [
 @settings(deadline=None)
 @given(st.lists(st.sampled_from(PIECES)).map(b"".join), st.integers(1, 9))
 def test_the_stream_is_always_utf8_wherever_it_is_cut(raw: bytes, size: int) -> None:
-    stream = delimited._Clean(io.BytesIO(raw))
+    stream = delimited.Utf8Stream(io.BytesIO(raw))
     parts = []
     while part := stream.read(size):
         assert len(part) <= size
         parts.append(part)
-    assert b"".join(parts) == raw.decode("utf-8", "shopbatch.mark").encode()
+    assert b"".join(parts) == raw.decode("utf-8", delimited.INVALID_BYTES).encode()

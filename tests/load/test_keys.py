@@ -28,7 +28,9 @@ def test_occurrences_are_counted_across_batches(batches: list[list[int]]) -> Non
 @given(BATCHES)
 def test_keys_name_contents_and_number_their_repetitions(batches: list[list[int]]) -> None:
     seen = keys.Occurrences()
-    made = [k for b in batches if b for k in keys.made({"text": pa.array([str(v) for v in b])}, seen).to_pylist()]
+    made = [
+        k for b in batches if b for k in keys.from_content({"text": pa.array([str(v) for v in b])}, seen).to_pylist()
+    ]
     values = [v for b in batches for v in b]
     assert len(set(made)) == len(made)
     stems = [k.split("-")[0] for k in made]
@@ -40,13 +42,13 @@ def test_keys_name_contents_and_number_their_repetitions(batches: list[list[int]
 
 def test_null_is_not_empty_and_columns_do_not_run_together() -> None:
     columns = {"text": pa.array(["", None, "a", "ab", "b"]), "title": pa.array([None, "", "bc", "c", None])}
-    made = keys.made(columns, keys.Occurrences()).to_pylist()
+    made = keys.from_content(columns, keys.Occurrences()).to_pylist()
     assert len(set(made)) == 5
-    absent = keys.made({"text": pa.array(["b"])}, keys.Occurrences()).to_pylist()
+    absent = keys.from_content({"text": pa.array(["b"])}, keys.Occurrences()).to_pylist()
     assert absent == made[4:]  # a column that is null and one that is not there are the same
 
 
 def test_repeated_keys() -> None:
     seen = keys.Occurrences()
-    assert keys.repeated([pa.array(["a", "b", "a"]), pa.array(["1", "1", "1"])], seen) == 1
-    assert keys.repeated([pa.array(["a", "b"]), pa.array(["1", "2"])], seen) == 1
+    assert keys.count_repeated([pa.array(["a", "b", "a"]), pa.array(["1", "1", "1"])], seen) == 1
+    assert keys.count_repeated([pa.array(["a", "b"]), pa.array(["1", "2"])], seen) == 1

@@ -1,4 +1,4 @@
-"""Whole loads: every format gives the same rows, what does not fit is listed and not shown, once is once."""
+"""Whole loads: every format gives the same rows, refused values are listed but not shown, a file is loaded once."""
 
 import csv
 import datetime as dt
@@ -19,7 +19,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from shopbatch.core.errors import Stopped, UserError
-from shopbatch.load import load_file, loading
+from shopbatch.load import json_lines, keys, load_file, sink
 from shopbatch.sample import fill_generated
 from shopbatch.tables import table
 from shopbatch.warehouse.store import Store
@@ -70,9 +70,9 @@ def test_what_fits_is_loaded_and_the_rest_is_listed(store: Store, messy: Path) -
         "rating: out_of_range": 1,
         "created_at: not_a_timestamp": 1,
     }
-    told = json.dumps(report.to_dict()) + "".join(report.lines()) + str(rows(store, "reviews_load_rejects"))
-    assert "secret" not in told
-    assert str(messy.parent) not in told
+    shown = json.dumps(report.to_dict()) + "".join(report.lines()) + str(rows(store, "reviews_load_rejects"))
+    assert "secret" not in shown
+    assert str(messy.parent) not in shown
     assert "3 of 8 rows" in report.lines()[-1]
 
 
@@ -108,7 +108,7 @@ def test_a_file_is_known_after_the_table_was_optimised(store: Store, messy: Path
     for path in (messy, other):
         load_file(store, "reviews", path, MAPPING)
     assert store.snapshot("reviews").rows == before.rows
-    # what a replace took out is loaded again
+    # rows that a replace removed are loaded again
     load_file(store, "reviews", other, MAPPING, mode="replace")
     assert store.snapshot("reviews").rows == 1
     DeltaTable(before.uri).optimize.compact()
@@ -150,15 +150,15 @@ def test_a_reload_makes_the_same_keys(tmp_path: Path) -> None:
     path.write_text(
         '{"text": "a", "rating": 5}\n{"text": "a", "rating": 5}\n{"text": "a"}\n{"text": "a", "rating": 5}\n'
     )
-    found = []
+    ids = []
     for name in ("one", "two"):
         store = Store(str(tmp_path / name))
         assert load_file(store, "reviews", path).makes_key
-        found.append([r["review_id"] for r in rows(store)])
-    assert found[0] == found[1]
-    stem = found[0][0]
-    assert found[0] == [stem, f"{stem}-2", found[0][2], f"{stem}-3"]
-    assert found[0][2].split("-")[0] != stem
+        ids.append([r["review_id"] for r in rows(store)])
+    assert ids[0] == ids[1]
+    stem = ids[0][0]
+    assert ids[0] == [stem, f"{stem}-2", ids[0][2], f"{stem}-3"]
+    assert ids[0][2].split("-")[0] != stem
 
 
 def test_all_formats_give_the_same_rows(tmp_path: Path) -> None:
@@ -201,7 +201,7 @@ def test_all_formats_give_the_same_rows(tmp_path: Path) -> None:
 
 
 def test_json_lines_with_faults_and_late_columns(store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("shopbatch.load.formats.BATCH", 2)
+    monkeypatch.setattr(json_lines, "BATCH_ROWS", 2)
     path = tmp_path / "r.jsonl"
     path.write_bytes(
         b'\xef\xbb\xbf{"text": "a"}\n{"text": "b"},{"text": "c"}\n\n[1]\n{"text": "\xff"}\n{"text": "d", "Rating": 4}\n'
@@ -277,13 +277,13 @@ def test_any_rows_come_back_as_they_were(write: Any, name: str, records: list[di
         store = Store(f"{folder}/warehouse")
         report = load_file(store, "reviews", path)
         assert (report.rows_loaded, report.rows_rejected) == (len(records), 0)
-        keys = [r["review_id"] for r in records]
-        assert report.duplicate_keys == len(keys) - len(set(keys))
+        ids = [r["review_id"] for r in records]
+        assert report.duplicate_keys == len(ids) - len(set(ids))
         assert [{k: r[k] for k in records[0]} for r in rows(store)] == records
 
 
 def test_python_reads_the_same_csv(tmp_path: Path, store: Store) -> None:
-    """An oracle of another make: the csv module of the standard library."""
+    """The csv module of the standard library is an independent oracle."""
     fill_generated(Store(str(tmp_path / "source")), 3_000, 4, transactions_per_review=0)
     source = Store(str(tmp_path / "source")).snapshot("reviews").read(["review_id", "title", "text"])
     path = tmp_path / "r.csv"
@@ -298,8 +298,8 @@ def test_python_reads_the_same_csv(tmp_path: Path, store: Store) -> None:
 
 
 def test_large_loads_lie_in_several_files(store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(loading, "_ROWS_PER_FILE", 1_000)
-    monkeypatch.setattr("shopbatch.load.formats.BATCH", 300)
+    monkeypatch.setattr(sink, "ROWS_PER_FILE", 1_000)
+    monkeypatch.setattr(json_lines, "BATCH_ROWS", 300)
     path = tmp_path / "r.jsonl"
     path.write_text("".join(f'{{"review_id": {i}, "text": "t{i}", "rating": {i % 7}}}\n' for i in range(5_000)))
     report = load_file(store, "reviews", path)
@@ -314,7 +314,7 @@ def test_large_loads_lie_in_several_files(store: Store, tmp_path: Path, monkeypa
         ("a.csv", b"text,rating\nx,nine\ny,ten\n", r"no row fits table 'reviews' \(2 rating: not_a_number\)"),
         ("a.parquet", b"PAR1 and no more", "cannot be read"),
         ("a.xlsx", b"PK", "expected one kind of .csv, .tsv"),
-        ("a.json", b'[{"text": "x"}]', "one JSON array; expected one object a line"),
+        ("a.json", b'[{"text": "x"}]', "one JSON array; expected one object per line"),
         ("a.csv", b"body\nx\n", r"needs the column\(s\) text"),
         ("a.csv", b'text\n"x\n', "never closed"),
     ],
@@ -362,13 +362,13 @@ def test_a_file_that_changes_meanwhile_is_not_loaded(
 ) -> None:
     path = tmp_path / "a.csv"
     path.write_text("text\nx\n")
-    made = loading.keys.made
+    made = keys.from_content
 
     def slow(*args: Any) -> pa.Array:
         path.write_text("text\nx\nlonger\n")
         return made(*args)
 
-    monkeypatch.setattr(loading.keys, "made", slow)
+    monkeypatch.setattr(keys, "from_content", slow)
     with pytest.raises(UserError, match="changed while it was read"):
         load_file(store, "reviews", path)
     assert not store.exists("reviews")
@@ -379,21 +379,21 @@ def test_two_loads_of_one_file_at_once_load_it_once(
 ) -> None:
     path = tmp_path / "a.csv"
     path.write_text("text,rating\nx,1\ny,z\n")
-    made = loading.keys.made
+    made = keys.from_content
     others: list[Any] = []
 
     def other_first(*args: Any) -> pa.Array:
-        monkeypatch.setattr(loading.keys, "made", made)
+        monkeypatch.setattr(keys, "from_content", made)
         others.append(load_file(store, "reviews", path))
         return made(*args)
 
-    monkeypatch.setattr(loading.keys, "made", other_first)
+    monkeypatch.setattr(keys, "from_content", other_first)
     late = load_file(store, "reviews", path)
     assert (others[0].already, late.already) == (False, True)
     assert [r["text"] for r in rows(store)] == ["x"]
     assert len(rows(store, "reviews_load_rejects")) == 1
     on_disk = list((tmp_path / "warehouse" / "reviews").glob("load-*/*.parquet"))
-    assert len(on_disk) == 1  # the late one took its file away
+    assert len(on_disk) == 1  # the late one deleted its file
 
 
 def test_a_load_killed_between_its_two_commits_is_finished_by_the_next(

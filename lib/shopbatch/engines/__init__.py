@@ -1,1 +1,1 @@
-"""Who answers: one file a backend, chosen by `kind` in conf; `engine.py` is the protocol."""
+"""Engines: backends that turn texts into vectors, or prompts into answers. A configuration chooses one by `kind`."""

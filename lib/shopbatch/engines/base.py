@@ -1,4 +1,4 @@
-"""What an engine is: the protocols of encoders and text generators."""
+"""What an engine is: the protocols of encoders and of text generators, and what they return."""
 
 from __future__ import annotations
 
@@ -14,31 +14,47 @@ from shopbatch.models.chat import Messages
 
 
 class EngineError(RuntimeError):
-    """The backend failed on this batch. The caller tries its rows one by one."""
+    """The backend failed on this batch. The caller then tries its rows one by one."""
 
 
 @dataclass(frozen=True)
 class Encoded:
-    """vectors: float32 [n, dim]; tokens: int32 [n], tokens read for each text."""
+    """The vectors of a batch of texts.
+
+    Attributes:
+        vectors: float32 [n, dim].
+        tokens: int32 [n], the number of tokens read for each text.
+    """
 
     vectors: np.ndarray
     tokens: np.ndarray
 
 
 class Encoder(Protocol):
-    """Texts in, one vector each out. A vector does not depend on the other texts of its batch (but for rounding)."""
+    """Turns texts into one vector each. A vector does not depend on the rest of its batch (except for rounding)."""
 
     dim: int
 
     def plan(self, texts: pa.Array) -> list[np.ndarray]:
-        """Row numbers (int64) that go together (like lengths, bounded tokens); every row exactly once."""
+        """Split the rows into batches of similar length and bounded size.
+
+        Returns:
+            The row numbers (int64) of each batch; every row is in exactly one of them.
+        """
 
     def encode(self, texts: pa.Array) -> Encoded:
-        """texts: strings without nulls, in any order. Raises EngineError."""
+        """Encode one batch.
+
+        Args:
+            texts: Strings without nulls, in any order.
+
+        Raises:
+            EngineError: The backend failed.
+        """
 
 
 def encode_all(encoder: Encoder, texts: pa.Array) -> Encoded:
-    """Encode any number of texts in planned batches; the vectors are in the texts' order."""
+    """Encode any number of texts in planned batches; the vectors come in the order of the texts."""
     vectors = np.empty((len(texts), encoder.dim), np.float32)
     tokens = np.empty(len(texts), np.int32)
     for rows in encoder.plan(texts):
@@ -52,10 +68,13 @@ Finish = Literal["stop", "length"]
 
 @dataclass(frozen=True)
 class Generated:
-    """texts: the answers, without special tokens and stop texts. tokens_in: int32 [n], tokens of each prompt.
+    """The answers to a batch of prompts.
 
-    tokens_out: int32 [n], tokens that were computed, with the one that ended the answer.
-    finished: "stop" (the model or a stop text ended it) or "length" (max_new_tokens did).
+    Attributes:
+        texts: The answers, without special tokens and stop texts.
+        tokens_in: int32 [n], the tokens of each prompt.
+        tokens_out: int32 [n], the tokens that were computed, including the one that ended the answer.
+        finished: "stop" if the model or a stop text ended the answer, "length" if max_new_tokens did.
     """
 
     texts: list[str]
@@ -65,14 +84,23 @@ class Generated:
 
 
 class Generator(Protocol):
-    """Prompts in, one answer each out. An answer does not depend on the other prompts (but for rounding)."""
+    """Answers prompts. An answer does not depend on the other prompts of its batch (except for rounding)."""
 
     def render(self, messages: Messages) -> str:
-        """The prompt that asks the assistant to speak next. Raises as `chat_prompt` does."""
+        """Write the prompt after which the assistant speaks next.
+
+        Raises:
+            ModelError: The model has no tokenizer or no chat template.
+            UserError: The chat template refuses these messages.
+        """
 
     def generate(self, prompts: Sequence[str], sampling: Sampling) -> Generated:
-        """Answers in the order of the prompts.
+        """Answer the prompts, in their order.
 
-        prompts: text as `render` makes it: special tokens in it are recognised, none are added.
-        Raises EngineError: the backend failed, or a prompt is empty or too long for the model.
+        Args:
+            prompts: Texts as `render` writes them. Special tokens in them are recognised, none are added.
+            sampling: How the answers are drawn.
+
+        Raises:
+            EngineError: The backend failed, or a prompt is empty or too long for the model.
         """

@@ -1,4 +1,4 @@
-"""Opens the engine that a configuration describes. Light to import: a backend is loaded when it is opened."""
+"""Opens the engine that a configuration describes. A backend is imported only when it is opened."""
 
 from __future__ import annotations
 
@@ -18,23 +18,25 @@ from shopbatch.engines.configs import (
     TorchGenerateConfig,
     VllmGenerateConfig,
 )
+from shopbatch.models.folder import local
 
 
 def open_engine(config: EngineConfig, model_dir: str | None) -> Encoder:
-    """The engine that `config` describes, its model loaded.
+    """Open the encoder that `config` describes, with its model loaded.
 
-    model_dir: a model folder as `models.registry.resolve` gives it; the fake engine needs none.
-    Raises UserError (max_tokens beyond the model's), ModelError (not a model folder, weights missing).
+    Args:
+        config: The encoder.
+        model_dir: A model folder as `models.registry.resolve` gives it; the fake engine needs none.
+
+    Raises:
+        UserError: No model is named, or max_tokens is more than the model reads.
+        ModelError: The folder is not a model folder, or weights are missing.
     """
     if isinstance(config, FakeConfig):
         from shopbatch.engines.encoders.fake_encoder import FakeEncoder
 
         return FakeEncoder(config)
-    if model_dir is None:
-        raise UserError(f"engine {config.kind} needs a model")
-    from shopbatch.models.folder import local
-
-    folder = local(model_dir)
+    folder = _folder(config.kind, model_dir)
     if isinstance(config, TorchConfig):
         from shopbatch.engines.encoders.torch_encoder import TorchEncoder
 
@@ -45,19 +47,23 @@ def open_engine(config: EngineConfig, model_dir: str | None) -> Encoder:
 
 
 def prepare(config: EngineConfig, model_dir: str | None) -> None:
-    """Make, once and before the workers start, what each of them would else make when it opens the engine."""
+    """Export the encoder's graph before the workers start, because otherwise each of them would export it."""
     if isinstance(config, OpenVinoConfig) and model_dir is not None:
-        from shopbatch.engines.encoders.openvino_encoder import exported
-        from shopbatch.models.folder import local
+        from shopbatch.engines.encoders.openvino_encoder import exported_encoder
 
-        exported(local(model_dir))
+        exported_encoder(local(model_dir))
 
 
 def open_generator(config: GenerateConfig, model_dir: str | None) -> Generator:
-    """The generator that `config` describes, its model loaded.
+    """Open the generator that `config` describes, with its model loaded.
 
-    model_dir: a model folder as `models.registry.resolve` gives it; those of WITHOUT_MODEL need none.
-    Raises UserError (no model is named), ModelError (not a model folder, weights missing).
+    Args:
+        config: The generator.
+        model_dir: A model folder as `models.registry.resolve` gives it; the kinds in WITHOUT_MODEL need none.
+
+    Raises:
+        UserError: No model is named.
+        ModelError: The folder is not a model folder, or weights are missing.
     """
     if isinstance(config, FakeGenerateConfig):
         from shopbatch.engines.generators.fake_generator import FakeGenerator
@@ -82,9 +88,10 @@ def open_generator(config: GenerateConfig, model_dir: str | None) -> Generator:
 
 
 def prepare_generator(config: GenerateConfig, model_dir: str | None) -> None:
-    """Make, once and before the workers start, what each of them would else make when it opens the generator.
+    """Check the configuration and export the model's graph before the workers start, instead of once in each worker.
 
-    Raises as `open_generator` does, where that can be told without loading weights.
+    Raises:
+        UserError, ModelError: As `open_generator`, as far as this shows without loading weights.
     """
     if isinstance(config, HttpGenerateConfig):
         from shopbatch.engines.generators.http_generator import HttpGenerator
@@ -99,6 +106,4 @@ def prepare_generator(config: GenerateConfig, model_dir: str | None) -> None:
 def _folder(kind: str, model_dir: str | None) -> Path:
     if model_dir is None:
         raise UserError(f"engine {kind} needs a model")
-    from shopbatch.models.folder import local
-
     return local(model_dir)

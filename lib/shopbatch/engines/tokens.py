@@ -1,4 +1,4 @@
-"""Texts as batches of tokens, the same for every backend; and what of the model's layers becomes the vector."""
+"""Turns texts into batches of tokens, in the same way for every encoding backend."""
 
 from __future__ import annotations
 
@@ -10,16 +10,22 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from shopbatch.core.errors import UserError
-from shopbatch.models.loading import load_tokenizer, longest, model_config
+from shopbatch.models.loading import load_tokenizer, model_config, token_limit
 
-# A tokenizer reads the whole text before it cuts it to max_tokens; the longest pieces have about 16 characters, so
-# that what lies beyond this many characters for each token is out of reach for all but runs of white space.
-_CHARACTERS_A_TOKEN = 32
+# A tokenizer reads the whole text before it cuts it to max_tokens. The longest tokens have about 16 characters, so
+# nothing beyond this many characters per token can be within max_tokens, except after long runs of white space.
+_CHARACTERS_PER_TOKEN = 32
 
 
 @dataclass(frozen=True)
 class Batch:
-    """ids, mask: int64 [n, longest]; mask is 1 where there is a token. lengths: int32 [n], tokens of each text."""
+    """Token ids of several texts, padded to the longest.
+
+    Attributes:
+        ids: int64 [n, longest].
+        mask: int64 [n, longest], 1 where there is a token and 0 where there is padding.
+        lengths: int32 [n], the tokens of each text.
+    """
 
     ids: np.ndarray
     mask: np.ndarray
@@ -27,22 +33,33 @@ class Batch:
 
 
 class Reader:
-    """The tokenizer of one model folder."""
+    """Turns texts into token ids with the tokenizer of one model folder.
+
+    Args:
+        folder: The model folder.
+        prefix: Text to put before every text.
+        max_tokens: Number of tokens to which a longer text is cut.
+        batch_tokens: Greatest size of a batch: its number of rows times the tokens of its longest row.
+
+    Raises:
+        UserError: The model cannot read as many as max_tokens tokens.
+        ModelError: The folder has no tokenizer or no configuration.
+    """
 
     def __init__(self, folder: Path, prefix: str, max_tokens: int, batch_tokens: int) -> None:
         config = model_config(folder)
         self.tokenizer = load_tokenizer(folder)
-        limit = longest(folder, config)
+        limit = token_limit(folder, config)
         if max_tokens > limit:
             raise UserError(f"max_tokens={max_tokens}: the model in {folder.name} reads at most {limit}")
         self.tokenizer.enable_truncation(max_tokens)
         self.tokenizer.no_padding()
         self.prefix, self.batch_tokens = prefix, batch_tokens
-        self.characters = max_tokens * _CHARACTERS_A_TOKEN
+        self.characters = max_tokens * _CHARACTERS_PER_TOKEN
         self.pad = int(config.get("pad_token_id") or 0)
 
     def plan(self, texts: pa.Array) -> list[np.ndarray]:
-        """Row numbers sorted by length and cut so that rows x longest <= batch_tokens (a single row may be longer)."""
+        """Sort the rows by length and cut them into batches of at most batch_tokens (a single row may be longer)."""
         lengths = np.array([len(ids) for ids in self.rows(texts)], np.int64)
         order = np.argsort(lengths, kind="stable")
         lengths, batches, first = lengths[order], [], 0
@@ -54,7 +71,7 @@ class Reader:
         return batches
 
     def batch(self, texts: pa.Array) -> Batch:
-        """Pads to the longest of `texts` (at least one)."""
+        """Tokenize at least one text and pad all of them to the longest."""
         rows = self.rows(texts)
         lengths = np.array([len(ids) for ids in rows], np.int32)
         mask = np.arange(lengths.max()) < lengths[:, None]
@@ -63,6 +80,6 @@ class Reader:
         return Batch(ids, mask.astype(np.int64), lengths)
 
     def rows(self, texts: pa.Array) -> list[list[int]]:
-        """Token ids of each text, with the special ones, cut to max_tokens."""
+        """Return the token ids of each text, with the special tokens, cut to max_tokens."""
         cut = pc.utf8_slice_codeunits(texts, 0, self.characters).to_pylist()
         return [e.ids for e in self.tokenizer.encode_batch_fast([self.prefix + t for t in cut])]

@@ -1,1 +1,1 @@
-"""Numbers that judge outputs. They take arrays and tables and know no model."""
+"""Metrics that judge outputs. They take arrays and texts, and know nothing of models or jobs."""

@@ -1,4 +1,4 @@
-"""What a model has to beat: answers that need no model, or a very small one. All return class numbers, int64 [n]."""
+"""Baselines that a classifier has to beat: no model, or a very small one. All return class numbers, int64 [n]."""
 
 from __future__ import annotations
 
@@ -12,14 +12,20 @@ _BUCKETS = 2**18
 
 
 def majority(train: np.ndarray, rows: int) -> np.ndarray:
-    """The most frequent class of the training labels (the lowest of equals), for every row."""
+    """Predict the most frequent class of the training labels for every row; of equally frequent ones the lowest."""
     return np.full(rows, np.bincount(train).argmax(), np.int64)
 
 
 def vader(texts: Sequence[str], negative: int, positive: int) -> np.ndarray | None:
-    """The English lexicon VADER (Hutto and Gilbert 2014): positive where its compound score is above 0.
+    """Predict with the English lexicon VADER (Hutto and Gilbert 2014): positive where its compound score is above 0.
 
-    None if the package vaderSentiment is not installed.
+    Args:
+        texts: English texts.
+        negative: Number of the negative class.
+        positive: Number of the positive class.
+
+    Returns:
+        The classes, or None if the package vaderSentiment is not installed.
     """
     if importlib.util.find_spec("vaderSentiment") is None:
         return None
@@ -34,7 +40,7 @@ def vader(texts: Sequence[str], negative: int, positive: int) -> np.ndarray | No
 class CharacterBayes:
     """Multinomial naive Bayes over pairs of neighbouring characters (Manning et al. 2008, section 13.2).
 
-    It needs no word boundaries, which Chinese does not write. weights: float [classes, buckets]; prior: [classes].
+    It needs no word boundaries, which Chinese does not mark. weights: float [classes, buckets]. prior: [classes].
     """
 
     weights: np.ndarray
@@ -42,7 +48,12 @@ class CharacterBayes:
 
     @classmethod
     def fit(cls, texts: Sequence[str], labels: np.ndarray) -> CharacterBayes:
-        """Trains on texts with class numbers, int [n]; add-one smoothing."""
+        """Count the pairs of the training texts, with add-one smoothing.
+
+        Args:
+            texts: Training texts.
+            labels: Their class numbers, int [n].
+        """
         row, bucket = _pairs(texts)
         classes = int(labels.max()) + 1
         cells = labels[row].astype(np.int64) * _BUCKETS + bucket
@@ -52,14 +63,14 @@ class CharacterBayes:
         return cls(np.log(counts / counts.sum(axis=1, keepdims=True)), prior)
 
     def predict(self, texts: Sequence[str]) -> np.ndarray:
-        """The most probable class of each text."""
+        """Return the most probable class of each text."""
         row, bucket = _pairs(texts)
         scores = [np.bincount(row, weights[bucket], len(texts)) for weights in self.weights]
         return np.asarray((np.column_stack(scores) + self.prior).argmax(axis=1), np.int64)
 
 
 def _pairs(texts: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
-    """(row, bucket) of every pair of neighbouring characters; a text begins and ends with a line feed."""
+    """Return (row, bucket) of every pair of neighbouring characters; a text begins and ends with a line feed."""
     joined = "".join(f"\n{t}\n" for t in texts)
     points = np.frombuffer(joined.encode("utf-32-le", "surrogatepass"), "<u4").astype(np.int64)
     row = np.repeat(np.arange(len(texts)), [len(t) + 2 for t in texts])

@@ -1,6 +1,6 @@
-"""How good a classifier's labels and probabilities are, and how sure one can be of that.
+"""How good a classifier's labels and probabilities are, and how certain that is.
 
-Labels are class numbers, int [n], from 0; probabilities are float [n, classes], rows summing to 1.
+Labels are class numbers, int [n], counted from 0; probabilities are float [n, classes], rows summing to 1.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import numpy as np
 
 BINS = 15
 RESAMPLES = 1000
-_CELLS = 4_000_000  # rows x resamples held at once
+CELLS = 4_000_000  # rows x resamples held in memory at once
 
 
 @dataclass(frozen=True)
@@ -24,46 +24,50 @@ class Interval:
     high: float
 
     def tree(self) -> dict[str, float]:
+        """Return the three numbers by name, rounded to five digits."""
         return {name: round(number, 5) for name, number in asdict(self).items()}
 
 
 def accuracy(truth: np.ndarray, predicted: np.ndarray) -> float:
-    """The share of rows that are right; nan for no rows."""
+    """Return the share of rows that are right; nan for no rows."""
     return float(np.mean(truth == predicted)) if len(truth) else float("nan")
 
 
 def recall(truth: np.ndarray, predicted: np.ndarray, label: int) -> float:
-    """The share of the rows of class `label` that were found; nan if there are none."""
+    """Return the share of the rows of class `label` that were predicted as such; nan if there are none."""
     return accuracy(truth[truth == label], predicted[truth == label])
 
 
 def confusion(truth: np.ndarray, predicted: np.ndarray, classes: int) -> np.ndarray:
-    """Counts, int64 [classes, classes]; a row is a true class, a column a predicted one."""
+    """Return counts, int64 [classes, classes]; a row is a true class, a column a predicted one."""
     cells = np.bincount(truth.astype(np.int64) * classes + predicted, minlength=classes * classes)
     return np.asarray(cells.reshape(classes, classes), np.int64)
 
 
 def reliability(truth: np.ndarray, probabilities: np.ndarray, bins: int = BINS) -> dict[str, Any]:
-    """Top-label confidence against accuracy, a value per equal-width bin that has rows.
+    """Compare top-label confidence with accuracy, in bins of equal width.
 
-    {"confidence": [means], "accuracy": [shares], "count": [rows], "ece": expected calibration error}
+    Returns:
+        {"confidence": [means], "accuracy": [shares], "count": [rows], "ece": expected calibration error}; the lists
+        have one value per bin that has rows.
     """
     number, confidence, correct = _binned(truth, probabilities, bins)
     count = np.bincount(number, minlength=bins)
-    there = count > 0
-    means = [np.bincount(number, w, bins)[there] / count[there] for w in (confidence, correct)]
+    filled = count > 0
+    means = [np.bincount(number, w, bins)[filled] / count[filled] for w in (confidence, correct)]
     return {
         "confidence": [round(float(x), 5) for x in means[0]],
         "accuracy": [round(float(x), 5) for x in means[1]],
-        "count": [int(x) for x in count[there]],
+        "count": [int(x) for x in count[filled]],
         "ece": round(ece(truth, probabilities, bins), 5),
     }
 
 
 def ece(truth: np.ndarray, probabilities: np.ndarray, bins: int = BINS) -> float:
-    """Expected calibration error of the top label: Guo et al. 2017, "On Calibration of Modern Neural Networks", eq. 3.
+    """Return the expected calibration error of the top label; nan for no rows.
 
-    Bins are of equal width and closed above: ((b - 1) / bins, b / bins]. nan for no rows.
+    Guo et al. 2017, "On Calibration of Modern Neural Networks", equation 3. Bins have equal width and are closed above:
+    ((b - 1) / bins, b / bins].
     """
     if not len(truth):
         return float("nan")
@@ -72,7 +76,7 @@ def ece(truth: np.ndarray, probabilities: np.ndarray, bins: int = BINS) -> float
 
 
 def accuracy_interval(truth: np.ndarray, predicted: np.ndarray, seed: int, resamples: int = RESAMPLES) -> Interval:
-    """Accuracy with its 95 % interval."""
+    """Return the accuracy with its 95 % interval."""
     right = (truth == predicted).astype(float)
     return _ratio(right, np.ones(len(right)), seed, resamples)
 
@@ -80,15 +84,21 @@ def accuracy_interval(truth: np.ndarray, predicted: np.ndarray, seed: int, resam
 def recall_interval(
     truth: np.ndarray, predicted: np.ndarray, label: int, seed: int, resamples: int = RESAMPLES
 ) -> Interval:
-    """Recall of one class with its 95 % interval; all rows are drawn again, so that the class's size varies too."""
-    mine = (truth == label).astype(float)
-    return _ratio(mine * (predicted == label), mine, seed, resamples)
+    """Return the recall of one class with its 95 % interval.
+
+    The bootstrap draws from all rows, so that the size of the class varies too.
+    """
+    is_label = (truth == label).astype(float)
+    return _ratio(is_label * (predicted == label), is_label, seed, resamples)
 
 
 def ece_interval(
     truth: np.ndarray, probabilities: np.ndarray, seed: int, bins: int = BINS, resamples: int = RESAMPLES
 ) -> Interval:
-    """Expected calibration error with its 95 % interval (of a resample it is biased upward: Kumar et al. 2019)."""
+    """Return the expected calibration error with its 95 % interval.
+
+    The error of a resample is biased upward (Kumar et al. 2019), and so is the interval.
+    """
     number, confidence, correct = _binned(truth, probabilities, bins)
     if not len(number):
         return Interval(*[float("nan")] * 3)
@@ -102,7 +112,7 @@ def ece_interval(
 
 
 def _ratio(above: np.ndarray, below: np.ndarray, seed: int, resamples: int) -> Interval:
-    """sum(above) / sum(below) with its interval."""
+    """Return sum(above) / sum(below) with its interval."""
     if not below.sum():
         return Interval(*[float("nan")] * 3)
     drawn = []
@@ -113,20 +123,24 @@ def _ratio(above: np.ndarray, below: np.ndarray, seed: int, resamples: int) -> I
 
 
 def redraws(rows: int, seed: int, draws: int) -> list[np.ndarray]:
-    """Row numbers drawn with replacement, int [some, rows] each, `draws` in all."""
+    """Draw row numbers with replacement.
+
+    Returns:
+        Arrays int [some, rows], together `draws` samples; each array is small enough for memory.
+    """
     generator = np.random.default_rng(seed)
-    step = max(1, _CELLS // rows)
+    step = max(1, CELLS // rows)
     return [generator.integers(0, rows, (min(step, draws - a), rows)) for a in range(0, draws, step)]
 
 
 def interval_of(value: float, drawn: np.ndarray) -> Interval:
-    """A number with the 95 % percentile interval of what was drawn."""
+    """Return a number with the 95 % percentile interval of its bootstrap samples."""
     low, high = np.percentile(drawn, [2.5, 97.5])
     return Interval(value, float(low), float(high))
 
 
 def _binned(truth: np.ndarray, probabilities: np.ndarray, bins: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """(bin number, confidence, 1.0 where right) of each row."""
+    """Return (bin number, confidence, 1.0 where right) of each row."""
     confidence = probabilities.max(axis=1).astype(float)
     number = np.clip(np.ceil(confidence * bins).astype(np.int64) - 1, 0, bins - 1)
     return number, confidence, (probabilities.argmax(axis=1) == truth).astype(float)

@@ -1,4 +1,4 @@
-"""How varied texts are: distinct-n (Li et al. 2016, A Diversity-Promoting Objective Function), over a set of texts."""
+"""How varied a set of texts is: distinct-n (Li et al. 2016, "A Diversity-Promoting Objective Function")."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from collections.abc import Iterable
 
 
 def distinct(texts: Iterable[str], n: int = 4) -> float:
-    """Share of different n-grams of words among all n-grams of the texts, 0 to 1; 0 where there is none.
+    """Return the share of distinct n-grams among all word n-grams of the texts, 0 to 1; 0 if there are none.
 
-    Words are runs of letters and digits in small letters; of Chinese, single characters. It falls as texts become
-    more: compare equal numbers of texts.
+    Words are lower-case runs of letters and digits, or single Chinese characters. The value falls as the
+    number of texts grows, so compare only equal numbers of texts.
     """
     seen: set[tuple[str, ...]] = set()
     total = 0

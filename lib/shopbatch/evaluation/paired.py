@@ -1,4 +1,4 @@
-"""Whether one model is better than another on the same rows, and how sure one can be of that."""
+"""Whether one model is better than another on the same rows, and how certain that is."""
 
 from __future__ import annotations
 
@@ -8,15 +8,22 @@ from shopbatch.evaluation.classification import RESAMPLES, Interval, interval_of
 
 
 def difference(
-    mine: np.ndarray, other: np.ndarray, seed: int, weights: np.ndarray | None = None, draws: int = RESAMPLES
+    first: np.ndarray, second: np.ndarray, seed: int, weights: np.ndarray | None = None, draws: int = RESAMPLES
 ) -> Interval:
-    """Weighted mean of mine - other over paired rows, with its 95 % bootstrap interval (rows are drawn, not values).
+    """Return the weighted mean of first - second over paired rows, with its 95 % bootstrap interval.
 
-    mine, other: a number a row, float [n]. weights: of rows (a document's tokens), float [n]; None: equal.
+    The bootstrap draws rows, so both numbers of a row stay together.
+
+    Args:
+        first: One number per row, float [n].
+        second: The other number of each row, float [n].
+        seed: Seed of the bootstrap.
+        weights: Weight of each row (such as a document's tokens), float [n]; None for equal weights.
+        draws: Number of bootstrap samples.
     """
-    if not len(mine):
+    if not len(first):
         return Interval(*[float("nan")] * 3)
-    gap = np.asarray(mine, float) - np.asarray(other, float)
+    gap = np.asarray(first, float) - np.asarray(second, float)
     weight = np.ones(len(gap)) if weights is None else np.asarray(weights, float)
     drawn = [(gap[r] * weight[r]).sum(1) / weight[r].sum(1) for r in redraws(len(gap), seed, draws)]
     return interval_of(float((gap * weight).sum() / weight.sum()), np.concatenate(drawn))

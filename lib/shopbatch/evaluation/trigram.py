@@ -1,4 +1,4 @@
-"""The baseline of a language model: a trigram model with interpolated Kneser-Ney smoothing, over tokens.
+"""The baseline of a language model: a trigram model of tokens with interpolated Kneser-Ney smoothing.
 
 Kneser and Ney 1995; the interpolated form of Chen and Goodman 1999, one discount for each order.
 """
@@ -14,7 +14,15 @@ _BEGIN = (1 << _WORD) - 1  # stands before the first token
 
 
 class Trigram:
-    """Counts of token sequences; `losses` are natural logarithms, so that exp(mean) is the perplexity."""
+    """Counts of token sequences. `losses` are natural logarithms, so exp(mean) is the perplexity.
+
+    Args:
+        documents: Token ids of the training documents.
+        vocabulary: Number of different tokens.
+
+    Raises:
+        ValueError: There is no document.
+    """
 
     def __init__(self, documents: Iterable[Sequence[int]], vocabulary: int) -> None:
         streams = [_keys(document) for document in documents]
@@ -25,7 +33,7 @@ class Trigram:
         self.vocabulary = vocabulary
         self.triples, counts3 = np.unique(three, return_counts=True)
         self.counts3 = counts3.astype(float)
-        # below the highest order it counts in how many contexts a sequence was seen, not how often
+        # Kneser-Ney: a lower order counts in how many contexts a sequence was seen, not how often
         self.pairs, counts2 = np.unique(self.triples & mask2, return_counts=True)
         self.counts2 = counts2.astype(float)
         self.singles, counts1 = np.unique(self.pairs & mask1, return_counts=True)
@@ -35,7 +43,7 @@ class Trigram:
         self.contexts2 = _sums(self.pairs >> _WORD, self.counts2)
 
     def losses(self, document: Sequence[int]) -> np.ndarray:
-        """Negative log probability of each token given the two before it, float64 [tokens]."""
+        """Return the negative log probability of each token given the two before it, float64 [tokens]."""
         three = _keys(document)
         mask2, mask1 = (1 << 2 * _WORD) - 1, (1 << _WORD) - 1
         two, one = three & mask2, three & mask1
@@ -49,19 +57,19 @@ class Trigram:
 
 
 def _keys(document: Sequence[int]) -> np.ndarray:
-    """Each token with the two before it as one integer, int64 [tokens]."""
+    """Pack each token and the two before it into one integer, int64 [tokens]."""
     ids = np.concatenate([[_BEGIN, _BEGIN], np.asarray(document, np.int64)])
     return np.asarray((ids[:-2] << 2 * _WORD) | (ids[1:-1] << _WORD) | ids[2:])
 
 
 def _discount(counts: np.ndarray) -> float:
-    """n1 / (n1 + 2 n2), the estimate of Ney et al. 1994."""
+    """Return n1 / (n1 + 2 n2), the estimate of Ney et al. 1994."""
     ones, twos = float((counts == 1).sum()), float((counts == 2).sum())
     return ones / (ones + 2 * twos) if ones and twos else 0.5
 
 
 def _sums(contexts: np.ndarray, counts: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """(contexts, their counts' sum, how many different continuations)."""
+    """Return (contexts, the sum of their counts, the number of different continuations)."""
     keys, where, kinds = np.unique(contexts, return_inverse=True, return_counts=True)
     return keys, np.bincount(where, counts), kinds.astype(float)
 
@@ -79,6 +87,6 @@ def _context(contexts: tuple[np.ndarray, np.ndarray, np.ndarray], wanted: np.nda
 def _interpolate(
     count: np.ndarray, total: np.ndarray, kinds: np.ndarray, discount: float, lower: np.ndarray
 ) -> np.ndarray:
-    """A context that was never seen leaves all to the lower order."""
+    """Mix an order with the next lower one, which alone decides after a context that was never seen."""
     safe = np.maximum(total, 1)
     return np.where(total > 0, np.maximum(count - discount, 0) / safe + discount * kinds / safe * lower, lower)

@@ -1,4 +1,4 @@
-"""Users' own files into the source tables, checked value by value. `shopbatch load TABLE FILE`."""
+"""Loads users' own files into the source tables and checks every value. Command: `shopbatch load TABLE FILE`."""
 
 from shopbatch.load.loading import load_file
 from shopbatch.load.report import LoadReport

@@ -1,15 +1,13 @@
-"""Files that users bring, as streams of raw batches: CSV, JSON lines, Parquet, Delta; one file or a folder of them.
+"""Opens what users bring (CSV, JSON lines, Parquet, Delta; one file or a folder of them) as a stream of raw batches.
 
-Nothing is converted here: CSV cells are bytes, JSON values Python's, the rest Arrow's. Memory: one block at a time.
+Nothing is converted here: CSV cells are bytes, JSON values are Python's, all others are Arrow's. One block at a time
+is in memory.
 """
 
 from __future__ import annotations
 
 import hashlib
-import io
-import json
-import uuid
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,10 +19,10 @@ import pyarrow.dataset as ds
 from deltalake import DeltaTable
 from deltalake.exceptions import DeltaError
 
-from shopbatch.core.errors import UserError
-from shopbatch.load import delimited
+from shopbatch.core.errors import UserError, one_line
+from shopbatch.load import delimited, json_lines
 
-BATCH = 65_536
+_PARQUET_BATCH_ROWS = 65_536
 _KINDS = {
     ".csv": "csv",
     ".tsv": "csv",
@@ -35,14 +33,16 @@ _KINDS = {
     ".parquet": "parquet",
     ".pq": "parquet",
 }
-_PACKED = (".gz", ".bz2", ".zst")
+_COMPRESSED = (".gz", ".bz2", ".zst")
 
 
 @dataclass(frozen=True)
-class Raw:
-    """Some rows of one file. rows: their numbers in it, from 1, int64 [n]. broken: (number, reason) of the others.
+class RawBatch:
+    """Some rows of one file, not converted yet.
 
-    names: all columns known by now. get: a column's values by name, [n] each; nulls where this file lacks it.
+    file: name of the file for reports. rows: row numbers in the file, from 1, int64 [n]. names: all columns that are
+    known so far. get: the values [n] of a column by its name; nulls if this file lacks it. broken: (row number, reason)
+    of rows that could not be read.
     """
 
     file: str
@@ -54,21 +54,27 @@ class Raw:
 
 @dataclass(frozen=True)
 class Input:
-    """An opened input. names: its columns as far as they are known. digest: of the content, 32 hex digits.
+    """An opened file, folder or Delta table.
 
-    batches: all rows, when asked with the columns that are wanted. unchanged: whether the files are as they were.
+    names: its columns; of JSON lines only those of the first batch. digest: 32 hex digits that name the content.
+    batches: reads all rows, given the columns that are wanted. unchanged: whether the files are still those that were
+    opened.
     """
 
     path: Path
     kind: str
     names: tuple[str, ...]
     digest: str
-    batches: Callable[[Sequence[str]], Iterator[Raw]]
+    batches: Callable[[Sequence[str]], Iterator[RawBatch]]
     unchanged: Callable[[], bool]
 
 
 def open_input(path: str | Path) -> Input:
-    """Open a file or a folder. UserError: not there, empty, of no known kind or of several, or not readable."""
+    """Open a file, a folder of files of one kind, or a Delta table.
+
+    Raises:
+        UserError: It does not exist, is empty or unreadable, or its files are of an unknown kind or of several kinds.
+    """
     if "://" in str(path):
         raise UserError(f"{path}: only files and folders of this machine can be loaded; copy it here first")
     path = Path(path).expanduser().absolute()
@@ -76,29 +82,30 @@ def open_input(path: str | Path) -> Input:
         raise UserError(f"no file or folder {path}")
     try:
         if path.is_dir() and DeltaTable.is_deltatable(str(path)):
-            return _delta(path)
-        files = _files(path)
+            return _open_delta(path)
+        files = _list_files(path)
         kind = _kind(path, files)
         state = _state(files)
-        names, batches = {"csv": _csv, "json": _json, "parquet": _parquet}[kind](path, files)
+        names, batches = {"csv": _open_csv, "json": _open_json, "parquet": _open_parquet}[kind](path, files)
         return Input(path, kind, names, _digest(path, files), batches, lambda: _state(files) == state)
     except (OSError, pa.ArrowException, DeltaError) as error:
         raise unreadable(path, error) from None
 
 
 def unreadable(path: Path, error: Exception) -> UserError:
-    """What to tell the user about a file that a reader gave up on."""
-    return UserError(f"{path}: cannot be read: {' '.join(str(error).split())[:300]}")
+    """Make the error for a file that a reader could not read."""
+    return UserError(f"{path}: cannot be read: {one_line(error, 300)}")
 
 
-def _files(path: Path) -> list[Path]:
+def _list_files(path: Path) -> list[Path]:
+    """The file, or all files of a folder except hidden ones (whose name, or a folder's, begins with a dot or _)."""
     if path.is_file():
         return [path]
-    found = [p for p in sorted(path.rglob("*")) if p.is_file()]
-    shown = [p for p in found if not any(part[0] in "._" for part in p.relative_to(path).parts)]
-    if not shown:
+    every = [p for p in sorted(path.rglob("*")) if p.is_file()]
+    visible = [p for p in every if not any(part[0] in "._" for part in p.relative_to(path).parts)]
+    if not visible:
         raise UserError(f"{path}: the folder holds no files")
-    return shown
+    return visible
 
 
 def _kind(path: Path, files: Sequence[Path]) -> str:
@@ -110,7 +117,7 @@ def _kind(path: Path, files: Sequence[Path]) -> str:
 
 
 def _suffix(file: Path) -> str:
-    name = file.with_suffix("") if file.suffix.lower() in _PACKED else file
+    name = file.with_suffix("") if file.suffix.lower() in _COMPRESSED else file
     return name.suffix.lower()
 
 
@@ -119,7 +126,7 @@ def _state(files: Sequence[Path]) -> list[tuple[int, int]]:
 
 
 def _digest(path: Path, files: Sequence[Path]) -> str:
-    """Of the files' bytes, and of their names where they are several."""
+    """Digest of the files' bytes, and of their names if the input is a folder."""
     whole = hashlib.blake2b(digest_size=16)
     for file in files:
         with file.open("rb") as stream:
@@ -129,116 +136,58 @@ def _digest(path: Path, files: Sequence[Path]) -> str:
 
 
 def _label(path: Path, file: Path) -> str:
-    """A file's name in reports: relative to the folder that the input lies in, never the whole path."""
+    """A file's name in reports: relative to the folder that holds the input, never the whole path."""
     return str(file.relative_to(path.parent))
 
 
-Opened = tuple[tuple[str, ...], Callable[[Sequence[str]], Iterator[Raw]]]
+Opened = tuple[tuple[str, ...], Callable[[Sequence[str]], Iterator[RawBatch]]]  # (column names, batches)
 
 
-def _csv(path: Path, files: Sequence[Path]) -> Opened:
-    heads = [delimited.read_head(file) for file in files]
-    names = _union(head.names for head in heads)
+def _open_csv(path: Path, files: Sequence[Path]) -> Opened:
+    headers = [delimited.read_header(file) for file in files]
+    names = _union(header.names for header in headers)
 
-    def batches(wanted: Sequence[str]) -> Iterator[Raw]:
-        for file, head in zip(files, heads, strict=True):
-            for block in delimited.read(file, head, wanted):
-                get = _getter(block.columns, len(block.rows))
-                yield Raw(_label(path, file), block.rows, names, get, block.broken)
+    def batches(wanted: Sequence[str]) -> Iterator[RawBatch]:
+        for file, header in zip(files, headers, strict=True):
+            for block in delimited.read(file, header, wanted):
+                get = _arrow_getter(block.columns, len(block.rows))
+                yield RawBatch(_label(path, file), block.rows, names, get, block.broken)
 
     return names, batches
 
 
-def _json(path: Path, files: Sequence[Path]) -> Opened:
-    """Objects line by line. Columns are known from what was read so far: the first batch's are told at once."""
+def _open_json(path: Path, files: Sequence[Path]) -> Opened:
+    """JSON lines have no header: the columns known at first are those of the first batch, and more may follow."""
 
-    def batches(_: Sequence[str]) -> Iterator[Raw]:
+    def batches(_: Sequence[str]) -> Iterator[RawBatch]:
         names: dict[str, None] = {}
         for file in files:
-            number = 0
-            for lines in _lines(file):
-                objects, rows, broken = [], [], []
-                for parsed in _objects(lines):
-                    number += 1
-                    if isinstance(parsed, dict):
-                        objects.append(parsed)
-                        rows.append(number)
-                        names.update(dict.fromkeys(parsed))
-                    else:
-                        broken.append((number, parsed))
-                get = _picker(objects)
-                yield Raw(_label(path, file), np.array(rows, np.int64), tuple(names), get, broken)
+            for block in json_lines.read(file):
+                names.update(dict.fromkeys(name for item in block.objects for name in item))
+                rows = np.array(block.rows, np.int64)
+                yield RawBatch(_label(path, file), rows, tuple(names), _json_getter(block.objects), block.broken)
 
     first = next(batches(()), None)
     return (first.names if first else ()), batches
 
 
-def _lines(file: Path) -> Iterator[list[bytes]]:
-    """Lines that are not blank, `BATCH` at a time, at most."""
-    with io.BufferedReader(pa.input_stream(str(file), compression="detect")) as stream:
-        start = stream.peek(4)[:4]
-        if start.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] == b"[":
-            raise UserError(f"{file}: one JSON array; expected one object a line (jq -c '.[]' turns it into lines)")
-        if start[:3] == b"\xef\xbb\xbf":
-            stream.read(3)
-        batch: list[bytes] = []
-        size = 0
-        for line in stream:
-            if line.isspace():
-                continue
-            batch.append(line)
-            size += len(line)
-            if len(batch) == BATCH or size > 64_000_000:
-                yield batch
-                batch, size = [], 0
-        if batch:
-            yield batch
-
-
-def _objects(lines: Sequence[bytes]) -> Sequence[dict[str, Any] | str]:
-    """The object of each line, or the reason why it is none; all in one call where all are objects (4 times faster).
-
-    Between two lines stands a string that no file can hold, so that no line can lean on its neighbour.
-    """
-    fence = uuid.uuid4().hex
-    try:
-        whole = json.loads(b"[" + f',"{fence}",'.encode().join(lines) + b"]")
-    except (ValueError, RecursionError):
-        whole = []
-    fences = [fence] * (len(lines) - 1)
-    if len(whole) == 2 * len(lines) - 1 and whole[1::2] == fences and all(type(o) is dict for o in whole[::2]):
-        return list(whole[::2])
-    return [_object(line) for line in lines]
-
-
-def _object(line: bytes) -> dict[str, Any] | str:
-    """The object of a line, or the reason why there is none."""
-    try:
-        parsed = json.loads(line.decode("utf-8"))
-    except UnicodeDecodeError:
-        return "invalid_utf8"
-    except (json.JSONDecodeError, RecursionError):
-        return "invalid_json"
-    return parsed if isinstance(parsed, dict) else "not_an_object"
-
-
-def _picker(objects: Sequence[Mapping[str, Any]]) -> Callable[[str], list[Any]]:
+def _json_getter(objects: Sequence[Mapping[str, Any]]) -> Callable[[str], list[Any]]:
     return lambda name: [o.get(name) for o in objects]
 
 
-def _getter(columns: Mapping[str, pa.Array], rows: int) -> Callable[[str], pa.Array]:
+def _arrow_getter(columns: Mapping[str, pa.Array], rows: int) -> Callable[[str], pa.Array]:
     return lambda name: columns.get(name, pa.nulls(rows))
 
 
-def _parquet(path: Path, files: Sequence[Path]) -> Opened:
+def _open_parquet(path: Path, files: Sequence[Path]) -> Opened:
     partitioning = "hive" if path.is_dir() else None
     dataset = ds.dataset([str(f) for f in files], format="parquet", partitioning=partitioning)
     fragments = sorted(dataset.get_fragments(), key=lambda f: str(f.path))
     names = _union([*f.physical_schema.names, *ds.get_partition_keys(f.partition_expression)] for f in fragments)
-    return names, lambda wanted: _fragments(fragments, names, wanted, lambda f: _label(path, Path(f.path)))
+    return names, lambda wanted: _read_fragments(fragments, names, wanted, lambda f: _label(path, Path(f.path)))
 
 
-def _delta(path: Path) -> Input:
+def _open_delta(path: Path) -> Input:
     table = DeltaTable(str(path))
     dataset = table.to_pyarrow_dataset()
     fragments = sorted(dataset.get_fragments(), key=lambda f: str(f.path))
@@ -246,37 +195,42 @@ def _delta(path: Path) -> Input:
     version = table.version()
     digest = hashlib.blake2b(f"{table.metadata().id}/{version}".encode(), digest_size=16).hexdigest()
 
-    def batches(wanted: Sequence[str]) -> Iterator[Raw]:
-        return _fragments(fragments, names, wanted, lambda f: f"{path.name}/{f.path}", dataset.schema)
+    def batches(wanted: Sequence[str]) -> Iterator[RawBatch]:
+        return _read_fragments(fragments, names, wanted, lambda f: f"{path.name}/{f.path}", dataset.schema)
 
     return Input(path, "delta", names, digest, batches, lambda: True)  # a version of a Delta table never changes
 
 
-def _fragments(
+def _read_fragments(
     fragments: Sequence[ds.Fragment],
     names: tuple[str, ...],
     wanted: Sequence[str],
     label: Callable[[ds.Fragment], str],
     schema: pa.Schema | None = None,
-) -> Iterator[Raw]:
-    """The wanted columns of Parquet files, one file after the other; folder columns have one value a file."""
+) -> Iterator[RawBatch]:
+    """The wanted columns of Parquet files, one file after the other; a partition column has one value per file."""
     for fragment in fragments:
-        folders = ds.get_partition_keys(fragment.partition_expression)
-        inside = set((schema or fragment.physical_schema).names) - set(folders)
-        columns = {n: ds.field(n) for n in dict.fromkeys(wanted) if n in inside}
+        partition = ds.get_partition_keys(fragment.partition_expression)
+        stored = set((schema or fragment.physical_schema).names) - set(partition)
+        columns = {n: ds.field(n) for n in dict.fromkeys(wanted) if n in stored}
         number = 0
         for batch in fragment.to_batches(
-            schema=schema, columns=columns, batch_size=BATCH, batch_readahead=1, fragment_readahead=1, use_threads=False
+            schema=schema,
+            columns=columns,
+            batch_size=_PARQUET_BATCH_ROWS,
+            batch_readahead=1,
+            fragment_readahead=1,
+            use_threads=False,
         ):
             rows = np.arange(number + 1, number + 1 + batch.num_rows)
             number += batch.num_rows
             values = dict(zip(batch.schema.names, batch.columns, strict=True))
-            values |= {n: pa.repeat(pa.scalar(v), batch.num_rows) for n, v in folders.items()}
-            yield Raw(label(fragment), rows, names, _getter(values, batch.num_rows))
+            values |= {n: pa.repeat(pa.scalar(v), batch.num_rows) for n, v in partition.items()}
+            yield RawBatch(label(fragment), rows, names, _arrow_getter(values, batch.num_rows))
 
 
-def _union(lists: Any) -> tuple[str, ...]:
-    """All names in the order in which they are met. A name twice in one list stays twice."""
+def _union(lists: Iterable[Sequence[str]]) -> tuple[str, ...]:
+    """All names in the order in which they first occur. A name that occurs twice in one list stays twice."""
     whole: list[str] = []
     for names in lists:
         for name in dict.fromkeys(names):

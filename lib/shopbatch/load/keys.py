@@ -1,4 +1,4 @@
-"""Keys of loaded rows: made from the content where the file has none, and counted where it repeats some."""
+"""Keys of loaded rows: makes them from the content if the file has none, and counts those that the file repeats."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ import pyarrow.compute as pc
 
 from shopbatch.core.hashing import hash128, hex128
 
-Words = npt.NDArray[np.uint64]
-Numbers = npt.NDArray[np.int64]
+Hashes = npt.NDArray[np.uint64]
+Counts = npt.NDArray[np.int64]
 
 
 class Occurrences:
-    """How often each 64-bit hash came before. Memory: 12 bytes for each different one.
+    """Counts how often each 64-bit hash has occurred so far. Memory: 16 bytes per distinct hash.
 
-    Sorted runs of growing size (a log-structured merge), so that a batch costs a few searches.
+    It keeps sorted runs of growing size (a log-structured merge), so that a batch costs a few searches.
     """
 
     def __init__(self) -> None:
-        self._runs: list[tuple[Words, Numbers]] = []
+        self._runs: list[tuple[Hashes, Counts]] = []
 
-    def count(self, hashes: Words) -> Numbers:
-        """For each row: how many rows before it, in this batch and all earlier ones, have its hash; int64 [n]."""
+    def count(self, hashes: Hashes) -> Counts:
+        """Return how many rows before each row (in this batch or an earlier one) have the same hash; int64 [n]."""
         distinct, inverse, counts = np.unique(hashes, return_inverse=True, return_counts=True)
         before = np.zeros(len(distinct), np.int64)
         for known, times in self._runs:
@@ -38,7 +38,7 @@ class Occurrences:
             self._add(distinct, counts)
         return before[inverse] + within
 
-    def _add(self, distinct: Words, counts: Numbers) -> None:
+    def _add(self, distinct: Hashes, counts: Counts) -> None:
         while self._runs and len(self._runs[-1][0]) <= 2 * len(distinct):
             known, times = self._runs.pop()
             both, inverse = np.unique(np.concatenate([known, distinct]), return_inverse=True)
@@ -47,31 +47,40 @@ class Occurrences:
         self._runs.append((distinct, counts))
 
 
-def made(columns: Mapping[str, pa.Array], seen: Occurrences) -> pa.Array:
-    """Keys from content, string [n]: 128-bit hash of what is not null; `-2`, `-3`, ... for exact repetitions.
+def from_content(columns: Mapping[str, pa.Array], seen: Occurrences) -> pa.Array:
+    """Make keys, string [n]: the 128-bit hash of a row's non-null values, with `-2`, `-3`, ... for exact repetitions.
 
-    A file loaded again gives the same keys. `seen` holds the file's earlier rows.
+    Args:
+        columns: The rows, as values by column name.
+        seen: The earlier rows of the file; these rows are added. A file that is loaded again gives the same keys.
     """
-    parts = [_framed(name, values) for name, values in sorted(columns.items())]
+    parts = [_name_and_value(name, values) for name, values in sorted(columns.items())]
     high, low = hash128([pc.binary_join_element_wise(*parts, "")])
     nth, key = seen.count(low) + 1, hex128(high, low)
     numbered = pc.binary_join_element_wise(key, pa.array(nth).cast(pa.string()), "-")
     return pc.if_else(pa.array(nth == 1), key, numbered)
 
 
-def repeated(key: Sequence[pa.Array], seen: Occurrences) -> int:
-    """How many rows have the key of an earlier row (by 64-bit hash: one in 10**6 files of 5M rows counts one more)."""
+def count_repeated(key: Sequence[pa.Array], seen: Occurrences) -> int:
+    """Count the rows that have the key of an earlier row.
+
+    Keys are compared by 64-bit hash, so that about one in 10**6 files of 5 million rows counts one row too many.
+
+    Args:
+        key: The key columns, [n] each.
+        seen: The earlier rows of the file; these rows are added.
+    """
     _, low = hash128([_exact(values) for values in key])
     return int(np.count_nonzero(seen.count(low)))
 
 
-def _framed(name: str, values: pa.Array) -> pa.Array:
-    """`name:bytes:value`, from which the value can be read back; null is nothing."""
+def _name_and_value(name: str, values: pa.Array) -> pa.Array:
+    """Encode each value as `name:bytes:value`, so that different rows differ in it; a null becomes the empty text."""
     text = _exact(values).cast(pa.string())
     length = pc.binary_length(text).cast(pa.string())
     return pc.fill_null(pc.binary_join_element_wise(name, length, text, ":"), "")
 
 
 def _exact(values: pa.Array) -> pa.Array:
-    """Moments as numbers: as text they would depend on a time zone database."""
+    """Convert timestamps to integers, because their text would depend on a time zone database."""
     return values.cast(pa.int64()) if pa.types.is_timestamp(values.type) else values

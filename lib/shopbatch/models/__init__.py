@@ -1,1 +1,1 @@
-"""What is trained: one file a model; `registry.py` keeps them, `folder.py` says what a model folder is."""
+"""Model folders and the registry that keeps them; how models are loaded, and models that are built from packages."""

@@ -1,7 +1,7 @@
-"""Causal language models of transformers: loaded, given adapters, merged, made anew; their tokenizers too.
+"""Causal language models that are trained: given adapters, saved with them merged, or made from scratch.
 
-Called by `training/plans.py` in the workers and by the driver of `finetune_llm`. A folder is a transformers folder:
-safetensors, config, tokenizer with a chat template.
+Called by training in the workers, and on the driver to make and save models. A model folder is a transformers folder:
+safetensors, configuration, tokenizer with a chat template.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 
 from shopbatch.core.errors import UserError
 from shopbatch.models.configs import LoraConfig, ScratchConfig
-from shopbatch.models.folder import ModelError, quietly
+from shopbatch.models.loading import quietly
 
 START, END, PAD = "<|im_start|>", "<|im_end|>", "<|pad|>"
-# ChatML, as OpenAI published the format and many open models use it
+# ChatML: a format that OpenAI published and many open models use
 CHATML = (
     "{% for message in messages %}{{ '<|im_start|>' + message['role'] + '\\n' + message['content'] + '<|im_end|>\\n' }}"
     "{% endfor %}{% if add_generation_prompt %}{{ '<|im_start|>assistant\\n' }}{% endif %}"
@@ -30,29 +30,11 @@ _TOKENIZER = ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.jso
               "merges.txt", "added_tokens.json")  # fmt: skip
 
 
-def load(folder: Path, attention: str = "sdpa", dtype: torch.dtype = torch.float32) -> Any:
-    """The model of a folder. Raises ModelError: none there, weights missing or of another shape, not safetensors."""
-    try:
-        with quietly():
-            model, report = transformers.AutoModelForCausalLM.from_pretrained(
-                folder,
-                dtype=dtype,
-                attn_implementation=attention,
-                use_safetensors=True,
-                trust_remote_code=False,
-                local_files_only=True,
-                output_loading_info=True,
-            )
-    except (OSError, ValueError, RuntimeError, AttributeError, KeyError) as error:
-        raise ModelError(f"{folder}: can not be loaded: {' '.join(str(error).split())[:300]}") from None
-    # transformers invents weights that it does not find
-    if missing := sorted(report["missing_keys"]):
-        raise ModelError(f"{folder}: {len(missing)} weights are missing, among them {missing[0]}")
-    return model
-
-
 def adapt(model: Any, lora: LoraConfig) -> Any:
-    """The model with adapters on all linear layers of the decoder; its own weights are frozen. Seed torch before."""
+    """Add adapters to all linear layers of the decoder and freeze the model's own weights.
+
+    The adapters begin at random: seed torch before.
+    """
     import peft
 
     config = peft.LoraConfig(
@@ -66,10 +48,16 @@ def adapt(model: Any, lora: LoraConfig) -> Any:
 
 
 def save(model: Any, folder: Path, base: Path) -> None:
-    """Write a trained model, adapters merged into the weights, with the tokenizer of its base."""
+    """Write a trained model with the tokenizer of its base.
+
+    Args:
+        model: The model; adapters are merged into its weights.
+        folder: The folder to write to.
+        base: The folder of the model that it was trained from.
+    """
     if hasattr(model, "merge_and_unload"):
         model = model.merge_and_unload()
-    model.set_attn_implementation("sdpa")  # ours is for packed documents
+    model.set_attn_implementation("sdpa")  # training's own attention is for packed documents
     with quietly():
         model.save_pretrained(folder)
     for name in _TOKENIZER:
@@ -78,19 +66,28 @@ def save(model: Any, folder: Path, base: Path) -> None:
 
 
 def scratch(folder: Path, config: ScratchConfig, texts: Iterable[str], seed: int) -> None:
-    """Write a new model: tokenizer trained on the texts, random weights, chat template.
+    """Write a new model: a tokenizer trained on the texts, random weights, a chat template.
 
-    The same texts, configuration and seed give the same files. UserError if the sizes do not fit together.
+    The same texts, configuration and seed give the same files.
+
+    Args:
+        folder: An empty folder.
+        config: The sizes of the model.
+        texts: The tokenizer's training texts.
+        seed: Seed of the random weights.
+
+    Raises:
+        UserError: The sizes do not fit together.
     """
     if config.hidden % config.heads or config.heads % config.kv_heads:
         raise UserError(
-            f"scratch: hidden={config.hidden} must be a multiple of heads={config.heads}, and that of "
-            f"kv_heads={config.kv_heads}"
+            f"scratch: hidden={config.hidden} must be a multiple of heads={config.heads}, and heads a "
+            f"multiple of kv_heads={config.kv_heads}"
         )
     tokenizer = train_tokenizer(texts, config.vocabulary)
     tokenizer.save(str(folder / "tokenizer.json"))
     end, pad = tokenizer.token_to_id(END), tokenizer.token_to_id(PAD)
-    about = {
+    tokenizer_config = {
         "tokenizer_class": "PreTrainedTokenizerFast",
         "model_max_length": config.positions,
         "bos_token": START,
@@ -98,7 +95,7 @@ def scratch(folder: Path, config: ScratchConfig, texts: Iterable[str], seed: int
         "pad_token": PAD,
         "chat_template": CHATML,
     }
-    (folder / "tokenizer_config.json").write_text(json.dumps(about, indent=1) + "\n", "utf-8")
+    (folder / "tokenizer_config.json").write_text(json.dumps(tokenizer_config, indent=1) + "\n", "utf-8")
     torch.manual_seed(seed)
     shape = transformers.LlamaConfig(
         vocab_size=tokenizer.get_vocab_size(),
@@ -118,7 +115,7 @@ def scratch(folder: Path, config: ScratchConfig, texts: Iterable[str], seed: int
 
 
 def train_tokenizer(texts: Iterable[str], vocabulary: int) -> Tokenizer:
-    """Byte-level BPE (Sennrich et al. 2016): any text has tokens. Digits are tokens of their own."""
+    """Train a byte-level BPE (Sennrich et al. 2016): it can represent any text, and every digit is a token."""
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
         [pre_tokenizers.Digits(individual_digits=True), pre_tokenizers.ByteLevel(add_prefix_space=False)]

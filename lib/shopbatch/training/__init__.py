@@ -1,1 +1,1 @@
-"""How a model is trained: from tables to something that `models/registry.py` can publish."""
+"""Training: from tables to a model that `models/registry.py` can publish, with one loop for every objective."""

@@ -1,7 +1,8 @@
-"""Attention inside documents: no token sees another document, by construction and not by a mask.
+"""Attention within documents: no token sees another document, by construction and not by a mask.
 
-A micro-batch is one row of tokens, its documents one after the other; each is attended to by itself, so that nothing
-is computed for pairs of tokens of different documents, and nothing is padded. Registered with transformers under NAME.
+A micro-batch is one row of tokens that holds its documents one after the other. Each document is attended to
+separately, so nothing is computed for pairs of tokens of different documents and nothing is padded. The function is
+registered with transformers under NAME.
 """
 
 from __future__ import annotations
@@ -29,11 +30,25 @@ def attend(
     scaling: float | None = None,
     **more: Any,
 ) -> tuple[torch.Tensor, None]:
-    """transformers' attention interface. query: [1, heads, tokens, dim]; more["documents"]: lengths that sum to tokens.
+    """Compute attention within each document, behind transformers' attention interface.
 
-    more["sliding_window"]: a causal token sees so many, itself the last. Returns [1, tokens, heads, dim].
-    Raises ValueError without the lengths: tokens would see other documents; ModelError: a kind of attention that this
-    is not, which would train another model.
+    Args:
+        module: The attention layer; its `is_causal` decides whether a token sees the later ones.
+        query: Queries, [1, heads, tokens, dim].
+        key: Keys, [1, key heads, tokens, dim].
+        value: Values, shaped as the keys.
+        attention_mask: Ignored: the documents' lengths replace it.
+        dropout: Dropout of the attention weights, 0 to 1.
+        scaling: Factor on the scores; None for 1 / sqrt(dim).
+        **more: `documents`: the lengths of the documents, which sum to tokens; `sliding_window`: how many tokens a
+            causal token sees, itself the last.
+
+    Returns:
+        The attended values, [1, tokens, heads, dim], and None for the attention weights.
+
+    Raises:
+        ValueError: The documents' lengths are missing or wrong: tokens would see other documents.
+        ModelError: The model uses a kind of attention that is not implemented here; another model would be trained.
     """
     documents: Sequence[int] | None = more.get("documents")
     if documents is None or sum(documents) != query.shape[2] or query.shape[0] != 1:
@@ -41,28 +56,28 @@ def attend(
     causal, window = bool(getattr(module, "is_causal", False)), more.get("sliding_window")
     unknown = [name for name in ("softcap", "s_aux") if more.get(name) is not None]
     if unknown or (window and not causal):
-        what = unknown[0] if unknown else "a window in both directions"
-        raise ModelError(f"attention with {what} can not be trained on packed documents")
+        kind = unknown[0] if unknown else "a window in both directions"
+        raise ModelError(f"attention with {kind} cannot be trained on packed documents")
     dtype = query.dtype
-    if query.device.type == "cpu":  # torch's CPU kernel is three to four times slower in bf16, backward above all
+    if query.device.type == "cpu":  # torch's CPU kernel is three to four times slower in bf16, above all backward
         query, key, value = query.float(), key.float(), value.float()
     repeat = query.shape[1] // key.shape[1]
-    if repeat > 1:  # grouped heads: the CPU's fast kernel takes none
+    if repeat > 1:  # torch's fast CPU kernel does not support grouped heads
         key, value = (x.repeat_interleave(repeat, dim=1) for x in (key, value))
     pieces = zip(*(torch.split(x, list(documents), dim=2) for x in (query, key, value)), strict=True)
-    with torch.autocast(query.device.type, enabled=False):  # it would cast to bf16 again
-        found = []
+    with torch.autocast(query.device.type, enabled=False):  # autocast would convert back to bf16
+        attended = []
         for q, k, v in pieces:
             mask = _band(q.shape[2], window, q.device) if window and q.shape[2] > window else None
             simple = causal and mask is None and q.shape[2] > 1
-            found.append(
+            attended.append(
                 scaled_dot_product_attention(q, k, v, mask, dropout_p=dropout, is_causal=simple, scale=scaling)
             )
-    return torch.cat(found, dim=2).transpose(1, 2).to(dtype).contiguous(), None
+    return torch.cat(attended, dim=2).transpose(1, 2).to(dtype).contiguous(), None
 
 
 def _band(tokens: int, window: int, device: torch.device) -> torch.Tensor:
-    """bool [tokens, tokens]: which (column) each one (row) sees."""
+    """Return which token (column) each token (row) sees, bool [tokens, tokens]."""
     return torch.ones(tokens, tokens, dtype=torch.bool, device=device).tril().triu(1 - window)
 
 

@@ -1,6 +1,6 @@
-"""The table of blocks: examples are tokenised and packed once, by Ray Data, and read by every worker at any place.
+"""The table of blocks: Ray Data tokenises and packs the examples once; every worker reads any block of them.
 
-A pack is named by the digest of all that it depends on; one that is there is used again.
+A pack is identified by the digest of everything it depends on; an existing pack is used instead of making it again.
 """
 
 from __future__ import annotations
@@ -26,31 +26,38 @@ from shopbatch.warehouse.files import DataFile, FileRef
 from shopbatch.warehouse.store import Store
 
 SPLITS = ("train", "val")
-Encode = Callable[[pa.Table], Sequence[Document | None]]  # examples -> documents; None where one is left out
+Encode = Callable[[pa.Table], Sequence[Document | None]]  # examples -> documents; None for one that is left out
 
 
 @dataclass(frozen=True)
 class Pack:
-    """A pack in the warehouse. name: its digest. blocks: how many a split has."""
+    """A pack in the warehouse.
+
+    name: its digest. files: split -> URIs of its files, in order. blocks: split -> number of blocks.
+    """
 
     name: str
-    files: Mapping[str, tuple[str, ...]]  # split -> URIs, in order
+    files: Mapping[str, tuple[str, ...]]
     blocks: Mapping[str, int]
 
     def documents(self) -> int:
-        """How many there are in all splits; only the column that tells is read."""
+        """Return the number of documents in all splits; only the column of lengths is read."""
         schema = pa.schema([TRAINING_BLOCKS.file_schema().field("lengths")])
         uris = [uri for split in self.files.values() for uri in split]
         return sum(len(_values(files.read(uri, schema)["lengths"])) for uri in uris)
 
     def read(self, split: str) -> Blocks:
-        """The blocks of a split, in memory (4 bytes a token and a bit)."""
+        """Read the blocks of a split into memory (a little more than 4 bytes per token)."""
         return Blocks.read(self.files[split])
 
 
 @dataclass(frozen=True)
 class Blocks:
-    """Blocks in memory. ids, trained: [tokens]; lengths, labels: [documents]; first_*: [blocks + 1]."""
+    """Blocks in memory.
+
+    ids, trained: [tokens]. lengths, labels: [documents]. first_token, first_document: [blocks + 1], where each block
+    begins.
+    """
 
     ids: np.ndarray
     trained: np.ndarray
@@ -61,6 +68,7 @@ class Blocks:
 
     @classmethod
     def read(cls, uris: Sequence[str]) -> Blocks:
+        """Read the blocks of these files, in order."""
         schema = pa.schema([f for f in TRAINING_BLOCKS.file_schema() if f.name not in ("split", "block")])
         table = pa.concat_tables([schema.empty_table(), *(files.read(uri, schema) for uri in uris)]).combine_chunks()
         flat = {f.name: _values(table[f.name]) for f in schema}
@@ -73,40 +81,47 @@ class Blocks:
 
     @property
     def tokens(self) -> int:
+        """Number of tokens in all blocks."""
         return len(self.ids)
 
     def weights(self, classes: bool) -> np.ndarray:
-        """How much of a loss each block carries, int64 [blocks]: its documents (classes), or its trained tokens."""
+        """Return how many losses each block contributes, int64 [blocks].
+
+        Args:
+            classes: Whether each document has one loss; else each trained token has one.
+        """
         if classes:
             return np.diff(self.first_document)
         sums = np.concatenate([[0], np.cumsum(self.trained, dtype=np.int64)])
         return np.asarray(sums[self.first_token[1:]] - sums[self.first_token[:-1]])
 
     def documents(self, blocks: Sequence[int]) -> list[Document]:
-        """The documents of these blocks, in order."""
-        found = []
+        """Return the documents of these blocks, in order."""
+        documents = []
         for block in blocks:
             at = int(self.first_token[block])
             for number in range(int(self.first_document[block]), int(self.first_document[block + 1])):
                 end = at + int(self.lengths[number])
-                found.append(Document(self.ids[at:end], self.trained[at:end], int(self.labels[number])))
+                documents.append(Document(self.ids[at:end], self.trained[at:end], int(self.labels[number])))
                 at = end
-        return found
+        return documents
 
 
 def find(store: Store, name: str) -> Pack | None:
-    """The pack of that digest, if it was made. One whose files are gone or cut short is not there."""
+    """Return the pack with that digest, or None if there is none whose files are whole."""
     snapshot = store.find(TRAINING_BLOCKS.name)
     if snapshot is None:
         return None
-    by_run: dict[str, list[FileRef]] = {}  # made by two runs at once, or once more where a file was lost
+    by_run: dict[
+        str, list[FileRef]
+    ] = {}  # two runs at once may have made it, or a run repeated it after a file was lost
     for file in snapshot.files:
         if file.partition.get("pack") == name:
             by_run.setdefault(file.path.split("/")[1], []).append(file)
-    for _, mine in sorted(by_run.items()):
+    for _, run_files in sorted(by_run.items()):
         with suppress(FileNotFoundError):
-            files.check_whole(snapshot.uri, mine)
-            return _pack(name, snapshot.uri, mine)
+            files.check_whole(snapshot.uri, run_files)
+            return _pack(name, snapshot.uri, run_files)
     return None
 
 
@@ -118,26 +133,38 @@ def prepare(
     block_tokens: int,
     seed: int,
 ) -> Pack:
-    """The pack of these examples, found or made. UserError: of a split none fits into a block.
+    """Return the pack of these examples; it is made if it does not exist.
 
-    parts: split -> examples, in an order that depends on their contents. about: all else that the documents depend on.
+    Args:
+        store: The warehouse.
+        parts: Split -> examples, in an order that depends only on their contents.
+        about: Everything else that the documents depend on, JSON-able.
+        encode: Makes documents of examples; runs in Ray tasks.
+        block_tokens: Tokens of a block.
+        seed: Seed of the order.
+
+    Raises:
+        UserError: No example of a split fits into a block.
     """
     rows = {split: [blake2b(word.tobytes()).hexdigest() for word in hash128(parts[split].columns)] for split in SPLITS}
     name = digest({"rows": rows, "about": dict(about), "block_tokens": block_tokens, "seed": seed})
-    found = find(store, name) or build(store, name, parts, encode, block_tokens, seed)
-    for split, count in found.blocks.items():
+    prepared = find(store, name) or build(store, name, parts, encode, block_tokens, seed)
+    for split, count in prepared.blocks.items():
         if not count:
             raise UserError(f"no example for {split} fits into a block of loop.block_tokens={block_tokens}")
-    return found
+    return prepared
 
 
 def build(store: Store, name: str, parts: Mapping[str, pa.Table], encode: Encode, block_tokens: int, seed: int) -> Pack:
-    """Tokenise and pack, one task a window of examples; one commit shows the blocks. encode: runs in the tasks."""
+    """Tokenise and pack in one Ray task per window of examples, and make the blocks visible in one commit.
+
+    Arguments and errors are those of `prepare`; `name` is the digest of the pack.
+    """
     work = _Work(store.uri(TRAINING_BLOCKS.name), name, new_run_id(), block_tokens, seed, encode)
     units = []
     for split in SPLITS:
         rows = parts[split]
-        order = np.random.default_rng(seed).permutation(rows.num_rows)  # a window is a mix of all examples
+        order = np.random.default_rng(seed).permutation(rows.num_rows)  # a window holds a random sample of all examples
         for part, start in enumerate(range(0, rows.num_rows, WINDOW)):
             unit = rows.take(pa.array(order[start : start + WINDOW])).combine_chunks()
             place = pa.repeat(pa.scalar(f"{split}-{part:05d}"), unit.num_rows)
@@ -151,25 +178,25 @@ def build(store: Store, name: str, parts: Mapping[str, pa.Table], encode: Encode
         receipts += unit.to_pylist()
     written = [DataFile(**r, partition={"pack": name}) for r in receipts if r["rows"]]
     store.commit(TRAINING_BLOCKS, written, "append", name, {"pack": name})
-    found = find(store, name)
-    if found is None:
+    built = find(store, name)
+    if built is None:
         raise UserError(f"no example fits into a block of loop.block_tokens={block_tokens}")
-    return found
+    return built
 
 
-def _pack(name: str, uri: str, mine: Sequence[FileRef]) -> Pack:
-    ordered = sorted(mine, key=lambda f: f.path)
+def _pack(name: str, uri: str, run_files: Sequence[FileRef]) -> Pack:
+    ordered = sorted(run_files, key=lambda f: f.path)
     by_split = {s: [f for f in ordered if f.path.rpartition("/")[2].startswith(f"{s}-")] for s in SPLITS}
     return Pack(
         name,
-        {split: tuple(f"{uri}/{f.path}" for f in found) for split, found in by_split.items()},
-        {split: sum(f.rows for f in found) for split, found in by_split.items()},
+        {split: tuple(f"{uri}/{f.path}" for f in refs) for split, refs in by_split.items()},
+        {split: sum(f.rows for f in refs) for split, refs in by_split.items()},
     )
 
 
 @dataclass(frozen=True)
 class _Work:
-    """A Ray task: one window of examples -> one file of blocks -> its receipt."""
+    """A Ray task: tokenises and packs one window of examples, writes one file of blocks, and returns its receipt."""
 
     root: str
     name: str
@@ -195,7 +222,7 @@ class _Work:
         blocks = [[documents[i] for i in block] for block in packed]
         columns = {
             "split": [split] * len(blocks),
-            "block": list(range(part * WINDOW, part * WINDOW + len(blocks))),  # a window has at most so many
+            "block": list(range(part * WINDOW, part * WINDOW + len(blocks))),  # never more than WINDOW
             "ids": [np.concatenate([d.ids for d in b]) for b in blocks],
             "trained": [np.concatenate([d.trained for d in b]) for b in blocks],
             "lengths": [[len(d.ids) for d in b] for b in blocks],
@@ -205,6 +232,6 @@ class _Work:
 
 
 def _values(column: Any) -> np.ndarray:
-    """The values of a list column, one after the other."""
+    """Return the values of a list column, one after the other."""
     flat = pc.list_flatten(column)
     return np.asarray(flat.to_numpy() if isinstance(flat, pa.ChunkedArray) else flat.to_numpy(zero_copy_only=False))

@@ -1,7 +1,8 @@
 """The one training loop, for 1 and N workers, for every objective. Called by `workers.work` inside Ray Train.
 
-The global batch of a step depends on seed and step alone; each worker computes its share of it. Random numbers are
-drawn anew from (seed, step, worker), so that a run that was resumed is the run that was not interrupted.
+The global batch of a step depends only on seed and step; each worker computes its share of it. The random generator is
+seeded for every micro-batch from the run's seed, the step and the micro-batch's place in the global batch, so a resumed
+run gives the same weights as one that was never interrupted.
 """
 
 from __future__ import annotations
@@ -18,7 +19,8 @@ from torch import nn
 
 from shopbatch.core.crash_points import crash_point
 from shopbatch.training.blocks import Blocks
-from shopbatch.training.checkpoints import Checkpoints, best_name, step_name
+from shopbatch.training.checkpoint_files import best_name, step_name
+from shopbatch.training.checkpoints import Checkpoints
 from shopbatch.training.config import LoopConfig, ScheduleConfig, batch_share
 from shopbatch.training.objectives import Classify
 from shopbatch.training.packing import flatten
@@ -26,12 +28,12 @@ from shopbatch.training.parallel import Parallel
 
 
 class Diverged(Exception):
-    """The loss or a gradient is no number any more."""
+    """The loss or a gradient is not a finite number any more."""
 
 
 @dataclass(frozen=True)
 class Data:
-    """train, val: the blocks of both splits, the same on every worker."""
+    """The blocks of the training and of the validation split, the same on every worker."""
 
     train: Blocks
     val: Blocks
@@ -39,9 +41,11 @@ class Data:
 
 @dataclass
 class State:
-    """Where a run is. step: optimizer steps done. best: least validation loss and its step; worse: validations since.
+    """How far a run is.
 
-    tokens: read so far by all workers. history: {"step", "loss"} of training, {"step", "val"} of validations.
+    step: optimizer steps done. best, best_step: lowest validation loss and its step. worse: validations since then.
+    tokens: read so far by all workers. stopped: whether the run ended early.
+    history: {"step", "loss"} for each step, {"step", "val"} for each validation.
     """
 
     step: int = 0
@@ -53,10 +57,12 @@ class State:
     history: list[dict[str, float]] = field(default_factory=list)
 
     def tree(self) -> dict[str, Any]:
+        """Return the state as JSON values."""
         return asdict(self) | {"best": self.best if math.isfinite(self.best) else None}
 
     @classmethod
     def of(cls, tree: Mapping[str, Any]) -> State:
+        """Return the state that `tree` wrote."""
         return cls(**dict(tree) | {"best": math.inf if tree["best"] is None else tree["best"]})
 
 
@@ -64,9 +70,9 @@ Log = Callable[[int, Mapping[str, float]], None]
 
 
 class Order:
-    """The blocks of every global batch. A function of seed and step, so that any step can be gone on from.
+    """The blocks of every global batch: a function of seed and step, so that a run can resume at any step.
 
-    Every epoch is a permutation of all blocks; what does not fill a batch is completed from the next epoch.
+    Every epoch is a permutation of all blocks. A batch that an epoch does not fill is completed from the next epoch.
     """
 
     def __init__(self, blocks: int, batch: int, seed: int) -> None:
@@ -74,7 +80,7 @@ class Order:
         self._epochs: dict[int, np.ndarray] = {}
 
     def batch(self, step: int) -> np.ndarray:
-        """Block numbers of the global batch of a step (from 0), int64 [batch]."""
+        """Return the block numbers of the global batch of a step (counted from 0), int64 [batch]."""
         places = np.arange(step * self.size, (step + 1) * self.size)
         epochs = places // self.blocks
         return np.concatenate([self._epoch(e)[places[epochs == e] % self.blocks] for e in np.unique(epochs)])
@@ -87,20 +93,28 @@ class Order:
 
 
 def rate(config: ScheduleConfig, step: int, steps: int) -> float:
-    """The learning rate of a step (from 0) of `steps`, in learning rates: linear warm-up, then the shape's decay."""
+    """Return the learning rate of a step (counted from 0) of `steps`: linear warm-up, then the decay of the shape."""
     warm = math.ceil(config.warmup * steps)
     if step < warm:
         return config.peak * (step + 1) / warm
     done = (step - warm) / max(1, steps - warm)
-    falls = {"cosine": (1 + math.cos(math.pi * done)) / 2, "linear": 1 - done, "constant": 1.0}
-    return config.peak * (config.floor + (1 - config.floor) * falls[config.shape])
+    decay = {"cosine": (1 + math.cos(math.pi * done)) / 2, "linear": 1 - done, "constant": 1.0}
+    return config.peak * (config.floor + (1 - config.floor) * decay[config.shape])
 
 
 class Trainer:
-    """One run on one worker. objective: unwrapped, its weights as they are to begin with; frozen ones have no gradient.
+    """One run on one worker.
 
-    log: called on the first worker after a step that is worth telling, with the step and named numbers.
-    Raises UserError where batch and workers do not fit together.
+    Args:
+        objective: The module to train, unwrapped, with its initial weights; frozen weights require no gradient.
+        data: The blocks.
+        config: The run.
+        parallel: This worker among the others.
+        checkpoints: Where the run is saved.
+        log: Called on every worker after a step or a validation, with the step and named numbers.
+
+    Raises:
+        UserError: A batch cannot be shared evenly by the workers.
     """
 
     def __init__(
@@ -115,7 +129,7 @@ class Trainer:
         self.objective = objective
 
     def prepare(self, *, compiled: bool = False, checkpoint_steps: int = 50) -> State:
-        """Wrap the model, make the optimizer, and go on from the newest checkpoint."""
+        """Wrap the model, make the optimizer, and resume from the newest checkpoint."""
         self.wrapped = self.parallel.wrap(self.objective, compiled)
         self.checkpoint_steps = checkpoint_steps
         self.parameters = [p for p in self.objective.parameters() if p.requires_grad]
@@ -125,51 +139,60 @@ class Trainer:
             lr=0.0,
             betas=(optimizer.beta1, optimizer.beta2),
             eps=optimizer.eps,
-            fused=not self.parallel.sharded,  # of sharded tensors torch has the fused form on CUDA only
+            fused=not self.parallel.sharded,  # for sharded tensors, torch has the fused form on CUDA only
         )
-        found = self.checkpoints.load(self.objective, self.optimizer)
-        return State() if found is None else State.of(found)
+        saved = self.checkpoints.load(self.objective, self.optimizer)
+        return State() if saved is None else State.of(saved)
 
     def run(self, state: State) -> State:
-        """Train to the end, then put the best weights in place. Raises Diverged, OSError (no space left)."""
+        """Train to the end, then load the best weights.
+
+        Raises:
+            Diverged: The loss or a gradient is not finite.
+            OSError, SafetensorError: A checkpoint cannot be written.
+        """
         if state.step == 0 and not state.history:
-            self._validate(state)
-        begun, before = time.monotonic(), state.tokens
+            self.validate(state)
+        started, before = time.monotonic(), state.tokens
         while state.step < self.steps and not state.stopped:
-            loss, norm = self._step(state)
+            loss, norm = self.step(state)
             last = state.step == self.steps
-            seconds = time.monotonic() - begun
-            told = {"loss": loss, "gradient_norm": norm, "tokens": float(state.tokens)}
-            told["tokens_per_second"] = (state.tokens - before) / seconds
-            told["seconds_left"] = seconds / max(1, state.tokens - before) * self._tokens_left(state)
-            self.log(state.step, told)
+            seconds = time.monotonic() - started
+            values = {"loss": loss, "gradient_norm": norm, "tokens": float(state.tokens)}
+            values["tokens_per_second"] = (state.tokens - before) / seconds
+            values["seconds_left"] = seconds / max(1, state.tokens - before) * self._tokens_left(state)
+            self.log(state.step, values)
             if state.step % self.config.eval_steps == 0 or last:
-                self._validate(state)
+                self.validate(state)
             if state.step % self.checkpoint_steps == 0 or last or state.stopped:
                 self.checkpoints.save(step_name(state.step), self.objective, self.optimizer, state.tree())
             crash_point(f"train-step-{state.step}")
         self.checkpoints.load(self.objective, name=best_name(state.best_step))
         return state
 
-    def _step(self, state: State) -> tuple[float, float]:
-        """One optimizer step: (mean loss of the global batch, norm of its gradient)."""
+    def step(self, state: State) -> tuple[float, float]:
+        """Do one optimizer step.
+
+        Returns:
+            The mean loss of the global batch, and the norm of its gradient.
+        """
         config, parallel = self.config, self.parallel
         blocks = self.order.batch(state.step)
         weight = float(self.weights[blocks].sum())
-        mine = blocks[parallel.rank * self.share : (parallel.rank + 1) * self.share]
+        own_blocks = blocks[parallel.rank * self.share : (parallel.rank + 1) * self.share]
         learning = rate(config.schedule, state.step, self.steps)
         for group in self.optimizer.param_groups:
             group["lr"] = learning
         self.wrapped.train()
         total = torch.zeros((), device=parallel.device)
         for start in range(0, self.share, config.micro_blocks):
-            part = flatten(self.data.train.documents(mine[start : start + config.micro_blocks].tolist()))
-            # of the place in the global batch: dropout is the same however many workers share the micro-batches
+            part = flatten(self.data.train.documents(own_blocks[start : start + config.micro_blocks].tolist()))
+            # seeded by the place in the global batch: dropout is the same for any number of workers
             torch.manual_seed(_seed(config.seed, state.step, parallel.rank * self.share + start))
             with parallel.accumulate(self.wrapped, start + config.micro_blocks >= self.share):
                 with self._autocast():
                     loss = self.wrapped(part).sum()
-                # DDP and FSDP2 average over the workers; the sum is wanted, over the weight of the global batch
+                # DDP and FSDP2 average over the workers; we need the sum divided by the weight of the global batch
                 (loss * (parallel.world / weight)).backward()
             total += loss.detach()
         value = float(parallel.sum(total)) / weight
@@ -184,21 +207,21 @@ class Trainer:
         return value, norm
 
     @torch.no_grad()
-    def _validate(self, state: State) -> None:
-        """Mean loss of the validation blocks; weights that are better than any before are kept as `best`."""
+    def validate(self, state: State) -> None:
+        """Compute the mean loss of the validation blocks; weights with the lowest loss so far are saved as `best`."""
         parallel, blocks = self.parallel, self.data.val
         self.wrapped.eval()
         total, size = torch.zeros(2, dtype=torch.float64, device=parallel.device), self.config.micro_blocks
         rounds = -(-len(blocks) // (size * parallel.world))
-        for turn in range(rounds):  # every worker computes as often as the others, for FSDP2 gathers in each call
+        for turn in range(rounds):  # every worker must call as often as the others: FSDP2 gathers in each call
             start = (turn * parallel.world + parallel.rank) * size
-            mine = list(range(start, min(start + size, len(blocks))))
+            own_blocks = list(range(start, min(start + size, len(blocks))))
             with self._autocast():
-                losses = self.wrapped(flatten(blocks.documents(mine or [0])))
-            if mine:
+                losses = self.wrapped(flatten(blocks.documents(own_blocks or [0])))
+            if own_blocks:
                 total += torch.stack([losses.double().sum(), torch.tensor(float(len(losses)), device=losses.device)])
-        found = parallel.sum(total)
-        loss = float(found[0] / found[1])
+        summed = parallel.sum(total)
+        loss = float(summed[0] / summed[1])
         if not math.isfinite(loss):
             raise Diverged(f"step {state.step}: validation loss {loss}")
         state.history.append({"step": state.step, "val": loss})
@@ -219,15 +242,15 @@ class Trainer:
 
 
 def steps(config: LoopConfig, blocks: int) -> int:
-    """Optimizer steps of a whole run."""
-    found = max(1, round(config.epochs * blocks / config.batch_blocks))
-    return found if config.max_steps is None else min(found, config.max_steps)
+    """Return the number of optimizer steps of a whole run."""
+    count = max(1, round(config.epochs * blocks / config.batch_blocks))
+    return count if config.max_steps is None else min(count, config.max_steps)
 
 
 def groups(objective: nn.Module, decay: float) -> list[dict[str, Any]]:
-    """Parameter groups: biases and norms do not decay."""
-    learning = [p for p in objective.parameters() if p.requires_grad]
-    kinds = ([p for p in learning if p.ndim >= 2], decay), ([p for p in learning if p.ndim < 2], 0.0)
+    """Return the optimizer's parameter groups: biases and norms do not decay."""
+    trained = [p for p in objective.parameters() if p.requires_grad]
+    kinds = ([p for p in trained if p.ndim >= 2], decay), ([p for p in trained if p.ndim < 2], 0.0)
     return [{"params": parameters, "weight_decay": rate} for parameters, rate in kinds if parameters]
 
 

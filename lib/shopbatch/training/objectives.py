@@ -1,7 +1,7 @@
-"""What is minimised: next-token and classification losses over a batch of packed documents. Modules that DDP can wrap.
+"""Training objectives: next-token and classification losses of packed documents, as modules that DDP can wrap.
 
-Both return every loss, not a mean: the loop sums them and divides by the number of the whole global batch, so that
-neither the number of workers nor of micro-batches changes a gradient.
+Both return every single loss instead of a mean. The loop sums them and divides by their number in the whole global
+batch, so neither the number of workers nor that of micro-batches changes a gradient.
 """
 
 from __future__ import annotations
@@ -14,14 +14,15 @@ import torch
 from torch import nn
 from torch.nn.functional import cross_entropy
 
+from shopbatch.core.errors import one_line
 from shopbatch.models.encoder_spec import EncoderSpec
 from shopbatch.models.folder import ModelError
 from shopbatch.training import attention
 from shopbatch.training.packing import Batch, Document, flatten
 
-_PROBE = (7, 12)  # tokens of the documents on which a model is tried
+_PROBE = (7, 12)  # tokens of the documents that `verify` tries a model on
 
-# a document's states [tokens, n] -> [n], as `engines.torch.Pooled` does for padded ones
+# a document's states [tokens, n] -> [n], as `engines/encoders/torch_encoder.py` pools padded rows
 _POOL: Mapping[str, Callable[[torch.Tensor], torch.Tensor]] = {
     "mean": lambda states: states.mean(0),
     "max": lambda states: states.amax(0),
@@ -30,14 +31,14 @@ _POOL: Mapping[str, Callable[[torch.Tensor], torch.Tensor]] = {
 
 
 class NextToken(nn.Module):
-    """Cross entropy of the trained tokens of a causal language model. Logits are computed for those alone."""
+    """Cross entropy of the trained tokens of a causal language model; logits are computed only for those tokens."""
 
     def __init__(self, model: Any) -> None:
         super().__init__()
         self.model = model
 
     def forward(self, batch: Batch) -> torch.Tensor:
-        """float32 [trained tokens], in order. A token is predicted from the one before it in its document."""
+        """Return the loss of each trained token, given its document's earlier tokens, float32 [trained tokens]."""
         device = next(self.parameters()).device
         ids, positions = (torch.from_numpy(x).to(device)[None] for x in (batch.ids, batch.positions))
         targets = torch.from_numpy(batch.trained).to(device).nonzero()[:, 0]
@@ -52,11 +53,16 @@ class NextToken(nn.Module):
 
 
 class Classify(nn.Module):
-    """Cross entropy of the documents' classes: the vector that `spec` tells of -> linear head.
+    """Cross entropy of the documents' classes: the document's vector, as `spec` describes it, through a linear head.
 
-    start: the head to begin with, weights [dim, classes] and bias [classes]; without one it begins at random.
-    smoothing: label smoothing (Szegedy et al. 2016), while training. token_dropout: share of tokens that are hidden
-    while training, so that no single word (a product's name) decides.
+    Args:
+        encoder: The transformers encoder.
+        classes: Number of classes.
+        spec: Which layers and poolings make the vector; None for the defaults of `EncoderSpec`.
+        start: Initial head, weights [dim, classes] and bias [classes]; None for a random one.
+        smoothing: Label smoothing during training (Szegedy et al. 2016), 0 to 1.
+        token_dropout: Share of the tokens that are hidden during training, so that no single word (such as a product's
+            name) decides.
     """
 
     def __init__(
@@ -81,23 +87,23 @@ class Classify(nn.Module):
                 self.head.weight.copy_(torch.from_numpy(start[0].T))
                 self.head.bias.copy_(torch.from_numpy(start[1]))
         self.smoothing, self.token_dropout = smoothing, token_dropout
-        # RoBERTa's positions begin after the padding token's number (its own embedding code says so)
+        # RoBERTa's positions start after the padding token's id, as its own embedding code does it
         kind = encoder.config.model_type
         self.first = int(encoder.config.pad_token_id) + 1 if kind in ("roberta", "xlm-roberta", "camembert") else 0
 
     def forward(self, batch: Batch) -> torch.Tensor:
-        """float32 [documents]."""
+        """Return the loss of each document, float32 [documents]."""
         logits, labels = self.logits(batch)
         smoothing = self.smoothing if self.training else 0.0
         return cross_entropy(logits, labels, reduction="none", label_smoothing=smoothing)
 
     def logits(self, batch: Batch) -> tuple[torch.Tensor, torch.Tensor]:
-        """(float32 [documents, classes], their labels)."""
+        """Return the logits, float32 [documents, classes], and the labels, int64 [documents]."""
         vectors = self.vectors(batch)
         return self.head(vectors).float(), torch.from_numpy(batch.labels).to(vectors.device)
 
     def vectors(self, batch: Batch) -> torch.Tensor:
-        """float32 [documents, dim]."""
+        """Return the documents' vectors, float32 [documents, dim]."""
         device = self.head.weight.device
         ids, positions = (torch.from_numpy(x).to(device)[None] for x in (batch.ids, batch.positions))
         embedded = self.encoder.get_input_embeddings()(ids)
@@ -112,7 +118,7 @@ class Classify(nn.Module):
         return self.pooled(layers, batch.lengths)
 
     def pooled(self, layers: Sequence[torch.Tensor], lengths: Sequence[int]) -> torch.Tensor:
-        """Hidden states [1, tokens, hidden] by layer -> float32 [documents, dim]."""
+        """Pool hidden states, [1, tokens, hidden] per layer, to vectors, float32 [documents, dim]."""
         states = torch.cat([layers[depth][0].float() for depth in self.depths], 1)
         pieces = torch.split(states, list(lengths))
         return torch.cat([torch.stack([_POOL[kind](p) for p in pieces]) for kind in self.pooling], 1)
@@ -120,17 +126,21 @@ class Classify(nn.Module):
 
 @torch.no_grad()
 def verify(objective: NextToken | Classify) -> None:
-    """ModelError unless two packed documents get what the model's own attention gives each of them alone.
+    """Check that two packed documents get the same results as each of them alone with the model's own attention.
 
-    Not every architecture leaves its attention to others, or keeps documents apart elsewhere (convolutions, recurrent
-    states, positions that count from the row's start): it would be trained on other texts than it is asked.
+    Not every architecture lets its attention be replaced, or separates documents elsewhere (convolutions, recurrent
+    states, positions counted from the start of the row). Such a model would be trained on other texts than it later
+    reads.
+
+    Raises:
+        ModelError: The results differ, or the model cannot be run on packed documents at all.
     """
     model: Any = objective.model if isinstance(objective, NextToken) else objective.encoder
     text = model.config.get_text_config()
     draw, pad = np.random.default_rng(0), text.pad_token_id
-    known = np.array([i for i in range(min(int(text.vocab_size), 1000)) if i != pad])
-    documents = [Document(draw.choice(known, n).astype(np.int32), np.arange(n) > 0, 0) for n in _PROBE]
-    was = objective.training
+    ids = np.array([i for i in range(min(int(text.vocab_size), 1000)) if i != pad])
+    documents = [Document(draw.choice(ids, n).astype(np.int32), np.arange(n) > 0, 0) for n in _PROBE]
+    training = objective.training
     objective.eval()
     try:
         batch = flatten(documents)
@@ -140,20 +150,20 @@ def verify(objective: NextToken | Classify) -> None:
     except (TypeError, ValueError, AttributeError, NotImplementedError, RuntimeError) as error:
         if isinstance(error, ModelError):
             raise
-        raise ModelError(f"{text.model_type} can not be trained on packed documents: {error}") from None
+        raise ModelError(f"{text.model_type} cannot be trained on packed documents: {one_line(error)}") from None
     finally:
         model.set_attn_implementation(attention.NAME)
-        objective.train(was)
-    apart, scale = float((packed - alone).abs().max()), float(alone.abs().max())
-    if not apart <= 1e-3 * scale:
+        objective.train(training)
+    largest, scale = float((packed - alone).abs().max()), float(alone.abs().max())
+    if not largest <= 1e-3 * scale:
         raise ModelError(
-            f"{text.model_type} can not be trained on packed documents: they would not be kept apart, or be read "
-            f"otherwise than by the model itself (by {apart:.2g} of {scale:.2g})"
+            f"{text.model_type} cannot be trained on packed documents: its results for them differ from those for "
+            f"single documents (by {largest:.2g} of {scale:.2g})"
         )
 
 
 def _alone(objective: NextToken | Classify, model: Any, ids: torch.Tensor) -> torch.Tensor:
-    """What `objective` gives one document, by the model's own code: losses [tokens - 1], or its vector [1, dim]."""
+    """Return the losses [tokens - 1] or the vector [1, dim] of one document, computed by the model's own code."""
     if isinstance(objective, NextToken):
         logits = model(input_ids=ids[None], use_cache=False).logits[0]
         return cross_entropy(logits[:-1].float(), ids[1:], reduction="none")

@@ -1,7 +1,7 @@
-"""Documents -> blocks: packed so that little is left over. Pure functions of numpy arrays.
+"""Documents -> blocks, packed so that few tokens of a block stay unused. Pure functions of numpy arrays.
 
 A document is its token ids, which of them are trained on (a causal model predicts them; a classifier has none), and a
-class (or -1). Blocks hold whole documents, at most `block_tokens` tokens, nothing between them.
+class (or -1). A block holds whole documents, at most `block_tokens` tokens, with nothing between them.
 """
 
 from __future__ import annotations
@@ -11,13 +11,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-WINDOW = 4096  # documents that are packed with each other: enough to fill blocks, few enough to stay mixed
+WINDOW = 4096  # documents that are packed together: enough to fill blocks, few enough to keep the order random
 
 
 @dataclass(frozen=True)
 class Document:
-    """ids: int32 [n]. trained: bool [n], True where the token is to be predicted from those before it.
+    """One text as tokens.
 
+    ids: int32 [n]. trained: bool [n], True where the token is predicted from the tokens before it.
     label: class of the document, -1 for none.
     """
 
@@ -27,9 +28,18 @@ class Document:
 
 
 def pack(lengths: Sequence[int], block_tokens: int, seed: int) -> list[list[int]]:
-    """Document numbers of each block. Best-fit decreasing (Johnson 1973) within windows of a seeded order.
+    """Pack documents by best-fit decreasing (Johnson 1973) within windows of a seeded order.
 
-    lengths: 1 to block_tokens each; raises ValueError for another. Every document is in one block.
+    Args:
+        lengths: Tokens of each document, 1 to block_tokens.
+        block_tokens: Tokens of a block.
+        seed: Seed of the order.
+
+    Returns:
+        The document numbers of each block; every document is in exactly one block.
+
+    Raises:
+        ValueError: A document is empty or longer than a block.
     """
     sizes = np.asarray(lengths, np.int64)
     if sizes.size and (sizes.min() < 1 or sizes.max() > block_tokens):
@@ -43,8 +53,8 @@ def pack(lengths: Sequence[int], block_tokens: int, seed: int) -> list[list[int]
 
 
 def _best_fit(ordered: np.ndarray, sizes: np.ndarray, capacity: int) -> list[list[int]]:
-    """Each document into the fullest block that still takes it."""
-    room: list[list[list[int]]] = [[] for _ in range(capacity + 1)]  # blocks by the tokens that are left in them
+    """Put each document into the fullest block that still has room for it."""
+    room: list[list[list[int]]] = [[] for _ in range(capacity + 1)]  # blocks by the number of tokens still free
     spaces = np.zeros(capacity + 1, bool)  # which of those lists are not empty
     blocks: list[list[int]] = []
     for document in ordered.tolist():
@@ -66,7 +76,7 @@ def _best_fit(ordered: np.ndarray, sizes: np.ndarray, capacity: int) -> list[lis
 class Batch:
     """Documents one after the other, as the objectives read them.
 
-    ids, positions: int64 [tokens]; trained: bool [tokens]; lengths: of the documents; labels: int64 [n].
+    ids, positions: int64 [tokens]. trained: bool [tokens]. lengths: of the documents. labels: int64 [documents].
     """
 
     ids: np.ndarray
@@ -77,7 +87,7 @@ class Batch:
 
 
 def flatten(documents: Sequence[Document]) -> Batch:
-    """One batch of these documents. Positions begin anew in each."""
+    """Join documents to one batch; positions start from 0 in each document."""
     lengths = [len(d.ids) for d in documents]
     return Batch(
         np.concatenate([d.ids for d in documents]).astype(np.int64),

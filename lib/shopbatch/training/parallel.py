@@ -1,6 +1,6 @@
-"""One worker among N: wrapping the model (DDP or FSDP2), sums over workers, clipping. For 1 worker nothing is wrapped.
+"""One worker among N: wrapping the model (DDP or FSDP2), sums over workers, clipping. A single worker wraps nothing.
 
-The process group is Ray Train's (or a test's); without one this is the only worker.
+The process group is Ray Train's (or a test's); without one, this is the only worker.
 """
 
 from __future__ import annotations
@@ -17,16 +17,16 @@ from shopbatch.training.config import Strategy
 
 
 class Parallel:
-    """rank, world: this worker and how many there are."""
+    """This worker and the others. rank: number of this worker. world: number of workers."""
 
     def __init__(self, strategy: Strategy = "ddp", device: str = "cpu") -> None:
-        there = dist.is_available() and dist.is_initialized()
-        self.rank, self.world = (dist.get_rank(), dist.get_world_size()) if there else (0, 1)
+        grouped = dist.is_available() and dist.is_initialized()
+        self.rank, self.world = (dist.get_rank(), dist.get_world_size()) if grouped else (0, 1)
         self.device = torch.device(device, torch.cuda.current_device()) if device == "cuda" else torch.device(device)
-        self.sharded = strategy == "fsdp" and there
+        self.sharded = strategy == "fsdp" and grouped
 
     def wrap(self, objective: Any, compiled: bool = False) -> Any:
-        """The objective as it is to be called. FSDP2 shards it in place, layer by layer; DDP wraps it."""
+        """Return the module to call: FSDP2 shards the objective in place, layer by layer; DDP wraps it."""
         objective.to(self.device)
         if self.sharded:
             from torch.distributed.device_mesh import init_device_mesh
@@ -44,8 +44,8 @@ class Parallel:
 
         return DistributedDataParallel(objective, forward_sync_buffers=False, gradient_as_bucket_view=True)
 
-    def settle(self, objective: nn.Module) -> None:
-        """FSDP2 leaves the outermost weights gathered after a forward pass: give each worker its own part again."""
+    def reshard(self, objective: nn.Module) -> None:
+        """Give each worker back its own shard: FSDP2 leaves the outermost weights gathered after a forward pass."""
         for module in objective.modules() if self.sharded else ():
             if hasattr(module, "reshard"):
                 gathered: Any = module
@@ -53,33 +53,34 @@ class Parallel:
 
     @contextmanager
     def accumulate(self, wrapped: Any, last: bool) -> Iterator[None]:
-        """Gradients go to the other workers with the last micro-batch only."""
-        held: AbstractContextManager[Any] = nullcontext()
+        """Exchange gradients with the other workers only for the last micro-batch of a step."""
+        no_exchange: AbstractContextManager[Any] = nullcontext()
         if self.world > 1 and not last and not self.sharded:
-            held = wrapped.no_sync()
+            no_exchange = wrapped.no_sync()
         elif self.sharded:
             wrapped.set_requires_gradient_sync(last)
-        with held:
+        with no_exchange:
             yield
 
     def sum(self, values: torch.Tensor) -> torch.Tensor:
-        """The values summed over the workers, on each of them."""
+        """Sum the values over the workers, in place on each of them."""
         if self.world > 1:
             dist.all_reduce(values)
         return values
 
     def barrier(self) -> None:
+        """Wait until every worker is here."""
         if self.world > 1:
             dist.barrier()
 
     def clip(self, parameters: list[nn.Parameter], norm: float) -> float:
-        """Scale the gradients down to at most `norm` together; returns what they had."""
-        found = nn.utils.clip_grad_norm_(parameters, norm)
-        whole = found.full_tensor() if hasattr(found, "full_tensor") else found
+        """Scale the gradients down to a common norm of at most `norm`, and return the norm before."""
+        before = nn.utils.clip_grad_norm_(parameters, norm)
+        whole = before.full_tensor() if hasattr(before, "full_tensor") else before
         return float(whole)
 
 
 def layers(module: nn.Module) -> list[nn.Module]:
-    """The transformer's layers: the longest list of modules in it."""
+    """Return the transformer's layers: the longest list of modules inside the module."""
     lists: list[Any] = [m for m in module.modules() if isinstance(m, nn.ModuleList)]
-    return max((list(found) for found in lists), key=len, default=[])
+    return max((list(modules) for modules in lists), key=len, default=[])

@@ -1,6 +1,6 @@
-"""What is trained, as data that travels to the workers: each plan builds the same objective everywhere.
+"""What is trained, as data that is sent to the workers: a plan builds the same objective on each of them.
 
-Light until `build` is called, which loads the base model in the worker.
+A plan is small and cheap to import; `build` loads the base model in the worker.
 """
 
 from __future__ import annotations
@@ -12,55 +12,62 @@ import numpy as np
 
 from shopbatch.models.configs import LoraConfig
 from shopbatch.models.encoder_spec import EncoderSpec
-from shopbatch.models.folder import ModelError, local, quietly
+from shopbatch.models.folder import local
 
 if TYPE_CHECKING:
     from torch import nn
 
 
 class Plan(Protocol):
-    """model: folder (path or URI) of the base."""
+    """Builds the objective of a run."""
 
     @property
-    def model(self) -> str: ...
+    def model(self) -> str:
+        """Folder (path or URI) of the base model."""
 
     def build(self, recompute: bool = False) -> nn.Module:
-        """The objective with its weights as they are to begin with; frozen ones ask for no gradient.
+        """Return the objective with its initial weights; frozen weights require no gradient.
 
-        ModelError: the model can not be loaded, or can not be trained on packed documents.
+        Args:
+            recompute: Whether activations are recomputed in the backward pass instead of being kept.
+
+        Raises:
+            ModelError: The model cannot be loaded, or cannot be trained on packed documents.
         """
 
 
 @dataclass(frozen=True)
 class CausalPlan:
-    """A causal language model: all of its weights, or adapters of low rank (lora.rank > 0)."""
+    """Trains a causal language model: all its weights, or low-rank adapters (lora.rank > 0)."""
 
     model: str
     lora: LoraConfig
     seed: int = 0
 
     def build(self, recompute: bool = False) -> nn.Module:
+        """Load the model and add the adapters."""
         import torch
 
-        from shopbatch.models.causal import adapt, load
+        from shopbatch.models.causal import adapt
+        from shopbatch.models.loading import load_causal
         from shopbatch.training import attention
         from shopbatch.training.objectives import NextToken, verify
 
-        model = load(local(self.model), attention.NAME)
+        model = load_causal(local(self.model), attention=attention.NAME)
         verify(NextToken(model))
         if recompute:
             _recompute(model)
-        torch.manual_seed(self.seed)  # adapters begin at random
+        torch.manual_seed(self.seed)  # adapters are initialised at random
         return NextToken(adapt(model, self.lora) if self.lora.rank else model)
 
 
 @dataclass(frozen=True)
 class ClassifyPlan:
-    """An encoder, cut off above the highest layer of `spec`, with a linear head over `classes`.
+    """Trains an encoder, cut off above the highest layer of `spec`, and a linear head over `classes`.
 
-    start: of the head, see `Classify`. smoothing: of labels. dropout: in the encoder.
-    token_dropout: share of tokens that are hidden while training. freeze: parameters whose names begin so stay as they
-    are.
+    start: initial head, see `Classify`. smoothing: label smoothing. dropout: in the encoder's hidden states.
+    token_dropout: share of the tokens that are hidden during training. freeze: parameters whose names begin with one of
+    these texts are not trained.
     """
 
     model: str
@@ -74,11 +81,16 @@ class ClassifyPlan:
     seed: int = 0
 
     def build(self, recompute: bool = False) -> nn.Module:
+        """Load the encoder and put the head on it."""
         import torch
 
+        from shopbatch.models.loading import load_encoder
+        from shopbatch.training import attention
         from shopbatch.training.objectives import Classify, verify
 
-        encoder, spec = self._encoder(dropout=self.dropout)
+        dropout = {"hidden_dropout_prob": self.dropout, "attention_probs_dropout_prob": 0.0}
+        folder = local(self.model)
+        encoder, spec = load_encoder(folder, self.spec, config=dropout, attention=attention.NAME, pooler=False)
         for name, parameter in encoder.named_parameters():
             parameter.requires_grad = not name.startswith(self.freeze or ("-",))
         torch.manual_seed(self.seed)
@@ -94,36 +106,6 @@ class ClassifyPlan:
         if recompute:
             _recompute(encoder)
         return objective
-
-    def _encoder(self, dropout: float) -> tuple[Any, EncoderSpec]:
-        """The encoder without what is above the vector's layers, and the spec with these counted from 0."""
-        import torch
-        import transformers
-
-        from shopbatch.training import attention
-
-        folder = local(self.model)
-        try:
-            with quietly():
-                config = transformers.AutoConfig.from_pretrained(folder, trust_remote_code=False, local_files_only=True)
-                depths = self.spec.depths(config.num_hidden_layers)
-                config.num_hidden_layers = max(*depths, 1)
-                config.hidden_dropout_prob, config.attention_probs_dropout_prob = dropout, 0.0
-                encoder = transformers.AutoModel.from_pretrained(
-                    folder,
-                    config=config,
-                    dtype=torch.float32,
-                    attn_implementation=attention.NAME,
-                    use_safetensors=True,
-                    trust_remote_code=False,
-                    local_files_only=True,
-                    add_pooling_layer=False,
-                )
-                return encoder, self.spec.model_copy(update={"layers": depths})
-        except (OSError, ValueError, RuntimeError, AttributeError, TypeError) as error:
-            if isinstance(error, ModelError):
-                raise
-            raise ModelError(f"{folder}: can not be loaded: {' '.join(str(error).split())[:300]}") from None
 
 
 def _recompute(model: Any) -> None:

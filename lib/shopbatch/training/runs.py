@@ -1,4 +1,4 @@
-"""A training run as the job sees it: watched, told in the report, its checkpoints forgotten when it is published."""
+"""A training run as its job sees it: watched, summarised in the report, gated, and cleaned up once it is published."""
 
 from __future__ import annotations
 
@@ -10,83 +10,127 @@ from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
 
-from shopbatch.core.errors import GateRefused
 from shopbatch.core.progress import Progress
 from shopbatch.models import registry
 from shopbatch.models.registry import Model
 from shopbatch.runs.report import Figure, Report
 from shopbatch.training import workers
 from shopbatch.training.loop import steps
-from shopbatch.training.workers import Run
+from shopbatch.training.worker import Run
 from shopbatch.warehouse import files
-from shopbatch.warehouse.gates import Gate, refusal
+from shopbatch.warehouse.gates import Gate, refuse_if_failed
 from shopbatch.warehouse.store import Store
 
 
+def already_live(models: str, name: str, origin: str, report: Report) -> bool:
+    """Check whether the live model was made from the same origin; if so, the report says that there is nothing to do.
+
+    Args:
+        models: The registry's root.
+        name: Name of the model.
+        origin: Digest of everything that the model would be made from.
+        report: The report of the run.
+    """
+    live = registry.live_with_origin(models, name, origin)
+    if live is None:
+        return False
+    report.outcome, report.metrics["quality"] = "nothing to do", live.manifest["metrics"]
+    report.models[name] = live.digest
+    return True
+
+
 def train(run: Run, report: Report, store: Store) -> dict[str, Any]:
-    """`workers.train` with progress, TensorBoard event files beside the report, MLflow where it is installed."""
+    """Run `workers.train` with progress and, beside the report, TensorBoard event files; log to MLflow if installed.
+
+    Returns:
+        The last state of the run, as `State.tree` makes it; its summary and curve are in the report.
+
+    Raises:
+        GateRefused, UserError, OSError, Stopped: As `workers.train`.
+    """
     with ExitStack() as stack:
         total = steps(run.loop, run.pack.blocks["train"])
         progress = stack.enter_context(Progress(total, stage="train"))
         writers = [_tensorboard(stack, report, store), _mlflow(stack, report, run)]
-        state: dict[str, float] = {}
+        latest: dict[str, float] = {}
 
-        def told(step: int, values: Mapping[str, float]) -> None:
+        def on_step(step: int, values: Mapping[str, float]) -> None:
             progress.advance(max(0, step - progress.rows))
-            state.update(values)
-            if "loss" in state:
-                progress.stage = f"train, loss {state['loss']:.4f}"
+            latest.update(values)
+            if "loss" in latest:
+                progress.stage = f"train, loss {latest['loss']:.4f}"
             for write in writers:
                 for name, value in values.items():
                     write and write(name, value, step)
 
-        found = workers.train(run, told)
-    report.metrics["training"] = summary(found, state)
-    report.figures.append(curve(found))
-    return found
+        state = workers.train(run, on_step)
+    report.metrics["training"] = summary(state, latest)
+    report.figures.append(curve(state))
+    return state
 
 
-def summary(state: Mapping[str, Any], told: Mapping[str, float]) -> dict[str, Any]:
-    """Numbers of a finished run. tokens_per_second: of the part that was run now (None: it was finished before)."""
-    vals = [h for h in state["history"] if "val" in h]
+def summary(state: Mapping[str, Any], latest: Mapping[str, float]) -> dict[str, Any]:
+    """Return the report's numbers of a finished run.
+
+    Args:
+        state: The last state of the run.
+        latest: The newest value of each number reported during this process. `tokens_per_second` is missing if the run
+            was already finished before.
+    """
+    validations = [h for h in state["history"] if "val" in h]
     return {
         "steps": state["step"],
         "tokens": state["tokens"],
-        "tokens_per_second": round(told["tokens_per_second"], 1) if "tokens_per_second" in told else None,
+        "tokens_per_second": round(latest["tokens_per_second"], 1) if "tokens_per_second" in latest else None,
         "best_step": state["best_step"],
         "best_validation_loss": state["best"],
-        "first_validation_loss": vals[0]["val"] if vals else None,
+        "first_validation_loss": validations[0]["val"] if validations else None,
         "stopped_early": state["stopped"],
     }
 
 
 def curve(state: Mapping[str, Any]) -> Figure:
-    """Training and validation loss by step."""
+    """Return the training and validation loss by step as a table."""
     rows = [[h["step"], None, round(h["val"], 4)] for h in state["history"] if "val" in h]
     losses = {h["step"]: h["loss"] for h in state["history"] if "loss" in h}
     for row in rows:
-        near = [v for s, v in losses.items() if row[0] - 20 < s <= row[0]]
-        row[1] = round(sum(near) / len(near), 4) if near else None
-    caption = "Training loss is the mean of the twenty steps before; the best validation loss names what is published."
+        recent = [v for s, v in losses.items() if row[0] - 20 < s <= row[0]]
+        row[1] = round(sum(recent) / len(recent), 4) if recent else None
+    caption = (
+        "Training loss is the mean of the twenty steps before; the weights with the lowest validation loss are "
+        "published."
+    )
     return Figure("table", "Loss", {"columns": ["step", "training", "validation"], "rows": rows}, caption)
 
 
 def refuse(models: str, candidate: Model, gates: Sequence[Gate]) -> None:
-    """GateRefused, and the candidate deleted, if a gate did not pass. models: the registry's root."""
-    if failed := [g for g in gates if not g.passed]:
+    """Delete the candidate and refuse it if a gate did not pass.
+
+    Args:
+        models: The registry's root.
+        candidate: The model that was judged.
+        gates: The gates.
+
+    Raises:
+        GateRefused: Names the gates that did not pass.
+    """
+    if not all(gate.passed for gate in gates):
         registry.withdraw(models, candidate)
-        raise GateRefused("; ".join(refusal(g) for g in failed))
+    refuse_if_failed(gates)
 
 
-def forget(run: Run) -> None:
-    """Delete a run's checkpoints: what it gave is published."""
+def delete_checkpoints(run: Run) -> None:
+    """Delete a run's checkpoints, once its model is published."""
     fs, path = files.filesystem(run.folder)
     with suppress(FileNotFoundError):
         fs.delete_dir(path)
 
 
 def _tensorboard(stack: ExitStack, report: Report, store: Store) -> Any:
-    """Event files go beside the report; an object store gets none: they grow while they are written."""
+    """Return a function that writes TensorBoard events beside the report.
+
+    An object store gets none: event files grow while they are written, which it does not support.
+    """
     if "://" in store.root:
         return None
     from tensorboardX.event_file_writer import EventsWriter
@@ -95,11 +139,11 @@ def _tensorboard(stack: ExitStack, report: Report, store: Store) -> Any:
 
     folder = Path(f"{report.folder(store.root)}/tensorboard")
     folder.mkdir(parents=True, exist_ok=True)
-    # its SummaryWriter writes in a thread, which a full disk ends: whoever writes then waits for ever
+    # not its SummaryWriter: that writes in a thread, which a full disk ends, and then every caller waits for ever
     writer = EventsWriter(f"{folder}/events")
 
     def write(name: str, value: float, step: int) -> None:
-        with suppress(OSError):  # no space left: the checkpoints say so
+        with suppress(OSError):  # no space left: the checkpoints will report it
             writer.write_event(Event(wall_time=time.time(), step=step, summary=scalar(name, value)))
             writer.flush()
 
@@ -112,7 +156,7 @@ def _tensorboard(stack: ExitStack, report: Report, store: Store) -> Any:
 
 
 def _mlflow(stack: ExitStack, report: Report, run: Run) -> Any:
-    """Where MLflow is installed and MLFLOW_TRACKING_URI names a server."""
+    """Return a function that logs to MLflow, if it is installed and MLFLOW_TRACKING_URI names a server."""
     if not os.environ.get("MLFLOW_TRACKING_URI") or importlib.util.find_spec("mlflow") is None:
         return None
     import mlflow

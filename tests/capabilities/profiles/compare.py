@@ -1,4 +1,4 @@
-"""Whether two tables of profiles say the same: money, counts and names exactly, ratios to 1e-9."""
+"""Compare two tables of profiles: money, counts and names exactly, ratios to 1e-9."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ NAMES = tuple(f.name for f in FEATURES)
 
 
 def differences(got: pa.Table, expected: pa.Table, names: Sequence[str] = NAMES) -> dict[str, list[object]]:
-    """Per feature that differs: user, value got, value expected of the first three users."""
+    """For each feature that differs: the number of users, and (user, value got, value expected) of the first three."""
     got, expected = got.sort_by("user_id"), expected.sort_by("user_id")
     users = got["user_id"].to_pylist()
     if users != expected["user_id"].to_pylist():
         odd = sorted(set(users) ^ set(expected["user_id"].to_pylist()))
         return {"user_id": [len(users), expected.num_rows, odd[:5]]}
-    found = {}
+    different: dict[str, list[object]] = {}
     for name in names:
         one, other = got[name], expected[name]
         if one.type != other.type:
-            found[name] = [str(one.type), str(other.type)]
+            different[name] = [str(one.type), str(other.type)]
             continue
         if pa.types.is_floating(one.type):
             a, b = (np.array([np.nan if v is None else v for v in c.to_pylist()], float) for c in (one, other))
@@ -32,5 +32,8 @@ def differences(got: pa.Table, expected: pa.Table, names: Sequence[str] = NAMES)
             wrong = np.array([x != y for x, y in zip(one.to_pylist(), other.to_pylist(), strict=True)], bool)
         if wrong.any():
             places = np.flatnonzero(wrong)[:3]
-            found[name] = [int(wrong.sum()), *((users[i], one[int(i)].as_py(), other[int(i)].as_py()) for i in places)]
-    return found
+            different[name] = [
+                int(wrong.sum()),
+                *((users[i], one[int(i)].as_py(), other[int(i)].as_py()) for i in places),
+            ]
+    return different

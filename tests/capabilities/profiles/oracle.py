@@ -1,4 +1,4 @@
-"""The plain definition of user_profiles, as SQL for DuckDB (oracle.sql): what every faster way has to agree with."""
+"""The definition of user_profiles as straightforward SQL for DuckDB (oracle.sql); the job must give the same."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def profiles(
     """The profiles of all users at `as_of`, ordered by user_id: user_id, then FEATURES in order.
 
     Reads transactions, products, users and, where `con` has them, the other tables, each with its declared columns.
-    Sets the session's time zone to UTC. Makes temp tables o_*, views in_* and a few macros, each anew by every call.
+    Sets the session's time zone to UTC. Every call creates the temp tables o_*, the views in_* and a few macros again.
     A knowledge_cut without a time zone is UTC.
     """
     if knowledge_cut is not None and knowledge_cut.tzinfo is None:
@@ -43,20 +43,20 @@ def profiles(
     _inputs(con)
     con.execute(_SQL.read_text(encoding="utf-8"))
     columns = ", ".join(f'"{name}"' for name in SCHEMA.names)
-    found = con.execute(f"SELECT {columns} FROM o_profiles ORDER BY user_id").to_arrow_table()
-    return found.cast(SCHEMA)
+    result = con.execute(f"SELECT {columns} FROM o_profiles ORDER BY user_id").to_arrow_table()
+    return result.cast(SCHEMA)
 
 
 def _inputs(con: duckdb.DuckDBPyConnection) -> None:
     """Make a view in_NAME of every optional table, empty where it is absent, and in_tables: which are there."""
-    there = {name for (name,) in con.execute("SELECT table_name FROM information_schema.tables").fetchall()}
+    present = {name for (name,) in con.execute("SELECT table_name FROM information_schema.tables").fetchall()}
     for table in _OPTIONAL:
-        if table.name in there:
+        if table.name in present:
             con.execute(f"CREATE OR REPLACE TEMP VIEW in_{table.name} AS SELECT * FROM {table.name}")
         else:
             columns = ", ".join(f"NULL::{_sql_type(column.type)} AS {column.name}" for column in table.columns)
             con.execute(f"CREATE OR REPLACE TEMP VIEW in_{table.name} AS SELECT {columns} WHERE false")
-    flags = ", ".join(f"{str(table.name in there).lower()} AS has_{table.name}" for table in _OPTIONAL)
+    flags = ", ".join(f"{str(table.name in present).lower()} AS has_{table.name}" for table in _OPTIONAL)
     con.execute(f"CREATE OR REPLACE TEMP VIEW in_tables AS SELECT {flags}")
 
 

@@ -1,4 +1,4 @@
-"""A small shop of hand-written rows: put into a warehouse, run through the job, and told by the oracle."""
+"""A small shop of hand-written rows: written to a warehouse, run through the job, and computed by the oracle."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from pyspark.sql import SparkSession
 from shopbatch.capabilities.profiles.config import ProfileConfig
 from shopbatch.capabilities.profiles.run import build_profiles
 from shopbatch.capabilities.profiles.tiles import Tiler, Update
-from shopbatch.capabilities.profiles.tiling import TRANSACTION_TILES
+from shopbatch.capabilities.profiles.tiling import TRANSACTION_TILES, Tiling
 from shopbatch.runs.report import Report, new_run_id
 from shopbatch.tables import TABLES, Table
 from shopbatch.tables.products import PRODUCTS
@@ -49,14 +49,14 @@ def line(basket: str, product: str = "p1", user: str = "u1", day: str = "2024-03
 
 
 def rows_of(table: Table, rows: Iterable[Row]) -> pa.Table:
-    """Rows as the table's columns; what a row does not say is null."""
+    """Rows as the table's columns; a column that a row does not name is null."""
     rows = list(rows)
     schema = pa.schema([pa.field(c.name, c.type) for c in table.columns])
     return pa.table({c.name: pa.array([r.get(c.name) for r in rows], c.type) for c in table.columns}, schema=schema)
 
 
 def put(store: Store, table: Table, rows: Iterable[Row], mode: str = "append") -> int:
-    """Append rows to a table of the warehouse, or replace it, as one more file."""
+    """Append rows to a table of the warehouse as one more file, or replace the table with them."""
     data = rows_of(table, rows).cast(table.schema())
     written = [store.write_file(table, data, new_run_id(), 0)]
     return store.commit(table, written, mode, "test")  # type: ignore[arg-type]
@@ -71,8 +71,20 @@ def open_shop(store: Store, lines: Iterable[Row]) -> None:
     put(store, TRANSACTIONS, lines)
 
 
+def many(count: int = 40) -> list[dict[str, Any]]:
+    """Enough rows that a change is a small part of the source."""
+    return [line(f"b{i:03}", f"p{i % 4}", f"u{i % 5}", f"2024-03-{i % 18 + 1:02}", value=100 + i) for i in range(count)]
+
+
+def grow(store: Store) -> None:
+    """A warehouse whose transactions lie in six files: `many` rows, and earlier days that were appended later."""
+    open_shop(store, many())
+    for part in range(5):
+        put(store, TRANSACTIONS, [line(f"c{part}{i}", day=f"2024-02-{part + 1:02}", user=f"u{i}") for i in range(6)])
+
+
 def run(spark: SparkSession, store: Store, **config: Any) -> Report:
-    """The job, in local mode; the zone is set back after."""
+    """Run the job in local mode; the session's time zone is reset afterwards."""
     report = Report(job="build_user_profiles")
     try:
         build_profiles(spark, ProfileConfig(**config), store, report)
@@ -81,10 +93,14 @@ def run(spark: SparkSession, store: Store, **config: Any) -> Report:
     return report
 
 
-def tile(spark: SparkSession, store: Store) -> Update:
-    """The tiles of transactions alone."""
+def tile(spark: SparkSession, store: Store, tiling: Tiling = TRANSACTION_TILES, zone: str = "UTC") -> Update:
+    """Bring only the tiles of one source up to date; the session's time zone is reset afterwards."""
     spark.conf.set("spark.sql.shuffle.partitions", "2")
-    return Tiler(spark, store, TRANSACTION_TILES, "UTC", new_run_id()).update(store.snapshot("transactions"))
+    spark.conf.set("spark.sql.session.timeZone", zone)
+    try:
+        return Tiler(spark, store, tiling, zone, new_run_id()).update(store.snapshot(tiling.source.name))
+    finally:
+        spark.conf.set("spark.sql.session.timeZone", "UTC")
 
 
 def profiles(store: Store, as_of: date) -> pa.Table:
@@ -92,8 +108,8 @@ def profiles(store: Store, as_of: date) -> pa.Table:
     return store.snapshot("user_profiles").read(where=pc.field("as_of") == pa.scalar(as_of)).sort_by("user_id")
 
 
-def told(store: Store, as_of: date, **more: Any) -> pa.Table:
-    """What the oracle says of the day, from the source tables of the warehouse."""
+def expected_profiles(store: Store, as_of: date, **more: Any) -> pa.Table:
+    """The day's profiles as the oracle computes them from the source tables of the warehouse."""
     con = duckdb.connect()
     for name in ("transactions", "products", "users", "campaigns", "coupons", "redemptions", "reviews",
                  "review_sentiment", "events"):  # fmt: skip
@@ -105,5 +121,5 @@ def told(store: Store, as_of: date, **more: Any) -> pa.Table:
 
 
 def content(store: Store, name: str) -> list[tuple[Any, ...]]:
-    """All rows of a table, in an order of their own: what two tables that say the same have in common."""
+    """All rows of a table, sorted: two tables with the same rows give the same list."""
     return sorted((tuple(r.values()) for r in store.snapshot(name).read().to_pylist()), key=repr)

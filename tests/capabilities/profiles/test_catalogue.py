@@ -1,4 +1,4 @@
-"""docs/features.md says what the features are today, and so does the Delta table."""
+"""docs/features.md describes the features as they are declared, and so does the schema of the Delta table."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from shopbatch.tables.user_profiles import FEATURES, SEGMENTS, USER_PROFILES
 DOC = Path(__file__).resolve().parents[3] / "docs" / "features.md"
 
 
-def test_the_catalogue_is_what_the_declarations_give() -> None:
+def test_the_catalogue_is_up_to_date_with_the_declarations() -> None:
     assert DOC.read_text("utf-8") == markdown(), "stale: run `make docs`"
 
 

@@ -1,4 +1,4 @@
-"""Whoever is killed or comes first: one correct table, no row twice, no half day."""
+"""Killed drivers, lost executors and concurrent runs: one correct table, no row twice, no half-published day."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ import os
 import signal
 import subprocess
 import sys
-from datetime import date
 from typing import Any
 
 import pytest
 from pyspark.sql import SparkSession
 
 from shopbatch.capabilities.profiles import publish, tiles
+from shopbatch.capabilities.profiles import run as profiles_run
 from shopbatch.capabilities.profiles.config import ProfileConfig
-from shopbatch.capabilities.profiles.run import Builder
+from shopbatch.capabilities.profiles.tile_files import TileFiles
 from shopbatch.core.config import Platform
 from shopbatch.core.errors import Stopped
 from shopbatch.runs import job
@@ -22,10 +22,10 @@ from shopbatch.tables.transactions import TRANSACTIONS
 from shopbatch.tables.users import USERS
 from shopbatch.warehouse.store import Store
 from tests.capabilities.profiles.compare import differences
-from tests.capabilities.profiles.shop import content, line, open_shop, profiles, put, run, tile, told
+from tests.capabilities.profiles.conftest import AS_OF, FIRST_DAY
+from tests.capabilities.profiles.shop import content, expected_profiles, line, open_shop, profiles, put, run, tile
 
-pytestmark = pytest.mark.chaos
-AS_OF = date(2024, 3, 20)
+pytestmark = [pytest.mark.chaos, pytest.mark.slow]
 
 
 def shop(store: Store) -> None:
@@ -33,10 +33,10 @@ def shop(store: Store) -> None:
 
 
 @pytest.mark.parametrize("where", ["tiles_written", "tiles_commit_user_product_daily", "profiles_written"])
-def test_a_driver_killed_anywhere_is_made_good_by_the_next_run(spark: SparkSession, store: Store, where: str) -> None:
+def test_a_driver_killed_anywhere_is_repaired_by_the_next_run(spark: SparkSession, store: Store, where: str) -> None:
     shop(store)
     killed = subprocess.run(
-        [sys.executable, "-m", "shopbatch.cli.main", "run", "build_user_profiles", f"as_of={AS_OF}"],
+        [sys.executable, "-m", "shopbatch", "run", "build_user_profiles", f"as_of={AS_OF}"],
         env={**os.environ, "SHOPBATCH_WAREHOUSE": store.root, "SHOPBATCH_CRASH_AT": where},
         capture_output=True,
         check=False,
@@ -45,7 +45,7 @@ def test_a_driver_killed_anywhere_is_made_good_by_the_next_run(spark: SparkSessi
     assert publish.published_days(store.find("user_profiles")) == []
     report = run(spark, store, as_of=AS_OF)
     assert report.outcome == "published"
-    assert differences(profiles(store, AS_OF), told(store, AS_OF)) == {}
+    assert differences(profiles(store, AS_OF), expected_profiles(store, AS_OF)) == {}
     assert profiles(store, AS_OF).num_rows == 7
 
 
@@ -57,7 +57,7 @@ def test_of_two_runs_at_once_for_a_day_one_publishes(
 
     def write(*arguments: Any) -> Any:
         written = real(*arguments)
-        if not others:  # while this one has its files written, another run starts and ends
+        if not others:  # after this run has written its files, another one starts and ends
             others.append(None)
             others[0] = run(spark, store, as_of=AS_OF).outcome
         return written
@@ -66,31 +66,30 @@ def test_of_two_runs_at_once_for_a_day_one_publishes(
     assert run(spark, store, as_of=AS_OF).outcome == "nothing to do"
     assert others == ["published"]
     assert profiles(store, AS_OF).num_rows == 7
-    assert differences(profiles(store, AS_OF), told(store, AS_OF)) == {}
+    assert differences(profiles(store, AS_OF), expected_profiles(store, AS_OF)) == {}
 
 
 def test_of_two_runs_that_restate_a_day_the_one_with_older_sources_stops(
-    spark: SparkSession, store: Store, monkeypatch: pytest.MonkeyPatch
+    spark: SparkSession, first_day: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    shop(store)
-    run(spark, store, as_of=AS_OF)
+    store, day = first_day, FIRST_DAY
     put(store, USERS, [{"user_id": "u1", "age": "35-44"}], mode="replace")
-    real, others = Builder._pin, []
+    real, others = profiles_run.read_sources, []
 
-    def pin(self: Builder) -> Any:
-        sources = real(self)
-        if not others:  # while this one has only pinned its sources, a run with newer ones starts and ends
+    def read_sources(store: Store) -> Any:
+        sources = real(store)
+        if not others:  # while this run has only read which sources there are, one with newer sources starts and ends
             others.append(None)
             put(store, USERS, [{"user_id": "u1", "age": "45-54"}], mode="replace")
-            others[0] = run(spark, store, as_of=AS_OF, restate=AS_OF).outcome
+            others[0] = run(spark, store, as_of=day, restate=day).outcome
         return sources
 
-    monkeypatch.setattr(Builder, "_pin", pin)
-    with pytest.raises(Stopped, match="as_of 2024-03-20: another run published the day meanwhile"):
-        run(spark, store, as_of=AS_OF, restate=AS_OF)
+    monkeypatch.setattr(profiles_run, "read_sources", read_sources)
+    with pytest.raises(Stopped, match="as_of 2024-03-19: another run published the day in the meantime"):
+        run(spark, store, as_of=day, restate=day)
     assert others == ["published"]
-    assert differences(profiles(store, AS_OF), told(store, AS_OF)) == {}
-    assert run(spark, store, as_of=AS_OF, restate=AS_OF).outcome == "nothing to do"
+    assert differences(profiles(store, day), expected_profiles(store, day)) == {}
+    assert run(spark, store, as_of=day, restate=day).outcome == "nothing to do"
 
 
 @pytest.mark.parametrize("fresh", [True, False], ids=["first tiles", "an update"])
@@ -98,19 +97,19 @@ def test_two_runs_at_once_leave_the_tiles_of_one(
     spark: SparkSession, store: Store, monkeypatch: pytest.MonkeyPatch, fresh: bool
 ) -> None:
     shop(store)
-    monkeypatch.setattr(tiles, "MOST", 100)
+    monkeypatch.setattr(tiles, "MAX_CHANGED", 100)
     if not fresh:
         tile(spark, store)
         put(store, TRANSACTIONS, [line("late", day="2024-03-02"), line("new", day="2024-03-15")])
-    real, others = tiles.Tiler._commit, []
+    real, others = TileFiles.commit, []
 
-    def commit(self: tiles.Tiler, *arguments: Any) -> Any:
+    def commit(self: TileFiles, *arguments: Any) -> Any:
         if not others:
             others.append(None)
             others[0] = tile(spark, store).how
         return real(self, *arguments)
 
-    monkeypatch.setattr(tiles.Tiler, "_commit", commit)
+    monkeypatch.setattr(TileFiles, "commit", commit)
     assert tile(spark, store).how == "unchanged"
     rows = content(store, "user_daily")
     assert sum(r[5] for r in rows) == 100 * (40 if fresh else 42)  # sales_cents
@@ -121,7 +120,7 @@ def test_tiles_of_two_versions_are_never_taken_together(
     spark: SparkSession, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     shop(store)
-    monkeypatch.setattr(tiles, "MOST", 100)
+    monkeypatch.setattr(tiles, "MAX_CHANGED", 100)
     tile(spark, store)
     real, others = Store.snapshot, []
 
@@ -166,11 +165,11 @@ _LOSES_AN_EXECUTOR = """
 import os, signal, sys
 from pyspark import TaskContext
 from pyspark.sql import functions as F
-from shopbatch.config import Platform, Spark
-from shopbatch.sessions import spark_session
-from shopbatch.tables import spark as tables
-from shopbatch.tables.store import Store
+from shopbatch.core.config import Platform, Spark
+from shopbatch.core.sessions import spark_session
 from shopbatch.tables.user_daily import USER_EVENT_DAILY
+from shopbatch.warehouse import spark_bridge
+from shopbatch.warehouse.store import Store
 
 def lose(batches):
     for batch in batches:
@@ -186,7 +185,7 @@ with spark_session(Platform(spark=Spark(master="local-cluster[2,1,1024]"))) as s
     frame = spark.range(0, 1000, 1, 4).select(
         F.concat(F.lit("u"), "id").alias("user_id"), F.lit("2024-03-01").cast("date").alias("day"),
         *(F.col("id").alias(n) for n in ("views", "carts", "searches", "invitations")))
-    written = tables.write(frame.mapInArrow(lose, frame.schema), store, USER_EVENT_DAILY, "run1")
+    written = spark_bridge.write(frame.mapInArrow(lose, frame.schema), store, USER_EVENT_DAILY, "run1")
     store.commit(USER_EVENT_DAILY, written, "append", "run1")
 """
 

@@ -1,4 +1,4 @@
-"""Whatever comes, in whatever order and however split into runs: the tiles are those of one full rebuild."""
+"""Whatever rows arrive, in any order and split into any runs: the tiles are those of one full rebuild."""
 
 from __future__ import annotations
 
@@ -15,19 +15,31 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from pyspark.sql import SparkSession
 
+from shopbatch.capabilities.profiles.tiling import EVENT_TILES, TRANSACTION_TILES
 from shopbatch.tables.events import EVENTS
 from shopbatch.tables.transactions import TRANSACTIONS
 from shopbatch.warehouse.store import Store
 from tests.capabilities.profiles.compare import NAMES, differences
-from tests.capabilities.profiles.shop import at, content, line, open_shop, profiles, put, run, tile, told
+from tests.capabilities.profiles.conftest import AS_OF, copy_of
+from tests.capabilities.profiles.shop import (
+    at,
+    content,
+    expected_profiles,
+    line,
+    many,
+    open_shop,
+    profiles,
+    put,
+    run,
+    tile,
+)
 
 TILES = ("user_daily", "user_product_daily", "transactions_rejects")
-AS_OF = date(2024, 3, 20)
 
 
 @pytest.fixture(autouse=True)
 def small_sources_are_updated_too(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("shopbatch.capabilities.profiles.tiles.MOST", 100)
+    monkeypatch.setattr("shopbatch.capabilities.profiles.tiles.MAX_CHANGED", 100)
 
 
 def rebuilt(spark: SparkSession, store: Store) -> Store:
@@ -44,17 +56,6 @@ def assert_as_rebuilt(spark: SparkSession, store: Store) -> None:
         assert content(store, name) == content(other, name), name
 
 
-def many(count: int = 40) -> list[dict[str, Any]]:
-    """Rows enough that a change is a small part of the source."""
-    return [line(f"b{i:03}", f"p{i % 4}", f"u{i % 5}", f"2024-03-{i % 18 + 1:02}", value=100 + i) for i in range(count)]
-
-
-def grown(store: Store) -> None:
-    open_shop(store, many())
-    for part in range(5):
-        put(store, TRANSACTIONS, [line(f"c{part}{i}", day=f"2024-02-{part + 1:02}", user=f"u{i}") for i in range(6)])
-
-
 cell = {
     "basket": st.sampled_from(["b000", "b001", "b007", "n1", "n2", "n3"]),
     "product": st.sampled_from(["p1", "p2", "p9"]),
@@ -68,7 +69,7 @@ lines = st.builds(line, **cell)  # type: ignore[arg-type]
 changes = st.one_of(
     st.tuples(st.just("append"), st.lists(lines, min_size=1, max_size=5)),
     st.tuples(st.just("delete"), st.sampled_from(["b000", "b001", "n1", "n2", "c11"])),
-    st.tuples(st.just("again"), st.integers(0, 39)),
+    st.tuples(st.just("repeat"), st.integers(0, 39)),
 )
 
 
@@ -78,11 +79,12 @@ changes = st.one_of(
 )
 @given(st.lists(st.lists(changes, min_size=1, max_size=3), min_size=1, max_size=3))
 def test_any_history_in_any_runs_gives_the_tiles_of_a_rebuild(
-    spark: SparkSession, tmp_path_factory: pytest.TempPathFactory, runs: list[list[tuple[str, Any]]]
+    spark: SparkSession,
+    grown_once: Store,
+    tmp_path_factory: pytest.TempPathFactory,
+    runs: list[list[tuple[str, Any]]],
 ) -> None:
-    store = Store(str(tmp_path_factory.mktemp("history") / "warehouse"))
-    grown(store)
-    tile(spark, store)
+    store = copy_of(grown_once, tmp_path_factory.mktemp("history") / "warehouse")
     for changes_of_run in runs:
         for what, value in changes_of_run:
             if what == "append":
@@ -97,10 +99,9 @@ def test_any_history_in_any_runs_gives_the_tiles_of_a_rebuild(
 
 @pytest.mark.parametrize("few", [0, 6], ids=["more keys than are looked up", "few keys of many rows"])
 def test_more_than_the_driver_may_hold_gives_the_tiles_of_a_rebuild(
-    spark: SparkSession, store: Store, monkeypatch: pytest.MonkeyPatch, few: int
+    spark: SparkSession, grown: Store, monkeypatch: pytest.MonkeyPatch, few: int
 ) -> None:
-    grown(store)
-    tile(spark, store)
+    store = grown
     monkeypatch.setattr("shopbatch.warehouse.spark_bridge.FEW", few)
     versions = [line("b001", "p1", "u3", "2024-03-05", value=v, ingested_at=at("2024-03-06")) for v in range(9)]
     put(store, TRANSACTIONS, [*versions, versions[3], line("late", "p2", "u2", "2024-02-03"), line("b002", " ", "u2")])
@@ -113,23 +114,23 @@ def test_more_than_the_driver_may_hold_gives_the_tiles_of_a_rebuild(
 
 
 @pytest.mark.parametrize("zone", ["America/New_York", "Asia/Shanghai"])
-def test_moments_at_the_ends_of_time_are_no_moments(spark: SparkSession, store: Store, zone: str) -> None:
-    grown(store)
+def test_moments_at_the_ends_of_time_are_no_moments(spark: SparkSession, grown: Store, zone: str) -> None:
+    store, day = grown, date(2024, 3, 19)
     ends = [datetime(1, 1, 1, tzinfo=UTC), datetime(9999, 12, 31, 23, tzinfo=UTC)]
     put(store, TRANSACTIONS, [line(f"end{t.year}", transaction_at=t) for t in ends])
     put(store, EVENTS, [{"event_id": str(t), "user_id": "u1", "event_type": "view", "event_time": t} for t in ends])
-    assert run(spark, store, as_of="2024-03-19", timezone=zone).rejects == {"no_time": 2}
-    assert store.snapshot("events_rejects").read(["reason"])["reason"].to_pylist() == ["no_time"] * 2
+    for tiling in (TRANSACTION_TILES, EVENT_TILES):
+        assert tile(spark, store, tiling, zone).how == "rebuilt"
+        assert store.snapshot(tiling.rejects.name).read(["reason"])["reason"].to_pylist() == ["no_time"] * 2
     put(store, TRANSACTIONS, [line("new", day="2024-03-05"), line("end", transaction_at=ends[1])])
-    report = run(spark, store, as_of=AS_OF, timezone=zone)
+    report = run(spark, store, as_of=day, timezone=zone)
     assert report.metrics["tiles of transactions"]["how"] == "updated" and report.rejects == {"no_time": 3}
     names = [n for n in NAMES if not n.startswith("daypart")]  # the oracle's days are UTC's: at noon the same
-    assert differences(profiles(store, AS_OF), told(store, AS_OF), names) == {}
+    assert differences(profiles(store, day), expected_profiles(store, day), names) == {}
 
 
-def test_profiles_of_a_changed_source_are_those_of_the_oracle(spark: SparkSession, store: Store) -> None:
-    grown(store)
-    run(spark, store, as_of=AS_OF)
+def test_profiles_of_a_changed_source_are_those_of_the_oracle(spark: SparkSession, grown: Store) -> None:
+    store = grown
     put(
         store, TRANSACTIONS, [line("b001", "p1", "u3", "2024-03-05", value=999, ingested_at=at("2024-03-22"))]
     )  # corrected
@@ -138,10 +139,10 @@ def test_profiles_of_a_changed_source_are_those_of_the_oracle(spark: SparkSessio
     report = run(spark, store, as_of=AS_OF, restate=AS_OF)
     assert report.metrics["tiles of transactions"]["how"] == "updated"
     assert report.rejects == {"no_key": 1, "repeated": 1, "superseded": 1}
-    assert differences(profiles(store, AS_OF), told(store, AS_OF)) == {}
+    assert differences(profiles(store, AS_OF), expected_profiles(store, AS_OF)) == {}
 
 
-def test_only_the_files_of_touched_days_are_written_anew(
+def test_only_the_files_of_touched_days_are_written_again(
     spark: SparkSession, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("shopbatch.capabilities.profiles.layout.ROWS_PER_FILE", 8)
@@ -160,9 +161,8 @@ def test_only_the_files_of_touched_days_are_written_anew(
     assert_as_rebuilt(spark, store)
 
 
-def test_nothing_new_writes_nothing(spark: SparkSession, store: Store) -> None:
-    grown(store)
-    run(spark, store, as_of=AS_OF)
+def test_nothing_new_writes_nothing(spark: SparkSession, grown: Store) -> None:
+    store = grown
     versions = {n: store.snapshot(n).version for n in (*TILES, "user_profiles")}
     report = run(spark, store, as_of=AS_OF)
     assert report.outcome == "nothing to do"
@@ -170,9 +170,8 @@ def test_nothing_new_writes_nothing(spark: SparkSession, store: Store) -> None:
     assert {n: store.snapshot(n).version for n in versions} == versions
 
 
-def test_a_compacted_source_changes_nothing(spark: SparkSession, store: Store) -> None:
-    grown(store)
-    tile(spark, store)
+def test_a_compacted_source_changes_nothing(spark: SparkSession, grown: Store) -> None:
+    store = grown
     DeltaTable(store.uri("transactions")).optimize.compact()
     before = {n: content(store, n) for n in TILES}
     tile(spark, store)
@@ -180,11 +179,8 @@ def test_a_compacted_source_changes_nothing(spark: SparkSession, store: Store) -
 
 
 @pytest.mark.parametrize("loss", ["log", "recipe"])
-def test_where_the_former_version_cannot_be_told_all_is_built_anew(
-    spark: SparkSession, store: Store, loss: str
-) -> None:
-    grown(store)
-    tile(spark, store)
+def test_without_a_usable_former_version_everything_is_rebuilt(spark: SparkSession, grown: Store, loss: str) -> None:
+    store = grown
     put(store, TRANSACTIONS, [line("x", day="2024-03-03")])
     if loss == "log":
         put(store, TRANSACTIONS, many(), mode="replace")
@@ -195,14 +191,15 @@ def test_where_the_former_version_cannot_be_told_all_is_built_anew(
     assert_as_rebuilt(spark, store)
 
 
-def test_rows_at_or_after_as_of_never_change_its_profiles(spark: SparkSession, store: Store) -> None:
-    grown(store)
-    run(spark, store, as_of=AS_OF)
+def test_rows_at_or_after_as_of_never_change_its_profiles(spark: SparkSession, grown: Store) -> None:
+    store = grown
     before = profiles(store, AS_OF).drop_columns(["run_id"])
     rng = random.Random(7)
     for day in ("2024-03-20", "2024-03-21", "2024-05-01"):
         put(store, TRANSACTIONS, [line(f"z{day}{i}", f"p{i % 4}", f"u{rng.randrange(9)}", day) for i in range(4)])
     version = store.snapshot("user_profiles").version
-    assert run(spark, store, as_of=AS_OF, restate=AS_OF).outcome == "nothing to do"  # computed anew, and the same
+    assert (
+        run(spark, store, as_of=AS_OF, restate=AS_OF).outcome == "nothing to do"
+    )  # it is computed once more, and is the same
     assert profiles(store, AS_OF).drop_columns(["run_id"]).equals(before)
     assert store.snapshot("user_profiles").version == version

@@ -6,7 +6,9 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from shopbatch.capabilities.sentiment.examples import ExampleConfig, candidates, choose, embed, read_examples
+from shopbatch.capabilities.sentiment.config import ExampleConfig
+from shopbatch.capabilities.sentiment.examples import candidates, choose, read_examples
+from shopbatch.capabilities.sentiment.vectors import embed
 from shopbatch.core.errors import UserError
 from shopbatch.engines.base import encode_all
 from shopbatch.engines.configs import FakeConfig

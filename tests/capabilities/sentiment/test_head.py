@@ -6,6 +6,7 @@ import pytest
 from safetensors.numpy import load_file, save_file
 
 from shopbatch.capabilities.sentiment.head import LABELS, SentimentHead, polar
+from shopbatch.capabilities.sentiment.model import sentiment
 from shopbatch.models import registry
 from shopbatch.models.folder import ModelError
 
@@ -116,8 +117,16 @@ def test_a_sentiment_model_brings_the_encoder_it_was_trained_on(tmp_path):
     trained = SentimentHead(("en",), *(np.ones(s, np.float32) for s in ((1, 4, 3), (1, 3), (1,))), trained_on.reference)
     published = registry.publish(root, "sentiment", trained.save, metrics={"en": {"accuracy": 0.9}})
     registry.publish(root, "e5", encoder(2.0))  # a newer encoder changes nothing
-    found, metrics = registry.sentiment(str(tmp_path), "sentiment@live", "openvino")
+    found, metrics = sentiment(str(tmp_path), "sentiment@live", "openvino")
     assert found.digests == {"encoder": trained_on.digest, "head": published.digest}
     assert (found.encoder, found.head) == (trained_on.path, published.path)
     assert metrics == {"en": {"accuracy": 0.9}}
-    assert registry.sentiment("/nowhere", "sentiment@live", "fake")[0].encoder == ""
+    assert sentiment("/nowhere", "sentiment@live", "fake")[0].encoder == ""
+
+
+def test_without_a_live_sentiment_model_the_error_names_the_job_that_makes_one(tmp_path):
+    with pytest.raises(ModelError, match=r"no live model 'sentiment' .*; `shopbatch run train_sentiment_head`"):
+        sentiment(str(tmp_path), "sentiment@live", "openvino")
+    with pytest.raises(ModelError, match="no live model 'other'") as error:
+        sentiment(str(tmp_path), "other@live", "openvino")
+    assert "train_sentiment_head" not in str(error.value)

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
+from shopbatch.capabilities.sentiment.calibrate import log_loss, recalibrate, temperature
 from shopbatch.capabilities.sentiment.head import softmax
-from shopbatch.capabilities.sentiment.train_head import log_loss, recalibrate, temperature
 
 
 def test_shift_and_temperature_come_back() -> None:
@@ -22,9 +22,9 @@ def test_shift_and_temperature_come_back() -> None:
 def test_examples_that_are_all_told_right_do_not_make_it_sure_of_everything(rows: int) -> None:
     draw = np.random.default_rng(0)
     logits, label = draw.normal(0, 1, (rows, 3)), np.arange(rows) % 3
-    _, apart = recalibrate(np.where(np.eye(3)[label] > 0, logits.max() + 0.1, logits), label)
+    _, separable = recalibrate(np.where(np.eye(3)[label] > 0, logits.max() + 0.1, logits), label)
     _, one = recalibrate(np.add(logits, [1.0, 0.0, 0.0]), np.zeros(rows, int))
-    assert min(apart, one) >= 0.05
+    assert min(separable, one) >= 0.05
 
 
 def test_a_class_that_never_occurs_is_left_alone() -> None:

@@ -11,20 +11,15 @@ import pytest
 import torch
 from transformers import AutoModel
 
-from shopbatch.capabilities.sentiment import train_encoder as sentiment_encoder
-from shopbatch.capabilities.sentiment.train_encoder import (
-    Config,
-    EncoderConfig,
-    calibrated,
-    compared,
-    export,
-    first_head,
-    gates,
-    judge_live,
-)
+from shopbatch.capabilities.sentiment.config import EncoderConfig, FinetuneEncoderConfig
+from shopbatch.capabilities.sentiment.evaluate import compare, gates
+from shopbatch.capabilities.sentiment.head import SentimentHead
+from shopbatch.capabilities.sentiment.judge import calibrated_head, held_out_probabilities
+from shopbatch.capabilities.sentiment.train_encoder import export, first_head
 from shopbatch.engines.configs import FakeConfig
 from shopbatch.models.encoder_spec import EncoderSpec
-from shopbatch.training.checkpoints import Checkpoints, best_name
+from shopbatch.training.checkpoint_files import best_name
+from shopbatch.training.checkpoints import Checkpoints
 from shopbatch.training.config import GateConfig
 from shopbatch.training.parallel import Parallel
 from shopbatch.training.plans import ClassifyPlan
@@ -33,7 +28,7 @@ from tests.engines import tiny
 ALIKE = {"value": 0.0, "low": -0.004, "high": 0.004}
 LESS = {"value": -0.02, "low": -0.03, "high": -0.01}
 NAN = dict.fromkeys(ALIKE, float("nan"))
-TOLD = {
+DIFFERENCES = {
     name: {"accuracy": ALIKE, "recall_negative": ALIKE, "recall_positive": ALIKE, "log_loss": LESS}
     for name in ("all", "en", "zh")
 }
@@ -53,9 +48,9 @@ TOLD = {
     ],
 )
 def test_gates(language: str, metric: str, difference: dict[str, float], refused: list[str]) -> None:
-    told: dict[str, Any] = copy.deepcopy(TOLD)
-    told[language][metric] = difference
-    found = gates(Config.model_construct(gates=GateConfig()), told, "base")
+    differences: dict[str, Any] = copy.deepcopy(DIFFERENCES)
+    differences[language][metric] = difference
+    found = gates(differences, GateConfig().worse, "base")
     assert [g.name.split()[0] for g in found if not g.passed] == refused
 
 
@@ -68,7 +63,7 @@ def test_the_first_head_knows_the_classes_and_is_short(tmp_path: Path) -> None:
     base: Any = SimpleNamespace(reference="base@0")
     found = {}
     for scale in (1.0, 0.25):
-        config = Config(engine=FakeConfig(kind="fake"), encoder=EncoderConfig(head_scale=scale))
+        config = FinetuneEncoderConfig(engine=FakeConfig(kind="fake"), encoder=EncoderConfig(head_scale=scale))
         folder = str(tmp_path / str(scale))
         found[scale] = first_head(folder, config, base, examples, lambda: vectors)
         again = first_head(folder, config, base, examples, lambda: pytest.fail("a run that goes on fits no head"))
@@ -109,7 +104,7 @@ def test_what_is_published_lies_between_the_base_and_what_was_trained(tmp_path: 
             torch.testing.assert_close(value, (1 - mix) * before[name] + mix * after[name], msg=name)
 
 
-def test_a_language_of_few_examples_is_calibrated_by_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_language_of_few_examples_is_calibrated_by_all(tmp_path: Path) -> None:
     draw = np.random.default_rng(0)
     label = np.tile([0, 1, 2], 300)
     language = np.where(np.arange(900) % 9 < 8, "en", "zh")
@@ -118,24 +113,22 @@ def test_a_language_of_few_examples_is_calibrated_by_all(tmp_path: Path, monkeyp
     examples = pa.table({"text": [f"text {i}" for i in range(900)], "label": pa.array(label, pa.int8()),
                          "language": language, "split": split})  # fmt: skip
     vectors = (np.eye(3)[label] + draw.normal(size=(900, 3))).astype(np.float32)
-    monkeypatch.setattr(sentiment_encoder, "_held_out", lambda *_: vectors)
-    config, model = Config(engine=FakeConfig(kind="fake")), SimpleNamespace(reference="encoder@0", path="")
-    head, said, _ = calibrated(config, model, np.eye(3, dtype=np.float32), np.zeros(3, np.float32), examples)  # type: ignore[arg-type]
+    head = calibrated_head(np.eye(3, dtype=np.float32), np.zeros(3, np.float32), "encoder@0", vectors, examples)
     assert head.languages == ("en", "zh") and 0.3 < head.temperature[1] < 3
-    chinese = said[language[split == "test"] == "zh"]
+    probabilities = held_out_probabilities(head, vectors, examples)
+    chinese = probabilities[language[split == "test"] == "zh"]
     assert np.ptp(chinese.argmax(1)) == 2  # not all of them positive
     # a live head may know a language that the examples have no more
     head.save(tmp_path)
-    live: Any = SimpleNamespace(path=str(tmp_path))
-    monkeypatch.setattr(sentiment_encoder.registry, "resolve", lambda *_: model)
     of_english = examples.set_column(2, "language", pa.array(["en"] * 900))
-    assert judge_live(config, "", live, of_english).shape == ((split == "test").sum(), 3)
+    live = held_out_probabilities(SentimentHead.load(tmp_path), vectors, of_english)
+    assert live.shape == ((split == "test").sum(), 3)
 
 
 def test_models_are_compared_on_the_same_rows_of_each_language() -> None:
     truth = [2] * 8 + [0, 0, 1] + [0, 0]  # the last two are Chinese and have one class
-    mine = [2] * 7 + [0] + [0, 0, 2] + [0, 2]
-    other = [2] * 8 + [2, 2, 2] + [0, 0]
+    candidate = [2] * 7 + [0] + [0, 0, 2] + [0, 2]
+    rival = [2] * 8 + [2, 2, 2] + [0, 0]
     language = ["en"] * 11 + ["zh"] * 2
     examples = pa.table({"label": pa.array([0, *truth], pa.int8()), "language": ["en", *language],
                          "split": ["val"] + ["test"] * 13})  # fmt: skip
@@ -143,8 +136,8 @@ def test_models_are_compared_on_the_same_rows_of_each_language() -> None:
     def sure(says: list[int]) -> np.ndarray:
         return (0.1 + 0.7 * np.eye(3)[says]).astype(np.float32)
 
-    found = compared(sure(mine), sure(other), examples, 0)
-    value = {n: {k: v["value"] for k, v in told.items()} for n, told in found.items()}
+    found = compare(sure(candidate), sure(rival), examples, 0)
+    value = {n: {k: v["value"] for k, v in metrics.items()} for n, metrics in found.items()}
     assert value["en"]["accuracy"] == pytest.approx(1 / 10) and value["zh"]["accuracy"] == pytest.approx(-1 / 2)
     assert value["en"]["balanced_accuracy"] == pytest.approx((1 - 1 / 8) / 2)
     assert value["zh"]["balanced_accuracy"] == pytest.approx(-1 / 2)

@@ -1,1 +1,1 @@
-"""THE MACHINERY of product copy: rules that copy must pass, coverage, estimate, report. `run.py` is its door."""
+"""Product copy: prompt, rules that copy must pass, coverage, estimate and report. The entry point is `run.describe`."""

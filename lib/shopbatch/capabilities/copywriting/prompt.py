@@ -1,11 +1,11 @@
-"""Attributes of a product as a model is given them: fenced, one a line, nothing in them that could end the fence."""
+"""The attributes of a product as a model is given them: one per line, between fences that no value can close."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
 
-from shopbatch.text.spoken import spoken
+from shopbatch.text.expand import expand
 
 # column of `products` -> its name in the prompt, in the order of the prompt
 SHOWN = {
@@ -20,23 +20,24 @@ SHOWN = {
 OPEN, CLOSE = "<product>", "</product>"
 _BLANK = re.compile(r"[\s\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]+")
 _SHOUTED = re.compile(r"[A-Z]{3}")
-_MARKUP = re.compile(r"[<>{}|`\[\]]")  # of fences, chat templates and JSON: no shop's name needs them
+_MARKUP = re.compile(r"[<>{}|`\[\]]")  # signs of fences, chat templates and JSON, which no product name needs
 
 
 def fenced(attributes: Mapping[str, str | None]) -> str:
-    """What stands after the instruction: `<product>`, a line `name: value` for each attribute there is, `</product>`.
+    """The user's message: `<product>`, a line `name: value` for each attribute, `</product>`.
 
-    attributes: columns of `products`; others than those of SHOWN are left out, and so are null and blank ones.
+    attributes: columns of `products`. Columns that are not in SHOWN, and null or blank values, are left out.
     """
-    shown = ((name, plain(attributes.get(column) or "")) for column, name in SHOWN.items())
+    shown = ((name, clean_value(attributes.get(column) or "")) for column, name in SHOWN.items())
     lines = [f"{name}: {value}" for name, value in shown if value]
     return "\n".join([OPEN, *lines, CLOSE])
 
 
-def plain(value: str) -> str:
-    """A value on one line, without control and direction marks, and without the signs that mark-up is made of.
+def clean_value(value: str) -> str:
+    """A value on one line, without control and direction marks, and without the signs that markup is made of.
 
-    What a catalogue shouts is said calmly, its abbreviations written out: a small model garbles SHAMPOO and SFT DRNK.
+    A value in capitals is written in small letters and its abbreviations are written out, because a small model garbles
+    SHAMPOO and SFT DRNK.
     """
-    said = _BLANK.sub(" ", _MARKUP.sub(" ", value)).strip()
-    return spoken(said) or said if said.isupper() and _SHOUTED.search(said) else said
+    text = _BLANK.sub(" ", _MARKUP.sub(" ", value)).strip()
+    return expand(text) or text if text.isupper() and _SHOUTED.search(text) else text

@@ -1,199 +1,205 @@
-"""What the report of `describe_products` shows besides the common figures. Called by `run.py` after publishing."""
+"""Makes the figures that only describe_products has in its report. `run.py` adds them after publishing."""
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import polars as pl
 import pyarrow as pa
 import ray
 
 from shopbatch.capabilities.copywriting.config import Config
-from shopbatch.capabilities.copywriting.coverage import mentions, share
+from shopbatch.capabilities.copywriting.coverage import mentioned_share, mentions
 from shopbatch.capabilities.copywriting.prompt import SHOWN, fenced
-from shopbatch.capabilities.copywriting.rules import attributes_of
+from shopbatch.capabilities.copywriting.rules import parse_attributes
 from shopbatch.capabilities.copywriting.stage import DescriptionStage
 from shopbatch.capabilities.copywriting.template import template
 from shopbatch.engines.configs import WITHOUT_MODEL
 from shopbatch.evaluation.distinct import distinct
+from shopbatch.evaluation.near_duplicates import near_duplicates
 from shopbatch.inference.spec import Spec
 from shopbatch.models import registry
 from shopbatch.runs.report import Figure, Report
 from shopbatch.warehouse.store import Store
 
-SHOWN_ROWS = 10  # good ones and rejected ones
-ENOUGH = 20_000  # kept texts that figures are made of
-NEAR = 0.8  # Jaccard similarity from which copy of different products counts as a near-copy
+SHOWN_TEXTS = 10  # of those that passed, and of those that were refused
+MAX_TEXTS = 20_000  # stored texts that the figures are made from
+SIMILAR = 0.8  # Jaccard similarity from which the copy of another product counts as a near-duplicate
+_DISTINCT_TEXTS = 500  # distinct-4 falls with the number of texts, so it is measured on this many at most
+_TASK_TEXTS = 500  # texts that one Ray task judges at least
+_TASKS = 8
 
 
 @dataclass(frozen=True)
-class Written:
-    """A text with the attributes it was written from, and what the checks say of it."""
+class JudgedText:
+    """A text, the attributes that it was written from, and the verdict.
+
+    copy: headline, description and bullets, "" if the text is not copy. spans: claims without backing.
+    """
 
     attributes: Mapping[str, str | None]
     text: str
     reason: str | None
-    copy: str  # headline, description and bullets, or "" where the text is no copy
-    spans: tuple[str, ...]  # claims without backing
+    copy: str
+    spans: tuple[str, ...]
 
 
 def add_figures(
     config: Config, store: Store, report: Report, languages: Sequence[tuple[str, Spec]], compare: bool
 ) -> None:
-    """By department, good and refused texts, near-copies, cost, and the model beside its base and a template."""
+    """Add the copy's figures to the report: by department, texts, near-duplicates, cost, and the comparison.
+
+    compare: whether to compare the model with its base and a template.
+    """
     for language, spec in languages:
-        kept = _kept(store, spec)
-        if not kept:
+        texts = _stored_texts(store, spec)
+        if not texts:
             continue
-        before = "" if len(languages) == 1 else f"{language}: "
-        good, bad = [w for w in kept if w.reason is None], [w for w in kept if w.reason is not None]
-        report.metrics[f"{before}copy"] = numbers = _numbers(kept, language) | {"near_copies": _near(good)}
+        prefix = "" if len(languages) == 1 else f"{language}: "
+        good, bad = [t for t in texts if t.reason is None], [t for t in texts if t.reason is not None]
+        metrics = _metrics(texts, language) | {"near_copies": _near_duplicate_share(good)}
+        report.metrics[f"{prefix}copy"] = metrics
         report.figures += [
-            _by_department(kept, before),
-            _reasons(bad, before),
-            _texts(good, language, f"{before}Copy that passed", "evidence"),
-            _texts(bad, language, f"{before}Copy that was refused", "claims without backing"),
+            _by_department(texts, prefix),
+            _reasons(bad, prefix),
+            _examples(good, language, f"{prefix}Copy that passed", "evidence"),
+            _examples(bad, language, f"{prefix}Copy that was refused", "claims without backing"),
         ]
         if compare and config.compare and language == languages[0][0]:
-            compared = _compared(config, store, spec, kept)
-            report.metrics[f"{before}compared"] = compared
-            report.figures.append(_beside(compared, before, numbers))
+            compared = _compare(config, store, spec, texts)
+            report.metrics[f"{prefix}compared"] = compared
+            report.figures.append(_comparison(compared, prefix, metrics))
     use = report.engine
     if use is not None and (config.price.tokens_in or config.price.tokens_out):
-        report.metrics["cost"] = {config.price.currency: round(config.price.of(use.tokens_in, use.tokens_out), 4)}
+        report.metrics["cost"] = {config.price.currency: round(config.price.cost(use.tokens_in, use.tokens_out), 4)}
 
 
-def judged(stage: DescriptionStage, rows: Sequence[Mapping[str, Any]]) -> list[Written]:
-    """Texts held against all rules. rows: text, finish, attributes, as the memo has them."""
-    found = []
+def judge_texts(stage: DescriptionStage, rows: Sequence[Mapping[str, Any]]) -> list[JudgedText]:
+    """Judge texts by all rules. rows: text, finish and attributes, as the memo stores them."""
+    judged = []
     for row in rows:
         verdict = stage.verdict(row["text"], row["finish"], row["attributes"])
         copy, spans = verdict.copy.text if verdict.copy else "", tuple(f.span for f in verdict.findings)
-        found.append(Written(attributes_of(row["attributes"]), row["text"], verdict.reason, copy, spans))
-    return found
+        judged.append(JudgedText(parse_attributes(row["attributes"]), row["text"], verdict.reason, copy, spans))
+    return judged
 
 
-def _plain(stage: DescriptionStage, found: Sequence[Written]) -> list[Written]:
-    """The fixed template's copy of the same products."""
+def _from_template(stage: DescriptionStage, texts: Sequence[JudgedText]) -> list[JudgedText]:
+    """Return the fixed template's copy of the same products, judged by the same rules."""
     rows = [
-        {"text": template(w.attributes), "finish": "stop", "attributes": json.dumps(dict(w.attributes))} for w in found
+        {"text": template(t.attributes), "finish": "stop", "attributes": json.dumps(dict(t.attributes))} for t in texts
     ]
-    return judged(stage, rows)
+    return judge_texts(stage, rows)
 
 
-def _kept(store: Store, spec: Spec) -> list[Written]:
-    """The memo's texts of the recipe, the last attempt at each content; at most ENOUGH."""
+def _stored_texts(store: Store, spec: Spec) -> list[JudgedText]:
+    """Return the texts that the memo holds under this recipe: the last attempt at each content, at most MAX_TEXTS."""
     memo = store.find(spec.memo.name)
     if memo is None or not isinstance(spec.stage, DescriptionStage):
         return []
     columns = ["hash_hi", "hash_lo", "attempt", "text", "finish", "attributes"]
-    data = pl.DataFrame(memo.part({"recipe": spec.recipe}).read(columns, limit=ENOUGH))
+    data = pl.DataFrame(memo.part({"recipe": spec.recipe}).read(columns, limit=MAX_TEXTS))
     last = data.drop_nulls("text").sort("attempt").unique(["hash_hi", "hash_lo"], keep="last", maintain_order=True)
     rows = last.sort("hash_hi", "hash_lo").to_dicts()
-    size = max(1, -(-len(rows) // 8))
-    task = ray.remote(judged)
+    size = max(_TASK_TEXTS, -(-len(rows) // _TASKS))
+    task = ray.remote(judge_texts)
     tasks = [task.remote(spec.stage, rows[a : a + size]) for a in range(0, len(rows), size)]
-    return [w for part in ray.get(tasks) for w in part]
+    return [text for part in ray.get(tasks) for text in part]
 
 
-def _numbers(found: Sequence[Written], language: str) -> dict[str, float]:
-    """Share that passes all checks, mean share of attributes mentioned, distinct-4 of at most 500 texts."""
-    good = [w for w in found if w.reason is None]
-    covered = [share(mentions(w.attributes, w.copy, language)) for w in found if w.copy]
+def _metrics(texts: Sequence[JudgedText], language: str) -> dict[str, float]:
+    """Return the share of texts that pass all checks, the mean share of attributes mentioned, and distinct-4."""
+    good = [t for t in texts if t.reason is None]
+    covered = [mentioned_share(mentions(t.attributes, t.copy, language)) for t in texts if t.copy]
     return {
-        "texts": len(found),
-        "passed": round(len(good) / len(found), 4) if found else 0.0,
+        "texts": len(texts),
+        "passed": round(len(good) / len(texts), 4) if texts else 0.0,
         "coverage": round(sum(covered) / len(covered), 4) if covered else 0.0,
-        "distinct_4": round(distinct([w.copy for w in found if w.copy][:500]), 4),
+        "distinct_4": round(distinct([t.copy for t in texts if t.copy][:_DISTINCT_TEXTS]), 4),
     }
 
 
-def _near(good: Sequence[Written]) -> float:
-    """Share of published texts that are near-copies of another one's, of products with other attributes."""
-    from shopbatch.evaluation.near_duplicates import apart
+def _near_duplicate_share(good: Sequence[JudgedText]) -> float:
+    """Return the share of texts that resemble the copy of a product with other attributes.
 
+    It is measured on every second text; each of them is compared with all texts of the other half.
+    """
     if len(good) < 2:
         return 0.0
-    import numpy as np
-
-    # each second text is held against the others, as held-out texts are against training texts
-    train = np.arange(len(good)) % 2 == 0
-    keep = apart([w.copy for w in good], train, NEAR)
-    return round(float((~keep).sum() / (~train).sum()), 4)
+    copies = [t.copy for t in good]
+    return round(float(near_duplicates(copies[::2], copies[1::2], SIMILAR).mean()), 4)
 
 
-def _by_department(kept: Sequence[Written], before: str) -> Figure:
-    counts = Counter((w.attributes.get("department") or "none", w.reason is None) for w in kept)
+def _by_department(texts: Sequence[JudgedText], prefix: str) -> Figure:
+    counts = Counter((t.attributes.get("department") or "none", t.reason is None) for t in texts)
     names = [n for n, _ in Counter(d for d, _ in counts.elements()).most_common(20)]
     series = {"passed": [counts[n, True] for n in names], "refused": [counts[n, False] for n in names]}
-    return Figure("bars", f"{before}Copy by department", {"groups": names, "series": series}, "Different attributes.")
+    return Figure("bars", f"{prefix}Copy by department", {"groups": names, "series": series}, "Different attributes.")
 
 
-def _reasons(bad: Sequence[Written], before: str) -> Figure:
-    counts = Counter(str(w.reason) for w in bad).most_common(20)
+def _reasons(bad: Sequence[JudgedText], prefix: str) -> Figure:
+    counts = Counter(str(t.reason) for t in bad).most_common(20)
     rows = [[reason, n] for reason, n in counts]
-    return Figure("table", f"{before}Why copy was refused", {"columns": ["reason", "texts"], "rows": rows})
+    return Figure("table", f"{prefix}Why copy was refused", {"columns": ["reason", "texts"], "rows": rows})
 
 
-def _texts(found: Sequence[Written], language: str, title: str, last: str) -> Figure:
-    """Ten texts beside their attributes. Evidence and claims are listed: what is quoted stands in the text."""
+def _examples(texts: Sequence[JudgedText], language: str, title: str, last_column: str) -> Figure:
+    """Show some texts beside their attributes, with the words that mention an attribute or that no attribute backs."""
     rows = []
-    for w in found[:: max(1, len(found) // SHOWN_ROWS)][:SHOWN_ROWS]:
-        said = (
-            [m.span for m in mentions(w.attributes, w.copy, language) if m.span] if w.reason is None else list(w.spans)
-        )
-        shown = fenced(w.attributes).split("\n")[1:-1]
-        rows.append(["; ".join(shown), w.copy or w.text[:600], w.reason or "", "; ".join(f"«{s}»" for s in said)])
-    return Figure("table", title, {"columns": ["attributes", "copy", "refused for", last], "rows": rows})
+    for t in texts[:: max(1, len(texts) // SHOWN_TEXTS)][:SHOWN_TEXTS]:
+        evidence = [m.span for m in mentions(t.attributes, t.copy, language) if m.span]
+        quoted = evidence if t.reason is None else list(t.spans)
+        shown = fenced(t.attributes).split("\n")[1:-1]
+        rows.append(["; ".join(shown), t.copy or t.text[:600], t.reason or "", "; ".join(f"«{s}»" for s in quoted)])
+    return Figure("table", title, {"columns": ["attributes", "copy", "refused for", last_column], "rows": rows})
 
 
-def _compared(config: Config, store: Store, spec: Spec, kept: Sequence[Written]) -> dict[str, dict[str, float]]:
-    """The model, its base and the fixed template on the same products."""
+def _compare(config: Config, store: Store, spec: Spec, texts: Sequence[JudgedText]) -> dict[str, dict[str, float]]:
+    """Return the metrics of the model, its base and the fixed template on the same products."""
     stage = spec.stage
     assert isinstance(stage, DescriptionStage)
-    some = kept[:: max(1, len(kept) // config.compare)][: config.compare]
-    found = {"model": _numbers(some, stage.language), "template": _numbers(_plain(stage, some), stage.language)}
-    base = _base(config, store)
+    some = texts[:: max(1, len(texts) // config.compare)][: config.compare]
+    from_template = _from_template(stage, some)
+    metrics = {"model": _metrics(some, stage.language), "template": _metrics(from_template, stage.language)}
+    base = _base_model(config, store)
     if base:
-        written = ray.get(_write.options(num_gpus=stage.gpus).remote(stage, base, [dict(w.attributes) for w in some]))
-        found["base"] = _numbers(written, stage.language)
-    return found
+        write = ray.remote(num_gpus=stage.gpus)(_write)
+        from_base = ray.get(write.remote(stage, base, [dict(t.attributes) for t in some]))
+        metrics["base"] = _metrics(from_base, stage.language)
+    return metrics
 
 
-def _base(config: Config, store: Store) -> str:
-    """The folder of the model that the model was trained from; "" where there is none."""
+def _base_model(config: Config, store: Store) -> str:
+    """Return the folder of the base that the model was trained from, "" if there is none."""
     if config.engine.kind in WITHOUT_MODEL:
         return ""
     models = f"{store.root}/_models"
     reference = str(registry.base(models, config.model).manifest.get("base") or "")
     try:
         return registry.resolve(models, reference).path
-    except ValueError:  # not here any more
+    except ValueError:  # it was deleted
         return ""
 
 
-@ray.remote
-def _write(stage: DescriptionStage, model: str, attributes: list[dict[str, str | None]]) -> list[Written]:
-    """What another model writes of these products, at the first attempt."""
-    import dataclasses
-
-    import numpy as np
-
+def _write(stage: DescriptionStage, model: str, attributes: list[dict[str, str | None]]) -> list[JudgedText]:
+    """Return what another model writes about these products in its first attempt, judged by the same rules."""
     writer = dataclasses.replace(stage, model=model).open()
     columns = {n: pa.array([a.get(n) for a in attributes], pa.string()) for n in SHOWN}
     raw = writer.run(pa.table(columns), np.ones(len(attributes), np.int8)).to_pylist()
-    return judged(stage, raw)
+    return judge_texts(stage, raw)
 
 
-def _beside(compared: Mapping[str, Mapping[str, float]], before: str, whole: Mapping[str, float]) -> Figure:
+def _comparison(compared: Mapping[str, Mapping[str, float]], prefix: str, whole: Mapping[str, float]) -> Figure:
     rows = [[name, n["texts"], n["passed"], n["coverage"], n["distinct_4"]] for name, n in compared.items()]
     rows.append(["model, all texts", whole["texts"], whole["passed"], whole["coverage"], whole["distinct_4"]])
     columns = ["writer", "texts", "pass all checks", "attributes mentioned", "distinct-4"]
     note = "The same products, the first attempt of the base model, the last one of the model."
     return Figure(
-        "table", f"{before}The model beside its base and a template", {"columns": columns, "rows": rows}, note
+        "table", f"{prefix}The model beside its base and a template", {"columns": columns, "rows": rows}, note
     )

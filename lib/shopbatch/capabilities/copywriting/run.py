@@ -1,4 +1,4 @@
-"""The door of product copy: each language through the inference machinery, one report. For `describe_products`."""
+"""Runs the job describe_products: each language is an inference job of its own, and one report covers all of them."""
 
 from __future__ import annotations
 
@@ -8,13 +8,14 @@ from ray.exceptions import RayError
 
 from shopbatch.capabilities.copywriting.config import Config
 from shopbatch.capabilities.copywriting.report import add_figures
-from shopbatch.capabilities.copywriting.stage import DescriptionStage, Drawing, Prompt
+from shopbatch.capabilities.copywriting.stage import AttemptSampling, DescriptionStage, Prompt
 from shopbatch.core.config import read_text
-from shopbatch.core.errors import GateRefused, UserError
+from shopbatch.core.errors import GateRefused, UserError, one_line
 from shopbatch.engines.base import EngineError
 from shopbatch.engines.configs import WITHOUT_MODEL
 from shopbatch.engines.factory import prepare_generator
-from shopbatch.inference.run import find_live, run_inference
+from shopbatch.inference.publish import find_live
+from shopbatch.inference.run import run_inference
 from shopbatch.inference.spec import Spec
 from shopbatch.models import registry
 from shopbatch.runs.report import EngineUse, Report
@@ -23,35 +24,35 @@ from shopbatch.tables.products import PRODUCTS
 from shopbatch.warehouse.store import Store
 
 JOB = "describe_products"
-_RANK = ("refused", "stopped", "failed", "superseded", "incomplete", "published", "nothing to do")
+_OUTCOMES = ("refused", "stopped", "failed", "superseded", "incomplete", "published", "nothing to do")  # worst first
 
 
 @dataclass(frozen=True)
-class Part:
-    """One language: what the machinery is told."""
+class LanguageSpec:
+    """The inference job of one language."""
 
     language: str
     spec: Spec
 
 
-def parts(config: Config, store: Store, report: Report) -> list[Part]:
-    """A Spec for each language. Raises UserError (a prompt that is not there), ModelError (no such model)."""
-    prompts = {x: _prompt(config, x) for x in config.languages}  # all are read before a model is
+def language_specs(config: Config, store: Store, report: Report) -> list[LanguageSpec]:
+    """The inference job of each language. Raises UserError (no such prompt) or ModelError (no such model)."""
+    prompts = {x: _prompt(config, x) for x in config.languages}  # before the model is loaded, which takes longer
     path, models = "", {}
     if config.engine.kind not in WITHOUT_MODEL:
-        found = registry.base(f"{store.root}/_models", config.model)
-        path, models = found.path, {"writer": found.digest}
+        model = registry.base(f"{store.root}/_models", config.model)
+        path, models = model.path, {"writer": model.digest}
     prepare_generator(config.engine, path or None)
     report.models.update(models)
-    return [Part(x, _spec(config, path, models, x, prompts[x])) for x in config.languages]
+    return [LanguageSpec(x, _spec(config, path, models, x, prompts[x])) for x in config.languages]
 
 
 def _prompt(config: Config, language: str) -> Prompt:
     if "{language}" not in config.prompts and len(config.languages) > 1:
         raise UserError(f"prompts={config.prompts}: with several languages the name must hold {{language}}")
     text = read_text(config.prompts.replace("{language}", language))
-    shown = tuple((dict(e.attributes), e.copy_text) for e in config.examples if e.language == language)
-    return Prompt(text, shown)
+    examples = tuple((dict(e.attributes), e.copy_text) for e in config.examples if e.language == language)
+    return Prompt(text, examples)
 
 
 def _spec(config: Config, path: str, models: dict[str, str], language: str, prompt: Prompt) -> Spec:
@@ -61,7 +62,7 @@ def _spec(config: Config, path: str, models: dict[str, str], language: str, prom
         models=models,
         language=language,
         prompt=prompt,
-        drawing=Drawing(config.sampling, config.retry_temperature, guided=config.guided),
+        attempts=AttemptSampling(config.sampling, config.retry_temperature, guided=config.guided),
         rules=config.rules,
         call_rows=config.call_rows,
         unmentioned=config.unmentioned,
@@ -71,72 +72,75 @@ def _spec(config: Config, path: str, models: dict[str, str], language: str, prom
 
 
 def describe(config: Config, store: Store, report: Report) -> None:
-    """Write copy for what is new or changed, language by language, and publish each that passes its gates.
+    """Write copy for new and changed products, language by language, and publish each that passes its gates.
 
-    Raises as `run_inference` does; a language that a gate refuses does not keep the others from being published.
+    Raises what `run_inference` raises. If a gate refuses one language, the others are still published.
     """
     report.engine = EngineUse(config.engine.kind)
-    languages = parts(config, store, report)
+    languages = language_specs(config, store, report)
     live = [(p.spec.recipe, find_live(p.spec, store)) for p in languages]
-    new = any(table is None or table.metadata.get("recipe") != recipe for recipe, table in live)
+    new_recipe = any(table is None or table.metadata.get("recipe") != recipe for recipe, table in live)
     run = _Run(config, store, report)
     try:
-        for part in languages:
-            run.one(part)
+        for language in languages:
+            run.run_language(language)
     finally:
-        _merge(report, run.done, languages)
-    if not run.refused and any(r.outcome == "published" for r in run.done):
+        _merge(report, run.reports, languages)
+    if not run.refused and any(r.outcome == "published" for r in run.reports):
         with report.stage("figures"):
             try:
-                add_figures(config, store, report, [(p.language, p.spec) for p in languages], compare=new)
+                add_figures(config, store, report, [(p.language, p.spec) for p in languages], compare=new_recipe)
             except (UserError, EngineError, RayError) as error:  # what is published stays published
-                report.message = f"no figures: {' '.join(str(error).split())[:200]}"
+                report.message = f"no figures: {one_line(error, 200)}"
     if run.refused:
         raise GateRefused("; ".join(run.refused))
 
 
 @dataclass
 class _Run:
-    """One run over the languages. spent: of the budget's caps. refused: what gates said."""
+    """One run of the job over all its languages.
+
+    spent: how much of each budget limit is used so far. reports: one per language. refused: messages of gates.
+    """
 
     config: Config
     store: Store
     report: Report
     spent: dict[str, float] = field(default_factory=dict)
-    done: list[Report] = field(default_factory=list)
+    reports: list[Report] = field(default_factory=list)
     refused: list[str] = field(default_factory=list)
 
-    def one(self, part: Part) -> None:
-        """A language with a report of its own; a gate that refuses it keeps the others from nothing."""
+    def run_language(self, language: LanguageSpec) -> None:
+        """Run one language with a report of its own. If a gate refuses it, keep the message and go on."""
         whole = self.report
-        mine = Report(job=whole.job, run_id=whole.run_id, env=whole.env, config=whole.config)
-        self.done.append(mine)
+        own_report = Report(job=whole.job, run_id=whole.run_id, env=whole.env, config=whole.config)
+        self.reports.append(own_report)
         try:
-            run_inference(part.spec, self.config, self.store, mine, self.spent)
+            run_inference(language.spec, self.config, self.store, own_report, self.spent)
         except GateRefused as error:
-            mine.outcome = "refused"
-            self.refused.append(f"{part.language}: {error}")
+            own_report.outcome = "refused"
+            self.refused.append(f"{language.language}: {error}")
 
 
-def _merge(report: Report, done: list[Report], languages: list[Part]) -> None:
-    """The reports of the languages as one: counts are sums, names of the rest begin with the language."""
-    one = len(languages) == 1
+def _merge(report: Report, reports: list[Report], languages: list[LanguageSpec]) -> None:
+    """Merge the reports of the languages: counts are added, and other names get the language as a prefix."""
+    single = len(languages) == 1
     for name in (f.name for f in fields(report.rows)):
-        told = [getattr(r.rows, name) for r in done if getattr(r.rows, name) is not None]
-        setattr(report.rows, name, sum(told) if told else None)
-    for part, mine in zip(languages, done, strict=False):
-        before = "" if one else f"{part.language}: "
-        report.stages |= {before + n: s for n, s in mine.stages.items()}
-        report.gates += [replace(g, name=before + g.name) for g in mine.gates]
-        report.metrics |= {before + n: v for n, v in mine.metrics.items()}
-        report.samples += mine.samples
-        report.tables |= mine.tables
-        for reason, rows in mine.rejects.items():
+        counts = [getattr(r.rows, name) for r in reports if getattr(r.rows, name) is not None]
+        setattr(report.rows, name, sum(counts) if counts else None)
+    for language, own_report in zip(languages, reports, strict=False):  # a run that stops has fewer reports
+        prefix = "" if single else f"{language.language}: "
+        report.stages |= {prefix + n: s for n, s in own_report.stages.items()}
+        report.gates += [replace(g, name=prefix + g.name) for g in own_report.gates]
+        report.metrics |= {prefix + n: v for n, v in own_report.metrics.items()}
+        report.samples += own_report.samples
+        report.tables |= own_report.tables
+        for reason, rows in own_report.rejects.items():
             report.rejects[reason] = report.rejects.get(reason, 0) + rows
-        if mine.engine is not None and report.engine is not None:
-            report.engine.calls += mine.engine.calls
-            report.engine.tokens_in += mine.engine.tokens_in
-            report.engine.tokens_out += mine.engine.tokens_out
-    report.recipe = done[0].recipe if one else " ".join(f"{p.language}:{p.spec.recipe}" for p in languages)
-    report.outcome = min((r.outcome for r in done), key=_RANK.index)
-    report.message = "; ".join(r.message for r in done if r.message)
+        if own_report.engine is not None and report.engine is not None:
+            report.engine.calls += own_report.engine.calls
+            report.engine.tokens_in += own_report.engine.tokens_in
+            report.engine.tokens_out += own_report.engine.tokens_out
+    report.recipe = reports[0].recipe if single else " ".join(f"{p.language}:{p.spec.recipe}" for p in languages)
+    report.outcome = min((r.outcome for r in reports), key=_OUTCOMES.index)
+    report.message = "; ".join(r.message for r in reports if r.message)

@@ -1,32 +1,34 @@
-"""The baseline of product copy: a fixed template that says what the attributes say, and nothing else."""
+"""The baseline of product copy: a fixed template that repeats the attributes and says nothing else."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping
 
-from shopbatch.text.spoken import size, spoken, titled
+from shopbatch.text.expand import expand, title_case
+from shopbatch.text.sizes import size_phrases
 
-_ORDER = ("title", "product_type", "category", "department", "division")
+_NAMES = ("title", "product_type", "category", "department", "division")  # the most specific first
 
 
 def template(attributes: Mapping[str, str | None]) -> str:
-    """JSON on one line, {"headline", "description", "bullets"}, the same for the same attributes (of `products`)."""
-    values = {column: " ".join((attributes.get(column) or "").split()) for column in _ORDER}
-    said = {
-        c: titled(v) if c == "title" else spoken(v, "or" if c == "product_type" else "and") for c, v in values.items()
+    """Copy as JSON on one line; equal attributes (columns of `products`) give equal copy."""
+    values = {column: " ".join((attributes.get(column) or "").split()) for column in _NAMES}
+    words = {
+        column: title_case(value) if column == "title" else expand(value, "or" if column == "product_type" else "and")
+        for column, value in values.items()
     }
-    named = [s for s in said.values() if s]
-    name = named[0] if named else "this product"
+    names = [text for text in words.values() if text]
+    name = names[0] if names else "this product"
     brand = _brand(" ".join((attributes.get("brand") or "").split()))
     amount = " ".join((attributes.get("package_size") or "").split())
     facts = {
-        "Type": said["product_type"],
-        "Category": said["category"],
-        "Department": said["department"],
-        "Division": said["division"],
+        "Type": words["product_type"],
+        "Category": words["category"],
+        "Department": words["department"],
+        "Division": words["division"],
         "Brand": brand,
-        "Size": size(amount).shown[0] if amount else "",
+        "Size": size_phrases(amount).shown[0] if amount else "",
     }
     lines = [f"{label}: {value}" for label, value in facts.items() if value]
     bullets = lines[:3] + ([", ".join(lines[3:])] if lines[3:] else [])

@@ -1,1 +1,1 @@
-"""Fine-tuning of language models: finetune_llm."""
+"""Fine-tuning of language models: the job finetune_llm."""

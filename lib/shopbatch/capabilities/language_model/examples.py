@@ -1,6 +1,6 @@
-"""A shop's texts -> examples of a language model: prompt and answer, split by content, told apart from held-out ones.
+"""A shop's texts -> examples of a language model: prompt and answer, split by content, without near-duplicates.
 
-Called by `finetune_llm`. Which split a text is in depends on its content alone, whenever and wherever it is seen.
+The split of a text depends only on its content: it is the same whenever and wherever the text is read.
 """
 
 from __future__ import annotations
@@ -12,71 +12,45 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from pydantic import Field
 
+from shopbatch.capabilities.language_model.config import SourceConfig
 from shopbatch.capabilities.language_model.masks import Expected
-from shopbatch.core.config import Strict, read_text
 from shopbatch.core.errors import UserError
 from shopbatch.core.hashing import hash128
-from shopbatch.evaluation.near_duplicates import apart
+from shopbatch.evaluation.near_duplicates import without_near_duplicates
 from shopbatch.models.chat import chat_prompt, chat_tokenizer
 from shopbatch.models.folder import local
 from shopbatch.models.loading import load_tokenizer
 from shopbatch.training.packing import Document
 from shopbatch.warehouse.store import Snapshot
 
-OTHER = "und"  # language of a text whose language is not stated
-
-
-class SourceConfig(Strict):
-    """Which texts. prompt: column of what the model is given ("": nothing, plain texts are learnt whole).
-
-    answer: column of what it is to write. key, group: columns of the row's name and of its language ("": none).
-    system: instruction before every prompt; `@path` is the text of a file. rows: at most so many contents, by hash.
-    val, test: percent of contents. similar: Jaccard similarity to a training text from which a held-out one is dropped.
-    """
-
-    table: str
-    prompt: str = ""
-    answer: str
-    key: str = ""
-    group: str = "language"
-    system: str = ""
-    rows: int = Field(default=200_000, ge=1)
-    val: int = Field(default=5, ge=1, le=40)
-    test: int = Field(default=10, ge=1, le=40)
-    similar: float = Field(default=0.8, gt=0, le=1)
-
-    @property
-    def instruction(self) -> str:
-        """The text of `system`. UserError if it names a file that is not there."""
-        return read_text(self.system[1:]) if self.system.startswith("@") else self.system
-
-    @property
-    def columns(self) -> tuple[str, ...]:
-        return tuple(dict.fromkeys(c for c in (self.prompt, self.answer, self.key, self.group) if c))
+OTHER = "und"  # language of a text whose row states none
 
 
 @dataclass(frozen=True)
 class Examples:
-    """rows: prompt, answer, group, name, split. near: held-out rows that were left out, being like a training row."""
+    """The examples of a source.
+
+    rows: a table with the columns prompt, answer, group, name, split.
+    near: number of held-out rows that were dropped as near-duplicates of training rows.
+    """
 
     rows: pa.Table
     near: int
 
     def part(self, split: str) -> pa.Table:
+        """Return the rows of a split."""
         return self.rows.filter(pc.equal(self.rows["split"], split))
 
 
 def read(source: Snapshot, config: SourceConfig) -> Examples:
-    """The examples of a snapshot, each content once, in an order that depends on contents alone.
+    """Return the examples of a snapshot, each content once, in an order that depends only on the contents.
 
-    Raises UserError: a column that is not there, a split without a row.
+    Raises UserError for a missing column, or a split without a row.
     """
-    if gone := [c for c in config.columns if c not in source.schema.names]:
-        raise UserError(
-            f"table {source.name!r} has no column {gone[0]!r} (it has: {', '.join(source.schema.names)}); see source.*"
-        )
+    if missing := [c for c in config.columns if c not in source.schema.names]:
+        known = ", ".join(source.schema.names)
+        raise UserError(f"table {source.name!r} has no column {missing[0]!r} (it has: {known}); see source.*")
     raw = source.read(config.columns)
     text = {n: raw[n].cast(pa.string()) for n in config.columns}
     nothing = pa.chunked_array([pa.repeat(pa.scalar("", pa.string()), raw.num_rows)])
@@ -89,28 +63,29 @@ def read(source: Snapshot, config: SourceConfig) -> Examples:
         "name": pc.fill_null(text[config.key], "") if config.key else nothing,
     }
     table = pa.table(columns)
-    there = [pc.greater(pc.binary_length(pc.utf8_trim_whitespace(pc.fill_null(c, ""))), 0)
-             for c in ([prompt, answer] if config.prompt else [answer])]  # fmt: skip
-    table = table.filter(there[0] if len(there) == 1 else pc.and_(*there))
-    rows = _split(table, config)
+    usable = _has_text(answer)
+    if config.prompt:
+        usable = pc.and_(_has_text(prompt), usable)
+    rows = _split(table.filter(usable), config)
     texts = [f"{p}\n{a}" for p, a in zip(rows["prompt"].to_pylist(), rows["answer"].to_pylist(), strict=True)]
-    keep = apart(texts, rows["split"].to_numpy(zero_copy_only=False) == "train", config.similar)
-    found = Examples(rows.filter(pa.array(keep)), int((~keep).sum()))
+    keep = without_near_duplicates(texts, rows["split"].to_numpy(zero_copy_only=False) == "train", config.similar)
+    examples = Examples(rows.filter(pa.array(keep)), int((~keep).sum()))
     for split in ("train", "val", "test"):
-        if not found.part(split).num_rows:
+        if not examples.part(split).num_rows:
             raise UserError(
-                f"table {source.name!r}: no example for {split} (of {rows.num_rows} contents, {found.near} held-out "
-                "ones are like a training text); more or more varied rows are needed"
+                f"table {source.name!r}: no example for {split} (of {rows.num_rows} contents, {examples.near} held-out "
+                "ones were dropped as near-duplicates of a training text); more or more varied rows are needed"
             )
-    return found
+    return examples
 
 
 @dataclass(frozen=True)
 class Encode:
-    """Examples -> documents, in the model's own chat template. Runs in tasks.
+    """Examples -> documents, in the model's own chat template. Runs in Ray tasks.
 
-    Plain texts are learnt whole; of a prompt and its answer only the answer, with the token that ends it. The prompt
-    is tokenised alone, as it will be when the model is asked. Too long for a block: left out (plain texts are cut).
+    Of a prompt and its answer, only the answer is learnt, with the token that ends it. The prompt is tokenised
+    separately, as it will be when the model is asked. An example that is too long for a block is left out. A text
+    without a prompt is learnt from its first token on, and truncated if it is too long.
     """
 
     model: str
@@ -122,14 +97,14 @@ class Encode:
         return [self.document(prompt, answer) for prompt, answer in rows]
 
     def document(self, prompt: str, answer: str) -> Document | None:
-        """None where it does not fit into a block."""
+        """Return the example as a document, or None if it does not fit into a block."""
         tokenizer = _tokenizer(self.model)
         before, after = self.texts(prompt, answer)
         head, tail = (tokenizer.encode(t, add_special_tokens=False).ids for t in (before, after))
         if ends := end_tokens(self.model):
             place = next((i for i, token in enumerate(tail) if token in ends), None)
             tail = [*tail, ends[0]] if place is None else tail[: place + 1]
-        if not prompt:  # of a plain text the first token has nothing to be predicted from
+        if not prompt:  # nothing comes before the first token of such a text, so it cannot be predicted
             ids = tail[: self.block_tokens]
             return Document(np.asarray(ids, np.int32), np.arange(len(ids)) > 0) if len(ids) > 1 else None
         if len(head) + len(tail) > self.block_tokens:
@@ -137,7 +112,11 @@ class Encode:
         return Document(np.asarray(head + tail, np.int32), np.arange(len(head) + len(tail)) >= len(head))
 
     def texts(self, prompt: str, answer: str) -> tuple[str, str]:
-        """(what the model is given, what it is to write), special tokens included. UserError, ModelError."""
+        """Return the text that the model is given and the text that it should write, special tokens included.
+
+        Raises UserError if the chat template writes the prompt differently when an answer follows, and ModelError if
+        the model has no chat template.
+        """
         if not prompt:
             return "", answer
         asked = self.messages(prompt)
@@ -148,31 +127,38 @@ class Encode:
             )
         )
         if not whole.startswith(before):
-            raise UserError(f"{self.model}: its chat template writes the prompt otherwise when an answer follows it")
+            raise UserError(f"{self.model}: its chat template writes the prompt differently when an answer follows it")
         return before, whole[len(before) :]
 
     def messages(self, prompt: str) -> list[dict[str, str]]:
-        said = [{"role": "user", "content": prompt}]
-        return [{"role": "system", "content": self.system}, *said] if self.system else said
+        """Return the chat that asks for an answer."""
+        question = [{"role": "user", "content": prompt}]
+        return [{"role": "system", "content": self.system}, *question] if self.system else question
 
     def expected(self, prompt: str, answer: str) -> Expected:
-        """What the mask linter is to find."""
+        """Return what the mask linter must find in the example's mask."""
         return Expected(self.texts(prompt, answer)[0], answer, end_tokens(self.model))
 
     def decode(self, ids: Any) -> str:
+        """Return token ids as text, special tokens included."""
         return str(_tokenizer(self.model).decode(list(ids), skip_special_tokens=False))
 
 
 @lru_cache(maxsize=4)
 def end_tokens(model: str) -> tuple[int, ...]:
-    """The tokens that end an answer, as the model's configuration names them; its chat template writes one of them."""
+    """Return the tokens that end an answer according to the model's configuration; its template writes one of them."""
     from shopbatch.engines.generators.prompts import Prompts
 
     return tuple(Prompts(local(model)).ends)
 
 
+def _has_text(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Return which rows hold more than white space."""
+    return pc.greater(pc.binary_length(pc.utf8_trim_whitespace(pc.fill_null(column, ""))), 0)
+
+
 def _split(table: pa.Table, config: SourceConfig) -> pa.Table:
-    """Each content once, its split by hash: train, val or test."""
+    """Return each content once, with its split by hash: train, val or test."""
     high, low = hash128([table["prompt"], table["answer"]])
     order = np.lexsort([low, high])
     first = np.ones(len(order), bool)

@@ -1,6 +1,6 @@
-"""What a language model is trained on, shown before the first step: decoded, and refused where it is not the answer.
+"""The mask linter: shows what a language model would be trained on, and refuses it if it is not the answer.
 
-It does not look at how the mask was made: it decodes the trained tokens and compares them with the answer's own text.
+It does not look at how a mask was made. It decodes the trained tokens and compares them with the answer's own text.
 """
 
 from __future__ import annotations
@@ -16,9 +16,10 @@ Decode = Callable[[Sequence[int]], str]
 
 @dataclass(frozen=True)
 class Expected:
-    """What an example is to train on. prompt: text before it ("" for plain texts). answer: text to be predicted.
+    """What an example must train on.
 
-    ends: token ids of which one must end the answer (empty: none must).
+    prompt: the text before it, or "" for a text without a prompt. answer: the text to predict.
+    ends: token ids, one of which must end the answer; empty if none must.
     """
 
     prompt: str
@@ -27,9 +28,9 @@ class Expected:
 
 
 def lint(documents: Sequence[Document], expected: Sequence[Expected], decode: Decode) -> list[dict[str, str]]:
-    """Refuse a mask that is not the answer; returns {"not trained", "trained"} of each document, to be shown.
+    """Check the masks of documents, and return {"not trained", "trained"} of each, decoded, to be shown.
 
-    Raises UserError naming the first document that trains no token, a prompt's token, or an answer cut short.
+    Raises UserError for the first document that trains no token, a token of the prompt, or not the whole answer.
     """
     shown = []
     for number, (document, wanted) in enumerate(zip(documents, expected, strict=True)):
@@ -37,22 +38,24 @@ def lint(documents: Sequence[Document], expected: Sequence[Expected], decode: De
         trained = [token for token, use in zip(ids, document.trained.tolist(), strict=True) if use]
         where = f"mask of example {number}"
         if not trained:
-            raise UserError(f"{where}: no token would be trained on; the recipe's columns or its template are wrong")
+            raise UserError(f"{where}: no token would be trained on; check the recipe's columns and the chat template")
         text = decode(trained)
         if wanted.ends and trained[-1] not in wanted.ends:
-            raise UserError(f"{where}: the answer's end would not be trained ({text[-40:]!r} is where it stops)")
+            raise UserError(f"{where}: the answer's end would not be trained; it stops at {text[-40:]!r}")
         if wanted.prompt and document.trained[: len(ids) - len(trained)].any():
             raise UserError(f"{where}: a token of the prompt would be trained on")
-        said = decode(trained[:-1] if wanted.ends else trained)
-        if _plain(said) != _plain(wanted.answer):
-            low = _plain(said) in _plain(wanted.answer)
-            what = "a truncated answer would be trained on" if low else "not the answer but other text would be trained"
-            raise UserError(f"{where}: {what}: {said[:60]!r} instead of {wanted.answer[:60]!r}")
+        learnt = decode(trained[:-1] if wanted.ends else trained)
+        if _one_spaced(learnt) != _one_spaced(wanted.answer):
+            truncated = _one_spaced(learnt) in _one_spaced(wanted.answer)
+            subject = "a truncated answer" if truncated else "not the answer but other text"
+            raise UserError(
+                f"{where}: {subject} would be trained on: {learnt[:60]!r} instead of {wanted.answer[:60]!r}"
+            )
         before = [token for token, use in zip(ids, document.trained.tolist(), strict=True) if not use]
         shown.append({"not trained": decode(before), "trained": text})
     return shown
 
 
-def _plain(text: str) -> str:
-    """Without white space at the ends: templates strip it."""
+def _one_spaced(text: str) -> str:
+    """Return the text with white space collapsed and stripped, because chat templates strip it."""
     return " ".join(text.split())

@@ -1,1 +1,4 @@
-"""The machinery of `build_user_profiles`: tiles kept up to date, days computed, judged, published. Door: `run`."""
+"""User profiles: daily tiles kept up to date with their sources, and one published table of features per user and day.
+
+The entry point is `run.build_profiles`.
+"""

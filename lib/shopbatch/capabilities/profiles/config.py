@@ -1,4 +1,4 @@
-"""The configuration of `build_user_profiles`. Light to import."""
+"""The configuration of `build_user_profiles`. Imports nothing heavy."""
 
 from __future__ import annotations
 
@@ -11,41 +11,55 @@ from shopbatch.core.config import JobConfig, Strict
 from shopbatch.core.errors import UserError
 
 LATEST = "latest"
-_LONGEST = 3660  # days of one run: beyond, a typo is likelier
+_MAX_DAYS = 3660  # of one run: a longer range is more likely a typing error
 
 
 class Gates(Strict):
-    """Limits that a day's profiles must meet; money has none: it reconciles to the cent.
+    """Limits that the profiles of a day must meet before they are published.
 
-    drift: greatest relative change of a mean against the day published before. no_purchase_share: users who never
-    bought, of all.
+    Money needs no limit: it must reconcile with the source to the cent.
     """
 
     drift: float = Field(default=0.5, gt=0)
+    """Largest allowed relative change of the number of users, or of the mean of a steady feature, against the last
+    day published before this one. 0.5 means half as much again."""
+
     no_purchase_share: float = Field(default=0.9, ge=0, le=1)
+    """Largest allowed share (0 to 1) of users who never bought anything, among all users of the day."""
 
 
 class ProfileConfig(JobConfig):
-    """as_of: a day, a range `2017-07-01..2017-07-31`, or `latest`: the day after the newest transaction, at most today.
-
-    restate: a day or range of published days to compute anew; others stay as they are. knowledge_cut: a moment with
-    a zone: only what had been ingested by then counts, read from the sources. timezone: whose days these are.
-    half_life_days: of tastes. private_brands: values of products.brand that are the shop's own.
-    """
+    """Which days to publish, and how a profile is computed."""
 
     as_of: date | str = LATEST
+    """Days to publish: a day (`2017-07-01`), a range (`2017-07-01..2017-07-31`), or `latest`, which is the day after
+    the newest transaction, but never later than today. Days that are already published are skipped."""
+
     restate: date | str | None = None
+    """A day or a range of days to compute and publish again, from the sources as they are now. Null: published days
+    stay as they are."""
+
     knowledge_cut: AwareDatetime | None = None
+    """A moment with a time zone: only rows ingested by then count, and tiles are built from the sources for this run.
+    Null: everything in the sources counts."""
+
     timezone: str = "UTC"
+    """The time zone (such as `Europe/Berlin`) whose calendar days and hours are the shop's."""
+
     half_life_days: int = Field(90, ge=1, le=3650)
+    """Age in days at which a purchase counts half in the features of taste (affinity)."""
+
     private_brands: tuple[str, ...] = ("Private",)
+    """Values of `products.brand` that are the shop's own brands."""
+
     gates: Gates = Gates()
+    """Limits that decide whether a day is published."""
 
     @field_validator("as_of", "restate")
     @classmethod
     def _days(cls, value: date | str | None, info: ValidationInfo) -> date | str | None:
         if value is not None and (info.field_name, value) != ("as_of", LATEST):
-            days(value)
+            parse_days(value)
         return value
 
     @field_validator("timezone")
@@ -57,9 +71,13 @@ class ProfileConfig(JobConfig):
             raise ValueError(f"no time zone {value!r}; expected one such as Europe/Berlin or UTC") from None
         return value
 
+    def required_tables(self) -> tuple[str, ...]:
+        """The table that a run reads."""
+        return ("transactions",)
 
-def days(value: date | str) -> list[date]:
-    """The days of `2017-07-01` or `2017-07-01..2017-07-31`, in order. ValueError if it is neither."""
+
+def parse_days(value: date | str) -> list[date]:
+    """Return the days of `2017-07-01` or `2017-07-01..2017-07-31`, in order; ValueError if it is neither."""
     if isinstance(value, datetime):
         raise ValueError(f"{value}: expected a day such as 2017-07-01, not a moment")
     if isinstance(value, date):
@@ -70,20 +88,23 @@ def days(value: date | str) -> list[date]:
         high = date.fromisoformat(last) if dots else low
     except ValueError:
         raise ValueError(f"{value!r}: expected a day (2017-07-01) or a range (2017-07-01..2017-07-31)") from None
-    if not low <= high <= low + timedelta(days=_LONGEST):
-        raise ValueError(f"{value!r}: expected a range of at most {_LONGEST} days, the earlier one first")
+    if not low <= high <= low + timedelta(days=_MAX_DAYS):
+        raise ValueError(f"{value!r}: expected a range of at most {_MAX_DAYS} days, the earlier one first")
     return [low + timedelta(days=n) for n in range((high - low).days + 1)]
 
 
-def asked(config: ProfileConfig, newest: date | None) -> tuple[list[date], set[date]]:
-    """The days to publish, and those of them that replace what is published. newest: day of the newest transaction."""
-    again = set(days(config.restate)) if config.restate is not None else set()
+def requested_days(config: ProfileConfig, newest: date | None) -> tuple[list[date], set[date]]:
+    """Return the days to publish, and those among them that replace a published day.
+
+    newest: the day of the newest transaction that counts, or None if there is none.
+    """
+    restated = set(parse_days(config.restate)) if config.restate is not None else set()
     if config.as_of != LATEST:
-        return sorted({*days(config.as_of), *again}), again
-    if again:
-        return sorted(again), again
+        return sorted({*parse_days(config.as_of), *restated}), restated
+    if restated:
+        return sorted(restated), restated
     if newest is None:
-        raise UserError("as_of=latest: there is no transaction that counts; name a day")
-    # today is not over, and a till with a wrong clock must not take the shop into the next century
+        raise UserError("as_of=latest: there is no transaction that counts; name a day (as_of=2017-07-01)")
+    # Today is not over yet. A till with a wrong clock must not move the shop into the next century either.
     today = datetime.now(ZoneInfo(config.timezone)).date()
-    return [min(newest + timedelta(days=1), today)], again
+    return [min(newest + timedelta(days=1), today)], restated

@@ -1,4 +1,4 @@
-"""Where tiles lie: a file holds the tiles of neighbouring days, so that a change of some days touches few files."""
+"""How tiles are laid out in files: a file holds neighbouring days, so a change to a few days rewrites few files."""
 
 from __future__ import annotations
 
@@ -12,13 +12,14 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
 ROWS_PER_FILE = 131_072
-_SMALL, _TOO_MANY = ROWS_PER_FILE // 4, 24
+_SMALL_FILE_ROWS, _MAX_SMALL_FILES = ROWS_PER_FILE // 4, 24
 
 
-def by_day(spark: SparkSession, frame: DataFrame, rows: Mapping[date, int]) -> DataFrame:
-    """`frame` (user_id, day, ...) with `bucket`, which is its partition: a run of days of about ROWS_PER_FILE rows.
+def partition_by_day(spark: SparkSession, frame: DataFrame, rows: Mapping[date, int]) -> DataFrame:
+    """Add a column `bucket` to `frame` (user_id, day, ...) and make each bucket one partition.
 
-    A day of more rows is several buckets, by user. rows: of each day that `frame` has.
+    A bucket is a run of days with about ROWS_PER_FILE rows. A day with more rows is spread over several buckets by
+    user. `rows` is the number of rows of each day in `frame`.
     """
     from pyspark.sql import functions as F
 
@@ -32,13 +33,13 @@ def by_day(spark: SparkSession, frame: DataFrame, rows: Mapping[date, int]) -> D
     count = places[-1][1] + places[-1][2] if places else 1
     if count == 1:
         return frame.withColumn("bucket", F.lit(0)).coalesce(1)
-    where = spark.createDataFrame(places, "day date, first int, parts int")
+    first_buckets = spark.createDataFrame(places, "day date, first int, parts int")
     part = (F.col("first") + F.pmod(F.xxhash64("user_id"), F.col("parts"))).cast("int")
-    placed = frame.join(F.broadcast(where), "day").withColumn("bucket", part).drop("first", "parts")
+    placed = frame.join(F.broadcast(first_buckets), "day").withColumn("bucket", part).drop("first", "parts")
     return placed.repartitionById(count, "bucket")
 
 
-def small_files(files: Sequence[FileRef]) -> list[FileRef]:
-    """The small files, if they are too many: worth being written anew as one."""
-    small = [f for f in files if f.rows < _SMALL]
-    return small if len(small) > _TOO_MANY else []
+def files_to_merge(files: Sequence[FileRef]) -> list[FileRef]:
+    """Return the small files if there are too many of them, so that they are rewritten as one; otherwise none."""
+    small = [f for f in files if f.rows < _SMALL_FILE_ROWS]
+    return small if len(small) > _MAX_SMALL_FILES else []

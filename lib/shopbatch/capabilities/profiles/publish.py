@@ -1,7 +1,6 @@
-"""One day's profiles: written, judged, and made visible in one commit that takes the place of that day alone.
+"""The profiles of one day: written as a candidate, judged, and published in one commit that replaces only that day.
 
-Called by `run`. Figures of the candidate are read off the files just written, so that what is judged is what will
-be read.
+Called by `run`. The gates read the files just written, so what is judged is what readers will see.
 """
 
 from __future__ import annotations
@@ -17,67 +16,61 @@ from pyspark.sql import functions as F
 
 from shopbatch.capabilities.profiles.config import Gates
 from shopbatch.core.crash_points import crash_point
-from shopbatch.core.errors import GateRefused
 from shopbatch.tables.user_profiles import FEATURES, USER_PROFILES
-from shopbatch.warehouse import files
-from shopbatch.warehouse import spark_bridge as tables
+from shopbatch.warehouse import files, spark_bridge
 from shopbatch.warehouse.files import DataFile, FileRef
 from shopbatch.warehouse.gates import Gate
+from shopbatch.warehouse.publish import Publication, unless_changed
 from shopbatch.warehouse.store import Snapshot, Store
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
-FILES = 32  # of a day: one user's rows are then in a 32nd of its bytes
-_USERS_PER_TASK, _USERS_PER_FILE, _FEWEST = 200_000, 25_000, 16
-_STEADY = ("sales_30d", "baskets_30d", "active_days_90d", "buy_probability_30d", "price_level")
-
-
-class AlreadyThere(Exception):
-    """Another run published the day meanwhile."""
+FILES = 32  # per day, so that a reader of one user reads a 32nd of the day's bytes
+_USERS_PER_TASK, _USERS_PER_FILE, _MIN_USERS_PER_FILE = 200_000, 25_000, 16
+_STEADY_FEATURES = ("sales_30d", "baskets_30d", "active_days_90d", "buy_probability_30d", "price_level")
 
 
 @dataclass(frozen=True)
 class Money:
-    """Cents of the source's rows and of those in the rejects, by day; under None those without a moment."""
+    """Cents per day in the rows of the source and in the rejects; None is the key of rows without a valid moment."""
 
     source: Mapping[date | None, int]
     rejects: Mapping[date | None, int]
 
     def before(self, as_of: date) -> tuple[int, int]:
-        """Both sums over the days before `as_of`; rows without a moment are of every day."""
+        """Return both sums over the days before `as_of`. Rows without a valid moment count for every day."""
         source, rejects = (sum(c for d, c in m.items() if d is None or d < as_of) for m in (self.source, self.rejects))
         return source, rejects
 
 
-def of_day(snapshot: Snapshot | None, as_of: date) -> list[FileRef]:
-    """The visible files of a day."""
-    return [f for f in snapshot.files if f.partition.get("as_of") == as_of.isoformat()] if snapshot else []
+def partition(as_of: date) -> dict[str, str]:
+    """Return the partition of the table that holds a day."""
+    return {"as_of": as_of.isoformat()}
+
+
+def files_of_day(snapshot: Snapshot | None, as_of: date) -> list[FileRef]:
+    """Return the visible files of a day."""
+    return list(snapshot.part(partition(as_of)).files) if snapshot else []
 
 
 def published_days(snapshot: Snapshot | None) -> list[date]:
-    """The days that the table holds, in order."""
+    """Return the days that the table holds, in order."""
     return sorted({date.fromisoformat(str(f.partition["as_of"])) for f in snapshot.files}) if snapshot else []
 
 
-def unchanged(now: Snapshot | None, as_of: date, files_then: Sequence[FileRef]) -> None:
-    """AlreadyThere if the day's visible files are others than they were."""
-    if [f.path for f in of_day(now, as_of)] != [f.path for f in files_then]:
-        raise AlreadyThere
-
-
 def write(frame: DataFrame, store: Store, as_of: date, run_id: str) -> list[DataFile]:
-    """Write a day's rows in files of neighbouring users, sorted, so that a reader of one user needs one of them."""
-    frame = frame.cache()  # counted, perhaps sampled, and written: computed once
+    """Write a day's rows sorted by user, so that a reader of one user needs only one file."""
+    frame = frame.cache()  # it is counted, perhaps sampled, and written, but should be computed once
     users = frame.count()
     tasks = -(-users // _USERS_PER_TASK) or 1
-    rows = max(-(-users // FILES), _FEWEST) if tasks == 1 else _USERS_PER_FILE
+    rows = max(-(-users // FILES), _MIN_USERS_PER_FILE) if tasks == 1 else _USERS_PER_FILE
     placed = frame.repartitionByRange(tasks, "user_id").sortWithinPartitions("user_id")
-    return tables.write(placed, store, USER_PROFILES, run_id, {"as_of": as_of.isoformat()}, rows)
+    return spark_bridge.write(placed, store, USER_PROFILES, run_id, partition(as_of), rows)
 
 
 def scan(store: Store, written: Sequence[DataFile | FileRef]) -> pl.LazyFrame:
-    """A day's files as a lazy frame."""
+    """Return a day's files as a lazy frame."""
     root = store.uri(USER_PROFILES.name)
     return files.scan([f"{root}/{f.path}" for f in written])
 
@@ -85,9 +78,14 @@ def scan(store: Store, written: Sequence[DataFile | FileRef]) -> pl.LazyFrame:
 def judge(
     store: Store, written: Sequence[DataFile], money: tuple[int, int], before: Sequence[FileRef], limits: Gates
 ) -> list[Gate]:
-    """Every gate of a day's candidate.
+    """Judge a day's candidate and return every gate.
 
-    money: cents of the source before the day, and of the rejects. before: files of the day published before it, if any.
+    Args:
+        store: The warehouse.
+        written: The candidate's files.
+        money: Cents of the source before the day, and of the rejects.
+        before: Files of the last published day before this one; empty if there is none.
+        limits: The configured limits.
     """
     source, rejects = money
     uris = [f"{store.uri(USER_PROFILES.name)}/{f.path}" for f in written]
@@ -116,36 +114,29 @@ def judge(
     ]  # fmt: skip
 
 
-def publish(
-    store: Store, as_of: date, written: Sequence[DataFile], replaced: Sequence[FileRef], metadata: Mapping[str, Any]
-) -> int:
-    """Make a day visible in the place of `replaced`; returns the version. AlreadyThere if the day changed meanwhile."""
+def publish(publication: Publication, as_of: date, replaced: Sequence[FileRef], run_id: str) -> None:
+    """Make a day's candidate visible in place of the files `replaced`. Raises Superseded if the day has changed."""
     crash_point("profiles_written")
-    gone = [f.path for f in replaced]
-    return store.commit(
-        USER_PROFILES, written, "rewrite", str(metadata["run_id"]), metadata, gone,
-        lambda now: unchanged(now, as_of, replaced),
-    )  # fmt: skip
+    publication.commit(
+        USER_PROFILES,
+        {"job": "build_user_profiles", "run_id": run_id, "as_of": as_of.isoformat()},
+        mode="rewrite",
+        removed=[file.path for file in replaced],
+        check=unless_changed(replaced, partition(as_of)),
+    )
 
 
-def same(spark: SparkSession, store: Store, written: Sequence[DataFile], replaced: Sequence[FileRef]) -> bool:
-    """Whether two sets of files say the same of the same users, but for the run that computed it."""
+def same_content(spark: SparkSession, store: Store, written: Sequence[DataFile], replaced: Sequence[FileRef]) -> bool:
+    """Return whether two sets of files hold the same rows, apart from the `run_id` column."""
     if sum(f.rows for f in written) != sum(f.rows for f in replaced):
         return False
     columns = [c for c in USER_PROFILES.file_schema().names if c != "run_id"]
     root = store.uri(USER_PROFILES.name)
-    # a null leaves such a hash as it is: without the flags it would not matter which of two columns is null
+    # A null does not change this hash. Without the flags, rows with a null in different columns could look the same.
     row = F.xxhash64(*columns, *(F.isnull(c) for c in columns)).cast("decimal(38,0)")
     frames = (spark.read.parquet(*(f"{root}/{f.path}" for f in part)) for part in (written, replaced))
-    one, other = (frame.agg(F.sum(row)).first() for frame in frames)
-    return bool(one == other)
-
-
-def refuse(gates: Sequence[Gate], as_of: date) -> None:
-    """GateRefused if a gate did not pass."""
-    if failed := [g for g in gates if not g.passed]:
-        first = failed[0]
-        raise GateRefused(f"{as_of}: {first.name}: {first.value}, limit {first.limit} {first.detail}".rstrip())
+    new, old = (frame.agg(F.sum(row)).first() for frame in frames)
+    return bool(new == old)
 
 
 def _outside(facts: Mapping[str, Any], name: str, between: tuple[float, float]) -> bool:
@@ -154,10 +145,13 @@ def _outside(facts: Mapping[str, Any], name: str, between: tuple[float, float]) 
 
 
 def _drift(store: Store, frame: pl.LazyFrame, before: Sequence[FileRef], limit: float) -> Gate:
-    """The greatest relative change of the number of users or of a mean against the day before."""
+    """Judge the largest relative change of the number of users or of a mean since the last day published before."""
     if not before:
-        return Gate("drift", None, limit, True, "no day before it is published")
-    means = [pl.len().cast(pl.Float64).alias("users"), *(pl.col(n).cast(pl.Float64).mean().alias(n) for n in _STEADY)]
+        return Gate("drift", None, limit, True, "no earlier day is published")
+    means = [
+        pl.len().cast(pl.Float64).alias("users"),
+        *(pl.col(n).cast(pl.Float64).mean().alias(n) for n in _STEADY_FEATURES),
+    ]
     new, old = (f.select(means).collect(engine="streaming").row(0, named=True) for f in (frame, scan(store, before)))
     changes = {n: abs((new[n] or 0.0) - v) / abs(v) for n, v in old.items() if v}
     worst = max(changes, key=lambda n: changes[n], default="")

@@ -1,4 +1,4 @@
-"""What the report shows of a day's profiles: sizes of segments and how features are distributed."""
+"""The figures of a day's profiles in the report: sizes of the segments, and how features are distributed."""
 
 from __future__ import annotations
 
@@ -15,19 +15,26 @@ SHOWN = (
 BINS = 20
 
 
-def draw(frame: pl.LazyFrame) -> list[Figure]:
-    """Figures of the segments and of SHOWN features. frame: the rows of a day."""
+def figures(frame: pl.LazyFrame) -> list[Figure]:
+    """Return the figures of the segments and of the SHOWN features. frame: the rows of one day."""
     sizes = dict(frame.group_by("rfm_segment").len().collect().iter_rows())
-    figures = [
-        Figure("bars", "Users by segment", {"groups": [s for s in SEGMENTS if s in sizes],
-               "series": {"users": [sizes[s] for s in SEGMENTS if s in sizes]}}),
-    ]  # fmt: skip
-    panels = {}
-    values = frame.select(pl.col(SHOWN).cast(pl.Float64))
+    segments = [s for s in SEGMENTS if s in sizes]
+    users = {"groups": segments, "series": {"users": [sizes[s] for s in segments]}}
+    bars = Figure("bars", "Users by segment", users)
+    panels = _panels(frame.select(pl.col(SHOWN).cast(pl.Float64)))
+    if not panels:
+        return [bars]
+    caption = "Users, from the 1st to the 99th hundredth of each feature; what lies beyond is in the outer bars."
+    return [bars, Figure("histograms", "How features are distributed", {"panels": panels}, caption)]
+
+
+def _panels(values: pl.LazyFrame) -> dict[str, dict[str, object]]:
+    """Return histograms of the SHOWN features that have more than one value."""
     ends = values.select(
         *(pl.col(n).quantile(0.01).alias(f"low_{n}") for n in SHOWN),
         *(pl.col(n).quantile(0.99).alias(f"high_{n}") for n in SHOWN),
     ).collect().row(0, named=True)  # fmt: skip
+    panels: dict[str, dict[str, object]] = {}
     for name in SHOWN:
         low, high = ends[f"low_{name}"], ends[f"high_{name}"]
         if low is None or high <= low:
@@ -35,9 +42,4 @@ def draw(frame: pl.LazyFrame) -> list[Figure]:
         place = ((pl.col(name) - low) / (high - low) * BINS).floor().clip(0, BINS - 1).cast(pl.Int64)
         counts = dict(values.select(place.alias("bin")).drop_nulls().group_by("bin").len().collect().iter_rows())
         panels[name] = {"low": low, "high": high, "counts": [counts.get(i, 0) for i in range(BINS)]}
-    if panels:
-        figures.append(
-            Figure("histograms", "How features are distributed", {"panels": panels},
-                   "Users, from the 1st to the 99th hundredth of each feature; what lies beyond is in the outer bars.")
-        )  # fmt: skip
-    return figures
+    return panels

@@ -1,4 +1,8 @@
-"""The door of `build_user_profiles`: sources pinned, tiles brought up to date, each day computed, judged, published."""
+"""The entry point of `build_user_profiles`.
+
+A run reads one snapshot of every source, brings the daily tiles up to date, and then computes, judges and publishes
+each requested day on its own.
+"""
 
 from __future__ import annotations
 
@@ -10,13 +14,21 @@ from typing import TYPE_CHECKING
 from pyspark.sql import functions as F
 
 from shopbatch.capabilities.profiles import publish
-from shopbatch.capabilities.profiles import report as figures
-from shopbatch.capabilities.profiles.config import ProfileConfig, asked
+from shopbatch.capabilities.profiles.config import ProfileConfig, requested_days
 from shopbatch.capabilities.profiles.features.expressions import day, has_day
 from shopbatch.capabilities.profiles.features.profile import Inputs, profiles
 from shopbatch.capabilities.profiles.publish import Money
-from shopbatch.capabilities.profiles.tiles import Tiler, Update, counting, facts_of, together, valid
-from shopbatch.capabilities.profiles.tiling import EVENT_TILES, TRANSACTION_TILES, Tiling
+from shopbatch.capabilities.profiles.report import figures
+from shopbatch.capabilities.profiles.tiles import Tiler, Update
+from shopbatch.capabilities.profiles.tiling import (
+    EVENT_TILES,
+    TRANSACTION_TILES,
+    Tiling,
+    in_one_bucket,
+    read_facts,
+    split_repeated,
+    valid_facts,
+)
 from shopbatch.core.errors import Stopped, UserError
 from shopbatch.runs.report import Report, new_run_id
 from shopbatch.tables.campaigns import CAMPAIGNS, COUPONS, REDEMPTIONS
@@ -28,15 +40,19 @@ from shopbatch.tables.transactions import TRANSACTIONS
 from shopbatch.tables.user_daily import TRANSACTIONS_REJECTS, USER_DAILY, USER_EVENT_DAILY, USER_PRODUCT_DAILY
 from shopbatch.tables.user_profiles import USER_PROFILES
 from shopbatch.tables.users import USERS
-from shopbatch.warehouse import spark_bridge as tables
+from shopbatch.warehouse import spark_bridge
 from shopbatch.warehouse.files import DataFile, FileRef
+from shopbatch.warehouse.gates import refuse_if_failed
+from shopbatch.warehouse.publish import Publication, Superseded, unless_changed
 from shopbatch.warehouse.store import Snapshot, Store
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
-_NEEDED = ((PRODUCTS, ("product_id", "department", "category", "brand")),
-           (USERS, ("user_id", "age", "income", "household_size")))  # fmt: skip
+_REQUIRED = (
+    (PRODUCTS, ("product_id", "department", "category", "brand")),
+    (USERS, ("user_id", "age", "income", "household_size")),
+)
 _OPTIONAL = (
     (CAMPAIGNS, ("campaign_id", "user_id", "starts_at")),
     (COUPONS, ("campaign_id", "coupon_id")),
@@ -57,47 +73,41 @@ class Builder:
     report: Report
 
     def run(self) -> None:
-        """Publish every day that is asked for and not published. UserError, GateRefused, Stopped."""
-        # before the sources: whatever is published then was made of sources no newer than ours
+        """Publish every requested day that is not published yet. Raises UserError, GateRefused, Stopped."""
+        # Read before the sources, so that whatever is published by then was made from sources no newer than ours.
         live = self.store.find(USER_PROFILES.name)
-        sources = self._pin()
+        sources = read_sources(self.store)
+        self.report.tables |= {name: {"read": snapshot.version} for name, snapshot in sources.items()}
+        self.report.rows.read = sources[TRANSACTIONS.name].rows
         self.spark.conf.set("spark.sql.session.timeZone", self.config.timezone)
         rows = sources[TRANSACTIONS.name].rows
         tasks = max(self.spark.sparkContext.defaultParallelism, -(-rows // _ROWS_PER_TASK))
         self.spark.conf.set("spark.sql.shuffle.partitions", str(tasks))
         updates = self._tiles(sources)
         newest = updates[TRANSACTIONS.name].snapshots[USER_DAILY.name].bounds("day").values()
-        wanted, again = asked(self.config, max((high for _, high in newest), default=None))
-        there = publish.published_days(live)
-        todo = [d for d in wanted if d not in there or d in again]
+        requested, restated = requested_days(self.config, max((high for _, high in newest), default=None))
+        done = publish.published_days(live)
+        todo = [d for d in requested if d not in done or d in restated]
         published = []
         if todo:
             inputs, money = self._inputs(sources, updates)
             for d in todo:
                 try:
-                    if self._day(d, inputs, money.before(d), publish.of_day(live, d)):
+                    if self._day(d, inputs, money.before(d), publish.files_of_day(live, d)):
                         published.append(d)
-                except publish.AlreadyThere:
-                    if d in again:  # the other run may have read older sources
-                        raise Stopped(f"as_of {d}: another run published the day meanwhile") from None
+                except Superseded:
+                    if d in restated:  # the other run may have read older sources
+                        raise Stopped(
+                            f"as_of {d}: another run published the day in the meantime; start this run again"
+                        ) from None
         self.report.outcome = "published" if published else "nothing to do"
-        self.report.metrics["days"] = {"asked": len(wanted), "published": len(published)}
+        self.report.metrics["days"] = {"asked": len(requested), "published": len(published)}
         if snapshot := self.store.find(USER_PROFILES.name):
             self.report.tables[USER_PROFILES.name] = {"written" if published else "read": snapshot.version}
-            self.report.figures += figures.draw(publish.scan(self.store, publish.of_day(snapshot, wanted[-1])))
-
-    def _pin(self) -> dict[str, Snapshot]:
-        """One snapshot of every source, its columns checked. UserError names what is missing or of another type."""
-        sources = {t.name: self.store.require(t, c) for t, c in ((TRANSACTIONS, TRANSACTION_TILES.columns), *_NEEDED)}
-        for table, columns in (*_OPTIONAL, (EVENTS, EVENT_TILES.columns)):
-            if self.store.exists(table.name):
-                sources[table.name] = self.store.require(table, columns)
-        self.report.tables |= {name: {"read": snapshot.version} for name, snapshot in sources.items()}
-        self.report.rows.read = sources[TRANSACTIONS.name].rows
-        return sources
+            self.report.figures += figures(publish.scan(self.store, publish.files_of_day(snapshot, requested[-1])))
 
     def _tiles(self, sources: dict[str, Snapshot]) -> dict[str, Update]:
-        """Bring the tiles up to date; `sources` then holds the versions that they are of."""
+        """Bring the tiles up to date. Afterwards `sources` holds the versions that the tiles were made from."""
         updates = {}
         for tiling in (TRANSACTION_TILES, EVENT_TILES):
             name = tiling.source.name
@@ -111,8 +121,8 @@ class Builder:
             sources[name] = self.store.recall(name, main.metadata["source"]["version"]) or sources[name]
             for table, snapshot in done.snapshots.items():
                 self.report.tables[table] = {"read" if done.how == "unchanged" else "written": snapshot.version}
-            told = {k: v for k, v in vars(done).items() if k != "snapshots" and v is not None}
-            self.report.metrics[f"tiles of {name}"] = told
+            figures_of_update = {k: v for k, v in vars(done).items() if k != "snapshots" and v is not None}
+            self.report.metrics[f"tiles of {name}"] = figures_of_update
         rejects = updates[TRANSACTIONS.name].snapshots[TRANSACTIONS_REJECTS.name].read(["reason", "rows"])
         for row in rejects.group_by("reason").aggregate([("rows", "sum")]).to_pylist():
             self.report.rejects[row["reason"]] = row["rows_sum"]
@@ -120,9 +130,13 @@ class Builder:
         return updates
 
     def _day(self, as_of: date, inputs: Inputs, money: tuple[int, int], replaced: Sequence[FileRef]) -> bool:
-        """Compute, judge and publish a day; False where it already says the same. AlreadyThere if it changed meanwhile.
+        """Compute, judge and publish a day. Returns False if the published day already says the same.
 
-        money: cents of the source before the day, and of its rejects. replaced: the day's files as the run found them.
+        Raises Superseded if another run published the day since this one began.
+
+        Args:
+            money: Cents of the source before the day, and of its rejects.
+            replaced: The day's files when the run began.
         """
         config = self.config
         try:
@@ -132,7 +146,7 @@ class Builder:
                 written = publish.write(frame, self.store, as_of, f"{self.report.run_id}-{new_run_id()[-6:]}")
                 stage.rows = sum(f.rows for f in written)
             if not written:
-                raise UserError(f"as_of {as_of}: nothing is known of any user before that day")
+                raise UserError(f"as_of {as_of}: nothing is known about any user before that day")
             return self._judged(as_of, written, replaced, money)
         finally:
             self.spark.catalog.clearCache()
@@ -140,43 +154,41 @@ class Builder:
     def _judged(
         self, as_of: date, written: Sequence[DataFile], replaced: Sequence[FileRef], money: tuple[int, int]
     ) -> bool:
-        """Judge the day's files and publish them; what is not published is deleted."""
-        store, kept = self.store, False
-        try:
+        """Judge the day's files and publish them. Files that are not published are deleted."""
+        store = self.store
+        with Publication(store, self.report.run_id) as publication:
+            publication.add(USER_PROFILES, written)
             with self.report.stage("gates"):
                 live = store.find(USER_PROFILES.name)
                 earlier = [d for d in publish.published_days(live) if d < as_of]
-                before = publish.of_day(live, earlier[-1]) if earlier else []
+                before = publish.files_of_day(live, earlier[-1]) if earlier else []
                 self.report.gates = publish.judge(store, written, money, before, self.config.gates)
-                publish.refuse(self.report.gates, as_of)
-                if replaced and publish.same(self.spark, store, written, replaced):
-                    publish.unchanged(store.find(USER_PROFILES.name), as_of, replaced)
+                refuse_if_failed(self.report.gates, str(as_of))
+                if replaced and publish.same_content(self.spark, store, written, replaced):
+                    unless_changed(replaced, publish.partition(as_of))(store.snapshot(USER_PROFILES.name))
                     return False
-            metadata = {"job": self.report.job, "run_id": self.report.run_id, "as_of": as_of.isoformat()}
             with self.report.stage("commit"):
-                publish.publish(store, as_of, written, replaced, metadata)
-            kept = True
-            self.report.rows.published = (self.report.rows.published or 0) + sum(f.rows for f in written)
-            return True
-        finally:
-            if not kept:
-                store.discard(USER_PROFILES, written)
+                publish.publish(publication, as_of, replaced, self.report.run_id)
+        self.report.rows.published = (self.report.rows.published or 0) + sum(f.rows for f in written)
+        return True
 
     def _inputs(self, sources: dict[str, Snapshot], updates: dict[str, Update]) -> tuple[Inputs, Money]:
-        """What the profiles of any day are made of, and the money that they must account for."""
+        """The tables from which the profiles of any day are computed, and the money that they must account for."""
         named = {
-            t.name: tables.read(self.spark, sources[t.name], c) for t, c in (*_NEEDED, *_OPTIONAL) if t.name in sources
+            t.name: spark_bridge.read(self.spark, sources[t.name], c)
+            for t, c in (*_REQUIRED, *_OPTIONAL)
+            if t.name in sources
         }
         tiles: dict[str, DataFrame] = {}
         if self.config.knowledge_cut is None:
             for update in updates.values():
-                tiles |= {n: tables.read(self.spark, s, s.schema.names) for n, s in update.snapshots.items()}
-            lost = TRANSACTION_TILES.from_rejects(tiles[TRANSACTIONS_REJECTS.name])
+                tiles |= {n: spark_bridge.read(self.spark, s, s.schema.names) for n, s in update.snapshots.items()}
+            rejects = TRANSACTION_TILES.from_rejects(tiles[TRANSACTIONS_REJECTS.name])
         else:
-            tiles, lost = self._known(sources)
-        source = self._cut(facts_of(self.spark, TRANSACTION_TILES, sources[TRANSACTIONS.name]))
+            tiles, rejects = self._tiles_at_cut(sources)
+        source = self._known(read_facts(self.spark, TRANSACTION_TILES, sources[TRANSACTIONS.name]))
         with self.report.stage("money"):
-            money = Money(_by_day(source.withColumn("rows", F.lit(1))), _by_day(lost))
+            money = Money(_by_day(source.withColumn("rows", F.lit(1))), _by_day(rejects))
         inputs = Inputs(
             daily=tiles[USER_DAILY.name],
             product_daily=tiles[USER_PRODUCT_DAILY.name],
@@ -185,37 +197,48 @@ class Builder:
         )
         return inputs, money
 
-    def _known(self, sources: dict[str, Snapshot]) -> tuple[dict[str, DataFrame], DataFrame]:
-        """Tiles of what was known at the cut, from the sources themselves, and the transactions that count in none."""
+    def _tiles_at_cut(self, sources: dict[str, Snapshot]) -> tuple[dict[str, DataFrame], DataFrame]:
+        """Tiles of what was known at the cut, computed from the sources, and the transactions that do not count."""
         tiles: dict[str, DataFrame] = {}
-        lost = None
+        rejects: dict[str, DataFrame] = {}
         for tiling in (TRANSACTION_TILES, EVENT_TILES):
-            if tiling.source.name in sources:
-                lines, out = self._known_of(tiling, sources[tiling.source.name])
+            name = tiling.source.name
+            if name in sources:
+                lines, rejects[name] = self._known_lines(tiling, sources[name])
                 tiles |= {table.name: to_tiles(lines) for table, to_tiles in tiling.sinks}
-                lost = out if tiling is TRANSACTION_TILES else lost
-        assert lost is not None
-        return tiles, lost
+        return tiles, rejects[TRANSACTIONS.name]
 
-    def _known_of(self, tiling: Tiling, source: Snapshot) -> tuple[DataFrame, DataFrame]:
-        """The lines of a source as known at the cut, and the facts that do not count."""
-        facts = self._cut(facts_of(self.spark, tiling, source))
-        lines, repeated = counting(tiling, valid(facts))
-        lost = facts.where("reason is not null").withColumn("rows", F.lit(1).cast("bigint"))
+    def _known_lines(self, tiling: Tiling, source: Snapshot) -> tuple[DataFrame, DataFrame]:
+        """The facts of a source that count as known at the cut, and those that do not."""
+        facts = self._known(read_facts(self.spark, tiling, source))
+        lines, repeated = split_repeated(tiling, valid_facts(facts))
+        rejects = facts.where("reason is not null").withColumn("rows", F.lit(1).cast("bigint"))
         if repeated is not None:
-            lost = lost.select(*tiling.identity, "rows").union(repeated.select(*tiling.identity, "rows"))
-        return together(tiling, lines), lost
+            columns = [*tiling.identity, "rows"]
+            rejects = rejects.select(*columns).union(repeated.select(*columns))
+        return in_one_bucket(tiling, lines), rejects
 
-    def _cut(self, facts: DataFrame) -> DataFrame:
+    def _known(self, facts: DataFrame) -> DataFrame:
+        """The facts that had been ingested at the knowledge cut; all of them if there is no cut."""
         cut = self.config.knowledge_cut
         return facts if cut is None else facts.where(F.coalesce(F.col("ingested_at") <= F.lit(cut), F.lit(True)))
 
 
 def _by_day(facts: DataFrame) -> dict[date | None, int]:
-    """Cents of transactions by their day; under None those without one."""
+    """Cents of transactions per day; None is the key of those without a day."""
     when = F.when(has_day("transaction_at"), day("transaction_at")).alias("day")
     total = F.sum(F.coalesce("sales_cents", F.lit(0)) * F.col("rows")).alias("cents")
     return {r["day"]: r["cents"] for r in facts.groupBy(when).agg(total).collect()}
+
+
+def read_sources(store: Store) -> dict[str, Snapshot]:
+    """Return one snapshot of every source, with its columns checked.
+
+    Raises UserError naming a required table that is missing, or a column that is missing or has another type.
+    """
+    required = ((TRANSACTIONS, TRANSACTION_TILES.columns), *_REQUIRED)
+    optional = [(t, c) for t, c in (*_OPTIONAL, (EVENTS, EVENT_TILES.columns)) if store.exists(t.name)]
+    return {table.name: store.require(table, columns) for table, columns in (*required, *optional)}
 
 
 def build_profiles(spark: SparkSession, config: ProfileConfig, store: Store, report: Report) -> None:

@@ -1,12 +1,20 @@
-"""Which source becomes which daily tiles. Called by `run`; `tiles` does it."""
+"""Declares which tiles are made from which source table, turns source rows into facts, and picks the facts that count.
+
+Of several facts with one key only one counts. `tiles` builds and updates the tiles; `run` reads facts here when it
+needs a state of the past.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
 from shopbatch.capabilities.profiles.features import daily, facts
+from shopbatch.capabilities.profiles.features.expressions import day
 from shopbatch.tables.events import EVENTS
 from shopbatch.tables.schema import Table
 from shopbatch.tables.transactions import TRANSACTIONS
@@ -17,35 +25,80 @@ from shopbatch.tables.user_daily import (
     USER_EVENT_DAILY,
     USER_PRODUCT_DAILY,
 )
+from shopbatch.warehouse import spark_bridge
+from shopbatch.warehouse.files import FileRef
+from shopbatch.warehouse.store import Snapshot
 
 if TYPE_CHECKING:
-    from pyspark.sql import DataFrame
+    from pyspark.sql import SparkSession
 
-Transform = Callable[["DataFrame"], "DataFrame"]
-VERSION = 2  # of facts and tiles: raised when their meaning changes, so that tiles are built anew
+Transform = Callable[[DataFrame], DataFrame]
+VERSION = 2  # of facts and tiles; raised when their meaning changes, so that tiles are rebuilt
 
 
 @dataclass(frozen=True)
 class Tiling:
-    """One source and the tiles made of it.
-
-    columns: those of the source that are read. to_facts: rows -> facts with a reason. identity: the columns of a fact.
-    key: of several facts with it one counts. time: the column that names the day. near: the part of the key whose
-    statistics tell which files may hold a key. sinks: tile tables and how facts become their rows; the first one's
-    commit says which source version all of them are of. to_rejects, from_rejects: facts as rows of `rejects` and back.
-    """
+    """One source table and the tile tables made from it."""
 
     source: Table
     columns: tuple[str, ...]
+    """Columns of the source that are read."""
     to_facts: Transform
+    """Source rows -> facts with a `reason` (null: the fact is valid)."""
     identity: tuple[str, ...]
+    """Columns of a fact. Two facts that agree in all of them are the same."""
     key: tuple[str, ...]
+    """Columns of the key. Of several facts with one key only one counts."""
     time: str
-    near: str
+    """The column that decides on which day a fact falls."""
+    lookup: str
+    """The part of the key whose file statistics say which files may hold a key."""
     sinks: tuple[tuple[Table, Transform], ...]
+    """Tile tables, each with the transform from facts to its rows. The commit of the first table records which version
+    of the source all of them were made from."""
     rejects: Table
     to_rejects: Transform
+    """Facts that do not count (with `reason` and `rows`) -> rows of `rejects`."""
     from_rejects: Transform
+    """The reverse of `to_rejects`."""
+
+
+def read_facts(
+    spark: SparkSession, tiling: Tiling, source: Snapshot, only: Sequence[FileRef] | None = None
+) -> DataFrame:
+    """Return the facts, with `reason`, of a snapshot's rows or of some of its files."""
+    return tiling.to_facts(spark_bridge.read(spark, source, tiling.columns, only))
+
+
+def valid_facts(all_facts: DataFrame) -> DataFrame:
+    """Return the facts that have no reason to be rejected."""
+    return all_facts.where("reason is null").drop("reason")
+
+
+def split_repeated(tiling: Tiling, valid: DataFrame) -> tuple[DataFrame, DataFrame | None]:
+    """Split valid facts into those that count (one per key) and the rest.
+
+    The rest is what `facts.repeated` returns, or None if every fact counts.
+    """
+    hashed = valid.withColumn("key_hash", F.xxhash64(*tiling.key))
+    hashes = hashed.select("key_hash").repartition("key_hash").groupBy("key_hash").count()
+    suspects = hashes.where("count > 1").select("key_hash").cache()
+    if not suspects.count():
+        return valid, None
+    # Different keys with one hash do no harm: `ranked` compares the keys themselves.
+    ranks = facts.ranked(hashed.join(suspects, "key_hash", "left_semi"), tiling.key, tiling.identity).cache()
+    single = hashed.join(suspects, "key_hash", "left_anti").select(*tiling.identity)
+    return single.union(ranks.where("rank = 1").select(*tiling.identity)), facts.repeated(ranks, tiling.identity)
+
+
+def with_day(tiling: Tiling, valid: DataFrame) -> DataFrame:
+    """Add the column `day` to facts."""
+    return valid.withColumn("day", day(tiling.time))
+
+
+def in_one_bucket(tiling: Tiling, valid: DataFrame) -> DataFrame:
+    """Add `day` and `bucket` to facts, for tiles whose number of files does not matter."""
+    return with_day(tiling, valid).withColumn("bucket", F.lit(0)).repartition("user_id", "day")
 
 
 TRANSACTION_TILES = Tiling(
@@ -58,11 +111,11 @@ TRANSACTION_TILES = Tiling(
     identity=facts.TRANSACTION,
     key=("basket_id", "product_id"),
     time="transaction_at",
-    near="basket_id",
+    lookup="basket_id",
     sinks=((USER_DAILY, daily.user_daily), (USER_PRODUCT_DAILY, daily.user_product_daily)),
     rejects=TRANSACTIONS_REJECTS,
-    to_rejects=facts.transaction_rejects,
-    from_rejects=facts.transaction_rejects_back,
+    to_rejects=facts.to_transaction_rejects,
+    from_rejects=facts.from_transaction_rejects,
 )  # fmt: skip
 
 EVENT_TILES = Tiling(
@@ -72,7 +125,7 @@ EVENT_TILES = Tiling(
     identity=facts.EVENT,
     key=("event_id",),
     time="event_time",
-    near="event_id",
+    lookup="event_id",
     sinks=((USER_EVENT_DAILY, daily.user_event_daily),),
     rejects=EVENTS_REJECTS,
     to_rejects=lambda rejects: rejects,

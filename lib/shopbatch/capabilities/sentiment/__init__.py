@@ -1,1 +1,1 @@
-"""The sentiment of reviews: score_reviews, train_sentiment_head, finetune_encoder."""
+"""The sentiment of reviews: the jobs score_reviews, train_sentiment_head and finetune_encoder."""

@@ -1,7 +1,8 @@
 """The sentiment head: an encoder's vector -> calibrated probabilities of negative, neutral and positive. Pure numpy.
 
-One linear classifier a language (told by its script), its logits divided by a temperature of its own (Guo et al. 2017).
-A folder holds head.safetensors (weights, bias, temperature) and head.json (labels, languages, the encoder's reference).
+There is one linear classifier per language (recognised by its script), whose logits are divided by a temperature of
+their own (Guo et al. 2017). A folder holds head.safetensors (weights, bias, temperature) and head.json (labels,
+languages, the encoder's reference).
 """
 
 from __future__ import annotations
@@ -25,10 +26,11 @@ NEGATIVE, NEUTRAL, POSITIVE = range(3)
 
 @dataclass(frozen=True)
 class SentimentHead:
-    """weights: float32 [languages, dim, 3]. bias: [languages, 3]. temperature: [languages], above 0.
+    """The classifiers of all languages.
 
-    languages: the first one answers for every text of another or of no known language.
-    encoder: reference (name@digest) of the encoder whose vectors it was trained on.
+    languages: the first one also answers for texts in other or unknown languages.
+    weights: float32 [languages, dim, 3]. bias: [languages, 3]. temperature: [languages], above 0.
+    encoder: reference (name@digest) of the encoder whose vectors the head was trained on.
     """
 
     languages: tuple[str, ...]
@@ -39,11 +41,12 @@ class SentimentHead:
 
     @property
     def dim(self) -> int:
+        """Numbers in a vector."""
         return int(self.weights.shape[1])
 
     @classmethod
     def load(cls, folder: str | Path) -> SentimentHead:
-        """Raises ModelError if a file is missing, unreadable, or of the wrong shape."""
+        """Load a head. Raises ModelError if a file is missing, unreadable, or of the wrong shape."""
         path = local(folder)
         try:
             about = json.loads((path / "head.json").read_bytes())
@@ -56,8 +59,8 @@ class SentimentHead:
             raise ModelError(f"{folder} is not a sentiment head ({type(error).__name__}: {error})") from None
         count = len(head.languages)
         shapes = head.weights.ndim == 3 and head.weights.shape[::2] == (count, 3) and head.bias.shape == (count, 3)
-        sound = all(np.isfinite(x).all() for x in state.values())
-        if labels != LABELS or not count or not shapes or head.temperature.shape != (count,) or not sound:
+        finite = all(np.isfinite(x).all() for x in state.values())
+        if labels != LABELS or not count or not shapes or head.temperature.shape != (count,) or not finite:
             raise ModelError(f"{folder} is not a sentiment head: its arrays do not fit together")
         return head
 
@@ -70,38 +73,41 @@ class SentimentHead:
 
     @classmethod
     def fake(cls, dim: int = 8) -> SentimentHead:
-        """A head for the fake engine's vectors: arbitrary, always the same."""
+        """Return a head for the fake engine's vectors: arbitrary, but always the same."""
         weights = np.random.default_rng(0).normal(size=(2, dim, 3)).astype(np.float32)
         return cls(("en", "zh"), weights, np.zeros((2, 3), np.float32), np.ones(2, np.float32))
 
     def rows_by_language(self, language: pa.Array) -> list[np.ndarray]:
-        """For each of `languages`, the numbers of the rows that it answers for."""
+        """Return, for each of `languages`, the numbers of the rows that its classifier answers for."""
         codes = pc.index_in(language, pa.array(self.languages, pa.string())).fill_null(0).to_numpy()
         return [np.flatnonzero(codes == i) for i in range(len(self.languages))]
 
     def probabilities(self, vectors: np.ndarray, language: pa.Array) -> np.ndarray:
-        """float32 [n, 3] in the order of LABELS; rows sum to 1 to 1e-6.
+        """Return the probabilities, float32 [n, 3] in the order of LABELS; rows sum to 1 within 1e-6.
 
-        vectors: float32 [n, dim]. language: string [n], code or null (as `stages.sentiment.detect_language` tells it).
-        A row's are the same, to the last bit, whatever the others are.
+        The probabilities of a row are the same, to the last bit, whatever the other rows are.
+
+        Args:
+            vectors: float32 [n, dim].
+            language: string [n], the code or null (as `text.language.detect_language` returns it).
         """
         if vectors.shape[1] != self.dim:
             raise ModelError(f"the head reads vectors of {self.dim} numbers; the engine gives {vectors.shape[1]}")
-        found = np.empty((len(vectors), len(LABELS)), np.float32)
+        probabilities = np.empty((len(vectors), len(LABELS)), np.float32)
         for i, rows in enumerate(self.rows_by_language(language)):
-            # class by class and not as a product of matrices: BLAS rounds a row by how many others there are
-            mine = vectors[rows].astype(float)
-            sums = np.column_stack([(mine * each).sum(axis=1) for each in self.weights[i].T])
-            found[rows] = softmax((sums + self.bias[i]) / self.temperature[i])
-        return found
+            # class by class instead of a matrix product: in BLAS, the rounding of a row depends on the number of rows
+            inputs = vectors[rows].astype(float)
+            sums = np.column_stack([(inputs * each).sum(axis=1) for each in self.weights[i].T])
+            probabilities[rows] = softmax((sums + self.bias[i]) / self.temperature[i])
+        return probabilities
 
 
 def softmax(logits: np.ndarray) -> np.ndarray:
-    """float64 [n, classes], each row summing to 1."""
+    """Return the softmax of logits, float64 [n, classes], each row summing to 1."""
     powers = np.exp(logits.astype(float) - logits.max(axis=1, keepdims=True))
     return np.asarray(powers / powers.sum(axis=1, keepdims=True))
 
 
 def polar(probabilities: np.ndarray) -> np.ndarray:
-    """NEGATIVE or POSITIVE, whichever is more probable: for texts that are known not to be neutral. int64 [n]."""
+    """Return the more probable one of NEGATIVE and POSITIVE, int64 [n]; for texts known not to be neutral."""
     return np.where(probabilities[:, POSITIVE] > probabilities[:, NEGATIVE], POSITIVE, NEGATIVE).astype(np.int64)

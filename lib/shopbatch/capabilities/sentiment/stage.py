@@ -13,18 +13,19 @@ import pyarrow.compute as pc
 from shopbatch.capabilities.sentiment.head import LABELS, SentimentHead
 from shopbatch.engines.configs import EngineConfig
 from shopbatch.engines.factory import open_engine
+from shopbatch.inference.stage import BaseStage
 from shopbatch.text.language import detect_language
 from shopbatch.warehouse.files import invalid_utf8
 
-VERSION = 1  # of everything between the columns and the raw output; a test fails when the source changes without it
+VERSION = 1  # of all that turns columns into the raw output; a test fails if that source changes and this does not
 
 
 @dataclass(frozen=True)
-class SentimentStage:
+class SentimentStage(BaseStage):
     """The stage of `score_reviews`.
 
-    encoder, head: model folders ("" for the fake engine); models: their digests, part of the recipe.
-    max_bytes: a longer title or text is rejected as too_long (the engine cuts at its own max_tokens anyway).
+    encoder, head: model folders ("" for the fake engine). models: their digests, part of the recipe.
+    max_bytes: a longer title or text is rejected as too_long; the engine truncates at its own max_tokens anyway.
     """
 
     engine: EngineConfig
@@ -33,8 +34,8 @@ class SentimentStage:
     models: Mapping[str, str]
     max_bytes: int = 100_000
     content: tuple[str, ...] = ("title", "text")
-    carry: tuple[str, ...] = ("product_id", "language")
-    mix: tuple[str, str] = ("language", "label")
+    passthrough_columns: tuple[str, ...] = ("product_id", "language")
+    drift_columns: tuple[str, str] = ("language", "label")
     gpus: float = 0.0
     checks: int = 2
     outputs: pa.Schema = field(
@@ -44,14 +45,14 @@ class SentimentStage:
     )
 
     @property
-    def light(self) -> bool:
+    def stateless(self) -> bool:
         return bool(getattr(self.engine, "light", False))
 
     def recipe(self) -> Mapping[str, Any]:
         return {"stage": "sentiment", "version": VERSION, "engine": self.engine.identity(), "models": dict(self.models)}
 
     def check(self, content: pa.Table) -> pa.Array:
-        """empty: no text. too_long: more than max_bytes. invalid_utf8: broken bytes. null: can be scored."""
+        """Return empty (no text), too_long (over max_bytes), invalid_utf8, or null for a row that can be scored."""
         broken = [mask for c in content.columns if (mask := invalid_utf8(c)) is not None]
         if broken:
             bad = broken[0] if len(broken) == 1 else pc.or_(*broken)
@@ -73,15 +74,15 @@ class SentimentStage:
         return SentimentScorer(open_engine(self.engine, self.encoder or None), head)
 
     def judge(self, raw: pa.Table) -> pa.Array:
-        """invalid_output: a probability that is not finite or not in [0, 1], or a sum that is not 1."""
+        """Return invalid_output for a probability that is not finite or not in [0, 1], or a sum that is not 1."""
         p = _probabilities(raw)
         bad = ~(np.isfinite(p).all(axis=1) & (p >= 0).all(axis=1) & (np.abs(p.sum(axis=1) - 1) < 1e-5))
         return pc.if_else(pa.array(bad), "invalid_output", pa.scalar(None, pa.string()))
 
-    def publish(self, carried: pa.Table, raw: pa.Table) -> dict[str, pa.Array]:
+    def publish(self, passed: pa.Table, raw: pa.Table) -> dict[str, pa.Array]:
         best = _probabilities(raw).argmax(axis=1)
         labels = pa.array(LABELS).take(pa.array(best))
-        language = pc.coalesce(carried["language"], raw["language"], pa.scalar("und"))
+        language = pc.coalesce(passed["language"], raw["language"], pa.scalar("und"))
         return {"label": labels, "language": language} | {f"p_{x}": raw[f"p_{x}"] for x in LABELS}
 
     def measure(self, published: pa.Table) -> dict[str, float]:
@@ -112,7 +113,7 @@ class SentimentScorer:
 
 
 def review_text(content: pa.Table) -> pa.Array:
-    """What the engine reads: the title (if any), a full stop, the text. string [n], no nulls."""
+    """Return what the engine reads: the title (if any), a full stop and the text. string [n], no nulls."""
     title, text = content["title"], content["text"]
     both = pc.binary_join_element_wise(title, text, ". ")
     joined = pc.coalesce(both, text)
@@ -124,6 +125,6 @@ def _is_blank(text: pa.ChunkedArray) -> pa.ChunkedArray:
 
 
 def _probabilities(table: pa.Table) -> np.ndarray:
-    """float32 [n, 3], NaN for null."""
+    """Return float32 [n, 3], with NaN for null."""
     columns = [table[f"p_{label}"].to_numpy() for label in LABELS]
     return np.column_stack(columns).astype(np.float32)

@@ -1,1 +1,1 @@
-"""Encoders by backend: texts in, vectors out."""
+"""Encoders, one module per backend: texts in, vectors out."""

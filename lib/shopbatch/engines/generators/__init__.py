@@ -1,1 +1,1 @@
-"""Text generators by backend: prompts in, answers out."""
+"""Text generators, one module per backend: prompts in, answers out."""

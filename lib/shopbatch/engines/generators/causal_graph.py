@@ -1,7 +1,7 @@
-"""A causal language model as an OpenVINO graph that keeps its own keys and values, as OpenVINO GenAI reads it.
+"""A causal language model as an OpenVINO graph that keeps its own keys and values, in the form that GenAI reads.
 
 Inputs: input_ids, attention_mask, position_ids int64 [n, tokens] and beam_idx int32 [n]; output: logits [n, tokens,
-vocabulary]. GenAI replaces the attention by paged attention where it finds it in the form that is traced here.
+vocabulary]. GenAI finds the attention in the form that is traced here, and replaces it by paged attention.
 """
 
 from __future__ import annotations
@@ -16,35 +16,43 @@ from openvino import opset13 as ops
 from openvino._offline_transformations import apply_make_stateful_transformation
 from torch import nn
 
-from shopbatch.engines.encoders.openvino_encoder import line, traced_quietly
-from shopbatch.engines.generators.torch_generator import load_causal
+from shopbatch.core.errors import one_line
+from shopbatch.engines.generators.torch_generator import load_for_generation
+from shopbatch.engines.openvino_graphs import quiet_tracing
 from shopbatch.models.folder import ModelError
 
 _INPUTS = ("input_ids", "attention_mask", "position_ids")
-_SMALL = 4096  # weights of fewer values stay as they are in an 8-bit graph
+_SMALL = 4096  # matrices of fewer values keep their precision in an 8-bit graph
 
 
 def causal_graph(folder: Path) -> Any:
-    """The model of a folder as a stateful ov.Model in fp32. Raises ModelError if it can not be traced."""
-    model = load_causal(folder)
+    """Trace the model of a folder.
+
+    Returns:
+        A stateful ov.Model in fp32.
+
+    Raises:
+        ModelError: The model cannot be loaded or traced.
+    """
+    model = load_for_generation(folder)
     config = model.config
     heads = int(getattr(config, "num_key_value_heads", None) or config.num_attention_heads)
     layers = int(config.num_hidden_layers)
     size = int(getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads)
-    # a prompt of 4 tokens, 3 of which are there already: no size that is to stay open may be 1
+    # 4 tokens after 3 earlier ones: tracing would fix every dimension whose example size is 1
     past = [torch.zeros((2, heads, 3, size)) for _ in range(2 * layers)]
     ids, mask = torch.ones((2, 4), dtype=torch.int64), torch.ones((2, 7), dtype=torch.int64)
     positions = torch.arange(3, 7).repeat(2, 1)
     shapes = [[-1, -1]] * len(_INPUTS) + [[-1, heads, -1, size]] * len(past)
     try:
-        with traced_quietly():
-            graph = ov.convert_model(_Stepped(model), example_input=(ids, mask, positions, *past), input=shapes)
+        with quiet_tracing():
+            graph = ov.convert_model(_Step(model), example_input=(ids, mask, positions, *past), input=shapes)
     except (RuntimeError, AttributeError, TypeError) as error:
-        raise ModelError(f"{folder}: OpenVINO can not trace it: {line(error)}") from None
+        raise ModelError(f"{folder}: OpenVINO cannot trace it: {one_line(error, 300)}") from None
     slots = [f"{i}.{part}" for i in range(layers) for part in ("key", "value")]
     for port, name in zip(graph.inputs, [*_INPUTS, *(f"past_key_values.{s}" for s in slots)], strict=True):
         port.get_tensor().set_names({name})
-        port.get_node().set_friendly_name(name)  # GenAI looks for some inputs by the one name, for some by the other
+        port.get_node().set_friendly_name(name)  # GenAI finds some inputs by one name and some by the other
     for port, name in zip(graph.outputs, ["logits", *(f"present.{s}" for s in slots)], strict=True):
         port.get_tensor().set_names({name})
     _keep_state(graph, slots, (heads, size))
@@ -52,9 +60,12 @@ def causal_graph(folder: Path) -> Any:
 
 
 def to_int8(graph: Any) -> None:
-    """Weights of matrices and of the embedding become 8-bit integers with one scale a row, in place.
+    """Turn the weights of matrices and of the embedding into 8-bit integers with one scale per row, in place.
 
     The scale of a row is its greatest absolute value / 127.
+
+    Args:
+        graph: An ov.Model in fp32.
     """
     for node in graph.get_ordered_ops():
         if node.get_type_name() != "Constant" or node.get_element_type() != ov.Type.f32:
@@ -66,14 +77,14 @@ def to_int8(graph: Any) -> None:
         rounded = ops.constant(np.rint(weights / scale).astype(np.int8))
         rounded.set_friendly_name(node.get_friendly_name())
         consumers = node.output(0).get_target_inputs()
-        plain = ops.multiply(ops.convert(rounded, "f32"), ops.constant(scale.astype(np.float32)))
+        restored = ops.multiply(ops.convert(rounded, "f32"), ops.constant(scale.astype(np.float32)))
         for consumer in consumers:
-            consumer.replace_source_output(plain.output(0))
+            consumer.replace_source_output(restored.output(0))
     graph.validate_nodes_and_infer_types()
 
 
 class _Past:
-    """Keys and values, as transformers' attention asks for them. Its own begins empty, which can not be traced."""
+    """Keys and values in the interface of transformers' cache, whose own class begins empty and cannot be traced."""
 
     def __init__(self, past: tuple[torch.Tensor, ...]) -> None:
         self.past = past
@@ -89,8 +100,12 @@ class _Past:
         return self.past[0].shape[2]
 
 
-class _Stepped(nn.Module):
-    """ids, mask, positions, keys and values of every layer -> logits, keys and values with those of the ids behind."""
+class _Step(nn.Module):
+    """One step of generation.
+
+    From ids, mask, positions and the earlier keys and values of every layer: the logits, and keys and values that end
+    with those of the ids.
+    """
 
     def __init__(self, model: Any) -> None:
         super().__init__()
@@ -98,7 +113,7 @@ class _Stepped(nn.Module):
 
     def forward(self, ids: torch.Tensor, mask: torch.Tensor, positions: torch.Tensor, *past: torch.Tensor) -> Any:
         cache = _Past(past)
-        # the mask in its additive 4-d form: transformers' own way to it can not be traced
+        # the additive four-dimensional form of the mask: the way transformers makes it cannot be traced
         columns = torch.arange(mask.shape[1])
         rows = torch.arange(ids.shape[1]) + (mask.shape[1] - ids.shape[1])
         seen = (columns[None, :] <= rows[:, None])[None, None] & (mask[:, None, None, :] > 0)
@@ -110,7 +125,7 @@ class _Stepped(nn.Module):
 
 
 def _keep_state(graph: Any, slots: list[str], shape: tuple[int, int]) -> None:
-    """Make the keys and values variables of the graph, empty at first. shape: heads, size of one."""
+    """Make the keys and values variables of the graph, empty at first. shape: the number of heads, the size of one."""
     beam = ops.parameter([-1], np.int32, name="beam_idx")
     beam.output(0).get_tensor().set_names({"beam_idx"})
     graph.add_parameters([beam])

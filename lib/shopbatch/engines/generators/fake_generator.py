@@ -1,4 +1,4 @@
-"""A text generator without a model, for tests."""
+"""The fake generator: answers from a hash of the prompt, for tests."""
 
 from __future__ import annotations
 
@@ -11,29 +11,31 @@ import pyarrow as pa
 
 from shopbatch.engines.base import EngineError, Finish, Generated
 from shopbatch.engines.configs import FakeGenerateConfig, Sampling
-from shopbatch.engines.faults import strike
+from shopbatch.engines.faults import inject_faults
 from shopbatch.models.chat import Messages
 
 _WORDS = ("your", "order", "parcel", "refund", "size", "delivery", "return", "is", "on", "the", "way", "today", "sorry")
 
 
 class FakeGenerator:
-    """See FakeGenerateConfig. A prompt's words are its tokens; an answer has one to sixteen words."""
+    """A generator as `FakeGenerateConfig` describes it. A token is a word; an answer has one to sixteen words."""
 
     def __init__(self, config: FakeGenerateConfig) -> None:
         self.config = config
 
     def render(self, messages: Messages) -> str:
+        """Write one line per message."""
         return "\n".join(f"{m['role']}: {m['content']}" for m in messages)
 
     def generate(self, prompts: Sequence[str], sampling: Sampling) -> Generated:
-        strike(self.config, pa.array(prompts, pa.string()))
-        found = [self._answer(prompt, sampling) for prompt in prompts]
+        """Answer the prompts, in their order."""
+        inject_faults(self.config, pa.array(prompts, pa.string()))
+        answers = [self._answer(prompt, sampling) for prompt in prompts]
         return Generated(
-            [text for text, _, _ in found],
+            [text for text, _, _ in answers],
             np.array([len(prompt.split()) for prompt in prompts], np.int32),
-            np.array([count for _, count, _ in found], np.int32),
-            [finish for _, _, finish in found],
+            np.array([count for _, count, _ in answers], np.int32),
+            [finish for _, _, finish in answers],
         )
 
     @staticmethod
@@ -41,13 +43,12 @@ class FakeGenerator:
         if not prompt:
             raise EngineError("a prompt is empty")
         draws = (sampling.seed, sampling.temperature, sampling.top_p) if sampling.temperature else None
-        drawn = json.dumps([prompt, draws])
-        digest = hashlib.blake2b(drawn.encode()).digest()
+        digest = hashlib.blake2b(json.dumps([prompt, draws]).encode()).digest()
         words = [_WORDS[byte % len(_WORDS)] for byte in digest[1 : 2 + digest[0] % 16]]
         for count in range(1, min(len(words), sampling.max_new_tokens) + 1):
             text = " ".join(words[:count])
             if any(s in text for s in sampling.stop):
                 return text[: min(at for s in sampling.stop if (at := text.find(s)) >= 0)], count, "stop"
-        if len(words) >= sampling.max_new_tokens:  # the token that would end it has no room
+        if len(words) >= sampling.max_new_tokens:  # no room for the token that would end it
             return " ".join(words[: sampling.max_new_tokens]), sampling.max_new_tokens, "length"
         return " ".join(words), len(words) + 1, "stop"

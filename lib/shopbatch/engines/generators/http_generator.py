@@ -1,6 +1,6 @@
 """The HTTP generator: the prompts of a call go to an OpenAI-compatible server, several at once.
 
-What the server refuses for now, or answers badly, is asked again; what it refuses for good is an error at once.
+A request that the server refuses for now, or answers badly, is repeated; one that it refuses for good is an error.
 """
 
 from __future__ import annotations
@@ -24,18 +24,18 @@ from pydantic import SecretStr
 from shopbatch.core.errors import UserError
 from shopbatch.engines.base import EngineError, Generated
 from shopbatch.engines.configs import HttpGenerateConfig, Sampling
-from shopbatch.engines.generators.http_answers import Answer, Later, read, refusal, retry_after, without
+from shopbatch.engines.generators.http_answers import Answer, RetryLater, read, refusal, retry_after, without
 from shopbatch.engines.generators.prompts import seed_of
 from shopbatch.models.chat import Messages
 
-_LONGEST_PAUSE = 60.0  # seconds, without what Retry-After adds
+_LONGEST_PAUSE = 60.0  # seconds; Retry-After is added to it
 _MINUTE = 60.0
-_MOST_STOPS = 4  # OpenAI refuses more; the text is cut here in any case
+_MOST_STOPS = 4  # OpenAI refuses more; the text is cut on this side in any case
 
 
 @dataclass(frozen=True)
-class _Asked:
-    """One request. contents: what its messages say, which no error may repeat."""
+class _Request:
+    """One request. contents: the texts of its messages, which no error may repeat."""
 
     prompt: str
     contents: list[str]
@@ -43,16 +43,25 @@ class _Asked:
 
 
 class _Refused(EngineError):
-    """The server refuses this prompt, and would again."""
+    """The server refuses this prompt, and would refuse it every time."""
 
 
 class HttpGenerator:
-    """See HttpGenerateConfig. clock, sleep: seconds, of the pauses and of requests_a_minute.
+    """A generator as `HttpGenerateConfig` describes it.
 
-    A prompt is its messages as JSON text: the server has the chat template. Tokens are what the server says it counted,
-    0 where it says nothing. A guide is only as good as the server that decodes under it.
-    Answers of a call that failed are kept until another one fails: the caller then asks for its prompts one by one,
-    and those that were answered are neither waited nor paid for again.
+    A prompt is its messages as JSON text, because the server has the chat template. The numbers of tokens are those
+    that the server counted, 0 where it gives none. Whether an answer fits the guide is up to the server.
+
+    The answers of a call that failed are kept until another call fails: the caller then sends its prompts one by one,
+    and those that were answered cost neither time nor money a second time.
+
+    Args:
+        config: The server.
+        clock: Returns seconds; requests_a_minute is measured with it.
+        sleep: Waits for seconds, in pauses and for requests_a_minute.
+
+    Raises:
+        UserError: The URL is not one, or the environment holds no key.
     """
 
     def __init__(
@@ -66,7 +75,7 @@ class HttpGenerator:
         headers = {"Content-Type": "application/json"}
         if config.key:
             headers["Authorization"] = f"Bearer {self.key.get_secret_value()}"
-        # no limit of its own: httpx measures the gaps between bytes, `timeout` is of a whole request
+        # httpx's own timeout is off: it measures the gaps between bytes, while `timeout` is for a whole request
         limits = httpx.Limits(max_connections=None, max_keepalive_connections=config.concurrency)
         self.client = httpx.AsyncClient(headers=headers, limits=limits, timeout=None)
         self.loop = _Loop(self.client)
@@ -74,18 +83,24 @@ class HttpGenerator:
         self.kept: dict[tuple[str, Sampling], Answer] = {}
 
     def render(self, messages: Messages) -> str:
+        """Write the messages as JSON text."""
         return json.dumps([dict(m) for m in messages], ensure_ascii=False, separators=(",", ":"), sort_keys=True)
 
     def generate(self, prompts: Sequence[str], sampling: Sampling) -> Generated:
-        """As the protocol says; moreover UserError: the server has no such model, or refuses the key."""
+        """Answer the prompts, in their order.
+
+        Raises:
+            EngineError: As the protocol says.
+            UserError: The server has no such model, or refuses the key.
+        """
         settings = self._settings(sampling)
-        asked = [_request(prompt, sampling, settings) for prompt in prompts]
-        found: list[Answer | _Refused | None] = [self.kept.get((prompt, sampling)) for prompt in prompts]
+        requests = [_request(prompt, sampling, settings) for prompt in prompts]
+        results: list[Answer | _Refused | None] = [self.kept.get((prompt, sampling)) for prompt in prompts]
         try:
-            self.loop.run(self._all(asked, found))
-            answers = [_sound(answer) for answer in found]
+            self.loop.run(self._fill(requests, results))
+            answers = [_answered(result) for result in results]
         except EngineError:
-            done = zip(prompts, found, strict=True)
+            done = zip(prompts, results, strict=True)
             self.kept = {(p, sampling): a for p, a in done if isinstance(a, Answer)} or self.kept
             raise
         ends = [answer.cut(sampling.stop) for answer in answers]
@@ -97,11 +112,11 @@ class HttpGenerator:
         )
 
     def _settings(self, sampling: Sampling) -> dict[str, Any]:
-        """The fields that all requests of a call have in common."""
+        """The fields that all requests of a call share."""
         settings: dict[str, Any] = {
             "model": self.config.model,
-            # not max_completion_tokens: Ollama and older llama.cpp servers overlook it and write on, OpenAI refuses
-            # both together
+            # not max_completion_tokens: Ollama and older llama.cpp servers ignore it and write on, and OpenAI refuses
+            # both fields together
             "max_tokens": sampling.max_new_tokens,
             "temperature": sampling.temperature,
             "stream": False,
@@ -114,44 +129,44 @@ class HttpGenerator:
             try:
                 schema = json.loads(sampling.guide)
             except ValueError as error:
-                raise UserError(f"guide is no JSON schema: {error}") from None
+                raise UserError(f"guide is not a JSON schema: {error}") from None
             form = {"name": "answer", "schema": schema, "strict": True}
             settings["response_format"] = {"type": "json_schema", "json_schema": form}
         return settings
 
-    async def _all(self, asked: Sequence[_Asked], found: list[Answer | _Refused | None]) -> None:
-        """Fill what is None. A refused prompt does not keep the others from their answers; any other failure does."""
-        todo = iter([i for i, answer in enumerate(found) if answer is None])
+    async def _fill(self, requests: Sequence[_Request], results: list[Answer | _Refused | None]) -> None:
+        """Fill the results that are None. A refused prompt lets the others go on; any other failure ends all."""
+        todo = iter([i for i, result in enumerate(results) if result is None])
 
         async def work() -> None:
             for i in todo:
                 try:
-                    found[i] = await self._answer(asked[i])
+                    results[i] = await self._answer(requests[i])
                 except _Refused as error:
-                    found[i] = error
+                    results[i] = error
 
         try:
             async with asyncio.TaskGroup() as group:
-                for _ in range(min(self.config.concurrency, len(asked))):
+                for _ in range(min(self.config.concurrency, len(requests))):
                     group.create_task(work())
         except ExceptionGroup as failed:
             raise failed.exceptions[0] from None
 
-    async def _answer(self, asked: _Asked) -> Answer:
-        jitter = random.Random(asked.prompt)
+    async def _answer(self, request: _Request) -> Answer:
+        jitter = random.Random(request.prompt)
         reason = ""
         for tried in range(self.config.retries + 1):
-            await self._turn()
+            await self._wait_for_turn()
             try:
-                return await self._ask(asked)
-            except Later as later:
+                return await self._ask(request)
+            except RetryLater as later:
                 reason = str(later)
                 if tried < self.config.retries:
                     longest = min(_LONGEST_PAUSE, self.config.pause * 2.0 ** min(tried, 60))
                     await self.sleep(later.after + jitter.uniform(0, longest))
         raise EngineError(f"{self.url.host}: no answer in {self.config.retries + 1} tries; the last one: {reason}")
 
-    async def _turn(self) -> None:
+    async def _wait_for_turn(self) -> None:
         """Wait until one more request makes no more than requests_a_minute in any minute."""
         if not self.starts.maxlen:
             return
@@ -162,36 +177,36 @@ class HttpGenerator:
         if start > now:
             await self.sleep(start - now)
 
-    async def _ask(self, asked: _Asked) -> Answer:
-        """Raises Later (ask again), _Refused and UserError (do not)."""
+    async def _ask(self, request: _Request) -> Answer:
+        """Send a request once. Raises RetryLater if a retry may help, _Refused or UserError if not."""
         try:
             async with asyncio.timeout(self.config.timeout):
-                response = await self.client.post(self.url, content=asked.body)
+                response = await self.client.post(self.url, content=request.body)
         except TimeoutError:
-            raise Later(f"nothing within {self.config.timeout:g} seconds") from None
+            raise RetryLater(f"nothing within {self.config.timeout:g} seconds") from None
         except httpx.RequestError as error:
-            raise Later(self._clean(f"{type(error).__name__}: {error}", asked)) from None
+            raise RetryLater(self._clean(f"{type(error).__name__}: {error}", request)) from None
         if response.is_success:
             return read(response.content)
         status = response.status_code
-        said = self._clean(refusal(response.content), asked)
-        reason = f"status {status}" + (f": {said}" if said else "")
+        message = self._clean(refusal(response.content), request)
+        reason = f"status {status}" + (f": {message}" if message else "")
         if status in (408, 409, 425, 429) or status >= 500:
-            raise Later(reason, retry_after(response.headers))
+            raise RetryLater(reason, retry_after(response.headers))
         if status == 404:
             raise UserError(f"{self.url.host}: the server has no model {self.config.model!r} under this url ({reason})")
         if status in (401, 403):
             key = f"refuses the key (variable {self.config.key})" if self.config.key else "wants a key (key: is empty)"
-            # what a server says to a wrong key is apt to hold parts of the key
+            # the server's message is left out: it may contain parts of the wrong key
             raise UserError(f"{self.url.host}: the server {key}, status {status}")
         raise _Refused(f"{self.url.host}: the server refuses a prompt: {reason}")
 
-    def _clean(self, text: str, asked: _Asked) -> str:
-        return without(text, asked.contents, self.key.get_secret_value())
+    def _clean(self, text: str, request: _Request) -> str:
+        return without(text, request.contents, self.key.get_secret_value())
 
 
 class _Loop:
-    """An event loop on a thread of its own: `generate` may be called where a loop runs already, as in a notebook."""
+    """An event loop on its own thread, so that `generate` works where a loop runs already, as in a notebook."""
 
     def __init__(self, client: httpx.AsyncClient) -> None:
         self.loop = asyncio.new_event_loop()
@@ -203,7 +218,7 @@ class _Loop:
         try:
             future.result()
         finally:
-            future.cancel()  # if the wait was interrupted; else it is done
+            future.cancel()  # ends the requests if the wait was interrupted; otherwise it does nothing
 
 
 def _serve(loop: asyncio.AbstractEventLoop, client: httpx.AsyncClient) -> None:
@@ -212,16 +227,16 @@ def _serve(loop: asyncio.AbstractEventLoop, client: httpx.AsyncClient) -> None:
     loop.close()
 
 
-def _sound(answer: Answer | _Refused | None) -> Answer:
-    if isinstance(answer, _Refused):
-        raise answer
-    if answer is None:
+def _answered(result: Answer | _Refused | None) -> Answer:
+    if isinstance(result, _Refused):
+        raise result
+    if result is None:
         raise AssertionError("a prompt was left out")
-    return answer
+    return result
 
 
-def _request(prompt: str, sampling: Sampling, settings: dict[str, Any]) -> _Asked:
-    """Raises EngineError if the prompt is empty or is not what `render` writes."""
+def _request(prompt: str, sampling: Sampling, settings: dict[str, Any]) -> _Request:
+    """The request for a prompt. Raises EngineError if the prompt is empty or is not what `render` writes."""
     if not prompt:
         raise EngineError("a prompt is empty")
     try:
@@ -234,26 +249,26 @@ def _request(prompt: str, sampling: Sampling, settings: dict[str, Any]) -> _Aske
     fields = {**settings, "messages": messages}
     if sampling.temperature:
         fields["seed"] = seed_of(sampling.seed, prompt.encode(errors="surrogatepass"))
-    return _Asked(prompt, contents, json.dumps(fields).encode())
+    return _Request(prompt, contents, json.dumps(fields).encode())
 
 
 def _endpoint(text: str) -> httpx.URL:
     try:
         url = httpx.URL(text)
     except httpx.InvalidURL:
-        raise UserError("url is none; one like http://127.0.0.1:8000/v1 is") from None
+        raise UserError("url is not a URL; expected one like http://127.0.0.1:8000/v1") from None
     if url.userinfo:
-        raise UserError("url holds a user or a password; a key goes into an environment variable, which key: names")
+        raise UserError("url contains a user or a password; put the key into the environment variable that key: names")
     if url.scheme not in ("http", "https") or not url.host:
-        raise UserError(f"url is {text!r}; it has to be one like http://127.0.0.1:8000/v1")
+        raise UserError(f"url is {text!r}; expected one like http://127.0.0.1:8000/v1")
     return url.copy_with(path=url.path.rstrip("/") + "/chat/completions")
 
 
 def _key(variable: str | None) -> str:
-    """The key in an environment variable. Raises UserError if there is none that fits into a header."""
+    """The key in an environment variable. Raises UserError if there is none, or it does not fit into a header."""
     key = os.environ.get(variable, "").strip() if variable else ""
     if variable and not key:
-        raise UserError(f"the environment variable {variable} holds no key; key: '' if the server wants none")
+        raise UserError(f"the environment variable {variable} holds no key; set key: '' if the server wants none")
     if not key.isascii() or not key.isprintable() or " " in key:
-        raise UserError(f"the environment variable {variable} holds something that is no key")
+        raise UserError(f"the environment variable {variable} holds something that is not a key")
     return key

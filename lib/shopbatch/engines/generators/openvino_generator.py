@@ -1,7 +1,7 @@
 """The OpenVINO generator: continuous batching over a paged cache of keys and values, on this machine's CPU.
 
-All prompts of a call are in work at once, as far as the cache has room; a beginning that prompts have in common (a
-system prompt, a policy) is computed once and stays in the cache. The graph is exported once and kept beside the model.
+All prompts of a call are in work at once, as far as the cache has room. A beginning that prompts share (a system
+prompt, a policy) is computed once and stays in the cache.
 """
 
 from __future__ import annotations
@@ -14,39 +14,42 @@ import numpy as np
 import openvino as ov
 import openvino_genai as genai
 
+from shopbatch.core.errors import one_line
 from shopbatch.engines.base import EngineError, Generated
 from shopbatch.engines.configs import OpenVinoGenerateConfig, Sampling
-from shopbatch.engines.encoders.openvino_encoder import graph_key, kept, line
 from shopbatch.engines.generators.prompts import Prompts, seed_of
+from shopbatch.engines.openvino_graphs import cached_graph, graph_key
 from shopbatch.models.chat import Messages, chat_prompt
 from shopbatch.models.folder import ModelError
-from shopbatch.models.loading import model_config
+from shopbatch.models.loading import load_transformers_tokenizer, model_config
 
-EXPORT_VERSION = 1  # of what `_export` and causal_graph.py write; another one makes the old exports unused
+EXPORT_VERSION = 1  # of what `export_causal` writes; with another version, old graphs are no longer used
 Precision = Literal["bf16", "fp32", "int8"]
-_BLOCK_TOKENS = 32  # of the paged cache on a CPU
-_NUMBERS = {"fp32": ("f32", 4), "bf16": ("bf16", 2), "int8": ("bf16", 2)}  # of activations, keys and values; bytes
+_BLOCK_TOKENS = 32  # tokens in a block of the paged cache on a CPU
+_FORMATS = {"fp32": ("f32", 4), "bf16": ("bf16", 2), "int8": ("bf16", 2)}  # activations, keys and values: name, bytes
 
 
 class OpenVinoGenerator:
-    """See OpenVinoGenerateConfig."""
+    """A generator as `OpenVinoGenerateConfig` describes it."""
 
     def __init__(self, config: OpenVinoGenerateConfig, folder: Path) -> None:
         self.prompts, self.config, self.folder = Prompts(folder), config, folder
-        token = _kept_numbers(folder) * _NUMBERS[config.precision][1]
-        self.blocks = (config.cache_mb << 20) // (token * _BLOCK_TOKENS)
+        token_bytes = _numbers_per_token(folder) * _FORMATS[config.precision][1]
+        self.blocks = (config.cache_mb << 20) // (token_bytes * _BLOCK_TOKENS)
         self.graph = exported_causal(folder, config.precision)
         self.pipeline: Any = None
-        self.cold = True  # nothing is in its cache
+        self.cold = True  # its cache is empty
         try:
             self.pipeline = self._open()
         except RuntimeError as error:
-            raise ModelError(f"{self.graph}: OpenVINO can not load it: {line(error)}") from None
+            raise ModelError(f"{self.graph}: OpenVINO cannot load it: {one_line(error, 300)}") from None
 
     def render(self, messages: Messages) -> str:
+        """Apply the model's chat template."""
         return chat_prompt(self.folder, messages)
 
     def generate(self, prompts: Sequence[str], sampling: Sampling) -> Generated:
+        """Answer the prompts, in their order."""
         rows = self.prompts.read(prompts, sampling.max_new_tokens)
         room = self.blocks * _BLOCK_TOKENS
         longest = max(map(len, rows), default=0) + sampling.max_new_tokens
@@ -60,16 +63,16 @@ class OpenVinoGenerator:
             if self.pipeline is None or self.cold:
                 self.pipeline = self.pipeline or self._open()
                 self._share_beginning(ids[0], settings[0])
-            found = self.pipeline.generate(ids, settings)
+            answers = self.pipeline.generate(ids, settings)
         except RuntimeError as error:
-            self.pipeline, self.cold = None, True  # it still holds the requests that it did not finish
-            raise EngineError(f"openvino: {line(error)}") from error
-        if any(not answer.m_generation_ids for answer in found):
+            self.pipeline, self.cold = None, True  # it still has the requests that it did not finish
+            raise EngineError(f"openvino: {one_line(error, 300)}") from error
+        if any(not answer.m_generation_ids for answer in answers):
             raise EngineError("openvino: a prompt was dropped; the cache (cache_mb) is too small")
-        return self.prompts.answers(rows, [answer.m_generation_ids[0] for answer in found], sampling)
+        return self.prompts.answers(rows, [answer.m_generation_ids[0] for answer in answers], sampling)
 
     def _share_beginning(self, prompt: Any, settings: Any) -> None:
-        """Compute one prompt first: else the first call's prompts, all at once, compute their common beginning each."""
+        """Compute one prompt first, or each prompt of the first call would compute the shared beginning itself."""
         longest, settings.max_new_tokens = settings.max_new_tokens, 1
         self.pipeline.generate([prompt], [settings])
         settings.max_new_tokens, self.cold = longest, False
@@ -78,12 +81,12 @@ class OpenVinoGenerator:
         scheduler = genai.SchedulerConfig()
         scheduler.enable_prefix_caching = True
         scheduler.num_kv_blocks = self.blocks
-        numbers = _NUMBERS[self.config.precision][0]
+        numbers = _FORMATS[self.config.precision][0]
         properties = {
             "INFERENCE_PRECISION_HINT": numbers,
-            "KV_CACHE_PRECISION": numbers,  # 8 bits unless it is told
-            "INFERENCE_NUM_THREADS": self.config.threads,
-            # else 8-bit weights bring 8-bit activations: SmolLM2 then no longer knows the capital of France
+            "KV_CACHE_PRECISION": numbers,  # the default is 8 bits
+            "INFERENCE_NUM_THREADS": _threads(self.config.threads, numbers),
+            # otherwise activations get 8 bits where weights have them, and SmolLM2 forgets the capital of France
             "DYNAMIC_QUANTIZATION_GROUP_SIZE": 0,
             "NUM_STREAMS": 1,
             "ENABLE_CPU_PINNING": False,  # OpenVINO pins the threads of every process to the same cores
@@ -95,7 +98,7 @@ class OpenVinoGenerator:
         settings = genai.GenerationConfig()
         settings.max_new_tokens = sampling.max_new_tokens
         settings.stop_token_ids = set(self.prompts.ends)
-        # else the end token that the tokenizer names ends an answer too
+        # otherwise the end token that the tokenizer names ends an answer, too
         settings.eos_token_id = self.prompts.ends[0] if self.prompts.ends else -1
         settings.ignore_eos = not self.prompts.ends
         settings.stop_strings = set(sampling.stop)
@@ -109,31 +112,46 @@ class OpenVinoGenerator:
         return settings
 
 
-def exported_causal(folder: Path, precision: Precision = "fp32") -> Path:
-    """The folder that holds graph and tokenizer of a causal model, made if it is not there or is damaged.
+def _threads(threads: int, numbers: str) -> int:
+    """Return the CPU threads to ask OpenVINO for: at least two for bf16 on a CPU with AMX.
 
-    precision: bf16 and fp32 have one graph; what it is computed in is told when it is opened. Raises ModelError.
+    There OpenVINO 2026.4.1 divides by zero when it opens a causal graph with one thread, which ends the process.
     """
-    _kept_numbers(folder)  # a folder that is no such model is told before it is traced
+    try:
+        amx = "amx_bf16" in Path("/proc/cpuinfo").read_text("utf-8")
+    except OSError:  # not Linux
+        amx = False
+    return max(threads, 2) if amx and numbers == "bf16" else threads
+
+
+def exported_causal(folder: Path, precision: Precision = "fp32") -> Path:
+    """Return the folder with graph and tokenizer of a causal model; a missing or damaged one is made first.
+
+    Args:
+        folder: The model folder.
+        precision: bf16 and fp32 share one graph: the format of the computation is chosen when it is opened.
+
+    Raises:
+        ModelError: The model is not like Llama, or cannot be loaded or traced.
+    """
+    _numbers_per_token(folder)  # refuses a folder of another kind before anything is traced
     weights = "int8" if precision == "int8" else "fp32"
     key = graph_key(folder, ["causal", EXPORT_VERSION, weights], ["tokenizer.json", "tokenizer_config.json"])
-    return kept(folder, key, lambda aside: _export(folder, aside, weights))
+    return cached_graph(folder, key, lambda target: export_causal(folder, target, weights))
 
 
-def _kept_numbers(folder: Path) -> int:
-    """Numbers that the cache keeps for one token. Raises ModelError if the model is not one like Llama."""
-    config = model_config(folder)
-    try:
-        heads = int(config["num_attention_heads"])
-        size = int(config.get("head_dim") or int(config["hidden_size"]) // heads)
-        return 2 * int(config["num_hidden_layers"]) * int(config.get("num_key_value_heads") or heads) * size
-    except (KeyError, TypeError, ValueError) as error:
-        raise ModelError(f"{folder}: not a model like Llama: config.json: {type(error).__name__} {error}") from None
+def export_causal(folder: Path, target: Path, weights: str) -> None:
+    """Write the graph of a causal model and of its tokenizer into `target`.
 
+    Args:
+        folder: The model folder.
+        target: An empty folder.
+        weights: "fp32" or "int8".
 
-def _export(folder: Path, target: Path, weights: str) -> None:
+    Raises:
+        ModelError: The model or its tokenizer cannot be exported.
+    """
     import openvino_tokenizers
-    from transformers import AutoTokenizer
 
     from shopbatch.engines.generators.causal_graph import causal_graph, to_int8
 
@@ -142,10 +160,21 @@ def _export(folder: Path, target: Path, weights: str) -> None:
         to_int8(graph)
     ov.save_model(graph, target / "openvino_model.xml", compress_to_fp16=False)
     # GenAI reads stop texts with these two; prompts and answers go through the tokenizer of the model itself
+    tokenizer = load_transformers_tokenizer(folder)
     try:
-        tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False, local_files_only=True)
         pair = openvino_tokenizers.convert_tokenizer(tokenizer, with_detokenizer=True)
     except (OSError, ValueError, RuntimeError) as error:
-        raise ModelError(f"{folder}: its tokenizer can not be exported: {line(error)}") from None
+        raise ModelError(f"{folder}: its tokenizer cannot be exported: {one_line(error, 300)}") from None
     for part, name in zip(pair, ("tokenizer", "detokenizer"), strict=True):
         ov.save_model(part, target / f"openvino_{name}.xml")
+
+
+def _numbers_per_token(folder: Path) -> int:
+    """How many numbers the cache stores for one token. Raises ModelError if the model is not like Llama."""
+    config = model_config(folder)
+    try:
+        heads = int(config["num_attention_heads"])
+        size = int(config.get("head_dim") or int(config["hidden_size"]) // heads)
+        return 2 * int(config["num_hidden_layers"]) * int(config.get("num_key_value_heads") or heads) * size
+    except (KeyError, TypeError, ValueError) as error:
+        raise ModelError(f"{folder}: not a model like Llama: config.json: {type(error).__name__} {error}") from None

@@ -1,4 +1,7 @@
-"""The torch generator: transformers' own generation. The reference for other backends, and their source."""
+"""The torch generator: the generation of transformers.
+
+The other backends are compared with it, and OpenVINO's graph is exported from its model.
+"""
 
 from __future__ import annotations
 
@@ -17,51 +20,55 @@ from transformers import (
     TopPLogitsWarper,
 )
 
+from shopbatch.core.errors import one_line
 from shopbatch.engines.base import EngineError, Generated
 from shopbatch.engines.configs import Sampling, TorchGenerateConfig
 from shopbatch.engines.generators.prompts import Prompts, seed_of
-from shopbatch.models.causal import load
 from shopbatch.models.chat import Messages, chat_prompt
+from shopbatch.models.loading import load_causal
 
 
-def load_causal(folder: Path, dtype: torch.dtype = torch.float32) -> Any:
-    """The causal language model of a folder, ready to infer, without generation defaults of its own.
+def load_for_generation(folder: Path, dtype: str = "float32") -> Any:
+    """Load the causal language model of a folder, ready to infer, without generation defaults of its own.
 
-    Raises ModelError if the weights are not safetensors, or do not fit the configuration.
+    Raises:
+        ModelError: The weights are not safetensors, or do not fit the configuration.
     """
-    model = load(folder, dtype=dtype)
-    # what a folder's generation_config.json sets (temperature, penalties, ...) would be added to what is asked for
+    model = load_causal(folder, dtype)
+    # otherwise the folder's generation_config.json (temperature, penalties, ...) would be added to the sampling
     model.generation_config = GenerationConfig()
     return model.eval()
 
 
 class TorchGenerator:
-    """See TorchGenerateConfig."""
+    """A generator as `TorchGenerateConfig` describes it."""
 
     def __init__(self, config: TorchGenerateConfig, folder: Path) -> None:
         self.prompts, self.folder = Prompts(folder), folder
         self.device, self.batch = torch.device(config.device), config.batch
-        self.model = load_causal(folder, getattr(torch, config.dtype)).to(self.device)
+        self.model = load_for_generation(folder, config.dtype).to(self.device)
 
     def render(self, messages: Messages) -> str:
+        """Apply the model's chat template."""
         return chat_prompt(self.folder, messages)
 
     def generate(self, prompts: Sequence[str], sampling: Sampling) -> Generated:
+        """Answer the prompts, in their order."""
         rows = self.prompts.read(prompts, sampling.max_new_tokens)
         new: list[list[int]] = [[] for _ in rows]
         order = sorted(range(len(rows)), key=lambda i: len(rows[i]))
         for first in range(0, len(order), self.batch):
             batch = order[first : first + self.batch]
             try:
-                found = self._batch([rows[i] for i in batch], sampling)
-            except RuntimeError as error:  # out of memory on a device is one of them
-                raise EngineError(f"torch: {' '.join(str(error).split())[:300]}") from error
-            for i, ids in zip(batch, found, strict=True):
+                generated = self._batch([rows[i] for i in batch], sampling)
+            except RuntimeError as error:  # includes a device that is out of memory
+                raise EngineError(f"torch: {one_line(error, 300)}") from error
+            for i, ids in zip(batch, generated, strict=True):
                 new[i] = ids
         return self.prompts.answers(rows, new, sampling)
 
     def _batch(self, rows: list[list[int]], sampling: Sampling) -> list[list[int]]:
-        """New tokens of each row; those behind a row's end are padding."""
+        """The new tokens of each row; those after its end are padding."""
         longest = max(map(len, rows))
         mask = np.arange(longest) >= longest - np.array([len(row) for row in rows])[:, None]  # padding on the left
         ids = np.full(mask.shape, self.prompts.pad, np.int64)
@@ -89,9 +96,9 @@ class TorchGenerator:
 
 
 class _Drawn(LogitsProcessor):  # type: ignore[misc]
-    """Scores whose greatest one is a draw from the distribution (the Gumbel-max trick), by a generator for each row.
+    """Makes the greatest score a draw from the distribution (the Gumbel-max trick), with a generator for each row.
 
-    transformers' own sampling has one generator for the whole batch, so that an answer depends on its neighbours.
+    The sampling of transformers has one generator for the whole batch, so that an answer depends on its neighbours.
     """
 
     def __init__(self, sampling: Sampling, seeds: list[int]) -> None:
@@ -108,11 +115,11 @@ class _Drawn(LogitsProcessor):  # type: ignore[misc]
 
 
 class _StopTexts(StoppingCriteria):  # type: ignore[misc]
-    """Rows whose answer holds a stop text. transformers' own looks at the end of the prompt too."""
+    """Ends the rows whose answer contains a stop text. The class of transformers looks at the prompt's end, too."""
 
     def __init__(self, prompts: Prompts, stop: Sequence[str], begin: int) -> None:
         self.prompts, self.stop, self.begin = prompts, stop, begin
 
     def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor, **_: Any) -> torch.Tensor:
-        found = [self.prompts.has_stop(row, self.stop) for row in input_ids[:, self.begin :].tolist()]
-        return torch.tensor(found, device=input_ids.device)
+        done = [self.prompts.has_stop(row, self.stop) for row in input_ids[:, self.begin :].tolist()]
+        return torch.tensor(done, device=input_ids.device)

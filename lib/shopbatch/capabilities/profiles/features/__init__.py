@@ -1,1 +1,1 @@
-"""The features of a user, as Spark expressions: pure functions of data frames."""
+"""The features of a user as Spark expressions. Every module holds pure functions from data frames to data frames."""

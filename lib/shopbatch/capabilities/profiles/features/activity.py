@@ -1,4 +1,4 @@
-"""user_daily -> what each user did before `as_of`: sums, then the features of recency, money, baskets and rhythm."""
+"""user_daily -> sums per user over the days before `as_of` -> features of recency, money, baskets and rhythm."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from shopbatch.capabilities.profiles.features.expressions import money, ratio
 from shopbatch.tables.user_profiles import DAYPARTS, FEATURES, WEEKDAYS, WINDOWS
 
 COHORTS = (30, 60, 90)  # days before as_of at which the outlook looks back
-HORIZON, HABIT = 30, 90  # days: what is foreseen, and of what the habit is counted
+HORIZON, HABIT = 30, 90  # days: how far the outlook looks ahead, and over which active days count as habit
 
 _SUMMED = (
     "lines", "purchase_cents", "basket_cents_sq", "basket_units_sq", "discount_cents", "discounted_lines",
@@ -20,10 +20,11 @@ _SUMMED = (
 
 
 def sums(daily: DataFrame, as_of: date) -> DataFrame:
-    """user_daily -> one row per user with a tile before `as_of`: the sums that the features are made of.
+    """Sum user_daily to one row per user with a tile before `as_of`; the features are computed from these sums.
 
-    For each cohort h (and 0, as_of itself): last_h days from the last active day before as_of - h, habit_h active
-    days of the HABIT days before it, next_h active days of the HORIZON days from it on.
+    For each cohort h, and for 0 (`as_of` itself), with the date d = as_of - h days:
+    last_h is the number of days from the last active day before d to d, habit_h the number of active days in the HABIT
+    days before d, and next_h the number of active days in the HORIZON days from d on.
     """
     earlier = Window.partitionBy("user_id").orderBy("day").rowsBetween(Window.unboundedPreceding, -1)
     active, today = F.col("baskets") > 0, F.lit(as_of)
@@ -65,11 +66,11 @@ def sums(daily: DataFrame, as_of: date) -> DataFrame:
 
 
 def features(users: DataFrame) -> DataFrame:
-    """What `sums` returns, with outlook and segments -> user_id and all features that come of it."""
+    """Compute all features that need only the result of `sums`, extended by the outlook and the segments."""
     baskets, gaps = F.col("baskets_all"), F.col("gaps")
     mean_gap = ratio("gap_sum", gaps)
     sd_gap = _sd(gaps, "gap_sum", "gap_sq")
-    worth = F.col("discount_cents") + F.col("purchase_cents")
+    full_price = F.col("discount_cents") + F.col("purchase_cents")
     return users.select(
         "user_id",
         F.col("last_0").alias("days_since_last"),
@@ -93,7 +94,7 @@ def features(users: DataFrame) -> DataFrame:
         *(ratio(f"baskets_{name}", baskets).alias(f"weekday_share_{name}") for name in WEEKDAYS),
         *(ratio(f"baskets_{name}", baskets).alias(f"daypart_share_{name}") for name in DAYPARTS),
         money("discount_cents").alias("discount_all"),
-        F.when(worth > 0, ratio("discount_cents", worth)).alias("discount_share"),
+        F.when(full_price > 0, ratio("discount_cents", full_price)).alias("discount_share"),
         ratio("discounted_lines", "lines").alias("discounted_line_share"),
         ratio("coupon_lines", "lines").alias("coupon_line_share"),
         "return_lines",
@@ -117,7 +118,7 @@ def _days(where: Column) -> Column:
 
 
 def _sd(count: Column, total: str, squares: str) -> Column:
-    """Sample standard deviation out of exact whole sums (no cancellation); null for fewer than 2."""
+    """Sample standard deviation from exact whole sums, so nothing cancels out; null for fewer than 2 values."""
     n, exact = count.cast("decimal(10,0)"), "decimal(38,0)"
     spread = (n * F.col(squares).cast("decimal(28,0)")).cast(exact) - (
         F.col(total).cast("decimal(19,0)") * F.col(total).cast("decimal(19,0)")

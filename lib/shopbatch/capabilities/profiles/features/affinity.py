@@ -1,4 +1,7 @@
-"""user_product_daily and products -> what each user likes, and at what price. Tiles are shuffled once: by user."""
+"""user_product_daily and products -> what each user likes, and at what price.
+
+The tiles are shuffled once, by user.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,7 @@ from datetime import date
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from shopbatch.capabilities.profiles.features.expressions import money, once, ratio
+from shopbatch.capabilities.profiles.features.expressions import money, one_per_key, ratio
 
 TOP = 5
 UNKNOWN = "unknown"
@@ -16,10 +19,11 @@ _GROUPS = {"department": "departments", "category": "categories", "brand": "bran
 
 
 def by_product(tiles: DataFrame, as_of: date, half_life: int) -> DataFrame:
-    """user_product_daily -> one row per user and product before `as_of`, partitioned by user.
+    """Sum user_product_daily to one row per user and product, over the days before `as_of`, partitioned by user.
 
-    decayed: sum over days of purchase cents times a whole weight, round(1e6 * 2^(-age / half_life)): as a double it is
-    exact below 2^53, so that sums do not depend on their order and equal amounts are ties.
+    The column `decayed` is the sum over days of purchase cents times the weight round(1e6 * 2^(-age / half_life)).
+    The weights are whole numbers, so the double is exact below 2^53: the sum does not depend on the order of rows, and
+    equal amounts are ties.
     """
     age = F.datediff(F.lit(as_of), "day")
     weight = F.round(F.lit(1e6) * F.pow(F.lit(2.0), -age / F.lit(float(half_life))))
@@ -37,9 +41,9 @@ def by_product(tiles: DataFrame, as_of: date, half_life: int) -> DataFrame:
 
 
 def by_kind(bought: DataFrame, products: DataFrame) -> DataFrame:
-    """What `by_product` returns, and products -> one row per user, department, category and brand (null: unknown)."""
-    # a catalogue that was loaded twice would count every line twice
-    catalogue = once(products, "product_id", tuple(_GROUPS)).withColumn("known", F.lit(True))
+    """Sum the result of `by_product` to one row per user, department, category and brand (null: unknown)."""
+    # One row per product: if the catalogue was loaded twice, a join would count every line twice.
+    catalogue = one_per_key(products, "product_id", tuple(_GROUPS)).withColumn("known", F.lit(True))
     summed = ("decayed", "lines", "units", "purchase_cents", "unit_cents")
     return (
         bought.join(catalogue, "product_id", "left")
@@ -52,7 +56,7 @@ def by_kind(bought: DataFrame, products: DataFrame) -> DataFrame:
 
 
 def of_products(bought: DataFrame) -> DataFrame:
-    """What `by_product` returns -> user_id and the features of single products."""
+    """Compute user_id and the features of single products from the result of `by_product`."""
     return (
         bought.groupBy("user_id")
         .agg(
@@ -66,7 +70,7 @@ def of_products(bought: DataFrame) -> DataFrame:
 
 
 def of_kinds(kinds: DataFrame) -> DataFrame:
-    """What `by_kind` returns -> user_id and the features of departments, categories and brands."""
+    """Compute user_id and the features of departments, categories and brands from the result of `by_kind`."""
     rows = kinds.select(
         "user_id",
         F.explode(
@@ -80,20 +84,20 @@ def of_kinds(kinds: DataFrame) -> DataFrame:
     )
     columns = []
     for group, many in _GROUPS.items():
-        mine = F.col("kind") == group
-        value = F.when(mine & (F.col("v") > 0), F.col("v"))
+        in_group = F.col("kind") == group
+        value = F.when(in_group & (F.col("v") > 0), F.col("v"))
         columns += [
-            _top("name", "v", mine).alias(f"top_{many}"),
+            _top("name", "v", in_group).alias(f"top_{many}"),
             F.max(value).alias(f"{group}_max"),
             F.sum(value).alias(f"{group}_v"),
             F.sum(value * F.log(value)).alias(f"{group}_v_ln_v"),
-            F.count_if(mine & (F.col("lines") > 0)).alias(f"{many}_bought"),
+            F.count_if(in_group & (F.col("lines") > 0)).alias(f"{many}_bought"),
         ]
     summed = named.groupBy("user_id").agg(*columns)
     out: list[Column | str] = ["user_id"]
     for group, many in _GROUPS.items():
         total = F.col(f"{group}_v")
-        # -sum p ln p with p = v / total
+        # The entropy is -sum(p ln p) with p = v / total.
         entropy = F.log(total) - F.col(f"{group}_v_ln_v") / total
         out += [
             f"top_{many}",
@@ -105,7 +109,7 @@ def of_kinds(kinds: DataFrame) -> DataFrame:
 
 
 def of_prices(kinds: DataFrame, private_brands: Sequence[str]) -> DataFrame:
-    """What `by_kind` returns -> user_id and the features of prices, private brands and unknown products."""
+    """Compute the features of prices, private brands and unknown products from the result of `by_kind`."""
     sold = F.col("category").isNotNull() & (F.col("units") > 0)
     prices = kinds.where(sold).groupBy("category").agg(ratio(F.sum("unit_cents"), F.sum("units")).alias("price"))
     private = F.col("brand").isin(list(private_brands)) if private_brands else F.lit(False)
@@ -129,6 +133,6 @@ def of_prices(kinds: DataFrame, private_brands: Sequence[str]) -> DataFrame:
 
 
 def _top(name: str, value: str, where: Column | None = None) -> Column:
-    """The TOP names by value, greatest first, of equals the first in the alphabet; values of 0 or below are in none."""
+    """The TOP names by value, greatest first, equal values in alphabetical order. Values of 0 or below do not count."""
     counts = F.col(value) > 0 if where is None else where & (F.col(value) > 0)
     return F.min_by(name, F.when(counts, F.struct(-F.col(value), F.col(name))), TOP)

@@ -1,7 +1,7 @@
-"""Facts that count -> daily tiles. Hours are those of the session's time zone, which the job sets.
+"""Facts that count -> daily tiles. A tile is a set of sums over one user's day, so a profile is a sum over tiles.
 
-Called by `profiles.tiles`, with facts that have their `day` and are spread over tasks by `bucket`: all of a user's
-day in one, so that nothing here shuffles. Tiles are sums over a user's day, so a profile is a sum over tiles.
+The facts have the columns `day` and `bucket`, and all facts of one user's day lie in the same bucket, which is one
+partition. So nothing here shuffles. Hours are in the session's time zone, which the job sets to the shop's.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from shopbatch.tables.user_profiles import DAYPARTS
 
 
 def user_daily(lines: DataFrame) -> DataFrame:
-    """TRANSACTION facts that count, each key once, `day` and `bucket` -> the columns of user_daily."""
+    """Compute the columns of user_daily from TRANSACTION facts (one per key) with `day` and `bucket`."""
     bought, returned = F.col("quantity") >= 0, F.col("quantity") < 0
     baskets = lines.groupBy("bucket", "user_id", "day", "basket_id").agg(
         F.count_if(bought).alias("lines"),
@@ -42,7 +42,7 @@ def user_daily(lines: DataFrame) -> DataFrame:
 
 
 def user_product_daily(lines: DataFrame) -> DataFrame:
-    """TRANSACTION facts that count, each key once, `day` and `bucket` -> the columns of user_product_daily."""
+    """Compute the columns of user_product_daily from TRANSACTION facts (one per key) with `day` and `bucket`."""
     return lines.groupBy("bucket", "user_id", "day", "product_id").agg(
         F.count_if(F.col("quantity") >= 0).alias("lines"),
         _sum(F.greatest("quantity", F.lit(0))).alias("units"),
@@ -53,7 +53,7 @@ def user_product_daily(lines: DataFrame) -> DataFrame:
 
 
 def user_event_daily(events: DataFrame) -> DataFrame:
-    """EVENT facts that count, each key once, `day` and `bucket` -> the columns of user_event_daily."""
+    """Compute the columns of user_event_daily from EVENT facts (one per key) with `day` and `bucket`."""
     kinds = {"views": "view", "carts": "cart", "searches": "search", "invitations": "invitation"}
     return events.groupBy("bucket", "user_id", "day").agg(
         *(F.count_if(F.col("event_type") == kind).alias(name) for name, kind in kinds.items())
@@ -61,6 +61,6 @@ def user_event_daily(events: DataFrame) -> DataFrame:
 
 
 def _sum(value: str | Column, where: Column | None = None) -> Column:
-    """Sum of whole numbers; 0 where there are none."""
+    """The sum of whole numbers over the rows where the condition holds; 0 if there are none."""
     column = F.col(value) if isinstance(value, str) else value
     return F.sum(column if where is None else F.when(where, column).otherwise(F.lit(0)))

@@ -1,7 +1,7 @@
-"""Source rows -> facts: the columns that count, and why a row does not. Called by `profiles.tiles`.
+"""Source rows -> facts: the columns that the tiles need, and the reason why a row does not count.
 
-Several facts may share a key: `ranked` says which one counts. The rule looks at values only, never at where a row
-lies, so that it does not matter when or in which file a row came.
+Several facts may share a key; `ranked` decides which one counts. The rule looks only at values, never at a row's
+place, so it does not matter when or in which file a row arrived.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ from pyspark.sql import functions as F
 
 from shopbatch.capabilities.profiles.features.expressions import has_day, money
 
-# nobody sells more of a thing at once, also where units are thousandths; a barcode in the wrong column (8 digits and
-# more) is beyond, and the squares of 90,000 such baskets of a user still add up below 2^63
-MOST_UNITS = 10_000_000
+# Nobody sells more of a product at once, even where units are thousandths. A barcode in the wrong column (8 digits or
+# more) lies above this limit, and the squares of 90,000 such baskets of one user still add up to less than 2^63.
+MAX_UNITS = 10_000_000
 
-# what a transaction and an event are, as far as it matters here; one of several with a key counts: the greatest
-# by `ingested_at`, then by the other columns in this order
+# The columns that make up a transaction and an event here. Of several facts with one key the greatest counts:
+# by `ingested_at`, then by the other columns in this order.
 TRANSACTION = (
     "ingested_at", "transaction_at", "user_id", "quantity", "sales_cents", "retail_cents", "coupon_cents",
     "basket_id", "product_id",
@@ -27,7 +27,7 @@ EVENT = ("ingested_at", "event_time", "user_id", "event_type", "event_id")
 
 
 def transactions(rows: DataFrame) -> DataFrame:
-    """`transactions` -> TRANSACTION columns and `reason` (string; null: the row is valid)."""
+    """Turn rows of `transactions` into the TRANSACTION columns and `reason` (null: the row is valid)."""
     return rows.select(
         F.coalesce("ingested_at", "transaction_at").alias("ingested_at"),
         "transaction_at",
@@ -44,14 +44,14 @@ def transactions(rows: DataFrame) -> DataFrame:
             no_key=_blank("basket_id") | _blank("product_id"),
             no_user=_blank("user_id"),
             no_time=~has_day("transaction_at"),
-            no_quantity=~F.coalesce(F.col("quantity").between(-MOST_UNITS, MOST_UNITS), F.lit(False)),
+            no_quantity=~F.coalesce(F.col("quantity").between(-MAX_UNITS, MAX_UNITS), F.lit(False)),
             no_amount=F.col("sales_value").isNull(),
         ).alias("reason"),
     )
 
 
 def events(rows: DataFrame) -> DataFrame:
-    """`events` -> EVENT columns and `reason` (string; null: the row is valid)."""
+    """Turn rows of `events` into the EVENT columns and `reason` (null: the row is valid)."""
     return rows.select(
         F.coalesce("ingested_at", "event_time").alias("ingested_at"),
         "event_time",
@@ -68,22 +68,22 @@ def events(rows: DataFrame) -> DataFrame:
 
 
 def ranked(facts: DataFrame, key: tuple[str, ...], identity: tuple[str, ...]) -> DataFrame:
-    """Valid facts -> different facts with `copies` (how many are just like it) and `rank` (1: the one that counts)."""
-    different = facts.repartition(*key).groupBy(*identity).agg(F.count(F.lit(1)).alias("copies"))
+    """Return the distinct valid facts with `copies` (the number of equal ones) and `rank` (1: the one that counts)."""
+    distinct = facts.repartition(*key).groupBy(*identity).agg(F.count(F.lit(1)).alias("copies"))
     order = Window.partitionBy(*key).orderBy(*(F.col(c).desc_nulls_last() for c in identity if c not in key))
-    return different.withColumn("rank", F.row_number().over(order))
+    return distinct.withColumn("rank", F.row_number().over(order))
 
 
 def repeated(ranks: DataFrame, identity: tuple[str, ...]) -> DataFrame:
-    """What `ranked` returns -> the facts that do not count, with `reason` and `rows` (how many are just like it)."""
+    """Return the facts in the result of `ranked` that do not count, with `reason` and `rows` (how many rows)."""
     first = F.col("rank") == 1
     rows = F.when(first, F.col("copies") - 1).otherwise(F.col("copies"))
     reason = F.when(first, F.lit("repeated")).otherwise(F.lit("superseded"))
     return ranks.select(*identity, reason.alias("reason"), rows.alias("rows")).where("rows > 0")
 
 
-def transaction_rejects(rejects: DataFrame) -> DataFrame:
-    """TRANSACTION columns, reason, rows -> the columns of transactions_rejects."""
+def to_transaction_rejects(rejects: DataFrame) -> DataFrame:
+    """Turn TRANSACTION columns, reason and rows into the columns of transactions_rejects."""
     return rejects.select(
         "basket_id", "product_id", "user_id", "transaction_at", "ingested_at", "quantity",
         money("sales_cents", "decimal(12,2)").alias("sales_value"),
@@ -93,8 +93,8 @@ def transaction_rejects(rejects: DataFrame) -> DataFrame:
     )  # fmt: skip
 
 
-def transaction_rejects_back(rejects: DataFrame) -> DataFrame:
-    """The reverse of `transaction_rejects`."""
+def from_transaction_rejects(rejects: DataFrame) -> DataFrame:
+    """Do the reverse of `to_transaction_rejects`."""
     return rejects.select(
         "ingested_at", "transaction_at", "user_id", "quantity", _cents("sales_value").alias("sales_cents"),
         _cents("discount").alias("retail_cents"), _cents("coupon").alias("coupon_cents"), "basket_id", "product_id",
@@ -112,5 +112,6 @@ def _blank(column: str) -> Column:
 
 def _first(**reasons: Column) -> Column:
     """The name of the first condition that holds; null if none does."""
-    return reduce(lambda rest, item: F.when(item[1], F.lit(item[0])).otherwise(rest), [*reasons.items()][::-1],
-                  F.lit(None).cast("string"))  # fmt: skip
+    none = F.lit(None).cast("string")
+    last_first = [*reasons.items()][::-1]
+    return reduce(lambda rest, item: F.when(item[1], F.lit(item[0])).otherwise(rest), last_first, none)

@@ -1,8 +1,9 @@
-"""What a user will do next, and what segment that makes: read off what users like it did. No fitted parameters.
+"""What a user will probably do next, from what similar users did, and the user's segment. No parameters are fitted.
 
-A cohort table: the users of 30, 60 and 90 days ago, put into cells by recency and habit, tell how many of a cell
-bought in the 30 days after. On held-out weeks of real groceries it is better calibrated and sharper than BG/NBD and
-Gamma-Gamma (Fader, Hardie and Lee 2005), see `bench/outlook.py`; and it is sums, which any engine computes exactly.
+The forecast is a cohort table. Users are put into cells by recency and habit, as they were 30, 60 and 90 days ago; the
+table holds what the users of a cell did in the 30 days after. On held-out weeks of real grocery data it is better
+calibrated and sharper than BG/NBD with Gamma-Gamma (Fader, Hardie and Lee 2005); `bench/outlook.py` prints the
+comparison. It consists of sums, which any engine computes exactly.
 """
 
 from __future__ import annotations
@@ -15,25 +16,25 @@ from shopbatch.capabilities.profiles.features.expressions import ratio
 
 RECENCY_EDGES = (2, 3, 5, 8, 15, 31, 61, 91)  # days since last: cells are 1 | 2 | 3-4 | 5-7 | ... | 91 and more
 HABIT_EDGES = (1, 2, 3, 5, 9, 17, 33)  # active days of 90: cells are 0 | 1 | 2 | 3-4 | ... | 33 and more
-PRIOR = 5.0  # users of the mean kind that every cell has besides its own
-MONEY_PRIOR = 2.0  # active days of mean money that every user has besides its own
+PRIOR = 5.0  # average users that are added to every cell
+MONEY_PRIOR = 2.0  # active days of average spend that are added to every user
 
 
 def with_outlook(users: DataFrame) -> DataFrame:
-    """What `activity.sums` returns, with buy_probability_30d and expected_spend_30d (null without an active day)."""
+    """Add buy_probability_30d and expected_spend_30d to the result of `activity.sums`; null without an active day."""
     cells = _cells(users)
     mean = users.agg(ratio(F.sum("purchase_cents"), F.sum("active_days_all")).alias("mean_cents"))
     pooled = ("n", "bought", "next", "habit")
-    whole = cells.where("cell is null").select(*(F.col(n).alias(f"all_{n}") for n in pooled)).crossJoin(mean)
+    total = cells.where("cell is null").select(*(F.col(n).alias(f"all_{n}") for n in pooled)).crossJoin(mean)
     own = cells.where("cell is not null").select(
         F.col("cell").alias("own_cell"), *(F.col(n).alias(f"own_{n}") for n in pooled)
     )
     cell = _cell(F.col("last_0"), F.col("habit_0"))
-    joined = users.join(F.broadcast(own), F.col("own_cell") == cell, "left").join(F.broadcast(whole), how="left")
+    joined = users.join(F.broadcast(own), F.col("own_cell") == cell, "left").join(F.broadcast(total), how="left")
 
     def shrunk(name: str) -> Column:
-        counted, total = (F.coalesce(F.col(f"own_{c}"), F.lit(0.0)) for c in ("n", name))
-        return (total + PRIOR * F.col(f"all_{name}") / F.col("all_n")) / (counted + PRIOR)
+        users_of_cell, sum_of_cell = (F.coalesce(F.col(f"own_{c}"), F.lit(0.0)) for c in ("n", name))
+        return (sum_of_cell + PRIOR * F.col(f"all_{name}") / F.col("all_n")) / (users_of_cell + PRIOR)
 
     days = shrunk("next") * (F.col("habit_0") + 1) / (shrunk("habit") + 1)
     cents = (F.col("purchase_cents") + MONEY_PRIOR * F.col("mean_cents")) / (F.col("active_days_all") + MONEY_PRIOR)
@@ -46,7 +47,7 @@ def with_outlook(users: DataFrame) -> DataFrame:
 
 
 def _cells(users: DataFrame) -> DataFrame:
-    """cell (null: all of them), n users, how many bought, their next and habitual active days: one row a cell."""
+    """One row per cell (null: all cells): n users, how many bought, and their sums of `next` and `habit` days."""
     cohorts = F.array(
         *(
             F.struct(
@@ -55,9 +56,9 @@ def _cells(users: DataFrame) -> DataFrame:
             for h in COHORTS
         )
     )
-    seen = users.select(F.explode(cohorts).alias("c")).select("c.*").where("last is not null")
+    observations = users.select(F.explode(cohorts).alias("c")).select("c.*").where("last is not null")
     return (
-        seen.withColumn("cell", _cell(F.col("last"), F.col("habit")))
+        observations.withColumn("cell", _cell(F.col("last"), F.col("habit")))
         .rollup("cell")
         .agg(
             F.count(F.lit(1)).cast("double").alias("n"),
@@ -73,12 +74,12 @@ def _cell(last: Column, habit: Column) -> Column:
 
 
 def _place(value: Column, edges: tuple[int, ...]) -> Column:
-    """How many edges are not above the value."""
+    """The number of edges that are at most the value."""
     return sum((F.when(value >= edge, 1).otherwise(0) for edge in edges), F.lit(0))
 
 
 def with_segments(users: DataFrame) -> DataFrame:
-    """What `activity.sums` returns, with the three rfm scores (null without an active day) and rfm_segment."""
+    """Add the three RFM scores (null without an active day) and rfm_segment to the result of `activity.sums`."""
     buyer = F.col("last_0").isNotNull()
     metrics = {
         "recency": -F.col("last_0"),
@@ -89,7 +90,7 @@ def with_segments(users: DataFrame) -> DataFrame:
     counted = users.where(buyer).select(F.explode(pairs).alias("p")).groupBy("p.metric", "p.value").count()
     order = Window.partitionBy("metric").orderBy("value")
     below = F.sum("count").over(order) - F.col("count")
-    # different values, not users: few enough to be sorted in one task
+    # These are distinct values and not users, so they are few enough to be sorted in one task.
     scores = counted.select(
         "metric", "value",
         (1 + F.floor(5 * below / F.sum("count").over(Window.partitionBy("metric")))).alias("score"),

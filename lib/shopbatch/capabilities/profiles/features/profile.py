@@ -1,4 +1,4 @@
-"""All groups of features -> user_profiles. The last select is the table's schema."""
+"""All groups of features -> the rows of user_profiles. The last select is the table's schema."""
 
 from __future__ import annotations
 
@@ -12,12 +12,13 @@ from pyspark.sql import functions as F
 from pyspark.sql.pandas.types import from_arrow_type
 
 from shopbatch.capabilities.profiles.features import activity, affinity, outlook, touch
-from shopbatch.capabilities.profiles.features.expressions import once, ratio
+from shopbatch.capabilities.profiles.features.expressions import one_per_key, ratio
 from shopbatch.tables.user_profiles import FEATURES, USER_PROFILES
 
 _PERSON = ("age", "income", "household_size")
 _RATES = {"cart_rate_30d": ("carts_30d", "views_30d"), "purchase_rate_30d": ("baskets_30d", "carts_30d")}
-_ZERO = {  # count -> the inputs without which it is null, and not 0, where nothing is known of a user
+# A count is 0 for a user about whom nothing is known. But without these input tables it is null.
+_ZERO = {
     "campaigns_received": ("campaigns",),
     "campaigns_responded": ("campaigns", "redemptions"),
     "coupons_offered": ("campaigns", "coupons"),
@@ -30,7 +31,7 @@ _ZERO = {  # count -> the inputs without which it is null, and not 0, where noth
 
 @dataclass(frozen=True)
 class Inputs:
-    """What a profile is made of; None where the warehouse has no such table."""
+    """The tables that a profile is computed from; None if the warehouse has no such table."""
 
     daily: DataFrame
     product_daily: DataFrame
@@ -52,9 +53,15 @@ def profiles(
     run_id: str,
     knowledge_cut: datetime | None = None,
 ) -> DataFrame:
-    """The rows of user_profiles for one day: of every user of whom anything is known before it.
+    """Compute the rows of user_profiles for one day: one for every user about whom anything is known before it.
 
-    half_life: of tastes, in days. private_brands: values of products.brand that are the shop's own.
+    Args:
+        inputs: Tiles and source tables.
+        as_of: The day. Only what happened before it counts.
+        half_life: Age in days at which a purchase counts half in the features of taste.
+        private_brands: Values of products.brand that are the shop's own brands.
+        run_id: The run, for the column of that name.
+        knowledge_cut: The moment by which the inputs had been ingested, for the column of that name.
     """
     sums = activity.sums(inputs.daily, as_of).cache()
     bought = affinity.by_product(inputs.product_daily, as_of, half_life).cache()
@@ -68,12 +75,12 @@ def profiles(
     whole = reduce(lambda left, right: left.join(right, "user_id", "left"), buyers)
     for part in _touches(inputs, as_of):
         whole = whole.join(part, "user_id", "full")
-    whole = whole.join(once(inputs.users, "user_id", _PERSON), "user_id", "left")
+    whole = whole.join(one_per_key(inputs.users, "user_id", _PERSON), "user_id", "left")
     return _complete(whole, inputs).select(*_columns(as_of, run_id, knowledge_cut))
 
 
 def _touches(inputs: Inputs, as_of: date) -> list[DataFrame]:
-    """The features of the tables that there may be."""
+    """The features of the optional tables that the warehouse has."""
     parts = []
     if inputs.campaigns is not None:
         parts.append(touch.campaigns(inputs.campaigns, inputs.redemptions, inputs.coupons, as_of))
@@ -87,20 +94,20 @@ def _touches(inputs: Inputs, as_of: date) -> list[DataFrame]:
 
 
 def _complete(whole: DataFrame, inputs: Inputs) -> DataFrame:
-    """Counts of users who have nothing are 0, not null; features of tables that are not there are null."""
+    """Fill in 0 for counts of users without any rows, and null for features of tables that do not exist."""
     zero = {f.name for f in FEATURES if f.null == "never null"}
     zero |= {name for name, needs in _ZERO.items() if all(getattr(inputs, n) is not None for n in needs)}
-    there = set(whole.columns)
+    present = set(whole.columns)
     columns = []
     for feature in FEATURES:
         kind = from_arrow_type(feature.type)
-        column = F.col(feature.name) if feature.name in there else F.lit(None).cast(kind)
+        column = F.col(feature.name) if feature.name in present else F.lit(None).cast(kind)
         if feature.name == "rfm_segment":
             column = F.coalesce(column, F.lit("no_purchase"))
         elif feature.null.startswith("empty"):
             column = F.coalesce(column, F.array().cast(kind))
         elif feature.name in _RATES:
-            over, under = (F.col(n) if n in there else F.lit(None) for n in _RATES[feature.name])
+            over, under = (F.col(n) if n in present else F.lit(None) for n in _RATES[feature.name])
             column = ratio(F.coalesce(over, F.lit(0)), under)
         elif feature.name in zero:
             column = F.coalesce(column, F.lit(0).cast(kind))
@@ -109,7 +116,7 @@ def _complete(whole: DataFrame, inputs: Inputs) -> DataFrame:
 
 
 def _columns(as_of: date, run_id: str, knowledge_cut: datetime | None) -> list[Column]:
-    """The columns of user_profiles, the last of them the same for every row."""
+    """The columns of user_profiles. as_of, knowledge_cut and run_id are the same for every row."""
     constant = {
         "as_of": F.lit(as_of),
         "knowledge_cut": F.lit(knowledge_cut).cast("timestamp"),

@@ -1,4 +1,4 @@
-"""Campaigns, reviews and events -> how users answer and what they say, one row per user that is known there."""
+"""Campaigns, redemptions, reviews and events -> one row per user who occurs in them, with the features of each."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from shopbatch.capabilities.profiles.features.expressions import day, ratio
 
 
 def campaigns(sent: DataFrame, redeemed: DataFrame | None, coupons: DataFrame | None, as_of: date) -> DataFrame:
-    """campaigns, redemptions, coupons -> the features of campaigns. What needs an absent table is null."""
+    """Compute the features of campaigns. A feature that needs an absent table is null."""
     received = sent.where(day("starts_at") < F.lit(as_of)).select("campaign_id", "user_id").distinct()
     if coupons is None:
         received = received.withColumn("offers", F.lit(None).cast("bigint"))
@@ -32,7 +32,7 @@ def campaigns(sent: DataFrame, redeemed: DataFrame | None, coupons: DataFrame | 
 
 
 def redemptions(redeemed: DataFrame, as_of: date) -> DataFrame:
-    """redemptions -> user_id, coupons_redeemed_90d, coupons_redeemed_all, days_since_redemption."""
+    """Compute user_id, coupons_redeemed_90d, coupons_redeemed_all and days_since_redemption."""
     age = F.datediff(F.lit(as_of), day("redeemed_at"))
     rows = redeemed.select("user_id", "campaign_id", "coupon_id", "redeemed_at", age.alias("age")).where("age > 0")
     return (
@@ -47,20 +47,20 @@ def redemptions(redeemed: DataFrame, as_of: date) -> DataFrame:
 
 
 def reviews(written: DataFrame, scored: DataFrame | None, as_of: date) -> DataFrame:
-    """reviews, review_sentiment -> the features of reviews."""
+    """Compute the features of reviews. Without scores (`scored` is None) the features of sentiment are null."""
     age = F.datediff(F.lit(as_of), day("created_at"))
     rows = written.select("user_id", "review_id", age.alias("age")).where("age > 0 and user_id is not null")
     own = rows.groupBy("user_id", "review_id").agg(F.min("age").alias("age"))
-    nothing = (F.lit(None).cast("double").alias("tone"), F.lit(None).cast("int").alias("negative"))
+    no_scores = (F.lit(None).cast("double").alias("tone"), F.lit(None).cast("int").alias("negative"))
     if scored is None:
-        judged = own.select("*", *nothing)
+        with_scores = own.select("*", *no_scores)
     else:
         tone = F.col("p_positive").cast("double") - F.col("p_negative").cast("double")
         negative = F.when(F.col("label") == "negative", 1).otherwise(0)
-        judged = own.join(
+        with_scores = own.join(
             scored.select("review_id", tone.alias("tone"), negative.alias("negative")), "review_id", "left"
         )
-    return judged.groupBy("user_id").agg(
+    return with_scores.groupBy("user_id").agg(
         F.count(F.lit(1)).alias("reviews_written"),
         F.avg("tone").alias("review_sentiment_mean"),
         F.avg("negative").alias("negative_review_share"),
@@ -69,7 +69,7 @@ def reviews(written: DataFrame, scored: DataFrame | None, as_of: date) -> DataFr
 
 
 def events(daily: DataFrame, as_of: date) -> DataFrame:
-    """user_event_daily -> user_id, views_30d, carts_30d, searches_30d, invitations_all."""
+    """Compute user_id, views_30d, carts_30d, searches_30d and invitations_all from user_event_daily."""
     recent = F.datediff(F.lit(as_of), "day") <= 30
     return (
         daily.where(F.col("day") < F.lit(as_of))

@@ -1,0 +1,127 @@
+"""Whether the candidate is better than the base, the live model and a trigram model on the held-out examples."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from shopbatch.capabilities.language_model import evaluate
+from shopbatch.capabilities.language_model.config import FinetuneLlmConfig
+from shopbatch.capabilities.language_model.evaluate import Answers, Losses
+from shopbatch.capabilities.language_model.examples import Encode
+from shopbatch.engines.generators.prompts import Prompts
+from shopbatch.evaluation.paired import difference
+from shopbatch.evaluation.trigram import Trigram
+from shopbatch.models.folder import local
+from shopbatch.models.loading import model_config
+from shopbatch.models.registry import Model
+from shopbatch.training.blocks import Pack
+from shopbatch.warehouse.gates import Gate
+
+CANDIDATE = "candidate"
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A model's results on the held-out examples. answers: None if no prompt was answered."""
+
+    losses: Losses
+    answers: Answers | None
+
+
+def judge(config: FinetuneLlmConfig, model: Model, encode: Encode, test: pa.Table, asked: pa.Table) -> Judged:
+    """Compute a model's losses on all held-out examples, and its answers to the examples that are asked."""
+    own_encode = Encode(model.path, encode.system, encode.block_tokens)
+    threads = (config.workers.threads or 1) * config.workers.count
+    losses = evaluate.losses(own_encode, test, threads, config.workers.device)
+    if not asked.num_rows:
+        return Judged(losses, None)
+    return Judged(losses, evaluate.answers(own_encode, asked, config.engine, config.sampling))
+
+
+def examples_to_ask(config: FinetuneLlmConfig, encode: Encode, test: pa.Table) -> pa.Table:
+    """Return the first held-out examples that leave room for an answer; none if the texts have no prompts."""
+    if not (config.answers and config.source.prompt):
+        return test.slice(0, 0)
+    room = Prompts(local(encode.model)).limit - config.sampling.max_new_tokens
+    able = [d is not None and int((~d.trained).sum()) <= room for d in encode(test)]
+    return test.filter(pa.array(able)).slice(0, config.answers)
+
+
+def quality(judged: Mapping[str, Judged], test: pa.Table, seed: int) -> dict[str, Any]:
+    """Return the numbers of each model.
+
+    They are loss and perplexity per token, by language; the share of a reference's numbers that the answers state;
+    and, for the candidate, how much lower its loss is than each other model's, with its 95 % interval.
+    """
+    group = np.asarray(test["group"].to_pylist())
+    numbers: dict[str, Any] = {}
+    for name, one in judged.items():
+        numbers[name] = {}
+        for g in ["all", *sorted(set(group.tolist()))]:
+            rows = np.ones(len(one.losses.rows), bool) if g == "all" else group[one.losses.rows] == g
+            loss = float(one.losses.nats[rows].sum() / one.losses.tokens[rows].sum())
+            numbers[name][g] = {
+                "documents": int(rows.sum()),
+                "loss": round(loss, 5),
+                "perplexity": round(float(np.exp(loss)), 4),
+            }
+        if one.answers is not None:
+            facts = one.answers.facts[~np.isnan(one.answers.facts)]
+            numbers[name]["facts"] = difference(facts, np.zeros(len(facts)), seed).tree()
+    for other in [n for n in judged if n != CANDIDATE]:
+        candidate, rival, _ = _paired(judged[CANDIDATE].losses, judged[other].losses)
+        numbers[CANDIDATE][f"fall against {other}"] = difference(rival, candidate, seed).tree()
+    return numbers
+
+
+def gates(config: FinetuneLlmConfig, judged: Mapping[str, Judged], test: pa.Table, other: str) -> list[Gate]:
+    """Return the gates against another model: a loss that certainly fell, and no language much worse."""
+    candidate, rival, rows = _paired(judged[CANDIDATE].losses, judged[other].losses)
+    fall = difference(rival, candidate, config.loop.seed)
+    least = config.gates.loss * float(rival.mean())
+    group = np.asarray(test["group"].to_pylist())[rows]
+    falls = [float(1 - candidate[group == g].sum() / rival[group == g].sum()) for g in sorted(set(group.tolist()))]
+    worst = min(falls)
+    return [
+        Gate(
+            f"fall of held-out loss against {other}, lower end",
+            round(fall.low, 4),
+            round(least, 4),
+            fall.low > least,
+            "nats per document; the 95 % interval must lie above the limit",
+        ),
+        Gate(
+            f"fall of held-out loss against {other}, worst language",
+            round(worst, 5),
+            -config.gates.worse,
+            worst >= -config.gates.worse,
+            "share of the other's loss",
+        ),
+    ]
+
+
+def against_trigram(pack: Pack, encode: Encode, test: pa.Table, losses: Losses) -> tuple[float, Gate]:
+    """Compare with a trigram model of the training tokens.
+
+    Returns:
+        The trigram model's perplexity per token, and the gate that the candidate's must be lower.
+    """
+    train = pack.read("train")
+    documents = train.documents(range(len(train)))
+    trigram = Trigram([d.ids.tolist() for d in documents], int(model_config(local(encode.model))["vocab_size"]))
+    # only tokens that both models predict: the first token of a text without a prompt is given
+    nats = np.concatenate([trigram.losses(d.ids.tolist())[d.trained] for d in encode(test) if d is not None])
+    perplexity, limit = float(np.exp(losses.nats.sum() / losses.tokens.sum())), float(np.exp(nats.mean()))
+    gate = Gate("perplexity against a trigram model", round(perplexity, 4), round(limit, 4), perplexity < limit)
+    return limit, gate
+
+
+def _paired(first: Losses, second: Losses) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return the nats of the documents that fitted into a block of both models, and their row numbers."""
+    rows, a, b = np.intersect1d(first.rows, second.rows, return_indices=True)
+    return first.nats[a], second.nats[b], rows

@@ -1,0 +1,108 @@
+"""Files of new tiles, and the commits that make them visible in an order that a killed run cannot break."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from shopbatch.capabilities.profiles.tiling import Tiling
+from shopbatch.core.crash_points import crash_point
+from shopbatch.runs.report import new_run_id
+from shopbatch.tables.schema import Table
+from shopbatch.warehouse import spark_bridge
+from shopbatch.warehouse.files import DataFile
+from shopbatch.warehouse.store import Mode, Snapshot, Store
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame
+
+
+class Conflict(Exception):
+    """Another run changed the tiles while this one computed."""
+
+
+@dataclass(frozen=True)
+class Written:
+    """Files written for one table, and the paths of the visible files that they replace (None: all of them)."""
+
+    table: Table
+    added: Sequence[DataFile]
+    removed: Sequence[str] | None
+
+
+@dataclass(frozen=True)
+class TileFiles:
+    """The tile tables of one tiling, for one run."""
+
+    store: Store
+    tiling: Tiling
+    recipe: dict[str, Any]
+    run_id: str
+
+    @property
+    def tables(self) -> list[Table]:
+        """All tables of the tiling: the main tiles first, the rejects last."""
+        return [*(table for table, _ in self.tiling.sinks), self.tiling.rejects]
+
+    def write(self, frame: DataFrame, table: Table) -> list[DataFile]:
+        """Write rows of a tile table where they will stay; nobody sees them before the commit."""
+        return spark_bridge.write(frame, self.store, table, f"{self.run_id}-{new_run_id()[-6:]}")
+
+    def write_rejects(self, rejects: DataFrame) -> list[DataFile]:
+        """Write facts that do not count, as one file of the rejects table."""
+        return self.write(self.tiling.to_rejects(rejects).coalesce(1), self.tiling.rejects)
+
+    def mismatch(self, source: Snapshot, live: dict[str, Snapshot]) -> str:
+        """Say why the live tiles do not belong together or to this source; empty if they do."""
+        main = live.get(self.tables[0].name)
+        if main is None or len(live) < len(self.tables):
+            return "there are no tiles yet"
+        state = main.metadata
+        if state.get("recipe") != self.recipe:
+            return "they were made by another version or in another time zone"
+        if state.get("with") != {t.name: live[t.name].version for t in self.tables[1:]}:
+            return "a run was killed between two commits"
+        return "" if state["source"]["table_id"] == source.table_id else "the source is another table"
+
+    def commit(self, written: Sequence[Written], source: Snapshot, live: dict[str, Snapshot]) -> int:
+        """Make all files visible and return the number of tiles written.
+
+        The main table is committed last, because its commit records which versions of the tables belong together.
+        Raises Conflict, after deleting the files that are not visible, if another run committed since `live` was read.
+        """
+        crash_point("tiles_written")
+        main, tiles_written = self.tables[0], 0
+        versions = {t.name: live[t.name].version if t.name in live else -1 for t in self.tables}
+        pending = {w.table.name: w for w in written}
+        for table in [*self.tables[1:], main]:
+            if table.name not in pending and table is not main:
+                continue
+            part = pending.get(table.name) or Written(table, [], [])
+            metadata: dict[str, Any] = {"job": "build_user_profiles", "source": _version(source)}
+            if table is main:
+                metadata |= {"recipe": self.recipe, "with": {t.name: versions[t.name] for t in self.tables[1:]}}
+            try:
+                versions[table.name] = self._commit_table(part, metadata, versions[table.name])
+            except Conflict:
+                for other in pending.values():
+                    self.store.discard(other.table, other.added)
+                raise
+            pending.pop(table.name, None)
+            tiles_written += sum(f.rows for f in part.added) if table is not self.tiling.rejects else 0
+            crash_point(f"tiles_commit_{table.name}")
+        return tiles_written
+
+    def _commit_table(self, part: Written, metadata: dict[str, Any], before: int) -> int:
+        """Commit one table and return its new version; Conflict if it is no longer at version `before` (-1: none)."""
+
+        def guard(now: Snapshot) -> None:
+            if now.version != before and not (before < 0 and not now.files):
+                raise Conflict
+
+        mode: Mode = "replace" if part.removed is None else "rewrite"
+        return self.store.commit(part.table, part.added, mode, self.run_id, metadata, part.removed or (), guard)
+
+
+def _version(source: Snapshot) -> dict[str, Any]:
+    return {"table": source.name, "table_id": source.table_id, "version": source.version}

@@ -1,0 +1,126 @@
+"""The configurations of score_reviews, train_sentiment_head and finetune_encoder. Cheap to import."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from shopbatch.core.config import JobConfig, Strict
+from shopbatch.engines.configs import WITHOUT_MODEL, EngineConfig
+from shopbatch.inference.config import InferenceConfig
+from shopbatch.training.config import GateConfig, LoopConfig, WorkersConfig
+
+
+class ScoreReviewsConfig(InferenceConfig):
+    """Configuration of the job score_reviews."""
+
+    engine: EngineConfig
+    """Engine that turns a review into a vector."""
+    model: str
+    """Sentiment model to use: `name@live`, `name@digest` or a folder."""
+    max_bytes: int = 100_000
+    """Largest title or text in bytes; a longer one is rejected as too_long."""
+
+    def required_tables(self) -> tuple[str, ...]:
+        """The table that a run reads."""
+        return ("reviews",)
+
+    def required_models(self) -> dict[str, str]:
+        """The registered model, unless the engine loads none."""
+        return {} if self.engine.kind in WITHOUT_MODEL else {"model": self.model}
+
+
+class ExampleConfig(Strict):
+    """How many labelled reviews become examples."""
+
+    train_rows: int = 8000
+    """Maximum number of training examples per language."""
+    val_rows: int = 1500
+    """Maximum number of validation examples per language."""
+    test_rows: int = 2500
+    """Maximum number of test examples per language."""
+    min_rows: int = 200
+    """Training examples that a language (recognised by its script) needs for a classifier of its own; with fewer,
+    another language's classifier answers for it."""
+
+
+class HeadConfig(Strict):
+    """How a sentiment head is fitted to the vectors of an encoder that does not change."""
+
+    l2: tuple[float, ...] = (0.01, 0.03, 0.1)
+    """L2 penalties to try; the one with the lowest log loss on the validation examples is kept."""
+    steps: int = 60
+    """Maximum number of L-BFGS iterations of one fit."""
+    seed: int = 0
+    """Seed of the bootstrap intervals in the report."""
+
+
+class TrainHeadConfig(JobConfig):
+    """Configuration of the job train_sentiment_head."""
+
+    engine: EngineConfig
+    """Engine that computes the vectors of the examples."""
+    encoder: str = "e5-small"
+    """Encoder: `e5-small` (built from the sample's package), a folder, `name@digest`, or `owner/model` of the hub."""
+    workers: int = Field(default=2, ge=1)
+    """Number of Ray actors that compute vectors."""
+    examples: ExampleConfig = ExampleConfig()
+    """Which reviews become examples."""
+    head: HeadConfig = HeadConfig()
+    """How the head is fitted."""
+
+    def required_tables(self) -> tuple[str, ...]:
+        """The table that a run reads."""
+        return ("reviews",)
+
+    def required_models(self) -> dict[str, str]:
+        """The encoder."""
+        return {"encoder": self.encoder}
+
+
+class EncoderConfig(Strict):
+    """How an encoder is trained. Its prefix, layers and pooling are those of the base's `encoder.json`."""
+
+    freeze: tuple[str, ...] = ("embeddings.",)
+    """Parameters whose names begin with one of these texts are not trained."""
+    head_scale: float = Field(default=0.25, gt=0)
+    """Factor on the fitted head that training starts from; see `first_head` for why it is below 1."""
+    mix: float = Field(default=0.8, gt=0, le=1)
+    """Share of the trained weights in what is published; the rest are the weights before training (see `export`)."""
+    smoothing: float = 0.0
+    """Label smoothing, 0 to 1 (Szegedy et al. 2016)."""
+    dropout: float = 0.0
+    """Dropout of the encoder's hidden states during training, 0 to 1."""
+    token_dropout: float = 0.05
+    """Share of the tokens that are hidden during training, 0 to 1, so that no single word decides."""
+
+
+class FinetuneEncoderConfig(JobConfig):
+    """Configuration of the job finetune_encoder."""
+
+    engine: EngineConfig
+    """Engine whose vectors calibrate and judge the head: the one that score_reviews uses."""
+    base: str = "e5-small"
+    """Encoder to start from: `e5-small` (built from the sample's package), a folder, `name@digest`, or `owner/name` of
+    the hub."""
+    embedders: int = Field(default=2, ge=1)
+    """Number of Ray actors that compute vectors."""
+    examples: ExampleConfig = ExampleConfig()
+    """Which reviews become examples."""
+    encoder: EncoderConfig = EncoderConfig()
+    """How the encoder is trained."""
+    loop: LoopConfig = LoopConfig()
+    """The training run."""
+    workers: WorkersConfig = WorkersConfig()
+    """Where the training runs, and on how many workers."""
+    head: HeadConfig = HeadConfig()
+    """How the head is fitted that training starts from and the frozen encoder is judged with."""
+    gates: GateConfig = GateConfig()
+    """What the trained encoder must reach to be published."""
+
+    def required_tables(self) -> tuple[str, ...]:
+        """The table that a run reads."""
+        return ("reviews",)
+
+    def required_models(self) -> dict[str, str]:
+        """The encoder that training starts from."""
+        return {"base": self.base}

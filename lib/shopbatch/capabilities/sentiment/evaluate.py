@@ -1,0 +1,145 @@
+"""How good a sentiment head is on the test examples, alone and compared with another one. Pure functions."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from shopbatch.capabilities.sentiment.examples import OTHER
+from shopbatch.capabilities.sentiment.head import LABELS, NEGATIVE, NEUTRAL, POSITIVE, SentimentHead, polar
+from shopbatch.evaluation import baselines
+from shopbatch.evaluation.classification import (
+    accuracy,
+    accuracy_interval,
+    confusion,
+    ece_interval,
+    recall,
+    recall_interval,
+    reliability,
+)
+from shopbatch.evaluation.paired import difference
+from shopbatch.warehouse.gates import Gate
+
+ALL = "all"  # the name under which all languages together are listed
+
+
+def evaluate(head: SentimentHead, examples: pa.Table, vectors: np.ndarray, seed: int) -> dict[str, Any]:
+    """Return the metrics of a head on the test examples, by language, beside those of the baselines.
+
+    accuracy, recall_negative and recall_positive are measured on the texts that are not neutral; the prediction is
+    whichever of negative and positive is more probable. ece and calibration use all three probabilities. The
+    accuracies, the recalls and ece come with 95 % bootstrap intervals.
+    """
+    language, split = (examples[c].to_numpy() for c in ("language", "split"))
+    probabilities = head.probabilities(vectors, examples["language"].combine_chunks())
+    quality = {}
+    for i, name in enumerate(head.languages):
+        in_language = language == name
+        test = np.flatnonzero(in_language & (split == "test"))
+        train_rows = examples.take(pa.array(np.flatnonzero(in_language & (split == "train"))))
+        test_rows = examples.take(pa.array(test))
+        counts = {"train_rows": train_rows.num_rows, "val_rows": int((in_language & (split == "val")).sum())}
+        scores = _scores(test_rows["label"].to_numpy(), probabilities[test], seed)
+        rivals = _baselines(train_rows, test_rows, name)
+        quality[name] = counts | {"temperature": float(head.temperature[i])} | scores | {"baselines": rivals}
+    return quality
+
+
+def compare(candidate: np.ndarray, rival: np.ndarray, examples: pa.Table, seed: int) -> dict[str, Any]:
+    """Return the candidate's metrics minus the rival's, by language and for all, each with its 95 % interval.
+
+    The metrics are the accuracy between negative and positive, the recall of both, and the log loss.
+    balanced_accuracy weights the rows so that each of the two classes counts for half.
+
+    Args:
+        candidate: The candidate's probabilities of the test examples, [n, 3].
+        rival: The rival's probabilities of the same examples.
+        examples: All examples.
+        seed: Seed of the bootstrap.
+    """
+    test = examples.filter(pc.equal(examples["split"], "test"))
+    truth, language = test["label"].to_numpy().astype(np.int64), np.asarray(test["language"].to_pylist())
+    differences = {}
+    for name in (ALL, *sorted(set(language.tolist()))):
+        rows = np.full(len(truth), True) if name == ALL else language == name
+        sure = rows & (truth != NEUTRAL)
+        right = [(polar(p) == truth).astype(float) for p in (candidate, rival)]
+        loss = [_log_losses(p, truth) for p in (candidate, rival)]
+        balance = 1 / np.maximum(np.bincount(truth[sure], minlength=len(LABELS)), 1)[truth[sure]]
+        sides = {f"recall_{LABELS[c]}": rows & (truth == c) for c in (NEGATIVE, POSITIVE)}
+        differences[name] = {
+            "accuracy": difference(right[0][sure], right[1][sure], seed).tree(),
+            "balanced_accuracy": difference(right[0][sure], right[1][sure], seed, balance).tree(),
+            **{side: difference(right[0][m], right[1][m], seed).tree() for side, m in sides.items()},
+            "log_loss": difference(loss[0][rows], loss[1][rows], seed).tree(),
+        }
+    return differences
+
+
+def gates(differences: Mapping[str, Any], worse: float, rival: str) -> list[Gate]:
+    """Return the gates of a candidate: its log loss must certainly be lower, and no language may lose much accuracy.
+
+    Two models of the same quality may draw the line between two classes at different places, and find a few more texts
+    of one class and a few fewer of the other. So a fall in recall counts only if its whole interval lies below 0.
+
+    Args:
+        differences: What `compare` returns.
+        worse: Largest loss allowed: of accuracy in a language, and of recall where the fall is certain.
+        rival: Name of the rival.
+    """
+    high = differences[ALL]["log_loss"]["high"]
+    by_language = {n: v for n, v in differences.items() if n != ALL}
+    # a language may lack a class or have only neutral texts: the difference is then unknown, not a number
+    accuracies = [v["accuracy"]["value"] for v in by_language.values()]
+    least = min(value for value in accuracies if not math.isnan(value))
+    recalls = {f"{n} {k}": t for n, v in by_language.items() for k, t in v.items() if k.startswith("recall_")}
+    certain = {"no class certainly falls": 0.0} | {side: t["value"] for side, t in recalls.items() if t["high"] < 0}
+    side = min(certain, key=lambda k: certain[k])
+    return [
+        Gate(f"log loss against {rival}, upper end", high, 0.0, high < 0, "the whole interval must lie below 0"),
+        Gate(f"recall against {rival}, sure fall", certain[side], -worse, certain[side] >= -worse, side),
+        Gate(f"accuracy against {rival}, worst language", least, -worse, least >= -worse),
+    ]
+
+
+def _scores(truth: np.ndarray, probabilities: np.ndarray, seed: int) -> dict[str, Any]:
+    sure = truth != NEUTRAL
+    side, guess = truth[sure], polar(probabilities)[sure]
+    best = probabilities.argmax(axis=1)
+    return {
+        "test_rows": len(truth),
+        "accuracy": accuracy_interval(side, guess, seed).tree(),
+        "recall_negative": recall_interval(side, guess, NEGATIVE, seed).tree(),
+        "recall_positive": recall_interval(side, guess, POSITIVE, seed).tree(),
+        "ece": ece_interval(truth, probabilities, seed).tree(),
+        "accuracy_of_three": accuracy_interval(truth, best, seed).tree(),
+        "confusion": {"labels": LABELS, "matrix": confusion(truth, best, len(LABELS)).tolist()},
+        "calibration": reliability(truth, probabilities),
+    }
+
+
+def _baselines(train: pa.Table, test: pa.Table, language: str) -> dict[str, dict[str, float]]:
+    """Return each baseline's accuracy and recall of negatives on those test texts that are not neutral."""
+    sure_train, sure_test = (t.filter(pa.array(t["label"].to_numpy() != NEUTRAL)) for t in (train, test))
+    truth, texts = sure_test["label"].to_numpy(), sure_test["text"].to_pylist()
+    label = sure_train["label"].to_numpy()
+    guesses: dict[str, np.ndarray | None] = {
+        "majority": baselines.majority(label, len(texts)),
+        "character_bayes": baselines.CharacterBayes.fit(sure_train["text"].to_pylist(), label).predict(texts),
+    }
+    if language == OTHER:
+        guesses["vader"] = baselines.vader(texts, NEGATIVE, POSITIVE)
+    return {
+        name: {"accuracy": round(accuracy(truth, g), 5), "recall_negative": round(recall(truth, g, NEGATIVE), 5)}
+        for name, g in guesses.items()
+        if g is not None
+    }
+
+
+def _log_losses(probabilities: np.ndarray, truth: np.ndarray) -> np.ndarray:
+    return np.asarray(-np.log(np.maximum(probabilities[np.arange(len(truth)), truth], 1e-12)))

@@ -1,0 +1,48 @@
+"""The heads that finetune_encoder compares: the candidate's, the frozen encoder's, and the live one."""
+
+from __future__ import annotations
+
+import numpy as np
+import pyarrow as pa
+
+from shopbatch.capabilities.sentiment.calibrate import FEW, recalibrate
+from shopbatch.capabilities.sentiment.examples import OTHER
+from shopbatch.capabilities.sentiment.head import SentimentHead
+
+
+def calibrated_head(
+    weights: np.ndarray, bias: np.ndarray, encoder: str, vectors: np.ndarray, examples: pa.Table
+) -> SentimentHead:
+    """Make a head for each language from one that was trained for all of them.
+
+    Shifts and a temperature are fitted on the validation examples of the language, or on all validation examples if
+    the language has too few or only one class.
+
+    Args:
+        weights: Weights of the trained head, [dim, 3].
+        bias: Its bias, [3].
+        encoder: Reference of the encoder.
+        vectors: Vectors of the examples, float32 [n, dim].
+        examples: All examples.
+    """
+    label, language, split = (examples[c].to_numpy() for c in ("label", "language", "split"))
+    languages = sorted(set(language.tolist()), key=lambda n: (n != OTHER, n))
+    val = split == "val"
+    logits = vectors @ weights + bias
+    own_rows = [val & (language == n) for n in languages]
+    enough = [rows.sum() >= FEW and len(np.unique(label[rows])) > 1 for rows in own_rows]
+    rows_to_fit = [rows if able else val for rows, able in zip(own_rows, enough, strict=True)]
+    fits = [recalibrate(logits[rows], label[rows]) for rows in rows_to_fit]
+    return SentimentHead(
+        tuple(languages),
+        np.repeat(weights[None], len(languages), axis=0),
+        np.stack([bias + shift for shift, _ in fits]).astype(np.float32),
+        np.asarray([temperature for _, temperature in fits], np.float32),
+        encoder,
+    )
+
+
+def held_out_probabilities(head: SentimentHead, vectors: np.ndarray, examples: pa.Table) -> np.ndarray:
+    """Return a head's probabilities of the test examples, [n, 3]."""
+    test = np.flatnonzero(examples["split"].to_numpy() == "test")
+    return head.probabilities(vectors[test], examples["language"].take(pa.array(test)).combine_chunks())

