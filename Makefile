@@ -1,6 +1,6 @@
 # `make run` and `make test` each work as the first command on a machine that has Python 3.11, pip, make and a C compiler.
 .DEFAULT_GOAL := help
-.PHONY: help install run test test-vllm test-airflow lint bench chaos docs lock clean
+.PHONY: help install run test test-fast test-vllm test-airflow lint bench chaos docs lock clean
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
@@ -33,6 +33,9 @@ run: $(STAMP)  ## sample data -> model -> published sentiment of reviews; ROWS=3
 test: $(STAMP)  ## the whole test suite, with mypy --strict and ruff
 	$(BIN)/python -m pytest
 
+test-fast: $(STAMP)  ## the tests that need neither Ray nor Spark nor training: under 90 seconds
+	$(BIN)/python -m pytest -m "not ray and not spark and not slow"
+
 # vLLM asks for other versions than requirements.lock has; about 5 GB
 $(VLLM)/installed: infra/vllm/requirements.txt pyproject.toml
 	$(PYTHON) -m venv $(VLLM)
@@ -53,8 +56,8 @@ $(AIRFLOW)/installed: infra/airflow/requirements.txt
 test-airflow: $(STAMP) $(AIRFLOW)/installed  ## the DAGs in a real Airflow, in an environment of its own
 	SHOPBATCH_PYTHON=$(abspath $(BIN)/python) $(AIRFLOW)/bin/python -m pytest infra/airflow/tests
 
-lint: $(STAMP)  ## ruff and mypy alone
-	$(BIN)/ruff check && $(BIN)/ruff format --check && $(BIN)/mypy
+lint: $(STAMP)  ## ruff, the layers and mypy alone
+	$(BIN)/ruff check && $(BIN)/ruff format --check && $(BIN)/lint-imports && $(BIN)/mypy
 
 bench: $(STAMP)  ## measurements side by side: the machinery beside plain Ray Data (ROWS=1000000)
 	$(BIN)/python bench/machinery.py --rows $(or $(ROWS),1000000)
@@ -64,7 +67,7 @@ chaos: $(STAMP)  ## the fault tests alone: crashes of drivers, workers and engin
 
 docs: $(STAMP)  ## write docs/features.md anew from what the code declares
 	@mkdir -p docs
-	$(BIN)/python -m shopbatch.profiles.catalogue > docs/features.md
+	$(BIN)/python -m shopbatch.capabilities.profiles.catalogue > docs/features.md
 
 lock: $(STAMP)  ## write requirements.lock anew from what is installed
 	$(BIN)/python -m pip freeze --exclude-editable | sed "s|+cpu$$||" > requirements.lock

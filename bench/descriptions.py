@@ -1,13 +1,14 @@
-"""Writing product copy: the engine beside HF generate, the whole job beside the bare engine, precision beside fp32.
+"""Writing product copy: the engine against HF generate, the whole job against the bare engine, precisions against fp32.
 
-Run: python bench/descriptions.py engines --rounds 3    new tokens a second: OpenVINO (bf16, int8, fp32) beside HF's
+Run: python bench/descriptions.py engines --rounds 3    new tokens per second: OpenVINO (bf16, int8, fp32) against HF's
                                                          generate in batches of 32 sorted by length, and one at a time
-     python bench/descriptions.py job --rows 4096       describe_products beside its engine, asked for the same copy
-     python bench/descriptions.py estimate --rows 400   what a dry run says beside what the run then needs
-     python bench/descriptions.py perplexity            held-out copy under fp32, bf16 and int8, by the engine's graph
+     python bench/descriptions.py job --rows 4096       describe_products against its engine alone, for the same copy
+     python bench/descriptions.py estimate --rows 400   the estimate of a dry run against what the run then needs
+     python bench/descriptions.py perplexity            perplexity of held-out copy with fp32, bf16 and int8
 
-All need a warehouse with `product-copy` (or --model) and products: --warehouse. Products differ in every round, so that
-no cache of prompts makes a later round look faster; each is asked for once. One process, --threads threads.
+All need a warehouse (--warehouse) with the model `product-copy` (or --model) and products. Products differ in every
+round, so that no cache of prompts makes a later round look faster; each product is used once. One process, --threads
+threads.
 """
 
 from __future__ import annotations
@@ -44,17 +45,17 @@ from shopbatch.tables.products import PRODUCTS
 from shopbatch.warehouse.store import Store
 
 LONGEST = 200
-ALONE = 512  # products of each engine alone, at most, for time; with more of them its pace is a little higher
+MAX_ALONE = 512  # products for each engine alone, to save time; with more products it is slightly faster
 
 
 def products(warehouse: str, rows: int, seed: int) -> list[dict[str, Any]]:
-    """Different attributes, drawn by a seed."""
+    """Return distinct attributes, sampled with a seed."""
     frame = pl.read_delta(f"{warehouse}/products").select(list(SHOWN)).unique(maintain_order=True)
     return frame.sample(rows, seed=seed, shuffle=True).to_dicts()
 
 
 def engines(folder: str, warehouse: str, arguments: argparse.Namespace) -> None:
-    """New tokens a second of each engine, in turn."""
+    """Measure new tokens per second of each engine, in turn."""
     torch.set_num_threads(arguments.threads)
     prompt, sampling = Prompt(read_text("conf/prompts/describe.en.md")), Sampling(max_new_tokens=LONGEST)
     kinds = {
@@ -68,7 +69,7 @@ def engines(folder: str, warehouse: str, arguments: argparse.Namespace) -> None:
     opened = {name: open_generator(kind, folder) for name, kind in kinds.items()}
     rates: dict[str, list[float]] = {name: [] for name in kinds}
     equal = total = 0
-    for number in range(arguments.rounds + 1):  # the first round opens and compiles, and is not counted
+    for number in range(arguments.rounds + 1):  # the first round loads and compiles, and is not counted
         rows = products(warehouse, arguments.rows if number else 4, number)
         texts: dict[str, list[str]] = {}
         for name, generator in opened.items():
@@ -80,10 +81,8 @@ def engines(folder: str, warehouse: str, arguments: argparse.Namespace) -> None:
             texts[name] = done.texts
             if number:
                 rates[name].append(float(done.tokens_out.sum()) / seconds)
-                print(
-                    f"round {number}: {name}: {rates[name][-1]:.0f} new tokens/s, {done.tokens_out.mean():.0f} a text",
-                    flush=True,
-                )
+                mean = done.tokens_out.mean()
+                print(f"round {number}: {name}: {rates[name][-1]:.0f} new tokens/s, {mean:.0f} per text", flush=True)
         if number:
             pairs = list(zip(texts["HF generate, batches of 32"], texts["OpenVINO fp32"], strict=True))
             equal, total = equal + sum(a == b for a, b in pairs), total + len(pairs)
@@ -96,7 +95,7 @@ def engines(folder: str, warehouse: str, arguments: argparse.Namespace) -> None:
 
 
 def job(folder: str, warehouse: str, arguments: argparse.Namespace) -> None:
-    """The compute stage of the job, and its workers' engines alone on the same prompts, a process a core each."""
+    """Measure the job's compute stage, and its workers' engines alone on the same prompts, one process per core."""
     import ray
 
     root = tempfile.mkdtemp(prefix="bench-")
@@ -114,7 +113,7 @@ def job(folder: str, warehouse: str, arguments: argparse.Namespace) -> None:
                 use, seconds = report.engine, report.stages["compute"].seconds
                 assert use is not None
                 kept = pl.read_delta(f"{root}/describe_products_memo").sort("hash_hi")["attributes"].to_list()
-                halves = [kept[i::2][:ALONE] for i in range(2)]
+                halves = [kept[i::2][:MAX_ALONE] for i in range(2)]
                 actor = ray.remote(num_cpus=0.9)(_Bare)
                 bare = [actor.remote(folder, settings.call_rows) for _ in halves]
                 ray.get([b.ready.remote() for b in bare])
@@ -123,17 +122,17 @@ def job(folder: str, warehouse: str, arguments: argparse.Namespace) -> None:
                 alone = tokens / (time.perf_counter() - start)
                 for b in bare:
                     ray.kill(b)
-                mine = use.tokens_out / seconds
+                of_stage = use.tokens_out / seconds
                 stages = {n: round(s.seconds, 1) for n, s in report.stages.items() if n != "figures"}
                 whole = use.tokens_out / sum(stages.values())
-                print(f"round {number}: alone {alone:.0f} new tokens/s; computing (start included) {mine:.0f}: "
-                      f"{mine / alone:.3f}; all of the job {whole / alone:.3f}; {stages}", flush=True)  # fmt: skip
+                print(f"round {number}: alone {alone:.0f} new tokens/s; compute stage (with start) {of_stage:.0f}: "
+                      f"{of_stage / alone:.3f}; whole job {whole / alone:.3f}; {stages}", flush=True)  # fmt: skip
     finally:
         shutil.rmtree(root, ignore_errors=True)
 
 
 class _Bare:
-    """An engine alone, in a process of its own."""
+    """An engine alone in its own process."""
 
     def __init__(self, folder: str, call: int) -> None:
         self.generator, self.call = open_generator(OpenVinoGenerateConfig(), folder), call
@@ -143,7 +142,7 @@ class _Bare:
         self.run(['{"department": "GROCERY"}'])
 
     def run(self, rows: Sequence[str]) -> int:
-        from shopbatch.capabilities.copywriting.rules import SCHEMA
+        from shopbatch.capabilities.copywriting.copy_format import SCHEMA
 
         prompts = [self.generator.render(self.prompt.messages(json.loads(row))) for row in rows]
         sampling = Sampling(max_new_tokens=LONGEST, guide=SCHEMA)
@@ -154,7 +153,7 @@ class _Bare:
 
 
 def estimates(folder: str, warehouse: str, arguments: argparse.Namespace) -> None:
-    """Tokens and seconds of a dry run beside those of the run, both from a cold start; other products each round."""
+    """Compare tokens and seconds of a dry run with those of the run, both from a cold start, with new products."""
     for seed in range(arguments.rounds):
         root = tempfile.mkdtemp(prefix="bench-")
         try:
@@ -167,7 +166,7 @@ def estimates(folder: str, warehouse: str, arguments: argparse.Namespace) -> Non
                 f"platform.warehouse={root}", f"model={folder}", "compare=0", "gates.reject_share=1.0",
             ])  # fmt: skip
             with ray_session(Platform(warehouse=root)):
-                said = estimate(settings, store)["en"]
+                estimated = estimate(settings, store)["en"]
             with ray_session(Platform(warehouse=root)):
                 report = Report(job="describe_products")
                 describe(settings, store, report)
@@ -175,14 +174,17 @@ def estimates(folder: str, warehouse: str, arguments: argparse.Namespace) -> Non
             assert use is not None
             seconds = sum(s.seconds for n, s in report.stages.items() if n != "figures")
             for name, real in (("tokens_in", use.tokens_in), ("tokens_out", use.tokens_out), ("seconds", seconds)):
-                told = said[name]["estimate"]
-                print(f"round {seed}: {name}: said {told:,.0f}, needed {real:,.0f}: {told / real - 1:+.1%}", flush=True)
+                guess = estimated[name]["estimate"]
+                print(
+                    f"round {seed}: {name}: estimated {guess:,.0f}, needed {real:,.0f}: {guess / real - 1:+.1%}",
+                    flush=True,
+                )
         finally:
             shutil.rmtree(root, ignore_errors=True)
 
 
 def perplexity(folder: str, warehouse: str, arguments: argparse.Namespace) -> None:
-    """Perplexity of examples' answers, with the graph and the numbers that the engine computes with."""
+    """Measure the perplexity of examples' answers with the graph and precision that the engine uses."""
     import openvino as ov
 
     from shopbatch.capabilities.language_model.examples import Encode
@@ -191,7 +193,7 @@ def perplexity(folder: str, warehouse: str, arguments: argparse.Namespace) -> No
     frame = pl.read_delta(f"{warehouse}/product_copy").sort("copy_id").tail(arguments.rows)
     encode = Encode(folder, read_text("conf/prompts/describe.en.md"), 1024)
     documents = [encode.document(a, c) for a, c in frame.select("attributes", "copy").iter_rows()]
-    found = {}
+    perplexities = {}
     for precision, hint in (("fp32", "f32"), ("bf16", "bf16"), ("int8", "bf16")):
         graph = exported_causal(Path(folder), precision)  # type: ignore[arg-type]
         options = {"INFERENCE_PRECISION_HINT": hint, "KV_CACHE_PRECISION": hint, "DYNAMIC_QUANTIZATION_GROUP_SIZE": 0}
@@ -208,16 +210,16 @@ def perplexity(folder: str, warehouse: str, arguments: argparse.Namespace) -> No
                 "position_ids": np.arange(ids.shape[1])[None],
                 "beam_idx": np.zeros(1, np.int32),
             }
-            told = {k: v for k, v in inputs.items() if k in _names(request)}
-            logits = torch.from_numpy(np.array(request.infer(told)["logits"]))
+            used = {k: v for k, v in inputs.items() if k in _names(request)}
+            logits = torch.from_numpy(np.array(request.infer(used)["logits"]))
             losses = torch.nn.functional.cross_entropy(
                 logits[0, :-1].float(), torch.from_numpy(ids[0, 1:]), reduction="none"
             )
             trained = torch.from_numpy(np.asarray(document.trained)[1:].astype(bool))
             loss, tokens = loss + float(losses[trained].sum()), tokens + int(trained.sum())
-        found[precision] = float(np.exp(loss / tokens))
-        change = found[precision] / found["fp32"] - 1
-        print(f"{precision}: perplexity {found[precision]:.4f} of {tokens:,} tokens, {change:+.2%}", flush=True)
+        perplexities[precision] = float(np.exp(loss / tokens))
+        change = perplexities[precision] / perplexities["fp32"] - 1
+        print(f"{precision}: perplexity {perplexities[precision]:.4f} of {tokens:,} tokens, {change:+.2%}", flush=True)
 
 
 def _names(request: Any) -> set[str]:
@@ -230,10 +232,10 @@ def main() -> None:
     parser.add_argument("what", choices=("engines", "job", "estimate", "perplexity"))
     parser.add_argument("--warehouse", default=".warehouse")
     parser.add_argument("--model", default="product-copy@live")
-    parser.add_argument("--rows", type=int, default=96, help="products of a round")
+    parser.add_argument("--rows", type=int, default=96, help="products per round")
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--threads", type=int, default=2, help="engines: of the process")
-    parser.add_argument("--call", type=int, default=128, help="job: prompts of a call")
+    parser.add_argument("--threads", type=int, default=2, help="engines: threads of the process")
+    parser.add_argument("--call", type=int, default=128, help="job: prompts per call")
     arguments = parser.parse_args()
     print(machine(), "torch", torch.__version__, flush=True)
     folder = registry.base(f"{arguments.warehouse}/_models", arguments.model).path

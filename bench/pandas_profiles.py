@@ -1,9 +1,9 @@
-"""The features of one user in pandas, over all users with groupBy("user_id").applyInPandas: how it is often written.
+"""The features of one user in pandas, for all users by groupBy("user_id").applyInPandas, as it is often written.
 
-Groups recency, frequency and money, baskets, rhythm, affinity, price and returns: 70 features. Left out is what needs
-all users (price_level; outlook; segments) or other tables than transactions and products (campaigns, reviews, events,
-demographics). What is a matter of one row (cents, age, hour, the product's names) Spark computes before; of rows with
-one key it keeps any, not the latest.
+It computes 70 features: the groups recency, frequency and money, baskets, rhythm, affinity, price and returns. It
+leaves out features that need all users (price_level, outlook, segments) or other tables than transactions and products
+(campaigns, reviews, events, demographics). Spark computes beforehand what depends on a single row (cents, age, hour,
+the product's names). Of several rows with one key it keeps any, not the latest.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ Row = dict[str, Any]
 
 
 def profiles(spark: SparkSession, uris: dict[str, Sequence[str]], as_of: date, half_life: int = 90) -> pa.Table:
-    """user_id and NAMES of every user with a line before `as_of`. uris: files of `transactions` and `products`."""
+    """Compute NAMES for every user with a line before `as_of`. uris: files of `transactions` and `products`."""
     spark.sparkContext.addPyFile(__file__)  # workers import this module
     schema = from_arrow_schema(pa.schema([("user_id", pa.string()), *((f.name, f.type) for f in COMPUTED)]))
     lines = _lines(spark, uris, as_of)
@@ -38,7 +38,7 @@ def profiles(spark: SparkSession, uris: dict[str, Sequence[str]], as_of: date, h
 
 
 def _lines(spark: SparkSession, uris: dict[str, Sequence[str]], as_of: date) -> DataFrame:
-    """Valid lines before `as_of`, each key once, with what the catalogue says of their products."""
+    """Valid lines before `as_of`, one per key, joined with the catalogue."""
     keys = ("basket_id", "product_id", "user_id")
     rows = spark.read.parquet(*uris["transactions"])
     for name in keys:
@@ -71,7 +71,7 @@ def _cents(name: str) -> Column:
 
 def _of_user(half_life: int, private_brands: Sequence[str]) -> Callable[[pd.DataFrame], pd.DataFrame]:
     def of_user(lines: pd.DataFrame) -> pd.DataFrame:
-        """One row out of a user's lines."""
+        """Compute one row from the lines of a user."""
         bought = lines[lines["quantity"] >= 0]
         row: Row = {"user_id": lines["user_id"].iloc[0]}
         row |= _activity(lines, bought)
@@ -124,7 +124,7 @@ def _activity(lines: pd.DataFrame, bought: pd.DataFrame) -> Row:
 
 
 def _affinity(lines: pd.DataFrame, bought: pd.DataFrame, half_life: int) -> Row:
-    """Tastes: money of names, halved with every half life of age."""
+    """Tastes: money per name, halved with every half life of age."""
     weight = np.floor(1e6 * 2.0 ** (-bought["age"] / half_life) + 0.5).astype("int64")
     bought = bought.assign(decayed=bought["cents"] * weight)
     days = bought.groupby("product_id")["age"].nunique()
@@ -164,7 +164,7 @@ def _price_and_returns(lines: pd.DataFrame, bought: pd.DataFrame, private_brands
 
 
 def _top(money: pd.Series) -> list[str]:
-    """The five names of the most money, of equals the first in the alphabet."""
+    """The five names with the most money; equal ones in alphabetical order."""
     order = sorted((-value, name) for name, value in money.items() if value > 0)
     return [str(name) for _, name in order[:5]]
 
@@ -182,22 +182,23 @@ def _sd(values: Any) -> float | None:
 
 
 def compared(got: pa.Table, expected: pa.Table) -> str:
-    """How well NAMES agree with the published profiles of the same users, in one line."""
-    mine = {row["user_id"]: row for row in got.to_pylist()}
-    theirs = {row["user_id"]: row for row in expected.select(["user_id", *NAMES]).to_pylist()}
+    """Say in one line how well NAMES agree with the published profiles of the same users."""
+    actual = {row["user_id"]: row for row in got.to_pylist()}
+    published = {row["user_id"]: row for row in expected.select(["user_id", *NAMES]).to_pylist()}
     greatest, where, different = 0.0, "", dict[str, int]()
-    for user, row in mine.items():
+    for user, row in actual.items():
         for feature in COMPUTED:
-            a, b = row[feature.name], theirs[user][feature.name]
+            a, b = row[feature.name], published[user][feature.name]
             if pa.types.is_floating(feature.type) and a is not None and b is not None:
                 difference = abs(a - b) / max(1.0, abs(b))
                 if difference > greatest:
                     greatest, where = difference, feature.name
             elif a != b:
                 different[feature.name] = different.get(feature.name, 0) + 1
-    silent = [u for u in set(theirs) - set(mine) if theirs[u]["sales_all"] or theirs[u]["baskets_all"]]
+    absent = set(published) - set(actual)
+    missing = [u for u in absent if published[u]["sales_all"] or published[u]["baskets_all"]]
     return (
-        f"pandas beside user_profiles: {len(NAMES)} features of {len(mine):,} users compared, "
+        f"pandas against user_profiles: {len(NAMES)} features of {len(actual):,} users compared, "
         f"{sum(different.values())} exact values differ {different or ''}, greatest difference of a ratio "
-        f"{greatest:.1e} {where}, {len(silent)} buyers missing"
+        f"{greatest:.1e} {where}, {len(missing)} buyers missing"
     )

@@ -20,7 +20,7 @@ WARM_LINES = 20_000
 
 
 def measure(store: Store, rows: int, memory: str) -> None:
-    """Fill here, run in a process of its own (so that the memory is that of the job), print; the last line is JSON."""
+    """Fill the shop, run the job in a separate process (to measure its memory), and print; JSON comes last."""
     filled = sample.fill_generated(store, rows=1_000, lines=rows)
     print(
         "\n".join(line for line in filled.lines() if line.startswith(("transactions", "events", "sample"))), flush=True
@@ -36,7 +36,7 @@ def measure(store: Store, rows: int, memory: str) -> None:
     per_line = {"tiles": tiles, "profiles": seconds["profiles"], "whole": result["whole"], "cpu": result["cpu"]}
     micros = {name: round(s / rows * 1e6, 3) for name, s in per_line.items()}
     print(f"{rows:,} lines: whole {result['whole']:.2f} s, processor time {result['cpu']:.0f} s, {seconds}")
-    print(f"microseconds a line: {micros}; {result['users']:,} users")
+    print(f"microseconds per line: {micros}; {result['users']:,} users")
     print(
         f"peak memory: driver {result['driver_mb']:.0f} MB, JVM {result['java_mb']:.0f} MB (heap at most {memory}); "
         f"spilled: {result['spilled_memory'] / 2**20:.0f} MB of memory as {result['spilled_disk'] / 2**20:.0f} MB"
@@ -45,8 +45,8 @@ def measure(store: Store, rows: int, memory: str) -> None:
 
 
 def run(warehouse: str, small: str, memory: str) -> dict[str, Any]:
-    """The job on the small warehouse, then, measured, on the other one."""
-    conf = {"spark.ui.retainedStages": "100000"}  # of all stages it is summed up what they spilled
+    """Run the job on the small warehouse to warm up, then measure it on the other one."""
+    conf = {"spark.ui.retainedStages": "100000"}  # keep all stages, to add up what they spilled
     with spark_session(Platform(spark=Spark(memory=memory, conf=conf))) as spark:
         build(spark, Store(small))
         before, cpu = spilled(spark), cpu_seconds(spark)

@@ -30,24 +30,24 @@ DERIVED = (USER_DAILY, USER_PRODUCT_DAILY, TRANSACTIONS_REJECTS, USER_EVENT_DAIL
 
 
 def machine() -> str:
-    """One line: processor, CPUs, memory, versions."""
+    """Describe the machine in one line: processor, CPUs, memory, versions."""
     info = Path("/proc/cpuinfo")
-    found = [line.split(":")[1].strip() for line in _lines(info) if line.startswith("model name")]
+    models = [line.split(":")[1].strip() for line in _lines(info) if line.startswith("model name")]
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
     return (
-        f"{found[0] if found else platform.machine()}, {os.cpu_count()} CPUs, {memory:.0f} GB, "
+        f"{models[0] if models else platform.machine()}, {os.cpu_count()} CPUs, {memory:.0f} GB, "
         f"Python {platform.python_version()}, Spark {pyspark.__version__}, DuckDB {duckdb.__version__}"
     )
 
 
 def fresh(store: Store) -> None:
-    """Remove what the job made."""
+    """Remove the tables that the job made."""
     for table in DERIVED:
         shutil.rmtree(f"{store.root}/{table.name}", ignore_errors=True)
 
 
 def build(spark: SparkSession, store: Store, **config: Any) -> tuple[float, Report]:
-    """One run of the job: seconds and report."""
+    """Run the job once and return its seconds and its report."""
     report = Report(job="build_user_profiles")
     start = time.perf_counter()
     build_profiles(spark, ProfileConfig(**config), store, report)
@@ -55,25 +55,25 @@ def build(spark: SparkSession, store: Store, **config: Any) -> tuple[float, Repo
 
 
 def java_pid(spark: SparkSession) -> int:
-    """The process of the session's JVM, which must be on this machine."""
+    """Return the process id of the session's JVM, which must be on this machine."""
     java: Any = spark._jvm
     return int(java.java.lang.ProcessHandle.current().pid())
 
 
 def peak_mb(pid: int | str = "self") -> float:
-    """The most memory that a process has had so far, in MB (VmHWM); 0 where the system does not tell."""
-    found = [line.split()[1] for line in _lines(Path(f"/proc/{pid}/status")) if line.startswith("VmHWM")]
-    return int(found[0]) / 1024 if found else 0.0
+    """Return the peak memory of a process so far, in MB (VmHWM); 0 if the system does not report it."""
+    values = [line.split()[1] for line in _lines(Path(f"/proc/{pid}/status")) if line.startswith("VmHWM")]
+    return int(values[0]) / 1024 if values else 0.0
 
 
 def cpu_seconds(spark: SparkSession) -> float:
-    """Processor time of this process and of the JVM so far, all threads: it depends little on who else works."""
+    """Return the CPU time of this process and the JVM so far, all threads. Other processes hardly influence it."""
     stat = Path(f"/proc/{java_pid(spark)}/stat").read_text("ascii").rpartition(") ")[2].split()
     return time.process_time() + (int(stat[11]) + int(stat[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def spilled(spark: SparkSession) -> tuple[int, int]:
-    """Bytes that all stages of the session so far spilled: as they were in memory, and as they were on disk."""
+    """Return the bytes that all stages of the session spilled so far: their size in memory, and on disk."""
     java: Any = spark._jvm
     gateway: Any = spark.sparkContext._gateway
     context = spark.sparkContext._jsc.sc()
@@ -90,5 +90,5 @@ def spilled(spark: SparkSession) -> tuple[int, int]:
 
 
 def _lines(path: Path) -> list[str]:
-    """The lines of a file; none where there is no such file."""
+    """The lines of a file; none if there is no such file."""
     return path.read_text("utf-8").splitlines() if path.exists() else []

@@ -1,10 +1,11 @@
-"""The training loop beside HF Trainer, beside itself inside Ray Train, and on two workers beside one.
+"""The training loop against HF Trainer, the same loop inside Ray Train, and two workers against one.
 
-Run: python bench/training.py hf --rounds 3     useful tokens a second: ours, HF Trainer's defaults, and it at its best
+Run: python bench/training.py hf --rounds 3     useful tokens per second: ours, HF Trainer's defaults, its best settings
      python bench/training.py ray --rounds 3    the bare loop, Ray Train with 1 worker x 2 threads, and 2 workers x 1
 
-A Llama-shaped model of --hidden and --layers learns support_dialogs from the same random weights. Equal tokens a step:
-HF Trainer's batch has as many documents as ours holds on average. Useful tokens are those of documents, not padding.
+A Llama-shaped model of --hidden and --layers learns support_dialogs from the same random weights. A step has the same
+number of tokens everywhere: HF Trainer's batch has as many documents as ours holds on average. Useful tokens are those
+of documents, not padding.
 """
 
 from __future__ import annotations
@@ -29,7 +30,8 @@ from shopbatch.core.config import Platform
 from shopbatch.core.sessions import ray_session
 from shopbatch.models import causal
 from shopbatch.models.configs import LoraConfig, ScratchConfig
-from shopbatch.sample.generated_dialogs import dialogs
+from shopbatch.models.loading import load_causal
+from shopbatch.sample.dialogs import dialogs
 from shopbatch.training import attention, blocks, workers
 from shopbatch.training.checkpoints import Checkpoints
 from shopbatch.training.config import LoopConfig, ScheduleConfig, WorkersConfig
@@ -38,14 +40,14 @@ from shopbatch.training.objectives import NextToken
 from shopbatch.training.packing import Document, flatten
 from shopbatch.training.parallel import Parallel
 from shopbatch.training.plans import CausalPlan
-from shopbatch.training.workers import Run
+from shopbatch.training.worker import Run
 from shopbatch.warehouse.store import Store
 
 BLOCK, LEARNING = 512, 1e-3
 
 
 class Shop:
-    """A model folder, and dialogs as documents and as a pack."""
+    """A model folder, and dialogs tokenized as documents."""
 
     def __init__(self, root: Path, arguments: argparse.Namespace) -> None:
         table = dialogs(arguments.rows, 0)
@@ -65,23 +67,24 @@ class Shop:
         self.tokens = sum(len(d.ids) for d in self.documents["train"])
 
     def config(self, precision: str) -> LoopConfig:
+        """Return the settings of the loop."""
         return LoopConfig.model_validate({
             "block_tokens": BLOCK, "batch_blocks": 4, "micro_blocks": 2, "epochs": 1.0, "eval_steps": 100_000,
             "precision": precision, "schedule": ScheduleConfig(peak=LEARNING, shape="linear", warmup=0.1, floor=0.0),
         })  # fmt: skip
 
     def validation(self, model: Any) -> float:
-        """Mean loss of a trained token of the held-out documents, fp32."""
+        """Return the mean loss per trained token of the held-out documents, in fp32."""
         model.set_attn_implementation(attention.NAME)
         objective = NextToken(model).eval()
         with torch.inference_mode():
-            found = torch.cat([objective(flatten([d])) for d in self.documents["val"]])
-        return float(found.mean())
+            losses = torch.cat([objective(flatten([d])) for d in self.documents["val"]])
+        return float(losses.mean())
 
 
 def ours(shop: Shop, pack: blocks.Pack, precision: str) -> tuple[float, float]:
-    """(useful tokens a second of the steps, validation loss)."""
-    objective = NextToken(causal.load(shop.folder, attention.NAME))
+    """Train with our loop; return (useful tokens per second of the steps, validation loss)."""
+    objective = NextToken(load_causal(shop.folder, attention=attention.NAME))
     data = Data(pack.read("train"), pack.read("val"))
     with tempfile.TemporaryDirectory() as aside:
         trainer = Trainer(objective, data, shop.config(precision), Parallel(), Checkpoints(aside, "bench", Parallel()),
@@ -89,14 +92,14 @@ def ours(shop: Shop, pack: blocks.Pack, precision: str) -> tuple[float, float]:
         state = trainer.prepare(checkpoint_steps=10**9)
         start = time.perf_counter()
         while state.step < trainer.steps:
-            trainer._step(state)
+            trainer.step(state)
         seconds = time.perf_counter() - start
     return state.tokens / seconds, shop.validation(objective.model)
 
 
 def hugging_face(shop: Shop, best: bool, batch: int) -> tuple[float, float]:
-    """(useful tokens a second of the steps, validation loss). best: bf16, like lengths together, fused AdamW."""
-    model = causal.load(shop.folder)
+    """Train with HF Trainer; return the same. best: bf16, documents grouped by length, fused AdamW."""
+    model = load_causal(shop.folder)
     rows = [_row(d) for d in shop.documents["train"]]
     with tempfile.TemporaryDirectory() as aside:
         more: dict[str, Any] = {"bf16": True, "optim": "adamw_torch_fused"} if best else {}
@@ -122,25 +125,26 @@ def _row(document: Document) -> dict[str, Any]:
 
 
 def _collate(rows: Sequence[dict[str, Any]]) -> dict[str, torch.Tensor]:
-    """What DataCollatorForSeq2Seq does: padded to the longest of the batch."""
+    """Pad to the longest document of the batch, as DataCollatorForSeq2Seq does."""
     longest = max(len(r["input_ids"]) for r in rows)
-    found = {"input_ids": np.zeros((len(rows), longest), np.int64), "labels": np.full((len(rows), longest), -100)}
+    batch = {"input_ids": np.zeros((len(rows), longest), np.int64), "labels": np.full((len(rows), longest), -100)}
     mask = np.zeros((len(rows), longest), np.int64)
     for i, row in enumerate(rows):
-        for name in found:
-            found[name][i, : len(row[name])] = row[name]
+        for name in batch:
+            batch[name][i, : len(row[name])] = row[name]
         mask[i, : len(row["input_ids"])] = 1
-    return {n: torch.from_numpy(v) for n, v in (found | {"attention_mask": mask}).items()}
+    return {n: torch.from_numpy(v) for n, v in (batch | {"attention_mask": mask}).items()}
 
 
 def against_hugging_face(shop: Shop, arguments: argparse.Namespace) -> None:
+    """Measure our loop and HF Trainer in turn, and print the ratios."""
     with ray_session(Platform(cpus=2)):
         pack = blocks.build(shop.store, "bench", shop.parts, shop.encode, BLOCK, 0)
     mean = shop.tokens / len(shop.documents["train"])
     filled = shop.tokens / pack.blocks["train"]
     batch = round(4 * filled / mean)
     print(f"{shop.tokens:,} tokens in {len(shop.documents['train']):,} documents of {mean:.0f}; ours: 4 blocks of "
-          f"{filled:.0f} tokens a step, HF: {batch} documents of {batch * mean:.0f} tokens a step")  # fmt: skip
+          f"{filled:.0f} tokens per step, HF: {batch} documents of {batch * mean:.0f} tokens per step")  # fmt: skip
     ways = {
         "ours fp32": lambda: ours(shop, pack, "fp32"),
         "ours bf16": lambda: ours(shop, pack, "bf16"),
@@ -155,24 +159,28 @@ def against_hugging_face(shop: Shop, arguments: argparse.Namespace) -> None:
                   f"validation loss {loss:.4f}", flush=True)  # fmt: skip
             if number:
                 speeds[name].append(speed)
-    for mine in ("ours fp32", "ours bf16"):
+    for own in ("ours fp32", "ours bf16"):
         for other in ("HF defaults", "HF best"):
-            ratios = [a / b for a, b in zip(speeds[mine], speeds[other], strict=True)]
-            print(f"{mine} / {other}: {statistics.median(ratios):.2f} (median of {len(ratios)}, {min(ratios):.2f} to "
+            ratios = [a / b for a, b in zip(speeds[own], speeds[other], strict=True)]
+            print(f"{own} / {other}: {statistics.median(ratios):.2f} (median of {len(ratios)}, {min(ratios):.2f} to "
                   f"{max(ratios):.2f})")  # fmt: skip
 
 
 def inside_ray(shop: Shop, arguments: argparse.Namespace) -> None:
-    """Tokens a second after start-up: of the bare loop and as the workers tell it."""
+    """Measure tokens per second after start-up, of the bare loop and as the workers report it."""
     with ray_session(Platform(cpus=2)):
         pack = blocks.build(shop.store, "bench", shop.parts, shop.encode, BLOCK, 0)
         speeds: dict[str, list[float]] = {}
         for number in range(arguments.rounds + 1):
-            found = {"bare loop, 2 threads": ours(shop, pack, "fp32")[0]}
+            round_speeds = {"bare loop, 2 threads": ours(shop, pack, "fp32")[0]}
             for count, threads in ((1, 2), (2, 1)):
-                found[f"Ray Train, {count} x {threads}"] = told(shop, pack, count, threads)
-            print("warm-up" if not number else f"round {number}", {k: round(v) for k, v in found.items()}, flush=True)
-            for name, speed in found.items() if number else ():
+                round_speeds[f"Ray Train, {count} x {threads}"] = inside_ray_train(shop, pack, count, threads)
+            print(
+                "warm-up" if not number else f"round {number}",
+                {k: round(v) for k, v in round_speeds.items()},
+                flush=True,
+            )
+            for name, speed in round_speeds.items() if number else ():
                 speeds.setdefault(name, []).append(speed)
         bare, one, two = speeds.values()
         for name, above, below in (("Ray Train 1 x 2 / bare", one, bare), ("2 x 1 / 1 x 2", two, one)):
@@ -180,15 +188,15 @@ def inside_ray(shop: Shop, arguments: argparse.Namespace) -> None:
             print(f"{name}: {statistics.median(ratios):.3f} ({min(ratios):.3f} to {max(ratios):.3f})")
 
 
-def told(shop: Shop, pack: blocks.Pack, count: int, threads: int) -> float:
-    """Tokens a second of a run inside Ray Train, from the end of its first steps to its last."""
-    seen: list[float] = []
+def inside_ray_train(shop: Shop, pack: blocks.Pack, count: int, threads: int) -> float:
+    """Return the tokens per second of a run inside Ray Train, without its first steps."""
+    speeds: list[float] = []
     with tempfile.TemporaryDirectory() as aside:
         plan = CausalPlan(str(shop.folder), LoraConfig(rank=0))
         config = WorkersConfig(count=count, threads=threads, checkpoint_steps=10**9)
         run = Run(plan, pack, shop.config("fp32"), config, aside, "bench")
-        workers.train(run, lambda step, values: seen.append(values.get("tokens_per_second", 0.0)))
-    return max(s for s in seen[-3:] if s)
+        workers.train(run, lambda step, values: speeds.append(values.get("tokens_per_second", 0.0)))
+    return max(s for s in speeds[-3:] if s)
 
 
 def main() -> None:

@@ -1,10 +1,11 @@
-"""build_user_profiles beside its plain SQL definition in DuckDB and a pandas UDF, and against itself: growth, new days.
+"""build_user_profiles against its SQL definition in DuckDB and a pandas UDF; its growth; and the cost of a new day.
 
-Run: python bench/user_profiles.py real --rounds 5              whole job (tiles and one day) beside DuckDB and pandas
-     python bench/user_profiles.py day --rows 20000000          tiles of a new day beside all tiles built anew
+Run: python bench/user_profiles.py real --rounds 5              whole job (tiles and one day) against DuckDB and pandas
+     python bench/user_profiles.py day --rows 20000000          tiles of a new day against a rebuild of all tiles
      python bench/user_profiles.py growth --rows 10000000       time per line, tiles, profiles, peak memory, spill
 
---warehouse keeps the sample, so that a second call need not make it again; what the job makes there is removed first.
+--warehouse keeps the sample, so that a second call does not have to generate it again. The tables that the job makes
+are removed first.
 """
 
 from __future__ import annotations
@@ -35,16 +36,16 @@ from shopbatch.warehouse.store import Store
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 SOURCES = ("transactions", "products", "users", "campaigns", "coupons", "redemptions")
 AS_OF = date(2018, 1, 1)
-PANDAS_ROUNDS = 2  # at most: it is slow
+MAX_PANDAS_ROUNDS = 2  # it is slow
 
 
 def uris(store: Store, name: str) -> list[str]:
-    """The files of a table."""
+    """Return the files of a table."""
     return [f.uri for f in store.snapshot(name).files]
 
 
 def duck(store: Store) -> tuple[float, int]:
-    """Seconds of the plain SQL, and users. It writes no table."""
+    """Measure the seconds of the SQL definition, and count users. It writes no table."""
     from tests.capabilities.profiles import oracle
 
     start = time.perf_counter()
@@ -57,17 +58,17 @@ def duck(store: Store) -> tuple[float, int]:
 
 
 def pandas(spark: SparkSession, store: Store) -> tuple[float, pa.Table]:
-    """Seconds of the pandas UDF, and its profiles. It writes no table, and has fewer features."""
+    """Measure the seconds of the pandas UDF; return its profiles too. It writes no table and has fewer features."""
     start = time.perf_counter()
     found = pandas_profiles.profiles(spark, {n: uris(store, n) for n in ("transactions", "products")}, AS_OF)
     return time.perf_counter() - start, found
 
 
 def real(store: Store, arguments: argparse.Namespace) -> None:
-    """The whole job on the real sample, and the same features by DuckDB, in turn; then some of them by a pandas UDF."""
+    """Measure the job on the real sample and the same features in DuckDB, in turn; then some in a pandas UDF."""
     sample.fill_real(store, arguments.reviews)
     print(f"real sample: {store.snapshot('transactions').rows:,} transaction lines, as_of {AS_OF}")
-    ours, plain, slow = [], [], []
+    ours, duckdb_seconds, pandas_seconds = [], [], []
     with spark_session(Platform(spark=Spark(memory=arguments.memory))) as spark:
         for number in range(arguments.rounds + arguments.warm):
             fresh(store)
@@ -81,23 +82,23 @@ def real(store: Store, arguments: argparse.Namespace) -> None:
             )
             if number >= arguments.warm:
                 ours.append(seconds)
-                plain.append(other)
-        for number in range(min(arguments.rounds, PANDAS_ROUNDS) + 1 if arguments.pandas else 0):
+                duckdb_seconds.append(other)
+        for number in range(min(arguments.rounds, MAX_PANDAS_ROUNDS) + 1 if arguments.pandas else 0):
             seconds, found = pandas(spark, store)
             note = "warm-up" if number == 0 else f"round {number}"
             print(f"{note}: pandas UDF {seconds:.2f} s ({found.num_rows:,} users)", flush=True)
             if number:
-                slow.append(seconds)
+                pandas_seconds.append(seconds)
         if arguments.pandas:
             print(pandas_profiles.compared(found, store.snapshot(USER_PROFILES.name).read()))
-    mine = statistics.median(ours)
-    ratio = statistics.median(o / p for o, p in zip(ours, plain, strict=True))
-    print(f"medians: ours {mine:.2f} s, DuckDB {statistics.median(plain):.2f} s, ours / DuckDB {ratio:.2f}")
-    if slow:
-        middle = statistics.median(slow)
+    median = statistics.median(ours)
+    ratio = statistics.median(o / p for o, p in zip(ours, duckdb_seconds, strict=True))
+    print(f"medians: ours {median:.2f} s, DuckDB {statistics.median(duckdb_seconds):.2f} s, ours / DuckDB {ratio:.2f}")
+    if pandas_seconds:
+        middle = statistics.median(pandas_seconds)
         print(
             f"pandas UDF {middle:.2f} s for {len(pandas_profiles.NAMES)} features, without tiles and publishing; "
-            f"pandas / ours {middle / mine:.1f}"
+            f"pandas / ours {middle / median:.1f}"
         )
 
 
@@ -108,7 +109,9 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=2_000_000, help="day, growth: transaction lines")
     parser.add_argument("--rounds", type=int, default=5, help="real: rounds that count")
     parser.add_argument("--warm", type=int, default=3, help="real: rounds before them")
-    parser.add_argument("--reviews", type=int, default=None, help="real: so many reviews, ten times as many lines")
+    parser.add_argument(
+        "--reviews", type=int, default=None, help="real: number of reviews; the sample has ten times as many lines"
+    )
     parser.add_argument("--pandas", action=argparse.BooleanOptionalAction, default=True, help="real: the pandas UDF")
     parser.add_argument("--memory", default="4g", help="heap of the JVM")
     parser.add_argument("--warehouse", default=None, help="keep the sample here")

@@ -1,27 +1,60 @@
-"""One local Ray and one local Spark for the whole session."""
+"""One local Ray and one local Spark for the whole session, and the marks that `make test-fast` leaves out.
+
+A test that asks for `ray_local` or `spark` is marked so. Whole jobs, training and tests that start processes of their
+own are marked `slow`, by their folder or in their file.
+"""
+
+from __future__ import annotations
 
 import gc
+import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
-from pyspark.sql import SparkSession
 
 from shopbatch.core.config import Platform, Spark
 from shopbatch.core.sessions import ray_session, spark_session
 from shopbatch.warehouse.store import Store
 
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+TESTS = Path(__file__).parent
+SLOW_FOLDERS = ("jobs", "cluster", "training")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        fixtures = getattr(item, "fixturenames", ())
+        if "ray_local" in fixtures:
+            item.add_marker("ray")
+        if "spark" in fixtures:
+            item.add_marker("spark")
+        if item.path.relative_to(TESTS).parts[0] in SLOW_FOLDERS:
+            item.add_marker("slow")
+
+
+# On tiny tables half of Spark's CPU time goes into the JVM's optimizing compiler, for code that hardly runs. With the
+# simple compiler alone the JVM would choose a code cache that is too small for Spark.
+QUICK_JAVA = "-XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=240m"
+
 
 @pytest.fixture(scope="session")
 def ray_local() -> Iterator[None]:
     with ray_session(Platform(cpus=2, object_store_mb=512)):
+        gc.collect()
+        gc.freeze()  # what is imported by now stays: the collections after each test need not look at it
         yield
 
 
 @pytest.fixture(scope="session")
 def spark() -> Iterator[SparkSession]:
-    with spark_session(Platform(cpus=2, spark=Spark(memory="2g"))) as session:
-        yield session
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("JAVA_TOOL_OPTIONS", QUICK_JAVA)
+        with spark_session(Platform(cpus=2, spark=Spark(memory="2g"))) as session:
+            yield session
 
 
 @pytest.fixture(autouse=True)
@@ -30,6 +63,22 @@ def free_actors(request: pytest.FixtureRequest) -> Iterator[None]:
     yield
     if "ray_local" in request.fixturenames:
         gc.collect()
+
+
+@pytest.fixture(autouse=True)
+def marked(request: pytest.FixtureRequest) -> Iterator[None]:
+    """A test that starts Ray or Spark in this process says so, or `make test-fast` would not be fast."""
+    before = started()
+    yield
+    marks = {mark.name for mark in request.node.iter_markers()}
+    assert started() - before <= marks or "slow" in marks, "mark this test"
+
+
+def started() -> set[str]:
+    """The sessions of this process, as marks."""
+    ray, pyspark = sys.modules.get("ray"), sys.modules.get("pyspark.sql")
+    found = {"ray"} if ray is not None and ray.is_initialized() else set()
+    return found | ({"spark"} if pyspark is not None and pyspark.SparkSession.getActiveSession() else set())
 
 
 @pytest.fixture

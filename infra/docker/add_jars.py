@@ -1,6 +1,8 @@
-"""Puts JARs from a Maven repository among pyspark's: add_jars.py ADDRESS GROUP:ARTIFACT:VERSION ... (Dockerfile.spark).
+"""Download JARs from a Maven repository into pyspark, for Dockerfile.spark.
 
-Each is held against the SHA-1 that lies beside it: that finds a broken download, not a mirror that lies.
+Usage: add_jars.py ADDRESS GROUP:ARTIFACT:VERSION ...
+
+Each JAR is compared with the SHA-1 file beside it. That detects a broken download, but not a malicious mirror.
 """
 
 from __future__ import annotations
@@ -14,10 +16,10 @@ from pathlib import Path
 
 
 def main(arguments: list[str]) -> None:
-    """Download all, then put them there. SystemExit, in one line, for anything that is wrong."""
+    """Download all JARs, then store them. Every error is a SystemExit with one line."""
     address = arguments[0].rstrip("/") if arguments else ""
     if not address:
-        sys.exit("MAVEN is not set: --build-arg MAVEN=ADDRESS names the Maven repository that the JARs come from")
+        sys.exit("MAVEN is not set: name the Maven repository to download from with --build-arg MAVEN=ADDRESS")
     jars = pyspark_jars()
     fetched = {}
     for coordinate in arguments[1:]:
@@ -33,7 +35,7 @@ def main(arguments: list[str]) -> None:
 
 
 def pyspark_jars() -> Path:
-    """Where the installed pyspark keeps its JARs."""
+    """Return the folder in which the installed pyspark keeps its JARs."""
     spec = find_spec("pyspark")
     if spec is None or spec.origin is None:
         sys.exit("pyspark is not installed")
@@ -41,14 +43,15 @@ def pyspark_jars() -> Path:
 
 
 def refuse_other_hadoop(jars: Path, coordinate: str, version: str) -> None:
-    """hadoop-aws works with the Hadoop client of its own version only."""
-    there = sorted(jar.name for jar in jars.glob("hadoop-client-api-*.jar"))
-    if there != [f"hadoop-client-api-{version}.jar"]:
-        sys.exit(f"{coordinate}: pyspark has {', '.join(there) or 'no Hadoop client'}; take hadoop-aws of that version")
+    """End the build unless pyspark's Hadoop client has this version: hadoop-aws works with no other."""
+    installed = sorted(jar.name for jar in jars.glob("hadoop-client-api-*.jar"))
+    if installed != [f"hadoop-client-api-{version}.jar"]:
+        client = ", ".join(installed) or "no Hadoop client"
+        sys.exit(f"{coordinate}: pyspark has {client}; use the hadoop-aws of that version")
 
 
 def fetch(url: str) -> bytes:
-    """The bytes of a JAR, as its checksum has them."""
+    """Return the bytes of a JAR after comparing them with its checksum."""
     try:
         with urllib.request.urlopen(url) as answer:
             data: bytes = answer.read()
@@ -57,7 +60,7 @@ def fetch(url: str) -> bytes:
     except (urllib.error.URLError, ValueError, IndexError) as error:
         sys.exit(f"{url}: {error}")
     if hashlib.sha1(data, usedforsecurity=False).hexdigest() != expected:
-        sys.exit(f"{url}: what came is not what its checksum says")
+        sys.exit(f"{url}: the download does not match its checksum")
     return data
 
 

@@ -1,7 +1,7 @@
-"""The parts of Kubernetes' and KubeRay's API (ray.io/v1, KubeRay 1.5 to 1.7) that infra/ray uses; all else is refused.
+"""A model of the parts of the Kubernetes and KubeRay APIs (ray.io/v1, KubeRay 1.5 to 1.7) that infra/ray uses.
 
-Written from KubeRay's reference of its API and the checks of its operator, because neither is to be had without a
-cluster: a field that KubeRay has and that is not here fails a test until it is looked up and added.
+It is written from KubeRay's API reference and the checks of its operator, because both need a cluster to run. Every
+other field is refused: a field that KubeRay has and this model does not fails a test until somebody adds it here.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ Digits = Annotated[str, StringConstraints(pattern=r"^\d+$")]
 
 
 def amount(quantity: str) -> float:
-    """A quantity as a number: 1.5 of 1500m, 2**30 of 1Gi."""
+    """A quantity as a number: 1500m is 1.5, 1Gi is 2**30."""
     found = re.fullmatch(r"([\d.]+)(\D*)", quantity)
     assert found is not None, quantity
     return float(found[1]) * _UNITS[found[2]]
 
 
 class Api(BaseModel):
-    """Types as written: KubeRay's server refuses "true" for true and 1 for "1" too."""
+    """Strict types, because KubeRay's server also refuses "true" for true and 1 for "1"."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 

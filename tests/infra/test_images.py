@@ -1,4 +1,4 @@
-"""Dockerfiles: what they copy is there and let through, who they run as, and that their versions are those in use."""
+"""Dockerfiles: the files they copy exist and are not ignored, they do not run as root, their versions are in use."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def arguments(name: str) -> dict[str, str]:
 
 
 def copied(name: str) -> list[str]:
-    """What a Dockerfile copies out of the project."""
+    """The paths that a Dockerfile copies from the project."""
     copies = [rest.split() for word, rest in instructions(name) if word == "COPY" and "--from=" not in rest]
     return [source for words in copies for source in [w for w in words if not w.startswith("--")][:-1]]
 
@@ -66,7 +66,7 @@ def test_what_an_image_copies_is_there_and_nothing_else_reaches_the_build(name: 
 @pytest.mark.parametrize("name", IMAGES)
 def test_an_image_does_not_run_as_root_and_holds_no_secret(name: str) -> None:
     users = [rest for word, rest in instructions(name) if word == "USER"]
-    assert users[-1] == "10001:10001"  # a number: Kubernetes can not tell who a name is
+    assert users[-1] == "10001:10001"  # a number: from a name Kubernetes cannot tell who the user is
     after = [word for word, _ in instructions(name)]
     assert not {"RUN", "COPY"} & set(after[len(after) - after[::-1].index("USER") :]), "left to root"
     assert not [rest for word, rest in instructions(name) if word == "ADD"]
@@ -101,7 +101,7 @@ def test_the_jars_are_of_the_hadoop_that_pyspark_has() -> None:
 
 
 def add_jars() -> ModuleType:
-    """The script of Dockerfile.spark, afresh."""
+    """The script of Dockerfile.spark, as a newly loaded module."""
     spec = importlib.util.spec_from_file_location("add_jars", DOCKER / "add_jars.py")
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
@@ -111,7 +111,7 @@ def add_jars() -> ModuleType:
 
 @pytest.fixture
 def maven(tmp_path: Path) -> Path:
-    """A repository with one JAR, and its checksum as Maven's have it."""
+    """A repository with one JAR and its checksum, laid out as Maven does."""
     folder = tmp_path / "maven" / "org" / "apache" / "hadoop" / "hadoop-aws" / "9.1.0"
     folder.mkdir(parents=True)
     (folder / "hadoop-aws-9.1.0.jar").write_bytes(b"classes")
@@ -141,7 +141,7 @@ def test_jars_are_put_beside_pysparks(maven: Path, pyspark: Path, monkeypatch: p
         ("", "9.1.0", "MAVEN is not set"),
         ("MAVEN", "9.2.0", "pyspark has hadoop-client-api-9.1.0.jar"),
         ("MAVEN/nowhere", "9.1.0", "hadoop-aws-9.1.0.jar: "),
-        ("BROKEN", "9.1.0", "not what its checksum says"),
+        ("BROKEN", "9.1.0", "does not match its checksum"),
     ],
 )
 def test_a_wrong_jar_ends_the_build_with_a_line(

@@ -1,4 +1,4 @@
-"""What infra/ray says, held against KubeRay's API, Ray's own schema, and what a node of ours must and must not be."""
+"""The files of infra/ray, checked against KubeRay's API, Ray's own schema, and our rules for nodes."""
 
 from __future__ import annotations
 
@@ -52,13 +52,13 @@ def documents(name: str) -> list[dict[str, Any]]:
 
 
 def ray_object(name: str) -> dict[str, Any]:
-    """The cluster or job of a manifest, no two places of which are one object in memory (anchors make them so)."""
+    """The cluster or job of a manifest, copied so that values shared by YAML anchors are separate objects."""
     found = next(tree for tree in documents(name) if tree["kind"] in ("RayCluster", "RayJob"))
     return dict(json.loads(json.dumps(found)))
 
 
 def cluster_of(tree: dict[str, Any]) -> RayClusterSpec:
-    """The cluster of a RayCluster or RayJob, of KubeRay's form. Raises ValidationError."""
+    """The validated cluster of a RayCluster or RayJob. Raises ValidationError."""
     found = KINDS[tree["kind"]].model_validate(tree)
     if isinstance(found, RayJob):
         return found.spec.rayClusterSpec
@@ -67,7 +67,7 @@ def cluster_of(tree: dict[str, Any]) -> RayClusterSpec:
 
 
 def problems(tree: dict[str, Any]) -> list[str]:
-    """Everything about a cluster that is not as it must be."""
+    """Everything about a cluster that breaks a rule."""
     spec = cluster_of(tree)
     head, groups = spec.headGroupSpec, {group.groupName: group for group in spec.workerGroupSpecs}
     pods = {"head": head.template.spec, **{name: group.template.spec for name, group in groups.items()}}
@@ -80,7 +80,7 @@ def problems(tree: dict[str, Any]) -> list[str]:
     for name, group in groups.items():
         gpus = [c.resources.limits.get("nvidia.com/gpu", "0") for c in group.template.spec.containers]
         if name == "gpu" and (gpus != ["1"] or group.minReplicas or not group.template.spec.tolerations):
-            wrong.append("gpu: one GPU, none while nobody asks, and leave to run where GPUs are")
+            wrong.append("gpu: needs one GPU per container, no idle nodes, and a toleration for GPU nodes")
         if name != "gpu" and gpus != ["0"]:
             wrong.append(f"{name}: takes GPUs")
     return wrong
@@ -104,7 +104,7 @@ def _cluster(spec: RayClusterSpec) -> Iterator[str]:
 def _pod(pod: Pod, store: int, worker: bool) -> Iterator[str]:
     accounts = {tree["metadata"]["name"]: tree for tree in documents(CLUSTER) if tree["kind"] == "ServiceAccount"}
     if pod.serviceAccountName not in accounts:
-        yield f"nobody makes the service account {pod.serviceAccountName}"
+        yield f"no document creates the service account {pod.serviceAccountName}"
     if worker and pod.automountServiceAccountToken:
         yield "holds a token of Kubernetes"
     yield from _pod_security(pod.securityContext)
@@ -157,9 +157,9 @@ def _bounds(resources: Resources) -> Iterator[str]:
 
 
 @pytest.mark.parametrize("name", MANIFESTS)
-def test_every_object_of_a_manifest_is_of_its_kinds_form(name: str) -> None:
+def test_every_object_of_a_manifest_is_valid(name: str) -> None:
     found = [KINDS[tree["kind"]].model_validate(tree) for tree in documents(name)]
-    assert sum(isinstance(f, RayCluster | RayJob) for f in found) == 1  # beside it only what it needs
+    assert sum(isinstance(f, RayCluster | RayJob) for f in found) == 1  # the other objects only support it
 
 
 @pytest.mark.parametrize("name", [CLUSTER, JOB])
@@ -234,7 +234,7 @@ def test_the_job_runs_the_command_line_of_shopbatch_run(
 ) -> None:
     found = RayJob.model_validate(ray_object(JOB))
     words = shlex.split(found.spec.entrypoint)
-    assert words[:5] == ["exec", "python", "-m", "shopbatch.cli.main", "run"]
+    assert words[:5] == ["exec", "python", "-m", "shopbatch", "run"]
     assert words[5] in job.names() and words[5].replace("_", "-") in JOB
     assert job.find(words[5]).estimate is None, "a dry run of this job would start Ray"
     container = found.spec.rayClusterSpec.headGroupSpec.template.spec.containers[0]
@@ -255,7 +255,7 @@ def test_the_job_is_tried_once_and_leaves_nothing_running() -> None:
     assert yaml.safe_load(spec.runtimeEnvYAML) == {"env_vars": {"RAY_JOB_STOP_WAIT_TIME_S": str(submit.STOP_SECONDS)}}
 
 
-def test_both_manifests_name_the_same_warehouse_as_the_machines_of_ones_own() -> None:
+def test_both_manifests_name_the_same_warehouse_as_the_file_of_ray_up() -> None:
     named = set(re.findall(r"s3://[\w/-]+", "\n".join(path.read_text("utf-8") for path in RAY.iterdir())))
     assert named == {"s3://your-bucket/warehouse"}
 
@@ -265,7 +265,7 @@ def machines() -> dict[str, Any]:
     return dict(yaml.safe_load((RAY / "cluster.yaml").read_text("utf-8")))
 
 
-def test_ray_up_takes_the_file_for_machines_of_ones_own() -> None:
+def test_ray_up_takes_the_file_for_our_own_machines() -> None:
     from ray.autoscaler._private.util import prepare_config, validate_config
 
     validate_config(prepare_config(machines()))
@@ -273,7 +273,7 @@ def test_ray_up_takes_the_file_for_machines_of_ones_own() -> None:
         validate_config({**prepare_config(machines()), "node_types": {}})
 
 
-def test_machines_of_ones_own_are_as_safe_as_pods() -> None:
+def test_our_own_machines_are_as_safe_as_pods() -> None:
     tree = machines()
     options = tree["docker"]["run_options"]
     assert tree["docker"]["image"] == f"shopbatch:{VERSION}"

@@ -1,6 +1,6 @@
-"""Whenever the catalogue was loaded: products -> product_descriptions, for what is new or changed.
+"""Whenever the catalogue is loaded: products -> product_descriptions, for products that are new or changed.
 
-The task that loads `products` names `table("products")` among its outlets; there is no time to guess.
+There is no fixed time. The task that loads `products` must have `table("products")` among its outlets.
 """
 
 from __future__ import annotations

@@ -1,12 +1,12 @@
-"""One Airflow task, one run key: a try that follows another attaches to the run that the other started.
+"""An Airflow operator that runs a job. One task has one run key, so a retry attaches to the run of the earlier try.
 
-The operator calls the `shopbatch` command of an environment of its own (SHOPBATCH_COMMAND names it), so that Airflow's
-needs neither Ray nor Spark nor torch, and their versions never meet. Where the jobs, the cluster and the warehouse are
-is told by the worker's environment: SHOPBATCH_HOME, RAY_API_SERVER_ADDRESS, RAY_AUTH_MODE, RAY_AUTH_TOKEN,
-SHOPBATCH_WAREHOUSE.
+The operator calls the `shopbatch` command of a separate environment (SHOPBATCH_COMMAND names it). So Airflow's own
+environment needs neither Ray nor Spark nor torch, and their versions cannot conflict. Environment variables of the
+worker say where the jobs, the cluster and the warehouse are: SHOPBATCH_HOME, RAY_API_SERVER_ADDRESS, RAY_AUTH_MODE,
+RAY_AUTH_TOKEN, SHOPBATCH_WAREHOUSE.
 
-It is not deferrable: Airflow does not call `on_kill` of a task that is deferred, and a run that nobody can cancel from
-the grid costs more than a process that sleeps.
+The operator is not deferrable, because Airflow does not call `on_kill` of a deferred task. A run that nobody can cancel
+from the grid costs more than a sleeping process.
 """
 
 from __future__ import annotations
@@ -25,17 +25,23 @@ DONE, MISTAKE, REFUSED = 0, 2, 3
 
 
 def table(name: str) -> Asset:
-    """A table of the warehouse, or a model of its registry (`models/NAME`), as Airflow knows it."""
+    """Return the Airflow asset of a table of the warehouse, or of a model in its registry (`models/NAME`)."""
     return Asset(name=name, uri=f"shopbatch://warehouse/{name}")
 
 
 class ShopbatchOperator(BaseOperator):
-    """Submits a job and follows its report.
+    """Submit a job, wait for its end, and return the main parts of its report.
 
-    job: a file of jobs/. overrides: `key.path=value`, templated. environment: conf/<environment>.
-    Returns (as XCom) what a later task may ask of the report: run_key, run_id, attempt, outcome, rows, tables.
-    Raises AirflowFailException where another try cannot help (the user's mistake, a gate that refused), else
-    AirflowException: the next try is the run key's next attempt and goes on where this one was.
+    The result (an XCom) holds the report's run_key, run_id, attempt, outcome, rows and tables.
+
+    Args:
+        job: Name of a file in jobs/.
+        overrides: Configuration values, `key.path=value`; a template field.
+        environment: A folder of conf/; a template field.
+
+    Raises:
+        AirflowFailException: Another try cannot help: a mistake of the user, or a gate that refused the result.
+        AirflowException: Any other failure. The next try is the next attempt of the run key and continues from there.
     """
 
     template_fields: Sequence[str] = ("overrides", "environment")
@@ -49,12 +55,12 @@ class ShopbatchOperator(BaseOperator):
 
     def execute(self, context: Any) -> dict[str, Any]:
         run = context["dag_run"]
-        # a run that assets or a hand triggered has no logical date: the moment from which it might run is fixed, too
+        # A run triggered by an asset or by hand has no logical date. The moment from which it may run is fixed too.
         date = (run.logical_date or run.run_after).isoformat()
         command = ["submit", self.job, "--env", self.environment, "--date", date, *self.overrides]
-        # Clearing a task that ended sets max_tries to the tries it had and its retries; nothing else raises it, so
-        # that the difference names the wish to run again, the same for every retry of it. A task that is cleared
-        # while it runs has its run cancelled, and the next try goes on from there.
+        # Clearing a task that has ended sets max_tries to the tries so far plus the retries. Nothing else raises it, so
+        # the difference identifies the request to run again and stays the same for all retries of that request. If a
+        # task is cleared while it runs, its run is cancelled, and the next try continues from there.
         cleared = context["ti"].max_tries - self.retries
         if cleared > 0:
             command += ["--rerun", f"c{cleared}"]
@@ -66,9 +72,9 @@ class ShopbatchOperator(BaseOperator):
         return {name: report[name] for name in ("run_key", "run_id", "attempt", "outcome", "rows", "tables")}
 
     def on_kill(self) -> None:
-        """Cancel the run. What it has written is kept; the next try goes on from there.
+        """Cancel the run. What it has written is kept, and the next try continues from there.
 
-        Killed in the moment in which the submission is sent, its key not yet told, the run goes on.
+        If the task is killed while the submission is being sent, its run key is not known yet and the run goes on.
         """
         self._killed = True
         if self._process is not None:
@@ -77,8 +83,8 @@ class ShopbatchOperator(BaseOperator):
             self._cancel()
 
     def _cancel(self) -> None:
-        # Airflow kills the task's whole process group five seconds after it asked it to end, and the run may take two
-        # minutes to commit what it has: in a session of its own, without a pipe to here, the command sees it through
+        # Airflow kills the task's whole process group five seconds after asking it to end, but the run may need two
+        # minutes to commit what it has. The command gets its own session and no pipe to this process, so it survives.
         command = [*_command(), "cancel", str(self._run_key), "--env", self.environment]
         silent = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
         self.log.info("cancelling %s", self._run_key)
@@ -86,23 +92,23 @@ class ShopbatchOperator(BaseOperator):
         self.log.info("cancelled %s (exit code %d)", self._run_key, code)
 
     def _call(self, words: Sequence[str]) -> dict[str, Any]:
-        """The JSON that a command printed last; what it tells meanwhile goes to the task's log."""
+        """Run a command and return the JSON in its last line. Its messages go to the task's log."""
         self._process = subprocess.Popen(
             [*_command(), *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, encoding="utf-8"
         )
-        teller = threading.Thread(target=self._tell, args=(self._process.stderr,), daemon=True)
-        teller.start()
+        reader = threading.Thread(target=self._log_lines, args=(self._process.stderr,), daemon=True)
+        reader.start()
         assert self._process.stdout is not None
         lines = [line for line in self._process.stdout if line.strip()]
         code = self._process.wait()
-        teller.join(10)
+        reader.join(10)
         report = json.loads(lines[-1]) if lines else {}
         if code != DONE:
             why = f"{self.job}: exit code {code}: {report.get('message') or 'see the log'}"
             raise AirflowFailException(why) if code in (MISTAKE, REFUSED) else AirflowException(why)
         return dict(report)
 
-    def _tell(self, stream: Any) -> None:
+    def _log_lines(self, stream: Any) -> None:
         for line in stream:
             self.log.info(line.rstrip())
 

@@ -1,6 +1,6 @@
-"""Every Sunday: reviews with a rating -> model `sentiment`, published if its gate lets it.
+"""Every Sunday: reviews with a rating -> model `sentiment`, published if it passes its gates.
 
-The next night scores under the new model as far as its budget allows (`gates.accept_recipe`, `budget.max_rows`).
+The next nightly run scores reviews with the new model if `gates.accept_recipe` and `budget.max_rows` allow it.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What the tests do with Airflow and with shopbatch: commands, a scheduler that runs, and its REST API."""
+"""Helpers of the tests: commands of Airflow and shopbatch, a running scheduler, and its REST API."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ PYTHON = os.environ.get("SHOPBATCH_PYTHON", str(ROOT / ".venv" / "bin" / "python
 DAGS = ROOT / "infra" / "airflow" / "dags"
 SECONDS = 900  # of one command: training, scoring and Spark on two cores
 
-# the same operator, a fake engine, and retries at once
+# the same operator, with a fake engine and retries without a delay
 LIVE_DAG = """
 from datetime import datetime, timedelta
 from airflow.sdk import DAG
@@ -35,7 +35,7 @@ with DAG("live", catchup=False, default_args=retried, **days):
     slow = "engine.slow_ms={{ dag_run.conf.get('slow_ms', 0) }}"
     ShopbatchOperator(task_id="score", job="score_reviews", overrides=["engine.kind=fake", "flush_rows=4", slow])
 """
-# Airflow gives a task five seconds to end before it kills it; a busy cluster may take longer to hear of it
+# Airflow gives a task five seconds to end before it kills it; a busy cluster may need longer to receive the cancel
 SLOW_TO_CANCEL = """#!/bin/sh
 [ "$1" = cancel ] && sleep 8
 exec {} "$@"
@@ -45,7 +45,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Shop:
-    """env: of Airflow and of the `shopbatch` command, which it tells the warehouse and the cluster."""
+    """A warehouse and a cluster. env: the environment variables of Airflow and of the `shopbatch` command."""
 
     env: dict[str, str]
 
@@ -57,7 +57,7 @@ class Shop:
         return run([sys.executable, "-m", "airflow", *words], self.env)
 
     def shopbatch(self, *words: str) -> subprocess.CompletedProcess[str]:
-        return run([PYTHON, "-m", "shopbatch.cli.main", *words], self.env)
+        return run([PYTHON, "-m", "shopbatch", *words], self.env)
 
     def rows(self, table: str) -> list[dict[str, Any]]:
         done = self.shopbatch("show", table, "-n", "5", "--json")
@@ -72,7 +72,7 @@ class Shop:
 
 @dataclass(frozen=True)
 class LiveShop(Shop):
-    """A shop whose Airflow has a scheduler. api: address of its REST API, which asks nobody for a password."""
+    """A shop whose Airflow has a scheduler. api: the address of its REST API, which needs no password."""
 
     api: str
     scheduler: psutil.Process
@@ -90,7 +90,7 @@ class LiveShop(Shop):
         return self.task(day)
 
     def forget(self) -> None:
-        """All reviews are to be scored again."""
+        """Delete the scores and the memo, so that the next run scores all reviews."""
         for table in self.warehouse.glob("*"):
             if table.name.startswith(("review_sentiment", "score_reviews_memo")):
                 shutil.rmtree(table)
@@ -119,7 +119,7 @@ class LiveShop(Shop):
         return (folder / f"attempt={tries}.log").read_text("utf-8")
 
     def following(self) -> tuple[str, psutil.Process]:
-        """Run key and process of the command by which the operator follows a run: it has submitted by then."""
+        """Run key and process of the command with which the operator waits for a run that it has submitted."""
 
         def found() -> tuple[str, psutil.Process] | None:
             for process in self.scheduler.children(recursive=True):
@@ -137,7 +137,7 @@ def run(command: list[str], env: dict[str, str]) -> subprocess.CompletedProcess[
 
 
 def wait_for(look: Callable[[], T | None], seconds: float, what: str) -> T:
-    """What `look` finds, as soon as it is something."""
+    """Call `look` until it returns something, and return that."""
     until = time.monotonic() + seconds
     while True:
         if found := look():
@@ -147,7 +147,7 @@ def wait_for(look: Callable[[], T | None], seconds: float, what: str) -> T:
 
 
 def airflow_home(home: Path, dags: Path, env: dict[str, str]) -> dict[str, str]:
-    """`env`, and what it needs to be an Airflow with a data base of its own in `home`."""
+    """Create an Airflow with its own database in `home`, and return its environment variables."""
     env = env | {
         "AIRFLOW_HOME": str(home),
         "AIRFLOW__CORE__DAGS_FOLDER": str(dags),
@@ -161,7 +161,7 @@ def airflow_home(home: Path, dags: Path, env: dict[str, str]) -> dict[str, str]:
 
 @contextmanager
 def live_airflow(shop: Shop, home: Path, warehouse: Path) -> Iterator[LiveShop]:
-    """Scheduler, DAG processor and API server of a second Airflow, for the length of the block."""
+    """Run the scheduler, DAG processor and API server of a second Airflow inside the block."""
     dags = home / "dags"
     shutil.copytree(DAGS, dags, ignore=lambda _, names: set(names) - {"shopbatch_operator.py"})
     (dags / "live.py").write_text(LIVE_DAG, "utf-8")
@@ -180,7 +180,7 @@ def live_airflow(shop: Shop, home: Path, warehouse: Path) -> Iterator[LiveShop]:
         "AIRFLOW__API_AUTH__JWT_SECRET": "a-secret-of-the-tests-0123456789abcdef0123456789abcdef0123456789abcdef",
     }
     env = airflow_home(home, dags, env)
-    done = run([PYTHON, "-m", "shopbatch.cli.main", "sample", "--rows", "300"], env)
+    done = run([PYTHON, "-m", "shopbatch", "sample", "--rows", "300"], env)
     assert done.returncode == 0, done.stderr[-2000:]
     server = ["api-server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
     started = []

@@ -1,4 +1,4 @@
-"""The DAGs of this repository: they import without what the jobs need, and order real jobs on a real Ray and Spark."""
+"""The DAGs: they import without the packages that the jobs need, and run real jobs in order on a real Ray and Spark."""
 
 from __future__ import annotations
 
@@ -40,13 +40,13 @@ def test_nightly_users_runs_the_real_jobs_once_and_leaves_their_tables(shop: Sho
     trained = shop.shopbatch("run", "train_sentiment_head", "--env", "local")
     assert trained.returncode == 0, trained.stderr[-2000:]
     done = shop.airflow("dags", "test", "nightly_users", DAY)
-    told = done.stdout + done.stderr
-    assert done.returncode == 0 and told.count("submitted: ") == 2, told[-3000:]
+    output = done.stdout + done.stderr
+    assert done.returncode == 0 and output.count("submitted: ") == 2, output[-3000:]
     assert len(shop.rows("review_sentiment")) == 5
     assert {row["as_of"] for row in shop.rows("user_profiles")} == {DAY}
     before = {job: shop.runs(job) for job in ("score_reviews", "build_user_profiles")}
     assert before == {"score_reviews": 1, "build_user_profiles": 1}
-    again = shop.airflow("dags", "test", "nightly_users", DAY)
-    told = again.stdout + again.stderr
-    assert again.returncode == 0 and told.count("done already: ") == 2, told[-3000:]
+    second = shop.airflow("dags", "test", "nightly_users", DAY)
+    output = second.stdout + second.stderr
+    assert second.returncode == 0 and output.count("done already: ") == 2, output[-3000:]
     assert {job: shop.runs(job) for job in before} == before

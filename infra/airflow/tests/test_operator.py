@@ -1,4 +1,4 @@
-"""The operator under a real scheduler: tasks that are killed, marked failed, cleared and backfilled."""
+"""The operator with a real scheduler: tasks that are killed, marked failed, cleared and backfilled."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def test_a_killed_task_attaches_to_its_run_and_a_cleared_one_runs_again(live: Li
     cleared, process = live.following()
     assert cleared == key.replace("T000000-", "T000000-c2-")  # it had two tries
     os.killpg(os.getpgid(process.pid), signal.SIGKILL)
-    live.until(task, "success", tries=4)  # a try after that of the cleared task is no wish to run once more
+    live.until(task, "success", tries=4)  # a retry of the cleared task is not another request to run
     assert (live.result(task)["run_key"], live.result(task)["attempt"]) == (cleared, 1)
     assert live.runs("score_reviews") == 2
 
