@@ -147,7 +147,7 @@ def _source_rows(target: Target, part: Part, positions: np.ndarray, *columns: st
 
 
 def _broken(passed: pa.Table) -> pa.Array | None:
-    """Which rows have a column that is not valid UTF-8, which readers could not decode; None: no row has."""
+    """Return a mask of the rows with a text that is not valid UTF-8, which no reader can decode; None for no row."""
     masks = [mask for c in passed.columns if (mask := files.invalid_utf8(c)) is not None]
     return reduce(pc.or_, masks) if masks else None
 
@@ -214,7 +214,7 @@ def _write(table: Table, root: str, path: str, rows: pa.Table, scope: Mapping[st
 
 
 def _whole(spec: Spec, rows: pa.Table) -> pa.Table:
-    """A file's rows with the columns that are in its folder's name."""
+    """Add the partition columns, which are in the file's folder name and not in the file."""
     for name, value in spec.scope.items():
         rows = rows.append_column(name, pa.repeat(pa.scalar(value), rows.num_rows))
     return rows

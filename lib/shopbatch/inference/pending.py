@@ -25,7 +25,7 @@ class RetryPolicy:
     """Which rejected contents are tried again.
 
     Attributes:
-        rejects: All of them.
+        rejects: Every rejected content.
         infra: Those that were rejected for a reason that is not the row's fault, up to MAX_ATTEMPTS attempts in all.
         attempts: Those that the stage's checks refuse, up to this many attempts in all.
     """

@@ -34,7 +34,7 @@ def loaded_version(store: Store, table: Table, load: str, mode: Mode) -> int | N
 
 
 def shows(snapshot: Snapshot, load: str, mode: Mode, ignored: Collection[str] = ()) -> bool:
-    """Whether a version holds the rows of a load.
+    """Return whether a version of the table already holds the rows of a load.
 
     The table's metadata lists its loads too, because another client's OPTIMIZE gives the files other names.
 

@@ -53,7 +53,7 @@ class _Thoughts:
 
 
 def _known(dice: Dice, what: ProductWords) -> dict[str, str]:
-    """The places to fill, each with one of the ways to say it."""
+    """Return the placeholders of the templates, each with one of the wordings for this product."""
     single = not what.plural
     known = {k: v for k, v in what.facts.items() if k not in ("brand", "size")}
     known |= {"name": what.name, "this": dice.one(what.this), "s": "s" if single else "", "es": "es" if single else ""}

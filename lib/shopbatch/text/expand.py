@@ -49,7 +49,7 @@ class _Lexicon:
 
     @cached_property
     def stump(self) -> re.Pattern[str]:
-        """Up to three letters at the end of a cut name that are no word of their own."""
+        """Matches what is left of a last word that a catalogue has cut off: up to three letters that are not a word."""
         return re.compile(rf"(?<=[ &/])(?!(?:{_any(self.listed.words)})$)[A-Z]{{1,3}}$")
 
     @cached_property

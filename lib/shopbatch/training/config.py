@@ -113,7 +113,7 @@ def identity(*parts: Any) -> list[Any]:
 
 
 def batch_share(config: LoopConfig, world: int) -> int:
-    """Return the blocks of one step on each of `world` workers.
+    """Return how many blocks of one step each of `world` workers computes.
 
     Raises:
         UserError: The blocks of a step cannot be shared evenly.

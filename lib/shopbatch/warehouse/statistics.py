@@ -44,7 +44,7 @@ def statistics(meta: pq.FileMetaData, schema: pa.Schema, hidden: set[str]) -> di
 
 
 def _places(meta: pq.FileMetaData, schema: pa.Schema) -> dict[str, int]:
-    """The number of the Parquet column that holds a column; columns that are held by several are left out."""
+    """Return for each column the index of its Parquet column. Nested columns, which have several, are left out."""
     places, first = {}, 0
     for field in schema:
         leaves = _leaves(field.type)

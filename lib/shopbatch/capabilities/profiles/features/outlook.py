@@ -74,7 +74,7 @@ def _cell(last: Column, habit: Column) -> Column:
 
 
 def _place(value: Column, edges: tuple[int, ...]) -> Column:
-    """The number of edges that are at most the value."""
+    """Return the cell of a value: how many of the edges it has reached."""
     return sum((F.when(value >= edge, 1).otherwise(0) for edge in edges), F.lit(0))
 
 
