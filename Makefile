@@ -33,7 +33,7 @@ run: $(STAMP)  ## sample data -> model -> published sentiment of reviews; ROWS=3
 test: $(STAMP)  ## the whole test suite, with mypy --strict and ruff
 	$(BIN)/python -m pytest
 
-test-fast: $(STAMP)  ## the tests that need neither Ray nor Spark nor training: under 90 seconds
+test-fast: $(STAMP)  ## the tests that need neither Ray nor Spark nor training
 	$(BIN)/python -m pytest -m "not ray and not spark and not slow"
 
 # vLLM asks for other versions than requirements.lock has; about 5 GB

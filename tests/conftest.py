@@ -7,6 +7,7 @@ own are marked `slow`, by their folder or in their file.
 from __future__ import annotations
 
 import gc
+import shutil
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -84,3 +85,13 @@ def started() -> set[str]:
 @pytest.fixture
 def store(tmp_path: Path) -> Store:
     return Store(str(tmp_path / "warehouse"))
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A copy of jobs and conf that a test may change, and a warehouse of its own."""
+    for name in ("jobs", "conf"):
+        shutil.copytree(TESTS.parent / name, tmp_path / "project" / name)
+    monkeypatch.setenv("SHOPBATCH_HOME", str(tmp_path / "project"))
+    monkeypatch.setenv("SHOPBATCH_WAREHOUSE", str(tmp_path / "warehouse"))
+    return tmp_path / "project"

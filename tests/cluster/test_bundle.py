@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 
 import pytest
@@ -11,15 +10,6 @@ from shopbatch.cluster import bundle
 from shopbatch.core.errors import UserError
 
 ROOT = Path(__file__).parents[2]
-
-
-@pytest.fixture
-def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A copy of jobs and conf that a test may change."""
-    for name in ("jobs", "conf"):
-        shutil.copytree(ROOT / name, tmp_path / "project" / name)
-    monkeypatch.setenv("SHOPBATCH_HOME", str(tmp_path / "project"))
-    return tmp_path / "project"
 
 
 @pytest.mark.parametrize(

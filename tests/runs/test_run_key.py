@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 
 import pytest
@@ -15,16 +14,6 @@ from shopbatch.runs.run_key import RunKey, logical_date, read_records, write_rec
 from tests.inference import toy
 
 ROOT = Path(__file__).parents[2]
-
-
-@pytest.fixture
-def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A copy of jobs and conf that a test may change."""
-    for name in ("jobs", "conf"):
-        shutil.copytree(ROOT / name, tmp_path / "project" / name)
-    monkeypatch.setenv("SHOPBATCH_HOME", str(tmp_path / "project"))
-    monkeypatch.setenv("SHOPBATCH_WAREHOUSE", str(tmp_path / "warehouse"))
-    return tmp_path / "project"
 
 
 def key(*overrides: str, name: str = "describe_products", date: str = "2026-11-22") -> str:
