@@ -246,6 +246,31 @@ def test_a_stricter_check_asks_no_engine(published):
     oracle.check(store, old, want)
 
 
+@dataclass(frozen=True)
+class Trusting(SentimentStage):
+    """The stage as it was before it looked for words: all but white space is scored."""
+
+    checks: int = SentimentStage.checks - 1
+
+    def check(self, content):
+        text = pc.utf8_trim_whitespace(pc.fill_null(content["text"], "")).combine_chunks()
+        return pc.if_else(pc.equal(text, ""), "empty", pa.scalar(None, pa.string()))
+
+
+def test_texts_without_a_word_leave_the_table_without_an_engine(store):
+    texts = {"word": "ok", "emoji": "👍", "face": ":(", "zero": "\u200b\ufeff", "html": "<p>&nbsp;</p>", "none": "N/A"}
+    toy.put(store, toy.reviews([{"review_id": k, "text": t} for k, t in texts.items()]))
+    spec, loose = toy.spec(), {"gates": {"reject_share": 1.0, "drift": 1.0}}
+    old = replace(spec, stage=Trusting(spec.stage.engine, "", "", spec.stage.models))
+    assert toy.run(store, old, **loose).rows.published == len(texts)
+    version = toy.versions(store)[toy.MEMO]
+    report = toy.run(store, spec, **loose)
+    assert report.engine is None and toy.versions(store)[toy.MEMO] == version
+    assert set(pl.read_delta(store.uri(toy.SINK))["review_id"]) == {"word", "emoji", "face"}
+    rejects = pl.read_delta(store.uri(toy.REJECTS)).select("review_id", "reason").sort("review_id")
+    assert rejects.rows() == [("html", "empty"), ("none", "empty"), ("zero", "empty")]
+
+
 def test_the_budget_stops_before_any_work(published):
     store, tables = published
     tables[0] += [{"review_id": f"new{i}", "text": f"fresh {i}"} for i in range(5)]
@@ -262,7 +287,7 @@ def test_the_budget_stops_before_any_work(published):
 
 def test_wrong_tables_are_the_users_mistake(published):
     store, _ = published
-    foreign = pa.table({"review_id": ["a"], "text": ["b"]})
+    foreign = pa.table({"review_id": ["a"], "text": ["b"], "headline": ["c"]})
     write_deltalake(store.uri("reviews"), foreign, mode="overwrite", schema_mode="overwrite")
     with pytest.raises(UserError, match="no column 'title'"):
         toy.run(store, toy.spec())

@@ -195,7 +195,7 @@ def test_the_command_makes_as_many_transactions(store: Store, monkeypatch: pytes
 
 
 def test_a_warehouse_of_other_columns_is_left_as_it_is(store: Store) -> None:
-    before = replace(TRANSACTIONS, columns=tuple(c for c in TRANSACTIONS.columns if c.name != "ingested_at"))
+    before = replace(TRANSACTIONS, columns=tuple(c for c in TRANSACTIONS.columns if c.name != "product_id"))
     store.commit(before, [], mode="append", run_key="x", metadata={"sample": "x"})
     with pytest.raises(UserError, match="move the old table away"):
         fill_generated(store, 10, 0)

@@ -51,6 +51,12 @@ def whole(sources: real_tables.Sources, tmp_path_factory: pytest.TempPathFactory
     return store
 
 
+@pytest.fixture(scope="module")
+def part(sources: real_tables.Sources) -> dict[str, pl.DataFrame]:
+    """A part of the sample by table; it is not written."""
+    return {n: pl.DataFrame(pl.from_arrow(t)) for n, t in real_tables.tabulate(sources, 5_000).items()}
+
+
 def frame(store: Store, table: str) -> pl.DataFrame:
     return pl.DataFrame(pl.from_arrow(store.snapshot(table).read()))
 
@@ -119,6 +125,54 @@ def test_campaigns_coupons_and_redemptions_are_joined_up(whole: Store) -> None:
     assert coupons.join(campaigns, on="campaign_id", how="anti").is_empty()
 
 
+def test_prices_are_what_was_paid_before_discounts(part: dict[str, pl.DataFrame]) -> None:
+    lines = part["transactions"]
+    amount = pl.col("unit_price").cast(pl.Float64) * pl.col("quantity")
+    charged = pl.sum_horizontal(pl.col("sales_value", "retail_discount", "coupon_match_discount").cast(pl.Float64))
+    known = lines.drop_nulls("unit_price")
+    assert known.select((amount - charged).abs().max()).item() < 1e-6
+    assert (known["quantity"] > 0).all()
+    left_out = lines.filter(pl.col("unit_price").is_null() & (pl.col("quantity") > 0))
+    assert 0 < len(left_out) < 0.03 * len(lines)
+    thousandths = left_out.select(charged * 1_000 / pl.col("quantity")).to_series()
+    assert ((thousandths - thousandths.round()).abs() > 1e-6).all()  # only what cannot be written exactly is not known
+    products = part["products"].select("product_id", "price", "currency", "market", "language", "source")
+    bought = known.filter(pl.col("unit_price") > 0).join(products, on="product_id")
+    times = bought.group_by("product_id", "price", "unit_price").len()
+    usual = times.filter(pl.col("price") == pl.col("unit_price"))
+    most = times.group_by("product_id").agg(pl.col("len").max()).join(usual, on="product_id", suffix="_usual")
+    assert len(most) == bought["product_id"].n_unique() > 5_000
+    assert (most["len"] == most["len_usual"]).all()
+    with_coupon = bought.filter(pl.col("coupon_discount") > 0)  # its manufacturer pays for it: the price is as ever
+    assert (with_coupon["unit_price"] == with_coupon["price"]).mean() > 0.8
+    never = products.join(bought, on="product_id", how="anti")
+    assert never["price"].is_null().all()
+    assert (products["price"].is_null() == products["currency"].is_null()).all()
+    assert (products["language"] == "en").all()
+    assert set(products.select("source", "market").unique().rows()) == {
+        ("completejourney", "US"),
+        ("womens_clothing", None),
+    }
+    assert set(lines.select("line_number", "order_status", "currency").unique().rows()) == {(1, "paid", "USD")}
+
+
+def test_of_prices_that_are_as_frequent_the_lowest_counts() -> None:
+    numbers = np.array([1, 2, 1, 3, 0, 3, 1]), np.array([300, 500, 300, 750, 100, 100, 0])
+    prices = real_tables.unit_prices(*numbers)
+    assert prices.to_pylist() == [*map(Decimal, ("3.000", "2.500", "3.000", "2.500")), None, None, Decimal("0.000")]
+    lines = pa.table({"product_id": pa.array(["a", "a", "a", "a", "a", "b", "c"]), "unit_price": prices})
+    assert real_tables.usual_prices(lines).to_pylist() == [{"product_id": "a", "unit_price": Decimal("2.500")}]
+
+
+def test_what_the_sources_do_not_say_is_null(whole: Store) -> None:
+    for table, unknown in {
+        "products": ("description", "sale_price", "availability", "attributes", "tags", "image_url", "url", "gtin"),
+        "users": ("language", "email_consent", "sms_consent", "push_consent", "email_consent_at"),
+    }.items():
+        rows = frame(whole, table)
+        assert {name: rows[name].null_count() for name in unknown} == dict.fromkeys(unknown, len(rows))
+
+
 def test_coupons_are_in_the_order_of_the_source(whole: Store, sources: real_tables.Sources) -> None:
     theirs = pl.DataFrame(pl.from_arrow(sources.coupons)).unique(maintain_order=True)
     mine = frame(whole, "coupons")
@@ -126,8 +180,7 @@ def test_coupons_are_in_the_order_of_the_source(whole: Store, sources: real_tabl
         assert mine[name].to_list() == theirs[source].cast(pl.String).to_list()
 
 
-def test_a_part_has_the_campaigns_of_its_users(sources: real_tables.Sources) -> None:
-    part = {n: pl.DataFrame(pl.from_arrow(t)) for n, t in real_tables.tabulate(sources, 5_000).items()}
+def test_a_part_has_the_campaigns_of_its_users(sources: real_tables.Sources, part: dict[str, pl.DataFrame]) -> None:
     sent, coupons, used = part["campaigns"], part["coupons"], part["redemptions"]
     assert 0 < len(sent) < 6_589
     assert 0 < len(coupons) < 111_332

@@ -22,10 +22,14 @@ from shopbatch.sample.draws import (
     names,
     nulled,
     pick,
+    price_from_thousandths,
 )
+from shopbatch.sample.offers import unit_cents
 from shopbatch.sample.shop import START, YEARS, Shop, favourite
+from shopbatch.sample.shop_words import shop_words
+from shopbatch.sample.visits import TYPES, searches, visits
 from shopbatch.tables.events import EVENTS
-from shopbatch.tables.transactions import TRANSACTIONS
+from shopbatch.tables.transactions import ORDER_STATUS, TRANSACTIONS
 
 LATE = 0.02  # share of baskets and events that reach the warehouse later than they happen
 REPEATED = 0.002  # share of the events that are an earlier event, sent once more
@@ -33,7 +37,8 @@ _SPAN = YEARS * 365 * 86_400  # seconds
 _HOUR = 3_600
 _LINES = np.array([1, 2, 3, 4, 5, 1, 8, 2])  # numbers of products of one basket, in turn
 _ENDS = np.cumsum(_LINES)
-_TYPES, _SHARES = ("view", "cart", "search", "invitation"), (0.70, 0.15, 0.10, 0.05)
+_SHARES = (0.70, 0.15, 0.10, 0.05)  # of TYPES
+_STATUS = (0.99, 0.005, 0.005)  # shares of ORDER_STATUS
 _ABOUT_PRODUCTS = 2  # the first types of events name a product
 _NEAR = 1_000  # rows: how far back a repeated event lies, so that data files hold neighbouring days
 
@@ -41,7 +46,9 @@ _NEAR = 1_000  # rows: how far back a repeated event lies, so that data files ho
 def transactions(shop: Shop, first: int, count: int) -> pa.Table:
     """Lines [first, first + count): baskets of 1 to 8 neighbouring products, so some products are bought together.
 
-    Baskets are numbered in order of time, so that data files hold neighbouring days.
+    Baskets are numbered in order of time, so that data files hold neighbouring days. What a line brings is its unit
+    price times its quantity, less all discounts; a return takes the whole price back. Baskets are cancelled or refunded
+    as a whole.
     """
     line, seed = np.arange(first, first + count, dtype=np.int64), shop.seed
     number, place = _baskets(line)
@@ -51,27 +58,33 @@ def transactions(shop: Shop, first: int, count: int) -> pa.Table:
     product = (favourite(shop, "basket", user, basket) + place * shop.clusters) % shop.products
     rows = line.astype(np.uint64)
     quantity = np.array([1, 2, 3, 0, -1])[pick(seed, "quantity", rows, (0.8, 0.13, 0.055, 0.01, 0.005))]
-    value = (99 + below(seed, "price", product.astype(np.uint64), 9_900)) * quantity
+    price = unit_cents(seed, product.astype(np.uint64))
+    value, sold = price * quantity, quantity > 0
     loyal, coupon = chance(seed, "loyal", rows, 0.3), chance(seed, "coupon", rows, 0.02)
-    retail = np.where(loyal, np.abs(value) // 10, 0)
-    paper = np.where(coupon, np.abs(value) // 20, 0)
+    retail = np.where(loyal & sold, value // 10, 0)
+    paper = np.where(coupon & sold, value // 20, 0)
+    match = paper // 2
     moment = _in_order(seed, "moment", basket, int(_baskets(np.array([shop.lines - 1]))[0][0]) + 1)
     late = chance(seed, "late basket", basket, LATE)
     columns = {
         "basket_id": names("g-", basket),
         "product_id": names("g-", product),
+        "line_number": pa.array(place + 1),
         "user_id": names("g-", user),
         "store_id": names("g-", below(seed, "store", basket, 50)),
         "quantity": pa.array(quantity),
-        "sales_value": from_cents(np.where(value > 0, value - retail - paper, value)),
+        "sales_value": from_cents(value - retail - paper - match),
         "retail_discount": from_cents(retail),
         "coupon_discount": from_cents(paper),
-        "coupon_match_discount": from_cents(np.where(coupon, paper // 2, 0)),
+        "coupon_match_discount": from_cents(match),
+        "unit_price": price_from_thousandths(price * 10),
+        "currency": pa.repeat(shop_words().products.currency, count),
+        "order_status": pc.take(pa.array(ORDER_STATUS), pa.array(pick(seed, "status", basket, _STATUS))),
         "transaction_at": from_seconds(moment),
         "ingested_at": _where_late(late, moment + _delay(seed, "basket delay", basket)),
         "source": pa.repeat("generated", count),
     }
-    return pa.table(columns, schema=TRANSACTIONS.schema())
+    return TRANSACTIONS.fill(count, **columns)
 
 
 def _baskets(line: Numbers) -> tuple[Numbers, Numbers]:
@@ -89,7 +102,7 @@ def events(shop: Shop, first: int, count: int) -> pa.Table:
     identity[repeats] = _repeated(shop, rows[repeats])
     user = below(seed, "visitor", identity, shop.users)
     kind = pick(seed, "event type", identity, _SHARES)
-    product = names("g-", favourite(shop, "event", user, identity))
+    product = favourite(shop, "event", user, identity)
     moment = _in_order(seed, "event moment", identity, shop.events)
     late = chance(seed, "late event", identity, LATE)
     arrived = moment + np.where(late, _delay(seed, "event delay", identity), 0)
@@ -98,13 +111,15 @@ def events(shop: Shop, first: int, count: int) -> pa.Table:
     columns = {
         "event_id": names("g-", identity),
         "user_id": names("g-", user),
-        "event_type": pc.take(pa.array(_TYPES), pa.array(kind)),
-        "product_id": nulled(product, kind >= _ABOUT_PRODUCTS),
+        "event_type": pc.take(pa.array(TYPES), pa.array(kind)),
+        "product_id": nulled(names("g-", product), kind >= _ABOUT_PRODUCTS),
+        **visits(shop, identity, user, kind, moment),
+        **searches(shop, identity, np.flatnonzero(kind == TYPES.index("search")), product),
         "event_time": from_seconds(moment),
         "ingested_at": _where_late(late | repeats, arrived),
         "source": pa.repeat("generated", count),
     }
-    return pa.table(columns, schema=EVENTS.schema())
+    return EVENTS.fill(count, **columns)
 
 
 def _is_repeat(shop: Shop, rows: Rows) -> Mask:

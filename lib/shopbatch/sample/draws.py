@@ -15,7 +15,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from shopbatch.tables.schema import MONEY, TIMESTAMP
+from shopbatch.tables.schema import MONEY, PRICE, TIMESTAMP
 
 Rows = npt.NDArray[np.uint64]
 Numbers = npt.NDArray[np.int64]
@@ -99,10 +99,19 @@ def nulled(values: pa.Array, missing: Mask) -> pa.Array:
 
 def from_cents(cents: Numbers) -> pa.Array:
     """Money from whole cents, exactly: decimal128(12, 2) [n]."""
-    words = np.empty((len(cents), 2), np.int64)
-    words[:, 0] = cents
-    words[:, 1] = cents >> 63  # the sign, as in a 128-bit two's complement
-    return pa.Array.from_buffers(MONEY, len(cents), [None, pa.py_buffer(words)])
+    return _decimals(cents, MONEY)
+
+
+def price_from_thousandths(thousandths: Numbers) -> pa.Array:
+    """Prices of a unit from whole thousandths of the currency, exactly: decimal128(15, 3) [n]."""
+    return _decimals(thousandths, PRICE)
+
+
+def _decimals(numbers: Numbers, kind: pa.DataType) -> pa.Array:
+    words = np.empty((len(numbers), 2), np.int64)
+    words[:, 0] = numbers
+    words[:, 1] = numbers >> 63  # the sign, as in a 128-bit two's complement
+    return pa.Array.from_buffers(kind, len(numbers), [None, pa.py_buffer(words)])
 
 
 def from_seconds(seconds: Numbers) -> pa.Array:

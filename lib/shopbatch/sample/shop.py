@@ -7,17 +7,28 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from shopbatch.sample.draws import Numbers, Rows, below, chance, names, nulled, skewed
+from shopbatch.sample.draws import (
+    Mask,
+    Numbers,
+    Rows,
+    below,
+    chance,
+    from_seconds,
+    names,
+    nulled,
+    pick,
+    skewed,
+)
+from shopbatch.sample.offers import colour_of, noun_of, offers
 from shopbatch.sample.review_banks import phrases
+from shopbatch.sample.shop_words import shop_words
 from shopbatch.tables.products import PRODUCTS
 from shopbatch.tables.users import USERS
-from shopbatch.text.word_files import WordFile, read_words
 
 START, YEARS = 1_672_531_200, 2  # everything happens from 2023-01-01 on, for two years
 CLUSTERS = 16
@@ -67,34 +78,6 @@ class Shop:
         return CLUSTERS if self.products >= CLUSTERS * 16 else 1
 
 
-class _ProductWords(WordFile):
-    divisions: tuple[str, ...]
-    departments: tuple[str, ...]
-    categories: tuple[str, ...]
-    colours: tuple[str, ...]
-    sizes: tuple[str, ...]
-
-
-class _UserWords(WordFile):
-    ages: tuple[str, ...]
-    incomes: tuple[str, ...]
-    homes: tuple[str, ...]
-    marital_statuses: tuple[str, ...]
-    household_sizes: tuple[str, ...]
-    compositions: tuple[str, ...]
-    kids: tuple[str, ...]
-
-
-class _ShopFile(WordFile):
-    products: _ProductWords
-    users: _UserWords
-
-
-@lru_cache(maxsize=1)
-def _words() -> _ShopFile:
-    return read_words(_ShopFile, "shopbatch.sample", "data/shop.yaml")
-
-
 def favourite(shop: Shop, field: str, users: Numbers, rows: Rows) -> Numbers:
     """Choose a product for each (user, row), int64 [n]: mostly of the user's taste, popular products more often."""
     clusters = shop.clusters
@@ -106,10 +89,13 @@ def favourite(shop: Shop, field: str, users: Numbers, rows: Rows) -> Numbers:
 
 def products(shop: Shop, first: int, count: int) -> pa.Table:
     """Make rows [first, first + count) of the products: an invented catalogue."""
-    words = _words().products
+    words = shop_words().products
     rows, seed = np.arange(first, first + count, dtype=np.uint64), shop.seed
-    noun, colour = _pick(shop, "noun", rows, phrases("en").nouns), _pick(shop, "colour", rows, words.colours)
-    brand = names("Brand ", below(seed, "brand", rows, max(shop.products // 40, 1)))
+    noun = pc.take(pa.array(phrases("en").nouns), pa.array(noun_of(seed, rows)))
+    colour = pc.take(pa.array(words.colours), pa.array(colour_of(seed, rows)))
+    number = below(seed, "brand", rows, max(shop.products // 40, 1))
+    brand = names("Brand ", number)
+    size = nulled(_pick(shop, "size", rows, words.sizes), chance(seed, "no size", rows, 0.33))
     columns = {
         "product_id": names("g-", rows),
         "title": pc.binary_join_element_wise(brand, colour, noun, " "),
@@ -119,15 +105,16 @@ def products(shop: Shop, first: int, count: int) -> pa.Table:
         "product_type": noun,
         "brand": brand,
         "manufacturer_id": names("m-", below(seed, "maker", rows, max(shop.products // 100, 1))),
-        "package_size": nulled(_pick(shop, "size", rows, words.sizes), chance(seed, "no size", rows, 0.33)),
+        "package_size": size,
+        **offers(seed, rows, number, size, START),
         "source": pa.repeat("generated", count),
     }
-    return pa.table(columns, schema=PRODUCTS.schema())
+    return PRODUCTS.fill(count, **columns)
 
 
 def users(shop: Shop, first: int, count: int) -> pa.Table:
     """Make rows [first, first + count) of the users; two thirds of them have stated no demographics."""
-    words = _words().users
+    words = shop_words().users
     rows, seed = np.arange(first, first + count, dtype=np.uint64), shop.seed
     silent = chance(seed, "silent", rows, 0.67)
     columns = {
@@ -142,9 +129,38 @@ def users(shop: Shop, first: int, count: int) -> pa.Table:
         "household_size": nulled(_pick(shop, "household", rows, words.household_sizes), silent),
         "household_comp": nulled(_pick(shop, "composition", rows, words.compositions), silent),
         "kids_count": nulled(_pick(shop, "kids", rows, words.kids), silent),
+        **_origins(shop, rows),
         "source": pa.repeat("generated", count),
     }
-    return pa.table(columns, schema=USERS.schema())
+    for channel in words.consents:
+        columns |= _consent(shop, channel, rows)
+    return USERS.fill(count, **columns)
+
+
+def consents(shop: Shop, channel: str, users: Rows) -> tuple[Mask, Mask]:
+    """Which users were asked whether they may be written to by a channel, and which of all users agreed."""
+    share_asked, share_given = shop_words().users.consents[channel]
+    asked = chance(shop.seed, f"{channel} asked", users, share_asked)
+    return asked, asked & chance(shop.seed, f"{channel} consent", users, share_given)
+
+
+def _consent(shop: Shop, channel: str, users: Rows) -> dict[str, pa.Array]:
+    """The columns of a consent. It was said at some time in the half year before the shop's first day."""
+    asked, given = consents(shop, channel, users)
+    moment = START - 1 - below(shop.seed, f"{channel} said", users, 180 * 86_400)
+    return {
+        f"{channel}_consent": nulled(pa.array(given), ~asked),
+        f"{channel}_consent_at": nulled(from_seconds(moment), ~asked),
+    }
+
+
+def _origins(shop: Shop, users: Rows) -> dict[str, pa.Array]:
+    languages, markets, shares = zip(*shop_words().users.origins, strict=True)
+    origin = pa.array(pick(shop.seed, "origin", users, shares))
+    return {
+        "language": pa.array(languages, pa.string()).take(origin),
+        "market": pa.array(markets, pa.string()).take(origin),
+    }
 
 
 def _pick(shop: Shop, field: str, rows: Rows, words: Sequence[str]) -> pa.Array:

@@ -1,4 +1,4 @@
-"""<table>_load_rejects: what `shopbatch load` did not take from a file, and why. It holds no customer text."""
+"""<table>_load_rejects: what `shopbatch load` did not take from a file, and why."""
 
 import pyarrow as pa
 
@@ -9,7 +9,7 @@ def load_rejects(source: str) -> Table:
     """Declare the table that lists what was refused when files were loaded into `source`."""
     return Table(
         name=f"{source}_load_rejects",
-        meaning=f"One row per value that kept a row of a loaded file out of {source}.",
+        meaning=f"One row per value of a loaded file that does not fit {source}.",
         key=("load_id", "source_file", "source_row", "column"),
         columns=(
             Column("source_file", pa.string(), "The file, relative to the folder it was in.", nullable=False),
@@ -17,7 +17,10 @@ def load_rejects(source: str) -> Table:
             Column(
                 "column", pa.string(), "The column that does not fit; * when the whole row does not.", nullable=False
             ),
+            Column("source_line", pa.int64(), "The line of the file in which the row begins, from 1; null: no lines."),
             Column("reason", pa.string(), "Why: no_key, not_a_number, out_of_range, ...", nullable=False),
+            Column("value", pa.string(), "The value, at most 80 characters; null for customers' text.", free_text=True),
+            Column("row_loaded", pa.bool_(), "Whether the row was loaded without the value (an optional column)."),
             Column("load_id", pa.string(), "The load: a digest of the file's content and the mapping.", nullable=False),
         ),
     )

@@ -17,7 +17,7 @@ REVIEWS = Table(
         Column("user_id", pa.string(), "The author (users.user_id); null where unknown."),
         Column("title", pa.string(), "Headline of the review; null where there is none.", free_text=True),
         Column("text", pa.string(), "Body of the review, as the customer wrote it.", free_text=True),
-        Column("rating", pa.int8(), "Stars, 1 (worst) to 5 (best); null where not given.", between=(1, 5)),
+        Column("rating", pa.int8(), "Stars, 1 (worst) to 5 (best); null where not given.", between=(1, 5), stars=True),
         Column(
             "label",
             pa.string(),

@@ -7,6 +7,9 @@ from dataclasses import dataclass
 import pyarrow as pa
 
 MONEY = pa.decimal128(12, 2)
+PRICE = pa.decimal128(15, 3)  # of one unit; the dinars of Kuwait, Bahrain, ... have three decimals
+TEXT_MAP = pa.map_(pa.string(), pa.string())
+TEXT_LIST = pa.list_(pa.string())
 FREE_TEXT = "shopbatch.free_text"
 TIMESTAMP = pa.timestamp("us", tz="UTC")
 
@@ -22,6 +25,7 @@ class Column:
         nullable: Whether a value may be missing.
         between: Least and greatest value of a number; `shopbatch load` checks it.
         one_of: The strings that are allowed; `shopbatch load` checks it.
+        stars: Whether it is a rating in whole stars; `shopbatch load` rounds it, and reads `4/5` and `4 stars`.
         free_text: Whether people wrote it. No statistics of such a column may stand in Delta's log.
     """
 
@@ -31,7 +35,13 @@ class Column:
     nullable: bool = True
     between: tuple[int, int] | None = None
     one_of: tuple[str, ...] = ()
+    stars: bool = False
     free_text: bool = False
+
+    @property
+    def is_id(self) -> bool:
+        """Whether the values name things, so that white space around them means nothing."""
+        return self.type == pa.string() and (self.name.endswith("_id") or self.name == "gtin")
 
     @property
     def field(self) -> pa.Field:
@@ -47,12 +57,15 @@ class Table:
     Attributes:
         name: Its name, which is also that of its folder.
         meaning: What a row is, and which command or job writes it.
-        key: The columns that name a row; unique in every table that shopbatch writes.
+        key: The columns that name a row; unique in every table that shopbatch writes. A key column that is nullable
+            only numbers the rows that the others cannot tell apart.
         columns: All columns, in order.
         latest_by: Of several source rows with one key, the one with the greatest value here wins, then the later row.
         partition_by: Columns whose values are folders, not in the files. Only where that pays.
         must_have: Columns, besides the key, that a loaded file must have.
         key_from_content: A loaded file may lack the key (one column); it is then made from the row's content.
+        merge_rows: Rows of a loaded file with the same key are merged: a later one changes only what it states.
+        html: Entities and tags in its texts mean nothing; a loaded file is read as plain text.
     """
 
     name: str
@@ -63,6 +76,8 @@ class Table:
     partition_by: tuple[str, ...] = ()
     must_have: tuple[str, ...] = ()
     key_from_content: bool = False
+    merge_rows: bool = False
+    html: bool = False
 
     def schema(self) -> pa.Schema:
         """Make the Arrow schema; each field carries its meaning as `comment` metadata, which Delta keeps."""
@@ -71,6 +86,17 @@ class Table:
     def file_schema(self) -> pa.Schema:
         """Make the Arrow schema of a data file: the columns that are not folders."""
         return pa.schema([f for f in self.schema() if f.name not in self.partition_by])
+
+    def fill(self, rows: int, **columns: pa.Array | pa.ChunkedArray) -> pa.Table:
+        """Make rows with the declared schema from columns [rows] by name; columns that are not given are null."""
+        schema = self.schema()
+        whole = {f.name: columns[f.name] if f.name in columns else pa.nulls(rows, f.type) for f in schema}
+        return pa.table(whole, schema=schema)
+
+    @property
+    def needed_key(self) -> tuple[str, ...]:
+        """The key columns that no row may lack."""
+        return tuple(c.name for c in self.columns if c.name in self.key and not c.nullable)
 
     @property
     def names(self) -> tuple[str, ...]:

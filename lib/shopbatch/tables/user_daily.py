@@ -17,9 +17,9 @@ def _count(name: str, meaning: str) -> Column:
 
 
 _SUMS = (
-    _count("lines", "Purchase lines: quantity 0 or above."),
-    _count("units", "Units of lines with a quantity above 0."),
-    _count("sales_cents", "Money of all lines, returns taken off, in cents."),
+    _count("lines", "Purchase lines: quantity and money 0 or above."),
+    _count("units", "Units of purchase lines."),
+    _count("sales_cents", "Money of all lines, what was given back taken off, in cents."),
     _count("purchase_cents", "Money of purchase lines, in cents."),
 )
 
@@ -42,9 +42,9 @@ USER_DAILY = Table(
         _count("discount_cents", "All discounts on purchase lines, in cents."),
         _count("discounted_lines", "Purchase lines with any discount above 0."),
         _count("coupon_lines", "Purchase lines with a coupon's discount (or its match) above 0."),
-        _count("return_lines", "Lines with a quantity below 0."),
-        _count("returned_units", "Units of return lines, as a positive number."),
-        _count("returned_cents", "Money of return lines with its sign turned, in cents."),
+        _count("return_lines", "Lines with a quantity or money below 0, and purchase lines that were refunded."),
+        _count("returned_units", "Units of these lines, as a positive number."),
+        _count("returned_cents", "Money given back for these lines, as a positive amount, in cents."),
     ),
 )
 
@@ -57,7 +57,7 @@ USER_PRODUCT_DAILY = Table(
         _DAY,
         Column("product_id", pa.string(), "The product (products.product_id, or unknown there).", nullable=False),
         *_SUMS,
-        _count("unit_cents", "Money of lines with a quantity above 0, in cents."),
+        _count("unit_cents", "Money of purchase lines with a quantity above 0, in cents."),
     ),
 )
 
@@ -79,8 +79,8 @@ _REASON = Column(
     "reason",
     pa.string(),
     "Why: no_key, no_user, no_time (or outside the years 2 to 9998), no_quantity (or beyond 10,000,000 either "
-    "way), no_amount, no_type, superseded (a later version of the row counts), repeated (the very same row counts "
-    "already).",
+    "way), no_amount, no_type, no_status (an unknown order_status), cancelled (the order was never paid: no fault of "
+    "the row), superseded (a later version of the row counts), repeated (the very same row counts already).",
     nullable=False,
 )
 _ROWS = _count("rows", "How many rows of the source are just like this.")
@@ -91,8 +91,8 @@ TRANSACTIONS_REJECTS = Table(
     key=(),
     columns=(
         Column("basket_id", pa.string(), "As in transactions."),
-        Column("product_id", pa.string(), "As in transactions."),
-        Column("user_id", pa.string(), "As in transactions."),
+        Column("product_id", pa.string(), "As in transactions, without blanks at its ends."),
+        Column("user_id", pa.string(), "As in transactions, without blanks at its ends."),
         Column("transaction_at", TIMESTAMP, "As in transactions."),
         Column("ingested_at", TIMESTAMP, "As in transactions; transaction_at where that is null."),
         Column("quantity", pa.int64(), "As in transactions."),
@@ -101,6 +101,8 @@ TRANSACTIONS_REJECTS = Table(
         Column("coupon", MONEY, "The coupon's discount and its match; 0 where they are null."),
         _REASON,
         _ROWS,
+        Column("line_number", pa.int64(), "As in transactions; 1 where that is null."),
+        Column("order_status", pa.string(), "As in transactions; paid where that is null; null if it is unknown."),
     ),
 )
 
@@ -110,7 +112,7 @@ EVENTS_REJECTS = Table(
     key=(),
     columns=(
         Column("event_id", pa.string(), "As in events."),
-        Column("user_id", pa.string(), "As in events."),
+        Column("user_id", pa.string(), "As in events, without blanks at its ends."),
         Column("event_type", pa.string(), "As in events."),
         Column("event_time", TIMESTAMP, "As in events."),
         Column("ingested_at", TIMESTAMP, "As in events; event_time where that is null."),

@@ -1,9 +1,10 @@
 """user_profiles: what `build_user_profiles` publishes. Every feature is declared here and nowhere else.
 
 The Delta schema with its comments and `docs/features.md` come from `FEATURES`. Words that the meanings share:
-a line is one valid row of transactions, its key counted once; a return is a line with a quantity below 0, a purchase
-line any other; a basket is a (day, basket_id) with at least one purchase line; an active day is a day with a basket;
-days are those of the shop's time zone; every figure stops before `as_of`, and `7d` is the 7 days before it.
+a line is one valid row of transactions, its key counted once; a return is a line with a quantity or money below 0, a
+purchase line any other (a refunded one is also given back); a basket is a (day, basket_id) with at least one purchase
+line; an active day is a day with a basket; days are those of the shop's time zone; every figure stops before `as_of`,
+and `7d` is the 7 days before it.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ SEGMENTS = (
     "hibernating", "lost",
 )  # fmt: skip
 NEVER, NO_BASKET = "null: no active day", "null: no basket"
+_ABSENT = "null: the warehouse has no such table"
 
 
 @dataclass(frozen=True)
@@ -78,10 +80,10 @@ _RECENCY = (
     Feature("active_months", INT, "recency", "Calendar months with an active day.", "months"),
 )
 _FREQUENCY = (
-    *_windowed("sales", AMOUNT, "Money of all lines, returns taken off.", "currency"),
+    *_windowed("sales", AMOUNT, "Money of all lines, what was given back taken off.", "currency"),
     *_windowed("baskets", INT, "Baskets.", "baskets"),
     *_windowed("active_days", INT, "Active days.", "days"),
-    *_windowed("units", INT, "Units of lines with a quantity above 0.", "units"),
+    *_windowed("units", INT, "Units of purchase lines.", "units"),
     Feature("sales_trend", SHARE, "frequency and money", "sales_30d over a third of sales_90d.", "ratio", "90 days",
             "null: sales_90d is not above 0"),
 )  # fmt: skip
@@ -131,7 +133,7 @@ def _affinity(one: str, many: str, bucket: str) -> tuple[Feature, ...]:
         _share(f"top_{one}_share", group, f"Decayed money of the first {one} over that of all {many}.", _NO_MONEY),
         Feature(f"{one}_entropy", SHARE, group, f"Entropy of the decayed money over {many}; 0: all in one.", "nats",
                 null=_NO_MONEY),
-        Feature(f"{many}_bought", INT, group, f"Different {many} with a purchase line; {bucket}.", many),
+        Feature(f"{many}_bought", INT, group, f"Different {many} with a purchase line; {bucket}.", many, null=_ABSENT),
     )  # fmt: skip
 
 
@@ -146,30 +148,30 @@ _AFFINITY = (
     _share("repeat_product_share", "affinity", "Products bought on 2 days or more over products bought.",
            "null: nothing bought"),
     Feature("unknown_product_sales", AMOUNT, "affinity", "Money of lines whose product is not in the catalogue.",
-            "currency"),
+            "currency", null=_ABSENT),
 )  # fmt: skip
 _PRICE = (
     Feature("price_level", SHARE, "price",
-            "Money of lines with quantity above 0, over what their units would cost at their category's mean price "
-            "(money over units of all users before as_of); lines of unknown category apart.", "ratio, 1 is the mean",
-            null="null: no such money"),
+            "Money of purchase lines with quantity above 0, over what their units would cost at their category's mean "
+            "price (money over units of all users before as_of); lines of unknown category apart.",
+            "ratio, 1 is the mean", null="null: no such money"),
     Feature("discount_all", AMOUNT, "price", "All discounts on purchase lines (loyalty, coupon, coupon match).",
             "currency"),
     Feature("discount_share", SHARE, "price", "discount_all over itself and the money of purchase lines.",
-            "share; 0 to 1 unless money is negative", null="null: the sum is not above 0"),
+            "share; 0 to 1 unless a discount is negative", null="null: the sum is not above 0"),
     _share("discounted_line_share", "price", "Purchase lines with any discount over purchase lines.",
            "null: no purchase line"),
     _share("coupon_line_share", "price", "Purchase lines with a coupon's discount over purchase lines.",
            "null: no purchase line"),
-    Feature("private_label_share", SHARE, "price",
-            "Money of purchase lines of private brands (conf) over that of all known brands.",
-            "share; 0 to 1 unless money is negative", null="null: no money above 0 of known brands"),
+    _share("private_label_share", "price",
+           "Money of purchase lines of private brands (conf) over that of all known brands.",
+           "null: no money above 0 of known brands"),
 )  # fmt: skip
 _RETURNS = (
-    Feature("return_lines", INT, "returns", "Return lines.", "lines"),
+    Feature("return_lines", INT, "returns", "Return lines and refunded purchase lines.", "lines"),
     Feature("returned_units", INT, "returns", "Units given back, as a positive number.", "units"),
-    Feature("returned_value", AMOUNT, "returns", "Money of return lines with its sign turned.", "currency"),
-    _share("return_line_share", "returns", "Return lines over all lines.", "null: no line"),
+    Feature("returned_value", AMOUNT, "returns", "Money given back, as a positive amount.", "currency"),
+    _share("return_line_share", "returns", "return_lines over themselves and the purchase lines.", "null: no line"),
 )  # fmt: skip
 _OUTLOOK = (
     _share("buy_probability_30d", "outlook",
@@ -198,7 +200,6 @@ _RFM = tuple(
     )
 )
 _SEGMENT = Feature("rfm_segment", pa.string(), "segment", f"The segment: one of {', '.join(SEGMENTS)}.", "name")
-_ABSENT = "null: the warehouse has no such table"
 _CAMPAIGNS = (
     Feature("campaigns_received", INT, "campaigns", "Campaigns sent to the user.", "campaigns", null=_ABSENT),
     Feature("campaigns_responded", INT, "campaigns", "Of these, campaigns of which a coupon was redeemed.",

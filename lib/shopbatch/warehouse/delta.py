@@ -7,9 +7,10 @@ does.
 from __future__ import annotations
 
 import json
+import re
 import time
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from typing import Any
 from urllib.parse import unquote
 
 import pyarrow as pa
@@ -17,27 +18,41 @@ from deltalake import CommitProperties, DeltaTable, Schema, Transaction
 from deltalake.exceptions import DeltaError, TableNotFoundError
 from deltalake.transaction import AddAction, RemoveAction
 
-from shopbatch.core.errors import UserError
+from shopbatch.core.errors import UserError, one_line
 from shopbatch.tables.schema import Table
 from shopbatch.warehouse import files
 from shopbatch.warehouse.files import DataFile, FileRef
-from shopbatch.warehouse.snapshot import Snapshot
+from shopbatch.warehouse.snapshot import Mode, Snapshot
+from shopbatch.warehouse.writable import read_demands
 
 APP = "shopbatch"  # the application id of our commits, and the key of their metadata
-Mode = Literal["append", "compact", "rewrite", "replace"]
+_UNREADABLE = re.compile(r"(?i)unsupported|not supported|max catalog version|schema error|invalid protocol")
 _ADD = ("path", "size_bytes", "modification_time", "num_records")
 
 
 def open_table(uri: str, version: int | None = None) -> DeltaTable | None:
-    """Open a fresh handle of a version (None: the newest); None if there is no table. UserError: no such version."""
+    """Open a fresh handle of a version (None: the newest); None if there is no table.
+
+    Raises:
+        UserError: There is no such version, or delta-rs cannot read what another client made of the table.
+    """
+    name = uri.rsplit("/", 1)[-1]
     try:
         return DeltaTable(uri, version=version)
     except TableNotFoundError:
         return None
     except DeltaError as error:
+        _refuse_unreadable(name, error)
         if version is None:
             raise
-        raise UserError(f"table {uri.rsplit('/', 1)[-1]!r} has no version {version}: {error}") from None
+        raise UserError(f"table {name!r} has no version {version}: {error}") from None
+
+
+def _refuse_unreadable(name: str, error: DeltaError) -> None:
+    """Raise UserError if the error says that delta-rs cannot read what another client made of the table."""
+    if _UNREADABLE.search(str(error)) and not files.is_lost_connection(error):
+        why = one_line(error, 300)
+        raise UserError(f"table {name!r} cannot be read ({why}); undo that, or move the table away") from None
 
 
 def create_table(uri: str, table: Table) -> DeltaTable:
@@ -59,8 +74,7 @@ def create_table(uri: str, table: Table) -> DeltaTable:
 
 def read_snapshot(name: str, uri: str, handle: DeltaTable) -> Snapshot:
     """Read the handle's version. UserError if rows would be read wrongly (deletion vectors, mapped columns)."""
-    deleted = handle.deletion_vectors()
-    if any(True for _ in deleted):
+    if _has_deletion_vectors(name, handle):
         raise UserError(f"table {name!r} holds deletion vectors; run OPTIMIZE or REORG ... PURGE on it first")
     metadata = handle.metadata()
     if metadata.configuration.get("delta.columnMapping.mode", "none") != "none":
@@ -70,7 +84,6 @@ def read_snapshot(name: str, uri: str, handle: DeltaTable) -> Snapshot:
     refs = [_file_ref(uri, add) for add in adds.select(known).to_pylist()]
     refs.sort(key=lambda f: (f.committed_ms, f.path))
     ours = handle.transaction_version(APP) is not None  # if not, only other systems wrote here
-    commits = (h for limit in (20, None) for h in handle.history(limit) if APP in h) if ours else iter(())
     return Snapshot(
         name=name,
         uri=uri,
@@ -78,9 +91,38 @@ def read_snapshot(name: str, uri: str, handle: DeltaTable) -> Snapshot:
         table_id=str(metadata.id),
         schema=pa.schema(handle.schema().to_arrow()),
         files=tuple(refs),
-        metadata=json.loads(next(commits, {APP: "{}"})[APP]),
+        metadata=_last_metadata(uri, handle.version()) if ours else {},
         adds=adds,
+        demands=read_demands(handle),
     )
+
+
+def _has_deletion_vectors(name: str, handle: DeltaTable) -> bool:
+    if "deletionVectors" not in (handle.protocol().reader_features or ()):
+        return False
+    try:
+        return any(True for _ in handle.deletion_vectors())
+    except DeltaError as error:
+        _refuse_unreadable(name, error)
+        raise
+
+
+def _last_metadata(uri: str, version: int) -> dict[str, Any]:
+    """Return what our newest commit up to a version stored with it; {} if the log does not go back that far.
+
+    The log is read here because delta-rs's own history is empty if the table's path has a `#` or a `?`.
+    """
+    fs, log = files.filesystem(f"{uri}/_delta_log")
+    for number in range(version, -1, -1):
+        try:
+            with fs.open_input_file(f"{log}/{number:020}.json") as stream:
+                actions = [json.loads(line) for line in stream.read().splitlines() if b'"commitInfo"' in line]
+        except FileNotFoundError:
+            break
+        for action in actions:
+            if APP in action.get("commitInfo", {}):
+                return dict(json.loads(action["commitInfo"][APP]))
+    return {}
 
 
 def _file_ref(uri: str, add: Mapping[str, Any]) -> FileRef:

@@ -15,7 +15,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cache
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -72,6 +72,23 @@ def filesystem(uri: str) -> tuple[pafs.FileSystem, str]:
     return pafs.LocalFileSystem(), os.path.abspath(uri)
 
 
+def unusable_path(root: str) -> str | None:
+    """Say what in a path delta-rs would take for something else; None if it takes the path as Arrow and Spark do.
+
+    delta-rs decodes percent codes, also those behind a symbolic link, and takes a backslash for a slash.
+    """
+    if "://" in root:
+        path = root.partition("?")[0]
+        path = unquote(path) if path.startswith("file:") else path  # the one scheme whose URIs Arrow decodes, too
+    else:
+        path = f"{root} {os.path.realpath(root)}"
+    if code := re.search(r"%[0-9A-Fa-f]{2}", path):
+        return f"Delta would decode the percent code {code.group()!r} in its path"
+    if "\\" in path:
+        return "Delta would take the backslash in its path for a slash"
+    return "its path holds a control character" if re.search(r"[\x00-\x1f\x7f]", path) else None
+
+
 @cache
 def s3_filesystem() -> pafs.S3FileSystem:
     """The object store that the environment names: AWS_ENDPOINT_URL, AWS_REGION, and the variables of credentials.
@@ -105,13 +122,19 @@ def is_full(error: BaseException) -> bool:
     return getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT) or _FULL.search(str(error)) is not None
 
 
-def scan(uris: Sequence[str]) -> pl.LazyFrame:
-    """Scan Parquet files as a lazy Polars frame."""
+def scan(uris: Sequence[str], schema: pa.Schema | None = None) -> pl.LazyFrame:
+    """Scan Parquet files as a lazy Polars frame.
+
+    Args:
+        uris: The files. A column that only some of them have may be missing in the others, where it is null.
+        schema: The columns of the frame; None takes those of the first file.
+    """
     import polars as pl  # imported here because it is heavy and only scans need it
 
     if any(urlsplit(uri).scheme == "s3" for uri in uris):
         s3_filesystem()
-    return pl.scan_parquet(list(uris))
+    columns = None if schema is None else pl.DataFrame(schema.empty_table()).schema
+    return pl.scan_parquet(list(uris), glob=False, schema=columns, missing_columns="insert", extra_columns="ignore")
 
 
 def write_bytes(uri: str, data: bytes) -> None:
@@ -220,7 +243,8 @@ def read(
             columns.append(data[column.name].cast(column.type))
         else:
             value = (partition or {}).get(column.name)
-            columns.append(pa.repeat(pa.scalar(value, pa.string()), rows).cast(column.type))
+            constant = pa.repeat(pa.scalar(value, pa.string()), rows)
+            columns.append(pa.nulls(rows, column.type) if value is None else constant.cast(column.type))
     return pa.table(columns, schema=schema)
 
 

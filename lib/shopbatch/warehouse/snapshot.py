@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import unquote
 
 import pyarrow as pa
@@ -17,6 +17,23 @@ from shopbatch.warehouse.files import FileRef
 
 if TYPE_CHECKING:
     import ray.data
+
+Mode = Literal["append", "compact", "rewrite", "replace"]
+
+
+@dataclass(frozen=True)
+class Demands:
+    """What a table asks of its writers.
+
+    Attributes:
+        refused: What shopbatch does not keep, each with what to do about it.
+        append_only: Whether rows may only be added.
+        partition_by: The columns whose values are folders.
+    """
+
+    refused: tuple[str, ...] = ()
+    append_only: bool = False
+    partition_by: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -31,6 +48,7 @@ class Snapshot:
     files: tuple[FileRef, ...]
     metadata: Mapping[str, Any]  # of the last commit that shopbatch made
     adds: pa.Table = field(repr=False, compare=False)  # the log's file list, with statistics
+    demands: Demands = field(default_factory=Demands, repr=False, compare=False)  # on those who write to the table
 
     @property
     def rows(self) -> int:

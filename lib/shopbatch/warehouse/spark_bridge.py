@@ -6,12 +6,15 @@ by `Store.commit`, or not at all. Settings that the files depend on are in `core
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+import pyarrow as pa
 import pyarrow.fs as pafs
 
+from shopbatch.tables import TABLES
 from shopbatch.tables.schema import Table
 from shopbatch.warehouse import files
 from shopbatch.warehouse.files import DataFile, FileRef
@@ -26,22 +29,30 @@ FEW = 200_000  # rows that the driver may collect and hand back to Spark
 def read(
     spark: SparkSession, snapshot: Snapshot, columns: Sequence[str], only: Sequence[FileRef] | None = None
 ) -> DataFrame:
-    """Read columns of a snapshot as a DataFrame; a column that a file lacks is null there.
+    """Read columns of a snapshot as a DataFrame; a column that a file or the table lacks is null there.
 
     Args:
         spark: The session.
         snapshot: What is read.
-        columns: Names of the columns.
+        columns: Names of the columns, which the table has or `shopbatch.tables` declares for it.
         only: Files of the snapshot to read; None reads all.
     """
     from pyspark.sql.pandas.types import from_arrow_schema
 
-    schema = from_arrow_schema(snapshot.schema)
+    declared = TABLES[snapshot.name].schema() if snapshot.name in TABLES else snapshot.schema
+    lacking = [declared.field(name) for name in columns if name not in snapshot.schema.names]
+    fields = pa.schema([*snapshot.schema, *lacking])
+    schema = from_arrow_schema(fields)
     chosen = snapshot.files if only is None else only
     if not chosen:
-        return spark.createDataFrame(snapshot.schema.empty_table(), schema).select(*columns)
+        return spark.createDataFrame(fields.empty_table(), schema).select(*columns)
     source = spark.read.schema(schema).option("basePath", snapshot.uri)
-    return source.parquet(*(file.uri for file in chosen)).select(*columns)
+    return source.parquet(*(literal_path(file.uri) for file in chosen)).select(*columns)
+
+
+def literal_path(path: str) -> str:
+    """Escape what Spark would take for a pattern in a path to read; `basePath` and paths to write to are none."""
+    return re.sub(r"([\[\]{}*?\\])", r"\\\1", path)
 
 
 def settled(frame: DataFrame, few: bool) -> DataFrame:

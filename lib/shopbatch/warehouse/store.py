@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import re
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -20,16 +20,19 @@ from deltalake import DeltaTable
 from deltalake.exceptions import CommitFailedError
 
 from shopbatch.core.errors import Stopped, UserError
+from shopbatch.tables import TABLES
 from shopbatch.tables.schema import Table
 from shopbatch.warehouse import delta, files
-from shopbatch.warehouse.delta import Mode
+from shopbatch.warehouse.evolution import add_columns, as_declared, check_schema, missing_fields
 from shopbatch.warehouse.files import DataFile
-from shopbatch.warehouse.snapshot import Snapshot, scope_name
+from shopbatch.warehouse.snapshot import Mode, Snapshot, scope_name
+from shopbatch.warehouse.writable import check_target
 
-__all__ = ["Mode", "Snapshot", "Store", "check_schema", "conform"]
+__all__ = ["Mode", "Snapshot", "Store", "check_schema", "check_target", "conform"]
 
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,99}")
 _ATTEMPTS = 20
+_UNEXPLAINED = 3  # failures after which there must be a reason to try again
 _LOADS = 1000  # number of loads that a table's metadata lists: the newest ones
 
 
@@ -38,6 +41,8 @@ class Store:
 
     def __init__(self, root: str) -> None:
         self.root = root.rstrip("/") if "://" in root else os.path.abspath(os.path.expanduser(root))
+        if trouble := files.unusable_path(self.root):
+            raise UserError(f"warehouse {root}: {trouble}; rename that folder, or choose another warehouse")
         try:  # an object store's options must be set before delta-rs is first used
             files.filesystem(self.root)
         except pa.ArrowInvalid as error:
@@ -75,17 +80,24 @@ class Store:
         return [n for n in folders if _NAME.fullmatch(n) and self.exists(n)]
 
     def snapshot(self, name: str, version: int | None = None) -> Snapshot:
-        """Pin a version of a table (None: the newest). UserError if there is no such table or version."""
+        """Pin a version of a table (None: the newest). UserError if there is no such table or version.
+
+        A column that is declared and that an older version of shopbatch did not write is null in every row.
+        """
         table = delta.open_table(self.uri(name), version)
         if table is None:
             there = ", ".join(self.names()) or "none"
             raise UserError(f"no table {name!r} in warehouse {self.root} (tables there: {there})")
-        return delta.read_snapshot(name, self.uri(name), table)
+        return self._declared(delta.read_snapshot(name, self.uri(name), table))
 
     def find(self, name: str) -> Snapshot | None:
         """Pin the newest version of a table; None if it does not exist."""
         table = delta.open_table(self.uri(name))
-        return None if table is None else delta.read_snapshot(name, self.uri(name), table)
+        return None if table is None else self._declared(delta.read_snapshot(name, self.uri(name), table))
+
+    @staticmethod
+    def _declared(snapshot: Snapshot) -> Snapshot:
+        return as_declared(TABLES[snapshot.name], snapshot) if snapshot.name in TABLES else snapshot
 
     def recall(self, name: str, version: int) -> Snapshot | None:
         """Pin a former version of a table; None if the log or one of its files is gone."""
@@ -96,11 +108,16 @@ class Store:
             return None
         return snapshot
 
-    def require(self, table: Table, columns: Sequence[str], version: int | None = None) -> Snapshot:
-        """Pin a source that must have these columns. UserError names a column that is missing or of another type."""
-        snapshot = self.snapshot(table.name, version)
+    def require(
+        self, table: Table, columns: Sequence[str], version: int | None = None, optional: Sequence[str] = ()
+    ) -> Snapshot:
+        """Pin a source that must have these columns. UserError names a column that is missing or of another type.
+
+        `optional` columns may be missing, as in a table that another system writes, but not of another type.
+        """
+        snapshot = as_declared(table, self.snapshot(table.name, version))
         declared = {c.name: c.type for c in table.columns}
-        for name in columns:
+        for name in (*columns, *(n for n in optional if n in snapshot.schema.names)):
             if name not in snapshot.schema.names:
                 raise UserError(
                     f"table {table.name!r} has no column {name!r} (it has: {', '.join(snapshot.schema.names)})"
@@ -109,6 +126,12 @@ class Store:
             if actual != declared[name]:
                 raise UserError(f"table {table.name!r}: column {name!r} is {actual}, expected {declared[name]}")
         return snapshot
+
+    def check_targets(self, tables: Iterable[Table], mode: Mode = "append") -> None:
+        """Check, before any work is done, that commits of that mode may be made to these tables. UserError if not."""
+        for table in tables:
+            if (snapshot := self.find(table.name)) is not None:
+                check_target(table, snapshot, mode)
 
     def write_file(self, table: Table, data: pa.Table, run_id: str, index: int) -> DataFile:
         """Write one data file of an unpartitioned table, where it will stay; `commit` makes it visible."""
@@ -128,6 +151,8 @@ class Store:
     ) -> int:
         """Make files visible in one atomic commit. If another commit comes first, it is repeated on the new version.
 
+        A commit of its own adds the columns that were declared since the table was made.
+
         Args:
             table: The table; it is created if it does not exist.
             added: Files that lie under the table. Their columns were checked when they were described.
@@ -136,8 +161,8 @@ class Store:
                 `replace`: takes out everything else.
             run_key: Names the run in the commit's metadata.
             metadata: What is stored with the commit. Its key `scope` ({column: value}) names the partition that a
-                `replace` is about: the other partitions' files and metadata stay (see `Snapshot.part`). In an `append`,
-                its `loads` are added to the loads that the table's metadata lists already.
+                `replace` is about: other partitions' files and metadata stay (see `Snapshot.part`). An `append` adds
+                its `loads` to those that the table's metadata lists already.
             removed: Paths of visible files to take out.
             guard: Sees the newest snapshot before each attempt, and may raise to give up.
 
@@ -145,36 +170,46 @@ class Store:
             The table's version.
 
         Raises:
-            UserError: The table in the warehouse has another schema.
+            UserError: The table cannot be written (see `check_target`).
             FileNotFoundError: A file is missing or truncated.
         """
-        uri = self.uri(table.name)
+        uri, scope, failures = self.uri(table.name), (metadata or {}).get("scope"), 0
         files.check_whole(uri, added)  # Delta itself would register a file that does not exist
-        for attempt in range(_ATTEMPTS):
+        while True:
             handle = delta.open_table(uri) or delta.create_table(uri, table)
             snapshot = delta.read_snapshot(table.name, uri, handle)
-            check_schema(table, snapshot)
-            if attempt and _landed(snapshot, added, removed, run_key):
+            check_target(table, snapshot, mode)
+            if failures and _landed(snapshot, added, removed, run_key):
                 return snapshot.version  # an object store's answer was lost, not the commit
             if guard is not None:
-                guard(snapshot)
-            scope = (metadata or {}).get("scope")
-            new = list(added) if mode == "replace" else [f for f in added if f.path not in snapshot.by_path]
-            gone = [p for p in removed if p in snapshot.by_path]
-            if scope and mode == "replace":
-                gone = [f.path for f in snapshot.part(scope).files]
+                guard(as_declared(table, snapshot))
+            new, gone = _changes(snapshot, added, removed, mode, scope)
             if mode in ("append", "compact") and not new and not gone:
                 return snapshot.version
-            said = _said(snapshot, mode, {**(metadata or {}), "run_key": run_key})
             try:
+                if missing := missing_fields(table, snapshot.schema):
+                    add_columns(handle, missing)
+                    continue  # with a fresh handle, and the guard sees the newest version again
+                said = _said(snapshot, mode, {**(metadata or {}), "run_key": run_key})
                 delta.write_commit(handle, snapshot, new, gone, "rewrite" if scope else mode, said)
-            except CommitFailedError:
-                if attempt == _ATTEMPTS - 1:
+            except CommitFailedError as error:
+                failures += 1
+                if not self._may_succeed(uri, snapshot, error, failures):
                     raise
-                time.sleep(0.02 * (attempt + 1))
-                continue
-            return int(DeltaTable(uri).version())
-        raise AssertionError("unreachable")
+                time.sleep(0.02 * failures)
+            else:
+                return int(DeltaTable(uri).version())
+
+    @staticmethod
+    def _may_succeed(uri: str, snapshot: Snapshot, error: CommitFailedError, failures: int) -> bool:
+        """Whether another attempt may succeed: another commit came first, or the object store did not answer.
+
+        A store may list the other commit a moment later, so that the first failures are no proof.
+        """
+        if failures < _UNEXPLAINED:
+            return True
+        explained = files.is_lost_connection(error) or DeltaTable(uri).version() > snapshot.version
+        return failures < _ATTEMPTS and explained
 
     def discard(self, table: Table, written: Sequence[DataFile]) -> None:
         """Delete files that this run wrote and will not make visible."""
@@ -187,6 +222,15 @@ class Store:
             with suppress(FileNotFoundError):  # an object store has no folder once its last file is gone
                 if not fs.get_file_info(pafs.FileSelector(folder)):
                     fs.delete_dir(folder)
+
+
+def _changes(
+    snapshot: Snapshot, added: Sequence[DataFile], removed: Sequence[str], mode: Mode, scope: Mapping[str, str] | None
+) -> tuple[list[DataFile], list[str]]:
+    """The files to show and the paths to take out; a `replace` of the whole table names none of these."""
+    new = list(added) if mode == "replace" else [f for f in added if f.path not in snapshot.by_path]
+    shown = [f.path for f in snapshot.part(scope).files] if scope and mode == "replace" else removed
+    return new, [path for path in shown if path in snapshot.by_path]
 
 
 def _said(snapshot: Snapshot, mode: Mode, metadata: dict[str, Any]) -> dict[str, Any]:
@@ -219,14 +263,3 @@ def conform(table: Table, data: pa.Table) -> pa.Table:
         if not f.nullable and column.null_count:
             raise TypeError(f"table {table.name!r}: {column.null_count} null(s) in column {f.name!r}")
     return pa.table(data.columns, schema=schema)
-
-
-def check_schema(table: Table, snapshot: Snapshot) -> None:
-    """Check that the table in the warehouse has the declared columns (a commit would not). UserError if not."""
-    declared, actual = table.schema(), snapshot.schema
-    if declared.names == actual.names and all(declared.field(n).type == actual.field(n).type for n in declared.names):
-        return
-    raise UserError(
-        f"table {table.name!r} in the warehouse has columns {', '.join(actual.names)}; "
-        f"this version of shopbatch writes {', '.join(declared.names)}: move the old table away"
-    )
