@@ -10,6 +10,7 @@ import pytest
 
 from shopbatch.core.errors import UserError
 from shopbatch.load import load_file
+from shopbatch.load.options import Options
 from shopbatch.warehouse.store import Store
 
 
@@ -35,7 +36,8 @@ def test_campaigns(store: Store, tmp_path: Path) -> None:
         ",9,Type A,2024-01-01,2024-02-01\n2, ,Type A,2024-01-01,2024-02-01\n2,9,Type A,soon,2024-02-01\n"
     )
     report = load_file(store, "campaigns", path)
-    assert (report.rows_loaded, report.rows_rejected, report.duplicate_keys) == (3, 3, 1)
+    assert (report.rows_loaded, report.rows_rejected, report.duplicate_keys) == (4, 2, 1)
+    assert rows(store, "campaigns")[3] == ("2", "9", "Type A", None, at(2024, 2, 1))
     assert rows(store, "campaigns")[:2] == [
         ("1", "7", "Type A", at(2024, 1, 1), at(2024, 2, 1)),
         ("1", "8", None, None, None),
@@ -74,13 +76,13 @@ REDEEMED = (
 def test_redemptions_whose_key_holds_a_moment(store: Store, tmp_path: Path) -> None:
     path = tmp_path / "used.csv"
     path.write_text(REDEEMED)
-    report = load_file(store, "redemptions", path)
+    report = load_file(store, "redemptions", path, Options(max_rejects=0.5))
     assert (report.rows_loaded, report.rows_rejected) == (3, 3)
     assert report.duplicate_keys == 1  # one moment, written in two ways
     assert [r[-1] for r in rows(store, "redemptions")] == [at(2024, 1, 5), at(2024, 1, 5), at(2024, 1, 6)]
     assert refused(store, "redemptions") == [
         (4, "redeemed_at", "no_key"),
-        (5, "redeemed_at", "not_a_timestamp"),
+        (5, "redeemed_at", "no_key"),
         (6, "redeemed_at", "not_a_timestamp"),
     ]
 
@@ -93,7 +95,7 @@ def test_moments_of_other_units_make_the_same_keys(store: Store, tmp_path: Path)
         moments = values.cast(pa.date32()) if kind == pa.date32() else values.cast(kind)
         pq.write_table(pa.table({**names, "redeemed_at": moments}), tmp_path / "used.parquet")
         if kind == pa.null():
-            with pytest.raises(UserError, match="3 redeemed_at: no_key"):
+            with pytest.raises(UserError, match=r"3 of 3 rows do not fit .* 3 redeemed_at: no_key"):
                 load_file(store, "redemptions", tmp_path / "used.parquet", mode="replace")
         else:
             report = load_file(store, "redemptions", tmp_path / "used.parquet", mode="replace")
@@ -114,21 +116,19 @@ def test_events(store: Store, tmp_path: Path) -> None:
         '{"event_id": 1, "user_id": 7, "event_type": "view", "product_id": 5, "event_time": "2024-01-05T10:00:00Z"}\n'
         '{"event_id": 1, "user_id": 7, "event_type": "view", "product_id": 5, "event_time": "2024-01-05T10:00:00Z", '
         '"ingested_at": "2024-01-06"}\n'
-        '{"event_id": 2, "event_type": "search"}\n{"event_id": 3, "event_type": "click"}\n{"event_type": "view"}\n'
+        '{"event_id": 2, "event_type": "search"}\n{"event_id": 3, "event_type": "jump"}\n{"event_type": "view"}\n'
         '{"event_id": 4, "event_type": "cart", "event_time": 1704448800}\n'
     )
     report = load_file(store, "events", path)
-    assert (report.rows_loaded, report.rows_rejected, report.duplicate_keys) == (3, 3, 1)
-    assert rows(store, "events") == [
+    assert (report.rows_loaded, report.rows_rejected, report.duplicate_keys) == (4, 2, 1)
+    names = ("event_id", "user_id", "event_type", "product_id", "event_time", "ingested_at")
+    assert [tuple(r[n] for n in names) for r in store.snapshot("events").read().to_pylist()] == [
         ("1", "7", "view", "5", at(2024, 1, 5, 10), None),
         ("1", "7", "view", "5", at(2024, 1, 5, 10), at(2024, 1, 6)),
         ("2", None, "search", None, None, None),
+        ("4", None, "cart", None, at(2024, 1, 5, 10), None),
     ]
-    assert refused(store, "events") == [
-        (4, "event_type", "not_allowed"),
-        (5, "event_id", "no_key"),
-        (6, "event_time", "not_a_timestamp"),
-    ]
+    assert refused(store, "events") == [(4, "event_type", "not_allowed"), (5, "event_id", "no_key")]
 
 
 def test_support_dialogs(store: Store, tmp_path: Path) -> None:
@@ -139,13 +139,14 @@ def test_support_dialogs(store: Store, tmp_path: Path) -> None:
         "多久？,三天。,zh,\n  ,Three days.,en,\nWhen?,Soon.,en,then\n"
     )
     report = load_file(store, "support_dialogs", path)
-    assert (report.rows_loaded, report.rows_rejected, report.makes_key) == (2, 3, True)
+    assert (report.rows_loaded, report.rows_rejected, report.makes_key) == (3, 2, True)
     dialogs = store.snapshot("support_dialogs").read().to_pylist()
     assert [(r["question"], r["reply"], r["language"], r["created_at"], r["user_id"]) for r in dialogs] == [
         ("How long?", "Three days.", "en", at(2024, 1, 5), None),
         ("多久？", "三天。", "zh", None, None),
+        ("When?", "Soon.", "en", None, None),
     ]
-    assert len({r["dialog_id"] for r in dialogs}) == 2
+    assert len({r["dialog_id"] for r in dialogs}) == 3
     assert refused(store, "support_dialogs") == [
         (2, "reply", "no_value"),
         (4, "question", "no_value"),

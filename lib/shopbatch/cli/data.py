@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from shopbatch.cli.options import COUNT, complete_sources, complete_tables, environment, open_store
 from shopbatch.cli.printing import print_rows
 from shopbatch.core.errors import UserError
+
+if TYPE_CHECKING:
+    from shopbatch.load.identity import Mode
 
 _SOURCES = (
     "Source table: products, users, transactions, campaigns, coupons, redemptions, events, reviews, support_dialogs or "
@@ -44,24 +49,75 @@ def sample(source: str, rows: int | None, seed: int, transactions: int | None, e
 
 @click.command()
 @click.argument("table", shell_complete=complete_sources, help=_SOURCES)
-@click.argument("file", help="A file or folder.")
-@click.option("--map", "renames", multiple=True, metavar='COLUMN="Their Column"', help="Repeatable.")
+@click.argument("file", nargs=-1, help="A file or folder; nothing with --from.")
+@click.option(
+    "--map",
+    "renames",
+    multiple=True,
+    metavar='COLUMN="Their Column"',
+    help="Which column is which; several may follow. COLUMN= leaves one out, attributes.NAME=... adds to a map, auto "
+    "takes what is proposed.",
+)
+@click.option("--from", "database", metavar="URI", help="A database, postgresql://... or env:NAME; with --query.")
+@click.option("--query", help="The query whose rows are loaded.")
+@click.option("--preset", help="The system that the file comes from (default: recognised; csv: none).")
+@click.option("--encoding", help="Of a text file (default: recognised).")
+@click.option("--columns", help="The names a,b,c of the columns of a file without a header.")
+@click.option("--decimal", help="What marks decimals, . or , (default: recognised).")
+@click.option(
+    "--date-format",
+    "dates",
+    multiple=True,
+    metavar="[COLUMN=]FORMAT",
+    help="dmy, mdy, epoch_s, epoch_ms, epoch_us, epoch_ns, excel or %d.%m.%Y (default: recognised). Repeatable.",
+)
+@click.option(
+    "--max-rejects", type=click.FloatRange(0, 1), default=0.1, help="Share of rows that may be refused (default: 0.1)."
+)
 @click.option("--replace", is_flag=True, help="Replace the table instead of appending to it.")
+@click.option("--dry-run", is_flag=True, help="Say what would be loaded, and write nothing.")
 @environment()
-def load(table: str, file: str, renames: Sequence[str], replace: bool, env: str) -> None:
-    """Load a CSV, JSON lines, Parquet or Delta source into a table."""
-    from shopbatch.load import load_file
+def load(table: str, file: Sequence[str], replace: bool, dry_run: bool, env: str, **stated: Any) -> None:
+    """Load a CSV, JSON lines, Parquet, Delta, spreadsheet or database source into a table."""
+    from shopbatch.load import load_file, load_query
+    from shopbatch.load import options as said
 
-    mapping = {}
-    for item in renames:
-        target, equals, column = item.partition("=")
-        if not equals or not target or not column:
-            raise UserError(f'--map {item!r}: expected COLUMN="Their Column"')
-        mapping[target] = column
+    uri, query = stated["database"], stated["query"]
+    path, renames = _file_and_renames(file, stated["renames"], uri is not None)
+    mapping, auto = said.parse_mapping(renames)
+    options = said.Options(
+        mapping,
+        auto,
+        stated["preset"],
+        said.parse_encoding(stated["encoding"]),
+        said.parse_decimal(stated["decimal"]),
+        said.parse_dates(stated["dates"]),
+        said.parse_names(stated["columns"]),
+        stated["max_rejects"],
+    )
     store = open_store(env)
-    store.check_writable()
-    report = load_file(store, table, file, mapping, "replace" if replace else "append")
+    if not dry_run:
+        store.check_writable()
+    mode: Mode = "replace" if replace else "append"
+    if uri is None:
+        report = load_file(store, table, path, options, mode, dry_run)
+    elif query is None:
+        raise UserError("--from: add --query with the query whose rows are loaded")
+    else:
+        report = load_query(store, table, uri, query, options, mode, dry_run)
     print("\n".join(report.lines()))
+
+
+def _file_and_renames(words: Sequence[str], renames: Sequence[str], database: bool) -> tuple[str, list[str]]:
+    """Tell the file from the further items of `--map a=.. b=..`. UserError if there is not one file, or a database."""
+    more = [word for word in words if renames and "=" in word and not Path(word).exists()]
+    files = [word for word in words if word not in more]
+    if database and not files:
+        return "", [*renames, *more]
+    if len(files) != 1 or database:
+        there = f"{' '.join(files) or 'none'}{' beside a database' if database else ''}"
+        raise UserError(f"expected one file or folder, not {there}: shopbatch load TABLE FILE")
+    return files[0], [*renames, *more]
 
 
 @click.command()

@@ -22,7 +22,7 @@ COMMANDS = {
     "jobs": ("runs", "List the jobs."),
     "report": ("runs", "Say where the newest report of a job is."),
     "sample": ("data", "Fill the source tables with sample data."),
-    "load": ("data", "Load a CSV, JSON lines, Parquet or Delta source into a table."),
+    "load": ("data", "Load a CSV, JSON lines, Parquet, Delta, spreadsheet or database source into a table."),
     "tables": ("data", "List the tables, or the columns of one."),
     "show": ("data", "Show rows of a table."),
     "why": ("data", "Say why a row is as it is: content hash, recipe, attempt, run."),

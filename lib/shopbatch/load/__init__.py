@@ -1,6 +1,6 @@
 """Loads users' own files into the source tables and checks every value. Command: `shopbatch load TABLE FILE`."""
 
-from shopbatch.load.loading import load_file
+from shopbatch.load.loading import load_file, load_query
 from shopbatch.load.report import LoadReport
 
-__all__ = ["LoadReport", "load_file"]
+__all__ = ["LoadReport", "load_file", "load_query"]

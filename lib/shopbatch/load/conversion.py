@@ -12,8 +12,8 @@ import pyarrow.compute as pc
 Mask = npt.NDArray[np.bool_]
 
 NO_KEY, NO_VALUE, NESTED, UTF8 = "no_key", "no_value", "nested", "invalid_utf8"
-NUMBER, WHOLE, RANGE, CENTS = "not_a_number", "not_whole", "out_of_range", "not_cents"
-MOMENT, CHOICE = "not_a_timestamp", "not_allowed"
+NUMBER, WHOLE, RANGE = "not_a_number", "not_whole", "out_of_range"
+MOMENT, CHOICE, AMBIGUOUS = "not_a_timestamp", "not_allowed", "ambiguous"
 
 
 @dataclass
@@ -21,10 +21,12 @@ class Converted:
     """One column, converted.
 
     values: [n], of the column's type, null where refused. faults: reason -> which rows it refuses, boolean [n].
+    rounded: which values had more decimals than the column has, boolean [n]; None if none can have.
     """
 
     values: pa.Array
     faults: dict[str, Mask] = field(default_factory=dict)
+    rounded: Mask | None = None
 
     def refuse(self, reason: str, rows: Mask) -> None:
         """Set the values of `rows` to null for this reason, except where an earlier reason refused them already."""

@@ -8,21 +8,20 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.dataset as ds
-from deltalake import DeltaTable
 from deltalake.exceptions import DeltaError
 
 from shopbatch.core.errors import UserError, one_line
-from shopbatch.load import delimited, json_lines
+from shopbatch.load import columnar, delimited, json_lines, spreadsheet
+from shopbatch.load.dialect import find_dialect
+from shopbatch.load.raw import Input, RawBatch
 
-_PARQUET_BATCH_ROWS = 65_536
+__all__ = ["Input", "RawBatch", "open_input", "unreadable"]
+
 _KINDS = {
     ".csv": "csv",
     ".tsv": "csv",
@@ -32,62 +31,40 @@ _KINDS = {
     ".ndjson": "json",
     ".parquet": "parquet",
     ".pq": "parquet",
+    **dict.fromkeys(spreadsheet.SUFFIXES, "sheet"),
 }
 _COMPRESSED = (".gz", ".bz2", ".zst")
 
 
-@dataclass(frozen=True)
-class RawBatch:
-    """Some rows of one file, not converted yet.
-
-    file: name of the file for reports. rows: row numbers in the file, from 1, int64 [n]. names: all columns that are
-    known so far. get: the values [n] of a column by its name; nulls if this file lacks it. broken: (row number, reason)
-    of rows that could not be read.
-    """
-
-    file: str
-    rows: npt.NDArray[np.int64]
-    names: tuple[str, ...]
-    get: Callable[[str], pa.Array | list[Any]]
-    broken: Sequence[tuple[int, str]] = ()
-
-
-@dataclass(frozen=True)
-class Input:
-    """An opened file, folder or Delta table.
-
-    names: its columns; of JSON lines only those of the first batch. digest: 32 hex digits that name the content.
-    batches: reads all rows, given the columns that are wanted. unchanged: whether the files are still those that were
-    opened.
-    """
-
-    path: Path
-    kind: str
-    names: tuple[str, ...]
-    digest: str
-    batches: Callable[[Sequence[str]], Iterator[RawBatch]]
-    unchanged: Callable[[], bool]
-
-
-def open_input(path: str | Path) -> Input:
+def open_input(path: str | Path, encoding: str | None = None, names: Sequence[str] = ()) -> Input:
     """Open a file, a folder of files of one kind, or a Delta table.
+
+    Args:
+        path: The file or folder.
+        encoding: Of delimited files, if the user has named it.
+        names: The columns of delimited files without a header.
 
     Raises:
         UserError: It does not exist, is empty or unreadable, or its files are of an unknown kind or of several kinds.
     """
     if "://" in str(path):
         raise UserError(f"{path}: only files and folders of this machine can be loaded; copy it here first")
-    path = Path(path).expanduser().absolute()
+    name, sheet = spreadsheet.split_name(str(path))
+    path = Path(name).expanduser().absolute()
     if not path.exists():
         raise UserError(f"no file or folder {path}")
     try:
-        if path.is_dir() and DeltaTable.is_deltatable(str(path)):
-            return _open_delta(path)
+        if path.is_dir() and columnar.is_delta(path):
+            return columnar.open_delta(path)
         files = _list_files(path)
         kind = _kind(path, files)
         state = _state(files)
-        names, batches = {"csv": _open_csv, "json": _open_json, "parquet": _open_parquet}[kind](path, files)
-        return Input(path, kind, names, _digest(path, files), batches, lambda: _state(files) == state)
+        if kind == "csv":
+            return _open_csv(path, files, encoding, names)
+        if kind == "sheet":
+            return _open_sheets(path, files, sheet)
+        opened, batches = {"json": _open_json, "parquet": columnar.open_parquet}[kind](path, files)
+        return Input(path, kind, opened, _digest(path, files), batches, lambda: _state(files) == state)
     except (OSError, pa.ArrowException, DeltaError) as error:
         raise unreadable(path, error) from None
 
@@ -143,17 +120,41 @@ def _label(path: Path, file: Path) -> str:
 Opened = tuple[tuple[str, ...], Callable[[Sequence[str]], Iterator[RawBatch]]]  # (column names, batches)
 
 
-def _open_csv(path: Path, files: Sequence[Path]) -> Opened:
-    headers = [delimited.read_header(file) for file in files]
-    names = _union(header.names for header in headers)
+def _open_csv(path: Path, files: Sequence[Path], encoding: str | None, stated: Sequence[str]) -> Input:
+    state = _state(files)
+    dialects = [found for file in files if (found := find_dialect(file, encoding, stated)) is not None]
+    if not dialects:
+        raise UserError(f"{path}: it is empty" if path.is_file() else f"{path}: all its files are empty")
+    names = _union(dialect.names for dialect in dialects)
 
     def batches(wanted: Sequence[str]) -> Iterator[RawBatch]:
-        for file, header in zip(files, headers, strict=True):
-            for block in delimited.read(file, header, wanted):
+        for dialect in dialects:
+            for block in delimited.read(dialect, wanted):
                 get = _arrow_getter(block.columns, len(block.rows))
-                yield RawBatch(_label(path, file), block.rows, names, get, block.broken)
+                yield RawBatch(_label(path, dialect.file), block.rows, names, get, block.broken, block.lines)
 
-    return names, batches
+    notes = list(dict.fromkeys(note for dialect in dialects for note in dialect.notes()))
+    return Input(path, "csv", names, _digest(path, files), batches, lambda: _state(files) == state, notes)
+
+
+def _open_sheets(path: Path, files: Sequence[Path], sheet: str | None) -> Input:
+    state = _state(files)
+    sheets = [spreadsheet.open_sheet(file, sheet) for file in files]
+    names = _union(one.names for one in sheets)
+
+    def batches(wanted: Sequence[str]) -> Iterator[RawBatch]:
+        for one in sheets:
+            for block in one.read(wanted):
+                get = _values_getter(block.columns, len(block.rows))
+                yield RawBatch(_label(path, one.file), block.rows, names, get, (), block.lines)
+
+    notes = list(dict.fromkeys(one.note for one in sheets if one.note))
+    digest = _digest(path, files) if sheet is None else f"{_digest(path, files)}#{sheet}"
+    return Input(path, "sheet", names, digest, batches, lambda: _state(files) == state, notes)
+
+
+def _values_getter(columns: Mapping[str, list[Any]], rows: int) -> Callable[[str], list[Any]]:
+    return lambda name: columns.get(name, [None] * rows)
 
 
 def _open_json(path: Path, files: Sequence[Path]) -> Opened:
@@ -165,7 +166,9 @@ def _open_json(path: Path, files: Sequence[Path]) -> Opened:
             for block in json_lines.read(file):
                 names.update(dict.fromkeys(name for item in block.objects for name in item))
                 rows = np.array(block.rows, np.int64)
-                yield RawBatch(_label(path, file), rows, tuple(names), _json_getter(block.objects), block.broken)
+                lines = np.array(block.lines, np.int64)
+                get = _json_getter(block.objects)
+                yield RawBatch(_label(path, file), rows, tuple(names), get, block.broken, lines)
 
     first = next(batches(()), None)
     return (first.names if first else ()), batches
@@ -177,56 +180,6 @@ def _json_getter(objects: Sequence[Mapping[str, Any]]) -> Callable[[str], list[A
 
 def _arrow_getter(columns: Mapping[str, pa.Array], rows: int) -> Callable[[str], pa.Array]:
     return lambda name: columns.get(name, pa.nulls(rows))
-
-
-def _open_parquet(path: Path, files: Sequence[Path]) -> Opened:
-    partitioning = "hive" if path.is_dir() else None
-    dataset = ds.dataset([str(f) for f in files], format="parquet", partitioning=partitioning)
-    fragments = sorted(dataset.get_fragments(), key=lambda f: str(f.path))
-    names = _union([*f.physical_schema.names, *ds.get_partition_keys(f.partition_expression)] for f in fragments)
-    return names, lambda wanted: _read_fragments(fragments, names, wanted, lambda f: _label(path, Path(f.path)))
-
-
-def _open_delta(path: Path) -> Input:
-    table = DeltaTable(str(path))
-    dataset = table.to_pyarrow_dataset()
-    fragments = sorted(dataset.get_fragments(), key=lambda f: str(f.path))
-    names = tuple(dataset.schema.names)
-    version = table.version()
-    digest = hashlib.blake2b(f"{table.metadata().id}/{version}".encode(), digest_size=16).hexdigest()
-
-    def batches(wanted: Sequence[str]) -> Iterator[RawBatch]:
-        return _read_fragments(fragments, names, wanted, lambda f: f"{path.name}/{f.path}", dataset.schema)
-
-    return Input(path, "delta", names, digest, batches, lambda: True)  # a version of a Delta table never changes
-
-
-def _read_fragments(
-    fragments: Sequence[ds.Fragment],
-    names: tuple[str, ...],
-    wanted: Sequence[str],
-    label: Callable[[ds.Fragment], str],
-    schema: pa.Schema | None = None,
-) -> Iterator[RawBatch]:
-    """The wanted columns of Parquet files, one file after the other; a partition column has one value per file."""
-    for fragment in fragments:
-        partition = ds.get_partition_keys(fragment.partition_expression)
-        stored = set((schema or fragment.physical_schema).names) - set(partition)
-        columns = {n: ds.field(n) for n in dict.fromkeys(wanted) if n in stored}
-        number = 0
-        for batch in fragment.to_batches(
-            schema=schema,
-            columns=columns,
-            batch_size=_PARQUET_BATCH_ROWS,
-            batch_readahead=1,
-            fragment_readahead=1,
-            use_threads=False,
-        ):
-            rows = np.arange(number + 1, number + 1 + batch.num_rows)
-            number += batch.num_rows
-            values = dict(zip(batch.schema.names, batch.columns, strict=True))
-            values |= {n: pa.repeat(pa.scalar(v), batch.num_rows) for n, v in partition.items()}
-            yield RawBatch(label(fragment), rows, names, _arrow_getter(values, batch.num_rows))
 
 
 def _union(lists: Iterable[Sequence[str]]) -> tuple[str, ...]:

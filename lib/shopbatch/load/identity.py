@@ -5,20 +5,21 @@ from __future__ import annotations
 import hashlib
 import json
 import uuid
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from typing import Literal
 
-from shopbatch.load.formats import Input
+from shopbatch.load.options import Options
+from shopbatch.load.raw import Input
 from shopbatch.tables.schema import Table
 from shopbatch.warehouse.store import Snapshot, Store
 
-VERSION = 1  # of how values are read; raise it when the same file would give other rows
+VERSION = 2  # of how values are read; raise it when the same file would give other rows
 Mode = Literal["append", "replace"]
 
 
-def load_id(table: Table, opened: Input, mapping: Mapping[str, str]) -> str:
-    """Return 32 hex digits that name the content of the input, the table, and the mapping."""
-    identity = json.dumps([VERSION, table.name, opened.kind, opened.digest, dict(mapping)], sort_keys=True)
+def load_id(table: Table, opened: Input, options: Options) -> str:
+    """Return 32 hex digits that name the content of the input, the table, and what the user said of it."""
+    identity = json.dumps([VERSION, table.name, opened.kind, opened.digest, options.identity()], sort_keys=True)
     return hashlib.blake2b(identity.encode(), digest_size=16).hexdigest()
 
 

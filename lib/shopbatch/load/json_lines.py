@@ -22,13 +22,14 @@ _BATCH_BYTES = 64_000_000
 class Block:
     """Some lines of a file.
 
-    rows: numbers of the lines that hold an object, from 1; blank lines are not counted. objects: their objects.
-    broken: (row number, reason) of the other lines.
+    rows: numbers of the rows that hold an object, from 1; blank lines are not rows. lines: the lines they stand in,
+    from 1. objects: their objects. broken: (row number, line, reason) of the other rows.
     """
 
     rows: list[int]
+    lines: list[int]
     objects: list[dict[str, Any]]
-    broken: list[tuple[int, str]]
+    broken: list[tuple[int, int | None, str]]
 
 
 def read(file: Path) -> Iterator[Block]:
@@ -38,38 +39,41 @@ def read(file: Path) -> Iterator[Block]:
         UserError: The file is one JSON array.
     """
     number = 0
-    for lines in _lines(file):
-        block = Block([], [], [])
-        for parsed in _parse(lines):
+    for numbers, lines in _lines(file):
+        block = Block([], [], [], [])
+        for line, parsed in zip(numbers, _parse(lines), strict=True):
             number += 1
             if isinstance(parsed, dict):
                 block.objects.append(parsed)
                 block.rows.append(number)
+                block.lines.append(line)
             else:
-                block.broken.append((number, parsed))
+                block.broken.append((number, line, parsed))
         yield block
 
 
-def _lines(file: Path) -> Iterator[list[bytes]]:
-    """Lines that are not blank, at most `BATCH_ROWS` at a time."""
+def _lines(file: Path) -> Iterator[tuple[list[int], list[bytes]]]:
+    """Lines that are not blank, with their numbers from 1; at most `BATCH_ROWS` at a time."""
     with io.BufferedReader(pa.input_stream(str(file), compression="detect")) as stream:
         start = stream.peek(4)[:4]
         if start.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] == b"[":
             raise UserError(f"{file}: one JSON array; expected one object per line (jq -c '.[]' turns it into lines)")
         if start[:3] == b"\xef\xbb\xbf":
             stream.read(3)
+        numbers: list[int] = []
         batch: list[bytes] = []
         size = 0
-        for line in stream:
+        for number, line in enumerate(stream, 1):
             if line.isspace():
                 continue
+            numbers.append(number)
             batch.append(line)
             size += len(line)
             if len(batch) == BATCH_ROWS or size > _BATCH_BYTES:
-                yield batch
-                batch, size = [], 0
+                yield numbers, batch
+                numbers, batch, size = [], [], 0
         if batch:
-            yield batch
+            yield numbers, batch
 
 
 def _parse(lines: Sequence[bytes]) -> Sequence[dict[str, Any] | str]:

@@ -1,26 +1,29 @@
-"""Loads a user's file into a source table: reads, matches, checks and writes it, and makes it visible in one commit.
+"""Loads a user's file into a source table: reads it twice, checks every value, and makes it visible in one commit.
 
-Values that are refused are listed in `<table>_load_rejects` with their reasons. The same file is loaded only once.
+The first reading decides what its columns mean and how their values are written, the second one converts them. What
+does not fit is listed in `<table>_load_rejects` with value, line and reason. The same file is loaded only once.
 """
 
 from __future__ import annotations
 
+import gc
 import time
-from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
 from shopbatch import tables
 from shopbatch.core.errors import Stopped, UserError, one_line
-from shopbatch.load import keys, values
-from shopbatch.load.formats import Input, RawBatch, open_input, unreadable
+from shopbatch.load.archives import unpacked
+from shopbatch.load.batches import Converter, Misfits
+from shopbatch.load.conversion import AMBIGUOUS
+from shopbatch.load.formats import Input, open_input, unreadable
 from shopbatch.load.identity import Mode, load_id, loaded_version, new_run_id, shows
-from shopbatch.load.match import Match, match
+from shopbatch.load.inspection import Plan, inspect
+from shopbatch.load.options import Options
 from shopbatch.load.report import LoadReport
 from shopbatch.load.sink import Sink
 from shopbatch.tables.load_rejects import load_rejects
@@ -28,50 +31,103 @@ from shopbatch.tables.schema import Table
 from shopbatch.warehouse import files
 from shopbatch.warehouse.store import Snapshot, Store
 
-_WHOLE_ROW = "*"  # in place of a column's name, where a whole row is refused
+_FEW = 3  # so many rows or values may not fit in a tiny file, whatever share that is
+_USUAL = Options()
 
 
 def load_file(
     store: Store,
     table: str,
     path: str | Path,
-    mapping: Mapping[str, str] | None = None,
+    options: Options = _USUAL,
     mode: Mode = "append",
+    dry_run: bool = False,
 ) -> LoadReport:
-    """Load a CSV, JSON-lines or Parquet file, a folder of them, or a Delta table, into a source table.
+    """Load a file, a folder of files, a zip of these, or a Delta table into a source table.
 
     Memory does not grow with the file, except for 16 bytes per row. A file that was loaded before with the same
-    mapping is not loaded again.
+    options is not loaded again.
 
     Args:
         store: The warehouse.
         table: Name of the source table.
         path: The file or folder.
-        mapping: The table's column -> the file's column; all other columns are matched by name.
+        options: What is known of the file; all else is recognised.
         mode: Whether the rows are added to the table or replace it.
+        dry_run: Read everything, but write nothing.
 
     Raises:
-        UserError: The table, the file or a column is unknown, the file is unreadable, or no row fits. Nothing becomes
-            visible.
+        UserError: The table, the file or a column is unknown, the file is unreadable, or too many rows do not fit.
+            Nothing becomes visible.
         Stopped: There is no space left, or an object store does not answer.
     """
-    started = time.monotonic()
+    _check_table(table)
+    plain = Path(path).expanduser()
+    with unpacked(plain) if plain.suffix.lower() == ".zip" and plain.is_file() else nullcontext(path) as there:
+        return load_input(store, table, open_input(there, options.encoding, options.names), options, mode, dry_run)
+
+
+def load_query(
+    store: Store,
+    table: str,
+    uri: str,
+    query: str,
+    options: Options = _USUAL,
+    mode: Mode = "append",
+    dry_run: bool = False,
+) -> LoadReport:
+    """Load the rows of a query from a database (see `database.open_query`) into a source table; see `load_file`."""
+    from shopbatch.load.database import open_query
+
+    _check_table(table)
+    return load_input(store, table, open_query(uri, query), options, mode, dry_run)
+
+
+def _check_table(table: str) -> None:
     if table not in tables.SOURCES:
         raise UserError(f"cannot load into {table!r}: the source tables are {', '.join(tables.SOURCES)}")
-    load = _Load(store, tables.table(table), open_input(path), mapping or {}, mode)
-    matched = match(load.table, load.opened.names, load.mapping)
-    if (version := loaded_version(store, load.table, load.id, mode)) is not None:
-        return load.report(matched).loaded_before(version)
-    run = _Run(load, matched)
+
+
+def load_input(
+    store: Store, table: str, opened: Input, options: Options, mode: Mode = "append", dry_run: bool = False
+) -> LoadReport:
+    """Load what is open already; see `load_file`."""
+    with _no_collections():
+        return _load_rows(store, table, opened, options, mode, dry_run)
+
+
+@contextmanager
+def _no_collections() -> Iterator[None]:
+    """Turn off the collection of cycles inside this block: it would walk over all parsed values again and again."""
+    was_on = gc.isenabled()
+    gc.disable()
     try:
-        run.read()
-        return run.publish(started)
+        yield
+    finally:
+        if was_on:
+            gc.enable()
+
+
+def _load_rows(store: Store, table: str, opened: Input, options: Options, mode: Mode, dry_run: bool) -> LoadReport:
+    started = time.monotonic()
+    load = _Load(store, tables.table(table), opened, options, mode)
+    try:
+        plan = inspect(load.table, opened, options)
+        found = loaded_version(store, load.table, load.id, mode)
+        if found is not None and not dry_run:
+            return load.report(plan).loaded_before(found)
+        if not dry_run:
+            store.check_targets((load.table, load_rejects(table)), mode)
+        run = _Run(load, plan, dry_run)
+        try:
+            run.read()
+            return run.publish(started)
+        finally:
+            run.discard()
     except (OSError, pa.ArrowException) as error:
         if files.is_full(error) or files.is_lost_connection(error):
             raise Stopped(f"{store.root}: {one_line(error)}; nothing was loaded") from None
-        raise unreadable(load.opened.path, error) from None
-    finally:
-        run.discard()
+        raise unreadable(opened.path, error) from None
 
 
 @dataclass(frozen=True)
@@ -81,14 +137,15 @@ class _Load:
     store: Store
     table: Table
     opened: Input
-    mapping: Mapping[str, str]
+    options: Options
     mode: Mode
 
     @property
     def id(self) -> str:
-        return load_id(self.table, self.opened, self.mapping)
+        return load_id(self.table, self.opened, self.options)
 
-    def report(self, matched: Match) -> LoadReport:
+    def report(self, plan: Plan) -> LoadReport:
+        matched = plan.match
         return LoadReport(
             table=self.table.name,
             file=self.opened.path.name,
@@ -97,85 +154,47 @@ class _Load:
             columns=dict(matched.columns),
             ignored=matched.ignored,
             makes_key=matched.makes_key,
+            proposed=dict(matched.proposed),
+            system=matched.system,
+            notes=tuple(plan.notes),
         )
 
 
 class _Run:
     """One load under way: what was read, what was refused, and what is on disk but not visible yet."""
 
-    def __init__(self, load: _Load, matched: Match) -> None:
+    def __init__(self, load: _Load, plan: Plan, dry_run: bool) -> None:
         self.load, self.id, self.store, self.table = load, load.id, load.store, load.table
-        self.match = matched
+        self.plan, self.dry_run = plan, dry_run
+        self.converter = Converter(plan, load.opened.path.name)
         run_id = new_run_id(self.id)
         self.rows = Sink(self.store, self.table, run_id)
         self.refused = Sink(self.store, load_rejects(self.table.name), run_id)
-        self.reasons: Counter[str] = Counter()
-        self.rows_read = self.rows_rejected = self.duplicate_keys = 0
-        self.seen_content, self.seen_keys = keys.Occurrences(), keys.Occurrences()
 
     def read(self) -> None:
-        """Read, check and write all rows. Columns that first occur in a later batch (JSON) are matched then."""
-        names = self.load.opened.names
-        for batch in self.load.opened.batches(list(self.match.columns.values())):
-            if batch.names != names:
-                self.match, names = self._match_more(batch.names), batch.names
-            self._take(batch)
+        """Read, check and write all rows."""
+        for batch in self.load.opened.batches(self.converter.wanted()):
+            rows, misfits = self.converter.convert(batch)
+            if not self.dry_run:
+                self.rows.add(rows)
+                self._refuse(misfits)
+        merger = self.plan.merger
+        if merger is not None and (rest := merger.rest()) is not None and not self.dry_run:
+            self.rows.add(rest)
         self.rows.flush()
         self.refused.flush()
 
-    def _match_more(self, names: tuple[str, ...]) -> Match:
-        """The match of more columns. UserError if one of them would match a column that has been read from another."""
-        matched = match(self.table, names, self.load.mapping)
-        for target, source in self.match.columns.items():
-            if (now := matched.columns[target]) != source:
-                raise UserError(
-                    f"columns {source!r}, {now!r} could both be {target!r}: choose with --map {target}={now!r}"
-                )
-        return matched
-
-    def _take(self, batch: RawBatch) -> None:
-        """Convert a batch; keep its good rows and list the values that are refused."""
-        count = len(batch.rows)
-        self.rows_read += count + len(batch.broken)
-        faults = [(np.array([n]), _WHOLE_ROW, reason) for n, reason in batch.broken]
-        bad = np.zeros(count, bool)
-        columns: dict[str, pa.Array] = {}
-        for column in self.table.columns:
-            if column.name not in self.match.columns:
-                columns[column.name] = pa.nulls(count, column.type)
-                continue
-            raw = batch.get(self.match.columns[column.name])
-            converted = values.convert(column, raw, column.name in self.table.key)
-            columns[column.name] = converted.values
-            faults += [(batch.rows[rows], column.name, reason) for reason, rows in converted.faults.items()]
-            bad |= converted.refused
-        self.rows_rejected += len(batch.broken) + int(np.count_nonzero(bad))
-        self._refuse(batch.file, faults)
-        if bad.any():
-            columns = {name: column.filter(pa.array(~bad)) for name, column in columns.items()}
-        self._keep(columns)
-
-    def _keep(self, columns: dict[str, pa.Array]) -> None:
-        rows = len(columns[self.table.names[0]])
-        if rows == 0:
-            return
-        if self.match.makes_key:
-            content = {n: columns[n] for n in self.match.columns if n != "source"}
-            columns[self.table.key[0]] = keys.from_content(content, self.seen_content)
-        else:
-            self.duplicate_keys += keys.count_repeated([columns[k] for k in self.table.key], self.seen_keys)
-        if "source" in columns and "source" not in self.match.columns:
-            columns["source"] = pa.repeat(self.load.opened.path.name, rows)
-        self.rows.add(pa.table(columns, schema=self.table.schema()))
-
-    def _refuse(self, file: str, faults: list[tuple[npt.NDArray[np.int64], str, str]]) -> None:
-        """List refused values. faults: (row numbers, column, reason)."""
+    def _refuse(self, misfits: list[Misfits]) -> None:
         parts = []
-        for numbers, column, reason in faults:
-            self.reasons[f"{'row' if column == _WHOLE_ROW else column}: {reason}"] += len(numbers)
-            cells = [pa.repeat(text, len(numbers)) for text in (file, column, reason, self.id)]
-            cells.insert(1, pa.array(numbers, pa.int64()))
-            parts.append(pa.table(cells, schema=self.refused.table.schema()))
+        for found in misfits:
+            count = len(found.rows)
+            stated = {"source_file": found.file, "column": found.column, "reason": found.reason, "load_id": self.id}
+            cells = {name: pa.repeat(text, count) for name, text in stated.items()}
+            cells |= {"source_row": pa.array(found.rows, pa.int64()), "value": pa.array(found.values, pa.string())}
+            if found.lines is not None:
+                cells["source_line"] = pa.array(found.lines, pa.int64())
+            cells["row_loaded"] = pa.repeat(found.loaded, count)
+            parts.append(self.refused.table.fill(count, **cells))
         if parts:
             self.refused.add(pa.concat_tables(parts).sort_by("source_row"))
 
@@ -184,17 +203,13 @@ class _Run:
         path, mode = self.load.opened.path, self.load.mode
         if not self.load.opened.unchanged():
             raise UserError(f"{path}: the file changed while it was read; nothing was loaded")
-        report = replace(
-            self.load.report(self.match),
-            rows_read=self.rows_read,
-            rows_rejected=self.rows_rejected,
-            reasons=dict(self.reasons),
-            duplicate_keys=self.duplicate_keys,
-            seconds=time.monotonic() - started,
-        )
+        report = self._report(started)
+        if self.dry_run:
+            return self._foretold(report)
+        self._check_share(report)
         before = self.store.find(self.table.name) if mode == "append" else None
         beside_sample = before is not None and bool(before.files) and "sample" in before.metadata
-        useless = not self.rows.written and (mode == "replace" or self.rows_read > 0)
+        useless = not self.rows.written and (mode == "replace" or report.rows_read > 0)
         if not (useless and mode == "replace"):  # the table stays as it is, and so must the list of its rejects
             self._publish_rejects()
         if useless:
@@ -212,6 +227,52 @@ class _Run:
             return report.loaded_before(error.version)
         self.rows.written.clear()
         return report.committed(version, beside_sample)
+
+    def _report(self, started: float) -> LoadReport:
+        counts, merger = self.converter.counts, self.plan.merger
+        report = self.load.report(self.plan)
+        return replace(
+            report,
+            notes=(*report.notes, *self.converter.notes()),
+            rows_read=counts.read,
+            rows_rejected=counts.rejected,
+            rows_merged=merger.merged if merger else 0,
+            rows_skipped=counts.skipped,
+            values_emptied=counts.emptied,
+            reasons=dict(counts.reasons),
+            rejects=tuple(counts.first),
+            duplicate_keys=counts.duplicate_keys,
+            seconds=time.monotonic() - started,
+        )
+
+    def _foretold(self, report: LoadReport) -> LoadReport:
+        """The report of a dry run, which says it if a load would be refused."""
+        try:
+            self._check_share(report)
+        except UserError as error:
+            report = replace(report, notes=(*report.notes, f"a load would be refused: {error}"))
+        return replace(report, dry_run=True)
+
+    def _check_share(self, report: LoadReport) -> None:
+        """UserError if too many rows are refused, or no value of a column fits it."""
+        counts, most = self.converter.counts, self.load.options.max_rejects
+        path = self.load.opened.path
+        if report.rows_rejected >= _FEW and report.rows_rejected > most * report.rows_read:
+            raise UserError(
+                f"{path}: {report.rows_rejected:,} of {report.rows_read:,} rows do not fit table {self.table.name!r}, "
+                f"more than {most:.0%} (--max-rejects), so nothing was loaded: {report.explain()}; "
+                f"{report.first_rejects()}"
+            )
+        for name, unfit in counts.unfit.items():
+            if unfit >= _FEW and unfit == counts.stated[name] and most < 1:
+                why = {k: v for k, v in report.reasons.items() if k.startswith(f"{name}: ")}
+                first = next((str(r) for r in report.rejects if r.column == name), "")
+                decimal = "say --decimal , or --decimal ., " if f"{name}: {AMBIGUOUS}" in why else ""
+                raise UserError(
+                    f"{path}: no value of {self.plan.match.columns[name]!r} fits column {name!r} "
+                    f"({replace(report, reasons=why).explain()}; {first}); {decimal}choose another column with "
+                    f"--map {name}=..., or leave it out with --map {name}="
+                )
 
     def _publish_rejects(self) -> None:
         table, mode = self.refused.table, self.load.mode

@@ -5,9 +5,12 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from shopbatch.core.errors import UserError
+from shopbatch.load import presets, words
+from shopbatch.load.options import Options
+from shopbatch.load.presets import ATTRIBUTE, Preset
 from shopbatch.tables.schema import Table
 
 
@@ -15,44 +18,70 @@ from shopbatch.tables.schema import Table
 class Match:
     """The columns of a file, matched to those of a table.
 
-    columns: the table's column -> the file's column, in the table's order. ignored: the other columns of the file.
-    makes_key: whether keys are made from the content because the file has none.
+    columns: the table's column, or `attributes.NAME` -> the file's column. ignored: the other columns of the file.
+    makes_key: whether keys are made from the content because the file has none. proposed: the table's column -> a
+    column of the file that may be meant, and is not taken. system: the system that the file comes from, "" if none was
+    recognised. preset: what its columns mean.
     """
 
     columns: Mapping[str, str]
     ignored: tuple[str, ...]
     makes_key: bool
+    proposed: Mapping[str, str] = field(default_factory=dict)
+    system: str = ""
+    preset: Preset | None = None
 
 
-def match(table: Table, names: Sequence[str], mapping: Mapping[str, str]) -> Match:
-    """Match columns by `mapping`, all others by name; case, blanks, dots, - and _ make no difference.
+def match(table: Table, names: Sequence[str], options: Options) -> Match:
+    """Match columns as the user says, then by the preset, then by name; case, blanks, dots, - and _ do not matter.
 
     Args:
         table: The table that is loaded.
         names: The columns of the file.
-        mapping: The table's column -> the file's column, as the user wants it.
+        options: What the user said.
 
     Raises:
         UserError: The mapping names a column that does not exist, two columns of the file match one column of the
             table, or a column that the table needs is missing. The message names what is there and what is similar.
     """
-    for target, source in mapping.items():
-        if target not in table.names:
-            raise UserError(f"--map {target}=...: table {table.name!r} has no such column{_hint(target, table.names)}")
-        if source not in names:
-            raise UserError(f"--map {target}={source!r}: the file has no such column{_hint(source, names)}")
+    mapping = options.mapping
+    _check_mapping(table, names, mapping)
+    system = options.preset or presets.recognise(table.name, names) or ""
+    system = "" if system == presets.PLAIN else system
+    preset = presets.preset(table.name, system) if system else None
+    meant = presets.columns_of(preset, names) if preset else {}
+    meant = {t: s for t, s in meant.items() if t not in mapping}
     columns: dict[str, str] = {}
-    for target in table.names:
-        source_name = mapping.get(target) or _by_name(target, [n for n in names if n not in mapping.values()])
+    entries = [t for t in (*mapping, *meant) if t.startswith(ATTRIBUTE)]
+    for target in dict.fromkeys((*table.names, *entries)):
+        free = [n for n in names if n not in mapping.values()]
+        said = mapping.get(target, meant.get(target))
+        if said is None and preset is not None and target in preset.columns:
+            continue  # the system gives other things that name, such as Magento's product_type
+        source_name = (said or None) if said is not None else _by_name(target, free)
         if source_name is not None:
             if (times := names.count(source_name)) > 1:
                 raise UserError(f"the file has {times} columns {source_name!r}: rename those that are not meant")
             columns[target] = source_name
+    proposed = _propose(table, columns, names, mapping)
+    if options.auto:
+        columns, proposed = columns | proposed, {}
     makes_key = table.key_from_content and not any(k in columns for k in table.key)
-    needed = [*(() if makes_key else table.key), *table.must_have]
-    if missing := [n for n in dict.fromkeys(needed) if n not in columns]:
-        raise UserError(_missing(table, missing, names, [n for n in names if n not in columns.values()]))
-    return Match(columns, tuple(n for n in names if n not in columns.values()), makes_key)
+    stated = {*columns, *(preset.constants if preset else ())}
+    needed = [*(() if makes_key else table.needed_key), *table.must_have]
+    if missing := [n for n in dict.fromkeys(needed) if n not in stated]:
+        raise UserError(_missing(table, missing, names, columns, proposed))
+    used = {*columns.values(), *(c for pair in (preset.pairs if preset else ()) for c in pair)}
+    return Match(columns, tuple(n for n in names if n not in used), makes_key, proposed, system, preset)
+
+
+def _check_mapping(table: Table, names: Sequence[str], mapping: Mapping[str, str]) -> None:
+    for target, source in mapping.items():
+        of_map = target.startswith(ATTRIBUTE) and len(target) > len(ATTRIBUTE) and "attributes" in table.names
+        if target not in table.names and not of_map:
+            raise UserError(f"--map {target}=...: table {table.name!r} has no such column{_hint(target, table.names)}")
+        if source and source not in names:
+            raise UserError(f"--map {target}={source!r}: the file has no such column{_hint(source, names)}")
 
 
 def _normalise(name: str) -> str:
@@ -70,17 +99,50 @@ def _by_name(target: str, names: Sequence[str]) -> str | None:
     return near[0] if near else None
 
 
-def _missing(table: Table, missing: Sequence[str], names: Sequence[str], unmatched: Sequence[str]) -> str:
+def _propose(
+    table: Table, columns: Mapping[str, str], names: Sequence[str], mapping: Mapping[str, str]
+) -> dict[str, str]:
+    """Columns of the file whose names other shops use for a column of the table that is not matched yet."""
+    proposed: dict[str, str] = {}
+    free = [n for n in names if n not in columns.values() and names.count(n) == 1]
+    known = words.column_synonyms(table.name)
+    order = list(known)
+    for name in sorted(free, key=lambda n: order.index(k) if (k := words.normal_name(n)) in known else len(order)):
+        target = known.get(words.normal_name(name))
+        if target is not None and target not in columns and target not in mapping:
+            proposed.setdefault(target, name)
+    return proposed
+
+
+def _missing(
+    table: Table,
+    missing: Sequence[str],
+    names: Sequence[str],
+    columns: Mapping[str, str],
+    proposed: Mapping[str, str],
+) -> str:
     there = ", ".join(n or "(unnamed)" for n in names) or "none"
     text = f"table {table.name!r} needs the column(s) {', '.join(missing)}; the file has: {there}"
-    guesses = [f'{target}="{guess}"' for target in missing if (guess := _nearest(target, unmatched))]
+    if not columns and sum(_like_data(name) for name in names) * 2 >= len(names):
+        return text + "; the first line looks like data: name the columns with --columns a,b,c"
+    if all(name in proposed for name in missing):
+        maps = " ".join(f'{target}="{source}"' for target, source in proposed.items())
+        return text + f"; did you mean --map {maps}? (--map auto takes these)"
+    unmatched = [n for n in names if n not in columns.values()]
+    near = {target: proposed.get(target) or _nearest(target, unmatched) for target in missing}
+    guesses = [f'{target}="{guess}"' for target, guess in near.items() if guess]
     return text + (f"; did you mean --map {' --map '.join(guesses)}?" if guesses else "")
+
+
+def _like_data(name: str) -> bool:
+    """Whether a name is rather a value: a number, a date, or a long text."""
+    return bool(re.fullmatch(r"[-+]?[\d.,:/\- T]*\d[\d.,:/\- TZ]*", name)) or len(name) > 60
 
 
 def _nearest(target: str, names: Sequence[str]) -> str | None:
     """The most similar column: the shortest that contains a word of `target`, else one with nearly the same name."""
-    words = [w for w in target.split("_") if w != "id"]
-    containing = [n for n in names if any(w in _normalise(n) for w in words)]
+    parts = [w for w in target.split("_") if w != "id"]
+    containing = [n for n in names if any(w in _normalise(n) for w in parts)]
     if containing:
         return min(containing, key=len)
     by_normalised = {_normalise(n): n for n in names}

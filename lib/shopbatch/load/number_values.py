@@ -1,25 +1,49 @@
-"""Converts values to whole numbers and to money."""
+"""Converts values to whole numbers and to amounts of money, with either mark for decimals.
+
+What a point or a comma means is decided per column from all of its values (see `column_formats.py`). A value such as
+`1.000`, of which nothing says whether it is one or a thousand, is refused as ambiguous.
+"""
 
 from __future__ import annotations
 
+import numpy as np
+import numpy.typing as npt
 import polars as pl
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from shopbatch.load.conversion import CENTS, NUMBER, RANGE, WHOLE, Converted, refuse_all
+from shopbatch.load.conversion import AMBIGUOUS, NUMBER, RANGE, WHOLE, Converted, refuse_all
 from shopbatch.load.text_values import is_text, to_words
-from shopbatch.tables.schema import MONEY
+from shopbatch.load.words import currencies as known_currencies
+
+# a currency's code or symbol, and blanks, before or behind the number
+_AROUND = r"[\s\x{a0}\x{202f}\x{2009}]*"
+_MONEY = r"(?:[A-Z]{3}|[A-Z]{0,3}\$|[€£¥₹₽₩₫฿₺₴₪₦₱]|元|円|원|kr\.?|zł|Kč|Ft|lei|руб\.?|Fr\.?|Rs\.?|Rp\.?)?"
+AMOUNT = (
+    rf"^(\(?)([-+−]?){_AROUND}{_MONEY}{_AROUND}([-+−]?)(\d[\d.,'’\s\x{{a0}}\x{{202f}}\x{{2009}}]*?|[.,]\d+?)"
+    rf"{_AROUND}{_MONEY}{_AROUND}([-−]?)(\)?)$"
+)
+_SCIENTIFIC = r"^[-+]?\d+(?:\.\d+)?[eE][-+]?\d+$"
+_SPACES = r"['’\s\x{a0}\x{202f}\x{2009}]"
+# what a number with these marks says of itself
+COMMA_IS_DECIMAL = r"^(?:\d{1,3}(?:\.\d{3})+,\d+|\d{1,3}(?:\.\d{3}){2,}|\d*,\d{1,2}|\d*,\d{4,}|\d{4,},\d+|0\d*,\d+)$"
+POINT_IS_DECIMAL = (
+    r"^(?:\d{1,3}(?:,\d{2,3})*,\d{3}\.\d+|\d{1,3}(?:,\d{3}){2,}|\d{1,2}(?:,\d{2})+,\d{3}"
+    r"|\d*\.\d{1,2}|\d*\.\d{4,}|\d{4,}\.\d+|0\d*\.\d+)$"
+)
+AMBIGUOUS_MARK = r"^[1-9]\d{0,2}[.,]\d{3}$"
+_PLAIN = r"^\d+$"
+_POINT_NUMBER = r"^(?:[1-9]\d{0,2}(?:,\d{2,3})*,\d{3}|\d*)(?:\.\d*)?$"
+_COMMA_NUMBER = r"^(?:[1-9]\d{0,2}(?:\.\d{3})+|\d*)(?:,\d*)?$"
 
 
-def to_integers(raw: pa.Array, kind: pa.DataType) -> Converted:
-    """Convert to whole numbers; 5.0 and 5e0 are whole as well."""
-    numbers, result = _numbers(raw)
+def to_integers(raw: pa.Array, kind: pa.DataType, decimal: str | None = None) -> Converted:
+    """Convert to whole numbers; 5.0 and 5e0 are whole as well. decimal: what marks decimals in text (see `numbers`)."""
+    values, result = _numbers(raw, decimal)
     integers = (
-        numbers.cast(pl.Int64, strict=False)
-        if not numbers.dtype.is_float()
-        else numbers.clear(len(numbers)).cast(pl.Int64)
+        values.cast(pl.Int64, strict=False) if not values.dtype.is_float() else values.clear(len(values)).cast(pl.Int64)
     )
-    others = numbers.set(integers.is_not_null(), None)
+    others = values.set(integers.is_not_null(), None)
     if others.null_count() < len(others):
         floats = _floats(others, result)
         fraction = floats != floats.round(0)
@@ -33,36 +57,132 @@ def to_integers(raw: pa.Array, kind: pa.DataType) -> Converted:
     return result
 
 
-def to_money(raw: pa.Array) -> Converted:
-    """Convert to money in whole cents: 0.30000000000000004 is 0.30 with the noise of binary floats, 1.234 is refused.
+def to_money(raw: pa.Array, kind: pa.Decimal128Type, decimal: str | None = None) -> Converted:
+    """Convert to amounts with the decimals of `kind`; more decimals are rounded, halves away from zero, and marked.
 
-    12 digits fit into the 53 bits of a float, so rounding to cents returns exactly what was written.
+    0.30000000000000004 is 0.30 with the noise of binary floats, and not rounded. 15 digits fit into a float.
     """
-    numbers, result = _numbers(raw)
-    hundredfold = _floats(numbers, result) * 100
-    cents = hundredfold.round(0)
-    result.refuse(RANGE, (cents.abs() >= 1e12).fill_null(False).to_numpy())
-    fraction = (hundredfold - cents).abs() > 1e-6 + hundredfold.abs() * 1e-15
-    result.refuse(CENTS, fraction.fill_null(False).to_numpy())
-    good = cents.set(pl.Series(result.refused), None).cast(pl.Int64)
-    # int64 becomes a decimal(19, 0), and multiplying by one cent moves the point
-    result.values = pc.multiply(
-        good.to_arrow().cast(pa.decimal128(19, 0)), pa.scalar("0.01").cast(pa.decimal128(3, 2))
-    ).cast(MONEY)
+    values, result = _numbers(raw, decimal)
+    scaled = _floats(values, result) * 10**kind.scale
+    whole = (scaled.abs() + 0.5 + 1e-6).floor() * scaled.sign()
+    result.refuse(RANGE, (whole.abs() >= 10**kind.precision).fill_null(False).to_numpy())
+    rounded = ((scaled - whole).abs() > 1e-6 + scaled.abs() * 1e-15).fill_null(False)
+    result.rounded = np.asarray(rounded.to_numpy() & ~result.refused)
+    good = whole.set(pl.Series(result.refused), None).cast(pl.Int64)
+    # int64 becomes a decimal(19, 0), and multiplying by the unit moves the point
+    unit = pa.scalar(f"0.{'0' * (kind.scale - 1)}1").cast(pa.decimal128(kind.scale + 1, kind.scale))
+    result.values = pc.multiply(good.to_arrow().cast(pa.decimal128(19, 0)), unit).cast(kind)
     return result
 
 
-def _numbers(raw: pa.Array) -> tuple[pl.Series, Converted]:
-    """Values that may be numbers (text is trimmed, words for null are null), and a result that collects the faults."""
+def to_stars(raw: pa.Array, kind: pa.DataType, decimal: str | None = None) -> Converted:
+    """Convert ratings to whole stars: `4.5` (rounded, halves up, and marked), `4/5`, `8 out of 10`, `4 stars`, ★★★."""
     if is_text(raw.type):
-        words, faults = to_words(raw)
-        return words, Converted(pa.nulls(len(raw)), faults)
+        words, faults = to_words(raw, "numbers")
+        parts = words.str.extract_groups(_RATING).struct.unnest()
+        filled, number, most = (parts[name] for name in parts.columns)
+        number = number.str.replace(",", ".", literal=True).cast(pl.Float64, strict=False)
+        scale = most.cast(pl.Float64, strict=False).fill_null(5.0)
+        stars = (number / scale * 5).zip_with(filled.is_null(), filled.str.count_matches("★|⭐").cast(pl.Float64))
+        result = Converted(pa.nulls(len(raw)), faults)
+        result.refuse(NUMBER, (words.is_not_null() & ~stars.is_finite().fill_null(False)).to_numpy())
+    else:
+        values, result = _numbers(raw, decimal)
+        stars = _floats(values, result)
+    whole = (stars + 0.5 + 1e-9).floor()
+    result.refuse(RANGE, ((whole.abs() > 127) | ~stars.is_finite()).fill_null(False).to_numpy())
+    result.rounded = np.asarray(((stars - whole).abs() > 1e-6).fill_null(False).to_numpy() & ~result.refused)
+    result.values = whole.set(pl.Series(result.refused), None).cast(pl.Int64).to_arrow().cast(kind)
+    return result
+
+
+_RATING = (
+    r"^(?:([★⭐]+[☆✩]*)|(-?\d{1,3}(?:[.,]\d+)?)(?:\s*(?:/|out of|von|sur|de)\s*(\d{1,3}))?"
+    r"\s*(?i:stars?|sterne?|étoiles?|estrellas?|星|分|★|⭐)?)$"
+)
+
+
+def decimal_marks(words: pl.Series) -> dict[str, int]:
+    """Count what the values of a column say of the mark for decimals: `,`, `.` or `ambiguous`."""
+    bare = _bare(words)
+    return {
+        ",": int(bare.str.contains(COMMA_IS_DECIMAL).sum() or 0),
+        ".": int(bare.str.contains(POINT_IS_DECIMAL).sum() or 0),
+        "ambiguous": int(bare.str.contains(AMBIGUOUS_MARK).sum() or 0),
+    }
+
+
+def currencies(words: pl.Series) -> pl.Series:
+    """The ISO 4217 code of the currency that stands in each amount (`15.00 USD`, `€ 15`), null where none does; [n]."""
+    around = words.str.replace_all(r"[\d.,'’\s+−()-]", "")
+    known = known_currencies()
+    codes = {text: known.get(text.casefold()) for text in around.drop_nulls().unique().to_list()}
+    return around.replace_strict(codes, default=None, return_dtype=pl.String)
+
+
+def _bare(words: pl.Series) -> pl.Series:
+    """The digits of numbers with their points and commas; null where the text is no number."""
+    return _without_spaces(words.str.extract(AMOUNT, 4))
+
+
+def _without_spaces(digits: pl.Series) -> pl.Series:
+    """Take out blanks and apostrophes between groups of three digits; null where they stand elsewhere."""
+    spaced = digits.str.contains(_SPACES).fill_null(False)
+    grouped = digits.str.contains(rf"^\d{{1,3}}(?:{_SPACES}\d{{3}})+(?:[.,]\d*)?$").fill_null(False)
+    return digits.set(spaced & ~grouped, None).str.replace_all(_SPACES, "")
+
+
+def _numbers(raw: pa.Array, decimal: str | None) -> tuple[pl.Series, Converted]:
+    """Values that may be numbers: text as text that can be parsed, and a result that collects the faults.
+
+    Args:
+        raw: The values, [n].
+        decimal: What marks decimals in text: a point or a comma; None: only clear values are read.
+    """
+    if is_text(raw.type):
+        words, faults = to_words(raw, "numbers")
+        result = Converted(pa.nulls(len(raw)), faults)
+        parsed, ambiguous = _parse(words, decimal)
+        result.refuse(AMBIGUOUS, ambiguous)
+        return parsed, result
     if pa.types.is_integer(raw.type):
         return pl.Series(pl.from_arrow(raw)), Converted(pa.nulls(len(raw)))
     if pa.types.is_floating(raw.type) or pa.types.is_decimal(raw.type):
         return pl.Series(pl.from_arrow(raw.cast(pa.float64()))).fill_nan(None), Converted(pa.nulls(len(raw)))
     # booleans and timestamps are not numbers
     return pl.Series([None] * len(raw), dtype=pl.Int64), refuse_all(raw, pa.null(), NUMBER)
+
+
+def _parse(words: pl.Series, decimal: str | None) -> tuple[pl.Series, npt.NDArray[np.bool_]]:
+    """Text as text that casts to a number; what is no number stays as it is. And which values are ambiguous."""
+    plain = words.str.contains(r"^[-+]?\d+$").fill_null(True)
+    none = np.zeros(len(words), bool)
+    if plain.all() or len(words) == 0:
+        return words, none
+    groups = words.str.extract_groups(AMOUNT).struct.unnest()
+    opened, sign, inner, digits, behind, closed = (groups[name] for name in groups.columns)
+    bare = _without_spaces(digits)
+    by_comma, by_point = bare.str.contains(COMMA_IS_DECIMAL), bare.str.contains(POINT_IS_DECIMAL)
+    ambiguous = none
+    if decimal is None:
+        comma, point = by_comma, by_point | bare.str.contains(_PLAIN)
+        ambiguous = bare.str.contains(AMBIGUOUS_MARK).fill_null(False).to_numpy()
+    else:
+        comma = bare.str.contains(_COMMA_NUMBER) & pl.Series([decimal == ","]).first()
+        point = bare.str.contains(_POINT_NUMBER) & pl.Series([decimal == "."]).first()
+    number = (
+        bare.str.replace_all(".", "", literal=True)
+        .str.replace(",", ".", literal=True)
+        .zip_with(comma.fill_null(False), bare.str.replace_all(",", "", literal=True))
+    )
+    minus = [s.is_in(["-", "−"]).fill_null(False).cast(pl.Int8) for s in (sign, inner, behind)]
+    brackets = (opened == "(").fill_null(False)
+    signs = minus[0] + minus[1] + minus[2] + brackets.cast(pl.Int8)
+    good = ((comma | point).fill_null(False)) & (signs <= 1) & (brackets == (closed == ")").fill_null(False))
+    signed = number.zip_with(signs == 0, "-" + number)
+    keep = good & ~pl.Series(ambiguous)
+    rest = words.set(~(words.str.contains(_SCIENTIFIC).fill_null(False)), "?")  # text that is no number
+    return signed.zip_with(keep, rest).set(words.is_null(), None), ambiguous
 
 
 def _floats(numbers: pl.Series, result: Converted) -> pl.Series:

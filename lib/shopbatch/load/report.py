@@ -6,10 +6,29 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
+SHOWN_REJECTS = 5
+
+
+@dataclass(frozen=True)
+class Reject:
+    """A value that does not fit. line: of the file, from 1; None without lines. value: None for customers' text."""
+
+    file: str
+    row: int
+    line: int | None
+    column: str
+    reason: str
+    value: str | None
+
+    def __str__(self) -> str:
+        place = f"{self.file} line {self.line:,}" if self.line else f"{self.file} row {self.row:,}"
+        value = "" if self.value is None else f" {self.value!r}"
+        return f"{place}: {'row' if self.column == '*' else self.column}{value} {self.reason}"
+
 
 @dataclass(frozen=True)
 class LoadReport:
-    """One load; rows_read = rows_loaded + rows_rejected.
+    """One load; rows_read = rows_loaded + rows_rejected + rows_merged + rows_skipped.
 
     Attributes:
         table: Name of the table that was loaded.
@@ -19,13 +38,21 @@ class LoadReport:
         columns: The table's column -> the file's column.
         ignored: Columns of the file that match no column of the table.
         makes_key: Whether keys were made from the content because the file has none.
+        proposed: The table's column -> a column of the file that may be meant and was not taken.
+        system: The system whose preset was used; "" for none.
+        notes: What was recognised or changed, a line each.
         rows_read: Rows of the file.
-        rows_rejected: Rows with at least one value that was refused.
-        reasons: "column: reason" -> number of values refused; a row may have several.
+        rows_rejected: Rows that were refused.
+        rows_merged: Rows that were merged into another row of the same key.
+        rows_skipped: Rows that the preset leaves out.
+        values_emptied: Values that do not fit an optional column, and were loaded as null.
+        reasons: "column: reason" -> number of values that do not fit; a row may have several.
+        rejects: The first of these values.
         duplicate_keys: Rows with the key of an earlier row of the file; a job takes the latest.
         seconds: How long the load took.
         version: Version of the table.
         already: Whether nothing was done, because the same file was loaded before.
+        dry_run: Whether nothing was written, as the user asked.
         beside_sample: Whether the table also holds the rows of a sample.
     """
 
@@ -36,19 +63,27 @@ class LoadReport:
     columns: Mapping[str, str]
     ignored: tuple[str, ...]
     makes_key: bool
+    proposed: Mapping[str, str] = field(default_factory=dict)
+    system: str = ""
+    notes: tuple[str, ...] = ()
     rows_read: int = 0
     rows_rejected: int = 0
+    rows_merged: int = 0
+    rows_skipped: int = 0
+    values_emptied: int = 0
     reasons: Mapping[str, int] = field(default_factory=dict)
+    rejects: tuple[Reject, ...] = ()
     duplicate_keys: int = 0
     seconds: float = 0.0
     version: int = -1
     already: bool = False
+    dry_run: bool = False
     beside_sample: bool = False
 
     @property
     def rows_loaded(self) -> int:
         """Rows that this load added to the table."""
-        return 0 if self.already else self.rows_read - self.rows_rejected
+        return 0 if self.already else self.rows_read - self.rows_rejected - self.rows_merged - self.rows_skipped
 
     def committed(self, version: int, beside_sample: bool) -> LoadReport:
         """Return the report of a load that became visible as this version."""
@@ -60,12 +95,17 @@ class LoadReport:
 
     def counts(self) -> dict[str, int]:
         """Return the row counts that are stored with the table's commit."""
-        return {"rows_read": self.rows_read, "rows_loaded": self.rows_loaded, "rows_rejected": self.rows_rejected}
+        names = ("rows_read", "rows_loaded", "rows_rejected", "rows_merged", "rows_skipped", "values_emptied")
+        return {name: getattr(self, name) for name in names}
 
     def explain(self) -> str:
-        """Return the reasons with their counts, most frequent first."""
+        """Return why values do not fit: each reason with its number of values, most frequent first."""
         by_count = sorted(self.reasons.items(), key=lambda item: (-item[1], item[0]))
         return ", ".join(f"{count:,} {reason}" for reason, count in by_count) or "it holds no rows"
+
+    def first_rejects(self) -> str:
+        """Return the first values that do not fit, in one line."""
+        return "; ".join(map(str, self.rejects))
 
     def to_dict(self) -> dict[str, Any]:
         """Return all fields and `rows_loaded`, for JSON."""
@@ -74,22 +114,37 @@ class LoadReport:
     def lines(self) -> list[str]:
         """Return a few lines for the user."""
         matched = ", ".join(t if t == s else f"{t}={s!r}" for t, s in self.columns.items())
-        lines = [f"columns: {matched}"]
+        lines = [f"read as an export of {self.system} (--preset csv: as a plain file)"] if self.system else []
+        lines.append(f"columns: {matched}")
         if self.ignored:
             lines.append(f"ignored columns of the file: {', '.join(n or '(unnamed)' for n in self.ignored)}")
+        if self.proposed:
+            guesses = " ".join(f"{target}={source!r}" for target, source in self.proposed.items())
+            lines.append(f"perhaps also --map {guesses} (--map auto takes these)")
         if self.makes_key:
             lines.append("no key in the file: made from each row's content")
         if self.already:
             lines.append(f"{self.table}: {self.file} was loaded before, nothing done (version {self.version})")
             return lines
-        if self.rows_rejected:
-            lines.append(f"refused: {self.explain()} (rows and reasons: table {self.table}_load_rejects)")
+        lines += self.notes
+        if self.reasons:
+            listed = "" if self.dry_run else f" (values and lines: table {self.table}_load_rejects)"
+            lines.append(f"do not fit: {self.explain()}{listed}")
+            lines += [f"  {reject}" for reject in self.rejects]
+        if self.values_emptied:
+            lines.append(f"{self.values_emptied:,} values that do not fit were loaded as null")
+        if self.rows_skipped:
+            lines.append(f"{self.rows_skipped:,} rows left out by the preset (translations, totals)")
+        if self.rows_merged:
+            lines.append(f"{self.rows_merged:,} rows merged into an earlier row of the same key")
         if self.duplicate_keys:
             lines.append(f"{self.duplicate_keys:,} rows repeat the key of an earlier row; jobs take the latest")
         if self.beside_sample:
             lines.append(f"{self.table} also holds sample rows; load with --replace to keep only your own")
+        done = "would be loaded (dry run: nothing was written)" if self.dry_run else "loaded"
+        where = "" if self.dry_run else f", version {self.version}"
         lines.append(
-            f"{self.table}: {self.rows_loaded:,} of {self.rows_read:,} rows of {self.file} loaded ({self.mode}, "
-            f"version {self.version}) in {self.seconds:.1f} s"
+            f"{self.table}: {self.rows_loaded:,} of {self.rows_read:,} rows of {self.file} {done} ({self.mode}{where}) "
+            f"in {self.seconds:.1f} s"
         )
         return lines

@@ -7,10 +7,16 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from shopbatch.load.conversion import UTF8, Converted, Mask, to_mask
+from shopbatch.load.words import Kind, null_words
 from shopbatch.warehouse import files
 
-# what users write in place of a number or a timestamp that they do not have, in small letters
-NULL_WORDS = ("", "null", "none", "nan", "na", "n/a", "nat", r"\n")
+# white space of any kind, and characters that nobody sees
+BLANK = (
+    "\\s\u0085\u00a0\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180e\u200b-\u200f\u202a-\u202f\u205f-\u206f\u2800\u3000"
+    "\u3164\ufe00-\ufe0f\ufeff\uffa0"
+)
+_TRIM = f"^[{BLANK}]+|[{BLANK}]+$"
+FLOAT_ID = r"^-?\d+\.0$"
 
 
 def to_text(raw: pa.Array) -> Converted:
@@ -35,16 +41,53 @@ def to_text(raw: pa.Array) -> Converted:
     return result
 
 
-def to_words(raw: pa.Array) -> tuple[pl.Series, dict[str, Mask]]:
-    """Convert text to trimmed strings with every word for null as null; also return the faults found so far."""
+def to_words(raw: pa.Array, kind: Kind) -> tuple[pl.Series, dict[str, Mask]]:
+    """Convert text to trimmed strings with every word for null as null; also return the faults found so far.
+
+    Args:
+        raw: The values, [n].
+        kind: What the column holds; each kind has its own words for null.
+    """
     text = to_text(raw)
     words = pl.Series(pl.from_arrow(text.values)).str.strip_chars()
-    return words.set(words.str.to_lowercase().is_in(NULL_WORDS), None), text.faults
+    compared = words.str.to_lowercase() if kind in ("numbers", "moments") else words
+    absent = (compared == "") | compared.is_in(list(null_words(kind)))
+    return words.set(absent, None), text.faults
+
+
+def without_null_words(text: pa.Array, kind: Kind = "words", column: str = "") -> pa.Array:
+    """Words that mean null (`NULL`, `nan`, `#N/A`, ...) as null, all other text as it is; string [n].
+
+    Args:
+        text: The values.
+        kind: `text` for what people wrote, which has fewer words for null than names have.
+        column: `table.column`, since some words for null mean something in one column.
+    """
+    is_word = pc.is_in(pc.utf8_trim_whitespace(text), value_set=pa.array(sorted(null_words(kind, column))))
+    return pc.if_else(pc.fill_null(is_word, False), pa.scalar(None, text.type), text) if _any(is_word) else text
+
+
+def to_ids(text: pa.Array, floats: bool) -> pa.Array:
+    """Names of things: trimmed, null where nothing visible is left; string [n].
+
+    Args:
+        text: The values.
+        floats: Whether `17850.0` stands for 17850.
+    """
+    values = pl.Series(pl.from_arrow(text)).str.replace_all(_TRIM, "")
+    values = values.set(values == "", None)
+    if floats:
+        values = values.str.replace(r"^(-?\d+)\.0$", "$1")
+    return values.to_arrow().cast(pa.string())
 
 
 def is_text(kind: pa.DataType) -> bool:
     """Whether values of this type are strings or bytes."""
     return _is_string(kind) or _is_binary(kind)
+
+
+def _any(mask: pa.Array) -> bool:
+    return bool(pc.any(mask).as_py())
 
 
 def _is_string(kind: pa.DataType) -> bool:

@@ -1,46 +1,71 @@
 """Converts the values of a file to those of a column, or refuses them one by one with a reason.
 
-Pure functions of Arrow arrays. What happens to a value never depends on its neighbours: each rule is one vectorised
-expression.
+Pure functions of Arrow arrays. How the values of a column are written is decided before (`column_formats.py`); from
+then on, what happens to a value does not depend on its neighbours.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from datetime import date, datetime
+from decimal import Decimal
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from shopbatch.load.conversion import CHOICE, NESTED, NO_KEY, NO_VALUE, RANGE, Converted, refuse_all, to_mask
-from shopbatch.load.number_values import to_integers, to_money
-from shopbatch.load.text_values import to_text
+from shopbatch.load import words
+from shopbatch.load.column_formats import ColumnFormat
+from shopbatch.load.conversion import CHOICE, NESTED, NO_KEY, NO_VALUE, RANGE, Converted, Mask, refuse_all, to_mask
+from shopbatch.load.nested_values import to_lists, to_maps
+from shopbatch.load.number_values import to_integers, to_money, to_stars
+from shopbatch.load.text_values import to_ids, to_text, without_null_words
 from shopbatch.load.time_values import to_timestamps
-from shopbatch.tables.schema import MONEY, TIMESTAMP, Column
+from shopbatch.tables.schema import TIMESTAMP, Column
+from shopbatch.text.markup import plain_text
+
+_SHOWN = 80  # characters of a refused value that are listed
+_USUAL = ColumnFormat()
 
 
-def convert(column: Column, raw: pa.Array | Sequence[Any], key: bool) -> Converted:
+def convert(column: Column, raw: pa.Array | Sequence[Any], key: bool, written: ColumnFormat = _USUAL) -> Converted:
     """Convert the values of one column.
 
     Args:
         column: The column of the table.
         raw: Values as an Arrow array, or as Python objects parsed from JSON; [n].
         key: Whether the column is part of the table's key, so that null and blank values are refused.
+        written: How the values are written.
     """
-    result = _from_arrow(column, raw) if isinstance(raw, pa.Array) else _from_json(column, raw)
+    if column.type.num_fields:
+        result = (to_maps if pa.types.is_map(column.type) else to_lists)(raw, written.html)
+    elif isinstance(raw, pa.Array):
+        result = _from_arrow(column, raw, written)
+    else:
+        result = _from_json(column, raw, written)
     if column.between is not None:
         low, high = column.between
         outside = pc.or_(pc.less(result.values, low), pc.greater(result.values, high))
         result.refuse(RANGE, to_mask(outside))
-    if column.one_of:
-        known = pc.is_in(result.values, pa.array(column.one_of))
-        result.refuse(CHOICE, to_mask(pc.and_(result.values.is_valid(), pc.invert(known))))
     if key:
         result.refuse(NO_KEY, to_mask(_null_or_blank(result.values)))
     elif not column.nullable:
         result.refuse(NO_VALUE, to_mask(_null_or_blank(result.values)))
     return result
+
+
+def show(raw: pa.Array | Sequence[Any], rows: Mask) -> list[str | None]:
+    """The values of these rows as the file has them, cut to 80 characters; one text for each row."""
+    chosen = np.flatnonzero(rows)
+    values = raw.take(pa.array(chosen)).to_pylist() if isinstance(raw, pa.Array) else [raw[i] for i in chosen.tolist()]
+    return [None if value is None else _show_one(value) for value in values]
+
+
+def _show_one(value: Any) -> str:
+    text = value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
+    text = text.encode("utf-8", "replace").decode("utf-8")  # a lone surrogate cannot be stored
+    return text if len(text) <= _SHOWN else text[: _SHOWN - 3] + "..."
 
 
 def _null_or_blank(values: pa.Array) -> pa.Array:
@@ -49,7 +74,7 @@ def _null_or_blank(values: pa.Array) -> pa.Array:
     return pc.fill_null(pc.equal(pc.utf8_trim_whitespace(values), ""), True)
 
 
-def _from_arrow(column: Column, raw: pa.Array) -> Converted:
+def _from_arrow(column: Column, raw: pa.Array, written: ColumnFormat) -> Converted:
     if isinstance(raw, pa.ExtensionArray):
         raw = raw.storage
     if pa.types.is_dictionary(raw.type):
@@ -59,33 +84,78 @@ def _from_arrow(column: Column, raw: pa.Array) -> Converted:
     if pa.types.is_nested(raw.type):
         return refuse_all(raw, column.type, NESTED)
     if column.type == pa.string():
-        return to_text(raw)
+        return _to_column_text(column, raw, written)
     if column.type == TIMESTAMP:
-        return to_timestamps(raw)
-    if column.type == MONEY:
-        return to_money(raw)
+        return to_timestamps(raw, written.orders, written.pattern)
+    if pa.types.is_decimal(column.type):
+        return to_money(raw, column.type, written.decimal)
+    if column.stars:
+        return to_stars(raw, column.type, written.decimal)
     if pa.types.is_integer(column.type):
-        return to_integers(raw, column.type)
+        return to_integers(raw, column.type, written.decimal)
+    if pa.types.is_boolean(column.type):
+        return _to_booleans(raw)
     raise TypeError(f"column {column.name!r}: values of type {column.type} cannot be loaded")
 
 
-def _from_json(column: Column, raw: Sequence[Any]) -> Converted:
+def _to_column_text(column: Column, raw: pa.Array, written: ColumnFormat) -> Converted:
+    """Text, or one of the words that the column allows."""
+    result = to_text(raw)
+    result.values = without_null_words(
+        result.values, "text" if column.free_text else "words", f"{written.table}.{column.name}"
+    )
+    if column.one_of:
+        allowed = words.values(written.table, column.name)
+        _take_meaning(result, lambda word: allowed.get(words.normal_value(word)), pa.string())
+    elif column.name == "language":
+        _take_meaning(result, words.language, pa.string())
+    elif column.is_id:
+        result.values = to_ids(result.values, written.float_ids)
+    elif written.html:
+        result.values = plain_text(result.values)
+    return result
+
+
+def _to_booleans(raw: pa.Array) -> Converted:
+    if pa.types.is_boolean(raw.type):
+        return Converted(raw)
+    text = to_text(raw)
+    result = Converted(without_null_words(text.values), text.faults)
+    known = words.booleans()
+    _take_meaning(result, lambda word: known.get(words.normal_value(word)), pa.bool_())
+    return result
+
+
+def _take_meaning(result: Converted, meaning: Callable[[str], Any], kind: pa.DataType) -> None:
+    """Replace each word by what it means; one without a meaning is refused. Blank text is null."""
+    encoded = pc.dictionary_encode(result.values)
+    known = [word.strip() for word in encoded.dictionary.to_pylist()]
+    meanings = pa.array([meaning(word) if word else None for word in known], kind)
+    blank = pa.array([not word for word in known], pa.bool_())
+    values = meanings.take(encoded.indices)
+    stated = pc.and_(result.values.is_valid(), pc.invert(pc.fill_null(blank.take(encoded.indices), True)))
+    result.values = values
+    result.refuse(CHOICE, to_mask(pc.and_(stated, values.is_null())))
+
+
+def _from_json(column: Column, raw: Sequence[Any], written: ColumnFormat) -> Converted:
     """Python values: one Arrow array if all are of one type, else one per type, because Arrow would make true 1.0."""
     if len({type(value) for value in raw} - {type(None)}) <= 1:
         try:
-            return _from_arrow(column, pa.array(raw))
+            return _from_arrow(column, pa.array(raw), written)
         except (pa.ArrowInvalid, UnicodeEncodeError, OverflowError):
             pass  # a lone surrogate, an integer of more than 64 bits, or lists of several types
-    whole = Converted(pa.nulls(len(raw), column.type))
+    whole = Converted(pa.nulls(len(raw), column.type), rounded=np.zeros(len(raw), bool))
     parts: list[pa.Array] = []
     positions: list[int] = []
     values = [_for_arrow(value) for value in raw]
-    for kind in (bytes, bool, int, float):
+    for kind in (bytes, bool, int, float, Decimal, datetime, date):
         of_kind = [i for i, value in enumerate(values) if type(value) is kind]
-        part = _from_arrow(column, pa.array([values[i] for i in of_kind]))
-        _add_faults(whole, part, of_kind)
-        parts.append(part.values)
-        positions += of_kind
+        if of_kind:
+            part = _from_arrow(column, pa.array([values[i] for i in of_kind]), written)
+            _add_faults(whole, part, of_kind)
+            parts.append(part.values)
+            positions += of_kind
     whole.refuse(NESTED, np.array([isinstance(v, list | dict) for v in raw]))
     if positions:
         order = np.full(len(raw), -1)
@@ -96,9 +166,12 @@ def _from_json(column: Column, raw: Sequence[Any]) -> Converted:
 
 def _add_faults(whole: Converted, part: Converted, positions: Sequence[int]) -> None:
     """Add the faults of the rows at these positions to those of all rows."""
+    at = np.array(positions)
     for reason, rows in part.faults.items():
         everywhere = whole.faults.setdefault(reason, np.zeros(len(whole.values), bool))
-        everywhere[np.array(positions)[rows]] = True
+        everywhere[at[rows]] = True
+    if part.rounded is not None and whole.rounded is not None:
+        whole.rounded[at[part.rounded]] = True
 
 
 def _for_arrow(value: Any) -> Any:

@@ -1,0 +1,116 @@
+"""Takes the URI of a database apart: which driver opens it, how reports name it, and what must never be shown."""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import unquote
+
+from shopbatch.core.errors import UserError
+from shopbatch.core.privacy import HIDDEN, redact_config, redact_text
+
+_POSTGRES = ("postgresql", "postgres")
+_IN_A_FILE = ("sqlite", "duckdb")
+_CONNECT_SECONDS = 15
+# Follows libpq: everything before the first @ that comes before a slash is user and password, whatever it holds.
+_HOST = r"(?:\[[0-9A-Fa-f:.%]*\]|[^\[\]:/?#@,]*)(?::\d*)?"
+_URI = re.compile(
+    rf"(?P<scheme>[a-z][a-z0-9]*)(?:\+[a-z]+)?://(?:(?P<user>[^/@:]*)(?::(?P<password>[^/@]*))?@)?"
+    rf"(?P<hosts>{_HOST}(?:,{_HOST})*)(?:/(?P<path>[^?#@]*))?(?:\?(?P<options>.*))?",
+    re.DOTALL,
+)
+
+
+@dataclass(frozen=True)
+class Address:
+    """Where a database is.
+
+    scheme: as written. driver: the end of the name of the package `adbc_driver_...`. target: what the driver is given,
+    with its secrets. label: scheme, host and database, fit for reports. secrets: what `scrub` hides.
+    """
+
+    scheme: str
+    driver: str
+    target: str = field(repr=False)
+    label: str
+    secrets: tuple[str, ...] = field(repr=False)
+
+    @property
+    def is_postgres(self) -> bool:
+        """Whether the database is a PostgreSQL."""
+        return self.scheme in _POSTGRES
+
+    def scrub(self, text: str) -> str:
+        """Hide the URI, the password and other secrets of the URI wherever a text holds them."""
+        for secret in self.secrets:
+            # a password of one or two letters is hidden only as a word of its own, or the text could not be read
+            pattern = re.escape(secret) if len(secret) > 2 else rf"(?<!\w){re.escape(secret)}(?!\w)"
+            text = re.sub(pattern, HIDDEN, text)
+        return redact_text(text)
+
+
+def parse_uri(uri: str) -> Address:
+    """Take a URI apart, or that in an environment variable (`env:NAME`).
+
+    Raises:
+        UserError: The variable is not set, or the URI is not understood. The message does not show the URI.
+    """
+    source = "the URI of the database"
+    if uri.startswith("env:"):
+        if not uri[4:].isidentifier():
+            raise UserError("expected env:NAME, the name of an environment variable that holds the URI of the database")
+        source = f"environment variable {uri[4:]}"
+        uri = os.environ.get(uri[4:], "").strip()
+        if not uri:
+            raise UserError(f"{source} is not set; it must hold the URI of the database")
+    if scheme_of_file := next((s for s in _IN_A_FILE if uri.startswith(f"{s}://")), None):
+        return _file_address(scheme_of_file, unquote(uri.partition("://")[2]))
+    parts = _URI.fullmatch(uri)
+    if parts is None or re.search(r"%(?![0-9A-Fa-f]{2})", uri) or "\0" in uri:
+        raise UserError(
+            f"{source} is not understood; expected scheme://host/database, with the user and the password before the "
+            "host; special characters of the password are percent codes (@ is %40, / is %2F, % is %25)"
+        )
+    scheme = parts["scheme"]
+    options = _options(parts["options"] or "")
+    first = parts["hosts"].split(",")[0]
+    host = unquote(re.sub(r":\d*$", "", first)) or options.get("host", "localhost")
+    database = unquote((parts["path"] or "").split("/")[0]) or options.get("dbname", "")
+    driver = {"postgres": "postgresql", "grpc": "flightsql"}.get(scheme, scheme)
+    target = _with_defaults(uri, options) if scheme in _POSTGRES else uri
+    return Address(scheme, driver, target, f"{scheme}://{host}/{database}", _secrets(uri, target, parts))
+
+
+def _file_address(scheme: str, path: str) -> Address:
+    """A database in a file: `sqlite:///folder/shop.db`, absolute or relative; it must exist."""
+    for file in (Path(path).expanduser(), Path(path.lstrip("/"))):
+        if file.is_file():
+            target = f"{file.absolute().as_uri()}?mode=ro" if scheme == "sqlite" else str(file)
+            return Address(scheme, scheme, target, f"{scheme}:{file.name}", ())
+    raise UserError(f"no {scheme} database {path}")
+
+
+def _options(text: str) -> dict[str, str]:
+    """The options after the question mark, decoded."""
+    pairs = [pair.partition("=") for pair in text.split("&")]
+    return {unquote(name): unquote(value) for name, _, value in pairs if name}
+
+
+def _with_defaults(uri: str, options: dict[str, str]) -> str:
+    """The URI with options that libpq would choose otherwise: text as UTF-8, and no endless wait for a dead host."""
+    defaults = {"client_encoding": "UTF8", "connect_timeout": str(_CONNECT_SECONDS)}
+    added = "&".join(f"{name}={value}" for name, value in defaults.items() if name not in options)
+    return uri + ("&" if "?" in uri else "?") + added if added else uri
+
+
+def _secrets(uri: str, target: str, parts: re.Match[str]) -> tuple[str, ...]:
+    """What must not be shown, as it is written and decoded; the longest first, since one may be part of another."""
+    hidden = [parts["password"] or ""]
+    for pair in (parts["options"] or "").split("&"):
+        name, _, value = pair.partition("=")
+        if redact_config({unquote(name): value})[unquote(name)] == HIDDEN:
+            hidden.append(value)
+    every = {uri, target, *hidden, *map(unquote, hidden)} - {""}
+    return tuple(sorted(every, key=len, reverse=True))

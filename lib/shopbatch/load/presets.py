@@ -1,0 +1,133 @@
+"""Presets: what the columns of the exports of well-known shops, review apps and data sets mean (data/presets.yaml)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from typing import Any, Literal
+
+from pydantic import ConfigDict, Field, field_validator
+
+from shopbatch.core.errors import UserError
+from shopbatch.load.words import normal_name
+from shopbatch.text.word_files import WordFile, read_words
+
+PLAIN = "csv"  # in place of a preset: a file that no system is recognised in
+ATTRIBUTE = "attributes."  # a target that begins with it is one entry of the map `attributes`
+
+
+class Preset(WordFile):
+    """What the columns of one export mean for one table."""
+
+    recognised_by: tuple[tuple[str, ...], ...]
+    """The columns by which the file is recognised: all of them must be there. Several lists (any of them will do) where
+    the export has several versions."""
+
+    columns: dict[str, tuple[str, ...]]
+    """A column of the table, or `attributes.NAME` -> the file's columns for it: the first one that exists is taken."""
+
+    pairs: tuple[tuple[str, str], ...] = ()
+    """The file's columns that hold the name and the value of an attribute."""
+
+    ignored_values: dict[str, tuple[str, ...]] = Field(default_factory=dict)
+    """Values of `pairs` that say nothing, by the attribute's name."""
+
+    carry: tuple[str, ...] = ()
+    """The file's columns whose blank cells take the value of the row before, within rows of the same `carry_by`."""
+
+    carry_by: str | None = None
+    """The column of the table that tells which rows belong together."""
+
+    first: tuple[str, ...] = ()
+    """The table's columns of which the first value that is stated counts, instead of the last one."""
+
+    constants: dict[str, str] = Field(default_factory=dict)
+    """Values of the table's columns that the export lacks by its nature."""
+
+    dates: dict[str, Literal["dmy", "mdy"]] = Field(default_factory=dict)
+    """The order of day and month in the table's columns of moments, where the values do not tell."""
+
+    skip_rows: tuple[str, ...] = ()
+    """The file's columns that are blank in every row to be loaded: a row that states something there is left out."""
+
+    html: tuple[str, ...] = ()
+    """The table's text columns in which the export writes HTML."""
+
+    @field_validator("recognised_by", mode="before")
+    @classmethod
+    def _one_version(cls, value: Any) -> Any:
+        """Accept one list of names for an export of which there is one version."""
+        return [value] if isinstance(value, list) and all(isinstance(name, str) for name in value) else value
+
+
+class _Systems(WordFile):
+    """presets.yaml: the systems by name, each with its presets by table."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+    __pydantic_extra__: dict[str, dict[str, Preset]]
+
+
+@lru_cache(maxsize=1)
+def presets() -> Mapping[str, Mapping[str, Preset]]:
+    """Return all presets: system -> table -> preset."""
+    return read_words(_Systems, "shopbatch.load", "data/presets.yaml").__pydantic_extra__
+
+
+def preset_names(table: str) -> tuple[str, ...]:
+    """Return the systems that have a preset for a table, in the order of the alphabet."""
+    return tuple(sorted(system for system, by_table in presets().items() if table in by_table))
+
+
+def preset(table: str, name: str) -> Preset:
+    """Return the preset of a system for a table; case, blanks, _ - and dots make no difference in its name.
+
+    Raises:
+        UserError: There is none. The message names those that exist.
+    """
+    by_name = {normal_name(system): system for system in preset_names(table)}
+    if (system := by_name.get(normal_name(name))) is None:
+        there = ", ".join(preset_names(table))
+        known = f"there are: {there}" if there else "it has none"
+        raise UserError(f"no preset {name!r} for table {table!r}; {known}")
+    return presets()[system][table]
+
+
+def recognise(table: str, names: Sequence[str]) -> str | None:
+    """Tell which system a file comes from.
+
+    Args:
+        table: The table that is loaded.
+        names: The columns of the file.
+
+    Returns:
+        The system whose `recognised_by` is all there, or None. Of several systems, the one that asks for most columns.
+    """
+    there = {normal_name(name) for name in names}
+    best, most = None, 0
+    for system, by_table in presets().items():
+        for version in by_table[table].recognised_by if table in by_table else ():
+            if len(version) > most and all(normal_name(name) in there for name in version):
+                best, most = system, len(version)
+    return best
+
+
+def file_column(name: str, names: Sequence[str]) -> str | None:
+    """Return the file's column of that name: the one spelled the same, else the first that is equal when normalised."""
+    if name in names:
+        return name
+    return next((other for other in names if normal_name(other) == normal_name(name)), None)
+
+
+def columns_of(preset: Preset, names: Sequence[str]) -> dict[str, str]:
+    """Match the targets of a preset to the columns of a file.
+
+    Returns:
+        A column of the table, or `attributes.NAME` -> the file's column. Targets that the file has no column for are
+        missing.
+    """
+    matched: dict[str, str] = {}
+    for target, candidates in preset.columns.items():
+        existing = (file_column(candidate, names) for candidate in candidates)
+        if (column := next((c for c in existing if c is not None), None)) is not None:
+            matched[target] = column
+    return matched

@@ -1,0 +1,296 @@
+"""Finds where the rows of a delimited text begin and end, and which of them cannot be split into cells for certain.
+
+A quote counts only where RFC 4180 has one: it opens a cell at its first byte, and closes it at its last. A quote that
+is closed in the middle of a cell, or never, is a stray one: its line is refused, and reading goes on with the next
+line, so that a stray quote cannot swallow the rows behind it. Called by `dialect.py` and `delimited.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from enum import StrEnum
+
+import numpy as np
+import numpy.typing as npt
+
+Offsets = npt.NDArray[np.int64]
+Bytes = npt.NDArray[np.uint8]
+Mask = npt.NDArray[np.bool_]
+
+_QUOTE, _BACKSLASH, _NEWLINE, _RETURN = b'"\\\n\r'
+_SWALLOWED = 4 * 2**20  # bytes: an open quote this far back is taken for a stray one
+_ENDLESS = 2**62  # an offset behind any text
+_FEW = 8  # rows of a text that may be taken for accidents whatever their share
+_WINDOW = 2**14  # bytes that are looked at behind a stray quote, so that many of these do not cost a pass each
+
+
+class Quoting(StrEnum):
+    """How a cell that holds a delimiter, a newline or a quote is written."""
+
+    DOUBLED = "doubled"  # "a ""b""": RFC 4180, spreadsheets, pandas
+    ESCAPED = "escaped"  # "a \"b\"": Spark, MySQL with ENCLOSED BY
+    LITERAL = "literal"  # a quote is a character like any other
+    BACKSLASH = "backslash"  # no quotes; a backslash stands before a delimiter, a newline, a backslash: MySQL
+
+
+@dataclass(frozen=True)
+class Rows:
+    """The rows of a piece of text, in order; blank lines are left out.
+
+    starts, ends: byte offsets, the line end not included; int64 [n]. lines: number of the first line of each row within
+    the text, from 0. delimiters: byte offsets of those that end a cell, int64 [m]. first: the first of these that lies
+    behind the start of each row, int64 [n]. cells: number of cells. stray: whether a quote of the row is a stray one.
+    several: whether the row has several lines, since a cell holds a line break. quoted: cells that are quoted as a
+    whole, and pairs: places in these where quotes are doubled, in rows without a stray quote. used: bytes read; those
+    behind belong to a row that is not complete. used_lines: line breaks in these bytes.
+    """
+
+    starts: Offsets
+    ends: Offsets
+    lines: Offsets
+    delimiters: Offsets
+    first: Offsets
+    cells: Offsets
+    stray: Mask
+    several: Mask
+    quoted: int
+    pairs: int
+    used: int
+    used_lines: int
+
+    def broken(self, width: int) -> Mask:
+        """Which rows cannot be split into `width` cells; empty cells behind these do no harm. Boolean [n]."""
+        extra = self.cells - width
+        longer = np.flatnonzero(extra > 0)
+        last = self.delimiters[self.first[longer] + width - 1]  # ends the last cell that is wanted
+        extra[longer[self.ends[longer] - last == extra[longer]]] = 0
+        return np.asarray(self.stray | (extra != 0))
+
+    def cell(self, position: int) -> tuple[Offsets, Offsets]:
+        """Where the cell at a position, from 0, begins and ends in each row, int64 [n]. The rows must not be broken."""
+        starts, ends = self.starts, self.ends
+        if position:
+            starts = self.delimiters[self.first + position - 1] + 1
+        inner = self.cells > position + 1
+        if inner.any():
+            ends = ends.copy()
+            ends[inner] = self.delimiters[self.first[inner] + position]
+        return starts, ends
+
+    def only(self, chosen: Mask) -> Rows:
+        """Some of the rows."""
+        if chosen.all():
+            return self
+        fields = ("starts", "ends", "lines", "first", "cells", "stray", "several")
+        return replace(self, **{name: getattr(self, name)[chosen] for name in fields})
+
+
+def find_rows(data: bytes, delimiter: bytes, quoting: Quoting, final: bool, width: int = 0) -> Rows:
+    """Find the rows of a text.
+
+    Args:
+        data: Whole rows, except that the last one may be incomplete if not `final`. It begins with a new row.
+        delimiter: One byte.
+        quoting: How cells are quoted.
+        final: Whether nothing follows.
+        width: Number of cells of each row, if it is known: a row of several lines and another number is not believed.
+    """
+    parts: list[Rows] = []
+    begin = lines = 0
+    window = len(data)
+    while begin < len(data):
+        all_left = begin + window >= len(data)
+        part, stray = _find(data[begin : begin + window], delimiter, quoting, final and all_left, width)
+        parts.append(_shifted(part, begin, lines))
+        begin, lines = begin + part.used, lines + part.used_lines
+        if all_left and not stray:
+            break
+        window = _WINDOW if stray else 2 * window
+    return _joined(parts, begin, lines)
+
+
+def _find(data: bytes, delimiter: bytes, quoting: Quoting, final: bool, width: int) -> tuple[Rows, bool]:
+    """The rows up to the first that has swallowed others, the first line of this included; and whether there is one."""
+    text = np.frombuffer(data, np.uint8)
+    newlines = np.flatnonzero(text == _NEWLINE)
+    escaped = find_escaped(text) if quoting in (Quoting.ESCAPED, Quoting.BACKSLASH) else np.empty(0, np.int64)
+    breaks, delimiters = newlines, np.flatnonzero(text == delimiter[0])
+    stray_at = quoted = pairs = np.empty(0, np.int64)
+    if quoting in (Quoting.DOUBLED, Quoting.ESCAPED):
+        quotes = _Quotes(text, delimiter[0], escaped)
+        stray_at, quoted, pairs = quotes.stray, quotes.closed, quotes.pairs
+        breaks, delimiters = breaks[quotes.outside(breaks)], delimiters[quotes.outside(delimiters)]
+        if quotes.open_at is not None and (final or len(data) - quotes.open_at > _SWALLOWED):
+            stray_at = np.append(stray_at, quotes.open_at)
+    elif len(escaped):
+        breaks = np.setdiff1d(breaks, escaped, assume_unique=True)
+        delimiters = np.setdiff1d(delimiters, escaped, assume_unique=True)
+    ends = np.append(breaks, len(data)) if final and (not len(breaks) or breaks[-1] < len(data) - 1) else breaks
+    rows = _rows(text, ends, newlines, delimiters, stray_at, (quoted, pairs))
+    start = _swallowing_row(rows, stray_at, ends, newlines, width)
+    if start is None:
+        return rows, False
+    line_end = newlines[np.searchsorted(newlines, start)]
+    ends = np.append(ends[: np.searchsorted(ends, start)], line_end)
+    stray_at = stray_at[stray_at < start]
+    if quoting in (Quoting.DOUBLED, Quoting.ESCAPED):
+        stray_at = np.append(stray_at, start)
+        # its delimiters count as if nothing were quoted
+        line = np.flatnonzero(text[start:line_end] == delimiter[0]) + start
+        delimiters = np.concatenate([delimiters[delimiters < start], line])
+    return _rows(text, ends, newlines, delimiters, stray_at, (quoted, pairs)), True
+
+
+def _swallowing_row(rows: Rows, stray: Offsets, ends: Offsets, newlines: Offsets, width: int) -> int | None:
+    """Where the first row of several lines begins that has a stray quote, or not `width` cells: it swallowed others."""
+    ragged = rows.broken(width) & rows.several if width else np.zeros(len(rows.starts), bool)
+    often = np.count_nonzero(ragged) > max(_FEW, len(ragged) // 10)  # then it is no accident: the header is another one
+    starts = [] if often else [rows.starts[ragged]]
+    if len(stray):
+        row = np.searchsorted(ends, stray)
+        bounds = np.concatenate([[-1], ends, [_ENDLESS]])
+        start, end = bounds[row] + 1, bounds[row + 1]
+        starts.append(start[np.searchsorted(newlines, end) > np.searchsorted(newlines, start)])
+    return min((int(found[0]) for found in starts if len(found)), default=None)
+
+
+def _rows(
+    text: Bytes,
+    ends: Offsets,
+    newlines: Offsets,
+    delimiters: Offsets,
+    stray_at: Offsets,
+    counted: tuple[Offsets, Offsets],
+) -> Rows:
+    starts = np.concatenate([[0], ends[:-1] + 1]) if len(ends) else np.empty(0, np.int64)
+    used = min(int(ends[-1]) + 1, len(text)) if len(ends) else 0
+    stray = np.zeros(len(ends), bool)
+    stray[np.minimum(np.searchsorted(ends, stray_at[stray_at < used]), max(len(ends) - 1, 0))] = True
+    first = np.searchsorted(delimiters, starts)
+    cells = np.searchsorted(delimiters, ends) - first + 1
+    lines = np.searchsorted(newlines, starts)
+    several = np.searchsorted(newlines, ends) > lines
+    stripped = np.where((ends > starts) & (text[np.maximum(ends - 1, 0)] == _RETURN), ends - 1, ends)
+    full = stripped > starts
+    quoted, pairs = (int(np.count_nonzero(~stray[np.searchsorted(ends, at[at < used])])) for at in counted)
+    return Rows(
+        starts[full], stripped[full], lines[full], delimiters[: np.searchsorted(delimiters, used)], first[full],
+        cells[full], stray[full], several[full], quoted, pairs, used, int(np.searchsorted(newlines, used)),
+    )  # fmt: skip
+
+
+def find_escaped(text: Bytes) -> Offsets:
+    """Offsets of the bytes that a backslash stands before; of several backslashes every second one is such a byte."""
+    at = np.flatnonzero(text == _BACKSLASH)
+    if not len(at):
+        return at
+    first = np.concatenate([[True], np.diff(at) > 1])
+    place = np.arange(len(at)) - np.maximum.accumulate(np.where(first, np.arange(len(at)), 0))
+    return np.asarray(at[place % 2 == 0] + 1)
+
+
+class _Quotes:
+    """The quotes of a text as an automaton with two states, outside and inside a quoted cell, over runs of quotes.
+
+    A run of an odd number of quotes opens a cell if it stands at a cell's first byte, and closes an open one; a run of
+    an even number holds pairs, or is an empty cell. Anywhere else a quote is a character of an unquoted cell.
+    """
+
+    def __init__(self, text: Bytes, delimiter: int, escaped: Offsets) -> None:
+        at = np.flatnonzero(text == _QUOTE)
+        if len(escaped):
+            at = np.setdiff1d(at, escaped, assume_unique=True)
+        first = np.concatenate([[True], np.diff(at) > 1]) if len(at) else np.empty(0, bool)
+        self.starts = at[first]
+        lengths = np.diff(np.append(np.flatnonzero(first), len(at)))
+        stops = self.starts + lengths
+        at_start = (self.starts == 0) | _is_edge(text, self.starts - 1, delimiter)
+        at_line_end = (_at(text, stops) == _RETURN) & (_at(text, stops + 1) == _NEWLINE)
+        at_end = (stops >= len(text)) | _is_edge(text, stops, delimiter) | at_line_end
+        odd = lengths % 2 == 1
+        flips = np.cumsum(odd & at_start)
+        reset = np.maximum.accumulate(np.where(odd & ~at_start, np.arange(len(at_start)), -1)) if len(at) else flips
+        self.inside = (flips - np.where(reset >= 0, flips[np.maximum(reset, 0)], 0)) % 2 == 1 if len(at) else odd
+        before = np.concatenate([[False], self.inside[:-1]]) if len(at) else odd
+        closes = (before & ~self.inside) | (~before & ~odd & at_start)
+        self.stray, self.closed = self.starts[closes & ~at_end], self.starts[closes & at_end]
+        self.pairs = self.starts[before & (lengths >= 2)]
+        last = len(self.inside) and self.inside[-1]
+        opens = self.starts[~before & self.inside]
+        self.open_at: int | None = int(opens[-1]) if last else None
+
+    def outside(self, offsets: Offsets) -> Mask:
+        """Which of these offsets are not in a quoted cell."""
+        if not len(self.starts):
+            return np.ones(len(offsets), bool)
+        run = np.searchsorted(self.starts, offsets) - 1
+        return np.asarray(~(self.inside[np.maximum(run, 0)] & (run >= 0)))
+
+
+def _is_edge(text: Bytes, offsets: Offsets, delimiter: int) -> Mask:
+    """Whether a byte stands between two cells."""
+    byte = _at(text, offsets)
+    return np.asarray((byte == delimiter) | (byte == _NEWLINE))
+
+
+def _at(text: Bytes, offsets: Offsets) -> Bytes:
+    """The bytes at these offsets; behind the end there is a newline."""
+    return np.where(offsets < len(text), text[np.minimum(offsets, len(text) - 1)], np.uint8(_NEWLINE))
+
+
+def _shifted(rows: Rows, begin: int, lines: int) -> Rows:
+    return replace(
+        rows,
+        starts=rows.starts + begin,
+        ends=rows.ends + begin,
+        lines=rows.lines + lines,
+        delimiters=rows.delimiters + begin,
+    )
+
+
+def _joined(parts: list[Rows], used: int, used_lines: int) -> Rows:
+    if len(parts) == 1:
+        return replace(parts[0], used=used, used_lines=used_lines)
+    none = np.empty(0, np.int64)
+    before = np.cumsum([0, *(len(p.delimiters) for p in parts)])
+    return Rows(
+        np.concatenate([none, *(p.starts for p in parts)]),
+        np.concatenate([none, *(p.ends for p in parts)]),
+        np.concatenate([none, *(p.lines for p in parts)]),
+        np.concatenate([none, *(p.delimiters for p in parts)]),
+        np.concatenate([none, *(p.first + n for p, n in zip(parts, before.tolist(), strict=False))]),
+        np.concatenate([none, *(p.cells for p in parts)]),
+        np.concatenate([none.astype(bool), *(p.stray for p in parts)]),
+        np.concatenate([none.astype(bool), *(p.several for p in parts)]),
+        sum(p.quoted for p in parts),
+        sum(p.pairs for p in parts),
+        used,
+        used_lines,
+    )
+
+
+@dataclass(frozen=True)
+class Piece:
+    """A piece of a text with its complete rows. line: number of its first line in the file, from 0."""
+
+    data: bytes
+    rows: Rows
+    line: int
+
+
+def pieces(blocks: Iterable[bytes], delimiter: bytes, quoting: Quoting, width: int, line: int = 0) -> Iterator[Piece]:
+    """Cut a text, which comes in blocks of any size, into pieces of whole rows. See `find_rows`; line: of its start."""
+    waiting = b""
+    blocks = iter(blocks)
+    block = next(blocks, None)
+    while block is not None:
+        following = next(blocks, None)
+        waiting += block
+        final = following is None
+        if final or b"\n" in block:
+            found = find_rows(waiting, delimiter, quoting, final, width)
+            if len(found.starts) or final:
+                yield Piece(waiting, found, line)
+            waiting, line = waiting[found.used :], line + found.used_lines
+        block = following
