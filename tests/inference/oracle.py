@@ -6,6 +6,7 @@ It shares with the machinery only the fake engine and its head, asked for one te
 from __future__ import annotations
 
 import re
+import string
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -85,7 +86,7 @@ def _cause(row: Row, beaten: bool) -> str | None:
         return "duplicate_key"
     if any(isinstance(row.get(c), bytes) for c in ("title", "text")):
         return "invalid_utf8"
-    if not (row.get("text") or "").strip():
+    if not (row.get("text") or "").strip(f"{string.whitespace}\0\u3000\xa0\u2003\u200b\ufeff"):
         return "empty"
     if max(len((row.get(c) or "").encode()) for c in ("title", "text")) > 100_000:
         return "too_long"

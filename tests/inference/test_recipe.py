@@ -10,13 +10,15 @@ from importlib import resources
 import yaml
 
 from shopbatch.capabilities.copywriting import copy_format, coverage, rules, words
+from shopbatch.capabilities.copywriting import facts as product_facts
 from shopbatch.capabilities.copywriting import prompt as product_prompt
 from shopbatch.capabilities.copywriting import stage as description
 from shopbatch.capabilities.sentiment import stage as sentiment
 from shopbatch.core.hashing import digest
 from shopbatch.engines.configs import FakeConfig
-from shopbatch.grounding import brands, check
-from shopbatch.text import expand, injection, language, numerals, profanity, quantities, units
+from shopbatch.grounding import brands, check, facts
+from shopbatch.inference.stage import BaseStage
+from shopbatch.text import expand, injection, language, markup, numerals, profanity, quantities, units, visible
 from tests.inference import toy
 
 # What each version computes: the digest of its sources (without comments, docstrings and annotations) and of its word
@@ -27,23 +29,31 @@ OF_SENTIMENT = (
     (language, ("HAN_SHARE", "detect_language")),
 )
 # of what makes a description's prompt and draws its text
-DESCRIPTION = {1: "0eaaba15565f4029"}
+DESCRIPTION = {2: "88c2571f90ea9d14"}
 OF_DESCRIPTION = (
     (description, ("Prompt", "AttemptSampling", "Writer", "_stored")),
-    (product_prompt, ("SHOWN", "OPEN", "CLOSE", "_BLANK", "_SHOUTED", "_MARKUP", "fenced", "clean_value")),
+    (
+        product_prompt,
+        ("SHOWN", "OPEN", "CLOSE", "_BLANK", "_SHOUTED", "_MARKUP", "fenced", "_entry_name", "clean_value"),
+    ),
+    *((module, None) for module in (product_facts, markup, visible)),
     (injection, ("_SHOUTED", "_orders", "is_injection", "without_injections")),
     (expand, None),
 )
-DESCRIPTION_LISTS = (("text", "injection"), ("text", "abbreviations"))
+DESCRIPTION_LISTS = tuple(("text", name) for name in ("injection", "abbreviations", "markup", "visible"))
+# of what counts as a word: a row without one is rejected, which a stage's `checks` has to say
+WORDED = {1: "501c1de5aa0bfb91"}
+OF_WORDED = ((visible, None), (markup, None))
+WORDED_LISTS = (("text", "visible"), ("text", "markup"))
 # of what judges a description, by the versions of rules and of the grounding check
-JUDGING = {(2, 2): "5ab498f9825a0c01"}
+JUDGING = {(3, 3): "bab9b7c4294a825f"}
 OF_JUDGING = (
-    *((module, None) for module in (rules, copy_format, words, coverage, check, brands)),
+    *((module, None) for module in (rules, copy_format, words, coverage, check, facts, brands)),
     *((module, None) for module in (quantities, numerals, units, profanity)),
     (language, ("_ENGLISH_WORDS", "is_written_in")),
 )
 JUDGING_LISTS = (
-    *(("grounding", name) for name in ("claims", "brands")),
+    *(("grounding", name) for name in ("claims", "brands", "facts")),
     *(("text", name) for name in ("units", "numerals")),
     ("capabilities.copywriting", "words"),
 )
@@ -104,6 +114,17 @@ def test_what_makes_a_description_does_not_change_without_its_version():
         f"If a text can differ: raise VERSION there and add {description.VERSION + 1}: {now!r};\n"
         f"if none can: write {now!r}"
     )
+
+
+def test_what_counts_as_a_word_does_not_change_without_its_version():
+    now = digest_of(OF_WORDED, WORDED_LISTS)
+    assert WORDED.get(visible.VERSION) == now, (
+        f"what counts as a word is not what version {visible.VERSION} of text/visible.py was.\n"
+        f"If a row can be rejected otherwise: raise VERSION there and add {visible.VERSION + 1}: {now!r};\n"
+        f"if none can: write {now!r}"
+    )
+    stage = toy.spec().stage
+    assert stage.checks == 2 + visible.VERSION and BaseStage().checks == 1 + visible.VERSION
 
 
 def test_what_judges_a_description_does_not_change_without_a_version():

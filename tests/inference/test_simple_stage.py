@@ -49,8 +49,9 @@ def test_a_function_is_a_job(store: Store) -> None:
 def test_contents_of_any_type_are_checked() -> None:
     names = pa.array([["a"], [], None, ["x"]])
     numbers = pa.array([None, None, None, 3])
-    texts = pa.array([None, " ", "", "y" * 11])
-    content = pa.table({"names": names, "numbers": numbers, "texts": texts})
+    texts = pa.array([None, " ", "\u200b", "y" * 11])
+    maps = pa.array([[], [], None, [("a", "b")]], pa.map_(pa.string(), pa.string()))
+    content = pa.table({"names": names, "numbers": numbers, "texts": texts, "maps": maps})
     assert check_content(content, 10).to_pylist() == [None, "empty", "empty", "too_long"]
     raw = pa.array([b"ok", b"\xff", None, b"fine"], pa.binary())
     bad = pa.Array.from_buffers(pa.string(), 4, raw.buffers(), raw.null_count)

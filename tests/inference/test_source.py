@@ -17,6 +17,7 @@ ROWS = [
     {"review_id": "empty", "text": ""},
     {"review_id": "blank", "title": "x", "text": " \t\r\n "},
     {"review_id": "wide blank", "title": "x", "text": "\u3000\xa0\u2003"},
+    {"review_id": "zero width", "title": "x", "text": "\u200b\ufeff \u200b"},
     {"review_id": "indented", "text": "  indented"},
     {"review_id": "10 MB", "text": "x" * 10_000_000},
     {"review_id": "as long as may be", "text": "é" * 50_000},

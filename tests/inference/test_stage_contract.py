@@ -41,6 +41,7 @@ def description() -> Spec:
 
 
 PRODUCT: Content = {"title": "Dill Pickles", "department": "GROCERY", "category": "PICKLES", "package_size": "12 OZ"}
+MORE: Content = {"title": "Plums", "attributes": [("colour", "blue"), ("origin", None)], "description": "Sweet."}
 COPY: dict[str, list[Any]] = {
     "text": [template(PRODUCT)],
     "finish": ["stop"],
@@ -54,7 +55,7 @@ REVIEWS: list[Content] = [
 ]
 CASES = {
     "sentiment": Case(toy.spec, REVIEWS),
-    "description": Case(description, [PRODUCT, PRODUCT | {"title": "Plums"}, {"title": "Jar"}], COPY),
+    "description": Case(description, [PRODUCT, PRODUCT | MORE, {"title": "Jar"}], COPY),
     "simple": Case(simple.spec, REVIEWS),
     "simple without drift": Case(lambda: simple.spec(drift_columns=None), REVIEWS),
 }
@@ -70,6 +71,9 @@ def content(spec: Spec, rows: list[Content]) -> pa.Table:
     columns = {}
     for name in spec.stage.content:
         kind = next(c.type for c in spec.source.columns if c.name == name)
+        if kind.num_fields:
+            columns[name] = pa.array([row.get(name) or None for row in rows], kind)
+            continue
         values = [v.encode() if isinstance(v := row.get(name), str) else v for row in rows]
         raw = pa.array(values, pa.binary())
         columns[name] = pa.Array.from_buffers(kind, len(raw), raw.buffers(), raw.null_count)

@@ -14,7 +14,7 @@ import subprocess
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ import polars as pl
 import pytest
 import ray
 
+from shopbatch.tables.products import PRODUCTS
 from shopbatch.warehouse.store import Store
 from tests.capabilities.copywriting import writer
 from tests.engines import tiny_causal
@@ -179,6 +180,30 @@ def test_attempts_are_made_within_one_run(store: Store, run: Run, server: OpenAi
     assert pl.read_delta(store.uri(REJECTS))["attempt"].to_list() == [3]
 
 
+def test_attributes_and_the_description_are_facts_and_an_old_table_has_none(
+    store: Store, run: Run, server: OpenAiServer
+) -> None:
+    added = ("attributes", "description")
+    older = replace(PRODUCTS, columns=tuple(c for c in PRODUCTS.columns if c.name not in added))
+    rows = [writer.product(i) for i in range(6)]
+    writer.put(store, rows, older)
+    code, report, _ = run()
+    assert (code, report["rows"]["computed"], report["rows"]["published"]) == (0, 6, 6)
+    entries = [("Colour", "navy &amp; white"), ("Material", "cotton")]
+    rows[1] |= {"attributes": entries, "description": "<p>With a cord of 1.5 m.</p>"}
+    writer.put(store, rows)  # the columns are there now; what has nothing in them is known already
+    code, report, _ = run()
+    assert (code, report["rows"]["computed"], report["rows"]["published"]) == (0, 1, 6)
+    assert "Colour: navy & white\nMaterial: cotton\ndescription: With a cord of 1.5 m.\n" in server.said[-1]
+    evidence = {r["product_id"]: json.loads(r["evidence"]) for r in table(store).iter_rows(named=True)}
+    assert (evidence["p1"]["attributes.Colour"], evidence["p1"]["attributes.Material"]) == ("navy … white", "cotton")
+    assert "description" not in evidence["p1"]
+    assert set(evidence["p1"]) - set(evidence["p2"]) == {"attributes.Colour", "attributes.Material"}
+    rows[1]["attributes"] = entries[::-1]  # a map has no order
+    writer.put(store, rows)
+    assert run()[1]["rows"]["computed"] == 0
+
+
 def test_languages_are_parts_of_one_table_and_a_changed_prompt_touches_its_own(
     store: Store, run: Run, server: OpenAiServer, described_copy: Described, tmp_path: Path
 ) -> None:
@@ -273,13 +298,16 @@ def test_a_server_that_refuses_the_key_ends_with_2(store: Store, run: Run, serve
 
 @pytest.mark.chaos
 def test_killed_runs_lose_and_repeat_nothing(store: Store, run: Run, server: OpenAiServer) -> None:
-    """Four runs in a row are killed, each at a later place; their drivers attach to the Ray of this process."""
+    """Two runs in a row are killed, at the first place and the last; their drivers attach to the Ray of this process.
+
+    tests/inference/test_kill.py kills a run at every place.
+    """
     writer.put(store, [writer.product(i) for i in range(30)])
     small = ["call_rows=5", "flush_rows=5", "flush_seconds=0"]
     address = f"platform.ray_address={ray.get_runtime_context().gcs_address}"
     command = [sys.executable, "-m", "shopbatch", "run", "describe_products", *engine_at(server), "workers=1"]
     environment = os.environ | {"SHOPBATCH_WAREHOUSE": store.root}  # with what the driver needs to be let in
-    for place in ("compute", "before_commit", "before_publish", "between_commits"):
+    for place in ("compute", "between_commits"):
         killed = subprocess.run(
             [*command, *small, address],
             env=environment | {"SHOPBATCH_CRASH_AT": place},

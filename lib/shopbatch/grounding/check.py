@@ -13,11 +13,12 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from shopbatch.grounding.brands import unknown_brands
+from shopbatch.grounding.facts import entry_name, said, statements
 from shopbatch.text.expand import expand
 from shopbatch.text.quantities import Quantity, fold_width, money, quantities
 from shopbatch.text.word_files import WordFile, read_words
 
-VERSION = 2  # of all that this package finds; raising it judges stored texts again
+VERSION = 3  # of all that this package finds; raising it judges stored texts again
 TOLERANCE = 0.02  # relative difference of a size that is restated in another unit
 KINDS = ("number", "size", "brand", "material", "certification", "health", "environment", "price", "promise", "banned")
 
@@ -89,6 +90,7 @@ class Facts:
     Attributes:
         text: All attributes, as written and with abbreviations written out.
         lower: The same in small letters, without apostrophes.
+        names: The names of entries that say something, in small letters: `Colour` is no brand.
         brand: The attribute of this name, or "".
         sizes: The sizes that the attributes state.
         amounts: The sums of money that they state.
@@ -96,13 +98,14 @@ class Facts:
     """
 
     def __init__(self, attributes: Mapping[str, str | None]) -> None:
-        """Read the attributes: columns of `products`, of which null and blank ones say nothing."""
-        values = [fold_width(value) for value in attributes.values() if value]
+        """Read the attributes (see `facts`), of which null and blank ones say nothing."""
+        values = [fold_width(text) for text in statements(attributes)]
         values += [words for v in values if (words := expand(v)) and words != v]  # PLSTC backs plastic
         self.text = " \n ".join(values)
         self.lower = re.sub(r"['’]", "", self.text.lower())
-        self.brand = attributes.get("brand") or ""
-        size = (attributes.get("package_size") or "").strip()
+        self.names = " ".join(entry_name(n) for n, v in attributes.items() if said(n, v)).lower()
+        self.brand = said("brand", attributes.get("brand"))
+        size = said("package_size", attributes.get("package_size"))
         bare = f"1 {size}" if size and not any(c.isdigit() for c in size) else ""  # PT means one pint
         known = [quantity for value in (*values, bare) for quantity in _quantities(value)]
         self.sizes = [q for q in known if q.sizes]
@@ -136,7 +139,7 @@ def check(
     findings = [Finding("banned", m.group(), *m.span()) for pattern in banned for m in pattern.finditer(folded)]
     for kind, start, end in _claimed(known, rest, language, words.claims):
         findings.append(Finding(kind, text[start:end], start, end))
-    for start, end in unknown_brands(rest, known.lower, known.brand, language):
+    for start, end in unknown_brands(rest, f"{known.lower}\n{known.names}", known.brand, language):
         findings.append(Finding("brand", text[start:end], start, end))
     prices = [m.span() for c in words.claims if c.amount for m in c.pattern(language).finditer(rest)]
     for q in quantities(rest, language):

@@ -25,9 +25,10 @@ class RetryPolicy:
     """Which rejected contents are tried again.
 
     Attributes:
-        rejects: Every rejected content.
-        infra: Those that were rejected for a reason that is not the row's fault, up to MAX_ATTEMPTS attempts in all.
-        attempts: Those that the stage's checks refuse, up to this many attempts in all.
+        rejects: Whether every rejected content is tried again.
+        infra: Whether contents are tried again that were rejected for a reason outside the row, up to MAX_ATTEMPTS
+            attempts in all.
+        attempts: How often, in all, a content is tried that the stage's checks refuse.
     """
 
     rejects: bool = False

@@ -20,15 +20,15 @@ from shopbatch.runs.report import Report
 from shopbatch.tables.schema import Table
 from shopbatch.warehouse.gates import refuse_if_failed
 from shopbatch.warehouse.publish import Publication, Superseded
-from shopbatch.warehouse.store import Snapshot, Store, check_schema
+from shopbatch.warehouse.store import Snapshot, Store, check_target
 
 
 def find_live(spec: Spec, store: Store) -> Snapshot | None:
-    """Find the published rows that the job is about; None before the first run. UserError: a table of other columns."""
+    """Find the published rows that the job is about; None before the first run. UserError: it cannot be replaced."""
     live = store.find(spec.sink.name)
     if live is None:
         return None
-    check_schema(spec.sink, live)
+    check_target(spec.sink, live, "replace")
     live = live.part(spec.scope)
     return live if live.metadata or live.files else None
 

@@ -52,6 +52,8 @@ def run_inference(
     store.check_writable()
     source = store.require(spec.source, spec.columns)
     live = find_live(spec, store)
+    store.check_targets([spec.rejects], "replace")
+    store.check_targets([spec.memo], "append")
     report.recipe = spec.recipe
     report.tables[spec.source.name] = {"read": source.version}
     with report.stage("index") as stage:

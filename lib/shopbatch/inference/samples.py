@@ -36,6 +36,8 @@ def sample_rows(spec: Spec, source: Snapshot, live: Snapshot | None, each: int =
     names = pa.array(rows["content_hash"].to_list(), pa.string())  # a key may occur twice: only the scored row is shown
     hashes = hex128(*hash128([content[c] for c in spec.stage.content]))
     content = content.append_column("content_hash", hashes).filter(pc.is_in(hashes, names))
-    both = rows.join(pl.DataFrame(content), on=[spec.key, "content_hash"], how="inner", maintain_order="left")
+    both = rows.join(
+        pl.DataFrame(content), on=[spec.key, "content_hash"], how="inner", maintain_order="left", suffix=" (source)"
+    )
     chosen = both.unique(spec.key, keep="first", maintain_order=True).drop("content_hash").to_dicts()
     return [{k: v[:300] + "…" if isinstance(v, str) and len(v) > 300 else v for k, v in row.items()} for row in chosen]

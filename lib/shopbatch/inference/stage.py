@@ -14,6 +14,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from shopbatch.text import visible
 from shopbatch.warehouse import files
 
 
@@ -133,8 +134,8 @@ class BaseStage:
 
     @property
     def checks(self) -> int | str:
-        """The first version."""
-        return 1
+        """The first version, by what `check_content` takes for a word."""
+        return 1 + visible.VERSION
 
     @property
     def engine_kind(self) -> str:
@@ -147,7 +148,7 @@ class BaseStage:
         raise TypeError(f"{type(self).__name__} has no 'recipe'; see inference.stage.Stage")
 
     def check(self, content: pa.Table) -> pa.Array:
-        """invalid_utf8, too_long (more than max_text_bytes of text) or empty (all columns are null or blank)."""
+        """invalid_utf8, too_long (more than max_text_bytes of text) or empty (no column holds a word)."""
         return check_content(content, self.max_text_bytes)
 
     def judge(self, raw: pa.Table) -> pa.Array:
@@ -176,7 +177,8 @@ def check_content(content: pa.Table, max_text_bytes: int) -> pa.Array:
 
     Returns:
         A reason per row, null for the others. invalid_utf8: a text is not valid UTF-8. too_long: a text is longer than
-        allowed. empty: every column is null, blank text or an empty list.
+        allowed. empty: every column is null, text without a word (see `text.visible`) or an empty list
+        or map.
     """
     reason = pa.nulls(content.num_rows, pa.string())
     broken = [mask for c in content.columns if (mask := files.invalid_utf8(c)) is not None]
@@ -202,9 +204,11 @@ def _is_text(kind: pa.DataType) -> bool:
 
 
 def _is_blank(column: pa.Array) -> pa.Array:
-    """Where a value is null, text without a visible character, or an empty list."""
+    """Where a value is null, text without a word, or an empty list or map."""
     if _is_text(column.type):
-        return pc.fill_null(pc.equal(pc.binary_length(pc.utf8_trim_whitespace(column)), 0), True)
+        return pc.invert(visible.has_word(column))
+    if pa.types.is_map(column.type):
+        column = column.cast(pa.large_list(column.type.field(0).type))
     if pa.types.is_list(column.type) or pa.types.is_large_list(column.type):
         return pc.fill_null(pc.equal(pc.list_value_length(column), 0), True)
     return column.is_null()

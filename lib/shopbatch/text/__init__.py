@@ -1,1 +1,2 @@
-"""What can be read from a text without a model: language, quantities, abbreviations, prompt injection, profanity."""
+"""What can be read from a text without a model: language, words at all, HTML, quantities, abbreviations,
+prompt injection, profanity."""

@@ -7,11 +7,12 @@ import pyarrow as pa
 
 from shopbatch.capabilities.copywriting.prompt import SHOWN
 from shopbatch.capabilities.copywriting.template import template
+from shopbatch.grounding.facts import DESCRIPTION, ENTRY
 from shopbatch.runs.report import new_run_id
 from shopbatch.tables.products import PRODUCTS
 from shopbatch.warehouse import files
 
-COLUMNS = {shown: column for column, shown in SHOWN.items()}
+COLUMNS = {shown: column for column, shown in SHOWN.items()} | {DESCRIPTION: DESCRIPTION}
 
 
 def product(number, **values):
@@ -21,20 +22,20 @@ def product(number, **values):
     return row | values
 
 
-def put(store, rows):
-    """Replace the products."""
+def put(store, rows, table=PRODUCTS):
+    """Replace the products. table: the declaration, which another version of shopbatch may have had otherwise."""
     run = new_run_id()
-    columns = {c.name: pa.array([r.get(c.name) for r in rows], c.type) for c in PRODUCTS.columns}
+    columns = {c.name: pa.array([r.get(c.name) for r in rows], c.type) for c in table.columns}
     path = f"{run}/part-00000.parquet"
-    files.write(f"{store.uri(PRODUCTS.name)}/{path}", pa.table(columns, PRODUCTS.schema()))
-    described = files.describe(store.uri(PRODUCTS.name), path, PRODUCTS.file_schema())
-    return store.commit(PRODUCTS, [described], "replace", run)
+    files.write(f"{store.uri(table.name)}/{path}", pa.table(columns, table.schema()))
+    described = files.describe(store.uri(table.name), path, table.file_schema())
+    return store.commit(table, [described], "replace", run)
 
 
 def attributes(body):
     """What the last message fences."""
-    lines = re.findall(r"^(\w+): (.*)$", body["messages"][-1]["content"], re.M)
-    return {COLUMNS[name]: value for name, value in lines if name in COLUMNS}
+    lines = re.findall(r"^([^:\n]+): (.*)$", body["messages"][-1]["content"], re.M)
+    return {COLUMNS.get(name) or f"{ENTRY}{name}": value for name, value in lines}
 
 
 def write(body):

@@ -11,6 +11,7 @@ from shopbatch.capabilities.copywriting.prompt import SHOWN
 from shopbatch.capabilities.copywriting.words import copy_words
 from shopbatch.core.config import Strict
 from shopbatch.engines.configs import WITHOUT_MODEL, GenerateConfig, Sampling
+from shopbatch.grounding.facts import DESCRIPTION, ENTRY, entry_name
 from shopbatch.inference.config import InferenceConfig
 
 
@@ -70,15 +71,15 @@ class Example(Strict):
     language: str
     """ISO 639 code of the language that the example belongs to."""
     attributes: dict[str, str]
-    """Columns of `products` and their values."""
+    """Columns of `products` and their values; entries of its column `attributes` as `attributes.<name>`."""
     copy_text: str = Field(alias="copy")
     """The copy, as the model should write it."""
 
     @field_validator("attributes")
     @classmethod
     def _known(cls, value: dict[str, str]) -> dict[str, str]:
-        if wrong := sorted(set(value) - set(SHOWN)):
-            raise ValueError(f"no attribute {wrong[0]!r}; there are: {', '.join(SHOWN)}")
+        if wrong := sorted(n for n in value if n not in (*SHOWN, DESCRIPTION) and not entry_name(n)):
+            raise ValueError(f"no attribute {wrong[0]!r}; there are: {', '.join(SHOWN)}, {DESCRIPTION}, {ENTRY}<name>")
         return value
 
 

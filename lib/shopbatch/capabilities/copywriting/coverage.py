@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from shopbatch.capabilities.copywriting.words import copy_words
 from shopbatch.grounding.check import Facts, backed
+from shopbatch.grounding.facts import DESCRIPTION, entry_name, said
 from shopbatch.text.expand import expand
 from shopbatch.text.quantities import quantities
 
@@ -20,7 +21,7 @@ _NATIONAL_BRAND = re.compile(r"national(?:ly)?[- ](?:known )?brand|brand(?:ed)? 
 
 @dataclass(frozen=True)
 class Mention:
-    """attribute: column of `products`. span: the words of the text that mention it, None if none do."""
+    """attribute: its name, as in `grounding.facts`. span: the words of the text that mention it, None if none do."""
 
     attribute: str
     value: str
@@ -28,17 +29,18 @@ class Mention:
 
 
 def mentions(attributes: Mapping[str, str | None], text: str, language: str) -> list[Mention]:
-    """One Mention for each attribute that has a value.
+    """One Mention for each attribute that says something, but for the description.
 
     A size is mentioned by an equal size; a brand by its name, or as the shop's own or a national brand; a title by more
     than half of its words; any other attribute by one of its words, in singular or plural.
     """
-    return [Mention(name, value, _span(name, value, text, language)) for name, value in attributes.items() if value]
+    known = {name: said(name, value) for name, value in attributes.items() if name != DESCRIPTION}
+    return [Mention(name, value, _span(name, value, text, language)) for name, value in known.items() if value]
 
 
 def most_specific_name(attributes: Mapping[str, str | None]) -> str:
     """The most specific name that a product has, "" if it has none."""
-    return next((v for n in NAMES if (v := attributes.get(n))), "")
+    return next((v for n in NAMES if (v := said(n, attributes.get(n)))), "")
 
 
 def names_product(attributes: Mapping[str, str | None], text: str) -> bool:
@@ -53,8 +55,8 @@ def mentioned_share(mentioned: Sequence[Mention]) -> float:
 
 
 def _span(name: str, value: str, text: str, language: str) -> str | None:
-    if name == "package_size":
-        facts = Facts({"package_size": value})
+    if name == "package_size" or entry_name(name):
+        facts = Facts({name: value})
         for q in quantities(text, language):
             if not q.one and (q.sizes or q.number in facts.numbers) and backed(q, facts):
                 return text[q.start : q.end]
@@ -79,5 +81,6 @@ def _words(value: str) -> list[str]:
 def _find(word: str, text: str) -> str | None:
     """The first word of the text that begins with this word's stem."""
     stem = re.sub(r"(?:ies|es|s|y)$", "", word) if len(word) > 3 else word
-    match = re.search(rf"(?<![A-Za-z0-9]){re.escape(stem)}\w{{0,4}}", text, re.I)
+    ending = r"\w{0,4}" if len(word) > 2 else "(?![A-Za-z0-9])"  # M is no word that begins with m
+    match = re.search(rf"(?<![A-Za-z0-9]){re.escape(stem)}{ending}", text, re.I)
     return match.group() if match else None

@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
+from shopbatch.grounding.facts import DESCRIPTION, entry_name
 from shopbatch.text.expand import expand
+from shopbatch.text.markup import plain
 
 # column of `products` -> its name in the prompt, in the order of the prompt
 SHOWN = {
@@ -26,18 +28,28 @@ _MARKUP = re.compile(r"[<>{}|`\[\]]")  # signs of fences, chat templates and JSO
 def fenced(attributes: Mapping[str, str | None]) -> str:
     """The user's message: `<product>`, a line `name: value` for each attribute, `</product>`.
 
-    attributes: columns of `products`. Columns that are not in SHOWN, and null or blank values, are left out.
+    Columns come first, in the order of SHOWN, then the entries of `attributes` by name, then the description. An entry
+    that repeats a column is left out.
+
+    attributes: as `facts.known_facts` returns them. Null and blank ones are left out, and columns that are not shown.
     """
-    shown = ((name, clean_value(attributes.get(column) or "")) for column, name in SHOWN.items())
-    lines = [f"{name}: {value}" for name, value in shown if value]
+    columns = [(name, clean_value(attributes.get(column) or "")) for column, name in SHOWN.items()]
+    entries = sorted((_entry_name(a), clean_value(v)) for a, v in attributes.items() if entry_name(a) and v)
+    text = (DESCRIPTION, clean_value(attributes.get(DESCRIPTION) or ""))
+    lines = [f"{name}: {value}" for name, value in dict.fromkeys([*columns, *entries, text]) if name and value]
     return "\n".join([OPEN, *lines, CLOSE])
 
 
+def _entry_name(attribute: str) -> str:
+    """The name of an entry of `attributes` on one line: `pa_colour` is "pa colour"."""
+    return " ".join(re.sub(r"[_:]", " ", clean_value(entry_name(attribute))).split())
+
+
 def clean_value(value: str) -> str:
-    """A value on one line, without control and direction marks, and without the signs that markup is made of.
+    """A value on one line, without HTML, control and direction marks, and the signs that markup is made of.
 
     A value in capitals is written in small letters and its abbreviations are written out, because a small model garbles
     SHAMPOO and SFT DRNK.
     """
-    text = _BLANK.sub(" ", _MARKUP.sub(" ", value)).strip()
+    text = _BLANK.sub(" ", _MARKUP.sub(" ", plain(value))).strip()
     return expand(text) or text if text.isupper() and _SHOUTED.search(text) else text

@@ -11,12 +11,12 @@ from typing import Any
 
 import numpy as np
 import polars as pl
-import pyarrow as pa
 import ray
 
 from shopbatch.capabilities.copywriting.config import Config
 from shopbatch.capabilities.copywriting.coverage import mentioned_share, mentions
-from shopbatch.capabilities.copywriting.prompt import SHOWN, fenced
+from shopbatch.capabilities.copywriting.facts import content_of
+from shopbatch.capabilities.copywriting.prompt import fenced
 from shopbatch.capabilities.copywriting.rules import parse_attributes
 from shopbatch.capabilities.copywriting.stage import DescriptionStage
 from shopbatch.capabilities.copywriting.template import template
@@ -190,8 +190,7 @@ def _base_model(config: Config, store: Store) -> str:
 def _write(stage: DescriptionStage, model: str, attributes: list[dict[str, str | None]]) -> list[JudgedText]:
     """Return what another model writes about these products in its first attempt, judged by the same rules."""
     writer = dataclasses.replace(stage, model=model).open()
-    columns = {n: pa.array([a.get(n) for a in attributes], pa.string()) for n in SHOWN}
-    raw = writer.run(pa.table(columns), np.ones(len(attributes), np.int8)).to_pylist()
+    raw = writer.run(content_of(attributes), np.ones(len(attributes), np.int8)).to_pylist()
     return judge_texts(stage, raw)
 
 

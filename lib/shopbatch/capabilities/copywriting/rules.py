@@ -18,9 +18,9 @@ from shopbatch.grounding.check import Facts, Finding, check
 from shopbatch.text.language import is_written_in
 from shopbatch.text.profanity import is_harmful
 
-VERSION = 2  # of the rules; raising it judges the stored texts again
+VERSION = 3  # of the rules; raising it judges the stored texts again
 _MARKUP = re.compile(
-    r"</?[a-z!][^>\n]*>|<\||\|>|\*\*|__|```|^#+ |\]\(|\\[nt\"]|&(?:amp|lt|gt|nbsp|quot);|https?://|www\.|\S{1,64}@\S{1,64}\.\w",
+    r"</?[a-z!][^>\n]*>|<\||\|>|\*\*|__|```|^#+ |\]\(|\\[nt\"]|&(?:#\w{1,8}|[a-z]\w{1,30});|https?://|www\.|\S{1,64}@\S{1,64}\.\w",
     re.M,
 )
 # control characters, characters that change the direction of writing, and invisible ones

@@ -20,6 +20,7 @@ from shopbatch.capabilities.copywriting.coverage import (
     most_specific_name,
     names_product,
 )
+from shopbatch.capabilities.copywriting.facts import CONTENT, known_facts
 from shopbatch.capabilities.copywriting.prompt import SHOWN, fenced
 from shopbatch.capabilities.copywriting.rules import VERSION as RULES_VERSION
 from shopbatch.capabilities.copywriting.rules import Judge, Verdict, parse_attributes
@@ -30,11 +31,13 @@ from shopbatch.engines.factory import open_generator
 from shopbatch.grounding.check import VERSION as GROUNDING_VERSION
 from shopbatch.grounding.check import Facts
 from shopbatch.inference.stage import BaseStage
-from shopbatch.text.injection import is_injection, without_injections
+from shopbatch.text.injection import is_injection
+from shopbatch.text.markup import plain_text
+from shopbatch.text.visible import has_word
 from shopbatch.warehouse.files import blank, invalid_utf8
 
 VERSION = (
-    1  # of everything between the columns and the raw output; a test fails if the source changes and this does not
+    2  # of everything between the columns and the raw output; a test fails if the source changes and this does not
 )
 _UNMENTIONED = "attributes not mentioned, mean"
 
@@ -81,7 +84,8 @@ class DescriptionStage(BaseStage):
     """The stage of the job describe_products for one language.
 
     model: the model's folder, "" if the engine loads none. models: digests of models, part of the recipe.
-    call_rows: prompts in one call of the engine. max_bytes: a product with longer attributes is rejected as too_long.
+    call_rows: prompts in one call of the engine. max_bytes: a product whose columns of SHOWN are longer is rejected as
+    too_long.
     unmentioned: limit of the gate on the mean share of attributes that copy leaves out.
     """
 
@@ -95,7 +99,7 @@ class DescriptionStage(BaseStage):
     call_rows: int = 128
     max_bytes: int = 2_000
     unmentioned: float = 0.5
-    content: tuple[str, ...] = tuple(SHOWN)
+    content: tuple[str, ...] = CONTENT
     passthrough_columns: tuple[str, ...] = ("department",)
     drift_columns: tuple[str, str] = ("department", "language")
     outputs: pa.Schema = field(
@@ -134,7 +138,7 @@ class DescriptionStage(BaseStage):
         bad = np.logical_or.reduce([m.to_numpy(zero_copy_only=False) for m in broken]) if broken else None
         size = np.zeros(content.num_rows, np.int64)
         named = np.zeros(content.num_rows, bool)
-        for name in self.content:
+        for name in SHOWN:  # attributes and description are cut to what a prompt has room for
             size += pc.fill_null(pc.binary_length(content[name]), 0).to_numpy()
             if name in NAMES:
                 named |= _holds_name(content[name] if bad is None else blank(content[name]))
@@ -225,7 +229,7 @@ class Writer:
         return [rows[a : a + self.stage.call_rows] for a in range(0, len(rows), self.stage.call_rows)]
 
     def run(self, content: pa.Table, attempts: np.ndarray) -> pa.Table:
-        shown = [without_injections(row) for row in content.to_pylist()]
+        shown = known_facts(content)
         prompts = [self.generator.render(self.stage.prompt.messages(a)) for a in shown]
         texts: list[str] = [""] * len(prompts)
         finish: list[str] = [""] * len(prompts)
@@ -247,9 +251,11 @@ class Writer:
 
 
 def _holds_name(column: pa.ChunkedArray | pa.Array) -> np.ndarray:
-    """Return which values name a product, because they are neither blank nor a prompt injection; bool [n]."""
+    """Return which values name a product, because they hold a word and are no prompt injection; bool [n]."""
     coded = pc.dictionary_encode(column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column)
-    good = [bool(v and v.strip()) and not is_injection(v) for v in coded.dictionary.to_pylist()]
+    texts = plain_text(coded.dictionary)
+    worded = has_word(texts).to_pylist()
+    good = [word and not is_injection(v) for v, word in zip(texts.to_pylist(), worded, strict=True)]
     good.append(False)  # for nulls
     return np.asarray(np.array(good)[pc.fill_null(coded.indices, len(good) - 1).to_numpy(zero_copy_only=False)])
 

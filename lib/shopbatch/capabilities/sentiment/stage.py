@@ -15,6 +15,8 @@ from shopbatch.engines.configs import EngineConfig
 from shopbatch.engines.factory import open_engine
 from shopbatch.inference.stage import BaseStage
 from shopbatch.text.language import detect_language
+from shopbatch.text.visible import VERSION as WORDS
+from shopbatch.text.visible import has_word
 from shopbatch.warehouse.files import invalid_utf8
 
 VERSION = 1  # of all that turns columns into the raw output; a test fails if that source changes and this does not
@@ -37,7 +39,7 @@ class SentimentStage(BaseStage):
     passthrough_columns: tuple[str, ...] = ("product_id", "language")
     drift_columns: tuple[str, str] = ("language", "label")
     gpus: float = 0.0
-    checks: int = 2
+    checks: int = 2 + WORDS
     outputs: pa.Schema = field(
         default_factory=lambda: pa.schema(
             [*((f"p_{label}", pa.float32()) for label in LABELS), ("language", pa.string())]
@@ -52,17 +54,14 @@ class SentimentStage(BaseStage):
         return {"stage": "sentiment", "version": VERSION, "engine": self.engine.identity(), "models": dict(self.models)}
 
     def check(self, content: pa.Table) -> pa.Array:
-        """Return empty (no text), too_long (over max_bytes), invalid_utf8, or null for a row that can be scored."""
+        """Return empty (no word), too_long (over max_bytes), invalid_utf8, or null for a row that can be scored."""
         broken = [mask for c in content.columns if (mask := invalid_utf8(c)) is not None]
         if broken:
             bad = broken[0] if len(broken) == 1 else pc.or_(*broken)
             content = pa.table([pc.if_else(bad, "-", c) for c in content.columns], names=content.column_names)
         text = content["text"]
-        size = pc.fill_null(pc.binary_length(text), 0)
-        blank = pc.equal(size, 0)
-        if pc.any(starts := pc.match_substring_regex(text, r"\A[\s\p{Z}\x{0b}\x{1c}-\x{1f}\x{85}]")).as_py():
-            blank = pc.or_(blank, pc.and_(pc.fill_null(starts, False), _is_blank(text)))
-        longest = pc.max_element_wise(size, pc.fill_null(pc.binary_length(content["title"]), 0))
+        blank = pa.chunked_array([pc.invert(has_word(chunk)) for chunk in text.chunks], pa.bool_())
+        longest = pc.max_element_wise(*(pc.fill_null(pc.binary_length(c), 0) for c in (text, content["title"])))
         reason = pc.if_else(pc.greater(longest, self.max_bytes), "too_long", pa.scalar(None, pa.string()))
         reason = pc.if_else(blank, "empty", reason)
         if broken:
@@ -118,10 +117,6 @@ def review_text(content: pa.Table) -> pa.Array:
     both = pc.binary_join_element_wise(title, text, ". ")
     joined = pc.coalesce(both, text)
     return joined.combine_chunks() if isinstance(joined, pa.ChunkedArray) else joined
-
-
-def _is_blank(text: pa.ChunkedArray) -> pa.ChunkedArray:
-    return pc.fill_null(pc.equal(pc.binary_length(pc.utf8_trim_whitespace(text)), 0), False)
 
 
 def _probabilities(table: pa.Table) -> np.ndarray:

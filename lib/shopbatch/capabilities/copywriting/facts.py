@@ -1,0 +1,108 @@
+"""The content of a product -> what its copy may be written from: attributes by name, as `grounding.facts` names them.
+
+HTML is read as text. What holds no word, and what gives orders to a model, is left out. Long attributes and a long
+description are cut, so that a prompt has room for them.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from shopbatch.capabilities.copywriting.prompt import SHOWN
+from shopbatch.grounding.facts import DESCRIPTION, ENTRY, entry_name
+from shopbatch.tables.schema import TEXT_MAP
+from shopbatch.text.injection import is_injection, without_injections
+from shopbatch.text.markup import plain, plain_text
+from shopbatch.text.visible import has_word
+
+CONTENT = ("attributes", DESCRIPTION, *SHOWN)
+LONGEST_NAME, LONGEST_VALUE = 60, 160  # letters of an entry of `attributes`; a longer name is left out
+ALL_ENTRIES, LONGEST_DESCRIPTION = 1_000, 600  # letters
+_SENTENCE = re.compile(r"[^.!?。！？\n]+[.!?。！？\n]*\s*|[.!?。！？\n]+\s*")
+_END = re.compile(r"[.!?](?=\s)|[。！？](?=.)|(?=\n)", re.S)
+
+_Facts = dict[str, str | None]
+
+
+def known_facts(content: pa.Table) -> list[_Facts]:
+    """Return what is known of each product.
+
+    Args:
+        content: The columns of CONTENT, [n].
+
+    Returns:
+        For each product every column of SHOWN (null where it says nothing), then the entries of `attributes` in the
+        order of their names, then the description. Products without these two have the columns alone.
+    """
+    rows = pa.table({name: _texts(content[name]) for name in (*SHOWN, DESCRIPTION)}).to_pylist()
+    facts = []
+    for row, entries in zip(rows, _read_entries(content["attributes"].to_pylist()), strict=True):
+        description = _description(row.pop(DESCRIPTION))
+        known: _Facts = without_injections(row) | _entries(entries)
+        facts.append(known | ({DESCRIPTION: description} if description else {}))
+    return facts
+
+
+def content_of(facts: Sequence[Mapping[str, str | None]]) -> pa.Table:
+    """Return the content that has these facts: the inverse of `known_facts`, [n]."""
+    columns = {name: pa.array([f.get(name) for f in facts], pa.string()) for name in (*SHOWN, DESCRIPTION)}
+    entries = [[(entry_name(name), v) for name, v in f.items() if entry_name(name) and v] or None for f in facts]
+    return pa.table(columns | {"attributes": pa.array(entries, TEXT_MAP)}).select(CONTENT)
+
+
+def _texts(column: pa.ChunkedArray) -> pa.Array:
+    """The texts of a column without HTML; null where there is no word."""
+    texts = plain_text(column.combine_chunks())
+    return pc.if_else(has_word(texts), texts, pa.scalar(None, texts.type))
+
+
+def _read_entries(maps: Sequence[Sequence[tuple[str, str | None]] | None]) -> list[list[tuple[str, str]]]:
+    """The entries of each map without HTML and without values that hold no word; whole columns at a time."""
+    entries = [(row, name, value) for row, entries in enumerate(maps) for name, value in entries or () if value]
+    values = plain_text(pa.array([value for *_, value in entries], pa.string()))
+    read: list[list[tuple[str, str]]] = [[] for _ in maps]
+    for (row, name, _), value, word in zip(entries, values.to_pylist(), has_word(values).to_pylist(), strict=True):
+        if word:
+            read[row].append((plain(name), cut(value, LONGEST_VALUE)))
+    return read
+
+
+def _entries(entries: Sequence[tuple[str, str]]) -> _Facts:
+    """The entries of `attributes` in the order of their names, as many as there is room for."""
+    room, kept = ALL_ENTRIES, _Facts()
+    for name, value in sorted(entries):
+        room -= len(name) + len(value)
+        orders = any(_gives_orders(text) for text in (name, value, f"{name} {value}"))
+        if room >= 0 and 0 < len(name) <= LONGEST_NAME and not orders:
+            kept.setdefault(ENTRY + name, value)
+    return kept
+
+
+def _description(text: str | None) -> str | None:
+    """A description without the sentences that give orders to a model, cut to the length of one in a prompt."""
+    if not text:
+        return None
+    sentences = [s for s in _SENTENCE.findall(text[: 4 * LONGEST_DESCRIPTION]) if not _gives_orders(s)]
+    kept = cut("".join(sentences).strip(), LONGEST_DESCRIPTION)
+    return None if is_injection(kept) else kept or None
+
+
+@lru_cache(maxsize=16_384)
+def _gives_orders(text: str) -> bool:
+    """As `is_injection`; most names and values of entries are those of many products."""
+    return is_injection(text)
+
+
+def cut(text: str, most: int) -> str:
+    """Cut a text to at most this many letters: behind a sentence, else between words, else anywhere."""
+    if len(text) <= most:
+        return text
+    head = text[: most + 1]
+    sentence = max((m.end() for m in _END.finditer(head)), default=0)
+    end = sentence if sentence > most // 2 else head.rfind(" ")
+    return (text[:end] if end > 0 else text[:most]).rstrip()

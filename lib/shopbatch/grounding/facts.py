@@ -1,0 +1,73 @@
+"""What is known of a product, as texts that can back a claim (facts.yaml).
+
+The attributes of a product are columns of `products` by name. An entry of the column `attributes` is an attribute of
+its own; its name begins with ENTRY: `attributes.colour`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from functools import lru_cache
+
+from shopbatch.text.markup import plain
+from shopbatch.text.word_files import WordFile, read_words
+
+ENTRY = "attributes."  # begins the name of an entry of the column `attributes`
+DESCRIPTION = "description"
+_UNIT = re.compile(r"[(\[]\s*([^()\[\]\d]{1,12}?)\s*[)\]]\s*$")  # Weight (g)
+
+
+class _Denials(WordFile):
+    en: str
+    zh: str
+
+
+class _FactsFile(WordFile):
+    """The words of facts.yaml, where the fields are explained."""
+
+    holds: frozenset[str]
+    fails: frozenset[str]
+    denials: _Denials
+
+
+@lru_cache(maxsize=1)
+def _words() -> _FactsFile:
+    return read_words(_FactsFile, "shopbatch.grounding", "facts.yaml")
+
+
+@lru_cache(maxsize=1)
+def _denied() -> re.Pattern[str]:
+    return re.compile(f"{_words().denials.en}|{_words().denials.zh}", re.I)
+
+
+def entry_name(attribute: str) -> str:
+    """The name of an entry of the column `attributes`, such as "colour"; "" for any other attribute."""
+    return attribute[len(ENTRY) :] if attribute.startswith(ENTRY) else ""
+
+
+def said(attribute: str, value: str | None) -> str:
+    """What an attribute says in a word or a few: "" for nothing, an entry's own name for `Waterproof: yes`."""
+    text = plain(value).strip() if value else ""
+    name = entry_name(attribute)
+    if name and text.lower() in _words().holds:
+        return plain(name)
+    return "" if name and text.lower() in _words().fails else text
+
+
+def statements(attributes: Mapping[str, str | None]) -> list[str]:
+    """Return the texts that back claims, without entities, tags and what they deny.
+
+    Args:
+        attributes: The attributes by name; null and blank ones say nothing.
+    """
+    texts = []
+    for attribute, value in attributes.items():
+        text = said(attribute, value)
+        if text and (attribute == DESCRIPTION or entry_name(attribute)):
+            text = _denied().sub(" ", text)
+        if text:
+            texts.append(text)
+        if text and (unit := _UNIT.search(entry_name(attribute))):
+            texts.append(f"{text} {unit[1]}")
+    return texts
