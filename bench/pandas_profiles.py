@@ -2,8 +2,9 @@
 
 It computes 70 features: the groups recency, frequency and money, baskets, rhythm, affinity, price and returns. It
 leaves out features that need all users (price_level, outlook, segments) or other tables than transactions and products
-(campaigns, reviews, events, demographics). Spark computes beforehand what depends on a single row (cents, age, hour,
-the product's names). Of several rows with one key it keeps any, not the latest.
+(campaigns, reviews, events, demographics), and knows no cancelled or refunded lines. Spark computes beforehand what
+depends on a single row (cents, age, hour, the product's names). Of several rows with one key it keeps any, not the
+latest.
 """
 
 from __future__ import annotations
@@ -47,8 +48,9 @@ def _lines(spark: SparkSession, uris: dict[str, Sequence[str]], as_of: date) -> 
     day = F.to_date("transaction_at")
     coupon = _cents("coupon_discount") + _cents("coupon_match_discount")
     products = spark.read.parquet(*uris["products"]).select("product_id", *KINDS, F.lit(True).alias("known"))
+    rows = rows.withColumn("line_number", F.coalesce("line_number", F.lit(1)))
     return (
-        rows.dropDuplicates(["basket_id", "product_id"])
+        rows.dropDuplicates(["basket_id", "product_id", "line_number"])
         .where(day < F.lit(as_of))
         .select(
             *keys,
@@ -72,7 +74,7 @@ def _cents(name: str) -> Column:
 def _of_user(half_life: int, private_brands: Sequence[str]) -> Callable[[pd.DataFrame], pd.DataFrame]:
     def of_user(lines: pd.DataFrame) -> pd.DataFrame:
         """Compute one row from the lines of a user."""
-        bought = lines[lines["quantity"] >= 0]
+        bought = lines[(lines["quantity"] >= 0) & (lines["cents"] >= 0)]
         row: Row = {"user_id": lines["user_id"].iloc[0]}
         row |= _activity(lines, bought)
         row |= _affinity(lines, bought, half_life)
@@ -94,7 +96,7 @@ def _activity(lines: pd.DataFrame, bought: pd.DataFrame) -> Row:
     age = baskets.index.get_level_values("age").to_numpy()
     days = np.unique(age)
     gaps = np.diff(days)
-    units = lines["quantity"].clip(lower=0)
+    units = lines["quantity"].clip(lower=0).where(lines["cents"] >= 0, 0)
     row: Row = {
         "days_since_last": int(days[0]) if len(days) else None,
         "days_since_first": int(days[-1]) if len(days) else None,
@@ -125,7 +127,7 @@ def _activity(lines: pd.DataFrame, bought: pd.DataFrame) -> Row:
 
 def _affinity(lines: pd.DataFrame, bought: pd.DataFrame, half_life: int) -> Row:
     """Tastes: money per name, halved with every half life of age."""
-    weight = np.floor(1e6 * 2.0 ** (-bought["age"] / half_life) + 0.5).astype("int64")
+    weight = np.floor(2.0**30 * 2.0 ** (-bought["age"] / half_life) + 0.5).astype("int64")
     bought = bought.assign(decayed=bought["cents"] * weight)
     days = bought.groupby("product_id")["age"].nunique()
     row: Row = {
@@ -146,7 +148,7 @@ def _affinity(lines: pd.DataFrame, bought: pd.DataFrame, half_life: int) -> Row:
 
 def _price_and_returns(lines: pd.DataFrame, bought: pd.DataFrame, private_brands: Sequence[str]) -> Row:
     """Discounts, private brands and returns."""
-    given = lines[lines["quantity"] < 0]
+    given = lines[(lines["quantity"] < 0) | (lines["cents"] < 0)]
     spent, discount = int(bought["cents"].sum()), int(bought["discount"].sum())
     branded = int(bought["cents"][bought["brand"].notna()].sum())
     private = int(bought["cents"][bought["brand"].isin(private_brands)].sum())
@@ -157,7 +159,7 @@ def _price_and_returns(lines: pd.DataFrame, bought: pd.DataFrame, private_brands
         "coupon_line_share": _mean(bought["coupon"] > 0),
         "private_label_share": private / branded if branded > 0 else None,
         "return_lines": len(given),
-        "returned_units": -int(given["quantity"].sum()),
+        "returned_units": int(given["quantity"].abs().sum()),
         "returned_value": _money(-given["cents"].sum()),
         "return_line_share": len(given) / len(lines),
     }

@@ -12,6 +12,13 @@ if TYPE_CHECKING:
     from shopbatch.warehouse.store import Store
 
 
+def check(config: ProfileConfig, store: Store) -> None:
+    """Refuse what is wrong with the sources before Spark is started."""
+    from shopbatch.capabilities.profiles.sources import check_sources
+
+    check_sources(config, store)
+
+
 def run(config: ProfileConfig, store: Store, report: Report) -> None:
     """Bring the daily tiles and the profiles up to date."""
     from pyspark.sql import SparkSession
@@ -21,7 +28,7 @@ def run(config: ProfileConfig, store: Store, report: Report) -> None:
     build_profiles(SparkSession.active(), config, store, report)
 
 
-JOB = Job("build_user_profiles", ProfileConfig, run, session="spark")
+JOB = Job("build_user_profiles", ProfileConfig, run, session="spark", check=check)
 
 if __name__ == "__main__":
     raise SystemExit(main(JOB))

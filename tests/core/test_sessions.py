@@ -1,11 +1,14 @@
 """Where Spark's Java comes from, and how many CPUs an actor gets. Every job's test runs in these sessions."""
 
 import subprocess
+import threading
 from pathlib import Path
 
 import pytest
+from pyspark.sql import SparkSession
 
 from shopbatch.core import sessions
+from shopbatch.core.config import Platform
 
 
 def test_without_a_java_the_packaged_one_is_wrapped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -45,3 +48,16 @@ def test_actors_leave_cpus_for_the_tasks_that_feed_them() -> None:
     for actors in (1, 2, 5):
         assert 0 < sessions.actor_cpus(actors) <= 1
         assert actors * sessions.actor_cpus(actors) < cpus
+
+
+def test_a_spark_session_of_another_thread_is_used_and_not_stopped(spark: SparkSession) -> None:
+    used: list[bool] = []
+
+    def job() -> None:
+        with sessions.spark_session(Platform()) as found:
+            used.append(found.sparkContext is spark.sparkContext)
+
+    thread = threading.Thread(target=job)
+    thread.start()
+    thread.join()
+    assert used == [True] and spark.range(3).count() == 3

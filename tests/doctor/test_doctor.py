@@ -11,10 +11,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+import pyarrow as pa
 import pyarrow.fs as pafs
 import pytest
 
 from shopbatch.doctor import command
+from shopbatch.tables.transactions import TRANSACTIONS
+from shopbatch.warehouse.store import Store
 from tests.doctor.conftest import BUCKET, World
 from tests.doctor.head import Head
 
@@ -57,6 +60,15 @@ def _pretty_secret(world: World) -> list[str]:
 def _unknown_key(world: World) -> list[str]:
     world.conf("base/infer", {"flush_row": 10})
     return ["infer"]
+
+
+def _guests(world: World) -> list[str]:
+    lines = [("b1", "0"), ("b2", "0"), ("b3", "17850")]
+    rows = {"basket_id": [b for b, _ in lines], "product_id": ["p"] * 3, "user_id": [u for _, u in lines]}
+    store = Store(str(world.warehouse))
+    data = TRANSACTIONS.fill(3, **{name: pa.array(values) for name, values in rows.items()})
+    store.commit(TRANSACTIONS, [store.write_file(TRANSACTIONS, data, "load", 0)], "append", "load")
+    return []
 
 
 def _refused(world: World) -> list[str]:
@@ -145,6 +157,7 @@ CASES = [
     Case("an environment that is not there", lambda w: ["--env", "staging"], "error conf", "no environment 'staging'"),
     Case("a job that is not there", lambda w: ["infr"], "error conf", "did you mean 'infer'?"),
     Case("a model that is not there", lambda w: ["infer", "model=sentiment@live"], "error model", "no such model"),
+    Case("guests under one id", _guests, "warning guests", "'0' (2 of 3 lines) looks like guests"),
     Case("a source that is not there", lambda w: ["reads"], "error source", "no table reviews"),
     Case("no address", lambda w: ["platform.jobs_address=head:8265"], "error cluster", "expected http://HOST:PORT"),
     Case(

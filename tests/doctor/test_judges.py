@@ -7,6 +7,7 @@ import pytest
 from shopbatch.core.config import JobConfig, Platform, Spark
 from shopbatch.doctor import cluster, hosts, machine, project, software
 from shopbatch.doctor.findings import Finding, scrub
+from shopbatch.doctor.guests import judge_counts
 from shopbatch.doctor.head import Access, Cluster, outside
 from shopbatch.doctor.machine import Disk, Memory
 from shopbatch.doctor.slots import Node, Place, judge_slots, local_gpus
@@ -148,3 +149,26 @@ def test_no_secret_is_repeated(monkeypatch: pytest.MonkeyPatch) -> None:
     )
     assert project.names_secret("engine.api_key=abc") and project.names_secret("warehouse=s3://a:b@c/d")
     assert not project.names_secret("engine.api_key_env=KEY") and not project.names_secret("sampling.max_new_tokens=5")
+
+
+@pytest.mark.parametrize(
+    ("lines", "guests"),
+    [
+        ({"0": 2, "u9": 2, "U9": 1}, ["'0'"]),
+        ({"-1": 40, "17850": 3}, ["'-1'"]),
+        ({"<Not Set>": 1, "u1": 9, "Guest_Checkout": 5}, ["'Guest_Checkout'", "'<Not Set>'"]),
+        ({"0": 3, "1": 4, "2": 5}, []),  # customers that are numbered from 0 on
+        ({"0": 300, "1": 4, "2": 5}, ["'0'"]),
+        ({"00": 3, "01": 4}, []),
+        ({"99999": 4000, "17850": 199, "13047": 30}, ["'99999'"]),
+        ({"99999": 4000, "17850": 201}, []),  # a customer who buys much
+        ({"u1": 4000}, []),
+        ({}, []),
+    ],
+)
+def test_guests_under_one_id(lines: dict[str, int], guests: list[str]) -> None:
+    found = judge_counts(lines)
+    assert names(found) == (["warning guests"] if guests else [])
+    for finding in found:
+        places = [finding.what.index(guest) for guest in guests]
+        assert places == sorted(places) and finding.what.count(" lines)") == len(guests)

@@ -92,10 +92,15 @@ def spark_session(platform: Platform) -> Iterator[SparkSession]:
     Raises:
         UserError: No suitable Java was found.
     """
+    from pyspark.errors import PySparkRuntimeError
     from pyspark.sql import SparkSession
 
-    if active := SparkSession.getActiveSession():
-        yield active
+    try:
+        existing = SparkSession.active()  # also that of another thread, which getActiveSession() does not see
+    except PySparkRuntimeError:
+        existing = None
+    if existing is not None:
+        yield existing
         return
     builder = SparkSession.builder.appName("shopbatch")
     local = platform.spark.master is None

@@ -133,7 +133,7 @@ class Examination:
                 do = "check address, keys and network; delete _runs/.doctor-* in it if there are any"
                 answer = (self._unusable(what, do),)
             self._note("warehouse", answer)
-            for check in ("commits", "clock", *(("model", "source") if asked.settings is not None else ())):
+            for check in ("commits", "clock", *(("model", "source") if asked.settings is not None else ()), "guests"):
                 self._note(check, ())
 
     def _note(self, check: str, findings: Sequence[Finding]) -> None:

@@ -21,6 +21,7 @@ from shopbatch.core.config import JobConfig
 from shopbatch.core.errors import UserError
 from shopbatch.core.privacy import redact_text
 from shopbatch.doctor.findings import Finding, brief, error
+from shopbatch.doctor.guests import TABLE, judge_guests
 from shopbatch.runs import job
 from shopbatch.runs.job import Job
 
@@ -137,11 +138,15 @@ def judge_warehouse_uri(root: str) -> list[Finding]:
 
 
 def judge_needs(root: str, asked: Settled) -> list[Finding]:
-    """Check that the models and tables that the job requires exist in the warehouse at `root`."""
-    if asked.settings is None:
-        return []
+    """Check that the models and tables that the job requires are in the warehouse at `root`, and who buys there.
+
+    If no job is named, only who buys there is checked.
+    """
     try:
-        return [*_models(root, asked.settings), *_tables(root, asked.settings)]
+        if asked.settings is None:
+            return judge_guests(root)
+        guests = judge_guests(root) if TABLE in asked.settings.required_tables() else []
+        return [*_models(root, asked.settings), *_tables(root, asked.settings), *guests]
     except (OSError, DeltaError, pa.ArrowException) as problem:
         what = f"{root}: its models and tables cannot be listed ({brief(problem)})"
         return [error("warehouse", what, "the job needs them", "allow list and get on the warehouse")]

@@ -25,6 +25,8 @@ class Job:
         run: run(config, store, report) does the work, inside the session.
         session: The session that it runs in.
         estimate: estimate(config, store) says what a run would compute and cost, for a dry run; None if it cannot.
+        check: check(config, store) raises UserError, before a session is started, for what a run would refuse; None if
+            only the run itself can tell.
     """
 
     name: str
@@ -32,6 +34,7 @@ class Job:
     run: Callable[[Any, Any, Any], None]
     session: Literal["ray", "spark"] = "ray"
     estimate: Callable[[Any, Any], dict[str, Any]] | None = None
+    check: Callable[[Any, Any], None] | None = None
 
 
 def names() -> list[str]:

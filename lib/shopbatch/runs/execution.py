@@ -35,8 +35,9 @@ def dry_run(job: Job, settings: JobConfig) -> int:
         from shopbatch.core.sessions import ray_session
         from shopbatch.warehouse.store import Store
 
+        store = Store(settings.platform.warehouse)  # a mistake in it is reported before Ray starts
         with ray_session(settings.platform):
-            estimate = job.estimate(settings, Store(settings.platform.warehouse))
+            estimate = job.estimate(settings, store)
             print(json.dumps({"estimate": estimate}), flush=True)
     return DONE
 
@@ -72,6 +73,8 @@ def _run(job: Job, settings: JobConfig, env: str, keyed: Keyed | None) -> int:
         store.check_writable()
         if keyed is not None:
             _refuse_skew(settings)
+        if job.check is not None:
+            job.check(settings, store)
         with (ray_session if job.session == "ray" else spark_session)(settings.platform):
             signals = stop_on_signals()
             job.run(settings, store, report)

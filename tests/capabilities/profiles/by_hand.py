@@ -69,23 +69,23 @@ BY_HAND: dict[str, object] = {
     "daypart_share_morning": 7 / 301,
     "daypart_share_afternoon": 94 / 301,
     "daypart_share_evening": 162 / 301,
-    # affinity: cents * round(1e6 * 2 ** (-age / 90)) added up by name; all names together 231107902390
-    # 75008865294, 49991473301, 48011198412, 11503227201, 9929764602; the sixth (MEAT) has 9465085966
+    # affinity: cents * 2 ** (-age / 90) added up by name; all names together 231107.9079
+    # 75008.8657, 49991.4745, 48011.2027, 11503.2254, 9929.7639; the sixth (MEAT) has 9465.0863
     "top_departments": ["GROCERY", "DRUG GM", "FUEL", "PRODUCE", "DELI"],
-    "top_department_share": 75008865294 / 231107902390,
-    "department_entropy": 1.9300988687298413,
+    "top_department_share": 0.32456209048303786,
+    "department_entropy": 1.930098858222299,
     "departments_bought": 17,
-    # 54815616088, 16361085642, 10376068526, 4603016731, 4418240208; the sixth (BATH TISSUES) has 4034347982
+    # 54815.6224, 16361.0858, 10376.0688, 4603.0167, 4418.2401; the sixth (BATH TISSUES) has 4034.3486
     "top_categories": ["COUPON/MISC ITEMS", "CIGARETTES", "COFFEE", "DOG FOODS", "COLD AND FLU"],
-    "top_category_share": 54815616088 / 231107902390,
-    "category_entropy": 3.88527726783903,
+    "top_category_share": 0.23718626894578507,
+    "category_entropy": 3.885277197226059,
     "categories_bought": 164,
-    # National 128543869423, Private 102564032967; the third brand is `unknown`: one row of 0.00
+    # National 128543.8690, Private 102564.0389; the third brand is `unknown`: one row of 0.00
     "top_brands": ["National", "Private"],
-    "top_brand_share": 128543869423 / 231107902390,
-    "brand_entropy": 0.6868153159964687,
+    "top_brand_share": 0.5562071421028888,
+    "brand_entropy": 0.6868153194326914,
     "brands_bought": 3,
-    # 48011198412, 8173322820, 6868055942, 6643358019, 6158854371; the sixth (1137771) has 3579129748
+    # 48011.2027, 8173.3221, 6868.0564, 6643.3586, 6158.8562; the sixth (1137771) has 3579.1297
     "top_products": ["6534178", "1087618", "879393", "972418", "6534166"],
     "products_bought": 522,
     # 140 of the 522 products on two days or more

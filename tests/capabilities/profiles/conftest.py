@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
 
@@ -16,16 +17,36 @@ from tests.capabilities.profiles.shop import grow, line, open_shop, run
 FIRST_DAY, AS_OF = date(2024, 3, 19), date(2024, 3, 20)
 
 
+# Tiny tables: Spark plans a query once and not after every stage, and interprets it instead of compiling Java for it.
+# The result is the same; tests/jobs/test_build_user_profiles.py runs with Spark's own settings.
+_QUICK = {
+    "spark.sql.adaptive.enabled": "false",
+    "spark.sql.codegen.wholeStage": "false",
+    "spark.sql.codegen.factoryMode": "NO_CODEGEN",
+}
+
+
+@contextmanager
+def quick(spark: SparkSession) -> Iterator[None]:
+    """Set what makes Spark quick on tiny tables inside the block."""
+    before = {name: spark.conf.get(name) for name in _QUICK}
+    try:
+        for name, value in _QUICK.items():
+            spark.conf.set(name, value)
+        yield
+    finally:
+        for name, value in before.items():
+            spark.conf.set(name, value)
+
+
 @pytest.fixture(autouse=True)
-def without_adaptive_planning(request: pytest.FixtureRequest) -> Iterator[None]:
-    """Spark plans a query once and not after every stage, which is slow on tiny tables. The result is the same."""
+def on_tiny_tables(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Every test of this folder with Spark has tiny tables."""
     if "spark" not in request.fixturenames:
         yield
         return
-    spark: SparkSession = request.getfixturevalue("spark")
-    spark.conf.set("spark.sql.adaptive.enabled", "false")
-    yield
-    spark.conf.set("spark.sql.adaptive.enabled", "true")
+    with quick(request.getfixturevalue("spark")):
+        yield
 
 
 def copy_of(store: Store, folder: Path) -> Store:
@@ -38,7 +59,8 @@ def copy_of(store: Store, folder: Path) -> Store:
 def first_day_once(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Store:
     store = Store(str(tmp_path_factory.mktemp("first-day") / "warehouse"))
     open_shop(store, [*(line(f"b{i}", user=f"u{i}") for i in range(4)), line("nobody", user=None)])
-    run(spark, store, as_of=FIRST_DAY)
+    with quick(spark):
+        run(spark, store, as_of=FIRST_DAY)
     return store
 
 
@@ -50,11 +72,12 @@ def first_day(first_day_once: Store, tmp_path: Path) -> Store:
 
 @pytest.fixture(scope="session")
 def many_users(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Store:
-    """1,000 users with a basket each, and their profiles of three days, published by two runs. Only to be read."""
+    """1,000 users with a basket each, and their profiles of two days, published by two runs. Only to be read."""
     store = Store(str(tmp_path_factory.mktemp("many-users") / "warehouse"))
     open_shop(store, [line(f"b{i}", user=f"u{i:04}", day="2024-03-01") for i in range(1_000)])
-    run(spark, store, as_of="2024-03-18..2024-03-19")
-    run(spark, store, as_of=AS_OF)
+    with quick(spark):
+        run(spark, store, as_of=FIRST_DAY)
+        run(spark, store, as_of=AS_OF)
     return store
 
 
@@ -62,7 +85,8 @@ def many_users(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) ->
 def grown_once(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Store:
     store = Store(str(tmp_path_factory.mktemp("grown") / "warehouse"))
     grow(store)
-    run(spark, store, as_of=AS_OF)
+    with quick(spark):
+        run(spark, store, as_of=AS_OF)
     return store
 
 

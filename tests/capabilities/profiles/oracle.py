@@ -10,13 +10,15 @@ import pyarrow as pa
 
 from shopbatch.tables.campaigns import CAMPAIGNS, COUPONS, REDEMPTIONS
 from shopbatch.tables.events import EVENTS
+from shopbatch.tables.products import PRODUCTS
 from shopbatch.tables.review_sentiment import REVIEW_SENTIMENT
 from shopbatch.tables.reviews import REVIEWS
 from shopbatch.tables.user_profiles import FEATURES
+from shopbatch.tables.users import USERS
 
 SCHEMA = pa.schema([("user_id", pa.string()), *((feature.name, feature.type) for feature in FEATURES)])
 _SQL = Path(__file__).with_name("oracle.sql")
-_OPTIONAL = (CAMPAIGNS, COUPONS, REDEMPTIONS, REVIEWS, REVIEW_SENTIMENT, EVENTS)
+_OPTIONAL = (PRODUCTS, USERS, CAMPAIGNS, COUPONS, REDEMPTIONS, REVIEWS, REVIEW_SENTIMENT, EVENTS)
 
 
 def profiles(
@@ -29,7 +31,7 @@ def profiles(
 ) -> pa.Table:
     """The profiles of all users at `as_of`, ordered by user_id: user_id, then FEATURES in order.
 
-    Reads transactions, products, users and, where `con` has them, the other tables, each with its declared columns.
+    Reads transactions and, where `con` has them, the other tables, each with its declared columns.
     Sets the session's time zone to UTC. Every call creates the temp tables o_*, the views in_* and a few macros again.
     A knowledge_cut without a time zone is UTC.
     """

@@ -4,7 +4,13 @@
 -- time zone is UTC, and strings compare by their UTF-8 bytes (DuckDB's default).
 
 CREATE OR REPLACE TEMP MACRO as_of() AS getvariable('oracle_as_of');
-CREATE OR REPLACE TEMP MACRO blank(id) AS trim(id, ' ') = '';
+-- An id without blanks at its ends: separators, controls and marks without width, and letters that are drawn as nothing
+-- (U+3164, U+2800). Of visible ASCII there is nothing to cut off, which is faster to see.
+CREATE OR REPLACE TEMP MACRO trimmed(id) AS CASE
+    WHEN regexp_full_match(id, '[!-~]*') THEN id
+    ELSE regexp_replace(id, '^[\pZ\p{Cc}\p{Cf}\x{3164}\x{2800}]+|[\pZ\p{Cc}\p{Cf}\x{3164}\x{2800}]+$', '', 'g')
+END;
+CREATE OR REPLACE TEMP MACRO blank(id) AS coalesce(trimmed(id), '') = '';
 CREATE OR REPLACE TEMP MACRO known(known_at) AS
     getvariable('oracle_knowledge_cut') IS NULL OR known_at <= getvariable('oracle_knowledge_cut');
 
@@ -13,63 +19,71 @@ CREATE OR REPLACE TEMP MACRO known(known_at) AS
 CREATE OR REPLACE TEMP TABLE o_lines AS
 WITH valid AS (
     SELECT
-        basket_id, product_id, user_id, quantity, sales_value AS sales, transaction_at,
+        basket_id, trimmed(product_id) AS product_id, coalesce(line_number, 1) AS line_number,
+        trimmed(user_id) AS user_id, quantity, sales_value AS sales, transaction_at,
+        coalesce(order_status, 'paid') AS status,
         coalesce(ingested_at, transaction_at) AS known_at,
         coalesce(retail_discount, 0) AS retail,
         coalesce(coupon_discount, 0) + coalesce(coupon_match_discount, 0) AS coupon
     FROM transactions
-    WHERE basket_id IS NOT NULL AND NOT blank(basket_id)
-        AND product_id IS NOT NULL AND NOT blank(product_id)
-        AND user_id IS NOT NULL AND NOT blank(user_id)
-        AND year(transaction_at) BETWEEN 2 AND 9998 AND quantity BETWEEN -10000000 AND 10000000
-        AND sales_value IS NOT NULL
+    WHERE NOT blank(basket_id) AND NOT blank(transactions.product_id)
         AND known(coalesce(ingested_at, transaction_at))
+        AND (order_status = 'cancelled' OR (
+            NOT blank(transactions.user_id)
+            AND year(transaction_at) BETWEEN 2 AND 9998 AND quantity BETWEEN -10000000 AND 10000000
+            AND sales_value IS NOT NULL
+            AND coalesce(order_status, 'paid') IN ('paid', 'refunded')
+        ))
 ),
 counted_once AS (
     SELECT * FROM valid
     QUALIFY row_number() OVER (
-        PARTITION BY basket_id, product_id
-        ORDER BY known_at DESC, transaction_at DESC, user_id DESC, quantity DESC, sales DESC, retail DESC, coupon DESC
+        PARTITION BY basket_id, product_id, line_number
+        ORDER BY
+            known_at DESC NULLS LAST, transaction_at DESC NULLS LAST,
+            CASE status WHEN 'cancelled' THEN 2 WHEN 'refunded' THEN 1 ELSE 0 END DESC,
+            user_id DESC, quantity DESC, sales DESC, retail DESC, coupon DESC
     ) = 1
 ),
 catalogue AS (
-    SELECT product_id, department, category, brand FROM products
+    SELECT trimmed(product_id) AS product_id, department, category, brand FROM in_products
     QUALIFY row_number() OVER (
-        PARTITION BY product_id
-        ORDER BY department DESC NULLS LAST, category DESC NULLS LAST, brand DESC NULLS LAST
+        PARTITION BY trimmed(in_products.product_id)
+        ORDER BY updated_at DESC NULLS LAST, department DESC NULLS LAST, category DESC NULLS LAST, brand DESC NULLS LAST
     ) = 1
 )
 SELECT
     l.basket_id, l.product_id, l.user_id, l.quantity, l.sales, l.coupon, l.transaction_at,
     l.transaction_at::DATE AS day,
-    l.quantity >= 0 AS is_purchase,
-    greatest(l.quantity, 0) AS units,
+    l.quantity >= 0 AND l.sales >= 0 AS is_purchase,
+    is_purchase AND l.status = 'refunded' AS is_refunded,
+    CASE WHEN is_refunded THEN 0 ELSE l.sales END AS net, -- what stays with the shop
+    CASE WHEN is_purchase THEN l.quantity ELSE 0 END AS units,
     l.retail + l.coupon AS discount,
     (l.sales * 100)::BIGINT AS cents,
     p.product_id IS NOT NULL AS in_catalogue,
     p.department, p.category, p.brand
 FROM counted_once l LEFT JOIN catalogue p ON p.product_id = l.product_id
-WHERE l.transaction_at::DATE < as_of();
+WHERE l.status <> 'cancelled' AND l.transaction_at::DATE < as_of();
 
 -- What every line adds to its user ------------------------------------------------------------------------------------
 
 CREATE OR REPLACE TEMP TABLE o_line_figures AS
 SELECT
     user_id,
-    coalesce(sum(sales) FILTER (day >= as_of() - 7), 0) AS sales_7d,
-    coalesce(sum(sales) FILTER (day >= as_of() - 30), 0) AS sales_30d,
-    coalesce(sum(sales) FILTER (day >= as_of() - 90), 0) AS sales_90d,
-    coalesce(sum(sales) FILTER (day >= as_of() - 365), 0) AS sales_365d,
-    sum(sales) AS sales_all,
+    coalesce(sum(net) FILTER (day >= as_of() - 7), 0) AS sales_7d,
+    coalesce(sum(net) FILTER (day >= as_of() - 30), 0) AS sales_30d,
+    coalesce(sum(net) FILTER (day >= as_of() - 90), 0) AS sales_90d,
+    coalesce(sum(net) FILTER (day >= as_of() - 365), 0) AS sales_365d,
+    sum(net) AS sales_all,
     coalesce(sum(units) FILTER (day >= as_of() - 7), 0) AS units_7d,
     coalesce(sum(units) FILTER (day >= as_of() - 30), 0) AS units_30d,
     coalesce(sum(units) FILTER (day >= as_of() - 90), 0) AS units_90d,
     coalesce(sum(units) FILTER (day >= as_of() - 365), 0) AS units_365d,
     sum(units) AS units_all,
-    count(*) AS lines,
     count(*) FILTER (is_purchase) AS purchase_lines,
     coalesce(sum(sales) FILTER (is_purchase), 0) AS purchase_money,
-    coalesce(sum(sales) FILTER (NOT in_catalogue), 0) AS unknown_product_sales,
+    coalesce(sum(net) FILTER (NOT in_catalogue), 0) AS unknown_product_sales,
     coalesce(sum(discount) FILTER (is_purchase), 0) AS discount_all,
     count(*) FILTER (is_purchase AND discount > 0) AS discounted_lines,
     count(*) FILTER (is_purchase AND coupon > 0) AS coupon_lines,
@@ -77,9 +91,9 @@ SELECT
     coalesce(sum(sales) FILTER (
         is_purchase AND list_contains(getvariable('oracle_private_brands'), brand)
     ), 0) AS private_brand_money,
-    count(*) FILTER (NOT is_purchase) AS return_lines,
-    coalesce(-sum(quantity) FILTER (NOT is_purchase), 0) AS returned_units,
-    coalesce(-sum(sales) FILTER (NOT is_purchase), 0) AS returned_value
+    count(*) FILTER (NOT is_purchase OR is_refunded) AS return_lines,
+    coalesce(sum(abs(quantity)) FILTER (NOT is_purchase OR is_refunded), 0) AS returned_units,
+    coalesce(-sum(sales) FILTER (NOT is_purchase), 0) + coalesce(sum(sales) FILTER (is_refunded), 0) AS returned_value
 FROM o_lines
 GROUP BY user_id;
 
@@ -147,14 +161,13 @@ SELECT
 FROM gaps
 GROUP BY user_id;
 
--- Affinity: decayed money of a name, in cents times a whole number, so that sums are exact ---------------------------
+-- Affinity: decayed money of a name. Where two agree to 10 digits, the rest is rounding: they are equal --------------
 
 CREATE OR REPLACE TEMP TABLE o_name_money AS
 WITH weighed AS (
     SELECT
         user_id, product_id, department, category, brand,
-        -- round takes a half up: 7812.5 (seven half lives) is 7813
-        cents::HUGEINT * round(1e6 * pow(2, -(as_of() - day) / getvariable('oracle_half_life')))::BIGINT AS v
+        cents * pow(2, -least((as_of() - day) / getvariable('oracle_half_life')::DOUBLE, 120)) AS v
     FROM o_lines
     WHERE is_purchase
 ),
@@ -167,14 +180,14 @@ named AS (
     UNION ALL
     SELECT user_id, 'product' AS kind, product_id AS name, v FROM weighed
 )
-SELECT user_id, kind, name, greatest(sum(v), 0) AS v FROM named GROUP BY user_id, kind, name;
+SELECT user_id, kind, name, sum(v) AS v FROM named GROUP BY user_id, kind, name;
 
 CREATE OR REPLACE TEMP TABLE o_affinity AS
 WITH shares AS (
     SELECT
         user_id, kind, name, v,
-        v::DOUBLE / nullif(sum(v) OVER (PARTITION BY user_id, kind), 0)::DOUBLE AS p,
-        row_number() OVER (PARTITION BY user_id, kind ORDER BY v DESC, name) AS place
+        v / nullif(sum(v) OVER (PARTITION BY user_id, kind), 0) AS p,
+        row_number() OVER (PARTITION BY user_id, kind ORDER BY round(ln(nullif(v, 0)), 10) DESC NULLS LAST, name) AS place
     FROM o_name_money
 )
 SELECT
@@ -198,7 +211,7 @@ CREATE OR REPLACE TEMP TABLE o_price_level AS
 WITH of_user AS (
     SELECT user_id, category, sum(cents) AS cents, sum(units) AS units
     FROM o_lines
-    WHERE quantity > 0 AND category IS NOT NULL
+    WHERE is_purchase AND quantity > 0 AND category IS NOT NULL
     GROUP BY user_id, category
 ),
 of_all AS (
@@ -286,14 +299,16 @@ FROM worse;
 -- Campaigns, coupons and redemptions ----------------------------------------------------------------------------------
 
 CREATE OR REPLACE TEMP TABLE o_received AS
-SELECT DISTINCT user_id, campaign_id
+SELECT DISTINCT trimmed(user_id) AS user_id, trimmed(campaign_id) AS campaign_id
 FROM in_campaigns
-WHERE user_id IS NOT NULL AND campaign_id IS NOT NULL AND starts_at::DATE < as_of();
+WHERE NOT blank(in_campaigns.user_id) AND NOT blank(in_campaigns.campaign_id) AND starts_at::DATE < as_of();
 
 CREATE OR REPLACE TEMP TABLE o_redeemed AS
-SELECT DISTINCT user_id, campaign_id, coupon_id, redeemed_at
+SELECT DISTINCT
+    trimmed(user_id) AS user_id, trimmed(campaign_id) AS campaign_id, trimmed(coupon_id) AS coupon_id, redeemed_at
 FROM in_redemptions
-WHERE user_id IS NOT NULL AND campaign_id IS NOT NULL AND coupon_id IS NOT NULL AND redeemed_at::DATE < as_of();
+WHERE NOT blank(in_redemptions.user_id) AND NOT blank(in_redemptions.campaign_id)
+    AND NOT blank(in_redemptions.coupon_id) AND redeemed_at::DATE < as_of();
 
 CREATE OR REPLACE TEMP TABLE o_campaign_figures AS
 SELECT
@@ -304,7 +319,11 @@ FROM o_received
 GROUP BY user_id;
 
 CREATE OR REPLACE TEMP TABLE o_offers AS
-WITH carried AS (SELECT DISTINCT campaign_id, coupon_id FROM in_coupons WHERE coupon_id IS NOT NULL)
+WITH carried AS (
+    SELECT DISTINCT trimmed(campaign_id) AS campaign_id, trimmed(coupon_id) AS coupon_id
+    FROM in_coupons
+    WHERE NOT blank(in_coupons.coupon_id)
+)
 SELECT r.user_id, count(*) AS coupons_offered
 FROM o_received r JOIN carried c ON c.campaign_id = r.campaign_id
 GROUP BY r.user_id;
@@ -322,10 +341,10 @@ GROUP BY user_id;
 
 CREATE OR REPLACE TEMP TABLE o_review_figures AS
 WITH written AS (
-    SELECT user_id, review_id, max(created_at::DATE) AS day
+    SELECT trimmed(user_id) AS user_id, review_id, max(created_at::DATE) AS day
     FROM in_reviews
-    WHERE user_id IS NOT NULL AND review_id IS NOT NULL AND created_at::DATE < as_of()
-    GROUP BY user_id, review_id
+    WHERE NOT blank(in_reviews.user_id) AND review_id IS NOT NULL AND created_at::DATE < as_of()
+    GROUP BY trimmed(in_reviews.user_id), review_id
 )
 SELECT
     w.user_id,
@@ -340,16 +359,15 @@ GROUP BY w.user_id;
 
 CREATE OR REPLACE TEMP TABLE o_event_figures AS
 WITH counted_once AS (
-    SELECT user_id, event_type, event_time
+    SELECT trimmed(user_id) AS user_id, event_type, event_time
     FROM in_events
-    WHERE event_id IS NOT NULL AND NOT blank(event_id)
-        AND user_id IS NOT NULL AND NOT blank(user_id)
+    WHERE NOT blank(event_id) AND NOT blank(in_events.user_id)
         AND event_type IN ('view', 'cart', 'search', 'invitation')
         AND year(event_time) BETWEEN 2 AND 9998
         AND known(coalesce(ingested_at, event_time))
     QUALIFY row_number() OVER (
         PARTITION BY event_id
-        ORDER BY coalesce(ingested_at, event_time) DESC, event_time DESC, user_id DESC, event_type DESC
+        ORDER BY coalesce(ingested_at, event_time) DESC, event_time DESC, trimmed(in_events.user_id) DESC, event_type DESC
     ) = 1
 )
 SELECT
@@ -373,9 +391,9 @@ WITH everyone AS (
     UNION SELECT user_id FROM o_review_figures
 ),
 people AS (
-    SELECT user_id, age, income, household_size FROM users
+    SELECT trimmed(user_id) AS user_id, age, income, household_size FROM in_users
     QUALIFY row_number() OVER (
-        PARTITION BY user_id
+        PARTITION BY trimmed(in_users.user_id)
         ORDER BY age DESC NULLS LAST, income DESC NULLS LAST, household_size DESC NULLS LAST
     ) = 1
 )
@@ -431,22 +449,22 @@ SELECT
     b.daypart_share_afternoon,
     b.daypart_share_evening,
     -- affinity
-    coalesce(dep.top, []::VARCHAR[]) AS top_departments,
-    dep.top_share AS top_department_share,
-    dep.entropy AS department_entropy,
-    coalesce(dep.bought, 0) AS departments_bought,
-    coalesce(cat.top, []::VARCHAR[]) AS top_categories,
-    cat.top_share AS top_category_share,
-    cat.entropy AS category_entropy,
-    coalesce(cat.bought, 0) AS categories_bought,
-    coalesce(bra.top, []::VARCHAR[]) AS top_brands,
-    bra.top_share AS top_brand_share,
-    bra.entropy AS brand_entropy,
-    coalesce(bra.bought, 0) AS brands_bought,
+    CASE WHEN has_products THEN coalesce(dep.top, []::VARCHAR[]) END AS top_departments,
+    CASE WHEN has_products THEN dep.top_share END AS top_department_share,
+    CASE WHEN has_products THEN dep.entropy END AS department_entropy,
+    CASE WHEN has_products THEN coalesce(dep.bought, 0) END AS departments_bought,
+    CASE WHEN has_products THEN coalesce(cat.top, []::VARCHAR[]) END AS top_categories,
+    CASE WHEN has_products THEN cat.top_share END AS top_category_share,
+    CASE WHEN has_products THEN cat.entropy END AS category_entropy,
+    CASE WHEN has_products THEN coalesce(cat.bought, 0) END AS categories_bought,
+    CASE WHEN has_products THEN coalesce(bra.top, []::VARCHAR[]) END AS top_brands,
+    CASE WHEN has_products THEN bra.top_share END AS top_brand_share,
+    CASE WHEN has_products THEN bra.entropy END AS brand_entropy,
+    CASE WHEN has_products THEN coalesce(bra.bought, 0) END AS brands_bought,
     coalesce(pro.top, []::VARCHAR[]) AS top_products,
     coalesce(pro.bought, 0) AS products_bought,
     rep.repeat_product_share,
-    coalesce(l.unknown_product_sales, 0) AS unknown_product_sales,
+    CASE WHEN has_products THEN coalesce(l.unknown_product_sales, 0) END AS unknown_product_sales,
     -- price
     pri.price_level,
     coalesce(l.discount_all, 0) AS discount_all,
@@ -462,7 +480,7 @@ SELECT
     coalesce(l.return_lines, 0) AS return_lines,
     coalesce(l.returned_units, 0) AS returned_units,
     coalesce(l.returned_value, 0) AS returned_value,
-    l.return_lines / l.lines AS return_line_share,
+    l.return_lines / nullif(l.return_lines + l.purchase_lines, 0) AS return_line_share,
     -- outlook
     out.buy_probability_30d,
     out.expected_spend_30d,

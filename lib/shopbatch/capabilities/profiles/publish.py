@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 from pyspark.sql import functions as F
+from pyspark.sql.pandas.types import from_arrow_schema
 
 from shopbatch.capabilities.profiles.config import Gates
 from shopbatch.core.crash_points import crash_point
@@ -72,7 +73,7 @@ def write(frame: DataFrame, store: Store, as_of: date, run_id: str) -> list[Data
 def scan(store: Store, written: Sequence[DataFile | FileRef]) -> pl.LazyFrame:
     """Return a day's files as a lazy frame."""
     root = store.uri(USER_PROFILES.name)
-    return files.scan([f"{root}/{f.path}" for f in written])
+    return files.scan([f"{root}/{f.path}" for f in written], USER_PROFILES.file_schema())
 
 
 def judge(
@@ -134,7 +135,10 @@ def same_content(spark: SparkSession, store: Store, written: Sequence[DataFile],
     root = store.uri(USER_PROFILES.name)
     # A null does not change this hash. Without the flags, rows with a null in different columns could look the same.
     row = F.xxhash64(*columns, *(F.isnull(c) for c in columns)).cast("decimal(38,0)")
-    frames = (spark.read.parquet(*(f"{root}/{f.path}" for f in part)) for part in (written, replaced))
+    source = spark.read.schema(from_arrow_schema(USER_PROFILES.file_schema()))  # files of an older version have less
+    frames = (
+        source.parquet(*(spark_bridge.literal_path(f"{root}/{f.path}") for f in part)) for part in (written, replaced)
+    )
     new, old = (frame.agg(F.sum(row)).first() for frame in frames)
     return bool(new == old)
 

@@ -16,9 +16,12 @@ from pyspark.sql import functions as F
 from shopbatch.capabilities.profiles import publish
 from shopbatch.capabilities.profiles.config import ProfileConfig, requested_days
 from shopbatch.capabilities.profiles.features.expressions import day, has_day
+from shopbatch.capabilities.profiles.features.facts import net_cents
+from shopbatch.capabilities.profiles.features.ids import with_trimmed_ids
 from shopbatch.capabilities.profiles.features.profile import Inputs, profiles
 from shopbatch.capabilities.profiles.publish import Money
 from shopbatch.capabilities.profiles.report import figures
+from shopbatch.capabilities.profiles.sources import LOOKUPS, missing, missing_master_data, read_sources
 from shopbatch.capabilities.profiles.tiles import Tiler, Update
 from shopbatch.capabilities.profiles.tiling import (
     EVENT_TILES,
@@ -27,19 +30,12 @@ from shopbatch.capabilities.profiles.tiling import (
     in_one_bucket,
     read_facts,
     split_repeated,
-    valid_facts,
 )
 from shopbatch.core.errors import Stopped, UserError
 from shopbatch.runs.report import Report, new_run_id
-from shopbatch.tables.campaigns import CAMPAIGNS, COUPONS, REDEMPTIONS
-from shopbatch.tables.events import EVENTS
-from shopbatch.tables.products import PRODUCTS
-from shopbatch.tables.review_sentiment import REVIEW_SENTIMENT
-from shopbatch.tables.reviews import REVIEWS
 from shopbatch.tables.transactions import TRANSACTIONS
 from shopbatch.tables.user_daily import TRANSACTIONS_REJECTS, USER_DAILY, USER_EVENT_DAILY, USER_PRODUCT_DAILY
 from shopbatch.tables.user_profiles import USER_PROFILES
-from shopbatch.tables.users import USERS
 from shopbatch.warehouse import spark_bridge
 from shopbatch.warehouse.files import DataFile, FileRef
 from shopbatch.warehouse.gates import refuse_if_failed
@@ -49,17 +45,6 @@ from shopbatch.warehouse.store import Snapshot, Store
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
-_REQUIRED = (
-    (PRODUCTS, ("product_id", "department", "category", "brand")),
-    (USERS, ("user_id", "age", "income", "household_size")),
-)
-_OPTIONAL = (
-    (CAMPAIGNS, ("campaign_id", "user_id", "starts_at")),
-    (COUPONS, ("campaign_id", "coupon_id")),
-    (REDEMPTIONS, ("user_id", "campaign_id", "coupon_id", "redeemed_at")),
-    (REVIEWS, ("review_id", "user_id", "created_at")),
-    (REVIEW_SENTIMENT, ("review_id", "label", "p_negative", "p_positive")),
-)
 _ROWS_PER_TASK = 1_000_000
 
 
@@ -74,10 +59,14 @@ class Builder:
 
     def run(self) -> None:
         """Publish every requested day that is not published yet. Raises UserError, GateRefused, Stopped."""
+        self.store.check_targets((USER_PROFILES, *TRANSACTION_TILES.tables, *EVENT_TILES.tables), "replace")
         # Read before the sources, so that whatever is published by then was made from sources no newer than ours.
         live = self.store.find(USER_PROFILES.name)
         sources = read_sources(self.store)
         self.report.tables |= {name: {"read": snapshot.version} for name, snapshot in sources.items()}
+        if absent := missing(sources):
+            self.report.metrics["tables that are not there"] = absent
+            self.report.message = missing_master_data(sources)
         self.report.rows.read = sources[TRANSACTIONS.name].rows
         self.spark.conf.set("spark.sql.session.timeZone", self.config.timezone)
         rows = sources[TRANSACTIONS.name].rows
@@ -175,9 +164,9 @@ class Builder:
     def _inputs(self, sources: dict[str, Snapshot], updates: dict[str, Update]) -> tuple[Inputs, Money]:
         """The tables from which the profiles of any day are computed, and the money that they must account for."""
         named = {
-            t.name: spark_bridge.read(self.spark, sources[t.name], c)
-            for t, c in (*_REQUIRED, *_OPTIONAL)
-            if t.name in sources
+            x.table.name: with_trimmed_ids(spark_bridge.read(self.spark, sources[x.table.name], x.columns), *x.ids)
+            for x in LOOKUPS
+            if x.table.name in sources
         }
         tiles: dict[str, DataFrame] = {}
         if self.config.knowledge_cut is None:
@@ -211,8 +200,9 @@ class Builder:
     def _known_lines(self, tiling: Tiling, source: Snapshot) -> tuple[DataFrame, DataFrame]:
         """The facts of a source that count as known at the cut, and those that do not."""
         facts = self._known(read_facts(self.spark, tiling, source))
-        lines, repeated = split_repeated(tiling, valid_facts(facts))
-        rejects = facts.where("reason is not null").withColumn("rows", F.lit(1).cast("bigint"))
+        lines, repeated = split_repeated(tiling, facts, any_void=tiling.void is not None)
+        invalid = F.col("reason").isNotNull() & (F.col("reason") != F.lit(tiling.void or ""))
+        rejects = facts.where(invalid).withColumn("rows", F.lit(1).cast("bigint"))
         if repeated is not None:
             columns = [*tiling.identity, "rows"]
             rejects = rejects.select(*columns).union(repeated.select(*columns))
@@ -227,18 +217,8 @@ class Builder:
 def _by_day(facts: DataFrame) -> dict[date | None, int]:
     """Cents of transactions per day; None is the key of those without a day."""
     when = F.when(has_day("transaction_at"), day("transaction_at")).alias("day")
-    total = F.sum(F.coalesce("sales_cents", F.lit(0)) * F.col("rows")).alias("cents")
+    total = F.sum(net_cents() * F.col("rows")).alias("cents")
     return {r["day"]: r["cents"] for r in facts.groupBy(when).agg(total).collect()}
-
-
-def read_sources(store: Store) -> dict[str, Snapshot]:
-    """Return one snapshot of every source, with its columns checked.
-
-    Raises UserError naming a required table that is missing, or a column that is missing or has another type.
-    """
-    required = ((TRANSACTIONS, TRANSACTION_TILES.columns), *_REQUIRED)
-    optional = [(t, c) for t, c in (*_OPTIONAL, (EVENTS, EVENT_TILES.columns)) if store.exists(t.name)]
-    return {table.name: store.require(table, columns) for table, columns in (*required, *optional)}
 
 
 def build_profiles(spark: SparkSession, config: ProfileConfig, store: Store, report: Report) -> None:

@@ -19,7 +19,15 @@ from shopbatch.capabilities.profiles import layout
 from shopbatch.capabilities.profiles.features import facts
 from shopbatch.capabilities.profiles.features.expressions import day
 from shopbatch.capabilities.profiles.tile_files import TileFiles, Written
-from shopbatch.capabilities.profiles.tiling import Tiling, in_one_bucket, read_facts, valid_facts, with_day
+from shopbatch.capabilities.profiles.tiling import (
+    Tiling,
+    competing_facts,
+    in_one_bucket,
+    read_facts,
+    valid_facts,
+    void_rejects,
+    with_day,
+)
 from shopbatch.tables.schema import Table
 from shopbatch.warehouse import spark_bridge
 from shopbatch.warehouse.files import FileRef
@@ -59,13 +67,14 @@ def retile(changes: Changes, files: TileFiles) -> Retiled:
     """Write the tiles of all touched pairs, and the rejects if they differ. Nothing is committed."""
     tiling, few, live_rejects = changes.tiling, changes.few, changes.live[changes.tiling.rejects.name]
     delta = spark_bridge.settled(_delta(changes), few)
-    changed = delta.where("reason is null")
+    changed = competing_facts(tiling, delta)
     keys = changed.select(*tiling.key)
     same_key = _facts_of_keys(changes, keys).join(keys, [*tiling.key], "left_semi")
-    ranks = spark_bridge.settled(facts.ranked(same_key, tiling.key, tiling.identity), few)
+    ranks = spark_bridge.settled(facts.ranked(same_key, tiling.key, (*tiling.identity, "void")), few)
     pair = ("user_id", day(tiling.time).alias("day"))
-    # An added fact has a rank. A removed one may be nowhere in the source any more.
-    pairs = changed.where("rows < 0").select(*pair).union(ranks.select(*pair)).distinct()
+    # An added fact has a rank. A removed one may be nowhere in the source any more. A void one is in no tile.
+    removed = changed.where("rows < 0 and not void").select(*pair)
+    pairs = removed.union(ranks.where("not void").select(*pair)).distinct()
     pairs = spark_bridge.settled(pairs, few)
     rows_per_day = {row["day"]: row["count"] for row in pairs.groupBy("day").count().collect()}
     days = sorted(rows_per_day)
@@ -102,17 +111,17 @@ def _delta(changes: Changes) -> DataFrame:
 
 
 def _facts_of_keys(changes: Changes, keys: DataFrame) -> DataFrame:
-    """The valid facts that may have one of these keys."""
+    """The facts that compete for one of these keys, with `void`; facts of other keys may be among them."""
     tiling, source, most = changes.tiling, changes.source, spark_bridge.FEW
     column = keys.select(tiling.lookup)
     column = column if changes.few else column.distinct().limit(most + 1)
     values = sorted({row[0] for row in column.collect()})
     # The replacement character may stand for bytes that are not text, which no statistics can be compared with.
     if len(values) > most or any("\ufffd" in value for value in values):
-        return valid_facts(read_facts(changes.spark, tiling, source))
+        return competing_facts(tiling, read_facts(changes.spark, tiling, source))
     bounds = source.bounds(tiling.lookup)
     only = [f for f in source.files if f.path not in bounds or _any_between(values, *bounds[f.path])]
-    candidates = valid_facts(read_facts(changes.spark, tiling, source, only))
+    candidates = competing_facts(tiling, read_facts(changes.spark, tiling, source, only))
     # Every row looked for meets this condition. It lets Spark skip parts of files by their statistics.
     return candidates.where(F.col(tiling.lookup).between(values[0], values[-1])) if values else candidates
 
@@ -137,11 +146,15 @@ def _new_rejects(changes: Changes, delta: DataFrame, keys: DataFrame, ranks: Dat
     columns = [*tiling.identity, "reason", "rows"]
     live = spark_bridge.read(changes.spark, changes.live[tiling.rejects.name], tiling.rejects.names)
     old = tiling.from_rejects(live).select(*columns)
-    is_repeat = F.col("reason").isin("repeated", "superseded")
-    kept = old.where(is_repeat).join(keys, [*tiling.key], "left_anti").select(*columns)
-    invalid = old.where(~is_repeat).union(delta.where("reason is not null").select(*columns))
+    competes = ["repeated", "superseded", *([tiling.void] if tiling.void else [])]
+    lost = F.col("reason").isin(competes)
+    kept = old.where(lost).join(keys, [*tiling.key], "left_anti").select(*columns)
+    invalid = old.where(~lost).union(delta.where("reason is not null").where(~lost).select(*columns))
     summed = invalid.groupBy(*columns[:-1]).agg(F.sum("rows").alias("rows")).where("rows > 0")
-    return kept.union(facts.repeated(ranks, tiling.identity).select(*columns)).union(summed)
+    judged = facts.repeated(ranks, tiling.identity).select(*columns)
+    if tiling.void:
+        judged = judged.union(void_rejects(tiling, ranks.where("rank = 1")).select(*columns))
+    return kept.union(judged).union(summed)
 
 
 def _rejects_differ(changes: Changes, live: Snapshot, rejects: DataFrame) -> bool:

@@ -43,7 +43,7 @@ class TileFiles:
     @property
     def tables(self) -> list[Table]:
         """All tables of the tiling: the main tiles first, the rejects last."""
-        return [*(table for table, _ in self.tiling.sinks), self.tiling.rejects]
+        return self.tiling.tables
 
     def write(self, frame: DataFrame, table: Table) -> list[DataFile]:
         """Write rows of a tile table where they will stay; nobody sees them before the commit."""

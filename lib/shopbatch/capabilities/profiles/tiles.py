@@ -25,7 +25,6 @@ from shopbatch.capabilities.profiles.tiling import (
     Tiling,
     read_facts,
     split_repeated,
-    valid_facts,
     with_day,
 )
 from shopbatch.core.errors import Stopped
@@ -128,17 +127,18 @@ class Tiler:
         tiling = self.tiling
         facts = read_facts(self.spark, tiling, source)
         valid_day = F.when(F.col("reason").isNull(), day(tiling.time)).alias("day")
-        rows = {r["day"]: r["count"] for r in facts.groupBy(valid_day).count().collect()}
-        invalid = rows.pop(None, 0)
-        lines, repeated = split_repeated(tiling, valid_facts(facts))
+        counted = facts.groupBy(valid_day, "reason").count().collect()
+        rows = {r["day"]: r["count"] for r in counted if r["reason"] is None}
+        reasons = {r["reason"] for r in counted} - {None}
+        lines, repeated = split_repeated(tiling, facts, any_void=tiling.void in reasons)
         placed = partition_by_day(self.spark, with_day(tiling, lines), rows)
         if source.rows < _CACHED_ROWS:  # for more rows, reading the source again costs less than spilling
             placed = placed.cache()
         written = [Written(table, self.files.write(to_tiles(placed), table), None) for table, to_tiles in tiling.sinks]
         rejects = [] if repeated is None else [repeated]
-        if invalid:
-            reasons = facts.where("reason is not null").groupBy(*tiling.identity, "reason")
-            rejects.append(reasons.agg(F.count(F.lit(1)).alias("rows")))
+        if invalid := sorted(reasons - {tiling.void}):
+            same = facts.where(F.col("reason").isin(invalid)).groupBy(*tiling.identity, "reason")
+            rejects.append(same.agg(F.count(F.lit(1)).alias("rows")))
         written.append(Written(tiling.rejects, self._write_rejects(rejects), None))
         tiles_written = self.files.commit(written, source, live)
         return Update("rebuilt", why, rows_read=source.rows, tiles_written=tiles_written)

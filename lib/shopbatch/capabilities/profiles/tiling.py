@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import reduce
 from typing import TYPE_CHECKING
 
 from pyspark.sql import DataFrame
@@ -15,6 +16,7 @@ from pyspark.sql import functions as F
 
 from shopbatch.capabilities.profiles.features import daily, facts
 from shopbatch.capabilities.profiles.features.expressions import day
+from shopbatch.capabilities.profiles.sources import EVENT_COLUMNS, TRANSACTION_COLUMNS
 from shopbatch.tables.events import EVENTS
 from shopbatch.tables.schema import Table
 from shopbatch.tables.transactions import TRANSACTIONS
@@ -33,7 +35,7 @@ if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
 Transform = Callable[[DataFrame], DataFrame]
-VERSION = 2  # of facts and tiles; raised when their meaning changes, so that tiles are rebuilt
+VERSION = 3  # of facts and tiles; raised when their meaning changes, so that tiles are rebuilt
 
 
 @dataclass(frozen=True)
@@ -61,6 +63,13 @@ class Tiling:
     """Facts that do not count (with `reason` and `rows`) -> rows of `rejects`."""
     from_rejects: Transform
     """The reverse of `to_rejects`."""
+    void: str | None = None
+    """The reason of facts that compete with the others of their key, and count as nothing if they win."""
+
+    @property
+    def tables(self) -> list[Table]:
+        """All tables of the tiling: the main tiles first, the rejects last."""
+        return [*(table for table, _ in self.sinks), self.rejects]
 
 
 def read_facts(
@@ -75,20 +84,51 @@ def valid_facts(all_facts: DataFrame) -> DataFrame:
     return all_facts.where("reason is null").drop("reason")
 
 
-def split_repeated(tiling: Tiling, valid: DataFrame) -> tuple[DataFrame, DataFrame | None]:
-    """Split valid facts into those that count (one per key) and the rest.
+def competing_facts(tiling: Tiling, all_facts: DataFrame) -> DataFrame:
+    """Return the facts of which one wins per key, with `void`: whether it counts as nothing if it wins."""
+    if tiling.void is None:
+        return valid_facts(all_facts).withColumn("void", F.lit(False))
+    competes = F.col("reason").isNull() | (F.col("reason") == tiling.void)
+    return all_facts.where(competes).withColumn("void", F.col("reason").isNotNull()).drop("reason")
 
-    The rest is what `facts.repeated` returns, or None if every fact counts.
+
+def void_rejects(tiling: Tiling, winners: DataFrame) -> DataFrame:
+    """Return those of the winners (with `void`) that count as nothing, with `reason` and `rows`."""
+    void = winners.where("void").select(*tiling.identity)
+    return void.withColumns({"reason": F.lit(tiling.void), "rows": F.lit(1).cast("bigint")})
+
+
+def split_repeated(tiling: Tiling, all_facts: DataFrame, any_void: bool) -> tuple[DataFrame, DataFrame | None]:
+    """Split the facts that compete into those that count (at most one per key) and the rest.
+
+    Args:
+        tiling: The tiling.
+        all_facts: Facts with `reason`; those that do not compete are left out of both results.
+        any_void: Whether there may be void facts.
+
+    Returns:
+        The facts that count, and the rest as `facts.repeated` returns it, or None if every fact counts.
     """
-    hashed = valid.withColumn("key_hash", F.xxhash64(*tiling.key))
+    winners, lost = _winners(tiling, competing_facts(tiling, all_facts))
+    if not any_void:
+        return winners.select(*tiling.identity), lost
+    void = void_rejects(tiling, winners)
+    counted = winners.where("not void").select(*tiling.identity)
+    return counted, void if lost is None else reduce(DataFrame.union, [lost, void])
+
+
+def _winners(tiling: Tiling, competing: DataFrame) -> tuple[DataFrame, DataFrame | None]:
+    """Return the fact of each key that wins, with `void`, and the rest (None: there is no other one)."""
+    hashed = competing.withColumn("key_hash", F.xxhash64(*tiling.key))
     hashes = hashed.select("key_hash").repartition("key_hash").groupBy("key_hash").count()
     suspects = hashes.where("count > 1").select("key_hash").cache()
     if not suspects.count():
-        return valid, None
+        return competing, None
     # Different keys with one hash do no harm: `ranked` compares the keys themselves.
-    ranks = facts.ranked(hashed.join(suspects, "key_hash", "left_semi"), tiling.key, tiling.identity).cache()
-    single = hashed.join(suspects, "key_hash", "left_anti").select(*tiling.identity)
-    return single.union(ranks.where("rank = 1").select(*tiling.identity)), facts.repeated(ranks, tiling.identity)
+    columns = (*tiling.identity, "void")
+    ranks = facts.ranked(hashed.join(suspects, "key_hash", "left_semi"), tiling.key, columns).cache()
+    single = hashed.join(suspects, "key_hash", "left_anti").select(*columns)
+    return single.union(ranks.where("rank = 1").select(*columns)), facts.repeated(ranks, tiling.identity)
 
 
 def with_day(tiling: Tiling, valid: DataFrame) -> DataFrame:
@@ -103,24 +143,22 @@ def in_one_bucket(tiling: Tiling, valid: DataFrame) -> DataFrame:
 
 TRANSACTION_TILES = Tiling(
     source=TRANSACTIONS,
-    columns=(
-        "basket_id", "product_id", "user_id", "quantity", "sales_value", "retail_discount", "coupon_discount",
-        "coupon_match_discount", "transaction_at", "ingested_at",
-    ),
+    columns=TRANSACTION_COLUMNS,
     to_facts=facts.transactions,
     identity=facts.TRANSACTION,
-    key=("basket_id", "product_id"),
+    key=("basket_id", "product_id", "line_number"),
     time="transaction_at",
     lookup="basket_id",
     sinks=((USER_DAILY, daily.user_daily), (USER_PRODUCT_DAILY, daily.user_product_daily)),
     rejects=TRANSACTIONS_REJECTS,
     to_rejects=facts.to_transaction_rejects,
     from_rejects=facts.from_transaction_rejects,
-)  # fmt: skip
+    void="cancelled",
+)
 
 EVENT_TILES = Tiling(
     source=EVENTS,
-    columns=("event_id", "user_id", "event_type", "event_time", "ingested_at"),
+    columns=EVENT_COLUMNS,
     to_facts=facts.events,
     identity=facts.EVENT,
     key=("event_id",),

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import date
+from functools import reduce
 
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
@@ -16,24 +17,34 @@ from shopbatch.capabilities.profiles.features.expressions import money, one_per_
 TOP = 5
 UNKNOWN = "unknown"
 _GROUPS = {"department": "departments", "category": "categories", "brand": "brands"}
+# Decayed money is a sum of cents times 2^(-age / half life). A sum of doubles would depend on the order of the rows,
+# and equal amounts might not be ties. So there are SPANS sums of whole numbers, each of the cents of SPAN half lives of
+# age times a weight of BITS significant bits. The weights are at most 2^60 and the cents of a user below 2^63, so that
+# their products fit into the 38 digits of a decimal.
+BITS, SPAN, SPANS = 40, 20, 6
+_DECAYED = tuple(f"decayed_{i}" for i in range(SPANS))
 
 
 def by_product(tiles: DataFrame, as_of: date, half_life: int) -> DataFrame:
     """Sum user_product_daily to one row per user and product, over the days before `as_of`, partitioned by user.
 
-    The column `decayed` is the sum over days of purchase cents times the weight round(1e6 * 2^(-age / half_life)).
-    The weights are whole numbers, so the double is exact below 2^53: the sum does not depend on the order of rows, and
-    equal amounts are ties.
+    The columns _DECAYED hold the decayed money of the purchases; `_decayed_cents` makes one number of them. An age of
+    more than SPAN * SPANS half lives counts as that many.
     """
-    age = F.datediff(F.lit(as_of), "day")
-    weight = F.round(F.lit(1e6) * F.pow(F.lit(2.0), -age / F.lit(float(half_life))))
+    age = F.least(F.datediff(F.lit(as_of), "day"), F.lit(half_life * SPAN * SPANS))
+    halvings = F.floor(age / F.lit(float(half_life)))
+    part = (age - halvings * half_life) / F.lit(float(half_life))  # of a half life, 0 to 1
+    significand = F.floor(F.lit(2.0**BITS) * F.pow(F.lit(2.0), -part) + 0.5)
+    span = F.greatest(F.floor((halvings - 1) / SPAN), F.lit(0))
+    weight = significand * F.pow(F.lit(2.0), (span + 1) * SPAN - halvings).cast("bigint")
+    decayed = F.col("purchase_cents").cast("decimal(19,0)") * weight.cast("decimal(19,0)")
     return (
         tiles.where(F.col("day") < F.lit(as_of))
-        .withColumn("decayed", F.col("purchase_cents").cast("double") * weight)
+        .withColumns({"decayed": decayed, "span": span})
         .repartition("user_id")
         .groupBy("user_id", "product_id")
         .agg(
-            F.sum("decayed").alias("decayed"),
+            *(F.sum(F.when(F.col("span") == i, F.col("decayed"))).alias(name) for i, name in enumerate(_DECAYED)),
             F.count_if(F.col("lines") > 0).alias("days"),
             *(F.sum(name).alias(name) for name in ("lines", "units", "sales_cents", "purchase_cents", "unit_cents")),
         )
@@ -43,8 +54,8 @@ def by_product(tiles: DataFrame, as_of: date, half_life: int) -> DataFrame:
 def by_kind(bought: DataFrame, products: DataFrame) -> DataFrame:
     """Sum the result of `by_product` to one row per user, department, category and brand (null: unknown)."""
     # One row per product: if the catalogue was loaded twice, a join would count every line twice.
-    catalogue = one_per_key(products, "product_id", tuple(_GROUPS)).withColumn("known", F.lit(True))
-    summed = ("decayed", "lines", "units", "purchase_cents", "unit_cents")
+    catalogue = one_per_key(products, "product_id", ("updated_at", *_GROUPS)).withColumn("known", F.lit(True))
+    summed = (*_DECAYED, "lines", "units", "purchase_cents", "unit_cents")
     return (
         bought.join(catalogue, "product_id", "left")
         .groupBy("user_id", *_GROUPS)
@@ -58,9 +69,10 @@ def by_kind(bought: DataFrame, products: DataFrame) -> DataFrame:
 def of_products(bought: DataFrame) -> DataFrame:
     """Compute user_id and the features of single products from the result of `by_product`."""
     return (
-        bought.groupBy("user_id")
+        bought.withColumn("v", _decayed_cents())
+        .groupBy("user_id")
         .agg(
-            _top("product_id", "decayed").alias("top_products"),
+            _top("product_id", "v").alias("top_products"),
             F.count_if(F.col("lines") > 0).alias("products_bought"),
             F.count_if(F.col("days") > 1).alias("repeats"),
         )
@@ -76,33 +88,32 @@ def of_kinds(kinds: DataFrame) -> DataFrame:
         F.explode(
             F.array(*(F.struct(F.lit(g).alias("kind"), F.coalesce(g, F.lit(UNKNOWN)).alias("name")) for g in _GROUPS))
         ),
-        "decayed",
+        *_DECAYED,
         "lines",
-    ).select("user_id", "col.kind", "col.name", "decayed", "lines")
-    named = rows.groupBy("user_id", "kind", "name").agg(
-        F.greatest(F.sum("decayed"), F.lit(0.0)).alias("v"), F.sum("lines").alias("lines")
-    )
+    ).select("user_id", "col.kind", "col.name", *_DECAYED, "lines")
+    summed_up = (F.sum(name).alias(name) for name in (*_DECAYED, "lines"))
+    named = rows.groupBy("user_id", "kind", "name").agg(*summed_up).withColumn("v", _decayed_cents())
     columns = []
     for group, many in _GROUPS.items():
         in_group = F.col("kind") == group
         value = F.when(in_group & (F.col("v") > 0), F.col("v"))
         columns += [
             _top("name", "v", in_group).alias(f"top_{many}"),
-            F.max(value).alias(f"{group}_max"),
-            F.sum(value).alias(f"{group}_v"),
-            F.sum(value * F.log(value)).alias(f"{group}_v_ln_v"),
+            F.array_sort(F.collect_list(value)).alias(f"{group}_v"),
             F.count_if(in_group & (F.col("lines") > 0)).alias(f"{many}_bought"),
         ]
     summed = named.groupBy("user_id").agg(*columns)
     out: list[Column | str] = ["user_id"]
     for group, many in _GROUPS.items():
-        total = F.col(f"{group}_v")
+        values = F.col(f"{group}_v")  # sorted, and so added in the same order in every run
+        total = F.aggregate(values, F.lit(0.0), lambda so_far, v: so_far + v)
+        v_ln_v = F.aggregate(values, F.lit(0.0), lambda so_far, v: so_far + v * F.log(v))
+        some = F.size(values) > 0
         # The entropy is -sum(p ln p) with p = v / total.
-        entropy = F.log(total) - F.col(f"{group}_v_ln_v") / total
         out += [
             f"top_{many}",
-            (F.col(f"{group}_max") / total).alias(f"top_{group}_share"),
-            F.greatest(entropy, F.when(total.isNotNull(), F.lit(0.0))).alias(f"{group}_entropy"),
+            F.when(some, F.array_max(values) / total).alias(f"top_{group}_share"),
+            F.when(some, F.greatest(F.log(total) - v_ln_v / total, F.lit(0.0))).alias(f"{group}_entropy"),
             F.col(f"{many}_bought"),
         ]
     return summed.select(*out)
@@ -130,6 +141,15 @@ def of_prices(kinds: DataFrame, private_brands: Sequence[str]) -> DataFrame:
         F.when(F.col("branded") > 0, ratio("private", "branded")).alias("private_label_share"),
         money("unknown_cents").alias("unknown_product_sales"),
     )
+
+
+def _decayed_cents() -> Column:
+    """The decayed money in cents, as a double made of the whole numbers of _DECAYED in the same order each time."""
+    parts = (
+        F.coalesce(F.col(name).cast("double"), F.lit(0.0)) * 2.0 ** (-BITS - SPAN * (i + 1))
+        for i, name in enumerate(_DECAYED)
+    )
+    return reduce(Column.__add__, parts)
 
 
 def _top(name: str, value: str, where: Column | None = None) -> Column:

@@ -9,23 +9,24 @@ from __future__ import annotations
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
+from shopbatch.capabilities.profiles.features.facts import is_purchase, is_refunded, net_cents
 from shopbatch.tables.user_profiles import DAYPARTS
 
 
 def user_daily(lines: DataFrame) -> DataFrame:
     """Compute the columns of user_daily from TRANSACTION facts (one per key) with `day` and `bucket`."""
-    bought, returned = F.col("quantity") >= 0, F.col("quantity") < 0
+    bought, given_back = is_purchase(), ~is_purchase() | is_refunded()
     baskets = lines.groupBy("bucket", "user_id", "day", "basket_id").agg(
         F.count_if(bought).alias("lines"),
-        _sum(F.greatest("quantity", F.lit(0))).alias("units"),
-        F.sum("sales_cents").alias("sales_cents"),
+        _sum("quantity", bought).alias("units"),
+        F.sum(net_cents()).alias("sales_cents"),
         _sum("sales_cents", bought).alias("purchase_cents"),
         F.min(F.when(bought, F.col("transaction_at"))).alias("first"),
         _sum(F.col("retail_cents") + F.col("coupon_cents"), bought).alias("discount_cents"),
         F.count_if(bought & ((F.col("retail_cents") + F.col("coupon_cents")) > 0)).alias("discounted_lines"),
         F.count_if(bought & (F.col("coupon_cents") > 0)).alias("coupon_lines"),
-        F.count_if(returned).alias("return_lines"),
-        (-_sum(F.least("quantity", F.lit(0)))).alias("returned_units"),
+        F.count_if(given_back).alias("return_lines"),
+        _sum(F.abs("quantity"), given_back).alias("returned_units"),
     )
     basket, hour, cents = F.col("lines") > 0, F.hour("first"), F.col("purchase_cents").cast("decimal(19,0)")
     summed = ("lines", "units", "sales_cents", "purchase_cents", "discount_cents", "discounted_lines", "coupon_lines",
@@ -44,11 +45,11 @@ def user_daily(lines: DataFrame) -> DataFrame:
 def user_product_daily(lines: DataFrame) -> DataFrame:
     """Compute the columns of user_product_daily from TRANSACTION facts (one per key) with `day` and `bucket`."""
     return lines.groupBy("bucket", "user_id", "day", "product_id").agg(
-        F.count_if(F.col("quantity") >= 0).alias("lines"),
-        _sum(F.greatest("quantity", F.lit(0))).alias("units"),
-        F.sum("sales_cents").alias("sales_cents"),
-        _sum("sales_cents", F.col("quantity") >= 0).alias("purchase_cents"),
-        _sum("sales_cents", F.col("quantity") > 0).alias("unit_cents"),
+        F.count_if(is_purchase()).alias("lines"),
+        _sum("quantity", is_purchase()).alias("units"),
+        F.sum(net_cents()).alias("sales_cents"),
+        _sum("sales_cents", is_purchase()).alias("purchase_cents"),
+        _sum("sales_cents", is_purchase() & (F.col("quantity") > 0)).alias("unit_cents"),
     )
 
 

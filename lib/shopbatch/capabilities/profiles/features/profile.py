@@ -19,6 +19,8 @@ _PERSON = ("age", "income", "household_size")
 _RATES = {"cart_rate_30d": ("carts_30d", "views_30d"), "purchase_rate_30d": ("baskets_30d", "carts_30d")}
 # A count is 0 for a user about whom nothing is known. But without these input tables it is null.
 _ZERO = {
+    **dict.fromkeys(("departments_bought", "categories_bought", "brands_bought"), ("products",)),
+    "unknown_product_sales": ("products",),
     "campaigns_received": ("campaigns",),
     "campaigns_responded": ("campaigns", "redemptions"),
     "coupons_offered": ("campaigns", "coupons"),
@@ -35,8 +37,8 @@ class Inputs:
 
     daily: DataFrame
     product_daily: DataFrame
-    products: DataFrame
-    users: DataFrame
+    products: DataFrame | None = None
+    users: DataFrame | None = None
     event_daily: DataFrame | None = None
     campaigns: DataFrame | None = None
     coupons: DataFrame | None = None
@@ -65,17 +67,15 @@ def profiles(
     """
     sums = activity.sums(inputs.daily, as_of).cache()
     bought = affinity.by_product(inputs.product_daily, as_of, half_life).cache()
-    kinds = affinity.by_kind(bought, inputs.products).cache()
-    buyers = [
-        activity.features(outlook.with_segments(outlook.with_outlook(sums))),
-        affinity.of_products(bought),
-        affinity.of_kinds(kinds),
-        affinity.of_prices(kinds, private_brands),
-    ]
+    buyers = [activity.features(outlook.with_segments(outlook.with_outlook(sums))), affinity.of_products(bought)]
+    if inputs.products is not None:
+        kinds = affinity.by_kind(bought, inputs.products).cache()
+        buyers += [affinity.of_kinds(kinds), affinity.of_prices(kinds, private_brands)]
     whole = reduce(lambda left, right: left.join(right, "user_id", "left"), buyers)
     for part in _touches(inputs, as_of):
         whole = whole.join(part, "user_id", "full")
-    whole = whole.join(one_per_key(inputs.users, "user_id", _PERSON), "user_id", "left")
+    if inputs.users is not None:
+        whole = whole.join(one_per_key(inputs.users, "user_id", _PERSON), "user_id", "left")
     return _complete(whole, inputs).select(*_columns(as_of, run_id, knowledge_cut))
 
 
@@ -104,7 +104,7 @@ def _complete(whole: DataFrame, inputs: Inputs) -> DataFrame:
         column = F.col(feature.name) if feature.name in present else F.lit(None).cast(kind)
         if feature.name == "rfm_segment":
             column = F.coalesce(column, F.lit("no_purchase"))
-        elif feature.null.startswith("empty"):
+        elif feature.null.startswith("empty") and feature.name in present:
             column = F.coalesce(column, F.array().cast(kind))
         elif feature.name in _RATES:
             over, under = (F.col(n) if n in present else F.lit(None) for n in _RATES[feature.name])

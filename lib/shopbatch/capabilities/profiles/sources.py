@@ -1,0 +1,96 @@
+"""The source tables of the profiles, the columns that are read of each, and what a run lacks without one.
+
+Imports no Spark: whatever is wrong with a source is refused before Spark is started.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from shopbatch.capabilities.profiles.config import ProfileConfig, requested_days
+from shopbatch.tables.campaigns import CAMPAIGNS, COUPONS, REDEMPTIONS
+from shopbatch.tables.events import EVENTS
+from shopbatch.tables.products import PRODUCTS
+from shopbatch.tables.review_sentiment import REVIEW_SENTIMENT
+from shopbatch.tables.reviews import REVIEWS
+from shopbatch.tables.schema import Table
+from shopbatch.tables.transactions import TRANSACTIONS
+from shopbatch.tables.users import USERS
+from shopbatch.warehouse.store import Snapshot, Store
+
+TRANSACTION_COLUMNS = (
+    "basket_id", "product_id", "line_number", "user_id", "quantity", "sales_value", "retail_discount",
+    "coupon_discount", "coupon_match_discount", "order_status", "transaction_at", "ingested_at",
+)  # fmt: skip
+# Columns of tables of other systems, or of an older version, that may be missing.
+_NEWER = {TRANSACTIONS.name: ("line_number", "order_status"), PRODUCTS.name: ("updated_at",)}
+EVENT_COLUMNS = ("event_id", "user_id", "event_type", "event_time", "ingested_at")
+
+
+@dataclass(frozen=True)
+class Lookup:
+    """A table that is joined to the tiles, if the warehouse has it.
+
+    Attributes:
+        table: The table.
+        columns: Its columns that are read.
+        ids: Those of them that are ids of a user, product, campaign or coupon; a row without one of them is left out.
+        gives: What is null in every profile without the table.
+    """
+
+    table: Table
+    columns: tuple[str, ...]
+    ids: tuple[str, ...]
+    gives: str
+
+
+LOOKUPS = (
+    Lookup(PRODUCTS, ("product_id", "department", "category", "brand", "updated_at"), ("product_id",),
+           "departments, categories, brands, prices"),
+    Lookup(USERS, ("user_id", "age", "income", "household_size"), ("user_id",), "age, income, household_size"),
+    Lookup(CAMPAIGNS, ("campaign_id", "user_id", "starts_at"), ("campaign_id", "user_id"), "campaigns"),
+    Lookup(COUPONS, ("campaign_id", "coupon_id"), ("campaign_id", "coupon_id"), "coupons offered"),
+    Lookup(REDEMPTIONS, ("user_id", "campaign_id", "coupon_id", "redeemed_at"), ("user_id", "campaign_id", "coupon_id"),
+           "redemptions"),
+    Lookup(REVIEWS, ("review_id", "user_id", "created_at"), ("user_id",), "reviews"),
+    Lookup(REVIEW_SENTIMENT, ("review_id", "label", "p_negative", "p_positive"), (), "sentiment of reviews"),
+)  # fmt: skip
+
+
+def read_sources(store: Store) -> dict[str, Snapshot]:
+    """Return one snapshot of every source that the warehouse has, with its columns checked.
+
+    Raises:
+        UserError: `transactions` is missing, or a column of a table is missing or has another type.
+    """
+    optional = [*((lookup.table, lookup.columns) for lookup in LOOKUPS), (EVENTS, EVENT_COLUMNS)]
+    present = [(table, columns) for table, columns in optional if store.exists(table.name)]
+    sources = {}
+    for table, columns in ((TRANSACTIONS, TRANSACTION_COLUMNS), *present):
+        newer = _NEWER.get(table.name, ())
+        needed = [c for c in columns if c not in newer]
+        sources[table.name] = store.require(table, needed, optional=newer)
+    return sources
+
+
+def check_sources(config: ProfileConfig, store: Store) -> None:
+    """Refuse, before Spark is started, what a run would refuse.
+
+    Raises:
+        UserError: A source is missing or wrong, or there is no transaction from which the latest day could be told.
+    """
+    if not read_sources(store)[TRANSACTIONS.name].rows:
+        requested_days(config, None)
+
+
+def missing(sources: Mapping[str, Snapshot]) -> dict[str, str]:
+    """Return the optional tables that are not there, each with what is null in every profile without it."""
+    gives = {lookup.table.name: lookup.gives for lookup in LOOKUPS} | {EVENTS.name: "views, carts, searches"}
+    return {name: f"null without it: {what}" for name, what in gives.items() if name not in sources}
+
+
+def missing_master_data(sources: Mapping[str, Snapshot]) -> str:
+    """Say which of the two tables that nearly every shop has are not there; empty if both are."""
+    absent = [lookup for lookup in LOOKUPS if lookup.table in (PRODUCTS, USERS) and lookup.table.name not in sources]
+    return "; ".join(f"there is no table {x.table.name}, so {x.gives} are null" for x in absent)
