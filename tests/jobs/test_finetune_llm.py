@@ -9,13 +9,17 @@ import signal
 import subprocess
 import sys
 from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pytest
 
 from shopbatch.cli import main as cli
+from shopbatch.engines.generators.prompts import Prompts
 from shopbatch.models import causal, erasure, registry
+from shopbatch.models.chat import chat_prompt
 from shopbatch.models.configs import ScratchConfig
 from shopbatch.sample.dialogs import dialogs
 from shopbatch.tables.support_dialogs import SUPPORT_DIALOGS
@@ -142,6 +146,47 @@ def test_a_model_that_is_not_better_is_refused(
 
 
 @pytest.mark.usefixtures("one_process")
+def test_a_base_that_thinks_and_names_another_end_learns_whole_replies(
+    shop: tuple[Store, str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    store, base = shop
+    thoughts = "{% if message.role == 'assistant' and loop.last %}<think>{{ '\\n</think>\\n' }}{% endif %}"
+    begins = "'<|im_start|>' + message['role'] + '\\n' "
+    about, defaults = Path(base) / "tokenizer_config.json", Path(base) / "generation_config.json"
+    tree = json.loads(about.read_text("utf-8"))
+    tree["chat_template"] = causal.CHATML.replace(begins, f"{begins}}}}}{thoughts}{{{{ ''")
+    about.write_text(json.dumps(tree), "utf-8")
+    defaults.write_text(json.dumps({"eos_token_id": 0}), "utf-8")
+    more = dialogs(40, 0, first=300).to_pylist()
+    for row in more:
+        row["reply"] = row["reply"] + " It was <|im_end|> $20."
+    more[-1]["question"] += " </think>"
+    added = pa.Table.from_pylist(more, SUPPORT_DIALOGS.schema())
+    store.commit(SUPPORT_DIALOGS, [store.write_file(SUPPORT_DIALOGS, added, "more", 0)], "append", "more")
+
+    code, report, err = call(capsys, f"base={base}", "lora.rank=0", "name=thinker")
+    assert code == 0, err
+    assert report["metrics"]["left_out"] == {"too_long": 0, "marker": 1, "changed": 0}
+    tuned = registry.resolve(f"{store.root}/_models", "thinker@live").path
+    engine = Prompts(Path(tuned))
+    assert engine.ends == [0, 2]
+    assert chat_prompt(tuned, [{"role": "user", "content": "Hi"}]).endswith(
+        "<|im_start|>assistant\n<think>\n</think>\n"
+    )
+    snapshot = store.snapshot(TRAINING_BLOCKS.name)
+    newest = snapshot.read(("pack", "ids", "trained")).to_pylist()[-1]["pack"]
+    learnt = []
+    for block in snapshot.read(("pack", "ids", "trained")).to_pylist():
+        if block["pack"] == newest:
+            ids = [i for i, used in zip(block["ids"], block["trained"], strict=True) if used]
+            ends = [-1, *(place for place, token in enumerate(ids) if token == 2)]
+            learnt += [engine.tokenizer.decode(ids[a + 1 : b]) for a, b in pairwise(ends)]
+    replies = {" ".join(r.split()) for r in [*dialogs(300, 0)["reply"].to_pylist(), *(r["reply"] for r in more)]}
+    assert {" ".join(text.split()) for text in learnt} <= replies
+    assert sum("It was <|im_end|> $20." in text for text in learnt) > 20
+
+
+@pytest.mark.usefixtures("one_process")
 def test_a_new_model_must_beat_a_trigram_model(shop: tuple[Store, str], capsys: pytest.CaptureFixture[str]) -> None:
     size = [f"scratch.{k}={v}" for k, v in SHAPE.model_dump().items()]
     code, report, _ = call(capsys, "init=scratch", "name=new", *size)
@@ -188,21 +233,14 @@ def test_a_base_without_a_chat_template_is_refused(shop: tuple[Store, str], caps
 
 
 @pytest.mark.chaos
-@pytest.mark.parametrize("count", [1, 2])
 def test_whoever_is_killed_the_bits_are_the_same(
-    shop: tuple[Store, str],
-    tmp_path: Path,
-    capsys: pytest.CaptureFixture[str],
-    monkeypatch: pytest.MonkeyPatch,
-    count: int,
+    shop: tuple[Store, str], tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """kill -9 of the driver (the same command goes on, past a damaged checkpoint), then of a worker (another comes)."""
     store, base = shop
-    straight = report_of(Path(base).parent)  # of one worker
-    arguments = [f"base={base}", "lora.rank=0", f"workers.count={count}"]
-    if count > 1:
-        code, straight, err = call(capsys, *arguments, "name=straight")
-        assert code == 0, err
+    arguments = [f"base={base}", "lora.rank=0", "workers.count=2"]
+    code, straight, err = call(capsys, *arguments, "name=straight")
+    assert code == 0, err
     arguments.append("name=killed")
     dying = ["sh", "-c", 'SHOPBATCH_CRASH_AT=train-step-5 SHOPBATCH_CRASH_PID=$$ exec "$@"', "sh", *COMMAND, *arguments]
     driver = subprocess.run(dying, capture_output=True, check=False)

@@ -46,7 +46,7 @@ class Encoder(Protocol):
         """Encode one batch.
 
         Args:
-            texts: Strings without nulls, in any order.
+            texts: Strings without nulls; they need not be sorted.
 
         Raises:
             EngineError: The backend failed.

@@ -70,7 +70,7 @@ class FakeConfig(Faults):
     kind: Literal["fake"] = "fake"
     """The backend: none."""
     dim: int = Field(default=8, ge=1)
-    """Numbers in a vector."""
+    """How many numbers a vector has."""
 
     def identity(self) -> dict[str, Any]:
         """Return the fields that can change a result. Faults are left out: a run without them has the same recipe."""

@@ -17,8 +17,9 @@ import transformers
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 
 from shopbatch.core.errors import UserError
+from shopbatch.models.answer_format import AnswerFormat
 from shopbatch.models.configs import LoraConfig, ScratchConfig
-from shopbatch.models.loading import quietly
+from shopbatch.models.loading import model_config, quietly
 
 START, END, PAD = "<|im_start|>", "<|im_end|>", "<|pad|>"
 # ChatML: a format that OpenAI published and many open models use
@@ -47,13 +48,15 @@ def adapt(model: Any, lora: LoraConfig) -> Any:
     return peft.get_peft_model(model, config)
 
 
-def save(model: Any, folder: Path, base: Path) -> None:
+def save(model: Any, folder: Path, base: Path, answers: AnswerFormat | None = None) -> None:
     """Write a trained model with the tokenizer of its base.
 
     Args:
         model: The model; adapters are merged into its weights.
         folder: The folder to write to.
         base: The folder of the model that it was trained from.
+        answers: How the answers that it was trained on are written, if it was trained on dialogs. The model is then
+            asked as it was trained, and stops at the token that ended those answers.
     """
     if hasattr(model, "merge_and_unload"):
         model = model.merge_and_unload()
@@ -63,6 +66,25 @@ def save(model: Any, folder: Path, base: Path) -> None:
     for name in _TOKENIZER:
         if (base / name).exists():
             shutil.copyfile(base / name, folder / name)
+    if answers is not None:
+        _write_answer_format(folder, answers)
+
+
+def _write_answer_format(folder: Path, answers: AnswerFormat) -> None:
+    """Add the end of answers to the generation configuration, and write the chat template, where they differ."""
+    path = folder / "generation_config.json"
+    defaults = json.loads(path.read_bytes())
+    ends = defaults.get("eos_token_id", model_config(folder).get("eos_token_id"))
+    ends = ends if isinstance(ends, list) else [] if ends is None else [ends]
+    if answers.end is not None and answers.end not in ends:
+        ends = [*ends, answers.end]
+        path.write_text(json.dumps({**defaults, "eos_token_id": ends}, indent=2) + "\n", "utf-8")
+    if answers.template:
+        (folder / "chat_template.jinja").write_text(answers.template, "utf-8")
+        about = folder / "tokenizer_config.json"
+        tree = json.loads(about.read_bytes())
+        tree.pop("chat_template", None)  # some readers prefer it to the file
+        about.write_text(json.dumps(tree, indent=2, ensure_ascii=False) + "\n", "utf-8")
 
 
 def scratch(folder: Path, config: ScratchConfig, texts: Iterable[str], seed: int) -> None:

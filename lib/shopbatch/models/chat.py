@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from shopbatch.core.errors import UserError, one_line
+from shopbatch.models.control_tokens import control_texts, escape
 from shopbatch.models.folder import ModelError, local
 from shopbatch.models.loading import load_transformers_tokenizer
 
@@ -21,18 +22,35 @@ def chat_prompt(folder: str | Path, messages: Messages) -> str:
         folder: The model folder, as `models.folder.local` takes it.
         messages: The conversation so far.
 
+    Returns:
+        The text. Control tokens in the messages are marked as plain text (`control_tokens.escape`).
+
     Raises:
         ModelError: The folder has no tokenizer, or the tokenizer has no chat template.
         UserError: The template refuses these messages.
     """
+    return write_chat(folder, messages, add_generation_prompt=True)
+
+
+def write_chat(folder: str | Path, messages: Messages, **options: Any) -> str:
+    """Write messages by the chat template; `options` are those of transformers. The rest is as in `chat_prompt`."""
     from jinja2 import TemplateError
 
-    tokenizer = chat_tokenizer(local(folder))
+    where = local(folder)
+    controls = chat_controls(where)
+    chat = [{name: escape(text, controls) if name == "content" else text for name, text in m.items()} for m in messages]
     try:
-        text = tokenizer.apply_chat_template([dict(m) for m in messages], tokenize=False, add_generation_prompt=True)
+        return str(chat_tokenizer(where).apply_chat_template(chat, tokenize=False, **options))
     except (TemplateError, TypeError) as error:
         raise UserError(f"the chat template refuses the messages: {one_line(error, 200)}") from None
-    return str(text)
+
+
+@lru_cache(maxsize=4)
+def chat_controls(folder: Path) -> tuple[str, ...]:
+    """Return the texts of a model's control tokens, the longest first. The tokenizer needs no chat template."""
+    tokenizer = load_transformers_tokenizer(folder)
+    template = tokenizer.get_chat_template() if tokenizer.chat_template else ""
+    return control_texts(tokenizer.added_tokens_decoder.values(), template)
 
 
 @lru_cache(maxsize=4)

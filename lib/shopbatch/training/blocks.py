@@ -160,6 +160,7 @@ def build(store: Store, name: str, parts: Mapping[str, pa.Table], encode: Encode
 
     Arguments and errors are those of `prepare`; `name` is the digest of the pack.
     """
+    store.check_targets([TRAINING_BLOCKS])
     work = _Work(store.uri(TRAINING_BLOCKS.name), name, new_run_id(), block_tokens, seed, encode)
     units = []
     for split in SPLITS:

@@ -31,7 +31,7 @@ class Board:
         self.steps += steps
 
     def take(self) -> tuple[_Steps, list[str]]:
-        """Return what was kept, and forget it."""
+        """Return what was measured since the last call, and clear it."""
         steps, self.steps = self.steps, []
         lines, self.lines = self.lines, []
         return steps, lines

@@ -76,7 +76,7 @@ class FinetuneLlmConfig(JobConfig):
     sampling: Sampling = Sampling(max_new_tokens=160)
     """How those answers are drawn."""
     dropped: float = Field(default=0.05, ge=0, le=1)
-    """Largest share of the examples, 0 to 1, that may be too long for a block."""
+    """Largest share of the examples, 0 to 1, that may be left out: too long for a block, or not to be learnt whole."""
 
     def required_tables(self) -> tuple[str, ...]:
         """The table that a run reads."""

@@ -17,7 +17,6 @@ import ray
 from shopbatch.capabilities.language_model.examples import Encode
 from shopbatch.engines.configs import GenerateConfig, Sampling
 from shopbatch.engines.factory import open_generator, prepare_generator
-from shopbatch.models.chat import chat_prompt
 from shopbatch.models.folder import local
 from shopbatch.training.packing import Document, flatten
 
@@ -97,7 +96,7 @@ def _losses(encode: Encode, examples: pa.Table, threads: int, device: str) -> Lo
 
 
 def _answers(encode: Encode, prompts: Sequence[str], engine: GenerateConfig, sampling: Sampling) -> list[str]:
-    texts = [chat_prompt(encode.model, encode.messages(p)) if p else "" for p in prompts]
+    texts = [encode.asked(p) if p else "" for p in prompts]
     return open_generator(engine, encode.model).generate(texts, sampling).texts
 
 

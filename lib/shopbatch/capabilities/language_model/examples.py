@@ -7,24 +7,32 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from pathlib import Path
+from typing import Any, Literal
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from shopbatch.capabilities.language_model import masks
 from shopbatch.capabilities.language_model.config import SourceConfig
 from shopbatch.capabilities.language_model.masks import Expected
 from shopbatch.core.errors import UserError
 from shopbatch.core.hashing import hash128
 from shopbatch.evaluation.near_duplicates import without_near_duplicates
-from shopbatch.models.chat import chat_prompt, chat_tokenizer
+from shopbatch.models.answer_format import AnswerFormat, answer_format, around_answer
+from shopbatch.models.chat import chat_controls, chat_prompt
+from shopbatch.models.control_tokens import ControlTextError, MarkedTokenizer, count, escape
 from shopbatch.models.folder import local
 from shopbatch.models.loading import load_tokenizer
+from shopbatch.text.visible import is_visible
 from shopbatch.training.packing import Document
 from shopbatch.warehouse.store import Snapshot
 
 OTHER = "und"  # language of a text whose row states none
+# Why an example is left out: it does not fit into a block; it holds what only the chat template may write, and that
+# cannot be plain text; the tokenizer cannot write its answer as it is
+LeftOut = Literal["too_long", "marker", "changed"]
 
 
 @dataclass(frozen=True)
@@ -84,8 +92,9 @@ class Encode:
     """Examples -> documents, in the model's own chat template. Runs in Ray tasks.
 
     Of a prompt and its answer, only the answer is learnt, with the token that ends it. The prompt is tokenised
-    separately, as it will be when the model is asked. An example that is too long for a block is left out. A text
-    without a prompt is learnt from its first token on, and truncated if it is too long.
+    separately, as it will be when the model is asked; what the template writes between prompt and answer (an empty
+    `<think>` block) belongs to the prompt. A control token inside a question or an answer is plain text. A text without
+    a prompt is learnt from its first token on, and truncated if it is too long.
     """
 
     model: str
@@ -97,51 +106,90 @@ class Encode:
         return [self.document(prompt, answer) for prompt, answer in rows]
 
     def document(self, prompt: str, answer: str) -> Document | None:
-        """Return the example as a document, or None if it does not fit into a block."""
-        tokenizer = _tokenizer(self.model)
-        before, after = self.texts(prompt, answer)
-        head, tail = (tokenizer.encode(t, add_special_tokens=False).ids for t in (before, after))
-        if ends := end_tokens(self.model):
-            place = next((i for i, token in enumerate(tail) if token in ends), None)
-            tail = [*tail, ends[0]] if place is None else tail[: place + 1]
-        if not prompt:  # nothing comes before the first token of such a text, so it cannot be predicted
-            ids = tail[: self.block_tokens]
-            return Document(np.asarray(ids, np.int32), np.arange(len(ids)) > 0) if len(ids) > 1 else None
-        if len(head) + len(tail) > self.block_tokens:
-            return None
-        return Document(np.asarray(head + tail, np.int32), np.arange(len(head) + len(tail)) >= len(head))
+        """Return the example as a document, or None if it is left out."""
+        encoded = self.encode(prompt, answer)
+        return encoded if isinstance(encoded, Document) else None
+
+    def encode(self, prompt: str, answer: str) -> Document | LeftOut:
+        """Return the example as a document, or why it is left out.
+
+        Raises UserError or ModelError if the model's chat template cannot be trained on.
+        """
+        try:
+            given, written = self.texts(prompt, answer)
+            head, tail = self._tokens(given, written)
+        except ControlTextError:
+            return "marker"
+        end = self.answer_format.end if prompt else None
+        if end is None:
+            learnt = [*tail, *end_tokens(self.model)[:1]]
+        else:
+            learnt = tail[: tail.index(end) + 1] if end in tail else tail
+        whole = Document(np.asarray(head + learnt, np.int32), np.arange(len(head) + len(learnt)) >= len(head))
+        if masks.fault(whole, self._expected(given, answer), self.decode):
+            return "changed"
+        if prompt:
+            return whole if len(whole.ids) <= self.block_tokens else "too_long"
+        ids = whole.ids[: self.block_tokens]  # nothing comes before its first token, so that cannot be predicted
+        return Document(ids, np.arange(len(ids)) > 0) if len(ids) > 1 else "too_long"
 
     def texts(self, prompt: str, answer: str) -> tuple[str, str]:
         """Return the text that the model is given and the text that it should write, special tokens included.
 
-        Raises UserError if the chat template writes the prompt differently when an answer follows, and ModelError if
-        the model has no chat template.
+        Control tokens of question and answer are marked as plain text.
+
+        Raises UserError if the chat template cannot be trained on, ModelError if the model has none, and
+        ControlTextError if the question holds a marker of the template, or changes what it writes around the question.
         """
+        learnt = escape(answer, chat_controls(_folder(self.model)))
         if not prompt:
-            return "", answer
-        asked = self.messages(prompt)
-        before = chat_prompt(self.model, asked)
-        whole = str(
-            chat_tokenizer(local(self.model)).apply_chat_template(
-                [*asked, {"role": "assistant", "content": answer}], tokenize=False
-            )
-        )
-        if not whole.startswith(before):
-            raise UserError(f"{self.model}: its chat template writes the prompt differently when an answer follows it")
-        return before, whole[len(before) :]
+            return "", learnt
+        if any(marker in prompt for marker in self.answer_format.markers):
+            raise ControlTextError("the question holds a marker of the chat template")
+        asked, written = self.asked(prompt), around_answer(_folder(self.model), self.messages(prompt))
+        lead, closing = self.answer_format.lead, self.answer_format.closing
+        if written != (asked + lead, closing):
+            raise ControlTextError("the question changes what the chat template writes around it")
+        return asked, lead + learnt.strip() + closing
+
+    def asked(self, prompt: str) -> str:
+        """Return the text that the tuned model is asked with: the prompt in the chat template, up to the answer."""
+        return self.answer_format.asked(chat_prompt(_folder(self.model), self.messages(prompt)))
 
     def messages(self, prompt: str) -> list[dict[str, str]]:
         """Return the chat that asks for an answer."""
         question = [{"role": "user", "content": prompt}]
         return [{"role": "system", "content": self.system}, *question] if self.system else question
 
+    @property
+    def answer_format(self) -> AnswerFormat:
+        """What the model's chat template writes around an answer. Raises UserError if it cannot be trained on."""
+        return answer_format(_folder(self.model), bool(self.system))
+
     def expected(self, prompt: str, answer: str) -> Expected:
         """Return what the mask linter must find in the example's mask."""
-        return Expected(self.texts(prompt, answer)[0], answer, end_tokens(self.model))
+        return self._expected(self.asked(prompt) if prompt else "", answer)
 
     def decode(self, ids: Any) -> str:
         """Return token ids as text, special tokens included."""
-        return str(_tokenizer(self.model).decode(list(ids), skip_special_tokens=False))
+        return str(_tokenizer(self.model).tokenizer.decode([int(i) for i in ids], skip_special_tokens=False))
+
+    def _expected(self, given: str, answer: str) -> Expected:
+        end = self.answer_format.end if given else None
+        return Expected(given, answer, end_tokens(self.model) if end is None else (end,))
+
+    def _tokens(self, given: str, written: str) -> tuple[list[int], list[int]]:
+        """Return the tokens of a prompt as the model is asked, and those that it should go on with.
+
+        Raises ControlTextError if the tokenizer makes a control token of what is none.
+        """
+        tokenizer, controls = _tokenizer(self.model), chat_controls(_folder(self.model))
+        head, whole = tokenizer.encode(given), tokenizer.encode(given + written)
+        goes_on = whole[: len(head)] == head  # else the tokenizer would join the two in one token
+        tail = whole[len(head) :] if goes_on else tokenizer.encode(written)
+        if sum(i in _control_ids(self.model) for i in (*head, *tail)) != count(given + written, controls):
+            raise ControlTextError("the tokenizer makes a control token of what is none")
+        return head, tail
 
 
 @lru_cache(maxsize=4)
@@ -149,12 +197,12 @@ def end_tokens(model: str) -> tuple[int, ...]:
     """Return the tokens that end an answer according to the model's configuration; its template writes one of them."""
     from shopbatch.engines.generators.prompts import Prompts
 
-    return tuple(Prompts(local(model)).ends)
+    return tuple(Prompts(_folder(model)).ends)
 
 
 def _has_text(column: pa.ChunkedArray) -> pa.ChunkedArray:
-    """Return which rows hold more than white space."""
-    return pc.greater(pc.binary_length(pc.utf8_trim_whitespace(pc.fill_null(column, ""))), 0)
+    """Return which rows hold anything that can be seen. An answer may be `none` or a full stop."""
+    return pa.chunked_array([is_visible(chunk) for chunk in column.chunks], pa.bool_())
 
 
 def _split(table: pa.Table, config: SourceConfig) -> pa.Table:
@@ -170,8 +218,18 @@ def _split(table: pa.Table, config: SourceConfig) -> pa.Table:
 
 
 @lru_cache(maxsize=4)
-def _tokenizer(model: str) -> Any:
-    tokenizer = load_tokenizer(local(model))
-    tokenizer.no_truncation()
-    tokenizer.no_padding()
-    return tokenizer
+def _tokenizer(model: str) -> MarkedTokenizer:
+    return MarkedTokenizer(load_tokenizer(_folder(model)))
+
+
+@lru_cache(maxsize=4)
+def _control_ids(model: str) -> frozenset[int]:
+    """Return the ids of the control tokens, by the tokenizer that the engines read."""
+    tokenizer, controls = _tokenizer(model), set(chat_controls(_folder(model)))
+    return frozenset(i for i in tokenizer.reserved if tokenizer.added[i].content in controls)
+
+
+@lru_cache(maxsize=4)
+def _folder(model: str) -> Path:
+    """Return the model's folder on this machine; one from elsewhere is verified once, and not for every example."""
+    return local(model)

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 import pyarrow as pa
 
 from shopbatch.capabilities.language_model.judge import Judged
+from shopbatch.capabilities.language_model.left_out import MEANINGS, REASONS
 from shopbatch.runs.report import Figure
 
 SHOWN = 5  # examples in a table
@@ -16,6 +17,12 @@ def masks_figure(shown: Sequence[Mapping[str, str]]) -> Figure:
     """Return what is given and what is learnt in the first training examples, as `masks.lint` decoded them."""
     cells = [[s["not trained"], s["trained"]] for s in shown[:SHOWN]]
     return Figure("table", "What is trained on", {"columns": ["given", "learnt"], "rows": cells}, "Decoded tokens.")
+
+
+def left_out_figures(counts: Mapping[str, int]) -> list[Figure]:
+    """Return a table of how many examples `left_out.leave_out` left out, and why; nothing if there are none."""
+    cells = [[str(n), MEANINGS[reason]] for reason in REASONS if (n := counts[reason])]
+    return [Figure("table", "Examples left out", {"columns": ["examples", "they"], "rows": cells})] if cells else []
 
 
 def answers_figure(judged: Mapping[str, Judged], asked: pa.Table) -> Figure:

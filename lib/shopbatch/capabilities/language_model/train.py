@@ -1,6 +1,7 @@
 """A shop's texts -> a language model that has learnt them, published if it is better: the job finetune_llm.
 
-The steps are: examples, base model, mask linter, blocks, training (`runs.train`), export, judging, gates, registry.
+The steps are: examples, base model, what is left out, mask linter, blocks, training (`runs.train`), export, judging,
+gates, registry.
 """
 
 from __future__ import annotations
@@ -20,8 +21,8 @@ from shopbatch.capabilities.language_model.judge import (
     judge,
     quality,
 )
-from shopbatch.capabilities.language_model.report import answers_figure, masks_figure
-from shopbatch.core.errors import UserError
+from shopbatch.capabilities.language_model.left_out import leave_out
+from shopbatch.capabilities.language_model.report import answers_figure, left_out_figures, masks_figure
 from shopbatch.core.hashing import digest
 from shopbatch.engines.factory import prepare_generator
 from shopbatch.models import causal, erasure, registry
@@ -40,7 +41,7 @@ from shopbatch.training.worker import Run
 from shopbatch.training.workers import check_devices
 from shopbatch.warehouse.store import Snapshot, Store
 
-VERSION = 1  # of examples, training and export: raising it makes the next run train again
+VERSION = 2  # of examples, training and export: raising it makes the next run train again
 _LINTED = 64  # examples whose mask is decoded before the first step
 
 
@@ -65,15 +66,18 @@ def finetune(config: FinetuneLlmConfig, store: Store, report: Report) -> None:
     live = registry.find_live(models, config.name)
     encode = Encode(base.path, config.source.instruction, config.loop.block_tokens)
     with report.stage("tokens") as stage:
+        stage.rows = examples.rows.num_rows
+        examples, counts = leave_out(encode, examples, config.dropped)
+        report.metrics["left_out"] = counts
+        report.figures += left_out_figures(counts)
         _lint(encode, examples, report)
         pack = _pack(store, examples, encode, config, base)
-        stage.rows = examples.rows.num_rows
     run = _run(config, store, base, pack)
     with report.stage("train") as stage:
         state = runs.train(run, report, store)
         stage.rows = int(state["tokens"])
     with report.stage("export"):
-        candidate = _export(config, models, run, base, int(state["best_step"]))
+        candidate = _export(config, models, encode, run, base, int(state["best_step"]))
     report.models["candidate"] = candidate.digest
     with report.stage("judge") as stage:
         test = examples.part("test")
@@ -122,30 +126,19 @@ def _origin(config: FinetuneLlmConfig, source: Snapshot, base: Model) -> str:
 def _lint(encode: Encode, examples: Examples, report: Report) -> None:
     """Decode what some training examples would train on, refuse a wrong mask, and show a few in the report."""
     rows = examples.part("train").slice(0, _LINTED).to_pylist()
+    if not rows[0]["prompt"]:
+        return
     pairs = [(encode.document(r["prompt"], r["answer"]), encode.expected(r["prompt"], r["answer"])) for r in rows]
     fitting = [(document, expected) for document, expected in pairs if document is not None]
-    if not fitting:
-        raise UserError(f"none of {len(rows)} examples fits into loop.block_tokens={encode.block_tokens}")
-    if rows[0]["prompt"]:
-        shown = masks.lint([d for d, _ in fitting], [e for _, e in fitting], encode.decode)
-        report.figures.append(masks_figure(shown))
+    shown = masks.lint([d for d, _ in fitting], [e for _, e in fitting], encode.decode)
+    report.figures.append(masks_figure(shown))
 
 
 def _pack(store: Store, examples: Examples, encode: Encode, config: FinetuneLlmConfig, base: Model) -> Pack:
-    """Return the blocks of the examples; they are made if they do not exist.
-
-    Raises UserError if too many examples do not fit into a block.
-    """
+    """Return the blocks of the examples; they are made if they do not exist."""
     parts = {s: examples.part(s) for s in blocks.SPLITS}
     about = {"version": VERSION, "base": base.digest, "system": encode.system}
-    pack = blocks.prepare(store, parts, about, encode, encode.block_tokens, config.loop.seed)
-    rows = sum(part.num_rows for part in parts.values())
-    if (too_long := rows - pack.documents()) > config.dropped * rows:
-        raise UserError(
-            f"{too_long} of {rows} examples do not fit into loop.block_tokens={encode.block_tokens}: increase it, or "
-            "increase dropped"
-        )
-    return pack
+    return blocks.prepare(store, parts, about, encode, encode.block_tokens, config.loop.seed)
 
 
 def _run(config: FinetuneLlmConfig, store: Store, base: Model, pack: Pack) -> Run:
@@ -156,13 +149,15 @@ def _run(config: FinetuneLlmConfig, store: Store, base: Model, pack: Pack) -> Ru
     return Run(plan, pack, config.loop, config.workers, f"{store.root}/_training/finetune_llm/{key}", key)
 
 
-def _export(config: FinetuneLlmConfig, models: str, run: Run, base: Model, best_step: int) -> Model:
+def _export(config: FinetuneLlmConfig, models: str, encode: Encode, run: Run, base: Model, best_step: int) -> Model:
     """Publish the trained model, adapters merged, in the registry (not live yet), with its export for the engine."""
     objective: Any = run.plan.build()
     Checkpoints(run.folder, run.key, Parallel()).load(objective, name=best_name(best_step))
 
+    answers = encode.answer_format if config.source.prompt else None
+
     def build(folder: Path) -> None:
-        causal.save(objective.model, folder, local(base.path))
+        causal.save(objective.model, folder, local(base.path), answers)
 
     about = {"base": base.reference, "licence": base.manifest.get("licence", "unknown"), "candidate": True}
     model = registry.publish(models, config.name, build, live=False, **about)

@@ -13,6 +13,7 @@ import numpy as np
 
 from shopbatch.engines.base import EngineError, Finish, Generated
 from shopbatch.engines.configs import Sampling
+from shopbatch.models.control_tokens import PLAIN, ControlTextError, MarkedTokenizer
 from shopbatch.models.folder import ModelError
 from shopbatch.models.loading import load_tokenizer, model_config, token_limit
 
@@ -29,8 +30,7 @@ class Prompts:
     def __init__(self, folder: Path) -> None:
         config = model_config(folder)
         self.tokenizer = load_tokenizer(folder)
-        self.tokenizer.no_truncation()
-        self.tokenizer.no_padding()
+        self._marked = MarkedTokenizer(self.tokenizer)
         self.limit = token_limit(folder, config)
         defaults = _generation_config(folder)
         ends = defaults.get("eos_token_id", config.get("eos_token_id"))
@@ -39,12 +39,19 @@ class Prompts:
         self.pad = int(pad) if pad is not None else self.ends[0] if self.ends else 0
 
     def read(self, prompts: Sequence[str], max_new_tokens: int) -> list[list[int]]:
-        """Return the token ids of each prompt.
+        """Return the token ids of each prompt. Control tokens that are marked as plain text are read as text.
 
         Raises:
-            EngineError: A prompt is empty, or too long to be answered with `max_new_tokens`.
+            EngineError: A prompt is empty, too long to be answered with `max_new_tokens`, or holds a control token that
+                the tokenizer cannot write as text.
         """
         rows = [e.ids for e in self.tokenizer.encode_batch_fast(list(prompts), add_special_tokens=False)]
+        for number, prompt in enumerate(prompts):
+            if PLAIN in prompt:
+                try:
+                    rows[number] = self._marked.encode(prompt)
+                except ControlTextError as error:
+                    raise EngineError(str(error)) from None
         for row in rows:
             if not row:
                 raise EngineError("a prompt is empty")
