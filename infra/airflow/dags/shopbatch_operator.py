@@ -36,19 +36,23 @@ class ShopbatchOperator(BaseOperator):
 
     Args:
         job: Name of a file in jobs/.
-        overrides: Configuration values, `key.path=value`; a template field.
+        overrides: Configuration values, `key.path=value`: a list, or a string for one of them. A template field: it may
+            be a task's output, and what is rendered to a number (`render_template_as_native_obj`) becomes a word.
         environment: A folder of conf/; a template field.
 
     Raises:
+        TypeError: `overrides` is neither (already when the DAG is parsed).
         AirflowFailException: Another try cannot help: a mistake of the user, or a gate that refused the result.
         AirflowException: Any other failure. The next try is the next attempt of the run key and continues from there.
     """
 
     template_fields: Sequence[str] = ("overrides", "environment")
 
-    def __init__(self, *, job: str, overrides: Sequence[str] = (), environment: str = "prod", **kwargs: Any) -> None:
+    def __init__(self, *, job: str, overrides: Any = (), environment: str = "prod", **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.job, self.overrides, self.environment = job, list(overrides), environment
+        # Airflow renders the fields after this, and a task's output has no value yet, so they are kept as they are.
+        self.job, self.overrides, self.environment = job, overrides, environment
+        _words(overrides)
         self._killed = False
         self._run_key: str | None = None
         self._process: subprocess.Popen[str] | None = None
@@ -57,7 +61,11 @@ class ShopbatchOperator(BaseOperator):
         run = context["dag_run"]
         # A run triggered by an asset or by hand has no logical date. The moment from which it may run is fixed too.
         date = (run.logical_date or run.run_after).isoformat()
-        command = ["submit", self.job, "--env", self.environment, "--date", date, *self.overrides]
+        try:
+            words = _words(self.overrides)
+        except TypeError as error:  # a task's output
+            raise AirflowFailException(f"{self.job}: {error}") from None
+        command = ["submit", self.job, "--env", self.environment, "--date", date, *words]
         # Clearing a task that has ended sets max_tries to the tries so far plus the retries. Nothing else raises it, so
         # the difference identifies the request to run again and stays the same for all retries of that request. If a
         # task is cleared while it runs, its run is cancelled, and the next try continues from there.
@@ -111,6 +119,17 @@ class ShopbatchOperator(BaseOperator):
     def _log_lines(self, stream: Any) -> None:
         for line in stream:
             self.log.info(line.rstrip())
+
+
+def _words(overrides: Any) -> list[str]:
+    """Return the words of the command line. Raises TypeError for what is neither a word nor a list of words."""
+    if isinstance(overrides, str):
+        return [overrides]
+    if isinstance(overrides, Sequence) and not isinstance(overrides, bytes):
+        return [word for part in overrides for word in _words(part)]
+    if isinstance(overrides, int | float) or hasattr(overrides, "resolve"):  # Airflow resolves a task's output later
+        return [str(overrides)]
+    raise TypeError(f"overrides are a list of key.path=value, or one of them, and not {type(overrides).__name__}")
 
 
 def _command() -> list[str]:
