@@ -30,8 +30,9 @@ run: $(STAMP)  ## sample data -> model -> published sentiment of reviews; ROWS=3
 	$(BIN)/shopbatch run score_reviews
 	@$(BIN)/shopbatch report score_reviews
 
-test: $(STAMP)  ## the whole test suite, with mypy --strict and ruff
-	$(BIN)/python -m pytest
+# a file's tests share what they train and the sessions of their worker; the long files come early in the alphabet
+test: $(STAMP)  ## the whole test suite, with mypy --strict and ruff, by two workers (JOBS=1: one after the other)
+	$(BIN)/python -m pytest -n $(or $(JOBS),2) --dist loadfile --no-loadscope-reorder
 
 test-fast: $(STAMP)  ## the tests that need neither Ray nor Spark nor training
 	$(BIN)/python -m pytest -m "not ray and not spark and not slow"

@@ -54,7 +54,7 @@ def ray_local() -> Iterator[None]:
 def spark() -> Iterator[SparkSession]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("JAVA_TOOL_OPTIONS", QUICK_JAVA)
-        with spark_session(Platform(cpus=2, spark=Spark(memory="2g"))) as session:
+        with spark_session(Platform(cpus=2, spark=Spark(memory="1536m"))) as session:
             yield session
 
 

@@ -56,7 +56,7 @@ from shopbatch.core.sessions import spark_session
 from shopbatch.warehouse.store import Store
 from tests.capabilities.profiles import shop
 from tests.capabilities.profiles.compare import differences
-from tests.capabilities.profiles.test_run import AS_OF, everything
+from tests.capabilities.profiles.test_definition import AS_OF, everything
 
 store = Store(sys.argv[1])
 everything(store)

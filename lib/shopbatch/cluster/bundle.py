@@ -38,7 +38,7 @@ def build(folder: Path, overlay: str | None = None, named: Collection[Path] = ()
     Args:
         folder: Where to copy the files.
         overlay: The YAML file that takes precedence over conf/, if there is one.
-        named: Files that the configuration names and that the bundle must contain.
+        named: Files that the configuration refers to. They are only checked: each must be part of the bundle.
 
     Returns:
         The SHA-256 digest over the names and contents of all files.
