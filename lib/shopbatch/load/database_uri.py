@@ -71,7 +71,7 @@ def parse_uri(uri: str) -> Address:
     if parts is None or re.search(r"%(?![0-9A-Fa-f]{2})", uri) or "\0" in uri:
         raise UserError(
             f"{source} is not understood; expected scheme://host/database, with the user and the password before the "
-            "host; special characters of the password are percent codes (@ is %40, / is %2F, % is %25)"
+            "host, and special characters of the password as percent codes (@ is %40, / is %2F, % is %25)"
         )
     scheme = parts["scheme"]
     options = _options(parts["options"] or "")
