@@ -73,3 +73,22 @@ def test_an_order_export_without_amounts_or_numbers_of_lines(store: Store, tmp_p
     assert sum(r["sales_value"] for r in loaded if r["basket_id"][0] == "C") == Decimal("-2.55")
     assert [r["user_id"] for r in loaded] == ["17850", "17850", None, None, "17850"]
     assert [r["line_number"] for r in loaded] == [1, 1, 1, 2, 1]
+
+
+def test_the_newer_export_of_shopify_keeps_its_options(store: Store, tmp_path: Path) -> None:
+    path = tmp_path / "products_export.csv"
+    path.write_text(
+        "URL handle,Title,Vendor,Option1 name,Option1 value,Price\nmug,Mug,Acme,Colour,red,9.00\nmug,,,,blue,9.50\n"
+    )
+    assert load_file(store, "products", path).system == "shopify"
+    [mug] = rows(store, "products")
+    assert (mug["title"], mug["attributes"], mug["price"]) == ("Mug", [("colour", "red, blue")], Decimal("9.000"))
+
+
+def test_a_file_that_was_loaded_is_not_read_again(store: Store, tmp_path: Path, monkeypatch: Any) -> None:
+    path = tmp_path / "r.csv"
+    path.write_text("review_id,text\n1,fine\n")
+    load_file(store, "reviews", path)
+    monkeypatch.setattr("shopbatch.load.loading.inspect", None)
+    again = load_file(store, "reviews", path)
+    assert again.already and again.columns == {"review_id": "review_id", "text": "text"}

@@ -94,3 +94,10 @@ def test_mistakes_in_options() -> None:
     for wrong in (lambda: parse_decimal(";"), lambda: parse_encoding("klingon"), lambda: parse_names("a,,b")):
         with pytest.raises(UserError, match=r"expected|no such encoding"):
             wrong()
+
+
+def test_a_preset_spells_columns_as_the_file_does() -> None:
+    names = ["URL handle", "Title", "Vendor", "Option1 name", "Option1 value", "Price"]
+    preset = match(table("products"), names, Options()).preset
+    assert preset is not None
+    assert (preset.pairs, preset.carry) == ((("Option1 name", "Option1 value"),), ("Option1 name",))

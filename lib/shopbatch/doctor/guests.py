@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
-from functools import cache
-from importlib import resources
+from functools import cache, cached_property
 
 import pyarrow.compute as pc
-import yaml
 
 from shopbatch.core.errors import UserError
 from shopbatch.doctor.findings import Finding, warning
+from shopbatch.text.word_files import WordFile, read_words
 from shopbatch.warehouse.store import Store
 
 TABLE, COLUMN = "transactions", "user_id"
@@ -20,18 +18,21 @@ ROWS = 2_000_000  # a larger table is not read to its end
 _TIMES, _LINES = 20, 200  # an id with this many times the lines of any other, and so many at least, is no customer
 
 
-@dataclass(frozen=True)
-class _Names:
-    """The ids of guests: words, in the form that `_word` gives, and numbers."""
+class _Guests(WordFile):
+    """The ids of guests: words, in which case, blanks and signs make no difference, and numbers."""
 
-    words: frozenset[str]
+    words: tuple[str, ...]
     numbers: frozenset[int]
+
+    @cached_property
+    def plain_words(self) -> frozenset[str]:
+        """The words in the form that `_word` gives."""
+        return frozenset(_word(w) for w in self.words)
 
 
 @cache
-def _names() -> _Names:
-    tree = yaml.safe_load((resources.files(__package__) / "guests.yaml").read_text("utf-8"))
-    return _Names(frozenset(_word(w) for w in tree["words"]), frozenset(tree["numbers"]))
+def _guests() -> _Guests:
+    return read_words(_Guests, "shopbatch.doctor", "guests.yaml")
 
 
 def judge_guests(root: str) -> list[Finding]:
@@ -72,10 +73,10 @@ def judge_counts(lines: Mapping[str, int]) -> list[Finding]:
 
 
 def _is_guest(user: str, lines: Mapping[str, int]) -> bool:
-    if _word(user) in _names().words:
+    if _word(user) in _guests().plain_words:
         return True
     number = _number(user)
-    if number is None or number not in _names().numbers:
+    if number is None or number not in _guests().numbers:
         return False
     beside = [other for other in lines if _number(other) in (number - 1, number + 1)]
     return not any(lines[user] <= _TIMES * lines[other] for other in beside)

@@ -71,7 +71,8 @@ class Converter:
         self.plan, self.table, self.source = plan, plan.table, source
         self.counts = Counts()
         self._by_name = {c.name: c for c in self.table.columns}
-        self._required = {*self.table.needed_key, *self.table.must_have}
+        not_null = (c.name for c in self.table.columns if not c.nullable)
+        self._required = {*self.table.must_have, *not_null}
         preset = plan.match.preset
         grouped_by = plan.match.columns.get(preset.carry_by) if preset and preset.carry_by else None
         self._carry = shaping.Carry(preset.carry, grouped_by) if preset and grouped_by else None
@@ -112,7 +113,7 @@ class Converter:
             columns[target] = converted.values
             for reason, rows in converted.faults.items():
                 misfits.append((target, reason, rows, raw))
-                if target in self._required or not column.nullable:
+                if target in self._required:
                     bad |= rows
             if target in _PRICES:
                 self._add_currency(columns, raw)
@@ -137,7 +138,8 @@ class Converter:
         for name, text in (preset.constants if preset else {}).items():
             if name not in columns:
                 raw = pa.repeat(text, count)
-                columns[name] = values.convert(self._by_name[name], raw, False).values
+                written = ColumnFormat(table=self.table.name)
+                columns[name] = values.convert(self._by_name[name], raw, False, written).values
         entries = {t.removeprefix(ATTRIBUTE): columns.pop(t) for t in list(columns) if t.startswith(ATTRIBUTE)}
         if preset and preset.pairs:
             entries = shaping.attributes_of_pairs(batch, preset, filled) | entries
@@ -189,7 +191,7 @@ class Converter:
         hidden = column is not None and column.free_text
         shown = [None] * int(np.count_nonzero(chosen)) if hidden else values.show(raw, chosen)
         lines = None if batch.lines is None else batch.lines[chosen]
-        required = target in self._required or (column is not None and not column.nullable)
+        required = target in self._required
         self.counts.emptied += 0 if required else int(np.count_nonzero(chosen & ~bad))
         return Misfits(batch.file, target, reason, batch.rows[chosen], lines, shown, not required)
 

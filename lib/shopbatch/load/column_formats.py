@@ -97,9 +97,13 @@ class Evidence:
     @property
     def decimal(self) -> str | None:
         """The mark for decimals that all clear values have; None if they differ or none is."""
-        if bool(self.marks[","]) == bool(self.marks["."]):
-            return None
-        return "," if self.marks[","] else "."
+        return _mark(self.marks)
+
+
+def _mark(counts: Mapping[str, int]) -> str | None:
+    if bool(counts[","]) == bool(counts["."]):
+        return None
+    return "," if counts[","] else "."
 
 
 def decide(
@@ -118,9 +122,6 @@ def decide(
         UserError: Dates are truly ambiguous. The message says how to decide.
     """
     file_marks: Counter[str] = sum((e.marks for e in evidence.values()), Counter())
-    file_mark = (
-        "," if file_marks[","] and not file_marks["."] else "." if file_marks["."] and not file_marks[","] else None
-    )
     formats = {}
     for name, found in evidence.items():
         said = dates.get(name, dates.get("", ""))
@@ -130,7 +131,7 @@ def decide(
         else:
             orders = {mark: found.order(mark) or usual.get(name) for mark in found.orders}
             _refuse_unclear(name, found, orders if not said else {})
-        own = found.decimal or (None if found.marks[","] else file_mark)
+        own = found.decimal or (None if found.marks[","] else _mark(file_marks))
         pattern = "" if said in (DAY_FIRST, MONTH_FIRST) else said
         whole = bool(found.float_ids) and not found.other_points
         formats[name] = ColumnFormat(decimal or own, orders, pattern, whole)

@@ -77,7 +77,7 @@ def open_query(uri: str, query: str) -> Input:
     finally:
         if connection is not None:
             connection.close()  # ends the transaction without a commit
-    return Input(Path(label), "query", rows.names, rows.digest, rows.batches, lambda: True)
+    return Input(Path(label), "query", rows.names, rows.digest, rows.batches, lambda: True, label=label)
 
 
 def _driver(address: Address) -> Any:

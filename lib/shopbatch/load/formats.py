@@ -69,9 +69,9 @@ def open_input(path: str | Path, encoding: str | None = None, names: Sequence[st
         raise unreadable(path, error) from None
 
 
-def unreadable(path: Path, error: Exception) -> UserError:
+def unreadable(title: str | Path, error: Exception) -> UserError:
     """Make the error for a file that a reader could not read."""
-    return UserError(f"{path}: cannot be read: {one_line(error, 300)}")
+    return UserError(f"{title}: cannot be read: {one_line(error, 300)}")
 
 
 def _list_files(path: Path) -> list[Path]:

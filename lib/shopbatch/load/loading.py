@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import gc
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -23,6 +23,7 @@ from shopbatch.load.conversion import AMBIGUOUS
 from shopbatch.load.formats import Input, open_input, unreadable
 from shopbatch.load.identity import Mode, load_id, loaded_version, new_run_id, shows
 from shopbatch.load.inspection import Plan, inspect
+from shopbatch.load.match import Match, match
 from shopbatch.load.options import Options
 from shopbatch.load.report import LoadReport
 from shopbatch.load.sink import Sink
@@ -112,12 +113,12 @@ def _load_rows(store: Store, table: str, opened: Input, options: Options, mode: 
     started = time.monotonic()
     load = _Load(store, tables.table(table), opened, options, mode)
     try:
-        plan = inspect(load.table, opened, options)
-        found = loaded_version(store, load.table, load.id, mode)
-        if found is not None and not dry_run:
-            return load.report(plan).loaded_before(found)
         if not dry_run:
+            found = loaded_version(store, load.table, load.id, mode)
+            if found is not None:
+                return load.report(match(load.table, opened.names, options)).loaded_before(found)
             store.check_targets((load.table, load_rejects(table)), mode)
+        plan = inspect(load.table, opened, options)
         run = _Run(load, plan, dry_run)
         try:
             run.read()
@@ -127,7 +128,7 @@ def _load_rows(store: Store, table: str, opened: Input, options: Options, mode: 
     except (OSError, pa.ArrowException) as error:
         if files.is_full(error) or files.is_lost_connection(error):
             raise Stopped(f"{store.root}: {one_line(error)}; nothing was loaded") from None
-        raise unreadable(opened.path, error) from None
+        raise unreadable(opened.title, error) from None
 
 
 @dataclass(frozen=True)
@@ -144,11 +145,10 @@ class _Load:
     def id(self) -> str:
         return load_id(self.table, self.opened, self.options)
 
-    def report(self, plan: Plan) -> LoadReport:
-        matched = plan.match
+    def report(self, matched: Match, notes: Sequence[str] = ()) -> LoadReport:
         return LoadReport(
             table=self.table.name,
-            file=self.opened.path.name,
+            file=self.opened.name,
             mode=self.mode,
             load_id=self.id,
             columns=dict(matched.columns),
@@ -156,7 +156,7 @@ class _Load:
             makes_key=matched.makes_key,
             proposed=dict(matched.proposed),
             system=matched.system,
-            notes=tuple(plan.notes),
+            notes=tuple(notes),
         )
 
 
@@ -166,7 +166,7 @@ class _Run:
     def __init__(self, load: _Load, plan: Plan, dry_run: bool) -> None:
         self.load, self.id, self.store, self.table = load, load.id, load.store, load.table
         self.plan, self.dry_run = plan, dry_run
-        self.converter = Converter(plan, load.opened.path.name)
+        self.converter = Converter(plan, load.opened.name)
         run_id = new_run_id(self.id)
         self.rows = Sink(self.store, self.table, run_id)
         self.refused = Sink(self.store, load_rejects(self.table.name), run_id)
@@ -200,9 +200,9 @@ class _Run:
 
     def publish(self, started: float) -> LoadReport:
         """Make the rejects visible and then the rows. The commit of the rows is what marks the load as done."""
-        path, mode = self.load.opened.path, self.load.mode
+        title, mode = self.load.opened.title, self.load.mode
         if not self.load.opened.unchanged():
-            raise UserError(f"{path}: the file changed while it was read; nothing was loaded")
+            raise UserError(f"{title}: the file changed while it was read; nothing was loaded")
         report = self._report(started)
         if self.dry_run:
             return self._foretold(report)
@@ -213,14 +213,14 @@ class _Run:
         if not (useless and mode == "replace"):  # the table stays as it is, and so must the list of its rejects
             self._publish_rejects()
         if useless:
-            raise UserError(f"{path}: no row fits table {self.table.name!r} ({report.explain()}); nothing was loaded")
+            raise UserError(f"{title}: no row fits table {self.table.name!r} ({report.explain()}); nothing was loaded")
         try:
             version = self.store.commit(
                 self.table,
                 self.rows.written,
                 mode=mode,
                 run_key=f"load/{self.id}",
-                metadata={"loads": [self.id], "source": path.name, **report.counts()},
+                metadata={"loads": [self.id], "source": self.load.opened.name, **report.counts()},
                 guard=self._refuse_second_load,
             )
         except _LoadedMeanwhileError as error:
@@ -230,10 +230,9 @@ class _Run:
 
     def _report(self, started: float) -> LoadReport:
         counts, merger = self.converter.counts, self.plan.merger
-        report = self.load.report(self.plan)
+        report = self.load.report(self.plan.match, (*self.plan.notes, *self.converter.notes()))
         return replace(
             report,
-            notes=(*report.notes, *self.converter.notes()),
             rows_read=counts.read,
             rows_rejected=counts.rejected,
             rows_merged=merger.merged if merger else 0,
@@ -256,10 +255,10 @@ class _Run:
     def _check_share(self, report: LoadReport) -> None:
         """UserError if too many rows are refused, or no value of a column fits it."""
         counts, most = self.converter.counts, self.load.options.max_rejects
-        path = self.load.opened.path
+        title = self.load.opened.title
         if report.rows_rejected >= _FEW and report.rows_rejected > most * report.rows_read:
             raise UserError(
-                f"{path}: {report.rows_rejected:,} of {report.rows_read:,} rows do not fit table {self.table.name!r}, "
+                f"{title}: {report.rows_rejected:,} of {report.rows_read:,} rows do not fit table {self.table.name!r}, "
                 f"more than {most:.0%} (--max-rejects), so nothing was loaded: {report.explain()}; "
                 f"{report.first_rejects()}"
             )
@@ -269,7 +268,7 @@ class _Run:
                 first = next((str(r) for r in report.rejects if r.column == name), "")
                 decimal = "say --decimal , or --decimal ., " if f"{name}: {AMBIGUOUS}" in why else ""
                 raise UserError(
-                    f"{path}: no value of {self.plan.match.columns[name]!r} fits column {name!r} "
+                    f"{title}: no value of {self.plan.match.columns[name]!r} fits column {name!r} "
                     f"({replace(report, reasons=why).explain()}; {first}); {decimal}choose another column with "
                     f"--map {name}=..., or leave it out with --map {name}="
                 )

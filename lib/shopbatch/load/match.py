@@ -11,6 +11,7 @@ from shopbatch.core.errors import UserError
 from shopbatch.load import presets, words
 from shopbatch.load.options import Options
 from shopbatch.load.presets import ATTRIBUTE, Preset
+from shopbatch.load.words import normal_name
 from shopbatch.tables.schema import Table
 
 
@@ -48,7 +49,7 @@ def match(table: Table, names: Sequence[str], options: Options) -> Match:
     _check_mapping(table, names, mapping)
     system = options.preset or presets.recognise(table.name, names) or ""
     system = "" if system == presets.PLAIN else system
-    preset = presets.preset(table.name, system) if system else None
+    preset = presets.spelled_as(presets.preset(table.name, system), names) if system else None
     meant = presets.columns_of(preset, names) if preset else {}
     meant = {t: s for t, s in meant.items() if t not in mapping}
     columns: dict[str, str] = {}
@@ -84,15 +85,11 @@ def _check_mapping(table: Table, names: Sequence[str], mapping: Mapping[str, str
             raise UserError(f"--map {target}={source!r}: the file has no such column{_hint(source, names)}")
 
 
-def _normalise(name: str) -> str:
-    return re.sub(r"[\s_\-.]+", "", name).casefold()
-
-
 def _by_name(target: str, names: Sequence[str]) -> str | None:
     """The file's column with that name: spelled the same, else the only one that differs by case or separators."""
     if target in names:
         return target
-    near = sorted({n for n in names if _normalise(n) == _normalise(target)})
+    near = sorted({n for n in names if normal_name(n) == normal_name(target)})
     if len(near) > 1:
         spelled = ", ".join(repr(n) for n in near)
         raise UserError(f"columns {spelled} could all be {target!r}: choose with --map {target}={near[0]!r}")
@@ -107,8 +104,8 @@ def _propose(
     free = [n for n in names if n not in columns.values() and names.count(n) == 1]
     known = words.column_synonyms(table.name)
     order = list(known)
-    for name in sorted(free, key=lambda n: order.index(k) if (k := words.normal_name(n)) in known else len(order)):
-        target = known.get(words.normal_name(name))
+    for name in sorted(free, key=lambda n: order.index(k) if (k := normal_name(n)) in known else len(order)):
+        target = known.get(normal_name(name))
         if target is not None and target not in columns and target not in mapping:
             proposed.setdefault(target, name)
     return proposed
@@ -142,11 +139,11 @@ def _like_data(name: str) -> bool:
 def _nearest(target: str, names: Sequence[str]) -> str | None:
     """The most similar column: the shortest that contains a word of `target`, else one with nearly the same name."""
     parts = [w for w in target.split("_") if w != "id"]
-    containing = [n for n in names if any(w in _normalise(n) for w in parts)]
+    containing = [n for n in names if any(w in normal_name(n) for w in parts)]
     if containing:
         return min(containing, key=len)
-    by_normalised = {_normalise(n): n for n in names}
-    close = difflib.get_close_matches(_normalise(target), list(by_normalised), 1, 0.7)
+    by_normalised = {normal_name(n): n for n in names}
+    close = difflib.get_close_matches(normal_name(target), list(by_normalised), 1, 0.7)
     return by_normalised[close[0]] if close else None
 
 

@@ -38,7 +38,7 @@ _COMMA_NUMBER = r"^(?:[1-9]\d{0,2}(?:\.\d{3})+|\d*)(?:,\d*)?$"
 
 
 def to_integers(raw: pa.Array, kind: pa.DataType, decimal: str | None = None) -> Converted:
-    """Convert to whole numbers; 5.0 and 5e0 are whole as well. decimal: what marks decimals in text (see `numbers`)."""
+    """Convert to whole numbers; 5.0 and 5e0 are whole as well. decimal: what marks decimals in text; see `_numbers`."""
     values, result = _numbers(raw, decimal)
     integers = (
         values.cast(pl.Int64, strict=False) if not values.dtype.is_float() else values.clear(len(values)).cast(pl.Int64)
@@ -162,14 +162,15 @@ def _parse(words: pl.Series, decimal: str | None) -> tuple[pl.Series, npt.NDArra
     groups = words.str.extract_groups(AMOUNT).struct.unnest()
     opened, sign, inner, digits, behind, closed = (groups[name] for name in groups.columns)
     bare = _without_spaces(digits)
-    by_comma, by_point = bare.str.contains(COMMA_IS_DECIMAL), bare.str.contains(POINT_IS_DECIMAL)
     ambiguous = none
     if decimal is None:
-        comma, point = by_comma, by_point | bare.str.contains(_PLAIN)
+        comma = bare.str.contains(COMMA_IS_DECIMAL)
+        point = bare.str.contains(POINT_IS_DECIMAL) | bare.str.contains(_PLAIN)
         ambiguous = bare.str.contains(AMBIGUOUS_MARK).fill_null(False).to_numpy()
     else:
-        comma = bare.str.contains(_COMMA_NUMBER) & pl.Series([decimal == ","]).first()
-        point = bare.str.contains(_POINT_NUMBER) & pl.Series([decimal == "."]).first()
+        never = pl.repeat(False, len(bare), eager=True)
+        comma = bare.str.contains(_COMMA_NUMBER) if decimal == "," else never
+        point = bare.str.contains(_POINT_NUMBER) if decimal == "." else never
     number = (
         bare.str.replace_all(".", "", literal=True)
         .str.replace(",", ".", literal=True)

@@ -118,6 +118,17 @@ def file_column(name: str, names: Sequence[str]) -> str | None:
     return next((other for other in names if normal_name(other) == normal_name(name)), None)
 
 
+def spelled_as(preset: Preset, names: Sequence[str]) -> Preset:
+    """Return a preset that spells the file's columns as this file does, without those that it lacks."""
+
+    def present(columns: Sequence[str]) -> tuple[str, ...]:
+        return tuple(column for name in columns if (column := file_column(name, names)) is not None)
+
+    pairs = [pair for pair in map(present, preset.pairs) if len(pair) == 2]
+    spelled = {"carry": present(preset.carry), "skip_rows": present(preset.skip_rows), "pairs": tuple(pairs)}
+    return preset.model_copy(update=spelled)
+
+
 def columns_of(preset: Preset, names: Sequence[str]) -> dict[str, str]:
     """Match the targets of a preset to the columns of a file.
 

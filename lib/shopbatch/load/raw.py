@@ -32,11 +32,11 @@ class RawBatch:
 
 @dataclass(frozen=True)
 class Input:
-    """An opened file, folder or Delta table.
+    """An opened file, folder, Delta table or query.
 
     names: its columns; of JSON lines only those of the first batch. digest: 32 hex digits that name the content.
     batches: reads all rows, given the columns that are wanted. unchanged: whether the files are still those that were
-    opened. notes: what was recognised, for the user.
+    opened. notes: what was recognised, for the user. label: what messages and reports call it, if it is no file.
     """
 
     path: Path
@@ -46,3 +46,14 @@ class Input:
     batches: Callable[[Sequence[str]], Iterator[RawBatch]]
     unchanged: Callable[[], bool]
     notes: list[str] = field(default_factory=list)
+    label: str = ""
+
+    @property
+    def title(self) -> str:
+        """What messages call it."""
+        return self.label or str(self.path)
+
+    @property
+    def name(self) -> str:
+        """What reports and rows call it: without the folders that it lies in."""
+        return self.label or self.path.name

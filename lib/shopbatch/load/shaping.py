@@ -72,8 +72,6 @@ def attributes_of_pairs(batch: RawBatch, preset: Preset, filled: _RAW) -> dict[s
     """The entries of the map `attributes` from columns that hold a name and a value; name -> texts [n]."""
     entries: dict[str, pa.Array] = {}
     for name_column, value_column in preset.pairs:
-        if name_column not in batch.names or value_column not in batch.names:
-            continue
         named = filled.get(name_column)
         labels = text_cells(batch.get(name_column)) if named is None else named
         texts = text_cells(batch.get(value_column))
@@ -159,9 +157,7 @@ class Merger:
         key, order = self.table.key[0], self.table.latest_by
         frame = pl.DataFrame(pl.from_arrow(rows)).with_row_index("#row")
         if order is not None:
-            frame = frame.sort(
-                pl.col(order).fill_null(strategy="zero").fill_null(pl.datetime(1, 1, 1, time_zone="UTC")), "#row"
-            )
+            frame = frame.sort(order, "#row")  # rows without a moment come first
         nested = [f.name for f in rows.schema if pa.types.is_map(f.type) or pa.types.is_list(f.type)]
         states = [
             (pl.col(n).drop_nulls().first() if n in self.first else pl.col(n).drop_nulls().last())

@@ -8,14 +8,9 @@ import pyarrow.compute as pc
 
 from shopbatch.load.conversion import UTF8, Converted, Mask, to_mask
 from shopbatch.load.words import Kind, null_words
+from shopbatch.text.blanks import BLANKS
 from shopbatch.warehouse import files
 
-# white space of any kind, and characters that nobody sees
-BLANK = (
-    "\\s\u0085\u00a0\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180e\u200b-\u200f\u202a-\u202f\u205f-\u206f\u2800\u3000"
-    "\u3164\ufe00-\ufe0f\ufeff\uffa0"
-)
-_TRIM = f"^[{BLANK}]+|[{BLANK}]+$"
 FLOAT_ID = r"^-?\d+\.0$"
 
 
@@ -74,7 +69,7 @@ def to_ids(text: pa.Array, floats: bool) -> pa.Array:
         text: The values.
         floats: Whether `17850.0` stands for 17850.
     """
-    values = pl.Series(pl.from_arrow(text)).str.replace_all(_TRIM, "")
+    values = pl.Series(pl.from_arrow(text)).str.strip_chars(BLANKS)
     values = values.set(values == "", None)
     if floats:
         values = values.str.replace(r"^(-?\d+)\.0$", "$1")
