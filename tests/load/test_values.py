@@ -11,6 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shopbatch.load.column_formats import ColumnFormat
+from shopbatch.load.number_values import to_money
+from shopbatch.load.time_values import to_timestamps
 from shopbatch.load.values import convert
 from shopbatch.tables.schema import MONEY, PRICE, TEXT_LIST, TEXT_MAP, TIMESTAMP, Column
 
@@ -331,3 +333,20 @@ def test_cells_do_not_depend_on_their_neighbours(column: Column, raw: list[bytes
 @given(raw=st.lists(JSON, min_size=1))
 def test_json_values_do_not_depend_on_their_neighbours(column: Column, raw: list[Any]) -> None:
     assert read(column, raw) == [read(column, [value])[0] for value in raw]
+
+
+@pytest.mark.parametrize(
+    ("read", "plain", "other"),
+    [
+        (to_timestamps, ["2024-02-29 23:59:59", "2024-01-01T00:00:00Z", None, "1999-12-31 12:00:00"], "3 May 2024"),
+        (to_timestamps, ["2023-02-29 10:00:00", "2024-01-01 24:00:00", "2024-01-01 10:00:60"], "3 May 2024"),
+        (lambda raw: to_money(raw, pa.decimal128(18, 2), "."), ["1.5", "+0012", None, "-3.125", "7."], "1,234.50"),
+        (lambda raw: to_money(raw, pa.decimal128(18, 2)), ["1.50", "12", "-3.1"], "1,234.50"),
+        (lambda raw: to_money(raw, pa.decimal128(18, 2), ","), ["15", "-12"], "1.234,50"),
+    ],
+)
+def test_a_column_of_one_plain_spelling_is_read_as_beside_other_spellings(read, plain, other) -> None:
+    alone, beside = read(pa.array(plain)), read(pa.array([*plain, other]))
+    assert beside.values.slice(0, len(plain)).equals(alone.values)
+    assert beside.values[len(plain)].as_py() is not None
+    assert beside.refused[: len(plain)].tolist() == alone.refused.tolist()

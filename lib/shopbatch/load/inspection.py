@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 
 import pyarrow as pa
 
+from shopbatch.core.ahead import ahead
 from shopbatch.core.errors import UserError
 from shopbatch.load.column_formats import ColumnFormat, Evidence, decide, describe
 from shopbatch.load.match import Match, match
@@ -46,7 +47,7 @@ def inspect(table: Table, opened: Input, options: Options) -> Plan:
     merger = Merger(table, matched.preset.first if matched.preset else ()) if merges else None
     evidence: dict[str, Evidence] = {}
     names = opened.names
-    for batch in opened.batches(_to_inspect(table, matched)):
+    for batch in ahead(opened.batches(_to_inspect(table, matched))):
         if batch.names != names:  # JSON: columns that first occur in a later batch
             matched, names = _match_more(table, matched, batch.names, options), batch.names
         _look(table, matched, batch, evidence)

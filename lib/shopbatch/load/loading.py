@@ -16,6 +16,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from shopbatch import tables
+from shopbatch.core.ahead import ahead
 from shopbatch.core.errors import Stopped, UserError, one_line
 from shopbatch.load.archives import unpacked
 from shopbatch.load.batches import Converter, Misfits
@@ -173,8 +174,8 @@ class _Run:
 
     def read(self) -> None:
         """Read, check and write all rows."""
-        for batch in self.load.opened.batches(self.converter.wanted()):
-            rows, misfits = self.converter.convert(batch)
+        batches = ahead(self.load.opened.batches(self.converter.wanted()))
+        for rows, misfits in ahead(map(self.converter.convert, batches)):
             if not self.dry_run:
                 self.rows.add(rows)
                 self._refuse(misfits)

@@ -139,6 +139,8 @@ def _collect(found: list[Any], kind: pa.DataType) -> Converted:
 
 def _text_of(value: Any) -> str | None:
     """A scalar as text: true as `true`, 5.0 as `5`; None for a null."""
+    if type(value) is str:  # nearly all
+        return value.strip() or None
     if value is None or (isinstance(value, float) and value != value):
         return None
     if isinstance(value, bool):

@@ -33,6 +33,8 @@ POINT_IS_DECIMAL = (
 )
 AMBIGUOUS_MARK = r"^[1-9]\d{0,2}[.,]\d{3}$"
 _PLAIN = r"^\d+$"
+# numbers that parse as they are, by what marks decimals
+_CLEAR = {None: r"^[-+]?\d+(?:\.\d{1,2})?$", ".": r"^[-+]?\d+(?:\.\d+)?$", ",": r"^[-+]?\d+$"}
 _POINT_NUMBER = r"^(?:[1-9]\d{0,2}(?:,\d{2,3})*,\d{3}|\d*)(?:\.\d*)?$"
 _COMMA_NUMBER = r"^(?:[1-9]\d{0,2}(?:\.\d{3})+|\d*)(?:,\d*)?$"
 
@@ -155,9 +157,8 @@ def _numbers(raw: pa.Array, decimal: str | None) -> tuple[pl.Series, Converted]:
 
 def _parse(words: pl.Series, decimal: str | None) -> tuple[pl.Series, npt.NDArray[np.bool_]]:
     """Text as text that casts to a number; what is no number stays as it is. And which values are ambiguous."""
-    plain = words.str.contains(r"^[-+]?\d+$").fill_null(True)
     none = np.zeros(len(words), bool)
-    if plain.all() or len(words) == 0:
+    if words.str.contains(_CLEAR[decimal]).fill_null(True).all():  # most columns, and much faster
         return words, none
     groups = words.str.extract_groups(AMOUNT).struct.unnest()
     opened, sign, inner, digits, behind, closed = (groups[name] for name in groups.columns)

@@ -113,14 +113,17 @@ def find_rows(data: bytes, delimiter: bytes, quoting: Quoting, final: bool, widt
 def _find(data: bytes, delimiter: bytes, quoting: Quoting, final: bool, width: int) -> tuple[Rows, bool]:
     """The rows up to the first that has swallowed others, the first line of this included; and whether there is one."""
     text = np.frombuffer(data, np.uint8)
-    newlines = np.flatnonzero(text == _NEWLINE)
+    can_quote = quoting in (Quoting.DOUBLED, Quoting.ESCAPED)
+    marks = _Marks.of(text, delimiter[0], can_quote)
+    newlines = marks.at[marks.byte == _NEWLINE]
     escaped = find_escaped(text) if quoting in (Quoting.ESCAPED, Quoting.BACKSLASH) else np.empty(0, np.int64)
-    breaks, delimiters = newlines, np.flatnonzero(text == delimiter[0])
+    breaks, delimiters = newlines, marks.at[marks.byte == delimiter[0]]
     stray_at = quoted = pairs = np.empty(0, np.int64)
-    if quoting in (Quoting.DOUBLED, Quoting.ESCAPED):
-        quotes = _Quotes(text, delimiter[0], escaped)
+    if can_quote:
+        quotes = (None if len(escaped) else marks.quotes(text)) or _read_runs(text, delimiter[0], marks, escaped)
         stray_at, quoted, pairs = quotes.stray, quotes.closed, quotes.pairs
-        breaks, delimiters = breaks[quotes.outside(breaks)], delimiters[quotes.outside(delimiters)]
+        breaks = marks.at[quotes.outside & (marks.byte == _NEWLINE)]
+        delimiters = marks.at[quotes.outside & (marks.byte == delimiter[0])]
         if quotes.open_at is not None and (final or len(data) - quotes.open_at > _SWALLOWED):
             stray_at = np.append(stray_at, quotes.open_at)
     elif len(escaped):
@@ -190,42 +193,81 @@ def find_escaped(text: Bytes) -> Offsets:
     return np.asarray(at[place % 2 == 0] + 1)
 
 
+@dataclass(frozen=True)
 class _Quotes:
-    """The quotes of a text as an automaton with two states, outside and inside a quoted cell, over runs of quotes.
+    """What the quotes of a text do.
+
+    stray, closed, pairs: offsets of quotes that are stray, that close a cell, and that are doubled in one. open_at:
+    where a cell begins that is not closed. outside: which of the marks are not in a quoted cell.
+    """
+
+    stray: Offsets
+    closed: Offsets
+    pairs: Offsets
+    open_at: int | None
+    outside: Mask
+
+
+@dataclass(frozen=True)
+class _Marks:
+    """The bytes of a text that can end something, in order: delimiters, newlines, quotes. at: their offsets."""
+
+    at: Offsets
+    byte: Bytes
+
+    @classmethod
+    def of(cls, text: Bytes, delimiter: int, can_quote: bool) -> _Marks:
+        found = (text == _NEWLINE) | (text == delimiter)
+        if can_quote:
+            found |= text == _QUOTE
+        at = np.flatnonzero(found)
+        return cls(at, text[at])
+
+    def quotes(self, text: Bytes) -> _Quotes | None:
+        """Read the quotes as opening and closing in turn, which is fast; None if one of them is a stray one."""
+        quotes = np.flatnonzero(self.byte == _QUOTE)
+        opens, closes = quotes[::2], quotes[1::2]
+        joined = np.append(np.diff(self.at, prepend=-1) == 1, False)  # with the mark, or the text's start, before
+        rest = self.at[closes[~joined[closes + 1]]]
+        at_line_end = (_at(text, rest + 1) == _RETURN) & (_at(text, rest + 2) == _NEWLINE)
+        if not (joined[opens].all() and (at_line_end | (rest + 1 == len(text))).all()):
+            return None
+        again = np.append(np.diff(self.at[quotes]) == 1, False)  # with the quote behind
+        begins = opens[~np.append(False, again[:-1])[::2]] if len(quotes) else opens
+        pairs = again[1::2] & ~again[::2][: len(closes)]
+        inside = np.cumsum(self.byte == _QUOTE, dtype=np.uint8) % 2 == 1  # may overflow: evenness stays
+        open_at = int(self.at[begins[-1]]) if len(quotes) % 2 else None
+        return _Quotes(self.at[:0], self.at[closes[~again[1::2]]], self.at[closes[pairs]], open_at, ~inside)
+
+
+def _read_runs(text: Bytes, delimiter: int, marks: _Marks, escaped: Offsets) -> _Quotes:
+    """Read the quotes as an automaton with two states, outside and inside a quoted cell, over runs of quotes.
 
     A run of an odd number of quotes opens a cell if it stands at a cell's first byte, and closes an open one; a run of
     an even number holds pairs, or is an empty cell. Anywhere else a quote is a character of an unquoted cell.
     """
-
-    def __init__(self, text: Bytes, delimiter: int, escaped: Offsets) -> None:
-        at = np.flatnonzero(text == _QUOTE)
-        if len(escaped):
-            at = np.setdiff1d(at, escaped, assume_unique=True)
-        first = np.concatenate([[True], np.diff(at) > 1]) if len(at) else np.empty(0, bool)
-        self.starts = at[first]
-        lengths = np.diff(np.append(np.flatnonzero(first), len(at)))
-        stops = self.starts + lengths
-        at_start = (self.starts == 0) | _is_edge(text, self.starts - 1, delimiter)
-        at_line_end = (_at(text, stops) == _RETURN) & (_at(text, stops + 1) == _NEWLINE)
-        at_end = (stops >= len(text)) | _is_edge(text, stops, delimiter) | at_line_end
-        odd = lengths % 2 == 1
-        flips = np.cumsum(odd & at_start)
-        reset = np.maximum.accumulate(np.where(odd & ~at_start, np.arange(len(at_start)), -1)) if len(at) else flips
-        self.inside = (flips - np.where(reset >= 0, flips[np.maximum(reset, 0)], 0)) % 2 == 1 if len(at) else odd
-        before = np.concatenate([[False], self.inside[:-1]]) if len(at) else odd
-        closes = (before & ~self.inside) | (~before & ~odd & at_start)
-        self.stray, self.closed = self.starts[closes & ~at_end], self.starts[closes & at_end]
-        self.pairs = self.starts[before & (lengths >= 2)]
-        last = len(self.inside) and self.inside[-1]
-        opens = self.starts[~before & self.inside]
-        self.open_at: int | None = int(opens[-1]) if last else None
-
-    def outside(self, offsets: Offsets) -> Mask:
-        """Which of these offsets are not in a quoted cell."""
-        if not len(self.starts):
-            return np.ones(len(offsets), bool)
-        run = np.searchsorted(self.starts, offsets) - 1
-        return np.asarray(~(self.inside[np.maximum(run, 0)] & (run >= 0)))
+    at = marks.at[marks.byte == _QUOTE]
+    if len(escaped):
+        at = np.setdiff1d(at, escaped, assume_unique=True)
+    if not len(at):
+        return _Quotes(at, at, at, None, np.ones(len(marks.at), bool))
+    first = np.concatenate([[True], np.diff(at) > 1])
+    starts = at[first]
+    lengths = np.diff(np.append(np.flatnonzero(first), len(at)))
+    stops = starts + lengths
+    at_start = (starts == 0) | _is_edge(text, starts - 1, delimiter)
+    at_line_end = (_at(text, stops) == _RETURN) & (_at(text, stops + 1) == _NEWLINE)
+    at_end = (stops >= len(text)) | _is_edge(text, stops, delimiter) | at_line_end
+    odd = lengths % 2 == 1
+    flips = np.cumsum(odd & at_start)
+    reset = np.maximum.accumulate(np.where(odd & ~at_start, np.arange(len(at_start)), -1))
+    inside = (flips - np.where(reset >= 0, flips[np.maximum(reset, 0)], 0)) % 2 == 1
+    before = np.concatenate([[False], inside[:-1]])
+    closes = (before & ~inside) | (~before & ~odd & at_start)
+    open_at = int(starts[~before & inside][-1]) if inside[-1] else None
+    run = np.searchsorted(starts, marks.at) - 1
+    outside = ~(inside[np.maximum(run, 0)] & (run >= 0))
+    return _Quotes(starts[closes & ~at_end], starts[closes & at_end], starts[before & (lengths >= 2)], open_at, outside)
 
 
 def _is_edge(text: Bytes, offsets: Offsets, delimiter: int) -> Mask:

@@ -37,6 +37,7 @@ _TIME = (
 _WEEKDAY = r"^(?:\p{L}{2,12}\.?,? )?"
 # the shapes of a date
 _YEAR_FIRST = r"^(\d{4})(?:[-/.年]|년 ?)(\d{1,2})(?:[-/.月]|월 ?)(\d{1,2})(?:日|일)?" + _TIME
+_ISO, _ISO_PARTS = r"^(?:19|20)\d{2}-\d{2}-\d{2}[T ]\d{2}:\d{2}:\d{2}Z?$", "%Y-%m-%d %H:%M:%S"
 _COMPACT = r"^((?:19|20)\d{2})(0[1-9]|1[0-2])([0-3]\d)(?:[T ]?([0-2]\d)([0-5]\d)([0-5]\d)?)?Z?$"
 NUMERIC = r"^(\d{1,2})([-/. ])(\d{1,2})(,? |[-/.])(\d{4}|\d{2})" + _TIME
 _DAY_MONTH = (
@@ -93,6 +94,10 @@ def _from_text(
         return _from_numbers(words.cast(pl.Float64, strict=False), words.cast(pl.Int64, strict=False), pattern), none
     if pattern:
         return words.str.to_datetime(pattern, time_unit="us", strict=False).cast(pl.Int64), none
+    if words.str.contains(_ISO).fill_null(True).all():  # most columns, and much faster
+        moments = words.str.slice(0, 19).str.replace("T", " ", literal=True).str.to_datetime(_ISO_PARTS, strict=False)
+        if moments.null_count() == words.null_count():
+            return moments.cast(pl.Datetime("us")).cast(pl.Int64), none
     result = np.full(len(words), _NULL)
     words = words.str.replace("(日|일)", "$1 ").str.strip_chars().str.replace_all(r"\s+", " ")
     for shape in (_YEAR_FIRST, _COMPACT, NUMERIC, _DAY_MONTH, _MONTH_DAY, _CTIME):

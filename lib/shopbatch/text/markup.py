@@ -110,10 +110,18 @@ def plain_text(values: pa.Array) -> pa.Array:
 
 
 def _may_have_markup(values: pa.Array) -> pa.Array:
+    import numpy as np
+    import pyarrow as pa
     import pyarrow.compute as pc
 
-    signs = pc.or_(pc.match_substring(values, "&"), pc.match_substring(values, "<"))
-    return pc.and_(signs, pc.match_substring_regex(values, _MAYBE)) if pc.any(signs).as_py() else signs
+    if not len(values):
+        return pa.array([], pa.bool_())
+    offsets = np.frombuffer(values.buffers()[1], np.int64 if pa.types.is_large_string(values.type) else np.int32)
+    first, last = offsets[values.offset], offsets[values.offset + len(values)]
+    letters = np.frombuffer(values.buffers()[2] or b"", np.uint8)[first:last]
+    if not (letters == ord("&")).any() and not (letters == ord("<")).any():  # much faster than row by row
+        return pa.repeat(False, len(values))
+    return pc.match_substring_regex(values, _MAYBE)
 
 
 def _unescaped(text: str) -> str:
