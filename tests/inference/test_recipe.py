@@ -29,7 +29,7 @@ OF_SENTIMENT = (
     (language, ("HAN_SHARE", "detect_language")),
 )
 # of what makes a description's prompt and draws its text
-DESCRIPTION = {2: "88c2571f90ea9d14"}
+DESCRIPTION = {2: "a37968caf623982f"}
 OF_DESCRIPTION = (
     (description, ("Prompt", "AttemptSampling", "Writer", "_stored")),
     (
@@ -42,7 +42,7 @@ OF_DESCRIPTION = (
 )
 DESCRIPTION_LISTS = tuple(("text", name) for name in ("injection", "abbreviations", "markup", "visible"))
 # of what counts as a word: a row without one is rejected, which a stage's `checks` has to say
-WORDED = {1: "501c1de5aa0bfb91"}
+WORDED = {1: "3e1e066d89ad56ff"}
 OF_WORDED = ((visible, None), (markup, None))
 WORDED_LISTS = (("text", "visible"), ("text", "markup"))
 # of what judges a description, by the versions of rules and of the grounding check
