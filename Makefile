@@ -35,7 +35,7 @@ test: $(STAMP)  ## the whole test suite, with mypy --strict and ruff, by two wor
 	$(BIN)/python -m pytest -n $(or $(JOBS),2) --dist loadfile --no-loadscope-reorder
 
 test-fast: $(STAMP)  ## the tests that need neither Ray nor Spark nor training
-	$(BIN)/python -m pytest -m "not ray and not spark and not slow"
+	$(BIN)/python -m pytest -n $(or $(JOBS),2) --dist loadfile -m "not ray and not spark and not slow"
 
 # vLLM asks for other versions than requirements.lock has; about 5 GB
 $(VLLM)/installed: infra/vllm/requirements.txt pyproject.toml
