@@ -4,6 +4,7 @@
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
+PYTEST = $(BIN)/python -m pytest -n $(or $(JOBS),2) --dist loadfile --no-loadscope-reorder
 STAMP := .venv/installed
 VLLM := .venv-vllm
 AIRFLOW := .venv-airflow
@@ -32,10 +33,10 @@ run: $(STAMP)  ## sample data -> model -> published sentiment of reviews; ROWS=3
 
 # a file's tests share what they train and the sessions of their worker; the long files come early in the alphabet
 test: $(STAMP)  ## the whole test suite, with mypy --strict and ruff, by two workers (JOBS=1: one after the other)
-	$(BIN)/python -m pytest -n $(or $(JOBS),2) --dist loadfile --no-loadscope-reorder
+	$(PYTEST)
 
 test-fast: $(STAMP)  ## the tests that need neither Ray nor Spark nor training
-	$(BIN)/python -m pytest -n $(or $(JOBS),2) --dist loadfile -m "not ray and not spark and not slow"
+	$(PYTEST) -m "not ray and not spark and not slow"
 
 # vLLM asks for other versions than requirements.lock has; about 5 GB
 $(VLLM)/installed: infra/vllm/requirements.txt pyproject.toml

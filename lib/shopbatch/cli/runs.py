@@ -10,8 +10,9 @@ from shopbatch.cli.options import environment, open_store
 from shopbatch.core import config
 from shopbatch.runs.command import complete_jobs, run_command
 from shopbatch.runs.declaration import find, names
+from shopbatch.runs.job import execute
 
-run = run_command()
+run = run_command(execute)
 
 
 @click.command()

@@ -90,17 +90,19 @@ def _parse(lines: Sequence[bytes]) -> list[dict[str, Any] | str]:
 
 def _parse_line(line: bytes) -> dict[str, Any] | str:
     try:
-        parsed = orjson.loads(line)
+        return _object(orjson.loads(line))
     except orjson.JSONDecodeError:
         return _parse_exactly(line)
-    return parsed if isinstance(parsed, dict) else "not_an_object"
 
 
 def _parse_exactly(line: bytes) -> dict[str, Any] | str:
     try:
-        parsed = json.loads(line.decode("utf-8"))
+        return _object(json.loads(line.decode("utf-8")))
     except UnicodeDecodeError:
         return "invalid_utf8"
     except (json.JSONDecodeError, RecursionError):
         return "invalid_json"
+
+
+def _object(parsed: Any) -> dict[str, Any] | str:
     return parsed if isinstance(parsed, dict) else "not_an_object"

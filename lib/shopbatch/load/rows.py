@@ -115,20 +115,17 @@ def _find(data: bytes, delimiter: bytes, quoting: Quoting, final: bool, width: i
     text = np.frombuffer(data, np.uint8)
     can_quote = quoting in (Quoting.DOUBLED, Quoting.ESCAPED)
     marks = _Marks.of(text, delimiter[0], can_quote)
-    newlines = marks.at[marks.byte == _NEWLINE]
     escaped = find_escaped(text) if quoting in (Quoting.ESCAPED, Quoting.BACKSLASH) else np.empty(0, np.int64)
-    breaks, delimiters = newlines, marks.at[marks.byte == delimiter[0]]
     stray_at = quoted = pairs = np.empty(0, np.int64)
     if can_quote:
         quotes = (None if len(escaped) else marks.quotes(text)) or _read_runs(text, delimiter[0], marks, escaped)
-        stray_at, quoted, pairs = quotes.stray, quotes.closed, quotes.pairs
-        breaks = marks.at[quotes.outside & (marks.byte == _NEWLINE)]
-        delimiters = marks.at[quotes.outside & (marks.byte == delimiter[0])]
+        stray_at, quoted, pairs, counts = quotes.stray, quotes.closed, quotes.pairs, quotes.outside
         if quotes.open_at is not None and (final or len(data) - quotes.open_at > _SWALLOWED):
             stray_at = np.append(stray_at, quotes.open_at)
-    elif len(escaped):
-        breaks = np.setdiff1d(breaks, escaped, assume_unique=True)
-        delimiters = np.setdiff1d(delimiters, escaped, assume_unique=True)
+    else:
+        counts = ~np.isin(marks.at, escaped, assume_unique=True)
+    newlines = marks.at[marks.byte == _NEWLINE]
+    breaks, delimiters = (marks.at[counts & (marks.byte == byte)] for byte in (_NEWLINE, delimiter[0]))
     ends = np.append(breaks, len(data)) if final and (not len(breaks) or breaks[-1] < len(data) - 1) else breaks
     rows = _rows(text, ends, newlines, delimiters, stray_at, (quoted, pairs))
     start = _swallowing_row(rows, stray_at, ends, newlines, width)
@@ -137,7 +134,7 @@ def _find(data: bytes, delimiter: bytes, quoting: Quoting, final: bool, width: i
     line_end = newlines[np.searchsorted(newlines, start)]
     ends = np.append(ends[: np.searchsorted(ends, start)], line_end)
     stray_at = stray_at[stray_at < start]
-    if quoting in (Quoting.DOUBLED, Quoting.ESCAPED):
+    if can_quote:
         stray_at = np.append(stray_at, start)
         # its delimiters count as if nothing were quoted
         line = np.flatnonzero(text[start:line_end] == delimiter[0]) + start

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import click
 
 from shopbatch.core import config
 from shopbatch.core.errors import UserError
-from shopbatch.runs import declaration, execution
-from shopbatch.runs.declaration import Job
+from shopbatch.runs import declaration
+from shopbatch.runs.declaration import Job, Keyed
 
 _HELP = """\
 Run a job: shopbatch run JOB [--env E] [--dry-run] [key.path=value ...]
@@ -22,8 +23,11 @@ report as JSON. A second run computes only what changed.
 _KEYS_HINT = "`shopbatch run JOB --help` also lists the keys of that job's configuration."
 
 
-def run_command(job: Job | None = None) -> click.Command:
-    """Build the command that runs a job; with None, its first argument names the job."""
+Execute = Callable[[Job, Any, str, Keyed | None, bool], int]  # as `job.execute`
+
+
+def run_command(execute: Execute, job: Job | None = None) -> click.Command:
+    """Build the command that runs a job by `execute`; with None, its first argument names the job."""
     parameters: list[click.Parameter] = [
         click.Option(["--env"], default="local", help="Which conf/<env> says where it runs (default: local)."),
         click.Option(["--with", "overlay"], metavar="FILE", help="A YAML file that takes precedence over conf/."),
@@ -39,9 +43,11 @@ def run_command(job: Job | None = None) -> click.Command:
     ]
     if job is None:
         parameters.insert(0, click.Argument(["job"], metavar="JOB", shell_complete=complete_jobs, help="The job."))
-        return _RunCommand(None, name="run", params=parameters, callback=_run, help=_HELP)
+        return _RunCommand(None, name="run", params=parameters, callback=_Callback(execute), help=_HELP)
     text = f"Run the job {job.name}."
-    return _RunCommand(job, name=job.name, params=parameters, callback=functools.partial(_run, job), help=text)
+    return _RunCommand(
+        job, name=job.name, params=parameters, callback=functools.partial(_Callback(execute), job), help=text
+    )
 
 
 def complete_jobs(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:
@@ -77,22 +83,29 @@ class _RunCommand(click.Command):
             formatter.write_dl([(key.path, _describe(key)) for key in keys])
 
 
-def _run(
-    job: Job | str,
-    env: str,
-    overlay: str | None,
-    dry_run: bool,
-    run_key: str | None,
-    attempt: int,
-    overrides: Sequence[str],
-) -> int:
-    job, keyed = declaration.find(job) if isinstance(job, str) else job, None
-    if run_key is not None:
-        from shopbatch.runs.run_key import RunKey
+@dataclass(frozen=True)
+class _Callback:
+    """What click calls with the words of the command line."""
 
-        keyed = execution.Keyed(str(RunKey.parse(run_key)), attempt)
-    settings = config.load(job.config, job.name, env, list(overrides), overlay)
-    return execution.dry_run(job, settings) if dry_run else execution.run(job, settings, env, keyed)
+    execute: Execute
+
+    def __call__(
+        self,
+        job: Job | str,
+        env: str,
+        overlay: str | None,
+        dry_run: bool,
+        run_key: str | None,
+        attempt: int,
+        overrides: Sequence[str],
+    ) -> int:
+        job, keyed = declaration.find(job) if isinstance(job, str) else job, None
+        if run_key is not None:
+            from shopbatch.runs.run_key import RunKey
+
+            keyed = Keyed(str(RunKey.parse(run_key)), attempt)
+        settings = config.load(job.config, job.name, env, list(overrides), overlay)
+        return self.execute(job, settings, env, keyed, dry_run)
 
 
 def _describe(key: config.Key) -> str:

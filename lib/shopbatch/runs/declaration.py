@@ -37,6 +37,14 @@ class Job:
     check: Callable[[Any, Any], None] | None = None
 
 
+@dataclass(frozen=True)
+class Keyed:
+    """The run key and the number of the attempt, for a run that was submitted to a cluster."""
+
+    key: str
+    attempt: int
+
+
 def names() -> list[str]:
     """List the jobs: the stems of the files in jobs/.
 

@@ -9,6 +9,7 @@ import os
 import sys
 import traceback
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 
 from shopbatch.core.errors import Stopped, UserError, one_line
 from shopbatch.core.privacy import clean
@@ -27,18 +28,35 @@ def report_errors(call: Callable[[], int]) -> int:
     An error that is no defect (the user's mistake, an interruption, a full disk, a lost connection) becomes one line
     on standard error. Every other exception is raised again.
     """
-    try:
-        return call()
-    except KeyboardInterrupt:
-        print("shopbatch: interrupted", file=sys.stderr)
-    except Exception as error:
+    with _Ending() as ending:
+        ending.code = call()
+    return ending.code
+
+
+@dataclass
+class _Ending:
+    """Takes the errors that are no defect, says them in a line and has their exit code; all others go on."""
+
+    code: int = DONE
+
+    def __enter__(self) -> _Ending:
+        return self
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> bool:
+        if isinstance(error, KeyboardInterrupt):
+            print("shopbatch: interrupted", file=sys.stderr)
+            self.code = STOPPED
+            return True
+        if not isinstance(error, Exception):
+            return False
         if (mistake := find_user_error(error)) is not None:
-            return report_user_error(mistake)
+            self.code = report_user_error(mistake)
+            return True
         temporary = [each for each in _causes(error) if isinstance(each, Stopped) or _is_temporary(each)]
-        if not temporary:
-            raise
-        print(f"shopbatch: stopped: {clean(one_line(temporary[-1]))}; {RESUME}", file=sys.stderr)
-    return STOPPED
+        if temporary:
+            print(f"shopbatch: stopped: {clean(one_line(temporary[-1]))}; {RESUME}", file=sys.stderr)
+            self.code = STOPPED
+        return bool(temporary)
 
 
 def report_user_error(error: UserError) -> int:

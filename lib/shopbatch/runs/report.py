@@ -1,6 +1,6 @@
 """The report of a run: `<warehouse>/_runs/<job>/<run_id>/report.json`, `report.html`, and a line on standard output.
 
-The job fills it and `runs.execution` saves it. Light to import: pyarrow, Jinja and matplotlib are loaded on saving.
+The job fills it and `runs.job` saves it. Light to import: pyarrow, Jinja and matplotlib are loaded on saving.
 Customers' text is masked and secrets are hidden in everything that leaves this module (see `core.privacy`).
 """
 
