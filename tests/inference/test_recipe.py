@@ -9,14 +9,14 @@ from importlib import resources
 
 import yaml
 
-from shopbatch.capabilities.copywriting import copy_format, coverage, rules, words
+from shopbatch.capabilities.copywriting import copy_format, coverage, patterns, plan, product, rules, words, writer
 from shopbatch.capabilities.copywriting import facts as product_facts
 from shopbatch.capabilities.copywriting import prompt as product_prompt
 from shopbatch.capabilities.copywriting import stage as description
 from shopbatch.capabilities.sentiment import stage as sentiment
 from shopbatch.core.hashing import digest
 from shopbatch.engines.configs import FakeConfig
-from shopbatch.grounding import brands, check, facts
+from shopbatch.grounding import allowed, brands, check, facts, lexicon, standing
 from shopbatch.inference.stage import BaseStage
 from shopbatch.text import expand, injection, language, markup, numerals, profanity, quantities, units, visible
 from tests.inference import toy
@@ -29,15 +29,15 @@ OF_SENTIMENT = (
     (language, ("HAN_SHARE", "detect_language")),
 )
 # of what makes a description's prompt and draws its text
-DESCRIPTION = {2: "a37968caf623982f"}
+DESCRIPTION = {3: "5cee9685ca53dc7f"}
 OF_DESCRIPTION = (
-    (description, ("Prompt", "AttemptSampling", "Writer", "_stored")),
+    (writer, None),
     (
         product_prompt,
-        ("SHOWN", "OPEN", "CLOSE", "_BLANK", "_SHOUTED", "_MARKUP", "fenced", "_entry_name", "clean_value"),
+        ("SHOWN", "OPEN", "CLOSE", "_BLANK", "_SHOUTED", "_MARKUP", "fenced", "_entry_name", "clean_value", "one_line"),
     ),
     *((module, None) for module in (product_facts, markup, visible)),
-    (injection, ("_SHOUTED", "_orders", "is_injection", "without_injections")),
+    (injection, ("_CLAUSE", "_SCRIPTS", "_orders", "is_injection", "without_injections")),
     (expand, None),
 )
 DESCRIPTION_LISTS = tuple(("text", name) for name in ("injection", "abbreviations", "markup", "visible"))
@@ -46,17 +46,21 @@ WORDED = {1: "3e1e066d89ad56ff"}
 OF_WORDED = ((visible, None), (markup, None))
 WORDED_LISTS = (("text", "visible"), ("text", "markup"))
 # of what judges a description, by the versions of rules and of the grounding check
-JUDGING = {(3, 3): "bab9b7c4294a825f"}
+JUDGING = {(4, 4): "0cde934e00bffa5b"}
 OF_JUDGING = (
-    *((module, None) for module in (rules, copy_format, words, coverage, check, facts, brands)),
+    *((module, None) for module in (rules, copy_format, words, coverage)),
+    *((module, None) for module in (check, allowed, standing, lexicon, facts, brands)),
     *((module, None) for module in (quantities, numerals, units, profanity)),
     (language, ("_ENGLISH_WORDS", "is_written_in")),
 )
 JUDGING_LISTS = (
-    *(("grounding", name) for name in ("claims", "brands", "facts")),
+    *(("grounding", name) for name in ("claims", "brands", "facts", "lexicon.en", "lexicon.zh")),
     *(("text", name) for name in ("units", "numerals")),
     ("capabilities.copywriting", "words"),
 )
+# of what says facts by plan, besides the patterns, whose digest is part of the stage's `checks`
+PLANNING = {1: "8f8689acc9384eb1"}
+OF_PLANNING = (*((module, None) for module in (plan, product, patterns)), (product_prompt, ("_MARKUP", "one_line")))
 
 
 class Bare(ast.NodeTransformer):
@@ -92,7 +96,7 @@ def digest_of(sources, lists=()):
     return digest(
         [
             *(source_digest(inspect.getsource(module), parts) for module, parts in sources),
-            *(yaml.safe_load(file.read_text("utf-8")) for file in files),
+            *(yaml.load(file.read_text("utf-8"), yaml.CSafeLoader) for file in files),
         ]
     )
 
@@ -133,6 +137,14 @@ def test_what_judges_a_description_does_not_change_without_a_version():
     assert JUDGING.get(versions) == now, (
         f"what judges descriptions is not what versions {versions} of rules.py and check.py were.\n"
         f"If a verdict can differ: raise one of them; kept texts are then judged again; else write {now!r}"
+    )
+
+
+def test_what_is_planned_does_not_change_without_a_version():
+    now = digest_of(OF_PLANNING)
+    assert PLANNING.get(plan.VERSION) == now, (
+        f"what plans copy is not what version {plan.VERSION} of copywriting/plan.py was.\n"
+        f"If a text can differ: raise VERSION there and add {plan.VERSION + 1}: {now!r}; if none can: write {now!r}"
     )
 
 

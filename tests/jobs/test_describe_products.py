@@ -146,34 +146,53 @@ def test_a_dry_run_estimates_tokens_time_and_money_and_changes_nothing(
 def test_what_breaks_a_rule_is_refused_with_its_reason_and_retried_alone(
     store: Store, run: Run, server: OpenAiServer
 ) -> None:
+    alone = ("fallback=false", "repair=false")  # the writer's own texts are judged
     wrong = {"never json": "invalid_json", "cut off": "cut_off", "claims": "ungrounded_certification",
              "leaks": "leaked_prompt", "rude": "harmful", "french": "other_language"}  # fmt: skip
     titled = [writer.product(50 + i, title=f"Pickle that {x}") for i, x in enumerate([*wrong, "json later"])]
     writer.put(store, [*(writer.product(i) for i in range(12)), *titled])
-    code, report, _ = run("attempts=1", "gates.reject_share=0.1")
+    code, report, _ = run(*alone, "attempts=1", "gates.reject_share=0.1")
     assert (code, report["outcome"]) == (3, "refused")
     assert not store.exists(SINK)
-    code, report, _ = run("attempts=1", "gates.reject_share=0.6")
+    code, report, _ = run(*alone, "attempts=1", "gates.reject_share=0.6")
     assert (code, report["rows"]["computed"]) == (0, 0)  # another gate regenerates nothing
     assert report["rejects"] == Counter(wrong.values()) + Counter(["invalid_json"])
     reasons = dict(table(store, REJECTS).select("product_id", "reason").iter_rows())
     assert reasons == {f"p{50 + i}": r for i, r in enumerate([*wrong.values(), "invalid_json"])}
     before = len(server.requests)
-    code, report, _ = run("attempts=1", "gates.reject_share=0.6", "retry_rejects=true")
+    code, report, _ = run(*alone, "attempts=1", "gates.reject_share=0.6", "retry_rejects=true")
     asked = server.requests[before:]
     assert (code, report["rows"]["computed"], len(asked)) == (0, 7, 7)
     assert all(r.body["temperature"] > 0 and r.body["max_tokens"] > 200 for r in asked)
     assert "p56" in table(store)["product_id"]
     assert set(table(store, REJECTS)["attempt"]) == {2}
     before = len(server.requests)
-    code, report, _ = run("attempts=2", "gates.reject_share=0.6")  # all have had two
+    code, report, _ = run(*alone, "attempts=2", "gates.reject_share=0.6")  # all have had two
     assert (code, report["rows"]["computed"], len(server.requests) - before) == (0, 0, 0)
+
+
+def test_no_lie_of_a_model_is_published_and_every_product_has_copy(
+    store: Store, run: Run, server: OpenAiServer
+) -> None:
+    ways = range(len(writer.LIES))
+    stubborn = [writer.product(i, title=f"Pickle that lies {i}") for i in ways]
+    sorry = [writer.product(100 + i, title=f"Pickle that lies {i} once") for i in ways]
+    writer.put(store, [*stubborn, *sorry, writer.product(200, title="Pickle that is never json")])
+    code, report, _ = run("attempts=2")
+    assert (code, report["rows"]["published"], report["rows"]["rejected"]) == (0, 25, 0)
+    published = table(store)
+    whole = published.select("headline", "description", "bullets", "meta_description").write_json()
+    assert not [lie for lie in writer.LIES if lie.rstrip(".") in whole]
+    by = dict(published.select("product_id", "writer").iter_rows())
+    assert by == dict.fromkeys(by, "plan") | {r["product_id"]: "repaired" for r in sorry}
+    complaints = [r.body["messages"][-1]["content"] for r in server.requests if len(r.body["messages"]) > 2]
+    assert any('"best seller"' in c for c in complaints) and any('"bright red"' in c for c in complaints)
 
 
 def test_attempts_are_made_within_one_run(store: Store, run: Run, server: OpenAiServer) -> None:
     later = [writer.product(9, title="Pickle with json later"), writer.product(10, title="Pickle that is never json")]
     writer.put(store, [*later, *(writer.product(i) for i in range(5))])
-    code, report, _ = run("attempts=3")
+    code, report, _ = run("attempts=3", "fallback=false", "repair=false")
     assert (code, report["rows"]["computed"], report["rows"]["published"]) == (0, 7 + 2 + 1, 6)
     assert len(server.requests) == 10
     assert report["engine"]["tokens_out"] == 10 * 40
@@ -329,7 +348,7 @@ def test_a_real_model_that_knows_nothing_is_refused(store: Store, run: Run, tmp_
     folder = tiny_causal.build(tmp_path / "model")
     writer.put(store, [writer.product(i) for i in range(6)])
     engine = ["engine.kind=openvino", "engine.precision=fp32", "engine.cache_mb=16", f"model={folder}"]
-    short = ["sampling.max_new_tokens=24", "attempts=1", "guided=false"]
+    short = ["sampling.max_new_tokens=24", "attempts=1", "guided=false", "fallback=false"]
     (tmp_path / "p.en.md").write_text("Write.", "utf-8")
     code, report, err = run(*engine, *short, f"prompts={tmp_path}/p.{{language}}.md", engine=False)
     assert (code, report["outcome"]) == (3, "refused")

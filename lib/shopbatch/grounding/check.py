@@ -1,26 +1,33 @@
 """Finds each claim in product copy that the product's attributes do not back, with its place in the text.
 
-Claims are numbers and sizes (`text.quantities`), names of brands (brands.py), and the words of claims.yaml: materials,
-certificates, effects on health and nature, prices, promises. The languages are English and Chinese; either may back
-the other. Any other word is free: no rule here knows whether a pickle is crisp.
+There are two nets. The first allows instead of forbids: a word must be one of the product's facts, be true of any goods
+of its kind, or state nothing (allowed.py). The second knows what is claimed most: numbers and sizes
+(`text.quantities`), names of brands (brands.py), and the words of claims.yaml, such as certificates, prices, promises.
+The languages are English and Chinese. Where the product is named in the script of the other one, text and facts share
+no words, and the second net stands alone.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass, replace
 from functools import lru_cache
 
+from shopbatch.grounding.allowed import NO_PHRASES, Backing, Phrases, comparable, role_of
 from shopbatch.grounding.brands import unknown_brands
 from shopbatch.grounding.facts import entry_name, said, statements
+from shopbatch.grounding.lexicon import lexicon
 from shopbatch.text.expand import expand
 from shopbatch.text.quantities import Quantity, fold_width, money, quantities
 from shopbatch.text.word_files import WordFile, read_words
 
-VERSION = 3  # of all that this package finds; raising it judges stored texts again
+VERSION = 4  # of all that this package finds; raising it judges stored texts again
 TOLERANCE = 0.02  # relative difference of a size that is restated in another unit
-KINDS = ("number", "size", "brand", "material", "certification", "health", "environment", "price", "promise", "banned")
+KINDS = ("number", "size", "brand", "material", "certification", "health", "environment", "price", "promise", "banned",
+         "unbacked")  # fmt: skip
+# kinds of claims that hold if they are among the facts, word by word
+_OF_WORDS = frozenset(KINDS) - {"number", "size", "price", "banned"}
 
 
 @dataclass(frozen=True)
@@ -32,12 +39,14 @@ class Finding:
         span: The words of the claim.
         start: Where it begins in the text.
         end: Where it ends in the text.
+        against: The fact that the words contradict, such as "colour: navy"; "" if there is none.
     """
 
     kind: str
     span: str
     start: int
     end: int
+    against: str = ""
 
 
 class _ListedClaim(WordFile):
@@ -84,6 +93,19 @@ class _Words:
     empty: frozenset[str]
 
 
+_SIDES = re.compile(
+    r"([\d.]+) ?[x×*] ?([\d.]+)(?: ?[x×*] ?([\d.]+))? ?(mm|cm|m|inch(?:es)?|in|ft)\b", re.I
+)  # 40 x 35 cm
+_ITEM = re.compile(r"\s*[,;/+、，；]\s*|\s+and\s+")
+_PER = re.compile(r"[(（].*?/ ?(\d+ ?\w+)\s*[)）]")  # Protein (g/100 ml)
+_RANGE = re.compile(
+    r"(?<![\d.])([\d.]*\d)\s?(?:[-~]|to|到|至)\s?[\d.]*\d\s?([A-Za-z]{1,6}|[\u4e00-\u9fff]{1,3})"
+)  # 65-135 cm
+_BY = re.compile(r" ?(?:by|x|×|\*) ?\d")
+_AGES = frozenset({"age_group", "recommended_age"})  # roles of attributes such as `3+`
+_AGE = re.compile(r"(\d{1,2}) ?\+?")
+
+
 class Facts:
     """What is known of a product.
 
@@ -94,13 +116,20 @@ class Facts:
         brand: The attribute of this name, or "".
         sizes: The sizes that the attributes state.
         amounts: The sums of money that they state.
-        numbers: The numbers without a unit that they state.
+        numbers: The numbers without a unit that they state, and how many items their lists have.
+        attributes: The attributes.
     """
 
     def __init__(self, attributes: Mapping[str, str | None]) -> None:
         """Read the attributes (see `facts`), of which null and blank ones say nothing."""
+        self.attributes = dict(attributes)
         values = [fold_width(text) for text in statements(attributes)]
         values += [words for v in values if (words := expand(v)) and words != v]  # PLSTC backs plastic
+        values += [unit[1] for n, v in attributes.items() if said(n, v) and (unit := _PER.search(entry_name(n)))]
+        values += [f"{m[1]} {m[4]}, {m[2]} {m[4]}, {m[3] or m[2]} {m[4]}" for v in values for m in _SIDES.finditer(v)]
+        values += [f"{m[1]} {m[2]}" for v in values for m in _RANGE.finditer(v)]
+        ages = [_AGE.fullmatch(v.strip()) for n, v in attributes.items() if v and role_of(n, lexicon("en")) in _AGES]
+        values += [f"{age[1]} years" for age in ages if age]
         self.text = " \n ".join(values)
         self.lower = re.sub(r"['’]", "", self.text.lower())
         self.names = " ".join(entry_name(n) for n, v in attributes.items() if said(n, v)).lower()
@@ -112,25 +141,58 @@ class Facts:
         prices = (m.group() for c in _words().claims if c.amount for m in c.backing.finditer(self.text))
         self.amounts = {money(price) for price in prices}
         self.numbers = {round(q.number, 6) for q in known if not q.sizes}  # 22 LB does not back 22 pieces
+        listed = (len(_ITEM.split(value)) for name, value in attributes.items() if value and entry_name(name))
+        self.numbers |= {count for count in listed if count > 1}
 
 
 def _quantities(value: str) -> list[Quantity]:
-    """The quantities of an attribute, read in both languages if it holds Chinese characters."""
-    chinese = any("\u4e00" <= c <= "\u9fff" for c in value)
-    return quantities(value, "en") + (quantities(value, "zh") if chinese else [])
+    """The quantities of an attribute, read in both languages if it may be Chinese."""
+    return quantities(value, "en") + ([] if value.isascii() and "%" not in value else quantities(value, "zh"))
 
 
 def check(
-    facts: Facts | Mapping[str, str | None], text: str, language: str, banned: Sequence[re.Pattern[str]] = ()
+    facts: Facts | Mapping[str, str | None],
+    text: str,
+    language: str,
+    banned: Sequence[re.Pattern[str]] = (),
+    also: Phrases = NO_PHRASES,
 ) -> list[Finding]:
-    """Return what a text claims beyond the attributes, in order, no finding inside another.
+    """Return what a text says beyond the attributes, in order, no finding inside another: both nets.
 
     Args:
         facts: What is known of the product, or its attributes.
         text: The copy.
         language: "zh", or any other, which is read as English.
         banned: Patterns of claims that may not be made at all.
+        also: Phrases that may be said as a whole.
     """
+    known = facts if isinstance(facts, Facts) else Facts(facts)
+    findings = listed_claims(known, text, language, banned)
+    if not comparable(known.attributes, language):
+        return findings
+    folded = fold_width(text)
+    backing = Backing(known.attributes, language, also)
+    numbers = [(q.start, q.end) for q in quantities(folded, language)]
+    whole = backing.whole(folded)
+    findings = [f for f in findings if not any(start <= f.start and f.end <= end for start, end in whole)]
+    words = list(folded)
+    for start, end in numbers:  # which are judged as such
+        words[start:end] = " " * (end - start)
+    claims = [
+        replace(f, against=backing.against(f.span))
+        for f in findings
+        if (f.kind not in _OF_WORDS and not (f.kind == "price" and not re.search(r"\d", f.span)))
+        or not (backing.is_fact("".join(words[f.start : f.end])) or backing.denies(folded, f.start, f.end))
+    ]
+    return _separate(
+        [*claims, *(Finding("unbacked", text[u.start : u.end], *astuple(u)) for u in backing.unbacked(folded, numbers))]
+    )
+
+
+def listed_claims(
+    facts: Facts | Mapping[str, str | None], text: str, language: str, banned: Sequence[re.Pattern[str]] = ()
+) -> list[Finding]:
+    """Return the claims of the second net that the attributes do not back. Arguments as those of `check`."""
     known = facts if isinstance(facts, Facts) else Facts(facts)
     folded = fold_width(text)
     words = _words()
@@ -144,8 +206,14 @@ def check(
     prices = [m.span() for c in words.claims if c.amount for m in c.pattern(language).finditer(rest)]
     for q in quantities(rest, language):
         priced = any(start < q.end and q.start < end for start, end in prices)  # judged as a sum of money
-        if not priced and not backed(q, known):
+        side = not q.sizes and bool(_BY.match(rest, q.end)) and any(q.number == size.number for size in known.sizes)
+        if not (priced or side or backed(q, known)):
             findings.append(Finding("size" if q.sizes else "number", text[q.start : q.end], q.start, q.end))
+    return _separate(findings)
+
+
+def _separate(findings: Sequence[Finding]) -> list[Finding]:
+    """Findings in order, without those that begin inside another."""
     separate: list[Finding] = []
     for finding in sorted(findings, key=lambda f: (f.start, -f.end)):
         if not separate or finding.start >= separate[-1].end:
@@ -194,7 +262,7 @@ def backed(quantity: Quantity, facts: Facts) -> bool:
     for dimension, value in quantity.sizes:
         for size in facts.sizes:
             for other, known in size.sizes:
-                same_unit = abs(quantity.number - size.number) < 1e-9 and abs(value - known) < 1e-6 * known
+                same_unit = abs(quantity.number - size.number) < 1e-9 and abs(value - known) <= 1e-6 * known
                 if other == dimension and (same_unit or _equal_size(quantity, size, value, known)):
                     return True
     return False

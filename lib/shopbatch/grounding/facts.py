@@ -46,6 +46,12 @@ def entry_name(attribute: str) -> str:
     return attribute[len(ENTRY) :] if attribute.startswith(ENTRY) else ""
 
 
+def answer(value: str) -> bool | None:
+    """Whether a value says that its entry's name holds (`yes`) or does not (`no`); None for any other value."""
+    text = plain(value).strip().lower()
+    return True if text in _words().holds else False if text in _words().fails else None
+
+
 def said(attribute: str, value: str | None) -> str:
     """What an attribute says in a word or a few: "" for nothing, an entry's own name for `Waterproof: yes`."""
     text = plain(value).strip() if value else ""

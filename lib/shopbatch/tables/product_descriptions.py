@@ -17,6 +17,8 @@ PRODUCT_DESCRIPTIONS = Table(
         Column("headline", pa.string(), "One line that names the product.", nullable=False),
         Column("description", pa.string(), "Two or three sentences.", nullable=False),
         Column("bullets", pa.list_(pa.string()), "Two to four short facts.", nullable=False),
+        Column("meta_description", pa.string(), "What search engines show below the link; null if none was written."),
+        Column("writer", pa.string(), "Who wrote the copy: plan, model, or repaired (a model, at the second time)."),
         Column(
             "evidence", pa.string(), "JSON: attribute -> the words of the copy that say it, or null.", nullable=False
         ),

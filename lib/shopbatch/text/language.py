@@ -8,7 +8,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 HAN_SHARE = 0.15  # share of Han characters from which a text counts as Chinese
-_ENGLISH_WORDS = frozenset(("the", "a", "an", "and", "with", "for", "in", "of", "to", "from", "it", "is", "this"))
+_ENGLISH_WORDS = frozenset((
+    "the", "a", "an", "and", "with", "for", "in", "of", "to", "from", "by", "it", "is", "this", "these", "are", "comes",
+))  # fmt: skip
 
 
 def detect_language(texts: pa.Array) -> pa.Array:

@@ -72,7 +72,7 @@ def _patterns() -> _Patterns:
     )
     # a unit may follow directly, after a hyphen, or after "of a"
     english = (
-        rf"(?<![\w.])(?:(?P<figures>{_FIGURES})|(?P<words>\b(?:{in_words})\b))"
+        rf"(?<![A-Za-zÀ-ÖØ-öø-ɏ\d_.])(?:(?P<figures>{_FIGURES})|(?P<words>\b(?:{in_words})\b))"
         rf"(?:(?P<gap>[\s-]*(?:(?:of\s+)?(?:an?|the)\s+)?(?:whole\s+|full\s+)?)(?P<unit>{names.english})(?![A-Za-z²])"
         r"(?P<more>\s+and\s+a\s+(?:half|quarter)\b)?)?"
     )
@@ -107,7 +107,8 @@ def quantities(text: str, language: str) -> list[Quantity]:
     text = fold_width(text)
     if language == "zh":
         figures = (Quantity(m.start(), m.end(), from_figures(m.group())) for m in _FIGURES_ZH.finditer(text))
-        candidates = [*_chinese(text), *figures]
+        latin = (q for q in _english(text) if q.sizes and text[q.start].isdigit())
+        candidates = [*_chinese(text), *latin, *figures]
     else:
         candidates = list(_english(text))
     separate: list[Quantity] = []
@@ -159,7 +160,9 @@ def _english_quantity(text: str, m: re.Match[str]) -> Iterator[Quantity]:
     number = from_figures(stated) if m["figures"] else from_english(stated)
     unit = (m["unit"] or "").lower()
     # "24 in the pack" is no length; "24in", "24-in" and "24 in." are
-    if unit in ("in", "m", "l", "g", "a", "w", "v") and m["gap"].strip(" ") not in ("", "-"):
+    if unit in ("in", "m", "l", "g", "a", "w", "v") and (m["words"] or m["gap"].strip(" ") not in ("", "-")):
+        unit = ""
+    if unit == '"' and m["gap"]:
         unit = ""
     if unit == "in" and m["gap"] == " " and re.match(r"\s+[a-z]", text[m.end("unit") :]):
         unit = ""

@@ -85,7 +85,7 @@ def test_attributes_and_description_back_what_they_say_and_nothing_else(said: st
 
 def test_a_fact_of_the_description_is_none_of_a_product_without_it() -> None:
     bare = {name: value for name, value in facts(**LAMP).items() if name != "description"}
-    assert [f.kind for f in check(bare, "A cord of 1.5 m.", "en")] == ["size"]
+    assert [f.kind for f in check(bare, "A cord of 1.5 m.", "en")] == ["unbacked", "size"]
     assert [f.kind for f in check({**bare, "attributes.Dimmable": "no"}, "Weighs 850 g", "en")] == []
 
 

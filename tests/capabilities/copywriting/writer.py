@@ -32,9 +32,18 @@ def put(store, rows, table=PRODUCTS):
     return store.commit(table, [described], "replace", run)
 
 
+# claims that no product of this shop backs, one a kind
+LIES = (
+    "It comes in bright red.", "It is for women.", "It is made of solid oak.", "It holds 3 liters.",
+    "It relieves back pain.", "It is our best seller.", "It is half price this week.", "It has a five-year warranty.",
+    "It ships for free.", "It comes with a spare lid.", "It is made in Italy.", "It has a built-in timer.",
+)  # fmt: skip
+
+
 def attributes(body):
-    """What the last message fences."""
-    lines = re.findall(r"^([^:\n]+): (.*)$", body["messages"][-1]["content"], re.M)
+    """What the last message with a fence holds."""
+    fenced = [m["content"] for m in body["messages"] if m["role"] == "user" and "<product>" in m["content"]]
+    lines = re.findall(r"^([^:\n]+): (.*)$", fenced[-1], re.M)
     return {COLUMNS.get(name) or f"{ENTRY}{name}": value for name, value in lines}
 
 
@@ -53,6 +62,11 @@ def write(body):
         }, ensure_ascii=False)  # fmt: skip
     if "never json" in title or ("json later" in title and first):
         text = "Here is your copy! It is great."
+    if lie := re.search(r"that lies (\d+)( once)?", title):
+        asked_again = body["messages"][-1]["content"].startswith("Nothing in the product's facts")
+        if not (lie[2] and asked_again):
+            copy = json.loads(text)
+            text = json.dumps(copy | {"description": f"{copy['description']} {LIES[int(lie[1])]}"})
     if "cut off" in title:
         return text[: len(text) // 2], "length", 100, 40
     if "claims" in title:

@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 import re
-from typing import Any
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, field_validator
 
 from shopbatch.capabilities.copywriting.prompt import SHOWN
 from shopbatch.capabilities.copywriting.words import copy_words
 from shopbatch.core.config import Strict
-from shopbatch.engines.configs import WITHOUT_MODEL, GenerateConfig, Sampling
+from shopbatch.engines.configs import (
+    WITHOUT_MODEL,
+    FakeGenerateConfig,
+    HttpGenerateConfig,
+    OpenVinoGenerateConfig,
+    Sampling,
+    TorchGenerateConfig,
+    VllmGenerateConfig,
+)
 from shopbatch.grounding.facts import DESCRIPTION, ENTRY, entry_name
 from shopbatch.inference.config import InferenceConfig
 
@@ -83,6 +91,41 @@ class Example(Strict):
         return value
 
 
+class PlanConfig(Strict):
+    """Writes by plan: facts are chosen, ordered, and said in the patterns of the language. It needs no model."""
+
+    kind: Literal["plan"] = "plan"
+    """The writer: the planner."""
+
+    light: ClassVar[bool] = True
+
+    def identity(self) -> dict[str, Any]:
+        """Return the fields that can change a result, to be part of the recipe."""
+        return {"kind": self.kind}
+
+
+CopyEngine = Annotated[
+    PlanConfig
+    | OpenVinoGenerateConfig
+    | TorchGenerateConfig
+    | VllmGenerateConfig
+    | HttpGenerateConfig
+    | FakeGenerateConfig,
+    Field(discriminator="kind"),
+]
+
+
+class StyleConfig(Strict):
+    """How planned copy is written."""
+
+    tone: Literal["plain", "warm", "premium"] = "plain"
+    """Tone of the last sentence (`closing`)."""
+    closing: bool = False
+    """Whether the description ends with a sentence about the use of such goods."""
+    keywords: tuple[str, ...] = ()
+    """Words for search engines. The meta description holds those that the product's facts back."""
+
+
 class Price(Strict):
     """What tokens cost, for the estimate of a dry run and for the report."""
 
@@ -101,8 +144,14 @@ class Price(Strict):
 class Config(InferenceConfig):
     """Configuration of the job describe_products."""
 
-    engine: GenerateConfig
-    """Engine that writes the copy."""
+    engine: CopyEngine = PlanConfig()
+    """What writes the copy: `plan`, or an engine that generates text."""
+    style: StyleConfig = StyleConfig()
+    """How planned copy is written."""
+    fallback: bool = True
+    """Whether a product whose generated texts all break a rule gets planned copy, in languages that have patterns."""
+    repair: bool = True
+    """Whether a generator is told once which words of its text nothing backs."""
     model: str = "product-copy@live"
     """Model that writes the copy: `name@live`, `name@digest`, or a folder. Engines that load no model ignore it."""
     languages: tuple[str, ...] = Field(default=("en",), min_length=1)
@@ -140,10 +189,15 @@ class Config(InferenceConfig):
             raise ValueError("a language is named twice")
         return value
 
+    @property
+    def loads_model(self) -> bool:
+        """Whether the engine loads a model's weights on this machine."""
+        return self.engine.kind not in (*WITHOUT_MODEL, "plan")
+
     def required_tables(self) -> tuple[str, ...]:
         """The table that a run reads."""
         return ("products",)
 
     def required_models(self) -> dict[str, str]:
         """Return the model that must be registered; none if the engine loads no model."""
-        return {} if self.engine.kind in WITHOUT_MODEL else {"model": self.model}
+        return {} if not self.loads_model else {"model": self.model}

@@ -7,12 +7,14 @@ import re
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+MOST_BULLETS = 6
 SCHEMA = json.dumps({
     "type": "object",
     "properties": {
         "headline": {"type": "string"},
         "description": {"type": "string"},
-        "bullets": {"type": "array", "items": {"type": "string"}, "minItems": 2, "maxItems": 4},
+        "bullets": {"type": "array", "items": {"type": "string"}, "minItems": 2, "maxItems": MOST_BULLETS},
+        "meta": {"type": "string"},
     },
     "required": ["headline", "description", "bullets"],
     "additionalProperties": False,
@@ -26,12 +28,18 @@ class Copy(BaseModel):
 
     headline: str = Field(min_length=1)
     description: str = Field(min_length=1)
-    bullets: tuple[str, ...] = Field(min_length=2, max_length=4)
+    bullets: tuple[str, ...] = Field(min_length=2, max_length=MOST_BULLETS)
+    meta: str | None = None  # what search engines show
+
+    @property
+    def page(self) -> str:
+        """What the product's page shows, one part per line."""
+        return "\n".join([self.headline, self.description, *self.bullets])
 
     @property
     def text(self) -> str:
         """The whole copy, one part per line."""
-        return "\n".join([self.headline, self.description, *self.bullets])
+        return "\n".join([self.page, *([self.meta] if self.meta else [])])
 
 
 def parse(text: str) -> Copy | None:
@@ -56,5 +64,6 @@ def parse(text: str) -> Copy | None:
             headline=copy.headline.strip(),
             description=copy.description.strip(),
             bullets=tuple(b.strip() for b in copy.bullets),
+            meta=(copy.meta or "").strip() or None,
         )
     return None

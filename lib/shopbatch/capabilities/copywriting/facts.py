@@ -1,14 +1,13 @@
 """The content of a product -> what its copy may be written from: attributes by name, as `grounding.facts` names them.
 
-HTML is read as text. What holds no word, and what gives orders to a model, is left out. Long attributes and a long
-description are cut, so that a prompt has room for them.
+HTML is read as text. What holds no word, and clauses that give orders to a writer, are left out. Long attributes and a
+long description are cut, so that a prompt has room for them.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from functools import lru_cache
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -43,7 +42,7 @@ def known_facts(content: pa.Table) -> list[_Facts]:
     facts = []
     for row, entries in zip(rows, _read_entries(content["attributes"].to_pylist()), strict=True):
         description = _description(row.pop(DESCRIPTION))
-        known: _Facts = without_injections(row) | _entries(entries)
+        known: _Facts = {name: without_injections(value) for name, value in row.items()} | _entries(entries)
         facts.append(known | ({DESCRIPTION: description} if description else {}))
     return facts
 
@@ -77,7 +76,7 @@ def _entries(entries: Sequence[tuple[str, str]]) -> _Facts:
     room, kept = ALL_ENTRIES, _Facts()
     for name, value in sorted(entries):
         room -= len(name) + len(value)
-        orders = any(_gives_orders(text) for text in (name, value, f"{name} {value}"))
+        orders = any(is_injection(text) for text in (name, value, f"{name} {value}"))
         if room >= 0 and 0 < len(name) <= LONGEST_NAME and not orders:
             kept.setdefault(ENTRY + name, value)
     return kept
@@ -87,15 +86,9 @@ def _description(text: str | None) -> str | None:
     """A description without the sentences that give orders to a model, cut to the length of one in a prompt."""
     if not text:
         return None
-    sentences = [s for s in _SENTENCE.findall(text[: 4 * LONGEST_DESCRIPTION]) if not _gives_orders(s)]
-    kept = cut("".join(sentences).strip(), LONGEST_DESCRIPTION)
-    return None if is_injection(kept) else kept or None
-
-
-@lru_cache(maxsize=16_384)
-def _gives_orders(text: str) -> bool:
-    """As `is_injection`; most names and values of entries are those of many products."""
-    return is_injection(text)
+    head = text[: 4 * LONGEST_DESCRIPTION]
+    kept = "".join(s for s in _SENTENCE.findall(head) if not is_injection(s)).strip()
+    return without_injections(cut(kept, LONGEST_DESCRIPTION)) or None
 
 
 def cut(text: str, most: int) -> str:

@@ -51,5 +51,10 @@ def clean_value(value: str) -> str:
     A value in capitals is written in small letters and its abbreviations are written out, because a small model garbles
     SHAMPOO and SFT DRNK.
     """
-    text = _BLANK.sub(" ", _MARKUP.sub(" ", plain(value))).strip()
+    text = one_line(value)
     return expand(text) or text if text.isupper() and _SHOUTED.search(text) else text
+
+
+def one_line(value: str) -> str:
+    """A value on one line, without HTML, control and direction marks, and the signs that markup is made of."""
+    return _BLANK.sub(" ", _MARKUP.sub(" ", plain(value))).strip()

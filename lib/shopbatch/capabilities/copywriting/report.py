@@ -20,7 +20,7 @@ from shopbatch.capabilities.copywriting.prompt import fenced
 from shopbatch.capabilities.copywriting.rules import parse_attributes
 from shopbatch.capabilities.copywriting.stage import DescriptionStage
 from shopbatch.capabilities.copywriting.template import template
-from shopbatch.engines.configs import WITHOUT_MODEL
+from shopbatch.capabilities.copywriting.writer import MODEL
 from shopbatch.evaluation.distinct import distinct
 from shopbatch.evaluation.near_duplicates import near_duplicates
 from shopbatch.inference.spec import Spec
@@ -81,12 +81,13 @@ def add_figures(
 
 
 def judge_texts(stage: DescriptionStage, rows: Sequence[Mapping[str, Any]]) -> list[JudgedText]:
-    """Judge texts by all rules. rows: text, finish and attributes, as the memo stores them."""
+    """Judge texts by all rules. rows: text, finish, writer and attributes, as the memo stores them."""
     judged = []
     for row in rows:
-        verdict = stage.verdict(row["text"], row["finish"], row["attributes"])
+        text = stage.text(row["text"], row.get("writer") or MODEL, row["attributes"])
+        verdict = stage.verdict(text, row["finish"], row["attributes"])
         copy, spans = verdict.copy.text if verdict.copy else "", tuple(f.span for f in verdict.findings)
-        judged.append(JudgedText(parse_attributes(row["attributes"]), row["text"], verdict.reason, copy, spans))
+        judged.append(JudgedText(parse_attributes(row["attributes"]), text, verdict.reason, copy, spans))
     return judged
 
 
@@ -103,7 +104,7 @@ def _stored_texts(store: Store, spec: Spec) -> list[JudgedText]:
     memo = store.find(spec.memo.name)
     if memo is None or not isinstance(spec.stage, DescriptionStage):
         return []
-    columns = ["hash_hi", "hash_lo", "attempt", "text", "finish", "attributes"]
+    columns = ["hash_hi", "hash_lo", "attempt", "text", "finish", "writer", "attributes"]
     data = pl.DataFrame(memo.part({"recipe": spec.recipe}).read(columns, limit=MAX_TEXTS))
     last = data.drop_nulls("text").sort("attempt").unique(["hash_hi", "hash_lo"], keep="last", maintain_order=True)
     rows = last.sort("hash_hi", "hash_lo").to_dicts()
@@ -177,7 +178,7 @@ def _compare(config: Config, store: Store, spec: Spec, texts: Sequence[JudgedTex
 
 def _base_model(config: Config, store: Store) -> str:
     """Return the folder of the base that the model was trained from, "" if there is none."""
-    if config.engine.kind in WITHOUT_MODEL:
+    if not config.loads_model:
         return ""
     models = f"{store.root}/_models"
     reference = str(registry.base(models, config.model).manifest.get("base") or "")

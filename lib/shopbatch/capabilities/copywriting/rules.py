@@ -14,11 +14,12 @@ from itertools import pairwise
 
 from shopbatch.capabilities.copywriting.config import Banned, Rules
 from shopbatch.capabilities.copywriting.copy_format import Copy, parse
+from shopbatch.capabilities.copywriting.patterns import phrases
 from shopbatch.grounding.check import Facts, Finding, check
 from shopbatch.text.language import is_written_in
 from shopbatch.text.profanity import is_harmful
 
-VERSION = 3  # of the rules; raising it judges the stored texts again
+VERSION = 4  # of the rules; raising it judges the stored texts again
 _MARKUP = re.compile(
     r"</?[a-z!][^>\n]*>|<\||\|>|\*\*|__|```|^#+ |\]\(|\\[nt\"]|&(?:#\w{1,8}|[a-z]\w{1,30});|https?://|www\.|\S{1,64}@\S{1,64}\.\w",
     re.M,
@@ -65,7 +66,7 @@ class Judge:
         if reason := self._judge_form(copy) or self._judge_words(copy, facts):
             return Verdict(copy, reason)
         banned = _banned_patterns(self.rules.banned, self.rules.market, self.language)
-        findings = tuple(check(facts, copy.text, self.language, banned))
+        findings = tuple(check(facts, copy.text, self.language, banned, phrases(self.language)))
         return Verdict(copy, f"ungrounded_{findings[0].kind}" if findings else None, findings)
 
     def _judge_form(self, copy: Copy) -> str | None:
@@ -79,7 +80,7 @@ class Judge:
             return "markup"
         if _PLACEHOLDER.search(copy.text):
             return "placeholder"
-        if len(set(copy.bullets)) < len(copy.bullets) or repeated_share(copy.text, self.language) > rules.repeats:
+        if len(set(copy.bullets)) < len(copy.bullets) or repeated_share(copy.page, self.language) > rules.repeats:
             return "repeats"
         return None
 

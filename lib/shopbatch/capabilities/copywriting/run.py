@@ -6,14 +6,16 @@ from dataclasses import dataclass, field, fields, replace
 
 from ray.exceptions import RayError
 
-from shopbatch.capabilities.copywriting.config import Config
+from shopbatch.capabilities.copywriting.config import Config, PlanConfig
+from shopbatch.capabilities.copywriting.plan import Style
 from shopbatch.capabilities.copywriting.report import add_figures
-from shopbatch.capabilities.copywriting.stage import AttemptSampling, DescriptionStage, Prompt
+from shopbatch.capabilities.copywriting.stage import DescriptionStage
+from shopbatch.capabilities.copywriting.writer import AttemptSampling, Prompt
 from shopbatch.core.config import read_text
 from shopbatch.core.errors import GateRefused, UserError, one_line
 from shopbatch.engines.base import EngineError
-from shopbatch.engines.configs import WITHOUT_MODEL
 from shopbatch.engines.factory import prepare_generator
+from shopbatch.grounding.lexicon import LANGUAGES
 from shopbatch.inference.publish import find_live
 from shopbatch.inference.run import run_inference
 from shopbatch.inference.spec import Spec
@@ -37,12 +39,19 @@ class LanguageSpec:
 
 def language_specs(config: Config, store: Store, report: Report) -> list[LanguageSpec]:
     """The inference job of each language. Raises UserError (no such prompt) or ModelError (no such model)."""
-    prompts = {x: _prompt(config, x) for x in config.languages}  # before the model is loaded, which takes longer
+    planned = isinstance(config.engine, PlanConfig)
+    if planned and (unknown := [x for x in config.languages if x not in LANGUAGES]):
+        raise UserError(
+            f"languages={unknown[0]}: the planner writes {', '.join(LANGUAGES)}; for other languages name an engine"
+        )
+    # before the model is loaded, which takes longer
+    prompts = {x: Prompt("") if planned else _prompt(config, x) for x in config.languages}
     path, models = "", {}
-    if config.engine.kind not in WITHOUT_MODEL:
+    if config.loads_model:
         model = registry.base(f"{store.root}/_models", config.model)
         path, models = model.path, {"writer": model.digest}
-    prepare_generator(config.engine, path or None)
+    if not isinstance(config.engine, PlanConfig):
+        prepare_generator(config.engine, path or None)
     report.models.update(models)
     return [LanguageSpec(x, _spec(config, path, models, x, prompts[x])) for x in config.languages]
 
@@ -66,6 +75,9 @@ def _spec(config: Config, path: str, models: dict[str, str], language: str, prom
         rules=config.rules,
         call_rows=config.call_rows,
         unmentioned=config.unmentioned,
+        style=Style(config.style.tone, config.style.closing, config.style.keywords),
+        repair=config.repair,
+        plan_from=config.attempts if config.fallback and language in LANGUAGES else 0,
     )
     scope = {"language": language}
     return Spec(JOB, PRODUCTS, stage, PRODUCT_DESCRIPTIONS, PRODUCT_DESCRIPTIONS_REJECTS, scope)
@@ -76,6 +88,8 @@ def describe(config: Config, store: Store, report: Report) -> None:
 
     Raises what `run_inference` raises. If a gate refuses one language, the others are still published.
     """
+    if isinstance(config.engine, PlanConfig):
+        config = config.model_copy(update={"attempts": 1})  # another attempt would give the same text
     report.engine = EngineUse(config.engine.kind)
     languages = language_specs(config, store, report)
     live = [(p.spec.recipe, find_live(p.spec, store)) for p in languages]

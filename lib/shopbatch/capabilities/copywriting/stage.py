@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from shopbatch.capabilities.copywriting.config import Rules
-from shopbatch.capabilities.copywriting.copy_format import SCHEMA, parse
+from shopbatch.capabilities.copywriting.config import CopyEngine, PlanConfig, Rules
+from shopbatch.capabilities.copywriting.copy_format import parse
 from shopbatch.capabilities.copywriting.coverage import (
     NAMES,
     mentioned_share,
@@ -20,63 +21,25 @@ from shopbatch.capabilities.copywriting.coverage import (
     most_specific_name,
     names_product,
 )
-from shopbatch.capabilities.copywriting.facts import CONTENT, known_facts
-from shopbatch.capabilities.copywriting.prompt import SHOWN, fenced
+from shopbatch.capabilities.copywriting.facts import CONTENT
+from shopbatch.capabilities.copywriting.patterns import patterns_digest
+from shopbatch.capabilities.copywriting.plan import PLAIN, Style, plan
+from shopbatch.capabilities.copywriting.plan import VERSION as PLAN_VERSION
+from shopbatch.capabilities.copywriting.prompt import SHOWN
 from shopbatch.capabilities.copywriting.rules import VERSION as RULES_VERSION
 from shopbatch.capabilities.copywriting.rules import Judge, Verdict, parse_attributes
+from shopbatch.capabilities.copywriting.writer import PLAN, AttemptSampling, Planner, Prompt, Writer
 from shopbatch.core.hashing import digest
-from shopbatch.engines.base import Generator
-from shopbatch.engines.configs import GUIDED, GenerateConfig, Sampling
 from shopbatch.engines.factory import open_generator
 from shopbatch.grounding.check import VERSION as GROUNDING_VERSION
 from shopbatch.grounding.check import Facts
-from shopbatch.inference.stage import BaseStage
-from shopbatch.text.injection import is_injection
+from shopbatch.inference.stage import BaseStage, Scorer
 from shopbatch.text.markup import plain_text
 from shopbatch.text.visible import has_word
 from shopbatch.warehouse.files import blank, invalid_utf8
 
-VERSION = (
-    2  # of everything between the columns and the raw output; a test fails if the source changes and this does not
-)
+VERSION = 3  # of all between the columns and the raw output; a test fails if the source changes and this does not
 _UNMENTIONED = "attributes not mentioned, mean"
-
-
-@dataclass(frozen=True)
-class Prompt:
-    """What every prompt begins with.
-
-    instruction: the system message. examples: (attributes, copy) pairs shown before each product.
-    """
-
-    instruction: str
-    examples: tuple[tuple[Mapping[str, str | None], str], ...] = ()
-
-    def messages(self, attributes: Mapping[str, str | None]) -> list[dict[str, str]]:
-        """Return the chat for one product. All but the last message are equal for every product and can be cached."""
-        messages = [{"role": "system", "content": self.instruction}]
-        for shown, copy in self.examples:
-            messages += [{"role": "user", "content": fenced(shown)}, {"role": "assistant", "content": copy}]
-        return [*messages, {"role": "user", "content": fenced(attributes)}]
-
-
-@dataclass(frozen=True)
-class AttemptSampling:
-    """How answers are drawn: later attempts differ from `first` in temperature, top_p and seed, and may be longer."""
-
-    first: Sampling
-    temperature: float = 0.7
-    top_p: float = 0.9
-    guided: bool = True
-
-    def sampling(self, attempt: int, kind: str) -> Sampling:
-        """Return the sampling of an attempt (from 1) with an engine of this kind."""
-        guide = {"guide": SCHEMA} if self.guided and kind in GUIDED else {}
-        if attempt == 1:
-            return self.first.model_copy(update=guide)
-        later = {"temperature": self.temperature, "top_p": self.top_p, "seed": self.first.seed + attempt - 1}
-        room = {"max_new_tokens": self.first.max_new_tokens * min(1 + attempt, 4) // 2}
-        return self.first.model_copy(update=later | room | guide)
 
 
 @dataclass(frozen=True)
@@ -86,10 +49,14 @@ class DescriptionStage(BaseStage):
     model: the model's folder, "" if the engine loads none. models: digests of models, part of the recipe.
     call_rows: prompts in one call of the engine. max_bytes: a product whose columns of SHOWN are longer is rejected as
     too_long.
-    unmentioned: limit of the gate on the mean share of attributes that copy leaves out.
+    unmentioned: limit of the gate on the mean share of attributes that copy leaves out. style: of planned copy.
+    repair, plan_from: see `writer.Writer`.
+
+    A planned text is a function of the attributes that are stored beside it: it is made anew whenever it is judged or
+    published, so that a changed pattern computes nothing again and changes only the copy that it is part of.
     """
 
-    engine: GenerateConfig
+    engine: CopyEngine
     model: str
     models: Mapping[str, str]
     language: str
@@ -99,12 +66,16 @@ class DescriptionStage(BaseStage):
     call_rows: int = 128
     max_bytes: int = 2_000
     unmentioned: float = 0.5
+    style: Style = PLAIN
+    repair: bool = True
+    plan_from: int = 0
     content: tuple[str, ...] = CONTENT
     passthrough_columns: tuple[str, ...] = ("department",)
     drift_columns: tuple[str, str] = ("department", "language")
     outputs: pa.Schema = field(
         default_factory=lambda: pa.schema([
-            ("text", pa.string()), ("finish", pa.string()), ("tokens_out", pa.int32()), ("attributes", pa.string()),
+            ("text", pa.string()), ("finish", pa.string()), ("writer", pa.string()), ("tokens_out", pa.int32()),
+            ("attributes", pa.string()),
         ])
     )  # fmt: skip
 
@@ -118,14 +89,22 @@ class DescriptionStage(BaseStage):
 
     @property
     def checks(self) -> str:
-        return digest({"rules": RULES_VERSION, "grounding": GROUNDING_VERSION, "conf": self.rules.identity})
+        planned = [PLAN_VERSION, patterns_digest(self.language), self.style.identity] if self._plans else []
+        conf = self.rules.identity
+        return digest({"rules": RULES_VERSION, "grounding": GROUNDING_VERSION, "conf": conf, "plan": planned})
+
+    @property
+    def _plans(self) -> bool:
+        """Whether copy of this stage may be planned."""
+        return isinstance(self.engine, PlanConfig) or self.plan_from > 0
 
     def recipe(self) -> Mapping[str, Any]:
-        return {
-            "stage": "description",
-            "version": VERSION,
-            "language": self.language,
-            "engine": self.engine.identity(),
+        made = {"stage": "description", "version": VERSION, "language": self.language, "engine": self.engine.identity()}
+        if isinstance(self.engine, PlanConfig):
+            return made
+        return made | {
+            "repair": self.repair,
+            "plan_from": self.plan_from,
             "models": dict(self.models),
             "instruction": self.prompt.instruction,
             "examples": [[dict(a), c] for a, c in self.prompt.examples],
@@ -149,16 +128,36 @@ class DescriptionStage(BaseStage):
             reasons[bad] = "invalid_utf8"
         return pa.array(reasons, pa.string())
 
-    def open(self) -> Writer:
-        return Writer(self, open_generator(self.engine, self.model or None))
+    def open(self) -> Scorer:
+        if isinstance(self.engine, PlanConfig):
+            return Planner(self.language, self.style)
+        return Writer(
+            generator=open_generator(self.engine, self.model or None),
+            kind=self.engine.kind,
+            prompt=self.prompt,
+            attempts=self.attempts,
+            judge=self.verdict,
+            language=self.language,
+            style=self.style,
+            call_rows=self.call_rows,
+            repair=self.repair,
+            plan_from=self.plan_from,
+        )
 
     def judge(self, raw: pa.Table) -> pa.Array:
         """Return the first rule that each text breaks; null if it breaks none or there is no text."""
-        rows = raw.select(["text", "finish", "attributes"]).to_pylist()
+        rows = raw.select(["text", "finish", "writer", "attributes"]).to_pylist()
         reasons = [
-            None if r["text"] is None else self.verdict(r["text"], r["finish"], r["attributes"]).reason for r in rows
+            None
+            if r["text"] is None
+            else self.verdict(self.text(r["text"], r["writer"], r["attributes"]), r["finish"], r["attributes"]).reason
+            for r in rows
         ]
         return pa.array(reasons, pa.string())
+
+    def text(self, text: str, writer: str, stored_attributes: str) -> str:
+        """The text that counts: of a planned one that of today's patterns."""
+        return _planned(stored_attributes, self.language, self.style) if writer == PLAN else text
 
     def verdict(self, text: str, finish: str, stored_attributes: str) -> Verdict:
         """Judge a text by all rules.
@@ -185,14 +184,14 @@ class DescriptionStage(BaseStage):
         return (self.language == "zh") == any("\u4e00" <= c <= "\u9fff" for c in most_specific_name(attributes))
 
     def publish(self, passed: pa.Table, raw: pa.Table) -> dict[str, pa.Array]:
-        published: dict[tuple[str, str], dict[str, Any]] = {}  # products with equal attributes share one copy
+        published: dict[tuple[str, str, str], dict[str, Any]] = {}  # products with equal attributes share one copy
         rows = []
-        for key in zip(raw["text"].to_pylist(), raw["attributes"].to_pylist(), strict=True):
+        for key in zip(*(raw[name].to_pylist() for name in ("text", "writer", "attributes")), strict=True):
             if key not in published:
-                published[key] = self._columns(*key)
+                published[key] = self._columns(self.text(*key), key[2]) | {"writer": key[1]}
             rows.append(published[key])
         types = {"bullets": pa.list_(pa.string()), "coverage": pa.float32()}
-        names = ("headline", "description", "bullets", "evidence", "coverage")
+        names = ("headline", "description", "bullets", "meta_description", "evidence", "coverage", "writer")
         arrays = {n: pa.array([r[n] for r in rows], types.get(n, pa.string())) for n in names}
         return arrays | {"tokens_out": raw["tokens_out"]}
 
@@ -206,6 +205,7 @@ class DescriptionStage(BaseStage):
             "headline": copy.headline,
             "description": copy.description,
             "bullets": list(copy.bullets),
+            "meta_description": copy.meta,
             "evidence": json.dumps({m.attribute: m.span for m in mentioned}, ensure_ascii=False),
             "coverage": mentioned_share(mentioned) if self._is_comparable(attributes) else None,
         }
@@ -218,48 +218,15 @@ class DescriptionStage(BaseStage):
         return {_UNMENTIONED: self.unmentioned}
 
 
-class Writer:
-    """The stage inside a worker: a generator and the prompt."""
-
-    def __init__(self, stage: DescriptionStage, generator: Generator) -> None:
-        self.stage, self.generator = stage, generator
-
-    def plan(self, content: pa.Table) -> list[np.ndarray]:
-        rows = np.arange(content.num_rows)
-        return [rows[a : a + self.stage.call_rows] for a in range(0, len(rows), self.stage.call_rows)]
-
-    def run(self, content: pa.Table, attempts: np.ndarray) -> pa.Table:
-        shown = known_facts(content)
-        prompts = [self.generator.render(self.stage.prompt.messages(a)) for a in shown]
-        texts: list[str] = [""] * len(prompts)
-        finish: list[str] = [""] * len(prompts)
-        tokens = np.zeros((2, len(prompts)), np.int32)
-        for attempt in sorted(set(attempts.tolist())):
-            rows = np.flatnonzero(attempts == attempt)
-            sampling = self.stage.attempts.sampling(int(attempt), self.stage.engine.kind)
-            generated = self.generator.generate([prompts[i] for i in rows], sampling)
-            for i, text, end in zip(rows, generated.texts, generated.finished, strict=True):
-                texts[i], finish[i] = text, end
-            tokens[0, rows], tokens[1, rows] = generated.tokens_in, generated.tokens_out
-        return pa.table({
-            "text": pa.array(texts, pa.string()),
-            "finish": pa.array(finish, pa.string()),
-            "tokens_out": pa.array(tokens[1]),
-            "attributes": pa.array(_stored(shown), pa.string()),
-            "tokens": pa.array(tokens[0]),
-        })  # fmt: skip
+@lru_cache(maxsize=4_096)
+def _planned(stored_attributes: str, language: str, style: Style) -> str:
+    """Planned copy; kept, since a text is judged first and published then."""
+    return plan(parse_attributes(stored_attributes), language, style)
 
 
 def _holds_name(column: pa.ChunkedArray | pa.Array) -> np.ndarray:
-    """Return which values name a product, because they hold a word and are no prompt injection; bool [n]."""
+    """Return which values name a product, because they hold a word; bool [n]."""
     coded = pc.dictionary_encode(column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column)
     texts = plain_text(coded.dictionary)
-    worded = has_word(texts).to_pylist()
-    good = [word and not is_injection(v) for v, word in zip(texts.to_pylist(), worded, strict=True)]
-    good.append(False)  # for nulls
+    good = [*has_word(texts).to_pylist(), False]  # the last one for nulls
     return np.asarray(np.array(good)[pc.fill_null(coded.indices, len(good) - 1).to_numpy(zero_copy_only=False)])
-
-
-def _stored(shown: Sequence[Mapping[str, str | None]]) -> list[str]:
-    """Return attributes as the memo stores them beside a text, which can be judged later without its source row."""
-    return [json.dumps({n: v for n, v in a.items() if v and v.strip()}, ensure_ascii=False) for a in shown]

@@ -1,0 +1,151 @@
+"""The sentence patterns of planned copy (patterns.en.yaml, patterns.zh.yaml), and how they are filled in."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from functools import lru_cache
+
+from pydantic import Field
+
+from shopbatch.core.hashing import digest
+from shopbatch.grounding.allowed import NO_PHRASES, Phrases
+from shopbatch.grounding.lexicon import LANGUAGES, lexicon
+from shopbatch.text.word_files import WordFile, read_words
+
+TONES = ("plain", "warm", "premium")
+_SHORTEST = 3  # words, or Chinese characters, of a phrase that is allowed as a whole
+_AGREEING = re.compile(r"\{(It|it|its|Its|is|has|comes)\}")
+_AGREED = {"It": "It", "it": "it", "its": "its", "Its": "Its", "is": "is", "has": "has", "comes": "comes"}
+_PAIR = re.compile(r"\{([^{}|]*)\|([^{}|]*)\}")
+_SLOT = re.compile(r"\{([^{}]*)\}")
+
+
+class Intros(WordFile):
+    """First sentences for any goods. {made} and {with} are {posts} that begin with these words (English)."""
+
+    with_brand: tuple[str, ...]
+    without_brand: tuple[str, ...]
+
+
+class Guarded(WordFile):
+    """A pattern for values that match `only_if`, or do not match `not_if` (regular expressions). place: its list."""
+
+    place: str = Field(alias="in")
+    text: str
+    only_if: str = ""
+    not_if: str = ""
+
+    def fits(self, value: str) -> bool:
+        """Whether the pattern reads well with a value. Case counts where the expression holds capitals."""
+        pattern = self.only_if or self.not_if
+        found = re.search(pattern, value, 0 if re.search("[A-Z]", pattern) else re.I)
+        return bool(found) == bool(self.only_if)
+
+
+class RolePatterns(WordFile):
+    """How one fact is said. pre: whether short values stand before the noun, as in pre_form; post: behind it.
+
+    guarded: patterns that read better than the others where they fit.
+    """
+
+    pre: bool = False
+    pre_form: str = "{value}"
+    post: tuple[str, ...] = ()
+    sentences: tuple[str, ...]
+    clauses: tuple[str, ...] = ()
+    guarded: tuple[Guarded, ...] = ()
+
+    def options(self, place: str, value: str) -> tuple[str, ...]:
+        """The patterns of a list (post, sentences, clauses) for a value."""
+        fitting = tuple(g.text for g in self.guarded if g.place == place and g.fits(value))
+        plain: tuple[str, ...] = getattr(self, place)
+        return fitting or plain
+
+
+class KindPatterns(WordFile):
+    """What is said of one kind of goods. closings: last sentences, by tone. measure: the usual one, in Chinese."""
+
+    measure: str = ""
+    closings: dict[str, tuple[str, ...]]
+
+
+class Override(WordFile):
+    """Patterns of roles that are said otherwise of some kinds of goods."""
+
+    kinds: tuple[str, ...]
+    roles: dict[str, RolePatterns]
+
+
+class Patterns(WordFile):
+    """The patterns of a language. spoken: values as they are said, by role."""
+
+    intros: Intros
+    roles: dict[str, RolePatterns]
+    kinds: dict[str, KindPatterns]
+    headlines: tuple[str, ...]
+    bullet: str
+    labels: dict[str, str]
+    role_overrides: dict[str, Override] = Field(default_factory=dict)
+    spoken: dict[str, dict[str, str]] = Field(default_factory=dict)
+
+    def role(self, role: str, kind: str) -> RolePatterns:
+        """The patterns of a role, of goods of a kind."""
+        own = (o.roles[role] for o in self.role_overrides.values() if kind in o.kinds and role in o.roles)
+        return next(own, self.roles[role])
+
+
+@lru_cache(maxsize=len(LANGUAGES))
+def patterns(language: str) -> Patterns:
+    """The patterns of one of LANGUAGES."""
+    return read_words(Patterns, "shopbatch.capabilities.copywriting", f"patterns.{language}.yaml")
+
+
+@lru_cache(maxsize=len(LANGUAGES))
+def patterns_digest(language: str) -> str:
+    """Digest of all patterns of a language."""
+    return digest(patterns(language).model_dump(mode="json"))
+
+
+@lru_cache(maxsize=len(LANGUAGES))
+def phrases(language: str) -> Phrases:
+    """What the patterns say between their slots, as phrases that may be said: for the check."""
+    if language not in LANGUAGES:
+        return NO_PHRASES
+    speech = patterns(language)
+    of_all = [*speech.intros.with_brand, *speech.intros.without_brand]
+    for role in (*speech.roles.values(), *(r for o in speech.role_overrides.values() for r in o.roles.values())):
+        of_all += [*role.post, *role.sentences, *role.clauses, *(g.text for g in role.guarded)]
+    by_kind = {"": _between_slots(of_all, language)}
+    for name, kind in speech.kinds.items():
+        by_kind[name] = _between_slots([c for tone in kind.closings.values() for c in tone], language)
+    return Phrases(by_kind, max(len(key) for keys in by_kind.values() for key in keys))
+
+
+def _between_slots(texts: Iterable[str], language: str) -> frozenset[tuple[str, ...] | str]:
+    """The phrases between slots, as the lexicon compares them; short ones are left to the lexicon."""
+    found = set()
+    for text in texts:
+        for filled in (fill_pairs(text, plural) for plural in (False, True)):
+            for part in _SLOT.split(_AGREEING.sub(lambda m: _AGREED[m[1]], filled))[::2]:
+                for clause in re.findall(r"[\u3400-\u9fff]+", part) if language == "zh" else [part]:
+                    found.add(lexicon(language).key(clause))
+    return frozenset(key for key in found if len(key) >= _SHORTEST)
+
+
+def fill(pattern: str, slots: Mapping[str, str], plural: bool = False) -> str:
+    """A pattern with its slots filled in: `{value}` from `slots`, `{holds|hold}` by number.
+
+    Raises:
+        KeyError: The pattern has a slot of another name.
+    """
+
+    text = _SLOT.sub(lambda m: slots[m[1]], fill_pairs(pattern, plural))
+    text = re.sub(r"\s+([,.;:])(?=\s|$)", r"\1", re.sub(r"[ \t]{2,}", " ", text)).strip()
+    text = re.sub(r",\s*\.", ".", re.sub(r"\.{2,}", ".", text))
+    return re.sub(r"[，、]+(?=[。；，])", "", text)
+
+
+def fill_pairs(pattern: str, plural: bool) -> str:
+    """A pattern in which pairs such as `{holds|hold}` agree."""
+    return _PAIR.sub(lambda m: m[2] if plural else m[1], pattern)
