@@ -71,3 +71,9 @@ def test_a_companion_may_stand_beside_and_not_come_with_it():
     assert not check(shirt, "Wear this shirt with jeans.", "en")
     for claim in ("These jeans go with everything.", "This shirt comes with jeans.", "Jeans are included."):
         assert check(shirt, claim, "en"), claim
+
+
+def test_a_denial_may_be_quoted_and_does_not_back_its_contrary():
+    facts = Facts({"title": "Linen shirt", "attributes.Care": "Machine wash at 30 °C, never iron"})
+    assert not check(facts, "Care: machine wash at 30 °C, never iron.", "en")
+    assert check(facts, "You can iron this linen shirt.", "en")

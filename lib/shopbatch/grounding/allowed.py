@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from shopbatch.grounding import standing
-from shopbatch.grounding.facts import entry_name, said, statements
+from shopbatch.grounding.facts import denials, entry_name, said, statements
 from shopbatch.grounding.lexicon import ANYTHING, Goods, Lexicon, Phrase, is_chinese, lexicon, phrase_of, stem, words_of
 from shopbatch.text.expand import expand
 from shopbatch.text.quantities import fold_width
@@ -24,6 +24,7 @@ _MEASURED = frozenset(map(stem, ("long", "wide", "high", "tall", "deep", "thick"
 _NO = re.compile(
     r"\b(?:not|no|without|non|never|cannot|avoid|unsuitable|other than|free)\b|n['’]t\b|[不没无非否勿别未]", re.I
 )
+_NOS = ("no", "none", "false", "否", "无", "没有", "不支持")
 # what the name of an attribute says besides what it is about: `Dishwasher safe`
 _ABLE = re.compile(r"\b(?:safe|suitable|friendly|for|in|the|with)\b", re.I)
 _ABLE_ZH = re.compile(r"^(?:是否|可否|支持|适用|带有?|含)|(?:适用|可用|支持|功能|与否)$")
@@ -65,6 +66,8 @@ class Backing:
             role = role_of(attribute, self.lexicon)
             if text and role:
                 self.roles.setdefault(role, text)
+        quotes = [f"{name}{colon}{no}" for name in self.denied for colon in (": ", "：") for no in _NOS]  # `5G: No`
+        self._quotes = [fold_width(text).lower() for text in (*denials(attributes), *quotes)]
         self.own: set[Phrase | str] = set()  # phrases of the facts themselves, and what they mean
         for text in self.facts:
             self._add(text)
@@ -109,8 +112,8 @@ class Backing:
         if self.lexicon.language == "zh":
             pairs = {denied[i : i + 2] for i in range(max(len(denied) - 1, 1))}
             return any(pair in claim for pair in pairs) or claim in denied
-        words, denials = phrase_of(claim), phrase_of(denied)
-        return any(w[:4] == d[:4] for w in words for d in denials if len(w) > 2)
+        words, denied_words = phrase_of(claim), phrase_of(denied)
+        return any(w == d or (len(w) > 2 and w[:4] == d[:4]) for w in words for d in denied_words)
 
     def allows(self, key: Phrase | str) -> bool:
         """Whether a phrase is allowed as it is."""
@@ -134,6 +137,7 @@ class Backing:
             text: The text, in signs of half width.
             judged: Places of numbers, which others judge.
         """
+        judged = [*judged, *self.whole(text)]
         found = self._chinese(text, judged) if self.lexicon.language == "zh" else self._english(text, judged)
         spans = sorted([*found, *self._refused(text), *self._claimed_though_denied(text)])
         joined: list[list[int]] = []
@@ -168,9 +172,11 @@ class Backing:
         return (found[0].start(), found[-1].end()) if whole else None
 
     def whole(self, text: str) -> list[tuple[int, int]]:
-        """Where a text holds phrases that may be said as a whole."""
+        """Where a text holds phrases that may be said as a whole, and what the facts deny, word by word."""
         spans = self.lexicon.spans(text, self._longest_whole) if self._longest_whole else ()
-        return [(start, end) for start, end, key in spans if key in self._whole]
+        low = text.lower()
+        quoted = (m.span() for quote in self._quotes if quote in low for m in re.finditer(re.escape(quote), low))
+        return [*((start, end) for start, end, key in spans if key in self._whole), *quoted]
 
     def _refused(self, text: str) -> Iterator[tuple[int, int]]:
         """Phrases that state something though their words do not, and no fact states."""
@@ -291,8 +297,8 @@ def _common(
 
 def comparable(attributes: Mapping[str, str | None], language: str) -> bool:
     """Whether a product is named in the script of the language. If not, text and facts share no words."""
-    name = next((v for n in NAMES if (v := said(n, attributes.get(n)))), "")
-    return is_chinese(name) == (language == "zh")
+    names = [text for n in NAMES if (text := said(n, attributes.get(n)))]
+    return any(map(is_chinese, names)) if language == "zh" else not is_chinese(names[0] if names else "")
 
 
 def _facts(attributes: Mapping[str, str | None]) -> list[str]:

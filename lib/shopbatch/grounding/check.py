@@ -112,7 +112,7 @@ class Facts:
     Attributes:
         text: All attributes, as written and with abbreviations written out.
         lower: The same in small letters, without apostrophes.
-        names: The names of entries that say something, in small letters: `Colour` is no brand.
+        names: The names of entries, in small letters: `Colour` is no brand.
         brand: The attribute of this name, or "".
         sizes: The sizes that the attributes state.
         amounts: The sums of money that they state.
@@ -132,7 +132,7 @@ class Facts:
         values += [f"{age[1]} years" for age in ages if age]
         self.text = " \n ".join(values)
         self.lower = re.sub(r"['’]", "", self.text.lower())
-        self.names = " ".join(entry_name(n) for n, v in attributes.items() if said(n, v)).lower()
+        self.names = " ".join(entry_name(n) for n, v in attributes.items() if v).lower()
         self.brand = said("brand", attributes.get("brand"))
         size = said("package_size", attributes.get("package_size"))
         bare = f"1 {size}" if size and not any(c.isdigit() for c in size) else ""  # PT means one pint

@@ -15,6 +15,7 @@ from shopbatch.text.word_files import WordFile, read_words
 
 ENTRY = "attributes."  # begins the name of an entry of the column `attributes`
 DESCRIPTION = "description"
+_CLAUSE = re.compile(r"[^\s.;,。；，][^.;,。；，]*[^\s.;,。；，]")
 _UNIT = re.compile(r"[(\[]\s*([^()\[\]\d]{1,12}?)\s*[)\]]\s*$")  # Weight (g)
 
 
@@ -59,6 +60,12 @@ def said(attribute: str, value: str | None) -> str:
     if name and text.lower() in _words().holds:
         return plain(name)
     return "" if name and text.lower() in _words().fails else text
+
+
+def denials(attributes: Mapping[str, str | None]) -> list[str]:
+    """The clauses of entries and the description that deny something: "never iron", "not for hot drinks"."""
+    texts = (said(a, v) for a, v in attributes.items() if a == DESCRIPTION or entry_name(a))
+    return [part for text in texts for part in _CLAUSE.findall(text) if _denied().search(part)]
 
 
 def statements(attributes: Mapping[str, str | None]) -> list[str]:

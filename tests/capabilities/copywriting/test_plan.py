@@ -9,7 +9,7 @@ import pytest
 from shopbatch.capabilities.copywriting import patterns as speech
 from shopbatch.capabilities.copywriting.config import Rules
 from shopbatch.capabilities.copywriting.copy_format import parse
-from shopbatch.capabilities.copywriting.coverage import mentioned_share, mentions
+from shopbatch.capabilities.copywriting.coverage import mentioned_share, mentions, names_product
 from shopbatch.capabilities.copywriting.facts import content_of, known_facts
 from shopbatch.capabilities.copywriting.patterns import TONES, Patterns
 from shopbatch.capabilities.copywriting.plan import Style, article, plan
@@ -109,3 +109,48 @@ def test_without_a_closing_the_description_ends_with_facts():
     known = facts(title="Jeans", product_type="Jeans", Colour="Blue", Fit="Slim", Material="cotton")
     long, short = (parse(plan(known, "en", Style(closing=closing))).description for closing in (True, False))
     assert long.startswith(short) and len(long) > len(short)
+
+
+def test_long_names_and_values_are_cut_and_what_cannot_be_printed_is_left_out():
+    name = (
+        "Storage Box with Lid and Handles, Foldable Fabric Basket for Shelves, Wardrobe, Office, Nursery and Laundry "
+        "Room, Organiser with Label Holder, 38 x 25 x 25 cm, Grey, Pack of 3"
+    )
+    care = "Wipe the outside with a damp cloth, dry it in the open air, take out the base before you fold the sides"
+    known = facts(title=name, product_type="Storage box", brand="Hemma", Care=f"{care}, then store it flat; never iron",
+                  Manual="https://example.com/manual", Note="**new**", Colour="grey", Height="30 cm")  # fmt: skip
+    text = plan(known, "en")
+    assert Judge(Rules(), "en", "")(text, "stop", Facts(known)).reason is None
+    assert "example.com" not in text and "**" not in text
+
+
+@pytest.mark.parametrize(
+    ("language", "attributes"),
+    [
+        ("en", {"title": "Phone A5", "product_type": "Smartphone", "brand": "Zentik", "5G": "No", "Wi-Fi": "no"}),
+        ("en", {"title": "Baby Bottle", "product_type": "Baby bottle", "Teat": "Silicone", "Microwave safe": "Yes"}),
+        (
+            "en",
+            {"title": "Iron", "product_type": "Steam iron", "Battery": "None", "Cord": "2 m", "Lid": "not included"},
+        ),
+        ("en", {"title": "Brixel 3 ft RJ12 Null Crossover Lead, 6P4C, Beige"}),
+        ("en", {"title": "Torvik M12 Rotary Coupler", "description": "For shafts of 12 mm. Sold singly."}),
+        ("zh", {"product_type": "裙", "材质": "蕾丝", "裙长": "半身裙"}),
+        ("zh", {"title": "防晒乳 SPF30 PA+++", "product_type": "防晒", "brand": "Solenne", "package_size": "60ml"}),
+        (
+            "zh",
+            {
+                "title": "USB-C HUB",
+                "product_type": "扩展坞",
+                "brand": "Linkora",
+                "接口": "HDMI/USB3.0/RJ45",
+                "PD": "否",
+            },
+        ),
+    ],
+)
+def test_what_facts_say_in_their_own_words_passes(language, attributes):
+    known = facts(**attributes)
+    verdict = Judge(Rules(), language, "")(plan(known, language), "stop", Facts(known))
+    assert (verdict.reason, verdict.findings) == (None, ())
+    assert names_product(known, verdict.copy.text)

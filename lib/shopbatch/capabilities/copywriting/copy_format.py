@@ -32,14 +32,14 @@ class Copy(BaseModel):
     meta: str | None = None  # what search engines show
 
     @property
-    def page(self) -> str:
-        """What the product's page shows, one part per line."""
-        return "\n".join([self.headline, self.description, *self.bullets])
+    def body(self) -> str:
+        """Description and bullets, one part per line."""
+        return "\n".join([self.description, *self.bullets])
 
     @property
     def text(self) -> str:
         """The whole copy, one part per line."""
-        return "\n".join([self.page, *([self.meta] if self.meta else [])])
+        return "\n".join([self.headline, self.body, *([self.meta] if self.meta else [])])
 
 
 def parse(text: str) -> Copy | None:

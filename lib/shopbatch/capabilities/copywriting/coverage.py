@@ -72,8 +72,8 @@ def _span(name: str, value: str, text: str, language: str) -> str | None:
 def _words(value: str) -> list[str]:
     """The words that stand for a value, with abbreviations written out and without common words."""
     if re.search(r"[\u4e00-\u9fff]", value):
-        return re.findall(r"[\u4e00-\u9fff]{2}|[A-Za-z0-9]{3,}", value)
-    every = re.findall(r"[a-z0-9]{3,}|[0-9]+", expand(value).lower())
+        return re.findall(r"[\u4e00-\u9fff]{2}|[A-Za-z0-9]{3,}", value) or [value.strip()]
+    every = re.findall(r"[a-z0-9]*[0-9][a-z0-9]*|[a-z]{3,}", expand(value).lower())
     common = copy_words().common
     return [w for w in dict.fromkeys(every) if w not in common] or re.findall(r"[a-z0-9]+", value.lower())[:1]
 

@@ -22,10 +22,14 @@ _SLOT = re.compile(r"\{([^{}]*)\}")
 
 
 class Intros(WordFile):
-    """First sentences for any goods. {made} and {with} are {posts} that begin with these words (English)."""
+    """First sentences for any goods. named: for products of which nothing says what they are.
+
+    {made} and {with} are {posts} that begin with these words (English).
+    """
 
     with_brand: tuple[str, ...]
     without_brand: tuple[str, ...]
+    named: tuple[str, ...]
 
 
 class Guarded(WordFile):
@@ -85,6 +89,7 @@ class Patterns(WordFile):
     kinds: dict[str, KindPatterns]
     headlines: tuple[str, ...]
     bullet: str
+    page: str
     labels: dict[str, str]
     role_overrides: dict[str, Override] = Field(default_factory=dict)
     spoken: dict[str, dict[str, str]] = Field(default_factory=dict)
@@ -113,7 +118,7 @@ def phrases(language: str) -> Phrases:
     if language not in LANGUAGES:
         return NO_PHRASES
     speech = patterns(language)
-    of_all = [*speech.intros.with_brand, *speech.intros.without_brand]
+    of_all = [*speech.intros.with_brand, *speech.intros.without_brand, *speech.intros.named, speech.page]
     for role in (*speech.roles.values(), *(r for o in speech.role_overrides.values() for r in o.roles.values())):
         of_all += [*role.post, *role.sentences, *role.clauses, *(g.text for g in role.guarded)]
     by_kind = {"": _between_slots(of_all, language)}

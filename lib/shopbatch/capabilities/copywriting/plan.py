@@ -15,6 +15,7 @@ from functools import lru_cache
 import xxhash
 
 from shopbatch.capabilities.copywriting.copy_format import MOST_BULLETS
+from shopbatch.capabilities.copywriting.facts import cut
 from shopbatch.capabilities.copywriting.patterns import Patterns, RolePatterns, fill, patterns
 from shopbatch.capabilities.copywriting.product import (
     SHELF,
@@ -36,9 +37,11 @@ _BULLETS = 2  # at least
 _SHORT, _SHORT_ZH = 22, 11  # letters of a description that needs another sentence
 _META, _META_ZH = 155, 80  # characters of a meta description
 _LONG, _LONG_ZH = 60, 24  # letters of a value that has a bullet of its own and no sentence
+_HEADLINE, _BULLET = 120, 200  # letters at most; those of config.Rules
 _JOINED = 180  # letters of facts that share a bullet
 _VOWEL = re.compile(r"[ai]|e(?!u)|o(?!ne\b|nce\b)|u(?!ni[^n]|s[ae]|ti|-)|8|11\b|18\b|hour|honest|heir", re.I)
 _SPELT = re.compile(r"[A-Z]{1,5}\d*(?![a-z])")  # read letter by letter
+_OPEN = re.compile(r"\s*[(（][^)）]*$")  # a parenthesis without its end
 _SENTENCES = re.compile(r"[^.。]+(?:\.(?=\S)[^.。]*)*[.。]\s*")
 
 
@@ -149,7 +152,10 @@ class _Realiser:
         return text, left
 
     def _intro(self, slots: Mapping[str, str]) -> str:
-        options = self.speech.intros.with_brand if slots["brand"] else self.speech.intros.without_brand
+        intros = self.speech.intros
+        options = (
+            intros.named if self.goods.only_named else intros.with_brand if slots["brand"] else intros.without_brand
+        )
         options = tuple(p for p in options if all(slots.get(s) for s in ("made", "with") if f"{{{s}}}" in p))
         return self._draw("intro", options)
 
@@ -261,19 +267,33 @@ class _Realiser:
         if len(lines) > MOST_BULLETS:
             over = lines[MOST_BULLETS - 1 :] if len(left) > MOST_BULLETS else lines[MOST_BULLETS - 1 : MOST_BULLETS]
             lines = [*lines[: MOST_BULLETS - 1], _joined(over, self.language)]
-        for part, value in (("noun", self.goods.noun), ("name", self.goods.name)):
-            if len(lines) < _BULLETS:
-                lines.append(fill(self.speech.bullet, {"label": self.speech.labels[part], "value": capital(value)}))
+        if len(self.goods.name) > _HEADLINE:  # which the headline cuts
+            lines = [self._line(self.speech.labels["name"], self.goods.name), *lines[: MOST_BULLETS - 1]]
+        goods = self.goods
+        noun = "" if goods.only_named else goods.noun
+        name = goods.name if len(goods.name) <= _HEADLINE else ""
+        for part, value in (("description", goods.details), ("noun", noun), ("name", name)):
+            if len(lines) < _BULLETS and value:
+                lines.append(self._line(self.speech.labels[part], value))
+        if len(lines) < _BULLETS:
+            lines.append(self.speech.page)
         return list(dict.fromkeys(lines))
 
     def _bullet(self, fact: Fact) -> str:
-        return fill(self.speech.bullet, {"label": capital(fact.label), "value": capital(fact.shown)})
+        return self._line(fact.label, fact.shown)
+
+    def _line(self, label: str, value: str) -> str:
+        """A bullet, cut to the length of one."""
+        return fill(
+            self.speech.bullet, {"label": capital(label), "value": capital(cut(value, _BULLET - len(label) - 2))}
+        )
 
     def _headline(self) -> str:
         """The name with the brand, and perhaps the colour, where the name does not hold them."""
         slots = self._slots([], []) | self._named()
         fits = _fitting(self.speech.headlines, slots)
-        return capital(fill(self._draw("headline", fits), slots, self.goods.plural))
+        headline = capital(fill(self._draw("headline", fits), slots, self.goods.plural))
+        return headline if len(headline) <= _HEADLINE else capital(_OPEN.sub("", cut(self.goods.name, _HEADLINE)))
 
     def _named(self) -> dict[str, str]:
         """Brand and colour, "" where the name of the product holds them."""

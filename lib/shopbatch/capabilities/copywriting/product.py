@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from shopbatch.capabilities.copywriting.patterns import Patterns, patterns
 from shopbatch.capabilities.copywriting.prompt import one_line
+from shopbatch.capabilities.copywriting.rules import is_printable
 from shopbatch.grounding.facts import DESCRIPTION, answer, entry_name, said
 from shopbatch.grounding.lexicon import ANYTHING, Lexicon, lexicon, phrase_of, stem, words_of
 from shopbatch.text.expand import expand, title_case
@@ -59,6 +60,7 @@ _SHADE = re.compile(r"[黑白红蓝绿黄紫灰棕粉橙金银青褐]$")
 _QUANTITY = re.compile(r"[\d.,/ x×*-]+")
 _MEASURED = re.compile(r"^[^+>(/]*\d ?(?!x)[^\W\d]+[^+>(/]*$")  # 2.3 kg
 _COLOUR = {"en": 12, "zh": 3}  # letters of a label that is about the whole product: not `Frame colour`
+_SENTENCE = re.compile(r"[^.。!！?？]+(?:\.(?=\S)[^.。!！?？]*)*")
 _LESS = re.compile(r"<(?= ?[\d.])")  # Alcohol: <0.5 %
 _UNIT = re.compile(r"[(（]\s*([^()（）\d]{1,12}?)\s*[)）]\s*$")
 
@@ -75,7 +77,11 @@ class Fact:
 
 @dataclass(frozen=True)
 class Goods:
-    """A product as it is written about. noun: what it is; plural, mass: how the noun agrees (English)."""
+    """A product as it is written about.
+
+    noun: what it is, its name if nothing says that (`only_named`). plural, mass: how the noun agrees (English).
+    details: the first sentence of the shop's own description that says more than the name.
+    """
 
     name: str
     noun: str
@@ -84,6 +90,8 @@ class Goods:
     plural: bool = False
     mass: bool = False
     measure: str = ""
+    only_named: bool = False
+    details: str = ""
 
     def value(self, role: str) -> str:
         """The value of a role as a sentence says it, "" if the product has none."""
@@ -106,13 +114,19 @@ def understand(attributes: Mapping[str, str | None], language: str) -> Goods:
             break
     if 0 < len(plain["product_type"].split()) <= 6 and not re.search(r"\d", plain["product_type"]):
         noun = plain["product_type"]
+    only_named = not noun
     if not noun:
         noun = next((v for n in NAMES if n != "title" and (v := plain[n])), plain["title"])
+        only_named = noun == plain["title"]
+    about = one_line(said(DESCRIPTION, attributes.get(DESCRIPTION)))
+    sentences = (m[0].strip(" .。") for m in _SENTENCE.finditer(about))
+    details = next((s for s in sentences if is_printable(s) and not _repeats(name, s, language)), "")
     facts = (*_facts(attributes, language), *_shelf(attributes, plain, noun, name, language))
     entries = words.words.kinds[kind]
     if language == "zh":
         usual = patterns(language).kinds[kind].measure or "款"
-        return Goods(name, noun, kind, facts, measure=entries.measure.get(key, entries.measure.get("default", usual)))
+        measure = entries.measure.get(key, entries.measure.get("default", usual))
+        return Goods(name, noun, kind, facts, measure=measure, only_named=only_named, details=details)
     brand = one_line(said("brand", attributes.get("brand")))
     noun = _known_lowered(_fuller(plain["title"], key, brand, words) or noun, words, facts)
     tail = noun.split()[-1] if noun else ""
@@ -120,7 +134,8 @@ def understand(attributes: Mapping[str, str | None], language: str) -> Goods:
     ends_in_s = bool(re.search(r"[^s]s$", tail)) and not tail.endswith(("us", "is"))
     plural = ends_in_s or (key in entries.plural and not key.endswith("s"))
     mass = not plural and (key in entries.mass or weighed)
-    return Goods(_shown_name(name, bool(named["title"])), noun, kind, facts, plural, mass)
+    shown = _shown_name(name, bool(named["title"]))
+    return Goods(shown, shown if only_named else noun, kind, facts, plural, mass, "", only_named, details)
 
 
 def _plain(name: str) -> str:
@@ -177,6 +192,14 @@ def holds(name: str, value: str, language: str) -> bool:
     return bool(value) and set(phrase_of(value)) <= set(phrase_of(name))
 
 
+def _repeats(name: str, sentence: str, language: str) -> bool:
+    """Whether a sentence says little more than a name."""
+    if language == "zh":
+        return sum(c in name for c in sentence) > len(sentence) / 2
+    words = set(phrase_of(sentence))
+    return len(words & set(phrase_of(name))) > len(words) / 2
+
+
 def _fact(attribute: str, raw: str | None, language: str) -> Fact | None:
     """An attribute as a fact, None for what names the product and what says nothing."""
     name = entry_name(attribute)
@@ -189,6 +212,8 @@ def _fact(attribute: str, raw: str | None, language: str) -> Fact | None:
     speech, words = patterns(language), lexicon(language)
     label = _unshouted(" ".join(one_line(name or attribute).replace("_", " ").split()))
     text = one_line(_LESS.sub("‹", text)).replace("‹", "<")
+    if not (is_printable(label) and is_printable(text)):
+        return None
     if yes_or_no:
         text = {"y": "Yes", "n": "No"}.get(text.lower(), text)
         return Fact(SHOWN, label, text, text)

@@ -31,7 +31,14 @@ _PLACEHOLDER = re.compile(
     r"|your (?:brand|product|company) (?:name|here))\b|\.\.\.\s*\"|^\W*$|待定|此处|某某|（空）",
     re.I,
 )
+_LATIN = re.compile(r"[A-Za-z][\w.+&'’-]*")
+_TELLING = 40  # letters besides the facts' from which a text has a language
 _LEAK_WORDS = 6  # this many words in a row from the instruction are a leak
+
+
+def is_printable(text: str) -> bool:
+    """Whether a text holds no mark-up, no invisible sign and no placeholder."""
+    return not (_MARKUP.search(text) or _UNSEEN.search(text) or _PLACEHOLDER.search(text))
 
 
 @dataclass(frozen=True)
@@ -63,13 +70,13 @@ class Judge:
         leaks = _instruction_runs(self.instruction, self.language)
         if any(run in leaks for run in _runs(_tokens(copy.text, self.language))):
             return Verdict(copy, "leaked_prompt")
-        if reason := self._judge_form(copy) or self._judge_words(copy, facts):
+        if reason := self._judge_form(copy, facts) or self._judge_words(copy, facts):
             return Verdict(copy, reason)
         banned = _banned_patterns(self.rules.banned, self.rules.market, self.language)
         findings = tuple(check(facts, copy.text, self.language, banned, phrases(self.language)))
         return Verdict(copy, f"ungrounded_{findings[0].kind}" if findings else None, findings)
 
-    def _judge_form(self, copy: Copy) -> str | None:
+    def _judge_form(self, copy: Copy, facts: Facts) -> str | None:
         rules = self.rules
         long = len(copy.headline) > rules.headline or len(copy.description) > rules.description
         if long or any(len(b) > rules.bullet for b in copy.bullets):
@@ -78,16 +85,20 @@ class Judge:
             return "too_short"
         if _MARKUP.search(copy.text) or _UNSEEN.search(copy.text):
             return "markup"
-        if _PLACEHOLDER.search(copy.text):
+        if any(m[0].lower() not in facts.lower for m in _PLACEHOLDER.finditer(copy.text)):  # a null modem cable
             return "placeholder"
-        if len(set(copy.bullets)) < len(copy.bullets) or repeated_share(copy.page, self.language) > rules.repeats:
+        if len(set(copy.bullets)) < len(copy.bullets) or repeated_share(copy.body, self.language) > rules.repeats:
             return "repeats"
         return None
 
     def _judge_words(self, copy: Copy, facts: Facts) -> str | None:
-        if is_harmful(copy.text, self.rules.allowed, facts.text):
+        if is_harmful(copy.text, self.rules.allowed, f"{facts.text}\n{facts.names}"):
             return "harmful"
-        return None if is_written_in(copy.text, self.language) else "other_language"
+        own = _LATIN.sub(lambda m: "" if m[0].lower() in facts.lower else m[0], copy.text)  # without names and codes
+        if self.language == "zh":
+            return None if is_written_in(own, self.language) else "other_language"
+        short = own.isascii() and sum(map(str.isalpha, own)) < _TELLING
+        return None if short or is_written_in(copy.text, self.language) else "other_language"
 
 
 @lru_cache(maxsize=8)
