@@ -45,6 +45,7 @@ MORE: Content = {"title": "Plums", "attributes": [("colour", "blue"), ("origin",
 COPY: dict[str, list[Any]] = {
     "text": [template(PRODUCT)],
     "finish": ["stop"],
+    "writer": ["model"],
     "tokens_out": [90],
     "attributes": [json.dumps(PRODUCT)],
 }
