@@ -12,6 +12,7 @@ from importlib import resources
 import pytest
 
 from shopbatch.capabilities.copywriting.facts import content_of, known_facts
+from shopbatch.grounding.allowed import Backing
 from shopbatch.grounding.check import Facts, check
 
 KINDS = {
@@ -77,3 +78,9 @@ def test_a_denial_may_be_quoted_and_does_not_back_its_contrary():
     facts = Facts({"title": "Linen shirt", "attributes.Care": "Machine wash at 30 °C, never iron"})
     assert not check(facts, "Care: machine wash at 30 °C, never iron.", "en")
     assert check(facts, "You can iron this linen shirt.", "en")
+
+
+def test_a_blank_value_denies_nothing():
+    pot = {"title": "Pot", "product_type": "Pot", "attributes.Lid": " ", "attributes.Material": "steel"}
+    assert Backing(pot, "en").refuted == ()
+    assert Backing(pot | {"attributes.Lid": "No"}, "en").refuted == ("Lid",)

@@ -46,7 +46,7 @@ WORDED = {1: "3e1e066d89ad56ff"}
 OF_WORDED = ((visible, None), (markup, None))
 WORDED_LISTS = (("text", "visible"), ("text", "markup"))
 # of what judges a description, by the versions of rules and of the grounding check
-JUDGING = {(4, 4): "f1ceabecbfaf842e"}
+JUDGING = {(4, 4): "1ccbf04523670e33"}
 OF_JUDGING = (
     *((module, None) for module in (rules, copy_format, words, coverage)),
     *((module, None) for module in (check, allowed, standing, lexicon, facts, brands)),
@@ -59,7 +59,7 @@ JUDGING_LISTS = (
     ("capabilities.copywriting", "words"),
 )
 # of what says facts by plan, besides the patterns, whose digest is part of the stage's `checks`
-PLANNING = {1: "028b7391d1740d74"}
+PLANNING = {1: "a366e36c5150e283"}
 OF_PLANNING = (*((module, None) for module in (plan, product, patterns)), (product_prompt, ("_MARKUP", "one_line")))
 
 

@@ -11,12 +11,11 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from shopbatch.grounding import standing
-from shopbatch.grounding.facts import denials, entry_name, said, statements
+from shopbatch.grounding.facts import NAMES, answer, denials, entry_name, said, statements
 from shopbatch.grounding.lexicon import ANYTHING, Goods, Lexicon, Phrase, is_chinese, lexicon, phrase_of, stem, words_of
 from shopbatch.text.expand import expand
 from shopbatch.text.quantities import fold_width
 
-NAMES = ("title", "product_type", "category", "department", "division")  # what names a product, most specific first
 _LONGEST_FACT = 8  # characters of a part of a Chinese fact that may be said by itself
 # words behind a number that is a fact: 180 cm long
 _MEASURED = frozenset(map(stem, ("long", "wide", "high", "tall", "deep", "thick", "across", "x", "each", "diameter")))
@@ -60,7 +59,7 @@ class Backing:
         self.lexicon = lexicon(language)
         self.facts = _facts(attributes)
         self.roles: dict[str, str] = {}  # role -> value
-        self.denied = [entry_name(a) for a, v in attributes.items() if entry_name(a) and v and not said(a, v)]
+        self.denied = [entry_name(a) for a, v in attributes.items() if entry_name(a) and v and answer(v) is False]
         for attribute, value in attributes.items():
             text = said(attribute, value)
             role = role_of(attribute, self.lexicon)

@@ -15,6 +15,7 @@ from shopbatch.text.word_files import WordFile, read_words
 
 ENTRY = "attributes."  # begins the name of an entry of the column `attributes`
 DESCRIPTION = "description"
+NAMES = ("title", "product_type", "category", "department", "division")  # what names a product, most specific first
 _CLAUSE = re.compile(r"[^\s.;,。；，][^.;,。；，]*[^\s.;,。；，]")
 _UNIT = re.compile(r"[(\[]\s*([^()\[\]\d]{1,12}?)\s*[)\]]\s*$")  # Weight (g)
 

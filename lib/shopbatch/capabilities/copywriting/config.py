@@ -10,15 +10,7 @@ from pydantic import Field, field_validator
 from shopbatch.capabilities.copywriting.prompt import SHOWN
 from shopbatch.capabilities.copywriting.words import copy_words
 from shopbatch.core.config import Strict
-from shopbatch.engines.configs import (
-    WITHOUT_MODEL,
-    FakeGenerateConfig,
-    HttpGenerateConfig,
-    OpenVinoGenerateConfig,
-    Sampling,
-    TorchGenerateConfig,
-    VllmGenerateConfig,
-)
+from shopbatch.engines.configs import WITHOUT_MODEL, GenerateConfig, Sampling
 from shopbatch.grounding.facts import DESCRIPTION, ENTRY, entry_name
 from shopbatch.inference.config import InferenceConfig
 
@@ -104,15 +96,7 @@ class PlanConfig(Strict):
         return {"kind": self.kind}
 
 
-CopyEngine = Annotated[
-    PlanConfig
-    | OpenVinoGenerateConfig
-    | TorchGenerateConfig
-    | VllmGenerateConfig
-    | HttpGenerateConfig
-    | FakeGenerateConfig,
-    Field(discriminator="kind"),
-]
+CopyEngine = Annotated[PlanConfig | GenerateConfig, Field(discriminator="kind")]
 
 
 class StyleConfig(Strict):

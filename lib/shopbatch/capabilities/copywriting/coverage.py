@@ -8,11 +8,10 @@ from dataclasses import dataclass
 
 from shopbatch.capabilities.copywriting.words import copy_words
 from shopbatch.grounding.check import Facts, backed
-from shopbatch.grounding.facts import DESCRIPTION, entry_name, said
+from shopbatch.grounding.facts import DESCRIPTION, NAMES, entry_name, said
 from shopbatch.text.expand import expand
 from shopbatch.text.quantities import quantities
 
-NAMES = ("title", "product_type", "category", "department", "division")  # what names a product, most specific first
 _OWN_BRAND = re.compile(
     r"(?:own|store|house|private|shop.s)[- ](?:brand|label)|our (?:brand|label)|自有|自营|自家", re.I
 )

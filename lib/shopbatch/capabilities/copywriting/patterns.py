@@ -15,8 +15,14 @@ from shopbatch.text.word_files import WordFile, read_words
 
 TONES = ("plain", "warm", "premium")
 _SHORTEST = 3  # words, or Chinese characters, of a phrase that is allowed as a whole
-_AGREEING = re.compile(r"\{(It|it|its|Its|is|has|comes)\}")
-_AGREED = {"It": "It", "it": "it", "its": "its", "Its": "Its", "is": "is", "has": "has", "comes": "comes"}
+# words that agree with a noun in the singular and in the plural
+_SINGULAR = ("It", "it", "Its", "its", "is", "has", "comes")
+_PLURAL = ("They", "they", "Their", "their", "are", "have", "come")
+AGREEING = {
+    False: dict(zip(_SINGULAR, _SINGULAR, strict=True)),
+    True: dict(zip(_SINGULAR, _PLURAL, strict=True)),
+}
+_AGREEING = re.compile(rf"\{{({'|'.join(_SINGULAR)})\}}")
 _PAIR = re.compile(r"\{([^{}|]*)\|([^{}|]*)\}")
 _SLOT = re.compile(r"\{([^{}]*)\}")
 
@@ -131,26 +137,27 @@ def _between_slots(texts: Iterable[str], language: str) -> frozenset[tuple[str, 
     """The phrases between slots, as the lexicon compares them; short ones are left to the lexicon."""
     found = set()
     for text in texts:
-        for filled in (fill_pairs(text, plural) for plural in (False, True)):
-            for part in _SLOT.split(_AGREEING.sub(lambda m: _AGREED[m[1]], filled))[::2]:
+        for plural in (False, True):
+            for part in _SLOT.split(agree(text, plural))[::2]:
                 for clause in re.findall(r"[\u3400-\u9fff]+", part) if language == "zh" else [part]:
                     found.add(lexicon(language).key(clause))
     return frozenset(key for key in found if len(key) >= _SHORTEST)
 
 
 def fill(pattern: str, slots: Mapping[str, str], plural: bool = False) -> str:
-    """A pattern with its slots filled in: `{value}` from `slots`, `{holds|hold}` by number.
+    """A pattern with its slots filled in: `{value}` from `slots`, `{holds|hold}` and `{It}` by number.
 
     Raises:
         KeyError: The pattern has a slot of another name.
     """
 
-    text = _SLOT.sub(lambda m: slots[m[1]], fill_pairs(pattern, plural))
+    text = _SLOT.sub(lambda m: slots[m[1]], agree(pattern, plural))
     text = re.sub(r"\s+([,.;:])(?=\s|$)", r"\1", re.sub(r"[ \t]{2,}", " ", text)).strip()
     text = re.sub(r",\s*\.", ".", re.sub(r"\.{2,}", ".", text))
     return re.sub(r"[，、]+(?=[。；，])", "", text)
 
 
-def fill_pairs(pattern: str, plural: bool) -> str:
-    """A pattern in which pairs such as `{holds|hold}` agree."""
-    return _PAIR.sub(lambda m: m[2] if plural else m[1], pattern)
+def agree(pattern: str, plural: bool) -> str:
+    """A pattern in which pairs such as `{holds|hold}`, and words such as `{It}`, agree with the noun."""
+    paired = _PAIR.sub(lambda m: m[2] if plural else m[1], pattern)
+    return _AGREEING.sub(lambda m: AGREEING[plural][m[1]], paired)

@@ -10,13 +10,12 @@ import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
 
 import xxhash
 
 from shopbatch.capabilities.copywriting.copy_format import MOST_BULLETS
 from shopbatch.capabilities.copywriting.facts import cut
-from shopbatch.capabilities.copywriting.patterns import Patterns, RolePatterns, fill, patterns
+from shopbatch.capabilities.copywriting.patterns import AGREEING, Patterns, RolePatterns, fill, patterns
 from shopbatch.capabilities.copywriting.product import (
     SHELF,
     TOLD,
@@ -67,7 +66,7 @@ def plan(attributes: Mapping[str, str | None], language: str, style: Style = PLA
     """Copy of a product as JSON on one line: headline, description, bullets, meta.
 
     Args:
-        attributes: As `facts.known_facts` returns them; one of NAMES must say something.
+        attributes: As `facts.known_facts` returns them; one of `product.PLAINEST` must say something.
         language: One of `lexicon.LANGUAGES`.
         style: Tone and length.
     """
@@ -187,7 +186,7 @@ class _Realiser:
     def _slots(self, pre: Sequence[Fact], posts: Sequence[tuple[Fact, str]]) -> dict[str, str]:
         goods = self.goods
         before = [fill(self._role(f).pre_form, {"value": f.value}) for f in pre]
-        behind = [fill(p, self._said(f) | _pronouns(goods) | {"noun": goods.noun}, goods.plural) for f, p in posts]
+        behind = [fill(p, self._said(f) | {"noun": goods.noun}, goods.plural) for f, p in posts]
         brand = goods.value("brand")
         brand = "" if brand.lower() in goods.noun.lower() else brand
         if self.language == "zh":
@@ -199,7 +198,7 @@ class _Realiser:
         a_np = np_ if goods.plural or goods.mass else article(np_)
         this_np = self._this(np_)
         posts_ = (", " if len(behind) > 2 else " ").join(behind)
-        return _pronouns(goods) | {
+        return {
             "with": posts_ if posts_.startswith(("with ", "in ")) else "",
             "made": posts_ if posts_.startswith("made ") else "",
             "np": np_,
@@ -229,19 +228,19 @@ class _Realiser:
             if partner is not None:
                 waiting.remove(partner)
                 other = self._clause(partner, bare)
-                found.append(self._sentence(clause, other, slots))
+                found.append(self._sentence(clause, other))
             else:
                 pattern = self._draw(fact.label, self._role(fact).options("sentences", fact.value))
                 found.append(fill(pattern, bare | self._said(fact), self.goods.plural))
         return found
 
-    def _sentence(self, clause: str, other: str, slots: Mapping[str, str]) -> str:
+    def _sentence(self, clause: str, other: str) -> str:
         """Two clauses in one sentence: "It has A and B", "It has A and is B"."""
         if self.language == "zh":
             return f"{clause}，{other}。"
         verb, _, rest = other.partition(" ")
         other = rest if clause.startswith(f"{verb} ") and " and " not in clause + other else other
-        return f"{slots['It']} {clause} and {other}."
+        return f"{AGREEING[self.goods.plural]['It']} {clause} and {other}."
 
     def _clause(self, fact: Fact, slots: Mapping[str, str]) -> str:
         """A fact as a clause that can be joined to another, "" if there is none."""
@@ -312,7 +311,7 @@ class _Realiser:
             if len(text) + len(sentence) + 1 <= most:
                 text += sentence if zh else f" {sentence.strip()}"
         for word in self.style.keywords:
-            known = any(word.lower() in f.value.lower() for f in goods.facts) or word.lower() in goods.name.lower()
+            known = any(holds(text, word, self.language) for text in (goods.name, *(f.shown for f in goods.facts)))
             if known and word.lower() not in text.lower() and len(text) + len(word) + 2 <= most:
                 text += f"{word}。" if zh else f" {capital(word)}."
         return text
@@ -322,17 +321,6 @@ def _fitting(options: Iterable[str], slots: Mapping[str, str]) -> list[str]:
     """The patterns all of whose slots have a value, those with the brand if there is one."""
     fits = [p for p in options if all(slots.get(name, "") for name in re.findall(r"\{(\w+)\}", p))]
     return [p for p in fits if "{brand}" in p] or fits
-
-
-@lru_cache(maxsize=4)
-def _agreeing(plural: bool) -> dict[str, str]:
-    if plural:
-        return {"It": "They", "it": "they", "its": "their", "Its": "Their", "is": "are", "has": "have", "comes": "come"}
-    return {"It": "It", "it": "it", "its": "its", "Its": "Its", "is": "is", "has": "has", "comes": "comes"}
-
-
-def _pronouns(goods: Goods) -> dict[str, str]:
-    return dict(_agreeing(goods.plural))
 
 
 def article(text: str) -> str:

@@ -17,7 +17,7 @@ from shopbatch.grounding.lexicon import ANYTHING, Lexicon, lexicon, phrase_of, s
 from shopbatch.text.expand import expand, title_case
 from shopbatch.text.sizes import size_phrases
 
-NAMES = ("product_type", "title", "category", "department", "division")  # what names the goods, the plainest first
+PLAINEST = ("product_type", "title", "category", "department", "division")  # what names the goods, the plainest first
 SHOWN = "shown"  # in place of a role: a fact that is shown in a bullet and not told in a sentence
 OWN_LABEL = "private"  # in place of a brand: goods of the shop's own label
 # facts that a reader wants in a sentence, the first ones first; others are bullets
@@ -101,11 +101,11 @@ class Goods:
 def understand(attributes: Mapping[str, str | None], language: str) -> Goods:
     """What a product is, and its facts in the order in which a reader wants them."""
     words = lexicon(language)
-    named = {n: one_line(said(n, attributes.get(n))) for n in NAMES}
+    named = {n: one_line(said(n, attributes.get(n))) for n in PLAINEST}
     plain = {n: _plain(v) if language == "en" else v for n, v in named.items()}
-    name = next((v for n in ("title", *NAMES) if (v := named[n])), "")
+    name = next((v for n in ("title", *PLAINEST) if (v := named[n])), "")
     noun, kind, key = "", ANYTHING, ""
-    for column in NAMES:
+    for column in PLAINEST:
         found = words.find_goods(re.sub(r"[(（].*?(?:[)）]|$)", lambda m: " " * len(m[0]), plain[column]))
         if found:
             last = found[-1]
@@ -116,7 +116,7 @@ def understand(attributes: Mapping[str, str | None], language: str) -> Goods:
         noun = plain["product_type"]
     only_named = not noun
     if not noun:
-        noun = next((v for n in NAMES if n != "title" and (v := plain[n])), plain["title"])
+        noun = next((v for n in PLAINEST if n != "title" and (v := plain[n])), plain["title"])
         only_named = noun == plain["title"]
     about = one_line(said(DESCRIPTION, attributes.get(DESCRIPTION)))
     sentences = (m[0].strip(" .。") for m in _SENTENCE.finditer(about))
@@ -205,7 +205,7 @@ def _fact(attribute: str, raw: str | None, language: str) -> Fact | None:
     name = entry_name(attribute)
     yes_or_no = raw is not None and bool(name) and answer(raw) is not None
     text = raw if raw is not None and yes_or_no else said(attribute, raw)
-    if not text or attribute == DESCRIPTION or attribute in NAMES:
+    if not text or attribute == DESCRIPTION or attribute in PLAINEST:
         return None
     if attribute == "brand" and text.lower() in (OWN_LABEL, "national"):
         return None

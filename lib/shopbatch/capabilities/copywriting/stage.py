@@ -15,7 +15,6 @@ import pyarrow.compute as pc
 from shopbatch.capabilities.copywriting.config import CopyEngine, PlanConfig, Rules
 from shopbatch.capabilities.copywriting.copy_format import parse
 from shopbatch.capabilities.copywriting.coverage import (
-    NAMES,
     mentioned_share,
     mentions,
     most_specific_name,
@@ -33,6 +32,7 @@ from shopbatch.core.hashing import digest
 from shopbatch.engines.factory import open_generator
 from shopbatch.grounding.check import VERSION as GROUNDING_VERSION
 from shopbatch.grounding.check import Facts
+from shopbatch.grounding.facts import NAMES
 from shopbatch.inference.stage import BaseStage, Scorer
 from shopbatch.text.markup import plain_text
 from shopbatch.text.visible import has_word

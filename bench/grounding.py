@@ -1,0 +1,60 @@
+"""What the grounding check finds of planted claims, and what planned copy reaches: `python -m bench.grounding`.
+
+Prints, for each set of tests/grounding/planted, the share of false sentences that both nets find and that the list of
+claims alone finds, the kind of which least is found, and the share of faithful texts that are refused; then distinct-4
+and the pace of the planner and of all rules, on the made-up products of the tests.
+"""
+
+import time
+from collections import Counter
+
+from tests.capabilities.copywriting.test_plan import catalogue
+from tests.grounding.test_planted import products
+
+from shopbatch.capabilities.copywriting.config import Rules
+from shopbatch.capabilities.copywriting.copy_format import parse
+from shopbatch.capabilities.copywriting.plan import plan
+from shopbatch.capabilities.copywriting.rules import Judge
+from shopbatch.evaluation.distinct import distinct
+from shopbatch.grounding.check import Facts, check, listed_claims
+
+
+def planted(name: str) -> None:
+    said, both, listed = Counter(), Counter(), Counter()
+    texts = refused = 0
+    for facts, false, faithful in products(name):
+        for kind, sentence in false:
+            said[kind] += 1
+            both[kind] += bool(check(facts, sentence, name[:2]))
+            listed[kind] += bool(listed_claims(facts, sentence, name[:2]))
+        texts += len(faithful)
+        refused += sum(bool(check(facts, text, name[:2])) for text in faithful)
+    worst = min(said, key=lambda kind: both[kind] / said[kind])
+    found, alone = (sum(c.values()) / sum(said.values()) for c in (both, listed))
+    print(
+        f"{name}: {sum(said.values())} planted, found {found:.1%}, by the list alone {alone:.1%}, "
+        f"worst {worst} {both[worst] / said[worst]:.0%}, faithful refused {refused / texts:.1%} of {texts}"
+    )
+
+
+def planned(language: str) -> None:
+    known = catalogue(language)
+    judge = Judge(Rules(), language, "")
+    for _ in range(2):  # the first round reads the word lists
+        start = time.perf_counter()
+        texts = [plan(facts, language) for facts in known]
+        middle = time.perf_counter()
+        refused = sum(judge(t, "stop", Facts(f)).reason is not None for f, t in zip(known, texts, strict=True))
+        end = time.perf_counter()
+    words = distinct([parse(text).description for text in texts])
+    print(
+        f"{language}: {len(texts)} planned, {refused} refused, distinct-4 {words:.2f}, "
+        f"{len(texts) / (middle - start):.0f} planned and {len(texts) / (end - middle):.0f} judged a second"
+    )
+
+
+if __name__ == "__main__":
+    for one in ("en", "zh"):
+        for part in ("first", "second", "held"):
+            planted(f"{one}_{part}")
+        planned(one)
