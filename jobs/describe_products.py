@@ -26,7 +26,7 @@ def estimate(config: Config, store: Store) -> dict[str, Any]:
     return estimate(config, store)
 
 
-JOB = Job("describe_products", Config, run, estimate=estimate)
+JOB = Job("describe_products", Config, run, estimate=estimate, next="show product_descriptions")
 
 if __name__ == "__main__":
     raise SystemExit(main(JOB))

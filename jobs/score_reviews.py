@@ -19,7 +19,7 @@ def run(config: ScoreReviewsConfig, store: Store, report: Report) -> None:
     score_reviews(config, store, report)
 
 
-JOB = Job("score_reviews", ScoreReviewsConfig, run)
+JOB = Job("score_reviews", ScoreReviewsConfig, run, next="show review_sentiment")
 
 if __name__ == "__main__":
     raise SystemExit(main(JOB))

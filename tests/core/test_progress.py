@@ -22,13 +22,6 @@ class Clock:
         return self.now
 
 
-class Terminal(io.StringIO):
-    encoding = "utf-8"
-
-    def isatty(self) -> bool:
-        return True
-
-
 @pytest.fixture
 def clock() -> Clock:
     return Clock()
@@ -159,40 +152,3 @@ def test_standard_output_is_left_to_the_report(capsys: pytest.CaptureFixture[str
     out, err = capsys.readouterr()
     assert out == ""
     assert json.loads(err)["rows"] == 10
-
-
-def test_a_terminal_gets_a_bar_on_one_line(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("COLUMNS", "120")
-    stream = Terminal()
-    progress = Progress(10_000, stream, stage="compute", clock=clock)
-    progress.advance(2500, rejects=12)
-    clock.now += 2.5
-    progress.beat()
-    drawn = "compute  ━━━━━━──────────────────  25%  2,500 of 10,000  1,000 rows/s  12 rejected  8 s left"
-    assert stream.getvalue() == f"\r\x1b[K{drawn}"
-    progress.advance(7500)
-    progress.beat(final=True)
-    assert stream.getvalue().endswith("10,000 of 10,000  4,000 rows/s  12 rejected\n")
-    assert stream.getvalue().count("\n") == 1
-
-
-def test_a_bar_fits_a_narrow_terminal_without_unicode(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("COLUMNS", "40")
-    stream = Terminal()
-    stream.encoding = "ascii"
-    progress = Progress(10_000, stream, stage="compute", clock=clock)
-    progress.advance(2500)
-    clock.now += 2.5
-    progress.beat()
-    drawn = stream.getvalue().removeprefix("\r\x1b[K")
-    assert len(drawn) == 39 and drawn.isascii()
-
-
-@pytest.mark.parametrize(("left", "shown"), [(7, "7 s left"), (185, "3:05 left"), (7800, "2:10:00 left")])
-def test_the_time_left_is_readable(left: int, shown: str, clock: Clock) -> None:
-    stream = Terminal()
-    progress = Progress(left + 1, stream, clock=clock)
-    progress.advance(1)
-    clock.now += 1
-    progress.beat()
-    assert stream.getvalue().endswith(shown)

@@ -96,7 +96,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line and return the exit code; argv of None takes the arguments of the process."""
     if argv is None and (instruction := os.environ.get(COMPLETE)):
         return shell_complete(shopbatch, {}, PROGRAM, COMPLETE, instruction)
-    return invoke(shopbatch, sys.argv[1:] if argv is None else argv, PROGRAM)
+    return invoke(shopbatch, sys.argv[1:] if argv is None else argv, PROGRAM, own_process=argv is None)
 
 
 if __name__ == "__main__":

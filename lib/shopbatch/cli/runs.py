@@ -10,9 +10,9 @@ from shopbatch.cli.options import environment, open_store
 from shopbatch.core import config
 from shopbatch.runs.command import complete_jobs, run_command
 from shopbatch.runs.declaration import find, names
-from shopbatch.runs.job import execute
+from shopbatch.runs.job import dry_run, run_to_exit_code
 
-run = run_command(execute)
+run = run_command(run_to_exit_code, dry_run)
 
 
 @click.command()

@@ -1,13 +1,12 @@
-"""Shows the progress of a run: a bar on a terminal, otherwise a line of JSON every few seconds (a heartbeat).
+"""Counts what a stage has done, for the bar of a terminal or for a line of JSON every few seconds (a heartbeat).
 
-Both go to standard error, since standard output belongs to the report. They hold counts and rates only, no customer's
-data.
+`core.display` says which of the two. Heartbeats go to standard error, since standard output belongs to the report.
+They hold counts and rates only, no customer's data.
 """
 
 from __future__ import annotations
 
 import json
-import shutil
 import sys
 import threading
 import time
@@ -16,8 +15,9 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import TextIO
 
+from shopbatch.core import display
+
 WINDOW = 60.0  # seconds over which the rate is measured, so that a slow start stops affecting the estimate
-_REDRAW = 0.5  # seconds between two drawings of the bar
 
 
 class Progress:
@@ -46,8 +46,8 @@ class Progress:
         self.total, self.stage, self.rows, self.rejects = total, stage, 0, 0
         self._stream = sys.stderr if stream is None else stream
         self._clock = clock
-        self._bar = self._stream.isatty()
-        self._every = _REDRAW if self._bar else every
+        self._beats = stream is not None or display.current().beats
+        self._every = every
         self._start = clock()
         self._seen: deque[tuple[float, int]] = deque([(self._start, 0)])  # (time, rows) within the window
         self._counting = threading.Lock()
@@ -57,6 +57,7 @@ class Progress:
         self._thread: threading.Thread | None = None
 
     def __enter__(self) -> Progress:
+        display.current().advance(self.stage, 0, self.total, 0)
         self._thread = threading.Thread(target=self._run, name="progress", daemon=True)
         self._thread.start()
         return self
@@ -74,9 +75,12 @@ class Progress:
         with self._counting:
             self.rows += rows
             self.rejects += rejects
+        display.current().advance(self.stage, self.rows, self.total, self.rejects)
 
     def beat(self, final: bool = False) -> None:
-        """Write a heartbeat now. The final one shows the rate of the whole run and ends the bar's line."""
+        """Write a heartbeat now. The final one shows the rate of the whole run."""
+        if not self._beats:
+            return
         if not self._writing.acquire(timeout=1.0):
             return
         try:
@@ -99,7 +103,7 @@ class Progress:
             rate = self._rate(now, final)
         left = None if self.total is None else max(self.total - rows, 0)
         eta = None if left is None or (left and not rate) else left / rate if left else 0.0
-        return self._draw(rate, eta, final) if self._bar else self._line(now, rate, eta, final)
+        return self._line(now, rate, eta, final)
 
     def _rate(self, now: float, final: bool) -> float:
         """Rows per second, over the last WINDOW seconds, or over the whole run for the final heartbeat."""
@@ -121,28 +125,3 @@ class Progress:
             "elapsed_seconds": round(now - self._start, 1),
         }
         return json.dumps({**beat, "final": True} if final else beat) + "\n"
-
-    def _draw(self, rate: float, eta: float | None, final: bool) -> str:
-        """The bar, drawn over the previous one: compute ━━━━────  40%  4,000 of 10,000  812 rows/s  7 s left."""
-        parts = [f"{self.rows:,}" if self.total is None else f"{self.rows:,} of {self.total:,}", f"{rate:,.0f} rows/s"]
-        if self.rejects:
-            parts.append(f"{self.rejects:,} rejected")
-        if eta is not None and not final:
-            parts.append(f"{_clock_time(eta)} left")
-        if self.total is not None:
-            share = min(self.rows / self.total, 1.0) if self.total else 1.0
-            full = int(24 * share)
-            parts.insert(0, f"{'━' * full}{'─' * (24 - full)} {share:4.0%}")
-        text = "  ".join([self.stage, *parts] if self.stage else parts)
-        width = shutil.get_terminal_size().columns - 1
-        encoding = self._stream.encoding or "ascii"
-        text = text[:width].encode(encoding, "replace").decode(encoding)  # a terminal that lacks ━ shows ?
-        return f"\r\x1b[K{text}" + ("\n" if final else "")
-
-
-def _clock_time(seconds: float) -> str:
-    """A duration as 7 s, 3:05 or 2:10:00."""
-    minutes, rest = divmod(round(seconds), 60)
-    if minutes < 60:
-        return f"{minutes}:{rest:02d}" if minutes else f"{rest} s"
-    return f"{minutes // 60}:{minutes % 60:02d}:{rest:02d}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import shlex
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -13,27 +14,55 @@ from shopbatch.core import config
 from shopbatch.core.errors import UserError
 from shopbatch.runs import declaration
 from shopbatch.runs.declaration import Job, Keyed
+from shopbatch.runs.invoke import OWN_PROCESS
+from shopbatch.runs.supervise import supervise
 
 _HELP = """\
 Run a job: shopbatch run JOB [--env E] [--dry-run] [key.path=value ...]
 
-Options may stand anywhere, also before the job and between overrides. The last line on standard output is the run's
-report as JSON. A second run computes only what changed.
+Options may stand anywhere, also before the job and between overrides. A second run computes only what changed.
+
+On a terminal a run ends with a few lines for a person; on a pipe, or with --json, the last line on standard output is
+its report as JSON. `shopbatch config JOB` lists every key with its value and where that comes from.
 """
 _KEYS_HINT = "`shopbatch run JOB --help` also lists the keys of that job's configuration."
 
 
-Execute = Callable[[Job, Any, str, Keyed | None, bool], int]  # as `job.execute`
+@dataclass(frozen=True)
+class Call:
+    """How a run is called, apart from its configuration.
+
+    Attributes:
+        env: Name of the environment, for the report.
+        keyed: The run key under which the outcome is also kept; None for a run that was not submitted.
+        command: The command line that runs it again.
+        json: Whether the report is printed as JSON also on a terminal.
+        quiet: Whether nothing is shown while it goes on.
+        verbose: Whether the output of Ray's core and of the JVM is shown instead of going to the run's log.
+    """
+
+    env: str = "local"
+    keyed: Keyed | None = None
+    command: str = ""
+    json: bool = False
+    quiet: bool = False
+    verbose: bool = False
 
 
-def run_command(execute: Execute, job: Job | None = None) -> click.Command:
-    """Build the command that runs a job by `execute`; with None, its first argument names the job."""
+Run = Callable[[Job, Any, Call], int]
+
+
+def run_command(run: Run, dry_run: Callable[[Job, Any], int], job: Job | None = None) -> click.Command:
+    """Build the command that runs a job by `run` or `dry_run`; without `job`, its first argument names the job."""
     parameters: list[click.Parameter] = [
         click.Option(["--env"], default="local", help="Which conf/<env> says where it runs (default: local)."),
         click.Option(["--with", "overlay"], metavar="FILE", help="A YAML file that takes precedence over conf/."),
         click.Option(
             ["--dry-run"], is_flag=True, help="Print the configuration, and an estimate if the job has one; then stop."
         ),
+        click.Option(["--json"], is_flag=True, help="Print the report as JSON, also on a terminal."),
+        click.Option(["-q", "--quiet"], is_flag=True, help="Show nothing while the job runs."),
+        click.Option(["-v", "--verbose"], is_flag=True, help="Show what Ray and the JVM write, too."),
         # `shopbatch submit` adds these to the command line that it sends to the cluster
         click.Option(["--run-key"], hidden=True),
         click.Option(["--attempt"], type=int, default=1, hidden=True),
@@ -43,10 +72,10 @@ def run_command(execute: Execute, job: Job | None = None) -> click.Command:
     ]
     if job is None:
         parameters.insert(0, click.Argument(["job"], metavar="JOB", shell_complete=complete_jobs, help="The job."))
-        return _RunCommand(None, name="run", params=parameters, callback=_Callback(execute), help=_HELP)
+        return _RunCommand(None, name="run", params=parameters, callback=_Callback(run, dry_run), help=_HELP)
     text = f"Run the job {job.name}."
     return _RunCommand(
-        job, name=job.name, params=parameters, callback=functools.partial(_Callback(execute), job), help=text
+        job, name=job.name, params=parameters, callback=functools.partial(_Callback(run, dry_run), job), help=text
     )
 
 
@@ -87,25 +116,33 @@ class _RunCommand(click.Command):
 class _Callback:
     """What click calls with the words of the command line."""
 
-    execute: Execute
+    run: Run
+    dry_run: Callable[[Job, Any], int]
 
-    def __call__(
-        self,
-        job: Job | str,
-        env: str,
-        overlay: str | None,
-        dry_run: bool,
-        run_key: str | None,
-        attempt: int,
-        overrides: Sequence[str],
-    ) -> int:
-        job, keyed = declaration.find(job) if isinstance(job, str) else job, None
-        if run_key is not None:
+    def __call__(self, job: Job | str, overrides: Sequence[str], **options: Any) -> int:
+        job = declaration.find(job) if isinstance(job, str) else job
+        keyed = None
+        if options["run_key"] is not None:
             from shopbatch.runs.run_key import RunKey
 
-            keyed = Keyed(str(RunKey.parse(run_key)), attempt)
-        settings = config.load(job.config, job.name, env, list(overrides), overlay)
-        return self.execute(job, settings, env, keyed, dry_run)
+            keyed = Keyed(str(RunKey.parse(options["run_key"])), options["attempt"])
+        settings = config.load(job.config, job.name, options["env"], list(overrides), options["overlay"])
+        if options["dry_run"]:
+            return self.dry_run(job, settings)
+        shown = {name: options[name] for name in ("json", "quiet", "verbose")}
+        command = _command_line(job.name, options["env"], options["overlay"], overrides)
+        call = Call(options["env"], keyed, command, **shown)
+        if click.get_current_context().meta.get(OWN_PROCESS):
+            return supervise(functools.partial(self.run, job, settings, call))
+        return self.run(job, settings, call)
+
+
+def _command_line(job: str, env: str, overlay: str | None, overrides: Sequence[str]) -> str:
+    """The command line that runs the job again."""
+    words = ["shopbatch", "run", job]
+    words += [] if env == "local" else ["--env", env]
+    words += [] if overlay is None else ["--with", overlay]
+    return shlex.join([*words, *overrides])
 
 
 def _describe(key: config.Key) -> str:

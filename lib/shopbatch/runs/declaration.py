@@ -27,6 +27,7 @@ class Job:
         estimate: estimate(config, store) says what a run would compute and cost, for a dry run; None if it cannot.
         check: check(config, store) raises UserError, before a session is started, for what a run would refuse; None if
             only the run itself can tell.
+        next: The command that a person would call after it, without `shopbatch`: "show review_sentiment".
     """
 
     name: str
@@ -35,6 +36,7 @@ class Job:
     session: Literal["ray", "spark"] = "ray"
     estimate: Callable[[Any, Any], dict[str, Any]] | None = None
     check: Callable[[Any, Any], None] | None = None
+    next: str = ""
 
 
 @dataclass(frozen=True)

@@ -9,19 +9,23 @@ import click
 from shopbatch.core.errors import UserError, one_line
 from shopbatch.runs.outcomes import report_errors, report_user_error
 
+OWN_PROCESS = "shopbatch.own_process"  # key of click's context: true where the command is all that the process does
 
-def invoke(command: click.Command, arguments: Sequence[str], program: str) -> int:
+
+def invoke(command: click.Command, arguments: Sequence[str], program: str, own_process: bool = False) -> int:
     """Parse the arguments, call the command and return its exit code. Expected errors are one line.
 
     Args:
         command: The command; its callback returns an exit code, or None for 0.
         arguments: The words after the program's name.
         program: The program's name, for messages.
+        own_process: Whether the process was started for this command and may be forked.
     """
 
     def call() -> int:
         try:
             with command.make_context(program, list(arguments)) as context:
+                context.meta[OWN_PROCESS] = own_process
                 return int(command.invoke(context) or 0)
         except click.exceptions.Exit as ended:  # --help and --version
             return ended.exit_code

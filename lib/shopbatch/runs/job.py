@@ -9,13 +9,16 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from shopbatch.core import config
+from shopbatch.core import config, display
 from shopbatch.core.config import JobConfig
 from shopbatch.core.errors import GateRefused, Stopped, UserError
-from shopbatch.core.privacy import clean, guard_logs, redact_config
-from shopbatch.runs.command import run_command
+from shopbatch.core.privacy import clean, guard_logs, redact_config, redact_text
+from shopbatch.runs import supervise
+from shopbatch.runs.command import Call, run_command
 from shopbatch.runs.declaration import Job, Keyed, find, names
 from shopbatch.runs.invoke import invoke
 from shopbatch.runs.outcomes import (
@@ -26,36 +29,38 @@ from shopbatch.runs.outcomes import (
     RESUME,
     STOPPED,
     classify,
+    find_user_error,
     report_user_error,
+    trace,
     user_error_line,
 )
+from shopbatch.runs.record import Record, native_output_to
 from shopbatch.runs.report import Report
 from shopbatch.runs.signals import ignore_signals, restore_signals, stop_on_signals
+from shopbatch.runs.summary import summary
 
 if TYPE_CHECKING:
     from shopbatch.warehouse.store import Store
 
-__all__ = ["DONE", "FAILED", "MISTAKE", "REFUSED", "STOPPED", "Job", "Keyed", "dry_run", "find", "main", "names", "run"]
+__all__ = [
+    "DONE", "FAILED", "MISTAKE", "REFUSED", "STOPPED", "Call", "Job", "Keyed",
+    "dry_run", "find", "main", "names", "run", "run_to_exit_code",
+]  # fmt: skip
 
 
 def main(job: Job | str, argv: Sequence[str] | None = None) -> int:
     """Run a job with command-line arguments and return the exit code.
 
-    The last line on standard output is the run's report as JSON.
+    The last line on standard output is the run's report as JSON, unless that is a terminal.
 
     Args:
         job: The job or its name.
         argv: The arguments after the job's name; None takes those of the process.
     """
-    words = list(sys.argv[1:] if argv is None else argv)
+    words, own = list(sys.argv[1:] if argv is None else argv), argv is None
     if isinstance(job, str):
-        return invoke(run_command(execute), [job, *words], "shopbatch run")
-    return invoke(run_command(execute, job), words, f"shopbatch run {job.name}")
-
-
-def execute(job: Job, settings: JobConfig, env: str, keyed: Keyed | None, only_dry: bool) -> int:
-    """Do what a command line asks for, `run` or `dry_run`, and return the exit code."""
-    return dry_run(job, settings) if only_dry else run(job, settings, env, keyed)
+        return invoke(run_command(run_to_exit_code, dry_run), [job, *words], "shopbatch run", own)
+    return invoke(run_command(run_to_exit_code, dry_run, job), words, f"shopbatch run {job.name}", own)
 
 
 def dry_run(job: Job, settings: JobConfig) -> int:
@@ -72,78 +77,159 @@ def dry_run(job: Job, settings: JobConfig) -> int:
     return DONE
 
 
-def run(job: Job, settings: JobConfig, env: str, keyed: Keyed | None = None) -> int:
-    """Run a job with a resolved configuration and return the exit code.
+@dataclass
+class Ended:
+    """How a run ended: its report, its exit code, and the error that ended it early, if one did."""
+
+    report: Report
+    code: int = DONE
+    error: BaseException | None = None
+    saved: bool = True
+
+
+def run(job: Job, settings: JobConfig, call: Call | None = None) -> Report:
+    """Run a job with a resolved configuration, for a Python program.
 
     Args:
         job: The job.
         settings: Its configuration.
-        env: Name of the environment, for the report.
-        keyed: The run key under which the outcome is also kept; None for a run that was not submitted.
+        call: How it is called; None shows nothing.
+
+    Returns:
+        The report of a run that ended well: published, nothing to do, superseded or incomplete.
+
+    Raises:
+        UserError, GateRefused, Stopped: As jobs raise them. Any other exception is a defect.
     """
+    ended = perform(job, settings, call or Call(quiet=True))
+    if ended.error is not None:
+        raise ended.error
+    return ended.report
+
+
+def run_to_exit_code(job: Job, settings: JobConfig, call: Call) -> int:
+    """Run a job with a resolved configuration, print how it ended, and return the exit code."""
+    ended = perform(job, settings, call)
+    _print_end(ended, settings, call)
+    supervise.say(code=ended.code)
+    return ended.code
+
+
+def perform(job: Job, settings: JobConfig, call: Call) -> Ended:
+    """Run a job and save its report. No error of the run leaves this function."""
     guard_logs()
-    with restore_signals():
-        return _run(job, settings, env, keyed)
+    report = Report(job=job.name, env=call.env, config=settings.model_dump(mode="json"), command=call.command)
+    if call.keyed is not None:
+        report.run_key, report.attempt = call.keyed.key, call.keyed.attempt
+    if job.next:
+        report.next_command = f"shopbatch {job.next}"
+    ended = Ended(report)
+    mode: display.Mode = "terminal" if sys.stderr.isatty() and not call.json else "lines"
+    with restore_signals(), display.showing("quiet" if call.quiet else mode) as shown:
+        _perform(job, settings, call, ended, shown)
+        ignore_signals()  # the rest takes a moment, and records how the run ended
+    return ended
 
 
-def _run(job: Job, settings: JobConfig, env: str, keyed: Keyed | None) -> int:
-    from shopbatch.core.sessions import ray_session, spark_session
+def _perform(job: Job, settings: JobConfig, call: Call, ended: Ended, shown: display.Display) -> None:
+    """Check, record and run. `ended` is filled."""
     from shopbatch.warehouse.store import Store
 
-    report = Report(job=job.name, env=env, config=settings.model_dump(mode="json"))
-    if keyed is not None:
-        report.run_key, report.attempt = keyed.key, keyed.attempt
-    signals: list[str] = []
-    code: int | None = None
+    report, signals = ended.report, list[str]()
+    store: Store | None = None
+    record: Record | None = None
+    with ExitStack() as stack:
+        try:
+            shown.begin(job.name, report.run_id, redact_text(settings.platform.warehouse))
+            store = Store(settings.platform.warehouse)
+            store.check_writable()
+            if call.keyed is not None:
+                _refuse_skew(settings)
+            if job.check is not None:
+                job.check(settings, store)
+            record = stack.enter_context(_record(report, store, shown))
+            if not call.verbose:
+                stack.enter_context(native_output_to(record.log_path))
+            _run_in_session(job, settings, store, report, signals)
+        except BaseException as error:  # noqa: BLE001  whatever the error is, the report and the exit code must say so
+            ended.error = error
+            _classify(ended, error, signals)
+        if record is not None and ended.error is not None:
+            record.log(trace(ended.error) if ended.code == FAILED else f"{report.outcome}: {report.message}")
+            report.log_tail = record.tail()
+        # a mistake that is found before the run begins leaves no report, but a run key keeps it for whoever waits
+        if store is not None and (record is not None or report.run_key is not None):
+            report.finish(report.outcome, ended.code, report.message)
+            ended.saved = _save(store, report)
+
+
+def _record(report: Report, store: Store, shown: display.Display) -> Record:
+    """Begin the record of the run in its folder, and tell the supervisor where it is."""
+    record = Record(report, store.root)
+    shown.log = record.log
+    record.log(f"{report.job}: run {report.run_id}, {report.command or 'called from Python'}")
+    supervise.say(
+        warehouse=store.root,
+        job=report.job,
+        run_id=report.run_id,
+        log=str(record.log_path),
+        remote_log=record.is_remote,
+    )
+    return record
+
+
+def _run_in_session(job: Job, settings: JobConfig, store: Store, report: Report, signals: list[str]) -> None:
+    """Start the job's session and run the job in it."""
+    from shopbatch.core.sessions import ray_session, spark_session
+
+    done = False
     try:
-        store = Store(settings.platform.warehouse)
-    except UserError as error:
-        return report_user_error(error)
-    try:
-        store.check_writable()
-        if keyed is not None:
-            _refuse_skew(settings)
-        if job.check is not None:
-            job.check(settings, store)
-        with (ray_session if job.session == "ray" else spark_session)(settings.platform):
-            signals = stop_on_signals()
+        with ExitStack() as session:
+            with display.stage(f"start {job.session}"):
+                session.enter_context((ray_session if job.session == "ray" else spark_session)(settings.platform))
+            stop_on_signals(signals)
             job.run(settings, store, report)
-            code = DONE
-    except UserError as error:
-        return _end_with_mistake(store, report, error)
-    except GateRefused as error:
-        code, report.outcome, report.message = REFUSED, "refused", str(error)
-    except (Stopped, KeyboardInterrupt) as error:
-        if code is None:  # otherwise the work was done and only the session was being closed
-            code, report.outcome = STOPPED, "stopped"
-            report.message = f"{str(error) or (signals[0] if signals else 'interrupted')}; {RESUME}"
-    except Exception as error:  # noqa: BLE001  whatever the error is, the report and the exit code must say so
-        code, report.outcome, report.message = classify(error, signals)
-    assert code is not None
-    ignore_signals()  # the rest takes a moment, and records how the run ended
-    return _end(store, report, code)
+            done = True
+    except (Stopped, KeyboardInterrupt):
+        if not done:  # otherwise only the session was being closed
+            raise
 
 
-def _end(store: Store, report: Report, code: int) -> int:
-    """Save and print the report; return the exit code."""
-    report.finish(report.outcome, code, report.message)
+def _classify(ended: Ended, error: BaseException, signals: Sequence[str]) -> None:
+    """Enter the outcome, the message and the exit code of a run that an error has ended."""
+    report = ended.report
+    if isinstance(error, Exception) and (mistake := find_user_error(error)) is not None:
+        ended.code, report.outcome, report.message = MISTAKE, "failed", user_error_line(mistake)
+        ended.error = mistake
+    elif isinstance(error, GateRefused):
+        ended.code, report.outcome, report.message = REFUSED, "refused", str(error)
+    elif isinstance(error, Stopped | KeyboardInterrupt):
+        ended.code, report.outcome = STOPPED, "stopped"
+        report.message = f"{str(error) or (signals[0] if signals else 'interrupted')}; {RESUME}"
+    else:
+        ended.code, report.outcome, report.message = classify(error, signals)
+
+
+def _print_end(ended: Ended, settings: JobConfig, call: Call) -> None:
+    """Print how the run ended: a line on standard error if it did not end well, and the report on standard output."""
+    report = ended.report
+    if ended.code == MISTAKE:
+        assert isinstance(ended.error, UserError)
+        report_user_error(ended.error)
+        return
+    if ended.code == FAILED and ended.error is not None:
+        print(trace(ended.error), file=sys.stderr, end="")
     if report.message:
         print(f"shopbatch: {report.outcome}: {clean(report.message)}", file=sys.stderr)
-    if not _save(store, report):
-        print(f"shopbatch: the report could not be written to {store.root}", file=sys.stderr)
+    if not ended.saved:
+        print(f"shopbatch: the report could not be written to {settings.platform.warehouse}", file=sys.stderr)
         if report.run_key is not None:  # whoever waits for the report must not take the run for done
-            code = code or STOPPED
-    print(report.line(), flush=True)
-    return code
-
-
-def _end_with_mistake(store: Store, report: Report, error: UserError) -> int:
-    """Print the user's mistake. It leaves no report, but a run key keeps it for whoever waits for the run."""
-    code = report_user_error(error)
-    if report.run_key is not None:
-        report.finish("failed", code, user_error_line(error))
-        _save(store, report)
-    return code
+            ended.code = ended.code or STOPPED
+    if call.json or not sys.stdout.isatty():
+        print(report.line(), flush=True)
+    else:
+        lines = summary(report.to_dict(), report.folder(settings.platform.warehouse))
+        print("\n".join(lines[:1] if call.quiet else lines), flush=True)
 
 
 def _save(store: Store, report: Report) -> bool:

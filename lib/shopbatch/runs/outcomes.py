@@ -76,28 +76,28 @@ def find_user_error(error: BaseException) -> UserError | None:
     return next((each for each in reversed(list(_causes(error))) if isinstance(each, UserError)), None)
 
 
-def classify(error: Exception, signals: Sequence[str]) -> tuple[int, Outcome, str]:
+def classify(error: BaseException, signals: Sequence[str]) -> tuple[int, Outcome, str]:
     """Return exit code, outcome and message for an error of a run that is not one of the three expected kinds.
-
-    Prints the traceback if the error is a defect.
 
     Args:
         error: What the run raised.
         signals: Names of the signals that arrived during the run.
     """
-    if (mistake := find_user_error(error)) is not None:
-        return MISTAKE, "failed", str(mistake)
     if signals:  # the bridge to Spark's JVM replaces the signal handler's exception by one of its own
         return STOPPED, "stopped", f"{signals[0]}; {RESUME}"
     if temporary := [each for each in _causes(error) if _is_temporary(each)]:
         # the longer messages hold the remote traceback of the shortest one
         shortest = min(temporary, key=lambda each: len(str(each)))
         return STOPPED, "stopped", f"{type(shortest).__name__}: {shortest}; {RESUME}"
-    print(clean("".join(traceback.format_exception(error))), file=sys.stderr, end="")
     cause = getattr(error, "cause", None)
     # Ray wraps the error of a worker; its own hints come before the last line
     lines = str(cause or error).strip().splitlines() or [""]
     return FAILED, "failed", f"{type(cause or error).__name__}: {lines[0 if cause else -1]}"
+
+
+def trace(error: BaseException) -> str:
+    """Return the traceback of an error, cleaned."""
+    return clean("".join(traceback.format_exception(error)))
 
 
 def exit_with(code: int) -> None:

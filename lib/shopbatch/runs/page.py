@@ -56,7 +56,7 @@ def render(report: Mapping[str, Any]) -> str:
         sentence=sentence,
         held=report.get("outcome") in ("refused", "incomplete", "superseded"),
         started=report.get("started_at"),
-        took=_took(report),
+        took=took(report),
         rows=rows if any(count is not None for count in rows.values()) else None,
         missing=_missing(rows),
         gates=[{key: _tree(gate).get(key) for key in _GATE} for gate in _list(report.get("gates")) if _tree(gate)],
@@ -100,7 +100,7 @@ def _missing(rows: Mapping[str, Any]) -> int | None:
     return parts[0] - sum(parts[1:]) if len(parts) == 4 else None
 
 
-def _took(report: Mapping[str, Any]) -> float | None:
+def took(report: Mapping[str, Any]) -> float | None:
     """Seconds between start and end; None if one of them is not known."""
     try:
         start, end = (datetime.fromisoformat(str(report.get(key))) for key in ("started_at", "ended_at"))

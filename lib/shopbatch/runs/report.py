@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 from uuid import uuid4
 
+from shopbatch.core import display
 from shopbatch.core.privacy import mask, mask_tree, redact_config, redact_text
 from shopbatch.runs.json_values import json_value
 from shopbatch.warehouse.gates import Gate
@@ -25,7 +26,9 @@ from shopbatch.warehouse.gates import Gate
 if TYPE_CHECKING:
     from pyarrow.fs import FileSystem
 
-Outcome = Literal["published", "nothing to do", "refused", "stopped", "superseded", "incomplete", "failed"]
+Outcome = Literal[
+    "running", "lost", "published", "nothing to do", "refused", "stopped", "superseded", "incomplete", "failed"
+]
 FigureKind = Literal["bars", "calibration", "confusion", "histograms", "table"]
 
 
@@ -110,6 +113,8 @@ class Report:
     config: the resolved configuration. run_key, attempt: the run key of a submitted run, and the attempt's number.
     tables: {table: {"read" or "written": version}}. models: {name: digest}. rejects: {reason: rows}.
     metrics: nested numbers; text in it is not masked. samples: a few rows for a person to look at.
+    host, pid: the process that ran it. command: the command that runs it again. next_command: what to do after it.
+    highlights: the few most telling numbers, as text by name. log_tail: the log's last lines, if the run failed.
     """
 
     job: str
@@ -121,6 +126,12 @@ class Report:
     message: str = ""
     run_key: str | None = None
     attempt: int | None = None
+    host: str | None = None
+    pid: int | None = None
+    command: str = ""
+    next_command: str = ""
+    highlights: dict[str, str] = field(default_factory=dict)
+    log_tail: list[str] = field(default_factory=list)
     started_at: str = field(default_factory=_now)
     ended_at: str | None = None
     tables: dict[str, dict[str, int]] = field(default_factory=dict)
@@ -150,12 +161,15 @@ class Report:
         """
         total = self.stages.setdefault(name, Stage())
         this, start = Stage(), self.clock()
+        display.current().stage_begins(name)
         try:
             yield this
         finally:
-            total.seconds += self.clock() - start
+            this.seconds = self.clock() - start
+            total.seconds += this.seconds
             if this.rows is not None:
                 total.rows = (total.rows or 0) + this.rows
+            display.current().stage_ends(name, this.seconds, this.rows)
 
     def finish(self, outcome: Outcome, exit_code: int, message: str = "") -> None:
         """Record how the run ended, with the current time as its end."""
@@ -174,6 +188,10 @@ class Report:
             "started_at": self.started_at,
             "ended_at": self.ended_at,
             **({} if self.run_key is None else {"run_key": self.run_key, "attempt": self.attempt}),
+            **({} if self.host is None else {"host": self.host, "pid": self.pid}),
+            "command": redact_text(self.command),
+            "next_command": self.next_command,
+            "highlights": self.highlights,
             "tables": self.tables,
             "models": self.models,
             "recipe": self.recipe,
@@ -187,13 +205,13 @@ class Report:
             "config": redact_config(json_value(self.config)),
             "figures": mask_tree(json_value(self.figures)),
             "samples": mask_tree(json_value(self.samples)),
+            "log_tail": self.log_tail,
         }
         return {key: json_value(value) for key, value in tree.items()}
 
     def line(self) -> str:
         """Return the report as one line of ASCII JSON, without figures and samples: logs get no customer's text."""
-        tree = {key: value for key, value in self.to_dict().items() if key not in ("figures", "samples")}
-        return json.dumps(tree, allow_nan=False, separators=(",", ":"))
+        return json_line(self.to_dict())
 
     def folder(self, warehouse: str | Path) -> str:
         """Return the path or URI of the folder where `save` puts the report, without secrets and options."""
@@ -213,18 +231,36 @@ class Report:
         Raises:
             OSError: The warehouse cannot be written.
         """
+        save_tree(self.to_dict(), warehouse, filesystem)
+        return self.folder(warehouse)
+
+    def save_as_running(self, warehouse: str | Path) -> None:
+        """Write report.json of a run that is still under way. Raises OSError as `save` does."""
+        save_tree(self.to_dict() | {"outcome": "running", "exit_code": None}, warehouse, page=False)
+
+
+def json_line(tree: Mapping[str, Any]) -> str:
+    """Return a report as one line of ASCII JSON, without its parts that hold text of customers or of a log."""
+    kept = {key: value for key, value in tree.items() if key not in ("figures", "samples", "log_tail")}
+    return json.dumps(kept, allow_nan=False, separators=(",", ":"))
+
+
+def save_tree(
+    tree: Mapping[str, Any], warehouse: str | Path, filesystem: FileSystem | None = None, page: bool = True
+) -> None:
+    """Write a report that `to_dict` made: report.json, then report.html unless `page` is false."""
+    base = str(warehouse)
+    if filesystem is None and "://" in base:
+        from shopbatch.warehouse import files
+
+        filesystem, base = files.filesystem(base)
+    folder = f"{base.rstrip('/')}/_runs/{tree['job']}/{tree['run_id']}"
+    text = json.dumps(tree, allow_nan=False, ensure_ascii=False, indent=1) + "\n"
+    _write(f"{folder}/report.json", text, filesystem)
+    if page:
         from shopbatch.runs.page import render
 
-        tree, base = self.to_dict(), str(warehouse)
-        if filesystem is None and "://" in base:
-            from shopbatch.warehouse import files
-
-            filesystem, base = files.filesystem(base)
-        folder = f"{base.rstrip('/')}/_runs/{self.job}/{self.run_id}"
-        text = json.dumps(tree, allow_nan=False, ensure_ascii=False, indent=1) + "\n"
-        _write(f"{folder}/report.json", text, filesystem)
         _write(f"{folder}/report.html", render(tree), filesystem)
-        return self.folder(warehouse)
 
 
 def _write(where: str, text: str, filesystem: FileSystem | None) -> None:

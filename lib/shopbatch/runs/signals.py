@@ -17,16 +17,15 @@ class Signalled(Stopped, KeyboardInterrupt):
     """A signal arrived. It is a KeyboardInterrupt because Ray's waits swallow every other exception."""
 
 
-def stop_on_signals() -> list[str]:
+def stop_on_signals(received: list[str]) -> None:
     """Make SIGTERM and Ctrl-C raise Signalled. Call it after Ray and Spark have installed their own handlers.
 
-    Returns:
-        A list to which the name of each signal that arrives is added. It stays empty outside the main thread, where
-        Python does not allow signal handlers.
+    Args:
+        received: The name of each signal that arrives is added to it. It stays empty outside the main thread, where
+            Python does not allow signal handlers.
     """
-    received: list[str] = []
     if not _in_main_thread():
-        return received
+        return
 
     def stop(number: int, frame: FrameType | None) -> None:
         received.append(signal.Signals(number).name)
@@ -36,7 +35,6 @@ def stop_on_signals() -> list[str]:
 
     for each in _SIGNALS:
         signal.signal(each, stop)
-    return received
 
 
 @contextmanager

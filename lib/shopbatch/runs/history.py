@@ -1,0 +1,131 @@
+"""The runs that a warehouse remembers: those that ended, those under way, and those that were lost.
+
+Reads `<warehouse>/_runs/<job>/<run_id>/report.json` and, of a run that says `running`, its heartbeat.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from shopbatch.runs.record import end_record, log_tail, run_folder
+from shopbatch.runs.report import json_line, save_tree
+
+STALE = 60.0  # seconds without a heartbeat after which a run counts as lost
+
+
+def newest(warehouse: str, job: str | None = None, count: int = 20) -> list[dict[str, Any]]:
+    """Return the reports of the newest runs, newest first.
+
+    Args:
+        warehouse: Its folder or URI.
+        job: Only the runs of this job; None for all jobs.
+        count: At most so many.
+
+    Returns:
+        Reports as `Report.to_dict` makes them. A run that was killed has the outcome `lost` and a message that says
+        since when. A report that cannot be read has the outcome `unreadable`.
+    """
+    import pyarrow.fs as pafs
+
+    from shopbatch.warehouse import files
+
+    fs, base = files.filesystem(f"{warehouse.rstrip('/')}/_runs")
+
+    def folders(path: str) -> list[str]:
+        infos = fs.get_file_info(pafs.FileSelector(path, allow_not_found=True))
+        names = (info.base_name for info in infos if info.type == pafs.FileType.Directory)
+        return sorted((n for n in names if not n.startswith(("_", "."))), reverse=True)
+
+    jobs = folders(base) if job is None else [job]
+    runs = sorted(((run, each) for each in jobs for run in folders(f"{base}/{each}")[:count]), reverse=True)
+    reports: list[dict[str, Any]] = []
+    for run_id, name in runs:
+        if len(reports) == count:
+            break
+        try:
+            with fs.open_input_stream(f"{base}/{name}/{run_id}/report.json") as stream:
+                report = json.loads(stream.read())
+        except FileNotFoundError:  # a folder that other code keeps here, such as a run of an older version
+            continue
+        except ValueError:
+            report = {"job": name, "run_id": run_id, "outcome": "unreadable", "message": "report.json is not JSON"}
+        reports.append(_with_state(report, run_folder(warehouse, name, run_id)))
+    return reports
+
+
+def _with_state(report: dict[str, Any], folder: str) -> dict[str, Any]:
+    """Return a report as it is, or, if it says `running`, with what its heartbeat says."""
+    if report.get("outcome") != "running":
+        return report
+    beat = _heartbeat(folder)
+    at = datetime.fromisoformat(beat.get("at") or report["started_at"])
+    age = (datetime.now(UTC) - at).total_seconds()
+    here = report.get("host") == socket.gethostname() and isinstance(report.get("pid"), int)
+    if age > STALE or (here and not _is_alive(int(report["pid"]))):
+        why = f"its last sign of life was at {at:%Y-%m-%d %H:%M:%S} UTC"
+        where = f" in stage {beat['stage']}" if beat.get("stage") else ""
+        return report | {"outcome": "lost", "message": f"{why}{where}; the same command goes on from here"}
+    stage, total = beat.get("stage") or "starting", beat.get("total")
+    far = f", {beat.get('done', 0):,} of {total:,}" if total else ""
+    return report | {"message": f"{stage}{far}"}
+
+
+def _heartbeat(folder: str) -> dict[str, Any]:
+    from shopbatch.warehouse import files
+
+    fs, path = files.filesystem(f"{folder}/heartbeat.json")
+    try:
+        with fs.open_input_stream(path) as stream:
+            beat = json.loads(stream.read())
+    except (FileNotFoundError, ValueError):
+        return {}
+    return beat if isinstance(beat, dict) else {}
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:  # it is another user's
+        return True
+    return True
+
+
+def close_lost(run: dict[str, Any], message: str) -> str:
+    """Write the report of a run whose process died; the rest of it is what the run itself wrote at its start.
+
+    Args:
+        run: `warehouse`, `job`, `run_id`, `log`, `remote_log`, as `supervise.say` was told.
+        message: What happened.
+
+    Returns:
+        The report as one line of JSON.
+
+    Raises:
+        OSError: The warehouse cannot be written.
+    """
+    from shopbatch.runs.outcomes import STOPPED
+    from shopbatch.warehouse import files
+
+    folder = run_folder(run["warehouse"], run["job"], run["run_id"])
+    fs, path = files.filesystem(f"{folder}/report.json")
+    with fs.open_input_stream(path) as stream:
+        tree = json.loads(stream.read())
+    now = datetime.now(UTC).isoformat(timespec="seconds")
+    log = Path(run["log"])
+    tree |= {"outcome": "stopped", "exit_code": STOPPED, "message": message, "ended_at": now}
+    tree["log_tail"] = log_tail(log)
+    line = json_line(tree)
+    if tree.get("run_key"):
+        from shopbatch.runs.run_key import write_record
+
+        write_record(run["warehouse"], tree["run_key"], tree["attempt"], line)
+    save_tree(tree, run["warehouse"])
+    end_record(folder, log, run["remote_log"])
+    return line

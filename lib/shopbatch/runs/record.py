@@ -1,0 +1,145 @@
+"""What a run leaves in its folder while it goes on: a report that says `running`, a heartbeat, and its log.
+
+`<warehouse>/_runs/<job>/<run_id>/` holds `report.json` from the start, `heartbeat.json` until the run ends, and
+`log.txt`. A run whose heartbeat is old, or whose process has gone, is lost: `history` says so.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import sys
+import tempfile
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Any, TextIO
+
+from shopbatch.core import display
+from shopbatch.core.privacy import clean
+from shopbatch.runs.report import Report
+
+BEAT = 10.0  # seconds between two heartbeats
+TAIL = 15  # lines of the log that the report of a failed run shows
+
+
+class Record:
+    """Keeps the folder of a run under way. Use it as a context manager; leaving it ends heartbeat and log.
+
+    Args:
+        report: The run's report. It is written as it is now, with the outcome `running`.
+        warehouse: The folder or URI of the warehouse.
+
+    Raises:
+        OSError: The warehouse cannot be written.
+    """
+
+    def __init__(self, report: Report, warehouse: str) -> None:
+        self._folder = run_folder(warehouse, report.job, report.run_id)
+        self.is_remote = "://" in warehouse
+        if self.is_remote:  # an object cannot be appended to: the log is uploaded when the run ends
+            self.log_path = Path(tempfile.mkstemp(prefix="shopbatch-", suffix=".log")[1])
+        else:
+            self.log_path = Path(self._folder) / "log.txt"
+        report.host, report.pid = socket.gethostname(), os.getpid()
+        report.save_as_running(warehouse)
+        self._log: TextIO = self.log_path.open("a", encoding="utf-8", buffering=1)
+        self._stop = threading.Event()
+        self._beat()
+        self._thread = threading.Thread(target=self._beats, name="heartbeat", daemon=True)
+        self._thread.start()
+
+    def __enter__(self) -> Record:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stop.set()
+        self._thread.join(timeout=BEAT)
+        self._log.close()
+        with suppress(OSError):  # a warehouse that has gone: the exit code is what is left to say it
+            end_record(self._folder, self.log_path, self.is_remote)
+
+    def log(self, line: str) -> None:
+        """Append a line to the log, with the time and without secrets and personal data."""
+        with suppress(OSError, ValueError):  # a full disk must not end a run that may still commit what it has
+            print(f"{datetime.now(UTC):%H:%M:%S} {clean(line)}", file=self._log)
+
+    def tail(self) -> list[str]:
+        """Return the last lines of the log."""
+        return log_tail(self.log_path)
+
+    def _beats(self) -> None:
+        while not self._stop.wait(BEAT):
+            self._beat()
+
+    def _beat(self) -> None:
+        now = display.current()
+        beat = {"at": datetime.now(UTC).isoformat(timespec="seconds"), "stage": now.stage_name}
+        from shopbatch.warehouse import files
+
+        with suppress(OSError):  # a store that does not answer now may answer the next heartbeat
+            text = json.dumps({**beat, "done": now.done, "total": now.total, "host": socket.gethostname()})
+            files.write_bytes(f"{self._folder}/heartbeat.json", text.encode())
+
+
+def run_folder(warehouse: str, job: str, run_id: str) -> str:
+    """Return the path or URI of a run's folder."""
+    return f"{warehouse.rstrip('/')}/_runs/{job}/{run_id}"
+
+
+def end_record(folder: str, log: Path, is_remote: bool) -> None:
+    """Remove the heartbeat of a run that has ended, and upload its log if that is still a local file."""
+    from shopbatch.warehouse import files
+
+    files.remove(f"{folder}/heartbeat.json")
+    if is_remote and log.exists():
+        files.write_bytes(f"{folder}/log.txt", log.read_bytes())
+        log.unlink()
+
+
+def log_tail(path: Path) -> list[str]:
+    """Return the last lines of a log, cleaned; what native code wrote there has not been cleaned yet."""
+    try:
+        with path.open("rb") as file:
+            file.seek(max(0, path.stat().st_size - 16_384))
+            lines = file.read().decode("utf-8", "replace").splitlines()
+    except OSError:
+        return []
+    return [clean(line)[:500] for line in lines[-TAIL:]]
+
+
+@contextmanager
+def native_output_to(path: Path) -> Iterator[None]:
+    """Send what native code writes to standard error (Ray's core, the JVM) to a file inside the block.
+
+    Python's own standard error keeps going where it went.
+    """
+    sys.stderr.flush()
+    kept = os.dup(2)
+    python = sys.stderr
+    if _writes_to_2(python):
+        sys.stderr = os.fdopen(os.dup(kept), "w", encoding=python.encoding, errors="backslashreplace", buffering=1)
+    log = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+    os.dup2(log, 2)
+    os.close(log)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        if sys.stderr is not python:
+            sys.stderr.flush()
+            sys.stderr = python
+
+
+def _writes_to_2(stream: Any) -> bool:
+    try:
+        return bool(stream.fileno() == 2)
+    except (OSError, AttributeError, ValueError):  # a stream of a test or of a notebook
+        return False

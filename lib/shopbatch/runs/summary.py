@@ -1,0 +1,77 @@
+"""The few lines that a person reads on the terminal when a run has ended."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from shopbatch.runs import formats
+from shopbatch.runs.page import took
+
+NUMBERS = 3  # how many of a run's most telling numbers are shown
+
+
+def summary(report: Mapping[str, Any], folder: str) -> list[str]:
+    """Return what a person needs to know of a run: outcome, rows, rejects, numbers, report, next command.
+
+    Args:
+        report: What `Report.to_dict` returns.
+        folder: The run's folder.
+    """
+    seconds = took(report)
+    written = [f"{table} version {use['written']}" for table, use in report["tables"].items() if "written" in use]
+    outcome = f"{report['job']}: {report['outcome']}" + (f" in {formats.seconds(seconds)}" if seconds else "")
+    lines = [outcome, *_row_lines(report), *_number_lines(report)]
+    if report["outcome"] == "published" and written:
+        lines.append(_line("wrote", ", ".join(written)))
+    lines.append(_line("report", f"{folder}/report.html"))
+    command = report["next_command"] if report["exit_code"] == 0 else _way_on(report)
+    return [*lines, _line("next", command)] if command else lines
+
+
+def _line(name: str, text: str) -> str:
+    return f"  {name:<9}{text}"
+
+
+def _row_lines(report: Mapping[str, Any]) -> list[str]:
+    """The rows by what became of them, and why some were rejected."""
+    rows, lines = report["rows"], []
+    if "read" in rows:
+        held = "published" if report["exit_code"] == 0 else "held back"
+        parts = [(rows.get("published"), held), (rows.get("rejected"), "rejected"), (rows.get("pending"), "pending")]
+        became = " + ".join(f"{number:,} {what}" for number, what in parts if number)
+        computed = f"; {rows['computed']:,} computed now" if "computed" in rows else ""
+        lines.append(_line("rows", f"{rows['read']:,} read" + (f" = {became}" if became else "") + computed))
+    if rejects := report["rejects"]:
+        reasons = Counter(rejects).most_common(4)
+        lines.append(_line("rejects", ", ".join(f"{n:,} {formats.words(reason)}" for reason, n in reasons)))
+    return lines
+
+
+def _number_lines(report: Mapping[str, Any]) -> list[str]:
+    """The most telling numbers: those that the job names, else the shares of the labels, else the accuracies."""
+    metrics = report["metrics"]
+    numbers: list[str] = [f"{name} {value}" for name, value in report["highlights"].items()]
+    if not numbers and isinstance(mix := metrics.get("mix"), Mapping):
+        numbers = _shares(list(mix.values()))
+    if not numbers and isinstance(quality := metrics.get("quality"), Mapping):
+        for language, block in quality.items():
+            value = block.get("accuracy") if isinstance(block, Mapping) else None
+            value = value.get("value") if isinstance(value, Mapping) else value
+            if isinstance(value, float):
+                numbers.append(f"{formats.language(language)} accuracy {100 * value:.1f} %")
+    return [_line("numbers", ", ".join(numbers[:NUMBERS]))] if numbers else []
+
+
+def _shares(groups: Sequence[Mapping[str, int]]) -> list[str]:
+    counts = sum((Counter(group) for group in groups), Counter[str]())
+    total = sum(counts.values())
+    return [f"{formats.words(label)} {100 * n / total:.1f} %" for label, n in sorted(counts.items())] if total else []
+
+
+def _way_on(report: Mapping[str, Any]) -> str:
+    """The command that goes on after a run that did not end well."""
+    if report["outcome"] == "refused":
+        return f"open the report: it shows each check; then {report['command']}".rstrip("; then")
+    return str(report["command"])

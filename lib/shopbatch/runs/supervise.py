@@ -1,0 +1,122 @@
+"""Runs a job in a process of its own and sees to it that its end is known, whatever ends it.
+
+Ray's core ends the process of a driver at once when its raylet dies, the system kills what needs too much memory, and
+native code may crash. Nothing in such a process can still write a report. So the command line forks before anything
+heavy is loaded: the child runs the job, and this process waits for it and writes the report of a child that could not.
+
+Unix only. Called by `runs.command`; a run inside a Python program (`shopbatch.run`) has no supervisor.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import os
+import signal
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+_FORWARDED = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT)
+_PR_SET_PDEATHSIG = 1
+_channel: list[int] = []  # in the child: the file descriptor on which it says what it does
+
+
+def say(**event: Any) -> None:
+    """Tell the supervisor, if there is one, that the run has begun or ended.
+
+    Args:
+        event: `warehouse`, `job`, `run_id`, `log` and `remote_log` when the run begins; `code` when it has ended and
+            its report is written.
+    """
+    if _channel:
+        os.write(_channel[0], json.dumps(event).encode() + b"\n")
+
+
+def supervise(work: Callable[[], int]) -> int:
+    """Call `work` in a child process and return its exit code; STOPPED if the child died before its run had ended.
+
+    The child returns from this function, too, with what `work` returns, and ends as the process would have ended
+    without a supervisor.
+
+    Args:
+        work: Runs the job and returns the exit code. It calls `say`.
+    """
+    reading, writing = os.pipe()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    parent = os.getpid()
+    child = os.fork()
+    if child == 0:
+        os.close(reading)
+        _channel.append(writing)
+        _be_child(parent)
+        return work()
+    os.close(writing)
+    handlers = {number: signal.signal(number, _forward_to(child)) for number in _FORWARDED}
+    try:
+        with os.fdopen(reading, encoding="utf-8") as events:
+            run: dict[str, Any] = {}
+            for line in events:  # to the end of the run, or until the child is dead
+                run |= json.loads(line)
+                if "code" in run:
+                    break
+        status = os.waitpid(child, 0)[1]
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler if handler is not None else signal.SIG_DFL)
+    if "code" in run:  # the report is written; a crash of native code while the process ended changes nothing
+        return int(run["code"])
+    if "run_id" not in run and os.WIFEXITED(status):  # ended before the run began, such as by the user's mistake
+        return os.WEXITSTATUS(status)
+    return _report_death(run, status)
+
+
+def _be_child(parent: int) -> None:
+    """Make this process die with its parent, and receive only the signals that the parent forwards."""
+    os.setpgid(0, 0)  # Ctrl-C reaches the whole group of the terminal; it must count once
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        if os.getppid() != parent:
+            os._exit(1)
+
+
+def _forward_to(child: int) -> Callable[[int, FrameType | None], None]:
+    def forward(number: int, frame: FrameType | None) -> None:
+        try:
+            os.kill(child, number)
+        except ProcessLookupError:  # it has ended, and its end is about to be read
+            return
+
+    return forward
+
+
+def _report_death(run: dict[str, Any], status: int) -> int:
+    """Write the report of a run whose process died, print it, and return the exit code."""
+    from shopbatch.runs.outcomes import RESUME, STOPPED
+
+    cause = _cause(status, Path(run["log"]) if "log" in run else None)
+    message = f"the process that ran the job {cause}; {RESUME}"
+    print(f"shopbatch: stopped: {message}", file=sys.stderr)
+    if "run_id" in run:
+        from shopbatch.runs.history import close_lost
+
+        try:
+            print(close_lost(run, message), flush=True)
+        except OSError as error:
+            print(f"shopbatch: the report could not be written to {run['warehouse']} ({error})", file=sys.stderr)
+    return STOPPED
+
+
+def _cause(status: int, log: Path | None) -> str:
+    """Say what ended the child, as far as its status and its log tell."""
+    text = log.read_text("utf-8", "replace")[-65_536:] if log is not None and log.exists() else ""
+    if "raylet" in text.lower() and ("died" in text or "terminated" in text or "Broken pipe" in text):
+        return "was ended by Ray because the local Ray (its raylet) died"
+    if not os.WIFSIGNALED(status):
+        return f"ended without a report (exit code {os.WEXITSTATUS(status)})"
+    name = signal.Signals(os.WTERMSIG(status)).name
+    hint = ", as the system does when memory runs out" if name == "SIGKILL" else ""
+    return f"was killed by {name}{hint}"
