@@ -8,6 +8,7 @@ from shopbatch.capabilities.copywriting.config import Config
 from shopbatch.runs.job import Job, main
 
 if TYPE_CHECKING:
+    from shopbatch.inference.spec import Spec
     from shopbatch.runs.report import Report
     from shopbatch.warehouse.store import Store
 
@@ -26,7 +27,22 @@ def estimate(config: Config, store: Store) -> dict[str, Any]:
     return estimate(config, store)
 
 
-JOB = Job("describe_products", Config, run, estimate=estimate, next="show product_descriptions")
+def specs(config: Config, store: Store, report: Report) -> list[Spec]:
+    """Name the inference job of each language."""
+    from shopbatch.capabilities.copywriting.run import language_specs
+
+    return [each.spec for each in language_specs(config, store, report)]
+
+
+JOB = Job(
+    "describe_products",
+    Config,
+    run,
+    estimate=estimate,
+    specs=specs,
+    text="title",
+    next="show product_descriptions",
+)
 
 if __name__ == "__main__":
     raise SystemExit(main(JOB))

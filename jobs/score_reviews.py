@@ -8,6 +8,7 @@ from shopbatch.capabilities.sentiment.config import ScoreReviewsConfig
 from shopbatch.runs.job import Job, main
 
 if TYPE_CHECKING:
+    from shopbatch.inference.spec import Spec
     from shopbatch.runs.report import Report
     from shopbatch.warehouse.store import Store
 
@@ -19,7 +20,14 @@ def run(config: ScoreReviewsConfig, store: Store, report: Report) -> None:
     score_reviews(config, store, report)
 
 
-JOB = Job("score_reviews", ScoreReviewsConfig, run, next="show review_sentiment")
+def specs(config: ScoreReviewsConfig, store: Store, report: Report) -> list[Spec]:
+    """Name the inference job that it is."""
+    from shopbatch.capabilities.sentiment.run import review_spec
+
+    return [review_spec(config, store, report)]
+
+
+JOB = Job("score_reviews", ScoreReviewsConfig, run, specs=specs, text="text", next="show review_sentiment")
 
 if __name__ == "__main__":
     raise SystemExit(main(JOB))

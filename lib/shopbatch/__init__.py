@@ -1,3 +1,25 @@
-"""shopbatch: distributed batch jobs that put large language models to work for online shops."""
+"""shopbatch: distributed batch jobs that put large language models to work for online shops.
+
+`run`, `table` and `score` are for Python programs (see `shopbatch.api`); they are loaded when they are first used.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from shopbatch.api import TableView, run, score, table
+    from shopbatch.core.errors import GateRefused, Stopped, UserError
+    from shopbatch.runs.report import Report
 
 __version__ = "0.1.0"
+__all__ = ["GateRefused", "Report", "Stopped", "TableView", "UserError", "run", "score", "table"]
+_HOMES = dict.fromkeys(("Report", "TableView", "run", "score", "table"), "shopbatch.api") | dict.fromkeys(
+    ("GateRefused", "Stopped", "UserError"), "shopbatch.core.errors"
+)
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'shopbatch' has no attribute {name!r}")
+    from importlib import import_module
+
+    return getattr(import_module(_HOMES[name]), name)

@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
+from keyword import iskeyword
 
 import click
 from click.shell_completion import CompletionItem, shell_complete
@@ -19,6 +20,8 @@ COMPLETE = "_SHOPBATCH_COMPLETE"  # the shell sets this variable to ask for comp
 # name -> module of shopbatch.cli that has it, and the line of `shopbatch --help`, which must not load the module
 COMMANDS = {
     "run": ("runs", "Run a job."),
+    "try": ("trial", "Show what a job would publish for a few rows."),
+    "runs": ("runs", "List the newest runs and what became of them."),
     "jobs": ("runs", "List the jobs."),
     "report": ("runs", "Say where the newest report of a job is."),
     "sample": ("data", "Fill the source tables with sample data."),
@@ -66,7 +69,8 @@ class _LazyGroup(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in COMMANDS:
             return None
-        command = getattr(import_module(f"shopbatch.cli.{COMMANDS[cmd_name][0]}"), cmd_name)
+        name = f"{cmd_name}_" if iskeyword(cmd_name) else cmd_name
+        command = getattr(import_module(f"shopbatch.cli.{COMMANDS[cmd_name][0]}"), name)
         assert isinstance(command, click.Command)
         return command
 

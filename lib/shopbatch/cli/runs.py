@@ -1,4 +1,4 @@
-"""`shopbatch run`, `jobs` and `report`: run a job here, and find its report."""
+"""`shopbatch run`, `runs`, `jobs`, `config` and `report`: run a job here, and find what became of it."""
 
 from __future__ import annotations
 
@@ -6,13 +6,43 @@ import ast
 
 import click
 
-from shopbatch.cli.options import environment, open_store
+from shopbatch.cli.options import COUNT, environment, open_store
+from shopbatch.cli.printing import print_rows
 from shopbatch.core import config
 from shopbatch.runs.command import complete_jobs, run_command
 from shopbatch.runs.declaration import find, names
 from shopbatch.runs.job import dry_run, run_to_exit_code
 
 run = run_command(run_to_exit_code, dry_run)
+
+
+@click.command()
+@click.argument("job", required=False, shell_complete=complete_jobs, help="A job (default: all).")
+@click.option("-n", "count", type=COUNT, default=20, help="Number of runs, the newest (default: 20).")
+@click.option("--json", "as_json", is_flag=True, help="Print one line of JSON per run.")
+@environment()
+def runs(job: str | None, count: int, as_json: bool, env: str) -> None:
+    """List the newest runs and what became of them, also of those that were killed."""
+    from shopbatch.runs import history
+    from shopbatch.runs.record import run_folder
+    from shopbatch.runs.report import json_line
+
+    warehouse = open_store(env).root
+    reports = history.newest(warehouse, None if job is None else find(job).name, count)
+    if as_json:
+        for each in reports:
+            print(json_line(each))
+        return
+    if not reports:
+        print(f"no run{'' if job is None else f' of {job}'} in warehouse {warehouse} yet")
+        return
+    print_rows([history.row(each) for each in reports])
+    last = reports[0]
+    if last["outcome"] not in ("published", "nothing to do", "running", "unreadable"):
+        print(f"\nthe newest: {last['outcome']}: {last['message']}")
+        print(f"its log:    {run_folder(warehouse, last['job'], last['run_id'])}/log.txt")
+        if last.get("command"):
+            print(f"to go on:   {last['command']}")
 
 
 @click.command()

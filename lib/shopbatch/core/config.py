@@ -14,6 +14,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from shopbatch.core.config_keys import Key as Key
+from shopbatch.core.config_keys import as_yaml as as_yaml
 from shopbatch.core.config_keys import describe as describe
 from shopbatch.core.errors import UserError, one_line
 from shopbatch.core.privacy import redact_config
@@ -112,16 +113,16 @@ def load(cls: type[C], job: str, env: str, overrides: list[str], overlay: str | 
         known = sorted(p.name for p in conf.iterdir() if p.is_dir() and p.name != "base")
         raise UserError(f"no environment {env!r} in {conf}; there are: {', '.join(known)}")
     tree = _read(conf / "base" / f"{job}.yaml")
-    tree = _merge(tree, {"platform": _read(conf / env / "platform.yaml")})
-    tree = _merge(tree, _read(conf / env / f"{job}.yaml"))
+    tree = merge(tree, {"platform": _read(conf / env / "platform.yaml")})
+    tree = merge(tree, _read(conf / env / f"{job}.yaml"))
     if warehouse := os.environ.get("SHOPBATCH_WAREHOUSE"):
-        tree = _merge(tree, {"platform": {"warehouse": warehouse}})
+        tree = merge(tree, {"platform": {"warehouse": warehouse}})
     if overlay is not None:
         if not Path(overlay).is_file():
             raise UserError(f"--with {overlay}: no such file")
-        tree = _merge(tree, _read(Path(overlay)))
+        tree = merge(tree, _read(Path(overlay)))
     for item in overrides:
-        tree = _merge(tree, override(item))
+        tree = merge(tree, override(item))
     return validate(cls, tree)
 
 
@@ -217,7 +218,7 @@ def override(item: str) -> dict[str, Any]:
     return dict(value)
 
 
-def _merge(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
+def merge(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
     """Merge two trees; `over` takes precedence.
 
     A block whose `kind` changes is replaced as a whole, since the keys of another kind are different ones.
@@ -227,5 +228,5 @@ def _merge(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
         old = merged.get(key)
         merged[key] = value
         if isinstance(value, dict) and isinstance(old, dict) and value.get("kind", old.get("kind")) == old.get("kind"):
-            merged[key] = _merge(old, value)
+            merged[key] = merge(old, value)
     return merged

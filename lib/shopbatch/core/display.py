@@ -105,7 +105,8 @@ class Terminal(Display):
         super().stage_ends(name, seconds, rows)
         self._remove_bar()
         counted = "" if rows is None else f"{rows:,} rows"
-        self._print(f"  {name.replace('_', ' '):<16}{clock_time(seconds):>9}  {counted:>18}")
+        label = name.replace("_", " ")
+        self._print(f"  {label:<16}{clock_time(seconds):>9}  {counted:>18}".rstrip())
 
     def advance(self, stage: str, done: int, total: int | None, rejects: int) -> None:
         super().advance(stage, done, total, rejects)

@@ -27,6 +27,9 @@ class Job:
         estimate: estimate(config, store) says what a run would compute and cost, for a dry run; None if it cannot.
         check: check(config, store) raises UserError, before a session is started, for what a run would refuse; None if
             only the run itself can tell.
+        specs: specs(config, store, report) returns the inference jobs (`inference.spec.Spec`) that it is made of, for
+            `shopbatch try`; None if it is none.
+        text: The source column that a bare text of `shopbatch try` stands for.
         next: The command that a person would call after it, without `shopbatch`: "show review_sentiment".
     """
 
@@ -36,6 +39,8 @@ class Job:
     session: Literal["ray", "spark"] = "ray"
     estimate: Callable[[Any, Any], dict[str, Any]] | None = None
     check: Callable[[Any, Any], None] | None = None
+    specs: Callable[[Any, Any, Any], list[Any]] | None = None
+    text: str = ""
     next: str = ""
 
 

@@ -8,10 +8,13 @@ from __future__ import annotations
 import json
 import os
 import socket
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from shopbatch.runs import formats
+from shopbatch.runs.page import took
 from shopbatch.runs.record import end_record, log_tail, run_folder
 from shopbatch.runs.report import json_line, save_tree
 
@@ -56,6 +59,21 @@ def newest(warehouse: str, job: str | None = None, count: int = 20) -> list[dict
             report = {"job": name, "run_id": run_id, "outcome": "unreadable", "message": "report.json is not JSON"}
         reports.append(_with_state(report, run_folder(warehouse, name, run_id)))
     return reports
+
+
+def row(report: Mapping[str, Any]) -> dict[str, str]:
+    """Return the line of a run in a list of runs: when, job, outcome, how long, rows, run, message."""
+    rows, seconds = report.get("rows") or {}, took(report)
+    counts = ", ".join(f"{rows[name]:,} {name}" for name in ("published", "rejected", "pending") if rows.get(name))
+    return {
+        "started": str(report.get("started_at", ""))[:19].replace("T", " "),
+        "job": str(report["job"]),
+        "outcome": str(report["outcome"]),
+        "took": formats.seconds(seconds) if seconds is not None else "",
+        "rows": counts,
+        "run": str(report["run_id"]),
+        "message": str(report.get("message") or ""),
+    }
 
 
 def _with_state(report: dict[str, Any], folder: str) -> dict[str, Any]:

@@ -15,7 +15,6 @@ import os
 import signal
 import sys
 from collections.abc import Callable
-from pathlib import Path
 from types import FrameType
 from typing import Any
 
@@ -97,8 +96,7 @@ def _report_death(run: dict[str, Any], status: int) -> int:
     """Write the report of a run whose process died, print it, and return the exit code."""
     from shopbatch.runs.outcomes import RESUME, STOPPED
 
-    cause = _cause(status, Path(run["log"]) if "log" in run else None)
-    message = f"the process that ran the job {cause}; {RESUME}"
+    message = f"the process that ran the job {_cause(status)}; {RESUME}"
     print(f"shopbatch: stopped: {message}", file=sys.stderr)
     if "run_id" in run:
         from shopbatch.runs.history import close_lost
@@ -110,13 +108,11 @@ def _report_death(run: dict[str, Any], status: int) -> int:
     return STOPPED
 
 
-def _cause(status: int, log: Path | None) -> str:
-    """Say what ended the child, as far as its status and its log tell."""
-    text = log.read_text("utf-8", "replace")[-65_536:] if log is not None and log.exists() else ""
-    if "raylet" in text.lower() and ("died" in text or "terminated" in text or "Broken pipe" in text):
-        return "was ended by Ray because the local Ray (its raylet) died"
+def _cause(status: int) -> str:
+    """Say what ended the child, as far as its status tells."""
     if not os.WIFSIGNALED(status):
-        return f"ended without a report (exit code {os.WEXITSTATUS(status)})"
+        hint = ", as Ray's core does when the local Ray has died"
+        return f"ended without a report (exit code {os.WEXITSTATUS(status)}{hint})"
     name = signal.Signals(os.WTERMSIG(status)).name
     hint = ", as the system does when memory runs out" if name == "SIGKILL" else ""
     return f"was killed by {name}{hint}"

@@ -13,15 +13,18 @@ from shopbatch.tables.reviews import REVIEWS
 from shopbatch.warehouse.store import Store
 
 
-def score_reviews(config: ScoreReviewsConfig, store: Store, report: Report) -> None:
-    """Score the new and changed reviews and publish them.
+def review_spec(config: ScoreReviewsConfig, store: Store, report: Report) -> Spec:
+    """The inference job that scores reviews; the report gets the model's digests and its quality.
 
-    Raises what `run_inference` raises, and ModelError for a missing or damaged model.
+    Raises ModelError for a missing or damaged model.
     """
     models, metrics = sentiment(store.root, config.model, config.engine.kind)
     report.metrics["quality"] = metrics
     report.engine, report.models = EngineUse(config.engine.kind), dict(models.digests)
     stage = SentimentStage(config.engine, models.encoder, models.head, models.digests, config.max_bytes)
-    run_inference(
-        Spec("score_reviews", REVIEWS, stage, REVIEW_SENTIMENT, REVIEW_SENTIMENT_REJECTS), config, store, report
-    )
+    return Spec("score_reviews", REVIEWS, stage, REVIEW_SENTIMENT, REVIEW_SENTIMENT_REJECTS)
+
+
+def score_reviews(config: ScoreReviewsConfig, store: Store, report: Report) -> None:
+    """Score the new and changed reviews and publish them. Raises what `run_inference` and `review_spec` raise."""
+    run_inference(review_spec(config, store, report), config, store, report)

@@ -1,0 +1,71 @@
+"""`shopbatch try`: a few rows through a job, seconds after the start; nothing is published or kept."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Sequence
+from typing import Any
+
+import click
+
+from shopbatch.cli.options import COUNT, environment
+from shopbatch.cli.printing import print_rows
+from shopbatch.core import config
+from shopbatch.core.errors import UserError
+from shopbatch.runs.command import complete_jobs
+from shopbatch.runs.declaration import Job, find
+
+
+@click.command("try")
+@click.argument("job", shell_complete=complete_jobs, help="A job that computes row by row, such as score_reviews.")
+@click.argument("texts", nargs=-1, metavar='["TEXT"]...', help="Texts; key.path=value is an override.")
+@click.option("--file", "path", metavar="FILE", help="Rows of a file of any format that `shopbatch load` reads.")
+@click.option("-n", "count", type=COUNT, default=20, help="Number of the file's rows (default: 20).")
+@click.option("--json", "as_json", is_flag=True, help="Print one line of JSON per row.")
+@environment()
+def try_(job: str, texts: Sequence[str], path: str | None, count: int, as_json: bool, env: str) -> None:
+    """Show what a job would publish for a few rows. Nothing is published or kept."""
+    declared = find(job)
+    overrides = [word for word in texts if _is_override(word, declared)]
+    words: list[Any] = [word for word in texts if word not in overrides]
+    if bool(words) == (path is not None):
+        raise UserError(f'give texts or a file: shopbatch try {job} "TEXT", or shopbatch try {job} --file FILE')
+    from shopbatch.api import score
+
+    rows = words if path is None else _file_rows(declared, path, count)
+    keys: dict[str, Any] = {}
+    for item in overrides:
+        keys = config.merge(keys, config.override(item))
+    results = score(rows, job, env=env, **keys)
+    for number, result in enumerate(results):
+        result[declared.text] = rows[number % len(rows)] if path is None else rows[number % len(rows)][declared.text]
+    if as_json:
+        for result in results:
+            print(json.dumps(result, ensure_ascii=False, default=str))
+        return
+    names = list(dict.fromkeys(name for result in results for name in result))
+    print_rows([{name: _short(result.get(name)) for name in names} for result in results])
+
+
+def _is_override(word: str, job: Job) -> bool:
+    """Whether a word is `key.path=value` with a key of the job's configuration; anything else is a text."""
+    key, equals, _ = word.partition("=")
+    return bool(equals) and key.partition(".")[0] in job.config.model_fields
+
+
+def _file_rows(job: Job, path: str, count: int) -> list[dict[str, Any]]:
+    """The first rows of a file, loaded as `shopbatch load` would load them, into a warehouse that is then removed."""
+    from shopbatch.load import load_file
+    from shopbatch.warehouse.store import Store
+
+    sources = job.config.model_construct().required_tables()
+    with tempfile.TemporaryDirectory(prefix="shopbatch-try-") as folder:
+        store = Store(folder)
+        load_file(store, sources[0], path)
+        rows: list[dict[str, Any]] = store.snapshot(sources[0]).read(limit=count).to_pylist()
+    return [{name: dict(v) if isinstance(v, list) else v for name, v in row.items()} for row in rows]
+
+
+def _short(value: Any) -> Any:
+    return round(value, 3) if isinstance(value, float) else value

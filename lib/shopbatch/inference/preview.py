@@ -1,0 +1,74 @@
+"""A few rows through a stage in this process: no table, no memo, no Ray. For `shopbatch try` and `shopbatch.score`.
+
+Nothing is published or kept. The rows go through the same checks, engine and judge as in a run, so that what is shown
+is what a run would publish.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from shopbatch.core.errors import UserError
+from shopbatch.inference.spec import Spec
+
+
+def preview(spec: Spec, rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Compute some rows.
+
+    Args:
+        spec: The inference job.
+        rows: Rows of its source table, any columns of it; a row without the key gets its number as key.
+
+    Returns:
+        For each row, in order, its key, then either the published columns that say something, or `rejected` with the
+        reason.
+
+    Raises:
+        UserError: A row has a column that the source does not have, or a value of a wrong type.
+        EngineError: The engine failed.
+    """
+    source = _table(spec, rows)
+    keys = source[spec.key].to_pylist()
+    if not rows:
+        return []
+    content = source.select(spec.stage.content)
+    reasons = spec.stage.check(content).to_pylist()
+    good = [i for i, reason in enumerate(reasons) if reason is None]
+    results = [{spec.key: key, "rejected": reason} for key, reason in zip(keys, reasons, strict=True)]
+    if good:
+        passed, raw = source.take(good), _compute(spec, content.take(good))
+        published = pa.table(spec.stage.publish(passed.select((spec.key, *spec.stage.passthrough_columns)), raw))
+        verdicts = spec.stage.judge(raw).to_pylist()
+        for i, verdict, row in zip(good, verdicts, published.to_pylist(), strict=True):
+            results[i] = {spec.key: keys[i], "rejected": verdict} if verdict else {spec.key: keys[i], **row}
+    return results
+
+
+def _compute(spec: Spec, content: pa.Table) -> pa.Table:
+    """Run the stage on rows that it can score; the raw outputs, in order."""
+    scorer = spec.stage.open()
+    batches = [np.asarray(batch) for batch in scorer.plan(content)]
+    pieces = [scorer.run(content.take(batch), np.ones(len(batch), np.int8)) for batch in batches]
+    return pa.concat_tables(pieces).take(np.argsort(np.concatenate(batches), kind="stable"))
+
+
+def _table(spec: Spec, rows: Sequence[Mapping[str, Any]]) -> pa.Table:
+    """The rows as a table with all columns of the source that the job reads."""
+    schema = pa.schema([spec.source.schema().field(name).with_nullable(True) for name in spec.columns])
+    known = spec.source.names
+    values: dict[str, list[Any]] = {name: [] for name in spec.columns}
+    for number, row in enumerate(rows, 1):
+        if unknown := [name for name in row if name not in known]:
+            raise UserError(f"{spec.source.name} has no column {unknown[0]!r}; it has: {', '.join(known)}")
+        for name in spec.columns:
+            value = row.get(name)
+            value = str(number) if value is None and name == spec.key else value
+            values[name].append(list(value.items()) if isinstance(value, Mapping) else value)
+    try:
+        return pa.table({f.name: pa.array(values[f.name], f.type) for f in schema}, schema=schema)
+    except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
+        raise UserError(f"a row is not one of {spec.source.name}: {error}") from None
