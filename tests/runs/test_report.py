@@ -94,7 +94,7 @@ def test_the_line_is_one_line_of_ascii_without_anything_customers_wrote(run: Rep
     assert line.isascii() and "\n" not in line
     assert "shoes" not in line
     assert json.loads(line)["message"] == "ligne 1\nligne 2 ✓"
-    assert set(run.to_dict()) - set(json.loads(line)) == {"samples", "figures"}
+    assert set(run.to_dict()) - set(json.loads(line)) == {"samples", "figures", "log_tail"}
 
 
 def test_secrets_and_personal_data_do_not_leave(run: Report, tmp_path: Path) -> None:

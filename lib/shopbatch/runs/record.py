@@ -48,8 +48,7 @@ class Record:
         report.host, report.pid = socket.gethostname(), os.getpid()
         report.save_as_running(warehouse)
         self._log: TextIO = self.log_path.open("a", encoding="utf-8", buffering=1)
-        self._stop = threading.Event()
-        self._beat()
+        self._stopped, self._wake = False, threading.Event()
         self._thread = threading.Thread(target=self._beats, name="heartbeat", daemon=True)
         self._thread.start()
 
@@ -59,24 +58,28 @@ class Record:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._stop.set()
+        self._stopped = True
+        self._wake.set()
         self._thread.join(timeout=BEAT)
         self._log.close()
         with suppress(OSError):  # a warehouse that has gone: the exit code is what is left to say it
             end_record(self._folder, self.log_path, self.is_remote)
 
     def log(self, line: str) -> None:
-        """Append a line to the log, with the time and without secrets and personal data."""
+        """Append a line to the log, with the time and without secrets and personal data. A heartbeat follows it."""
         with suppress(OSError, ValueError):  # a full disk must not end a run that may still commit what it has
             print(f"{datetime.now(UTC):%H:%M:%S} {clean(line)}", file=self._log)
+        self._wake.set()
 
     def tail(self) -> list[str]:
         """Return the last lines of the log."""
         return log_tail(self.log_path)
 
     def _beats(self) -> None:
-        while not self._stop.wait(BEAT):
+        while not self._stopped:
             self._beat()
+            self._wake.wait(BEAT)
+            self._wake.clear()
 
     def _beat(self) -> None:
         now = display.current()

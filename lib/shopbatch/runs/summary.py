@@ -21,7 +21,9 @@ def summary(report: Mapping[str, Any], folder: str) -> list[str]:
     """
     seconds = took(report)
     written = [f"{table} version {use['written']}" for table, use in report["tables"].items() if "written" in use]
-    outcome = f"{report['job']}: {report['outcome']}" + (f" in {formats.seconds(seconds)}" if seconds else "")
+    outcome = f"{report['job']}: {report['outcome']}" + (
+        f" in {formats.seconds(seconds)}" if seconds is not None else ""
+    )
     lines = [outcome, *_row_lines(report), *_number_lines(report)]
     if report["outcome"] == "published" and written:
         lines.append(_line("wrote", ", ".join(written)))

@@ -1,0 +1,163 @@
+"""However a run ends, its report, its exit code and `shopbatch runs` say so, and nothing is left running."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import IO
+
+import pytest
+
+from shopbatch.runs import history
+from tests.runs.pseudo_terminal import in_terminal
+from tests.runs.shop import Shop
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture
+def shop(tmp_path: Path) -> Shop:
+    return Shop.make(tmp_path / "home")
+
+
+@pytest.mark.parametrize(
+    ("how", "code", "outcome", "said"),
+    [
+        ("published", 0, "published", ""),
+        ("refused", 3, "refused", "gate 'share'"),
+        ("defect", 1, "failed", "KeyError"),
+        ("killed", 4, "stopped", "was killed by SIGKILL"),
+        ("gone", 4, "stopped", "ended without a report (exit code 1"),
+    ],
+)
+def test_every_end_is_on_record(shop: Shop, how: str, code: int, outcome: str, said: str) -> None:
+    done = shop.run(how)
+    assert done.returncode == code, done.stderr
+    line = json.loads(done.stdout.splitlines()[-1])
+    newest = shop.newest()
+    assert (line["outcome"], newest["outcome"], newest["exit_code"]) == (outcome, outcome, code)
+    assert said in newest["message"] and said in done.stderr and newest["ended_at"]
+    assert newest["command"].startswith("shopbatch run toy how=")
+    assert not (shop.folder() / "heartbeat.json").exists()
+    assert (shop.folder() / "report.html").exists()
+
+
+def test_the_log_has_the_traceback_and_what_native_code_wrote(shop: Shop) -> None:
+    done = shop.run("defect")
+    log = (shop.folder() / "log.txt").read_text("utf-8")
+    assert "Traceback" in log and "KeyError" in log and "noise of native code" in log
+    assert "noise" not in done.stderr, "the terminal does not show what native code writes"
+    assert "Traceback" in done.stderr
+    assert any("KeyError" in line for line in shop.newest()["log_tail"])
+    for text in (done.stdout, done.stderr, json.dumps(shop.newest())):
+        assert "ann@example.com" not in text
+    assert "noise" in shop.run("published", "--verbose").stderr
+
+
+def test_a_mistake_is_one_line_and_exit_code_2(shop: Shop) -> None:
+    done = shop.run("mistake")
+    assert done.returncode == 2 and done.stdout == ""
+    lines = [line for line in done.stderr.splitlines() if not line.startswith("{")]
+    assert lines == ["shopbatch: column x is missing; add it"]
+    assert (shop.newest()["outcome"], shop.newest()["exit_code"]) == ("failed", 2)
+
+
+def wait_for(stream: IO[str] | None, text: str) -> None:
+    assert stream is not None
+    for line in stream:
+        if text in line:
+            return
+    raise AssertionError(f"{text!r} never came")
+
+
+def waiting(shop: Shop) -> subprocess.Popen[str]:
+    """A run that is under way."""
+    process = subprocess.Popen(
+        shop.command("waits"), env=shop.environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    wait_for(process.stderr, "waiting")
+    until = time.monotonic() + 30
+    while "second" not in shop.newest()["message"]:  # its heartbeat comes from a thread
+        assert time.monotonic() < until, shop.newest()
+    return process
+
+
+def test_a_run_under_way_is_running_and_a_signal_stops_it_once(shop: Shop) -> None:
+    process = waiting(shop)
+    assert (shop.newest()["outcome"], shop.newest()["exit_code"]) == ("running", None)
+    process.send_signal(signal.SIGTERM)
+    out, err = process.communicate(timeout=30)
+    assert process.returncode == 4, err
+    assert json.loads(out.splitlines()[-1])["message"].startswith("SIGTERM; the same command goes on")
+    assert shop.newest()["outcome"] == "stopped"
+
+
+def test_killing_the_supervisor_kills_the_run_which_is_then_lost(shop: Shop) -> None:
+    process = waiting(shop)
+    driver = shop.newest()["pid"]
+    assert driver != process.pid
+    process.kill()
+    process.communicate(timeout=30)
+    newest = shop.newest()
+    while Path(f"/proc/{driver}").exists() and newest["outcome"] == "running":  # the kernel is about to kill it
+        newest = shop.newest()
+    assert newest["outcome"] == "lost" and "in stage second; the same command goes on" in newest["message"]
+    listed = subprocess.run(
+        [sys.executable, "-m", "shopbatch", "runs", "toy"],
+        env=shop.environment | {"COLUMNS": "120"},
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    assert re.search(r"toy +lost", listed) and "to go on:   shopbatch run toy how=" in listed
+
+
+def test_a_run_of_another_machine_is_lost_when_its_heartbeat_is_old(shop: Shop) -> None:
+    assert shop.run("published").returncode == 0
+    folder = shop.folder()
+    report = json.loads((folder / "report.json").read_text("utf-8"))
+    report |= {"outcome": "running", "exit_code": None, "host": "another", "pid": os.getpid()}
+    (folder / "report.json").write_text(json.dumps(report), "utf-8")
+    for seconds, outcome in ((5, "running"), (history.STALE + 5, "lost")):
+        at = datetime.now(UTC) - timedelta(seconds=seconds)
+        (folder / "heartbeat.json").write_text(json.dumps({"at": at.isoformat(), "stage": "second"}), "utf-8")
+        assert shop.newest()["outcome"] == outcome
+
+
+def test_a_report_that_is_damaged_does_not_hide_the_others(shop: Shop) -> None:
+    assert shop.run("published").returncode == 0
+    (shop.folder() / "report.json").write_text("{", "utf-8")
+    assert shop.run("published").returncode == 0
+    assert [run["outcome"] for run in history.newest(shop.warehouse)] == ["published", "unreadable"]
+    assert len(history.newest(shop.warehouse, count=1)) == 1
+
+
+def test_on_a_terminal_a_run_ends_with_a_few_lines_for_a_person(shop: Shop) -> None:
+    code, screen = in_terminal(shop.command("published"), shop.environment, columns=80)
+    assert code == 0, screen
+    lines = screen.splitlines()
+    assert lines[0].startswith("toy  run 2")
+    assert re.fullmatch(r"  first +0\.\d s +12,345 rows", lines[2]), lines
+    assert "noise" not in screen and "{" not in screen
+    end = lines[lines.index(next(line for line in lines if line.startswith("toy: published"))) :]
+    assert len(end) <= 8
+    assert end[1] == "  rows     12,345 read = 12,340 published + 5 rejected"
+    assert end[2] == "  rejects  5 too long"
+    assert end[-1] == "  next     shopbatch show things"
+    assert max(map(len, lines)) <= 80 or shop.warehouse in max(lines, key=len)
+
+
+def test_quiet_and_json_are_what_they_say(shop: Shop) -> None:
+    code, screen = in_terminal(shop.command("published", "--quiet"), shop.environment, columns=80)
+    assert code == 0 and re.fullmatch(r"toy: published in \S+ s", screen.strip()), screen
+    code, screen = in_terminal(shop.command("published", "--json"), shop.environment, columns=80)
+    assert code == 0 and json.loads(screen.splitlines()[-1])["outcome"] == "published"
+    done = shop.run("published", "--quiet")
+    assert done.stderr == "" and json.loads(done.stdout)["outcome"] == "published"
