@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import signal
 import subprocess
 import sys
 from collections import Counter
@@ -335,7 +334,7 @@ def test_killed_runs_lose_and_repeat_nothing(store: Store, run: Run, server: Ope
             timeout=120,
             check=False,
         )
-        assert killed.returncode == -signal.SIGKILL, (place, killed.stderr[-2000:])
+        assert killed.returncode == 4 and "killed by SIGKILL" in killed.stderr, (place, killed.stderr[-2000:])
         assert not store.exists(SINK)
     code, report, _ = run(*small)
     assert (code, report["rows"]["computed"]) == (0, 0)

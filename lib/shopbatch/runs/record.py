@@ -61,8 +61,8 @@ class Record:
         self._stopped = True
         self._wake.set()
         self._thread.join(timeout=BEAT)
-        self._log.close()
-        with suppress(OSError):  # a warehouse that has gone: the exit code is what is left to say it
+        with suppress(OSError):  # a full disk, or a warehouse that has gone: the exit code is what is left to say it
+            self._log.close()
             end_record(self._folder, self.log_path, self.is_remote)
 
     def log(self, line: str) -> None:

@@ -56,7 +56,7 @@ def test_a_driver_killed_anywhere_is_repaired_by_the_next_run(spark: SparkSessio
         capture_output=True,
         check=False,
     )
-    assert killed.returncode < 0, killed.stderr.decode()[-2000:]
+    assert killed.returncode == 4 and b"killed by SIGKILL" in killed.stderr, killed.stderr.decode()[-2000:]
     assert publish.published_days(store.find("user_profiles")) == []
     assert list(Path(store.uri("user_profiles")).rglob("*.parquet"))  # or nothing was tested
     report = run(spark, store, as_of=AS_OF)
@@ -169,7 +169,8 @@ def test_a_signal_that_comes_back_as_another_error_is_still_a_stop(
     handlers = [signal.getsignal(s) for s in (signal.SIGTERM, signal.SIGINT)]
     try:
         assert (
-            job.run(job.Job("build_user_profiles", ProfileConfig, stopped, "spark"), settings, "local") == job.STOPPED
+            job.run_to_exit_code(job.Job("build_user_profiles", ProfileConfig, stopped, "spark"), settings, job.Call())
+            == job.STOPPED
         )
     finally:
         for number, handler in zip((signal.SIGTERM, signal.SIGINT), handlers, strict=True):
