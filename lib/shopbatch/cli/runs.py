@@ -7,9 +7,8 @@ import ast
 import click
 
 from shopbatch.cli.options import environment, open_store
-from shopbatch.core import config
 from shopbatch.runs.command import complete_jobs, run_command
-from shopbatch.runs.declaration import find, names
+from shopbatch.runs.declaration import find, folder, names
 from shopbatch.runs.job import execute
 
 run = run_command(execute)
@@ -20,7 +19,7 @@ run = run_command(execute)
 def jobs(env: str) -> None:
     """List the jobs."""
     for name in names():
-        document = ast.get_docstring(ast.parse((config.root() / "jobs" / f"{name}.py").read_text("utf-8"))) or ""
+        document = ast.get_docstring(ast.parse((folder() / f"{name}.py").read_text("utf-8"))) or ""
         print(f"{name:24} {document.splitlines()[0]}")
 
 
