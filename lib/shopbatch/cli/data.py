@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from shopbatch.cli.options import COUNT, complete_sources, complete_tables, environment, open_store
+from shopbatch.cli.options import COUNT, complete_sources, complete_tables, environment, open_store, tell_warehouse
 from shopbatch.cli.printing import print_rows
 from shopbatch.core.errors import UserError
 
@@ -128,6 +128,7 @@ def tables(table: str | None, env: str) -> None:
     from shopbatch.warehouse import browse
 
     store = open_store(env)
+    tell_warehouse(env)
     print_rows(browse.describe(store, table) if table else browse.list_tables(store))
 
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 
 import click
 
-from shopbatch.cli.options import environment
+from shopbatch.cli.options import environment, tell_warehouse
+from shopbatch.core.errors import UserError
 
 
 @click.command()
@@ -27,4 +29,6 @@ def doctor(context: click.Context, words: Sequence[str], env: str, min_free_gb: 
     if len(named) > 1:
         context.fail(f"one job at a time, not {' and '.join(named)}")
     overrides = [word for word in words if "=" in word]
+    with suppress(UserError):  # what is wrong with the configuration becomes a finding
+        tell_warehouse(env, overrides)
     return command.doctor(named[0] if named else None, env, overrides, min_free_gb, as_json)

@@ -19,6 +19,7 @@ COMPLETE = "_SHOPBATCH_COMPLETE"  # the shell sets this variable to ask for comp
 
 # name -> module of shopbatch.cli that has it, and the line of `shopbatch --help`, which must not load the module
 COMMANDS = {
+    "init": ("init", "Make a project folder, and a warehouse with the models that ship."),
     "run": ("runs", "Run a job."),
     "try": ("trial", "Show what a job would publish for a few rows."),
     "runs": ("runs", "List the newest runs and what became of them."),
@@ -41,16 +42,17 @@ _HELP = """\
 Batch jobs that put language models to work for an online shop.
 
 \b
+shopbatch init                           a warehouse here, with the models that ship
 shopbatch sample                         fill the source tables with real data
-shopbatch run train_sentiment_head       train and register the sentiment model
 shopbatch run score_reviews              score what is new or changed, publish
 shopbatch show review_sentiment -n 5     look at the result
 shopbatch why review_sentiment w-17      why a row is as it is, or is missing
 shopbatch load reviews my.csv --map text="Review Text"
                                          your own reviews; then score them
+shopbatch run train_sentiment_head       train a sentiment model on them
 
-The warehouse is the folder .warehouse here; SHOPBATCH_WAREHOUSE or --env names another one. A second run computes only
-what changed.
+conf/<env>/platform.yaml names the warehouse of --env (local: the folder .warehouse here); SHOPBATCH_WAREHOUSE takes
+precedence over it, and platform.warehouse=... over both. A second run computes only what changed.
 
 Exit codes: 0 done, 2 your mistake (one line says which), 3 a gate refused, 4 stopped and resumable, 1 anything else.
 """

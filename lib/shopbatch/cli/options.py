@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -10,6 +10,7 @@ import click
 
 from shopbatch.core import config
 from shopbatch.core.errors import UserError
+from shopbatch.core.privacy import redact_text
 
 if TYPE_CHECKING:
     from shopbatch.warehouse.store import Store
@@ -29,6 +30,18 @@ def open_store(env: str) -> Store:
     from shopbatch.warehouse.store import Store
 
     return Store(config.platform(env).warehouse)
+
+
+def tell_warehouse(env: str, overrides: Sequence[str] = ()) -> None:
+    """Say on standard error which warehouse a command uses, and what names it."""
+    click.echo(f"warehouse: {describe_warehouse(env, overrides)}", err=True)
+
+
+def describe_warehouse(env: str, overrides: Sequence[str] = ()) -> str:
+    """Return the warehouse and what names it, without secrets."""
+    path, source = config.warehouse(env, overrides)
+    where = path if "://" in path else str(Path(path).expanduser().resolve())
+    return redact_text(f"{where} (from {source})")
 
 
 def complete_tables(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:

@@ -8,9 +8,8 @@ import click
 
 from shopbatch.cli.options import COUNT, environment, open_store
 from shopbatch.cli.printing import print_rows
-from shopbatch.core import config
 from shopbatch.runs.command import complete_jobs, run_command
-from shopbatch.runs.declaration import find, names
+from shopbatch.runs.declaration import find, folder, names
 from shopbatch.runs.job import dry_run, run_to_exit_code
 
 run = run_command(run_to_exit_code, dry_run)
@@ -50,7 +49,7 @@ def runs(job: str | None, count: int, as_json: bool, env: str) -> None:
 def jobs(env: str) -> None:
     """List the jobs."""
     for name in names():
-        document = ast.get_docstring(ast.parse((config.root() / "jobs" / f"{name}.py").read_text("utf-8"))) or ""
+        document = ast.get_docstring(ast.parse((folder() / f"{name}.py").read_text("utf-8"))) or ""
         print(f"{name:24} {document.splitlines()[0]}")
 
 

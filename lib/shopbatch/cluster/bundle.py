@@ -32,8 +32,8 @@ _SECRET_FILE = re.compile(
 def build(folder: Path, overlay: str | None = None, named: Collection[Path] = ()) -> str:
     """Copy the bundle into a folder.
 
-    It has jobs/ and conf/ of the project, the package as `shopbatch/`, the lock file, and the overlay as
-    `overlay.yaml`.
+    It has jobs/ and conf/ of the project, the package as `shopbatch/` with the project that it brings along, the lock
+    file, and the overlay as `overlay.yaml`.
 
     Args:
         folder: Where to copy the files.
@@ -111,18 +111,26 @@ def lock_digest() -> str | None:
 def _files(overlay: str | None) -> Iterator[tuple[Path, str]]:
     """Each file of the bundle and its name there. Raises UserError for a file for secrets inside jobs/ or conf/."""
     root = config.root()
-    for folder, patterns in _PATTERNS.items():
-        for path in sorted((root / folder).rglob("*")):
-            if path.is_file() and "__pycache__" not in path.parts:
-                if _SECRET_FILE.fullmatch(path.name):
-                    refuse_secrets(path, b"")
-                if any(path.match(p) for p in patterns):
-                    yield path, path.relative_to(root).as_posix()
+    yield from _project_files(root, "")
     package = Path(shopbatch.__file__).parent
+    packaged = config.packaged()
+    if not packaged.is_relative_to(package) and packaged != root.resolve():
+        yield from _project_files(packaged, "shopbatch/_project/")  # where the installed package has it
     for path in package.rglob("*"):
         if path.is_file() and "__pycache__" not in path.parts:
             yield path, f"shopbatch/{path.relative_to(package).as_posix()}"
     if (root / LOCK).is_file():
         yield root / LOCK, LOCK
     if overlay is not None:
-        yield Path(overlay), OVERLAY
+        yield config.overlay_file(overlay), OVERLAY
+
+
+def _project_files(root: Path, prefix: str) -> Iterator[tuple[Path, str]]:
+    """Each file of jobs/ and conf/ in a project folder and its name in the bundle."""
+    for folder, patterns in _PATTERNS.items():
+        for path in sorted((root / folder).rglob("*")):
+            if path.is_file() and "__pycache__" not in path.parts:
+                if _SECRET_FILE.fullmatch(path.name):
+                    refuse_secrets(path, b"")
+                if any(path.match(p) for p in patterns):
+                    yield path, prefix + path.relative_to(root).as_posix()

@@ -1,5 +1,8 @@
 """Typed, strict configuration: `conf/base/<job>.yaml`, overridden by `conf/<env>/` and by the command line.
 
+A shop's own project folder needs only the files in which it differs: what it lacks comes from the project that the
+package brings along.
+
 Imports nothing heavy, so a typo is reported before Ray, Spark or torch is loaded.
 """
 
@@ -7,6 +10,7 @@ from __future__ import annotations
 
 import difflib
 import os
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -80,21 +84,37 @@ C = TypeVar("C", bound=JobConfig)
 
 
 def root() -> Path:
-    """Return the folder that holds `jobs/` and `conf/`.
+    """Return the project folder, which holds `conf/` and maybe `jobs/`.
 
-    It is SHOPBATCH_HOME if that is set, else the current folder if it has both, else this checkout.
+    It is SHOPBATCH_HOME if that is set, else the current folder if it has both or a `conf/<env>/platform.yaml`, else
+    the project that the package brings along.
     """
     if home := os.environ.get("SHOPBATCH_HOME"):
         return Path(home)
     here = Path.cwd()
-    return here if (here / "conf").is_dir() and (here / "jobs").is_dir() else Path(__file__).resolve().parents[3]
+    whole = (here / "conf").is_dir() and (here / "jobs").is_dir()
+    return here if whole or any(here.glob("conf/*/platform.yaml")) else packaged()
+
+
+def packaged() -> Path:
+    """Return the project that the package brings along: this checkout, or a copy inside the installed package."""
+    package = Path(__file__).resolve().parents[1]
+    inside, checkout = package / "_project", package.parents[1]
+    return inside if inside.is_dir() else checkout
+
+
+def project_file(path: str | Path) -> Path:
+    """Return a file or folder of the project; the packaged one if the project folder has none of that name."""
+    own = root() / Path(path).expanduser()
+    return own if own.exists() or not (packaged() / path).exists() else packaged() / path
 
 
 def load(cls: type[C], job: str, env: str, overrides: list[str], overlay: str | None = None) -> C:
     """Load the resolved configuration of a job.
 
-    Later sources take precedence: `conf/base/<job>.yaml`, `conf/<env>/platform.yaml`, `conf/<env>/<job>.yaml`,
-    the variable SHOPBATCH_WAREHOUSE (for `platform.warehouse`), the overlay, the overrides.
+    Later sources take precedence: the packaged `conf/base/<job>.yaml` and `conf/<env>/<job>.yaml`, then the project's
+    own `conf/base/<job>.yaml`, `conf/<env>/platform.yaml` and `conf/<env>/<job>.yaml`, the variable
+    SHOPBATCH_WAREHOUSE (for `platform.warehouse`), the overlay, the overrides.
 
     Args:
         cls: The job's configuration class.
@@ -106,29 +126,64 @@ def load(cls: type[C], job: str, env: str, overrides: list[str], overlay: str | 
     Raises:
         UserError: An environment or key is unknown, a file is not readable as YAML, or a value has a wrong type.
     """
+    tree: dict[str, Any] = {}
+    for _, layer in layers(job, env, overrides, overlay):
+        tree = merge(tree, layer)
+    return validate(cls, tree)
+
+
+def layers(
+    job: str, env: str, overrides: Sequence[str], overlay: str | None = None
+) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield the trees that a configuration is merged from, each with its name; later ones take precedence.
+
+    Raises UserError as `load` does.
+    """
     conf = root() / "conf"
     if not conf.is_dir():
         raise UserError(f"no folder {conf}; set SHOPBATCH_HOME to the folder that holds conf/ and jobs/")
     if not (conf / env).is_dir():
         known = sorted(p.name for p in conf.iterdir() if p.is_dir() and p.name != "base")
         raise UserError(f"no environment {env!r} in {conf}; there are: {', '.join(known)}")
-    tree = _read(conf / "base" / f"{job}.yaml")
-    tree = merge(tree, {"platform": _read(conf / env / "platform.yaml")})
-    tree = merge(tree, _read(conf / env / f"{job}.yaml"))
+    shipped = packaged() / "conf"
+    if shipped.is_dir() and not conf.samefile(shipped):
+        for folder in ("base", env):
+            yield f"packaged conf/{folder}/{job}.yaml", _read(shipped / folder / f"{job}.yaml")
+    yield f"conf/base/{job}.yaml", _read(conf / "base" / f"{job}.yaml")
+    yield f"conf/{env}/platform.yaml", {"platform": _read(conf / env / "platform.yaml")}
+    yield f"conf/{env}/{job}.yaml", _read(conf / env / f"{job}.yaml")
     if warehouse := os.environ.get("SHOPBATCH_WAREHOUSE"):
-        tree = merge(tree, {"platform": {"warehouse": warehouse}})
+        yield "SHOPBATCH_WAREHOUSE", {"platform": {"warehouse": warehouse}}
     if overlay is not None:
-        if not Path(overlay).is_file():
+        file = overlay_file(overlay)
+        if not file.is_file():
             raise UserError(f"--with {overlay}: no such file")
-        tree = merge(tree, _read(Path(overlay)))
+        yield overlay, _read(file)
     for item in overrides:
-        tree = merge(tree, override(item))
-    return validate(cls, tree)
+        yield "command line", override(item)
 
 
 def platform(env: str) -> Platform:
     """Load where an environment runs (`conf/<env>/platform.yaml`), for commands that run no job."""
     return load(JobConfig, "", env, []).platform
+
+
+def warehouse(env: str, overrides: Sequence[str] = ()) -> tuple[str, str]:
+    """Return the warehouse of an environment, and what names it: an override, SHOPBATCH_WAREHOUSE, or a file."""
+    stated = [item for item in overrides if item.startswith("platform.warehouse=")]
+    path = load(JobConfig, "", env, stated).platform.warehouse
+    if stated:
+        return path, "platform.warehouse=..."
+    if os.environ.get("SHOPBATCH_WAREHOUSE"):
+        return path, "SHOPBATCH_WAREHOUSE"
+    file = root() / "conf" / env / "platform.yaml"
+    return path, str(file) if "warehouse" in _read(file) else "the default"
+
+
+def overlay_file(path: str) -> Path:
+    """Return the file that `--with` names: as the path says, or else that file of the packaged project."""
+    own = Path(path)
+    return own if own.is_file() or not (packaged() / path).is_file() else packaged() / path
 
 
 def validate(cls: type[C], tree: dict[str, Any]) -> C:
@@ -153,12 +208,12 @@ def read_text(path: str) -> str:
     """Read a text file that the configuration names, without blanks at both ends.
 
     Args:
-        path: A relative path starts at `root()`.
+        path: A relative path starts at the project folder, see `project_file`.
 
     Raises:
         UserError: The file is missing, empty, or not UTF-8.
     """
-    file = root() / Path(path).expanduser()
+    file = project_file(path)
     try:
         text = file.read_text("utf-8").strip()
     except (OSError, UnicodeDecodeError) as error:

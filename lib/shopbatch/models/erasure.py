@@ -15,6 +15,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.fs as pafs
 
 from shopbatch.core.errors import UserError
 from shopbatch.core.hashing import hash128, hex128
@@ -83,14 +84,26 @@ def _names(store: Store, table: str, row: str, texts: Mapping[str, TextOf]) -> l
     return [row, *(text_names(texts[table](rows)) if table in texts else ())]
 
 
+def copy_key(store: Store, source: Store) -> None:
+    """Take over the key of another warehouse if this one has none, so that copied models still name their rows."""
+    (fs, path), (here, own) = files.filesystem(f"{source.root}/{KEY}"), files.filesystem(f"{store.root}/{KEY}")
+    if here.get_file_info(own).type == pafs.FileType.NotFound != fs.get_file_info(path).type:
+        with fs.open_input_stream(path) as stream:
+            _write_key(store, bytes(stream.read()))
+
+
 def _key(store: Store) -> bytes:
     fs, path = files.filesystem(f"{store.root}/{KEY}")
     try:
         with fs.open_input_stream(path) as stream:
             return bytes(stream.read())
     except FileNotFoundError:
-        key = secrets.token_bytes(32)
-        files.write_bytes(f"{store.root}/{KEY}", key)
-        if "://" not in store.root:
-            os.chmod(path, 0o600)
-        return key
+        return _write_key(store, secrets.token_bytes(32))
+
+
+def _write_key(store: Store, key: bytes) -> bytes:
+    """Keep the key where only its owner can read it, and return it."""
+    files.write_bytes(f"{store.root}/{KEY}", key)
+    if "://" not in store.root:
+        os.chmod(files.filesystem(f"{store.root}/{KEY}")[1], 0o600)
+    return key

@@ -204,11 +204,32 @@ def base(root: str, reference: str) -> Model:
             return live or publish(root, packaged.NAME, packaged.build, live=True, **packaged.ABOUT)
     model = resolve(root, reference)
     name, at, _ = reference.partition("@")
-    return model if at and model.manifest and _NAME.fullmatch(name) else _adopt(root, model)
+    return model if at and model.manifest and _NAME.fullmatch(name) else adopt(root, model)
 
 
-def _adopt(root: str, model: Model) -> Model:
-    """Copy a model from elsewhere into the registry, with the same digest. It is not live: no gate has judged it."""
+def copy_live(root: str, source: str) -> list[Model]:
+    """Copy the live models of another registry that have no live version here, with the encoders that they name.
+
+    Returns:
+        The live models that were copied.
+    """
+    copied = []
+    for model, live in published(source):
+        if live and find_live(root, model.name) is None:
+            if encoder := model.manifest.get("encoder"):
+                adopt(root, resolve(source, str(encoder)))
+            copied.append(adopt(root, model, live=True))
+    return copied
+
+
+def adopt(root: str, model: Model, *, live: bool = False) -> Model:
+    """Copy a model from elsewhere into the registry, with the same digest.
+
+    Args:
+        root: The registry's folder or URI.
+        model: The model.
+        live: Whether `name@live` means it from now on; not so for one that no gate has judged.
+    """
     source = local(model.path)
     name = re.sub(r"[^a-z0-9-]+", "-", source.name.lower()).strip("-") or "encoder"
     # in another registry the folder is named by digest, so the name is in the manifest
@@ -221,7 +242,7 @@ def _adopt(root: str, model: Model) -> Model:
             (folder / path).parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(source / path, folder / path)
 
-    return publish(root, name if name[0].isalpha() else f"m-{name}", copy, live=False, **{"base": model.name} | known)
+    return publish(root, name if name[0].isalpha() else f"m-{name}", copy, live=live, **{"base": model.name} | known)
 
 
 def _from_folder(folder: Path, path: str) -> Model:

@@ -58,9 +58,14 @@ def names() -> list[str]:
     Raises:
         UserError: There is no such folder.
     """
-    if not (config.root() / "jobs").is_dir():
-        raise UserError(f"no folder {config.root() / 'jobs'}; set SHOPBATCH_HOME to the folder that holds it and conf/")
-    return sorted(p.stem for p in (config.root() / "jobs").glob("*.py"))
+    if not (conf := config.root() / "conf").is_dir():
+        raise UserError(f"no folder {conf}; set SHOPBATCH_HOME to the project folder that holds it")
+    return sorted(p.stem for p in folder().glob("*.py"))
+
+
+def folder() -> Path:
+    """Return the folder of the jobs: the project's, or the packaged one if the project has none."""
+    return config.project_file("jobs")
 
 
 def find(name: str) -> Job:
@@ -73,7 +78,7 @@ def find(name: str) -> Job:
         near = difflib.get_close_matches(name, names(), 1)
         hint = f"did you mean {near[0]!r}?" if near else f"there are: {', '.join(names())}"
         raise UserError(f"no job {name!r}; {hint}")
-    job = _module(config.root() / "jobs" / f"{name}.py").JOB
+    job = _module(folder() / f"{name}.py").JOB
     if not isinstance(job, Job):
         raise TypeError(f"jobs/{name}.py: JOB is not a Job")
     return job

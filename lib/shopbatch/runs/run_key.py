@@ -123,9 +123,13 @@ def named_files(tree: Any) -> set[Path]:
     if not isinstance(tree, str) or not tree or "\0" in tree:
         return set()
     with suppress(OSError, ValueError):  # the text is too long for a file name
-        path = config.root() / Path(tree.removeprefix("@")).expanduser()
-        candidates = path.parent.glob(re.sub(r"\{\w+\}", "*", path.name)) if "{" in path.name else [path]
-        return {file for file in candidates if file.is_file()}
+        name = Path(tree.removeprefix("@"))
+        if "{" not in name.name:
+            return {file for file in [config.project_file(name)] if file.is_file()}
+        pattern = re.sub(r"\{\w+\}", "*", name.name)
+        folders = {(home / name.parent.expanduser()).resolve() for home in (config.packaged(), config.root())}
+        names = {file.name for folder in folders for file in folder.glob(pattern)}
+        return {file for each in names if (file := config.project_file(name.with_name(each))).is_file()}
     return set()
 
 

@@ -4,10 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from shopbatch.capabilities.sentiment.head import NAME, SentimentHead
-from shopbatch.models.registry import NoLiveModel, resolve
+from shopbatch.models import e5_small
+from shopbatch.models.folder import ModelError
+from shopbatch.models.registry import Model, NoLiveModel, adopt, base, resolve
+
+SHIPPED = Path(__file__).with_name("shipped_model")  # docs/data.md says how it was trained
 
 
 @dataclass(frozen=True)
@@ -38,7 +43,32 @@ def sentiment(root: str, reference: str, kind: str) -> tuple[Sentiment, dict[str
     except NoLiveModel as error:
         if reference != f"{NAME}@live":
             raise
-        raise NoLiveModel(f"{error}; `shopbatch run train_sentiment_head` makes it") from None
+        raise NoLiveModel(
+            f"{error}; `shopbatch init` registers the one that ships, `shopbatch run train_sentiment_head` trains yours"
+        ) from None
     encoder = resolve(store, SentimentHead.load(head.path).encoder)
     digests = {"encoder": encoder.digest, "head": head.digest}
     return Sentiment(encoder.path, head.path, digests), dict(head.manifest.get("metrics", {}))
+
+
+def register_shipped(root: str) -> Model:
+    """Register the head that ships with the package, and its encoder, so that reviews can be scored without training.
+
+    Args:
+        root: The registry's folder or URI.
+
+    Returns:
+        The head, which is live then.
+
+    Raises:
+        ModelError: The encoder comes from a package that is not installed.
+    """
+    head = resolve(root, str(SHIPPED))
+    reference = SentimentHead.load(head.path).encoder
+    try:
+        resolve(root, reference)
+    except ModelError:
+        encoder = base(root, e5_small.NAME)
+        if encoder.reference != reference:
+            raise ModelError(f"the shipped sentiment model needs {reference}, not {encoder.reference}") from None
+    return adopt(root, head, live=True)

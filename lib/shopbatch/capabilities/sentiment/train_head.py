@@ -48,7 +48,13 @@ def train_head(config: TrainHeadConfig, store: Store, report: Report) -> None:
     with report.stage("fit"):
         head = fit(examples, encoded.vectors, config.head, encoder.reference)
         quality = evaluate(head, examples, encoded.vectors, config.head.seed)
-    about = {"encoder": encoder.reference, "metrics": quality, "origin": origin}
+    about = {
+        "encoder": encoder.reference,
+        "metrics": quality,
+        "origin": origin,
+        "base": encoder.reference,
+        "licence": f"derived from {encoder.name} ({encoder.manifest.get('licence', 'unknown licence')})",
+    }
     published = registry.publish(models, sentiment_head.NAME, head.save, live=True, **about)
     report.models[sentiment_head.NAME] = published.digest
     report.outcome, report.metrics["quality"] = "published", quality
