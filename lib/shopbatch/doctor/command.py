@@ -49,7 +49,8 @@ def doctor(job: str | None, env: str, overrides: Sequence[str], min_free_gb: flo
         tree = {"findings": [f.to_dict() for f in findings], "errors": errors, "checks": examined.checks}
         print(json.dumps(tree, ensure_ascii=False), flush=True)
     else:
-        print("\n".join(f.line() for f in findings) or f"nothing found: {len(examined.checks)} checks", flush=True)
+        outcome = "checked" if findings else "nothing found; checked"
+        print(*(f.line() for f in findings), f"{outcome}: {', '.join(examined.checks)}", sep="\n", flush=True)
     code = MISTAKE if errors else DONE
     if examined.hangs:  # native code that still waits would prevent the interpreter from exiting
         atexit.register(exit_with, code)

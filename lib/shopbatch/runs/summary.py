@@ -42,9 +42,14 @@ def _row_lines(report: Mapping[str, Any]) -> list[str]:
     if "read" in rows:
         held = "published" if report["exit_code"] == 0 else "held back"
         parts = [(rows.get("published"), held), (rows.get("rejected"), "rejected"), (rows.get("pending"), "pending")]
-        became = " + ".join(f"{number:,} {what}" for number, what in parts if number)
+        adds_up = sum(number or 0 for number, _ in parts) == rows["read"]  # a table of users does not repeat its lines
+        became = (" + " if adds_up else ", ").join(f"{number:,} {what}" for number, what in parts if number)
         computed = f"; {rows['computed']:,} computed now" if "computed" in rows else ""
-        lines.append(_line("rows", f"{rows['read']:,} read" + (f" = {became}" if became else "") + computed))
+        lines.append(
+            _line(
+                "rows", f"{rows['read']:,} read" + (f"{' =' if adds_up else ','} {became}" if became else "") + computed
+            )
+        )
     if rejects := report["rejects"]:
         reasons = Counter(rejects).most_common(4)
         lines.append(_line("rejects", ", ".join(f"{n:,} {formats.words(reason)}" for reason, n in reasons)))

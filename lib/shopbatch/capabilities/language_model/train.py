@@ -86,6 +86,7 @@ def finetune(config: FinetuneLlmConfig, store: Store, report: Report) -> None:
         judged = {name: judge(config, model, encode, test, asked) for name, model in compared.items()}
         stage.rows = test.num_rows
     report.metrics["quality"] = numbers = quality(judged, test, config.loop.seed)
+    report.highlights = {f"loss of the {name}": f"{numbers[name]['all']['loss']:.3f}" for name in judged}
     report.metrics["near_duplicates"] = examples.near
     report.gates = [g for other in judged if other != CANDIDATE for g in gates(config, judged, test, other)]
     if config.init == "scratch":

@@ -93,7 +93,13 @@ class Builder:
         self.report.metrics["days"] = {"asked": len(requested), "published": len(published)}
         if snapshot := self.store.find(USER_PROFILES.name):
             self.report.tables[USER_PROFILES.name] = {"written" if published else "read": snapshot.version}
-            self.report.figures += figures(publish.scan(self.store, publish.files_of_day(snapshot, requested[-1])))
+            newest_files = publish.files_of_day(snapshot, requested[-1])
+            self.report.highlights = {
+                "users": f"{sum(file.rows for file in newest_files):,}",
+                "as_of": str(requested[-1]),
+                "days published": f"{len(published)} of {len(requested)}",
+            }
+            self.report.figures += figures(publish.scan(self.store, newest_files))
 
     def _tiles(self, sources: dict[str, Snapshot]) -> dict[str, Update]:
         """Bring the tiles up to date. Afterwards `sources` holds the versions that the tiles were made from."""
