@@ -24,6 +24,8 @@ import pyarrow.compute as pc
 import ray
 import ray.data
 
+os.environ["SHOPBATCH_ALLOW_FAKE"] = "1"  # the machinery is measured without a model
+
 from shopbatch import sample
 from shopbatch.capabilities.sentiment.stage import SentimentStage
 from shopbatch.core.config import Platform

@@ -46,8 +46,12 @@ class Head:
 
 
 def clean_environment() -> dict[str, str]:
-    """This process's environment without the variables that would attach a child to this process's Ray."""
-    return {k: v for k, v in os.environ.items() if not k.startswith(("RAY_", "SHOPBATCH_"))}
+    """This process's environment without the variables that would attach a child to this process's Ray.
+
+    The child may use the fake engines.
+    """
+    kept = {k: v for k, v in os.environ.items() if not k.startswith(("RAY_", "SHOPBATCH_"))}
+    return kept | {"SHOPBATCH_ALLOW_FAKE": "1"}
 
 
 def free_ports(count: int) -> list[int]:

@@ -23,6 +23,7 @@ from shopbatch.engines.configs import FakeConfig
 from shopbatch.engines.encoders.fake_encoder import FakeEncoder
 from shopbatch.inference.spec import Spec
 from shopbatch.runs.report import Report
+from shopbatch.text.language import guess_language
 from shopbatch.warehouse.store import Store
 from tests.inference.toy import MEMO, REJECTS, SINK, Row
 
@@ -105,6 +106,11 @@ def score(text: str, script: str | None) -> tuple[float, ...]:
     return tuple(float(p) for p in SentimentHead.fake().probabilities(vectors, pa.array([script], pa.string()))[0])
 
 
+@cache
+def guess(text: str) -> str | None:
+    return guess_language(pa.array([text])).to_pylist()[0]
+
+
 def _published(row: Row) -> Row:
     text = row["text"] if row.get("title") is None else f"{row['title']}. {row['text']}"
     han = len(re.findall("[\u4e00-\u9fff]", text)) / len(text)
@@ -113,7 +119,7 @@ def _published(row: Row) -> Row:
     return {
         "review_id": row["review_id"],
         "product_id": row.get("product_id"),
-        "language": row.get("language") or script or "und",
+        "language": row.get("language") or script or guess(text) or "und",
         "label": LABELS[p.index(max(p))],
         "p": p,
         "content_hash": content_hash(row.get("title"), row["text"]),

@@ -40,24 +40,25 @@ def test_too_many_rejects_publish_nothing_and_lose_no_result(published):
     tables[0] += [{"review_id": "new", "text": "a new one"}]
     before["reviews"] = toy.put(store, *tables)
     want = oracle.expect(*tables)
-    counted = sum(n for reason, n in want.reasons.items() if reason != "empty")
+    counted = sum(n for reason, n in want.reasons.items() if reason not in ("empty", "duplicate_key"))
     share = counted / want.read
-    report, message = refused(store, toy.spec(), gates={"reject_share": share - 1e-4})
-    assert failed(report) == {"reject share"} and "too_long 6" in message and "empty" not in message
-    assert next(g.value for g in report.gates if g.name == "reject share") == pytest.approx(share, abs=1e-6)
+    report, message = refused(store, toy.spec(), gates={"reject_share": share - 1e-4, "min_rejects": 6})
+    assert failed(report) == {"rejects"} and "too_long 6;" in message and "empty" not in message
+    assert f"6 of {want.read} rows" in message and "duplicate_key" not in message
+    assert next(g.value for g in report.gates if g.name == "rejects") == pytest.approx(share, abs=1e-6)
     assert {t: v for t, v in toy.versions(store).items() if t != toy.MEMO} == {
         t: v for t, v in before.items() if t != toy.MEMO
     }
     assert toy.orphans(store, toy.SINK) == toy.orphans(store, toy.REJECTS) == set()
-    report = toy.run(store, toy.spec(), gates={"reject_share": share + 1e-4})
+    report = toy.run(store, toy.spec(), gates={"reject_share": share + 1e-4, "min_rejects": 6})
     oracle.check(store, toy.spec(), want)
     oracle.check_report(report, want, computed=0)  # what the refused run computed is there
 
 
 def test_a_refused_first_run_leaves_no_table(store):
     toy.put(store, [{"review_id": "a", "text": "fine"}, {"review_id": "b", "text": "x" * 100_001}])
-    report, message = refused(store, toy.spec(), gates={})
-    assert failed(report) == {"reject share"} and "too_long 1" in message
+    report, message = refused(store, toy.spec(), gates={"min_rejects": 1})
+    assert failed(report) == {"rejects"} and "too_long 1" in message
     assert store.names() == ["reviews", toy.MEMO]
     assert toy.written(store, toy.SINK) == toy.written(store, toy.REJECTS) == set()
 
@@ -71,6 +72,21 @@ def test_the_rejects_are_visible_before_the_table(store, monkeypatch):
     )
     toy.run(store, toy.spec())
     assert [name for name in order if name != toy.MEMO] == [toy.REJECTS, toy.SINK]
+
+
+def test_a_share_of_few_rejects_is_not_judged_unless_nothing_else_is_left(store):
+    """19 of 25 rows pass with the default least number of 20, and 20 do not; nor does a row that is the only one."""
+    long = [{"review_id": f"long{i}", "text": "x" * 100_001} for i in range(20)]
+    toy.put(store, long[:19], [{"review_id": f"r{i}", "text": "fine"} for i in range(6)])
+    report = toy.run(store, toy.spec(), gates={})
+    assert (report.rows.published, report.rows.rejected) == (6, 19)
+    toy.put(store, long, [{"review_id": f"r{i}", "text": "fine"} for i in range(5)])
+    _, message = refused(store, toy.spec(), gates={})
+    assert "20 of 25 rows (80.0%)" in message and "set gates.reject_share=0.8" in message
+    assert f"shopbatch show {toy.REJECTS} --candidate " in message
+    toy.put(store, long[:1], [{"review_id": "nothing", "text": " "}])
+    _, message = refused(store, toy.spec(), gates={})
+    assert "1 of 2 rows" in message
 
 
 def mix(rows):
@@ -131,8 +147,8 @@ def test_all_refusals_are_named_at_once(published):
     store, tables = published
     tables[0].append({"review_id": "long", "text": "x" * 100_001})
     toy.put(store, *tables)
-    report, message = refused(store, toy.spec("m2"), gates={"reject_share": 0.0})
-    assert failed(report) == {"recipe", "reject share"}
+    report, message = refused(store, toy.spec("m2"), gates={"reject_share": 0.0, "min_rejects": 1})
+    assert failed(report) == {"recipe", "rejects"}
     assert toy.spec("m2").recipe in message and toy.spec().recipe in message and "too_long 1" in message
 
 

@@ -23,10 +23,13 @@ from tests.inference import toy
 
 # What each version computes: the digest of its sources (without comments, docstrings and annotations) and of its word
 # lists. None stands for all of a module.
-SENTIMENT = {1: "7e7dd8c6bf4afe7d"}
+SENTIMENT = {2: "f93ca301edbd17b9"}
 OF_SENTIMENT = (
     (sentiment, ("review_text", "SentimentScorer")),
-    (language, ("HAN_SHARE", "detect_language")),
+    (
+        language,
+        ("HAN_SHARE", "detect_language", "GUESSED", "SURE", "_READ", "guess_language", "_guess", "load_classifier"),
+    ),
 )
 # of what makes a description's prompt and draws its text
 DESCRIPTION = {3: "5cee9685ca53dc7f"}

@@ -352,4 +352,4 @@ def test_a_real_model_that_knows_nothing_is_refused(store: Store, run: Run, tmp_
     code, report, err = run(*engine, *short, f"prompts={tmp_path}/p.{{language}}.md", engine=False)
     assert (code, report["outcome"]) == (3, "refused")
     assert set(report["rejects"]) <= {"invalid_json", "cut_off"}
-    assert "reject share" in err
+    assert "gate 'rejects'" in err

@@ -88,12 +88,12 @@ def test_a_refusing_gate_ends_with_3_and_leaves_the_table(store: Store, run: Run
     toy.put(
         store, toy.reviews([{"review_id": f"r{i}", "text": "x" * 200_000 if i < 5 else f"new {i}"} for i in range(9)])
     )
-    code, report, err = run()
+    code, report, err = run("gates.min_rejects=5")
     assert (code, report["outcome"]) == (3, "refused")
-    assert "reject share" in err
-    assert [g["name"] for g in report["gates"] if not g["passed"]] == ["reject share"]
+    assert "gate 'rejects': 5 of 9 rows" in err and report["run_id"] in err
+    assert [g["name"] for g in report["gates"] if not g["passed"]] == ["rejects"]
     assert store.snapshot("review_sentiment").version == before.version
-    code, report, _ = run("gates.reject_share=0.9")
+    code, report, _ = run("gates.reject_share=0.9", "gates.min_rejects=5")
     assert (code, report["rows"]["computed"], report["rows"]["published"]) == (0, 0, 4)
 
 

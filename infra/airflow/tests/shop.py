@@ -153,6 +153,7 @@ def airflow_home(home: Path, dags: Path, env: dict[str, str]) -> dict[str, str]:
         "AIRFLOW__CORE__DAGS_FOLDER": str(dags),
         "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
         "AIRFLOW__LOGGING__LOGGING_LEVEL": "INFO",
+        "SHOPBATCH_ALLOW_FAKE": "1",
     }
     done = run([sys.executable, "-m", "airflow", "db", "migrate"], env)
     assert done.returncode == 0, done.stderr[-2000:]

@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+import os
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
+from pydantic_core import PydanticCustomError
 
 from shopbatch.core.config import Strict
+
+ALLOW_FAKE = "SHOPBATCH_ALLOW_FAKE"
+FAKE_REFUSED = (
+    "kind=fake invents its results, which a run would publish; choose another kind (`shopbatch run JOB --help` lists "
+    f"them), or set the variable {ALLOW_FAKE}=1 for a test"
+)
 
 
 class OpenVinoConfig(Strict):
@@ -62,6 +70,13 @@ class Faults(Strict):
     """A row that contains this text makes the engine wait for ever (null: none does)."""
     light: bool = True
     """Whether opening the engine costs nothing: true runs it in tasks, false in actors."""
+
+    @model_validator(mode="after")
+    def _refuse_by_default(self) -> Self:
+        """A run would publish invented results, so it needs a variable that only tests and benchmarks set."""
+        if os.environ.get(ALLOW_FAKE) != "1":
+            raise PydanticCustomError("fake_engine", FAKE_REFUSED)
+        return self
 
 
 class FakeConfig(Faults):

@@ -5,6 +5,7 @@ Only the count of duplicate keys reads files; everything else was counted when t
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 
 import ray
@@ -13,14 +14,20 @@ from shopbatch.inference.candidate import Candidate
 from shopbatch.inference.config import Gates, InferenceConfig
 from shopbatch.inference.spec import Spec
 from shopbatch.warehouse import files
-from shopbatch.warehouse.gates import Gate
+from shopbatch.warehouse.gates import DEFECT, Gate, explain
 from shopbatch.warehouse.store import Snapshot
 
 ENOUGH_ROWS = 1_000  # with fewer rows, shares of labels are noise
+HARMLESS = ("empty", "duplicate_key")  # reasons that lose nothing: no words to score, and replaced by a newer row
 
 
 def audit(
-    spec: Spec, config: InferenceConfig, source: Snapshot, candidate: Candidate, live: Snapshot | None
+    spec: Spec,
+    config: InferenceConfig,
+    source: Snapshot,
+    candidate: Candidate,
+    live: Snapshot | None,
+    run_id: str = "RUN_ID",
 ) -> list[Gate]:
     """Judge every gate.
 
@@ -30,24 +37,46 @@ def audit(
         source: The source.
         candidate: What would become visible.
         live: The published version; None before the first run.
+        run_id: The run, under whose name a refused candidate can be looked at.
     """
-    gates, limited = config.gates, config.limit is not None
-    published, rejected = candidate.total("published"), candidate.total("rejected")
-    pending, kept = candidate.total("pending"), candidate.total("kept")
-    repeats = _repeats(spec, source, candidate)
-    whole = published + rejected + pending
+    gates = config.gates
     return [
-        Gate("rows", whole, source.rows, whole == source.rows, "read = published + rejected + pending"),
-        Gate("pending", pending + kept, "any (limited)" if limited else 0, limited or pending + kept == 0),
-        Gate("duplicate keys", repeats, 0, repeats == 0),
-        *(
-            Gate(name, candidate.measured.get(name, 0.0), limit, candidate.measured.get(name, 0.0) <= limit)
-            for name, limit in spec.stage.limits().items()
-        ),
-        _reject_share(gates, source.rows, candidate.reasons),
+        _rows(source.rows, candidate),
+        _pending(candidate, config.limit is not None),
+        _duplicate_keys(_repeats(spec, source, candidate)),
+        *(_measured(name, candidate.measured.get(name, 0.0), limit) for name, limit in spec.stage.limits().items()),
+        _rejects(gates, source.rows, candidate.reasons, f"{spec.rejects.name} --candidate {run_id}"),
         _recipe(spec, gates, live),
         *([] if spec.stage.drift_columns is None else [_drift(spec, gates, candidate.mix, live)]),
     ]
+
+
+def _rows(read: int, candidate: Candidate) -> Gate:
+    whole = sum(candidate.total(name) for name in ("published", "rejected", "pending"))
+    what = f"{read:,} rows were read, and {whole:,} are published, rejected or pending"
+    why = "a row would be lost or counted twice"
+    note = "read = published + rejected + pending"
+    return Gate("rows", whole, read, whole == read, explain(whole == read, what, why, DEFECT, note))
+
+
+def _pending(candidate: Candidate, limited: bool) -> Gate:
+    pending = candidate.total("pending") + candidate.total("kept")
+    passed = limited or pending == 0
+    what, why = f"{pending:,} rows have no result yet", "the table would lack them, or show their old results"
+    do = "run the same command again, or set limit=N to publish what is computed by then"
+    return Gate("pending", pending, "any (limited)" if limited else 0, passed, explain(passed, what, why, do))
+
+
+def _duplicate_keys(repeats: int) -> Gate:
+    what, why = f"{repeats:,} rows repeat the key of another row", "whoever joins the table would count them twice"
+    return Gate("duplicate keys", repeats, 0, repeats == 0, explain(repeats == 0, what, why, DEFECT))
+
+
+def _measured(name: str, value: float, limit: float) -> Gate:
+    """A gate of the stage's own."""
+    passed = value <= limit
+    what, why = f"{value:g} was measured, more than {limit:g}", "a published row would hold a wrong value"
+    return Gate(name, value, limit, passed, explain(passed, what, why, DEFECT))
 
 
 def _repeats(spec: Spec, source: Snapshot, candidate: Candidate) -> int:
@@ -62,18 +91,36 @@ def _count_repeats(uris: list[str], key: tuple[str, ...]) -> int:
     return files.duplicate_keys(uris, key)
 
 
-def _reject_share(gates: Gates, read: int, reasons: Mapping[str, int]) -> Gate:
-    counted = sum(n for reason, n in reasons.items() if reason != "empty")
-    share = counted / read if read else 0.0
-    why = ", ".join(f"{reason} {n}" for reason, n in reasons.items() if reason != "empty")
-    return Gate("reject share", round(share, 6), gates.reject_share, share <= gates.reject_share, why)
+def _rejects(gates: Gates, read: int, reasons: Mapping[str, int], where: str) -> Gate:
+    """Judge the share of rejected rows, unless they are too few for a share to mean anything and others are left."""
+    counted = {reason: n for reason, n in reasons.items() if reason not in HARMLESS}
+    rejected = sum(counted.values())
+    share = rejected / read if read else 0.0
+    few = rejected < gates.min_rejects and sum(reasons.values()) < read
+    passed = share <= gates.reject_share or few
+    listed = ", ".join(f"{reason} {n:,}" for reason, n in sorted(counted.items(), key=lambda pair: -pair[1]))
+    what = (
+        f"{rejected:,} of {read:,} rows ({share:.1%}) were rejected, more than gates.reject_share="
+        f"{gates.reject_share:g}: {listed}"
+    )
+    why = "the table would lack them"
+    do = f"look at them with `shopbatch show {where}`, or set gates.reject_share={_above(share):g}"
+    return Gate("rejects", round(share, 6), gates.reject_share, passed, explain(passed, what, why, do, listed))
+
+
+def _above(share: float) -> float:
+    """The next hundredth that is not below a share."""
+    return min(1.0, math.ceil(share * 100) / 100)
 
 
 def _recipe(spec: Spec, gates: Gates, live: Snapshot | None) -> Gate:
     old = live.metadata.get("recipe", "unknown") if live and live.files else None
     passed = old in (None, spec.recipe) or gates.accept_recipe in ("any", spec.recipe)
-    detail = "" if passed else f"the live table is of recipe {old}; gates.accept_recipe={spec.recipe} replaces it"
-    return Gate("recipe", spec.recipe, gates.accept_recipe or old or "first", passed, detail)
+    what = f"this run computes by recipe {spec.recipe}, and the live table is of recipe {old}"
+    why = "another model, engine or version gives other results for the same rows"
+    do = f"if it is intended, set gates.accept_recipe={spec.recipe} to replace the whole table"
+    limit = gates.accept_recipe or old or "first"
+    return Gate("recipe", spec.recipe, limit, passed, explain(passed, what, why, do))
 
 
 def _drift(spec: Spec, gates: Gates, mix: Mapping[str, Mapping[str, int]], live: Snapshot | None) -> Gate:
@@ -87,8 +134,12 @@ def _drift(spec: Spec, gates: Gates, mix: Mapping[str, Mapping[str, int]], live:
     total_before, total_now = sum(before.values()), sum(now.values())
     distance = sum(abs(before.get(c, 0) / total_before - now.get(c, 0) / total_now) for c in cells) / 2
     passed = distance <= gates.drift
-    hint = "" if passed else f"; if it is intended, gates.drift={distance + 0.01:.2f} lets it pass"
-    return Gate("drift", round(distance, 6), gates.drift, passed, f"label mix against the live version{hint}")
+    columns = " and ".join(spec.stage.drift_columns or ())
+    what = f"{distance:.1%} of the rows moved between values of {columns}, more than gates.drift={gates.drift:g}"
+    why = "a change of that size since the live version mostly comes from a damaged source"
+    do = f"compare the sources; if it is intended, set gates.drift={_above(distance):g}"
+    note = "label mix against the live version"
+    return Gate("drift", round(distance, 6), gates.drift, passed, explain(passed, what, why, do, note))
 
 
 def _flat(mix: Mapping[str, Mapping[str, int]]) -> dict[tuple[str, str], int]:

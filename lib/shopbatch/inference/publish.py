@@ -104,7 +104,7 @@ class Publisher:
                 report.message = "not every row is computed under the new recipe yet: the live table stays as it is"
                 return
             with report.stage("audit"):
-                report.gates = audit(spec, self.config, self.source, candidate, live)
+                report.gates = audit(spec, self.config, self.source, candidate, live, self.report.run_id)
             refuse_if_failed(report.gates)
             with report.stage("commit"):
                 self._commit(publication, candidate)

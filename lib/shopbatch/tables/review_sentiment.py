@@ -12,7 +12,9 @@ REVIEW_SENTIMENT = Table(
     columns=(
         Column("review_id", pa.string(), "The review (reviews.review_id).", nullable=False),
         Column("product_id", pa.string(), "The product reviewed (products.product_id); null where unknown."),
-        Column("language", pa.string(), "ISO 639-1 code: the source's, else read off the script; und = unknown."),
+        Column(
+            "language", pa.string(), "ISO 639-1 code: the source's, else recognised from title and text; und = unknown."
+        ),
         Column("label", pa.string(), "The most probable of negative, neutral, positive.", nullable=False),
         Column("p_negative", pa.float32(), "Calibrated probability of negative, 0 to 1.", nullable=False),
         Column("p_neutral", pa.float32(), "Calibrated probability of neutral, 0 to 1.", nullable=False),

@@ -124,8 +124,10 @@ def test_a_sentiment_model_brings_the_encoder_it_was_trained_on(tmp_path):
     assert sentiment("/nowhere", "sentiment@live", "fake")[0].encoder == ""
 
 
-def test_without_a_live_sentiment_model_the_error_names_the_job_that_makes_one(tmp_path):
-    with pytest.raises(ModelError, match=r"no live model 'sentiment' .*; `shopbatch run train_sentiment_head`"):
+def test_without_a_live_sentiment_model_the_error_names_the_job_that_trains_one(tmp_path):
+    with pytest.raises(
+        ModelError, match=r"no live model 'sentiment' .*; `shopbatch init` .*, `shopbatch run train_sentiment_head`"
+    ):
         sentiment(str(tmp_path), "sentiment@live", "openvino")
     with pytest.raises(ModelError, match="no live model 'other'") as error:
         sentiment(str(tmp_path), "other@live", "openvino")

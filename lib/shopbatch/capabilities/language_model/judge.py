@@ -20,7 +20,7 @@ from shopbatch.models.folder import local
 from shopbatch.models.loading import model_config
 from shopbatch.models.registry import Model
 from shopbatch.training.blocks import Pack
-from shopbatch.warehouse.gates import Gate
+from shopbatch.warehouse.gates import Gate, explain
 
 CANDIDATE = "candidate"
 
@@ -87,22 +87,23 @@ def gates(config: FinetuneLlmConfig, judged: Mapping[str, Judged], test: pa.Tabl
     group = np.asarray(test["group"].to_pylist())[rows]
     falls = [float(1 - candidate[group == g].sum() / rival[group == g].sum()) for g in sorted(set(group.tolist()))]
     worst = min(falls)
+    better, even, limit = fall.low > least, worst >= -config.gates.worse, config.gates.worse
+    what = (
+        f"held-out loss fell by {fall.low:.4f} nats per document at the lower end of its 95 % interval, not by more "
+        f"than {least:.4f} (gates.loss={config.gates.loss:g} of the loss of {other})"
+    )
+    why = f"the trained model is not certainly better than {other}"
+    do = "train longer (loop.epochs), on more rows, or with another loop.schedule.peak"
+    language = f"in one language held-out loss rose by {-worst:.2%} of that of {other}, more than gates.worse={limit:g}"
+    language_why = "texts of that language would become worse"
+    language_do = f"add texts of that language, or set gates.worse={0.001 - worst:.3f}"
+    note, share = "nats per document; the 95 % interval must lie above the limit", "share of the other's loss"
     return [
-        Gate(
-            f"fall of held-out loss against {other}, lower end",
-            round(fall.low, 4),
-            round(least, 4),
-            fall.low > least,
-            "nats per document; the 95 % interval must lie above the limit",
-        ),
-        Gate(
-            f"fall of held-out loss against {other}, worst language",
-            round(worst, 5),
-            -config.gates.worse,
-            worst >= -config.gates.worse,
-            "share of the other's loss",
-        ),
-    ]
+        Gate(f"fall of held-out loss against {other}, lower end", round(fall.low, 4), round(least, 4), better,
+             explain(better, what, why, do, note)),
+        Gate(f"fall of held-out loss against {other}, worst language", round(worst, 5), -limit, even,
+             explain(even, language, language_why, language_do, share)),
+    ]  # fmt: skip
 
 
 def against_trigram(pack: Pack, encode: Encode, test: pa.Table, losses: Losses) -> tuple[float, Gate]:
@@ -117,8 +118,11 @@ def against_trigram(pack: Pack, encode: Encode, test: pa.Table, losses: Losses) 
     # only tokens that both models predict: the first token of a text without a prompt is given
     nats = np.concatenate([trigram.losses(d.ids.tolist())[d.trained] for d in encode(test) if d is not None])
     perplexity, limit = float(np.exp(losses.nats.sum() / losses.tokens.sum())), float(np.exp(nats.mean()))
-    gate = Gate("perplexity against a trigram model", round(perplexity, 4), round(limit, 4), perplexity < limit)
-    return limit, gate
+    passed = perplexity < limit
+    what = f"perplexity is {perplexity:.2f}, not below the {limit:.2f} of a trigram model of the training texts"
+    why, do = "counting words would do as well", "train longer (loop.epochs), or choose another base"
+    detail = explain(passed, what, why, do)
+    return limit, Gate("perplexity against a trigram model", round(perplexity, 4), round(limit, 4), passed, detail)
 
 
 def _paired(first: Losses, second: Losses) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

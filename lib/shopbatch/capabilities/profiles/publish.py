@@ -20,7 +20,7 @@ from shopbatch.core.crash_points import crash_point
 from shopbatch.tables.user_profiles import FEATURES, USER_PROFILES
 from shopbatch.warehouse import files, spark_bridge
 from shopbatch.warehouse.files import DataFile, FileRef
-from shopbatch.warehouse.gates import Gate
+from shopbatch.warehouse.gates import DEFECT, Gate, explain
 from shopbatch.warehouse.publish import Publication, unless_changed
 from shopbatch.warehouse.store import Snapshot, Store
 
@@ -104,15 +104,36 @@ def judge(
     nulls = [f.name for f in FEATURES if f.null == "never null" and facts[f"null_{f.name}"]]
     outside = [f.name for f in FEATURES if f.between and _outside(facts, f.name, f.between)]
     return [
-        Gate("one row per user", twice, 0, twice == 0),
-        Gate("no nulls where there may be none", len(nulls), 0, not nulls, ", ".join(nulls[:5])),
-        Gate("values in range", len(outside), 0, not outside, ", ".join(outside[:5])),
-        Gate("money reconciles, in cents", source - users - rejects, 0, source == users + rejects,
-             f"source {source:,}, users {users:,}, rejects {rejects:,}"),
-        Gate("users who never bought", round(facts["no_purchase"] or 0.0, 4), limits.no_purchase_share,
-             (facts["no_purchase"] or 0.0) <= limits.no_purchase_share),
+        _defect("one row per user", twice, f"{twice:,} rows repeat the user of another row"),
+        _defect("no nulls where there may be none", len(nulls), f"null values in {', '.join(nulls[:5])}"),
+        _defect("values in range", len(outside), f"values outside the declared range in {', '.join(outside[:5])}"),
+        _money(source, users, rejects),
+        _never_bought(facts["no_purchase"] or 0.0, limits.no_purchase_share),
         _drift(store, frame, before, limits.drift),
-    ]  # fmt: skip
+    ]
+
+
+def _defect(name: str, count: int, what: str) -> Gate:
+    """A gate that only a defect of the job can fail."""
+    why = "whoever joins or sums the table would get wrong numbers"
+    return Gate(name, count, 0, count == 0, explain(count == 0, what, why, DEFECT))
+
+
+def _money(source: int, users: int, rejects: int) -> Gate:
+    missing = source - users - rejects
+    note = f"source {source:,}, users {users:,}, rejects {rejects:,}"
+    what = f"{missing:,} cents of the source are neither in the profiles nor in the rejects ({note})"
+    why = "every sum over the profiles would be wrong"
+    passed = missing == 0
+    return Gate("money reconciles, in cents", missing, 0, passed, explain(passed, what, why, DEFECT, note))
+
+
+def _never_bought(share: float, limit: float) -> Gate:
+    passed = share <= limit
+    what = f"{share:.1%} of the users never bought anything, more than gates.no_purchase_share={limit:g}"
+    why = "mostly transactions are missing, or their user ids differ from those of `users`"
+    do = f"compare their ids; if it is so, set gates.no_purchase_share={min(1.0, round(share + 0.01, 2)):g}"
+    return Gate("users who never bought", round(share, 4), limit, passed, explain(passed, what, why, do))
 
 
 def publish(publication: Publication, as_of: date, replaced: Sequence[FileRef], run_id: str) -> None:
@@ -160,4 +181,7 @@ def _drift(store: Store, frame: pl.LazyFrame, before: Sequence[FileRef], limit: 
     changes = {n: abs((new[n] or 0.0) - v) / abs(v) for n, v in old.items() if v}
     worst = max(changes, key=lambda n: changes[n], default="")
     value = round(changes.get(worst, 0.0), 4)
-    return Gate("drift", value, limit, value <= limit, worst)
+    what = f"{worst} changed by {value:.1%} since the last published day, more than gates.drift={limit:g}"
+    why = "a steady feature changes that much mostly because rows are missing or repeated"
+    do = f"look at the newest rows of transactions; if it is so, set gates.drift={value + 0.01:.2f}"
+    return Gate("drift", value, limit, value <= limit, explain(value <= limit, what, why, do, worst))

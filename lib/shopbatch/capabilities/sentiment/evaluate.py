@@ -23,7 +23,7 @@ from shopbatch.evaluation.classification import (
     reliability,
 )
 from shopbatch.evaluation.paired import difference
-from shopbatch.warehouse.gates import Gate
+from shopbatch.warehouse.gates import Gate, explain
 
 ALL = "all"  # the name under which all languages together are listed
 
@@ -100,11 +100,23 @@ def gates(differences: Mapping[str, Any], worse: float, rival: str) -> list[Gate
     recalls = {f"{n} {k}": t for n, v in by_language.items() for k, t in v.items() if k.startswith("recall_")}
     certain = {"no class certainly falls": 0.0} | {side: t["value"] for side, t in recalls.items() if t["high"] < 0}
     side = min(certain, key=lambda k: certain[k])
+    allowed = f"more than gates.worse={worse:g}"
+    why = f"{rival} would be replaced by a model that is not certainly better"
+    more = "add examples or train longer; the model stays as it is"
+    loss = f"the log loss may be higher than with {rival}: its 95 % interval ends at {high:+.4f}, not below 0"
+    fall = f"{side} falls by {-certain[side]:.4f} against {rival}, {allowed}"
+    language = f"in one language accuracy falls by {-least:.4f} against {rival}, {allowed}"
+    class_why, language_why = "texts of that class would be missed", "that language's texts would be judged worse"
+    better, fair, even = high < 0, certain[side] >= -worse, least >= -worse
+    raised = "{}, or set gates.worse={:.3f}"
+    note = "the whole interval must lie below 0"
     return [
-        Gate(f"log loss against {rival}, upper end", high, 0.0, high < 0, "the whole interval must lie below 0"),
-        Gate(f"recall against {rival}, sure fall", certain[side], -worse, certain[side] >= -worse, side),
-        Gate(f"accuracy against {rival}, worst language", least, -worse, least >= -worse),
-    ]
+        Gate(f"log loss against {rival}, upper end", high, 0.0, better, explain(better, loss, why, more, note)),
+        Gate(f"recall against {rival}, sure fall", certain[side], -worse, fair,
+             explain(fair, fall, class_why, raised.format(more, 0.001 - certain[side]), side)),
+        Gate(f"accuracy against {rival}, worst language", least, -worse, even,
+             explain(even, language, language_why, raised.format(more, 0.001 - least))),
+    ]  # fmt: skip
 
 
 def _scores(truth: np.ndarray, probabilities: np.ndarray, seed: int) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from shopbatch.capabilities.sentiment.head import LABELS
 from shopbatch.capabilities.sentiment.stage import SentimentStage, review_text
 from shopbatch.core.errors import UserError
 from shopbatch.core.hashing import hash128
-from shopbatch.engines.configs import FakeConfig
+from shopbatch.engines.configs import OpenVinoConfig
 from shopbatch.text.language import detect_language
 from shopbatch.warehouse.store import Snapshot
 
@@ -60,7 +60,7 @@ def candidates(batch: pa.Table, share: float = 1.0) -> pa.Table:
     rating = batch["rating"]
     rated = pc.if_else(pc.less_equal(rating, 2), 0, pc.if_else(pc.equal(rating, 3), 1, 2)).cast(pa.int8())
     label = pc.coalesce(stated, rated)
-    reason = SentimentStage(FakeConfig(), "", "", {}).check(content)
+    reason = SentimentStage(OpenVinoConfig(), "", "", {}).check(content)
     use = pc.and_(label.is_valid(), reason.is_null())
     content, label = content.filter(use), label.filter(use)
     high, low = hash128(content.columns)

@@ -14,12 +14,12 @@ from shopbatch.capabilities.sentiment.head import LABELS, SentimentHead
 from shopbatch.engines.configs import EngineConfig
 from shopbatch.engines.factory import open_engine
 from shopbatch.inference.stage import BaseStage
-from shopbatch.text.language import detect_language
+from shopbatch.text.language import detect_language, guess_language, load_classifier
 from shopbatch.text.visible import VERSION as WORDS
 from shopbatch.text.visible import has_word
 from shopbatch.warehouse.files import invalid_utf8
 
-VERSION = 1  # of all that turns columns into the raw output; a test fails if that source changes and this does not
+VERSION = 2  # of all that turns columns into the raw output; a test fails if that source changes and this does not
 
 
 @dataclass(frozen=True)
@@ -69,6 +69,7 @@ class SentimentStage(BaseStage):
         return reason.combine_chunks() if isinstance(reason, pa.ChunkedArray) else reason
 
     def open(self) -> SentimentScorer:
+        load_classifier()  # here, since the watchdog takes a first batch of many seconds for one that hangs
         head = SentimentHead.load(self.head) if self.head else SentimentHead.fake()
         return SentimentScorer(open_engine(self.engine, self.encoder or None), head)
 
@@ -105,10 +106,12 @@ class SentimentScorer:
     def run(self, content: pa.Table, attempts: np.ndarray) -> pa.Table:
         texts = review_text(content)
         encoded = self.encoder.encode(texts)
-        language = detect_language(texts)
-        p = self.head.probabilities(encoded.vectors, language).astype(np.float32)
+        # the head was trained on languages told by script, so that its choice of a classifier stays with them
+        p = self.head.probabilities(encoded.vectors, detect_language(texts)).astype(np.float32)
         columns = {f"p_{label}": pa.array(p[:, i]) for i, label in enumerate(LABELS)}
-        return pa.table(columns | {"language": language, "tokens": pa.array(encoded.tokens.astype(np.int32))})
+        return pa.table(
+            columns | {"language": guess_language(texts), "tokens": pa.array(encoded.tokens.astype(np.int32))}
+        )
 
 
 def review_text(content: pa.Table) -> pa.Array:
