@@ -132,24 +132,6 @@ def tables(table: str | None, env: str) -> None:
 
 
 @click.command()
-@click.argument("table", shell_complete=complete_tables, help="The table.")
-@click.option("-n", "count", type=COUNT, default=10, help="Number of rows (default: 10).")
-@click.option("--where", multiple=True, metavar="column=value", help="Repeatable; an empty value means null.")
-@click.option("--json", "as_json", is_flag=True, help="Print one line of JSON per row.")
-@environment()
-def show(table: str, count: int, where: Sequence[str], as_json: bool, env: str) -> None:
-    """Show rows of a table."""
-    from shopbatch.warehouse import browse
-
-    rows = browse.show(open_store(env), table, count, where).to_pylist()
-    if not as_json:
-        print_rows(rows)
-        return
-    for row in rows:
-        print(json.dumps(row, ensure_ascii=False, default=str))
-
-
-@click.command()
 @click.argument("table", shell_complete=complete_tables, help="A table that an inference job published.")
 @click.argument("key", help="The key of the row.")
 @environment()

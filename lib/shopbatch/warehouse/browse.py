@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
-from datetime import date, datetime
 from typing import Any
 
 import pyarrow as pa
@@ -14,7 +12,7 @@ import pyarrow.fs as pafs
 from shopbatch.core.errors import UserError
 from shopbatch.tables import TABLES
 from shopbatch.warehouse import files
-from shopbatch.warehouse.files import FileRef
+from shopbatch.warehouse.rows import Query, read_table
 from shopbatch.warehouse.store import Snapshot, Store
 
 
@@ -48,44 +46,8 @@ def describe(store: Store, name: str) -> list[dict[str, Any]]:
 
 
 def show(store: Store, name: str, count: int, where: Sequence[str]) -> pa.Table:
-    """Read the first `count` rows of a table that meet every `column=value` of `where`; `column=` means null."""
-    snapshot = store.snapshot(name)
-    condition = None
-    for term in where:
-        one, column, value = _condition(snapshot, term)
-        condition = one if condition is None else condition & one
-        snapshot = _narrowed(snapshot, column, value)
-    return snapshot.read(where=condition, limit=count)
-
-
-def _narrowed(snapshot: Snapshot, column: str, value: Any) -> Snapshot:
-    """Return the snapshot without the files whose partition or statistics show that they cannot hold the value."""
-    if not isinstance(value, str | int | date) or isinstance(value, datetime):
-        return snapshot  # a null, or a value of a type whose statistics are rounded
-    bounds = snapshot.bounds(column)
-
-    def may_hold(file: FileRef) -> bool:
-        if column in file.partition:
-            return file.partition[column] == str(value)
-        low, high = bounds.get(file.path, (value, value))
-        return bool(low <= value <= high)
-
-    return replace(snapshot, files=tuple(f for f in snapshot.files if may_hold(f)))
-
-
-def _condition(snapshot: Snapshot, term: str) -> tuple[pc.Expression, str, Any]:
-    """Parse `column=value`: return it as an expression, and its column and value."""
-    column, equals, text = term.partition("=")
-    if not equals or column not in snapshot.schema.names:
-        raise UserError(f"--where {term!r}: expected column=value, with a column of {', '.join(snapshot.schema.names)}")
-    if not text:
-        return pc.field(column).is_null(), column, None
-    kind = snapshot.schema.field(column).type
-    try:
-        value = pa.scalar(text).cast(kind)
-    except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
-        raise UserError(f"--where {term!r}: column {column!r} is {kind}") from None
-    return pc.field(column) == value, column, value.as_py()
+    """Read the first `count` rows of a table that meet every condition of `where` (see `warehouse.filters`)."""
+    return read_table(store.snapshot(name), Query(count, where))
 
 
 def newest_report(store: Store, job: str) -> str:
