@@ -1,4 +1,4 @@
-"""`shopbatch sample`, `load`, `tables`, `show` and `why`: fill the source tables and look at the warehouse."""
+"""`shopbatch sample`, `load`, `tables` and `why`: fill the source tables and look at the warehouse."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from shopbatch.cli.explain import explain
 from shopbatch.cli.options import COUNT, complete_sources, complete_tables, environment, open_store
-from shopbatch.cli.printing import print_rows
+from shopbatch.cli.printing import note, print_rows
 from shopbatch.core.errors import UserError
 
 if TYPE_CHECKING:
@@ -128,15 +129,31 @@ def tables(table: str | None, env: str) -> None:
     from shopbatch.warehouse import browse
 
     store = open_store(env)
-    print_rows(browse.describe(store, table) if table else browse.list_tables(store))
+    if table:
+        print_rows(browse.describe(store, table), "meaning", wrap=True)
+        return
+    there = browse.list_tables(store)
+    if there:
+        print_rows([{**row, "rows": f"{row['rows']:>9,}"} for row in there], "meaning")
+    if missing := browse.list_missing(store):
+        note("not there yet:")
+        width = max(map(len, missing))
+        for name, filled_by in missing.items():
+            note(f"  {name:{width}}  {filled_by}")
 
 
 @click.command()
 @click.argument("table", shell_complete=complete_tables, help="A table that an inference job published.")
 @click.argument("key", help="The key of the row.")
+@click.option("--json", "as_json", is_flag=True, help="Print all that is known, as JSON.")
 @environment()
-def why(table: str, key: str, env: str) -> None:
+def why(table: str, key: str, as_json: bool, env: str) -> None:
     """Say why a row is as it is: content hash, recipe, attempt, run."""
     from shopbatch.warehouse import browse
 
-    print(json.dumps(browse.why(open_store(env), table, key), ensure_ascii=False, indent=2, default=str))
+    store = open_store(env)
+    answer = browse.why(store, table, key)
+    if as_json:
+        print(json.dumps(answer, ensure_ascii=False, indent=2, default=str))
+    else:
+        explain(store, table, key, answer)

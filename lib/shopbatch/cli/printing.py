@@ -54,23 +54,26 @@ def cell(value: Any, exact: bool = False) -> str:
     return printable(value)
 
 
-def print_rows(rows: Sequence[Mapping[str, Any]], wrapped: str = "") -> None:
-    """Print rows, which all have the same columns; the column `wrapped` takes as many lines as it needs."""
+def print_rows(rows: Sequence[Mapping[str, Any]], last: str, wrap: bool = False) -> None:
+    """Print rows whose column `last` takes what the others leave of a line; it is cut, or wrapped over several."""
+    names = list(rows[0])
+    widths = fit(lengths_of(rows, names), [n for n in names if n != last], last, screen_width())
+    print_grid(rows, widths, wrapped=last if wrap else "")
+
+
+def print_block(title: str, fields: Mapping[str, Any]) -> None:
+    """Print a title and, below it, what is known: one field a line."""
     from rich.text import Text
 
-    if not rows:
-        print("no rows")
-        return
-    grid = _grid()
-    for name in rows[0]:
-        number = any(_is_number(row[name]) for row in rows)
-        grid.add_column(
-            name, overflow="fold" if name == wrapped else "ellipsis", no_wrap=name != wrapped, justify=_side(number)
-        )
-    for row in rows:
-        # Text and not str, so that customers' text is never read as markup
-        grid.add_row(*(Text(f"{v:,}" if type(v) is int else cell(v)) for v in row.values()))
-    console().print(grid)
+    screen, grid = console(), _grid()
+    grid.show_header = False
+    grid.add_column(no_wrap=True, style="dim")
+    grid.add_column(overflow="fold")
+    for name, value in fields.items():
+        if value:
+            grid.add_row(Text(f"  {name}"), Text(cell(value)))
+    screen.print(Text(printable(title), style="bold"))
+    screen.print(grid)
 
 
 def _grid() -> Table:
@@ -112,14 +115,16 @@ def fit(lengths: Mapping[str, int], fixed: Sequence[str], about: str, width: int
     return widths
 
 
-def print_grid(rows: Sequence[Mapping[str, Any]], widths: Mapping[str, int]) -> None:
-    """Print the columns of `widths`, each of its width; what is longer ends in an ellipsis."""
+def print_grid(rows: Sequence[Mapping[str, Any]], widths: Mapping[str, int], wrapped: str = "") -> None:
+    """Print the columns of `widths`, each of its width; what is longer ends in an ellipsis, or is wrapped."""
     from rich.text import Text
 
     grid = _grid()
     for name, width in widths.items():
         number = any(_is_number(row[name]) for row in rows)
-        grid.add_column(Text(printable(name)), overflow="ellipsis", no_wrap=True, width=width, justify=_side(number))
+        grid.add_column(
+            Text(printable(name)), overflow="ellipsis", no_wrap=name != wrapped, width=width, justify=_side(number)
+        )
     for row in rows:
         grid.add_row(*(Text(cell(row[name])) for name in widths))
     console().print(grid)

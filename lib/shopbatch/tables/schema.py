@@ -129,6 +129,8 @@ class Table:
     @property
     def filled_by(self) -> str:
         """The commands that fill it."""
+        if (source := self.name.removesuffix("_load_rejects")) != self.name:
+            return f"`shopbatch load {source} FILE`"
         return f"`shopbatch run {self.job}`" if self.job else f"`shopbatch sample` or `shopbatch load {self.name} FILE`"
 
     @property

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from typing import Any
 
@@ -10,34 +11,35 @@ import pyarrow.compute as pc
 import pyarrow.fs as pafs
 
 from shopbatch.core.errors import UserError
-from shopbatch.tables import TABLES
+from shopbatch.core.nearest import hint
+from shopbatch.tables import TABLES, declared
 from shopbatch.warehouse import files
 from shopbatch.warehouse.rows import Query, read_table
 from shopbatch.warehouse.store import Snapshot, Store
 
 
 def list_tables(store: Store) -> list[dict[str, Any]]:
-    """List every table that is declared or exists: name, rows and version (None: not filled yet), meaning."""
+    """List the tables that exist: name, rows, version, meaning; the declared ones first, in their order."""
     there = store.names()
     rows = []
-    for name in [*TABLES, *(n for n in there if n not in TABLES)]:
-        snapshot = store.find(name) if name in there else None
-        rows.append(
-            {
-                "table": name,
-                "rows": snapshot.rows if snapshot else None,
-                "version": snapshot.version if snapshot else None,
-                "meaning": TABLES[name].meaning if name in TABLES else "",
-            }
-        )
+    for name in [*(n for n in TABLES if n in there), *(n for n in there if n not in TABLES)]:
+        snapshot, table = store.snapshot(name), declared(name)
+        meaning = table.meaning if table else ""
+        rows.append({"table": name, "rows": snapshot.rows, "version": snapshot.version, "meaning": meaning})
     return rows
+
+
+def list_missing(store: Store) -> dict[str, str]:
+    """Name the declared tables that do not exist yet, each with the commands that fill it."""
+    there = store.names()
+    return {name: table.filled_by for name, table in TABLES.items() if name not in there}
 
 
 def describe(store: Store, name: str) -> list[dict[str, Any]]:
     """List the columns of a table: name, type, meaning (those of the table in the warehouse, if it exists)."""
     snapshot = store.find(name)
     if snapshot is None and name not in TABLES:
-        raise UserError(f"no table {name!r}; there are: {', '.join(dict.fromkeys([*TABLES, *store.names()]))}")
+        raise UserError(f"no table {name!r}; {hint(name, dict.fromkeys([*TABLES, *store.names()]))}")
     schema = snapshot.schema if snapshot else TABLES[name].schema()
     return [
         {"column": f.name, "type": str(f.type), "meaning": (f.metadata or {}).get(b"comment", b"").decode()}
@@ -86,6 +88,16 @@ def why(store: Store, name: str, key: str) -> dict[str, Any]:
     if not rows["published"] and not rows["rejected"]:
         explained["note"] = f"not published yet: {name} is of version {published.metadata['source']['version']}"
     return explained
+
+
+def run_models(store: Store, table: str, run_id: str) -> dict[str, str]:
+    """Read from a run's report which models it used: role -> digest. Empty if its report is gone."""
+    fs, path = files.filesystem(f"{store.root}/_runs/{TABLES[table].job}/{run_id}/report.json")
+    try:
+        with fs.open_input_stream(path) as stream:
+            return dict(json.loads(stream.read())["models"])
+    except FileNotFoundError:
+        return {}
 
 
 def _rows(snapshot: Snapshot, column: str, value: str) -> list[dict[str, Any]]:

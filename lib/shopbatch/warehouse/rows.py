@@ -98,6 +98,11 @@ def _texts(source: Snapshot, column: str, key: str, wanted: pa.Array) -> dict[st
     return texts
 
 
+def with_probability(snapshot: Snapshot, rows: pa.Table) -> pa.Table:
+    """Add the probability of each row's own class, in a table that has such a column in its view."""
+    return _add_probability(rows, view_of(snapshot.name)) if _has_probability(snapshot) else rows
+
+
 def _has_probability(snapshot: Snapshot) -> bool:
     view, names = view_of(snapshot.name), snapshot.schema.names
     return bool(view.label) and view.label in names and PROBABILITY not in names
@@ -107,8 +112,7 @@ def _pieces(snapshot: Snapshot, condition: pc.Expression | None) -> Iterator[pa.
     for file in snapshot.files:
         for group in range(len(files.row_group_rows(file.uri))):
             rows = files.read(file.uri, snapshot.schema, file.partition, [group])
-            if _has_probability(snapshot):
-                rows = _add_probability(rows, view_of(snapshot.name))
+            rows = with_probability(snapshot, rows)
             yield rows if condition is None else rows.filter(condition)
 
 
