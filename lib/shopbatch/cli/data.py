@@ -11,7 +11,7 @@ import click
 
 from shopbatch.cli.explain import explain
 from shopbatch.cli.options import COUNT, complete_sources, complete_tables, environment, open_store
-from shopbatch.cli.printing import note, print_rows
+from shopbatch.cli.printing import Count, note, print_rows
 from shopbatch.core.errors import UserError
 
 if TYPE_CHECKING:
@@ -130,11 +130,13 @@ def tables(table: str | None, env: str) -> None:
 
     store = open_store(env)
     if table:
-        print_rows(browse.describe(store, table), "meaning", wrap=True)
+        columns = browse.describe(store, table)
+        note(browse.meaning_of(table), cut=False)
+        print_rows(columns, "meaning", wrap=True)
         return
     there = browse.list_tables(store)
     if there:
-        print_rows([{**row, "rows": f"{row['rows']:>9,}"} for row in there], "meaning")
+        print_rows([{**row, "rows": Count(row["rows"])} for row in there], "meaning")
     if missing := browse.list_missing(store):
         note("not there yet:")
         width = max(map(len, missing))

@@ -24,9 +24,11 @@ def explain(store: Store, table: str, key: str, answer: Mapping[str, Any]) -> No
         print_block(f"{table} {key}", fields | text | _origin(answer, row, run_models(store, table, row["run_id"])))
     for row in answer["rejected"]:
         fault = _KINDS.get(row["kind"], row["kind"])
-        reason = {"rejected": f"{row['reason']} ({fault}), after {_attempts(row['attempt'])}"}
+        reason = {"rejected": f"{row['reason']} ({fault}; {_attempts(row['attempt'])})"}
         models = run_models(store, table, row["run_id"])
         print_block(f"{table} {key}: not there", reason | text | _origin(answer, row, models))
+    if "report" in answer:
+        print(f"  report: {answer['report']}")  # not wrapped, so that it can be copied
     if "note" in answer:
         print_block(f"{table} {key}: not there", {"missing": answer["note"], **text})
 
@@ -46,24 +48,21 @@ def _telling(store: Store, table: str, row: Mapping[str, Any]) -> dict[str, Any]
 
 def _text(answer: Mapping[str, Any]) -> dict[str, str]:
     """What the source says of the row: its title and text."""
-    from shopbatch.core.privacy import mask
-
     source = answer["source"][0] if answer["source"] else {}
-    return {n: mask(cell(source[n])) for n in ("title", "text") if source.get(n)}
+    return {n: cell(source[n]) for n in ("title", "text") if source.get(n)}
 
 
 def _origin(answer: Mapping[str, Any], row: Mapping[str, Any], models: Mapping[str, str]) -> dict[str, str]:
     """What made the row: recipe, models, run and report."""
     memo = answer.get("memo") or [{}]
-    computed = f"{cell(row['scored_at'])}, at {_attempts(memo[-1].get('attempt'))}" if "scored_at" in row else ""
+    computed = f"{cell(row['scored_at'])}, {_attempts(memo[-1].get('attempt'))}" if "scored_at" in row else ""
     return {
         "computed": computed,
         "recipe": row["recipe"],
         "models": ", ".join(f"{name} {digest[:12]}" for name, digest in models.items()),
         "run": row["run_id"],
-        "report": str(answer.get("report", "")),
     }
 
 
 def _attempts(number: int | None) -> str:
-    return f"{number or 0} attempt{'s' if number != 1 else ''}"
+    return f"attempt {number}" if number else "no attempt was needed"

@@ -18,6 +18,13 @@ _ABOUT, _ABOUT_LEAST = 32, 16  # the same of the text that the rows are about; a
 _PIPE = 240
 
 
+class Count(int):
+    """A number that counts things, printed with separators of thousands."""
+
+    def __str__(self) -> str:
+        return f"{int(self):,}"
+
+
 def console() -> Console:
     """The terminal, or COLUMNS wide; a pipe has no width, so that lines are cut only where they are very long."""
     from rich.console import Console
@@ -147,11 +154,11 @@ def print_vertical(rows: Sequence[Mapping[str, Any]]) -> None:
         screen.print(grid)
 
 
-def note(text: str) -> None:
-    """Print a line that is no data, dim on a terminal, cut to its width."""
+def note(text: str, cut: bool = True) -> None:
+    """Print a line that is no data, dim on a terminal; cut to its width, or else wrapped."""
     from rich.text import Text
 
-    console().print(Text(text, style="dim"), no_wrap=True, overflow="ellipsis")
+    console().print(Text(text, style="dim"), no_wrap=cut, overflow="ellipsis")
 
 
 def lengths_of(rows: Sequence[Mapping[str, Any]], names: Sequence[str]) -> dict[str, int]:

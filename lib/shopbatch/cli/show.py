@@ -41,8 +41,8 @@ _DEFAULT = 10
     "kind",
     type=click.Choice(FORMATS),
     default="table",
-    help="Default: table. The others have all columns in full. In csv, text that begins with = + - @ gets a ' in front, "
-    "so that no spreadsheet takes it for a formula.",
+    help="Default: table. The others have all columns in full. In csv, text that begins with = + - @, which a "
+    "spreadsheet would take for a formula, gets a ' in front.",
 )
 @click.option("--json", "as_json", is_flag=True, help="The same as --format json: one line per row.")
 @click.option("--output", metavar="FILE", help="Write csv, json or parquet into this file.")

@@ -23,9 +23,8 @@ def list_tables(store: Store) -> list[dict[str, Any]]:
     there = store.names()
     rows = []
     for name in [*(n for n in TABLES if n in there), *(n for n in there if n not in TABLES)]:
-        snapshot, table = store.snapshot(name), declared(name)
-        meaning = table.meaning if table else ""
-        rows.append({"table": name, "rows": snapshot.rows, "version": snapshot.version, "meaning": meaning})
+        snapshot = store.snapshot(name)
+        rows.append({"table": name, "rows": snapshot.rows, "version": snapshot.version, "meaning": meaning_of(name)})
     return rows
 
 
@@ -33,6 +32,12 @@ def list_missing(store: Store) -> dict[str, str]:
     """Name the declared tables that do not exist yet, each with the commands that fill it."""
     there = store.names()
     return {name: table.filled_by for name, table in TABLES.items() if name not in there}
+
+
+def meaning_of(name: str) -> str:
+    """Say what a row of a declared table is; empty for a table of another system, or one of the machinery's."""
+    table = declared(name)
+    return table.meaning if table else ""
 
 
 def describe(store: Store, name: str) -> list[dict[str, Any]]:

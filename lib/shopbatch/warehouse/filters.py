@@ -56,6 +56,12 @@ class Condition:
     expression: pc.Expression
 
 
+def column_of(term: str) -> str:
+    """Return the column that a condition is about, which need not exist."""
+    parts = _TERM.fullmatch(term)
+    return term if parts is None else parts[1]
+
+
 def parse_condition(term: str, schema: pa.Schema) -> Condition:
     """Parse `column OPERATOR value`. UserError: there is no such column, or its type does not allow that.
 

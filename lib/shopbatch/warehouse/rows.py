@@ -13,7 +13,7 @@ from shopbatch.core.nearest import hint
 from shopbatch.tables import declared
 from shopbatch.tables.schema import View
 from shopbatch.warehouse import files
-from shopbatch.warehouse.filters import narrowed, parse_condition
+from shopbatch.warehouse.filters import column_of, narrowed, parse_condition
 from shopbatch.warehouse.snapshot import Snapshot
 from shopbatch.warehouse.store import Store
 
@@ -57,6 +57,7 @@ def read_rows(snapshot: Snapshot, query: Query) -> Iterator[pa.Table]:
         UserError: A condition is wrong, or the rows cannot be sorted by that column.
     """
     schema, condition = schema_of(snapshot), None
+    _refuse_about(snapshot, query)
     for term in query.where:
         one = parse_condition(term, schema)
         condition = one.expression if condition is None else condition & one.expression
@@ -135,6 +136,20 @@ def _first(pieces: Iterator[pa.Table], count: int | None) -> Iterator[pa.Table]:
         count = None if count is None else count - part.num_rows
         if count == 0:
             return
+
+
+def _refuse_about(snapshot: Snapshot, query: Query) -> None:
+    """UserError if the query names the text that is joined to the rows only when they are shown."""
+    about = view_of(snapshot.name).about
+    if about is None or about.column in snapshot.schema.names:
+        return
+    named = [
+        ("--sort", query.sort.removeprefix("-")),
+        *(("--where", column_of(term)) for term in query.where),
+    ]
+    for option, column in named:
+        if column == about.column:
+            raise UserError(f"{option}: column {column!r} is one of table {about.table!r}: filter or sort that one")
 
 
 def _order(sort: str, schema: pa.Schema) -> tuple[str, str] | None:
