@@ -161,7 +161,14 @@ def test_tables_and_show(filled: Store, capsys: pytest.CaptureFixture[str]) -> N
         ("models --trained-on reviews", "option '--trained-on' requires 2 arguments"),
         ("doctor score_reviews finetune_llm", "one job at a time, not score_reviews and finetune_llm"),
         ("show nothing", "tables there: lists, reviews"),
-        ("show reviews --where stars=5", "with a column of review_id"),
+        ("show revews", "did you mean 'reviews'?"),
+        ("show users", "it is filled by `shopbatch sample` or `shopbatch load users FILE`"),
+        ("show user_profiles", "it is filled by `shopbatch run build_user_profiles`"),
+        ("show reviews --where stars=5", "no column 'stars'; there are: review_id"),
+        ("show reviews --sort ratng", "did you mean 'rating'?"),
+        ("show lists --sort words", "which has no order"),
+        ("show reviews --env prd", "did you mean 'prod'?"),
+        ("load revews my.csv", "cannot load into 'revews': did you mean 'reviews'?"),
         ("show reviews --where rating=five", "column 'rating' is int8"),
         ("tables nothing", "there are: products"),
         ("why reviews r1", "not published by an inference job"),
@@ -230,16 +237,24 @@ def test_a_missing_home_or_a_warehouse_that_is_a_file_is_one_line(
 
 
 @pytest.mark.usefixtures("ray_local")
-def test_why(filled: Store, capsys: pytest.CaptureFixture[str]) -> None:
+def test_why(filled: Store, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     report = toy.run(filled, toy.spec())
-    assert cli.main(["why", "review_sentiment", "r3"]) == 0
+    assert cli.main(["why", "review_sentiment", "r3", "--json"]) == 0
     answer = json.loads(capsys.readouterr().out)
     assert answer["published"][0]["run_id"] == report.run_id
     assert [m["run_id"] for m in answer["memo"]] == [report.run_id]
     assert answer["source"][0]["text"] == "[bold]text[/] 3"
-    assert cli.main(["why", "review_sentiment", "gone"]) == 0
+    assert cli.main(["why", "review_sentiment", "gone", "--json"]) == 0
     answer = json.loads(capsys.readouterr().out)
     assert (answer["published"], answer["rejected"][0]["reason"]) == ([], "empty")
+    monkeypatch.setenv("COLUMNS", "80")
+    assert cli.main(["why", "review_sentiment", "r3"]) == 0
+    said = capsys.readouterr().out
+    for words in ("review_sentiment r3\n", " label ", " probability ", "[bold]text[/] 3", report.run_id, report.recipe):
+        assert words in said
+    assert said.splitlines()[-1].endswith("/report.html")
+    assert cli.main(["why", "review_sentiment", "gone"]) == 0
+    assert re.search(r"gone: not there\n +rejected +empty \(the row's own fault; no attempt", capsys.readouterr().out)
     assert cli.main(["why", "review_sentiment", "never"]) == 2
     assert "no row review_id='never'" in capsys.readouterr().err
 

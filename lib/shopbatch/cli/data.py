@@ -1,4 +1,4 @@
-"""`shopbatch sample`, `load`, `tables`, `show` and `why`: fill the source tables and look at the warehouse."""
+"""`shopbatch sample`, `load`, `tables` and `why`: fill the source tables and look at the warehouse."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from shopbatch.cli.explain import explain
 from shopbatch.cli.options import COUNT, complete_sources, complete_tables, environment, open_store, tell_warehouse
-from shopbatch.cli.printing import print_rows
+from shopbatch.cli.printing import Count, note, print_rows
 from shopbatch.core.errors import UserError
 
 if TYPE_CHECKING:
@@ -129,33 +130,33 @@ def tables(table: str | None, env: str) -> None:
 
     store = open_store(env)
     tell_warehouse(env)
-    print_rows(browse.describe(store, table) if table else browse.list_tables(store))
-
-
-@click.command()
-@click.argument("table", shell_complete=complete_tables, help="The table.")
-@click.option("-n", "count", type=COUNT, default=10, help="Number of rows (default: 10).")
-@click.option("--where", multiple=True, metavar="column=value", help="Repeatable; an empty value means null.")
-@click.option("--json", "as_json", is_flag=True, help="Print one line of JSON per row.")
-@environment()
-def show(table: str, count: int, where: Sequence[str], as_json: bool, env: str) -> None:
-    """Show rows of a table."""
-    from shopbatch.warehouse import browse
-
-    rows = browse.show(open_store(env), table, count, where).to_pylist()
-    if not as_json:
-        print_rows(rows)
+    if table:
+        columns = browse.describe(store, table)
+        note(browse.meaning_of(table), cut=False)
+        print_rows(columns, "meaning", wrap=True)
         return
-    for row in rows:
-        print(json.dumps(row, ensure_ascii=False, default=str))
+    there = browse.list_tables(store)
+    if there:
+        print_rows([{**row, "rows": Count(row["rows"])} for row in there], "meaning")
+    if missing := browse.list_missing(store):
+        note("not there yet:")
+        width = max(map(len, missing))
+        for name, filled_by in missing.items():
+            note(f"  {name:{width}}  {filled_by}")
 
 
 @click.command()
 @click.argument("table", shell_complete=complete_tables, help="A table that an inference job published.")
 @click.argument("key", help="The key of the row.")
+@click.option("--json", "as_json", is_flag=True, help="Print all that is known, as JSON.")
 @environment()
-def why(table: str, key: str, env: str) -> None:
+def why(table: str, key: str, as_json: bool, env: str) -> None:
     """Say why a row is as it is: content hash, recipe, attempt, run."""
     from shopbatch.warehouse import browse
 
-    print(json.dumps(browse.why(open_store(env), table, key), ensure_ascii=False, indent=2, default=str))
+    store = open_store(env)
+    answer = browse.why(store, table, key)
+    if as_json:
+        print(json.dumps(answer, ensure_ascii=False, indent=2, default=str))
+    else:
+        explain(store, table, key, answer)

@@ -29,7 +29,7 @@ COMMANDS = {
     "sample": ("data", "Fill the source tables with sample data."),
     "load": ("data", "Load a CSV, JSON lines, Parquet, Delta, spreadsheet or database source into a table."),
     "tables": ("data", "List the tables, or the columns of one."),
-    "show": ("data", "Show rows of a table."),
+    "show": ("show", "Show rows of a table."),
     "why": ("data", "Say why a row is as it is: content hash, recipe, attempt, run."),
     "models": ("models", "List the published models, or those trained on a row."),
     "doctor": ("doctor", "Find what would make a run fail before it starts."),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from shopbatch.cli.options import environment, open_store
-from shopbatch.cli.printing import print_rows
+from shopbatch.cli.printing import print_block
 
 
 @click.command()
@@ -18,4 +18,43 @@ def models(trained_on: tuple[str, str] | None, env: str) -> None:
     from shopbatch.capabilities.sentiment.stage import review_text
     from shopbatch.models import erasure
 
-    print_rows(erasure.list_models(open_store(env), trained_on, {"reviews": review_text}))
+    store = open_store(env)
+    if trained_on is None:
+        listed = erasure.list_models(store)
+        if not listed:
+            print("no models yet: `shopbatch run train_sentiment_head` makes one")
+    else:
+        answer = erasure.trained_on(store, *trained_on, {"reviews": review_text})
+        print(answer.sentence)
+        listed = answer.models
+    users = _users(env)
+    for model in listed:
+        name, _, version = str(model["model"]).partition("@")
+        used = [f"{job} ({key}={ref})" for job, key, ref in users if _means(ref, name, version, bool(model["live"]))]
+        print_block(
+            f"{model['model']}{'  live' if model['live'] else ''}",
+            {
+                "made": str(model["created"] or "").replace("T", " ")[:16],
+                "quality": model["metric"],
+                "built on": model["base"],
+                "licence": model["licence"],
+                "used by": ", ".join(used) or "no job, as configured",
+            },
+        )
+
+
+def _users(env: str) -> list[tuple[str, str, str]]:
+    """Each job's models by its configuration: job, key, reference."""
+    from shopbatch.core import config
+    from shopbatch.runs.declaration import find, names
+
+    loaded = {name: config.load(find(name).config, name, env, []) for name in names()}
+    return [(name, key, ref) for name, settings in loaded.items() for key, ref in settings.required_models().items()]
+
+
+def _means(reference: str, name: str, version: str, live: bool) -> bool:
+    """Whether a reference means this model: its name (a package, or @live), or its digest."""
+    named, _, wanted = reference.partition("@")
+    if named != name:
+        return False
+    return live if wanted in ("", "live") else wanted.startswith(version) or version.startswith(wanted)

@@ -35,7 +35,7 @@ def runs(job: str | None, count: int, as_json: bool, env: str) -> None:
     if not reports:
         print(f"no run{'' if job is None else f' of {job}'} in warehouse {warehouse} yet")
         return
-    print_rows([history.row(each) for each in reports])
+    print_rows([history.row(each) for each in reports], "message")
     last = reports[0]
     if last["outcome"] not in ("published", "nothing to do", "running", "unreadable"):
         print(f"\nthe newest: {last['outcome']}: {last['message']}")

@@ -10,11 +10,13 @@ from typing import Any
 import click
 
 from shopbatch.cli.options import COUNT, environment
-from shopbatch.cli.printing import print_rows
+from shopbatch.cli.printing import print_rows, print_vertical
 from shopbatch.core import config
 from shopbatch.core.errors import UserError
 from shopbatch.runs.command import complete_jobs
 from shopbatch.runs.declaration import Job, find
+
+_COLUMNS = 8  # results with more columns are printed one column a line
 
 
 @click.command("try")
@@ -44,8 +46,12 @@ def try_(job: str, texts: Sequence[str], path: str | None, count: int, as_json: 
         for result in results:
             print(json.dumps(result, ensure_ascii=False, default=str))
         return
-    names = list(dict.fromkeys(name for result in results for name in result))
-    print_rows([{name: _short(result.get(name)) for name in names} for result in results])
+    names = [n for n in dict.fromkeys(name for result in results for name in result) if n != declared.text]
+    whole = [{name: result.get(name) for name in [*names, declared.text]} for result in results]
+    if len(names) > _COLUMNS:
+        print_vertical([{name: value for name, value in row.items() if value not in (None, [])} for row in whole])
+    else:
+        print_rows(whole, declared.text)
 
 
 def _is_override(word: str, job: Job) -> bool:
@@ -65,7 +71,3 @@ def _file_rows(job: Job, path: str, count: int) -> list[dict[str, Any]]:
         load_file(store, sources[0], path)
         rows: list[dict[str, Any]] = store.snapshot(sources[0]).read(limit=count).to_pylist()
     return [{name: dict(v) if isinstance(v, list) else v for name, v in row.items()} for row in rows]
-
-
-def _short(value: Any) -> Any:
-    return round(value, 3) if isinstance(value, float) else value

@@ -8,7 +8,6 @@ Imports nothing heavy, so a typo is reported before Ray, Spark or torch is loade
 
 from __future__ import annotations
 
-import difflib
 import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -21,6 +20,7 @@ from shopbatch.core.config_keys import Key as Key
 from shopbatch.core.config_keys import as_yaml as as_yaml
 from shopbatch.core.config_keys import describe as describe
 from shopbatch.core.errors import UserError, one_line
+from shopbatch.core.nearest import hint
 from shopbatch.core.privacy import redact_config
 
 
@@ -144,7 +144,7 @@ def layers(
         raise UserError(f"no folder {conf}; set SHOPBATCH_HOME to the folder that holds conf/ and jobs/")
     if not (conf / env).is_dir():
         known = sorted(p.name for p in conf.iterdir() if p.is_dir() and p.name != "base")
-        raise UserError(f"no environment {env!r} in {conf}; there are: {', '.join(known)}")
+        raise UserError(f"no environment {env!r} in {conf}; {hint(env, known)}")
     shipped = packaged() / "conf"
     if shipped.is_dir() and not conf.samefile(shipped):
         for folder in ("base", env):
@@ -199,7 +199,9 @@ def validate(cls: type[C], tree: dict[str, Any]) -> C:
         where = ".".join(str(part) for part in first["loc"])
         if first["type"] == "extra_forbidden":
             known = {part.removesuffix("[]") for key in describe(cls) for part in key.path.split(".")}
-            raise UserError(f"config: unknown key {where!r}{_nearest(str(first['loc'][-1]), known)}") from None
+            raise UserError(
+                f"config: unknown key {where!r}; {hint(str(first['loc'][-1]), sorted(known), 'known keys')}"
+            ) from None
         got = redact_config({str(first["loc"][-1] if first["loc"] else ""): first.get("input")})
         raise UserError(f"config: {where}: {first['msg']} (got {next(iter(got.values()))!r})") from None
 
@@ -221,11 +223,6 @@ def read_text(path: str) -> str:
     if not text:
         raise UserError(f"{file}: the file is empty")
     return text
-
-
-def _nearest(key: str, known: set[str]) -> str:
-    near = difflib.get_close_matches(key, known, 1)
-    return f"; did you mean {near[0]!r}?" if near else f"; known keys: {', '.join(sorted(known))}"
 
 
 def _read(path: Path) -> dict[str, Any]:

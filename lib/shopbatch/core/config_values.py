@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from shopbatch.core import config
 from shopbatch.core.config import JobConfig, Key
 from shopbatch.core.errors import UserError
+from shopbatch.core.nearest import hint
 from shopbatch.core.privacy import redact_config
 
 DEFAULT = "default"
@@ -56,9 +56,9 @@ def select(listed: Sequence[Setting], name: str) -> list[Setting]:
     ends = [each for each in listed if each.key.path.endswith(f".{name}")]
     if len(ends) == 1:
         return ends
-    near = [each.key.path for each in ends] or difflib.get_close_matches(name, [each.key.path for each in listed], 3)
-    hint = f"did you mean {' or '.join(repr(path) for path in near)}?" if near else "leave it out to list all keys"
-    raise UserError(f"no key {name!r}; {hint}")
+    if ends:
+        raise UserError(f"{name!r} is the end of several keys: {', '.join(each.key.path for each in ends)}")
+    raise UserError(f"no key {name!r}; {hint(name, [each.key.path for each in listed])}")
 
 
 _MISSING = object()

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from shopbatch.core.crash_points import crash_point
+from shopbatch.core.errors import GateRefused
 from shopbatch.inference.audit import audit
 from shopbatch.inference.candidate import Candidate
 from shopbatch.inference.config import InferenceConfig
@@ -18,6 +19,7 @@ from shopbatch.inference.source import Index
 from shopbatch.inference.spec import Spec
 from shopbatch.runs.report import Report
 from shopbatch.tables.schema import Table
+from shopbatch.warehouse.candidates import keep_candidate
 from shopbatch.warehouse.gates import refuse_if_failed
 from shopbatch.warehouse.publish import Publication, Superseded
 from shopbatch.warehouse.store import Snapshot, Store, check_target
@@ -105,10 +107,22 @@ class Publisher:
                 return
             with report.stage("audit"):
                 report.gates = audit(spec, self.config, self.source, candidate, live, self.report.run_id)
-            refuse_if_failed(report.gates)
+            self._refuse_if_failed(candidate)
             with report.stage("commit"):
                 self._commit(publication, candidate)
         memo.compact()
+
+    def _refuse_if_failed(self, candidate: Candidate) -> None:
+        """Let the run end if a gate did not pass; the candidate's rejects are then kept for `shopbatch show`."""
+        try:
+            refuse_if_failed(self.report.gates)
+        except GateRefused as error:
+            rejects, run_id = self.spec.rejects, self.report.run_id
+            keep_candidate(self.store, self.spec.job, run_id, rejects, candidate.rejects)
+            if not candidate.rejects:
+                raise
+            look = f"shopbatch show {rejects.name} --candidate {run_id}"
+            raise GateRefused(f"{error}; its rejects: {look}") from None
 
     def _commit(self, publication: Publication, candidate: Candidate) -> None:
         """Commit the rejects first, then the table: a reader of the table always finds its rejects."""

@@ -18,6 +18,7 @@ import pyarrow as pa
 from shopbatch import tables
 from shopbatch.core.ahead import ahead
 from shopbatch.core.errors import Stopped, UserError, one_line
+from shopbatch.core.nearest import hint
 from shopbatch.load.archives import unpacked
 from shopbatch.load.batches import Converter, Misfits
 from shopbatch.load.conversion import AMBIGUOUS
@@ -87,7 +88,9 @@ def load_query(
 
 def _check_table(table: str) -> None:
     if table not in tables.SOURCES:
-        raise UserError(f"cannot load into {table!r}: the source tables are {', '.join(tables.SOURCES)}")
+        sources = ", ".join(tables.SOURCES)
+        known = f"the source tables are {sources}" if table in tables.TABLES else hint(table, tables.SOURCES)
+        raise UserError(f"cannot load into {table!r}: {known}")
 
 
 def load_input(

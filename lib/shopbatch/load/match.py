@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from shopbatch.core.errors import UserError
+from shopbatch.core.nearest import nearest
 from shopbatch.load import presets, words
 from shopbatch.load.options import Options
 from shopbatch.load.presets import ATTRIBUTE, Preset
@@ -143,8 +143,8 @@ def _nearest(target: str, names: Sequence[str]) -> str | None:
     if containing:
         return min(containing, key=len)
     by_normalised = {normal_name(n): n for n in names}
-    close = difflib.get_close_matches(normal_name(target), list(by_normalised), 1, 0.7)
-    return by_normalised[close[0]] if close else None
+    close = nearest(normal_name(target), by_normalised, 0.7)
+    return by_normalised[close] if close else None
 
 
 def _hint(name: str, known: Sequence[str]) -> str:

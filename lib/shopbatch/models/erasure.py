@@ -12,14 +12,17 @@ import hmac
 import os
 import secrets
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.fs as pafs
 
 from shopbatch.core.errors import UserError
 from shopbatch.core.hashing import hash128, hex128
 from shopbatch.models import registry
+from shopbatch.models.summary import built_on, main_metric
 from shopbatch.tables import table as table_named
 from shopbatch.warehouse import files
 from shopbatch.warehouse.store import Store
@@ -43,45 +46,75 @@ def text_names(texts: pa.ChunkedArray | pa.Array) -> list[str]:
     return [str(name) for name in hex128(*hash128([texts])).to_pylist()]
 
 
+@dataclass(frozen=True)
+class Answer:
+    """Which models a row helped to train: the sentence that says so, and the models as `list_models` lists them."""
+
+    sentence: str
+    models: list[dict[str, Any]]
+
+
 def list_models(
     store: Store, row: tuple[str, str] | None = None, texts: Mapping[str, TextOf] | None = None
 ) -> list[dict[str, Any]]:
-    """List the published models, or those that one row of a table helped to train.
+    """List the published models, or those that one row of a table helped to train (see `trained_on`)."""
+    return _listed(store) if row is None else trained_on(store, *row, texts or {}).models
+
+
+def trained_on(store: Store, table: str, row: str, texts: Mapping[str, TextOf]) -> Answer:
+    """Find the models that one row of a table helped to train.
+
+    A row that is deleted is found by its key only; what cannot be known is said.
 
     Args:
         store: The warehouse.
-        row: Table and key of the row; None lists every model.
+        table: The table.
+        row: Key of the row.
         texts: For each table whose rows are named by their text, the function that gives the texts of its rows.
 
     Raises:
-        UserError: The table has no such row, or its rows have no single key.
+        UserError: There is no such table, or its rows have no single key.
     """
-    wanted = None if row is None else set(keyed(store, _names(store, *row, texts or {})))
-    models = []
-    for model, live in registry.published(f"{store.root}/_models"):
-        manifest = model.manifest
-        if wanted is None or wanted & set(manifest.get("rows", ())):
-            models.append(
-                {
-                    "model": model.reference,
-                    "live": "live" if live else "",
-                    "created": manifest.get("created_at"),
-                    "base": manifest.get("base"),
-                    "licence": manifest.get("licence"),
-                }
-            )
-    return models
-
-
-def _names(store: Store, table: str, row: str, texts: Mapping[str, TextOf]) -> list[str]:
-    """The names under which a row may stand in a manifest."""
-    source = table_named(table)
-    if len(source.key) != 1:
+    key = table_named(table).key
+    if len(key) != 1:
         raise UserError(f"table {table!r}: its rows have no single key, so no model names them")
-    rows = store.snapshot(table).read(where=pa.compute.field(source.key[0]) == row)
-    if not rows.num_rows:
-        raise UserError(f"no row {row!r} in table {table!r}; ask before the row is deleted")
-    return [row, *(text_names(texts[table](rows)) if table in texts else ())]
+    snapshot = store.find(table)
+    rows = None if snapshot is None else snapshot.read(where=pc.field(key[0]) == row)
+    by_text = table in texts
+    wanted = set(keyed(store, [row, *(text_names(texts[table](rows)) if rows and by_text else ())]))
+    everything = _listed(store)
+    models = [m for m in everything if wanted & m["rows"]]
+    doubts = []
+    if not rows:
+        there = f"there is no table {table}" if snapshot is None else f"the row is not in {table}"
+        doubts.append(there + (", so its text, by which models name it, is not known" if by_text else ""))
+    if silent := [m["model"] for m in everything if m["trained here"] and not m["rows"]]:
+        doubts.append(f"{', '.join(silent)} {'keep' if silent[1:] else 'keeps'} no record of training rows")
+    names = ", ".join(m["model"] for m in models)
+    sure = "was" if not doubts else "is known to have been"
+    sentence = f"no model {sure} trained on {table} {row}"
+    if models:
+        sentence = f"{len(models)} model{'s were' if models[1:] else ' was'} trained on {table} {row}: {names}"
+    return Answer(sentence + (f" ({'; '.join(doubts)})" if doubts else ""), models)
+
+
+def _listed(store: Store) -> list[dict[str, Any]]:
+    """Every published model: name, whether it is live, when, on what, its licence, main metric and hashes of rows."""
+    published = list(registry.published(f"{store.root}/_models"))
+    licences = {model.reference: model.manifest.get("licence") for model, _ in published}
+    return [
+        {
+            "model": model.reference,
+            "live": "live" if live else "",
+            "created": model.manifest.get("created_at"),
+            "base": built_on(model.manifest),
+            "licence": model.manifest.get("licence") or licences.get(built_on(model.manifest)),
+            "metric": main_metric(model.manifest.get("metrics") or {}),
+            "trained here": "origin" in model.manifest,
+            "rows": set(model.manifest.get("rows", ())),
+        }
+        for model, live in published
+    ]
 
 
 def copy_key(store: Store, source: Store) -> None:

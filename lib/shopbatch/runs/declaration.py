@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import importlib.util
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from typing import Any, Literal
 from shopbatch.core import config
 from shopbatch.core.config import JobConfig
 from shopbatch.core.errors import UserError
+from shopbatch.core.nearest import hint
 
 
 @dataclass(frozen=True)
@@ -75,9 +75,7 @@ def find(name: str) -> Job:
         UserError: There is no such job; the message has the nearest name.
     """
     if name not in names():
-        near = difflib.get_close_matches(name, names(), 1)
-        hint = f"did you mean {near[0]!r}?" if near else f"there are: {', '.join(names())}"
-        raise UserError(f"no job {name!r}; {hint}")
+        raise UserError(f"no job {name!r}; {hint(name, names())}")
     job = _module(folder() / f"{name}.py").JOB
     if not isinstance(job, Job):
         raise TypeError(f"jobs/{name}.py: JOB is not a Job")

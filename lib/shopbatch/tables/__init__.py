@@ -1,8 +1,10 @@
 """The tables that exist. `TABLES` is the whole catalogue; each subject has a file of its own."""
 
 from shopbatch.core.errors import UserError
+from shopbatch.core.nearest import hint
 from shopbatch.tables.campaigns import CAMPAIGNS, COUPONS, REDEMPTIONS
 from shopbatch.tables.events import EVENTS
+from shopbatch.tables.load_rejects import load_rejects
 from shopbatch.tables.product_copy import PRODUCT_COPY
 from shopbatch.tables.product_descriptions import PRODUCT_DESCRIPTIONS, PRODUCT_DESCRIPTIONS_REJECTS
 from shopbatch.tables.products import PRODUCTS
@@ -52,8 +54,16 @@ SOURCES = tuple(t.name for t in _SOURCES)
 def table(name: str) -> Table:
     """Look up a declared table. UserError, with the names that are known, for another name."""
     if name not in TABLES:
-        raise UserError(f"no table {name!r}; there are: {', '.join(TABLES)}")
+        raise UserError(f"no table {name!r}; {hint(name, TABLES)}")
     return TABLES[name]
 
 
-__all__ = ["SOURCES", "TABLES", "Column", "Table", "table"]
+def declared(name: str) -> Table | None:
+    """Return the declaration of a table that shopbatch writes, also of one that lists what a load refused."""
+    source = name.removesuffix("_load_rejects")
+    if name != source and source in SOURCES:
+        return load_rejects(source)
+    return TABLES.get(name)
+
+
+__all__ = ["SOURCES", "TABLES", "Column", "Table", "declared", "table"]

@@ -2,7 +2,7 @@
 
 import pyarrow as pa
 
-from shopbatch.tables.schema import Column, Table
+from shopbatch.tables.schema import Column, Table, View
 
 
 def load_rejects(source: str) -> Table:
@@ -23,4 +23,5 @@ def load_rejects(source: str) -> Table:
             Column("row_loaded", pa.bool_(), "Whether the row was loaded without the value (an optional column)."),
             Column("load_id", pa.string(), "The load: a digest of the file's content and the mapping.", nullable=False),
         ),
+        view=View(("source_file", "source_row", "column", "reason", "value")),
     )

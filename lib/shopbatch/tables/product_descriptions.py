@@ -3,7 +3,7 @@
 import pyarrow as pa
 
 from shopbatch.tables.published import provenance, rejects_of
-from shopbatch.tables.schema import Column, Table
+from shopbatch.tables.schema import Column, Lookup, Table, View
 
 PRODUCT_DESCRIPTIONS = Table(
     name="product_descriptions",
@@ -27,6 +27,8 @@ PRODUCT_DESCRIPTIONS = Table(
         Column("tokens_out", pa.int32(), "Tokens of the answer.", nullable=False),
         *provenance("the attributes", "the text (model, prompt, ...)", "the text was written", "wrote it"),
     ),
+    job="describe_products",
+    view=View(("headline",), about=Lookup("products", "title")),
 )
 
 PRODUCT_DESCRIPTIONS_REJECTS = rejects_of(

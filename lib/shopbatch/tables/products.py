@@ -6,7 +6,7 @@ Merchant Center.
 
 import pyarrow as pa
 
-from shopbatch.tables.schema import PRICE, TEXT_LIST, TEXT_MAP, TIMESTAMP, Column, Table
+from shopbatch.tables.schema import PRICE, TEXT_LIST, TEXT_MAP, TIMESTAMP, Column, Table, View
 
 AVAILABILITY = ("in_stock", "out_of_stock", "preorder", "backorder")
 
@@ -45,4 +45,5 @@ PRODUCTS = Table(
         Column("updated_at", TIMESTAMP, "When the catalogue last changed it, UTC; the latest row of a product counts."),
         Column("source", pa.string(), "Where the row came from: a sample's name, or the file that was loaded."),
     ),
+    view=View(("title", "brand", "category", "price")),
 )

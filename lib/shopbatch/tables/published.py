@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pyarrow as pa
 
-from shopbatch.tables.schema import TIMESTAMP, Column, Table
+from shopbatch.tables.schema import TIMESTAMP, Column, Table, View
 
 PROVENANCE = ("content_hash", "recipe", "scored_at", "run_id")
 REJECTS = ("reason", "kind", "attempt", "content_hash", "recipe", "source_file", "source_row", "run_id")
@@ -25,10 +25,14 @@ def provenance(
         run: What the run did.
     """
     return (
-        Column("content_hash", pa.string(), f"128-bit hash of {content}, 32 hex digits.", nullable=False),
-        Column("recipe", pa.string(), f"Digest of all that can change {recipe}.", nullable=False),
-        Column("scored_at", TIMESTAMP, f"When {moment}, UTC.", nullable=False),
-        Column("run_id", pa.string(), f"The run that {run} (its report is under _runs/).", nullable=False),
+        Column(
+            "content_hash", pa.string(), f"128-bit hash of {content}, 32 hex digits.", nullable=False, machinery=True
+        ),
+        Column("recipe", pa.string(), f"Digest of all that can change {recipe}.", nullable=False, machinery=True),
+        Column("scored_at", TIMESTAMP, f"When {moment}, UTC.", nullable=False, machinery=True),
+        Column(
+            "run_id", pa.string(), f"The run that {run} (its report is under _runs/).", nullable=False, machinery=True
+        ),
     )
 
 
@@ -56,9 +60,16 @@ def rejects_of(sink: Table, meaning: str, reasons: str, scope: dict[str, str] | 
             Column("kind", pa.string(), "row: the row's own fault; infra: tried again by later runs.", nullable=False),
             Column("attempt", pa.int8(), "How many attempts were made (0: none was needed).", nullable=False),
             columns["content_hash"],
-            Column("recipe", pa.string(), "The recipe under which it was rejected.", nullable=False),
-            Column("source_file", pa.string(), "Data file of the source snapshot that holds the row.", nullable=False),
-            Column("source_row", pa.int64(), "The row's position in that file, from 0.", nullable=False),
-            Column("run_id", pa.string(), "The run that rejected it.", nullable=False),
+            *(
+                Column(name, kind, meaning, nullable=False, machinery=True)
+                for name, kind, meaning in (
+                    ("recipe", pa.string(), "The recipe under which it was rejected."),
+                    ("source_file", pa.string(), "Data file of the source snapshot that holds the row."),
+                    ("source_row", pa.int64(), "The row's position in that file, from 0."),
+                    ("run_id", pa.string(), "The run that rejected it."),
+                )
+            ),
         ),
+        job=sink.job,
+        view=View(first=(name.name, "reason"), about=sink.view.about),
     )

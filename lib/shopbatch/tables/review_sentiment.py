@@ -3,7 +3,7 @@
 import pyarrow as pa
 
 from shopbatch.tables.published import provenance, rejects_of
-from shopbatch.tables.schema import Column, Table
+from shopbatch.tables.schema import Column, Lookup, Table, View
 
 REVIEW_SENTIMENT = Table(
     name="review_sentiment",
@@ -20,6 +20,10 @@ REVIEW_SENTIMENT = Table(
         Column("p_neutral", pa.float32(), "Calibrated probability of neutral, 0 to 1.", nullable=False),
         Column("p_positive", pa.float32(), "Calibrated probability of positive, 0 to 1.", nullable=False),
         *provenance("the scored columns", "a score (model, engine, ...)", "the score was computed"),
+    ),
+    job="score_reviews",
+    view=View(
+        ("label", "probability", "text", "language"), label="label", probabilities="p_", about=Lookup("reviews", "text")
     ),
 )
 

@@ -2,7 +2,7 @@
 
 import pyarrow as pa
 
-from shopbatch.tables.schema import TIMESTAMP, Column, Table
+from shopbatch.tables.schema import TIMESTAMP, Column, Lookup, Table, View
 
 REVIEWS = Table(
     name="reviews",
@@ -28,4 +28,5 @@ REVIEWS = Table(
         Column("created_at", TIMESTAMP, "When the review was written, UTC; null where unknown."),
         Column("source", pa.string(), "Where the row came from: a sample's name, or the file that was loaded."),
     ),
+    view=View(("rating", "text", "language"), about=Lookup("reviews", "text")),
 )

@@ -27,6 +27,7 @@ class Column:
         one_of: The strings that are allowed; `shopbatch load` checks it.
         stars: Whether it is a rating in whole stars; `shopbatch load` rounds it, and reads `4/5` and `4 stars`.
         free_text: Whether people wrote it. No statistics of such a column may stand in Delta's log.
+        machinery: Whether it only says how the row came to be; `shopbatch show` leaves it out unless asked.
     """
 
     name: str
@@ -37,6 +38,7 @@ class Column:
     one_of: tuple[str, ...] = ()
     stars: bool = False
     free_text: bool = False
+    machinery: bool = False
 
     @property
     def is_id(self) -> bool:
@@ -48,6 +50,33 @@ class Column:
         """The Arrow field; its metadata says what the column means and whether it is free text."""
         metadata = {"comment": self.meaning} | ({FREE_TEXT: "true"} if self.free_text else {})
         return pa.field(self.name, self.type, self.nullable, metadata=metadata)
+
+
+@dataclass(frozen=True)
+class Lookup:
+    """A column of another table that `shopbatch show` adds to the rows that it shows, joined by that table's key."""
+
+    table: str
+    column: str
+
+
+@dataclass(frozen=True)
+class View:
+    """How `shopbatch show` shows the rows of a table; none of it is stored.
+
+    Attributes:
+        first: The most telling columns after the key, which are the last to go where the terminal is narrow.
+            `probability` and the text of `about` may be among them.
+        label: The column whose values are classes: `probability` is then shown, that of the row's own class.
+        probabilities: What the names of the columns with the probabilities of the classes begin with.
+        about: The text that the rows are about, shown as the last column. If it is of another table, that one has a key
+            of one column, which this one has, too.
+    """
+
+    first: tuple[str, ...] = ()
+    label: str = ""
+    probabilities: str = ""
+    about: Lookup | None = None
 
 
 @dataclass(frozen=True)
@@ -66,6 +95,8 @@ class Table:
         key_from_content: A loaded file may lack the key (one column); it is then made from the row's content.
         merge_rows: Rows of a loaded file with the same key are merged: a later one changes only what it states.
         html: Entities and tags in its texts mean nothing; a loaded file is read as plain text.
+        job: The job that writes it; empty for a source table, which `shopbatch sample` and `shopbatch load` fill.
+        view: How `shopbatch show` shows its rows.
     """
 
     name: str
@@ -78,6 +109,8 @@ class Table:
     key_from_content: bool = False
     merge_rows: bool = False
     html: bool = False
+    job: str = ""
+    view: View = View()
 
     def schema(self) -> pa.Schema:
         """Make the Arrow schema; each field carries its meaning as `comment` metadata, which Delta keeps."""
@@ -92,6 +125,13 @@ class Table:
         schema = self.schema()
         whole = {f.name: columns[f.name] if f.name in columns else pa.nulls(rows, f.type) for f in schema}
         return pa.table(whole, schema=schema)
+
+    @property
+    def filled_by(self) -> str:
+        """The commands that fill it."""
+        if (source := self.name.removesuffix("_load_rejects")) != self.name:
+            return f"`shopbatch load {source} FILE`"
+        return f"`shopbatch run {self.job}`" if self.job else f"`shopbatch sample` or `shopbatch load {self.name} FILE`"
 
     @property
     def needed_key(self) -> tuple[str, ...]:

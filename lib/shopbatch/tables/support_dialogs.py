@@ -2,7 +2,7 @@
 
 import pyarrow as pa
 
-from shopbatch.tables.schema import TIMESTAMP, Column, Table
+from shopbatch.tables.schema import TIMESTAMP, Column, Lookup, Table, View
 
 SUPPORT_DIALOGS = Table(
     name="support_dialogs",
@@ -20,4 +20,5 @@ SUPPORT_DIALOGS = Table(
         Column("user_id", pa.string(), "The customer whose question it was (users.user_id); null where unknown."),
         Column("created_at", TIMESTAMP, "When the question was asked, UTC; null where unknown."),
     ),
+    view=View(("intent", "question"), about=Lookup("support_dialogs", "question")),
 )

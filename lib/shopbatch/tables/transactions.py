@@ -2,7 +2,7 @@
 
 import pyarrow as pa
 
-from shopbatch.tables.schema import MONEY, PRICE, TIMESTAMP, Column, Table
+from shopbatch.tables.schema import MONEY, PRICE, TIMESTAMP, Column, Table, View
 
 ORDER_STATUS = ("paid", "cancelled", "refunded")
 
@@ -40,4 +40,5 @@ TRANSACTIONS = Table(
         Column("ingested_at", TIMESTAMP, "When the row reached this warehouse, UTC; null: when it was paid."),
         Column("source", pa.string(), "Where the row came from: a sample's name, or the file that was loaded."),
     ),
+    view=View(("user_id", "quantity", "sales_value", "transaction_at")),
 )

@@ -25,6 +25,7 @@ _SUMS = (
 
 USER_DAILY = Table(
     name="user_daily",
+    job="build_user_profiles",
     meaning="One row per user and day with a transaction.",
     key=("user_id", "day"),
     columns=(
@@ -50,6 +51,7 @@ USER_DAILY = Table(
 
 USER_PRODUCT_DAILY = Table(
     name="user_product_daily",
+    job="build_user_profiles",
     meaning="One row per user, day and product with a transaction.",
     key=("user_id", "day", "product_id"),
     columns=(
@@ -63,6 +65,7 @@ USER_PRODUCT_DAILY = Table(
 
 USER_EVENT_DAILY = Table(
     name="user_event_daily",
+    job="build_user_profiles",
     meaning="One row per user and day with an event.",
     key=("user_id", "day"),
     columns=(
@@ -87,6 +90,7 @@ _ROWS = _count("rows", "How many rows of the source are just like this.")
 
 TRANSACTIONS_REJECTS = Table(
     name="transactions_rejects",
+    job="build_user_profiles",
     meaning="The rows of transactions that count in no tile, each with its reason. Published by build_user_profiles.",
     key=(),
     columns=(
@@ -108,6 +112,7 @@ TRANSACTIONS_REJECTS = Table(
 
 EVENTS_REJECTS = Table(
     name="events_rejects",
+    job="build_user_profiles",
     meaning="The rows of events that count in no tile, each with its reason. Published by build_user_profiles.",
     key=(),
     columns=(

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
-from shopbatch.tables.schema import TIMESTAMP, Column, Table
+from shopbatch.tables.schema import TIMESTAMP, Column, Table, View
 
 AMOUNT = pa.decimal128(18, 2)
 NAMES = pa.list_(pa.field("element", pa.string()))
@@ -251,7 +251,20 @@ USER_PROFILES = Table(
         Column("user_id", pa.string(), "The user (users.user_id).", nullable=False),
         Column("as_of", pa.date32(), "The day before whose start everything happened that counts.", nullable=False),
         *(feature.column() for feature in FEATURES),
-        Column("knowledge_cut", TIMESTAMP, "Only rows ingested by then count; null: all that the source held."),
-        Column("run_id", pa.string(), "The run that computed it (its report is under _runs/).", nullable=False),
+        Column(
+            "knowledge_cut",
+            TIMESTAMP,
+            "Only rows ingested by then count; null: all that the source held.",
+            machinery=True,
+        ),
+        Column(
+            "run_id",
+            pa.string(),
+            "The run that computed it (its report is under _runs/).",
+            nullable=False,
+            machinery=True,
+        ),
     ),
+    job="build_user_profiles",
+    view=View(("rfm_segment", "days_since_last", "baskets_365d", "sales_365d", "buy_probability_30d")),
 )

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
-from dataclasses import replace
-from datetime import date, datetime
 from typing import Any
 
 import pyarrow as pa
@@ -12,34 +11,40 @@ import pyarrow.compute as pc
 import pyarrow.fs as pafs
 
 from shopbatch.core.errors import UserError
-from shopbatch.tables import TABLES
+from shopbatch.core.nearest import hint
+from shopbatch.tables import TABLES, declared
 from shopbatch.warehouse import files
-from shopbatch.warehouse.files import FileRef
+from shopbatch.warehouse.rows import Query, read_table
 from shopbatch.warehouse.store import Snapshot, Store
 
 
 def list_tables(store: Store) -> list[dict[str, Any]]:
-    """List every table that is declared or exists: name, rows and version (None: not filled yet), meaning."""
+    """List the tables that exist: name, rows, version, meaning; the declared ones first, in their order."""
     there = store.names()
     rows = []
-    for name in [*TABLES, *(n for n in there if n not in TABLES)]:
-        snapshot = store.find(name) if name in there else None
-        rows.append(
-            {
-                "table": name,
-                "rows": snapshot.rows if snapshot else None,
-                "version": snapshot.version if snapshot else None,
-                "meaning": TABLES[name].meaning if name in TABLES else "",
-            }
-        )
+    for name in [*(n for n in TABLES if n in there), *(n for n in there if n not in TABLES)]:
+        snapshot = store.snapshot(name)
+        rows.append({"table": name, "rows": snapshot.rows, "version": snapshot.version, "meaning": meaning_of(name)})
     return rows
+
+
+def list_missing(store: Store) -> dict[str, str]:
+    """Name the declared tables that do not exist yet, each with the commands that fill it."""
+    there = store.names()
+    return {name: table.filled_by for name, table in TABLES.items() if name not in there}
+
+
+def meaning_of(name: str) -> str:
+    """Say what a row of a declared table is; empty for a table of another system, or one of the machinery's."""
+    table = declared(name)
+    return table.meaning if table else ""
 
 
 def describe(store: Store, name: str) -> list[dict[str, Any]]:
     """List the columns of a table: name, type, meaning (those of the table in the warehouse, if it exists)."""
     snapshot = store.find(name)
     if snapshot is None and name not in TABLES:
-        raise UserError(f"no table {name!r}; there are: {', '.join(dict.fromkeys([*TABLES, *store.names()]))}")
+        raise UserError(f"no table {name!r}; {hint(name, dict.fromkeys([*TABLES, *store.names()]))}")
     schema = snapshot.schema if snapshot else TABLES[name].schema()
     return [
         {"column": f.name, "type": str(f.type), "meaning": (f.metadata or {}).get(b"comment", b"").decode()}
@@ -48,44 +53,8 @@ def describe(store: Store, name: str) -> list[dict[str, Any]]:
 
 
 def show(store: Store, name: str, count: int, where: Sequence[str]) -> pa.Table:
-    """Read the first `count` rows of a table that meet every `column=value` of `where`; `column=` means null."""
-    snapshot = store.snapshot(name)
-    condition = None
-    for term in where:
-        one, column, value = _condition(snapshot, term)
-        condition = one if condition is None else condition & one
-        snapshot = _narrowed(snapshot, column, value)
-    return snapshot.read(where=condition, limit=count)
-
-
-def _narrowed(snapshot: Snapshot, column: str, value: Any) -> Snapshot:
-    """Return the snapshot without the files whose partition or statistics show that they cannot hold the value."""
-    if not isinstance(value, str | int | date) or isinstance(value, datetime):
-        return snapshot  # a null, or a value of a type whose statistics are rounded
-    bounds = snapshot.bounds(column)
-
-    def may_hold(file: FileRef) -> bool:
-        if column in file.partition:
-            return file.partition[column] == str(value)
-        low, high = bounds.get(file.path, (value, value))
-        return bool(low <= value <= high)
-
-    return replace(snapshot, files=tuple(f for f in snapshot.files if may_hold(f)))
-
-
-def _condition(snapshot: Snapshot, term: str) -> tuple[pc.Expression, str, Any]:
-    """Parse `column=value`: return it as an expression, and its column and value."""
-    column, equals, text = term.partition("=")
-    if not equals or column not in snapshot.schema.names:
-        raise UserError(f"--where {term!r}: expected column=value, with a column of {', '.join(snapshot.schema.names)}")
-    if not text:
-        return pc.field(column).is_null(), column, None
-    kind = snapshot.schema.field(column).type
-    try:
-        value = pa.scalar(text).cast(kind)
-    except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
-        raise UserError(f"--where {term!r}: column {column!r} is {kind}") from None
-    return pc.field(column) == value, column, value.as_py()
+    """Read the first `count` rows of a table that meet every condition of `where` (see `warehouse.filters`)."""
+    return read_table(store.snapshot(name), Query(count, where))
 
 
 def newest_report(store: Store, job: str) -> str:
@@ -124,6 +93,16 @@ def why(store: Store, name: str, key: str) -> dict[str, Any]:
     if not rows["published"] and not rows["rejected"]:
         explained["note"] = f"not published yet: {name} is of version {published.metadata['source']['version']}"
     return explained
+
+
+def run_models(store: Store, table: str, run_id: str) -> dict[str, str]:
+    """Read from a run's report which models it used: role -> digest. Empty if its report is gone."""
+    fs, path = files.filesystem(f"{store.root}/_runs/{TABLES[table].job}/{run_id}/report.json")
+    try:
+        with fs.open_input_stream(path) as stream:
+            return dict(json.loads(stream.read())["models"])
+    except FileNotFoundError:
+        return {}
 
 
 def _rows(snapshot: Snapshot, column: str, value: str) -> list[dict[str, Any]]:

@@ -248,6 +248,13 @@ def read(
     return pa.table(columns, schema=schema)
 
 
+def read_schema(uri: str) -> pa.Schema:
+    """Read the columns of a file."""
+    fs, path = filesystem(uri)
+    with pq.ParquetFile(path, filesystem=fs) as parquet:
+        return parquet.schema_arrow
+
+
 def row_group_rows(uri: str) -> list[int]:
     """Count the rows of each row group of a file."""
     fs, path = filesystem(uri)

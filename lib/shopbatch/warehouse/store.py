@@ -20,7 +20,8 @@ from deltalake import DeltaTable
 from deltalake.exceptions import CommitFailedError
 
 from shopbatch.core.errors import Stopped, UserError
-from shopbatch.tables import TABLES
+from shopbatch.core.nearest import hint
+from shopbatch.tables import TABLES, declared
 from shopbatch.tables.schema import Table
 from shopbatch.warehouse import delta, files
 from shopbatch.warehouse.evolution import add_columns, as_declared, check_schema, missing_fields
@@ -86,9 +87,14 @@ class Store:
         """
         table = delta.open_table(self.uri(name), version)
         if table is None:
-            there = ", ".join(self.names()) or "none"
-            raise UserError(f"no table {name!r} in warehouse {self.root} (tables there: {there})")
+            raise UserError(f"no table {name!r} in warehouse {self.root}: {self._filled_by(name)}")
         return self._declared(delta.read_snapshot(name, self.uri(name), table))
+
+    def _filled_by(self, name: str) -> str:
+        """Say what fills a table that does not exist yet, or what the name was meant to be."""
+        if (table := declared(name)) is not None:
+            return f"it is filled by {table.filled_by}"
+        return hint(name, self.names(), "tables there")
 
     def find(self, name: str) -> Snapshot | None:
         """Pin the newest version of a table; None if it does not exist."""

@@ -1,0 +1,68 @@
+"""`shopbatch why`, for a person: the row, what made it, or why it is missing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from shopbatch.cli.printing import cell, print_block
+
+if TYPE_CHECKING:
+    from shopbatch.warehouse.store import Store
+
+_KINDS = {"row": "the row's own fault", "infra": "the machinery's fault; later runs try it again"}
+
+
+def explain(store: Store, table: str, key: str, answer: Mapping[str, Any]) -> None:
+    """Print what `browse.why` knows about a row in a few lines."""
+    from shopbatch.warehouse.browse import run_models
+
+    column = next(name for name in answer if name != "table")
+    text = _text(answer)
+    for row in answer["published"]:
+        fields = {n: cell(v) for n, v in _telling(store, table, row).items() if n != column}
+        print_block(f"{table} {key}", fields | text | _origin(answer, row, run_models(store, table, row["run_id"])))
+    for row in answer["rejected"]:
+        fault = _KINDS.get(row["kind"], row["kind"])
+        reason = {"rejected": f"{row['reason']} ({fault}; {_attempts(row['attempt'])})"}
+        models = run_models(store, table, row["run_id"])
+        print_block(f"{table} {key}: not there", reason | text | _origin(answer, row, models))
+    if "report" in answer:
+        print(f"  report: {answer['report']}")  # not wrapped, so that it can be copied
+    if "note" in answer:
+        print_block(f"{table} {key}: not there", {"missing": answer["note"], **text})
+
+
+def _telling(store: Store, table: str, row: Mapping[str, Any]) -> dict[str, Any]:
+    """The columns that say something, as `shopbatch show` shows them, without the text."""
+    import pyarrow as pa
+
+    from shopbatch.warehouse.arrange import arrange
+    from shopbatch.warehouse.rows import with_probability
+
+    snapshot = store.snapshot(table)
+    shown = with_probability(snapshot, pa.Table.from_pylist([dict(row)], snapshot.schema)).to_pylist()[0]
+    arrangement = arrange(snapshot)
+    return {n: shown[n] for n in arrangement.shown if n != arrangement.about and shown[n] is not None}
+
+
+def _text(answer: Mapping[str, Any]) -> dict[str, str]:
+    """What the source says of the row: its title and text."""
+    source = answer["source"][0] if answer["source"] else {}
+    return {n: cell(source[n]) for n in ("title", "text") if source.get(n)}
+
+
+def _origin(answer: Mapping[str, Any], row: Mapping[str, Any], models: Mapping[str, str]) -> dict[str, str]:
+    """What made the row: recipe, models, run and report."""
+    memo = answer.get("memo") or [{}]
+    computed = f"{cell(row['scored_at'])}, {_attempts(memo[-1].get('attempt'))}" if "scored_at" in row else ""
+    return {
+        "computed": computed,
+        "recipe": row["recipe"],
+        "models": ", ".join(f"{name} {digest[:12]}" for name, digest in models.items()),
+        "run": row["run_id"],
+    }
+
+
+def _attempts(number: int | None) -> str:
+    return f"attempt {number}" if number else "no attempt was needed"

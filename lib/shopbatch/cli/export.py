@@ -1,0 +1,104 @@
+"""Rows as CSV, JSON lines or Parquet, to standard output or into a file that is complete or not there."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import sys
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any
+
+from shopbatch.core.errors import UserError
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+FORMATS = ("table", "csv", "json", "parquet")
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")  # how a cell begins that a spreadsheet would compute
+
+
+def export(pieces: Iterator[pa.Table], schema: pa.Schema, kind: str, output: str | None) -> int:
+    """Write rows in a format, piece by piece, and return how many they were.
+
+    Args:
+        pieces: The rows, with the columns of `schema`.
+        schema: The columns.
+        kind: csv, json or parquet.
+        output: The file; None: standard output.
+
+    Raises:
+        UserError: The file cannot be written, or Parquet was asked for without a file.
+    """
+    if output is None and kind == "parquet":
+        raise UserError("--format parquet: add --output FILE")
+    write: Callable[[IO[Any], Iterator[pa.Table], pa.Schema], int]
+    write = {"csv": _csv, "json": _json, "parquet": _parquet}[kind]
+    if output is None:
+        try:
+            rows = write(sys.stdout, pieces, schema)
+            sys.stdout.flush()
+        except BrokenPipeError:  # the reader has seen enough, as in `shopbatch show ... | head`
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return 0
+        return rows
+    with _whole_file(output, "wb" if kind == "parquet" else "w") as out:
+        return write(out, pieces, schema)
+
+
+@contextmanager
+def _whole_file(output: str, mode: str) -> Iterator[IO[Any]]:
+    path = Path(output).expanduser()
+    aside = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
+    try:
+        # newline="": the csv module writes the ends of lines itself
+        out = aside.open(mode) if "b" in mode else aside.open(mode, encoding="utf-8", newline="")
+    except OSError as error:
+        raise UserError(f"--output {output}: cannot be written ({error.strerror})") from None
+    try:
+        with out:
+            yield out
+        os.replace(aside, path)
+    finally:
+        aside.unlink(missing_ok=True)  # only there if something went wrong
+
+
+def _csv(out: IO[Any], pieces: Iterator[pa.Table], schema: pa.Schema) -> int:
+    writer, rows = csv.writer(out, lineterminator="\n"), 0
+    writer.writerow(schema.names)
+    for piece in pieces:
+        writer.writerows([_cell(value) for value in row.values()] for row in piece.to_pylist())
+        rows += piece.num_rows
+    return rows
+
+
+def _cell(value: Any) -> Any:
+    """A value for CSV. Text that a spreadsheet would take for a formula gets an apostrophe in front."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, list | dict):
+        return json.dumps(value, ensure_ascii=False, default=str)
+    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value
+
+
+def _json(out: IO[Any], pieces: Iterator[pa.Table], schema: pa.Schema) -> int:
+    rows = 0
+    for piece in pieces:
+        for row in piece.to_pylist():
+            print(json.dumps(row, ensure_ascii=False, default=str), file=out)
+        rows += piece.num_rows
+    return rows
+
+
+def _parquet(out: IO[Any], pieces: Iterator[pa.Table], schema: pa.Schema) -> int:
+    import pyarrow.parquet as pq
+
+    rows = 0
+    with pq.ParquetWriter(out, schema, compression="zstd") as writer:
+        for piece in pieces:
+            writer.write_table(piece.cast(schema))
+            rows += piece.num_rows
+    return rows

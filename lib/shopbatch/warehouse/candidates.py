@@ -1,0 +1,63 @@
+"""What is kept of a refused candidate: its rejects, so that a person sees which rows a gate refused, and why.
+
+They lie in `<warehouse>/_runs/<job>/<run_id>/candidate/<table>/`, as Parquet with all columns of the table.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pyarrow as pa
+import pyarrow.fs as pafs
+
+from shopbatch.core.errors import UserError
+from shopbatch.core.nearest import hint
+from shopbatch.tables.schema import Table
+from shopbatch.warehouse import files
+from shopbatch.warehouse.files import DataFile, FileRef
+from shopbatch.warehouse.snapshot import Snapshot
+from shopbatch.warehouse.store import Store
+
+
+def keep_candidate(store: Store, job: str, run_id: str, table: Table, written: Sequence[DataFile]) -> None:
+    """Keep a copy of a candidate's files, which are deleted when the run ends. No file: an empty one is kept."""
+    folder, schema = f"{_folder(store, job, run_id)}/{table.name}", table.schema()
+    for file in written:
+        rows = files.read(f"{store.uri(table.name)}/{file.path}", schema, file.partition)
+        files.write(f"{folder}/{file.path.replace('/', '-')}", rows)
+    if not written:
+        files.write(f"{folder}/none.parquet", schema.empty_table())
+
+
+def candidate_of(store: Store, name: str, run_id: str) -> Snapshot:
+    """Read what was kept of a run's candidate for a table.
+
+    Raises:
+        UserError: There is no such run, or it left no candidate of that table.
+    """
+    runs = {run: job for job in _entries(f"{store.root}/_runs") for run in _entries(f"{store.root}/_runs/{job}")}
+    if run_id not in runs:
+        newest = sorted(runs, reverse=True)[:3]
+        raise UserError(f"--candidate {run_id}: no such run; {hint(run_id, newest, 'the newest are')}")
+    folder = _folder(store, runs[run_id], run_id)
+    kept = _entries(folder)
+    if name not in kept:
+        there = f"it kept {', '.join(kept)}" if kept else "rejects are kept where a gate refused a run"
+        raise UserError(f"--candidate {run_id}: that run of {runs[run_id]} kept no candidate of {name!r}; {there}")
+    uri = f"{folder}/{name}"
+    paths = _entries(uri)
+    refs = [FileRef(p, f"{uri}/{p}", 0, sum(files.row_group_rows(f"{uri}/{p}")), 0) for p in paths]
+    return Snapshot(name, uri, 0, run_id, files.read_schema(refs[0].uri), tuple(refs), {}, pa.table({"path": paths}))
+
+
+def _folder(store: Store, job: str, run_id: str) -> str:
+    return f"{store.root}/_runs/{job}/{run_id}/candidate"
+
+
+def _entries(uri: str) -> list[str]:
+    """The names in a folder, sorted; none if it does not exist."""
+    fs, path = files.filesystem(uri)
+    if fs.get_file_info(path).type == pafs.FileType.File:
+        return []
+    entries = fs.get_file_info(pafs.FileSelector(path, allow_not_found=True))
+    return sorted(f.base_name for f in entries if not f.base_name.startswith("."))
