@@ -116,13 +116,9 @@ class Publisher:
         """Let the run end if a gate did not pass; the candidate's rejects are then kept for `shopbatch show`."""
         try:
             refuse_if_failed(self.report.gates)
-        except GateRefused as error:
-            rejects, run_id = self.spec.rejects, self.report.run_id
-            keep_candidate(self.store, self.spec.job, run_id, rejects, candidate.rejects)
-            if not candidate.rejects:
-                raise
-            look = f"shopbatch show {rejects.name} --candidate {run_id}"
-            raise GateRefused(f"{error}; its rejects: {look}") from None
+        except GateRefused:
+            keep_candidate(self.store, self.spec.job, self.report.run_id, self.spec.rejects, candidate.rejects)
+            raise
 
     def _commit(self, publication: Publication, candidate: Candidate) -> None:
         """Commit the rejects first, then the table: a reader of the table always finds its rejects."""

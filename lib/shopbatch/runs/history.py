@@ -64,9 +64,10 @@ def newest(warehouse: str, job: str | None = None, count: int = 20) -> list[dict
 def row(report: Mapping[str, Any]) -> dict[str, str]:
     """Return the line of a run in a list of runs: when, job, outcome, how long, rows, run, message."""
     rows, seconds = report.get("rows") or {}, took(report)
-    counts = ", ".join(f"{rows[name]:,} {name}" for name in ("published", "rejected", "pending") if rows.get(name))
+    others = ", ".join(f"{rows[name]:,} {name}" for name in ("rejected", "pending") if rows.get(name))
+    counts = (f"{rows['published']:,}" if rows.get("published") else "") + (f" ({others})" if others else "")
     return {
-        "started": str(report.get("started_at", ""))[:19].replace("T", " "),
+        "started": str(report.get("started_at", ""))[:16].replace("T", " "),
         "job": str(report["job"]),
         "outcome": str(report["outcome"]),
         "took": formats.seconds(seconds) if seconds is not None else "",
