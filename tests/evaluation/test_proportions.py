@@ -43,7 +43,7 @@ def test_three_of_three_do_not_outrank_sixty_of_a_hundred() -> None:
     draw = np.random.default_rng(4)
     rows = np.concatenate([draw.integers(5, 60, 200), [3, 100]])
     hits = np.concatenate([draw.binomial(rows[:200], 0.1), [3, 60]])
-    estimate, low, high = shrunken_shares(hits, rows, fit_prior(hits, rows), 0.9)
+    estimate, low, _ = shrunken_shares(hits, rows, fit_prior(hits, rows), 0.9)
     assert estimate[-2] < estimate[-1] and low[-2] < low[-1]
     assert 0.35 < low[-1] < estimate[-1] < 0.6
     assert np.argmax(low) == np.argmax(estimate) == len(rows) - 1

@@ -110,6 +110,7 @@ class Report:
     config: the resolved configuration. run_key, attempt: the run key of a submitted run, and the attempt's number.
     tables: {table: {"read" or "written": version}}. models: {name: digest}. rejects: {reason: rows}.
     metrics: nested numbers; text in it is not masked. samples: a few rows for a person to look at.
+    unit: what is published, as a plural noun (users, reviews). links: {title: name of a file beside the report}.
     """
 
     job: str
@@ -134,6 +135,8 @@ class Report:
     metrics: dict[str, Any] = field(default_factory=dict)
     figures: list[Figure] = field(default_factory=list)
     samples: list[dict[str, Any]] = field(default_factory=list)
+    unit: str = "rows"
+    links: dict[str, str] = field(default_factory=dict)
     clock: Callable[[], float] = field(default=time.monotonic, repr=False)
 
     def __post_init__(self) -> None:
@@ -177,6 +180,8 @@ class Report:
             "tables": self.tables,
             "models": self.models,
             "recipe": self.recipe,
+            "links": self.links,
+            "unit": self.unit,
             "rows": {name: count for name, count in asdict(self.rows).items() if count is not None},
             "rejects": self.rejects,
             "seconds": {name: round(stage.seconds, 3) for name, stage in self.stages.items()},
