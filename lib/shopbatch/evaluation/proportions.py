@@ -91,7 +91,8 @@ def beta_quantile(probability: float, alpha: np.ndarray, beta: np.ndarray) -> np
         beta: Second parameters, positive, [n].
     """
     alpha, beta = np.asarray(alpha, np.float64), np.asarray(beta, np.float64)
-    low, high, x = np.zeros_like(alpha), np.ones_like(alpha), alpha / (alpha + beta)
+    low, high = np.zeros_like(alpha), np.ones_like(alpha)
+    x: np.ndarray = alpha / (alpha + beta)
     todo = np.arange(len(x))
     for _ in range(_ROUNDS):
         at, a, b = x[todo], alpha[todo], beta[todo]
@@ -157,7 +158,7 @@ def _beta_cdf(x: np.ndarray, alpha: np.ndarray, beta: np.ndarray) -> np.ndarray:
 def _continued_fraction(x: np.ndarray, a: np.ndarray, b: np.ndarray) -> np.ndarray:
     """Lentz's evaluation of the continued fraction of the incomplete beta function."""
     c, d = np.ones_like(x), 1 / _away_from_zero(1 - (a + b) * x / (a + 1))
-    value = d.copy()
+    value: np.ndarray = d.copy()
     for m in range(1, 10_000):
         for numerator in (
             m * (b - m) * x / ((a + 2 * m - 1) * (a + 2 * m)),

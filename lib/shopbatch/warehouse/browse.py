@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import date, datetime
@@ -96,6 +97,19 @@ def newest_report(store: Store, job: str) -> str:
         if fs.get_file_info(f"{runs}/{folder}/report.html").type == pafs.FileType.File:
             return f"{store.root}/_runs/{job}/{folder}/report.html"
     raise UserError(f"job {job!r} has left no report in warehouse {store.root}")
+
+
+def report_links(report: str) -> dict[str, str]:
+    """Find the files that a report links to: {title: path or URI}.
+
+    Args:
+        report: Path or URI of its page, as `newest_report` returns it.
+    """
+    folder = report.rpartition("/")[0]
+    fs, path = files.filesystem(f"{folder}/report.json")
+    with fs.open_input_stream(path) as stream:
+        links = json.loads(stream.read()).get("links", {})
+    return {title: f"{folder}/{name}" for title, name in links.items()}
 
 
 def why(store: Store, name: str, key: str) -> dict[str, Any]:
