@@ -94,7 +94,7 @@ def test_a_first_run_publishes_and_a_second_has_nothing_to_do(
     assert cli.main(["report", "score_reviews"]) == 0
     printed = dict(line.split(": ") for line in capsys.readouterr().out.splitlines())
     assert [Path(p).name for p in printed.values()] == ["report.html", "merchant.html", "products.csv"]
-    assert list(printed)[0] == "report" and all(Path(p).is_file() for p in printed.values())
+    assert next(iter(printed)) == "report" and all(Path(p).is_file() for p in printed.values())
     assert second["tables"]["review_sentiment"] == {"read": report["tables"]["review_sentiment"]["written"]}
 
 

@@ -152,13 +152,14 @@ def _beta_cdf(x: np.ndarray, alpha: np.ndarray, beta: np.ndarray) -> np.ndarray:
     a, b, y = np.where(flip, beta, alpha), np.where(flip, alpha, beta), np.where(flip, 1 - x, x)
     front = np.exp(_log_density(y, a, b) + np.log(np.maximum(y, _TINY)) + np.log1p(-np.minimum(y, 1 - 1e-16))) / a
     tail = front * _continued_fraction(y, a, b)
-    return np.where(flip, 1 - tail, tail)
+    return np.asarray(np.where(flip, 1 - tail, tail))
 
 
 def _continued_fraction(x: np.ndarray, a: np.ndarray, b: np.ndarray) -> np.ndarray:
     """Lentz's evaluation of the continued fraction of the incomplete beta function."""
     c, d = np.ones_like(x), 1 / _away_from_zero(1 - (a + b) * x / (a + 1))
     value: np.ndarray = d.copy()
+    change = np.ones_like(x)
     for m in range(1, 10_000):
         for numerator in (
             m * (b - m) * x / ((a + 2 * m - 1) * (a + 2 * m)),
@@ -166,8 +167,9 @@ def _continued_fraction(x: np.ndarray, a: np.ndarray, b: np.ndarray) -> np.ndarr
         ):
             d = 1 / _away_from_zero(1 + numerator * d)
             c = _away_from_zero(1 + numerator / c)
-            value *= d * c
-        if np.all(np.abs(d * c - 1) < 1e-12):
+            change = d * c
+            value = value * change
+        if np.all(np.abs(change - 1) < 1e-12):
             break
     return value
 
