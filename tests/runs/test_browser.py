@@ -39,7 +39,8 @@ addEventListener('load', () => {
     const wide = [...page.body.querySelectorAll('*')]
       .filter((e) => e.getBoundingClientRect().right > width + 1 && (!boxed(e) || boxed(e) === e));
     const names = wide.map((e) => e.tagName + '.' + (e.getAttribute('class') || ''));
-    return `${frame.name} ${width}: ${page.documentElement.scrollWidth <= width && !wide.length ? 'fits' : page.documentElement.scrollWidth + ' wide ' + names}`;
+    const all = page.documentElement.scrollWidth;
+    return `${frame.name} ${width}: ${all <= width && !wide.length ? 'fits' : all + ' wide ' + names}`;
   });
   document.title = out.join('; ');
 });

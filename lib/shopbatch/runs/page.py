@@ -36,7 +36,7 @@ _OUTCOMES = {
     ),
     "stopped": ("neutral", "The run was stopped; the same command continues from there."),
     "refused": ("bad", "A check refused the result: nothing was published, and the previous result is still live."),
-    "failed": ("bad", "The run failed. What was published before is still live."),
+    "failed": ("bad", "The run failed."),
     "running": ("neutral", "The run is still going on, so what this page shows may be incomplete."),
     "lost": ("bad", "The run ended without saying how: its process or its machine is gone."),
 }

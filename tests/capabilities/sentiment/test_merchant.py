@@ -95,6 +95,7 @@ def test_the_page_counts_quotes_and_masks(store: Store) -> None:
     rows = [
         review("p1", "negative", "坏了 call 13812345678", 0.7, language="zh"),
         review("p1", "negative", "worst of all", 0.95),
+        review("p1", "negative", "worst of all", 0.95),
         review("p1", "negative", "second worst", 0.9),
         review("p1", "negative", "least certain", 0.5),
         review("p1", "positive", "lovely", 0.6),
@@ -105,15 +106,15 @@ def test_the_page_counts_quotes_and_masks(store: Store) -> None:
     html, table = page_of(store, publish(store, rows, {"p1": "台灯 <script>alert(1)</script>", "p2": None}))
     assert_inert(html.replace('href="products.csv"', "").replace('href="report.html"', ""))
     text = Page(html).text
-    assert "Of 24 reviews, 33 % are negative, 4.2 % neutral and 62 % positive. They are about 2 products." in text
-    assert "1. 台灯 <script>alert(1)</script> p1 4 of 6 reviews are negative (67 %)." in text
-    assert "worst of all second worst 坏了 call [phone] lovely" in text  # three negative ones, most certain first
+    assert "Of 25 reviews, 36 % are negative, 4.0 % neutral and 60 % positive. They are about 2 products." in text
+    assert "1. 台灯 <script>alert(1)</script> p1 5 of 7 reviews are negative (71 %)." in text
+    assert "worst of all second worst 坏了 call [phone] lovely" in text  # three different ones, most certain first
     assert "least certain" not in text and "so so" not in text and "13812345678" not in html
-    assert "English · 23" in text and "Chinese · 1 " in text
+    assert "English · 24" in text and "Chinese · 1 " in text
     assert "4 reviews name no product. 100 % of them are negative." in text
     assert "The reviews have no dates" in text
     assert [(row["product_id"], row["title"], row["reviews"]) for row in table] == [
-        ("p1", "台灯 <script>alert(1)</script>", "6"),
+        ("p1", "台灯 <script>alert(1)</script>", "7"),
         ("p2", "", "14"),
         ("", "(without a product)", "4"),
     ]

@@ -150,6 +150,7 @@ def _quotes(scores: Snapshot, reviews: Snapshot, products: list[str]) -> dict[st
         .select("product_id", "label", "review_id", "content_hash", probability.alias("p"))
         .collect(engine="streaming")
         .sort("product_id", "label", -pl.col("p"), "review_id")
+        .unique(["product_id", "content_hash"], keep="first", maintain_order=True)  # no quote twice
     )
     place = pl.int_range(pl.len()).over("product_id", "label")
     rows = rows.filter(place < pl.col("label").replace_strict(QUOTES, return_dtype=pl.Int64))
