@@ -110,9 +110,9 @@ def test_the_main_job_end_to_end(s3: ObjectStore) -> None:
     """With the fake engine: a real encoder has half a gigabyte, and the test's store keeps it in memory."""
     root, words = s3.warehouse("main"), ("run", "score_reviews", "engine.kind=fake")
     sample = ("sample", "--source", "generated", "--rows", "1500", "--transactions", "50")
-    done = commands(s3, root, sample, words, words, ("tables",))
-    assert [each.returncode for each in done] == [0] * 4, [each.stderr[-2000:] for each in done]
-    _, first, second, tables = done
+    done = commands(s3, root, sample, words, words, ("tables",), ("report", "score_reviews"))
+    assert [each.returncode for each in done] == [0] * 5, [each.stderr[-2000:] for each in done]
+    _, first, second, tables, where = done
     rows = report(first)["rows"]
     table = read(s3, root, "review_sentiment").to_pyarrow_table()
     assert table.num_rows == rows["published"] > 1400
@@ -121,6 +121,8 @@ def test_the_main_job_end_to_end(s3: ObjectStore) -> None:
     key = table["review_id"][0].as_py()
     assert json.loads(shopbatch(s3, root, "why", "review_sentiment", key).stdout)["published"]
     kept = s3.keys("main/_runs/score_reviews")
+    assert f"{root}/_runs/score_reviews/{report(second)['run_id']}/merchant.html" in where.stdout
+    assert sum(k.endswith("merchant.html") for k in kept) == sum(k.endswith("products.csv") for k in kept) == 2
     assert sum(k.endswith("report.json") for k in kept) == 2 and not any(k.endswith("inflight") for k in kept)
     assert SECRET not in first.stdout + first.stderr
 

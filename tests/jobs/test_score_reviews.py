@@ -5,6 +5,8 @@ The first run is made once; a test that begins with a published table works on a
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 import shutil
 from collections.abc import Callable
@@ -64,7 +66,9 @@ def scored_copy(scored: Scored, store: Store) -> Scored:
     return scored
 
 
-def test_a_first_run_publishes_and_a_second_has_nothing_to_do(store: Store, run: Run, scored_copy: Scored) -> None:
+def test_a_first_run_publishes_and_a_second_has_nothing_to_do(
+    store: Store, run: Run, scored_copy: Scored, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     code, report = scored_copy.code, scored_copy.report
     assert (code, report["outcome"], report["exit_code"]) == (0, "published", 0)
     counted = {k: report["rows"][k] for k in ("read", "distinct", "computed", "published", "rejected", "pending")}
@@ -80,6 +84,17 @@ def test_a_first_run_publishes_and_a_second_has_nothing_to_do(store: Store, run:
     assert "review_sentiment" in (folder / "report.html").read_text()
     code, second, _ = run()
     assert (code, second["outcome"], second["rows"]["computed"]) == (0, "nothing to do", 0)
+    assert second["unit"] == "reviews" and list(second["links"].values()) == ["merchant.html", "products.csv"]
+    table = (folder / "products.csv").read_bytes()  # the same tables make the same file in every run
+    assert table == (folder.with_name(second["run_id"]) / "products.csv").read_bytes()
+    rows = [(row["product_id"], row["reviews"]) for row in csv.DictReader(io.StringIO(table.decode("utf-8-sig")))]
+    assert rows == [("p1", "100"), ("", "1")]
+    capsys.readouterr()
+    monkeypatch.setenv("SHOPBATCH_WAREHOUSE", store.root)
+    assert cli.main(["report", "score_reviews"]) == 0
+    printed = dict(line.split(": ") for line in capsys.readouterr().out.splitlines())
+    assert [Path(p).name for p in printed.values()] == ["report.html", "merchant.html", "products.csv"]
+    assert next(iter(printed)) == "report" and all(Path(p).is_file() for p in printed.values())
     assert second["tables"]["review_sentiment"] == {"read": report["tables"]["review_sentiment"]["written"]}
 
 

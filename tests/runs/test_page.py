@@ -66,12 +66,13 @@ def report() -> Report:
     report.models, report.recipe = {"sentiment": "sha256:abc"}, "9b1f"
     report.stages = {"compute": Stage(187.0, 1000)}
     report.gates = [Gate("label_drift", 0.034, 0.1, True, "moved little"), Gate("keys_unique", 2, 0, False)]
+    report.gates.append(Gate("en: drift", 0.01, 0.1, True))
     labels = ["negative", "neutral", "positive"]
     report.metrics = {
         "mix": {"en": dict.fromkeys(labels, 7), "zh": {"negative": 3, "positive": 9}},
         "quality": {"en": block(labels), "zh": block(labels)},
     }
-    report.samples = [{"review_id": "r1", "text": "质量很好, call 13812345678"}]
+    report.samples = [{"review_id": "r1", "label": "positive", "text": "质量很好, call 13812345678", "p": 0.0000003}]
     report.figures = [
         Figure("bars", "Per department", {"groups": ["Tops"], "series": {"reviews": [12]}}, "a caption"),
         Figure("calibration", "A curve", block(labels)["calibration"]),
@@ -89,22 +90,60 @@ def test_the_page_shows_the_run(report: Report) -> None:
         "score reviews",
         "22,641 of 23,486 rows have a result; 1,000 were computed by this run and 21,000 taken from earlier ones.",
         "23,486 read = 22,641 published + 845 rejected + 0 pending adds up",
-        "label drift passed 0.034 0.1 moved little",
-        "keys unique refused 2 0",
-        "English · 21 Chinese · 12",
+        "A result beyond it is not published. (moved little) passed 0.034 0.1",
+        "drift The result must not differ much from the one before.",
+        "refused 2 0",
+        "negative neutral positive English · 21 33 % 33 % 33 % Chinese · 12 25 % 75 %",
         "this model 93.1 % 92.0 – 94.2 74.2 % 70.0 – 78.0 0.013 0.009 – 0.017",
         "vader 88.9 % 87.0 – 90.0",
         "model, ECE 0.013",
         "compute 3 min 07 s 5.3",
-        "empty 845",
+        "empty There is no text, or none with a word in it. 845",
         "Per department",
-        "-3.5 1,250 sales_90d",
-        "质量很好, call [phone]",
+        "sales_90d -3.5 1,250",
+        "positive review id r1 text 质量很好, call [phone] p 0 ",
         "table read reviews version 3",
         "engine.kind fake",
     ):
         assert words in page.text
-    assert page.tags.count("svg") == 1 + 2 + 2 + 4  # mix, calibration and confusion of two languages, four figures
+    assert page.tags.count("svg") == 2 + 2 + 3  # calibration and confusion of two languages, three figures
+    order = [
+        page.text.index(title) for title in ("Labels per language", "Examples", "Why rows", "Quality of", "Checks")
+    ]
+    assert order == sorted(order)
+
+
+def test_labels_keep_their_order_and_languages_come_by_rows(report: Report) -> None:
+    labels = {"positive": 1, "negative": 2, "neutral": 3}
+    report.metrics = {"mix": {"en": labels, "zh": {"positive": 40}}}
+    text = Page(render(report.to_dict())).text
+    assert "negative neutral positive Chinese · 40 100 % English · 6 33 % 50 % 17 %" in text
+
+
+def test_a_report_names_what_it_counts(report: Report) -> None:
+    report.unit = "users"
+    text = Page(render(report.to_dict())).text
+    assert "22,641 of 23,486 users have a result" in text and "What became of the users" in text
+    report.rows = Rows(read=700, published=12)
+    text = Page(render(report.to_dict())).text
+    assert "rows read 700 users published 12" in text and "have a result" not in text
+
+
+@pytest.mark.parametrize(
+    ("outcome", "says"), [("running", "still going on"), ("lost", "without saying how"), ("failed", "The run failed")]
+)
+def test_a_run_without_a_result_shows_its_log_and_the_command_that_goes_on(outcome: str, says: str) -> None:
+    log = [f"line {i}" for i in range(99)] + ["mail jane@example.com", "token=abcdef", 7]
+    tree = {"job": "score_reviews", "outcome": outcome, "message": "ValueError: bad", "log_tail": log}
+    text = Page(render({**tree, "command": "shopbatch run score_reviews <x>"})).text
+    assert says in text and "ValueError: bad" in text and "shopbatch run score_reviews <x>" in text
+    assert "mail [email] token=[hidden]" in text and "line 98" in text and "line 5 " not in text
+
+
+@pytest.mark.parametrize("name", ["https://example.com/a.html", "../a.html", "javascript:a.b", ".hidden", "a", None, 3])
+def test_links_lead_to_files_beside_the_report_only(name: Any) -> None:
+    html = render({"links": {"good": "merchant.html", "bad": name}})
+    assert [v for k, v in Page(html).attributes if k == "href"] == ["merchant.html"]
 
 
 def test_rows_that_do_not_add_up_are_shown_as_such(report: Report) -> None:
@@ -146,7 +185,7 @@ def test_malicious_text_is_inert_everywhere(report: Report) -> None:
     html = render(report.to_dict())
     assert_inert(html)
     page = Page(html)
-    assert page.tags.count("svg") == 5
+    assert page.tags.count("svg") == 3
     assert "<script>alert(1)</script>" in page.text  # readable, as text
     assert "{{1237*1237}}" in page.text and "1530169" not in page.text
 

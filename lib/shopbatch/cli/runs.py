@@ -57,7 +57,10 @@ def jobs(env: str) -> None:
 @click.argument("job", shell_complete=complete_jobs, help="The job.")
 @environment()
 def report(job: str, env: str) -> None:
-    """Say where the newest report of a job is."""
+    """Say where the newest report of a job is, and the files that it links to."""
     from shopbatch.warehouse import browse
 
-    print(f"report: {browse.newest_report(open_store(env), find(job).name)}")
+    page = browse.newest_report(open_store(env), find(job).name)
+    print(f"report: {page}")
+    for title, path in browse.report_links(page).items():
+        print(f"{title}: {path}")

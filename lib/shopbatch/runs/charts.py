@@ -1,4 +1,4 @@
-"""Draws the charts of `report.html` as inline SVG. The only module that uses matplotlib.
+"""Draws curves and matrices of `report.html` as inline SVG. The only module that uses matplotlib.
 
 Matplotlib gets placeholder colours, which are then replaced by the page's CSS variables, so that one SVG serves the
 light theme, the dark theme and print. Labels stay text in the page's own font: the reader's browser draws Chinese, and
@@ -22,11 +22,7 @@ from matplotlib.patches import Rectangle
 
 # placeholder colour -> the CSS variable that replaces it; any colour that nothing else uses would do
 _INK, _FAINT, _LINE, _ACCENT = "#010101", "#020202", "#030303", "#040404"
-_SERIES = ("#050505", "#060606", "#070707", "#080808", "#090909", "#0a0a0a")
-_ON_SERIES = "#0b0b0b"
-_VARIABLES = {_ON_SERIES: "--on-series", _INK: "--ink", _FAINT: "--muted", _LINE: "--line", _ACCENT: "--accent"}
-_VARIABLES |= {colour: f"--series-{i}" for i, colour in enumerate(_SERIES)}
-_LABEL_COLOURS = {"negative": _SERIES[0], "neutral": _SERIES[1], "positive": _SERIES[2]}
+_VARIABLES = {_INK: "--ink", _FAINT: "--muted", _LINE: "--line", _ACCENT: "--accent"}
 _STYLE = {
     "svg.fonttype": "none",
     "text.parse_math": False,  # a label with a $ is a price, not a formula
@@ -43,50 +39,6 @@ _STYLE = {
     "grid.color": _LINE,
     "legend.frameon": False,
 }
-MAX_BARS = 24
-MAX_PANELS = 24
-PANELS_PER_ROW = 3
-
-
-def bars(groups: Sequence[str], series: Mapping[str, Sequence[float]], title: str) -> Markup:
-    """Draw horizontal bars, one per group.
-
-    Several series are stacked as shares of their group's bar; a single series is drawn with its values.
-
-    Args:
-        groups: [g] names, the first one on top; at most MAX_BARS are drawn.
-        series: {name: [g] numbers}, none negative.
-        title: What a screen reader says of the chart.
-    """
-    if not series or not groups:
-        raise ValueError("nothing to draw")
-    groups = list(groups)[:MAX_BARS]
-    rows = [[max(float(values[i] or 0), 0.0) for values in series.values()] for i in range(len(groups))]
-    stacked = len(series) > 1
-    most = max((sum(row) for row in rows), default=0) or 1
-    with _drawing(6.9, 0.62 + 0.42 * len(groups)) as figure:
-        tall = figure.get_figheight()
-        margin = (0.15 + 0.078 * max((len(_label(group)) for group in groups), default=0)) / figure.get_figwidth()
-        axes = figure.add_axes((margin, 0.05 / tall, 0.99 - margin, 1 - 0.42 / tall))
-        left = [0.0] * len(rows)
-        for index, name in enumerate(series):
-            widths = [row[index] / ((sum(row) or 1) if stacked else most * 1.15) for row in rows]
-            colour = _LABEL_COLOURS.get(name, _SERIES[index % len(_SERIES)]) if stacked else _ACCENT
-            axes.barh(range(len(rows)), widths, left=left, height=0.62, color=colour, label=_label(name))
-            for i, width in enumerate(widths):
-                if not stacked:
-                    axes.text(width + 0.01, i, f"{rows[i][index]:,.6g}", va="center")
-                elif width >= 0.07:
-                    axes.text(left[i] + width / 2, i, f"{width:.0%}", ha="center", va="center", color=_ON_SERIES)
-            left = [start + width for start, width in zip(left, widths, strict=True)]
-        axes.set_yticks(range(len(rows)), [_label(group) for group in groups])
-        axes.set(xlim=(0, 1), ylim=(len(rows) - 0.45, -0.55), xticks=[])
-        axes.tick_params(length=0)
-        axes.spines[:].set_visible(False)
-        figure.legend(
-            loc="upper left", bbox_to_anchor=(margin - 0.01, 1.0), ncols=min(6, len(series)), handlelength=0.9
-        )
-        return _svg(figure, title)
 
 
 def calibration(data: Mapping[str, Any], title: str) -> Markup:
@@ -152,39 +104,6 @@ def confusion(labels: Sequence[str], matrix: Sequence[Sequence[float]], title: s
         return _svg(figure, title)
 
 
-def histograms(panels: Mapping[str, Mapping[str, Any]], title: str) -> Markup:
-    """Draw small histograms, each to its own scale: they compare shapes, not heights.
-
-    Args:
-        panels: For each name, `low` and `high` (the outer ends of the bins, low < high) and `counts` [n], none
-            negative. At most MAX_PANELS are drawn.
-        title: What a screen reader says of the chart.
-    """
-    shown = list(panels.items())[:MAX_PANELS]
-    if not shown:
-        raise ValueError("nothing to draw")
-    down, wide = -(-len(shown) // PANELS_PER_ROW), 0.9 / PANELS_PER_ROW
-    with _drawing(6.15, 1.2 * down) as figure:  # 590 px fit on a page of 700 px with a scroll bar
-        for index, (name, panel) in enumerate(shown):
-            low, high, counts = panel["low"], panel["high"], [float(n) for n in panel["counts"]]
-            if not counts or min(counts) < 0 or not low < high:
-                raise ValueError("expected counts of bins between low and high, with low < high")
-            y, x = divmod(index, PANELS_PER_ROW)
-            left = 0.002 + x * (0.996 - wide) / (PANELS_PER_ROW - 1)
-            axes = figure.add_axes((left, 1 - (y + 0.72) / down, wide, 0.47 / down))
-            most = max(counts) or 1
-            axes.stairs([n / most for n in counts], fill=True, color=_ACCENT)
-            axes.set(xlim=(0, len(counts)), ylim=(0, 1), yticks=[])
-            axes.set_title(_label(name), fontsize=9.5, loc="left", pad=5)
-            axes.set_xticks([0, len(counts)], [_end(low), _end(high)], fontsize=8.5)
-            first, last = axes.get_xticklabels()
-            first.set_horizontalalignment("left")
-            last.set_horizontalalignment("right")
-            axes.tick_params(length=0, pad=3)
-            axes.spines["left"].set_visible(False)
-        return _svg(figure, title)
-
-
 @contextmanager
 def _drawing(width: float, height: float) -> Iterator[Figure]:
     """A figure in the report's style; width and height in inches."""
@@ -216,11 +135,6 @@ def _label(text: str) -> str:
     """
     clean = "".join(c for c in str(text) if c.isprintable()).lstrip("_") or "–"
     return clean if len(clean) <= 24 else clean[:23] + "…"
-
-
-def _end(value: float) -> str:
-    """The end of an axis as text: 1,250; 12.5; 0.013; 1e+09."""
-    return f"{value:,.0f}" if 100 <= abs(value) < 1e7 else f"{value:.3g}"
 
 
 def _percent(axes: Axes) -> None:

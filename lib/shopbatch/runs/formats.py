@@ -46,6 +46,14 @@ def number(value: Any) -> str:
     return f"{float(f'{value:.3g}'):.10f}".rstrip("0").rstrip(".")
 
 
+def percent(value: Any) -> str:
+    """Format a share between 0 and 1: 37 %; below 10 % with one decimal, 3.4 %."""
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        return "–"
+    share = 100 * value
+    return f"{share:.1f} %" if 0 < abs(share) < 9.95 else f"{share:.0f} %"
+
+
 def rate(value: float) -> str:
     """Format a measure that is not a percentage, with three decimals below 1."""
     return f"{value:.3f}" if abs(value) < 1 else number(value)

@@ -7,18 +7,24 @@ section.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 from functools import cache
 from importlib import resources
 from typing import Any
 
-from jinja2 import Environment, StrictUndefined, Template
+import yaml
 from markupsafe import Markup
 
+from shopbatch.core.privacy import clean
 from shopbatch.runs import charts, formats
+from shopbatch.runs.bars import LABELS, bars, histograms, label_order
+from shopbatch.runs.templates import template
 
-SAMPLES = 20
+SAMPLES = 60
+LOG_LINES = 60
+_HEAD = ("language", "label")  # columns that stand above a sample
 # for each outcome: the colour in which the page shows it, and what it means for the reader
 _OUTCOMES = {
     "published": ("good", "The result is published."),
@@ -31,6 +37,8 @@ _OUTCOMES = {
     "stopped": ("neutral", "The run was stopped; the same command continues from there."),
     "refused": ("bad", "A check refused the result: nothing was published, and the previous result is still live."),
     "failed": ("bad", "The run failed."),
+    "running": ("neutral", "The run is still going on, so what this page shows may be incomplete."),
+    "lost": ("bad", "The run ended without saying how: its process or its machine is gone."),
 }
 _ROWS = ("read", "published", "rejected", "pending", "distinct", "reused", "computed", "kept")
 _GATE = ("name", "value", "limit", "passed", "detail")
@@ -50,19 +58,23 @@ def render(report: Mapping[str, Any]) -> str:
     rows = {name: n if isinstance(n := _tree(report.get("rows")).get(name), int) else None for name in _ROWS}
     quality = _tree(_tree(report.get("metrics")).get("quality"))
     tone, sentence = _OUTCOMES.get(str(report.get("outcome")), ("neutral", ""))
-    return _page().render(
+    return template("runs/page.html.j2").render(
         report={key: report.get(key) for key in ("job", "run_id", "env", "outcome", "message", "recipe")},
+        unit=unit if isinstance(unit := report.get("unit"), str) and unit else "rows",
         tone=tone,
         sentence=sentence,
         held=report.get("outcome") in ("refused", "incomplete", "superseded"),
         started=report.get("started_at"),
         took=took(report),
+        links=[(title, name) for title, name in _tree(report.get("links")).items() if _is_file_name(name)],
+        command=clean(command) if isinstance(command := report.get("command"), str) else None,
+        log=[clean(line) for line in _list(report.get("log_tail")) if isinstance(line, str)][-LOG_LINES:],
         rows=rows if any(count is not None for count in rows.values()) else None,
         missing=_missing(rows),
-        gates=[{key: _tree(gate).get(key) for key in _GATE} for gate in _list(report.get("gates")) if _tree(gate)],
+        gates=[_gate(_tree(gate)) for gate in _list(report.get("gates")) if _tree(gate)],
         label_chart=_label_chart(_tree(_tree(report.get("metrics")).get("mix"))),
         quality=[_quality(language, _tree(block)) for language, block in quality.items() if _tree(block)],
-        rejects=_shares(_tree(report.get("rejects"))),
+        rejects=[(*one, _meanings()["rejects"].get(one[0], "")) for one in _shares(_tree(report.get("rejects")))],
         stages=_stages(report),
         engine={name: _tree(report.get("engine")).get(key) for key, name in _ENGINE.items()},
         figures=[drawn for figure in _list(report.get("figures")) if (drawn := _figure(_tree(figure)))],
@@ -74,16 +86,23 @@ def render(report: Mapping[str, Any]) -> str:
 
 
 @cache
-def _page() -> Template:
-    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    environment.filters |= {
-        "count": formats.count,
-        "number": formats.number,
-        "seconds": formats.seconds,
-        "when": formats.when,
-        "words": formats.words,
-    }
-    return environment.from_string(resources.files("shopbatch.runs").joinpath("page.html.j2").read_text("utf-8"))
+def _meanings() -> dict[str, Any]:
+    """What checks and reasons mean, in words."""
+    text = resources.files("shopbatch.runs").joinpath("meanings.yaml").read_text("utf-8")
+    return dict(yaml.safe_load(text))
+
+
+def _gate(gate: Mapping[str, Any]) -> dict[str, Any]:
+    """A check with a sentence about what it protects against. Jobs put a language or a day in front of its name."""
+    name = re.sub(r"^[\w-]{1,12}: ", "", str(gate.get("name")))
+    known = [key for key in _meanings()["gates"] if name.startswith(key)]
+    meaning = _meanings()["gates"][max(known, key=len)] if known else _meanings()["gate"]
+    return {key: gate.get(key) for key in _GATE} | {"meaning": meaning}
+
+
+def _is_file_name(name: Any) -> bool:
+    """Whether a link leads to a file beside the report, and nowhere else."""
+    return isinstance(name, str) and re.fullmatch(r"\w[\w-]*(\.[\w-]+)+", name) is not None
 
 
 def _tree(value: Any) -> Mapping[str, Any]:
@@ -121,11 +140,11 @@ def _label_chart(mix: Mapping[str, Any]) -> Markup | None:
     """The chart of labels per language, the language with most rows first."""
     counts = {language: _counts(_tree(labels)) for language, labels in mix.items()}
     totals = {language: sum(labels.values()) for language, labels in counts.items()}
-    languages = sorted((language for language in totals if totals[language]), key=lambda x: -totals[x])
-    names = list(dict.fromkeys(label for language in languages for label in counts[language]))
+    languages = sorted((language for language in totals if totals[language]), key=lambda x: (-totals[x], x))
+    names = sorted({label for language in languages for label in counts[language]}, key=label_order)
     series = {label: [counts[language].get(label, 0) for language in languages] for label in names}
     groups = [f"{formats.language(language)} · {totals[language]:,}" for language in languages]
-    return _chart(lambda: charts.bars(groups, series, "Labels per language")) if groups else None
+    return _chart(lambda: bars(groups, series, "Labels per language")) if groups else None
 
 
 def _counts(tree: Mapping[str, Any]) -> dict[str, int]:
@@ -179,7 +198,7 @@ def _shares(counts: Mapping[str, Any]) -> list[tuple[str, int, float]]:
     """(reason, rows, rows as share of the most frequent reason), the most frequent first."""
     numbers = _counts(counts)
     most = max(numbers.values(), default=0) or 1
-    return [(reason, n, n / most) for reason, n in sorted(numbers.items(), key=lambda item: -item[1])]
+    return [(reason, n, n / most) for reason, n in sorted(numbers.items(), key=lambda item: (-item[1], item[0]))]
 
 
 def _stages(report: Mapping[str, Any]) -> list[tuple[str, float, float, float | None]]:
@@ -195,13 +214,13 @@ def _figure(figure: Mapping[str, Any]) -> dict[str, Any] | None:
     drawn: dict[str, Any] = {"title": title, "caption": figure.get("caption", ""), "svg": None, "table": None}
     match figure.get("kind"):
         case "bars":
-            drawn["svg"] = _chart(lambda: charts.bars(data["groups"], data["series"], title))
+            drawn["svg"] = _chart(lambda: bars(data["groups"], data["series"], title))
         case "calibration":
             drawn["svg"] = _chart(lambda: charts.calibration(data, title))
         case "confusion":
             drawn["svg"] = _chart(lambda: charts.confusion(data["labels"], data["matrix"], title))
         case "histograms":
-            drawn["svg"] = _chart(lambda: charts.histograms(data["panels"], title))
+            drawn["svg"] = _chart(lambda: histograms(data["panels"], title))
         case "table" if isinstance(data.get("rows"), list):
             rows = [row for row in data["rows"] if isinstance(row, list)]
             drawn["table"] = {"columns": data.get("columns") or [], "rows": rows}
@@ -213,10 +232,32 @@ def _versions(table: str, uses: Any) -> list[tuple[str, str, Any]]:
     return [(table, use, version) for use, version in _tree(uses).items()]
 
 
-def _samples(samples: list[Any]) -> dict[str, Any]:
+def _samples(samples: list[Any]) -> list[dict[str, Any]]:
+    """Each sample as its language and label, its texts and its other values: (column, value).
+
+    A column that holds text in one row is shown as text in all.
+    """
     rows = [row for row in samples if isinstance(row, Mapping)][:SAMPLES]
-    columns = list(dict.fromkeys(column for row in rows for column in row))
-    return {"columns": columns, "rows": [[row.get(column) for column in columns] for row in rows]}
+    texts = {column for row in rows for column, value in row.items() if _is_prose(value)}
+    return [
+        {
+            "language": language if isinstance(language := row.get("language"), str) else None,
+            "label": label if isinstance(label := row.get("label"), str) else None,
+            "colour": LABELS.index(label) if label in LABELS else None,
+            "texts": [(c, value) for c, value in row.items() if c in texts and value],
+            "facts": [(c, _brief(value)) for c, value in row.items() if c not in texts and c not in _HEAD],
+        }
+        for row in rows
+    ]
+
+
+def _brief(value: Any) -> Any:
+    return round(value, 3) if isinstance(value, float) else value
+
+
+def _is_prose(value: Any) -> bool:
+    """Whether a value is text to read, and not a name, a number or a code."""
+    return isinstance(value, str) and (len(value) > 40 or len(value.split()) > 3)
 
 
 def _flat(tree: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:

@@ -115,6 +115,7 @@ class Report:
     metrics: nested numbers; text in it is not masked. samples: a few rows for a person to look at.
     host, pid: the process that ran it. command: the command that runs it again. next_command: what to do after it.
     highlights: the few most telling numbers, as text by name. log_tail: the log's last lines, if the run failed.
+    unit: what is published, as a plural noun (users, reviews). links: {title: name of a file beside the report}.
     """
 
     job: str
@@ -145,6 +146,8 @@ class Report:
     metrics: dict[str, Any] = field(default_factory=dict)
     figures: list[Figure] = field(default_factory=list)
     samples: list[dict[str, Any]] = field(default_factory=list)
+    unit: str = "rows"
+    links: dict[str, str] = field(default_factory=dict)
     clock: Callable[[], float] = field(default=time.monotonic, repr=False)
 
     def __post_init__(self) -> None:
@@ -195,6 +198,8 @@ class Report:
             "tables": self.tables,
             "models": self.models,
             "recipe": self.recipe,
+            "links": self.links,
+            "unit": self.unit,
             "rows": {name: count for name, count in asdict(self.rows).items() if count is not None},
             "rejects": self.rejects,
             "seconds": {name: round(stage.seconds, 3) for name, stage in self.stages.items()},

@@ -28,6 +28,7 @@ def summary(report: Mapping[str, Any], folder: str) -> list[str]:
     if report["outcome"] == "published" and written:
         lines.append(_line("wrote", ", ".join(written)))
     lines.append(_line("report", f"{folder}/report.html"))
+    lines += [_line("page", f"{folder}/{name}") for name in report["links"].values() if name.endswith(".html")]
     command = report["next_command"] if report["exit_code"] == 0 else _way_on(report)
     return [*lines, _line("next", command)] if command else lines
 

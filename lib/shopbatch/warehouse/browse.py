@@ -67,6 +67,19 @@ def newest_report(store: Store, job: str) -> str:
     raise UserError(f"job {job!r} has left no report in warehouse {store.root}")
 
 
+def report_links(report: str) -> dict[str, str]:
+    """Find the files that a report links to: {title: path or URI}.
+
+    Args:
+        report: Path or URI of its page, as `newest_report` returns it.
+    """
+    folder = report.rpartition("/")[0]
+    fs, path = files.filesystem(f"{folder}/report.json")
+    with fs.open_input_stream(path) as stream:
+        links = json.loads(stream.read()).get("links", {})
+    return {title: f"{folder}/{name}" for title, name in links.items()}
+
+
 def why(store: Store, name: str, key: str) -> dict[str, Any]:
     """Explain a row of a published table: the row, the source row, the memo's entries, and the run's report.
 

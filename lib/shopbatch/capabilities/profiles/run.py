@@ -59,6 +59,7 @@ class Builder:
 
     def run(self) -> None:
         """Publish every requested day that is not published yet. Raises UserError, GateRefused, Stopped."""
+        self.report.unit = "users"
         self.store.check_targets((USER_PROFILES, *TRANSACTION_TILES.tables, *EVENT_TILES.tables), "replace")
         # Read before the sources, so that whatever is published by then was made from sources no newer than ours.
         live = self.store.find(USER_PROFILES.name)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from shopbatch.capabilities.sentiment.config import ScoreReviewsConfig
+from shopbatch.capabilities.sentiment.merchant import write_merchant_page
 from shopbatch.capabilities.sentiment.model import sentiment
 from shopbatch.capabilities.sentiment.stage import SentimentStage
 from shopbatch.inference.run import run_inference
@@ -19,12 +20,16 @@ def review_spec(config: ScoreReviewsConfig, store: Store, report: Report) -> Spe
     Raises ModelError for a missing or damaged model.
     """
     models, metrics = sentiment(store.root, config.model, config.engine.kind)
-    report.metrics["quality"] = metrics
+    report.metrics["quality"], report.unit = metrics, "reviews"
     report.engine, report.models = EngineUse(config.engine.kind), dict(models.digests)
     stage = SentimentStage(config.engine, models.encoder, models.head, models.digests, config.max_bytes)
     return Spec("score_reviews", REVIEWS, stage, REVIEW_SENTIMENT, REVIEW_SENTIMENT_REJECTS)
 
 
 def score_reviews(config: ScoreReviewsConfig, store: Store, report: Report) -> None:
-    """Score the new and changed reviews and publish them. Raises what `run_inference` and `review_spec` raise."""
+    """Score the new and changed reviews, publish them, and write the merchant's page.
+
+    Raises what `run_inference` and `review_spec` raise.
+    """
     run_inference(review_spec(config, store, report), config, store, report)
+    write_merchant_page(store, report)

@@ -1,0 +1,31 @@
+"""The Jinja environment of the HTML pages: everything is escaped, and a name that is not there is an error."""
+
+from __future__ import annotations
+
+from functools import cache
+
+from jinja2 import Environment, PackageLoader, StrictUndefined, Template
+
+from shopbatch.runs import formats
+
+
+@cache
+def template(path: str) -> Template:
+    """Load a template by its path inside the package, such as `runs/page.html.j2`."""
+    environment = Environment(
+        loader=PackageLoader("shopbatch", ""),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {
+        "count": formats.count,
+        "language": formats.language,
+        "number": formats.number,
+        "percent": formats.percent,
+        "seconds": formats.seconds,
+        "when": formats.when,
+        "words": formats.words,
+    }
+    return environment.get_template(path)

@@ -1,0 +1,123 @@
+"""The pages in a real browser: nothing sticks out at the width of a desk or of a telephone, and no error appears."""
+
+from __future__ import annotations
+
+import html
+import re
+import shutil
+import subprocess
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from shopbatch.runs.page import render
+from shopbatch.runs.report import Figure, Report, Rows, Stage
+from shopbatch.warehouse.gates import Gate
+from shopbatch.warehouse.store import Store
+from tests.capabilities.sentiment import test_merchant as merchant
+from tests.runs.test_page import block
+
+CHROMIUM = next(
+    (path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), ""
+)
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.skipif(not CHROMIUM, reason="no chromium, chromium-browser or google-chrome on PATH"),
+]
+WIDTHS = (1280, 500)
+# what the test must notice: a box that is wider than a telephone, and a script that the page's policy forbids
+BROKEN = """<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">
+<body><div style="width: 700px">wide</div><script>alert(1)</script>"""
+LONG = "b7e23ec29af22b0b4e41da31e868d57226121c84" * 2
+# The frames have the widths to test. What is wider than its frame, and is not inside a box that scrolls, is named.
+MEASURE = """
+addEventListener('load', () => {
+  const out = [...document.querySelectorAll('iframe')].map((frame) => {
+    const page = frame.contentDocument, width = frame.clientWidth;
+    const boxed = (e) => e.closest('.wide, pre.log');
+    const wide = [...page.body.querySelectorAll('*')]
+      .filter((e) => e.getBoundingClientRect().right > width + 1 && (!boxed(e) || boxed(e) === e));
+    const names = wide.map((e) => e.tagName + '.' + (e.getAttribute('class') || ''));
+    const all = page.documentElement.scrollWidth;
+    return `${frame.name} ${width}: ${all <= width && !wide.length ? 'fits' : all + ' wide ' + names}`;
+  });
+  document.title = out.join('; ');
+});
+"""
+
+
+def inference_report() -> Report:
+    report = Report("score_reviews", "20261129T105536Z-2228d8", config={"engine": {"kind": "fake"}, "model": LONG})
+    report.rows = Rows(read=2_348_600, distinct=22000, reused=0, computed=1000, rejected=84_500, pending=0, published=9)
+    report.rejects = {"empty": 845, LONG: 3}
+    report.tables = {"reviews": {"read": 3}, "review_sentiment_rejects": {"written": 5}}
+    report.models, report.recipe = {"sentiment": LONG}, "9b1f"
+    report.stages = {"compute": Stage(187.0, 1000), LONG: Stage(1.0)}
+    report.gates = [Gate("drift", 0.034, 0.1, True, "moved little"), Gate("recipe", LONG, "first", False, LONG)]
+    labels = ["negative", "neutral", "positive"]
+    report.metrics = {"mix": {"en": dict.fromkeys(labels, 7), LONG: {"negative": 1}}, "quality": {"en": block(labels)}}
+    report.samples = [{"language": "en", "label": x, "review_id": LONG, "text": "word " * 50 + LONG} for x in labels]
+    report.links = {"The page for the merchant": "merchant.html"}
+    report.finish("refused", 3, f"gate recipe refused {LONG}")
+    return report
+
+
+def profile_report() -> Report:
+    report = Report("build_user_profiles", unit="users")
+    report.rows = Rows(read=1_400_000, published=2500, rejected=12)
+    panels = {f"feature_{i}": {"low": 0, "high": 1234.5, "counts": [3, 0, 9, 4]} for i in range(12)}
+    names = ["champions", "loyal", LONG]
+    report.figures = [
+        Figure("bars", "Users by segment", {"groups": names, "series": {"users": [1200, 800, 500]}}),
+        Figure("histograms", "How features are distributed", {"panels": panels}),
+        Figure("table", "Copies", {"columns": [f"column {i}" for i in range(9)], "rows": [[LONG, *range(8)]]}),
+    ]
+    report.gates = [Gate("money reconciles, in cents", 0, 0, True, "source 1,234, users 1,200, rejects 34")]
+    report.finish("published", 0)
+    return report
+
+
+def merchant_page(store: Store) -> str:
+    now = datetime(2026, 6, 30, tzinfo=UTC)
+    rows = [
+        merchant.review(f"p{i % 9}", ("negative", "positive")[i % (2 + i % 9) > 0], f"{LONG} " * 3, at=at)
+        for i in range(400)
+        for at in (now - timedelta(days=5), now - timedelta(days=45))
+    ]
+    rows += merchant.several("p8", 40, 40, now - timedelta(days=6)) + merchant.several("p8", 0, 1, now)
+    return merchant.page_of(store, merchant.publish(store, rows, {f"p{i}": f"A lamp {LONG}" for i in range(9)}))[0]
+
+
+def test_pages_fit_their_window_and_raise_no_error(tmp_path: Path, store: Store) -> None:
+    log = {"log_tail": [f"ERROR {LONG}"] * 40, "command": f"shopbatch run score_reviews --env local {LONG}"}
+    pages = {
+        "inference": render(inference_report().to_dict()),
+        "profiles": render(profile_report().to_dict()),
+        "failed": render(Report("score_reviews").to_dict() | log),
+        "merchant": merchant_page(store),
+        "broken": BROKEN,
+    }
+    for name, text in pages.items():
+        (tmp_path / f"{name}.html").write_text(text, "utf-8")
+    frames = "".join(
+        f'<iframe name="{name}" src="{name}.html" style="border: 0; width: {width}px; height: 900px"></iframe>'
+        for name in pages
+        for width in WIDTHS
+    )
+    (tmp_path / "all.html").write_text(f"<!doctype html><body>{frames}<script>{MEASURE}</script>", "utf-8")
+    options = (
+        "--headless",
+        "--no-sandbox",
+        "--disable-gpu",
+        "--allow-file-access-from-files",
+        "--enable-logging=stderr",
+    )
+    command = [CHROMIUM, *options, f"--user-data-dir={tmp_path}/profile", "--dump-dom", f"file://{tmp_path}/all.html"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
+    title = html.unescape(re.findall(r"<title>(.*?)</title>", done.stdout)[0])
+    measured = dict(part.rsplit(": ", 1) for part in title.split("; "))
+    assert measured.pop("broken 500").endswith("wide DIV.")
+    assert set(measured.values()) == {"fits"} and len(measured) == len(pages) * len(WIDTHS) - 1, measured
+    errors = [line for line in done.stderr.splitlines() if "CONSOLE" in line]
+    assert errors and all("broken.html" in line for line in errors), errors
