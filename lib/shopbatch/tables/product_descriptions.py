@@ -9,6 +9,7 @@ PRODUCT_DESCRIPTIONS = Table(
     name="product_descriptions",
     meaning="One row per product and language with copy that passed all checks. Published by describe_products.",
     key=("product_id", "language"),
+    written_by="describe_products",
     partition_by=("language",),
     columns=(
         Column("product_id", pa.string(), "The product (products.product_id).", nullable=False),

@@ -49,6 +49,7 @@ def rejects_of(sink: Table, meaning: str, reasons: str, scope: dict[str, str] | 
         meaning=meaning,
         key=(*sink.partition_by, "source_file", "source_row"),
         partition_by=sink.partition_by,
+        written_by=sink.written_by,
         columns=(
             Column(name.name, name.type, f"{name.meaning.removesuffix('.')}; null where the source has none."),
             *parts,

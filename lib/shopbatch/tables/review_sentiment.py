@@ -9,6 +9,7 @@ REVIEW_SENTIMENT = Table(
     name="review_sentiment",
     meaning="One row per review that could be scored: its calibrated sentiment. Published by score_reviews.",
     key=("review_id",),
+    written_by="score_reviews",
     columns=(
         Column("review_id", pa.string(), "The review (reviews.review_id).", nullable=False),
         Column("product_id", pa.string(), "The product reviewed (products.product_id); null where unknown."),

@@ -66,6 +66,7 @@ class Table:
         key_from_content: A loaded file may lack the key (one column); it is then made from the row's content.
         merge_rows: Rows of a loaded file with the same key are merged: a later one changes only what it states.
         html: Entities and tags in its texts mean nothing; a loaded file is read as plain text.
+        written_by: The job that writes it; None for a table that `shopbatch load` or `shopbatch sample` fills.
     """
 
     name: str
@@ -78,6 +79,7 @@ class Table:
     key_from_content: bool = False
     merge_rows: bool = False
     html: bool = False
+    written_by: str | None = None
 
     def schema(self) -> pa.Schema:
         """Make the Arrow schema; each field carries its meaning as `comment` metadata, which Delta keeps."""

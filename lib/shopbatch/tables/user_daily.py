@@ -27,6 +27,7 @@ USER_DAILY = Table(
     name="user_daily",
     meaning="One row per user and day with a transaction.",
     key=("user_id", "day"),
+    written_by="build_user_profiles",
     columns=(
         _USER,
         _DAY,
@@ -52,6 +53,7 @@ USER_PRODUCT_DAILY = Table(
     name="user_product_daily",
     meaning="One row per user, day and product with a transaction.",
     key=("user_id", "day", "product_id"),
+    written_by="build_user_profiles",
     columns=(
         _USER,
         _DAY,
@@ -65,6 +67,7 @@ USER_EVENT_DAILY = Table(
     name="user_event_daily",
     meaning="One row per user and day with an event.",
     key=("user_id", "day"),
+    written_by="build_user_profiles",
     columns=(
         _USER,
         _DAY,
@@ -89,6 +92,7 @@ TRANSACTIONS_REJECTS = Table(
     name="transactions_rejects",
     meaning="The rows of transactions that count in no tile, each with its reason. Published by build_user_profiles.",
     key=(),
+    written_by="build_user_profiles",
     columns=(
         Column("basket_id", pa.string(), "As in transactions."),
         Column("product_id", pa.string(), "As in transactions, without blanks at its ends."),
@@ -110,6 +114,7 @@ EVENTS_REJECTS = Table(
     name="events_rejects",
     meaning="The rows of events that count in no tile, each with its reason. Published by build_user_profiles.",
     key=(),
+    written_by="build_user_profiles",
     columns=(
         Column("event_id", pa.string(), "As in events."),
         Column("user_id", pa.string(), "As in events, without blanks at its ends."),

@@ -246,6 +246,7 @@ USER_PROFILES = Table(
     name="user_profiles",
     meaning="One row per user and as_of day: what was known of the user before that day. See docs/features.md.",
     key=("user_id", "as_of"),
+    written_by="build_user_profiles",
     partition_by=("as_of",),
     columns=(
         Column("user_id", pa.string(), "The user (users.user_id).", nullable=False),
