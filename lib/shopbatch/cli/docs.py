@@ -12,7 +12,7 @@ from shopbatch.cli.options import environment, open_store
 @click.option("--open", "show", is_flag=True, help="Open the site in the browser.")
 @environment()
 def docs(output: str | None, show: bool, env: str) -> None:
-    """Write a static site of the warehouse: its jobs, runs, tables, models and lineage.
+    """Write a static site of the warehouse: jobs, runs, tables, models, lineage.
 
     The pages show a few rows of each table, in which e-mail addresses, telephone and card numbers are masked. They
     have no scripts and load nothing.

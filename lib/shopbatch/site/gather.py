@@ -31,23 +31,24 @@ def gather(store: Store, env: str) -> Site:
         runs, skipped = read_runs(store.root, name)
         jobs.append(Job(name, _summary(name) if name in declared else "", runs, skipped=skipped))
     jobs = [_declared(job, env, notes) if job.name in declared else job for job in jobs]
-    runs = {run.run_id: run for job in jobs for run in job.runs}
-    models = describe_models(store.root, runs.values(), {model for job in jobs for model in job.loads if "@" not in model})
+    known = {run.run_id: run for job in jobs for run in job.runs}
+    starting = {model for job in jobs for model in job.loads if "@" not in model}
+    models = describe_models(store.root, known.values(), starting)
     fs, path = files.filesystem(store.root)
     return Site(
         redact_text(store.root.partition("?")[0] if "://" in store.root else store.root),
         path if isinstance(fs, pafs.LocalFileSystem) else None,
         [_as_run(job, models) for job in jobs],
-        describe_tables(store, runs),
+        describe_tables(store, known),
         models,
         notes,
     )
 
 
 def _summary(name: str) -> str:
-    """The first line of the job's docstring."""
+    """The first line of the job's docstring, as prose."""
     document = ast.get_docstring(ast.parse((config.root() / "jobs" / f"{name}.py").read_text("utf-8"))) or ""
-    return document.partition("\n")[0]
+    return document.partition("\n")[0].replace("->", "→").replace("`", "")
 
 
 def _declared(job: Job, env: str, notes: list[str]) -> Job:

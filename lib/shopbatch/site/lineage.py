@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from graphlib import TopologicalSorter
+from itertools import pairwise
 from typing import Literal
 
 from shopbatch.site.records import Job
 
-WIDTH, HEIGHT, GAP_X, GAP_Y, MARGIN = 190, 30, 60, 14, 8
+WIDTH, HEIGHT, GAP_X, GAP_Y, MARGIN = 172, 30, 44, 12, 8
 _SWEEPS = 4  # over the columns, to untangle the arrows
-_LETTERS = 24  # of a name that fit into a box
+_LETTERS = 22  # of a name that fit into a box
 
-Kind = Literal["table", "job", "model"]
+Kind = Literal["table", "job", "model", "way"]  # a way is where an arrow passes a column
 Node = tuple[Kind, str]
 
 
@@ -51,17 +52,15 @@ def draw(jobs: Iterable[Job], there: set[Node], about: Node | None = None) -> Pi
     if about is not None:
         near = {about, *(node for edge in edges if about in edge for node in edge if node[0] == "job")}
         edges = [edge for edge in edges if edge[0] in near or edge[1] in near]
-    places = _places(edges)
-    boxes = {
-        node: Box(*node, _short(node[1]), MARGIN + x * (WIDTH + GAP_X), MARGIN + y * (HEIGHT + GAP_Y), node in there)
-        for node, (x, y) in places.items()
-    }
-    columns, rows = (max((place[i] for place in places.values()), default=-1) + 1 for i in (0, 1))
+    ways = _ways(edges)
+    places = _places([step for way in ways for step in pairwise(way)])
+    corners = {n: (MARGIN + x * (WIDTH + GAP_X), MARGIN + y * (HEIGHT + GAP_Y)) for n, (x, y) in places.items()}
+    boxes = [Box(*n, _short(n[1]), x, y, n in there) for n, (x, y) in corners.items() if n[0] != "way"]
     return Picture(
-        max(2 * MARGIN + columns * (WIDTH + GAP_X) - GAP_X, 0),
-        max(2 * MARGIN + rows * (HEIGHT + GAP_Y) - GAP_Y, 0),
-        list(boxes.values()),
-        [_arrow(boxes[a], boxes[b]) for a, b in edges],
+        max((x + WIDTH + MARGIN for x, _ in corners.values()), default=0),
+        max((y + HEIGHT + MARGIN for _, y in corners.values()), default=0),
+        boxes,
+        [_arrow([corners[node] for node in way]) for way in ways],
     )
 
 
@@ -70,18 +69,29 @@ def _edges(jobs: Iterable[Job]) -> list[tuple[Node, Node]]:
     edges: set[tuple[Node, Node]] = set()
     for job in jobs:
         node: Node = ("job", job.name)
-        inputs: list[Node] = [("table", t) for t in job.reads - job.writes] + [("model", m) for m in job.loads - job.makes]
+        inputs: list[Node] = [("table", t) for t in job.reads - job.writes] + [
+            ("model", m) for m in job.loads - job.makes
+        ]
         outputs: list[Node] = [("table", t) for t in job.writes] + [("model", m) for m in job.makes]
         edges |= {(each, node) for each in inputs} | {(node, each) for each in outputs}
     return sorted(edges)
 
 
-def _places(edges: Sequence[tuple[Node, Node]]) -> dict[Node, tuple[int, int]]:
-    """Column and row of each node: right of all that leads to it, and in height near what it is connected with."""
+def _ways(edges: Sequence[tuple[Node, Node]]) -> list[list[Node]]:
+    """The nodes that each arrow visits: a place of its own in every column between its ends, so that it hits no box."""
     depth = _depths(_without_circles(edges))
+    return [
+        [start, *(("way", f"{level} {start} {end}") for level in range(depth[start] + 1, depth[end])), end]
+        for start, end in edges
+    ]
+
+
+def _places(steps: Sequence[tuple[Node, Node]]) -> dict[Node, tuple[int, int]]:
+    """Column and row of each node: right of all that leads to it, and in height near what it is connected with."""
+    depth = _depths(_without_circles(steps))
     columns = [sorted(node for node in depth if depth[node] == level) for level in sorted(set(depth.values()))]
     linked: dict[Node, list[Node]] = {node: [] for node in depth}
-    for start, end in edges:
+    for start, end in steps:
         linked[start].append(end)
         linked[end].append(start)
     for _ in range(_SWEEPS):
@@ -130,10 +140,14 @@ def _short(name: str) -> str:
     return name if len(name) <= _LETTERS else f"{name[: _LETTERS - 1]}…"
 
 
-def _arrow(start: Box, end: Box) -> str:
-    x1, y1, x2, y2 = start.x + WIDTH, start.y + HEIGHT // 2, end.x, end.y + HEIGHT // 2
-    bend = GAP_X // 2 if x2 > x1 else 2 * GAP_X
-    return f"M{x1},{y1} C{x1 + bend},{y1} {x2 - bend},{y2} {x2},{y2}"
+def _arrow(corners: Sequence[tuple[int, int]]) -> str:
+    """The path from the right side of the first box to the left side of the last one."""
+    points = [(x + side, y + HEIGHT // 2) for x, y in corners for side in (0, WIDTH)][1:-1]
+    path = f"M{points[0][0]},{points[0][1]}"
+    for (x1, y1), (x2, y2) in pairwise(points):
+        bend = abs(x2 - x1) // 2 if x2 > x1 else GAP_X
+        path += f" C{x1 + bend},{y1} {x2 - bend},{y2} {x2},{y2}"
+    return path
 
 
 def neighbours(jobs: Iterable[Job], table: str) -> Mapping[str, list[str]]:

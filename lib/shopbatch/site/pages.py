@@ -50,6 +50,7 @@ def render(site: Site, folder: Path) -> dict[str, str]:
     }
     environment.globals |= {
         "site": site,
+        "box_width": lineage.WIDTH,
         "report": _report_links(site, folder),
         "runs": sorted((run for job in site.jobs for run in job.runs), key=_newest_first, reverse=True),
         "pages": {("job", job.name) for job in site.jobs} | {("table", table.name) for table in site.tables},
@@ -127,5 +128,3 @@ def _measure(measure: Mapping[str, Any]) -> str:
     low, high = measure.get("low"), measure.get("high")
     interval = "" if low is None or high is None else f" ({formats.number(low)} to {formats.number(high)})"
     return formats.number(measure["value"]) + interval
-
-

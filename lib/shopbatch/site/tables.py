@@ -76,11 +76,11 @@ def _version(commit: Commit, runs: Mapping[str, Run]) -> Version:
 
 
 def _writer(commit: Commit, runs: Mapping[str, Run]) -> str:
-    """Say which job or command made a commit."""
+    """Say which job or command made a commit; "" for the one that only created the table."""
     said = commit.metadata
     scopes = said.get("scopes")
     newest = [scope for scope in scopes.values() if isinstance(scope, dict)] if isinstance(scopes, dict) else []
-    for word in (said.get("run_id"), said.get("run_key")):
+    for word in (str(said.get("run_id")), str(said.get("run_key"))):
         if word in runs:
             return runs[word].job
     jobs = {str(tree["job"]) for tree in [said, *newest] if "job" in tree}
@@ -89,6 +89,8 @@ def _writer(commit: Commit, runs: Mapping[str, Run]) -> str:
     command = str(said.get("run_key", "")).partition("/")[0]
     if command in ("sample", "load"):
         return f"shopbatch {command}"
+    if not said and commit.version == 0 and not commit.rows:
+        return ""
     return "shopbatch" if said else commit.client
 
 
@@ -101,6 +103,8 @@ def _cell(value: Any) -> str:
     """Return a value as masked text of one line, cut if it is long."""
     if value is None:
         return "–"
+    if isinstance(value, float):
+        return f"{value:.6g}"
     if isinstance(value, list):  # a list, or a map as its pairs
         value = ", ".join(f"{v[0]}: {v[1]}" if isinstance(v, tuple) and len(v) == 2 else str(v) for v in value)
     text = str(mask_tree(one_line(value)))
