@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import ast
 from collections.abc import Sequence
 from dataclasses import replace
+from types import FunctionType
 
 import pyarrow.fs as pafs
 
@@ -29,7 +29,7 @@ def gather(store: Store, env: str) -> Site:
     jobs = []
     for name in dict.fromkeys([*declared, *jobs_with_reports(store.root)]):
         runs, skipped = read_runs(store.root, name)
-        jobs.append(Job(name, _summary(name) if name in declared else "", runs, skipped=skipped))
+        jobs.append(Job(name, summary(name) if name in declared else "", runs, skipped=skipped))
     jobs = [_declared(job, env, notes) if job.name in declared else job for job in jobs]
     known = {run.run_id: run for job in jobs for run in job.runs}
     starting = {model for job in jobs for model in job.loads if "@" not in model}
@@ -45,10 +45,11 @@ def gather(store: Store, env: str) -> Site:
     )
 
 
-def _summary(name: str) -> str:
-    """The first line of the job's docstring, as prose."""
-    document = ast.get_docstring(ast.parse((config.root() / "jobs" / f"{name}.py").read_text("utf-8"))) or ""
-    return document.partition("\n")[0].replace("->", "→").replace("`", "")
+def summary(name: str) -> str:
+    """Return the first line of a job's docstring, as prose."""
+    run = declaration.find(name).run
+    document = run.__globals__["__doc__"] if isinstance(run, FunctionType) else None
+    return str(document or "").partition("\n")[0].replace("->", "→").replace("`", "")
 
 
 def _declared(job: Job, env: str, notes: list[str]) -> Job:
