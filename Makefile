@@ -67,12 +67,13 @@ bench: $(STAMP)  ## measurements side by side: the machinery beside plain Ray Da
 chaos: $(STAMP)  ## the fault tests alone: crashes of drivers, workers and engines
 	$(BIN)/python -m pytest -m chaos
 
-docs: $(STAMP)  ## write docs/features.md anew from what the code declares
-	@mkdir -p docs
+docs: $(STAMP)  ## write the generated pages of docs/ anew, and build docs/ as a site in site/
 	$(BIN)/python -m shopbatch.capabilities.profiles.catalogue > docs/features.md
+	SHOPBATCH_HOME=. $(BIN)/python -m shopbatch.cli.reference docs
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict
 
 lock: $(STAMP)  ## write requirements.lock anew from what is installed
 	$(BIN)/python -m pip freeze --exclude-editable | sed "s|+cpu$$||" > requirements.lock
 
-clean:  ## remove .venv, .venv-vllm, .venv-airflow and the local warehouse
-	rm -rf .venv $(VLLM) $(AIRFLOW) .warehouse
+clean:  ## remove .venv, .venv-vllm, .venv-airflow, the built documentation and the local warehouse
+	rm -rf .venv $(VLLM) $(AIRFLOW) site .warehouse

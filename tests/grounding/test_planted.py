@@ -2,7 +2,8 @@
 
 The sentences and texts were written by others than the authors of the check, who have read the rates of `held` and
 never a line of it, and have mended the check with those of `first` and `second` (which has claims in everyday words).
-The bounds are what was measured, less a margin: they notice what gets worse. docs/copywriting.md has the rates.
+The bounds are what was measured, less a margin: they notice what gets worse. The rates are in
+docs/jobs/describe_products.md.
 """
 
 import json

@@ -32,6 +32,7 @@ COMMANDS = {
     "show": ("show", "Show rows of a table."),
     "why": ("data", "Say why a row is as it is: content hash, recipe, attempt, run."),
     "models": ("models", "List the published models, or those trained on a row."),
+    "docs": ("docs", "Write a static site of the warehouse: jobs, runs, tables, models, lineage."),
     "doctor": ("doctor", "Find what would make a run fail before it starts."),
     "submit": ("cluster", "Run a job on a cluster, once."),
     "status": ("cluster", "Say where the newest attempt at a run key is."),

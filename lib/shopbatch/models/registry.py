@@ -146,6 +146,19 @@ def published(root: str) -> Iterator[tuple[Model, bool]]:
                     yield model, live is not None and live.digest == model.digest
 
 
+def listed(root: str) -> Iterator[tuple[Mapping[str, Any], bool]]:
+    """Yield the manifest of each complete model except mere candidates, and whether it is live. Verifies no file."""
+    for name in _names(root):
+        live = ""
+        with suppress(ModelError):
+            live = _live(root, name)
+        for version in _keys(root, name):
+            with suppress(ModelError):
+                manifest = read_manifest(f"{root}/{name}/{version}", f"{name}@{version}")
+                if not manifest.get("candidate"):
+                    yield manifest, manifest["digest"] == live
+
+
 def point(root: str, model: Model) -> None:
     """Let `name@live` mean this model from now on. Readers see the old model or the new one."""
     files.write_bytes(f"{root}/{model.name}/{LIVE}", _dump({"digest": model.digest}))

@@ -1,4 +1,4 @@
-"""Opens Delta tables, reads them as snapshots and writes commits. No other module reads or writes Delta's log.
+"""Opens Delta tables, reads them as snapshots and writes commits. Besides it, only `history.py` reads Delta's log.
 
 Called by `store.py`. deltalake's `create_write_transaction` checks neither files nor schema, so the store
 does.

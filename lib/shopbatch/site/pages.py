@@ -1,0 +1,130 @@
+"""Renders the pages of the site. Jinja escapes every value; the pages have no scripts and load nothing."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from shopbatch.runs import formats
+from shopbatch.site import lineage
+from shopbatch.site.lineage import Node
+from shopbatch.site.records import Run, Site
+
+_TONES = {"published": "good", "nothing to do": "good", "refused": "bad", "failed": "bad"}
+_UNITS = ("bytes", "kB", "MB", "GB", "TB")
+
+
+def render(site: Site, folder: Path) -> dict[str, str]:
+    """Render the site.
+
+    Args:
+        site: What it shows.
+        folder: Where it will lie. Reports are linked if that is inside the warehouse, by relative paths.
+
+    Returns:
+        {name of the file: HTML}.
+    """
+    environment = Environment(
+        loader=PackageLoader("shopbatch.site"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {
+        "bytes": _bytes,
+        "count": formats.count,
+        "measure": _measure,
+        "seconds": formats.seconds,
+        "took": _took,
+        "tone": lambda outcome: _TONES.get(outcome, "neutral"),
+        "when": formats.when,
+        "words": formats.words,
+        "page": _page,
+    }
+    environment.globals |= {
+        "site": site,
+        "box_width": lineage.WIDTH,
+        "report": _report_links(site, folder),
+        "runs": sorted((run for job in site.jobs for run in job.runs), key=_newest_first, reverse=True),
+        "pages": {("job", job.name) for job in site.jobs} | {("table", table.name) for table in site.tables},
+    }
+    return {name: environment.get_template(template).render(**values) for name, template, values in _pages(site)}
+
+
+def _pages(site: Site) -> Iterator[tuple[str, str, Mapping[str, Any]]]:
+    """Yield (name of the file, template, its values)."""
+    there = _there(site)
+    yield "index.html", "index.html.j2", {"picture": lineage.draw(site.jobs, there)}
+    yield "runs.html", "runs.html.j2", {}
+    yield "models.html", "models.html.j2", {}
+    for job in site.jobs:
+        yield _page(job.name, "job"), "job.html.j2", {"job": job, "picture": _around(site, there, ("job", job.name))}
+    for table in site.tables:
+        about: Node = ("table", table.name)
+        values = {"table": table, "jobs": lineage.neighbours(site.jobs, table.name)}
+        yield _page(table.name, "table"), "table.html.j2", {**values, "picture": _around(site, there, about)}
+
+
+def _around(site: Site, there: set[Node], about: Node) -> lineage.Picture:
+    return lineage.draw(site.jobs, there, about)
+
+
+def _there(site: Site) -> set[Node]:
+    there: set[Node] = {("table", table.name) for table in site.tables if table.versions}
+    there |= {("model", model.name) for model in site.models}
+    return there | {("job", job.name) for job in site.jobs if job.runs}
+
+
+def _report_links(site: Site, folder: Path) -> Callable[[Run], str]:
+    """Return what makes the relative link to the page of a run's report; "" if there is no such page to link."""
+    root = None if site.local is None else Path(site.local).resolve()
+    inside = root is not None and folder.resolve().is_relative_to(root)
+
+    def link(run: Run) -> str:
+        if root is None or not inside or not (root / run.page).is_file():
+            return ""
+        return quote(Path(os.path.relpath(root / run.page, folder.resolve())).as_posix())
+
+    return link
+
+
+def _newest_first(run: Run) -> tuple[str, str]:
+    return run.run_id, run.job
+
+
+def _page(name: str, kind: str) -> str:
+    """Return the name of the page about a job, a table or a model."""
+    return f"models.html#{name}" if kind == "model" else f"{kind}-{name}.html"
+
+
+def _bytes(size: int | None) -> str:
+    """Format a size for people: 118 kB."""
+    if size is None:
+        return "–"
+    value, unit = float(size), 0
+    while value >= 1000 and unit < len(_UNITS) - 1:
+        value, unit = value / 1000, unit + 1
+    return f"{formats.number(value)} {_UNITS[unit]}"
+
+
+def _took(run: Run) -> str:
+    """Format how long a run took."""
+    try:
+        start, end = datetime.fromisoformat(str(run.started)), datetime.fromisoformat(str(run.ended))
+        return formats.seconds((end - start).total_seconds())
+    except (ValueError, TypeError):  # a time is missing or has no time zone
+        return "–"
+
+
+def _measure(measure: Mapping[str, Any]) -> str:
+    """Format a measure, with its interval if it has one."""
+    low, high = measure.get("low"), measure.get("high")
+    interval = "" if low is None or high is None else f" ({formats.number(low)} to {formats.number(high)})"
+    return formats.number(measure["value"]) + interval

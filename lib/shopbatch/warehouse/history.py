@@ -1,0 +1,91 @@
+"""The newest commits of a table: when each was made, what stands in its metadata, and how many rows it left."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import unquote
+
+from shopbatch.warehouse import files
+from shopbatch.warehouse.delta import APP
+from shopbatch.warehouse.snapshot import Snapshot
+
+
+@dataclass(frozen=True)
+class Commit:
+    """One version of a table.
+
+    Attributes:
+        version: Its number.
+        at: When it was committed; None if the log does not say.
+        rows: Rows of the table after it; None if the log no longer holds what that needs.
+        size: Bytes of the table's files after it; None like `rows`.
+        metadata: What shopbatch stored with it; {} if another client made it.
+        client: The program that made it, as it names itself.
+    """
+
+    version: int
+    at: datetime | None
+    rows: int | None
+    size: int | None
+    metadata: Mapping[str, Any]
+    client: str
+
+
+def commits(snapshot: Snapshot, limit: int) -> list[Commit]:
+    """List up to `limit` versions, from the snapshot's own backwards, as far as Delta's log still has them.
+
+    Rows and bytes are counted backwards: a version has the files of the next one, without those that the next one
+    added and with those that it removed.
+    """
+    logs = list(_logs(snapshot, limit))
+    known = {file.path: (file.rows, file.size) for file in snapshot.files}
+    for _, actions in logs:
+        known |= {unquote(add["path"]): size for add in _of(actions, "add") if (size := _size(add)) is not None}
+    visible: set[str] | None = set(snapshot.by_path)
+    listed = []
+    for version, actions in logs:
+        sizes = [known[path] for path in visible or ()]
+        info = next(_of(actions, "commitInfo"), {})
+        listed.append(
+            Commit(
+                version,
+                _moment(info.get("timestamp")),
+                None if visible is None else sum(rows for rows, _ in sizes),
+                None if visible is None else sum(size for _, size in sizes),
+                json.loads(info.get(APP, "{}")),
+                str(info.get("engineInfo") or info.get("clientVersion") or "another client"),
+            )
+        )
+        removed = {unquote(remove["path"]) for remove in _of(actions, "remove")}
+        added = {unquote(add["path"]) for add in _of(actions, "add")}
+        visible = None if visible is None or not removed <= known.keys() else (visible - added) | removed
+    return listed
+
+
+def _logs(snapshot: Snapshot, limit: int) -> Iterator[tuple[int, list[dict[str, Any]]]]:
+    """Yield (version, its actions) from the newest version on."""
+    fs, log = files.filesystem(f"{snapshot.uri}/_delta_log")
+    for version in range(snapshot.version, max(snapshot.version - limit, -1), -1):
+        try:
+            with fs.open_input_file(f"{log}/{version:020}.json") as stream:
+                yield version, [json.loads(line) for line in stream.read().splitlines() if line.strip()]
+        except FileNotFoundError:
+            return
+
+
+def _of(actions: list[dict[str, Any]], kind: str) -> Iterator[dict[str, Any]]:
+    return (action[kind] for action in actions if isinstance(action.get(kind), dict))
+
+
+def _size(add: Mapping[str, Any]) -> tuple[int, int] | None:
+    """Rows and bytes of an added file; None if its statistics do not say how many rows it has."""
+    rows = json.loads(add.get("stats") or "{}").get("numRecords")
+    return None if rows is None else (int(rows), int(add["size"]))
+
+
+def _moment(milliseconds: Any) -> datetime | None:
+    return datetime.fromtimestamp(milliseconds / 1000, UTC) if isinstance(milliseconds, int) else None
