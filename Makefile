@@ -29,7 +29,6 @@ run: $(STAMP)  ## sample data -> model -> published sentiment of reviews; ROWS=3
 	$(BIN)/shopbatch sample $(if $(ROWS),--rows $(ROWS))
 	$(BIN)/shopbatch run train_sentiment_head
 	$(BIN)/shopbatch run score_reviews
-	@$(BIN)/shopbatch report score_reviews
 
 # a file's tests share what they train and the sessions of their worker; the long files come early in the alphabet
 test: $(STAMP)  ## the whole test suite, with mypy --strict and ruff, by two workers (JOBS=1: one after the other)

@@ -32,8 +32,9 @@ _SOURCES = (
     type=COUNT,
     help="Number of transaction lines of a generated shop, and of its events (default: 2 per review).",
 )
+@click.option("--notes", is_flag=True, help="Say where each table comes from, its licence, what is known of it.")
 @environment()
-def sample(source: str, rows: int | None, seed: int, transactions: int | None, env: str) -> None:
+def sample(source: str, rows: int | None, seed: int, transactions: int | None, notes: bool, env: str) -> None:
     """Fill the source tables with sample data."""
     from shopbatch import sample as filling
 
@@ -45,7 +46,9 @@ def sample(source: str, rows: int | None, seed: int, transactions: int | None, e
         report = filling.fill_real(store, rows)
     else:
         report = filling.fill_generated(store, 100_000 if rows is None else rows, seed, lines=transactions)
-    print("\n".join(report.lines()))
+    print("\n".join(report.lines(notes)))
+    if not notes:
+        print("origins and licences: shopbatch sample --notes")
 
 
 @click.command()

@@ -67,7 +67,7 @@ def render(report: Mapping[str, Any]) -> str:
         started=report.get("started_at"),
         took=took(report),
         links=[(title, name) for title, name in _tree(report.get("links")).items() if _is_file_name(name)],
-        command=clean(command) if isinstance(command := report.get("command"), str) else None,
+        command=_way_on(report),
         log=[clean(line) for line in _list(report.get("log_tail")) if isinstance(line, str)][-LOG_LINES:],
         rows=rows if any(count is not None for count in rows.values()) else None,
         missing=_missing(rows),
@@ -117,6 +117,13 @@ def _missing(rows: Mapping[str, Any]) -> int | None:
     """Rows read - published - rejected - pending, which should be 0; None if the job does not count all four."""
     parts = [part for name in ("read", "published", "rejected", "pending") if isinstance(part := rows.get(name), int)]
     return parts[0] - sum(parts[1:]) if len(parts) == 4 else None
+
+
+def _way_on(report: Mapping[str, Any]) -> str | None:
+    """The command that continues a run; None if there is nothing to continue."""
+    command = report.get("command")
+    ended_well = report.get("outcome") in ("published", "nothing to do", "superseded", "running")
+    return clean(command) if isinstance(command, str) and command and not ended_well else None
 
 
 def took(report: Mapping[str, Any]) -> float | None:

@@ -58,13 +58,17 @@ class SampleReport:
             "tables": {t.table: {k: v for k, v in vars(t).items() if k != "table"} for t in self.tables},
         }
 
-    def lines(self) -> list[str]:
-        """One line per table and one for the whole sample."""
+    def lines(self, notes: bool = False) -> list[str]:
+        """One line per table and one for the whole sample.
+
+        Args:
+            notes: Whether each table is followed by its origin, its licence and what is known of its data.
+        """
         done = f"filled in {self.seconds:.1f} s" if self.written else "there already, nothing written"
-        lines = [
-            f"{t.table}: {t.rows:,} rows (version {t.version}) from {t.origin} [{t.licence}]; {t.note}"
-            for t in self.tables
-        ]
+        lines = []
+        for t in self.tables:
+            lines.append(f"{t.table:<16} {t.rows:>10,} rows  version {t.version}")
+            lines += [f"    from {t.origin} [{t.licence}]", f"    {t.note}"] if notes else []
         if self.distinct_texts is not None:
             lines.append(f"distinct texts: {self.distinct_texts:,}")
         return [*lines, f"sample {self.source}: {done}"]
