@@ -18,7 +18,9 @@ from shopbatch.cli import main as cli
 from shopbatch.cli.printing import cell, fit
 from shopbatch.core.errors import GateRefused
 from shopbatch.inference.run import run_inference
+from shopbatch.runs import job
 from shopbatch.runs.report import Report
+from shopbatch.tables import SOURCES, TABLES, Table
 from shopbatch.tables.review_sentiment import REVIEW_SENTIMENT
 from shopbatch.warehouse.store import Store
 from tests.inference import toy
@@ -161,6 +163,22 @@ def test_tables_say_what_they_are_or_what_fills_them(scored: Store, capsys: Capt
     there, missing = lines[: lines.index("not there yet:")], lines[lines.index("not there yet:") :]
     assert [line.split()[0] for line in there[1:]] == ["reviews", "review_sentiment"]
     assert any(line.split() == ["user_profiles", "`shopbatch", "run", "build_user_profiles`"] for line in missing)
+
+
+@pytest.mark.parametrize("table", [t for name, t in TABLES.items() if name not in SOURCES], ids=lambda t: str(t.name))
+def test_a_table_that_is_no_source_names_the_job_that_writes_it(table: Table) -> None:
+    assert table.job in job.names()
+
+
+@pytest.mark.parametrize("table", TABLES.values(), ids=lambda t: str(t.name))
+def test_a_view_names_columns_that_are_there(table: Table) -> None:
+    view, own = table.view, set(table.names)
+    assert {view.label} <= own | {""} and set(view.first) <= own | ({"probability"} if view.label else set()) | (
+        {view.about.column} if view.about else set()
+    )
+    if view.about is not None:
+        source = TABLES[view.about.table]
+        assert view.about.column in source.names and len(source.key) == 1 and source.key[0] in own
 
 
 @pytest.mark.usefixtures("ray_local")

@@ -12,9 +12,15 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pytest
 from deltalake import DeltaTable
 
+from shopbatch.core.errors import UserError
+from shopbatch.tables.review_sentiment import REVIEW_SENTIMENT_REJECTS
+from shopbatch.warehouse import files
+from shopbatch.warehouse.candidates import candidate_of, keep_candidate
+from shopbatch.warehouse.files import DataFile
 from shopbatch.warehouse.store import Store
 from tests.cluster.head import clean_environment
 from tests.cluster.s3 import SECRET, ObjectStore, object_store
@@ -119,12 +125,28 @@ def test_the_main_job_end_to_end(s3: ObjectStore) -> None:
     assert (report(second)["outcome"], report(second)["rows"]["computed"]) == ("nothing to do", 0)
     assert "review_sentiment" in tables.stdout
     key = table["review_id"][0].as_py()
-    assert json.loads(shopbatch(s3, root, "why", "review_sentiment", key).stdout)["published"]
+    assert json.loads(shopbatch(s3, root, "why", "review_sentiment", key, "--json").stdout)["published"]
     kept = s3.keys("main/_runs/score_reviews")
     assert f"{root}/_runs/score_reviews/{report(second)['run_id']}/merchant.html" in where.stdout
     assert sum(k.endswith("merchant.html") for k in kept) == sum(k.endswith("products.csv") for k in kept) == 2
     assert sum(k.endswith("report.json") for k in kept) == 2 and not any(k.endswith("inflight") for k in kept)
     assert SECRET not in first.stdout + first.stderr
+
+
+def test_the_rejects_of_a_refused_candidate_are_kept_there_too(s3: ObjectStore) -> None:
+    with s3.in_this_process():
+        store = Store(s3.warehouse("refused"))
+        rows = REVIEW_SENTIMENT_REJECTS.fill(2, reason=pa.array(["too_long", "crash"]))
+        loose = pa.table(rows.columns, pa.schema([f.with_nullable(True) for f in rows.schema]))
+        files.write(f"{store.uri(toy.REJECTS)}/run/part-0.parquet", loose)
+        keep_candidate(
+            store, "score_reviews", "run", REVIEW_SENTIMENT_REJECTS, [DataFile("run/part-0.parquet", 0, 2, "")]
+        )
+        store.discard(REVIEW_SENTIMENT_REJECTS, [DataFile("run/part-0.parquet", 0, 2, "")])
+        kept = candidate_of(store, toy.REJECTS, "run")
+        assert kept.read()["reason"].to_pylist() == ["too_long", "crash"]
+        with pytest.raises(UserError, match="no such run; the newest are: run"):
+            candidate_of(store, toy.REJECTS, "other")
 
 
 def test_two_runs_at_once_both_end_well(s3: ObjectStore) -> None:
