@@ -54,7 +54,7 @@ def draw(jobs: Iterable[Job], there: set[Node], about: Node | None = None) -> Pi
         edges = [edge for edge in edges if edge[0] in near or edge[1] in near]
     ways = _ways(edges)
     places = _places([step for way in ways for step in pairwise(way)])
-    corners = {n: (MARGIN + x * (WIDTH + GAP_X), MARGIN + y * (HEIGHT + GAP_Y)) for n, (x, y) in places.items()}
+    corners = {n: (MARGIN + x * (WIDTH + GAP_X), MARGIN + int(y * (HEIGHT + GAP_Y))) for n, (x, y) in places.items()}
     boxes = [Box(*n, _short(n[1]), x, y, n in there) for n, (x, y) in corners.items() if n[0] != "way"]
     return Picture(
         max((x + WIDTH + MARGIN for x, _ in corners.values()), default=0),
@@ -86,7 +86,7 @@ def _ways(edges: Sequence[tuple[Node, Node]]) -> list[list[Node]]:
     ]
 
 
-def _places(steps: Sequence[tuple[Node, Node]]) -> dict[Node, tuple[int, int]]:
+def _places(steps: Sequence[tuple[Node, Node]]) -> dict[Node, tuple[int, float]]:
     """Column and row of each node: right of all that leads to it, and in height near what it is connected with."""
     depth = _depths(_without_circles(steps))
     columns = [sorted(node for node in depth if depth[node] == level) for level in sorted(set(depth.values()))]
@@ -98,7 +98,10 @@ def _places(steps: Sequence[tuple[Node, Node]]) -> dict[Node, tuple[int, int]]:
         for column in columns:
             rows = {node: row for each in columns for row, node in enumerate(each)}
             column.sort(key=lambda node: (sum(rows[n] for n in linked[node]) / len(linked[node]), node))
-    return {node: (x, y) for x, column in enumerate(columns) for y, node in enumerate(column)}
+    tallest = max(map(len, columns), default=0)
+    return {
+        node: (x, (tallest - len(column)) / 2 + y) for x, column in enumerate(columns) for y, node in enumerate(column)
+    }
 
 
 def _without_circles(edges: Sequence[tuple[Node, Node]]) -> list[tuple[Node, Node]]:
@@ -124,16 +127,18 @@ def _without_circles(edges: Sequence[tuple[Node, Node]]) -> list[tuple[Node, Nod
 
 
 def _depths(edges: Sequence[tuple[Node, Node]]) -> dict[Node, int]:
-    """The length of the longest way that leads to each node."""
+    """The length of the longest way that leads to each node; where none does, one less than what it leads to."""
     sorter: TopologicalSorter[Node] = TopologicalSorter()
     before: dict[Node, list[Node]] = {}
+    after: dict[Node, list[Node]] = {}
     for start, end in edges:
         sorter.add(end, start)
         before.setdefault(end, []).append(start)
+        after.setdefault(start, []).append(end)
     depth: dict[Node, int] = {}
     for node in sorter.static_order():
         depth[node] = max((depth[each] + 1 for each in before.get(node, ())), default=0)
-    return depth
+    return {n: d if n in before else min(depth[each] for each in after[n]) - 1 for n, d in depth.items()}
 
 
 def _short(name: str) -> str:
