@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -44,3 +48,19 @@ def test_a_bundle_is_code_conf_and_lock_and_its_digest_is_of_their_content(proje
         bundle.build(tmp_path / "c", named=[project / "notes.txt"])
     (project / "conf" / "prompts" / "describe.en.md").write_text("Other.", "utf-8")
     assert bundle.build(tmp_path / "d") != first
+
+
+def test_the_bundle_of_a_folder_with_conf_alone_brings_the_packaged_jobs_and_conf(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, text in (("local/platform.yaml", "warehouse: w"), ("base/score_reviews.yaml", "gates: {drift: 0.7}")):
+        (tmp_path / "shop" / "conf" / name).parent.mkdir(parents=True)
+        (tmp_path / "shop" / "conf" / name).write_text(text, "utf-8")
+    monkeypatch.setenv("SHOPBATCH_HOME", str(tmp_path / "shop"))
+    bundle.build(tmp_path / "sent", named=[ROOT / "conf" / "prompts" / "describe.en.md"])
+    command = [sys.executable, "-m", "shopbatch", "run", "score_reviews", "--dry-run"]
+    env = {**os.environ, "SHOPBATCH_HOME": ".", "PYTHONPATH": "."}
+    done = subprocess.run(command, cwd=tmp_path / "sent", env=env, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    settings = json.loads(done.stdout)
+    assert (settings["gates"]["drift"], settings["model"]) == (0.7, "sentiment@live")

@@ -4,13 +4,16 @@ import subprocess
 import sys
 import threading
 import time
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pytest
 
+from shopbatch.capabilities.sentiment.stage import SentimentStage
+from shopbatch.cli import main as cli
 from shopbatch.engines.base import EngineError, encode_all
-from shopbatch.engines.configs import FakeConfig
+from shopbatch.engines.configs import FakeConfig, OpenVinoConfig
 from shopbatch.engines.factory import open_engine
 
 TEXTS = pa.array(["fine", "a poison pill", "fine too"])
@@ -75,3 +78,20 @@ def test_it_is_fast():
 
 
 PINNED = [-0.634428, -0.7522085, -0.4639376]
+
+
+@pytest.mark.parametrize("job", ["score_reviews", "describe_products"])
+def test_no_run_publishes_what_a_fake_engine_invents_unless_asked(
+    job: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("SHOPBATCH_WAREHOUSE", str(tmp_path / "warehouse"))
+    for value in ("", "0", None):
+        if value is None:
+            monkeypatch.delenv("SHOPBATCH_ALLOW_FAKE")
+        else:
+            monkeypatch.setenv("SHOPBATCH_ALLOW_FAKE", value)
+        assert cli.main(["run", job, "engine.kind=fake"]) == 2
+        line = capsys.readouterr().err
+        assert "invents its results" in line and "SHOPBATCH_ALLOW_FAKE=1" in line and line.count("\n") == 1
+    assert not (tmp_path / "warehouse").exists()
+    SentimentStage(OpenVinoConfig(), "", "", {})  # no other engine needs the variable
