@@ -136,15 +136,19 @@ def test_the_main_job_end_to_end(s3: ObjectStore) -> None:
 def test_the_rejects_of_a_refused_candidate_are_kept_there_too(s3: ObjectStore) -> None:
     with s3.in_this_process():
         store = Store(s3.warehouse("refused"))
-        rows = REVIEW_SENTIMENT_REJECTS.fill(2, reason=pa.array(["too_long", "crash"]))
-        loose = pa.table(rows.columns, pa.schema([f.with_nullable(True) for f in rows.schema]))
-        files.write(f"{store.uri(toy.REJECTS)}/run/part-0.parquet", loose)
+        rows = REVIEW_SENTIMENT_REJECTS.fill(
+            2,
+            **{n: pa.array([n] * 2) for n in ("reason", "kind", "content_hash", "recipe", "source_file", "run_id")},
+            attempt=pa.array([1, 2], pa.int8()),
+            source_row=pa.array([0, 1]),
+        )
+        files.write(f"{store.uri(toy.REJECTS)}/run/part-0.parquet", rows)
         keep_candidate(
             store, "score_reviews", "run", REVIEW_SENTIMENT_REJECTS, [DataFile("run/part-0.parquet", 0, 2, "")]
         )
         store.discard(REVIEW_SENTIMENT_REJECTS, [DataFile("run/part-0.parquet", 0, 2, "")])
         kept = candidate_of(store, toy.REJECTS, "run")
-        assert kept.read()["reason"].to_pylist() == ["too_long", "crash"]
+        assert kept.read().equals(rows)
         with pytest.raises(UserError, match="no such run; the newest are: run"):
             candidate_of(store, toy.REJECTS, "other")
 
