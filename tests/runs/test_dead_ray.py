@@ -1,4 +1,4 @@
-"""The local Ray dies under a run: the command ends with exit code 4, a report and one line, and the next run goes on."""
+"""The local Ray dies under a run: exit code 4, a report and one line; the next run goes on."""
 
 from __future__ import annotations
 
