@@ -63,11 +63,12 @@ def _is_override(word: str, job: Job) -> bool:
 def _file_rows(job: Job, path: str, count: int) -> list[dict[str, Any]]:
     """The first rows of a file, loaded as `shopbatch load` would load them, into a warehouse that is then removed."""
     from shopbatch.load import load_file
+    from shopbatch.load.options import Options
     from shopbatch.warehouse.store import Store
 
     sources = job.config.model_construct().required_tables()
     with tempfile.TemporaryDirectory(prefix="shopbatch-try-") as folder:
         store = Store(folder)
-        load_file(store, sources[0], path)
+        load_file(store, sources[0], path, Options(auto=True))
         rows: list[dict[str, Any]] = store.snapshot(sources[0]).read(limit=count).to_pylist()
     return [{name: dict(v) if isinstance(v, list) else v for name, v in row.items()} for row in rows]
