@@ -29,7 +29,6 @@ def test_all_features_of_all_users_on_the_real_data(
     assert job.main("build_user_profiles", [f"restate={DAYS[0]}", f"as_of={DAYS[1]}", *where]) == 0
     report = json.loads(capsys.readouterr().out.splitlines()[-1])
     assert report["outcome"] == "published" and report["rows"]["read"] == 1_469_307
-    assert report["unit"] == "users"
     for day in DAYS:
         assert differences(profiles(store, day), expected_profiles(store, day)) == {}
     household = next(r for r in profiles(store, by_hand.AS_OF).to_pylist() if r["user_id"] == by_hand.USER_ID)

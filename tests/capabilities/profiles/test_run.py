@@ -117,6 +117,7 @@ def test_rows_that_do_not_count_are_listed_with_their_reason(spark: SparkSession
     }  # fmt: skip
     assert profiles(store, AS_OF)["sales_all"].to_pylist() == [3, 2]
     assert report.rows.read == 17 and report.rows.rejected == 14
+    assert report.unit == "users"
     assert differences(profiles(store, AS_OF), expected_profiles(store, AS_OF)) == {}
 
 
