@@ -58,6 +58,8 @@ def test_train_and_score(
     split = {k: quality[f"{k}_rows"] for k in ("train", "val", "test")}
     assert sum(split.values()) == 900  # neither the content with two labels nor the one without
     assert split["train"] > 5 * split["val"] > 0
+    live = registry.find_live(f"{store.root}/_models", "sentiment")
+    assert live is not None and len(set(live.manifest["rows"])) == split["train"]
 
     code, again, _ = call(capsys, "train_sentiment_head", *training)
     assert (code, again["outcome"], again["models"]) == (0, "nothing to do", report["models"])

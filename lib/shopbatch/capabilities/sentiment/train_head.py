@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import torch
 
 from shopbatch.capabilities.sentiment import head as sentiment_head
@@ -19,7 +20,7 @@ from shopbatch.capabilities.sentiment.head import LABELS, SentimentHead
 from shopbatch.capabilities.sentiment.vectors import embed
 from shopbatch.core.hashing import digest
 from shopbatch.engines.configs import EngineConfig
-from shopbatch.models import registry
+from shopbatch.models import erasure, registry
 from shopbatch.runs.report import EngineUse, Report
 from shopbatch.tables.reviews import REVIEWS
 from shopbatch.training import runs
@@ -48,11 +49,13 @@ def train_head(config: TrainHeadConfig, store: Store, report: Report) -> None:
     with report.stage("fit"):
         head = fit(examples, encoded.vectors, config.head, encoder.reference)
         quality = evaluate(head, examples, encoded.vectors, config.head.seed)
+    trained = examples.filter(pc.equal(examples["split"], "train"))
     about = {
         "encoder": encoder.reference,
         "metrics": quality,
         "origin": origin,
         "base": encoder.reference,
+        "rows": erasure.keyed(store, erasure.text_names(trained["text"])),
         "licence": f"derived from {encoder.name} ({encoder.manifest.get('licence', 'unknown licence')})",
     }
     published = registry.publish(models, sentiment_head.NAME, head.save, live=True, **about)
