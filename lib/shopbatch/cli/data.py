@@ -128,8 +128,9 @@ def tables(table: str | None, env: str) -> None:
     from shopbatch.warehouse import browse
 
     store = open_store(env)
+    rows = browse.describe(store, table) if table else browse.list_tables(store)
     tell_warehouse(env)
-    print_rows(browse.describe(store, table) if table else browse.list_tables(store))
+    print_rows(rows)
 
 
 @click.command()
