@@ -250,7 +250,8 @@ def test_a_question_without_an_answer_is_left_behind() -> None:
 
 
 def test_the_command_as_a_user_types_it(world: World) -> None:
-    """In its own process: lines for people, exit codes, nothing on standard error."""
+    """In its own process: lines for people, exit codes, and on standard error only where the warehouse is."""
+    where = f"warehouse: {world.warehouse} (from {world.home / 'conf/local/platform.yaml'})\n"
     program = [sys.executable, "-m", "shopbatch", "doctor", "--min-free-gb", "0.001"]
 
     def run(*words: str) -> tuple[int, str, str]:
@@ -258,10 +259,10 @@ def test_the_command_as_a_user_types_it(world: World) -> None:
         return done.returncode, done.stdout, done.stderr
 
     code, out, err = run("infer")
-    assert (code, err) == (0, "")
+    assert (code, err) == (0, where)
     assert out.startswith("nothing found; checked: conf, secrets, python, ")
     code, out, err = run("infer", "platform.cpus=0", "model=other@live", "--env", "local")
-    assert (code, err) == (2, "")
+    assert (code, err) == (2, where)
     assert [line.split()[:2] for line in out.splitlines()[:-1]] == [["error", "cpus:"], ["error", "model:"]]
     assert all(" -> " in line for line in out.splitlines())
 

@@ -150,7 +150,7 @@ def test_what_breaks_a_rule_is_refused_with_its_reason_and_retried_alone(
              "leaks": "leaked_prompt", "rude": "harmful", "french": "other_language"}  # fmt: skip
     titled = [writer.product(50 + i, title=f"Pickle that {x}") for i, x in enumerate([*wrong, "json later"])]
     writer.put(store, [*(writer.product(i) for i in range(12)), *titled])
-    code, report, _ = run(*alone, "attempts=1", "gates.reject_share=0.1")
+    code, report, _ = run(*alone, "attempts=1", "gates.reject_share=0.1", "gates.min_rejects=1")
     assert (code, report["outcome"]) == (3, "refused")
     assert not store.exists(SINK)
     code, report, _ = run(*alone, "attempts=1", "gates.reject_share=0.6")

@@ -132,13 +132,14 @@ def tables(table: str | None, env: str) -> None:
     from shopbatch.warehouse import browse
 
     store = open_store(env)
-    tell_warehouse(env)
     if table:
         columns = browse.describe(store, table)
+        tell_warehouse(env)
         note(browse.meaning_of(table), cut=False)
         print_rows(columns, "meaning", wrap=True)
         return
     there = browse.list_tables(store)
+    tell_warehouse(env)
     if there:
         print_rows([{**row, "rows": Count(row["rows"])} for row in there], "meaning")
     if missing := browse.list_missing(store):

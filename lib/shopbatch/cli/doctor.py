@@ -29,6 +29,7 @@ def doctor(context: click.Context, words: Sequence[str], env: str, min_free_gb: 
     if len(named) > 1:
         context.fail(f"one job at a time, not {' and '.join(named)}")
     overrides = [word for word in words if "=" in word]
-    with suppress(UserError):  # what is wrong with the configuration becomes a finding
-        tell_warehouse(env, overrides)
+    if not as_json:
+        with suppress(UserError):  # what is wrong with the configuration becomes a finding
+            tell_warehouse(env, overrides)
     return command.doctor(named[0] if named else None, env, overrides, min_free_gb, as_json)
