@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from shopbatch.capabilities.copywriting.config import Config
-from shopbatch.runs.job import Job, main
+from shopbatch.runs.job import Job, later, main
 
 if TYPE_CHECKING:
-    from shopbatch.inference.spec import Spec
     from shopbatch.runs.report import Report
     from shopbatch.warehouse.store import Store
 
@@ -20,26 +19,13 @@ def run(config: Config, store: Store, report: Report) -> None:
     describe(config, store, report)
 
 
-def estimate(config: Config, store: Store) -> dict[str, Any]:
-    """Say what a run would compute and cost."""
-    from shopbatch.capabilities.copywriting.estimate import estimate
-
-    return estimate(config, store)
-
-
-def specs(config: Config, store: Store, report: Report) -> list[Spec]:
-    """Name the inference job of each language."""
-    from shopbatch.capabilities.copywriting.run import language_specs
-
-    return [each.spec for each in language_specs(config, store, report)]
-
-
+_HOME = "shopbatch.capabilities.copywriting"
 JOB = Job(
     "describe_products",
     Config,
     run,
-    estimate=estimate,
-    specs=specs,
+    estimate=later(f"{_HOME}.estimate:estimate"),
+    specs=later(f"{_HOME}.run:copy_specs"),
     text="title",
     next="show product_descriptions",
 )

@@ -5,10 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from shopbatch.capabilities.sentiment.config import ScoreReviewsConfig
-from shopbatch.runs.job import Job, main
+from shopbatch.runs.job import Job, later, main
 
 if TYPE_CHECKING:
-    from shopbatch.inference.spec import Spec
     from shopbatch.runs.report import Report
     from shopbatch.warehouse.store import Store
 
@@ -20,14 +19,8 @@ def run(config: ScoreReviewsConfig, store: Store, report: Report) -> None:
     score_reviews(config, store, report)
 
 
-def specs(config: ScoreReviewsConfig, store: Store, report: Report) -> list[Spec]:
-    """Name the inference job that it is."""
-    from shopbatch.capabilities.sentiment.run import review_spec
-
-    return [review_spec(config, store, report)]
-
-
-JOB = Job("score_reviews", ScoreReviewsConfig, run, specs=specs, text="text", next="show review_sentiment")
+_SPECS = later("shopbatch.capabilities.sentiment.run:review_specs")
+JOB = Job("score_reviews", ScoreReviewsConfig, run, specs=_SPECS, text="text", next="show review_sentiment")
 
 if __name__ == "__main__":
     raise SystemExit(main(JOB))

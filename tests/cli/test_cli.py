@@ -19,6 +19,7 @@ from deltalake import write_deltalake
 
 from shopbatch.cli import main as cli
 from shopbatch.runs import job
+from shopbatch.runs.report import Report
 from shopbatch.warehouse.store import Store
 from tests.inference import toy
 
@@ -204,7 +205,12 @@ def test_options_may_stand_before_the_job_and_between_overrides(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], words: str
 ) -> None:
     ran: list[tuple[str, int]] = []
-    monkeypatch.setattr(job, "run", lambda _job, settings, env, _keyed: ran.append((env, settings.workers)) or 0)
+
+    def perform(_job: job.Job, settings: Any, call: job.Call) -> job.Ended:
+        ran.append((call.env, settings.workers))
+        return job.Ended(Report("train_sentiment_head"))
+
+    monkeypatch.setattr(job, "perform", perform)
     assert cli.main(["run", *shlex.split(words.format("train_sentiment_head"))]) == 0
     assert ran == ([] if "dry-run" in words else [("prod", 1 if "workers=1" in words else 2)])
     assert "dry-run" not in words or json.loads(capsys.readouterr().out)["platform"]["ray_address"] == "auto"

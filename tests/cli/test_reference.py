@@ -43,7 +43,7 @@ def test_every_command_table_and_field_of_the_report_is_in_the_reference() -> No
     assert re.findall(r"^## shopbatch (\w+)$", commands, re.M) == list(COMMANDS)
     tables = (DOCS / "reference" / "tables.md").read_text("utf-8")
     assert set(re.findall(r"^### (\w+)$", tables, re.M)) == set(TABLES)
-    report = Report("any", run_key="key", attempt=1).to_dict()
+    report = Report("any", run_key="key", attempt=1, host="here", pid=1).to_dict()
     words = yaml.safe_load((ROOT / "lib/shopbatch/cli/reference.yaml").read_text("utf-8"))
     assert list(words["report"]) == list(report)
     assert sorted(words["exit_codes"]) == [0, 1, 2, 3, 4]

@@ -186,7 +186,13 @@ def test_the_rejects_of_a_refused_run_can_be_read(scored: Store, capsys: Capture
     toy.put(scored, [{"review_id": "fine", "text": "fine"}, {"review_id": "long", "text": "x" * 100_001}])
     report = Report(job="score_reviews")
     with pytest.raises(GateRefused, match=f"--candidate {report.run_id}"):
-        toy.attempt(scored, toy.spec(), report, run_inference, gates={"reject_share": 0.1})
+        toy.attempt(
+            scored,
+            toy.spec(),
+            report,
+            run_inference,
+            gates={"reject_share": 0.1, "min_rejects": 0, "accept_recipe": "any"},
+        )
     assert not scored.exists(toy.REJECTS) and not toy.orphans(scored, toy.REJECTS)
     show_rejects = ["show", "review_sentiment_rejects", "--candidate"]
     assert cli.main([*show_rejects, report.run_id, "--json"]) == 0

@@ -24,7 +24,7 @@ COMMANDS = {
     "try": ("trial", "Show what a job would publish for a few rows."),
     "runs": ("runs", "List the newest runs and what became of them."),
     "jobs": ("runs", "List the jobs."),
-    "config": ("settings", "List the keys of a job's configuration: meaning, value now, where it comes from."),
+    "config": ("settings", "List the keys of a job's configuration, their values and where these come from."),
     "report": ("runs", "Say where the newest report of a job is."),
     "sample": ("data", "Fill the source tables with sample data."),
     "load": ("data", "Load a CSV, JSON lines, Parquet, Delta, spreadsheet or database source into a table."),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -42,6 +43,16 @@ class Job:
     specs: Callable[[Any, Any, Any], list[Any]] | None = None
     text: str = ""
     next: str = ""
+
+
+def later(path: str) -> Callable[..., Any]:
+    """Return a function that imports `module:function` when it is first called, so that job files stay light."""
+
+    def call(*arguments: Any) -> Any:
+        module, _, name = path.partition(":")
+        return getattr(importlib.import_module(module), name)(*arguments)
+
+    return call
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
@@ -77,3 +78,12 @@ def when(value: Any) -> str:
         return f"{datetime.fromisoformat(str(value)):%-d %B %Y, %H:%M} UTC"
     except ValueError:
         return "–"
+
+
+def took(report: Mapping[str, Any]) -> float | None:
+    """Return the seconds between start and end of a run; None if one of them is not known."""
+    try:
+        start, end = (datetime.fromisoformat(str(report.get(key))) for key in ("started_at", "ended_at"))
+        return (end - start).total_seconds()
+    except (ValueError, TypeError):  # a time is missing or has no time zone
+        return None

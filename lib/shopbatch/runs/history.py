@@ -9,12 +9,12 @@ import json
 import os
 import socket
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from shopbatch.runs import formats
-from shopbatch.runs.page import took
 from shopbatch.runs.record import end_record, log_tail, run_folder
 from shopbatch.runs.report import json_line, save_tree
 
@@ -63,7 +63,7 @@ def newest(warehouse: str, job: str | None = None, count: int = 20) -> list[dict
 
 def row(report: Mapping[str, Any]) -> dict[str, str]:
     """Return the line of a run in a list of runs: when, job, outcome, how long, rows, run, message."""
-    rows, seconds = report.get("rows") or {}, took(report)
+    rows, seconds = report.get("rows") or {}, formats.took(report)
     others = ", ".join(f"{rows[name]:,} {name}" for name in ("rejected", "pending") if rows.get(name))
     counts = (f"{rows['published']:,}" if rows.get("published") else "") + (f" ({others})" if others else "")
     return {
@@ -107,12 +107,15 @@ def _heartbeat(folder: str) -> dict[str, Any]:
 
 
 def _is_alive(pid: int) -> bool:
+    """Whether a process of this machine runs; one that is dead and that nobody has waited for does not."""
     try:
         os.kill(pid, 0)
     except ProcessLookupError:
         return False
     except PermissionError:  # it is another user's
         return True
+    with suppress(OSError):  # no /proc on this system
+        return Path(f"/proc/{pid}/stat").read_text("utf-8").rpartition(")")[2].split()[0] != "Z"
     return True
 
 

@@ -19,7 +19,7 @@ from shopbatch.core.errors import GateRefused, Stopped, UserError
 from shopbatch.core.privacy import clean, guard_logs, redact_config, redact_text
 from shopbatch.runs import supervise
 from shopbatch.runs.command import Call, run_command
-from shopbatch.runs.declaration import Job, Keyed, find, names
+from shopbatch.runs.declaration import Job, Keyed, find, later, names
 from shopbatch.runs.invoke import invoke
 from shopbatch.runs.outcomes import (
     DONE,
@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "DONE", "FAILED", "MISTAKE", "REFUSED", "STOPPED", "Call", "Job", "Keyed",
-    "dry_run", "find", "main", "names", "run", "run_to_exit_code",
+    "dry_run", "find", "later", "main", "names", "run", "run_to_exit_code",
 ]  # fmt: skip
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping
-from datetime import datetime
 from functools import cache
 from importlib import resources
 from typing import Any
@@ -65,7 +64,7 @@ def render(report: Mapping[str, Any]) -> str:
         sentence=sentence,
         held=report.get("outcome") in ("refused", "incomplete", "superseded"),
         started=report.get("started_at"),
-        took=took(report),
+        took=formats.took(report),
         links=[(title, name) for title, name in _tree(report.get("links")).items() if _is_file_name(name)],
         command=_way_on(report),
         log=[clean(line) for line in _list(report.get("log_tail")) if isinstance(line, str)][-LOG_LINES:],
@@ -122,17 +121,8 @@ def _missing(rows: Mapping[str, Any]) -> int | None:
 def _way_on(report: Mapping[str, Any]) -> str | None:
     """The command that continues a run; None if there is nothing to continue."""
     command = report.get("command")
-    ended_well = report.get("outcome") in ("published", "nothing to do", "superseded", "running")
+    ended_well = report.get("outcome") in ("published", "nothing to do", "superseded")
     return clean(command) if isinstance(command, str) and command and not ended_well else None
-
-
-def took(report: Mapping[str, Any]) -> float | None:
-    """Seconds between start and end; None if one of them is not known."""
-    try:
-        start, end = (datetime.fromisoformat(str(report.get(key))) for key in ("started_at", "ended_at"))
-        return (end - start).total_seconds()
-    except (ValueError, TypeError):  # a time is missing or has no time zone
-        return None
 
 
 def _chart(draw: Callable[[], Markup]) -> Markup | None:

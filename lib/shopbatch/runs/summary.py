@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from shopbatch.runs import formats
-from shopbatch.runs.page import took
 
 NUMBERS = 3  # how many of a run's most telling numbers are shown
 
@@ -19,7 +18,7 @@ def summary(report: Mapping[str, Any], folder: str) -> list[str]:
         report: What `Report.to_dict` returns.
         folder: The run's folder.
     """
-    seconds = took(report)
+    seconds = formats.took(report)
     written = [f"{table} version {use['written']}" for table, use in report["tables"].items() if "written" in use]
     outcome = f"{report['job']}: {report['outcome']}" + (
         f" in {formats.seconds(seconds)}" if seconds is not None else ""

@@ -56,6 +56,11 @@ def language_specs(config: Config, store: Store, report: Report) -> list[Languag
     return [LanguageSpec(x, _spec(config, path, models, x, prompts[x])) for x in config.languages]
 
 
+def copy_specs(config: Config, store: Store, report: Report) -> list[Spec]:
+    """The inference jobs that describe_products is made of, one per language."""
+    return [each.spec for each in language_specs(config, store, report)]
+
+
 def _prompt(config: Config, language: str) -> Prompt:
     if "{language}" not in config.prompts and len(config.languages) > 1:
         raise UserError(f"prompts={config.prompts}: with several languages the name must hold {{language}}")

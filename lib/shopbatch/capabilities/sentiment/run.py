@@ -26,6 +26,11 @@ def review_spec(config: ScoreReviewsConfig, store: Store, report: Report) -> Spe
     return Spec("score_reviews", REVIEWS, stage, REVIEW_SENTIMENT, REVIEW_SENTIMENT_REJECTS)
 
 
+def review_specs(config: ScoreReviewsConfig, store: Store, report: Report) -> list[Spec]:
+    """The inference jobs that score_reviews is made of: one."""
+    return [review_spec(config, store, report)]
+
+
 def score_reviews(config: ScoreReviewsConfig, store: Store, report: Report) -> None:
     """Score the new and changed reviews, publish them, and write the merchant's page.
 
