@@ -47,7 +47,7 @@ def test_simultaneous_submits_of_one_key_are_one_run_and_the_next_day_is_another
 
 
 def test_a_run_that_failed_is_submitted_again_as_the_next_attempt(head: Head, store: Store) -> None:
-    toy.put(store, toy.reviews([{"review_id": f"r{i}", "text": "x" * 200_000 if i < 5 else "y"} for i in range(9)]))
+    toy.put(store, toy.reviews([{"review_id": f"r{i}", "text": "x" * 200_000 if i < 25 else "y"} for i in range(40)]))
     refused = submit(head, store, "--wait")
     assert (refused.returncode, last_line(refused)["outcome"], last_line(refused)["attempt"]) == (3, "refused", 1)
     assert not store.exists("review_sentiment")

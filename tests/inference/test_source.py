@@ -133,7 +133,9 @@ def test_a_source_without_rows(store, tables):
 def test_a_source_with_nothing_to_score(store):
     rows = [{"review_id": f"r{i}", "text": [None, "", " "][i % 3]} for i in range(100)]
     toy.put(store, rows)
-    report = toy.run(store, toy.spec(), gates={"reject_share": 0.0})  # nothing to score is nobody's fault
+    report = toy.run(
+        store, toy.spec(), gates={"reject_share": 0.0, "min_rejects": 0}
+    )  # nothing to score is nobody's fault
     oracle.check(store, toy.spec(), oracle.expect(rows))
     oracle.check_report(report, oracle.expect(rows), computed=0)
     assert toy.run(store, toy.spec(), gates={"reject_share": 0.0}).outcome == "nothing to do"
