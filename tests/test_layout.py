@@ -37,8 +37,8 @@ def lint_imports(*, cwd: Path) -> subprocess.CompletedProcess[str]:
 def test_every_job_has_a_conf_a_test_a_page_and_a_row_in_the_readme(name: str) -> None:
     for wanted in (f"conf/base/{name}.yaml", f"tests/jobs/test_{name}.py"):
         assert (ROOT / wanted).is_file(), f"{name}: {wanted} is missing"
-    row = re.search(rf"^\| `{name}` \|.*\]\((docs/[\w/-]+\.md)\) \|$", README, re.M)
-    assert row, f"{name}: README.md has no row in its table of jobs that ends with a link to the page in docs/"
+    row = re.search(rf"^\| \[{name}\]\((docs/[\w/-]+\.md)\) \|", README, re.M)
+    assert row, f"{name}: README.md has no row in its table of jobs that begins with a link to the page in docs/"
     assert f"`{name}`" in (ROOT / row[1]).read_text("utf-8"), f"{name}: {row[1]} does not mention `{name}`"
 
 

@@ -32,7 +32,8 @@ def _complete_keys(context: click.Context, parameter: click.Parameter, incomplet
 def config(job: str, words: Sequence[str], overlay: str | None, changed: bool, as_json: bool, env: str) -> None:
     """List the keys of a job's configuration, their values and where these come from.
 
-    Each key is shown with its meaning, its type and its default. KEY is a key or a block, such as gates or gates.reject_share. With overrides, the list shows what they would do.
+    Each key is shown with its meaning, its type and its default. KEY is a key or a block, such as gates or
+    gates.reject_share. With overrides, the list shows what they would do.
     """
     declared = find(job)
     listed = settings(declared.config, job, env, [word for word in words if "=" in word], overlay)
