@@ -127,7 +127,6 @@ def perform(job: Job, settings: JobConfig, call: Call) -> Ended:
     mode: display.Mode = "terminal" if sys.stderr.isatty() and not call.json else "lines"
     with restore_signals(), display.showing("quiet" if call.quiet else mode) as shown:
         _perform(job, settings, call, ended, shown)
-        ignore_signals()  # the rest takes a moment, and records how the run ended
     return ended
 
 
@@ -154,6 +153,7 @@ def _perform(job: Job, settings: JobConfig, call: Call, ended: Ended, shown: dis
         except BaseException as error:  # noqa: BLE001  whatever the error is, the report and the exit code must say so
             ended.error = error
             _classify(ended, error, signals)
+        ignore_signals()  # the rest takes a moment, and records how the run ended
         if record is not None and ended.error is not None:
             record.log(trace(ended.error) if ended.code == FAILED else f"{report.outcome}: {report.message}")
             report.log_tail = record.tail()

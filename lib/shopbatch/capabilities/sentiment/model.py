@@ -12,7 +12,7 @@ from shopbatch.models import e5_small
 from shopbatch.models.folder import ModelError
 from shopbatch.models.registry import Model, NoLiveModel, adopt, base, resolve
 
-SHIPPED = Path(__file__).with_name("shipped_model")  # docs/data.md says how it was trained
+SHIPPED = Path(__file__).with_name("shipped_model")  # docs/sample-data.md says how it was trained
 
 
 @dataclass(frozen=True)
