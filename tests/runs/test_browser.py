@@ -2,49 +2,19 @@
 
 from __future__ import annotations
 
-import html
-import re
-import shutil
-import subprocess
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-
-import pytest
 
 from shopbatch.runs.page import render
 from shopbatch.runs.report import Figure, Report, Rows, Stage
 from shopbatch.warehouse.gates import Gate
 from shopbatch.warehouse.store import Store
+from tests import browser
 from tests.capabilities.sentiment import test_merchant as merchant
 from tests.runs.test_page import block
 
-CHROMIUM = next(
-    (path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), ""
-)
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(not CHROMIUM, reason="no chromium, chromium-browser or google-chrome on PATH"),
-]
-WIDTHS = (1280, 500)
-# what the test must notice: a box that is wider than a telephone, and a script that the page's policy forbids
-BROKEN = """<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">
-<body><div style="width: 700px">wide</div><script>alert(1)</script>"""
+pytestmark = browser.marks
 LONG = "b7e23ec29af22b0b4e41da31e868d57226121c84" * 2
-# The frames have the widths to test. What is wider than its frame, and is not inside a box that scrolls, is named.
-MEASURE = """
-addEventListener('load', () => {
-  const out = [...document.querySelectorAll('iframe')].map((frame) => {
-    const page = frame.contentDocument, width = frame.clientWidth;
-    const boxed = (e) => e.closest('.wide, pre.log');
-    const wide = [...page.body.querySelectorAll('*')]
-      .filter((e) => e.getBoundingClientRect().right > width + 1 && (!boxed(e) || boxed(e) === e));
-    const names = wide.map((e) => e.tagName + '.' + (e.getAttribute('class') || ''));
-    const all = page.documentElement.scrollWidth;
-    return `${frame.name} ${width}: ${all <= width && !wide.length ? 'fits' : all + ' wide ' + names}`;
-  });
-  document.title = out.join('; ');
-});
-"""
 
 
 def inference_report() -> Report:
@@ -96,28 +66,7 @@ def test_pages_fit_their_window_and_raise_no_error(tmp_path: Path, store: Store)
         "profiles": render(profile_report().to_dict()),
         "failed": render(Report("score_reviews").to_dict() | log),
         "merchant": merchant_page(store),
-        "broken": BROKEN,
     }
     for name, text in pages.items():
         (tmp_path / f"{name}.html").write_text(text, "utf-8")
-    frames = "".join(
-        f'<iframe name="{name}" src="{name}.html" style="border: 0; width: {width}px; height: 900px"></iframe>'
-        for name in pages
-        for width in WIDTHS
-    )
-    (tmp_path / "all.html").write_text(f"<!doctype html><body>{frames}<script>{MEASURE}</script>", "utf-8")
-    options = (
-        "--headless",
-        "--no-sandbox",
-        "--disable-gpu",
-        "--allow-file-access-from-files",
-        "--enable-logging=stderr",
-    )
-    command = [CHROMIUM, *options, f"--user-data-dir={tmp_path}/profile", "--dump-dom", f"file://{tmp_path}/all.html"]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
-    title = html.unescape(re.findall(r"<title>(.*?)</title>", done.stdout)[0])
-    measured = dict(part.rsplit(": ", 1) for part in title.split("; "))
-    assert measured.pop("broken 500").endswith("wide DIV.")
-    assert set(measured.values()) == {"fits"} and len(measured) == len(pages) * len(WIDTHS) - 1, measured
-    errors = [line for line in done.stderr.splitlines() if "CONSOLE" in line]
-    assert errors and all("broken.html" in line for line in errors), errors
+    browser.check_pages(tmp_path, pages)

@@ -21,7 +21,10 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 def environment(default: str = "local") -> Callable[[F], F]:
     """The option --env, for a command that needs to know where the warehouse or the cluster is."""
-    text = f"Which conf/<env>/platform.yaml says where (default: {default})."
+    text = (
+        f"Which conf/<env>/platform.yaml says where the warehouse and the cluster are (default: {default}). "
+        "SHOPBATCH_WAREHOUSE wins over its warehouse."
+    )
     return click.option("--env", default=default, help=text)
 
 
