@@ -6,7 +6,7 @@ Only the count of duplicate keys reads files; everything else was counted when t
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import ray
 
@@ -17,7 +17,8 @@ from shopbatch.warehouse import files
 from shopbatch.warehouse.gates import DEFECT, Gate, explain
 from shopbatch.warehouse.store import Snapshot
 
-ENOUGH_ROWS = 1_000  # with fewer rows, shares of labels are noise
+ENOUGH_ROWS = 100  # with fewer rows, shares of labels are noise
+SURE_ROWS = 1_000  # with fewer rows, drift is allowed what chance alone explains on top of the limit
 HARMLESS = ("empty", "duplicate_key")  # reasons that lose nothing: no words to score, and replaced by a newer row
 
 
@@ -42,6 +43,7 @@ def audit(
     gates = config.gates
     return [
         _rows(source.rows, candidate),
+        _shrinking(gates, source, candidate.total("published"), live),
         _pending(candidate, config.limit is not None),
         _duplicate_keys(_repeats(spec, source, candidate)),
         *(_measured(name, candidate.measured.get(name, 0.0), limit) for name, limit in spec.stage.limits().items()),
@@ -57,6 +59,19 @@ def _rows(read: int, candidate: Candidate) -> Gate:
     why = "a row would be lost or counted twice"
     note = "read = published + rejected + pending"
     return Gate("rows", whole, read, whole == read, explain(whole == read, what, why, DEFECT, note))
+
+
+def _shrinking(gates: Gates, source: Snapshot, published: int, live: Snapshot | None) -> Gate:
+    """Judge how many rows are left: a source that was emptied or cut must not empty what is live."""
+    before = live.rows if live else 0
+    limit = 0 if gates.rows == "any" else math.ceil(gates.rows * before)
+    passed = gates.rows == "any" or (published >= limit and source.rows > 0)
+    what = f"{published:,} rows would be published, less than gates.rows={gates.rows} of the {before:,} that are live"
+    if not source.rows:
+        what = f"{source.name} has no rows"
+    why = "a source mostly shrinks like that because a load went wrong"
+    do = f"look at {source.name}; if it is intended, set gates.rows=any"
+    return Gate("shrinking", published, limit, passed, explain(passed, what, why, do, f"{before:,} rows are live"))
 
 
 def _pending(candidate: Candidate, limited: bool) -> Gate:
@@ -133,13 +148,28 @@ def _drift(spec: Spec, gates: Gates, mix: Mapping[str, Mapping[str, int]], live:
     cells = before.keys() | now.keys()
     total_before, total_now = sum(before.values()), sum(now.values())
     distance = sum(abs(before.get(c, 0) / total_before - now.get(c, 0) / total_now) for c in cells) / 2
-    passed = distance <= gates.drift
+    few = min(total_before, total_now) < SURE_ROWS
+    noise = _noise([(before.get(c, 0) + now.get(c, 0)) for c in cells], total_before, total_now) if few else 0.0
+    passed = distance <= gates.drift + noise
     columns = " and ".join(spec.stage.drift_columns or ())
     what = f"{distance:.1%} of the rows moved between values of {columns}, more than gates.drift={gates.drift:g}"
     why = "a change of that size since the live version mostly comes from a damaged source"
     do = f"compare the sources; if it is intended, set gates.drift={_above(distance):g}"
     note = "label mix against the live version"
     return Gate("drift", round(distance, 6), gates.drift, passed, explain(passed, what, why, do, note))
+
+
+def _noise(cells: Sequence[int], before: int, now: int) -> float:
+    """The total variation distance to expect between two samples of one distribution, by the normal approximation.
+
+    Args:
+        cells: Rows of both samples together in each cell.
+        before: Rows of one sample.
+        now: Rows of the other.
+    """
+    shares = [cell / (before + now) for cell in cells]
+    deviations = sum(math.sqrt(share * (1 - share) * (1 / before + 1 / now)) for share in shares)
+    return deviations * math.sqrt(2 / math.pi) / 2
 
 
 def _flat(mix: Mapping[str, Mapping[str, int]]) -> dict[tuple[str, str], int]:

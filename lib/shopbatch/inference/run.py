@@ -25,6 +25,7 @@ from shopbatch.inference.spec import Spec
 from shopbatch.inference.unit import Task
 from shopbatch.runs.report import EngineUse, Report, Stage
 from shopbatch.warehouse.files import DataFile
+from shopbatch.warehouse.foreign import put_right
 from shopbatch.warehouse.store import Snapshot, Store
 
 COMMIT_BYTES = 64 * 1024 * 1024
@@ -35,6 +36,8 @@ def run_inference(
     spec: Spec, config: InferenceConfig, store: Store, report: Report, spent: dict[str, float] | None = None
 ) -> None:
     """Bring the sink up to date with the source, computing only what the memo does not hold.
+
+    What others did to the sink, its rejects or the memo is undone first, and the report's message names it.
 
     Args:
         spec: The job.
@@ -51,6 +54,7 @@ def run_inference(
     """
     store.check_writable()
     source = store.require(spec.source, spec.columns)
+    undone = [said for table in (spec.memo, spec.rejects, spec.sink) if (said := put_right(store, table))]
     live = find_live(spec, store)
     store.check_targets([spec.rejects], "replace")
     store.check_targets([spec.memo], "append")
@@ -62,6 +66,9 @@ def run_inference(
     memo = Memo(store, spec, report.run_id, index.shards)
     account = {} if spent is None else spent
     InferenceRun(spec, config, store, report, source, live, index, memo, spent=account).run()
+    if undone:
+        report.message = "; ".join([*undone, *filter(None, [report.message])])
+        report.outcome = "published" if report.outcome == "nothing to do" else report.outcome
     report.samples += sample_rows(spec, source, find_live(spec, store))
 
 

@@ -189,6 +189,8 @@ def _run_in_session(job: Job, settings: JobConfig, store: Store, report: Report,
                 session.enter_context((ray_session if job.session == "ray" else spark_session)(settings.platform))
             stop_on_signals(signals)
             job.run(settings, store, report)
+            if report.rows.balanced is False:
+                raise AssertionError(f"the rows do not add up: {report.rows}")
             done = True
     except (Stopped, KeyboardInterrupt):
         if not done:  # otherwise only the session was being closed

@@ -38,6 +38,7 @@ from shopbatch.tables.user_daily import TRANSACTIONS_REJECTS, USER_DAILY, USER_E
 from shopbatch.tables.user_profiles import USER_PROFILES
 from shopbatch.warehouse import spark_bridge
 from shopbatch.warehouse.files import DataFile, FileRef
+from shopbatch.warehouse.foreign import put_right
 from shopbatch.warehouse.gates import refuse_if_failed
 from shopbatch.warehouse.publish import Publication, Superseded, unless_changed
 from shopbatch.warehouse.store import Snapshot, Store
@@ -60,7 +61,9 @@ class Builder:
     def run(self) -> None:
         """Publish every requested day that is not published yet. Raises UserError, GateRefused, Stopped."""
         self.report.unit = "users"
-        self.store.check_targets((USER_PROFILES, *TRANSACTION_TILES.tables, *EVENT_TILES.tables), "replace")
+        tables = (*TRANSACTION_TILES.tables, *EVENT_TILES.tables, USER_PROFILES)
+        self.store.check_targets(tables, "replace")
+        undone = [said for table in tables if (said := put_right(self.store, table))]
         # Read before the sources, so that whatever is published by then was made from sources no newer than ours.
         live = self.store.find(USER_PROFILES.name)
         sources = read_sources(self.store)
@@ -90,7 +93,8 @@ class Builder:
                         raise Stopped(
                             f"as_of {d}: another run published the day in the meantime; start this run again"
                         ) from None
-        self.report.outcome = "published" if published else "nothing to do"
+        self.report.outcome = "published" if published or undone else "nothing to do"
+        self.report.message = "; ".join(filter(None, [*undone, self.report.message]))
         self.report.metrics["days"] = {"asked": len(requested), "published": len(published)}
         if snapshot := self.store.find(USER_PROFILES.name):
             self.report.tables[USER_PROFILES.name] = {"written" if published else "read": snapshot.version}

@@ -1,0 +1,38 @@
+"""What others do to the profiles and their tiles is noticed, named and undone by the next run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from deltalake import DeltaTable
+from pyspark.sql import SparkSession
+
+from shopbatch.warehouse.store import Store
+from tests.capabilities.profiles.compare import differences
+from tests.capabilities.profiles.conftest import FIRST_DAY
+from tests.capabilities.profiles.shop import content, expected_profiles, profiles, run
+
+
+def update(uri: str) -> None:
+    DeltaTable(uri).update(updates={"user_id": "'forged'"}, predicate="user_id IS NOT NULL")
+
+
+def delete(uri: str) -> None:
+    DeltaTable(uri).delete("user_id IS NOT NULL")
+
+
+@pytest.mark.parametrize(("table", "change"), [("user_profiles", update), ("user_daily", delete)])
+def test_it_is_noticed_named_and_undone(
+    spark: SparkSession, first_day: Store, table: str, change: Callable[[str], None]
+) -> None:
+    before, version = content(first_day, table), first_day.snapshot(table).version
+    change(first_day.uri(table))
+    assert content(first_day, table) != before, "or nothing was tested"
+    report = run(spark, first_day, as_of=FIRST_DAY)
+    assert report.outcome == "published"
+    assert f"others changed {table} after our version {version} (version {version + 1}: " in report.message
+    assert content(first_day, table) == before
+    assert differences(profiles(first_day, FIRST_DAY), expected_profiles(first_day, FIRST_DAY)) == {}
+    again = run(spark, first_day, as_of=FIRST_DAY)
+    assert again.outcome == "nothing to do" and "others" not in again.message
