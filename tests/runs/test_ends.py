@@ -61,6 +61,13 @@ def test_the_log_has_the_traceback_and_what_native_code_wrote(shop: Shop) -> Non
     assert "noise" in shop.run("published", "--verbose").stderr
 
 
+def test_no_secret_of_the_command_line_is_kept(shop: Shop) -> None:
+    done = shop.run("defect", "platform.spark.conf={fs.s3a.secret.key: hush-hush}")
+    assert "platform.spark.conf=..." in shop.newest()["command"]
+    kept = "".join(path.read_text("utf-8") for path in shop.folder().iterdir())
+    assert "hush-hush" not in kept + done.stdout + done.stderr
+
+
 def test_a_mistake_is_one_line_and_exit_code_2(shop: Shop) -> None:
     done = shop.run("mistake")
     assert done.returncode == 2 and done.stdout == ""

@@ -12,6 +12,7 @@ import click
 
 from shopbatch.core import config
 from shopbatch.core.errors import UserError
+from shopbatch.core.privacy import redact_config
 from shopbatch.runs import declaration
 from shopbatch.runs.declaration import Job, Keyed
 from shopbatch.runs.invoke import OWN_PROCESS
@@ -142,7 +143,15 @@ def _command_line(job: str, env: str, overlay: str | None, overrides: Sequence[s
     words = ["shopbatch", "run", job]
     words += [] if env == "local" else ["--env", env]
     words += [] if overlay is None else ["--with", overlay]
-    return shlex.join([*words, *overrides])
+    return shlex.join(
+        [*words, *(item if _is_harmless(item) else f"{item.partition('=')[0]}=..." for item in overrides)]
+    )
+
+
+def _is_harmless(item: str) -> bool:
+    """Whether an override holds no secret, by its key and by its value."""
+    tree = config.override(item)
+    return bool(redact_config(tree) == tree)
 
 
 def _describe(key: config.Key) -> str:

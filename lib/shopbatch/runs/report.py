@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from uuid import uuid4
 
 from shopbatch.core import display
-from shopbatch.core.privacy import mask, mask_tree, redact_config, redact_text
+from shopbatch.core.privacy import clean, mask, mask_tree, redact_config, redact_text
 from shopbatch.runs.json_values import json_value
 from shopbatch.warehouse.gates import Gate
 
@@ -192,7 +192,7 @@ class Report:
             "ended_at": self.ended_at,
             **({} if self.run_key is None else {"run_key": self.run_key, "attempt": self.attempt}),
             **({} if self.host is None else {"host": self.host, "pid": self.pid}),
-            "command": redact_text(self.command),
+            "command": clean(self.command),
             "next_command": self.next_command,
             "highlights": self.highlights,
             "tables": self.tables,
