@@ -85,8 +85,7 @@ def load_reviews(store: Store, config: Config, path: str | Path, trust: bool = F
         metadata = {"source": Path(path).name, "rows": len(load.reviews)}
         store.commit(COPY_REVIEWS, [file], "append", f"review/{file.path.partition('/')[0]}", metadata)
     examples = update_examples(store, list(latest_reviews(store).values()))
-    unsplit = [(number, f"it cannot be split into cells ({reason})") for number, reason in broken]
-    problems = sorted([*load.problems, *unsplit])
+    problems = sorted([*load.problems, *broken])
     return LoadedReviews(load.reviews, load.repeated, load.unreviewed, problems, examples)
 
 

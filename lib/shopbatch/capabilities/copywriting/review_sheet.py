@@ -21,6 +21,7 @@ NEW = tuple(f"new_{name}" for name in TEXTS)
 READ = (*TEXTS, "verdict", *NEW, "reason", "text_digest")
 COLUMNS = ("product_id", "language", "facts", *TEXTS, "writer", "verdict", *NEW, "reason", "text_digest")
 _BOM = "\ufeff"  # without it, Excel takes UTF-8 for Western Windows text
+_UNREADABLE = "\ufffd"
 _BULLET = re.compile(r"^\s*[•·*–-]\s+")
 
 
@@ -78,7 +79,7 @@ def read_sheet(path: str | Path) -> tuple[list[SheetRow], list[tuple[int, str]]]
     """Read a sheet that a spreadsheet has saved: CSV of any delimiter and encoding, or a workbook.
 
     Returns:
-        The rows, and (number, reason) of rows that cannot be split into cells.
+        The rows, and (number, what is wrong) of those that cannot be read.
 
     Raises:
         UserError: The file cannot be read, or lacks a column.
@@ -90,9 +91,14 @@ def read_sheet(path: str | Path) -> tuple[list[SheetRow], list[tuple[int, str]]]
     broken: list[tuple[int, str]] = []
     for batch in opened.batches(READ):
         columns = [_texts(batch.get(name)) for name in READ]
-        for number, *cells in zip(batch.rows.tolist(), *columns, strict=True):
-            rows.append(SheetRow(number + 1, dict(zip(READ, cells, strict=True))))
-        broken += [(number + 1, reason) for number, _, reason in batch.broken]
+        # a workbook says where its rows are; lines of a text file are none of the rows that a spreadsheet shows
+        numbers = batch.lines if opened.kind == "sheet" and batch.lines is not None else batch.rows + 1
+        for number, *cells in zip(numbers.tolist(), *columns, strict=True):
+            if any(_UNREADABLE in cell for cell in cells):
+                broken.append((number, "some of its letters cannot be read; save the file as CSV UTF-8"))
+            else:
+                rows.append(SheetRow(number, dict(zip(READ, cells, strict=True))))
+        broken += [(number + 1, f"it cannot be split into cells ({reason})") for number, _, reason in batch.broken]
     return rows, broken
 
 
