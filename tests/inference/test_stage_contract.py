@@ -90,9 +90,9 @@ def outputs(spec: Spec, case: Case) -> pa.Table:
 
 
 def passed(spec: Spec, rows: int) -> pa.Table:
-    """Key and passthrough columns."""
-    types = {c.name: c.type for c in spec.source.columns}
-    names = dict.fromkeys((spec.key, *spec.stage.passthrough_columns))
+    """Key, passthrough columns and content hash."""
+    types = {c.name: c.type for c in spec.source.columns} | {"content_hash": pa.string()}
+    names = dict.fromkeys((spec.key, *spec.stage.passthrough_columns, "content_hash"))
     return pa.table({n: pa.array([f"x{i % 2}" for i in range(rows)]).cast(types[n]) for n in names})
 
 
@@ -152,6 +152,7 @@ def test_judge_and_publish_give_the_declared_columns(case: Case) -> None:
     raw = raw_of(spec, case)
     assert pa.array(spec.stage.judge(raw)).to_pylist() == [None] * raw.num_rows
     keys = passed(spec, raw.num_rows)
+    assert pa.array(spec.stage.refuse(keys, raw)).to_pylist() == [None] * raw.num_rows
     published = spec.stage.publish(keys, raw)
     made = {*keys.column_names, *published}
     wanted = set(spec.sink.file_schema().names) - {*PROVENANCE, "tokens_in"}
@@ -179,5 +180,5 @@ def test_an_empty_batch_is_no_special_case(case: Case) -> None:
     assert len(spec.stage.check(table)) == 0
     assert sum(len(rows) for rows in scorer.plan(table)) == 0
     raw = spec.stage.outputs.empty_table()
-    assert len(spec.stage.judge(raw)) == 0
+    assert len(spec.stage.judge(raw)) == len(spec.stage.refuse(passed(spec, 0), raw)) == 0
     assert all(len(column) == 0 for column in spec.stage.publish(passed(spec, 0), raw).values())

@@ -287,5 +287,6 @@ def test_boxes_do_not_overlap_and_arrows_go_right_even_if_jobs_feed_each_other()
 
 
 @pytest.mark.parametrize("name", sorted(set(TABLES) - set(SOURCES)))
-def test_every_table_that_is_no_source_says_which_job_writes_it(name: str) -> None:
-    assert (ROOT / "jobs" / f"{TABLES[name].job}.py").is_file()
+def test_every_table_that_is_no_source_says_what_writes_it(name: str) -> None:
+    table = TABLES[name]
+    assert (ROOT / "jobs" / f"{table.job}.py").is_file() or table.command.startswith("review ")

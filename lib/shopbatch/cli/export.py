@@ -13,12 +13,12 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from shopbatch.core.errors import UserError
+from shopbatch.core.spreadsheet_cells import protect
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 FORMATS = ("table", "csv", "json", "parquet")
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")  # how a cell begins that a spreadsheet would compute
 
 
 def export(pieces: Iterator[pa.Table], schema: pa.Schema, kind: str, output: str | None) -> int:
@@ -45,12 +45,13 @@ def export(pieces: Iterator[pa.Table], schema: pa.Schema, kind: str, output: str
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             return 0
         return rows
-    with _whole_file(output, "wb" if kind == "parquet" else "w") as out:
+    with whole_file(output, "wb" if kind == "parquet" else "w") as out:
         return write(out, pieces, schema)
 
 
 @contextmanager
-def _whole_file(output: str, mode: str) -> Iterator[IO[Any]]:
+def whole_file(output: str, mode: str) -> Iterator[IO[Any]]:
+    """Open a file to write it as a whole: it takes its place at the end of the block, if nothing went wrong."""
     path = Path(output).expanduser()
     aside = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
     try:
@@ -81,7 +82,7 @@ def _cell(value: Any) -> Any:
         return str(value).lower()
     if isinstance(value, list | dict):
         return json.dumps(value, ensure_ascii=False, default=str)
-    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value
+    return protect(value) if isinstance(value, str) else value
 
 
 def _json(out: IO[Any], pieces: Iterator[pa.Table], schema: pa.Schema) -> int:

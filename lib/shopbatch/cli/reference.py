@@ -43,6 +43,7 @@ def _job(name: str) -> str:
     job = declaration.find(name)
     settings: JobConfig = config.load(job.config, name, "local", [])
     reads = [(_table_link(table), TABLES[table].meaning) for table in settings.required_tables()]
+    reads += [(_table_link(table), f"{TABLES[table].meaning} Optional.") for table in settings.optional_tables()]
     loads = [(f"model `{reference}`", f"The setting `{key}`.") for key, reference in settings.required_models().items()]
     writes = [t for t in TABLES.values() if t.job == name]
     parts = ["## Inputs", _markdown(("input", "what it is"), [*reads, *loads])]
@@ -114,6 +115,7 @@ def _tables() -> str:
 
 def _table(table: Table) -> str:
     writer = f" Written by [{table.job}](../jobs/{table.job}.md)." if table.job else ""
+    writer = f" Written by {table.filled_by}." if table.command else writer
     rows = [
         (
             f"`{c.name}`{' (key)' if c.name in table.key else ''}",

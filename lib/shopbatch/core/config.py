@@ -75,6 +75,10 @@ class JobConfig(Strict):
         """Return the tables that must exist before a run starts."""
         return ()
 
+    def optional_tables(self) -> tuple[str, ...]:
+        """Return the tables that a run reads if they exist."""
+        return ()
+
     def required_models(self) -> dict[str, str]:
         """Return the models that a run loads: configuration key -> name@version, name of a package, or folder."""
         return {}

@@ -19,7 +19,8 @@ from shopbatch.warehouse.store import Snapshot
 
 ENOUGH_ROWS = 100  # with fewer rows, shares of labels are noise
 SURE_ROWS = 1_000  # with fewer rows, drift is allowed what chance alone explains on top of the limit
-HARMLESS = ("empty", "duplicate_key")  # reasons that lose nothing: no words to score, and replaced by a newer row
+# reasons that lose nothing: no words to score, replaced by a newer row, and refused by a person
+HARMLESS = ("empty", "duplicate_key", "refused_by_reviewer")
 
 
 def audit(

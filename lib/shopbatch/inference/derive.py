@@ -114,10 +114,12 @@ def write_part(target: Target, part: Part, index: pa.Table, shards: int, *pieces
     open_ = rows.filter(pl.col("cause").is_null() & pl.col("run_id").is_null())
     lost = rows.filter(pl.col("cause").is_not_null())
     passed = _source_rows(target, part, done["pos"].to_numpy(), *spec.stage.passthrough_columns)
-    if (broken := _broken(passed)) is not None:
-        bad = pl.Series(broken)
-        lost = pl.concat([lost, done.filter(bad).with_columns(pl.lit("invalid_utf8").alias("cause"))]).sort("pos")
-        done, passed = done.filter(~bad), passed.filter(pc.invert(broken))
+    passed = passed.append_column("content_hash", hex128(done["hi"].to_numpy(), done["lo"].to_numpy()))
+    for causes_of in (_broken, _refused):
+        causes = causes_of(spec, passed, done)
+        bad = pl.Series("cause", causes, dtype=pl.String)
+        lost = pl.concat([lost, done.with_columns(bad).filter(bad.is_not_null())]).sort("pos")
+        done, passed = done.filter(bad.is_null()), passed.filter(pc.is_null(causes))
     table = _published(spec, passed, done)
     kept = _kept(spec, open_, pieces[shards:])
     if kept is not None:
@@ -146,18 +148,27 @@ def _source_rows(target: Target, part: Part, positions: np.ndarray, *columns: st
     return pa.concat_tables([schema.empty_table(), *(rows for _, rows in part.read(schema, positions))])
 
 
-def _broken(passed: pa.Table) -> pa.Array | None:
-    """Return a mask of the rows with a text that is not valid UTF-8, which no reader can decode; None for no row."""
+def _broken(spec: Spec, passed: pa.Table, done: pl.DataFrame) -> pa.Array:
+    """The reason invalid_utf8 for each row with a text that no reader can decode; null for the others."""
+    none = pa.nulls(passed.num_rows, pa.string())
     masks = [mask for c in passed.columns if (mask := files.invalid_utf8(c)) is not None]
-    return reduce(pc.or_, masks) if masks else None
+    return pc.if_else(reduce(pc.or_, masks), "invalid_utf8", none) if masks else none
+
+
+def _refused(spec: Spec, passed: pa.Table, done: pl.DataFrame) -> pa.Array:
+    """The stage's reason for each row that it refuses; null for the others."""
+    return spec.stage.refuse(passed, _raw(spec, done))
+
+
+def _raw(spec: Spec, done: pl.DataFrame) -> pa.Table:
+    """The raw outputs of these rows."""
+    return to_arrow(done.select(spec.stage.outputs.names)).cast(spec.stage.outputs)
 
 
 def _published(spec: Spec, passed: pa.Table, done: pl.DataFrame) -> pa.Table:
     """The sink's rows, in source order."""
-    raw = to_arrow(done.select(spec.stage.outputs.names))
     columns: dict[str, Any] = {n: passed[n] for n in passed.column_names}
-    columns |= spec.stage.publish(passed, raw.cast(spec.stage.outputs))
-    columns["content_hash"] = hex128(done["hi"].to_numpy(), done["lo"].to_numpy())
+    columns |= spec.stage.publish(passed, _raw(spec, done))
     columns["recipe"] = pa.repeat(spec.recipe, len(done))
     columns |= {n: done[n].to_arrow() for n in VOLATILE}
     columns["tokens_in"] = done["tokens"].to_arrow()

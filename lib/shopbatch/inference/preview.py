@@ -11,8 +11,10 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from shopbatch.core.errors import UserError
+from shopbatch.core.hashing import hash128, hex128
 from shopbatch.inference.spec import Spec
 
 
@@ -40,9 +42,11 @@ def preview(spec: Spec, rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any
     good = [i for i, reason in enumerate(reasons) if reason is None]
     results = [{spec.key: key, "rejected": reason} for key, reason in zip(keys, reasons, strict=True)]
     if good:
-        passed, raw = source.take(good), _compute(spec, content.take(good))
-        published = pa.table(spec.stage.publish(passed.select((spec.key, *spec.stage.passthrough_columns)), raw))
-        verdicts = spec.stage.judge(raw).to_pylist()
+        raw, passed = _compute(spec, content.take(good)), source.select((spec.key, *spec.stage.passthrough_columns))
+        hashes = hex128(*hash128([content[name] for name in spec.stage.content]))
+        passed = passed.append_column("content_hash", hashes).take(good)
+        published = pa.table(spec.stage.publish(passed, raw))
+        verdicts = pc.coalesce(spec.stage.judge(raw), spec.stage.refuse(passed, raw)).to_pylist()
         for i, verdict, row in zip(good, verdicts, published.to_pylist(), strict=True):
             results[i] = {spec.key: keys[i], "rejected": verdict} if verdict else {spec.key: keys[i], **row}
     return results

@@ -26,7 +26,7 @@ RESERVED = frozenset(
 )
 MEMBERS = (
     *("content", "passthrough_columns", "outputs", "drift_columns", "stateless", "gpus", "checks", "engine_kind"),
-    *("recipe", "check", "open", "judge", "publish", "measure", "limits"),
+    *("recipe", "check", "open", "judge", "refuse", "publish", "measure", "limits"),
 )
 
 _MISSING = object()

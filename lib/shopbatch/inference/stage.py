@@ -68,7 +68,10 @@ class Stage(Protocol):
 
     @property
     def checks(self) -> int | str:
-        """Version of `judge` and `publish`, which never need the engine. A new one publishes again from the memo."""
+        """Version of `judge`, `refuse` and `publish`, which never need the engine.
+
+        A new one publishes again from the memo.
+        """
 
     @property
     def engine_kind(self) -> str:
@@ -89,11 +92,20 @@ class Stage(Protocol):
     def judge(self, raw: pa.Table) -> pa.Array:
         """Say why a raw output may not be published: a reason (string) per row, null for the others."""
 
+    def refuse(self, passed: pa.Table, raw: pa.Table) -> pa.Array:
+        """Say which rows may not be published although `judge` lets their results pass; arguments as for `publish`.
+
+        Unlike `judge`, it sees the key, and what it refuses is not tried again.
+
+        Returns:
+            A reason (string) per row, null for the others.
+        """
+
     def publish(self, passed: pa.Table, raw: pa.Table) -> dict[str, pa.Array]:
         """Make the published columns that the machinery does not add.
 
         Args:
-            passed: The key and the passthrough columns, [n].
+            passed: The key, the passthrough columns and `content_hash`, [n].
             raw: The raw outputs of the same rows.
         """
 
@@ -152,6 +164,10 @@ class BaseStage:
         return check_content(content, self.max_text_bytes)
 
     def judge(self, raw: pa.Table) -> pa.Array:
+        """Nothing is refused."""
+        return pa.nulls(raw.num_rows, pa.string())
+
+    def refuse(self, passed: pa.Table, raw: pa.Table) -> pa.Array:
         """Nothing is refused."""
         return pa.nulls(raw.num_rows, pa.string())
 

@@ -61,7 +61,8 @@ def _declared(job: Job, env: str, notes: list[str]) -> Job:
         notes.append(f"The configuration of {job.name} cannot be loaded: {one_line(error)}.")
         return replace(job, writes=writes)
     loads = frozenset(settings.required_models().values())
-    return replace(job, reads=frozenset(settings.required_tables()), writes=writes, loads=loads)
+    reads = frozenset((*settings.required_tables(), *settings.optional_tables()))
+    return replace(job, reads=reads, writes=writes, loads=loads)
 
 
 def _as_run(job: Job, models: Sequence[Model]) -> Job:

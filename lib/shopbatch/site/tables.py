@@ -89,7 +89,7 @@ def _writer(commit: Commit, runs: Mapping[str, Run]) -> str:
     if len(jobs) == 1:
         return jobs.pop()
     command = str(said.get("run_key", "")).partition("/")[0]
-    if command in ("sample", "load"):
+    if command in ("sample", "load", "review"):
         return f"shopbatch {command}"
     if not said and commit.version == 0 and not commit.rows:
         return ""

@@ -1,4 +1,4 @@
-"""product_copy: attributes of products, each with copy that keeps to them. Filled by `shopbatch sample` or `load`."""
+"""product_copy: products, each with copy that keeps to its facts. Filled by `shopbatch sample`, `load` or `review`."""
 
 import pyarrow as pa
 
@@ -18,6 +18,10 @@ PRODUCT_COPY = Table(
         Column(
             "product_type", pa.string(), "Kind of product, to split by (products.product_type); null where unknown."
         ),
-        Column("source", pa.string(), "Where the product comes from: catalogue, or invented; null where unknown."),
+        Column(
+            "source",
+            pa.string(),
+            "Where it comes from: catalogue, invented, or review (read by a person); null where unknown.",
+        ),
     ),
 )

@@ -18,7 +18,7 @@ PRODUCT_DESCRIPTIONS = Table(
         Column("description", pa.string(), "Two or three sentences.", nullable=False),
         Column("bullets", pa.list_(pa.string()), "Two to four short facts.", nullable=False),
         Column("meta_description", pa.string(), "What search engines show below the link; null if none was written."),
-        Column("writer", pa.string(), "Who wrote the copy: plan, model, or repaired (a model, at the second time)."),
+        Column("writer", pa.string(), "Who wrote it: plan, model, repaired (a model, at the second time), or review."),
         Column(
             "evidence", pa.string(), "JSON: attribute -> the words of the copy that say it, or null.", nullable=False
         ),
@@ -34,6 +34,6 @@ PRODUCT_DESCRIPTIONS = Table(
 PRODUCT_DESCRIPTIONS_REJECTS = rejects_of(
     PRODUCT_DESCRIPTIONS,
     "One row per product and language without copy, with its reason. Published by describe_products.",
-    "empty, invalid_json, ungrounded_size, leaked_prompt",
+    "empty, invalid_json, ungrounded_size, leaked_prompt, refused_by_reviewer",
     {"language": "ISO 639-1 code of the copy that is missing."},
 )

@@ -96,6 +96,7 @@ class Table:
         merge_rows: Rows of a loaded file with the same key are merged: a later one changes only what it states.
         html: Entities and tags in its texts mean nothing; a loaded file is read as plain text.
         job: The job that writes it; empty for a source table, which `shopbatch sample` and `shopbatch load` fill.
+        command: The command that writes it, without `shopbatch`, if it is neither a job nor one of these two.
         view: How `shopbatch show` shows its rows.
     """
 
@@ -110,6 +111,7 @@ class Table:
     merge_rows: bool = False
     html: bool = False
     job: str = ""
+    command: str = ""
     view: View = View()
 
     def schema(self) -> pa.Schema:
@@ -131,6 +133,8 @@ class Table:
         """The commands that fill it."""
         if (source := self.name.removesuffix("_load_rejects")) != self.name:
             return f"`shopbatch load {source} FILE`"
+        if self.command:
+            return f"`shopbatch {self.command}`"
         return f"`shopbatch run {self.job}`" if self.job else f"`shopbatch sample` or `shopbatch load {self.name} FILE`"
 
     @property

@@ -182,6 +182,10 @@ class Config(InferenceConfig):
         """The table that a run reads."""
         return ("products",)
 
+    def optional_tables(self) -> tuple[str, ...]:
+        """The verdicts on copy, which a run applies."""
+        return ("copy_reviews",)
+
     def required_models(self) -> dict[str, str]:
         """Return the model that must be registered; none if the engine loads no model."""
         return {} if not self.loads_model else {"model": self.model}

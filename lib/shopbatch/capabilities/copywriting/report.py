@@ -40,14 +40,15 @@ _TASKS = 8
 class JudgedText:
     """A text, the attributes that it was written from, and the verdict.
 
-    copy: headline, description and bullets, "" if the text is not copy. spans: claims without backing.
+    copy: headline, description and bullets, "" if the text is not copy. claims: those without backing, quoted, each
+    with the fact that it contradicts.
     """
 
     attributes: Mapping[str, str | None]
     text: str
     reason: str | None
     copy: str
-    spans: tuple[str, ...]
+    claims: tuple[str, ...]
 
 
 def add_figures(
@@ -86,8 +87,9 @@ def judge_texts(stage: DescriptionStage, rows: Sequence[Mapping[str, Any]]) -> l
     for row in rows:
         text = stage.text(row["text"], row.get("writer") or MODEL, row["attributes"])
         verdict = stage.verdict(text, row["finish"], row["attributes"])
-        copy, spans = verdict.copy.text if verdict.copy else "", tuple(f.span for f in verdict.findings)
-        judged.append(JudgedText(parse_attributes(row["attributes"]), text, verdict.reason, copy, spans))
+        copy = verdict.copy.text if verdict.copy else ""
+        claims = dict.fromkeys(f"«{f.span}»" + (f" (but {f.against})" if f.against else "") for f in verdict.findings)
+        judged.append(JudgedText(parse_attributes(row["attributes"]), text, verdict.reason, copy, tuple(claims)))
     return judged
 
 
@@ -154,11 +156,11 @@ def _examples(texts: Sequence[JudgedText], language: str, title: str, last_colum
     """Show some texts beside their attributes, with the words that mention an attribute or that no attribute backs."""
     rows = []
     for t in texts[:: max(1, len(texts) // SHOWN_TEXTS)][:SHOWN_TEXTS]:
-        evidence = [m.span for m in mentions(t.attributes, t.copy, language) if m.span]
-        quoted = evidence if t.reason is None else list(t.spans)
+        evidence = [f"«{m.span}»" for m in mentions(t.attributes, t.copy, language) if m.span]
+        quoted = evidence if t.reason is None else t.claims
         shown = fenced(t.attributes).split("\n")[1:-1]
-        rows.append(["; ".join(shown), t.copy or t.text[:600], t.reason or "", "; ".join(f"«{s}»" for s in quoted)])
-    return Figure("table", title, {"columns": ["attributes", "copy", "refused for", last_column], "rows": rows})
+        rows.append(["\n".join(shown), t.copy or t.text[:600], t.reason or "", "\n".join(quoted)])
+    return Figure("table", title, {"columns": ["facts", "copy", "refused for", last_column], "rows": rows})
 
 
 def _compare(config: Config, store: Store, spec: Spec, texts: Sequence[JudgedText]) -> dict[str, dict[str, float]]:

@@ -9,6 +9,7 @@ from ray.exceptions import RayError
 from shopbatch.capabilities.copywriting.config import Config, PlanConfig
 from shopbatch.capabilities.copywriting.plan import Style
 from shopbatch.capabilities.copywriting.report import add_figures
+from shopbatch.capabilities.copywriting.reviews import decisions, latest_reviews
 from shopbatch.capabilities.copywriting.stage import DescriptionStage
 from shopbatch.capabilities.copywriting.writer import AttemptSampling, Prompt
 from shopbatch.core.config import read_text
@@ -53,7 +54,9 @@ def language_specs(config: Config, store: Store, report: Report) -> list[Languag
     if not isinstance(config.engine, PlanConfig):
         prepare_generator(config.engine, path or None)
     report.models.update(models)
-    return [LanguageSpec(x, _spec(config, path, models, x, prompts[x])) for x in config.languages]
+    reviews = list(latest_reviews(store, report).values())
+    stages = [_stage(config, path, models, x, prompts[x]) for x in config.languages]
+    return [_spec(replace(stage, decisions=decisions(reviews, stage.language))) for stage in stages]
 
 
 def copy_specs(config: Config, store: Store, report: Report) -> list[Spec]:
@@ -69,8 +72,8 @@ def _prompt(config: Config, language: str) -> Prompt:
     return Prompt(text, examples)
 
 
-def _spec(config: Config, path: str, models: dict[str, str], language: str, prompt: Prompt) -> Spec:
-    stage = DescriptionStage(
+def _stage(config: Config, path: str, models: dict[str, str], language: str, prompt: Prompt) -> DescriptionStage:
+    return DescriptionStage(
         engine=config.engine,
         model=path,
         models=models,
@@ -84,8 +87,12 @@ def _spec(config: Config, path: str, models: dict[str, str], language: str, prom
         repair=config.repair,
         plan_from=config.attempts if config.fallback and language in LANGUAGES else 0,
     )
-    scope = {"language": language}
-    return Spec(JOB, PRODUCTS, stage, PRODUCT_DESCRIPTIONS, PRODUCT_DESCRIPTIONS_REJECTS, scope)
+
+
+def _spec(stage: DescriptionStage) -> LanguageSpec:
+    scope = {"language": stage.language}
+    spec = Spec(JOB, PRODUCTS, stage, PRODUCT_DESCRIPTIONS, PRODUCT_DESCRIPTIONS_REJECTS, scope)
+    return LanguageSpec(stage.language, spec)
 
 
 def describe(config: Config, store: Store, report: Report) -> None:

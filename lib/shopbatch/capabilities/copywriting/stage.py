@@ -25,6 +25,15 @@ from shopbatch.capabilities.copywriting.patterns import patterns_digest
 from shopbatch.capabilities.copywriting.plan import PLAIN, Style, plan
 from shopbatch.capabilities.copywriting.plan import VERSION as PLAN_VERSION
 from shopbatch.capabilities.copywriting.prompt import SHOWN
+from shopbatch.capabilities.copywriting.reviews import (
+    REFUSED,
+    WRITER,
+    Decisions,
+    Review,
+    copy_json,
+    judge_edit,
+    text_digest,
+)
 from shopbatch.capabilities.copywriting.rules import VERSION as RULES_VERSION
 from shopbatch.capabilities.copywriting.rules import Judge, Verdict, parse_attributes
 from shopbatch.capabilities.copywriting.writer import PLAN, AttemptSampling, Planner, Prompt, Writer
@@ -50,7 +59,7 @@ class DescriptionStage(BaseStage):
     call_rows: prompts in one call of the engine. max_bytes: a product whose columns of SHOWN are longer is rejected as
     too_long.
     unmentioned: limit of the gate on the mean share of attributes that copy leaves out. style: of planned copy.
-    repair, plan_from: see `writer.Writer`.
+    repair, plan_from: see `writer.Writer`. decisions: what people said of published texts.
 
     A planned text is a function of the attributes that are stored beside it: it is made anew whenever it is judged or
     published, so that a changed pattern computes nothing again and changes only the copy that it is part of.
@@ -69,6 +78,7 @@ class DescriptionStage(BaseStage):
     style: Style = PLAIN
     repair: bool = True
     plan_from: int = 0
+    decisions: Decisions = field(default_factory=Decisions)
     content: tuple[str, ...] = CONTENT
     passthrough_columns: tuple[str, ...] = ("department",)
     drift_columns: tuple[str, str] = ("department", "language")
@@ -91,7 +101,8 @@ class DescriptionStage(BaseStage):
     def checks(self) -> str:
         planned = [PLAN_VERSION, patterns_digest(self.language), self.style.identity] if self._plans else []
         conf = self.rules.identity
-        return digest({"rules": RULES_VERSION, "grounding": GROUNDING_VERSION, "conf": conf, "plan": planned})
+        said = {"reviews": self.decisions.identity} if self.decisions else {}
+        return digest({"rules": RULES_VERSION, "grounding": GROUNDING_VERSION, "conf": conf, "plan": planned} | said)
 
     @property
     def _plans(self) -> bool:
@@ -183,10 +194,37 @@ class DescriptionStage(BaseStage):
         """Whether copy and attributes are in one script. If not, they share no words, and mentions cannot be found."""
         return (self.language == "zh") == any("\u4e00" <= c <= "\u9fff" for c in most_specific_name(attributes))
 
+    def refuse(self, passed: pa.Table, raw: pa.Table) -> pa.Array:
+        """Return refused_by_reviewer for texts that a person refused, and the rule that an edited text now breaks."""
+        reasons: list[str | None] = [None] * raw.num_rows
+        edits = self._edits(passed)
+        for i, product in enumerate(passed["product_id"].to_pylist() if self.decisions else ()):
+            if edits[i] is None and product not in self.decisions.refused:
+                continue
+            row = raw.slice(i, 1).to_pylist()[0]
+            if (edit := edits[i]) is not None:
+                facts = parse_attributes(row["attributes"])
+                reasons[i] = judge_edit(self.rules, self.language, edit.copy, facts, edit.trusted).reason
+            elif (copy := parse(self.text(row["text"], row["writer"], row["attributes"]))) is not None:
+                refused = text_digest(product, self.language, copy) in self.decisions.refused[product]
+                reasons[i] = REFUSED if refused else None
+        return pa.array(reasons, pa.string())
+
+    def _edits(self, passed: pa.Table) -> list[Review | None]:
+        """The edit that replaces each row's text; None for the others."""
+        if not self.decisions.edits:
+            return [None] * passed.num_rows
+        keys = zip(passed["product_id"].to_pylist(), passed["content_hash"].to_pylist(), strict=True)
+        return [self.decisions.edits.get(key) for key in keys]
+
     def publish(self, passed: pa.Table, raw: pa.Table) -> dict[str, pa.Array]:
         published: dict[tuple[str, str, str], dict[str, Any]] = {}  # products with equal attributes share one copy
         rows = []
-        for key in zip(*(raw[name].to_pylist() for name in ("text", "writer", "attributes")), strict=True):
+        keys = zip(*(raw[name].to_pylist() for name in ("text", "writer", "attributes")), strict=True)
+        for key, edit in zip(keys, self._edits(passed), strict=True):
+            if edit is not None:
+                rows.append(self._columns(copy_json(edit.copy), key[2]) | {"writer": WRITER})
+                continue
             if key not in published:
                 published[key] = self._columns(self.text(*key), key[2]) | {"writer": key[1]}
             rows.append(published[key])
