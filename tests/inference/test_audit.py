@@ -94,7 +94,7 @@ def mix(rows):
 
 
 def test_a_label_mix_that_drifts_is_refused_until_it_is_meant(published, monkeypatch):
-    monkeypatch.setattr(audit, "ENOUGH_ROWS", 100)
+    monkeypatch.setattr(audit, "SURE_ROWS", 100)
     store, tables = published
     old = mix(oracle.expect(*tables).published)
     for table in tables:
@@ -160,7 +160,7 @@ def test_the_gates_watch_the_machinery_itself(published):
     twice = pa.concat_tables([rows.slice(0, 5), rows.slice(3, 4)])
     candidate = Candidate([written(store, rows.slice(0, 3), 0), written(store, twice, 1), written(store, rows[7:8], 2)])
     gates = audit.audit(toy.spec(), InferenceConfig(limit=1), store.snapshot("reviews"), candidate, live)
-    assert {g.name: g.value for g in gates if not g.passed} == {"duplicate keys": 5, "rows": 13}
+    assert {g.name: g.value for g in gates if not g.passed} == {"duplicate keys": 5, "rows": 13, "shrinking": 13}
 
 
 def written(store, rows, part):

@@ -104,17 +104,17 @@ def test_files_that_are_gone_are_made_again(shop: Store, table: str) -> None:
 
 
 def test_a_source_that_was_emptied_or_cut_empties_nothing(store: Store) -> None:
-    rows = [{"review_id": f"r{i}", "text": f"text {i}"} for i in range(20)]
+    rows = [{"review_id": f"r{i}", "text": f"text {i}"} for i in range(40)]
     toy.put(store, rows)
     toy.run(store, toy.spec())
     live = store.snapshot(toy.SINK).version
-    for left in (0, 9):
+    for left in (0, 19):
         toy.put(store, rows[:left])
         with pytest.raises(GateRefused, match=r"'shrinking'.*set gates\.rows=any"):
             toy.run(store, toy.spec())
         assert store.snapshot(toy.SINK).version == live
-    toy.put(store, rows[:10])
-    assert toy.run(store, toy.spec()).rows.published == 10
+    toy.put(store, rows[:20])
+    assert toy.run(store, toy.spec()).rows.published == 20
     toy.put(store, [])
     report = toy.run(store, toy.spec(), gates={"rows": "any", "reject_share": 1.0})
     assert (report.outcome, store.snapshot(toy.SINK).rows) == ("published", 0)

@@ -116,7 +116,7 @@ def test_removed_rows_disappear_and_cost_nothing(published):
 def test_every_row_may_go(published):
     store, _ = published
     toy.put(store, [])
-    report = toy.run(store, toy.spec())
+    report = toy.run(store, toy.spec(), gates={"rows": "any"})
     oracle.check(store, toy.spec(), oracle.expect())
     assert report.outcome == "published" and report.rows.published == 0
 
@@ -234,14 +234,15 @@ def test_a_stricter_check_asks_no_engine(published):
     strict = replace(old, stage=Doubtful(old.stage.engine, "", "", old.stage.models))
     lost = {k: r for k, r in want.published.items() if r["p"][0] > 0.5}
     version = toy.versions(store)[toy.MEMO]
-    report = toy.run(store, strict)
+    moved = {"reject_share": 1.0, "drift": 1.0}
+    report = toy.run(store, strict, gates=moved)
     assert lost and report.rejects["too_negative"] == len(lost) and report.engine is None
     assert toy.versions(store)[toy.MEMO] == version
     rest = {k: r for k, r in want.published.items() if k not in lost}
     oracle.same_rows(pl.read_delta(store.uri(toy.SINK)).to_dicts(), rest, old.recipe)
     rejects = pl.read_delta(store.uri(toy.REJECTS)).filter(pl.col("reason") == "too_negative")
     assert set(rejects["review_id"]) == set(lost) and set(rejects["kind"]) == {"row"}
-    report = toy.run(store, old)
+    report = toy.run(store, old, gates=moved)
     assert report.engine is None
     oracle.check(store, old, want)
 

@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 import polars as pl
 import pytest
 
+from shopbatch.core.errors import GateRefused
 from tests.inference import oracle, toy
 
 pytestmark = pytest.mark.usefixtures("ray_local")
@@ -121,12 +122,15 @@ def test_how_the_rows_lie_in_files_does_not_matter(store, layout, monkeypatch):
 @pytest.mark.parametrize("tables", [[], [[]], [[], []]], ids=["no file", "an empty file", "empty files"])
 def test_a_source_without_rows(store, tables):
     toy.put(store, *tables)
-    report = toy.run(store, toy.spec())
+    with pytest.raises(GateRefused, match="'shrinking': reviews has no rows"):
+        toy.run(store, toy.spec())
+    meant = {"rows": "any"}
+    report = toy.run(store, toy.spec(), gates=meant)
     assert report.outcome == "published"
     oracle.check(store, toy.spec(), oracle.expect(*tables))
     oracle.check_report(report, oracle.expect(*tables), computed=0)
     before = toy.versions(store)
-    assert toy.run(store, toy.spec()).outcome == "nothing to do"
+    assert toy.run(store, toy.spec(), gates=meant).outcome == "nothing to do"
     assert toy.versions(store) == before
 
 

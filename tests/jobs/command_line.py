@@ -13,6 +13,11 @@ from shopbatch.cli import main as cli
 from shopbatch.warehouse.store import Store
 
 
+def messages(err: str) -> list[str]:
+    """The lines on standard error that are for a person; the others are events as JSON."""
+    return [line for line in err.strip().splitlines() if not line.startswith("{")]
+
+
 def run_job(store: Store, name: str, *arguments: str) -> tuple[int, dict[str, Any], str]:
     """Run a job on this warehouse: exit code, the last line of standard output, standard error."""
     out, err = io.StringIO(), io.StringIO()

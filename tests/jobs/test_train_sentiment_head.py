@@ -15,6 +15,7 @@ from shopbatch.models import registry
 from shopbatch.warehouse.store import Store
 from tests.engines import tiny
 from tests.inference import toy
+from tests.jobs.command_line import messages
 
 pytestmark = pytest.mark.usefixtures("ray_local")
 GOOD = ("lovely", "great", "soft", "perfect", "warm")
@@ -88,14 +89,14 @@ def refuse_damage(store: Store, capsys: pytest.CaptureFixture[str], engines: lis
     for damaged in (whole[:-1] + bytes([whole[-1] ^ 1]), whole[:100]):
         weights.write_bytes(damaged)
         code, report, err = call(capsys, "score_reviews", *engines)
-        assert (code, report, len(err.strip().splitlines())) == (2, {}, 1)
+        assert (code, report, len(messages(err))) == (2, {}, 1)
         assert "head.safetensors" in err
     weights.write_bytes(whole)
     copy = Path(store.root) / "copy"
     shutil.copytree(model.path, copy)
     (copy / "pytorch_model.bin").write_bytes(b"\x80\x04N.")
     code, _, err = call(capsys, "score_reviews", *engines, f"model={copy}")
-    assert (code, "pytorch_model.bin" in err, len(err.strip().splitlines())) == (2, True, 1)
+    assert (code, "pytorch_model.bin" in err, len(messages(err))) == (2, True, 1)
     assert store.snapshot("review_sentiment").version == version
 
 
@@ -105,6 +106,6 @@ def test_mistakes(store: Store, monkeypatch: pytest.MonkeyPatch, capsys: pytest.
     assert (code, "no table 'reviews'" in err) == (2, True)
     labelled(store, 60)
     code, _, err = call(capsys, "train_sentiment_head", "encoder=/nowhere")
-    assert (code, "/nowhere" in err, len(err.strip().splitlines())) == (2, True, 1)
+    assert (code, "/nowhere" in err, len(messages(err))) == (2, True, 1)
     code, _, err = call(capsys, "score_reviews")
-    assert (code, "train_sentiment_head" in err, len(err.strip().splitlines())) == (2, True, 1)
+    assert (code, "train_sentiment_head" in err, len(messages(err))) == (2, True, 1)

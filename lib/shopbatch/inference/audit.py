@@ -17,6 +17,7 @@ from shopbatch.warehouse import files
 from shopbatch.warehouse.gates import DEFECT, Gate, explain
 from shopbatch.warehouse.store import Snapshot
 
+FEW_ROWS = 20  # of a smaller table some rows may go without a question
 ENOUGH_ROWS = 100  # with fewer rows, shares of labels are noise
 SURE_ROWS = 1_000  # with fewer rows, drift is allowed what chance alone explains on top of the limit
 # reasons that lose nothing: no words to score, replaced by a newer row, and refused by a person
@@ -66,7 +67,8 @@ def _shrinking(gates: Gates, source: Snapshot, published: int, live: Snapshot | 
     """Judge how many rows are left: a source that was emptied or cut must not empty what is live."""
     before = live.rows if live else 0
     limit = 0 if gates.rows == "any" else math.ceil(gates.rows * before)
-    passed = gates.rows == "any" or (published >= limit and source.rows > 0)
+    few = published > 0 and before < FEW_ROWS
+    passed = gates.rows == "any" or ((published >= limit or few) and source.rows > 0)
     what = f"{published:,} rows would be published, less than gates.rows={gates.rows} of the {before:,} that are live"
     if not source.rows:
         what = f"{source.name} has no rows"

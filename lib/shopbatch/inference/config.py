@@ -33,8 +33,8 @@ class Gates(Strict):
     """Fewest rejected rows from which their share is judged: of a small table a few rows are a large share. If no row
     is left to publish, the share is judged in any case."""
     rows: float | Literal["any"] = 0.5
-    """Least rows that a run may publish, as a share of the live version's. A source without rows is refused, too. `any`
-    lets every number pass."""
+    """Least rows that a run may publish, as a share of the live version's if that has 20 or more. A source without rows
+    is refused, too. `any` lets every number pass."""
     drift: float = 0.1
     """Maximum total variation distance, 0 to 1, between the label shares of the candidate and of the live version."""
     accept_recipe: str | None = None

@@ -11,6 +11,7 @@ import sys
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from shopbatch.core import config, display
@@ -139,13 +140,19 @@ def _perform(job: Job, settings: JobConfig, call: Call, ended: Ended, shown: dis
     record: Record | None = None
     with ExitStack() as stack:
         try:
-            shown.begin(job.name, report.run_id, redact_text(settings.platform.warehouse))
+            begin = partial(shown.begin, job.name, report.run_id, redact_text(settings.platform.warehouse))
+            if isinstance(shown, display.Terminal):
+                begin()
             store = Store(settings.platform.warehouse)
             store.check_writable()
             if call.keyed is not None:
                 _refuse_skew(settings)
+            for table in settings.required_tables():
+                store.snapshot(table)
             if job.check is not None:
                 job.check(settings, store)
+            if not isinstance(shown, display.Terminal):  # on a pipe, a mistake found so far is the only line
+                begin()
             record = stack.enter_context(_record(report, store, shown))
             if not call.verbose:
                 stack.enter_context(native_output_to(record.log_path))
