@@ -15,15 +15,18 @@ from shopbatch.cli.printing import print_block
 @environment()
 def models(trained_on: tuple[str, str] | None, env: str) -> None:
     """List the published models, or those trained on a row."""
-    from shopbatch.capabilities.sentiment.stage import review_text
     from shopbatch.models import erasure
 
     store = open_store(env)
     if trained_on is None:
         listed = erasure.list_models(store)
         if not listed:
-            print("no models yet: `shopbatch run train_sentiment_head` makes one")
+            print(
+                "no models yet: `shopbatch init` registers the one that ships, `shopbatch run train_sentiment_head` trains one"
+            )
     else:
+        from shopbatch.capabilities.sentiment.stage import review_text  # loads an engine's libraries
+
         answer = erasure.trained_on(store, *trained_on, {"reviews": review_text})
         print(answer.sentence)
         listed = answer.models
