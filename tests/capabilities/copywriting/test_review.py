@@ -242,7 +242,7 @@ def test_a_verdict_can_be_taken_back_and_a_trusted_edit_teaches_nothing(
     file = shop.write_file(PRODUCT_COPY, PRODUCT_COPY.fill(1, **columns), "of-user", 0)
     shop.commit(PRODUCT_COPY, [file], "append", "load/x")
     assert len(table(shop, "product_copy")) == 3
-    assert "p1 en" not in texts_after(shop)
+    assert "p1 en" not in texts_after(shop, "gates.min_rejects=1", "gates.reject_share=0.1")  # a person may refuse many
     second = {
         "p1 en": {"verdict": "accept"},
         "p2 en": {"verdict": "refuse"},
@@ -260,24 +260,29 @@ def test_a_verdict_can_be_taken_back_and_a_trusted_edit_teaches_nothing(
     assert [e["copy_id"] for e in table(shop, "product_copy")] == ids[1:]
 
 
-def texts_after(store: Store) -> dict[str, dict[str, Any]]:
-    assert run(store)["rows"]["computed"] == 0
+def texts_after(store: Store, *arguments: str) -> dict[str, dict[str, Any]]:
+    assert run(store, *arguments)["rows"]["computed"] == 0
     return texts(store)
 
 
 def test_a_verdict_on_what_is_not_published_any_more_is_not_loaded(
     shop: Store, review: Review, sheet: dict[str, Cells], tmp_path: Path
 ) -> None:
-    edit = {"verdict": "edit", "new_headline": "Green dill pickles"}
-    assert review("--load", saved(tmp_path / "0.csv", sheet, {"p0 en": edit})).startswith("0 accepted, 1 edited")
-    assert texts_after(shop)["p0 en"]["headline"] == "Green dill pickles"
-    changed = [row | ({"package_size": "40 OZ"} if row["product_id"] in ("p0", "p1") else {}) for row in SHOP]
+    headline = "Green dill pickles no 0 in a pack of 2 oz"
+    said = {"p0 en": {"verdict": "edit", "new_headline": headline}, "p2 en": {"verdict": "n"}}
+    assert review("--load", saved(tmp_path / "0.csv", sheet, said)).startswith("0 accepted, 1 edited, 1 refused")
+    after = texts_after(shop)
+    assert after["p0 en"]["headline"] == headline and "p2 en" not in after
+    assert run(shop, "rules.headline=35")["rejects"]["too_long"] == 1  # an edit keeps to the rules of today, too
+    assert "p0 en" not in texts(shop)
+    changed = [row | ({"package_size": "40 OZ"} if row["product_id"] in ("p0", "p1", "p2") else {}) for row in SHOP]
     writer.put(shop, changed)
     file = saved(tmp_path / "1.csv", sheet, {"p1 en": {"verdict": "y"}})
     assert "its product has changed since" in rows_of(review("--load", file))[0]
     assert "left out" in review("--output", str(tmp_path / "2.csv"))
-    assert run(shop)["rows"]["computed"] == 4
+    assert run(shop)["rows"]["computed"] == 6
     assert texts(shop)["p0 en"]["writer"] == "plan"  # the edit was about another content
+    assert "p2 en" in texts(shop)  # another text than the refused one
     assert "is not published (any more)" in rows_of(review("--load", file))[0]
     assert {"p0 en", "p1 en"} <= set(exported(review, tmp_path / "3.csv"))
 
