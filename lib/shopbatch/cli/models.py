@@ -21,9 +21,7 @@ def models(trained_on: tuple[str, str] | None, env: str) -> None:
     if trained_on is None:
         listed = erasure.list_models(store)
         if not listed:
-            print(
-                "no models yet: `shopbatch init` registers the one that ships, `shopbatch run train_sentiment_head` trains one"
-            )
+            print("no models yet: `shopbatch init` registers the one that ships; train_sentiment_head trains one")
     else:
         from shopbatch.capabilities.sentiment.stage import review_text  # loads an engine's libraries
 

@@ -100,20 +100,20 @@ def trained_on(store: Store, table: str, row: str, texts: Mapping[str, TextOf]) 
 
 def _listed(store: Store) -> list[dict[str, Any]]:
     """Every published model: name, whether it is live, when, on what, its licence, main metric and hashes of rows."""
-    published = list(registry.published(f"{store.root}/_models"))
-    licences = {model.reference: model.manifest.get("licence") for model, _ in published}
+    listed = [(f"{m['name']}@{m['digest'][:12]}", m, live) for m, live in registry.listed(f"{store.root}/_models")]
+    licences = {reference: manifest.get("licence") for reference, manifest, _ in listed}
     return [
         {
-            "model": model.reference,
+            "model": reference,
             "live": "live" if live else "",
-            "created": model.manifest.get("created_at"),
-            "base": built_on(model.manifest),
-            "licence": model.manifest.get("licence") or licences.get(built_on(model.manifest)),
-            "metric": main_metric(model.manifest.get("metrics") or {}),
-            "trained here": "origin" in model.manifest,
-            "rows": set(model.manifest.get("rows", ())),
+            "created": manifest.get("created_at"),
+            "base": built_on(manifest),
+            "licence": manifest.get("licence") or licences.get(built_on(manifest)),
+            "metric": main_metric(manifest.get("metrics") or {}),
+            "trained here": "origin" in manifest,
+            "rows": set(manifest.get("rows", ())),
         }
-        for model, live in published
+        for reference, manifest, live in listed
     ]
 
 
