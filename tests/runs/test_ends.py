@@ -136,6 +136,8 @@ def test_a_run_of_another_machine_is_lost_when_its_heartbeat_is_old(shop: Shop) 
         at = datetime.now(UTC) - timedelta(seconds=seconds)
         (folder / "heartbeat.json").write_text(json.dumps({"at": at.isoformat(), "stage": "second"}), "utf-8")
         assert shop.newest()["outcome"] == outcome
+    (folder / "heartbeat.json").write_text('{"at": "never"}', "utf-8")
+    assert shop.newest()["outcome"] == "lost"
 
 
 def test_a_report_that_is_damaged_does_not_hide_the_others(shop: Shop) -> None:

@@ -57,7 +57,7 @@ def newest(warehouse: str, job: str | None = None, count: int = 20) -> list[dict
             continue
         except ValueError:
             report = {"job": name, "run_id": run_id, "outcome": "unreadable", "message": "report.json is not JSON"}
-        reports.append(_with_state(report, run_folder(warehouse, name, run_id)))
+        reports.append(with_state(report, run_folder(warehouse, name, run_id)))
     return reports
 
 
@@ -77,12 +77,18 @@ def row(report: Mapping[str, Any]) -> dict[str, str]:
     }
 
 
-def _with_state(report: dict[str, Any], folder: str) -> dict[str, Any]:
-    """Return a report as it is, or, if it says `running`, with what its heartbeat says."""
+def with_state(report: Mapping[str, Any], folder: str) -> dict[str, Any]:
+    """Return a report as it is, or, if it says `running`, with what its heartbeat says: running still, or lost.
+
+    Args:
+        report: What report.json holds.
+        folder: The run's folder.
+    """
+    report = dict(report)
     if report.get("outcome") != "running":
         return report
     beat = _heartbeat(folder)
-    at = datetime.fromisoformat(beat.get("at") or report["started_at"])
+    at = _moment(beat.get("at") or report.get("started_at"))
     age = (datetime.now(UTC) - at).total_seconds()
     here = report.get("host") == socket.gethostname() and isinstance(report.get("pid"), int)
     if age > STALE or (here and not _is_alive(int(report["pid"]))):
@@ -92,6 +98,14 @@ def _with_state(report: dict[str, Any], folder: str) -> dict[str, Any]:
     stage, total = beat.get("stage") or "starting", beat.get("total")
     far = f", {beat.get('done', 0):,} of {total:,}" if total else ""
     return report | {"message": f"{stage}{far}"}
+
+
+def _moment(text: Any) -> datetime:
+    """Parse a time of a report or heartbeat; what is no time counts as long ago."""
+    try:
+        return datetime.fromisoformat(text).astimezone(UTC)
+    except (ValueError, TypeError):
+        return datetime.fromtimestamp(0, UTC)
 
 
 def _heartbeat(folder: str) -> dict[str, Any]:

@@ -11,6 +11,8 @@ from typing import Any
 import pyarrow.fs as pafs
 
 from shopbatch.core.privacy import mask_tree
+from shopbatch.runs.history import with_state
+from shopbatch.runs.record import run_folder
 from shopbatch.site.records import Run
 from shopbatch.warehouse import files
 
@@ -40,7 +42,7 @@ def read_runs(root: str, job: str) -> tuple[list[Run], list[str]]:
         elif (report := _parsed(text)) is None:
             damaged.append(name)
         else:
-            runs.append(_run(job, name, report))
+            runs.append(_run(job, name, with_state(report, run_folder(root, job, name))))
     return runs, _skipped(len(names), unfinished, damaged)
 
 
