@@ -204,6 +204,14 @@ def test_only_the_newest_runs_of_a_job_are_shown(store: Store, monkeypatch: pyte
     assert "No job of this name is declared any more." in words
 
 
+def test_a_run_that_was_killed_is_lost(store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    load(store, tmp_path, "one")
+    report = Report("score_reviews", host="another machine", pid=1, started_at="2026-11-01T00:00:00+00:00")
+    report.save_as_running(store.root)
+    site = docs(store, monkeypatch)
+    assert "lost" in site["runs.html"].text and "running" not in site["job-score_reviews.html"].text
+
+
 def test_the_same_warehouse_gives_the_same_bytes_and_old_pages_go(
     filled: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
