@@ -250,6 +250,18 @@ junk = st.recursive(
 KEYS = sorted(Report("job").to_dict())
 
 
+def test_languages_without_a_measured_quality_are_named() -> None:
+    report = Report("score_reviews")
+    labels = ["negative", "neutral", "positive"]
+    report.metrics = {
+        "mix": {x: dict.fromkeys(labels, 7) for x in ("de", "en", "fr")},
+        "quality": {"en": block(labels)},
+    }
+    assert "Not measured for German, French:" in Page(render(report.to_dict())).text
+    report.metrics["mix"] = {"en": dict.fromkeys(labels, 7)}
+    assert "Not measured" not in Page(render(report.to_dict())).text
+
+
 @given(st.dictionaries(st.sampled_from(KEYS), junk), st.dictionaries(st.sampled_from(["mix", "quality"]), junk))
 @settings(max_examples=60, deadline=None)
 def test_a_report_of_the_wrong_shape_still_makes_a_page(tree: dict[str, Any], metrics: dict[str, Any]) -> None:

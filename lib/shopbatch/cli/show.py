@@ -70,7 +70,15 @@ def show(table: str, count: int | None, where: Sequence[str], sort: str, env: st
         print("no rows")
         return
     _print(rows, arrangement, options)
-    if not where and len(rows) < snapshot.rows and not options["vertical"]:
+    if options["vertical"]:
+        return
+    if where:
+        note(
+            f"the first {limit:,} rows that match (-n N for more)"
+            if len(rows) == limit
+            else f"{len(rows):,} rows match"
+        )
+    elif len(rows) < snapshot.rows:
         note(f"{len(rows):,} of {snapshot.rows:,} rows (-n N for more)")
 
 

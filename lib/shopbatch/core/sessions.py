@@ -45,7 +45,12 @@ def ray_session(platform: Platform) -> Iterator[None]:
     import ray.data  # sets the level of its logger when it is imported, so it must come before the next lines
 
     for name in ("ray", "ray.data"):
-        logging.getLogger(name).setLevel(logging.ERROR)
+        logger = logging.getLogger(name)
+        logger.setLevel(logging.ERROR)
+        for handler in logger.handlers:
+            # what Ray says of an error that it also raises goes where its native code writes: into the run's log
+            if isinstance(handler, logging.StreamHandler) and handler.stream is sys.stderr and sys.__stderr__:
+                handler.setStream(sys.__stderr__)
     # without an address Ray would attach to any cluster that was left running on this machine
     local = platform.ray_address is None
     try:

@@ -121,6 +121,7 @@ def _load_rows(store: Store, table: str, opened: Input, options: Options, mode: 
             found = loaded_version(store, load.table, load.id, mode)
             if found is not None:
                 return load.report(match(load.table, opened.names, options)).loaded_before(found)
+            load.refuse_other_reading()
             store.check_targets((load.table, load_rejects(table)), mode)
         plan = inspect(load.table, opened, options)
         run = _Run(load, plan, dry_run)
@@ -148,6 +149,15 @@ class _Load:
     @property
     def id(self) -> str:
         return load_id(self.table, self.opened, self.options)
+
+    def refuse_other_reading(self) -> None:
+        """UserError if the table already holds the rows of this file, read with other options: they would be double."""
+        snapshot = self.store.find(self.table.name) if self.mode == "append" else None
+        if snapshot is not None and snapshot.files and self.opened.digest in snapshot.metadata.get("inputs", ()):
+            raise UserError(
+                f"{self.opened.title} was loaded into {self.table.name!r} before, with other options: its rows would "
+                f"stand there twice; add --replace to load the table anew, which removes all its rows"
+            )
 
     def report(self, matched: Match, notes: Sequence[str] = ()) -> LoadReport:
         return LoadReport(
@@ -224,7 +234,12 @@ class _Run:
                 self.rows.written,
                 mode=mode,
                 run_key=f"load/{self.id}",
-                metadata={"loads": [self.id], "source": self.load.opened.name, **report.counts()},
+                metadata={
+                    "loads": [self.id],
+                    "inputs": [self.load.opened.digest],
+                    "source": self.load.opened.name,
+                    **report.counts(),
+                },
                 guard=self._refuse_second_load,
             )
         except _LoadedMeanwhileError as error:

@@ -120,7 +120,8 @@ class LoadReport:
             lines.append(f"ignored columns of the file: {', '.join(n or '(unnamed)' for n in self.ignored)}")
         if self.proposed:
             guesses = " ".join(f"{target}={source!r}" for target, source in self.proposed.items())
-            lines.append(f"perhaps also --map {guesses} (--map auto takes these)")
+            again = "" if self.dry_run or self.already else "; to load this file again with them, add --replace"
+            lines.append(f"NOT taken, but perhaps meant: --map {guesses} (--map auto takes these{again})")
         if self.makes_key:
             lines.append("no key in the file: made from each row's content")
         if self.already:
@@ -141,10 +142,9 @@ class LoadReport:
             lines.append(f"{self.duplicate_keys:,} rows repeat the key of an earlier row; jobs take the latest")
         if self.beside_sample:
             lines.append(f"{self.table} also holds sample rows; load with --replace to keep only your own")
-        done = "would be loaded (dry run: nothing was written)" if self.dry_run else "loaded"
-        where = "" if self.dry_run else f", version {self.version}"
-        lines.append(
-            f"{self.table}: {self.rows_loaded:,} of {self.rows_read:,} rows of {self.file} {done} ({self.mode}{where}) "
-            f"in {self.seconds:.1f} s"
-        )
+        counted = f"{self.table}: {self.rows_loaded:,} of {self.rows_read:,} rows of {self.file}"
+        if self.dry_run:
+            lines.append(f"{counted} would be loaded ({self.mode}); this was a dry run, nothing was written")
+        else:
+            lines.append(f"{counted} loaded ({self.mode}, version {self.version}) in {self.seconds:.1f} s")
         return lines

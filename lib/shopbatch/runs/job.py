@@ -167,6 +167,8 @@ def _perform(job: Job, settings: JobConfig, call: Call, ended: Ended, shown: dis
         # a mistake that is found before the run begins leaves no report, but a run key keeps it for whoever waits
         if store is not None and (record is not None or report.run_key is not None):
             report.finish(report.outcome, ended.code, report.message)
+            if ended.code != DONE:
+                report.next_command = report.command
             ended.saved = _save(store, report)
 
 

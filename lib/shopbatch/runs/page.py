@@ -72,6 +72,7 @@ def render(report: Mapping[str, Any]) -> str:
         missing=_missing(rows),
         gates=[_gate(_tree(gate)) for gate in _list(report.get("gates")) if _tree(gate)],
         label_chart=_label_chart(_tree(_tree(report.get("metrics")).get("mix"))),
+        unmeasured=_unmeasured(_tree(_tree(report.get("metrics")).get("mix")), quality),
         quality=[_quality(language, _tree(block)) for language, block in quality.items() if _tree(block)],
         rejects=[(*one, _meanings()["rejects"].get(one[0], "")) for one in _shares(_tree(report.get("rejects")))],
         stages=_stages(report),
@@ -146,6 +147,12 @@ def _label_chart(mix: Mapping[str, Any]) -> Markup | None:
 
 def _counts(tree: Mapping[str, Any]) -> dict[str, int]:
     return {name: n for name, n in tree.items() if isinstance(n, int) and n >= 0}
+
+
+def _unmeasured(mix: Mapping[str, Any], quality: Mapping[str, Any]) -> str:
+    """The languages of the result for which the model's quality was not measured, as words."""
+    languages = [language for language in mix if quality and language not in quality]
+    return ", ".join(formats.language(language) for language in sorted(languages))
 
 
 def _quality(language: str, block: Mapping[str, Any]) -> dict[str, Any]:

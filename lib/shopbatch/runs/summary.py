@@ -58,6 +58,8 @@ def _row_lines(report: Mapping[str, Any]) -> list[str]:
 
 def _number_lines(report: Mapping[str, Any]) -> list[str]:
     """The most telling numbers: those that the job names, else the shares of the labels, else the accuracies."""
+    if report["exit_code"] != 0:  # the figures of a model would look like the result of this run
+        return []
     metrics = report["metrics"]
     numbers: list[str] = [f"{name} {value}" for name, value in report["highlights"].items()]
     if not numbers and isinstance(mix := metrics.get("mix"), Mapping):

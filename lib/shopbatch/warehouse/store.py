@@ -168,7 +168,7 @@ class Store:
             run_key: Names the run in the commit's metadata.
             metadata: What is stored with the commit. Its key `scope` ({column: value}) names the partition that a
                 `replace` is about: other partitions' files and metadata stay (see `Snapshot.part`). An `append` adds
-                its `loads` to those that the table's metadata lists already.
+                its `loads` and `inputs` to those that the table's metadata lists already.
             removed: Paths of visible files to take out.
             guard: Sees the newest snapshot before each attempt, and may raise to give up.
 
@@ -246,8 +246,9 @@ def _said(snapshot: Snapshot, mode: Mode, metadata: dict[str, Any]) -> dict[str,
             "scopes": {**snapshot.metadata.get("scopes", {}), scope_name(scope): metadata},
             "run_key": metadata["run_key"],
         }
-    if mode == "append" and "loads" in metadata:
-        metadata["loads"] = [*snapshot.metadata.get("loads", []), *metadata["loads"]][-_LOADS:]
+    for key in ("loads", "inputs"):
+        if mode == "append" and key in metadata:
+            metadata[key] = [*snapshot.metadata.get(key, []), *metadata[key]][-_LOADS:]
     return metadata
 
 

@@ -106,7 +106,7 @@ def test_the_page_counts_quotes_and_masks(store: Store) -> None:
     html, table = page_of(store, publish(store, rows, {"p1": "台灯 <script>alert(1)</script>", "p2": None}))
     assert_inert(html.replace('href="products.csv"', "").replace('href="report.html"', ""))
     text = Page(html).text
-    assert "Of 25 reviews, 36 % are negative, 4.0 % neutral and 60 % positive. They are about 2 products." in text
+    assert "Of 25 reviews, 36 % are negative, 4.0 % neutral and 60 % positive. They are reviews of 2 products." in text
     assert "1. 台灯 <script>alert(1)</script> p1 5 of 7 reviews are negative (71 %)." in text
     assert "worst of all second worst 坏了 call [phone] lovely" in text  # three different ones, most certain first
     assert "least certain" not in text and "so so" not in text and "13812345678" not in html
