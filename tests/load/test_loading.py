@@ -126,9 +126,10 @@ def test_the_same_file_is_taken_once(store: Store, messy: Path, tmp_path: Path) 
     assert len(rows(store, "reviews_load_rejects")) == 6
     renamed.write_bytes(CSV + b"8,more,5,,\r\n")
     assert load_file(store, "reviews", renamed, MAPPING).rows_loaded == 46
-    assert (
-        load_file(store, "reviews", messy, Options({"text": "extra"})).rows_loaded > 0
-    )  # another mapping is another load
+    other = Options({"text": "extra"})  # another mapping is another load, whose rows would stand there twice
+    with pytest.raises(UserError, match="before, with other options.*--replace"):
+        load_file(store, "reviews", messy, other)
+    assert load_file(store, "reviews", messy, other, "replace").rows_loaded > 0
 
 
 def test_a_file_is_known_after_the_table_was_optimised(store: Store, messy: Path, tmp_path: Path) -> None:
