@@ -127,7 +127,7 @@ def test_the_same_file_is_taken_once(store: Store, messy: Path, tmp_path: Path) 
     renamed.write_bytes(CSV + b"8,more,5,,\r\n")
     assert load_file(store, "reviews", renamed, MAPPING).rows_loaded == 46
     other = Options({"text": "extra"})  # another mapping is another load, whose rows would stand there twice
-    with pytest.raises(UserError, match="before, with other options.*--replace"):
+    with pytest.raises(UserError, match=r"before, with other options.*--replace"):
         load_file(store, "reviews", messy, other)
     assert load_file(store, "reviews", messy, other, "replace").rows_loaded > 0
 
