@@ -163,6 +163,16 @@ def test_on_a_terminal_a_run_ends_with_a_few_lines_for_a_person(shop: Shop) -> N
     assert max(map(len, lines)) <= 80 or shop.warehouse in max(lines, key=len)
 
 
+def test_a_reader_who_goes_away_changes_no_exit_code(shop: Shop) -> None:
+    process = subprocess.Popen(
+        shop.command("published", "--quiet"), env=shop.environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    assert process.stdout is not None and process.stderr is not None
+    process.stdout.close()
+    assert (process.wait(timeout=60), process.stderr.read()) == (0, b"")
+    assert shop.newest()["outcome"] == "published"
+
+
 def test_quiet_and_json_are_what_they_say(shop: Shop) -> None:
     code, screen = in_terminal(shop.command("published", "--quiet"), shop.environment, columns=80)
     assert code == 0 and re.fullmatch(r"toy: published in \S+ s", screen.strip()), screen

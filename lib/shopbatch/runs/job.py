@@ -7,6 +7,7 @@ one place where a run ends, whatever the error is; `outcomes.py` says what the c
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Sequence
 from contextlib import ExitStack
@@ -111,7 +112,10 @@ def run(job: Job, settings: JobConfig, call: Call | None = None) -> Report:
 def run_to_exit_code(job: Job, settings: JobConfig, call: Call) -> int:
     """Run a job with a resolved configuration, print how it ended, and return the exit code."""
     ended = perform(job, settings, call)
-    _print_end(ended, settings, call)
+    try:
+        _print_end(ended, settings, call)
+    except BrokenPipeError:  # nobody reads any more; what was published is published
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
     supervise.say(code=ended.code)
     return ended.code
 
