@@ -69,12 +69,12 @@ BREAKS = {
     ),
     "a candidate is published before its gates are asked": Break(
         "inference/publish.py",
-        "            refuse_if_failed(report.gates)\n"
+        "            self._refuse_if_failed(candidate)\n"
         '            with report.stage("commit"):\n'
         "                self._commit(publication, candidate)\n",
         '            with report.stage("commit"):\n'
         "                self._commit(publication, candidate)\n"
-        "            refuse_if_failed(report.gates)\n",
+        "            self._refuse_if_failed(candidate)\n",
         "tests/inference/test_audit.py::test_a_refused_first_run_leaves_no_table",
     ),
 }

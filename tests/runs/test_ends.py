@@ -106,6 +106,17 @@ def test_a_run_under_way_is_running_and_a_signal_stops_it_once(shop: Shop) -> No
     assert shop.newest()["outcome"] == "stopped"
 
 
+def test_a_signal_to_every_process_of_a_run_counts_once(shop: Shop) -> None:
+    """As Ray's job manager and service managers send it."""
+    process = waiting(shop)
+    driver = shop.newest()["pid"]
+    process.send_signal(signal.SIGTERM)
+    os.kill(driver, signal.SIGTERM)
+    out, err = process.communicate(timeout=30)
+    assert process.returncode == 4 and "stopped: SIGTERM" in err, err
+    assert json.loads(out.splitlines()[-1])["message"].startswith("SIGTERM")
+
+
 def test_killing_the_supervisor_kills_the_run_which_is_then_lost(shop: Shop) -> None:
     process = waiting(shop)
     driver = shop.newest()["pid"]

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import signal
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
 from shopbatch.core.errors import Stopped
+from shopbatch.runs import supervise
 
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
@@ -28,6 +30,7 @@ def stop_on_signals(received: list[str]) -> None:
         return
 
     def stop(number: int, frame: FrameType | None) -> None:
+        supervise.say(signalled=time.monotonic())
         received.append(signal.Signals(number).name)
         for each in _SIGNALS:  # a second signal ends the process at once
             signal.signal(each, signal.SIG_DFL)

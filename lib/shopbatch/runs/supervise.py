@@ -12,14 +12,19 @@ from __future__ import annotations
 import ctypes
 import json
 import os
+import select
 import signal
 import sys
+import time
 from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
 from types import FrameType
 from typing import Any
 
 _FORWARDED = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT)
 _PR_SET_PDEATHSIG = 1
+GRACE = 0.3  # seconds within which the child says that a signal reached it, too
 _channel: list[int] = []  # in the child: the file descriptor on which it says what it does
 
 
@@ -28,7 +33,7 @@ def say(**event: Any) -> None:
 
     Args:
         event: `warehouse`, `job`, `run_id`, `log` and `remote_log` when the run begins; `code` when it has ended and
-            its report is written.
+            its report is written, `signalled` when a signal arrived.
     """
     if _channel:
         os.write(_channel[0], json.dumps(event).encode() + b"\n")
@@ -54,16 +59,13 @@ def supervise(work: Callable[[], int]) -> int:
         _be_child(parent)
         return work()
     os.close(writing)
-    handlers = {number: signal.signal(number, _forward_to(child)) for number in _FORWARDED}
+    watch = _Watch(child, reading)
+    handlers = {number: signal.signal(number, watch.receive) for number in _FORWARDED}
     try:
-        with os.fdopen(reading, encoding="utf-8") as events:
-            run: dict[str, Any] = {}
-            for line in events:  # to the end of the run, or until the child is dead
-                run |= json.loads(line)
-                if "code" in run:
-                    break
+        run = watch.follow()
         status = os.waitpid(child, 0)[1]
     finally:
+        os.close(reading)
         for number, handler in handlers.items():
             signal.signal(number, handler if handler is not None else signal.SIG_DFL)
     if "code" in run:  # the report is written; a crash of native code while the process ended changes nothing
@@ -82,14 +84,53 @@ def _be_child(parent: int) -> None:
             os._exit(1)
 
 
-def _forward_to(child: int) -> Callable[[int, FrameType | None], None]:
-    def forward(number: int, frame: FrameType | None) -> None:
-        try:
-            os.kill(child, number)
-        except ProcessLookupError:  # it has ended, and its end is about to be read
-            return
+@dataclass
+class _Watch:
+    """Follows what the child says, and passes signals on to it.
 
-    return forward
+    A cluster's manager may signal every process of a run, this one and the child. The child would take the second one
+    for an order to end at once. So a signal is passed on only if the child does not say, within GRACE, that it has it.
+
+    Attributes:
+        child: Its process id.
+        reading: The file descriptor on which it says what it does.
+        waiting: Signals to be passed on, each with the time of its arrival.
+    """
+
+    child: int
+    reading: int
+    waiting: list[tuple[int, float]] = field(default_factory=list)
+
+    def receive(self, number: int, frame: FrameType | None) -> None:
+        """Handle a signal that this process got."""
+        self.waiting.append((number, time.monotonic()))
+
+    def follow(self) -> dict[str, Any]:
+        """Return all that the child has said, at the end of its run or when it is dead."""
+        run: dict[str, Any] = {}
+        rest = b""
+        while "code" not in run:
+            if select.select([self.reading], [], [], GRACE / 2)[0]:
+                if not (piece := os.read(self.reading, 65_536)):
+                    break
+                *lines, rest = (rest + piece).split(b"\n")
+                for line in lines:
+                    run |= json.loads(line)
+            self._pass_on(float(run.get("signalled", float("-inf"))))
+        return run
+
+    def _pass_on(self, signalled: float) -> None:
+        """Pass on the signals that have waited long enough.
+
+        Args:
+            signalled: When the child last got a signal, by the clock of `time.monotonic`, which all processes share.
+        """
+        now = time.monotonic()
+        for number, came in [each for each in self.waiting if now - each[1] >= GRACE]:
+            self.waiting.remove((number, came))
+            if signalled < came - GRACE:
+                with suppress(ProcessLookupError):  # it has ended, and its end is about to be read
+                    os.kill(self.child, number)
 
 
 def _report_death(run: dict[str, Any], status: int) -> int:

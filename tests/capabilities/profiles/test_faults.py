@@ -165,6 +165,7 @@ def test_a_signal_that_comes_back_as_another_error_is_still_a_stop(
         except Exception as error:
             raise RuntimeError("while sending or receiving") from error
 
+    shop(store)
     settings = ProfileConfig(platform=Platform(warehouse=store.root))
     handlers = [signal.getsignal(s) for s in (signal.SIGTERM, signal.SIGINT)]
     try:
