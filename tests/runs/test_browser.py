@@ -69,4 +69,4 @@ def test_pages_fit_their_window_and_raise_no_error(tmp_path: Path, store: Store)
     }
     for name, text in pages.items():
         (tmp_path / f"{name}.html").write_text(text, "utf-8")
-    browser.check_pages(tmp_path, pages)
+    assert browser.look_at(tmp_path, pages) == (set(), [])

@@ -17,4 +17,4 @@ __all__ = ["filled"]  # a fixture
 def test_every_page_fits_its_window_and_raises_no_error(filled: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     names = [name.removesuffix(".html") for name in docs(filled, monkeypatch)]
     assert {"index", "runs", "models"} <= set(names)
-    browser.check_pages(Path(filled.root) / "_site", names)
+    assert browser.look_at(Path(filled.root) / "_site", names) == (set(), [])

@@ -72,15 +72,16 @@ def _fill_registry(source: str | None) -> None:
     store = open_store(ENV)
     store.check_writable()
     models = f"{store.root}/_models"
-    before = {model.reference for model, live in registry.published(models) if live}
+    before = {registry.reference(manifest) for manifest, live in registry.listed(models) if live}
     if source is not None:
         other = Store(source)
-        if not any(True for _ in registry.published(f"{other.root}/_models")):
+        if not any(True for _ in registry.listed(f"{other.root}/_models")):
             raise UserError(f"--models-from {source}: no models there; name a warehouse, which holds a folder _models")
         registry.copy_live(models, f"{other.root}/_models")
         erasure.copy_key(store, other)
     if registry.find_live(models, NAME) is None:
         sentiment.register_shipped(models)
-    for model, live in registry.published(models):
+    for manifest, live in registry.listed(models):
         if live:
-            print(f"model: {model.reference} {'is there already' if model.reference in before else 'registered'}")
+            name = registry.reference(manifest)
+            print(f"model: {name} {'is there already' if name in before else 'registered'}")

@@ -23,8 +23,7 @@ run = run_command(run_to_exit_code, dry_run)
 def runs(job: str | None, count: int, as_json: bool, env: str) -> None:
     """List the newest runs and what became of them, also of those that were killed."""
     from shopbatch.runs import history
-    from shopbatch.runs.record import run_folder
-    from shopbatch.runs.report import json_line
+    from shopbatch.runs.report import json_line, run_folder
 
     warehouse = open_store(env).root
     reports = history.newest(warehouse, None if job is None else find(job).name, count)

@@ -26,7 +26,10 @@ class Display:
     Attributes:
         log: Is called with each line that also belongs into the run's log.
         stage_name, done, total: The stage that is under way and how far it is, for the run's heartbeat.
+        beats: Whether progress is written as lines of JSON: whatever reads a pipe has no bar.
     """
+
+    beats = True
 
     def __init__(self) -> None:
         self.log: Callable[[str], None] = lambda line: None
@@ -48,11 +51,6 @@ class Display:
     def advance(self, stage: str, done: int, total: int | None, rejects: int) -> None:
         """Show how far a stage is."""
         self.done, self.total = done, total
-
-    @property
-    def beats(self) -> bool:
-        """Whether heartbeats are written as lines of JSON: whatever reads a pipe has no bar."""
-        return True
 
     def close(self) -> None:
         """Remove what is not to stay on the screen."""

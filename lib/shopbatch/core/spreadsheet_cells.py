@@ -9,9 +9,14 @@ _MARK = "'"
 
 def protect(text: str) -> str:
     """Put an apostrophe before text that a spreadsheet would take for a formula, or that `restore` would change."""
-    return f"{_MARK}{text}" if text.lstrip(_MARK).startswith(_FORMULA) else text
+    return f"{_MARK}{text}" if _is_formula(text) else text
 
 
 def restore(cell: str) -> str:
     """Return the text that `protect` was given."""
-    return cell[1:] if cell.startswith(_MARK) and cell.lstrip(_MARK).startswith(_FORMULA) else cell
+    return cell[1:] if cell.startswith(_MARK) and _is_formula(cell) else cell
+
+
+def _is_formula(text: str) -> bool:
+    """Whether text is a formula for some spreadsheet, also behind blanks and behind apostrophes of ours."""
+    return text.lstrip(f"{_MARK} \u00a0\u3000").startswith(_FORMULA)

@@ -54,13 +54,6 @@ class Answer:
     models: list[dict[str, Any]]
 
 
-def list_models(
-    store: Store, row: tuple[str, str] | None = None, texts: Mapping[str, TextOf] | None = None
-) -> list[dict[str, Any]]:
-    """List the published models, or those that one row of a table helped to train (see `trained_on`)."""
-    return _listed(store) if row is None else trained_on(store, *row, texts or {}).models
-
-
 def trained_on(store: Store, table: str, row: str, texts: Mapping[str, TextOf]) -> Answer:
     """Find the models that one row of a table helped to train.
 
@@ -82,7 +75,7 @@ def trained_on(store: Store, table: str, row: str, texts: Mapping[str, TextOf]) 
     rows = None if snapshot is None else snapshot.read(where=pc.field(key[0]) == row)
     by_text = table in texts
     wanted = set(keyed(store, [row, *(text_names(texts[table](rows)) if rows and by_text else ())]))
-    everything = _listed(store)
+    everything = list_models(store)
     models = [m for m in everything if wanted & m["rows"]]
     doubts = []
     if not rows:
@@ -98,9 +91,9 @@ def trained_on(store: Store, table: str, row: str, texts: Mapping[str, TextOf]) 
     return Answer(sentence + (f" ({'; '.join(doubts)})" if doubts else ""), models)
 
 
-def _listed(store: Store) -> list[dict[str, Any]]:
-    """Every published model: name, whether it is live, when, on what, its licence, main metric and hashes of rows."""
-    listed = [(f"{m['name']}@{m['digest'][:12]}", m, live) for m, live in registry.listed(f"{store.root}/_models")]
+def list_models(store: Store) -> list[dict[str, Any]]:
+    """List every published model: whether it is live, when, on what, its licence, main metric and hashes of rows."""
+    listed = [(registry.reference(m), m, live) for m, live in registry.listed(f"{store.root}/_models")]
     licences = {reference: manifest.get("licence") for reference, manifest, _ in listed}
     return [
         {

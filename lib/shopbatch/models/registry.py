@@ -61,7 +61,12 @@ class Model:
     @property
     def reference(self) -> str:
         """The reference that always means this model: `name@digest`."""
-        return f"{self.name}@{self.digest[:DIGITS]}"
+        return reference(self.manifest)
+
+
+def reference(manifest: Mapping[str, Any]) -> str:
+    """Return the reference that always means the model of a manifest: `name@digest`."""
+    return f"{manifest['name']}@{manifest['digest'][:DIGITS]}"
 
 
 class NoLiveModel(ModelError):

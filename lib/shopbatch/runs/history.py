@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from shopbatch.runs import formats
-from shopbatch.runs.record import end_record, log_tail, run_folder
-from shopbatch.runs.report import json_line, save_tree
+from shopbatch.runs.record import end_record, log_tail
+from shopbatch.runs.report import json_line, run_folder, save_tree
 
 STALE = 60.0  # seconds without a heartbeat after which a run counts as lost
 

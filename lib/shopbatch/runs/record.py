@@ -21,7 +21,7 @@ from typing import Any, TextIO
 
 from shopbatch.core import display
 from shopbatch.core.privacy import clean
-from shopbatch.runs.report import Report
+from shopbatch.runs.report import Report, run_folder
 
 BEAT = 10.0  # seconds between two heartbeats
 TAIL = 15  # lines of the log that the report of a failed run shows
@@ -89,11 +89,6 @@ class Record:
         with suppress(OSError):  # a store that does not answer now may answer the next heartbeat
             text = json.dumps({**beat, "done": now.done, "total": now.total, "host": socket.gethostname()})
             files.write_bytes(f"{self._folder}/heartbeat.json", text.encode())
-
-
-def run_folder(warehouse: str, job: str, run_id: str) -> str:
-    """Return the path or URI of a run's folder."""
-    return f"{warehouse.rstrip('/')}/_runs/{job}/{run_id}"
 
 
 def end_record(folder: str, log: Path, is_remote: bool) -> None:

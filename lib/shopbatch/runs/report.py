@@ -97,6 +97,11 @@ class Figure:
     caption: str = ""
 
 
+def run_folder(warehouse: str, job: str, run_id: str) -> str:
+    """Return the path or URI of a run's folder."""
+    return f"{warehouse.rstrip('/')}/_runs/{job}/{run_id}"
+
+
 def new_run_id() -> str:
     """Return a new name for a run, which sorts by time and is a valid folder name: 20261122T005312Z-9f31c0."""
     return f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{uuid4().hex[:6]}"
@@ -221,7 +226,7 @@ class Report:
     def folder(self, warehouse: str | Path) -> str:
         """Return the path or URI of the folder where `save` puts the report, without secrets and options."""
         base = str(warehouse).partition("?")[0] if "://" in str(warehouse) else str(warehouse)
-        return redact_text(f"{base.rstrip('/')}/_runs/{self.job}/{self.run_id}")
+        return redact_text(run_folder(base, self.job, self.run_id))
 
     def save(self, warehouse: str | Path, filesystem: FileSystem | None = None) -> str:
         """Write report.json, then report.html. Each file appears complete or not at all.
@@ -259,7 +264,7 @@ def save_tree(
         from shopbatch.warehouse import files
 
         filesystem, base = files.filesystem(base)
-    folder = f"{base.rstrip('/')}/_runs/{tree['job']}/{tree['run_id']}"
+    folder = run_folder(base, tree["job"], tree["run_id"])
     text = json.dumps(tree, allow_nan=False, ensure_ascii=False, indent=1) + "\n"
     _write(f"{folder}/report.json", text, filesystem)
     if page:

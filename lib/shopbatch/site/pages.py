@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Mapping
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -116,11 +115,7 @@ def _bytes(size: int | None) -> str:
 
 def _took(run: Run) -> str:
     """Format how long a run took."""
-    try:
-        start, end = datetime.fromisoformat(str(run.started)), datetime.fromisoformat(str(run.ended))
-        return formats.seconds((end - start).total_seconds())
-    except (ValueError, TypeError):  # a time is missing or has no time zone
-        return "–"
+    return formats.seconds(formats.took({"started_at": run.started, "ended_at": run.ended}))
 
 
 def _measure(measure: Mapping[str, Any]) -> str:

@@ -12,7 +12,7 @@ import pyarrow.fs as pafs
 
 from shopbatch.core.privacy import mask_tree
 from shopbatch.runs.history import with_state
-from shopbatch.runs.record import run_folder
+from shopbatch.runs.report import run_folder
 from shopbatch.site.records import Run
 from shopbatch.warehouse import files
 

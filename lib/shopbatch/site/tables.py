@@ -33,9 +33,9 @@ def describe_tables(store: Store, runs: Mapping[str, Run]) -> list[Table]:
 
 def writer_of(name: str) -> str | None:
     """The job that writes a table, from its declaration or its name; None if no job does."""
-    return (
-        (TABLES[name].job or None) if name in TABLES else name.removesuffix("_memo") if name.endswith("_memo") else None
-    )
+    if name in TABLES:
+        return TABLES[name].job or None
+    return name.removesuffix("_memo") if name.endswith("_memo") else None
 
 
 def _describe(store: Store, name: str, exists: bool, runs: Mapping[str, Run]) -> Table:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 from urllib.parse import unquote
 
@@ -107,18 +107,29 @@ def _has_deletion_vectors(name: str, handle: DeltaTable) -> bool:
         raise
 
 
-def _last_metadata(uri: str, version: int) -> dict[str, Any]:
-    """Return what our newest commit up to a version stored with it; {} if the log does not go back that far.
+def read_log(uri: str, version: int, holding: bytes = b"") -> Iterator[tuple[int, list[dict[str, Any]]]]:
+    """Yield (version, its actions) of a table, newest first, as far back as the log goes; a checkpoint holds the rest.
 
     The log is read here because delta-rs's own history is empty if the table's path has a `#` or a `?`.
+
+    Args:
+        uri: The table.
+        version: The first version to yield.
+        holding: Only the actions whose line holds these bytes are parsed.
     """
     fs, log = files.filesystem(f"{uri}/_delta_log")
     for number in range(version, -1, -1):
         try:
             with fs.open_input_file(f"{log}/{number:020}.json") as stream:
-                actions = [json.loads(line) for line in stream.read().splitlines() if b'"commitInfo"' in line]
+                lines = stream.read().splitlines()
         except FileNotFoundError:
-            break
+            return
+        yield number, [json.loads(line) for line in lines if line.strip() and holding in line]
+
+
+def _last_metadata(uri: str, version: int) -> dict[str, Any]:
+    """Return what our newest commit up to a version stored with it; {} if the log does not go back that far."""
+    for _, actions in read_log(uri, version, b'"commitInfo"'):
         for action in actions:
             if APP in action.get("commitInfo", {}):
                 return dict(json.loads(action["commitInfo"][APP]))

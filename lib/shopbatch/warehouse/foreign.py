@@ -7,8 +7,6 @@ change no row (OPTIMIZE, VACUUM, new columns) are nobody's mistake.
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,7 +16,7 @@ import pyarrow.parquet as pq
 
 from shopbatch.tables.schema import Table
 from shopbatch.warehouse import files
-from shopbatch.warehouse.delta import APP
+from shopbatch.warehouse.delta import APP, read_log
 from shopbatch.warehouse.files import DataFile, FileRef
 from shopbatch.warehouse.snapshot import Snapshot
 from shopbatch.warehouse.store import Store
@@ -89,7 +87,7 @@ def _guard(version: int) -> Any:
 def _foreign(newest: Snapshot) -> _Foreign | None:
     """What others did to the rows since our newest commit; None if nothing, or if no commit of ours is known."""
     said: list[str] = []
-    for version, actions in _log(newest.uri, newest.version):
+    for version, actions in read_log(newest.uri, newest.version):
         info: dict[str, Any] = next((a["commitInfo"] for a in actions if "commitInfo" in a), {})
         if APP in info:
             return _Foreign(version, said[::-1]) if said else None
@@ -97,17 +95,6 @@ def _foreign(newest: Snapshot) -> _Foreign | None:
         if any(change is not None and change.get("dataChange", True) for change in changes):
             said.append(f"version {version}: {info.get('operation') or 'an unnamed operation'}")
     return None
-
-
-def _log(uri: str, version: int) -> Iterator[tuple[int, list[dict[str, Any]]]]:
-    """The commits of a table, newest first, as far back as the log goes."""
-    fs, log = files.filesystem(f"{uri}/_delta_log")
-    for number in range(version, -1, -1):
-        try:
-            with fs.open_input_stream(f"{log}/{number:020}.json") as stream:
-                yield number, [json.loads(line) for line in stream.read().splitlines() if line.strip()]
-        except FileNotFoundError:  # older commits are in a checkpoint
-            return
 
 
 def _whole_files(table: Table, snapshot: Snapshot) -> list[DataFile]:

@@ -6,11 +6,11 @@ import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import islice
 from typing import Any
 from urllib.parse import unquote
 
-from shopbatch.warehouse import files
-from shopbatch.warehouse.delta import APP
+from shopbatch.warehouse.delta import APP, read_log
 from shopbatch.warehouse.snapshot import Snapshot
 
 
@@ -41,7 +41,7 @@ def commits(snapshot: Snapshot, limit: int) -> list[Commit]:
     Rows and bytes are counted backwards: a version has the files of the next one, without those that the next one
     added and with those that it removed.
     """
-    logs = list(_logs(snapshot, limit))
+    logs = list(islice(read_log(snapshot.uri, snapshot.version), limit))
     known = {file.path: (file.rows, file.size) for file in snapshot.files}
     for _, actions in logs:
         known |= {unquote(add["path"]): size for add in _of(actions, "add") if (size := _size(add)) is not None}
@@ -64,17 +64,6 @@ def commits(snapshot: Snapshot, limit: int) -> list[Commit]:
         added = {unquote(add["path"]) for add in _of(actions, "add")}
         visible = None if visible is None or not removed <= known.keys() else (visible - added) | removed
     return listed
-
-
-def _logs(snapshot: Snapshot, limit: int) -> Iterator[tuple[int, list[dict[str, Any]]]]:
-    """Yield (version, its actions) from the newest version on."""
-    fs, log = files.filesystem(f"{snapshot.uri}/_delta_log")
-    for version in range(snapshot.version, max(snapshot.version - limit, -1), -1):
-        try:
-            with fs.open_input_file(f"{log}/{version:020}.json") as stream:
-                yield version, [json.loads(line) for line in stream.read().splitlines() if line.strip()]
-        except FileNotFoundError:
-            return
 
 
 def _of(actions: list[dict[str, Any]], kind: str) -> Iterator[dict[str, Any]]:

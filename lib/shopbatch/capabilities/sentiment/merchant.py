@@ -14,10 +14,11 @@ import polars as pl
 from shopbatch.capabilities.sentiment.head import LABELS
 from shopbatch.capabilities.sentiment.products import MIN_REVIEWS, Products, compare_products, count_labels, scan_scores
 from shopbatch.core.privacy import mask
+from shopbatch.core.spreadsheet_cells import protect
 from shopbatch.inference.samples import content_of
 from shopbatch.runs.bars import bars
 from shopbatch.runs.formats import language
-from shopbatch.runs.report import Report
+from shopbatch.runs.report import Report, run_folder
 from shopbatch.runs.templates import template
 from shopbatch.tables.products import PRODUCTS
 from shopbatch.tables.review_sentiment import REVIEW_SENTIMENT
@@ -29,7 +30,6 @@ PAGE, FILE = "merchant.html", "products.csv"
 WORST, BEST, CHANGED = 12, 8, 20  # products shown at most
 QUOTES = {"negative": 3, "positive": 1}  # quotes of a product at most
 _CUT, _QUOTE = 4_000, 220  # characters of a review that are masked, and that are shown
-_FORMULA = r"^\s*[=+\-@\t\r＝＋－＠]"  # a spreadsheet takes such a cell for a formula
 _COLUMNS = {
     "product_id": "product_id",
     "title": "title",
@@ -65,7 +65,7 @@ def write_merchant_page(store: Store, report: Report) -> None:
     with report.stage("merchant's page") as stage:
         reviews = store.snapshot(REVIEWS.name, report.tables[REVIEWS.name]["read"])
         products = compare_products(scores, reviews, store.find(PRODUCTS.name))
-        folder = f"{store.root}/_runs/{report.job}/{report.run_id}"
+        folder = run_folder(store.root, report.job, report.run_id)
         files.write_bytes(f"{folder}/{FILE}", to_csv(products))
         files.write_bytes(f"{folder}/{PAGE}", render(scores, reviews, products, report).encode())
         stage.rows = scores.rows
@@ -77,10 +77,7 @@ def to_csv(products: Products) -> bytes:
     shares = [(pl.col(f"{m}_negative") / pl.col(m)).fill_nan(None).alias(f"{m}_share") for m in ("now", "before")]
     title = pl.when(pl.col("product_id").is_null()).then(pl.lit("(without a product)")).otherwise("title")
     texts = {"product_id": pl.col("product_id"), "title": title}
-    safe = [
-        pl.when(text.str.contains(_FORMULA)).then("'" + text).otherwise(text).alias(name)
-        for name, text in texts.items()
-    ]
+    safe = [text.map_elements(protect, pl.String).alias(name) for name, text in texts.items()]
     changed = pl.when("changed").then(pl.lit("yes")).alias("changed")
     table = products.table.with_columns(*shares, *safe, changed)
     out = io.BytesIO()
