@@ -149,7 +149,11 @@ def write_bytes(uri: str, data: bytes) -> None:
     aside = os.path.join(folder, f".{name}.{uuid.uuid4().hex}")
     with open(aside, "wb") as out:
         out.write(data)
-    os.replace(aside, path)
+    try:
+        os.replace(aside, path)
+    except IsADirectoryError:  # whatever it is, it must not stop every later run
+        os.rename(path, f"{path}.damaged-{uuid.uuid4().hex[:6]}")
+        os.replace(aside, path)
 
 
 def remove(uri: str) -> None:
