@@ -86,6 +86,6 @@ def _is_whole(graph: Path) -> bool:
     try:
         files = json.loads((graph / _FILES).read_bytes())
         folders.verify(graph, files, "graph")
-    except (OSError, ValueError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):  # missing, damaged, or of another form
         return False
     return True

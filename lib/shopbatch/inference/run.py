@@ -25,7 +25,7 @@ from shopbatch.inference.spec import Spec
 from shopbatch.inference.unit import Task
 from shopbatch.runs.report import EngineUse, Report, Stage
 from shopbatch.warehouse.files import DataFile
-from shopbatch.warehouse.foreign import put_right
+from shopbatch.warehouse.foreign import put_all_right
 from shopbatch.warehouse.store import Snapshot, Store
 
 COMMIT_BYTES = 64 * 1024 * 1024
@@ -54,7 +54,7 @@ def run_inference(
     """
     store.check_writable()
     source = store.require(spec.source, spec.columns)
-    undone = [said for table in (spec.memo, spec.rejects, spec.sink) if (said := put_right(store, table))]
+    undone = put_all_right(store, (spec.memo, spec.rejects, spec.sink))
     live = find_live(spec, store)
     store.check_targets([spec.rejects], "replace")
     store.check_targets([spec.memo], "append")

@@ -32,6 +32,7 @@ from shopbatch.load.sink import Sink
 from shopbatch.tables.load_rejects import load_rejects
 from shopbatch.tables.schema import Table
 from shopbatch.warehouse import files
+from shopbatch.warehouse.foreign import put_right
 from shopbatch.warehouse.store import Snapshot, Store
 
 _FEW = 3  # so many rows or values may not fit in a tiny file, whatever share that is
@@ -118,6 +119,7 @@ def _load_rows(store: Store, table: str, opened: Input, options: Options, mode: 
     load = _Load(store, tables.table(table), opened, options, mode)
     try:
         if not dry_run:
+            load = replace(load, undone=put_right(store, load_rejects(table)))
             found = loaded_version(store, load.table, load.id, mode)
             if found is not None:
                 return load.report(match(load.table, opened.names, options)).loaded_before(found)
@@ -145,6 +147,8 @@ class _Load:
     opened: Input
     options: Options
     mode: Mode
+    undone: str = ""
+    """What others had done to the list of refused rows, and was undone."""
 
     @property
     def id(self) -> str:
@@ -170,7 +174,7 @@ class _Load:
             makes_key=matched.makes_key,
             proposed=dict(matched.proposed),
             system=matched.system,
-            notes=tuple(notes),
+            notes=(*filter(None, [self.undone]), *notes),
         )
 
 

@@ -104,8 +104,8 @@ def read_manifest(folder: str, name: str) -> dict[str, Any]:
             raise ModelError(f"model {name} is damaged: {MANIFEST} contradicts itself")
     except FileNotFoundError:
         raise ModelError(f"model {name} is not complete: {MANIFEST}, which is written last, is missing") from None
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        if isinstance(error, ModelError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        if isinstance(error, ModelError) or files.is_lost_connection(error):
             raise
         raise ModelError(f"model {name} is damaged: {MANIFEST} cannot be read") from None
     return dict(manifest)

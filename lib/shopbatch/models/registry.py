@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow.fs as pafs
+from typing_extensions import TypedDict
 
 from shopbatch.models import e5_small, smollm2
 from shopbatch.models.folder import (
@@ -35,7 +36,8 @@ from shopbatch.models.folder import (
     refuse_pickles,
     verify,
 )
-from shopbatch.warehouse import files
+from shopbatch.warehouse import files, state_files
+from shopbatch.warehouse.state_files import DamagedFile
 
 LIVE = "live.json"
 DIGITS = 12
@@ -156,7 +158,7 @@ def listed(root: str) -> Iterator[tuple[Mapping[str, Any], bool]]:
     for name in _names(root):
         live = ""
         with suppress(ModelError):
-            live = _live(root, name)
+            live = live_version(root, name)
         for version in _keys(root, name):
             with suppress(ModelError):
                 manifest = read_manifest(f"{root}/{name}/{version}", f"{name}@{version}")
@@ -190,7 +192,7 @@ def resolve(root: str, reference: str) -> Model:
         return _from_folder(folder, str(folder))
     name, at, version = reference.partition("@")
     if at and _NAME.fullmatch(name):
-        return _published(root, name, _live(root, name) if version == "live" else version)
+        return _published(root, name, live_version(root, name) if version == "live" else version)
     if reference.count("/") != 1 or reference.startswith((".", "/", "~")):
         raise ModelError(f"model {reference!r}: no such folder, and not name@live, name@digest or owner/name")
     snapshot = hub(reference)
@@ -298,16 +300,27 @@ def _published(root: str, name: str, version: str) -> Model:
     return Model(name, path, key, manifest)
 
 
-def _live(root: str, name: str) -> str:
-    fs, path = files.filesystem(f"{root}/{name}/{LIVE}")
+class _Live(TypedDict):
+    digest: str
+
+
+def live_version(root: str, name: str) -> str:
+    """Read which digest `name@live` means.
+
+    Raises:
+        NoLiveModel: None.
+        ModelError: The file that says it is damaged.
+    """
     try:
-        with fs.open_input_stream(path) as stream:
-            return str(json.loads(stream.read())["digest"])
-    except FileNotFoundError:
+        live: _Live | None = state_files.load(f"{root}/{name}/{LIVE}", _Live)
+    except DamagedFile as damage:
+        there = ", ".join(f"{name}@{key}" for key in _keys(root, name)) or "none"
+        do = "train the model again, or name a version instead of live"
+        raise ModelError(f"model {name}: {damage}; {do} (there: {there})") from None
+    if live is None:
         known = ", ".join(_names(root)) or "none"
-        raise NoLiveModel(f"no live model {name!r} in {root} (models there: {known})") from None
-    except (ValueError, KeyError, TypeError):
-        raise ModelError(f"model {name}: {LIVE} cannot be read; publish the model again") from None
+        raise NoLiveModel(f"no live model {name!r} in {root} (models there: {known})")
+    return live["digest"]
 
 
 def _keys(root: str, name: str) -> list[str]:

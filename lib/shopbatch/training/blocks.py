@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import blake2b
 from typing import Any
 
@@ -23,6 +23,7 @@ from shopbatch.tables.training_blocks import TRAINING_BLOCKS
 from shopbatch.training.packing import WINDOW, Document, pack
 from shopbatch.warehouse import files
 from shopbatch.warehouse.files import DataFile, FileRef
+from shopbatch.warehouse.foreign import put_right
 from shopbatch.warehouse.store import Store
 
 SPLITS = ("train", "val")
@@ -34,11 +35,13 @@ class Pack:
     """A pack in the warehouse.
 
     name: its digest. files: split -> URIs of its files, in order. blocks: split -> number of blocks.
+    set_aside: names what others or a damage had done to the table and was put right.
     """
 
     name: str
     files: Mapping[str, tuple[str, ...]]
     blocks: Mapping[str, int]
+    set_aside: str = ""
 
     def documents(self) -> int:
         """Return the number of documents in all splits; only the column of lengths is read."""
@@ -148,11 +151,12 @@ def prepare(
     """
     rows = {split: [blake2b(word.tobytes()).hexdigest() for word in hash128(parts[split].columns)] for split in SPLITS}
     name = digest({"rows": rows, "about": dict(about), "block_tokens": block_tokens, "seed": seed})
+    set_aside = put_right(store, TRAINING_BLOCKS, anew=True)
     prepared = find(store, name) or build(store, name, parts, encode, block_tokens, seed)
     for split, count in prepared.blocks.items():
         if not count:
             raise UserError(f"no example for {split} fits into a block of loop.block_tokens={block_tokens}")
-    return prepared
+    return replace(prepared, set_aside=set_aside)
 
 
 def build(store: Store, name: str, parts: Mapping[str, pa.Table], encode: Encode, block_tokens: int, seed: int) -> Pack:

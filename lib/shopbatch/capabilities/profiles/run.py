@@ -38,7 +38,7 @@ from shopbatch.tables.user_daily import TRANSACTIONS_REJECTS, USER_DAILY, USER_E
 from shopbatch.tables.user_profiles import USER_PROFILES
 from shopbatch.warehouse import spark_bridge
 from shopbatch.warehouse.files import DataFile, FileRef
-from shopbatch.warehouse.foreign import put_right
+from shopbatch.warehouse.foreign import put_all_right
 from shopbatch.warehouse.gates import refuse_if_failed
 from shopbatch.warehouse.publish import Publication, Superseded, unless_changed
 from shopbatch.warehouse.store import Snapshot, Store
@@ -61,9 +61,10 @@ class Builder:
     def run(self) -> None:
         """Publish every requested day that is not published yet. Raises UserError, GateRefused, Stopped."""
         self.report.unit = "users"
-        tables = (*TRANSACTION_TILES.tables, *EVENT_TILES.tables, USER_PROFILES)
-        self.store.check_targets(tables, "replace")
-        undone = [said for table in tables if (said := put_right(self.store, table))]
+        tiles = (*TRANSACTION_TILES.tables, *EVENT_TILES.tables)
+        # a past day may not come again as it was published, so that a damaged log of the profiles is refused
+        undone = [*put_all_right(self.store, tiles), *put_all_right(self.store, [USER_PROFILES], anew=False)]
+        self.store.check_targets((*tiles, USER_PROFILES), "replace")
         # Read before the sources, so that whatever is published by then was made from sources no newer than ours.
         live = self.store.find(USER_PROFILES.name)
         sources = read_sources(self.store)

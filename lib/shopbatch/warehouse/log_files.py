@@ -1,0 +1,229 @@
+"""The files of a Delta log: which of them is damaged, and what can be done without it. Called by `delta.py`.
+
+delta-rs takes an empty entry for one that changes nothing, and does not see a folder in the place of an entry: rows
+would be missing, or an older version would pass for the newest, in silence. So the log is looked at whenever a table is
+opened.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+
+import pyarrow as pa
+import pyarrow.fs as pafs
+import pyarrow.parquet as pq
+
+from shopbatch.core.errors import UserError
+from shopbatch.tables import declared
+from shopbatch.warehouse import files, state_files
+from shopbatch.warehouse.state_files import DamagedFile
+
+APP = "shopbatch"  # the application id of our commits, and the key of their metadata
+HINT = "_last_checkpoint"
+_ENTRY, _CHECKPOINT = re.compile(r"(\d{20})\.json"), re.compile(r"(\d{20})\.checkpoint(\..+)?\.(parquet|json)")
+_ACTIONS = {"add", "remove", "cdc", "metaData", "protocol", "txn", "commitInfo", "domainMetadata", "sidecar"}
+
+
+class DamagedLog(UserError):
+    """A file of a table's log that cannot be read, or is missing.
+
+    Attributes:
+        uri: The file.
+    """
+
+    def __init__(self, table: str, file: str, why: str, is_newest: bool) -> None:
+        self.uri, version = f"{table}/_delta_log/{file}", int(file[:20])
+        name, fill = table.rsplit("/", 1)[-1], how_to_fill(table.rsplit("/", 1)[-1])
+        if is_newest:
+            left = f"the table is then of version {version - 1}" if version else "there is then no such table"
+            do = f"restore it from a backup, or move it away ({left}) and {fill} again"
+        else:
+            do = f"restore it from a backup, or move the folder {table} away and {fill} again"
+        super().__init__(f"table {name!r}: {self.uri} is damaged ({why}), so its rows are not known; {do}")
+
+
+def entry_name(version: int) -> str:
+    """Return the file name of a version's entry."""
+    return f"{version:020}.json"
+
+
+def how_to_fill(name: str) -> str:
+    """Say what makes a table's rows, as an order."""
+    if (table := declared(name)) is not None:
+        return f"run {table.filled_by}"
+    return f"run `shopbatch run {name.removesuffix('_memo')}`" if name.endswith("_memo") else "run what writes it"
+
+
+@dataclass(frozen=True)
+class _Log:
+    """The entries and checkpoints of a log by version, as the file system lists them."""
+
+    entries: dict[int, pafs.FileInfo]
+    checkpoints: dict[int, list[pafs.FileInfo]]
+
+    @classmethod
+    def of(cls, uri: str) -> _Log:
+        fs, path = files.filesystem(f"{uri}/_delta_log")
+        log = cls({}, {})
+        for info in fs.get_file_info(pafs.FileSelector(path, allow_not_found=True)):
+            if match := _ENTRY.fullmatch(info.base_name):
+                log.entries[int(match[1])] = info
+            elif match := _CHECKPOINT.fullmatch(info.base_name):
+                log.checkpoints.setdefault(int(match[1]), []).append(info)
+        return log
+
+    def reaches(self, version: int) -> bool:
+        """Whether entries alone, or an earlier checkpoint and entries, lead to a version."""
+        start = max((n for n in self.checkpoints if n <= version), default=-1)
+        return all(n in self.entries for n in range(start + 1, version + 1))
+
+
+def find_damage(uri: str, version: int | None = None, whole: bool = False) -> DamagedLog | None:
+    """Look for a damaged or missing entry among those that a version (None: the newest) is read from.
+
+    Args:
+        uri: The table.
+        version: The version.
+        whole: Whether every line of every entry is parsed; else the first and the last line of each one, and in an
+            object store, which answers each request slowly, those of the last entry.
+    """
+    log, local = _Log.of(uri), "://" not in uri
+    newest = max([*log.entries, *log.checkpoints], default=-1)
+    upto = newest if version is None else min(version, newest)
+    start = max((n for n in log.checkpoints if n <= upto), default=-1)
+    if version is not None and start < 0 and 0 not in log.entries:
+        return None  # a version that was cleaned up is not damaged
+    for info in log.checkpoints.get(start, []) if whole else []:
+        if why := _checkpoint_trouble(uri, info, None):
+            return DamagedLog(uri, info.base_name, why, is_newest=False)
+    for number in range(start + 1, upto + 1):
+        why = _trouble(uri, log.entries.get(number), whole, look=whole or local or number == upto)
+        if why:
+            return DamagedLog(uri, entry_name(number), why, number == newest)
+    return None
+
+
+def _trouble(uri: str, info: pafs.FileInfo | None, whole: bool, look: bool) -> str:
+    """What is wrong with an entry; empty if nothing is."""
+    if info is None:
+        return "it is missing, and no checkpoint stands for it"
+    if info.type == pafs.FileType.Directory:
+        return "it is a folder"
+    if not info.size:
+        return "it is empty"
+    if not look:
+        return ""
+    fs, _ = files.filesystem(uri)
+    try:
+        with fs.open_input_file(info.path) as stream:
+            text = bytes(stream.read())
+    except OSError as error:
+        if files.is_lost_connection(error):
+            raise
+        return f"it cannot be read: {error.strerror or error}"
+    return _wrong_text(text, whole)
+
+
+def _wrong_text(text: bytes, whole: bool) -> str:
+    if not text.strip(b"\0 \r\n"):
+        return "it holds only NUL bytes"
+    lines = [line for line in text.splitlines() if line.strip()]
+    for line in lines if whole else {lines[0], lines[-1]}:
+        try:
+            action = json.loads(line)
+        except (ValueError, RecursionError):
+            return "it is not JSON"
+        if not isinstance(action, dict) or _ACTIONS.isdisjoint(action):
+            return "it holds no action of Delta"
+        for change in filter(None, (action.get("add"), action.get("remove"))):
+            if not isinstance(change, dict) or not isinstance(change.get("path"), str):
+                return "a file in it has no name"
+    info = json.loads(lines[0]).get("commitInfo")
+    # delta-rs writes the transaction of a commit of ours last
+    if isinstance(info, dict) and APP in info and not any(line.startswith(b'{"txn"') for line in lines):
+        return "its end is missing"
+    return ""
+
+
+def recover(uri: str, named: str | None = None) -> bool:
+    """Set damaged checkpoints aside, if the entries say all that they said: a checkpoint only saves time.
+
+    Args:
+        uri: The table.
+        named: A file that an error has named as damaged.
+
+    Returns:
+        Whether something was set aside, so that the table may be opened now.
+    """
+    log, root = _Log.of(uri), f"{uri}/_delta_log"
+    bad = [
+        DamagedFile(f"{root}/{info.base_name}", why)
+        for infos in log.checkpoints.values()
+        for info in infos
+        if (why := _checkpoint_trouble(uri, info, named))
+    ]
+    versions = {int(damage.uri.rpartition("/")[2][:20]) for damage in bad}
+    good = _Log(log.entries, {n: infos for n, infos in log.checkpoints.items() if n not in versions})
+    if not good.reaches(max(log.entries, default=-1)):
+        return False
+    hinted = _hinted(uri)
+    if hinted is not None and hinted not in good.checkpoints:
+        bad.append(DamagedFile(f"{root}/{HINT}", f"there is no whole checkpoint of version {hinted}"))
+    for damage in bad:
+        state_files.set_aside(damage, "the table is read from the entries of its log")
+    return bool(bad)
+
+
+def _checkpoint_trouble(uri: str, info: pafs.FileInfo, named: str | None) -> str:
+    if info.type == pafs.FileType.Directory:
+        return "it is a folder"
+    if named is not None and named.rpartition("/")[2] == info.base_name:
+        return "it is not what was written"
+    if not info.base_name.endswith(".parquet"):
+        return ""
+    fs, _ = files.filesystem(uri)
+    try:
+        pq.read_table(info.path, filesystem=fs)
+    except pa.ArrowInvalid:
+        return "it is not Parquet, or cut"
+    except OSError as error:
+        if files.is_lost_connection(error):
+            raise
+        return "it cannot be read"
+    return ""
+
+
+def _hinted(uri: str) -> int | None:
+    """The version of the checkpoint that the hint names; None if it names none."""
+    try:
+        hint = state_files.load(f"{uri}/_delta_log/{HINT}", dict[str, object])
+    except DamagedFile:  # delta-rs then lists the folder
+        return None
+    version = (hint or {}).get("version")
+    return version if isinstance(version, int) else None
+
+
+def set_aside_newest(uri: str, damaged: str) -> int | None:
+    """Set the newest entry of a log aside, if that is the damaged one.
+
+    What its commit wrote is then not in the table. That is safe for a table whose rows the run makes again: the entry
+    was a commit of ours, whose rows follow from memo or sources, or one of others, which would have been undone.
+
+    Args:
+        uri: The table.
+        damaged: The file that was named as damaged.
+
+    Returns:
+        The version of the table that is left (-1: none); None if another file is damaged.
+    """
+    log, name = _Log.of(uri), damaged.rpartition("/")[2]
+    match = _ENTRY.fullmatch(name)
+    if match is None or int(match[1]) < max([*log.entries, *log.checkpoints], default=-1):
+        return None
+    here = f"{uri}/_delta_log/{name}"
+    if int(match[1]) in log.entries:
+        state_files.set_aside(DamagedFile(here, "see above"), "what it said is published anew")
+    files.remove(f"{uri}/_delta_log/.{name}.crc")  # its checksum, as some writers keep one
+    return int(match[1]) - 1
