@@ -54,7 +54,7 @@ def run_inference(
     """
     store.check_writable()
     source = store.require(spec.source, spec.columns)
-    undone = put_all_right(store, (spec.memo, spec.rejects, spec.sink))
+    undone = put_all_right(store, (spec.memo, spec.rejects, spec.sink), anew=True)
     live = find_live(spec, store)
     store.check_targets([spec.rejects], "replace")
     store.check_targets([spec.memo], "append")

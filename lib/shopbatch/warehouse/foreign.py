@@ -1,8 +1,8 @@
 """Changes that others made to a table that only shopbatch writes: they are noticed, named and undone.
 
-A sink, its rejects, a memo, the tiles, verdicts, refused rows of loads and training blocks are what our commits say. An UPDATE, DELETE, append, RESTORE or overwrite
-by another client would otherwise pass for what we published or computed. Called at the start of a run. Commits that
-change no row (OPTIMIZE, VACUUM, new columns) are nobody's mistake.
+A sink, its rejects, a memo, the tiles, verdicts, refused rows of loads and training blocks are what our own commits say.
+An UPDATE, DELETE, append, RESTORE or overwrite by another client would otherwise pass for what we published or
+computed. Called at the start of a run. Commits that change no row (OPTIMIZE, VACUUM, new columns) are nobody's mistake.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from shopbatch.tables.schema import Table
 from shopbatch.warehouse import files
 from shopbatch.warehouse.delta import read_log
 from shopbatch.warehouse.files import DataFile, FileRef
-from shopbatch.warehouse.log_files import APP
+from shopbatch.warehouse.log_files import APP, set_aside_newest
 from shopbatch.warehouse.snapshot import Snapshot
 from shopbatch.warehouse.store import Store
 
@@ -42,7 +42,7 @@ class _Foreign:
     said: list[str]
 
 
-def put_all_right(store: Store, tables: Iterable[Table], anew: bool = True) -> list[str]:
+def put_all_right(store: Store, tables: Iterable[Table], anew: bool = False) -> list[str]:
     """Undo what others did to several tables; see `put_right`. Returns a sentence for each table that was changed."""
     return [said for table in tables if (said := put_right(store, table, anew))]
 
@@ -79,9 +79,7 @@ def _set_newest_aside(store: Store, table: Table) -> str:
         if left is None:
             raise
         after = f"version {left} is the newest" if left >= 0 else "no version is left"
-        return (
-            f"the newest entry of the log of {table.name} was damaged and is set aside: {after}, and is published anew"
-        )
+        return f"the newest entry of the log of {table.name} was damaged and is set aside: {after}, and its rows are made again"
     return ""
 
 

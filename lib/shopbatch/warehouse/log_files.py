@@ -224,6 +224,6 @@ def set_aside_newest(uri: str, damaged: str) -> int | None:
         return None
     here = f"{uri}/_delta_log/{name}"
     if int(match[1]) in log.entries:
-        state_files.set_aside(DamagedFile(here, "see above"), "what it said is published anew")
+        state_files.set_aside(DamagedFile(here, "see above"), "what it said is made again")
     files.remove(f"{uri}/_delta_log/.{name}.crc")  # its checksum, as some writers keep one
     return int(match[1]) - 1

@@ -75,7 +75,7 @@ def load_reviews(store: Store, config: Config, path: str | Path, trust: bool = F
         UserError: The file cannot be read, or holds no verdict. Nothing is written.
     """
     store.check_writable()
-    undone = put_all_right(store, [COPY_REVIEWS], anew=False)
+    undone = put_all_right(store, [COPY_REVIEWS])
     store.check_targets([COPY_REVIEWS])
     store.check_targets([PRODUCT_COPY], "rewrite")
     rows, broken = read_sheet(path)

@@ -63,7 +63,7 @@ class Builder:
         self.report.unit = "users"
         tiles = (*TRANSACTION_TILES.tables, *EVENT_TILES.tables)
         # a past day may not come again as it was published, so that a damaged log of the profiles is refused
-        undone = [*put_all_right(self.store, tiles), *put_all_right(self.store, [USER_PROFILES], anew=False)]
+        undone = [*put_all_right(self.store, tiles, anew=True), *put_all_right(self.store, [USER_PROFILES])]
         self.store.check_targets((*tiles, USER_PROFILES), "replace")
         # Read before the sources, so that whatever is published by then was made from sources no newer than ours.
         live = self.store.find(USER_PROFILES.name)
