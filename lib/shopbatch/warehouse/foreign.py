@@ -1,6 +1,6 @@
 """Changes that others made to a table that only shopbatch writes: they are noticed, named and undone.
 
-A sink, its rejects, a memo, the tiles, verdicts, refused rows of loads and training blocks are what our own commits say.
+A sink, its rejects, a memo, the tiles, verdicts, refused rows of loads and training blocks are what our commits say.
 An UPDATE, DELETE, append, RESTORE or overwrite by another client would otherwise pass for what we published or
 computed. Called at the start of a run. Commits that change no row (OPTIMIZE, VACUUM, new columns) are nobody's mistake.
 """
@@ -79,7 +79,7 @@ def _set_newest_aside(store: Store, table: Table) -> str:
         if left is None:
             raise
         after = f"version {left} is the newest" if left >= 0 else "no version is left"
-        return f"the newest entry of the log of {table.name} was damaged and is set aside: {after}, and its rows are made again"
+        return f"the newest log entry of {table.name} was damaged and is set aside: {after}, and the rows are made again"
     return ""
 
 

@@ -39,7 +39,7 @@ from shopbatch.tables.user_profiles import USER_PROFILES
 from shopbatch.warehouse import spark_bridge
 from shopbatch.warehouse.files import DataFile, FileRef
 from shopbatch.warehouse.foreign import put_all_right
-from shopbatch.warehouse.gates import refuse_if_failed
+from shopbatch.warehouse.gates import refuse_if_failed, shrinking
 from shopbatch.warehouse.publish import Publication, Superseded, unless_changed
 from shopbatch.warehouse.store import Snapshot, Store
 
@@ -72,7 +72,10 @@ class Builder:
         if absent := missing(sources):
             self.report.metrics["tables that are not there"] = absent
             self.report.message = missing_master_data(sources)
-        self.report.rows.read = sources[TRANSACTIONS.name].rows
+        self.report.rows.read = read = sources[TRANSACTIONS.name].rows
+        if not read:
+            self.report.gates = [shrinking(self.config.gates.rows, TRANSACTIONS.name, 0, 0, live.rows if live else 0)]
+            refuse_if_failed(self.report.gates)
         self.spark.conf.set("spark.sql.session.timeZone", self.config.timezone)
         rows = sources[TRANSACTIONS.name].rows
         tasks = max(self.spark.sparkContext.defaultParallelism, -(-rows // _ROWS_PER_TASK))
@@ -163,7 +166,7 @@ class Builder:
                 live = store.find(USER_PROFILES.name)
                 earlier = [d for d in publish.published_days(live) if d < as_of]
                 before = publish.files_of_day(live, earlier[-1]) if earlier else []
-                self.report.gates = publish.judge(store, written, money, before, self.config.gates)
+                self.report.gates = publish.judge(store, written, money, replaced, before, self.config.gates)
                 refuse_if_failed(self.report.gates, str(as_of))
                 if replaced and publish.same_content(self.spark, store, written, replaced):
                     unless_changed(replaced, publish.partition(as_of))(store.snapshot(USER_PROFILES.name))
