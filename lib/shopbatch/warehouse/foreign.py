@@ -79,7 +79,7 @@ def _set_newest_aside(store: Store, table: Table) -> str:
         if left is None:
             raise
         after = f"version {left} is the newest" if left >= 0 else "no version is left"
-        return f"the newest log entry of {table.name} was damaged and is set aside: {after}, and the rows are made again"
+        return f"the newest log entry of {table.name} was damaged and is set aside: {after}, its rows are made again"
     return ""
 
 

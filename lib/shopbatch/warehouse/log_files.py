@@ -135,14 +135,14 @@ def _wrong_text(text: bytes, whole: bool) -> str:
             action = json.loads(line)
         except (ValueError, RecursionError):
             return "it is not JSON"
-        if not isinstance(action, dict) or _ACTIONS.isdisjoint(action):
+        known = {k: v for k, v in action.items() if k in _ACTIONS and v is not None} if isinstance(action, dict) else {}
+        if not known or not all(isinstance(value, dict) for value in known.values()):
             return "it holds no action of Delta"
-        for change in filter(None, (action.get("add"), action.get("remove"))):
-            if not isinstance(change, dict) or not isinstance(change.get("path"), str):
-                return "a file in it has no name"
-    info = json.loads(lines[0]).get("commitInfo")
+        if any(not isinstance(known[kind].get("path"), str) for kind in ("add", "remove") if kind in known):
+            return "a file in it has no name"
+    info = json.loads(lines[0]).get("commitInfo") or {}
     # delta-rs writes the transaction of a commit of ours last
-    if isinstance(info, dict) and APP in info and not any(line.startswith(b'{"txn"') for line in lines):
+    if APP in info and not any(line.startswith(b'{"txn"') for line in lines):
         return "its end is missing"
     return ""
 
