@@ -24,6 +24,7 @@ from shopbatch.inference.shards import gather, split
 from shopbatch.inference.spec import Spec
 from shopbatch.warehouse import files, state_files
 from shopbatch.warehouse.files import DataFile, FileRef
+from shopbatch.warehouse.foreign import refuse_foreign
 from shopbatch.warehouse.state_files import DamagedFile
 from shopbatch.warehouse.store import Store
 
@@ -97,7 +98,7 @@ class Memo:
         if written:
             began = time.monotonic()
             key = f"{self.run_id}/{self.commits}"
-            self.store.commit(self.spec.memo, written, "append", key, {"run_id": self.run_id})
+            self.store.commit(self.spec.memo, written, "append", key, {"run_id": self.run_id}, guard=refuse_foreign)
             self.commits += 1
             self.commit_seconds += time.monotonic() - began
 
@@ -173,7 +174,7 @@ class Memo:
         ]
         merged = [f for f in ray.get(written) if f is not None]
         key = f"{self.run_id}/compact"
-        self.store.commit(self.spec.memo, merged, "compact", key, removed=[f.path for f in small])
+        self.store.commit(self.spec.memo, merged, "compact", key, removed=[f.path for f in small], guard=refuse_foreign)
 
 
 @ray.remote

@@ -32,7 +32,7 @@ from shopbatch.load.sink import Sink
 from shopbatch.tables.load_rejects import load_rejects
 from shopbatch.tables.schema import Table
 from shopbatch.warehouse import files
-from shopbatch.warehouse.foreign import put_right
+from shopbatch.warehouse.foreign import put_right, refuse_foreign
 from shopbatch.warehouse.store import Snapshot, Store
 
 _FEW = 3  # so many rows or values may not fit in a tiny file, whatever share that is
@@ -307,6 +307,7 @@ class _Run:
                 mode=mode,
                 run_key=f"load/{self.id}",
                 metadata={"loads": [self.id]},
+                guard=refuse_foreign,
             )
             self.refused.written.clear()
 

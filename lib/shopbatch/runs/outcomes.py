@@ -88,7 +88,7 @@ def classify(error: BaseException, signals: Sequence[str]) -> tuple[int, Outcome
     if temporary := [each for each in _causes(error) if _is_temporary(each)]:
         # the longer messages hold the remote traceback of the shortest one
         shortest = min(temporary, key=lambda each: len(str(each)))
-        return STOPPED, "stopped", f"{type(shortest).__name__}: {shortest}; {RESUME}"
+        return STOPPED, "stopped", f"{_temporary_line(shortest)}; {RESUME}"
     cause = getattr(error, "cause", None)
     # Ray wraps the error of a worker; its own hints come before the last line
     lines = str(cause or error).strip().splitlines() or [""]
@@ -108,11 +108,19 @@ def exit_with(code: int) -> None:
 
 
 def _is_temporary(error: BaseException) -> bool:
-    """Whether the environment caused the error: a full disk, a lost node, a store that does not answer."""
-    from shopbatch.warehouse.files import is_full, is_lost_connection
+    """Whether the environment caused the error: a full disk, a lost node, a store that is silent, a VACUUM."""
+    from shopbatch.warehouse.files import is_full, is_gone, is_lost_connection
 
     lost = not _LOST.isdisjoint(kind.__name__ for kind in type(error).__mro__)
-    return lost or is_full(error) or is_lost_connection(error)
+    return lost or is_full(error) or is_lost_connection(error) or is_gone(error)
+
+
+def _temporary_line(error: BaseException) -> str:
+    from shopbatch.warehouse.files import is_gone
+
+    line = one_line(f"{type(error).__name__}: {error}", 600)
+    gone = "a data file is gone, as after a VACUUM in the middle of the run; if no VACUUM ran, restore the file"
+    return f"{gone} ({line})" if is_gone(error) else line
 
 
 def _causes(error: BaseException | None) -> Iterator[BaseException]:

@@ -23,7 +23,7 @@ from shopbatch.tables.training_blocks import TRAINING_BLOCKS
 from shopbatch.training.packing import WINDOW, Document, pack
 from shopbatch.warehouse import files
 from shopbatch.warehouse.files import DataFile, FileRef
-from shopbatch.warehouse.foreign import put_right
+from shopbatch.warehouse.foreign import put_right, refuse_foreign
 from shopbatch.warehouse.store import Store
 
 SPLITS = ("train", "val")
@@ -182,7 +182,7 @@ def build(store: Store, name: str, parts: Mapping[str, pa.Table], encode: Encode
     ):
         receipts += unit.to_pylist()
     written = [DataFile(**r, partition={"pack": name}) for r in receipts if r["rows"]]
-    store.commit(TRAINING_BLOCKS, written, "append", name, {"pack": name})
+    store.commit(TRAINING_BLOCKS, written, "append", name, {"pack": name}, guard=refuse_foreign)
     built = find(store, name)
     if built is None:
         raise UserError(f"no example fits into a block of loop.block_tokens={block_tokens}")

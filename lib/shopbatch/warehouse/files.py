@@ -35,6 +35,7 @@ _LOST = re.compile(
     r"(?i)network_connection|curlcode|connection (refused|reset|closed|error)|error sending request|timed? ?out"
     r"|slow_?down|service_?unavailable|internal_failure|status: 50[0234]"
 )
+_GONE = re.compile(r"FAILED_READ_FILE\.FILE_NOT_EXIST|java\.io\.FileNotFoundException.*\.parquet")  # Spark's words
 S3_ATTEMPTS = 8  # with growing pauses these take a minute or two; then the run ends, and can be resumed
 
 
@@ -115,6 +116,13 @@ def is_lost_connection(error: BaseException) -> bool:
     if isinstance(error, ConnectionError | TimeoutError):
         return True
     return isinstance(error, OSError | DeltaError) and _LOST.search(str(error)) is not None
+
+
+def is_gone(error: BaseException) -> bool:
+    """Whether a data file is not there that a pinned version names, or that this run wrote: mostly after a VACUUM."""
+    if isinstance(error, FileNotFoundError):
+        return ".parquet" in str(error)
+    return _GONE.search(str(error)) is not None
 
 
 def is_full(error: BaseException) -> bool:

@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.fs as pafs
 import pyarrow.parquet as pq
 
-from shopbatch.core.errors import UserError
+from shopbatch.core.errors import Stopped, UserError
 from shopbatch.tables.schema import Table
 from shopbatch.warehouse import files
 from shopbatch.warehouse.delta import read_log
@@ -110,6 +110,19 @@ def _recipes(metadata: Mapping[str, Any]) -> dict[str, Any]:
     kept = {"recipe": metadata["recipe"]} if "recipe" in metadata else {}
     scopes = {name: _recipes(inner) for name, inner in (metadata.get("scopes") or {}).items()}
     return kept | ({"scopes": scopes} if scopes else {})
+
+
+def refuse_foreign(newest: Snapshot) -> None:
+    """Refuse to build on what others did in the middle of a run: behind our next commit nobody would notice it.
+
+    Args:
+        newest: The newest version of a table that only shopbatch writes; a guard of `Store.commit` gets it.
+
+    Raises:
+        Stopped: Others changed rows since our newest commit. The next run undoes that.
+    """
+    if (foreign := _foreign(newest)) is not None:
+        raise Stopped(f"others changed {newest.name} in the middle of the run ({', '.join(foreign.said)})")
 
 
 def _guard(version: int) -> Any:

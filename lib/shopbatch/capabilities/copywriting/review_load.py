@@ -22,7 +22,7 @@ from shopbatch.capabilities.copywriting.reviews import Review, copy_of, judge_ed
 from shopbatch.core.errors import UserError
 from shopbatch.tables.copy_reviews import COPY_REVIEWS, VERDICTS
 from shopbatch.tables.product_copy import PRODUCT_COPY
-from shopbatch.warehouse.foreign import put_all_right
+from shopbatch.warehouse.foreign import put_all_right, refuse_foreign
 from shopbatch.warehouse.store import Store
 
 
@@ -87,7 +87,8 @@ def load_reviews(store: Store, config: Config, path: str | Path, trust: bool = F
     if load.reviews:
         file = store.write_file(COPY_REVIEWS, _table(load.reviews), f"review-{uuid.uuid4().hex[:12]}", 0)
         metadata = {"source": Path(path).name, "rows": len(load.reviews)}
-        store.commit(COPY_REVIEWS, [file], "append", f"review/{file.path.partition('/')[0]}", metadata)
+        key = f"review/{file.path.partition('/')[0]}"
+        store.commit(COPY_REVIEWS, [file], "append", key, metadata, guard=refuse_foreign)
     examples = update_examples(store, list(latest_reviews(store).values()))
     problems = sorted([*load.problems, *broken])
     return LoadedReviews(load.reviews, load.repeated, load.unreviewed, problems, examples, undone)
