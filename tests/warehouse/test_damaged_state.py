@@ -310,3 +310,12 @@ def _refused() -> Any:
     table = load_rejects("reviews")
     text = {c.name: pa.array(["x"]) for c in table.columns if pa.types.is_string(c.type)}
     return table.fill(1, **text, source_row=pa.array([1], pa.int64()))
+
+
+def test_a_table_that_cannot_be_read_is_listed_beside_the_others(shop: Store, capsys: Capture) -> None:
+    log(shop, "reviews", 2).write_bytes(b"")
+    assert cli.main(["tables"]) == 0
+    shown = capsys.readouterr()
+    assert f"{2:020}.json is damaged (it is empty)" in shown.out + shown.err
+    assert any(line.split()[:3] == ["review_sentiment", "4", "2"] for line in shown.out.splitlines()), shown.out
+    assert cli.main(["docs"]) == 0

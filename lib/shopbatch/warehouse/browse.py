@@ -26,11 +26,18 @@ class _Saved(TypedDict):
 
 
 def list_tables(store: Store) -> list[dict[str, Any]]:
-    """List the tables that exist: name, rows, version, meaning; the declared ones first, in their order."""
+    """List the tables that exist: name, rows, version, meaning; the declared ones first, in their order.
+
+    Of a table that cannot be read the meaning says why, and rows and version are None.
+    """
     there = store.names()
-    rows = []
+    rows: list[dict[str, Any]] = []
     for name in [*(n for n in TABLES if n in there), *(n for n in there if n not in TABLES)]:
-        snapshot = store.snapshot(name)
+        try:
+            snapshot = store.snapshot(name)
+        except UserError as error:
+            rows.append({"table": name, "rows": None, "version": None, "meaning": str(error)})
+            continue
         rows.append({"table": name, "rows": snapshot.rows, "version": snapshot.version, "meaning": meaning_of(name)})
     return rows
 

@@ -102,11 +102,12 @@ def create_table(uri: str, table: Table) -> DeltaTable:
 
 def read_snapshot(name: str, uri: str, handle: DeltaTable) -> Snapshot:
     """Read the handle's version. UserError if rows would be read wrongly (deletion vectors, mapped columns)."""
+    away = f"or move the folder {uri} away and {how_to_fill(name)} again"
     if _has_deletion_vectors(name, handle):
-        raise UserError(f"table {name!r} holds deletion vectors; run OPTIMIZE or REORG ... PURGE on it first")
+        raise UserError(f"table {name!r} holds deletion vectors; run OPTIMIZE or REORG ... PURGE on it first; {away}")
     metadata = handle.metadata()
     if metadata.configuration.get("delta.columnMapping.mode", "none") != "none":
-        raise UserError(f"table {name!r} has mapped columns (delta.columnMapping.mode); write it again without them")
+        raise UserError(f"table {name!r} has mapped columns (delta.columnMapping.mode); write it without them; {away}")
     adds = pa.table(handle.get_add_actions(flatten=True))
     known = [n for n in adds.column_names if n in _ADD or n.startswith("partition.")]
     refs = [_file_ref(uri, add) for add in adds.select(known).to_pylist()]

@@ -112,7 +112,7 @@ def test_a_damaged_newest_log_entry_of_the_tiles_is_set_aside_and_that_of_the_pr
     assert "newest log entry of user_daily was damaged and is set aside" in report.message
     assert {name: content(first_day, name) for name in before} == before
     DAMAGES[damage](_newest(first_day, "user_profiles"))
-    with pytest.raises(UserError, match="table 'user_profiles': .*is damaged .*restore it from a backup") as error:
+    with pytest.raises(UserError, match=r"table 'user_profiles': .*is damaged .*restore it from a backup") as error:
         run(spark, first_day, as_of=FIRST_DAY)
     assert "\n" not in str(error.value)
 
