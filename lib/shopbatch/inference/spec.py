@@ -9,7 +9,7 @@ from inspect import getattr_static
 
 import pyarrow as pa
 
-from shopbatch.core.hashing import digest
+from shopbatch.core.hashing import CONTENT_HASH, digest
 from shopbatch.inference.stage import Stage
 from shopbatch.tables.published import PROVENANCE, REJECTS
 from shopbatch.tables.schema import TIMESTAMP, Column, Table
@@ -69,7 +69,7 @@ class Spec:
     @property
     def recipe(self) -> str:
         """16 hex digits that name the recipe."""
-        return digest(self.stage.recipe())
+        return digest({**self.stage.recipe(), "content_hash": CONTENT_HASH})
 
     @property
     def columns(self) -> tuple[str, ...]:
