@@ -94,7 +94,7 @@ class Spec:
                 Column("tokens", pa.int32(), "Tokens that the engine read for it; null without a result."),
                 Column("scored_at", TIMESTAMP, "When it was computed, UTC.", nullable=False),
                 Column("run_id", pa.string(), "The run that computed it.", nullable=False),
-                *(Column(f.name, f.type, "Raw output of the stage.") for f in self.stage.outputs),
+                *(Column(f.name, f.type, "Raw output of the stage.", personal=True) for f in self.stage.outputs),
             ),
         )
 
