@@ -340,8 +340,18 @@ def test_a_sheet_without_rows_is_a_mistake(tmp_path: Path) -> None:
 
 def test_a_verdict_of_an_older_version_counts_on(store: Store) -> None:
     writer.put(store, SHOP[:2])
-    row: dict[str, Any] = dict.fromkeys(COPY_REVIEWS.names) | {"language": "en", "headline": "Dill pickles", "description": "Green pickles."}
-    row |= {"bullets": ["Green", "Sour", "Crisp"], "attributes": "", "verdict": "edit", "trusted": False, "reviewed_at": datetime.now(UTC)}
+    row: dict[str, Any] = dict.fromkeys(COPY_REVIEWS.names) | {
+        "language": "en",
+        "headline": "Dill pickles",
+        "description": "Green pickles.",
+    }
+    row |= {
+        "bullets": ["Green", "Sour", "Crisp"],
+        "attributes": "",
+        "verdict": "edit",
+        "trusted": False,
+        "reviewed_at": datetime.now(UTC),
+    }
     (now,), (former,) = (getattr(contents_of(store, ["p0"]), name) for name in ("hashes", "former"))
     said = [("p0", former, "t0"), ("p1", former, "t1"), ("p0", "f" * 32, "t2")]
     rows = [row | {"product_id": p, "content_hash": h, "text_digest": t} for p, h, t in said]

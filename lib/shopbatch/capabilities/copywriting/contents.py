@@ -1,4 +1,4 @@
-"""What is known of products now, and the hashes that name it: those of this version, and those of versions before it."""
+"""What is known of products now, and the hashes that name it: today's, and those of versions before this one."""
 
 from __future__ import annotations
 
