@@ -79,6 +79,13 @@ def sample(source: str, rows: int | None, seed: int, transactions: int | None, n
 @click.option(
     "--max-rejects", type=click.FloatRange(0, 1), default=0.1, help="Share of rows that may be refused (default: 0.1)."
 )
+@click.option(
+    "--max-unpacked",
+    type=click.FloatRange(0.001, 10_000),
+    metavar="GB",
+    help="What a compressed file may become, or a workbook take of the memory (default: 100 times its size, or 1 GB if "
+    "that is more, up to 100 GB; a workbook 4 GB).",
+)
 @click.option("--replace", is_flag=True, help="Replace the table instead of appending to it.")
 @click.option("--dry-run", is_flag=True, help="Say what would be loaded, and write nothing.")
 @environment()
@@ -99,6 +106,7 @@ def load(table: str, file: Sequence[str], replace: bool, dry_run: bool, env: str
         said.parse_dates(stated["dates"]),
         said.parse_names(stated["columns"]),
         stated["max_rejects"],
+        stated["max_unpacked"],
     )
     store = open_store(env)
     if not dry_run:
