@@ -41,7 +41,7 @@ def invoke(command: click.Command, arguments: Sequence[str], program: str, own_p
 
 def _is_text(word: str) -> bool:
     """Whether an argument is text: bytes that are not UTF-8 arrive as halves of surrogate pairs."""
-    return not any("\ud800" <= character <= "\udfff" for character in word)
+    return not any(character == "\0" or "\ud800" <= character <= "\udfff" for character in word)
 
 
 def _usage_line(error: click.UsageError, program: str) -> str:
