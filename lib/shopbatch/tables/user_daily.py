@@ -1,4 +1,4 @@
-"""user_daily, user_product_daily, user_event_daily: daily sums per user (tiles), and the rows that count in none.
+"""Tiles: daily sums per user, of transactions and of events, and the rows that count in none of them.
 
 Kept up to date by `build_user_profiles`; profiles are sums of tiles over days. Money is in whole cents, so that sums
 are exact. `docs/features.md` says what a line, a basket and a return are.
@@ -78,6 +78,20 @@ USER_EVENT_DAILY = Table(
     ),
 )
 
+USER_PRODUCT_EVENT_DAILY = Table(
+    name="user_product_event_daily",
+    job="build_user_profiles",
+    meaning="One row per user, day and product that was viewed or put into a cart.",
+    key=("user_id", "day", "product_id"),
+    columns=(
+        _USER,
+        _DAY,
+        Column("product_id", pa.string(), "The product (products.product_id, or unknown there).", nullable=False),
+        _count("views", "Events of type view."),
+        _count("carts", "Events of type cart."),
+    ),
+)
+
 _REASON = Column(
     "reason",
     pa.string(),
@@ -123,5 +137,6 @@ EVENTS_REJECTS = Table(
         Column("ingested_at", TIMESTAMP, "As in events; event_time where that is null."),
         _REASON,
         _ROWS,
+        Column("product_id", pa.string(), "As in events, without blanks at its ends; null where that is blank."),
     ),
 )
