@@ -9,7 +9,7 @@ from inspect import getattr_static
 
 import pyarrow as pa
 
-from shopbatch.core.hashing import digest
+from shopbatch.core.hashing import CONTENT_HASH, digest
 from shopbatch.inference.stage import Stage
 from shopbatch.tables.published import PROVENANCE, REJECTS
 from shopbatch.tables.schema import TIMESTAMP, Column, Table
@@ -69,7 +69,7 @@ class Spec:
     @property
     def recipe(self) -> str:
         """16 hex digits that name the recipe."""
-        return digest(self.stage.recipe())
+        return digest({**self.stage.recipe(), "content_hash": CONTENT_HASH})
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -94,7 +94,7 @@ class Spec:
                 Column("tokens", pa.int32(), "Tokens that the engine read for it; null without a result."),
                 Column("scored_at", TIMESTAMP, "When it was computed, UTC.", nullable=False),
                 Column("run_id", pa.string(), "The run that computed it.", nullable=False),
-                *(Column(f.name, f.type, "Raw output of the stage.") for f in self.stage.outputs),
+                *(Column(f.name, f.type, "Raw output of the stage.", personal=True) for f in self.stage.outputs),
             ),
         )
 

@@ -20,7 +20,7 @@ import pyarrow.compute as pc
 import pyarrow.fs as pafs
 
 from shopbatch.core.errors import UserError
-from shopbatch.core.hashing import hash128, hex128
+from shopbatch.core.hashing import former_hash128, hash128, hex128
 from shopbatch.models import registry
 from shopbatch.models.summary import built_on, main_metric
 from shopbatch.tables import table as table_named
@@ -44,6 +44,11 @@ def keyed(store: Store, names: Sequence[str]) -> list[str]:
 def text_names(texts: pa.ChunkedArray | pa.Array) -> list[str]:
     """Name rows by their text alone."""
     return [str(name) for name in hex128(*hash128([texts])).to_pylist()]
+
+
+def _known_names(texts: pa.ChunkedArray | pa.Array) -> list[str]:
+    """Return the names of rows as this version and those before it give them: a model keeps those of its training."""
+    return [*text_names(texts), *(str(name) for name in hex128(*former_hash128([texts])).to_pylist())]
 
 
 @dataclass(frozen=True)
@@ -74,7 +79,7 @@ def trained_on(store: Store, table: str, row: str, texts: Mapping[str, TextOf]) 
     snapshot = store.find(table)
     rows = None if snapshot is None else snapshot.read(where=pc.field(key[0]) == row)
     by_text = table in texts
-    wanted = set(keyed(store, [row, *(text_names(texts[table](rows)) if rows and by_text else ())]))
+    wanted = set(keyed(store, [row, *(_known_names(texts[table](rows)) if rows and by_text else ())]))
     everything = list_models(store)
     models = [m for m in everything if wanted & m["rows"]]
     doubts = []

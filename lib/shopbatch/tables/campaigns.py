@@ -10,11 +10,16 @@ CAMPAIGNS = Table(
     key=("campaign_id", "user_id"),
     columns=(
         Column("campaign_id", pa.string(), "The campaign.", nullable=False),
-        Column("user_id", pa.string(), "Whom it was sent to (users.user_id).", nullable=False),
+        Column("user_id", pa.string(), "Whom it was sent to (users.user_id).", nullable=False, personal=True),
         Column("campaign_type", pa.string(), "Kind of campaign (Type A, Type B, ...); null where unknown."),
         Column("starts_at", TIMESTAMP, "When it began and counts as received, UTC."),
         Column("ends_at", TIMESTAMP, "When its coupons expire, UTC."),
-        Column("source", pa.string(), "Where the row came from: a sample's name, or the file that was loaded."),
+        Column(
+            "source",
+            pa.string(),
+            "Where the row came from: a sample's name, or the file that was loaded.",
+            personal=True,
+        ),
     ),
 )
 
@@ -26,7 +31,12 @@ COUPONS = Table(
         Column("campaign_id", pa.string(), "The campaign (campaigns.campaign_id).", nullable=False),
         Column("coupon_id", pa.string(), "The coupon; several campaigns may carry the same.", nullable=False),
         Column("product_id", pa.string(), "A product that it is good for (products.product_id).", nullable=False),
-        Column("source", pa.string(), "Where the row came from: a sample's name, or the file that was loaded."),
+        Column(
+            "source",
+            pa.string(),
+            "Where the row came from: a sample's name, or the file that was loaded.",
+            personal=True,
+        ),
     ),
 )
 
@@ -35,10 +45,15 @@ REDEMPTIONS = Table(
     meaning="One row per coupon that a user redeemed at a moment.",
     key=("user_id", "campaign_id", "coupon_id", "redeemed_at"),
     columns=(
-        Column("user_id", pa.string(), "Who redeemed it (users.user_id).", nullable=False),
+        Column("user_id", pa.string(), "Who redeemed it (users.user_id).", nullable=False, personal=True),
         Column("campaign_id", pa.string(), "Of which campaign (campaigns.campaign_id).", nullable=False),
         Column("coupon_id", pa.string(), "Which coupon (coupons.coupon_id).", nullable=False),
         Column("redeemed_at", TIMESTAMP, "When, UTC; a day's start where only the day is known.", nullable=False),
-        Column("source", pa.string(), "Where the row came from: a sample's name, or the file that was loaded."),
+        Column(
+            "source",
+            pa.string(),
+            "Where the row came from: a sample's name, or the file that was loaded.",
+            personal=True,
+        ),
     ),
 )

@@ -12,7 +12,9 @@ def load_rejects(source: str) -> Table:
         meaning=f"One row per value of a loaded file that does not fit {source}.",
         key=("load_id", "source_file", "source_row", "column"),
         columns=(
-            Column("source_file", pa.string(), "The file, relative to the folder it was in.", nullable=False),
+            Column(
+                "source_file", pa.string(), "The file, relative to the folder it was in.", nullable=False, personal=True
+            ),
             Column("source_row", pa.int64(), "The row in that file, from 1; a header is not counted.", nullable=False),
             Column(
                 "column", pa.string(), "The column that does not fit; * when the whole row does not.", nullable=False

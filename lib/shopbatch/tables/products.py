@@ -43,7 +43,12 @@ PRODUCTS = Table(
         Column("market", pa.string(), "ISO 3166-1 code of the country it is sold in (US, CN, ...); null: everywhere."),
         Column("created_at", TIMESTAMP, "When it came into the catalogue, UTC."),
         Column("updated_at", TIMESTAMP, "When the catalogue last changed it, UTC; the latest row of a product counts."),
-        Column("source", pa.string(), "Where the row came from: a sample's name, or the file that was loaded."),
+        Column(
+            "source",
+            pa.string(),
+            "Where the row came from: a sample's name, or the file that was loaded.",
+            personal=True,
+        ),
     ),
     view=View(("title", "brand", "category", "price")),
 )

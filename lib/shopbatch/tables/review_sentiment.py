@@ -10,7 +10,7 @@ REVIEW_SENTIMENT = Table(
     meaning="One row per review that could be scored: its calibrated sentiment. Published by score_reviews.",
     key=("review_id",),
     columns=(
-        Column("review_id", pa.string(), "The review (reviews.review_id).", nullable=False),
+        Column("review_id", pa.string(), "The review (reviews.review_id).", nullable=False, personal=True),
         Column("product_id", pa.string(), "The product reviewed (products.product_id); null where unknown."),
         Column(
             "language", pa.string(), "ISO 639-1 code: the source's, else recognised from title and text; und = unknown."

@@ -20,7 +20,7 @@ TRANSACTIONS = Table(
             "Tells several lines of one product in a basket apart: the till's number of the line, or else 1, 2, ... in "
             "the order of the file. Null counts as 1.",
         ),
-        Column("user_id", pa.string(), "The buyer (users.user_id); null for a guest."),
+        Column("user_id", pa.string(), "The buyer (users.user_id); null for a guest.", personal=True),
         Column("store_id", pa.string(), "The shop's branch."),
         Column("quantity", pa.int64(), "Units bought; negative for a return, 0 where only money moved."),
         Column("sales_value", MONEY, "Money the shop received for the line, in the shop's currency."),
@@ -38,7 +38,12 @@ TRANSACTIONS = Table(
         ),
         Column("transaction_at", TIMESTAMP, "When it was paid, UTC."),
         Column("ingested_at", TIMESTAMP, "When the row reached this warehouse, UTC; null: when it was paid."),
-        Column("source", pa.string(), "Where the row came from: a sample's name, or the file that was loaded."),
+        Column(
+            "source",
+            pa.string(),
+            "Where the row came from: a sample's name, or the file that was loaded.",
+            personal=True,
+        ),
     ),
     view=View(("user_id", "quantity", "sales_value", "transaction_at")),
 )

@@ -8,7 +8,7 @@ import pyarrow as pa
 
 from shopbatch.tables.schema import MONEY, TIMESTAMP, Column, Table
 
-_USER = Column("user_id", pa.string(), "The user (users.user_id).", nullable=False)
+_USER = Column("user_id", pa.string(), "The user (users.user_id).", nullable=False, personal=True)
 _DAY = Column("day", pa.date32(), "The day in the shop's time zone.", nullable=False)
 
 
@@ -110,7 +110,7 @@ TRANSACTIONS_REJECTS = Table(
     columns=(
         Column("basket_id", pa.string(), "As in transactions."),
         Column("product_id", pa.string(), "As in transactions, without blanks at its ends."),
-        Column("user_id", pa.string(), "As in transactions, without blanks at its ends."),
+        Column("user_id", pa.string(), "As in transactions, without blanks at its ends.", personal=True),
         Column("transaction_at", TIMESTAMP, "As in transactions."),
         Column("ingested_at", TIMESTAMP, "As in transactions; transaction_at where that is null."),
         Column("quantity", pa.int64(), "As in transactions."),
@@ -131,7 +131,7 @@ EVENTS_REJECTS = Table(
     key=(),
     columns=(
         Column("event_id", pa.string(), "As in events."),
-        Column("user_id", pa.string(), "As in events, without blanks at its ends."),
+        Column("user_id", pa.string(), "As in events, without blanks at its ends.", personal=True),
         Column("event_type", pa.string(), "As in events."),
         Column("event_time", TIMESTAMP, "As in events."),
         Column("ingested_at", TIMESTAMP, "As in events; event_time where that is null."),

@@ -248,7 +248,7 @@ USER_PROFILES = Table(
     key=("user_id", "as_of"),
     partition_by=("as_of",),
     columns=(
-        Column("user_id", pa.string(), "The user (users.user_id).", nullable=False),
+        Column("user_id", pa.string(), "The user (users.user_id).", nullable=False, personal=True),
         Column("as_of", pa.date32(), "The day before whose start everything happened that counts.", nullable=False),
         *(feature.column() for feature in FEATURES),
         Column(

@@ -23,7 +23,7 @@ import pyarrow.fs as pafs
 import pyarrow.parquet as pq
 from deltalake.exceptions import DeltaError
 
-from shopbatch.tables.schema import FREE_TEXT
+from shopbatch.tables.schema import hidden_columns
 from shopbatch.warehouse.statistics import statistics
 
 if TYPE_CHECKING:
@@ -168,8 +168,17 @@ def write(uri: str, data: pa.Table, row_group: int = ROW_GROUP) -> None:
     aside = os.path.join(folder, f".{name}.{uuid.uuid4().hex}") if local else path
     if local:
         os.makedirs(folder, exist_ok=True)
+    hidden = hidden_columns(data.schema)
+    bounded = [f.name for f in data.schema if f.name not in hidden and not f.type.num_fields]
     try:
-        pq.write_table(data, aside, filesystem=fs, row_group_size=row_group, compression="zstd")
+        pq.write_table(
+            data,
+            aside,
+            filesystem=fs,
+            row_group_size=row_group,
+            compression="zstd",
+            write_statistics=bounded if hidden else True,
+        )
         if local:
             os.replace(aside, path)
     finally:
@@ -197,12 +206,15 @@ def describe(root: str, path: str, schema: pa.Schema, partition: Mapping[str, st
         raise FileNotFoundError(full)
     with pq.ParquetFile(full, filesystem=fs) as parquet:
         meta, actual = parquet.metadata, parquet.schema_arrow
-    # names and types only: Spark's files allow nulls everywhere, so the null counts are checked below
-    if [(f.name, f.type) for f in actual] != [(f.name, f.type) for f in schema]:
-        raise TypeError(f"{path} does not have the table's columns: {actual}, expected {schema}")
-    stats = statistics(meta, actual, {f.name for f in schema if f.metadata and FREE_TEXT.encode() in f.metadata})
-    nulls = stats["nullCount"]  # those of a list count its elements, and an empty list as one
-    if bad := [f.name for f in schema if not f.nullable and not f.type.num_fields and nulls.get(f.name)]:
+        # names and types only: Spark's files allow nulls everywhere, so the null counts are checked below
+        if [(f.name, f.type) for f in actual] != [(f.name, f.type) for f in schema]:
+            raise TypeError(f"{path} does not have the table's columns: {actual}, expected {schema}")
+        stats = statistics(meta, actual, hidden_columns(schema))
+        nulls = stats["nullCount"]  # those of a list count its elements, and an empty list as one
+        required = [f.name for f in schema if not f.nullable and not f.type.num_fields]
+        # a column that must not have statistics has to be read
+        nulls |= {n: parquet.read([n], use_threads=False)[n].null_count for n in required if n not in nulls}
+    if bad := [name for name in required if nulls[name]]:
         raise TypeError(f"{path}: null in column(s) {', '.join(bad)}")
     # ensure_ascii=False: delta-rs misreads the escape of a character beyond U+FFFF, and would then skip its rows
     return DataFile(path, size, meta.num_rows, json.dumps(stats, ensure_ascii=False), dict(partition or {}))

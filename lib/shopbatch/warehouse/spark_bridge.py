@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.fs as pafs
 
 from shopbatch.tables import TABLES
-from shopbatch.tables.schema import Table
+from shopbatch.tables.schema import Table, hidden_columns
 from shopbatch.warehouse import files
 from shopbatch.warehouse.files import DataFile, FileRef
 from shopbatch.warehouse.store import Snapshot, Store
@@ -98,7 +98,9 @@ def write(
     partition = dict(partition or {})
     folder = "/".join([*(f"{column}={value}" for column, value in partition.items()), run_id])
     uri = f"{store.uri(table.name)}/{folder}"
-    frame.select(*table.file_schema().names).write.mode("error").option("maxRecordsPerFile", rows_per_file).parquet(uri)
+    rows = frame.select(*table.file_schema().names).write.mode("error").option("maxRecordsPerFile", rows_per_file)
+    hidden = hidden_columns(table.file_schema())
+    rows.options(**{f"parquet.column.statistics.enabled#{name}": "false" for name in hidden}).parquet(uri)
     fs, path = files.filesystem(uri)
     entries = sorted(f.base_name for f in fs.get_file_info(pafs.FileSelector(path, allow_not_found=True)))
     names = [name for name in entries if name.endswith(".parquet")]
