@@ -181,6 +181,7 @@ class Store:
         """
         uri, scope, failures = self.uri(table.name), (metadata or {}).get("scope"), 0
         files.check_whole(uri, added)  # Delta itself would register a file that does not exist
+        files.sync(uri, added)
         while True:
             handle = delta.open_table(uri) or delta.create_table(uri, table)
             snapshot = delta.read_snapshot(table.name, uri, handle)
