@@ -162,8 +162,8 @@ def write_commit(
     removed: Sequence[str],
     mode: Mode,
     metadata: Mapping[str, Any],
-) -> None:
-    """Write one commit on top of the handle's version. CommitFailedError if another commit came first.
+) -> int:
+    """Write one commit on top of the handle's version, and return its own. CommitFailedError if another came first.
 
     Args:
         handle: The table, opened afresh.
@@ -193,4 +193,6 @@ def write_commit(
             app_transactions=[Transaction(APP, 0 if last is None else last + 1)],
         ),
     )
-    seal(snapshot.uri, handle.version())
+    version = int(DeltaTable(snapshot.uri).version())  # asked at once, before another commit can come
+    seal(snapshot.uri, version)
+    return version
