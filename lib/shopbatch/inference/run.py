@@ -15,6 +15,7 @@ from shopbatch.core.errors import Stopped
 from shopbatch.core.progress import Progress
 from shopbatch.inference.compute import cut_units, stream
 from shopbatch.inference.config import InferenceConfig
+from shopbatch.inference.damage import Damage
 from shopbatch.inference.memo import Memo
 from shopbatch.inference.pending import Pending, RetryPolicy, all_pending
 from shopbatch.inference.publish import Publisher, count, find_live
@@ -37,7 +38,8 @@ def run_inference(
 ) -> None:
     """Bring the sink up to date with the source, computing only what the memo does not hold.
 
-    What others did to the sink, its rejects or the memo is undone first, and the report's message names it.
+    What others did to the sink, its rejects or the memo is undone first, and what is damaged there is made again; the
+    report's message names both.
 
     Args:
         spec: The job.
@@ -55,9 +57,11 @@ def run_inference(
     store.check_writable()
     source = store.require(spec.source, spec.columns)
     undone = [said for table in (spec.memo, spec.rejects, spec.sink) if (said := put_right(store, table))]
-    live = find_live(spec, store)
     store.check_targets([spec.rejects], "replace")
     store.check_targets([spec.memo], "append")
+    damage = Damage(spec, store)
+    undone += damage.set_aside(report.run_id)
+    live = damage.without(find_live(spec, store))
     report.recipe = spec.recipe
     report.tables[spec.source.name] = {"read": source.version}
     with report.stage("index") as stage:
@@ -66,6 +70,7 @@ def run_inference(
     memo = Memo(store, spec, report.run_id, index.shards)
     account = {} if spent is None else spent
     InferenceRun(spec, config, store, report, source, live, index, memo, spent=account).run()
+    damage.move_away()
     if undone:
         report.message = "; ".join([*undone, *filter(None, [report.message])])
         report.outcome = "published" if report.outcome == "nothing to do" else report.outcome
