@@ -14,7 +14,8 @@ def crash_point(name: str) -> None:
 
     Three more variables refine this. SHOPBATCH_CRASH_ONCE names a file that is created at the first crash; while it
     exists no process crashes again, so a replacement survives. SHOPBATCH_CRASH_PID names another process to kill, and
-    SHOPBATCH_CRASH_SIGNAL another signal to send; this process then waits here.
+    SHOPBATCH_CRASH_SIGNAL another signal to send; this process then waits here. With SIGSTOP it goes on when a test
+    sends it SIGCONT.
 
     Args:
         name: The name of this place.
@@ -27,5 +28,8 @@ def crash_point(name: str) -> None:
         except FileExistsError:
             return
     victim = int(os.environ.get("SHOPBATCH_CRASH_PID") or os.getpid())
-    os.kill(victim, signal.Signals[os.environ.get("SHOPBATCH_CRASH_SIGNAL") or "SIGKILL"])
+    number = signal.Signals[os.environ.get("SHOPBATCH_CRASH_SIGNAL") or "SIGKILL"]
+    os.kill(victim, number)
+    if number == signal.SIGSTOP:
+        return
     threading.Event().wait()
