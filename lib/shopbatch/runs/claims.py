@@ -29,6 +29,7 @@ from shopbatch.core import display
 from shopbatch.core.crash_points import crash_point
 from shopbatch.core.errors import Stopped, one_line
 from shopbatch.runs.history import STALE
+from shopbatch.runs.processes import born
 from shopbatch.runs.report import Report, run_folder
 
 if TYPE_CHECKING:
@@ -131,7 +132,7 @@ class _Claim:
             "host": socket.gethostname(),
             "machine": _machine(),
             "pid": os.getpid(),
-            "born": _born(os.getpid()),
+            "born": born(os.getpid()),
         }
         try:
             self._commit(self.token, {"holder": holder}, dead)
@@ -188,7 +189,7 @@ class _Signs:
     def is_dead(self, holder: Mapping[str, Any]) -> bool:
         """Whether the process of a run has gone, or has given no sign of life for STALE seconds."""
         here = holder["machine"] is not None and holder["machine"] == _machine()
-        if here and _born(holder["pid"]) != holder["born"]:
+        if here and born(holder["pid"]) != holder["born"]:
             return True
         now = holder["token"], self._heartbeat(holder["run_id"])
         if now != self.seen:
@@ -213,12 +214,3 @@ def _machine() -> str | None:
         return f"{boot} {os.readlink('/proc/self/ns/pid')}"
     except OSError:  # no Linux: heartbeats say enough
         return None
-
-
-def _born(pid: int) -> str | None:
-    """When a process of this machine began, which tells it from a later one with its id; None if it has gone."""
-    try:
-        state, *rest = Path(f"/proc/{pid}/stat").read_text("utf-8").rpartition(")")[2].split()
-    except (FileNotFoundError, ProcessLookupError):
-        return None
-    return None if state in "ZX" else rest[18]
