@@ -72,6 +72,10 @@ class Memo:
         snapshot = self.store.find(self.spec.memo.name)
         return [f for f in snapshot.files if f.partition["recipe"] == self.spec.recipe] if snapshot else []
 
+    def is_behind(self) -> bool:
+        """Whether something was committed since it was loaded last."""
+        return any(f.path not in self.loaded for f in self.visible())
+
     def load(self) -> None:
         """Read what was committed since the last call; the pieces stay in the order of the commits."""
         new = [f for f in self.visible() if f.path not in self.loaded]
