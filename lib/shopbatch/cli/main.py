@@ -33,6 +33,7 @@ COMMANDS = {
     "review": ("review", "Let a person accept, edit or refuse published copy, in a spreadsheet."),
     "why": ("data", "Say why a row is as it is: content hash, recipe, attempt, run."),
     "models": ("models", "List the published models, or those trained on a row."),
+    "erase": ("erase", "Erase users or single reviews from the warehouse, and prove it."),
     "docs": ("docs", "Write a static site of the warehouse: jobs, runs, tables, models, lineage."),
     "doctor": ("doctor", "Find what would make a run fail before it starts."),
     "chaos": ("chaos", "Kill processes of a job at drawn places, and check that nothing is lost."),

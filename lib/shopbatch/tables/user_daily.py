@@ -6,7 +6,7 @@ are exact. `docs/features.md` says what a line, a basket and a return are.
 
 import pyarrow as pa
 
-from shopbatch.tables.schema import MONEY, TIMESTAMP, Column, Table
+from shopbatch.tables.schema import MONEY, TIMESTAMP, Column, Person, Table
 
 _USER = Column("user_id", pa.string(), "The user (users.user_id).", nullable=False, personal=True)
 _DAY = Column("day", pa.date32(), "The day in the shop's time zone.", nullable=False)
@@ -28,6 +28,7 @@ USER_DAILY = Table(
     job="build_user_profiles",
     meaning="One row per user and day with a transaction.",
     key=("user_id", "day"),
+    person=Person(user="user_id"),
     columns=(
         _USER,
         _DAY,
@@ -54,6 +55,7 @@ USER_PRODUCT_DAILY = Table(
     job="build_user_profiles",
     meaning="One row per user, day and product with a transaction.",
     key=("user_id", "day", "product_id"),
+    person=Person(user="user_id"),
     columns=(
         _USER,
         _DAY,
@@ -68,6 +70,7 @@ USER_EVENT_DAILY = Table(
     job="build_user_profiles",
     meaning="One row per user and day with an event.",
     key=("user_id", "day"),
+    person=Person(user="user_id"),
     columns=(
         _USER,
         _DAY,
@@ -107,6 +110,7 @@ TRANSACTIONS_REJECTS = Table(
     job="build_user_profiles",
     meaning="The rows of transactions that count in no tile, each with its reason. Published by build_user_profiles.",
     key=(),
+    person=Person(user="user_id"),
     columns=(
         Column("basket_id", pa.string(), "As in transactions."),
         Column("product_id", pa.string(), "As in transactions, without blanks at its ends."),
@@ -129,6 +133,7 @@ EVENTS_REJECTS = Table(
     job="build_user_profiles",
     meaning="The rows of events that count in no tile, each with its reason. Published by build_user_profiles.",
     key=(),
+    person=Person(user="user_id"),
     columns=(
         Column("event_id", pa.string(), "As in events."),
         Column("user_id", pa.string(), "As in events, without blanks at its ends.", personal=True),

@@ -177,7 +177,9 @@ def write_commit(
     newest = max((f.committed_ms for f in snapshot.files), default=0)
     now = max(int(time.time() * 1000), newest + 1)
     changes = mode != "compact"
-    actions: list[Any] = [AddAction(f.path, f.size, dict(f.partition), now, changes, f.stats) for f in added]
+    actions: list[Any] = [
+        AddAction(f.path, f.size, dict(f.partition), f.committed_ms or now, changes, f.stats) for f in added
+    ]
     for path in removed:
         file = snapshot.by_path[path]
         actions.append(RemoveAction(path, changes, now, file.size, dict(file.partition)))

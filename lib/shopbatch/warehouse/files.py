@@ -45,13 +45,17 @@ S3_ATTEMPTS = 8  # with growing pauses these take a minute or two; then the run 
 
 @dataclass(frozen=True)
 class DataFile:
-    """A written file, not yet visible: path relative to the table, bytes, rows, Delta statistics (JSON)."""
+    """A written file, not yet visible: path relative to the table, bytes, rows, Delta statistics (JSON).
+
+    committed_ms is its place in the order of commits if it takes that of another file; None: it is the newest.
+    """
 
     path: str
     size: int
     rows: int
     stats: str
     partition: Mapping[str, str] = field(default_factory=dict)
+    committed_ms: int | None = None
 
 
 @dataclass(frozen=True)
