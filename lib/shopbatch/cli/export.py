@@ -109,7 +109,7 @@ def _parquet(out: IO[Any], pieces: Iterator[pa.Table], schema: pa.Schema) -> int
     import pyarrow.parquet as pq
 
     rows = 0
-    with pq.ParquetWriter(out, schema, compression="zstd") as writer:
+    with pq.ParquetWriter(out, schema, compression="zstd", write_page_checksum=True) as writer:
         for piece in pieces:
             writer.write_table(piece.cast(schema))
             rows += piece.num_rows

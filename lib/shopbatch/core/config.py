@@ -12,10 +12,10 @@ import os
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
 import yaml
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from shopbatch.core.config_keys import Key as Key
 from shopbatch.core.config_keys import as_yaml as as_yaml
@@ -72,6 +72,9 @@ class JobConfig(Strict):
 
     platform: Platform = Platform()
     """Where the job runs. Nothing in this block changes a result."""
+    wait: bool | Annotated[float, Field(ge=0)] = True
+    """Whether to wait while another run does the same work; its result is then used, and nothing is computed twice. A
+    number: for at most so many seconds. false: end at once with exit code 4."""
 
     def required_tables(self) -> tuple[str, ...]:
         """Return the tables that must exist before a run starts."""

@@ -114,6 +114,19 @@ def redact_config(tree: Any) -> Any:
     return redact_text(tree) if isinstance(tree, str) else tree
 
 
+def clean_tree(tree: Any) -> Any:
+    """Copy a tree without secrets (`redact_config`) and with every text in it masked, keys included."""
+    return _mask_all(redact_config(tree))
+
+
+def _mask_all(tree: Any) -> Any:
+    if isinstance(tree, Mapping):
+        return {clean(str(key)): _mask_all(value) for key, value in tree.items()}
+    if isinstance(tree, list):
+        return [_mask_all(value) for value in tree]
+    return mask(tree) if isinstance(tree, str) else tree
+
+
 def redact_text(text: str) -> str:
     """Hide the secrets in a text that are recognisable by form: URL users, `password=...`, `Bearer ...`, `sk-...`."""
     text = _URL_USER.sub(HIDDEN + "@", text)

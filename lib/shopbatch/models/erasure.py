@@ -11,7 +11,7 @@ import hashlib
 import hmac
 import os
 import secrets
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -37,8 +37,13 @@ def keyed(store: Store, names: Sequence[str]) -> list[str]:
     Returns:
         16 hex digits per name, sorted, without repetitions.
     """
+    return sorted(set(keyed_each(store, names).values()))
+
+
+def keyed_each(store: Store, names: Iterable[str]) -> dict[str, str]:
+    """Hash names as `keyed` does; each name with its hash."""
     key = _key(store)
-    return sorted({hmac.new(key, name.encode(), hashlib.sha256).hexdigest()[:16] for name in names})
+    return {name: hmac.digest(key, name.encode(), hashlib.sha256).hex()[:16] for name in names}
 
 
 def text_names(texts: pa.ChunkedArray | pa.Array) -> list[str]:
@@ -94,6 +99,21 @@ def trained_on(store: Store, table: str, row: str, texts: Mapping[str, TextOf]) 
     if models:
         sentence = f"{len(models)} model{'s were' if models[1:] else ' was'} trained on {table} {row}: {names}"
     return Answer(sentence + (f" ({'; '.join(doubts)})" if doubts else ""), models)
+
+
+def models_of(store: Store, names: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Find the models that rows helped to train.
+
+    Args:
+        store: The warehouse.
+        names: Names of rows: their keys, and what `text_names` makes of their texts.
+
+    Returns:
+        References to the models that were trained on one of the rows, and to those that keep no record of theirs.
+    """
+    wanted, models = set(keyed(store, names)), list_models(store)
+    trained = [str(m["model"]) for m in models if wanted & m["rows"]]
+    return trained, [str(m["model"]) for m in models if m["trained here"] and not m["rows"]]
 
 
 def list_models(store: Store) -> list[dict[str, Any]]:

@@ -195,16 +195,23 @@ def _record(report: Report, store: Store, shown: display.Display) -> Record:
 def _run_in_session(job: Job, settings: JobConfig, store: Store, report: Report, signals: list[str]) -> None:
     """Start the job's session and run the job in it."""
     from shopbatch.core.sessions import ray_session, spark_session
+    from shopbatch.runs.claims import claim
+    from shopbatch.runs.run_key import digest
 
-    done = False
+    done, waited = False, None
     try:
         with ExitStack() as session:
+            stop_on_signals(signals)
+            if job.alone:
+                key = digest(settings, store.root)
+                waited = session.enter_context(claim(store, report, key, settings.wait, "does the same"))
             with display.stage(f"start {job.session}"):
                 session.enter_context((ray_session if job.session == "ray" else spark_session)(settings.platform))
-            stop_on_signals(signals)
+            stop_on_signals(signals)  # once more: Ray and Spark have installed their own handlers
             job.run(settings, store, report)
             if report.rows.balanced is False:
                 raise AssertionError(f"the rows do not add up: {report.rows}")
+            report.message = "; ".join(str(x) for x in (waited, report.message) if x)
             done = True
     except (Stopped, KeyboardInterrupt):
         if not done:  # otherwise only the session was being closed

@@ -2,12 +2,13 @@
 
 import pyarrow as pa
 
-from shopbatch.tables.schema import TIMESTAMP, Column, Table
+from shopbatch.tables.schema import TIMESTAMP, Column, Nobody, Person, Table
 
 CAMPAIGNS = Table(
     name="campaigns",
     meaning="One row per campaign and user that it was sent to.",
     key=("campaign_id", "user_id"),
+    person=Person(user="user_id"),
     columns=(
         Column("campaign_id", pa.string(), "The campaign.", nullable=False),
         Column("user_id", pa.string(), "Whom it was sent to (users.user_id).", nullable=False, personal=True),
@@ -27,6 +28,7 @@ COUPONS = Table(
     name="coupons",
     meaning="One row per coupon of a campaign and product that it is good for.",
     key=("campaign_id", "coupon_id", "product_id"),
+    person=Nobody("A coupon is an offer; whom it was sent to stands in campaigns."),
     columns=(
         Column("campaign_id", pa.string(), "The campaign (campaigns.campaign_id).", nullable=False),
         Column("coupon_id", pa.string(), "The coupon; several campaigns may carry the same.", nullable=False),
@@ -44,6 +46,7 @@ REDEMPTIONS = Table(
     name="redemptions",
     meaning="One row per coupon that a user redeemed at a moment.",
     key=("user_id", "campaign_id", "coupon_id", "redeemed_at"),
+    person=Person(user="user_id"),
     columns=(
         Column("user_id", pa.string(), "Who redeemed it (users.user_id).", nullable=False, personal=True),
         Column("campaign_id", pa.string(), "Of which campaign (campaigns.campaign_id).", nullable=False),

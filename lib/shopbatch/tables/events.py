@@ -2,12 +2,13 @@
 
 import pyarrow as pa
 
-from shopbatch.tables.schema import TEXT_LIST, TIMESTAMP, Column, Table
+from shopbatch.tables.schema import TEXT_LIST, TIMESTAMP, Column, Person, Table
 
 EVENTS = Table(
     name="events",
     meaning="One row per thing that a user did in the shop, or that was done to reach the user.",
     key=("event_id",),
+    person=Person(user="user_id"),
     latest_by="ingested_at",
     must_have=("event_type",),
     key_from_content=True,

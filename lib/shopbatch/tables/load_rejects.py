@@ -2,7 +2,7 @@
 
 import pyarrow as pa
 
-from shopbatch.tables.schema import Column, Table, View
+from shopbatch.tables.schema import Column, Person, Table, View
 
 
 def load_rejects(source: str) -> Table:
@@ -11,6 +11,7 @@ def load_rejects(source: str) -> Table:
         name=f"{source}_load_rejects",
         meaning=f"One row per value of a loaded file that does not fit {source}.",
         key=("load_id", "source_file", "source_row", "column"),
+        person=Person(quoted=("value",)),
         columns=(
             Column(
                 "source_file", pa.string(), "The file, relative to the folder it was in.", nullable=False, personal=True

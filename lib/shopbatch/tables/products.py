@@ -6,7 +6,7 @@ Merchant Center.
 
 import pyarrow as pa
 
-from shopbatch.tables.schema import PRICE, TEXT_LIST, TEXT_MAP, TIMESTAMP, Column, Table, View
+from shopbatch.tables.schema import PRICE, TEXT_LIST, TEXT_MAP, TIMESTAMP, Column, Nobody, Table, View
 
 AVAILABILITY = ("in_stock", "out_of_stock", "preorder", "backorder")
 
@@ -14,6 +14,7 @@ PRODUCTS = Table(
     name="products",
     meaning="One row per product of the catalogue.",
     key=("product_id",),
+    person=Nobody("The catalogue describes goods."),
     latest_by="updated_at",
     merge_rows=True,
     html=True,

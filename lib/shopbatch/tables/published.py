@@ -54,6 +54,7 @@ def rejects_of(sink: Table, meaning: str, reasons: str, scope: dict[str, str] | 
         name=f"{sink.name}_rejects",
         meaning=meaning,
         key=(*sink.partition_by, "source_file", "source_row"),
+        person=sink.person,
         partition_by=sink.partition_by,
         columns=(
             replace(name, meaning=f"{name.meaning.removesuffix('.')}; null where the source has none.", nullable=True),

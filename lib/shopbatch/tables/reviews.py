@@ -2,12 +2,13 @@
 
 import pyarrow as pa
 
-from shopbatch.tables.schema import TIMESTAMP, Column, Lookup, Table, View
+from shopbatch.tables.schema import TIMESTAMP, Column, Lookup, Person, Table, View
 
 REVIEWS = Table(
     name="reviews",
     meaning="One row per review that a customer wrote.",
     key=("review_id",),
+    person=Person(user="user_id", review="review_id"),
     latest_by="created_at",
     must_have=("text",),
     key_from_content=True,

@@ -62,6 +62,39 @@ def hidden_columns(schema: pa.Schema) -> set[str]:
 
 
 @dataclass(frozen=True)
+class Person:
+    """Where a person stands in a table, for `shopbatch erase`.
+
+    Attributes:
+        user: The column that names the user (users.user_id).
+        review: The column that names a review (reviews.review_id).
+        quoted: Columns of text in which a person may be named or quoted; such a row is erased, too.
+        hashes: The columns that hold the content hash of what a person wrote: its hex digits, or its two words.
+        hashed: The columns of `reviews` that the content hash is of.
+        trained: Whether the table is made of texts that models are trained on and does not say whose they are. It is
+            emptied when such a text is erased; the next training job makes it anew.
+    """
+
+    user: str = ""
+    review: str = ""
+    quoted: tuple[str, ...] = ()
+    hashes: tuple[str, ...] = ()
+    hashed: tuple[str, ...] = ()
+    trained: bool = False
+
+
+@dataclass(frozen=True)
+class Nobody:
+    """No person stands in a table.
+
+    Attributes:
+        why: The reason, in a sentence.
+    """
+
+    why: str
+
+
+@dataclass(frozen=True)
 class Lookup:
     """A column of another table that `shopbatch show` adds to the rows that it shows, joined by that table's key."""
 
@@ -107,6 +140,7 @@ class Table:
         job: The job that writes it; empty for a source table, which `shopbatch sample` and `shopbatch load` fill.
         command: The command that writes it, without `shopbatch`, if it is neither a job nor one of these two.
         view: How `shopbatch show` shows its rows.
+        person: Where a person stands in it. Every table of the catalogue says it; a test looks.
     """
 
     name: str
@@ -122,6 +156,7 @@ class Table:
     job: str = ""
     command: str = ""
     view: View = View()
+    person: Person | Nobody | None = None
 
     def schema(self) -> pa.Schema:
         """Make the Arrow schema; each field carries its meaning as `comment` metadata, which Delta keeps."""

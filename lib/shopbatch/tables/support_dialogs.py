@@ -2,12 +2,13 @@
 
 import pyarrow as pa
 
-from shopbatch.tables.schema import TIMESTAMP, Column, Lookup, Table, View
+from shopbatch.tables.schema import TIMESTAMP, Column, Lookup, Person, Table, View
 
 SUPPORT_DIALOGS = Table(
     name="support_dialogs",
     meaning="One row per question that a customer asked, with the reply that was given.",
     key=("dialog_id",),
+    person=Person(user="user_id"),
     latest_by="created_at",
     must_have=("question", "reply"),
     key_from_content=True,

@@ -2,7 +2,7 @@
 
 import pyarrow as pa
 
-from shopbatch.tables.schema import MONEY, PRICE, TIMESTAMP, Column, Table, View
+from shopbatch.tables.schema import MONEY, PRICE, TIMESTAMP, Column, Person, Table, View
 
 ORDER_STATUS = ("paid", "cancelled", "refunded")
 
@@ -10,6 +10,7 @@ TRANSACTIONS = Table(
     name="transactions",
     meaning="One row per line of a basket, as it was paid.",
     key=("basket_id", "product_id", "line_number"),
+    person=Person(user="user_id"),
     latest_by="ingested_at",
     columns=(
         Column("basket_id", pa.string(), "The basket (one till receipt).", nullable=False),

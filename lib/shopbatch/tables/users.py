@@ -2,7 +2,7 @@
 
 import pyarrow as pa
 
-from shopbatch.tables.schema import TIMESTAMP, Column, Table
+from shopbatch.tables.schema import TIMESTAMP, Column, Person, Table
 
 
 def _consent(channel: str, name: str) -> tuple[Column, Column]:
@@ -18,6 +18,7 @@ USERS = Table(
     name="users",
     meaning="One row per customer; demographics are null where they were not asked for.",
     key=("user_id",),
+    person=Person(user="user_id"),
     merge_rows=True,
     columns=(
         Column("user_id", pa.string(), "Name of the customer, unique in the shop.", nullable=False, personal=True),
