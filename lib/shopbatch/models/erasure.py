@@ -9,25 +9,22 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import os
-import secrets
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.fs as pafs
 
 from shopbatch.core.errors import UserError
 from shopbatch.core.hashing import hash128, hex128
 from shopbatch.models import registry
+from shopbatch.models.erasure_key import KEY, identity, make_key, read_key
+from shopbatch.models.erasure_key import copy_key as copy_key
 from shopbatch.models.summary import built_on, main_metric
 from shopbatch.tables import table as table_named
-from shopbatch.warehouse import files
 from shopbatch.warehouse.store import Store
 
-KEY = "_models/erasure.key"
 TextOf = Callable[[pa.Table], pa.Array]  # the texts of a table's rows, by which they are named
 
 
@@ -36,8 +33,24 @@ def keyed(store: Store, names: Sequence[str]) -> list[str]:
 
     Returns:
         16 hex digits per name, sorted, without repetitions.
+
+    Raises:
+        UserError: The key is damaged.
     """
-    key = _key(store)
+    return _hashes(_key_to_write(store), names)
+
+
+def record(store: Store, names: Sequence[str]) -> dict[str, Any]:
+    """Return what a manifest says of the training rows of these names: their hashes, and the identity of the key.
+
+    Raises:
+        UserError: The key is damaged.
+    """
+    key = _key_to_write(store)
+    return {"rows": _hashes(key, names), "rows_key": identity(key)}
+
+
+def _hashes(key: bytes, names: Sequence[str]) -> list[str]:
     return sorted({hmac.new(key, name.encode(), hashlib.sha256).hexdigest()[:16] for name in names})
 
 
@@ -66,7 +79,7 @@ def trained_on(store: Store, table: str, row: str, texts: Mapping[str, TextOf]) 
         texts: For each table whose rows are named by their text, the function that gives the texts of its rows.
 
     Raises:
-        UserError: There is no such table, or its rows have no single key.
+        UserError: There is no such table, its rows have no single key, or the key of the hashes is missing or damaged.
     """
     key = table_named(table).key
     if len(key) != 1:
@@ -74,20 +87,27 @@ def trained_on(store: Store, table: str, row: str, texts: Mapping[str, TextOf]) 
     snapshot = store.find(table)
     rows = None if snapshot is None else snapshot.read(where=pc.field(key[0]) == row)
     by_text = table in texts
-    wanted = set(keyed(store, [row, *(text_names(texts[table](rows)) if rows and by_text else ())]))
     everything = list_models(store)
-    models = [m for m in everything if wanted & m["rows"]]
+    recorded = [m for m in everything if m["rows"]]
+    secret = _key_to_read(store, recorded)
+    names = [row, *(text_names(texts[table](rows)) if rows and by_text else ())]
+    wanted = set() if secret is None else set(_hashes(secret, names))
+    models = [m for m in recorded if wanted & m["rows"]]
     doubts = []
+    if other := [m["model"] for m in recorded if secret and m["key"] not in (None, identity(secret))]:
+        doubts.append(
+            f"{', '.join(other)} {'name' if other[1:] else 'names'} rows under another key, which is not here"
+        )
     if not rows:
         there = f"there is no table {table}" if snapshot is None else f"the row is not in {table}"
         doubts.append(there + (", so its text, by which models name it, is not known" if by_text else ""))
     if silent := [m["model"] for m in everything if m["trained here"] and not m["rows"]]:
         doubts.append(f"{', '.join(silent)} {'keep' if silent[1:] else 'keeps'} no record of training rows")
-    names = ", ".join(m["model"] for m in models)
+    listed = ", ".join(m["model"] for m in models)
     sure = "was" if not doubts else "is known to have been"
     sentence = f"no model {sure} trained on {table} {row}"
     if models:
-        sentence = f"{len(models)} model{'s were' if models[1:] else ' was'} trained on {table} {row}: {names}"
+        sentence = f"{len(models)} model{'s were' if models[1:] else ' was'} trained on {table} {row}: {listed}"
     return Answer(sentence + (f" ({'; '.join(doubts)})" if doubts else ""), models)
 
 
@@ -105,31 +125,48 @@ def list_models(store: Store) -> list[dict[str, Any]]:
             "metric": main_metric(manifest.get("metrics") or {}),
             "trained here": "origin" in manifest,
             "rows": set(manifest.get("rows", ())),
+            "key": manifest.get("rows_key"),
         }
         for reference, manifest, live in listed
     ]
 
 
-def copy_key(store: Store, source: Store) -> None:
-    """Take over the key of another warehouse if this one has none, so that copied models still name their rows."""
-    (fs, path), (here, own) = files.filesystem(f"{source.root}/{KEY}"), files.filesystem(f"{store.root}/{KEY}")
-    if here.get_file_info(own).type == pafs.FileType.NotFound != fs.get_file_info(path).type:
-        with fs.open_input_stream(path) as stream:
-            _write_key(store, bytes(stream.read()))
+def _key_to_write(store: Store) -> bytes:
+    """Return the key for new hashes, which is made if there is none.
 
-
-def _key(store: Store) -> bytes:
-    fs, path = files.filesystem(f"{store.root}/{KEY}")
-    try:
-        with fs.open_input_stream(path) as stream:
-            return bytes(stream.read())
-    except FileNotFoundError:
-        return _write_key(store, secrets.token_bytes(32))
-
-
-def _write_key(store: Store, key: bytes) -> bytes:
-    """Keep the key where only its owner can read it, and return it."""
-    files.write_bytes(f"{store.root}/{KEY}", key)
-    if "://" not in store.root:
-        os.chmod(files.filesystem(f"{store.root}/{KEY}")[1], 0o600)
+    Raises:
+        UserError: The key that is there is damaged, or is not that of any model here.
+    """
+    recorded = [m for m in list_models(store) if m["rows"]]
+    lost = _lost(recorded)
+    key = read_key(store, lost)
+    if key is None:
+        return make_key(store)
+    if recorded and all(m["key"] not in (None, identity(key)) for m in recorded):
+        raise UserError(
+            f"{store.root}/{KEY} is not the key of any model here, so {lost}; restore the right one from a backup, or "
+            "move this one away, and a new one is made"
+        )
     return key
+
+
+def _key_to_read(store: Store, recorded: Sequence[Mapping[str, Any]]) -> bytes | None:
+    """Return the key by which at least one of these models names its rows; None if there are no such models.
+
+    Raises:
+        UserError: It is missing, damaged, or another one.
+    """
+    if not recorded:
+        return None
+    lost = _lost(recorded)
+    key = read_key(store, lost)
+    if key is None:
+        raise UserError(f"{store.root}/{KEY} is missing, so {lost}; restore it from a backup")
+    if all(m["key"] not in (None, identity(key)) for m in recorded):
+        raise UserError(f"{store.root}/{KEY} is damaged or another one, so {lost}; restore it from a backup")
+    return key
+
+
+def _lost(recorded: Sequence[Mapping[str, Any]]) -> str:
+    names = ", ".join(str(m["model"]) for m in recorded) or "models to come"
+    return f"which rows trained {names} can no longer be answered"

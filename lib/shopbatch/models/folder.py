@@ -117,7 +117,7 @@ def read_manifest(folder: str, name: str) -> dict[str, Any]:
             raise ModelError(f"{what} names {file[:99]!r}, of a kind that is refused (taken are {', '.join(DIGESTED)})")
     if digest(manifest["files"]) != manifest["digest"]:
         raise ModelError(f"{what} contradicts itself")
-    return manifest
+    return dict(manifest)
 
 
 def _is_manifest(tree: Any) -> bool:
