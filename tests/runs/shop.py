@@ -30,6 +30,8 @@ ENDS = {
     "defect": "raise KeyError('nobody expects ann@example.com')",
     "mistake": "raise errors.UserError('column x is missing; add it')",
     "refused": "refuse_if_failed([Gate('share', 0.5, 0.1, False, 'too many')])",
+    "first": "m = config.platform.warehouse + '/first'; os.path.exists(m) or (open(m, 'w').close(), "
+    "print('waiting', file=sys.stderr, flush=True), time.sleep(60))",
     "waits": "print('waiting', file=sys.stderr, flush=True); time.sleep(60)",
 }
 
@@ -50,7 +52,7 @@ def run(config, store, report):
     report.tables["things"] = {"written": 3}
     report.outcome = "published"
 
-JOB = Job("toy", Config, run, next="show things")
+JOB = Job("toy", Config, run, next="show things", alone=ALONE)
 '''
 
 
@@ -61,11 +63,11 @@ class Shop:
     home: Path
 
     @classmethod
-    def make(cls, home: Path) -> Shop:
+    def make(cls, home: Path, alone: bool = False) -> Shop:
         (home / "jobs").mkdir(parents=True)
         (home / "conf" / "base").mkdir(parents=True)
         (home / "conf" / "local").mkdir()
-        (home / "jobs" / "toy.py").write_text(_JOB, "utf-8")
+        (home / "jobs" / "toy.py").write_text(_JOB.replace("ALONE", str(alone)), "utf-8")
         return cls(home)
 
     @property

@@ -12,6 +12,7 @@ import click
 from shopbatch.cli.explain import explain
 from shopbatch.cli.options import COUNT, complete_sources, complete_tables, environment, open_store, tell_warehouse
 from shopbatch.cli.printing import Count, note, print_rows
+from shopbatch.core.controls import escape_json, one_printable_line
 from shopbatch.core.errors import UserError
 
 if TYPE_CHECKING:
@@ -109,7 +110,7 @@ def load(table: str, file: Sequence[str], replace: bool, dry_run: bool, env: str
         raise UserError("--from: add --query with the query whose rows are loaded")
     else:
         report = load_query(store, table, uri, query, options, mode, dry_run)
-    print("\n".join(report.lines()))
+    print("\n".join(map(one_printable_line, report.lines())))
 
 
 def _file_and_renames(words: Sequence[str], renames: Sequence[str], database: bool) -> tuple[str, list[str]]:
@@ -161,6 +162,6 @@ def why(table: str, key: str, as_json: bool, env: str) -> None:
     store = open_store(env)
     answer = browse.why(store, table, key)
     if as_json:
-        print(json.dumps(answer, ensure_ascii=False, indent=2, default=str))
+        print(escape_json(json.dumps(answer, ensure_ascii=False, indent=2, default=str)))
     else:
         explain(store, table, key, answer)

@@ -15,7 +15,7 @@ from shopbatch.core.privacy import redact_text
 if TYPE_CHECKING:
     from shopbatch.warehouse.store import Store
 
-COUNT = click.IntRange(min=0)
+COUNT = click.IntRange(min=0, max=10**9)
 F = TypeVar("F", bound=Callable[..., Any])
 
 

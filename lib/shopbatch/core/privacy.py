@@ -1,6 +1,6 @@
 """Removes from reports and logs what nobody should read there: customers' personal data, and secrets.
 
-Imports nothing but the standard library.
+Imports nothing but the standard library and `controls`.
 
 This is a best effort with patterns and checksums, not anonymisation. It does NOT catch: names and postal addresses;
 e-mail addresses that are spelled out (name at shop dot com) or have letters outside ASCII; phone numbers in bare
@@ -19,6 +19,8 @@ import traceback
 from collections.abc import Callable, Mapping
 from itertools import pairwise
 from typing import Any
+
+from shopbatch.core.controls import escape_controls
 
 HIDDEN = "[hidden]"
 
@@ -132,8 +134,8 @@ def redact_text(text: str) -> str:
 
 
 def clean(text: str) -> str:
-    """Make a text fit for a log: hide secrets and mask personal data of the forms that this module knows."""
-    return mask(redact_text(text))
+    """Make a text fit for a log or a terminal: hide secrets, mask personal data, escape what steers a terminal."""
+    return escape_controls(mask(redact_text(text)))
 
 
 def guard_logs() -> None:

@@ -15,6 +15,7 @@ from shopbatch.core.errors import Stopped
 from shopbatch.core.progress import Progress
 from shopbatch.inference.compute import cut_units, stream
 from shopbatch.inference.config import InferenceConfig
+from shopbatch.inference.damage import Damage
 from shopbatch.inference.memo import Memo
 from shopbatch.inference.pending import Pending, RetryPolicy, all_pending
 from shopbatch.inference.publish import Publisher, count, find_live
@@ -23,6 +24,7 @@ from shopbatch.inference.samples import sample_rows
 from shopbatch.inference.source import Index, build_index
 from shopbatch.inference.spec import Spec
 from shopbatch.inference.unit import Task
+from shopbatch.runs.claims import Waited, claim
 from shopbatch.runs.report import EngineUse, Report, Stage
 from shopbatch.warehouse.files import DataFile
 from shopbatch.warehouse.foreign import put_right
@@ -37,7 +39,8 @@ def run_inference(
 ) -> None:
     """Bring the sink up to date with the source, computing only what the memo does not hold.
 
-    What others did to the sink, its rejects or the memo is undone first, and the report's message names it.
+    What others did to the sink, its rejects or the memo is undone first, and what is damaged there is made again; the
+    report's message names both.
 
     Args:
         spec: The job.
@@ -55,9 +58,11 @@ def run_inference(
     store.check_writable()
     source = store.require(spec.source, spec.columns)
     undone = [said for table in (spec.memo, spec.rejects, spec.sink) if (said := put_right(store, table))]
-    live = find_live(spec, store)
     store.check_targets([spec.rejects], "replace")
     store.check_targets([spec.memo], "append")
+    damage = Damage(spec, store)
+    undone += damage.set_aside(report.run_id)
+    live = damage.without(find_live(spec, store))
     report.recipe = spec.recipe
     report.tables[spec.source.name] = {"read": source.version}
     with report.stage("index") as stage:
@@ -65,10 +70,12 @@ def run_inference(
         stage.rows = source.rows
     memo = Memo(store, spec, report.run_id, index.shards)
     account = {} if spent is None else spent
-    InferenceRun(spec, config, store, report, source, live, index, memo, spent=account).run()
-    if undone:
-        report.message = "; ".join([*undone, *filter(None, [report.message])])
-        report.outcome = "published" if report.outcome == "nothing to do" else report.outcome
+    run = InferenceRun(spec, config, store, report, source, live, index, memo, spent=account)
+    run.run()
+    damage.move_away()
+    if undone and report.outcome == "nothing to do":
+        report.outcome = "published"
+    report.message = "; ".join([*undone, *(str(x) for x in (run.waited, report.message) if x)])
     report.samples += sample_rows(spec, source, find_live(spec, store))
 
 
@@ -88,6 +95,7 @@ class InferenceRun:
         complete: Whether nothing is left pending.
         spent: Rows, tokens and seconds spent so far, see `run_inference`.
         used: Rows, calls and tokens of this run.
+        waited: For which run of the same recipe this one has waited; None for none.
     """
 
     spec: Spec
@@ -101,16 +109,49 @@ class InferenceRun:
     complete: bool = True
     spent: dict[str, float] = field(default_factory=dict)
     used: dict[str, int] = field(default_factory=dict)
+    waited: Waited | None = None
 
     def run(self) -> None:
-        """Compute what is pending, attempt by attempt, and publish unless the live table is up to date."""
+        """Compute what is pending, and publish unless the live table is up to date.
+
+        Of several runs that would compute with the same recipe at the same time, one does; the others wait for it.
+        """
         config, computed = self.config, 0
+        pending = self._find_pending(RetryPolicy(rejects=config.retry_rejects, attempts=config.attempts))
+        if pending.total and config.limit is None:
+            key = f"{self.spec.recipe}_retry" if config.retry_rejects else self.spec.recipe
+            with claim(self.store, self.report, key, config.wait, "computes this recipe") as self.waited:
+                if self.waited is not None or self.memo.is_behind():
+                    pending = self._find_again()
+                computed = self._compute_all(pending)
+        else:
+            computed = self._compute_all(pending)
+        if computed or not self.publisher().is_live():
+            crash_point("before_publish")
+            self.publish()
+
+    def _find_pending(self, policy: RetryPolicy) -> Pending:
+        """Load what the memo holds, also of runs that were killed, and find what it lacks."""
         with self.report.stage("pending") as stage:
             self.memo.adopt()
             self.memo.load()
-            pending = self._pending(RetryPolicy(rejects=config.retry_rejects, attempts=config.attempts))
+            pending = self._pending(policy)
             stage.rows = pending.distinct
         count(self.report, read=self.source.rows, distinct=pending.distinct, reused=pending.reused, computed=0)
+        return pending
+
+    def _find_again(self) -> Pending:
+        """Find what is pending after another run has worked. What that one has tried to the end is not tried again."""
+        newest = find_live(self.spec, self.store)
+        if newest is not None and newest.metadata.get("recipe") == self.spec.recipe:
+            self.live = newest
+        tried = self.waited is not None and self.waited.done
+        rejects = self.config.retry_rejects and not tried
+        return self._find_pending(RetryPolicy(infra=not tried, rejects=rejects, attempts=self.config.attempts))
+
+    def _compute_all(self, pending: Pending) -> int:
+        """Compute what is pending, attempt by attempt. Returns how many computations that were."""
+        config, computed = self.config, 0
         for number in range(config.attempts):
             todo = pending.total if config.limit is None else min(pending.total, config.limit - computed)
             self._refuse_too_many(todo)
@@ -122,9 +163,7 @@ class InferenceRun:
                 break
             with self.report.stage("pending"):  # the next round computes what the stage's checks refuse
                 pending = self._pending(RetryPolicy(infra=False, attempts=config.attempts))
-        if computed or not self.publisher().is_live():
-            crash_point("before_publish")
-            self.publish()
+        return computed
 
     def _pending(self, policy: RetryPolicy) -> Pending:
         return all_pending(self.spec, self.index, self.memo, policy)

@@ -19,6 +19,7 @@ from shopbatch import tables
 from shopbatch.core.ahead import ahead
 from shopbatch.core.errors import Stopped, UserError, one_line
 from shopbatch.core.nearest import hint
+from shopbatch.core.privacy import mask
 from shopbatch.load.archives import unpacked
 from shopbatch.load.batches import Converter, Misfits
 from shopbatch.load.conversion import AMBIGUOUS
@@ -237,7 +238,7 @@ class _Run:
                 metadata={
                     "loads": [self.id],
                     "inputs": [self.load.opened.digest],
-                    "source": self.load.opened.name,
+                    "source": mask(self.load.opened.name),
                     **report.counts(),
                 },
                 guard=self._refuse_second_load,

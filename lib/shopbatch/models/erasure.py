@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from shopbatch.core.errors import UserError
-from shopbatch.core.hashing import hash128, hex128
+from shopbatch.core.hashing import former_hash128, hash128, hex128
 from shopbatch.models import registry
 from shopbatch.models.erasure_key import KEY, identity, make_key, read_key
 from shopbatch.models.erasure_key import copy_key as copy_key
@@ -37,7 +37,13 @@ def keyed(store: Store, names: Sequence[str]) -> list[str]:
     Raises:
         UserError: The key is damaged.
     """
-    return _hashes(_key_to_write(store), names)
+    return sorted(set(keyed_each(store, names).values()))
+
+
+def keyed_each(store: Store, names: Iterable[str]) -> dict[str, str]:
+    """Hash names as `keyed` does; each name with its hash."""
+    key = _key_to_write(store)
+    return {name: _hash(key, name) for name in names}
 
 
 def record(store: Store, names: Sequence[str]) -> dict[str, Any]:
@@ -47,16 +53,21 @@ def record(store: Store, names: Sequence[str]) -> dict[str, Any]:
         UserError: The key is damaged.
     """
     key = _key_to_write(store)
-    return {"rows": _hashes(key, names), "rows_key": identity(key)}
+    return {"rows": sorted({_hash(key, name) for name in names}), "rows_key": identity(key)}
 
 
-def _hashes(key: bytes, names: Sequence[str]) -> list[str]:
-    return sorted({hmac.new(key, name.encode(), hashlib.sha256).hexdigest()[:16] for name in names})
+def _hash(key: bytes, name: str) -> str:
+    return hmac.digest(key, name.encode(), hashlib.sha256).hex()[:16]
 
 
 def text_names(texts: pa.ChunkedArray | pa.Array) -> list[str]:
     """Name rows by their text alone."""
     return [str(name) for name in hex128(*hash128([texts])).to_pylist()]
+
+
+def _known_names(texts: pa.ChunkedArray | pa.Array) -> list[str]:
+    """Return the names of rows as this version and those before it give them: a model keeps those of its training."""
+    return [*text_names(texts), *(str(name) for name in hex128(*former_hash128([texts])).to_pylist())]
 
 
 @dataclass(frozen=True)
@@ -88,16 +99,11 @@ def trained_on(store: Store, table: str, row: str, texts: Mapping[str, TextOf]) 
     rows = None if snapshot is None else snapshot.read(where=pc.field(key[0]) == row)
     by_text = table in texts
     everything = list_models(store)
-    recorded = [m for m in everything if m["rows"]]
-    secret = _key_to_read(store, recorded)
-    names = [row, *(text_names(texts[table](rows)) if rows and by_text else ())]
-    wanted = set() if secret is None else set(_hashes(secret, names))
-    models = [m for m in recorded if wanted & m["rows"]]
+    names = [row, *(_known_names(texts[table](rows)) if rows and by_text else ())]
+    models, other = _trained(store, everything, names)
     doubts = []
-    if other := [m["model"] for m in recorded if secret and m["key"] not in (None, identity(secret))]:
-        doubts.append(
-            f"{', '.join(other)} {'name' if other[1:] else 'names'} rows under another key, which is not here"
-        )
+    if other:
+        doubts.append(f"{', '.join(other)} {'name' if other[1:] else 'names'} rows by another key, which is not here")
     if not rows:
         there = f"there is no table {table}" if snapshot is None else f"the row is not in {table}"
         doubts.append(there + (", so its text, by which models name it, is not known" if by_text else ""))
@@ -109,6 +115,38 @@ def trained_on(store: Store, table: str, row: str, texts: Mapping[str, TextOf]) 
     if models:
         sentence = f"{len(models)} model{'s were' if models[1:] else ' was'} trained on {table} {row}: {listed}"
     return Answer(sentence + (f" ({'; '.join(doubts)})" if doubts else ""), models)
+
+
+def models_of(store: Store, names: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Find the models that rows helped to train.
+
+    Args:
+        store: The warehouse.
+        names: Names of rows: their keys, and what `text_names` makes of their texts.
+
+    Returns:
+        References to the models that were trained on one of the rows, and to those that keep no record of theirs.
+    """
+    models = list_models(store)
+    trained, other = _trained(store, models, names)
+    silent = [str(m["model"]) for m in models if m["trained here"] and not m["rows"]]
+    return [str(m["model"]) for m in trained], [*silent, *other]
+
+
+def _trained(
+    store: Store, models: Sequence[dict[str, Any]], names: Sequence[str]
+) -> tuple[list[dict[str, Any]], list[str]]:
+    """Return the models that were trained on rows of these names, and references to those that cannot be asked.
+
+    No key is made: without one, nothing can be asked.
+    """
+    recorded = [m for m in models if m["rows"]]
+    key = _key_to_read(store, recorded)
+    if key is None:
+        return [], []
+    wanted = {_hash(key, name) for name in names}
+    other = [str(m["model"]) for m in recorded if m["key"] not in (None, identity(key))]
+    return [m for m in recorded if wanted & m["rows"]], other
 
 
 def list_models(store: Store) -> list[dict[str, Any]]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import blake2b
 from typing import Any
 
@@ -22,6 +22,7 @@ from shopbatch.runs.report import new_run_id
 from shopbatch.tables.training_blocks import TRAINING_BLOCKS
 from shopbatch.training.packing import WINDOW, Document, pack
 from shopbatch.warehouse import files
+from shopbatch.warehouse.damage import take_out
 from shopbatch.warehouse.files import DataFile, FileRef
 from shopbatch.warehouse.store import Store
 
@@ -34,11 +35,13 @@ class Pack:
     """A pack in the warehouse.
 
     name: its digest. files: split -> URIs of its files, in order. blocks: split -> number of blocks.
+    set_aside: names the damaged files in whose place it was made.
     """
 
     name: str
     files: Mapping[str, tuple[str, ...]]
     blocks: Mapping[str, int]
+    set_aside: str = ""
 
     def documents(self) -> int:
         """Return the number of documents in all splits; only the column of lengths is read."""
@@ -117,7 +120,7 @@ def find(store: Store, name: str) -> Pack | None:
     ] = {}  # two runs at once may have made it, or a run repeated it after a file was lost
     for file in snapshot.files:
         if file.partition.get("pack") == name:
-            by_run.setdefault(file.path.split("/")[1], []).append(file)
+            by_run.setdefault(_run_of(file), []).append(file)
     for _, run_files in sorted(by_run.items()):
         with suppress(FileNotFoundError):
             files.check_whole(snapshot.uri, run_files)
@@ -148,11 +151,12 @@ def prepare(
     """
     rows = {split: [blake2b(word.tobytes()).hexdigest() for word in hash128(parts[split].columns)] for split in SPLITS}
     name = digest({"rows": rows, "about": dict(about), "block_tokens": block_tokens, "seed": seed})
+    set_aside = take_out(store, TRAINING_BLOCKS, name, lambda file: file.partition.get("pack") == name, _run_of)
     prepared = find(store, name) or build(store, name, parts, encode, block_tokens, seed)
     for split, count in prepared.blocks.items():
         if not count:
             raise UserError(f"no example for {split} fits into a block of loop.block_tokens={block_tokens}")
-    return prepared
+    return replace(prepared, set_aside=set_aside)
 
 
 def build(store: Store, name: str, parts: Mapping[str, pa.Table], encode: Encode, block_tokens: int, seed: int) -> Pack:
@@ -183,6 +187,11 @@ def build(store: Store, name: str, parts: Mapping[str, pa.Table], encode: Encode
     if built is None:
         raise UserError(f"no example fits into a block of loop.block_tokens={block_tokens}")
     return built
+
+
+def _run_of(file: FileRef) -> str:
+    """The run that wrote a file: its files are a pack only together."""
+    return file.path.split("/")[1]
 
 
 def _pack(name: str, uri: str, run_files: Sequence[FileRef]) -> Pack:

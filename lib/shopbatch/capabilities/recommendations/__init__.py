@@ -1,0 +1,1 @@
+"""Recommendations: what each user will want next, from what all users did."""

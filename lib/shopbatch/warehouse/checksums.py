@@ -1,0 +1,170 @@
+"""Checksums of files on this machine's file system: a Parquet file has its own within, another file has one beside it.
+
+A Parquet file's checksum is XXH3-64 over all its bytes, and stands in its footer, where other readers ignore it; it is
+computed as if it were zeros. So it moves with the file and needs no entry in Delta's log. The checksums of pages, which
+Parquet has as well, protect neither a footer nor a page's header.
+
+Files that Delta names itself (its log) have a file of CRC-32 sums beside them, as Hadoop and Spark keep it:
+`.00000000000000000001.json.crc`.
+
+Object stores check what they keep themselves. Files there have checksums, too, but only `shopbatch verify` uses them.
+"""
+
+from __future__ import annotations
+
+import mmap
+import os
+import re
+import struct
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+
+import xxhash
+
+from shopbatch.core.errors import UserError
+
+KEY = "shopbatch.xxh3"
+NONE = "0" * 16
+# the key, what Parquet or the JSON of Spark's schema has between key and value, and the value
+_ENTRY = re.compile(re.escape(KEY).encode() + rb"[^0-9a-f]{2,4}([0-9a-f]{16})")
+_TAIL = 8  # bytes of a Parquet file after its footer: the footer's length and the magic word
+_CHUNK = 1 << 20  # bytes of another file per sum
+_MAGIC = b"crc\0"
+
+
+class DamagedFile(UserError):
+    """A file whose bytes are not those that were written.
+
+    Attributes:
+        uri: The file.
+        why: How it is known.
+    """
+
+    def __init__(self, uri: str, why: str) -> None:
+        super().__init__(uri, why)  # both, so that the error survives the way from a Ray task to the driver
+        self.uri, self.why = uri, why
+
+    def __str__(self) -> str:
+        return (
+            f"{table_of(self.uri)}file {self.uri} is damaged ({self.why}): restore the file, or fill the table anew; "
+            "`shopbatch verify` lists all that is damaged"
+        )
+
+
+def table_of(uri: str) -> str:
+    """Name the table in whose folder a file lies, for a message; empty if it is in none."""
+    for folder in Path(uri).parents:
+        if (folder / "_delta_log").is_dir():
+            return f"table {folder.name!r}: "
+    return ""
+
+
+def stamp(data: bytearray) -> None:
+    """Enter the checksum into the bytes of a Parquet file that holds KEY with the value NONE."""
+    if (place := _place(data)) is not None:
+        data[place : place + 16] = f"{_sum(data, place):016x}".encode()
+
+
+def stamp_file(path: str) -> None:
+    """Enter the checksum into a Parquet file, as `stamp` does."""
+    with open(path, "r+b") as file:
+        with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+            place = _place(data)
+            checksum = 0 if place is None else _sum(data, place)
+        if place is not None:
+            file.seek(place)
+            file.write(f"{checksum:016x}".encode())
+
+
+def trouble(data: bytes | mmap.mmap) -> str:
+    """Say what is wrong with the bytes of a Parquet file; empty if nothing is, or if it has no checksum."""
+    place = _place(data)
+    if place is None or data[place : place + 16] == NONE.encode():
+        return ""
+    same = f"{_sum(data, place):016x}".encode() == data[place : place + 16]
+    return "" if same else "its bytes do not match its checksum"
+
+
+def check_parquet(path: str) -> None:
+    """Raise DamagedFile if a Parquet file does not match its checksum. A file is read once per process for this."""
+    _once(path, path, lambda: _trouble_of_file(path))
+
+
+def _trouble_of_file(path: str) -> str:
+    with open(path, "rb") as file:
+        if os.fstat(file.fileno()).st_size == 0:
+            return "it is empty"
+        with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+            return trouble(data)
+
+
+def _place(data: bytes | bytearray | mmap.mmap) -> int | None:
+    """Where the value of KEY begins, searched in the footer; None if there is none."""
+    size = len(data)
+    if size < _TAIL:
+        return None
+    footer = min(int.from_bytes(data[size - _TAIL : size - 4], "little"), size - _TAIL)
+    entry = _ENTRY.search(bytes(data[size - _TAIL - footer : size]))
+    return None if entry is None else size - _TAIL - footer + entry.start(1)
+
+
+def _sum(data: bytes | bytearray | mmap.mmap, place: int) -> int:
+    """XXH3-64 of the bytes, those of the checksum itself taken as zeros."""
+    hashed = xxhash.xxh3_64()
+    with memoryview(data) as view, view[:place] as before, view[place + 16 :] as after:
+        hashed.update(before)
+        hashed.update(NONE.encode())
+        hashed.update(after)
+    return hashed.intdigest()
+
+
+def beside(path: str) -> str:
+    """Return the name of the file with a file's sums."""
+    folder, name = os.path.split(path)
+    return os.path.join(folder, f".{name}.crc")
+
+
+def sums(data: bytes) -> bytes:
+    """Compute the contents of the file with the sums of these bytes."""
+    parts = (zlib.crc32(data[start : start + _CHUNK]) for start in range(0, len(data), _CHUNK))
+    return struct.pack(">4si", _MAGIC, _CHUNK) + b"".join(struct.pack(">I", part) for part in parts)
+
+
+def check_beside(path: str) -> None:
+    """Raise DamagedFile if a file does not match the sums beside it. Without such a file nothing is known."""
+    _once(path, beside(path), lambda: _trouble_beside(path))
+
+
+def _trouble_beside(path: str) -> str:
+    try:
+        known = Path(beside(path)).read_bytes()
+        data = Path(path).read_bytes()
+    except FileNotFoundError:
+        return ""
+    magic, chunk = struct.unpack(">4si", known[:8]) if len(known) >= 8 else (b"", 0)
+    if magic != _MAGIC or chunk <= 0:
+        return f"the file with its checksums, {beside(path)}, cannot be read"
+    parts = b"".join(struct.pack(">I", zlib.crc32(data[at : at + chunk])) for at in range(0, len(data), chunk))
+    return "" if parts == known[8:] else f"its bytes do not match its checksums in {beside(path)}"
+
+
+_checked: dict[str, tuple[int, ...]] = {}  # path -> what the file system said of it when it was last checked
+
+
+def _once(path: str, other: str, examine: Callable[[], str]) -> None:
+    """Examine a file unless it was examined as it is now. DamagedFile if something is wrong."""
+    now = _state(path) + (_state(other) if other != path else ())
+    if _checked.get(path) == now:
+        return
+    if why := examine():
+        raise DamagedFile(path, why)
+    _checked[path] = now
+
+
+def _state(path: str) -> tuple[int, ...]:
+    try:
+        stat = os.stat(path)
+    except FileNotFoundError:
+        return ()
+    return stat.st_size, stat.st_mtime_ns, stat.st_ino, stat.st_ctime_ns
