@@ -53,6 +53,8 @@ def ray_session(platform: Platform) -> Iterator[None]:
                 handler.setStream(sys.__stderr__)
     # without an address Ray would attach to any cluster that was left running on this machine
     local = platform.ray_address is None
+    if local:  # Ray would run its workers at the lowest priority, and other work of the machine would starve them
+        os.environ.setdefault("RAY_worker_niceness", "0")
     try:
         ray.init(
             address="local" if local else platform.ray_address,
