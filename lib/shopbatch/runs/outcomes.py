@@ -30,7 +30,6 @@ _ENVIRONMENT = {
     "Too many open files": "too many open files: raise the limit (ulimit -n 65536)",
     "Answer from Java side is empty": "Spark's Java process has died, as it does when memory runs out: see the log",
     "Error while sending or receiving": "Spark's Java process has died, as it does when memory runs out: see the log",
-    "Connection refused": "a service that the run needs has died or does not answer: see the log",
 }
 
 
