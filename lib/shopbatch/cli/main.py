@@ -35,6 +35,7 @@ COMMANDS = {
     "models": ("models", "List the published models, or those trained on a row."),
     "docs": ("docs", "Write a static site of the warehouse: jobs, runs, tables, models, lineage."),
     "doctor": ("doctor", "Find what would make a run fail before it starts."),
+    "verify": ("verify", "Read everything in the warehouse and say what is damaged."),
     "submit": ("cluster", "Run a job on a cluster, once."),
     "status": ("cluster", "Say where the newest attempt at a run key is."),
     "logs": ("cluster", "Print what the driver of a submitted run has printed."),

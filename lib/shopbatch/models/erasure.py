@@ -24,10 +24,11 @@ from shopbatch.core.hashing import hash128, hex128
 from shopbatch.models import registry
 from shopbatch.models.summary import built_on, main_metric
 from shopbatch.tables import table as table_named
-from shopbatch.warehouse import files
+from shopbatch.warehouse import checksums, files
 from shopbatch.warehouse.store import Store
 
 KEY = "_models/erasure.key"
+KEY_BYTES = 32
 TextOf = Callable[[pa.Table], pa.Array]  # the texts of a table's rows, by which they are named
 
 
@@ -120,16 +121,20 @@ def copy_key(store: Store, source: Store) -> None:
 
 def _key(store: Store) -> bytes:
     fs, path = files.filesystem(f"{store.root}/{KEY}")
+    if "://" not in store.root:
+        checksums.check_beside(path)
     try:
         with fs.open_input_stream(path) as stream:
             return bytes(stream.read())
     except FileNotFoundError:
-        return _write_key(store, secrets.token_bytes(32))
+        return _write_key(store, secrets.token_bytes(KEY_BYTES))
 
 
 def _write_key(store: Store, key: bytes) -> bytes:
     """Keep the key where only its owner can read it, and return it."""
     files.write_bytes(f"{store.root}/{KEY}", key)
     if "://" not in store.root:
-        os.chmod(files.filesystem(f"{store.root}/{KEY}")[1], 0o600)
+        path = files.filesystem(f"{store.root}/{KEY}")[1]
+        os.chmod(path, 0o600)
+        files.seal(path)
     return key

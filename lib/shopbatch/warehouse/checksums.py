@@ -26,6 +26,7 @@ from shopbatch.core.errors import UserError
 
 KEY = "shopbatch.xxh3"
 NONE = "0" * 16
+Bytes = bytes | bytearray | memoryview | mmap.mmap
 # the key, what Parquet or the JSON of Spark's schema has between key and value, and the value
 _ENTRY = re.compile(re.escape(KEY).encode() + rb"[^0-9a-f]{2,4}([0-9a-f]{16})")
 _TAIL = 8  # bytes of a Parquet file after its footer: the footer's length and the magic word
@@ -77,10 +78,16 @@ def stamp_file(path: str) -> None:
             file.write(f"{checksum:016x}".encode())
 
 
-def trouble(data: bytes | mmap.mmap) -> str:
+def is_stamped(data: Bytes) -> bool:
+    """Whether the bytes of a Parquet file hold its checksum."""
+    place = _place(data)
+    return place is not None and data[place : place + 16] != NONE.encode()
+
+
+def trouble(data: Bytes) -> str:
     """Say what is wrong with the bytes of a Parquet file; empty if nothing is, or if it has no checksum."""
     place = _place(data)
-    if place is None or data[place : place + 16] == NONE.encode():
+    if place is None or not is_stamped(data):
         return ""
     same = f"{_sum(data, place):016x}".encode() == data[place : place + 16]
     return "" if same else "its bytes do not match its checksum"
@@ -99,7 +106,7 @@ def _trouble_of_file(path: str) -> str:
             return trouble(data)
 
 
-def _place(data: bytes | bytearray | mmap.mmap) -> int | None:
+def _place(data: Bytes) -> int | None:
     """Where the value of KEY begins, searched in the footer; None if there is none."""
     size = len(data)
     if size < _TAIL:
@@ -109,7 +116,7 @@ def _place(data: bytes | bytearray | mmap.mmap) -> int | None:
     return None if entry is None else size - _TAIL - footer + entry.start(1)
 
 
-def _sum(data: bytes | bytearray | mmap.mmap, place: int) -> int:
+def _sum(data: Bytes, place: int) -> int:
     """XXH3-64 of the bytes, those of the checksum itself taken as zeros."""
     hashed = xxhash.xxh3_64()
     with memoryview(data) as view, view[:place] as before, view[place + 16 :] as after:
@@ -133,10 +140,11 @@ def sums(data: bytes) -> bytes:
 
 def check_beside(path: str) -> None:
     """Raise DamagedFile if a file does not match the sums beside it. Without such a file nothing is known."""
-    _once(path, beside(path), lambda: _trouble_beside(path))
+    _once(path, beside(path), lambda: trouble_beside(path))
 
 
-def _trouble_beside(path: str) -> str:
+def trouble_beside(path: str) -> str:
+    """Say what is wrong with a file by the sums beside it; empty if nothing is, or if there are none."""
     try:
         known = Path(beside(path)).read_bytes()
         data = Path(path).read_bytes()

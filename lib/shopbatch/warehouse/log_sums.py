@@ -6,17 +6,20 @@ are written right after it; whoever commits next writes those that are missing, 
 
 from __future__ import annotations
 
+import json
 import os
 import re
+from contextlib import suppress
 
 import pyarrow.fs as pafs
 
 from shopbatch.warehouse import checksums, files
 from shopbatch.warehouse.checksums import DamagedFile
 
-_ENTRY = re.compile(r"(\d{20})\.json")
-_CHECKPOINT = re.compile(r"(\d{20})\.checkpoint\.(?:.*\.)?parquet")
-_KINDS = (_ENTRY, _CHECKPOINT)
+ENTRY = re.compile(r"(\d{20})\.json")
+CHECKPOINT = re.compile(r"(\d{20})\.checkpoint\.(?:.*\.)?parquet")
+HINT = "_last_checkpoint"
+KINDS = (ENTRY, CHECKPOINT)
 _SUMS = re.compile(r"\.(\d{20}\..+)\.crc")
 
 
@@ -29,15 +32,29 @@ def check_log(uri: str, version: int | None) -> None:
     if (folder := _folder(uri)) is None:
         return
     names = sorted(os.listdir(folder))
-    entries, checkpoints = ([(int(name[:20]), name) for name in names if kind.fullmatch(name)] for kind in _KINDS)
+    if HINT in names:
+        _check_hint(folder, names)
+    entries, checkpoints = ([(int(name[:20]), name) for name in names if kind.fullmatch(name)] for kind in KINDS)
     upto = max((number for number, _ in entries), default=-1) if version is None else version
     start = max((number for number, _ in checkpoints if number <= upto), default=-1)
     wanted = [name for number, name in checkpoints if number == start]
     for name in [*wanted, *(name for number, name in entries if start < number <= upto)]:
         checksums.check_beside(os.path.join(folder, name))
     for match in filter(None, map(_SUMS.fullmatch, names)) if version is None else ():
-        if _ENTRY.fullmatch(match[1]) and int(match[1][:20]) > upto >= 0:
+        if ENTRY.fullmatch(match[1]) and int(match[1][:20]) > upto >= 0:
             raise DamagedFile(os.path.join(folder, match[1]), f"it is gone, only its checksums, {match[0]}, are there")
+
+
+def _check_hint(folder: str, names: list[str]) -> None:
+    """Set the file aside that names the newest checkpoint, if it names none: it only saves readers a listing."""
+    try:
+        with open(os.path.join(folder, HINT), "rb") as file:
+            version = json.loads(file.read())["version"]
+    except (ValueError, KeyError, TypeError):
+        version = None
+    if not any(CHECKPOINT.fullmatch(name) and int(name[:20]) == version for name in names):
+        with suppress(FileNotFoundError):  # another process may have done so
+            os.replace(os.path.join(folder, HINT), os.path.join(folder, f"{HINT}.damaged-1"))
 
 
 def check_entry(uri: str, version: int) -> None:
@@ -54,7 +71,7 @@ def seal(uri: str, version: int) -> None:
     known = {match[1] for name in names if (match := _SUMS.fullmatch(name))}
     current = f"{version:020}.json"  # its sums may be there, of an entry that somebody took away
     for name in names:
-        if any(kind.fullmatch(name) for kind in _KINDS) and (name not in known or name == current):
+        if any(kind.fullmatch(name) for kind in KINDS) and (name not in known or name == current):
             files.seal(os.path.join(folder, name))
     for name in known - set(names):
         files.remove(checksums.beside(os.path.join(folder, name)))
