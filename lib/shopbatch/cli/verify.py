@@ -21,9 +21,9 @@ from shopbatch.runs.outcomes import DONE, REFUSED
 def verify(tables: Sequence[str], as_json: bool, env: str) -> int:
     """Read everything in the warehouse and say what is damaged.
 
-    Checks every file against its checksums and its rows against the log, the entries of the log, the keys of published
-    tables, that the memo holds what was published, models, checkpoints of trainings, and the key of keyed hashes. Writes
-    nothing. The exit code is 3 if something is damaged, 0 if nothing is.
+    Checks every file against its checksums and its rows against the log, the entries of the log, the keys of
+    published tables, that the memo holds what was published, models, checkpoints of trainings, and the key of keyed
+    hashes. Writes nothing. The exit code is 3 if something is damaged, 0 if nothing is.
     """
     from shopbatch.doctor import verification
 
@@ -57,9 +57,7 @@ def verify(tables: Sequence[str], as_json: bool, env: str) -> int:
             "what",
         )
         if unprotected := sum(checked.unprotected for checked in done):
-            note(
-                f"{unprotected:,} files have no checksum of their own: they are of an older version or another program"
-            )
+            note(f"{unprotected:,} files have no checksum of their own: an older version or another program wrote them")
         if aside := verification.set_aside(store):
             note(f"{aside:,} damaged files were set aside by earlier runs, in {store.root}/_damaged")
     if bad:

@@ -26,8 +26,8 @@ _SUMS = re.compile(r"\.(\d{20}\..+)\.crc")
 def check_log(uri: str, version: int | None) -> None:
     """Raise DamagedFile if a file of the log that a version (None: the newest) is read from has changed.
 
-    Entries before the newest checkpoint are not read, and not checked. An entry after the last one whose sums are there
-    has been lost.
+    Entries before the newest checkpoint are not read, and not checked. An entry of which only the sums are there has
+    been lost, also if it was the newest.
     """
     if (folder := _folder(uri)) is None:
         return
@@ -35,14 +35,19 @@ def check_log(uri: str, version: int | None) -> None:
     if HINT in names:
         _check_hint(folder, names)
     entries, checkpoints = ([(int(name[:20]), name) for name in names if kind.fullmatch(name)] for kind in KINDS)
-    upto = max((number for number, _ in entries), default=-1) if version is None else version
+    newest = max((number for number, _ in entries), default=-1)
+    upto = newest if version is None else min(version, newest)
     start = max((number for number, _ in checkpoints if number <= upto), default=-1)
     wanted = [name for number, name in checkpoints if number == start]
     for name in [*wanted, *(name for number, name in entries if start < number <= upto)]:
         checksums.check_beside(os.path.join(folder, name))
-    for match in filter(None, map(_SUMS.fullmatch, names)) if version is None else ():
-        if ENTRY.fullmatch(match[1]) and int(match[1][:20]) > upto >= 0:
-            raise DamagedFile(os.path.join(folder, match[1]), f"it is gone, only its checksums, {match[0]}, are there")
+    lost = {f"{number:020}.json" for number in range(start + 1, upto + 1)} - set(names)
+    if version is None and entries:
+        sealed = {match[1] for match in map(_SUMS.fullmatch, names) if match and ENTRY.fullmatch(match[1])}
+        lost |= {name for name in sealed if int(name[:20]) > newest}
+    for path in (os.path.join(folder, name) for name in sorted(lost)):
+        if not os.path.exists(path):  # a listing may miss an entry that is being added
+            raise DamagedFile(path, "it is gone")
 
 
 def _check_hint(folder: str, names: list[str]) -> None:
