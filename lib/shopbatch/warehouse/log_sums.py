@@ -31,9 +31,8 @@ def check_log(uri: str, version: int | None) -> None:
     """
     if (folder := _folder(uri)) is None:
         return
+    _check_hint(folder)
     names = sorted(os.listdir(folder))
-    if HINT in names:
-        _check_hint(folder, names)
     entries, checkpoints = ([(int(name[:20]), name) for name in names if kind.fullmatch(name)] for kind in KINDS)
     newest = max((number for number, _ in entries), default=-1)
     upto = newest if version is None else min(version, newest)
@@ -50,14 +49,16 @@ def check_log(uri: str, version: int | None) -> None:
             raise DamagedFile(path, "it is gone")
 
 
-def _check_hint(folder: str, names: list[str]) -> None:
+def _check_hint(folder: str) -> None:
     """Set the file aside that names the newest checkpoint, if it names none: it only saves readers a listing."""
     try:
         with open(os.path.join(folder, HINT), "rb") as file:
             version = json.loads(file.read())["version"]
+    except FileNotFoundError:
+        return
     except (ValueError, KeyError, TypeError):
         version = None
-    if not any(CHECKPOINT.fullmatch(name) and int(name[:20]) == version for name in names):
+    if not any(CHECKPOINT.fullmatch(name) and int(name[:20]) == version for name in os.listdir(folder)):
         with suppress(FileNotFoundError):  # another process may have done so
             os.replace(os.path.join(folder, HINT), os.path.join(folder, f"{HINT}.damaged-1"))
 
