@@ -140,12 +140,11 @@ def check_anywhere(uri: str) -> bool:
         DamagedFile: It does not match.
     """
     fs, path = filesystem(uri)
-    local = isinstance(fs, pafs.LocalFileSystem)
-    with pa.memory_map(path) if local else fs.open_input_file(path) as stream:
-        data = memoryview(stream.read_buffer())
-        if why := checksums.trouble(data):
+    with fs.open_input_file(path) as file:
+        if why := checksums.trouble(file):
             raise DamagedFile(uri, why)
-        return checksums.is_stamped(data)
+        known = checksums.read_stamp(file)
+        return known is not None and known[1] != checksums.NONE.encode()
 
 
 @contextmanager
@@ -222,9 +221,18 @@ def sync(root: str, written: Sequence[DataFile]) -> None:
     if not written or not isinstance(fs, pafs.LocalFileSystem):
         return
     paths = [f"{base}/{file.path}" for file in written]
-    folders = {folder for path in paths for folder in _folders(path, base)}
+    _sync_all([*paths, *{folder for path in paths for folder in _folders(path, base)}])
+
+
+def sync_folder(folder: str) -> None:
+    """Wait until all that lies in a folder of this machine's file system is on the disk, and the folder's own name."""
+    inside = [os.path.join(path, name) for path, _, names in os.walk(folder) for name in ("", *names)]
+    _sync_all([*inside, os.path.dirname(os.path.abspath(folder))])
+
+
+def _sync_all(paths: Sequence[str]) -> None:
     with ThreadPoolExecutor(_SYNCS) as pool:  # the disk takes several at once
-        list(pool.map(_sync, [*paths, *folders]))
+        list(pool.map(_sync, paths))
 
 
 def _folders(path: str, base: str) -> Iterator[str]:
