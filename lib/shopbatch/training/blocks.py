@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from hashlib import blake2b
 from typing import Any
 
@@ -41,7 +41,7 @@ class Pack:
     name: str
     files: Mapping[str, tuple[str, ...]]
     blocks: Mapping[str, int]
-    set_aside: str = ""
+    set_aside: str = field(default="", compare=False)
 
     def documents(self) -> int:
         """Return the number of documents in all splits; only the column of lengths is read."""
