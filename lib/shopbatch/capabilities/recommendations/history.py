@@ -82,14 +82,14 @@ class History:
     def steps_back(self) -> np.ndarray:
         """Return how many days with purchases the user had after each row's day, int64 [rows]."""
         position, last = self._days()
-        return last - position
+        return np.asarray(last - position)
 
     def days_back(self) -> np.ndarray:
         """Return how many days each row is older than the user's newest row, int64 [rows]."""
         sizes = np.diff(self.starts)
         newest = np.zeros(self.users, np.int64)
         newest[sizes > 0] = self.day[self.starts[1:][sizes > 0] - 1]
-        return np.repeat(newest, sizes) - self.day
+        return np.asarray(np.repeat(newest, sizes) - self.day)
 
     def _days(self) -> tuple[np.ndarray, np.ndarray]:
         """Position of each row's day, and of the user's newest day."""
