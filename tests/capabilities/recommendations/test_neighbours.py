@@ -9,7 +9,7 @@ import pytest
 
 from shopbatch.capabilities.recommendations import neighbours as module
 from shopbatch.capabilities.recommendations.history import History
-from shopbatch.capabilities.recommendations.neighbours import Neighbours, fit_ease, fit_next, rising
+from shopbatch.capabilities.recommendations.neighbours import EaseSettings, Neighbours, fit_ease, fit_next, rising
 from shopbatch.capabilities.recommendations.reasons import Bought, because, bought
 
 USERS, ITEMS = 15, 8
@@ -63,11 +63,11 @@ def test_ease_by_users_is_ease_by_items(cells: int, monkeypatch: pytest.MonkeyPa
     inverse = np.linalg.inv(x.T @ x + 2.0 * np.eye(ITEMS))
     wanted = -inverse / np.diag(inverse)
     np.fill_diagonal(wanted, 0)
-    got = matrix(fit_ease(history, penalty=2.0, least_users=2))
+    got = matrix(fit_ease(history, EaseSettings(penalty=2.0, least_users=2)))
     np.testing.assert_allclose(got, np.maximum(wanted, 0), atol=1e-5)
 
 
-@pytest.mark.parametrize("fit", [fit_next, lambda h, keep: fit_ease(h, 2.0, keep, least_users=1)])
+@pytest.mark.parametrize("fit", [fit_next, lambda h, keep: fit_ease(h, EaseSettings(2.0, keep, least_users=1))])
 def test_the_best_are_kept_in_order(fit) -> None:  # type: ignore[no-untyped-def]
     history = drawn(3)
     whole, short = fit(history, keep=100), fit(history, keep=3)
@@ -78,8 +78,18 @@ def test_the_best_are_kept_in_order(fit) -> None:  # type: ignore[no-untyped-def
 
 def test_more_users_than_the_regression_counts_are_drawn_by_the_seed() -> None:
     history = drawn(4)
-    few, again, all_ = (fit_ease(history, 2.0, least_users=1, most_users=n) for n in (6, 6, USERS))
+    few, again, all_ = (fit_ease(history, EaseSettings(2.0, least_users=1, most_users=n)) for n in (6, 6, USERS))
     assert np.array_equal(few.weight, again.weight) and not np.array_equal(few.weight, all_.weight)
+
+
+def test_the_most_bought_items_take_part() -> None:
+    history = drawn(6)
+    counts = np.bincount(history.owned().items, minlength=ITEMS)
+    best = np.sort(np.argsort(-counts, kind="stable")[:4])
+    alone = fit_ease(history.where(np.isin(history.item, best)), EaseSettings(2.0, least_users=1))
+    few = fit_ease(history, EaseSettings(2.0, least_users=1, most_items=4))
+    assert np.array_equal(few.item, alone.item) and np.array_equal(few.weight, alone.weight)
+    assert (few.item[np.setdiff1d(np.arange(ITEMS), best)] == -1).all()
 
 
 @pytest.mark.parametrize("decay", [1.0, 0.7])

@@ -155,14 +155,28 @@ def _expanded(row: np.ndarray, begin: np.ndarray, end: np.ndarray) -> tuple[np.n
     return np.repeat(row, size), np.arange(len(offset)) + offset
 
 
-def fit_ease(
-    history: History,
-    penalty: float = 1000.0,
-    keep: int = 100,
-    least_users: int = 5,
-    most_users: int = 4096,
-    seed: int = 0,
-) -> Neighbours:
+@dataclass(frozen=True)
+class EaseSettings:
+    """Settings of the regression.
+
+    Attributes:
+        penalty: Ridge penalty; a greater one trusts popular items more.
+        keep: Neighbours kept for each item.
+        least_users: Items with fewer buyers take no part: they have no neighbours and are nobody's.
+        most_items: With more items, the most bought ones take part. The time grows with their number squared.
+        most_users: With more users, this many are drawn.
+        seed: Seed of the draw.
+    """
+
+    penalty: float = 1000.0
+    keep: int = 100
+    least_users: int = 5
+    most_items: int = 30_000
+    most_users: int = 4096
+    seed: int = 0
+
+
+def fit_ease(history: History, settings: EaseSettings | None = None) -> Neighbours:
     """Regress every item on all others, over users.
 
     With X the users' items, K = (X X' + penalty I)^-1 and M = X' K X, the weight of b for an owner of a is
@@ -170,54 +184,44 @@ def fit_ease(
 
     Args:
         history: Everything known.
-        penalty: Ridge penalty; a greater one trusts popular items more.
-        keep: Neighbours kept for each item.
-        least_users: Items with fewer buyers have no neighbours and are nobody's.
-        most_users: Users that the regression counts; with more, this many are drawn.
-        seed: Seed of the draw.
+        settings: None for the defaults.
     """
+    settings = settings or EaseSettings()
     users = np.flatnonzero(np.diff(history.starts))
-    if len(users) > most_users:
-        users = np.sort(np.random.default_rng(seed).choice(users, most_users, replace=False))
+    if len(users) > settings.most_users:
+        draw = np.random.default_rng(settings.seed)
+        users = np.sort(draw.choice(users, settings.most_users, replace=False))
     owned = history.of_users(users).owned()
     counts = np.bincount(owned.items, minlength=history.items)
-    known = np.flatnonzero(counts >= least_users)
+    known = np.argsort(-counts, kind="stable")[: settings.most_items]
+    known = np.sort(known[counts[known] >= max(settings.least_users, 1)])
     user, item = owned.pairs()
-    inside = counts[item] >= least_users
-    column = np.searchsorted(known, item[inside])
-    shape = (len(users), len(known))
-    matrix = torch.sparse_coo_tensor(
-        torch.from_numpy(np.stack([user[inside], column])), torch.ones(int(inside.sum())), shape
-    )
-    best, weight = _dual(matrix.coalesce(), penalty, min(keep, len(known)))
-    items = np.full((history.items, keep), -1, np.int64)
-    weights = np.zeros((history.items, keep), np.float32)
+    inside = np.isin(item, known)
+    place = torch.from_numpy(np.stack([user[inside], np.searchsorted(known, item[inside])]))
+    shape, ones = (len(users), len(known)), torch.ones(place.shape[1])
+    matrix = torch.sparse_coo_tensor(place, ones, shape, check_invariants=True).coalesce()
+    best, weight = _dual(matrix, settings.penalty, settings.keep)
+    items = np.full((history.items, settings.keep), -1, np.int64)
+    weights = np.zeros((history.items, settings.keep), np.float32)
     if len(known):
-        positive = weight > 0
-        items[known[:, None], np.arange(best.shape[1])] = np.where(positive, known[best], -1)
-        weights[known[:, None], np.arange(best.shape[1])] = np.where(positive, weight, 0)
+        items[known, : best.shape[1]] = np.where(weight > 0, known[best], -1)
+        weights[known, : best.shape[1]] = np.maximum(weight, 0)
     return Neighbours(items, weights, 1.0, np.ones(history.items))
 
 
 def _dual(matrix: torch.Tensor, penalty: float, keep: int) -> tuple[np.ndarray, np.ndarray]:
     """Return the best columns b for each column a, [items, keep], and their weights, by tiles of b."""
     users, items = matrix.shape
-    rows = matrix.to_sparse_csr()
-    gram = (rows @ matrix.t().to_dense()).double() if items else torch.zeros(users, users, dtype=torch.float64)
+    dense, columns = matrix.to_dense(), matrix.t().coalesce()
+    gram = torch.sparse.mm(matrix, dense.T).double()
     inverse = torch.linalg.inv(gram + penalty * torch.eye(users, dtype=torch.float64)).float()
-    columns = matrix.t().coalesce().to_sparse_csr()
-    best = torch.zeros(items, 0, dtype=torch.int64)
-    weight = torch.zeros(items, 0)
-    step = max(1, _CELLS // max(users, items, 1))
+    best, weight = torch.zeros(items, 0, dtype=torch.int64), torch.zeros(items, 0)
+    step = max(1, _CELLS // max(items, 1))
     for first in range(0, items, step):
-        last = min(first + step, items)
-        tile = inverse @ matrix.index_select(1, torch.arange(first, last)).to_dense()  # K X of these columns
-        products = columns @ tile  # M[:, first:last]
-        own = torch.arange(last - first)
-        products /= 1 - products[first:last].diagonal()
-        products[first + own, own] = -torch.inf
-        candidate = torch.cat([weight, products], 1)
-        number = torch.cat([best, torch.arange(first, last).expand(items, -1)], 1)
-        weight, place = candidate.topk(min(keep, candidate.shape[1]), 1)
-        best = number.gather(1, place)
+        number = torch.arange(first, min(first + step, items))
+        products = torch.sparse.mm(columns, inverse @ dense[:, number])  # these columns of M
+        products /= 1 - products[number].diagonal()
+        products[number, number - first] = -torch.inf
+        weight, place = torch.cat([weight, products], 1).topk(min(keep, weight.shape[1] + len(number)), 1)
+        best = torch.cat([best, number.expand(items, -1)], 1).gather(1, place)
     return best.numpy(), weight.numpy()
