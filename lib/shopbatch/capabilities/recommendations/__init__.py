@@ -1,0 +1,1 @@
+"""What each user will want next: recommendations from habits, neighbours and sequences of purchases."""
