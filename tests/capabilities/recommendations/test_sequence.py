@@ -56,10 +56,10 @@ def state_of_day(model: NextProducts, products: list[int], days: list[int], day:
                 q, k, v = (slice(part * 8 + head * 4, part * 8 + head * 4 + 4) for part in range(3))
                 weights = torch.stack([projected[i][q] @ projected[j][k] / math.sqrt(4) for j in seen[i]]).softmax(0)
                 heads.append(sum(w * projected[j][v] for w, j in zip(weights, seen[i], strict=True)))
-            state = state + layer.join(torch.cat(heads)) * torch.sigmoid(layer.gate(state))
-            left, right = layer.widen(layer.norm_after(state)).chunk(2)
+            middle = state + layer.join(torch.cat(heads)) * torch.sigmoid(layer.gate(state))
+            left, right = layer.widen(layer.norm_after(middle)).chunk(2)
             wide = left * torch.sigmoid(left) * right
-            after.append(state + layer.narrow(wide) * torch.sigmoid(layer.gate_after(state)))
+            after.append(middle + layer.narrow(wide) * torch.sigmoid(layer.gate_after(middle)))
         states = after
     return torch.stack([model.norm(s) for s, d in zip(states, days, strict=True) if d == day]).mean(0)
 
@@ -105,10 +105,8 @@ def test_the_order_within_a_day_changes_nothing_and_the_order_of_days_does() -> 
 
 
 def test_only_targets_from_a_day_on_are_judged_and_the_newest_products_are_read() -> None:
-    table = pa.table(
-        {"products": [[1, 2, 3, 4, 5], [1, 2], [7], []], "days": [[1, 2, 2, 3, 4], [5, 6], [9], []], "since": [3, 7, None, None]}
-    )  # fmt: skip
-    made = Encode(4)(table)
+    products, days = [[1, 2, 3, 4, 5], [1, 2], [7], []], [[1, 2, 2, 3, 4], [5, 6], [9], []]
+    made = Encode(4)(pa.table({"products": products, "days": days, "since": [3, 7, None, None]}))
     assert made[0] is not None and made[0].ids.tolist() == [2, ~3, 4, 5] and made[0].trained.tolist() == [0, 0, 1, 1]
     assert made[1:] == [None, None, None]
 

@@ -1,1 +1,1 @@
-"""What each user will want next: recommendations from habits, neighbours and sequences of purchases."""
+"""What each user will want next: products to buy again, and products to discover."""

@@ -71,7 +71,7 @@ class Days:
     """The days of a batch, as the model reads them.
 
     products: number of each token's product, int64 [tokens]. numbers: which day of the batch a token belongs to,
-    int64 [tokens]. positions: the same within its document. last: number of each document's last day, int64 [documents].
+    int64 [tokens]. positions: the same within its document. last: each document's last day, int64 [documents].
     """
 
     products: torch.Tensor

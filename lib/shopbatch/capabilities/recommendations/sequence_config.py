@@ -5,6 +5,7 @@ from __future__ import annotations
 from pydantic import Field
 
 from shopbatch.core.config import Strict
+from shopbatch.training.config import LoopConfig, OptimizerConfig, ScheduleConfig
 
 
 class SequenceConfig(Strict):
@@ -24,3 +25,17 @@ class SequenceConfig(Strict):
     """Products drawn for each step that a target is compared with, if there are too many to compare it with all."""
     softmax_below: int = Field(default=20_000, ge=0)
     """Number of products below which a target is compared with all of them, instead of with the drawn ones."""
+
+
+# Blocks are short, since most users have few products; the second moment is remembered longer than for texts, since
+# most products have a gradient in few steps.
+SEQUENCE_LOOP = LoopConfig(
+    block_tokens=64,
+    batch_blocks=16,
+    micro_blocks=4,
+    epochs=40,
+    eval_steps=300,
+    patience=6,
+    schedule=ScheduleConfig(peak=2e-3),
+    optimizer=OptimizerConfig(beta2=0.98),
+)

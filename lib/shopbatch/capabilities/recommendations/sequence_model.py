@@ -1,4 +1,4 @@
-"""The fitted sequence part: a folder with its weights and sizes, and the vectors of users for exact search elsewhere."""
+"""The fitted sequence part: a folder of its weights and sizes, and the vectors of users for exact search elsewhere."""
 
 from __future__ import annotations
 
