@@ -10,7 +10,8 @@ from dataclasses import asdict
 import click
 
 from shopbatch.cli.options import complete_tables, environment, open_store, tell_warehouse
-from shopbatch.cli.printing import Count, note, print_rows, printable
+from shopbatch.cli.printing import Count, note, print_rows
+from shopbatch.core.controls import one_printable_line
 from shopbatch.runs.outcomes import DONE, REFUSED
 
 
@@ -38,7 +39,7 @@ def verify(tables: Sequence[str], as_json: bool, env: str) -> int:
             print(json.dumps(fields, ensure_ascii=False), flush=True)
             continue
         for finding in checked.findings:
-            print(f"damaged: {checked.kind} {checked.name}: {printable(finding)}", flush=True)
+            print(f"damaged: {checked.kind} {checked.name}: {one_printable_line(finding)}", flush=True)
         if checked.findings:
             print(f"         -> {verification.what_to_do(store, checked)}", flush=True)
     bad = sum(len(checked.findings) for checked in done)
