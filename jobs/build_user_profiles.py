@@ -28,7 +28,9 @@ def run(config: ProfileConfig, store: Store, report: Report) -> None:
     build_profiles(SparkSession.active(), config, store, report)
 
 
-JOB = Job("build_user_profiles", ProfileConfig, run, session="spark", check=check, next="show user_profiles")
+JOB = Job(
+    "build_user_profiles", ProfileConfig, run, session="spark", check=check, alone=True, next="show user_profiles"
+)
 
 if __name__ == "__main__":
     raise SystemExit(main(JOB))

@@ -19,7 +19,7 @@ def run(config: FinetuneEncoderConfig, store: Store, report: Report) -> None:
     finetune(config, store, report)
 
 
-JOB = Job("finetune_encoder", FinetuneEncoderConfig, run, next="run score_reviews")
+JOB = Job("finetune_encoder", FinetuneEncoderConfig, run, alone=True, next="run score_reviews")
 
 if __name__ == "__main__":
     raise SystemExit(main(JOB))

@@ -16,11 +16,12 @@ from safetensors.numpy import save_file
 
 from shopbatch.cli import main as cli
 from shopbatch.cluster.attempts import Attempt, Place, done, latest
-from shopbatch.core.errors import UserError
+from shopbatch.core.errors import Stopped, UserError
 from shopbatch.inference.journal import MAX_DEATHS, EngineBroken, Journal
 from shopbatch.models import registry
 from shopbatch.models.folder import ModelError
 from shopbatch.runs import history
+from shopbatch.runs.claims import claim
 from shopbatch.runs.report import Report, run_folder
 from shopbatch.runs.run_key import read_records, write_record
 from shopbatch.tables import REVIEWS
@@ -191,7 +192,7 @@ def test_a_damaged_pointer_to_a_live_model_is_one_line_and_can_be_set_anew(
     root, name = f"{shop.root}/_models", "toy"
     key = registry.resolve(root, "toy@live").digest[:12]
     damage(Path(root, name, "live.json"))
-    with pytest.raises(ModelError, match=rf"live\.json is damaged .*train the model again.*there: toy@{key}") as error:
+    with pytest.raises(ModelError, match=rf"live\.json .*publish the model again.*there: toy@{key}") as error:
         registry.resolve(root, "toy@live")
     assert "\n" not in str(error.value)
     assert cli.main(["models"]) == 0 and f"toy@{key}\n" in capsys.readouterr().out
@@ -319,3 +320,20 @@ def test_a_table_that_cannot_be_read_is_listed_beside_the_others(shop: Store, ca
     assert f"{2:020}.json is damaged (it is empty)" in shown.out + shown.err
     assert any(line.split()[:3] == ["review_sentiment", "4", "2"] for line in shown.out.splitlines()), shown.out
     assert cli.main(["docs"]) == 0
+
+
+@pytest.mark.parametrize("damage", NOT_LOST)
+def test_a_damaged_claim_is_free(shop: Store, damage: Damage) -> None:
+    """It only saves work: no later run may have to wait for it, or end because of it."""
+    report = Report("score_reviews")
+    with claim(shop, report, "recipe", False, "computes"):
+        pass
+    (table,) = Path(shop.root, "_runs", "_claims").iterdir()
+    damage(max((table / "_delta_log").glob("*.json")))
+    with claim(shop, report, "recipe", False, "computes") as waited:
+        assert waited is None
+        with (
+            pytest.raises(Stopped, match="computes"),
+            claim(shop, Report("score_reviews"), "recipe", False, "computes"),
+        ):
+            pass

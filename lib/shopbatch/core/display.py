@@ -48,6 +48,10 @@ class Display:
         """Show how long a stage took, and the rows that it processed if it processes rows."""
         self.log(f"{name} took {seconds:.1f} s" + ("" if rows is None else f", {rows:,} rows"))
 
+    def note(self, text: str) -> None:
+        """Show a line that a person should know of while the run goes on."""
+        self.log(text)
+
     def advance(self, stage: str, done: int, total: int | None, rejects: int) -> None:
         """Show how far a stage is."""
         self.done, self.total = done, total
@@ -72,6 +76,10 @@ class Lines(Display):
     def stage_begins(self, name: str) -> None:
         super().stage_begins(name)
         self._write({"event": "stage", "stage": name})
+
+    def note(self, text: str) -> None:
+        super().note(text)
+        self._write({"event": "note", "text": text})
 
     def _write(self, event: dict[str, Any]) -> None:
         with suppress(OSError, ValueError):  # a closed pipe ends the events, never the run
@@ -105,6 +113,10 @@ class Terminal(Display):
         counted = "" if rows is None else f"{rows:,} rows"
         label = name.replace("_", " ")
         self._print(f"  {label:<16}{clock_time(seconds):>9}  {counted:>18}".rstrip())
+
+    def note(self, text: str) -> None:
+        super().note(text)
+        self._print(f"  {text}")
 
     def advance(self, stage: str, done: int, total: int | None, rejects: int) -> None:
         super().advance(stage, done, total, rejects)

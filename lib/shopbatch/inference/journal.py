@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing_extensions import TypedDict
 
 from shopbatch.warehouse import files, state_files
-from shopbatch.warehouse.state_files import DamagedFile
+from shopbatch.warehouse.state_files import DamagedState
 
 MAX_DEATHS = 20
 
@@ -61,7 +61,7 @@ class Journal:
         """
         try:
             old: _State | None = state_files.load(uri, _State)
-        except DamagedFile as damage:
+        except DamagedState as damage:
             number = state_files.set_aside(damage, "the unit is computed anew")
             return cls(uri, deaths=number).checked()
         if old is None:
@@ -101,4 +101,4 @@ class Journal:
             "rejected": self.rejected,
             "deaths": self.deaths,
         }
-        files.write_bytes(self.uri, json.dumps(state).encode())
+        files.write_bytes(self.uri, json.dumps(state).encode(), durable=False)  # it is for a process that dies

@@ -23,9 +23,10 @@ from shopbatch.inference.resolve import memo_table, resolve, unsigned_words
 from shopbatch.inference.shards import gather, split
 from shopbatch.inference.spec import Spec
 from shopbatch.warehouse import files, state_files
+from shopbatch.warehouse.checksums import DamagedFile
 from shopbatch.warehouse.files import DataFile, FileRef
 from shopbatch.warehouse.foreign import refuse_foreign
-from shopbatch.warehouse.state_files import DamagedFile
+from shopbatch.warehouse.state_files import DamagedState
 from shopbatch.warehouse.store import Store
 
 LEASE_SECONDS = 600.0
@@ -78,6 +79,10 @@ class Memo:
         snapshot = self.store.find(self.spec.memo.name)
         return [f for f in snapshot.files if f.partition["recipe"] == self.spec.recipe] if snapshot else []
 
+    def is_behind(self) -> bool:
+        """Whether something was committed since it was loaded last."""
+        return any(f.path not in self.loaded for f in self.visible())
+
     def load(self) -> None:
         """Read what was committed since the last call; the pieces stay in the order of the commits."""
         new = [f for f in self.visible() if f.path not in self.loaded]
@@ -128,6 +133,10 @@ class Memo:
                     files.remove(self._lease(run))
         return adopted
 
+    def adopt_own(self) -> None:
+        """Commit what workers of this run have written and not reported."""
+        self.commit(self._whole_files(self.run_id))
+
     def _leases(self) -> dict[str, float]:
         """The runs that may have uncommitted files of this recipe, and the age of their lease in seconds."""
         fs, runs = files.filesystem(f"{self.store.root}/_runs/{self.spec.job}")
@@ -144,20 +153,21 @@ class Memo:
         """The recipe that a lease names. A damaged one names none: what its run wrote of this recipe is adopted."""
         try:
             lease: _Lease | None = state_files.load(self._lease(run), _Lease)
-        except DamagedFile as damage:
+        except DamagedState as damage:
             state_files.set_aside(damage, "whole memo files of its run are adopted, the rest is computed again")
             return self.spec.recipe
         return lease["recipe"] if lease is not None else None
 
     def _whole_files(self, run: str) -> list[DataFile]:
-        """The files that a run has written for this recipe. A file that a lost machine left incomplete is ignored."""
+        """The files that a run has written for this recipe. One that is incomplete or damaged is ignored."""
         fs, folder = files.filesystem(f"{self.root}/recipe={self.spec.recipe}/{run}")
         schema, partition = self.spec.memo.file_schema(), {"recipe": self.spec.recipe}
         whole = []
         for file in fs.get_file_info(pafs.FileSelector(folder, allow_not_found=True)):
             if file.base_name.endswith(".parquet") and not file.base_name.startswith("."):
                 path = f"recipe={self.spec.recipe}/{run}/{file.base_name}"
-                with suppress(pa.ArrowInvalid, OSError):
+                with suppress(pa.ArrowInvalid, OSError, DamagedFile):
+                    files.check(f"{self.root}/{path}")
                     whole.append(files.describe(self.root, path, schema, partition))
         return whole
 

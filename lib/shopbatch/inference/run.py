@@ -5,6 +5,7 @@ content hash -> memo -> compute -> audit -> one commit. Only what the memo does 
 
 from __future__ import annotations
 
+import gc
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -13,8 +14,9 @@ from dataclasses import dataclass, field
 from shopbatch.core.crash_points import crash_point
 from shopbatch.core.errors import Stopped
 from shopbatch.core.progress import Progress
-from shopbatch.inference.compute import cut_units, stream
+from shopbatch.inference.compute import cut_units, stream, worker_count
 from shopbatch.inference.config import InferenceConfig
+from shopbatch.inference.damage import Damage
 from shopbatch.inference.memo import Memo
 from shopbatch.inference.pending import Pending, RetryPolicy, all_pending
 from shopbatch.inference.publish import Publisher, count, find_live
@@ -22,8 +24,11 @@ from shopbatch.inference.receipt import Receipt
 from shopbatch.inference.samples import sample_rows
 from shopbatch.inference.source import Index, build_index
 from shopbatch.inference.spec import Spec
+from shopbatch.inference.stalls import looks
 from shopbatch.inference.unit import Task
+from shopbatch.runs.claims import Waited, claim
 from shopbatch.runs.report import EngineUse, Report, Stage
+from shopbatch.runs.stalls import Stalled, Stalls
 from shopbatch.warehouse.files import DataFile
 from shopbatch.warehouse.foreign import put_all_right
 from shopbatch.warehouse.store import Snapshot, Store
@@ -37,7 +42,8 @@ def run_inference(
 ) -> None:
     """Bring the sink up to date with the source, computing only what the memo does not hold.
 
-    What others did to the sink, its rejects or the memo is undone first, and the report's message names it.
+    What others did to the sink, its rejects or the memo is undone first, and what is damaged there is made again; the
+    report's message names both.
 
     Args:
         spec: The job.
@@ -55,9 +61,11 @@ def run_inference(
     store.check_writable()
     source = store.require(spec.source, spec.columns)
     undone = put_all_right(store, (spec.memo, spec.rejects, spec.sink), anew=True)
-    live = find_live(spec, store)
     store.check_targets([spec.rejects], "replace")
     store.check_targets([spec.memo], "append")
+    damage = Damage(spec, store)
+    undone += damage.set_aside(report.run_id)
+    live = damage.without(find_live(spec, store))
     report.recipe = spec.recipe
     report.tables[spec.source.name] = {"read": source.version}
     with report.stage("index") as stage:
@@ -65,10 +73,12 @@ def run_inference(
         stage.rows = source.rows
     memo = Memo(store, spec, report.run_id, index.shards)
     account = {} if spent is None else spent
-    InferenceRun(spec, config, store, report, source, live, index, memo, spent=account).run()
-    if undone:
-        report.message = "; ".join([*undone, *filter(None, [report.message])])
-        report.outcome = "published" if report.outcome == "nothing to do" else report.outcome
+    run = InferenceRun(spec, config, store, report, source, live, index, memo, spent=account)
+    run.run()
+    damage.move_away()
+    if undone and report.outcome == "nothing to do":
+        report.outcome = "published"
+    report.message = "; ".join([*undone, *(str(x) for x in (run.waited, report.message) if x)])
     report.samples += sample_rows(spec, source, find_live(spec, store))
 
 
@@ -88,6 +98,7 @@ class InferenceRun:
         complete: Whether nothing is left pending.
         spent: Rows, tokens and seconds spent so far, see `run_inference`.
         used: Rows, calls and tokens of this run.
+        waited: For which run of the same recipe this one has waited; None for none.
     """
 
     spec: Spec
@@ -101,30 +112,61 @@ class InferenceRun:
     complete: bool = True
     spent: dict[str, float] = field(default_factory=dict)
     used: dict[str, int] = field(default_factory=dict)
+    waited: Waited | None = None
 
     def run(self) -> None:
-        """Compute what is pending, attempt by attempt, and publish unless the live table is up to date."""
+        """Compute what is pending, and publish unless the live table is up to date.
+
+        Of several runs that would compute with the same recipe at the same time, one does; the others wait for it.
+        """
         config, computed = self.config, 0
+        pending = self._find_pending(RetryPolicy(rejects=config.retry_rejects, attempts=config.attempts))
+        if pending.total and config.limit is None:
+            key = f"{self.spec.recipe}_retry" if config.retry_rejects else self.spec.recipe
+            with claim(self.store, self.report, key, config.wait, "computes this recipe") as self.waited:
+                if self.waited is not None or self.memo.is_behind():
+                    pending = self._find_again()
+                computed = self._compute_all(pending)
+        else:
+            computed = self._compute_all(pending)
+        if computed or not self.publisher().is_live():
+            crash_point("before_publish")
+            self.publish()
+
+    def _find_pending(self, policy: RetryPolicy) -> Pending:
+        """Load what the memo holds, also of runs that were killed, and find what it lacks."""
         with self.report.stage("pending") as stage:
             self.memo.adopt()
             self.memo.load()
-            pending = self._pending(RetryPolicy(rejects=config.retry_rejects, attempts=config.attempts))
+            pending = self._pending(policy)
             stage.rows = pending.distinct
         count(self.report, read=self.source.rows, distinct=pending.distinct, reused=pending.reused, computed=0)
+        return pending
+
+    def _find_again(self) -> Pending:
+        """Find what is pending after another run has worked. What that one has tried to the end is not tried again."""
+        newest = find_live(self.spec, self.store)
+        if newest is not None and newest.metadata.get("recipe") == self.spec.recipe:
+            self.live = newest
+        tried = self.waited is not None and self.waited.done
+        rejects = self.config.retry_rejects and not tried
+        return self._find_pending(RetryPolicy(infra=not tried, rejects=rejects, attempts=self.config.attempts))
+
+    def _compute_all(self, pending: Pending) -> int:
+        """Compute what is pending, attempt by attempt. Returns how many computations that were."""
+        config, computed = self.config, 0
         for number in range(config.attempts):
             todo = pending.total if config.limit is None else min(pending.total, config.limit - computed)
             self._refuse_too_many(todo)
             if todo:
-                self._compute(pending, todo, number)
+                self._compute_safely(pending, todo, number)
                 computed += todo
             self.complete = todo == pending.total
             if not todo or config.attempts == 1:
                 break
             with self.report.stage("pending"):  # the next round computes what the stage's checks refuse
                 pending = self._pending(RetryPolicy(infra=False, attempts=config.attempts))
-        if computed or not self.publisher().is_live():
-            crash_point("before_publish")
-            self.publish()
+        return computed
 
     def _pending(self, policy: RetryPolicy) -> Pending:
         return all_pending(self.spec, self.index, self.memo, policy)
@@ -145,6 +187,20 @@ class InferenceRun:
                 "raise it, or compute some of them with limit=N"
             )
 
+    def _compute_safely(self, pending: Pending, todo: int, number: int) -> None:
+        """Compute; if the stage stands still and nothing explains it, begin it again, once, with what is missing."""
+        before = self.report.rows.computed or 0
+        try:
+            self._compute(pending, todo, number)
+        except Stalled:
+            gc.collect()  # what holds the workers' CPUs
+            self.memo.adopt_own()
+            self.memo.load()
+            left = self._pending(RetryPolicy(infra=False, attempts=self.config.attempts))
+            todo = min(todo - (self.report.rows.computed or 0) + before, left.total)
+            if todo > 0:
+                self._compute(left, todo, number + self.config.attempts)
+
     def _compute(self, pending: Pending, todo: int, number: int) -> None:
         """Compute `todo` pending contents. What was written is committed on the way, and when this ends early."""
         spec, config, memo = self.spec, self.config, self.memo
@@ -164,9 +220,16 @@ class InferenceRun:
         waiting: list[DataFile] = []
         began = last = time.monotonic()
         totals = dict.fromkeys(_USED, 0)
-        with self._account(totals, began), Progress(todo, stage="compute") as progress:
+        watch = Stalls(
+            self.report,
+            "compute",
+            config.platform.watchdog_seconds,
+            looks(task, worker_count(config, units), self.store.root),
+            restart=True,
+        )
+        with self._account(totals, began), Progress(todo, stage="compute") as progress, watch as stalls:
             try:
-                for receipt in stream(task, units):
+                for receipt in stalls.waiting(stream(task, units)):
                     waiting.append(receipt.file(spec.recipe))
                     _add(totals, receipt)
                     progress.advance(receipt.rows, receipt.rejects)

@@ -31,6 +31,8 @@ class Job:
         specs: specs(config, store, report) returns the inference jobs (`inference.spec.Spec`) that it is made of, for
             `shopbatch try`; None if it is none.
         text: The source column that a bare text of `shopbatch try` stands for.
+        alone: Whether one of equal runs at the same time works and the others wait for it. An inference job needs no
+            such order: its runs share the work by recipe.
         next: The command that a person would call after it, without `shopbatch`: "show review_sentiment".
     """
 
@@ -42,6 +44,7 @@ class Job:
     check: Callable[[Any, Any], None] | None = None
     specs: Callable[[Any, Any, Any], list[Any]] | None = None
     text: str = ""
+    alone: bool = False
     next: str = ""
 
 

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 from shopbatch.core import config, display
 from shopbatch.core.config import JobConfig
+from shopbatch.core.controls import escape_json, one_printable_line
 from shopbatch.core.errors import GateRefused, Stopped, UserError
 from shopbatch.core.privacy import clean, guard_logs, redact_config, redact_text
 from shopbatch.runs import supervise
@@ -67,7 +68,7 @@ def main(job: Job | str, argv: Sequence[str] | None = None) -> int:
 
 def dry_run(job: Job, settings: JobConfig) -> int:
     """Print the resolved configuration, and on a second line what a run would cost if the job can estimate that."""
-    print(json.dumps(redact_config(settings.model_dump(mode="json")), ensure_ascii=False))
+    print(escape_json(json.dumps(redact_config(settings.model_dump(mode="json")), ensure_ascii=False)))
     if job.estimate is not None:
         from shopbatch.core.sessions import ray_session
         from shopbatch.warehouse.store import Store
@@ -194,16 +195,23 @@ def _record(report: Report, store: Store, shown: display.Display) -> Record:
 def _run_in_session(job: Job, settings: JobConfig, store: Store, report: Report, signals: list[str]) -> None:
     """Start the job's session and run the job in it."""
     from shopbatch.core.sessions import ray_session, spark_session
+    from shopbatch.runs.claims import claim
+    from shopbatch.runs.run_key import digest
 
-    done = False
+    done, waited = False, None
     try:
         with ExitStack() as session:
+            stop_on_signals(signals)
+            if job.alone:
+                key = digest(settings, store.root)
+                waited = session.enter_context(claim(store, report, key, settings.wait, "does the same"))
             with display.stage(f"start {job.session}"):
                 session.enter_context((ray_session if job.session == "ray" else spark_session)(settings.platform))
-            stop_on_signals(signals)
+            stop_on_signals(signals)  # once more: Ray and Spark have installed their own handlers
             job.run(settings, store, report)
             if report.rows.balanced is False:
                 raise AssertionError(f"the rows do not add up: {report.rows}")
+            report.message = "; ".join(str(x) for x in (waited, report.message) if x)
             done = True
     except (Stopped, KeyboardInterrupt):
         if not done:  # otherwise only the session was being closed
@@ -221,6 +229,8 @@ def _classify(ended: Ended, error: BaseException, signals: Sequence[str]) -> Non
     elif isinstance(error, Stopped | KeyboardInterrupt):
         ended.code, report.outcome = STOPPED, "stopped"
         report.message = f"{str(error) or (signals[0] if signals else 'interrupted')}; {RESUME}"
+    elif isinstance(error, SystemExit):  # SIGTERM in the moment in which Ray's own handler is in place
+        ended.code, report.outcome, report.message = STOPPED, "stopped", f"SIGTERM; {RESUME}"
     else:
         ended.code, report.outcome, report.message = classify(error, signals)
 
@@ -244,7 +254,7 @@ def _print_end(ended: Ended, settings: JobConfig, call: Call) -> None:
         print(report.line(), flush=True)
     else:
         lines = summary(report.to_dict(), report.folder(settings.platform.warehouse))
-        print("\n".join(lines[:1] if call.quiet else lines), flush=True)
+        print("\n".join(map(one_printable_line, lines[:1] if call.quiet else lines)), flush=True)
 
 
 def _save(store: Store, report: Report) -> bool:

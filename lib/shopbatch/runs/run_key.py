@@ -100,9 +100,9 @@ def logical_date(text: str | None) -> str:
 def digest(settings: JobConfig, warehouse: str) -> str:
     """Return the digest of a configuration and a warehouse.
 
-    The platform is left out. Files that the configuration names count by their content.
+    The platform and `wait` are left out. Files that the configuration names count by their content.
     """
-    values = settings.model_dump(mode="json", exclude={"platform"})
+    values = settings.model_dump(mode="json", exclude={"platform", "wait"})
     contents = sorted(sha256(path.read_bytes()).hexdigest() for path in named_files(values))
     text = json.dumps([values, warehouse, contents], sort_keys=True, ensure_ascii=False)
     return sha256(text.encode()).hexdigest()[:_DIGITS]

@@ -33,7 +33,7 @@ def load_report(folder: str) -> dict[str, Any] | None:
     """Load the report of a run's folder; None if there is none.
 
     Raises:
-        DamagedFile: It cannot be read as a report.
+        DamagedState: It cannot be read as a report.
     """
     from shopbatch.warehouse import state_files
 
@@ -50,12 +50,12 @@ def read_report(warehouse: str, job: str, run_id: str) -> dict[str, Any] | None:
         The report; None for a folder that other code keeps here, such as a run of an older version.
     """
     from shopbatch.warehouse import files
-    from shopbatch.warehouse.state_files import DamagedFile
+    from shopbatch.warehouse.state_files import DamagedState
 
     folder, name = run_folder(warehouse, job, run_id), {"job": job, "run_id": run_id}
     try:
         report = load_report(folder)
-    except DamagedFile as damage:
+    except DamagedState as damage:
         why = str(damage).removeprefix(f"{folder}/")
     else:
         if report is not None:

@@ -20,7 +20,7 @@ class Signalled(Stopped, KeyboardInterrupt):
 
 
 def stop_on_signals(received: list[str]) -> None:
-    """Make SIGTERM and Ctrl-C raise Signalled. Call it after Ray and Spark have installed their own handlers.
+    """Make SIGTERM and Ctrl-C raise Signalled. Ray and Spark install handlers of their own when they start.
 
     Args:
         received: The name of each signal that arrives is added to it. It stays empty outside the main thread, where

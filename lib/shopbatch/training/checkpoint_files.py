@@ -22,7 +22,7 @@ from typing_extensions import TypedDict
 
 from shopbatch.core.errors import UserError
 from shopbatch.warehouse import files, state_files
-from shopbatch.warehouse.state_files import DamagedFile
+from shopbatch.warehouse.state_files import DamagedState
 
 MARKER = "checkpoint.json"
 STEP, BEST = re.compile(r"step-\d{8}"), re.compile(r"best-\d{8}")
@@ -80,7 +80,7 @@ def read_marker(folder: str) -> dict[str, Any]:
     """
     try:
         marker: _Marker | None = state_files.load(f"{folder}/{MARKER}", _Marker)
-    except DamagedFile as damage:
+    except DamagedState as damage:
         raise CheckpointError(f"checkpoint {damage}") from None
     if marker is None:
         raise CheckpointError(f"checkpoint {folder} is incomplete: {MARKER}, which is written last, is missing")

@@ -8,40 +8,64 @@ opened.
 from __future__ import annotations
 
 import json
-import re
 from dataclasses import dataclass
 
 import pyarrow as pa
 import pyarrow.fs as pafs
 import pyarrow.parquet as pq
 
-from shopbatch.core.errors import UserError
 from shopbatch.tables import declared
-from shopbatch.warehouse import files, state_files
-from shopbatch.warehouse.state_files import DamagedFile
+from shopbatch.warehouse import files, log_sums, state_files
+from shopbatch.warehouse.checksums import DamagedFile
+from shopbatch.warehouse.log_sums import CHECKPOINT, ENTRY, HINT
+from shopbatch.warehouse.state_files import DamagedState
 
 APP = "shopbatch"  # the application id of our commits, and the key of their metadata
-HINT = "_last_checkpoint"
-_ENTRY, _CHECKPOINT = re.compile(r"(\d{20})\.json"), re.compile(r"(\d{20})\.checkpoint(\..+)?\.(parquet|json)")
+_FROM_ENTRIES = "the table is read without it"
 _ACTIONS = {"add", "remove", "cdc", "metaData", "protocol", "txn", "commitInfo", "domainMetadata", "sidecar"}
 
 
-class DamagedLog(UserError):
-    """A file of a table's log that cannot be read, or is missing.
+class DamagedLog(DamagedFile):
+    """A file of a table's log that cannot be read, is not what was written, or is missing.
 
     Attributes:
         uri: The file.
+        why: How it is known.
+        do: What to do.
     """
 
-    def __init__(self, table: str, file: str, why: str, is_newest: bool) -> None:
-        self.uri, version = f"{table}/_delta_log/{file}", int(file[:20])
-        name, fill = table.rsplit("/", 1)[-1], how_to_fill(table.rsplit("/", 1)[-1])
+    def __init__(self, uri: str, why: str, do: str) -> None:
+        super().__init__(uri, why)
+        self.do, self.args = do, (uri, why, do)
+
+    def __str__(self) -> str:
+        table = self.uri.rsplit("/", 3)[-3]
+        return f"table {table!r}: {self.uri} is damaged ({self.why}), so its rows are not known; {self.do}"
+
+    @classmethod
+    def of(cls, table: str, file: str, why: str, is_newest: bool) -> DamagedLog:
+        """Say of a file of a table's log what to do about it."""
+        version, fill = int(file[:20]), how_to_fill(table.rsplit("/", 1)[-1])
         if is_newest:
             left = f"the table is then of version {version - 1}" if version else "there is then no such table"
             do = f"restore it from a backup, or move it away ({left}) and {fill} again"
         else:
             do = f"restore it from a backup, or move the folder {table} away and {fill} again"
-        super().__init__(f"table {name!r}: {self.uri} is damaged ({why}), so its rows are not known; {do}")
+        return cls(f"{table}/_delta_log/{file}", why, do)
+
+
+def check_log(uri: str, version: int | None) -> None:
+    """Raise DamagedLog if a file of the log that a version (None: the newest) is read from is not what was written."""
+    if "://" not in uri:
+        _check_hint(uri)
+    try:
+        log_sums.check_log(uri, version)
+    except DamagedFile as error:
+        if damage := find_damage(uri, version, whole=True):
+            raise damage from None
+        name = error.uri.rpartition("/")[2]
+        newest = max(_Log.of(uri).entries, default=-1)
+        raise DamagedLog.of(uri, name, error.why, bool(ENTRY.fullmatch(name)) and int(name[:20]) >= newest) from None
 
 
 def entry_name(version: int) -> str:
@@ -68,9 +92,9 @@ class _Log:
         fs, path = files.filesystem(f"{uri}/_delta_log")
         log = cls({}, {})
         for info in fs.get_file_info(pafs.FileSelector(path, allow_not_found=True)):
-            if match := _ENTRY.fullmatch(info.base_name):
+            if match := ENTRY.fullmatch(info.base_name):
                 log.entries[int(match[1])] = info
-            elif match := _CHECKPOINT.fullmatch(info.base_name):
+            elif match := CHECKPOINT.fullmatch(info.base_name):
                 log.checkpoints.setdefault(int(match[1]), []).append(info)
         return log
 
@@ -97,11 +121,11 @@ def find_damage(uri: str, version: int | None = None, whole: bool = False) -> Da
         return None  # a version that was cleaned up is not damaged
     for info in log.checkpoints.get(start, []) if whole else []:
         if why := _checkpoint_trouble(uri, info, None):
-            return DamagedLog(uri, info.base_name, why, is_newest=False)
+            return DamagedLog.of(uri, info.base_name, why, is_newest=False)
     for number in range(start + 1, upto + 1):
         why = _trouble(uri, log.entries.get(number), whole, look=whole or local or number == upto)
         if why:
-            return DamagedLog(uri, entry_name(number), why, number == newest)
+            return DamagedLog.of(uri, entry_name(number), why, number == newest)
     return None
 
 
@@ -159,7 +183,7 @@ def recover(uri: str, named: str | None = None) -> bool:
     """
     log, root = _Log.of(uri), f"{uri}/_delta_log"
     bad = [
-        DamagedFile(f"{root}/{info.base_name}", why)
+        DamagedState(f"{root}/{info.base_name}", why)
         for infos in log.checkpoints.values()
         for info in infos
         if (why := _checkpoint_trouble(uri, info, named))
@@ -168,12 +192,9 @@ def recover(uri: str, named: str | None = None) -> bool:
     good = _Log(log.entries, {n: infos for n, infos in log.checkpoints.items() if n not in versions})
     if not good.reaches(max(log.entries, default=-1)):
         return False
-    hinted = _hinted(uri)
-    if hinted is not None and hinted not in good.checkpoints:
-        bad.append(DamagedFile(f"{root}/{HINT}", f"there is no whole checkpoint of version {hinted}"))
     for damage in bad:
-        state_files.set_aside(damage, "the table is read from the entries of its log")
-    return bool(bad)
+        state_files.set_aside(damage, _FROM_ENTRIES)
+    return _check_hint(uri) or bool(bad)
 
 
 def _checkpoint_trouble(uri: str, info: pafs.FileInfo, named: str | None) -> str:
@@ -195,14 +216,18 @@ def _checkpoint_trouble(uri: str, info: pafs.FileInfo, named: str | None) -> str
     return ""
 
 
-def _hinted(uri: str) -> int | None:
-    """The version of the checkpoint that the hint names; None if it names none."""
+def _check_hint(uri: str) -> bool:
+    """Set the file aside that names the newest checkpoint, if it names none. Returns whether it did."""
+    hint = f"{uri}/_delta_log/{HINT}"
     try:
-        hint = state_files.load(f"{uri}/_delta_log/{HINT}", dict[str, object])
-    except DamagedFile:  # delta-rs then lists the folder
-        return None
-    version = (hint or {}).get("version")
-    return version if isinstance(version, int) else None
+        named = state_files.load(hint, dict[str, object])
+    except DamagedState as damage:
+        state_files.set_aside(damage, _FROM_ENTRIES)
+        return True
+    if named is None or named.get("version") in _Log.of(uri).checkpoints:
+        return False
+    state_files.set_aside(DamagedState(hint, "it names no checkpoint that is there"), _FROM_ENTRIES)
+    return True
 
 
 def set_aside_newest(uri: str, damaged: str) -> int | None:
@@ -219,11 +244,11 @@ def set_aside_newest(uri: str, damaged: str) -> int | None:
         The version of the table that is left (-1: none); None if another file is damaged.
     """
     log, name = _Log.of(uri), damaged.rpartition("/")[2]
-    match = _ENTRY.fullmatch(name)
+    match = ENTRY.fullmatch(name)
     if match is None or int(match[1]) < max([*log.entries, *log.checkpoints], default=-1):
         return None
     here = f"{uri}/_delta_log/{name}"
     if int(match[1]) in log.entries:
-        state_files.set_aside(DamagedFile(here, "see above"), "what it said is made again")
+        state_files.set_aside(DamagedState(here, "see above"), "what it said is made again")
     files.remove(f"{uri}/_delta_log/.{name}.crc")  # its checksum, as some writers keep one
     return int(match[1]) - 1

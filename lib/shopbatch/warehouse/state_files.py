@@ -21,7 +21,7 @@ from shopbatch.warehouse import files
 _named: set[str] = set()  # the lines that this process has printed: each damaged file is named once
 
 
-class DamagedFile(ValueError):
+class DamagedState(ValueError):
     """A state file that cannot be read as what it should be. The message is one line that names it.
 
     Attributes:
@@ -44,7 +44,7 @@ def load(uri: str, kind: Any) -> Any:
         The value; None if there is no such file.
 
     Raises:
-        DamagedFile: It is not JSON, has another form, is a folder, or may not be read.
+        DamagedState: It is not JSON, has another form, is a folder, or may not be read.
         OSError: The object store does not answer.
     """
     fs, path = files.filesystem(uri)
@@ -57,11 +57,11 @@ def load(uri: str, kind: Any) -> Any:
         if files.is_lost_connection(error):
             raise
         is_folder = fs.get_file_info(path).type == pafs.FileType.Directory
-        raise DamagedFile(uri, "it is a folder" if is_folder else error.strerror or one_line(error, 200)) from None
+        raise DamagedState(uri, "it is a folder" if is_folder else error.strerror or one_line(error, 200)) from None
     try:
         return _adapter(kind).validate_json(text)
     except ValidationError as error:
-        raise DamagedFile(uri, _why(text, error)) from None
+        raise DamagedState(uri, _why(text, error)) from None
 
 
 def read(uri: str, kind: Any, instead: str, keep: bool = False) -> Any:
@@ -78,7 +78,7 @@ def read(uri: str, kind: Any, instead: str, keep: bool = False) -> Any:
     """
     try:
         return load(uri, kind)
-    except DamagedFile as damage:
+    except DamagedState as damage:
         if keep:
             _name(f"{damage}; {instead}")
         else:
@@ -86,7 +86,7 @@ def read(uri: str, kind: Any, instead: str, keep: bool = False) -> Any:
         return None
 
 
-def set_aside(damage: DamagedFile, instead: str) -> int:
+def set_aside(damage: DamagedState, instead: str) -> int:
     """Rename a damaged file to `NAME.damaged-N`, and name it on standard error.
 
     Args:

@@ -1,0 +1,70 @@
+"""`shopbatch chaos`: kills the processes of a job at drawn places, and checks that nothing is lost."""
+
+from __future__ import annotations
+
+import shlex
+import shutil
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+
+from shopbatch.cli.options import environment
+from shopbatch.core import config
+from shopbatch.core.errors import UserError
+from shopbatch.runs.command import complete_jobs
+from shopbatch.runs.declaration import find
+from shopbatch.runs.outcomes import DONE, FAILED
+
+
+@click.command()
+@click.argument("job", shell_complete=complete_jobs, help="The job.")
+@click.argument("overrides", nargs=-1, metavar="[key.path=value]...", help="Override values of its configuration.")
+@click.option("--seeds", type=click.IntRange(min=1), default=10, help="Number of runs with a fault (default: 10).")
+@click.option("--first", type=click.IntRange(min=0), default=0, help="The first seed (default: 0).")
+@click.option("--warehouse", metavar="FOLDER", help="The warehouse to copy (default: that of the environment).")
+@environment()
+def chaos(job: str, overrides: Sequence[str], seeds: int, first: int, warehouse: str | None, env: str) -> int:
+    """Kill processes of a job at drawn places, run it again, and compare what it publishes. Works on copies.
+
+    The job runs once undisturbed. Then each seed draws a place and a process: the driver, its supervisor, a worker, all
+    processes, or Ray's or Spark's own. Exit code 0 if every seed published the same rows, else 1.
+    """
+    from shopbatch.runs.chaos import Chaos, Trial, describe, summarise
+
+    declared = find(job)
+    source = Path(_source(warehouse, env))
+    words = ["--env", env, *overrides]
+    if "name" in declared.config.model_fields and not any(word.startswith("name=") for word in overrides):
+        words.append("name=chaos")  # a model of its own: the live one would leave nothing to do
+    folder = Path(tempfile.mkdtemp(prefix="shopbatch-chaos-"))
+    run = Chaos(job, declared.session, words, source, folder)
+    trials: list[Trial] = []
+    try:
+        seconds = run.undisturbed()
+        print(f"undisturbed run of {job} in a copy of {source}: {seconds:.0f} s, places: {', '.join(run.places)}")
+        for seed in range(first, first + seeds):
+            trials.append(run.trial(seed))
+            print(describe(trials[-1]), flush=True)
+    finally:
+        if all(trial.is_equal for trial in trials):
+            shutil.rmtree(folder, ignore_errors=True)
+    print("\n".join(summarise(trials)))
+    for trial in trials:
+        if not trial.is_equal:
+            again = ["shopbatch", "chaos", job, *overrides, "--seeds", "1", "--first", str(trial.seed), "--env", env]
+            print(f"again: {shlex.join([*again, '--warehouse', str(source)])}")
+            print(f"its warehouse and log: {folder}/seed-{trial.seed}*")
+    return DONE if all(trial.is_equal for trial in trials) else FAILED
+
+
+def _source(warehouse: str | None, env: str) -> str:
+    """The warehouse that is copied. UserError: it is no folder with tables."""
+    path = warehouse or config.platform(env).warehouse
+    if "://" in path:
+        raise UserError(f"warehouse {path}: chaos copies a warehouse on this machine; name a folder with --warehouse")
+    folder = Path(path).expanduser().resolve()
+    if not any(folder.glob("*/_delta_log")):
+        raise UserError(f"warehouse {path}: no table there to copy; fill one with `shopbatch sample --rows 300`")
+    return str(folder)
