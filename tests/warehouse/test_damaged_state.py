@@ -337,3 +337,13 @@ def test_a_damaged_claim_is_free(shop: Store, damage: Damage) -> None:
             claim(shop, Report("score_reviews"), "recipe", False, "computes"),
         ):
             pass
+
+
+@pytest.mark.parametrize("damage", ALL)
+def test_damaged_checksums_condemn_no_entry_that_is_right(shop: Store, damage: Damage) -> None:
+    sums = log(shop, "reviews", 2).with_name(f".{2:020}.json.crc")
+    if damage is DAMAGES["wrong types"]:
+        damage = DAMAGES["number"]
+    damage(sums)
+    assert shop.snapshot("reviews").rows == 4
+    assert toy.put(shop, ROWS[:3]) == 3 and shop.snapshot("reviews").rows == 3
