@@ -172,7 +172,7 @@ def shelf(tmp_path_factory: pytest.TempPathFactory):
         yield folder, Store(str(folder / "warehouse"))
 
 
-FUZZ = settings(max_examples=1500, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+FUZZ = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 @FUZZ
