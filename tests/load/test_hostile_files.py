@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import xlsxwriter
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 
 from shopbatch.cli import main as cli
 from shopbatch.core.errors import UserError
@@ -190,6 +190,7 @@ def test_any_small_table_is_loaded_or_refused(shelf, table: str, rows: list[list
 
 
 @FUZZ
+@example(b"sep=", "csv")
 @given(
     st.binary(max_size=200), st.sampled_from(["csv", "jsonl", "parquet", "csv.gz", "zip", "xlsx", "tsv", "jsonl.zst"])
 )
