@@ -7,6 +7,7 @@ does not fit is listed in `<table>_load_rejects` with value, line and reason. Th
 from __future__ import annotations
 
 import gc
+import os
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
@@ -67,7 +68,7 @@ def load_file(
         Stopped: There is no space left, or an object store does not answer.
     """
     _check_table(table)
-    plain = Path(path).expanduser()
+    plain = Path(os.path.expanduser(path))
     with (
         unpacked(plain, options.max_unpacked)
         if plain.suffix.lower() == ".zip" and plain.is_file()

@@ -16,7 +16,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import cache
 from typing import TYPE_CHECKING
-from urllib.parse import unquote, urlsplit
+from urllib.parse import urlsplit
 
 import pyarrow as pa
 import pyarrow.fs as pafs
@@ -85,11 +85,7 @@ def unusable_path(root: str) -> str | None:
 
     delta-rs decodes percent codes, also those behind a symbolic link, and takes a backslash for a slash.
     """
-    if "://" in root:
-        path = root.partition("?")[0]
-        path = unquote(path) if path.startswith("file:") else path  # the one scheme whose URIs Arrow decodes, too
-    else:
-        path = f"{root} {os.path.realpath(root)}"
+    path = root.partition("?")[0] if "://" in root else f"{root} {os.path.realpath(root)}"
     if code := re.search(r"%[0-9A-Fa-f]{2}", path):
         return f"Delta would decode the percent code {code.group()!r} in its path"
     if "\\" in path:
