@@ -126,6 +126,15 @@ def test_a_run_that_is_not_to_wait_stops_with_one_line(store: Store, wait: bool 
     assert holder.take() is None, "it still holds it"
 
 
+@pytest.mark.parametrize("text", [b"", b"{", b'{"commitInfo": {"shopbatch": "{\\"holder\\": {}}"}}\n'])
+def test_a_damaged_claim_stops_no_run(store: Store, text: bytes) -> None:
+    held(store)
+    newest = max(Path(store.root, "_runs", "_claims", "toy_abc", "_delta_log").glob("*.json"))
+    newest.write_bytes(text)
+    with take(store, wait=False) as waited:
+        assert waited is None
+
+
 def test_a_run_that_raises_gives_the_claim_back_unfinished(store: Store) -> None:
     with pytest.raises(KeyError), take(store):
         raise KeyError
