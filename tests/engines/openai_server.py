@@ -25,6 +25,7 @@ class Fault:
     """What is wrong with one response. body: instead of the sound one. sent: bytes before the connection ends.
 
     hang: no byte until the server is closed. drip: one byte at a time, and never the last.
+    endless: a body in pieces without end.
     """
 
     status: int = 200
@@ -33,6 +34,7 @@ class Fault:
     sent: int | None = None
     hang: bool = False
     drip: bool = False
+    endless: bool = False
 
 
 @dataclass(frozen=True)
@@ -183,6 +185,10 @@ class _Handler(BaseHTTPRequestHandler):
         return head.encode("latin-1") + b"\r\n" + text
 
     def _send(self, whole: bytes, fault: Fault) -> None:
+        if fault.endless:
+            self.wfile.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
+            while not self.owner.closing.is_set():  # ends when the client goes away
+                self.wfile.write(b"10000\r\n" + b" " * 65536 + b"\r\n")
         if fault.drip:
             for i in range(len(whole) - 1):
                 self.wfile.write(whole[i : i + 1])

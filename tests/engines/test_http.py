@@ -2,11 +2,13 @@
 
 import asyncio
 import gc
+import gzip
 import json
 import logging
 import random
 import socket
 import threading
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -264,6 +266,40 @@ def test_the_timeout_is_of_the_whole_answer():
     with OpenAiServer(plan=first(Fault(drip=True))) as server:
         assert ask(opened(server, timeout=0.3), "a").texts == ["you said a"]
         assert len(server.requests) >= 2
+
+
+BOMB = gzip.compress(b" " * 50_000_000)
+
+
+@pytest.mark.parametrize(
+    ("fault", "says", "asked"),
+    [
+        (Fault(body=b" " * 5_000_000 + FINE), "an answer of more than 4,194,304 bytes", 1),
+        (Fault(status=500, body=b"x" * 5_000_000), "an answer of more than 4,194,304 bytes", 1),
+        (Fault(body=BOMB, headers={"Content-Encoding": "gzip"}), "an answer that is packed", 2),
+        (Fault(headers={f"X-{i}": "y" * 100 for i in range(2000)}), "RemoteProtocolError", 2),
+        (Fault(endless=True), "an answer of more than 4,194,304 bytes", 1),
+    ],
+    ids=["long", "long refusal", "bomb", "headers", "endless"],
+)
+def test_an_answer_takes_no_more_memory_than_answers_need(fault, says, asked):
+    tracemalloc.start()
+    with OpenAiServer(plan=lambda *_: fault) as server:
+        said = error_of(EngineError, opened(server, retries=1), "a")
+        assert says in said and len(server.requests) == asked
+        assert server.requests[0].headers["accept-encoding"] == "identity"
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 40e6  # the server's own answer is part of it
+
+
+def test_the_key_does_not_follow_a_redirect(monkeypatch):
+    monkeypatch.setenv("A_KEY", KEY)
+    with OpenAiServer() as other:
+        to = Fault(status=307, headers={"Location": f"{other.url}/chat/completions"})
+        with OpenAiServer(plan=lambda *_: to) as server:
+            assert "status 307" in error_of(EngineError, opened(server, key="A_KEY"), "a")
+        assert not other.requests and len(server.requests) == 1
 
 
 def test_a_server_that_is_not_there():

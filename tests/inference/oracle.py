@@ -5,6 +5,7 @@ It shares with the machinery only the fake engine and its head, asked for one te
 
 from __future__ import annotations
 
+import hashlib
 import re
 import string
 from collections import Counter
@@ -16,7 +17,6 @@ from typing import Any
 
 import polars as pl
 import pyarrow as pa
-import xxhash
 
 from shopbatch.capabilities.sentiment.head import LABELS, SentimentHead
 from shopbatch.engines.configs import FakeConfig
@@ -97,7 +97,7 @@ def _cause(row: Row, beaten: bool) -> str | None:
 def content_hash(*values: str | bytes | None) -> str:
     raw = [v.encode() if isinstance(v, str) else v for v in values]
     framed = [b"%d:%s" % (-1 if v is None else len(v), v or b"") for v in raw]
-    return xxhash.xxh3_128_hexdigest(b":".join(framed))
+    return hashlib.blake2b(b":".join(framed), digest_size=16).hexdigest()
 
 
 @cache

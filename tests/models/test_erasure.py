@@ -11,6 +11,7 @@ import pytest
 from shopbatch.capabilities.sentiment.stage import review_text
 from shopbatch.cli import main as cli
 from shopbatch.core.errors import UserError
+from shopbatch.core.hashing import former_hash128, hex128
 from shopbatch.models import erasure, registry
 from shopbatch.models.summary import main_metric
 from shopbatch.warehouse.store import Store
@@ -60,6 +61,12 @@ def test_a_row_names_its_models_in_a_sentence(shop: Store, row: str, says: str, 
     assert [m["model"].partition("@")[0] for m in answer.models] == models
     listed = {m["model"]: m for m in erasure.list_models(shop)}
     assert answer.models == [listed[m["model"]] for m in answer.models]
+
+
+def test_a_model_of_an_older_version_is_found_by_the_hash_that_it_keeps(shop: Store) -> None:
+    former = hex128(*former_hash128([pa.array(["text 2"])])).to_pylist()
+    publish(shop, "older", origin="e", rows=erasure.keyed(shop, former))
+    assert erasure.trained_on(shop, "reviews", "w-2", BY_TEXT).sentence.startswith("1 model was trained on reviews w-2")
 
 
 def test_a_deleted_row_is_still_found_by_its_key(shop: Store) -> None:

@@ -5,8 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pyarrow as pa
+import pytest
 from deltalake import DeltaTable, write_deltalake
 
+from shopbatch.warehouse.checksums import DamagedFile
 from shopbatch.warehouse.history import commits
 from shopbatch.warehouse.store import Store
 from tests.warehouse.test_publish import TOY, write
@@ -41,7 +43,11 @@ def test_what_the_log_no_longer_holds_is_unknown_and_not_wrong(store: Store) -> 
     for version in (0, 1):
         (Path(store.uri("toy")) / "_delta_log" / f"{version:020}.json").unlink()
     assert seen(store) == [(3, 2, "run3"), (2, 1, "run2")]
-    (Path(store.uri("toy")) / "_delta_log" / f"{3:020}.json").write_text("")
+    entry = Path(store.uri("toy")) / "_delta_log" / f"{3:020}.json"
+    entry.write_text("")
+    with pytest.raises(DamagedFile, match=r"do not match"):
+        seen(store)
+    entry.with_name(f".{entry.name}.crc").unlink()
     assert [rows for _, rows, _ in seen(store)][:1] == [2]
 
 

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
+from shopbatch.core.controls import escape_controls, escape_json
 from shopbatch.core.errors import UserError
 from shopbatch.core.spreadsheet_cells import protect
 
@@ -67,8 +68,18 @@ def whole_file(output: str, mode: str) -> Iterator[IO[Any]]:
         aside.unlink(missing_ok=True)  # only there if something went wrong
 
 
+class _Screen:
+    """A terminal, which text must not steer; a file or a pipe gets the text as it is."""
+
+    def __init__(self, out: IO[str]) -> None:
+        self.out = out
+
+    def write(self, text: str) -> int:
+        return self.out.write(escape_controls(text))
+
+
 def _csv(out: IO[Any], pieces: Iterator[pa.Table], schema: pa.Schema) -> int:
-    writer, rows = csv.writer(out, lineterminator="\n"), 0
+    writer, rows = csv.writer(_Screen(out) if out.isatty() else out, lineterminator="\n"), 0
     writer.writerow(schema.names)
     for piece in pieces:
         writer.writerows([_cell(value) for value in row.values()] for row in piece.to_pylist())
@@ -89,7 +100,7 @@ def _json(out: IO[Any], pieces: Iterator[pa.Table], schema: pa.Schema) -> int:
     rows = 0
     for piece in pieces:
         for row in piece.to_pylist():
-            print(json.dumps(row, ensure_ascii=False, default=str), file=out)
+            print(escape_json(json.dumps(row, ensure_ascii=False, default=str)), file=out)
         rows += piece.num_rows
     return rows
 
@@ -98,7 +109,7 @@ def _parquet(out: IO[Any], pieces: Iterator[pa.Table], schema: pa.Schema) -> int
     import pyarrow.parquet as pq
 
     rows = 0
-    with pq.ParquetWriter(out, schema, compression="zstd") as writer:
+    with pq.ParquetWriter(out, schema, compression="zstd", write_page_checksum=True) as writer:
         for piece in pieces:
             writer.write_table(piece.cast(schema))
             rows += piece.num_rows

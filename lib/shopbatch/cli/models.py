@@ -6,6 +6,7 @@ import click
 
 from shopbatch.cli.options import environment, open_store
 from shopbatch.cli.printing import print_block
+from shopbatch.core.controls import one_printable_line
 
 
 @click.command()
@@ -26,7 +27,7 @@ def models(trained_on: tuple[str, str] | None, env: str) -> None:
         from shopbatch.capabilities.sentiment.stage import review_text  # loads an engine's libraries
 
         answer = erasure.trained_on(store, *trained_on, {"reviews": review_text})
-        print(answer.sentence)
+        print(one_printable_line(answer.sentence))
         listed = answer.models
     users = _users(env)
     for model in listed:

@@ -8,6 +8,8 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Literal
 
+from shopbatch.core.controls import one_printable_line
+
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
@@ -38,11 +40,6 @@ def screen_width() -> int:
     return console().width
 
 
-def printable(value: object) -> str:
-    """One line of text in which customers' control characters, which could steer a terminal, are blanks."""
-    return "".join(c if c.isprintable() else " " for c in str(value))
-
-
 def cell(value: Any, exact: bool = False) -> str:
     """Print a value: floats with three significant digits unless `exact`, moments to the second, lists with commas."""
     if value is None:
@@ -58,7 +55,7 @@ def cell(value: Any, exact: bool = False) -> str:
         return f"{cell(value[0], exact)}: {cell(value[1], exact)}"
     if isinstance(value, list):
         return ", ".join(cell(item, exact) for item in value)
-    return printable(value)
+    return one_printable_line(value)
 
 
 def print_rows(rows: Sequence[Mapping[str, Any]], last: str, wrap: bool = False) -> None:
@@ -79,7 +76,7 @@ def print_block(title: str, fields: Mapping[str, Any]) -> None:
     for name, value in fields.items():
         if value:
             grid.add_row(Text(f"  {name}"), Text(cell(value)))
-    screen.print(Text(printable(title), style="bold"))
+    screen.print(Text(one_printable_line(title), style="bold"))
     screen.print(grid)
 
 
@@ -130,7 +127,11 @@ def print_grid(rows: Sequence[Mapping[str, Any]], widths: Mapping[str, int], wra
     for name, width in widths.items():
         number = any(_is_number(row[name]) for row in rows)
         grid.add_column(
-            Text(printable(name)), overflow="ellipsis", no_wrap=name != wrapped, width=width, justify=_side(number)
+            Text(one_printable_line(name)),
+            overflow="ellipsis",
+            no_wrap=name != wrapped,
+            width=width,
+            justify=_side(number),
         )
     for row in rows:
         grid.add_row(*(Text(cell(row[name])) for name in widths))
@@ -150,7 +151,7 @@ def print_vertical(rows: Sequence[Mapping[str, Any]]) -> None:
         grid.add_column(no_wrap=True, style="bold")
         grid.add_column(overflow="fold")
         for name, value in row.items():
-            grid.add_row(Text(printable(name)), Text(cell(value, exact=True)))
+            grid.add_row(Text(one_printable_line(name)), Text(cell(value, exact=True)))
         screen.print(grid)
 
 
@@ -158,7 +159,7 @@ def note(text: str, cut: bool = True) -> None:
     """Print a line that is no data, dim on a terminal; cut to its width, or else wrapped."""
     from rich.text import Text
 
-    console().print(Text(text, style="dim"), no_wrap=cut, overflow="ellipsis")
+    console().print(Text(one_printable_line(text), style="dim"), no_wrap=cut, overflow="ellipsis")
 
 
 def lengths_of(rows: Sequence[Mapping[str, Any]], names: Sequence[str]) -> dict[str, int]:

@@ -8,8 +8,8 @@ import click
 
 from shopbatch.cli.export import whole_file
 from shopbatch.cli.options import COUNT, environment, open_store
-from shopbatch.cli.printing import printable
 from shopbatch.core import config
+from shopbatch.core.controls import one_printable_line
 from shopbatch.core.errors import UserError
 
 
@@ -44,7 +44,7 @@ def review(
     store = open_store(env)
     if sheet is not None:
         loaded = load_reviews(store, config.load(Config, "describe_products", env, []), sheet, trust)
-        print("\n".join(printable(line) for line in loaded.lines()))
+        print("\n".join(one_printable_line(line) for line in loaded.lines()))
         return
     rows, changed = to_review(store, count, where)
     if changed:

@@ -8,6 +8,7 @@ import click
 
 from shopbatch.cli.options import COUNT, environment, open_store
 from shopbatch.cli.printing import print_rows
+from shopbatch.core.controls import one_printable_line
 from shopbatch.runs.command import complete_jobs, run_command
 from shopbatch.runs.declaration import find, folder, names
 from shopbatch.runs.job import dry_run, run_to_exit_code
@@ -37,10 +38,10 @@ def runs(job: str | None, count: int, as_json: bool, env: str) -> None:
     print_rows([history.row(each) for each in reports], "message")
     last = reports[0]
     if last["outcome"] not in ("published", "nothing to do", "running", "unreadable"):
-        print(f"\nthe newest: {last['outcome']}: {last['message']}")
+        print(f"\nthe newest: {last['outcome']}: {one_printable_line(last['message'])}")
         print(f"its log:    {run_folder(warehouse, last['job'], last['run_id'])}/log.txt")
         if last.get("command"):
-            print(f"to go on:   {last['command']}")
+            print(f"to go on:   {one_printable_line(last['command'])}")
 
 
 @click.command()
@@ -62,4 +63,4 @@ def report(job: str, env: str) -> None:
     page = browse.newest_report(open_store(env), find(job).name)
     print(f"report: {page}")
     for title, path in browse.report_links(page).items():
-        print(f"{title}: {path}")
+        print(f"{one_printable_line(title)}: {one_printable_line(path)}")

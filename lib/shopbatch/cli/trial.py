@@ -12,6 +12,7 @@ import click
 from shopbatch.cli.options import COUNT, environment
 from shopbatch.cli.printing import print_rows, print_vertical
 from shopbatch.core import config
+from shopbatch.core.controls import escape_json
 from shopbatch.core.errors import UserError
 from shopbatch.runs.command import complete_jobs
 from shopbatch.runs.declaration import Job, find
@@ -44,7 +45,7 @@ def try_(job: str, texts: Sequence[str], path: str | None, count: int, as_json: 
         result[declared.text] = rows[number % len(rows)] if path is None else rows[number % len(rows)][declared.text]
     if as_json:
         for result in results:
-            print(json.dumps(result, ensure_ascii=False, default=str))
+            print(escape_json(json.dumps(result, ensure_ascii=False, default=str)))
         return
     names = [n for n in dict.fromkeys(name for result in results for name in result) if n != declared.text]
     whole = [{name: result.get(name) for name in [*names, declared.text]} for result in results]

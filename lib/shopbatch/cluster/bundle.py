@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 import shutil
 from collections.abc import Collection, Iterator
-from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
 
@@ -19,6 +18,7 @@ import shopbatch
 from shopbatch.core import config
 from shopbatch.core.errors import UserError
 from shopbatch.core.privacy import find_secrets, redact_config
+from shopbatch.core.yaml_values import NotPlain, parse_yaml
 
 MAX_BYTES = 20 * 2**20
 LOCK = "requirements.lock"
@@ -85,9 +85,12 @@ def refuse_secrets(path: Path, data: bytes, is_config: bool | None = None) -> No
     instead = "name a variable of the nodes' environment instead"
     for number, what in find_secrets(text, yaml=is_config):
         raise UserError(f"{path}: line {number} holds a secret ({what}); {instead}")
-    tree = None
-    with suppress(yaml.YAMLError, ValueError):  # invalid YAML is reported when the configuration is loaded
-        tree = yaml.safe_load(text) if is_config else None
+    try:
+        tree = parse_yaml(text) if is_config else None
+    except NotPlain as error:
+        raise UserError(f"{path}: it cannot be searched for secrets: {error.problem}; write its values out") from None
+    except (yaml.YAMLError, ValueError):  # reported when the configuration is loaded
+        tree = None
     if redact_config(tree) != tree:
         raise UserError(f"{path}: the name of a key shows that it holds a secret; {instead}")
 

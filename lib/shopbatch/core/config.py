@@ -9,6 +9,7 @@ Imports nothing heavy, so a typo is reported before Ray, Spark or torch is loade
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
@@ -22,6 +23,7 @@ from shopbatch.core.config_keys import describe as describe
 from shopbatch.core.errors import UserError, one_line
 from shopbatch.core.nearest import hint
 from shopbatch.core.privacy import redact_config
+from shopbatch.core.yaml_values import parse_yaml, read_bounded
 
 
 class Strict(BaseModel):
@@ -30,7 +32,7 @@ class Strict(BaseModel):
     The docstring under a field is its meaning, which `describe`, `--help` and the documentation show.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False)
 
 
 class Spark(Strict):
@@ -90,6 +92,8 @@ class JobConfig(Strict):
 
 
 C = TypeVar("C", bound=JobConfig)
+_ENVIRONMENT = re.compile(r"[A-Za-z0-9_-]{1,100}")
+_LONGEST_TEXT = 4 * 2**20  # bytes of a text that the configuration names, such as a prompt
 
 
 def root() -> Path:
@@ -151,7 +155,7 @@ def layers(
     conf = root() / "conf"
     if not conf.is_dir():
         raise UserError(f"no folder {conf}; set SHOPBATCH_HOME to the folder that holds conf/ and jobs/")
-    if not (conf / env).is_dir():
+    if not _ENVIRONMENT.fullmatch(env) or not (conf / env).is_dir():
         known = sorted(p.name for p in conf.iterdir() if p.is_dir() and p.name != "base")
         raise UserError(f"no environment {env!r} in {conf}; {hint(env, known)}")
     shipped = packaged() / "conf"
@@ -226,7 +230,7 @@ def read_text(path: str) -> str:
     """
     file = project_file(path)
     try:
-        text = file.read_text("utf-8").strip()
+        text = read_bounded(file, _LONGEST_TEXT).strip()
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(f"{file}: cannot be read as text ({getattr(error, 'strerror', None) or error})") from None
     if not text:
@@ -239,7 +243,7 @@ def _read(path: Path) -> dict[str, Any]:
     if not path.exists():
         return {}
     try:
-        tree = yaml.safe_load(path.read_text("utf-8"))
+        tree = parse_yaml(read_bounded(path))
     except (yaml.YAMLError, ValueError) as error:
         raise UserError(f"{path}: not valid YAML: {_yaml_problem(error)}") from None
     except OSError as error:
@@ -271,7 +275,7 @@ def override(item: str) -> dict[str, Any]:
     if not equals or not key:
         raise UserError(f"override {item!r}: expected key.path=value")
     try:
-        value: Any = yaml.safe_load(text)
+        value: Any = parse_yaml(text)
     except (yaml.YAMLError, ValueError) as error:
         raise UserError(f"override {key}=...: the value is not valid YAML ({_yaml_problem(error)})") from None
     for part in reversed(key.split(".")):

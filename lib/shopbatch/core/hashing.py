@@ -1,6 +1,8 @@
-"""The name of a row's content: a 128-bit XXH3 hash over its length-prefixed columns. Called by tasks, never by jobs.
+"""The name of a row's content: a 128-bit BLAKE2b hash over its length-prefixed columns. Called by tasks, never by jobs.
 
-Two rows have one hash if and only if every column that the stage reads is equal, byte for byte; null is not empty.
+Two rows have one hash if and only if every column that the stage reads is equal, byte for byte; null is not empty. The
+hash is a cryptographic one, so that nobody can write two different rows with one hash. It has no key, so that two
+warehouses name one content alike.
 
 Encoding of a value: text and binary are their bytes, every other flat value is its text as Arrow casts it. A frame is
 `<bytes>:<encoding>`, or `-1:` for a null. A row is its columns' frames, joined by `:`. The encoding of a nested value
@@ -15,7 +17,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -25,6 +27,7 @@ import pyarrow.compute as pc
 import xxhash
 
 U64 = np.uint64
+CONTENT_HASH = "blake2b-128"  # part of every recipe: results that are named by another hash are another recipe's
 _BYTES = pa.large_binary()
 
 
@@ -38,12 +41,25 @@ def hash128(columns: Sequence[pa.ChunkedArray | pa.Array]) -> tuple[np.ndarray, 
     Returns:
         The high and the low 64-bit words, uint64 [n] each.
     """
+    return _words(_rows(columns), _blake2b)
+
+
+def former_hash128(columns: Sequence[pa.ChunkedArray | pa.Array]) -> tuple[np.ndarray, np.ndarray]:
+    """Hash the rows of `columns` by XXH3, as versions before BLAKE2b did: only to find what they have stored."""
+    return _words(_rows(columns), xxhash.xxh3_128_digest)
+
+
+def _blake2b(encoded: memoryview) -> bytes:
+    return hashlib.blake2b(encoded, digest_size=16).digest()
+
+
+def _rows(columns: Sequence[pa.ChunkedArray | pa.Array]) -> pa.Array:
+    """Encode each row: large_binary [n] without nulls."""
     framed: list[pa.Array] = []
     for column in columns:
         raw = _encode(column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column)
         framed += [_lengths(raw), pc.fill_null(raw, b"")]
-    joined = pc.binary_join_element_wise(*framed, pa.scalar(b":", _BYTES))
-    return _words(joined)
+    return pc.binary_join_element_wise(*framed, pa.scalar(b":", _BYTES))
 
 
 def _lengths(raw: pa.Array) -> pa.Array:
@@ -109,15 +125,14 @@ def _is_text(kind: pa.DataType) -> bool:
     )
 
 
-def _words(values: pa.Array) -> tuple[np.ndarray, np.ndarray]:
-    """Return the XXH3-128 of each value of a large_binary array without nulls, as high and low words."""
+def _words(values: pa.Array, digest_of: Callable[[memoryview], bytes]) -> tuple[np.ndarray, np.ndarray]:
+    """Return the hash of each value of a large_binary array without nulls, as high and low words."""
     if len(values) == 0:
         return np.empty(0, U64), np.empty(0, U64)
     _, offsets_buffer, data_buffer = values.buffers()
     ends = np.frombuffer(offsets_buffer, np.int64)[values.offset : values.offset + len(values) + 1].tolist()
     data = memoryview(data_buffer)
-    digest = xxhash.xxh3_128_digest
-    words = b"".join([digest(data[a:b]) for a, b in pairwise(ends)])
+    words = b"".join([digest_of(data[a:b]) for a, b in pairwise(ends)])
     pairs = np.frombuffer(words, ">u8").reshape(-1, 2).astype(U64)
     return np.ascontiguousarray(pairs[:, 0]), np.ascontiguousarray(pairs[:, 1])
 

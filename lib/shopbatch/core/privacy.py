@@ -1,6 +1,6 @@
 """Removes from reports and logs what nobody should read there: customers' personal data, and secrets.
 
-Imports nothing but the standard library.
+Imports nothing but the standard library and `controls`.
 
 This is a best effort with patterns and checksums, not anonymisation. It does NOT catch: names and postal addresses;
 e-mail addresses that are spelled out (name at shop dot com) or have letters outside ASCII; phone numbers in bare
@@ -19,6 +19,8 @@ import traceback
 from collections.abc import Callable, Mapping
 from itertools import pairwise
 from typing import Any
+
+from shopbatch.core.controls import escape_controls
 
 HIDDEN = "[hidden]"
 
@@ -62,7 +64,7 @@ _SECRET_WORDS |= {"apikey", "authorization", "bearer", "sas"}
 _SECRET_KEYS = {"api", "access", "private", "secret", "account", "signing", "encryption", "master"}
 _LOCATION_WORDS = {"env", "file", "path"}  # `api_key_env` names where the secret is, it does not hold it
 _URL_USER = re.compile(r"(?<=://)[^/\s@]+@")
-_ASSIGNED = re.compile(r"(?i)([\w.-]*(?:token|passw(?:or)?d|pwd|secret|key|credentials?|sig|signature)=)[^\s&;,]+")
+_ASSIGNED = re.compile(r"(?i)((?:token|passw(?:or)?d|pwd|secret|key|credentials?|sig|signature)=)[^\s&;,]+")
 _KNOWN_SECRET = re.compile(
     r"\b(?:sk-|hf_|gh[pousr]_|github_pat_|xox[abp]-|AKIA|ASIA)[A-Za-z0-9_-]{12,}|(?i:\bbearer )[A-Za-z0-9._~+/-]{8,}=*"
 )
@@ -112,6 +114,19 @@ def redact_config(tree: Any) -> Any:
     return redact_text(tree) if isinstance(tree, str) else tree
 
 
+def clean_tree(tree: Any) -> Any:
+    """Copy a tree without secrets (`redact_config`) and with every text in it masked, keys included."""
+    return _mask_all(redact_config(tree))
+
+
+def _mask_all(tree: Any) -> Any:
+    if isinstance(tree, Mapping):
+        return {clean(str(key)): _mask_all(value) for key, value in tree.items()}
+    if isinstance(tree, list):
+        return [_mask_all(value) for value in tree]
+    return mask(tree) if isinstance(tree, str) else tree
+
+
 def redact_text(text: str) -> str:
     """Hide the secrets in a text that are recognisable by form: URL users, `password=...`, `Bearer ...`, `sk-...`."""
     text = _URL_USER.sub(HIDDEN + "@", text)
@@ -119,8 +134,8 @@ def redact_text(text: str) -> str:
 
 
 def clean(text: str) -> str:
-    """Make a text fit for a log: hide secrets and mask personal data of the forms that this module knows."""
-    return mask(redact_text(text))
+    """Make a text fit for a log or a terminal: hide secrets, mask personal data, escape what steers a terminal."""
+    return escape_controls(mask(redact_text(text)))
 
 
 def guard_logs() -> None:

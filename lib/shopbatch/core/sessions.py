@@ -149,6 +149,8 @@ _SPARK = {
     # a job generates more classes than fit in the default cache; evicted ones would have to be compiled again
     "spark.sql.codegen.cache.maxEntries": "2000",
     "spark.sql.codegen.useIdInClassName": "false",  # ids differ between runs, and the class names with them
+    "spark.hadoop.parquet.page.write-checksum.enabled": "true",
+    "spark.hadoop.parquet.page.verify-checksum.enabled": "true",  # of pages that have one
     "spark.hadoop.mapreduce.fileoutputcommitter.marksuccessfuljobs": "false",
 }
 

@@ -17,6 +17,7 @@ from typing import Generic, TypeVar
 from shopbatch.cluster.jobs import jobs_address
 from shopbatch.core import config
 from shopbatch.core.config import Platform
+from shopbatch.core.controls import escape_json, one_printable_line
 from shopbatch.core.errors import UserError
 from shopbatch.doctor import cluster as clusters
 from shopbatch.doctor import head, hosts, machine, project, software
@@ -47,10 +48,15 @@ def doctor(job: str | None, env: str, overrides: Sequence[str], min_free_gb: flo
     errors = sum(finding.level == "error" for finding in findings)
     if as_json:
         tree = {"findings": [f.to_dict() for f in findings], "errors": errors, "checks": examined.checks}
-        print(json.dumps(tree, ensure_ascii=False), flush=True)
+        print(escape_json(json.dumps(tree, ensure_ascii=False)), flush=True)
     else:
         outcome = "checked" if findings else "nothing found; checked"
-        print(*(f.line() for f in findings), f"{outcome}: {', '.join(examined.checks)}", sep="\n", flush=True)
+        print(
+            *(one_printable_line(f.line()) for f in findings),
+            f"{outcome}: {', '.join(examined.checks)}",
+            sep="\n",
+            flush=True,
+        )
     code = MISTAKE if errors else DONE
     if examined.hangs:  # native code that still waits would prevent the interpreter from exiting
         atexit.register(exit_with, code)

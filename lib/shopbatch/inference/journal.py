@@ -84,4 +84,4 @@ class Journal:
             "rejected": self.rejected,
             "deaths": self.deaths,
         }
-        files.write_bytes(self.uri, json.dumps(state).encode())
+        files.write_bytes(self.uri, json.dumps(state).encode(), durable=False)  # it is for a process that dies

@@ -22,6 +22,7 @@ from shopbatch.inference.resolve import memo_table, resolve, unsigned_words
 from shopbatch.inference.shards import gather, split
 from shopbatch.inference.spec import Spec
 from shopbatch.warehouse import files
+from shopbatch.warehouse.checksums import DamagedFile
 from shopbatch.warehouse.files import DataFile, FileRef
 from shopbatch.warehouse.store import Store
 
@@ -142,14 +143,15 @@ class Memo:
         return ages
 
     def _whole_files(self, run: str) -> list[DataFile]:
-        """The files that a run has written for this recipe. A file that a lost machine left incomplete is ignored."""
+        """The files that a run has written for this recipe. One that is incomplete or damaged is ignored."""
         fs, folder = files.filesystem(f"{self.root}/recipe={self.spec.recipe}/{run}")
         schema, partition = self.spec.memo.file_schema(), {"recipe": self.spec.recipe}
         whole = []
         for file in fs.get_file_info(pafs.FileSelector(folder, allow_not_found=True)):
             if file.base_name.endswith(".parquet") and not file.base_name.startswith("."):
                 path = f"recipe={self.spec.recipe}/{run}/{file.base_name}"
-                with suppress(pa.ArrowInvalid, OSError):
+                with suppress(pa.ArrowInvalid, OSError, DamagedFile):
+                    files.check(f"{self.root}/{path}")
                     whole.append(files.describe(self.root, path, schema, partition))
         return whole
 

@@ -126,6 +126,7 @@ class Publisher:
             "digest": candidate.digest(),
             "rejects_digest": candidate.digest("rejects_digest"),
             "mix": candidate.mix,
+            "mix_of": list(self.spec.stage.drift_columns or ()),
             "reasons": candidate.reasons,
         }
         report = self.report

@@ -16,6 +16,7 @@ from shopbatch.core.errors import Stopped
 from shopbatch.core.progress import Progress
 from shopbatch.inference.compute import cut_units, stream, worker_count
 from shopbatch.inference.config import InferenceConfig
+from shopbatch.inference.damage import Damage
 from shopbatch.inference.memo import Memo
 from shopbatch.inference.pending import Pending, RetryPolicy, all_pending
 from shopbatch.inference.publish import Publisher, count, find_live
@@ -41,7 +42,8 @@ def run_inference(
 ) -> None:
     """Bring the sink up to date with the source, computing only what the memo does not hold.
 
-    What others did to the sink, its rejects or the memo is undone first, and the report's message names it.
+    What others did to the sink, its rejects or the memo is undone first, and what is damaged there is made again; the
+    report's message names both.
 
     Args:
         spec: The job.
@@ -59,9 +61,11 @@ def run_inference(
     store.check_writable()
     source = store.require(spec.source, spec.columns)
     undone = [said for table in (spec.memo, spec.rejects, spec.sink) if (said := put_right(store, table))]
-    live = find_live(spec, store)
     store.check_targets([spec.rejects], "replace")
     store.check_targets([spec.memo], "append")
+    damage = Damage(spec, store)
+    undone += damage.set_aside(report.run_id)
+    live = damage.without(find_live(spec, store))
     report.recipe = spec.recipe
     report.tables[spec.source.name] = {"read": source.version}
     with report.stage("index") as stage:
@@ -71,6 +75,7 @@ def run_inference(
     account = {} if spent is None else spent
     run = InferenceRun(spec, config, store, report, source, live, index, memo, spent=account)
     run.run()
+    damage.move_away()
     if undone and report.outcome == "nothing to do":
         report.outcome = "published"
     report.message = "; ".join([*undone, *(str(x) for x in (run.waited, report.message) if x)])

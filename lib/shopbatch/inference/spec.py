@@ -9,10 +9,10 @@ from inspect import getattr_static
 
 import pyarrow as pa
 
-from shopbatch.core.hashing import digest
+from shopbatch.core.hashing import CONTENT_HASH, digest
 from shopbatch.inference.stage import Stage
 from shopbatch.tables.published import PROVENANCE, REJECTS
-from shopbatch.tables.schema import TIMESTAMP, Column, Table
+from shopbatch.tables.schema import TIMESTAMP, Column, Person, Table
 
 # Reasons that are not the row's fault: later runs try such a row again, until it was tried MAX_ATTEMPTS times.
 INFRA = frozenset({"crash", "time_out", "engine_error"})
@@ -69,7 +69,7 @@ class Spec:
     @property
     def recipe(self) -> str:
         """16 hex digits that name the recipe."""
-        return digest(self.stage.recipe())
+        return digest({**self.stage.recipe(), "content_hash": CONTENT_HASH})
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -85,6 +85,7 @@ class Spec:
             meaning=f"Raw results of {self.job} by recipe and content hash; {self.sink.name} is derived from it.",
             key=("recipe", "hash_hi", "hash_lo"),
             partition_by=("recipe",),
+            person=Person(hashes=("hash_hi", "hash_lo")) if isinstance(self.sink.person, Person) else self.sink.person,
             columns=(
                 Column("recipe", pa.string(), "Digest of all that can change a result.", nullable=False),
                 Column("hash_hi", pa.int64(), "High word of the content hash (unsigned bits).", nullable=False),
@@ -94,7 +95,7 @@ class Spec:
                 Column("tokens", pa.int32(), "Tokens that the engine read for it; null without a result."),
                 Column("scored_at", TIMESTAMP, "When it was computed, UTC.", nullable=False),
                 Column("run_id", pa.string(), "The run that computed it.", nullable=False),
-                *(Column(f.name, f.type, "Raw output of the stage.") for f in self.stage.outputs),
+                *(Column(f.name, f.type, "Raw output of the stage.", personal=True) for f in self.stage.outputs),
             ),
         )
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -28,6 +29,7 @@ from shopbatch.inference.spec import Spec
 from shopbatch.inference.stage import Scorer
 from shopbatch.inference.watchdog import Watchdog
 from shopbatch.warehouse import files
+from shopbatch.warehouse.checksums import DamagedFile
 
 
 @dataclass(frozen=True)
@@ -106,8 +108,9 @@ class UnitRun:
         receipts, seen = [], []
         for name in names:
             uri = f"{self.task.memo}/{self.task.folder}/{name}"
-            seen.append(files.scan([uri]).select("hash_hi", "hash_lo").collect())
-            receipts.append(self._receipt(f"{self.task.folder}/{name}", 0, (0, 0), 0))
+            with suppress(DamagedFile):  # then its rows are computed again
+                seen.append(files.scan([uri]).select("hash_hi", "hash_lo").collect())
+                receipts.append(self._receipt(f"{self.task.folder}/{name}", 0, (0, 0), 0))
         self.written = len(names)
         if not seen:
             return self.unit, receipts

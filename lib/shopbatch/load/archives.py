@@ -14,10 +14,9 @@ from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 
 from shopbatch.core.errors import Stopped, UserError, one_line
+from shopbatch.load.bounds import refuse_bomb
 from shopbatch.warehouse import files
 
-_LARGE_BYTES = 10 * 2**30  # what is larger than this when unpacked ...
-_LARGEST_RATIO = 100  # ... must not have been compressed further than this
 _MOST_MEMBERS = 100_000
 _COPY_BYTES = 2**20
 _ENCRYPTED = 0x1
@@ -25,7 +24,7 @@ _ARCHIVES = (".zip", ".tar", ".tgz", ".tbz2", ".txz", ".7z", ".rar")
 
 
 @contextmanager
-def unpacked(path: Path) -> Iterator[Path]:
+def unpacked(path: Path, max_gb: float | None = None) -> Iterator[Path]:
     """Unpack a zip file for as long as the block lasts; the copy is removed also if the block ends with an error.
 
     The copy keeps the names and folders of the members. Folders and files whose names begin with a dot, and what macOS
@@ -33,6 +32,7 @@ def unpacked(path: Path) -> Iterator[Path]:
 
     Args:
         path: The zip file.
+        max_gb: What the user allows it to become; None: what is usual.
 
     Yields:
         The file if the zip file holds one, else the folder that holds them; the folder has the name of the zip file.
@@ -47,7 +47,8 @@ def unpacked(path: Path) -> Iterator[Path]:
         try:
             with zipfile.ZipFile(path) as archive:
                 members = _members(archive, path)
-                _check_size(list(members.values()), path)
+                # the sizes are what the archive says; more is never unpacked, and members may share their bytes
+                refuse_bomb(path, sum(m.file_size for m in members.values()), path.stat().st_size, max_gb)
                 for name, member in members.items():
                     _extract(archive, member, folder / name)
         except (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, NotImplementedError) as error:
@@ -94,14 +95,6 @@ def _name(member: zipfile.ZipInfo, path: Path) -> str:
     if name.startswith("/") or ".." in parts or ":" in parts[0] or not name.strip("/. "):
         raise UserError(f"{path}: {member.filename!r} leads out of the archive; it is not unpacked")
     return str(PurePosixPath(name))
-
-
-def _check_size(members: list[zipfile.ZipInfo], path: Path) -> None:
-    """Refuse a small file that would fill the disk. The sizes are what the archive says; more is never unpacked."""
-    size = sum(member.file_size for member in members)
-    packed = sum(member.compress_size for member in members)
-    if size > _LARGE_BYTES and size > _LARGEST_RATIO * packed:
-        raise UserError(f"{path}: {packed:,} bytes would become {size:,}; unpack it by hand if that is meant")
 
 
 def _extract(archive: zipfile.ZipFile, member: zipfile.ZipInfo, target: Path) -> None:

@@ -30,7 +30,11 @@ from shopbatch.warehouse.files import unusable_path
 _BATCH_ROWS = 65_536
 _NO_VALUE = "__HIVE_DEFAULT_PARTITION__"  # Hive's folder name for null
 # Spark wrote moments as INT96 for years. In nanoseconds, Arrow's default, those beyond the year 2262 would overflow.
-_FORMAT = ds.ParquetFileFormat(read_options=ds.ParquetReadOptions(coerce_int96_timestamp_unit="us"))
+_FORMAT = ds.ParquetFileFormat(
+    read_options=ds.ParquetReadOptions(coerce_int96_timestamp_unit="us"),
+    # of the pages that have a checksum
+    default_fragment_scan_options=ds.ParquetFragmentScanOptions(page_checksum_verification=True),
+)
 # What a reader must do for each of these is done here or by delta-rs. A variant is a struct, which no column takes.
 _READABLE = {
     "columnMapping",

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 from shopbatch.core import config, display
 from shopbatch.core.config import JobConfig
+from shopbatch.core.controls import escape_json, one_printable_line
 from shopbatch.core.errors import GateRefused, Stopped, UserError
 from shopbatch.core.privacy import clean, guard_logs, redact_config, redact_text
 from shopbatch.runs import supervise
@@ -67,7 +68,7 @@ def main(job: Job | str, argv: Sequence[str] | None = None) -> int:
 
 def dry_run(job: Job, settings: JobConfig) -> int:
     """Print the resolved configuration, and on a second line what a run would cost if the job can estimate that."""
-    print(json.dumps(redact_config(settings.model_dump(mode="json")), ensure_ascii=False))
+    print(escape_json(json.dumps(redact_config(settings.model_dump(mode="json")), ensure_ascii=False)))
     if job.estimate is not None:
         from shopbatch.core.sessions import ray_session
         from shopbatch.warehouse.store import Store
@@ -253,7 +254,7 @@ def _print_end(ended: Ended, settings: JobConfig, call: Call) -> None:
         print(report.line(), flush=True)
     else:
         lines = summary(report.to_dict(), report.folder(settings.platform.warehouse))
-        print("\n".join(lines[:1] if call.quiet else lines), flush=True)
+        print("\n".join(map(one_printable_line, lines[:1] if call.quiet else lines)), flush=True)
 
 
 def _save(store: Store, report: Report) -> bool:

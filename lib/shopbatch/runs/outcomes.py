@@ -17,6 +17,7 @@ from shopbatch.core.privacy import clean
 from shopbatch.runs.report import Outcome
 
 DONE, FAILED, MISTAKE, REFUSED, STOPPED = 0, 1, 2, 3, 4
+_LONGEST = 2_000  # characters of a message, which may quote what the user wrote
 RESUME = "the same command goes on from here"
 
 # errors of Ray and its cluster after which a new attempt can succeed
@@ -63,6 +64,9 @@ class _Ending:
         if (mistake := find_user_error(error)) is not None:
             self.code = report_user_error(mistake)
             return True
+        if isinstance(error, OSError) and error.errno == errno.ENAMETOOLONG:  # it came from the command line
+            self.code = report_user_error(UserError(f"the name of a file is too long: {error.filename}"))
+            return True
         temporary = [each for each in _causes(error) if isinstance(each, Stopped) or _is_temporary(each)]
         if temporary:
             print(f"shopbatch: stopped: {clean(one_line(temporary[-1]))}; {RESUME}", file=sys.stderr)
@@ -79,7 +83,7 @@ def report_user_error(error: UserError) -> int:
 def user_error_line(error: UserError) -> str:
     """Return the message as one line. An error from a Ray task is a remote traceback; its cause has the message."""
     cause = getattr(error, "cause", None)
-    return one_line(cause if isinstance(cause, UserError) else error)
+    return one_line(cause if isinstance(cause, UserError) else error, _LONGEST)
 
 
 def find_user_error(error: BaseException) -> UserError | None:

@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 from functools import cache
+from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 
+from shopbatch.core.controls import escape_controls
 from shopbatch.runs import formats
+
+
+def without_controls(value: Any) -> Any:
+    """Escape what could turn the order of a line, in text that a template prints."""
+    return value if not isinstance(value, str) or hasattr(value, "__html__") else escape_controls(value)
 
 
 @cache
@@ -15,6 +22,7 @@ def template(path: str) -> Template:
     environment = Environment(
         loader=PackageLoader("shopbatch", ""),
         autoescape=True,
+        finalize=without_controls,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,

@@ -11,6 +11,7 @@ from urllib.parse import quote
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from shopbatch.runs import formats
+from shopbatch.runs.templates import without_controls
 from shopbatch.site import lineage
 from shopbatch.site.lineage import Node
 from shopbatch.site.records import Run, Site
@@ -32,6 +33,7 @@ def render(site: Site, folder: Path) -> dict[str, str]:
     environment = Environment(
         loader=PackageLoader("shopbatch.site"),
         autoescape=True,
+        finalize=without_controls,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,

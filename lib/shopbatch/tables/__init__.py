@@ -20,8 +20,10 @@ from shopbatch.tables.user_daily import (
     USER_DAILY,
     USER_EVENT_DAILY,
     USER_PRODUCT_DAILY,
+    USER_PRODUCT_EVENT_DAILY,
 )
 from shopbatch.tables.user_profiles import USER_PROFILES
+from shopbatch.tables.user_sequences import USER_SEQUENCES
 from shopbatch.tables.users import USERS
 
 _SOURCES = (
@@ -43,8 +45,10 @@ _DERIVED = (
     USER_PRODUCT_DAILY,
     TRANSACTIONS_REJECTS,
     USER_EVENT_DAILY,
+    USER_PRODUCT_EVENT_DAILY,
     EVENTS_REJECTS,
     USER_PROFILES,
+    USER_SEQUENCES,
     PRODUCT_DESCRIPTIONS,
     PRODUCT_DESCRIPTIONS_REJECTS,
     COPY_REVIEWS,

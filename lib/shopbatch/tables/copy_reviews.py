@@ -2,7 +2,7 @@
 
 import pyarrow as pa
 
-from shopbatch.tables.schema import TIMESTAMP, Column, Lookup, Table, View
+from shopbatch.tables.schema import TIMESTAMP, Column, Lookup, Person, Table, View
 
 VERDICTS = ("accept", "edit", "refuse")
 
@@ -10,6 +10,7 @@ COPY_REVIEWS = Table(
     name="copy_reviews",
     meaning="One row per verdict on a text of product_descriptions; the latest verdict on a text counts.",
     key=("product_id", "language", "text_digest"),
+    person=Person(quoted=("reason",)),
     latest_by="reviewed_at",
     columns=(
         Column("product_id", pa.string(), "The product (products.product_id).", nullable=False),

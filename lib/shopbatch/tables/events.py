@@ -2,18 +2,19 @@
 
 import pyarrow as pa
 
-from shopbatch.tables.schema import TEXT_LIST, TIMESTAMP, Column, Table
+from shopbatch.tables.schema import TEXT_LIST, TIMESTAMP, Column, Person, Table
 
 EVENTS = Table(
     name="events",
     meaning="One row per thing that a user did in the shop, or that was done to reach the user.",
     key=("event_id",),
+    person=Person(user="user_id"),
     latest_by="ingested_at",
     must_have=("event_type",),
     key_from_content=True,
     columns=(
         Column("event_id", pa.string(), "Name of the event, unique in the shop.", nullable=False),
-        Column("user_id", pa.string(), "Who (users.user_id)."),
+        Column("user_id", pa.string(), "Who (users.user_id).", personal=True),
         Column(
             "event_type",
             pa.string(),
@@ -24,10 +25,15 @@ EVENTS = Table(
         Column("query", pa.string(), "What was searched for, as it was typed; null if nothing was.", free_text=True),
         Column("results_shown", TEXT_LIST, "Products (products.product_id) that were shown, the first one first."),
         Column("position", pa.int64(), "Place of `product_id` in the list shown, from 1.", between=(1, 10**6)),
-        Column("session_id", pa.string(), "The visit that the event belongs to; null where unknown."),
+        Column("session_id", pa.string(), "The visit that the event belongs to; null where unknown.", personal=True),
         Column("channel", pa.string(), "Where it happened (web, app, email, store, ...); null where unknown."),
         Column("event_time", TIMESTAMP, "When it happened, UTC."),
         Column("ingested_at", TIMESTAMP, "When the row reached this warehouse, UTC; null: when it happened."),
-        Column("source", pa.string(), "Where the row came from: a sample's name, or the file that was loaded."),
+        Column(
+            "source",
+            pa.string(),
+            "Where the row came from: a sample's name, or the file that was loaded.",
+            personal=True,
+        ),
     ),
 )

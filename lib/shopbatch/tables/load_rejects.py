@@ -2,7 +2,7 @@
 
 import pyarrow as pa
 
-from shopbatch.tables.schema import Column, Table, View
+from shopbatch.tables.schema import Column, Person, Table, View
 
 
 def load_rejects(source: str) -> Table:
@@ -11,8 +11,11 @@ def load_rejects(source: str) -> Table:
         name=f"{source}_load_rejects",
         meaning=f"One row per value of a loaded file that does not fit {source}.",
         key=("load_id", "source_file", "source_row", "column"),
+        person=Person(quoted=("value",)),
         columns=(
-            Column("source_file", pa.string(), "The file, relative to the folder it was in.", nullable=False),
+            Column(
+                "source_file", pa.string(), "The file, relative to the folder it was in.", nullable=False, personal=True
+            ),
             Column("source_row", pa.int64(), "The row in that file, from 1; a header is not counted.", nullable=False),
             Column(
                 "column", pa.string(), "The column that does not fit; * when the whole row does not.", nullable=False

@@ -2,12 +2,13 @@
 
 import pyarrow as pa
 
-from shopbatch.tables.schema import Column, Table
+from shopbatch.tables.schema import Column, Nobody, Table
 
 PRODUCT_COPY = Table(
     name="product_copy",
     meaning="One row per example of good copy: what is known of a product, and what is said of it.",
     key=("copy_id",),
+    person=Nobody("Copy describes goods."),
     must_have=("attributes", "copy"),
     key_from_content=True,
     columns=(

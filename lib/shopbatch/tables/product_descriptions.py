@@ -3,12 +3,13 @@
 import pyarrow as pa
 
 from shopbatch.tables.published import provenance, rejects_of
-from shopbatch.tables.schema import Column, Lookup, Table, View
+from shopbatch.tables.schema import Column, Lookup, Nobody, Table, View
 
 PRODUCT_DESCRIPTIONS = Table(
     name="product_descriptions",
     meaning="One row per product and language with copy that passed all checks. Published by describe_products.",
     key=("product_id", "language"),
+    person=Nobody("Copy describes goods, from what the catalogue says of them."),
     partition_by=("language",),
     columns=(
         Column("product_id", pa.string(), "The product (products.product_id).", nullable=False),

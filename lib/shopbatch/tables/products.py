@@ -6,7 +6,7 @@ Merchant Center.
 
 import pyarrow as pa
 
-from shopbatch.tables.schema import PRICE, TEXT_LIST, TEXT_MAP, TIMESTAMP, Column, Table, View
+from shopbatch.tables.schema import PRICE, TEXT_LIST, TEXT_MAP, TIMESTAMP, Column, Nobody, Table, View
 
 AVAILABILITY = ("in_stock", "out_of_stock", "preorder", "backorder")
 
@@ -14,6 +14,7 @@ PRODUCTS = Table(
     name="products",
     meaning="One row per product of the catalogue.",
     key=("product_id",),
+    person=Nobody("The catalogue describes goods."),
     latest_by="updated_at",
     merge_rows=True,
     html=True,
@@ -43,7 +44,12 @@ PRODUCTS = Table(
         Column("market", pa.string(), "ISO 3166-1 code of the country it is sold in (US, CN, ...); null: everywhere."),
         Column("created_at", TIMESTAMP, "When it came into the catalogue, UTC."),
         Column("updated_at", TIMESTAMP, "When the catalogue last changed it, UTC; the latest row of a product counts."),
-        Column("source", pa.string(), "Where the row came from: a sample's name, or the file that was loaded."),
+        Column(
+            "source",
+            pa.string(),
+            "Where the row came from: a sample's name, or the file that was loaded.",
+            personal=True,
+        ),
     ),
     view=View(("title", "brand", "category", "price")),
 )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pyarrow as pa
 
 from shopbatch.tables.schema import TIMESTAMP, Column, Table, View
@@ -52,9 +54,10 @@ def rejects_of(sink: Table, meaning: str, reasons: str, scope: dict[str, str] | 
         name=f"{sink.name}_rejects",
         meaning=meaning,
         key=(*sink.partition_by, "source_file", "source_row"),
+        person=sink.person,
         partition_by=sink.partition_by,
         columns=(
-            Column(name.name, name.type, f"{name.meaning.removesuffix('.')}; null where the source has none."),
+            replace(name, meaning=f"{name.meaning.removesuffix('.')}; null where the source has none.", nullable=True),
             *parts,
             Column("reason", pa.string(), f"Why: {reasons}, ...", nullable=False),
             Column("kind", pa.string(), "row: the row's own fault; infra: tried again by later runs.", nullable=False),

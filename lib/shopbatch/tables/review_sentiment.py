@@ -3,14 +3,15 @@
 import pyarrow as pa
 
 from shopbatch.tables.published import provenance, rejects_of
-from shopbatch.tables.schema import Column, Lookup, Table, View
+from shopbatch.tables.schema import Column, Lookup, Person, Table, View
 
 REVIEW_SENTIMENT = Table(
     name="review_sentiment",
     meaning="One row per review that could be scored: its calibrated sentiment. Published by score_reviews.",
     key=("review_id",),
+    person=Person(review="review_id", hashes=("content_hash",), hashed=("title", "text")),
     columns=(
-        Column("review_id", pa.string(), "The review (reviews.review_id).", nullable=False),
+        Column("review_id", pa.string(), "The review (reviews.review_id).", nullable=False, personal=True),
         Column("product_id", pa.string(), "The product reviewed (products.product_id); null where unknown."),
         Column(
             "language", pa.string(), "ISO 639-1 code: the source's, else recognised from title and text; und = unknown."

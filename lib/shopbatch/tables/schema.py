@@ -11,6 +11,7 @@ PRICE = pa.decimal128(15, 3)  # of one unit; the dinars of Kuwait, Bahrain, ... 
 TEXT_MAP = pa.map_(pa.string(), pa.string())
 TEXT_LIST = pa.list_(pa.string())
 FREE_TEXT = "shopbatch.free_text"
+PERSONAL = "shopbatch.personal"
 TIMESTAMP = pa.timestamp("us", tz="UTC")
 
 
@@ -26,7 +27,8 @@ class Column:
         between: Least and greatest value of a number; `shopbatch load` checks it.
         one_of: The strings that are allowed; `shopbatch load` checks it.
         stars: Whether it is a rating in whole stars; `shopbatch load` rounds it, and reads `4/5` and `4 stars`.
-        free_text: Whether people wrote it. No statistics of such a column may stand in Delta's log.
+        free_text: Whether people wrote it. No value of it may stand in a file's statistics, nor in Delta's log.
+        personal: Whether a value may name a person or a customer's file. The same holds for its values.
         machinery: Whether it only says how the row came to be; `shopbatch show` leaves it out unless asked.
     """
 
@@ -38,6 +40,7 @@ class Column:
     one_of: tuple[str, ...] = ()
     stars: bool = False
     free_text: bool = False
+    personal: bool = False
     machinery: bool = False
 
     @property
@@ -47,9 +50,48 @@ class Column:
 
     @property
     def field(self) -> pa.Field:
-        """The Arrow field; its metadata says what the column means and whether it is free text."""
-        metadata = {"comment": self.meaning} | ({FREE_TEXT: "true"} if self.free_text else {})
+        """The Arrow field; its metadata says what the column means, and whether it is free text or personal."""
+        flags = {FREE_TEXT: self.free_text, PERSONAL: self.personal}
+        metadata = {"comment": self.meaning} | {name: "true" for name, is_set in flags.items() if is_set}
         return pa.field(self.name, self.type, self.nullable, metadata=metadata)
+
+
+def hidden_columns(schema: pa.Schema) -> set[str]:
+    """Return the names of the columns of which no value may stand in statistics."""
+    return {f.name for f in schema if f.metadata and {FREE_TEXT.encode(), PERSONAL.encode()} & {*f.metadata}}
+
+
+@dataclass(frozen=True)
+class Person:
+    """Where a person stands in a table, for `shopbatch erase`.
+
+    Attributes:
+        user: The column that names the user (users.user_id).
+        review: The column that names a review (reviews.review_id).
+        quoted: Columns of text in which a person may be named or quoted; such a row is erased, too.
+        hashes: The columns that hold the content hash of what a person wrote: its hex digits, or its two words.
+        hashed: The columns of `reviews` that the content hash is of.
+        trained: Whether the table is made of texts that models are trained on and does not say whose they are. It is
+            emptied when such a text is erased; the next training job makes it anew.
+    """
+
+    user: str = ""
+    review: str = ""
+    quoted: tuple[str, ...] = ()
+    hashes: tuple[str, ...] = ()
+    hashed: tuple[str, ...] = ()
+    trained: bool = False
+
+
+@dataclass(frozen=True)
+class Nobody:
+    """No person stands in a table.
+
+    Attributes:
+        why: The reason, in a sentence.
+    """
+
+    why: str
 
 
 @dataclass(frozen=True)
@@ -98,6 +140,7 @@ class Table:
         job: The job that writes it; empty for a source table, which `shopbatch sample` and `shopbatch load` fill.
         command: The command that writes it, without `shopbatch`, if it is neither a job nor one of these two.
         view: How `shopbatch show` shows its rows.
+        person: Where a person stands in it. Every table of the catalogue says it; a test looks.
     """
 
     name: str
@@ -113,6 +156,7 @@ class Table:
     job: str = ""
     command: str = ""
     view: View = View()
+    person: Person | Nobody | None = None
 
     def schema(self) -> pa.Schema:
         """Make the Arrow schema; each field carries its meaning as `comment` metadata, which Delta keeps."""

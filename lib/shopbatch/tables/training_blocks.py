@@ -2,12 +2,13 @@
 
 import pyarrow as pa
 
-from shopbatch.tables.schema import Column, Table
+from shopbatch.tables.schema import Column, Person, Table
 
 TRAINING_BLOCKS = Table(
     name="training_blocks",
     meaning="One row per block of packed documents; a pack is all blocks of one dataset, tokenizer and configuration.",
     key=("pack", "split", "block"),
+    person=Person(trained=True),
     partition_by=("pack",),
     columns=(
         Column("pack", pa.string(), "Digest of all that the blocks depend on.", nullable=False),

@@ -2,7 +2,7 @@
 
 import pyarrow as pa
 
-from shopbatch.tables.schema import MONEY, PRICE, TIMESTAMP, Column, Table, View
+from shopbatch.tables.schema import MONEY, PRICE, TIMESTAMP, Column, Person, Table, View
 
 ORDER_STATUS = ("paid", "cancelled", "refunded")
 
@@ -10,6 +10,7 @@ TRANSACTIONS = Table(
     name="transactions",
     meaning="One row per line of a basket, as it was paid.",
     key=("basket_id", "product_id", "line_number"),
+    person=Person(user="user_id"),
     latest_by="ingested_at",
     columns=(
         Column("basket_id", pa.string(), "The basket (one till receipt).", nullable=False),
@@ -20,7 +21,7 @@ TRANSACTIONS = Table(
             "Tells several lines of one product in a basket apart: the till's number of the line, or else 1, 2, ... in "
             "the order of the file. Null counts as 1.",
         ),
-        Column("user_id", pa.string(), "The buyer (users.user_id); null for a guest."),
+        Column("user_id", pa.string(), "The buyer (users.user_id); null for a guest.", personal=True),
         Column("store_id", pa.string(), "The shop's branch."),
         Column("quantity", pa.int64(), "Units bought; negative for a return, 0 where only money moved."),
         Column("sales_value", MONEY, "Money the shop received for the line, in the shop's currency."),
@@ -38,7 +39,12 @@ TRANSACTIONS = Table(
         ),
         Column("transaction_at", TIMESTAMP, "When it was paid, UTC."),
         Column("ingested_at", TIMESTAMP, "When the row reached this warehouse, UTC; null: when it was paid."),
-        Column("source", pa.string(), "Where the row came from: a sample's name, or the file that was loaded."),
+        Column(
+            "source",
+            pa.string(),
+            "Where the row came from: a sample's name, or the file that was loaded.",
+            personal=True,
+        ),
     ),
     view=View(("user_id", "quantity", "sales_value", "transaction_at")),
 )

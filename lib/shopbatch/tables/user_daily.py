@@ -1,4 +1,4 @@
-"""user_daily, user_product_daily, user_event_daily: daily sums per user (tiles), and the rows that count in none.
+"""Tiles: daily sums per user, of transactions and of events, and the rows that count in none of them.
 
 Kept up to date by `build_user_profiles`; profiles are sums of tiles over days. Money is in whole cents, so that sums
 are exact. `docs/features.md` says what a line, a basket and a return are.
@@ -6,9 +6,9 @@ are exact. `docs/features.md` says what a line, a basket and a return are.
 
 import pyarrow as pa
 
-from shopbatch.tables.schema import MONEY, TIMESTAMP, Column, Table
+from shopbatch.tables.schema import MONEY, TIMESTAMP, Column, Person, Table
 
-_USER = Column("user_id", pa.string(), "The user (users.user_id).", nullable=False)
+_USER = Column("user_id", pa.string(), "The user (users.user_id).", nullable=False, personal=True)
 _DAY = Column("day", pa.date32(), "The day in the shop's time zone.", nullable=False)
 
 
@@ -28,6 +28,7 @@ USER_DAILY = Table(
     job="build_user_profiles",
     meaning="One row per user and day with a transaction.",
     key=("user_id", "day"),
+    person=Person(user="user_id"),
     columns=(
         _USER,
         _DAY,
@@ -54,6 +55,7 @@ USER_PRODUCT_DAILY = Table(
     job="build_user_profiles",
     meaning="One row per user, day and product with a transaction.",
     key=("user_id", "day", "product_id"),
+    person=Person(user="user_id"),
     columns=(
         _USER,
         _DAY,
@@ -68,6 +70,7 @@ USER_EVENT_DAILY = Table(
     job="build_user_profiles",
     meaning="One row per user and day with an event.",
     key=("user_id", "day"),
+    person=Person(user="user_id"),
     columns=(
         _USER,
         _DAY,
@@ -75,6 +78,20 @@ USER_EVENT_DAILY = Table(
         _count("carts", "Events of type cart."),
         _count("searches", "Events of type search."),
         _count("invitations", "Events of type invitation."),
+    ),
+)
+
+USER_PRODUCT_EVENT_DAILY = Table(
+    name="user_product_event_daily",
+    job="build_user_profiles",
+    meaning="One row per user, day and product that was viewed or put into a cart.",
+    key=("user_id", "day", "product_id"),
+    columns=(
+        _USER,
+        _DAY,
+        Column("product_id", pa.string(), "The product (products.product_id, or unknown there).", nullable=False),
+        _count("views", "Events of type view."),
+        _count("carts", "Events of type cart."),
     ),
 )
 
@@ -93,10 +110,11 @@ TRANSACTIONS_REJECTS = Table(
     job="build_user_profiles",
     meaning="The rows of transactions that count in no tile, each with its reason. Published by build_user_profiles.",
     key=(),
+    person=Person(user="user_id"),
     columns=(
         Column("basket_id", pa.string(), "As in transactions."),
         Column("product_id", pa.string(), "As in transactions, without blanks at its ends."),
-        Column("user_id", pa.string(), "As in transactions, without blanks at its ends."),
+        Column("user_id", pa.string(), "As in transactions, without blanks at its ends.", personal=True),
         Column("transaction_at", TIMESTAMP, "As in transactions."),
         Column("ingested_at", TIMESTAMP, "As in transactions; transaction_at where that is null."),
         Column("quantity", pa.int64(), "As in transactions."),
@@ -115,13 +133,15 @@ EVENTS_REJECTS = Table(
     job="build_user_profiles",
     meaning="The rows of events that count in no tile, each with its reason. Published by build_user_profiles.",
     key=(),
+    person=Person(user="user_id"),
     columns=(
         Column("event_id", pa.string(), "As in events."),
-        Column("user_id", pa.string(), "As in events, without blanks at its ends."),
+        Column("user_id", pa.string(), "As in events, without blanks at its ends.", personal=True),
         Column("event_type", pa.string(), "As in events."),
         Column("event_time", TIMESTAMP, "As in events."),
         Column("ingested_at", TIMESTAMP, "As in events; event_time where that is null."),
         _REASON,
         _ROWS,
+        Column("product_id", pa.string(), "As in events, without blanks at its ends; null where that is blank."),
     ),
 )

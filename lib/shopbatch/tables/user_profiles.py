@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
-from shopbatch.tables.schema import TIMESTAMP, Column, Table, View
+from shopbatch.tables.schema import TIMESTAMP, Column, Person, Table, View
 
 AMOUNT = pa.decimal128(18, 2)
 NAMES = pa.list_(pa.field("element", pa.string()))
@@ -246,9 +246,10 @@ USER_PROFILES = Table(
     name="user_profiles",
     meaning="One row per user and as_of day: what was known of the user before that day. See docs/features.md.",
     key=("user_id", "as_of"),
+    person=Person(user="user_id"),
     partition_by=("as_of",),
     columns=(
-        Column("user_id", pa.string(), "The user (users.user_id).", nullable=False),
+        Column("user_id", pa.string(), "The user (users.user_id).", nullable=False, personal=True),
         Column("as_of", pa.date32(), "The day before whose start everything happened that counts.", nullable=False),
         *(feature.column() for feature in FEATURES),
         Column(

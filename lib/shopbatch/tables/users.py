@@ -2,7 +2,7 @@
 
 import pyarrow as pa
 
-from shopbatch.tables.schema import TIMESTAMP, Column, Table
+from shopbatch.tables.schema import TIMESTAMP, Column, Person, Table
 
 
 def _consent(channel: str, name: str) -> tuple[Column, Column]:
@@ -18,9 +18,10 @@ USERS = Table(
     name="users",
     meaning="One row per customer; demographics are null where they were not asked for.",
     key=("user_id",),
+    person=Person(user="user_id"),
     merge_rows=True,
     columns=(
-        Column("user_id", pa.string(), "Name of the customer, unique in the shop.", nullable=False),
+        Column("user_id", pa.string(), "Name of the customer, unique in the shop.", nullable=False, personal=True),
         Column("age", pa.string(), "Age band in years (19-24, 25-34, ...)."),
         Column("income", pa.string(), "Yearly household income band, US dollars (35-49K, ...)."),
         Column("home_ownership", pa.string(), "Homeowner, Renter, ...; null where unknown."),
@@ -33,6 +34,11 @@ USERS = Table(
         *_consent("e-mail", "email"),
         *_consent("SMS", "sms"),
         *_consent("push message", "push"),
-        Column("source", pa.string(), "Where the row came from: a sample's name, or the file that was loaded."),
+        Column(
+            "source",
+            pa.string(),
+            "Where the row came from: a sample's name, or the file that was loaded.",
+            personal=True,
+        ),
     ),
 )

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from hashlib import blake2b
 from typing import Any
 
@@ -22,6 +22,7 @@ from shopbatch.runs.report import new_run_id
 from shopbatch.tables.training_blocks import TRAINING_BLOCKS
 from shopbatch.training.packing import WINDOW, Document, pack
 from shopbatch.warehouse import files
+from shopbatch.warehouse.damage import take_out
 from shopbatch.warehouse.files import DataFile, FileRef
 from shopbatch.warehouse.store import Store
 
@@ -34,11 +35,13 @@ class Pack:
     """A pack in the warehouse.
 
     name: its digest. files: split -> URIs of its files, in order. blocks: split -> number of blocks.
+    set_aside: names the damaged files in whose place it was made.
     """
 
     name: str
     files: Mapping[str, tuple[str, ...]]
     blocks: Mapping[str, int]
+    set_aside: str = field(default="", compare=False)
 
     def documents(self) -> int:
         """Return the number of documents in all splits; only the column of lengths is read."""
@@ -75,6 +78,17 @@ class Blocks:
         sizes = {n: pc.list_value_length(table[n]).to_numpy() for n in ("ids", "lengths")}
         starts = {n: np.concatenate([[0], np.cumsum(s)]).astype(np.int64) for n, s in sizes.items()}
         return cls(**flat, first_token=starts["ids"], first_document=starts["lengths"])
+
+    @classmethod
+    def of(cls, documents: Sequence[Document], block_tokens: int, seed: int) -> Blocks:
+        """Pack documents in memory; the arguments are those of `prepare`."""
+        packed = pack([len(d.ids) for d in documents], block_tokens, seed)
+        ordered = [documents[i] for block in packed for i in block]
+        lengths = np.array([len(d.ids) for d in ordered], np.int32)
+        ends = np.concatenate([[0], np.cumsum(lengths, dtype=np.int64)])
+        first = np.concatenate([[0], np.cumsum([len(block) for block in packed], dtype=np.int64)])
+        ids, trained = np.concatenate([d.ids for d in ordered]), np.concatenate([d.trained for d in ordered])
+        return cls(ids, trained, lengths, np.array([d.label for d in ordered], np.int32), ends[first], first)
 
     def __len__(self) -> int:
         return len(self.first_token) - 1
@@ -117,7 +131,7 @@ def find(store: Store, name: str) -> Pack | None:
     ] = {}  # two runs at once may have made it, or a run repeated it after a file was lost
     for file in snapshot.files:
         if file.partition.get("pack") == name:
-            by_run.setdefault(file.path.split("/")[1], []).append(file)
+            by_run.setdefault(_run_of(file), []).append(file)
     for _, run_files in sorted(by_run.items()):
         with suppress(FileNotFoundError):
             files.check_whole(snapshot.uri, run_files)
@@ -148,11 +162,12 @@ def prepare(
     """
     rows = {split: [blake2b(word.tobytes()).hexdigest() for word in hash128(parts[split].columns)] for split in SPLITS}
     name = digest({"rows": rows, "about": dict(about), "block_tokens": block_tokens, "seed": seed})
+    set_aside = take_out(store, TRAINING_BLOCKS, name, lambda file: file.partition.get("pack") == name, _run_of)
     prepared = find(store, name) or build(store, name, parts, encode, block_tokens, seed)
     for split, count in prepared.blocks.items():
         if not count:
             raise UserError(f"no example for {split} fits into a block of loop.block_tokens={block_tokens}")
-    return prepared
+    return replace(prepared, set_aside=set_aside)
 
 
 def build(store: Store, name: str, parts: Mapping[str, pa.Table], encode: Encode, block_tokens: int, seed: int) -> Pack:
@@ -183,6 +198,11 @@ def build(store: Store, name: str, parts: Mapping[str, pa.Table], encode: Encode
     if built is None:
         raise UserError(f"no example fits into a block of loop.block_tokens={block_tokens}")
     return built
+
+
+def _run_of(file: FileRef) -> str:
+    """The run that wrote a file: its files are a pack only together."""
+    return file.path.split("/")[1]
 
 
 def _pack(name: str, uri: str, run_files: Sequence[FileRef]) -> Pack:

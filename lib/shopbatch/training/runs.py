@@ -51,6 +51,7 @@ def train(run: Run, report: Report, store: Store, watchdog_seconds: float) -> di
     Raises:
         GateRefused, UserError, OSError, Stopped: As `workers.train`.
     """
+    report.message = run.pack.set_aside
     with ExitStack() as stack:
         total = steps(run.loop, run.pack.blocks["train"])
         progress = stack.enter_context(Progress(total, stage="train"))

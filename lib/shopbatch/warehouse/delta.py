@@ -22,6 +22,7 @@ from shopbatch.core.errors import UserError, one_line
 from shopbatch.tables.schema import Table
 from shopbatch.warehouse import files
 from shopbatch.warehouse.files import DataFile, FileRef
+from shopbatch.warehouse.log_sums import check_entry, check_log, seal
 from shopbatch.warehouse.snapshot import Mode, Snapshot
 from shopbatch.warehouse.writable import read_demands
 
@@ -34,9 +35,11 @@ def open_table(uri: str, version: int | None = None) -> DeltaTable | None:
     """Open a fresh handle of a version (None: the newest); None if there is no table.
 
     Raises:
+        DamagedFile: A file of its log does not match its checksums.
         UserError: There is no such version, or delta-rs cannot read what another client made of the table.
     """
     name = uri.rsplit("/", 1)[-1]
+    check_log(uri, version)
     try:
         return DeltaTable(uri, version=version)
     except TableNotFoundError:
@@ -119,6 +122,7 @@ def read_log(uri: str, version: int, holding: bytes = b"") -> Iterator[tuple[int
     """
     fs, log = files.filesystem(f"{uri}/_delta_log")
     for number in range(version, -1, -1):
+        check_entry(uri, number)
         try:
             with fs.open_input_file(f"{log}/{number:020}.json") as stream:
                 lines = stream.read().splitlines()
@@ -158,8 +162,8 @@ def write_commit(
     removed: Sequence[str],
     mode: Mode,
     metadata: Mapping[str, Any],
-) -> None:
-    """Write one commit on top of the handle's version. CommitFailedError if another commit came first.
+) -> int:
+    """Write one commit on top of the handle's version, and return its own. CommitFailedError if another came first.
 
     Args:
         handle: The table, opened afresh.
@@ -173,11 +177,14 @@ def write_commit(
     newest = max((f.committed_ms for f in snapshot.files), default=0)
     now = max(int(time.time() * 1000), newest + 1)
     changes = mode != "compact"
-    actions: list[Any] = [AddAction(f.path, f.size, dict(f.partition), now, changes, f.stats) for f in added]
+    actions: list[Any] = [
+        AddAction(f.path, f.size, dict(f.partition), f.committed_ms or now, changes, f.stats) for f in added
+    ]
     for path in removed:
         file = snapshot.by_path[path]
         actions.append(RemoveAction(path, changes, now, file.size, dict(file.partition)))
     last = handle.transaction_version(APP)
+    number = 0 if last is None else last + 1
     handle.create_write_transaction(
         actions,
         mode="overwrite" if mode == "replace" else "append",
@@ -186,6 +193,18 @@ def write_commit(
         commit_properties=CommitProperties(
             custom_metadata={APP: json.dumps(dict(metadata))},
             # one constant application id with a growing version: a commit on a stale view is refused
-            app_transactions=[Transaction(APP, 0 if last is None else last + 1)],
+            app_transactions=[Transaction(APP, number)],
         ),
     )
+    version = _version_of(snapshot.uri, number)
+    seal(snapshot.uri, version)
+    return version
+
+
+def _version_of(uri: str, number: int) -> int:
+    """The version of our commit with that number; others may have been made since."""
+    newest = int(DeltaTable(uri).version())
+    for version, actions in read_log(uri, newest, b'"txn"'):
+        if any(a.get("txn", {}).get("appId") == APP and a["txn"]["version"] == number for a in actions):
+            return version
+    return newest

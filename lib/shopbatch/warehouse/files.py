@@ -10,26 +10,30 @@ import json
 import os
 import re
 import uuid
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import cache
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.fs as pafs
 import pyarrow.parquet as pq
 from deltalake.exceptions import DeltaError
 
-from shopbatch.tables.schema import FREE_TEXT
+from shopbatch.core.errors import one_line
+from shopbatch.tables.schema import hidden_columns
+from shopbatch.warehouse import checksums
+from shopbatch.warehouse.checksums import DamagedFile
 from shopbatch.warehouse.statistics import statistics
 
 if TYPE_CHECKING:
     import polars as pl
 
 ROW_GROUP = 65_536
+_SYNCS = 8
 _FULL = re.compile(r"(?i)no space left on device|disk quota exceeded|\(os error (28|122)\)")
 _LOST = re.compile(
     r"(?i)network_connection|curlcode|connection (refused|reset|closed|error)|error sending request|timed? ?out"
@@ -40,13 +44,17 @@ S3_ATTEMPTS = 8  # with growing pauses these take a minute or two; then the run 
 
 @dataclass(frozen=True)
 class DataFile:
-    """A written file, not yet visible: path relative to the table, bytes, rows, Delta statistics (JSON)."""
+    """A written file, not yet visible: path relative to the table, bytes, rows, Delta statistics (JSON).
+
+    committed_ms is its place in the order of commits if it takes that of another file; None: it is the newest.
+    """
 
     path: str
     size: int
     rows: int
     stats: str
     partition: Mapping[str, str] = field(default_factory=dict)
+    committed_ms: int | None = None
 
 
 @dataclass(frozen=True)
@@ -122,8 +130,50 @@ def is_full(error: BaseException) -> bool:
     return getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT) or _FULL.search(str(error)) is not None
 
 
+def check(uri: str) -> None:
+    """Raise DamagedFile if a Parquet file on this machine's file system does not match its own checksum."""
+    fs, path = filesystem(uri)
+    if isinstance(fs, pafs.LocalFileSystem):
+        checksums.check_parquet(path)
+
+
+def check_anywhere(uri: str) -> bool:
+    """Check a Parquet file against its own checksum, also in an object store. Whether it has one.
+
+    Raises:
+        DamagedFile: It does not match.
+    """
+    fs, path = filesystem(uri)
+    with fs.open_input_file(path) as file:
+        if why := checksums.trouble(file):
+            raise DamagedFile(uri, why)
+        known = checksums.read_stamp(file)
+        return known is not None and known[1] != checksums.NONE.encode()
+
+
+@contextmanager
+def open_parquet(uri: str) -> Iterator[pq.ParquetFile]:
+    """Open a Parquet file whose own checksum is checked now, and those of its pages when they are read.
+
+    Raises:
+        DamagedFile: It does not match its checksums, or it is no Parquet file; also raised inside the block.
+    """
+    check(uri)
+    fs, path = filesystem(uri)
+    try:
+        with pq.ParquetFile(path, filesystem=fs, page_checksum_verification=True) as parquet:
+            yield parquet
+    except (pa.ArrowException, OSError) as error:
+        cannot = isinstance(error, OSError) and (error.errno is not None or is_lost_connection(error))
+        if cannot or isinstance(error, MemoryError):
+            raise  # nothing is known about the file
+        raise DamagedFile(uri, one_line(error, 200)) from error
+
+
 def scan(uris: Sequence[str], schema: pa.Schema | None = None) -> pl.LazyFrame:
     """Scan Parquet files as a lazy Polars frame.
+
+    Polars checks no page; the files' own checksums are checked here.
 
     Args:
         uris: The files. A column that only some of them have may be missing in the others, where it is null.
@@ -133,12 +183,20 @@ def scan(uris: Sequence[str], schema: pa.Schema | None = None) -> pl.LazyFrame:
 
     if any(urlsplit(uri).scheme == "s3" for uri in uris):
         s3_filesystem()
+    for uri in uris:
+        check(uri)
     columns = None if schema is None else pl.DataFrame(schema.empty_table()).schema
     return pl.scan_parquet(list(uris), glob=False, schema=columns, missing_columns="insert", extra_columns="ignore")
 
 
-def write_bytes(uri: str, data: bytes) -> None:
-    """Write a small file so that readers see all of it or nothing (an object store's put is atomic already)."""
+def write_bytes(uri: str, data: bytes | bytearray, durable: bool = True) -> None:
+    """Write a small file so that readers see all of it or nothing (an object store's put is atomic already).
+
+    Args:
+        uri: The file.
+        data: Its bytes.
+        durable: Whether it must survive a crash of the machine. Waiting for the disk costs milliseconds.
+    """
     fs, path = filesystem(uri)
     if not isinstance(fs, pafs.LocalFileSystem):
         with fs.open_output_stream(path) as out:
@@ -147,9 +205,61 @@ def write_bytes(uri: str, data: bytes) -> None:
     folder, name = os.path.split(path)
     os.makedirs(folder, exist_ok=True)
     aside = os.path.join(folder, f".{name}.{uuid.uuid4().hex}")
-    with open(aside, "wb") as out:
-        out.write(data)
-    os.replace(aside, path)
+    try:
+        with open(aside, "wb") as out:
+            out.write(data)
+            if durable:
+                out.flush()
+                os.fsync(out.fileno())
+        os.replace(aside, path)
+    finally:
+        if os.path.exists(aside):  # only if it could not be finished
+            os.unlink(aside)
+    if durable:
+        _sync(folder)
+
+
+def sync(root: str, written: Sequence[DataFile]) -> None:
+    """Wait until files are on the disk, and so are their names: a commit must not outlive what it shows."""
+    fs, base = filesystem(root)
+    if not written or not isinstance(fs, pafs.LocalFileSystem):
+        return
+    paths = [f"{base}/{file.path}" for file in written]
+    _sync_all([*paths, *{folder for path in paths for folder in _folders(path, base)}])
+
+
+def sync_folder(folder: str) -> None:
+    """Wait until all that lies in a folder of this machine's file system is on the disk, and the folder's own name."""
+    inside = [os.path.join(path, name) for path, _, names in os.walk(folder) for name in ("", *names)]
+    _sync_all([*inside, os.path.dirname(os.path.abspath(folder))])
+
+
+def _sync_all(paths: Sequence[str]) -> None:
+    with ThreadPoolExecutor(_SYNCS) as pool:  # the disk takes several at once
+        list(pool.map(_sync, paths))
+
+
+def _folders(path: str, base: str) -> Iterator[str]:
+    """The folders from a file up to the one that holds `base`."""
+    while len(path) >= len(base):
+        path = os.path.dirname(path)
+        yield path
+
+
+def _sync(path: str) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def seal(path: str) -> None:
+    """Write the checksums of a file beside it, and wait until both are on the disk."""
+    with open(path, "rb") as file:
+        data = file.read()
+        os.fsync(file.fileno())
+    write_bytes(checksums.beside(path), checksums.sums(data))
 
 
 def remove(uri: str) -> None:
@@ -161,20 +271,22 @@ def remove(uri: str) -> None:
 
 
 def write(uri: str, data: pa.Table, row_group: int = ROW_GROUP) -> None:
-    """Write a Parquet file so that readers see all of it or nothing."""
-    fs, path = filesystem(uri)
-    local = isinstance(fs, pafs.LocalFileSystem)
-    folder, name = os.path.split(path)
-    aside = os.path.join(folder, f".{name}.{uuid.uuid4().hex}") if local else path
-    if local:
-        os.makedirs(folder, exist_ok=True)
-    try:
-        pq.write_table(data, aside, filesystem=fs, row_group_size=row_group, compression="zstd")
-        if local:
-            os.replace(aside, path)
-    finally:
-        if local and os.path.exists(aside):  # only if it could not be finished
-            os.unlink(aside)
+    """Write a Parquet file, with checksums, so that readers see all of it or nothing. `Store.commit` syncs it."""
+    out = pa.BufferOutputStream()
+    hidden = hidden_columns(data.schema)
+    bounded = [f.name for f in data.schema if f.name not in hidden and not f.type.num_fields]
+    with pq.ParquetWriter(
+        out,
+        data.schema,
+        compression="zstd",
+        write_page_checksum=True,
+        write_statistics=bounded if hidden else True,
+    ) as writer:
+        writer.write_table(data, row_group)
+        writer.add_key_value_metadata({checksums.KEY: checksums.NONE})
+    whole = bytearray(out.getvalue())
+    checksums.stamp(whole)
+    write_bytes(uri, whole, durable=False)
 
 
 def describe(root: str, path: str, schema: pa.Schema, partition: Mapping[str, str] | None = None) -> DataFile:
@@ -195,14 +307,17 @@ def describe(root: str, path: str, schema: pa.Schema, partition: Mapping[str, st
     size = fs.get_file_info(full).size
     if size is None:
         raise FileNotFoundError(full)
-    with pq.ParquetFile(full, filesystem=fs) as parquet:
+    with pq.ParquetFile(full, filesystem=fs) as parquet:  # whether it is damaged is asked where it is read
         meta, actual = parquet.metadata, parquet.schema_arrow
-    # names and types only: Spark's files allow nulls everywhere, so the null counts are checked below
-    if [(f.name, f.type) for f in actual] != [(f.name, f.type) for f in schema]:
-        raise TypeError(f"{path} does not have the table's columns: {actual}, expected {schema}")
-    stats = statistics(meta, actual, {f.name for f in schema if f.metadata and FREE_TEXT.encode() in f.metadata})
-    nulls = stats["nullCount"]  # those of a list count its elements, and an empty list as one
-    if bad := [f.name for f in schema if not f.nullable and not f.type.num_fields and nulls.get(f.name)]:
+        # names and types only: Spark's files allow nulls everywhere, so the null counts are checked below
+        if [(f.name, f.type) for f in actual] != [(f.name, f.type) for f in schema]:
+            raise TypeError(f"{path} does not have the table's columns: {actual}, expected {schema}")
+        stats = statistics(meta, actual, hidden_columns(schema))
+        nulls = stats["nullCount"]  # those of a list count its elements, and an empty list as one
+        required = [f.name for f in schema if not f.nullable and not f.type.num_fields]
+        # a column that must not have statistics has to be read
+        nulls |= {n: parquet.read([n], use_threads=False)[n].null_count for n in required if n not in nulls}
+    if bad := [name for name in required if nulls[name]]:
         raise TypeError(f"{path}: null in column(s) {', '.join(bad)}")
     # ensure_ascii=False: delta-rs misreads the escape of a character beyond U+FFFF, and would then skip its rows
     return DataFile(path, size, meta.num_rows, json.dumps(stats, ensure_ascii=False), dict(partition or {}))
@@ -230,8 +345,7 @@ def read(
         partition: Value of each partition column, which is added to the rows.
         row_groups: The row groups to read; None reads all.
     """
-    fs, path = filesystem(uri)
-    with pq.ParquetFile(path, filesystem=fs) as parquet:
+    with open_parquet(uri) as parquet:
         there = set(parquet.schema_arrow.names)
         wanted = [n for n in schema.names if n in there]
         groups = range(parquet.num_row_groups) if row_groups is None else row_groups
@@ -250,15 +364,13 @@ def read(
 
 def read_schema(uri: str) -> pa.Schema:
     """Read the columns of a file."""
-    fs, path = filesystem(uri)
-    with pq.ParquetFile(path, filesystem=fs) as parquet:
+    with open_parquet(uri) as parquet:
         return parquet.schema_arrow
 
 
 def row_group_rows(uri: str) -> list[int]:
     """Count the rows of each row group of a file."""
-    fs, path = filesystem(uri)
-    with pq.ParquetFile(path, filesystem=fs) as parquet:
+    with open_parquet(uri) as parquet:
         meta = parquet.metadata
         return [meta.row_group(g).num_rows for g in range(meta.num_row_groups)]
 
@@ -283,42 +395,3 @@ def duplicate_keys(uris: Sequence[str], key: Sequence[str]) -> int:
     # two different keys may have one 64-bit hash, so repeats are counted exactly
     exact = scan(uris).select(pl.struct(list(key)).n_unique()).collect(engine="streaming").item()
     return rows - int(exact)
-
-
-def invalid_utf8(column: pa.ChunkedArray) -> pa.Array | None:
-    """Find the rows that hold text that is not valid UTF-8, also inside lists, structs and maps.
-
-    Returns:
-        A boolean for each row, or None if all rows are valid, which is nearly always so.
-    """
-    if _is_valid(column):
-        return None
-    if column.type.num_fields:  # a slice is validated with the elements of the rows around it
-        broken = [not _is_valid(column.take(pa.array([row]))) for row in range(len(column))]
-        return pa.array(broken) if any(broken) else None
-    raw = column.cast(pa.binary()).to_pylist()
-    return pa.array([value is not None and not _decodes(value) for value in raw])
-
-
-def _is_valid(column: pa.ChunkedArray) -> bool:
-    try:
-        column.validate(full=True)
-    except pa.ArrowInvalid:
-        return False
-    return True
-
-
-def _decodes(value: bytes) -> bool:
-    try:
-        value.decode("utf-8")
-    except UnicodeDecodeError:
-        return False
-    return True
-
-
-def blank(column: pa.ChunkedArray) -> pa.ChunkedArray:
-    """Replace text that is not valid UTF-8 with empty text, so that Arrow's string kernels can run on the column."""
-    bad = invalid_utf8(column)
-    if bad is None:
-        return column
-    return pc.if_else(bad, pa.scalar("", column.type), column)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -15,13 +16,14 @@ import pyarrow as pa
 import pyarrow.fs as pafs
 
 from shopbatch.tables import TABLES
-from shopbatch.tables.schema import Table
-from shopbatch.warehouse import files
+from shopbatch.tables.schema import Table, hidden_columns
+from shopbatch.warehouse import checksums, files
 from shopbatch.warehouse.files import DataFile, FileRef
 from shopbatch.warehouse.store import Snapshot, Store
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
+    from pyspark.sql.types import StructType
 
 FEW = 200_000  # rows that the driver may collect and hand back to Spark
 
@@ -46,8 +48,17 @@ def read(
     chosen = snapshot.files if only is None else only
     if not chosen:
         return spark.createDataFrame(fields.empty_table(), schema).select(*columns)
-    source = spark.read.schema(schema).option("basePath", snapshot.uri)
-    return source.parquet(*(literal_path(file.uri) for file in chosen)).select(*columns)
+    return read_files(spark, schema, [file.uri for file in chosen], snapshot.uri).select(*columns)
+
+
+def read_files(spark: SparkSession, schema: StructType, uris: Sequence[str], base: str) -> DataFrame:
+    """Read Parquet files of a table whose folder is `base`. DamagedFile if one does not match its own checksum.
+
+    Spark itself checks the checksums of pages (see `core/sessions.py`).
+    """
+    with ThreadPoolExecutor() as pool:
+        list(pool.map(files.check, uris))
+    return spark.read.schema(schema).option("basePath", base).parquet(*map(literal_path, uris))
 
 
 def literal_path(path: str) -> str:
@@ -98,11 +109,17 @@ def write(
     partition = dict(partition or {})
     folder = "/".join([*(f"{column}={value}" for column, value in partition.items()), run_id])
     uri = f"{store.uri(table.name)}/{folder}"
-    frame.select(*table.file_schema().names).write.mode("error").option("maxRecordsPerFile", rows_per_file).parquet(uri)
+    schema = table.file_schema()
+    # Spark keeps the metadata of a column in the footer, which makes room for the file's checksum there
+    rows = frame.select(*schema.names).withMetadata(schema.names[0], {checksums.KEY: checksums.NONE})
+    without = {f"parquet.column.statistics.enabled#{name}": "false" for name in hidden_columns(schema)}
+    rows.write.mode("error").option("maxRecordsPerFile", rows_per_file).options(**without).parquet(uri)
     fs, path = files.filesystem(uri)
     entries = sorted(f.base_name for f in fs.get_file_info(pafs.FileSelector(path, allow_not_found=True)))
     names = [name for name in entries if name.endswith(".parquet")]
-    schema = table.file_schema()
+    if isinstance(fs, pafs.LocalFileSystem):
+        for name in names:
+            checksums.stamp_file(f"{path}/{name}")
     described = [files.describe(store.uri(table.name), f"{folder}/{name}", schema, partition) for name in names]
     empty = [f for f in described if not f.rows]  # Spark writes an empty file for a frame without rows
     store.discard(table, empty)

@@ -58,7 +58,7 @@ class Store:
     def check_writable(self) -> None:
         """Check, before any work is done, that files can be written. UserError if not, Stopped if not at the moment."""
         try:
-            files.write_bytes(f"{self.root}/_runs/.writable", b"")
+            files.write_bytes(f"{self.root}/_runs/.writable", b"", durable=False)
         except OSError as error:
             if files.is_lost_connection(error):
                 raise Stopped(f"warehouse {self.root} does not answer") from None
@@ -181,6 +181,7 @@ class Store:
         """
         uri, scope, failures = self.uri(table.name), (metadata or {}).get("scope"), 0
         files.check_whole(uri, added)  # Delta itself would register a file that does not exist
+        files.sync(uri, added)
         while True:
             handle = delta.open_table(uri) or delta.create_table(uri, table)
             snapshot = delta.read_snapshot(table.name, uri, handle)
@@ -197,14 +198,12 @@ class Store:
                     add_columns(handle, missing)
                     continue  # with a fresh handle, and the guard sees the newest version again
                 said = _said(snapshot, mode, {**(metadata or {}), "run_key": run_key})
-                delta.write_commit(handle, snapshot, new, gone, "rewrite" if scope else mode, said)
+                return delta.write_commit(handle, snapshot, new, gone, "rewrite" if scope else mode, said)
             except CommitFailedError as error:
                 failures += 1
                 if not self._may_succeed(uri, snapshot, error, failures):
                     raise
                 time.sleep(0.02 * failures)
-            else:
-                return int(DeltaTable(uri).version())
 
     @staticmethod
     def _may_succeed(uri: str, snapshot: Snapshot, error: CommitFailedError, failures: int) -> bool:

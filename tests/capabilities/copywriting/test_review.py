@@ -7,19 +7,24 @@ import io
 import json
 import shutil
 from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import polars as pl
+import pyarrow as pa
 import pytest
 import xlsxwriter
 
 from shopbatch.capabilities.copywriting.config import Banned, Rules
+from shopbatch.capabilities.copywriting.contents import contents_of
 from shopbatch.capabilities.copywriting.copy_format import Copy
 from shopbatch.capabilities.copywriting.review_sheet import COLUMNS, READ, read_sheet, write_sheet
-from shopbatch.capabilities.copywriting.reviews import judge_edit
+from shopbatch.capabilities.copywriting.review_texts import facts_of
+from shopbatch.capabilities.copywriting.reviews import judge_edit, latest_reviews
 from shopbatch.cli import main as cli
 from shopbatch.core.errors import UserError
+from shopbatch.tables.copy_reviews import COPY_REVIEWS
 from shopbatch.tables.product_copy import PRODUCT_COPY
 from shopbatch.warehouse.store import Store
 from tests.capabilities.copywriting import writer
@@ -331,3 +336,26 @@ def test_a_sheet_without_rows_is_a_mistake(tmp_path: Path) -> None:
     (tmp_path / "empty.csv").write_bytes(b"")
     with pytest.raises(UserError, match="empty"):
         read_sheet(tmp_path / "empty.csv")
+
+
+def test_a_verdict_of_an_older_version_counts_on(store: Store) -> None:
+    writer.put(store, SHOP[:2])
+    row: dict[str, Any] = dict.fromkeys(COPY_REVIEWS.names) | {
+        "language": "en",
+        "headline": "Dill pickles",
+        "description": "Green pickles.",
+    }
+    row |= {
+        "bullets": ["Green", "Sour", "Crisp"],
+        "attributes": "",
+        "verdict": "edit",
+        "trusted": False,
+        "reviewed_at": datetime.now(UTC),
+    }
+    (now,), (former,) = (getattr(contents_of(store, ["p0"]), name) for name in ("hashes", "former"))
+    said = [("p0", former, "t0"), ("p1", former, "t1"), ("p0", "f" * 32, "t2")]
+    rows = [row | {"product_id": p, "content_hash": h, "text_digest": t} for p, h, t in said]
+    data = pa.Table.from_pylist(rows, COPY_REVIEWS.schema())
+    store.commit(COPY_REVIEWS, [store.write_file(COPY_REVIEWS, data, "r", 0)], "append", "r")
+    assert {t: r.content_hash for t, r in latest_reviews(store).items()} == {"t0": now, "t1": former, "t2": "f" * 32}
+    assert {("p0", now), ("p0", former)} < set(facts_of(store, ["p0", "p1"]))

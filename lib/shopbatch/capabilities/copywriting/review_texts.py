@@ -5,15 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from shopbatch.capabilities.copywriting.contents import contents_of
 from shopbatch.capabilities.copywriting.copy_format import Copy
-from shopbatch.capabilities.copywriting.facts import CONTENT, known_facts
+from shopbatch.capabilities.copywriting.facts import known_facts
 from shopbatch.capabilities.copywriting.prompt import fenced
 from shopbatch.capabilities.copywriting.review_sheet import sheet_cells
 from shopbatch.capabilities.copywriting.reviews import WRITER, copy_of, latest_reviews, text_digest
-from shopbatch.core.hashing import hash128, hex128
-from shopbatch.inference.samples import rows_with
 from shopbatch.tables.product_descriptions import PRODUCT_DESCRIPTIONS
-from shopbatch.tables.products import PRODUCTS
 from shopbatch.warehouse.rows import Query, read_rows
 from shopbatch.warehouse.store import Store
 
@@ -76,9 +74,11 @@ def published_texts(store: Store, where: Sequence[str] = ()) -> Iterator[Publish
 
 
 def facts_of(store: Store, products: Sequence[str]) -> dict[tuple[str, str], Facts]:
-    """Return what is known of products, by (product_id, content hash)."""
-    source = store.require(PRODUCTS, ("product_id", *CONTENT))
-    content = rows_with(source, "product_id", products, ["product_id", *CONTENT])
-    hashes = hex128(*hash128([content[name] for name in CONTENT])).to_pylist()
-    keys = zip(content["product_id"].to_pylist(), hashes, strict=True)
-    return dict(zip(keys, known_facts(content.select(CONTENT)), strict=True))
+    """Return what is known of products, by (product_id, content hash), also by the hash that older versions stored."""
+    contents = contents_of(store, products)
+    facts = known_facts(contents.columns)
+    return {
+        (product, name): known
+        for hashes in (contents.former, contents.hashes)
+        for product, name, known in zip(contents.products, hashes, facts, strict=True)
+    }

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
 from shopbatch.capabilities.copywriting.config import Rules
+from shopbatch.capabilities.copywriting.contents import contents_of
 from shopbatch.capabilities.copywriting.copy_format import Copy
 from shopbatch.capabilities.copywriting.rules import Judge, Verdict
 from shopbatch.core.hashing import digest
@@ -125,7 +126,17 @@ def latest_reviews(store: Store, report: Report | None = None) -> dict[str, Revi
         values = {name: row[name] for name in Review.__dataclass_fields__ if name != "copy"}
         latest.pop(row["text_digest"], None)
         latest[row["text_digest"]] = Review(**values, copy=copy_of(row))
-    return latest
+    return _renamed(store, latest)
+
+
+def _renamed(store: Store, reviews: Mapping[str, Review]) -> dict[str, Review]:
+    """Name contents by today's hash, so that verdicts that an older version stored count on."""
+    contents = contents_of(store, [review.product_id for review in reviews.values()])
+    names = dict(zip(zip(contents.products, contents.former, strict=True), contents.hashes, strict=True))
+    return {
+        text: replace(review, content_hash=names.get((review.product_id, review.content_hash), review.content_hash))
+        for text, review in reviews.items()
+    }
 
 
 def decisions(reviews: Sequence[Review], language: str) -> Decisions:

@@ -156,9 +156,9 @@ def same_content(spark: SparkSession, store: Store, written: Sequence[DataFile],
     root = store.uri(USER_PROFILES.name)
     # A null does not change this hash. Without the flags, rows with a null in different columns could look the same.
     row = F.xxhash64(*columns, *(F.isnull(c) for c in columns)).cast("decimal(38,0)")
-    source = spark.read.schema(from_arrow_schema(USER_PROFILES.file_schema()))  # files of an older version have less
+    schema = from_arrow_schema(USER_PROFILES.file_schema())  # files of an older version have less
     frames = (
-        source.parquet(*(spark_bridge.literal_path(f"{root}/{f.path}") for f in part)) for part in (written, replaced)
+        spark_bridge.read_files(spark, schema, [f"{root}/{f.path}" for f in part], root) for part in (written, replaced)
     )
     new, old = (frame.agg(F.sum(row)).first() for frame in frames)
     return bool(new == old)

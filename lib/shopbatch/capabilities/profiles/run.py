@@ -7,7 +7,7 @@ each requested day on its own.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from typing import TYPE_CHECKING
 
@@ -37,6 +37,7 @@ from shopbatch.tables.transactions import TRANSACTIONS
 from shopbatch.tables.user_daily import TRANSACTIONS_REJECTS, USER_DAILY, USER_EVENT_DAILY, USER_PRODUCT_DAILY
 from shopbatch.tables.user_profiles import USER_PROFILES
 from shopbatch.warehouse import spark_bridge
+from shopbatch.warehouse.damage import move_away, publish_anew
 from shopbatch.warehouse.files import DataFile, FileRef
 from shopbatch.warehouse.foreign import put_right
 from shopbatch.warehouse.gates import refuse_if_failed
@@ -51,19 +52,21 @@ _ROWS_PER_TASK = 1_000_000
 
 @dataclass
 class Builder:
-    """One run: its session, warehouse, configuration and report."""
+    """One run: its session, warehouse, configuration and report; damaged files by table, and the days of profiles."""
 
     spark: SparkSession
     store: Store
     config: ProfileConfig
     report: Report
+    damaged: dict[str, list[FileRef]] = field(default_factory=dict)
+    damaged_days: set[date] = field(default_factory=set)
 
     def run(self) -> None:
         """Publish every requested day that is not published yet. Raises UserError, GateRefused, Stopped."""
         self.report.unit = "users"
         tables = (*TRANSACTION_TILES.tables, *EVENT_TILES.tables, USER_PROFILES)
         self.store.check_targets(tables, "replace")
-        undone = [said for table in tables if (said := put_right(self.store, table))]
+        undone = [said for table in tables if (said := put_right(self.store, table))] + self._set_aside()
         # Read before the sources, so that whatever is published by then was made from sources no newer than ours.
         live = self.store.find(USER_PROFILES.name)
         sources = read_sources(self.store)
@@ -79,6 +82,7 @@ class Builder:
         updates = self._tiles(sources)
         newest = updates[TRANSACTIONS.name].snapshots[USER_DAILY.name].bounds("day").values()
         requested, restated = requested_days(self.config, max((high for _, high in newest), default=None))
+        requested, restated = sorted({*requested, *self.damaged_days}), restated | self.damaged_days
         done = publish.published_days(live)
         todo = [d for d in requested if d not in done or d in restated]
         published = []
@@ -93,6 +97,8 @@ class Builder:
                         raise Stopped(
                             f"as_of {d}: another run published the day in the meantime; start this run again"
                         ) from None
+        for table in tables:
+            move_away(self.store, table, self.damaged[table.name])
         self.report.outcome = "published" if published or undone else "nothing to do"
         self.report.message = "; ".join(filter(None, [*undone, self.report.message]))
         self.report.metrics["days"] = {"asked": len(requested), "published": len(published)}
@@ -105,6 +111,15 @@ class Builder:
                 "days published": f"{len(published)} of {len(requested)}",
             }
             self.report.figures += figures(publish.scan(self.store, newest_files))
+
+    def _set_aside(self) -> list[str]:
+        """Look for damaged files of tiles and profiles: tiles are rebuilt, and days are computed again."""
+        sentences = []
+        for table in (*TRANSACTION_TILES.tables, *EVENT_TILES.tables, USER_PROFILES):
+            self.damaged[table.name], said = publish_anew(self.store, table, self.report.run_id, ("recipe",))
+            sentences.append(said)
+        self.damaged_days = {date.fromisoformat(str(f.partition["as_of"])) for f in self.damaged[USER_PROFILES.name]}
+        return [said for said in sentences if said]
 
     def _tiles(self, sources: dict[str, Snapshot]) -> dict[str, Update]:
         """Bring the tiles up to date. Afterwards `sources` holds the versions that the tiles were made from."""
@@ -164,7 +179,8 @@ class Builder:
                 before = publish.files_of_day(live, earlier[-1]) if earlier else []
                 self.report.gates = publish.judge(store, written, money, before, self.config.gates)
                 refuse_if_failed(self.report.gates, str(as_of))
-                if replaced and publish.same_content(self.spark, store, written, replaced):
+                known = replaced and as_of not in self.damaged_days
+                if known and publish.same_content(self.spark, store, written, replaced):
                     unless_changed(replaced, publish.partition(as_of))(store.snapshot(USER_PROFILES.name))
                     return False
             with self.report.stage("commit"):

@@ -24,8 +24,9 @@ TRANSACTION_COLUMNS = (
     "coupon_discount", "coupon_match_discount", "order_status", "transaction_at", "ingested_at",
 )  # fmt: skip
 # Columns of tables of other systems, or of an older version, that may be missing.
-_NEWER = {TRANSACTIONS.name: ("line_number", "order_status"), PRODUCTS.name: ("updated_at",)}
-EVENT_COLUMNS = ("event_id", "user_id", "event_type", "event_time", "ingested_at")
+_NEWER = {TRANSACTIONS.name: ("line_number", "order_status"), PRODUCTS.name: ("updated_at",),
+          EVENTS.name: ("product_id",)}  # fmt: skip
+EVENT_COLUMNS = ("event_id", "user_id", "event_type", "product_id", "event_time", "ingested_at")
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,6 @@ from shopbatch.capabilities.profiles.layout import partition_by_day
 from shopbatch.capabilities.profiles.tile_changes import Changes, retile
 from shopbatch.capabilities.profiles.tile_files import Conflict, TileFiles, Written
 from shopbatch.capabilities.profiles.tiling import (
-    VERSION,
     Tiling,
     read_facts,
     split_repeated,
@@ -66,7 +65,7 @@ class Tiler:
 
     def __init__(self, spark: SparkSession, store: Store, tiling: Tiling, timezone: str, run_id: str) -> None:
         self.spark, self.store, self.tiling = spark, store, tiling
-        self.files = TileFiles(store, tiling, {"version": VERSION, "timezone": timezone}, run_id)
+        self.files = TileFiles(store, tiling, {"version": tiling.version, "timezone": timezone}, run_id)
 
     def update(self, source: Snapshot) -> Update:
         """Bring all tiles to the version of `source`, unless they are at that version or a later one already.

@@ -26,6 +26,7 @@ from shopbatch.tables.user_daily import (
     USER_DAILY,
     USER_EVENT_DAILY,
     USER_PRODUCT_DAILY,
+    USER_PRODUCT_EVENT_DAILY,
 )
 from shopbatch.warehouse import spark_bridge
 from shopbatch.warehouse.files import FileRef
@@ -35,7 +36,6 @@ if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
 Transform = Callable[[DataFrame], DataFrame]
-VERSION = 3  # of facts and tiles; raised when their meaning changes, so that tiles are rebuilt
 
 
 @dataclass(frozen=True)
@@ -63,6 +63,8 @@ class Tiling:
     """Facts that do not count (with `reason` and `rows`) -> rows of `rejects`."""
     from_rejects: Transform
     """The reverse of `to_rejects`."""
+    version: int
+    """Of facts and tiles; raised when their meaning changes, so that the tiles are rebuilt."""
     void: str | None = None
     """The reason of facts that compete with the others of their key, and count as nothing if they win."""
 
@@ -153,6 +155,7 @@ TRANSACTION_TILES = Tiling(
     rejects=TRANSACTIONS_REJECTS,
     to_rejects=facts.to_transaction_rejects,
     from_rejects=facts.from_transaction_rejects,
+    version=3,
     void="cancelled",
 )
 
@@ -164,8 +167,12 @@ EVENT_TILES = Tiling(
     key=("event_id",),
     time="event_time",
     lookup="event_id",
-    sinks=((USER_EVENT_DAILY, daily.user_event_daily),),
+    sinks=(
+        (USER_EVENT_DAILY, daily.user_event_daily),
+        (USER_PRODUCT_EVENT_DAILY, daily.user_product_event_daily),
+    ),
     rejects=EVENTS_REJECTS,
     to_rejects=lambda rejects: rejects,
     from_rejects=lambda rejects: rejects,
+    version=4,
 )

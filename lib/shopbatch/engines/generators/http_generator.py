@@ -30,6 +30,7 @@ from shopbatch.models.chat import Messages
 
 _LONGEST_PAUSE = 60.0  # seconds; Retry-After is added to it
 _MINUTE = 60.0
+_MOST_BYTES = 4 * 2**20  # of an answer: many times what the longest one needs
 _MOST_STOPS = 4  # OpenAI refuses more; the text is cut on this side in any case
 
 
@@ -72,12 +73,14 @@ class HttpGenerator:
     ) -> None:
         self.config, self.clock, self.sleep = config, clock, sleep
         self.url, self.key = _endpoint(config.url), SecretStr(_key(config.key))
-        headers = {"Content-Type": "application/json"}
+        # packed answers are not asked for and not read: a few bytes could become any number of them
+        headers = {"Content-Type": "application/json", "Accept-Encoding": "identity"}
         if config.key:
             headers["Authorization"] = f"Bearer {self.key.get_secret_value()}"
         # httpx's own timeout is off: it measures the gaps between bytes, while `timeout` is for a whole request
         limits = httpx.Limits(max_connections=None, max_keepalive_connections=config.concurrency)
-        self.client = httpx.AsyncClient(headers=headers, limits=limits, timeout=None)
+        # a redirect is an error: the key and the prompts are meant for this server alone
+        self.client = httpx.AsyncClient(headers=headers, limits=limits, timeout=None, follow_redirects=False)
         self.loop = _Loop(self.client)
         self.starts: deque[float] = deque(maxlen=config.requests_a_minute or 0)
         self.kept: dict[tuple[str, Sampling], Answer] = {}
@@ -181,15 +184,16 @@ class HttpGenerator:
         """Send a request once. Raises RetryLater if a retry may help, _Refused or UserError if not."""
         try:
             async with asyncio.timeout(self.config.timeout):
-                response = await self.client.post(self.url, content=request.body)
+                async with self.client.stream("POST", self.url, content=request.body) as response:
+                    content = await self._body(response)
         except TimeoutError:
             raise RetryLater(f"nothing within {self.config.timeout:g} seconds") from None
         except httpx.RequestError as error:
             raise RetryLater(self._clean(f"{type(error).__name__}: {error}", request)) from None
         if response.is_success:
-            return read(response.content)
+            return read(content)
         status = response.status_code
-        message = self._clean(refusal(response.content), request)
+        message = self._clean(refusal(content), request)
         reason = f"status {status}" + (f": {message}" if message else "")
         if status in (408, 409, 425, 429) or status >= 500:
             raise RetryLater(reason, retry_after(response.headers))
@@ -200,6 +204,18 @@ class HttpGenerator:
             # the server's message is left out: it may contain parts of the wrong key
             raise UserError(f"{self.url.host}: the server {key}, status {status}")
         raise _Refused(f"{self.url.host}: the server refuses a prompt: {reason}")
+
+    async def _body(self, response: httpx.Response) -> bytes:
+        """Read the body as it comes. Raises RetryLater if it is packed, _Refused if it is longer than any answer."""
+        packed = response.headers.get("content-encoding", "identity").strip().lower()
+        if packed != "identity":
+            raise RetryLater("an answer that is packed, though that was not asked for")
+        body = bytearray()
+        async for piece in response.aiter_raw():
+            body += piece
+            if len(body) > _MOST_BYTES:
+                raise _Refused(f"{self.url.host}: an answer of more than {_MOST_BYTES:,} bytes")
+        return bytes(body)
 
     def _clean(self, text: str, request: _Request) -> str:
         return without(text, request.contents, self.key.get_secret_value())

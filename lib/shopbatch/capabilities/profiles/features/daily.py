@@ -61,6 +61,15 @@ def user_event_daily(events: DataFrame) -> DataFrame:
     )
 
 
+def user_product_event_daily(events: DataFrame) -> DataFrame:
+    """Compute the columns of user_product_event_daily from EVENT facts (one per key) with `day` and `bucket`."""
+    shown = events.where(F.col("product_id").isNotNull() & F.col("event_type").isin("view", "cart"))
+    return shown.groupBy("bucket", "user_id", "day", "product_id").agg(
+        F.count_if(F.col("event_type") == "view").alias("views"),
+        F.count_if(F.col("event_type") == "cart").alias("carts"),
+    )
+
+
 def _sum(value: str | Column, where: Column | None = None) -> Column:
     """The sum of whole numbers over the rows where the condition holds; 0 if there are none."""
     column = F.col(value) if isinstance(value, str) else value

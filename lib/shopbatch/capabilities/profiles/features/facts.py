@@ -29,7 +29,7 @@ TRANSACTION = (
 PAID, REFUNDED, CANCELLED = range(3)  # values of `status`: of facts of one moment the greatest counts
 _STATUS = {"paid": PAID, "refunded": REFUNDED, "cancelled": CANCELLED}
 assert set(_STATUS) == set(ORDER_STATUS)
-EVENT = ("ingested_at", "event_time", "user_id", "event_type", "event_id")
+EVENT = ("ingested_at", "event_time", "user_id", "event_type", "product_id", "event_id")
 
 
 def transactions(rows: DataFrame) -> DataFrame:
@@ -68,6 +68,7 @@ def events(rows: DataFrame) -> DataFrame:
         "event_time",
         trimmed("user_id").alias("user_id"),
         "event_type",
+        F.when(~is_blank("product_id"), trimmed("product_id")).alias("product_id"),
         "event_id",
         _first(
             no_key=is_blank("event_id"),

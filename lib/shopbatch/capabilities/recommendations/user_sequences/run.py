@@ -1,0 +1,182 @@
+"""The entry point of `build_user_sequences`: tiles in, `user_sequences` out.
+
+A run pins the tiles, finds the users whose tiles changed since the published version, computes their rows, keeps all
+other rows as they are, and publishes the whole table in one commit. Without a published version, or if too little is
+known about it, all rows are computed. Both ways give the same rows, except for `run_id`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from shopbatch.capabilities.recommendations.user_sequences import rows
+from shopbatch.capabilities.recommendations.user_sequences.config import SequenceConfig
+from shopbatch.core.crash_points import crash_point
+from shopbatch.core.errors import GateRefused, Stopped
+from shopbatch.runs.report import Report, new_run_id
+from shopbatch.tables import TABLES
+from shopbatch.tables.user_daily import USER_PRODUCT_DAILY, USER_PRODUCT_EVENT_DAILY
+from shopbatch.tables.user_sequences import USER_SEQUENCES
+from shopbatch.warehouse import files, spark_bridge
+from shopbatch.warehouse.files import DataFile, FileRef
+from shopbatch.warehouse.foreign import put_right
+from shopbatch.warehouse.gates import DEFECT, Gate, explain, refuse_if_failed
+from shopbatch.warehouse.publish import Publication, Superseded, unless_changed
+from shopbatch.warehouse.store import Snapshot, Store
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+VERSION = 1  # of the rows; raised when their meaning changes, so that all are computed again
+_USERS_PER_FILE = 25_000
+
+
+@dataclass
+class Builder:
+    """One run.
+
+    Attributes:
+        spark: Its session.
+        store: The warehouse.
+        config: Its configuration.
+        report: Is filled.
+    """
+
+    spark: SparkSession
+    store: Store
+    config: SequenceConfig
+    report: Report
+
+    def run(self) -> None:
+        """Bring the table up to date. Raises UserError, GateRefused, Stopped."""
+        report, store = self.report, self.store
+        report.unit = "users"
+        store.check_targets([USER_SEQUENCES], "replace")
+        undone = put_right(store, USER_SEQUENCES)
+        live = store.find(USER_SEQUENCES.name)
+        tiles = self._tiles()
+        origin = self._origin(tiles)
+        if live is not None and live.metadata.get("origin") == origin:
+            report.outcome = "published" if undone else "nothing to do"
+            report.message = undone
+            report.tables[USER_SEQUENCES.name] = {"read": live.version}
+            report.highlights = {"users": f"{live.rows:,}"}
+            return
+        if not tiles[USER_PRODUCT_DAILY.name].rows:
+            raise GateRefused("user_product_daily has no rows, so every sequence would vanish: look at transactions")
+        try:
+            self._publish(tiles, origin, live)
+        finally:
+            self.spark.catalog.clearCache()
+        report.message = "; ".join(filter(None, [undone, report.message]))
+
+    def _tiles(self) -> dict[str, Snapshot]:
+        """One snapshot of each tile table that the warehouse has."""
+        tiles = {USER_PRODUCT_DAILY.name: self.store.require(USER_PRODUCT_DAILY, USER_PRODUCT_DAILY.names)}
+        if self.store.exists(USER_PRODUCT_EVENT_DAILY.name):
+            tiles[USER_PRODUCT_EVENT_DAILY.name] = self.store.require(
+                USER_PRODUCT_EVENT_DAILY, USER_PRODUCT_EVENT_DAILY.names
+            )
+        self.report.tables |= {name: {"read": snapshot.version} for name, snapshot in tiles.items()}
+        return tiles
+
+    def _origin(self, tiles: Mapping[str, Snapshot]) -> dict[str, Any]:
+        """What the rows are made from: the recipe, and the version of each tile table."""
+        made_from = {name: {"table_id": s.table_id, "version": s.version} for name, s in sorted(tiles.items())}
+        return {"version": VERSION, "keep": self.config.keep.model_dump(), "tiles": made_from}
+
+    def _publish(self, tiles: dict[str, Snapshot], origin: dict[str, Any], live: Snapshot | None) -> None:
+        report, store, run_id = self.report, self.store, self.report.run_id
+        with report.stage("sequences") as stage:
+            users = self._changed(tiles, live)
+            visited = tiles.get(USER_PRODUCT_EVENT_DAILY.name)
+            every = rows.entries(
+                self._read(tiles[USER_PRODUCT_DAILY.name]), None if visited is None else self._read(visited)
+            )
+            wanted = every if users is None else every.join(F.broadcast(users), "user_id", "left_semi")
+            made = rows.sequences(wanted, self.config.keep, run_id)
+            computed = None if users is None else users.count()
+            if users is not None and live is not None:
+                kept = self._read(live).join(F.broadcast(users), "user_id", "left_anti")
+                made = kept.select(*USER_SEQUENCES.names).union(made)
+            written = self._write(made)
+            stage.rows = sum(f.rows for f in written)
+        with Publication(store, run_id) as publication:
+            publication.add(USER_SEQUENCES, written)
+            with report.stage("gates"):
+                read = every.count()
+                report.gates = self._judge(written, read)
+                refuse_if_failed(report.gates)
+            crash_point("sequences_written")
+            metadata = {"job": report.job, "run_id": run_id, "origin": origin}
+            check = unless_changed(live.files if live else [])
+            try:
+                done = publication.commit(USER_SEQUENCES, metadata, check=check)
+            except Superseded as error:
+                raise Stopped(f"{error}; start this run again") from None
+        report.outcome = "published"
+        report.rows.computed = stage.rows if computed is None else computed
+        report.rows.read = report.rows.published = stage.rows
+        report.metrics["entries"] = read
+        report.tables[USER_SEQUENCES.name] = {"written": done.version}
+        report.highlights = {"users": f"{stage.rows:,}", "computed": f"{report.rows.computed:,}"}
+
+    def _read(self, snapshot: Snapshot, only: Sequence[FileRef] | None = None) -> DataFrame:
+        return spark_bridge.read(self.spark, snapshot, TABLES[snapshot.name].names, only)
+
+    def _changed(self, tiles: dict[str, Snapshot], live: Snapshot | None) -> DataFrame | None:
+        """The users whose rows must be computed; None if these are all users."""
+        before = {} if live is None else live.metadata.get("origin", {})
+        now = self._origin(tiles)
+        known = before.get("tiles", {})
+        if {**before, "tiles": None} != {**now, "tiles": None} or set(known) != set(tiles):
+            return None
+        parts = []
+        for name, new in tiles.items():
+            old = self.store.recall(name, known[name]["version"]) if known[name]["table_id"] == new.table_id else None
+            if old is None:
+                return None
+            added = [f for f in new.files if f.path not in old.by_path]
+            removed = [f for f in old.files if f.path not in new.by_path]
+            if added or removed:
+                parts.append(rows.changed_users(self._read(new, added), self._read(old, removed), TABLES[name]))
+        users = self.spark.createDataFrame([], "user_id string")
+        for part in parts:
+            users = users.union(part)
+        return users.distinct().cache()
+
+    def _write(self, made: DataFrame) -> list[DataFile]:
+        placed = made.sortWithinPartitions("user_id")
+        return spark_bridge.write(
+            placed, self.store, USER_SEQUENCES, f"{self.report.run_id}-{new_run_id()[-6:]}", None, _USERS_PER_FILE
+        )
+
+    def _judge(self, written: list[DataFile], read: int) -> list[Gate]:
+        """Judge the files just written: what is judged is what readers will see."""
+        uris = [f"{self.store.uri(USER_SEQUENCES.name)}/{f.path}" for f in written]
+        twice = files.duplicate_keys(uris, ["user_id"])
+        accounted = rows.total(self.spark.read.parquet(*(spark_bridge.literal_path(uri) for uri in uris)))
+        return [
+            _defect("one row per user", twice, f"{twice:,} rows repeat the user of another row"),
+            _defect(
+                "every entry is accounted for",
+                read - accounted,
+                f"the tiles hold {read:,} entries, the sequences {accounted:,}",
+            ),
+        ]
+
+
+def _defect(name: str, difference: int, what: str) -> Gate:
+    """A gate that only a defect of the job can fail."""
+    passed = difference == 0
+    return Gate(name, difference, 0, passed, explain(passed, what, "recommendations would rest on wrong facts", DEFECT))
+
+
+def build_sequences(spark: SparkSession, config: SequenceConfig, store: Store, report: Report) -> None:
+    """Bring `user_sequences` up to date and fill the report. Raises UserError, GateRefused, Stopped."""
+    Builder(spark, store, config, report).run()

@@ -1,0 +1,39 @@
+"""Characters that steer a terminal or turn the order of a line, such as escape sequences and marks of direction.
+
+Whatever is printed and may hold a shop's or its customers' text passes through here.
+"""
+
+from __future__ import annotations
+
+import re
+from unicodedata import category
+
+# C0 and C1 controls, the ends of lines, halves of surrogate pairs, and formats (direction, tags). The joiners of emoji
+# and of Indic and Persian words, which only shape their neighbours, are none of these.
+_CANDIDATES = re.compile(r"[^\t\n -~\u00a0-\u00ac\u00ae-\u05ff\u0900-\u17ff\u200c\u200d\u2030-\u205f\u2070-\ud7ff]")
+_STEERING = {"Cc", "Cf", "Cs", "Zl", "Zp"}
+
+
+def escape_controls(text: str) -> str:
+    """Write characters that steer a terminal as `\\x1b` or `\\u202e`. Tabs and ends of lines stay."""
+    return _CANDIDATES.sub(lambda match: _escaped(match[0], r"\x%02x"), text)
+
+
+def escape_json(text: str) -> str:
+    """Write the same characters as JSON does, in a text that is JSON already; it means what it meant."""
+    return _CANDIDATES.sub(lambda match: _escaped(match[0], r"\u%04x"), text)
+
+
+def one_printable_line(value: object) -> str:
+    """Return the text of a value as one line, with blanks for tabs and ends of lines."""
+    return escape_controls(re.sub(r"\s", " ", str(value)))
+
+
+def _escaped(character: str, short: str) -> str:
+    if category(character) not in _STEERING:
+        return character
+    code = ord(character)
+    if code < 0x100:
+        return short % code
+    units = character.encode("utf-16-be", "surrogatepass")
+    return "".join(rf"\u{units[i]:02x}{units[i + 1]:02x}" for i in range(0, len(units), 2))

@@ -1,0 +1,226 @@
+"""The erasure as a whole: look, say what would go, change, clean up, prove, remember.
+
+The same command goes on after a kill: each step finds by itself what is still to be done. What could no longer be read
+then (the texts of rows that are gone already) is kept in a pending file until the proof is made.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+import pyarrow.fs as pafs
+
+from shopbatch.core.crash_points import crash_point
+from shopbatch.erasure import records
+from shopbatch.erasure.change import check, erase_rows, remove_empty_folders
+from shopbatch.erasure.leases import ALL, alive, refuse_if_alive
+from shopbatch.erasure.loose import affected
+from shopbatch.erasure.plan import TablePlan, TextOf, as_it_stands, fill, other_texts, tables_with_persons, widen
+from shopbatch.erasure.scanner import Hit, Needles, Scan, scan
+from shopbatch.erasure.wanted import Wanted
+from shopbatch.models import registry
+from shopbatch.models.erasure import keyed, models_of
+from shopbatch.runs.history import newest
+from shopbatch.tables import SOURCES
+from shopbatch.warehouse import files
+from shopbatch.warehouse.foreign import put_right
+from shopbatch.warehouse.store import Store
+
+_TRAINING = "_training"
+
+
+class StillThere(Exception):
+    """The scan after an erasure has seen an erased person. The message names the files."""
+
+
+@dataclass
+class Erasure:
+    """What an erasure would do, or has done.
+
+    Attributes:
+        tables: For each table with such rows their number.
+        files: Files beside the tables that change or go.
+        models: References to models that were trained on erased rows, each with the command that trains it anew, or "".
+        silent: References to models that keep no record of their rows.
+        unknown: How many of the ids stand nowhere.
+        runs: Runs that are under way.
+        scanned: What the scan has read; None before it.
+        record: The record's path in the warehouse.
+    """
+
+    tables: dict[str, int] = field(default_factory=dict)
+    files: list[str] = field(default_factory=list)
+    models: dict[str, str] = field(default_factory=dict)
+    silent: list[str] = field(default_factory=list)
+    unknown: int = 0
+    runs: list[str] = field(default_factory=list)
+    scanned: Scan | None = None
+    record: str = ""
+
+
+def foretell(store: Store, users: set[str], reviews: set[str], texts: Mapping[str, TextOf]) -> Erasure:
+    """Say what `erase` would do; nothing is written.
+
+    Args:
+        store: The warehouse.
+        users: Ids of users.
+        reviews: Ids of single reviews.
+        texts: As for `models.erasure.trained_on`.
+    """
+    return _look(store, users, reviews, texts).erasure
+
+
+def erase(store: Store, users: set[str], reviews: set[str], texts: Mapping[str, TextOf]) -> Erasure:
+    """Erase users and reviews from the warehouse, and prove it. Arguments are those of `foretell`.
+
+    Raises:
+        Stopped: A run is under way, or another process wrote meanwhile.
+        UserError: A table cannot be written.
+        StillThere: The scan has seen an erased person; the message names the files.
+    """
+    refuse_if_alive(store)
+    store.check_writable()
+    for plan in tables_with_persons(store):
+        if plan.snapshot.metadata and plan.name not in SOURCES:
+            # before our commit, behind which another client's would no longer be noticed
+            put_right(store, as_it_stands(plan.snapshot))
+    look = _look(store, users, reviews, texts)
+    for plan in look.plans:
+        check(plan)
+    records.write_pending(store, look.state())
+    crash_point("erase_pending")
+    token = secrets.token_hex(4)
+    for plan in look.plans:
+        if plan.is_touched:
+            erase_rows(store, plan, look.wanted, token)
+    for path, content in affected(store, look.wanted):
+        if content is None:
+            files.remove(f"{store.root}/{path}")
+        else:
+            files.write_bytes(f"{store.root}/{path}", content)
+        crash_point("erase_file")
+    if look.wanted.wrote:
+        _remove_folder(store, _TRAINING)
+    remove_empty_folders(store.root)
+    crash_point("erase_cleaned")
+    erasure = look.erasure
+    erasure.scanned = scan(store.root, look.needles)
+    if hits := erasure.scanned.hits:
+        raise StillThere(_explain(hits))
+    crash_point("erase_scanned")
+    erasure.record = _remember(store, look)
+    crash_point("erase_recorded")
+    records.remove_pending(store)
+    return erasure
+
+
+@dataclass
+class _Look:
+    """What was seen before anything is changed: whom to erase, where they stand, what to look for afterwards."""
+
+    wanted: Wanted
+    plans: list[TablePlan]
+    needles: Needles
+    erasure: Erasure
+    asked: set[str]
+
+    def state(self) -> dict[str, Any]:
+        """What a later attempt must know, as JSON types."""
+        wanted, needles, erasure = self.wanted, self.needles, self.erasure
+        return {
+            "users": sorted(wanted.users),
+            "asked": sorted(wanted.asked),
+            "reviews": sorted(wanted.reviews),
+            "hashes": sorted(wanted.hashes),
+            "quotes": sorted(wanted.quotes),
+            "wrote": wanted.wrote,
+            "pieces": list(needles.pieces),
+            "known": sorted(self.asked),
+            "tables": erasure.tables,
+            "files": erasure.files,
+            "models": erasure.models,
+        }
+
+
+def _look(store: Store, users: set[str], reviews: set[str], texts: Mapping[str, TextOf]) -> _Look:
+    before = records.read_pending(store)
+
+    def earlier(name: str) -> set[str]:
+        return set(before.get(name, ()))
+
+    wanted = Wanted(users | earlier("users"), reviews | earlier("asked"), reviews | earlier("reviews"))
+    wanted.hashes, wanted.quotes, wanted.wrote = earlier("hashes"), earlier("quotes"), bool(before.get("wrote"))
+    names = widen(store, wanted, texts)
+    plans = [fill(store, plan, wanted) for plan in tables_with_persons(store)]
+    others = (text for batch in other_texts(store, wanted) for text in batch)
+    needles = Needles.of(wanted.users, wanted.reviews, wanted.texts, others)
+    needles = Needles(needles.users, needles.reviews, tuple(sorted({*needles.pieces, *earlier("pieces")})))
+    models, silent = models_of(store, names) if names else ([], [])
+    counted = {plan.name: plan.total for plan in plans if plan.total}
+    done = before.get("tables", {})
+    known = wanted.known | earlier("known")
+    erasure = Erasure(
+        tables={name: max(counted.get(name, 0), done.get(name, 0)) for name in sorted({*counted, *done})},
+        files=sorted({path for path, _ in affected(store, wanted)} | earlier("files")),
+        models=_commands(store, sorted({*models, *before.get("models", {})})),
+        silent=silent,
+        unknown=len((wanted.users | wanted.asked) - known),
+        runs=alive(store),
+    )
+    return _Look(wanted, plans, needles, erasure, known)
+
+
+def _commands(store: Store, references: list[str]) -> dict[str, str]:
+    """For each model the command of the oldest run that names it: that of the run which trained it."""
+    commands = dict.fromkeys(references, "")
+    for report in newest(store.root, count=ALL) if references else ():
+        for name, digest in (report.get("models") or {}).items():
+            for reference in references:
+                if f"{name}@{digest}".startswith(reference):
+                    commands[reference] = str(report.get("command") or "")
+    return commands
+
+
+def delete_models(store: Store, references: Iterable[str]) -> None:
+    """Delete published models. A job that needs one of them is refused until it is trained anew."""
+    root = f"{store.root}/_models"
+    for manifest, live in list(registry.listed(root)):
+        reference = registry.reference(manifest)
+        if reference in references:
+            if live:
+                files.remove(f"{root}/{manifest['name']}/{registry.LIVE}")
+            _remove_folder(store, f"_models/{reference.replace('@', '/')}")
+
+
+def _remember(store: Store, look: _Look) -> str:
+    """Write the record: who, under the warehouse's key; when; how many rows; what the scan has read."""
+    now = datetime.now(UTC)
+    scanned = look.erasure.scanned or Scan()
+    record = {
+        "at": now.isoformat(timespec="seconds"),
+        "users": keyed(store, sorted(look.wanted.users)),
+        "reviews": keyed(store, sorted(look.wanted.asked)),
+        "unknown": look.erasure.unknown,
+        "tables": look.erasure.tables,
+        "files": len(look.erasure.files),
+        "models": sorted(look.erasure.models),
+        "scan": {"files": scanned.files, "bytes": scanned.bytes, "hits": len(scanned.hits)},
+    }
+    return records.write_record(store, f"{now:%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}", record)
+
+
+def _explain(hits: list[Hit]) -> str:
+    shown = "; ".join(f"{hit.path} ({hit.what})" for hit in hits[:5])
+    more = f"; and {len(hits) - 5} more" if hits[5:] else ""
+    return f"an erased person is still in {shown}{more}; remove that, and give the same command again"
+
+
+def _remove_folder(store: Store, name: str) -> None:
+    """Delete a folder of the warehouse, if it is there."""
+    fs, path = files.filesystem(f"{store.root}/{name}")
+    if fs.get_file_info(path).type == pafs.FileType.Directory:
+        fs.delete_dir(path)

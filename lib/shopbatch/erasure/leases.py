@@ -1,0 +1,36 @@
+"""Runs that are alive: while there is one, nothing is erased, for it could write an erased row again."""
+
+from __future__ import annotations
+
+import time
+
+import pyarrow.fs as pafs
+
+from shopbatch.core.errors import Stopped
+from shopbatch.runs.history import newest
+from shopbatch.warehouse import files
+from shopbatch.warehouse.store import Store
+
+_LEASE_SECONDS = 600.0  # a lease of the memo that nobody has renewed for so long is that of a dead run
+ALL = 10**9
+
+
+def alive(store: Store) -> list[str]:
+    """List the runs that are under way, as job/run."""
+    reports = newest(store.root, count=ALL)
+    running = {f"{r['job']}/{r['run_id']}" for r in reports if r.get("outcome") == "running"}
+    known = {f"{r['job']}/{r['run_id']}" for r in reports}
+    fs, base = files.filesystem(f"{store.root}/_runs")
+    for info in fs.get_file_info(pafs.FileSelector(base, recursive=True, allow_not_found=True)):
+        if info.base_name == "inflight" and info.mtime is not None:
+            run = "/".join(info.path.split("/")[-3:-1])
+            if run not in known and time.time() - info.mtime.timestamp() < _LEASE_SECONDS:
+                running.add(run)  # a run without a report, started from Python
+    return sorted(running)
+
+
+def refuse_if_alive(store: Store) -> None:
+    """Stopped if a run is under way."""
+    if runs := alive(store):
+        more = f" and {len(runs) - 1} more" if runs[1:] else ""
+        raise Stopped(f"run {runs[0]}{more} is under way and could write an erased row again; wait for its end")

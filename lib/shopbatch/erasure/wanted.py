@@ -1,0 +1,143 @@
+"""Whom to erase, and how their rows, texts and names are recognised in a table or a text."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import numpy as np
+import polars as pl
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from shopbatch.core.hashing import hex128
+from shopbatch.tables.schema import Person
+from shopbatch.text.blanks import BLANKS
+from shopbatch.warehouse import utf8
+
+_QUOTE = 20  # characters of a text by which a quotation of it is recognised
+_SHORTEST = 4  # characters of an id that is looked for in text
+
+
+@dataclass
+class Wanted:
+    """Whom to erase.
+
+    Attributes:
+        users: Ids of users.
+        asked: Ids of single reviews.
+        reviews: These, and the ids of what the users wrote.
+        hashes: Content hashes of what they wrote and nobody else did, as hex digits.
+        texts: What they wrote.
+        quotes: Beginnings of these texts that no other text begins with.
+        wrote: Whether anything that models are trained on is erased.
+        known: Those of the ids of users and single reviews that stand in some row.
+    """
+
+    users: set[str] = field(default_factory=set)
+    asked: set[str] = field(default_factory=set)
+    reviews: set[str] = field(default_factory=set)
+    hashes: set[str] = field(default_factory=set)
+    texts: set[str] = field(default_factory=set)
+    quotes: set[str] = field(default_factory=set)
+    wrote: bool = False
+    known: set[str] = field(default_factory=set)
+
+    def rows(self, person: Person, data: pa.Table) -> pa.Array:
+        """Tell which rows of a table are to be erased.
+
+        Args:
+            person: Where a person stands in the table.
+            data: Rows with the columns of `columns_of`; a column that the table lacks may be missing.
+        """
+        if person.trained:
+            return pa.repeat(pa.scalar(self.wrote), data.num_rows)
+        masks = [_among(data[c], names) for c, names in self._named(person) if c in data.column_names]
+        if {person.user, person.review} <= set(data.column_names):  # a review without its author goes with the others
+            masks.append(pc.and_(pc.is_null(data[person.user]), _among(data[person.review], self.reviews)))
+        if person.hashes and set(person.hashes) <= set(data.column_names):
+            masks.append(pc.is_in(_hex(person, data), pa.array(sorted(self.hashes), pa.string())))
+        masks += [self.mentioned(data[column]) for column in person.quoted if column in data.column_names]
+        chosen = np.zeros(data.num_rows, bool)
+        for mask in masks:
+            chosen |= pc.fill_null(mask, False).to_numpy(zero_copy_only=False)
+        return pa.array(chosen)
+
+    def note(self, person: Person, rows: pa.Table) -> None:
+        """Remember which of the ids stand in rows of a table."""
+        for column, names in ((person.user, self.users), (person.review, self.asked)):
+            if column in rows.column_names:
+                self.known |= names.intersection(trimmed(rows[column]).to_pylist())
+
+    def _named(self, person: Person) -> list[tuple[str, set[str]]]:
+        """The columns that name a person, and whom. Where the author stands, another's review of the same id stays."""
+        return [(person.user, self.users), (person.review, self.asked if person.user else self.reviews)]
+
+    @cached_property
+    def _names(self) -> list[str]:
+        """The ids that are recognised in text."""
+        return sorted(n for n in self.users | self.reviews if len(n) >= _SHORTEST and not n.isalpha())
+
+    def mentioned(self, texts: pa.ChunkedArray | pa.Array) -> pa.Array:
+        """Tell which texts hold the id of a person or a review as a word, or quote what they wrote."""
+        wanted = [*self._names, *sorted(self.quotes)]
+        column = pl.Series(
+            pa.array([None if t is None else flat(t) for t in utf8.blank(texts).to_pylist()], pa.string())
+        )
+        if not wanted or not len(column):
+            return pa.repeat(pa.scalar(False), len(column))
+        likely = column.str.contains_any(wanted).fill_null(False).to_list()
+        matches = column.str.extract_many(wanted, overlapping=True).to_list()
+        sure = [
+            hit and any(m in self.quotes or _is_word(m, text) for m in words)
+            for hit, text, words in zip(likely, column, matches, strict=True)
+        ]
+        return pa.array(sure, pa.bool_())
+
+    def choose_quotes(self, others: Iterable[Sequence[str]]) -> None:
+        """Choose the quotes: the beginnings of texts that do not occur in the texts of others, given in batches."""
+        self.quotes |= {flat(text)[:_QUOTE] for text in self.texts if len(flat(text).encode()) >= _QUOTE}
+        for batch in others:
+            if self.quotes:
+                column = pl.Series([flat(text) for text in batch], dtype=pl.String)
+                shared = column.str.extract_many(sorted(self.quotes), overlapping=True).explode().drop_nulls()
+                self.quotes -= set(shared.to_list())
+
+
+def columns_of(person: Person, schema: pa.Schema) -> pa.Schema:
+    """Return the columns of a table from which `Wanted.rows` tells whom a row is about."""
+    names = {person.user, person.review, *person.hashes, *person.quoted}
+    if person.trained:
+        names.add(schema.names[0])  # the rows are counted
+    return pa.schema([f for f in schema if f.name in names])
+
+
+def trimmed(values: pa.ChunkedArray | pa.Array) -> pa.ChunkedArray | pa.Array:
+    """Return ids as text without blanks at their ends, as the jobs compare them."""
+    if not pa.types.is_string(values.type):
+        return values.cast(pa.string())
+    return pc.utf8_trim(utf8.blank(values), BLANKS)
+
+
+def flat(text: str) -> str:
+    """Collapse white space."""
+    return " ".join(text.split())
+
+
+def _among(values: pa.ChunkedArray, names: set[str]) -> pa.ChunkedArray:
+    return pc.is_in(trimmed(values), pa.array(sorted(names), pa.string()))
+
+
+def _hex(person: Person, data: pa.Table) -> pa.ChunkedArray | pa.Array:
+    """The content hashes of rows as hex digits."""
+    if len(person.hashes) == 1:
+        return data[person.hashes[0]]
+    high, low = (data[name].to_numpy().view(np.uint64) for name in person.hashes)
+    return hex128(high, low)
+
+
+def _is_word(name: str, text: str) -> bool:
+    """Whether a name stands in a text as a word of its own."""
+    return re.search(rf"(?<![\w-]){re.escape(name)}(?![\w-])", text) is not None

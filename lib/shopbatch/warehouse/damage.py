@@ -1,0 +1,121 @@
+"""Damaged data files of tables that shopbatch can compute again: found, set aside, and named.
+
+A damaged memo file is taken out of the table, so that its contents are computed again. A damaged file of a published
+table stays visible, and reading it raises DamagedFile, until the run publishes the table anew: readers should rather
+see an error than fewer rows. What is no longer visible moves to `<warehouse>/_damaged/<table>/`.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pyarrow.fs as pafs
+
+from shopbatch.tables.schema import Table
+from shopbatch.warehouse import files
+from shopbatch.warehouse.checksums import DamagedFile
+from shopbatch.warehouse.files import FileRef
+from shopbatch.warehouse.snapshot import scope_name
+from shopbatch.warehouse.store import Store
+
+FOLDER = "_damaged"
+
+
+def damaged_files(refs: Sequence[FileRef]) -> list[FileRef]:
+    """Read files whole and return those that do not match their checksum, or are gone. Object stores are trusted."""
+    with ThreadPoolExecutor() as pool:
+        return [ref for ref, good in zip(refs, pool.map(_is_good, refs), strict=True) if not good]
+
+
+def _is_good(ref: FileRef) -> bool:
+    try:
+        files.check(ref.uri)
+    except (DamagedFile, FileNotFoundError):
+        return False
+    return True
+
+
+def take_out(
+    store: Store,
+    table: Table,
+    key: str,
+    wanted: Callable[[FileRef], bool],
+    group: Callable[[FileRef], str] = lambda ref: ref.path,
+) -> str:
+    """Take the damaged ones among the wanted files out of a table, in a commit of its own, and move them away.
+
+    Args:
+        store: The warehouse.
+        table: A table whose missing rows the run computes again.
+        key: The run, for the commit.
+        wanted: Whether a file is of interest.
+        group: Names what a file belongs to: the files of one group are of use only together.
+
+    Returns:
+        One sentence that names the files; "" if there is none.
+    """
+    snapshot = store.find(table.name)
+    refs = [ref for ref in snapshot.files if wanted(ref)] if snapshot else []
+    bad = damaged_files(refs)
+    if snapshot is None or not bad:
+        return ""
+    groups = {group(ref) for ref in bad}
+    store.commit(
+        table, [], "rewrite", key, _without(snapshot.metadata), [ref.path for ref in refs if group(ref) in groups]
+    )
+    move_away(store, table, bad)
+    return f"{named(table, bad)}, set aside in {FOLDER} and made anew"
+
+
+def publish_anew(
+    store: Store, table: Table, key: str, forget: Sequence[str], scope: Mapping[str, str] | None = None
+) -> tuple[list[FileRef], str]:
+    """Look for damaged files in a published table; if there are any, change its metadata so that it is published anew.
+
+    The run calls `move_away` when it has done so.
+
+    Args:
+        store: The warehouse.
+        table: The table.
+        key: The run, for the commit.
+        forget: Keys of the metadata without which a run does not take the table for up to date.
+        scope: The partition that the run is about.
+
+    Returns:
+        The damaged files, and one sentence that names them; "" if there is none.
+    """
+    snapshot = store.find(table.name)
+    bad = damaged_files(snapshot.part(scope or {}).files) if snapshot else []
+    if snapshot is None or not bad:
+        return [], ""
+    metadata = _without(snapshot.metadata, forget)
+    if scope:
+        scopes = snapshot.metadata.get("scopes", {})
+        metadata["scopes"] = scopes | {scope_name(scope): _without(scopes.get(scope_name(scope), {}), forget)}
+    store.commit(table, [], "rewrite", key, metadata)
+    return bad, f"{named(table, bad)}, set aside in {FOLDER} and made anew"
+
+
+def move_away(store: Store, table: Table, bad: Sequence[FileRef]) -> None:
+    """Move damaged files that are no longer visible out of the table's folder. In an object store they stay."""
+    snapshot = store.find(table.name)
+    for ref in bad:
+        fs, path = files.filesystem(ref.uri)
+        there = isinstance(fs, pafs.LocalFileSystem) and os.path.exists(path)
+        if there and (snapshot is None or ref.path not in snapshot.by_path):
+            _, target = files.filesystem(f"{store.root}/{FOLDER}/{table.name}/{ref.path}")
+            os.makedirs(os.path.dirname(target), exist_ok=True)
+            os.replace(path, target)
+
+
+def _without(metadata: Mapping[str, Any], keys: Sequence[str] = ()) -> dict[str, Any]:
+    return {k: v for k, v in metadata.items() if k not in ("run_key", *keys)}
+
+
+def named(table: Table, bad: Sequence[FileRef]) -> str:
+    """Name damaged files for a message."""
+    shown = ", ".join(ref.path for ref in bad[:3]) + (", ..." if bad[3:] else "")
+    return f"{len(bad)} damaged file{'s' if bad[1:] else ''} of {table.name} ({shown})"
