@@ -128,6 +128,8 @@ def spark_session(platform: Platform) -> Iterator[SparkSession]:
     if existing is not None:
         yield existing
         return
+    if sys.__stderr__:  # what the bridge to the JVM says of an error that it also raises goes into the run's log
+        logging.basicConfig(stream=sys.__stderr__)
     builder = SparkSession.builder.appName("shopbatch")
     local = platform.spark.master is None
     with tempfile.TemporaryDirectory(prefix="shopbatch-java-") as folder:
