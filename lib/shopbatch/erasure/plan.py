@@ -7,7 +7,7 @@ earlier version had.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import pyarrow as pa
@@ -97,11 +97,12 @@ def tables_with_persons(store: Store) -> list[TablePlan]:
     return plans
 
 
-def widen(store: Store, wanted: Wanted, texts: Mapping[str, TextOf]) -> list[str]:
+def widen(store: Store, plans: Sequence[TablePlan], wanted: Wanted, texts: Mapping[str, TextOf]) -> list[str]:
     """Add to `wanted` what the erased rows of the sources say: reviews, texts, content hashes.
 
     Args:
         store: The warehouse.
+        plans: Its tables.
         wanted: Whom to erase. It is added to.
         texts: As for `models.erasure.trained_on`.
 
@@ -109,7 +110,6 @@ def widen(store: Store, wanted: Wanted, texts: Mapping[str, TextOf]) -> list[str
         The names by which models know these rows.
     """
     names: list[str] = []
-    plans = tables_with_persons(store)
     for plan in plans:
         if plan.person.user and plan.person.review:
             for rows in _all_erased(store, plan, wanted):
@@ -125,8 +125,8 @@ def widen(store: Store, wanted: Wanted, texts: Mapping[str, TextOf]) -> list[str
                 wanted.texts |= {t for name in free for t in files.blank(rows[name]).to_pylist() if t}
                 names += _names(plan.name, rows, texts)
     wanted.wrote = wanted.wrote or bool(names)
-    _add_hashes(store, wanted)
-    wanted.choose_quotes(other_texts(store, wanted))
+    _add_hashes(store, plans, wanted)
+    wanted.choose_quotes(other_texts(plans, wanted))
     return names
 
 
@@ -141,15 +141,15 @@ def _names(table: str, rows: pa.Table, texts: Mapping[str, TextOf]) -> list[str]
     return []
 
 
-def _add_hashes(store: Store, wanted: Wanted) -> None:
+def _add_hashes(store: Store, plans: Sequence[TablePlan], wanted: Wanted) -> None:
     """Add the content hashes of what is erased, without those that rows of others have as well."""
     sinks = {t.person.hashed for t in TABLES.values() if isinstance(t.person, Person) and t.person.hashed}
     own: set[str] = set()
-    for plan in tables_with_persons(store):
+    for plan in plans:
         if plan.person.review and len(plan.person.hashes) == 1:
             for rows in _all_erased(store, plan, wanted):
                 own |= {h for h in rows[plan.person.hashes[0]].to_pylist() if h}
-    for plan in tables_with_persons(store):
+    for plan in plans:
         if plan.name == REVIEWS.name:
             for rows in _all_erased(store, plan, wanted):
                 own |= _content(rows, sinks)
@@ -162,9 +162,9 @@ def _content(rows: pa.Table, sinks: set[tuple[str, ...]]) -> set[str]:
     return {h for columns in sinks for h in hex128(*hash128([rows[c] for c in columns])).to_pylist()}
 
 
-def other_texts(store: Store, wanted: Wanted) -> Iterator[list[str]]:
+def other_texts(plans: Sequence[TablePlan], wanted: Wanted) -> Iterator[list[str]]:
     """Yield what everybody else wrote, in batches."""
-    for plan in tables_with_persons(store):
+    for plan in plans:
         free = _free_text(plan.snapshot)
         if (plan.person.user or plan.person.review) and free:
             for rows in _others(plan, wanted):
@@ -194,7 +194,7 @@ def _erased(store: Store, plan: TablePlan, path: str, wanted: Wanted) -> pa.Tabl
     """The rows of one file that are to be erased; None if it cannot be read or is no file of this table."""
     uri = f"{store.uri(plan.name)}/{path}"
     try:
-        chosen = wanted.rows(plan.person, files.read(uri, columns_of(plan.person, files.read_schema(uri))))
+        chosen = wanted.rows(plan.person, files.read(uri, columns_of(plan.person, file_schema(plan.snapshot, path))))
         if not pc.any(chosen).as_py():
             return plan.snapshot.schema.empty_table()
         return files.read(uri, plan.snapshot.schema).filter(chosen)
@@ -202,6 +202,12 @@ def _erased(store: Store, plan: TablePlan, path: str, wanted: Wanted) -> pa.Tabl
         if path in plan.snapshot.by_path:
             raise
         return None
+
+
+def file_schema(snapshot: Snapshot, path: str) -> pa.Schema:
+    """Return the columns that a file of a table has, as the table declares them; other clients write other forms."""
+    known = {field.name: field for field in snapshot.schema}
+    return pa.schema([known.get(f.name, f) for f in files.read_schema(f"{snapshot.uri}/{path}")])
 
 
 def data_files(store: Store, name: str) -> list[str]:

@@ -17,7 +17,9 @@ from shopbatch.tables.schema import Person
 from shopbatch.text.blanks import BLANKS
 from shopbatch.warehouse import files
 
-_QUOTE = 20  # characters of a text by which a quotation of it is recognised
+_QUOTE = 32  # characters of a text by which a quotation of it is recognised
+_OWN = 24  # bytes; a shorter text may be anybody's
+_QUARTERS = 4  # a quotation is recognised at the beginning of each quarter of a text, and at its end
 _SHORTEST = 4  # characters of an id that is looked for in text
 
 
@@ -31,7 +33,7 @@ class Wanted:
         reviews: These, and the ids of what the users wrote.
         hashes: Content hashes of what they wrote and nobody else did, as hex digits.
         texts: What they wrote.
-        quotes: Beginnings of these texts that no other text begins with.
+        quotes: Parts of these texts that are in no text of others.
         wrote: Whether anything that models are trained on is erased.
         known: Those of the ids of users and single reviews that stand in some row.
     """
@@ -97,8 +99,8 @@ class Wanted:
         return pa.array(sure, pa.bool_())
 
     def choose_quotes(self, others: Iterable[Sequence[str]]) -> None:
-        """Choose the quotes: the beginnings of texts that do not occur in the texts of others, given in batches."""
-        self.quotes |= {flat(text)[:_QUOTE] for text in self.texts if len(flat(text).encode()) >= _QUOTE}
+        """Choose the quotes: parts of the texts that do not occur in the texts of others, given in batches."""
+        self.quotes |= {quote for text in self.texts for quote in _quotes(flat(text))}
         for batch in others:
             if self.quotes:
                 column = pl.Series([flat(text) for text in batch], dtype=pl.String)
@@ -124,6 +126,12 @@ def trimmed(values: pa.ChunkedArray | pa.Array) -> pa.ChunkedArray | pa.Array:
 def flat(text: str) -> str:
     """Collapse white space."""
     return " ".join(text.split())
+
+
+def _quotes(text: str) -> set[str]:
+    last = max(0, len(text) - _QUOTE)
+    starts = {last * quarter // _QUARTERS for quarter in range(_QUARTERS + 1)}
+    return {text[i : i + _QUOTE].strip() for i in starts} if len(text.encode()) >= _OWN else set()
 
 
 def _among(values: pa.ChunkedArray, names: set[str]) -> pa.ChunkedArray:
