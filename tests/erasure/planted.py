@@ -9,10 +9,12 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 from deltalake import DeltaTable
 
+from shopbatch.core.hashing import hash128, hex128
 from shopbatch.models import erasure, registry
 from shopbatch.runs.report import Report
 from shopbatch.tables import TABLES
@@ -110,6 +112,39 @@ def warehouse(store: Store) -> None:
 
     rows = erasure.keyed(store, names[:1])
     registry.publish(f"{store.root}/_models", "sentiment", build, origin="a", rows=rows)
+
+
+def scored(store: Store) -> None:
+    """What a run of score_reviews leaves: memo, published rows and rejects, by content hash."""
+    source, spec = toy.reviews(reviews()), toy.spec()
+    hashes = hash128([source["title"], source["text"]])
+    signed = zip(*(word.view(np.int64).tolist() for word in hashes), strict=True)
+    words = dict(zip(words_of(hashes), signed, strict=True))
+    rows = [r | {"content_hash": h} for r, h in zip(source.to_pylist(), words_of(hashes), strict=True)]
+    good, empty = [r for r in rows if r["text"].strip()], [r for r in rows if not r["text"].strip()]
+    score = {"p_negative": 0.2, "p_neutral": 0.3, "p_positive": 0.5, "language": "en"}
+    came = {"scored_at": datetime(2026, 1, 1, tzinfo=UTC), "run_id": "run-1", "recipe": spec.recipe}
+    seen = {r["content_hash"]: words[r["content_hash"]] for r in good}
+    _put(store, spec.memo, [came | score | {"hash_hi": a, "hash_lo": b, "attempt": 1} for a, b in seen.values()])
+    said = {"job": "score_reviews", "reasons": {"empty": len(empty)}, "digest": "1", "rejects_digest": "2"}
+    said |= {"source": {"table": "reviews"}, "mix": {"en": {"positive": len(good)}}, "mix_of": ["language", "label"]}
+    lost = {"reason": "empty", "kind": "row", "attempt": 0, "source_file": "f"}
+    _put(store, spec.rejects, [came | lost | r | {"source_row": i} for i, r in enumerate(empty)], said)
+    _put(store, spec.sink, [r | came | score | {"label": "positive"} for r in good], said)
+
+
+def words_of(hashes: tuple[np.ndarray, np.ndarray]) -> list[str]:
+    return list(map(str, hex128(*hashes).to_pylist()))
+
+
+def _put(store: Store, table: Table, rows: list[dict[str, Any]], said: dict[str, Any] | None = None) -> None:
+    schema = table.schema()
+    data = pa.table({f.name: pa.array([r.get(f.name) for r in rows], f.type) for f in schema}, schema)
+    partition = {name: str(data[name][0].as_py()) for name in table.partition_by}
+    path = "".join(f"{k}={v}/" for k, v in partition.items()) + "run-1/p00000-0000000-00000.parquet"
+    files.write(f"{store.uri(table.name)}/{path}", data.select(table.file_schema().names))
+    written = files.describe(store.uri(table.name), path, table.file_schema(), partition)
+    store.commit(table, [written], "append", "run-1", said)
 
 
 def leftovers(store: Store, report: Report) -> None:

@@ -26,7 +26,7 @@ from deltalake.exceptions import CommitFailedError
 from shopbatch.core.crash_points import crash_point
 from shopbatch.core.errors import Stopped, UserError
 from shopbatch.erasure.plan import TablePlan, data_files, file_schema
-from shopbatch.erasure.wanted import Wanted
+from shopbatch.erasure.wanted import Wanted, columns_of
 from shopbatch.warehouse import delta, files
 from shopbatch.warehouse.files import DataFile, FileRef
 from shopbatch.warehouse.snapshot import Snapshot
@@ -74,7 +74,8 @@ def _write(snapshot: Snapshot, file: FileRef, wanted: Wanted, plan: TablePlan, t
     """Write a file anew without the rows to erase; None if nothing is left of it."""
     schema = file_schema(snapshot, file.path)  # its metadata says of which columns no statistics may be shown
     rows = files.read(file.uri, schema)
-    left = rows.filter(pc.invert(wanted.rows(plan.person, rows)))
+    whole = files.read(file.uri, columns_of(plan.person, snapshot.schema), file.partition)
+    left = rows.filter(pc.invert(wanted.rows(plan.person, whole)))
     if not left.num_rows:
         return None
     stem, suffix = os.path.splitext(file.path)
@@ -106,7 +107,7 @@ def _said(plan: TablePlan, written: list[DataFile]) -> dict[str, Any]:
     """
     metadata = dict(plan.snapshot.metadata)
     metadata |= {key: "" for key in ("digest", "rejects_digest") if key in metadata}
-    if "mix" in metadata:
+    if "mix" in metadata and set(metadata.get("mix_of", ())) <= set(plan.snapshot.schema.names):
         metadata["mix"] = _mix(plan.snapshot, written, plan.rows)
     if "scopes" in metadata:
         metadata["scopes"] = {

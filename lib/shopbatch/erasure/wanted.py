@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
 
 import numpy as np
 import polars as pl
@@ -56,9 +55,16 @@ class Wanted:
         """
         if person.trained:
             return pa.repeat(pa.scalar(self.wrote), data.num_rows)
-        masks = [_among(data[c], names) for c, names in self._named(person) if c in data.column_names]
-        if {person.user, person.review} <= set(data.column_names):  # a review without its author goes with the others
-            masks.append(pc.and_(pc.is_null(data[person.user]), _among(data[person.review], self.reviews)))
+        masks, there = [], data.column_names
+        if person.user in there:
+            masks.append(_among(data[person.user], self.users))
+        if person.review in there:
+            # where the author stands, a review of somebody else under the same id stays
+            named = self.asked if person.user in there else self.reviews
+            masks.append(_among(data[person.review], named))
+            if person.user in there:
+                nobodys = pc.is_null(data[person.user])
+                masks.append(pc.and_(nobodys, _among(data[person.review], self.reviews)))
         if person.hashes and set(person.hashes) <= set(data.column_names):
             masks.append(pc.is_in(_hex(person, data), pa.array(sorted(self.hashes), pa.string())))
         masks += [self.mentioned(data[column]) for column in person.quoted if column in data.column_names]
@@ -73,18 +79,14 @@ class Wanted:
             if column in rows.column_names:
                 self.known |= names.intersection(trimmed(rows[column]).to_pylist())
 
-    def _named(self, person: Person) -> list[tuple[str, set[str]]]:
-        """The columns that name a person, and whom. Where the author stands, another's review of the same id stays."""
-        return [(person.user, self.users), (person.review, self.asked if person.user else self.reviews)]
-
-    @cached_property
-    def _names(self) -> list[str]:
+    @property
+    def names(self) -> list[str]:
         """The ids that are recognised in text."""
         return sorted(n for n in self.users | self.reviews if len(n) >= _SHORTEST and not n.isalpha())
 
     def mentioned(self, texts: pa.ChunkedArray | pa.Array) -> pa.Array:
         """Tell which texts hold the id of a person or a review as a word, or quote what they wrote."""
-        wanted = [*self._names, *sorted(self.quotes)]
+        wanted = [*self.names, *sorted(self.quotes)]
         column = pl.Series(
             pa.array([None if t is None else flat(t) for t in files.blank(texts).to_pylist()], pa.string())
         )
