@@ -21,6 +21,7 @@ from shopbatch.core.ahead import ahead
 from shopbatch.core.errors import Stopped, UserError, one_line
 from shopbatch.core.nearest import hint
 from shopbatch.core.privacy import mask
+from shopbatch.erasure.records import returned
 from shopbatch.load.archives import unpacked
 from shopbatch.load.batches import Converter, Misfits
 from shopbatch.load.conversion import AMBIGUOUS
@@ -261,6 +262,9 @@ class _Run:
             )
         except _LoadedMeanwhileError as error:
             return report.loaded_before(error.version)
+        if back := returned(self.store, self.table.name, [file.path for file in self.rows.written]):
+            what = "1 row is of an erased person" if back == 1 else f"{back:,} rows are of erased persons"
+            report = replace(report, notes=(*report.notes, f"{what}: erase them again, unless they are customers anew"))
         self.rows.written.clear()
         return report.committed(version, beside_sample)
 
