@@ -48,10 +48,9 @@ class DamagedFile(UserError):
         self.uri, self.why = uri, why
 
     def __str__(self) -> str:
-        return (
-            f"{table_of(self.uri)}file {self.uri} is damaged ({self.why}): restore the file, or fill the table anew; "
-            "`shopbatch verify` lists all that is damaged"
-        )
+        table = table_of(self.uri)
+        do = "restore it from a backup" + (", or fill the table anew" if table else "")
+        return f"{table}file {self.uri} is damaged ({self.why}): {do}; `shopbatch verify` lists all that is damaged"
 
 
 def table_of(uri: str) -> str:
