@@ -158,7 +158,15 @@ def test_a_file_without_checksums_is_read(tmp_path: Path) -> None:
 def test_checksums_are_those_of_parquet_and_of_hadoop(tmp_path: Path) -> None:
     files.write(str(tmp_path / "a.parquet"), pa.table({"a": list(range(5000))}))
     stored = pq.read_metadata(tmp_path / "a.parquet").metadata[checksums.KEY.encode()]
-    assert len(stored) == 16 and stored != checksums.NONE.encode()
+    assert int(stored[:16], 16) == (tmp_path / "a.parquet").stat().st_size and int(stored[16:], 16)
+    copied = pq.ParquetFile(
+        tmp_path / "a.parquet"
+    ).read()  # with its metadata, as a program that knows nothing of it does
+    assert checksums.KEY.encode() in copied.schema.metadata
+    pq.write_table(copied.slice(0, 100), tmp_path / "copied.parquet")
+    assert files.read(str(tmp_path / "copied.parquet"), pa.schema([("a", pa.int64())])).num_rows == 100
+    files.write(str(tmp_path / "again.parquet"), copied)
+    assert files.check_anywhere(str(tmp_path / "again.parquet"))
     data = bytearray((tmp_path / "a.parquet").read_bytes())
     data[200] ^= 1  # in the first page
     (tmp_path / "b.parquet").write_bytes(data)

@@ -143,8 +143,7 @@ def check_anywhere(uri: str) -> bool:
     with fs.open_input_file(path) as file:
         if why := checksums.trouble(file):
             raise DamagedFile(uri, why)
-        known = checksums.read_stamp(file)
-        return known is not None and known[1] != checksums.NONE.encode()
+        return checksums.is_stamped(file)
 
 
 @contextmanager
