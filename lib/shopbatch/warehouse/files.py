@@ -133,6 +133,15 @@ def check(uri: str) -> None:
         checksums.check_parquet(path)
 
 
+def is_good(uri: str) -> bool:
+    """Whether a Parquet file is there and matches its own checksum. Files in an object store are taken to do so."""
+    try:
+        check(uri)
+    except (DamagedFile, FileNotFoundError):
+        return False
+    return True
+
+
 def check_anywhere(uri: str) -> bool:
     """Check a Parquet file against its own checksum, also in an object store. Whether it has one.
 
