@@ -22,9 +22,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import xxhash
 
-from shopbatch.core.errors import UserError
+from shopbatch.core.errors import UserError, one_line
 
 KEY = "shopbatch.xxh3"
 NONE = "0" * 32  # the place for size and checksum, 16 hex digits each
@@ -117,7 +119,15 @@ def check_parquet(path: str) -> None:
 
 def _trouble_of_file(path: str) -> str:
     with open(path, "rb") as file:  # not mapped into memory: a bad sector would then end the process
-        return trouble(file)
+        if is_stamped(file):
+            return trouble(file)
+    try:  # damage of many bytes takes the checksum away
+        pq.read_metadata(path)
+    except (pa.ArrowException, OSError) as error:
+        if isinstance(error, MemoryError) or getattr(error, "errno", None) is not None:
+            raise
+        return one_line(error, 200) or type(error).__name__
+    return ""
 
 
 def _footer(tail: bytes | bytearray, size: int) -> int:
