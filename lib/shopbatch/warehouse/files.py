@@ -133,6 +133,15 @@ def check(uri: str) -> None:
         checksums.check_parquet(path)
 
 
+def is_good(uri: str) -> bool:
+    """Whether a Parquet file is there and matches its own checksum. Files in an object store are taken to do so."""
+    try:
+        check(uri)
+    except (DamagedFile, FileNotFoundError):
+        return False
+    return True
+
+
 def check_anywhere(uri: str) -> bool:
     """Check a Parquet file against its own checksum, also in an object store. Whether it has one.
 
@@ -143,8 +152,7 @@ def check_anywhere(uri: str) -> bool:
     with fs.open_input_file(path) as file:
         if why := checksums.trouble(file):
             raise DamagedFile(uri, why)
-        known = checksums.read_stamp(file)
-        return known is not None and known[1] != checksums.NONE.encode()
+        return checksums.is_stamped(file)
 
 
 @contextmanager
