@@ -5,6 +5,7 @@ Loads the job's file as `shopbatch run` would, but does not run the job.
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -189,7 +190,7 @@ def _unregistered(root: str, name: str, version: str) -> str | None:
 
 def _no_folder(reference: str) -> str | None:
     """Why a reference to a folder is wrong, None if it is not; names of packages and of a hub are not checked."""
-    if reference.startswith((".", "/", "~")) and not Path(reference).expanduser().is_dir():
+    if reference.startswith((".", "/", "~")) and not Path(os.path.expanduser(reference)).is_dir():
         return "no such folder"
     return None
 

@@ -199,9 +199,9 @@ class InferenceRun:
             left = self._pending(RetryPolicy(infra=False, attempts=self.config.attempts))
             todo = min(todo - (self.report.rows.computed or 0) + before, left.total)
             if todo > 0:
-                self._compute(left, todo, number + self.config.attempts)
+                self._compute(left, todo, number + self.config.attempts, restart=False)
 
-    def _compute(self, pending: Pending, todo: int, number: int) -> None:
+    def _compute(self, pending: Pending, todo: int, number: int, restart: bool = True) -> None:
         """Compute `todo` pending contents. What was written is committed on the way, and when this ends early."""
         spec, config, memo = self.spec, self.config, self.memo
         units = cut_units(pending, todo, config, spec.stage.stateless)
@@ -225,7 +225,7 @@ class InferenceRun:
             "compute",
             config.platform.watchdog_seconds,
             looks(task, worker_count(config, units), self.store.root),
-            restart=True,
+            restart,
         )
         with self._account(totals, began), Progress(todo, stage="compute") as progress, watch as stalls:
             try:

@@ -7,6 +7,7 @@ does not fit is listed in `<table>_load_rejects` with value, line and reason. Th
 from __future__ import annotations
 
 import gc
+import os
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
@@ -20,6 +21,7 @@ from shopbatch.core.ahead import ahead
 from shopbatch.core.errors import Stopped, UserError, one_line
 from shopbatch.core.nearest import hint
 from shopbatch.core.privacy import mask
+from shopbatch.erasure.records import returned
 from shopbatch.load.archives import unpacked
 from shopbatch.load.batches import Converter, Misfits
 from shopbatch.load.conversion import AMBIGUOUS
@@ -67,7 +69,7 @@ def load_file(
         Stopped: There is no space left, or an object store does not answer.
     """
     _check_table(table)
-    plain = Path(path).expanduser()
+    plain = Path(os.path.expanduser(path))
     with (
         unpacked(plain, options.max_unpacked)
         if plain.suffix.lower() == ".zip" and plain.is_file()
@@ -260,6 +262,9 @@ class _Run:
             )
         except _LoadedMeanwhileError as error:
             return report.loaded_before(error.version)
+        if back := returned(self.store, self.table.name, [file.path for file in self.rows.written]):
+            what = "1 row is of an erased person" if back == 1 else f"{back:,} rows are of erased persons"
+            report = replace(report, notes=(*report.notes, f"{what}: erase them again, unless they are customers anew"))
         self.rows.written.clear()
         return report.committed(version, beside_sample)
 

@@ -80,9 +80,17 @@ def claim(store: Store, report: Report, key: str, wait: bool | float, doing: str
     Raises:
         Stopped: Another run holds the claim, and this one is not to wait (any longer).
     """
+    from deltalake.exceptions import DeltaError
+
     mine = _Claim(store, report, key)
     waited = None
-    if (holder := mine.take()) is not None:
+    try:
+        holder = mine.take()
+    except (DeltaError, ValueError, KeyError, TypeError) as error:  # somebody or a crash has damaged it
+        display.current().note(f"the claim cannot be used, the run goes on without it ({one_line(error, 200)})")
+        yield None
+        return
+    if holder is not None:
         with report.stage("wait"):
             waited = mine.take_later(holder, float("inf") if wait is True else float(wait), doing)
     done = False
@@ -170,8 +178,9 @@ class _Claim:
                     display.current().note(f"{name} {doing}; waiting for it")
                     crash_point("waiting")
                 time.sleep(min(POLL, seconds))
-            elif name not in names:
-                names.append(name)
+            else:
+                names += [] if name in names else [name]
+                display.current().note(f"{name} has died; this run takes over")
             holder = self.take(holder["token"] if dead else None)
         return Waited(tuple(names), bool(self.last.get("done")))
 

@@ -6,6 +6,7 @@ A run key names one piece of scheduled work, independent of who submits it and h
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections.abc import Mapping
 from contextlib import suppress
@@ -125,7 +126,7 @@ def named_files(tree: Any) -> set[Path]:
         if "{" not in name.name:
             return {file for file in [config.project_file(name)] if file.is_file()}
         pattern = re.sub(r"\{\w+\}", "*", name.name)
-        folders = {(home / name.parent.expanduser()).resolve() for home in (config.packaged(), config.root())}
+        folders = {(home / os.path.expanduser(name.parent)).resolve() for home in (config.packaged(), config.root())}
         names = {file.name for folder in folders for file in folder.glob(pattern)}
         return {file for each in names if (file := config.project_file(name.with_name(each))).is_file()}
     return set()

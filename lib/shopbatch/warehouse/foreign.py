@@ -147,13 +147,13 @@ def _foreign(newest: Snapshot) -> _Foreign | None:
 
 
 def _whole_files(table: Table, snapshot: Snapshot) -> list[DataFile]:
-    """The files of a version that are still there, with the sizes that they had."""
+    """The files of a version that are still there, with the sizes that they had, and undamaged."""
     fs, base = files.filesystem(snapshot.uri)
     infos = fs.get_file_info([f"{base}/{file.path}" for file in snapshot.files])
     return [
         _describe(table, snapshot.uri, file)
         for file, info in zip(snapshot.files, infos, strict=True)
-        if info.type == pafs.FileType.File and info.size == file.size
+        if info.type == pafs.FileType.File and info.size == file.size and files.is_good(file.uri)
     ]
 
 
