@@ -219,7 +219,7 @@ def test_a_damaged_log_entry_is_one_line_and_never_other_rows(
         assert cli.main(words) == 2, words
         said = capsys.readouterr().err.strip()
         assert "\n" not in said and entry.name in said and "restore it from a backup" in said
-    with pytest.raises(UserError, match="move it away" if version == 4 else "move the folder"):
+    with pytest.raises(UserError, match="move it and" if version == 4 else "move the folder"):
         put_right(shop, REVIEWS, anew=version != 4)
     shutil.rmtree(entry) if entry.is_dir() else entry.unlink(missing_ok=True)
     entry.write_bytes(whole)
@@ -301,7 +301,9 @@ def test_a_damaged_list_of_refused_rows_is_one_line(
     assert cli.main(["load", "reviews", str(file)]) == 2
     said = capsys.readouterr().err.strip()
     assert "\n" not in said and entry.name in said
+    assert f".{entry.name}.crc away" in said
     shutil.move(entry, tmp_path / "away")
+    entry.with_name(f".{entry.name}.crc").unlink()
     assert cli.main(["load", "reviews", str(file)]) == 0
 
 
