@@ -135,11 +135,10 @@ def check(uri: str) -> None:
 
 def is_good(uri: str) -> bool:
     """Whether a Parquet file is there and matches its own checksum. Files in an object store are taken to do so."""
-    try:
+    with suppress(DamagedFile, FileNotFoundError):
         check(uri)
-    except (DamagedFile, FileNotFoundError):
-        return False
-    return True
+        return True
+    return False
 
 
 def check_anywhere(uri: str) -> bool:
