@@ -196,8 +196,6 @@ def write_bytes(uri: str, data: bytes | bytearray, durable: bool = True) -> None
     """Write a small file so that readers see all of it or nothing (an object store's put is atomic already).
 
     Args:
-        uri: The file.
-        data: Its bytes.
         durable: Whether it must survive a crash of the machine. Waiting for the disk costs milliseconds.
     """
     fs, path = filesystem(uri)
