@@ -27,7 +27,7 @@ TABLES = (toy.SINK, toy.REJECTS, toy.MEMO, "reviews")
 
 
 def rows(count: int) -> list[toy.Row]:
-    return [{"review_id": f"r{i}", "text": f"text {i % 50}"} for i in range(count)] + [{"review_id": "e", "text": " "}]
+    return [{"review_id": f"r{i}", "text": f"text {i % 65}"} for i in range(count)] + [{"review_id": "e", "text": " "}]
 
 
 def vacuum(uri: str) -> None:
