@@ -25,6 +25,7 @@ from shopbatch.erasure.wanted import Wanted
 from shopbatch.runs.page import render
 from shopbatch.tables.schema import Person
 from shopbatch.warehouse import files
+from shopbatch.warehouse.checksums import to_parquet
 from shopbatch.warehouse.store import Store
 
 GONE = "[erased]"
@@ -101,9 +102,7 @@ def _parquet(old: bytes, wanted: Wanted) -> bytes:
     chosen = wanted.rows(person_by_names(rows.schema), rows)
     if not pc.any(chosen).as_py():
         return old
-    out = io.BytesIO()
-    pq.write_table(rows.filter(pc.invert(chosen)), out, compression="zstd")
-    return out.getvalue()
+    return bytes(to_parquet(rows.filter(pc.invert(chosen))))
 
 
 def person_by_names(schema: pa.Schema) -> Person:
