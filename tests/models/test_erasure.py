@@ -22,7 +22,7 @@ BY_TEXT = {"reviews": review_text}
 
 def publish(store: Store, name: str, **manifest: Any) -> str:
     def build(folder: Path) -> None:
-        (folder / "config.json").write_text(name)
+        (folder / "vocab.txt").write_text(name)
 
     return registry.publish(f"{store.root}/_models", name, build, **manifest).reference
 

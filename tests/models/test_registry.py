@@ -127,7 +127,7 @@ def test_a_build_that_fails_leaves_nothing_behind(root):
 
 @pytest.mark.parametrize(
     "name",
-    ["a.bin", "a.pt", "a.pkl", "A.PT", "deep/er/a.pkl", "a.py", "a.so", "a.gguf", "a.h5", "a", "a.json.exe", "LICENSE.sh"],
+    ["a.bin", "a.pt", "a.pkl", "A.PT", "deep/er/a.pkl", "a.py", "a.so", "a.gguf", "a", "a.json.exe", "LICENSE.sh"],
 )
 def test_only_known_kinds_of_file_are_taken(root, tmp_path, name):
     def with_pickle(folder):

@@ -12,8 +12,8 @@ from shopbatch.engines.factory import open_generator
 from shopbatch.models import smollm2
 from shopbatch.models.chat import chat_prompt
 from shopbatch.models.folder import ModelError, contents, digest
-from shopbatch.models.screening import screen
 from shopbatch.models.loading import load_causal
+from shopbatch.models.screening import screen
 
 pytestmark = pytest.mark.slow  # the real model is built and asked
 

@@ -40,7 +40,7 @@ from shopbatch.models.folder import (
 )
 from shopbatch.models.registry_files import LIVE as LIVE
 from shopbatch.models.registry_files import NoLiveModel as NoLiveModel
-from shopbatch.models.registry_files import check_name, dump, keys, live_digest, names, place, upload
+from shopbatch.models.registry_files import check_name, dump, keys, live_version, names, place, upload
 from shopbatch.models.screening import screen
 from shopbatch.warehouse import files
 
@@ -149,7 +149,7 @@ def listed(root: str) -> Iterator[tuple[Mapping[str, Any], bool]]:
     for name in names(root):
         live = ""
         with suppress(ModelError):
-            live = live_digest(root, name)
+            live = live_version(root, name)
         for version in keys(root, name):
             with suppress(ModelError):
                 manifest = read_manifest(f"{root}/{name}/{version}", f"{name}@{version}")
@@ -204,7 +204,7 @@ def find(root: str, reference: str) -> Model:
     name, at, version = reference.partition("@")
     if not at or not NAME.fullmatch(name):
         raise ModelError(f"model {reference[:100]!a}: expected name@live or name@digest of {root}")
-    return _published(root, name, live_digest(root, name) if version == "live" else version)
+    return _published(root, name, live_version(root, name) if version == "live" else version)
 
 
 def find_live(root: str, name: str) -> Model | None:

@@ -26,17 +26,24 @@ class NoLiveModel(ModelError):
     """The registry has no live model of this name."""
 
 
-def live_digest(root: str, name: str) -> str:
+def live_version(root: str, name: str) -> str:
+    """Read which digest `name@live` means.
+
+    Raises:
+        NoLiveModel: None.
+        ModelError: The file that says it is damaged.
+    """
+    do = "train the model again, or name a version instead of live"
     try:
         tree = json_files.parse(json_files.read_bytes(place(root, name), LIVE), f"model {name}: {LIVE}")
     except FileNotFoundError:
         known = ", ".join(names(root)) or "none"
         raise NoLiveModel(f"no live model {name!r} in {root} (models there: {known})") from None
     except UserError as error:
-        raise ModelError(f"{error}; publish the model again") from None
+        raise ModelError(f"{error}; {do} (there: {', '.join(keys(root, name)) or 'none'})") from None
     key = tree.get("digest") if isinstance(tree, dict) else None
     if not re.fullmatch(r"[0-9a-f]{64}", str(key)):
-        raise ModelError(f"model {name}: {LIVE} cannot be read; publish the model again")
+        raise ModelError(f"model {name}: {LIVE} is damaged; {do} (there: {', '.join(keys(root, name)) or 'none'})")
     return str(key)
 
 

@@ -19,6 +19,7 @@ import pyarrow.fs as pafs
 import xxhash
 
 from shopbatch.core.errors import UserError
+from shopbatch.core.inside import inside
 from shopbatch.warehouse import files
 
 MARKER = "checkpoint.json"
@@ -88,6 +89,10 @@ def read_whole(folder: str) -> dict[str, Any]:
     marker = read_marker(folder)
     fs, path = files.filesystem(folder)
     for name, entry in marker["files"].items():
+        try:
+            inside(Path(path), name, f"checkpoint {folder}")
+        except UserError as error:
+            raise CheckpointError(str(error)) from None
         info = fs.get_file_info(f"{path}/{name}")
         if info.size != entry["size"]:
             raise CheckpointError(
