@@ -98,6 +98,7 @@ def publish(root: str, name: str, build: Callable[[Path], None], *, live: bool =
     staging = Path(tempfile.mkdtemp(dir=path if on_disk else None, prefix=".building-"))
     try:
         build(staging)
+        screen(staging)
         built = contents(staging)
         if not built:
             raise ModelError(f"model {name}: nothing was built")
@@ -105,7 +106,6 @@ def publish(root: str, name: str, build: Callable[[Path], None], *, live: bool =
             raise ModelError(
                 f"model {name}: a file's name, {clean(telling[0])!r}, tells what is masked; rename that file"
             )
-        screen(staging)
         for file in staging.rglob("*"):  # some libraries write private files, but every worker has to read them
             file.chmod(0o755 if file.is_dir() else 0o644)
         key = digest(built)
@@ -309,10 +309,10 @@ def _from_folder(folder: Path, path: str) -> Model:
         verify(folder, manifest["files"], folder.name, trust=True)
         screen(folder)
         return Model(str(manifest["name"]), path, str(manifest["digest"]), manifest)
-    contained = contents(folder)
+    screen(folder)
+    contained = contents(folder, trust=True)
     if not any(name.endswith(".safetensors") for name in contained):
         raise ModelError(f"model {folder}: it contains no safetensors")
-    screen(folder)
     return Model(folder.name, path, digest(contained))
 
 
