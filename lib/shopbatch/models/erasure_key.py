@@ -45,7 +45,9 @@ def read_key(store: Store, lost: str) -> bytes | None:
     except FileNotFoundError:
         return None
     except PermissionError:
-        raise UserError(f"{store.root}/{KEY} cannot be read by this user; {lost}") from None
+        raise UserError(f"{store.root}/{KEY} cannot be read by this user, so {lost}") from None
+    except UserError as error:
+        raise UserError(f"{store.root}/{KEY} is damaged ({error}), so {lost}; restore it from a backup") from None
     if len(key) != _BYTES:
         raise UserError(
             f"{store.root}/{KEY} is damaged ({len(key)} bytes instead of {_BYTES}), so {lost}; restore it from a "
