@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from shopbatch.capabilities.recommendations.histories.config import SequenceConfig
+from shopbatch.capabilities.recommendations.user_sequences.config import SequenceConfig
 from shopbatch.runs.job import Job, main
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ def run(config: SequenceConfig, store: Store, report: Report) -> None:
     """Bring the sequences up to date with the tiles."""
     from pyspark.sql import SparkSession
 
-    from shopbatch.capabilities.recommendations.histories.run import build_sequences
+    from shopbatch.capabilities.recommendations.user_sequences.run import build_sequences
 
     build_sequences(SparkSession.active(), config, store, report)
 

@@ -73,6 +73,11 @@ def test_no_command_prints_it_raw(
     assert not any(map(steers, printed.replace("\n", "")))
 
 
+def test_an_argument_that_is_no_text_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["show", "reviews", "--where", "text~\udcff"]) == 2
+    assert capsys.readouterr().err.startswith(r"shopbatch: argument 'text~\udcff' is not valid UTF-8")
+
+
 def test_a_terminal_gets_csv_escaped_and_a_pipe_as_it_is(
     store: Store, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

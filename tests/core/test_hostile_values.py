@@ -18,6 +18,7 @@ from shopbatch.core.errors import UserError
 BOMB = "a: &a [1, 1]\n" + "".join(
     f"{chr(98 + i)}: &{chr(98 + i)} [*{chr(97 + i)}, *{chr(97 + i)}]\n" for i in range(24)
 )
+DIGITS = "9" * 5_000
 TEXTS = {
     "aliases": BOMB,
     "endless": "a: &a [*a]",
@@ -79,10 +80,35 @@ def test_a_file_of_settings_has_a_greatest_size(tmp_path: Path) -> None:
         config.load(ScoreReviewsConfig, "score_reviews", "local", [], str(file))
 
 
-@pytest.mark.parametrize("env", ["../local", "..", ".", "", "local/", "a/b", "local\0", "x" * 5_000, "~", "ä", "a\nb"])
+@pytest.mark.parametrize("env", ["../local", "..", ".", "", "local/", "a/b", "x" * 5_000, "~", "ä", "a\nb"])
 def test_an_environment_is_a_name(env: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["tables", "--env", env]) == 2
     assert capsys.readouterr().err.startswith("shopbatch: no environment ")
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["show", "reviews", "-n", DIGITS],
+        ["show", "reviews", "-n", "1000000001"],
+        ["sample", "--rows", "99999999999999999999"],
+        ["load", "reviews", "a.csv", "--max-rejects", "nan"],
+        ["load", "reviews", "a.csv", "--max-unpacked", "inf"],
+        ["load", "reviews", "x" * 5_000],
+        ["load", "reviews", "x" * 5_000 + ".zip"],
+        ["doctor", "--min-free-gb", "nan"],
+        ["config", "score_reviews", "--with", "x" * 5_000],
+        ["config", "x" * 5_000],
+        ["show", "reviews", "--where", "\0"],
+    ],
+    ids=range(11),
+)
+def test_what_no_option_takes_is_one_line(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    began = time.process_time()
+    assert cli.main(words) == 2
+    error = capsys.readouterr().err
+    assert error.startswith("shopbatch: ") and len(error.splitlines()) == 1 and len(error) < 2_100
+    assert time.process_time() - began < 5
 
 
 VALUES = st.one_of(

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from shopbatch.core.errors import Stopped, UserError
-from shopbatch.load import archives
+from shopbatch.load import archives, bounds
 from shopbatch.load.archives import unpacked
 
 
@@ -93,7 +93,7 @@ def test_a_small_file_that_would_fill_the_disk_is_refused(zipped: Path, monkeypa
     write(zipped, {"a.csv": bytes(2**20)})
     with unpacked(zipped) as path:  # one megabyte fills no disk
         assert path.stat().st_size == 2**20
-    monkeypatch.setattr(archives, "_LARGE_BYTES", 2**19)
+    monkeypatch.setattr(bounds, "LARGE_BYTES", 2**19)
     with pytest.raises(UserError, match=r"bytes would become 1,048,576"), unpacked(zipped):
         pytest.fail("unpacked")
 

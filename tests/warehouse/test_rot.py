@@ -127,7 +127,7 @@ def test_a_damaged_file_is_named_with_its_table(store: Store, change: str) -> No
         flip(path, random.Random(3))
     else:
         path.write_bytes({"cut": whole[: len(whole) // 2], "emptied": b"", "zeroed": bytes(len(whole))}[change])
-    with pytest.raises(DamagedFile, match="table 'toy': file .*part") as error:
+    with pytest.raises(DamagedFile, match=r"table 'toy': file .*part") as error:
         store.snapshot("toy").read()
     assert "shopbatch verify" in str(error.value) and "\n" not in str(error.value)
 
@@ -160,7 +160,7 @@ def test_checksums_are_those_of_parquet_and_of_hadoop(tmp_path: Path) -> None:
     data = bytearray((tmp_path / "a.parquet").read_bytes())
     data[200] ^= 1  # in the first page
     (tmp_path / "b.parquet").write_bytes(data)
-    with pytest.raises(OSError, match="(?i)crc|checksum"):  # by any reader that asks for it
+    with pytest.raises(OSError, match=r"(?i)crc|checksum"):  # by any reader that asks for it
         pq.read_table(tmp_path / "b.parquet", page_checksum_verification=True)
     (tmp_path / "entry").write_bytes(b"123456789")
     files.seal(str(tmp_path / "entry"))

@@ -10,7 +10,15 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from shopbatch.cli.explain import explain
-from shopbatch.cli.options import COUNT, complete_sources, complete_tables, environment, open_store, tell_warehouse
+from shopbatch.cli.options import (
+    COUNT,
+    Number,
+    complete_sources,
+    complete_tables,
+    environment,
+    open_store,
+    tell_warehouse,
+)
 from shopbatch.cli.printing import Count, note, print_rows
 from shopbatch.core.controls import escape_json, one_printable_line
 from shopbatch.core.errors import UserError
@@ -76,8 +84,13 @@ def sample(source: str, rows: int | None, seed: int, transactions: int | None, n
     metavar="[COLUMN=]FORMAT",
     help="dmy, mdy, epoch_s, epoch_ms, epoch_us, epoch_ns, excel or %d.%m.%Y (default: recognised). Repeatable.",
 )
+@click.option("--max-rejects", type=Number(0, 1), default=0.1, help="Share of rows that may be refused (default: 0.1).")
 @click.option(
-    "--max-rejects", type=click.FloatRange(0, 1), default=0.1, help="Share of rows that may be refused (default: 0.1)."
+    "--max-unpacked",
+    type=Number(0.001, 10_000),
+    metavar="GB",
+    help="What a compressed file may become, or a workbook take of the memory (default: 100 times its size, or 1 GB if "
+    "that is more, up to 100 GB; a workbook 4 GB).",
 )
 @click.option("--replace", is_flag=True, help="Replace the table instead of appending to it.")
 @click.option("--dry-run", is_flag=True, help="Say what would be loaded, and write nothing.")
@@ -99,6 +112,7 @@ def load(table: str, file: Sequence[str], replace: bool, dry_run: bool, env: str
         said.parse_dates(stated["dates"]),
         said.parse_names(stated["columns"]),
         stated["max_rejects"],
+        stated["max_unpacked"],
     )
     store = open_store(env)
     if not dry_run:

@@ -7,14 +7,14 @@ from contextlib import suppress
 
 import click
 
-from shopbatch.cli.options import environment, tell_warehouse
+from shopbatch.cli.options import Number, environment, tell_warehouse
 from shopbatch.core.errors import UserError
 
 
 @click.command()
 @click.argument("words", nargs=-1, metavar="[JOB] [key.path=value]...", help="A job, and overrides of its values.")
 @environment()
-@click.option("--min-free-gb", type=float, default=5.0, help="Least free disk space in GB (default: 5).")
+@click.option("--min-free-gb", type=Number(0, 10**9), default=5.0, help="Least free disk space in GB (default: 5).")
 @click.option("--json", "as_json", is_flag=True, help="Print one line of JSON.")
 @click.pass_context
 def doctor(context: click.Context, words: Sequence[str], env: str, min_free_gb: float, as_json: bool) -> int:

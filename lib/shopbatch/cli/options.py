@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -16,6 +17,18 @@ if TYPE_CHECKING:
     from shopbatch.warehouse.store import Store
 
 COUNT = click.IntRange(min=0, max=10**9)
+
+
+class Number(click.FloatRange):
+    """A number within bounds; `nan` is none."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        number = super().convert(value, param, ctx)
+        if math.isnan(number):
+            self.fail(f"{value!r} is not a number", param, ctx)
+        return number
+
+
 F = TypeVar("F", bound=Callable[..., Any])
 
 

@@ -64,7 +64,7 @@ _SECRET_WORDS |= {"apikey", "authorization", "bearer", "sas"}
 _SECRET_KEYS = {"api", "access", "private", "secret", "account", "signing", "encryption", "master"}
 _LOCATION_WORDS = {"env", "file", "path"}  # `api_key_env` names where the secret is, it does not hold it
 _URL_USER = re.compile(r"(?<=://)[^/\s@]+@")
-_ASSIGNED = re.compile(r"(?i)([\w.-]*(?:token|passw(?:or)?d|pwd|secret|key|credentials?|sig|signature)=)[^\s&;,]+")
+_ASSIGNED = re.compile(r"(?i)((?:token|passw(?:or)?d|pwd|secret|key|credentials?|sig|signature)=)[^\s&;,]+")
 _KNOWN_SECRET = re.compile(
     r"\b(?:sk-|hf_|gh[pousr]_|github_pat_|xox[abp]-|AKIA|ASIA)[A-Za-z0-9_-]{12,}|(?i:\bbearer )[A-Za-z0-9._~+/-]{8,}=*"
 )

@@ -5,12 +5,13 @@ from __future__ import annotations
 import logging
 import os
 import re
+import resource
 import shutil
 import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -53,6 +54,9 @@ def ray_session(platform: Platform) -> Iterator[None]:
                 handler.setStream(sys.__stderr__)
     # without an address Ray would attach to any cluster that was left running on this machine
     local = platform.ray_address is None
+    raise_file_limit()
+    if local:  # Ray would run its workers at the lowest priority, and other work of the machine would starve them
+        os.environ.setdefault("RAY_worker_niceness", "0")
     try:
         ray.init(
             address="local" if local else platform.ray_address,
@@ -71,6 +75,13 @@ def ray_session(platform: Platform) -> Iterator[None]:
         yield
     finally:
         ray.shutdown()
+
+
+def raise_file_limit() -> None:
+    """Let this process and those that it starts open as many files as the system allows: Ray needs thousands."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with suppress(ValueError, OSError):  # a system that allows less than it says
+        resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, min(hard, 1_048_576)), hard))
 
 
 def cluster_cpus() -> float:

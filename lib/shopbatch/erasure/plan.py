@@ -23,7 +23,7 @@ from shopbatch.tables.reviews import REVIEWS
 from shopbatch.tables.schema import FREE_TEXT, Column, Nobody, Person, Table
 from shopbatch.tables.support_dialogs import SUPPORT_DIALOGS
 from shopbatch.tables.training_blocks import TRAINING_BLOCKS
-from shopbatch.warehouse import files
+from shopbatch.warehouse import files, utf8
 from shopbatch.warehouse.snapshot import Snapshot
 from shopbatch.warehouse.store import Store
 
@@ -122,7 +122,7 @@ def widen(store: Store, wanted: Wanted, texts: Mapping[str, TextOf]) -> list[str
         free = _free_text(plan.snapshot)
         if (plan.person.user or plan.person.review) and free:
             for rows in _all_erased(store, plan, wanted):
-                wanted.texts |= {t for name in free for t in files.blank(rows[name]).to_pylist() if t}
+                wanted.texts |= {t for name in free for t in utf8.blank(rows[name]).to_pylist() if t}
                 names += _names(plan.name, rows, texts)
     wanted.wrote = wanted.wrote or bool(names)
     _add_hashes(store, wanted)
@@ -169,7 +169,7 @@ def other_texts(store: Store, wanted: Wanted) -> Iterator[list[str]]:
         if (plan.person.user or plan.person.review) and free:
             for rows in _others(plan, wanted):
                 for name in free:
-                    yield [flat(t) for t in files.blank(rows[name]).to_pylist() if t]
+                    yield [flat(t) for t in utf8.blank(rows[name]).to_pylist() if t]
 
 
 def _free_text(snapshot: Snapshot) -> list[str]:

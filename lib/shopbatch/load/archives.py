@@ -14,11 +14,13 @@ from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 
 from shopbatch.core.errors import Stopped, UserError, one_line
+<<<<<<< HEAD
 from shopbatch.core.inside import relative_name
+=======
+from shopbatch.load.bounds import refuse_bomb
+>>>>>>> main
 from shopbatch.warehouse import files
 
-_LARGE_BYTES = 10 * 2**30  # what is larger than this when unpacked ...
-_LARGEST_RATIO = 100  # ... must not have been compressed further than this
 _MOST_MEMBERS = 100_000
 _COPY_BYTES = 2**20
 _ENCRYPTED = 0x1
@@ -26,7 +28,7 @@ _ARCHIVES = (".zip", ".tar", ".tgz", ".tbz2", ".txz", ".7z", ".rar")
 
 
 @contextmanager
-def unpacked(path: Path) -> Iterator[Path]:
+def unpacked(path: Path, max_gb: float | None = None) -> Iterator[Path]:
     """Unpack a zip file for as long as the block lasts; the copy is removed also if the block ends with an error.
 
     The copy keeps the names and folders of the members. Folders and files whose names begin with a dot, and what macOS
@@ -34,6 +36,7 @@ def unpacked(path: Path) -> Iterator[Path]:
 
     Args:
         path: The zip file.
+        max_gb: What the user allows it to become; None: what is usual.
 
     Yields:
         The file if the zip file holds one, else the folder that holds them; the folder has the name of the zip file.
@@ -48,7 +51,8 @@ def unpacked(path: Path) -> Iterator[Path]:
         try:
             with zipfile.ZipFile(path) as archive:
                 members = _members(archive, path)
-                _check_size(list(members.values()), path)
+                # the sizes are what the archive says; more is never unpacked, and members may share their bytes
+                refuse_bomb(path, sum(m.file_size for m in members.values()), path.stat().st_size, max_gb)
                 for name, member in members.items():
                     _extract(archive, member, folder / name)
         except (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, NotImplementedError) as error:
@@ -94,14 +98,6 @@ def _name(member: zipfile.ZipInfo, path: Path) -> str:
         return relative_name(str(PurePosixPath(member.filename.replace("\\", "/"))), str(path))
     except UserError:
         raise UserError(f"{path}: {member.filename!a} leads out of the archive; it is not unpacked") from None
-
-
-def _check_size(members: list[zipfile.ZipInfo], path: Path) -> None:
-    """Refuse a small file that would fill the disk. The sizes are what the archive says; more is never unpacked."""
-    size = sum(member.file_size for member in members)
-    packed = sum(member.compress_size for member in members)
-    if size > _LARGE_BYTES and size > _LARGEST_RATIO * packed:
-        raise UserError(f"{path}: {packed:,} bytes would become {size:,}; unpack it by hand if that is meant")
 
 
 def _extract(archive: zipfile.ZipFile, member: zipfile.ZipInfo, target: Path) -> None:

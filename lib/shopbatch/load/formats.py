@@ -14,9 +14,10 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 from deltalake.exceptions import DeltaError
+from polars.exceptions import PanicException
 
 from shopbatch.core.errors import UserError, one_line
-from shopbatch.load import columnar, delimited, json_lines, spreadsheet
+from shopbatch.load import bounds, columnar, delimited, json_lines, spreadsheet
 from shopbatch.load.dialect import find_dialect
 from shopbatch.load.raw import Input, RawBatch
 
@@ -33,19 +34,26 @@ _KINDS = {
     ".pq": "parquet",
     **dict.fromkeys(spreadsheet.SUFFIXES, "sheet"),
 }
-_COMPRESSED = (".gz", ".bz2", ".zst")
 
 
-def open_input(path: str | Path, encoding: str | None = None, names: Sequence[str] = ()) -> Input:
+# what readers raise for damaged files: names that are no text, counts beyond any bound, and what Rust has not foreseen
+UNREADABLE = (OSError, pa.ArrowException, DeltaError, UnicodeError, OverflowError, PanicException)
+
+
+def open_input(
+    path: str | Path, encoding: str | None = None, names: Sequence[str] = (), max_gb: float | None = None
+) -> Input:
     """Open a file, a folder of files of one kind, or a Delta table.
 
     Args:
         path: The file or folder.
         encoding: Of delimited files, if the user has named it.
         names: The columns of delimited files without a header.
+        max_gb: What the user allows a compressed file to become; None: what is usual.
 
     Raises:
-        UserError: It does not exist, is empty or unreadable, or its files are of an unknown kind or of several kinds.
+        UserError: It does not exist, is empty, unreadable or takes too much, or its files are of an unknown kind or of
+            several kinds.
     """
     if "://" in str(path):
         raise UserError(f"{path}: only files and folders of this machine can be loaded; copy it here first")
@@ -59,17 +67,22 @@ def open_input(path: str | Path, encoding: str | None = None, names: Sequence[st
         files = _list_files(path)
         kind = _kind(path, files)
         state = _state(files)
+        if kind == "sheet":
+            bounds.check_workbooks(files, max_gb)
+        elif kind != "parquet":
+            for file in files:
+                bounds.check_text(file, max_gb)
         if kind == "csv":
             return _open_csv(path, files, encoding, names)
         if kind == "sheet":
             return _open_sheets(path, files, sheet)
         opened, batches = {"json": _open_json, "parquet": columnar.open_parquet}[kind](path, files)
         return Input(path, kind, opened, _digest(path, files), batches, lambda: _state(files) == state)
-    except (OSError, pa.ArrowException, DeltaError) as error:
+    except UNREADABLE as error:
         raise unreadable(path, error) from None
 
 
-def unreadable(title: str | Path, error: Exception) -> UserError:
+def unreadable(title: str | Path, error: BaseException) -> UserError:
     """Make the error for a file that a reader could not read."""
     return UserError(f"{title}: cannot be read: {one_line(error, 300)}")
 
@@ -94,7 +107,7 @@ def _kind(path: Path, files: Sequence[Path]) -> str:
 
 
 def _suffix(file: Path) -> str:
-    name = file.with_suffix("") if file.suffix.lower() in _COMPRESSED else file
+    name = file.with_suffix("") if file.suffix.lower() in bounds.COMPRESSED else file
     return name.suffix.lower()
 
 

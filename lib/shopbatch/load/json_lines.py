@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from shopbatch.core.errors import UserError
+from shopbatch.load.encodings import open_bytes
 
 BATCH_ROWS = 16_384
 _BATCH_BYTES = 16_000_000
@@ -56,7 +57,7 @@ def read(file: Path) -> Iterator[Block]:
 
 def _lines(file: Path) -> Iterator[tuple[list[int], list[bytes]]]:
     """Lines that are not blank, with their numbers from 1; at most `BATCH_ROWS` at a time."""
-    with io.BufferedReader(pa.input_stream(str(file), compression="detect")) as stream:
+    with io.BufferedReader(open_bytes(file)) as stream:
         start = stream.peek(4)[:4]
         if start.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] == b"[":
             raise UserError(f"{file}: one JSON array; expected one object per line (jq -c '.[]' turns it into lines)")
@@ -100,7 +101,7 @@ def _parse_exactly(line: bytes) -> dict[str, Any] | str:
         return _object(json.loads(line.decode("utf-8")))
     except UnicodeDecodeError:
         return "invalid_utf8"
-    except (json.JSONDecodeError, RecursionError):
+    except (ValueError, RecursionError):  # a number may have more digits than Python takes
         return "invalid_json"
 
 

@@ -23,7 +23,7 @@ from shopbatch.core.privacy import mask
 from shopbatch.load.archives import unpacked
 from shopbatch.load.batches import Converter, Misfits
 from shopbatch.load.conversion import AMBIGUOUS
-from shopbatch.load.formats import Input, open_input, unreadable
+from shopbatch.load.formats import UNREADABLE, Input, open_input, unreadable
 from shopbatch.load.identity import Mode, load_id, loaded_version, new_run_id, shows
 from shopbatch.load.inspection import Plan, inspect
 from shopbatch.load.match import Match, match
@@ -67,8 +67,19 @@ def load_file(
     """
     _check_table(table)
     plain = Path(path).expanduser()
-    with unpacked(plain) if plain.suffix.lower() == ".zip" and plain.is_file() else nullcontext(path) as there:
-        return load_input(store, table, open_input(there, options.encoding, options.names), options, mode, dry_run)
+    with (
+        unpacked(plain, options.max_unpacked)
+        if plain.suffix.lower() == ".zip" and plain.is_file()
+        else nullcontext(path) as there
+    ):
+        return load_input(
+            store,
+            table,
+            open_input(there, options.encoding, options.names, options.max_unpacked),
+            options,
+            mode,
+            dry_run,
+        )
 
 
 def load_query(
@@ -131,7 +142,7 @@ def _load_rows(store: Store, table: str, opened: Input, options: Options, mode: 
             return run.publish(started)
         finally:
             run.discard()
-    except (OSError, pa.ArrowException) as error:
+    except UNREADABLE as error:
         if files.is_full(error) or files.is_lost_connection(error):
             raise Stopped(f"{store.root}: {one_line(error)}; nothing was loaded") from None
         raise unreadable(opened.title, error) from None

@@ -24,6 +24,7 @@ class Options:
     names are known to mean the same. preset: the system that the file comes from. encoding: a codec. decimal: what
     marks decimals. dates: column -> how its moments are written; "" is for all others. names: the columns of a file
     without a header. max_rejects: the greatest share of rows that may be refused.
+    max_unpacked: GB that a compressed file may become, or that a workbook may take of the memory.
     """
 
     mapping: Mapping[str, str] = field(default_factory=dict)
@@ -34,11 +35,12 @@ class Options:
     dates: Mapping[str, str] = field(default_factory=dict)
     names: tuple[str, ...] = ()
     max_rejects: float = 0.1
+    max_unpacked: float | None = None
 
     def identity(self) -> dict[str, Any]:
         """What of it may change the rows of a load, for its name. A load without options keeps the name it had."""
         stated = asdict(self)
-        stated.pop("max_rejects")
+        del stated["max_rejects"], stated["max_unpacked"]
         return {name: value for name, value in stated.items() if value}
 
 

@@ -21,7 +21,7 @@ from shopbatch.warehouse.store import Store
 
 KEY = "_models/erasure.key"
 _FOLDER, _NAME = KEY.split("/")
-_BYTES = 32
+BYTES = 32
 _LABEL = b"shopbatch: key of training rows\0"
 
 
@@ -45,12 +45,17 @@ def read_key(store: Store, lost: str) -> bytes | None:
     except FileNotFoundError:
         return None
     except PermissionError:
+<<<<<<< HEAD
         raise UserError(f"{store.root}/{KEY} cannot be read by this user, so {lost}") from None
     except UserError as error:
         raise UserError(f"{store.root}/{KEY} is damaged ({error}), so {lost}; restore it from a backup") from None
     if len(key) != _BYTES:
+=======
+        raise UserError(f"{store.root}/{KEY} cannot be read by this user; {lost}") from None
+    if len(key) != BYTES:
+>>>>>>> main
         raise UserError(
-            f"{store.root}/{KEY} is damaged ({len(key)} bytes instead of {_BYTES}), so {lost}; restore it from a "
+            f"{store.root}/{KEY} is damaged ({len(key)} bytes instead of {BYTES}), so {lost}; restore it from a "
             "backup, or move it away, and the next training makes a new one"
         )
     return key
@@ -66,7 +71,7 @@ def make_key(store: Store, key: bytes | None = None) -> bytes:
         store: The warehouse.
         key: The key; None makes one.
     """
-    key = key or secrets.token_bytes(_BYTES)
+    key = key or secrets.token_bytes(BYTES)
     fs, path = files.filesystem(f"{store.root}/{KEY}")
     if not isinstance(fs, pafs.LocalFileSystem):
         files.write_bytes(f"{store.root}/{KEY}", key)

@@ -115,6 +115,7 @@ def publish(root: str, name: str, build: Callable[[Path], None], *, live: bool =
             text = dump({"name": name, "digest": key, "created_at": created, **manifest, "files": built})
             if on_disk:
                 (staging / MANIFEST).write_bytes(text)
+                files.sync_folder(str(staging))
                 move_into_place(staging, Path(path) / key[:DIGITS], lambda folder: _is_whole(str(folder), key))
             else:
                 upload(staging, built, target)

@@ -23,6 +23,10 @@ def invoke(command: click.Command, arguments: Sequence[str], program: str, own_p
     """
 
     def call() -> int:
+        if unreadable := [word for word in arguments if not _is_text(word)]:
+            return report_user_error(
+                UserError(f"argument {unreadable[0]!r} is not valid UTF-8; write or rename it anew")
+            )
         try:
             with command.make_context(program, list(arguments)) as context:
                 context.meta[OWN_PROCESS] = own_process
@@ -33,6 +37,11 @@ def invoke(command: click.Command, arguments: Sequence[str], program: str, own_p
             return report_user_error(UserError(_usage_line(error, program)))
 
     return report_errors(call)
+
+
+def _is_text(word: str) -> bool:
+    """Whether an argument is text: bytes that are not UTF-8 arrive as halves of surrogate pairs."""
+    return not any(character == "\0" or "\ud800" <= character <= "\udfff" for character in word)
 
 
 def _usage_line(error: click.UsageError, program: str) -> str:

@@ -75,7 +75,7 @@ def finetune(config: FinetuneLlmConfig, store: Store, report: Report) -> None:
         pack = _pack(store, examples, encode, config, base)
     run = _run(config, store, base, pack)
     with report.stage("train") as stage:
-        state = runs.train(run, report, store)
+        state = runs.train(run, report, store, config.platform.watchdog_seconds)
         stage.rows = int(state["tokens"])
     with report.stage("export"):
         candidate = _export(config, models, encode, run, base, int(state["best_step"]))

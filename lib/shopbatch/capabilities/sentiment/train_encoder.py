@@ -104,7 +104,7 @@ def finetune(config: FinetuneEncoderConfig, store: Store, report: Report) -> Non
     plan = ClassifyPlan(base.path, len(LABELS), spec, start, **options, seed=config.loop.seed)
     run = Run(plan, pack, config.loop, config.workers, folder, key)
     with report.stage("train") as stage:
-        state = runs.train(run, report, store)
+        state = runs.train(run, report, store, config.platform.watchdog_seconds)
         stage.rows = int(state["tokens"])
     with report.stage("export"):
         candidate, weights, bias = export(models, run, spec.prefix, base, int(state["best_step"]), config.encoder.mix)

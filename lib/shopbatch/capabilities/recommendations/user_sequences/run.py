@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from shopbatch.capabilities.recommendations.histories import rows
-from shopbatch.capabilities.recommendations.histories.config import SequenceConfig
+from shopbatch.capabilities.recommendations.user_sequences import rows
+from shopbatch.capabilities.recommendations.user_sequences.config import SequenceConfig
 from shopbatch.core.crash_points import crash_point
 from shopbatch.core.errors import GateRefused, Stopped
 from shopbatch.runs.report import Report, new_run_id

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
-from shopbatch.capabilities.recommendations.histories.config import Keep
+from shopbatch.capabilities.recommendations.user_sequences.config import Keep
 from shopbatch.tables.user_sequences import CART, PURCHASE, RETURN, VIEW
 
 if TYPE_CHECKING:

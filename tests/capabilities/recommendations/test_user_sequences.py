@@ -13,8 +13,8 @@ from deltalake import DeltaTable
 from pyspark.sql import SparkSession
 
 from shopbatch.capabilities.profiles.tiling import EVENT_TILES
-from shopbatch.capabilities.recommendations.histories.config import Keep, SequenceConfig
-from shopbatch.capabilities.recommendations.histories.run import build_sequences
+from shopbatch.capabilities.recommendations.user_sequences.config import Keep, SequenceConfig
+from shopbatch.capabilities.recommendations.user_sequences.run import build_sequences
 from shopbatch.core.errors import GateRefused, UserError
 from shopbatch.runs.report import Report
 from shopbatch.tables.events import EVENTS
