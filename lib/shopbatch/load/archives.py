@@ -14,11 +14,8 @@ from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 
 from shopbatch.core.errors import Stopped, UserError, one_line
-<<<<<<< HEAD
 from shopbatch.core.inside import relative_name
-=======
 from shopbatch.load.bounds import refuse_bomb
->>>>>>> main
 from shopbatch.warehouse import files
 
 _MOST_MEMBERS = 100_000

@@ -45,15 +45,10 @@ def read_key(store: Store, lost: str) -> bytes | None:
     except FileNotFoundError:
         return None
     except PermissionError:
-<<<<<<< HEAD
         raise UserError(f"{store.root}/{KEY} cannot be read by this user, so {lost}") from None
     except UserError as error:
         raise UserError(f"{store.root}/{KEY} is damaged ({error}), so {lost}; restore it from a backup") from None
-    if len(key) != _BYTES:
-=======
-        raise UserError(f"{store.root}/{KEY} cannot be read by this user; {lost}") from None
     if len(key) != BYTES:
->>>>>>> main
         raise UserError(
             f"{store.root}/{KEY} is damaged ({len(key)} bytes instead of {BYTES}), so {lost}; restore it from a "
             "backup, or move it away, and the next training makes a new one"

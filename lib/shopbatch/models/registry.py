@@ -196,8 +196,13 @@ def resolve(root: str, reference: str) -> Model:
     return _from_folder(snapshot, f"{HUB}{name}@{snapshot.name}")
 
 
-def find(root: str, reference: str) -> Model:
+def find(root: str, reference: str, *, trust: bool = True) -> Model:
     """Find a model of this registry by `name@live` or `name@digest`, and verify it. What files name is found so.
+
+    Args:
+        root: The registry's folder or URI.
+        reference: The reference.
+        trust: Whether a large file that did not change since it was last read is not read again (see `digests`).
 
     Raises:
         NoLiveModel, ModelError: As `resolve`; or the reference is of another form.
@@ -205,7 +210,7 @@ def find(root: str, reference: str) -> Model:
     name, at, version = reference.partition("@")
     if not at or not NAME.fullmatch(name):
         raise ModelError(f"model {reference[:100]!a}: expected name@live or name@digest of {root}")
-    return _published(root, name, live_version(root, name) if version == "live" else version)
+    return _published(root, name, live_version(root, name) if version == "live" else version, trust)
 
 
 def find_live(root: str, name: str) -> Model | None:
@@ -317,7 +322,7 @@ def _from_folder(folder: Path, path: str) -> Model:
     return Model(folder.name, path, digest(contained))
 
 
-def _published(root: str, name: str, version: str) -> Model:
+def _published(root: str, name: str, version: str, trust: bool = True) -> Model:
     """Return a published model by its digest, or by at least the first 6 digits of it."""
     there = keys(root, name)
     if not there:
@@ -334,7 +339,7 @@ def _published(root: str, name: str, version: str) -> Model:
         raise ModelError(f"model {model} is damaged: its manifest belongs to {reference(manifest)}")
     fs, folder = files.filesystem(path)
     if isinstance(fs, pafs.LocalFileSystem):
-        verify(Path(folder), manifest["files"], model, trust=True)
+        verify(Path(folder), manifest["files"], model, trust=trust)
         screen(Path(folder))
         path = folder
     return Model(name, path, key, manifest)
