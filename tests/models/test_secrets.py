@@ -10,9 +10,8 @@ from safetensors.numpy import save_file
 
 from shopbatch.models import registry
 from shopbatch.models.folder import ModelError
+from tests.models.canaries import CANARIES, assert_clean
 
-CANARIES = ("hunter2secret", "sk-canary0123456789abcd", "jane.doe@example.com", "+1 555 234 5678",
-            "4111 1111 1111 1111", "13812345678")  # fmt: skip
 CONFIG = {
     "engine": {"api_key": CANARIES[0], "url": f"https://me:{CANARIES[0]}@shop.example/v1", "kind": "http"},
     "source": {"table": "t", "instruction": f"call {CANARIES[3]} or {CANARIES[2]}", "card": CANARIES[4]},
@@ -22,12 +21,6 @@ CONFIG = {
 
 def build(folder: Path) -> None:
     save_file({"w": np.zeros(3, np.float32)}, folder / "model.safetensors")
-
-
-def assert_clean(root: str) -> None:
-    for path in Path(root).rglob("*"):
-        held = str(path.relative_to(root)).encode() + (path.read_bytes() if path.is_file() else b"")
-        assert not [c for c in CANARIES if c.encode() in held or c.replace(" ", "").encode() in held], path
 
 
 def test_no_manifest_tells_a_secret_or_who_somebody_is(tmp_path: Path) -> None:
