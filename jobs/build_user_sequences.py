@@ -21,7 +21,7 @@ def run(config: SequenceConfig, store: Store, report: Report) -> None:
     build_sequences(SparkSession.active(), config, store, report)
 
 
-JOB = Job("build_user_sequences", SequenceConfig, run, session="spark", next="show user_sequences")
+JOB = Job("build_user_sequences", SequenceConfig, run, session="spark", alone=True, next="show user_sequences")
 
 if __name__ == "__main__":
     raise SystemExit(main(JOB))

@@ -6,6 +6,7 @@ import os
 import random
 import shutil
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -23,6 +24,7 @@ pytestmark = pytest.mark.usefixtures("ray_local", "cut_small")
 RUNS = int(os.environ.get("SHOPBATCH_FLIPPED_RUNS", "8"))  # a longer count for a person: 40
 TABLES = (toy.SINK, toy.REJECTS, toy.MEMO)
 
+Change = Callable[[Path, random.Random], object]
 Published = tuple[Store, list[list[toy.Row]]]
 
 
@@ -40,12 +42,28 @@ def run(store: Store, **config: object) -> Report | str:
         return str(getattr(mistake, "cause", mistake))
 
 
-@pytest.mark.parametrize("table", TABLES)
-def test_damaged_files_of_our_own_are_made_again(published: Published, table: str) -> None:
+def emptied(path: Path, draw: random.Random) -> None:
+    path.write_bytes(b"")
+
+
+def zeroed(path: Path, draw: random.Random) -> None:
+    path.write_bytes(bytes(path.stat().st_size))
+
+
+def without_footer(path: Path, draw: random.Random) -> None:
+    data = path.read_bytes()
+    path.write_bytes(data[: len(data) // 2] + bytes(len(data) - len(data) // 2 - 4) + data[-4:])
+
+
+@pytest.mark.parametrize(
+    ("table", "change"),
+    [*((table, flip) for table in TABLES), (toy.MEMO, emptied), (toy.SINK, zeroed), (toy.MEMO, without_footer)],
+)
+def test_damaged_files_of_our_own_are_made_again(published: Published, table: str, change: Change) -> None:
     store, before = published[0], contents(published[0])
     path = data_files(store, table)[0]
     where = str(path.relative_to(Path(store.root) / table))
-    flip(path, random.Random(1))
+    change(path, random.Random(1))
     assert [f for f in verify_table(store, table).findings if f.startswith(where)]
     report = run(store)
     assert isinstance(report, Report) and report.outcome == "published" and where in report.message

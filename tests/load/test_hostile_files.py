@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import xlsxwriter
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 
 from shopbatch.cli import main as cli
 from shopbatch.core.errors import UserError
@@ -172,7 +172,7 @@ def shelf(tmp_path_factory: pytest.TempPathFactory):
         yield folder, Store(str(folder / "warehouse"))
 
 
-FUZZ = settings(max_examples=1500, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+FUZZ = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 @FUZZ
@@ -190,6 +190,7 @@ def test_any_small_table_is_loaded_or_refused(shelf, table: str, rows: list[list
 
 
 @FUZZ
+@example(b"sep=", "csv")
 @given(
     st.binary(max_size=200), st.sampled_from(["csv", "jsonl", "parquet", "csv.gz", "zip", "xlsx", "tsv", "jsonl.zst"])
 )

@@ -66,7 +66,9 @@ def seed(victim: str) -> str:
 
 def chaos(shop: Shop, *words: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "shopbatch", "chaos", "toy", "--seeds", "1", *words]
-    return subprocess.run(command, env=shop.environment, capture_output=True, text=True, check=False)
+    return subprocess.run(
+        command, env=shop.environment | {"TMPDIR": str(shop.home)}, capture_output=True, text=True, check=False
+    )
 
 
 def test_a_job_of_one_commit_survives_a_killed_driver(shop: Shop) -> None:

@@ -18,6 +18,7 @@ import pytest
 from shopbatch.core.errors import Stopped
 from shopbatch.runs import claims
 from shopbatch.runs.claims import claim
+from shopbatch.runs.declaration import find, names
 from shopbatch.runs.report import Report, run_folder
 from shopbatch.warehouse.store import Store
 from tests.runs.shop import Shop
@@ -125,12 +126,27 @@ def test_a_run_that_is_not_to_wait_stops_with_one_line(store: Store, wait: bool 
     assert holder.take() is None, "it still holds it"
 
 
+@pytest.mark.parametrize("text", [b"", b"{", b'{"commitInfo": {"shopbatch": "{\\"holder\\": {}}"}}\n'])
+def test_a_damaged_claim_stops_no_run(store: Store, text: bytes) -> None:
+    held(store)
+    newest = max(Path(store.root, "_runs", "_claims", "toy_abc", "_delta_log").glob("*.json"))
+    newest.write_bytes(text)
+    with take(store, wait=False) as waited:
+        assert waited is None
+
+
 def test_a_run_that_raises_gives_the_claim_back_unfinished(store: Store) -> None:
     with pytest.raises(KeyError), take(store):
         raise KeyError
     assert store_of_claims(store).snapshot("toy_abc").metadata["done"] is False
     with take(store, wait=False) as waited:
         assert waited is None
+
+
+def test_every_job_that_does_not_share_its_work_by_recipe_claims_its_configuration() -> None:
+    jobs = [find(name) for name in names()]
+    assert {job.name for job in jobs if job.alone} == {job.name for job in jobs if job.specs is None}
+    assert any(job.alone for job in jobs) and not all(job.alone for job in jobs)
 
 
 @pytest.mark.slow

@@ -54,8 +54,8 @@ def test_what_is_no_key_is_refused(text: str, capsys: pytest.CaptureFixture[str]
 def test_records_are_read_by_attempt(tmp_path: Path) -> None:
     root, name = str(tmp_path), "score_reviews-20261122-0123456789ab"
     assert read_records(root, name) == {}
-    write_record(root, name, 2, '{"exit_code":0}')
-    assert read_records(root, name) == {2: {"exit_code": 0}}
+    write_record(root, name, 2, '{"exit_code":0,"outcome":"published"}')
+    assert read_records(root, name) == {2: {"exit_code": 0, "outcome": "published"}}
 
 
 def test_a_run_under_a_key_leaves_its_record_also_for_a_mistake(

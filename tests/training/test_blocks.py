@@ -7,12 +7,14 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pytest
+from deltalake import DeltaTable
 
 from shopbatch.core.errors import UserError
 from shopbatch.training import blocks
 from shopbatch.training.blocks import Encode, Pack
 from shopbatch.training.packing import Document
 from shopbatch.warehouse.store import Store
+from tests.warehouse.damage import DAMAGES
 from tests.warehouse.rot import flip
 
 pytestmark = pytest.mark.usefixtures("ray_local")
@@ -53,3 +55,26 @@ def test_one_that_lost_a_file_is_made_again_and_stays(store: Store, damage: str)
 def test_a_split_that_has_no_block(store: Store, block: int, said: str) -> None:
     with pytest.raises(UserError, match=f"{said} into a block of loop.block_tokens={block}"):
         prepare(store, block)
+
+
+def test_what_others_did_to_them_is_undone_and_named(store: Store) -> None:
+    first, version = prepare(store), store.snapshot("training_blocks").version
+    for change in ("delete", "restore"):
+        table = DeltaTable(store.uri("training_blocks"))
+        table.delete("split = 'train'") if change == "delete" else table.restore(0)
+        again = prepare(store)
+        assert (
+            again.files == first.files
+            and f"others changed training_blocks after our version {version}" in again.set_aside
+        )
+        assert prepare(store) == first
+        version = store.snapshot("training_blocks").version
+
+
+@pytest.mark.parametrize("damage", ["empty", "cut", "nul", "folder"])
+def test_a_pack_whose_log_entry_is_damaged_is_made_again(store: Store, damage: str) -> None:
+    first = prepare(store)
+    DAMAGES[damage](max(Path(store.uri("training_blocks"), "_delta_log").glob("*.json")))
+    again = prepare(store)
+    assert again.blocks == first.blocks and "newest log entry of training_blocks was damaged" in again.set_aside
+    assert np.array_equal(again.read("train").ids, first.read("train").ids)

@@ -4,6 +4,7 @@ import dataclasses
 import json
 import os
 import resource
+import shutil
 from pathlib import Path
 
 import pyarrow.fs as pafs
@@ -11,9 +12,10 @@ import pytest
 import torch
 from safetensors import SafetensorError
 
-from shopbatch.training.checkpoint_files import CheckpointError, best_name, read_marker, step_name, steps
+from shopbatch.training.checkpoint_files import CheckpointError, best_name, read_marker, read_whole, step_name, steps
 from shopbatch.training.checkpoints import Checkpoints
 from shopbatch.training.parallel import Parallel
+from tests.warehouse.damage import DAMAGES, LOST
 
 from . import tiny
 
@@ -48,6 +50,20 @@ def test_a_damaged_newest_checkpoint_is_named_and_the_one_before_is_used(
     assert again.prepare().step == 8
     said = capsys.readouterr().err
     assert step_name(12) in said and said.count("\n") == 1 and "resuming from the checkpoint before it" in said
+
+
+def test_a_marker_is_refused_in_one_line_whatever_it_holds(trained: Path, tmp_path: Path) -> None:
+    for name, damage in (DAMAGES | LOST).items():
+        for file in ("checkpoint.json", "weights-00000.safetensors"):
+            if (name, file) == ("wrong types", "weights-00000.safetensors"):
+                continue
+            folder = tmp_path / f"{name} {file}" / step_name(12)
+            shutil.copytree(trained / step_name(12), folder)
+            read_whole(str(folder))
+            damage(folder / file)
+            with pytest.raises(CheckpointError, match=file) as error:
+                read_whole(str(folder))
+            assert "\n" not in str(error.value)
 
 
 @pytest.mark.parametrize("damage", ["flipped", "gone"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -9,9 +10,11 @@ import pytest
 from deltalake import write_deltalake
 
 from shopbatch.cli import main as cli
+from shopbatch.core import config
 from shopbatch.core.errors import UserError
 from shopbatch.warehouse import browse, files, spark_bridge
 from shopbatch.warehouse.store import Store
+from tests.inference import toy
 from tests.load.delta_tables import DeltaTableByHand, column, vector_in_log
 from tests.warehouse.test_evolution import NEW, OLD, new_rows, old_rows, put
 from tests.warehouse.test_store import FOLDERS, rows
@@ -19,6 +22,7 @@ from tests.warehouse.test_store import FOLDERS, rows
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
+ROOT = Path(__file__).parents[2]
 NAMES = [
     "shop [v2]",
     "{prod,test}",
@@ -111,3 +115,70 @@ def test_spark_reads_folders_of_another_client(store: Store, spark: SparkSession
     write_deltalake(store.uri("folders"), rows(*"abcde", text=values), partition_by=["text"])
     frame = spark_bridge.read(spark, store.snapshot(FOLDERS.name), ["id", "text"])
     assert sorted(tuple(row) for row in frame.collect()) == list(zip("abcde", values, strict=True))
+
+
+@pytest.mark.parametrize(
+    ("written", "folder"),
+    [
+        ("~/shop", "home/shop"),
+        ("~x/shop", "~x/shop"),
+        ("./a b/../c//d/", "c/d"),
+        ("//{}//e", "e"),
+        ("link/shop", "real/shop"),
+        ("file://{}/a%20b%23c%3F", "a b#c?"),
+        ("FILE://localhost{}/店/", "店"),
+        ("a:b/-x", "a:b/-x"),
+        ("x" * 200 + "/" + "y" * 200, "x" * 200 + "/" + "y" * 200),
+    ],
+)
+def test_one_folder_has_many_names(tmp_path: Path, written: str, folder: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("home", "real"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "real")
+    (tmp_path / "f.csv").write_text("review_id,text\n1,good\n")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("SHOPBATCH_HOME", str(ROOT))
+    monkeypatch.setenv("SHOPBATCH_WAREHOUSE", written.replace("{}", str(tmp_path)))
+    for command in (["load", "reviews", "f.csv"], ["show", "reviews"], ["tables"], ["runs"], ["docs"]):
+        assert cli.main(command) == 0
+    assert Store(str(tmp_path / folder)).snapshot("reviews").rows == 1
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        "",
+        " ",
+        "file://elsewhere/x",
+        "file:///x?y",
+        "file:///x#y",
+        "file:///%FF",
+        "s3://",
+        "nope://x/y",
+        "\udcff",
+        "x" * 300,
+    ],
+)
+def test_what_is_no_place_is_refused(
+    written: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("os.environ", {**os.environ, "SHOPBATCH_WAREHOUSE": ""})
+    for command in (["load", "reviews", "f.csv"], ["show", "reviews"], ["config", "score_reviews"]):
+        monkeypatch.setattr(config, "layers", lambda *_: iter([("test", {"platform": {"warehouse": written}})]))
+        if (command[0] == "config" and len(written) == 300) or "nope" in written:
+            continue  # only opening it can say so
+        assert cli.main(command) == 2
+        assert len(capsys.readouterr().err.strip().splitlines()) == 1
+    with pytest.raises((UserError, OSError)):
+        Store(written).check_writable()
+
+
+@pytest.mark.parametrize("name", ["shop [v2]", "a#b?c*", "100% 店 ~x", "file:x"])
+def test_a_run_works(tmp_path: Path, ray_local: None, name: str) -> None:
+    store = Store(str(tmp_path / name / "warehouse"))
+    tables = toy.shop(40)
+    toy.put(store, *tables)
+    report = toy.run(store, toy.spec())
+    assert report.outcome == "published" and store.snapshot(toy.SINK).rows > 10
+    assert toy.run(store, toy.spec()).outcome == "nothing to do"

@@ -15,10 +15,11 @@ import pyarrow.parquet as pq
 import pytest
 from deltalake import DeltaTable
 
-from shopbatch.tables.schema import Table
+from shopbatch.tables.schema import Column, Table
 from shopbatch.tables.training_blocks import TRAINING_BLOCKS
 from shopbatch.warehouse import checksums, files, spark_bridge
 from shopbatch.warehouse.checksums import DamagedFile
+from shopbatch.warehouse.damage import move_away, publish_anew
 from shopbatch.warehouse.history import commits
 from shopbatch.warehouse.store import Store
 from tests.inference import toy
@@ -26,6 +27,7 @@ from tests.warehouse.rot import FLIPS, flip, silent_flips
 from tests.warehouse.test_publish import TOY, write
 
 MEMO = toy.spec().memo
+LANGUAGE = Column("language", pa.string(), "A language.", nullable=False)
 
 
 def memo_rows(count: int) -> pa.Table:
@@ -156,7 +158,15 @@ def test_a_file_without_checksums_is_read(tmp_path: Path) -> None:
 def test_checksums_are_those_of_parquet_and_of_hadoop(tmp_path: Path) -> None:
     files.write(str(tmp_path / "a.parquet"), pa.table({"a": list(range(5000))}))
     stored = pq.read_metadata(tmp_path / "a.parquet").metadata[checksums.KEY.encode()]
-    assert len(stored) == 16 and stored != checksums.NONE.encode()
+    assert int(stored[:16], 16) == (tmp_path / "a.parquet").stat().st_size and int(stored[16:], 16)
+    copied = pq.ParquetFile(
+        tmp_path / "a.parquet"
+    ).read()  # with its metadata, as a program that knows nothing of it does
+    assert checksums.KEY.encode() in copied.schema.metadata
+    pq.write_table(copied.slice(0, 100), tmp_path / "copied.parquet")
+    assert files.read(str(tmp_path / "copied.parquet"), pa.schema([("a", pa.int64())])).num_rows == 100
+    files.write(str(tmp_path / "again.parquet"), copied)
+    assert files.check_anywhere(str(tmp_path / "again.parquet"))
     data = bytearray((tmp_path / "a.parquet").read_bytes())
     data[200] ^= 1  # in the first page
     (tmp_path / "b.parquet").write_bytes(data)
@@ -165,6 +175,41 @@ def test_checksums_are_those_of_parquet_and_of_hadoop(tmp_path: Path) -> None:
     (tmp_path / "entry").write_bytes(b"123456789")
     files.seal(str(tmp_path / "entry"))
     assert (tmp_path / ".entry.crc").read_bytes()[8:].hex() == "cbf43926"  # the check value of CRC-32
+
+
+def test_a_scope_that_is_made_anew_leaves_the_others_as_they_are(store: Store) -> None:
+    table = Table(
+        "scoped", "Rows by language.", ("id", "language"), (*TOY.columns, LANGUAGE), partition_by=("language",)
+    )
+    for language in ("en", "zh"):
+        path = f"language={language}/run/part.parquet"
+        files.write(f"{store.uri('scoped')}/{path}", pa.table({"id": [language]}, table.file_schema()))
+        file = files.describe(store.uri("scoped"), path, table.file_schema(), {"language": language})
+        said = {"scope": {"language": language}, "recipe": "r", "digest": "d"}
+        store.commit(table, [file], "replace", "run", said)
+    damaged = Path(store.snapshot("scoped").part({"language": "zh"}).files[0].uri)
+    flip(damaged, random.Random(2))
+    assert publish_anew(store, table, "k", ("digest",), {"language": "en"}) == ([], "")
+    (bad,), said_so = publish_anew(store, table, "k", ("digest",), {"language": "zh"})
+    assert bad.uri == str(damaged) and bad.path in said_so and damaged.exists(), "readers see an error, not fewer rows"
+    newest = store.snapshot("scoped")
+    assert "digest" not in newest.part({"language": "zh"}).metadata and len(newest.files) == 2
+    assert newest.part({"language": "zh"}).metadata["recipe"] == "r"
+    assert newest.part({"language": "en"}).metadata["digest"] == "d"
+    move_away(store, table, [bad])
+    assert damaged.exists(), "it is still visible"
+
+
+@pytest.mark.usefixtures("spark")
+def test_spark_checks_the_pages_of_any_file(spark: Any, tmp_path: Path) -> None:
+    path = str(tmp_path / "a.parquet")
+    pq.write_table(pa.table({"a": np.random.default_rng(1).random(5000)}), path, write_page_checksum=True)
+    assert spark.read.parquet(path).count() == 5000
+    data = bytearray(Path(path).read_bytes())
+    data[len(data) // 2] ^= 1
+    Path(path).write_bytes(data)
+    with pytest.raises(Exception, match=r"(?i)crc|checksum"):
+        spark.read.parquet(path).agg({"a": "sum"}).collect()
 
 
 @pytest.mark.usefixtures("spark")

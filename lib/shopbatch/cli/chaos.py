@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import shutil
 import tempfile
@@ -64,7 +65,7 @@ def _source(warehouse: str | None, env: str) -> str:
     path = warehouse or config.platform(env).warehouse
     if "://" in path:
         raise UserError(f"warehouse {path}: chaos copies a warehouse on this machine; name a folder with --warehouse")
-    folder = Path(path).expanduser().resolve()
+    folder = Path(os.path.expanduser(path)).resolve()
     if not any(folder.glob("*/_delta_log")):
         raise UserError(f"warehouse {path}: no table there to copy; fill one with `shopbatch sample --rows 300`")
     return str(folder)

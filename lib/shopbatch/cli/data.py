@@ -156,7 +156,12 @@ def tables(table: str | None, env: str) -> None:
     there = browse.list_tables(store)
     tell_warehouse(env)
     if there:
-        print_rows([{**row, "rows": Count(row["rows"])} for row in there], "meaning")
+        print_rows(
+            [row | {"rows": Count(row["rows"])} if row["version"] is not None else row for row in there], "meaning"
+        )
+        for row in there:
+            if row["version"] is None:
+                note(row["meaning"], cut=False)
     if missing := browse.list_missing(store):
         note("not there yet:")
         width = max(map(len, missing))

@@ -53,7 +53,7 @@ def export(pieces: Iterator[pa.Table], schema: pa.Schema, kind: str, output: str
 @contextmanager
 def whole_file(output: str, mode: str) -> Iterator[IO[Any]]:
     """Open a file to write it as a whole: it takes its place at the end of the block, if nothing went wrong."""
-    path = Path(output).expanduser()
+    path = Path(os.path.expanduser(output))
     aside = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
     try:
         # newline="": the csv module writes the ends of lines itself

@@ -56,7 +56,7 @@ def tell_warehouse(env: str, overrides: Sequence[str] = ()) -> None:
 def describe_warehouse(env: str, overrides: Sequence[str] = ()) -> str:
     """Return the warehouse and what names it, without secrets."""
     path, source = config.warehouse(env, overrides)
-    where = path if "://" in path else str(Path(path).expanduser().resolve())
+    where = path if "://" in path else str(Path(path).resolve())
     return redact_text(f"{where} (from {source})")
 
 
@@ -66,7 +66,7 @@ def complete_tables(context: click.Context, parameter: click.Parameter, incomple
         warehouse = config.platform(context.params.get("env") or "local").warehouse
     except UserError:
         return []
-    logs = [] if "://" in warehouse else Path(warehouse).expanduser().glob(f"{incomplete}*/_delta_log")
+    logs = [] if "://" in warehouse else Path(warehouse).glob(f"{incomplete}*/_delta_log")
     return sorted(path.parent.name for path in logs)
 
 

@@ -37,7 +37,7 @@ def runs(job: str | None, count: int, as_json: bool, env: str) -> None:
         return
     print_rows([history.row(each) for each in reports], "message")
     last = reports[0]
-    if last["outcome"] not in ("published", "nothing to do", "running", "unreadable"):
+    if last["outcome"] not in ("published", "nothing to do", "running"):
         print(f"\nthe newest: {last['outcome']}: {one_printable_line(last['message'])}")
         print(f"its log:    {run_folder(warehouse, last['job'], last['run_id'])}/log.txt")
         if last.get("command"):

@@ -97,7 +97,7 @@ def done(attempt: Attempt) -> bool:
     report = attempt.report
     if report is None or report["exit_code"] != 0 or report["outcome"] == "incomplete":
         return False
-    return not report["rows"].get("pending")
+    return not report.get("rows", {}).get("pending")
 
 
 def wait(place: Place, attempt: Attempt, patience: float = PATIENCE) -> Attempt:

@@ -104,7 +104,7 @@ def _follow(place: Place, attempt: Attempt) -> int:
         return STOPPED
     if attempt.report is not None:
         print(json.dumps(attempt.report, separators=(",", ":")), flush=True)
-        return int(attempt.report["exit_code"])
+        return int(STOPPED if attempt.report["exit_code"] is None else attempt.report["exit_code"])
     job = attempt.job
     why = one_line(job.message if job is not None else "the cluster has forgotten it", 300)
     _print_note(

@@ -15,12 +15,13 @@ from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from shopbatch.core.config_keys import Key as Key
 from shopbatch.core.config_keys import as_yaml as as_yaml
 from shopbatch.core.config_keys import describe as describe
 from shopbatch.core.errors import UserError, one_line
+from shopbatch.core.locations import folder_or_uri
 from shopbatch.core.nearest import hint
 from shopbatch.core.privacy import redact_config
 from shopbatch.core.yaml_values import parse_yaml, read_bounded
@@ -67,6 +68,8 @@ class Platform(Strict):
     """A stage of rows or steps that makes no progress for so many seconds is looked into; log and report say why."""
     spark: Spark = Spark()
     """Where Spark runs, for the jobs that use Spark."""
+
+    _settle = field_validator("warehouse")(folder_or_uri)
 
 
 class JobConfig(Strict):
@@ -118,7 +121,7 @@ def packaged() -> Path:
 
 def project_file(path: str | Path) -> Path:
     """Return a file or folder of the project; the packaged one if the project folder has none of that name."""
-    own = root() / Path(path).expanduser()
+    own = root() / Path(os.path.expanduser(path))
     return own if own.exists() or not (packaged() / path).exists() else packaged() / path
 
 

@@ -57,12 +57,15 @@ def ray_session(platform: Platform) -> Iterator[None]:
     raise_file_limit()
     if local:  # Ray would run its workers at the lowest priority, and other work of the machine would starve them
         os.environ.setdefault("RAY_worker_niceness", "0")
+    folder = _ray_folder() if local else None
     try:
         ray.init(
             address="local" if local else platform.ray_address,
             num_cpus=platform.cpus if local else None,
             object_store_memory=platform.object_store_mb * 2**20 if local else None,
             include_dashboard=False if local else None,
+            _node_ip_address="127.0.0.1" if local else None,  # nobody else on the network can ask it to run code
+            _temp_dir=folder,
             log_to_driver=False,
             logging_level=logging.ERROR,
         )
@@ -75,6 +78,13 @@ def ray_session(platform: Platform) -> Iterator[None]:
         yield
     finally:
         ray.shutdown()
+        if folder is not None:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _ray_folder() -> str:
+    """Make a folder for the sockets, logs and spilled objects of a local Ray, which only this user can read."""
+    return tempfile.mkdtemp(prefix="ray-", dir=os.environ.get("RAY_TMPDIR") or os.environ.get("TMPDIR") or "/tmp")
 
 
 def raise_file_limit() -> None:
@@ -118,6 +128,8 @@ def spark_session(platform: Platform) -> Iterator[SparkSession]:
     if existing is not None:
         yield existing
         return
+    if sys.__stderr__:  # what the bridge to the JVM says of an error that it also raises goes into the run's log
+        logging.basicConfig(stream=sys.__stderr__)
     builder = SparkSession.builder.appName("shopbatch")
     local = platform.spark.master is None
     with tempfile.TemporaryDirectory(prefix="shopbatch-java-") as folder:

@@ -42,7 +42,7 @@ def disks(folders: Iterable[str]) -> list[Disk]:
 
 def existing(folder: str) -> Path:
     """Return a folder, or its nearest parent that exists."""
-    path = Path(folder).expanduser().absolute()
+    path = Path(os.path.expanduser(folder)).absolute()
     return next(p for p in (path, *path.parents) if os.path.exists(p))
 
 

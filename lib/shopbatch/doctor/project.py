@@ -5,7 +5,7 @@ Loads the job's file as `shopbatch run` would, but does not run the job.
 
 from __future__ import annotations
 
-import json
+import os
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -166,8 +166,9 @@ def _models(root: str, settings: JobConfig) -> list[Finding]:
 
 def _unregistered(root: str, name: str, version: str) -> str | None:
     """Why a model is not registered, None if it is: its manifest, which is written last, exists."""
-    from shopbatch.models.folder import MANIFEST
-    from shopbatch.models.registry import DIGITS, LIVE
+    from shopbatch.models.folder import MANIFEST, ModelError
+    from shopbatch.models.registry import DIGITS
+    from shopbatch.models.registry_files import NoLiveModel, live_digest
     from shopbatch.warehouse import files
 
     fs, path = files.filesystem(f"{root}/{name}")
@@ -177,12 +178,11 @@ def _unregistered(root: str, name: str, version: str) -> str | None:
         return f"no such model in {root}"
     if version == "live":
         try:
-            with fs.open_input_stream(f"{path}/{LIVE}") as stream:
-                version = str(json.loads(stream.read())["digest"])
-        except FileNotFoundError:
+            version = live_digest(root, name)
+        except NoLiveModel:
             return f"no version is live in {root}"
-        except (ValueError, KeyError, TypeError):
-            return f"{LIVE} cannot be read in {root}/{name}"
+        except ModelError as trouble:
+            return str(trouble)
     matching = [key for key in keys if key.startswith(version[:DIGITS])]
     complete = [key for key in matching if fs.get_file_info(f"{path}/{key}/{MANIFEST}").type == pafs.FileType.File]
     return None if complete else f"no such version in {root}/{name}"
@@ -190,7 +190,7 @@ def _unregistered(root: str, name: str, version: str) -> str | None:
 
 def _no_folder(reference: str) -> str | None:
     """Why a reference to a folder is wrong, None if it is not; names of packages and of a hub are not checked."""
-    if reference.startswith((".", "/", "~")) and not Path(reference).expanduser().is_dir():
+    if reference.startswith((".", "/", "~")) and not Path(os.path.expanduser(reference)).is_dir():
         return "no such folder"
     return None
 

@@ -19,15 +19,14 @@ from dataclasses import replace
 from typing import Any
 
 import polars as pl
-import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.fs as pafs
 from deltalake.exceptions import CommitFailedError
 
 from shopbatch.core.crash_points import crash_point
 from shopbatch.core.errors import Stopped, UserError
-from shopbatch.erasure.plan import TablePlan, data_files
-from shopbatch.erasure.wanted import Wanted
+from shopbatch.erasure.plan import TablePlan, data_files, file_schema
+from shopbatch.erasure.wanted import Wanted, columns_of
 from shopbatch.warehouse import delta, files
 from shopbatch.warehouse.files import DataFile, FileRef
 from shopbatch.warehouse.snapshot import Snapshot
@@ -73,18 +72,17 @@ def erase_rows(store: Store, plan: TablePlan, wanted: Wanted, token: str) -> Non
 
 def _write(snapshot: Snapshot, file: FileRef, wanted: Wanted, plan: TablePlan, token: str) -> DataFile | None:
     """Write a file anew without the rows to erase; None if nothing is left of it."""
-    schema = files.read_schema(file.uri)
+    schema = file_schema(snapshot, file.path)  # its metadata says of which columns no statistics may be shown
     rows = files.read(file.uri, schema)
-    left = rows.filter(pc.invert(wanted.rows(plan.person, rows)))
+    whole = files.read(file.uri, columns_of(plan.person, snapshot.schema), file.partition)
+    left = rows.filter(pc.invert(wanted.rows(plan.person, whole)))
     if not left.num_rows:
         return None
     stem, suffix = os.path.splitext(file.path)
     path = f"{_WRITTEN.sub('', stem)}-e{token}{suffix}"
     files.write(f"{snapshot.uri}/{path}", left)
-    known = {f.name: f for f in snapshot.schema}  # its metadata says which columns no statistics may show
-    described = pa.schema([known[f.name].with_type(f.type).with_nullable(True) for f in schema if f.name in known])
     partition = {k: v for k, v in file.partition.items() if v is not None}
-    return replace(files.describe(snapshot.uri, path, described, partition), committed_ms=file.committed_ms)
+    return replace(files.describe(snapshot.uri, path, schema, partition), committed_ms=file.committed_ms)
 
 
 def _commit(plan: TablePlan, written: list[DataFile]) -> int:
@@ -109,7 +107,7 @@ def _said(plan: TablePlan, written: list[DataFile]) -> dict[str, Any]:
     """
     metadata = dict(plan.snapshot.metadata)
     metadata |= {key: "" for key in ("digest", "rejects_digest") if key in metadata}
-    if "mix" in metadata:
+    if "mix" in metadata and set(metadata.get("mix_of", ())) <= set(plan.snapshot.schema.names):
         metadata["mix"] = _mix(plan.snapshot, written, plan.rows)
     if "scopes" in metadata:
         metadata["scopes"] = {

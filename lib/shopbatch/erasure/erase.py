@@ -19,7 +19,7 @@ from shopbatch.erasure import records
 from shopbatch.erasure.change import check, erase_rows, remove_empty_folders
 from shopbatch.erasure.leases import ALL, alive, refuse_if_alive
 from shopbatch.erasure.loose import affected
-from shopbatch.erasure.plan import TablePlan, TextOf, as_it_stands, fill, other_texts, tables_with_persons, widen
+from shopbatch.erasure.plan import TablePlan, TextOf, as_it_stands, fill, other_texts, tables_of, widen
 from shopbatch.erasure.scanner import Hit, Needles, Scan, scan
 from shopbatch.erasure.wanted import Wanted
 from shopbatch.models import registry
@@ -84,7 +84,7 @@ def erase(store: Store, users: set[str], reviews: set[str], texts: Mapping[str, 
     """
     refuse_if_alive(store)
     store.check_writable()
-    for plan in tables_with_persons(store):
+    for plan in tables_of(store):
         if plan.snapshot.metadata and plan.name not in SOURCES:
             # before our commit, behind which another client's would no longer be noticed
             put_right(store, as_it_stands(plan.snapshot))
@@ -143,6 +143,7 @@ class _Look:
             "tables": erasure.tables,
             "files": erasure.files,
             "models": erasure.models,
+            "silent": erasure.silent,
         }
 
 
@@ -154,9 +155,10 @@ def _look(store: Store, users: set[str], reviews: set[str], texts: Mapping[str, 
 
     wanted = Wanted(users | earlier("users"), reviews | earlier("asked"), reviews | earlier("reviews"))
     wanted.hashes, wanted.quotes, wanted.wrote = earlier("hashes"), earlier("quotes"), bool(before.get("wrote"))
-    names = widen(store, wanted, texts)
-    plans = [fill(store, plan, wanted) for plan in tables_with_persons(store)]
-    others = (text for batch in other_texts(store, wanted) for text in batch)
+    plans = tables_of(store)
+    names = widen(store, plans, wanted, texts)
+    plans = [fill(store, plan, wanted) for plan in plans]
+    others = (text for batch in other_texts(plans, wanted) for text in batch)
     needles = Needles.of(wanted.users, wanted.reviews, wanted.texts, others)
     needles = Needles(needles.users, needles.reviews, tuple(sorted({*needles.pieces, *earlier("pieces")})))
     models, silent = models_of(store, names) if names else ([], [])
@@ -167,7 +169,7 @@ def _look(store: Store, users: set[str], reviews: set[str], texts: Mapping[str, 
         tables={name: max(counted.get(name, 0), done.get(name, 0)) for name in sorted({*counted, *done})},
         files=sorted({path for path, _ in affected(store, wanted)} | earlier("files")),
         models=_commands(store, sorted({*models, *before.get("models", {})})),
-        silent=silent,
+        silent=sorted({*silent, *earlier("silent")}),
         unknown=len((wanted.users | wanted.asked) - known),
         runs=alive(store),
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import os
 from pathlib import Path
 
 from shopbatch.core.errors import UserError
@@ -21,7 +22,7 @@ def read_ids(path: str, column: str) -> set[str]:
     """
     option = f"--{column.removesuffix('_id')}s {path}"
     try:
-        lines = Path(path).expanduser().read_text("utf-8-sig").splitlines()
+        lines = Path(os.path.expanduser(path)).read_text("utf-8-sig").splitlines()
     except OSError as error:
         raise UserError(f"{option}: cannot be read ({error.strerror or error})") from None
     except UnicodeDecodeError:

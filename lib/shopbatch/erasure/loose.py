@@ -109,7 +109,11 @@ def _parquet(old: bytes, wanted: Wanted) -> bytes:
 def person_by_names(schema: pa.Schema) -> Person:
     """Say where a person stands in rows of any origin: by the names of columns, and in all text."""
     quoted = tuple(f.name for f in schema if pa.types.is_string(f.type) and f.name not in ("user_id", "review_id"))
-    hashes = ("content_hash",) if "content_hash" in schema.names else ()
+    names = set(schema.names)
+    if names >= {"ids", "trained", "lengths"}:  # blocks of a table that a killed run has not made yet
+        return Person(trained=True)
+    words = ("hash_hi", "hash_lo") if names >= {"hash_hi", "hash_lo"} else ()  # and a memo's results
+    hashes = ("content_hash",) if "content_hash" in names else words
     return Person(user="user_id", review="review_id", quoted=quoted, hashes=hashes)
 
 

@@ -7,8 +7,9 @@ earlier version had.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from urllib.parse import unquote
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -86,22 +87,22 @@ def as_it_stands(snapshot: Snapshot) -> Table:
     return Table(snapshot.name, "", (), columns, partition_by=snapshot.demands.partition_by)
 
 
-def tables_with_persons(store: Store) -> list[TablePlan]:
-    """List the tables of the warehouse in which a person may stand."""
+def tables_of(store: Store) -> list[TablePlan]:
+    """List the tables of the warehouse. Where no person stands in the rows, one may still be named in the log."""
     plans = []
     for name in store.names():
         snapshot = store.snapshot(name)
         person = person_of(snapshot)
-        if isinstance(person, Person):
-            plans.append(TablePlan(snapshot, person))
+        plans.append(TablePlan(snapshot, person if isinstance(person, Person) else Person()))
     return plans
 
 
-def widen(store: Store, wanted: Wanted, texts: Mapping[str, TextOf]) -> list[str]:
+def widen(store: Store, plans: Sequence[TablePlan], wanted: Wanted, texts: Mapping[str, TextOf]) -> list[str]:
     """Add to `wanted` what the erased rows of the sources say: reviews, texts, content hashes.
 
     Args:
         store: The warehouse.
+        plans: Its tables.
         wanted: Whom to erase. It is added to.
         texts: As for `models.erasure.trained_on`.
 
@@ -109,7 +110,6 @@ def widen(store: Store, wanted: Wanted, texts: Mapping[str, TextOf]) -> list[str
         The names by which models know these rows.
     """
     names: list[str] = []
-    plans = tables_with_persons(store)
     for plan in plans:
         if plan.person.user and plan.person.review:
             for rows in _all_erased(store, plan, wanted):
@@ -125,8 +125,8 @@ def widen(store: Store, wanted: Wanted, texts: Mapping[str, TextOf]) -> list[str
                 wanted.texts |= {t for name in free for t in utf8.blank(rows[name]).to_pylist() if t}
                 names += _names(plan.name, rows, texts)
     wanted.wrote = wanted.wrote or bool(names)
-    _add_hashes(store, wanted)
-    wanted.choose_quotes(other_texts(store, wanted))
+    _add_hashes(store, plans, wanted)
+    wanted.choose_quotes(other_texts(plans, wanted))
     return names
 
 
@@ -141,15 +141,15 @@ def _names(table: str, rows: pa.Table, texts: Mapping[str, TextOf]) -> list[str]
     return []
 
 
-def _add_hashes(store: Store, wanted: Wanted) -> None:
+def _add_hashes(store: Store, plans: Sequence[TablePlan], wanted: Wanted) -> None:
     """Add the content hashes of what is erased, without those that rows of others have as well."""
     sinks = {t.person.hashed for t in TABLES.values() if isinstance(t.person, Person) and t.person.hashed}
     own: set[str] = set()
-    for plan in tables_with_persons(store):
+    for plan in plans:
         if plan.person.review and len(plan.person.hashes) == 1:
             for rows in _all_erased(store, plan, wanted):
                 own |= {h for h in rows[plan.person.hashes[0]].to_pylist() if h}
-    for plan in tables_with_persons(store):
+    for plan in plans:
         if plan.name == REVIEWS.name:
             for rows in _all_erased(store, plan, wanted):
                 own |= _content(rows, sinks)
@@ -162,9 +162,9 @@ def _content(rows: pa.Table, sinks: set[tuple[str, ...]]) -> set[str]:
     return {h for columns in sinks for h in hex128(*hash128([rows[c] for c in columns])).to_pylist()}
 
 
-def other_texts(store: Store, wanted: Wanted) -> Iterator[list[str]]:
+def other_texts(plans: Sequence[TablePlan], wanted: Wanted) -> Iterator[list[str]]:
     """Yield what everybody else wrote, in batches."""
-    for plan in tables_with_persons(store):
+    for plan in plans:
         free = _free_text(plan.snapshot)
         if (plan.person.user or plan.person.review) and free:
             for rows in _others(plan, wanted):
@@ -192,16 +192,31 @@ def _all_erased(store: Store, plan: TablePlan, wanted: Wanted) -> Iterator[pa.Ta
 
 def _erased(store: Store, plan: TablePlan, path: str, wanted: Wanted) -> pa.Table | None:
     """The rows of one file that are to be erased; None if it cannot be read or is no file of this table."""
-    uri = f"{store.uri(plan.name)}/{path}"
+    uri, schema = f"{store.uri(plan.name)}/{path}", plan.snapshot.schema
     try:
-        chosen = wanted.rows(plan.person, files.read(uri, columns_of(plan.person, files.read_schema(uri))))
+        chosen = wanted.rows(plan.person, files.read(uri, columns_of(plan.person, schema), partition_of(path)))
         if not pc.any(chosen).as_py():
-            return plan.snapshot.schema.empty_table()
-        return files.read(uri, plan.snapshot.schema).filter(chosen)
+            return schema.empty_table()
+        return files.read(uri, schema, partition_of(path)).filter(chosen)
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError, OSError):
         if path in plan.snapshot.by_path:
             raise
         return None
+
+
+def partition_of(path: str) -> dict[str, str | None]:
+    """Read the values of the partition columns from a file's folders."""
+    pairs = [folder.partition("=") for folder in path.split("/")[:-1] if "=" in folder]
+    return {name: None if value == "__HIVE_DEFAULT_PARTITION__" else unquote(value) for name, _, value in pairs}
+
+
+def file_schema(snapshot: Snapshot, path: str) -> pa.Schema:
+    """Return the columns that a file of a table has, as the table declares them; other clients write other forms."""
+    table = declared(snapshot.name)
+    known = {f.name: f for f in snapshot.schema}
+    if table is not None:  # the newest declaration knows best of which columns no statistics may be shown
+        known |= {f.name: f for f in table.schema() if f.name in known and f.type == known[f.name].type}
+    return pa.schema([known.get(f.name, f) for f in files.read_schema(f"{snapshot.uri}/{path}")])
 
 
 def data_files(store: Store, name: str) -> list[str]:
@@ -215,7 +230,8 @@ def data_files(store: Store, name: str) -> list[str]:
 def fill(store: Store, plan: TablePlan, wanted: Wanted) -> TablePlan:
     """Count the rows of each file that are to be erased."""
     visible = plan.snapshot.by_path
-    for path in data_files(store, plan.name):
+    plan.logged = _is_logged(plan, wanted)
+    for path in data_files(store, plan.name) if plan.person != Person() else ():
         rows = _erased(store, plan, path, wanted)
         if path not in visible:
             plan.strays[path] = rows is None or rows.num_rows > 0
@@ -223,15 +239,14 @@ def fill(store: Store, plan: TablePlan, wanted: Wanted) -> TablePlan:
             plan.rows[path] = rows.num_rows
         if rows is not None:
             wanted.note(plan.person, rows)
-    plan.logged = _is_logged(store, plan, wanted)
     return plan
 
 
-def _is_logged(store: Store, plan: TablePlan, wanted: Wanted) -> bool:
+def _is_logged(plan: TablePlan, wanted: Wanted) -> bool:
     """Whether the log may name a person, in statistics or in what another client did: rather yes than no."""
-    if not (plan.person.user or plan.person.review):
-        return False
-    names = wanted.users | wanted.reviews
+    names = set(wanted.names)
+    if plan.person.user or plan.person.review:
+        names = wanted.users | wanted.reviews  # also those that could be any number
     names = {form.replace("\\", "") for name in names for form in (name, json.dumps(name)[1:-1])}
     fs, base = files.filesystem(f"{plan.snapshot.uri}/_delta_log")
     for info in fs.get_file_info(pafs.FileSelector(base, recursive=True)):

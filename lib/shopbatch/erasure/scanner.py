@@ -32,9 +32,11 @@ APART = ("_erasures/pending.json", "_models/erasure.key")  # what the erasure it
 _WINDOW = 32  # characters of a text that are looked for at a time
 _SPECIFIC = 24  # bytes; a shorter text may be anybody's
 _CHUNK, _AT_ONCE, _OVERLAP = 1 << 20, 64 << 20, 1 << 10
+_BATCH = 200_000  # texts of a Parquet file that are searched at a time
 _LONG_ID = 8  # bytes; a shorter id may stand in compressed bytes by chance
 _COMPRESSED = {".gz": "gzip", ".zst": "zstd", ".bz2": "bz2", ".lz4": "lz4"}
 _WEIGHTS = (".safetensors", ".bin")  # of models: large, and no text
+_TEXT = ("string", "large_string", "string_view", "binary", "large_binary", "binary_view")
 _WORD = r"[A-Za-z0-9_-]"
 
 
@@ -207,66 +209,86 @@ def _gather(value: Any, key: str, texts: dict[str, None], named: dict[str, set[A
                     _gather(json.loads(value), key, texts, named)
 
 
+@dataclass(frozen=True)
+class _Part:
+    """Values of one column, from its pages or from its statistics."""
+
+    what: str
+    column: str
+    texts: list[str]
+
+    @property
+    def is_log(self) -> bool:
+        """Whether the values are the statistics of a checkpoint, which are JSON."""
+        return self.column.rpartition(".")[2] == "stats"
+
+
 def _in_parquet(stream: Any, needles: Needles) -> Iterator[str]:
+    waiting: list[_Part] = []
+    size = 0
     try:
         # a dictionary may hold values that no row has; of nested columns only the values of rows can be read
         names = [f.name for f in pq.read_schema(stream) if pa.types.is_string(f.type)]
         stream.seek(0)
         parquet = pq.ParquetFile(stream, read_dictionary=names)
+        for part in _parts(parquet):
+            waiting.append(part)
+            size += len(part.texts)
+            if size > _BATCH:  # one search of many texts costs much less than many searches
+                yield from _in_parts(waiting, needles)
+                waiting, size = [], 0
     except (pa.ArrowInvalid, OSError):
         yield "a damaged Parquet file, which cannot be searched"
-        return
-    yield from _in_statistics(parquet.metadata, needles)
-    for group in range(parquet.num_row_groups):
-        try:
-            rows = parquet.read_row_group(group)
-        except (pa.ArrowInvalid, OSError):
-            yield "a damaged Parquet file, which cannot be searched"
-            return
-        for name in rows.column_names:
-            for chunk in rows[name].chunks:
-                yield from _in_column(name, chunk, needles)
+    yield from _in_parts(waiting, needles)
 
 
-def _in_statistics(meta: pq.FileMetaData, needles: Needles) -> Iterator[str]:
+def _in_parts(parts: list[_Part], needles: Needles) -> Iterator[str]:
+    any_mention = needles.mentioned_in(text for part in parts for text in part.texts)
+    for part in parts:
+        mentioned = any_mention and needles.mentioned_in(part.texts)
+        in_log = part.is_log and any(_in_text(text.encode(), needles) for text in part.texts)
+        if mentioned or in_log or needles.named_by(part.column, part.texts):
+            yield part.what
+
+
+def _parts(parquet: pq.ParquetFile) -> Iterator[_Part]:
+    """Everything in a file that is text, and the numbers in columns that name users or reviews."""
+    meta = parquet.metadata
     for group in range(meta.num_row_groups):
         for index in range(meta.num_columns):
             column = meta.row_group(group).column(index)
             known = column.statistics
-            if known is None or not known.has_min_max:
-                continue
-            try:
-                bounds = [b.decode("utf-8", "replace") if isinstance(b, bytes) else b for b in (known.min, known.max)]
-            except (ValueError, OverflowError):  # no text, or no moment that Python has
-                continue
-            texts = [b for b in bounds if isinstance(b, str)]
-            if needles.named_by(column.path_in_schema, bounds) or needles.mentioned_in(texts):
-                yield f"the statistics of column {column.path_in_schema}"
+            if known is not None and known.has_min_max:
+                with suppress(ValueError, OverflowError):  # no text, or no moment that Python has
+                    name = column.path_in_schema
+                    yield _Part(f"the statistics of column {name}", name, _as_texts([known.min, known.max]))
+        rows = parquet.read_row_group(group)
+        for name in rows.column_names:
+            for chunk in rows[name].chunks:
+                yield from _column(name, chunk)
 
 
-def _in_column(name: str, values: pa.Array, needles: Needles) -> Iterator[str]:
-    """Search a column with all its parts."""
+def _column(name: str, values: pa.Array) -> Iterator[_Part]:
+    """A column with all its parts."""
     kind = values.type
     if pa.types.is_dictionary(kind):
         values, kind = values.dictionary, values.dictionary.type
     if pa.types.is_struct(kind):
         for i in range(kind.num_fields):
-            yield from _in_column(f"{name}.{kind.field(i).name}", values.field(i), needles)
+            yield from _column(f"{name}.{kind.field(i).name}", values.field(i))
     elif pa.types.is_map(kind):
-        yield from _in_column(f"{name}.key", values.keys, needles)
-        yield from _in_column(f"{name}.value", values.items, needles)
-    elif pa.types.is_list(kind) or pa.types.is_large_list(kind):
-        yield from _in_column(name, values.values, needles)
+        yield from _column(f"{name}.key", values.keys)
+        yield from _column(f"{name}.value", values.items)
+    elif kind.num_fields:
+        yield from _column(name, values.flatten())
+    elif str(kind) in _TEXT:
+        yield _Part(f"column {name}", name, _as_texts(values.cast(pa.large_binary()).unique().to_pylist()))
     elif pa.types.is_integer(kind) and name.rpartition(".")[2] in NAMING:
-        if needles.named_by(name, values.unique().to_pylist()):
-            yield f"column {name}"
-    elif pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_binary(kind):
-        raw = values.cast(pa.large_binary()).unique().to_pylist()
-        texts = [v.decode("utf-8", "replace") for v in raw if v is not None]
-        if needles.named_by(name, texts) or needles.mentioned_in(texts):
-            yield f"column {name}"
-        elif name in ("stats", "add.stats", "remove.stats") and any(_in_text(v, needles) for v in raw if v):
-            yield f"column {name}"
+        yield _Part(f"column {name}", name, _as_texts(values.unique().to_pylist()))
+
+
+def _as_texts(values: Iterable[Any]) -> list[str]:
+    return [v.decode("utf-8", "replace") if isinstance(v, bytes) else str(v) for v in values if v is not None]
 
 
 def _in_compressed(stream: Any, codec: str, needles: Needles) -> Iterator[str]:

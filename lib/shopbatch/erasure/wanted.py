@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
 
 import numpy as np
 import polars as pl
@@ -17,7 +16,9 @@ from shopbatch.tables.schema import Person
 from shopbatch.text.blanks import BLANKS
 from shopbatch.warehouse import utf8
 
-_QUOTE = 20  # characters of a text by which a quotation of it is recognised
+_QUOTE = 32  # characters of a text by which a quotation of it is recognised
+_OWN = 24  # bytes; a shorter text may be anybody's
+_QUARTERS = 4  # a quotation is recognised at the beginning of each quarter of a text, and at its end
 _SHORTEST = 4  # characters of an id that is looked for in text
 
 
@@ -31,7 +32,7 @@ class Wanted:
         reviews: These, and the ids of what the users wrote.
         hashes: Content hashes of what they wrote and nobody else did, as hex digits.
         texts: What they wrote.
-        quotes: Beginnings of these texts that no other text begins with.
+        quotes: Parts of these texts that are in no text of others.
         wrote: Whether anything that models are trained on is erased.
         known: Those of the ids of users and single reviews that stand in some row.
     """
@@ -54,9 +55,16 @@ class Wanted:
         """
         if person.trained:
             return pa.repeat(pa.scalar(self.wrote), data.num_rows)
-        masks = [_among(data[c], names) for c, names in self._named(person) if c in data.column_names]
-        if {person.user, person.review} <= set(data.column_names):  # a review without its author goes with the others
-            masks.append(pc.and_(pc.is_null(data[person.user]), _among(data[person.review], self.reviews)))
+        masks, there = [], data.column_names
+        if person.user in there:
+            masks.append(_among(data[person.user], self.users))
+        if person.review in there:
+            # where the author stands, a review of somebody else under the same id stays
+            named = self.asked if person.user in there else self.reviews
+            masks.append(_among(data[person.review], named))
+            if person.user in there:
+                nobodys = pc.is_null(data[person.user])
+                masks.append(pc.and_(nobodys, _among(data[person.review], self.reviews)))
         if person.hashes and set(person.hashes) <= set(data.column_names):
             masks.append(pc.is_in(_hex(person, data), pa.array(sorted(self.hashes), pa.string())))
         masks += [self.mentioned(data[column]) for column in person.quoted if column in data.column_names]
@@ -71,18 +79,14 @@ class Wanted:
             if column in rows.column_names:
                 self.known |= names.intersection(trimmed(rows[column]).to_pylist())
 
-    def _named(self, person: Person) -> list[tuple[str, set[str]]]:
-        """The columns that name a person, and whom. Where the author stands, another's review of the same id stays."""
-        return [(person.user, self.users), (person.review, self.asked if person.user else self.reviews)]
-
-    @cached_property
-    def _names(self) -> list[str]:
+    @property
+    def names(self) -> list[str]:
         """The ids that are recognised in text."""
         return sorted(n for n in self.users | self.reviews if len(n) >= _SHORTEST and not n.isalpha())
 
     def mentioned(self, texts: pa.ChunkedArray | pa.Array) -> pa.Array:
         """Tell which texts hold the id of a person or a review as a word, or quote what they wrote."""
-        wanted = [*self._names, *sorted(self.quotes)]
+        wanted = [*self.names, *sorted(self.quotes)]
         column = pl.Series(
             pa.array([None if t is None else flat(t) for t in utf8.blank(texts).to_pylist()], pa.string())
         )
@@ -97,8 +101,8 @@ class Wanted:
         return pa.array(sure, pa.bool_())
 
     def choose_quotes(self, others: Iterable[Sequence[str]]) -> None:
-        """Choose the quotes: the beginnings of texts that do not occur in the texts of others, given in batches."""
-        self.quotes |= {flat(text)[:_QUOTE] for text in self.texts if len(flat(text).encode()) >= _QUOTE}
+        """Choose the quotes: parts of the texts that do not occur in the texts of others, given in batches."""
+        self.quotes |= {quote for text in self.texts for quote in _quotes(flat(text))}
         for batch in others:
             if self.quotes:
                 column = pl.Series([flat(text) for text in batch], dtype=pl.String)
@@ -124,6 +128,12 @@ def trimmed(values: pa.ChunkedArray | pa.Array) -> pa.ChunkedArray | pa.Array:
 def flat(text: str) -> str:
     """Collapse white space."""
     return " ".join(text.split())
+
+
+def _quotes(text: str) -> set[str]:
+    last = max(0, len(text) - _QUOTE)
+    starts = {last * quarter // _QUARTERS for quarter in range(_QUARTERS + 1)}
+    return {text[i : i + _QUOTE].strip() for i in starts} if len(text.encode()) >= _OWN else set()
 
 
 def _among(values: pa.ChunkedArray, names: set[str]) -> pa.ChunkedArray:

@@ -14,10 +14,9 @@ from shopbatch.inference.candidate import Candidate
 from shopbatch.inference.config import Gates, InferenceConfig
 from shopbatch.inference.spec import Spec
 from shopbatch.warehouse import files
-from shopbatch.warehouse.gates import DEFECT, Gate, explain
+from shopbatch.warehouse.gates import DEFECT, Gate, explain, shrinking
 from shopbatch.warehouse.store import Snapshot
 
-FEW_ROWS = 20  # of a smaller table some rows may go without a question
 ENOUGH_ROWS = 100  # with fewer rows, shares of labels are noise
 SURE_ROWS = 1_000  # with fewer rows, drift is allowed what chance alone explains on top of the limit
 # reasons that lose nothing: no words to score, replaced by a newer row, and refused by a person
@@ -45,7 +44,7 @@ def audit(
     gates = config.gates
     return [
         _rows(source.rows, candidate),
-        _shrinking(gates, source, candidate.total("published"), live),
+        shrinking(gates.rows, source.name, source.rows, candidate.total("published"), live.rows if live else 0),
         _pending(candidate, config.limit is not None),
         _duplicate_keys(_repeats(spec, source, candidate)),
         *(_measured(name, candidate.measured.get(name, 0.0), limit) for name, limit in spec.stage.limits().items()),
@@ -61,20 +60,6 @@ def _rows(read: int, candidate: Candidate) -> Gate:
     why = "a row would be lost or counted twice"
     note = "read = published + rejected + pending"
     return Gate("rows", whole, read, whole == read, explain(whole == read, what, why, DEFECT, note))
-
-
-def _shrinking(gates: Gates, source: Snapshot, published: int, live: Snapshot | None) -> Gate:
-    """Judge how many rows are left: a source that was emptied or cut must not empty what is live."""
-    before = live.rows if live else 0
-    limit = 0 if gates.rows == "any" else math.ceil(gates.rows * before)
-    few = published > 0 and before < FEW_ROWS
-    passed = gates.rows == "any" or ((published >= limit or few) and source.rows > 0)
-    what = f"{published:,} rows would be published, less than gates.rows={gates.rows} of the {before:,} that are live"
-    if not source.rows:
-        what = f"{source.name} has no rows"
-    why = "a source mostly shrinks like that because a load went wrong"
-    do = f"look at {source.name}; if it is intended, set gates.rows=any"
-    return Gate("shrinking", published, limit, passed, explain(passed, what, why, do, f"{before:,} rows are live"))
 
 
 def _pending(candidate: Candidate, limited: bool) -> Gate:

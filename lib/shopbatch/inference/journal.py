@@ -9,15 +9,24 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-import pyarrow.fs as pafs
+from typing_extensions import TypedDict
 
-from shopbatch.warehouse import files
+from shopbatch.warehouse import files, state_files
+from shopbatch.warehouse.state_files import DamagedState
 
 MAX_DEATHS = 20
 
 
 class EngineBroken(RuntimeError):
     """The engine fails on every row: a defect of the set-up, not of the rows."""
+
+
+class _State(TypedDict):
+    inflight: list[int]
+    why: str
+    suspects: list[int]
+    rejected: dict[int, str]
+    deaths: int
 
 
 @dataclass
@@ -42,25 +51,33 @@ class Journal:
 
     @classmethod
     def open(cls, uri: str) -> Journal:
-        """Open the unit's journal. If it exists, the last try died, and its rows in flight become suspects."""
-        fs, path = files.filesystem(uri)
-        if fs.get_file_info(path).type != pafs.FileType.File:
+        """Open the unit's journal. If it exists, the last try died, and its rows in flight become suspects.
+
+        A damaged one is set aside and the unit begins anew; the deaths are then those that left a damaged journal, so
+        that a unit cannot be tried for ever.
+
+        Raises:
+            EngineBroken: Too many processes have died on the unit.
+        """
+        try:
+            old: _State | None = state_files.load(uri, _State)
+        except DamagedState as damage:
+            number = state_files.set_aside(damage, "the unit is computed anew")
+            return cls(uri, deaths=number).checked()
+        if old is None:
             return cls(uri)
-        with fs.open_input_stream(path) as stream:
-            old = json.loads(stream.read())
-        journal = cls(
-            uri,
-            suspects=set(old["suspects"]),
-            rejected={int(k): v for k, v in old["rejected"].items()},
-            deaths=old["deaths"] + 1,
-        )
+        journal = cls(uri, suspects=set(old["suspects"]), rejected=dict(old["rejected"]), deaths=old["deaths"] + 1)
         inflight = old["inflight"]
         if len(inflight) == 1 and inflight[0] in journal.suspects:
             journal.rejected[inflight[0]] = old["why"]  # the second death with this row, and now it was alone
         journal.suspects |= set(inflight)
-        if journal.deaths > MAX_DEATHS:
-            raise EngineBroken(f"the engine's process died {journal.deaths} times on {uri.rsplit('/', 1)[-1]}")
-        return journal
+        return journal.checked()
+
+    def checked(self) -> Journal:
+        """Return the journal. Raises EngineBroken if too many processes have died on its unit."""
+        if self.deaths > MAX_DEATHS:
+            raise EngineBroken(f"the engine's process died {self.deaths} times on {self.uri.rsplit('/', 1)[-1]}")
+        return self
 
     def begin(self, rows: Sequence[int]) -> None:
         """Record that these rows go to the engine now."""

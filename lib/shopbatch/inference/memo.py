@@ -16,19 +16,26 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.fs as pafs
 import ray
+from typing_extensions import TypedDict
 
 from shopbatch.inference.refs import ObjectRefs, scatter
 from shopbatch.inference.resolve import memo_table, resolve, unsigned_words
 from shopbatch.inference.shards import gather, split
 from shopbatch.inference.spec import Spec
-from shopbatch.warehouse import files
+from shopbatch.warehouse import files, state_files
 from shopbatch.warehouse.checksums import DamagedFile
 from shopbatch.warehouse.files import DataFile, FileRef
+from shopbatch.warehouse.foreign import refuse_foreign
+from shopbatch.warehouse.state_files import DamagedState
 from shopbatch.warehouse.store import Store
 
 LEASE_SECONDS = 600.0
 FILES_PER_TASK = 128
 COMPACT_FILES = 1_000
+
+
+class _Lease(TypedDict):
+    recipe: str
 
 
 @ray.remote
@@ -96,7 +103,7 @@ class Memo:
         if written:
             began = time.monotonic()
             key = f"{self.run_id}/{self.commits}"
-            self.store.commit(self.spec.memo, written, "append", key, {"run_id": self.run_id})
+            self.store.commit(self.spec.memo, written, "append", key, {"run_id": self.run_id}, guard=refuse_foreign)
             self.commits += 1
             self.commit_seconds += time.monotonic() - began
 
@@ -136,11 +143,20 @@ class Memo:
         ages = {}
         for folder in fs.get_file_info(pafs.FileSelector(runs, allow_not_found=True)):
             info = fs.get_file_info(f"{folder.path}/inflight")
-            if info.type == pafs.FileType.File and info.mtime is not None:
-                with suppress(FileNotFoundError), fs.open_input_stream(info.path) as stream:
-                    if json.loads(stream.read())["recipe"] == self.spec.recipe:
-                        ages[folder.base_name] = time.time() - info.mtime.timestamp()
+            if info.type != pafs.FileType.File or info.mtime is None:
+                continue
+            if self._read_lease(folder.base_name) == self.spec.recipe:
+                ages[folder.base_name] = time.time() - info.mtime.timestamp()
         return ages
+
+    def _read_lease(self, run: str) -> str | None:
+        """The recipe that a lease names. A damaged one names none: what its run wrote of this recipe is adopted."""
+        try:
+            lease: _Lease | None = state_files.load(self._lease(run), _Lease)
+        except DamagedState as damage:
+            state_files.set_aside(damage, "whole memo files of its run are adopted, the rest is computed again")
+            return self.spec.recipe
+        return lease["recipe"] if lease is not None else None
 
     def _whole_files(self, run: str) -> list[DataFile]:
         """The files that a run has written for this recipe. One that is incomplete or damaged is ignored."""
@@ -168,7 +184,7 @@ class Memo:
         ]
         merged = [f for f in ray.get(written) if f is not None]
         key = f"{self.run_id}/compact"
-        self.store.commit(self.spec.memo, merged, "compact", key, removed=[f.path for f in small])
+        self.store.commit(self.spec.memo, merged, "compact", key, removed=[f.path for f in small], guard=refuse_foreign)
 
 
 @ray.remote

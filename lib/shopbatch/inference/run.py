@@ -30,7 +30,7 @@ from shopbatch.runs.claims import Waited, claim
 from shopbatch.runs.report import EngineUse, Report, Stage
 from shopbatch.runs.stalls import Stalled, Stalls
 from shopbatch.warehouse.files import DataFile
-from shopbatch.warehouse.foreign import put_right
+from shopbatch.warehouse.foreign import put_all_right
 from shopbatch.warehouse.store import Snapshot, Store
 
 COMMIT_BYTES = 64 * 1024 * 1024
@@ -60,7 +60,7 @@ def run_inference(
     """
     store.check_writable()
     source = store.require(spec.source, spec.columns)
-    undone = [said for table in (spec.memo, spec.rejects, spec.sink) if (said := put_right(store, table))]
+    undone = put_all_right(store, (spec.memo, spec.rejects, spec.sink), anew=True)
     store.check_targets([spec.rejects], "replace")
     store.check_targets([spec.memo], "append")
     damage = Damage(spec, store)
@@ -199,9 +199,9 @@ class InferenceRun:
             left = self._pending(RetryPolicy(infra=False, attempts=self.config.attempts))
             todo = min(todo - (self.report.rows.computed or 0) + before, left.total)
             if todo > 0:
-                self._compute(left, todo, number + self.config.attempts)
+                self._compute(left, todo, number + self.config.attempts, restart=False)
 
-    def _compute(self, pending: Pending, todo: int, number: int) -> None:
+    def _compute(self, pending: Pending, todo: int, number: int, restart: bool = True) -> None:
         """Compute `todo` pending contents. What was written is committed on the way, and when this ends early."""
         spec, config, memo = self.spec, self.config, self.memo
         units = cut_units(pending, todo, config, spec.stage.stateless)
@@ -225,7 +225,7 @@ class InferenceRun:
             "compute",
             config.platform.watchdog_seconds,
             looks(task, worker_count(config, units), self.store.root),
-            restart=True,
+            restart,
         )
         with self._account(totals, began), Progress(todo, stage="compute") as progress, watch as stalls:
             try:

@@ -27,7 +27,14 @@ def looks(task: Task, workers: int, root: str) -> list[Look]:
     if task.spec.stage.gpus:
         needs["GPU"] = float(task.spec.stage.gpus)
     disks = stalls.full_disk(stalls.ray_folder(), *([] if "://" in root else [root]))
-    return [disks, stalls.lost_nodes, stalls.full_object_store, in_flight(task), stalls.no_slot(needs)]
+    return [
+        disks,
+        stalls.lost_nodes,
+        stalls.full_object_store,
+        in_flight(task),
+        stalls.no_slot(needs),
+        stalls.busy_machine,
+    ]
 
 
 def in_flight(task: Task) -> Look:

@@ -85,7 +85,7 @@ def parse_uri(uri: str) -> Address:
 
 def _file_address(scheme: str, path: str) -> Address:
     """A database in a file: `sqlite:///folder/shop.db`, absolute or relative; it must exist."""
-    for file in (Path(path).expanduser(), Path(path.lstrip("/"))):
+    for file in (Path(os.path.expanduser(path)), Path(path.lstrip("/"))):
         if file.is_file():
             target = f"{file.absolute().as_uri()}?mode=ro" if scheme == "sqlite" else str(file)
             return Address(scheme, scheme, target, f"{scheme}:{file.name}", ())

@@ -85,7 +85,7 @@ def find_dialect(file: Path, encoding: str | None = None, names: Sequence[str] =
     mac = b"\n" not in start and b"\r" in start
     lines = (start.replace(b"\r", b"\n") if mac else start).split(b"\n")
     stated = lines[0].strip().lower() if lines[0][:4].lower() == _SEP else b""
-    first = lines[1] if stated else lines[0]
+    first = next(iter(lines[bool(stated) :]), b"")
     text = b"\n".join(lines[bool(stated) :])[:_SAMPLE]
     header, delimiter, height = _header(file, text, first, stated, len(names))
     skip = (0 if names else height) + bool(stated)

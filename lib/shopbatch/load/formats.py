@@ -7,6 +7,7 @@ is in memory.
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -58,7 +59,7 @@ def open_input(
     if "://" in str(path):
         raise UserError(f"{path}: only files and folders of this machine can be loaded; copy it here first")
     name, sheet = spreadsheet.split_name(str(path))
-    path = Path(name).expanduser().absolute()
+    path = Path(os.path.expanduser(name)).absolute()
     if not path.exists():
         raise UserError(f"no file or folder {path}")
     try:

@@ -7,6 +7,7 @@ does not fit is listed in `<table>_load_rejects` with value, line and reason. Th
 from __future__ import annotations
 
 import gc
+import os
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
@@ -20,6 +21,7 @@ from shopbatch.core.ahead import ahead
 from shopbatch.core.errors import Stopped, UserError, one_line
 from shopbatch.core.nearest import hint
 from shopbatch.core.privacy import mask
+from shopbatch.erasure.records import returned
 from shopbatch.load.archives import unpacked
 from shopbatch.load.batches import Converter, Misfits
 from shopbatch.load.conversion import AMBIGUOUS
@@ -33,6 +35,7 @@ from shopbatch.load.sink import Sink
 from shopbatch.tables.load_rejects import load_rejects
 from shopbatch.tables.schema import Table
 from shopbatch.warehouse import files
+from shopbatch.warehouse.foreign import put_right, refuse_foreign
 from shopbatch.warehouse.store import Snapshot, Store
 
 _FEW = 3  # so many rows or values may not fit in a tiny file, whatever share that is
@@ -66,7 +69,7 @@ def load_file(
         Stopped: There is no space left, or an object store does not answer.
     """
     _check_table(table)
-    plain = Path(path).expanduser()
+    plain = Path(os.path.expanduser(path))
     with (
         unpacked(plain, options.max_unpacked)
         if plain.suffix.lower() == ".zip" and plain.is_file()
@@ -130,6 +133,7 @@ def _load_rows(store: Store, table: str, opened: Input, options: Options, mode: 
     load = _Load(store, tables.table(table), opened, options, mode)
     try:
         if not dry_run:
+            load = replace(load, undone=put_right(store, load_rejects(table)))
             found = loaded_version(store, load.table, load.id, mode)
             if found is not None:
                 return load.report(match(load.table, opened.names, options)).loaded_before(found)
@@ -157,6 +161,8 @@ class _Load:
     opened: Input
     options: Options
     mode: Mode
+    undone: str = ""
+    """What others had done to the list of refused rows, and was undone."""
 
     @property
     def id(self) -> str:
@@ -182,7 +188,7 @@ class _Load:
             makes_key=matched.makes_key,
             proposed=dict(matched.proposed),
             system=matched.system,
-            notes=tuple(notes),
+            notes=(*filter(None, [self.undone]), *notes),
         )
 
 
@@ -256,6 +262,9 @@ class _Run:
             )
         except _LoadedMeanwhileError as error:
             return report.loaded_before(error.version)
+        if back := returned(self.store, self.table.name, [file.path for file in self.rows.written]):
+            what = "1 row is of an erased person" if back == 1 else f"{back:,} rows are of erased persons"
+            report = replace(report, notes=(*report.notes, f"{what}: erase them again, unless they are customers anew"))
         self.rows.written.clear()
         return report.committed(version, beside_sample)
 
@@ -315,6 +324,7 @@ class _Run:
                 mode=mode,
                 run_key=f"load/{self.id}",
                 metadata={"loads": [self.id]},
+                guard=refuse_foreign,
             )
             self.refused.written.clear()
 

@@ -182,7 +182,7 @@ def resolve(root: str, reference: str) -> Model:
     try:
         if "://" in reference:
             return _from_folder(local(reference), reference)
-        folder = Path(reference).expanduser().resolve()
+        folder = Path(os.path.expanduser(reference)).resolve()
         if folder.is_dir():
             return _from_folder(folder, str(folder))
     except (RuntimeError, pa.ArrowInvalid) as error:  # no such user; a link to itself; no such kind of store

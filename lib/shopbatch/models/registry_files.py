@@ -33,18 +33,22 @@ def live_version(root: str, name: str) -> str:
         NoLiveModel: None.
         ModelError: The file that says it is damaged.
     """
-    do = "train the model again, or name a version instead of live"
     try:
         tree = json_files.parse(json_files.read_bytes(place(root, name), LIVE), f"model {name}: {LIVE}")
     except FileNotFoundError:
         known = ", ".join(names(root)) or "none"
         raise NoLiveModel(f"no live model {name!r} in {root} (models there: {known})") from None
     except UserError as error:
-        raise ModelError(f"{error}; {do} (there: {', '.join(keys(root, name)) or 'none'})") from None
+        raise ModelError(f"{error}; {_publish_again(root, name)}") from None
     key = tree.get("digest") if isinstance(tree, dict) else None
     if not re.fullmatch(r"[0-9a-f]{64}", str(key)):
-        raise ModelError(f"model {name}: {LIVE} is damaged; {do} (there: {', '.join(keys(root, name)) or 'none'})")
+        raise ModelError(f"model {name}: {LIVE} cannot be read; {_publish_again(root, name)}")
     return str(key)
+
+
+def _publish_again(root: str, name: str) -> str:
+    there = ", ".join(f"{name}@{key}" for key in keys(root, name)) or "none"
+    return f"publish the model again, or name a version instead of live (there: {there})"
 
 
 def check_name(name: str) -> None:

@@ -15,7 +15,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -128,8 +128,8 @@ class Chaos:
         """
         warehouse, trace, began = self._copy("undisturbed"), self.folder / "trace", time.monotonic()
         self.before = state(warehouse)
-        run = self._start(warehouse, SHOPBATCH_CRASH_TRACE=str(trace))
-        code = self._wait(run)
+        with self._running(warehouse, SHOPBATCH_CRASH_TRACE=str(trace)) as run:
+            code = self._wait(run)
         if code != DONE:
             raise UserError(f"the undisturbed run ended with exit code {code}: {_last_line(warehouse)}")
         self.wanted = state(warehouse)
@@ -149,21 +149,20 @@ class Chaos:
         trial, began = Trial(seed, kill), time.monotonic()
         warehouse = self._copy(f"seed-{seed}")
         once = warehouse.with_suffix(".once")
-        run = self._start(
-            warehouse,
-            SHOPBATCH_CRASH_AT=kill.place,
-            SHOPBATCH_CRASH_COUNT=str(kill.count),
-            SHOPBATCH_CRASH_SIGNAL="SIGSTOP",
-            SHOPBATCH_CRASH_ONCE=str(once),
-        )
-        if (stopped := self._stopped(run, once)) is None:
-            trial.reached = False
-        else:
-            trial.reached = _kill(kill.victim, run.pid, stopped)
-        trial.codes.append(self._wait(run))
+        variables = {
+            "SHOPBATCH_CRASH_AT": kill.place,
+            "SHOPBATCH_CRASH_COUNT": str(kill.count),
+            "SHOPBATCH_CRASH_SIGNAL": "SIGSTOP",
+            "SHOPBATCH_CRASH_ONCE": str(once),
+        }
+        with self._running(warehouse, **variables) as run:
+            stopped = self._stopped(run, once)
+            trial.reached = stopped is not None and _kill(kill.victim, run.pid, stopped)
+            trial.codes.append(self._wait(run))
         trial.half = _half_visible(state(warehouse), self.before, self.wanted)
         while (trial.codes[-1] != DONE or len(trial.codes) == 1) and len(trial.codes) <= RERUNS:
-            trial.codes.append(self._wait(self._start(warehouse)))
+            with self._running(warehouse) as run:
+                trial.codes.append(self._wait(run))
         trial.lost, trial.double, trial.other = _compare(state(warehouse), self.wanted)
         trial.seconds = time.monotonic() - began
         if trial.is_equal:
@@ -184,17 +183,25 @@ class Chaos:
         shutil.copytree(self.source, target, ignore=leave_out, copy_function=_link)
         return target
 
-    def _start(self, warehouse: Path, **variables: str) -> subprocess.Popen[bytes]:
+    @contextmanager
+    def _running(self, warehouse: Path, **variables: str) -> Iterator[subprocess.Popen[bytes]]:
+        """A run of the job. What still goes on at the end of the block, such as after Ctrl-C, is killed."""
         command = [sys.executable, "-m", "shopbatch", "run", self.job, *self.arguments]
         environment = {k: v for k, v in os.environ.items() if not k.startswith(("SHOPBATCH_CRASH_", "RAY_ADDRESS"))}
         with warehouse.with_suffix(".log").open("ab") as log:
-            return subprocess.Popen(
+            run = subprocess.Popen(
                 [*command, f"platform.warehouse={warehouse}"],
                 env=environment | variables,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
             )
+        try:
+            yield run
+        finally:
+            if run.poll() is None:
+                _kill("all processes", run.pid, run.pid)
+                run.wait()
 
     def _stopped(self, run: subprocess.Popen[bytes], once: Path) -> int | None:
         """Wait until a process of the run has stopped at the crash point; None if the run ends before."""

@@ -80,9 +80,17 @@ def claim(store: Store, report: Report, key: str, wait: bool | float, doing: str
     Raises:
         Stopped: Another run holds the claim, and this one is not to wait (any longer).
     """
+    from deltalake.exceptions import DeltaError
+
     mine = _Claim(store, report, key)
     waited = None
-    if (holder := mine.take()) is not None:
+    try:
+        holder = mine.take()
+    except (DeltaError, ValueError, KeyError, TypeError) as error:  # somebody or a crash has damaged it
+        display.current().note(f"the claim cannot be used, the run goes on without it ({one_line(error, 200)})")
+        yield None
+        return
+    if holder is not None:
         with report.stage("wait"):
             waited = mine.take_later(holder, float("inf") if wait is True else float(wait), doing)
     done = False
@@ -114,6 +122,9 @@ class _Claim:
 
     def _commit(self, key: str, metadata: Mapping[str, Any], dead: str | None) -> None:
         """Commit who holds the claim. _Held: a run does that is neither this one nor `dead`."""
+        from shopbatch.warehouse import state_files
+        from shopbatch.warehouse.checksums import DamagedFile
+        from shopbatch.warehouse.state_files import DamagedState
         from shopbatch.warehouse.store import Store
 
         def guard(newest: Snapshot) -> None:
@@ -122,7 +133,16 @@ class _Claim:
             if holder is not None and holder["token"] not in (self.token, dead):
                 raise _Held(holder)
 
-        Store(f"{self.store.root}/_runs/_claims").commit(self._table(), [], "rewrite", key, metadata, guard=guard)
+        store, table = Store(f"{self.store.root}/_runs/_claims"), self._table()
+        for last in (False, True):
+            try:
+                store.commit(table, [], "rewrite", key, metadata, guard=guard)
+            except DamagedFile as damage:  # a claim protects nothing, so that a damaged one is free
+                if last:
+                    raise
+                state_files.set_aside(DamagedState(store.uri(table.name), damage.why), "the claim is made anew")
+            else:
+                return
 
     def take(self, dead: str | None = None) -> Mapping[str, Any] | None:
         """Take the claim, also from the holder whose token is `dead`. Returns who holds it instead."""
@@ -158,8 +178,9 @@ class _Claim:
                     display.current().note(f"{name} {doing}; waiting for it")
                     crash_point("waiting")
                 time.sleep(min(POLL, seconds))
-            elif name not in names:
-                names.append(name)
+            else:
+                names += [] if name in names else [name]
+                display.current().note(f"{name} has died; this run takes over")
             holder = self.take(holder["token"] if dead else None)
         return Waited(tuple(names), bool(self.last.get("done")))
 
@@ -206,6 +227,10 @@ class _Signs:
             with fs.open_input_stream(path) as stream:
                 return bytes(stream.read())
         except FileNotFoundError:
+            return b""
+        except OSError as error:  # a folder in its place, or it may not be read: no sign of life
+            if files.is_lost_connection(error):
+                raise
             return b""
 
 

@@ -5,20 +5,29 @@ Reads `<warehouse>/_runs/<job>/<run_id>/report.json` and, of a run that says `ru
 
 from __future__ import annotations
 
-import json
 import os
 import socket
 from collections.abc import Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, NotRequired
+
+from typing_extensions import TypedDict
 
 from shopbatch.runs import formats
 from shopbatch.runs.record import end_record, log_tail
-from shopbatch.runs.report import json_line, run_folder, save_tree
+from shopbatch.runs.report import Report, json_line, run_folder, save_tree
+from shopbatch.runs.saved import load_report, read_report
 
 STALE = 60.0  # seconds without a heartbeat after which a run counts as lost
+
+
+class _Heartbeat(TypedDict):
+    at: NotRequired[str]
+    stage: NotRequired[str | None]
+    done: NotRequired[int]
+    total: NotRequired[int | None]
 
 
 def newest(warehouse: str, job: str | None = None, count: int = 20) -> list[dict[str, Any]]:
@@ -31,7 +40,7 @@ def newest(warehouse: str, job: str | None = None, count: int = 20) -> list[dict
 
     Returns:
         Reports as `Report.to_dict` makes them. A run that was killed has the outcome `lost` and a message that says
-        since when. A report that cannot be read has the outcome `unreadable`.
+        since when. One whose report is damaged, or is lost while its log is there, has the outcome `damaged`.
     """
     import pyarrow.fs as pafs
 
@@ -50,14 +59,8 @@ def newest(warehouse: str, job: str | None = None, count: int = 20) -> list[dict
     for run_id, name in runs:
         if len(reports) == count:
             break
-        try:
-            with fs.open_input_stream(f"{base}/{name}/{run_id}/report.json") as stream:
-                report = json.loads(stream.read())
-        except FileNotFoundError:  # a folder that other code keeps here, such as a run of an older version
-            continue
-        except ValueError:
-            report = {"job": name, "run_id": run_id, "outcome": "unreadable", "message": "report.json is not JSON"}
-        reports.append(with_state(report, run_folder(warehouse, name, run_id)))
+        if (report := read_report(warehouse, name, run_id)) is not None:
+            reports.append(with_state(report, run_folder(warehouse, name, run_id)))
     return reports
 
 
@@ -109,15 +112,10 @@ def _moment(text: Any) -> datetime:
 
 
 def _heartbeat(folder: str) -> dict[str, Any]:
-    from shopbatch.warehouse import files
+    from shopbatch.warehouse import state_files
 
-    fs, path = files.filesystem(f"{folder}/heartbeat.json")
-    try:
-        with fs.open_input_stream(path) as stream:
-            beat = json.loads(stream.read())
-    except (FileNotFoundError, ValueError):
-        return {}
-    return beat if isinstance(beat, dict) else {}
+    uri = f"{folder}/heartbeat.json"
+    return state_files.read(uri, _Heartbeat, "the run counts as lost unless its process lives", keep=True) or {}
 
 
 def _is_alive(pid: int) -> bool:
@@ -147,12 +145,15 @@ def close_lost(run: dict[str, Any], message: str) -> str:
         OSError: The warehouse cannot be written.
     """
     from shopbatch.runs.outcomes import STOPPED
-    from shopbatch.warehouse import files
+    from shopbatch.warehouse.state_files import DamagedState
 
     folder = run_folder(run["warehouse"], run["job"], run["run_id"])
-    fs, path = files.filesystem(f"{folder}/report.json")
-    with fs.open_input_stream(path) as stream:
-        tree = json.loads(stream.read())
+    try:
+        tree = load_report(folder)
+    except DamagedState:
+        tree = None
+    if tree is None:
+        tree = Report(run["job"], run["run_id"]).to_dict()
     now = datetime.now(UTC).isoformat(timespec="seconds")
     log = Path(run["log"])
     tree |= {"outcome": "stopped", "exit_code": STOPPED, "message": message, "ended_at": now}

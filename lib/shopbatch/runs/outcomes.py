@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import sys
 import traceback
 from collections.abc import Callable, Iterator, Sequence
@@ -20,6 +21,8 @@ DONE, FAILED, MISTAKE, REFUSED, STOPPED = 0, 1, 2, 3, 4
 _LONGEST = 2_000  # characters of a message, which may quote what the user wrote
 RESUME = "the same command goes on from here"
 
+# what Spark says of a data file that is not there
+_GONE = re.compile(r"FAILED_READ_FILE\.FILE_NOT_EXIST|java\.io\.FileNotFoundException.*\.parquet")
 # errors of Ray and its cluster after which a new attempt can succeed
 _LOST = {
     "NodeDiedError", "OutOfDiskError", "ObjectLostError", "WorkerCrashedError", "OutOfMemoryError", "RpcError",
@@ -104,7 +107,7 @@ def classify(error: BaseException, signals: Sequence[str]) -> tuple[int, Outcome
         # the longer messages hold the remote traceback of the shortest one
         shortest = min(temporary, key=lambda each: len(str(each)))
         said = next((text for sign, text in _ENVIRONMENT.items() if sign in str(shortest)), None)
-        return STOPPED, "stopped", f"{said or f'{type(shortest).__name__}: {shortest}'}; {RESUME}"
+        return STOPPED, "stopped", f"{said or _temporary_line(shortest)}; {RESUME}"
     cause = getattr(error, "cause", None)
     # Ray wraps the error of a worker; its own hints come before the last line
     lines = str(cause or error).strip().splitlines() or [""]
@@ -124,12 +127,25 @@ def exit_with(code: int) -> None:
 
 
 def _is_temporary(error: BaseException) -> bool:
-    """Whether the environment caused the error: a full disk, a lost node, a store that does not answer."""
+    """Whether the environment caused the error: a full disk, a lost node, a store that is silent, a VACUUM."""
     from shopbatch.warehouse.files import is_full, is_lost_connection
 
     lost = not _LOST.isdisjoint(kind.__name__ for kind in type(error).__mro__)
     starved = getattr(error, "errno", None) in (errno.EMFILE, errno.ENFILE) or "timed out during startup" in str(error)
-    return lost or starved or is_full(error) or is_lost_connection(error)
+    return lost or starved or is_full(error) or is_lost_connection(error) or _is_gone(error)
+
+
+def _is_gone(error: BaseException) -> bool:
+    """Whether a data file is not there that a pinned version names, or that this run wrote: mostly after a VACUUM."""
+    if isinstance(error, FileNotFoundError):
+        return ".parquet" in str(error)
+    return _GONE.search(str(error)) is not None
+
+
+def _temporary_line(error: BaseException) -> str:
+    line = one_line(f"{type(error).__name__}: {error}", 600)
+    gone = "a data file is gone, as after a VACUUM in the middle of the run; if no VACUUM ran, restore the file"
+    return f"{gone} ({line})" if _is_gone(error) else line
 
 
 def _causes(error: BaseException | None) -> Iterator[BaseException]:

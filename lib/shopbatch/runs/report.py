@@ -289,6 +289,8 @@ def _write(where: str, text: str, filesystem: FileSystem | None) -> None:
                 file.write(text)
                 file.flush()
                 os.fsync(file.fileno())
+            if final.is_dir():  # whatever it is, the report of this run counts
+                final.rename(f"{final}.damaged-{uuid4().hex[:6]}")
             draft.replace(final)
         finally:
             draft.unlink(missing_ok=True)

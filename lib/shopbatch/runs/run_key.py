@@ -6,6 +6,7 @@ A run key names one piece of scheduled work, independent of who submits it and h
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections.abc import Mapping
 from contextlib import suppress
@@ -13,14 +14,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from shopbatch.core import config
 from shopbatch.core.config import JobConfig
 from shopbatch.core.errors import Stopped, UserError
-
-if TYPE_CHECKING:
-    from pyarrow.fs import FileSystem
+from shopbatch.runs.saved import SavedReport
 
 _KEY = re.compile(r"([a-z][a-z0-9_]*)-(\d{8}(?:T\d{6})?(?:-[A-Za-z0-9]{1,20})?)-([0-9a-f]{12})")
 _DIGITS = 12
@@ -127,7 +126,7 @@ def named_files(tree: Any) -> set[Path]:
         if "{" not in name.name:
             return {file for file in [config.project_file(name)] if file.is_file()}
         pattern = re.sub(r"\{\w+\}", "*", name.name)
-        folders = {(home / name.parent.expanduser()).resolve() for home in (config.packaged(), config.root())}
+        folders = {(home / os.path.expanduser(name.parent)).resolve() for home in (config.packaged(), config.root())}
         names = {file.name for folder in folders for file in folder.glob(pattern)}
         return {file for each in names if (file := config.project_file(name.with_name(each))).is_file()}
     return set()
@@ -148,6 +147,9 @@ def write_record(warehouse: str, key: str, attempt: int, line: str) -> None:
 def read_records(warehouse: str, key: str) -> dict[int, dict[str, Any]]:
     """Return the reports of the attempts that have ended, by number.
 
+    A damaged one is set aside: the attempt then counts as one that left no report, and the next one finds out what is
+    done already.
+
     Raises:
         Stopped: The warehouse does not answer.
         UserError: The warehouse cannot be read.
@@ -155,19 +157,24 @@ def read_records(warehouse: str, key: str) -> dict[int, dict[str, Any]]:
     from shopbatch.warehouse import files
 
     try:
-        return _read_records(*files.filesystem(record_uri(warehouse, key, 0).rpartition("/")[0]))
+        return _read_records(record_uri(warehouse, key, 0).rpartition("/")[0])
     except OSError as error:
         if files.is_lost_connection(error):
             raise Stopped(f"warehouse {warehouse} does not answer") from None
         raise UserError(f"warehouse {warehouse} cannot be read ({error.strerror or error})") from None
 
 
-def _read_records(fs: FileSystem, path: str) -> dict[int, dict[str, Any]]:
+def _read_records(folder: str) -> dict[int, dict[str, Any]]:
     import pyarrow.fs as pafs
 
+    from shopbatch.warehouse import files, state_files
+
+    fs, path = files.filesystem(folder)
     records = {}
     for info in fs.get_file_info(pafs.FileSelector(path, allow_not_found=True)):
         if re.fullmatch(r"\d{4}\.json", info.base_name):
-            with fs.open_input_stream(info.path) as stream:
-                records[int(info.base_name[:4])] = json.loads(stream.read())
+            instead = "the attempt counts as ended without a report"
+            record = state_files.read(f"{folder}/{info.base_name}", SavedReport, instead)
+            if record is not None:
+                records[int(info.base_name[:4])] = record
     return records

@@ -6,6 +6,7 @@ The looks are cheap: free resources of Ray, nodes, disks and the load of the mac
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import signal
 import threading
@@ -36,7 +37,7 @@ class Stalls:
     Args:
         report: Gets a line for each time that the stage has stood still.
         stage: The stage's name.
-        seconds: After so long without `moved` the causes are looked for.
+        seconds: After so long without `moved`, and again each time it has passed, the causes are looked for.
         looks: Where to look, the surest cause first.
         restart: Whether `waiting` raises Stalled if after twice that time nothing explains the standstill.
     """
@@ -47,7 +48,8 @@ class Stalls:
         self.report, self.stage, self.seconds, self.looks = report, stage, seconds, looks
         in_main = threading.current_thread() is threading.main_thread()  # Python runs signal handlers only there
         self.restart = restart and in_main
-        self._last, self._said, self._waits = time.monotonic(), False, False
+        self._last, self._looked, self._waits = time.monotonic(), 0, False
+        self._said: set[str] = set()  # the causes, without their numbers
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._watch, name="stalls", daemon=True)
 
@@ -67,7 +69,7 @@ class Stalls:
 
     def moved(self) -> None:
         """Note that the stage has made progress."""
-        self._last, self._said = time.monotonic(), False
+        self._last, self._looked = time.monotonic(), 0
 
     def waiting(self, items: Iterable[T]) -> Iterator[T]:
         """Yield the items; each one is progress. Stalled is raised, if at all, while the next one is waited for."""
@@ -86,20 +88,24 @@ class Stalls:
     def _watch(self) -> None:
         while not self._over.wait(min(1.0, self.seconds / 4)):
             still = time.monotonic() - self._last
-            if still >= self.seconds and not self._said:
-                self._said = True
-                self._explained = self._say(still)
-            elif still >= 2 * self.seconds and self._said and self.restart and not self._explained:
+            if still < self.seconds * (self._looked + 1):
+                continue
+            self._looked += 1
+            cause = next(filter(None, (_safe(look) for look in self.looks)), None)
+            if cause is None and self._looked > 1 and self.restart:
                 self.restart = False
                 signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGUSR1)
+            else:
+                self._say(still, cause)
 
-    def _say(self, still: float) -> bool:
-        """Say why the stage stands still. Returns whether a cause is known."""
-        cause = next(filter(None, (_safe(look) for look in self.looks)), None)
-        line = f"{self.stage}: no progress for {still:.0f} s: {cause or f'{NOTHING} ({facts()})'}"
-        self.report.diagnosis.append(clean(line))
-        display.current().note(clean(line))
-        return cause is not None
+    def _say(self, still: float, cause: str | None) -> None:
+        """Say why the stage stands still, unless that has been said already."""
+        text = cause or f"{NOTHING} ({facts()})"
+        if (kind := re.sub(r"[\d.]+", "", text)) not in self._said:
+            self._said.add(kind)
+            line = clean(f"{self.stage}: no progress for {still:.0f} s: {text}")
+            self.report.diagnosis.append(line)
+            display.current().note(line)
 
     def _raise(self, number: int, frame: FrameType | None) -> None:
         if self._waits:
@@ -173,6 +179,14 @@ def no_slot(needs: Mapping[str, float]) -> Look:
         return None
 
     return look
+
+
+def busy_machine() -> str | None:
+    """Look whether so much else runs on this machine that the run hardly gets a turn."""
+    load, cpus = os.getloadavg()[0], os.cpu_count() or 1
+    return (
+        f"this machine is busy (load {load:.0f} on {cpus} CPUs); wait, or end other work" if load > 4 * cpus else None
+    )
 
 
 def ray_folder() -> str:

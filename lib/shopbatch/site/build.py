@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from shopbatch.core.errors import UserError
@@ -33,7 +34,7 @@ def build_site(store: Store, env: str, output: str | None) -> Path:
         raise UserError(f"warehouse {store.root.partition('?')[0]} is no folder: add --output FOLDER")
     if not is_remote and not Path(store.root).is_dir():
         raise UserError(f"no warehouse {store.root}; fill one with `shopbatch sample` or `shopbatch load`")
-    folder = Path(output).expanduser() if output is not None else Path(store.root) / FOLDER
+    folder = Path(os.path.expanduser(output)) if output is not None else Path(store.root) / FOLDER
     _check_folder(folder)
     pages = render(gather(store, env), folder)
     try:

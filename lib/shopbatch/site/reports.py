@@ -68,8 +68,12 @@ def _text(uri: str) -> bytes | None:
     try:
         with fs.open_input_stream(path) as stream:
             return bytes(stream.read())
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return None
+    except OSError as error:  # a folder in its place, or it may not be read
+        if files.is_lost_connection(error):
+            raise
+        return b""
 
 
 def _parsed(text: bytes) -> Mapping[str, Any] | None:

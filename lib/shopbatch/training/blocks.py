@@ -24,6 +24,7 @@ from shopbatch.training.packing import WINDOW, Document, pack
 from shopbatch.warehouse import files
 from shopbatch.warehouse.damage import take_out
 from shopbatch.warehouse.files import DataFile, FileRef
+from shopbatch.warehouse.foreign import put_right, refuse_foreign
 from shopbatch.warehouse.store import Store
 
 SPLITS = ("train", "val")
@@ -35,7 +36,7 @@ class Pack:
     """A pack in the warehouse.
 
     name: its digest. files: split -> URIs of its files, in order. blocks: split -> number of blocks.
-    set_aside: names the damaged files in whose place it was made.
+    set_aside: names what others or a damage had done to the table, and was put right.
     """
 
     name: str
@@ -162,7 +163,9 @@ def prepare(
     """
     rows = {split: [blake2b(word.tobytes()).hexdigest() for word in hash128(parts[split].columns)] for split in SPLITS}
     name = digest({"rows": rows, "about": dict(about), "block_tokens": block_tokens, "seed": seed})
-    set_aside = take_out(store, TRAINING_BLOCKS, name, lambda file: file.partition.get("pack") == name, _run_of)
+    put = put_right(store, TRAINING_BLOCKS, anew=True)
+    damaged = take_out(store, TRAINING_BLOCKS, name, lambda file: file.partition.get("pack") == name, _run_of)
+    set_aside = "; ".join(filter(None, [put, damaged]))
     prepared = find(store, name) or build(store, name, parts, encode, block_tokens, seed)
     for split, count in prepared.blocks.items():
         if not count:
@@ -193,7 +196,7 @@ def build(store: Store, name: str, parts: Mapping[str, pa.Table], encode: Encode
     ):
         receipts += unit.to_pylist()
     written = [DataFile(**r, partition={"pack": name}) for r in receipts if r["rows"]]
-    store.commit(TRAINING_BLOCKS, written, "append", name, {"pack": name})
+    store.commit(TRAINING_BLOCKS, written, "append", name, {"pack": name}, guard=refuse_foreign)
     built = find(store, name)
     if built is None:
         raise UserError(f"no example fits into a block of loop.block_tokens={block_tokens}")

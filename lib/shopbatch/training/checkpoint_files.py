@@ -17,13 +17,29 @@ from typing import Any
 
 import pyarrow.fs as pafs
 import xxhash
+from pydantic import ConfigDict, with_config
+from typing_extensions import TypedDict
 
 from shopbatch.core.errors import UserError
 from shopbatch.core.inside import inside
-from shopbatch.warehouse import files
+from shopbatch.warehouse import files, state_files
+from shopbatch.warehouse.state_files import DamagedState
 
 MARKER = "checkpoint.json"
 STEP, BEST = re.compile(r"step-\d{8}"), re.compile(r"best-\d{8}")
+
+
+class _File(TypedDict):
+    size: int
+    xxh128: str
+
+
+@with_config(ConfigDict(extra="allow"))
+class _Marker(TypedDict):
+    key: str
+    state: dict[str, Any]
+    files: dict[str, _File]
+    sum: str
 
 
 class CheckpointError(UserError):
@@ -63,21 +79,16 @@ def read_marker(folder: str) -> dict[str, Any]:
     Raises:
         CheckpointError: The marker is missing or damaged.
     """
-    fs, path = files.filesystem(folder)
     try:
-        with fs.open_input_stream(f"{path}/{MARKER}") as stream:
-            marker = json.loads(stream.read())
-        if marker.pop("sum") != _sum(marker):
-            raise CheckpointError(f"checkpoint {folder} is damaged: {MARKER} does not match its own checksum")
-    except FileNotFoundError:
-        raise CheckpointError(
-            f"checkpoint {folder} is incomplete: {MARKER}, which is written last, is missing"
-        ) from None
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        if isinstance(error, CheckpointError):
-            raise
-        raise CheckpointError(f"checkpoint {folder} is damaged: {MARKER} cannot be read") from None
-    return dict(marker)
+        marker: _Marker | None = state_files.load(f"{folder}/{MARKER}", _Marker)
+    except DamagedState as damage:
+        raise CheckpointError(f"checkpoint {damage}") from None
+    if marker is None:
+        raise CheckpointError(f"checkpoint {folder} is incomplete: {MARKER}, which is written last, is missing")
+    tree = dict(marker)
+    if tree.pop("sum") != _sum(tree):
+        raise CheckpointError(f"checkpoint {folder} is damaged: {MARKER} does not match its own checksum")
+    return tree
 
 
 def read_whole(folder: str) -> dict[str, Any]:
@@ -98,9 +109,16 @@ def read_whole(folder: str) -> dict[str, Any]:
             raise CheckpointError(
                 f"checkpoint {folder} is damaged: {name} has {info.size} bytes instead of {entry['size']}"
             )
-        if isinstance(fs, pafs.LocalFileSystem) and checksum(Path(path) / name) != entry["xxh128"]:
+        if isinstance(fs, pafs.LocalFileSystem) and _checksum_of(folder, Path(path) / name) != entry["xxh128"]:
             raise CheckpointError(f"checkpoint {folder} is damaged: {name} is not what was written")
     return marker
+
+
+def _checksum_of(folder: str, file: Path) -> str:
+    try:
+        return checksum(file)
+    except OSError as error:
+        raise CheckpointError(f"checkpoint {folder} is damaged: {file.name}: {error.strerror}") from None
 
 
 def check_best(root: str, state: Mapping[str, Any]) -> None:

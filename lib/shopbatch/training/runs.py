@@ -14,7 +14,7 @@ from shopbatch.core.progress import Progress
 from shopbatch.models import registry
 from shopbatch.models.registry import Model
 from shopbatch.runs.report import Figure, Report
-from shopbatch.runs.stalls import Stalls, full_disk, full_object_store, lost_nodes, ray_folder
+from shopbatch.runs.stalls import Stalls, busy_machine, full_disk, full_object_store, lost_nodes, ray_folder
 from shopbatch.training import workers
 from shopbatch.training.loop import steps
 from shopbatch.training.worker import Run
@@ -58,7 +58,7 @@ def train(run: Run, report: Report, store: Store, watchdog_seconds: float) -> di
         writers = [_tensorboard(stack, report, store), _mlflow(stack, report, run)]
         latest: dict[str, float] = {}
         disks = full_disk(ray_folder(), *([] if "://" in store.root else [store.root]))
-        looks = [disks, lost_nodes, full_object_store]
+        looks = [disks, lost_nodes, full_object_store, busy_machine]
         stalls = stack.enter_context(Stalls(report, "train", watchdog_seconds, looks))
 
         def on_step(step: int, values: Mapping[str, float]) -> None:

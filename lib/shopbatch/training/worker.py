@@ -9,13 +9,15 @@ from dataclasses import dataclass
 from typing import Any
 
 import ray
+from pydantic import ConfigDict, with_config
+from typing_extensions import TypedDict
 
 from shopbatch.core.errors import UserError
 from shopbatch.core.privacy import guard_logs
 from shopbatch.training.blocks import Pack
 from shopbatch.training.config import LoopConfig, WorkersConfig
 from shopbatch.training.plans import Plan
-from shopbatch.warehouse import files
+from shopbatch.warehouse import files, state_files
 
 DONE = "done.json"
 
@@ -36,14 +38,24 @@ class Run:
     key: str
 
 
+@with_config(ConfigDict(extra="allow"))
+class _Ended(TypedDict, total=False):
+    """How a run ended: its last state (`loop.State`), or why it has none."""
+
+    step: int
+    best: float | None
+    best_step: int
+    tokens: int
+    stopped: bool
+    history: list[dict[str, float]]
+    mistake: str
+    diverged: str
+
+
 def finished(run: Run) -> dict[str, Any] | None:
     """Return what a run ended with: its last state, or {"mistake"} or {"diverged"}; None while it is not over."""
-    fs, path = files.filesystem(f"{run.folder}/{DONE}")
-    try:
-        with fs.open_input_stream(path) as stream:
-            return dict(json.loads(stream.read()))
-    except FileNotFoundError:
-        return None
+    ended = state_files.read(f"{run.folder}/{DONE}", _Ended, "the run goes on from its newest whole checkpoint")
+    return None if ended is None else dict(ended)
 
 
 def work(context: dict[str, Any]) -> None:

@@ -27,6 +27,8 @@ from shopbatch.training.config import WorkersConfig, batch_share
 from shopbatch.training.worker import DONE, Run, finished, work
 from shopbatch.warehouse import files
 
+_STATE = {"step", "best", "best_step", "tokens", "stopped", "history"}  # of `loop.State`, which needs torch
+
 
 def check_devices(workers: WorkersConfig, platform: Platform) -> None:
     """Check that a local Ray has the GPUs that the workers need.
@@ -58,7 +60,7 @@ def train(run: Run, on_step: OnStep) -> dict[str, Any]:
     batch_share(run.loop, run.workers.count)
     with _lock(run):
         done = finished(run)
-        if done is not None and "step" in done:
+        if done is not None and done.keys() >= _STATE:  # a damaged file may hold less
             with suppress(CheckpointError):  # the worker reports it when it resumes from an earlier checkpoint
                 check_best(run.folder, done)
                 return done

@@ -2,28 +2,42 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NotRequired
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.fs as pafs
+from typing_extensions import TypedDict
 
 from shopbatch.core.errors import UserError
 from shopbatch.core.nearest import hint
 from shopbatch.tables import TABLES, declared
-from shopbatch.warehouse import files
+from shopbatch.warehouse import files, state_files
 from shopbatch.warehouse.rows import Query, read_table
 from shopbatch.warehouse.store import Snapshot, Store
 
 
+class _Saved(TypedDict):
+    """What is read here of a run's report."""
+
+    links: NotRequired[dict[str, str]]
+    models: NotRequired[dict[str, str]]
+
+
 def list_tables(store: Store) -> list[dict[str, Any]]:
-    """List the tables that exist: name, rows, version, meaning; the declared ones first, in their order."""
+    """List the tables that exist: name, rows, version, meaning; the declared ones first, in their order.
+
+    Of a table that cannot be read the meaning says why, and rows and version are None.
+    """
     there = store.names()
-    rows = []
+    rows: list[dict[str, Any]] = []
     for name in [*(n for n in TABLES if n in there), *(n for n in there if n not in TABLES)]:
-        snapshot = store.snapshot(name)
+        try:
+            snapshot = store.snapshot(name)
+        except UserError as error:
+            rows.append({"table": name, "rows": None, "version": None, "meaning": str(error)})
+            continue
         rows.append({"table": name, "rows": snapshot.rows, "version": snapshot.version, "meaning": meaning_of(name)})
     return rows
 
@@ -74,10 +88,8 @@ def report_links(report: str) -> dict[str, str]:
         report: Path or URI of its page, as `newest_report` returns it.
     """
     folder = report.rpartition("/")[0]
-    fs, path = files.filesystem(f"{folder}/report.json")
-    with fs.open_input_stream(path) as stream:
-        links = json.loads(stream.read()).get("links", {})
-    return {title: f"{folder}/{name}" for title, name in links.items()}
+    saved = state_files.read(f"{folder}/report.json", _Saved, "its links are not known", keep=True) or {}
+    return {title: f"{folder}/{name}" for title, name in saved.get("links", {}).items()}
 
 
 def why(store: Store, name: str, key: str) -> dict[str, Any]:
@@ -110,12 +122,9 @@ def why(store: Store, name: str, key: str) -> dict[str, Any]:
 
 def run_models(store: Store, table: str, run_id: str) -> dict[str, str]:
     """Read from a run's report which models it used: role -> digest. Empty if its report is gone."""
-    fs, path = files.filesystem(f"{store.root}/_runs/{TABLES[table].job}/{run_id}/report.json")
-    try:
-        with fs.open_input_stream(path) as stream:
-            return dict(json.loads(stream.read())["models"])
-    except FileNotFoundError:
-        return {}
+    uri = f"{store.root}/_runs/{TABLES[table].job}/{run_id}/report.json"
+    saved = state_files.read(uri, _Saved, "its models are not known", keep=True) or {}
+    return dict(saved.get("models", {}))
 
 
 def _rows(snapshot: Snapshot, column: str, value: str) -> list[dict[str, Any]]:

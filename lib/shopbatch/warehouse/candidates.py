@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import pyarrow as pa
 import pyarrow.fs as pafs
 
-from shopbatch.core.errors import UserError
+from shopbatch.core.errors import UserError, one_line
 from shopbatch.core.nearest import hint
 from shopbatch.tables.schema import Table
 from shopbatch.warehouse import files
@@ -46,8 +46,16 @@ def candidate_of(store: Store, name: str, run_id: str) -> Snapshot:
         raise UserError(f"--candidate {run_id}: that run of {runs[run_id]} kept no candidate of {name!r}; {there}")
     uri = f"{folder}/{name}"
     paths = _entries(uri)
-    refs = [FileRef(p, f"{uri}/{p}", 0, sum(files.row_group_rows(f"{uri}/{p}")), 0) for p in paths]
-    return Snapshot(name, uri, 0, run_id, files.read_schema(refs[0].uri), tuple(refs), {}, pa.table({"path": paths}))
+    try:
+        refs = [FileRef(p, f"{uri}/{p}", 0, sum(files.row_group_rows(f"{uri}/{p}")), 0) for p in paths]
+        schema = files.read_schema(f"{uri}/{paths[0]}")
+    except (pa.ArrowInvalid, OSError, IndexError) as error:
+        if files.is_lost_connection(error):
+            raise
+        why = one_line(error, 200) if paths else "it is empty"
+        do = "run the job again: what a gate refuses is kept anew"
+        raise UserError(f"--candidate {run_id}: what was kept in {uri} is damaged ({why}); {do}") from None
+    return Snapshot(name, uri, 0, run_id, schema, tuple(refs), {}, pa.table({"path": paths}))
 
 
 def _folder(store: Store, job: str, run_id: str) -> str:

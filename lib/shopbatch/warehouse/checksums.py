@@ -1,8 +1,9 @@
 """Checksums of files on this machine's file system: a Parquet file has its own within, another file has one beside it.
 
-A Parquet file's checksum is XXH3-64 over all its bytes, and stands in its footer, where other readers ignore it; it is
-computed as if it were zeros. So it moves with the file and needs no entry in Delta's log. The checksums of pages, which
-Parquet has as well, protect neither a footer nor a page's header.
+A Parquet file's checksum is XXH3-64 over all its bytes. It stands in the footer, where other readers ignore it, behind
+the file's size, and is computed as if both were zeros. So it moves with the file and needs no entry in Delta's log. A
+file with another size is one into which another program has copied the entry, and has none. The checksums of pages,
+which Parquet has as well, protect neither a footer nor a page's header.
 
 Files that Delta names itself (its log) have a file of CRC-32 sums beside them, as Hadoop and Spark keep it:
 `.00000000000000000001.json.crc`.
@@ -21,14 +22,16 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import xxhash
 
-from shopbatch.core.errors import UserError
+from shopbatch.core.errors import UserError, one_line
 
 KEY = "shopbatch.xxh3"
-NONE = "0" * 16
+NONE = "0" * 32  # the place for size and checksum, 16 hex digits each
 # the key, what Parquet or the JSON of Spark's schema has between key and value, and the value
-_ENTRY = re.compile(re.escape(KEY).encode() + rb"[^0-9a-f]{2,4}([0-9a-f]{16})")
+_ENTRY = re.compile(re.escape(KEY).encode() + rb"[^0-9a-f]{2,4}([0-9a-f]{32})")
 _TAIL = 8  # bytes of a Parquet file after its footer: the footer's length and the magic word
 _READ = 1 << 22  # bytes that are read at a time
 _CHUNK = 1 << 20  # bytes of another file per sum
@@ -48,10 +51,9 @@ class DamagedFile(UserError):
         self.uri, self.why = uri, why
 
     def __str__(self) -> str:
-        return (
-            f"{table_of(self.uri)}file {self.uri} is damaged ({self.why}): restore the file, or fill the table anew; "
-            "`shopbatch verify` lists all that is damaged"
-        )
+        table = table_of(self.uri)
+        do = "restore it from a backup" + (", or fill the table anew" if table else "")
+        return f"{table}file {self.uri} is damaged ({self.why}): {do}; `shopbatch verify` lists all that is damaged"
 
 
 def table_of(uri: str) -> str:
@@ -67,35 +69,47 @@ def stamp(data: bytearray) -> None:
     tail = data[len(data) - _footer(data[-_TAIL:], len(data)) :]
     if (entry := _ENTRY.search(tail)) is not None:
         place = len(data) - len(tail) + entry.start(1)
+        data[place : place + len(NONE)] = NONE.encode()
         with memoryview(data) as view:
-            checksum = xxhash.xxh3_64(view).hexdigest()  # the value is NONE now
-        data[place : place + 16] = checksum.encode()
+            checksum = xxhash.xxh3_64(view).hexdigest()
+        data[place : place + len(NONE)] = _value(len(data), checksum)
 
 
 def stamp_file(path: str) -> None:
     """Enter the checksum into a Parquet file, as `stamp` does."""
     with open(path, "r+b") as file:
-        if (known := read_stamp(file)) is not None:
-            checksum = _sum(file, known[0])
-            file.seek(known[0])
-            file.write(checksum)
+        place, _, size = _entry(file)
+        if place:
+            checksum = _sum(file, place)
+            file.seek(place)
+            file.write(_value(size, checksum))
 
 
-def read_stamp(file: Any) -> tuple[int, bytes] | None:
-    """Read where the checksum of an open Parquet file stands, and what it is; None if it has none."""
-    size = file.seek(0, os.SEEK_END)
-    file.seek(max(0, size - _TAIL))
-    file.seek(size - (footer := _footer(file.read(_TAIL), size)))
-    entry = _ENTRY.search(file.read(footer))
-    return None if entry is None else (size - footer + entry.start(1), entry[1])
+def is_stamped(file: Any) -> bool:
+    """Whether an open Parquet file has a checksum of its own."""
+    _, value, size = _entry(file)
+    return value[:16] == _value(size, "")
 
 
 def trouble(file: Any) -> str:
     """Say what is wrong with the bytes of an open Parquet file; empty if nothing is, or if it has no checksum."""
-    known = read_stamp(file)
-    if known is None or known[1] == NONE.encode() or _sum(file, known[0]) == known[1]:
+    place, value, size = _entry(file)
+    if value[:16] != _value(size, "") or _value(size, _sum(file, place)) == value:
         return ""
     return "its bytes do not match its checksum"
+
+
+def _entry(file: Any) -> tuple[int, bytes, int]:
+    """Where the value of KEY stands in an open Parquet file (0: nowhere), the value, and the size of the file."""
+    size = file.seek(0, os.SEEK_END)
+    file.seek(max(0, size - _TAIL))
+    file.seek(size - (footer := _footer(file.read(_TAIL), size)))
+    entry = _ENTRY.search(file.read(footer))
+    return (0, b"", size) if entry is None else (size - footer + entry.start(1), entry[1], size)
+
+
+def _value(size: int, checksum: str) -> bytes:
+    return f"{size:016x}{checksum}".encode()
 
 
 def check_parquet(path: str) -> None:
@@ -105,7 +119,15 @@ def check_parquet(path: str) -> None:
 
 def _trouble_of_file(path: str) -> str:
     with open(path, "rb") as file:  # not mapped into memory: a bad sector would then end the process
-        return trouble(file)
+        if is_stamped(file):
+            return trouble(file)
+    try:  # damage of many bytes takes the checksum away
+        pq.read_metadata(path)
+    except (pa.ArrowException, OSError) as error:
+        if isinstance(error, MemoryError) or getattr(error, "errno", None) is not None:
+            raise
+        return one_line(error, 200) or type(error).__name__
+    return ""
 
 
 def _footer(tail: bytes | bytearray, size: int) -> int:
@@ -113,18 +135,18 @@ def _footer(tail: bytes | bytearray, size: int) -> int:
     return min(int.from_bytes(tail[:4], "little") + _TAIL, size) if len(tail) == _TAIL else size
 
 
-def _sum(file: Any, place: int) -> bytes:
-    """XXH3-64 of an open file as hex digits, those of the checksum itself taken as zeros."""
+def _sum(file: Any, place: int) -> str:
+    """XXH3-64 of an open file as hex digits, the value of KEY taken as NONE."""
     hashed, left = xxhash.xxh3_64(), place
     file.seek(0)
     while left and (chunk := file.read(min(left, _READ))):
         hashed.update(chunk)
         left -= len(chunk)
     hashed.update(NONE.encode())
-    file.seek(place + 16)
+    file.seek(place + len(NONE))
     while chunk := file.read(_READ):
         hashed.update(chunk)
-    return hashed.hexdigest().encode()
+    return str(hashed.hexdigest())
 
 
 def beside(path: str) -> str:

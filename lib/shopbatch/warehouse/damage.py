@@ -16,7 +16,6 @@ import pyarrow.fs as pafs
 
 from shopbatch.tables.schema import Table
 from shopbatch.warehouse import files
-from shopbatch.warehouse.checksums import DamagedFile
 from shopbatch.warehouse.files import FileRef
 from shopbatch.warehouse.snapshot import scope_name
 from shopbatch.warehouse.store import Store
@@ -26,16 +25,9 @@ FOLDER = "_damaged"
 
 def damaged_files(refs: Sequence[FileRef]) -> list[FileRef]:
     """Read files whole and return those that do not match their checksum, or are gone. Object stores are trusted."""
+    uris = [ref.uri for ref in refs]
     with ThreadPoolExecutor() as pool:
-        return [ref for ref, good in zip(refs, pool.map(_is_good, refs), strict=True) if not good]
-
-
-def _is_good(ref: FileRef) -> bool:
-    try:
-        files.check(ref.uri)
-    except (DamagedFile, FileNotFoundError):
-        return False
-    return True
+        return [ref for ref, good in zip(refs, pool.map(files.is_good, uris), strict=True) if not good]
 
 
 def take_out(

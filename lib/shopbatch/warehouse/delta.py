@@ -22,33 +22,53 @@ from shopbatch.core.errors import UserError, one_line
 from shopbatch.tables.schema import Table
 from shopbatch.warehouse import files
 from shopbatch.warehouse.files import DataFile, FileRef
-from shopbatch.warehouse.log_sums import check_entry, check_log, seal
+from shopbatch.warehouse.log_files import APP, check_log, find_damage, how_to_fill, recover
+from shopbatch.warehouse.log_sums import check_entry, seal
 from shopbatch.warehouse.snapshot import Mode, Snapshot
 from shopbatch.warehouse.writable import read_demands
 
-APP = "shopbatch"  # the application id of our commits, and the key of their metadata
 _UNREADABLE = re.compile(r"(?i)unsupported|not supported|max catalog version|schema error|invalid protocol")
+_DAMAGED = re.compile(r"(?i)^kernel error|no table metadata or protocol")
 _ADD = ("path", "size_bytes", "modification_time", "num_records")
 
 
 def open_table(uri: str, version: int | None = None) -> DeltaTable | None:
     """Open a fresh handle of a version (None: the newest); None if there is no table.
 
+    A damaged checkpoint of the log is set aside if its entries say the same.
+
     Raises:
-        DamagedFile: A file of its log does not match its checksums.
+        DamagedFile: A file of its log is damaged or lost; the message is one line (see `log_files`).
         UserError: There is no such version, or delta-rs cannot read what another client made of the table.
     """
+    try:
+        return _open(uri, version)
+    except (DeltaError, UserError) as error:
+        if files.is_lost_connection(error) or not recover(uri, getattr(error, "uri", None)):
+            raise
+    return _open(uri, version)
+
+
+def _open(uri: str, version: int | None) -> DeltaTable | None:
     name = uri.rsplit("/", 1)[-1]
     check_log(uri, version)
     try:
-        return DeltaTable(uri, version=version)
+        handle = DeltaTable(uri, version=version)
     except TableNotFoundError:
+        if damage := find_damage(uri, version):
+            raise damage from None
         return None
     except DeltaError as error:
+        if not files.is_lost_connection(error) and (damage := find_damage(uri, version, whole=True)):
+            raise damage from None
         _refuse_unreadable(name, error)
         if version is None:
+            _refuse_damaged(name, uri, error)
             raise
         raise UserError(f"table {name!r} has no version {version}: {error}") from None
+    if damage := find_damage(uri, version):  # which delta-rs does not notice
+        raise damage
+    return handle
 
 
 def _refuse_unreadable(name: str, error: DeltaError) -> None:
@@ -56,6 +76,13 @@ def _refuse_unreadable(name: str, error: DeltaError) -> None:
     if _UNREADABLE.search(str(error)) and not files.is_lost_connection(error):
         why = one_line(error, 300)
         raise UserError(f"table {name!r} cannot be read ({why}); undo that, or move the table away") from None
+
+
+def _refuse_damaged(name: str, uri: str, error: DeltaError) -> None:
+    """Raise UserError if delta-rs does not understand the log, whatever is wrong there."""
+    if _DAMAGED.search(str(error)) and not files.is_lost_connection(error):
+        do = f"restore it from a backup, or move the folder {uri} away and {how_to_fill(name)} again"
+        raise UserError(f"table {name!r}: its log {uri}/_delta_log is damaged ({one_line(error, 200)}); {do}") from None
 
 
 def create_table(uri: str, table: Table) -> DeltaTable:
@@ -77,11 +104,12 @@ def create_table(uri: str, table: Table) -> DeltaTable:
 
 def read_snapshot(name: str, uri: str, handle: DeltaTable) -> Snapshot:
     """Read the handle's version. UserError if rows would be read wrongly (deletion vectors, mapped columns)."""
+    away = f"or move the folder {uri} away and {how_to_fill(name)} again"
     if _has_deletion_vectors(name, handle):
-        raise UserError(f"table {name!r} holds deletion vectors; run OPTIMIZE or REORG ... PURGE on it first")
+        raise UserError(f"table {name!r} holds deletion vectors; run OPTIMIZE or REORG ... PURGE on it first; {away}")
     metadata = handle.metadata()
     if metadata.configuration.get("delta.columnMapping.mode", "none") != "none":
-        raise UserError(f"table {name!r} has mapped columns (delta.columnMapping.mode); write it again without them")
+        raise UserError(f"table {name!r} has mapped columns (delta.columnMapping.mode); write it without them; {away}")
     adds = pa.table(handle.get_add_actions(flatten=True))
     known = [n for n in adds.column_names if n in _ADD or n.startswith("partition.")]
     refs = [_file_ref(uri, add) for add in adds.select(known).to_pylist()]
@@ -126,18 +154,28 @@ def read_log(uri: str, version: int, holding: bytes = b"") -> Iterator[tuple[int
         try:
             with fs.open_input_file(f"{log}/{number:020}.json") as stream:
                 lines = stream.read().splitlines()
-        except FileNotFoundError:
+            actions = [json.loads(line) for line in lines if line.strip() and holding in line]
+        except (FileNotFoundError, ValueError):  # a damaged one that a checkpoint stands for ends the log, too
             return
-        yield number, [json.loads(line) for line in lines if line.strip() and holding in line]
+        yield number, [action for action in actions if isinstance(action, dict)]
 
 
 def _last_metadata(uri: str, version: int) -> dict[str, Any]:
     """Return what our newest commit up to a version stored with it; {} if the log does not go back that far."""
     for _, actions in read_log(uri, version, b'"commitInfo"'):
         for action in actions:
-            if APP in action.get("commitInfo", {}):
-                return dict(json.loads(action["commitInfo"][APP]))
+            if APP in (action.get("commitInfo") or {}):
+                return stored_metadata(action["commitInfo"])
     return {}
+
+
+def stored_metadata(info: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a commit of ours stored with itself; {} for one of others, or if it cannot be read."""
+    try:
+        metadata = json.loads(info.get(APP, "{}"))
+    except (ValueError, TypeError):
+        return {}
+    return metadata if isinstance(metadata, dict) else {}
 
 
 def _file_ref(uri: str, add: Mapping[str, Any]) -> FileRef:

@@ -16,7 +16,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import cache
 from typing import TYPE_CHECKING
-from urllib.parse import unquote, urlsplit
+from urllib.parse import urlsplit
 
 import pyarrow as pa
 import pyarrow.fs as pafs
@@ -85,11 +85,7 @@ def unusable_path(root: str) -> str | None:
 
     delta-rs decodes percent codes, also those behind a symbolic link, and takes a backslash for a slash.
     """
-    if "://" in root:
-        path = root.partition("?")[0]
-        path = unquote(path) if path.startswith("file:") else path  # the one scheme whose URIs Arrow decodes, too
-    else:
-        path = f"{root} {os.path.realpath(root)}"
+    path = root.partition("?")[0] if "://" in root else f"{root} {os.path.realpath(root)}"
     if code := re.search(r"%[0-9A-Fa-f]{2}", path):
         return f"Delta would decode the percent code {code.group()!r} in its path"
     if "\\" in path:
@@ -137,6 +133,15 @@ def check(uri: str) -> None:
         checksums.check_parquet(path)
 
 
+def is_good(uri: str) -> bool:
+    """Whether a Parquet file is there and matches its own checksum. Files in an object store are taken to do so."""
+    try:
+        check(uri)
+    except (DamagedFile, FileNotFoundError):
+        return False
+    return True
+
+
 def check_anywhere(uri: str) -> bool:
     """Check a Parquet file against its own checksum, also in an object store. Whether it has one.
 
@@ -147,8 +152,7 @@ def check_anywhere(uri: str) -> bool:
     with fs.open_input_file(path) as file:
         if why := checksums.trouble(file):
             raise DamagedFile(uri, why)
-        known = checksums.read_stamp(file)
-        return known is not None and known[1] != checksums.NONE.encode()
+        return checksums.is_stamped(file)
 
 
 @contextmanager
@@ -211,6 +215,8 @@ def write_bytes(uri: str, data: bytes | bytearray, durable: bool = True) -> None
             if durable:
                 out.flush()
                 os.fsync(out.fileno())
+        if os.path.isdir(path):  # whatever it is, it must not stop every later run
+            os.rename(path, f"{path}.damaged-{uuid.uuid4().hex[:6]}")
         os.replace(aside, path)
     finally:
         if os.path.exists(aside):  # only if it could not be finished

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Literal
 
 from shopbatch.core.errors import GateRefused
 
@@ -22,6 +24,7 @@ class Gate:
     detail: str = ""
 
 
+FEW_ROWS = 20  # of a smaller table some rows may go without a question
 DEFECT = "no key sets this aside: it is a defect of the job, so keep this run's report.json and report it"
 
 
@@ -36,6 +39,27 @@ def explain(passed: bool, what: str, why: str, do: str, note: str = "") -> str:
         note: What was measured.
     """
     return note if passed else f"{what}; {why}; {do}"
+
+
+def shrinking(share: float | Literal["any"], source: str, read: int, published: int, before: int) -> Gate:
+    """Judge how many rows are left: a source that was emptied or cut must not empty what is live.
+
+    Args:
+        share: `gates.rows` of the job: the least share of the live rows that may be published; `any` lets all pass.
+        source: Name of the source.
+        read: Rows of the source.
+        published: Rows that would be published.
+        before: Rows that are live.
+    """
+    limit = 0 if share == "any" else math.ceil(share * before)
+    few = published > 0 and before < FEW_ROWS
+    passed = share == "any" or ((published >= limit or few) and read > 0)
+    what = f"{published:,} rows would be published, less than gates.rows={share} of the {before:,} that are live"
+    if not read:
+        what = f"{source} has no rows"
+    why = "a source mostly shrinks like that because a load went wrong"
+    do = f"look at {source}; if it is intended, set gates.rows=any"
+    return Gate("shrinking", published, limit, passed, explain(passed, what, why, do, f"{before:,} rows are live"))
 
 
 def refusal(gate: Gate) -> str:

@@ -10,7 +10,7 @@ from itertools import islice
 from typing import Any
 from urllib.parse import unquote
 
-from shopbatch.warehouse.delta import APP, read_log
+from shopbatch.warehouse.delta import read_log, stored_metadata
 from shopbatch.warehouse.snapshot import Snapshot
 
 
@@ -56,7 +56,7 @@ def commits(snapshot: Snapshot, limit: int) -> list[Commit]:
                 _moment(info.get("timestamp")),
                 None if visible is None else sum(rows for rows, _ in sizes),
                 None if visible is None else sum(size for _, size in sizes),
-                json.loads(info.get(APP, "{}")),
+                stored_metadata(info),
                 str(info.get("engineInfo") or info.get("clientVersion") or "another client"),
             )
         )

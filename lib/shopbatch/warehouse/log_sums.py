@@ -6,10 +6,8 @@ are written right after it; whoever commits next writes those that are missing, 
 
 from __future__ import annotations
 
-import json
 import os
 import re
-from contextlib import suppress
 
 import pyarrow.fs as pafs
 
@@ -31,7 +29,6 @@ def check_log(uri: str, version: int | None) -> None:
     """
     if (folder := _folder(uri)) is None:
         return
-    _check_hint(folder)
     names = sorted(os.listdir(folder))
     entries, checkpoints = ([(int(name[:20]), name) for name in names if kind.fullmatch(name)] for kind in KINDS)
     newest = max((number for number, _ in entries), default=-1)
@@ -47,20 +44,6 @@ def check_log(uri: str, version: int | None) -> None:
     for path in (os.path.join(folder, name) for name in sorted(lost)):
         if not os.path.exists(path):  # a listing may miss an entry that is being added
             raise DamagedFile(path, "it is gone")
-
-
-def _check_hint(folder: str) -> None:
-    """Set the file aside that names the newest checkpoint, if it names none: it only saves readers a listing."""
-    try:
-        with open(os.path.join(folder, HINT), "rb") as file:
-            version = json.loads(file.read())["version"]
-    except FileNotFoundError:
-        return
-    except (ValueError, KeyError, TypeError):
-        version = None
-    if not any(CHECKPOINT.fullmatch(name) and int(name[:20]) == version for name in os.listdir(folder)):
-        with suppress(FileNotFoundError):  # another process may have done so
-            os.replace(os.path.join(folder, HINT), os.path.join(folder, f"{HINT}.damaged-1"))
 
 
 def check_entry(uri: str, version: int) -> None:

@@ -11,8 +11,10 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Any
 
+from shopbatch.core.errors import Stopped
 from shopbatch.tables.schema import Table
 from shopbatch.warehouse.files import DataFile, FileRef
+from shopbatch.warehouse.foreign import refuse_foreign
 from shopbatch.warehouse.store import Mode, Snapshot, Store
 
 
@@ -92,10 +94,12 @@ class Publication:
 
         Raises:
             Superseded: By `check`. The candidate is deleted.
+            Stopped: Others changed the table in the middle of the run. The candidate is deleted.
         """
         _, files = self._candidates.pop(table.name, (table, []))
 
         def guard(newest: Snapshot) -> None:
+            refuse_foreign(newest)
             if check is not None:
                 check(newest)
             if same is not None and same(newest):
@@ -107,7 +111,7 @@ class Publication:
         except _SaysTheSame:
             self.store.discard(table, files)
             return Published(self.store.snapshot(table.name).version, changed=False)
-        except Superseded:
+        except (Superseded, Stopped):
             self.store.discard(table, files)
             raise
         return Published(version, changed=True)

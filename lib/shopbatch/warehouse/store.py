@@ -20,6 +20,7 @@ from deltalake import DeltaTable
 from deltalake.exceptions import CommitFailedError
 
 from shopbatch.core.errors import Stopped, UserError
+from shopbatch.core.locations import folder_or_uri
 from shopbatch.core.nearest import hint
 from shopbatch.tables import TABLES, declared
 from shopbatch.tables.schema import Table
@@ -41,7 +42,8 @@ class Store:
     """A warehouse: `<root>/<table>` is a Delta table that any Delta client reads."""
 
     def __init__(self, root: str) -> None:
-        self.root = root.rstrip("/") if "://" in root else os.path.abspath(os.path.expanduser(root))
+        place = folder_or_uri(root)
+        self.root = place.rstrip("/") if "://" in place else os.path.abspath(re.sub("^/+", "/", place))
         if trouble := files.unusable_path(self.root):
             raise UserError(f"warehouse {root}: {trouble}; rename that folder, or choose another warehouse")
         try:  # an object store's options must be set before delta-rs is first used

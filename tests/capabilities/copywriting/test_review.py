@@ -15,6 +15,7 @@ import polars as pl
 import pyarrow as pa
 import pytest
 import xlsxwriter
+from deltalake import DeltaTable
 
 from shopbatch.capabilities.copywriting.config import Banned, Rules
 from shopbatch.capabilities.copywriting.contents import contents_of
@@ -336,6 +337,20 @@ def test_a_sheet_without_rows_is_a_mistake(tmp_path: Path) -> None:
     (tmp_path / "empty.csv").write_bytes(b"")
     with pytest.raises(UserError, match="empty"):
         read_sheet(tmp_path / "empty.csv")
+
+
+def test_what_others_did_to_the_verdicts_is_undone_and_named(
+    shop: Store, review: Review, sheet: dict[str, Cells], tmp_path: Path
+) -> None:
+    refused = saved(tmp_path / "refused.csv", sheet, {"p1 en": {"verdict": "refuse"}})
+    review("--load", refused)
+    before = pl.read_delta(shop.uri("copy_reviews"))
+    DeltaTable(shop.uri("copy_reviews")).update(updates={"verdict": "'accept'"}, predicate="verdict = 'refuse'")
+    assert "others changed copy_reviews after our version 1 (version 2: UPDATE)" in review("--load", refused)
+    assert pl.read_delta(shop.uri("copy_reviews")).equals(before)
+    DeltaTable(shop.uri("copy_reviews")).delete("verdict = 'refuse'")
+    report = run(shop)
+    assert "others changed copy_reviews" in report["message"] and "p1 en" not in texts(shop)
 
 
 def test_a_verdict_of_an_older_version_counts_on(store: Store) -> None:

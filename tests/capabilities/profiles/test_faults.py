@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +20,7 @@ from shopbatch.capabilities.profiles.config import ProfileConfig
 from shopbatch.capabilities.profiles.tile_files import TileFiles
 from shopbatch.core.config import Platform
 from shopbatch.core.errors import Stopped
-from shopbatch.runs import job
+from shopbatch.runs import job, processes
 from shopbatch.tables.transactions import TRANSACTIONS
 from shopbatch.tables.users import USERS
 from shopbatch.warehouse.store import Store
@@ -63,6 +65,34 @@ def test_a_driver_killed_anywhere_is_repaired_by_the_next_run(spark: SparkSessio
     assert report.outcome == "published"
     assert differences(profiles(store, AS_OF), expected_profiles(store, AS_OF)) == {}
     assert profiles(store, AS_OF).num_rows == 7
+
+
+def test_a_killed_jvm_is_exit_4_with_one_line_and_the_next_run_is_right(
+    spark: SparkSession, store: Store, tmp_path: Path
+) -> None:
+    shop(store)
+    once = tmp_path / "once"
+    stops = {"SHOPBATCH_CRASH_AT": "tiles_written", "SHOPBATCH_CRASH_SIGNAL": "SIGSTOP"}
+    process = subprocess.Popen(
+        [sys.executable, "-m", "shopbatch", "run", "build_user_profiles", f"as_of={AS_OF}"],
+        env={**os.environ, "SHOPBATCH_WAREHOUSE": store.root, "SHOPBATCH_CRASH_ONCE": str(once), **stops},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    until = time.monotonic() + 180
+    while not (once.exists() and (text := once.read_text("utf-8")) and processes.is_stopped(int(text))):
+        assert time.monotonic() < until and process.poll() is None
+        time.sleep(0.05)
+    os.kill(processes.named("jvm", process.pid)[0], signal.SIGKILL)
+    os.kill(int(text), signal.SIGCONT)
+    out, err = process.communicate(timeout=180)
+    assert process.returncode == 4, err[-2000:]
+    said = [line for line in err.splitlines() if not line.startswith("{")]
+    assert len(said) == 1 and "Spark's Java process has died" in said[0], said
+    assert json.loads(out.splitlines()[-1])["outcome"] == "stopped"
+    assert run(spark, store, as_of=AS_OF).outcome == "published"
+    assert differences(profiles(store, AS_OF), expected_profiles(store, AS_OF)) == {}
 
 
 def test_of_two_runs_at_once_for_a_day_one_publishes(

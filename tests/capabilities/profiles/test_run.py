@@ -20,10 +20,11 @@ from shopbatch.capabilities.profiles.config import ProfileConfig, parse_days, re
 from shopbatch.core.errors import GateRefused, UserError
 from shopbatch.runs import job
 from shopbatch.tables.transactions import TRANSACTIONS
+from shopbatch.tables.users import USERS
 from shopbatch.warehouse import browse, files, spark_bridge
 from shopbatch.warehouse.store import Store
 from tests.capabilities.profiles.compare import differences
-from tests.capabilities.profiles.conftest import AS_OF, FIRST_DAY
+from tests.capabilities.profiles.conftest import AS_OF, FIRST_DAY, copy_of
 from tests.capabilities.profiles.shop import at, expected_profiles, line, open_shop, profiles, put, run
 
 
@@ -247,3 +248,22 @@ def test_no_run_leaves_hidden_files_of_its_own(first_day: Store) -> None:
 
 def test_the_job_is_what_the_command_line_runs() -> None:
     assert job.find("build_user_profiles").session == "spark"
+
+
+def test_a_source_that_was_emptied_or_cut_replaces_nothing(
+    spark: SparkSession, many_users: Store, tmp_path: Path
+) -> None:
+    store = copy_of(many_users, tmp_path / "cut")
+    live, loose = store.snapshot("user_profiles").version, {"drift": 10.0}
+    put(store, USERS, [{"user_id": "u0000"}], mode="replace")
+    put(store, TRANSACTIONS, [line(f"b{i}", user=f"u{i:04}", day="2024-03-01") for i in range(499)], mode="replace")
+    for config in ({"as_of": "2024-03-21"}, {"as_of": AS_OF, "restate": AS_OF}):
+        with pytest.raises(GateRefused, match=r"gate 'shrinking': 499 rows .* of the 1,000 .* set gates\.rows=any"):
+            run(spark, store, **config, gates=loose)
+    put(store, TRANSACTIONS, [], mode="replace")
+    for day in ("latest", "2024-03-21"):
+        with pytest.raises(GateRefused, match=r"gate 'shrinking': transactions has no rows.*set gates\.rows=any"):
+            run(spark, store, as_of=day)
+    assert store.snapshot("user_profiles").version == live
+    put(store, TRANSACTIONS, [line(f"b{i}", user=f"u{i:04}", day="2024-03-01") for i in range(499)], mode="replace")
+    assert run(spark, store, as_of="2024-03-21", gates=loose | {"rows": "any"}).outcome == "published"

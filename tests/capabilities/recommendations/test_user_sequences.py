@@ -181,3 +181,23 @@ def test_no_tiles_no_rows_and_an_outside_change(spark: SparkSession, store: Stor
     with pytest.raises(GateRefused, match="no rows"):
         build(spark, store)
     assert published(store)
+
+
+class Killed(BaseException):
+    """A kill, within this process."""
+
+
+def test_a_run_killed_before_its_commit_shows_nothing_and_the_next_one_all(
+    spark: SparkSession, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shop(store)
+
+    def crash(name: str) -> None:
+        if name == "sequences_written":
+            raise Killed
+
+    with monkeypatch.context() as patch, pytest.raises(Killed):
+        patch.setattr("shopbatch.capabilities.recommendations.user_sequences.run.crash_point", crash)
+        build(spark, store)
+    assert not store.exists("user_sequences")
+    assert build(spark, store).outcome == "published" and published(store) == expected(store)

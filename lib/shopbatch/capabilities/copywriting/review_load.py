@@ -22,6 +22,7 @@ from shopbatch.capabilities.copywriting.reviews import Review, copy_of, judge_ed
 from shopbatch.core.errors import UserError
 from shopbatch.tables.copy_reviews import COPY_REVIEWS, VERDICTS
 from shopbatch.tables.product_copy import PRODUCT_COPY
+from shopbatch.warehouse.foreign import put_all_right, refuse_foreign
 from shopbatch.warehouse.store import Store
 
 
@@ -35,6 +36,7 @@ class LoadedReviews:
         unreviewed: Number of rows without a verdict.
         problems: (row number, what is wrong) of the rows that were not loaded.
         examples: Number of teaching examples that stand in product_copy by now.
+        undone: What others had done to copy_reviews and was undone first, a sentence each.
     """
 
     reviews: Sequence[Review]
@@ -42,6 +44,7 @@ class LoadedReviews:
     unreviewed: int
     problems: Sequence[tuple[int, str]]
     examples: int
+    undone: Sequence[str] = ()
 
     def lines(self) -> list[str]:
         """The report for a person."""
@@ -50,7 +53,7 @@ class LoadedReviews:
         more = [(self.repeated, "loaded before"), (self.unreviewed, "without a verdict")]
         trusted = sum(review.trusted for review in self.reviews)
         counts += [(n, what) for n, what in (*more, (trusted, "trusted")) if n]
-        lines = [", ".join(f"{n:,} {what}" for n, what in counts)]
+        lines = [*self.undone, ", ".join(f"{n:,} {what}" for n, what in counts)]
         if self.problems:
             lines += [f"{len(self.problems):,} not loaded:", *(f"  row {n}: {what}" for n, what in self.problems)]
         lines.append(f"product_copy: {self.examples:,} examples of reviewed copy")
@@ -72,6 +75,7 @@ def load_reviews(store: Store, config: Config, path: str | Path, trust: bool = F
         UserError: The file cannot be read, or holds no verdict. Nothing is written.
     """
     store.check_writable()
+    undone = put_all_right(store, [COPY_REVIEWS])
     store.check_targets([COPY_REVIEWS])
     store.check_targets([PRODUCT_COPY], "rewrite")
     rows, broken = read_sheet(path)
@@ -83,10 +87,11 @@ def load_reviews(store: Store, config: Config, path: str | Path, trust: bool = F
     if load.reviews:
         file = store.write_file(COPY_REVIEWS, _table(load.reviews), f"review-{uuid.uuid4().hex[:12]}", 0)
         metadata = {"source": Path(path).name, "rows": len(load.reviews)}
-        store.commit(COPY_REVIEWS, [file], "append", f"review/{file.path.partition('/')[0]}", metadata)
+        key = f"review/{file.path.partition('/')[0]}"
+        store.commit(COPY_REVIEWS, [file], "append", key, metadata, guard=refuse_foreign)
     examples = update_examples(store, list(latest_reviews(store).values()))
     problems = sorted([*load.problems, *broken])
-    return LoadedReviews(load.reviews, load.repeated, load.unreviewed, problems, examples)
+    return LoadedReviews(load.reviews, load.repeated, load.unreviewed, problems, examples, undone)
 
 
 def _table(reviews: Sequence[Review]) -> pa.Table:

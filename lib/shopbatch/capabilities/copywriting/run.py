@@ -22,8 +22,10 @@ from shopbatch.inference.run import run_inference
 from shopbatch.inference.spec import Spec
 from shopbatch.models import registry
 from shopbatch.runs.report import EngineUse, Report
+from shopbatch.tables.copy_reviews import COPY_REVIEWS
 from shopbatch.tables.product_descriptions import PRODUCT_DESCRIPTIONS, PRODUCT_DESCRIPTIONS_REJECTS
 from shopbatch.tables.products import PRODUCTS
+from shopbatch.warehouse.foreign import put_all_right
 from shopbatch.warehouse.store import Store
 
 JOB = "describe_products"
@@ -103,6 +105,8 @@ def describe(config: Config, store: Store, report: Report) -> None:
     if isinstance(config.engine, PlanConfig):
         config = config.model_copy(update={"attempts": 1})  # another attempt would give the same text
     report.engine = EngineUse(config.engine.kind)
+    undone = put_all_right(store, [COPY_REVIEWS])
+    undone += put_all_right(store, [PRODUCT_DESCRIPTIONS_REJECTS, PRODUCT_DESCRIPTIONS], anew=True)
     languages = language_specs(config, store, report)
     live = [(p.spec.recipe, find_live(p.spec, store)) for p in languages]
     new_recipe = any(table is None or table.metadata.get("recipe") != recipe for recipe, table in live)
@@ -112,6 +116,7 @@ def describe(config: Config, store: Store, report: Report) -> None:
             run.run_language(language)
     finally:
         _merge(report, run.reports, languages)
+        report.message = "; ".join(filter(None, [*undone, report.message]))
     if not run.refused and any(r.outcome == "published" for r in run.reports):
         with report.stage("figures"):
             try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date, datetime, timedelta
+from typing import Literal
 from zoneinfo import ZoneInfo
 
 from pydantic import AwareDatetime, Field, ValidationInfo, field_validator
@@ -19,6 +20,10 @@ class Gates(Strict):
 
     Money needs no limit: it must reconcile with the source to the cent.
     """
+
+    rows: float | Literal["any"] = 0.5
+    """Least users that a day may have, as a share of those of its live version, or else of the last day published
+    before it, if that has 20 or more. Transactions without rows are refused, too. `any` lets every number pass."""
 
     drift: float = Field(default=0.5, gt=0)
     """Largest allowed relative change of the number of users, or of the mean of a steady feature, against the last

@@ -17,10 +17,11 @@ from pyspark.sql.pandas.types import from_arrow_schema
 
 from shopbatch.capabilities.profiles.config import Gates
 from shopbatch.core.crash_points import crash_point
+from shopbatch.tables.transactions import TRANSACTIONS
 from shopbatch.tables.user_profiles import FEATURES, USER_PROFILES
 from shopbatch.warehouse import files, spark_bridge
 from shopbatch.warehouse.files import DataFile, FileRef
-from shopbatch.warehouse.gates import DEFECT, Gate, explain
+from shopbatch.warehouse.gates import DEFECT, Gate, explain, shrinking
 from shopbatch.warehouse.publish import Publication, unless_changed
 from shopbatch.warehouse.store import Snapshot, Store
 
@@ -77,7 +78,12 @@ def scan(store: Store, written: Sequence[DataFile | FileRef]) -> pl.LazyFrame:
 
 
 def judge(
-    store: Store, written: Sequence[DataFile], money: tuple[int, int], before: Sequence[FileRef], limits: Gates
+    store: Store,
+    written: Sequence[DataFile],
+    money: tuple[int, int],
+    replaced: Sequence[FileRef],
+    before: Sequence[FileRef],
+    limits: Gates,
 ) -> list[Gate]:
     """Judge a day's candidate and return every gate.
 
@@ -85,6 +91,7 @@ def judge(
         store: The warehouse.
         written: The candidate's files.
         money: Cents of the source before the day, and of the rejects.
+        replaced: Files of the day's live version; empty if it is not published yet.
         before: Files of the last published day before this one; empty if there is none.
         limits: The configured limits.
     """
@@ -103,7 +110,9 @@ def judge(
     twice = files.duplicate_keys(uris, ["user_id"])
     nulls = [f.name for f in FEATURES if f.null == "never null" and facts[f"null_{f.name}"]]
     outside = [f.name for f in FEATURES if f.between and _outside(facts, f.name, f.between)]
+    live = sum(file.rows for file in replaced or before)
     return [
+        shrinking(limits.rows, TRANSACTIONS.name, 1, facts["users"], live),  # empty transactions were refused before
         _defect("one row per user", twice, f"{twice:,} rows repeat the user of another row"),
         _defect("no nulls where there may be none", len(nulls), f"null values in {', '.join(nulls[:5])}"),
         _defect("values in range", len(outside), f"values outside the declared range in {', '.join(outside[:5])}"),

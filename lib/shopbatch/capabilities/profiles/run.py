@@ -39,8 +39,8 @@ from shopbatch.tables.user_profiles import USER_PROFILES
 from shopbatch.warehouse import spark_bridge
 from shopbatch.warehouse.damage import move_away, publish_anew
 from shopbatch.warehouse.files import DataFile, FileRef
-from shopbatch.warehouse.foreign import put_right
-from shopbatch.warehouse.gates import refuse_if_failed
+from shopbatch.warehouse.foreign import put_all_right
+from shopbatch.warehouse.gates import refuse_if_failed, shrinking
 from shopbatch.warehouse.publish import Publication, Superseded, unless_changed
 from shopbatch.warehouse.store import Snapshot, Store
 
@@ -64,9 +64,12 @@ class Builder:
     def run(self) -> None:
         """Publish every requested day that is not published yet. Raises UserError, GateRefused, Stopped."""
         self.report.unit = "users"
-        tables = (*TRANSACTION_TILES.tables, *EVENT_TILES.tables, USER_PROFILES)
+        tiles = (*TRANSACTION_TILES.tables, *EVENT_TILES.tables)
+        tables = (*tiles, USER_PROFILES)
+        # a past day may not come again as it was published, so that a damaged log of the profiles is refused
+        undone = [*put_all_right(self.store, tiles, anew=True), *put_all_right(self.store, [USER_PROFILES])]
         self.store.check_targets(tables, "replace")
-        undone = [said for table in tables if (said := put_right(self.store, table))] + self._set_aside()
+        undone += self._set_aside()
         # Read before the sources, so that whatever is published by then was made from sources no newer than ours.
         live = self.store.find(USER_PROFILES.name)
         sources = read_sources(self.store)
@@ -74,7 +77,10 @@ class Builder:
         if absent := missing(sources):
             self.report.metrics["tables that are not there"] = absent
             self.report.message = missing_master_data(sources)
-        self.report.rows.read = sources[TRANSACTIONS.name].rows
+        self.report.rows.read = read = sources[TRANSACTIONS.name].rows
+        if not read:
+            self.report.gates = [shrinking(self.config.gates.rows, TRANSACTIONS.name, 0, 0, live.rows if live else 0)]
+            refuse_if_failed(self.report.gates)
         self.spark.conf.set("spark.sql.session.timeZone", self.config.timezone)
         rows = sources[TRANSACTIONS.name].rows
         tasks = max(self.spark.sparkContext.defaultParallelism, -(-rows // _ROWS_PER_TASK))
@@ -177,7 +183,7 @@ class Builder:
                 live = store.find(USER_PROFILES.name)
                 earlier = [d for d in publish.published_days(live) if d < as_of]
                 before = publish.files_of_day(live, earlier[-1]) if earlier else []
-                self.report.gates = publish.judge(store, written, money, before, self.config.gates)
+                self.report.gates = publish.judge(store, written, money, replaced, before, self.config.gates)
                 refuse_if_failed(self.report.gates, str(as_of))
                 known = replaced and as_of not in self.damaged_days
                 if known and publish.same_content(self.spark, store, written, replaced):

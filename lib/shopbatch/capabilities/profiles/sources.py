@@ -16,6 +16,7 @@ from shopbatch.tables.review_sentiment import REVIEW_SENTIMENT
 from shopbatch.tables.reviews import REVIEWS
 from shopbatch.tables.schema import Table
 from shopbatch.tables.transactions import TRANSACTIONS
+from shopbatch.tables.user_profiles import USER_PROFILES
 from shopbatch.tables.users import USERS
 from shopbatch.warehouse.store import Snapshot, Store
 
@@ -81,7 +82,8 @@ def check_sources(config: ProfileConfig, store: Store) -> None:
     Raises:
         UserError: A source is missing or wrong, or there is no transaction from which the latest day could be told.
     """
-    if not read_sources(store)[TRANSACTIONS.name].rows:
+    empty = not read_sources(store)[TRANSACTIONS.name].rows
+    if empty and (config.gates.rows == "any" or not store.exists(USER_PROFILES.name)):  # else a gate refuses it
         requested_days(config, None)
 
 

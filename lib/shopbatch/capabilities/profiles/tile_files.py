@@ -12,6 +12,7 @@ from shopbatch.runs.report import new_run_id
 from shopbatch.tables.schema import Table
 from shopbatch.warehouse import spark_bridge
 from shopbatch.warehouse.files import DataFile
+from shopbatch.warehouse.foreign import refuse_foreign
 from shopbatch.warehouse.store import Mode, Snapshot, Store
 
 if TYPE_CHECKING:
@@ -94,9 +95,13 @@ class TileFiles:
         return tiles_written
 
     def _commit_table(self, part: Written, metadata: dict[str, Any], before: int) -> int:
-        """Commit one table and return its new version; Conflict if it is no longer at version `before` (-1: none)."""
+        """Commit one table and return its new version; Conflict if it is no longer at version `before` (-1: none).
+
+        Raises Stopped if others changed it.
+        """
 
         def guard(now: Snapshot) -> None:
+            refuse_foreign(now)
             if now.version != before and not (before < 0 and not now.files):
                 raise Conflict
 

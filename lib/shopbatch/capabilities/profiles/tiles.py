@@ -29,6 +29,7 @@ from shopbatch.capabilities.profiles.tiling import (
 from shopbatch.core.errors import Stopped
 from shopbatch.warehouse import spark_bridge
 from shopbatch.warehouse.files import DataFile
+from shopbatch.warehouse.foreign import refuse_foreign
 from shopbatch.warehouse.store import Snapshot, Store
 
 if TYPE_CHECKING:
@@ -70,7 +71,7 @@ class Tiler:
     def update(self, source: Snapshot) -> Update:
         """Bring all tiles to the version of `source`, unless they are at that version or a later one already.
 
-        Raises Stopped if other runs change the tiles at every attempt.
+        Raises Stopped if other runs change the tiles at every attempt, or if others changed them.
         """
         tables = self.files.tables
         for _ in range(_ATTEMPTS):
@@ -82,6 +83,8 @@ class Tiler:
             finally:
                 self.spark.catalog.clearCache()
             done.snapshots = {t.name: self.store.snapshot(t.name) for t in tables}
+            for snapshot in done.snapshots.values():
+                refuse_foreign(snapshot)
             if not self.files.mismatch(source, done.snapshots):  # another run may commit between two of these reads
                 return done
         raise Stopped(f"other runs keep changing the tiles of {source.name}; start this one again when they have ended")

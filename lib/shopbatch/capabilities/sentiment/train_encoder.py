@@ -157,17 +157,29 @@ def first_head(
     kept in the run's folder, so that a resumed run starts from the same one.
     """
     path = f"{folder}/head.safetensors"
-    fs, place = files.filesystem(path)
-    try:
-        with fs.open_input_stream(place) as stream:
-            fitted = load(stream.read())
-    except (FileNotFoundError, SafetensorError):  # a damaged file is replaced: the same examples give the same head
+    fitted = _kept_head(path)
+    if fitted is None:
         one_language = examples.drop(["language"]).append_column("language", pa.repeat(OTHER, examples.num_rows))
         head = fit(one_language, vectors(), config.head, base.reference)
         fitted = {"weights": head.weights[0] / head.temperature[0], "bias": head.bias[0] / head.temperature[0]}
         files.write_bytes(path, save(fitted))
     scale = np.float32(config.encoder.head_scale)
     return fitted["weights"] * scale, fitted["bias"] * scale
+
+
+def _kept_head(path: str) -> dict[str, np.ndarray] | None:
+    """Read the head that a run has kept; None if there is none, or a damaged one: the same examples give the same."""
+    fs, place = files.filesystem(path)
+    try:
+        with fs.open_input_stream(place) as stream:
+            kept = load(stream.read())
+    except FileNotFoundError:
+        return None
+    except (SafetensorError, OSError) as error:
+        if files.is_lost_connection(error):
+            raise
+        return None
+    return kept if kept.keys() == {"weights", "bias"} else None
 
 
 def export(

@@ -1,0 +1,254 @@
+"""The files of a Delta log: which of them is damaged, and what can be done without it. Called by `delta.py`.
+
+delta-rs takes an empty entry for one that changes nothing, and does not see a folder in the place of an entry: rows
+would be missing, or an older version would pass for the newest, in silence. So the log is looked at whenever a table is
+opened.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+
+import pyarrow as pa
+import pyarrow.fs as pafs
+import pyarrow.parquet as pq
+
+from shopbatch.tables import declared
+from shopbatch.warehouse import files, log_sums, state_files
+from shopbatch.warehouse.checksums import DamagedFile
+from shopbatch.warehouse.log_sums import CHECKPOINT, ENTRY, HINT
+from shopbatch.warehouse.state_files import DamagedState
+
+APP = "shopbatch"  # the application id of our commits, and the key of their metadata
+_FROM_ENTRIES = "the table is read without it"
+_ACTIONS = {"add", "remove", "cdc", "metaData", "protocol", "txn", "commitInfo", "domainMetadata", "sidecar"}
+
+
+class DamagedLog(DamagedFile):
+    """A file of a table's log that cannot be read, is not what was written, or is missing.
+
+    Attributes:
+        uri: The file.
+        why: How it is known.
+        do: What to do.
+    """
+
+    def __init__(self, uri: str, why: str, do: str) -> None:
+        super().__init__(uri, why)
+        self.do, self.args = do, (uri, why, do)
+
+    def __str__(self) -> str:
+        table = self.uri.rsplit("/", 3)[-3]
+        return f"table {table!r}: {self.uri} is damaged ({self.why}), so its rows are not known; {self.do}"
+
+    @classmethod
+    def of(cls, table: str, file: str, why: str, is_newest: bool) -> DamagedLog:
+        """Say of a file of a table's log what to do about it."""
+        version, fill = int(file[:20]), how_to_fill(table.rsplit("/", 1)[-1])
+        if is_newest:
+            left = f"the table is then of version {version - 1}" if version else "there is then no such table"
+            do = f"restore it from a backup, or move it away ({left}) and {fill} again"
+        else:
+            do = f"restore it from a backup, or move the folder {table} away and {fill} again"
+        return cls(f"{table}/_delta_log/{file}", why, do)
+
+
+def check_log(uri: str, version: int | None) -> None:
+    """Raise DamagedLog if a file of the log that a version (None: the newest) is read from is not what was written."""
+    if "://" not in uri:
+        _check_hint(uri)
+    try:
+        log_sums.check_log(uri, version)
+    except DamagedFile as error:
+        if damage := find_damage(uri, version, whole=True):
+            raise damage from None
+        name = error.uri.rpartition("/")[2]
+        newest = max(_Log.of(uri).entries, default=-1)
+        raise DamagedLog.of(uri, name, error.why, bool(ENTRY.fullmatch(name)) and int(name[:20]) >= newest) from None
+
+
+def entry_name(version: int) -> str:
+    """Return the file name of a version's entry."""
+    return f"{version:020}.json"
+
+
+def how_to_fill(name: str) -> str:
+    """Say what makes a table's rows, as an order."""
+    if (table := declared(name)) is not None:
+        return f"run {table.filled_by}"
+    return f"run `shopbatch run {name.removesuffix('_memo')}`" if name.endswith("_memo") else "run what writes it"
+
+
+@dataclass(frozen=True)
+class _Log:
+    """The entries and checkpoints of a log by version, as the file system lists them."""
+
+    entries: dict[int, pafs.FileInfo]
+    checkpoints: dict[int, list[pafs.FileInfo]]
+
+    @classmethod
+    def of(cls, uri: str) -> _Log:
+        fs, path = files.filesystem(f"{uri}/_delta_log")
+        log = cls({}, {})
+        for info in fs.get_file_info(pafs.FileSelector(path, allow_not_found=True)):
+            if match := ENTRY.fullmatch(info.base_name):
+                log.entries[int(match[1])] = info
+            elif match := CHECKPOINT.fullmatch(info.base_name):
+                log.checkpoints.setdefault(int(match[1]), []).append(info)
+        return log
+
+    def reaches(self, version: int) -> bool:
+        """Whether entries alone, or an earlier checkpoint and entries, lead to a version."""
+        start = max((n for n in self.checkpoints if n <= version), default=-1)
+        return all(n in self.entries for n in range(start + 1, version + 1))
+
+
+def find_damage(uri: str, version: int | None = None, whole: bool = False) -> DamagedLog | None:
+    """Look for a damaged or missing entry among those that a version (None: the newest) is read from.
+
+    Args:
+        uri: The table.
+        version: The version.
+        whole: Whether every line of every entry is parsed; else the first and the last line of each one, and in an
+            object store, which answers each request slowly, those of the last entry.
+    """
+    log, local = _Log.of(uri), "://" not in uri
+    newest = max([*log.entries, *log.checkpoints], default=-1)
+    upto = newest if version is None else min(version, newest)
+    start = max((n for n in log.checkpoints if n <= upto), default=-1)
+    if version is not None and start < 0 and 0 not in log.entries:
+        return None  # a version that was cleaned up is not damaged
+    for info in log.checkpoints.get(start, []) if whole else []:
+        if why := _checkpoint_trouble(uri, info, None):
+            return DamagedLog.of(uri, info.base_name, why, is_newest=False)
+    for number in range(start + 1, upto + 1):
+        why = _trouble(uri, log.entries.get(number), whole, look=whole or local or number == upto)
+        if why:
+            return DamagedLog.of(uri, entry_name(number), why, number == newest)
+    return None
+
+
+def _trouble(uri: str, info: pafs.FileInfo | None, whole: bool, look: bool) -> str:
+    """What is wrong with an entry; empty if nothing is."""
+    if info is None:
+        return "it is missing, and no checkpoint stands for it"
+    if info.type == pafs.FileType.Directory:
+        return "it is a folder"
+    if not info.size:
+        return "it is empty"
+    if not look:
+        return ""
+    fs, _ = files.filesystem(uri)
+    try:
+        with fs.open_input_file(info.path) as stream:
+            text = bytes(stream.read())
+    except OSError as error:
+        if files.is_lost_connection(error):
+            raise
+        return f"it cannot be read: {error.strerror or error}"
+    return _wrong_text(text, whole)
+
+
+def _wrong_text(text: bytes, whole: bool) -> str:
+    if not text.strip(b"\0 \r\n"):
+        return "it holds only NUL bytes"
+    lines = [line for line in text.splitlines() if line.strip()]
+    for line in lines if whole else {lines[0], lines[-1]}:
+        try:
+            action = json.loads(line)
+        except (ValueError, RecursionError):
+            return "it is not JSON"
+        known = {k: v for k, v in action.items() if k in _ACTIONS and v is not None} if isinstance(action, dict) else {}
+        if not known or not all(isinstance(value, dict) for value in known.values()):
+            return "it holds no action of Delta"
+        if any(not isinstance(known[kind].get("path"), str) for kind in ("add", "remove") if kind in known):
+            return "a file in it has no name"
+    info = json.loads(lines[0]).get("commitInfo") or {}
+    # delta-rs writes the transaction of a commit of ours last
+    if APP in info and not any(line.startswith(b'{"txn"') for line in lines):
+        return "its end is missing"
+    return ""
+
+
+def recover(uri: str, named: str | None = None) -> bool:
+    """Set damaged checkpoints aside, if the entries say all that they said: a checkpoint only saves time.
+
+    Args:
+        uri: The table.
+        named: A file that an error has named as damaged.
+
+    Returns:
+        Whether something was set aside, so that the table may be opened now.
+    """
+    log, root = _Log.of(uri), f"{uri}/_delta_log"
+    bad = [
+        DamagedState(f"{root}/{info.base_name}", why)
+        for infos in log.checkpoints.values()
+        for info in infos
+        if (why := _checkpoint_trouble(uri, info, named))
+    ]
+    versions = {int(damage.uri.rpartition("/")[2][:20]) for damage in bad}
+    good = _Log(log.entries, {n: infos for n, infos in log.checkpoints.items() if n not in versions})
+    if not good.reaches(max(log.entries, default=-1)):
+        return False
+    for damage in bad:
+        state_files.set_aside(damage, _FROM_ENTRIES)
+    return _check_hint(uri) or bool(bad)
+
+
+def _checkpoint_trouble(uri: str, info: pafs.FileInfo, named: str | None) -> str:
+    if info.type == pafs.FileType.Directory:
+        return "it is a folder"
+    if named is not None and named.rpartition("/")[2] == info.base_name:
+        return "it is not what was written"
+    if not info.base_name.endswith(".parquet"):
+        return ""
+    fs, _ = files.filesystem(uri)
+    try:
+        pq.read_table(info.path, filesystem=fs)
+    except pa.ArrowInvalid:
+        return "it is not Parquet, or cut"
+    except OSError as error:
+        if files.is_lost_connection(error):
+            raise
+        return "it cannot be read"
+    return ""
+
+
+def _check_hint(uri: str) -> bool:
+    """Set the file aside that names the newest checkpoint, if it names none. Returns whether it did."""
+    hint = f"{uri}/_delta_log/{HINT}"
+    try:
+        named = state_files.load(hint, dict[str, object])
+    except DamagedState as damage:
+        state_files.set_aside(damage, _FROM_ENTRIES)
+        return True
+    if named is None or named.get("version") in _Log.of(uri).checkpoints:
+        return False
+    state_files.set_aside(DamagedState(hint, "it names no checkpoint that is there"), _FROM_ENTRIES)
+    return True
+
+
+def set_aside_newest(uri: str, damaged: str) -> int | None:
+    """Set the newest entry of a log aside, if that is the damaged one.
+
+    What its commit wrote is then not in the table. That is safe for a table whose rows the run makes again: the entry
+    was a commit of ours, whose rows follow from memo or sources, or one of others, which would have been undone.
+
+    Args:
+        uri: The table.
+        damaged: The file that was named as damaged.
+
+    Returns:
+        The version of the table that is left (-1: none); None if another file is damaged.
+    """
+    log, name = _Log.of(uri), damaged.rpartition("/")[2]
+    match = ENTRY.fullmatch(name)
+    if match is None or int(match[1]) < max([*log.entries, *log.checkpoints], default=-1):
+        return None
+    here = f"{uri}/_delta_log/{name}"
+    if int(match[1]) in log.entries:
+        state_files.set_aside(DamagedState(here, "see above"), "what it said is made again")
+    files.remove(f"{uri}/_delta_log/.{name}.crc")  # its checksum, as some writers keep one
+    return int(match[1]) - 1

@@ -1,0 +1,323 @@
+"""Persons who stand everywhere are erased everywhere; everybody else stays, and so does what the next run needs."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+from deltalake import DeltaTable
+
+from shopbatch.capabilities.sentiment.stage import SentimentStage, review_text
+from shopbatch.cli import main as cli
+from shopbatch.core import config
+from shopbatch.core.errors import Stopped, UserError
+from shopbatch.erasure import change, records
+from shopbatch.erasure import erase as whole
+from shopbatch.erasure.ids import read_ids
+from shopbatch.load import load_file
+from shopbatch.load.options import Options
+from shopbatch.runs.report import Report
+from shopbatch.tables import SOURCES, TABLES
+from shopbatch.tables.load_rejects import load_rejects
+from shopbatch.tables.schema import Nobody, Person
+from shopbatch.tables.training_blocks import TRAINING_BLOCKS
+from shopbatch.warehouse.browse import why
+from shopbatch.warehouse.store import Store
+from tests.erasure import planted
+from tests.inference import toy
+
+TEXTS = {"reviews": review_text}
+OUR = ("digest", "rejects_digest", "run_key", "mix", "mix_of")
+
+
+def erase(store: Store, *users: str, reviews: tuple[str, ...] = ()) -> whole.Erasure:
+    return whole.erase(store, set(users), set(reviews), TEXTS)
+
+
+@pytest.fixture(scope="module")
+def once(tmp_path_factory: pytest.TempPathFactory) -> Store:
+    store = toy.warehouse(tmp_path_factory.mktemp("planted"))
+    planted.warehouse(store)
+    planted.scored(store)
+    planted.leftovers(store, Report("score_reviews"))
+    return store
+
+
+@pytest.fixture
+def shop(once: Store, tmp_path: Path) -> Store:
+    shutil.copytree(once.root, tmp_path / "shop")
+    return Store(str(tmp_path / "shop"))
+
+
+def rows(store: Store) -> dict[str, pl.DataFrame]:
+    """Every table of a person in an order that does not depend on files."""
+    frames = {}
+    for name in store.names():
+        frame = pl.read_delta(store.uri(name))
+        frames[name] = frame.with_columns(pl.struct(pl.all()).hash(seed=1).alias("h")).sort("h").drop("h")
+    return frames
+
+
+def of_others(frames: dict[str, pl.DataFrame]) -> dict[str, pl.DataFrame]:
+    """What must be left, told without the code under test: no cell holds one of the ids or texts."""
+    left = {}
+    for name, frame in frames.items():
+        flat = [pl.col(c).cast(pl.String).fill_null("") for c, kind in frame.schema.items() if not kind.is_nested()]
+        text = frame.select(pl.concat_str(flat)).to_series()
+        left[name] = frame.filter(~text.str.contains_any(planted.planted_words()))
+    return left
+
+
+def test_every_table_says_where_a_person_stands() -> None:
+    for table in (*TABLES.values(), *map(load_rejects, SOURCES), TRAINING_BLOCKS, toy.spec().memo):
+        person = table.person
+        assert person is not None, f"{table.name}: declare person="
+        if isinstance(person, Nobody):
+            assert person.why.endswith("."), table.name
+            assert not {"user_id", "review_id"} & set(table.names), table.name
+            continue
+        named = {person.user, person.review, *person.quoted, *person.hashes} - {""}
+        assert named <= set(table.names), table.name
+        assert named or person.trained, table.name
+        for column in ("user_id", "review_id"):
+            assert column not in table.names or column in named, f"{table.name}.{column}"
+        free = {c.name for c in table.columns if c.free_text}
+        assert not free or person.user or free <= named, f"{table.name}: whose text is in {free}?"
+    sentiment = TABLES["review_sentiment"].person
+    assert isinstance(sentiment, Person)
+    assert sentiment.hashed == SentimentStage.content, "the content hash is of other columns"
+
+
+def test_a_person_is_erased_everywhere_and_nobody_else(shop: Store) -> None:
+    before = rows(shop)
+    stood = planted.holds(shop.root, *planted.planted_words())
+    for place in (
+        *(f"{n}/_delta_log" for n in ("users", "transactions", "user_daily")),
+        *("reviews/killed", "_damaged", "transactions/part-1", "exports/reviews.parquet", "exports/users.csv"),
+        *("report.json", "report.html", "merchant.html", "log.txt", "_keys", "candidate"),
+        *(t.name for t in TABLES.values() if isinstance(t.person, Person)),
+    ):
+        assert any(place in path for path in stood), f"nothing is planted in {place}"
+    memo = before[toy.MEMO].height
+    metadata = {name: dict(shop.snapshot(name).metadata) for name in shop.names()}
+    done = erase(shop, *planted.USERS)
+    assert planted.holds(shop.root, *planted.planted_words()) == []
+    assert done.unknown == 0 and done.scanned is not None and done.scanned.files > 50
+    after, expected = rows(shop), of_others(before)
+    for name, frame in after.items():
+        if name not in (toy.MEMO, TRAINING_BLOCKS.name, toy.REJECTS):
+            assert frame.equals(expected[name]), name
+            assert done.tables.get(name, 0) == before[name].height - frame.height, name
+        for key, value in metadata[name].items():
+            assert key in OUR or shop.snapshot(name).metadata[key] == value, (name, key)
+    assert after[TRAINING_BLOCKS.name].height == 0 and not (Path(shop.root) / "_training").exists()
+    assert after[toy.MEMO].height == memo - len(planted.USERS), "the shared text stays, each own one goes"
+    assert after[toy.REJECTS].height == before[toy.REJECTS].height - len(planted.USERS)
+    assert [model.partition("@")[0] for model in done.models] == ["sentiment"]
+    kept = (Path(shop.root) / "exports" / "users.csv").read_text()
+    assert all(user in kept and planted.text_of(user) in kept for user in planted.OTHERS)
+
+
+def test_the_next_run_goes_on_and_brings_nobody_back(ray_local: None, store: Store) -> None:
+    shop = store
+    planted.warehouse(shop)
+    planted.leftovers(shop, toy.run(shop, toy.spec()))
+    before = rows(shop)[toy.MEMO].height
+    assert erase(shop, *planted.USERS).tables[toy.SINK] == 2 * len(planted.USERS)
+    assert rows(shop)[toy.MEMO].height == before - len(planted.USERS), "the shared text stays, each own one goes"
+    live = rows(shop)[toy.SINK].drop("scored_at", "run_id")
+    report = toy.run(shop, toy.spec())
+    assert (report.rows.computed, report.message, report.outcome) == (0, "", "published")
+    assert all(gate.passed for gate in report.gates)
+    [drift] = [gate for gate in report.gates if gate.name == "drift"]
+    assert drift.value == 0.0 and "no baseline" not in drift.detail, "the mix of labels is that of the rows left"
+    assert rows(shop)[toy.SINK].drop("scored_at", "run_id").equals(live)
+    assert planted.holds(shop.root, *planted.planted_words()) == []
+    assert toy.run(shop, toy.spec()).outcome == "nothing to do"
+    answer = why(shop, toy.SINK, f"rev-{planted.OTHERS[0]}-1")
+    assert answer["published"] and answer["memo"]
+    with pytest.raises(UserError):
+        why(shop, toy.SINK, f"rev-{planted.USERS[0]}-1")
+
+
+POINTS = (  # where, and at the how manieth time: of the third table on, some are done and some are not
+    *(("erase_pending", 1), ("erase_written", 3), ("erase_committed", 1), ("erase_committed", 9), ("erase_swept", 9)),
+    *(("erase_checkpoint", 9), ("erase_log_cleaned", 9), ("erase_file", 1), ("erase_file", 5), ("erase_cleaned", 1)),
+    *(("erase_scanned", 1), ("erase_recorded", 1)),
+)
+
+
+class Killed(BaseException):
+    """A kill, within this process."""
+
+
+@pytest.fixture
+def kill_at(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, Any]]:
+    """Raise at a crash point the n-th time that it is passed."""
+    at: dict[str, Any] = {"name": "", "times": 1}
+
+    def crash_point(name: str) -> None:
+        if name == at["name"]:
+            at["times"] -= 1
+            if not at["times"]:
+                raise Killed(name)
+
+    for module in (whole, change):
+        monkeypatch.setattr(module, "crash_point", crash_point)
+    yield at
+
+
+@pytest.mark.parametrize(("point", "times"), POINTS)
+def test_killed_anywhere_it_goes_on(shop: Store, kill_at: dict[str, Any], point: str, times: int) -> None:
+    before = rows(shop)
+    kill_at |= {"name": point, "times": times}
+    with pytest.raises(Killed):
+        erase(shop, *planted.USERS)
+    done = erase(shop, *planted.USERS)
+    assert planted.holds(shop.root, *planted.planted_words()) == []
+    expected = of_others(before)
+    for name, frame in rows(shop).items():
+        if name not in (toy.MEMO, TRAINING_BLOCKS.name, toy.REJECTS):
+            assert frame.equals(expected[name]), name
+    assert done.unknown == 0 and done.models and done.tables["reviews"] == 9
+    assert not (Path(shop.root) / "_erasures" / "pending.json").exists()
+    assert change.data_files(shop, "reviews") == sorted(shop.snapshot("reviews").by_path)
+
+
+def test_a_real_kill_and_the_same_command(shop: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    ids = tmp_path / "ids.txt"
+    ids.write_text("\n".join(planted.USERS))
+    monkeypatch.setenv("SHOPBATCH_WAREHOUSE", shop.root)
+    monkeypatch.setenv("SHOPBATCH_HOME", str(config.root()))
+    command = [sys.executable, "-m", "shopbatch", "erase", "--users", str(ids)]
+    environment = {**os.environ, "SHOPBATCH_CRASH_AT": "erase_committed"}
+    killed = subprocess.run(command, env=environment, capture_output=True, check=False)
+    assert killed.returncode == -9
+    assert cli.main(command[3:]) == 0
+    assert planted.holds(shop.root, *planted.planted_words()) == []
+
+
+def test_one_review_goes_and_the_author_stays(shop: Store) -> None:
+    user = planted.USERS[0]
+    before = rows(shop)
+    done = erase(shop, reviews=(f"rev-{user}-1",))
+    assert planted.holds(shop.root, f"rev-{user}-1") == []
+    assert done.tables["reviews"] == done.tables[toy.SINK] == done.tables[toy.MEMO] == 1
+    after = rows(shop)
+    assert after["reviews"].filter(pl.col("user_id") == user).height == 2
+    assert all(after[n].equals(before[n]) for n in ("users", "transactions", "support_dialogs"))
+
+
+def test_a_dry_run_counts_and_writes_nothing(
+    shop: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ids = tmp_path / "ids.csv"
+    ids.write_text("name,user_id\n" + "".join(f"x,{u} \n" for u in (*planted.USERS, planted.USERS[0], "nobody-9")))
+    monkeypatch.setenv("SHOPBATCH_WAREHOUSE", shop.root)
+    before = {p: p.stat().st_mtime_ns for p in Path(shop.root).rglob("*")}
+    assert cli.main(["erase", "--users", str(ids), "--dry-run"]) == 0
+    out = capsys.readouterr().out
+    assert "reviews: 9 rows would be erased" in out and "1 of the ids are in no row" in out
+    assert "model sentiment@" in out
+    assert not any(word in out for word in planted.planted_words())
+    assert {p: p.stat().st_mtime_ns for p in Path(shop.root).rglob("*")} == before
+
+
+def test_it_is_refused_while_a_run_is_alive(shop: Store) -> None:
+    report = Report("score_reviews")
+    report.host, report.pid = socket.gethostname(), os.getpid()
+    report.save_as_running(shop.root)
+    with pytest.raises(Stopped, match=rf"score_reviews/{report.run_id} is under way"):
+        erase(shop, *planted.USERS)
+    assert planted.holds(shop.root, *planted.planted_words()), "nothing is erased"
+
+
+def test_the_record_names_nobody_and_notices_who_comes_back(shop: Store, tmp_path: Path) -> None:
+    erase(shop, planted.USERS[0], reviews=(f"rev-{planted.USERS[1]}-1",))
+    [record] = records.records(shop)
+    assert len(record["users"]) == len(record["reviews"]) == 1 and record["tables"]["reviews"] == 4
+    assert record["scan"]["hits"] == 0
+    again = tmp_path / "again.csv"
+    again.write_text(
+        "review_id,user_id,text\n"
+        f"n-1, {planted.USERS[0]} ,I am here again\nrev-{planted.USERS[1]}-1,{planted.USERS[1]},x\nn-2,new-user,hello\n"
+    )
+    report = load_file(shop, "reviews", again, Options())
+    assert "2 rows are of erased persons" in "\n".join(report.lines())
+    other = tmp_path / "other.csv"
+    other.write_text("review_id,user_id,text\nn-3,new-user,hello\n")
+    assert "erased" not in "\n".join(load_file(shop, "reviews", other, Options()).lines())
+
+
+def test_of_two_rows_with_one_key_the_same_one_counts_afterwards(ray_local: None, store: Store) -> None:
+    """A rewritten file must not become the newest one."""
+    old, new = {"review_id": "a", "text": "old words"}, {"review_id": "a", "text": "new words"}
+    person = {"review_id": "b", "user_id": "gone-1234", "text": "something else"}
+    toy.put(store, [old, person])
+    written = store.write_file(TABLES["reviews"], toy.reviews([new]), "second", 0)
+    store.commit(TABLES["reviews"], [written], "append", "second")
+    toy.run(store, toy.spec())
+    before = pl.read_delta(store.uri(toy.SINK)).filter(pl.col("review_id") == "a")["content_hash"].item()
+    erase(store, "gone-1234")
+    assert toy.run(store, toy.spec()).rows.computed == 0
+    assert pl.read_delta(store.uri(toy.SINK)).select("review_id", "content_hash").rows() == [("a", before)]
+
+
+def test_what_another_client_changed_before_is_still_undone(shop: Store) -> None:
+    before = rows(shop)[toy.SINK]
+    DeltaTable(shop.uri(toy.SINK)).update(
+        updates={"label": "'forged'"}, predicate=f"review_id = 'rev-{planted.OTHERS[0]}-1'"
+    )
+    erase(shop, *planted.USERS)
+    assert rows(shop)[toy.SINK].equals(of_others({"x": before})["x"])
+
+
+def test_ten_thousand_in_one_pass(store: Store) -> None:
+    many = 30_000
+    data = toy.reviews({"review_id": f"r-{i:05}", "user_id": f"u-{i:05}", "text": f"words {i}"} for i in range(many))
+    toy.put(store, data)
+    done = erase(store, *(f"u-{i:05}" for i in range(0, many, 3)))
+    assert done.tables == {"reviews": many // 3}
+    assert store.snapshot("reviews").version == 1 + 1
+    left = pl.read_delta(store.uri("reviews"))
+    assert left["user_id"].to_list() == [f"u-{i:05}" for i in range(many) if i % 3]
+
+
+@pytest.mark.parametrize(
+    ("content", "ids"),
+    [
+        ("a\n\n b \na\n", {"a", "b"}),
+        ("\ufeffuser_id\na\n", {"a"}),
+        ('x,user_id\n1,"a,b"\n2,c\n', {"a,b", "c"}),
+    ],
+)
+def test_a_file_of_ids(tmp_path: Path, content: str, ids: set[str]) -> None:
+    path = tmp_path / "ids"
+    path.write_text(content)
+    assert read_ids(str(path), "user_id") == ids
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        ("\n \n", "it holds no id"),
+        ("a,b\nc,d\n", "no user_id"),
+        ("review_id\nw-1\n", "its header is review_id, expected user_id"),
+        (b"\xff\xfe", "not UTF-8"),
+        (None, "cannot be read"),
+    ],
+)
+def test_a_wrong_file_of_ids(tmp_path: Path, content: str | bytes | None, says: str) -> None:
+    path = tmp_path / "ids"
+    if content is not None:
+        path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    with pytest.raises(UserError, match=says):
+        read_ids(str(path), "user_id")
