@@ -80,8 +80,13 @@ def make_key(store: Store, key: bytes | None = None) -> bytes:
                 os.fsync(file.fileno())
             with suppress(FileExistsError):
                 os.link(draft, path)  # unlike a rename, never over another one
+        except OSError:
+            if os.path.lexists(path) or not os.path.exists(draft):
+                raise
+            os.rename(draft, path)  # a file system without links
         finally:
-            os.unlink(draft)
+            with suppress(FileNotFoundError):
+                os.unlink(draft)
     return read_key(store, "no training row can be named") or key
 
 
