@@ -121,6 +121,7 @@ def _blocks(out: str) -> list[str]:
     ("metrics", "says"),
     [
         ({}, ""),
+        ({"candidate": "x", "all": {"loss": 1.0}}, "loss: all 1"),
         (
             {"base": {"all": {"loss": 9.0}}, "candidate": {"all": {"loss": 3.0, "perplexity": 20.0855}}},
             "perplexity: all 20.1",

@@ -216,8 +216,16 @@ ATTACKS: dict[str, Attack] = {
     **{f"head's encoder {name[:20]!a}": encoder(name) for name in [*NAMES, "owner/name", "../outside@live"]},
     **{f"archive {name[:20]!a}": archive(name) for name in NAMES[:4]},
     **{
-        f"reference {name!a}": reference(name)
-        for name in ["../outside@live", "toy@../../outside", "~nobody-5e1d/x", "toy@live\0", "toy\n@live", "foo://x/y"]
+        f"reference {name[:20]!a}": reference(name)
+        for name in [
+            "../outside@live",
+            "toy@../../outside",
+            "~nobody-5e1d/x",
+            "x" * 5000,
+            "toy@live\0",
+            "toy\n@live",
+            "foo://x/y",
+        ]
     },
     "vocabulary elsewhere": tokenizer("vocab_file", "/etc/passwd"),
     "tokenizer elsewhere": tokenizer("tokenizer_file", "../outside/canary.json"),

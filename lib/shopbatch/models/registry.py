@@ -185,7 +185,10 @@ def resolve(root: str, reference: str) -> Model:
         folder = Path(os.path.expanduser(reference)).resolve()
         if folder.is_dir():
             return _from_folder(folder, str(folder))
-    except (RuntimeError, pa.ArrowInvalid) as error:  # no such user; a link to itself; no such kind of store
+    # no such user, a link to itself, a name that is too long, no such kind of store
+    except (RuntimeError, OSError, pa.ArrowInvalid) as error:
+        if files.is_lost_connection(error):
+            raise
         raise ModelError(f"model {reference[:100]}: {one_line(error, 200)}") from None
     name, at, _ = reference.partition("@")
     if at and NAME.fullmatch(name):
