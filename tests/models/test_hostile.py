@@ -115,7 +115,11 @@ CHANGES: dict[str, tuple[Change, str]] = {
     "many replacements": (replacing(*[("a", "aa")] * 40), "lengthens"),
     "a long replacement": (replacing(("a", "a" * 100_000)), "lengthens"),
     "a long chat template": (text("chat_template.jinja", "a" * 200_000), "bytes"),
-    "a long template inside": (into("tokenizer_config.json", chat_template="a" * 200_000), "characters"),
+    "a long template inside": (into("tokenizer_config.json", chat_template="a" * 200_000), "bytes"),
+    "an endless template": (text("chat_template.jinja", "{{ 'x' * 10**9 }}"), "chat template is refused"),
+    "a template that leaves": (into("tokenizer_config.json", chat_template="{{ ''.__class__.mro() }}"), "is refused"),
+    "one of several templates": (
+        into("tokenizer_config.json", chat_template=[{"name": "default", "template": "{% if %}"}]), "is refused"),
     "a header that is too long": (header({}, 1 << 62), "states a header"),
     "a header longer than the file": (header({}, 100_000), "cannot be read"),
     "a header that is no JSON": (header("x"), "cannot be read"),
@@ -262,9 +266,10 @@ def test_a_chat_template_cannot_leave_its_sandbox_or_go_on_for_ever(source: str)
 
 def test_a_hostile_template_is_refused_where_a_prompt_is_made(models: dict[str, Path], tmp_path: Path) -> None:
     folder = copied(models["causal"], tmp_path / "model")
-    (folder / "chat_template.jinja").write_text("{% for i in range(99999) %}{{ 'x' * 9999 }}{% endfor %}")
+    (folder / "chat_template.jinja").write_text("{{ 'x' * 10**9 if messages[0].content == 'Go' }}")
+    assert chat_prompt(folder, [{"role": "user", "content": "Hi"}]) == ""
     with pytest.raises(ModelError, match="more than a chat template needs"):
-        chat_prompt(folder, [{"role": "user", "content": "Hi"}])
+        chat_prompt(folder, [{"role": "user", "content": "Go"}])
 
 
 MORE = {
