@@ -1,5 +1,7 @@
 """The exported graph: made once, whole or not at all, never trusted when damaged."""
 
+import json
+import os
 import shutil
 import subprocess
 import sys
@@ -25,7 +27,7 @@ TEXTS = pa.array(["one", "another text"])
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    return tiny.build(tmp_path / "model")
+    return tiny.build(tmp_path / "_models" / "tiny" / "0123456789ab")
 
 
 def vectors(folder: Path) -> np.ndarray:
@@ -68,6 +70,49 @@ def test_other_weights_in_the_same_folder_get_a_graph_of_their_own(folder):
     first = vectors(folder)
     tiny.build(folder, seed=1)
     assert np.abs(vectors(folder) - first).max() > 0.01
+
+
+def test_weights_that_keep_their_size_and_date_get_a_graph_of_their_own(folder):
+    first, weights = vectors(folder), folder / "model.safetensors"
+    before = weights.stat()
+    tiny.build(folder, seed=1)
+    os.utime(weights, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert weights.stat().st_size == before.st_size
+    assert np.abs(vectors(folder) - first).max() > 0.01
+
+
+def test_the_graph_of_another_model_is_not_used(folder, tmp_path):
+    first = vectors(folder)
+    other = tiny.build(tmp_path / "_models" / "other" / "0123456789ab", seed=1)
+    assert np.abs(vectors(other) - first).max() > 0.01
+    (graph,), (foreign,) = folder.glob("openvino-*"), other.glob("openvino-*")
+    shutil.rmtree(graph)
+    shutil.copytree(foreign, graph)
+    np.testing.assert_array_equal(vectors(folder), first)
+    shutil.rmtree(graph)
+    graph.symlink_to(foreign)
+    np.testing.assert_array_equal(vectors(folder), first)
+    assert not graph.is_symlink() and foreign.is_dir()
+
+
+def test_a_folder_from_elsewhere_cannot_bring_a_graph(folder, tmp_path, monkeypatch):
+    """Its graph says that it is of this model; only what this machine has exported itself is used."""
+    monkeypatch.setenv("SHOPBATCH_CACHE", str(tmp_path / "cache"))
+    first = vectors(folder)
+    other = tiny.build(tmp_path / "_models" / "other" / "0123456789ab", seed=1)
+    vectors(other)
+    (graph,), (foreign,) = folder.glob("openvino-*"), other.glob("openvino-*")
+    plain = tiny.build(tmp_path / "plain")
+    forged = shutil.copytree(foreign, plain / graph.name)
+    about = json.loads((graph / "files.json").read_text()) | {"files": contents_of(foreign)}
+    (forged / "files.json").write_text(json.dumps(about))
+    before = sorted(plain.rglob("*"))
+    np.testing.assert_array_equal(vectors(plain), first)
+    assert sorted(plain.rglob("*")) == before
+
+
+def contents_of(graph: Path) -> dict[str, object]:
+    return dict(json.loads((graph / "files.json").read_text())["files"])
 
 
 def test_a_read_only_model_is_exported_into_the_cache(folder, tmp_path, monkeypatch):

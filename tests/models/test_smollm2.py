@@ -11,8 +11,9 @@ from shopbatch.engines.configs import OpenVinoGenerateConfig, Sampling, TorchGen
 from shopbatch.engines.factory import open_generator
 from shopbatch.models import smollm2
 from shopbatch.models.chat import chat_prompt
-from shopbatch.models.folder import ModelError, contents, digest, refuse_pickles
+from shopbatch.models.folder import ModelError, contents, digest
 from shopbatch.models.loading import load_causal
+from shopbatch.models.screening import screen
 
 pytestmark = pytest.mark.slow  # the real model is built and asked
 
@@ -34,7 +35,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_built_twice_it_is_the_same_model(folder, tmp_path):
     smollm2.build(tmp_path)
-    refuse_pickles(tmp_path)
+    screen(tmp_path)
     assert digest(contents(tmp_path)) == digest(contents(folder))
 
 

@@ -14,7 +14,8 @@ from shopbatch.runs import history
 # the session is what these tests do without: a real one takes ten seconds to start
 _JOB = '''
 import os, signal, sys, time
-from contextlib import nullcontext
+from contextlib import contextmanager, nullcontext
+from shopbatch.runs import supervise
 from shopbatch.core import errors, sessions
 from shopbatch.core.config import JobConfig
 from shopbatch.core.progress import Progress
@@ -22,6 +23,14 @@ from shopbatch.runs.job import Job, main
 from shopbatch.warehouse.gates import Gate, refuse_if_failed
 
 sessions.ray_session = lambda platform: nullcontext()
+if how_starts := os.environ.get("TOY_SESSION"):
+    @contextmanager
+    def session(platform):
+        exec(ENDS[how_starts])
+        yield
+    sessions.ray_session = session
+supervise.STOP_SECONDS = float(os.environ.get("TOY_STOP_SECONDS", supervise.STOP_SECONDS))
+supervise.EXIT_SECONDS = 1.0
 
 ENDS = {
     "published": "pass",
@@ -32,6 +41,9 @@ ENDS = {
     "refused": "refuse_if_failed([Gate('share', 0.5, 0.1, False, 'too many')])",
     "first": "m = config.platform.warehouse + '/first'; os.path.exists(m) or (open(m, 'w').close(), "
     "print('waiting', file=sys.stderr, flush=True), time.sleep(60))",
+    "deaf": "signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM]); "
+    "print('waiting', file=sys.stderr, flush=True); time.sleep(200)",
+    "lingers": "import atexit; atexit.register(time.sleep, 200)",
     "waits": "print('waiting', file=sys.stderr, flush=True); time.sleep(60)",
 }
 

@@ -139,7 +139,7 @@ def test_equal_runs_wait_for_each_other_and_a_signal_ends_one_that_waits(tmp_pat
     start: Callable[..., subprocess.Popen[str]] = lambda *options: subprocess.Popen(  # noqa: E731
         shop.command("first", *options), env=shop.environment, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     )
-    first = start()
+    first = start("--quiet")  # nobody reads its heartbeats meanwhile
     wait_for(first.stderr, "waiting")
     driver = shop.newest()["pid"]
     stopped, waiter = start(), start()

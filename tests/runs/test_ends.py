@@ -84,12 +84,19 @@ def wait_for(stream: IO[str] | None, text: str) -> None:
     raise AssertionError(f"{text!r} never came")
 
 
-def waiting(shop: Shop) -> subprocess.Popen[str]:
-    """A run that is under way."""
+def start(shop: Shop, how: str, **variables: str) -> subprocess.Popen[str]:
+    """A run that has begun to wait."""
+    environment = shop.environment | variables
     process = subprocess.Popen(
-        shop.command("waits"), env=shop.environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        shop.command(how), env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
     wait_for(process.stderr, "waiting")
+    return process
+
+
+def waiting(shop: Shop) -> subprocess.Popen[str]:
+    """A run that is under way."""
+    process = start(shop, "waits")
     until = time.monotonic() + 30
     while "second" not in shop.newest()["message"]:  # its heartbeat comes from a thread
         assert time.monotonic() < until, shop.newest()
@@ -115,6 +122,39 @@ def test_a_signal_to_every_process_of_a_run_counts_once(shop: Shop) -> None:
     out, err = process.communicate(timeout=30)
     assert process.returncode == 4 and "stopped: SIGTERM" in err, err
     assert json.loads(out.splitlines()[-1])["message"].startswith("SIGTERM")
+
+
+def test_a_signal_ends_a_run_while_its_session_starts(shop: Shop) -> None:
+    process = start(shop, "published", TOY_SESSION="waits")
+    process.send_signal(signal.SIGTERM)
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 4 and "stopped: SIGTERM; the same command goes on" in err, err
+    assert json.loads(out.splitlines()[-1])["outcome"] == shop.newest()["outcome"] == "stopped"
+
+
+@pytest.mark.parametrize(
+    ("how", "session", "seconds", "signals"),
+    [("deaf", "", "1", 1), ("published", "deaf", "1", 1), ("deaf", "", "1000", 2)],
+    ids=["native code", "a session that starts", "a second signal"],
+)
+def test_a_run_that_does_not_notice_a_signal_is_ended_all_the_same(
+    shop: Shop, how: str, session: str, seconds: str, signals: int
+) -> None:
+    process = start(shop, how, TOY_SESSION=session, TOY_STOP_SECONDS=seconds)
+    for number in range(signals):
+        if number:
+            time.sleep(1)  # within 0.3 s they would count as one
+        process.send_signal(signal.SIGTERM)
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 4, err
+    said = json.loads(out.splitlines()[-1])["message"]
+    assert re.search(r"was killed: SIGTERM came, and it did not stop within \d+ s; the same command goes on", said)
+    assert shop.newest()["outcome"] == "stopped" and said in err
+
+
+def test_a_process_that_does_not_end_after_its_run_changes_no_exit_code(shop: Shop) -> None:
+    done = shop.run("lingers")
+    assert done.returncode == 0 and shop.newest()["outcome"] == "published"
 
 
 def test_killing_the_supervisor_kills_the_run_which_is_then_lost(shop: Shop) -> None:

@@ -135,6 +135,8 @@ def test_a_report_names_what_it_counts(report: Report) -> None:
 def test_a_run_without_a_result_shows_its_log_and_the_command_that_goes_on(outcome: str, says: str) -> None:
     log = [f"line {i}" for i in range(99)] + ["mail jane@example.com", "token=abcdef", 7]
     tree = {"job": "score_reviews", "outcome": outcome, "message": "ValueError: bad", "log_tail": log}
+    tree["diagnosis"] = ["compute: no progress for 41 s: the disk of <b>/data is full"]
+    assert "41 s: the disk of &lt;b&gt;/data is full" in render(tree)
     text = Page(render({**tree, "command": "shopbatch run score_reviews <x>"})).text
     assert says in text and "ValueError: bad" in text and "shopbatch run score_reviews <x>" in text
     assert "mail [email] token=[hidden]" in text and "line 98" in text and "line 5 " not in text

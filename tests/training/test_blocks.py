@@ -1,5 +1,6 @@
 """A pack is made once; one that lost a file is made again, and a split without a block is the user's mistake."""
 
+import random
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from shopbatch.training import blocks
 from shopbatch.training.blocks import Encode, Pack
 from shopbatch.training.packing import Document
 from shopbatch.warehouse.store import Store
+from tests.warehouse.rot import flip
 
 pytestmark = pytest.mark.usefixtures("ray_local")
 PARTS = {"train": pa.table({"text": [f"text {i}" for i in range(50)]}), "val": pa.table({"text": ["a", "b"]})}
@@ -26,17 +28,20 @@ def prepare(store: Store, block: int = 32, parts: Mapping[str, pa.Table] = PARTS
     return blocks.prepare(store, parts, {}, made, block, 0)
 
 
-@pytest.mark.parametrize("damage", ["gone", "cut"])
+@pytest.mark.parametrize("damage", ["gone", "cut", "flipped"])
 def test_one_that_lost_a_file_is_made_again_and_stays(store: Store, damage: str) -> None:
     first = prepare(store)
     assert prepare(store) == first
     lost = Path(first.files["train"][0].removeprefix("file://"))
     if damage == "gone":
         lost.unlink()
-    else:
+    elif damage == "cut":
         lost.write_bytes(lost.read_bytes()[:-9])
-    assert blocks.find(store, first.name) is None
+    else:
+        flip(lost, random.Random(1))
+    assert damage == "flipped" or blocks.find(store, first.name) is None
     second = prepare(store)
+    assert lost.name in second.set_aside and not lost.exists()
     assert second.blocks == first.blocks and second.files != first.files
     assert np.array_equal(second.read("val").ids, first.read("val").ids)
     assert prepare(store) == second and second.documents() == 52

@@ -13,6 +13,7 @@ import torch.distributed as dist
 import torch.multiprocessing
 from torch import nn
 
+from shopbatch.capabilities.recommendations.sequence import NextProducts
 from shopbatch.training.checkpoint_files import step_name
 from shopbatch.training.config import Strategy
 from shopbatch.training.objectives import Classify
@@ -22,6 +23,10 @@ from . import tiny
 
 def dropping() -> Classify:
     return tiny.classifier(dropout=0.2, token_dropout=0.2)
+
+
+def products() -> NextProducts:
+    return tiny.sequence(dropout=0.2)
 
 
 def curve(rank: int, world: int, strategy: Strategy, folder: str, build: Callable[[], nn.Module], meeting: str) -> None:
@@ -47,25 +52,31 @@ def run(world: int, strategy: Strategy, folder: Path, build: Callable[[], nn.Mod
     return [h.get("loss", h.get("val", 0.0)) for h in found[0]]
 
 
-@pytest.mark.parametrize("strategy", ["ddp", "fsdp"])
-def test_two_workers_have_the_curve_of_one_and_resume_alike(tmp_path: Path, strategy: Strategy) -> None:
-    alone = tiny.trainer(tmp_path / "one")
+@pytest.mark.parametrize(
+    ("build", "strategy"), [(tiny.causal, "ddp"), (tiny.causal, "fsdp"), (products, "ddp")], ids=str
+)
+def test_two_workers_have_the_curve_of_one_and_resume_alike(
+    tmp_path: Path, build: Callable[[], nn.Module], strategy: Strategy
+) -> None:
+    alone = tiny.trainer(tmp_path / "one", build())
     one = [h.get("loss", h.get("val", 0.0)) for h in alone.run(alone.prepare(checkpoint_steps=4)).history]
-    two = run(2, strategy, tmp_path / "two")
+    two = run(2, strategy, tmp_path / "two", build)
     assert two == pytest.approx(one, abs=1e-4)
     # the last checkpoint is lost: the run goes on from step 8, and ends as it had
     shutil.rmtree(tmp_path / "two" / step_name(12))
     shutil.copytree(tmp_path / "two", tmp_path / "moved")
-    assert run(2, strategy, tmp_path / "two") == two
+    assert run(2, strategy, tmp_path / "two", build) == two
     # one worker goes on where two were
-    single = tiny.trainer(tmp_path / "moved")
+    single = tiny.trainer(tmp_path / "moved", build())
     state = single.prepare()
     assert state.step == 8
     assert [h.get("loss", h.get("val", 0.0)) for h in single.run(state).history] == pytest.approx(one, abs=1e-4)
 
 
-@pytest.mark.parametrize("strategy", ["ddp", "fsdp"])
-def test_what_is_dropped_does_not_depend_on_the_number_of_workers(tmp_path: Path, strategy: Strategy) -> None:
-    alone = tiny.trainer(tmp_path / "one", dropping())
+@pytest.mark.parametrize(("build", "strategy"), [(dropping, "ddp"), (dropping, "fsdp"), (products, "fsdp")], ids=str)
+def test_what_is_dropped_does_not_depend_on_the_number_of_workers(
+    tmp_path: Path, build: Callable[[], nn.Module], strategy: Strategy
+) -> None:
+    alone = tiny.trainer(tmp_path / "one", build())
     one = [h.get("loss", h.get("val", 0.0)) for h in alone.run(alone.prepare()).history]
-    assert run(2, strategy, tmp_path / "two", dropping) == pytest.approx(one, abs=1e-4)
+    assert run(2, strategy, tmp_path / "two", build) == pytest.approx(one, abs=1e-4)

@@ -68,15 +68,19 @@ def test_early_stopping(tmp_path: Path) -> None:
     assert state.stopped and state.step == 4 and state.worse == 2
 
 
-def test_how_much_is_computed_at_once_changes_nothing(tmp_path: Path) -> None:
+@pytest.mark.parametrize("objective", [tiny.causal, tiny.sequence])
+def test_how_much_is_computed_at_once_changes_nothing(tmp_path: Path, objective) -> None:  # type: ignore[no-untyped-def]
     losses = []
     for micro in (1, 3, 8):
-        trainer = tiny.trainer(tmp_path / str(micro), config=tiny.loop(micro_blocks=micro))
+        trainer = tiny.trainer(tmp_path / str(micro), objective(), tiny.loop(micro_blocks=micro))
         losses.append([h["loss"] for h in trainer.run(trainer.prepare()).history if "loss" in h])
     assert losses[0] == pytest.approx(losses[1], abs=1e-4) and losses[0] == pytest.approx(losses[2], abs=1e-4)
 
 
-@pytest.mark.parametrize("objective", [tiny.causal, lambda: tiny.classifier(dropout=0.1, token_dropout=0.1)])
+@pytest.mark.parametrize(
+    "objective",
+    [tiny.causal, lambda: tiny.classifier(dropout=0.1, token_dropout=0.1), lambda: tiny.sequence(dropout=0.1)],
+)
 @pytest.mark.parametrize("stop", [1, 5, 8, 11])
 def test_a_run_that_was_interrupted_ends_with_the_same_bits(tmp_path: Path, stop: int, objective) -> None:  # type: ignore[no-untyped-def]
     whole = tiny.trainer(tmp_path / "whole", objective())

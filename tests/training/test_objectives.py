@@ -17,7 +17,7 @@ from tests.engines import tiny as encoders
 from . import tiny
 
 
-@pytest.mark.parametrize("make", [tiny.causal, tiny.classifier], ids=["causal", "classifier"])
+@pytest.mark.parametrize("make", [tiny.causal, tiny.classifier, tiny.sequence], ids=lambda make: make.__name__)
 def test_packed_losses_equal_unpacked_ones(make) -> None:  # type: ignore[no-untyped-def]
     objective, found = make().eval(), tiny.documents(7)
     packed = objective(flatten(found))
@@ -40,13 +40,13 @@ def test_the_loss_is_that_of_transformers_own_unpacked_padded_forward() -> None:
     assert float(out.loss) == pytest.approx(float(mine.detach().mean()), abs=1e-5)
 
 
-@pytest.mark.parametrize("make", [tiny.causal, tiny.classifier], ids=["causal", "classifier"])
+@pytest.mark.parametrize("make", [tiny.causal, tiny.classifier, tiny.sequence], ids=lambda make: make.__name__)
 def test_a_changed_document_changes_no_loss_of_its_neighbours(make) -> None:  # type: ignore[no-untyped-def]
     objective, found = make().eval(), tiny.documents(5)
     before = objective(flatten(found))
     changed = dataclasses.replace(found[2], ids=((found[2].ids + 50) % tiny.VOCABULARY).astype(np.int32))
     after = objective(flatten([*found[:2], changed, *found[3:]]))
-    counts = [int(d.trained.sum()) for d in found] if make is tiny.causal else [1] * 5
+    counts = [int(d.trained.sum()) for d in found] if make is not tiny.classifier else [1] * 5
     mine = torch.zeros(len(before), dtype=torch.bool)
     start = sum(counts[:2])
     mine[start : start + counts[2]] = True

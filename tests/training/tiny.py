@@ -10,13 +10,15 @@ import numpy as np
 import torch
 import transformers
 
+from shopbatch.capabilities.recommendations.sequence import NextProducts
+from shopbatch.capabilities.recommendations.sequence_config import SequenceConfig
 from shopbatch.training import attention
 from shopbatch.training.blocks import Blocks
 from shopbatch.training.checkpoints import Checkpoints
 from shopbatch.training.config import LoopConfig, ScheduleConfig, Strategy
 from shopbatch.training.loop import Data, Trainer
 from shopbatch.training.objectives import Classify, NextToken
-from shopbatch.training.packing import Document, pack
+from shopbatch.training.packing import Document
 from shopbatch.training.parallel import Parallel
 
 torch.set_num_threads(1)  # so little work is slower when it is shared
@@ -68,15 +70,15 @@ def documents(count: int, seed: int = 0, longest: int = 40) -> list[Document]:
     return found
 
 
+def sequence(seed: int = 0, **options: float) -> NextProducts:
+    """Every token of `documents` is a product of its own day; a target is compared with drawn products."""
+    sizes = {"max_items": BLOCK, "hidden": 16, "heads": 2, "dropout": 0.0, "negatives": 40, "softmax_below": 0}
+    torch.manual_seed(seed)
+    return NextProducts(VOCABULARY, SequenceConfig.model_validate({**sizes, **options}))
+
+
 def blocks(found: Sequence[Document], seed: int = 0) -> Blocks:
-    packed = pack([len(d.ids) for d in found], BLOCK, seed)
-    ordered = [found[i] for block in packed for i in block]
-    first = np.concatenate([[0], np.cumsum([len(b) for b in packed])])
-    lengths = np.array([len(d.ids) for d in ordered])
-    starts = np.concatenate([[0], np.cumsum(lengths)])
-    labels = np.array([d.label for d in ordered])
-    ids, trained = (np.concatenate([getattr(d, name) for d in ordered]) for name in ("ids", "trained"))
-    return Blocks(ids, trained, lengths, labels, starts[first], first)
+    return Blocks.of(found, BLOCK, seed)
 
 
 def data() -> Data:

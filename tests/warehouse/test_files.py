@@ -17,6 +17,7 @@ from hypothesis import given, settings
 
 from shopbatch.tables.schema import TIMESTAMP
 from shopbatch.warehouse import files
+from shopbatch.warehouse.utf8 import blank, invalid_utf8
 
 BAD = pa.Array.from_buffers(pa.string(), 3, pa.array([b"\xff\xfe", b"fine", None], pa.binary()).buffers())
 
@@ -187,10 +188,10 @@ def test_no_files_repeat_no_key():
 
 def test_broken_text_is_found_and_made_empty():
     column = pa.chunked_array([pa.array(["ok", None]), BAD])
-    assert files.invalid_utf8(column).to_pylist() == [False, False, True, False, False]
-    assert files.blank(column).to_pylist() == ["ok", None, "", "fine", None]
-    assert files.invalid_utf8(column.slice(3)) is None and files.invalid_utf8(pa.chunked_array([[1, 2]])) is None
-    assert files.blank(column.slice(3)).to_pylist() == ["fine", None]
+    assert invalid_utf8(column).to_pylist() == [False, False, True, False, False]
+    assert blank(column).to_pylist() == ["ok", None, "", "fine", None]
+    assert invalid_utf8(column.slice(3)) is None and invalid_utf8(pa.chunked_array([[1, 2]])) is None
+    assert blank(column.slice(3)).to_pylist() == ["fine", None]
 
 
 def test_a_folder_and_a_uri_name_the_same_place(tmp_path):
@@ -231,5 +232,5 @@ def test_statistics_of_flat_columns_stand_beside_nested_ones(tmp_path):
 def test_broken_text_is_found_inside_lists():
     lists = pa.ListArray.from_arrays(pa.array([0, 2, 2, 5]), pa.concat_arrays([pa.array(["ok", None]), BAD]))
     column = pa.chunked_array([lists])
-    assert files.invalid_utf8(column).to_pylist() == [False, False, True]
-    assert files.invalid_utf8(column.slice(0, 2)) is None
+    assert invalid_utf8(column).to_pylist() == [False, False, True]
+    assert invalid_utf8(column.slice(0, 2)) is None

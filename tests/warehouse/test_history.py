@@ -45,7 +45,7 @@ def test_what_the_log_no_longer_holds_is_unknown_and_not_wrong(store: Store) -> 
     assert seen(store) == [(3, 2, "run3"), (2, 1, "run2")]
     entry = Path(store.uri("toy")) / "_delta_log" / f"{3:020}.json"
     entry.write_text("")
-    with pytest.raises(DamagedFile, match=r"does not match|do not match"):
+    with pytest.raises(DamagedFile, match=r"do not match"):
         seen(store)
     entry.with_name(f".{entry.name}.crc").unlink()
     assert [rows for _, rows, _ in seen(store)][:1] == [2]

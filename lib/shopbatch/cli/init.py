@@ -77,8 +77,8 @@ def _fill_registry(source: str | None) -> None:
         other = Store(source)
         if not any(True for _ in registry.listed(f"{other.root}/_models")):
             raise UserError(f"--models-from {source}: no models there; name a warehouse, which holds a folder _models")
-        registry.copy_live(models, f"{other.root}/_models")
         erasure.copy_key(store, other)
+        registry.copy_live(models, f"{other.root}/_models")
     if registry.find_live(models, NAME) is None:
         sentiment.register_shipped(models)
     for manifest, live in registry.listed(models):

@@ -37,6 +37,7 @@ COMMANDS = {
     "docs": ("docs", "Write a static site of the warehouse: jobs, runs, tables, models, lineage."),
     "doctor": ("doctor", "Find what would make a run fail before it starts."),
     "chaos": ("chaos", "Kill processes of a job at drawn places, and check that nothing is lost."),
+    "verify": ("verify", "Read everything in the warehouse and say what is damaged."),
     "submit": ("cluster", "Run a job on a cluster, once."),
     "status": ("cluster", "Say where the newest attempt at a run key is."),
     "logs": ("cluster", "Print what the driver of a submitted run has printed."),

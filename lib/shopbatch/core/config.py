@@ -64,6 +64,8 @@ class Platform(Strict):
     """CPUs that a local Ray or Spark may use. Null means all of this machine."""
     object_store_mb: int = 1024
     """Memory of a local Ray's object store, in MiB."""
+    watchdog_seconds: float = Field(default=40.0, gt=0)
+    """A stage of rows or steps that makes no progress for so many seconds is looked into; log and report say why."""
     spark: Spark = Spark()
     """Where Spark runs, for the jobs that use Spark."""
 

@@ -1,6 +1,9 @@
-"""OpenVINO graphs of models: exported once by way of torch, and kept beside the model in `openvino-<key>/`.
+"""OpenVINO graphs of models: exported once by way of torch, and kept in `openvino-<key>/`.
 
-A graph is derived from the model's files, so the model's digest does not cover it.
+A graph is derived from the model's files, so the model's digest does not cover it. It has a list of its own files,
+which names the model by its digest: a graph that is damaged, or was made of another model, is made again. The graph of
+a registered model is beside it. That of any other folder is in this machine's cache, because whoever made the folder
+could have put a graph of something else into it.
 """
 
 from __future__ import annotations
@@ -15,56 +18,54 @@ import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import openvino as ov
 
 from shopbatch.models import folder as folders
+from shopbatch.models import json_files
+from shopbatch.models.folder import ModelError
+from shopbatch.models.listing import listed
 
-_FILES = "files.json"  # the graph's own manifest: names, sizes and checksums
+_FILES = "files.json"  # what the graph is made of, and its names, sizes and checksums
 
 
-def cached_graph(folder: Path, key: str, export: Callable[[Path], None]) -> Path:
-    """Return the folder of a model's graph; a missing or damaged one is made first.
+def cached_graph(folder: Path, exporter: Sequence[int | str], export: Callable[[Path], None]) -> Path:
+    """Return the folder of a model's graph. One that is missing, damaged, or of another model is made first.
 
     Two processes may ask for the same graph at once.
 
     Args:
         folder: The model folder.
-        key: Names the graph, as `graph_key` makes it.
+        exporter: Versions and options of the code that exports.
         export: Writes the graph into the empty folder that it is given. What it raises is raised here.
+
+    Raises:
+        ModelError: The folder is refused, or changes while its graph is made.
     """
-    name = f"openvino-{key}"
-    for parent in (folder, folders.cache() / "openvino"):
-        if _is_whole(parent / name):
-            return parent / name
+    model = folders.digest(folders.contents(folder, trust=True))
+    about = {"model": model, "exporter": [*exporter, ov.__version__]}
+    key = hashlib.blake2b(json.dumps(about).encode(), digest_size=6).hexdigest()
+    name, places = f"openvino-{key}", [folders.cache() / "openvino"]
+    if folder.resolve().parent.parent.name == "_models":
+        places.insert(0, folder)
+    for place in places:
+        if _is_whole(place / name, about):
+            return place / name
     # a model folder may be read-only: then each machine keeps the graph in its own cache
-    parent = folder if os.access(folder, os.W_OK) else folders.cache() / "openvino"
-    parent.mkdir(parents=True, exist_ok=True)
-    staging = Path(tempfile.mkdtemp(dir=parent, prefix=".openvino-"))
+    place = next(place for place in places if place != folder or os.access(folder, os.W_OK))
+    place.mkdir(parents=True, exist_ok=True)
+    staging = Path(tempfile.mkdtemp(dir=place, prefix=".openvino-"))
     try:
         export(staging)
-        files = folders.contents(staging)
-        (staging / _FILES).write_text(json.dumps(files), "utf-8")
-        folders.move_into_place(staging, parent / name, _is_whole)
+        files = {name: _entry(path) for name, path in listed(staging, derived=True).items()}
+        if folders.digest(folders.contents(folder)) != model:
+            raise ModelError(f"model {folder} changed while its graph was made; run again")
+        (staging / _FILES).write_text(json.dumps({**about, "files": files}), "utf-8")
+        folders.move_into_place(staging, place / name, lambda graph: _is_whole(graph, about))
     finally:
         shutil.rmtree(staging, ignore_errors=True)
-    return parent / name
-
-
-def graph_key(folder: Path, exporter: Sequence[int | str], more: Sequence[str]) -> str:
-    """Name a graph by what it depends on, in 12 hex digits.
-
-    That is: the weights and the configuration (by size and date), the version of OpenVINO, and the exporting code.
-
-    Args:
-        folder: The model folder.
-        exporter: Versions and options of the code that exports.
-        more: Further files of the folder that this code reads.
-    """
-    names = [*sorted(folder.glob("*.safetensors")), folder / "config.json", *(folder / name for name in more)]
-    stats = [(p.name, p.stat().st_size, p.stat().st_mtime_ns) for p in names if p.exists()]
-    text = json.dumps([*exporter, ov.__version__, stats])
-    return hashlib.blake2b(text.encode(), digest_size=6).hexdigest()
+    return place / name
 
 
 @contextmanager
@@ -82,10 +83,21 @@ def quiet_tracing() -> Iterator[None]:
         logging.disable(level)
 
 
-def _is_whole(graph: Path) -> bool:
+def _is_whole(graph: Path, about: dict[str, Any]) -> bool:
+    """Whether a folder holds the graph that was made of this, and nothing else."""
     try:
-        files = json.loads((graph / _FILES).read_bytes())
-        folders.verify(graph, files, "graph")
-    except (OSError, ValueError):
+        if graph.is_symlink() or not graph.is_dir():
+            return False
+        tree = json_files.read(graph / _FILES, "graph")
+        if not isinstance(tree, dict) or {key: tree.get(key) for key in about} != about:
+            return False
+        if listed(graph, derived=True).keys() != {*tree["files"], _FILES}:
+            return False
+        folders.verify_files(graph, tree["files"], "graph", trust=True)
+    except (ModelError, OSError, ValueError, KeyError, TypeError, AttributeError):
         return False
     return True
+
+
+def _entry(path: Path) -> dict[str, Any]:
+    return {"sha256": folders.sha256(path), "size": path.stat().st_size}

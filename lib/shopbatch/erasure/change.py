@@ -122,7 +122,8 @@ def _said(plan: TablePlan, written: list[DataFile]) -> dict[str, Any]:
 def _mix(snapshot: Snapshot, written: list[DataFile], replaced: Mapping[str, int]) -> dict[str, dict[str, int]]:
     """Count the rows that are left by group and label; {} if an older version did not say which columns these are."""
     columns = list(snapshot.metadata.get("mix_of", ()))
-    left: list[DataFile | FileRef] = [f for f in (*snapshot.files, *written) if f.path not in replaced]
+    shown: list[DataFile | FileRef] = [*snapshot.files, *written]
+    left = [f for f in shown if f.path not in replaced]
     counts: dict[str, dict[str, int]] = {}
     for file in left if columns else ():
         rows = files.read(f"{snapshot.uri}/{file.path}", snapshot.select(columns), file.partition)

@@ -188,11 +188,12 @@ def _commands(store: Store, references: list[str]) -> dict[str, str]:
 def delete_models(store: Store, references: Iterable[str]) -> None:
     """Delete published models. A job that needs one of them is refused until it is trained anew."""
     root = f"{store.root}/_models"
-    for model, live in list(registry.published(root)):
-        if model.reference in references:
+    for manifest, live in list(registry.listed(root)):
+        reference = registry.reference(manifest)
+        if reference in references:
             if live:
-                files.remove(f"{root}/{model.name}/{registry.LIVE}")
-            _remove_folder(store, f"_models/{model.reference.replace('@', '/')}")
+                files.remove(f"{root}/{manifest['name']}/{registry.LIVE}")
+            _remove_folder(store, f"_models/{reference.replace('@', '/')}")
 
 
 def _remember(store: Store, look: _Look) -> str:

@@ -15,15 +15,14 @@ import pyarrow.compute as pc
 import pyarrow.fs as pafs
 import pyarrow.parquet as pq
 
-from shopbatch.core.hashing import hash128, hex128
+from shopbatch.core.hashing import all_names
 from shopbatch.erasure.wanted import Wanted, columns_of, flat, trimmed
-from shopbatch.models.erasure import text_names
 from shopbatch.tables import TABLES, declared
 from shopbatch.tables.reviews import REVIEWS
 from shopbatch.tables.schema import FREE_TEXT, Column, Nobody, Person, Table
 from shopbatch.tables.support_dialogs import SUPPORT_DIALOGS
 from shopbatch.tables.training_blocks import TRAINING_BLOCKS
-from shopbatch.warehouse import files
+from shopbatch.warehouse import files, utf8
 from shopbatch.warehouse.snapshot import Snapshot
 from shopbatch.warehouse.store import Store
 
@@ -122,7 +121,7 @@ def widen(store: Store, wanted: Wanted, texts: Mapping[str, TextOf]) -> list[str
         free = _free_text(plan.snapshot)
         if (plan.person.user or plan.person.review) and free:
             for rows in _all_erased(store, plan, wanted):
-                wanted.texts |= {t for name in free for t in files.blank(rows[name]).to_pylist() if t}
+                wanted.texts |= {t for name in free for t in utf8.blank(rows[name]).to_pylist() if t}
                 names += _names(plan.name, rows, texts)
     wanted.wrote = wanted.wrote or bool(names)
     _add_hashes(store, wanted)
@@ -133,7 +132,7 @@ def widen(store: Store, wanted: Wanted, texts: Mapping[str, TextOf]) -> list[str
 def _names(table: str, rows: pa.Table, texts: Mapping[str, TextOf]) -> list[str]:
     """The names of rows in the manifests of models."""
     if table == REVIEWS.name:
-        known = text_names(texts[table](rows)) if table in texts else []
+        known = all_names([texts[table](rows)]) if table in texts else []
         return [*known, *(k for k in rows["review_id"].to_pylist() if k)]
     if table == SUPPORT_DIALOGS.name:
         pairs = zip(*(rows[n].to_pylist() for n in ("dialog_id", "question", "reply")), strict=True)
@@ -159,7 +158,7 @@ def _add_hashes(store: Store, wanted: Wanted) -> None:
 
 
 def _content(rows: pa.Table, sinks: set[tuple[str, ...]]) -> set[str]:
-    return {h for columns in sinks for h in hex128(*hash128([rows[c] for c in columns])).to_pylist()}
+    return {name for columns in sinks for name in all_names([rows[c] for c in columns])}
 
 
 def other_texts(store: Store, wanted: Wanted) -> Iterator[list[str]]:
@@ -169,7 +168,7 @@ def other_texts(store: Store, wanted: Wanted) -> Iterator[list[str]]:
         if (plan.person.user or plan.person.review) and free:
             for rows in _others(plan, wanted):
                 for name in free:
-                    yield [flat(t) for t in files.blank(rows[name]).to_pylist() if t]
+                    yield [flat(t) for t in utf8.blank(rows[name]).to_pylist() if t]
 
 
 def _free_text(snapshot: Snapshot) -> list[str]:

@@ -15,6 +15,7 @@ import re
 import zipfile
 import zlib
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -33,6 +34,7 @@ _SPECIFIC = 24  # bytes; a shorter text may be anybody's
 _CHUNK, _AT_ONCE, _OVERLAP = 1 << 20, 64 << 20, 1 << 10
 _LONG_ID = 8  # bytes; a shorter id may stand in compressed bytes by chance
 _COMPRESSED = {".gz": "gzip", ".zst": "zstd", ".bz2": "bz2", ".lz4": "lz4"}
+_WEIGHTS = (".safetensors", ".bin")  # of models: large, and no text
 _WORD = r"[A-Za-z0-9_-]"
 
 
@@ -126,21 +128,17 @@ def _search(path: str, stream: Any, needles: Needles) -> Iterator[str]:
     stream.seek(0)
     name = path.lower()
     suffix = "." + name.rpartition(".")[2]
-    if stream.read(4) == b"PAR1":
-        stream.seek(0)
-        yield from _in_parquet(stream, needles)
-        return
+    magic = stream.read(4)
     stream.seek(0)
-    if suffix in _COMPRESSED:
+    if magic == b"PAR1":
+        yield from _in_parquet(stream, needles)
+    elif suffix in _COMPRESSED:
         yield from _in_compressed(stream, _COMPRESSED[suffix], needles)
-    elif zipfile.is_zipfile(stream):
-        stream.seek(0)
+    elif magic == b"PK\x03\x04":
         with zipfile.ZipFile(stream) as archive:
             yield from (f"{n} in it" for n in archive.namelist() if _in_text(archive.read(n), needles))
-    elif suffix not in (".safetensors", ".bin"):
-        stream.seek(0)
-        if _in_text(stream.read(), needles):
-            yield "its text"
+    elif suffix not in _WEIGHTS and _in_text(stream.read(), needles):
+        yield "its text"
 
 
 def _folder(part: str) -> tuple[str, list[str]]:
@@ -173,7 +171,11 @@ def _in_text(data: bytes, needles: Needles) -> bool:
         text = data.decode("utf-8")
     except UnicodeDecodeError:
         return False
-    return needles.mentioned_in([text, html.unescape(text)]) or any(_in_json(v, needles) for v in _json_values(text))
+    texts: dict[str, None] = dict.fromkeys([text, html.unescape(text)])
+    named: dict[str, set[Any]] = {key: set() for key in NAMING}
+    for value in _json_values(text):
+        _gather(value, "", texts, named)
+    return needles.mentioned_in(texts) or any(needles.named_by(key, values) for key, values in named.items())
 
 
 def _json_values(text: str) -> Iterator[Any]:
@@ -182,31 +184,33 @@ def _json_values(text: str) -> Iterator[Any]:
     except ValueError:
         for line in text.splitlines():
             if line.lstrip()[:1] in ("{", "["):
-                try:
+                with suppress(ValueError):
                     yield json.loads(line)
-                except ValueError:
-                    continue
 
 
-def _in_json(value: Any, needles: Needles, key: str = "") -> bool:
+def _gather(value: Any, key: str, texts: dict[str, None], named: dict[str, set[Any]]) -> None:
+    """Collect the texts of a JSON value, and what stands under keys that name users or reviews."""
     if isinstance(value, dict):
-        strings = [k for k in value if isinstance(k, str)]
-        return needles.mentioned_in(strings) or any(_in_json(v, needles, str(k)) for k, v in value.items())
-    if isinstance(value, list):
-        if all(isinstance(v, str) for v in value):
-            return needles.named_by(key, value) or needles.mentioned_in(value)
-        return any(_in_json(v, needles, key) for v in value)
-    if isinstance(value, str) and value[:1] == "{":
-        try:
-            return _in_json(json.loads(value), needles, key)
-        except ValueError:
-            pass
-    return needles.named_by(key, [value]) or (isinstance(value, str) and needles.mentioned_in([value]))
+        for name, inner in value.items():
+            texts[name] = None
+            _gather(inner, name.rpartition(".")[2], texts, named)
+    elif isinstance(value, list):
+        for inner in value:
+            _gather(inner, key, texts, named)
+    else:
+        if key in named and value is not None:
+            named[key].add(value)
+        if isinstance(value, str):
+            texts[value] = None
+            if value[:1] == "{":
+                with suppress(ValueError):
+                    _gather(json.loads(value), key, texts, named)
 
 
 def _in_parquet(stream: Any, needles: Needles) -> Iterator[str]:
     try:
-        names = pq.read_schema(stream).names
+        # a dictionary may hold values that no row has; of nested columns only the values of rows can be read
+        names = [f.name for f in pq.read_schema(stream) if pa.types.is_string(f.type)]
         stream.seek(0)
         parquet = pq.ParquetFile(stream, read_dictionary=names)
     except (pa.ArrowInvalid, OSError):
@@ -241,7 +245,7 @@ def _in_statistics(meta: pq.FileMetaData, needles: Needles) -> Iterator[str]:
 
 
 def _in_column(name: str, values: pa.Array, needles: Needles) -> Iterator[str]:
-    """Search a column with all its parts. A dictionary may hold values that no row has."""
+    """Search a column with all its parts."""
     kind = values.type
     if pa.types.is_dictionary(kind):
         values, kind = values.dictionary, values.dictionary.type

@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 from shopbatch.core.hashing import hex128
 from shopbatch.tables.schema import Person
 from shopbatch.text.blanks import BLANKS
-from shopbatch.warehouse import files
+from shopbatch.warehouse import utf8
 
 _QUOTE = 20  # characters of a text by which a quotation of it is recognised
 _SHORTEST = 4  # characters of an id that is looked for in text
@@ -84,7 +84,7 @@ class Wanted:
         """Tell which texts hold the id of a person or a review as a word, or quote what they wrote."""
         wanted = [*self._names, *sorted(self.quotes)]
         column = pl.Series(
-            pa.array([None if t is None else flat(t) for t in files.blank(texts).to_pylist()], pa.string())
+            pa.array([None if t is None else flat(t) for t in utf8.blank(texts).to_pylist()], pa.string())
         )
         if not wanted or not len(column):
             return pa.repeat(pa.scalar(False), len(column))
@@ -118,7 +118,7 @@ def trimmed(values: pa.ChunkedArray | pa.Array) -> pa.ChunkedArray | pa.Array:
     """Return ids as text without blanks at their ends, as the jobs compare them."""
     if not pa.types.is_string(values.type):
         return values.cast(pa.string())
-    return pc.utf8_trim(files.blank(values), BLANKS)
+    return pc.utf8_trim(utf8.blank(values), BLANKS)
 
 
 def flat(text: str) -> str:

@@ -74,9 +74,14 @@ def cut_units(pending: Pending, limit: int, config: InferenceConfig, stateless: 
     return units
 
 
+def worker_count(config: InferenceConfig, units: ObjectRefs) -> int:
+    """Return the number of workers: no more than there are units."""
+    return min(config.workers or int(cluster_cpus()), len(units))
+
+
 def stream(task: Task, units: ObjectRefs) -> Iterator[Receipt]:
     """Run the units through the workers; yields a receipt as soon as its file is written."""
-    workers = min(task.config.workers or int(cluster_cpus()), len(units))
+    workers = worker_count(task.config, units)
     task_ref = ray.put(task)  # held until the last receipt: a restarted worker reads it again
     shared: dict[str, Any] = {"batch_size": None, "batch_format": "pyarrow", "num_cpus": actor_cpus(workers)}
     source = ray.data.from_arrow_refs(units)

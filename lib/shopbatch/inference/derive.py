@@ -29,6 +29,7 @@ from shopbatch.tables.schema import Table
 from shopbatch.warehouse import files
 from shopbatch.warehouse.files import DataFile, FileRef
 from shopbatch.warehouse.store import Snapshot, Store
+from shopbatch.warehouse.utf8 import blank, invalid_utf8
 
 
 def build_candidate(
@@ -151,7 +152,7 @@ def _source_rows(target: Target, part: Part, positions: np.ndarray, *columns: st
 def _broken(spec: Spec, passed: pa.Table, done: pl.DataFrame) -> pa.Array:
     """The reason invalid_utf8 for each row with a text that no reader can decode; null for the others."""
     none = pa.nulls(passed.num_rows, pa.string())
-    masks = [mask for c in passed.columns if (mask := files.invalid_utf8(c)) is not None]
+    masks = [mask for c in passed.columns if (mask := invalid_utf8(c)) is not None]
     return pc.if_else(reduce(pc.or_, masks), "invalid_utf8", none) if masks else none
 
 
@@ -198,7 +199,7 @@ def _rejects(target: Target, part: Part, lost: pl.DataFrame) -> pa.Table:
     is_infra = pl.when(lost["cause"].is_in(list(INFRA))).then(pl.lit("infra")).otherwise(pl.lit("row"))
     columns = {
         # a broken key is shown as null: nobody could read it back
-        spec.key: pc.if_else(pc.equal(lost["cause"].to_arrow(), "no_key"), None, files.blank(key)),
+        spec.key: pc.if_else(pc.equal(lost["cause"].to_arrow(), "no_key"), None, blank(key)),
         "reason": lost["cause"].to_arrow(),
         "kind": pl.select(is_infra).to_series().to_arrow(),
         "attempt": lost["attempt"].fill_null(0).cast(pl.Int8).to_arrow(),

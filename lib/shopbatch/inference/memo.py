@@ -126,6 +126,10 @@ class Memo:
                     files.remove(self._lease(run))
         return adopted
 
+    def adopt_own(self) -> None:
+        """Commit what workers of this run have written and not reported."""
+        self.commit(self._whole_files(self.run_id))
+
     def _leases(self) -> dict[str, float]:
         """The runs that may have uncommitted files of this recipe, and the age of their lease in seconds."""
         fs, runs = files.filesystem(f"{self.store.root}/_runs/{self.spec.job}")

@@ -5,6 +5,7 @@ content hash -> memo -> compute -> audit -> one commit. Only what the memo does 
 
 from __future__ import annotations
 
+import gc
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -13,7 +14,7 @@ from dataclasses import dataclass, field
 from shopbatch.core.crash_points import crash_point
 from shopbatch.core.errors import Stopped
 from shopbatch.core.progress import Progress
-from shopbatch.inference.compute import cut_units, stream
+from shopbatch.inference.compute import cut_units, stream, worker_count
 from shopbatch.inference.config import InferenceConfig
 from shopbatch.inference.damage import Damage
 from shopbatch.inference.memo import Memo
@@ -23,9 +24,11 @@ from shopbatch.inference.receipt import Receipt
 from shopbatch.inference.samples import sample_rows
 from shopbatch.inference.source import Index, build_index
 from shopbatch.inference.spec import Spec
+from shopbatch.inference.stalls import looks
 from shopbatch.inference.unit import Task
 from shopbatch.runs.claims import Waited, claim
 from shopbatch.runs.report import EngineUse, Report, Stage
+from shopbatch.runs.stalls import Stalled, Stalls
 from shopbatch.warehouse.files import DataFile
 from shopbatch.warehouse.foreign import put_right
 from shopbatch.warehouse.store import Snapshot, Store
@@ -156,7 +159,7 @@ class InferenceRun:
             todo = pending.total if config.limit is None else min(pending.total, config.limit - computed)
             self._refuse_too_many(todo)
             if todo:
-                self._compute(pending, todo, number)
+                self._compute_safely(pending, todo, number)
                 computed += todo
             self.complete = todo == pending.total
             if not todo or config.attempts == 1:
@@ -184,6 +187,20 @@ class InferenceRun:
                 "raise it, or compute some of them with limit=N"
             )
 
+    def _compute_safely(self, pending: Pending, todo: int, number: int) -> None:
+        """Compute; if the stage stands still and nothing explains it, begin it again, once, with what is missing."""
+        before = self.report.rows.computed or 0
+        try:
+            self._compute(pending, todo, number)
+        except Stalled:
+            gc.collect()  # what holds the workers' CPUs
+            self.memo.adopt_own()
+            self.memo.load()
+            left = self._pending(RetryPolicy(infra=False, attempts=self.config.attempts))
+            todo = min(todo - (self.report.rows.computed or 0) + before, left.total)
+            if todo > 0:
+                self._compute(left, todo, number + self.config.attempts)
+
     def _compute(self, pending: Pending, todo: int, number: int) -> None:
         """Compute `todo` pending contents. What was written is committed on the way, and when this ends early."""
         spec, config, memo = self.spec, self.config, self.memo
@@ -203,9 +220,16 @@ class InferenceRun:
         waiting: list[DataFile] = []
         began = last = time.monotonic()
         totals = dict.fromkeys(_USED, 0)
-        with self._account(totals, began), Progress(todo, stage="compute") as progress:
+        watch = Stalls(
+            self.report,
+            "compute",
+            config.platform.watchdog_seconds,
+            looks(task, worker_count(config, units), self.store.root),
+            restart=True,
+        )
+        with self._account(totals, began), Progress(todo, stage="compute") as progress, watch as stalls:
             try:
-                for receipt in stream(task, units):
+                for receipt in stalls.waiting(stream(task, units)):
                     waiting.append(receipt.file(spec.recipe))
                     _add(totals, receipt)
                     progress.advance(receipt.rows, receipt.rejects)

@@ -19,8 +19,8 @@ from shopbatch.inference.parts import Part, plan_parts
 from shopbatch.inference.refs import ObjectRef, ObjectRefs, scatter
 from shopbatch.inference.shards import numbered, shard_count, split, to_arrow
 from shopbatch.inference.spec import Spec
-from shopbatch.warehouse import files
 from shopbatch.warehouse.store import Snapshot
+from shopbatch.warehouse.utf8 import invalid_utf8
 
 
 @ray.remote
@@ -60,7 +60,7 @@ def _index(spec: Spec, data: pa.Table, first: int) -> pl.DataFrame:
 
 def _has_no_key(keys: pa.ChunkedArray) -> pa.ChunkedArray | pa.Array:
     """Return which keys are null or not valid UTF-8: such a row could not be looked up by its key."""
-    broken = files.invalid_utf8(keys)
+    broken = invalid_utf8(keys)
     return keys.is_null() if broken is None else pc.or_(keys.is_null(), broken)
 
 

@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from shopbatch.text import visible
-from shopbatch.warehouse import files
+from shopbatch.warehouse import utf8
 
 
 class Scorer(Protocol):
@@ -197,8 +197,8 @@ def check_content(content: pa.Table, max_text_bytes: int) -> pa.Array:
         or map.
     """
     reason = pa.nulls(content.num_rows, pa.string())
-    broken = [mask for c in content.columns if (mask := files.invalid_utf8(c)) is not None]
-    columns = [_flat(files.blank(c) if _is_text(c.type) else c) for c in content.columns]
+    broken = [mask for c in content.columns if (mask := utf8.invalid_utf8(c)) is not None]
+    columns = [_flat(utf8.blank(c) if _is_text(c.type) else c) for c in content.columns]
     blank = [_is_blank(c) for c in columns]
     long = [pc.fill_null(pc.greater(pc.binary_length(c), max_text_bytes), False) for c in columns if _is_text(c.type)]
     for name, masks, combine in (

@@ -9,7 +9,7 @@ import pyarrow.compute as pc
 from shopbatch.load.conversion import UTF8, Converted, Mask, to_mask
 from shopbatch.load.words import Kind, null_words
 from shopbatch.text.blanks import BLANKS
-from shopbatch.warehouse import files
+from shopbatch.warehouse.utf8 import invalid_utf8
 
 FLOAT_ID = r"^-?\d+\.0$"
 
@@ -25,10 +25,10 @@ def to_text(raw: pa.Array) -> Converted:
         return Converted(raw.cast(pa.string()))
     try:
         text = raw.cast(pa.string())  # a cast from binary checks the bytes, a cast from strings does not
-        bad = files.invalid_utf8(pa.chunked_array([text])) if _is_string(kind) else None
+        bad = invalid_utf8(pa.chunked_array([text])) if _is_string(kind) else None
     except pa.ArrowInvalid:
         text = raw.cast(pa.large_binary()).cast(pa.large_string(), safe=False)
-        bad = files.invalid_utf8(pa.chunked_array([text]))
+        bad = invalid_utf8(pa.chunked_array([text]))
     if bad is None:
         return Converted(text)
     result = Converted(pc.if_else(bad, pa.scalar("", text.type), text).cast(pa.string()))

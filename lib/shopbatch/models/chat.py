@@ -7,7 +7,6 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from shopbatch.core.errors import UserError, one_line
 from shopbatch.models.control_tokens import control_texts, escape
 from shopbatch.models.folder import ModelError, local
 from shopbatch.models.loading import load_transformers_tokenizer
@@ -26,23 +25,23 @@ def chat_prompt(folder: str | Path, messages: Messages) -> str:
         The text. Control tokens in the messages are marked as plain text (`control_tokens.escape`).
 
     Raises:
-        ModelError: The folder has no tokenizer, or the tokenizer has no chat template.
-        UserError: The template refuses these messages.
+        ModelError: The folder has no tokenizer, the tokenizer has no chat template, or the template refuses these
+            messages.
     """
     return write_chat(folder, messages, add_generation_prompt=True)
 
 
 def write_chat(folder: str | Path, messages: Messages, **options: Any) -> str:
     """Write messages by the chat template; `options` are those of transformers. The rest is as in `chat_prompt`."""
-    from jinja2 import TemplateError
+    from shopbatch.models.chat_templates import render
 
     where = local(folder)
     controls = chat_controls(where)
     chat = [{name: escape(text, controls) if name == "content" else text for name, text in m.items()} for m in messages]
-    try:
-        return str(chat_tokenizer(where).apply_chat_template(chat, tokenize=False, **options))
-    except (TemplateError, TypeError) as error:
-        raise UserError(f"the chat template refuses the messages: {one_line(error, 200)}") from None
+    tokenizer = chat_tokenizer(where)
+    given = {"messages": chat, "tools": None, "documents": None, "add_generation_prompt": False, **options}
+    source = given.pop("chat_template", None) or tokenizer.get_chat_template()
+    return render(source, **{**tokenizer.special_tokens_map, **given})
 
 
 @lru_cache(maxsize=4)

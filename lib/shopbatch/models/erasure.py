@@ -9,25 +9,22 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import os
-import secrets
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.fs as pafs
 
 from shopbatch.core.errors import UserError
-from shopbatch.core.hashing import former_hash128, hash128, hex128
+from shopbatch.core.hashing import all_names, hash128, hex128
 from shopbatch.models import registry
+from shopbatch.models.erasure_key import KEY, identity, make_key, read_key
+from shopbatch.models.erasure_key import copy_key as copy_key
 from shopbatch.models.summary import built_on, main_metric
 from shopbatch.tables import table as table_named
-from shopbatch.warehouse import files
 from shopbatch.warehouse.store import Store
 
-KEY = "_models/erasure.key"
 TextOf = Callable[[pa.Table], pa.Array]  # the texts of a table's rows, by which they are named
 
 
@@ -36,24 +33,36 @@ def keyed(store: Store, names: Sequence[str]) -> list[str]:
 
     Returns:
         16 hex digits per name, sorted, without repetitions.
+
+    Raises:
+        UserError: The key is damaged.
     """
     return sorted(set(keyed_each(store, names).values()))
 
 
 def keyed_each(store: Store, names: Iterable[str]) -> dict[str, str]:
     """Hash names as `keyed` does; each name with its hash."""
-    key = _key(store)
-    return {name: hmac.digest(key, name.encode(), hashlib.sha256).hex()[:16] for name in names}
+    key = _key_to_write(store)
+    return {name: _hash(key, name) for name in names}
+
+
+def record(store: Store, names: Sequence[str]) -> dict[str, Any]:
+    """Return what a manifest says of the training rows of these names: their hashes, and the identity of the key.
+
+    Raises:
+        UserError: The key is damaged.
+    """
+    key = _key_to_write(store)
+    return {"rows": sorted({_hash(key, name) for name in names}), "rows_key": identity(key)}
+
+
+def _hash(key: bytes, name: str) -> str:
+    return hmac.digest(key, name.encode(), hashlib.sha256).hex()[:16]
 
 
 def text_names(texts: pa.ChunkedArray | pa.Array) -> list[str]:
     """Name rows by their text alone."""
     return [str(name) for name in hex128(*hash128([texts])).to_pylist()]
-
-
-def _known_names(texts: pa.ChunkedArray | pa.Array) -> list[str]:
-    """Return the names of rows as this version and those before it give them: a model keeps those of its training."""
-    return [*text_names(texts), *(str(name) for name in hex128(*former_hash128([texts])).to_pylist())]
 
 
 @dataclass(frozen=True)
@@ -76,7 +85,7 @@ def trained_on(store: Store, table: str, row: str, texts: Mapping[str, TextOf]) 
         texts: For each table whose rows are named by their text, the function that gives the texts of its rows.
 
     Raises:
-        UserError: There is no such table, or its rows have no single key.
+        UserError: There is no such table, its rows have no single key, or the key of the hashes is missing or damaged.
     """
     key = table_named(table).key
     if len(key) != 1:
@@ -84,20 +93,22 @@ def trained_on(store: Store, table: str, row: str, texts: Mapping[str, TextOf]) 
     snapshot = store.find(table)
     rows = None if snapshot is None else snapshot.read(where=pc.field(key[0]) == row)
     by_text = table in texts
-    wanted = set(keyed(store, [row, *(_known_names(texts[table](rows)) if rows and by_text else ())]))
     everything = list_models(store)
-    models = [m for m in everything if wanted & m["rows"]]
+    names = [row, *(all_names([texts[table](rows)]) if rows and by_text else ())]
+    models, other = _trained(store, everything, names)
     doubts = []
+    if other:
+        doubts.append(f"{', '.join(other)} {'name' if other[1:] else 'names'} rows by another key, which is not here")
     if not rows:
         there = f"there is no table {table}" if snapshot is None else f"the row is not in {table}"
         doubts.append(there + (", so its text, by which models name it, is not known" if by_text else ""))
     if silent := [m["model"] for m in everything if m["trained here"] and not m["rows"]]:
         doubts.append(f"{', '.join(silent)} {'keep' if silent[1:] else 'keeps'} no record of training rows")
-    names = ", ".join(m["model"] for m in models)
+    listed = ", ".join(m["model"] for m in models)
     sure = "was" if not doubts else "is known to have been"
     sentence = f"no model {sure} trained on {table} {row}"
     if models:
-        sentence = f"{len(models)} model{'s were' if models[1:] else ' was'} trained on {table} {row}: {names}"
+        sentence = f"{len(models)} model{'s were' if models[1:] else ' was'} trained on {table} {row}: {listed}"
     return Answer(sentence + (f" ({'; '.join(doubts)})" if doubts else ""), models)
 
 
@@ -111,9 +122,26 @@ def models_of(store: Store, names: Sequence[str]) -> tuple[list[str], list[str]]
     Returns:
         References to the models that were trained on one of the rows, and to those that keep no record of theirs.
     """
-    wanted, models = set(keyed(store, names)), list_models(store)
-    trained = [str(m["model"]) for m in models if wanted & m["rows"]]
-    return trained, [str(m["model"]) for m in models if m["trained here"] and not m["rows"]]
+    models = list_models(store)
+    trained, other = _trained(store, models, names)
+    silent = [str(m["model"]) for m in models if m["trained here"] and not m["rows"]]
+    return [str(m["model"]) for m in trained], [*silent, *other]
+
+
+def _trained(
+    store: Store, models: Sequence[dict[str, Any]], names: Sequence[str]
+) -> tuple[list[dict[str, Any]], list[str]]:
+    """Return the models that were trained on rows of these names, and references to those that cannot be asked.
+
+    No key is made: without one, nothing can be asked.
+    """
+    recorded = [m for m in models if m["rows"]]
+    key = _key_to_read(store, recorded)
+    if key is None:
+        return [], []
+    wanted = {_hash(key, name) for name in names}
+    other = [str(m["model"]) for m in recorded if m["key"] not in (None, identity(key))]
+    return [m for m in recorded if wanted & m["rows"]], other
 
 
 def list_models(store: Store) -> list[dict[str, Any]]:
@@ -130,31 +158,48 @@ def list_models(store: Store) -> list[dict[str, Any]]:
             "metric": main_metric(manifest.get("metrics") or {}),
             "trained here": "origin" in manifest,
             "rows": set(manifest.get("rows", ())),
+            "key": manifest.get("rows_key"),
         }
         for reference, manifest, live in listed
     ]
 
 
-def copy_key(store: Store, source: Store) -> None:
-    """Take over the key of another warehouse if this one has none, so that copied models still name their rows."""
-    (fs, path), (here, own) = files.filesystem(f"{source.root}/{KEY}"), files.filesystem(f"{store.root}/{KEY}")
-    if here.get_file_info(own).type == pafs.FileType.NotFound != fs.get_file_info(path).type:
-        with fs.open_input_stream(path) as stream:
-            _write_key(store, bytes(stream.read()))
+def _key_to_write(store: Store) -> bytes:
+    """Return the key for new hashes, which is made if there is none.
 
-
-def _key(store: Store) -> bytes:
-    fs, path = files.filesystem(f"{store.root}/{KEY}")
-    try:
-        with fs.open_input_stream(path) as stream:
-            return bytes(stream.read())
-    except FileNotFoundError:
-        return _write_key(store, secrets.token_bytes(32))
-
-
-def _write_key(store: Store, key: bytes) -> bytes:
-    """Keep the key where only its owner can read it, and return it."""
-    files.write_bytes(f"{store.root}/{KEY}", key)
-    if "://" not in store.root:
-        os.chmod(files.filesystem(f"{store.root}/{KEY}")[1], 0o600)
+    Raises:
+        UserError: The key that is there is damaged, or is not that of any model here.
+    """
+    recorded = [m for m in list_models(store) if m["rows"]]
+    lost = _lost(recorded)
+    key = read_key(store, lost)
+    if key is None:
+        return make_key(store)
+    if recorded and all(m["key"] not in (None, identity(key)) for m in recorded):
+        raise UserError(
+            f"{store.root}/{KEY} is not the key of any model here, so {lost}; restore the right one from a backup, or "
+            "move this one away, and a new one is made"
+        )
     return key
+
+
+def _key_to_read(store: Store, recorded: Sequence[Mapping[str, Any]]) -> bytes | None:
+    """Return the key by which at least one of these models names its rows; None if there are no such models.
+
+    Raises:
+        UserError: It is missing, damaged, or another one.
+    """
+    if not recorded:
+        return None
+    lost = _lost(recorded)
+    key = read_key(store, lost)
+    if key is None:
+        raise UserError(f"{store.root}/{KEY} is missing, so {lost}; restore it from a backup")
+    if all(m["key"] not in (None, identity(key)) for m in recorded):
+        raise UserError(f"{store.root}/{KEY} is damaged or another one, so {lost}; restore it from a backup")
+    return key
+
+
+def _lost(recorded: Sequence[Mapping[str, Any]]) -> str:
+    names = ", ".join(str(m["model"]) for m in recorded) or "models to come"
+    return f"which rows trained {names} can no longer be answered"

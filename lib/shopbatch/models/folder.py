@@ -22,7 +22,8 @@ import pyarrow.fs as pafs
 from shopbatch.core.errors import UserError, one_line
 from shopbatch.core.inside import inside, relative_name
 from shopbatch.models import json_files
-from shopbatch.models.digests import remembered_sha256, sha256
+from shopbatch.models.digests import remembered_sha256
+from shopbatch.models.digests import sha256 as sha256
 from shopbatch.models.errors import ModelError as ModelError
 from shopbatch.models.listing import DIGESTED, is_digested, listed
 from shopbatch.models.listing import MANIFEST as MANIFEST
@@ -40,14 +41,18 @@ def cache() -> Path:
     return Path(os.environ.get("SHOPBATCH_CACHE") or "~/.cache/shopbatch").expanduser() / "models"
 
 
-def contents(folder: Path) -> dict[str, dict[str, Any]]:
+def contents(folder: Path, *, trust: bool = False) -> dict[str, dict[str, Any]]:
     """Return sha256 and size of the files that make the model, without the manifest and derived files.
+
+    Args:
+        folder: The folder.
+        trust: Whether a large file that did not change is not read again (see `digests`).
 
     Raises:
         ModelError: As `listing.listed`.
     """
     paths = {name: path for name, path in listed(folder).items() if is_digested(name)}
-    return {name: {"sha256": sha256(path), "size": path.stat().st_size} for name, path in paths.items()}
+    return {name: {"sha256": _sum(path, trust), "size": path.stat().st_size} for name, path in paths.items()}
 
 
 def digest(contained: Files) -> str:
@@ -72,14 +77,13 @@ def verify(folder: Path, contained: Files, name: str, *, trust: bool = False) ->
 
 def verify_files(folder: Path, contained: Files, what: str, *, trust: bool = False) -> None:
     """Raise ModelError for the first of these files that is not as it is listed. `what` names the folder in errors."""
-    memory = cache() / "digests"
     for name, entry in sorted(contained.items(), key=lambda item: int(item[1]["size"])):
         try:
             path = inside(folder, name, what)
             size = path.stat().st_size
             if size != entry["size"]:
                 raise ModelError(f"{what} is damaged: {name} has {size:,} bytes instead of {entry['size']:,}")
-            if (remembered_sha256(path, memory) if trust else sha256(path)) != entry["sha256"]:
+            if _sum(path, trust) != entry["sha256"]:
                 raise ModelError(f"{what} is damaged: {name} is not what was built (its sha256 differs)")
         except OSError as error:
             raise ModelError(f"{what} is damaged: {name} cannot be read ({error.strerror})") from None
@@ -117,7 +121,7 @@ def read_manifest(folder: str, name: str) -> dict[str, Any]:
             raise ModelError(f"{what} names {file[:99]!r}, of a kind that is refused (taken are {', '.join(DIGESTED)})")
     if digest(manifest["files"]) != manifest["digest"]:
         raise ModelError(f"{what} contradicts itself")
-    return manifest
+    return dict(manifest)
 
 
 def _is_manifest(tree: Any) -> bool:
@@ -199,7 +203,7 @@ def move_into_place(staging: Path, target: Path, is_whole: Callable[[Path], bool
         target: Its final place. A folder that is already there stays, unless it is damaged.
         is_whole: Tells whether a folder is undamaged.
     """
-    if target.exists() and not is_whole(target):
+    if os.path.lexists(target) and not is_whole(target):
         old = Path(tempfile.mkdtemp(dir=target.parent, prefix=".damaged-"))
         os.rename(target, old / target.name)
         shutil.rmtree(old, ignore_errors=True)
@@ -217,3 +221,7 @@ def _is_whole(folder: Path, manifest: Mapping[str, Any]) -> bool:
     except ModelError:
         return False
     return True
+
+
+def _sum(path: Path, trust: bool) -> str:
+    return remembered_sha256(path, cache() / "digests") if trust else sha256(path)

@@ -6,21 +6,26 @@ error: transformers would fill it with random numbers.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from types import TracebackType
 from typing import Any
 
+from huggingface_hub.errors import StrictDataclassError
 from tokenizers import Tokenizer
 
 from shopbatch.core.errors import one_line
+from shopbatch.models import json_files
 from shopbatch.models.encoder_spec import EncoderSpec
 from shopbatch.models.folder import ModelError
+from shopbatch.models.screening import screen
 
 _ROBERTA = ("roberta", "xlm-roberta", "camembert")  # their position numbers begin after that of the padding token
 _LOCAL = {"trust_remote_code": False, "local_files_only": True}
-_FAILURES = (OSError, ValueError, RuntimeError, AttributeError, KeyError, TypeError)  # what transformers raises
+# what transformers raises
+_FAILURES = (OSError, ValueError, RuntimeError, AttributeError, LookupError, TypeError, ArithmeticError, ImportError,
+             AssertionError, StrictDataclassError)  # fmt: skip
 
 
 def model_config(folder: Path) -> dict[str, Any]:
@@ -29,10 +34,11 @@ def model_config(folder: Path) -> dict[str, Any]:
     Raises:
         ModelError: There is none, or it is damaged.
     """
-    try:
-        return dict(json.loads((folder / "config.json").read_bytes()))
-    except (OSError, ValueError) as error:
-        raise ModelError(f"{folder} is not a model folder: config.json cannot be read ({error})") from None
+    what = f"{folder} is not a model folder: config.json"
+    tree = json_files.read(folder / "config.json", what)
+    if not isinstance(tree, dict):
+        raise ModelError(f"{what} cannot be read: it is not an object")
+    return tree
 
 
 def token_limit(folder: Path, config: dict[str, Any]) -> int:
@@ -45,32 +51,32 @@ def token_limit(folder: Path, config: dict[str, Any]) -> int:
     Raises:
         ModelError: `tokenizer_config.json` is damaged.
     """
-    limit = int(config.get("max_position_embeddings") or 2**30)
-    if str(config.get("model_type", "")) in _ROBERTA:
-        limit -= int(config.get("pad_token_id") or 0) + 1
     path = folder / "tokenizer_config.json"
+    stated = json_files.read(path, str(path)).get("model_max_length") if path.exists() else None
     try:
-        stated = json.loads(path.read_bytes()).get("model_max_length") if path.exists() else None
-    except ValueError as error:
-        raise ModelError(f"{path}: cannot be read ({error})") from None
-    return min(limit, int(stated)) if stated else limit
+        limit = int(config.get("max_position_embeddings") or 2**30)
+        if str(config.get("model_type", "")) in _ROBERTA:
+            limit -= int(config.get("pad_token_id") or 0) + 1
+        return min(limit, int(stated)) if stated else limit
+    except (ValueError, TypeError, OverflowError) as error:
+        raise ModelError(f"{folder}: the number of tokens that it reads is no number: {one_line(error, 100)}") from None
 
 
 def load_tokenizer(folder: Path) -> Tokenizer:
     """Load the fast tokenizer of a model folder, if possible without the slow import of transformers.
 
     Raises:
-        ModelError: There is none, or it is damaged.
+        ModelError: There is none, or it is damaged, or it may take forever.
     """
+    screen(folder)
     path = folder / "tokenizer.json"
     if not path.exists():
         return Tokenizer.from_str(load_transformers_tokenizer(folder).backend_tokenizer.to_str())
-    text = path.read_text("utf-8")
-    try:
-        json.loads(text)  # for a damaged file the library itself raises a bare Exception
-    except ValueError as error:
-        raise ModelError(f"{path}: cannot be read ({error})") from None
-    return Tokenizer.from_str(text)
+    with _TokenizerErrors(str(path)):
+        tokenizer = Tokenizer.from_str(path.read_text("utf-8"))
+    tokenizer.no_padding()
+    tokenizer.no_truncation()
+    return tokenizer
 
 
 def load_transformers_tokenizer(folder: Path) -> Any:
@@ -81,9 +87,13 @@ def load_transformers_tokenizer(folder: Path) -> Any:
     """
     from transformers import AutoTokenizer
 
+    screen(folder)
     try:
-        return AutoTokenizer.from_pretrained(folder, **_LOCAL)
-    except (OSError, ValueError) as error:
+        with _TokenizerErrors(str(folder)):
+            return AutoTokenizer.from_pretrained(folder, **_LOCAL)
+    except ModelError:
+        raise
+    except _FAILURES as error:
         raise ModelError(f"{folder} has no tokenizer ({one_line(error, 200)})") from None
 
 
@@ -114,6 +124,7 @@ def load_encoder(
     """
     from transformers import AutoConfig
 
+    screen(folder)
     try:
         shape = AutoConfig.from_pretrained(folder, **_LOCAL)
         spec = spec.model_copy(update={"layers": spec.depths(shape.num_hidden_layers)})
@@ -166,6 +177,7 @@ def _load(kind: str, folder: Path, **options: Any) -> Any:
     """Load a model with the class of transformers that is named `kind`."""
     import transformers
 
+    screen(folder)
     try:
         with quietly():
             model, report = getattr(transformers, kind).from_pretrained(
@@ -181,3 +193,17 @@ def _load(kind: str, folder: Path, **options: Any) -> Any:
 
 def _not_loaded(folder: Path, error: Exception) -> ModelError:
     return ModelError(f"{folder}: cannot be loaded: {one_line(error, 300)}")
+
+
+class _TokenizerErrors:
+    """Turns what the tokenizers library raises into ModelError: a bare Exception, or a panic of its Rust code."""
+
+    def __init__(self, what: str) -> None:
+        self.what = what
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
+        if kind is Exception or (kind is not None and kind.__name__ == "PanicException"):
+            raise ModelError(f"{self.what} cannot be read: {one_line(error, 200)}") from None

@@ -38,8 +38,9 @@ from shopbatch.models.folder import (
     read_manifest,
     verify,
 )
-from shopbatch.models.registry_files import LIVE, check_name, dump, keys, live_digest, names, place, upload
+from shopbatch.models.registry_files import LIVE as LIVE
 from shopbatch.models.registry_files import NoLiveModel as NoLiveModel
+from shopbatch.models.registry_files import check_name, dump, keys, live_digest, names, place, upload
 from shopbatch.models.screening import screen
 from shopbatch.warehouse import files
 
@@ -114,6 +115,7 @@ def publish(root: str, name: str, build: Callable[[Path], None], *, live: bool =
             text = dump({"name": name, "digest": key, "created_at": created, **manifest, "files": built})
             if on_disk:
                 (staging / MANIFEST).write_bytes(text)
+                files.sync_folder(str(staging))
                 move_into_place(staging, Path(path) / key[:DIGITS], lambda folder: _is_whole(str(folder), key))
             else:
                 upload(staging, built, target)
@@ -327,8 +329,9 @@ def _published(root: str, name: str, version: str) -> Model:
     model = f"{name}@{matches[0]}"
     manifest = read_manifest(path, model)
     key = str(manifest["digest"])
-    if not key.startswith(matches[0]) or not (key.startswith(version) or version.startswith(key)):
-        raise ModelError(f"model {model} is damaged: its manifest belongs to {key[:DIGITS]}")
+    of_another = manifest["name"] != name or not key.startswith(matches[0])
+    if of_another or not (key.startswith(version) or version.startswith(key)):
+        raise ModelError(f"model {model} is damaged: its manifest belongs to {reference(manifest)}")
     fs, folder = files.filesystem(path)
     if isinstance(fs, pafs.LocalFileSystem):
         verify(Path(folder), manifest["files"], model, trust=True)

@@ -14,7 +14,7 @@ from typing import Any
 from shopbatch.models import json_files
 from shopbatch.models.errors import ModelError
 from shopbatch.models.listing import is_digested, listed
-from shopbatch.models.shapes import check_sizes, tensor_shapes
+from shopbatch.models.shapes import check_ids, check_sizes, tensor_shapes
 from shopbatch.models.tokenizer_files import check_tokenizer, check_tokenizer_config
 
 MOST_TEMPLATE = 128 << 10  # bytes of a chat template
@@ -70,6 +70,8 @@ def _check_json(folder: Path, name: str) -> None:
     if base == _ADAPTER:
         raise ModelError(f"{what}: adapters name a base outside the model; merge them into its weights")
     _refuse_code(tree, what)
+    if base in ("config.json", "generation_config.json"):
+        check_ids(tree, what)
     if base == "tokenizer_config.json":
         check_tokenizer_config(tree, what)
         if len(str(tree.get("chat_template", ""))) > MOST_TEMPLATE:

@@ -27,6 +27,8 @@ _TABLED = ("gpt2", "gptj", "gpt_neo", "gpt_bigcode", "codegen", "ctrl", "xglm", 
 _TABLED_MOST = 1 << 15
 _HIDDEN = ("hidden_size", "n_embd", "d_model", "dim", "hidden_dim")
 _LAYERS = ("num_hidden_layers", "n_layer", "num_layers", "n_layers", "encoder_layers", "decoder_layers")
+_NUMBERS = (*_HIDDEN, *_LAYERS, "vocab_size", "max_position_embeddings", "intermediate_size", "head_dim",
+            "num_attention_heads", "num_key_value_heads")  # fmt: skip
 _PACKED = 16  # a number in the files of a quantised model holds at most so many weights
 _SLACK = 1 << 22
 _IGNORED = ("vision_feature_layer", "vision_feature_select_layer")  # negative: counted from the end
@@ -69,6 +71,8 @@ def check_sizes(config: Mapping[str, Any], shapes: Sequence[tuple[int, ...]], wh
     room = (_PACKED if "quantization_config" in config else 4) * stored + _SLACK
     for part in _parts(config):
         for key, value in part.items():
+            if key in _NUMBERS and isinstance(value, str | dict):
+                raise ModelError(f"{what}: {key}={str(value)[:40]!r} is no number")
             if isinstance(value, bool) or not isinstance(value, int | float) or key in _IGNORED:
                 continue
             last = key.rpartition("_")[2]
@@ -86,6 +90,15 @@ def check_sizes(config: Mapping[str, Any], shapes: Sequence[tuple[int, ...]], wh
                 raise ModelError(
                     f"{what}: {name} and hidden_size ask for {needed:,} weights and more; the files hold {stored:,}"
                 )
+
+
+def check_ids(config: Mapping[str, Any], what: str) -> None:
+    """Raise ModelError for an id of a token that is no number that a vocabulary has."""
+    for key, value in config.items():
+        if key.endswith("_token_id"):
+            for one in value if isinstance(value, list) else [value]:
+                if one is not None and not (isinstance(one, int) and abs(one) < 1 << 31):
+                    raise ModelError(f"{what}: {key}={str(one)[:40]!r} is no id of a token")
 
 
 def _parts(tree: Any) -> Iterator[Mapping[str, Any]]:

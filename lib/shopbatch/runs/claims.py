@@ -133,6 +133,7 @@ class _Claim:
             "machine": _machine(),
             "pid": os.getpid(),
             "born": born(os.getpid()),
+            "beats": self.report.pid is not None,  # a run that is not on record has no heartbeat
         }
         try:
             self._commit(self.token, {"holder": holder}, dead)
@@ -189,8 +190,9 @@ class _Signs:
     def is_dead(self, holder: Mapping[str, Any]) -> bool:
         """Whether the process of a run has gone, or has given no sign of life for STALE seconds."""
         here = holder["machine"] is not None and holder["machine"] == _machine()
-        if here and born(holder["pid"]) != holder["born"]:
-            return True
+        is_gone = here and born(holder["pid"]) != holder["born"]
+        if is_gone or (here and not holder["beats"]):
+            return is_gone
         now = holder["token"], self._heartbeat(holder["run_id"])
         if now != self.seen:
             self.seen, self.since = now, time.monotonic()

@@ -229,6 +229,8 @@ def _classify(ended: Ended, error: BaseException, signals: Sequence[str]) -> Non
     elif isinstance(error, Stopped | KeyboardInterrupt):
         ended.code, report.outcome = STOPPED, "stopped"
         report.message = f"{str(error) or (signals[0] if signals else 'interrupted')}; {RESUME}"
+    elif isinstance(error, SystemExit):  # SIGTERM in the moment in which Ray's own handler is in place
+        ended.code, report.outcome, report.message = STOPPED, "stopped", f"SIGTERM; {RESUME}"
     else:
         ended.code, report.outcome, report.message = classify(error, signals)
 

@@ -21,7 +21,17 @@ _LONGEST = 2_000  # characters of a message, which may quote what the user wrote
 RESUME = "the same command goes on from here"
 
 # errors of Ray and its cluster after which a new attempt can succeed
-_LOST = {"NodeDiedError", "OutOfDiskError", "ObjectLostError", "WorkerCrashedError", "OutOfMemoryError"}
+_LOST = {
+    "NodeDiedError", "OutOfDiskError", "ObjectLostError", "WorkerCrashedError", "OutOfMemoryError", "RpcError",
+    "Py4JNetworkError",
+}  # fmt: skip
+# what the environment did, by what the error says of it, and what to do
+_ENVIRONMENT = {
+    "timed out during startup": "Ray did not start in time: the machine is too busy, wait or end other work",
+    "Too many open files": "too many open files: raise the limit (ulimit -n 65536)",
+    "Answer from Java side is empty": "Spark's Java process has died, as it does when memory runs out: see the log",
+    "Error while sending or receiving": "Spark's Java process has died, as it does when memory runs out: see the log",
+}
 
 
 def report_errors(call: Callable[[], int]) -> int:
@@ -93,7 +103,8 @@ def classify(error: BaseException, signals: Sequence[str]) -> tuple[int, Outcome
     if temporary := [each for each in _causes(error) if _is_temporary(each)]:
         # the longer messages hold the remote traceback of the shortest one
         shortest = min(temporary, key=lambda each: len(str(each)))
-        return STOPPED, "stopped", f"{type(shortest).__name__}: {shortest}; {RESUME}"
+        said = next((text for sign, text in _ENVIRONMENT.items() if sign in str(shortest)), None)
+        return STOPPED, "stopped", f"{said or f'{type(shortest).__name__}: {shortest}'}; {RESUME}"
     cause = getattr(error, "cause", None)
     # Ray wraps the error of a worker; its own hints come before the last line
     lines = str(cause or error).strip().splitlines() or [""]
@@ -117,7 +128,8 @@ def _is_temporary(error: BaseException) -> bool:
     from shopbatch.warehouse.files import is_full, is_lost_connection
 
     lost = not _LOST.isdisjoint(kind.__name__ for kind in type(error).__mro__)
-    return lost or is_full(error) or is_lost_connection(error)
+    starved = getattr(error, "errno", None) in (errno.EMFILE, errno.ENFILE) or "timed out during startup" in str(error)
+    return lost or starved or is_full(error) or is_lost_connection(error)
 
 
 def _causes(error: BaseException | None) -> Iterator[BaseException]:

@@ -68,6 +68,7 @@ def render(report: Mapping[str, Any]) -> str:
         links=[(title, name) for title, name in _tree(report.get("links")).items() if _is_file_name(name)],
         command=_way_on(report),
         log=[clean(line) for line in _list(report.get("log_tail")) if isinstance(line, str)][-LOG_LINES:],
+        diagnosis=[clean(line) for line in _list(report.get("diagnosis")) if isinstance(line, str)],
         rows=rows if any(count is not None for count in rows.values()) else None,
         missing=_missing(rows),
         gates=[_gate(_tree(gate)) for gate in _list(report.get("gates")) if _tree(gate)],

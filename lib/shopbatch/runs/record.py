@@ -88,7 +88,7 @@ class Record:
 
         with suppress(OSError):  # a store that does not answer now may answer the next heartbeat
             text = json.dumps({**beat, "done": now.done, "total": now.total, "host": socket.gethostname()})
-            files.write_bytes(f"{self._folder}/heartbeat.json", text.encode())
+            files.write_bytes(f"{self._folder}/heartbeat.json", text.encode(), durable=False)
 
 
 def end_record(folder: str, log: Path, is_remote: bool) -> None:

@@ -121,6 +121,7 @@ class Report:
     host, pid: the process that ran it. command: the command that runs it again. next_command: what to do after it.
     highlights: the few most telling numbers, as text by name. log_tail: the log's last lines, if the run failed.
     unit: what is published, as a plural noun (users, reviews). links: {title: name of a file beside the report}.
+    diagnosis: why a stage stood still, and what was done, a line each.
     """
 
     job: str
@@ -153,6 +154,7 @@ class Report:
     samples: list[dict[str, Any]] = field(default_factory=list)
     unit: str = "rows"
     links: dict[str, str] = field(default_factory=dict)
+    diagnosis: list[str] = field(default_factory=list)
     clock: Callable[[], float] = field(default=time.monotonic, repr=False)
 
     def __post_init__(self) -> None:
@@ -215,6 +217,7 @@ class Report:
             "config": redact_config(json_value(self.config)),
             "figures": mask_tree(json_value(self.figures)),
             "samples": mask_tree(json_value(self.samples)),
+            "diagnosis": self.diagnosis,
             "log_tail": self.log_tail,
         }
         return {key: json_value(value) for key, value in tree.items()}

@@ -25,6 +25,9 @@ from typing import Any
 _FORWARDED = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT)
 _PR_SET_PDEATHSIG = 1
 GRACE = 0.3  # seconds within which the child says that a signal reached it, too
+STOP_SECONDS = 100.0  # that a signal leaves the run to stop in good order; native code may not even notice it
+SECOND_SECONDS = 5.0  # that a second signal leaves it
+EXIT_SECONDS = 30.0  # that the process may take to end once its run has ended
 _channel: list[int] = []  # in the child: the file descriptor on which it says what it does
 
 
@@ -63,7 +66,7 @@ def supervise(work: Callable[[], int]) -> int:
     handlers = {number: signal.signal(number, watch.receive) for number in _FORWARDED}
     try:
         run = watch.follow()
-        status = os.waitpid(child, 0)[1]
+        status = watch.wait()
     finally:
         os.close(reading)
         for number, handler in handlers.items():
@@ -72,7 +75,7 @@ def supervise(work: Callable[[], int]) -> int:
         return int(run["code"])
     if "run_id" not in run and os.WIFEXITED(status):  # ended before the run began, such as by the user's mistake
         return os.WEXITSTATUS(status)
-    return _report_death(run, status)
+    return _report_death(run, watch.why_killed() or _cause(status))
 
 
 def _be_child(parent: int) -> None:
@@ -95,11 +98,15 @@ class _Watch:
         child: Its process id.
         reading: The file descriptor on which it says what it does.
         waiting: Signals to be passed on, each with the time of its arrival.
+        passed: The signals that the child has got, each with that time; several within GRACE are one.
+        killed: Whether the child was killed because it did not end.
     """
 
     child: int
     reading: int
     waiting: list[tuple[int, float]] = field(default_factory=list)
+    passed: list[tuple[int, float]] = field(default_factory=list)
+    killed: bool = False
 
     def receive(self, number: int, frame: FrameType | None) -> None:
         """Handle a signal that this process got."""
@@ -117,7 +124,37 @@ class _Watch:
                 for line in lines:
                     run |= json.loads(line)
             self._pass_on(float(run.get("signalled", float("-inf"))))
+            self._end_late()
         return run
+
+    def wait(self) -> int:
+        """Return the status of the child, which has said all; it is killed if it does not end."""
+        until = time.monotonic() + EXIT_SECONDS
+        while (ended := os.waitpid(self.child, os.WNOHANG))[0] == 0 and time.monotonic() < until:
+            time.sleep(0.02)
+        if ended[0] == 0:
+            os.kill(self.child, signal.SIGKILL)
+            ended = os.waitpid(self.child, 0)
+        return ended[1]
+
+    def why_killed(self) -> str | None:
+        """Say why this process has killed the child; None if it has not."""
+        if not self.killed:
+            return None
+        name = signal.Signals(self.passed[0][0]).name
+        return f"was killed: {name} came, and it did not stop within {time.monotonic() - self.passed[0][1]:.0f} s"
+
+    def _end_late(self) -> None:
+        """Kill a child that has got a signal and does not stop, sooner if it has got a second one."""
+        if not self.passed or self.killed:
+            return
+        until = self.passed[0][1] + STOP_SECONDS
+        if len(self.passed) > 1:
+            until = min(until, self.passed[1][1] + SECOND_SECONDS)
+        if time.monotonic() >= until:
+            self.killed = True
+            with suppress(ProcessLookupError):
+                os.kill(self.child, signal.SIGKILL)
 
     def _pass_on(self, signalled: float) -> None:
         """Pass on the signals that have waited long enough.
@@ -128,24 +165,31 @@ class _Watch:
         now = time.monotonic()
         for number, came in [each for each in self.waiting if now - each[1] >= GRACE]:
             self.waiting.remove((number, came))
+            if not self.passed or came > self.passed[-1][1] + GRACE:
+                self.passed.append((number, came))
             if signalled < came - GRACE:
                 with suppress(ProcessLookupError):  # it has ended, and its end is about to be read
                     os.kill(self.child, number)
 
 
-def _report_death(run: dict[str, Any], status: int) -> int:
+def _report_death(run: dict[str, Any], cause: str) -> int:
     """Write the report of a run whose process died, print it, and return the exit code."""
     from shopbatch.runs.outcomes import RESUME, STOPPED
 
-    message = f"the process that ran the job {_cause(status)}; {RESUME}"
-    print(f"shopbatch: stopped: {message}", file=sys.stderr)
-    if "run_id" in run:
+    message, line, trouble = f"the process that ran the job {cause}; {RESUME}", "", ""
+    if "run_id" in run:  # before anything is printed: nobody may read what is printed
         from shopbatch.runs.history import close_lost
 
         try:
-            print(close_lost(run, message), flush=True)
+            line = close_lost(run, message)
         except OSError as error:
-            print(f"shopbatch: the report could not be written to {run['warehouse']} ({error})", file=sys.stderr)
+            trouble = f"shopbatch: the report could not be written to {run['warehouse']} ({error})"
+    with suppress(OSError):  # the reader has gone
+        print(f"shopbatch: stopped: {message}", file=sys.stderr, flush=True)
+        if trouble:
+            print(trouble, file=sys.stderr, flush=True)
+        if line:
+            print(line, flush=True)
     return STOPPED
 
 

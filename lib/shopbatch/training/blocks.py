@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from hashlib import blake2b
 from typing import Any
 
@@ -41,7 +41,7 @@ class Pack:
     name: str
     files: Mapping[str, tuple[str, ...]]
     blocks: Mapping[str, int]
-    set_aside: str = ""
+    set_aside: str = field(default="", compare=False)
 
     def documents(self) -> int:
         """Return the number of documents in all splits; only the column of lengths is read."""
@@ -78,6 +78,17 @@ class Blocks:
         sizes = {n: pc.list_value_length(table[n]).to_numpy() for n in ("ids", "lengths")}
         starts = {n: np.concatenate([[0], np.cumsum(s)]).astype(np.int64) for n, s in sizes.items()}
         return cls(**flat, first_token=starts["ids"], first_document=starts["lengths"])
+
+    @classmethod
+    def of(cls, documents: Sequence[Document], block_tokens: int, seed: int) -> Blocks:
+        """Pack documents in memory; the arguments are those of `prepare`."""
+        packed = pack([len(d.ids) for d in documents], block_tokens, seed)
+        ordered = [documents[i] for block in packed for i in block]
+        lengths = np.array([len(d.ids) for d in ordered], np.int32)
+        ends = np.concatenate([[0], np.cumsum(lengths, dtype=np.int64)])
+        first = np.concatenate([[0], np.cumsum([len(block) for block in packed], dtype=np.int64)])
+        ids, trained = np.concatenate([d.ids for d in ordered]), np.concatenate([d.trained for d in ordered])
+        return cls(ids, trained, lengths, np.array([d.label for d in ordered], np.int32), ends[first], first)
 
     def __len__(self) -> int:
         return len(self.first_token) - 1

@@ -180,11 +180,13 @@ class Checkpoints:
         if here:
             place = Path(files.filesystem(target)[1])
             (draft / MARKER).write_bytes(text)
+            files.sync_folder(str(draft))
             old = place.with_name(f".old-{place.name}")
             shutil.rmtree(old, ignore_errors=True)
             if place.exists():
                 os.rename(place, old)
             os.rename(draft, place)
+            files.sync_folder(str(place))
             shutil.rmtree(old, ignore_errors=True)
         else:
             files.write_bytes(f"{target}/{MARKER}", text)

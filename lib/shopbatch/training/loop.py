@@ -23,6 +23,7 @@ from shopbatch.training.checkpoint_files import best_name, step_name
 from shopbatch.training.checkpoints import Checkpoints
 from shopbatch.training.config import LoopConfig, ScheduleConfig, batch_share
 from shopbatch.training.objectives import Classify
+from shopbatch.training.optimizer import RowAdamW, RowEmbedding
 from shopbatch.training.packing import flatten
 from shopbatch.training.parallel import Parallel
 
@@ -134,7 +135,7 @@ class Trainer:
         self.checkpoint_steps = checkpoint_steps
         self.parameters = [p for p in self.objective.parameters() if p.requires_grad]
         optimizer = self.config.optimizer
-        self.optimizer = torch.optim.AdamW(
+        self.optimizer = RowAdamW(
             groups(self.objective, optimizer.weight_decay),
             lr=0.0,
             betas=(optimizer.beta1, optimizer.beta2),
@@ -186,7 +187,8 @@ class Trainer:
         self.wrapped.train()
         total = torch.zeros((), device=parallel.device)
         for start in range(0, self.share, config.micro_blocks):
-            part = flatten(self.data.train.documents(own_blocks[start : start + config.micro_blocks].tolist()))
+            documents = self.data.train.documents(own_blocks[start : start + config.micro_blocks].tolist())
+            part = flatten(documents, _seed(config.seed, state.step))
             # seeded by the place in the global batch: dropout is the same for any number of workers
             torch.manual_seed(_seed(config.seed, state.step, parallel.rank * self.share + start))
             with parallel.accumulate(self.wrapped, start + config.micro_blocks >= self.share):
@@ -248,11 +250,15 @@ def steps(config: LoopConfig, blocks: int) -> int:
 
 
 def groups(objective: nn.Module, decay: float) -> list[dict[str, Any]]:
-    """Return the optimizer's parameter groups: biases and norms do not decay."""
-    trained = [p for p in objective.parameters() if p.requires_grad]
-    kinds = ([p for p in trained if p.ndim >= 2], decay), ([p for p in trained if p.ndim < 2], 0.0)
-    return [{"params": parameters, "weight_decay": rate} for parameters, rate in kinds if parameters]
+    """Return the optimizer's parameter groups: biases and norms do not decay, tables are updated by rows."""
+    tables = {id(m.weight) for m in objective.modules() if isinstance(m, RowEmbedding)}
+    kinds: dict[tuple[bool, float], list[nn.Parameter]] = {}
+    for parameter in objective.parameters():
+        if parameter.requires_grad:
+            kind = id(parameter) in tables, decay if parameter.ndim >= 2 else 0.0
+            kinds.setdefault(kind, []).append(parameter)
+    return [{"params": p, "weight_decay": rate, "rows": rows} for (rows, rate), p in kinds.items()]
 
 
-def _seed(seed: int, step: int, block: int) -> int:
-    return int(np.random.SeedSequence([seed, step, block]).generate_state(1, np.uint64)[0] >> np.uint64(1))
+def _seed(*parts: int) -> int:
+    return int(np.random.SeedSequence(parts).generate_state(1, np.uint64)[0] >> np.uint64(1))

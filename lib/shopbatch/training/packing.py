@@ -77,6 +77,7 @@ class Batch:
     """Documents one after the other, as the objectives read them.
 
     ids, positions: int64 [tokens]. trained: bool [tokens]. lengths: of the documents. labels: int64 [documents].
+    seed: of what an objective draws once for all micro-batches of a step.
     """
 
     ids: np.ndarray
@@ -84,9 +85,10 @@ class Batch:
     trained: np.ndarray
     lengths: list[int]
     labels: np.ndarray
+    seed: int = 0
 
 
-def flatten(documents: Sequence[Document]) -> Batch:
+def flatten(documents: Sequence[Document], seed: int = 0) -> Batch:
     """Join documents to one batch; positions start from 0 in each document."""
     lengths = [len(d.ids) for d in documents]
     return Batch(
@@ -95,4 +97,5 @@ def flatten(documents: Sequence[Document]) -> Batch:
         np.concatenate([d.trained for d in documents]),
         lengths,
         np.array([d.label for d in documents], np.int64),
+        seed,
     )

@@ -14,6 +14,7 @@ import torch.distributed as dist
 from torch import nn
 
 from shopbatch.training.config import Strategy
+from shopbatch.training.optimizer import RowEmbedding
 
 
 class Parallel:
@@ -32,6 +33,9 @@ class Parallel:
             from torch.distributed.device_mesh import init_device_mesh
             from torch.distributed.fsdp import fully_shard
 
+            for module in objective.modules():
+                if isinstance(module, RowEmbedding):
+                    module.sparse = False  # FSDP2 scatters dense gradients only
             mesh = init_device_mesh(self.device.type, (self.world,))
             for layer in layers(objective):
                 fully_shard(layer, mesh=mesh)
@@ -75,7 +79,12 @@ class Parallel:
 
     def clip(self, parameters: list[nn.Parameter], norm: float) -> float:
         """Scale the gradients down to a common norm of at most `norm`, and return the norm before."""
-        before = nn.utils.clip_grad_norm_(parameters, norm)
+        trained = [p for p in parameters if p.grad is not None]
+        for parameter in trained:
+            if parameter.grad.is_sparse:
+                parameter.grad = parameter.grad.coalesce()  # before, a row may stand there more than once
+        before = nn.utils.get_total_norm([p.grad.values() if p.grad.is_sparse else p.grad for p in trained])
+        nn.utils.clip_grads_with_norm_(trained, norm, before)
         whole = before.full_tensor() if hasattr(before, "full_tensor") else before
         return float(whole)
 

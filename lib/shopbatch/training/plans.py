@@ -21,10 +21,6 @@ if TYPE_CHECKING:
 class Plan(Protocol):
     """Builds the objective of a run."""
 
-    @property
-    def model(self) -> str:
-        """Folder (path or URI) of the base model."""
-
     def build(self, recompute: bool = False) -> nn.Module:
         """Return the objective with its initial weights; frozen weights require no gradient.
 

@@ -14,6 +14,7 @@ from shopbatch.core.progress import Progress
 from shopbatch.models import registry
 from shopbatch.models.registry import Model
 from shopbatch.runs.report import Figure, Report
+from shopbatch.runs.stalls import Stalls, full_disk, full_object_store, lost_nodes, ray_folder
 from shopbatch.training import workers
 from shopbatch.training.loop import steps
 from shopbatch.training.worker import Run
@@ -39,8 +40,10 @@ def already_live(models: str, name: str, origin: str, report: Report) -> bool:
     return True
 
 
-def train(run: Run, report: Report, store: Store) -> dict[str, Any]:
+def train(run: Run, report: Report, store: Store, watchdog_seconds: float) -> dict[str, Any]:
     """Run `workers.train` with progress and, beside the report, TensorBoard event files; log to MLflow if installed.
+
+    If no step is done for `watchdog_seconds`, the report says why.
 
     Returns:
         The last state of the run, as `State.tree` makes it; its summary and curve are in the report.
@@ -54,8 +57,12 @@ def train(run: Run, report: Report, store: Store) -> dict[str, Any]:
         progress = stack.enter_context(Progress(total, stage="train"))
         writers = [_tensorboard(stack, report, store), _mlflow(stack, report, run)]
         latest: dict[str, float] = {}
+        disks = full_disk(ray_folder(), *([] if "://" in store.root else [store.root]))
+        looks = [disks, lost_nodes, full_object_store]
+        stalls = stack.enter_context(Stalls(report, "train", watchdog_seconds, looks))
 
         def on_step(step: int, values: Mapping[str, float]) -> None:
+            stalls.moved()
             progress.advance(max(0, step - progress.rows))
             latest.update(values)
             if "loss" in latest:

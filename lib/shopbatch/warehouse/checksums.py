@@ -12,13 +12,14 @@ Object stores check what they keep themselves. Files there have checksums, too, 
 
 from __future__ import annotations
 
-import mmap
+import errno
 import os
 import re
 import struct
 import zlib
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import xxhash
 
@@ -29,6 +30,7 @@ NONE = "0" * 16
 # the key, what Parquet or the JSON of Spark's schema has between key and value, and the value
 _ENTRY = re.compile(re.escape(KEY).encode() + rb"[^0-9a-f]{2,4}([0-9a-f]{16})")
 _TAIL = 8  # bytes of a Parquet file after its footer: the footer's length and the magic word
+_READ = 1 << 22  # bytes that are read at a time
 _CHUNK = 1 << 20  # bytes of another file per sum
 _MAGIC = b"crc\0"
 
@@ -62,28 +64,38 @@ def table_of(uri: str) -> str:
 
 def stamp(data: bytearray) -> None:
     """Enter the checksum into the bytes of a Parquet file that holds KEY with the value NONE."""
-    if (place := _place(data)) is not None:
-        data[place : place + 16] = f"{_sum(data, place):016x}".encode()
+    tail = data[len(data) - _footer(data[-_TAIL:], len(data)) :]
+    if (entry := _ENTRY.search(tail)) is not None:
+        place = len(data) - len(tail) + entry.start(1)
+        with memoryview(data) as view:
+            checksum = xxhash.xxh3_64(view).hexdigest()  # the value is NONE now
+        data[place : place + 16] = checksum.encode()
 
 
 def stamp_file(path: str) -> None:
     """Enter the checksum into a Parquet file, as `stamp` does."""
     with open(path, "r+b") as file:
-        with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
-            place = _place(data)
-            checksum = 0 if place is None else _sum(data, place)
-        if place is not None:
-            file.seek(place)
-            file.write(f"{checksum:016x}".encode())
+        if (known := read_stamp(file)) is not None:
+            checksum = _sum(file, known[0])
+            file.seek(known[0])
+            file.write(checksum)
 
 
-def trouble(data: bytes | mmap.mmap) -> str:
-    """Say what is wrong with the bytes of a Parquet file; empty if nothing is, or if it has no checksum."""
-    place = _place(data)
-    if place is None or data[place : place + 16] == NONE.encode():
+def read_stamp(file: Any) -> tuple[int, bytes] | None:
+    """Read where the checksum of an open Parquet file stands, and what it is; None if it has none."""
+    size = file.seek(0, os.SEEK_END)
+    file.seek(max(0, size - _TAIL))
+    file.seek(size - (footer := _footer(file.read(_TAIL), size)))
+    entry = _ENTRY.search(file.read(footer))
+    return None if entry is None else (size - footer + entry.start(1), entry[1])
+
+
+def trouble(file: Any) -> str:
+    """Say what is wrong with the bytes of an open Parquet file; empty if nothing is, or if it has no checksum."""
+    known = read_stamp(file)
+    if known is None or known[1] == NONE.encode() or _sum(file, known[0]) == known[1]:
         return ""
-    same = f"{_sum(data, place):016x}".encode() == data[place : place + 16]
-    return "" if same else "its bytes do not match its checksum"
+    return "its bytes do not match its checksum"
 
 
 def check_parquet(path: str) -> None:
@@ -92,31 +104,27 @@ def check_parquet(path: str) -> None:
 
 
 def _trouble_of_file(path: str) -> str:
-    with open(path, "rb") as file:
-        if os.fstat(file.fileno()).st_size == 0:
-            return "it is empty"
-        with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
-            return trouble(data)
+    with open(path, "rb") as file:  # not mapped into memory: a bad sector would then end the process
+        return trouble(file)
 
 
-def _place(data: bytes | bytearray | mmap.mmap) -> int | None:
-    """Where the value of KEY begins, searched in the footer; None if there is none."""
-    size = len(data)
-    if size < _TAIL:
-        return None
-    footer = min(int.from_bytes(data[size - _TAIL : size - 4], "little"), size - _TAIL)
-    entry = _ENTRY.search(bytes(data[size - _TAIL - footer : size]))
-    return None if entry is None else size - _TAIL - footer + entry.start(1)
+def _footer(tail: bytes | bytearray, size: int) -> int:
+    """How many bytes from the end of a file the footer begins, by the file's last bytes."""
+    return min(int.from_bytes(tail[:4], "little") + _TAIL, size) if len(tail) == _TAIL else size
 
 
-def _sum(data: bytes | bytearray | mmap.mmap, place: int) -> int:
-    """XXH3-64 of the bytes, those of the checksum itself taken as zeros."""
-    hashed = xxhash.xxh3_64()
-    with memoryview(data) as view, view[:place] as before, view[place + 16 :] as after:
-        hashed.update(before)
-        hashed.update(NONE.encode())
-        hashed.update(after)
-    return hashed.intdigest()
+def _sum(file: Any, place: int) -> bytes:
+    """XXH3-64 of an open file as hex digits, those of the checksum itself taken as zeros."""
+    hashed, left = xxhash.xxh3_64(), place
+    file.seek(0)
+    while left and (chunk := file.read(min(left, _READ))):
+        hashed.update(chunk)
+        left -= len(chunk)
+    hashed.update(NONE.encode())
+    file.seek(place + 16)
+    while chunk := file.read(_READ):
+        hashed.update(chunk)
+    return hashed.hexdigest().encode()
 
 
 def beside(path: str) -> str:
@@ -133,10 +141,11 @@ def sums(data: bytes) -> bytes:
 
 def check_beside(path: str) -> None:
     """Raise DamagedFile if a file does not match the sums beside it. Without such a file nothing is known."""
-    _once(path, beside(path), lambda: _trouble_beside(path))
+    _once(path, beside(path), lambda: trouble_beside(path))
 
 
-def _trouble_beside(path: str) -> str:
+def trouble_beside(path: str) -> str:
+    """Say what is wrong with a file by the sums beside it; empty if nothing is, or if there are none."""
     try:
         known = Path(beside(path)).read_bytes()
         data = Path(path).read_bytes()
@@ -157,7 +166,13 @@ def _once(path: str, other: str, examine: Callable[[], str]) -> None:
     now = _state(path) + (_state(other) if other != path else ())
     if _checked.get(path) == now:
         return
-    if why := examine():
+    try:
+        why = examine()
+    except OSError as error:
+        if error.errno != errno.EIO:
+            raise
+        why = "the disk cannot read it"
+    if why:
         raise DamagedFile(path, why)
     _checked[path] = now
 

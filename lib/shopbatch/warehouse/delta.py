@@ -184,6 +184,7 @@ def write_commit(
         file = snapshot.by_path[path]
         actions.append(RemoveAction(path, changes, now, file.size, dict(file.partition)))
     last = handle.transaction_version(APP)
+    number = 0 if last is None else last + 1
     handle.create_write_transaction(
         actions,
         mode="overwrite" if mode == "replace" else "append",
@@ -192,9 +193,18 @@ def write_commit(
         commit_properties=CommitProperties(
             custom_metadata={APP: json.dumps(dict(metadata))},
             # one constant application id with a growing version: a commit on a stale view is refused
-            app_transactions=[Transaction(APP, 0 if last is None else last + 1)],
+            app_transactions=[Transaction(APP, number)],
         ),
     )
-    version = int(DeltaTable(snapshot.uri).version())  # asked at once, before another commit can come
+    version = _version_of(snapshot.uri, number)
     seal(snapshot.uri, version)
     return version
+
+
+def _version_of(uri: str, number: int) -> int:
+    """The version of our commit with that number; others may have been made since."""
+    newest = int(DeltaTable(uri).version())
+    for version, actions in read_log(uri, newest, b'"txn"'):
+        if any(a.get("txn", {}).get("appId") == APP and a["txn"]["version"] == number for a in actions):
+            return version
+    return newest

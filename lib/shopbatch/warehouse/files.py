@@ -19,7 +19,6 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.fs as pafs
 import pyarrow.parquet as pq
 from deltalake.exceptions import DeltaError
@@ -134,6 +133,20 @@ def check(uri: str) -> None:
         checksums.check_parquet(path)
 
 
+def check_anywhere(uri: str) -> bool:
+    """Check a Parquet file against its own checksum, also in an object store. Whether it has one.
+
+    Raises:
+        DamagedFile: It does not match.
+    """
+    fs, path = filesystem(uri)
+    with fs.open_input_file(path) as file:
+        if why := checksums.trouble(file):
+            raise DamagedFile(uri, why)
+        known = checksums.read_stamp(file)
+        return known is not None and known[1] != checksums.NONE.encode()
+
+
 @contextmanager
 def open_parquet(uri: str) -> Iterator[pq.ParquetFile]:
     """Open a Parquet file whose own checksum is checked now, and those of its pages when they are read.
@@ -208,9 +221,18 @@ def sync(root: str, written: Sequence[DataFile]) -> None:
     if not written or not isinstance(fs, pafs.LocalFileSystem):
         return
     paths = [f"{base}/{file.path}" for file in written]
-    folders = {folder for path in paths for folder in _folders(path, base)}
+    _sync_all([*paths, *{folder for path in paths for folder in _folders(path, base)}])
+
+
+def sync_folder(folder: str) -> None:
+    """Wait until all that lies in a folder of this machine's file system is on the disk, and the folder's own name."""
+    inside = [os.path.join(path, name) for path, _, names in os.walk(folder) for name in ("", *names)]
+    _sync_all([*inside, os.path.dirname(os.path.abspath(folder))])
+
+
+def _sync_all(paths: Sequence[str]) -> None:
     with ThreadPoolExecutor(_SYNCS) as pool:  # the disk takes several at once
-        list(pool.map(_sync, [*paths, *folders]))
+        list(pool.map(_sync, paths))
 
 
 def _folders(path: str, base: str) -> Iterator[str]:
@@ -369,42 +391,3 @@ def duplicate_keys(uris: Sequence[str], key: Sequence[str]) -> int:
     # two different keys may have one 64-bit hash, so repeats are counted exactly
     exact = scan(uris).select(pl.struct(list(key)).n_unique()).collect(engine="streaming").item()
     return rows - int(exact)
-
-
-def invalid_utf8(column: pa.ChunkedArray) -> pa.Array | None:
-    """Find the rows that hold text that is not valid UTF-8, also inside lists, structs and maps.
-
-    Returns:
-        A boolean for each row, or None if all rows are valid, which is nearly always so.
-    """
-    if _is_valid(column):
-        return None
-    if column.type.num_fields:  # a slice is validated with the elements of the rows around it
-        broken = [not _is_valid(column.take(pa.array([row]))) for row in range(len(column))]
-        return pa.array(broken) if any(broken) else None
-    raw = column.cast(pa.binary()).to_pylist()
-    return pa.array([value is not None and not _decodes(value) for value in raw])
-
-
-def _is_valid(column: pa.ChunkedArray) -> bool:
-    try:
-        column.validate(full=True)
-    except pa.ArrowInvalid:
-        return False
-    return True
-
-
-def _decodes(value: bytes) -> bool:
-    try:
-        value.decode("utf-8")
-    except UnicodeDecodeError:
-        return False
-    return True
-
-
-def blank(column: pa.ChunkedArray) -> pa.ChunkedArray:
-    """Replace text that is not valid UTF-8 with empty text, so that Arrow's string kernels can run on the column."""
-    bad = invalid_utf8(column)
-    if bad is None:
-        return column
-    return pc.if_else(bad, pa.scalar("", column.type), column)

@@ -6,38 +6,61 @@ are written right after it; whoever commits next writes those that are missing, 
 
 from __future__ import annotations
 
+import json
 import os
 import re
+from contextlib import suppress
 
 import pyarrow.fs as pafs
 
 from shopbatch.warehouse import checksums, files
 from shopbatch.warehouse.checksums import DamagedFile
 
-_ENTRY = re.compile(r"(\d{20})\.json")
-_CHECKPOINT = re.compile(r"(\d{20})\.checkpoint\.(?:.*\.)?parquet")
-_KINDS = (_ENTRY, _CHECKPOINT)
+ENTRY = re.compile(r"(\d{20})\.json")
+CHECKPOINT = re.compile(r"(\d{20})\.checkpoint\.(?:.*\.)?parquet")
+HINT = "_last_checkpoint"
+KINDS = (ENTRY, CHECKPOINT)
 _SUMS = re.compile(r"\.(\d{20}\..+)\.crc")
 
 
 def check_log(uri: str, version: int | None) -> None:
     """Raise DamagedFile if a file of the log that a version (None: the newest) is read from has changed.
 
-    Entries before the newest checkpoint are not read, and not checked. An entry after the last one whose sums are there
-    has been lost.
+    Entries before the newest checkpoint are not read, and not checked. An entry of which only the sums are there has
+    been lost, also if it was the newest.
     """
     if (folder := _folder(uri)) is None:
         return
+    _check_hint(folder)
     names = sorted(os.listdir(folder))
-    entries, checkpoints = ([(int(name[:20]), name) for name in names if kind.fullmatch(name)] for kind in _KINDS)
-    upto = max((number for number, _ in entries), default=-1) if version is None else version
+    entries, checkpoints = ([(int(name[:20]), name) for name in names if kind.fullmatch(name)] for kind in KINDS)
+    newest = max((number for number, _ in entries), default=-1)
+    upto = newest if version is None else min(version, newest)
     start = max((number for number, _ in checkpoints if number <= upto), default=-1)
     wanted = [name for number, name in checkpoints if number == start]
     for name in [*wanted, *(name for number, name in entries if start < number <= upto)]:
         checksums.check_beside(os.path.join(folder, name))
-    for match in filter(None, map(_SUMS.fullmatch, names)) if version is None else ():
-        if _ENTRY.fullmatch(match[1]) and int(match[1][:20]) > upto >= 0:
-            raise DamagedFile(os.path.join(folder, match[1]), f"it is gone, only its checksums, {match[0]}, are there")
+    lost = {f"{number:020}.json" for number in range(start + 1, upto + 1)} - set(names)
+    if version is None and entries:
+        sealed = {match[1] for match in map(_SUMS.fullmatch, names) if match and ENTRY.fullmatch(match[1])}
+        lost |= {name for name in sealed if int(name[:20]) > newest}
+    for path in (os.path.join(folder, name) for name in sorted(lost)):
+        if not os.path.exists(path):  # a listing may miss an entry that is being added
+            raise DamagedFile(path, "it is gone")
+
+
+def _check_hint(folder: str) -> None:
+    """Set the file aside that names the newest checkpoint, if it names none: it only saves readers a listing."""
+    try:
+        with open(os.path.join(folder, HINT), "rb") as file:
+            version = json.loads(file.read())["version"]
+    except FileNotFoundError:
+        return
+    except (ValueError, KeyError, TypeError):
+        version = None
+    if not any(CHECKPOINT.fullmatch(name) and int(name[:20]) == version for name in os.listdir(folder)):
+        with suppress(FileNotFoundError):  # another process may have done so
+            os.replace(os.path.join(folder, HINT), os.path.join(folder, f"{HINT}.damaged-1"))
 
 
 def check_entry(uri: str, version: int) -> None:
@@ -54,7 +77,7 @@ def seal(uri: str, version: int) -> None:
     known = {match[1] for name in names if (match := _SUMS.fullmatch(name))}
     current = f"{version:020}.json"  # its sums may be there, of an entry that somebody took away
     for name in names:
-        if any(kind.fullmatch(name) for kind in _KINDS) and (name not in known or name == current):
+        if any(kind.fullmatch(name) for kind in KINDS) and (name not in known or name == current):
             files.seal(os.path.join(folder, name))
     for name in known - set(names):
         files.remove(checksums.beside(os.path.join(folder, name)))

@@ -60,7 +60,7 @@ class Store:
     def check_writable(self) -> None:
         """Check, before any work is done, that files can be written. UserError if not, Stopped if not at the moment."""
         try:
-            files.write_bytes(f"{self.root}/_runs/.writable", b"")
+            files.write_bytes(f"{self.root}/_runs/.writable", b"", durable=False)
         except OSError as error:
             if files.is_lost_connection(error):
                 raise Stopped(f"warehouse {self.root} does not answer") from None

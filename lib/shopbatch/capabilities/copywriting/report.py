@@ -185,7 +185,7 @@ def _base_model(config: Config, store: Store) -> str:
     models = f"{store.root}/_models"
     reference = str(registry.base(models, config.model).manifest.get("base") or "")
     try:
-        return registry.resolve(models, reference).path
+        return registry.find(models, reference).path
     except ValueError:  # it was deleted
         return ""
 

@@ -45,7 +45,7 @@ from shopbatch.grounding.facts import NAMES
 from shopbatch.inference.stage import BaseStage, Scorer
 from shopbatch.text.markup import plain_text
 from shopbatch.text.visible import has_word
-from shopbatch.warehouse.files import blank, invalid_utf8
+from shopbatch.warehouse.utf8 import blank, invalid_utf8
 
 VERSION = 3  # of all between the columns and the raw output; a test fails if the source changes and this does not
 _UNMENTIONED = "attributes not mentioned, mean"

@@ -24,6 +24,7 @@ from shopbatch.capabilities.language_model.judge import (
 from shopbatch.capabilities.language_model.left_out import leave_out
 from shopbatch.capabilities.language_model.report import answers_figure, left_out_figures, masks_figure
 from shopbatch.core.hashing import digest
+from shopbatch.core.privacy import clean
 from shopbatch.engines.factory import prepare_generator
 from shopbatch.models import causal, erasure, registry
 from shopbatch.models.configs import LoraConfig
@@ -74,7 +75,7 @@ def finetune(config: FinetuneLlmConfig, store: Store, report: Report) -> None:
         pack = _pack(store, examples, encode, config, base)
     run = _run(config, store, base, pack)
     with report.stage("train") as stage:
-        state = runs.train(run, report, store)
+        state = runs.train(run, report, store, config.platform.watchdog_seconds)
         stage.rows = int(state["tokens"])
     with report.stage("export"):
         candidate = _export(config, models, encode, run, base, int(state["best_step"]))
@@ -103,7 +104,8 @@ def _base(config: FinetuneLlmConfig, models: str, examples: Examples) -> Model:
     """Return the model that training starts from, in the registry; a new one is made for init `scratch`."""
     if config.init == "base":
         return registry.base(models, config.base)
-    texts = [t for c in ("prompt", "answer") for t in examples.part("train")[c].to_pylist() if t]
+    # a word that is a secret or a person's would become an entry of the vocabulary
+    texts = [clean(t) for c in ("prompt", "answer") for t in examples.part("train")[c].to_pylist() if t]
 
     def build(folder: Path) -> None:
         causal.scratch(folder, config.scratch, texts, config.loop.seed)
@@ -174,7 +176,7 @@ def _publish(store: Store, report: Report, candidate: Model, base: Model, origin
         "base": base.reference,
         "origin": origin,
         "metrics": report.metrics["quality"],
-        "rows": erasure.keyed(store, [name or f"{prompt}\n{answer}" for name, prompt, answer in rows]),
+        **erasure.record(store, [name or f"{prompt}\n{answer}" for name, prompt, answer in rows]),
         "config": report.config,
         "tables": report.tables,
         "licence": f"derived from {base.name} ({base.manifest.get('licence', 'unknown licence')})",

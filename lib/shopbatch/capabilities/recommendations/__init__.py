@@ -1,1 +1,1 @@
-"""Recommendations: what each user will want next, from what all users did."""
+"""What each user will want next: products to buy again, and products to discover."""

@@ -10,7 +10,7 @@ from typing import Any
 from shopbatch.capabilities.sentiment.head import NAME, SentimentHead
 from shopbatch.models import e5_small
 from shopbatch.models.folder import ModelError
-from shopbatch.models.registry import Model, NoLiveModel, adopt, base, resolve
+from shopbatch.models.registry import Model, NoLiveModel, adopt, base, find, resolve
 
 SHIPPED = Path(__file__).with_name("shipped_model")  # docs/sample-data.md says how it was trained
 
@@ -46,7 +46,7 @@ def sentiment(root: str, reference: str, kind: str) -> tuple[Sentiment, dict[str
         raise NoLiveModel(
             f"{error}; `shopbatch init` registers the one that ships, `shopbatch run train_sentiment_head` trains yours"
         ) from None
-    encoder = resolve(store, SentimentHead.load(head.path).encoder)
+    encoder = find(store, SentimentHead.load(head.path).encoder)  # a folder's files name no place outside
     digests = {"encoder": encoder.digest, "head": head.digest}
     return Sentiment(encoder.path, head.path, digests), dict(head.manifest.get("metrics", {}))
 
@@ -66,7 +66,7 @@ def register_shipped(root: str) -> Model:
     head = resolve(root, str(SHIPPED))
     reference = SentimentHead.load(head.path).encoder
     try:
-        resolve(root, reference)
+        find(root, reference)
     except ModelError:
         encoder = base(root, e5_small.NAME)
         if encoder.reference != reference:

@@ -17,7 +17,7 @@ from shopbatch.inference.stage import BaseStage
 from shopbatch.text.language import detect_language, guess_language, load_classifier
 from shopbatch.text.visible import VERSION as WORDS
 from shopbatch.text.visible import has_word
-from shopbatch.warehouse.files import invalid_utf8
+from shopbatch.warehouse.utf8 import invalid_utf8
 
 VERSION = 2  # of all that turns columns into the raw output; a test fails if that source changes and this does not
 

@@ -104,7 +104,7 @@ def finetune(config: FinetuneEncoderConfig, store: Store, report: Report) -> Non
     plan = ClassifyPlan(base.path, len(LABELS), spec, start, **options, seed=config.loop.seed)
     run = Run(plan, pack, config.loop, config.workers, folder, key)
     with report.stage("train") as stage:
-        state = runs.train(run, report, store)
+        state = runs.train(run, report, store, config.platform.watchdog_seconds)
         stage.rows = int(state["tokens"])
     with report.stage("export"):
         candidate, weights, bias = export(models, run, spec.prefix, base, int(state["best_step"]), config.encoder.mix)
@@ -266,7 +266,7 @@ def _frozen(config: FinetuneEncoderConfig, base: Model, examples: pa.Table, vect
 def _live(config: FinetuneEncoderConfig, models: str, live: Model, examples: pa.Table) -> np.ndarray:
     """Return the test probabilities of the live head, with the encoder that it names."""
     head = SentimentHead.load(live.path)
-    encoder = registry.resolve(models, head.encoder)
+    encoder = registry.find(models, head.encoder)
     vectors = embed_held_out(examples, config.engine, encoder.path, config.embedders)
     return held_out_probabilities(head, vectors, examples)
 
@@ -283,7 +283,7 @@ def _publish(
         "origin": origin,
         "base": base.reference,
         "against": report.metrics["against"],
-        "rows": erasure.keyed(store, erasure.text_names(trained["text"])),
+        **erasure.record(store, erasure.text_names(trained["text"])),
         "config": report.config,
         "tables": {"reviews": report.tables["reviews"]["read"]},
         "licence": f"derived from {base.name} ({base.manifest.get('licence', 'unknown licence')})",

@@ -55,7 +55,7 @@ def train_head(config: TrainHeadConfig, store: Store, report: Report) -> None:
         "metrics": quality,
         "origin": origin,
         "base": encoder.reference,
-        "rows": erasure.keyed(store, erasure.text_names(trained["text"])),
+        **erasure.record(store, erasure.text_names(trained["text"])),
         "licence": f"derived from {encoder.name} ({encoder.manifest.get('licence', 'unknown licence')})",
     }
     published = registry.publish(models, sentiment_head.NAME, head.save, live=True, **about)

@@ -14,7 +14,7 @@ import pyarrow as pa
 from shopbatch.core.errors import one_line
 from shopbatch.engines.base import Encoded, EngineError
 from shopbatch.engines.configs import OpenVinoConfig
-from shopbatch.engines.openvino_graphs import cached_graph, graph_key, quiet_tracing
+from shopbatch.engines.openvino_graphs import cached_graph, quiet_tracing
 from shopbatch.engines.tokens import Reader
 from shopbatch.models.encoder_spec import EncoderSpec
 from shopbatch.models.folder import ModelError
@@ -65,8 +65,7 @@ def exported_encoder(folder: Path) -> Path:
     Raises:
         ModelError: The model cannot be loaded.
     """
-    key = graph_key(folder, [EXPORT_VERSION], ["encoder.json"])
-    return cached_graph(folder, key, lambda target: export_encoder(folder, target))
+    return cached_graph(folder, ["encoder", EXPORT_VERSION], lambda target: export_encoder(folder, target))
 
 
 def export_encoder(folder: Path, target: Path) -> None:

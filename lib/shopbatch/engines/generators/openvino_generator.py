@@ -18,7 +18,7 @@ from shopbatch.core.errors import one_line
 from shopbatch.engines.base import EngineError, Generated
 from shopbatch.engines.configs import OpenVinoGenerateConfig, Sampling
 from shopbatch.engines.generators.prompts import Prompts, seed_of
-from shopbatch.engines.openvino_graphs import cached_graph, graph_key
+from shopbatch.engines.openvino_graphs import cached_graph
 from shopbatch.models.chat import Messages, chat_prompt
 from shopbatch.models.folder import ModelError
 from shopbatch.models.loading import load_transformers_tokenizer, model_config
@@ -136,8 +136,9 @@ def exported_causal(folder: Path, precision: Precision = "fp32") -> Path:
     """
     _numbers_per_token(folder)  # refuses a folder of another kind before anything is traced
     weights = "int8" if precision == "int8" else "fp32"
-    key = graph_key(folder, ["causal", EXPORT_VERSION, weights], ["tokenizer.json", "tokenizer_config.json"])
-    return cached_graph(folder, key, lambda target: export_causal(folder, target, weights))
+    return cached_graph(
+        folder, ["causal", EXPORT_VERSION, weights], lambda target: export_causal(folder, target, weights)
+    )
 
 
 def export_causal(folder: Path, target: Path, weights: str) -> None:

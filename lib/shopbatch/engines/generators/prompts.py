@@ -13,8 +13,8 @@ import numpy as np
 
 from shopbatch.engines.base import EngineError, Finish, Generated
 from shopbatch.engines.configs import Sampling
+from shopbatch.models import json_files
 from shopbatch.models.control_tokens import PLAIN, ControlTextError, MarkedTokenizer
-from shopbatch.models.folder import ModelError
 from shopbatch.models.loading import load_tokenizer, model_config, token_limit
 
 
@@ -34,8 +34,8 @@ class Prompts:
         self.limit = token_limit(folder, config)
         defaults = _generation_config(folder)
         ends = defaults.get("eos_token_id", config.get("eos_token_id"))
-        self.ends = [int(i) for i in (ends if isinstance(ends, list) else [ends]) if i is not None]
         pad = defaults.get("pad_token_id", config.get("pad_token_id"))
+        self.ends = [int(i) for i in (ends if isinstance(ends, list) else [ends]) if i is not None]
         self.pad = int(pad) if pad is not None else self.ends[0] if self.ends else 0
 
     def read(self, prompts: Sequence[str], max_new_tokens: int) -> list[list[int]]:
@@ -108,7 +108,4 @@ def _generation_config(folder: Path) -> dict[str, Any]:
     path = folder / "generation_config.json"
     if not path.exists():
         return {}
-    try:
-        return dict(json.loads(path.read_bytes()))
-    except (OSError, ValueError) as error:
-        raise ModelError(f"{path}: cannot be read ({error})") from None
+    return dict(json_files.read(path, str(path)))

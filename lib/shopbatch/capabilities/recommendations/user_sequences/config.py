@@ -10,10 +10,10 @@ from shopbatch.core.config import JobConfig, Strict
 class Keep(Strict):
     """How many entries of a user's history are kept: the newest ones."""
 
-    purchases: int = Field(2000, ge=1, le=100_000)
+    purchases: int = Field(default=2000, ge=1, le=100_000)
     """Greatest number of purchases and returns per user. Each product counts once a day."""
 
-    visits: int = Field(200, ge=0, le=100_000)
+    visits: int = Field(default=200, ge=0, le=100_000)
     """Greatest number of products viewed or put into the cart per user. Each product counts once a day."""
 
 

@@ -1,0 +1,197 @@
+"""The sequence part of a recommender against counting, and both together, on a file of sequences.
+
+Run: python bench/recommendation_sequence.py PATH [sequence.hidden=128 loop.epochs=40 ...]
+
+PATH is a text file, plain or gzip: one user a line, the user and then the items in order of time. Of each user the last
+item is for the test, the one before it for validation, and neither is in a fit (leave-one-out, as papers report it;
+the gate of a job splits by time). All items are ranked but those that the user had, and equal scores count half.
+The validation items choose the best weights of the Transformer and how much it counts beside counting.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gzip
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import reduce
+from pathlib import Path
+
+import numpy as np
+import scipy.sparse as sp
+import torch
+
+from shopbatch.capabilities.recommendations.sequence import NextProducts, SequencePlan, document
+from shopbatch.capabilities.recommendations.sequence_config import SEQUENCE_LOOP, SequenceConfig
+from shopbatch.capabilities.recommendations.sequence_model import SequenceModel
+from shopbatch.core.config import Strict, merge, override
+from shopbatch.evaluation.paired import difference
+from shopbatch.training.blocks import Blocks
+from shopbatch.training.checkpoints import Checkpoints
+from shopbatch.training.config import LoopConfig
+from shopbatch.training.loop import Data, Trainer
+from shopbatch.training.parallel import Parallel
+
+TOGETHER = 512  # users that are ranked at once
+SHARES = np.round(np.arange(0, 1.01, 0.1), 1)  # how much the Transformer counts beside counting
+
+
+class Settings(Strict):
+    """What can be set on the command line."""
+
+    sequence: SequenceConfig = SequenceConfig()
+    """Sizes of the Transformer."""
+    loop: LoopConfig = SEQUENCE_LOOP
+    """Its training."""
+
+
+@dataclass(frozen=True)
+class Shop:
+    """The users' items in order of time, numbered from 0. held: items at the end of each that are not in a fit."""
+
+    users: list[np.ndarray]
+    items: int
+    held: int = 2
+
+    @classmethod
+    def read(cls, path: str) -> Shop:
+        """Read the file; users with fewer than four items cannot be judged and are left out."""
+        text = gzip.decompress(Path(path).read_bytes()) if path.endswith(".gz") else Path(path).read_bytes()
+        split = [line.split()[1:] for line in text.decode().splitlines()]
+        numbers = {item: number for number, item in enumerate(dict.fromkeys(i for items in split for i in items))}
+        users = [np.array([numbers[i] for i in items]) for items in split if len(items) > 3]
+        return cls(users, len(numbers))
+
+    def fit(self) -> list[np.ndarray]:
+        """What is fitted on."""
+        return [items[: -self.held] for items in self.users]
+
+
+def count(shop: Shop) -> sp.csr_matrix:
+    """Weights from item to item: transitions within 3 steps, 1/k each, a share of the item's users, + 0.3 x cosine."""
+    fit, shape = shop.fit(), (shop.items, shop.items)
+    owned = ones(np.repeat(np.arange(len(fit)), [len(f) for f in fit]), np.concatenate(fit), (len(fit), shop.items))
+    owned.data[:] = 1
+    users = np.maximum(np.asarray(owned.sum(0)).ravel(), 1)
+    steps = [
+        ones(np.concatenate([f[:-k] for f in fit]), np.concatenate([f[k:] for f in fit]), shape) / k for k in (1, 2, 3)
+    ]
+    root = sp.diags(users**-0.5)
+    weights = (sp.diags(1 / users) @ sum(steps) + 0.3 * root @ (owned.T @ owned) @ root).tolil()
+    weights.setdiag(0)
+    return weights.tocsr()
+
+
+def ones(rows: np.ndarray, columns: np.ndarray, shape: tuple[int, int]) -> sp.csr_matrix:
+    """A sparse matrix that counts its places."""
+    return sp.csr_matrix((np.ones(len(rows)), (rows, columns)), shape)
+
+
+def train(shop: Shop, settings: Settings) -> NextProducts:
+    """Fit the Transformer; the validation items choose the best weights and stop it."""
+    torch.set_num_threads(1)
+    fitted = [document(items, np.arange(len(items)), settings.sequence.max_items) for items in shop.fit()]
+    judged = [items[:-1] for items in shop.users]
+    held = [document(i, np.arange(len(i)), settings.sequence.max_items, since=len(i) - 1) for i in judged]
+    parts = [
+        Blocks.of([d for d in documents if d.trained.any()], settings.loop.block_tokens, settings.loop.seed)
+        for documents in (fitted, held)
+    ]
+    began = time.process_time()
+
+    def log(step: int, values: Mapping[str, float]) -> None:
+        if "validation_loss" in values:
+            seconds = time.process_time() - began
+            print(f"  step {step}: validation loss {values['validation_loss']:.4f}, CPU {seconds:.0f} s", flush=True)
+
+    with tempfile.TemporaryDirectory() as folder:
+        checkpoints = Checkpoints(folder, "bench", Parallel())
+        objective = SequencePlan(shop.items, settings.sequence, settings.loop.seed).build()
+        trainer = Trainer(objective, Data(*parts), settings.loop, Parallel(), checkpoints, log)
+        state = trainer.run(trainer.prepare(checkpoint_steps=10**9))
+    print(f"  best step {state.best_step} of {state.step}, CPU {time.process_time() - began:.0f} s")
+    return trainer.objective
+
+
+def scores(shop: Shop, weights: sp.csr_matrix, model: SequenceModel, ahead: int) -> Iterator[tuple[np.ndarray, ...]]:
+    """Yield by tiles of users: the items looked for, and the scores of counting and of the Transformer.
+
+    Args:
+        shop: The users.
+        weights: What was counted.
+        model: The Transformer.
+        ahead: 1 to look for the last items, 2 for those before them.
+    """
+    products = model.products
+    for start in range(0, len(shop.users), TOGETHER):
+        users = shop.users[start : start + TOGETHER]
+        known = [items[:-ahead] for items in users]
+        lengths = [len(items) for items in known]
+        rows, columns = np.repeat(np.arange(len(users)), lengths), np.concatenate(known)
+        ages = np.concatenate([np.arange(n)[::-1] for n in lengths])
+        history = sp.csr_matrix((0.7**ages, (rows, columns)), (len(users), shop.items))
+        counted = (history @ weights).toarray()
+        learnt = model.score([(items, np.arange(len(items))) for items in known]) @ products.T
+        both = np.stack([standard(counted), standard(learnt)])
+        both[:, rows, columns] = -np.inf
+        yield np.array([items[-ahead] for items in users]), *both
+
+
+def standard(values: np.ndarray) -> np.ndarray:
+    """Give each user's scores mean 0 and standard deviation 1."""
+    spread = values.std(1, keepdims=True)
+    return (values - values.mean(1, keepdims=True)) / np.where(spread > 0, spread, 1)
+
+
+def ranks(values: np.ndarray, wanted: np.ndarray) -> np.ndarray:
+    """The rank of what each user wanted, from 0; equal scores count half."""
+    own = values[np.arange(len(wanted)), wanted][:, None]
+    return (values > own).sum(1) + ((values == own).sum(1) - 1) / 2
+
+
+def quality(rank: np.ndarray) -> np.ndarray:
+    """HR@10 and NDCG@10 of each user, [2, users]."""
+    inside = rank < 10
+    return np.stack([inside, np.where(inside, 1 / np.log2(rank + 2), 0)])
+
+
+def judge(shop: Shop, weights: sp.csr_matrix, model: SequenceModel, ahead: int, shares: np.ndarray) -> np.ndarray:
+    """HR@10 and NDCG@10 for each share of the Transformer, [shares, 2, users]."""
+    tiles = []
+    for wanted, counted, learnt in scores(shop, weights, model, ahead):
+        mixed = [counted if s == 0 else learnt if s == 1 else (1 - s) * counted + s * learnt for s in shares]
+        tiles.append([quality(ranks(values, wanted)) for values in mixed])
+    return np.concatenate(tiles, 2)
+
+
+def main() -> None:
+    """Fit, choose on the validation items, and print the figures of the test."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("path")
+    parser.add_argument("settings", nargs="*", help="key=value, such as sequence.hidden=128")
+    arguments = parser.parse_args()
+    settings = Settings.model_validate(reduce(merge, map(override, arguments.settings), Settings().model_dump()))
+    shop = Shop.read(arguments.path)
+    print(f"{len(shop.users):,} users, {shop.items:,} items, {sum(map(len, shop.users)):,} lines", flush=True)
+    began = time.process_time()
+    weights = count(shop)
+    print(f"counting: CPU {time.process_time() - began:.1f} s\nTransformer: {settings}", flush=True)
+    model = SequenceModel(train(shop, settings))
+    chosen = judge(shop, weights, model, 2, SHARES).mean(2)
+    best = float(SHARES[chosen[:, 1].argmax()])
+    listed = ", ".join(f"{share:.1f} {ndcg:.4f}" for share, ndcg in zip(SHARES, chosen[:, 1], strict=True))
+    print(f"validation NDCG@10 by the Transformer's share: {listed}; chosen {best}", flush=True)
+    tested = judge(shop, weights, model, 1, np.array([0.0, 1.0, best]))
+    for name, result in zip(("counting", "Transformer", "both"), tested, strict=True):
+        intervals = [difference(each, np.zeros(len(each)), 0) for each in result]
+        shown = [f"{i.value:.4f} [{i.low:.4f}, {i.high:.4f}]" for i in intervals]
+        print(f"{name:12} HR@10 {shown[0]}  NDCG@10 {shown[1]}", flush=True)
+    gains = [difference(both, counted, 0) for both, counted in zip(tested[2], tested[0], strict=True)]
+    shown = [f"{g.value:+.4f} [{g.low:+.4f}, {g.high:+.4f}]" for g in gains]
+    print(f"both - counting, paired: HR@10 {shown[0]}  NDCG@10 {shown[1]}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,233 @@
+"""The sequence part of a recommender: what a user buys next, from the order of what was bought before.
+
+Product vectors -> causal Transformer -> scores by the same product vectors, as SASRec (Kang and McAuley 2018) with a
+softmax loss (Klenitskiy and Vasilev 2023) and gated layers (Tikhonovich et al. 2025). The products of one day are a
+set: they share a position, see each other and the days before, and are targets of the day before.
+
+In a document each product is a token: its number if it begins a day, and the bitwise complement of its number if it
+belongs to the day of the token before it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+import torch
+from numpy.typing import ArrayLike
+from torch import nn
+from torch.nn.functional import cross_entropy, scaled_dot_product_attention, silu
+from torch.utils.checkpoint import checkpoint
+
+from shopbatch.capabilities.recommendations.sequence_config import SequenceConfig
+from shopbatch.training.optimizer import RowEmbedding
+from shopbatch.training.packing import Batch, Document
+
+_SHORTEST = 8  # documents up to this length are attended to together
+_SPREAD = 0.02  # standard deviation of the first vectors of products and positions
+_VALIDATION_NEGATIVES = 4096  # more than in training, so that the best weights are chosen with less noise
+
+
+def document(products: ArrayLike, days: ArrayLike, max_items: int, since: int | None = None) -> Document:
+    """Return the history of a user as a document.
+
+    Args:
+        products: Numbers of the products, oldest first, int [n], n >= 1.
+        days: The day of each product, never falling, int [n]. Where only an order is known, every product has its own.
+        max_items: Newest products to keep.
+        since: Day from which on products are targets; None for every day but the first.
+    """
+    products, days = np.asarray(products)[-max_items:], np.asarray(days)[-max_items:]
+    same = np.concatenate([[False], days[1:] == days[:-1]])
+    later = days != days[0]
+    ids = np.where(same, ~products, products).astype(np.int32)
+    return Document(ids, later if since is None else later & (days >= since))
+
+
+@dataclass(frozen=True)
+class Encode:
+    """Makes documents of histories for `blocks.prepare`.
+
+    max_items: newest products of a history to keep.
+    """
+
+    max_items: int
+
+    def __call__(self, histories: pa.Table) -> list[Document | None]:
+        """Return a document for each history that has a target; None for the others.
+
+        Args:
+            histories: Columns `products` and `days`, lists of int32, and `since`, int32; see `document`.
+        """
+        products, days, since = (histories[name].to_pylist() for name in ("products", "days", "since"))
+        made = [document(p or [0], d or [0], self.max_items, s) for p, d, s in zip(products, days, since, strict=True)]
+        return [d if d.trained.any() else None for d in made]
+
+
+@dataclass(frozen=True)
+class Days:
+    """The days of a batch, as the model reads them.
+
+    products: number of each token's product, int64 [tokens]. numbers: which day of the batch a token belongs to,
+    int64 [tokens]. positions: the same within its document. last: each document's last day, int64 [documents].
+    """
+
+    products: torch.Tensor
+    numbers: torch.Tensor
+    positions: torch.Tensor
+    last: torch.Tensor
+
+    @classmethod
+    def of(cls, batch: Batch, device: torch.device) -> Days:
+        """Read the days out of the tokens of a batch."""
+        starts = batch.ids >= 0
+        numbers = np.cumsum(starts) - 1
+        ends = np.cumsum(batch.lengths)
+        first = np.repeat(numbers[ends - batch.lengths], batch.lengths)
+        arrays = np.where(starts, batch.ids, ~batch.ids), numbers, numbers - first, numbers[ends - 1]
+        return cls(*(torch.from_numpy(a).to(device) for a in arrays))
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Documents of similar lengths, as padded rows for attention.
+
+    tokens: token of the batch at each place, int64 [documents, longest]. real: whether the place is not padding.
+    seen: which places (last axis) a place sees, bool [documents, 1, longest, longest].
+    """
+
+    tokens: torch.Tensor
+    real: torch.Tensor
+    seen: torch.Tensor
+
+
+def rows(lengths: Sequence[int], numbers: torch.Tensor) -> list[Rows]:
+    """Group the documents of a batch by length, so that little is padded.
+
+    Args:
+        lengths: Tokens of each document.
+        numbers: The day of each token, int64 [tokens].
+    """
+    sizes = np.asarray(lengths)
+    starts = np.cumsum(sizes) - sizes
+    kinds = np.ceil(np.log2(np.maximum(sizes, _SHORTEST))).astype(int)
+    groups = []
+    for kind in np.unique(kinds):
+        chosen = kinds == kind
+        places = np.arange(sizes[chosen].max())
+        real = torch.from_numpy(places < sizes[chosen][:, None]).to(numbers.device)
+        at = np.minimum(places, sizes[chosen][:, None] - 1) + starts[chosen][:, None]
+        tokens = torch.from_numpy(at).to(numbers.device)
+        days = numbers[tokens]
+        seen = real[:, None, :] & (days[:, None, :] <= days[:, :, None])
+        groups.append(Rows(tokens, real, seen[:, None]))
+    return groups
+
+
+class Layer(nn.Module):
+    """Attention and a feed-forward part, each after a norm and gated by what it is added to."""
+
+    def __init__(self, hidden: int, heads: int, dropout: float) -> None:
+        super().__init__()
+        self.heads, self.dropout = heads, nn.Dropout(dropout)
+        self.norm, self.norm_after = nn.LayerNorm(hidden), nn.LayerNorm(hidden)
+        self.gate, self.gate_after = nn.Linear(hidden, hidden), nn.Linear(hidden, hidden)
+        self.project, self.join = nn.Linear(hidden, 3 * hidden), nn.Linear(hidden, hidden)
+        self.widen, self.narrow = nn.Linear(hidden, 8 * hidden), nn.Linear(4 * hidden, hidden)
+
+    def forward(self, states: torch.Tensor, groups: Sequence[Rows]) -> torch.Tensor:
+        """Return the next states of the tokens, [tokens, hidden]."""
+        attended = self.join(self._attend(self.project(self.norm(states)), groups))
+        states = states + self.dropout(attended * torch.sigmoid(self.gate(states)))
+        left, right = self.widen(self.norm_after(states)).chunk(2, 1)
+        widened = self.narrow(self.dropout(silu(left) * right))
+        return states + self.dropout(widened * torch.sigmoid(self.gate_after(states)))
+
+    def _attend(self, projected: torch.Tensor, groups: Sequence[Rows]) -> torch.Tensor:
+        """Attend within documents: queries, keys and values [tokens, 3 x hidden] -> [tokens, hidden]."""
+        pieces = []
+        for group in groups:
+            padded = projected[group.tokens].unflatten(2, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)
+            values = scaled_dot_product_attention(*padded, attn_mask=group.seen)
+            pieces.append(values.transpose(1, 2).flatten(2)[group.real])
+        order = torch.cat([group.tokens[group.real] for group in groups])
+        return torch.cat(pieces)[torch.argsort(order)]
+
+
+class NextProducts(nn.Module):
+    """The model as an objective of the training loop: the loss of every product, given the days before its own.
+
+    With few products a target is compared with all others. With many it is compared with some that are drawn for each
+    step, equally likely and the same for all targets; then only the rows of the products that a step touches have a
+    gradient.
+
+    Args:
+        products: Number of products.
+        config: The sizes, and how the loss is computed.
+        recompute: Whether activations are recomputed in the backward pass instead of being kept.
+    """
+
+    def __init__(self, products: int, config: SequenceConfig, recompute: bool = False) -> None:
+        super().__init__()
+        self.config, self.recompute, hidden = config, recompute, config.hidden
+        self.drawn = products >= config.softmax_below
+        self.table = (RowEmbedding if self.drawn else nn.Embedding)(products, hidden)
+        self.positions = nn.Embedding(config.max_items, hidden)
+        self.dropout = nn.Dropout(config.dropout)
+        self.layers = nn.ModuleList([Layer(hidden, config.heads, config.dropout) for _ in range(config.layers)])
+        self.norm = nn.LayerNorm(hidden)
+        for embedding in (self.table, self.positions):
+            nn.init.normal_(embedding.weight, std=_SPREAD)
+
+    def users(self, batch: Batch) -> torch.Tensor:
+        """Return the vector of each document, [documents, hidden]: its product with a product's vector is the score."""
+        days = Days.of(batch, self.table.weight.device)
+        return self.vectors(batch, days)[days.last]
+
+    def vectors(self, batch: Batch, days: Days) -> torch.Tensor:
+        """Return what each day of a batch leads to: the mean of its tokens' states, [days, hidden]."""
+        states = self.dropout(self.table(days.products) + self.positions(days.positions))
+        groups = rows(batch.lengths, days.numbers)
+        for layer in self.layers:
+            states = checkpoint(layer, states, groups, use_reentrant=False) if self.recompute else layer(states, groups)
+        states = self.norm(states).float()
+        sums = states.new_zeros(int(days.last[-1]) + 1, states.shape[1]).index_add(0, days.numbers, states)
+        return sums / torch.bincount(days.numbers)[:, None]
+
+    def forward(self, batch: Batch) -> torch.Tensor:
+        """Return the loss of each trained product, given the days before its own, float32 [trained tokens]."""
+        days = Days.of(batch, self.table.weight.device)
+        trained = torch.from_numpy(batch.trained).to(days.numbers.device)
+        targets = days.products[trained]
+        vectors = self.vectors(batch, days)[days.numbers[trained] - 1]
+        if not self.drawn:
+            return cross_entropy((vectors @ self.table.weight.T).float(), targets, reduction="none")
+        negatives = self.negatives(batch.seed)
+        own = (vectors * self.table(targets)).sum(1, keepdim=True)
+        others = (vectors @ self.table(negatives).T).masked_fill(targets[:, None] == negatives, -torch.inf)
+        return cross_entropy(torch.cat([own, others], 1).float(), torch.zeros_like(targets), reduction="none")
+
+    def negatives(self, seed: int) -> torch.Tensor:
+        """Draw the products that all targets of a step are compared with; a validation always draws the same ones."""
+        count = self.config.negatives if self.training else max(self.config.negatives, _VALIDATION_NEGATIVES)
+        generator = torch.Generator().manual_seed(seed)
+        return torch.randint(self.table.num_embeddings, (count,), generator=generator).to(self.table.weight.device)
+
+
+@dataclass(frozen=True)
+class SequencePlan:
+    """Trains the sequence part of a recommender from random weights.
+
+    products: number of products. config: the sizes. seed: of the random weights.
+    """
+
+    products: int
+    config: SequenceConfig
+    seed: int = 0
+
+    def build(self, recompute: bool = False) -> nn.Module:
+        """Return the objective with random weights."""
+        torch.manual_seed(self.seed)
+        return NextProducts(self.products, self.config, recompute)

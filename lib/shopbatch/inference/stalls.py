@@ -1,0 +1,62 @@
+"""What can hold up the workers of an inference run: the looks of `runs.stalls` that only its journals answer."""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import Any
+
+import pyarrow.fs as pafs
+
+from shopbatch.core.sessions import actor_cpus
+from shopbatch.inference.unit import Task
+from shopbatch.runs import stalls
+from shopbatch.runs.stalls import Look
+from shopbatch.warehouse import files
+
+
+def looks(task: Task, workers: int, root: str) -> list[Look]:
+    """Return where to look when no receipt comes.
+
+    Args:
+        task: What the workers have got.
+        workers: Their number.
+        root: The warehouse.
+    """
+    needs = {"CPU": actor_cpus(workers)}
+    if task.spec.stage.gpus:
+        needs["GPU"] = float(task.spec.stage.gpus)
+    disks = stalls.full_disk(stalls.ray_folder(), *([] if "://" in root else [root]))
+    return [disks, stalls.lost_nodes, stalls.full_object_store, in_flight(task), stalls.no_slot(needs)]
+
+
+def in_flight(task: Task) -> Look:
+    """Look which engine calls have not returned, and whether workers have died."""
+
+    def look() -> str | None:
+        journals, now = _journals(task.journals), time.time()
+        deaths = sum(state["deaths"] for state, _ in journals)
+        calls = [now - began for state, began in journals if state["inflight"]]
+        if not calls:
+            return None
+        limit = task.config.timeout_seconds
+        text = f"{len(calls)} engine calls have not returned, the oldest for {max(calls):.0f} s"
+        text += f"; each is ended after timeout_seconds={limit:g}, and its rows are tried one by one"
+        if deaths:
+            text = f"{deaths} worker processes have died and been replaced, look into the log; {text}"
+        return text
+
+    return look
+
+
+def _journals(folder: str) -> list[tuple[dict[str, Any], float]]:
+    """The journals of the units that are not done, each with the time of its last change."""
+    fs, path = files.filesystem(folder)
+    states = []
+    for info in fs.get_file_info(pafs.FileSelector(path, allow_not_found=True)):
+        try:
+            with fs.open_input_stream(info.path) as stream:
+                states.append((json.loads(stream.read()), info.mtime.timestamp()))
+        except (FileNotFoundError, ValueError):  # the unit is done, or its journal is being written
+            continue
+    return states

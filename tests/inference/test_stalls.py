@@ -1,0 +1,144 @@
+"""A stage that stands still: each cause is named in the report, with what to do, and the run goes on if it can."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections import namedtuple
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import ray
+
+from shopbatch.core import display
+from shopbatch.inference import run as inference_run
+from shopbatch.inference.stalls import in_flight
+from shopbatch.runs import stalls
+from shopbatch.runs.report import Report
+from shopbatch.runs.stalls import Stalls
+from shopbatch.warehouse.store import Store
+from tests.inference import oracle, toy
+
+QUICK = {"platform": {"watchdog_seconds": 0.3}}
+
+
+@pytest.fixture
+def noted(monkeypatch: pytest.MonkeyPatch) -> threading.Event:
+    """Set once a standstill has been noted."""
+    event = threading.Event()
+    monkeypatch.setattr(display.Display, "note", lambda self, text: event.set())
+    return event
+
+
+def rows(count: int) -> list[toy.Row]:
+    return [{"review_id": f"r{i}", "text": f"text {i}", "language": "en"} for i in range(count)]
+
+
+def test_an_engine_call_that_does_not_return_is_named(ray_local: None, store: Store) -> None:
+    toy.put(store, rows(10))
+    report = toy.run(store, toy.spec(hang_on="text 3"), timeout_seconds=2.0, workers=1, **QUICK)
+    assert report.rejects == {"time_out": 1} and report.rows.published == 9
+    assert any("engine calls have not returned" in line and "timeout_seconds=2" in line for line in report.diagnosis)
+    assert report.to_dict()["diagnosis"] == report.diagnosis
+
+
+def test_a_run_that_gets_no_cpu_says_so_and_goes_on_when_it_gets_one(
+    ray_local: None, store: Store, noted: threading.Event
+) -> None:
+    @ray.remote(num_cpus=2)
+    class Other:
+        def ready(self) -> bool:
+            return True
+
+    toy.put(store, rows(10))
+    real, other = inference_run.stream, []
+
+    def stream(*arguments: Any) -> Any:
+        other.append(Other.remote())
+        ray.get(other[0].ready.remote())
+        return real(*arguments)
+
+    with pytest.MonkeyPatch.context() as patch, ThreadPoolExecutor(1) as pool:
+        patch.setattr(inference_run, "stream", stream)
+        run = pool.submit(toy.run, store, toy.spec(), workers=1, **QUICK)
+        assert noted.wait(60)
+        ray.kill(other[0])
+        report = run.result(60)
+    assert report.outcome == "published"
+    assert "no CPU is free for a worker (0 of 2, 0.9 needed): other work holds them" in report.diagnosis[0]
+
+
+def test_a_standstill_that_nothing_explains_is_begun_again_once(
+    ray_local: None, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    toy.put(store, rows(10))
+    real, calls = inference_run.stream, []
+
+    def stream(*arguments: Any) -> Any:
+        calls.append(1)
+        for number, receipt in enumerate(real(*arguments)):
+            yield receipt
+            if len(calls) == 1 and number == 1:
+                threading.Event().wait()
+
+    monkeypatch.setattr(inference_run, "stream", stream)
+    monkeypatch.setattr(inference_run, "looks", lambda *_: [])
+    report = toy.run(store, toy.spec(), workers=1, flush_rows=2, **QUICK)
+    assert len(calls) == 2 and report.outcome == "published"
+    assert "nothing wrong was seen" in report.diagnosis[0] and "begun again, once" in report.diagnosis[1]
+    assert sorted(oracle.memo_hashes(store, toy.spec())) == sorted(
+        oracle.content_hash(*c) for c in oracle.expect(rows(10)).contents
+    )
+
+
+Usage = namedtuple("Usage", "total used free")
+
+
+def test_a_full_disk_a_full_object_store_and_a_lost_node_are_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    disks = {"/full": Usage(2**40, 2**40 - 2**30, 2**30), "/free": Usage(2**40, 2**39, 2**39)}
+    monkeypatch.setattr(stalls.shutil, "disk_usage", disks.__getitem__)
+    assert stalls.full_disk("/free")() is None
+    assert stalls.full_disk("/free", "/full")() == "the disk of /full is full (1.0 GB free); make space there"
+    free = {"object_store_memory": 2.0**30}
+    cluster = SimpleNamespace(
+        cluster_resources=lambda: {"object_store_memory": 2.0**30, "CPU": 2.0},
+        available_resources=lambda: free,
+        nodes=lambda: [{"NodeManagerHostname": "a", "Alive": True}, {"NodeManagerHostname": "b", "Alive": alive}],
+    )
+    monkeypatch.setitem(__import__("sys").modules, "ray", cluster)
+    alive = True
+    assert stalls.full_object_store() is None and stalls.lost_nodes() is None
+    free["object_store_memory"], alive = 2.0**20, False
+    assert "object store is full (1024 MB); raise platform.object_store_mb" in str(stalls.full_object_store())
+    assert "node b of the cluster was lost" in str(stalls.lost_nodes())
+    assert "needs 1 GPU and the cluster has 0" in str(stalls.no_slot({"GPU": 1.0})())
+
+
+def test_workers_that_died_are_counted(tmp_path: Path) -> None:
+    task: Any = SimpleNamespace(journals=str(tmp_path), config=SimpleNamespace(timeout_seconds=600.0))
+    assert in_flight(task)() is None
+    for name, state in {"a": {"deaths": 2, "inflight": [1]}, "b": {"deaths": 0, "inflight": []}}.items():
+        (tmp_path / f"{name}.json").write_text(json.dumps(state), "utf-8")
+    said = str(in_flight(task)())
+    assert said.startswith("2 worker processes have died") and "1 engine calls have not returned" in said
+
+
+def test_progress_and_a_look_that_fails_are_no_standstill_of_their_own() -> None:
+    report, seen = Report(job="toy"), threading.Event()
+
+    def broken() -> str:
+        raise OSError("no answer")
+
+    def cause() -> str:
+        seen.set()
+        return "a cause"
+
+    with Stalls(report, "train", 0.05, [broken, cause]):
+        assert seen.wait(10)
+    assert len(report.diagnosis) == 1 and report.diagnosis[0].endswith("a cause")
+    with Stalls(report, "train", 1000.0, [cause]) as stage:
+        assert list(stage.waiting([1, 2, 3])) == [1, 2, 3]
+    assert len(report.diagnosis) == 1
