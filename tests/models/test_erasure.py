@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ BY_TEXT = {"reviews": review_text}
 
 def publish(store: Store, name: str, **manifest: Any) -> str:
     def build(folder: Path) -> None:
-        (folder / "config.json").write_text(name)
+        (folder / "config.json").write_text(json.dumps({"name": name}))
 
     return registry.publish(f"{store.root}/_models", name, build, **manifest).reference
 
