@@ -144,6 +144,11 @@ def hex128(high: np.ndarray, low: np.ndarray) -> pa.Array:
     return pa.StringArray.from_buffers(len(high), pa.py_buffer(offsets), pa.py_buffer(text))
 
 
+def all_names(columns: Sequence[pa.ChunkedArray | pa.Array]) -> list[str]:
+    """Return what the rows of `columns` are called in a warehouse: their hashes, and those of older versions, [2 n]."""
+    return [str(name) for hashed in (hash128, former_hash128) for name in hex128(*hashed(columns)).to_pylist()]
+
+
 def digest(tree: Mapping[str, Any] | Sequence[Any], digits: int = 16) -> str:
     """Digest a JSON-able tree as hex digits; the order of keys does not matter."""
     text = json.dumps(tree, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
