@@ -7,6 +7,7 @@ import shutil
 import socket
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,8 @@ from typing import Any
 import polars as pl
 import pytest
 from deltalake import DeltaTable
+from hypothesis import Phase, given, settings
+from hypothesis import strategies as st
 
 from shopbatch.capabilities.sentiment.stage import SentimentStage, review_text
 from shopbatch.cli import main as cli
@@ -289,6 +292,33 @@ def test_ten_thousand_in_one_pass(store: Store) -> None:
     assert store.snapshot("reviews").version == 1 + 1
     left = pl.read_delta(store.uri("reviews"))
     assert left["user_id"].to_list() == [f"u-{i:05}" for i in range(many) if i % 3]
+
+
+ID = st.sampled_from(["u-100", "u-200", " u-200\u00a0", "17", "u-1000", "ünï-7", "x'y\"z-1", None])
+ROWS = st.lists(st.lists(st.tuples(ID, st.sampled_from(["r-1", "r-2", "r-3"])), min_size=1, max_size=5), max_size=4)
+
+
+@settings(max_examples=12, deadline=None, derandomize=True, phases=[Phase.generate])
+@given(ROWS, st.sets(st.sampled_from(["u-100", "u-200", "17", "ünï-7", "x'y\"z-1", "nobody"]), min_size=1))
+def test_any_rows_of_any_files(tables: list[list[tuple[str | None, str]]], gone: set[str]) -> None:
+    """What is left are the rows of others, in their order, of every version and of every table."""
+    with tempfile.TemporaryDirectory() as folder:
+        store = Store(folder)
+        for n, rows_of in enumerate(tables):
+            listed = [{"user_id": u, "review_id": f"{r}-{u}", "text": f"{n} {i}"} for i, (u, r) in enumerate(rows_of)]
+            written = store.write_file(TABLES["reviews"], toy.reviews(listed), f"run-{9 - n}", 0)
+            store.commit(TABLES["reviews"], [written], "append", f"run-{n}", {"loads": [str(n)], "inputs": [str(n)]})
+        expected = []
+        if tables:
+            before = store.snapshot("reviews").read()
+            expected = [r for r in before.to_pylist() if (r["user_id"] or "").strip() not in gone]
+        done = erase(store, *gone)
+        if tables:
+            after = store.snapshot("reviews")
+            assert after.read().to_pylist() == expected
+            assert after.metadata["loads"] == [str(n) for n in range(len(tables))]
+            assert done.tables.get("reviews", 0) == before.num_rows - len(expected)
+        assert erase(store, *gone).tables == {}
 
 
 @pytest.mark.parametrize(
