@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import socket
@@ -125,8 +126,20 @@ def test_a_person_is_erased_everywhere_and_nobody_else(shop: Store) -> None:
     assert after[toy.MEMO].height == memo - len(planted.USERS), "the shared text stays, each own one goes"
     assert after[toy.REJECTS].height == before[toy.REJECTS].height - len(planted.USERS)
     assert [model.partition("@")[0] for model in done.models] == ["sentiment"]
-    kept = (Path(shop.root) / "exports" / "users.csv").read_text()
-    assert all(user in kept and planted.text_of(user) in kept for user in planted.OTHERS)
+    [report] = Path(shop.root).glob("_runs/score_reviews/*/report.json")
+    tree = json.loads(report.read_text())
+    assert tree["job"] == "score_reviews" and tree["message"] == "[erased]"
+    assert json.loads(next(Path(shop.root).glob("_runs/_keys/*/*.json")).read_text())["job"] == "score_reviews"
+    assert report.with_name("log.txt").read_text() == "12:00:00 a line\n"
+    page = report.with_name("report.html").read_text()
+    exports = Path(shop.root) / "exports"
+    kept = [(exports / name).read_text() for name in ("users.csv", "rows.jsonl")]
+    for user in planted.OTHERS:
+        assert [row["text"] for row in tree["samples"] if user in row["review_id"]] == [planted.text_of(user)]
+        assert planted.text_of(user) in page and planted.text_of(user) in kept[0]
+        assert all(user in text for text in kept)
+    whole_file = pl.read_parquet(exports / "reviews.parquet")
+    assert whole_file.height == len(planted.reviews()) - 3 * len(planted.USERS)
 
 
 def test_the_next_run_goes_on_and_brings_nobody_back(ray_local: None, store: Store) -> None:
