@@ -91,7 +91,8 @@ def again(name: str, before: History, after: History) -> None:
     """The list of what to buy again, filled up with what is popular."""
     cut = int(after.day.min())
     half_life, worth = choose_half_life(before.between(0, cut - 30), before.between(cut - 30, cut), HALF_LIVES)
-    print(f"{name} half life {half_life}, by validation: { {k: round(v, 4) for k, v in worth.items()} }", flush=True)
+    tried = ", ".join(f"{choice}: {value:.4f}" for choice, value in worth.items())
+    print(f"{name} half life {half_life}, by validation NDCG@10 of {tried}", flush=True)
     habit = Habit.fit(before, half_life)
     undecayed = Habit(None, np.ones(before.items), habit.popularity)
     models: dict[str, Scores] = {
