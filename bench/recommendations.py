@@ -21,10 +21,9 @@ import importlib.util
 import json
 import resource
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import polars as pl
@@ -32,16 +31,16 @@ import torch
 
 from shopbatch.capabilities.recommendations.cold import TextVectors, score_cold
 from shopbatch.capabilities.recommendations.discover import counted, fit_discover, mixed
+from shopbatch.capabilities.recommendations.evaluate import Measured, Scores, measure
 from shopbatch.capabilities.recommendations.habit import TIE_BREAK, Habit, choose_half_life
 from shopbatch.capabilities.recommendations.history import History
 from shopbatch.capabilities.recommendations.neighbours import EaseSettings, Neighbours, NextSettings, fit_next
 from shopbatch.capabilities.recommendations.topk import top_k
 from shopbatch.evaluation.paired import difference
-from shopbatch.evaluation.ranking import ItemSets, Quality, exposure, judge, restricted, top
+from shopbatch.evaluation.ranking import ItemSets, judge
 
 SEED = 0
 HALF_LIVES = (None, 45.0, 90.0, 180.0)
-Scores = Callable[[np.ndarray], np.ndarray]  # users -> scores of all items, float [users, items]
 
 
 def line(name: str, value: np.ndarray, against: np.ndarray | None = None) -> str:
@@ -52,21 +51,6 @@ def line(name: str, value: np.ndarray, against: np.ndarray | None = None) -> str
         gap = difference(value, against, SEED)
         out += f"  {gap.value:+.4f} [{gap.low:+.4f}, {gap.high:+.4f}]  x{value.mean() / against.mean():.2f}"
     return out
-
-
-def measured(
-    scores: Scores, owned: ItemSets, wanted: ItemSets, kind: str, size: int = 128
-) -> tuple[Quality, Quality, Any]:
-    """Judge a model over all users who wanted something: quality at 10 and at 20, and the first 10 of the lists."""
-    users, parts, lists = np.flatnonzero(wanted.sizes), [], []
-    for chunk in (users[a : a + size] for a in range(0, len(users), size)):
-        tile = restricted(scores(chunk), owned.of_users(chunk), kind)
-        parts.append(judge(tile, wanted.of_users(chunk), (10, 20)))
-        lists.append(top(tile, 10))
-    joined = [
-        Quality(*(np.concatenate([getattr(p[n], f) for p in parts]) for f in ("ndcg", "hit", "recall"))) for n in (0, 1)
-    ]
-    return joined[0], joined[1], lists
 
 
 def groceries(cuts: Sequence[str]) -> None:
@@ -103,19 +87,9 @@ def again(name: str, before: History, after: History) -> None:
     owned, month = before.owned(), after.owned()
     basket = after.where(after.positions() == 0).owned()
     for title, wanted in (("next basket", basket), ("30 days", month)):
-        results = {model: measured(scores, owned, wanted, "all") for model, scores in models.items()}
-        base = results["frequency"]
-        for model, (ten, twenty, lists) in results.items():
-            against = base if model == "habit" else (None, None, None)
-            for label, value, other in (
-                ("NDCG@10", ten.ndcg, against[0] and against[0].ndcg),
-                ("HR@10", ten.hit, against[0] and against[0].hit),
-                ("Recall@20", twenty.recall, against[1] and against[1].recall),
-            ):
-                print(line(f"{name} {title} {model} {label}", value, other), flush=True)
-            seen = exposure(lists, wanted, habit.popularity)
-            print(f"{'':<4}coverage {seen.coverage:.3f}, Gini {seen.gini:.3f}, ", end="")
-            print(f"popularity shown {seen.popularity:.3f}, bought {seen.popularity_wanted:.3f}", flush=True)
+        results = {m: measure(scores, owned, wanted, "all", habit.popularity) for m, scores in models.items()}
+        for model, result in results.items():
+            show(f"{name} {title} {model}", result, results["frequency"] if model == "habit" else None)
 
 
 def new(name: str, before: History, after: History) -> None:
@@ -127,17 +101,20 @@ def new(name: str, before: History, after: History) -> None:
     part = mixed(counted(before, way), before, mixture)
     popularity = Habit.fit(before, None).popularity
     wanted = after.owned().without(owned)
-    results = {
-        "popularity": measured(lambda users: np.tile(popularity, (len(users), 1)), owned, wanted, "new"),
-        "discover": measured(lambda users: part.dense(before.of_users(users)), owned, wanted, "new"),
-    }
-    base = results["popularity"][0]
-    for model, (ten, _, lists) in results.items():
-        other = base if model == "discover" else None
-        print(line(f"{name} 30 days new {model} NDCG@10", ten.ndcg, other and other.ndcg))
-        print(line(f"{name} 30 days new {model} HR@10", ten.hit, other and other.hit))
-        seen = exposure(lists, wanted, popularity)
-        print(f"{'':<4}coverage {seen.coverage:.3f}, Gini {seen.gini:.3f}", flush=True)
+    popular = measure(lambda users: np.tile(popularity, (len(users), 1)), owned, wanted, "new", popularity)
+    show(f"{name} 30 days new popularity", popular)
+    discover = measure(lambda users: part.dense(before.of_users(users)), owned, wanted, "new", popularity)
+    show(f"{name} 30 days new discover", discover, popular)
+
+
+def show(name: str, result: Measured, base: Measured | None = None) -> None:
+    """Print a model's quality, its gain over another model, and what it shows."""
+    print(line(f"{name} NDCG@10", result.ten.ndcg, base and base.ten.ndcg))
+    print(line(f"{name} HR@10", result.ten.hit, base and base.ten.hit))
+    print(line(f"{name} Recall@20", result.twenty.recall, base and base.twenty.recall))
+    seen = result.shown
+    print(f"{'':<4}coverage {seen.coverage:.3f}, Gini {seen.gini:.3f}, ", end="")
+    print(f"popularity shown {seen.popularity:.3f}, bought {seen.popularity_wanted:.3f}", flush=True)
 
 
 def dense(part: Neighbours, history: History) -> Scores:
@@ -162,25 +139,24 @@ def sequences(file: Path) -> None:
     fitted, known = whole.where(back >= 2), whole.where(back >= 1)
     validation, test = whole.where(back == 1).owned(), whole.where(back == 0).owned()
     ways = [NextSettings(normal=normal) for normal in (0.2, 0.3, 0.5)]
+    buyers = np.bincount(fitted.owned().items, minlength=len(names)).astype(float)
     picked = np.arange(0, len(rows), 5)
     some, worth = fitted.of_users(picked), {}
     for way in ways:
         part = fit_next(fitted, way)
-        worth[way] = float(
-            measured(dense(part, some), some.owned(), validation.of_users(picked), "new", 1024)[0].ndcg.mean()
-        )
+        quality = measure(dense(part, some), some.owned(), validation.of_users(picked), "new", buyers)
+        worth[way] = float(quality.ten.ndcg.mean())
     way = max(worth, key=lambda choice: worth[choice])
     began = time.process_time()
     part = fit_next(fitted, way)
     print(
         f"{way}; validation NDCG@10 {worth[way]:.4f}; fitted in {time.process_time() - began:.1f} s of CPU", flush=True
     )
-    buyers = np.bincount(fitted.owned().items, minlength=len(names)).astype(float)
     for model, scores in (
         ("popularity", lambda users: np.tile(buyers, (len(users), 1))),
         ("neighbours", dense(part, known)),
     ):
-        ten = measured(scores, known.owned(), test, "new", 1024)[0]
+        ten = measure(scores, known.owned(), test, "new", buyers).ten
         print(line(f"{model} HR@10", ten.hit))
         print(line(f"{model} NDCG@10", ten.ndcg), flush=True)
 
