@@ -28,10 +28,8 @@ def top_k(users: torch.Tensor, items: torch.Tensor, k: int, batch: int = BATCH) 
         With fewer than k items, the last places are -1 and -inf.
 
     Raises:
-        ValueError: A vector holds a number that is not finite.
+        ValueError: A score is not finite.
     """
-    if not (torch.isfinite(users).all() and torch.isfinite(items).all()):
-        raise ValueError("a vector holds a number that is not finite")
     best_items = np.full((len(users), k), -1, np.int64)
     best_scores = np.full((len(users), k), -np.inf, np.float32)
     here = min(k, len(items))
@@ -45,8 +43,11 @@ def top_k(users: torch.Tensor, items: torch.Tensor, k: int, batch: int = BATCH) 
 def _of_batch(users: torch.Tensor, items: torch.Tensor, k: int) -> tuple[torch.Tensor, torch.Tensor]:
     best = torch.full((len(users), k), -torch.inf)
     number = torch.full((len(users), k), len(items), dtype=torch.int64)
+    room = torch.empty(len(users) * TILE)  # used by all tiles: new memory for each would cost as much as the product
     for first in range(0, len(items), TILE):
-        row, column, value = _above(users @ items[first : first + TILE].T, best[:, -1:], k)
+        tile = items[first : first + TILE]
+        scores = torch.mm(users, tile.T, out=room[: len(users) * len(tile)].view(len(users), len(tile)))
+        row, column, value = _above(scores, best[:, -1:], k)
         if len(row):
             best, number = _merge(best, number, row, column + first, value)
     return best, number
@@ -57,9 +58,12 @@ def _above(scores: torch.Tensor, least: torch.Tensor, k: int) -> tuple[torch.Ten
 
     The maximum of each block says whether the block holds any, so that most scores are read once.
     """
-    blocks = torch.nn.functional.pad(scores, (0, -scores.shape[1] % _BLOCK), value=-torch.inf)
-    blocks = blocks.view(len(scores), -1, _BLOCK)
+    if missing := -scores.shape[1] % _BLOCK:
+        scores = torch.nn.functional.pad(scores, (0, missing), value=-torch.inf)
+    blocks = scores.view(len(scores), -1, _BLOCK)
     highest = blocks.amax(2)
+    if not torch.isfinite(highest).all():
+        raise ValueError("a score is not finite: check the vectors")
     if int((highest > least).sum()) > _MANY * len(scores):  # an early tile, or a rising one: its own k best are enough
         of_tile = scores.topk(min(k, scores.shape[1]), 1).values[:, -1:]
         least = torch.maximum(least, torch.nextafter(of_tile, torch.tensor(-torch.inf)))
