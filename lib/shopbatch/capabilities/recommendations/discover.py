@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -84,13 +84,25 @@ def fit_discover(
     Returns:
         The best way, the best mixture, and the mean NDCG of all, over users who bought something new.
     """
-    worth = {}
+    owned = before.owned()
+    wanted = after.owned().without(owned)
+    buyers = np.flatnonzero(wanted.sizes)
+    buyers = buyers[:: -(-len(buyers) // most) or 1]
+    step = max(1, _CELLS // max(1, before.items))
+    worth = {(way, mixture): 0.0 for way in settings for mixture in MIXTURES}
     for way in settings:
         part = counted(before, way)
-        for mixture in MIXTURES:
-            tiles = _new_ndcg(mixed(part, before, mixture), before, after, cutoff, most)
-            quality = np.concatenate([np.zeros(0), *tiles])
-            worth[way, mixture] = float(quality.mean()) if len(quality) else 0.0
+        mixtures = [(mixture, mixed(part, before, mixture)) for mixture in MIXTURES]
+        for users in (buyers[a : a + step] for a in range(0, len(buyers), step)):
+            near = part.score(before.of_users(users)).dense(
+                before.items
+            )  # the same for all mixtures, and the dear part
+            for mixture, discover in mixtures:
+                scores = near * discover.neighbours.trend + discover.base
+                ranked = restricted(scores, owned.of_users(users), "new")
+                worth[way, mixture] += float(judge(ranked, wanted.of_users(users), (cutoff,))[0].ndcg.sum()) / len(
+                    buyers
+                )
     way, mixture = max(worth, key=lambda choice: worth[choice])
     return way, mixture, worth
 
@@ -98,14 +110,3 @@ def fit_discover(
 def counted(history: History, settings: NextSettings | EaseSettings) -> Neighbours:
     """Count neighbours in the way that the settings belong to."""
     return fit_ease(history, settings) if isinstance(settings, EaseSettings) else fit_next(history, settings)
-
-
-def _new_ndcg(part: Discover, before: History, after: History, cutoff: int, most: int) -> Iterator[np.ndarray]:
-    owned = before.owned()
-    wanted = after.owned().without(owned)
-    buyers = np.flatnonzero(wanted.sizes)
-    buyers = buyers[:: -(-len(buyers) // most) or 1]
-    step = max(1, _CELLS // max(1, before.items))
-    for users in (buyers[a : a + step] for a in range(0, len(buyers), step)):
-        scores = restricted(part.dense(before.of_users(users)), owned.of_users(users), "new")
-        yield judge(scores, wanted.of_users(users), (cutoff,))[0].ndcg
