@@ -148,3 +148,11 @@ def test_nobody_and_nothing() -> None:
         assert because(part, empty, np.array([1]), np.array([1])) == [[]]
         assert because(part, empty, np.zeros(0, np.int64), np.zeros(0, np.int64)) == []
     assert rising(empty) == pytest.approx(np.ones(ITEMS))
+
+
+def test_a_user_with_very_many_purchases_costs_no_more_than_the_newest() -> None:
+    many = 100_000
+    history = History.of(np.zeros(many, np.int64), np.arange(many), np.arange(many) // 50, 1, many)
+    part = fit_next(history, NextSettings(most_rows=100, keep=3))
+    assert (part.item[: many - 100] == -1).all() and (part.item[many - 100 :] >= many - 100).all()
+    assert len(fit_ease(history, EaseSettings(keep=3)).score(history).item) == 0  # every product has one buyer

@@ -94,6 +94,9 @@ class NextSettings:
         normal: How much a target's popularity counts against it: 0.5 as in the cosine, less favours popular items.
         keep: Neighbours kept for each item.
         decay: See Neighbours.
+        most_rows: Newest purchases of a user that count. The time grows with their number squared.
+        most_users: With more users, this many are drawn.
+        seed: Seed of the draw.
     """
 
     steps: int = 3
@@ -101,6 +104,9 @@ class NextSettings:
     normal: float = 0.2
     keep: int = 100
     decay: float = 0.7
+    most_rows: int = 1000
+    most_users: int = 100_000
+    seed: int = 0
 
 
 def fit_next(history: History, settings: NextSettings | None = None) -> Neighbours:
@@ -114,6 +120,7 @@ def fit_next(history: History, settings: NextSettings | None = None) -> Neighbou
         settings: None for the defaults.
     """
     settings = settings or NextSettings()
+    history = history.newest(settings.most_rows).drawn(settings.most_users, settings.seed)
     keep, owned = settings.keep, history.owned()
     buyers = np.maximum(np.bincount(owned.items, minlength=history.items), 1.0)
     item = np.full((history.items, keep), -1, np.int64)
@@ -204,18 +211,14 @@ def fit_ease(history: History, settings: EaseSettings | None = None) -> Neighbou
         settings: None for the defaults.
     """
     settings = settings or EaseSettings()
-    users = np.flatnonzero(np.diff(history.starts))
-    if len(users) > settings.most_users:
-        draw = np.random.default_rng(settings.seed)
-        users = np.sort(draw.choice(users, settings.most_users, replace=False))
-    owned = history.of_users(users).owned()
+    owned = history.drawn(settings.most_users, settings.seed).owned()
     counts = np.bincount(owned.items, minlength=history.items)
     known = np.argsort(-counts, kind="stable")[: settings.most_items]
     known = np.sort(known[counts[known] >= max(settings.least_users, 1)])
     user, item = owned.pairs()
     inside = np.isin(item, known)
     place = torch.from_numpy(np.stack([user[inside], np.searchsorted(known, item[inside])]))
-    shape, ones = (len(users), len(known)), torch.ones(place.shape[1])
+    shape, ones = (len(owned), len(known)), torch.ones(place.shape[1])
     matrix = torch.sparse_coo_tensor(place, ones, shape, check_invariants=True).coalesce()
     best, weight = _dual(matrix, settings.penalty, settings.keep)
     items = np.full((history.items, settings.keep), -1, np.int64)
