@@ -23,7 +23,7 @@ import numpy as np
 import scipy.sparse as sp
 import torch
 
-from shopbatch.capabilities.recommendations.sequence import NextProducts, SequencePlan, document
+from shopbatch.capabilities.recommendations.sequence import NextProducts, SequencePlan, document, start_vectors
 from shopbatch.capabilities.recommendations.sequence_config import SEQUENCE_LOOP, SequenceConfig
 from shopbatch.capabilities.recommendations.sequence_model import SequenceModel
 from shopbatch.core.config import Strict, merge, override
@@ -108,7 +108,8 @@ def train(shop: Shop, settings: Settings) -> NextProducts:
 
     with tempfile.TemporaryDirectory() as folder:
         checkpoints = Checkpoints(folder, "bench", Parallel())
-        objective = SequencePlan(shop.items, settings.sequence, settings.loop.seed).build()
+        start = start_vectors(parts[0], shop.items, settings.sequence.hidden, settings.loop.seed)
+        objective = SequencePlan(shop.items, settings.sequence, start, settings.loop.seed).build()
         trainer = Trainer(objective, Data(*parts), settings.loop, Parallel(), checkpoints, log)
         state = trainer.run(trainer.prepare(checkpoint_steps=10**9))
     print(f"  best step {state.best_step} of {state.step}, CPU {time.process_time() - began:.0f} s")

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pytest
 import torch
 
-from shopbatch.capabilities.recommendations.sequence import Encode, NextProducts, document
+from shopbatch.capabilities.recommendations.sequence import Encode, NextProducts, SequencePlan, document, start_vectors
 from shopbatch.capabilities.recommendations.sequence_config import SequenceConfig
 from shopbatch.capabilities.recommendations.sequence_model import SequenceModel
 from shopbatch.models.folder import ModelError
@@ -24,6 +24,8 @@ from shopbatch.training.parallel import Parallel
 
 PRODUCTS = 30
 DAYS = ([3, 1, 4], [1, 1, 5]), ([9, 2, 6, 5, 3], [2, 4, 4, 4, 7]), ([8, 9, 7], [1, 2, 3])  # three users
+
+LONG = [7, 1, 2, 3, 4, 5, 6, 9, 8, 10, 11], [1, 2, 2, 3, 4, 5, 6, 7, 8, 9, 9]  # attended to apart from the short ones
 
 
 def objective(**changes: object) -> NextProducts:
@@ -69,9 +71,9 @@ def test_the_loss_is_that_of_the_formulas(drawn: bool) -> None:
     """Also where a target is among the drawn products: it must not be compared with itself."""
     model = objective(softmax_below=0 if drawn else 20_000, negatives=20)
     model.train(drawn)
-    losses, expected = model(flatten(documents(), seed=5)), []
+    losses, expected = model(flatten(documents((DAYS[0], LONG, *DAYS[1:])), seed=5)), []
     compared = model.negatives(5).tolist() if drawn else list(range(PRODUCTS))
-    for products, days in DAYS:
+    for products, days in (DAYS[0], LONG, *DAYS[1:]):
         for target, day in zip(products, days, strict=True):
             if day == days[0]:
                 continue
@@ -116,6 +118,24 @@ def test_products_are_drawn_once_for_a_step() -> None:
     assert model.negatives(3).tolist() == model.negatives(3).tolist() != model.negatives(4).tolist()
     assert len(model.negatives(3)) == 40 and int(model.negatives(3).max()) < PRODUCTS
     assert set(range(PRODUCTS)) == {p for seed in range(40) for p in model.negatives(seed).tolist()}
+
+
+@pytest.mark.parametrize("hidden", [8, 64], ids=["fewer numbers than products", "more"])
+def test_first_vectors_are_alike_where_products_have_the_same_users(hidden: int) -> None:
+    """Three circles of users with five products each; the last product is nobody's, and one user has 3 copies."""
+    draw = np.random.default_rng(0)
+    circles = [draw.choice(5, 4, replace=False) + 5 * (user % 3) for user in range(60)]
+    train = Blocks.of([document(c, [1, 1, 2, 3], 12) for c in [*circles, np.array([0, 0, 0, 1])]], 24, 0)
+    before = torch.random.get_rng_state()
+    vectors = start_vectors(train, 16, hidden, seed=0)
+    assert torch.equal(torch.random.get_rng_state(), before)
+    assert vectors.dtype == np.float32 and np.allclose(np.linalg.norm(vectors, axis=1), 0.1 * hidden**0.5, atol=1e-5)
+    alike = vectors @ vectors.T / (0.01 * hidden)
+    same = np.arange(15)[:, None] // 5 == np.arange(15) // 5
+    assert alike[:15, :15][same].min() > alike[:15, :15][~same].max() + 0.1
+    assert np.array_equal(vectors, start_vectors(train, 16, hidden, seed=0))
+    plan = SequencePlan(16, SequenceConfig(hidden=hidden), vectors)
+    assert np.array_equal(SequenceModel(plan.build()).products, vectors)
 
 
 def test_recomputing_activations_changes_no_gradient() -> None:

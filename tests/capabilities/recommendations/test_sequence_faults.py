@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from shopbatch.capabilities.recommendations.sequence import Encode, SequencePlan
+from shopbatch.capabilities.recommendations.sequence import Encode, SequencePlan, start_vectors
 from shopbatch.capabilities.recommendations.sequence_config import SequenceConfig
 from shopbatch.core.config import Platform
 from shopbatch.core.sessions import ray_session
@@ -43,7 +43,8 @@ def run(root: str, folder: str) -> Run:
     steps = {"block_tokens": 24, "batch_blocks": 8, "micro_blocks": 2, "epochs": 9, "max_steps": 9, "eval_steps": 3}
     loop = LoopConfig.model_validate({**steps, "schedule": {"peak": 0.01}})
     settings = WorkersConfig(count=2, threads=1, checkpoint_steps=2)
-    return Run(SequencePlan(40, config), pack, loop, settings, folder, "key")
+    start = start_vectors(pack.read("train"), 40, config.hidden, 0)
+    return Run(SequencePlan(40, config, start), pack, loop, settings, folder, "key")
 
 
 def train(root: str, folder: str) -> tuple[dict[str, Any], bytes]:
