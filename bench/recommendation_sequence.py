@@ -109,7 +109,10 @@ def train(shop: Shop, settings: Settings) -> NextProducts:
     def log(step: int, values: Mapping[str, float]) -> None:
         if "validation_loss" in values:
             seconds = time.process_time() - began
-            print(f"  step {step}: validation loss {values['validation_loss']:.4f}, CPU {seconds:.0f} s", flush=True)
+            print(
+                f"  step {step}: 1 - NDCG of validation {values['validation_loss']:.4f}, CPU {seconds:.0f} s",
+                flush=True,
+            )
 
     with tempfile.TemporaryDirectory() as folder:
         checkpoints = Checkpoints(folder, "bench", Parallel())

@@ -35,7 +35,7 @@ def objective(**changes: object) -> NextProducts:
     with torch.no_grad():
         for parameter in made.parameters():  # large weights, so that a mistake anywhere is seen
             parameter.add_(torch.randn_like(parameter) * 0.3)
-    return made.eval()
+    return made.train()  # without dropout the loss is no other than in evaluation, which gives places
 
 
 def documents(users: tuple[tuple[list[int], list[int]], ...] = DAYS) -> list[Document]:
@@ -70,7 +70,6 @@ def state_of_day(model: NextProducts, products: list[int], days: list[int], day:
 def test_the_loss_is_that_of_the_formulas(drawn: bool) -> None:
     """Also where a target is among the drawn products: it must not be compared with itself."""
     model = objective(softmax_below=0 if drawn else 20_000, negatives=20)
-    model.train(drawn)
     losses, expected = model(flatten(documents((DAYS[0], LONG, *DAYS[1:])), seed=5)), []
     compared = model.negatives(5).tolist() if drawn else list(range(PRODUCTS))
     for products, days in (DAYS[0], LONG, *DAYS[1:]):
@@ -83,6 +82,22 @@ def test_the_loss_is_that_of_the_formulas(drawn: bool) -> None:
             expected.append(torch.stack([own, *scores]).logsumexp(0) - own)
     assert drawn is False or set(compared) & {4, 2, 6, 5, 3, 9, 7}
     assert torch.allclose(losses, torch.stack(expected), atol=1e-4)
+
+
+def test_in_evaluation_the_loss_is_one_minus_the_gain_of_the_place() -> None:
+    model = objective()
+    with torch.no_grad():
+        model.table.weight[20:] = model.table.weight[4]  # eleven products, 4 among them, always have equal scores
+    losses, expected = model.eval()(flatten(documents())).detach(), []
+    for products, days in DAYS:
+        for target, day in zip(products, days, strict=True):
+            if day > days[0]:
+                state = state_of_day(model, products, days, max(d for d in days if d < day))
+                scores = (model.table.weight @ state).detach()
+                equal = 11 if target == 4 else 1
+                above = int((scores > scores[target] + 1e-6).sum())
+                expected.append(1 - 1 / math.log2(2 + above + (equal - 1) / 2))
+    assert losses.tolist() == pytest.approx(expected, abs=1e-6)
 
 
 def test_the_products_of_a_day_do_not_tell_of_each_other_nor_of_days_before_them() -> None:

@@ -30,7 +30,7 @@ _SHORTEST = 8  # documents up to this length are attended to together
 _SPREAD = 0.02  # standard deviation of the first vectors of products and positions
 _START_SPREAD = 0.1  # the same of the first vectors of products that are not random
 _ROUNDS = 8  # power iterations of the decomposition
-_VALIDATION_NEGATIVES = 4096  # more than in training, so that the best weights are chosen with less noise
+_CELLS = 4_000_000  # scores that are held at once when places are counted
 
 
 def document(products: ArrayLike, days: ArrayLike, max_items: int, since: int | None = None) -> Document:
@@ -200,11 +200,17 @@ class NextProducts(nn.Module):
         return sums / torch.bincount(days.numbers)[:, None]
 
     def forward(self, batch: Batch) -> torch.Tensor:
-        """Return the loss of each trained product, given the days before its own, float32 [trained tokens]."""
+        """Return the loss of each trained product, given the days before its own, float32 [trained tokens].
+
+        In evaluation, what counts is the product's place: the loss is one minus its discounted gain. The cross entropy
+        of held-out products rises long before the places get worse.
+        """
         days = Days.of(batch, self.table.weight.device)
         trained = torch.from_numpy(batch.trained).to(days.numbers.device)
         targets = days.products[trained]
         vectors = self.vectors(batch, days)[days.numbers[trained] - 1]
+        if not self.training:
+            return 1 - self._gains(vectors, targets)
         if not self.drawn:
             return cross_entropy((vectors @ self.table.weight.T).float(), targets, reduction="none")
         negatives = self.negatives(batch.seed)
@@ -213,10 +219,20 @@ class NextProducts(nn.Module):
         return cross_entropy(torch.cat([own, others], 1).float(), torch.zeros_like(targets), reduction="none")
 
     def negatives(self, seed: int) -> torch.Tensor:
-        """Draw the products that all targets of a step are compared with; a validation always draws the same ones."""
-        count = self.config.negatives if self.training else max(self.config.negatives, _VALIDATION_NEGATIVES)
+        """Draw the products that all targets of a step are compared with, int64 [negatives]."""
         generator = torch.Generator().manual_seed(seed)
-        return torch.randint(self.table.num_embeddings, (count,), generator=generator).to(self.table.weight.device)
+        drawn = torch.randint(self.table.num_embeddings, (self.config.negatives,), generator=generator)
+        return drawn.to(self.table.weight.device)
+
+    def _gains(self, vectors: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+        """Return 1 / log2(1 + place) of each target among all products, float32 [targets]; equal scores count half."""
+        ranks = []
+        step = max(1, _CELLS // self.table.num_embeddings)
+        for own, wanted in zip(vectors.split(step), targets.split(step), strict=True):
+            scores = own @ self.table.weight.T
+            score = scores.gather(1, wanted[:, None])
+            ranks.append((scores > score).sum(1) + ((scores == score).sum(1) - 1) / 2)
+        return 1 / torch.log2(2 + torch.cat(ranks))
 
 
 @dataclass(frozen=True)
