@@ -143,17 +143,19 @@ class Layer(nn.Module):
     def forward(self, states: torch.Tensor, groups: Sequence[Rows]) -> torch.Tensor:
         """Return the next states of the tokens, [tokens, hidden]."""
         attended = self.join(self._attend(self.project(self.norm(states)), groups))
-        states = states + self.dropout(attended * torch.sigmoid(self.gate(states)))
+        states = states + self.dropout(attended * self.gate(states).sigmoid())
         left, right = self.widen(self.norm_after(states)).chunk(2, 1)
         widened = self.narrow(self.dropout(silu(left) * right))
-        return states + self.dropout(widened * torch.sigmoid(self.gate_after(states)))
+        changed: torch.Tensor = states + self.dropout(widened * self.gate_after(states).sigmoid())
+        return changed
 
     def _attend(self, projected: torch.Tensor, groups: Sequence[Rows]) -> torch.Tensor:
         """Attend within documents: queries, keys and values [tokens, 3 x hidden] -> [tokens, hidden]."""
         pieces = []
         for group in groups:
-            padded = projected[group.tokens].unflatten(2, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)
-            values = scaled_dot_product_attention(*padded, attn_mask=group.seen)
+            padded = projected[group.tokens].reshape(*group.tokens.shape, 3, self.heads, -1)
+            query, key, value = padded.permute(2, 0, 3, 1, 4)
+            values = scaled_dot_product_attention(query, key, value, attn_mask=group.seen)
             pieces.append(values.transpose(1, 2).flatten(2)[group.real])
         order = torch.cat([group.tokens[group.real] for group in groups])
         return torch.cat(pieces)[torch.argsort(order)]
@@ -197,7 +199,8 @@ class NextProducts(nn.Module):
             states = checkpoint(layer, states, groups, use_reentrant=False) if self.recompute else layer(states, groups)
         states = self.norm(states).float()
         sums = states.new_zeros(int(days.last[-1]) + 1, states.shape[1]).index_add(0, days.numbers, states)
-        return sums / torch.bincount(days.numbers)[:, None]
+        means: torch.Tensor = sums / torch.bincount(days.numbers)[:, None]
+        return means
 
     def forward(self, batch: Batch) -> torch.Tensor:
         """Return the loss of each trained product, given the days before its own, float32 [trained tokens].
@@ -228,7 +231,7 @@ class NextProducts(nn.Module):
         """Return 1 / log2(1 + place) of each target among all products, float32 [targets]; equal scores count half."""
         ranks = []
         step = max(1, _CELLS // self.table.num_embeddings)
-        for own, wanted in zip(vectors.split(step), targets.split(step), strict=True):
+        for own, wanted in zip(torch.split(vectors, step), torch.split(targets, step), strict=True):
             scores = own @ self.table.weight.T
             score = scores.gather(1, wanted[:, None])
             ranks.append((scores > score).sum(1) + ((scores == score).sum(1) - 1) / 2)
@@ -286,4 +289,4 @@ def start_vectors(train: Blocks, products: int, hidden: int, seed: int) -> np.nd
     bought, kept = users > 0, (directions * sizes)[:, :hidden]
     vectors[bought] = 0.0
     vectors[bought, : kept.shape[1]] = kept[bought]
-    return (nn.functional.normalize(vectors, dim=1) * (_START_SPREAD * hidden**0.5)).numpy()
+    return np.asarray(nn.functional.normalize(vectors, dim=1) * (_START_SPREAD * hidden**0.5))
