@@ -66,7 +66,7 @@ class Wanted:
             masks.append(_among(data[person.review], self.reviews))
         if person.hashes and set(person.hashes) <= set(data.column_names):
             masks.append(pc.is_in(_hex(person, data), pa.array(sorted(self.hashes), pa.string())))
-        if quoted := [files.blank(data[column]) for column in person.quoted if column in there]:
+        if quoted := [utf8.blank(data[column]) for column in person.quoted if column in there]:
             lines = quoted[0] if len(quoted) == 1 else pc.binary_join_element_wise(*quoted, "\n", null_handling="skip")
             masks.append(self.mentioned(lines))
         chosen = np.zeros(data.num_rows, bool)
