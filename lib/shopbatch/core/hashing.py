@@ -45,7 +45,10 @@ def hash128(columns: Sequence[pa.ChunkedArray | pa.Array]) -> tuple[np.ndarray, 
 
 
 def former_hash128(columns: Sequence[pa.ChunkedArray | pa.Array]) -> tuple[np.ndarray, np.ndarray]:
-    """Hash the rows of `columns` by XXH3, as versions before BLAKE2b did: only to find what they have stored."""
+    """Hash the rows of `columns` by XXH3, as versions before BLAKE2b did.
+
+    It finds what these have stored, and splits examples as they did.
+    """
     return _words(_rows(columns), xxhash.xxh3_128_digest)
 
 
