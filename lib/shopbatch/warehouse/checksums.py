@@ -27,6 +27,7 @@ import pyarrow.parquet as pq
 import xxhash
 
 from shopbatch.core.errors import UserError, one_line
+from shopbatch.tables.schema import hidden_columns
 
 KEY = "shopbatch.xxh3"
 NONE = "0" * 32  # the place for size and checksum, 16 hex digits each
@@ -36,6 +37,7 @@ _TAIL = 8  # bytes of a Parquet file after its footer: the footer's length and t
 _READ = 1 << 22  # bytes that are read at a time
 _CHUNK = 1 << 20  # bytes of another file per sum
 _MAGIC = b"crc\0"
+_UNREADABLE = (errno.EIO, errno.EISDIR, errno.EACCES, errno.EPERM)
 
 
 class DamagedFile(UserError):
@@ -62,6 +64,24 @@ def table_of(uri: str) -> str:
         if (folder / "_delta_log").is_dir():
             return f"table {folder.name!r}: "
     return ""
+
+
+def to_parquet(data: pa.Table, row_group: int | None = None) -> bytearray:
+    """Return a table as the bytes of a Parquet file with checksums, and with statistics where columns may have them."""
+    out, hidden = pa.BufferOutputStream(), hidden_columns(data.schema)
+    bounded = [f.name for f in data.schema if f.name not in hidden and not f.type.num_fields]
+    with pq.ParquetWriter(
+        out,
+        data.schema,
+        compression="zstd",
+        write_page_checksum=True,
+        write_statistics=bounded if hidden else True,
+    ) as writer:
+        writer.write_table(data, row_group)
+        writer.add_key_value_metadata({KEY: NONE})
+    whole = bytearray(out.getvalue())
+    stamp(whole)
+    return whole
 
 
 def stamp(data: bytearray) -> None:
@@ -167,15 +187,21 @@ def check_beside(path: str) -> None:
 
 
 def trouble_beside(path: str) -> str:
-    """Say what is wrong with a file by the sums beside it; empty if nothing is, or if there are none."""
+    """Say what is wrong with a file by the sums beside it; empty if nothing is, or if there are none.
+
+    A file of sums that is empty, cut or something else says nothing about the file that it is beside.
+    """
     try:
         known = Path(beside(path)).read_bytes()
+    except (FileNotFoundError, IsADirectoryError):
+        return ""
+    magic, chunk = struct.unpack(">4si", known[:8]) if len(known) >= 12 else (b"", 0)
+    if magic != _MAGIC or chunk <= 0 or len(known) % 4:
+        return ""
+    try:
         data = Path(path).read_bytes()
     except FileNotFoundError:
         return ""
-    magic, chunk = struct.unpack(">4si", known[:8]) if len(known) >= 8 else (b"", 0)
-    if magic != _MAGIC or chunk <= 0:
-        return f"the file with its checksums, {beside(path)}, cannot be read"
     parts = b"".join(struct.pack(">I", zlib.crc32(data[at : at + chunk])) for at in range(0, len(data), chunk))
     return "" if parts == known[8:] else f"its bytes do not match its checksums in {beside(path)}"
 
@@ -191,9 +217,9 @@ def _once(path: str, other: str, examine: Callable[[], str]) -> None:
     try:
         why = examine()
     except OSError as error:
-        if error.errno != errno.EIO:
+        if error.errno not in _UNREADABLE:
             raise
-        why = "the disk cannot read it"
+        why = "the disk cannot read it" if error.errno == errno.EIO else f"it cannot be read: {error.strerror}"
     if why:
         raise DamagedFile(path, why)
     _checked[path] = now

@@ -135,11 +135,10 @@ def check(uri: str) -> None:
 
 def is_good(uri: str) -> bool:
     """Whether a Parquet file is there and matches its own checksum. Files in an object store are taken to do so."""
-    try:
+    with suppress(DamagedFile, FileNotFoundError):
         check(uri)
-    except (DamagedFile, FileNotFoundError):
-        return False
-    return True
+        return True
+    return False
 
 
 def check_anywhere(uri: str) -> bool:
@@ -197,8 +196,6 @@ def write_bytes(uri: str, data: bytes | bytearray, durable: bool = True) -> None
     """Write a small file so that readers see all of it or nothing (an object store's put is atomic already).
 
     Args:
-        uri: The file.
-        data: Its bytes.
         durable: Whether it must survive a crash of the machine. Waiting for the disk costs milliseconds.
     """
     fs, path = filesystem(uri)
@@ -278,21 +275,7 @@ def remove(uri: str) -> None:
 
 def write(uri: str, data: pa.Table, row_group: int = ROW_GROUP) -> None:
     """Write a Parquet file, with checksums, so that readers see all of it or nothing. `Store.commit` syncs it."""
-    out = pa.BufferOutputStream()
-    hidden = hidden_columns(data.schema)
-    bounded = [f.name for f in data.schema if f.name not in hidden and not f.type.num_fields]
-    with pq.ParquetWriter(
-        out,
-        data.schema,
-        compression="zstd",
-        write_page_checksum=True,
-        write_statistics=bounded if hidden else True,
-    ) as writer:
-        writer.write_table(data, row_group)
-        writer.add_key_value_metadata({checksums.KEY: checksums.NONE})
-    whole = bytearray(out.getvalue())
-    checksums.stamp(whole)
-    write_bytes(uri, whole, durable=False)
+    write_bytes(uri, checksums.to_parquet(data, row_group), durable=False)
 
 
 def describe(root: str, path: str, schema: pa.Schema, partition: Mapping[str, str] | None = None) -> DataFile:
