@@ -121,7 +121,7 @@ def test_adapters_are_trained_and_merged(shop: tuple[Store, str], capsys: pytest
     store, base = shop
     (folder := Path(base).parent / EMAIL).mkdir()
     base = str(Path(base).rename(folder / "tiny-base"))
-    code, report, err = call(capsys, f"base={base}", "lora.rank=4", "name=adapted", f"source.instruction={TEXT}")
+    code, report, err = call(capsys, f"base={base}", "lora.rank=4", "name=adapted", f"source.system={TEXT}")
     assert code == 0, err
     assert "[phone]" in json.dumps(registry.find(f"{store.root}/_models", "adapted@live").manifest["config"])
     assert_clean(f"{store.root}/_models")
