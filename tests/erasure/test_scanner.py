@@ -60,7 +60,7 @@ def zipped(folder: Path) -> None:
 
 
 def split_by_chunks(folder: Path) -> None:
-    (folder / "model.bin").write_bytes(b"\0" * ((1 << 20) - 4) + USER.encode() + b"\0" * 100)
+    (folder / "model.bin").write_bytes(b"\0" * ((16 << 20) - 4) + USER.encode() + b"\0" * 100)
 
 
 PLACES: dict[str, Callable[[Path], None]] = {

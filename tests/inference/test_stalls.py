@@ -18,7 +18,7 @@ from shopbatch.inference import run as inference_run
 from shopbatch.inference.stalls import in_flight
 from shopbatch.runs import stalls
 from shopbatch.runs.report import Report
-from shopbatch.runs.stalls import Stalls
+from shopbatch.runs.stalls import Stalled, Stalls
 from shopbatch.warehouse.store import Store
 from tests.inference import oracle, toy
 
@@ -152,3 +152,24 @@ def test_progress_and_a_look_that_fails_are_no_standstill_of_their_own() -> None
     with Stalls(report, "train", 1000.0, [cause]) as stage:
         assert list(stage.waiting([1, 2, 3])) == [1, 2, 3]
     assert len(report.diagnosis) == 1
+
+
+def test_only_a_standstill_that_nothing_explains_is_interrupted() -> None:
+    def blocks() -> Any:
+        yield 1
+        threading.Event().wait(5)
+        yield 2
+
+    report = Report(job="toy")
+    with pytest.raises(Stalled), Stalls(report, "compute", 0.05, [lambda: None], restart=True) as stage:
+        list(stage.waiting(blocks()))
+    assert report.diagnosis[-1].startswith("compute: begun again, once")
+    for looks, restart in (([lambda: "a cause"], True), ([lambda: None], False)):
+        with Stalls(Report(job="toy"), "compute", 0.05, looks, restart) as stage:
+            assert list(stage.waiting(blocks_shortly())) == [1, 2]
+
+
+def blocks_shortly() -> Any:
+    yield 1
+    threading.Event().wait(0.5)
+    yield 2

@@ -219,7 +219,7 @@ def test_a_damaged_log_entry_is_one_line_and_never_other_rows(
         assert cli.main(words) == 2, words
         said = capsys.readouterr().err.strip()
         assert "\n" not in said and entry.name in said and "restore it from a backup" in said
-    with pytest.raises(UserError, match="move it away" if version == 4 else "move the folder"):
+    with pytest.raises(UserError, match="move it and" if version == 4 else "move the folder"):
         put_right(shop, REVIEWS, anew=version != 4)
     shutil.rmtree(entry) if entry.is_dir() else entry.unlink(missing_ok=True)
     entry.write_bytes(whole)
@@ -301,7 +301,9 @@ def test_a_damaged_list_of_refused_rows_is_one_line(
     assert cli.main(["load", "reviews", str(file)]) == 2
     said = capsys.readouterr().err.strip()
     assert "\n" not in said and entry.name in said
+    assert f".{entry.name}.crc away" in said
     shutil.move(entry, tmp_path / "away")
+    entry.with_name(f".{entry.name}.crc").unlink()
     assert cli.main(["load", "reviews", str(file)]) == 0
 
 
@@ -337,3 +339,13 @@ def test_a_damaged_claim_is_free(shop: Store, damage: Damage) -> None:
             claim(shop, Report("score_reviews"), "recipe", False, "computes"),
         ):
             pass
+
+
+@pytest.mark.parametrize("damage", ALL)
+def test_damaged_checksums_condemn_no_entry_that_is_right(shop: Store, damage: Damage) -> None:
+    sums = log(shop, "reviews", 2).with_name(f".{2:020}.json.crc")
+    if damage is DAMAGES["wrong types"]:
+        damage = DAMAGES["number"]
+    damage(sums)
+    assert shop.snapshot("reviews").rows == 4
+    assert toy.put(shop, ROWS[:3]) == 3 and shop.snapshot("reviews").rows == 3

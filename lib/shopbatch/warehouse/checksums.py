@@ -37,6 +37,7 @@ _TAIL = 8  # bytes of a Parquet file after its footer: the footer's length and t
 _READ = 1 << 22  # bytes that are read at a time
 _CHUNK = 1 << 20  # bytes of another file per sum
 _MAGIC = b"crc\0"
+_UNREADABLE = (errno.EIO, errno.EISDIR, errno.EACCES, errno.EPERM)
 
 
 class DamagedFile(UserError):
@@ -186,15 +187,21 @@ def check_beside(path: str) -> None:
 
 
 def trouble_beside(path: str) -> str:
-    """Say what is wrong with a file by the sums beside it; empty if nothing is, or if there are none."""
+    """Say what is wrong with a file by the sums beside it; empty if nothing is, or if there are none.
+
+    A file of sums that is empty, cut or something else says nothing about the file that it is beside.
+    """
     try:
         known = Path(beside(path)).read_bytes()
+    except (FileNotFoundError, IsADirectoryError):
+        return ""
+    magic, chunk = struct.unpack(">4si", known[:8]) if len(known) >= 12 else (b"", 0)
+    if magic != _MAGIC or chunk <= 0 or len(known) % 4:
+        return ""
+    try:
         data = Path(path).read_bytes()
     except FileNotFoundError:
         return ""
-    magic, chunk = struct.unpack(">4si", known[:8]) if len(known) >= 8 else (b"", 0)
-    if magic != _MAGIC or chunk <= 0:
-        return f"the file with its checksums, {beside(path)}, cannot be read"
     parts = b"".join(struct.pack(">I", zlib.crc32(data[at : at + chunk])) for at in range(0, len(data), chunk))
     return "" if parts == known[8:] else f"its bytes do not match its checksums in {beside(path)}"
 
@@ -210,9 +217,9 @@ def _once(path: str, other: str, examine: Callable[[], str]) -> None:
     try:
         why = examine()
     except OSError as error:
-        if error.errno != errno.EIO:
+        if error.errno not in _UNREADABLE:
             raise
-        why = "the disk cannot read it"
+        why = "the disk cannot read it" if error.errno == errno.EIO else f"it cannot be read: {error.strerror}"
     if why:
         raise DamagedFile(path, why)
     _checked[path] = now

@@ -135,11 +135,10 @@ def check(uri: str) -> None:
 
 def is_good(uri: str) -> bool:
     """Whether a Parquet file is there and matches its own checksum. Files in an object store are taken to do so."""
-    try:
+    with suppress(DamagedFile, FileNotFoundError):
         check(uri)
-    except (DamagedFile, FileNotFoundError):
-        return False
-    return True
+        return True
+    return False
 
 
 def check_anywhere(uri: str) -> bool:
@@ -197,8 +196,6 @@ def write_bytes(uri: str, data: bytes | bytearray, durable: bool = True) -> None
     """Write a small file so that readers see all of it or nothing (an object store's put is atomic already).
 
     Args:
-        uri: The file.
-        data: Its bytes.
         durable: Whether it must survive a crash of the machine. Waiting for the disk costs milliseconds.
     """
     fs, path = filesystem(uri)

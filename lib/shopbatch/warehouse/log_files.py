@@ -48,7 +48,7 @@ class DamagedLog(DamagedFile):
         version, fill = int(file[:20]), how_to_fill(table.rsplit("/", 1)[-1])
         if is_newest:
             left = f"the table is then of version {version - 1}" if version else "there is then no such table"
-            do = f"restore it from a backup, or move it away ({left}) and {fill} again"
+            do = f"restore it from a backup, or move it and .{file}.crc away ({left}) and {fill} again"
         else:
             do = f"restore it from a backup, or move the folder {table} away and {fill} again"
         return cls(f"{table}/_delta_log/{file}", why, do)
@@ -224,7 +224,8 @@ def _check_hint(uri: str) -> bool:
     except DamagedState as damage:
         state_files.set_aside(damage, _FROM_ENTRIES)
         return True
-    if named is None or named.get("version") in _Log.of(uri).checkpoints:
+    version = (named or {}).get("version")
+    if named is None or (isinstance(version, int) and version in _Log.of(uri).checkpoints):
         return False
     state_files.set_aside(DamagedState(hint, "it names no checkpoint that is there"), _FROM_ENTRIES)
     return True
@@ -250,5 +251,5 @@ def set_aside_newest(uri: str, damaged: str) -> int | None:
     here = f"{uri}/_delta_log/{name}"
     if int(match[1]) in log.entries:
         state_files.set_aside(DamagedState(here, "see above"), "what it said is made again")
-    files.remove(f"{uri}/_delta_log/.{name}.crc")  # its checksum, as some writers keep one
+    log_sums.forget(uri, int(match[1]))
     return int(match[1]) - 1

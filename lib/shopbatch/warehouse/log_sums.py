@@ -66,6 +66,15 @@ def seal(uri: str, version: int) -> None:
         files.remove(checksums.beside(os.path.join(folder, name)))
 
 
+def forget(uri: str, version: int) -> None:
+    """Delete the sums of the entries from a version on: these entries were taken away."""
+    if (folder := _folder(uri)) is None:
+        return
+    for match in filter(None, map(_SUMS.fullmatch, os.listdir(folder))):
+        if ENTRY.fullmatch(match[1]) and int(match[1][:20]) >= version:
+            files.remove(checksums.beside(os.path.join(folder, match[1])))
+
+
 def _folder(uri: str) -> str | None:
     """The folder of the log; None if there is none, or if an object store keeps it."""
     fs, path = files.filesystem(f"{uri}/_delta_log")

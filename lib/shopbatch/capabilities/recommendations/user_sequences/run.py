@@ -17,7 +17,7 @@ from pyspark.sql import functions as F
 from shopbatch.capabilities.recommendations.user_sequences import rows
 from shopbatch.capabilities.recommendations.user_sequences.config import SequenceConfig
 from shopbatch.core.crash_points import crash_point
-from shopbatch.core.errors import GateRefused, Stopped
+from shopbatch.core.errors import Stopped
 from shopbatch.runs.report import Report, new_run_id
 from shopbatch.tables import TABLES
 from shopbatch.tables.user_daily import USER_PRODUCT_DAILY, USER_PRODUCT_EVENT_DAILY
@@ -25,7 +25,7 @@ from shopbatch.tables.user_sequences import USER_SEQUENCES
 from shopbatch.warehouse import files, spark_bridge
 from shopbatch.warehouse.files import DataFile, FileRef
 from shopbatch.warehouse.foreign import put_right
-from shopbatch.warehouse.gates import DEFECT, Gate, explain, refuse_if_failed
+from shopbatch.warehouse.gates import DEFECT, Gate, explain, refuse_if_failed, shrinking
 from shopbatch.warehouse.publish import Publication, Superseded, unless_changed
 from shopbatch.warehouse.store import Snapshot, Store
 
@@ -56,8 +56,8 @@ class Builder:
         """Bring the table up to date. Raises UserError, GateRefused, Stopped."""
         report, store = self.report, self.store
         report.unit = "users"
+        undone = put_right(store, USER_SEQUENCES, anew=True)
         store.check_targets([USER_SEQUENCES], "replace")
-        undone = put_right(store, USER_SEQUENCES)
         live = store.find(USER_SEQUENCES.name)
         tiles = self._tiles()
         origin = self._origin(tiles)
@@ -68,7 +68,8 @@ class Builder:
             report.highlights = {"users": f"{live.rows:,}"}
             return
         if not tiles[USER_PRODUCT_DAILY.name].rows:
-            raise GateRefused("user_product_daily has no rows, so every sequence would vanish: look at transactions")
+            report.gates = [self._shrinking(0, 0, live)]
+            refuse_if_failed(report.gates)
         try:
             self._publish(tiles, origin, live)
         finally:
@@ -110,7 +111,7 @@ class Builder:
             publication.add(USER_SEQUENCES, written)
             with report.stage("gates"):
                 read = every.count()
-                report.gates = self._judge(written, read)
+                report.gates = [self._shrinking(read, stage.rows, live), *self._judge(written, read)]
                 refuse_if_failed(report.gates)
             crash_point("sequences_written")
             metadata = {"job": report.job, "run_id": run_id, "origin": origin}
@@ -156,11 +157,16 @@ class Builder:
             placed, self.store, USER_SEQUENCES, f"{self.report.run_id}-{new_run_id()[-6:]}", None, _USERS_PER_FILE
         )
 
+    def _shrinking(self, read: int, published: int, live: Snapshot | None) -> Gate:
+        before = live.rows if live else 0
+        return shrinking(self.config.gates.rows, USER_PRODUCT_DAILY.name, read, published, before)
+
     def _judge(self, written: list[DataFile], read: int) -> list[Gate]:
         """Judge the files just written: what is judged is what readers will see."""
         uris = [f"{self.store.uri(USER_SEQUENCES.name)}/{f.path}" for f in written]
         twice = files.duplicate_keys(uris, ["user_id"])
-        accounted = rows.total(self.spark.read.parquet(*(spark_bridge.literal_path(uri) for uri in uris)))
+        paths = [spark_bridge.literal_path(uri) for uri in uris]
+        accounted = rows.total(self.spark.read.parquet(*paths)) if paths else 0
         return [
             _defect("one row per user", twice, f"{twice:,} rows repeat the user of another row"),
             _defect(
