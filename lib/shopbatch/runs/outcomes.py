@@ -22,7 +22,7 @@ _LONGEST = 2_000  # characters of a message, which may quote what the user wrote
 RESUME = "the same command goes on from here"
 
 # what Spark says of a data file that is not there
-_GONE = re.compile(r"FAILED_READ_FILE\.FILE_NOT_EXIST|java\.io\.FileNotFoundException.*\.parquet")
+_GONE = re.compile(r"FAILED_READ_FILE\.FILE_NOT_EXIST|(PATH_NOT_FOUND|java\.io\.FileNotFoundException).*\.parquet")
 # errors of Ray and its cluster after which a new attempt can succeed
 _LOST = {
     "NodeDiedError", "OutOfDiskError", "ObjectLostError", "WorkerCrashedError", "OutOfMemoryError", "RpcError",
