@@ -1,6 +1,6 @@
 """The sequence part of a recommender against counting, and both together, on a file of sequences.
 
-Run: python bench/recommendation_sequence.py PATH [sequence.hidden=128 loop.epochs=40 ...]
+Run: python bench/recommendation_sequence.py PATH [loop.epochs=4 sequence.hidden=128 ...]
 
 PATH is a text file, plain or gzip: one user a line, the user and then the items in order of time. Of each user the last
 item is for the test, the one before it for validation, and neither is in a fit (leave-one-out, as papers report it;
