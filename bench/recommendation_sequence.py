@@ -1,6 +1,6 @@
 """The sequence part of a recommender against counting, and both together, on a file of sequences.
 
-Run: python bench/recommendation_sequence.py PATH [sequence.hidden=128 loop.epochs=40 ...]
+Run: python bench/recommendation_sequence.py PATH [loop.epochs=4 sequence.hidden=128 ...]
 
 PATH is a text file, plain or gzip: one user a line, the user and then the items in order of time. Of each user the last
 item is for the test, the one before it for validation, and neither is in a fit (leave-one-out, as papers report it;
@@ -23,8 +23,9 @@ import numpy as np
 import scipy.sparse as sp
 import torch
 
-from shopbatch.capabilities.recommendations.sequence import NextProducts, SequencePlan, document, start_vectors
+from shopbatch.capabilities.recommendations.sequence import NextProducts, SequencePlan, start_vectors
 from shopbatch.capabilities.recommendations.sequence_config import SEQUENCE_LOOP, SequenceConfig
+from shopbatch.capabilities.recommendations.sequence_documents import document
 from shopbatch.capabilities.recommendations.sequence_model import SequenceModel
 from shopbatch.core.config import Strict, merge, override
 from shopbatch.evaluation.paired import difference
@@ -86,7 +87,7 @@ def count(shop: Shop) -> sp.csr_matrix:
     root = sp.diags(users**-0.5)
     weights = (sp.diags(1 / users) @ sum(steps) + 0.3 * root @ (owned.T @ owned) @ root).tolil()
     weights.setdiag(0)
-    return weights.tocsr()
+    return weights.tocsr().astype(np.float32)
 
 
 def ones(rows: np.ndarray, columns: np.ndarray, shape: tuple[int, int]) -> sp.csr_matrix:
@@ -140,7 +141,7 @@ def scores(shop: Shop, weights: sp.csr_matrix, model: SequenceModel, ahead: int)
         lengths = [len(items) for items in known]
         rows, columns = np.repeat(np.arange(len(users)), lengths), np.concatenate(known)
         ages = np.concatenate([np.arange(n)[::-1] for n in lengths])
-        history = sp.csr_matrix((0.7**ages, (rows, columns)), (len(users), shop.items))
+        history = sp.csr_matrix(((0.7**ages).astype(np.float32), (rows, columns)), (len(users), shop.items))
         counted = (history @ weights).toarray()
         learnt = model.score([(items, np.arange(len(items))) for items in known]) @ products.T
         both = np.stack([standard(counted), standard(learnt)])

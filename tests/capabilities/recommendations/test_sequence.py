@@ -11,8 +11,9 @@ import pyarrow as pa
 import pytest
 import torch
 
-from shopbatch.capabilities.recommendations.sequence import Encode, NextProducts, SequencePlan, document, start_vectors
+from shopbatch.capabilities.recommendations.sequence import NextProducts, SequencePlan, start_vectors
 from shopbatch.capabilities.recommendations.sequence_config import SequenceConfig
+from shopbatch.capabilities.recommendations.sequence_documents import Encode, document
 from shopbatch.capabilities.recommendations.sequence_model import SequenceModel
 from shopbatch.models.folder import ModelError
 from shopbatch.training.blocks import Blocks

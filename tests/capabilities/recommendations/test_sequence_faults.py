@@ -14,8 +14,9 @@ import pyarrow as pa
 import pytest
 import ray
 
-from shopbatch.capabilities.recommendations.sequence import Encode, SequencePlan, start_vectors
+from shopbatch.capabilities.recommendations.sequence import SequencePlan, start_vectors
 from shopbatch.capabilities.recommendations.sequence_config import SequenceConfig
+from shopbatch.capabilities.recommendations.sequence_documents import Encode
 from shopbatch.training import blocks, worker, workers
 from shopbatch.training.checkpoint_files import best_name
 from shopbatch.training.config import LoopConfig, WorkersConfig

@@ -3,9 +3,6 @@
 Product vectors -> causal Transformer -> scores by the same product vectors, as SASRec (Kang and McAuley 2018) with a
 softmax loss (Klenitskiy and Vasilev 2023) and gated layers (Tikhonovich et al. 2025). The products of one day are a
 set: they share a position, see each other and the days before, and are targets of the day before.
-
-In a document each product is a token: its number if it begins a day, and the bitwise complement of its number if it
-belongs to the day of the token before it.
 """
 
 from __future__ import annotations
@@ -14,119 +11,21 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import pyarrow as pa
 import torch
-from numpy.typing import ArrayLike
 from torch import nn
 from torch.nn.functional import cross_entropy, scaled_dot_product_attention, silu
 from torch.utils.checkpoint import checkpoint
 
 from shopbatch.capabilities.recommendations.sequence_config import SequenceConfig
+from shopbatch.capabilities.recommendations.sequence_documents import Days, Rows, products_of, rows
 from shopbatch.training.blocks import Blocks
 from shopbatch.training.optimizer import RowEmbedding
-from shopbatch.training.packing import Batch, Document
+from shopbatch.training.packing import Batch
 
-_SHORTEST = 8  # documents up to this length are attended to together
 _SPREAD = 0.02  # standard deviation of the first vectors of products and positions
 _START_SPREAD = 0.1  # the same of the first vectors of products that are not random
 _ROUNDS = 8  # power iterations of the decomposition
 _CELLS = 4_000_000  # scores that are held at once when places are counted
-
-
-def document(products: ArrayLike, days: ArrayLike, max_items: int, since: int | None = None) -> Document:
-    """Return the history of a user as a document.
-
-    Args:
-        products: Numbers of the products, oldest first, int [n], n >= 1.
-        days: The day of each product, never falling, int [n]. Where only an order is known, every product has its own.
-        max_items: Newest products to keep.
-        since: Day from which on products are targets; None for every day but the first.
-    """
-    products, days = np.asarray(products)[-max_items:], np.asarray(days)[-max_items:]
-    same = np.concatenate([[False], days[1:] == days[:-1]])
-    later = days != days[0]
-    ids = np.where(same, ~products, products).astype(np.int32)
-    return Document(ids, later if since is None else later & (days >= since))
-
-
-@dataclass(frozen=True)
-class Encode:
-    """Makes documents of histories for `blocks.prepare`.
-
-    max_items: newest products of a history to keep.
-    """
-
-    max_items: int
-
-    def __call__(self, histories: pa.Table) -> list[Document | None]:
-        """Return a document for each history that has a target; None for the others.
-
-        Args:
-            histories: Columns `products` and `days`, lists of int32, and `since`, int32; see `document`.
-        """
-        products, days, since = (histories[name].to_pylist() for name in ("products", "days", "since"))
-        made = [document(p or [0], d or [0], self.max_items, s) for p, d, s in zip(products, days, since, strict=True)]
-        return [d if d.trained.any() else None for d in made]
-
-
-@dataclass(frozen=True)
-class Days:
-    """The days of a batch, as the model reads them.
-
-    products: number of each token's product, int64 [tokens]. numbers: which day of the batch a token belongs to,
-    int64 [tokens]. positions: the same within its document. last: each document's last day, int64 [documents].
-    """
-
-    products: torch.Tensor
-    numbers: torch.Tensor
-    positions: torch.Tensor
-    last: torch.Tensor
-
-    @classmethod
-    def of(cls, batch: Batch, device: torch.device) -> Days:
-        """Read the days out of the tokens of a batch."""
-        starts = batch.ids >= 0
-        numbers = np.cumsum(starts) - 1
-        ends = np.cumsum(batch.lengths)
-        first = np.repeat(numbers[ends - batch.lengths], batch.lengths)
-        arrays = np.where(starts, batch.ids, ~batch.ids), numbers, numbers - first, numbers[ends - 1]
-        return cls(*(torch.from_numpy(a).to(device) for a in arrays))
-
-
-@dataclass(frozen=True)
-class Rows:
-    """Documents of similar lengths, as padded rows for attention.
-
-    tokens: token of the batch at each place, int64 [documents, longest]. real: whether the place is not padding.
-    seen: which places (last axis) a place sees, bool [documents, 1, longest, longest].
-    """
-
-    tokens: torch.Tensor
-    real: torch.Tensor
-    seen: torch.Tensor
-
-
-def rows(lengths: Sequence[int], numbers: torch.Tensor) -> list[Rows]:
-    """Group the documents of a batch by length, so that little is padded.
-
-    Args:
-        lengths: Tokens of each document.
-        numbers: The day of each token, int64 [tokens].
-    """
-    sizes = np.asarray(lengths)
-    starts = np.cumsum(sizes) - sizes
-    kinds = np.ceil(np.log2(np.maximum(sizes, _SHORTEST))).astype(int)
-    groups = []
-    for kind in np.unique(kinds):
-        chosen = kinds == kind
-        places = np.arange(sizes[chosen].max())
-        real = torch.from_numpy(places < sizes[chosen][:, None]).to(numbers.device)
-        at = np.minimum(places, sizes[chosen][:, None] - 1) + starts[chosen][:, None]
-        tokens = torch.from_numpy(at).to(numbers.device)
-        days = numbers[tokens]
-        seen = real[:, None, :] & (days[:, None, :] <= days[:, :, None])
-        groups.append(Rows(tokens, real, seen[:, None]))
-    return groups
 
 
 class Layer(nn.Module):
@@ -274,7 +173,7 @@ def start_vectors(train: Blocks, products: int, hidden: int, seed: int) -> np.nd
         hidden: Numbers of a vector.
         seed: Seed of the decomposition, and of the vectors of products that nobody had.
     """
-    product = torch.from_numpy(np.where(train.ids >= 0, train.ids, ~train.ids).astype(np.int64))
+    product = torch.from_numpy(products_of(train.ids))
     user = torch.from_numpy(np.repeat(np.arange(len(train.lengths)), train.lengths))
     pairs = torch.unique(torch.stack([user, product]), dim=1)
     users = torch.bincount(pairs[1], minlength=products)
