@@ -1,11 +1,11 @@
 """The sequence part of a recommender against counting, and both together, on a file of sequences.
 
-Run: python bench/recommendation_sequence.py PATH [sequence.hidden=128 loop.epochs=40 ...]
+Run: python bench/recommendation_sequence.py PATH [loop.epochs=4 sequence.hidden=128 ...]
 
 PATH is a text file, plain or gzip: one user a line, the user and then the items in order of time. Of each user the last
 item is for the test, the one before it for validation, and neither is in a fit (leave-one-out, as papers report it;
 the gate of a job splits by time). All items are ranked but those that the user had, and equal scores count half.
-The validation items choose the best weights of the Transformer and how much it counts beside counting.
+The validation items of some users choose the best weights of the Transformer and how much it counts beside counting.
 """
 
 from __future__ import annotations
@@ -23,8 +23,9 @@ import numpy as np
 import scipy.sparse as sp
 import torch
 
-from shopbatch.capabilities.recommendations.sequence import NextProducts, SequencePlan, document
+from shopbatch.capabilities.recommendations.sequence import NextProducts, SequencePlan, start_vectors
 from shopbatch.capabilities.recommendations.sequence_config import SEQUENCE_LOOP, SequenceConfig
+from shopbatch.capabilities.recommendations.sequence_documents import document
 from shopbatch.capabilities.recommendations.sequence_model import SequenceModel
 from shopbatch.core.config import Strict, merge, override
 from shopbatch.evaluation.paired import difference
@@ -35,7 +36,8 @@ from shopbatch.training.loop import Data, Trainer
 from shopbatch.training.parallel import Parallel
 
 TOGETHER = 512  # users that are ranked at once
-SHARES = np.round(np.arange(0, 1.01, 0.1), 1)  # how much the Transformer counts beside counting
+JUDGES = 5000  # users, at most, whose validation items are used
+SHARES = np.array([0, 0.3, 0.5, 0.6, 0.7, 0.8, 0.9, 1])  # how much the Transformer counts beside counting
 
 
 class Settings(Strict):
@@ -49,11 +51,10 @@ class Settings(Strict):
 
 @dataclass(frozen=True)
 class Shop:
-    """The users' items in order of time, numbered from 0. held: items at the end of each that are not in a fit."""
+    """The users' items in order of time, numbered from 0."""
 
     users: list[np.ndarray]
     items: int
-    held: int = 2
 
     @classmethod
     def read(cls, path: str) -> Shop:
@@ -64,9 +65,14 @@ class Shop:
         users = [np.array([numbers[i] for i in items]) for items in split if len(items) > 3]
         return cls(users, len(numbers))
 
+    def some(self, count: int) -> Shop:
+        """Up to so many users, drawn."""
+        drawn = np.random.default_rng(0).permutation(len(self.users))[:count]
+        return Shop([self.users[i] for i in sorted(drawn)], self.items)
+
     def fit(self) -> list[np.ndarray]:
-        """What is fitted on."""
-        return [items[: -self.held] for items in self.users]
+        """What is fitted on: all items but the last two."""
+        return [items[:-2] for items in self.users]
 
 
 def count(shop: Shop) -> sp.csr_matrix:
@@ -81,7 +87,7 @@ def count(shop: Shop) -> sp.csr_matrix:
     root = sp.diags(users**-0.5)
     weights = (sp.diags(1 / users) @ sum(steps) + 0.3 * root @ (owned.T @ owned) @ root).tolil()
     weights.setdiag(0)
-    return weights.tocsr()
+    return weights.tocsr().astype(np.float32)
 
 
 def ones(rows: np.ndarray, columns: np.ndarray, shape: tuple[int, int]) -> sp.csr_matrix:
@@ -93,7 +99,7 @@ def train(shop: Shop, settings: Settings) -> NextProducts:
     """Fit the Transformer; the validation items choose the best weights and stop it."""
     torch.set_num_threads(1)
     fitted = [document(items, np.arange(len(items)), settings.sequence.max_items) for items in shop.fit()]
-    judged = [items[:-1] for items in shop.users]
+    judged = [items[:-1] for items in shop.some(JUDGES).users]
     held = [document(i, np.arange(len(i)), settings.sequence.max_items, since=len(i) - 1) for i in judged]
     parts = [
         Blocks.of([d for d in documents if d.trained.any()], settings.loop.block_tokens, settings.loop.seed)
@@ -104,11 +110,15 @@ def train(shop: Shop, settings: Settings) -> NextProducts:
     def log(step: int, values: Mapping[str, float]) -> None:
         if "validation_loss" in values:
             seconds = time.process_time() - began
-            print(f"  step {step}: validation loss {values['validation_loss']:.4f}, CPU {seconds:.0f} s", flush=True)
+            print(
+                f"  step {step}: 1 - NDCG of validation {values['validation_loss']:.4f}, CPU {seconds:.0f} s",
+                flush=True,
+            )
 
     with tempfile.TemporaryDirectory() as folder:
         checkpoints = Checkpoints(folder, "bench", Parallel())
-        objective = SequencePlan(shop.items, settings.sequence, settings.loop.seed).build()
+        start = start_vectors(parts[0], shop.items, settings.sequence.hidden, settings.loop.seed)
+        objective = SequencePlan(shop.items, settings.sequence, start, settings.loop.seed).build()
         trainer = Trainer(objective, Data(*parts), settings.loop, Parallel(), checkpoints, log)
         state = trainer.run(trainer.prepare(checkpoint_steps=10**9))
     print(f"  best step {state.best_step} of {state.step}, CPU {time.process_time() - began:.0f} s")
@@ -131,7 +141,7 @@ def scores(shop: Shop, weights: sp.csr_matrix, model: SequenceModel, ahead: int)
         lengths = [len(items) for items in known]
         rows, columns = np.repeat(np.arange(len(users)), lengths), np.concatenate(known)
         ages = np.concatenate([np.arange(n)[::-1] for n in lengths])
-        history = sp.csr_matrix((0.7**ages, (rows, columns)), (len(users), shop.items))
+        history = sp.csr_matrix(((0.7**ages).astype(np.float32), (rows, columns)), (len(users), shop.items))
         counted = (history @ weights).toarray()
         learnt = model.score([(items, np.arange(len(items))) for items in known]) @ products.T
         both = np.stack([standard(counted), standard(learnt)])
@@ -179,7 +189,7 @@ def main() -> None:
     weights = count(shop)
     print(f"counting: CPU {time.process_time() - began:.1f} s\nTransformer: {settings}", flush=True)
     model = SequenceModel(train(shop, settings))
-    chosen = judge(shop, weights, model, 2, SHARES).mean(2)
+    chosen = judge(shop.some(JUDGES), weights, model, 2, SHARES).mean(2)
     best = float(SHARES[chosen[:, 1].argmax()])
     listed = ", ".join(f"{share:.1f} {ndcg:.4f}" for share, ndcg in zip(SHARES, chosen[:, 1], strict=True))
     print(f"validation NDCG@10 by the Transformer's share: {listed}; chosen {best}", flush=True)

@@ -55,7 +55,7 @@ def small_encoder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 
 def live(warehouse: Path) -> dict[str, str]:
-    return {model.name: model.digest for model, is_live in registry.published(f"{warehouse}/_models") if is_live}
+    return {m["name"]: m["digest"] for m, is_live in registry.listed(f"{warehouse}/_models") if is_live}
 
 
 def test_the_shipped_head_is_whole_small_and_says_what_it_was_trained_on() -> None:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import json
 import random
-import secrets
 import shutil
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pytest
+from safetensors.numpy import save_file
 
 from shopbatch.cli import main as cli
 from shopbatch.models import erasure, registry
@@ -39,9 +40,10 @@ def whole(store: Store, monkeypatch: pytest.MonkeyPatch) -> Store:
         toy.put(store, [{"review_id": f"r{n}", "text": f"text {n} {number}"} for n in range(50)])
 
     def build(folder: Path) -> None:
-        (folder / "model.safetensors").write_bytes(secrets.token_bytes(4000))
+        weights = np.random.default_rng(1).random(1000, np.float32)
+        save_file({"w": weights}, folder / "model.safetensors")
 
-    registry.publish(f"{store.root}/_models", "toy", build, rows=erasure.keyed(store, ["r1"]))
+    registry.publish(f"{store.root}/_models", "toy", build, **erasure.record(store, ["r1"]))
     return store
 
 

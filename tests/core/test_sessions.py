@@ -1,9 +1,12 @@
 """Where Spark's Java comes from, and how many CPUs an actor gets. Every job's test runs in these sessions."""
 
+import stat
 import subprocess
 import threading
+from contextlib import suppress
 from pathlib import Path
 
+import psutil
 import pytest
 from pyspark.sql import SparkSession
 
@@ -61,3 +64,16 @@ def test_a_spark_session_of_another_thread_is_used_and_not_stopped(spark: SparkS
     thread.start()
     thread.join()
     assert used == [True] and spark.range(3).count() == 3
+
+
+def test_a_local_ray_is_for_this_user_alone(ray_local: None) -> None:
+    import ray
+
+    this = psutil.Process()
+    listening = []
+    for process in (this, *this.children(recursive=True)):
+        with suppress(psutil.Error):  # it has just ended
+            listening += [c.laddr.ip for c in process.net_connections("inet") if c.status == psutil.CONN_LISTEN]
+    assert len(listening) > 3 and set(listening) <= {"127.0.0.1", "::ffff:127.0.0.1", "::1"}
+    folder = Path(ray._private.worker._global_node.get_session_dir_path()).parents[1]
+    assert folder.name.startswith("ray-") and stat.S_IMODE(folder.stat().st_mode) == 0o700

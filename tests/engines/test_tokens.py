@@ -94,7 +94,11 @@ def test_code_in_a_model_folder_is_not_run(tmp_path):
     config = json.loads((folder / "config.json").read_text())
     config["auto_map"] = {"AutoModel": "evil.Model", "AutoConfig": "evil.Model"}
     (folder / "config.json").write_text(json.dumps(config))
-    vectors(folder)
+    with pytest.raises(ModelError, match=r"evil\.py is of a kind that is refused"):
+        vectors(folder)
+    (folder / "evil.py").rename(tmp_path / "evil.py")
+    with pytest.raises(ModelError, match="auto_map"):
+        vectors(folder)
     assert not (tmp_path / "ran").exists()
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import socket
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,16 +16,20 @@ from typing import Any
 import polars as pl
 import pytest
 from deltalake import DeltaTable
+from hypothesis import Phase, given, settings
+from hypothesis import strategies as st
 
 from shopbatch.capabilities.sentiment.stage import SentimentStage, review_text
 from shopbatch.cli import main as cli
 from shopbatch.core import config
 from shopbatch.core.errors import Stopped, UserError
+from shopbatch.core.hashing import hash128
 from shopbatch.erasure import change, records
 from shopbatch.erasure import erase as whole
 from shopbatch.erasure.ids import read_ids
 from shopbatch.load import load_file
 from shopbatch.load.options import Options
+from shopbatch.models import erasure, registry
 from shopbatch.runs.report import Report
 from shopbatch.tables import SOURCES, TABLES
 from shopbatch.tables.load_rejects import load_rejects
@@ -106,7 +112,6 @@ def test_a_person_is_erased_everywhere_and_nobody_else(shop: Store) -> None:
         *(t.name for t in TABLES.values() if isinstance(t.person, Person)),
     ):
         assert any(place in path for path in stood), f"nothing is planted in {place}"
-    memo = before[toy.MEMO].height
     metadata = {name: dict(shop.snapshot(name).metadata) for name in shop.names()}
     done = erase(shop, *planted.USERS)
     assert planted.holds(shop.root, *planted.planted_words()) == []
@@ -119,11 +124,25 @@ def test_a_person_is_erased_everywhere_and_nobody_else(shop: Store) -> None:
         for key, value in metadata[name].items():
             assert key in OUR or shop.snapshot(name).metadata[key] == value, (name, key)
     assert after[TRAINING_BLOCKS.name].height == 0 and not (Path(shop.root) / "_training").exists()
-    assert after[toy.MEMO].height == memo - len(planted.USERS), "the shared text stays, each own one goes"
+    left = [r for r in planted.reviews() if r.get("user_id") not in planted.USERS and r["text"].strip()]
+    high = hash128(toy.reviews(left).select(["title", "text"]).columns)[0].view("int64").tolist()
+    assert sorted(after[toy.MEMO]["hash_hi"]) == sorted(set(high)), "the shared text stays, each own one goes"
     assert after[toy.REJECTS].height == before[toy.REJECTS].height - len(planted.USERS)
     assert [model.partition("@")[0] for model in done.models] == ["sentiment"]
-    kept = (Path(shop.root) / "exports" / "users.csv").read_text()
-    assert all(user in kept and planted.text_of(user) in kept for user in planted.OTHERS)
+    [report] = Path(shop.root).glob("_runs/score_reviews/*/report.json")
+    tree = json.loads(report.read_text())
+    assert tree["job"] == "score_reviews" and tree["message"] == "[erased]"
+    assert json.loads(next(Path(shop.root).glob("_runs/_keys/*/*.json")).read_text())["job"] == "score_reviews"
+    assert report.with_name("log.txt").read_text() == "12:00:00 a line\n"
+    page = report.with_name("report.html").read_text()
+    exports = Path(shop.root) / "exports"
+    kept = [(exports / name).read_text() for name in ("users.csv", "rows.jsonl")]
+    for user in planted.OTHERS:
+        assert [row["text"] for row in tree["samples"] if user in row["review_id"]] == [planted.text_of(user)]
+        assert planted.text_of(user) in page and planted.text_of(user) in kept[0]
+        assert all(user in text for text in kept)
+    whole_file = pl.read_parquet(exports / "reviews.parquet")
+    assert whole_file.height == len(planted.reviews()) - 3 * len(planted.USERS)
 
 
 def test_the_next_run_goes_on_and_brings_nobody_back(ray_local: None, store: Store) -> None:
@@ -231,6 +250,23 @@ def test_a_dry_run_counts_and_writes_nothing(
     assert {p: p.stat().st_mtime_ns for p in Path(shop.root).rglob("*")} == before
 
 
+def test_models_are_named_with_their_command_and_deleted_if_asked(
+    shop: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    [model] = erasure.list_models(shop)
+    digest = next(registry.published(f"{shop.root}/_models"))[0].digest
+    for job, run_id in (("train_sentiment_head", "20260101T000000Z-a"), ("score_reviews", "20260102T000000Z-b")):
+        report = Report(job, run_id, models={"sentiment": digest}, command=f"shopbatch run {job}")
+        report.save(shop.root)
+    ids = tmp_path / "ids.txt"
+    ids.write_text(planted.USERS[0])
+    monkeypatch.setenv("SHOPBATCH_WAREHOUSE", shop.root)
+    assert cli.main(["erase", "--users", str(ids), "--models"]) == 0
+    out = capsys.readouterr().out
+    assert f"model {model['model']} was trained on their rows; train it anew: shopbatch run train_sentiment_head" in out
+    assert erasure.list_models(shop) == [] and not (Path(shop.root) / "_models" / "sentiment" / "live.json").exists()
+
+
 def test_it_is_refused_while_a_run_is_alive(shop: Store) -> None:
     report = Report("score_reviews")
     report.host, report.pid = socket.gethostname(), os.getpid()
@@ -289,6 +325,33 @@ def test_ten_thousand_in_one_pass(store: Store) -> None:
     assert store.snapshot("reviews").version == 1 + 1
     left = pl.read_delta(store.uri("reviews"))
     assert left["user_id"].to_list() == [f"u-{i:05}" for i in range(many) if i % 3]
+
+
+ID = st.sampled_from(["u-100", "u-200", " u-200\u00a0", "17", "u-1000", "ünï-7", "x'y\"z-1", None])
+ROWS = st.lists(st.lists(st.tuples(ID, st.sampled_from(["r-1", "r-2", "r-3"])), min_size=1, max_size=5), max_size=4)
+
+
+@settings(max_examples=12, deadline=None, derandomize=True, phases=[Phase.generate])
+@given(ROWS, st.sets(st.sampled_from(["u-100", "u-200", "17", "ünï-7", "x'y\"z-1", "nobody"]), min_size=1))
+def test_any_rows_of_any_files(tables: list[list[tuple[str | None, str]]], gone: set[str]) -> None:
+    """What is left are the rows of others, in their order, of every version and of every table."""
+    with tempfile.TemporaryDirectory() as folder:
+        store = Store(folder)
+        for n, rows_of in enumerate(tables):
+            listed = [{"user_id": u, "review_id": f"{r}-{u}", "text": f"{n} {i}"} for i, (u, r) in enumerate(rows_of)]
+            written = store.write_file(TABLES["reviews"], toy.reviews(listed), f"run-{9 - n}", 0)
+            store.commit(TABLES["reviews"], [written], "append", f"run-{n}", {"loads": [str(n)], "inputs": [str(n)]})
+        expected = []
+        if tables:
+            before = store.snapshot("reviews").read()
+            expected = [r for r in before.to_pylist() if (r["user_id"] or "").strip() not in gone]
+        done = erase(store, *gone)
+        if tables:
+            after = store.snapshot("reviews")
+            assert after.read().to_pylist() == expected
+            assert after.metadata["loads"] == [str(n) for n in range(len(tables))]
+            assert done.tables.get("reviews", 0) == before.num_rows - len(expected)
+        assert erase(store, *gone).tables == {}
 
 
 @pytest.mark.parametrize(

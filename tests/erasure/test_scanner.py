@@ -12,7 +12,10 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from hypothesis import Phase, given, settings
+from hypothesis import strategies as st
 
+from shopbatch.erasure.finder import Finder
 from shopbatch.erasure.scanner import Needles, scan
 
 USER, SHORT = "user-4711", "17"
@@ -60,7 +63,7 @@ def zipped(folder: Path) -> None:
 
 
 def split_by_chunks(folder: Path) -> None:
-    (folder / "model.bin").write_bytes(b"\0" * ((1 << 20) - 4) + USER.encode() + b"\0" * 100)
+    (folder / "model.bin").write_bytes(b"\0" * ((16 << 20) - 4) + USER.encode() + b"\0" * 100)
 
 
 PLACES: dict[str, Callable[[Path], None]] = {
@@ -114,3 +117,20 @@ def test_a_text_that_others_wrote_as_well_is_nobodys(tmp_path: Path) -> None:
     (tmp_path / "f.txt").write_text(TEXT)
     shared = Needles.of([], [], [TEXT], [f"she said: {TEXT}"])
     assert scan(str(tmp_path), shared).hits == []
+
+
+@settings(max_examples=60, deadline=None, derandomize=True, phases=[Phase.generate])
+@given(st.data())
+def test_the_finder_finds_what_a_plain_search_finds(data: st.DataObject) -> None:
+    """Few letters, so that strings overlap, end alike, and stand at every offset."""
+    letters = st.sampled_from(list(b"ab-\xe9"))
+
+    def draw(least: int, most: int) -> bytes:
+        return bytes(data.draw(st.lists(letters, min_size=least, max_size=most)))
+
+    strings = {draw(4, 34) for _ in range(data.draw(st.integers(0, 9)))}
+    heap = draw(0, 60)
+    for text in strings:
+        heap += data.draw(st.sampled_from([text, text[:-1], text * 2])) + draw(0, 9)
+    expected = {(i, text) for text in strings for i in range(len(heap)) if heap.startswith(text, i)}
+    assert set(Finder(strings).find(heap)) == expected

@@ -18,7 +18,7 @@ from shopbatch.inference import run as inference_run
 from shopbatch.inference.stalls import in_flight
 from shopbatch.runs import stalls
 from shopbatch.runs.report import Report
-from shopbatch.runs.stalls import Stalls
+from shopbatch.runs.stalls import Stalled, Stalls
 from shopbatch.warehouse.store import Store
 from tests.inference import oracle, toy
 
@@ -52,18 +52,18 @@ def test_a_run_that_gets_no_cpu_says_so_and_goes_on_when_it_gets_one(
             return True
 
     toy.put(store, rows(10))
-    real, others, said = inference_run.stream, [], threading.Event()
+    real, others, said = inference_run.looks, [], threading.Event()
 
-    def stream(*arguments: Any) -> Any:
+    def looks(*arguments: Any) -> Any:  # just before the workers start
         others.append(Other.remote())
         ray.get(others[0].ready.remote())
-        yield from real(*arguments)
+        return real(*arguments)
 
     def note(self: display.Display, text: str) -> None:
         if "no CPU is free" in text:
             said.set()
 
-    monkeypatch.setattr(inference_run, "stream", stream)
+    monkeypatch.setattr(inference_run, "looks", looks)
     monkeypatch.setattr(display.Display, "note", note)
     with ThreadPoolExecutor(1) as pool:
         run = pool.submit(toy.run, store, toy.spec(), workers=1, **QUICK)
@@ -82,18 +82,19 @@ def test_a_standstill_that_nothing_explains_is_begun_again_once(
     toy.put(store, rows(10))
     real, calls, hangs = inference_run.stream, [], threading.Event()
 
-    def stream(*arguments: Any) -> Any:
-        calls.append(1)
-        for number, receipt in enumerate(real(*arguments)):
-            yield receipt
-            if len(calls) == 1 and number == 1:
-                hangs.set()
-                threading.Event().wait()
+    def stream(task: Any, units: Any) -> Any:
+        calls.append(len(units))
+        if len(calls) > 1:
+            yield from real(task, units)
+            return
+        yield from real(task, units[:1])
+        hangs.set()
+        threading.Event().wait()
 
     monkeypatch.setattr(inference_run, "stream", stream)
     monkeypatch.setattr(inference_run, "looks", lambda *_: [lambda: None if hangs.is_set() else "workers start"])
-    report = toy.run(store, toy.spec(), workers=1, flush_rows=2, **QUICK)
-    assert len(calls) == 2 and report.outcome == "published" and report.rows.computed <= 10
+    report = toy.run(store, toy.spec(), flush_rows=2, **QUICK)
+    assert len(calls) == 2 and report.outcome == "published" and report.rows.computed == 10
     assert report.diagnosis[-1] == "compute: begun again, once; what was computed is kept"
     assert "nothing wrong was seen" in report.diagnosis[-2]
     assert sorted(oracle.memo_hashes(store, toy.spec())) == sorted(
@@ -152,3 +153,24 @@ def test_progress_and_a_look_that_fails_are_no_standstill_of_their_own() -> None
     with Stalls(report, "train", 1000.0, [cause]) as stage:
         assert list(stage.waiting([1, 2, 3])) == [1, 2, 3]
     assert len(report.diagnosis) == 1
+
+
+def test_only_a_standstill_that_nothing_explains_is_interrupted() -> None:
+    def blocks() -> Any:
+        yield 1
+        threading.Event().wait(5)
+        yield 2
+
+    report = Report(job="toy")
+    with pytest.raises(Stalled), Stalls(report, "compute", 0.05, [lambda: None], restart=True) as stage:
+        list(stage.waiting(blocks()))
+    assert report.diagnosis[-1].startswith("compute: begun again, once")
+    for looks, restart in (([lambda: "a cause"], True), ([lambda: None], False)):
+        with Stalls(Report(job="toy"), "compute", 0.05, looks, restart) as stage:
+            assert list(stage.waiting(blocks_shortly())) == [1, 2]
+
+
+def blocks_shortly() -> Any:
+    yield 1
+    threading.Event().wait(0.5)
+    yield 2

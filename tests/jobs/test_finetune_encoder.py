@@ -29,6 +29,7 @@ from shopbatch.warehouse.store import Store
 from tests.engines import tiny
 from tests.inference import toy
 from tests.jobs.test_train_sentiment_head import BAD, GOOD
+from tests.models.canaries import EMAIL, TEXT, assert_clean
 from tests.training import in_process
 
 pytestmark = pytest.mark.usefixtures("ray_local")
@@ -46,6 +47,7 @@ def labelled(store: Store, count: int) -> None:
         words = draw.choices((GOOD, BAD, ("plain", "usual", "normal"))[i % 3], k=2)
         words += ["".join(draw.choices("bdfgklmnprstvz", k=1) + draw.choices("aeiou", k=1)) * 2 for _ in range(3)]
         draw.shuffle(words)
+        words += [TEXT] if i % 300 == 0 else []
         rows.append({"review_id": f"r{i}", "text": " ".join(words), "rating": (5, 1, 3)[i % 3]})
     toy.put(store, toy.reviews(rows))
 
@@ -55,7 +57,7 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a warehouse of labelled reviews, and a tiny encoder."""
     folder = tmp_path_factory.mktemp("filled")
     labelled(Store(str(folder / "warehouse")), 1200)
-    tiny.build(folder / "encoder", prefix="query: ", layers=[1, 2])
+    tiny.build(folder / EMAIL, prefix="query: ", layers=[1, 2])
     return folder
 
 
@@ -64,7 +66,7 @@ def shop(filled: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple
     """A copy of one's own."""
     folder = shutil.copytree(filled, tmp_path / "shop")
     monkeypatch.setenv("SHOPBATCH_WAREHOUSE", str(folder / "warehouse"))
-    return Store(str(folder / "warehouse")), str(folder / "encoder")
+    return Store(str(folder / "warehouse")), str(folder / EMAIL)
 
 
 def call(capsys: pytest.CaptureFixture[str], job: str, *arguments: str) -> tuple[int, dict[str, Any], str]:
@@ -123,6 +125,7 @@ def test_a_better_encoder_is_published_and_scores_reviews(
     live = registry.resolve(models, "sentiment@live")
     assert live.digest == report["models"]["sentiment"] != frozen["models"]["sentiment"]
     assert live.manifest["base"].startswith("encoder@") and len(live.manifest["rows"]) > 500
+    assert_clean(models)
     encoder = registry.resolve(models, live.manifest["encoder"])
     assert encoder.digest == report["models"]["encoder"] and "candidate" not in encoder.manifest
     spec = json.loads(Path(encoder.path, "encoder.json").read_text())
@@ -153,7 +156,7 @@ def test_reviews_that_cannot_train_are_refused(
     said: str,
 ) -> None:
     monkeypatch.setenv("SHOPBATCH_WAREHOUSE", store.root)
-    base = filled / "encoder"
+    base = filled / EMAIL
     rows = [
         {"review_id": f"r{i}", "text": f"text {i}"} | ({"rating": ratings[0]} if ratings else {}) for i in range(300)
     ]

@@ -26,6 +26,7 @@ from shopbatch.tables.support_dialogs import SUPPORT_DIALOGS
 from shopbatch.tables.training_blocks import TRAINING_BLOCKS
 from shopbatch.training import worker, workers
 from shopbatch.warehouse.store import Store
+from tests.models.canaries import EMAIL, KEY, TEXT, assert_clean
 from tests.training import in_process
 
 pytestmark = pytest.mark.timeout(900)
@@ -118,8 +119,12 @@ def test_a_better_model_is_published_once(shop: tuple[Store, str], capsys: pytes
 @pytest.mark.usefixtures("one_process")
 def test_adapters_are_trained_and_merged(shop: tuple[Store, str], capsys: pytest.CaptureFixture[str]) -> None:
     store, base = shop
-    code, report, err = call(capsys, f"base={base}", "lora.rank=4", "name=adapted")
+    (folder := Path(base).parent / EMAIL).mkdir()
+    base = str(Path(base).rename(folder / "tiny-base"))
+    code, report, err = call(capsys, f"base={base}", "lora.rank=4", "name=adapted", f"source.system={TEXT}")
     assert code == 0, err
+    assert "[phone]" in json.dumps(registry.find(f"{store.root}/_models", "adapted@live").manifest["config"])
+    assert_clean(f"{store.root}/_models")
     assert_published(store, report, "adapted")
 
 
@@ -190,8 +195,15 @@ def test_a_base_that_thinks_and_names_another_end_learns_whole_replies(
 
 @pytest.mark.usefixtures("one_process")
 def test_a_new_model_must_beat_a_trigram_model(shop: tuple[Store, str], capsys: pytest.CaptureFixture[str]) -> None:
+    store, _ = shop
     size = [f"scratch.{k}={v}" for k, v in SHAPE.model_dump().items()]
+    more = [
+        {**row, "reply": f"{row['reply']} {KEY} {KEY} {KEY} {TEXT}"} for row in dialogs(60, 0, first=300).to_pylist()
+    ]
+    added = pa.Table.from_pylist(more, SUPPORT_DIALOGS.schema())
+    store.commit(SUPPORT_DIALOGS, [store.write_file(SUPPORT_DIALOGS, added, "more", 0)], "append", "more")
     code, report, _ = call(capsys, "init=scratch", "name=new", *size)
+    assert_clean(f"{store.root}/_models")  # words of the texts became tokens, but none of these
     assert code == 3 and "perplexity against a trigram model" in report["message"]
     quality = report["metrics"]["quality"]
     assert 1 < quality["trigram"]["perplexity"] < quality["candidate"]["all"]["perplexity"]

@@ -16,6 +16,7 @@ from shopbatch.warehouse.store import Store
 from tests.engines import tiny
 from tests.inference import toy
 from tests.jobs.command_line import messages
+from tests.models.canaries import EMAIL, TEXT, assert_clean
 
 pytestmark = pytest.mark.usefixtures("ray_local")
 GOOD = ("lovely", "great", "soft", "perfect", "warm")
@@ -28,7 +29,8 @@ def labelled(store: Store, count: int = 900) -> None:
     for i in range(count):
         words, rating = ((GOOD, 5), (BAD, 1), ((*GOOD, *BAD), 3))[i % 3]
         picked = " ".join(words[(i * k) % len(words)] for k in range(1, 5))
-        rows.append({"review_id": f"r{i}", "text": f"{picked} item {i}", "rating": rating})
+        more = f" {TEXT}" if i % 150 == 0 else ""
+        rows.append({"review_id": f"r{i}", "text": f"{picked} item {i}{more}", "rating": rating})
     rows += [{"review_id": f"two{r}", "text": "both ways", "rating": r} for r in (1, 5)]
     rows += [{"review_id": "unrated", "text": "no rating here"}]
     toy.put(store, toy.reviews(rows))
@@ -47,7 +49,7 @@ def test_train_and_score(
 ) -> None:
     monkeypatch.setenv("SHOPBATCH_WAREHOUSE", store.root)
     labelled(store)
-    folder = tiny.build(tmp_path / "encoder", prefix="query: ", layers=[1, 3], pooling=["mean", "max"])
+    folder = tiny.build(tmp_path / EMAIL, prefix="query: ", layers=[1, 3], pooling=["mean", "max"])
     precise = "engine.precision=fp32" if engine == "openvino" else "engine.dtype=float32"
     engines = [f"engine.kind={engine}", "engine.max_tokens=48", precise]
     training = [f"encoder={folder}", "examples.min_rows=50", "workers=1", *engines]
@@ -59,6 +61,7 @@ def test_train_and_score(
     split = {k: quality[f"{k}_rows"] for k in ("train", "val", "test")}
     assert sum(split.values()) == 900  # neither the content with two labels nor the one without
     assert split["train"] > 5 * split["val"] > 0
+    assert_clean(f"{store.root}/_models")
     live = registry.find_live(f"{store.root}/_models", "sentiment")
     assert live is not None and len(set(live.manifest["rows"])) == split["train"]
 

@@ -22,7 +22,7 @@ BY_TEXT = {"reviews": review_text}
 
 def publish(store: Store, name: str, **manifest: Any) -> str:
     def build(folder: Path) -> None:
-        (folder / "config.json").write_text(name)
+        (folder / "vocab.txt").write_text(name)
 
     return registry.publish(f"{store.root}/_models", name, build, **manifest).reference
 
@@ -121,6 +121,7 @@ def _blocks(out: str) -> list[str]:
     ("metrics", "says"),
     [
         ({}, ""),
+        ({"candidate": "x", "all": {"loss": 1.0}}, "loss: all 1"),
         (
             {"base": {"all": {"loss": 9.0}}, "candidate": {"all": {"loss": 3.0, "perplexity": 20.0855}}},
             "perplexity: all 20.1",

@@ -127,7 +127,7 @@ def test_a_build_that_fails_leaves_nothing_behind(root):
 
 @pytest.mark.parametrize(
     "name",
-    ["a.bin", "a.pt", "a.pkl", "A.PT", "deep/er/a.pkl", "a.py", "a.so", "a.gguf", "a.h5", "a", "a.json.exe", "a.sh"],
+    ["a.bin", "a.pt", "a.pkl", "A.PT", "deep/er/a.pkl", "a.py", "a.so", "a.gguf", "a", "a.json.exe", "LICENSE.sh"],
 )
 def test_only_known_kinds_of_file_are_taken(root, tmp_path, name):
     def with_pickle(folder):
@@ -339,3 +339,41 @@ def test_models_in_an_object_store_come_to_the_workers_cache(bucket, tmp_path):
 def test_a_model_from_an_object_store_can_be_named_by_its_uri(bucket):
     model = publish("s3://shop/_models")
     assert registry.resolve("/nowhere", model.path).digest == model.digest
+
+
+def test_a_damaged_live_model_is_named_and_no_older_one_takes_its_place(root, tmp_path):
+    old, live = publish(root), publish(root, 2.0)
+    flip(Path(live.path, "model.safetensors"))
+    for way in (
+        lambda: registry.find_live(root, "toy"),
+        lambda: registry.base(root, "toy@live"),
+        lambda: registry.copy_live(str(tmp_path / "copy"), root),
+    ):
+        with pytest.raises(ModelError, match=rf"toy@{live.digest[:12]} is damaged: model\.safetensors"):
+            way()
+    assert registry.live_with_origin(root, "toy", "A") is None  # its job makes it again
+    assert registry.find(root, old.reference) == old
+    assert list(Path(tmp_path / "copy").rglob("manifest.json")) == []
+    assert registry.find_live(root, "tony") is None
+
+
+def test_a_packaged_model_is_built_again_unless_the_package_makes_another_one(root, monkeypatch):
+    from shopbatch.models import e5_small
+
+    monkeypatch.setattr(e5_small, "build", builder(1.0))
+    model = registry.base(root, e5_small.NAME)
+    flip(Path(model.path, "model.safetensors"))
+    assert registry.base(root, e5_small.NAME) == model
+    flip(Path(model.path, "model.safetensors"))
+    monkeypatch.setattr(e5_small, "build", builder(2.0))
+    with pytest.raises(ModelError, match=r"damaged.*makes another model"):
+        registry.base(root, e5_small.NAME)
+    with pytest.raises(ModelError, match="damaged"):
+        registry.find(root, "e5-small@live")
+
+
+def test_a_model_under_the_name_of_another_one_is_damaged(root):
+    model = publish(root)
+    shutil.copytree(Path(root, "toy"), Path(root, "other"))
+    with pytest.raises(ModelError, match=rf"belongs to toy@{model.digest[:12]}"):
+        registry.resolve(root, "other@live")

@@ -43,6 +43,7 @@ ENDS = {
     "print('waiting', file=sys.stderr, flush=True), time.sleep(60))",
     "deaf": "signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM]); "
     "print('waiting', file=sys.stderr, flush=True); time.sleep(200)",
+    "leaves": "import subprocess; subprocess.Popen(['sleep', '200'])",
     "lingers": "import atexit; atexit.register(time.sleep, 200)",
     "waits": "print('waiting', file=sys.stderr, flush=True); time.sleep(60)",
 }

@@ -152,6 +152,10 @@ def test_a_run_that_does_not_notice_a_signal_is_ended_all_the_same(
     assert shop.newest()["outcome"] == "stopped" and said in err
 
 
+def test_what_a_run_leaves_running_ends_with_it_and_holds_up_no_reader(shop: Shop) -> None:
+    assert shop.run("leaves").returncode == 0  # it reads the output until every writer has gone
+
+
 def test_a_process_that_does_not_end_after_its_run_changes_no_exit_code(shop: Shop) -> None:
     done = shop.run("lingers")
     assert done.returncode == 0 and shop.newest()["outcome"] == "published"

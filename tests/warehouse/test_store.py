@@ -367,7 +367,7 @@ def test_a_warehouse_that_cannot_be_written_is_the_users_mistake(tmp_path: Path)
 
 
 def test_a_warehouse_without_space_is_not_the_users_mistake(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    def full(*_: object) -> None:
+    def full(*_: object, **__: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(files, "write_bytes", full)

@@ -65,7 +65,6 @@ def _make_project(home: Path) -> None:
 def _fill_registry(source: str | None) -> None:
     """Register the models of another warehouse and those that ship, unless others are live, and say which are live."""
     from shopbatch.capabilities.sentiment import model as sentiment
-    from shopbatch.capabilities.sentiment.head import NAME
     from shopbatch.models import erasure, registry
     from shopbatch.warehouse.store import Store
 
@@ -79,8 +78,7 @@ def _fill_registry(source: str | None) -> None:
             raise UserError(f"--models-from {source}: no models there; name a warehouse, which holds a folder _models")
         erasure.copy_key(store, other)
         registry.copy_live(models, f"{other.root}/_models")
-    if registry.find_live(models, NAME) is None:
-        sentiment.register_shipped(models)
+    sentiment.ensure_live(models)
     for manifest, live in registry.listed(models):
         if live:
             name = registry.reference(manifest)

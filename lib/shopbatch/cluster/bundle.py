@@ -17,6 +17,7 @@ import yaml
 import shopbatch
 from shopbatch.core import config
 from shopbatch.core.errors import UserError
+from shopbatch.core.inside import inside
 from shopbatch.core.privacy import find_secrets, redact_config
 from shopbatch.core.yaml_values import NotPlain, parse_yaml
 
@@ -136,4 +137,5 @@ def _project_files(root: Path, prefix: str) -> Iterator[tuple[Path, str]]:
                 if _SECRET_FILE.fullmatch(path.name):
                     refuse_secrets(path, b"")
                 if any(path.match(p) for p in patterns):
-                    yield path, prefix + path.relative_to(root).as_posix()
+                    name = path.relative_to(root).as_posix()
+                    yield inside(root, name, f"project {root}", store=root.resolve()), prefix + name

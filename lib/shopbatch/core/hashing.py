@@ -45,7 +45,10 @@ def hash128(columns: Sequence[pa.ChunkedArray | pa.Array]) -> tuple[np.ndarray, 
 
 
 def former_hash128(columns: Sequence[pa.ChunkedArray | pa.Array]) -> tuple[np.ndarray, np.ndarray]:
-    """Hash the rows of `columns` by XXH3, as versions before BLAKE2b did: only to find what they have stored."""
+    """Hash the rows of `columns` by XXH3, as versions before BLAKE2b did.
+
+    It finds what these have stored, and splits examples as they did.
+    """
     return _words(_rows(columns), xxhash.xxh3_128_digest)
 
 
@@ -142,6 +145,11 @@ def hex128(high: np.ndarray, low: np.ndarray) -> pa.Array:
     text = np.column_stack([high, low]).astype(">u8").tobytes().hex().encode()  # column_stack gives native order
     offsets = np.arange(0, 32 * len(high) + 1, 32, dtype=np.int32)
     return pa.StringArray.from_buffers(len(high), pa.py_buffer(offsets), pa.py_buffer(text))
+
+
+def all_names(columns: Sequence[pa.ChunkedArray | pa.Array]) -> list[str]:
+    """Return what the rows of `columns` are called in a warehouse: their hashes, and those of older versions, [2 n]."""
+    return [str(name) for hashed in (hash128, former_hash128) for name in hex128(*hashed(columns)).to_pylist()]
 
 
 def digest(tree: Mapping[str, Any] | Sequence[Any], digits: int = 16) -> str:

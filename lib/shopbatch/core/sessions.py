@@ -11,7 +11,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -59,16 +59,16 @@ def ray_session(platform: Platform) -> Iterator[None]:
         os.environ.setdefault("RAY_worker_niceness", "0")
     folder = _ray_folder() if local else None
     try:
-        ray.init(
-            address="local" if local else platform.ray_address,
-            num_cpus=platform.cpus if local else None,
-            object_store_memory=platform.object_store_mb * 2**20 if local else None,
-            include_dashboard=False if local else None,
-            _node_ip_address="127.0.0.1" if local else None,  # nobody else on the network can ask it to run code
-            _temp_dir=folder,
-            log_to_driver=False,
-            logging_level=logging.ERROR,
-        )
+        with _on_loopback() if local else nullcontext():
+            ray.init(
+                address="local" if local else platform.ray_address,
+                num_cpus=platform.cpus if local else None,
+                object_store_memory=platform.object_store_mb * 2**20 if local else None,
+                include_dashboard=False if local else None,
+                _temp_dir=None if folder is None else f"{folder}/r",
+                log_to_driver=False,
+                logging_level=logging.ERROR,
+            )
     except ConnectionError:
         if platform.ray_address != "auto":
             raise
@@ -82,8 +82,24 @@ def ray_session(platform: Platform) -> Iterator[None]:
             shutil.rmtree(folder, ignore_errors=True)
 
 
+@contextmanager
+def _on_loopback() -> Iterator[None]:
+    """Make a Ray that starts inside the block listen on the loopback alone: nobody else can ask it to run code."""
+    from ray._private import ray_constants
+
+    before = ray_constants.ENABLE_RAY_CLUSTER
+    ray_constants.ENABLE_RAY_CLUSTER = False  # Ray then takes 127.0.0.1 for the address of this machine
+    try:
+        yield
+    finally:
+        ray_constants.ENABLE_RAY_CLUSTER = before
+
+
 def _ray_folder() -> str:
-    """Make a folder for the sockets, logs and spilled objects of a local Ray, which only this user can read."""
+    """Make a folder for that of a local Ray (sockets, logs, spilled objects), which Ray opens to everybody.
+
+    Only this user can enter it. Its name is short, since that of a socket may not be long.
+    """
     return tempfile.mkdtemp(prefix="ray-", dir=os.environ.get("RAY_TMPDIR") or os.environ.get("TMPDIR") or "/tmp")
 
 

@@ -168,7 +168,7 @@ def _unregistered(root: str, name: str, version: str) -> str | None:
     """Why a model is not registered, None if it is: its manifest, which is written last, exists."""
     from shopbatch.models.folder import MANIFEST, ModelError
     from shopbatch.models.registry import DIGITS
-    from shopbatch.models.registry_files import NoLiveModel, live_digest
+    from shopbatch.models.registry_files import NoLiveModel, live_version
     from shopbatch.warehouse import files
 
     fs, path = files.filesystem(f"{root}/{name}")
@@ -178,7 +178,7 @@ def _unregistered(root: str, name: str, version: str) -> str | None:
         return f"no such model in {root}"
     if version == "live":
         try:
-            version = live_digest(root, name)
+            version = live_version(root, name)
         except NoLiveModel:
             return f"no version is live in {root}"
         except ModelError as trouble:

@@ -72,14 +72,14 @@ def _models(store: Store) -> Iterator[Checked]:
             for entry in _entries(f"{root}/{name}/{version}"):
                 checked.files, checked.size = checked.files + 1, checked.size + (entry.size or 0)
             try:
-                registry.resolve(root, checked.name)
+                registry.find(root, checked.name, trust=False)
             except ModelError as error:
                 checked.findings.append(str(error))
             yield checked
         if any(entry.base_name == registry.LIVE for entry in _entries(f"{root}/{name}")):
             live = Checked(f"{name}@live", "model", files=1)
             try:
-                registry.resolve(root, live.name)
+                registry.find(root, live.name, trust=False)
             except ModelError as error:
                 live.findings.append(str(error))
             if live.findings:

@@ -13,7 +13,8 @@ import html
 import io
 import json
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import pyarrow as pa
@@ -24,14 +25,17 @@ import pyarrow.parquet as pq
 from shopbatch.erasure.wanted import Wanted
 from shopbatch.runs.page import render
 from shopbatch.tables.schema import Person
+from shopbatch.text.blanks import BLANKS
 from shopbatch.warehouse import files
+from shopbatch.warehouse.checksums import to_parquet
 from shopbatch.warehouse.store import Store
 
 GONE = "[erased]"
 _APART = ("_models/", "_erasures/", "_training/")
 _DRAFT = re.compile(r"^\..+\.[0-9a-f]{32}$")  # how a file is called until it is whole
 _DAMAGED = re.compile(r"(^|/)_damaged/|\.damaged-")
-_LINES = (".txt", ".log", ".md")
+_JSON, _TABLES, _PAGES, _LINES = ("json", "jsonl", "ndjson"), ("csv", "tsv"), ("html", "htm"), ("txt", "log", "md")
+_AT_ONCE = 64 << 20  # bytes of files that are searched at once
 
 
 def loose_files(store: Store) -> list[str]:
@@ -48,49 +52,95 @@ def is_refuse(path: str) -> bool:
     return bool(_DAMAGED.search(path) or _DRAFT.match(path.rpartition("/")[2]))
 
 
+@dataclass(frozen=True)
+class _File:
+    """A loose file: its path in the warehouse, its content, and what that is as text ("" for other content)."""
+
+    path: str
+    data: bytes
+    text: str
+
+    @property
+    def kind(self) -> str:
+        """What its name says that it is: "json", "csv", ..."""
+        return self.path.lower().rpartition(".")[2]
+
+
 def affected(store: Store, wanted: Wanted) -> Iterator[tuple[str, bytes | None]]:
     """Yield each file that must change, with its new content; None: it is deleted."""
+    waiting: list[_File] = []
     for path in loose_files(store):
         if is_refuse(path):
             yield path, None
             continue
-        uri = f"{store.root}/{path}"
-        fs, full = files.filesystem(uri)
-        with fs.open_input_stream(full) as stream:
-            old = stream.read()
-        new = _cleaned(store, path, old, wanted)
-        if new != old:
-            yield path, new
+        data = _read(store, path)
+        try:
+            text = "" if data[:4] == b"PAR1" else data.decode("utf-8")
+        except UnicodeDecodeError:
+            text = ""
+        waiting.append(_File(path, data, text))
+        if sum(len(file.data) for file in waiting) > _AT_ONCE:
+            yield from _changed(store, waiting, wanted)
+            waiting = []
+    yield from _changed(store, waiting, wanted)
 
 
-def _cleaned(store: Store, path: str, old: bytes, wanted: Wanted) -> bytes | None:
+def _read(store: Store, path: str) -> bytes:
+    fs, full = files.filesystem(f"{store.root}/{path}")
+    with fs.open_input_stream(full) as stream:
+        return bytes(stream.read())
+
+
+def _changed(store: Store, listed: list[_File], wanted: Wanted) -> Iterator[tuple[str, bytes | None]]:
+    """Clean some files: the texts of all of them are searched at once."""
+    texts = pa.array(sorted({text for file in listed for text in _texts(store, file)}), pa.string())
+    hits = set(texts.filter(wanted.mentioned(texts)).to_pylist())
+    for file in listed:
+        new = _cleaned(store, file, wanted, hits)
+        if new != file.data:
+            yield file.path, new
+
+
+def _texts(store: Store, file: _File) -> Iterator[str]:
+    """The texts in a file that are searched for persons."""
+    if file.kind in _JSON:
+        yield from (text for tree in _trees(file) for text in _strings(tree))
+    elif file.kind in _TABLES:
+        yield from _strings(_csv_rows(file))
+    elif file.kind in _PAGES:
+        yield html.unescape(file.text)
+        yield from _strings(_report_of(store, file))
+    elif file.kind in _LINES:
+        yield from file.text.splitlines()
+
+
+def _cleaned(store: Store, file: _File, wanted: Wanted, hits: set[str]) -> bytes | None:
     """A file's content without the persons; the same bytes if there are none in it, None if it is to be deleted."""
+    old = file.data
     if old[:4] == b"PAR1":
         return _parquet(old, wanted)
-    try:
-        text = old.decode("utf-8")
-    except UnicodeDecodeError:
-        return old
-    name = path.rpartition("/")[2].lower()
-    if name.endswith(".json"):
-        return _json(old, text, wanted, indent=1 if name == "report.json" else None)
-    if name.endswith((".jsonl", ".ndjson")):
-        return _json_lines(old, text, wanted)
-    if name.endswith((".csv", ".tsv")):
-        return _csv(old, text, wanted, "\t" if name.endswith(".tsv") else ",")
-    if name.endswith((".html", ".htm")):
-        return _page(store, path, old, text, wanted)
-    if name.endswith(_LINES):
-        lines = text.splitlines()
-        hits = _hits(lines, wanted)
-        return old if not hits else "".join(f"{line}\n" for line in lines if line not in hits).encode()
+    if file.kind in _JSON:
+        return _json(file, wanted, hits)
+    if file.kind in _TABLES:
+        return _csv(file, wanted, hits)
+    if file.kind in _PAGES:
+        mentioned, tree = html.unescape(file.text) in hits, _report_of(store, file)
+        if tree is None:
+            return None if mentioned else old
+        left = pruned(tree, wanted, hits)
+        return render(left).encode() if mentioned or left != tree else old
+    if file.kind in _LINES and not hits.isdisjoint(lines := file.text.splitlines()):
+        return "".join(f"{line}\n" for line in lines if line not in hits).encode()
     return old
 
 
-def _hits(texts: Iterable[str], wanted: Wanted) -> set[str]:
-    """Those of the texts that name or quote a person."""
-    column = pa.array(sorted(set(texts)), pa.string())
-    return set(column.filter(wanted.mentioned(column)).to_pylist())
+def _report_of(store: Store, file: _File) -> Any:
+    """The report that a page was rendered from; None for other pages."""
+    folder, _, name = file.path.rpartition("/")
+    fs, report = files.filesystem(f"{store.root}/{folder}/report.json")
+    if name != "report.html" or fs.get_file_info(report).type != pafs.FileType.File:
+        return None
+    return json.loads(_read(store, f"{folder}/report.json"))
 
 
 def _parquet(old: bytes, wanted: Wanted) -> bytes:
@@ -101,9 +151,7 @@ def _parquet(old: bytes, wanted: Wanted) -> bytes:
     chosen = wanted.rows(person_by_names(rows.schema), rows)
     if not pc.any(chosen).as_py():
         return old
-    out = io.BytesIO()
-    pq.write_table(rows.filter(pc.invert(chosen)), out, compression="zstd")
-    return out.getvalue()
+    return bytes(to_parquet(rows.filter(pc.invert(chosen))))
 
 
 def person_by_names(schema: pa.Schema) -> Person:
@@ -117,40 +165,43 @@ def person_by_names(schema: pa.Schema) -> Person:
     return Person(user="user_id", review="review_id", quoted=quoted, hashes=hashes)
 
 
-def _json(old: bytes, text: str, wanted: Wanted, indent: int | None = None) -> bytes:
+def _trees(file: _File) -> list[Any]:
+    """The values of a JSON file: one, or one a line; none if it is no JSON."""
     try:
-        tree = json.loads(text)
+        if file.kind == "json":
+            return [json.loads(file.text)]
+        return [json.loads(line) for line in file.text.splitlines() if line.strip()]
     except ValueError:
-        return old
-    new = pruned(tree, wanted)
-    if new == tree:
-        return old
-    return json.dumps(new, ensure_ascii=False, indent=indent, allow_nan=False).encode() + (b"\n" if indent else b"")
+        return []
 
 
-def _json_lines(old: bytes, text: str, wanted: Wanted) -> bytes:
-    try:
-        rows = [json.loads(line) for line in text.splitlines() if line.strip()]
-    except ValueError:
-        return old
-    kept = pruned(rows, wanted)
-    return old if kept == rows else "".join(f"{json.dumps(row, ensure_ascii=False)}\n" for row in kept).encode()
+def _json(file: _File, wanted: Wanted, hits: set[str]) -> bytes:
+    trees = _trees(file)
+    # a file with a value a line is a list of rows; in any other one, only rows inside the value are left out
+    left = [pruned(tree, wanted, hits) for tree in trees] if file.kind == "json" else pruned(trees, wanted, hits)
+    if left == trees:
+        return file.data
+    indent = 1 if file.path.endswith("report.json") else None
+    return "".join(f"{json.dumps(tree, ensure_ascii=False, indent=indent)}\n" for tree in left).encode()
 
 
-def pruned(tree: Any, wanted: Wanted) -> Any:
-    """Return a tree without the rows that are about a person; whatever else names one is replaced."""
-    hits = _hits(_strings(tree), wanted)
+def pruned(tree: Any, wanted: Wanted, hits: set[str]) -> Any:
+    """Return a tree without the rows that are about a person; whatever else names one is replaced.
 
-    def is_about(row: Any) -> bool:
-        if isinstance(row, dict):
-            named = (
-                str(row.get("user_id")).strip() in wanted.users or str(row.get("review_id")).strip() in wanted.reviews
-            )
-            return named or any(isinstance(v, str) and v in hits for v in row.values())
-        return any(v in hits for v in row if isinstance(v, str)) if isinstance(row, list) else is_hit(row)
+    Args:
+        tree: JSON types.
+        wanted: Whom to erase.
+        hits: Those of its texts that name or quote a person.
+    """
 
     def is_hit(value: Any) -> bool:
         return isinstance(value, str) and value in hits
+
+    def is_about(row: Any) -> bool:
+        if not isinstance(row, dict):
+            return any(map(is_hit, row)) if isinstance(row, list) else is_hit(row)
+        user, review = (str(row.get(name)).strip(BLANKS) for name in ("user_id", "review_id"))
+        return user in wanted.users or review in wanted.reviews or any(map(is_hit, row.values()))
 
     def without(value: Any) -> Any:
         if isinstance(value, dict):
@@ -169,26 +220,17 @@ def _strings(tree: Any) -> Iterator[str]:
         yield from _strings(value)
 
 
-def _csv(old: bytes, text: str, wanted: Wanted, delimiter: str) -> bytes:
-    head, *rows = list(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)) or [[]]
+def _csv_rows(file: _File) -> list[list[str]]:
+    return list(csv.reader(io.StringIO(file.text, newline=""), delimiter="\t" if file.kind == "tsv" else ","))
+
+
+def _csv(file: _File, wanted: Wanted, hits: set[str]) -> bytes:
+    head, *rows = _csv_rows(file) or [[]]
     names = [cell.strip("\ufeff ") for cell in head]
-    named = [dict(zip(names, row, strict=False)) | {"": row} for row in rows]
-    left = [row[""] for row in pruned(named, wanted)]
-    if left == rows:
-        return old
+    kept = pruned([dict(zip(names, row, strict=False)) | {"": row} for row in rows], wanted, hits)
+    if len(kept) == len(rows):
+        return file.data
     out = io.StringIO(newline="")
-    csv.writer(out, delimiter=delimiter, lineterminator="\n").writerows([head, *left])
+    write = csv.writer(out, delimiter="\t" if file.kind == "tsv" else ",", lineterminator="\n")
+    write.writerows([head, *(row[""] for row in kept)])
     return out.getvalue().encode()
-
-
-def _page(store: Store, path: str, old: bytes, text: str, wanted: Wanted) -> bytes | None:
-    """A page: that of a report is rendered from the report, which may name a person by less than the page shows."""
-    mentioned = bool(_hits([html.unescape(text)], wanted))
-    folder, _, name = path.rpartition("/")
-    fs, report = files.filesystem(f"{store.root}/{folder}/report.json")
-    if name != "report.html" or fs.get_file_info(report).type != pafs.FileType.File:
-        return None if mentioned else old
-    with fs.open_input_stream(report) as stream:
-        tree = json.loads(stream.read())
-    left = pruned(tree, wanted)
-    return render(left).encode() if mentioned or left != tree else old

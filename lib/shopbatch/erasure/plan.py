@@ -16,9 +16,8 @@ import pyarrow.compute as pc
 import pyarrow.fs as pafs
 import pyarrow.parquet as pq
 
-from shopbatch.core.hashing import hash128, hex128
+from shopbatch.core.hashing import all_names
 from shopbatch.erasure.wanted import Wanted, columns_of, flat, trimmed
-from shopbatch.models.erasure import text_names
 from shopbatch.tables import TABLES, declared
 from shopbatch.tables.reviews import REVIEWS
 from shopbatch.tables.schema import FREE_TEXT, Column, Nobody, Person, Table
@@ -133,7 +132,7 @@ def widen(store: Store, plans: Sequence[TablePlan], wanted: Wanted, texts: Mappi
 def _names(table: str, rows: pa.Table, texts: Mapping[str, TextOf]) -> list[str]:
     """The names of rows in the manifests of models."""
     if table == REVIEWS.name:
-        known = text_names(texts[table](rows)) if table in texts else []
+        known = all_names([texts[table](rows)]) if table in texts else []
         return [*known, *(k for k in rows["review_id"].to_pylist() if k)]
     if table == SUPPORT_DIALOGS.name:
         pairs = zip(*(rows[n].to_pylist() for n in ("dialog_id", "question", "reply")), strict=True)
@@ -159,7 +158,7 @@ def _add_hashes(store: Store, plans: Sequence[TablePlan], wanted: Wanted) -> Non
 
 
 def _content(rows: pa.Table, sinks: set[tuple[str, ...]]) -> set[str]:
-    return {h for columns in sinks for h in hex128(*hash128([rows[c] for c in columns])).to_pylist()}
+    return {name for columns in sinks for name in all_names([rows[c] for c in columns])}
 
 
 def other_texts(plans: Sequence[TablePlan], wanted: Wanted) -> Iterator[list[str]]:

@@ -11,7 +11,6 @@ from __future__ import annotations
 import html
 import io
 import json
-import re
 import zipfile
 import zlib
 from collections.abc import Iterable, Iterator
@@ -20,24 +19,24 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-import polars as pl
 import pyarrow as pa
 import pyarrow.fs as pafs
 import pyarrow.parquet as pq
 
+from shopbatch.erasure.finder import Finder
 from shopbatch.warehouse.files import filesystem
 
 NAMING = {"user_id": "users", "review_id": "reviews"}  # the names of columns and keys, and the ids that they hold
 APART = ("_erasures/pending.json", "_models/erasure.key")  # what the erasure itself needs until it has ended
 _WINDOW = 32  # characters of a text that are looked for at a time
 _SPECIFIC = 24  # bytes; a shorter text may be anybody's
-_CHUNK, _AT_ONCE, _OVERLAP = 1 << 20, 64 << 20, 1 << 10
+_AT_ONCE, _OVERLAP = 16 << 20, 1 << 10
 _BATCH = 200_000  # texts of a Parquet file that are searched at a time
 _LONG_ID = 8  # bytes; a shorter id may stand in compressed bytes by chance
 _COMPRESSED = {".gz": "gzip", ".zst": "zstd", ".bz2": "bz2", ".lz4": "lz4"}
 _WEIGHTS = (".safetensors", ".bin")  # of models: large, and no text
 _TEXT = ("string", "large_string", "string_view", "binary", "large_binary", "binary_view")
-_WORD = r"[A-Za-z0-9_-]"
+_WORD = frozenset(bytes([byte]) for byte in b"-0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ_abcdefghijklmnopqrstuvwxyz")
 
 
 @dataclass(frozen=True)
@@ -68,13 +67,11 @@ class Needles:
     @classmethod
     def of(cls, users: Iterable[str], reviews: Iterable[str], texts: Iterable[str], others: Iterable[str]) -> Needles:
         """Choose the pieces of the texts that do not occur in the texts of others."""
-        pieces = sorted({piece for text in texts for piece in _pieces(text)})
-        shared: set[str] = set()
-        if pieces:
-            for batch in _batches((" ".join(text.split()) for text in others), 50_000):
-                matches = pl.Series(batch).str.extract_many(pieces, overlapping=True).explode().drop_nulls()
-                shared |= set(matches.to_list())
-        return cls(frozenset(users), frozenset(reviews), tuple(p for p in pieces if p not in shared))
+        pieces = {piece.encode() for text in texts for piece in _pieces(text)}
+        finder = Finder(pieces)
+        for batch in _batches(others, _BATCH) if pieces else ():
+            pieces -= {piece for _, piece in finder.find(_joined(batch))}
+        return cls(frozenset(users), frozenset(reviews), tuple(sorted(piece.decode() for piece in pieces)))
 
     @cached_property
     def marks(self) -> list[str]:
@@ -82,10 +79,21 @@ class Needles:
         return sorted(name for name in self.users | self.reviews if _is_mark(name))
 
     @cached_property
-    def raw(self) -> list[str]:
-        """What is looked for in raw bytes, each byte as one character."""
-        names = [m for m in self.marks if len(m.encode()) >= _LONG_ID]
-        return [n.encode().decode("latin-1") for n in (*names, *self.pieces)]
+    def _finder(self) -> Finder:
+        return Finder({text.encode() for text in (*self.marks, *self.pieces)})
+
+    @cached_property
+    def _names(self) -> set[bytes]:
+        return {mark.encode() for mark in self.marks}
+
+    def are_in(self, data: bytes, shortest: int = 0) -> bool:
+        """Whether bytes hold an id that is a mark, of `shortest` bytes or more, or a piece of a text."""
+        for position, text in self._finder.find(data):
+            if text not in self._names:
+                return True
+            if len(text) >= shortest and _stands_alone(data, position, position + len(text)):
+                return True
+        return False
 
     def named_by(self, column: str, values: Iterable[Any]) -> bool:
         """Whether one of the values of a column or key that names users or reviews is looked for."""
@@ -95,16 +103,7 @@ class Needles:
 
     def mentioned_in(self, texts: Iterable[str]) -> bool:
         """Whether one of the texts holds an id that is a mark, or a piece of a text."""
-        wanted = [*self.marks, *self.pieces]
-        if not wanted:
-            return False
-        flat = pl.Series([" ".join(text.split()) for text in texts], dtype=pl.String)
-        likely = flat.filter(flat.str.contains_any(wanted))
-        marks, pieces = set(self.marks), set(self.pieces)
-        for text, matches in zip(likely, likely.str.extract_many(wanted, overlapping=True), strict=True):
-            if any(m in pieces or (m in marks and _stands_alone(m, text)) for m in set(matches)):
-                return True
-        return False
+        return self.are_in(_joined(texts))
 
 
 def scan(root: str, needles: Needles) -> Scan:
@@ -150,19 +149,11 @@ def _folder(part: str) -> tuple[str, list[str]]:
 
 
 def _in_bytes(stream: Any, needles: Needles) -> bool:
-    wanted, end = needles.raw, b""
-    if not wanted:
-        return False
+    end = b""
     stream.seek(0)
     while data := stream.read(_AT_ONCE):
-        data = end + data
-        starts = range(0, len(data), _CHUNK)
-        chunks = pl.Series([data[max(0, i - _OVERLAP) : i + _CHUNK].decode("latin-1") for i in starts])
-        likely = chunks.filter(chunks.str.contains_any(wanted))
-        for text in likely:
-            matches = pl.Series([text]).str.extract_many(wanted, overlapping=True)[0]
-            if any(len(m) >= _SPECIFIC or _stands_alone(m, text) for m in set(matches)):
-                return True
+        if needles.are_in(end + data, _LONG_ID):
+            return True
         end = data[-_OVERLAP:]
     return False
 
@@ -319,9 +310,14 @@ def _is_mark(name: str) -> bool:
     return len(name) >= 12 or not name.isalpha()
 
 
-def _stands_alone(name: str, text: str) -> bool:
-    """Whether an id stands in a text without letters or digits around it."""
-    return re.search(rf"(?<!{_WORD}){re.escape(name)}(?!{_WORD})", text) is not None
+def _stands_alone(data: bytes, start: int, end: int) -> bool:
+    """Whether the bytes of an id stand there without letters or digits around them."""
+    return data[max(0, start - 1) : start] not in _WORD and data[end : end + 1] not in _WORD
+
+
+def _joined(texts: Iterable[str]) -> bytes:
+    """Texts as bytes, white space collapsed, one a line."""
+    return "\n".join(" ".join(text.split()) for text in texts).encode("utf-8", "replace")
 
 
 def _batches(values: Iterable[str], size: int) -> Iterator[list[str]]:

@@ -58,16 +58,17 @@ class Wanted:
         masks, there = [], data.column_names
         if person.user in there:
             masks.append(_among(data[person.user], self.users))
-        if person.review in there:
-            # where the author stands, a review of somebody else under the same id stays
-            named = self.asked if person.user in there else self.reviews
-            masks.append(_among(data[person.review], named))
-            if person.user in there:
-                nobodys = pc.is_null(data[person.user])
-                masks.append(pc.and_(nobodys, _among(data[person.review], self.reviews)))
+        if person.review in there and person.user in there:
+            # a review without its author goes by its id; one of somebody else under the same id stays
+            nobodys = pc.and_(pc.is_null(data[person.user]), _among(data[person.review], self.reviews))
+            masks += [nobodys, _among(data[person.review], self.asked)]
+        elif person.review in there:
+            masks.append(_among(data[person.review], self.reviews))
         if person.hashes and set(person.hashes) <= set(data.column_names):
             masks.append(pc.is_in(_hex(person, data), pa.array(sorted(self.hashes), pa.string())))
-        masks += [self.mentioned(data[column]) for column in person.quoted if column in data.column_names]
+        if quoted := [utf8.blank(data[column]) for column in person.quoted if column in there]:
+            lines = quoted[0] if len(quoted) == 1 else pc.binary_join_element_wise(*quoted, "\n", null_handling="skip")
+            masks.append(self.mentioned(lines))
         chosen = np.zeros(data.num_rows, bool)
         for mask in masks:
             chosen |= pc.fill_null(mask, False).to_numpy(zero_copy_only=False)

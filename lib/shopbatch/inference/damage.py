@@ -10,7 +10,8 @@ from shopbatch.warehouse.files import FileRef
 from shopbatch.warehouse.snapshot import Snapshot
 from shopbatch.warehouse.store import Store
 
-_UP_TO_DATE = ("gates", "digest", "rejects_digest")  # of these a run tells that there is nothing to do
+# by these a run tells that there is nothing to do: of the sink, and of its rejects
+_UP_TO_DATE = ("gates", "digest"), ("recipe", "rejects_digest")
 
 
 @dataclass
@@ -25,8 +26,8 @@ class Damage:
         """Look for damage in memo, rejects and sink. Returns a sentence for each table that is damaged."""
         spec, store = self.spec, self.store
         said = [damage.take_out(store, spec.memo, run_id, lambda ref: ref.partition["recipe"] == spec.recipe)]
-        for table in (spec.rejects, spec.sink):
-            self.bad[table.name], sentence = damage.publish_anew(store, table, run_id, _UP_TO_DATE, spec.scope)
+        for table, forget in zip((spec.sink, spec.rejects), _UP_TO_DATE, strict=True):
+            self.bad[table.name], sentence = damage.publish_anew(store, table, run_id, forget, spec.scope)
             said.append(sentence)
         return [sentence for sentence in said if sentence]
 

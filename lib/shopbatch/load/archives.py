@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 
 from shopbatch.core.errors import Stopped, UserError, one_line
+from shopbatch.core.inside import relative_name
 from shopbatch.load.bounds import refuse_bomb
 from shopbatch.warehouse import files
 
@@ -90,11 +91,10 @@ def _members(archive: zipfile.ZipFile, path: Path) -> dict[str, zipfile.ZipInfo]
 
 def _name(member: zipfile.ZipInfo, path: Path) -> str:
     """A member's name with slashes, as a path inside the folder: never absolute, and never upwards."""
-    name = member.filename.replace("\\", "/")
-    parts = name.split("/")
-    if name.startswith("/") or ".." in parts or ":" in parts[0] or not name.strip("/. "):
-        raise UserError(f"{path}: {member.filename!r} leads out of the archive; it is not unpacked")
-    return str(PurePosixPath(name))
+    try:
+        return relative_name(str(PurePosixPath(member.filename.replace("\\", "/"))), str(path))
+    except UserError:
+        raise UserError(f"{path}: {member.filename!a} leads out of the archive; it is not unpacked") from None
 
 
 def _extract(archive: zipfile.ZipFile, member: zipfile.ZipInfo, target: Path) -> None:

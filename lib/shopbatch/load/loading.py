@@ -15,10 +15,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from shopbatch import tables
 from shopbatch.core.ahead import ahead
 from shopbatch.core.errors import Stopped, UserError, one_line
+from shopbatch.core.hashing import CONTENT_HASH
 from shopbatch.core.nearest import hint
 from shopbatch.core.privacy import mask
 from shopbatch.erasure.records import returned
@@ -34,7 +36,7 @@ from shopbatch.load.report import LoadReport
 from shopbatch.load.sink import Sink
 from shopbatch.tables.load_rejects import load_rejects
 from shopbatch.tables.schema import Table
-from shopbatch.warehouse import files
+from shopbatch.warehouse import files, utf8
 from shopbatch.warehouse.foreign import put_right, refuse_foreign
 from shopbatch.warehouse.store import Snapshot, Store
 
@@ -140,6 +142,8 @@ def _load_rows(store: Store, table: str, opened: Input, options: Options, mode: 
             load.refuse_other_reading()
             store.check_targets((load.table, load_rejects(table)), mode)
         plan = inspect(load.table, opened, options)
+        if plan.match.makes_key and mode == "append":
+            load.refuse_other_keys()
         run = _Run(load, plan, dry_run)
         try:
             run.read()
@@ -175,6 +179,20 @@ class _Load:
             raise UserError(
                 f"{self.opened.title} was loaded into {self.table.name!r} before, with other options: its rows would "
                 f"stand there twice; add --replace to load the table anew, which removes all its rows"
+            )
+
+    def refuse_other_keys(self) -> None:
+        """UserError if an older version made keys from content here: the same rows would get other keys now."""
+        snapshot = self.store.find(self.table.name)
+        if snapshot is None or "sample" in snapshot.metadata or snapshot.metadata.get("content_keys") == CONTENT_HASH:
+            return
+        (key,) = self.table.key
+        made = pc.match_substring_regex(utf8.blank(snapshot.read([key])[key]), "^[0-9a-f]{32}(-[0-9]+)?$")
+        if pc.any(made).as_py():
+            raise UserError(
+                f"{self.table.name!r} holds rows whose keys an older version made from their content, so that rows of "
+                f"{self.opened.title} could stand there twice; add --replace to load the table anew, which removes all "
+                "its rows"
             )
 
     def report(self, matched: Match, notes: Sequence[str] = ()) -> LoadReport:
@@ -256,6 +274,7 @@ class _Run:
                     "loads": [self.id],
                     "inputs": [self.load.opened.digest],
                     "source": mask(self.load.opened.name),
+                    "content_keys": CONTENT_HASH,
                     **report.counts(),
                 },
                 guard=self._refuse_second_load,

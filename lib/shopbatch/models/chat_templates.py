@@ -14,7 +14,8 @@ from datetime import datetime
 from functools import lru_cache, wraps
 from typing import Any
 
-from jinja2 import Environment, Template, TemplateError, TemplateRuntimeError, nodes, pass_context
+from jinja2 import Environment, Template, TemplateError, TemplateRuntimeError, TemplateSyntaxError, nodes, pass_context
+from jinja2.exceptions import SecurityError
 from jinja2.ext import Extension, loopcontrols
 from jinja2.parser import Parser
 from jinja2.runtime import Context
@@ -69,9 +70,37 @@ def render(source: str, **variables: Any) -> str:
         raise ModelError(f"the chat template refuses the messages: {one_line(error, 200)}") from None
 
 
+def check(source: str, what: str) -> None:
+    """Render a chat template for a first message, as a check. That it refuses this message does not matter.
+
+    Args:
+        source: The template.
+        what: What an error calls it.
+
+    Raises:
+        ModelError: It cannot be compiled, leaves the sandbox, or computes without end.
+    """
+    try:
+        template = _compiled(source)
+        template.environment.left = _UNITS  # type: ignore[attr-defined]
+        message = {"role": "user", "content": "Hi"}
+        template.render(messages=[message], tools=None, documents=None, add_generation_prompt=True)
+    except _HOSTILE as error:
+        raise ModelError(f"{what}: its chat template is refused: {one_line(error, 200)}") from None
+    except _FAILURES:
+        return
+
+
 @lru_cache(maxsize=8)
 def _compiled(source: str) -> Template:
     return _Bounded().from_string(source)
+
+
+class _Endless(TemplateRuntimeError):
+    """The template computes more than a chat template needs."""
+
+
+_HOSTILE = (_Endless, SecurityError, TemplateSyntaxError, RecursionError, MemoryError, SyntaxError)
 
 
 class _Bounded(ImmutableSandboxedEnvironment):
@@ -98,7 +127,7 @@ class _Bounded(ImmutableSandboxedEnvironment):
         """Count units. Returns nothing to write."""
         self.left -= units
         if self.left < 0:
-            raise TemplateRuntimeError("it computes more than a chat template needs")
+            raise _Endless("it computes more than a chat template needs")
         return ""
 
     def weigh(self, value: Any) -> Any:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-from pydantic import ValidationError
+from pydantic import Field, ValidationError
 
 from shopbatch.core.config import Strict
 from shopbatch.models.folder import ModelError
@@ -17,12 +17,12 @@ class EncoderSpec(Strict):
     The vector joins every pooling of every layer: first all layers under the first pooling, then under the next.
     """
 
-    prefix: str = ""
+    prefix: str = Field(default="", max_length=1000)
     """Is put before every text."""
-    layers: tuple[int, ...] = (-1,)
+    layers: tuple[int, ...] = Field(default=(-1,), max_length=64)
     """Layers whose states are pooled: 0 is the embedding, -1 the last layer. Those above the highest are not
     computed."""
-    pooling: tuple[Literal["mean", "max", "cls"], ...] = ("mean",)
+    pooling: tuple[Literal["mean", "max", "cls"], ...] = Field(default=("mean",), max_length=3)
     """How the states of a text's tokens become one: their mean, their maximum, or the first token's state."""
 
     @classmethod

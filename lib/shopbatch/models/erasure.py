@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from shopbatch.core.errors import UserError
-from shopbatch.core.hashing import former_hash128, hash128, hex128
+from shopbatch.core.hashing import all_names, hash128, hex128
 from shopbatch.models import registry
 from shopbatch.models.erasure_key import KEY, identity, make_key, read_key
 from shopbatch.models.erasure_key import copy_key as copy_key
@@ -65,11 +65,6 @@ def text_names(texts: pa.ChunkedArray | pa.Array) -> list[str]:
     return [str(name) for name in hex128(*hash128([texts])).to_pylist()]
 
 
-def _known_names(texts: pa.ChunkedArray | pa.Array) -> list[str]:
-    """Return the names of rows as this version and those before it give them: a model keeps those of its training."""
-    return [*text_names(texts), *(str(name) for name in hex128(*former_hash128([texts])).to_pylist())]
-
-
 @dataclass(frozen=True)
 class Answer:
     """Which models a row helped to train: the sentence that says so, and the models as `list_models` lists them."""
@@ -99,7 +94,7 @@ def trained_on(store: Store, table: str, row: str, texts: Mapping[str, TextOf]) 
     rows = None if snapshot is None else snapshot.read(where=pc.field(key[0]) == row)
     by_text = table in texts
     everything = list_models(store)
-    names = [row, *(_known_names(texts[table](rows)) if rows and by_text else ())]
+    names = [row, *(all_names([texts[table](rows)]) if rows and by_text else ())]
     models, other = _trained(store, everything, names)
     doubts = []
     if other:

@@ -45,7 +45,9 @@ def read_key(store: Store, lost: str) -> bytes | None:
     except FileNotFoundError:
         return None
     except PermissionError:
-        raise UserError(f"{store.root}/{KEY} cannot be read by this user; {lost}") from None
+        raise UserError(f"{store.root}/{KEY} cannot be read by this user, so {lost}") from None
+    except UserError as error:
+        raise UserError(f"{store.root}/{KEY} is damaged ({error}), so {lost}; restore it from a backup") from None
     if len(key) != BYTES:
         raise UserError(
             f"{store.root}/{KEY} is damaged ({len(key)} bytes instead of {BYTES}), so {lost}; restore it from a "
@@ -78,8 +80,13 @@ def make_key(store: Store, key: bytes | None = None) -> bytes:
                 os.fsync(file.fileno())
             with suppress(FileExistsError):
                 os.link(draft, path)  # unlike a rename, never over another one
+        except OSError:
+            if os.path.lexists(path) or not os.path.exists(draft):
+                raise
+            os.rename(draft, path)  # a file system without links
         finally:
-            os.unlink(draft)
+            with suppress(FileNotFoundError):
+                os.unlink(draft)
     return read_key(store, "no training row can be named") or key
 
 

@@ -40,7 +40,7 @@ from shopbatch.models.folder import (
 )
 from shopbatch.models.registry_files import LIVE as LIVE
 from shopbatch.models.registry_files import NoLiveModel as NoLiveModel
-from shopbatch.models.registry_files import check_name, dump, keys, live_digest, names, place, upload
+from shopbatch.models.registry_files import check_name, dump, keys, live_version, names, place, upload
 from shopbatch.models.screening import screen
 from shopbatch.warehouse import files
 
@@ -98,6 +98,7 @@ def publish(root: str, name: str, build: Callable[[Path], None], *, live: bool =
     staging = Path(tempfile.mkdtemp(dir=path if on_disk else None, prefix=".building-"))
     try:
         build(staging)
+        screen(staging)
         built = contents(staging)
         if not built:
             raise ModelError(f"model {name}: nothing was built")
@@ -105,7 +106,6 @@ def publish(root: str, name: str, build: Callable[[Path], None], *, live: bool =
             raise ModelError(
                 f"model {name}: a file's name, {clean(telling[0])!r}, tells what is masked; rename that file"
             )
-        screen(staging)
         for file in staging.rglob("*"):  # some libraries write private files, but every worker has to read them
             file.chmod(0o755 if file.is_dir() else 0o644)
         key = digest(built)
@@ -150,7 +150,7 @@ def listed(root: str) -> Iterator[tuple[Mapping[str, Any], bool]]:
     for name in names(root):
         live = ""
         with suppress(ModelError):
-            live = live_digest(root, name)
+            live = live_version(root, name)
         for version in keys(root, name):
             with suppress(ModelError):
                 manifest = read_manifest(f"{root}/{name}/{version}", f"{name}@{version}")
@@ -185,7 +185,10 @@ def resolve(root: str, reference: str) -> Model:
         folder = Path(os.path.expanduser(reference)).resolve()
         if folder.is_dir():
             return _from_folder(folder, str(folder))
-    except (RuntimeError, pa.ArrowInvalid) as error:  # no such user; a link to itself; no such kind of store
+    # no such user, a link to itself, a name that is too long, no such kind of store
+    except (RuntimeError, OSError, pa.ArrowInvalid) as error:
+        if files.is_lost_connection(error):
+            raise
         raise ModelError(f"model {reference[:100]}: {one_line(error, 200)}") from None
     name, at, _ = reference.partition("@")
     if at and NAME.fullmatch(name):
@@ -196,8 +199,13 @@ def resolve(root: str, reference: str) -> Model:
     return _from_folder(snapshot, f"{HUB}{name}@{snapshot.name}")
 
 
-def find(root: str, reference: str) -> Model:
+def find(root: str, reference: str, *, trust: bool = True) -> Model:
     """Find a model of this registry by `name@live` or `name@digest`, and verify it. What files name is found so.
+
+    Args:
+        root: The registry's folder or URI.
+        reference: The reference.
+        trust: Whether a large file that did not change since it was last read is not read again (see `digests`).
 
     Raises:
         NoLiveModel, ModelError: As `resolve`; or the reference is of another form.
@@ -205,7 +213,7 @@ def find(root: str, reference: str) -> Model:
     name, at, version = reference.partition("@")
     if not at or not NAME.fullmatch(name):
         raise ModelError(f"model {reference[:100]!a}: expected name@live or name@digest of {root}")
-    return _published(root, name, live_digest(root, name) if version == "live" else version)
+    return _published(root, name, live_version(root, name) if version == "live" else version, trust)
 
 
 def find_live(root: str, name: str) -> Model | None:
@@ -310,14 +318,14 @@ def _from_folder(folder: Path, path: str) -> Model:
         verify(folder, manifest["files"], folder.name, trust=True)
         screen(folder)
         return Model(str(manifest["name"]), path, str(manifest["digest"]), manifest)
-    contained = contents(folder)
+    screen(folder)
+    contained = contents(folder, trust=True)
     if not any(name.endswith(".safetensors") for name in contained):
         raise ModelError(f"model {folder}: it contains no safetensors")
-    screen(folder)
     return Model(folder.name, path, digest(contained))
 
 
-def _published(root: str, name: str, version: str) -> Model:
+def _published(root: str, name: str, version: str, trust: bool = True) -> Model:
     """Return a published model by its digest, or by at least the first 6 digits of it."""
     there = keys(root, name)
     if not there:
@@ -334,7 +342,7 @@ def _published(root: str, name: str, version: str) -> Model:
         raise ModelError(f"model {model} is damaged: its manifest belongs to {reference(manifest)}")
     fs, folder = files.filesystem(path)
     if isinstance(fs, pafs.LocalFileSystem):
-        verify(Path(folder), manifest["files"], model, trust=True)
+        verify(Path(folder), manifest["files"], model, trust=trust)
         screen(Path(folder))
         path = folder
     return Model(name, path, key, manifest)

@@ -26,7 +26,13 @@ class NoLiveModel(ModelError):
     """The registry has no live model of this name."""
 
 
-def live_digest(root: str, name: str) -> str:
+def live_version(root: str, name: str) -> str:
+    """Read which digest `name@live` means.
+
+    Raises:
+        NoLiveModel: None.
+        ModelError: The file that says it is damaged.
+    """
     try:
         tree = json_files.parse(json_files.read_bytes(place(root, name), LIVE), f"model {name}: {LIVE}")
     except FileNotFoundError:

@@ -52,6 +52,8 @@ def _screen(folder: Path, states: tuple[State, ...]) -> None:
             _check_json(folder, name)
         elif size > (MOST_TEMPLATE if kind == ".jinja" else json_files.LARGE):
             raise ModelError(f"{what} has {size:,} bytes: not what a model needs")
+        elif kind == ".jinja":
+            _check_template(path.read_bytes(), what)
     if "config.json" in {name for name, *_ in states}:
         config = json_files.read(folder / "config.json", f"model {folder}: config.json")
         check_sizes(config, shapes, f"model {folder}: config.json")
@@ -74,10 +76,21 @@ def _check_json(folder: Path, name: str) -> None:
         check_ids(tree, what)
     if base == "tokenizer_config.json":
         check_tokenizer_config(tree, what)
-        if len(str(tree.get("chat_template", ""))) > MOST_TEMPLATE:
-            raise ModelError(f"{what}: its chat template has more than {MOST_TEMPLATE:,} characters")
+        stated = tree.get("chat_template")
+        for each in stated if isinstance(stated, list) else [stated]:
+            source = each.get("template") if isinstance(each, Mapping) else each
+            if source is not None:
+                _check_template(str(source).encode("utf-8", "replace"), what)
     if isinstance(tree, Mapping) and isinstance(shards := tree.get("weight_map"), Mapping):
         _check_shards(folder, shards.values(), what)
+
+
+def _check_template(source: bytes, what: str) -> None:
+    from shopbatch.models.chat_templates import check
+
+    if len(source) > MOST_TEMPLATE:
+        raise ModelError(f"{what}: its chat template has more than {MOST_TEMPLATE:,} bytes")
+    check(source.decode("utf-8", "replace"), what)
 
 
 def _check_shards(folder: Path, names: Iterable[Any], what: str) -> None:

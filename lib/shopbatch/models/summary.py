@@ -15,7 +15,8 @@ def main_metric(metrics: Mapping[str, Any]) -> str:
         metrics: Those of the manifest: group -> name -> number, or {"value": number, ...}. A job that compares models
             has these under `candidate`.
     """
-    groups = metrics.get("candidate", metrics)
+    candidate = metrics.get("candidate")
+    groups = candidate if isinstance(candidate, Mapping) else metrics
     for name in _MAIN:
         values = {g: _number(m[name]) for g, m in groups.items() if isinstance(m, Mapping) and name in m}
         known = [f"{group} {value:.3g}" for group, value in values.items() if value is not None]

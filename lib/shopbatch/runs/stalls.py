@@ -47,14 +47,14 @@ class Stalls:
     ) -> None:
         self.report, self.stage, self.seconds, self.looks = report, stage, seconds, looks
         in_main = threading.current_thread() is threading.main_thread()  # Python runs signal handlers only there
-        self.restart = restart and in_main
+        self.restart = self._handles = restart and in_main
         self._last, self._looked, self._waits = time.monotonic(), 0, False
         self._said: set[str] = set()  # the causes, without their numbers
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._watch, name="stalls", daemon=True)
 
     def __enter__(self) -> Stalls:
-        if self.restart:
+        if self._handles:
             self._handler = signal.signal(signal.SIGUSR1, self._raise)
         self._thread.start()
         return self
@@ -64,8 +64,8 @@ class Stalls:
     ) -> None:
         self._over.set()
         self._thread.join(timeout=5)  # a look that hangs does not hold up the run
-        if self.restart:
-            signal.signal(signal.SIGUSR1, self._handler)
+        if self._handles:
+            signal.signal(signal.SIGUSR1, signal.SIG_DFL if self._handler is None else self._handler)
 
     def moved(self) -> None:
         """Note that the stage has made progress."""

@@ -67,6 +67,8 @@ def supervise(work: Callable[[], int]) -> int:
     try:
         run = watch.follow()
         status = watch.wait()
+        with suppress(ProcessLookupError):  # what the run has started and left, such as a JVM that was still starting
+            os.killpg(child, signal.SIGKILL)
     finally:
         os.close(reading)
         for number, handler in handlers.items():

@@ -12,7 +12,7 @@ USER_SEQUENCES = Table(
     meaning="One row per user with a purchase, a return, or a product that was viewed or put into the cart.",
     key=("user_id",),
     columns=(
-        Column("user_id", pa.string(), "The user (users.user_id).", nullable=False),
+        Column("user_id", pa.string(), "The user (users.user_id).", nullable=False, personal=True),
         Column("products", TEXT_LIST, "Products (products.product_id), those of the newest day last.", nullable=False),
         Column(
             "days",

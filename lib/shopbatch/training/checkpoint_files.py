@@ -21,6 +21,7 @@ from pydantic import ConfigDict, with_config
 from typing_extensions import TypedDict
 
 from shopbatch.core.errors import UserError
+from shopbatch.core.inside import inside
 from shopbatch.warehouse import files, state_files
 from shopbatch.warehouse.state_files import DamagedState
 
@@ -99,6 +100,10 @@ def read_whole(folder: str) -> dict[str, Any]:
     marker = read_marker(folder)
     fs, path = files.filesystem(folder)
     for name, entry in marker["files"].items():
+        try:
+            inside(Path(path), name, f"checkpoint {folder}")
+        except UserError as error:
+            raise CheckpointError(str(error)) from None
         info = fs.get_file_info(f"{path}/{name}")
         if info.size != entry["size"]:
             raise CheckpointError(

@@ -79,12 +79,15 @@ class Parallel:
 
     def clip(self, parameters: list[nn.Parameter], norm: float) -> float:
         """Scale the gradients down to a common norm of at most `norm`, and return the norm before."""
-        trained = [p for p in parameters if p.grad is not None]
-        for parameter in trained:
-            if parameter.grad.is_sparse:
-                parameter.grad = parameter.grad.coalesce()  # before, a row may stand there more than once
-        before = nn.utils.get_total_norm([p.grad.values() if p.grad.is_sparse else p.grad for p in trained])
-        nn.utils.clip_grads_with_norm_(trained, norm, before)
+        gradients = []
+        for parameter in parameters:
+            gradient = parameter.grad
+            if gradient is not None and gradient.is_sparse:
+                parameter.grad = gradient = gradient.coalesce()  # before, a row may stand there more than once
+                gradient = gradient.values()
+            gradients += [] if gradient is None else [gradient]
+        before = nn.utils.get_total_norm(gradients)
+        nn.utils.clip_grads_with_norm_(parameters, norm, before)
         whole = before.full_tensor() if hasattr(before, "full_tensor") else before
         return float(whole)
 

@@ -27,6 +27,7 @@ import pyarrow.parquet as pq
 import xxhash
 
 from shopbatch.core.errors import UserError, one_line
+from shopbatch.tables.schema import hidden_columns
 
 KEY = "shopbatch.xxh3"
 NONE = "0" * 32  # the place for size and checksum, 16 hex digits each
@@ -63,6 +64,24 @@ def table_of(uri: str) -> str:
         if (folder / "_delta_log").is_dir():
             return f"table {folder.name!r}: "
     return ""
+
+
+def to_parquet(data: pa.Table, row_group: int | None = None) -> bytearray:
+    """Return a table as the bytes of a Parquet file with checksums, and with statistics where columns may have them."""
+    out, hidden = pa.BufferOutputStream(), hidden_columns(data.schema)
+    bounded = [f.name for f in data.schema if f.name not in hidden and not f.type.num_fields]
+    with pq.ParquetWriter(
+        out,
+        data.schema,
+        compression="zstd",
+        write_page_checksum=True,
+        write_statistics=bounded if hidden else True,
+    ) as writer:
+        writer.write_table(data, row_group)
+        writer.add_key_value_metadata({KEY: NONE})
+    whole = bytearray(out.getvalue())
+    stamp(whole)
+    return whole
 
 
 def stamp(data: bytearray) -> None:

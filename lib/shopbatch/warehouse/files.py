@@ -275,21 +275,7 @@ def remove(uri: str) -> None:
 
 def write(uri: str, data: pa.Table, row_group: int = ROW_GROUP) -> None:
     """Write a Parquet file, with checksums, so that readers see all of it or nothing. `Store.commit` syncs it."""
-    out = pa.BufferOutputStream()
-    hidden = hidden_columns(data.schema)
-    bounded = [f.name for f in data.schema if f.name not in hidden and not f.type.num_fields]
-    with pq.ParquetWriter(
-        out,
-        data.schema,
-        compression="zstd",
-        write_page_checksum=True,
-        write_statistics=bounded if hidden else True,
-    ) as writer:
-        writer.write_table(data, row_group)
-        writer.add_key_value_metadata({checksums.KEY: checksums.NONE})
-    whole = bytearray(out.getvalue())
-    checksums.stamp(whole)
-    write_bytes(uri, whole, durable=False)
+    write_bytes(uri, checksums.to_parquet(data, row_group), durable=False)
 
 
 def describe(root: str, path: str, schema: pa.Schema, partition: Mapping[str, str] | None = None) -> DataFile:

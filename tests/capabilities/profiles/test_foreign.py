@@ -62,7 +62,8 @@ def test_a_flipped_bit_is_named_and_mended(spark: SparkSession, first_day: Store
         report = run(spark, first_day, as_of=FIRST_DAY)
         assert report.outcome == "published" and f"1 damaged file of {table} " in report.message
         assert (Path(first_day.root) / FOLDER / table / path.relative_to(first_day.uri(table))).is_file()
-    assert content(first_day, table) == before
+    # rows of profiles name the run that made them
+    assert table == "user_profiles" or content(first_day, table) == before
     assert differences(profiles(first_day, FIRST_DAY), expected_profiles(first_day, FIRST_DAY)) == {}
     assert run(spark, first_day, as_of=FIRST_DAY).outcome == "nothing to do"
 

@@ -33,6 +33,13 @@ def test_a_part_keeps_its_users_and_items() -> None:
     assert picked.user.tolist() == [0, 0, 2, 2, 2] and picked.item.tolist() == [0, 1, 1, 3, 2]
 
 
+def test_the_newest_rows_and_drawn_users() -> None:
+    assert HISTORY.newest(1).item.tolist() == [2, 1] and HISTORY.newest(1).user.tolist() == [0, 2]
+    assert HISTORY.newest(2).item.tolist() == [3, 2, 0, 1] and HISTORY.newest(9).item.tolist() == HISTORY.item.tolist()
+    assert HISTORY.drawn(2, seed=0).user.tolist() == [0, 0, 0, 1, 1]  # the user without purchases is never drawn
+    assert HISTORY.drawn(1, seed=0).users == 1
+
+
 def test_tiles_hold_every_user_once() -> None:
     sizes = np.random.default_rng(0).integers(0, 9, 50)
     user = np.repeat(np.arange(50), sizes)

@@ -9,7 +9,14 @@ import pytest
 
 from shopbatch.capabilities.recommendations import neighbours as module
 from shopbatch.capabilities.recommendations.history import History
-from shopbatch.capabilities.recommendations.neighbours import EaseSettings, Neighbours, fit_ease, fit_next, rising
+from shopbatch.capabilities.recommendations.neighbours import (
+    EaseSettings,
+    Neighbours,
+    NextSettings,
+    fit_ease,
+    fit_next,
+    rising,
+)
 from shopbatch.capabilities.recommendations.reasons import Bought, because, bought
 
 USERS, ITEMS = 15, 8
@@ -28,7 +35,8 @@ def matrix(part: Neighbours) -> np.ndarray:
 
 
 @pytest.mark.parametrize("pairs", [1, 4_000_000])  # many tiles, or one
-def test_next_counts_days_ahead_and_buyers_of_both(pairs: int, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("normal", [0.5, 0.3])
+def test_next_counts_days_ahead_and_buyers_of_both(pairs: int, normal: float, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "_PAIRS", pairs)
     history = drawn(1)
     wanted: dict[tuple[int, int], float] = defaultdict(float)
@@ -42,11 +50,11 @@ def test_next_counts_days_ahead_and_buyers_of_both(pairs: int, monkeypatch: pyte
                     wanted[a, b] += 1 / (days.index(e) - days.index(d))
         sets.append({i for _, i in own_rows})
     buyers = [sum(i in s for s in sets) for i in range(ITEMS)]
-    got = matrix(fit_next(history, steps=3, cosine=0.3))
+    got = matrix(fit_next(history, NextSettings(steps=3, cosine=0.3, normal=normal)))
     for a in range(ITEMS):
         for b in range(ITEMS):
             both = sum(a in s and b in s for s in sets) if a != b else 0
-            value = (wanted[a, b] + 0.3 * both) / max(1, buyers[a] * buyers[b]) ** 0.5
+            value = (wanted[a, b] + 0.3 * both) / (max(1, buyers[a]) ** 0.5 * max(1, buyers[b]) ** normal)
             assert got[a, b] == pytest.approx(value, rel=1e-6)
 
 
@@ -67,10 +75,16 @@ def test_ease_by_users_is_ease_by_items(cells: int, monkeypatch: pytest.MonkeyPa
     np.testing.assert_allclose(got, np.maximum(wanted, 0), atol=1e-5)
 
 
-@pytest.mark.parametrize("fit", [fit_next, lambda h, keep: fit_ease(h, EaseSettings(2.0, keep, least_users=1))])
+@pytest.mark.parametrize(
+    "fit",
+    [
+        lambda h, keep: fit_next(h, NextSettings(keep=keep)),
+        lambda h, keep: fit_ease(h, EaseSettings(2.0, keep, least_users=1)),
+    ],
+)
 def test_the_best_are_kept_in_order(fit) -> None:  # type: ignore[no-untyped-def]
     history = drawn(3)
-    whole, short = fit(history, keep=100), fit(history, keep=3)
+    whole, short = fit(history, 100), fit(history, 3)
     assert np.array_equal(short.item, whole.item[:, :3]) and np.allclose(short.weight, whole.weight[:, :3])
     assert (np.diff(whole.weight, axis=1) <= 0).all()
     assert ((whole.item >= 0) == (whole.weight > 0)).all()
@@ -95,7 +109,7 @@ def test_the_most_bought_items_take_part() -> None:
 @pytest.mark.parametrize("decay", [1.0, 0.7])
 def test_a_score_is_the_sum_of_its_shares_and_reasons_are_the_greatest(decay: float) -> None:
     history = drawn(5)
-    part = fit_next(history, decay=decay).with_trend(np.linspace(0.5, 2, ITEMS))
+    part = fit_next(history, NextSettings(decay=decay)).with_trend(np.linspace(0.5, 2, ITEMS))
     weights, scores = matrix(part), part.score(history).dense(ITEMS)
     back = history.steps_back()
     user, item = (a.ravel() for a in np.meshgrid(np.arange(USERS), np.arange(ITEMS), indexing="ij"))
@@ -134,3 +148,11 @@ def test_nobody_and_nothing() -> None:
         assert because(part, empty, np.array([1]), np.array([1])) == [[]]
         assert because(part, empty, np.zeros(0, np.int64), np.zeros(0, np.int64)) == []
     assert rising(empty) == pytest.approx(np.ones(ITEMS))
+
+
+def test_a_user_with_very_many_purchases_costs_no_more_than_the_newest() -> None:
+    many = 100_000
+    history = History.of(np.zeros(many, np.int64), np.arange(many), np.arange(many) // 50, 1, many)
+    part = fit_next(history, NextSettings(most_rows=100, keep=3))
+    assert (part.item[: many - 100] == -1).all() and (part.item[many - 100 :] >= many - 100).all()
+    assert len(fit_ease(history, EaseSettings(keep=3)).score(history).item) == 0  # every product has one buyer

@@ -11,8 +11,9 @@ import pyarrow as pa
 import pytest
 import torch
 
-from shopbatch.capabilities.recommendations.sequence import Encode, NextProducts, document
+from shopbatch.capabilities.recommendations.sequence import NextProducts, SequencePlan, start_vectors
 from shopbatch.capabilities.recommendations.sequence_config import SequenceConfig
+from shopbatch.capabilities.recommendations.sequence_documents import Encode, document
 from shopbatch.capabilities.recommendations.sequence_model import SequenceModel
 from shopbatch.models.folder import ModelError
 from shopbatch.training.blocks import Blocks
@@ -25,6 +26,8 @@ from shopbatch.training.parallel import Parallel
 PRODUCTS = 30
 DAYS = ([3, 1, 4], [1, 1, 5]), ([9, 2, 6, 5, 3], [2, 4, 4, 4, 7]), ([8, 9, 7], [1, 2, 3])  # three users
 
+LONG = [7, 1, 2, 3, 4, 5, 6, 9, 8, 10, 11], [1, 2, 2, 3, 4, 5, 6, 7, 8, 9, 9]  # attended to apart from the short ones
+
 
 def objective(**changes: object) -> NextProducts:
     sizes = {"max_items": 12, "hidden": 8, "heads": 2, "layers": 2, "dropout": 0.0}
@@ -33,7 +36,7 @@ def objective(**changes: object) -> NextProducts:
     with torch.no_grad():
         for parameter in made.parameters():  # large weights, so that a mistake anywhere is seen
             parameter.add_(torch.randn_like(parameter) * 0.3)
-    return made.eval()
+    return made.train()  # without dropout the loss is no other than in evaluation, which gives places
 
 
 def documents(users: tuple[tuple[list[int], list[int]], ...] = DAYS) -> list[Document]:
@@ -68,10 +71,9 @@ def state_of_day(model: NextProducts, products: list[int], days: list[int], day:
 def test_the_loss_is_that_of_the_formulas(drawn: bool) -> None:
     """Also where a target is among the drawn products: it must not be compared with itself."""
     model = objective(softmax_below=0 if drawn else 20_000, negatives=20)
-    model.train(drawn)
-    losses, expected = model(flatten(documents(), seed=5)), []
+    losses, expected = model(flatten(documents((DAYS[0], LONG, *DAYS[1:])), seed=5)), []
     compared = model.negatives(5).tolist() if drawn else list(range(PRODUCTS))
-    for products, days in DAYS:
+    for products, days in (DAYS[0], LONG, *DAYS[1:]):
         for target, day in zip(products, days, strict=True):
             if day == days[0]:
                 continue
@@ -81,6 +83,22 @@ def test_the_loss_is_that_of_the_formulas(drawn: bool) -> None:
             expected.append(torch.stack([own, *scores]).logsumexp(0) - own)
     assert drawn is False or set(compared) & {4, 2, 6, 5, 3, 9, 7}
     assert torch.allclose(losses, torch.stack(expected), atol=1e-4)
+
+
+def test_in_evaluation_the_loss_is_one_minus_the_gain_of_the_place() -> None:
+    model = objective()
+    with torch.no_grad():
+        model.table.weight[20:] = model.table.weight[4]  # eleven products, 4 among them, always have equal scores
+    losses, expected = model.eval()(flatten(documents())).detach(), []
+    for products, days in DAYS:
+        for target, day in zip(products, days, strict=True):
+            if day > days[0]:
+                state = state_of_day(model, products, days, max(d for d in days if d < day))
+                scores = (model.table.weight @ state).detach()
+                equal = 11 if target == 4 else 1
+                above = int((scores > scores[target] + 1e-6).sum())
+                expected.append(1 - 1 / math.log2(2 + above + (equal - 1) / 2))
+    assert losses.tolist() == pytest.approx(expected, abs=1e-6)
 
 
 def test_the_products_of_a_day_do_not_tell_of_each_other_nor_of_days_before_them() -> None:
@@ -116,6 +134,24 @@ def test_products_are_drawn_once_for_a_step() -> None:
     assert model.negatives(3).tolist() == model.negatives(3).tolist() != model.negatives(4).tolist()
     assert len(model.negatives(3)) == 40 and int(model.negatives(3).max()) < PRODUCTS
     assert set(range(PRODUCTS)) == {p for seed in range(40) for p in model.negatives(seed).tolist()}
+
+
+@pytest.mark.parametrize("hidden", [8, 64], ids=["fewer numbers than products", "more"])
+def test_first_vectors_are_alike_where_products_have_the_same_users(hidden: int) -> None:
+    """Three circles of users with five products each; the last product is nobody's, and one user has 3 copies."""
+    draw = np.random.default_rng(0)
+    circles = [draw.choice(5, 4, replace=False) + 5 * (user % 3) for user in range(60)]
+    train = Blocks.of([document(c, [1, 1, 2, 3], 12) for c in [*circles, np.array([0, 0, 0, 1])]], 24, 0)
+    before = torch.random.get_rng_state()
+    vectors = start_vectors(train, 16, hidden, seed=0)
+    assert torch.equal(torch.random.get_rng_state(), before)
+    assert vectors.dtype == np.float32 and np.allclose(np.linalg.norm(vectors, axis=1), 0.1 * hidden**0.5, atol=1e-5)
+    alike = vectors @ vectors.T / (0.01 * hidden)
+    same = np.arange(15)[:, None] // 5 == np.arange(15) // 5
+    assert alike[:15, :15][same].min() > alike[:15, :15][~same].max() + 0.1
+    assert np.array_equal(vectors, start_vectors(train, 16, hidden, seed=0))
+    plan = SequencePlan(16, SequenceConfig(hidden=hidden), vectors)
+    assert np.array_equal(SequenceModel(plan.build()).products, vectors)
 
 
 def test_recomputing_activations_changes_no_gradient() -> None:

@@ -12,11 +12,11 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pytest
+import ray
 
-from shopbatch.capabilities.recommendations.sequence import Encode, SequencePlan
+from shopbatch.capabilities.recommendations.sequence import SequencePlan, start_vectors
 from shopbatch.capabilities.recommendations.sequence_config import SequenceConfig
-from shopbatch.core.config import Platform
-from shopbatch.core.sessions import ray_session
+from shopbatch.capabilities.recommendations.sequence_documents import Encode
 from shopbatch.training import blocks, worker, workers
 from shopbatch.training.checkpoint_files import best_name
 from shopbatch.training.config import LoopConfig, WorkersConfig
@@ -43,7 +43,8 @@ def run(root: str, folder: str) -> Run:
     steps = {"block_tokens": 24, "batch_blocks": 8, "micro_blocks": 2, "epochs": 9, "max_steps": 9, "eval_steps": 3}
     loop = LoopConfig.model_validate({**steps, "schedule": {"peak": 0.01}})
     settings = WorkersConfig(count=2, threads=1, checkpoint_steps=2)
-    return Run(SequencePlan(40, config), pack, loop, settings, folder, "key")
+    start = start_vectors(pack.read("train"), 40, config.hidden, 0)
+    return Run(SequencePlan(40, config, start), pack, loop, settings, folder, "key")
 
 
 def train(root: str, folder: str) -> tuple[dict[str, Any], bytes]:
@@ -52,32 +53,36 @@ def train(root: str, folder: str) -> tuple[dict[str, Any], bytes]:
     return state, Path(folder, best_name(state["best_step"]), "weights-00000.safetensors").read_bytes()
 
 
-def drive(root: str, folder: str) -> None:
-    """The whole run in a process of its own."""
-    with ray_session(Platform(cpus=2, object_store_mb=256)):
-        train(root, folder)
+def train_and_crash(root: str, folder: str, crash: dict[str, str]) -> tuple[dict[str, Any], bytes]:
+    """Train with workers that reach a crash point."""
+
+    def work_to_the_crash(context: dict[str, Any]) -> None:
+        os.environ.update(crash)
+        worker.work(context)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(workers, "work", work_to_the_crash)
+        return train(root, folder)
+
+
+def drive(address: str, root: str, folder: str) -> None:
+    """Be a driver that is killed after the fifth step."""
+    ray.init(address=address, log_to_driver=False)
+    train_and_crash(root, folder, {"SHOPBATCH_CRASH_AT": "train-step-5", "SHOPBATCH_CRASH_PID": str(os.getpid())})
 
 
 @pytest.mark.timeout(900)
-def test_whoever_is_killed_the_bits_are_the_same(store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_whoever_is_killed_the_bits_are_the_same(store: Store, tmp_path: Path) -> None:
     """kill -9 of the driver, after which the same call goes on, then of a worker, which is replaced."""
     straight, killed = str(tmp_path / "straight"), str(tmp_path / "killed")
     state, weights = train(store.root, straight)
     assert state["step"] == 9 and state["best_step"] > 5
-    module = "tests.capabilities.recommendations.test_sequence_faults"
-    code = f"import sys\nfrom {module} import drive\ndrive(sys.argv[1], sys.argv[2])"
-    dying = ["sh", "-c", 'SHOPBATCH_CRASH_AT=train-step-5 SHOPBATCH_CRASH_PID=$$ exec "$@"', "sh"]
-    driver = subprocess.run(
-        [*dying, sys.executable, "-c", code, store.root, killed], cwd=ROOT, capture_output=True, check=False
-    )
-    assert driver.returncode == -signal.SIGKILL, driver.stderr.decode()[-2000:]
+    code = f"import sys\nfrom {__name__} import drive\ndrive(*sys.argv[1:])"
+    address = ray.get_runtime_context().gcs_address
+    # no pipes: Ray's processes would hold them open after the driver is dead
+    driver = subprocess.run([sys.executable, "-c", code, address, store.root, killed], cwd=ROOT, check=False)
+    assert driver.returncode == -signal.SIGKILL
     assert max(Path(killed).glob("step-*")).name == "step-00000004"
     crash = {"SHOPBATCH_CRASH_AT": "train-step-7", "SHOPBATCH_CRASH_ONCE": str(tmp_path / "once")}
-
-    def work_and_be_killed(context: dict[str, Any]) -> None:
-        os.environ.update(crash)
-        worker.work(context)
-
-    monkeypatch.setattr(workers, "work", work_and_be_killed)
-    assert train(store.root, killed) == (state, weights)
+    assert train_and_crash(store.root, killed, crash) == (state, weights)
     assert (tmp_path / "once").exists()

@@ -10,9 +10,14 @@ from shopbatch.capabilities.recommendations import topk
 
 
 @pytest.mark.parametrize(("dims", "values"), [(8, 3), (3, 2), (1, 1)])
-@pytest.mark.parametrize(("k", "tile"), [(1, 16), (5, 7), (50, 64), (5, 1000)])
-def test_the_same_as_a_stable_sort(dims: int, values: int, k: int, tile: int, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("many", [0, 64])
+@pytest.mark.parametrize(("k", "tile"), [(1, 16), (5, 7), (50, 130), (5, 1000)])
+def test_the_same_as_a_stable_sort(
+    dims: int, values: int, k: int, tile: int, many: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(topk, "TILE", tile)
+    monkeypatch.setattr(topk, "_MANY", many)
+    monkeypatch.setattr(topk, "_BLOCK", 8)
     draw = np.random.default_rng(k)
     users, items = (draw.integers(-values, values + 1, (n, dims)).astype(np.float32) for n in (23, 300))  # many ties
     scores = users @ items.T

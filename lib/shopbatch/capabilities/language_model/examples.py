@@ -18,7 +18,7 @@ from shopbatch.capabilities.language_model import masks
 from shopbatch.capabilities.language_model.config import SourceConfig
 from shopbatch.capabilities.language_model.masks import Expected
 from shopbatch.core.errors import UserError
-from shopbatch.core.hashing import hash128
+from shopbatch.core.hashing import former_hash128
 from shopbatch.evaluation.near_duplicates import without_near_duplicates
 from shopbatch.models.answer_format import AnswerFormat, answer_format, around_answer
 from shopbatch.models.chat import chat_controls, chat_prompt
@@ -207,7 +207,8 @@ def _has_text(column: pa.ChunkedArray) -> pa.ChunkedArray:
 
 def _split(table: pa.Table, config: SourceConfig) -> pa.Table:
     """Return each content once, with its split by hash: train, val or test."""
-    high, low = hash128([table["prompt"], table["answer"]])
+    # The hash that older versions split by: a model of theirs is never judged by rows that it was trained on.
+    high, low = former_hash128([table["prompt"], table["answer"]])
     order = np.lexsort([low, high])
     first = np.ones(len(order), bool)
     first[1:] = (high[order][1:] != high[order][:-1]) | (low[order][1:] != low[order][:-1])

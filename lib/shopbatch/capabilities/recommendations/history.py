@@ -64,6 +64,18 @@ class History:
         at = np.arange(starts[-1]) + np.repeat(self.starts[users] - starts[:-1], sizes)
         return History(starts, self.item[at], self.day[at], self.items)
 
+    def newest(self, rows: int) -> History:
+        """Return at most this many rows of each user, the newest ones."""
+        place = np.arange(len(self.item)) - np.repeat(self.starts[1:], np.diff(self.starts))
+        return self.where(place >= -rows)
+
+    def drawn(self, users: int, seed: int) -> History:
+        """Return the rows of users who have any, at most this many of them, drawn by the seed, in their order."""
+        some = np.flatnonzero(np.diff(self.starts))
+        if len(some) > users:
+            some = np.sort(np.random.default_rng(seed).choice(some, users, replace=False))
+        return self.of_users(some)
+
     def tiles(self, rows: int) -> Iterator[np.ndarray]:
         """Cut the users into runs of neighbours that have together about `rows` rows, at least one user each."""
         cut = np.searchsorted(self.starts, np.arange(0, self.starts[-1], rows))

@@ -84,31 +84,55 @@ def rising(history: History, recent: int = 30, base: int = 90) -> np.ndarray:
     return np.asarray((now + 0.5) / ((then + 0.5 / expected) * expected))
 
 
-def fit_next(history: History, steps: int = 3, cosine: float = 0.3, keep: int = 100, decay: float = 0.7) -> Neighbours:
+@dataclass(frozen=True)
+class NextSettings:
+    """Settings of counting what follows.
+
+    Attributes:
+        steps: Days of purchase ahead that count.
+        cosine: Weight of having the same buyers against being followed by.
+        normal: How much a target's popularity counts against it: 0.5 as in the cosine, less favours popular items.
+        keep: Neighbours kept for each item.
+        decay: See Neighbours.
+        most_rows: Newest purchases of a user that count. The time grows with their number squared.
+        most_users: With more users, this many are drawn.
+        seed: Seed of the draw.
+    """
+
+    steps: int = 3
+    cosine: float = 0.3
+    normal: float = 0.2
+    keep: int = 100
+    decay: float = 0.7
+    most_rows: int = 1000
+    most_users: int = 100_000
+    seed: int = 0
+
+
+def fit_next(history: History, settings: NextSettings | None = None) -> Neighbours:
     """Count which item follows which, and which have the same buyers.
 
-    weight(a, b) = sum over k of (times that b is bought k days of purchase after a) / k, divided by
-    sqrt(buyers of a x buyers of b), plus cosine x (buyers of both) / sqrt(buyers of a x buyers of b).
+    weight(a, b) = (sum over k of (times that b is bought k days of purchase after a) / k + cosine x buyers of both)
+    / (buyers of a ^ 0.5 x buyers of b ^ normal).
 
     Args:
         history: Everything known.
-        steps: Days of purchase ahead that count.
-        cosine: Weight of the cosine.
-        keep: Neighbours kept for each item.
-        decay: See Neighbours.
+        settings: None for the defaults.
     """
-    owned = history.owned()
-    root = np.sqrt(np.maximum(np.bincount(owned.items, minlength=history.items), 1))
+    settings = settings or NextSettings()
+    history = history.newest(settings.most_rows).drawn(settings.most_users, settings.seed)
+    keep, owned = settings.keep, history.owned()
+    buyers = np.maximum(np.bincount(owned.items, minlength=history.items), 1.0)
     item = np.full((history.items, keep), -1, np.int64)
     weight = np.zeros((history.items, keep), np.float32)
-    for source, target, count in _weights(history, steps, cosine):
-        value = count / (root[source] * root[target])
+    for source, target, count in _weights(history, settings.steps, settings.cosine):
+        value = count / (buyers[source] ** 0.5 * buyers[target] ** settings.normal)
         order = np.lexsort((target, -value, source))
         a, b, value = source[order], target[order], value[order]
         place = np.arange(len(a)) - np.searchsorted(a, a)
         best = place < keep
         item[a[best], place[best]], weight[a[best], place[best]] = b[best], value[best]
-    return Neighbours(item, weight, decay, np.ones(history.items))
+    return Neighbours(item, weight, settings.decay, np.ones(history.items))
 
 
 def _weights(history: History, steps: int, cosine: float) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
@@ -187,18 +211,14 @@ def fit_ease(history: History, settings: EaseSettings | None = None) -> Neighbou
         settings: None for the defaults.
     """
     settings = settings or EaseSettings()
-    users = np.flatnonzero(np.diff(history.starts))
-    if len(users) > settings.most_users:
-        draw = np.random.default_rng(settings.seed)
-        users = np.sort(draw.choice(users, settings.most_users, replace=False))
-    owned = history.of_users(users).owned()
+    owned = history.drawn(settings.most_users, settings.seed).owned()
     counts = np.bincount(owned.items, minlength=history.items)
     known = np.argsort(-counts, kind="stable")[: settings.most_items]
     known = np.sort(known[counts[known] >= max(settings.least_users, 1)])
     user, item = owned.pairs()
     inside = np.isin(item, known)
     place = torch.from_numpy(np.stack([user[inside], np.searchsorted(known, item[inside])]))
-    shape, ones = (len(users), len(known)), torch.ones(place.shape[1])
+    shape, ones = (len(owned), len(known)), torch.ones(place.shape[1])
     matrix = torch.sparse_coo_tensor(place, ones, shape, check_invariants=True).coalesce()
     best, weight = _dual(matrix, settings.penalty, settings.keep)
     items = np.full((history.items, settings.keep), -1, np.int64)

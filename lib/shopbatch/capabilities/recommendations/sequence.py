@@ -3,9 +3,6 @@
 Product vectors -> causal Transformer -> scores by the same product vectors, as SASRec (Kang and McAuley 2018) with a
 softmax loss (Klenitskiy and Vasilev 2023) and gated layers (Tikhonovich et al. 2025). The products of one day are a
 set: they share a position, see each other and the days before, and are targets of the day before.
-
-In a document each product is a token: its number if it begins a day, and the bitwise complement of its number if it
-belongs to the day of the token before it.
 """
 
 from __future__ import annotations
@@ -14,116 +11,21 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import pyarrow as pa
 import torch
-from numpy.typing import ArrayLike
 from torch import nn
 from torch.nn.functional import cross_entropy, scaled_dot_product_attention, silu
 from torch.utils.checkpoint import checkpoint
 
 from shopbatch.capabilities.recommendations.sequence_config import SequenceConfig
+from shopbatch.capabilities.recommendations.sequence_documents import Days, Rows, products_of, rows
+from shopbatch.training.blocks import Blocks
 from shopbatch.training.optimizer import RowEmbedding
-from shopbatch.training.packing import Batch, Document
+from shopbatch.training.packing import Batch
 
-_SHORTEST = 8  # documents up to this length are attended to together
 _SPREAD = 0.02  # standard deviation of the first vectors of products and positions
-_VALIDATION_NEGATIVES = 4096  # more than in training, so that the best weights are chosen with less noise
-
-
-def document(products: ArrayLike, days: ArrayLike, max_items: int, since: int | None = None) -> Document:
-    """Return the history of a user as a document.
-
-    Args:
-        products: Numbers of the products, oldest first, int [n], n >= 1.
-        days: The day of each product, never falling, int [n]. Where only an order is known, every product has its own.
-        max_items: Newest products to keep.
-        since: Day from which on products are targets; None for every day but the first.
-    """
-    products, days = np.asarray(products)[-max_items:], np.asarray(days)[-max_items:]
-    same = np.concatenate([[False], days[1:] == days[:-1]])
-    later = days != days[0]
-    ids = np.where(same, ~products, products).astype(np.int32)
-    return Document(ids, later if since is None else later & (days >= since))
-
-
-@dataclass(frozen=True)
-class Encode:
-    """Makes documents of histories for `blocks.prepare`.
-
-    max_items: newest products of a history to keep.
-    """
-
-    max_items: int
-
-    def __call__(self, histories: pa.Table) -> list[Document | None]:
-        """Return a document for each history that has a target; None for the others.
-
-        Args:
-            histories: Columns `products` and `days`, lists of int32, and `since`, int32; see `document`.
-        """
-        products, days, since = (histories[name].to_pylist() for name in ("products", "days", "since"))
-        made = [document(p or [0], d or [0], self.max_items, s) for p, d, s in zip(products, days, since, strict=True)]
-        return [d if d.trained.any() else None for d in made]
-
-
-@dataclass(frozen=True)
-class Days:
-    """The days of a batch, as the model reads them.
-
-    products: number of each token's product, int64 [tokens]. numbers: which day of the batch a token belongs to,
-    int64 [tokens]. positions: the same within its document. last: each document's last day, int64 [documents].
-    """
-
-    products: torch.Tensor
-    numbers: torch.Tensor
-    positions: torch.Tensor
-    last: torch.Tensor
-
-    @classmethod
-    def of(cls, batch: Batch, device: torch.device) -> Days:
-        """Read the days out of the tokens of a batch."""
-        starts = batch.ids >= 0
-        numbers = np.cumsum(starts) - 1
-        ends = np.cumsum(batch.lengths)
-        first = np.repeat(numbers[ends - batch.lengths], batch.lengths)
-        arrays = np.where(starts, batch.ids, ~batch.ids), numbers, numbers - first, numbers[ends - 1]
-        return cls(*(torch.from_numpy(a).to(device) for a in arrays))
-
-
-@dataclass(frozen=True)
-class Rows:
-    """Documents of similar lengths, as padded rows for attention.
-
-    tokens: token of the batch at each place, int64 [documents, longest]. real: whether the place is not padding.
-    seen: which places (last axis) a place sees, bool [documents, 1, longest, longest].
-    """
-
-    tokens: torch.Tensor
-    real: torch.Tensor
-    seen: torch.Tensor
-
-
-def rows(lengths: Sequence[int], numbers: torch.Tensor) -> list[Rows]:
-    """Group the documents of a batch by length, so that little is padded.
-
-    Args:
-        lengths: Tokens of each document.
-        numbers: The day of each token, int64 [tokens].
-    """
-    sizes = np.asarray(lengths)
-    starts = np.cumsum(sizes) - sizes
-    kinds = np.ceil(np.log2(np.maximum(sizes, _SHORTEST))).astype(int)
-    groups = []
-    for kind in np.unique(kinds):
-        chosen = kinds == kind
-        places = np.arange(sizes[chosen].max())
-        real = torch.from_numpy(places < sizes[chosen][:, None]).to(numbers.device)
-        at = np.minimum(places, sizes[chosen][:, None] - 1) + starts[chosen][:, None]
-        tokens = torch.from_numpy(at).to(numbers.device)
-        days = numbers[tokens]
-        seen = real[:, None, :] & (days[:, None, :] <= days[:, :, None])
-        groups.append(Rows(tokens, real, seen[:, None]))
-    return groups
+_START_SPREAD = 0.1  # the same of the first vectors of products that are not random
+_ROUNDS = 8  # power iterations of the decomposition
+_CELLS = 4_000_000  # scores that are held at once when places are counted
 
 
 class Layer(nn.Module):
@@ -140,17 +42,19 @@ class Layer(nn.Module):
     def forward(self, states: torch.Tensor, groups: Sequence[Rows]) -> torch.Tensor:
         """Return the next states of the tokens, [tokens, hidden]."""
         attended = self.join(self._attend(self.project(self.norm(states)), groups))
-        states = states + self.dropout(attended * torch.sigmoid(self.gate(states)))
+        states = states + self.dropout(attended * self.gate(states).sigmoid())
         left, right = self.widen(self.norm_after(states)).chunk(2, 1)
         widened = self.narrow(self.dropout(silu(left) * right))
-        return states + self.dropout(widened * torch.sigmoid(self.gate_after(states)))
+        changed: torch.Tensor = states + self.dropout(widened * self.gate_after(states).sigmoid())
+        return changed
 
     def _attend(self, projected: torch.Tensor, groups: Sequence[Rows]) -> torch.Tensor:
         """Attend within documents: queries, keys and values [tokens, 3 x hidden] -> [tokens, hidden]."""
         pieces = []
         for group in groups:
-            padded = projected[group.tokens].unflatten(2, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)
-            values = scaled_dot_product_attention(*padded, attn_mask=group.seen)
+            padded = projected[group.tokens].reshape(*group.tokens.shape, 3, self.heads, -1)
+            query, key, value = padded.permute(2, 0, 3, 1, 4)
+            values = scaled_dot_product_attention(query, key, value, attn_mask=group.seen)
             pieces.append(values.transpose(1, 2).flatten(2)[group.real])
         order = torch.cat([group.tokens[group.real] for group in groups])
         return torch.cat(pieces)[torch.argsort(order)]
@@ -194,14 +98,21 @@ class NextProducts(nn.Module):
             states = checkpoint(layer, states, groups, use_reentrant=False) if self.recompute else layer(states, groups)
         states = self.norm(states).float()
         sums = states.new_zeros(int(days.last[-1]) + 1, states.shape[1]).index_add(0, days.numbers, states)
-        return sums / torch.bincount(days.numbers)[:, None]
+        means: torch.Tensor = sums / torch.bincount(days.numbers)[:, None]
+        return means
 
     def forward(self, batch: Batch) -> torch.Tensor:
-        """Return the loss of each trained product, given the days before its own, float32 [trained tokens]."""
+        """Return the loss of each trained product, given the days before its own, float32 [trained tokens].
+
+        In evaluation, what counts is the product's place: the loss is one minus its discounted gain. The cross entropy
+        of held-out products rises long before the places get worse.
+        """
         days = Days.of(batch, self.table.weight.device)
         trained = torch.from_numpy(batch.trained).to(days.numbers.device)
         targets = days.products[trained]
         vectors = self.vectors(batch, days)[days.numbers[trained] - 1]
+        if not self.training:
+            return 1 - self._gains(vectors, targets)
         if not self.drawn:
             return cross_entropy((vectors @ self.table.weight.T).float(), targets, reduction="none")
         negatives = self.negatives(batch.seed)
@@ -210,24 +121,71 @@ class NextProducts(nn.Module):
         return cross_entropy(torch.cat([own, others], 1).float(), torch.zeros_like(targets), reduction="none")
 
     def negatives(self, seed: int) -> torch.Tensor:
-        """Draw the products that all targets of a step are compared with; a validation always draws the same ones."""
-        count = self.config.negatives if self.training else max(self.config.negatives, _VALIDATION_NEGATIVES)
+        """Draw the products that all targets of a step are compared with, int64 [negatives]."""
         generator = torch.Generator().manual_seed(seed)
-        return torch.randint(self.table.num_embeddings, (count,), generator=generator).to(self.table.weight.device)
+        drawn = torch.randint(self.table.num_embeddings, (self.config.negatives,), generator=generator)
+        return drawn.to(self.table.weight.device)
+
+    def _gains(self, vectors: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+        """Return 1 / log2(1 + place) of each target among all products, float32 [targets]; equal scores count half."""
+        ranks = []
+        step = max(1, _CELLS // self.table.num_embeddings)
+        for own, wanted in zip(torch.split(vectors, step), torch.split(targets, step), strict=True):
+            scores = own @ self.table.weight.T
+            score = scores.gather(1, wanted[:, None])
+            ranks.append((scores > score).sum(1) + ((scores == score).sum(1) - 1) / 2)
+        return 1 / torch.log2(2 + torch.cat(ranks))
 
 
 @dataclass(frozen=True)
 class SequencePlan:
-    """Trains the sequence part of a recommender from random weights.
+    """Trains the sequence part of a recommender.
 
-    products: number of products. config: the sizes. seed: of the random weights.
+    products: number of products. config: the sizes. start: the first vectors of the products, float32
+    [products, hidden], as `start_vectors` makes them; None for random ones. seed: of all random weights.
     """
 
     products: int
     config: SequenceConfig
+    start: np.ndarray | None = None
     seed: int = 0
 
-    def build(self, recompute: bool = False) -> nn.Module:
-        """Return the objective with random weights."""
+    def build(self, recompute: bool = False) -> NextProducts:
+        """Return the objective with its first weights."""
         torch.manual_seed(self.seed)
-        return NextProducts(self.products, self.config, recompute)
+        objective = NextProducts(self.products, self.config, recompute)
+        if self.start is not None:
+            with torch.no_grad():
+                objective.table.weight.copy_(torch.from_numpy(self.start))
+        return objective
+
+
+def start_vectors(train: Blocks, products: int, hidden: int, seed: int) -> np.ndarray:
+    """Return vectors of products that are alike where the products have the same users, float32 [products, hidden].
+
+    They are the directions of most variance of the users' products, each product weighted by one over the root of its
+    users (a truncated singular value decomposition, Halko et al. 2011). A Transformer that begins with them needs fewer
+    passes over the data than one that has to learn from nothing which products go together.
+
+    Args:
+        train: The training blocks.
+        products: Number of products.
+        hidden: Numbers of a vector.
+        seed: Seed of the decomposition, and of the vectors of products that nobody had.
+    """
+    product = torch.from_numpy(products_of(train.ids))
+    user = torch.from_numpy(np.repeat(np.arange(len(train.lengths)), train.lengths))
+    pairs = torch.unique(torch.stack([user, product]), dim=1)
+    users = torch.bincount(pairs[1], minlength=products)
+    values = users[pairs[1]].float().rsqrt()
+    shape = (len(train.lengths), products)
+    matrix = torch.sparse_coo_tensor(pairs, values, shape, check_invariants=True, is_coalesced=True)
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        vectors = torch.randn(products, hidden)
+        # twice as many directions as are kept, since the sizes of the later ones are close together
+        _, sizes, directions = torch.svd_lowrank(matrix, min(2 * hidden, *matrix.shape), niter=_ROUNDS)
+    bought, kept = users > 0, (directions * sizes)[:, :hidden]
+    vectors[bought] = 0.0
+    vectors[bought, : kept.shape[1]] = kept[bought]
+    return np.asarray(nn.functional.normalize(vectors, dim=1) * (_START_SPREAD * hidden**0.5))

@@ -33,9 +33,9 @@ SEQUENCE_LOOP = LoopConfig(
     block_tokens=64,
     batch_blocks=16,
     micro_blocks=4,
-    epochs=40,
-    eval_steps=300,
-    patience=6,
+    epochs=8,
+    eval_steps=150,
+    patience=2,
     schedule=ScheduleConfig(peak=2e-3),
     optimizer=OptimizerConfig(beta2=0.98),
 )

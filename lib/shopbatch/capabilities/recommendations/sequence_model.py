@@ -13,8 +13,9 @@ from pydantic import ValidationError
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
-from shopbatch.capabilities.recommendations.sequence import NextProducts, document
+from shopbatch.capabilities.recommendations.sequence import NextProducts
 from shopbatch.capabilities.recommendations.sequence_config import SequenceConfig
+from shopbatch.capabilities.recommendations.sequence_documents import document
 from shopbatch.models.folder import ModelError
 from shopbatch.training.packing import flatten
 

@@ -9,7 +9,9 @@ import numpy as np
 import torch
 
 TILE = 16_384  # items multiplied at once: with the users of a batch, small enough for the processor's cache
-BATCH = 1_024  # users at once
+BATCH = 256  # users at once
+_BLOCK = 64  # neighbouring scores of which only the maximum is looked at first
+_MANY = 64  # blocks of a user in one tile that are worth a look at all of its scores
 
 
 def top_k(users: torch.Tensor, items: torch.Tensor, k: int, batch: int = BATCH) -> tuple[np.ndarray, np.ndarray]:
@@ -26,10 +28,8 @@ def top_k(users: torch.Tensor, items: torch.Tensor, k: int, batch: int = BATCH) 
         With fewer than k items, the last places are -1 and -inf.
 
     Raises:
-        ValueError: A vector holds a number that is not finite.
+        ValueError: A score is not finite.
     """
-    if not (torch.isfinite(users).all() and torch.isfinite(items).all()):
-        raise ValueError("a vector holds a number that is not finite")
     best_items = np.full((len(users), k), -1, np.int64)
     best_scores = np.full((len(users), k), -np.inf, np.float32)
     here = min(k, len(items))
@@ -43,32 +43,45 @@ def top_k(users: torch.Tensor, items: torch.Tensor, k: int, batch: int = BATCH) 
 def _of_batch(users: torch.Tensor, items: torch.Tensor, k: int) -> tuple[torch.Tensor, torch.Tensor]:
     best = torch.full((len(users), k), -torch.inf)
     number = torch.full((len(users), k), len(items), dtype=torch.int64)
+    room = torch.empty(len(users) * TILE)  # used by all tiles: new memory for each would cost as much as the product
     for first in range(0, len(items), TILE):
-        scores = users @ items[first : first + TILE].T
-        rows = torch.nonzero(scores.amax(1) > best[:, -1]).squeeze(1)  # an equal score has a higher number: it loses
-        if len(rows):
-            best[rows], number[rows] = _merge(best[rows], number[rows], scores[rows], first)
+        tile = items[first : first + TILE]
+        scores = torch.mm(users, tile.T, out=room[: len(users) * len(tile)].view(len(users), len(tile)))
+        row, column, value = _above(scores, best[:, -1:], k)
+        if len(row):
+            best, number = _merge(best, number, row, column + first, value)
     return best, number
 
 
+def _above(scores: torch.Tensor, least: torch.Tensor, k: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Row, column and value of the scores above `least`, [users, 1]; an equal score has a higher number and loses.
+
+    The maximum of each block says whether the block holds any, so that most scores are read once.
+    """
+    if missing := -scores.shape[1] % _BLOCK:
+        scores = torch.nn.functional.pad(scores, (0, missing), value=-torch.inf)
+    blocks = scores.view(len(scores), -1, _BLOCK)
+    highest = blocks.amax(2)
+    if not torch.isfinite(highest).all():
+        raise ValueError("a score is not finite: check the vectors")
+    if int((highest > least).sum()) > _MANY * len(scores):  # an early tile, or a rising one: its own k best are enough
+        of_tile = scores.topk(min(k, scores.shape[1]), 1).values[:, -1:]
+        least = torch.maximum(least, torch.nextafter(of_tile, torch.tensor(-torch.inf)))
+    row, block = torch.nonzero(highest > least, as_tuple=True)
+    values = blocks[row, block]
+    entry, place = torch.nonzero(values > least[row], as_tuple=True)
+    return row[entry], block[entry] * _BLOCK + place, values[entry, place]
+
+
 def _merge(
-    best: torch.Tensor, number: torch.Tensor, scores: torch.Tensor, first: int
+    best: torch.Tensor, number: torch.Tensor, row: torch.Tensor, new: torch.Tensor, value: torch.Tensor
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Take on the scores of a tile that are above each row's k-th best."""
-    k = best.shape[1]
-    above = scores > best[:, -1:]
-    counts = above.sum(1)
-    most = int(counts.max())
-    if most > 4 * k:  # an early tile: the k best of it are enough
-        least = scores.topk(min(k, scores.shape[1]), 1).values[:, -1:]
-        above &= scores >= least
-        counts = above.sum(1)
-        most = int(counts.max())
-    row, column = torch.nonzero(above, as_tuple=True)  # by row, then by column
+    """Take on new items, which are sorted by row and number and have higher numbers than all before."""
+    counts = torch.bincount(row, minlength=len(best))
     place = torch.arange(len(row)) - (counts.cumsum(0) - counts)[row]
-    value = torch.full((len(best), most), -torch.inf)
-    which = torch.full((len(best), most), torch.iinfo(torch.int64).max)
-    value[row, place], which[row, place] = scores[row, column], column + first
-    value, which = torch.cat([best, value], 1), torch.cat([number, which], 1)
-    order = torch.sort(value, dim=1, descending=True, stable=True).indices[:, :k]  # numbers ascend from left to right
-    return value.gather(1, order), which.gather(1, order)
+    shape = (len(best), int(counts.max()))
+    values, numbers = torch.full(shape, -torch.inf), torch.zeros(shape, dtype=torch.int64)
+    values[row, place], numbers[row, place] = value, new
+    values, numbers = torch.cat([best, values], 1), torch.cat([number, numbers], 1)
+    order = torch.sort(values, dim=1, descending=True, stable=True).indices[:, : best.shape[1]]
+    return values.gather(1, order), numbers.gather(1, order)

@@ -14,7 +14,7 @@ from shopbatch.capabilities.sentiment.config import ExampleConfig
 from shopbatch.capabilities.sentiment.head import LABELS
 from shopbatch.capabilities.sentiment.stage import SentimentStage, review_text
 from shopbatch.core.errors import UserError
-from shopbatch.core.hashing import hash128
+from shopbatch.core.hashing import former_hash128
 from shopbatch.engines.configs import OpenVinoConfig
 from shopbatch.text.language import detect_language
 from shopbatch.warehouse.store import Snapshot
@@ -63,7 +63,8 @@ def candidates(batch: pa.Table, share: float = 1.0) -> pa.Table:
     reason = SentimentStage(OpenVinoConfig(), "", "", {}).check(content)
     use = pc.and_(label.is_valid(), reason.is_null())
     content, label = content.filter(use), label.filter(use)
-    high, low = hash128(content.columns)
+    # The hash that older versions split by: a model of theirs is never judged by rows that it was trained on.
+    high, low = former_hash128(content.columns)
     texts = review_text(content)
     table = pa.table([texts, label, detect_language(texts), pa.array(high), pa.array(low)], schema=CANDIDATES)
     return table if share >= 1 else table.filter(pa.array(low < np.uint64(share * 2**64)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from shopbatch.capabilities.sentiment.head import NAME, SentimentHead
 from shopbatch.models import e5_small
 from shopbatch.models.folder import ModelError
 from shopbatch.models.registry import Model, NoLiveModel, adopt, base, find, resolve
+from shopbatch.models.registry_files import live_version
 
 SHIPPED = Path(__file__).with_name("shipped_model")  # docs/sample-data.md says how it was trained
 
@@ -49,6 +51,24 @@ def sentiment(root: str, reference: str, kind: str) -> tuple[Sentiment, dict[str
     encoder = find(store, SentimentHead.load(head.path).encoder)  # a folder's files name no place outside
     digests = {"encoder": encoder.digest, "head": head.digest}
     return Sentiment(encoder.path, head.path, digests), dict(head.manifest.get("metrics", {}))
+
+
+def ensure_live(root: str) -> None:
+    """Make the shipped head live if none is, and make it and its encoder again if they are damaged.
+
+    Args:
+        root: The registry's folder or URI.
+
+    Raises:
+        ModelError: The live head is another one, and damaged.
+    """
+    live = ""
+    with suppress(NoLiveModel):
+        live = live_version(root, NAME)
+    if live in ("", resolve(root, str(SHIPPED)).digest):
+        register_shipped(root)
+    else:
+        find(root, f"{NAME}@live")
 
 
 def register_shipped(root: str) -> Model:

