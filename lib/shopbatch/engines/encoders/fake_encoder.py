@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from shopbatch.core.hashing import hash128
+from shopbatch.core.hashing import former_hash128
 from shopbatch.engines.base import Encoded
 from shopbatch.engines.configs import FakeConfig
 from shopbatch.engines.faults import inject_faults
@@ -28,7 +28,7 @@ class FakeEncoder:
     def encode(self, texts: pa.Array) -> Encoded:
         """Encode one batch: every number of a vector is uniform in [-1, 1)."""
         inject_faults(self.config, texts)
-        high, _ = hash128([texts])
+        high, _ = former_hash128([texts])
         vectors = (self._words(high) >> np.uint64(40)).astype(np.float32) / np.float32(2**23) - 1
         tokens = pc.binary_length(texts).to_numpy(zero_copy_only=False).astype(np.int32)
         return Encoded(vectors, tokens)
