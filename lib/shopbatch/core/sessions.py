@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from shopbatch.core.config import Platform
-from shopbatch.core.errors import UserError
+from shopbatch.core.errors import Stopped, UserError
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -133,6 +133,7 @@ def spark_session(platform: Platform) -> Iterator[SparkSession]:
 
     Raises:
         UserError: No suitable Java was found.
+        Stopped: The JVM died inside the block.
     """
     from pyspark.errors import PySparkRuntimeError
     from pyspark.sql import SparkSession
@@ -161,7 +162,21 @@ def spark_session(platform: Platform) -> Iterator[SparkSession]:
         try:
             yield spark
         finally:
+            if _has_died(spark):  # every call, also that of stop, would only say that nobody answers
+                raise Stopped(
+                    "Spark's Java process has died, as it does when memory runs out; the run's log may say why"
+                )
             spark.stop()
+
+
+def _has_died(spark: SparkSession) -> bool:
+    """Whether the JVM of a session has ended. It is about to end if an error is on its way because it is gone."""
+    jvm: subprocess.Popen[bytes] | None = getattr(spark.sparkContext._gateway, "proc", None)
+    if jvm is None:
+        return False
+    with suppress(subprocess.TimeoutExpired):
+        jvm.wait(0.0 if sys.exc_info()[0] is None else 1.0)
+    return jvm.returncode is not None
 
 
 # These are the same on every cluster, since results and files must not depend on where Spark runs.

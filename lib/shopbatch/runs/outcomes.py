@@ -26,14 +26,11 @@ _GONE = re.compile(r"FAILED_READ_FILE\.FILE_NOT_EXIST|(PATH_NOT_FOUND|java\.io\.
 # errors of Ray and its cluster after which a new attempt can succeed
 _LOST = {
     "NodeDiedError", "OutOfDiskError", "ObjectLostError", "WorkerCrashedError", "OutOfMemoryError", "RpcError",
-    "Py4JNetworkError",
 }  # fmt: skip
 # what the environment did, by what the error says of it, and what to do
 _ENVIRONMENT = {
     "timed out during startup": "Ray did not start in time: the machine is too busy, wait or end other work",
     "Too many open files": "too many open files: raise the limit (ulimit -n 65536)",
-    "Answer from Java side is empty": "Spark's Java process has died, as it does when memory runs out: see the log",
-    "Error while sending or receiving": "Spark's Java process has died, as it does when memory runs out: see the log",
 }
 
 
