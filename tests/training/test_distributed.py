@@ -73,7 +73,11 @@ def test_two_workers_have_the_curve_of_one_and_resume_alike(
     assert [h.get("loss", h.get("val", 0.0)) for h in single.run(state).history] == pytest.approx(one, abs=1e-4)
 
 
-@pytest.mark.parametrize(("build", "strategy"), [(dropping, "ddp"), (dropping, "fsdp"), (products, "fsdp")], ids=str)
+@pytest.mark.parametrize(
+    ("build", "strategy"),
+    [(dropping, "ddp"), (dropping, "fsdp"), (products, "fsdp")],
+    ids=lambda value: getattr(value, "__name__", value),
+)
 def test_what_is_dropped_does_not_depend_on_the_number_of_workers(
     tmp_path: Path, build: Callable[[], nn.Module], strategy: Strategy
 ) -> None:
