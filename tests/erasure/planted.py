@@ -70,6 +70,9 @@ def value_of(column: Column, user: str, i: int) -> Any:
     return [] if kind.num_fields else None
 
 
+OLD = ("transactions", "user_daily")
+
+
 def plant(store: Store, table: Table) -> None:
     """Fill a table with a row for each user, in one file of each partition."""
     person = table.person
@@ -88,8 +91,11 @@ def plant(store: Store, table: Table) -> None:
     partition = {name: str(data[name][0].as_py()) for name in table.partition_by}
     folder = "".join(f"{k}={v}/" for k, v in partition.items())
     path, uri = f"{folder}planted/part-00000.parquet", store.uri(table.name)
-    files.write(f"{uri}/{path}", data.select(table.file_schema().names).cast(table.file_schema()))
-    written = files.describe(uri, path, table.file_schema(), partition)
+    schema = table.file_schema()
+    if table.name in OLD:  # older versions did not know which columns are personal, and wrote bounds of all
+        schema = pa.schema([field.remove_metadata() for field in schema])
+    files.write(f"{uri}/{path}", data.select(schema.names).cast(schema))
+    written = files.describe(uri, path, schema, partition)
     store.commit(table, [written], "append", "planted", {"job": table.job, "loads": ["a"], "inputs": ["b"]})
 
 

@@ -254,7 +254,7 @@ def test_models_are_named_with_their_command_and_deleted_if_asked(
     shop: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     [model] = erasure.list_models(shop)
-    digest = next(registry.published(f"{shop.root}/_models"))[0].digest
+    digest = next(registry.listed(f"{shop.root}/_models"))[0]["digest"]
     for job, run_id in (("train_sentiment_head", "20260101T000000Z-a"), ("score_reviews", "20260102T000000Z-b")):
         report = Report(job, run_id, models={"sentiment": digest}, command=f"shopbatch run {job}")
         report.save(shop.root)

@@ -24,6 +24,7 @@ from shopbatch.tables.schema import FREE_TEXT, Column, Nobody, Person, Table
 from shopbatch.tables.support_dialogs import SUPPORT_DIALOGS
 from shopbatch.tables.training_blocks import TRAINING_BLOCKS
 from shopbatch.warehouse import files, utf8
+from shopbatch.warehouse.checksums import DamagedFile
 from shopbatch.warehouse.snapshot import Snapshot
 from shopbatch.warehouse.store import Store
 
@@ -197,7 +198,7 @@ def _erased(store: Store, plan: TablePlan, path: str, wanted: Wanted) -> pa.Tabl
         if not pc.any(chosen).as_py():
             return schema.empty_table()
         return files.read(uri, schema, partition_of(path)).filter(chosen)
-    except (pa.ArrowInvalid, pa.ArrowNotImplementedError, OSError):
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError, OSError, DamagedFile):
         if path in plan.snapshot.by_path:
             raise
         return None

@@ -86,6 +86,7 @@ USER_PRODUCT_EVENT_DAILY = Table(
     job="build_user_profiles",
     meaning="One row per user, day and product that was viewed or put into a cart.",
     key=("user_id", "day", "product_id"),
+    person=Person(user="user_id"),
     columns=(
         _USER,
         _DAY,

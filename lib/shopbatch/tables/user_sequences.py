@@ -2,7 +2,7 @@
 
 import pyarrow as pa
 
-from shopbatch.tables.schema import TEXT_LIST, Column, Table
+from shopbatch.tables.schema import TEXT_LIST, Column, Person, Table
 
 PURCHASE, CART, VIEW, RETURN = 1, 2, 3, 4  # values of `actions`
 
@@ -11,6 +11,7 @@ USER_SEQUENCES = Table(
     job="build_user_sequences",
     meaning="One row per user with a purchase, a return, or a product that was viewed or put into the cart.",
     key=("user_id",),
+    person=Person(user="user_id"),
     columns=(
         Column("user_id", pa.string(), "The user (users.user_id).", nullable=False, personal=True),
         Column("products", TEXT_LIST, "Products (products.product_id), those of the newest day last.", nullable=False),
