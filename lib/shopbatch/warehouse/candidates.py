@@ -35,7 +35,8 @@ def candidate_of(store: Store, name: str, run_id: str) -> Snapshot:
     Raises:
         UserError: There is no such run, or it left no candidate of that table.
     """
-    runs = {run: job for job in _entries(f"{store.root}/_runs") for run in _entries(f"{store.root}/_runs/{job}")}
+    jobs = [name for name in _entries(f"{store.root}/_runs") if not name.startswith("_")]  # _claims is no job
+    runs = {run: job for job in jobs for run in _entries(f"{store.root}/_runs/{job}")}
     if run_id not in runs:
         newest = sorted(runs, reverse=True)[:3]
         raise UserError(f"--candidate {run_id}: no such run; {hint(run_id, newest, 'the newest are')}")
