@@ -47,7 +47,7 @@ def labelled(store: Store, count: int) -> None:
         words = draw.choices((GOOD, BAD, ("plain", "usual", "normal"))[i % 3], k=2)
         words += ["".join(draw.choices("bdfgklmnprstvz", k=1) + draw.choices("aeiou", k=1)) * 2 for _ in range(3)]
         draw.shuffle(words)
-        words += [TEXT] if i % 300 == 0 else []
+        words += [TEXT] if i == 300 else []
         rows.append({"review_id": f"r{i}", "text": " ".join(words), "rating": (5, 1, 3)[i % 3]})
     toy.put(store, toy.reviews(rows))
 
@@ -124,7 +124,7 @@ def test_a_better_encoder_is_published_and_scores_reviews(
     assert validated[0] == 0 and validated[-1] == training["steps"]
     live = registry.resolve(models, "sentiment@live")
     assert live.digest == report["models"]["sentiment"] != frozen["models"]["sentiment"]
-    assert live.manifest["base"].startswith("encoder@") and len(live.manifest["rows"]) > 500
+    assert live.manifest["base"].startswith("email@") and len(live.manifest["rows"]) > 500
     assert_clean(models)
     encoder = registry.resolve(models, live.manifest["encoder"])
     assert encoder.digest == report["models"]["encoder"] and "candidate" not in encoder.manifest

@@ -315,7 +315,10 @@ def _refused() -> Any:
     return table.fill(1, **text, source_row=pa.array([1], pa.int64()))
 
 
-def test_a_table_that_cannot_be_read_is_listed_beside_the_others(shop: Store, capsys: Capture) -> None:
+def test_a_table_that_cannot_be_read_is_listed_beside_the_others(
+    shop: Store, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "500")  # the path of the file is long
     log(shop, "reviews", 2).write_bytes(b"")
     assert cli.main(["tables"]) == 0
     shown = capsys.readouterr()

@@ -27,7 +27,9 @@ from shopbatch.runs.outcomes import DONE, FAILED
 @click.option("--warehouse", metavar="FOLDER", help="The warehouse to copy (default: that of the environment).")
 @environment()
 def chaos(job: str, overrides: Sequence[str], seeds: int, first: int, warehouse: str | None, env: str) -> int:
-    """Kill processes of a job at drawn places, run it again, and compare what it publishes. Works on copies.
+    """Kill processes of a job at drawn places, and check that nothing is lost.
+
+    Works on copies of the warehouse, and compares what the job publishes with an undisturbed run.
 
     The job runs once undisturbed. Then each seed draws a place and a process: the driver, its supervisor, a worker, all
     processes, or Ray's or Spark's own. Exit code 0 if every seed published the same rows, else 1.

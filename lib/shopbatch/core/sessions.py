@@ -59,7 +59,9 @@ def ray_session(platform: Platform) -> Iterator[None]:
         os.environ.setdefault("RAY_worker_niceness", "0")
     folder = _ray_folder() if local else None
     try:
-        with _on_loopback() if local else nullcontext():
+        # a driver that attaches to such a Ray must not take another address of this machine for its own
+        attached = (platform.ray_address or "").startswith("127.0.0.1:")
+        with _on_loopback() if local or attached else nullcontext():
             ray.init(
                 address="local" if local else platform.ray_address,
                 num_cpus=platform.cpus if local else None,

@@ -19,6 +19,7 @@ from shopbatch.models.folder import NAME, ModelError
 from shopbatch.warehouse import files
 
 LIVE = "live.json"
+_REFERENCE = re.compile(r"[a-z][a-z0-9_-]*@[0-9a-f]{12}")  # looks like an e-mail address, and is none
 _EXACT = ("name", "digest", "created_at", "origin", "rows", "rows_key", "files")  # names and hashes, made here
 
 
@@ -98,5 +99,5 @@ def upload(staging: Path, built: Mapping[str, Any], target: str) -> None:
 
 def dump(tree: Mapping[str, Any]) -> bytes:
     """Return a manifest as it is stored: free of secrets, and of what is masked in reports, too."""
-    exact = {key: value for key, value in tree.items() if key in _EXACT}
+    exact = {k: v for k, v in tree.items() if k in _EXACT or (isinstance(v, str) and _REFERENCE.fullmatch(v))}
     return json.dumps({**clean_tree(dict(tree)), **exact}, indent=1, ensure_ascii=False).encode()

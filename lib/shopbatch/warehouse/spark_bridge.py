@@ -120,6 +120,7 @@ def write(
     if isinstance(fs, pafs.LocalFileSystem):
         for name in names:
             checksums.stamp_file(f"{path}/{name}")
+            files.remove(f"{uri}/.{name}.crc")  # Hadoop's own sums, where Spark writes any, are of the bytes before
     described = [files.describe(store.uri(table.name), f"{folder}/{name}", schema, partition) for name in names]
     empty = [f for f in described if not f.rows]  # Spark writes an empty file for a frame without rows
     store.discard(table, empty)

@@ -17,6 +17,8 @@ import ray
 from shopbatch.capabilities.recommendations.sequence import SequencePlan, start_vectors
 from shopbatch.capabilities.recommendations.sequence_config import SequenceConfig
 from shopbatch.capabilities.recommendations.sequence_documents import Encode
+from shopbatch.core.config import Platform
+from shopbatch.core.sessions import ray_session
 from shopbatch.training import blocks, worker, workers
 from shopbatch.training.checkpoint_files import best_name
 from shopbatch.training.config import LoopConfig, WorkersConfig
@@ -67,8 +69,8 @@ def train_and_crash(root: str, folder: str, crash: dict[str, str]) -> tuple[dict
 
 def drive(address: str, root: str, folder: str) -> None:
     """Be a driver that is killed after the fifth step."""
-    ray.init(address=address, log_to_driver=False)
-    train_and_crash(root, folder, {"SHOPBATCH_CRASH_AT": "train-step-5", "SHOPBATCH_CRASH_PID": str(os.getpid())})
+    with ray_session(Platform(ray_address=address)):
+        train_and_crash(root, folder, {"SHOPBATCH_CRASH_AT": "train-step-5", "SHOPBATCH_CRASH_PID": str(os.getpid())})
 
 
 @pytest.mark.timeout(900)
