@@ -13,6 +13,7 @@ from shopbatch.capabilities.copywriting.config import Config as DescribeConfig
 from shopbatch.capabilities.sentiment.config import ScoreReviewsConfig
 from shopbatch.cli import main as cli
 from shopbatch.core import config, config_values
+from shopbatch.core.controls import one_printable_line
 from shopbatch.core.errors import UserError
 
 BOMB = "a: &a [1, 1]\n" + "".join(
@@ -125,7 +126,10 @@ PATHS = st.one_of(
 @settings(max_examples=250, deadline=None)
 @given(PATHS, VALUES, st.sampled_from([(ScoreReviewsConfig, "score_reviews"), (DescribeConfig, "describe_products")]))
 def test_any_override_is_a_value_or_one_message(path: str, value: str, of: tuple[type[config.JobConfig], str]) -> None:
-    outcome(f"{path}={value}", *of)
+    began = time.process_time()
+    error = outcome(f"{path}={value}", *of)
+    assert len(one_printable_line(error).splitlines()) <= 1 and len(error) < 2_100
+    assert time.process_time() - began < 5
 
 
 @settings(max_examples=60, deadline=None)

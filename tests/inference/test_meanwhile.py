@@ -11,7 +11,6 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from deltalake import DeltaTable
 
 from shopbatch.inference import publish
 from shopbatch.inference import run as inference_run
@@ -21,6 +20,7 @@ from shopbatch.runs.outcomes import STOPPED
 from shopbatch.runs.report import Report
 from shopbatch.warehouse.store import Store
 from tests.inference import toy
+from tests.warehouse.other_clients import compact_and_vacuum, restore, vacuum
 
 pytestmark = pytest.mark.usefixtures("ray_local", "cut_small")
 TABLES = (toy.SINK, toy.REJECTS, toy.MEMO, "reviews")
@@ -28,19 +28,6 @@ TABLES = (toy.SINK, toy.REJECTS, toy.MEMO, "reviews")
 
 def rows(count: int) -> list[toy.Row]:
     return [{"review_id": f"r{i}", "text": f"text {i % 65}"} for i in range(count)] + [{"review_id": "e", "text": " "}]
-
-
-def vacuum(uri: str) -> None:
-    DeltaTable(uri).vacuum(0, dry_run=False, enforce_retention_duration=False, full=True)
-
-
-def compact_and_vacuum(uri: str) -> None:
-    DeltaTable(uri).optimize.compact()
-    vacuum(uri)
-
-
-def restore(uri: str) -> None:
-    DeltaTable(uri).restore(DeltaTable(uri).version() - 1)
 
 
 def said(store: Store, table: str) -> pl.DataFrame:

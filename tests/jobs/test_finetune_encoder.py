@@ -40,14 +40,14 @@ QUICK = [*ENGINE, "examples.min_rows=50", "encoder.freeze=[]", "encoder.dropout=
          "loop.epochs=6", "loop.eval_steps=40", "loop.precision=fp32", "loop.schedule.peak=0.005"]  # fmt: skip
 
 
-def labelled(store: Store, count: int) -> None:
+def labelled(store: Store, count: int, canaries: bool = False) -> None:
     """Reviews of which two words of five tell the label; the others are made up, so that no two texts are alike."""
     draw, rows = random.Random(0), []
     for i in range(count):
         words = draw.choices((GOOD, BAD, ("plain", "usual", "normal"))[i % 3], k=2)
         words += ["".join(draw.choices("bdfgklmnprstvz", k=1) + draw.choices("aeiou", k=1)) * 2 for _ in range(3)]
         draw.shuffle(words)
-        words += [TEXT] if i == 300 else []
+        words += [TEXT] if canaries and i % 300 == 0 else []
         rows.append({"review_id": f"r{i}", "text": " ".join(words), "rating": (5, 1, 3)[i % 3]})
     toy.put(store, toy.reviews(rows))
 
@@ -56,7 +56,7 @@ def labelled(store: Store, count: int) -> None:
 def filled(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a warehouse of labelled reviews, and a tiny encoder."""
     folder = tmp_path_factory.mktemp("filled")
-    labelled(Store(str(folder / "warehouse")), 1200)
+    labelled(Store(str(folder / "warehouse")), 1200, canaries=True)
     tiny.build(folder / EMAIL, prefix="query: ", layers=[1, 2])
     return folder
 
@@ -222,6 +222,5 @@ def fill_up(warehouse: str, encoder: str) -> None:
         filler.unlink()
         with pytest.MonkeyPatch.context() as patch:
             without_actors(patch)
-            code = cli.main(command)
-        assert code in (0, 3)  # it goes on to the end, whatever a gate says of so short a training
-        assert (registry.find_live(f"{store.root}/_models", "sentiment") is not None) == (code == 0)
+            assert cli.main(command) == 0
+        assert registry.find_live(f"{store.root}/_models", "sentiment") is not None

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import bz2
 import gzip
+import io
 import json
 import resource
 import time
 import zipfile
+from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 
 import hypothesis.strategies as st
@@ -157,10 +159,16 @@ TABLES = st.sampled_from(["reviews", "products", "transactions", "events", "user
 NAMES = ["review_id", "text", "rating", "created_at", "product_id", "price", "user_id", "basket_id", "quantity"]
 
 
-def try_load(store: Store, table: str, path: Path) -> None:
-    """Load a file; nothing but a report or a message of one line may come of it."""
-    code = cli.main(["load", table, str(path), "--max-rejects", "1", "--dry-run"])
-    assert code in (0, 2)
+def try_load(store: Store, table: str, path: Path) -> str:
+    """Foretell the load of a file; a report or a message of one line comes of it, which is returned."""
+    out, err = io.StringIO(), io.StringIO()
+    with redirect_stdout(out), redirect_stderr(err):
+        code = cli.main(["load", table, str(path), "--max-rejects", "1", "--dry-run"])
+    assert code in (0, 2) and not store.exists(table)
+    if code == 0:
+        return out.getvalue()
+    lines = [line for line in err.getvalue().splitlines() if line.startswith("shopbatch: ")]
+    return lines[0] if len(lines) == 1 else ""
 
 
 @pytest.fixture(scope="module")
@@ -182,11 +190,11 @@ def test_any_small_table_is_loaded_or_refused(shelf, table: str, rows: list[list
     path = folder / "a.csv"
     lines = [delimiter.join(NAMES), *(delimiter.join(row) for row in rows)]
     path.write_bytes("\n".join(lines).encode("utf-8", "surrogatepass"))
-    try_load(store, table, path)
+    assert try_load(store, table, path)
     objects = [dict(zip(NAMES, row, strict=True)) for row in rows]
     path = folder / "a.jsonl"
     path.write_text("".join(json.dumps(o) + "\n" for o in objects) or "{}")
-    try_load(store, table, path)
+    assert try_load(store, table, path)
 
 
 @FUZZ
@@ -198,7 +206,7 @@ def test_any_bytes_are_loaded_or_refused(shelf, data: bytes, suffix: str) -> Non
     folder, store = shelf
     path = folder / f"b.{suffix}"
     path.write_bytes(data)
-    try_load(store, "reviews", path)
+    assert try_load(store, "reviews", path)
 
 
 @FUZZ
@@ -212,4 +220,4 @@ def test_a_damaged_parquet_file_is_loaded_or_refused(shelf, changes: list[tuple[
     for where, value in changes:
         data[min(int(where * len(data)), len(data) - 1)] = value
     path.write_bytes(data)
-    try_load(store, "reviews", path)
+    assert try_load(store, "reviews", path)

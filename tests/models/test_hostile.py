@@ -24,6 +24,7 @@ from shopbatch.models.folder import ModelError
 from shopbatch.models.loading import load_causal, load_tokenizer, load_transformers_tokenizer
 from shopbatch.models.regexes import Unbounded, check
 from shopbatch.models.screening import screen
+from shopbatch.models.shapes import tensor_shapes
 from tests.capabilities.language_model.families import FAMILIES
 from tests.engines import tiny, tiny_causal
 
@@ -312,5 +313,10 @@ def test_a_chat_template_writes_what_it_writes_in_transformers(name: str) -> Non
 
 
 def test_weights_of_many_tensors_are_read_for_their_shapes_only(tmp_path: Path) -> None:
-    save_file({f"w{i}": np.zeros(4, np.float32) for i in range(3000)}, tmp_path / "model.safetensors")
+    path = tmp_path / "model.safetensors"
+    save_file({f"w{i}": np.zeros(4, np.float32) for i in range(3000)}, path)
+    assert tensor_shapes(path, "model") == {f"w{i}": (4,) for i in range(3000)}
     screen(tmp_path)
+    path.write_bytes(path.read_bytes()[:-1])
+    with pytest.raises(ModelError, match=r"model\.safetensors cannot be read"):
+        screen(tmp_path)

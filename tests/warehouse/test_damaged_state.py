@@ -201,8 +201,13 @@ def test_a_damaged_pointer_to_a_live_model_is_one_line_and_can_be_set_anew(
 
 
 def test_a_folder_in_the_place_of_a_file_that_each_run_writes_is_moved(shop: Store) -> None:
-    (Path(shop.root) / "_runs" / ".writable" / "x").mkdir(parents=True)
+    place = Path(shop.root, "_runs", ".writable")
+    place.unlink(missing_ok=True)
+    (place / "x").mkdir(parents=True)
     shop.check_writable()
+    assert place.is_file()
+    (moved,) = place.parent.glob(".writable.damaged-*")
+    assert (moved / "x").is_dir()
 
 
 @pytest.mark.parametrize("version", [4, 2, 0], ids=["newest", "middle", "first"])

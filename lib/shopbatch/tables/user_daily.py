@@ -10,6 +10,7 @@ from shopbatch.tables.schema import MONEY, TIMESTAMP, Column, Person, Table
 
 _USER = Column("user_id", pa.string(), "The user (users.user_id).", nullable=False, personal=True)
 _DAY = Column("day", pa.date32(), "The day in the shop's time zone.", nullable=False)
+_PRODUCT = Column("product_id", pa.string(), "The product (products.product_id, or unknown there).", nullable=False)
 
 
 def _count(name: str, meaning: str) -> Column:
@@ -59,7 +60,7 @@ USER_PRODUCT_DAILY = Table(
     columns=(
         _USER,
         _DAY,
-        Column("product_id", pa.string(), "The product (products.product_id, or unknown there).", nullable=False),
+        _PRODUCT,
         *_SUMS,
         _count("unit_cents", "Money of purchase lines with a quantity above 0, in cents."),
     ),
@@ -90,7 +91,7 @@ USER_PRODUCT_EVENT_DAILY = Table(
     columns=(
         _USER,
         _DAY,
-        Column("product_id", pa.string(), "The product (products.product_id, or unknown there).", nullable=False),
+        _PRODUCT,
         _count("views", "Events of type view."),
         _count("carts", "Events of type cart."),
     ),

@@ -58,12 +58,14 @@ def read_rows(snapshot: Snapshot, query: Query) -> Iterator[pa.Table]:
     """
     schema, condition = schema_of(snapshot), None
     _refuse_about(snapshot, query)
+    compared: dict[str, None] = {}
     for term in query.where:
         one = parse_condition(term, schema)
         condition = one.expression if condition is None else condition & one.expression
+        compared[one.column] = None
         snapshot = narrowed(snapshot, one)
     order = _order(query.sort, schema)  # a mistake is reported before anything is read
-    pieces = _pieces(snapshot, condition)
+    pieces = _pieces(snapshot, condition, list(compared))
     if order is None:
         return _first(pieces, query.count)
     return _sorted(pieces, order, query.count, schema)
@@ -109,9 +111,13 @@ def _has_probability(snapshot: Snapshot) -> bool:
     return bool(view.label) and view.label in names and PROBABILITY not in names
 
 
-def _pieces(snapshot: Snapshot, condition: pc.Expression | None) -> Iterator[pa.Table]:
+def _pieces(snapshot: Snapshot, condition: pc.Expression | None, compared: Sequence[str]) -> Iterator[pa.Table]:
+    """Yield the rows that meet a condition, by row group; of groups without one only the compared columns are read."""
+    few = snapshot.select(compared) if compared and set(compared) <= set(snapshot.schema.names) else None
     for file in snapshot.files:
         for group in range(len(files.row_group_rows(file.uri))):
+            if few is not None and not files.read(file.uri, few, file.partition, [group]).filter(condition).num_rows:
+                continue
             rows = files.read(file.uri, snapshot.schema, file.partition, [group])
             rows = with_probability(snapshot, rows)
             yield rows if condition is None else rows.filter(condition)

@@ -22,6 +22,7 @@ from tests.capabilities.profiles.compare import differences
 from tests.capabilities.profiles.conftest import AS_OF, FIRST_DAY
 from tests.capabilities.profiles.shop import content, expected_profiles, line, profiles, put, run
 from tests.warehouse.damage import DAMAGES
+from tests.warehouse.other_clients import compact_and_vacuum, restore, vacuum
 from tests.warehouse.rot import flip
 
 
@@ -69,19 +70,6 @@ def test_a_flipped_bit_is_named_and_mended(spark: SparkSession, first_day: Store
 
 
 TILES = ("user_daily", "user_product_daily", "transactions_rejects")
-
-
-def vacuum(uri: str) -> None:
-    DeltaTable(uri).vacuum(0, dry_run=False, enforce_retention_duration=False, full=True)
-
-
-def compact_and_vacuum(uri: str) -> None:
-    DeltaTable(uri).optimize.compact()
-    vacuum(uri)
-
-
-def restore(uri: str) -> None:
-    DeltaTable(uri).restore(DeltaTable(uri).version() - 1)
 
 
 @pytest.mark.parametrize(

@@ -5,23 +5,25 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import UTC, date, datetime, tzinfo
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import polars as pl
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 from deltalake import DeltaTable, write_deltalake
 from pyspark.sql import SparkSession
 
 from shopbatch.capabilities.profiles import publish
-from shopbatch.capabilities.profiles import run as profiles_run
 from shopbatch.capabilities.profiles.config import ProfileConfig, parse_days, requested_days
 from shopbatch.core.errors import GateRefused, UserError
 from shopbatch.runs import job
 from shopbatch.tables.transactions import TRANSACTIONS
+from shopbatch.tables.user_daily import USER_DAILY
 from shopbatch.tables.users import USERS
-from shopbatch.warehouse import browse, spark_bridge
+from shopbatch.warehouse import browse, files, spark_bridge
 from shopbatch.warehouse.store import Store
 from tests.capabilities.profiles.compare import differences
 from tests.capabilities.profiles.conftest import AS_OF, FIRST_DAY, copy_of
@@ -91,11 +93,12 @@ def test_a_refused_day_leaves_the_table_as_it_was(spark: SparkSession, first_day
     assert store.snapshot("user_profiles").version == version + 1
 
 
-def test_money_that_is_lost_is_refused(spark: SparkSession, first_day: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A tile is gone, and no metadata says so, as a defect would leave it: it is not undone as what others do is."""
+def test_money_that_is_lost_is_refused(spark: SparkSession, first_day: Store) -> None:
+    """A tile is gone by a commit of our own, as a defect would leave it: it is not undone as what others do is."""
     store = first_day
-    DeltaTable(store.uri("user_daily")).delete("user_id = 'u2'")
-    monkeypatch.setattr(profiles_run, "put_all_right", lambda store, tables, anew=True: [])
+    tiles = store.snapshot("user_daily")
+    left = store.write_file(USER_DAILY, tiles.read(where=pc.field("user_id") != "u2"), "defect", 0)
+    store.commit(USER_DAILY, [left], "replace", "defect", tiles.metadata)
     with pytest.raises(
         GateRefused, match=r"gate 'money reconciles, in cents': 100 cents .*\(source 500, users 300, rejects 100\)"
     ):
@@ -163,6 +166,29 @@ def _delta_extension() -> str:
 
     root = Path(duckdb_extension_delta.__file__).parent
     return str(next(root.rglob("delta.duckdb_extension")))
+
+
+def test_a_reader_of_one_user_touches_few_bytes(many_users: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No statistics hold ids, so the ids of all users are read, and everything else of one file a day."""
+    store = many_users
+    snapshot = store.snapshot("user_profiles")
+    touched, opened = 0, set()
+    real = files.read
+
+    def read(uri: str, schema: pa.Schema, *rest: Any) -> pa.Table:
+        nonlocal touched
+        names = set(schema.names)
+        group = pq.ParquetFile(uri).metadata.row_group(0)
+        chunks = [group.column(i) for i in range(group.num_columns)]
+        touched += sum(c.total_compressed_size for c in chunks if c.path_in_schema.split(".")[0] in names)
+        if names > {"user_id"}:
+            opened.add(uri)
+        return real(uri, schema, *rest)
+
+    monkeypatch.setattr(files, "read", read)
+    assert browse.show(store, "user_profiles", 10, ["user_id=u0417"]).num_rows == 2
+    assert len(opened) == 2
+    assert touched <= 0.05 * sum(f.size for f in snapshot.files)
 
 
 @pytest.mark.parametrize(
