@@ -44,8 +44,8 @@ TEXTS = {"reviews": review_text}
 OUR = ("digest", "rejects_digest", "run_key", "mix", "mix_of")
 
 
-def erase(store: Store, *users: str, reviews: tuple[str, ...] = ()) -> whole.Erasure:
-    return whole.erase(store, set(users), set(reviews), TEXTS)
+def erase(store: Store, *users: str, reviews: tuple[str, ...] = (), models: bool = False) -> whole.Erasure:
+    return whole.erase(store, set(users), set(reviews), TEXTS, models)
 
 
 @pytest.fixture(scope="module")
@@ -209,6 +209,36 @@ def test_killed_anywhere_it_goes_on(shop: Store, kill_at: dict[str, Any], point:
     assert done.unknown == 0 and done.models and done.tables["reviews"] == 9
     assert not (Path(shop.root) / "_erasures" / "pending.json").exists()
     assert change.data_files(shop, "reviews") == sorted(shop.snapshot("reviews").by_path)
+
+
+@pytest.mark.parametrize("point", ["erase_recorded", "erase_models"])
+def test_killed_before_or_after_the_models_are_deleted_it_goes_on(
+    shop: Store, kill_at: dict[str, Any], point: str
+) -> None:
+    kill_at |= {"name": point, "times": 1}
+    with pytest.raises(Killed):
+        erase(shop, *planted.USERS, models=True)
+    assert erase(shop, *planted.USERS, models=True).models
+    assert erasure.list_models(shop) == []
+
+
+def test_a_run_that_begins_meanwhile_ends_it_before_it_claims_anything(
+    shop: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    report = Report("score_reviews")
+    report.host, report.pid = socket.gethostname(), os.getpid()
+
+    def begins(name: str) -> None:
+        if name == "erase_cleaned":
+            report.save_as_running(shop.root)
+
+    with monkeypatch.context() as patch, pytest.raises(Stopped, match="is under way"):
+        patch.setattr(whole, "crash_point", begins)
+        erase(shop, *planted.USERS)
+    assert (Path(shop.root) / "_erasures" / "pending.json").exists()
+    report.outcome = "nothing to do"
+    report.save(shop.root)
+    assert erase(shop, *planted.USERS).tables["reviews"] == 9
 
 
 def test_a_real_kill_and_the_same_command(shop: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import resource
+import shutil
 import struct
 from collections.abc import Callable
 from pathlib import Path
@@ -128,6 +129,11 @@ CHANGES: dict[str, tuple[Change, str]] = {
     "a tensor beyond the end": (header({"a": TENSOR | {"shape": [80], "data_offsets": [0, 320]}}), "cannot be read"),
     "a shape of another size": (header({"a": TENSOR | {"shape": [1 << 40]}}), "cannot be read"),
     "empty weights": (lambda folder: (folder / "model.safetensors").write_bytes(b""), "cannot be read"),
+    "weights from elsewhere": (config(transformers_weights="../other/model.safetensors"), "not in the folder"),
+    "an index from elsewhere": (
+        config(text_config={"transformers_weights": "/x.safetensors.index.json"}),
+        "not in the",
+    ),
     "a shard that is not there": (
         into("model.safetensors.index.json", weight_map={"a": "model-2.safetensors"}),
         "not in the folder",
@@ -183,6 +189,15 @@ def test_the_models_of_these_tests_are_taken_as_they_are(models: dict[str, Path]
         assert registry.base(str(tmp_path), str(folder)).digest
     config(max_position_embeddings=1 << 20, rope_theta=10_000.0)(copied(models["causal"], tmp_path / "long"))
     screen(tmp_path / "long")
+    yarn = {"rope_type": "yarn", "factor": 4.0, "original_max_position_embeddings": 262_144}
+    folder = copied(models["causal"], tmp_path / "others")
+    config(rope_theta=10_000.0, rope_scaling=yarn, transformers_weights="model.safetensors")(folder)
+    # what a hub has beside safetensors: the index of pickles that are not fetched, and a copy in a folder
+    into("pytorch_model.bin.index.json", weight_map={"a": "pytorch_model-00001-of-00002.bin"})(folder)
+    (folder / "original").mkdir()
+    shutil.copy(folder / "model.safetensors", folder / "original" / "part.safetensors")
+    into("original/model.safetensors.index.json", weight_map={"a": "part.safetensors"})(folder)
+    screen(folder)
 
 
 def test_a_file_that_was_added_to_a_published_model_is_found(models: dict[str, Path], tmp_path: Path) -> None:
@@ -235,6 +250,10 @@ TEMPLATES = (
     "{% for i in range(99999) %}{% for j in range(99999) %}{% endfor %}{% endfor %}",
     "{% for i in range(99999) %}{{ 'x' * 1000 }}{% endfor %}",
     "{% for i in range(99999) if false %}{% endfor %}" * 50,
+    "{{ 1|round(1000000000, 'floor') }}", "{{ 1|round(-1000000000) }}",
+    "{% set s = [0] * 1900000 %}{% for i in range(28000) %}{% if 1 in s %}{% endif %}{% endfor %}",
+    "{% set s = [0] * 1900000 %}{% for i in range(28000) %}{% set t = s[1:] %}{% endfor %}",
+    "{% set s = [0] * 1900000 %}{% for i in range(28000) %}{% set t = s.count(1) %}{% endfor %}",
     "{{ 'a' * 10**10 }}", "{{ [1] * 10**10 }}", "{{ 10**10**9 }}{{ 7 ** 999999999 }}",
     *(GROWING.replace("BODY", body) for body in (
         "ns.x ~ ns.x", "ns.x + ns.x", "[ns.x, ns.x]", "(ns.x, ns.x)", "{'a': ns.x, 'b': ns.x}", "dict(a=ns.x, b=ns.x)",

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from shopbatch.cli.options import environment, open_store, tell_warehouse
+from shopbatch.core.controls import one_printable_line
 from shopbatch.core.errors import UserError
 from shopbatch.core.privacy import clean
 
@@ -32,7 +33,7 @@ def erase(users: str | None, reviews: str | None, dry_run: bool, models: bool, e
     if users is None and reviews is None:
         raise UserError("say whom: --users FILE or --reviews FILE")
     from shopbatch.capabilities.sentiment.stage import review_text  # loads an engine's libraries
-    from shopbatch.erasure.erase import StillThere, delete_models, foretell
+    from shopbatch.erasure.erase import StillThere, foretell
     from shopbatch.erasure.erase import erase as erase_all
     from shopbatch.erasure.ids import read_ids
 
@@ -44,13 +45,12 @@ def erase(users: str | None, reviews: str | None, dry_run: bool, models: bool, e
         _tell(foretell(store, *names, texts), "would be erased")
         return 0
     try:
-        done = erase_all(store, *names, texts)
+        done = erase_all(store, *names, texts, models)
     except StillThere as error:
         click.echo(f"shopbatch: {clean(str(error))}", err=True)
         return 1
     _tell(done, "erased")
     if models and done.models:
-        delete_models(store, done.models)
         print("these models are deleted")
     if done.scanned is not None:
         print(f"searched {done.scanned.files:,} files, {done.scanned.bytes:,} bytes: no erased person is in them")
@@ -69,7 +69,8 @@ def _tell(erasure: Erasure, what: str) -> None:
     if erasure.unknown:
         print(f"{erasure.unknown:,} of the ids are in no row")
     for model, command in erasure.models.items():
-        print(f"model {model} was trained on their rows; train it anew: {command or 'with the job that made it'}")
+        how = command or "with the job that made it"
+        print(one_printable_line(f"model {model} was trained on their rows; train it anew: {how}"))
     if erasure.silent:
         print(f"whether these models were cannot be known, they keep no record: {_few(erasure.silent)}")
     if erasure.runs:
@@ -78,4 +79,4 @@ def _tell(erasure: Erasure, what: str) -> None:
 
 def _few(names: Sequence[str]) -> str:
     more = f" and {len(names) - 5} more" if len(names) > 5 else ""
-    return f"{', '.join(names[:5])}{more}"
+    return one_printable_line(f"{', '.join(names[:5])}{more}")

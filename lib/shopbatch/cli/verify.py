@@ -11,7 +11,7 @@ import click
 
 from shopbatch.cli.options import complete_tables, environment, open_store, tell_warehouse
 from shopbatch.cli.printing import Count, note, print_rows
-from shopbatch.core.controls import one_printable_line
+from shopbatch.core.controls import escape_json, one_printable_line
 from shopbatch.runs.outcomes import DONE, REFUSED
 
 
@@ -36,10 +36,10 @@ def verify(tables: Sequence[str], as_json: bool, env: str) -> int:
         done.append(checked)
         if as_json:
             fields = asdict(checked) | {"do": verification.what_to_do(store, checked) if checked.findings else ""}
-            print(json.dumps(fields, ensure_ascii=False), flush=True)
+            print(escape_json(json.dumps(fields, ensure_ascii=False)), flush=True)
             continue
         for finding in checked.findings:
-            print(f"damaged: {checked.kind} {checked.name}: {one_printable_line(finding)}", flush=True)
+            print(f"damaged: {checked.kind} {one_printable_line(f'{checked.name}: {finding}')}", flush=True)
         if checked.findings:
             print(f"         -> {verification.what_to_do(store, checked)}", flush=True)
     bad = sum(len(checked.findings) for checked in done)

@@ -58,25 +58,25 @@ def ray_session(platform: Platform) -> Iterator[None]:
     if local:  # Ray would run its workers at the lowest priority, and other work of the machine would starve them
         os.environ.setdefault("RAY_worker_niceness", "0")
     folder = _ray_folder() if local else None
+    # a driver that attaches to a Ray on the loopback must not take another address of this machine for its own
+    attached = (platform.ray_address or "").startswith("127.0.0.1:")
     try:
-        # a driver that attaches to such a Ray must not take another address of this machine for its own
-        attached = (platform.ray_address or "").startswith("127.0.0.1:")
-        with _on_loopback() if local or attached else nullcontext():
-            ray.init(
-                address="local" if local else platform.ray_address,
-                num_cpus=platform.cpus if local else None,
-                object_store_memory=platform.object_store_mb * 2**20 if local else None,
-                include_dashboard=False if local else None,
-                _temp_dir=None if folder is None else f"{folder}/r",
-                log_to_driver=False,
-                logging_level=logging.ERROR,
-            )
-    except ConnectionError:
-        if platform.ray_address != "auto":
-            raise
-        instead = "`shopbatch submit` sends a job to a cluster, platform.ray_address=null starts a local Ray"
-        raise UserError(f"no Ray cluster runs on this machine (platform.ray_address=auto): {instead}") from None
-    try:
+        try:
+            with _on_loopback() if local or attached else nullcontext():
+                ray.init(
+                    address="local" if local else platform.ray_address,
+                    num_cpus=platform.cpus if local else None,
+                    object_store_memory=platform.object_store_mb * 2**20 if local else None,
+                    include_dashboard=False if local else None,
+                    _temp_dir=None if folder is None else f"{folder}/r",
+                    log_to_driver=False,
+                    logging_level=logging.ERROR,
+                )
+        except ConnectionError:
+            if platform.ray_address != "auto":
+                raise
+            instead = "`shopbatch submit` sends a job to a cluster, platform.ray_address=null starts a local Ray"
+            raise UserError(f"no Ray cluster runs on this machine (platform.ray_address=auto): {instead}") from None
         yield
     finally:
         ray.shutdown()

@@ -56,7 +56,7 @@ def access() -> Access:
     """Return Ray's own settings: RAY_AUTH_MODE, and the token from RAY_AUTH_TOKEN, RAY_AUTH_TOKEN_PATH or ~/.ray."""
     token = os.environ.get("RAY_AUTH_TOKEN", "").strip()
     if not token:
-        path = Path(os.environ.get("RAY_AUTH_TOKEN_PATH") or "~/.ray/auth_token").expanduser()
+        path = Path(os.path.expanduser(os.environ.get("RAY_AUTH_TOKEN_PATH") or "~/.ray/auth_token"))
         try:
             token = path.read_text("utf-8").strip()
         except (OSError, UnicodeDecodeError):

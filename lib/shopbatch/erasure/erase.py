@@ -74,8 +74,13 @@ def foretell(store: Store, users: set[str], reviews: set[str], texts: Mapping[st
     return _look(store, users, reviews, texts).erasure
 
 
-def erase(store: Store, users: set[str], reviews: set[str], texts: Mapping[str, TextOf]) -> Erasure:
-    """Erase users and reviews from the warehouse, and prove it. Arguments are those of `foretell`.
+def erase(
+    store: Store, users: set[str], reviews: set[str], texts: Mapping[str, TextOf], models: bool = False
+) -> Erasure:
+    """Erase users and reviews from the warehouse, and prove it. The other arguments are those of `foretell`.
+
+    Args:
+        models: Whether to delete the models that were trained on erased rows.
 
     Raises:
         Stopped: A run is under way, or another process wrote meanwhile.
@@ -107,6 +112,7 @@ def erase(store: Store, users: set[str], reviews: set[str], texts: Mapping[str, 
         _remove_folder(store, _TRAINING)
     remove_empty_folders(store.root)
     crash_point("erase_cleaned")
+    refuse_if_alive(store)  # a run that began meanwhile has pinned the rows, and could write them again
     erasure = look.erasure
     erasure.scanned = scan(store.root, look.needles)
     if hits := erasure.scanned.hits:
@@ -114,7 +120,10 @@ def erase(store: Store, users: set[str], reviews: set[str], texts: Mapping[str, 
     crash_point("erase_scanned")
     erasure.record = _remember(store, look)
     crash_point("erase_recorded")
-    records.remove_pending(store)
+    if models:
+        delete_models(store, erasure.models)
+        crash_point("erase_models")
+    records.remove_pending(store)  # what is pending names the models: after it nothing would find them
     return erasure
 
 

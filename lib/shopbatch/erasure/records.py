@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.fs as pafs
 
 from shopbatch.erasure.wanted import trimmed
-from shopbatch.models.erasure import keyed_each
+from shopbatch.models.erasure import hasher
 from shopbatch.warehouse import files
 from shopbatch.warehouse.store import Store
 
@@ -76,7 +76,7 @@ def returned(store: Store, table: str, paths: Iterable[str]) -> int:
     for record in records(store):
         erased["user_id"] |= set(record["users"])
         erased["review_id"] |= set(record["reviews"])
-    rows = 0
+    rows, hashed = 0, None
     for path in paths if any(erased.values()) else ():
         uri = f"{store.uri(table)}/{path}"
         schema = pa.schema([f for f in files.read_schema(uri) if erased.get(f.name)])
@@ -86,8 +86,8 @@ def returned(store: Store, table: str, paths: Iterable[str]) -> int:
         back: set[int] = set()
         for column in schema.names:
             names = trimmed(data[column])
-            hashed = keyed_each(store, (n for n in names.unique().to_pylist() if n))
-            known = {name for name, value in hashed.items() if value in erased[column]}
+            hashed = hashed or hasher(store)
+            known = {n for n in names.unique().to_pylist() if n and hashed(n) in erased[column]}
             back |= {i for i, name in enumerate(names.to_pylist()) if name in known}
         rows += len(back)
     return rows

@@ -13,6 +13,21 @@ import numpy as np
 import torch
 
 
+def gathered(starts: np.ndarray, which: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Find the entries of some sets that lie one after the other: set s has the entries starts[s] to starts[s + 1].
+
+    Args:
+        starts: int64 [sets + 1].
+        which: Numbers of the sets wanted, int [n].
+
+    Returns:
+        The starts of the wanted sets, in the order given, int64 [n + 1], and where their entries stand.
+    """
+    sizes = np.diff(starts)[which]
+    new = np.concatenate([[0], np.cumsum(sizes)])
+    return new, np.arange(new[-1]) + np.repeat(starts[which] - new[:-1], sizes)
+
+
 @dataclass(frozen=True)
 class ItemSets:
     """One set of items for each user: user u has items[starts[u]:starts[u + 1]].
@@ -49,9 +64,7 @@ class ItemSets:
 
     def of_users(self, users: np.ndarray) -> ItemSets:
         """Return the sets of some users, in the order given."""
-        sizes = self.sizes[users]
-        starts = np.concatenate([[0], np.cumsum(sizes)])
-        at = np.arange(starts[-1]) + np.repeat(self.starts[users] - starts[:-1], sizes)
+        starts, at = gathered(self.starts, users)
         return ItemSets(starts, self.items[at])
 
     def without(self, other: ItemSets) -> ItemSets:

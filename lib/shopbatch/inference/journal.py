@@ -21,7 +21,9 @@ class EngineBroken(RuntimeError):
     """The engine fails on every row: a defect of the set-up, not of the rows."""
 
 
-class _State(TypedDict):
+class State(TypedDict):
+    """What the file of a journal holds; the fields are those of `Journal`."""
+
     inflight: list[int]
     why: str
     suspects: list[int]
@@ -60,7 +62,7 @@ class Journal:
             EngineBroken: Too many processes have died on the unit.
         """
         try:
-            old: _State | None = state_files.load(uri, _State)
+            old: State | None = state_files.load(uri, State)
         except DamagedState as damage:
             number = state_files.set_aside(damage, "the unit is computed anew")
             return cls(uri, deaths=number).checked()

@@ -120,15 +120,17 @@ class InferenceRun:
         Of several runs that would compute with the same recipe at the same time, one does; the others wait for it.
         """
         config, computed = self.config, 0
-        pending = self._find_pending(RetryPolicy(rejects=config.retry_rejects, attempts=config.attempts))
+        policy = RetryPolicy(rejects=config.retry_rejects, attempts=config.attempts)
+        pending = self._find_pending(policy)
         if pending.total and config.limit is None:
             key = f"{self.spec.recipe}_retry" if config.retry_rejects else self.spec.recipe
             with claim(self.store, self.report, key, config.wait, "computes this recipe") as self.waited:
                 if self.waited is not None or self.memo.is_behind():
-                    pending = self._find_again()
-                computed = self._compute_all(pending)
+                    policy = self._find_live_again()
+                    pending = self._find_pending(policy)
+                computed = self._compute_all(pending, policy)
         else:
-            computed = self._compute_all(pending)
+            computed = self._compute_all(pending, policy)
         if computed or not self.publisher().is_live():
             crash_point("before_publish")
             self.publish()
@@ -143,29 +145,30 @@ class InferenceRun:
         count(self.report, read=self.source.rows, distinct=pending.distinct, reused=pending.reused, computed=0)
         return pending
 
-    def _find_again(self) -> Pending:
-        """Find what is pending after another run has worked. What that one has tried to the end is not tried again."""
+    def _find_live_again(self) -> RetryPolicy:
+        """Take note of what another run has done, and say what to try again: not what that one has tried to the end."""
         newest = find_live(self.spec, self.store)
         if newest is not None and newest.metadata.get("recipe") == self.spec.recipe:
             self.live = newest
         tried = self.waited is not None and self.waited.done
         rejects = self.config.retry_rejects and not tried
-        return self._find_pending(RetryPolicy(infra=not tried, rejects=rejects, attempts=self.config.attempts))
+        return RetryPolicy(infra=not tried, rejects=rejects, attempts=self.config.attempts)
 
-    def _compute_all(self, pending: Pending) -> int:
-        """Compute what is pending, attempt by attempt. Returns how many computations that were."""
+    def _compute_all(self, pending: Pending, policy: RetryPolicy) -> int:
+        """Compute what is pending by a policy, attempt by attempt. Returns how many computations that were."""
         config, computed = self.config, 0
         for number in range(config.attempts):
             todo = pending.total if config.limit is None else min(pending.total, config.limit - computed)
             self._refuse_too_many(todo)
             if todo:
-                self._compute_safely(pending, todo, number)
+                self._compute_safely(pending, todo, number, policy)
                 computed += todo
             self.complete = todo == pending.total
             if not todo or config.attempts == 1:
                 break
             with self.report.stage("pending"):  # the next round computes what the stage's checks refuse
-                pending = self._pending(RetryPolicy(infra=False, attempts=config.attempts))
+                policy = RetryPolicy(infra=False, attempts=config.attempts)
+                pending = self._pending(policy)
         return computed
 
     def _pending(self, policy: RetryPolicy) -> Pending:
@@ -187,7 +190,7 @@ class InferenceRun:
                 "raise it, or compute some of them with limit=N"
             )
 
-    def _compute_safely(self, pending: Pending, todo: int, number: int) -> None:
+    def _compute_safely(self, pending: Pending, todo: int, number: int, policy: RetryPolicy) -> None:
         """Compute; if the stage stands still and nothing explains it, begin it again, once, with what is missing."""
         before = self.report.rows.computed or 0
         try:
@@ -196,8 +199,9 @@ class InferenceRun:
             gc.collect()  # what holds the workers' CPUs
             self.memo.adopt_own()
             self.memo.load()
-            left = self._pending(RetryPolicy(infra=False, attempts=self.config.attempts))
-            todo = min(todo - (self.report.rows.computed or 0) + before, left.total)
+            left = self._pending(policy)  # with what was refused again before the standstill: it is tried once more
+            todo -= (self.report.rows.computed or 0) - before
+            todo = left.total if self.config.limit is None else min(todo, left.total)
             if todo > 0:
                 self._compute(left, todo, number + self.config.attempts, restart=False)
 

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import json
 import time
-from typing import Any
+from contextlib import suppress
 
 import pyarrow.fs as pafs
 
 from shopbatch.core.sessions import actor_cpus
+from shopbatch.inference.journal import State
 from shopbatch.inference.unit import Task
 from shopbatch.runs import stalls
 from shopbatch.runs.stalls import Look
-from shopbatch.warehouse import files
+from shopbatch.warehouse import files, state_files
+from shopbatch.warehouse.state_files import DamagedState
 
 
 def looks(task: Task, workers: int, root: str) -> list[Look]:
@@ -56,14 +57,15 @@ def in_flight(task: Task) -> Look:
     return look
 
 
-def _journals(folder: str) -> list[tuple[dict[str, Any], float]]:
+def _journals(folder: str) -> list[tuple[State, float]]:
     """The journals of the units that are not done, each with the time of its last change."""
     fs, path = files.filesystem(folder)
     states = []
     for info in fs.get_file_info(pafs.FileSelector(path, allow_not_found=True)):
-        try:
-            with fs.open_input_stream(info.path) as stream:
-                states.append((json.loads(stream.read()), info.mtime.timestamp()))
-        except (FileNotFoundError, ValueError):  # the unit is done, or its journal is being written
+        if info.base_name.startswith(".") or not info.base_name.endswith(".json"):  # being written, or set aside
             continue
+        with suppress(DamagedState):  # the worker that takes the unit sets it aside
+            state: State | None = state_files.load(f"{folder}/{info.base_name}", State)
+            if state is not None:  # else the unit is done
+                states.append((state, info.mtime.timestamp()))
     return states

@@ -40,7 +40,7 @@ def write_chat(folder: str | Path, messages: Messages, **options: Any) -> str:
     chat = [{name: escape(text, controls) if name == "content" else text for name, text in m.items()} for m in messages]
     tokenizer = chat_tokenizer(where)
     given = {"messages": chat, "tools": None, "documents": None, "add_generation_prompt": False, **options}
-    source = given.pop("chat_template", None) or tokenizer.get_chat_template()
+    source = given.pop("chat_template", None) or _template(tokenizer, where)
     return render(source, **{**tokenizer.special_tokens_map, **given})
 
 
@@ -48,8 +48,15 @@ def write_chat(folder: str | Path, messages: Messages, **options: Any) -> str:
 def chat_controls(folder: Path) -> tuple[str, ...]:
     """Return the texts of a model's control tokens, the longest first. The tokenizer needs no chat template."""
     tokenizer = load_transformers_tokenizer(folder)
-    template = tokenizer.get_chat_template() if tokenizer.chat_template else ""
-    return control_texts(tokenizer.added_tokens_decoder.values(), template)
+    return control_texts(tokenizer.added_tokens_decoder.values(), _template(tokenizer, folder))
+
+
+def _template(tokenizer: Any, folder: Path) -> str:
+    """Return a tokenizer's chat template, empty if it has none. ModelError if it has several, and none by default."""
+    try:
+        return str(tokenizer.get_chat_template()) if tokenizer.chat_template else ""
+    except ValueError:
+        raise ModelError(f"{folder}: it has several chat templates, and none is the default") from None
 
 
 @lru_cache(maxsize=4)

@@ -9,7 +9,7 @@ chat template needs, and that write much from little (`center`, `format`, `lipsu
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence, Sized
+from collections.abc import Callable, Mapping, Sized
 from datetime import datetime
 from functools import lru_cache, wraps
 from typing import Any
@@ -31,7 +31,7 @@ _UNITS_PER_ELEMENT, _UNITS_PER_ROUND = 8, 64  # of a list, and of a loop: about 
 _WIDEST = 64  # spaces of an indentation
 _FILTERS = ("abs", "capitalize", "count", "d", "default", "dictsort", "e", "escape", "first", "float", "groupby", "int",
             "items", "join", "last", "length", "list", "lower", "map", "max", "min", "reject", "rejectattr", "replace",
-            "reverse", "round", "safe", "select", "selectattr", "sort", "string", "title", "trim", "unique", "upper",
+            "reverse", "safe", "select", "selectattr", "sort", "string", "title", "trim", "unique", "upper",
             "indent", "tojson")  # fmt: skip
 _METHODS = ("strip", "lstrip", "rstrip", "split", "rsplit", "splitlines", "partition", "rpartition", "startswith",
             "endswith", "replace", "join", "upper", "lower", "title", "capitalize", "find", "rfind", "index", "count",
@@ -62,9 +62,7 @@ def render(source: str, **variables: Any) -> str:
     """
     try:
         template = _compiled(source)
-        environment = template.environment
-        assert isinstance(environment, _Bounded)
-        environment.left = _UNITS + _UNITS_PER_CHARACTER * len(str(variables.get("messages")))
+        template.environment.left = _UNITS + _UNITS_PER_CHARACTER * len(str(variables.get("messages")))  # type: ignore[attr-defined]
         return template.render(**variables)
     except _FAILURES as error:
         raise ModelError(f"the chat template refuses the messages: {one_line(error, 200)}") from None
@@ -120,6 +118,8 @@ class _Bounded(ImmutableSandboxedEnvironment):
         )
         own = {"tojson": self._tojson, "join": self._join, "indent": self._indent, "replace": self._replace}
         self.filters = {name: _counted(self, own.get(name, self.filters[name])) for name in _FILTERS}
+        tests: dict[str, Any] = self.tests
+        self.tests |= {name: _counted(self, tests[name]) for name in ("in", "eq", "==", "equalto", "ne", "!=")}
         self.globals = {name: self.globals[name] for name in ("range", "dict", "namespace")}
         self.globals |= {"raise_exception": _raise_exception, "strftime_now": _strftime_now}
 
@@ -140,6 +140,11 @@ class _Bounded(ImmutableSandboxedEnvironment):
                 waiting += [*node.keys(), *node.values()]
             elif isinstance(node, list | tuple):
                 waiting += node
+        return value
+
+    def copied(self, value: Any) -> Any:
+        """Count what a slice may copy of a value, and return it."""
+        self.spend(len(value) if isinstance(value, Sized) else 1)
         return value
 
     def counted(self, value: Any) -> Any:
@@ -180,6 +185,8 @@ class _Bounded(ImmutableSandboxedEnvironment):
             return __self._replace(owner, *args, **kwargs)
         if isinstance(owner, str) and name == "join":
             return __self._join(args[0], owner)
+        if isinstance(owner, str | list | tuple):
+            __self.weigh(owner)
         result = super().call(__context, __obj, *args, **kwargs)
         if owner is not __self and isinstance(result, str | list | tuple | dict):
             __self.weigh(result)
@@ -253,6 +260,19 @@ class _Counting(NodeTransformer):
 
     visit_List = visit_Dict = visit_Tuple = _literal
 
+    def visit_Compare(self, node: nodes.Compare) -> nodes.Node:
+        self.generic_visit(node)
+        node.expr = self._call("weigh", node, [node.expr])
+        for operand in node.ops:
+            operand.expr = self._call("weigh", node, [operand.expr])
+        return node
+
+    def visit_Getitem(self, node: nodes.Getitem) -> nodes.Node:
+        self.generic_visit(node)
+        if isinstance(node.arg, nodes.Slice):
+            node.node = self._call("copied", node, [node.node])
+        return node
+
     def visit_Concat(self, node: nodes.Concat) -> nodes.Node:
         self.generic_visit(node)
         return self._call("joined", node, list(node.nodes))
@@ -291,6 +311,3 @@ def _raise_exception(message: str) -> None:
 
 def _strftime_now(form: str) -> str:
     return datetime.now().strftime(form[:100])
-
-
-__all__: Sequence[str] = ("render",)

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import pyarrow as pa
@@ -37,13 +38,12 @@ def keyed(store: Store, names: Sequence[str]) -> list[str]:
     Raises:
         UserError: The key is damaged.
     """
-    return sorted(set(keyed_each(store, names).values()))
+    return sorted(set(map(hasher(store), names)))
 
 
-def keyed_each(store: Store, names: Iterable[str]) -> dict[str, str]:
-    """Hash names as `keyed` does; each name with its hash."""
-    key = _key_to_write(store)
-    return {name: _hash(key, name) for name in names}
+def hasher(store: Store) -> Callable[[str], str]:
+    """Return the function that hashes a name as `keyed` does. The key is read, or made, once."""
+    return partial(_hash, _key_to_write(store))
 
 
 def record(store: Store, names: Sequence[str]) -> dict[str, Any]:

@@ -78,12 +78,13 @@ def make_key(store: Store, key: bytes | None = None) -> bytes:
                 file.write(key)
                 file.flush()
                 os.fsync(file.fileno())
-            with suppress(FileExistsError):
-                os.link(draft, path)  # unlike a rename, never over another one
-        except OSError:
-            if os.path.lexists(path) or not os.path.exists(draft):
-                raise
-            os.rename(draft, path)  # a file system without links
+            try:
+                with suppress(FileExistsError):
+                    os.link(draft, path)  # unlike a rename, never over another one
+            except OSError:  # a file system without links
+                if os.path.lexists(path):
+                    raise
+                os.rename(draft, path)
         finally:
             with suppress(FileNotFoundError):
                 os.unlink(draft)

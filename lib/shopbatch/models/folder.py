@@ -38,7 +38,7 @@ _TEXTS = ("base", "encoder", "licence", "created_at", "origin", "rows_key")  # o
 
 def cache() -> Path:
     """Return the folder for models on this machine: in SHOPBATCH_CACHE, or else in ~/.cache/shopbatch."""
-    return Path(os.environ.get("SHOPBATCH_CACHE") or "~/.cache/shopbatch").expanduser() / "models"
+    return Path(os.path.expanduser(os.environ.get("SHOPBATCH_CACHE") or "~/.cache/shopbatch")) / "models"
 
 
 def contents(folder: Path, *, trust: bool = False) -> dict[str, dict[str, Any]]:

@@ -71,7 +71,7 @@ def _check_json(folder: Path, name: str) -> None:
         raise ModelError(f"{what} cannot be read: it is not an object")
     if base == _ADAPTER:
         raise ModelError(f"{what}: adapters name a base outside the model; merge them into its weights")
-    _refuse_code(tree, what)
+    _refuse_code(folder, tree, what)
     if base in ("config.json", "generation_config.json"):
         check_ids(tree, what)
     if base == "tokenizer_config.json":
@@ -81,8 +81,10 @@ def _check_json(folder: Path, name: str) -> None:
             source = each.get("template") if isinstance(each, Mapping) else each
             if source is not None:
                 _check_template(str(source).encode("utf-8", "replace"), what)
-    if isinstance(tree, Mapping) and isinstance(shards := tree.get("weight_map"), Mapping):
-        _check_shards(folder, shards.values(), what)
+    # no other index is ever read: that of pickles, which a hub folder may hold, names files that are not taken
+    is_index = base.endswith(".safetensors.index.json") and isinstance(tree, Mapping)
+    if is_index and isinstance(shards := tree.get("weight_map"), Mapping):
+        _check_shards(folder, PurePosixPath(name).parent, shards.values(), what)
 
 
 def _check_template(source: bytes, what: str) -> None:
@@ -93,16 +95,16 @@ def _check_template(source: bytes, what: str) -> None:
     check(source.decode("utf-8", "replace"), what)
 
 
-def _check_shards(folder: Path, names: Iterable[Any], what: str) -> None:
-    """Check that the files in which an index says the weights are belong to the folder."""
+def _check_shards(folder: Path, parent: PurePosixPath, names: Iterable[Any], what: str) -> None:
+    """Check that files that something in `parent` names belong to the model folder."""
     there = listed(folder)
     for name in dict.fromkeys(map(str, names)):
-        if name not in there:
+        if "/".join([*parent.parts, name]) not in there:
             raise ModelError(f"{what} names {name[:100]!r}, which is not in the folder")
 
 
-def _refuse_code(tree: Any, what: str) -> None:
-    """Refuse a configuration that asks for code of its own, wherever in it."""
+def _refuse_code(folder: Path, tree: Any, what: str) -> None:
+    """Refuse a configuration that asks for code of its own, or for weights from elsewhere, wherever in it."""
     waiting = [tree]
     while waiting:
         node = waiting.pop()
@@ -120,6 +122,8 @@ def _refuse_code(tree: Any, what: str) -> None:
                         f"{what}: {key}={str(other[0])[:60]!r} is code from elsewhere, which is never run; "
                         f"expected {', '.join(_ATTENTION)}"
                     )
+            if key == "transformers_weights" and value:
+                _check_shards(folder, PurePosixPath(), [value], what)
             if key == "kernel_config" and value:
                 raise ModelError(f"{what}: {key} asks for code from elsewhere, which is never run; remove this key")
         waiting += node.values()

@@ -85,14 +85,13 @@ def claim(store: Store, report: Report, key: str, wait: bool | float, doing: str
     mine = _Claim(store, report, key)
     waited = None
     try:
-        holder = mine.take()
+        if (holder := mine.take()) is not None:
+            with report.stage("wait"):
+                waited = mine.take_later(holder, float("inf") if wait is True else float(wait), doing)
     except (DeltaError, ValueError, KeyError, TypeError) as error:  # somebody or a crash has damaged it
         display.current().note(f"the claim cannot be used, the run goes on without it ({one_line(error, 200)})")
         yield None
         return
-    if holder is not None:
-        with report.stage("wait"):
-            waited = mine.take_later(holder, float("inf") if wait is True else float(wait), doing)
     done = False
     try:
         crash_point("claimed")
@@ -195,7 +194,7 @@ class _Claim:
             self._commit(f"{self.token}/end", {"holder": None, "done": done}, None)
         except _Held:
             display.current().note("another run took this one for dead and did the same work")
-        except (OSError, DeltaError) as error:
+        except (OSError, DeltaError, ValueError, KeyError, TypeError) as error:
             display.current().note(f"the claim could not be given back ({one_line(error, 200)})")
 
 

@@ -13,12 +13,11 @@ import traceback
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-from shopbatch.core.errors import Stopped, UserError, one_line
+from shopbatch.core.errors import LONGEST_MESSAGE, Stopped, UserError, one_line
 from shopbatch.core.privacy import clean
 from shopbatch.runs.report import Outcome
 
 DONE, FAILED, MISTAKE, REFUSED, STOPPED = 0, 1, 2, 3, 4
-_LONGEST = 2_000  # characters of a message, which may quote what the user wrote
 RESUME = "the same command goes on from here"
 
 # what Spark says of a data file that is not there
@@ -83,7 +82,7 @@ def report_user_error(error: UserError) -> int:
 def user_error_line(error: UserError) -> str:
     """Return the message as one line. An error from a Ray task is a remote traceback; its cause has the message."""
     cause = getattr(error, "cause", None)
-    return one_line(cause if isinstance(cause, UserError) else error, _LONGEST)
+    return one_line(cause if isinstance(cause, UserError) else error, LONGEST_MESSAGE)
 
 
 def find_user_error(error: BaseException) -> UserError | None:

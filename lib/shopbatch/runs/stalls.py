@@ -92,7 +92,9 @@ class Stalls:
                 continue
             self._looked += 1
             cause = next(filter(None, (_safe(look) for look in self.looks)), None)
-            if cause is None and self._looked > 1 and self.restart:
+            if self._over.is_set():  # a look took longer than the stage, whose handler may be gone
+                return
+            if cause is None and self._looked > 1 and self.restart and self._waits:
                 self.restart = False
                 signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGUSR1)
             else:

@@ -81,7 +81,7 @@ CHINESE = Archive(
 
 def cache() -> Path:
     """The folder of data files: SHOPBATCH_CACHE, else ~/.cache/shopbatch. All warehouses share it."""
-    return Path(os.environ.get("SHOPBATCH_CACHE") or "~/.cache/shopbatch").expanduser()
+    return Path(os.path.expanduser(os.environ.get("SHOPBATCH_CACHE") or "~/.cache/shopbatch"))
 
 
 def obtain(archives: Sequence[Archive], folder: Path) -> dict[str, Path]:

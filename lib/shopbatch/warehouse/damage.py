@@ -14,10 +14,12 @@ from typing import Any
 
 import pyarrow.fs as pafs
 
+from shopbatch.core.errors import Stopped
 from shopbatch.tables.schema import Table
 from shopbatch.warehouse import files
 from shopbatch.warehouse.files import FileRef
-from shopbatch.warehouse.snapshot import scope_name
+from shopbatch.warehouse.foreign import refuse_foreign
+from shopbatch.warehouse.snapshot import Snapshot, scope_name
 from shopbatch.warehouse.store import Store
 
 FOLDER = "_damaged"
@@ -55,9 +57,8 @@ def take_out(
     if snapshot is None or not bad:
         return ""
     groups = {group(ref) for ref in bad}
-    store.commit(
-        table, [], "rewrite", key, _without(snapshot.metadata), [ref.path for ref in refs if group(ref) in groups]
-    )
+    gone = [ref.path for ref in refs if group(ref) in groups]
+    store.commit(table, [], "rewrite", key, _without(snapshot.metadata), gone, _guard(snapshot))
     move_away(store, table, bad)
     return f"{named(table, bad)}, set aside in {FOLDER} and made anew"
 
@@ -87,13 +88,13 @@ def publish_anew(
     if scope:
         scopes = snapshot.metadata.get("scopes", {})
         metadata["scopes"] = scopes | {scope_name(scope): _without(scopes.get(scope_name(scope), {}), forget)}
-    store.commit(table, [], "rewrite", key, metadata)
+    store.commit(table, [], "rewrite", key, metadata, guard=_guard(snapshot))
     return bad, f"{named(table, bad)}, set aside in {FOLDER} and made anew"
 
 
 def move_away(store: Store, table: Table, bad: Sequence[FileRef]) -> None:
     """Move damaged files that are no longer visible out of the table's folder. In an object store they stay."""
-    snapshot = store.find(table.name)
+    snapshot = store.find(table.name) if bad else None
     for ref in bad:
         fs, path = files.filesystem(ref.uri)
         there = isinstance(fs, pafs.LocalFileSystem) and os.path.exists(path)
@@ -101,6 +102,17 @@ def move_away(store: Store, table: Table, bad: Sequence[FileRef]) -> None:
             _, target = files.filesystem(f"{store.root}/{FOLDER}/{table.name}/{ref.path}")
             os.makedirs(os.path.dirname(target), exist_ok=True)
             os.replace(path, target)
+
+
+def _guard(examined: Snapshot) -> Callable[[Snapshot], None]:
+    """A check that nobody has committed since a table was examined, which can take long: it would be hidden or lost."""
+
+    def check(newest: Snapshot) -> None:
+        refuse_foreign(newest)
+        if newest.metadata != examined.metadata:
+            raise Stopped(f"another run published {newest.name} while its files were examined; start this run again")
+
+    return check
 
 
 def _without(metadata: Mapping[str, Any], keys: Sequence[str] = ()) -> dict[str, Any]:

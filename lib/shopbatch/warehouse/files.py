@@ -304,9 +304,10 @@ def describe(root: str, path: str, schema: pa.Schema, partition: Mapping[str, st
         stats = statistics(meta, actual, hidden_columns(schema))
         nulls = stats["nullCount"]  # those of a list count its elements, and an empty list as one
         required = [f.name for f in schema if not f.nullable and not f.type.num_fields]
-        # a column that must not have statistics has to be read
-        nulls |= {n: parquet.read([n], use_threads=False)[n].null_count for n in required if n not in nulls}
-    if bad := [name for name in required if nulls[name]]:
+        # a column that must not have statistics has to be read, unless the file itself allows no null in it
+        unknown = [n for n in required if n not in nulls and actual.field(n).nullable]
+        nulls |= {n: parquet.read([n], use_threads=False)[n].null_count for n in unknown}
+    if bad := [name for name in required if nulls.get(name)]:
         raise TypeError(f"{path}: null in column(s) {', '.join(bad)}")
     # ensure_ascii=False: delta-rs misreads the escape of a character beyond U+FFFF, and would then skip its rows
     return DataFile(path, size, meta.num_rows, json.dumps(stats, ensure_ascii=False), dict(partition or {}))

@@ -75,7 +75,7 @@ def _set_newest_aside(store: Store, table: Table) -> str:
     try:
         store.find(table.name)
     except UserError as error:
-        left = set_aside_newest(store.uri(table.name), getattr(error, "uri", ""))
+        left = set_aside_newest(store.uri(table.name), getattr(error, "uri", ""), getattr(error, "why", ""))
         if left is None:
             raise
         after = f"version {left} is the newest" if left >= 0 else "no version is left"

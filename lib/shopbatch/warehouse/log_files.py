@@ -231,7 +231,7 @@ def _check_hint(uri: str) -> bool:
     return True
 
 
-def set_aside_newest(uri: str, damaged: str) -> int | None:
+def set_aside_newest(uri: str, damaged: str, why: str) -> int | None:
     """Set the newest entry of a log aside, if that is the damaged one.
 
     What its commit wrote is then not in the table. That is safe for a table whose rows the run makes again: the entry
@@ -240,6 +240,7 @@ def set_aside_newest(uri: str, damaged: str) -> int | None:
     Args:
         uri: The table.
         damaged: The file that was named as damaged.
+        why: How that is known.
 
     Returns:
         The version of the table that is left (-1: none); None if another file is damaged.
@@ -250,6 +251,6 @@ def set_aside_newest(uri: str, damaged: str) -> int | None:
         return None
     here = f"{uri}/_delta_log/{name}"
     if int(match[1]) in log.entries:
-        state_files.set_aside(DamagedState(here, "see above"), "what it said is made again")
+        state_files.set_aside(DamagedState(here, why), "what it said is made again")
     log_sums.forget(uri, int(match[1]))
     return int(match[1]) - 1

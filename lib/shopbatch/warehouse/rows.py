@@ -112,7 +112,7 @@ def _has_probability(snapshot: Snapshot) -> bool:
 
 
 def _pieces(snapshot: Snapshot, condition: pc.Expression | None, compared: Sequence[str]) -> Iterator[pa.Table]:
-    """Yield the rows that meet a condition, by row group; of groups without one only the compared columns are read."""
+    """Yield the rows that meet a condition, by row group. If a group has none, only the compared columns are read."""
     few = snapshot.select(compared) if compared and set(compared) <= set(snapshot.schema.names) else None
     for file in snapshot.files:
         for group in range(len(files.row_group_rows(file.uri))):

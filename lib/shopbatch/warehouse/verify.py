@@ -61,8 +61,9 @@ def verify_table(store: Store, name: str) -> Checked:
     checked.findings += _log(uri)
     try:
         snapshot = store.snapshot(name)
-    except DamagedFile as error:  # also among the findings of the log
-        checked.findings += [] if checked.findings else [_line(error)]
+    except UserError as error:  # a damaged file is among the findings of the log already
+        if not checked.findings:
+            checked.findings.append(_line(error) if isinstance(error, DamagedFile) else f"_delta_log/: {_line(error)}")
         return checked
     checked.rows = snapshot.rows
     whole = [file for file in snapshot.files if _file(snapshot, file, checked)]
@@ -84,8 +85,14 @@ def _log(uri: str) -> Iterator[str]:
     for before, number in pairwise(numbers):
         yield from (f"_delta_log/{lost:020}.json: it is missing" for lost in range(before + 1, number))
     for name in sorted(n for n in names if any(kind.fullmatch(n) for kind in log_sums.KINDS)):
-        with fs.open_input_file(f"{folder}/{name}") as stream:
-            data = stream.read()
+        try:
+            with fs.open_input_file(f"{folder}/{name}") as stream:
+                data = stream.read()
+        except OSError as error:
+            if files.is_lost_connection(error):
+                raise
+            yield f"_delta_log/{name}: it cannot be read ({one_line(error, 100)})"
+            continue
         if isinstance(fs, pafs.LocalFileSystem) and (why := checksums.trouble_beside(f"{folder}/{name}")):
             yield f"_delta_log/{name}: {why}"
         elif log_sums.ENTRY.fullmatch(name) and (why := _entry(data)):
@@ -109,6 +116,8 @@ def _file(snapshot: Snapshot, file: FileRef, checked: Checked) -> bool:
         checked.unprotected += not protected
         rows = _read(snapshot, file)
     except (DamagedFile, OSError) as error:
+        if files.is_lost_connection(error):
+            raise
         gone = isinstance(error, FileNotFoundError)
         checked.findings.append(f"{file.path}: {'it is gone' if gone else _why(error)}")
         return False

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -109,7 +110,7 @@ def test_the_most_bought_items_take_part() -> None:
 @pytest.mark.parametrize("decay", [1.0, 0.7])
 def test_a_score_is_the_sum_of_its_shares_and_reasons_are_the_greatest(decay: float) -> None:
     history = drawn(5)
-    part = fit_next(history, NextSettings(decay=decay)).with_trend(np.linspace(0.5, 2, ITEMS))
+    part = replace(fit_next(history, NextSettings(decay=decay)), trend=np.linspace(0.5, 2, ITEMS))
     weights, scores = matrix(part), part.score(history).dense(ITEMS)
     back = history.steps_back()
     user, item = (a.ravel() for a in np.meshgrid(np.arange(USERS), np.arange(ITEMS), indexing="ij"))

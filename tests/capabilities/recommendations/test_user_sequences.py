@@ -6,6 +6,7 @@ import random
 from collections import defaultdict
 from collections.abc import Iterator
 from datetime import date
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -181,6 +182,22 @@ def test_no_tiles_no_rows_and_an_outside_change(spark: SparkSession, store: Stor
     with pytest.raises(GateRefused, match="no rows"):
         build(spark, store)
     assert published(store)
+
+
+@pytest.mark.parametrize("news", [False, True])
+def test_a_damaged_file_is_named_and_the_rows_are_made_anew(spark: SparkSession, store: Store, news: bool) -> None:
+    shop(store)
+    build(spark, store)
+    path = next(Path(store.uri("user_sequences")).rglob("*.parquet"))
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 1
+    path.write_bytes(data)
+    if news:
+        put(store, TRANSACTIONS, [line("new", "p5", "u1", "2024-03-28")])
+    report = build(spark, store)
+    assert report.outcome == "published" and "1 damaged file of user_sequences" in report.message
+    assert published(store) == expected(store)
+    assert build(spark, store).outcome == "nothing to do"
 
 
 class Killed(BaseException):

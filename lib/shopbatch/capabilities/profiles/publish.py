@@ -28,7 +28,7 @@ from shopbatch.warehouse.store import Snapshot, Store
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
-FILES = 32  # per day, so that a reader of one user reads a 32nd of the day's bytes, beside the ids of the others
+FILES = 32  # per day: who looks for one user reads a 32nd of the day's bytes, and the ids in the other files
 _USERS_PER_TASK, _USERS_PER_FILE, _MIN_USERS_PER_FILE = 200_000, 25_000, 16
 _STEADY_FEATURES = ("sales_30d", "baskets_30d", "active_days_90d", "buy_probability_30d", "price_level")
 
@@ -62,7 +62,7 @@ def published_days(snapshot: Snapshot | None) -> list[date]:
 
 
 def write(frame: DataFrame, store: Store, as_of: date, run_id: str) -> list[DataFile]:
-    """Write a day's rows sorted by user, so that all but the ids of a user is read from one file."""
+    """Write a day's rows sorted by user: who looks for one user reads one file, and only the ids of the others."""
     frame = frame.cache()  # it is counted, perhaps sampled, and written, but should be computed once
     users = frame.count()
     tasks = -(-users // _USERS_PER_TASK) or 1

@@ -82,8 +82,7 @@ class Builder:
             self.report.gates = [shrinking(self.config.gates.rows, TRANSACTIONS.name, 0, 0, live.rows if live else 0)]
             refuse_if_failed(self.report.gates)
         self.spark.conf.set("spark.sql.session.timeZone", self.config.timezone)
-        rows = sources[TRANSACTIONS.name].rows
-        tasks = max(self.spark.sparkContext.defaultParallelism, -(-rows // _ROWS_PER_TASK))
+        tasks = max(self.spark.sparkContext.defaultParallelism, -(-read // _ROWS_PER_TASK))
         self.spark.conf.set("spark.sql.shuffle.partitions", str(tasks))
         updates = self._tiles(sources)
         newest = updates[TRANSACTIONS.name].snapshots[USER_DAILY.name].bounds("day").values()

@@ -11,6 +11,7 @@ import numpy as np
 from shopbatch.capabilities.recommendations.habit import Scored
 from shopbatch.capabilities.recommendations.history import History
 from shopbatch.capabilities.recommendations.neighbours import newest_rows
+from shopbatch.evaluation.ranking import gathered
 
 _WORD = re.compile(r"[^\W_]+")
 _CELLS = 16_000_000  # of a tile: users x words, or users x items
@@ -64,11 +65,9 @@ class TextVectors:
 
     def rows(self, texts: np.ndarray) -> np.ndarray:
         """Return the vectors of some texts as a matrix, float32 [texts, words]."""
-        sizes = np.diff(self.starts)[texts]
-        starts = np.concatenate([[0], np.cumsum(sizes)])
-        at = np.arange(starts[-1]) + np.repeat(self.starts[texts] - starts[:-1], sizes)
+        starts, at = gathered(self.starts, texts)
         out = np.zeros((len(texts), self.words), np.float32)
-        out[np.repeat(np.arange(len(texts)), sizes), self.word[at]] = self.weight[at]
+        out[np.repeat(np.arange(len(texts)), np.diff(starts)), self.word[at]] = self.weight[at]
         return out
 
 
@@ -121,9 +120,8 @@ def score_cold(history: History, texts: TextVectors, cold: np.ndarray, decay: fl
 
 def _sums(texts: TextVectors, own: np.ndarray, weight: np.ndarray, user: np.ndarray, users: int) -> np.ndarray:
     """The weighted sum of the own products' vectors, float32 [users, words]."""
-    sizes = np.diff(texts.starts)[own]
-    starts = np.concatenate([[0], np.cumsum(sizes)])
-    at = np.arange(starts[-1]) + np.repeat(texts.starts[own] - starts[:-1], sizes)
+    starts, at = gathered(texts.starts, own)
+    sizes = np.diff(starts)
     cell = np.repeat(user, sizes) * texts.words + texts.word[at]
     summed = np.bincount(cell, np.repeat(weight, sizes) * texts.weight[at], users * texts.words)
     return np.asarray(summed.reshape(users, texts.words), np.float32)

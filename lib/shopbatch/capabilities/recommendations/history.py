@@ -8,7 +8,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from shopbatch.evaluation.ranking import ItemSets
+from shopbatch.evaluation.ranking import ItemSets, gathered
 
 
 @dataclass(frozen=True)
@@ -59,9 +59,7 @@ class History:
 
     def of_users(self, users: np.ndarray) -> History:
         """Return the rows of some users, who are numbered in the order given."""
-        sizes = np.diff(self.starts)[users]
-        starts = np.concatenate([[0], np.cumsum(sizes)])
-        at = np.arange(starts[-1]) + np.repeat(self.starts[users] - starts[:-1], sizes)
+        starts, at = gathered(self.starts, users)
         return History(starts, self.item[at], self.day[at], self.items)
 
     def newest(self, rows: int) -> History:

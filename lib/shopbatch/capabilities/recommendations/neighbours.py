@@ -11,7 +11,7 @@ Two ways of counting, both kept as a short list of neighbours for every item:
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -38,10 +38,6 @@ class Neighbours:
     weight: np.ndarray
     decay: float
     trend: np.ndarray
-
-    def with_trend(self, trend: np.ndarray) -> Neighbours:
-        """Return the same neighbours with another factor on the scores of each item, float64 [items]."""
-        return replace(self, trend=trend)
 
     def shares(self, history: History) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
         """Return every share of every score: user, own item, item and share, [n] each; shares are above 0."""

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
+from pyspark.sql.pandas.types import from_arrow_schema
 
 from shopbatch.capabilities.recommendations.user_sequences import rows
 from shopbatch.capabilities.recommendations.user_sequences.config import SequenceConfig
@@ -23,6 +24,7 @@ from shopbatch.tables import TABLES
 from shopbatch.tables.user_daily import USER_PRODUCT_DAILY, USER_PRODUCT_EVENT_DAILY
 from shopbatch.tables.user_sequences import USER_SEQUENCES
 from shopbatch.warehouse import files, spark_bridge
+from shopbatch.warehouse.damage import move_away, publish_anew
 from shopbatch.warehouse.files import DataFile, FileRef
 from shopbatch.warehouse.foreign import put_right
 from shopbatch.warehouse.gates import DEFECT, Gate, explain, refuse_if_failed, shrinking
@@ -58,6 +60,8 @@ class Builder:
         report.unit = "users"
         undone = put_right(store, USER_SEQUENCES, anew=True)
         store.check_targets([USER_SEQUENCES], "replace")
+        damaged, said = publish_anew(store, USER_SEQUENCES, report.run_id, ("origin",))
+        undone = "; ".join(filter(None, [undone, said]))
         live = store.find(USER_SEQUENCES.name)
         tiles = self._tiles()
         origin = self._origin(tiles)
@@ -74,6 +78,7 @@ class Builder:
             self._publish(tiles, origin, live)
         finally:
             self.spark.catalog.clearCache()
+        move_away(store, USER_SEQUENCES, damaged)
         report.message = "; ".join(filter(None, [undone, report.message]))
 
     def _tiles(self) -> dict[str, Snapshot]:
@@ -165,8 +170,8 @@ class Builder:
         """Judge the files just written: what is judged is what readers will see."""
         uris = [f"{self.store.uri(USER_SEQUENCES.name)}/{f.path}" for f in written]
         twice = files.duplicate_keys(uris, ["user_id"])
-        paths = [spark_bridge.literal_path(uri) for uri in uris]
-        accounted = rows.total(self.spark.read.parquet(*paths)) if paths else 0
+        schema, base = from_arrow_schema(USER_SEQUENCES.file_schema()), self.store.uri(USER_SEQUENCES.name)
+        accounted = rows.total(spark_bridge.read_files(self.spark, schema, uris, base)) if uris else 0
         return [
             _defect("one row per user", twice, f"{twice:,} rows repeat the user of another row"),
             _defect(
