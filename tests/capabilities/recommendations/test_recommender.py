@@ -9,8 +9,14 @@ import pytest
 
 from shopbatch.capabilities.recommendations.history import History
 from shopbatch.capabilities.recommendations.neighbours import EaseSettings, NextSettings
-from shopbatch.capabilities.recommendations.reasons import because, bought
-from shopbatch.capabilities.recommendations.recommender import Recommender, fit_recommender
+from shopbatch.capabilities.recommendations.reasons import bought
+from shopbatch.capabilities.recommendations.recommender import (
+    HABIT,
+    NEIGHBOURS,
+    POPULAR,
+    Recommender,
+    fit_recommender,
+)
 from shopbatch.core.errors import UserError
 from shopbatch.evaluation.ranking import restricted, top
 
@@ -54,14 +60,13 @@ def test_no_list_repeats_an_item_and_reasons_are_the_users_own(fitted: tuple[Rec
         users = np.repeat(np.arange(USERS), np.diff(lists.starts))
         assert len(set(zip(users.tolist(), lists.item.tolist(), strict=True))) == len(users)
     users = np.repeat(np.arange(USERS), np.diff(again.starts))
-    assert all(reason is not None for reason in bought(history, users, again.item)) and not again.popular.any()
-    users = np.repeat(np.arange(USERS), np.diff(new.starts))
-    for user, item, popular, own in zip(
-        users, new.item, new.popular, because(recommender.discover.neighbours, history, users, new.item), strict=True
-    ):
-        assert int(item) not in owned[user] and set(own) <= owned[user] and bool(own) == (not popular)
+    assert all(reason is not None for reason in bought(history, users, again.item)) and (again.source == HABIT).all()
+    assert recommender.because(history, again) == [[item] for item in again.item.tolist()]
+    for user, item, source, own in zip(new.user, new.item, new.source, recommender.because(history, new), strict=True):
+        assert int(item) not in owned[user] and set(own) <= owned[user] and bool(own) == (source == NEIGHBOURS)
+        assert source in (NEIGHBOURS, POPULAR)
     alone = slice(new.starts[USERS - 1], new.starts[USERS])
-    assert new.popular[alone].all()  # the user without purchases
+    assert (new.source[alone] == POPULAR).all()  # the user without purchases
 
 
 def test_a_tile_of_users_gets_what_the_whole_gets(fitted: tuple[Recommender, History]) -> None:

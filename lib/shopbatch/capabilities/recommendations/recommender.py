@@ -18,11 +18,15 @@ from shopbatch.capabilities.recommendations.discover import Discover, counted, f
 from shopbatch.capabilities.recommendations.habit import Habit, choose_half_life
 from shopbatch.capabilities.recommendations.history import History
 from shopbatch.capabilities.recommendations.neighbours import EaseSettings, Neighbours, NextSettings
+from shopbatch.capabilities.recommendations.reasons import because
 from shopbatch.core.errors import UserError
 
 NAME = "recommender"
 HALF_LIVES = (None, 45.0, 90.0, 180.0)
 WAYS = (EaseSettings(), NextSettings())
+LISTS = ("buy_again", "discover")
+SOURCES = ("habit", "neighbours", "sequence", "text", "popular")  # what a candidate's score comes from
+HABIT, NEIGHBOURS, SEQUENCE, TEXT, POPULAR = range(len(SOURCES))
 _NUMBERS, _WORDS = "recommender.safetensors", "recommender.json"
 
 
@@ -34,13 +38,19 @@ class Candidates:
         starts: int64 [users + 1].
         item: int64 [n].
         score: float64 [n].
-        popular: Whether nothing of the user's own led to the entry but what is popular, bool [n].
+        source: Number in SOURCES of what the score comes from, int8 [n]. POPULAR means that nothing of the user's own
+            led to the entry.
     """
 
     starts: np.ndarray
     item: np.ndarray
     score: np.ndarray
-    popular: np.ndarray
+    source: np.ndarray
+
+    @property
+    def user(self) -> np.ndarray:
+        """The user of each entry, counted within the tile, int64 [n]."""
+        return np.repeat(np.arange(len(self.starts) - 1), np.diff(self.starts))
 
 
 @dataclass(frozen=True)
@@ -51,10 +61,21 @@ class Recommender:
     habit: Habit
     discover: Discover
 
+    def candidates(self, name: str, history: History, size: int) -> Candidates:
+        """Return the best candidates of each user for one of LISTS."""
+        return {"buy_again": self.buy_again, "discover": self.to_discover}[name](history, size)
+
+    def because(self, history: History, candidates: Candidates, most: int = 3) -> list[list[int]]:
+        """Return for each candidate the own items with the greatest shares of its score; none for popular ones."""
+        near = because(self.discover.neighbours, history, candidates.user, candidates.item, most)
+        own = [[item] for item in candidates.item.tolist()]
+        by_source = {HABIT: own, NEIGHBOURS: near}
+        return [by_source[s][n] if s in by_source else [] for n, s in enumerate(candidates.source.tolist())]
+
     def buy_again(self, history: History, size: int) -> Candidates:
         """Return each user's own items that habit scores best."""
         own = self.habit.score(history)
-        return _best(own.user, own.item, own.score, np.zeros(len(own.item), bool), history.users, size)
+        return _best(own.user, own.item, own.score, np.full(len(own.item), HABIT), history.users, size)
 
     def to_discover(self, history: History, size: int) -> Candidates:
         """Return the items that each user never had and may like, filled up with what is popular."""
@@ -69,7 +90,8 @@ class Recommender:
         new = ~np.isin(cell, owned_user * history.items + owned_item)
         cell, scored = cell[new], scored[new]
         item = cell % history.items
-        return _best(cell // history.items, item, scored + base[item], scored == 0, history.users, size)
+        source = np.where(scored == 0, POPULAR, NEIGHBOURS)
+        return _best(cell // history.items, item, scored + base[item], source, history.users, size)
 
     def save(self, folder: Path) -> None:
         """Write the recommender's files."""
@@ -136,10 +158,11 @@ def fit_recommender(
 
 
 def _best(
-    user: np.ndarray, item: np.ndarray, score: np.ndarray, popular: np.ndarray, users: int, size: int
+    user: np.ndarray, item: np.ndarray, score: np.ndarray, source: np.ndarray, users: int, size: int
 ) -> Candidates:
     """Keep the best entries of each user; of equal scores the lower number."""
     order = np.lexsort((item, -score, user))
     place = np.arange(len(order)) - np.searchsorted(user[order], user[order])
     kept = order[place < size]
-    return Candidates(np.searchsorted(user[kept], np.arange(users + 1)), item[kept], score[kept], popular[kept])
+    starts = np.searchsorted(user[kept], np.arange(users + 1))
+    return Candidates(starts, item[kept], score[kept], source[kept].astype(np.int8))
