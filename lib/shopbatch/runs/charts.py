@@ -104,6 +104,61 @@ def confusion(labels: Sequence[str], matrix: Sequence[Sequence[float]], title: s
         return _svg(figure, title)
 
 
+def intervals(panels: Mapping[str, Mapping[str, Sequence[float]]], title: str) -> Markup:
+    """Draw numbers with their intervals, one line each, in panels one below the other.
+
+    Args:
+        panels: For each panel, for each name, the number and the lower and upper end of its interval. The last name of
+            a panel is drawn in the colour of the result.
+        title: What a screen reader says of the chart.
+    """
+    if not panels or not all(panels.values()):
+        raise ValueError("nothing to draw")
+    lines = sum(len(rows) + 1 for rows in panels.values())
+    with _drawing(6.2, 0.5 + 0.24 * lines) as figure:
+        axes = figure.add_axes((0.27, 0.34 / (0.5 + 0.24 * lines), 0.7, 1 - 0.4 / (0.5 + 0.24 * lines)))
+        ticks: list[tuple[int, str]] = []
+        at = 0
+        for name, rows in panels.items():
+            axes.text(0.0, at, _label(name), transform=axes.get_yaxis_transform(), va="center", color=_FAINT)
+            for number, (row, (value, low, high)) in enumerate(rows.items(), 1):
+                colour = _ACCENT if number == len(rows) else _FAINT
+                axes.plot([low, high], [at + number] * 2, color=colour, linewidth=2)
+                axes.plot([value], [at + number], "o", color=colour, markersize=5)
+                ticks.append((at + number, _label(row)))
+            at += len(rows) + 1
+        axes.set_yticks([place for place, _ in ticks], [text for _, text in ticks])
+        axes.set(ylim=(at - 0.4, -0.6), xlim=(0, None))
+        axes.tick_params(length=0)
+        axes.grid(axis="x", linewidth=0.6)
+        axes.spines["left"].set_visible(False)
+        return _svg(figure, title)
+
+
+def curves(series: Mapping[str, Sequence[Sequence[float]]], labels: Sequence[str], title: str) -> Markup:
+    """Draw curves of shares between 0 and 1 into one square, with the diagonal of an even distribution.
+
+    Args:
+        series: For each name, its x and y values [n] each. The last one is drawn in the colour of the result.
+        labels: What x and y are.
+        title: What a screen reader says of the chart.
+    """
+    if not series:
+        raise ValueError("nothing to draw")
+    with _drawing(4.4, 3.7) as figure:
+        axes = figure.add_axes((0.16, 0.15, 0.8, 0.82))
+        axes.plot([0, 1], [0, 1], color=_LINE, linewidth=1, linestyle=(0, (4, 3)), label="even")
+        dashes = ((0, (1, 1.5)), (0, (5, 2)), (0, (3, 2, 1, 2)), "solid")
+        for number, (name, (x, y)) in enumerate(series.items(), 1):
+            last = number == len(series)
+            style = "solid" if last else dashes[number % len(dashes)]
+            axes.plot(x, y, color=_ACCENT if last else _FAINT, linestyle=style, linewidth=1.6, label=_label(name))
+        axes.set(xlim=(0, 1.02), ylim=(0, 1.02), xlabel=labels[0], ylabel=labels[1])
+        axes.legend(loc="upper left")
+        _percent(axes)
+        return _svg(figure, title)
+
+
 @contextmanager
 def _drawing(width: float, height: float) -> Iterator[Figure]:
     """A figure in the report's style; width and height in inches."""
