@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from shopbatch.capabilities.recommendations.sequence_config import SEQUENCE_LOOP, SequenceConfig
 from shopbatch.core.config import JobConfig, Strict
+from shopbatch.engines.configs import EngineConfig, OpenVinoConfig
 from shopbatch.training.config import LoopConfig, WorkersConfig
+
+
+def switch(value: Any) -> Any:
+    """Return `on` and `off` as written: YAML 1.1 reads them as true and false."""
+    return {True: "on", False: "off"}[value] if isinstance(value, bool) else value
 
 
 class SourceConfig(Strict):
@@ -68,6 +74,8 @@ class SequencePartConfig(SequenceConfig):
     min_steps: int = Field(default=300, ge=0)
     """Optimizer steps that a training has at least: with little data, more passes over it than `loop.epochs`."""
 
+    _switch = field_validator("enabled", mode="before")(switch)
+
     @property
     def sizes(self) -> SequenceConfig:
         """The sizes alone, as the model stores them."""
@@ -78,13 +86,17 @@ class TextConfig(Strict):
     """Products with too few buyers, found by their texts."""
 
     encoder: str = "auto"
-    """`auto` compares words (tf-idf) and, in a catalogue of at most `most` products, the vectors of e5-small; the
-    better one on the validation days is kept. `off` leaves such products out. Anything else names an encoder: a folder,
-    `name@digest`, or `owner/name` of the hub."""
+    """`auto` compares words (tf-idf) and, in a catalogue of at most `most` different texts, the vectors of e5-small;
+    the better one on the validation days is kept. `off` leaves such products out. Anything else names an encoder that
+    is compared with words: a folder, `name@digest`, or `owner/name` of the hub."""
+    engine: EngineConfig = OpenVinoConfig()
+    """Engine that runs the encoder."""
     columns: list[str] = Field(default=["title", "product_type", "category", "brand"], min_length=1)
     """Columns of `products` that make a product's text."""
     most: int = Field(default=3000, ge=0)
-    """Products up to which `auto` tries the encoder. It takes some hundredths of a second each."""
+    """Different texts up to which `auto` tries the encoder. It takes some hundredths of a second each."""
+
+    _switch = field_validator("encoder", mode="before")(switch)
 
 
 class GateConfig(Strict):
@@ -132,3 +144,7 @@ class TrainRecommenderConfig(JobConfig):
     def optional_tables(self) -> tuple[str, ...]:
         """The tables that a run reads if they exist: texts and groups of products, and groups of users."""
         return ("products", "users")
+
+    def required_models(self) -> dict[str, str]:
+        """The encoder, if one is named."""
+        return {} if self.text.encoder in ("auto", "off") else {"text.encoder": self.text.encoder}

@@ -14,6 +14,7 @@ from shopbatch.capabilities.recommendations.history import History
 from shopbatch.capabilities.recommendations.recommender import Recommender, own_spread
 from shopbatch.capabilities.recommendations.sequence_part import SequencePart, spread
 from shopbatch.capabilities.recommendations.text_part import TextPart
+from shopbatch.capabilities.recommendations.train import texts
 from shopbatch.capabilities.recommendations.train.config import TrainRecommenderConfig
 from shopbatch.capabilities.recommendations.train.sequence import SequenceTraining, Trained
 from shopbatch.capabilities.recommendations.train.shop import Shop
@@ -94,7 +95,7 @@ def choose(training: SequenceTraining, shop: Shop, choice: Choice, early: Histor
     with training.report.stage("parts"):
         kept, verdicts = _sequence(trained, counting, early, window, config)
         with_sequence = replace(counting, sequence=kept.part)
-        vectors, weight, verdict = _text(with_sequence, shop, early, window, config)
+        vectors, weight, verdict = _text(with_sequence, shop, early, window, training)
     return Added(kept, vectors, weight, (*verdicts, verdict))
 
 
@@ -187,9 +188,10 @@ def _again_by_share(
 
 
 def _text(
-    recommender: Recommender, shop: Shop, early: History, window: History, config: TrainRecommenderConfig
+    recommender: Recommender, shop: Shop, early: History, window: History, training: SequenceTraining
 ) -> tuple[TextVectors | None, float, Verdict]:
     """Choose how texts become vectors, and the weight of the text part; drop it if it says nothing."""
+    config = training.config
     if config.text.encoder == "off":
         return None, 0.0, Verdict("text", "discover", 0.0, None, "text.encoder=off")
     cold = cold_items(shop, early, config.items.min_users)
@@ -199,7 +201,7 @@ def _text(
     if len(buyers) < _LEAST:
         why = f"{len(buyers)} users bought new products with too few buyers and a text, fewer than {_LEAST}"
         return None, 0.0, Verdict("text", "discover", 0.0, None, why)
-    ways = {"tf-idf": TextVectors.tf_idf(shop.texts)}
+    ways = texts.ways_of(config.text, f"{training.store.root}/_models", shop.texts)
     base = np.bincount(early.owned().items, minlength=early.items).astype(float)
     by_way: dict[str, list[np.ndarray]] = {name: [] for name in ("counts", *ways)}
     for tile in _tiles(buyers, early.items):

@@ -23,6 +23,7 @@ from shopbatch.capabilities.recommendations.train.live import Live
 from shopbatch.capabilities.recommendations.train.parts import Added
 from shopbatch.capabilities.recommendations.train.sequence import SequenceTraining, check_loop
 from shopbatch.capabilities.recommendations.train.shop import Shop
+from shopbatch.capabilities.recommendations.train.texts import encoder_of
 from shopbatch.capabilities.recommendations.train.together import publish_neighbours
 from shopbatch.core.crash_points import crash_point
 from shopbatch.core.hashing import digest
@@ -96,6 +97,7 @@ class Training:
                 "version": VERSION,
                 "sequences": [snapshot.table_id, snapshot.version],
                 "catalogue": self._catalogue.digest,
+                "encoder": encoder.digest if (encoder := encoder_of(config.text, self.models)) else None,
                 "config": [*identity(*made_of, config.text), *windows],
             }
         )

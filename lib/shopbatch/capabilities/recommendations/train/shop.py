@@ -124,7 +124,7 @@ def read_shop(snapshot: Snapshot, catalogue: Catalogue, config: TrainRecommender
     if not bought:
         raise UserError("every product that was bought is excluded by items.exclude; exclude less")
     room = config.items.max - len(bought)
-    products = {*bought, *[name for name in sorted(text) if name not in set(bought)][:room]}
+    products = {*bought, *sorted(text.keys() - set(bought))[:room]}
     kept = read_sequences(sequences, actions, products)
     return Shop(kept.history, kept.users, kept.products, [text.get(name) for name in kept.products])
 
