@@ -136,26 +136,30 @@ def intervals(panels: Mapping[str, Mapping[str, Sequence[float]]], title: str) -
 
 
 def curves(series: Mapping[str, Sequence[Sequence[float]]], labels: Sequence[str], title: str) -> Markup:
-    """Draw curves of shares between 0 and 1 into one square, with the diagonal of an even distribution.
+    """Draw shares between 0 and 1 over numbers above 0, which have a logarithmic axis.
 
     Args:
         series: For each name, its x and y values [n] each. The last one is drawn in the colour of the result.
         labels: What x and y are.
         title: What a screen reader says of the chart.
     """
-    if not series:
-        raise ValueError("nothing to draw")
-    with _drawing(4.4, 3.7) as figure:
-        axes = figure.add_axes((0.16, 0.15, 0.8, 0.82))
-        axes.plot([0, 1], [0, 1], color=_LINE, linewidth=1, linestyle=(0, (4, 3)), label="even")
+    if not series or min(min(x) for x, _ in series.values()) <= 0:
+        raise ValueError("nothing to draw, or a number that is not above 0")
+    with _drawing(5.2, 3.3) as figure:
+        axes = figure.add_axes((0.13, 0.16, 0.84, 0.8))
         dashes = ((0, (1, 1.5)), (0, (5, 2)), (0, (3, 2, 1, 2)), "solid")
         for number, (name, (x, y)) in enumerate(series.items(), 1):
             last = number == len(series)
-            style = "solid" if last else dashes[number % len(dashes)]
+            style = "solid" if last else dashes[(number - 1) % len(dashes)]
             axes.plot(x, y, color=_ACCENT if last else _FAINT, linestyle=style, linewidth=1.6, label=_label(name))
-        axes.set(xlim=(0, 1.02), ylim=(0, 1.02), xlabel=labels[0], ylabel=labels[1])
-        axes.legend(loc="upper left")
-        _percent(axes)
+        axes.set_xscale("log")
+        axes.set(ylim=(0, 1.02), xlabel=labels[0], ylabel=labels[1])
+        axes.xaxis.set_major_formatter(lambda value, place: f"{value:,.0f}")
+        axes.set_yticks([0, 0.25, 0.5, 0.75, 1], ["0%", "25%", "50%", "75%", "100%"])
+        axes.tick_params(length=0, labelcolor=_FAINT)
+        axes.tick_params(which="minor", length=0)
+        axes.grid(linewidth=0.6)
+        axes.legend(loc="lower right")
         return _svg(figure, title)
 
 

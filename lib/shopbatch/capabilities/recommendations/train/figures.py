@@ -122,7 +122,7 @@ def _quality(numbers: Mapping[str, Mapping[str, Any]]) -> Figure:
 
 
 def _exposure(quality: Quality) -> Figure:
-    """How evenly the lists show the products: Lorenz curves."""
+    """How many products take how many of the places."""
     shown = {
         "popularity": quality["window"]["popularity"],
         "frequency": quality["window"]["frequency"],
@@ -131,15 +131,14 @@ def _exposure(quality: Quality) -> Figure:
     }
     series = {}
     for name, measured in shown.items():
-        counts = np.sort(measured.shown.shown)
+        counts = -np.sort(-measured.shown.shown)
         if total := int(counts.sum()):
-            share = np.concatenate([[0.0], np.cumsum(counts) / total])
-            at = np.unique(np.concatenate([np.linspace(0, 0.9, _POINTS // 2), np.linspace(0.9, 1, _POINTS // 2)]))
-            series[name] = [at.round(4).tolist(), np.interp(at, np.linspace(0, 1, len(share)), share).round(4).tolist()]
-    labels = ["share of the products, the least shown first", "share of the places"]
+            at = np.unique(np.geomspace(1, len(counts), _POINTS).astype(int))
+            series[name] = [at.tolist(), (np.cumsum(counts)[at - 1] / total).round(4).tolist()]
+    labels = ["products, the most shown ones", "share of the places"]
     caption = (
-        "Which products stand in the first ten places. The further a curve is from the diagonal, the fewer products "
-        "take the places."
+        "Which share of the first ten places on the held-out days the most shown products take. The later a curve "
+        "rises, the more products are shown."
     )
     return Figure("curves", "Exposure of the products", {"series": series, "labels": labels}, caption)
 
