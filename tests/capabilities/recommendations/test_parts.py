@@ -49,7 +49,12 @@ def whole() -> tuple[Recommender, History]:
         for parameter in model.parameters():
             parameter.add_(torch.randn_like(parameter) * 0.3)
     part = SequencePart(SequenceModel(model), np.arange(KNOWN), discover=0.6, again=0.5)
-    text = TextPart(TextVectors.tf_idf([WORDS[n % 5] for n in range(ITEMS)]), np.arange(KNOWN, ITEMS), 0.3)
+    text = TextPart(
+        TextVectors.tf_idf(WORDS),
+        np.arange(ITEMS) % 5,
+        np.arange(KNOWN, ITEMS)[np.argsort(np.arange(KNOWN, ITEMS) % 5, kind="stable")],
+        0.3,
+    )
     counting = fitted(
         history, [f"p{n:02}" for n in range(ITEMS)], Choice(90.0, NextSettings(keep=5), Mixture(0, 0.5), {}), 5
     )
@@ -108,7 +113,7 @@ def test_reasons_are_own_products_of_the_source_that_made_the_score(whole: tuple
     owned = [set(history.item[history.user == user].tolist()) for user in range(USERS)]
     part, text = recommender.sequence, recommender.text
     assert part is not None and text is not None and {NEIGHBOURS, SEQUENCE, TEXT} <= set(got.source.tolist())
-    cosine = text.texts.rows(np.arange(ITEMS)) @ text.texts.rows(np.arange(ITEMS)).T
+    cosine = text.texts.rows(text.text) @ text.texts.rows(text.text).T
     for user, item, source, own in zip(got.user.tolist(), got.item.tolist(), got.source, reasons, strict=True):
         assert item not in owned[user] and set(own) <= owned[user]
         assert bool(own) or source in (POPULAR, SEQUENCE)

@@ -49,8 +49,7 @@ def choose(
         least_users: Items with fewer buyers are nobody's neighbours, and have none.
     """
     half_life, by_half_life = choose_half_life(before, after, half_lives)
-    known = known_items(before, least_users)
-    often = [part.where(known[part.item]) for part in (before, after)]
+    often = [part.of_items(np.flatnonzero(known_items(before, least_users))) for part in (before, after)]
     way, mixture, by_way = fit_discover(often[0], often[1], ways)
     worth = {f"half life {choice}": round(value, 5) for choice, value in by_half_life.items()}
     worth |= {f"{type(w).__name__}, {m}": round(value, 5) for (w, m), value in by_way.items()}

@@ -24,7 +24,7 @@ from shopbatch.capabilities.recommendations.candidates import (
     best,
 )
 from shopbatch.capabilities.recommendations.discover import Discover
-from shopbatch.capabilities.recommendations.habit import TIE_BREAK, Habit
+from shopbatch.capabilities.recommendations.habit import TIE_BREAK, Habit, Scored
 from shopbatch.capabilities.recommendations.history import History
 from shopbatch.capabilities.recommendations.reasons import because
 from shopbatch.capabilities.recommendations.sequence_part import SequencePart, positive, spread
@@ -111,25 +111,10 @@ class Recommender:
             learnt = part.discover * part.scores(vectors, user, item)
             source = np.where(learnt > np.maximum(counted * close, 0), SEQUENCE, source)
             score = positive(counted * score + learnt)
-        return self.with_text(history, best(user, item, score, source, history.users, size), size)
-
-    def with_text(self, history: History, candidates: Candidates, size: int) -> Candidates:
-        """Add the products that are found by text."""
+        others = best(user, item, score, source, history.users, size)
         if self.text is None:
-            return candidates
-        by_text = self.text.score(history, size + int(history.owned().sizes.max(initial=0)))
-        top = np.zeros(history.users)
-        np.maximum.at(top, candidates.user, candidates.score)
-        owned_user, owned_item = history.owned().pairs()
-        cell = by_text.user * history.items + by_text.item
-        new = ~np.isin(cell, owned_user * history.items + owned_item)
-        user, item = by_text.user[new], by_text.item[new]
-        score = self.text.weight * by_text.score[new] * np.where(top > 0, top, 1.0)[user]
-        user = np.concatenate([candidates.user, user])
-        item = np.concatenate([candidates.item, item])
-        source = np.concatenate([candidates.source, np.full(len(score), TEXT)])
-        score = np.concatenate([candidates.score, score])
-        return best(user, item, score, source, history.users, size, size // _TEXT_SHARE)
+            return others
+        return with_text(history, others, self.text.score(history, size), self.text.weight, size)
 
     def dense(self, name: str, history: History) -> np.ndarray:
         """Return the scores of all items by one of LISTS for a small tile of users, float64 [users, items].
@@ -171,3 +156,27 @@ def own_spread(user: np.ndarray, score: np.ndarray, users: int) -> np.ndarray:
     mean = np.bincount(user, score, users) / count
     variance = np.bincount(user, (score - mean[user]) ** 2, users) / count
     return np.asarray(np.sqrt(np.where(variance > 1e-18, variance, 1.0))[user])
+
+
+def with_text(history: History, others: Candidates, by_text: Scored, weight: float, size: int) -> Candidates:
+    """Add the products that are found by text to the best other ones.
+
+    Args:
+        history: What each user had.
+        others: The other candidates.
+        by_text: Scores of products by text, at most 1.
+        weight: What a score of 1 is worth against the user's best other candidate.
+        size: Entries kept for each user; a tenth of them by text, if there are so many.
+    """
+    top = np.zeros(history.users)
+    np.maximum.at(top, others.user, others.score)
+    owned_user, owned_item = history.owned().pairs()
+    cell = by_text.user * history.items + by_text.item
+    new = ~np.isin(cell, owned_user * history.items + owned_item)
+    user, item = by_text.user[new], by_text.item[new]
+    score = weight * by_text.score[new] * np.where(top > 0, top, 1.0)[user]
+    user = np.concatenate([others.user, user])
+    item = np.concatenate([others.item, item])
+    source = np.concatenate([others.source, np.full(len(score), TEXT)])
+    score = np.concatenate([others.score, score])
+    return best(user, item, score, source, history.users, size, size // _TEXT_SHARE)

@@ -47,6 +47,7 @@ def save(recommender: Recommender, folder: Path) -> None:
             "text_starts": text.texts.starts,
             "text_words": text.texts.word.astype(np.int32),
             "text_weights": text.texts.weight,
+            "text_of": text.text.astype(np.int32),
             "cold": text.cold,
         }
         words["text"] = {"words": text.texts.words, "weight": text.weight}
@@ -81,5 +82,5 @@ def _read(folder: Path) -> Recommender:
     if (of_text := words.get("text")) is not None:
         starts, numbers, weights = (arrays[name] for name in ("text_starts", "text_words", "text_weights"))
         vectors = TextVectors(starts, numbers.astype(np.int64), weights, int(of_text["words"]))
-        text = TextPart(vectors, arrays["cold"], float(of_text["weight"]))
+        text = TextPart(vectors, arrays["text_of"].astype(np.int64), arrays["cold"], float(of_text["weight"]))
     return Recommender(names, habit, Discover(near, arrays["base"]), sequence, text)

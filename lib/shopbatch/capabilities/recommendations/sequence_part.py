@@ -60,9 +60,7 @@ class SequencePart:
 
     def known(self, history: History) -> History:
         """Return the newest rows that the model reads, with the numbers that its products have in it."""
-        most = self.model.objective.config.max_items
-        inside = history.where(np.isin(history.item, self.items)).newest(most)
-        return History(inside.starts, np.searchsorted(self.items, inside.item), inside.day, len(self.items))
+        return history.of_items(self.items).newest(self.model.objective.config.max_items)
 
     def scores(self, users: np.ndarray, user: np.ndarray, item: np.ndarray) -> np.ndarray:
         """Return the standardised score of pairs, float64 [n]; 0 for a product that the model does not know.

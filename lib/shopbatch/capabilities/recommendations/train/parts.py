@@ -7,13 +7,12 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from shopbatch.capabilities.recommendations.candidates import Candidates
 from shopbatch.capabilities.recommendations.cold import TextVectors
 from shopbatch.capabilities.recommendations.fit import Choice, fitted, known_items
 from shopbatch.capabilities.recommendations.history import History
-from shopbatch.capabilities.recommendations.recommender import Recommender, own_spread
+from shopbatch.capabilities.recommendations.recommender import Recommender, own_spread, with_text
 from shopbatch.capabilities.recommendations.sequence_part import SequencePart, spread
-from shopbatch.capabilities.recommendations.text_part import TextPart
+from shopbatch.capabilities.recommendations.text_part import TextPart, few_of_each, numbered
 from shopbatch.capabilities.recommendations.train import texts
 from shopbatch.capabilities.recommendations.train.config import TrainRecommenderConfig
 from shopbatch.capabilities.recommendations.train.sequence import SequenceTraining, Trained
@@ -74,7 +73,7 @@ class Added:
         """Return the recommender with the parts; the history says which products have too few buyers."""
         text = None
         if self.vectors is not None:
-            text = TextPart(self.vectors, cold_items(shop, history, least_users), self.text_weight)
+            text = text_part(self.vectors, shop, history, least_users, self.text_weight)
         return replace(recommender, sequence=self.trained.part, text=text)
 
 
@@ -82,6 +81,13 @@ def cold_items(shop: Shop, history: History, least_users: int) -> np.ndarray:
     """Return the products with a text and too few buyers, ascending, int64 [n]."""
     has_text = np.array([text is not None for text in shop.texts], bool)
     return np.flatnonzero(has_text & ~known_items(history, least_users))
+
+
+def text_part(vectors: TextVectors, shop: Shop, history: History, least_users: int, weight: float = 1.0) -> TextPart:
+    """Return the text part for the products with too few buyers in a history; vectors are of the different texts."""
+    text = numbered(shop.texts)[1]
+    buyers = np.bincount(history.owned().items, minlength=history.items)
+    return TextPart(vectors, text, few_of_each(cold_items(shop, history, least_users), text, buyers), weight)
 
 
 def choose(training: SequenceTraining, shop: Shop, choice: Choice, early: History, window: History) -> Added:
@@ -201,7 +207,9 @@ def _text(
     if len(buyers) < _LEAST:
         why = f"{len(buyers)} users bought new products with too few buyers and a text, fewer than {_LEAST}"
         return None, 0.0, Verdict("text", "discover", 0.0, None, why)
-    ways = texts.ways_of(config.text, f"{training.store.root}/_models", shop.texts)
+    distinct, _ = numbered(shop.texts)
+    ways = texts.ways_of(config.text, f"{training.store.root}/_models", distinct)
+    by_text = {name: text_part(vectors, shop, early, config.items.min_users) for name, vectors in ways.items()}
     base = np.bincount(early.owned().items, minlength=early.items).astype(float)
     by_way: dict[str, list[np.ndarray]] = {name: [] for name in ("counts", *ways)}
     for tile in _tiles(buyers, early.items):
@@ -209,9 +217,9 @@ def _text(
         among = np.full((len(tile), early.items), -np.inf)
         among[:, cold] = base[cold]
         by_way["counts"].append(_ndcg(restricted(among, owned.of_users(tile), "new"), wanted))
-        for name, vectors in ways.items():
-            among[:, cold] = 0.0
-            scored = TextPart(vectors, cold, 1.0).score(before, len(cold))
+        for name in ways:
+            among[:] = -np.inf
+            scored = by_text[name].score(before, 2 * PLACES)
             among[scored.user, scored.item] = scored.score
             by_way[name].append(_ndcg(restricted(among, owned.of_users(tile), "new"), wanted))
     worth = {name: np.concatenate(parts) for name, parts in by_way.items()}
@@ -220,7 +228,7 @@ def _text(
     if gain.low <= 0:
         why = f"{way} among products with too few buyers does not gain over counting these for certain"
         return None, 0.0, Verdict("text", "discover", 0.0, gain, why)
-    weight = _text_weight(recommender, TextPart(ways[way], cold, 1.0), early, window)
+    weight = _text_weight(recommender, by_text[way], early, window)
     why = f"{way} among products with too few buyers gains over counting these for certain"
     return ways[way], weight, Verdict("text", "discover", weight, gain, why)
 
@@ -231,10 +239,8 @@ def _text_weight(recommender: Recommender, part: TextPart, early: History, windo
     total = dict.fromkeys(WEIGHTS, 0.0)
     for tile in _tiles(np.flatnonzero(wanted.sizes), early.items):
         before = early.of_users(tile)
-        others = recommender.to_discover(before, 2 * PLACES)
+        others, scored = recommender.to_discover(before, 2 * PLACES), part.score(before, 2 * PLACES)
         for weight in WEIGHTS:
-            mixed: Candidates = replace(recommender, text=replace(part, weight=weight)).with_text(
-                before, others, 2 * PLACES
-            )
+            mixed = with_text(before, others, scored, weight, 2 * PLACES)
             total[weight] += float(_ndcg(mixed.dense(early.items), wanted.of_users(tile)).sum())
     return max(WEIGHTS, key=lambda weight: total[weight])

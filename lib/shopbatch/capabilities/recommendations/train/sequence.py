@@ -155,8 +155,7 @@ def histories(history: History, known: np.ndarray, since: int | None = None) -> 
     Returns:
         A row for each user with a target; with `since`, of at most as many users as are needed to judge.
     """
-    number = np.cumsum(known) - 1
-    rows = history.where(known[history.item])
+    rows = history.of_items(np.flatnonzero(known))
     position, user = rows.positions(), rows.user
     target = (position > 0) if since is None else (position > 0) & (rows.day >= since)
     some = np.unique(user[target])
@@ -164,7 +163,5 @@ def histories(history: History, known: np.ndarray, since: int | None = None) -> 
         some = some[:: -(-len(some) // _JUDGES) or 1]
     chosen = rows.of_users(some)
     starts = pa.array(chosen.starts, pa.int32())
-    columns = [
-        pa.ListArray.from_arrays(starts, pa.array(values, pa.int32())) for values in (number[chosen.item], chosen.day)
-    ]
+    columns = [pa.ListArray.from_arrays(starts, pa.array(values, pa.int32())) for values in (chosen.item, chosen.day)]
     return pa.table([*columns, pa.repeat(pa.scalar(since, pa.int32()), len(some))], names=["products", "days", "since"])

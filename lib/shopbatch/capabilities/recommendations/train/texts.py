@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numpy as np
 import pyarrow as pa
 
 from shopbatch.capabilities.recommendations.cold import TextVectors
@@ -26,25 +25,22 @@ def encoder_of(config: TextConfig, models: str) -> Model | None:
     return None if config.encoder in ("auto", "off") else registry.base(models, config.encoder)
 
 
-def ways_of(config: TextConfig, models: str, texts: Sequence[str | None]) -> dict[str, TextVectors]:
-    """Return the vectors of all texts in each way to choose from.
+def ways_of(config: TextConfig, models: str, texts: Sequence[str]) -> dict[str, TextVectors]:
+    """Return the vectors of texts in each way to choose from.
 
     Args:
         config: The ways.
         models: The registry's root.
-        texts: Text of each product; None without one, whose vector is 0.
+        texts: Different texts.
     """
     ways = {"tf-idf": TextVectors.tf_idf(texts)}
-    distinct = sorted({text for text in texts if text is not None})
     encoder = encoder_of(config, models)
-    if config.encoder == "auto" and 0 < len(distinct) <= config.most:
+    if config.encoder == "auto" and 0 < len(texts) <= config.most:
         encoder = registry.base(models, _PACKAGED)
-    if encoder is not None and distinct:
+    if encoder is not None and texts:
         prepare(config.engine, encoder.path)
-        encoded = encode_all(open_engine(config.engine, encoder.path), pa.array(distinct, pa.string()))
-        vectors = np.concatenate([encoded.vectors, np.zeros((1, encoded.vectors.shape[1]), np.float32)])
-        # vectors of any two texts are alike to a degree: without their mean, unlike texts have a likeness below 0
-        vectors[:-1] -= vectors[:-1].mean(0, keepdims=True)
-        place = {text: n for n, text in enumerate(distinct)}
-        ways[encoder.reference] = TextVectors.dense(vectors[[place.get(text or "", -1) for text in texts]])
+        encoded = encode_all(open_engine(config.engine, encoder.path), pa.array(texts, pa.string()))
+        # an encoder finds any two texts alike to a degree: without their mean, unlike texts have a likeness below 0
+        vectors = encoded.vectors - encoded.vectors.mean(0, keepdims=True)
+        ways[encoder.reference] = TextVectors.dense(vectors)
     return ways
