@@ -90,7 +90,7 @@ def test_new_products_are_the_best_by_the_sum_of_both_scores(whole: tuple[Recomm
 
 def test_what_is_bought_again_is_ordered_by_both_scores(whole: tuple[Recommender, History]) -> None:
     recommender, history = whole
-    got, habit = recommender.buy_again(history, ITEMS), recommender.counting().buy_again(history, ITEMS)
+    got, habit = recommender.buy_again(history, ITEMS), replace(recommender, sequence=None).buy_again(history, ITEMS)
     part = recommender.sequence
     assert part is not None and set(got.source.tolist()) == {HABIT}
     vectors = part.users(history)
@@ -162,3 +162,11 @@ def test_the_files_hold_every_part(whole: tuple[Recommender, History], tmp_path:
     (tmp_path / "recommender.json").write_text('{"half_life": 3}')
     with pytest.raises(ModelError, match="do not fit together"):
         Recommender.load(tmp_path)
+
+
+def test_nothing_is_proposed_that_nothing_led_to(whole: tuple[Recommender, History]) -> None:
+    """Without popularity, a user without purchases has an empty list, and no list holds what both parts rate low."""
+    recommender, history = whole
+    bare = replace(recommender, text=None, discover=replace(recommender.discover, base=np.zeros(ITEMS)))
+    got = bare.to_discover(history, ITEMS)
+    assert got.starts[USERS] == got.starts[USERS - 1] > 0 and set(got.source.tolist()) == {NEIGHBOURS, SEQUENCE}

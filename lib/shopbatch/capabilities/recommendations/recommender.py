@@ -7,7 +7,7 @@ so a user without news keeps the same candidates.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -111,7 +111,8 @@ class Recommender:
             learnt = part.discover * part.scores(vectors, user, item)
             source = np.where(learnt > np.maximum(counted * close, 0), SEQUENCE, source)
             score = positive(counted * score + learnt)
-        others = best(user, item, score, source, history.users, size)
+        some = (source != POPULAR) | (base[item] > 0)
+        others = best(user[some], item[some], score[some], source[some], history.users, size)
         if self.text is None:
             return others
         return with_text(history, others, self.text.score(history, size), self.text.weight, size)
@@ -128,10 +129,6 @@ class Recommender:
         out = np.tile(TIE_BREAK * self.habit.popularity, (history.users, 1))
         out[own.user, own.item] = 1 + own.score
         return out
-
-    def counting(self) -> Recommender:
-        """Return the recommender without the sequence and text parts."""
-        return replace(self, sequence=None, text=None)
 
     def save(self, folder: Path) -> None:
         """Write the recommender's files."""

@@ -6,7 +6,7 @@ then fitted to all days with what was chosen.
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -53,11 +53,13 @@ class Training:
         config: Its configuration.
         store: The warehouse.
         report: Is filled.
+        notes: What its message says besides.
     """
 
     config: TrainRecommenderConfig
     store: Store
     report: Report
+    notes: list[str] = field(default_factory=list)
 
     def run(self) -> None:
         """Train, judge and publish what is not up to date. Raises UserError, GateRefused, Stopped."""
@@ -78,7 +80,7 @@ class Training:
             with self.report.stage("neighbours") as stage:
                 stage.rows = publish_neighbours(self.shop, self.config, self.origin, self.store, self.report)
             move_away(self.store, PRODUCT_NEIGHBOURS, damaged)
-        self.report.message = "; ".join(filter(None, [undone, said, self.report.message]))
+        self.report.message = "; ".join(filter(None, [undone, said, *self.notes, self.report.message]))
 
     @property
     def models(self) -> str:
@@ -114,7 +116,7 @@ class Training:
         if snapshot is not None:
             self.report.tables[PRODUCTS.name] = {"read": snapshot.version}
         elif self.config.items.exclude:
-            self.report.message = "there is no table products, so items.exclude leaves out nothing"
+            self.notes.append("there is no table products, so items.exclude leaves out nothing")
         return shop.read_catalogue(snapshot, self.config)
 
     @cached_property
@@ -155,6 +157,7 @@ class Training:
             stage.rows = len(whole.item)
         with report.stage("register"):
             model = self._register(final, choice, added, end)
+        training.delete_checkpoints()
         report.models[NAME] = model.digest
         report.rows.published = report.rows.computed = whole.users
 

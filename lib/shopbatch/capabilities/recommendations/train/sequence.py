@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -70,11 +70,18 @@ class SequenceTraining:
         config: Of the job.
         store: The warehouse.
         report: Is filled.
+        runs: The trainings so far.
     """
 
     config: TrainRecommenderConfig
     store: Store
     report: Report
+    runs: list[Run] = field(default_factory=list)
+
+    def delete_checkpoints(self) -> None:
+        """Delete the checkpoints of all trainings, once the model is published."""
+        for run in self.runs:
+            runs.delete_checkpoints(run)
 
     def first(self, early: History, until: History, known: np.ndarray) -> Trained:
         """Train on the days before the validation window, whose purchases choose the best weights and end the training.
@@ -120,12 +127,19 @@ class SequenceTraining:
             start = start_vectors(pack.read("train"), len(items), sizes.hidden, seed)
             plan = SequencePlan(len(items), sizes, start, seed)
             run = self._run(plan, pack, loop)
+            self.runs.append(run)
             state = runs.train(run, self.report, self.store, config.platform.watchdog_seconds)
+            self._tell(stage)
             objective: Any = plan.build()
             Checkpoints(run.folder, run.key, Parallel()).load(objective, name=best_name(int(state["best_step"])))
             timed.rows = int(state["tokens"])
-            runs.delete_checkpoints(run)
         return Trained(SequencePart(SequenceModel(objective), items), int(state["best_step"]), pack.blocks["train"])
+
+    def _tell(self, stage: str) -> None:
+        """Name the numbers and the curve of a training by its stage: a run can have two."""
+        metrics, figures = self.report.metrics, self.report.figures
+        metrics[f"training of the {stage}"] = metrics.pop("training")
+        figures[-1] = replace(figures[-1], title=f"Loss of the {stage}")
 
     def _loop(self, blocks_: int, steps_of: float | None) -> LoopConfig:
         """The loop for so many blocks."""
