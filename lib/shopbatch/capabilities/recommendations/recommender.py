@@ -27,6 +27,7 @@ from shopbatch.capabilities.recommendations.discover import Discover
 from shopbatch.capabilities.recommendations.habit import TIE_BREAK, Habit, Scored
 from shopbatch.capabilities.recommendations.history import History
 from shopbatch.capabilities.recommendations.reasons import because
+from shopbatch.capabilities.recommendations.recommender_files import Kept, load, save
 from shopbatch.capabilities.recommendations.sequence_part import SequencePart, positive, spread
 from shopbatch.capabilities.recommendations.text_part import TextPart
 
@@ -132,16 +133,18 @@ class Recommender:
 
     def save(self, folder: Path) -> None:
         """Write the recommender's files."""
-        from shopbatch.capabilities.recommendations.recommender_files import save
-
-        save(self, folder)
+        save(Kept(self.product_ids, self.habit, self.discover, self.sequence, self.text), folder)
 
     @classmethod
     def load(cls, folder: Path) -> Recommender:
-        """Read a recommender's files. UserError if they are not those of a recommender."""
-        from shopbatch.capabilities.recommendations.recommender_files import load
+        """Read a recommender's files.
 
-        return load(folder)
+        Raises:
+            UserError: They are not those of a recommender.
+            ModelError: One is damaged, or they do not fit together.
+        """
+        kept = load(folder)
+        return cls(kept.product_ids, kept.habit, kept.discover, kept.sequence, kept.text)
 
 
 _DENSE = 20  # places of the list of new products that are judged at most

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,6 @@ from shopbatch.capabilities.recommendations.cold import TextVectors
 from shopbatch.capabilities.recommendations.discover import Discover
 from shopbatch.capabilities.recommendations.habit import Habit
 from shopbatch.capabilities.recommendations.neighbours import Neighbours
-from shopbatch.capabilities.recommendations.recommender import Recommender
 from shopbatch.capabilities.recommendations.sequence_model import SequenceModel
 from shopbatch.capabilities.recommendations.sequence_part import SequencePart
 from shopbatch.capabilities.recommendations.text_part import TextPart
@@ -24,25 +24,36 @@ from shopbatch.models.folder import ModelError
 _NUMBERS, _WORDS = "recommender.safetensors", "recommender.json"
 
 
-def save(recommender: Recommender, folder: Path) -> None:
+@dataclass(frozen=True)
+class Kept:
+    """What the folder keeps; see `recommender.Recommender`."""
+
+    product_ids: tuple[str, ...]
+    habit: Habit
+    discover: Discover
+    sequence: SequencePart | None
+    text: TextPart | None
+
+
+def save(kept: Kept, folder: Path) -> None:
     """Write the files. The names of products are bytes beside the arrays: as JSON they could be too long to be read."""
-    near, names = recommender.discover.neighbours, [name.encode() for name in recommender.product_ids]
+    near, names = kept.discover.neighbours, [name.encode() for name in kept.product_ids]
     arrays = {
-        "factor": recommender.habit.factor,
-        "popularity": recommender.habit.popularity,
+        "factor": kept.habit.factor,
+        "popularity": kept.habit.popularity,
         "neighbours": near.item.astype(np.int32),
         "weights": near.weight,
         "trend": near.trend,
-        "base": recommender.discover.base,
+        "base": kept.discover.base,
         "names": np.frombuffer(b"".join(names), np.uint8),
         "name_ends": np.cumsum([len(name) for name in names], dtype=np.int64),
     }
-    words: dict[str, Any] = {"half_life": recommender.habit.half_life, "decay": near.decay}
-    if (part := recommender.sequence) is not None:
+    words: dict[str, Any] = {"half_life": kept.habit.half_life, "decay": near.decay}
+    if (part := kept.sequence) is not None:
         part.model.save(folder)
         arrays["sequence_items"] = part.items
         words["sequence"] = {"discover": part.discover, "again": part.again}
-    if (text := recommender.text) is not None:
+    if (text := kept.text) is not None:
         arrays |= {
             "text_starts": text.texts.starts,
             "text_words": text.texts.word.astype(np.int32),
@@ -55,7 +66,7 @@ def save(recommender: Recommender, folder: Path) -> None:
     (folder / _WORDS).write_text(json.dumps(words, indent=1) + "\n", "utf-8")
 
 
-def load(folder: Path) -> Recommender:
+def load(folder: Path) -> Kept:
     """Read the files.
 
     Raises:
@@ -70,7 +81,7 @@ def load(folder: Path) -> Recommender:
         raise ModelError(f"model {folder} is damaged: {_WORDS} and {_NUMBERS} do not fit together") from None
 
 
-def _read(folder: Path) -> Recommender:
+def _read(folder: Path) -> Kept:
     arrays, words = load_file(folder / _NUMBERS), json.loads((folder / _WORDS).read_text("utf-8"))
     near = Neighbours(arrays["neighbours"].astype(np.int64), arrays["weights"], words["decay"], arrays["trend"])
     habit = Habit(words["half_life"], arrays["factor"], arrays["popularity"])
@@ -83,4 +94,4 @@ def _read(folder: Path) -> Recommender:
         starts, numbers, weights = (arrays[name] for name in ("text_starts", "text_words", "text_weights"))
         vectors = TextVectors(starts, numbers.astype(np.int64), weights, int(of_text["words"]))
         text = TextPart(vectors, arrays["text_of"].astype(np.int64), arrays["cold"], float(of_text["weight"]))
-    return Recommender(names, habit, Discover(near, arrays["base"]), sequence, text)
+    return Kept(names, habit, Discover(near, arrays["base"]), sequence, text)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from shopbatch.capabilities.recommendations.cold import TextVectors
-from shopbatch.capabilities.recommendations.fit import Choice, fitted, known_items
+from shopbatch.capabilities.recommendations.fit import known_items
 from shopbatch.capabilities.recommendations.history import History
 from shopbatch.capabilities.recommendations.recommender import Recommender, own_spread, with_text
 from shopbatch.capabilities.recommendations.sequence_part import SequencePart, spread
@@ -90,12 +90,11 @@ def text_part(vectors: TextVectors, shop: Shop, history: History, least_users: i
     return TextPart(vectors, text, few_of_each(cold_items(shop, history, least_users), text, buyers), weight)
 
 
-def choose(training: SequenceTraining, shop: Shop, choice: Choice, early: History, window: History) -> Added:
-    """Train the parts on the days before the validation window, and keep what pays in it."""
+def choose(training: SequenceTraining, shop: Shop, counting: Recommender, early: History, window: History) -> Added:
+    """Train the parts on the days before the validation window, and keep what pays in it beside counting."""
     config = training.config
     least = config.items.min_users
     known = known_items(early, least)
-    counting = fitted(early, shop.products, choice, least)
     until = shop.history.between(int(shop.history.day.min()), int(window.day.max(initial=early.day.max())) + 1)
     trained = training.first(early, until, known)
     with training.report.stage("parts"):

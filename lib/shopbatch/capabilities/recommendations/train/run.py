@@ -138,9 +138,10 @@ class Training:
         refuse_if_failed([enough := self._enough(after)])
         with report.stage("choose"):
             least = config.items.min_users
-            choice = choose(early, window, config.habit.half_life_days, shop.ways_of(config), least)
+            choice, counted = choose(early, window, config.habit.half_life_days, shop.ways_of(config), least)
         training = SequenceTraining(config, self.store, report)
-        added = parts.choose(training, self.shop, choice, early, window)
+        counting = fitted(early, self.shop.products, choice, least, counted)
+        added = parts.choose(training, self.shop, counting, early, window)
         with report.stage("judge") as stage:
             candidate = added.onto(fitted(before, self.shop.products, choice, least), self.shop, before, least)
             live = Live.find(self.models, self.shop, held, before, least)
