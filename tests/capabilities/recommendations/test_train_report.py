@@ -10,9 +10,13 @@ from shopbatch.capabilities.recommendations.fit import Choice, fitted
 from shopbatch.capabilities.recommendations.history import History
 from shopbatch.capabilities.recommendations.neighbours import NextSettings
 from shopbatch.capabilities.recommendations.train.groups import TERCILES, groups_of
-from shopbatch.capabilities.recommendations.train.live import renumbered
+from shopbatch.capabilities.recommendations.train.live import Live, renumbered
+from shopbatch.capabilities.recommendations.train.shop import Shop
+from shopbatch.models import registry
 from shopbatch.tables.users import USERS
 from shopbatch.warehouse.store import Store
+
+EMPTY = History.of(*(np.zeros(0, np.int64) for _ in range(3)), users=0, items=0)
 
 
 def test_users_are_grouped_by_their_days_and_by_what_is_known_of_them(store: Store) -> None:
@@ -45,3 +49,12 @@ def test_another_model_is_judged_by_its_own_products() -> None:
         got, wanted = scores(name, users), live.dense(name, own.of_users(users))
         assert (got[:, 0] == empty).all() and np.array_equal(got[:, 1:], wanted[:, :3])
         assert np.isfinite(got[:, 1:]).any()
+
+
+def test_a_live_model_that_cannot_be_read_is_no_rival(store: Store) -> None:
+    """Something else was published under the name of the recommender: training again is what helps."""
+    models = f"{store.root}/_models"
+    assert "no live model" in Live.find(models, Shop(EMPTY, [], [], []), 9, EMPTY, 1).note
+    registry.publish(models, "recommender", lambda folder: (folder / "config.json").write_text("{}") and None)
+    live = Live.find(models, Shop(EMPTY, [], [], []), 9, EMPTY, 1)
+    assert not live.others and "it is no recommender" in live.note

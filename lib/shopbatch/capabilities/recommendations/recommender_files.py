@@ -38,11 +38,13 @@ class Kept:
 def save(kept: Kept, folder: Path) -> None:
     """Write the files. The names of products are bytes beside the arrays: as JSON they could be too long to be read."""
     near, names = kept.discover.neighbours, [name.encode() for name in kept.product_ids]
+    filled = np.flatnonzero((near.weight > 0).any(1))  # most products of a catalogue are bought too rarely to have any
     arrays = {
         "factor": kept.habit.factor,
         "popularity": kept.habit.popularity,
-        "neighbours": near.item.astype(np.int32),
-        "weights": near.weight,
+        "filled": filled,
+        "neighbours": near.item[filled].astype(np.int32),
+        "weights": near.weight[filled],
         "trend": near.trend,
         "base": kept.discover.base,
         "names": np.frombuffer(b"".join(names), np.uint8),
@@ -83,7 +85,10 @@ def load(folder: Path) -> Kept:
 
 def _read(folder: Path) -> Kept:
     arrays, words = load_file(folder / _NUMBERS), json.loads((folder / _WORDS).read_text("utf-8"))
-    near = Neighbours(arrays["neighbours"].astype(np.int64), arrays["weights"], words["decay"], arrays["trend"])
+    filled, shape = arrays["filled"], (len(arrays["trend"]), arrays["weights"].shape[1])
+    item, weight = np.full(shape, -1, np.int64), np.zeros(shape, np.float32)
+    item[filled], weight[filled] = arrays["neighbours"], arrays["weights"]
+    near = Neighbours(item, weight, words["decay"], arrays["trend"])
     habit = Habit(words["half_life"], arrays["factor"], arrays["popularity"])
     ends, data = arrays["name_ends"].tolist(), arrays["names"].tobytes()
     names = tuple(data[a:b].decode() for a, b in zip([0, *ends[:-1]], ends, strict=True)) if ends else ()

@@ -15,8 +15,9 @@ from shopbatch.capabilities.recommendations.history import History
 from shopbatch.capabilities.recommendations.neighbours import EaseSettings, NextSettings
 from shopbatch.capabilities.recommendations.recommender import NAME, Recommender
 from shopbatch.capabilities.recommendations.train.shop import Shop
+from shopbatch.core.errors import UserError
 from shopbatch.models import registry
-from shopbatch.models.folder import ModelError, local
+from shopbatch.models.folder import local
 
 _WAYS = {kind.__name__: kind for kind in (EaseSettings, NextSettings)}
 
@@ -51,15 +52,14 @@ class Live:
         """
         try:
             live = registry.find_live(models, NAME)
-        except ModelError as error:
+            if live is None:
+                return cls()
+            if int(live.manifest.get("until", 0)) <= held:
+                scores = renumbered(Recommender.load(local(live.path)), shop.products, before)
+                note = "the live model has not seen the held-out days, and is judged as it is"
+                return cls({"live": scores}, note, live.digest)
+        except UserError as error:  # it is damaged, or no recommender: training again is what helps
             return cls(note=f"the live model cannot be compared with: {error}")
-        if live is None:
-            return cls()
-        if int(live.manifest.get("until", 0)) <= held:
-            scores = renumbered(Recommender.load(local(live.path)), shop.products, before)
-            return cls(
-                {"live": scores}, "the live model has not seen the held-out days, and is judged as it is", live.digest
-            )
         choice = _choice(live.manifest.get("choice"))
         if choice is None:
             return cls(note="the live model has seen the held-out days, and does not say how it was made")
