@@ -43,8 +43,9 @@ class Neighbours:
         """Return every share of every score: user, own item, item and share, [n] each; shares are above 0."""
         user, own, weight = newest_rows(history, self.decay)
         to, share = self.item[own], weight[:, None] * self.weight[own] * self.trend[self.item[own]]
-        row, place = np.nonzero(share > 0)
-        return user[row], own[row], to[row, place], share[row, place]
+        kept = share > 0
+        count = kept.sum(1)
+        return np.repeat(user, count), np.repeat(own, count), to[kept], share[kept]
 
     def score(self, history: History) -> Scored:
         """Score the neighbours of each user's items; own items can be among them."""
