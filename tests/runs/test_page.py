@@ -79,6 +79,10 @@ def report() -> Report:
         Figure("confusion", "A matrix", block(labels)["confusion"]),
         Figure("table", "A table", {"columns": ["product"], "rows": [["A-1"]]}),
         Figure("histograms", "Shapes", {"panels": {"sales_90d": {"low": -3.5, "high": 1250.4, "counts": [3, 0, 9]}}}),
+        Figure(
+            "intervals", "Ranges", {"panels": {"a window": {"a rival": [0.2, 0.1, 0.3], "our list": [0.3, 0.2, 0.4]}}}
+        ),
+        Figure("curves", "Rises", {"series": {"our curve": [[1, 10], [0.2, 1]]}, "labels": ["how many", "how much"]}),
     ]
     report.finish("published", 0)
     return report
@@ -101,12 +105,14 @@ def test_the_page_shows_the_run(report: Report) -> None:
         "empty There is no text, or none with a word in it. 845",
         "Per department",
         "sales_90d -3.5 1,250",
+        "a rival our list",
+        "how much our curve",
         "positive review id r1 text 质量很好, call [phone] p 0 ",
         "table read reviews version 3",
         "engine.kind fake",
     ):
         assert words in page.text
-    assert page.tags.count("svg") == 2 + 2 + 3  # calibration and confusion of two languages, three figures
+    assert page.tags.count("svg") == 2 + 2 + 5  # calibration and confusion of two languages, five figures
     order = [
         page.text.index(title) for title in ("Labels per language", "Examples", "Why rows", "Quality of", "Checks")
     ]
@@ -183,11 +189,13 @@ def test_malicious_text_is_inert_everywhere(report: Report) -> None:
         Figure("bars", MALICIOUS, {"groups": [MALICIOUS], "series": {MALICIOUS: [3]}}, MALICIOUS),
         Figure("table", MALICIOUS, {"columns": [MALICIOUS], "rows": [[MALICIOUS]]}, MALICIOUS),
         Figure("histograms", MALICIOUS, {"panels": {MALICIOUS: {"low": 0, "high": 1, "counts": [1]}}}, MALICIOUS),
+        Figure("intervals", MALICIOUS, {"panels": {MALICIOUS: {MALICIOUS: [0.2, 0.1, 0.3]}}}, MALICIOUS),
+        Figure("curves", MALICIOUS, {"series": {MALICIOUS: [[1], [1]]}, "labels": [MALICIOUS] * 2}, MALICIOUS),
     ]
     html = render(report.to_dict())
     assert_inert(html)
     page = Page(html)
-    assert page.tags.count("svg") == 3
+    assert page.tags.count("svg") == 5
     assert "<script>alert(1)</script>" in page.text  # readable, as text
     assert "{{1237*1237}}" in page.text and "1530169" not in page.text
 
@@ -242,6 +250,16 @@ PANEL = {"low": 0, "high": 1, "counts": [1, 2]}
 def test_histograms_of_wrong_numbers_are_left_out(panels: Any) -> None:
     figure = {"kind": "histograms", "title": "Shapes", "data": {"panels": panels}}
     assert "Shapes" not in Page(render({"figures": [figure]})).text
+
+
+@pytest.mark.parametrize(
+    ("kind", "data"),
+    [("intervals", {"panels": panels}) for panels in (None, {}, {"a": {}}, {"a": {"b": [1, 2]}}, {"a": {"b": None}})]
+    + [("curves", {"series": series, "labels": ["x", "y"]}) for series in ({}, {"a": [[0], [1]]}, {"a": [[1], [1, 2]]})]
+    + [("curves", {"series": {"a": [[1], [1]]}, "labels": []})],
+)
+def test_charts_of_wrong_numbers_are_left_out(kind: str, data: Any) -> None:
+    assert "Shapes" not in Page(render({"figures": [{"kind": kind, "title": "Shapes", "data": data}]})).text
 
 
 junk = st.recursive(

@@ -104,6 +104,65 @@ def confusion(labels: Sequence[str], matrix: Sequence[Sequence[float]], title: s
         return _svg(figure, title)
 
 
+def intervals(panels: Mapping[str, Mapping[str, Sequence[float]]], title: str) -> Markup:
+    """Draw numbers with their intervals, one line each, in panels one below the other.
+
+    Args:
+        panels: For each panel, for each name, the number and the lower and upper end of its interval. The last name of
+            a panel is drawn in the colour of the result.
+        title: What a screen reader says of the chart.
+    """
+    if not panels or not all(panels.values()):
+        raise ValueError("nothing to draw")
+    lines = sum(len(rows) + 1 for rows in panels.values())
+    with _drawing(6.2, 0.5 + 0.24 * lines) as figure:
+        axes = figure.add_axes((0.27, 0.34 / (0.5 + 0.24 * lines), 0.7, 1 - 0.4 / (0.5 + 0.24 * lines)))
+        ticks: list[tuple[int, str]] = []
+        at = 0
+        for name, rows in panels.items():
+            axes.text(0.0, at, _label(name), transform=axes.get_yaxis_transform(), va="center", color=_FAINT)
+            for number, (row, (value, low, high)) in enumerate(rows.items(), 1):
+                colour = _ACCENT if number == len(rows) else _FAINT
+                axes.plot([low, high], [at + number] * 2, color=colour, linewidth=2)
+                axes.plot([value], [at + number], "o", color=colour, markersize=5)
+                ticks.append((at + number, _label(row)))
+            at += len(rows) + 1
+        axes.set_yticks([place for place, _ in ticks], [text for _, text in ticks])
+        axes.set(ylim=(at - 0.4, -0.6), xlim=(0, None))
+        axes.tick_params(length=0)
+        axes.grid(axis="x", linewidth=0.6)
+        axes.spines["left"].set_visible(False)
+        return _svg(figure, title)
+
+
+def curves(series: Mapping[str, Sequence[Sequence[float]]], labels: Sequence[str], title: str) -> Markup:
+    """Draw shares between 0 and 1 over numbers above 0, which have a logarithmic axis.
+
+    Args:
+        series: For each name, its x and y values [n] each. The last one is drawn in the colour of the result.
+        labels: What x and y are.
+        title: What a screen reader says of the chart.
+    """
+    if not series or min(min(x) for x, _ in series.values()) <= 0:
+        raise ValueError("nothing to draw, or a number that is not above 0")
+    with _drawing(5.2, 3.3) as figure:
+        axes = figure.add_axes((0.13, 0.16, 0.84, 0.8))
+        dashes = ((0, (1, 1.5)), (0, (5, 2)), (0, (3, 2, 1, 2)), "solid")
+        for number, (name, (x, y)) in enumerate(series.items(), 1):
+            last = number == len(series)
+            style = "solid" if last else dashes[(number - 1) % len(dashes)]
+            axes.plot(x, y, color=_ACCENT if last else _FAINT, linestyle=style, linewidth=1.6, label=_label(name))
+        axes.set_xscale("log")
+        axes.set(ylim=(0, 1.02), xlabel=labels[0], ylabel=labels[1])
+        axes.xaxis.set_major_formatter(lambda value, place: f"{value:,.0f}")
+        axes.set_yticks([0, 0.25, 0.5, 0.75, 1], ["0%", "25%", "50%", "75%", "100%"])
+        axes.tick_params(length=0, labelcolor=_FAINT)
+        axes.tick_params(which="minor", length=0)
+        axes.grid(linewidth=0.6)
+        axes.legend(loc="lower right")
+        return _svg(figure, title)
+
+
 @contextmanager
 def _drawing(width: float, height: float) -> Iterator[Figure]:
     """A figure in the report's style; width and height in inches."""

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 Outcome = Literal[
     "running", "lost", "published", "nothing to do", "refused", "stopped", "superseded", "incomplete", "failed"
 ]
-FigureKind = Literal["bars", "calibration", "confusion", "histograms", "table"]
+FigureKind = Literal["bars", "calibration", "confusion", "curves", "histograms", "intervals", "table"]
 
 
 @dataclass
@@ -88,6 +88,10 @@ class Figure:
     - confusion: {"labels": [n], "matrix": [n][n] of counts}, rows are the true labels.
     - histograms: {"panels": {name: {"low": number, "high": number, "counts": [number per bin]}}}, one small chart per
       name, with bins of equal width from low to high.
+    - curves: {"series": {name: [[x], [y]]}, "labels": [what x is, what y is]}, shares y between 0 and 1 over numbers x
+      above 0, on a logarithmic axis; the last is the result's.
+    - intervals: {"panels": {name: {name: [number, low, high]}}}, one line per number; the last of a panel is the
+      result's.
     - table: {"columns": [name], "rows": [[cell]]}; cells are masked like all text.
     """
 

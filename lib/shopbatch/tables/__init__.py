@@ -8,6 +8,7 @@ from shopbatch.tables.events import EVENTS
 from shopbatch.tables.load_rejects import load_rejects
 from shopbatch.tables.product_copy import PRODUCT_COPY
 from shopbatch.tables.product_descriptions import PRODUCT_DESCRIPTIONS, PRODUCT_DESCRIPTIONS_REJECTS
+from shopbatch.tables.product_neighbours import PRODUCT_NEIGHBOURS
 from shopbatch.tables.products import PRODUCTS
 from shopbatch.tables.review_sentiment import REVIEW_SENTIMENT, REVIEW_SENTIMENT_REJECTS
 from shopbatch.tables.reviews import REVIEWS
@@ -49,6 +50,7 @@ _DERIVED = (
     EVENTS_REJECTS,
     USER_PROFILES,
     USER_SEQUENCES,
+    PRODUCT_NEIGHBOURS,
     PRODUCT_DESCRIPTIONS,
     PRODUCT_DESCRIPTIONS_REJECTS,
     COPY_REVIEWS,

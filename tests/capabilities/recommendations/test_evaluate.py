@@ -7,9 +7,10 @@ import pytest
 
 from shopbatch.capabilities.recommendations.discover import Discover
 from shopbatch.capabilities.recommendations.evaluate import gates, held_out, report
+from shopbatch.capabilities.recommendations.fit import fit_recommender
 from shopbatch.capabilities.recommendations.history import History
 from shopbatch.capabilities.recommendations.neighbours import NextSettings
-from shopbatch.capabilities.recommendations.recommender import Recommender, fit_recommender
+from shopbatch.capabilities.recommendations.recommender import Recommender
 
 USERS, ITEMS, CUT = 120, 60, 200
 
@@ -36,13 +37,13 @@ def test_what_can_be_known_is_better_and_passes() -> None:
     before, after = shop(0, True)
     quality = held_out(fitted(before), before, after)
     tree = report(quality)
-    assert tree["window"]["habit"]["gain of ndcg@10"]["low"] > 0
+    assert tree["window"]["buy_again"]["gain of ndcg@10"]["low"] > 0
     assert tree["window, new"]["discover"]["gain of ndcg@10"]["low"] > 0
     assert "gain of ndcg@10" not in tree["window"]["popularity"]
-    basket, window = (len(quality[q]["habit"].ten.ndcg) for q in ("next basket", "window"))
+    basket, window = (len(quality[q]["buy_again"].ten.ndcg) for q in ("next basket", "window"))
     assert basket == window == len(np.unique(after.user))
     assert len(quality["window, new"]["discover"].ten.ndcg) == (after.owned().without(before.owned()).sizes > 0).sum()
-    assert 0 < tree["window"]["habit"]["coverage"] <= 1
+    assert 0 < tree["window"]["buy_again"]["coverage"] <= 1
     assert tree["window"]["popularity"]["coverage"] == pytest.approx(10 / ITEMS, abs=1e-5)
     assert all(gate.passed for gate in gates(quality))
 
@@ -60,7 +61,7 @@ def test_a_list_that_loses_is_refused_though_the_other_one_gains() -> None:
     of_old = 9.0 * (np.arange(ITEMS) % 20 < 10)  # proposes what nobody takes up any more
     backwards = Recommender(good.product_ids, good.habit, Discover(good.discover.neighbours, of_old))
     states = {gate.name: gate.passed for gate in gates(held_out(backwards, before, after))}
-    assert states == {"better": True, "habit is not worse": True, "discover is not worse": False}
+    assert states == {"better": True, "buy_again is not worse": True, "discover is not worse": False}
 
 
 def test_nobody_bought_anything_afterwards() -> None:

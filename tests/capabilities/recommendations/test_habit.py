@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from shopbatch.capabilities.recommendations import habit as module
 from shopbatch.capabilities.recommendations.habit import TIE_BREAK, Habit, choose_half_life
 from shopbatch.capabilities.recommendations.history import History
 
@@ -64,3 +65,16 @@ def test_validation_chooses_the_decay() -> None:
     usual = [(u, u % 4, 95) for u in range(USERS)]
     assert choose_half_life(history_of(seldom), history_of(usual), [2.0, None], cutoff=1)[0] is None
     assert choose_half_life(history_of([]), history_of([]), [None, 9.0])[0] is None
+
+
+def test_shares_are_added_up_in_the_same_way_whether_few_or_many(monkeypatch: pytest.MonkeyPatch) -> None:
+    draw = np.random.default_rng(0)
+    user, item, share = draw.integers(0, 7, 300), draw.integers(0, 40, 300), draw.random(300)
+    share[::9] = 0.0  # an entry stays one
+    many, few = [], []
+    for out, limit in ((many, 1000), (few, 0)):
+        monkeypatch.setattr(module, "_DENSE", limit)
+        out.append(module.summed(user, item, share, 8, 40))
+    for name in ("starts", "item", "score"):
+        assert np.array_equal(getattr(many[0], name), getattr(few[0], name))
+    assert len(many[0].item) == len(set(zip(user.tolist(), item.tolist(), strict=True)))

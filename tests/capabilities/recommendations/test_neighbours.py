@@ -157,3 +157,14 @@ def test_a_user_with_very_many_purchases_costs_no_more_than_the_newest() -> None
     part = fit_next(history, NextSettings(most_rows=100, keep=3))
     assert (part.item[: many - 100] == -1).all() and (part.item[many - 100 :] >= many - 100).all()
     assert len(fit_ease(history, EaseSettings(keep=3)).score(history).item) == 0  # every product has one buyer
+
+
+def test_with_too_many_pairs_the_newest_purchases_count() -> None:
+    """Two users with 10 and 4 rows: of 5 rows each there are 25 and 16 pairs, of 6 rows each 36 and 16."""
+    user, item, day = np.repeat([0, 1], [10, 4]), np.arange(14) % 11, np.concatenate([np.arange(10), np.arange(4)])
+    history = History.of(user, item, day, 2, 11)
+    for pairs, rows in ((41, 5), (51, 5), (52, 6), (116, 10), (0, 1)):
+        got, wanted = (fit_next(history, NextSettings(**s)) for s in ({"most_pairs": pairs}, {"most_rows": rows}))
+        assert np.array_equal(got.item, wanted.item) and np.array_equal(got.weight, wanted.weight)
+    alone = (fit_next(history, NextSettings(cosine=0, most_pairs=n)) for n in (0, 10**9))
+    assert np.array_equal(*(n.weight for n in alone))

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from shopbatch.capabilities.recommendations.fit import fit_recommender
 from shopbatch.capabilities.recommendations.history import History
 from shopbatch.capabilities.recommendations.neighbours import EaseSettings, NextSettings
 from shopbatch.capabilities.recommendations.reasons import bought
@@ -15,7 +16,6 @@ from shopbatch.capabilities.recommendations.recommender import (
     NEIGHBOURS,
     POPULAR,
     Recommender,
-    fit_recommender,
 )
 from shopbatch.core.errors import UserError
 from shopbatch.evaluation.ranking import restricted, top

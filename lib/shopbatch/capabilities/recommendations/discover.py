@@ -70,7 +70,12 @@ def mixed(neighbours: Neighbours, history: History, mixture: Mixture, days: int 
 
 
 def fit_discover(
-    before: History, after: History, settings: Sequence[NextSettings | EaseSettings], cutoff: int = 10, most: int = 1000
+    before: History,
+    after: History,
+    settings: Sequence[NextSettings | EaseSettings],
+    cutoff: int = 10,
+    most: int = 1000,
+    parts: dict[NextSettings | EaseSettings, Neighbours] | None = None,
 ) -> tuple[NextSettings | EaseSettings, Mixture, dict[tuple[NextSettings | EaseSettings, Mixture], float]]:
     """Choose the way of counting and the mixture by the new products that were bought next.
 
@@ -80,6 +85,7 @@ def fit_discover(
         settings: The ways of counting to choose from.
         cutoff: NDCG counts this many places.
         most: Users that the choice is judged by; of more, evenly spaced ones are taken.
+        parts: Is filled with what was counted in each way, for a caller who goes on with it.
 
     Returns:
         The best way, the best mixture, and the mean NDCG of all, over users who bought something new.
@@ -92,6 +98,8 @@ def fit_discover(
     worth = {(way, mixture): 0.0 for way in settings for mixture in MIXTURES}
     for way in settings:
         part = counted(before, way)
+        if parts is not None:
+            parts[way] = part
         mixtures = [(mixture, mixed(part, before, mixture)) for mixture in MIXTURES]
         for users in (buyers[a : a + step] for a in range(0, len(buyers), step)):
             near = part.score(before.of_users(users)).dense(

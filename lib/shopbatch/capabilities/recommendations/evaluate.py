@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ import numpy as np
 from shopbatch.capabilities.recommendations.habit import TIE_BREAK, Habit
 from shopbatch.capabilities.recommendations.history import History
 from shopbatch.capabilities.recommendations.recommender import Recommender
+from shopbatch.evaluation.classification import Interval
 from shopbatch.evaluation.paired import difference
 from shopbatch.evaluation.ranking import Exposure, ItemSets, Quality, exposure, judge, restricted, top
 from shopbatch.warehouse.gates import Gate, explain
@@ -23,6 +25,9 @@ from shopbatch.warehouse.gates import Gate, explain
 PLACES = 10  # of NDCG, HR and what is shown; recall counts twice as many
 _CELLS = 8_000_000  # users x items of a tile
 Scores = Callable[[np.ndarray], np.ndarray]  # users -> scores of all items, float [users, items]
+ByList = Callable[[str, np.ndarray], np.ndarray]  # the same for the list of a name
+BASELINES = {"buy_again": "frequency", "discover": "popularity"}  # what each list must be better than
+QUESTIONS = {"buy_again": "window", "discover": "window, new"}  # by which each list is judged
 
 
 @dataclass(frozen=True)
@@ -76,24 +81,38 @@ def _joined(parts: list[Quality]) -> Quality:
     return Quality(*(np.concatenate([np.zeros(0), *(getattr(p, f) for p in parts)]) for f in ("ndcg", "hit", "recall")))
 
 
-def held_out(recommender: Recommender, before: History, after: History) -> dict[str, dict[str, Measured]]:
+def held_out(
+    recommender: Recommender, before: History, after: History, others: Mapping[str, ByList] | None = None
+) -> dict[str, dict[str, Measured]]:
     """Judge a recommender that was fitted to `before` by what was bought `after`.
+
+    Beside its two lists stand popularity, the user's own counts, and, if the lists have more parts, the counting parts
+    alone (habit, neighbours).
+
+    Args:
+        recommender: The recommender.
+        before: What it was fitted to.
+        after: What is judged by.
+        others: Further recommenders by name.
 
     Returns:
         By question ("next basket", "window", "window, new"), the quality of each model by name.
     """
     habit, owned, month = recommender.habit, before.owned(), after.owned()
     frequency = Habit(None, np.ones(before.items), habit.popularity)
+    lists: dict[str, ByList] = {"": _by_list(recommender, before), **(others or {})}
     popular: Scores = lambda users: np.tile(TIE_BREAK * habit.popularity, (len(users), 1))  # noqa: E731
-    again: Mapping[str, Scores] = {
+    again: dict[str, Scores] = {
         "popularity": popular,
         "frequency": lambda users: frequency.dense(before.of_users(users)),
-        "habit": lambda users: habit.dense(before.of_users(users)),
     }
-    new: Mapping[str, Scores] = {
-        "popularity": popular,
-        "discover": lambda users: recommender.discover.dense(before.of_users(users)),
-    }
+    if recommender.sequence is not None and recommender.sequence.again > 0:
+        again["habit"] = lambda users: habit.dense(before.of_users(users))
+    new: dict[str, Scores] = {"popularity": popular}
+    if recommender.sequence is not None or recommender.text is not None:
+        new["neighbours"] = lambda users: recommender.discover.dense(before.of_users(users))
+    again |= {name or "buy_again": partial(scores, "buy_again") for name, scores in lists.items()}
+    new |= {name or "discover": partial(scores, "discover") for name, scores in lists.items()}
     basket = after.where(after.positions() == 0).owned()
     questions = (
         ("next basket", basket, "all", again),
@@ -106,40 +125,77 @@ def held_out(recommender: Recommender, before: History, after: History) -> dict[
     }
 
 
+def _by_list(recommender: Recommender, before: History) -> ByList:
+    return lambda name, users: recommender.dense(name, before.of_users(users))
+
+
 def report(quality: Mapping[str, Mapping[str, Measured]], seed: int = 0) -> dict[str, Any]:
-    """Return the numbers of `held_out`: the gain of habit is over frequency, that of discover over popularity."""
-    base = {"habit": "frequency", "discover": "popularity"}
+    """Return the numbers of `held_out`; every model but the baselines has its gain over the baseline of its list."""
     return {
-        question: {name: m.tree(seed, models[base[name]] if name in base else None) for name, m in models.items()}
+        question: {
+            name: m.tree(seed, None if name in BASELINES.values() or name == "popularity" else models[_base(models)])
+            for name, m in models.items()
+        }
         for question, models in quality.items()
     }
 
 
-def gates(quality: Mapping[str, Mapping[str, Measured]], most_loss: float = 0.01, seed: int = 0) -> list[Gate]:
+def _base(models: Mapping[str, Measured]) -> str:
+    return next(base for name, base in BASELINES.items() if name in models)
+
+
+def gates(
+    quality: Mapping[str, Mapping[str, Measured]], most_loss: float = 0.01, seed: int = 0, certain: bool = True
+) -> list[Gate]:
     """Judge a recommender against its baselines: one list is better for certain, and neither is clearly worse.
 
     Args:
         quality: What `held_out` measured.
         most_loss: Share of the baseline's NDCG that a list may at most lose, at the lower end of its interval.
         seed: Seed of the bootstrap.
+        certain: Whether the lower end of the interval decides, or only the mean.
     """
-    pairs = {"habit": ("window", "frequency"), "discover": ("window, new", "popularity")}
-    gain, base = {}, {}
-    for name, (question, baseline) in pairs.items():
-        models = quality[question]
-        gain[name] = difference(models[name].ten.ndcg, models[baseline].ten.ndcg, seed)
-        base[name] = float(np.mean(models[baseline].ten.ndcg)) if len(models[baseline].ten.ndcg) else float("nan")
-    best = max((interval.low for interval in gain.values()), key=lambda low: (low == low, low))
+    gain = {name: lead(quality, name, BASELINES[name], seed) for name in BASELINES}
+    leads = [interval.low if certain else interval.value for interval in gain.values()]
+    best = max(leads, key=lambda lead: (lead == lead, lead))
     passed = bool(best > 0)
-    what = f"no list is better than its baseline for certain (best lower end {best:.4f})"
-    why, do = "counting what is popular would do as well", "load more purchases, or a longer time of them"
+    measured = f"for certain (best lower end {best:.4f})" if certain else f"(best mean {best:.4f})"
+    what = f"no list is better than its baseline {measured}"
+    why, do = "counting what is popular would do as well", "load more users, or a longer time of their purchases"
     out = [Gate("better", round(best, 5), 0.0, passed, explain(passed, what, why, do))]
-    for name, interval in gain.items():
-        limit = -most_loss * base[name]
-        passed = bool(interval.low >= limit)
-        what = f"the list of {name} may lose {-interval.low:.4f} NDCG@10 against {pairs[name][1]}, limit {-limit:.4f}"
-        note = "" if interval.low == interval.low else "nobody bought such products in the window"
-        passed = passed or bool(note)
-        detail = explain(passed, what, "users would see a worse list", "keep the live model", note)
-        out.append(Gate(f"{name} is not worse", round(interval.low, 5), round(limit, 5), passed, detail))
-    return out
+    return out + [
+        _not_worse(quality, name, BASELINES[name], (interval.low if certain else interval.value), most_loss)
+        for name, interval in gain.items()
+    ]
+
+
+def live_gates(quality: Mapping[str, Mapping[str, Measured]], most_loss: float = 0.01, seed: int = 0) -> list[Gate]:
+    """Judge a recommender against the live one, which `held_out` measured as "live": no list is clearly worse."""
+    return [
+        _not_worse(quality, name, "live", lead(quality, name, "live", seed).high, most_loss)
+        for name in BASELINES
+        if "live" in quality[QUESTIONS[name]]
+    ]
+
+
+def lead(quality: Mapping[str, Mapping[str, Measured]], name: str, base: str, seed: int = 0) -> Interval:
+    """Return by how much a list's NDCG@10 is above that of another model, paired over users."""
+    models = quality[QUESTIONS[name]]
+    return difference(models[name].ten.ndcg, models[base].ten.ndcg, seed)
+
+
+def _not_worse(
+    quality: Mapping[str, Mapping[str, Measured]], name: str, base: str, gain: float, most_loss: float
+) -> Gate:
+    """Whether a list loses no more than the limit. `gain` is the end of the interval that decides: the lower one
+    against a baseline, since counting is the safe choice, and the upper one against the live model.
+    """
+    of_base = quality[QUESTIONS[name]][base].ten.ndcg
+    limit = -most_loss * float(np.mean(of_base)) if len(of_base) else 0.0
+    known = gain == gain
+    passed = bool(gain >= limit) or not known
+    note = "" if known else "nobody bought such products in the window"
+    what = f"the list {name} may lose {-gain:.4f} NDCG@10 against {base}, limit {-limit:.4f} (gates.worse)"
+    detail = explain(passed, what, "users would see a worse list", "keep the live model", note)
+    against = " than the live one" if base == "live" else ""
+    return Gate(f"{name} is not worse{against}", round(gain, 5), round(limit, 5), passed, detail)

@@ -16,6 +16,7 @@ from shopbatch.capabilities.recommendations.history import History
 from shopbatch.evaluation.ranking import judge
 
 TIE_BREAK = 0.001  # of popularity, which is at most 1: less than what any purchase of the last years is worth
+_DENSE = 8  # cells for each share up to which all cells are counted
 _CELLS = 2_000_000  # user x item cells of a tile
 
 
@@ -47,8 +48,13 @@ class Scored:
 
 def summed(user: np.ndarray, item: np.ndarray, share: np.ndarray, users: int, items: int) -> Scored:
     """Add up shares by user and item, [n] each, in any order."""
-    cell, place = np.unique(user * items + item, return_inverse=True)
-    score = np.bincount(place, share, len(cell))
+    cells = user * items + item
+    if users * items <= _DENSE * len(cells):  # then counting all cells is faster than sorting the shares
+        cell = np.flatnonzero(np.bincount(cells, minlength=users * items))
+        score = np.bincount(cells, share, users * items)[cell]
+    else:
+        cell, place = np.unique(cells, return_inverse=True)
+        score = np.bincount(place, share, len(cell))
     return Scored(np.searchsorted(cell, np.arange(users + 1) * items), cell % items, score)
 
 

@@ -62,6 +62,11 @@ class History:
         starts, at = gathered(self.starts, users)
         return History(starts, self.item[at], self.day[at], self.items)
 
+    def of_items(self, items: np.ndarray) -> History:
+        """Return the rows of some items, int [n] and ascending, which are numbered in this order."""
+        kept = self.where(np.isin(self.item, items))
+        return History(kept.starts, np.searchsorted(items, kept.item), kept.day, len(items))
+
     def newest(self, rows: int) -> History:
         """Return at most this many rows of each user, the newest ones."""
         place = np.arange(len(self.item)) - np.repeat(self.starts[1:], np.diff(self.starts))

@@ -91,6 +91,8 @@ class NextSettings:
         keep: Neighbours kept for each item.
         decay: See Neighbours.
         most_rows: Newest purchases of a user that count. The time grows with their number squared.
+        most_pairs: Pairs of purchases of one user, over all users, that the cosine compares. With more, fewer of
+            the newest purchases of each user count.
         most_users: With more users, this many are drawn.
         seed: Seed of the draw.
     """
@@ -103,6 +105,7 @@ class NextSettings:
     most_rows: int = 1000
     most_users: int = 100_000
     seed: int = 0
+    most_pairs: int = 60_000_000
 
 
 def fit_next(history: History, settings: NextSettings | None = None) -> Neighbours:
@@ -116,7 +119,9 @@ def fit_next(history: History, settings: NextSettings | None = None) -> Neighbou
         settings: None for the defaults.
     """
     settings = settings or NextSettings()
-    history = history.newest(settings.most_rows).drawn(settings.most_users, settings.seed)
+    history = history.drawn(settings.most_users, settings.seed).newest(settings.most_rows)
+    if settings.cosine:
+        history = history.newest(_affordable(history, settings.most_pairs))
     keep, owned = settings.keep, history.owned()
     buyers = np.maximum(np.bincount(owned.items, minlength=history.items), 1.0)
     item = np.full((history.items, keep), -1, np.int64)
@@ -131,6 +136,15 @@ def fit_next(history: History, settings: NextSettings | None = None) -> Neighbou
     return Neighbours(item, weight, settings.decay, np.ones(history.items))
 
 
+def _affordable(history: History, most: int) -> int:
+    """The greatest number of each user's newest rows that make at most `most` pairs together; at least 1."""
+    sizes, low, high = np.diff(history.starts), 1, int(np.diff(history.starts).max(initial=1))
+    while low < high:
+        middle = (low + high + 1) // 2
+        low, high = (middle, high) if (np.minimum(sizes, middle) ** 2).sum() <= most else (low, middle - 1)
+    return low
+
+
 def _weights(history: History, steps: int, cosine: float) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
     """Yield (a, b, weight before the division) with a != b; all pairs of one a come together."""
     owned = history.owned()
@@ -140,7 +154,8 @@ def _weights(history: History, steps: int, cosine: float) -> Iterator[tuple[np.n
     owner = np.argsort(owned.items, kind="stable")
     user_of = owned.pairs()[0]
     per_item = np.bincount(history.item, ends - begins, history.items)
-    per_item += np.bincount(owned.items, owned.sizes[user_of], history.items)
+    if cosine:
+        per_item += np.bincount(owned.items, owned.sizes[user_of], history.items)
     edges = np.unique(np.searchsorted(np.cumsum(per_item), np.arange(0, per_item.sum() + _PAIRS, _PAIRS)))
     edges = np.unique(np.concatenate([[0], edges.clip(0, history.items), [history.items]]))
     row_starts = np.searchsorted(history.item[by_item], edges)
@@ -148,7 +163,7 @@ def _weights(history: History, steps: int, cosine: float) -> Iterator[tuple[np.n
     values = np.array([0.0, *(1 / k for k in range(1, steps + 1)), cosine])
     for n in range(len(edges) - 1):
         rows = by_item[row_starts[n] : row_starts[n + 1]]
-        pairs = owner[owner_starts[n] : owner_starts[n + 1]]
+        pairs = owner[owner_starts[n] : owner_starts[n + 1]] if cosine else owner[:0]
         source, target = _expanded(rows, begins[rows], ends[rows])
         users = user_of[pairs]
         mate, fellow = _expanded(pairs, owned.starts[users], owned.starts[users + 1])

@@ -1,0 +1,1 @@
+"""Fits, judges and publishes the recommender. Entry point: `run.train_recommender`."""

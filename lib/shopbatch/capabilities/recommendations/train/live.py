@@ -1,0 +1,104 @@
+"""The live recommender on the same held-out days: as it is, or made again by its settings if it has seen them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from shopbatch.capabilities.recommendations.discover import Mixture
+from shopbatch.capabilities.recommendations.evaluate import ByList
+from shopbatch.capabilities.recommendations.fit import Choice, fitted
+from shopbatch.capabilities.recommendations.history import History
+from shopbatch.capabilities.recommendations.neighbours import EaseSettings, NextSettings
+from shopbatch.capabilities.recommendations.recommender import NAME, Recommender
+from shopbatch.capabilities.recommendations.train.shop import Shop
+from shopbatch.core.errors import UserError
+from shopbatch.models import registry
+from shopbatch.models.folder import local
+
+_WAYS = {kind.__name__: kind for kind in (EaseSettings, NextSettings)}
+
+
+@dataclass(frozen=True)
+class Live:
+    """The live recommender as a rival.
+
+    Attributes:
+        others: Its scores as {"live": ...}; {} if it cannot be judged.
+        note: How it was judged, or why it was not.
+        digest: Of the model; "" if there is none.
+    """
+
+    others: Mapping[str, ByList] = field(default_factory=dict)
+    note: str = "there is no live model to compare with"
+    digest: str = ""
+
+    @classmethod
+    def find(cls, models: str, shop: Shop, held: int, before: History, least_users: int) -> Live:
+        """Find the live model.
+
+        A model that was fitted to the held-out days would be judged by what it knows already. Its counting parts are
+        then fitted again, with its settings, to the days before.
+
+        Args:
+            models: The registry's root.
+            shop: The shop of this run.
+            held: The first held-out day.
+            before: The history before it.
+            least_users: Buyers below which a product has no neighbours, for a model that is fitted again.
+        """
+        try:
+            live = registry.find_live(models, NAME)
+            if live is None:
+                return cls()
+            if int(live.manifest.get("until", 0)) <= held:
+                scores = renumbered(Recommender.load(local(live.path)), shop.products, before)
+                note = "the live model has not seen the held-out days, and is judged as it is"
+                return cls({"live": scores}, note, live.digest)
+        except UserError as error:  # it is damaged, or no recommender: training again is what helps
+            return cls(note=f"the live model cannot be compared with: {error}")
+        choice = _choice(live.manifest.get("choice"))
+        if choice is None:
+            return cls(note="the live model has seen the held-out days, and does not say how it was made")
+        again = fitted(before, shop.products, choice, least_users)
+        note = (
+            "the live model has seen the held-out days: its counting parts, made again by its settings from the days "
+            "before, stand for it"
+        )
+        return cls({"live": lambda name, users: again.dense(name, before.of_users(users))}, note, live.digest)
+
+
+def renumbered(live: Recommender, products: list[str], before: History) -> ByList:
+    """Return the scores of another recommender for this shop's products; what it does not know has none.
+
+    Args:
+        live: The recommender, with numbers of its own.
+        products: This shop's products.
+        before: The history, in this shop's numbers.
+    """
+    number = {name: n for n, name in enumerate(live.product_ids)}
+    to = np.array([number.get(name, -1) for name in products], np.int64)
+    both = np.flatnonzero(to >= 0)
+    known = before.where(to[before.item] >= 0)
+    whole = History.of(known.user, to[known.item], known.day, known.users, len(live.product_ids))
+
+    def scores(name: str, users: np.ndarray) -> np.ndarray:
+        of_live = live.dense(name, whole.of_users(users))
+        out = np.full((len(users), len(products)), 0.0 if name == "buy_again" else -np.inf)
+        out[:, both] = of_live[:, to[both]]
+        return out
+
+    return scores
+
+
+def _choice(tree: Any) -> Choice | None:
+    """The settings that a manifest tells; None if it tells none, or those of another version."""
+    try:
+        way = dict(tree["way"])
+        kind = _WAYS[way.pop("kind")]
+        return Choice(tree["half_life"], kind(**way), Mixture(**tree["mixture"]), {})
+    except (TypeError, KeyError):
+        return None

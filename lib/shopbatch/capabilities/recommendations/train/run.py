@@ -1,0 +1,201 @@
+"""The entry point of `train_recommender`: `user_sequences` in, the model `recommender` and `product_neighbours` out.
+
+Time is cut once for all users. Everything is chosen on the validation days, judged on the held-out days after them, and
+then fitted to all days with what was chosen.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from shopbatch.capabilities.recommendations import evaluate
+from shopbatch.capabilities.recommendations.fit import Choice, choose, fitted
+from shopbatch.capabilities.recommendations.history import History
+from shopbatch.capabilities.recommendations.recommender import NAME, Recommender
+from shopbatch.capabilities.recommendations.train import parts, shop
+from shopbatch.capabilities.recommendations.train.config import TrainRecommenderConfig
+from shopbatch.capabilities.recommendations.train.figures import Told, fill_report
+from shopbatch.capabilities.recommendations.train.live import Live
+from shopbatch.capabilities.recommendations.train.parts import Added
+from shopbatch.capabilities.recommendations.train.sequence import SequenceTraining, check_loop
+from shopbatch.capabilities.recommendations.train.shop import Shop
+from shopbatch.capabilities.recommendations.train.texts import encoder_of
+from shopbatch.capabilities.recommendations.train.together import publish_neighbours
+from shopbatch.core.crash_points import crash_point
+from shopbatch.core.hashing import digest
+from shopbatch.models import erasure, registry
+from shopbatch.models.registry import Model
+from shopbatch.runs.report import Report
+from shopbatch.tables.product_neighbours import PRODUCT_NEIGHBOURS
+from shopbatch.tables.products import PRODUCTS
+from shopbatch.tables.user_sequences import USER_SEQUENCES
+from shopbatch.tables.users import USERS
+from shopbatch.training import runs
+from shopbatch.training.config import identity
+from shopbatch.training.workers import check_devices
+from shopbatch.warehouse.damage import move_away, publish_anew
+from shopbatch.warehouse.foreign import put_right
+from shopbatch.warehouse.gates import Gate, explain, refuse_if_failed
+from shopbatch.warehouse.store import Store
+
+VERSION = 1  # of reading, choosing and fitting: raising it makes the next run train again
+
+
+@dataclass
+class Training:
+    """One run.
+
+    Attributes:
+        config: Its configuration.
+        store: The warehouse.
+        report: Is filled.
+        notes: What its message says besides.
+    """
+
+    config: TrainRecommenderConfig
+    store: Store
+    report: Report
+    notes: list[str] = field(default_factory=list)
+
+    def run(self) -> None:
+        """Train, judge and publish what is not up to date. Raises UserError, GateRefused, Stopped."""
+        check_devices(self.config.workers, self.config.platform)
+        check_loop(self.config)
+        self.report.unit = "users"
+        undone = put_right(self.store, PRODUCT_NEIGHBOURS, anew=True)
+        self.store.check_targets([PRODUCT_NEIGHBOURS], "replace")
+        damaged, said = publish_anew(self.store, PRODUCT_NEIGHBOURS, self.report.run_id, ("origin",))
+        table = self.store.find(PRODUCT_NEIGHBOURS.name)
+        has_model = runs.already_live(self.models, NAME, self.origin, self.report)
+        has_table = table is not None and table.metadata.get("origin") == self.origin
+        self.report.outcome = "nothing to do" if has_model and has_table and not undone else "published"
+        if not has_model:
+            self._train()
+        crash_point("recommender_registered")
+        if not has_table:
+            with self.report.stage("neighbours") as stage:
+                stage.rows = publish_neighbours(self.shop, self.config, self.origin, self.store, self.report)
+            move_away(self.store, PRODUCT_NEIGHBOURS, damaged)
+        self.report.message = "; ".join(filter(None, [undone, said, *self.notes, self.report.message]))
+
+    @property
+    def models(self) -> str:
+        """The root of the registry."""
+        return f"{self.store.root}/_models"
+
+    @cached_property
+    def origin(self) -> str:
+        """The digest of everything that the model and the table are made from."""
+        config = self.config
+        made_of = [config.source, config.items, config.habit, config.neighbours, config.sequence, config.loop]
+        windows = [config.holdout_days, config.validation_days]
+        snapshot = self._snapshot
+        return digest(
+            {
+                "version": VERSION,
+                "sequences": [snapshot.table_id, snapshot.version],
+                "catalogue": self._catalogue.digest,
+                "encoder": encoder.digest if (encoder := encoder_of(config.text, self.models)) else None,
+                "config": [*identity(*made_of, config.text), *windows],
+            }
+        )
+
+    @cached_property
+    def _snapshot(self) -> Any:
+        snapshot = shop.find_sequences(self.store)
+        self.report.tables[USER_SEQUENCES.name] = {"read": snapshot.version}
+        return snapshot
+
+    @cached_property
+    def _catalogue(self) -> shop.Catalogue:
+        snapshot = shop.find_catalogue(self.store)
+        if snapshot is not None:
+            self.report.tables[PRODUCTS.name] = {"read": snapshot.version}
+        elif self.config.items.exclude:
+            self.notes.append("there is no table products, so items.exclude leaves out nothing")
+        return shop.read_catalogue(snapshot, self.config)
+
+    @cached_property
+    def shop(self) -> Shop:
+        """The history of all users. It is read when it is first needed."""
+        with self.report.stage("read") as stage:
+            read = shop.read_shop(self._snapshot, self._catalogue, self.config)
+            stage.rows = len(read.history.item)
+        return read
+
+    def _train(self) -> None:
+        """Choose, judge, fit and register. Raises GateRefused."""
+        config, report, whole = self.config, self.report, self.shop.history
+        validation, held, end = self.shop.cut(config)
+        first = int(whole.day.min())
+        early, window = whole.between(first, validation), whole.between(validation, held)
+        before, after = whole.between(first, held), whole.between(held, end)
+        report.rows.read = self.shop.history.users
+        refuse_if_failed([enough := self._enough(after)])
+        with report.stage("choose"):
+            least = config.items.min_users
+            choice, counted = choose(early, window, config.habit.half_life_days, shop.ways_of(config), least)
+        training = SequenceTraining(config, self.store, report)
+        counting = fitted(early, self.shop.products, choice, least, counted)
+        added = parts.choose(training, self.shop, counting, early, window)
+        with report.stage("judge") as stage:
+            candidate = added.onto(fitted(before, self.shop.products, choice, least), self.shop, before, least)
+            live = Live.find(self.models, self.shop, held, before, least)
+            quality = evaluate.held_out(candidate, before, after, live.others)
+            stage.rows = int((after.owned().sizes > 0).sum())
+        seed, worse = config.loop.seed, config.gates.worse
+        report.gates = [enough, *evaluate.gates(quality, worse, seed, config.gates.certain)]
+        report.gates += evaluate.live_gates(quality, worse, seed)
+        fill_report(report, Told(quality, before, after, self._groups(before), choice, added, live, seed))
+        refuse_if_failed(report.gates)
+        added = parts.refit(training, added, whole)
+        with report.stage("fit") as stage:
+            final = added.onto(fitted(whole, self.shop.products, choice, least), self.shop, whole, least)
+            stage.rows = len(whole.item)
+        with report.stage("register"):
+            model = self._register(final, choice, added, end)
+        training.delete_checkpoints()
+        report.models[NAME] = model.digest
+        report.rows.published = report.rows.computed = whole.users
+
+    def _enough(self, after: History) -> Gate:
+        """Whether enough users bought something on the held-out days to judge by."""
+        count, limit = int((after.owned().sizes > 0).sum()), self.config.gates.users
+        what = f"{count:,} users bought something on the held-out days, less than gates.users={limit}"
+        passed = count >= limit
+        detail = explain(passed, what, "no list can be judged", "load more users, or set a smaller limit")
+        return Gate("users to judge by", count, limit, passed, detail)
+
+    def _groups(self, before: History) -> dict[str, np.ndarray]:
+        """The groups of users by which quality is reported."""
+        from shopbatch.capabilities.recommendations.train.groups import groups_of
+
+        snapshot = self.store.find(USERS.name)
+        if snapshot is not None:
+            self.report.tables[USERS.name] = {"read": snapshot.version}
+        return groups_of(snapshot, self.shop.users, before)
+
+    def _register(self, final: Recommender, choice: Choice, added: Added, end: int) -> Model:
+        """Publish the model as the live one."""
+        chosen = {**asdict(choice), "way": {"kind": type(choice.way).__name__, **asdict(choice.way)}}
+        about = {
+            "metrics": self.report.metrics["quality"],
+            "origin": self.origin,
+            "choice": {name: value for name, value in chosen.items() if name != "validation"},
+            "parts": added.weights,
+            "until": end,
+            **erasure.record(self.store, self.shop.users),
+            "config": self.report.config,
+            "tables": {USER_SEQUENCES.name: self._snapshot.version},
+            "licence": "your own",
+        }
+        return registry.publish(self.models, NAME, final.save, live=True, **about)
+
+
+def train_recommender(config: TrainRecommenderConfig, store: Store, report: Report) -> None:
+    """Train, judge and publish the recommender, and publish `product_neighbours`."""
+    Training(config, store, report).run()
