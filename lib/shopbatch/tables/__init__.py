@@ -9,6 +9,7 @@ from shopbatch.tables.load_rejects import load_rejects
 from shopbatch.tables.product_copy import PRODUCT_COPY
 from shopbatch.tables.product_descriptions import PRODUCT_DESCRIPTIONS, PRODUCT_DESCRIPTIONS_REJECTS
 from shopbatch.tables.products import PRODUCTS
+from shopbatch.tables.recommendations import RECOMMENDATIONS, RECOMMENDATIONS_REJECTS
 from shopbatch.tables.review_sentiment import REVIEW_SENTIMENT, REVIEW_SENTIMENT_REJECTS
 from shopbatch.tables.reviews import REVIEWS
 from shopbatch.tables.schema import Column, Table
@@ -49,6 +50,8 @@ _DERIVED = (
     EVENTS_REJECTS,
     USER_PROFILES,
     USER_SEQUENCES,
+    RECOMMENDATIONS,
+    RECOMMENDATIONS_REJECTS,
     PRODUCT_DESCRIPTIONS,
     PRODUCT_DESCRIPTIONS_REJECTS,
     COPY_REVIEWS,
