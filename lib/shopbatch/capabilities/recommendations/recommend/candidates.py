@@ -1,4 +1,4 @@
-"""The history of a user -> the candidates of each list, with all that the rules and the reasons need to know of them."""
+"""The history of a user -> the candidates of each list, with what the rules and the reasons need to know of them."""
 
 from __future__ import annotations
 

@@ -15,6 +15,7 @@ import ray
 
 from shopbatch.capabilities.recommendations.recommend.config import RecommendConfig
 from shopbatch.capabilities.recommendations.recommend.histories import COLUMNS, Numbers, broken
+from shopbatch.capabilities.recommendations.recommend.lookup import NAMES
 from shopbatch.capabilities.recommendations.rules import repeat_counts, shares_of
 from shopbatch.core.hashing import hash128
 from shopbatch.inference.parts import Part, plan_parts
@@ -22,7 +23,6 @@ from shopbatch.tables.products import PRODUCTS
 from shopbatch.warehouse.snapshot import Snapshot
 
 ANYWHERE, ELSEWHERE = -1, -2  # of a product: sold in every market; of a user: in a market that no product names
-_NAMES = ("title", "product_type", "category", "department")  # what a product is called, the best first
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ def read_catalogue(products: Snapshot, ids: Sequence[str], config: RecommendConf
     lists = (config.lists.buy_again, config.lists.discover)
     grouped = {config.repeatable.group, "product_type", *config.exclude.groups}
     grouped |= {column for each in lists for column in each.most_per_group}
-    columns = dict.fromkeys(("product_id", "updated_at", "availability", "market", *_NAMES, *sorted(grouped)))
+    columns = dict.fromkeys(("product_id", "updated_at", "availability", "market", *NAMES, *sorted(grouped)))
     rows = pl.DataFrame(products.read(list(columns)))
     rows = rows.sort(PRODUCTS.latest_by or "product_id", maintain_order=True)
     rows = rows.unique("product_id", keep="last", maintain_order=True).with_columns(there=pl.lit(True))
@@ -64,7 +64,7 @@ def read_catalogue(products: Snapshot, ids: Sequence[str], config: RecommendConf
         excluded |= pl.col(column).is_in(values).fill_null(False)
     listed = rows.select(~(gone | excluded)).to_series()
     coded = {column: _coded(rows[column]) for column in (*sorted(grouped), "market")}
-    name = pl.coalesce(*(pl.when(pl.col(c).str.strip_chars() != "").then(pl.col(c)) for c in _NAMES), "product_id")
+    name = pl.coalesce(*(pl.when(pl.col(c).str.strip_chars() != "").then(pl.col(c)) for c in NAMES), "product_id")
     market, markets = coded.pop("market")
     return Catalogue(
         ids=pa.array(ids, pa.string()),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,9 @@ from shopbatch.capabilities.recommendations.recommend.catalogue import (
     read_markets,
 )
 from shopbatch.capabilities.recommendations.recommend.config import ListConfig, RecommendConfig
+from shopbatch.capabilities.recommendations.recommend.exposure import ListGates
 from shopbatch.capabilities.recommendations.recommend.lists import Rules
+from shopbatch.capabilities.recommendations.recommend.report import add_figures
 from shopbatch.capabilities.recommendations.recommend.stage import RecommendStage, Shop
 from shopbatch.capabilities.recommendations.recommender import LISTS, Recommender
 from shopbatch.core.errors import GateRefused
@@ -41,11 +44,16 @@ def recommend(config: RecommendConfig, store: Store, report: Report) -> None:
     """Make the lists of all users and publish each list that passes its gates. Raises what `run_inference` raises."""
     report.unit, report.engine = "lists", EngineUse("recommender")
     undone = put_all_right(store, [RECOMMENDATIONS_REJECTS, RECOMMENDATIONS], anew=True)
-    run = Scopes(list_specs(config, store, report), config, store, report)
+    specs = list_specs(config, store, report)
+    run = Scopes(specs, config, store, report)
     try:
         run.run()
     finally:
+        report.samples.clear()  # they name users; `add_figures` shows some lists without
         report.message = "; ".join(filter(None, [*undone, report.message]))
+    if any(each.outcome == "published" for each in run.reports):
+        with report.stage("figures"):
+            add_figures(store, report, _products(specs))
     if run.refused:
         raise GateRefused("; ".join(run.refused))
 
@@ -76,8 +84,16 @@ def list_specs(config: RecommendConfig, store: Store, report: Report) -> dict[st
             identity=_identity(config, name, learned, made_from),
             shop=ray.put(Shop(catalogue, rules, markets)),
         )
-        specs[name] = Spec(JOB, USER_SEQUENCES, stage_of, RECOMMENDATIONS, RECOMMENDATIONS_REJECTS, {"list": name})
+        made = getattr(config.lists, name)
+        gates = ListGates(name, made.most_empty, config.gates.exposure, len(catalogue.ids))
+        specs[name] = Spec(
+            JOB, USER_SEQUENCES, stage_of, RECOMMENDATIONS, RECOMMENDATIONS_REJECTS, {"list": name}, gates
+        )
     return specs
+
+
+def _products(specs: Mapping[str, Spec]) -> int:
+    return next(spec.gates.products for spec in specs.values() if isinstance(spec.gates, ListGates))
 
 
 def _rules(config: RecommendConfig, made: ListConfig, catalogue: Catalogue, learned: Learned) -> Rules:
