@@ -22,7 +22,7 @@ from shopbatch.capabilities.recommendations.recommend.lists import Rules
 from shopbatch.capabilities.recommendations.recommend.report import add_figures
 from shopbatch.capabilities.recommendations.recommend.stage import RecommendStage, Shop
 from shopbatch.capabilities.recommendations.recommender import LISTS, Recommender
-from shopbatch.core.errors import GateRefused
+from shopbatch.core.errors import GateRefused, UserError
 from shopbatch.core.hashing import digest
 from shopbatch.inference.scopes import Scopes
 from shopbatch.inference.spec import Spec
@@ -62,7 +62,7 @@ def list_specs(config: RecommendConfig, store: Store, report: Report) -> dict[st
     """The inference job of each list. Raises UserError or ModelError for a table or a model that is missing."""
     sequences = store.require(USER_SEQUENCES, USER_SEQUENCES.names)
     products = store.require(PRODUCTS, ("product_id",))
-    model = registry.resolve(f"{store.root}/_models", config.model)
+    model = _model(store, config.model)
     report.models["recommender"] = model.digest
     report.tables[PRODUCTS.name] = {"read": products.version}
     with report.stage("rules") as stage:
@@ -90,6 +90,13 @@ def list_specs(config: RecommendConfig, store: Store, report: Report) -> dict[st
             JOB, USER_SEQUENCES, stage_of, RECOMMENDATIONS, RECOMMENDATIONS_REJECTS, {"list": name}, gates
         )
     return specs
+
+
+def _model(store: Store, reference: str) -> registry.Model:
+    try:
+        return registry.resolve(f"{store.root}/_models", reference)
+    except registry.NoLiveModel as error:
+        raise UserError(f"{error}; train one: shopbatch run train_recommender") from None
 
 
 def _products(specs: Mapping[str, Spec]) -> int:
