@@ -10,7 +10,10 @@ import numpy as np
 import pyarrow as pa
 
 from shopbatch.capabilities.recommendations.neighbours import NextSettings
+from shopbatch.capabilities.recommendations.recommend.catalogue import ANYWHERE, Catalogue, Markets
 from shopbatch.capabilities.recommendations.recommend.histories import Numbers
+from shopbatch.capabilities.recommendations.recommend.lists import Rules
+from shopbatch.capabilities.recommendations.recommend.stage import Shop
 from shopbatch.capabilities.recommendations.recommender import Recommender, fit_recommender
 from shopbatch.models import registry
 from shopbatch.tables.products import PRODUCTS
@@ -87,6 +90,22 @@ def drawn(users: int, seed: int = 0, count: int = 24, last: int = 150) -> dict[s
             entries |= {(f"p{product:02d}", int(d), PURCHASE) for d in draw.integers(0, last, times)}
         histories[f"u{user:03d}"] = sorted(entries)
     return histories
+
+
+def shop_of(
+    listed: np.ndarray, seldom: np.ndarray, size: int = 6, markets: Markets | None = None, **rules: Any
+) -> Shop:
+    """What lists are made by, of the products of `catalogue` on day 200; every fifth is sold in the US alone."""
+    rows = catalogue()
+    ids = pa.array([p["product_id"] for p in rows])
+    kinds = sorted({p["product_type"] for p in rows})
+    groups = {"product_type": np.array([kinds.index(p["product_type"]) for p in rows])}
+    market = np.array([0 if n % 5 == 0 else ANYWHERE for n in range(len(rows))])
+    names = pa.array([p["title"] for p in rows])
+    made = Catalogue(ids, names, listed, market, ("US",), groups, {"product_type": tuple(kinds)})
+    today = (day(200) - date(1970, 1, 1)).days
+    made_by = {"mmr": 0.7, "most_per_group": {"product_type": 2}, "returned_days": 100, "seldom_days": 60} | rules
+    return Shop(made, Rules(size=size, seldom=seldom, today=today, **made_by), markets)
 
 
 def fit(histories: Mapping[str, Sequence[Entry]], ids: Sequence[str]) -> Recommender:

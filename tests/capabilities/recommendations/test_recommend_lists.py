@@ -115,7 +115,7 @@ def by_arrays(users: Sequence[Drawn], rules: tuple[int, float, dict[str, int]]) 
     return [[f"p{n}" for n in some.item[rows]] for rows in picked]
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(st.lists(drawn_users, min_size=1, max_size=4), made)
 def test_arrays_give_what_the_rules_say(users: list[Drawn], rules: tuple[int, float, dict[str, int]]) -> None:
     shop = [
@@ -145,20 +145,6 @@ def published(raw: pa.Table, users: Sequence[str], name: str, shop: Shop) -> lis
     return pa.table(columns).to_pylist()
 
 
-def shop_of(
-    listed: np.ndarray, seldom: np.ndarray, size: int = 6, markets: Markets | None = None, **rules: Any
-) -> Shop:
-    rows = shelf.catalogue()
-    kinds = sorted({p["product_type"] for p in rows})
-    groups = {"product_type": np.array([kinds.index(p["product_type"]) for p in rows])}
-    market = np.array([0 if n % 5 == 0 else ANYWHERE for n in range(len(rows))])
-    names = pa.array([p["title"] for p in rows])
-    catalogue = Catalogue(pa.array(IDS), names, listed, market, ("US",), groups, {"product_type": tuple(kinds)})
-    today = (shelf.day(200) - date(1970, 1, 1)).days
-    made_by = {"mmr": 0.7, "most_per_group": {"product_type": 2}, "returned_days": 100, "seldom_days": 60} | rules
-    return Shop(catalogue, Rules(size=size, seldom=seldom, today=today, **made_by), markets)
-
-
 entries = st.lists(
     st.tuples(
         st.sampled_from([*IDS, "unheard of"]),
@@ -178,7 +164,7 @@ def test_no_list_holds_what_it_must_not(
     histories = {f"u{n}": rows for n, rows in enumerate(many)}
     key, _ = hash128([pa.array(["u0"])])
     markets = None if market is None else Markets(key, np.array([0 if market == "US" else ELSEWHERE]))
-    shop, raw = shop_of(listed, seldom, markets=markets), raw_of(recommender, histories)
+    shop, raw = shelf.shop_of(listed, seldom, markets=markets), raw_of(recommender, histories)
     for name in LISTS:
         for (user, rows), row in zip(histories.items(), published(raw, list(histories), name, shop), strict=True):
             items = row["items"]
@@ -235,7 +221,7 @@ def test_a_user_without_news_keeps_the_candidates_whatever_others_do(recommender
 
 def test_products_never_bought_and_views_alone_give_what_is_popular(recommender: Recommender) -> None:
     histories = {"looked": [("p00", 3, VIEW), ("p01", 4, CART)], "elsewhere": [("unheard of", 3, PURCHASE)]}
-    shop = shop_of(np.ones(len(IDS), bool), np.zeros(len(IDS), bool), size=10, mmr=1.0, most_per_group={})
+    shop = shelf.shop_of(np.ones(len(IDS), bool), np.zeros(len(IDS), bool), size=10, mmr=1.0, most_per_group={})
     raw = raw_of(recommender, histories)
     assert [row["items"] for row in published(raw, list(histories), "buy_again", shop)] == [[], []]
     popularity = recommender.habit.popularity
@@ -266,6 +252,19 @@ def test_a_history_of_100_000_entries(recommender: Recommender) -> None:
     days = {c["item"]: c["days"] for c in raw[0]["buy_again"]}
     assert len(days) == 15 and all(n == len({d for p, d, _ in rows if p == IDS[item]}) for item, n in days.items())
     assert raw[1] == raw_of(recommender, {"few": rows[:3]}).to_pylist()[0]
+
+
+def test_a_product_id_that_nobody_can_read(recommender: Recommender) -> None:
+    table = shelf.content({"u": [("p00", 1, PURCHASE)], "v": [("p01", 1, PURCHASE)]})
+    raw = b"p00caf\xe9"
+    values = pa.Array.from_buffers(
+        pa.string(), 2, [None, pa.py_buffer(np.array([0, 3, 7], np.int32)), pa.py_buffer(raw)]
+    )
+    products = pa.ListArray.from_arrays(pa.array([0, 1, 2], pa.int32()), values)
+    broken_table = table.set_column(0, "products", products)
+    assert broken(broken_table).to_pylist() == [None, "invalid_utf8"] and broken(table).null_count == 2
+    good = broken_table.slice(0, 1)
+    assert broken(good).to_pylist() == [None] and raw_of(recommender, {"u": [("p00", 1, PURCHASE)]}).num_rows == 1
 
 
 @pytest.mark.parametrize(

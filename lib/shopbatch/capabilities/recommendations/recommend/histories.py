@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 
 from shopbatch.capabilities.recommendations.history import History
 from shopbatch.tables.user_sequences import PURCHASE, RETURN
+from shopbatch.warehouse.utf8 import invalid_utf8
 
 COLUMNS = ("products", "days", "actions")
 
@@ -53,7 +54,11 @@ class Numbers:
 
 
 def broken(content: pa.Table) -> pa.Array:
-    """Return a reason for each row that is no history: its lists differ in length, or a day is missing."""
+    """Return a reason for each row that is no history, null for the others.
+
+    empty: there is no entry. broken_lists: the lists differ in length, or a day is missing. invalid_utf8: a product's
+    id is not valid UTF-8.
+    """
     lengths = [pc.fill_null(pc.list_value_length(content[c]), 0) for c in COLUMNS]
     differ = pc.or_(pc.not_equal(lengths[0], lengths[1]), pc.not_equal(lengths[0], lengths[2]))
     days = content["days"].combine_chunks()
@@ -62,4 +67,6 @@ def broken(content: pa.Table) -> pa.Array:
     bad = pc.or_(differ, pa.chunked_array([pa.array(dayless)]))
     reason = pc.if_else(bad, "broken_lists", pa.scalar(None, pa.string()))
     reason = pc.if_else(pc.and_(pc.equal(lengths[0], 0), pc.invert(bad)), "empty", reason)
+    if (unreadable := invalid_utf8(content["products"])) is not None:
+        reason = pc.if_else(unreadable, "invalid_utf8", reason)
     return reason.combine_chunks() if isinstance(reason, pa.ChunkedArray) else reason

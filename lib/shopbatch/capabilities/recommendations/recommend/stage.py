@@ -70,7 +70,7 @@ class RecommendStage(BaseStage):
         return {"stage": "recommend", "version": VERSION, "models": models, "candidates": self.size}
 
     def check(self, content: pa.Table) -> pa.Array:
-        """Return empty (no entry), broken_lists, or null for a row that is a history."""
+        """Return empty, broken_lists, invalid_utf8, or null for a row that is a history; see `broken`."""
         return broken(content)
 
     def open(self) -> Scorer:
