@@ -50,6 +50,8 @@ class Drawn:
 
 
 ten = 10
+ago = st.none() | st.sampled_from([0, 179, 180, 250])  # the rules below say 180 and 365 days
+back = st.none() | st.sampled_from([0, 364, 365, 400])
 drawn_users = st.builds(
     Drawn,
     st.lists(st.integers(-1, 2), min_size=ten, max_size=ten),
@@ -59,7 +61,7 @@ drawn_users = st.builds(
     st.dictionaries(
         st.integers(0, ten - 1),
         st.tuples(
-            st.integers(0, 5).map(lambda n: n / 4), st.none() | st.integers(0, 250), st.none() | st.integers(0, 450)
+            st.integers(0, 5).map(lambda n: n / 4), ago, back
         ),
         max_size=ten,
     ),
