@@ -9,12 +9,14 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from shopbatch.capabilities.recommendations.discover import Mixture, counted, mixed
+from shopbatch.capabilities.recommendations.habit import Habit
 from shopbatch.capabilities.recommendations.neighbours import NextSettings
 from shopbatch.capabilities.recommendations.recommend.catalogue import ANYWHERE, Catalogue, Markets
 from shopbatch.capabilities.recommendations.recommend.histories import Numbers
 from shopbatch.capabilities.recommendations.recommend.lists import Rules
 from shopbatch.capabilities.recommendations.recommend.stage import Shop
-from shopbatch.capabilities.recommendations.recommender import Recommender, fit_recommender
+from shopbatch.capabilities.recommendations.recommender import Recommender
 from shopbatch.models import registry
 from shopbatch.tables.products import PRODUCTS
 from shopbatch.tables.schema import Table
@@ -110,7 +112,8 @@ def shop_of(
 
 def fit(histories: Mapping[str, Sequence[Entry]], ids: Sequence[str]) -> Recommender:
     history, _ = Numbers.of(ids).read(content(histories))
-    return fit_recommender(history, ids, ways=(NextSettings(keep=20),))[0]
+    discover = mixed(counted(history, NextSettings(keep=20)), history, Mixture(0.5, 0.5))
+    return Recommender(tuple(ids), Habit.fit(history, 90.0), discover)
 
 
 def publish_model(store: Store, recommender: Recommender) -> registry.Model:

@@ -60,9 +60,7 @@ drawn_users = st.builds(
     st.lists(st.booleans(), min_size=ten, max_size=ten),
     st.dictionaries(
         st.integers(0, ten - 1),
-        st.tuples(
-            st.integers(0, 5).map(lambda n: n / 4), ago, back
-        ),
+        st.tuples(st.integers(0, 5).map(lambda n: n / 4), ago, back),
         max_size=ten,
     ),
     st.sampled_from([ANYWHERE, ELSEWHERE, 0, 1]),

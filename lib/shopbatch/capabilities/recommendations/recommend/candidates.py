@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import pyarrow as pa
@@ -42,6 +43,13 @@ class CandidateScorer:
     size: int
     entries: int
 
+    @cached_property
+    def _popular(self) -> np.ndarray:
+        """The items that were bought lately, the most popular first."""
+        popularity = self.recommender.habit.popularity
+        order = np.argsort(-popularity, kind="stable")
+        return np.asarray(order[popularity[order] > 0])
+
     def plan(self, content: pa.Table) -> list[np.ndarray]:
         """Group neighbouring rows, so that a group has about `entries` entries."""
         lengths = pc.fill_null(pc.list_value_length(content["products"]), 0).to_numpy().astype(np.int64)
@@ -77,10 +85,7 @@ class CandidateScorer:
 
     def _filled(self, some: Candidates, history: History) -> Candidates:
         """Fill the candidates of users who have few with what is popular; their scores are below all others."""
-        popularity = self.recommender.habit.popularity
-        best = np.argsort(-popularity, kind="stable")
-        best = best[popularity[best] > 0]
-        parts = []
+        popularity, best, parts = self.recommender.habit.popularity, self._popular, []
         owned = history.owned()
         for user in np.flatnonzero(np.diff(some.starts) < self.size).tolist():
             rows = slice(some.starts[user], some.starts[user + 1])

@@ -118,7 +118,7 @@ def _count(
     for _, rows in part.read(schema):
         good = rows.filter(broken(rows).is_null())
         days = pl.Series(good["days"]).list.max().max()
-        if isinstance(days, type(None)):
+        if days is None:
             continue
         newest = max(newest or 0, _number(days))
         counts += repeat_counts(numbers.read(good)[0], code, groups)
