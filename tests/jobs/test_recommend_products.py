@@ -156,6 +156,16 @@ def test_what_is_missing_is_said_in_one_line(store: Store) -> None:
     assert code == 2 and "shopbatch run train_recommender" in messages(err)[-1] and len(messages(err)) == 1
 
 
+def test_a_limit_counts_for_all_lists_together(shop: Store) -> None:
+    histories = shelf.drawn(USERS)
+    news = {user: [*rows, ("p05", 149, PURCHASE)] for user, rows in histories.items()}
+    shelf.put_histories(shop, news, "sequences-3")
+    code, report, err = run_job(shop, "recommend_products", "limit=7")
+    assert (code, report["rows"]["computed"], report["rows"]["kept"]) == (0, 7, 2 * (USERS - 7)), messages(err)
+    code, report, _ = run_job(shop, "recommend_products")
+    assert (code, report["rows"]["computed"], report["rows"]["kept"]) == (0, USERS - 7, 0)
+
+
 def test_one_user(store: Store) -> None:
     shelf.open_shelf(store, 1)
     code, report, err = run_job(store, "recommend_products", "lists.buy_again.size=2")
