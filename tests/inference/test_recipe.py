@@ -13,6 +13,8 @@ from shopbatch.capabilities.copywriting import copy_format, coverage, patterns, 
 from shopbatch.capabilities.copywriting import facts as product_facts
 from shopbatch.capabilities.copywriting import prompt as product_prompt
 from shopbatch.capabilities.copywriting import stage as description
+from shopbatch.capabilities.recommendations.recommend import candidates, histories
+from shopbatch.capabilities.recommendations.recommend import stage as recommend
 from shopbatch.capabilities.sentiment import stage as sentiment
 from shopbatch.core.hashing import digest
 from shopbatch.engines.configs import FakeConfig
@@ -64,6 +66,11 @@ JUDGING_LISTS = (
 # of what says facts by plan, besides the patterns, whose digest is part of the stage's `checks`
 PLANNING = {1: "a366e36c5150e283"}
 OF_PLANNING = (*((module, None) for module in (plan, product, patterns)), (product_prompt, ("_MARKUP", "one_line")))
+
+
+# of what turns a history into candidates, besides the model
+CANDIDATES = {1: "06a878e3d5af30db"}
+OF_CANDIDATES = ((candidates, None), (histories, None))
 
 
 class Bare(ast.NodeTransformer):
@@ -119,6 +126,15 @@ def test_what_makes_a_description_does_not_change_without_its_version():
     assert DESCRIPTION.get(description.VERSION) == now, (
         f"what makes a description is not what version {description.VERSION} of copywriting/stage.py was.\n"
         f"If a text can differ: raise VERSION there and add {description.VERSION + 1}: {now!r};\n"
+        f"if none can: write {now!r}"
+    )
+
+
+def test_what_recommends_does_not_change_without_its_version():
+    now = digest_of(OF_CANDIDATES)
+    assert CANDIDATES.get(recommend.VERSION) == now, (
+        f"what makes candidates is not what version {recommend.VERSION} of recommend/stage.py was.\n"
+        f"If a candidate can differ: raise VERSION there and add {recommend.VERSION + 1}: {now!r};\n"
         f"if none can: write {now!r}"
     )
 

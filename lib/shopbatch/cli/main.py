@@ -32,6 +32,7 @@ COMMANDS = {
     "show": ("show", "Show rows of a table."),
     "review": ("review", "Let a person accept, edit or refuse published copy, in a spreadsheet."),
     "why": ("data", "Say why a row is as it is: content hash, recipe, attempt, run."),
+    "recommend": ("recommend", "Show what is recommended to a user, and why."),
     "models": ("models", "List the published models, or those trained on a row."),
     "erase": ("erase", "Erase users or single reviews from the warehouse, and prove it."),
     "docs": ("docs", "Write a static site of the warehouse: jobs, runs, tables, models, lineage."),
