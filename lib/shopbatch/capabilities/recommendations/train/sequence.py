@@ -27,7 +27,8 @@ from shopbatch.training.worker import Run
 from shopbatch.warehouse.store import Store
 
 VERSION = 1  # of documents and training: raising it makes the next run train again
-_JUDGES = 5000  # users, at most, whose purchases in the window choose the best weights
+_JUDGED = 10_000  # purchases in the window, about, that choose the best weights: each is ranked among all products
+_LAST = 200  # users whose loss is computed at the end of a training that nothing stops
 
 
 def check_loop(config: TrainRecommenderConfig) -> None:
@@ -109,7 +110,7 @@ class SequenceTraining:
         """Train on everything, for as many passes over the data as were best before."""
         train = histories(whole, known)
         steps_of = first.steps / max(first.blocks, 1)
-        trained = self._train("sequence on everything", known, train, train.slice(0, _JUDGES), steps_of)
+        trained = self._train("sequence on everything", known, train, train.slice(0, _LAST), steps_of)
         assert trained.part is not None
         return trained.part
 
@@ -174,7 +175,7 @@ def histories(history: History, known: np.ndarray, since: int | None = None) -> 
     target = (position > 0) if since is None else (position > 0) & (rows.day >= since)
     some = np.unique(user[target])
     if since is not None:
-        some = some[:: -(-len(some) // _JUDGES) or 1]
+        some = some[:: -(-int(target.sum()) // _JUDGED) or 1]
     chosen = rows.of_users(some)
     starts = pa.array(chosen.starts, pa.int32())
     columns = [pa.ListArray.from_arrays(starts, pa.array(values, pa.int32())) for values in (chosen.item, chosen.day)]
