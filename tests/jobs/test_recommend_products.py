@@ -165,8 +165,12 @@ def test_a_limit_counts_for_all_lists_together(shop: Store) -> None:
     assert (code, report["rows"]["computed"], report["rows"]["kept"]) == (0, USERS - 7, 0)
 
 
-def test_one_user(store: Store) -> None:
+def test_one_user_and_then_none(store: Store) -> None:
     shelf.open_shelf(store, 1)
     code, report, err = run_job(store, "recommend_products", "lists.buy_again.size=2")
     assert code == 0, messages(err)
     assert report["rows"]["published"] == 2 and set(rows_of(store)) == {("u000", "buy_again"), ("u000", "discover")}
+    before = items_of(rows_of(store))
+    shelf.put_histories(store, {}, "sequences-2")
+    code, report, err = run_job(store, "recommend_products")
+    assert code == 3 and "user_sequences has no rows" in messages(err)[-1] and items_of(rows_of(store)) == before
