@@ -28,10 +28,10 @@ RECOMMENDATIONS = Table(
         Column(
             "items",
             pa.list_(ITEM),
-            "The products, best first: product_id (products.product_id); score, which only orders the list; kind "
-            "(repeat: the user had it, new, cold: nobody had it, popular: nothing of the user's own led to it); source "
-            "of the score (habit, neighbours, sequence, text, popular); because: up to three products of the user "
-            "that led to it; reason: the same for a person to read, null for a popular product.",
+            "The products, best first. product_id: products.product_id. score: only orders the list. kind: repeat (the "
+            "user had it), new, cold (hardly anybody had it) or popular (nothing of the user's own led to it). source: "
+            "what the score comes from: habit, neighbours, sequence, text or popular. because: up to three products of "
+            "the user that led to it. reason: the same for a person to read; null for a popular product.",
             nullable=False,
             personal=True,
         ),

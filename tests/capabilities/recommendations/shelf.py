@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import numpy as np
@@ -31,6 +31,10 @@ KINDS = ("MILK", "BREAD", "RAZOR", "SOAP")
 
 def day(number: int) -> date:
     return START + timedelta(number)
+
+
+def datetime_of(number: int) -> datetime:
+    return datetime.combine(day(number), datetime.min.time(), UTC)
 
 
 def put(store: Store, table: Table, rows: Sequence[Mapping[str, Any]], run: str) -> int:

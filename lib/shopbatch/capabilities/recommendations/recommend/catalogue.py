@@ -21,6 +21,7 @@ from shopbatch.core.hashing import hash128
 from shopbatch.inference.parts import Part, plan_parts
 from shopbatch.tables.products import PRODUCTS
 from shopbatch.warehouse.snapshot import Snapshot
+from shopbatch.warehouse.utf8 import blank
 
 ANYWHERE, ELSEWHERE = -1, -2  # of a product: sold in every market; of a user: in a market that no product names
 
@@ -54,10 +55,12 @@ def read_catalogue(products: Snapshot, ids: Sequence[str], config: RecommendConf
     grouped = {config.repeatable.group, "product_type", *config.exclude.groups}
     grouped |= {column for each in lists for column in each.most_per_group}
     columns = dict.fromkeys(("product_id", "updated_at", "availability", "market", *NAMES, *sorted(grouped)))
-    rows = pl.DataFrame(products.read(list(columns)))
+    rows = pl.DataFrame(_readable(products.read(list(columns))))
     rows = rows.sort(PRODUCTS.latest_by or "product_id", maintain_order=True)
     rows = rows.unique("product_id", keep="last", maintain_order=True).with_columns(there=pl.lit(True))
-    rows = pl.DataFrame({"product_id": list(ids)}).join(rows, on="product_id", how="left", maintain_order="left")
+    rows = pl.DataFrame({"product_id": list(ids)}, {"product_id": pl.String}).join(
+        rows, on="product_id", how="left", maintain_order="left"
+    )
     gone = pl.col("there").is_null() | pl.col("availability").is_in(config.exclude.availability).fill_null(False)
     excluded = pl.col("product_id").is_in(config.exclude.products)
     for column, values in config.exclude.groups.items():
@@ -75,6 +78,14 @@ def read_catalogue(products: Snapshot, ids: Sequence[str], config: RecommendConf
         groups={column: code for column, (code, _) in coded.items()},
         values={column: values for column, (_, values) in coded.items()},
     )
+
+
+def _readable(rows: pa.Table) -> pa.Table:
+    """Take texts that nobody can decode for empty ones."""
+    for n, field in enumerate(rows.schema):
+        if pa.types.is_string(field.type):
+            rows = rows.set_column(n, field.name, blank(rows.column(n)))
+    return rows
 
 
 def _coded(column: pl.Series) -> tuple[np.ndarray, tuple[str, ...]]:
@@ -152,7 +163,7 @@ class Markets:
 
 def read_markets(users: Snapshot, catalogue: Catalogue) -> Markets:
     """Read the markets of users."""
-    rows = users.read(["user_id", "market"]).drop_null()
+    rows = _readable(users.read(["user_id", "market"])).drop_null()
     key, _ = hash128([rows["user_id"]])
     numbers = {name: n for n, name in enumerate(catalogue.markets)}
     market = np.array([numbers.get(name, ELSEWHERE) for name in rows["market"].to_pylist()], np.int64)
