@@ -1,0 +1,140 @@
+"""Rows of product_embeddings -> the index that is shown with them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pyarrow as pa
+
+from shopbatch.capabilities.search import terms
+from shopbatch.capabilities.search.config import EmbedProductsConfig
+from shopbatch.capabilities.search.dense import normalised
+from shopbatch.capabilities.search.encoder import SearchEncoder
+from shopbatch.capabilities.search.index import ANY, make_index
+from shopbatch.capabilities.search.index_files import FOLDER, FORMAT, Manifest, index_key, is_whole, write_index
+from shopbatch.capabilities.search.stage import matrix
+from shopbatch.core.hashing import digest, hex128
+from shopbatch.core.yaml_values import parse_yaml
+from shopbatch.inference.candidate import Candidate
+from shopbatch.inference.spec import Spec
+from shopbatch.runs.report import Report
+from shopbatch.tables.product_embeddings import PRODUCT_EMBEDDINGS
+from shopbatch.warehouse import files
+from shopbatch.warehouse.store import Snapshot, Store
+
+_QUERIES = Path(__file__).with_name("reference_queries.yaml")
+
+
+def settings_digest(config: EmbedProductsConfig, encoder: SearchEncoder) -> str:
+    """Digest all that an index depends on apart from the rows and their vectors."""
+    return digest(
+        {
+            "format": FORMAT,
+            "terms": terms.VERSION,
+            "lexical": config.lexical.model_dump(),
+            "fusion": config.fusion.model_dump(),
+            "query_prefix": encoder.used.query_prefix,
+            "queries": _QUERIES.read_text("utf-8"),
+        }
+    )
+
+
+@dataclass
+class IndexBuilder:
+    """Makes indexes for one run of embed_products."""
+
+    store: Store
+    config: EmbedProductsConfig
+    encoder: SearchEncoder
+    spec: Spec
+    report: Report
+
+    def before_commit(self, candidate: Candidate) -> Mapping[str, Any]:
+        """Make the index of a candidate; returns what the table's commit remembers."""
+        root = self.store.uri(self.spec.sink.name)
+        refs = [(f"{root}/{f.path}", f.partition) for f in candidate.files]
+        return {"index": self.make(refs, candidate.digest())}
+
+    def repair(self, live: Snapshot | None) -> None:
+        """Make the index of the live table again if it is lost or damaged."""
+        key = live.metadata.get("index") if live is not None else None
+        if live is None or key is None or is_whole(f"{self.store.root}/{FOLDER}/{key}"):
+            return
+        self.make([(f.uri, f.partition) for f in live.files], str(live.metadata["digest"]))
+
+    def make(self, refs: Sequence[tuple[str, Mapping[str, str]]], rows_digest: str) -> str:
+        """Make the index of some files of the table; returns its key."""
+        settings = settings_digest(self.config, self.encoder)
+        key = index_key({"rows": rows_digest, "recipe": self.spec.recipe, "settings": settings})
+        if is_whole(f"{self.store.root}/{FOLDER}/{key}"):
+            return key
+        with self.report.stage("search index") as stage:
+            schema = PRODUCT_EMBEDDINGS.schema()
+            table = pa.concat_tables([schema.empty_table(), *(files.read(uri, schema, part) for uri, part in refs)])
+            rows = pl.DataFrame(table).sort("product_id")
+            stage.rows = len(rows)
+            vectors = self._vectors(rows)
+            index = make_index(
+                rows.drop("vector"), vectors, self._query_means(), self.config.lexical, self.config.fusion
+            )
+            counts = rows["language"].fill_null("und").value_counts().sort("language")
+            manifest = Manifest(
+                format=FORMAT,
+                key=key,
+                recipe=self.spec.recipe,
+                encoder=self.encoder.used,
+                products=len(rows),
+                languages=dict(counts.iter_rows()),
+                lexical=self.config.lexical,
+                fusion=self.config.fusion,
+                files={},
+            )
+            write_index(self.store.root, manifest, index)
+            self.report.metrics["index"] = {
+                "products": len(rows),
+                "terms": len(index.lexical.vocabulary),
+                "postings": len(index.lexical.products),
+            }
+        return key
+
+    def _vectors(self, rows: pl.DataFrame) -> np.ndarray:
+        """The vectors of rows at full precision from the memo; from the table's 8 bits where the memo lacks one."""
+        codes = matrix(rows["vector"].to_arrow(), np.int8)
+        vectors = codes * rows["scale"].to_numpy()[:, None] if len(rows) else codes
+        memo = self.store.find(self.spec.memo.name)
+        if memo is None or not len(rows):
+            return vectors
+        row_of = {content: [] for content in rows["content_hash"].to_list()}
+        for number, content in enumerate(rows["content_hash"].to_list()):
+            row_of[content].append(number)
+        schema = memo.select(["hash_hi", "hash_lo", "reason", "vector"])
+        for file in memo.files:  # in the order of their commits: of several results the first one counts
+            if file.partition["recipe"] != self.spec.recipe:
+                continue
+            part = pl.DataFrame(files.read(file.uri, schema, file.partition)).filter(pl.col("reason").is_null())
+            words = (part[name].to_numpy().view(np.uint64) for name in ("hash_hi", "hash_lo"))
+            hashes = hex128(*words).to_pylist()
+            at = [i for i, content in enumerate(hashes) if content in row_of]
+            if not at:
+                continue
+            fine = matrix(part["vector"].gather(at).to_arrow())
+            for vector, i in zip(fine, at, strict=True):
+                for number in row_of.pop(hashes[i], ()):
+                    vectors[number] = vector
+        return normalised(vectors)
+
+    def _query_means(self) -> dict[str, np.ndarray]:
+        """The mean vector of the neutral queries of each language, and of all."""
+        by_language: dict[str, list[str]] = parse_yaml(_QUERIES.read_text("utf-8"))
+        texts = [text for queries in by_language.values() for text in queries]
+        vectors = self.encoder.embed_queries(texts)
+        means, start = {ANY: vectors.mean(axis=0)}, 0
+        for language, queries in by_language.items():
+            means[language] = vectors[start : start + len(queries)].mean(axis=0)
+            start += len(queries)
+        return means
