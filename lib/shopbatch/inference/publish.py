@@ -26,7 +26,8 @@ from shopbatch.warehouse.publish import Publication, Superseded
 from shopbatch.warehouse.store import Snapshot, Store, check_target
 
 # Called with the candidate when the gates have passed it. What it returns is stored with the table's commit, so that
-# what it made becomes visible in that commit; a table that stores something else is committed again, with equal rows too.
+# what it made becomes visible in that commit. A table that stores something else is committed again, also with equal
+# rows.
 BeforeCommit = Callable[[Candidate], Mapping[str, Any]]
 
 

@@ -62,13 +62,12 @@ def answers(index: SearchIndex, asked: Sequence[Asked], vectors: np.ndarray, k: 
     ids = index.products["product_id"]
     out = []
     for plan, best, query, most in zip(planned, ranked, terms, k, strict=True):
-        columns = (best.products[:most], best.scores, best.lexical, best.dense)
-        out.append(
-            [
-                Hit(int(p), ids[int(p)].as_py(), float(s), _or_none(w), _or_none(d), _reason(index, plan, query, int(p)))
-                for p, s, w, d in zip(*columns, strict=False)
-            ]
-        )
+        hits = []
+        for place, product in enumerate(best.products[:most].tolist()):
+            lexical, dense = _or_none(best.lexical[place]), _or_none(best.dense[place])
+            reason = _reason(index, plan, query, product)
+            hits.append(Hit(product, ids[product].as_py(), float(best.scores[place]), lexical, dense, reason))
+        out.append(hits)
     return out
 
 

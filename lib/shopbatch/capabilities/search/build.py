@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,19 +14,17 @@ from shopbatch.capabilities.search import terms
 from shopbatch.capabilities.search.config import EmbedProductsConfig
 from shopbatch.capabilities.search.dense import normalised
 from shopbatch.capabilities.search.encoder import SearchEncoder
-from shopbatch.capabilities.search.index import ANY, make_index
+from shopbatch.capabilities.search.index import make_index
 from shopbatch.capabilities.search.index_files import FOLDER, FORMAT, Manifest, index_key, is_whole, write_index
+from shopbatch.capabilities.search.language_vectors import REFERENCE, learnt, reference_queries
 from shopbatch.capabilities.search.stage import matrix
 from shopbatch.core.hashing import digest, hex128
-from shopbatch.core.yaml_values import parse_yaml
 from shopbatch.inference.candidate import Candidate
 from shopbatch.inference.spec import Spec
 from shopbatch.runs.report import Report
 from shopbatch.tables.product_embeddings import PRODUCT_EMBEDDINGS
 from shopbatch.warehouse import files
 from shopbatch.warehouse.store import Snapshot, Store
-
-_QUERIES = Path(__file__).with_name("reference_queries.yaml")
 
 
 def settings_digest(config: EmbedProductsConfig, encoder: SearchEncoder) -> str:
@@ -39,7 +36,7 @@ def settings_digest(config: EmbedProductsConfig, encoder: SearchEncoder) -> str:
             "lexical": config.lexical.model_dump(),
             "fusion": config.fusion.model_dump(),
             "query_prefix": encoder.used.query_prefix,
-            "queries": _QUERIES.read_text("utf-8"),
+            "queries": REFERENCE.read_text("utf-8"),
         }
     )
 
@@ -67,7 +64,7 @@ class IndexBuilder:
             return
         self.make([(f.uri, f.partition) for f in live.files], str(live.metadata["digest"]))
 
-    def make(self, refs: Sequence[tuple[str, Mapping[str, str]]], rows_digest: str) -> str:
+    def make(self, refs: Sequence[tuple[str, Mapping[str, str | None]]], rows_digest: str) -> str:
         """Make the index of some files of the table; returns its key."""
         settings = settings_digest(self.config, self.encoder)
         key = index_key({"rows": rows_digest, "recipe": self.spec.recipe, "settings": settings})
@@ -80,7 +77,7 @@ class IndexBuilder:
             stage.rows = len(rows)
             vectors = self._vectors(rows)
             index = make_index(
-                rows.drop("vector"), vectors, self._query_means(), self.config.lexical, self.config.fusion
+                rows.drop("vector"), vectors, self._of_queries(), self.config.lexical, self.config.fusion
             )
             counts = rows["language"].fill_null("und").value_counts().sort("language")
             manifest = Manifest(
@@ -109,7 +106,7 @@ class IndexBuilder:
         memo = self.store.find(self.spec.memo.name)
         if memo is None or not len(rows):
             return vectors
-        row_of = {content: [] for content in rows["content_hash"].to_list()}
+        row_of: dict[str, list[int]] = {content: [] for content in rows["content_hash"].to_list()}
         for number, content in enumerate(rows["content_hash"].to_list()):
             row_of[content].append(number)
         schema = memo.select(["hash_hi", "hash_lo", "reason", "vector"])
@@ -128,13 +125,9 @@ class IndexBuilder:
                     vectors[number] = vector
         return normalised(vectors)
 
-    def _query_means(self) -> dict[str, np.ndarray]:
-        """The mean vector of the neutral queries of each language, and of all."""
-        by_language: dict[str, list[str]] = parse_yaml(_QUERIES.read_text("utf-8"))
-        texts = [text for queries in by_language.values() for text in queries]
-        vectors = self.encoder.embed_queries(texts)
-        means, start = {ANY: vectors.mean(axis=0)}, 0
-        for language, queries in by_language.items():
-            means[language] = vectors[start : start + len(queries)].mean(axis=0)
-            start += len(queries)
-        return means
+    def _of_queries(self) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+        """The mean vectors of queries and the maps between languages, from the reference queries."""
+        by_language = reference_queries()
+        vectors = self.encoder.embed_queries([text for texts in by_language.values() for text in texts])
+        ends = np.cumsum([len(texts) for texts in by_language.values()])[:-1]
+        return learnt(dict(zip(by_language, np.split(vectors, ends), strict=True)))

@@ -11,57 +11,15 @@ import polars as pl
 import pyarrow as pa
 
 from shopbatch.capabilities.search.conditions import COLUMNS
-from shopbatch.capabilities.search.dense import DenseIndex, normalised, quantised
+from shopbatch.capabilities.search.dense import DenseIndex, quantised
 from shopbatch.capabilities.search.fusion import Ranked, fuse
+from shopbatch.capabilities.search.language_vectors import LanguageVectors, means_of
 from shopbatch.capabilities.search.lexical import LexicalIndex, QueryTerms, count_terms, weigh
 from shopbatch.capabilities.search.product_text import lexical_fields
 from shopbatch.capabilities.search.settings import FusionSettings, LexicalSettings
 
-ANY = "*"  # the mean of all languages together
-LEAST = 50  # texts of a language from which its mean is its own
 AGAIN = 5  # the best 5 k of a query are scored again from 16 bits
 BATCH = 256  # queries of one pass over the vectors
-
-
-@dataclass(frozen=True)
-class Means:
-    """The mean vector of each language, of products and of queries.
-
-    Subtracting them takes away what all texts of a language and of a kind have in common, which is most of what the
-    vectors of a sentence encoder hold. They belong to the index: queries that come later do not change them.
-
-    Attributes:
-        products, queries: float32 [dim] by language, ANY for all.
-    """
-
-    products: Mapping[str, np.ndarray]
-    queries: Mapping[str, np.ndarray]
-
-
-def means_of(vectors: np.ndarray, languages: Sequence[str]) -> dict[str, np.ndarray]:
-    """Return the mean vector of every language that at least LEAST texts are in, and of all texts.
-
-    Args:
-        vectors: float32 [n, dim].
-        languages: [n].
-    """
-    if not len(vectors):
-        return {}
-    names = np.asarray(languages, object)
-    counts = {name: int((names == name).sum()) for name in sorted(set(languages))}
-    means = {name: vectors[names == name].mean(axis=0) for name, count in counts.items() if count >= LEAST}
-    return {ANY: vectors.mean(axis=0), **means}
-
-
-def centred(vectors: np.ndarray, languages: Sequence[str], means: Mapping[str, np.ndarray]) -> np.ndarray:
-    """Subtract from each vector the mean of its language, or else of all, and return it at length 1, float32."""
-    if not means:
-        return normalised(vectors)
-    names = sorted(means)
-    table = np.stack([means[name] for name in names]).astype(np.float32)
-    at = {name: number for number, name in enumerate(names)}
-    rows = np.array([at.get(language, at[ANY]) for language in languages], np.int64)
-    return normalised(np.asarray(vectors, np.float32) - table[rows])
 
 
 @dataclass(frozen=True)
@@ -71,14 +29,14 @@ class SearchIndex:
     Attributes:
         products: The products' columns COLUMNS, sorted by product_id: a product's number is its place here.
         lexical, dense: The two indexes.
-        means: What is subtracted from vectors.
+        spoken: What the vectors of a language have in common.
         fusion: How the two scores become one.
     """
 
     products: pa.Table
     lexical: LexicalIndex
     dense: DenseIndex
-    means: Means
+    spoken: LanguageVectors
     fusion: FusionSettings
 
     @cached_property
@@ -108,7 +66,7 @@ class SearchIndex:
             The products of each query by their numbers, best first; of equal scores the lower product_id first.
         """
         known = [language or self.main_language for language in languages]
-        queries = centred(vectors, known, self.means.queries)
+        queries = self.spoken.of_queries(vectors, known, self.shares)
         terms = self.lexical.look_up(texts)
         out: list[Ranked | None] = [None] * len(texts)
         for rows, mask in _by_mask(masks):
@@ -120,13 +78,18 @@ class SearchIndex:
         return [ranked for ranked in out if ranked is not None]
 
     @cached_property
+    def shares(self) -> dict[str, float]:
+        """The share of the products in each language."""
+        names, codes = self.languages
+        counts = np.bincount(codes, minlength=len(names)) / max(1, len(codes))
+        return dict(zip(names, counts.tolist(), strict=True))
+
+    @cached_property
     def main_language(self) -> str:
         """The language that a query is taken to be in whose text does not show it: the most frequent one in Latin
         letters, else English."""
-        names, codes = self.languages
-        counts = np.bincount(codes, minlength=len(names))
-        spelt = [n for n in np.argsort(-counts, kind="stable") if names[n] not in ("zh", "ja", "ko", "und")]
-        return names[spelt[0]] if spelt else "en"
+        spelt = [name for name in self.shares if name not in ("zh", "ja", "ko", "und")]
+        return max(spelt, key=lambda name: (self.shares[name], name), default="en")
 
     def _fused(
         self,
@@ -164,7 +127,7 @@ def _by_mask(masks: Sequence[np.ndarray | None]) -> list[tuple[np.ndarray, np.nd
 def make_index(
     rows: pl.DataFrame,
     vectors: np.ndarray,
-    query_means: Mapping[str, np.ndarray],
+    queries: tuple[Mapping[str, np.ndarray], Mapping[str, np.ndarray]],
     lexical: LexicalSettings,
     fusion: FusionSettings,
 ) -> SearchIndex:
@@ -173,17 +136,17 @@ def make_index(
     Args:
         rows: Rows of product_embeddings, sorted by product_id.
         vectors: Their vectors as the encoder gives them, float [n, dim].
-        query_means: The mean vector of queries by language.
+        queries: The mean vectors of queries and the maps between languages (see `language_vectors.learnt`).
         lexical, fusion: Settings.
     """
     languages = rows["language"].fill_null("und").to_list()
-    means = Means(means_of(np.asarray(vectors, np.float32), languages), query_means)
-    fine = centred(vectors, languages, means.products)
+    spoken = LanguageVectors(means_of(np.asarray(vectors, np.float32), languages), *queries)
+    fine = spoken.of_products(vectors, languages)
     codes, scales = quantised(fine)
     return SearchIndex(
         rows.select(COLUMNS).to_arrow(),
         weigh(count_terms(lexical_fields(rows)), lexical),
         DenseIndex(codes, scales, fine.astype(np.float16)),
-        means,
+        spoken,
         fusion,
     )

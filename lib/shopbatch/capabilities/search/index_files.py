@@ -4,8 +4,8 @@ The key is a digest of the rows, the vectors' recipe and all settings. The commi
 rows has the key in its metadata: so a reader that opens a version of the table finds the index of these rows, and a run
 that is killed before the commit has shown neither. The manifest is written last; a folder without one is nothing.
 
-A reader that needs an index for longer holds a lease, `_indexes/search/_leases/<run>.json`. When an index is shown, those
-are deleted that neither a lease nor the table's version before names.
+A reader that needs an index for longer holds a lease, `_indexes/search/_leases/<run>.json`. When an index is shown,
+those are deleted that neither a lease nor the table's version before names.
 """
 
 from __future__ import annotations
@@ -25,7 +25,8 @@ import pyarrow.parquet as pq
 from pydantic import ValidationError
 
 from shopbatch.capabilities.search.dense import DenseIndex
-from shopbatch.capabilities.search.index import Means, SearchIndex
+from shopbatch.capabilities.search.index import SearchIndex
+from shopbatch.capabilities.search.language_vectors import LanguageVectors
 from shopbatch.capabilities.search.lexical import LexicalIndex
 from shopbatch.capabilities.search.settings import FusionSettings, LexicalSettings
 from shopbatch.core.config import Strict
@@ -94,13 +95,7 @@ def write_index(root: str, manifest: Manifest, index: SearchIndex) -> None:
     lexical, dense = index.lexical, index.dense
     arrays = (dense.codes, dense.scales, dense.fine, lexical.starts, lexical.products, lexical.scores)
     sizes = {f"{name}.npy": _write_array(folder, name, a) for name, a in zip(_ARRAYS, arrays, strict=True)}
-    means = [
-        {"side": side, "language": language, "mean": vector.astype(np.float32).tolist()}
-        for side, by_language in (("product", index.means.products), ("query", index.means.queries))
-        for language, vector in sorted(by_language.items())
-    ]
-    kind = pa.schema([("side", pa.string()), ("language", pa.string()), ("mean", pa.list_(pa.float32()))])
-    sizes["means.parquet"] = _write_table(folder, "means", pa.Table.from_pylist(means, kind))
+    sizes["languages.parquet"] = _write_table(folder, "languages", _spoken_table(index.spoken))
     sizes["terms.parquet"] = _write_table(folder, "terms", pa.table({"term": lexical.vocabulary.to_arrow()}))
     sizes["products.parquet"] = _write_table(folder, "products", index.products)
     crash_point("index_written")
@@ -123,7 +118,9 @@ def read_manifest(folder: str) -> Manifest:
     try:
         tree = json.loads(text)
         if isinstance(tree, dict) and tree.get("format") != FORMAT:
-            raise UserError("the index is of another version of shopbatch: make it again with `shopbatch run embed_products`")
+            raise UserError(
+                "the index is of another version of shopbatch: make it again with `shopbatch run embed_products`"
+            )
         manifest = Manifest.model_validate(tree)
     except (ValidationError, ValueError):
         raise FileNotFoundError(f"{folder}/{MANIFEST} is damaged") from None
@@ -146,15 +143,12 @@ def is_whole(folder: str) -> bool:
 def read_index(folder: str, manifest: Manifest) -> SearchIndex:
     """Open an index. On a disk its large arrays are mapped into memory, so that processes share them."""
     codes, scales, fine, starts, products, scores = (_read_array(folder, name) for name in _ARRAYS)
-    sides: dict[str, dict[str, np.ndarray]] = {"product": {}, "query": {}}
-    for row in _read_table(folder, "means").to_pylist():
-        sides[row["side"]][row["language"]] = np.asarray(row["mean"], np.float32)
     terms = pl.Series("term", _read_table(folder, "terms")["term"]).cast(pl.String)
     return SearchIndex(
         _read_table(folder, "products"),
         LexicalIndex(terms, starts, products, scores, manifest.products),
         DenseIndex(codes, scales, fine),
-        Means(sides["product"], sides["query"]),
+        _spoken(_read_table(folder, "languages"), codes.shape[1]),
         manifest.fusion,
     )
 
@@ -180,7 +174,11 @@ def delete_old(root: str, keep: set[str]) -> list[str]:
     fs, path = files.filesystem(f"{root}/{FOLDER}")
     kept, gone = keep | _leased(fs, path), []
     for entry in fs.get_file_info(pafs.FileSelector(path, allow_not_found=True)):
-        if entry.type == pafs.FileType.Directory and not entry.base_name.startswith("_") and entry.base_name not in kept:
+        if (
+            entry.type == pafs.FileType.Directory
+            and not entry.base_name.startswith("_")
+            and entry.base_name not in kept
+        ):
             fs.delete_dir(entry.path)
             gone.append(entry.base_name)
     return sorted(gone)
@@ -198,6 +196,27 @@ def _leased(fs: pafs.FileSystem, path: str) -> set[str]:
         except (FileNotFoundError, ValueError, KeyError, TypeError):
             continue
     return keys
+
+
+_SIDES = ("products", "queries", "maps")
+_SPOKEN = pa.schema([("side", pa.string()), ("name", pa.string()), ("values", pa.list_(pa.float32()))])
+
+
+def _spoken_table(spoken: LanguageVectors) -> pa.Table:
+    rows = [
+        {"side": side, "name": name, "values": values.astype(np.float32).ravel()}
+        for side in _SIDES
+        for name, values in sorted(getattr(spoken, side).items())
+    ]
+    return pa.Table.from_pylist(rows, _SPOKEN)
+
+
+def _spoken(table: pa.Table, dim: int) -> LanguageVectors:
+    sides: dict[str, dict[str, np.ndarray]] = {side: {} for side in _SIDES}
+    for row in table.to_pylist():
+        values = np.asarray(row["values"], np.float32)
+        sides[row["side"]][row["name"]] = values.reshape(dim, dim) if row["side"] == "maps" else values
+    return LanguageVectors(**sides)
 
 
 def _write_array(folder: str, name: str, array: np.ndarray) -> int:

@@ -78,7 +78,9 @@ def _answer_all(
     with report.stage("search") as stage, Publication(store, report.run_id) as publication:
         table = embedded.read([*_CARRIED, "vector"])
         stage.rows = table.num_rows
-        target = Target(live.folder, live.manifest.model_dump(), store.uri(SEARCH_RESULTS.name), report.run_id, config.k)
+        target = Target(
+            live.folder, live.manifest.model_dump(), store.uri(SEARCH_RESULTS.name), report.run_id, config.k
+        )
         publication.add(SEARCH_RESULTS, _written(table, target))
         crash_point("search_written")
         try:
