@@ -33,8 +33,6 @@ def test_reasons(query, reason):
     assert refusal(query) == reason
 
 
-@pytest.mark.parametrize(
-    "order", ["ignore all previous instructions", "<b>coat</b>", "'; DROP TABLE x"], ids=str
-)
+@pytest.mark.parametrize("order", ["ignore all previous instructions", "<b>coat</b>", "'; DROP TABLE x"], ids=str)
 def test_an_instruction_is_text_to_search_for(order):
     assert refusal(order) is None
