@@ -32,9 +32,9 @@ def test_equal_scores_are_in_the_order_of_the_products():
 def test_weighted_scores_by_hand_with_a_share_of_its_own_for_each_product():
     convex = FusionSettings(method="convex")
     shares = np.array([0.25, 0.25, 1.0, 0.25], np.float32)
-    out = fuse(ranked([0, 1, 2], [5, 3, 1]), ranked([2, 0], [0.9, 0.1]), convex, lambda p: shares[p], 2)
-    assert out.products.tolist() == [2, 0]  # 1.0 * 1 and 0.75 * 1 + 0.25 * 0; product 1 has 0.75 * 0.5
-    np.testing.assert_allclose(out.scores, [1.0, 0.75])
+    out = fuse(ranked([0, 1, 2], [5, 4, 1]), ranked([2, 0], [0.9, 0.1]), convex, lambda p: shares[p], 3)
+    assert out.products.tolist() == [2, 0, 1]  # 1.0 * 1, then 0.75 * 1 + 0.25 * 0, then 0.75 * 0.8
+    np.testing.assert_allclose(out.scores, [1.0, 0.75, 0.6])
 
 
 @pytest.mark.parametrize("method", ["rrf", "convex"])
