@@ -60,10 +60,10 @@ def fuse(
 
 
 def _relative(scores: np.ndarray, low: float | None) -> np.ndarray:
-    """Scale a list's scores so that `low` (None: the least one) is 0 and the greatest 1; where all are equal, all are 1.
+    """Scale a list's scores so that `low` (None: the least one) is 0 and the greatest 1.
 
-    The lexical score has a least value of its own, 0 (compare Bruch, Gai and Ingber 2023); the dense one has none that a
-    product comes near to.
+    Where all are equal, all are 1. The lexical score has a least value of its own, 0 (compare Bruch, Gai and Ingber
+    2023); the dense one has none that a product comes near to.
     """
     if not len(scores):
         return scores
