@@ -47,7 +47,7 @@ class SearchIndex:
 
     def search(
         self,
-        texts: Sequence[str],
+        terms: Sequence[QueryTerms],
         vectors: np.ndarray,
         languages: Sequence[str | None],
         masks: Sequence[np.ndarray | None],
@@ -56,7 +56,7 @@ class SearchIndex:
         """Answer queries.
 
         Args:
-            texts: The queries, [n].
+            terms: The terms of the queries, as `lexical.look_up` gives them, [n].
             vectors: As the encoder gives them, float32 [n, dim].
             languages: Their languages; None where unknown.
             masks: bool [products] for each: the products that may be returned; None for all.
@@ -67,8 +67,7 @@ class SearchIndex:
         """
         known = [language or self.main_language for language in languages]
         queries = self.spoken.of_queries(vectors, known, self.shares)
-        terms = self.lexical.look_up(texts)
-        out: list[Ranked | None] = [None] * len(texts)
+        out: list[Ranked | None] = [None] * len(terms)
         for rows, mask in _by_mask(masks):
             for start in range(0, len(rows), BATCH):
                 some = rows[start : start + BATCH]

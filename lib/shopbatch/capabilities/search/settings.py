@@ -31,8 +31,8 @@ class FusionSettings(Strict):
     """rrf: reciprocal ranks, which needs no labels. convex: weighted scores, tuned on labelled queries."""
     dense: dict[str, float] = Field(default_factory=dict)
     """The share of the dense side by `language of the query-language of the product` (`zh-en`); `*` stands for all
-    pairs that are not named. Without either it is 0.3, since words are the better guide, and 0.75 where the two languages
-    differ, since few words of one stand in the other."""
+    pairs that are not named. Without either it is 0.3, since words are the better guide, and 0.75 where the two
+    languages differ, since few words of one stand in the other."""
     depth: int = Field(default=1000, ge=10)
     """How many products of each list are fused."""
     queries: int = Field(default=0, ge=0)
