@@ -43,9 +43,11 @@ def read(phrase: Phrase) -> Reading:
         if token.has("exclude_after") and _nothing_follows(phrase, at) and _exclude_before(phrase, at, reading):
             continue
         if token.has("exclude") or token.has("exclude_value"):
-            if not _is_question(phrase, at):
+            if (end := _question_ends(phrase, at)) == at:
                 Scope(phrase, at, "!=", reading).read()
-        elif token.has("demand"):
+            elif token.text in ("除了", "除"):
+                reading.soft.update(range(at, end))
+        elif token.has("demand") and not _ends_word(phrase, at):
             Scope(phrase, at, "=", reading).read()
     alternatives = _alternatives(phrase, reading)
     for at, token in enumerate(tokens):
@@ -54,10 +56,15 @@ def read(phrase: Phrase) -> Reading:
         if token.measure is not None and at not in reading.soft:
             reading.constraints += token.measure.constraints
         for kind, value in phrase.values[at]:
-            is_of_part = kind not in ("type", "brand", "gender", "age") and phrase.is_part(at + 1)
+            is_of_part = kind in ("colour", "material") and phrase.is_part(at + 1)
             if not is_of_part and (kind == "type" or at not in reading.soft):
                 reading.constraints.append(Constraint(kind, "=", value, token.start, token.end))
     return reading
+
+
+def _ends_word(phrase: Phrase, at: int) -> bool:
+    """Whether 带 is the end of another word, such as 绑带."""
+    return phrase.adjoining(at) and phrase.tokens[at - 1].is_word and bool(HAN.match(phrase.tokens[at].text))
 
 
 def _find_soft(phrase: Phrase, reading: Reading) -> None:
@@ -81,21 +88,19 @@ def _find_soft(phrase: Phrase, reading: Reading) -> None:
 
 def _ends_clause(phrase: Phrase, at: int) -> bool:
     token = phrase.tokens[at]
-    return token.sign in _STOPS - {""} if token.sign else token.text in ("but", "但", "但是")
+    return token.sign in _STOPS if token.sign else token.text in ("but", "但", "但是")
 
 
-def _is_question(phrase: Phrase, at: int) -> bool:
-    """Whether 没有 ... 吗 asks for the thing, or 除了 ... 还有什么 for more than it."""
+def _question_ends(phrase: Phrase, at: int) -> int:
+    """Where 没有 ... 吗, which asks for the thing, or 除了 ... 还有什么, which asks for more, ends; `at` if it is neither."""
     tokens, text = phrase.tokens, phrase.tokens[at].text
-    clause = []
-    for i in range(at + 1, len(tokens)):
-        clause.append(tokens[i].text)
-        if tokens[i].sign in _STOPS - {""}:
-            break
-    said = "".join(clause)
-    if text in ("没有", "没"):
-        return "吗" in said or "么" in said
-    return text in ("除了", "除") and any(words in said for words in ("还有", "哪些", "什么颜色", "什么"))
+    end = at + 1
+    while end < len(tokens) and not (tokens[end].sign and tokens[end].sign in _STOPS):
+        end += 1
+    clause = "".join(t.text for t in tokens[at + 1 : end])
+    asks = text in ("没有", "没") and any(word in clause for word in ("吗", "么"))
+    more = text in ("除了", "除") and any(words in clause for words in ("还有", "哪些", "什么颜色"))
+    return end if asks or more else at
 
 
 def _nothing_follows(phrase: Phrase, at: int) -> bool:
@@ -160,7 +165,7 @@ def _alternatives(phrase: Phrase, reading: Reading) -> set[int]:
     out: set[int] = set()
     tokens = phrase.tokens
     for at in range(1, len(tokens) - 1):
-        if not tokens[at].has("either") or {at - 1, at + 1} & reading.used:
+        if not (tokens[at].has("either") or tokens[at].sign == "/") or {at - 1, at + 1} & reading.used:
             continue
         left, right = _kinds(phrase, at - 1), _kinds(phrase, at + 1)
         if left & right:
@@ -253,8 +258,8 @@ class Scope:
         if token.text in listed("qualities") and not self._is_inside(at):
             self.words = []
             return False
-        if token.is_word and self.last < 0:
-            if self._values_only:
+        if token.is_word and (self.last < 0 or self._joined(at)):
+            if self._values_only and not token.has("substances"):
                 return False
             self.words.append(at)
             return True
@@ -312,10 +317,11 @@ class Scope:
         """A type in the scope: a part ("with a hat"), the thing itself ("no leather bag"), or what is excluded."""
         if self.words or (self.items and not self._joined(at)):
             return False
-        if self._of_part:
+        if self._of_part and self.op == "!=":
             self.words.append(at)
             return True
         if self.op == "=":
+            self.reading.used.add(at)  # "to wear with jeans": no part, and not what is wanted
             return False
         self.items += 1
         self.last = at

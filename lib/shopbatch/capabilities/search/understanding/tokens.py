@@ -10,6 +10,7 @@ from shopbatch.capabilities.search.understanding.vocabulary import HAN, WORD, En
 
 _MOST_WORDS = 6
 NOTHING = Entry()
+_NOUNS = frozenset(("names", "parts", "substances"))
 
 
 @dataclass(frozen=True)
@@ -34,8 +35,10 @@ class Token:
 
     @property
     def is_word(self) -> bool:
-        """Whether it is a word that the rules and the vocabulary do not know."""
-        return self.entry is NOTHING and self.measure is None and not self.sign
+        """Whether it may be part of a feature's name: neither a value nor a word of the rules."""
+        if self.measure is not None or self.sign:
+            return False
+        return self.entry is NOTHING or (self.entry.roles <= _NOUNS and not self.entry.values)
 
     def has(self, role: str) -> bool:
         """Whether it has a role in the rules."""

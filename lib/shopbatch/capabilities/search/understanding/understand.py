@@ -93,6 +93,9 @@ def _bare_sizes(phrase: Phrase, reading: Reading, wanted: str | None, others: li
     if any(c.kind == "size" for c in others) or not _is_worn(phrase, wanted, others):
         return []
     for at, token in enumerate(phrase.tokens):
+        following = phrase.tokens[at + 1] if at + 1 < len(phrase.tokens) else None
+        if following is not None and following.start == token.end and not following.sign == ",":
+            continue  # 100%, 20支
         if token.measure is None and at not in reading.used and (size := bare_size(token.text)) is not None:
             return [Constraint("size", "=", size, token.start, token.end)]
     return []

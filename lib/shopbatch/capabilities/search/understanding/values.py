@@ -30,7 +30,7 @@ class Phrase:
 
     def is_part(self, at: int) -> bool:
         """Whether a token names a part or a motif."""
-        return 0 <= at < len(self.tokens) and _is_listed(self.tokens[at], "parts")
+        return 0 <= at < len(self.tokens) and self.tokens[at].has("parts")
 
     def adjoining(self, at: int) -> bool:
         """Whether no space stands between a token and the one before it."""
@@ -59,11 +59,23 @@ def _values(raw: str, tokens: Sequence[Token], at: int) -> tuple[Value, ...]:
     token = tokens[at]
     if token.entry.brand and _is_brand(raw, tokens, at):
         return (("brand", token.entry.brand),)
-    if token.has("neutral") and not token.type:
+    if (token.has("neutral") or token.has("names")) and not token.type:
         return ()
-    if len(token.text) == 1 and HAN.match(token.text) and _goes_on(tokens, at):
-        return ()  # 春 in 春卷, 鞋 in 鞋底
-    return token.entry.values
+    values = token.entry.values
+    if len(token.text) == 1 and values and values[0][0] in ("season", "type") and _goes_on(tokens, at):
+        return ()  # 夏 in 夏普, 鞋 in 鞋拔
+    if values and values[0][0] in ("age", "gender") and _is_told_of(tokens, at):
+        return ()
+    return values
+
+
+def _is_told_of(tokens: Sequence[Token], at: int) -> bool:
+    """Whether a person only does something: "the kids keep spilling"."""
+    following = tokens[at + 1] if at + 1 < len(tokens) else None
+    return following is not None and any(
+        following.text == word or (HAN.match(word) and following.is_word and following.text.startswith(word))
+        for word in listed("doing")
+    )
 
 
 def _goes_on(tokens: Sequence[Token], at: int) -> bool:
@@ -89,18 +101,21 @@ def _is_brand(raw: str, tokens: Sequence[Token], at: int) -> bool:
     return at > 0 or raw.rstrip()[-1] not in ".?!"
 
 
+def _ends(tokens: Sequence[Token], at: int) -> bool:
+    following = tokens[at + 1] if at + 1 < len(tokens) else None
+    return following is None or bool(following.sign) or following.start > tokens[at].end
+
+
 def _before_type(tokens: Sequence[Token], values: Sequence[tuple[Value, ...]], at: int) -> bool:
-    """Whether a type of product or 的 follows, with nothing but values between."""
+    """Whether a type of product or 的 follows, with nothing but values between; after a colour the end of a clause."""
+    if tokens[at].entry.late[0][0] == "colour" and HAN.match(tokens[at].text) and _ends(tokens, at):
+        return True
     for i in range(at + 1, len(tokens)):
         if tokens[i].text == "的" or (values[i] and values[i][0][0] == "type"):
             return True
         if not values[i]:
             return False
     return False
-
-
-def _is_listed(token: Token, name: str) -> bool:
-    return token.text in listed(name) or (not token.is_word and key_of(token.text) in listed(name))
 
 
 def _is_of_another_thing(tokens: Sequence[Token], at: int) -> bool:

@@ -16,7 +16,7 @@ HAN = re.compile(r"[\u3400-\u9fff]")
 WORD = re.compile(r"[^\W_\u3400-\u9fff]+(?:['’&.][^\W_\u3400-\u9fff]+)*")
 ROLES = (
     *("stop", "filler", "exclude", "exclude_value", "exclude_after", "of_part", "demand", "soft", "soft_after", "unlike"),
-    *("end", "also", "either", "neutral", "vague", "brand_words"),
+    *("end", "also", "either", "neutral", "names", "parts", "substances", "vague", "brand_words"),
 )
 _MOST_WORDS = 6  # of a name; a longer one is not looked for
 Value = tuple[str, str]
@@ -117,7 +117,7 @@ class _Builder:
         for words in query_words():
             for role in ROLES:
                 for name in getattr(words, role):
-                    for form in forms(key_of(name)) if role == "neutral" else (key_of(name),):
+                    for form in forms(key_of(name)) if role in ("neutral", "names") else (key_of(name),):
                         self.roles.setdefault(form, set()).add(role)
             _add_values(self.values, words.values)
             _add_values(self.late, words.before_type)
@@ -137,7 +137,7 @@ class _Builder:
     def _add_types_in_neutral(self) -> None:
         """A neutral name such as "black tea" is of the type that it ends in."""
         for key, roles in self.roles.items():
-            if "neutral" not in roles or key in self.values:
+            if not roles & {"neutral", "names"} or key in self.values:
                 continue
             ends = (key[i:] for i in range(1, len(key)) if HAN.search(key) or key[i - 1] == " ")
             for end in ends:

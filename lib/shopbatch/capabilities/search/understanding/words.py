@@ -69,6 +69,9 @@ class QueryWords(WordFile):
         also: Words that continue it.
         either: Words between two values of which either will do.
         neutral: Words that look as if they excluded something, or named a value, and do not.
+        names: Names of things with a word that is elsewhere a value.
+        substances: Materials without a kind of constraint of their own: excluded as a phrase.
+        doing: After a person, a word of what happens: the person is only told of.
         vague: Words that do not say what kind of product is meant.
         common: Common words that are brands only with a capital letter or beside one of `brand_words`.
         brand_words: Words beside a brand.
@@ -98,6 +101,9 @@ class QueryWords(WordFile):
     also: tuple[str, ...]
     either: tuple[str, ...]
     neutral: tuple[str, ...]
+    names: tuple[str, ...]
+    substances: tuple[str, ...]
+    doing: tuple[str, ...]
     vague: tuple[str, ...]
     common: tuple[str, ...]
     brand_words: tuple[str, ...]
