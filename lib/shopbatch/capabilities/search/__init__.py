@@ -1,1 +1,1 @@
-"""Search and shopping guide: what a shopper means, the products that fit, and why."""
+"""Search: the catalogue embedded and indexed, and queries answered by words and by meaning."""

@@ -8,10 +8,10 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from shopbatch.capabilities.search.understanding.need import Constraint
-from shopbatch.capabilities.search.understanding.vocabulary import HAN
+from shopbatch.capabilities.search.understanding.vocabulary import HAN, fold
 from shopbatch.capabilities.search.understanding.words import listed, query_words
 from shopbatch.text.numerals import english_values, from_chinese, from_english, from_figures, numerals
-from shopbatch.text.quantities import quantities
+from shopbatch.text.quantities import fold_width, quantities
 
 # dimension of a unit -> the unit that amounts are written in, and its size in base units of text.units
 _WRITTEN = {"mass": ("g", 1.0), "volume": ("ml", 1.0), "length": ("cm", 10.0)}
@@ -147,6 +147,31 @@ def _range(text: str, low: _Number, high: _Number) -> Measure | None:
     if words.about_after.match(text, high.end) or low.value >= high.value:
         return Measure(start, end)
     return Measure(start, end, (_bound(low, ">=", unit, currency), _bound(high, "<=", unit, currency)))
+
+
+def amounts(text: str) -> list[tuple[str, int, int]]:
+    """Return the amounts that a text states, with their places: ("500 ml", 3, 9)."""
+    folded = fold(fold_width(text))
+    numbers = _numbers(folded)
+    out = []
+    for at, number in enumerate(numbers):
+        following = numbers[at + 1] if at + 1 < len(numbers) else None
+        if not number.unit and following is not None and (sides := _two_sides(folded, number, following)):
+            out.append((str(sides.constraints[0].value), number.start, number.end))
+        if number.unit not in ("", "?"):
+            out.append((f"{_short(number.value)} {number.unit}", number.start, number.end))
+    return out
+
+
+def split_amount(amount: str) -> tuple[float, str]:
+    """Return the number and the unit of an amount such as "500 ml"."""
+    number, _, unit = amount.partition(" ")
+    return float(number), unit
+
+
+def size_value(text: str) -> str:
+    """Return how a size of a catalogue is written in a constraint: "Large" is L."""
+    return _patterns().size_names.get(text.lower().replace("-", " "), text.upper().removesuffix("码"))
 
 
 def _two_sides(text: str, first: _Number, second: _Number) -> Measure | None:

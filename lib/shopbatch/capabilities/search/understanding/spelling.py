@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 
 from shopbatch.capabilities.search.understanding.vocabulary import HAN, WORD, Vocabulary
 from shopbatch.capabilities.search.understanding.words import is_english
@@ -76,16 +77,10 @@ def correct(text: str, vocabulary: Vocabulary) -> Corrected:
     return Corrected("".join([*out, text[at:]]), tuple(corrections), tuple(shifts))
 
 
-_SPELLERS: dict[int, tuple[Vocabulary, Speller]] = {}
-
-
+@lru_cache(maxsize=2)
 def _speller(vocabulary: Vocabulary) -> Speller:
-    """The speller of a vocabulary, made once; that of the last vocabulary is kept."""
-    key = id(vocabulary)
-    if key not in _SPELLERS or _SPELLERS[key][0] is not vocabulary:
-        _SPELLERS.clear()
-        _SPELLERS[key] = vocabulary, Speller(vocabulary)
-    return _SPELLERS[key][1]
+    """The speller of a vocabulary, made once."""
+    return Speller(vocabulary)
 
 
 def _shorter(word: str) -> Iterator[str]:

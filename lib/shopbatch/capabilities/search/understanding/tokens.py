@@ -6,9 +6,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from shopbatch.capabilities.search.understanding.numbers import Measure
-from shopbatch.capabilities.search.understanding.vocabulary import HAN, WORD, Entry, Vocabulary, key_of
+from shopbatch.capabilities.search.understanding.vocabulary import HAN, WORD, Entry, Vocabulary
 
-_MOST_WORDS = 6
+_JOINS, _BLANKS = frozenset(" -/&'."), frozenset(" -/")
 NOTHING = Entry()
 _NOUNS = frozenset(("names", "parts", "substances"))
 
@@ -70,15 +70,28 @@ def _cut(text: str, measures: Sequence[Measure], vocabulary: Vocabulary) -> Iter
     yield from _names(text, at, len(text), vocabulary)
 
 
+@dataclass(frozen=True)
+class _Piece:
+    """A piece of a query without numbers: its Latin words, and which of them begins where."""
+
+    text: str
+    end: int
+    words: Sequence[tuple[int, int]]
+    at_start: dict[int, int]
+
+    @classmethod
+    def of(cls, text: str, at: int, end: int) -> _Piece:
+        words = [m.span() for m in WORD.finditer(text, at, end)]
+        return cls(text, end, words, {start: number for number, (start, _) in enumerate(words)})
+
+
 def _names(text: str, at: int, end: int, vocabulary: Vocabulary) -> Iterator[Token]:
     """The tokens of a piece without numbers."""
-    words = {m.start(): m.end() for m in WORD.finditer(text, at, end)}
-    starts = sorted(words)
+    piece = _Piece.of(text, at, end)
     unknown = at  # where a run of unknown Chinese characters began
     while at < end:
-        named = _longest_name(text, at, end, words, starts, vocabulary)
-        is_han = bool(HAN.match(text[at]))
-        if named is None and is_han:
+        named = _longest_name(piece, at, vocabulary)
+        if named is None and HAN.match(text[at]):
             at += 1
             continue
         if unknown < at:
@@ -87,9 +100,10 @@ def _names(text: str, at: int, end: int, vocabulary: Vocabulary) -> Iterator[Tok
             stop, entry = named
             yield Token(at, stop, text[at:stop], entry)
             at = stop
-        elif at in words:
-            yield Token(at, words[at], text[at : words[at]])
-            at = words[at]
+        elif at in piece.at_start:
+            stop = piece.words[piece.at_start[at]][1]
+            yield Token(at, stop, text[at:stop])
+            at = stop
         else:
             if not text[at].isspace():
                 yield Token(at, at + 1, text[at], sign=text[at])
@@ -99,36 +113,45 @@ def _names(text: str, at: int, end: int, vocabulary: Vocabulary) -> Iterator[Tok
         yield Token(unknown, at, text[unknown:at])
 
 
-def _longest_name(
-    text: str, at: int, end: int, words: dict[int, int], starts: list[int], vocabulary: Vocabulary
-) -> tuple[int, Entry] | None:
-    entries = vocabulary.entries
-    best: tuple[int, Entry] | None = None
-    if at in words:
-        first = starts.index(at)
-        for last in range(min(first + _MOST_WORDS, len(starts)) - 1, first - 1, -1):
-            stop = words[starts[last]]
-            gaps = (text[words[a] : b] for a, b in zip(starts[first:last], starts[first + 1 : last + 1], strict=True))
-            if not all(set(gap) <= set(" -/&'.") and len(gap) <= 3 for gap in gaps):
-                continue
-            entry = entries.get(key_of(text[at:stop])) or entries.get(_without_owner(key_of(text[at:stop])))
-            if entry is not None:
-                best = stop, entry
-                break
-    elif at and at - 1 in range(at) and _inside_word(text, at, words):
-        return None
-    for stop in range(min(at + vocabulary.longest, end), at, -1):
+def _longest_name(piece: _Piece, at: int, vocabulary: Vocabulary) -> tuple[int, Entry] | None:
+    best = _latin_name(piece, at, vocabulary) if at in piece.at_start else None
+    text, entries = piece.text, vocabulary.entries
+    for stop in range(min(at + vocabulary.longest_han.get(text[at], 0), piece.end), at, -1):
         if best is not None and stop <= best[0]:
             break
-        piece = text[at:stop]
-        if HAN.search(piece) and not _inside_word(text, stop, words) and (entry := entries.get(piece)) is not None:
+        entry = entries.get(text[at:stop])
+        if entry is not None and HAN.search(text, at, stop) and not _inside_word(piece, stop):
             return stop, entry
     return best
 
 
-def _inside_word(text: str, at: int, words: dict[int, int]) -> bool:
+def _latin_name(piece: _Piece, at: int, vocabulary: Vocabulary) -> tuple[int, Entry] | None:
+    """The longest name of Latin words that begins at a place where a word begins."""
+    text, first = piece.text, piece.at_start[at]
+    word = text[at : piece.words[first][1]]
+    most = vocabulary.longest_words.get(word) or vocabulary.longest_words.get(_without_owner(word))
+    if not most:
+        return None
+    best: tuple[int, Entry] | None = None
+    key = ""
+    for number in range(first, min(first + most, len(piece.words))):
+        start, stop = piece.words[number]
+        if number > first:
+            gap = text[piece.words[number - 1][1] : start]
+            if len(gap) > 3 or not set(gap) <= _JOINS:
+                break
+            key += " " if set(gap) <= _BLANKS else f" {gap.strip()} "
+        key += text[start:stop]
+        entry = vocabulary.entries.get(key) or vocabulary.entries.get(_without_owner(key))
+        if entry is not None:
+            best = stop, entry
+    return best
+
+
+def _inside_word(piece: _Piece, at: int) -> bool:
     """Whether a place is inside a Latin word."""
-    if at in words or at >= len(text):
+    text = piece.text
+    if at in piece.at_start or at >= len(text):
         return False
     return not HAN.match(text[at]) and text[at].isalnum() and text[at - 1].isalnum() and not HAN.match(text[at - 1])
 

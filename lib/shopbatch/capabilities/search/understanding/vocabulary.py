@@ -24,7 +24,10 @@ Value = tuple[str, str]
 
 def fold(text: str) -> str:
     """Return a text in small letters with straight apostrophes; the length stays, so places stay too."""
-    return "".join(low if len(low := c.lower()) == 1 else c for c in text).replace("’", "'")
+    small = text.lower()
+    if len(small) != len(text):  # a few letters become two
+        small = "".join(low if len(low := c.lower()) == 1 else c for c in text)
+    return small.replace("’", "'")
 
 
 def key_of(name: str) -> str:
@@ -54,9 +57,9 @@ class Entry:
         return self.values[0][1] if self.values and self.values[0][0] == "type" else None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Vocabulary:
-    """What a catalogue speaks of.
+    """What a catalogue speaks of. Two of them are never equal, so that what is made from one can be kept for it.
 
     Attributes:
         types: Canonical name of a type -> its names in any language. Without an entry the common types are known.
@@ -96,9 +99,21 @@ class Vocabulary:
         return _Builder(self).build()
 
     @cached_property
-    def longest(self) -> int:
-        """Number of characters of the longest name with Chinese characters."""
-        return max((len(key) for key in self.entries if HAN.search(key)), default=0)
+    def longest_words(self) -> dict[str, int]:
+        """Number of words of the longest name that begins with a Latin word, by that word."""
+        out: dict[str, int] = {}
+        for words in (key.split(" ") for key in self.entries if WORD.match(key)):
+            out[words[0]] = max(len(words), out.get(words[0], 0))
+        return out
+
+    @cached_property
+    def longest_han(self) -> dict[str, int]:
+        """Number of characters of the longest name with a Chinese character, by its first one."""
+        out: dict[str, int] = {}
+        for key in self.entries:
+            if HAN.search(key):
+                out[key[0]] = max(len(key), out.get(key[0], 0))
+        return out
 
     @cached_property
     def brand_words(self) -> frozenset[str]:

@@ -76,6 +76,8 @@ class QueryWords(WordFile):
         common: Common words that are brands only with a capital letter or beside one of `brand_words`.
         brand_words: Words beside a brand.
         worn: What the names of clothes and shoes end in; beside them a bare number or letter is a size.
+        unisex: Values of an attribute that stand for each gender.
+        all_seasons: Values that stand for each season.
         price: What makes a number a bound.
         size: What makes a number a size.
     """
@@ -108,6 +110,8 @@ class QueryWords(WordFile):
     common: tuple[str, ...]
     brand_words: tuple[str, ...]
     worn: tuple[str, ...]
+    unisex: tuple[str, ...]
+    all_seasons: tuple[str, ...]
     price: PriceWords
     size: SizeWords
 
