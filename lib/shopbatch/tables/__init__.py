@@ -8,10 +8,13 @@ from shopbatch.tables.events import EVENTS
 from shopbatch.tables.load_rejects import load_rejects
 from shopbatch.tables.product_copy import PRODUCT_COPY
 from shopbatch.tables.product_descriptions import PRODUCT_DESCRIPTIONS, PRODUCT_DESCRIPTIONS_REJECTS
+from shopbatch.tables.product_embeddings import PRODUCT_EMBEDDINGS, PRODUCT_EMBEDDINGS_REJECTS
 from shopbatch.tables.products import PRODUCTS
+from shopbatch.tables.queries import QUERIES
 from shopbatch.tables.review_sentiment import REVIEW_SENTIMENT, REVIEW_SENTIMENT_REJECTS
 from shopbatch.tables.reviews import REVIEWS
 from shopbatch.tables.schema import Column, Table
+from shopbatch.tables.search_results import QUERY_EMBEDDINGS, QUERY_EMBEDDINGS_REJECTS, SEARCH_RESULTS
 from shopbatch.tables.support_dialogs import SUPPORT_DIALOGS
 from shopbatch.tables.transactions import TRANSACTIONS
 from shopbatch.tables.user_daily import (
@@ -37,6 +40,7 @@ _SOURCES = (
     REVIEWS,
     SUPPORT_DIALOGS,
     PRODUCT_COPY,
+    QUERIES,
 )
 _DERIVED = (
     REVIEW_SENTIMENT,
@@ -52,6 +56,11 @@ _DERIVED = (
     PRODUCT_DESCRIPTIONS,
     PRODUCT_DESCRIPTIONS_REJECTS,
     COPY_REVIEWS,
+    PRODUCT_EMBEDDINGS,
+    PRODUCT_EMBEDDINGS_REJECTS,
+    QUERY_EMBEDDINGS,
+    QUERY_EMBEDDINGS_REJECTS,
+    SEARCH_RESULTS,
 )
 TABLES: dict[str, Table] = {t.name: t for t in (*_SOURCES, *_DERIVED)}
 SOURCES = tuple(t.name for t in _SOURCES)
