@@ -16,7 +16,7 @@ from shopbatch.capabilities.search.understanding.need import Constraint
 from shopbatch.capabilities.search.understanding.numbers import split_amount
 from shopbatch.capabilities.search.understanding.vocabulary import Vocabulary, key_of
 
-_NEAR = 0.005  # share by which a stated amount may differ from the one asked for: 16.9 fl oz are 500 ml
+NEAR = 0.005  # share by which a stated amount may differ from the one asked for: 16.9 fl oz are 500 ml
 _COMPARE: Mapping[str, Callable[[Any, Any], Any]] = {"<=": operator.le, ">=": operator.ge}
 
 
@@ -188,7 +188,7 @@ def _amount(facts: Facts, constraint: Constraint) -> np.ndarray:
     for number, its_unit, value in facts.amounts:
         if its_unit == unit:
             if constraint.op == "=":
-                some[number] |= abs(value - wanted) <= _NEAR * wanted
+                some[number] |= abs(value - wanted) <= NEAR * wanted
             else:
                 some[number] = True
                 every[number] &= bool(_COMPARE[constraint.op](value, wanted))

@@ -24,7 +24,7 @@ COLUMNS = (
 VERSION = 1  # of what is read from a row; part of the recipes of the jobs that use it
 _KIND_OF_ROLE = {
     **{"colour": "colour", "material": "material", "upper": "material", "filling": "material", "season": "season"},
-    **{"gender": "gender", "age_group": "age", "size": "size"},
+    **{"gender": "gender", "age_group": "age", "recommended_age": "age", "size": "size"},
 }
 _MEASURED = frozenset(
     ("capacity", "weight", "length", "dimensions", "diameter", "height", "width", "depth", "package_size", "size")

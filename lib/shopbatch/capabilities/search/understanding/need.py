@@ -49,6 +49,8 @@ class Need:
         constraints: What must hold; the type is not among them, unless it is excluded.
         unknown: Constraints of a kind that the catalogue does not state, which no product can be checked for.
         vague: Whether nothing says what kind of product is meant.
+        subjects: Words that could name the thing, for a query without a known type.
+        type_span: Where the query names the type.
         corrections: Words of the query and how they were read, where that differs.
     """
 
@@ -58,6 +60,8 @@ class Need:
     constraints: tuple[Constraint, ...] = ()
     unknown: tuple[Constraint, ...] = ()
     vague: bool = False
+    subjects: tuple[str, ...] = ()
+    type_span: tuple[int, int] = (0, 0)
     corrections: tuple[tuple[str, str], ...] = ()
 
     @property

@@ -212,12 +212,17 @@ def _single(text: str, number: _Number) -> Measure | None:
         if bound.op == "about":
             return Measure(bound.start, bound.end)
         constraint = _bound(number, bound.op or "=", number.unit, None)
-        return Measure(bound.start, bound.end, (constraint,))
+        return Measure(bound.start, bound.end, (_placed(constraint, bound),))
     if bound.op in ("<=", ">=") and (number.currency or not _counts(text, number)):
-        return Measure(bound.start, bound.end, (_bound(number, bound.op, "", number.currency),))
+        constraint = _bound(number, bound.op, "", number.currency)
+        return Measure(bound.start, bound.end, (_placed(constraint, bound),))
     if bound.op == "about" or number.currency:
         return Measure(bound.start, bound.end)
     return None
+
+
+def _placed(constraint: Constraint, bound: _Bound) -> Constraint:
+    return replace(constraint, start=bound.start, end=bound.end)
 
 
 def _is_of_shopper(text: str, bound: _Bound) -> bool:

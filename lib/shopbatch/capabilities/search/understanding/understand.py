@@ -17,7 +17,10 @@ from shopbatch.text.quantities import fold_width
 
 VERSION = 1  # of the rules; part of the recipes of the jobs that use them
 LONGEST = 2_000  # characters of a query that are read
-_YEARS = re.compile(r"(\d{1,2})\s*-?\s*(?:years?|yrs?|y)(?:\s*-?\s*olds?)?\b|(\d{1,2})\s*(?:周岁|岁)")
+_YEARS = re.compile(
+    r"(\d{1,2})\s*-?\s*(?:years?|yrs?|y)(?:\s*-?\s*olds?)?\b|(\d{1,2})\s*(?:周岁|岁)"
+    r"|\b(?:daughter|son|girl|boy|child|kid|niece|nephew|grandson|granddaughter)\s+(?:is|turns|just turned)\s+(\d{1,2})\b"
+)
 _MONTHS = re.compile(r"\d{1,2}\s*-?\s*months?(?:\s*-?\s*olds?)\b|\d{1,2}\s*个?月(?:大|的?宝宝|的?婴儿)")
 
 
@@ -37,17 +40,20 @@ def understand(text: str, vocabulary: Vocabulary, language: str | None = None) -
     phrase = name_values(raw_spelt, tokens(spelt.text, measures(spelt.text, raw_spelt), vocabulary))
     reading = read(phrase)
     wanted = _wanted(phrase, reading)
+    subjects = _subjects(phrase, reading)
     others = [c for c in reading.constraints if c.kind != "type" or c.op == "!="]
     others += _ages(spelt.text)
-    others += _bare_sizes(phrase, reading, wanted, others)
+    others += _bare_sizes(phrase, reading, None if wanted is None else str(wanted.value), others)
     kept = [_placed(c, spelt) for c in _once(others)]
     return Need(
         language="zh" if HAN.search(spelt.text) else language or "en",
         terms=tuple(_terms(phrase, reading)),
-        type=wanted,
+        type=None if wanted is None else str(wanted.value),
         constraints=tuple(kept),
         unknown=tuple(c for c in kept if vocabulary.stated is not None and c.kind not in vocabulary.stated),
-        vague=wanted is None and not _says_what(phrase, reading),
+        vague=wanted is None and not subjects,
+        subjects=subjects,
+        type_span=(0, 0) if wanted is None else (spelt.place(wanted.start), spelt.place(wanted.end)),
         corrections=spelt.corrections,
     )
 
@@ -57,23 +63,20 @@ def _placed(constraint: Constraint, spelt: Corrected) -> Constraint:
     return replace(constraint, start=spelt.place(constraint.start), end=spelt.place(constraint.end))
 
 
-def _wanted(phrase: Phrase, reading: Reading) -> str | None:
+def _wanted(phrase: Phrase, reading: Reading) -> Constraint | None:
     """The type of product that is asked for: the first one named; of several side by side the last."""
     excluded = {c.value for c in reading.constraints if c.op == "!=" and c.kind == "type"}
     places = {c.start: c for c in reading.constraints if c.kind == "type" and c.op == "=" and c.value not in excluded}
-    wanted: str | None = None
-    previous = -2
+    wanted, previous = None, -2
     for at, token in enumerate(phrase.tokens):
-        if token.start in places and (wanted is None or previous == at - 1 or bool(HAN.search(token.text))):
-            if wanted is not None and previous != at - 1 and not _is_head(phrase, previous, at):
-                continue
-            wanted, previous = str(places[token.start].value), at
+        if token.start in places and (wanted is None or previous == at - 1 or _is_head(phrase, previous, at)):
+            wanted, previous = places[token.start], at
     return wanted
 
 
 def _is_head(phrase: Phrase, first: int, second: int) -> bool:
     """Whether of two Chinese types the second is the thing: 配裙子的鞋."""
-    return any(t.text == "的" for t in phrase.tokens[first + 1 : second]) and not any(
+    return bool(HAN.search(phrase.tokens[second].text)) and any(t.text == "的" for t in phrase.tokens[first + 1 : second]) and not any(
         t.sign for t in phrase.tokens[first + 1 : second]
     )
 
@@ -82,8 +85,8 @@ def _ages(text: str) -> list[Constraint]:
     """The age group that a number of years or months means: up to 12 years are a child."""
     out = [Constraint("age", "=", "baby", m.start(), m.end()) for m in _MONTHS.finditer(text)]
     for m in _YEARS.finditer(text):
-        years = int(m[1] or m[2])
-        if 1 <= years <= 12 and ("old" in m.group() or m[2]):
+        years = int(m[1] or m[2] or m[3])
+        if 1 <= years <= 12 and ("old" in m.group() or m[2] or m[3]):
             out.append(Constraint("age", "=", "kids", m.start(), m.end()))
     return out
 
@@ -131,10 +134,13 @@ def _is_term(token: Token) -> bool:
     return token.has("neutral") and not (token.has("stop") or token.has("vague"))
 
 
-def _says_what(phrase: Phrase, reading: Reading) -> bool:
-    """Whether any word could name a thing: one that is no attribute and not empty, such as "something nice"."""
-    return any(
-        (t.is_word or bool(t.entry.brand)) and at not in reading.excluded and not t.text.isdigit()
+def _subjects(phrase: Phrase, reading: Reading) -> tuple[str, ...]:
+    """The words that could name a thing: no attributes, and not empty ones such as "something nice"."""
+    return tuple(
+        t.text
         for at, t in enumerate(phrase.tokens)
-        if not t.has("vague")
+        if (t.is_word or any(kind == "brand" for kind, _ in phrase.values[at]))
+        and at not in reading.excluded | reading.used
+        and not t.text.isdigit()
+        and not t.has("vague")
     )

@@ -132,7 +132,7 @@ class _Builder:
         for words in query_words():
             for role in ROLES:
                 for name in getattr(words, role):
-                    for form in forms(key_of(name)) if role in ("neutral", "names") else (key_of(name),):
+                    for form in forms(key_of(name)) if role in ("neutral", "names") and " " in name else (key_of(name),):
                         self.roles.setdefault(form, set()).add(role)
             _add_values(self.values, words.values)
             _add_values(self.late, words.before_type)
