@@ -1,4 +1,4 @@
-"""shopper_requests -> constraints, filters, ranking, reasons with evidence -> guided_products, guided_products_rejects."""
+"""shopper_requests -> constraints, filters, ranking, reasons -> guided_products, guided_products_rejects."""
 
 from __future__ import annotations
 

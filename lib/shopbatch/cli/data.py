@@ -34,7 +34,11 @@ _SOURCES = (
 
 @click.command()
 @click.option("--source", type=click.Choice(["real", "generated", "boutique"]), default="real", help="Default: real.")
-@click.option("--rows", type=COUNT, help="Number of reviews (default: all real ones, or 100,000 generated); of a boutique, of products (620).")
+@click.option(
+    "--rows",
+    type=COUNT,
+    help="Number of reviews (default: all real ones, or 100,000 generated); of a boutique, of products (620).",
+)
 @click.option("--seed", type=int, default=0, help="Seed of a generated shop.")
 @click.option(
     "--transactions",

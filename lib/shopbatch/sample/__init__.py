@@ -1,4 +1,7 @@
-"""Sample data for the source tables: real public data, a generated shop of any size, or a boutique for search. `shopbatch sample` fills it."""
+"""Sample data for the source tables, filled by `shopbatch sample`.
+
+Real public data, a generated shop of any size, or an invented boutique for search and the shopping guide.
+"""
 
 from shopbatch.sample.boutique import fill_boutique
 from shopbatch.sample.fill import SampleReport

@@ -1,4 +1,4 @@
-"""An invented clothing and household shop in English and Chinese, with queries and requests of shoppers (boutique.yaml).
+"""An invented clothing and household shop in English and Chinese, with queries and requests (boutique.yaml).
 
 `shopbatch sample --source boutique` fills it. It is made for search and the shopping guide: prices with a currency,
 seasons, materials, colours, sizes and features, in attributes and in texts.
@@ -124,9 +124,7 @@ def products(count: int, seed: int = 0) -> pa.Table:
     """Return the catalogue, as rows of `products`; every kind about equally often, half of them in each language."""
     draws = _Draws(seed, count)
     made = [_product(number, draws) for number in range(count)]
-    columns = {
-        name: pa.array([row[name] for row in made], PRODUCTS.schema().field(name).type) for name in made[0]
-    }
+    columns = {name: pa.array([row[name] for row in made], PRODUCTS.schema().field(name).type) for name in made[0]}
     return PRODUCTS.fill(count, **columns, source=_from(count))
 
 

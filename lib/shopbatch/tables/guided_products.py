@@ -38,7 +38,7 @@ OUTCOMES = ("products", "nothing_fits", "question")
 
 GUIDED_PRODUCTS = Table(
     name="guided_products",
-    meaning="One row per shopper's request: the products that meet it, each with its reason. Published by guide_shoppers.",
+    meaning="One row per shopper's request: products that meet it, each with its reason. Published by guide_shoppers.",
     key=("request_id",),
     person=Person(user="user_id"),
     columns=(
@@ -72,7 +72,7 @@ GUIDED_PRODUCTS = Table(
             "products",
             pa.list_(GUIDED),
             "The products, best first: product_id, score, lexical and dense (null where a part does not know it), the "
-            "reason, and its evidence: each claim with the column of the product's row, start, end and text of the span.",
+            "reason, and its evidence: each claim with the column of the product's row, and start, end and text in it.",
             nullable=False,
             personal=True,
         ),

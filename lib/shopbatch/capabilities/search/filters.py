@@ -123,8 +123,8 @@ def price_of(row: Mapping[str, Any]) -> tuple[float, str]:
 def mask(products: pa.Table | Facts, constraints: Sequence[Constraint], vocabulary: Vocabulary) -> Filtered:
     """Find the products that meet constraints.
 
-    A product whose value is not known does not meet a positive constraint. For "!=", a product is left out if any of its
-    texts states what is excluded.
+    A product whose value is not known does not meet a positive constraint. For "!=", a product is left out if any of
+    its texts states what is excluded.
 
     Args:
         products: Rows of `products` [n], or what `facts_of` read from them, which is worth keeping.

@@ -200,7 +200,9 @@ def phrase_pattern(phrase: str) -> str:
     words = [w for w in re.split(r"[\s-]+", phrase.lower()) if w]
     if HAN.search(phrase):
         return r"\s*".join(map(re.escape, words))
-    patterns = ("(?:" + "|".join(re.escape(f) for f in sorted(set(forms(w)), key=len, reverse=True)) + ")" for w in words)
+    patterns = (
+        "(?:" + "|".join(re.escape(f) for f in sorted(set(forms(w)), key=len, reverse=True)) + ")" for w in words
+    )
     return r"\b" + r"[\s-]+".join(patterns) + r"\b"
 
 
@@ -213,7 +215,9 @@ def says(text: str, pattern: str) -> tuple[int, int] | None:
     """
     folded = fold(text)
     for m in re.finditer(pattern, folded):
-        if not (_DENIES_BEFORE.search(folded[max(0, m.start() - 30) : m.start()]) or _DENIES_AFTER.match(folded, m.end())):
+        if not (
+            _DENIES_BEFORE.search(folded[max(0, m.start() - 30) : m.start()]) or _DENIES_AFTER.match(folded, m.end())
+        ):
             return m.start(), m.end()
     return None
 

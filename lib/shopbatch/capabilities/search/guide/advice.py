@@ -94,9 +94,10 @@ class Guide:
         facts = self.catalogue.facts
         if need.type is not None or not need.subjects:
             return np.ones(facts.rows, bool)
-        said = np.sum([facts.having(word) for word in need.subjects], axis=0)
-        named: np.ndarray = said * 2 >= len(need.subjects)
-        return named & (said > 0)
+        said = np.zeros(facts.rows, np.int64)
+        for word in need.subjects:
+            said += facts.having(word)
+        return np.asarray((said > 0) & (said * 2 >= len(need.subjects)))
 
     def _picks(
         self, need: Need, asked: Sequence[Constraint], filtered: Filtered, shown: np.ndarray, vector: np.ndarray | None

@@ -15,8 +15,8 @@ class GuideShoppersConfig(InferenceConfig):
     k: int = Field(default=3, ge=1, le=100)
     """Most products of an answer."""
     ranking: Literal["index", "words"] = "index"
-    """What ranks the products that meet a request. index: the index of `embed_products`, by words and meaning. words: the
-    words of the catalogue alone, which needs neither an index nor a model."""
+    """What ranks the products that meet a request. index: the index of `embed_products`, by words and meaning.
+    words: the words of the catalogue alone, which needs neither an index nor a model."""
     available_only: bool = True
     """Whether products that are out of stock are left out."""
     max_bytes: int = Field(default=2000, ge=1)

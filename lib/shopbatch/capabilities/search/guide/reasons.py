@@ -101,7 +101,9 @@ def reason_of(evidence: Sequence[Evidence], language: str) -> str:
     return words.reason.format(claims=words.joined.join(dict.fromkeys(e.claim for e in evidence)))
 
 
-def _spans(row: Mapping[str, Any], stated: Sequence[Statement], constraint: Constraint) -> list[tuple[str, str, int, int]]:
+def _spans(
+    row: Mapping[str, Any], stated: Sequence[Statement], constraint: Constraint
+) -> list[tuple[str, str, int, int]]:
     """Where a row says that it meets a constraint; the first place counts."""
     if constraint.kind == "price":
         return _price_spans(row, constraint)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 
 from shopbatch.capabilities.search.encoder import encoder_of
 from shopbatch.capabilities.search.guide.catalogue import READ
@@ -52,11 +52,10 @@ def guide_shoppers(config: GuideShoppersConfig, store: Store, report: Report) ->
     report.unit = "requests"
     spec = guide_spec(config, store, report)
     stage = spec.stage
+    held: AbstractContextManager[None] = nullcontext()
     if isinstance(stage, GuideStage) and stage.embedding is not None:
         prepare(stage.embedding.engine, stage.embedding.encoder or None)
         held = lease(store.root, report.run_id, str(stage.sources.manifest["key"]))
-    else:
-        held = nullcontext()
     with held:
         run_inference(spec, config, store, report)
     live = find_live(spec, store)

@@ -16,10 +16,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from shopbatch.capabilities.search.filters import mask
 from shopbatch.capabilities.search.guide import reasons
 from shopbatch.capabilities.search.guide.advice import Advice, Guide, wanted
 from shopbatch.capabilities.search.guide.catalogue import READ, Catalogue, IndexRetriever, WordRetriever
-from shopbatch.capabilities.search.filters import mask
 from shopbatch.capabilities.search.index_files import Manifest, read_index
 from shopbatch.capabilities.search.query_check import refusals
 from shopbatch.capabilities.search.stage import Embedder, Embedding, matrix
@@ -177,7 +177,14 @@ def _row(catalogue: Catalogue, advice: Advice) -> dict[str, Any]:
         }
         for pick in advice.picks
     ]
-    said = (need.language, need.type, constraints, [str(c) for c in need.unknown], advice.outcome, advice.message or None)
+    said = (
+        need.language,
+        need.type,
+        constraints,
+        [str(c) for c in need.unknown],
+        advice.outcome,
+        advice.message or None,
+    )
     return dict(zip(_NAMES, (*said, products), strict=True))
 
 

@@ -80,10 +80,10 @@ def _apart(candidates: Iterable[Measure]) -> list[Measure]:
     out: list[Measure] = []
     for measure in sorted(candidates, key=lambda m: (m.start, -m.end)):
         if out and measure.start < out[-1].end:
-            if measure.end <= out[-1].end:
-                continue
-            measure = replace(measure, start=out[-1].end)
-        out.append(measure)
+            if measure.end > out[-1].end:
+                out.append(replace(measure, start=out[-1].end))
+        else:
+            out.append(measure)
     return out
 
 

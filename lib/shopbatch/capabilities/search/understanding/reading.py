@@ -92,7 +92,7 @@ def _ends_clause(phrase: Phrase, at: int) -> bool:
 
 
 def _question_ends(phrase: Phrase, at: int) -> int:
-    """Where 没有 ... 吗, which asks for the thing, or 除了 ... 还有什么, which asks for more, ends; `at` if it is neither."""
+    """Where a question that excludes nothing ends (没有 ... 吗; 除了 ... 还有什么); `at` if it is none."""
     tokens, text = phrase.tokens, phrase.tokens[at].text
     end = at + 1
     while end < len(tokens) and not (tokens[end].sign and tokens[end].sign in _STOPS):
@@ -230,7 +230,7 @@ class Scope:
             if self.op == "!=" and not self.items and not self.words:
                 _flip(self.phrase, at, self.reading)
             return False
-        if token.sign or token.has("also") and (self.items or self.words):
+        if token.sign or (token.has("also") and (self.items or self.words)):
             return self._go_on(at)
         if self._blank_ends(at):
             return False
@@ -266,10 +266,10 @@ class Scope:
         if token.has("filler") and not self.words:
             self.reading.used.add(at)
             return True
-        if token.has("stop") or token.has("vague"):
-            if self._is_inside(at) and self.last < 0 and not self._values_only:
-                self.words.append(at)
-                return True
+        is_small = token.has("stop") or token.has("vague")
+        if is_small and self._is_inside(at) and self.last < 0 and not self._values_only:
+            self.words.append(at)
+            return True
         return False
 
     def _is_inside(self, at: int) -> bool:

@@ -76,8 +76,10 @@ def _wanted(phrase: Phrase, reading: Reading) -> Constraint | None:
 
 def _is_head(phrase: Phrase, first: int, second: int) -> bool:
     """Whether of two Chinese types the second is the thing: 配裙子的鞋."""
-    return bool(HAN.search(phrase.tokens[second].text)) and any(t.text == "的" for t in phrase.tokens[first + 1 : second]) and not any(
-        t.sign for t in phrase.tokens[first + 1 : second]
+    return (
+        bool(HAN.search(phrase.tokens[second].text))
+        and any(t.text == "的" for t in phrase.tokens[first + 1 : second])
+        and not any(t.sign for t in phrase.tokens[first + 1 : second])
     )
 
 
@@ -97,7 +99,7 @@ def _bare_sizes(phrase: Phrase, reading: Reading, wanted: str | None, others: li
         return []
     for at, token in enumerate(phrase.tokens):
         following = phrase.tokens[at + 1] if at + 1 < len(phrase.tokens) else None
-        if following is not None and following.start == token.end and not following.sign == ",":
+        if following is not None and following.start == token.end and following.sign != ",":
             continue  # 100%, 20支
         if token.measure is None and at not in reading.used and (size := bare_size(token.text)) is not None:
             return [Constraint("size", "=", size, token.start, token.end)]
@@ -108,7 +110,9 @@ def _is_worn(phrase: Phrase, wanted: str | None, others: list[Constraint]) -> bo
     if wanted is None:
         return any(c.kind == "gender" for c in others)
     names = [wanted, *(t.text for t in phrase.tokens if t.type == wanted)]
-    return any(name.endswith(tuple(listed("worn"))) or name.rstrip("s").endswith(tuple(listed("worn"))) for name in names)
+    return any(
+        name.endswith(tuple(listed("worn"))) or name.rstrip("s").endswith(tuple(listed("worn"))) for name in names
+    )
 
 
 def _once(constraints: list[Constraint]) -> list[Constraint]:

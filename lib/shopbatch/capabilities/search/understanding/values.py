@@ -81,16 +81,21 @@ def _is_told_of(tokens: Sequence[Token], at: int) -> bool:
 def _goes_on(tokens: Sequence[Token], at: int) -> bool:
     """Whether characters that nobody knows follow directly."""
     following = tokens[at + 1] if at + 1 < len(tokens) else None
-    return following is not None and following.start == tokens[at].end and following.is_word and bool(
-        HAN.match(following.text)
+    return (
+        following is not None
+        and following.start == tokens[at].end
+        and following.is_word
+        and bool(HAN.match(following.text))
     )
 
 
 def _is_brand(raw: str, tokens: Sequence[Token], at: int) -> bool:
     token = tokens[at]
     key = key_of(token.text)
-    is_common = key in listed("common") or bool(token.entry.values or token.entry.roles) or (
-        " " not in key and not HAN.search(key) and is_english(key)
+    is_common = (
+        key in listed("common")
+        or bool(token.entry.values or token.entry.roles)
+        or (" " not in key and not HAN.search(key) and is_english(key))
     )
     if not is_common:
         return True

@@ -15,7 +15,18 @@ from shopbatch.capabilities.search.understanding.words import common_types, quer
 HAN = re.compile(r"[\u3400-\u9fff]")
 WORD = re.compile(r"[^\W_\u3400-\u9fff]+(?:['’&.][^\W_\u3400-\u9fff]+)*")
 ROLES = (
-    *("stop", "filler", "exclude", "exclude_value", "exclude_after", "of_part", "demand", "soft", "soft_after", "unlike"),
+    *(
+        "stop",
+        "filler",
+        "exclude",
+        "exclude_value",
+        "exclude_after",
+        "of_part",
+        "demand",
+        "soft",
+        "soft_after",
+        "unlike",
+    ),
     *("end", "also", "either", "neutral", "names", "parts", "substances", "vague", "brand_words"),
 )
 _MOST_WORDS = 6  # of a name; a longer one is not looked for
@@ -132,7 +143,9 @@ class _Builder:
         for words in query_words():
             for role in ROLES:
                 for name in getattr(words, role):
-                    for form in forms(key_of(name)) if role in ("neutral", "names") and " " in name else (key_of(name),):
+                    for form in (
+                        forms(key_of(name)) if role in ("neutral", "names") and " " in name else (key_of(name),)
+                    ):
                         self.roles.setdefault(form, set()).add(role)
             _add_values(self.values, words.values)
             _add_values(self.late, words.before_type)
