@@ -26,8 +26,8 @@ class Speller:
             self.weights[word] = self.weights.get(word, 0) + number
         self.brands = vocabulary.brand_words
         self.near: dict[str, list[str]] = {}
-        for word in self.weights:
-            if len(word) >= _SHORTEST and word.isalpha() and word.isascii() and word not in self.brands:
+        for word in [*self.weights, *(self.brands - self.weights.keys())]:
+            if len(word) >= _SHORTEST and word.isalpha() and word.isascii():
                 for form in {word, *_shorter(word)}:
                     self.near.setdefault(form, []).append(word)
 
@@ -38,6 +38,8 @@ class Speller:
         if word in self.weights or word in self.brands or is_english(word):
             return None
         near = {w for form in {word, *_shorter(word)} for w in self.near.get(form, ()) if _one_apart(word, w)}
+        if near & self.brands:
+            return None
         # a singular and its plural are one candidate
         stems = {w.removesuffix("s") for w in near}
         return min(near, key=lambda w: (abs(len(w) - len(word)), -self.weights[w], w)) if len(stems) == 1 else None

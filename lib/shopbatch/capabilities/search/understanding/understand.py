@@ -19,7 +19,7 @@ VERSION = 1  # of the rules; part of the recipes of the jobs that use them
 LONGEST = 2_000  # characters of a query that are read
 _YEARS = re.compile(
     r"(\d{1,2})\s*-?\s*(?:years?|yrs?|y)(?:\s*-?\s*olds?)?\b|(\d{1,2})\s*(?:周岁|岁)"
-    r"|\b(?:daughter|son|girl|boy|child|kid|niece|nephew|grandson|granddaughter)\s+(?:is|turns|just turned)\s+(\d{1,2})\b"
+    r"|\b(?:daughter|son|girl|boy|child|kid|niece|nephew|grandson|granddaughter)\s+(?:is|turns)\s+(\d{1,2})\b"
 )
 _MONTHS = re.compile(r"\d{1,2}\s*-?\s*months?(?:\s*-?\s*olds?)\b|\d{1,2}\s*个?月(?:大|的?宝宝|的?婴儿)")
 
