@@ -44,9 +44,7 @@ def asked(guide: Guide) -> list[tuple[str, Advice]]:
     return [(text, guide.advise(text)) for text in texts]
 
 
-def test_no_product_is_shown_that_breaks_what_was_asked(
-    catalogue: Catalogue, asked: list[tuple[str, Advice]]
-) -> None:
+def test_no_product_is_shown_that_breaks_what_was_asked(catalogue: Catalogue, asked: list[tuple[str, Advice]]) -> None:
     shown = negated = 0
     for _, advice in asked:
         checked = [c for c in wanted(advice.need) if c not in advice.need.unknown and c.kind != "type"]
@@ -158,9 +156,7 @@ def test_a_retriever_cannot_show_what_the_filter_refuses(catalogue: Catalogue) -
     """The mask is handed to the retriever; one that ranks by meaning alone gets no chance to break a constraint."""
 
     class Meaning:
-        def search(
-            self, text: str, language: str, vector: np.ndarray | None, mask: np.ndarray, k: int
-        ) -> list[Ranked]:
+        def search(self, text: str, language: str, vector: np.ndarray | None, mask: np.ndarray, k: int) -> list[Ranked]:
             return [Ranked(int(n), 1.0, float("nan"), 1.0) for n in np.flatnonzero(mask)[:k]]
 
     advice = Guide(catalogue, Meaning(), 50).advise("sweater, no wool")

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from shopbatch.capabilities.search.statements import COLUMNS, phrase_pattern, says, statements, texts
 from shopbatch.capabilities.search.understanding.need import Constraint
@@ -35,7 +36,19 @@ class Filtered:
     left: tuple[tuple[Constraint, int], ...] = ()
 
 
-@dataclass(frozen=True)
+_STATED = pa.schema(
+    [
+        ("price", pa.float64()),
+        ("currency", pa.string()),
+        ("stated", pa.list_(pa.string())),
+        ("mentioned", pa.list_(pa.string())),
+        ("amounts", pa.list_(pa.string())),
+        ("texts", pa.string()),
+    ]
+)
+
+
+@dataclass(frozen=True, eq=False)
 class Facts:
     """What the products of a catalogue state, as columns that are filtered by.
 
@@ -44,17 +57,29 @@ class Facts:
         currency: ISO 4217 code, "" for none.
         stated: "kind=value" that a product states of itself -> numbers of the products, ascending.
         mentioned: The same for all that its texts mention.
-        amounts: (number of the product, unit, value) of each amount, in order of the products.
-        texts: The texts of each product that may name a feature.
+        amounts: "500 ml" -> the same.
+        texts: The texts of each product that may name a feature, one a line, string [n].
     """
 
     price: np.ndarray
     currency: np.ndarray
     stated: Mapping[str, np.ndarray]
     mentioned: Mapping[str, np.ndarray]
-    amounts: tuple[tuple[int, str, float], ...]
-    texts: tuple[tuple[str, ...], ...]
-    _phrases: dict[str, np.ndarray] = field(default_factory=dict, compare=False, repr=False)
+    amounts: Mapping[str, np.ndarray]
+    texts: pa.Array
+    _phrases: dict[str, np.ndarray] = field(default_factory=dict, repr=False)
+
+    @classmethod
+    def of(cls, table: pa.Table) -> Facts:
+        """Index the rows of `facts_table`."""
+        return cls(
+            price=table["price"].to_numpy(),
+            currency=np.array(table["currency"].to_pylist(), object),
+            stated=_places(table["stated"]),
+            mentioned=_places(table["mentioned"]),
+            amounts=_places(table["amounts"]),
+            texts=table["texts"].combine_chunks(),
+        )
 
     @cached_property
     def kinds(self) -> frozenset[str]:
@@ -77,7 +102,11 @@ class Facts:
         """Return which products say that they have something, bool [n]."""
         if phrase not in self._phrases:
             pattern = phrase_pattern(phrase)
-            self._phrases[phrase] = np.array([any(says(t, pattern) for t in each) for each in self.texts], bool)
+            out = np.zeros(self.rows, bool)
+            hits = pc.match_substring_regex(pc.utf8_lower(self.texts), pattern)
+            for number in pc.indices_nonzero(hits).to_pylist():
+                out[number] = any(says(line, pattern) for line in self.texts[number].as_py().split("\n"))
+            self._phrases[phrase] = out
         return self._phrases[phrase]
 
 
@@ -88,28 +117,51 @@ def facts_of(products: pa.Table, vocabulary: Vocabulary) -> Facts:
         products: Rows of `products`, with the columns of `statements.COLUMNS` as far as they are there.
         vocabulary: The catalogue's.
     """
+    return Facts.of(facts_table(products, vocabulary))
+
+
+def facts_table(products: pa.Table, vocabulary: Vocabulary) -> pa.Table:
+    """Read what each product states, row by row, so that parts of a catalogue can be read apart; arguments as above.
+
+    Returns:
+        price, currency, stated, mentioned, amounts and texts of each product, in the order of `products`.
+    """
     rows = products.select([c for c in COLUMNS if c in products.column_names]).to_pylist()
-    stated: dict[str, list[int]] = {}
-    mentioned: dict[str, list[int]] = {}
-    amounts = []
-    for number, row in enumerate(rows):
-        for s in statements(row, vocabulary):
-            if s.kind == "amount":
-                value, unit = split_amount(s.value)
-                amounts.append((number, unit, value))
-                continue
-            for index in (stated, mentioned) if s.is_main else (mentioned,):
-                places = index.setdefault(_key(s.kind, s.value), [])
-                if not places or places[-1] != number:
-                    places.append(number)
-    return Facts(
-        price=np.array([price_of(row)[0] for row in rows], np.float64),
-        currency=np.array([row.get("currency") or "" for row in rows], object),
-        stated={key: np.array(places) for key, places in stated.items()},
-        mentioned={key: np.array(places) for key, places in mentioned.items()},
-        amounts=tuple(amounts),
-        texts=tuple(tuple(texts(row).values()) for row in rows),
-    )
+    return pa.Table.from_pylist([_stated(row, vocabulary) for row in rows], _STATED)
+
+
+def _stated(row: Mapping[str, Any], vocabulary: Vocabulary) -> dict[str, Any]:
+    stated: dict[str, None] = {}
+    mentioned: dict[str, None] = {}
+    amounts: dict[str, None] = {}
+    for s in statements(row, vocabulary):
+        if s.kind == "amount":
+            amounts[s.value] = None
+            continue
+        mentioned[_key(s.kind, s.value)] = None
+        if s.is_main:
+            stated[_key(s.kind, s.value)] = None
+    lines = (text.replace("\n", " ") for text in texts(row).values())
+    return {
+        "price": price_of(row)[0],
+        "currency": row.get("currency") or "",
+        "stated": list(stated),
+        "mentioned": list(mentioned),
+        "amounts": list(amounts),
+        "texts": "\n".join(lines),
+    }
+
+
+def _places(lists: pa.ChunkedArray) -> dict[str, np.ndarray]:
+    """The numbers of the rows, ascending, in whose list a value stands, by value."""
+    column = lists.combine_chunks()
+    values, rows = pc.list_flatten(column), pc.list_parent_indices(column).to_numpy()
+    coded = values.dictionary_encode()
+    codes = coded.indices.to_numpy()
+    order = np.argsort(codes, kind="stable")
+    ends = np.cumsum(np.bincount(codes, minlength=len(coded.dictionary)))
+    pieces = np.split(rows[order], ends[:-1]) if len(ends) else []
+    return dict(zip(coded.dictionary.to_pylist(), pieces, strict=True))
 
 
 def price_of(row: Mapping[str, Any]) -> tuple[float, str]:
@@ -185,11 +237,13 @@ def _amount(facts: Facts, constraint: Constraint) -> np.ndarray:
     """Of several amounts of one unit each must keep a bound, and one must be the amount that is asked for."""
     wanted, unit = split_amount(str(constraint.value))
     some, every = np.zeros(facts.rows, bool), np.ones(facts.rows, bool)
-    for number, its_unit, value in facts.amounts:
-        if its_unit == unit:
-            if constraint.op == "=":
-                some[number] |= abs(value - wanted) <= NEAR * wanted
-            else:
-                some[number] = True
-                every[number] &= bool(_COMPARE[constraint.op](value, wanted))
+    for amount, rows in facts.amounts.items():
+        value, its_unit = split_amount(amount)
+        if its_unit != unit:
+            continue
+        if constraint.op == "=":
+            some[rows] |= abs(value - wanted) <= NEAR * wanted
+        else:
+            some[rows] = True
+            every[rows] &= bool(_COMPARE[constraint.op](value, wanted))
     return some & every

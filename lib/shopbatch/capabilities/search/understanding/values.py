@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from shopbatch.capabilities.search.understanding.tokens import Token
 from shopbatch.capabilities.search.understanding.vocabulary import HAN, Value, key_of
@@ -134,6 +135,10 @@ def _is_of_another_thing(tokens: Sequence[Token], at: int) -> bool:
     if following is None or following.type or following.sign or following.measure is not None:
         return False
     if HAN.match(following.text):
-        heads = [h for h in listed("heads") if HAN.match(h)]
-        return following.start == token.end and following.is_word and any(map(following.text.startswith, heads))
+        return following.start == token.end and following.is_word and following.text.startswith(_han_heads())
     return following.text in listed("heads") and token.text not in ("sock", "socks")
+
+
+@lru_cache(maxsize=1)
+def _han_heads() -> tuple[str, ...]:
+    return tuple(sorted(head for head in listed("heads") if HAN.match(head)))
