@@ -100,8 +100,9 @@ class GuideStage(BaseStage):
         """Return empty, too_long, invalid_utf8, control_characters, unknown_script, injected, or null."""
         texts = content["text"].combine_chunks()
         reason = refusals(texts, self.max_bytes)
-        hostile = [cause is None and is_injection(text) for cause, text in _pairs(reason, texts)]
-        return pc.if_else(pa.array(hostile, pa.bool_()), "injected", reason)
+        readable = pc.if_else(pc.is_null(reason), texts, "")
+        hostile = pa.array([is_injection(text) for text in readable.to_pylist()], pa.bool_())
+        return pc.if_else(hostile, "injected", reason)
 
     def open(self) -> Any:
         """The encoder, if there is one."""
@@ -122,8 +123,7 @@ class GuideStage(BaseStage):
         given = [guide.advise(text, language, vector) for text, language, vector in columns]
         rows = [_row(guide.catalogue, advice) for advice in given]
         schema = GUIDED_PRODUCTS.schema()
-        names = rows[0].keys() if rows else _NAMES
-        made = {name: pa.array([row[name] for row in rows], schema.field(name).type) for name in names}
+        made = {name: pa.array([row[name] for row in rows], schema.field(name).type) for name in _NAMES}
         return made | {"catalogue": pa.repeat(self.sources.name, len(rows))}
 
     def _vectors(self, raw: pa.Table) -> list[np.ndarray | None]:
