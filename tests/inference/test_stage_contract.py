@@ -1,4 +1,4 @@
-"""What the machinery relies on, for every stage: sentiment, product copy, search, guide, and one made from a function."""
+"""What the machinery relies on, for every stage: sentiment, copy, search, the guide, and one made from a function."""
 
 from __future__ import annotations
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, Protocol
 
@@ -79,8 +79,7 @@ class Catalogue:
         rows = products.take(pa.array(latest.sort("id")["row"].to_numpy()))
         vocabulary = Vocabulary.from_products(rows)
         facts = facts_of(rows, vocabulary)
-        known = Vocabulary(vocabulary.types, vocabulary.brands, vocabulary.words, facts.kinds | facts.mentioned_kinds)
-        return cls(rows, facts, known)
+        return cls(rows, facts, replace(vocabulary, stated=facts.kinds | facts.mentioned_kinds))
 
     def row(self, number: int) -> Mapping[str, Any]:
         """Return one row."""

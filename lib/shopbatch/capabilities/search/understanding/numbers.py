@@ -347,7 +347,7 @@ def _patterns() -> _Patterns:
     size = (
         rf"(?:{size_before})\s*(?:is\s+|a\s+|an\s+|[:：]\s*)?(?:(?P<word>{_any(latin)}|{code}(?![a-z0-9]))"
         rf"|(?P<figure>{figure})(?![\d.%]|,\d|\s*(?:[x×*年月日度]|{money}|cm|mm|ml|g\b|kg|l\b)))(?:{size_after})?"
-        rf"|(?<![a-z0-9.])(?:(?P<after>{code}|{_any(latin)})\s*|(?P<figure_after>{figure})\s*)(?:{size_after})(?!前|之前|送|到|电池|线|楼)"
+        rf"|(?<![a-z0-9.])(?:(?P<after>{code}|{_any(latin)})\s*|(?P<figure_after>{figure})\s*)(?:{size_after})(?!前|之前|送|到|电池|线|楼|左右|上下)"
         rf"|(?:{before_word})\s+(?:an?\s+)?(?P<in_word>{_any(latin)})(?=\s*(?:$|[,.;?!]|please|or less|for|with|under))"
     )
     gap = rf"\s*(?:(?:{filler})\s*)*"

@@ -258,7 +258,7 @@ class Scope:
         if token.text in listed("qualities") and not self._is_inside(at):
             self.words = []
             return False
-        if token.is_word and (self.last < 0 or self._joined(at)):
+        if self.phrase.is_word(at) and (self.last < 0 or self._joined(at)):
             if self._values_only and not token.has("substances"):
                 return False
             self.words.append(at)
@@ -275,7 +275,7 @@ class Scope:
     def _is_inside(self, at: int) -> bool:
         """Whether the next token goes on with the name of a feature."""
         tokens = self.phrase.tokens
-        if at + 1 >= len(tokens) or not (tokens[at + 1].is_word or self.phrase.is_part(at + 1)):
+        if at + 1 >= len(tokens) or not (self.phrase.is_word(at + 1) or self.phrase.is_part(at + 1)):
             return False
         if HAN.match(tokens[at].text):
             return len(tokens[at].text) > 1 and self.phrase.adjoining(at + 1) and bool(self.words)

@@ -69,6 +69,8 @@ def _wanted(phrase: Phrase, reading: Reading) -> Constraint | None:
     places = {c.start: c for c in reading.constraints if c.kind == "type" and c.op == "=" and c.value not in excluded}
     wanted, previous = None, -2
     for at, token in enumerate(phrase.tokens):
+        if token.has("want") and any(t.start in places for t in phrase.tokens[at + 1 :]):
+            wanted, previous = None, -2  # what was named before is only told of
         if token.start in places and (wanted is None or previous == at - 1 or _is_head(phrase, previous, at)):
             wanted, previous = places[token.start], at
     return wanted

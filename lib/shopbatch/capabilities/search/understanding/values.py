@@ -33,6 +33,11 @@ class Phrase:
         """Whether a token names a part or a motif."""
         return 0 <= at < len(self.tokens) and self.tokens[at].has("parts")
 
+    def is_word(self, at: int) -> bool:
+        """Whether a token may be part of a feature's name; a value that speaks of another thing may."""
+        token = self.tokens[at]
+        return token.is_word or bool(token.entry.values and not token.entry.roles and not self.late[at])
+
     def adjoining(self, at: int) -> bool:
         """Whether no space stands between a token and the one before it."""
         return at > 0 and self.tokens[at].start == self.tokens[at - 1].end
@@ -63,6 +68,8 @@ def _values(raw: str, tokens: Sequence[Token], at: int) -> tuple[Value, ...]:
     if (token.has("neutral") or token.has("names")) and not token.type:
         return ()
     values = token.entry.values
+    if token.type and at + 1 < len(tokens) and tokens[at + 1].text in ("my", "your", "our", "his", "her", "their"):
+        return ()  # a verb: "I iron my shirts"
     if len(token.text) == 1 and values and values[0][0] in ("season", "type") and _goes_on(tokens, at):
         return ()  # 夏 in 夏普, 鞋 in 鞋拔
     if values and values[0][0] in ("age", "gender") and _is_told_of(tokens, at):
@@ -73,6 +80,8 @@ def _values(raw: str, tokens: Sequence[Token], at: int) -> tuple[Value, ...]:
 def _is_told_of(tokens: Sequence[Token], at: int) -> bool:
     """Whether a person only does something: "the kids keep spilling"."""
     following = tokens[at + 1] if at + 1 < len(tokens) else None
+    if any(t.text.startswith(("给他", "给她", "给它")) or t.text in ("for him", "for her") for t in tokens[at + 1 :]):
+        return False
     return following is not None and any(
         following.text == word or (HAN.match(word) and following.is_word and following.text.startswith(word))
         for word in listed("doing")
@@ -132,7 +141,9 @@ def _is_of_another_thing(tokens: Sequence[Token], at: int) -> bool:
         before -= 1
     if token.type is None and before >= 0 and tokens[before].has("unlike") and not tokens[before].has("exclude"):
         return True
-    if following is None or following.type or following.sign or following.measure is not None:
+    if token.entry.brand and at and tokens[at - 1].text == "for":  # a case for a phone of that brand
+        return True
+    if following is None or following.type or following.sign or following.measure is not None or following.has("parts"):
         return False
     if HAN.match(following.text):
         return following.start == token.end and following.is_word and following.text.startswith(_han_heads())

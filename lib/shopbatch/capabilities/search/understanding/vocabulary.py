@@ -27,7 +27,7 @@ ROLES = (
         "soft_after",
         "unlike",
     ),
-    *("end", "also", "either", "neutral", "names", "parts", "substances", "vague", "brand_words"),
+    *("end", "also", "either", "neutral", "names", "parts", "substances", "want", "vague", "brand_words"),
 )
 _MOST_WORDS = 6  # of a name; a longer one is not looked for
 Value = tuple[str, str]
@@ -76,12 +76,14 @@ class Vocabulary:
         types: Canonical name of a type -> its names in any language. Without an entry the common types are known.
         brands: Names of brands.
         words: Words of the catalogue, in small letters, with their number of products; spelling is corrected to them.
+        known: Words of its descriptions: they are not corrected, and nothing is corrected to them.
         stated: Kinds of constraint that the catalogue states for some product; None: not known, so all are.
     """
 
     types: Mapping[str, tuple[str, ...]] = field(default_factory=common_types)
     brands: tuple[str, ...] = ()
     words: Mapping[str, int] = field(default_factory=dict)
+    known: frozenset[str] = frozenset()
     stated: frozenset[str] | None = None
 
     @staticmethod
@@ -102,7 +104,8 @@ class Vocabulary:
             for value, number in _counted(products, column):
                 for word in set(WORD.findall(fold(value))):
                     counts[word] += number
-        return Vocabulary(types, tuple(sorted(_distinct(products, "brand"))), counts)
+        known = {word for text, _ in _counted(products, "description") for word in WORD.findall(fold(text))}
+        return Vocabulary(types, tuple(sorted(_distinct(products, "brand"))), counts, frozenset(known))
 
     @cached_property
     def entries(self) -> dict[str, Entry]:

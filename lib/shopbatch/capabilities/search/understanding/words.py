@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 
-from shopbatch.grounding.lexicon import lexicon, stem
+from shopbatch.grounding.lexicon import lexicon
 from shopbatch.text.word_files import WordFile, read_words
 
 _PACKAGE = "shopbatch.capabilities.search.understanding"
@@ -72,10 +72,12 @@ class QueryWords(WordFile):
         names: Names of things with a word that is elsewhere a value.
         substances: Materials without a kind of constraint of their own: excluded as a phrase.
         doing: After a person, a word of what happens: the person is only told of.
+        want: Words before what is wanted.
         vague: Words that do not say what kind of product is meant.
         common: Common words that are brands only with a capital letter or beside one of `brand_words`.
         brand_words: Words beside a brand.
         worn: What the names of clothes and shoes end in; beside them a bare number or letter is a size.
+        homophones: Right character -> those that are typed for it by mistake.
         unisex: Values of an attribute that stand for each gender.
         all_seasons: Values that stand for each season.
         price: What makes a number a bound.
@@ -106,10 +108,12 @@ class QueryWords(WordFile):
     names: tuple[str, ...]
     substances: tuple[str, ...]
     doing: tuple[str, ...]
+    want: tuple[str, ...]
     vague: tuple[str, ...]
     common: tuple[str, ...]
     brand_words: tuple[str, ...]
     worn: tuple[str, ...]
+    homophones: dict[str, str]
     unisex: tuple[str, ...]
     all_seasons: tuple[str, ...]
     price: PriceWords
@@ -141,11 +145,19 @@ def listed(name: str) -> frozenset[str]:
 
 
 @lru_cache(maxsize=1)
-def _english_stems() -> frozenset[str]:
-    words = re.findall(r"[a-z]+", str(lexicon("en").words.model_dump()))
-    return frozenset(map(stem, words)) | frozenset(words)
+def _english() -> frozenset[str]:
+    return frozenset(re.findall(r"[a-z]+", str(lexicon("en").words.model_dump())))
 
 
 def is_english(word: str) -> bool:
-    """Tell whether a word in small letters is an English word that the grounding lexicon knows."""
-    return word in _english_stems() or stem(word) in _english_stems()
+    """Tell whether a word in small letters is an English word that the grounding lexicon knows, or a form of one."""
+    known = _english()
+    if word in known:
+        return True
+    for ending in ("s", "es", "ed", "d", "ing", "ly", "er", "ers", "r", "rs", "est", "ness"):
+        base = word.removesuffix(ending)
+        if base != word and len(base) > 2:
+            doubled = base[:-1] if base[-1] == base[-2] else base
+            if base in known or base + "e" in known or doubled in known or base.removesuffix("i") + "y" in known:
+                return True
+    return False
