@@ -1,5 +1,6 @@
 """What the machinery relies on, for every stage: sentiment, copy, recommendations, and one made from a function."""
 """What the machinery relies on, for every stage: sentiment, product copy, search, and one made from a function."""
+"""What the machinery relies on, for every stage: sentiment, copy, search, the guide, and one made from a function."""
 
 from __future__ import annotations
 
@@ -22,14 +23,18 @@ from shopbatch.capabilities.copywriting.template import template
 from shopbatch.capabilities.recommendations.recommend.histories import COLUMNS
 from shopbatch.capabilities.recommendations.recommend.stage import RecommendStage
 from shopbatch.capabilities.search.config import EmbedProductsConfig, SearchProductsConfig
+from shopbatch.capabilities.search.guide.stage import GuideStage, Sources
 from shopbatch.capabilities.search.run import product_spec
 from shopbatch.capabilities.search.search_job import query_spec
 from shopbatch.core import config
 from shopbatch.inference.spec import RESERVED, Spec
 from shopbatch.runs.report import Report
+from shopbatch.sample import boutique
+from shopbatch.tables.guided_products import GUIDED_PRODUCTS, GUIDED_PRODUCTS_REJECTS
 from shopbatch.tables.published import PROVENANCE
 from shopbatch.tables.recommendations import RECOMMENDATIONS, RECOMMENDATIONS_REJECTS
 from shopbatch.tables.user_sequences import USER_SEQUENCES
+from shopbatch.tables.shopper_requests import SHOPPER_REQUESTS
 from shopbatch.warehouse.store import Store
 from tests.capabilities.recommendations import shelf
 from tests.inference import simple, toy
@@ -71,6 +76,20 @@ def search_specs() -> list[Spec]:
     return [spec, query_spec(config.load(SearchProductsConfig, "search_products", "local", []), encoder)]
 
 
+class Shelf:
+    """A catalogue for the guide, without a warehouse."""
+
+    table_id, version, uri = "shelf", 1, "nowhere"
+
+    def read(self, columns: list[str]) -> pa.Table:
+        return boutique.products(62).select(columns)
+
+
+def guide() -> Spec:
+    stage = GuideStage(Sources(Shelf()))  # type: ignore[arg-type]
+    return Spec("guide_shoppers", SHOPPER_REQUESTS, stage, GUIDED_PRODUCTS, GUIDED_PRODUCTS_REJECTS)
+
+
 PRODUCT: Content = {"title": "Dill Pickles", "department": "GROCERY", "category": "PICKLES", "package_size": "12 OZ"}
 MORE: Content = {"title": "Plums", "attributes": [("colour", "blue"), ("origin", None)], "description": "Sweet."}
 COPY: dict[str, list[Any]] = {
@@ -92,6 +111,7 @@ CASES = {
     "recommendations": Case(recommendations, [{n: histories[n][i].as_py() for n in COLUMNS} for i in range(3)]),
     "products": Case(lambda: search_specs()[0], [PRODUCT, PRODUCT | MORE, {"title": "羽绒服"}]),
     "queries": Case(lambda: search_specs()[1], QUERIES),
+    "requests": Case(guide, [{"text": "red scarf"}, {"text": "羽绒服"}, {"text": "a gift"}]),
     "simple": Case(simple.spec, REVIEWS),
     "simple without drift": Case(lambda: simple.spec(drift_columns=None), REVIEWS),
 }

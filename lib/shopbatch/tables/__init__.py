@@ -5,6 +5,7 @@ from shopbatch.core.nearest import hint
 from shopbatch.tables.campaigns import CAMPAIGNS, COUPONS, REDEMPTIONS
 from shopbatch.tables.copy_reviews import COPY_REVIEWS
 from shopbatch.tables.events import EVENTS
+from shopbatch.tables.guided_products import GUIDED_PRODUCTS, GUIDED_PRODUCTS_REJECTS
 from shopbatch.tables.load_rejects import load_rejects
 from shopbatch.tables.product_copy import PRODUCT_COPY
 from shopbatch.tables.product_descriptions import PRODUCT_DESCRIPTIONS, PRODUCT_DESCRIPTIONS_REJECTS
@@ -18,6 +19,7 @@ from shopbatch.tables.review_sentiment import REVIEW_SENTIMENT, REVIEW_SENTIMENT
 from shopbatch.tables.reviews import REVIEWS
 from shopbatch.tables.schema import Column, Table
 from shopbatch.tables.search_results import QUERY_EMBEDDINGS, QUERY_EMBEDDINGS_REJECTS, SEARCH_RESULTS
+from shopbatch.tables.shopper_requests import SHOPPER_REQUESTS
 from shopbatch.tables.support_dialogs import SUPPORT_DIALOGS
 from shopbatch.tables.transactions import TRANSACTIONS
 from shopbatch.tables.user_daily import (
@@ -44,6 +46,7 @@ _SOURCES = (
     SUPPORT_DIALOGS,
     PRODUCT_COPY,
     QUERIES,
+    SHOPPER_REQUESTS,
 )
 _DERIVED = (
     REVIEW_SENTIMENT,
@@ -67,6 +70,8 @@ _DERIVED = (
     QUERY_EMBEDDINGS,
     QUERY_EMBEDDINGS_REJECTS,
     SEARCH_RESULTS,
+    GUIDED_PRODUCTS,
+    GUIDED_PRODUCTS_REJECTS,
 )
 TABLES: dict[str, Table] = {t.name: t for t in (*_SOURCES, *_DERIVED)}
 SOURCES = tuple(t.name for t in _SOURCES)
