@@ -5,6 +5,7 @@ from shopbatch.core.nearest import hint
 from shopbatch.tables.campaigns import CAMPAIGNS, COUPONS, REDEMPTIONS
 from shopbatch.tables.copy_reviews import COPY_REVIEWS
 from shopbatch.tables.events import EVENTS
+from shopbatch.tables.judgements import JUDGEMENTS
 from shopbatch.tables.load_rejects import load_rejects
 from shopbatch.tables.product_copy import PRODUCT_COPY
 from shopbatch.tables.product_descriptions import PRODUCT_DESCRIPTIONS, PRODUCT_DESCRIPTIONS_REJECTS
@@ -41,6 +42,7 @@ _SOURCES = (
     SUPPORT_DIALOGS,
     PRODUCT_COPY,
     QUERIES,
+    JUDGEMENTS,
 )
 _DERIVED = (
     REVIEW_SENTIMENT,
