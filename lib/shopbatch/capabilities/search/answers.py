@@ -11,9 +11,10 @@ import numpy as np
 from shopbatch.capabilities.search.index import SearchIndex
 from shopbatch.capabilities.search.lexical import QueryTerms
 from shopbatch.capabilities.search.plan import Asked, Plan, plans
-from shopbatch.capabilities.search.terms import CHARACTER, is_unspaced, word_terms
+from shopbatch.capabilities.search.terms import CHARACTER, UNSPACED, is_unspaced, word_terms
 
 _PIECE = re.compile(r"[^\W_]+(?:[.'’/-][^\W_]+)*")
+_RUNS = re.compile(rf"[{UNSPACED}]+|[^{UNSPACED}]+")
 
 
 @dataclass(frozen=True)
@@ -87,13 +88,13 @@ def matched_words(text: str, terms: set[str]) -> list[str]:
     where they are neighbours."""
     words: list[str] = []
     for token in _PIECE.findall(text.lower()):
-        run = ""
-        for c in f"{token} ":
-            if is_unspaced(c) and CHARACTER + c in terms:
-                run += c
-            elif run:
-                words.append(run)
-                run = ""
-        spelt = "".join(c if not is_unspaced(c) else " " for c in token).split()
-        words += [word for word in spelt if terms.intersection(word_terms(word))]
+        if token.isascii():
+            words += [token] if terms.intersection(word_terms(token)) else []
+            continue
+        for piece in _RUNS.findall(token):
+            if is_unspaced(piece[0]):
+                held = "".join(c if CHARACTER + c in terms else " " for c in piece)
+                words += held.split()
+            elif terms.intersection(word_terms(piece)):
+                words.append(piece)
     return list(dict.fromkeys(words))

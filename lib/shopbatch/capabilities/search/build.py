@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from shopbatch.capabilities.search import terms
 from shopbatch.capabilities.search.config import EmbedProductsConfig
@@ -73,19 +74,17 @@ class IndexBuilder:
         with self.report.stage("search index") as stage:
             schema = PRODUCT_EMBEDDINGS.schema()
             table = pa.concat_tables([schema.empty_table(), *(files.read(uri, schema, part) for uri, part in refs)])
-            rows = pl.DataFrame(table).sort("product_id")
-            stage.rows = len(rows)
+            rows = table.take(pc.sort_indices(table["product_id"]))
+            stage.rows = rows.num_rows
             vectors = self._vectors(rows)
-            index = make_index(
-                rows.drop("vector"), vectors, self._of_queries(), self.config.lexical, self.config.fusion
-            )
-            counts = rows["language"].fill_null("und").value_counts().sort("language")
+            index = make_index(rows, vectors, self._of_queries(), self.config.lexical, self.config.fusion)
+            counts = pl.Series("language", rows["language"]).fill_null("und").value_counts().sort("language")
             manifest = Manifest(
                 format=FORMAT,
                 key=key,
                 recipe=self.spec.recipe,
                 encoder=self.encoder.used,
-                products=len(rows),
+                products=rows.num_rows,
                 languages=dict(counts.iter_rows()),
                 lexical=self.config.lexical,
                 fusion=self.config.fusion,
@@ -93,22 +92,22 @@ class IndexBuilder:
             )
             write_index(self.store.root, manifest, index)
             self.report.metrics["index"] = {
-                "products": len(rows),
+                "products": rows.num_rows,
                 "terms": len(index.lexical.vocabulary),
                 "postings": len(index.lexical.products),
             }
         return key
 
-    def _vectors(self, rows: pl.DataFrame) -> np.ndarray:
+    def _vectors(self, rows: pa.Table) -> np.ndarray:
         """The vectors of rows at full precision from the memo; from the table's 8 bits where the memo lacks one."""
-        codes = matrix(rows["vector"].to_arrow(), np.int8)
-        vectors = codes * rows["scale"].to_numpy()[:, None] if len(rows) else codes
+        codes = matrix(rows["vector"], np.int8)
+        vectors = codes * rows["scale"].to_numpy()[:, None] if rows.num_rows else codes
         memo = self.store.find(self.spec.memo.name)
-        if memo is None or not len(rows):
+        if memo is None or not rows.num_rows:
             return vectors
-        row_of: dict[str, list[int]] = {content: [] for content in rows["content_hash"].to_list()}
-        for number, content in enumerate(rows["content_hash"].to_list()):
-            row_of[content].append(number)
+        row_of: dict[str, list[int]] = {}
+        for number, content in enumerate(rows["content_hash"].to_pylist()):
+            row_of.setdefault(content, []).append(number)
         schema = memo.select(["hash_hi", "hash_lo", "reason", "vector"])
         for file in memo.files:  # in the order of their commits: of several results the first one counts
             if file.partition["recipe"] != self.spec.recipe:

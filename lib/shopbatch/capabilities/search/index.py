@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-import polars as pl
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from shopbatch.capabilities.search.conditions import COLUMNS
 from shopbatch.capabilities.search.dense import DenseIndex, quantised
@@ -110,7 +110,7 @@ class SearchIndex:
         for term, number in zip(query.terms, query.numbers, strict=True):
             start, end = self.lexical.starts[number : number + 2]
             here = self.lexical.products[start:end]
-            at = np.searchsorted(here, product)
+            at = np.searchsorted(here, here.dtype.type(product))  # of another type, all of `here` would be converted
             if at < len(here) and here[at] == product:
                 held.append(term)
         return held
@@ -125,7 +125,7 @@ def _by_mask(masks: Sequence[np.ndarray | None]) -> list[tuple[np.ndarray, np.nd
 
 
 def make_index(
-    rows: pl.DataFrame,
+    rows: pa.Table,
     vectors: np.ndarray,
     queries: tuple[Mapping[str, np.ndarray], Mapping[str, np.ndarray]],
     lexical: LexicalSettings,
@@ -139,12 +139,12 @@ def make_index(
         queries: The mean vectors of queries and the maps between languages (see `language_vectors.learnt`).
         lexical, fusion: Settings.
     """
-    languages = rows["language"].fill_null("und").to_list()
+    languages = pc.fill_null(rows["language"], "und").to_pylist()
     spoken = LanguageVectors(means_of(np.asarray(vectors, np.float32), languages), *queries)
     fine = spoken.of_products(vectors, languages)
     codes, scales = quantised(fine)
     return SearchIndex(
-        rows.select(COLUMNS).to_arrow(),
+        rows.select(COLUMNS),
         weigh(count_terms(lexical_fields(rows)), lexical),
         DenseIndex(codes, scales, fine.astype(np.float16)),
         spoken,

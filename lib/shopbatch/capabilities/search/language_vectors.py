@@ -1,7 +1,7 @@
 """What the vectors of one language have in common, and how they turn into those of another.
 
-- Centring: the mean vector of a language is subtracted. It holds what all texts of that language and of that kind (query,
-  product) share, which is most of what a sentence encoder's vectors hold, and hides what a text is about.
+- Centring: the mean vector of a language is subtracted. It holds what all texts of that language and of that kind
+  (query, product) share, which is most of what a sentence encoder's vectors hold, and hides what a text is about.
 - Alignment: a linear map from the queries of one language to those of another, learnt from pairs of equal queries by
   ridge regression towards the identity (compare Mikolov, Le and Sutskever 2013).
 

@@ -89,17 +89,15 @@ class LexicalIndex:
     size: int
 
     @cached_property
-    def numbers(self) -> pl.DataFrame:
+    def numbers(self) -> dict[str, int]:
         """The number of each term."""
-        number = pl.arange(0, len(self.vocabulary), eager=True, dtype=pl.Int64)
-        return pl.DataFrame({"term": self.vocabulary, "number": number})
+        return {term: number for number, term in enumerate(self.vocabulary.to_list())}
 
     def look_up(self, texts: Sequence[str]) -> list[QueryTerms]:
         """Find the terms of queries that the index has."""
-        terms = terms_of(pl.Series("text", texts, pl.String)).sort("row", "term")
-        terms = terms.join(self.numbers, on="term", how="left", maintain_order="left")
         out = [QueryTerms() for _ in texts]
-        for row, term, count, number in terms.iter_rows():
+        for row, term, count in terms_of(pl.Series("text", texts, pl.String)).sort("row", "term").iter_rows():
+            number = self.numbers.get(term)
             if number is None:
                 out[row].unknown.append(term)
             else:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import polars as pl
 import pyarrow as pa
+import pyarrow.compute as pc
 
+FIELDS = ("title", "brand", "category", "type", "attributes", "description")  # of the lexical index
 CONTENT = ("title", "brand", "category", "product_type", "attributes", "description")
 VERSION = 1  # of `encoder_text`; another version computes every vector again
 
@@ -40,29 +42,32 @@ def _joined(
     return ". ".join(pieces)
 
 
-def lexical_fields(rows: pl.DataFrame) -> dict[str, pl.Series]:
+def lexical_fields(rows: pa.Table) -> dict[str, pl.Series]:
     """Return the text of each field of the lexical index, String [n].
 
     Args:
         rows: Rows of product_embeddings.
     """
+    texts = {name: _filled(rows[name]) for name in _TEXTS}
+    texts["attributes"] = pc.binary_join_element_wise(
+        _values(rows["attributes"]), _values(rows["tags"]), texts["package_size"], " "
+    )
+    texts["category"] = pc.binary_join_element_wise(texts["department"], texts["category"], " ")
+    texts["type"] = texts["product_type"]
+    return {name: pl.Series(name, texts[name]) for name in FIELDS}
 
-    def text(*names: str) -> pl.Series:
-        return rows.select(pl.concat_str([pl.col(n).fill_null("") for n in names], separator=" ")).to_series()
 
-    values = pl.element().struct.field("value").fill_null("")
-    return {
-        "title": text("title"),
-        "brand": text("brand"),
-        "category": text("department", "category"),
-        "type": text("product_type"),
-        "attributes": rows.select(
-            pl.concat_str(
-                pl.col("attributes").list.eval(values).list.join(" ").fill_null(""),
-                pl.col("tags").list.join(" ").fill_null(""),
-                pl.col("package_size").fill_null(""),
-                separator=" ",
-            )
-        ).to_series(),
-        "description": text("description"),
-    }
+_TEXTS = ("title", "brand", "department", "category", "product_type", "description", "package_size")
+
+
+def _filled(column: pa.ChunkedArray) -> pa.Array:
+    return pc.fill_null(column.combine_chunks(), "")
+
+
+def _values(column: pa.ChunkedArray) -> pa.Array:
+    """Join the values of each map or list with spaces; a null gives an empty text."""
+    lists = column.combine_chunks()
+    if pa.types.is_map(lists.type):
+        lists = pa.ListArray.from_arrays(lists.offsets, lists.items, mask=lists.is_null())
+    flat = pa.ListArray.from_arrays(lists.offsets, pc.fill_null(lists.values, ""), mask=lists.is_null())
+    return pc.fill_null(pc.binary_join(flat, " "), "")

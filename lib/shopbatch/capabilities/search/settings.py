@@ -12,12 +12,12 @@ from shopbatch.core.config import Strict
 class LexicalSettings(Strict):
     """How the lexical index scores."""
 
-    k1: float = Field(default=1.2, gt=0)
+    k1: float = Field(default=0.3, gt=0)
     """Saturation of BM25: the lower, the less a second occurrence of a word counts."""
-    b: float = Field(default=0.5, ge=0, le=1)
+    b: float = Field(default=0.6, ge=0, le=1)
     """Normalisation of BM25 by a field's length: 0 for none, 1 for full."""
     fields: dict[str, float] = Field(
-        default={"title": 1.0, "brand": 0.5, "category": 0.5, "type": 0.5, "attributes": 0.3, "description": 0.3}
+        default={"title": 1.0, "brand": 0.5, "category": 0.5, "type": 0.5, "attributes": 0.3, "description": 0.4}
     )
     """Weight of each field: title, brand, category, type, attributes, description."""
     kinds: tuple[float, float, float, float, float] = (0.3, 1.0, 0.5, 1.0, 0.3)

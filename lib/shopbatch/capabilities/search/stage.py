@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 from shopbatch.capabilities.search import product_text
 from shopbatch.capabilities.search.conditions import wrong_filters
 from shopbatch.capabilities.search.dense import normalised, quantised
+from shopbatch.capabilities.search.query_check import MAX_BYTES, refusals
 from shopbatch.engines.base import Encoder
 from shopbatch.engines.configs import EngineConfig
 from shopbatch.engines.factory import open_engine
@@ -22,13 +23,6 @@ from shopbatch.text import visible
 from shopbatch.text.language import detect_language, guess_language, load_classifier
 
 VERSION = 1  # of what turns texts into vectors here
-_CONTROLS = r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\x{200b}\x{2028}-\x{202e}\x{2060}-\x{206f}\x{feff}]"
-_SCRIPTS = (
-    *("Latin", "Greek", "Cyrillic", "Armenian", "Georgian", "Hebrew", "Arabic", "Ethiopic", "Devanagari", "Bengali"),
-    *("Gujarati", "Gurmukhi", "Kannada", "Malayalam", "Oriya", "Sinhala", "Tamil", "Telugu", "Thai", "Lao", "Khmer"),
-    *("Myanmar", "Tibetan", "Mongolian", "Han", "Hiragana", "Katakana", "Bopomofo", "Hangul"),
-)
-_KNOWN = "[0-9" + "".join(rf"\p{{{script}}}" for script in _SCRIPTS) + "]"
 _OUTPUTS = pa.schema([("vector", pa.binary()), ("language", pa.string())])
 
 
@@ -97,17 +91,13 @@ class ProductStage(Embedding):
 class QueryStage(Embedding):
     """The first stage of `search_products`."""
 
-    max_bytes: int = 2000
+    max_bytes: int = MAX_BYTES
     content: tuple[str, ...] = ("query",)
     passthrough_columns: tuple[str, ...] = ("query", "language", "filters", "k", "user_id")
 
     def check(self, content: pa.Table) -> pa.Array:
         """Return empty, too_long, invalid_utf8, control_characters or unknown_script, or null."""
-        reason = check_content(content, self.max_bytes)
-        text = pc.if_else(reason.is_null(), content["query"].combine_chunks(), "-1")
-        unknown = pc.if_else(pc.match_substring_regex(text, _KNOWN), pa.scalar(None, pa.string()), "unknown_script")
-        controls = pc.if_else(pc.match_substring_regex(text, _CONTROLS), "control_characters", unknown)
-        return pc.coalesce(reason, controls)
+        return refusals(content["query"].combine_chunks(), self.max_bytes)
 
     def refuse(self, passed: pa.Table, raw: pa.Table) -> pa.Array:
         """Return bad_filter for a query whose filters cannot be read."""

@@ -29,9 +29,11 @@ _UNSPACED = (
     *((0x0E00, 0x0EFF), (0x1000, 0x109F), (0x1780, 0x17FF), (0x3005, 0x3007), (0x3041, 0x30FF), (0x31F0, 0x31FF)),
     *((0x3400, 0x4DBF), (0x4E00, 0x9FFF), (0xAC00, 0xD7AF), (0xF900, 0xFAFF), (0x20000, 0x323AF)),
 )
+UNSPACED = "".join(f"{chr(a)}-{chr(b)}" for a, b in _UNSPACED)  # these scripts as a class of `re`
 _CLASS = "".join(rf"\x{{{a:x}}}-\x{{{b:x}}}" for a, b in _UNSPACED)
 _TOKEN = rf"[\p{{L}}\p{{M}}\p{{N}}--{_CLASS}]+(?:[.'’/-][\p{{L}}\p{{M}}\p{{N}}--{_CLASS}]+)*"
 _PART = re.compile(r"\d+(?:\.\d+)?|[^\W\d_]+")
+_IS_UNSPACED = re.compile(f"[{UNSPACED}]")
 _STEMMER = snowballstemmer.stemmer("english")
 
 
@@ -74,7 +76,7 @@ def word_terms(token: str) -> list[str]:
 
 def is_unspaced(character: str) -> bool:
     """Whether a character is of a script without spaces between words."""
-    return any(first <= ord(character) <= last for first, last in _UNSPACED)
+    return _IS_UNSPACED.match(character) is not None
 
 
 def _stem(word: str) -> str:
