@@ -19,7 +19,9 @@ def rows(store: Store, *names: str) -> list[tuple[Any, ...]]:
     return sorted(tuple(float(r[n]) if n == "grade" else r[n] for n in names) for r in read)
 
 
-def wands(folder: Path, queries: str = "query_id\tquery\tquery_class\n0\tsalon chair\tMassage\n7\tred rug\tRugs\n") -> Path:
+def wands(
+    folder: Path, queries: str = "query_id\tquery\tquery_class\n0\tsalon chair\tMassage\n7\tred rug\tRugs\n"
+) -> Path:
     (folder / "query.csv").write_text(queries, "utf-8")
     label = "id\tquery_id\tproduct_id\tlabel\n0\t0\t25434\tExact\n1\t0\t12088\tIrrelevant\n2\t7\t42931\tPartial\n"
     (folder / "label.csv").write_text(label, "utf-8")

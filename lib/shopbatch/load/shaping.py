@@ -42,7 +42,7 @@ def rows_to_skip(batch: RawBatch, preset: Preset | None) -> Mask:
 
 
 def reworded(raw: pa.Array | Sequence[Any], words: Mapping[str, str]) -> pa.Array | Sequence[Any]:
-    """Replace the words of an export by what they mean (`Preset.values`); other values, and all if it has none, stay."""
+    """Replace the words of an export by what they mean (`Preset.values`); all other values stay."""
     if not words:
         return raw
     cells = pl.Series(pl.from_arrow(text_cells(raw))).cast(pl.String)

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 Outcome = Literal[
     "running", "lost", "published", "nothing to do", "refused", "stopped", "superseded", "incomplete", "failed"
 ]
-FigureKind = Literal["bars", "calibration", "confusion", "histograms", "table"]
+FigureKind = Literal["bars", "calibration", "confusion", "histograms", "intervals", "table"]
 
 
 @dataclass
@@ -88,6 +88,7 @@ class Figure:
     - confusion: {"labels": [n], "matrix": [n][n] of counts}, rows are the true labels.
     - histograms: {"panels": {name: {"low": number, "high": number, "counts": [number per bin]}}}, one small chart per
       name, with bins of equal width from low to high.
+    - intervals: {"groups": [name], "values": [number], "low": [number], "high": [number]}, one line per group.
     - table: {"columns": [name], "rows": [[cell]]}; cells are masked like all text.
     """
 

@@ -30,13 +30,15 @@ class FusionSettings(Strict):
     method: Literal["rrf", "convex"] = "rrf"
     """rrf: reciprocal ranks, which needs no labels. convex: weighted scores, tuned on labelled queries."""
     dense: dict[str, float] = Field(default_factory=dict)
-    """convex: the share of the dense score by `language of the query-language of the product` (`zh-en`); `*` stands
-    for all pairs that are not named."""
+    """convex: the share of the dense score by `language of the query-language of the product` (`zh-en`); `zh-*` stands
+    for the pairs of a language that are not named, `*` for all others."""
     depth: int = Field(default=1000, ge=10)
     """How many products of each list are fused."""
     queries: int = Field(default=0, ge=0)
     """How many labelled queries the weights were tuned on."""
+    judgements: str = ""
+    """The version of `judgements` that the weights were tuned on; empty if they were not."""
 
     def share(self, query: str, product: str) -> float:
         """Return the share of the dense score for a pair of languages."""
-        return self.dense.get(f"{query}-{product}", self.dense.get("*", 0.5))
+        return self.dense.get(f"{query}-{product}", self.dense.get(f"{query}-*", self.dense.get("*", 0.5)))
