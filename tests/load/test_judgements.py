@@ -11,6 +11,7 @@ import pytest
 
 from shopbatch.core.errors import UserError
 from shopbatch.load import load_file
+from shopbatch.load.options import Options
 from shopbatch.warehouse.store import Store
 
 
@@ -66,8 +67,9 @@ ESCI = [
     (2, "傘", 6, "B07WDM7MQQ", "jp", "S", 1, 1, "test"),
     (3, "傘", 6, "B07RH6Z8KW", "jp", "C", 1, 1, "test"),
 ]
-ESCI_NAMES = ("example_id", "query", "query_id", "product_id", "product_locale", "esci_label") + (
-    ("small_version", "large_version", "split")
+ESCI_NAMES = (
+    *("example_id", "query", "query_id", "product_id", "product_locale", "esci_label"),
+    *("small_version", "large_version", "split"),
 )
 
 
@@ -96,8 +98,6 @@ def test_esci_as_parquet_and_as_csv(store: Store, tmp_path: Path, kind: str) -> 
 def test_a_shops_own_file(store: Store, tmp_path: Path) -> None:
     lines = "query,product_id,grade,source\ncoat,p1,2.33,anna\ncoat,p1,3,ben\ncoat,p2,-1,ben\ncoat,p3,good,ben\n"
     (tmp_path / "own.csv").write_text(lines, "utf-8")
-    from shopbatch.load.options import Options
-
     report = load_file(store, "judgements", tmp_path / "own.csv", Options(max_rejects=1))
     assert report.reasons == {"grade: out_of_range": 1, "grade: not_a_number": 1}
     assert rows(store, "product_id", "grade", "source") == [("p1", 2.33, "anna"), ("p1", 3.0, "ben")]
