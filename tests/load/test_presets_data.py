@@ -158,9 +158,7 @@ def test_of_several_systems_the_one_that_asks_for_most_is_taken() -> None:
 
 
 def test_a_preset_that_does_not_exist_is_an_error_that_names_those_that_do() -> None:
-    with pytest.raises(
-        UserError, match="no preset 'ebay' for table 'products'; there are: amazon, esci, google_"
-    ):
+    with pytest.raises(UserError, match="no preset 'ebay' for table 'products'; there are: amazon, esci, google_"):
         preset("products", "ebay")
     with pytest.raises(UserError, match="no preset 'shopify' for table 'coupons'; it has none"):
         preset("coupons", "shopify")
