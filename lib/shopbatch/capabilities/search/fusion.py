@@ -53,7 +53,7 @@ def fuse(
         part[at] = _relative(scores) if settings.method == "convex" else 1 / (RRF_K + 1 + np.arange(len(numbers)))
         columns.append(raw)
         parts.append(part)
-    weight = share(products) if settings.method == "convex" else np.float32(0.5)
+    weight = share(products)
     fused = ((1 - weight) * parts[0] + weight * parts[1]).astype(np.float32)
     chosen = best(fused, products, k)
     return Ranked(products[chosen], fused[chosen], columns[0][chosen], columns[1][chosen])

@@ -137,7 +137,7 @@ def _searched(
         if fusion is not None:
             measures[HYBRID] = judged(_answers(replace(index, fusion=fusion), test, config.depth))
         measures[LIVE] = judged(_answers(index, test, config.depth))
-        rrf = FusionSettings(method="rrf", depth=index.fusion.depth)
+        rrf = FusionSettings(method="rrf", dense={"*": 0.5}, depth=index.fusion.depth)
         measures[RRF] = judged(_answers(replace(index, fusion=rrf), test, config.depth))
         measures[DENSE] = judged([best for best, _ in dense_lists(index, test, config.depth)])
         for name, settings in bm25.items():
