@@ -162,6 +162,16 @@ def test_judgements_of_few_of_the_products_shown_cannot_tell(
     assert (code, report["metrics"]["search"]["verdict"]) == (3, "cannot tell"), err
     assert report["metrics"]["search"]["methods"]["hybrid, tuned"]["unjudged_10"] == pytest.approx(0.7, abs=0.05)
     assert "gates.max_unjudged" in err
+    folder = Path(shop.root) / "_runs" / "evaluate_search" / report["run_id"]
+    pairs = pl.read_csv(folder / "to_judge.csv")
+    known = set(pl.read_delta(shop.uri("judgements")).select("query", "product_id").iter_rows())
+    assert len(pairs) > 500
+    assert not known & set(pairs.select("query", "product_id").iter_rows())
+    filled = pairs.with_columns(grade=pl.lit(0))
+    filled.write_csv(tmp_path / "filled.csv")
+    load_file(shop, "judgements", tmp_path / "filled.csv")
+    assert call(shop, capsys, *EVALUATE)[1]["metrics"]["search"]["methods"]["hybrid, tuned"]["unjudged_10"] < 0.4
+    judge(shop, tmp_path, judged=3)
     code, report, _ = call(shop, capsys, *EVALUATE, "gates.max_unjudged=0.9", "gates.min_queries=100000")
     assert (code, report["metrics"]["search"]["verdict"]) == (3, "cannot tell")
     code, report, err = call(shop, capsys, *EVALUATE, "gates.max_unjudged=0.9")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import polars as pl
 import pyarrow as pa
 import pytest
 
@@ -18,6 +19,7 @@ from shopbatch.capabilities.search.quality.config import Gates
 from shopbatch.capabilities.search.quality.measure import breaks_conditions, measured
 from shopbatch.capabilities.search.quality.queries import JudgedQuery, Prepared, read_judgements
 from shopbatch.capabilities.search.quality.slices import length_of, sliced
+from shopbatch.capabilities.search.quality.to_judge import sheet
 from shopbatch.capabilities.search.quality.traffic import unanswered
 from shopbatch.capabilities.search.quality.tuned import with_tuned_weights
 from shopbatch.capabilities.search.quality.tuning import SHARES, both_lists, tuned_fusion
@@ -87,6 +89,7 @@ def test_grades_are_scaled_by_source_and_averaged_and_strangers_are_counted(inde
     coat = dict(zip(by_text["coat"].judged.products.tolist(), by_text["coat"].judged.gains.tolist(), strict=True))
     assert coat == pytest.approx({1: (1 + 0.5) / 2, 2: 0.5, 3: 1.0})
     assert by_text["lamp"].language == "en"
+    assert (by_text["coat"].source, by_text["lamp"].source) == ("a", "a")
     assert counts == {
         "judgements": 7,
         "of products that are not in the index": 1,
@@ -276,3 +279,18 @@ def test_searches_in_vain(store: Store) -> None:
     assert found.most_without_result == [("down jacket", 3, 0.75)]
     assert found.most_without_click == [("kettle", 3, 0.75), ("iron", 2, pytest.approx(2 / 3))]
     assert unanswered(store.snapshot("events"), 1).most_without_click == [("kettle", 3, 0.75)]
+
+
+def test_what_is_to_be_judged_is_pooled_and_holds_no_ones_number(index: SearchIndex) -> None:
+    queries = [
+        JudgedQuery(text, None, Judged.of({4: 1.0})) for text in ("coat", "call 13812345678", "=1+1", "red lamp")
+    ]
+    asked = Prepared(queries, [Plan(q.text, None, None) for q in queries], ["en"] * 4, np.zeros((4, DIM), np.float32))
+    one, other = np.arange(20), np.array([7, 30, 4])
+    cells, count = sheet(index, asked, [[one] * 4, [other] * 4])
+    read = pl.read_csv(cells, infer_schema=False)
+    first = ["p000", "p007", "p001", "p030", "p002", "p003", "p005", "p006", "p008", "p009"]
+    assert count == len(read) == 20
+    assert read["query"].to_list() == ["coat"] * 10 + ["red lamp"] * 10
+    assert read["product_id"].to_list() == first * 2
+    assert read["title"][1] == index.products["title"][7].as_py()

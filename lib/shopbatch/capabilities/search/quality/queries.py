@@ -24,11 +24,13 @@ class JudgedQuery:
         text: What a shopper types.
         language: As the judgements say it; None where they do not.
         judged: The judgements, by the products' numbers in the index.
+        source: Who judged it; of several sources the first one in the alphabet.
     """
 
     text: str
     language: str | None
     judged: Judged
+    source: str = ""
 
     @property
     def place(self) -> bytes:
@@ -90,11 +92,15 @@ def read_judgements(
     numbers = pl.DataFrame({"product_id": pl.Series(index.products["product_id"].to_pylist(), dtype=pl.String)})
     known = read.join(numbers.with_row_index("number"), on="product_id")
     known = known.with_columns(pl.lit(_refused(known["query"])).alias("refused"))
-    pairs = known.filter(~pl.col("refused")).group_by("query", "language", "number").agg(pl.col("gain").mean())
-    by_query = pairs.sort("number").group_by("query", "language").agg("number", "gain")
+    pairs = (
+        known.filter(~pl.col("refused"))
+        .group_by("query", "language", "number")
+        .agg(pl.col("gain").mean(), pl.col("source").min())
+    )
+    by_query = pairs.sort("number").group_by("query", "language").agg("number", "gain", pl.col("source").min())
     queries = [
-        JudgedQuery(text, language, Judged(np.array(numbers, np.int64), np.array(gains)))
-        for text, language, numbers, gains in by_query.iter_rows()
+        JudgedQuery(text, language, Judged(np.array(numbers, np.int64), np.array(gains)), source or "")
+        for text, language, numbers, gains, source in by_query.iter_rows()
     ]
     counts = {
         "judgements": len(read),

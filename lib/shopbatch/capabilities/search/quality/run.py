@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from functools import partial
 
 import numpy as np
 
@@ -19,6 +18,7 @@ from shopbatch.capabilities.search.quality.measure import Measured, gain, measur
 from shopbatch.capabilities.search.quality.publish import accepted_before, origin_of, publish
 from shopbatch.capabilities.search.quality.queries import JudgedQuery, Prepared, prepare, read_judgements
 from shopbatch.capabilities.search.quality.slices import sliced
+from shopbatch.capabilities.search.quality.to_judge import FILE, sheet
 from shopbatch.capabilities.search.quality.traffic import unanswered
 from shopbatch.capabilities.search.quality.tuning import both_lists, dense_lists, tuned_fusion
 from shopbatch.capabilities.search.quality.verdict import Evidence, verdict
@@ -26,10 +26,11 @@ from shopbatch.capabilities.search.settings import FusionSettings, LexicalSettin
 from shopbatch.core.errors import UserError
 from shopbatch.engines.factory import prepare as prepare_engine
 from shopbatch.evaluation.judged import mean
-from shopbatch.runs.report import EngineUse, Report
+from shopbatch.runs.report import EngineUse, Report, run_folder
 from shopbatch.tables.events import EVENTS
 from shopbatch.tables.judgements import JUDGEMENTS
 from shopbatch.tables.search_quality import SEARCH_QUALITY
+from shopbatch.warehouse import files
 from shopbatch.warehouse.foreign import put_right
 from shopbatch.warehouse.gates import refuse_if_failed
 from shopbatch.warehouse.snapshot import Snapshot
@@ -62,7 +63,10 @@ def evaluate_search(config: EvaluateSearchConfig, store: Store, report: Report) 
         report.engine, report.models = EngineUse(encoder.engine.kind), encoder.models
         prepare_engine(encoder.engine, encoder.path or None)
         halves = _queries(config, judgements, live.open(), encoder, report)
-        found = _searched(config, live.manifest, halves, judgements, report)
+        found, (cells, unjudged) = _searched(config, live.manifest, halves, judgements, report)
+    if unjudged:
+        files.write_bytes(f"{run_folder(store.root, report.job, report.run_id)}/{FILE}", cells)
+        report.links = {"Products to judge, as a CSV file": FILE}
     _count_traffic(config, store, report)
     _judge(config, report, found, accepted_before(store, judgements, halves.test))
     publish(store, report, found, origin)
@@ -122,31 +126,31 @@ def _queries(
 
 def _searched(
     config: EvaluateSearchConfig, manifest: Manifest, halves: Halves, judgements: Snapshot, report: Report
-) -> Searched:
-    """Tune on one half and answer the other one by every method."""
+) -> tuple[Searched, tuple[bytes, int]]:
+    """Tune on one half and answer the other one by every method; also make the sheet of what to judge next."""
     index, tuning, test = halves.index, halves.tuning.first(config.max_tuning), halves.test
     with report.stage("tuning") as stage:
         stage.rows = len(tuning.queries)
         baselines = Baselines(index, manifest.lexical, [*tuning.texts, *test.texts])
         bm25 = tuned(baselines, tuning.first(config.max_tuning // 2))
         fusion = tuned_fusion(both_lists(index, tuning), config.min_labelled, str(judgements.version))
-    judged = partial(measured, index, test)
     with report.stage("search") as stage:
         stage.rows = len(test.queries)
-        measures: dict[str, Measured] = {}
-        if fusion is not None:
-            measures[HYBRID] = judged(_answers(replace(index, fusion=fusion), test, config.depth))
-        measures[LIVE] = judged(_answers(index, test, config.depth))
         rrf = FusionSettings(method="rrf", dense={"*": 0.5}, depth=index.fusion.depth)
-        measures[RRF] = judged(_answers(replace(index, fusion=rrf), test, config.depth))
-        measures[DENSE] = judged([best for best, _ in dense_lists(index, test, config.depth)])
-        for name, settings in bm25.items():
-            measures[name] = judged(ranked_lists(baselines.made(settings), test, config.depth))
+        fused = {HYBRID: fusion, LIVE: index.fusion, RRF: rrf}
+        lists = {
+            name: _answers(replace(index, fusion=settings), test, config.depth)
+            for name, settings in fused.items()
+            if settings is not None
+        }
+        lists[DENSE] = [best for best, _ in dense_lists(index, test, config.depth)]
+        lists |= {name: ranked_lists(baselines.made(s), test, config.depth) for name, s in bm25.items()}
+        measures = {name: measured(index, test, ranked) for name, ranked in lists.items()}
     baseline = max(bm25, key=lambda name: mean(measures[name].ndcg))  # chosen on the test half: in favour of BM25
     candidate = HYBRID if fusion is not None else LIVE
     found = Searched(manifest, test, measures, candidate, baseline, fusion or index.fusion)
     _describe(config, report, found, bm25)
-    return found
+    return found, sheet(index, test, [lists[candidate], lists[baseline]])
 
 
 def _answers(index: SearchIndex, prepared: Prepared, depth: int) -> list[np.ndarray]:

@@ -71,7 +71,8 @@ def _enough(evidence: Evidence, limits: Gates) -> list[Gate]:
                 f"cannot tell: nobody judged {evidence.unjudged:.0%} of the first ten products, more than "
                 f"gates.max_unjudged={limits.max_unjudged}",
                 "they count as useless, whatever they are",
-                "judge what the report lists and load it into `judgements`, or set gates.max_unjudged",
+                "fill in the grades of to_judge.csv beside the report and load it into `judgements`, or set "
+                "gates.max_unjudged",
             ),
         ),
     ]
