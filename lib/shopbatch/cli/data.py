@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     from shopbatch.load.identity import Mode
 
 _SOURCES = (
-    "Source table: products, users, transactions, campaigns, coupons, redemptions, events, reviews, support_dialogs or "
-    "product_copy."
+    "Source table: products, users, transactions, campaigns, coupons, redemptions, events, reviews, support_dialogs, "
+    "product_copy, queries or judgements."
 )
 
 
