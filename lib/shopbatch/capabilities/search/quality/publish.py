@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
 from shopbatch.capabilities.search.index_files import Manifest
 from shopbatch.capabilities.search.quality.config import EvaluateSearchConfig
+from shopbatch.capabilities.search.quality.measure import Measured
 from shopbatch.capabilities.search.quality.queries import Prepared
 from shopbatch.capabilities.search.quality.tuned import remembered
+from shopbatch.capabilities.search.settings import FusionSettings
 from shopbatch.core.crash_points import crash_point
 from shopbatch.core.hashing import digest
 from shopbatch.runs.report import Report
@@ -19,10 +23,27 @@ from shopbatch.warehouse.publish import Publication, Superseded, unless_changed
 from shopbatch.warehouse.snapshot import Snapshot
 from shopbatch.warehouse.store import Store
 
-if TYPE_CHECKING:
-    from shopbatch.capabilities.search.quality.run import Searched
-
 VERSION = 1  # of how a search is judged: another one judges again
+
+
+@dataclass(frozen=True)
+class Searched:
+    """What the methods are worth on the test half.
+
+    Attributes:
+        manifest: The index.
+        test: The queries.
+        measures: By the method's name.
+        candidate, baseline: Names of the method that is judged and of the best BM25.
+        fusion: The fusion of the candidate.
+    """
+
+    manifest: Manifest
+    test: Prepared
+    measures: Mapping[str, Measured]
+    candidate: str
+    baseline: str
+    fusion: FusionSettings
 
 
 def origin_of(config: EvaluateSearchConfig, manifest: Manifest, judgements: Snapshot) -> dict[str, Any]:

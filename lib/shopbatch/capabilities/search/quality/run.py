@@ -14,8 +14,8 @@ from shopbatch.capabilities.search.live import live_index
 from shopbatch.capabilities.search.quality import figures
 from shopbatch.capabilities.search.quality.bm25 import Baselines, ranked_lists, tuned
 from shopbatch.capabilities.search.quality.config import EvaluateSearchConfig
-from shopbatch.capabilities.search.quality.measure import Measured, gain, measured
-from shopbatch.capabilities.search.quality.publish import accepted_before, origin_of, publish
+from shopbatch.capabilities.search.quality.measure import gain, measured
+from shopbatch.capabilities.search.quality.publish import Searched, accepted_before, origin_of, publish
 from shopbatch.capabilities.search.quality.queries import JudgedQuery, Prepared, prepare, read_judgements
 from shopbatch.capabilities.search.quality.slices import sliced
 from shopbatch.capabilities.search.quality.to_judge import FILE, sheet
@@ -79,26 +79,6 @@ class Halves:
     index: SearchIndex
     tuning: Prepared
     test: Prepared
-
-
-@dataclass(frozen=True)
-class Searched:
-    """What the methods are worth on the test half.
-
-    Attributes:
-        manifest: The index.
-        test: The queries.
-        measures: By the method's name.
-        candidate, baseline: Names of the method that is judged and of the best BM25.
-        fusion: The fusion of the candidate.
-    """
-
-    manifest: Manifest
-    test: Prepared
-    measures: Mapping[str, Measured]
-    candidate: str
-    baseline: str
-    fusion: FusionSettings
 
 
 def _queries(
