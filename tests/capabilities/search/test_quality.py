@@ -122,7 +122,7 @@ def test_each_bm25_is_the_best_of_its_grid(index: SearchIndex) -> None:
     asked = prepared(index)
     baselines = Baselines(index, LexicalSettings(), asked.texts)
     best = tuned(baselines, asked)
-    assert list(best) == ["BM25 of words", "BM25 of stems", "BM25 of words, stems and codes"]
+    assert list(best) == ["BM25 of words", "BM25 of stems", "BM25 of all terms"]
 
     def quality(settings: LexicalSettings) -> float:
         lists = ranked_lists(baselines.made(settings), asked, 10)

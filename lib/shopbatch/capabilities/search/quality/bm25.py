@@ -66,7 +66,7 @@ class Baselines:
         return {
             "BM25 of words": (1.0, 0.0, 0.0, 0.0, 1.0),
             "BM25 of stems": (0.0, 1.0, 0.0, 1.0, 0.0),
-            "BM25 of words, stems and codes": self.settings.kinds,
+            "BM25 of all terms": self.settings.kinds,
         }
 
     @property

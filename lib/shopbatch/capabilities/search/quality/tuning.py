@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property, partial
 
 import numpy as np
 
 from shopbatch.capabilities.search.fusion import fuse
 from shopbatch.capabilities.search.index import AGAIN, SearchIndex
 from shopbatch.capabilities.search.quality.queries import Prepared
+from shopbatch.capabilities.search.ranking import best
 from shopbatch.capabilities.search.settings import FusionSettings
 from shopbatch.evaluation.judged import DEPTH, list_quality, mean
 
@@ -34,17 +36,40 @@ class Lists:
     lexical: list[_List]
     dense: list[_List]
 
+    @cached_property
+    def parts(self) -> list[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+        """Of each query the products of either list, and what the two lists add to their scores at full weight.
+
+        A fused score is linear in the weight, so that `fuse` is needed at its two ends only.
+        """
+        out = []
+        for lexical, dense in zip(self.lexical, self.dense, strict=True):
+            ends = []
+            for weight in (0.0, 1.0):
+                settings = FusionSettings(method="convex", depth=self.index.fusion.depth)
+                size = len(lexical[0]) + len(dense[0])
+                ranked = fuse(lexical, dense, settings, partial(_constant, weight), size)
+                order = np.argsort(ranked.products)
+                ends.append((ranked.products[order], ranked.scores[order]))
+            out.append((ends[0][0], ends[0][1], ends[1][1]))
+        return out
+
     def quality(self, settings: FusionSettings, rows: np.ndarray) -> float:
-        """Return the mean nDCG@10 of some queries under a fusion."""
+        """Return the mean nDCG@10 of some queries under a convex fusion."""
         names, codes = self.index.languages
         values = []
         for row in rows.tolist():
             language = self.prepared.languages[row]
             shares = np.array([settings.share(language, name) for name in names] or [0.5], np.float32)
-            weights = shares[codes]
-            ranked = fuse(self.lexical[row], self.dense[row], settings, weights.__getitem__, DEPTH)
-            values.append(list_quality(ranked.products, self.prepared.queries[row].judged).ndcg)
+            products, lexical, dense = self.parts[row]
+            weight = shares[codes[products]]
+            chosen = best((1 - weight) * lexical + weight * dense, products, DEPTH)
+            values.append(list_quality(products[chosen], self.prepared.queries[row].judged).ndcg)
         return mean(np.array(values))
+
+
+def _constant(weight: float, products: np.ndarray) -> np.ndarray:
+    return np.full(len(products), weight, np.float32)
 
 
 def dense_lists(index: SearchIndex, prepared: Prepared, depth: int) -> list[_List]:

@@ -55,7 +55,7 @@ def _enough(evidence: Evidence, limits: Gates) -> list[Gate]:
             many,
             explain(
                 many,
-                f"cannot tell: only {evidence.queries:,} judged queries of the test half have a useful product, fewer "
+                f"only {evidence.queries:,} judged queries of the test half have a useful product, fewer "
                 f"than gates.min_queries={limits.min_queries}",
                 "their mean says little",
                 "load more judgements",
@@ -68,7 +68,7 @@ def _enough(evidence: Evidence, limits: Gates) -> list[Gate]:
             judged,
             explain(
                 judged,
-                f"cannot tell: nobody judged {evidence.unjudged:.0%} of the first ten products, more than "
+                f"nobody judged {evidence.unjudged:.0%} of the first ten products, more than "
                 f"gates.max_unjudged={limits.max_unjudged}",
                 "they count as useless, whatever they are",
                 "fill in the grades of to_judge.csv beside the report and load it into `judgements`, or set "
