@@ -6,6 +6,7 @@ from shopbatch.tables.campaigns import CAMPAIGNS, COUPONS, REDEMPTIONS
 from shopbatch.tables.copy_reviews import COPY_REVIEWS
 from shopbatch.tables.events import EVENTS
 from shopbatch.tables.guided_products import GUIDED_PRODUCTS, GUIDED_PRODUCTS_REJECTS
+from shopbatch.tables.judgements import JUDGEMENTS
 from shopbatch.tables.load_rejects import load_rejects
 from shopbatch.tables.product_copy import PRODUCT_COPY
 from shopbatch.tables.product_descriptions import PRODUCT_DESCRIPTIONS, PRODUCT_DESCRIPTIONS_REJECTS
@@ -18,6 +19,7 @@ from shopbatch.tables.queries import QUERIES
 from shopbatch.tables.review_sentiment import REVIEW_SENTIMENT, REVIEW_SENTIMENT_REJECTS
 from shopbatch.tables.reviews import REVIEWS
 from shopbatch.tables.schema import Column, Table
+from shopbatch.tables.search_quality import SEARCH_QUALITY
 from shopbatch.tables.search_results import QUERY_EMBEDDINGS, QUERY_EMBEDDINGS_REJECTS, SEARCH_RESULTS
 from shopbatch.tables.shopper_requests import SHOPPER_REQUESTS
 from shopbatch.tables.support_dialogs import SUPPORT_DIALOGS
@@ -47,6 +49,7 @@ _SOURCES = (
     PRODUCT_COPY,
     QUERIES,
     SHOPPER_REQUESTS,
+    JUDGEMENTS,
 )
 _DERIVED = (
     REVIEW_SENTIMENT,
@@ -72,6 +75,7 @@ _DERIVED = (
     SEARCH_RESULTS,
     GUIDED_PRODUCTS,
     GUIDED_PRODUCTS_REJECTS,
+    SEARCH_QUALITY,
 )
 TABLES: dict[str, Table] = {t.name: t for t in (*_SOURCES, *_DERIVED)}
 SOURCES = tuple(t.name for t in _SOURCES)

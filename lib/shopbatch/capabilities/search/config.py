@@ -27,6 +27,9 @@ class EmbedProductsConfig(InferenceConfig):
     """How words are scored. A change makes the index again and computes no vector."""
     fusion: FusionSettings = FusionSettings()
     """How the two scores become one. A change makes the index again and computes no vector."""
+    tuned: bool = True
+    """Whether to take the fusion weights that evaluate_search tuned for this encoder and accepted, if there are any and
+    `fusion` names none of its own. false: `fusion` as it is."""
 
     def required_tables(self) -> tuple[str, ...]:
         """The table that a run reads."""

@@ -6,6 +6,7 @@ from shopbatch.capabilities.search.build import IndexBuilder, settings_digest
 from shopbatch.capabilities.search.config import EmbedProductsConfig
 from shopbatch.capabilities.search.encoder import SearchEncoder, configured_encoder
 from shopbatch.capabilities.search.index_files import delete_old
+from shopbatch.capabilities.search.quality.tuned import with_tuned_weights
 from shopbatch.capabilities.search.stage import ProductStage
 from shopbatch.engines.factory import prepare
 from shopbatch.inference.publish import find_live
@@ -35,11 +36,13 @@ def product_spec(config: EmbedProductsConfig, store: Store, report: Report) -> t
 
 def product_specs(config: EmbedProductsConfig, store: Store, report: Report) -> list[Spec]:
     """The inference jobs that embed_products is made of: one."""
+    config = with_tuned_weights(config, store)
     return [product_spec(config, store, report)[0]]
 
 
 def embed_products(config: EmbedProductsConfig, store: Store, report: Report) -> None:
     """Embed the new and changed products and publish them with their index. Raises what `run_inference` raises."""
+    config = with_tuned_weights(config, store)
     spec, encoder = product_spec(config, store, report)
     prepare(config.engine, encoder.path or None)
     builder = IndexBuilder(store, config, encoder, spec, report)
