@@ -1,6 +1,4 @@
-"""What the machinery relies on, for every stage: sentiment, copy, recommendations, and one made from a function."""
-"""What the machinery relies on, for every stage: sentiment, product copy, search, and one made from a function."""
-"""What the machinery relies on, for every stage: sentiment, copy, search, the guide, and one made from a function."""
+"""What the machinery relies on, for every stage of a capability, and for one that is made from a function."""
 
 from __future__ import annotations
 
@@ -33,8 +31,8 @@ from shopbatch.sample import boutique
 from shopbatch.tables.guided_products import GUIDED_PRODUCTS, GUIDED_PRODUCTS_REJECTS
 from shopbatch.tables.published import PROVENANCE
 from shopbatch.tables.recommendations import RECOMMENDATIONS, RECOMMENDATIONS_REJECTS
-from shopbatch.tables.user_sequences import USER_SEQUENCES
 from shopbatch.tables.shopper_requests import SHOPPER_REQUESTS
+from shopbatch.tables.user_sequences import USER_SEQUENCES
 from shopbatch.warehouse.store import Store
 from tests.capabilities.recommendations import shelf
 from tests.inference import simple, toy
@@ -70,6 +68,8 @@ def recommendations() -> Spec:
 
 
 histories = shelf.content(shelf.drawn(3))
+
+
 def search_specs() -> list[Spec]:
     settings = config.load(EmbedProductsConfig, "embed_products", "local", ["engine={kind: fake}"])
     spec, encoder = product_spec(settings, Store("/nowhere"), Report(job="embed_products"))

@@ -160,29 +160,6 @@ def curves(series: Mapping[str, Sequence[Sequence[float]]], labels: Sequence[str
         axes.tick_params(which="minor", length=0)
         axes.grid(linewidth=0.6)
         axes.legend(loc="lower right")
-def intervals(data: Mapping[str, Any], title: str) -> Markup:
-    """Draw numbers with their intervals, one line per group, the first one on top.
-
-    Args:
-        data: `groups` [n] names, `values` [n], `low` [n] and `high` [n] with low <= value <= high.
-        title: What a screen reader says of the chart.
-    """
-    lines = list(zip(data["groups"], data["values"], data["low"], data["high"], strict=True))
-    if not lines or not all(low <= value <= high for _, value, low, high in lines):
-        raise ValueError("expected low <= value <= high")
-    height = 0.3 * len(lines) + 0.5
-    with _drawing(6.2, height) as figure:
-        axes = figure.add_axes((0.34, 0.4 / height, 0.56, 1 - 0.5 / height))
-        for row, (_, value, low, high) in enumerate(lines):
-            axes.plot([low, high], [row, row], color=_LINE, linewidth=5, solid_capstyle="round")
-            axes.plot([value], [row], "o", color=_ACCENT, markersize=6)
-            axes.annotate(f"{value:.3f}", (1.02, row), xycoords=("axes fraction", "data"), va="center")
-        axes.set(ylim=(len(lines) - 0.5, -0.5))
-        axes.set_yticks(range(len(lines)), [_label(name) for name, *_ in lines])
-        axes.tick_params(length=0)
-        axes.grid(axis="x", linewidth=0.6)
-        axes.set_axisbelow(True)
-        axes.spines[:].set_visible(False)
         return _svg(figure, title)
 
 

@@ -230,8 +230,6 @@ def _figure(figure: Mapping[str, Any]) -> dict[str, Any] | None:
             drawn["svg"] = _chart(lambda: charts.curves(data["series"], data["labels"], title))
         case "intervals":
             drawn["svg"] = _chart(lambda: charts.intervals(data["panels"], title))
-        case "intervals":
-            drawn["svg"] = _chart(lambda: charts.intervals(data, title))
         case "table" if isinstance(data.get("rows"), list):
             rows = [row for row in data["rows"] if isinstance(row, list)]
             drawn["table"] = {"columns": data.get("columns") or [], "rows": rows}

@@ -30,7 +30,6 @@ Outcome = Literal[
     "running", "lost", "published", "nothing to do", "refused", "stopped", "superseded", "incomplete", "failed"
 ]
 FigureKind = Literal["bars", "calibration", "confusion", "curves", "histograms", "intervals", "table"]
-FigureKind = Literal["bars", "calibration", "confusion", "histograms", "intervals", "table"]
 
 
 @dataclass
@@ -93,7 +92,6 @@ class Figure:
       above 0, on a logarithmic axis; the last is the result's.
     - intervals: {"panels": {name: {name: [number, low, high]}}}, one line per number; the last of a panel is the
       result's.
-    - intervals: {"groups": [name], "values": [number], "low": [number], "high": [number]}, one line per group.
     - table: {"columns": [name], "rows": [[cell]]}; cells are masked like all text.
     """
 

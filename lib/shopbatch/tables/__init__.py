@@ -10,12 +10,11 @@ from shopbatch.tables.judgements import JUDGEMENTS
 from shopbatch.tables.load_rejects import load_rejects
 from shopbatch.tables.product_copy import PRODUCT_COPY
 from shopbatch.tables.product_descriptions import PRODUCT_DESCRIPTIONS, PRODUCT_DESCRIPTIONS_REJECTS
+from shopbatch.tables.product_embeddings import PRODUCT_EMBEDDINGS, PRODUCT_EMBEDDINGS_REJECTS
 from shopbatch.tables.product_neighbours import PRODUCT_NEIGHBOURS
 from shopbatch.tables.products import PRODUCTS
-from shopbatch.tables.recommendations import RECOMMENDATIONS, RECOMMENDATIONS_REJECTS
-from shopbatch.tables.product_embeddings import PRODUCT_EMBEDDINGS, PRODUCT_EMBEDDINGS_REJECTS
-from shopbatch.tables.products import PRODUCTS
 from shopbatch.tables.queries import QUERIES
+from shopbatch.tables.recommendations import RECOMMENDATIONS, RECOMMENDATIONS_REJECTS
 from shopbatch.tables.review_sentiment import REVIEW_SENTIMENT, REVIEW_SENTIMENT_REJECTS
 from shopbatch.tables.reviews import REVIEWS
 from shopbatch.tables.schema import Column, Table

@@ -22,12 +22,7 @@ _BINS = 20
 def methods(measures: Mapping[str, Measured], seed: int) -> list[Figure]:
     """Draw the quality of each method with its interval, and the other measures as a table."""
     intervals = {name: interval(m.ndcg, seed) for name, m in measures.items()}
-    chart = {
-        "groups": list(intervals),
-        "values": [i.value for i in intervals.values()],
-        "low": [i.low for i in intervals.values()],
-        "high": [i.high for i in intervals.values()],
-    }
+    chart = {"panels": {"nDCG@10": {name: [i.value, i.low, i.high] for name, i in intervals.items()}}}
     rows = [
         [
             name,
