@@ -138,14 +138,12 @@ class Publisher:
             "mix_of": list(self.spec.stage.drift_columns or ()),
             "reasons": candidate.reasons,
         }
-        report = self.report
+        report, rows, shown = self.report, candidate.total("published"), metadata | beside
         try:
             self.replace(publication, self.spec.rejects, metadata, "rejects_digest", candidate.total("rejected"))
             crash_point("between_commits")
             # If this one is superseded, the rejects stay visible: the run that was faster may rely on them.
-            metadata |= beside
-            rows = candidate.total("published")
-            changed = self.replace(publication, self.spec.sink, metadata, "digest", rows, tuple(beside))
+            changed = self.replace(publication, self.spec.sink, shown, "digest", rows, tuple(beside))
         except Superseded as error:
             report.outcome, report.message = "superseded", str(error)
             return
