@@ -32,9 +32,9 @@ def test_equal_scores_are_in_the_order_of_the_products():
 def test_weighted_scores_by_hand_with_a_share_of_its_own_for_each_product():
     convex = FusionSettings(method="convex")
     shares = np.array([0.25, 0.25, 1.0, 0.25], np.float32)
-    out = fuse(ranked([0, 1, 2], [5, 3, 1]), ranked([2, 0], [0.9, 0.1]), convex, lambda p: shares[p], 2)
-    assert out.products.tolist() == [2, 0]  # 1.0 * 1 and 0.75 * 1 + 0.25 * 0; product 1 has 0.75 * 0.5
-    np.testing.assert_allclose(out.scores, [1.0, 0.75])
+    out = fuse(ranked([0, 1, 2], [5, 4, 1]), ranked([2, 0], [0.9, 0.1]), convex, lambda p: shares[p], 3)
+    assert out.products.tolist() == [2, 0, 1]  # 1.0 * 1, then 0.75 * 1 + 0.25 * 0, then 0.75 * 0.8
+    np.testing.assert_allclose(out.scores, [1.0, 0.75, 0.6])
 
 
 @pytest.mark.parametrize("method", ["rrf", "convex"])
@@ -48,7 +48,7 @@ def test_an_empty_list_leaves_the_other_as_it_is(method):
 def test_shares_of_language_pairs():
     settings = FusionSettings(dense={"zh-en": 0.9, "*": 0.2})
     assert (settings.share("zh", "en"), settings.share("en", "en")) == (0.9, 0.2)
-    assert FusionSettings().share("zh", "en") > FusionSettings().share("en", "en") == 0.5
+    assert FusionSettings().share("zh", "en") > 0.5 > FusionSettings().share("en", "en")
 
 
 def queries(number, good):
