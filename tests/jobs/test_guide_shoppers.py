@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -43,7 +44,7 @@ def guided(ray_local: None, tmp_path_factory: pytest.TempPathFactory) -> Guided:
     rows = [
         {"request_id": "zh", "text": "我想买一款适合冬天穿的羽绒服", "user_id": "u1"},
         {"request_id": "en", "text": "sweater, no wool", "user_id": "u2"},
-        {"request_id": "none", "text": "office chair"},
+        {"request_id": "chair", "text": "office chair"},
         {"request_id": "vague", "text": "想买一个礼物"},
         {"request_id": "empty", "text": ""},
         {"request_id": "long", "text": "scarf " * 2000},
@@ -55,6 +56,13 @@ def guided(ray_local: None, tmp_path_factory: pytest.TempPathFactory) -> Guided:
     return Guided(store, folder, code, report)
 
 
+@pytest.fixture
+def copied(guided: Guided, tmp_path: Path) -> Store:
+    """A copy of that warehouse, which a test may change."""
+    shutil.copytree(guided.store.root, tmp_path / "warehouse")
+    return Store(str(tmp_path / "warehouse"))
+
+
 def answers(store: Store) -> dict[str, dict[str, Any]]:
     table = store.snapshot("guided_products").read()
     return {row["request_id"]: row for row in table.to_pylist()}
@@ -64,7 +72,7 @@ def test_each_request_gets_its_answer(guided: Guided) -> None:
     assert guided.code == 0
     rows = answers(guided.store)
     assert {name: row["outcome"] for name, row in rows.items()} == {
-        "zh": "products", "en": "products", "none": "nothing_fits", "vague": "question", "same": "products",
+        "zh": "products", "en": "products", "chair": "nothing_fits", "vague": "question", "same": "products",
     }  # fmt: skip
     assert rows["zh"]["type"] == "down jacket" and "羽绒服" in rows["zh"]["products"][0]["reason"]
     assert [(c["kind"], c["op"], c["value"]) for c in rows["en"]["constraints"]] == [("material", "!=", "wool")]
@@ -94,8 +102,8 @@ def test_the_gates_count_claims_and_broken_constraints(guided: Guided) -> None:
         assert gates[name]["value"] == 0 and gates[name]["limit"] == 0
 
 
-def test_a_second_run_computes_nothing_and_a_changed_catalogue_answers_again(guided: Guided) -> None:
-    store = guided.store
+def test_a_second_run_computes_nothing_and_a_changed_catalogue_answers_again(copied: Store) -> None:
+    store = copied
     before = store.snapshot("guided_products").version
     code, report, _ = run_job(store, "guide_shoppers", "ranking=words")
     assert (code, report["outcome"], report["rows"]["computed"]) == (0, "nothing to do", 0)
@@ -104,7 +112,7 @@ def test_a_second_run_computes_nothing_and_a_changed_catalogue_answers_again(gui
     load_catalogue(store, row)
     code, report, _ = run_job(store, "guide_shoppers", "ranking=words")
     assert (code, report["outcome"], report["rows"]["computed"]) == (0, "published", 0)
-    chair = answers(store)["none"]
+    chair = answers(store)["chair"]
     assert chair["outcome"] == "products" and [p["product_id"] for p in chair["products"]] == ["new"]
 
 
@@ -114,14 +122,14 @@ def load_catalogue(store: Store, row: dict[str, Any]) -> None:
 
     rows = [*store.snapshot("products").read().to_pylist(), dict.fromkeys(PRODUCTS.names) | row]
     table = pa.Table.from_pylist(rows, PRODUCTS.schema())
-    store.commit(PRODUCTS, [store.write_file(PRODUCTS, table, "test", 0)], mode="replace")
+    store.commit(PRODUCTS, [store.write_file(PRODUCTS, table, "test", 0)], mode="replace", run_key="test")
 
 
-def test_the_index_ranks_what_the_filter_keeps(guided: Guided) -> None:
-    store = guided.store
+def test_the_index_ranks_what_the_filter_keeps(copied: Store) -> None:
+    store = copied
     assert run_job(store, "embed_products", "engine.kind=fake")[0] == 0
-    code, report, _ = run_job(store, "guide_shoppers", "gates.accept_recipe=any")
-    assert (code, report["outcome"]) == (0, "published")
+    code, report, said = run_job(store, "guide_shoppers", "gates.accept_recipe=any")
+    assert (code, report["outcome"]) == (0, "published"), said
     rows = answers(store)
     assert rows["en"]["products"] and all(p["dense"] is not None for p in rows["en"]["products"])
     wool = {r["product_id"] for r in store.snapshot("products").read().to_pylist() if "wool" in str(r["title"])}

@@ -1,9 +1,11 @@
 """guided_products and its rejects: what `guide_shoppers` publishes."""
 
+from dataclasses import replace
+
 import pyarrow as pa
 
 from shopbatch.tables.published import provenance, rejects_of
-from shopbatch.tables.schema import Column, Person, Table, View
+from shopbatch.tables.schema import Column, Nobody, Person, Table, View
 
 CONSTRAINT = pa.struct(
     [
@@ -82,8 +84,11 @@ GUIDED_PRODUCTS = Table(
     job="guide_shoppers",
     view=View(("text", "outcome", "products")),
 )
-GUIDED_PRODUCTS_REJECTS = rejects_of(
-    GUIDED_PRODUCTS,
-    "One row per request without an answer, with its reason. Published by guide_shoppers.",
-    "no_key, duplicate_key, empty, too_long, control_characters, unknown_script, injected, invalid_utf8",
+GUIDED_PRODUCTS_REJECTS = replace(
+    rejects_of(
+        GUIDED_PRODUCTS,
+        "One row per request without an answer, with its reason. Published by guide_shoppers.",
+        "no_key, duplicate_key, empty, too_long, control_characters, unknown_script, injected, invalid_utf8",
+    ),
+    person=Nobody("It names requests by their ids, and neither who asked nor what."),
 )

@@ -135,6 +135,7 @@ class IndexRetriever:
         if vector is None or not len(self.numbers):
             return []
         inside = np.where(self.numbers >= 0, mask[self.numbers], False)
-        best = self.index.search(self.index.lexical.look_up([text]), vector[None, :], [language], [inside], k)[0]
+        terms = self.index.lexical.look_up([text])
+        best = self.index.search(terms, vector[None, :], [language], [inside], k)[0]
         columns = (self.numbers[best.products], best.scores, best.lexical, best.dense)
         return [Ranked(int(n), float(s), float(a), float(b)) for n, s, a, b in zip(*columns, strict=True)]
