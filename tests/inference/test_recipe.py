@@ -13,6 +13,8 @@ from shopbatch.capabilities.copywriting import copy_format, coverage, patterns, 
 from shopbatch.capabilities.copywriting import facts as product_facts
 from shopbatch.capabilities.copywriting import prompt as product_prompt
 from shopbatch.capabilities.copywriting import stage as description
+from shopbatch.capabilities.search import dense, product_text
+from shopbatch.capabilities.search import stage as search
 from shopbatch.capabilities.sentiment import stage as sentiment
 from shopbatch.core.hashing import digest
 from shopbatch.engines.configs import FakeConfig
@@ -64,6 +66,14 @@ JUDGING_LISTS = (
 # of what says facts by plan, besides the patterns, whose digest is part of the stage's `checks`
 PLANNING = {1: "a366e36c5150e283"}
 OF_PLANNING = (*((module, None) for module in (plan, product, patterns)), (product_prompt, ("_MARKUP", "one_line")))
+
+# of what makes the vectors of products and queries, by the versions of stage.py and product_text.py
+SEARCH = {(1, 1): "a0c3e1d561bce196"}
+OF_SEARCH = (
+    (search, ("Embedder", "query_text")),
+    (dense, ("normalised",)),
+    (product_text, ("CONTENT", "encoder_text", "_joined")),
+)
 
 
 class Bare(ast.NodeTransformer):
@@ -148,6 +158,14 @@ def test_what_is_planned_does_not_change_without_a_version():
     assert PLANNING.get(plan.VERSION) == now, (
         f"what plans copy is not what version {plan.VERSION} of copywriting/plan.py was.\n"
         f"If a text can differ: raise VERSION there and add {plan.VERSION + 1}: {now!r}; if none can: write {now!r}"
+    )
+
+
+def test_what_makes_a_vector_does_not_change_without_a_version():
+    now, versions = digest_of(OF_SEARCH), (search.VERSION, product_text.VERSION)
+    assert SEARCH.get(versions) == now, (
+        f"what makes vectors is not what versions {versions} of search/stage.py and product_text.py were.\n"
+        f"If a vector can differ: raise one of them and add it with {now!r}; if none can: write {now!r}"
     )
 
 

@@ -1,4 +1,4 @@
-"""What the machinery relies on, for every stage: sentiment, product copy, and a stage made from one function."""
+"""What the machinery relies on, for every stage: sentiment, product copy, search, and one made from a function."""
 
 from __future__ import annotations
 
@@ -15,6 +15,9 @@ import pytest
 from shopbatch.capabilities.copywriting.config import Config
 from shopbatch.capabilities.copywriting.run import language_specs
 from shopbatch.capabilities.copywriting.template import template
+from shopbatch.capabilities.search.config import EmbedProductsConfig, SearchProductsConfig
+from shopbatch.capabilities.search.run import product_spec
+from shopbatch.capabilities.search.search_job import query_spec
 from shopbatch.core import config
 from shopbatch.inference.spec import RESERVED, Spec
 from shopbatch.runs.report import Report
@@ -40,6 +43,12 @@ def description() -> Spec:
     return language_specs(settings, Store("/nowhere"), Report(job="describe_products"))[0].spec
 
 
+def search_specs() -> list[Spec]:
+    settings = config.load(EmbedProductsConfig, "embed_products", "local", ["engine={kind: fake}"])
+    spec, encoder = product_spec(settings, Store("/nowhere"), Report(job="embed_products"))
+    return [spec, query_spec(config.load(SearchProductsConfig, "search_products", "local", []), encoder)]
+
+
 PRODUCT: Content = {"title": "Dill Pickles", "department": "GROCERY", "category": "PICKLES", "package_size": "12 OZ"}
 MORE: Content = {"title": "Plums", "attributes": [("colour", "blue"), ("origin", None)], "description": "Sweet."}
 COPY: dict[str, list[Any]] = {
@@ -54,9 +63,12 @@ REVIEWS: list[Content] = [
     {"title": None, "text": "很好"},
     {"title": "", "text": "late"},
 ]
+QUERIES: list[Content] = [{"query": "red coat"}, {"query": "羽绒服"}, {"query": "TN-2110"}]
 CASES = {
     "sentiment": Case(toy.spec, REVIEWS),
     "description": Case(description, [PRODUCT, PRODUCT | MORE, {"title": "Jar"}], COPY),
+    "products": Case(lambda: search_specs()[0], [PRODUCT, PRODUCT | MORE, {"title": "羽绒服"}]),
+    "queries": Case(lambda: search_specs()[1], QUERIES),
     "simple": Case(simple.spec, REVIEWS),
     "simple without drift": Case(lambda: simple.spec(drift_columns=None), REVIEWS),
 }
@@ -93,7 +105,9 @@ def passed(spec: Spec, rows: int) -> pa.Table:
     """Key, passthrough columns and content hash."""
     types = {c.name: c.type for c in spec.source.columns} | {"content_hash": pa.string()}
     names = dict.fromkeys((spec.key, *spec.stage.passthrough_columns, "content_hash"))
-    return pa.table({n: pa.array([f"x{i % 2}" for i in range(rows)]).cast(types[n]) for n in names})
+    texts, free = pa.array([f"x{i % 2}" for i in range(rows)], pa.string()), set(names) - {"filters"}
+    is_text = {n: n in free and pa.types.is_string(types[n]) for n in names}
+    return pa.table({n: texts if is_text[n] else pa.nulls(rows, types[n]) for n in names})
 
 
 def raw_of(spec: Spec, case: Case) -> pa.Table:

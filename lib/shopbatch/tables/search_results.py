@@ -1,9 +1,11 @@
 """query_embeddings, search_results and their rejects: what `search_products` publishes."""
 
+from dataclasses import replace
+
 import pyarrow as pa
 
 from shopbatch.tables.published import provenance, rejects_of
-from shopbatch.tables.schema import Column, Person, Table, View
+from shopbatch.tables.schema import Column, Nobody, Person, Table, View
 
 HIT = pa.struct(
     [
@@ -38,10 +40,13 @@ QUERY_EMBEDDINGS = Table(
     job="search_products",
     view=View(("query", "language")),
 )
-QUERY_EMBEDDINGS_REJECTS = rejects_of(
-    QUERY_EMBEDDINGS,
-    "One row per query that has no answer, with its reason. Published by search_products.",
-    "no_key, duplicate_key, empty, too_long, control_characters, unknown_script, invalid_utf8, bad_filter",
+QUERY_EMBEDDINGS_REJECTS = replace(
+    rejects_of(
+        QUERY_EMBEDDINGS,
+        "One row per query that has no answer, with its reason. Published by search_products.",
+        "no_key, duplicate_key, empty, too_long, control_characters, unknown_script, invalid_utf8, bad_filter",
+    ),
+    person=Nobody("It names queries by their ids, and neither who asked nor what."),
 )
 SEARCH_RESULTS = Table(
     name="search_results",

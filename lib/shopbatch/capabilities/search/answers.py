@@ -52,14 +52,14 @@ def answers(index: SearchIndex, asked: Sequence[Asked], vectors: np.ndarray, k: 
     if not asked:
         return []
     planned = plans(list(asked), index.products)
+    terms = index.lexical.look_up([plan.text for plan in planned])
     ranked = index.search(
-        [plan.text for plan in planned],
+        terms,
         vectors,
         [plan.language for plan in planned],
         [plan.mask for plan in planned],
         max(k),
     )
-    terms = index.lexical.look_up([plan.text for plan in planned])
     ids = index.products["product_id"]
     out = []
     for plan, best, query, most in zip(planned, ranked, terms, k, strict=True):

@@ -13,7 +13,6 @@ import pyarrow.compute as pc
 
 from shopbatch.capabilities.search import terms
 from shopbatch.capabilities.search.config import EmbedProductsConfig
-from shopbatch.capabilities.search.dense import normalised
 from shopbatch.capabilities.search.encoder import SearchEncoder
 from shopbatch.capabilities.search.index import make_index
 from shopbatch.capabilities.search.index_files import FOLDER, FORMAT, Manifest, index_key, is_whole, write_index
@@ -100,8 +99,9 @@ class IndexBuilder:
 
     def _vectors(self, rows: pa.Table) -> np.ndarray:
         """The vectors of rows at full precision from the memo; from the table's 8 bits where the memo lacks one."""
-        codes = matrix(rows["vector"], np.int8)
-        vectors = codes * rows["scale"].to_numpy()[:, None] if rows.num_rows else codes
+        pieces = [matrix(chunk, np.int8).astype(np.float16) for chunk in rows["vector"].chunks if len(chunk)]
+        vectors = np.concatenate(pieces) if pieces else np.zeros((0, 0), np.float16)
+        vectors *= rows["scale"].to_numpy().astype(np.float16)[:, None]
         memo = self.store.find(self.spec.memo.name)
         if memo is None or not rows.num_rows:
             return vectors
@@ -122,7 +122,7 @@ class IndexBuilder:
             for vector, i in zip(fine, at, strict=True):
                 for number in row_of.pop(hashes[i], ()):
                     vectors[number] = vector
-        return normalised(vectors)
+        return vectors
 
     def _of_queries(self) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
         """The mean vectors of queries and the maps between languages, from the reference queries."""

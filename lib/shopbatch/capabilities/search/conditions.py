@@ -6,7 +6,6 @@ from collections.abc import Sequence
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.dataset as ds
 
 from shopbatch.core.errors import UserError
 from shopbatch.tables.product_embeddings import CATALOGUE, PRODUCT_EMBEDDINGS
@@ -49,7 +48,7 @@ def mask_of(products: pa.Table, terms: Sequence[str]) -> np.ndarray | None:
     mask = np.ones(products.num_rows, bool)
     for term in terms:
         condition = parse_condition(term, _schema())
-        rows = ds.dataset(numbered).to_table(columns=["_row"], filter=condition.expression)["_row"].to_numpy()
+        rows = numbered.filter(condition.expression)["_row"].to_numpy()
         meets = np.zeros(products.num_rows, bool)
         meets[rows] = True
         mask &= meets

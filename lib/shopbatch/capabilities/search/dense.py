@@ -76,10 +76,15 @@ class DenseIndex:
         size = len(self.codes) if rows is None else len(rows)
         empty = (np.zeros(0, np.int32), np.zeros(0, np.int64), np.zeros(0, np.float32))
         held, least, waiting = empty, np.full(len(queries), -np.inf, np.float32), [empty]
+        # the same memory for every block: to get it anew would take longer than to fill it
+        buffer = np.empty((min(BLOCK, size), self.codes.shape[1]), np.float32)
+        products = np.empty((len(queries), len(buffer)), np.float32)
         for start in range(0, size, BLOCK):
             chosen = slice(start, start + BLOCK) if rows is None else rows[start : start + BLOCK]
-            block = self.codes[chosen].astype(np.float32)
-            scores = queries @ block.T
+            codes = self.codes[chosen]
+            block = buffer[: len(codes)]
+            np.copyto(block, codes)
+            scores = np.matmul(queries, block.T, out=products[:, : len(codes)])
             scores *= self.scales[chosen]
             if start == 0 and k < len(block):  # a bound from the first block, so that few of its scores are sorted
                 least = np.nextafter(np.partition(scores, -k, axis=1)[:, -k], np.float32(-np.inf))

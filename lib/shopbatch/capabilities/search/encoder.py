@@ -45,7 +45,7 @@ class SearchEncoder:
 
     def query_stage(self, max_bytes: int) -> QueryStage:
         """The stage that embeds queries."""
-        return QueryStage(self.engine, self.path, self.models, self.used.query_prefix, max_bytes)
+        return QueryStage(self.engine, self.path, self.models, self.used.query_prefix, max_bytes=max_bytes)
 
     def embed_queries(self, texts: list[str]) -> np.ndarray:
         """Return the vectors of queries in this process, at length 1, float32 [n, dim]."""

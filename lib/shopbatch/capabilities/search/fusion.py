@@ -46,11 +46,11 @@ def fuse(
     """
     products = np.union1d(lexical[0], dense[0]).astype(np.int64)
     columns, parts = [], []
-    for numbers, scores in (lexical, dense):
+    for (numbers, scores), low in ((lexical, 0.0), (dense, None)):
         at = np.searchsorted(products, numbers)
         raw, part = np.full(len(products), np.nan, np.float32), np.zeros(len(products), np.float32)
         raw[at] = scores
-        part[at] = _relative(scores) if settings.method == "convex" else 1 / (RRF_K + 1 + np.arange(len(numbers)))
+        part[at] = _relative(scores, low) if settings.method == "convex" else 1 / (RRF_K + 1 + np.arange(len(numbers)))
         columns.append(raw)
         parts.append(part)
     weight = share(products)
@@ -59,9 +59,14 @@ def fuse(
     return Ranked(products[chosen], fused[chosen], columns[0][chosen], columns[1][chosen])
 
 
-def _relative(scores: np.ndarray) -> np.ndarray:
-    """Scale a list's scores to 0 ... 1; where all are equal, all are 1."""
+def _relative(scores: np.ndarray, low: float | None) -> np.ndarray:
+    """Scale a list's scores so that `low` (None: the least one) is 0 and the greatest 1.
+
+    Where all are equal, all are 1. The lexical score has a least value of its own, 0 (compare Bruch, Gai and Ingber
+    2023); the dense one has none that a product comes near to.
+    """
     if not len(scores):
         return scores
-    low, high = float(scores.min()), float(scores.max())
+    low = float(scores.min()) if low is None else low
+    high = float(scores.max())
     return (scores - low) / (high - low) if high > low else np.ones_like(scores)

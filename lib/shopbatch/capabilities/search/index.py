@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 from shopbatch.capabilities.search.conditions import COLUMNS
 from shopbatch.capabilities.search.dense import DenseIndex, quantised
 from shopbatch.capabilities.search.fusion import Ranked, fuse
-from shopbatch.capabilities.search.language_vectors import LanguageVectors, means_of
+from shopbatch.capabilities.search.language_vectors import ROWS, LanguageVectors, means_of
 from shopbatch.capabilities.search.lexical import LexicalIndex, QueryTerms, count_terms, weigh
 from shopbatch.capabilities.search.product_text import lexical_fields
 from shopbatch.capabilities.search.settings import FusionSettings, LexicalSettings
@@ -47,7 +47,7 @@ class SearchIndex:
 
     def search(
         self,
-        texts: Sequence[str],
+        terms: Sequence[QueryTerms],
         vectors: np.ndarray,
         languages: Sequence[str | None],
         masks: Sequence[np.ndarray | None],
@@ -56,7 +56,7 @@ class SearchIndex:
         """Answer queries.
 
         Args:
-            texts: The queries, [n].
+            terms: The terms of the queries, as `lexical.look_up` gives them, [n].
             vectors: As the encoder gives them, float32 [n, dim].
             languages: Their languages; None where unknown.
             masks: bool [products] for each: the products that may be returned; None for all.
@@ -67,8 +67,7 @@ class SearchIndex:
         """
         known = [language or self.main_language for language in languages]
         queries = self.spoken.of_queries(vectors, known, self.shares)
-        terms = self.lexical.look_up(texts)
-        out: list[Ranked | None] = [None] * len(texts)
+        out: list[Ranked | None] = [None] * len(terms)
         for rows, mask in _by_mask(masks):
             for start in range(0, len(rows), BATCH):
                 some = rows[start : start + BATCH]
@@ -140,13 +139,24 @@ def make_index(
         lexical, fusion: Settings.
     """
     languages = pc.fill_null(rows["language"], "und").to_pylist()
-    spoken = LanguageVectors(means_of(np.asarray(vectors, np.float32), languages), *queries)
-    fine = spoken.of_products(vectors, languages)
-    codes, scales = quantised(fine)
+    spoken = LanguageVectors(means_of(vectors, languages), *queries)
+    dense = dense_of(vectors, languages, spoken)
     return SearchIndex(
         rows.select(COLUMNS),
         weigh(count_terms(lexical_fields(rows)), lexical),
-        DenseIndex(codes, scales, fine.astype(np.float16)),
+        dense,
         spoken,
         fusion,
     )
+
+
+def dense_of(vectors: np.ndarray, languages: Sequence[str], spoken: LanguageVectors) -> DenseIndex:
+    """Centre the vectors of products, float [n, dim], and round them, in blocks."""
+    codes, fine = np.empty(vectors.shape, np.int8), np.empty(vectors.shape, np.float16)
+    scales = np.empty(len(vectors), np.float32)
+    for start in range(0, len(vectors), ROWS):
+        here = slice(start, start + ROWS)
+        block = spoken.of_products(vectors[here], languages[here])
+        codes[here], scales[here] = quantised(block)
+        fine[here] = block
+    return DenseIndex(codes, scales, fine)

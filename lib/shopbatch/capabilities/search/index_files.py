@@ -117,12 +117,14 @@ def read_manifest(folder: str) -> Manifest:
         text = stream.read()
     try:
         tree = json.loads(text)
-        if isinstance(tree, dict) and tree.get("format") != FORMAT:
-            raise UserError(
-                "the index is of another version of shopbatch: make it again with `shopbatch run embed_products`"
-            )
+    except ValueError:
+        raise FileNotFoundError(f"{folder}/{MANIFEST} is damaged") from None
+    if isinstance(tree, dict) and tree.get("format") != FORMAT:
+        do = "make it again with `shopbatch run embed_products`"
+        raise UserError(f"the search index is of another version of shopbatch: {do}")
+    try:
         manifest = Manifest.model_validate(tree)
-    except (ValidationError, ValueError):
+    except ValidationError:
         raise FileNotFoundError(f"{folder}/{MANIFEST} is damaged") from None
     infos = fs.get_file_info([f"{path}/{name}" for name in manifest.files])
     for (name, size), info in zip(manifest.files.items(), infos, strict=True):

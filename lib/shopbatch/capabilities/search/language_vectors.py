@@ -22,6 +22,7 @@ from shopbatch.core.yaml_values import parse_yaml
 ANY = "*"  # the mean of all languages together
 LEAST = 50  # texts of a language from which its mean is its own
 RIDGE = 2.0  # how strongly the map is held to the identity, per pair of unit vectors
+ROWS = 65_536  # vectors of a block
 OWN = 0.1  # share of the products in a language from which its queries are compared with those, and not mapped
 REFERENCE = Path(__file__).with_name("reference_queries.yaml")
 
@@ -65,15 +66,22 @@ def means_of(vectors: np.ndarray, languages: Sequence[str]) -> dict[str, np.ndar
     """Return the mean vector of every language that at least LEAST texts are in, and of all texts.
 
     Args:
-        vectors: float32 [n, dim].
+        vectors: float [n, dim].
         languages: [n].
     """
     if not len(vectors):
         return {}
-    names = np.asarray(languages, object)
-    counts = {name: int((names == name).sum()) for name in sorted(set(languages))}
-    means = {name: vectors[names == name].mean(axis=0) for name, count in counts.items() if count >= LEAST}
-    return {ANY: vectors.mean(axis=0), **means}
+    names = sorted(set(languages))
+    at = {name: number for number, name in enumerate(names)}
+    codes = np.array([at[language] for language in languages], np.int64)
+    counts, sums = np.bincount(codes, minlength=len(names)), np.zeros((len(names), vectors.shape[1]))
+    for start in range(0, len(vectors), ROWS):  # in blocks, so that the vectors may be float16 and many
+        here = codes[start : start + ROWS]
+        block = vectors[start : start + ROWS].astype(np.float64)
+        for number in np.unique(here):
+            sums[number] += block[here == number].sum(axis=0)
+    means = {n: (sums[i] / counts[i]).astype(np.float32) for i, n in enumerate(names) if counts[i] >= LEAST}
+    return {ANY: (sums.sum(axis=0) / len(vectors)).astype(np.float32), **means}
 
 
 def centred(vectors: np.ndarray, languages: Sequence[str], means: Mapping[str, np.ndarray]) -> np.ndarray:

@@ -30,9 +30,9 @@ class FusionSettings(Strict):
     method: Literal["rrf", "convex"] = "rrf"
     """rrf: reciprocal ranks, which needs no labels. convex: weighted scores, tuned on labelled queries."""
     dense: dict[str, float] = Field(default_factory=dict)
-    """The share of the dense score by `language of the query-language of the product` (`zh-en`); `zh-*` stands for the
-    pairs of a language that are not named, `*` for all others. Without any it is 0.5, and 0.75 where the two languages
-    differ: few words of one stand in the other."""
+    """The share of the dense side by `language of the query-language of the product` (`zh-en`); `zh-*` stands for the
+    pairs of a language that are not named, `*` for all others. Without any it is 0.3, since words are the better guide,
+    and 0.75 where the two languages differ, since few words of one stand in the other."""
     depth: int = Field(default=1000, ge=10)
     """How many products of each list are fused."""
     queries: int = Field(default=0, ge=0)
@@ -42,5 +42,5 @@ class FusionSettings(Strict):
 
     def share(self, query: str, product: str) -> float:
         """Return the share of the dense score for a pair of languages."""
-        usual = 0.5 if query == product or "und" in (query, product) else 0.75
+        usual = 0.3 if query == product or "und" in (query, product) else 0.75
         return self.dense.get(f"{query}-{product}", self.dense.get(f"{query}-*", self.dense.get("*", usual)))

@@ -54,5 +54,11 @@ def tuned(queries: Sequence[Labelled], depth: int = 1000) -> FusionSettings:
     pairs = np.array([q.pair for q in queries])
     groups = {"*": np.ones(len(queries), bool)}
     groups |= {pair: pairs == pair for pair in sorted(set(pairs)) if (pairs == pair).sum() >= LEAST}
-    dense = {name: SHARES[int(np.nanmean(scores[:, rows], axis=1).argmax())] for name, rows in groups.items()}
+    dense = {name: _best(np.nanmean(scores[:, rows], axis=1)) for name, rows in groups.items()}
     return FusionSettings(method="convex", dense=dense, depth=depth, queries=len(queries))
+
+
+def _best(means: np.ndarray) -> float:
+    """The share of the best mean; of several equally good ones that in the middle."""
+    best = np.flatnonzero(means >= means.max() - 1e-9)
+    return SHARES[int(best[len(best) // 2])]
