@@ -159,7 +159,7 @@ def test_a_fusion_of_cached_lists_ranks_as_the_search_does(index: SearchIndex) -
     asked = prepared(index)
     fusion = FusionSettings(method="convex", depth=40, dense={"*": 0.3, "de-*": 0.6, "en-de": 0.9})
     ranked = replace(index, fusion=fusion).search(
-        asked.texts, asked.vectors, asked.languages, [None] * len(asked.texts), 10
+        index.lexical.look_up(asked.texts), asked.vectors, asked.languages, [None] * 30, 10
     )
     expected = np.nanmean([list_quality(r.products, q.judged).ndcg for r, q in zip(ranked, asked.queries, strict=True)])
     assert both_lists(index, asked).quality(fusion, np.arange(30)) == pytest.approx(expected)

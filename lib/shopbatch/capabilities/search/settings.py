@@ -30,7 +30,7 @@ class FusionSettings(Strict):
     method: Literal["rrf", "convex"] = "rrf"
     """rrf: reciprocal ranks, which needs no labels. convex: weighted scores, tuned on labelled queries."""
     dense: dict[str, float] = Field(default_factory=dict)
-    """The share of the dense score by `language of the query-language of the product` (`zh-en`); `zh-*` stands for the
+    """The share of the dense side by `language of the query-language of the product` (`zh-en`); `zh-*` stands for the
     pairs of a language that are not named, `*` for all others. Without any it is 0.3, since words are the better guide,
     and 0.75 where the two languages differ, since few words of one stand in the other."""
     depth: int = Field(default=1000, ge=10)

@@ -139,10 +139,8 @@ def _answers(index: SearchIndex, prepared: Prepared, depth: int) -> list[np.ndar
         return []
     masks = [plan.mask for plan in prepared.plans]
     languages = [plan.language for plan in prepared.plans]
-    return [
-        r.products
-        for r in index.search(index.lexical.look_up(prepared.texts), prepared.vectors, languages, masks, depth)
-    ]
+    terms = index.lexical.look_up(prepared.texts)
+    return [r.products for r in index.search(terms, prepared.vectors, languages, masks, depth)]
 
 
 def _describe(
