@@ -79,7 +79,7 @@ OF_SEARCH = (
 
 
 # of what turns a history into candidates, besides the model
-CANDIDATES = {1: "06a878e3d5af30db"}
+CANDIDATES = {1: "2c50b1000f10f0ac"}
 OF_CANDIDATES = ((candidates, None), (histories, None))
 
 

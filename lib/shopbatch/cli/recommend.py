@@ -46,12 +46,13 @@ def _print(row: Mapping[str, Any]) -> None:
     items = [
         {
             "#": place,
-            "product": f"{item['name']} ({item['product_id']})",
+            "id": item["product_id"],
+            "product": item["name"],
             "kind": item["kind"],
             "score": round(item["score"], 6),
             "why": item["reason"] or "",
         }
         for place, item in enumerate(row["items"], 1)
     ]
-    widths = fit(lengths_of(items, list(items[0])), ["#", "kind", "score"], "why", screen_width())
+    widths = fit(lengths_of(items, list(items[0])), ["#", "id", "kind", "score"], "why", screen_width())
     print_grid(items, widths, wrapped="why")

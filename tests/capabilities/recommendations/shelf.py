@@ -26,6 +26,7 @@ from shopbatch.warehouse.store import Store
 
 START = date(2024, 1, 1)
 Entry = tuple[str, int, int]  # product, days after START, action
+UNTOLD = 4  # the product that is excluded in `shop_of`
 KINDS = ("MILK", "BREAD", "RAZOR", "SOAP")
 
 
@@ -108,7 +109,8 @@ def shop_of(
     groups = {"product_type": np.array([kinds.index(p["product_type"]) for p in rows])}
     market = np.array([0 if n % 5 == 0 else ANYWHERE for n in range(len(rows))])
     names = pa.array([p["title"] for p in rows])
-    made = Catalogue(ids, names, listed, market, ("US",), groups, {"product_type": tuple(kinds)})
+    told = np.arange(len(rows)) != UNTOLD
+    made = Catalogue(ids, names, listed & told, told, market, ("US",), groups, {"product_type": tuple(kinds)})
     today = (day(200) - date(1970, 1, 1)).days
     made_by = {"mmr": 0.7, "most_per_group": {"product_type": 2}, "returned_days": 100, "seldom_days": 60} | rules
     return Shop(made, Rules(size=size, seldom=seldom, today=today, **made_by), markets)

@@ -109,7 +109,9 @@ def by_arrays(users: Sequence[Drawn], rules: tuple[int, float, dict[str, int]]) 
     some = Entries.of(pa.array(column, OUTPUTS.field(0).type))
     ids = pa.array([f"p{n}" for n in range(ten)])
     groups = {"product_type": np.array(one.kind)}
-    catalogue = Catalogue(ids, ids, np.array(one.listed), np.array(one.market), ("m0", "m1"), groups, {})
+    catalogue = Catalogue(
+        ids, ids, np.array(one.listed), np.ones(ten, bool), np.array(one.market), ("m0", "m1"), groups, {}
+    )
     shop = Rules(size, mmr, most, 365, np.array(one.seldom), 180, TODAY)
     picked = chosen(some, catalogue, shop, np.array([user.own_market for user in users]))
     return [[f"p{n}" for n in some.item[rows]] for rows in picked]
@@ -192,13 +194,30 @@ def _check(item: dict[str, Any], name: str, rows: Sequence[shelf.Entry], shop: S
         assert item["because"] == [item["product_id"]]
         return
     assert not days
-    assert set(item["because"]) <= owned and len(item["because"]) <= 3
+    assert set(item["because"]) <= owned - {IDS[shelf.UNTOLD]} and len(item["because"]) <= 3
     if item["kind"] == "popular":
         assert item["source"] == "popular" and item["because"] == [] and item["reason"] is None
         return
-    assert item["kind"] == "new" and item["source"] == "neighbours" and item["because"]
+    assert item["kind"] == "new" and item["source"] == "neighbours"
+    assert item["because"] or IDS[shelf.UNTOLD] in owned
     titles = [shelf.catalogue()[IDS.index(p)]["title"] for p in item["because"]]
-    assert item["reason"] == f"goes with what you bought: {', '.join(titles)}"
+    assert item["reason"] == (f"goes with what you bought: {', '.join(titles)}" if titles else None)
+
+
+def test_reasons_are_the_greatest_shares_that_may_be_told(recommender: Recommender) -> None:
+    histories = shelf.drawn(40, seed=9)
+    raw = raw_of(recommender, histories)
+    shop = shelf.shop_of(np.ones(len(IDS), bool), np.zeros(len(IDS), bool), size=15, mmr=1.0, most_per_group={})
+    hidden = 0
+    for candidates, row in zip(
+        raw["discover"].to_pylist(), published(raw, list(histories), "discover", shop), strict=True
+    ):
+        wanted = {IDS[c["item"]]: [IDS[n] for n in c["because"]] for c in candidates}
+        for item in row["items"]:
+            own = wanted[item["product_id"]]
+            assert item["because"] == [p for p in own if p != IDS[shelf.UNTOLD]][:3]
+            hidden += IDS[shelf.UNTOLD] in own[:3]
+    assert hidden > 10
 
 
 def test_a_user_gets_the_same_in_every_batch(recommender: Recommender) -> None:
@@ -225,7 +244,8 @@ def test_products_never_bought_and_views_alone_give_what_is_popular(recommender:
     raw = raw_of(recommender, histories)
     assert [row["items"] for row in published(raw, list(histories), "buy_again", shop)] == [[], []]
     popularity = recommender.habit.popularity
-    wanted = sorted(np.flatnonzero(popularity > 0), key=lambda n: (-popularity[n], n))[:10]
+    order = sorted(np.flatnonzero(popularity > 0), key=lambda n: (-popularity[n], n))
+    wanted = [n for n in order if n != shelf.UNTOLD][:10]
     for row in published(raw, list(histories), "discover", shop):
         assert [item["product_id"] for item in row["items"]] == [IDS[n] for n in wanted]
         assert row["top_source"] == "popular" and {"p22", "p23"}.isdisjoint(i["product_id"] for i in row["items"])

@@ -14,7 +14,7 @@ from shopbatch.capabilities.recommendations.reasons import bought
 from shopbatch.capabilities.recommendations.recommend.histories import Numbers
 from shopbatch.capabilities.recommendations.recommender import LISTS, POPULAR, Candidates, Recommender
 
-BECAUSE = 3  # own products named for a candidate
+BECAUSE = 5  # own products kept for a candidate; a list names three of them that are not excluded
 NUMBER = pa.int32()
 CANDIDATE = pa.struct(
     [

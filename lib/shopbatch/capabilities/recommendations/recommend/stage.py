@@ -24,6 +24,7 @@ from shopbatch.tables.recommendations import ITEM
 VERSION = 1  # of all that turns a history into candidates; a test fails if that source changes and this does not
 RULES = 1  # of all that makes lists of candidates
 EMPTY = "none"  # in place of a source
+_REASONS = 3  # own products that a reason names at most
 _TILE = 4096  # users whose lists are made at once
 
 
@@ -98,7 +99,7 @@ def _lists(column: pa.ChunkedArray, market: np.ndarray, shop: Shop) -> tuple[pa.
     some = Entries.of(column)
     picked = chosen(some, shop.catalogue, shop.rules, market)
     at = np.concatenate([np.zeros(0, np.int64), *picked])
-    because = some.because.take(pa.array(at))
+    because = _told(some.because.take(pa.array(at)), shop.catalogue.told)
     columns = [
         shop.catalogue.ids.take(pa.array(some.item[at])),
         pa.array(some.score[at].astype(np.float32)),
@@ -112,6 +113,15 @@ def _lists(column: pa.ChunkedArray, market: np.ndarray, shop: Shop) -> tuple[pa.
         pa.array(starts, pa.int32()), pa.StructArray.from_arrays(columns, fields=list(ITEM))
     )
     return items, [SOURCES[some.source[p[0]]] if len(p) else EMPTY for p in picked]
+
+
+def _told(lists: pa.Array, told: np.ndarray) -> pa.Array:
+    """Keep the first products of each list that a reason may name."""
+    number, whose = lists.flatten().to_numpy(), np.repeat(np.arange(len(lists)), lists.value_lengths().to_numpy())
+    number, whose = number[told[number]], whose[told[number]]
+    first = np.arange(len(whose)) - np.searchsorted(whose, whose) < _REASONS
+    starts = np.searchsorted(whose[first], np.arange(len(lists) + 1))
+    return pa.ListArray.from_arrays(pa.array(starts, pa.int32()), pa.array(number[first], pa.int32()))
 
 
 def _named(lists: pa.Array, names: pa.Array) -> pa.Array:
