@@ -27,9 +27,7 @@ class Break:
 _REJECTS = """\
             self.replace(publication, self.spec.rejects, metadata, "rejects_digest", candidate.total("rejected"))
 """
-_SINK = """\
-            changed = self.replace(publication, self.spec.sink, metadata, "digest", candidate.total("published"))
-"""
+_SINK = '            changed = self.replace(publication, self.spec.sink, shown, "digest", rows, tuple(beside))\n'
 _BETWEEN = """\
             crash_point("between_commits")
             # If this one is superseded, the rejects stay visible: the run that was faster may rely on them.

@@ -13,6 +13,10 @@ from shopbatch.capabilities.copywriting import copy_format, coverage, patterns, 
 from shopbatch.capabilities.copywriting import facts as product_facts
 from shopbatch.capabilities.copywriting import prompt as product_prompt
 from shopbatch.capabilities.copywriting import stage as description
+from shopbatch.capabilities.recommendations.recommend import candidates, histories
+from shopbatch.capabilities.recommendations.recommend import stage as recommend
+from shopbatch.capabilities.search import dense, product_text
+from shopbatch.capabilities.search import stage as search
 from shopbatch.capabilities.sentiment import stage as sentiment
 from shopbatch.core.hashing import digest
 from shopbatch.engines.configs import FakeConfig
@@ -64,6 +68,19 @@ JUDGING_LISTS = (
 # of what says facts by plan, besides the patterns, whose digest is part of the stage's `checks`
 PLANNING = {1: "a366e36c5150e283"}
 OF_PLANNING = (*((module, None) for module in (plan, product, patterns)), (product_prompt, ("_MARKUP", "one_line")))
+
+# of what makes the vectors of products and queries, by the versions of stage.py and product_text.py
+SEARCH = {(1, 1): "a0c3e1d561bce196"}
+OF_SEARCH = (
+    (search, ("Embedder", "query_text")),
+    (dense, ("normalised",)),
+    (product_text, ("CONTENT", "encoder_text", "_joined")),
+)
+
+
+# of what turns a history into candidates, besides the model
+CANDIDATES = {1: "2c50b1000f10f0ac"}
+OF_CANDIDATES = ((candidates, None), (histories, None))
 
 
 class Bare(ast.NodeTransformer):
@@ -123,6 +140,15 @@ def test_what_makes_a_description_does_not_change_without_its_version():
     )
 
 
+def test_what_recommends_does_not_change_without_its_version():
+    now = digest_of(OF_CANDIDATES)
+    assert CANDIDATES.get(recommend.VERSION) == now, (
+        f"what makes candidates is not what version {recommend.VERSION} of recommend/stage.py was.\n"
+        f"If a candidate can differ: raise VERSION there and add {recommend.VERSION + 1}: {now!r};\n"
+        f"if none can: write {now!r}"
+    )
+
+
 def test_what_counts_as_a_word_does_not_change_without_its_version():
     now = digest_of(OF_WORDED, WORDED_LISTS)
     assert WORDED.get(visible.VERSION) == now, (
@@ -148,6 +174,14 @@ def test_what_is_planned_does_not_change_without_a_version():
     assert PLANNING.get(plan.VERSION) == now, (
         f"what plans copy is not what version {plan.VERSION} of copywriting/plan.py was.\n"
         f"If a text can differ: raise VERSION there and add {plan.VERSION + 1}: {now!r}; if none can: write {now!r}"
+    )
+
+
+def test_what_makes_a_vector_does_not_change_without_a_version():
+    now, versions = digest_of(OF_SEARCH), (search.VERSION, product_text.VERSION)
+    assert SEARCH.get(versions) == now, (
+        f"what makes vectors is not what versions {versions} of search/stage.py and product_text.py were.\n"
+        f"If a vector can differ: raise one of them and add it with {now!r}; if none can: write {now!r}"
     )
 
 

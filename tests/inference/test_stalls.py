@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import threading
 from collections import namedtuple
 from concurrent.futures import ThreadPoolExecutor
@@ -15,6 +14,7 @@ import ray
 
 from shopbatch.core import display
 from shopbatch.inference import run as inference_run
+from shopbatch.inference.journal import Journal
 from shopbatch.inference.stalls import in_flight
 from shopbatch.runs import stalls
 from shopbatch.runs.report import Report
@@ -131,8 +131,8 @@ def test_a_full_disk_a_full_object_store_and_a_lost_node_are_seen(monkeypatch: p
 def test_workers_that_died_are_counted(tmp_path: Path) -> None:
     task: Any = SimpleNamespace(journals=str(tmp_path), config=SimpleNamespace(timeout_seconds=600.0))
     assert in_flight(task)() is None
-    for name, state in {"a": {"deaths": 2, "inflight": [1]}, "b": {"deaths": 0, "inflight": []}}.items():
-        (tmp_path / f"{name}.json").write_text(json.dumps(state), "utf-8")
+    Journal(str(tmp_path / "a.json"), deaths=2).begin([1])
+    Journal(str(tmp_path / "b.json")).begin([])
     said = str(in_flight(task)())
     assert said.startswith("2 worker processes have died") and "1 engine calls have not returned" in said
 

@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
+from pyarrow import fs as pafs
 
 from shopbatch.tables.schema import TIMESTAMP
 from shopbatch.warehouse import files
@@ -24,6 +25,31 @@ BAD = pa.Array.from_buffers(pa.string(), 3, pa.array([b"\xff\xfe", b"fine", None
 
 def names(folder):
     return sorted(str(p.relative_to(folder)) for p in folder.rglob("*") if p.is_file())
+
+
+class Changing(pafs.SubTreeFileSystem):
+    """A file system whose folder changes while it is listed."""
+
+    def __init__(self, times):
+        super().__init__("/", pafs.LocalFileSystem())
+        self.times = times
+
+    def get_file_info(self, asked):
+        if isinstance(asked, pafs.FileSelector) and self.times:
+            self.times -= 1
+            raise FileNotFoundError("[Errno 2] Cannot list directory")
+        return super().get_file_info(asked)
+
+
+def test_a_folder_that_comes_and_goes_is_listed(tmp_path):
+    (tmp_path / "a" / "b").mkdir(parents=True)
+    (tmp_path / "a" / "b" / "c.json").write_text("{}")
+    a = str(tmp_path / "a")
+    assert [info.base_name for info in files.entries(Changing(2), a)] == ["b"]
+    assert [info.base_name for info in files.entries(Changing(2), a, recursive=True)] == ["b", "c.json"]
+    assert files.entries(Changing(0), str(tmp_path / "none")) == []
+    with pytest.raises(FileNotFoundError):
+        files.entries(Changing(99), a)
 
 
 def test_a_file_is_there_whole_or_not_at_all(tmp_path):

@@ -30,10 +30,14 @@ print(json.dumps([bag.import_errors, bag.captured_warnings, heavy, dags, outlets
     assert (errors, warnings, heavy) == ({}, {}, [])
     assert dags == {
         "nightly_catalogue": ["describe_products"],
+        "nightly_recommendations": ["build_user_sequences", "recommend_products", "train_recommender"],
         "nightly_users": ["build_user_profiles", "score_reviews"],
         "weekly_training": ["train_sentiment_head"],
     }
-    assert outlets == ["models/sentiment", "product_descriptions", "review_sentiment", "user_profiles"]
+    assert outlets == [
+        *("models/recommender", "models/sentiment", "product_descriptions", "recommendations", "review_sentiment"),
+        *("user_profiles", "user_sequences"),
+    ]
 
 
 def test_nightly_users_runs_the_real_jobs_once_and_leaves_their_tables(shop: Shop) -> None:

@@ -27,14 +27,18 @@ if TYPE_CHECKING:
     from shopbatch.load.identity import Mode
 
 _SOURCES = (
-    "Source table: products, users, transactions, campaigns, coupons, redemptions, events, reviews, support_dialogs or "
-    "product_copy."
+    "Source table: products, users, transactions, campaigns, coupons, redemptions, events, reviews, support_dialogs, "
+    "product_copy, queries, shopper_requests or judgements."
 )
 
 
 @click.command()
-@click.option("--source", type=click.Choice(["real", "generated"]), default="real", help="Default: real.")
-@click.option("--rows", type=COUNT, help="Number of reviews (default: all real ones, or 100,000 generated).")
+@click.option("--source", type=click.Choice(["real", "generated", "boutique"]), default="real", help="Default: real.")
+@click.option(
+    "--rows",
+    type=COUNT,
+    help="Number of reviews (default: all real ones, or 100,000 generated); of a boutique, of products (620).",
+)
 @click.option("--seed", type=int, default=0, help="Seed of a generated shop.")
 @click.option(
     "--transactions",
@@ -49,10 +53,12 @@ def sample(source: str, rows: int | None, seed: int, transactions: int | None, n
 
     store = open_store(env)
     store.check_writable()
+    if source != "generated" and transactions is not None:
+        raise UserError("--transactions: only a generated shop has as many as you like; add --source generated")
     if source == "real":
-        if transactions is not None:
-            raise UserError("--transactions: only a generated shop has as many as you like; add --source generated")
         report = filling.fill_real(store, rows)
+    elif source == "boutique":
+        report = filling.fill_boutique(store, rows, seed)
     else:
         report = filling.fill_generated(store, 100_000 if rows is None else rows, seed, lines=transactions)
     print("\n".join(report.lines(notes)))

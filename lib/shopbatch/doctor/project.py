@@ -172,7 +172,7 @@ def _unregistered(root: str, name: str, version: str) -> str | None:
     from shopbatch.warehouse import files
 
     fs, path = files.filesystem(f"{root}/{name}")
-    listed = fs.get_file_info(pafs.FileSelector(path, allow_not_found=True))
+    listed = files.entries(fs, path)
     keys = [info.base_name for info in listed if info.type == pafs.FileType.Directory]
     if not keys:
         return f"no such model in {root}"

@@ -59,7 +59,7 @@ def what_to_do(store: Store, checked: Checked) -> str:
 def set_aside(store: Store) -> int:
     """Count the damaged files that runs have set aside."""
     fs, path = files.filesystem(f"{store.root}/{FOLDER}")
-    entries = fs.get_file_info(pafs.FileSelector(path, recursive=True, allow_not_found=True))
+    entries = files.entries(fs, path, recursive=True)
     return sum(entry.type == pafs.FileType.File for entry in entries)
 
 
@@ -124,12 +124,12 @@ def _key(store: Store) -> Iterator[Checked]:
 
 def _entries(uri: str) -> list[pafs.FileInfo]:
     fs, path = files.filesystem(uri)
-    entries = fs.get_file_info(pafs.FileSelector(path, allow_not_found=True))
+    entries = files.entries(fs, path)
     return [entry for entry in entries if entry.type == pafs.FileType.File]
 
 
 def _folders(uri: str) -> list[str]:
     fs, path = files.filesystem(uri)
-    entries = fs.get_file_info(pafs.FileSelector(path, allow_not_found=True))
+    entries = files.entries(fs, path)
     folders = [e.base_name for e in entries if e.type == pafs.FileType.Directory]
     return sorted(name for name in folders if not name.startswith("."))

@@ -171,7 +171,7 @@ def _removed(probe: Probe) -> Iterator[None]:
 
 def _delete(fs: pafs.FileSystem, path: str, uri: str) -> None:
     """Delete the objects one by one: Arrow's recursive delete leaves an empty object in place of the parent folder."""
-    listed = fs.get_file_info(pafs.FileSelector(path, recursive=True, allow_not_found=True))
+    listed = files.entries(fs, path, recursive=True)
     names = [info.path.removeprefix(f"{path}/") for info in listed if info.type == pafs.FileType.File]
     handler = DeltaStorageHandler(uri) if names else None
     for name in names:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import time
 
-import pyarrow.fs as pafs
-
 from shopbatch.core.errors import Stopped
 from shopbatch.runs.history import newest
 from shopbatch.warehouse import files
@@ -21,7 +19,7 @@ def alive(store: Store) -> list[str]:
     running = {f"{r['job']}/{r['run_id']}" for r in reports if r.get("outcome") == "running"}
     known = {f"{r['job']}/{r['run_id']}" for r in reports}
     fs, base = files.filesystem(f"{store.root}/_runs")
-    for info in fs.get_file_info(pafs.FileSelector(base, recursive=True, allow_not_found=True)):
+    for info in files.entries(fs, base, recursive=True):
         if info.base_name == "inflight" and info.mtime is not None:
             run = "/".join(info.path.split("/")[-3:-1])
             if run not in known and time.time() - info.mtime.timestamp() < _LEASE_SECONDS:

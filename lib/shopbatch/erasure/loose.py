@@ -42,7 +42,7 @@ def loose_files(store: Store) -> list[str]:
     """List the files that are neither a table's nor a model's, and those that no table will ever show."""
     fs, base = files.filesystem(store.root)
     tables = tuple(f"{name}/" for name in store.names())
-    infos = fs.get_file_info(pafs.FileSelector(base, recursive=True, allow_not_found=True))
+    infos = files.entries(fs, base, recursive=True)
     paths = sorted(i.path[len(base) :].lstrip("/") for i in infos if i.type == pafs.FileType.File)
     return [p for p in paths if is_refuse(p) or not p.startswith((*_APART, *tables))]
 

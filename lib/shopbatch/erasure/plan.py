@@ -146,9 +146,13 @@ def _add_hashes(store: Store, plans: Sequence[TablePlan], wanted: Wanted) -> Non
     sinks = {t.person.hashed for t in TABLES.values() if isinstance(t.person, Person) and t.person.hashed}
     own: set[str] = set()
     for plan in plans:
-        if plan.person.review and len(plan.person.hashes) == 1:
+        if (plan.person.review or plan.person.user) and len(plan.person.hashes) == 1:
             for rows in _all_erased(store, plan, wanted):
                 own |= {h for h in rows[plan.person.hashes[0]].to_pylist() if h}
+    for plan in plans:
+        if plan.person.user and len(plan.person.hashes) == 1:  # two users may have one history
+            for rows in _others(plan, wanted) if own else ():
+                own -= set(rows[plan.person.hashes[0]].to_pylist())
     for plan in plans:
         if plan.name == REVIEWS.name:
             for rows in _all_erased(store, plan, wanted):

@@ -12,7 +12,6 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.fs as pafs
 
 from shopbatch.erasure.wanted import trimmed
 from shopbatch.models.erasure import hasher
@@ -57,7 +56,7 @@ def records(store: Store) -> list[dict[str, Any]]:
     """Read all records, oldest first."""
     fs, base = files.filesystem(f"{store.root}/{FOLDER}")
     listed = []
-    for info in sorted(fs.get_file_info(pafs.FileSelector(base, allow_not_found=True)), key=lambda i: i.path):
+    for info in sorted(files.entries(fs, base), key=lambda i: i.path):
         if info.base_name.endswith(".json") and info.base_name != "pending.json" and info.base_name[0] != ".":
             with fs.open_input_stream(info.path) as stream:
                 listed.append(json.loads(stream.read()))

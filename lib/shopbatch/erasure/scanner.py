@@ -24,7 +24,7 @@ import pyarrow.fs as pafs
 import pyarrow.parquet as pq
 
 from shopbatch.erasure.finder import Finder
-from shopbatch.warehouse.files import filesystem
+from shopbatch.warehouse.files import entries, filesystem
 
 NAMING = {"user_id": "users", "review_id": "reviews"}  # the names of columns and keys, and the ids that they hold
 APART = ("_erasures/pending.json", "_models/erasure.key")  # what the erasure itself needs until it has ended
@@ -110,7 +110,7 @@ def scan(root: str, needles: Needles) -> Scan:
     """Search every file of a warehouse; `root` is its folder or URI."""
     fs, base = filesystem(root)
     result = Scan()
-    for info in fs.get_file_info(pafs.FileSelector(base, recursive=True, allow_not_found=True)):
+    for info in entries(fs, base, recursive=True):
         path = info.path[len(base) :].lstrip("/")
         if info.type != pafs.FileType.File or path in APART:
             continue

@@ -42,15 +42,17 @@ def audit(
         run_id: The run, under whose name a refused candidate can be looked at.
     """
     gates = config.gates
+    uris = _uris(spec, source, candidate)
     return [
         _rows(source.rows, candidate),
         shrinking(gates.rows, source.name, source.rows, candidate.total("published"), live.rows if live else 0),
         _pending(candidate, config.limit is not None),
-        _duplicate_keys(_repeats(spec, source, candidate)),
+        _duplicate_keys(_repeats(spec, uris)),
         *(_measured(name, candidate.measured.get(name, 0.0), limit) for name, limit in spec.stage.limits().items()),
         _rejects(gates, source.rows, candidate.reasons, f"{spec.rejects.name} --candidate {run_id}"),
         _recipe(spec, gates, live),
         *([] if spec.stage.drift_columns is None else [_drift(spec, gates, candidate.mix, live)]),
+        *([] if spec.gates is None else spec.gates(uris, live)),
     ]
 
 
@@ -82,10 +84,13 @@ def _measured(name: str, value: float, limit: float) -> Gate:
     return Gate(name, value, limit, passed, explain(passed, what, why, DEFECT))
 
 
-def _repeats(spec: Spec, source: Snapshot, candidate: Candidate) -> int:
-    """Rows of the candidate's files that repeat a key, counted from the files themselves, in a task of its own."""
+def _uris(spec: Spec, source: Snapshot, candidate: Candidate) -> list[str]:
     root = source.uri.removesuffix(source.name)
-    uris = [f"{root}{spec.sink.name}/{f.path}" for f in candidate.files]
+    return [f"{root}{spec.sink.name}/{f.path}" for f in candidate.files]
+
+
+def _repeats(spec: Spec, uris: list[str]) -> int:
+    """Rows of the candidate's files that repeat a key, counted from the files themselves, in a task of its own."""
     return int(ray.get(_count_repeats.remote(uris, spec.source.key)))
 
 

@@ -141,7 +141,7 @@ class Memo:
         """The runs that may have uncommitted files of this recipe, and the age of their lease in seconds."""
         fs, runs = files.filesystem(f"{self.store.root}/_runs/{self.spec.job}")
         ages = {}
-        for folder in fs.get_file_info(pafs.FileSelector(runs, allow_not_found=True)):
+        for folder in files.entries(fs, runs):
             info = fs.get_file_info(f"{folder.path}/inflight")
             if info.type != pafs.FileType.File or info.mtime is None:
                 continue
@@ -163,7 +163,7 @@ class Memo:
         fs, folder = files.filesystem(f"{self.root}/recipe={self.spec.recipe}/{run}")
         schema, partition = self.spec.memo.file_schema(), {"recipe": self.spec.recipe}
         whole = []
-        for file in fs.get_file_info(pafs.FileSelector(folder, allow_not_found=True)):
+        for file in files.entries(fs, folder):
             if file.base_name.endswith(".parquet") and not file.base_name.startswith("."):
                 path = f"recipe={self.spec.recipe}/{run}/{file.base_name}"
                 with suppress(pa.ArrowInvalid, OSError, DamagedFile):

@@ -5,6 +5,7 @@ Called by `run.py`. Other runs may publish the same table at any time; an older 
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,6 +24,11 @@ from shopbatch.warehouse.candidates import keep_candidate
 from shopbatch.warehouse.gates import refuse_if_failed
 from shopbatch.warehouse.publish import Publication, Superseded
 from shopbatch.warehouse.store import Snapshot, Store, check_target
+
+# Called with the candidate when the gates have passed it. What it returns is stored with the table's commit, so that
+# what it made becomes visible in that commit. A table that stores something else is committed again, also with equal
+# rows.
+BeforeCommit = Callable[[Candidate], Mapping[str, Any]]
 
 
 def find_live(spec: Spec, store: Store) -> Snapshot | None:
@@ -47,6 +53,7 @@ class Publisher:
         source: The source that the run read.
         live: The published version when the run began; None before the first run.
         complete: Whether no result is pending.
+        before_commit: Makes what is shown together with the table; None: nothing is.
     """
 
     spec: Spec
@@ -56,6 +63,7 @@ class Publisher:
     source: Snapshot
     live: Snapshot | None
     complete: bool
+    before_commit: BeforeCommit | None = None
 
     def origin(self) -> dict[str, Any]:
         """Name a published version's inputs, for its commit. If they are those of the live one, nothing is to do."""
@@ -122,6 +130,7 @@ class Publisher:
 
     def _commit(self, publication: Publication, candidate: Candidate) -> None:
         """Commit the rejects first, then the table: a reader of the table always finds its rejects."""
+        beside = dict(self.before_commit(candidate)) if self.before_commit is not None else {}
         metadata = self.origin() | {
             "digest": candidate.digest(),
             "rejects_digest": candidate.digest("rejects_digest"),
@@ -129,18 +138,26 @@ class Publisher:
             "mix_of": list(self.spec.stage.drift_columns or ()),
             "reasons": candidate.reasons,
         }
-        report = self.report
+        report, rows, shown = self.report, candidate.total("published"), metadata | beside
         try:
             self.replace(publication, self.spec.rejects, metadata, "rejects_digest", candidate.total("rejected"))
             crash_point("between_commits")
             # If this one is superseded, the rejects stay visible: the run that was faster may rely on them.
-            changed = self.replace(publication, self.spec.sink, metadata, "digest", candidate.total("published"))
+            changed = self.replace(publication, self.spec.sink, shown, "digest", rows, tuple(beside))
         except Superseded as error:
             report.outcome, report.message = "superseded", str(error)
             return
         report.outcome = "published" if changed else "nothing to do"
 
-    def replace(self, publication: Publication, table: Table, metadata: dict[str, Any], digest: str, rows: int) -> bool:
+    def replace(
+        self,
+        publication: Publication,
+        table: Table,
+        metadata: dict[str, Any],
+        digest: str,
+        rows: int,
+        beside: tuple[str, ...] = (),
+    ) -> bool:
         """Replace a table's rows, unless it already says the same; returns whether it was replaced.
 
         Args:
@@ -149,6 +166,7 @@ class Publisher:
             metadata: What is stored with the commit.
             digest: The metadata key of the digest of the table's rows.
             rows: Number of the candidate's rows.
+            beside: The metadata keys that have to be equal, too.
 
         Raises:
             Superseded: What is live by now is ahead of what this run took into account.
@@ -156,7 +174,8 @@ class Publisher:
 
         def same(newest: Snapshot) -> bool:
             newest = newest.part(self.spec.scope)
-            return bool(newest.metadata.get(digest) == metadata[digest] and newest.rows == rows)
+            equal = all(newest.metadata.get(name) == metadata[name] for name in (digest, *beside))
+            return equal and newest.rows == rows
 
         done = publication.commit(table, metadata, check=self._check_not_superseded, same=same)
         self.report.tables[table.name] = {"written" if done.changed else "read": done.version}

@@ -19,7 +19,7 @@ from shopbatch.inference.config import InferenceConfig
 from shopbatch.inference.damage import Damage
 from shopbatch.inference.memo import Memo
 from shopbatch.inference.pending import Pending, RetryPolicy, all_pending
-from shopbatch.inference.publish import Publisher, count, find_live
+from shopbatch.inference.publish import BeforeCommit, Publisher, count, find_live
 from shopbatch.inference.receipt import Receipt
 from shopbatch.inference.samples import sample_rows
 from shopbatch.inference.source import Index, build_index
@@ -38,7 +38,12 @@ _USED = ("rows", "calls", "tokens", "tokens_out")
 
 
 def run_inference(
-    spec: Spec, config: InferenceConfig, store: Store, report: Report, spent: dict[str, float] | None = None
+    spec: Spec,
+    config: InferenceConfig,
+    store: Store,
+    report: Report,
+    spent: dict[str, float] | None = None,
+    before_commit: BeforeCommit | None = None,
 ) -> None:
     """Bring the sink up to date with the source, computing only what the memo does not hold.
 
@@ -52,6 +57,7 @@ def run_inference(
         report: Is filled.
         spent: What the caps of the budget have been used for so far, by a job that calls this several times. It is
             added to.
+        before_commit: Makes what is shown together with the table, such as an index of its rows (see `publish`).
 
     Raises:
         UserError: The source or the sink table is wrong.
@@ -74,6 +80,7 @@ def run_inference(
     memo = Memo(store, spec, report.run_id, index.shards)
     account = {} if spent is None else spent
     run = InferenceRun(spec, config, store, report, source, live, index, memo, spent=account)
+    run.before_commit = before_commit
     run.run()
     damage.move_away()
     if undone and report.outcome == "nothing to do":
@@ -99,6 +106,7 @@ class InferenceRun:
         spent: Rows, tokens and seconds spent so far, see `run_inference`.
         used: Rows, calls and tokens of this run.
         waited: For which run of the same recipe this one has waited; None for none.
+        before_commit: See `run_inference`.
     """
 
     spec: Spec
@@ -113,6 +121,7 @@ class InferenceRun:
     spent: dict[str, float] = field(default_factory=dict)
     used: dict[str, int] = field(default_factory=dict)
     waited: Waited | None = None
+    before_commit: BeforeCommit | None = None
 
     def run(self) -> None:
         """Compute what is pending, and publish unless the live table is up to date.
@@ -176,7 +185,9 @@ class InferenceRun:
 
     def publisher(self) -> Publisher:
         """What publishes the run's results."""
-        return Publisher(self.spec, self.config, self.store, self.report, self.source, self.live, self.complete)
+        return Publisher(
+            self.spec, self.config, self.store, self.report, self.source, self.live, self.complete, self.before_commit
+        )
 
     def publish(self) -> None:
         """Publish what the memo holds by now."""

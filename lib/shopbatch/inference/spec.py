@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from inspect import getattr_static
 
@@ -13,6 +13,8 @@ from shopbatch.core.hashing import CONTENT_HASH, digest
 from shopbatch.inference.stage import Stage
 from shopbatch.tables.published import PROVENANCE, REJECTS
 from shopbatch.tables.schema import TIMESTAMP, Column, Person, Table
+from shopbatch.warehouse.gates import Gate
+from shopbatch.warehouse.snapshot import Snapshot
 
 # Reasons that are not the row's fault: later runs try such a row again, until it was tried MAX_ATTEMPTS times.
 INFRA = frozenset({"crash", "time_out", "engine_error"})
@@ -28,6 +30,9 @@ MEMBERS = (
     *("content", "passthrough_columns", "outputs", "drift_columns", "stateless", "gpus", "checks", "engine_kind"),
     *("recipe", "check", "open", "judge", "refuse", "publish", "measure", "limits"),
 )
+
+# Judges a whole candidate: URIs of its files, and the live version (None before the first run).
+Judge = Callable[[Sequence[str], Snapshot | None], Sequence[Gate]]
 
 _MISSING = object()
 
@@ -45,6 +50,7 @@ class Spec:
         sink: The published table.
         rejects: The table of the rows that could not be published.
         scope: The partition of sink and rejects that this is about ({column: value}); {}: they are not partitioned.
+        gates: Gates of the job's own over the whole candidate; None: there are none. It runs in the driver.
         key: The key column of source and sink.
     """
 
@@ -54,6 +60,7 @@ class Spec:
     sink: Table
     rejects: Table
     scope: Mapping[str, str] = field(default_factory=dict)
+    gates: Judge | None = None
     key: str = field(init=False)
 
     def __post_init__(self) -> None:

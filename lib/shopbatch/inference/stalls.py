@@ -5,8 +5,6 @@ from __future__ import annotations
 import time
 from contextlib import suppress
 
-import pyarrow.fs as pafs
-
 from shopbatch.core.sessions import actor_cpus
 from shopbatch.inference.journal import State
 from shopbatch.inference.unit import Task
@@ -61,7 +59,7 @@ def _journals(folder: str) -> list[tuple[State, float]]:
     """The journals of the units that are not done, each with the time of its last change."""
     fs, path = files.filesystem(folder)
     states = []
-    for info in fs.get_file_info(pafs.FileSelector(path, allow_not_found=True)):
+    for info in files.entries(fs, path):
         if info.base_name.startswith(".") or not info.base_name.endswith(".json"):  # being written, or set aside
             continue
         with suppress(DamagedState):  # the worker that takes the unit sets it aside

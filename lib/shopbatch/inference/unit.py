@@ -100,11 +100,7 @@ class UnitRun:
     def _recover(self) -> tuple[pa.Table, list[pa.Table]]:
         """The rows of the unit that no file holds, and the receipts of the files that exist."""
         fs, folder = files.filesystem(f"{self.task.memo}/{self.task.folder}")
-        names = sorted(
-            f.base_name
-            for f in fs.get_file_info(pafs.FileSelector(folder, allow_not_found=True))
-            if f.base_name.startswith(f"{self.name}-")
-        )
+        names = sorted(f.base_name for f in files.entries(fs, folder) if f.base_name.startswith(f"{self.name}-"))
         receipts, seen = [], []
         for name in names:
             uri = f"{self.task.memo}/{self.task.folder}/{name}"

@@ -75,6 +75,7 @@ class Converter:
         self._required = {*self.table.must_have, *not_null}
         preset = plan.match.preset
         grouped_by = plan.match.columns.get(preset.carry_by) if preset and preset.carry_by else None
+        self._words = preset.values if preset else {}
         self._carry = shaping.Carry(preset.carry, grouped_by) if preset and grouped_by else None
         self._seen_content, self._seen_keys = keys.Occurrences(), keys.Occurrences()
 
@@ -107,6 +108,7 @@ class Converter:
         bad, misfits = np.zeros(count, bool), []
         for target, source in self.plan.match.columns.items():
             raw = filled[source] if source in filled else batch.get(source)
+            raw = shaping.reworded(raw, self._words.get(target, {}))
             column = self._by_name.get(target) or Column(target, pa.string(), "")
             key = target in self.table.needed_key
             converted = values.convert(column, raw, key, self.plan.formats.get(target, _USUAL))

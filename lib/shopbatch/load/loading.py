@@ -26,6 +26,7 @@ from shopbatch.core.privacy import mask
 from shopbatch.erasure.records import returned
 from shopbatch.load.archives import unpacked
 from shopbatch.load.batches import Converter, Misfits
+from shopbatch.load.beside import with_files_beside
 from shopbatch.load.conversion import AMBIGUOUS
 from shopbatch.load.formats import UNREADABLE, Input, open_input, unreadable
 from shopbatch.load.identity import Mode, load_id, loaded_version, new_run_id, shows
@@ -77,14 +78,8 @@ def load_file(
         if plain.suffix.lower() == ".zip" and plain.is_file()
         else nullcontext(path) as there
     ):
-        return load_input(
-            store,
-            table,
-            open_input(there, options.encoding, options.names, options.max_unpacked),
-            options,
-            mode,
-            dry_run,
-        )
+        opened = open_input(there, options.encoding, options.names, options.max_unpacked)
+        return load_input(store, table, with_files_beside(table, opened, options), options, mode, dry_run)
 
 
 def load_query(

@@ -16,6 +16,19 @@ PLAIN = "csv"  # in place of a preset: a file that no system is recognised in
 ATTRIBUTE = "attributes."  # a target that begins with it is one entry of the map `attributes`
 
 
+class Beside(WordFile):
+    """A column that stands in another file of the same folder."""
+
+    file: str
+    """Name of that file."""
+
+    by: str
+    """The column of both files that says which rows belong together."""
+
+    column: str
+    """The column of that file."""
+
+
 class Preset(WordFile):
     """What the columns of one export mean for one table."""
 
@@ -31,6 +44,12 @@ class Preset(WordFile):
 
     ignored_values: dict[str, tuple[str, ...]] = Field(default_factory=dict)
     """Values of `pairs` that say nothing, by the attribute's name."""
+
+    values: dict[str, dict[str, str]] = Field(default_factory=dict)
+    """What the export's own words mean, by the table's column: case makes no difference, other values stay."""
+
+    beside: dict[str, Beside] = Field(default_factory=dict)
+    """The table's columns that the export keeps in another file of the same folder."""
 
     carry: tuple[str, ...] = ()
     """The file's columns whose blank cells take the value of the row before, within rows of the same `carry_by`."""

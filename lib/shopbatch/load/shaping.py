@@ -41,6 +41,15 @@ def rows_to_skip(batch: RawBatch, preset: Preset | None) -> Mask:
     return skipped
 
 
+def reworded(raw: pa.Array | Sequence[Any], words: Mapping[str, str]) -> pa.Array | Sequence[Any]:
+    """Replace the words of an export by what they mean (`Preset.values`); all other values stay."""
+    if not words:
+        return raw
+    cells = pl.Series(pl.from_arrow(text_cells(raw))).cast(pl.String)
+    known = {word.casefold(): meaning for word, meaning in words.items()}
+    return cells.str.to_lowercase().replace_strict(known, default=cells).to_arrow().cast(pa.string())
+
+
 @dataclass
 class Carry:
     """Fills blank cells from the row before, within rows that belong together, also across batches."""

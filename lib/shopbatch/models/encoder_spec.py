@@ -1,9 +1,9 @@
-"""Which layers of an encoder become a text's vector: `encoder.json` of a model folder."""
+"""How an encoder is used: `encoder.json` of a model folder."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field, ValidationError
 
@@ -24,6 +24,15 @@ class EncoderSpec(Strict):
     computed."""
     pooling: tuple[Literal["mean", "max", "cls"], ...] = Field(default=("mean",), max_length=3)
     """How the states of a text's tokens become one: their mean, their maximum, or the first token's state."""
+
+    query: str = Field(default="", max_length=1000)
+    """Is put before a text that somebody searches for, by those who search with the vectors."""
+    passage: str = Field(default="", max_length=1000)
+    """Is put before a text that is to be found."""
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the content of `encoder.json`. What only searching needs is left out where it says nothing."""
+        return self.model_dump(mode="json", exclude={n for n in ("query", "passage") if not getattr(self, n)})
 
     @classmethod
     def load(cls, folder: Path) -> EncoderSpec:

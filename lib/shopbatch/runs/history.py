@@ -49,7 +49,7 @@ def newest(warehouse: str, job: str | None = None, count: int = 20) -> list[dict
     fs, base = files.filesystem(f"{warehouse.rstrip('/')}/_runs")
 
     def folders(path: str) -> list[str]:
-        infos = fs.get_file_info(pafs.FileSelector(path, allow_not_found=True))
+        infos = files.entries(fs, path)
         names = (info.base_name for info in infos if info.type == pafs.FileType.Directory)
         return sorted((n for n in names if not n.startswith(("_", "."))), reverse=True)
 

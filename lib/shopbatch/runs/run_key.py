@@ -165,13 +165,12 @@ def read_records(warehouse: str, key: str) -> dict[int, dict[str, Any]]:
 
 
 def _read_records(folder: str) -> dict[int, dict[str, Any]]:
-    import pyarrow.fs as pafs
 
     from shopbatch.warehouse import files, state_files
 
     fs, path = files.filesystem(folder)
     records = {}
-    for info in fs.get_file_info(pafs.FileSelector(path, allow_not_found=True)):
+    for info in files.entries(fs, path):
         if re.fullmatch(r"\d{4}\.json", info.base_name):
             instead = "the attempt counts as ended without a report"
             record = state_files.read(f"{folder}/{info.base_name}", SavedReport, instead)

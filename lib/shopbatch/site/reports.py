@@ -59,7 +59,7 @@ def _skipped(runs: int, unfinished: int, damaged: Sequence[str]) -> list[str]:
 
 def _folders(uri: str) -> list[str]:
     fs, path = files.filesystem(uri)
-    entries = fs.get_file_info(pafs.FileSelector(path, allow_not_found=True))
+    entries = files.entries(fs, path)
     return sorted(entry.base_name for entry in entries if entry.type == pafs.FileType.Directory)
 
 

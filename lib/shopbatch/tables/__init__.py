@@ -5,14 +5,22 @@ from shopbatch.core.nearest import hint
 from shopbatch.tables.campaigns import CAMPAIGNS, COUPONS, REDEMPTIONS
 from shopbatch.tables.copy_reviews import COPY_REVIEWS
 from shopbatch.tables.events import EVENTS
+from shopbatch.tables.guided_products import GUIDED_PRODUCTS, GUIDED_PRODUCTS_REJECTS
+from shopbatch.tables.judgements import JUDGEMENTS
 from shopbatch.tables.load_rejects import load_rejects
 from shopbatch.tables.product_copy import PRODUCT_COPY
 from shopbatch.tables.product_descriptions import PRODUCT_DESCRIPTIONS, PRODUCT_DESCRIPTIONS_REJECTS
+from shopbatch.tables.product_embeddings import PRODUCT_EMBEDDINGS, PRODUCT_EMBEDDINGS_REJECTS
 from shopbatch.tables.product_neighbours import PRODUCT_NEIGHBOURS
 from shopbatch.tables.products import PRODUCTS
+from shopbatch.tables.queries import QUERIES
+from shopbatch.tables.recommendations import RECOMMENDATIONS, RECOMMENDATIONS_REJECTS
 from shopbatch.tables.review_sentiment import REVIEW_SENTIMENT, REVIEW_SENTIMENT_REJECTS
 from shopbatch.tables.reviews import REVIEWS
 from shopbatch.tables.schema import Column, Table
+from shopbatch.tables.search_quality import SEARCH_QUALITY
+from shopbatch.tables.search_results import QUERY_EMBEDDINGS, QUERY_EMBEDDINGS_REJECTS, SEARCH_RESULTS
+from shopbatch.tables.shopper_requests import SHOPPER_REQUESTS
 from shopbatch.tables.support_dialogs import SUPPORT_DIALOGS
 from shopbatch.tables.transactions import TRANSACTIONS
 from shopbatch.tables.user_daily import (
@@ -38,6 +46,9 @@ _SOURCES = (
     REVIEWS,
     SUPPORT_DIALOGS,
     PRODUCT_COPY,
+    QUERIES,
+    SHOPPER_REQUESTS,
+    JUDGEMENTS,
 )
 _DERIVED = (
     REVIEW_SENTIMENT,
@@ -51,9 +62,19 @@ _DERIVED = (
     USER_PROFILES,
     USER_SEQUENCES,
     PRODUCT_NEIGHBOURS,
+    RECOMMENDATIONS,
+    RECOMMENDATIONS_REJECTS,
     PRODUCT_DESCRIPTIONS,
     PRODUCT_DESCRIPTIONS_REJECTS,
     COPY_REVIEWS,
+    PRODUCT_EMBEDDINGS,
+    PRODUCT_EMBEDDINGS_REJECTS,
+    QUERY_EMBEDDINGS,
+    QUERY_EMBEDDINGS_REJECTS,
+    SEARCH_RESULTS,
+    GUIDED_PRODUCTS,
+    GUIDED_PRODUCTS_REJECTS,
+    SEARCH_QUALITY,
 )
 TABLES: dict[str, Table] = {t.name: t for t in (*_SOURCES, *_DERIVED)}
 SOURCES = tuple(t.name for t in _SOURCES)

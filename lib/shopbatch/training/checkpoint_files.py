@@ -64,7 +64,7 @@ def step_number(name: str) -> int:
 def steps(root: str, kind: re.Pattern[str] = STEP) -> list[str]:
     """Return the names of the step folders that exist, oldest first, incomplete ones included."""
     fs, path = files.filesystem(root)
-    entries = fs.get_file_info(pafs.FileSelector(path, allow_not_found=True))
+    entries = files.entries(fs, path)
     return sorted(e.base_name for e in entries if e.type == pafs.FileType.Directory and kind.fullmatch(e.base_name))
 
 

@@ -74,7 +74,7 @@ def show(store: Store, name: str, count: int, where: Sequence[str]) -> pa.Table:
 def newest_report(store: Store, job: str) -> str:
     """Find the newest report of a job. UserError if it never ran here."""
     fs, runs = files.filesystem(f"{store.root}/_runs/{job}")
-    folders = fs.get_file_info(pafs.FileSelector(runs, allow_not_found=True))
+    folders = files.entries(fs, runs)
     for folder in sorted((f.base_name for f in folders), reverse=True):
         if fs.get_file_info(f"{runs}/{folder}/report.html").type == pafs.FileType.File:
             return f"{store.root}/_runs/{job}/{folder}/report.html"

@@ -68,5 +68,5 @@ def _entries(uri: str) -> list[str]:
     fs, path = files.filesystem(uri)
     if fs.get_file_info(path).type == pafs.FileType.File:
         return []
-    entries = fs.get_file_info(pafs.FileSelector(path, allow_not_found=True))
+    entries = files.entries(fs, path)
     return sorted(f.base_name for f in entries if not f.base_name.startswith("."))

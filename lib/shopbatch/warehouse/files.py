@@ -80,6 +80,18 @@ def filesystem(uri: str) -> tuple[pafs.FileSystem, str]:
     return pafs.LocalFileSystem(), os.path.abspath(uri)
 
 
+def entries(fs: pafs.FileSystem, path: str, recursive: bool = False) -> list[pafs.FileInfo]:
+    """List what a folder holds: nothing if it is not there.
+
+    pyarrow looks twice, and takes a folder that is made or removed in between for an error. So a few looks are taken.
+    """
+    selector = pafs.FileSelector(path, recursive=recursive, allow_not_found=True)
+    for _ in range(4):
+        with suppress(FileNotFoundError):
+            return list(fs.get_file_info(selector))
+    return list(fs.get_file_info(selector))
+
+
 def unusable_path(root: str) -> str | None:
     """Say what in a path delta-rs would take for something else; None if it takes the path as Arrow and Spark do.
 

@@ -91,7 +91,7 @@ class _Log:
     def of(cls, uri: str) -> _Log:
         fs, path = files.filesystem(f"{uri}/_delta_log")
         log = cls({}, {})
-        for info in fs.get_file_info(pafs.FileSelector(path, allow_not_found=True)):
+        for info in files.entries(fs, path):
             if match := ENTRY.fullmatch(info.base_name):
                 log.entries[int(match[1])] = info
             elif match := CHECKPOINT.fullmatch(info.base_name):

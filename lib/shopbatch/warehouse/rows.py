@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -99,6 +100,14 @@ def _texts(source: Snapshot, column: str, key: str, wanted: pa.Array) -> dict[st
             rows = files.read(file.uri, schema, file.partition, [group]).filter(condition)
             texts |= dict(zip(rows[key].to_pylist(), rows[column].to_pylist(), strict=True))
     return texts
+
+
+def row_of(snapshot: Snapshot, column: str, value: str) -> dict[str, Any] | None:
+    """Read the row with this key; None if there is none. Of the other row groups only the keys are read."""
+    for rows in _pieces(snapshot, pc.field(column) == value, [column]):
+        if rows.num_rows:
+            return dict(rows.slice(0, 1).to_pylist()[0])
+    return None
 
 
 def with_probability(snapshot: Snapshot, rows: pa.Table) -> pa.Table:

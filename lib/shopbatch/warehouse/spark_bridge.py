@@ -115,7 +115,7 @@ def write(
     without = {f"parquet.column.statistics.enabled#{name}": "false" for name in hidden_columns(schema)}
     rows.write.mode("error").option("maxRecordsPerFile", rows_per_file).options(**without).parquet(uri)
     fs, path = files.filesystem(uri)
-    entries = sorted(f.base_name for f in fs.get_file_info(pafs.FileSelector(path, allow_not_found=True)))
+    entries = sorted(f.base_name for f in files.entries(fs, path))
     names = [name for name in entries if name.endswith(".parquet")]
     if isinstance(fs, pafs.LocalFileSystem):
         for name in names:

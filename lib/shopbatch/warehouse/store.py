@@ -76,7 +76,7 @@ class Store:
         """Return the names of the tables that exist, sorted."""
         fs, path = files.filesystem(self.root)
         try:
-            entries = fs.get_file_info(pafs.FileSelector(path, allow_not_found=True))
+            entries = files.entries(fs, path)
         except (NotADirectoryError, PermissionError) as error:
             raise UserError(f"warehouse {self.root}: cannot be read ({error.strerror or error})") from None
         folders = sorted(f.base_name for f in entries if f.type == pafs.FileType.Directory)

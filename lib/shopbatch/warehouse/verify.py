@@ -80,7 +80,7 @@ def _line(error: Exception) -> str:
 def _log(uri: str) -> Iterator[str]:
     """What is wrong with the entries of a log: each is readable JSON and what was written, and none is missing."""
     fs, folder = files.filesystem(f"{uri}/_delta_log")
-    names = [f.base_name for f in fs.get_file_info(pafs.FileSelector(folder, allow_not_found=True))]
+    names = [f.base_name for f in files.entries(fs, folder)]
     numbers = sorted(int(name[:20]) for name in names if log_sums.ENTRY.fullmatch(name))
     for before, number in pairwise(numbers):
         yield from (f"_delta_log/{lost:020}.json: it is missing" for lost in range(before + 1, number))

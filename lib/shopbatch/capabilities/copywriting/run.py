@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, replace
 
 from ray.exceptions import RayError
 
@@ -18,7 +18,7 @@ from shopbatch.engines.base import EngineError
 from shopbatch.engines.factory import prepare_generator
 from shopbatch.grounding.lexicon import LANGUAGES
 from shopbatch.inference.publish import find_live
-from shopbatch.inference.run import run_inference
+from shopbatch.inference.scopes import Scopes
 from shopbatch.inference.spec import Spec
 from shopbatch.models import registry
 from shopbatch.runs.report import EngineUse, Report
@@ -29,7 +29,6 @@ from shopbatch.warehouse.foreign import put_all_right
 from shopbatch.warehouse.store import Store
 
 JOB = "describe_products"
-_OUTCOMES = ("refused", "stopped", "failed", "superseded", "incomplete", "published", "nothing to do")  # worst first
 
 
 @dataclass(frozen=True)
@@ -110,12 +109,10 @@ def describe(config: Config, store: Store, report: Report) -> None:
     languages = language_specs(config, store, report)
     live = [(p.spec.recipe, find_live(p.spec, store)) for p in languages]
     new_recipe = any(table is None or table.metadata.get("recipe") != recipe for recipe, table in live)
-    run = _Run(config, store, report)
+    run = Scopes({p.language: p.spec for p in languages}, config, store, report)
     try:
-        for language in languages:
-            run.run_language(language)
+        run.run()
     finally:
-        _merge(report, run.reports, languages)
         report.message = "; ".join(filter(None, [*undone, report.message]))
     if not run.refused and any(r.outcome == "published" for r in run.reports):
         with report.stage("figures"):
@@ -125,53 +122,3 @@ def describe(config: Config, store: Store, report: Report) -> None:
                 report.message = f"no figures: {one_line(error, 200)}"
     if run.refused:
         raise GateRefused("; ".join(run.refused))
-
-
-@dataclass
-class _Run:
-    """One run of the job over all its languages.
-
-    spent: how much of each budget limit is used so far. reports: one per language. refused: messages of gates.
-    """
-
-    config: Config
-    store: Store
-    report: Report
-    spent: dict[str, float] = field(default_factory=dict)
-    reports: list[Report] = field(default_factory=list)
-    refused: list[str] = field(default_factory=list)
-
-    def run_language(self, language: LanguageSpec) -> None:
-        """Run one language with a report of its own. If a gate refuses it, keep the message and go on."""
-        whole = self.report
-        own_report = Report(job=whole.job, run_id=whole.run_id, env=whole.env, config=whole.config)
-        self.reports.append(own_report)
-        try:
-            run_inference(language.spec, self.config, self.store, own_report, self.spent)
-        except GateRefused as error:
-            own_report.outcome = "refused"
-            self.refused.append(f"{language.language}: {error}")
-
-
-def _merge(report: Report, reports: list[Report], languages: list[LanguageSpec]) -> None:
-    """Merge the reports of the languages: counts are added, and other names get the language as a prefix."""
-    single = len(languages) == 1
-    for name in (f.name for f in fields(report.rows)):
-        counts = [getattr(r.rows, name) for r in reports if getattr(r.rows, name) is not None]
-        setattr(report.rows, name, sum(counts) if counts else None)
-    for language, own_report in zip(languages, reports, strict=False):  # a run that stops has fewer reports
-        prefix = "" if single else f"{language.language}: "
-        report.stages |= {prefix + n: s for n, s in own_report.stages.items()}
-        report.gates += [replace(g, name=prefix + g.name) for g in own_report.gates]
-        report.metrics |= {prefix + n: v for n, v in own_report.metrics.items()}
-        report.samples += own_report.samples
-        report.tables |= own_report.tables
-        for reason, rows in own_report.rejects.items():
-            report.rejects[reason] = report.rejects.get(reason, 0) + rows
-        if own_report.engine is not None and report.engine is not None:
-            report.engine.calls += own_report.engine.calls
-            report.engine.tokens_in += own_report.engine.tokens_in
-            report.engine.tokens_out += own_report.engine.tokens_out
-    report.recipe = reports[0].recipe if single else " ".join(f"{p.language}:{p.spec.recipe}" for p in languages)
-    report.outcome = min((r.outcome for r in reports), key=_OUTCOMES.index)
-    report.message = "; ".join(r.message for r in reports if r.message)

@@ -83,13 +83,32 @@ def repeat_shares(history: History, groups: Sequence[str | None], least_pairs: i
         groups: Group of each item, such as its category; None where it has none.
         least_pairs: Groups with fewer pairs are left out: nothing was learned about them.
     """
-    cell, days = np.unique(history.user * history.items + history.item, return_counts=True)
     names = sorted({group for group in groups if group is not None})
     number = {name: n for n, name in enumerate(names)}
-    group = np.array([-1 if g is None else number[g] for g in groups], np.int64)[cell % max(history.items, 1)]
-    pairs = np.bincount(group[group >= 0], minlength=len(names))
-    again = np.bincount(group[(group >= 0) & (days > 1)], minlength=len(names))
-    return {name: float(again[n] / pairs[n]) for name, n in number.items() if pairs[n] >= least_pairs}
+    numbers = np.array([-1 if g is None else number[g] for g in groups], np.int64)
+    return shares_of(names, repeat_counts(history, numbers, len(names)), least_pairs)
+
+
+def repeat_counts(history: History, group: np.ndarray, groups: int) -> np.ndarray:
+    """Count (user, product) pairs, and those bought on two days or more, by group, int64 [2, groups].
+
+    Counts of different users may be added up.
+
+    Args:
+        history: The purchases of some users.
+        group: Number of each item's group, -1 for none, int [items].
+        groups: How many groups there are.
+    """
+    cell, days = np.unique(history.user * history.items + history.item, return_counts=True)
+    whose = group[cell % max(history.items, 1)]
+    chosen = (whose >= 0, (whose >= 0) & (days > 1))
+    return np.stack([np.bincount(whose[rows], minlength=groups) for rows in chosen])
+
+
+def shares_of(names: Sequence[str], counts: np.ndarray, least_pairs: int = 20) -> dict[str, float]:
+    """Return the share of repeated pairs of each group with enough of them; `counts` as from `repeat_counts`."""
+    pairs, again = counts.tolist()
+    return {name: again[n] / pairs[n] for n, name in enumerate(names) if pairs[n] >= least_pairs}
 
 
 def allowed(product: Product | None, owned: Owned | None, rules: Rules, market: str | None = None) -> bool:

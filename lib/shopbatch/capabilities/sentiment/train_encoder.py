@@ -7,6 +7,7 @@ score_reviews loads either without knowing the difference.
 from __future__ import annotations
 
 import functools
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -210,7 +211,7 @@ def export(
             if (source / name).exists():
                 (folder / name).write_bytes((source / name).read_bytes())
         spec = EncoderSpec(prefix=prefix, layers=objective.depths, pooling=objective.pooling)
-        (folder / "encoder.json").write_text(spec.model_dump_json(indent=1) + "\n", "utf-8")
+        (folder / "encoder.json").write_text(json.dumps(spec.as_json(), indent=1) + "\n", "utf-8")
 
     about = {"base": base.reference, "licence": base.manifest.get("licence", "unknown"), "candidate": True}
     model = registry.publish(models, NAME, build, live=False, **about)

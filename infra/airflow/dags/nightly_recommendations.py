@@ -1,0 +1,43 @@
+"""Every night, after the profiles: user_sequences -> model `recommender` -> recommendations.
+
+A new model computes the candidates of all users; without one, only users with news cost anything. A shop whose taste
+changes slowly takes `train_recommender` out here and into `weekly_training`.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from airflow.sdk import DAG
+from shopbatch_operator import ShopbatchOperator, table
+
+with DAG(
+    dag_id="nightly_recommendations",
+    description=__doc__.partition("\n")[0],
+    schedule=[table("user_profiles")],  # the job that makes them also makes the tiles
+    start_date=datetime(2017, 1, 1),
+    catchup=False,
+    max_active_runs=1,
+    default_args={"retries": 2, "retry_delay": timedelta(minutes=5)},
+    tags=["shopbatch"],
+) as dag:
+    sequences = ShopbatchOperator(
+        task_id="build_user_sequences",
+        job="build_user_sequences",
+        inlets=[table("user_product_daily")],
+        outlets=[table("user_sequences")],
+    )
+    model = ShopbatchOperator(
+        task_id="train_recommender",
+        job="train_recommender",
+        inlets=[table("user_sequences")],
+        outlets=[table("models/recommender")],
+    )
+    lists = ShopbatchOperator(
+        task_id="recommend_products",
+        job="recommend_products",
+        overrides=["gates.accept_recipe=any"],  # the model has passed the gates of its training
+        inlets=[table("user_sequences"), table("products"), table("models/recommender")],
+        outlets=[table("recommendations")],
+    )
+    sequences >> model >> lists

@@ -1,0 +1,25 @@
+"""user_sequences, products -> candidates (recommender), rules -> recommendations, recommendations_rejects."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from shopbatch.capabilities.recommendations.recommend.config import RecommendConfig
+from shopbatch.runs.job import Job, main
+
+if TYPE_CHECKING:
+    from shopbatch.runs.report import Report
+    from shopbatch.warehouse.store import Store
+
+
+def run(config: RecommendConfig, store: Store, report: Report) -> None:
+    """Make the lists of the users with news, and publish those of all."""
+    from shopbatch.capabilities.recommendations.recommend.run import recommend
+
+    recommend(config, store, report)
+
+
+JOB = Job("recommend_products", RecommendConfig, run, next="recommend USER")
+
+if __name__ == "__main__":
+    raise SystemExit(main(JOB))

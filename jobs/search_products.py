@@ -1,0 +1,25 @@
+"""queries -> sentence encoder -> query_embeddings -> search in the published index -> search_results."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from shopbatch.capabilities.search.config import SearchProductsConfig
+from shopbatch.runs.job import Job, main
+
+if TYPE_CHECKING:
+    from shopbatch.runs.report import Report
+    from shopbatch.warehouse.store import Store
+
+
+def run(config: SearchProductsConfig, store: Store, report: Report) -> None:
+    """Answer the queries from the published index."""
+    from shopbatch.capabilities.search.search_job import search_products
+
+    search_products(config, store, report)
+
+
+JOB = Job("search_products", SearchProductsConfig, run, next="show search_results")
+
+if __name__ == "__main__":
+    raise SystemExit(main(JOB))

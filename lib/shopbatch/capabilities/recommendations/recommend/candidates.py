@@ -1,0 +1,108 @@
+"""The history of a user -> the candidates of each list, with what the rules and the reasons need to know of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from shopbatch.capabilities.recommendations.history import History
+from shopbatch.capabilities.recommendations.reasons import bought
+from shopbatch.capabilities.recommendations.recommend.histories import Numbers
+from shopbatch.capabilities.recommendations.recommender import LISTS, POPULAR, Candidates, Recommender
+
+BECAUSE = 5  # own products kept for a candidate; a list names three of them that are not excluded
+NUMBER = pa.int32()
+CANDIDATE = pa.struct(
+    [
+        ("item", NUMBER),  # the model's number of the product
+        ("score", pa.float32()),
+        ("source", pa.int8()),  # number in recommender.SOURCES
+        ("because", pa.list_(NUMBER)),  # numbers of own products
+        ("days", NUMBER),  # days on which the user bought it; null: never
+        ("last", NUMBER),  # the last of them, days since 1970
+        ("returned", NUMBER),  # the last day on which some of it was given back, days since 1970; null: none was
+    ]
+)
+OUTPUTS = pa.schema([(name, pa.list_(CANDIDATE)) for name in LISTS])
+
+
+@dataclass(frozen=True)
+class CandidateScorer:
+    """The stage inside a worker.
+
+    recommender: the model. numbers: of its products. size: candidates of a user and list. entries: of histories at
+    once, about.
+    """
+
+    recommender: Recommender
+    numbers: Numbers
+    size: int
+    entries: int
+
+    @cached_property
+    def _popular(self) -> np.ndarray:
+        """The items that were bought lately, the most popular first."""
+        popularity = self.recommender.habit.popularity
+        order = np.argsort(-popularity, kind="stable")
+        return np.asarray(order[popularity[order] > 0])
+
+    def plan(self, content: pa.Table) -> list[np.ndarray]:
+        """Group neighbouring rows, so that a group has about `entries` entries."""
+        lengths = pc.fill_null(pc.list_value_length(content["products"]), 0).to_numpy().astype(np.int64)
+        before = np.cumsum(lengths) - lengths
+        cuts = np.flatnonzero(np.diff(before // self.entries)) + 1
+        return [rows for rows in np.split(np.arange(len(lengths)), cuts) if len(rows)]
+
+    def run(self, content: pa.Table, attempts: np.ndarray) -> pa.Table:
+        """Find the candidates of each row; see `OUTPUTS`."""
+        history, returned = self.numbers.read(content)
+        columns = {name: self._list(name, history, returned) for name in LISTS}
+        read = pc.fill_null(pc.list_value_length(content["products"]), 0).cast(pa.int32())
+        return pa.table(columns | {"tokens": read})
+
+    def _list(self, name: str, history: History, returned: History) -> pa.Array:
+        some = self.recommender.candidates(name, history, self.size)
+        if name == "discover":
+            some = self._filled(some, history)
+        own = self.recommender.because(history, some, BECAUSE)
+        had = bought(history, some.user, some.item)
+        back = bought(returned, some.user, some.item)
+        columns = [
+            pa.array(some.item, NUMBER),
+            pa.array(some.score.astype(np.float32)),
+            pa.array(some.source, pa.int8()),
+            pa.array(own, pa.list_(NUMBER)),
+            pa.array([None if b is None else b.days for b in had], NUMBER),
+            pa.array([None if b is None else b.last for b in had], NUMBER),
+            pa.array([None if b is None else b.last for b in back], NUMBER),
+        ]
+        entries = pa.StructArray.from_arrays(columns, fields=list(CANDIDATE))
+        return pa.ListArray.from_arrays(pa.array(some.starts, pa.int32()), entries)
+
+    def _filled(self, some: Candidates, history: History) -> Candidates:
+        """Fill the candidates of users who have few with what is popular; their scores are below all others."""
+        popularity, best, parts = self.recommender.habit.popularity, self._popular, []
+        owned = history.owned()
+        for user in np.flatnonzero(np.diff(some.starts) < self.size).tolist():
+            rows = slice(some.starts[user], some.starts[user + 1])
+            taken = np.concatenate([some.item[rows], owned.items[owned.starts[user] : owned.starts[user + 1]]])
+            more = best[: self.size + len(taken)]
+            more = more[~np.isin(more, taken)][: self.size - (rows.stop - rows.start)]
+            least = float(some.score[rows].min(initial=1.0))
+            parts.append((np.full(len(more), user), more, 0.5 * least * popularity[more]))
+        if not parts:
+            return some
+        users, item, score = (np.concatenate(column) for column in zip(*parts, strict=True))
+        whose = np.concatenate([some.user, users])
+        order = np.argsort(whose, kind="stable")
+        source = np.concatenate([some.source, np.full(len(item), POPULAR, np.int8)])
+        return Candidates(
+            np.searchsorted(whose[order], np.arange(history.users + 1)),
+            np.concatenate([some.item, item])[order],
+            np.concatenate([some.score, score])[order],
+            source[order],
+        )

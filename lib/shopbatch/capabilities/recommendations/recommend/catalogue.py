@@ -1,0 +1,174 @@
+"""What the rules read of the catalogue and of all users together, in the numbers of a model.
+
+A run makes it once, from pinned snapshots; every worker shares it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+import pyarrow as pa
+import ray
+
+from shopbatch.capabilities.recommendations.recommend.config import RecommendConfig
+from shopbatch.capabilities.recommendations.recommend.histories import COLUMNS, Numbers, broken
+from shopbatch.capabilities.recommendations.recommend.lookup import NAMES
+from shopbatch.capabilities.recommendations.rules import repeat_counts, shares_of
+from shopbatch.core.hashing import hash128
+from shopbatch.inference.parts import Part, plan_parts
+from shopbatch.tables.products import PRODUCTS
+from shopbatch.warehouse.snapshot import Snapshot
+from shopbatch.warehouse.utf8 import blank
+
+ANYWHERE, ELSEWHERE = -1, -2  # of a product: sold in every market; of a user: in a market that no product names
+
+
+@dataclass(frozen=True)
+class Catalogue:
+    """The products of a model. Entry n of an array is the model's product n.
+
+    Attributes:
+        ids: Product ids, string [n].
+        names: What to call them, string [n].
+        listed: Whether a list may hold the product, bool [n].
+        told: Whether a reason may name the product, which is so unless it is excluded, bool [n].
+        market: Number of the one market that it is sold in, or ANYWHERE, int64 [n].
+        markets: Names of the markets, by number.
+        groups: Number of the product's value, or -1, by column of `products`, int64 [n] each.
+        values: The values of each of these columns, by number.
+    """
+
+    ids: pa.Array
+    names: pa.Array
+    listed: np.ndarray
+    told: np.ndarray
+    market: np.ndarray
+    markets: tuple[str, ...]
+    groups: Mapping[str, np.ndarray]
+    values: Mapping[str, tuple[str, ...]]
+
+
+def read_catalogue(products: Snapshot, ids: Sequence[str], config: RecommendConfig) -> Catalogue:
+    """Read what `products` says of the products of a model. Of several rows of a product the newest one counts."""
+    lists = (config.lists.buy_again, config.lists.discover)
+    grouped = {config.repeatable.group, "product_type", *config.exclude.groups}
+    grouped |= {column for each in lists for column in each.most_per_group}
+    columns = dict.fromkeys(("product_id", "updated_at", "availability", "market", *NAMES, *sorted(grouped)))
+    rows = pl.DataFrame(_readable(products.read(list(columns))))
+    rows = rows.sort(PRODUCTS.latest_by or "product_id", maintain_order=True)
+    rows = rows.unique("product_id", keep="last", maintain_order=True).with_columns(there=pl.lit(True))
+    rows = pl.DataFrame({"product_id": list(ids)}, {"product_id": pl.String}).join(
+        rows, on="product_id", how="left", maintain_order="left"
+    )
+    gone = pl.col("there").is_null() | pl.col("availability").is_in(config.exclude.availability).fill_null(False)
+    excluded = pl.col("product_id").is_in(config.exclude.products)
+    for column, values in config.exclude.groups.items():
+        excluded |= pl.col(column).is_in(values).fill_null(False)
+    listed = rows.select(~(gone | excluded)).to_series()
+    coded = {column: _coded(rows[column]) for column in (*sorted(grouped), "market")}
+    name = pl.coalesce(*(pl.when(pl.col(c).str.strip_chars() != "").then(pl.col(c)) for c in NAMES), "product_id")
+    market, markets = coded.pop("market")
+    return Catalogue(
+        ids=pa.array(ids, pa.string()),
+        names=rows.select(name).to_series().to_arrow().cast(pa.string()),
+        listed=listed.to_numpy(),
+        told=rows.select(~excluded).to_series().to_numpy(),
+        market=market,
+        markets=markets,
+        groups={column: code for column, (code, _) in coded.items()},
+        values={column: values for column, (_, values) in coded.items()},
+    )
+
+
+def _readable(rows: pa.Table) -> pa.Table:
+    """Take texts that nobody can decode for empty ones."""
+    for n, field in enumerate(rows.schema):
+        if pa.types.is_string(field.type):
+            rows = rows.set_column(n, field.name, blank(rows.column(n)))
+    return rows
+
+
+def _coded(column: pl.Series) -> tuple[np.ndarray, tuple[str, ...]]:
+    """Number the values of a column in alphabetical order; -1 for null."""
+    values = column.drop_nulls().unique().sort()
+    numbers = {value: n for n, value in enumerate(values.to_list())}
+    return np.array([numbers.get(value, -1) for value in column.to_list()], np.int64), tuple(numbers)
+
+
+@dataclass(frozen=True)
+class Learned:
+    """What the histories of all users say.
+
+    Attributes:
+        newest: The newest day of any entry, days since 1970; None if there is none.
+        shares: Share of (user, product) pairs bought on two days or more, by value of `repeatable.group`.
+    """
+
+    newest: int | None
+    shares: Mapping[str, float]
+
+
+def learn(sequences: Snapshot, catalogue: Catalogue, group: str) -> Learned:
+    """Read the histories of all users, one task a part."""
+    parts, schema = plan_parts(sequences), sequences.select(COLUMNS)
+    code, values = catalogue.groups[group], catalogue.values[group]
+    shared = ray.put((Numbers(catalogue.ids), code))
+    counted = ray.get([_count.remote(part, schema, shared, len(values)) for part in parts])
+    days = [day for day, _ in counted if day is not None]
+    counts = sum((c for _, c in counted), np.zeros((2, len(values)), np.int64))
+    return Learned(max(days, default=None), shares_of(values, counts))
+
+
+@ray.remote
+def _count(
+    part: Part, schema: pa.Schema, shared: tuple[Numbers, np.ndarray], groups: int
+) -> tuple[int | None, np.ndarray]:
+    """The newest day of a part, and its repeat counts by group."""
+    numbers, code = shared
+    newest, counts = None, np.zeros((2, groups), np.int64)
+    for _, rows in part.read(schema):
+        good = rows.filter(broken(rows).is_null())
+        days = pl.Series(good["days"]).list.max().max()
+        if days is None:
+            continue
+        newest = max(newest or 0, _number(days))
+        counts += repeat_counts(numbers.read(good)[0], code, groups)
+    return newest, counts
+
+
+def _number(day: object) -> int:
+    return int(pa.scalar(day, pa.date32()).cast(pa.int32()).as_py())
+
+
+@dataclass(frozen=True)
+class Markets:
+    """The market of each user whose market is known.
+
+    Attributes:
+        key: High words of the hashes of user ids, ascending, uint64 [users].
+        market: Number in `Catalogue.markets`, or ELSEWHERE, int64 [users].
+    """
+
+    key: np.ndarray
+    market: np.ndarray
+
+    def of(self, users: pa.ChunkedArray | pa.Array) -> np.ndarray:
+        """Return the markets of users, ANYWHERE where it is unknown, int64 [n]."""
+        asked, _ = hash128([users])
+        if not len(self.key):
+            return np.full(len(asked), ANYWHERE)
+        at = np.searchsorted(self.key, asked).clip(max=len(self.key) - 1)
+        return np.where(self.key[at] == asked, self.market[at], ANYWHERE)
+
+
+def read_markets(users: Snapshot, catalogue: Catalogue) -> Markets:
+    """Read the markets of users."""
+    rows = _readable(users.read(["user_id", "market"])).drop_null()
+    key, _ = hash128([rows["user_id"]])
+    numbers = {name: n for n, name in enumerate(catalogue.markets)}
+    market = np.array([numbers.get(name, ELSEWHERE) for name in rows["market"].to_pylist()], np.int64)
+    key, first = np.unique(key, return_index=True)
+    return Markets(key, market[first])

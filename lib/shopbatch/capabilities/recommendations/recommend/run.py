@@ -1,0 +1,125 @@
+"""Runs the job recommend_products: each list is an inference job of its own, with the candidates of all in one memo."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import ray
+
+from shopbatch.capabilities.recommendations.recommend.catalogue import (
+    Catalogue,
+    Learned,
+    learn,
+    read_catalogue,
+    read_markets,
+)
+from shopbatch.capabilities.recommendations.recommend.config import ListConfig, RecommendConfig
+from shopbatch.capabilities.recommendations.recommend.exposure import ListGates
+from shopbatch.capabilities.recommendations.recommend.lists import Rules
+from shopbatch.capabilities.recommendations.recommend.report import add_figures
+from shopbatch.capabilities.recommendations.recommend.stage import RecommendStage, Shop
+from shopbatch.capabilities.recommendations.recommender import LISTS, Recommender
+from shopbatch.core.errors import GateRefused, UserError
+from shopbatch.core.hashing import digest
+from shopbatch.inference.scopes import Scopes
+from shopbatch.inference.spec import Spec
+from shopbatch.models import registry
+from shopbatch.models.folder import local
+from shopbatch.runs.report import EngineUse, Report
+from shopbatch.tables.products import PRODUCTS
+from shopbatch.tables.recommendations import RECOMMENDATIONS, RECOMMENDATIONS_REJECTS
+from shopbatch.tables.user_sequences import USER_SEQUENCES
+from shopbatch.tables.users import USERS
+from shopbatch.warehouse.foreign import put_all_right
+from shopbatch.warehouse.snapshot import Snapshot
+from shopbatch.warehouse.store import Store
+
+JOB = "recommend_products"
+
+
+def recommend(config: RecommendConfig, store: Store, report: Report) -> None:
+    """Make the lists of all users and publish each list that passes its gates. Raises what `run_inference` raises."""
+    report.unit, report.engine = "lists", EngineUse("recommender")
+    undone = put_all_right(store, [RECOMMENDATIONS_REJECTS, RECOMMENDATIONS], anew=True)
+    specs = list_specs(config, store, report)
+    run = Scopes(specs, config, store, report)
+    try:
+        run.run()
+    finally:
+        report.samples.clear()  # they name users; `add_figures` shows some lists without
+        report.message = "; ".join(filter(None, [*undone, report.message]))
+    if any(each.outcome == "published" for each in run.reports):
+        with report.stage("figures"):
+            add_figures(store, report, _products(specs))
+    if run.refused:
+        raise GateRefused("; ".join(run.refused))
+
+
+def list_specs(config: RecommendConfig, store: Store, report: Report) -> dict[str, Spec]:
+    """The inference job of each list. Raises UserError or ModelError for a table or a model that is missing."""
+    sequences = store.require(USER_SEQUENCES, USER_SEQUENCES.names)
+    products = store.require(PRODUCTS, ("product_id",))
+    model = _model(store, config.model)
+    report.models["recommender"] = model.digest
+    report.tables[PRODUCTS.name] = {"read": products.version}
+    with report.stage("rules") as stage:
+        catalogue = read_catalogue(products, Recommender.load(Path(local(model.path))).product_ids, config)
+        learned = learn(sequences, catalogue, config.repeatable.group)
+        users = store.find(USERS.name) if catalogue.markets else None
+        markets = None if users is None else read_markets(users, catalogue)
+        stage.rows = sequences.rows
+    made_from = [products] if users is None else [products, users]
+    specs = {}
+    for name in LISTS:
+        rules = _rules(config, getattr(config.lists, name), catalogue, learned)
+        stage_of = RecommendStage(
+            model=model.path,
+            digest=model.digest,
+            list=name,
+            size=config.candidates,
+            entries=config.batch_entries,
+            identity=_identity(config, name, learned, made_from),
+            shop=ray.put(Shop(catalogue, rules, markets)),
+        )
+        made = getattr(config.lists, name)
+        gates = ListGates(name, made.most_empty, config.gates.exposure, len(catalogue.ids))
+        specs[name] = Spec(
+            JOB, USER_SEQUENCES, stage_of, RECOMMENDATIONS, RECOMMENDATIONS_REJECTS, {"list": name}, gates
+        )
+    return specs
+
+
+def _model(store: Store, reference: str) -> registry.Model:
+    try:
+        return registry.resolve(f"{store.root}/_models", reference)
+    except registry.NoLiveModel as error:
+        raise UserError(f"{error}; train one: shopbatch run train_recommender") from None
+
+
+def _products(specs: Mapping[str, Spec]) -> int:
+    return next(spec.gates.products for spec in specs.values() if isinstance(spec.gates, ListGates))
+
+
+def _rules(config: RecommendConfig, made: ListConfig, catalogue: Catalogue, learned: Learned) -> Rules:
+    group, least = config.repeatable.group, config.repeatable.min_share
+    seldom = np.array([learned.shares.get(value, 1.0) < least for value in catalogue.values[group]] + [False])
+    return Rules(
+        size=made.size,
+        mmr=made.mmr,
+        most_per_group=made.most_per_group,
+        returned_days=config.exclude.returned_days,
+        seldom=seldom[catalogue.groups[group]],
+        seldom_days=config.repeatable.days,
+        today=learned.newest or 0,
+    )
+
+
+def _identity(config: RecommendConfig, name: str, learned: Learned, made_from: list[Snapshot]) -> str:
+    """Name everything that the lists are made by, beside the candidates."""
+    conf: dict[str, Any] = config.model_dump(mode="json", include={"exclude", "repeatable"})
+    made = getattr(config.lists, name).model_dump(mode="json")
+    versions = {s.name: [s.table_id, s.version] for s in made_from}
+    return digest([conf, made, learned.newest, dict(learned.shares), versions])

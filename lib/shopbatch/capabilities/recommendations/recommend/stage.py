@@ -1,0 +1,150 @@
+"""A user's history -> candidates for all lists (the memo) -> one list (what is published)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import ray
+
+from shopbatch.capabilities.recommendations.recommend.candidates import OUTPUTS, CandidateScorer
+from shopbatch.capabilities.recommendations.recommend.catalogue import ANYWHERE, Catalogue, Markets
+from shopbatch.capabilities.recommendations.recommend.histories import COLUMNS, Numbers, broken
+from shopbatch.capabilities.recommendations.recommend.lists import Entries, Rules, chosen
+from shopbatch.capabilities.recommendations.recommender import HABIT, POPULAR, SOURCES, TEXT, Recommender
+from shopbatch.inference.stage import BaseStage, Scorer
+from shopbatch.models.folder import local
+from shopbatch.tables.recommendations import ITEM
+
+VERSION = 1  # of all that turns a history into candidates; a test fails if that source changes and this does not
+RULES = 1  # of all that makes lists of candidates
+EMPTY = "none"  # in place of a source
+_REASONS = 3  # own products that a reason names at most
+_TILE = 4096  # users whose lists are made at once
+
+
+@dataclass(frozen=True)
+class Shop:
+    """What the lists are made by, beside the candidates. Every worker shares it.
+
+    catalogue: the products. rules: of the list. markets: of users; None if no product is bound to a market.
+    """
+
+    catalogue: Catalogue
+    rules: Rules
+    markets: Markets | None = None
+
+
+@dataclass(frozen=True)
+class RecommendStage(BaseStage):
+    """The stage of `recommend_products` for one list.
+
+    model: the model's folder. digest: its digest. list: the list to publish. size: candidates of a user and list.
+    entries: see `CandidateScorer`. identity: digest of everything that `shop` is made of. shop: a `Shop`, or where Ray
+    keeps it.
+    """
+
+    model: str
+    digest: str
+    list: str
+    size: int
+    entries: int
+    identity: str
+    shop: Any
+    content: tuple[str, ...] = COLUMNS
+    drift_columns: tuple[str, str] = ("list", "top_source")
+    outputs: pa.Schema = OUTPUTS
+    stateless: bool = False
+    engine_kind: str = "recommender"
+
+    @property
+    def checks(self) -> str:
+        return f"{RULES}-{self.identity}"
+
+    def recipe(self) -> Mapping[str, Any]:
+        models = {"recommender": self.digest}
+        return {"stage": "recommend", "version": VERSION, "models": models, "candidates": self.size}
+
+    def check(self, content: pa.Table) -> pa.Array:
+        """Return empty, broken_lists, invalid_utf8, or null for a row that is a history; see `broken`."""
+        return broken(content)
+
+    def open(self) -> Scorer:
+        recommender = Recommender.load(Path(local(self.model)))
+        return CandidateScorer(recommender, Numbers.of(recommender.product_ids), self.size, self.entries)
+
+    def publish(self, passed: pa.Table, raw: pa.Table) -> dict[str, pa.Array]:
+        shop: Shop = ray.get(self.shop) if isinstance(self.shop, ray.ObjectRef) else self.shop
+        parts = [
+            _lists(raw[self.list].slice(a, _TILE), _markets(shop, passed["user_id"].slice(a, _TILE)), shop)
+            for a in range(0, raw.num_rows, _TILE)
+        ]
+        items = pa.chunked_array([p for p, _ in parts], pa.list_(ITEM))
+        top = [source for _, sources in parts for source in sources]
+        as_of = pa.array(np.full(raw.num_rows, shop.rules.today, np.int32)).cast(pa.date32())
+        return {"items": items, "top_source": pa.array(top, pa.string()), "as_of": as_of}
+
+
+def _markets(shop: Shop, users: pa.ChunkedArray) -> np.ndarray:
+    return np.full(len(users), ANYWHERE) if shop.markets is None else shop.markets.of(users)
+
+
+def _lists(column: pa.ChunkedArray, market: np.ndarray, shop: Shop) -> tuple[pa.Array, list[str]]:
+    """Make the lists of some users: list<ITEM> [users], and the source of each one's first product."""
+    some = Entries.of(column)
+    picked = chosen(some, shop.catalogue, shop.rules, market)
+    at = np.concatenate([np.zeros(0, np.int64), *picked])
+    because = _told(some.because.take(pa.array(at)), shop.catalogue.told)
+    columns = [
+        shop.catalogue.ids.take(pa.array(some.item[at])),
+        pa.array(some.score[at].astype(np.float32)),
+        pa.array(_kinds(some, at), pa.string()),
+        pa.array([SOURCES[s] for s in some.source[at].tolist()], pa.string()),
+        _named(because, shop.catalogue.ids),
+        pa.array(list(_reasons(some, at, _named(because, shop.catalogue.names).to_pylist())), pa.string()),
+    ]
+    starts = np.concatenate([[0], np.cumsum([len(p) for p in picked])])
+    items = pa.ListArray.from_arrays(
+        pa.array(starts, pa.int32()), pa.StructArray.from_arrays(columns, fields=list(ITEM))
+    )
+    return items, [SOURCES[some.source[p[0]]] if len(p) else EMPTY for p in picked]
+
+
+def _told(lists: pa.Array, told: np.ndarray) -> pa.Array:
+    """Keep the first products of each list that a reason may name."""
+    number, whose = lists.flatten().to_numpy(), np.repeat(np.arange(len(lists)), lists.value_lengths().to_numpy())
+    number, whose = number[told[number]], whose[told[number]]
+    first = np.arange(len(whose)) - np.searchsorted(whose, whose) < _REASONS
+    starts = np.searchsorted(whose[first], np.arange(len(lists) + 1))
+    return pa.ListArray.from_arrays(pa.array(starts, pa.int32()), pa.array(number[first], pa.int32()))
+
+
+def _named(lists: pa.Array, names: pa.Array) -> pa.Array:
+    """Replace the numbers of products in lists by names."""
+    return pa.ListArray.from_arrays(lists.offsets, names.take(lists.values))
+
+
+def _kinds(some: Entries, at: np.ndarray) -> list[str]:
+    other = {POPULAR: "popular", TEXT: "cold"}
+    pairs = zip(some.days[at].tolist(), some.source[at].tolist(), strict=True)
+    return ["repeat" if days or source == HABIT else other.get(source, "new") for days, source in pairs]
+
+
+def _reasons(some: Entries, at: np.ndarray, because: list[list[str]]) -> Iterator[str | None]:
+    """Say why each product is in the list, as a person reads it."""
+    facts = (values[at].tolist() for values in (some.days, some.last, some.source))
+    for days, last, source, names in zip(*facts, because, strict=True):
+        if source == POPULAR:
+            yield None
+        elif days:
+            yield f"bought on {days} day{'s' * (days > 1)}, last on {date(1970, 1, 1) + timedelta(last)}"
+        elif names:
+            listed = ", ".join(dict.fromkeys(names))
+            yield f"{'like' if source == TEXT else 'goes with'} what you bought: {listed}"
+        else:
+            yield None

@@ -1,0 +1,132 @@
+"""Rows of product_embeddings -> the index that is shown with them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from shopbatch.capabilities.search import terms
+from shopbatch.capabilities.search.config import EmbedProductsConfig
+from shopbatch.capabilities.search.encoder import SearchEncoder
+from shopbatch.capabilities.search.index import make_index
+from shopbatch.capabilities.search.index_files import FOLDER, FORMAT, Manifest, index_key, is_whole, write_index
+from shopbatch.capabilities.search.language_vectors import REFERENCE, learnt, reference_queries
+from shopbatch.capabilities.search.stage import matrix
+from shopbatch.core.hashing import digest, hex128
+from shopbatch.inference.candidate import Candidate
+from shopbatch.inference.spec import Spec
+from shopbatch.runs.report import Report
+from shopbatch.tables.product_embeddings import PRODUCT_EMBEDDINGS
+from shopbatch.warehouse import files
+from shopbatch.warehouse.store import Snapshot, Store
+
+
+def settings_digest(config: EmbedProductsConfig, encoder: SearchEncoder) -> str:
+    """Digest all that an index depends on apart from the rows and their vectors."""
+    return digest(
+        {
+            "format": FORMAT,
+            "terms": terms.VERSION,
+            "lexical": config.lexical.model_dump(),
+            "fusion": config.fusion.model_dump(),
+            "query_prefix": encoder.used.query_prefix,
+            "queries": REFERENCE.read_text("utf-8"),
+        }
+    )
+
+
+@dataclass
+class IndexBuilder:
+    """Makes indexes for one run of embed_products."""
+
+    store: Store
+    config: EmbedProductsConfig
+    encoder: SearchEncoder
+    spec: Spec
+    report: Report
+
+    def before_commit(self, candidate: Candidate) -> Mapping[str, Any]:
+        """Make the index of a candidate; returns what the table's commit remembers."""
+        root = self.store.uri(self.spec.sink.name)
+        refs = [(f"{root}/{f.path}", f.partition) for f in candidate.files]
+        return {"index": self.make(refs, candidate.digest())}
+
+    def repair(self, live: Snapshot | None) -> None:
+        """Make the index of the live table again if it is lost or damaged."""
+        key = live.metadata.get("index") if live is not None else None
+        if live is None or key is None or is_whole(f"{self.store.root}/{FOLDER}/{key}"):
+            return
+        self.make([(f.uri, f.partition) for f in live.files], str(live.metadata["digest"]))
+
+    def make(self, refs: Sequence[tuple[str, Mapping[str, str | None]]], rows_digest: str) -> str:
+        """Make the index of some files of the table; returns its key."""
+        settings = settings_digest(self.config, self.encoder)
+        key = index_key({"rows": rows_digest, "recipe": self.spec.recipe, "settings": settings})
+        if is_whole(f"{self.store.root}/{FOLDER}/{key}"):
+            return key
+        with self.report.stage("search index") as stage:
+            schema = PRODUCT_EMBEDDINGS.schema()
+            table = pa.concat_tables([schema.empty_table(), *(files.read(uri, schema, part) for uri, part in refs)])
+            rows = table.take(pc.sort_indices(table["product_id"]))
+            stage.rows = rows.num_rows
+            vectors = self._vectors(rows)
+            index = make_index(rows, vectors, self._of_queries(), self.config.lexical, self.config.fusion)
+            counts = pl.Series("language", rows["language"]).fill_null("und").value_counts().sort("language")
+            manifest = Manifest(
+                format=FORMAT,
+                key=key,
+                recipe=self.spec.recipe,
+                encoder=self.encoder.used,
+                products=rows.num_rows,
+                languages=dict(counts.iter_rows()),
+                lexical=self.config.lexical,
+                fusion=self.config.fusion,
+                files={},
+            )
+            write_index(self.store.root, manifest, index)
+            self.report.metrics["index"] = {
+                "products": rows.num_rows,
+                "terms": len(index.lexical.vocabulary),
+                "postings": len(index.lexical.products),
+            }
+        return key
+
+    def _vectors(self, rows: pa.Table) -> np.ndarray:
+        """The vectors of rows at full precision from the memo; from the table's 8 bits where the memo lacks one."""
+        pieces = [matrix(chunk, np.int8).astype(np.float16) for chunk in rows["vector"].chunks if len(chunk)]
+        vectors = np.concatenate(pieces) if pieces else np.zeros((0, 0), np.float16)
+        vectors *= rows["scale"].to_numpy().astype(np.float16)[:, None]
+        memo = self.store.find(self.spec.memo.name)
+        if memo is None or not rows.num_rows:
+            return vectors
+        row_of: dict[str, list[int]] = {}
+        for number, content in enumerate(rows["content_hash"].to_pylist()):
+            row_of.setdefault(content, []).append(number)
+        schema = memo.select(["hash_hi", "hash_lo", "reason", "vector"])
+        for file in memo.files:  # in the order of their commits: of several results the first one counts
+            if file.partition["recipe"] != self.spec.recipe:
+                continue
+            part = pl.DataFrame(files.read(file.uri, schema, file.partition)).filter(pl.col("reason").is_null())
+            words = (part[name].to_numpy().view(np.uint64) for name in ("hash_hi", "hash_lo"))
+            hashes = hex128(*words).to_pylist()
+            at = [i for i, content in enumerate(hashes) if content in row_of]
+            if not at:
+                continue
+            fine = matrix(part["vector"].gather(at).to_arrow())
+            for vector, i in zip(fine, at, strict=True):
+                for number in row_of.pop(hashes[i], ()):
+                    vectors[number] = vector
+        return vectors
+
+    def _of_queries(self) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+        """The mean vectors of queries and the maps between languages, from the reference queries."""
+        by_language = reference_queries()
+        vectors = self.encoder.embed_queries([text for texts in by_language.values() for text in texts])
+        ends = np.cumsum([len(texts) for texts in by_language.values()])[:-1]
+        return learnt(dict(zip(by_language, np.split(vectors, ends), strict=True)))

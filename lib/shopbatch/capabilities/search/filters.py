@@ -1,0 +1,249 @@
+"""Constraints as filters: which products meet them, and which constraints the catalogue cannot answer."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from shopbatch.capabilities.search.statements import COLUMNS, phrase_pattern, says, statements, texts
+from shopbatch.capabilities.search.understanding.need import Constraint
+from shopbatch.capabilities.search.understanding.numbers import split_amount
+from shopbatch.capabilities.search.understanding.vocabulary import Vocabulary, key_of
+
+NEAR = 0.005  # share by which a stated amount may differ from the one asked for: 16.9 fl oz are 500 ml
+_COMPARE: Mapping[str, Callable[[Any, Any], Any]] = {"<=": operator.le, ">=": operator.ge}
+
+
+@dataclass(frozen=True)
+class Filtered:
+    """What constraints leave of a catalogue.
+
+    Attributes:
+        keep: Whether each product meets all constraints that the catalogue can answer, bool [n].
+        unknown: Constraints that it cannot answer: no product states anything of that kind. They filter nothing.
+        left: For each other constraint, in order, how many products are left after it and those before it.
+    """
+
+    keep: np.ndarray
+    unknown: tuple[Constraint, ...] = ()
+    left: tuple[tuple[Constraint, int], ...] = ()
+
+
+_STATED = pa.schema(
+    [
+        ("price", pa.float64()),
+        ("currency", pa.string()),
+        ("stated", pa.list_(pa.string())),
+        ("mentioned", pa.list_(pa.string())),
+        ("amounts", pa.list_(pa.string())),
+        ("texts", pa.string()),
+    ]
+)
+
+
+@dataclass(frozen=True, eq=False)
+class Facts:
+    """What the products of a catalogue state, as columns that are filtered by.
+
+    Attributes:
+        price: The price now: the reduced one where there is one; nan for none, float64 [n].
+        currency: ISO 4217 code, "" for none.
+        stated: "kind=value" that a product states of itself -> numbers of the products, ascending.
+        mentioned: The same for all that its texts mention.
+        amounts: "500 ml" -> the same.
+        texts: The texts of each product that may name a feature, one a line, string [n].
+    """
+
+    price: np.ndarray
+    currency: np.ndarray
+    stated: Mapping[str, np.ndarray]
+    mentioned: Mapping[str, np.ndarray]
+    amounts: Mapping[str, np.ndarray]
+    texts: pa.Array
+    _phrases: dict[str, np.ndarray] = field(default_factory=dict, repr=False)
+
+    @classmethod
+    def of(cls, table: pa.Table) -> Facts:
+        """Index the rows of `facts_table`."""
+        return cls(
+            price=table["price"].to_numpy(),
+            currency=np.array(table["currency"].to_pylist(), object),
+            stated=_places(table["stated"]),
+            mentioned=_places(table["mentioned"]),
+            amounts=_places(table["amounts"]),
+            texts=table["texts"].combine_chunks(),
+        )
+
+    @cached_property
+    def kinds(self) -> frozenset[str]:
+        """Kinds of which some product states something of itself."""
+        kinds = {key.split("=", 1)[0] for key in self.stated} | {"contains"}
+        kinds |= {"price"} if not np.isnan(self.price).all() else set()
+        return frozenset(kinds | ({"amount"} if self.amounts else set()))
+
+    @cached_property
+    def mentioned_kinds(self) -> frozenset[str]:
+        """Kinds of which some text mentions something."""
+        return frozenset(key.split("=", 1)[0] for key in self.mentioned) | self.kinds
+
+    @property
+    def rows(self) -> int:
+        """Number of products."""
+        return len(self.price)
+
+    def having(self, phrase: str) -> np.ndarray:
+        """Return which products say that they have something, bool [n]."""
+        if phrase not in self._phrases:
+            pattern = phrase_pattern(phrase)
+            out = np.zeros(self.rows, bool)
+            hits = pc.match_substring_regex(pc.utf8_lower(self.texts), pattern)
+            for number in pc.indices_nonzero(hits).to_pylist():
+                out[number] = any(says(line, pattern) for line in self.texts[number].as_py().split("\n"))
+            self._phrases[phrase] = out
+        return self._phrases[phrase]
+
+
+def facts_of(products: pa.Table, vocabulary: Vocabulary) -> Facts:
+    """Read what the products of a catalogue state.
+
+    Args:
+        products: Rows of `products`, with the columns of `statements.COLUMNS` as far as they are there.
+        vocabulary: The catalogue's.
+    """
+    return Facts.of(facts_table(products, vocabulary))
+
+
+def facts_table(products: pa.Table, vocabulary: Vocabulary) -> pa.Table:
+    """Read what each product states, row by row, so that parts of a catalogue can be read apart; arguments as above.
+
+    Returns:
+        price, currency, stated, mentioned, amounts and texts of each product, in the order of `products`.
+    """
+    rows = products.select([c for c in COLUMNS if c in products.column_names]).to_pylist()
+    return pa.Table.from_pylist([_stated(row, vocabulary) for row in rows], _STATED)
+
+
+def _stated(row: Mapping[str, Any], vocabulary: Vocabulary) -> dict[str, Any]:
+    stated: dict[str, None] = {}
+    mentioned: dict[str, None] = {}
+    amounts: dict[str, None] = {}
+    for s in statements(row, vocabulary):
+        if s.kind == "amount":
+            amounts[s.value] = None
+            continue
+        mentioned[_key(s.kind, s.value)] = None
+        if s.is_main:
+            stated[_key(s.kind, s.value)] = None
+    lines = (text.replace("\n", " ") for text in texts(row).values())
+    return {
+        "price": price_of(row)[0],
+        "currency": row.get("currency") or "",
+        "stated": list(stated),
+        "mentioned": list(mentioned),
+        "amounts": list(amounts),
+        "texts": "\n".join(lines),
+    }
+
+
+def _places(lists: pa.ChunkedArray) -> dict[str, np.ndarray]:
+    """The numbers of the rows, ascending, in whose list a value stands, by value."""
+    column = lists.combine_chunks()
+    values, rows = pc.list_flatten(column), pc.list_parent_indices(column).to_numpy()
+    coded = values.dictionary_encode()
+    codes = coded.indices.to_numpy()
+    order = np.argsort(codes, kind="stable")
+    ends = np.cumsum(np.bincount(codes, minlength=len(coded.dictionary)))
+    pieces = np.split(rows[order], ends[:-1]) if len(ends) else []
+    return dict(zip(coded.dictionary.to_pylist(), pieces, strict=True))
+
+
+def price_of(row: Mapping[str, Any]) -> tuple[float, str]:
+    """Return the price now and the column that states it; nan and "" for none."""
+    for column in ("sale_price", "price"):
+        if row.get(column) is not None:
+            return float(row[column]), column
+    return float("nan"), ""
+
+
+def mask(products: pa.Table | Facts, constraints: Sequence[Constraint], vocabulary: Vocabulary) -> Filtered:
+    """Find the products that meet constraints.
+
+    A product whose value is not known does not meet a positive constraint. For "!=", a product is left out if any of
+    its texts states what is excluded.
+
+    Args:
+        products: Rows of `products` [n], or what `facts_of` read from them, which is worth keeping.
+        constraints: All of them must hold. A type is one, too: Constraint("type", "=", need.type).
+        vocabulary: The catalogue's.
+    """
+    facts = products if isinstance(products, Facts) else facts_of(products, vocabulary)
+    keep = np.ones(facts.rows, bool)
+    unknown, left = [], []
+    for constraint in constraints:
+        meets = _meets(facts, constraint)
+        if meets is None:
+            unknown.append(constraint)
+            continue
+        keep &= meets
+        left.append((constraint, int(keep.sum())))
+    return Filtered(keep, tuple(unknown), tuple(left))
+
+
+def _key(kind: str, value: str) -> str:
+    return f"{kind}={key_of(value) if kind in ('brand', 'type') else value}"
+
+
+def _meets(facts: Facts, constraint: Constraint) -> np.ndarray | None:
+    """Which products meet a constraint; None if the catalogue says nothing of its kind."""
+    if constraint.kind not in (facts.mentioned_kinds if constraint.op == "!=" else facts.kinds):
+        return None
+    if constraint.kind == "price":
+        return _price(facts, constraint)
+    if constraint.kind == "amount":
+        return _amount(facts, constraint)
+    value = str(constraint.value)
+    if constraint.kind == "contains":
+        has = facts.having(value)
+        return None if not has.any() else has if constraint.op == "=" else ~has
+    if constraint.op == "=":
+        return _rows(facts.stated, _key(constraint.kind, value), facts.rows)
+    states = _rows(facts.mentioned, _key(constraint.kind, value), facts.rows)
+    if constraint.kind == "brand":  # the name in a title counts, too
+        states |= facts.having(value)
+    return ~states
+
+
+def _rows(index: Mapping[str, np.ndarray], key: str, rows: int) -> np.ndarray:
+    out = np.zeros(rows, bool)
+    if key in index:
+        out[index[key]] = True
+    return out
+
+
+def _price(facts: Facts, constraint: Constraint) -> np.ndarray:
+    with np.errstate(invalid="ignore"):
+        meets: np.ndarray = _COMPARE[constraint.op](facts.price, float(constraint.value))
+    return meets & (facts.currency == constraint.currency) if constraint.currency else meets
+
+
+def _amount(facts: Facts, constraint: Constraint) -> np.ndarray:
+    """Of several amounts of one unit each must keep a bound, and one must be the amount that is asked for."""
+    wanted, unit = split_amount(str(constraint.value))
+    some, every = np.zeros(facts.rows, bool), np.ones(facts.rows, bool)
+    for amount, rows in facts.amounts.items():
+        value, its_unit = split_amount(amount)
+        if its_unit != unit:
+            continue
+        if constraint.op == "=":
+            some[rows] |= abs(value - wanted) <= NEAR * wanted
+        else:
+            some[rows] = True
+            every[rows] &= bool(_COMPARE[constraint.op](value, wanted))
+    return some & every

@@ -1,0 +1,144 @@
+"""Why a product fits, by template: every claim is a span of the product's row in the catalogue (reasons.yaml)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+from shopbatch.capabilities.search.filters import NEAR, price_of
+from shopbatch.capabilities.search.statements import Statement, phrase_pattern, says, statements, texts, value_of
+from shopbatch.capabilities.search.understanding.need import Constraint
+from shopbatch.capabilities.search.understanding.numbers import split_amount
+from shopbatch.capabilities.search.understanding.vocabulary import Vocabulary, key_of
+from shopbatch.text.word_files import WordFile, read_words
+
+VERSION = 1  # of the sentences and of what is claimed
+_MOST = 6  # claims of one reason
+
+
+class Sentences(WordFile):
+    """The sentences of one language; reasons.yaml explains them."""
+
+    claims: dict[str, str]
+    reason: str
+    joined: str
+    question: str
+    nothing: str
+    nothing_available: str
+    nothing_says: str
+    nothing_type: str
+    unknown: str
+
+
+class _Languages(WordFile):
+    en: Sentences
+    zh: Sentences
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """One claim, and where the catalogue says it.
+
+    Attributes:
+        claim: The claim as the reason words it.
+        column: Column of the product's row, `attributes.NAME` or `tags.NUMBER`.
+        start: Where the span begins in that column's text.
+        end: Where it ends.
+        text: The span.
+    """
+
+    claim: str
+    column: str
+    start: int
+    end: int
+    text: str
+
+
+@lru_cache(maxsize=2)
+def sentences(language: str) -> Sentences:
+    """Return the sentences of a language; those of English for others than Chinese."""
+    words = read_words(_Languages, "shopbatch.capabilities.search.guide", "reasons.yaml")
+    return words.zh if language == "zh" else words.en
+
+
+def evidence_of(
+    row: Mapping[str, Any],
+    constraints: Sequence[Constraint],
+    terms: Sequence[str],
+    vocabulary: Vocabulary,
+    language: str,
+) -> list[Evidence]:
+    """Find what a row says of what was asked for.
+
+    Args:
+        row: The product's row.
+        constraints: What was asked for, the type among them. One that excludes something needs no claim.
+        terms: Words of the request; they are looked for if the constraints give no claim.
+        vocabulary: The catalogue's.
+        language: Of the reason.
+    """
+    stated = statements(row, vocabulary)
+    spans: list[tuple[str, str, int, int]] = []
+    for constraint in constraints:
+        if constraint.op != "!=":
+            spans += _spans(row, stated, constraint)
+    if not spans:
+        spans = [("mentions", *place) for term in terms if (place := _said(row, term))]
+    claims = sentences(language).claims
+    out = []
+    for kind, column, start, end in dict.fromkeys(spans):
+        text = value_of(row, column)[start:end]
+        out.append(Evidence(claims[kind].format(text=text), column, start, end, text))
+    return out[:_MOST]
+
+
+def reason_of(evidence: Sequence[Evidence], language: str) -> str:
+    """Put the claims into one sentence."""
+    words = sentences(language)
+    return words.reason.format(claims=words.joined.join(dict.fromkeys(e.claim for e in evidence)))
+
+
+def _spans(
+    row: Mapping[str, Any], stated: Sequence[Statement], constraint: Constraint
+) -> list[tuple[str, str, int, int]]:
+    """Where a row says that it meets a constraint; the first place counts."""
+    if constraint.kind == "price":
+        return _price_spans(row, constraint)
+    if constraint.kind == "contains":
+        place = _said(row, str(constraint.value))
+        return [("contains", *place)] if place else []
+    for s in stated:
+        if s.kind == constraint.kind and s.is_main and _meets(s, constraint):
+            return [(s.kind, s.column, s.start, s.end)]
+    return []
+
+
+def _meets(s: Statement, constraint: Constraint) -> bool:
+    if s.kind == "amount":
+        (has, unit), (asked, its_unit) = split_amount(s.value), split_amount(str(constraint.value))
+        if unit != its_unit:
+            return False
+        return abs(has - asked) <= NEAR * asked if constraint.op == "=" else True
+    return key_of(s.value) == key_of(str(constraint.value))
+
+
+def _price_spans(row: Mapping[str, Any], constraint: Constraint) -> list[tuple[str, str, int, int]]:
+    _, column = price_of(row)
+    if not column:
+        return []
+    written = value_of(row, column)
+    end = len(re.sub(r"(\.\d\d)0$", r"\1", written))
+    currency = value_of(row, "currency")
+    return [("price", column, 0, end), *([("currency", "currency", 0, len(currency))] if currency else [])]
+
+
+def _said(row: Mapping[str, Any], phrase: str) -> tuple[str, int, int] | None:
+    """The first place where a text of the row names something."""
+    pattern = phrase_pattern(phrase)
+    for column, text in texts(row).items():
+        if place := says(text, pattern):
+            return column, *place
+    return None

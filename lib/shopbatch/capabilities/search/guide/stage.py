@@ -1,0 +1,254 @@
+"""Requests -> products with reasons: the stage of guide_shoppers.
+
+What the memo keeps is what a request costs: its vector, if the index ranks. Everything that depends on the catalogue is
+made when the table is published: so a changed catalogue (its version is part of `checks`) answers every request again
+and embeds none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from shopbatch.capabilities.search.filters import mask
+from shopbatch.capabilities.search.guide import reasons
+from shopbatch.capabilities.search.guide.advice import Advice, Guide, wanted
+from shopbatch.capabilities.search.guide.catalogue import READ, Catalogue, IndexRetriever, WordRetriever
+from shopbatch.capabilities.search.index_files import Manifest, read_index
+from shopbatch.capabilities.search.query_check import refusals
+from shopbatch.capabilities.search.stage import Embedder, Embedding, matrix
+from shopbatch.capabilities.search.statements import VERSION as STATEMENTS
+from shopbatch.capabilities.search.statements import value_of
+from shopbatch.capabilities.search.understanding.understand import VERSION as UNDERSTANDING
+from shopbatch.capabilities.search.understanding.understand import understand
+from shopbatch.engines.factory import open_engine
+from shopbatch.inference.stage import BaseStage
+from shopbatch.tables.guided_products import GUIDED_PRODUCTS
+from shopbatch.text.injection import is_injection
+from shopbatch.warehouse.snapshot import Snapshot
+
+VERSION = 1  # of what is answered
+_VECTOR = pa.schema([("vector", pa.binary())])
+
+
+@dataclass(frozen=True)
+class Sources:
+    """What the answers come from. Pinned by the run.
+
+    Attributes:
+        products: The catalogue.
+        folder: The index's folder; "" if the words alone rank.
+        manifest: Of the index.
+    """
+
+    products: Snapshot
+    folder: str = ""
+    manifest: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        """What the answers depend on, in one text."""
+        return f"{self.products.table_id}@{self.products.version}/{self.manifest.get('key', 'words')}"
+
+
+@dataclass(frozen=True)
+class GuideStage(BaseStage):
+    """The stage of guide_shoppers.
+
+    Attributes:
+        sources: The catalogue and the index.
+        k: Most products of an answer.
+        available_only: Whether products that are out of stock are left out.
+        max_bytes: Largest request.
+        embedding: Makes the requests' vectors; None if the words alone rank.
+    """
+
+    sources: Sources
+    k: int = 3
+    available_only: bool = True
+    max_bytes: int = 2000
+    embedding: Embedding | None = None
+    content: tuple[str, ...] = ("text",)
+    passthrough_columns: tuple[str, ...] = ("text", "user_id", "language")
+    outputs: pa.Schema = field(default_factory=lambda: _VECTOR)
+
+    @property
+    def stateless(self) -> bool:
+        return self.embedding is None or self.embedding.stateless
+
+    @property
+    def engine_kind(self) -> str:
+        return self.embedding.engine.kind if self.embedding is not None else "none"
+
+    @property
+    def checks(self) -> str:
+        """The versions of the rules, and what the answers come from."""
+        rules = f"{VERSION}.{UNDERSTANDING}.{STATEMENTS}.{reasons.VERSION}"
+        return f"{rules}/{self.k}/{self.available_only}/{self.sources.name}"
+
+    def recipe(self) -> Mapping[str, Any]:
+        vectors = dict(self.embedding.recipe()) if self.embedding is not None else "none"
+        return {"stage": "guide", "vectors": vectors}
+
+    def check(self, content: pa.Table) -> pa.Array:
+        """Return empty, too_long, invalid_utf8, control_characters, unknown_script, injected, or null."""
+        texts = content["text"].combine_chunks()
+        reason = refusals(texts, self.max_bytes)
+        readable = pc.if_else(pc.is_null(reason), texts, "")
+        hostile = pa.array([is_injection(text) for text in readable.to_pylist()], pa.bool_())
+        return pc.if_else(hostile, "injected", reason)
+
+    def open(self) -> Any:
+        """The encoder, if there is one."""
+        if self.embedding is None:
+            return _NoVectors()
+        encoder = open_engine(self.embedding.engine, self.embedding.encoder or None)
+        return _Vectors(Embedder(encoder, self.embedding.prefix, _text))
+
+    def judge(self, raw: pa.Table) -> pa.Array:
+        if self.embedding is None:
+            return pa.nulls(raw.num_rows, pa.string())
+        return self.embedding.judge(raw)
+
+    def publish(self, passed: pa.Table, raw: pa.Table) -> dict[str, pa.Array]:
+        """Answer the requests from the catalogue."""
+        columns = zip(*(passed[name].to_pylist() for name in ("text", "language")), self._vectors(raw), strict=True)
+        guide = _guide(self)
+        given = [guide.advise(text, language, vector) for text, language, vector in columns]
+        rows = [_row(guide.catalogue, advice) for advice in given]
+        schema = GUIDED_PRODUCTS.schema()
+        made = {name: pa.array([row[name] for row in rows], schema.field(name).type) for name in _NAMES}
+        return made | {"catalogue": pa.repeat(self.sources.name, len(rows))}
+
+    def _vectors(self, raw: pa.Table) -> list[np.ndarray | None]:
+        return [None] * raw.num_rows if self.embedding is None else list(matrix(raw["vector"]))
+
+    def measure(self, published: pa.Table) -> dict[str, float]:
+        """Count, against the catalogue, claims that it does not say and products that break a constraint."""
+        catalogue = _guide(self).catalogue
+        numbers = {name: number for number, name in enumerate(catalogue.ids)}
+        unbacked = broken = 0
+        for text, products in _pairs(published["text"], published["products"]):
+            asked = wanted(understand(text, catalogue.vocabulary)) if products else []
+            keep = mask(catalogue.facts, asked, catalogue.vocabulary).keep
+            for product in products:
+                number = numbers[product["product_id"]]
+                broken += not keep[number]
+                unbacked += sum(not _is_backed(catalogue.row(number), e) for e in product["evidence"])
+        return {"unbacked claims": float(unbacked), "broken constraints": float(broken)}
+
+    def limits(self) -> dict[str, float]:
+        return {"unbacked claims": 0.0, "broken constraints": 0.0}
+
+
+def _is_backed(row: Mapping[str, Any], evidence: Mapping[str, Any]) -> bool:
+    text = value_of(row, evidence["column"])[evidence["start"] : evidence["end"]]
+    return bool(text) and text == evidence["text"] and text in evidence["claim"]
+
+
+def _pairs(*columns: pa.Array | pa.ChunkedArray) -> list[tuple[Any, ...]]:
+    return list(zip(*(column.to_pylist() for column in columns), strict=True))
+
+
+_NAMES = ("language", "type", "constraints", "unknown", "outcome", "message", "products")
+
+
+def _row(catalogue: Catalogue, advice: Advice) -> dict[str, Any]:
+    """The published columns of an answer."""
+    need = advice.need
+    constraints = [
+        {"kind": c.kind, "op": c.op, "value": _text_of(c.value), "currency": c.currency, "start": c.start, "end": c.end}
+        for c in need.constraints
+    ]
+    products = [
+        {
+            "product_id": catalogue.ids[pick.ranked.number],
+            "score": pick.ranked.score,
+            "lexical": _known(pick.ranked.lexical),
+            "dense": _known(pick.ranked.dense),
+            "reason": pick.reason,
+            "evidence": [vars(e) for e in pick.evidence],
+        }
+        for pick in advice.picks
+    ]
+    said = (
+        need.language,
+        need.type,
+        constraints,
+        [str(c) for c in need.unknown],
+        advice.outcome,
+        advice.message or None,
+    )
+    return dict(zip(_NAMES, (*said, products), strict=True))
+
+
+def _text_of(value: str | float) -> str:
+    return value if isinstance(value, str) else f"{value:g}" if value < 1e6 else f"{value:.0f}"
+
+
+def _known(score: float) -> float | None:
+    return None if np.isnan(score) else score
+
+
+def _text(content: pa.Table) -> pa.Array:
+    return content["text"].combine_chunks()
+
+
+class _Vectors:
+    """The requests' vectors."""
+
+    def __init__(self, embedder: Embedder) -> None:
+        self.embedder = embedder
+
+    def plan(self, content: pa.Table) -> list[np.ndarray]:
+        return self.embedder.plan(content)
+
+    def run(self, content: pa.Table, attempts: np.ndarray) -> pa.Table:
+        return self.embedder.run(content, attempts).select(["vector", "tokens"])
+
+
+class _NoVectors:
+    """Nothing is computed before the answers are made."""
+
+    def plan(self, content: pa.Table) -> list[np.ndarray]:
+        return [np.arange(content.num_rows)] if content.num_rows else []
+
+    def run(self, content: pa.Table, attempts: np.ndarray) -> pa.Table:
+        none = np.zeros(content.num_rows, np.int32)
+        return pa.table({"vector": pa.nulls(content.num_rows, pa.binary()), "tokens": pa.array(none)})
+
+
+def _guide(stage: GuideStage) -> Guide:
+    """The guide of a stage; a process reads a catalogue once."""
+    catalogue, retriever = _loaded(_Pinned(stage.sources))
+    return Guide(catalogue, retriever, stage.k, stage.available_only)
+
+
+class _Pinned:
+    """The sources as a key: equal names are equal."""
+
+    def __init__(self, sources: Sources) -> None:
+        self.sources = sources
+
+    def __hash__(self) -> int:
+        return hash((self.sources.name, self.sources.products.uri))
+
+    def __eq__(self, other: object) -> bool:
+        same = isinstance(other, _Pinned) and other.sources.name == self.sources.name
+        return same and other.sources.products.uri == self.sources.products.uri  # type: ignore[attr-defined]
+
+
+@lru_cache(maxsize=1)
+def _loaded(pinned: _Pinned) -> tuple[Catalogue, IndexRetriever | WordRetriever]:
+    sources = pinned.sources
+    catalogue = Catalogue.of(sources.products.read(READ))
+    if not sources.folder:
+        return catalogue, WordRetriever(catalogue)
+    index = read_index(sources.folder, Manifest.model_validate(sources.manifest))
+    return catalogue, IndexRetriever(catalogue, index)

@@ -1,0 +1,260 @@
+"""The index as files: `<warehouse>/_indexes/search/<key>/`, named by what it is made of and never changed.
+
+The key is a digest of the rows, the vectors' recipe and all settings. The commit of product_embeddings that shows the
+rows has the key in its metadata: so a reader that opens a version of the table finds the index of these rows, and a run
+that is killed before the commit has shown neither. The manifest is written last; a folder without one is nothing.
+
+A reader that needs an index for longer holds a lease, `_indexes/search/_leases/<run>.json`. When an index is shown,
+those are deleted that neither a lease nor the table's version before names.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pyarrow as pa
+import pyarrow.fs as pafs
+import pyarrow.parquet as pq
+from pydantic import ValidationError
+
+from shopbatch.capabilities.search.dense import DenseIndex
+from shopbatch.capabilities.search.index import SearchIndex
+from shopbatch.capabilities.search.language_vectors import LanguageVectors
+from shopbatch.capabilities.search.lexical import LexicalIndex
+from shopbatch.capabilities.search.settings import FusionSettings, LexicalSettings
+from shopbatch.core.config import Strict
+from shopbatch.core.crash_points import crash_point
+from shopbatch.core.errors import UserError
+from shopbatch.core.hashing import digest
+from shopbatch.warehouse import files
+
+FORMAT = 1  # of the files; an index of another format is made again
+FOLDER = "_indexes/search"
+MANIFEST = "manifest.json"
+LEASE_SECONDS = 6 * 3600.0
+_ROWS = 65_536  # of an array that are written at once
+_ARRAYS = ("codes", "scales", "fine", "starts", "posting_products", "posting_scores")
+
+
+class EncoderUsed(Strict):
+    """The encoder whose vectors an index holds: a query's vector must be of the same one."""
+
+    engine: dict[str, Any]
+    """The engine's settings that can change a vector."""
+    digest: str
+    """Digest of the model."""
+    reference: str
+    """The model in the warehouse's registry, as `name@digest`; empty for the fake engine."""
+    asked: str
+    """The model as the configuration of embed_products names it."""
+    query_prefix: str
+    """Text put before a query."""
+
+
+class Manifest(Strict):
+    """What an index is made of."""
+
+    format: int
+    """Version of the files and of the terms."""
+    key: str
+    """Name of the index."""
+    recipe: str
+    """Recipe of the vectors."""
+    encoder: EncoderUsed
+    """The encoder."""
+    products: int
+    """Number of products."""
+    languages: dict[str, int]
+    """Products by language."""
+    lexical: LexicalSettings
+    """How words are scored."""
+    fusion: FusionSettings
+    """How the two scores become one."""
+    files: dict[str, int]
+    """Sizes of the files, in bytes."""
+
+
+def write_index(root: str, manifest: Manifest, index: SearchIndex) -> None:
+    """Write an index; one that is there already and whole stays.
+
+    Args:
+        root: The warehouse.
+        manifest: What it is made of; `files` is filled in.
+        index: The index.
+    """
+    folder = f"{root}/{FOLDER}/{manifest.key}"
+    if is_whole(folder):
+        return
+    lexical, dense = index.lexical, index.dense
+    arrays = (dense.codes, dense.scales, dense.fine, lexical.starts, lexical.products, lexical.scores)
+    sizes = {f"{name}.npy": _write_array(folder, name, a) for name, a in zip(_ARRAYS, arrays, strict=True)}
+    sizes["languages.parquet"] = _write_table(folder, "languages", _spoken_table(index.spoken))
+    sizes["terms.parquet"] = _write_table(folder, "terms", pa.table({"term": lexical.vocabulary.to_arrow()}))
+    sizes["products.parquet"] = _write_table(folder, "products", index.products)
+    crash_point("index_written")
+    if isinstance(files.filesystem(folder)[0], pafs.LocalFileSystem):
+        files.sync_folder(files.filesystem(folder)[1])  # a commit must not outlive what it names
+    text = manifest.model_copy(update={"files": sizes}).model_dump_json(indent=1)
+    files.write_bytes(f"{folder}/{MANIFEST}", text.encode())
+
+
+def read_manifest(folder: str) -> Manifest:
+    """Read the manifest of an index.
+
+    Raises:
+        FileNotFoundError: There is none, or a file is missing or has another size.
+        UserError: The index is of another version of shopbatch.
+    """
+    fs, path = files.filesystem(folder)
+    with fs.open_input_stream(f"{path}/{MANIFEST}") as stream:
+        text = stream.read()
+    try:
+        tree = json.loads(text)
+    except ValueError:
+        raise FileNotFoundError(f"{folder}/{MANIFEST} is damaged") from None
+    if isinstance(tree, dict) and tree.get("format") != FORMAT:
+        do = "make it again with `shopbatch run embed_products`"
+        raise UserError(f"the search index is of another version of shopbatch: {do}")
+    try:
+        manifest = Manifest.model_validate(tree)
+    except ValidationError:
+        raise FileNotFoundError(f"{folder}/{MANIFEST} is damaged") from None
+    infos = fs.get_file_info([f"{path}/{name}" for name in manifest.files])
+    for (name, size), info in zip(manifest.files.items(), infos, strict=True):
+        if info.type != pafs.FileType.File or info.size != size:
+            raise FileNotFoundError(f"{folder}/{name} is missing or damaged")
+    return manifest
+
+
+def is_whole(folder: str) -> bool:
+    """Whether a folder holds a complete index of this version."""
+    try:
+        read_manifest(folder)
+    except (FileNotFoundError, UserError):
+        return False
+    return True
+
+
+def read_index(folder: str, manifest: Manifest) -> SearchIndex:
+    """Open an index. On a disk its large arrays are mapped into memory, so that processes share them."""
+    codes, scales, fine, starts, products, scores = (_read_array(folder, name) for name in _ARRAYS)
+    terms = pl.Series("term", _read_table(folder, "terms")["term"]).cast(pl.String)
+    return SearchIndex(
+        _read_table(folder, "products"),
+        LexicalIndex(terms, starts, products, scores, manifest.products),
+        DenseIndex(codes, scales, fine),
+        _spoken(_read_table(folder, "languages"), codes.shape[1]),
+        manifest.fusion,
+    )
+
+
+@contextmanager
+def lease(root: str, run_id: str, key: str) -> Iterator[None]:
+    """Keep an index from being deleted inside the block."""
+    place = f"{root}/{FOLDER}/_leases/{run_id}.json"
+    files.write_bytes(place, json.dumps({"key": key}).encode(), durable=False)
+    try:
+        yield
+    finally:
+        files.remove(place)
+
+
+def delete_old(root: str, keep: set[str]) -> list[str]:
+    """Delete the indexes that no reader holds, and return their keys.
+
+    Args:
+        root: The warehouse.
+        keep: Keys that stay in any case: that of the table's version, and of the one before it.
+    """
+    fs, path = files.filesystem(f"{root}/{FOLDER}")
+    kept, gone = keep | _leased(fs, path), []
+    for entry in fs.get_file_info(pafs.FileSelector(path, allow_not_found=True)):
+        if (
+            entry.type == pafs.FileType.Directory
+            and not entry.base_name.startswith("_")
+            and entry.base_name not in kept
+        ):
+            fs.delete_dir(entry.path)
+            gone.append(entry.base_name)
+    return sorted(gone)
+
+
+def _leased(fs: pafs.FileSystem, path: str) -> set[str]:
+    """The keys that readers hold. A lease that its run has not taken back for hours is that of a dead one."""
+    keys = set()
+    for info in fs.get_file_info(pafs.FileSelector(f"{path}/_leases", allow_not_found=True)):
+        if info.mtime is None or time.time() - info.mtime.timestamp() > LEASE_SECONDS:
+            continue
+        try:
+            with fs.open_input_stream(info.path) as stream:
+                keys.add(str(json.loads(stream.read())["key"]))
+        except (FileNotFoundError, ValueError, KeyError, TypeError):
+            continue
+    return keys
+
+
+_SIDES = ("products", "queries", "maps")
+_SPOKEN = pa.schema([("side", pa.string()), ("name", pa.string()), ("values", pa.list_(pa.float32()))])
+
+
+def _spoken_table(spoken: LanguageVectors) -> pa.Table:
+    rows = [
+        {"side": side, "name": name, "values": values.astype(np.float32).ravel()}
+        for side in _SIDES
+        for name, values in sorted(getattr(spoken, side).items())
+    ]
+    return pa.Table.from_pylist(rows, _SPOKEN)
+
+
+def _spoken(table: pa.Table, dim: int) -> LanguageVectors:
+    sides: dict[str, dict[str, np.ndarray]] = {side: {} for side in _SIDES}
+    for row in table.to_pylist():
+        values = np.asarray(row["values"], np.float32)
+        sides[row["side"]][row["name"]] = values.reshape(dim, dim) if row["side"] == "maps" else values
+    return LanguageVectors(**sides)
+
+
+def _write_array(folder: str, name: str, array: np.ndarray) -> int:
+    """Write an array without a copy of it in memory; returns its size in bytes."""
+    fs, path = files.filesystem(folder)
+    fs.create_dir(path)
+    head = io.BytesIO()
+    array = np.ascontiguousarray(array)
+    np.lib.format.write_array_header_2_0(head, np.lib.format.header_data_from_array_1_0(array))
+    with fs.open_output_stream(f"{path}/{name}.npy") as out:
+        out.write(head.getvalue())
+        for start in range(0, len(array), _ROWS):
+            out.write(array[start : start + _ROWS].tobytes())
+    return len(head.getvalue()) + array.nbytes
+
+
+def _write_table(folder: str, name: str, table: pa.Table) -> int:
+    buffer = io.BytesIO()
+    pq.write_table(table, buffer, compression="zstd")
+    files.write_bytes(f"{folder}/{name}.parquet", buffer.getvalue())
+    return buffer.getbuffer().nbytes
+
+
+def _read_array(folder: str, name: str) -> np.ndarray:
+    fs, path = files.filesystem(folder)
+    if isinstance(fs, pafs.LocalFileSystem):
+        return np.asarray(np.load(f"{path}/{name}.npy", mmap_mode="r", allow_pickle=False))
+    with fs.open_input_stream(f"{path}/{name}.npy") as stream:
+        return np.asarray(np.load(io.BytesIO(stream.read()), allow_pickle=False))
+
+
+def _read_table(folder: str, name: str) -> pa.Table:
+    fs, path = files.filesystem(folder)
+    return pq.read_table(f"{path}/{name}.parquet", filesystem=fs)
+
+
+def index_key(parts: Mapping[str, Any]) -> str:
+    """Return the key of an index, 16 hex digits, from all that it is made of."""
+    return digest({"format": FORMAT, **parts})

@@ -1,0 +1,171 @@
+"""The lexical index: postings with their scores, and queries answered from them.
+
+The score is BM25F (Robertson, Zaragoza and Taylor 2004): the counts of a term in a product's fields are divided by the
+field's relative length, weighted and added before they are saturated. What a posting adds to the score of a product
+does not depend on the query, so it is computed when the index is made, and a query only adds up postings.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import numpy as np
+import polars as pl
+
+from shopbatch.capabilities.search.ranking import best
+from shopbatch.capabilities.search.settings import LexicalSettings
+from shopbatch.capabilities.search.terms import CHARACTER, KINDS, STEM, terms_of
+
+
+@dataclass(frozen=True)
+class Counts:
+    """How often each term stands in each field of each product, sorted by term, product and field.
+
+    Attributes:
+        vocabulary: The terms, sorted, [terms].
+        term, product, field: Of each entry, the term's, product's and field's number, int32 [n].
+        count: How often the term stands there, float32 [n].
+        lengths: The words or characters of each field, float32 [fields, products].
+        fields: Names of the fields.
+    """
+
+    vocabulary: pl.Series
+    term: np.ndarray
+    product: np.ndarray
+    field: np.ndarray
+    count: np.ndarray
+    lengths: np.ndarray
+    fields: tuple[str, ...]
+
+
+def count_terms(columns: Mapping[str, pl.Series]) -> Counts:
+    """Count the terms of a catalogue.
+
+    Args:
+        columns: The text of each field by its name, String [products].
+    """
+    products = len(next(iter(columns.values())))
+    pieces = [
+        terms_of(texts).with_columns(pl.lit(number, pl.Int32).alias("field"))
+        for number, texts in enumerate(columns.values())
+    ]
+    entries = pl.concat(pieces)
+    vocabulary = entries["term"].unique().sort()
+    numbers = pl.DataFrame({"term": vocabulary, "number": pl.arange(0, len(vocabulary), eager=True, dtype=pl.Int32)})
+    entries = entries.join(numbers, on="term").sort("number", "row", "field")
+    lengths = np.zeros((len(columns), products), np.float32)
+    # words and their stems, characters and their pairs stand for the same text: one of each counts
+    whole = entries.filter(pl.col("term").str.slice(0, 1).is_in([STEM, CHARACTER]))
+    np.add.at(lengths, (whole["field"].to_numpy(), whole["row"].to_numpy()), whole["count"].to_numpy())
+    return Counts(
+        vocabulary,
+        entries["number"].to_numpy(),
+        entries["row"].to_numpy().astype(np.int32),
+        entries["field"].to_numpy(),
+        entries["count"].to_numpy().astype(np.float32),
+        lengths,
+        tuple(columns),
+    )
+
+
+@dataclass(frozen=True)
+class LexicalIndex:
+    """The postings of a catalogue.
+
+    Attributes:
+        vocabulary: The terms, sorted, String [terms].
+        starts: Where the postings of each term begin, int64 [terms + 1].
+        products: The product of each posting, ascending within a term, int32 [postings].
+        scores: What the posting adds to the product's score, float32 [postings].
+        size: Number of products.
+    """
+
+    vocabulary: pl.Series
+    starts: np.ndarray
+    products: np.ndarray
+    scores: np.ndarray
+    size: int
+
+    @cached_property
+    def numbers(self) -> dict[str, int]:
+        """The number of each term."""
+        return {term: number for number, term in enumerate(self.vocabulary.to_list())}
+
+    def look_up(self, texts: Sequence[str]) -> list[QueryTerms]:
+        """Find the terms of queries that the index has."""
+        out = [QueryTerms() for _ in texts]
+        for row, term, count in terms_of(pl.Series("text", texts, pl.String)).sort("row", "term").iter_rows():
+            number = self.numbers.get(term)
+            if number is None:
+                out[row].unknown.append(term)
+            else:
+                out[row].terms.append(term)
+                out[row].numbers.append(number)
+                out[row].counts.append(float(count))
+        return out
+
+    def score(self, query: QueryTerms) -> np.ndarray:
+        """Score every product, float32 [products]; 0 where no term of the query stands."""
+        spans = [slice(*self.starts[n : n + 2]) for n in query.numbers]
+        if not spans:
+            return np.zeros(self.size, np.float32)
+        weights = np.concatenate([self.scores[s] * c for s, c in zip(spans, query.counts, strict=True)])
+        products = np.concatenate([self.products[s] for s in spans])
+        return np.bincount(products, weights, self.size).astype(np.float32)
+
+    def top(self, query: QueryTerms, k: int, mask: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
+        """Return the best products and their scores, best first; of equal scores the lower number first.
+
+        Args:
+            query: The terms.
+            k: Most products.
+            mask: bool [products]: products that may be returned; None: all.
+        """
+        scores = self.score(query)
+        hit = scores > 0 if mask is None else (scores > 0) & mask
+        products = np.flatnonzero(hit)
+        chosen = best(scores[products], products, k)
+        return products[chosen], scores[products[chosen]]
+
+
+@dataclass(frozen=True)
+class QueryTerms:
+    """The terms of one query.
+
+    Attributes:
+        terms, numbers, counts: Each term that the index has, its number, and how often it stands in the query.
+        unknown: The terms that the index does not have.
+    """
+
+    terms: list[str] = field(default_factory=list)
+    numbers: list[int] = field(default_factory=list)
+    counts: list[float] = field(default_factory=list)
+    unknown: list[str] = field(default_factory=list)
+
+
+def weigh(counts: Counts, settings: LexicalSettings) -> LexicalIndex:
+    """Make the postings: the score of each term in each product, by BM25F."""
+    size = counts.lengths.shape[1]
+    entry = np.zeros(len(counts.term), np.float32)
+    for number, name in enumerate(counts.fields):
+        weight, lengths = settings.fields.get(name, 0.0), counts.lengths[number]
+        mean = lengths.sum() / max(1, np.count_nonzero(lengths))
+        here = counts.field == number
+        share = 1 - settings.b + settings.b * lengths[counts.product[here]] / max(mean, 1e-9)
+        entry[here] = weight * counts.count[here] / share
+    new = np.ones(len(entry), bool)
+    new[1:] = (counts.term[1:] != counts.term[:-1]) | (counts.product[1:] != counts.product[:-1])
+    first = np.flatnonzero(new)
+    frequency = np.add.reduceat(entry, first) if len(first) else entry
+    term, product = counts.term[first], counts.product[first]
+    starts = np.searchsorted(term, np.arange(len(counts.vocabulary) + 1))
+    in_products = np.diff(starts)
+    idf = np.log1p((size - in_products + 0.5) / (in_products + 0.5))
+    kinds = counts.vocabulary.str.slice(0, 1).to_list()
+    factor = idf * np.array([settings.kinds[KINDS.index(kind)] for kind in kinds])
+    scores = factor[term] * (settings.k1 + 1) * frequency / (settings.k1 + frequency)
+    keep = scores > 0
+    starts = np.searchsorted(term[keep], np.arange(len(counts.vocabulary) + 1))
+    return LexicalIndex(counts.vocabulary, starts, product[keep], scores[keep].astype(np.float32), size)

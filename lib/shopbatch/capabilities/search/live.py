@@ -1,0 +1,66 @@
+"""The published index, as readers find it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from shopbatch.capabilities.search.index import SearchIndex
+from shopbatch.capabilities.search.index_files import FOLDER, Manifest, read_index, read_manifest
+from shopbatch.core.errors import UserError
+from shopbatch.tables.product_embeddings import PRODUCT_EMBEDDINGS
+from shopbatch.warehouse.store import Store
+
+COMMAND = "shopbatch run embed_products"
+
+
+@dataclass(frozen=True)
+class LiveIndex:
+    """The index of the newest version of product_embeddings.
+
+    Attributes:
+        manifest: What it is made of.
+        folder: Where it lies.
+        version: The table's version.
+    """
+
+    manifest: Manifest
+    folder: str
+    version: int
+
+    def open(self) -> SearchIndex:
+        """Read it."""
+        return read_index(self.folder, self.manifest)
+
+
+def live_index(store: Store) -> LiveIndex:
+    """Find the published index.
+
+    Raises:
+        UserError: There is none, it is damaged, or it is of another version of shopbatch.
+    """
+    snapshot = store.find(PRODUCT_EMBEDDINGS.name)
+    key = snapshot.metadata.get("index") if snapshot is not None else None
+    if snapshot is None or key is None:
+        raise UserError(f"no search index in warehouse {store.root}: make one with `{COMMAND}`")
+    folder = f"{store.root}/{FOLDER}/{key}"
+    try:
+        return LiveIndex(read_manifest(folder), folder, snapshot.version)
+    except FileNotFoundError as error:
+        raise UserError(f"the search index is damaged ({error}): make it again with `{COMMAND}`") from None
+
+
+def check_encoder(live: LiveIndex, asked: str, engine: dict[str, object]) -> None:
+    """UserError if the index is of another encoder than the one that is configured.
+
+    Args:
+        live: The index.
+        asked: The encoder that the configuration names.
+        engine: The engine's settings that can change a vector.
+    """
+    used = live.manifest.encoder
+    if asked != used.asked or engine != used.engine:
+        was = f"{used.asked} ({used.engine.get('kind')})"
+        raise UserError(
+            f"the search index is of encoder {was}, embed_products is configured with {asked} "
+            f"({engine.get('kind')}): make the index again with `{COMMAND}`"
+        )

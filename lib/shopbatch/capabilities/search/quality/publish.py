@@ -1,0 +1,124 @@
+"""search_quality: what is kept of an accepted search, and what the last accepted one was worth."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from shopbatch.capabilities.search.index_files import Manifest
+from shopbatch.capabilities.search.quality.config import EvaluateSearchConfig
+from shopbatch.capabilities.search.quality.measure import Measured
+from shopbatch.capabilities.search.quality.queries import Prepared
+from shopbatch.capabilities.search.quality.tuned import remembered
+from shopbatch.capabilities.search.settings import FusionSettings
+from shopbatch.core.crash_points import crash_point
+from shopbatch.core.hashing import digest
+from shopbatch.runs.report import Report
+from shopbatch.tables.search_quality import SEARCH_QUALITY
+from shopbatch.warehouse.publish import Publication, Superseded, unless_changed
+from shopbatch.warehouse.snapshot import Snapshot
+from shopbatch.warehouse.store import Store
+
+VERSION = 1  # of how a search is judged: another one judges again
+
+
+@dataclass(frozen=True)
+class Searched:
+    """What the methods are worth on the test half.
+
+    Attributes:
+        manifest: The index.
+        test: The queries.
+        measures: By the method's name.
+        candidate, baseline: Names of the method that is judged and of the best BM25.
+        fusion: The fusion of the candidate.
+    """
+
+    manifest: Manifest
+    test: Prepared
+    measures: Mapping[str, Measured]
+    candidate: str
+    baseline: str
+    fusion: FusionSettings
+
+
+def origin_of(config: EvaluateSearchConfig, manifest: Manifest, judgements: Snapshot) -> dict[str, Any]:
+    """Return all that a verdict depends on."""
+    settings = config.model_dump(mode="json", exclude={"platform", "wait", "listed"})
+    made_from = {"table_id": judgements.table_id, "version": judgements.version}
+    return {"version": VERSION, "index": manifest.key, "judgements": made_from, "settings": settings}
+
+
+def accepted_before(store: Store, judgements: Snapshot, test: Prepared) -> np.ndarray | None:
+    """Return what the last accepted search was worth on the same judgements.
+
+    Args:
+        store: The warehouse.
+        judgements: The judgements of this run.
+        test: The queries of this run.
+
+    Returns:
+        nDCG@10 by query, nan where unknown, float64 [queries]; None if none was accepted, or by other judgements.
+    """
+    before = store.find(SEARCH_QUALITY.name)
+    origin = before.metadata.get("origin", {}) if before is not None else {}
+    same = {"table_id": judgements.table_id, "version": judgements.version}
+    if before is None or origin.get("judgements") != same:
+        return None
+    rows = before.read(["query", "language", "ndcg"]).to_pylist()
+    known = {(row["query"], row["language"]): row["ndcg"] for row in rows}
+    asked = zip((query.text for query in test.queries), test.languages, strict=True)
+    return np.array([np.nan if (value := known.get(key)) is None else value for key in asked], np.float64)
+
+
+def publish(store: Store, report: Report, found: Searched, origin: dict[str, Any]) -> None:
+    """Publish the quality of an accepted search, with its weights, in one commit."""
+    before = store.find(SEARCH_QUALITY.name)
+    with Publication(store, report.run_id) as publication:
+        written = store.write_file(SEARCH_QUALITY, _rows(found, report.run_id), report.run_id, 0)
+        publication.add(SEARCH_QUALITY, [written])
+        crash_point("quality_written")
+        metadata = {
+            "job": "evaluate_search",
+            "origin": origin,
+            "digest": digest(origin),
+            "tuned": remembered(found.fusion, found.manifest),
+        }
+        check = unless_changed(before.files if before is not None else ())
+        try:
+            done = publication.commit(SEARCH_QUALITY, metadata, check=check)
+        except Superseded as error:
+            report.outcome, report.message = "superseded", str(error)
+            return
+    report.tables[SEARCH_QUALITY.name] = {"written": done.version}
+    report.outcome = "published"
+
+
+def _rows(found: Searched, run_id: str) -> pa.Table:
+    queries, plans = found.test.queries, found.test.plans
+    candidate, baseline = found.measures[found.candidate], found.measures[found.baseline]
+
+    def numbers(values: np.ndarray) -> pa.Array:
+        return pa.array(values, pa.float64(), mask=np.isnan(values))
+
+    count = len(queries)
+    return SEARCH_QUALITY.fill(
+        count,
+        query=pa.array([query.text for query in queries], pa.string()),
+        language=pa.array(found.test.languages, pa.string()),
+        constrained=pa.array([bool(plan.conditions) for plan in plans], pa.bool_()),
+        judged=pa.array([len(query.judged.products) for query in queries], pa.int32()),
+        useful=pa.array([query.judged.useful for query in queries], pa.int32()),
+        ndcg=numbers(candidate.ndcg),
+        ndcg_judged=numbers(candidate.ndcg_judged),
+        recall=numbers(candidate.recall),
+        unjudged=numbers(candidate.unjudged),
+        shown=pa.array(candidate.shown.astype(np.int32)),
+        ndcg_bm25=numbers(baseline.ndcg),
+        index=pa.repeat(pa.scalar(found.manifest.key), count),
+        run_id=pa.repeat(pa.scalar(run_id), count),
+    )

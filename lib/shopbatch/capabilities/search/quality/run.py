@@ -1,0 +1,202 @@
+"""What the job evaluate_search does: judged queries -> lists of several methods -> measures, verdict, tuned weights."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from shopbatch.capabilities.search.encoder import SearchEncoder, encoder_of
+from shopbatch.capabilities.search.index import SearchIndex
+from shopbatch.capabilities.search.index_files import Manifest, lease
+from shopbatch.capabilities.search.live import live_index
+from shopbatch.capabilities.search.quality import figures
+from shopbatch.capabilities.search.quality.bm25 import Baselines, ranked_lists, tuned
+from shopbatch.capabilities.search.quality.config import EvaluateSearchConfig
+from shopbatch.capabilities.search.quality.measure import gain, measured
+from shopbatch.capabilities.search.quality.publish import Searched, accepted_before, origin_of, publish
+from shopbatch.capabilities.search.quality.queries import JudgedQuery, Prepared, prepare, read_judgements
+from shopbatch.capabilities.search.quality.slices import sliced
+from shopbatch.capabilities.search.quality.to_judge import FILE, sheet
+from shopbatch.capabilities.search.quality.traffic import unanswered
+from shopbatch.capabilities.search.quality.tuning import both_lists, dense_lists, tuned_fusion
+from shopbatch.capabilities.search.quality.verdict import Evidence, verdict
+from shopbatch.capabilities.search.settings import FusionSettings, LexicalSettings
+from shopbatch.core.errors import UserError
+from shopbatch.engines.factory import prepare as prepare_engine
+from shopbatch.evaluation.judged import mean
+from shopbatch.runs.report import EngineUse, Report, run_folder
+from shopbatch.tables.events import EVENTS
+from shopbatch.tables.judgements import JUDGEMENTS
+from shopbatch.tables.search_quality import SEARCH_QUALITY
+from shopbatch.warehouse import files
+from shopbatch.warehouse.foreign import put_right
+from shopbatch.warehouse.gates import refuse_if_failed
+from shopbatch.warehouse.snapshot import Snapshot
+from shopbatch.warehouse.store import Store
+
+LIVE, RRF, DENSE, HYBRID = "the search that is live", "RRF", "dense", "hybrid, tuned"
+
+
+def evaluate_search(config: EvaluateSearchConfig, store: Store, report: Report) -> None:
+    """Judge the published index; if it is accepted, publish how good it is and the weights that were tuned.
+
+    Raises:
+        UserError: There is no index, or no judgement is of a product of the index.
+        GateRefused: It is not above the best tuned BM25, below what is live, or the judgements cannot tell.
+    """
+    live = live_index(store)
+    report.unit = "queries"
+    judgements = store.require(JUDGEMENTS, ("query", "product_id", "grade"), optional=("language", "source"))
+    report.tables["judgements"] = {"read": judgements.version}
+    report.tables["product_embeddings"] = {"read": live.version}
+    store.check_targets([SEARCH_QUALITY], "replace")
+    undone = put_right(store, SEARCH_QUALITY, anew=True)
+    origin = origin_of(config, live.manifest, judgements)
+    before = store.find(SEARCH_QUALITY.name)
+    if before is not None and not undone and before.metadata.get("origin") == origin:
+        report.tables[SEARCH_QUALITY.name] = {"read": before.version}
+        return
+    with lease(store.root, report.run_id, live.manifest.key):
+        encoder = encoder_of(live.manifest.encoder, store.root)
+        report.engine, report.models = EngineUse(encoder.engine.kind), encoder.models
+        prepare_engine(encoder.engine, encoder.path or None)
+        halves = _queries(config, judgements, live.open(), encoder, report)
+        found, (cells, unjudged) = _searched(config, live.manifest, halves, judgements, report)
+    if unjudged:
+        files.write_bytes(f"{run_folder(store.root, report.job, report.run_id)}/{FILE}", cells)
+        report.links = {"Products to judge, as a CSV file": FILE}
+    _count_traffic(config, store, report)
+    _judge(config, report, found, accepted_before(store, judgements, halves.test))
+    publish(store, report, found, origin)
+
+
+@dataclass(frozen=True)
+class Halves:
+    """The judged queries of both halves, in an index."""
+
+    index: SearchIndex
+    tuning: Prepared
+    test: Prepared
+
+
+def _queries(
+    config: EvaluateSearchConfig, judgements: Snapshot, index: SearchIndex, encoder: SearchEncoder, report: Report
+) -> Halves:
+    with report.stage("judgements") as stage:
+        rows = judgements.read(["query", "product_id", "grade", "language", "source"])
+        queries, counts = read_judgements(rows, index, config.sources)
+        if not queries:
+            raise UserError(
+                "no judgement is of a product that the search index holds: load judgements of this catalogue's products"
+            )
+
+        def some(tuning: bool) -> list[JudgedQuery]:
+            return [query for query in queries if query.is_tuning == tuning][: config.max_queries]
+
+        halves = Halves(index, prepare(index, encoder, some(True)), prepare(index, encoder, some(False)))
+        stage.rows = len(halves.tuning.queries) + len(halves.test.queries)
+    report.metrics["judgements"] = counts | {
+        "tuning half": len(halves.tuning.queries),
+        "test half": len(halves.test.queries),
+    }
+    return halves
+
+
+def _searched(
+    config: EvaluateSearchConfig, manifest: Manifest, halves: Halves, judgements: Snapshot, report: Report
+) -> tuple[Searched, tuple[bytes, int]]:
+    """Tune on one half and answer the other one by every method; also make the sheet of what to judge next."""
+    index, tuning, test = halves.index, halves.tuning.first(config.max_tuning), halves.test
+    with report.stage("tuning") as stage:
+        stage.rows = len(tuning.queries)
+        baselines = Baselines(index, manifest.lexical, [*tuning.texts, *test.texts])
+        bm25 = tuned(baselines, tuning.first(config.max_tuning // 2))
+        fusion = tuned_fusion(both_lists(index, tuning), config.min_labelled, str(judgements.version))
+    with report.stage("search") as stage:
+        stage.rows = len(test.queries)
+        rrf = FusionSettings(method="rrf", dense={"*": 0.5}, depth=index.fusion.depth)
+        fused = {HYBRID: fusion, LIVE: index.fusion, RRF: rrf}
+        lists = {
+            name: _answers(replace(index, fusion=settings), test, config.depth)
+            for name, settings in fused.items()
+            if settings is not None
+        }
+        lists[DENSE] = [best for best, _ in dense_lists(index, test, config.depth)]
+        lists |= {name: ranked_lists(baselines.made(s), test, config.depth) for name, s in bm25.items()}
+        measures = {name: measured(index, test, ranked) for name, ranked in lists.items()}
+    baseline = max(bm25, key=lambda name: mean(measures[name].ndcg))  # chosen on the test half: in favour of BM25
+    candidate = HYBRID if fusion is not None else LIVE
+    found = Searched(manifest, test, measures, candidate, baseline, fusion or index.fusion)
+    _describe(config, report, found, bm25)
+    return found, sheet(index, test, [lists[candidate], lists[baseline]])
+
+
+def _answers(index: SearchIndex, prepared: Prepared, depth: int) -> list[np.ndarray]:
+    """Search as `search_products` does; product numbers, best first."""
+    if not prepared.queries:
+        return []
+    masks = [plan.mask for plan in prepared.plans]
+    languages = [plan.language for plan in prepared.plans]
+    terms = index.lexical.look_up(prepared.texts)
+    return [r.products for r in index.search(terms, prepared.vectors, languages, masks, depth)]
+
+
+def _describe(
+    config: EvaluateSearchConfig, report: Report, found: Searched, bm25: Mapping[str, LexicalSettings]
+) -> None:
+    """Enter the measures, the slices and the figures into the report."""
+    candidate, baseline = found.measures[found.candidate], found.measures[found.baseline]
+    trees = {name: m.tree(config.seed) for name, m in found.measures.items()}
+    others = {name: gain(candidate.ndcg, m.ndcg, config.seed).tree() for name, m in found.measures.items()}
+    parts = sliced(found.test, candidate, baseline, config.seed)
+    report.metrics["search"] = {
+        "candidate": found.candidate,
+        "best_bm25": found.baseline,
+        "methods": trees,
+        "ndcg_10_against": {name: tree for name, tree in others.items() if name != found.candidate},
+        "slices": parts,
+        "bm25": {name: settings.model_dump(mode="json") for name, settings in bm25.items()},
+        "fusion": found.fusion.model_dump(mode="json"),
+    }
+    report.figures += figures.methods(found.measures, config.seed)
+    report.figures += figures.slices(parts)
+    report.figures += figures.won_and_lost(found.test, candidate, baseline, found.baseline, config.listed)
+    report.figures += figures.not_found(found.test, candidate, config.listed)
+
+
+def _count_traffic(config: EvaluateSearchConfig, store: Store, report: Report) -> None:
+    """Report what shoppers searched for in vain, if there are events."""
+    events = store.find(EVENTS.name)
+    if events is None or not events.files:
+        return
+    report.tables[EVENTS.name] = {"read": events.version}
+    counts = unanswered(events, config.listed)
+    report.metrics["searches"] = {
+        "searches": counts.searches,
+        "of which the results are known": counts.stated,
+        "without result": counts.without_result,
+        "without click": counts.without_click,
+    }
+    report.figures += figures.traffic(counts)
+
+
+def _judge(config: EvaluateSearchConfig, report: Report, found: Searched, accepted: np.ndarray | None) -> None:
+    """Make the verdict, and refuse unless it is `above`."""
+    candidate = found.measures[found.candidate]
+    live = {LIVE: gain(candidate.ndcg, found.measures[LIVE].ndcg, config.seed)} if found.candidate != LIVE else {}
+    if accepted is not None and not np.isnan(candidate.ndcg - accepted).all():
+        live["the search that was accepted last"] = gain(candidate.ndcg, accepted, config.seed)
+    known = int((~np.isnan(candidate.ndcg)).sum())
+    above = gain(candidate.ndcg, found.measures[found.baseline].ndcg, config.seed)
+    evidence = Evidence(known, mean(candidate.unjudged), found.baseline, above, live)
+    word, gates = verdict(evidence, config.gates)
+    report.metrics["search"]["verdict"] = word
+    report.gates += gates
+    report.highlights = {
+        "verdict": word,
+        "nDCG@10": f"{mean(candidate.ndcg):.3f}",
+        f"against {found.baseline}": f"{above.value:+.3f} [{above.low:+.3f}, {above.high:+.3f}]",
+    }
+    refuse_if_failed(gates if word != "cannot tell" else [g for g in gates if g.name.startswith("judged")], word)

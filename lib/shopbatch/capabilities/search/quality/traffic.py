@@ -1,0 +1,83 @@
+"""Queries that shoppers typed and that led to nothing: no result, or no click. Counted in `events`.
+
+A click is a view of a product that names the query, in the same session (or by the same user where no session is
+known). Nothing is learnt from clicks here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import polars as pl
+
+from shopbatch.warehouse import files
+from shopbatch.warehouse.snapshot import Snapshot
+
+FEWEST = 3  # a query that fewer visits typed may say who typed it, and is not listed
+_COLUMNS = ("event_type", "query", "results_shown", "session_id", "user_id")
+
+
+@dataclass(frozen=True)
+class Unanswered:
+    """What shoppers searched for in vain.
+
+    Attributes:
+        searches: Searches in all.
+        stated: Searches of which the events say what was shown.
+        without_result, without_click: How many of them; only those with results can be without click.
+        most_without_result, most_without_click: The most frequent queries: query, searches, share of its searches.
+    """
+
+    searches: int
+    stated: int
+    without_result: int
+    without_click: int
+    most_without_result: list[tuple[str, int, float]]
+    most_without_click: list[tuple[str, int, float]]
+
+
+def unanswered(events: Snapshot, most: int) -> Unanswered:
+    """Count the searches without result and without click.
+
+    Args:
+        events: A snapshot of `events`.
+        most: Queries in each list, at most.
+    """
+    rows = files.scan([file.uri for file in events.files], events.schema).select(_COLUMNS)
+    text = pl.col("query").str.strip_chars().str.to_lowercase()
+    visit = pl.coalesce("session_id", "user_id").fill_null("")
+    rows = rows.filter(pl.col("query").is_not_null()).with_columns(text.alias("text"), visit.alias("visit"))
+    clicks = rows.filter(pl.col("event_type") == "view").select("text", "visit").unique()
+    searches = rows.filter(pl.col("event_type") == "search").join(
+        clicks.with_columns(clicked=pl.lit(True)), on=["text", "visit"], how="left"
+    )
+    shown = pl.col("results_shown").list.len()
+    nothing, shows = (shown == 0).fill_null(False), (shown > 0).fill_null(False)
+    by_query = (
+        searches.group_by("text")
+        .agg(
+            pl.len().alias("searches"),
+            pl.col("visit").n_unique().alias("visits"),
+            shown.is_not_null().sum().alias("stated"),
+            nothing.sum().alias("without_result"),
+            (shows & pl.col("clicked").is_null()).sum().alias("without_click"),
+        )
+        .collect(engine="streaming")
+    )
+    total = by_query.select("searches", "stated", "without_result", "without_click").sum().row(0, named=True)
+    return Unanswered(
+        total["searches"],
+        total["stated"],
+        total["without_result"],
+        total["without_click"],
+        _most(by_query, "without_result", most),
+        _most(by_query, "without_click", most),
+    )
+
+
+def _most(by_query: pl.DataFrame, column: str, most: int) -> list[tuple[str, int, float]]:
+    listed = by_query.filter((pl.col(column) > 0) & (pl.col("visits") >= FEWEST)).sort(
+        [pl.col(column), pl.col("text")], descending=[True, False]
+    )
+    share = (pl.col(column) / pl.col("searches")).alias("share")
+    return list(listed.head(most).select("text", column, share).iter_rows())

@@ -1,0 +1,163 @@
+"""Queries -> search_results: the queries are embedded like any rows, then answered from the published index."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import ray
+
+from shopbatch.capabilities.search.answers import answers
+from shopbatch.capabilities.search.config import SearchProductsConfig
+from shopbatch.capabilities.search.encoder import SearchEncoder, encoder_of
+from shopbatch.capabilities.search.index_files import lease, read_index
+from shopbatch.capabilities.search.live import LiveIndex, live_index
+from shopbatch.capabilities.search.plan import Asked
+from shopbatch.capabilities.search.stage import matrix
+from shopbatch.core.crash_points import crash_point
+from shopbatch.core.hashing import digest
+from shopbatch.engines.factory import prepare
+from shopbatch.inference.publish import find_live
+from shopbatch.inference.run import run_inference
+from shopbatch.inference.spec import Spec
+from shopbatch.runs.report import EngineUse, Report
+from shopbatch.tables.queries import QUERIES
+from shopbatch.tables.search_results import QUERY_EMBEDDINGS, QUERY_EMBEDDINGS_REJECTS, SEARCH_RESULTS
+from shopbatch.warehouse import files
+from shopbatch.warehouse.files import DataFile
+from shopbatch.warehouse.foreign import put_right
+from shopbatch.warehouse.publish import Publication, Superseded, unless_changed
+from shopbatch.warehouse.snapshot import Snapshot
+from shopbatch.warehouse.store import Store
+
+VERSION = 1  # of what a search answers: another one answers every query again
+CHUNK = 2048  # queries of one task
+
+
+def query_spec(config: SearchProductsConfig, encoder: SearchEncoder) -> Spec:
+    """The inference job that embeds queries. Its recipe does not name the index: a new index embeds no query again."""
+    stage = encoder.query_stage(config.max_bytes)
+    return Spec("search_products", QUERIES, stage, QUERY_EMBEDDINGS, QUERY_EMBEDDINGS_REJECTS)
+
+
+def search_products(config: SearchProductsConfig, store: Store, report: Report) -> None:
+    """Embed the new queries, and answer all of them if they or the index have changed.
+
+    Raises:
+        UserError: There is no index.
+        GateRefused, Stopped: As `run_inference`.
+    """
+    live = live_index(store)
+    report.unit = "queries"
+    with lease(store.root, report.run_id, live.manifest.key):
+        encoder = encoder_of(live.manifest.encoder, store.root)
+        report.engine, report.models = EngineUse(encoder.engine.kind), encoder.models
+        prepare(encoder.engine, encoder.path or None)
+        spec = query_spec(config, encoder)
+        store.check_targets([SEARCH_RESULTS], "replace")
+        run_inference(spec, config, store, report)
+        embedded = find_live(spec, store)
+        if embedded is not None:
+            _answer_all(config, store, report, live, embedded)
+
+
+def _answer_all(
+    config: SearchProductsConfig, store: Store, report: Report, live: LiveIndex, embedded: Snapshot
+) -> None:
+    """Answer the embedded queries and publish the answers in one commit, unless they are live already."""
+    report.tables["product_embeddings"] = {"read": live.version}
+    undone = put_right(store, SEARCH_RESULTS, anew=True)
+    before = store.find(SEARCH_RESULTS.name)
+    made_from = {"table_id": embedded.table_id, "version": embedded.version}
+    origin = {"version": VERSION, "index": live.manifest.key, "queries": made_from, "k": config.k}
+    if before is not None and not undone and before.metadata.get("origin") == origin:
+        report.tables[SEARCH_RESULTS.name] = {"read": before.version}
+        return
+    with report.stage("search") as stage, Publication(store, report.run_id) as publication:
+        table = embedded.read([*_CARRIED, "vector"])
+        stage.rows = table.num_rows
+        target = Target(
+            live.folder, live.manifest.model_dump(), store.uri(SEARCH_RESULTS.name), report.run_id, config.k
+        )
+        publication.add(SEARCH_RESULTS, _written(table, target))
+        crash_point("search_written")
+        try:
+            done = publication.commit(
+                SEARCH_RESULTS,
+                {"job": "search_products", "origin": origin, "digest": digest(origin)},
+                check=unless_changed(before.files if before is not None else ()),
+            )
+        except Superseded as error:
+            report.outcome, report.message = "superseded", str(error)
+            return
+    report.tables[SEARCH_RESULTS.name] = {"written": done.version}
+    report.outcome, report.message = "published", undone or report.message
+    report.highlights = {"queries": f"{table.num_rows:,}"}
+
+
+_CARRIED = ("query_id", "query", "language", "filters", "k", "user_id", "content_hash")
+
+
+class Target:
+    """What every task gets: the index's folder and manifest, the table's root, the run, and the default k."""
+
+    def __init__(self, folder: str, manifest: dict[str, Any], root: str, run_id: str, k: int) -> None:
+        self.folder, self.manifest, self.root, self.run_id, self.k = folder, manifest, root, run_id, k
+
+
+def _written(table: pa.Table, target: Target) -> list[DataFile]:
+    """Answer the queries in tasks of CHUNK, each of which writes a file where it will stay."""
+    chunks = [table.slice(start, CHUNK) for start in range(0, table.num_rows, CHUNK)]
+    tasks = [write_answers.remote(target, number, chunk) for number, chunk in enumerate(chunks)]
+    return list(ray.get(tasks))
+
+
+@ray.remote
+def write_answers(target: Target, number: int, queries: pa.Table) -> DataFile:
+    """Answer some queries and write their rows of search_results."""
+    from shopbatch.capabilities.search.index_files import Manifest
+
+    manifest = Manifest.model_validate(target.manifest)
+    index = read_index(target.folder, manifest)
+    rows = answer_rows(index, queries, target.k, manifest.key, target.run_id)
+    path = f"{target.run_id}/part-{number:05d}.parquet"
+    files.write(f"{target.root}/{path}", rows)
+    return files.describe(target.root, path, SEARCH_RESULTS.file_schema())
+
+
+def answer_rows(index: Any, queries: pa.Table, k: int, key: str, run_id: str) -> pa.Table:
+    """Answer queries as rows of search_results.
+
+    Args:
+        index: The index.
+        queries: The columns of `_CARRIED` and `vector`, [n].
+        k: Most products of an answer, for a query that does not say it.
+        key: The index's key.
+        run_id: The run.
+    """
+    columns: dict[str, Sequence[Any]] = {name: queries[name].to_pylist() for name in _CARRIED}
+    asked = [Asked.row(*row) for row in zip(columns["query"], columns["language"], columns["filters"], strict=True)]
+    most = [min(1000, max(1, wish if wish is not None else k)) for wish in columns["k"]]
+    vectors: np.ndarray = matrix(queries["vector"])
+    hits = answers(index, asked, vectors, most)
+    products = [
+        [
+            {
+                "product_id": hit.product_id,
+                "score": hit.score,
+                "lexical": hit.lexical,
+                "dense": hit.dense,
+                "reason": hit.reason,
+            }
+            for hit in some
+        ]
+        for some in hits
+    ]
+    schema = SEARCH_RESULTS.file_schema()
+    rows = {name: pa.array(columns[name], schema.field(name).type) for name in _CARRIED}
+    rows["products"] = pa.array(products, schema.field("products").type)
+    rows["index"] = pa.repeat(pa.scalar(key), queries.num_rows)
+    rows["run_id"] = pa.repeat(pa.scalar(run_id), queries.num_rows)
+    return pa.table([rows[name] for name in schema.names], schema=schema)

@@ -1,0 +1,229 @@
+"""What a product's row of the catalogue states, each with the place where it stands."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+from shopbatch.capabilities.search.understanding.numbers import amounts, size_value
+from shopbatch.capabilities.search.understanding.reading import read
+from shopbatch.capabilities.search.understanding.tokens import tokens
+from shopbatch.capabilities.search.understanding.values import Phrase, name_values
+from shopbatch.capabilities.search.understanding.vocabulary import HAN, Vocabulary, fold, forms
+from shopbatch.capabilities.search.understanding.words import listed
+from shopbatch.grounding.lexicon import lexicon
+from shopbatch.text.quantities import fold_width
+
+COLUMNS = (
+    *("product_id", "title", "category", "product_type", "brand", "package_size", "description", "attributes", "tags"),
+    *("price", "sale_price", "currency"),
+)
+VERSION = 1  # of what is read from a row; part of the recipes of the jobs that use it
+_KIND_OF_ROLE = {
+    **{"colour": "colour", "material": "material", "upper": "material", "filling": "material", "season": "season"},
+    **{"gender": "gender", "age_group": "age", "recommended_age": "age", "size": "size"},
+}
+_MEASURED = frozenset(
+    ("capacity", "weight", "length", "dimensions", "diameter", "height", "width", "depth", "package_size", "size")
+)
+_SEASONS, _GENDERS = ("spring", "summer", "autumn", "winter"), ("women", "men")
+_LONGEST = 4_000  # characters of a text that are read
+
+
+@dataclass(frozen=True)
+class Statement:
+    """One thing that a row states.
+
+    Attributes:
+        kind: Of `need.KINDS`.
+        value: The canonical value.
+        column: Where it stands: a column, or `attributes.NAME`.
+        start: Where it begins in that value.
+        end: Where it ends.
+        is_main: Whether it is said of the product itself. A description, or a lining, may speak of something else: that
+            is enough to leave a product out, and not enough to show it.
+    """
+
+    kind: str
+    value: str
+    column: str
+    start: int
+    end: int
+    is_main: bool
+
+
+def value_of(row: Mapping[str, Any], column: str) -> str:
+    """Return the text of a column of a row, or of `attributes.NAME` or `tags.NUMBER`; "" where there is none."""
+    name, _, part = column.partition(".")
+    value = row.get(name)
+    if name == "attributes":
+        value = dict(value or ()).get(part)
+    elif name == "tags" and value:
+        value = value[int(part)]
+    return "" if value is None else str(value)
+
+
+def statements(row: Mapping[str, Any], vocabulary: Vocabulary) -> list[Statement]:
+    """Read a row of the catalogue.
+
+    Args:
+        row: The columns of COLUMNS by name; `attributes` is a mapping or a list of pairs.
+        vocabulary: The names that are known.
+
+    Returns:
+        What it states, the attributes first. What it says that the product has not ("without a hood") is left out.
+    """
+    attributes = list(_of_attributes(row, vocabulary))
+    stated = {s.kind for s in attributes if s.is_main}
+    rest = [*_of_texts(row, vocabulary), *_of_brand(row)]
+    has_type = any(s.kind == "type" and s.column == "product_type" for s in rest)
+    out = list(attributes)
+    for s in rest:
+        is_main = s.is_main and s.kind not in stated
+        if s.kind == "type" and has_type and s.column != "product_type":
+            is_main = False
+        out.append(s if is_main == s.is_main else Statement(s.kind, s.value, s.column, s.start, s.end, is_main))
+    return out
+
+
+def _of_brand(row: Mapping[str, Any]) -> Iterator[Statement]:
+    if brand := value_of(row, "brand"):
+        yield Statement("brand", brand, "brand", 0, len(brand), True)
+
+
+def _of_attributes(row: Mapping[str, Any], vocabulary: Vocabulary) -> Iterator[Statement]:
+    for name, value in dict(row.get("attributes") or ()).items():
+        if not value:
+            continue
+        column = f"attributes.{name}"
+        role = lexicon("zh" if HAN.search(name) else "en").role(name)
+        kind = _KIND_OF_ROLE.get(role, "")
+        if role in _MEASURED:
+            yield from _amounts(value, column)
+        if kind == "size":
+            yield from _sizes(value, column)
+            continue
+        for s in _values(value, column, vocabulary, is_main=True):
+            yield s if s.kind == kind and _is_of_role(s, role) else _minor(s)
+        if kind in ("gender", "season"):
+            yield from _all_of_kind(value, column, kind)
+
+
+def _is_of_role(statement: Statement, role: str) -> bool:
+    return role != "filling" or statement.value == "down"
+
+
+def _minor(s: Statement) -> Statement:
+    return Statement(s.kind, s.value, s.column, s.start, s.end, False)
+
+
+def _all_of_kind(value: str, column: str, kind: str) -> Iterator[Statement]:
+    """Unisex goods are for women and for men, and what is for all seasons is for each."""
+    if value.strip().lower() in listed("unisex" if kind == "gender" else "all_seasons"):
+        for each in _GENDERS if kind == "gender" else _SEASONS:
+            yield Statement(kind, each, column, 0, len(value), True)
+
+
+def _of_texts(row: Mapping[str, Any], vocabulary: Vocabulary) -> Iterator[Statement]:
+    columns = ["product_type", "title", *(f"tags.{i}" for i in range(len(row.get("tags") or ())))]
+    for column in columns:
+        if text := value_of(row, column):
+            yield from _values(text, column, vocabulary, is_main=True)
+    for column in ("title", "package_size"):
+        yield from _amounts(value_of(row, column), column)
+    for column in ("category", "description"):
+        if text := value_of(row, column):
+            yield from _values(text, column, vocabulary, is_main=False)
+
+
+def _values(text: str, column: str, vocabulary: Vocabulary, is_main: bool) -> Iterator[Statement]:
+    """The values that a text names, apart from those that it says the product has not."""
+    in_attribute = column.startswith("attributes.")
+    for kind, value, start, end, is_own in _named(text[:_LONGEST], vocabulary, in_attribute):
+        yield Statement(kind, value, column, start, end, is_main and is_own)
+        if kind == "type" and (head := _head(value, vocabulary)):
+            yield Statement(kind, head, column, start, end, is_main and is_own)
+
+
+@lru_cache(maxsize=65_536)
+def _named(text: str, vocabulary: Vocabulary, in_attribute: bool) -> tuple[tuple[str, str, int, int, bool], ...]:
+    """Kind, value, begin and end of what a text names, and whether it is said of the product and not of a part."""
+    phrase = name_values(text, tokens(fold(fold_width(text)), [], vocabulary))
+    reading = read(phrase)
+    return tuple(
+        (kind, value, token.start, token.end, in_attribute or not (at in reading.used or phrase.is_part(at + 1)))
+        for at, token in enumerate(phrase.tokens)
+        if at not in reading.excluded and not _is_denied(phrase, at)
+        for kind, value in (phrase.late[at] if in_attribute else phrase.values[at])
+    )
+
+
+def _is_denied(phrase: Phrase, at: int) -> bool:
+    following = phrase.tokens[at + 1] if at + 1 < len(phrase.tokens) else None
+    return following is not None and following.text in ("free", "less")
+
+
+def _head(name: str, vocabulary: Vocabulary) -> str | None:
+    """The type that a longer name of a type ends in: a down jacket is a jacket."""
+    return next((w for i in range(len(name)) if name[i] == " " and (w := name[i + 1 :]) in vocabulary.types), None)
+
+
+def _sizes(value: str, column: str) -> Iterator[Statement]:
+    for m in re.finditer(r"[^,/;、|，；\s][^,/;、|，；]*", value):
+        text = m.group().rstrip()
+        yield Statement("size", size_value(text), column, m.start(), m.start() + len(text), True)
+
+
+def _amounts(text: str, column: str) -> Iterator[Statement]:
+    for amount, start, end in _amounts_of(text[:_LONGEST]):
+        yield Statement("amount", amount, column, start, end, True)
+
+
+@lru_cache(maxsize=65_536)
+def _amounts_of(text: str) -> list[tuple[str, int, int]]:
+    return amounts(text) if any(c.isdigit() or c in _NUMERALS for c in text) else []
+
+
+_NUMERALS = frozenset("一二两三四五六七八九十百半½¼¾")
+_DENIES_BEFORE = re.compile(
+    r"(?:\b(?:without|no|not|non|free of|free from|excluding|zero)[\s-]+(?:(?:any|a|an|added|artificial)\s+)?"
+    r"|无|不含|不带|没有|免|未添加|零添加|零|不添加|0)$"
+)
+_DENIES_AFTER = re.compile(r"[\s-]*(?:free|less)\b")
+
+
+def phrase_pattern(phrase: str) -> str:
+    """Return a regular expression of a phrase: Latin words whole, in the singular or the plural; Chinese as it is."""
+    words = [w for w in re.split(r"[\s-]+", phrase.lower()) if w]
+    if HAN.search(phrase):
+        return r"\s*".join(map(re.escape, words))
+    patterns = (
+        "(?:" + "|".join(re.escape(f) for f in sorted(set(forms(w)), key=len, reverse=True)) + ")" for w in words
+    )
+    return r"\b" + r"[\s-]+".join(patterns) + r"\b"
+
+
+def says(text: str, pattern: str) -> tuple[int, int] | None:
+    """Return where a text says that the product has something; None if it does not, or only says that it has not.
+
+    Args:
+        text: A text of the catalogue.
+        pattern: Of `phrase_pattern`.
+    """
+    folded = fold(text)
+    for m in re.finditer(pattern, folded):
+        if not (
+            _DENIES_BEFORE.search(folded[max(0, m.start() - 30) : m.start()]) or _DENIES_AFTER.match(folded, m.end())
+        ):
+            return m.start(), m.end()
+    return None
+
+
+def texts(row: Mapping[str, Any], columns: Sequence[str] = ("title", "product_type", "description")) -> dict[str, str]:
+    """Return the texts of a row that may name a feature, by column; attributes and tags each by their name."""
+    named = [*columns, *(f"attributes.{name}" for name in dict(row.get("attributes") or ()))]
+    named += [f"tags.{i}" for i in range(len(row.get("tags") or ()))]
+    return {column: text for column in named if (text := value_of(row, column))}

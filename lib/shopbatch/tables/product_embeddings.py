@@ -1,0 +1,49 @@
+"""product_embeddings and its rejects: what `embed_products` publishes, and why a product cannot be found."""
+
+from dataclasses import replace
+
+import pyarrow as pa
+
+from shopbatch.tables.products import PRODUCTS
+from shopbatch.tables.published import provenance, rejects_of
+from shopbatch.tables.schema import Column, Nobody, Table, View
+
+# What a search shows and filters by, taken over from the catalogue. A change of these computes no vector unless the
+# encoder reads them.
+CATALOGUE = (
+    *("title", "brand", "division", "department", "category", "product_type", "package_size", "description"),
+    *("price", "sale_price", "currency", "availability", "attributes", "tags", "item_group_id", "market"),
+)
+_COLUMNS = {column.name: column for column in PRODUCTS.columns}
+
+PRODUCT_EMBEDDINGS = Table(
+    name="product_embeddings",
+    meaning="One row per product that can be found: its vector and what a search filters by. Published by "
+    "embed_products, in one commit with the index of the same rows.",
+    key=("product_id",),
+    person=Nobody("It describes goods, as the catalogue does."),
+    columns=(
+        Column("product_id", pa.string(), "The product (products.product_id).", nullable=False),
+        Column(
+            "language", pa.string(), "ISO 639-1 code: the catalogue's, else recognised from the texts; und = unknown."
+        ),
+        *(replace(_COLUMNS[name], between=None, one_of=()) for name in CATALOGUE),
+        # never a statistic's business: neither bound of a vector says anything
+        Column(
+            "vector",
+            pa.binary(),
+            "The vector of length 1 in 8 bits: signed integers, one byte each; times `scale`.",
+            nullable=False,
+            personal=True,
+        ),
+        Column("scale", pa.float32(), "What the numbers of `vector` are multiplied with.", nullable=False),
+        *provenance("the columns that the encoder reads", "the vector (model, engine, ...)", "it was computed"),
+    ),
+    job="embed_products",
+    view=View(("title", "brand", "category", "price")),
+)
+PRODUCT_EMBEDDINGS_REJECTS = rejects_of(
+    PRODUCT_EMBEDDINGS,
+    "One row per product without a vector, with its reason. Published by embed_products.",
+    "no_key, duplicate_key, empty, too_long, invalid_utf8",
+)

@@ -1,0 +1,186 @@
+"""search_products and `shopbatch search` with the fake engine: answers, rejects, and what a second run does."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pyarrow as pa
+import pytest
+
+from shopbatch.capabilities.search.index_files import FOLDER
+from shopbatch.cli import main as cli
+from shopbatch.core.errors import UserError
+from shopbatch.tables.queries import QUERIES
+from shopbatch.warehouse.store import Store
+from tests.jobs.command_line import messages, run_job
+from tests.jobs.test_embed_products import catalogue, put, run
+
+pytestmark = pytest.mark.usefixtures("ray_local")
+QUERY: list[dict[str, Any]] = [
+    {"query_id": "plain", "query": "red winter coat"},
+    {"query_id": "few", "query": "红 羽绒服", "k": 3},
+    {"query_id": "filtered", "query": "red coat", "filters": "title~kettle; brand=Acme", "k": 1000},
+    {"query_id": "none", "query": "coat", "filters": "price<1"},
+    {"query_id": "long", "query": "x" * 10_000},
+    {"query_id": "control", "query": "coat\x00"},
+    {"query_id": "script", "query": "𓀀𓀁"},
+    {"query_id": "blank", "query": "  "},
+    {"query_id": "wrong", "query": "coat", "filters": "colour=red"},
+]
+
+
+def ask(store: Store, rows: list[dict[str, Any]], name: str) -> None:
+    columns = {c.name: pa.array([row.get(c.name) for row in rows], c.type) for c in QUERIES.columns}
+    file = store.write_file(QUERIES, pa.table(columns, QUERIES.schema()), name, 0)
+    store.commit(QUERIES, [file], "replace", name)
+
+
+def results(store: Store) -> dict[str, Any]:
+    rows = store.snapshot("search_results").read().to_pylist()
+    return {row["query_id"]: row["products"] for row in rows}
+
+
+@pytest.fixture(scope="module")
+def answered(ray_local: None, tmp_path_factory: pytest.TempPathFactory) -> Store:
+    store = Store(str(tmp_path_factory.mktemp("answered") / "warehouse"))
+    put(store, catalogue(), "first")
+    assert run(store)[0] == 0
+    ask(store, QUERY, "first")
+    code, report, _ = run_job(store, "search_products")
+    assert (code, report["outcome"]) == (0, "published")
+    assert report["rejects"] == {
+        "too_long": 1,
+        "control_characters": 1,
+        "unknown_script": 1,
+        "empty": 1,
+        "bad_filter": 1,
+    }
+    return store
+
+
+@pytest.fixture
+def shop(answered: Store, tmp_path: Path) -> Store:
+    shutil.copytree(answered.root, tmp_path / "shop")
+    return Store(str(tmp_path / "shop"))
+
+
+def test_answers_have_parts_and_reasons_and_filters_hold(answered: Store) -> None:
+    found, titles = results(answered), {row["product_id"]: row["title"] for row in catalogue() if "title" in row}
+    assert sorted(found) == ["few", "filtered", "none", "plain"]
+    assert [len(found[name]) for name in ("plain", "few", "none")] == [10, 3, 0]
+    assert {hit["product_id"] for hit in found["filtered"]} == {p for p, title in titles.items() if "kettle" in title}
+    for hit in found["plain"]:
+        held = [word for word in ("red", "winter", "coat") if word in titles[hit["product_id"]].split()]
+        assert hit["reason"] == (f"says {', '.join(held)}" if held else "near in meaning")
+        assert (hit["lexical"] is not None) == bool(held)
+    scores = [hit["score"] for hit in found["plain"]]
+    assert scores == sorted(scores, reverse=True)
+    rejects = pl.read_delta(answered.uri("query_embeddings_rejects"))
+    assert dict(rejects.select("query_id", "reason").iter_rows())["wrong"] == "bad_filter"
+
+
+def test_a_second_run_embeds_and_answers_nothing(shop: Store) -> None:
+    version = shop.snapshot("search_results").version
+    code, report, _ = run_job(shop, "search_products")
+    assert (code, report["outcome"], report["engine"]["calls"]) == (0, "nothing to do", 0)
+    assert shop.snapshot("search_results").version == version
+
+
+def test_a_new_index_answers_again_and_embeds_no_query(shop: Store) -> None:
+    rows = catalogue()
+    rows[7]["title"] = "red winter coat, red winter coat"
+    put(shop, rows, "second")
+    assert run(shop)[0] == 0
+    before = results(shop)
+    code, report, _ = run_job(shop, "search_products")
+    assert (code, report["outcome"], report["engine"]["calls"]) == (0, "published", 0)
+    assert results(shop) != before
+    assert "p007" in {hit["product_id"] for hit in results(shop)["plain"]}
+
+
+def test_a_new_query_embeds_only_itself(shop: Store) -> None:
+    ask(shop, [*QUERY, {"query_id": "new", "query": "blue dress"}], "second")
+    code, report, _ = run_job(shop, "search_products")
+    assert (code, report["rows"]["computed"]) == (0, 1)
+    assert "new" in results(shop)
+
+
+def command(store: Store, capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, list[str], list[str]]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SHOPBATCH_WAREHOUSE", store.root)
+        code = cli.main(["search", *arguments])
+    said = capsys.readouterr()
+    return code, said.out.splitlines(), messages(said.err)
+
+
+@pytest.fixture
+def fake_conf(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The project's configuration names the engine that the index is of."""
+    text = "encoder: e5-small-search\nengine:\n  kind: fake\n  dim: 16\n"
+    (project / "conf" / "base" / "embed_products.yaml").write_text(text, "utf-8")
+
+
+@pytest.mark.usefixtures("fake_conf")
+def test_the_command_gives_the_answers_of_the_job(answered: Store, capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, _ = command(answered, capsys, "red winter coat", "--json")
+    assert code == 0
+    assert [json.loads(line)["product_id"] for line in out] == [h["product_id"] for h in results(answered)["plain"]]
+    code, out, _ = command(answered, capsys, "red coat", "--where", "title~kettle", "-k", "2", "--explain")
+    assert code == 0
+    assert sum("kettle" in line for line in out if line.startswith("title")) == 2
+    assert any(line.startswith("lexical") for line in out)
+    assert command(answered, capsys, "coat", "--where", "price<1")[1] == ["no product meets these conditions"]
+
+
+@pytest.mark.usefixtures("fake_conf")
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("x" * 10_000,), "too_long"),
+        (("coat\x00",), "control_characters"),
+        (("𓀀",), "unknown_script"),
+        (("coat", "--where", "colour=red"), "no column 'colour'"),
+    ],
+    ids=["long", "control", "script", "filter"],
+)
+def test_what_cannot_be_answered_is_one_line(
+    answered: Store, capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...], said: str
+) -> None:
+    code, out, lines = command(answered, capsys, *arguments)
+    assert (code, out, len(lines)) == (2, [], 1)
+    assert said in lines[0]
+
+
+def test_no_index_another_encoder_and_a_damaged_index_are_one_line(
+    answered: Store, store: Store, shop: Store, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for where, said in ((store, "no search index"), (answered, "the search index is of encoder")):
+        code, _, lines = command(where, capsys, "coat")
+        assert (code, len(lines)) == (2, 1)
+        assert said in lines[0]
+        assert "shopbatch run embed_products" in lines[0]
+    put(store, catalogue(3), "first")
+    ask(store, QUERY, "first")
+    code, _, err = run_job(store, "search_products")
+    assert code == 2
+    assert "shopbatch run embed_products" in messages(err)[-1] or "product_embeddings" in messages(err)[-1]
+    for path in Path(shop.root, FOLDER).glob("*/codes.npy"):
+        path.unlink()
+    code, _, lines = command(shop, capsys, "coat")
+    assert (code, len(lines)) == (2, 1)
+    assert "damaged" in lines[0]
+
+
+def test_a_query_row_is_loaded_from_a_file(store: Store, tmp_path: Path) -> None:
+    from shopbatch.load import load_file
+
+    (tmp_path / "q.csv").write_text("query_id,query,filters,k\n1,winter coat,price<50,5\n", "utf-8")
+    load_file(store, "queries", str(tmp_path / "q.csv"))
+    assert store.snapshot("queries").read().to_pylist()[0]["filters"] == "price<50"
+    (tmp_path / "bad.csv").write_text("query_id,note\n1,x\n", "utf-8")
+    with pytest.raises(UserError, match="query"):
+        load_file(store, "queries", str(tmp_path / "bad.csv"))

@@ -1,0 +1,51 @@
+"""The boutique is the same on every machine, and holds what search and the guide are shown with."""
+
+import hashlib
+import json
+from collections import Counter
+
+import pytest
+
+from shopbatch.core.errors import UserError
+from shopbatch.sample import fill_boutique
+from shopbatch.sample.boutique import PRODUCT_COUNT, products, queries, requests
+from shopbatch.warehouse.store import Store
+
+DIGEST = "843353163ac61b15"
+
+
+def digest(table: object) -> str:
+    rows = json.dumps(table.to_pylist(), default=str, ensure_ascii=False)  # type: ignore[attr-defined]
+    return hashlib.blake2b(rows.encode(), digest_size=8).hexdigest()
+
+
+def test_the_catalogue_is_the_same() -> None:
+    assert digest(products(200)) == DIGEST
+
+
+def test_a_product_does_not_depend_on_how_many_there_are() -> None:
+    assert products(100).slice(0, 50).equals(products(50))
+
+
+def test_the_catalogue_has_what_shoppers_ask_for() -> None:
+    rows = products(PRODUCT_COUNT).to_pylist()
+    assert len(rows) >= 400
+    kinds = Counter(row["product_type"] for row in rows)
+    assert kinds["羽绒服"] >= 5 and kinds["down jacket"] >= 5
+    assert all(row["price"] > 0 and row["currency"] in ("USD", "CNY") for row in rows)
+    assert all(row["sale_price"] is None or row["sale_price"] < row["price"] for row in rows)
+    assert {row["language"] for row in rows} == {"en", "zh"}
+    assert {"in_stock", "out_of_stock"} == {row["availability"] for row in rows}
+
+
+def test_it_is_filled_once(tmp_path: object) -> None:
+    store = Store(f"{tmp_path}/warehouse")
+    first = fill_boutique(store, 40)
+    assert first.written and [t.rows for t in first.tables] == [40, queries().num_rows, requests().num_rows]
+    assert not fill_boutique(store, 40).written
+    assert fill_boutique(store, 41).written
+
+
+def test_a_size_out_of_range_is_the_users_mistake(tmp_path: object) -> None:
+    with pytest.raises(UserError, match="rows must be from 1 to"):
+        fill_boutique(Store(f"{tmp_path}/warehouse"), 0)
