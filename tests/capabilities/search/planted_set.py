@@ -10,6 +10,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from shopbatch.capabilities.search.understanding.understand import understand
 from shopbatch.capabilities.search.understanding.vocabulary import Vocabulary
 
@@ -69,6 +71,16 @@ def scores(of: Iterable[dict[str, Any]]) -> dict[str, Score]:
     return {name: Score(right[name], wrong[name], missed[name]) for name in names}
 
 
+def interval(of: list[dict[str, Any]], draws: int = 2_000, seed: int = 0) -> tuple[float, float]:
+    """The 95 % bootstrap interval of the F1 over all, by drawing queries."""
+    pairs = [(parsed(row), labelled(row)) for row in of]
+    counts = np.array([(len(said & want), len(said - want), len(want - said)) for said, want in pairs])
+    drawn = np.random.default_rng(seed).integers(0, len(of), (draws, len(of)))
+    right, wrong, missed = counts[drawn].sum(axis=1).T
+    low, high = np.quantile(2 * right / (2 * right + wrong + missed), (0.025, 0.975))
+    return float(low), float(high)
+
+
 def table(of: dict[str, Score]) -> str:
     lines = (f"{name:<10}{s.f1:7.3f}{s.right:7}{s.wrong:7}{s.missed:7}" for name, s in of.items())
     return "\n".join([f"{'':<10}{'F1':>7}{'right':>7}{'wrong':>7}{'missed':>7}", *lines])
@@ -76,4 +88,5 @@ def table(of: dict[str, Score]) -> str:
 
 if __name__ == "__main__":
     for part in ("dev.jsonl", "planted_held.jsonl"):
-        print(part, table(scores(rows(part))), sep="\n")
+        low, high = interval(rows(part))
+        print(f"{part}: F1 over all between {low:.3f} and {high:.3f} (95 %)", table(scores(rows(part))), sep="\n")

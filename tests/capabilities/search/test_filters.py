@@ -112,7 +112,7 @@ def oracle(stated: list[dict[str, Any]], kind: str, op: str, value: Any, currenc
     )
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(st.lists(STATED, min_size=1, max_size=12), st.lists(CONSTRAINT, min_size=1, max_size=3), st.booleans())
 def test_a_filter_keeps_what_the_oracle_keeps(
     stated: list[dict[str, Any]], asked: list[tuple[str, str, Any]], dollars: bool

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from shopbatch.capabilities.search import lexical
 from shopbatch.capabilities.search.lexical import count_terms, weigh
 from shopbatch.capabilities.search.settings import LexicalSettings
 from shopbatch.capabilities.search.terms import CHARACTER, KINDS, STEM, terms_of
@@ -49,7 +50,9 @@ def expected(columns, query, product):
 @given(st.lists(st.tuples(TEXT, TEXT), min_size=1, max_size=6), TEXT, st.data())
 def test_the_best_products_are_those_of_bm25f(products, query, data):
     columns = {"title": [t for t, _ in products], "description": [d for _, d in products]}
-    index = weigh(count_terms({n: pl.Series(n, v, pl.String) for n, v in columns.items()}), SETTINGS)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(lexical, "BLOCK", data.draw(st.integers(1, 4)))
+        index = weigh(count_terms({n: pl.Series(n, v, pl.String) for n, v in columns.items()}), SETTINGS)
     scores = [expected(columns, query, p) for p in range(len(products))]
     terms = index.look_up([query])[0]
     np.testing.assert_allclose(index.score(terms), scores, rtol=1e-4, atol=1e-6)

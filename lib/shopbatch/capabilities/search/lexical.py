@@ -18,6 +18,9 @@ from shopbatch.capabilities.search.ranking import best
 from shopbatch.capabilities.search.settings import LexicalSettings
 from shopbatch.capabilities.search.terms import CHARACTER, KINDS, STEM, terms_of
 
+BLOCK = 65_536  # products whose texts are taken apart at once
+_NONE = pl.DataFrame(schema={"number": pl.Int32, "row": pl.UInt32, "count": pl.UInt32, "field": pl.Int32})
+
 
 @dataclass(frozen=True)
 class Counts:
@@ -47,18 +50,27 @@ def count_terms(columns: Mapping[str, pl.Series]) -> Counts:
         columns: The text of each field by its name, String [products].
     """
     products = len(next(iter(columns.values())))
-    pieces = [
-        terms_of(texts).with_columns(pl.lit(number, pl.Int32).alias("field"))
-        for number, texts in enumerate(columns.values())
-    ]
-    entries = pl.concat(pieces)
-    vocabulary = entries["term"].unique().sort()
-    numbers = pl.DataFrame({"term": vocabulary, "number": pl.arange(0, len(vocabulary), eager=True, dtype=pl.Int32)})
-    entries = entries.join(numbers, on="term").sort("number", "row", "field")
     lengths = np.zeros((len(columns), products), np.float32)
-    # words and their stems, characters and their pairs stand for the same text: one of each counts
-    whole = entries.filter(pl.col("term").str.slice(0, 1).is_in([STEM, CHARACTER]))
-    np.add.at(lengths, (whole["field"].to_numpy(), whole["row"].to_numpy()), whole["count"].to_numpy())
+    numbers, pieces = pl.DataFrame(schema={"term": pl.String, "number": pl.Int32}), []
+    for start in range(0, products, BLOCK):  # in blocks, so that only the terms' numbers are held for all products
+        for number, texts in enumerate(columns.values()):
+            block = terms_of(texts.slice(start, BLOCK)).with_columns(pl.col("row") + start)
+            # words and their stems, characters and their pairs stand for the same text: one of each counts
+            whole = block.filter(pl.col("term").str.slice(0, 1).is_in([STEM, CHARACTER]))
+            np.add.at(lengths[number], whole["row"].to_numpy(), whole["count"].to_numpy())
+            new = block.select(pl.col("term").unique()).join(numbers, on="term", how="anti").sort("term")
+            rising = pl.arange(len(numbers), len(numbers) + len(new), eager=True, dtype=pl.Int32)
+            numbers = pl.concat([numbers, new.with_columns(rising.alias("number"))])
+            named = block.join(numbers, on="term").select("number", "row", "count")
+            pieces.append(named.with_columns(pl.lit(number, pl.Int32).alias("field")))
+    # the numbers so far follow the texts; those of the index follow the sorted vocabulary
+    order = numbers["term"].arg_sort().to_numpy()
+    sorted_number = np.empty(len(order), np.int32)
+    sorted_number[order] = np.arange(len(order))
+    vocabulary = numbers["term"].gather(order)
+    entries = pl.concat(pieces) if pieces else _NONE
+    entries = entries.with_columns(pl.Series("number", sorted_number[entries["number"].to_numpy()]))
+    entries = entries.sort("number", "row", "field")
     return Counts(
         vocabulary,
         entries["number"].to_numpy(),

@@ -54,7 +54,7 @@ class Speller:
         if not near and len(word) >= _LONG:
             ends = (w for w in self.long.get(word[0], ()) if w[-1] == word[-1] and abs(len(w) - len(word)) <= 2)
             near = {w for w in ends if distance(word, w) == 2}
-        if near & self.brands or any(word == w + ending for w in near for ending in _ENDINGS):
+        if near & self.brands or any(word == w.removesuffix("s") + ending for w in near for ending in _ENDINGS):
             return None
         # a singular and its plural are one candidate
         stems = {w.removesuffix("s") for w in near}
