@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from shopbatch.capabilities.recommendations.recommend.config import RecommendConfig
-from shopbatch.runs.job import Job, main
+from shopbatch.runs.job import Job, later, main
 
 if TYPE_CHECKING:
     from shopbatch.runs.report import Report
@@ -19,7 +19,13 @@ def run(config: RecommendConfig, store: Store, report: Report) -> None:
     recommend(config, store, report)
 
 
-JOB = Job("recommend_products", RecommendConfig, run, next="recommend USER")
+JOB = Job(
+    "recommend_products",
+    RecommendConfig,
+    run,
+    specs=later("shopbatch.capabilities.recommendations.recommend.run:recommend_specs"),
+    next="recommend USER",
+)
 
 if __name__ == "__main__":
     raise SystemExit(main(JOB))

@@ -13,8 +13,10 @@ from typing import Any
 
 import pytest
 
+import shopbatch as sb
 from shopbatch.cli.main import main
 from shopbatch.tables.user_sequences import PURCHASE
+from shopbatch.warehouse.browse import why
 from shopbatch.warehouse.store import Store
 from tests.capabilities.recommendations import shelf
 from tests.jobs.command_line import messages, run_job
@@ -75,6 +77,26 @@ def test_every_user_gets_both_lists(published: tuple[Store, dict[str, Any]]) -> 
     assert report["metrics"]["lists"]["buy_again"]["kinds"] == {"repeat": 1.0}
     page = json.loads(next(Path(store.root, "_runs", "recommend_products").glob("*/report.json")).read_text("utf-8"))
     assert "u001" not in json.dumps([page["figures"], page["samples"]]) and "user 1" in json.dumps(page["figures"])
+
+
+def test_why_explains_both_lists_of_a_user(published: tuple[Store, dict[str, Any]]) -> None:
+    answer = why(published[0], "recommendations", "u003")
+    assert [row["list"] for row in answer["published"]] == ["buy_again", "discover"] and answer["memo"]
+    assert answer["source"][0]["user_id"] == "u003" and published[1]["run_id"] in answer["report"]
+
+
+def test_lists_for_histories_that_are_given(
+    published: tuple[Store, dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store, _ = published
+    monkeypatch.setenv("SHOPBATCH_WAREHOUSE", store.root)
+    rows = [shelf.sequence("u003", shelf.drawn(USERS)["u003"]), {"user_id": "nothing"}]
+    given = [{n: row[n] for n in ("user_id", "products", "days", "actions") if n in row} for row in rows]
+    again, empty, discover, _ = sb.score(given, job="recommend_products")
+    there = rows_of(store)
+    assert empty == {"user_id": "nothing", "rejected": "empty"}
+    assert again["items"] == there["u003", "buy_again"]["items"]
+    assert discover["items"] == there["u003", "discover"]["items"]
 
 
 def test_news_of_one_user_and_then_a_product_that_is_gone(shop: Store) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NotRequired
 
 import pyarrow as pa
@@ -99,10 +99,11 @@ def why(store: Store, name: str, key: str) -> dict[str, Any]:
         UserError: No inference job publishes the table, or the key is neither in it, in its rejects nor in its source.
     """
     published = store.snapshot(name)
-    if name not in TABLES or "job" not in published.metadata or "content_hash" not in published.schema.names:
+    made = _made(published)
+    if name not in TABLES or "job" not in made or "content_hash" not in published.schema.names:
         raise UserError(f"table {name!r} is not published by an inference job: there is nothing to explain")
-    column, job = TABLES[name].key[0], published.metadata["job"]
-    source = store.snapshot(published.metadata["source"]["table"])
+    column, job = TABLES[name].key[0], made["job"]
+    source = store.snapshot(made["source"]["table"])
     rejects = store.find(f"{name}_rejects")
     rows = {
         "source": _rows(source, column, key),
@@ -116,8 +117,14 @@ def why(store: Store, name: str, key: str) -> dict[str, Any]:
         explained["memo"] = _memo(store, f"{job}_memo", row["recipe"], row["content_hash"])
         explained["report"] = f"{store.root}/_runs/{job}/{row['run_id']}/report.html"
     if not rows["published"] and not rows["rejected"]:
-        explained["note"] = f"not published yet: {name} is of version {published.metadata['source']['version']}"
+        explained["note"] = f"not published yet: {name} is of version {made['source']['version']}"
     return explained
+
+
+def _made(published: Snapshot) -> Mapping[str, Any]:
+    """What the last commit says of the rows; of a table that is published in parts, that of one of them."""
+    parts: Mapping[str, Mapping[str, Any]] = published.metadata.get("scopes", {})
+    return next(iter(parts.values()), published.metadata)
 
 
 def run_models(store: Store, table: str, run_id: str) -> dict[str, str]:

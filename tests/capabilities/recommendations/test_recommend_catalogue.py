@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import get_args
+
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -14,10 +16,16 @@ from shopbatch.capabilities.recommendations.recommend.catalogue import (
     read_catalogue,
     read_markets,
 )
-from shopbatch.capabilities.recommendations.recommend.config import RecommendConfig
+from shopbatch.capabilities.recommendations.recommend.config import Availability, RecommendConfig
+from shopbatch.tables.products import AVAILABILITY
 from shopbatch.tables.user_sequences import PURCHASE, VIEW
 from shopbatch.warehouse.store import Store
 from tests.capabilities.recommendations import shelf
+
+
+def test_the_configuration_knows_every_availability() -> None:
+    assert get_args(Availability) == AVAILABILITY
+
 
 IDS = ["bare", "coat", "fuel", "gone", "sold", "tea"]
 

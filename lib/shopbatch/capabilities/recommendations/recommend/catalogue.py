@@ -112,17 +112,20 @@ class Learned:
 
 
 def learn(sequences: Snapshot, catalogue: Catalogue, group: str) -> Learned:
-    """Read the histories of all users, one task a part."""
+    """Read the histories of all users, one task a part where Ray is running."""
     parts, schema = plan_parts(sequences), sequences.select(COLUMNS)
     code, values = catalogue.groups[group], catalogue.values[group]
-    shared = ray.put((Numbers(catalogue.ids), code))
-    counted = ray.get([_count.remote(part, schema, shared, len(values)) for part in parts])
+    shared = Numbers(catalogue.ids), code
+    if ray.is_initialized():
+        task, there = ray.remote(_count), ray.put(shared)
+        counted = ray.get([task.remote(part, schema, there, len(values)) for part in parts])
+    else:
+        counted = [_count(part, schema, shared, len(values)) for part in parts]
     days = [day for day, _ in counted if day is not None]
     counts = sum((c for _, c in counted), np.zeros((2, len(values)), np.int64))
     return Learned(max(days, default=None), shares_of(values, counts))
 
 
-@ray.remote
 def _count(
     part: Part, schema: pa.Schema, shared: tuple[Numbers, np.ndarray], groups: int
 ) -> tuple[int | None, np.ndarray]:

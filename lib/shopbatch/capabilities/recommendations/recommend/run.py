@@ -58,6 +58,11 @@ def recommend(config: RecommendConfig, store: Store, report: Report) -> None:
         raise GateRefused("; ".join(run.refused))
 
 
+def recommend_specs(config: RecommendConfig, store: Store, report: Report) -> list[Spec]:
+    """The inference jobs that recommend_products is made of, one per list."""
+    return list(list_specs(config, store, report).values())
+
+
 def list_specs(config: RecommendConfig, store: Store, report: Report) -> dict[str, Spec]:
     """The inference job of each list. Raises UserError or ModelError for a table or a model that is missing."""
     sequences = store.require(USER_SEQUENCES, USER_SEQUENCES.names)
@@ -74,7 +79,8 @@ def list_specs(config: RecommendConfig, store: Store, report: Report) -> dict[st
     made_from = [products] if users is None else [products, users]
     specs = {}
     for name in LISTS:
-        rules = _rules(config, getattr(config.lists, name), catalogue, learned)
+        made = getattr(config.lists, name)
+        shop = Shop(catalogue, _rules(config, made, catalogue, learned), markets)
         stage_of = RecommendStage(
             model=model.path,
             digest=model.digest,
@@ -82,9 +88,8 @@ def list_specs(config: RecommendConfig, store: Store, report: Report) -> dict[st
             size=config.candidates,
             entries=config.batch_entries,
             identity=_identity(config, name, learned, made_from),
-            shop=ray.put(Shop(catalogue, rules, markets)),
+            shop=ray.put(shop) if ray.is_initialized() else shop,
         )
-        made = getattr(config.lists, name)
         gates = ListGates(name, made.most_empty, config.gates.exposure, len(catalogue.ids))
         specs[name] = Spec(
             JOB, USER_SEQUENCES, stage_of, RECOMMENDATIONS, RECOMMENDATIONS_REJECTS, {"list": name}, gates
