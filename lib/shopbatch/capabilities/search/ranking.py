@@ -13,6 +13,16 @@ def best(scores: np.ndarray, numbers: np.ndarray, k: int) -> np.ndarray:
         numbers: The products' numbers, int [n]; they break ties.
         k: How many.
     """
+    if k and len(scores) > 4 * k:  # most are below the k-th best, and a score is quicker to compare than a key
+        least = np.partition(scores, len(scores) - k)[len(scores) - k]
+        above = np.flatnonzero(scores >= least)
+        return (
+            above[best(scores[above], numbers[above], k)] if len(above) < len(scores) else _by_key(scores, numbers, k)
+        )
+    return _by_key(scores, numbers, k)
+
+
+def _by_key(scores: np.ndarray, numbers: np.ndarray, k: int) -> np.ndarray:
     key = sort_key(scores, numbers)
     if len(key) > k:
         chosen = np.argpartition(key, k)[:k] if k else np.zeros(0, np.int64)

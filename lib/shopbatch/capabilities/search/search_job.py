@@ -33,7 +33,7 @@ from shopbatch.warehouse.snapshot import Snapshot
 from shopbatch.warehouse.store import Store
 
 VERSION = 1  # of what a search answers: another one answers every query again
-CHUNK = 2048  # queries of one task
+CHUNK = 512  # queries of one task
 
 
 def query_spec(config: SearchProductsConfig, encoder: SearchEncoder) -> Spec:
