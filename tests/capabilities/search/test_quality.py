@@ -275,10 +275,15 @@ def test_searches_in_vain(store: Store) -> None:
     table = EVENTS.fill(len(rows), **columns(EVENTS.schema(), {**ids, **values}))
     store.commit(EVENTS, [store.write_file(EVENTS, table, "run", 0)], "replace", "run", {})
     found = unanswered(store.snapshot("events"), 10)
-    assert (found.searches, found.stated, found.without_result, found.without_click) == (21, 20, 12, 5)
+    assert (found.searches, found.with_result, found.without_result, found.without_click) == (21, 8, 13, 5)
     assert found.most_without_result == [("down jacket", 3, 0.75)]
     assert found.most_without_click == [("kettle", 3, 0.75), ("iron", 2, pytest.approx(2 / 3))]
     assert unanswered(store.snapshot("events"), 1).most_without_click == [("kettle", 3, 0.75)]
+    shown = EVENTS.schema().field("results_shown")
+    place = table.schema.get_field_index(shown.name)
+    silent = table.set_column(place, shown, pa.nulls(len(rows), shown.type))
+    store.commit(EVENTS, [store.write_file(EVENTS, silent, "run2", 0)], "replace", "run2", {})
+    assert unanswered(store.snapshot("events"), 1).without_result == 0  # nobody says what was shown
 
 
 def test_what_is_to_be_judged_is_pooled_and_holds_no_ones_number(index: SearchIndex) -> None:

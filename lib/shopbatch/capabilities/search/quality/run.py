@@ -175,7 +175,7 @@ def _count_traffic(config: EvaluateSearchConfig, store: Store, report: Report) -
     counts = unanswered(events, config.listed)
     report.metrics["searches"] = {
         "searches": counts.searches,
-        "of which the results are known": counts.stated,
+        "with result": counts.with_result,
         "without result": counts.without_result,
         "without click": counts.without_click,
     }

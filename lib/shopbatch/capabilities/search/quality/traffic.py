@@ -1,7 +1,8 @@
 """Queries that shoppers typed and that led to nothing: no result, or no click. Counted in `events`.
 
-A click is a view of a product that names the query, in the same session (or by the same user where no session is
-known). Nothing is learnt from clicks here.
+A search without a result has no list of products; since an empty list is loaded as null, that is told only where some
+search of the shop has a list. A click is a view of a product that names the query, in the same session (or by the same
+user where no session is known). Nothing is learnt from clicks here.
 """
 
 from __future__ import annotations
@@ -23,13 +24,13 @@ class Unanswered:
 
     Attributes:
         searches: Searches in all.
-        stated: Searches of which the events say what was shown.
+        with_result: Searches that showed products; if there are none, the events do not tell.
         without_result, without_click: How many of them; only those with results can be without click.
         most_without_result, most_without_click: The most frequent queries: query, searches, share of its searches.
     """
 
     searches: int
-    stated: int
+    with_result: int
     without_result: int
     without_click: int
     most_without_result: list[tuple[str, int, float]]
@@ -52,22 +53,24 @@ def unanswered(events: Snapshot, most: int) -> Unanswered:
         clicks.with_columns(clicked=pl.lit(True)), on=["text", "visit"], how="left"
     )
     shown = pl.col("results_shown").list.len()
-    nothing, shows = (shown == 0).fill_null(False), (shown > 0).fill_null(False)
+    shows = (shown > 0).fill_null(False)
     by_query = (
         searches.group_by("text")
         .agg(
             pl.len().alias("searches"),
             pl.col("visit").n_unique().alias("visits"),
-            shown.is_not_null().sum().alias("stated"),
-            nothing.sum().alias("without_result"),
+            shows.sum().alias("with_result"),
+            (~shows).sum().alias("without_result"),
             (shows & pl.col("clicked").is_null()).sum().alias("without_click"),
         )
         .collect(engine="streaming")
     )
-    total = by_query.select("searches", "stated", "without_result", "without_click").sum().row(0, named=True)
+    total = by_query.select("searches", "with_result", "without_result", "without_click").sum().row(0, named=True)
+    if not total["with_result"]:
+        return Unanswered(total["searches"], 0, 0, 0, [], [])
     return Unanswered(
         total["searches"],
-        total["stated"],
+        total["with_result"],
         total["without_result"],
         total["without_click"],
         _most(by_query, "without_result", most),
