@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pytest
+import xxhash
 from safetensors.numpy import save_file
 
 from shopbatch.cli import main as cli
@@ -31,6 +32,16 @@ def verify(capsys: Capture, *words: str) -> tuple[int, str, str]:
     return code, captured.out, captured.err
 
 
+def make_index(root: str) -> None:
+    """An index, as the folder of any kind of index is: files, and a manifest with their checksums."""
+    folder = Path(root, "_indexes", "toy", "k1")
+    folder.mkdir(parents=True)
+    (folder / "codes.npy").write_bytes(bytes(range(256)))
+    sums = {"codes.npy": xxhash.xxh3_64_hexdigest(bytes(range(256)))}
+    (folder / "manifest.json").write_text(json.dumps({"files": sums}), "utf-8")
+    (folder.parent / "never shown").mkdir()
+
+
 @pytest.fixture
 def whole(store: Store, monkeypatch: pytest.MonkeyPatch) -> Store:
     """Reviews, a table with a key that is published, a model, and the key of hashes."""
@@ -43,6 +54,7 @@ def whole(store: Store, monkeypatch: pytest.MonkeyPatch) -> Store:
         weights = np.random.default_rng(1).random(1000, np.float32)
         save_file({"w": weights}, folder / "model.safetensors")
 
+    make_index(store.root)
     registry.publish(f"{store.root}/_models", "toy", build, **erasure.record(store, ["r1"]))
     return store
 
@@ -66,6 +78,9 @@ DAMAGE: dict[str, tuple[str, Callable[[Path], object], str]] = {
     "weights are flipped": ("_models/toy/*/model.safetensors", flipped, "sha256 differs"),
     "a manifest is cut": ("_models/toy/*/manifest.json", lambda path: path.write_text("{"), "cannot be read"),
     "the live model is unknown": ("_models/toy/live.json", lambda path: path.write_text("[]"), "live.json"),
+    "a file of an index is flipped": ("_indexes/toy/k1/codes.npy", flipped, "codes.npy is damaged"),
+    "a file of an index is gone": ("_indexes/toy/k1/codes.npy", Path.unlink, "codes.npy is missing"),
+    "an index's manifest is cut": ("_indexes/toy/k1/manifest.json", lambda path: path.write_text("{"), "is damaged"),
     "the key is flipped": ("_models/erasure.key", flipped, "restore _models/erasure.key"),
     "the key is gone": ("_models/erasure.key", Path.unlink, "it is gone"),
 }
@@ -78,7 +93,7 @@ def test_nothing_is_said_of_what_is_good(whole: Store, capsys: Capture) -> None:
     assert {p: p.stat().st_mtime_ns for p in Path(whole.root).rglob("*")} == before, "it writes nothing"
     code, out, _ = verify(capsys, "--json")
     lines = [json.loads(line) for line in out.splitlines()]
-    assert code == 0 and {"table", "model", "key"} == {line["kind"] for line in lines}
+    assert code == 0 and {"table", "model", "index", "key"} == {line["kind"] for line in lines}
     (reviews,) = (line for line in lines if line["name"] == "reviews")
     assert (reviews["rows"], reviews["files"], reviews["unprotected"], reviews["findings"]) == (50, 1, 0, [])
 

@@ -1,7 +1,8 @@
-"""What `shopbatch verify` goes through: tables, models, checkpoints of trainings, and the warehouse's key."""
+"""What `shopbatch verify` goes through: tables, models, checkpoints of trainings, indexes, and the warehouse's key."""
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator, Sequence
 
@@ -17,6 +18,7 @@ from shopbatch.training.checkpoint_files import CheckpointError
 from shopbatch.warehouse import files
 from shopbatch.warehouse.damage import FOLDER
 from shopbatch.warehouse.store import Store
+from shopbatch.warehouse.folder_sums import missing_or_damaged
 from shopbatch.warehouse.verify import Checked, verify_table
 
 
@@ -34,6 +36,7 @@ def verify(store: Store, tables: Sequence[str]) -> Iterator[Checked]:
     if not tables:
         yield from _models(store)
         yield from _checkpoints(store)
+        yield from _indexes(store)
         yield from _key(store)
 
 
@@ -44,6 +47,8 @@ def what_to_do(store: Store, checked: Checked) -> str:
         return "train or register it again, or restore its folder"
     if checked.kind == "checkpoint":
         return "the run resumes from the checkpoint before it"
+    if checked.kind == "index":
+        return "run embed_products: it makes the index again"
     if checked.kind == "key":
         return f"restore {erasure_key.KEY}: without it no row of a trained model can be named"
     job = TABLES[name].job if name in TABLES else name.removesuffix("_memo") if name.endswith("_memo") else ""
@@ -102,6 +107,28 @@ def _checkpoints(store: Store) -> Iterator[Checked]:
                         checked.files = len(marker["files"]) + 1
                         checked.size = sum(int(entry["size"]) for entry in marker["files"].values())
                     yield checked
+
+
+def _indexes(store: Store) -> Iterator[Checked]:
+    """Each index is a folder whose manifest has the checksums of its files. One without a manifest was never shown."""
+    root = f"{store.root}/_indexes"
+    for kind in _folders(root):
+        for key in _folders(f"{root}/{kind}"):
+            folder = f"{root}/{kind}/{key}"
+            entries = {entry.base_name: entry for entry in _entries(folder)}
+            if "manifest.json" not in entries:
+                continue
+            size = sum(entry.size or 0 for entry in entries.values())
+            checked = Checked(f"{kind}/{key}", "index", files=len(entries), size=size)
+            fs, path = files.filesystem(folder)
+            try:
+                with fs.open_input_stream(f"{path}/manifest.json") as stream:
+                    sums = dict(json.loads(stream.read())["files"])
+            except (ValueError, KeyError, TypeError):
+                checked.findings.append("manifest.json is damaged")
+            else:
+                checked.findings += filter(None, [missing_or_damaged(folder, sums)])
+            yield checked
 
 
 def _key(store: Store) -> Iterator[Checked]:

@@ -1,6 +1,7 @@
 """The index in memory and as files: the same answers, damage is seen, and what a reader holds stays."""
 
 import os
+import random
 import time
 from pathlib import Path
 
@@ -29,6 +30,7 @@ from shopbatch.capabilities.search.plan import Asked
 from shopbatch.capabilities.search.settings import FusionSettings, LexicalSettings
 from shopbatch.core.errors import UserError
 from shopbatch.tables.product_embeddings import PRODUCT_EMBEDDINGS
+from tests.warehouse.rot import flip
 
 TITLES = ["Red winter coat", "Blue summer dress", "羽绒服 冬天", "Toner TN-2110", "Kettle", "Red kettle"]
 LANGUAGES = ["en", "en", "zh", "en", "en", "en"]
@@ -90,17 +92,37 @@ def test_filters_hold(index):
 def test_damage_is_seen_before_an_answer(index, tmp_path, change):
     write_index(str(tmp_path), MANIFEST, index)
     folder = Path(tmp_path, FOLDER, "k")
+    manifest = read_manifest(str(folder))
     if change == "cut":
         os.truncate(folder / "codes.npy", 100)
     elif change == "gone":
         (folder / "terms.parquet").unlink()
     else:
         (folder / "manifest.json").write_text("{", "utf-8")
+        with pytest.raises(FileNotFoundError):
+            read_manifest(str(folder))
     assert not is_whole(str(folder))
-    with pytest.raises(FileNotFoundError):
-        read_manifest(str(folder))
+    if change != "manifest":
+        with pytest.raises(UserError, match="run embed_products"):
+            read_index(str(folder), manifest)
     write_index(str(tmp_path), MANIFEST, index)
     assert is_whole(str(folder))
+
+
+def test_no_flipped_bit_of_any_file_is_silent(index, tmp_path):
+    write_index(str(tmp_path), MANIFEST, index)
+    folder = Path(tmp_path, FOLDER, "k")
+    manifest = read_manifest(str(folder))
+    draw = random.Random(0)
+    for name in sorted(manifest.files):
+        good = (folder / name).read_bytes()
+        flip(folder / name, draw)
+        assert not is_whole(str(folder))
+        with pytest.raises(UserError, match=f"{name} is damaged"):
+            read_index(str(folder), manifest)
+        (folder / name).write_bytes(good)
+    assert is_whole(str(folder))
+    assert {path.name for path in folder.iterdir()} == {"manifest.json", *manifest.files}  # no file is without a sum
 
 
 def test_an_index_of_another_version_is_one_line(index, tmp_path):

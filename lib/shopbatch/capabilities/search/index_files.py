@@ -15,6 +15,7 @@ import json
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -22,6 +23,7 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.fs as pafs
 import pyarrow.parquet as pq
+import xxhash
 from pydantic import ValidationError
 
 from shopbatch.capabilities.search.dense import DenseIndex
@@ -34,6 +36,7 @@ from shopbatch.core.crash_points import crash_point
 from shopbatch.core.errors import UserError
 from shopbatch.core.hashing import digest
 from shopbatch.warehouse import files
+from shopbatch.warehouse.folder_sums import missing_or_damaged
 
 FORMAT = 1  # of the files; an index of another format is made again
 FOLDER = "_indexes/search"
@@ -77,8 +80,8 @@ class Manifest(Strict):
     """How words are scored."""
     fusion: FusionSettings
     """How the two scores become one."""
-    files: dict[str, int]
-    """Sizes of the files, in bytes."""
+    files: dict[str, str]
+    """XXH3 checksum of each file, 16 hex digits."""
 
 
 def write_index(root: str, manifest: Manifest, index: SearchIndex) -> None:
@@ -94,14 +97,14 @@ def write_index(root: str, manifest: Manifest, index: SearchIndex) -> None:
         return
     lexical, dense = index.lexical, index.dense
     arrays = (dense.codes, dense.scales, dense.fine, lexical.starts, lexical.products, lexical.scores)
-    sizes = {f"{name}.npy": _write_array(folder, name, a) for name, a in zip(_ARRAYS, arrays, strict=True)}
-    sizes["languages.parquet"] = _write_table(folder, "languages", _spoken_table(index.spoken))
-    sizes["terms.parquet"] = _write_table(folder, "terms", pa.table({"term": lexical.vocabulary.to_arrow()}))
-    sizes["products.parquet"] = _write_table(folder, "products", index.products)
+    sums = {f"{name}.npy": _write_array(folder, name, a) for name, a in zip(_ARRAYS, arrays, strict=True)}
+    sums["languages.parquet"] = _write_table(folder, "languages", _spoken_table(index.spoken))
+    sums["terms.parquet"] = _write_table(folder, "terms", pa.table({"term": lexical.vocabulary.to_arrow()}))
+    sums["products.parquet"] = _write_table(folder, "products", index.products)
     crash_point("index_written")
     if isinstance(files.filesystem(folder)[0], pafs.LocalFileSystem):
         files.sync_folder(files.filesystem(folder)[1])  # a commit must not outlive what it names
-    text = manifest.model_copy(update={"files": sizes}).model_dump_json(indent=1)
+    text = manifest.model_copy(update={"files": sums}).model_dump_json(indent=1)
     files.write_bytes(f"{folder}/{MANIFEST}", text.encode())
 
 
@@ -109,7 +112,7 @@ def read_manifest(folder: str) -> Manifest:
     """Read the manifest of an index.
 
     Raises:
-        FileNotFoundError: There is none, or a file is missing or has another size.
+        FileNotFoundError: There is none.
         UserError: The index is of another version of shopbatch.
     """
     fs, path = files.filesystem(folder)
@@ -126,24 +129,26 @@ def read_manifest(folder: str) -> Manifest:
         manifest = Manifest.model_validate(tree)
     except ValidationError:
         raise FileNotFoundError(f"{folder}/{MANIFEST} is damaged") from None
-    infos = fs.get_file_info([f"{path}/{name}" for name in manifest.files])
-    for (name, size), info in zip(manifest.files.items(), infos, strict=True):
-        if info.type != pafs.FileType.File or info.size != size:
-            raise FileNotFoundError(f"{folder}/{name} is missing or damaged")
     return manifest
 
 
 def is_whole(folder: str) -> bool:
     """Whether a folder holds a complete index of this version."""
     try:
-        read_manifest(folder)
+        return not missing_or_damaged(folder, read_manifest(folder).files)
     except (FileNotFoundError, UserError):
         return False
-    return True
 
 
 def read_index(folder: str, manifest: Manifest) -> SearchIndex:
-    """Open an index. On a disk its large arrays are mapped into memory, so that processes share them."""
+    """Open an index. On a disk its large arrays are mapped into memory, so that processes share them.
+
+    Raises:
+        UserError: A file is missing or damaged.
+    """
+    if why := missing_or_damaged(folder, manifest.files):
+        do = "make it again with `shopbatch run embed_products`"
+        raise UserError(f"the search index {manifest.key} is damaged ({why}): {do}")
     codes, scales, fine, starts, products, scores = (_read_array(folder, name) for name in _ARRAYS)
     terms = pl.Series("term", _read_table(folder, "terms")["term"]).cast(pl.String)
     return SearchIndex(
@@ -175,7 +180,7 @@ def delete_old(root: str, keep: set[str]) -> list[str]:
     """
     fs, path = files.filesystem(f"{root}/{FOLDER}")
     kept, gone = keep | _leased(fs, path), []
-    for entry in fs.get_file_info(pafs.FileSelector(path, allow_not_found=True)):
+    for entry in files.entries(fs, path):
         if (
             entry.type == pafs.FileType.Directory
             and not entry.base_name.startswith("_")
@@ -189,7 +194,7 @@ def delete_old(root: str, keep: set[str]) -> list[str]:
 def _leased(fs: pafs.FileSystem, path: str) -> set[str]:
     """The keys that readers hold. A lease that its run has not taken back for hours is that of a dead one."""
     keys = set()
-    for info in fs.get_file_info(pafs.FileSelector(f"{path}/_leases", allow_not_found=True)):
+    for info in files.entries(fs, f"{path}/_leases"):
         if info.mtime is None or time.time() - info.mtime.timestamp() > LEASE_SECONDS:
             continue
         try:
@@ -221,25 +226,27 @@ def _spoken(table: pa.Table, dim: int) -> LanguageVectors:
     return LanguageVectors(**sides)
 
 
-def _write_array(folder: str, name: str, array: np.ndarray) -> int:
-    """Write an array without a copy of it in memory; returns its size in bytes."""
+def _write_array(folder: str, name: str, array: np.ndarray) -> str:
+    """Write an array without a copy of it in memory; returns the file's checksum."""
     fs, path = files.filesystem(folder)
     fs.create_dir(path)
-    head = io.BytesIO()
+    head, hashed = io.BytesIO(), xxhash.xxh3_64()
     array = np.ascontiguousarray(array)
     np.lib.format.write_array_header_2_0(head, np.lib.format.header_data_from_array_1_0(array))
+    pieces = (array[start : start + _ROWS].tobytes() for start in range(0, len(array), _ROWS))
     with fs.open_output_stream(f"{path}/{name}.npy") as out:
-        out.write(head.getvalue())
-        for start in range(0, len(array), _ROWS):
-            out.write(array[start : start + _ROWS].tobytes())
-    return len(head.getvalue()) + array.nbytes
+        for piece in chain([head.getvalue()], pieces):
+            out.write(piece)
+            hashed.update(piece)
+    return hashed.hexdigest()
 
 
-def _write_table(folder: str, name: str, table: pa.Table) -> int:
+def _write_table(folder: str, name: str, table: pa.Table) -> str:
+    """Write a table; returns the file's checksum."""
     buffer = io.BytesIO()
     pq.write_table(table, buffer, compression="zstd")
     files.write_bytes(f"{folder}/{name}.parquet", buffer.getvalue())
-    return buffer.getbuffer().nbytes
+    return xxhash.xxh3_64(buffer.getvalue()).hexdigest()
 
 
 def _read_array(folder: str, name: str) -> np.ndarray:

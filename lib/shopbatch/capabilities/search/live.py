@@ -36,7 +36,7 @@ def live_index(store: Store) -> LiveIndex:
     """Find the published index.
 
     Raises:
-        UserError: There is none, it is damaged, or it is of another version of shopbatch.
+        UserError: There is none, its manifest is lost, or it is of another version of shopbatch.
     """
     snapshot = store.find(PRODUCT_EMBEDDINGS.name)
     key = snapshot.metadata.get("index") if snapshot is not None else None
