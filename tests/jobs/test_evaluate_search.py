@@ -22,7 +22,7 @@ from shopbatch.warehouse.store import Store
 pytestmark = [pytest.mark.usefixtures("ray_local"), pytest.mark.slow]
 BAGS, ORDERS = 20, 12
 EMBED = ("embed_products", "engine.kind=fake", "engine.dim=64")
-EVALUATE = ("evaluate_search", "min_labelled=40", "gates.min_queries=40")
+EVALUATE = ("evaluate_search", "min_labelled=40", "max_tuning=60", "gates.min_queries=40")
 
 
 def words(bag: int) -> list[str]:
