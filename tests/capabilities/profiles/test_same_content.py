@@ -48,7 +48,7 @@ def xxhash64(spark: SparkSession, rows: pa.Table) -> list[int]:
 def collide(spark: SparkSession, rows: pa.Table, first: str, value: int, second: str) -> pa.Table:
     """Change `first` of the first row, and `second`, the column after it, such that XXH64 of the row is as before.
 
-    XXH64 of a number is `mix((seed + P5 + 8) ^ round(number))`, the seed of a column is the hash of those before it, and
+    XXH64 of a number is `mix((seed + P5 + 8) ^ round(number))`, the seed of a column is the hash of those before, and
     both functions have an inverse.
     """
     before = rows.schema.names[: rows.schema.names.index(second)]
