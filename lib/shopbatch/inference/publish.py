@@ -5,6 +5,7 @@ Called by `run.py`. Other runs may publish the same table at any time; an older 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,11 +16,13 @@ from shopbatch.inference.candidate import Candidate
 from shopbatch.inference.config import InferenceConfig
 from shopbatch.inference.derive import build_candidate
 from shopbatch.inference.memo import Memo
+from shopbatch.inference.same_rows import same_rows
 from shopbatch.inference.source import Index
 from shopbatch.inference.spec import Spec
 from shopbatch.runs.report import Report
 from shopbatch.tables.schema import Table
 from shopbatch.warehouse.candidates import keep_candidate
+from shopbatch.warehouse.files import DataFile
 from shopbatch.warehouse.gates import refuse_if_failed
 from shopbatch.warehouse.publish import Publication, Superseded
 from shopbatch.warehouse.store import Snapshot, Store, check_target
@@ -131,16 +134,18 @@ class Publisher:
         }
         report = self.report
         try:
-            self.replace(publication, self.spec.rejects, metadata, "rejects_digest", candidate.total("rejected"))
+            self.replace(publication, self.spec.rejects, metadata, "rejects_digest", candidate.rejects)
             crash_point("between_commits")
             # If this one is superseded, the rejects stay visible: the run that was faster may rely on them.
-            changed = self.replace(publication, self.spec.sink, metadata, "digest", candidate.total("published"))
+            changed = self.replace(publication, self.spec.sink, metadata, "digest", candidate.files)
         except Superseded as error:
             report.outcome, report.message = "superseded", str(error)
             return
         report.outcome = "published" if changed else "nothing to do"
 
-    def replace(self, publication: Publication, table: Table, metadata: dict[str, Any], digest: str, rows: int) -> bool:
+    def replace(
+        self, publication: Publication, table: Table, metadata: dict[str, Any], digest: str, written: Sequence[DataFile]
+    ) -> bool:
         """Replace a table's rows, unless it already says the same; returns whether it was replaced.
 
         Args:
@@ -148,7 +153,7 @@ class Publisher:
             table: Sink or rejects.
             metadata: What is stored with the commit.
             digest: The metadata key of the digest of the table's rows.
-            rows: Number of the candidate's rows.
+            written: The candidate's files.
 
         Raises:
             Superseded: What is live by now is ahead of what this run took into account.
@@ -156,7 +161,9 @@ class Publisher:
 
         def same(newest: Snapshot) -> bool:
             newest = newest.part(self.spec.scope)
-            return bool(newest.metadata.get(digest) == metadata[digest] and newest.rows == rows)
+            if newest.metadata.get(digest) != metadata[digest] or newest.rows != sum(file.rows for file in written):
+                return False
+            return same_rows(table, [file.uri for file in newest.files], [f"{newest.uri}/{f.path}" for f in written])
 
         done = publication.commit(table, metadata, check=self._check_not_superseded, same=same)
         self.report.tables[table.name] = {"written" if done.changed else "read": done.version}
