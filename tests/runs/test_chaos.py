@@ -88,6 +88,13 @@ def test_a_job_that_shows_halves_is_found_out_and_the_seed_named(shop: Shop) -> 
     assert f"shopbatch chaos toy halves=true --seeds 1 --first {seed('all processes')}" in again
 
 
+def test_seeds_at_once_are_told_in_their_order(shop: Shop) -> None:
+    done = chaos(shop, "--seeds", "2", "--at-once", "2")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert re.findall(r"^seed (\d+) .* equal$", done.stdout, re.M) == ["0", "1"]
+    assert "2 of 2 seeds" in done.stdout
+
+
 def test_without_a_warehouse_to_copy_it_is_one_line(tmp_path: Path) -> None:
     shop = Shop.make(tmp_path / "home")
     done = subprocess.run(
