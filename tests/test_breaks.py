@@ -25,10 +25,10 @@ class Break:
 
 
 _REJECTS = """\
-            self.replace(publication, self.spec.rejects, metadata, "rejects_digest", candidate.total("rejected"))
+            self.replace(publication, self.spec.rejects, metadata, "rejects_digest", candidate.rejects)
 """
 _SINK = """\
-            changed = self.replace(publication, self.spec.sink, metadata, "digest", candidate.total("published"))
+            changed = self.replace(publication, self.spec.sink, metadata, "digest", candidate.files)
 """
 _BETWEEN = """\
             crash_point("between_commits")
