@@ -25,9 +25,11 @@ class Break:
 
 
 _REJECTS = """\
-            self.replace(publication, self.spec.rejects, metadata, "rejects_digest", candidate.total("rejected"))
+            self.replace(publication, self.spec.rejects, metadata, "rejects_digest", candidate.rejects)
 """
-_SINK = '            changed = self.replace(publication, self.spec.sink, shown, "digest", rows, tuple(beside))\n'
+_SINK = """\
+            changed = self.replace(publication, self.spec.sink, shown, "digest", candidate.files, tuple(beside))
+"""
 _BETWEEN = """\
             crash_point("between_commits")
             # If this one is superseded, the rejects stay visible: the run that was faster may rely on them.

@@ -32,6 +32,7 @@ if how_starts := os.environ.get("TOY_SESSION"):
 supervise.STOP_SECONDS = float(os.environ.get("TOY_STOP_SECONDS", supervise.STOP_SECONDS))
 supervise.EXIT_SECONDS = 1.0
 
+LONG = "forged " + "bob@example.com +49 171 1234567 x" * 100_000
 ENDS = {
     "published": "pass",
     "killed": "os.kill(os.getpid(), signal.SIGKILL)",
@@ -39,6 +40,11 @@ ENDS = {
     "defect": "raise KeyError('nobody expects ann@example.com')",
     "mistake": "raise errors.UserError('column x is missing; add it')",
     "refused": "refuse_if_failed([Gate('share', 0.5, 0.1, False, 'too many')])",
+    "long stop": "raise errors.Stopped(LONG)",
+    "long mistake": "raise errors.UserError(LONG)",
+    "long defect": "raise KeyError(LONG)",
+    "long refusal": "refuse_if_failed([Gate(LONG, LONG, LONG, False, LONG)])",
+    "long note": "from shopbatch.core import display; display.current().note(LONG); report.message = LONG",
     "first": "m = config.platform.warehouse + '/first'; os.path.exists(m) or (open(m, 'w').close(), "
     "print('waiting', file=sys.stderr, flush=True), time.sleep(60))",
     "deaf": "signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM]); "

@@ -17,10 +17,12 @@ pytestmark = [pytest.mark.slow, pytest.mark.chaos]
 # it writes the table of a real job, since only declared tables are compared
 _JOB = """
 from contextlib import nullcontext
+from pathlib import Path
 import pyarrow as pa
 from shopbatch.core import sessions
 from shopbatch.core.config import JobConfig
 from shopbatch.core.crash_points import crash_point
+from shopbatch.core.errors import Stopped
 from shopbatch.runs.job import Job, main
 from shopbatch.tables import TABLES
 
@@ -29,6 +31,7 @@ TABLE = TABLES["review_sentiment"]
 
 class Config(JobConfig):
     halves: bool = False
+    stops: bool = False
 
 def cells(kind, first):
     if pa.types.is_string(kind):
@@ -40,6 +43,9 @@ def write(store, report, first):
     return store.write_file(TABLE, rows, report.run_id, first)
 
 def run(config, store, report):
+    runs = Path(store.root, "_runs", "toy")
+    if config.stops and len(list(runs.iterdir())) == 2:
+        raise Stopped("the second run always stops")
     files = [write(store, report, 0)]
     if config.halves:
         store.commit(TABLE, files, "append", f"{report.run_id}/1")
@@ -86,6 +92,20 @@ def test_a_job_that_shows_halves_is_found_out_and_the_seed_named(shop: Shop) -> 
     assert re.search(r"exit -9, 0 +lost 0, double 2, other 0, half-visible 1 .* NOT EQUAL", done.stdout), done.stdout
     again = next(line for line in done.stdout.splitlines() if line.startswith("again: "))
     assert f"shopbatch chaos toy halves=true --seeds 1 --first {seed('all processes')}" in again
+
+
+def test_why_a_run_again_was_not_done_is_said(shop: Shop) -> None:
+    done = chaos(shop, "--first", seed("driver"), "stops=true")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert re.search(r"exit 4, 4, 0 +lost 0, double 0", done.stdout)
+    assert "\n  run again: shopbatch: stopped: the second run always stops; the same command goes on" in done.stdout
+
+
+def test_seeds_at_once_are_told_in_their_order(shop: Shop) -> None:
+    done = chaos(shop, "--seeds", "2", "--at-once", "2")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert re.findall(r"^seed (\d+) .* equal$", done.stdout, re.M) == ["0", "1"]
+    assert "2 of 2 seeds" in done.stdout
 
 
 def test_without_a_warehouse_to_copy_it_is_one_line(tmp_path: Path) -> None:

@@ -76,6 +76,22 @@ def test_a_mistake_is_one_line_and_exit_code_2(shop: Shop) -> None:
     assert (shop.newest()["outcome"], shop.newest()["exit_code"]) == ("failed", 2)
 
 
+@pytest.mark.parametrize(
+    ("how", "code"),
+    [("long stop", 4), ("long mistake", 2), ("long defect", 1), ("long refusal", 3), ("long note", 0)],
+)
+def test_a_message_that_quotes_a_value_of_any_length_is_cut_everywhere(shop: Shop, how: str, code: int) -> None:
+    done = shop.run(how)
+    assert done.returncode == code, done.stderr[:2000]
+    kept = {path.name: path.read_text("utf-8") for path in shop.folder().iterdir()}
+    for name, text in {**kept, "stdout": done.stdout, "stderr": done.stderr}.items():
+        assert len(text) < 40_000, name
+        assert "bob@" not in text and "171 1234" not in text, f"{name}: half of an address is not masked"
+    lines = [*done.stderr.splitlines(), *kept["log.txt"].splitlines()]
+    assert any("forged" in line for line in lines) and max(map(len, lines)) < 2_600
+    assert "forged" in shop.newest()["message"] and len(shop.newest()["message"]) < 2_600
+
+
 def wait_for(stream: IO[str] | None, text: str) -> None:
     assert stream is not None
     for line in stream:

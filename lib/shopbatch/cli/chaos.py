@@ -7,6 +7,7 @@ import shlex
 import shutil
 import tempfile
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import click
@@ -24,9 +25,12 @@ from shopbatch.runs.outcomes import DONE, FAILED
 @click.argument("overrides", nargs=-1, metavar="[key.path=value]...", help="Override values of its configuration.")
 @click.option("--seeds", type=click.IntRange(min=1), default=10, help="Number of runs with a fault (default: 10).")
 @click.option("--first", type=click.IntRange(min=0), default=0, help="The first seed (default: 0).")
+@click.option("--at-once", type=click.IntRange(1, 64), default=1, help="Seeds that run at the same time (default: 1).")
 @click.option("--warehouse", metavar="FOLDER", help="The warehouse to copy (default: that of the environment).")
 @environment()
-def chaos(job: str, overrides: Sequence[str], seeds: int, first: int, warehouse: str | None, env: str) -> int:
+def chaos(
+    job: str, overrides: Sequence[str], seeds: int, first: int, at_once: int, warehouse: str | None, env: str
+) -> int:
     """Kill processes of a job at drawn places, and check that nothing is lost.
 
     Works on copies of the warehouse, and compares what the job publishes with an undisturbed run.
@@ -47,9 +51,10 @@ def chaos(job: str, overrides: Sequence[str], seeds: int, first: int, warehouse:
     try:
         seconds = run.undisturbed()
         print(f"undisturbed run of {job} in a copy of {source}: {seconds:.0f} s, places: {', '.join(run.places)}")
-        for seed in range(first, first + seeds):
-            trials.append(run.trial(seed))
-            print(describe(trials[-1]), flush=True)
+        with ThreadPoolExecutor(at_once) as pool:
+            for trial in pool.map(run.trial, range(first, first + seeds)):
+                trials.append(trial)
+                print(describe(trial), flush=True)
     finally:
         if all(trial.is_equal for trial in trials):
             shutil.rmtree(folder, ignore_errors=True)

@@ -13,6 +13,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, Literal
 
+from shopbatch.core.errors import bounded
+from shopbatch.core.privacy import clean
+
 if TYPE_CHECKING:
     from rich.progress import Progress as Bars
     from rich.progress import Task
@@ -49,8 +52,13 @@ class Display:
         self.log(f"{name} took {seconds:.1f} s" + ("" if rows is None else f", {rows:,} rows"))
 
     def note(self, text: str) -> None:
-        """Show a line that a person should know of while the run goes on."""
-        self.log(text)
+        """Show a line that a person should know of while the run goes on: cut if it is long, without personal data."""
+        line = clean(bounded(text))
+        self.log(line)
+        self._show_note(line)
+
+    def _show_note(self, line: str) -> None:
+        """Show a line of `note`."""
 
     def advance(self, stage: str, done: int, total: int | None, rejects: int) -> None:
         """Show how far a stage is."""
@@ -77,9 +85,8 @@ class Lines(Display):
         super().stage_begins(name)
         self._write({"event": "stage", "stage": name})
 
-    def note(self, text: str) -> None:
-        super().note(text)
-        self._write({"event": "note", "text": text})
+    def _show_note(self, line: str) -> None:
+        self._write({"event": "note", "text": line})
 
     def _write(self, event: dict[str, Any]) -> None:
         with suppress(OSError, ValueError):  # a closed pipe ends the events, never the run
@@ -114,9 +121,8 @@ class Terminal(Display):
         label = name.replace("_", " ")
         self._print(f"  {label:<16}{clock_time(seconds):>9}  {counted:>18}".rstrip())
 
-    def note(self, text: str) -> None:
-        super().note(text)
-        self._print(f"  {text}")
+    def _show_note(self, line: str) -> None:
+        self._print(f"  {line}")
 
     def advance(self, stage: str, done: int, total: int | None, rejects: int) -> None:
         super().advance(stage, done, total, rejects)

@@ -1,6 +1,6 @@
 """Removes from reports and logs what nobody should read there: customers' personal data, and secrets.
 
-Imports nothing but the standard library and `controls`.
+Imports nothing but the standard library, `controls` and `errors`.
 
 This is a best effort with patterns and checksums, not anonymisation. It does NOT catch: names and postal addresses;
 e-mail addresses that are spelled out (name at shop dot com) or have letters outside ASCII; phone numbers in bare
@@ -21,6 +21,7 @@ from itertools import pairwise
 from typing import Any
 
 from shopbatch.core.controls import escape_controls
+from shopbatch.core.errors import bounded_lines
 
 HIDDEN = "[hidden]"
 
@@ -150,10 +151,10 @@ def guard_logs() -> None:
             message = record.getMessage()
         except (TypeError, ValueError, KeyError):  # a wrong format string: logging itself reports it
             return record
-        if (safe := clean(message)) != message:
+        if (safe := clean(bounded_lines(message))) != message:
             record.msg, record.args = safe, ()
         if record.exc_info and record.exc_info[0] is not None:
-            record.exc_text = clean("".join(traceback.format_exception(*record.exc_info)).rstrip())
+            record.exc_text = clean(bounded_lines("".join(traceback.format_exception(*record.exc_info)).rstrip()))
         return record
 
     cleaned.cleans = True  # type: ignore[attr-defined]

@@ -17,8 +17,8 @@ from shopbatch.training import checkpoint_files
 from shopbatch.training.checkpoint_files import CheckpointError
 from shopbatch.warehouse import files
 from shopbatch.warehouse.damage import FOLDER
-from shopbatch.warehouse.store import Store
 from shopbatch.warehouse.folder_sums import missing_or_damaged
+from shopbatch.warehouse.store import Store
 from shopbatch.warehouse.verify import Checked, verify_table
 
 

@@ -29,6 +29,7 @@ from shopbatch.erasure.plan import TablePlan, data_files, file_schema
 from shopbatch.erasure.wanted import Wanted, columns_of
 from shopbatch.warehouse import delta, files
 from shopbatch.warehouse.files import DataFile, FileRef
+from shopbatch.warehouse.mix import bounded_mix
 from shopbatch.warehouse.snapshot import Snapshot
 from shopbatch.warehouse.store import Store
 
@@ -128,7 +129,7 @@ def _mix(snapshot: Snapshot, written: list[DataFile], replaced: Mapping[str, int
         for group, label, count in pl.DataFrame(rows).group_by(columns).len().iter_rows():
             labels = counts.setdefault(str(group), {})
             labels[str(label)] = labels.get(str(label), 0) + int(count)
-    return counts
+    return bounded_mix(counts)
 
 
 def _sweep(store: Store, plan: TablePlan, shown: set[str]) -> None:

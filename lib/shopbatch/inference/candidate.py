@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from shopbatch.warehouse.files import DataFile
+from shopbatch.warehouse.mix import bounded_mix
 
 VOLATILE = ("scored_at", "run_id")  # how a row came to be, not what it says: tables that differ only here are equal
 
@@ -75,9 +76,9 @@ class Candidate:
 
     @property
     def mix(self) -> dict[str, dict[str, int]]:
-        """Published rows by group and label."""
-        groups = sorted({g for p in self.parts for g in p.mix})
-        return {g: _added([p.mix.get(g, {}) for p in self.parts]) for g in groups}
+        """Published rows by group and label; small groups beyond a number are one."""
+        groups = {g for p in self.parts for g in p.mix}
+        return bounded_mix({g: _added([p.mix.get(g, {}) for p in self.parts]) for g in groups})
 
     @property
     def measured(self) -> dict[str, float]:

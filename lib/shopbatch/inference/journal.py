@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing_extensions import TypedDict
 
 from shopbatch.warehouse import files, state_files
-from shopbatch.warehouse.state_files import DamagedState
+from shopbatch.warehouse.checksums import DamagedFile
 
 MAX_DEATHS = 20
 
@@ -63,7 +63,7 @@ class Journal:
         """
         try:
             old: State | None = state_files.load(uri, State)
-        except DamagedState as damage:
+        except DamagedFile as damage:
             number = state_files.set_aside(damage, "the unit is computed anew")
             return cls(uri, deaths=number).checked()
         if old is None:

@@ -26,7 +26,6 @@ from shopbatch.warehouse import files, state_files
 from shopbatch.warehouse.checksums import DamagedFile
 from shopbatch.warehouse.files import DataFile, FileRef
 from shopbatch.warehouse.foreign import refuse_foreign
-from shopbatch.warehouse.state_files import DamagedState
 from shopbatch.warehouse.store import Store
 
 LEASE_SECONDS = 600.0
@@ -153,7 +152,7 @@ class Memo:
         """The recipe that a lease names. A damaged one names none: what its run wrote of this recipe is adopted."""
         try:
             lease: _Lease | None = state_files.load(self._lease(run), _Lease)
-        except DamagedState as damage:
+        except DamagedFile as damage:
             state_files.set_aside(damage, "whole memo files of its run are adopted, the rest is computed again")
             return self.spec.recipe
         return lease["recipe"] if lease is not None else None

@@ -5,7 +5,7 @@ Called by `run.py`. Other runs may publish the same table at any time; an older 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,11 +16,13 @@ from shopbatch.inference.candidate import Candidate
 from shopbatch.inference.config import InferenceConfig
 from shopbatch.inference.derive import build_candidate
 from shopbatch.inference.memo import Memo
+from shopbatch.inference.same_rows import same_rows
 from shopbatch.inference.source import Index
 from shopbatch.inference.spec import Spec
 from shopbatch.runs.report import Report
 from shopbatch.tables.schema import Table
 from shopbatch.warehouse.candidates import keep_candidate
+from shopbatch.warehouse.files import DataFile
 from shopbatch.warehouse.gates import refuse_if_failed
 from shopbatch.warehouse.publish import Publication, Superseded
 from shopbatch.warehouse.store import Snapshot, Store, check_target
@@ -138,12 +140,12 @@ class Publisher:
             "mix_of": list(self.spec.stage.drift_columns or ()),
             "reasons": candidate.reasons,
         }
-        report, rows, shown = self.report, candidate.total("published"), metadata | beside
+        report, shown = self.report, metadata | beside
         try:
-            self.replace(publication, self.spec.rejects, metadata, "rejects_digest", candidate.total("rejected"))
+            self.replace(publication, self.spec.rejects, metadata, "rejects_digest", candidate.rejects)
             crash_point("between_commits")
             # If this one is superseded, the rejects stay visible: the run that was faster may rely on them.
-            changed = self.replace(publication, self.spec.sink, shown, "digest", rows, tuple(beside))
+            changed = self.replace(publication, self.spec.sink, shown, "digest", candidate.files, tuple(beside))
         except Superseded as error:
             report.outcome, report.message = "superseded", str(error)
             return
@@ -155,7 +157,7 @@ class Publisher:
         table: Table,
         metadata: dict[str, Any],
         digest: str,
-        rows: int,
+        written: Sequence[DataFile],
         beside: tuple[str, ...] = (),
     ) -> bool:
         """Replace a table's rows, unless it already says the same; returns whether it was replaced.
@@ -165,7 +167,7 @@ class Publisher:
             table: Sink or rejects.
             metadata: What is stored with the commit.
             digest: The metadata key of the digest of the table's rows.
-            rows: Number of the candidate's rows.
+            written: The candidate's files.
             beside: The metadata keys that have to be equal, too.
 
         Raises:
@@ -175,7 +177,9 @@ class Publisher:
         def same(newest: Snapshot) -> bool:
             newest = newest.part(self.spec.scope)
             equal = all(newest.metadata.get(name) == metadata[name] for name in (digest, *beside))
-            return equal and newest.rows == rows
+            if not equal or newest.rows != sum(file.rows for file in written):
+                return False
+            return same_rows(table, [file.uri for file in newest.files], [f"{newest.uri}/{f.path}" for f in written])
 
         done = publication.commit(table, metadata, check=self._check_not_superseded, same=same)
         self.report.tables[table.name] = {"written" if done.changed else "read": done.version}

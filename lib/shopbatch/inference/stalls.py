@@ -11,7 +11,7 @@ from shopbatch.inference.unit import Task
 from shopbatch.runs import stalls
 from shopbatch.runs.stalls import Look
 from shopbatch.warehouse import files, state_files
-from shopbatch.warehouse.state_files import DamagedState
+from shopbatch.warehouse.checksums import DamagedFile
 
 
 def looks(task: Task, workers: int, root: str) -> list[Look]:
@@ -62,7 +62,7 @@ def _journals(folder: str) -> list[tuple[State, float]]:
     for info in files.entries(fs, path):
         if info.base_name.startswith(".") or not info.base_name.endswith(".json"):  # being written, or set aside
             continue
-        with suppress(DamagedState):  # the worker that takes the unit sets it aside
+        with suppress(DamagedFile):  # the worker that takes the unit sets it aside
             state: State | None = state_files.load(f"{folder}/{info.base_name}", State)
             if state is not None:  # else the unit is done
                 states.append((state, info.mtime.timestamp()))

@@ -74,6 +74,7 @@ class Trial:
         other: Rows, or models, that the undisturbed run does not have.
         half: Tables or partitions that were visible after the kill and are neither as before nor as in the end.
         seconds: How long it took.
+        reasons: What a run said that nobody disturbed and that was not done.
     """
 
     seed: int
@@ -85,6 +86,7 @@ class Trial:
     other: int = 0
     half: int = 0
     seconds: float = 0.0
+    reasons: list[str] = field(default_factory=list)
 
     @property
     def is_equal(self) -> bool:
@@ -163,6 +165,8 @@ class Chaos:
         while (trial.codes[-1] != DONE or len(trial.codes) == 1) and len(trial.codes) <= RERUNS:
             with self._running(warehouse) as run:
                 trial.codes.append(self._wait(run))
+            if trial.codes[-1] != DONE:
+                trial.reasons.append(_last_line(warehouse))
         trial.lost, trial.double, trial.other = _compare(state(warehouse), self.wanted)
         trial.seconds = time.monotonic() - began
         if trial.is_equal:
@@ -312,8 +316,9 @@ def describe(trial: Trial) -> str:
         else f"no {kill.victim} at {kill.place}:{kill.count}"
     )
     rows = f"lost {trial.lost}, double {trial.double}, other {trial.other}, half-visible {trial.half}"
-    return f"seed {trial.seed:<4} {where:<48} exit {codes:<9} {rows}  {trial.seconds:.0f} s  " + (
-        "equal" if trial.is_equal else "NOT EQUAL"
+    end = "equal" if trial.is_equal else "NOT EQUAL"
+    return "\n  run again: ".join(
+        [f"seed {trial.seed:<4} {where:<48} exit {codes:<9} {rows}  {trial.seconds:.0f} s  {end}", *trial.reasons]
     )
 
 

@@ -123,7 +123,6 @@ class _Claim:
         """Commit who holds the claim. _Held: a run does that is neither this one nor `dead`."""
         from shopbatch.warehouse import state_files
         from shopbatch.warehouse.checksums import DamagedFile
-        from shopbatch.warehouse.state_files import DamagedState
         from shopbatch.warehouse.store import Store
 
         def guard(newest: Snapshot) -> None:
@@ -139,7 +138,7 @@ class _Claim:
             except DamagedFile as damage:  # a claim protects nothing, so that a damaged one is free
                 if last:
                     raise
-                state_files.set_aside(DamagedState(store.uri(table.name), damage.why), "the claim is made anew")
+                state_files.set_aside(DamagedFile(store.uri(table.name), damage.why), "the claim is made anew")
             else:
                 return
 

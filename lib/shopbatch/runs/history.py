@@ -145,12 +145,12 @@ def close_lost(run: dict[str, Any], message: str) -> str:
         OSError: The warehouse cannot be written.
     """
     from shopbatch.runs.outcomes import STOPPED
-    from shopbatch.warehouse.state_files import DamagedState
+    from shopbatch.warehouse.checksums import DamagedFile
 
     folder = run_folder(run["warehouse"], run["job"], run["run_id"])
     try:
         tree = load_report(folder)
-    except DamagedState:
+    except DamagedFile:
         tree = None
     if tree is None:
         tree = Report(run["job"], run["run_id"]).to_dict()

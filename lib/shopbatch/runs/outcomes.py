@@ -13,7 +13,7 @@ import traceback
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-from shopbatch.core.errors import LONGEST_MESSAGE, Stopped, UserError, one_line
+from shopbatch.core.errors import LONGEST_MESSAGE, Stopped, UserError, bounded_lines, one_line
 from shopbatch.core.privacy import clean
 from shopbatch.runs.report import Outcome
 
@@ -111,8 +111,8 @@ def classify(error: BaseException, signals: Sequence[str]) -> tuple[int, Outcome
 
 
 def trace(error: BaseException) -> str:
-    """Return the traceback of an error, cleaned."""
-    return clean("".join(traceback.format_exception(error)))
+    """Return the traceback of an error, cleaned and with long lines cut."""
+    return clean(bounded_lines("".join(traceback.format_exception(error))))
 
 
 def exit_with(code: int) -> None:

@@ -20,6 +20,7 @@ from types import TracebackType
 from typing import Any, TextIO
 
 from shopbatch.core import display
+from shopbatch.core.errors import bounded_lines
 from shopbatch.core.privacy import clean
 from shopbatch.runs.report import Report, run_folder
 
@@ -66,9 +67,9 @@ class Record:
             end_record(self._folder, self.log_path, self.is_remote)
 
     def log(self, line: str) -> None:
-        """Append a line to the log, with the time and without secrets and personal data. A heartbeat follows it."""
+        """Append lines to the log, with the time and without secrets and personal data. Long lines are cut."""
         with suppress(OSError, ValueError):  # a full disk must not end a run that may still commit what it has
-            print(f"{datetime.now(UTC):%H:%M:%S} {clean(line)}", file=self._log)
+            print(f"{datetime.now(UTC):%H:%M:%S} {clean(bounded_lines(line))}", file=self._log)
         self._wake.set()
 
     def tail(self) -> list[str]:

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from uuid import uuid4
 
 from shopbatch.core import display
+from shopbatch.core.errors import bounded
 from shopbatch.core.privacy import clean, mask, mask_tree, redact_config, redact_text
 from shopbatch.runs.json_values import json_value
 from shopbatch.warehouse.gates import Gate
@@ -186,8 +187,8 @@ class Report:
             display.current().stage_ends(name, this.seconds, this.rows)
 
     def finish(self, outcome: Outcome, exit_code: int, message: str = "") -> None:
-        """Record how the run ended, with the current time as its end."""
-        self.outcome, self.exit_code, self.message, self.ended_at = outcome, exit_code, message, _now()
+        """Record how the run ended, with the current time as its end. A long message is cut."""
+        self.outcome, self.exit_code, self.message, self.ended_at = outcome, exit_code, bounded(message), _now()
 
     def to_dict(self) -> dict[str, Any]:
         """Return the whole report as JSON values (no NaN, no NumPy scalars), masked and with secrets hidden."""

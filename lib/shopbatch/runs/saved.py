@@ -33,7 +33,7 @@ def load_report(folder: str) -> dict[str, Any] | None:
     """Load the report of a run's folder; None if there is none.
 
     Raises:
-        DamagedState: It cannot be read as a report.
+        DamagedFile: It cannot be read as a report.
     """
     from shopbatch.warehouse import state_files
 
@@ -50,13 +50,13 @@ def read_report(warehouse: str, job: str, run_id: str) -> dict[str, Any] | None:
         The report; None for a folder that other code keeps here, such as a run of an older version.
     """
     from shopbatch.warehouse import files
-    from shopbatch.warehouse.state_files import DamagedState
+    from shopbatch.warehouse.checksums import DamagedFile
 
     folder, name = run_folder(warehouse, job, run_id), {"job": job, "run_id": run_id}
     try:
         report = load_report(folder)
-    except DamagedState as damage:
-        why = str(damage).removeprefix(f"{folder}/")
+    except DamagedFile as damage:
+        why = damage.said.removeprefix(f"{folder}/")
     else:
         if report is not None:
             return report | name

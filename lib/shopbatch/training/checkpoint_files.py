@@ -23,7 +23,7 @@ from typing_extensions import TypedDict
 from shopbatch.core.errors import UserError
 from shopbatch.core.inside import inside
 from shopbatch.warehouse import files, state_files
-from shopbatch.warehouse.state_files import DamagedState
+from shopbatch.warehouse.checksums import DamagedFile
 
 MARKER = "checkpoint.json"
 STEP, BEST = re.compile(r"step-\d{8}"), re.compile(r"best-\d{8}")
@@ -81,8 +81,8 @@ def read_marker(folder: str) -> dict[str, Any]:
     """
     try:
         marker: _Marker | None = state_files.load(f"{folder}/{MARKER}", _Marker)
-    except DamagedState as damage:
-        raise CheckpointError(f"checkpoint {damage}") from None
+    except DamagedFile as damage:
+        raise CheckpointError(f"checkpoint {damage.said}") from None
     if marker is None:
         raise CheckpointError(f"checkpoint {folder} is incomplete: {MARKER}, which is written last, is missing")
     tree = dict(marker)

@@ -41,7 +41,7 @@ _UNREADABLE = (errno.EIO, errno.EISDIR, errno.EACCES, errno.EPERM)
 
 
 class DamagedFile(UserError):
-    """A file whose bytes are not those that were written.
+    """A file whose bytes are not those that were written, or a state file that cannot be read as what it should be.
 
     Attributes:
         uri: The file.
@@ -52,10 +52,15 @@ class DamagedFile(UserError):
         super().__init__(uri, why)  # both, so that the error survives the way from a Ray task to the driver
         self.uri, self.why = uri, why
 
+    @property
+    def said(self) -> str:
+        """Which file is damaged, for a message that says itself what is done about it."""
+        return f"{self.uri} is damaged ({self.why})"
+
     def __str__(self) -> str:
         table = table_of(self.uri)
         do = "restore it from a backup" + (", or fill the table anew" if table else "")
-        return f"{table}file {self.uri} is damaged ({self.why}): {do}; `shopbatch verify` lists all that is damaged"
+        return f"{table}file {self.said}: {do}; `shopbatch verify` lists all that is damaged"
 
 
 def table_of(uri: str) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
-from shopbatch.core.errors import GateRefused
+from shopbatch.core.errors import GateRefused, bounded
 
 
 @dataclass(frozen=True)
@@ -22,6 +22,12 @@ class Gate:
     limit: float | str | None
     passed: bool
     detail: str = ""
+
+    def __post_init__(self) -> None:
+        """Cut what quotes a value of any length."""
+        for name in ("name", "value", "limit", "detail"):
+            if isinstance(text := getattr(self, name), str):
+                object.__setattr__(self, name, bounded(text))
 
 
 FEW_ROWS = 20  # of a smaller table some rows may go without a question

@@ -18,7 +18,6 @@ from shopbatch.tables import declared
 from shopbatch.warehouse import files, log_sums, state_files
 from shopbatch.warehouse.checksums import DamagedFile
 from shopbatch.warehouse.log_sums import CHECKPOINT, ENTRY, HINT
-from shopbatch.warehouse.state_files import DamagedState
 
 APP = "shopbatch"  # the application id of our commits, and the key of their metadata
 _FROM_ENTRIES = "the table is read without it"
@@ -183,7 +182,7 @@ def recover(uri: str, named: str | None = None) -> bool:
     """
     log, root = _Log.of(uri), f"{uri}/_delta_log"
     bad = [
-        DamagedState(f"{root}/{info.base_name}", why)
+        DamagedFile(f"{root}/{info.base_name}", why)
         for infos in log.checkpoints.values()
         for info in infos
         if (why := _checkpoint_trouble(uri, info, named))
@@ -221,13 +220,13 @@ def _check_hint(uri: str) -> bool:
     hint = f"{uri}/_delta_log/{HINT}"
     try:
         named = state_files.load(hint, dict[str, object])
-    except DamagedState as damage:
+    except DamagedFile as damage:
         state_files.set_aside(damage, _FROM_ENTRIES)
         return True
     version = (named or {}).get("version")
     if named is None or (isinstance(version, int) and version in _Log.of(uri).checkpoints):
         return False
-    state_files.set_aside(DamagedState(hint, "it names no checkpoint that is there"), _FROM_ENTRIES)
+    state_files.set_aside(DamagedFile(hint, "it names no checkpoint that is there"), _FROM_ENTRIES)
     return True
 
 
@@ -251,6 +250,6 @@ def set_aside_newest(uri: str, damaged: str, why: str) -> int | None:
         return None
     here = f"{uri}/_delta_log/{name}"
     if int(match[1]) in log.entries:
-        state_files.set_aside(DamagedState(here, why), "what it said is made again")
+        state_files.set_aside(DamagedFile(here, why), "what it said is made again")
     log_sums.forget(uri, int(match[1]))
     return int(match[1]) - 1

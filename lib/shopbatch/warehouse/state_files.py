@@ -17,20 +17,9 @@ from pydantic import TypeAdapter, ValidationError
 from shopbatch.core.errors import one_line
 from shopbatch.core.privacy import clean
 from shopbatch.warehouse import files
+from shopbatch.warehouse.checksums import DamagedFile
 
 _named: set[str] = set()  # the lines that this process has printed: each damaged file is named once
-
-
-class DamagedState(ValueError):
-    """A state file that cannot be read as what it should be. The message is one line that names it.
-
-    Attributes:
-        uri: The file.
-    """
-
-    def __init__(self, uri: str, why: str) -> None:
-        super().__init__(f"{uri} is damaged ({why})")
-        self.uri = uri
 
 
 def load(uri: str, kind: Any) -> Any:
@@ -44,7 +33,7 @@ def load(uri: str, kind: Any) -> Any:
         The value; None if there is no such file.
 
     Raises:
-        DamagedState: It is not JSON, has another form, is a folder, or may not be read.
+        DamagedFile: It is not JSON, has another form, is a folder, or may not be read.
         OSError: The object store does not answer.
     """
     fs, path = files.filesystem(uri)
@@ -57,11 +46,11 @@ def load(uri: str, kind: Any) -> Any:
         if files.is_lost_connection(error):
             raise
         is_folder = fs.get_file_info(path).type == pafs.FileType.Directory
-        raise DamagedState(uri, "it is a folder" if is_folder else error.strerror or one_line(error, 200)) from None
+        raise DamagedFile(uri, "it is a folder" if is_folder else error.strerror or one_line(error, 200)) from None
     try:
         return _adapter(kind).validate_json(text)
     except ValidationError as error:
-        raise DamagedState(uri, _why(text, error)) from None
+        raise DamagedFile(uri, _why(text, error)) from None
 
 
 def read(uri: str, kind: Any, instead: str, keep: bool = False) -> Any:
@@ -78,15 +67,15 @@ def read(uri: str, kind: Any, instead: str, keep: bool = False) -> Any:
     """
     try:
         return load(uri, kind)
-    except DamagedState as damage:
+    except DamagedFile as damage:
         if keep:
-            _name(f"{damage}; {instead}")
+            _name(f"{damage.said}; {instead}")
         else:
             set_aside(damage, instead)
         return None
 
 
-def set_aside(damage: DamagedState, instead: str) -> int:
+def set_aside(damage: DamagedFile, instead: str) -> int:
     """Rename a damaged file to `NAME.damaged-N`, and name it on standard error.
 
     Args:
@@ -105,7 +94,7 @@ def set_aside(damage: DamagedState, instead: str) -> int:
         if files.is_lost_connection(error):
             raise
         how = "it does not count"
-    _name(f"{damage}: {how}; {instead}")
+    _name(f"{damage.said}: {how}; {instead}")
     return number
 
 

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
+from secrets import token_hex
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
 
 FILES = 32  # per day: who looks for one user reads a 32nd of the day's bytes, and the ids in the other files
 _USERS_PER_TASK, _USERS_PER_FILE, _MIN_USERS_PER_FILE = 200_000, 25_000, 16
+# how a row becomes JSON: nulls are kept and moments are not cut, so that different rows are different texts
+_WHOLE = {"ignoreNullFields": "false", "timestampFormat": "yyyy-MM-dd'T'HH:mm:ss.SSSSSSXXX"}
 _STEADY_FEATURES = ("sales_30d", "baskets_30d", "active_days_90d", "buy_probability_30d", "price_level")
 
 
@@ -158,18 +161,22 @@ def publish(publication: Publication, as_of: date, replaced: Sequence[FileRef], 
 
 
 def same_content(spark: SparkSession, store: Store, written: Sequence[DataFile], replaced: Sequence[FileRef]) -> bool:
-    """Return whether two sets of files hold the same rows, apart from the `run_id` column."""
+    """Return whether two sets of files hold the same rows, apart from the `run_id` column.
+
+    Each row is hashed with SHA-256 after random characters that nobody can know before, and the hashes are added up. So
+    rows cannot be made up whose hashes, or sums of hashes, are equal.
+    """
     if sum(f.rows for f in written) != sum(f.rows for f in replaced):
         return False
     columns = [c for c in USER_PROFILES.file_schema().names if c != "run_id"]
     root = store.uri(USER_PROFILES.name)
-    # A null does not change this hash. Without the flags, rows with a null in different columns could look the same.
-    row = F.xxhash64(*columns, *(F.isnull(c) for c in columns)).cast("decimal(38,0)")
+    row = F.sha2(F.concat(F.lit(token_hex(32)), F.to_json(F.struct(*columns), _WHOLE)), 256)
+    words = [F.conv(F.substring(row, first, 15), 16, 10).cast("decimal(20,0)") for first in (1, 16, 31)]
     schema = from_arrow_schema(USER_PROFILES.file_schema())  # files of an older version have less
     frames = (
         spark_bridge.read_files(spark, schema, [f"{root}/{f.path}" for f in part], root) for part in (written, replaced)
     )
-    new, old = (frame.agg(F.sum(row)).first() for frame in frames)
+    new, old = (frame.agg(*map(F.sum, words)).first() for frame in frames)
     return bool(new == old)
 
 
