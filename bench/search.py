@@ -34,6 +34,7 @@ import pyarrow as pa
 
 from shopbatch.capabilities.search.answers import answers
 from shopbatch.capabilities.search.dense import DenseIndex, normalised, quantised
+from shopbatch.capabilities.search.fusion import fuse
 from shopbatch.capabilities.search.index import SearchIndex, make_index
 from shopbatch.capabilities.search.index_files import (
     FOLDER,
@@ -48,11 +49,10 @@ from shopbatch.capabilities.search.language_vectors import LanguageVectors, lear
 from shopbatch.capabilities.search.lexical import Counts, LexicalIndex, count_terms, weigh
 from shopbatch.capabilities.search.plan import Asked
 from shopbatch.capabilities.search.settings import FusionSettings, LexicalSettings
-from shopbatch.capabilities.search.tuning import Labelled, quality, tuned
 from shopbatch.engines.base import encode_all
 from shopbatch.engines.configs import OpenVinoConfig
 from shopbatch.engines.factory import open_engine
-from shopbatch.evaluation.graded import graded_ndcg
+from shopbatch.evaluation.judged import Judged, list_quality, mean
 from shopbatch.evaluation.paired import difference
 from shopbatch.models import e5_small
 from shopbatch.models.encoder_spec import EncoderSpec
@@ -60,6 +60,8 @@ from shopbatch.tables.product_embeddings import PRODUCT_EMBEDDINGS
 
 SEED = 0
 DEPTH = 1000
+LEAST = 100  # queries from which a weight is tuned, as evaluate_search asks for
+SHARES = tuple(round(0.05 * n, 2) for n in range(21))
 BM25 = tuple(
     LexicalSettings(k1=k1, b=b, kinds=kinds, fields={"title": 1.0, "description": 0.4})
     for k1, b in ((1.2, 0.75), (0.6, 0.3), (0.3, 0.6), (0.1, 0.4))
@@ -169,6 +171,34 @@ class Vectors:
         return self.encoder
 
 
+@dataclass(frozen=True)
+class Labelled:
+    """A judged query, and what the two indexes find for it: product numbers and scores, best first."""
+
+    lexical: tuple[np.ndarray, np.ndarray]
+    dense: tuple[np.ndarray, np.ndarray]
+    judged: Judged
+
+
+def quality(queries: Sequence[Labelled], settings: FusionSettings, share: float) -> np.ndarray:
+    """The nDCG@10 of each query with one share of the dense score, float64 [queries]."""
+
+    def shares(products: np.ndarray) -> np.ndarray:
+        return np.full(len(products), share, np.float32)
+
+    lists = [fuse(q.lexical, q.dense, settings, shares, 10).products for q in queries]
+    return np.array([list_quality(ranked, q.judged).ndcg for ranked, q in zip(lists, queries, strict=True)])
+
+
+def tuned(queries: Sequence[Labelled], pair: str) -> FusionSettings:
+    """The best share of the dense score for a pair of languages; reciprocal ranks if there are too few queries."""
+    if len(queries) < LEAST:
+        return FusionSettings()
+    convex = FusionSettings(method="convex")
+    best = max(SHARES, key=lambda share: mean(quality(queries, convex, share)))
+    return FusionSettings(method="convex", dense={pair: best})
+
+
 def judge(name: str, case: Case, vectors: Vectors) -> None:
     """Print the nDCG@10 of every method on the test half."""
     queries = sorted(case.grades)
@@ -181,7 +211,7 @@ def judge(name: str, case: Case, vectors: Vectors) -> None:
     labelled = label(case, queries, lexical, dense, spoken.of_queries(asked, [case.language] * len(queries), shares))
     choose = [q for q, test in zip(labelled, half, strict=True) if not test]
     test = [q for q, test in zip(labelled, half, strict=True) if test]
-    fusion = tuned(choose, DEPTH)
+    fusion = tuned(choose, f"{case.language}-{case.products}")
     share = fusion.share(case.language, case.products)
     convex = FusionSettings(method="convex")
     print(f"\n{name}: {len(case.passages):,} products, {len(choose)} queries to choose by, {len(test)} to judge")
@@ -203,12 +233,12 @@ def judge(name: str, case: Case, vectors: Vectors) -> None:
 def _whole(case: Case, labelled: list[Labelled], fusion: FusionSettings, share: float) -> None:
     """Print the hybrid on all queries, also with only the judged products ranked."""
     line("hybrid, both halves", quality(labelled, fusion, share))
-    judged = [Labelled(q.pair, _only(q.lexical, q.grades), _only(q.dense, q.grades), q.grades) for q in labelled]
+    judged = [Labelled(_only(q.lexical, q.judged), _only(q.dense, q.judged), q.judged) for q in labelled]
     line("hybrid, both halves, judged products only", quality(judged, fusion, share))
 
 
-def _only(found: tuple[np.ndarray, np.ndarray], grades: dict[int, float]) -> tuple[np.ndarray, np.ndarray]:
-    keep = np.isin(found[0], np.array([*grades]))
+def _only(found: tuple[np.ndarray, np.ndarray], judged: Judged) -> tuple[np.ndarray, np.ndarray]:
+    keep = np.isin(found[0], judged.products)
     return found[0][keep], found[1][keep]
 
 
@@ -218,9 +248,9 @@ def best_bm25(counts: Counts, case: Case, queries: list[str]) -> tuple[LexicalSe
     scored = []
     for settings in BM25:
         index = weigh(counts, settings)
-        found = [index.top(terms, 10)[0].tolist() for terms in index.look_up(some)]
-        value = np.nanmean([graded_ndcg(f, case.grades[q]) for f, q in zip(found, some, strict=True)])
-        scored.append((float(value), settings))
+        found = [index.top(terms, 10)[0] for terms in index.look_up(some)]
+        values = [list_quality(f, Judged.of(case.grades[q])).ndcg for f, q in zip(found, some, strict=True)]
+        scored.append((mean(np.array(values)), settings))
     best = max(scored, key=lambda pair: pair[0])[1]
     return best, weigh(counts, best)
 
@@ -247,8 +277,7 @@ def label(
         for start in range(0, len(queries), 256)
         for found in dense.top(vectors[start : start + 256], DEPTH, None, 50)
     ]
-    pair = f"{case.language}-{case.products}"
-    return [Labelled(pair, w, d, case.grades[q]) for q, w, d in zip(queries, words, near, strict=True)]
+    return [Labelled(w, d, Judged.of(case.grades[q])) for q, w, d in zip(queries, words, near, strict=True)]
 
 
 def line(name: str, value: np.ndarray, against: np.ndarray | None = None) -> None:

@@ -52,3 +52,13 @@ def test_repeated_keys() -> None:
     seen = keys.Occurrences()
     assert keys.count_repeated([pa.array(["a", "b", "a"]), pa.array(["1", "1", "1"])], seen) == 1
     assert keys.count_repeated([pa.array(["a", "b"]), pa.array(["1", "2"])], seen) == 1
+
+
+def test_keys_tell_lists_and_maps_apart() -> None:
+    lists = pa.array([["a"], ["b"], ["a", "b"], ["ab"], [], None], pa.list_(pa.string()))
+    maps = pa.array([[("a", "1")], [("a", "2")], [("b", "1")], [], None], pa.map_(pa.string(), pa.string()))
+    for values in (lists, maps):
+        made = keys.from_content({"held": values}, keys.Occurrences()).to_pylist()
+        assert len(set(made)) == len(values)
+    again = keys.from_content({"held": lists.take(pa.array([0, 0]))}, keys.Occurrences()).to_pylist()
+    assert again[1] == f"{again[0]}-2"

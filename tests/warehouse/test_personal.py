@@ -41,6 +41,8 @@ def _least(kind: pa.DataType) -> object:
         return {} if pa.types.is_struct(kind) else []
     if pa.types.is_decimal(kind):
         return Decimal(0)
+    if pa.types.is_binary(kind):
+        return b""
     return pa.scalar(0, pa.int32() if pa.types.is_date(kind) else pa.int64()).cast(kind).as_py()
 
 

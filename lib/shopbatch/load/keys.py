@@ -76,9 +76,16 @@ def count_repeated(key: Sequence[pa.Array], seen: Occurrences) -> int:
 
 def _name_and_value(name: str, values: pa.Array) -> pa.Array:
     """Encode each value as `name:bytes:value`, so that different rows differ in it; a null becomes the empty text."""
-    text = _exact(values).cast(pa.string())
+    text = _text(values)
     length = pc.binary_length(text).cast(pa.string())
     return pc.fill_null(pc.binary_join_element_wise(name, length, text, ":"), "")
+
+
+def _text(values: pa.Array) -> pa.Array:
+    """Convert values to text; lists, structs and maps to the hash of what they hold."""
+    if not pa.types.is_nested(values.type):
+        return _exact(values).cast(pa.string())
+    return pc.if_else(values.is_valid(), hex128(*hash128([values])), pa.scalar(None, pa.string()))
 
 
 def _exact(values: pa.Array) -> pa.Array:

@@ -5,7 +5,6 @@ import pytest
 
 from shopbatch.capabilities.search.fusion import fuse
 from shopbatch.capabilities.search.settings import FusionSettings
-from shopbatch.capabilities.search.tuning import Labelled, tuned
 
 
 def ranked(products, scores):
@@ -49,20 +48,3 @@ def test_shares_of_language_pairs():
     settings = FusionSettings(dense={"zh-en": 0.9, "*": 0.2})
     assert (settings.share("zh", "en"), settings.share("en", "en")) == (0.9, 0.2)
     assert FusionSettings().share("zh", "en") > 0.5 > FusionSettings().share("en", "en")
-
-
-def queries(number, good):
-    """Queries whose one relevant product is first in the list `good` and last in the other."""
-    right, wrong = ranked([3, 2, 1], [3, 2, 1]), ranked([1, 2, 3], [3, 2, 1])
-    lists = (wrong, right) if good == "dense" else (right, wrong)
-    return [Labelled("en-en", *lists, {3: 1.0})] * number
-
-
-def test_weights_follow_the_labels_and_few_labels_give_none():
-    assert tuned(queries(120, "dense")).dense["*"] > 0.5 > tuned(queries(120, "lexical")).dense["*"]
-    assert tuned(queries(99, "dense")) == FusionSettings(queries=99)
-    mixed = tuned(
-        queries(150, "dense") + [Labelled("zh-en", q.lexical, q.dense, q.grades) for q in queries(40, "lexical")]
-    )
-    assert sorted(mixed.dense) == ["*", "en-en"]
-    assert mixed.queries == 190
