@@ -79,7 +79,7 @@ OF_SEARCH = (
 
 
 # of what turns a history into candidates, besides the model
-CANDIDATES = {1: "2c50b1000f10f0ac"}
+CANDIDATES = {1: "e498d6f0b3b7bec8"}
 OF_CANDIDATES = ((candidates, None), (histories, None))
 
 

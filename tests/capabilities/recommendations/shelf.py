@@ -117,7 +117,7 @@ def shop_of(
 
 
 def fit(histories: Mapping[str, Sequence[Entry]], ids: Sequence[str]) -> Recommender:
-    history, _ = Numbers.of(ids).read(content(histories))
+    (history,) = Numbers.of(ids).read(content(histories), (PURCHASE,))
     discover = mixed(counted(history, NextSettings(keep=20)), history, Mixture(0.5, 0.5))
     return Recommender(tuple(ids), Habit.fit(history, 90.0), discover)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from typing import Any
 
@@ -249,6 +249,21 @@ def test_products_never_bought_and_views_alone_give_what_is_popular(recommender:
     for row in published(raw, list(histories), "discover", shop):
         assert [item["product_id"] for item in row["items"]] == [IDS[n] for n in wanted]
         assert row["top_source"] == "popular" and {"p22", "p23"}.isdisjoint(i["product_id"] for i in row["items"])
+
+
+def test_a_model_of_views_reads_views_and_claims_no_purchase(recommender: Recommender) -> None:
+    histories = {"u": [("p00", 3, VIEW), ("p01", 4, PURCHASE)]}
+    of_views = replace(recommender, actions=(PURCHASE, VIEW))
+    shop = shelf.shop_of(np.ones(len(IDS), bool), np.zeros(len(IDS), bool), size=10, mmr=1.0, most_per_group={})
+    raw = raw_of(of_views, histories)
+    (again,) = published(raw, ["u"], "buy_again", replace(shop, only_bought=False))
+    assert {item["product_id"]: item["reason"] for item in again["items"]} == {
+        "p00": "you looked at it",
+        "p01": f"bought on 1 day, last on {shelf.day(4)}",
+    }
+    (new,) = published(raw, ["u"], "discover", replace(shop, only_bought=False))
+    reasons = [item["reason"] for item in new["items"] if item["because"]]
+    assert reasons and all(reason.startswith("goes with what you bought or looked at: ") for reason in reasons)
 
 
 def test_few_neighbours_are_filled_up_with_what_is_popular(recommender: Recommender) -> None:

@@ -30,6 +30,7 @@ from shopbatch.capabilities.recommendations.reasons import because
 from shopbatch.capabilities.recommendations.recommender_files import Kept, load, save
 from shopbatch.capabilities.recommendations.sequence_part import SequencePart, positive, spread
 from shopbatch.capabilities.recommendations.text_part import TextPart
+from shopbatch.tables.user_sequences import PURCHASE
 
 __all__ = ["HABIT", "LISTS", "NEIGHBOURS", "POPULAR", "SEQUENCE", "SOURCES", "TEXT", "Candidates", "Recommender"]
 
@@ -39,13 +40,18 @@ _TEXT_SHARE = 10  # one place in so many of the new products is for those that a
 
 @dataclass(frozen=True)
 class Recommender:
-    """A fitted recommender. `product_ids` names the items, by number, in alphabetical order."""
+    """A fitted recommender.
+
+    product_ids: names of the items, by number, in alphabetical order. actions: what a user must have done with an item
+    for it to be in a history (`user_sequences.actions`).
+    """
 
     product_ids: tuple[str, ...]
     habit: Habit
     discover: Discover
     sequence: SequencePart | None = None
     text: TextPart | None = None
+    actions: tuple[int, ...] = (PURCHASE,)
 
     def candidates(self, name: str, history: History, size: int) -> Candidates:
         """Return the best candidates of each user for one of LISTS."""
@@ -133,7 +139,7 @@ class Recommender:
 
     def save(self, folder: Path) -> None:
         """Write the recommender's files."""
-        save(Kept(self.product_ids, self.habit, self.discover, self.sequence, self.text), folder)
+        save(Kept(self.product_ids, self.habit, self.discover, self.sequence, self.text, self.actions), folder)
 
     @classmethod
     def load(cls, folder: Path) -> Recommender:
@@ -144,7 +150,7 @@ class Recommender:
             ModelError: One is damaged, or they do not fit together.
         """
         kept = load(folder)
-        return cls(kept.product_ids, kept.habit, kept.discover, kept.sequence, kept.text)
+        return cls(kept.product_ids, kept.habit, kept.discover, kept.sequence, kept.text, kept.actions)
 
 
 _DENSE = 20  # places of the list of new products that are judged at most

@@ -33,6 +33,7 @@ class Kept:
     discover: Discover
     sequence: SequencePart | None
     text: TextPart | None
+    actions: tuple[int, ...]
 
 
 def save(kept: Kept, folder: Path) -> None:
@@ -50,7 +51,7 @@ def save(kept: Kept, folder: Path) -> None:
         "names": np.frombuffer(b"".join(names), np.uint8),
         "name_ends": np.cumsum([len(name) for name in names], dtype=np.int64),
     }
-    words: dict[str, Any] = {"half_life": kept.habit.half_life, "decay": near.decay}
+    words: dict[str, Any] = {"half_life": kept.habit.half_life, "decay": near.decay, "actions": kept.actions}
     if (part := kept.sequence) is not None:
         part.model.save(folder)
         arrays["sequence_items"] = part.items
@@ -99,4 +100,5 @@ def _read(folder: Path) -> Kept:
         starts, numbers, weights = (arrays[name] for name in ("text_starts", "text_words", "text_weights"))
         vectors = TextVectors(starts, numbers.astype(np.int64), weights, int(of_text["words"]))
         text = TextPart(vectors, arrays["text_of"].astype(np.int64), arrays["cold"], float(of_text["weight"]))
-    return Kept(names, habit, Discover(near, arrays["base"]), sequence, text)
+    actions = tuple(int(action) for action in words["actions"])
+    return Kept(names, habit, Discover(near, arrays["base"]), sequence, text, actions)

@@ -13,6 +13,7 @@ from shopbatch.capabilities.recommendations.history import History
 from shopbatch.capabilities.recommendations.reasons import bought
 from shopbatch.capabilities.recommendations.recommend.histories import Numbers
 from shopbatch.capabilities.recommendations.recommender import LISTS, POPULAR, Candidates, Recommender
+from shopbatch.tables.user_sequences import PURCHASE, RETURN
 
 BECAUSE = 5  # own products kept for a candidate; a list names three of them that are not excluded
 NUMBER = pa.int32()
@@ -59,17 +60,17 @@ class CandidateScorer:
 
     def run(self, content: pa.Table, attempts: np.ndarray) -> pa.Table:
         """Find the candidates of each row; see `OUTPUTS`."""
-        history, returned = self.numbers.read(content)
-        columns = {name: self._list(name, history, returned) for name in LISTS}
+        histories = self.numbers.read(content, self.recommender.actions, (PURCHASE,), (RETURN,))
+        columns = {name: self._list(name, *histories) for name in LISTS}
         read = pc.fill_null(pc.list_value_length(content["products"]), 0).cast(pa.int32())
         return pa.table(columns | {"tokens": read})
 
-    def _list(self, name: str, history: History, returned: History) -> pa.Array:
+    def _list(self, name: str, history: History, purchases: History, returned: History) -> pa.Array:
         some = self.recommender.candidates(name, history, self.size)
         if name == "discover":
             some = self._filled(some, history)
         own = self.recommender.because(history, some, BECAUSE)
-        had = bought(history, some.user, some.item)
+        had = bought(purchases, some.user, some.item)
         back = bought(returned, some.user, some.item)
         columns = [
             pa.array(some.item, NUMBER),

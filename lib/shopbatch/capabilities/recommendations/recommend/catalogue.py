@@ -20,6 +20,7 @@ from shopbatch.capabilities.recommendations.rules import repeat_counts, shares_o
 from shopbatch.core.hashing import hash128
 from shopbatch.inference.parts import Part, plan_parts
 from shopbatch.tables.products import PRODUCTS
+from shopbatch.tables.user_sequences import PURCHASE
 from shopbatch.warehouse.snapshot import Snapshot
 from shopbatch.warehouse.utf8 import blank
 
@@ -138,7 +139,7 @@ def _count(
         if days is None:
             continue
         newest = max(newest or 0, _number(days))
-        counts += repeat_counts(numbers.read(good)[0], code, groups)
+        counts += repeat_counts(numbers.read(good, (PURCHASE,))[0], code, groups)
     return newest, counts
 
 

@@ -11,7 +11,6 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from shopbatch.capabilities.recommendations.history import History
-from shopbatch.tables.user_sequences import PURCHASE, RETURN
 from shopbatch.warehouse.utf8 import invalid_utf8
 
 COLUMNS = ("products", "days", "actions")
@@ -35,11 +34,12 @@ class Numbers:
     def _by_id(self) -> dict[str, int]:
         return {name: n for n, name in enumerate(self.ids.to_pylist())}
 
-    def read(self, content: pa.Table) -> tuple[History, History]:
-        """Return the purchases and the returns of users.
+    def read(self, content: pa.Table, *wanted: Sequence[int]) -> list[History]:
+        """Return the histories of users, one for each set of actions that is wanted.
 
         Args:
             content: `COLUMNS` of some rows. What the model does not know is left out.
+            wanted: Sets of actions.
         """
         products, days, actions = (content[c].combine_chunks() for c in COLUMNS)
         user = pc.list_parent_indices(products).to_numpy()
@@ -48,9 +48,8 @@ class Numbers:
         item = known[pc.fill_null(coded.indices, len(known) - 1).to_numpy(zero_copy_only=False)]
         day = pc.list_flatten(days).cast(pa.int32()).to_numpy(zero_copy_only=False)
         action = pc.fill_null(pc.list_flatten(actions), 0).to_numpy(zero_copy_only=False)
-        rows = [(item >= 0) & (action == kind) for kind in (PURCHASE, RETURN)]
-        bought, returned = (History.of(user[r], item[r], day[r], content.num_rows, len(self.ids)) for r in rows)
-        return bought, returned
+        rows = [(item >= 0) & np.isin(action, actions) for actions in wanted]
+        return [History.of(user[r], item[r], day[r], content.num_rows, len(self.ids)) for r in rows]
 
 
 def broken(content: pa.Table) -> pa.Array:

@@ -31,7 +31,7 @@ from shopbatch.models.folder import local
 from shopbatch.runs.report import EngineUse, Report
 from shopbatch.tables.products import PRODUCTS
 from shopbatch.tables.recommendations import RECOMMENDATIONS, RECOMMENDATIONS_REJECTS
-from shopbatch.tables.user_sequences import USER_SEQUENCES
+from shopbatch.tables.user_sequences import PURCHASE, USER_SEQUENCES
 from shopbatch.tables.users import USERS
 from shopbatch.warehouse.foreign import put_all_right
 from shopbatch.warehouse.snapshot import Snapshot
@@ -71,7 +71,8 @@ def list_specs(config: RecommendConfig, store: Store, report: Report) -> dict[st
     report.models["recommender"] = model.digest
     report.tables[PRODUCTS.name] = {"read": products.version}
     with report.stage("rules") as stage:
-        catalogue = read_catalogue(products, Recommender.load(Path(local(model.path))).product_ids, config)
+        recommender = Recommender.load(Path(local(model.path)))
+        catalogue = read_catalogue(products, recommender.product_ids, config)
         learned = learn(sequences, catalogue, config.repeatable.group)
         users = store.find(USERS.name) if catalogue.markets else None
         markets = None if users is None else read_markets(users, catalogue)
@@ -80,7 +81,8 @@ def list_specs(config: RecommendConfig, store: Store, report: Report) -> dict[st
     specs = {}
     for name in LISTS:
         made = getattr(config.lists, name)
-        shop = Shop(catalogue, _rules(config, made, catalogue, learned), markets)
+        only_bought = recommender.actions == (PURCHASE,)
+        shop = Shop(catalogue, _rules(config, made, catalogue, learned), markets, only_bought)
         stage_of = RecommendStage(
             model=model.path,
             digest=model.digest,

@@ -33,11 +33,13 @@ class Shop:
     """What the lists are made by, beside the candidates. Every worker shares it.
 
     catalogue: the products. rules: of the list. markets: of users; None if no product is bound to a market.
+    only_bought: whether the model's histories hold nothing but purchases.
     """
 
     catalogue: Catalogue
     rules: Rules
     markets: Markets | None = None
+    only_bought: bool = True
 
 
 @dataclass(frozen=True)
@@ -106,7 +108,7 @@ def _lists(column: pa.ChunkedArray, market: np.ndarray, shop: Shop) -> tuple[pa.
         pa.array(_kinds(some, at), pa.string()),
         pa.array([SOURCES[s] for s in some.source[at].tolist()], pa.string()),
         _named(because, shop.catalogue.ids),
-        pa.array(list(_reasons(some, at, _named(because, shop.catalogue.names).to_pylist())), pa.string()),
+        pa.array(list(_reasons(some, at, _named(because, shop.catalogue.names).to_pylist(), shop)), pa.string()),
     ]
     starts = np.concatenate([[0], np.cumsum([len(p) for p in picked])])
     items = pa.ListArray.from_arrays(
@@ -135,16 +137,19 @@ def _kinds(some: Entries, at: np.ndarray) -> list[str]:
     return ["repeat" if days or source == HABIT else other.get(source, "new") for days, source in pairs]
 
 
-def _reasons(some: Entries, at: np.ndarray, because: list[list[str]]) -> Iterator[str | None]:
+def _reasons(some: Entries, at: np.ndarray, because: list[list[str]], shop: Shop) -> Iterator[str | None]:
     """Say why each product is in the list, as a person reads it."""
+    own = "what you bought" if shop.only_bought else "what you bought or looked at"
     facts = (values[at].tolist() for values in (some.days, some.last, some.source))
     for days, last, source, names in zip(*facts, because, strict=True):
         if source == POPULAR:
             yield None
         elif days:
             yield f"bought on {days} day{'s' * (days > 1)}, last on {date(1970, 1, 1) + timedelta(last)}"
+        elif source == HABIT:
+            yield "you looked at it"
         elif names:
             listed = ", ".join(dict.fromkeys(names))
-            yield f"{'like' if source == TEXT else 'goes with'} what you bought: {listed}"
+            yield f"{'like' if source == TEXT else 'goes with'} {own}: {listed}"
         else:
             yield None

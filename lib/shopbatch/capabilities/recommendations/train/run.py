@@ -6,7 +6,7 @@ then fitted to all days with what was chosen.
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -155,6 +155,7 @@ class Training:
         added = parts.refit(training, added, whole)
         with report.stage("fit") as stage:
             final = added.onto(fitted(whole, self.shop.products, choice, least), self.shop, whole, least)
+            final = replace(final, actions=tuple(sorted(shop.ACTIONS[name] for name in config.source.actions)))
             stage.rows = len(whole.item)
         with report.stage("register"):
             model = self._register(final, choice, added, end)
