@@ -57,6 +57,8 @@ def value_of(column: Column, user: str, i: int) -> Any:
         return "test"
     if pa.types.is_string(kind):
         return f"{column.name}-{i}"
+    if pa.types.is_binary(kind):
+        return bytes([i])
     if pa.types.is_timestamp(kind):
         return datetime(2026, 1, 1 + i, tzinfo=UTC)
     if pa.types.is_date(kind):

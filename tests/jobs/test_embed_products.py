@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -158,4 +157,4 @@ def killed(store: Store, place: str) -> bool:
     environment |= {"SHOPBATCH_CRASH_AT": place, "SHOPBATCH_WAREHOUSE": store.root, "SHOPBATCH_HOME": str(ROOT)}
     command = [sys.executable, "-m", "shopbatch", "run", "embed_products", *ARGUMENTS]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=200, check=False)
-    return done.returncode == -signal.SIGKILL
+    return done.returncode == 4 and "killed by SIGKILL" in done.stderr

@@ -170,7 +170,7 @@ def test_no_index_another_encoder_and_a_damaged_index_are_one_line(
     code, _, err = run_job(store, "search_products")
     assert code == 2
     assert "shopbatch run embed_products" in messages(err)[-1] or "product_embeddings" in messages(err)[-1]
-    for path in Path(shop.root, FOLDER).glob("*/codes.npy"):
+    for path in Path(shop.root, FOLDER).glob("*/manifest.json"):
         path.unlink()
     code, _, lines = command(shop, capsys, "coat")
     assert (code, len(lines)) == (2, 1)
