@@ -1,4 +1,4 @@
-"""Whenever the catalogue is loaded: products -> product_descriptions, for products that are new or changed.
+"""Whenever the catalogue is loaded: products -> product_descriptions and the search index, for what is new or changed.
 
 There is no fixed time. The task that loads `products` must have `table("products")` among its outlets.
 """
@@ -25,4 +25,10 @@ with DAG(
         job="describe_products",
         inlets=[table("products")],
         outlets=[table("product_descriptions")],
+    )
+    ShopbatchOperator(
+        task_id="embed_products",
+        job="embed_products",
+        inlets=[table("products")],
+        outlets=[table("product_embeddings")],
     )

@@ -1,7 +1,6 @@
-"""Every night, after the profiles: user_sequences -> model `recommender` -> recommendations.
+"""Every night, after the profiles: user_sequences -> recommendations, by the live model.
 
-A new model computes the candidates of all users; without one, only users with news cost anything. A shop whose taste
-changes slowly takes `train_recommender` out here and into `weekly_training`.
+Only users with news are computed. `weekly_training` trains the model; the night after it computes all users.
 """
 
 from __future__ import annotations
@@ -27,12 +26,6 @@ with DAG(
         inlets=[table("user_product_daily")],
         outlets=[table("user_sequences")],
     )
-    model = ShopbatchOperator(
-        task_id="train_recommender",
-        job="train_recommender",
-        inlets=[table("user_sequences")],
-        outlets=[table("models/recommender")],
-    )
     lists = ShopbatchOperator(
         task_id="recommend_products",
         job="recommend_products",
@@ -40,4 +33,4 @@ with DAG(
         inlets=[table("user_sequences"), table("products"), table("models/recommender")],
         outlets=[table("recommendations")],
     )
-    sequences >> model >> lists
+    sequences >> lists

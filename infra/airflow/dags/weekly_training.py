@@ -1,6 +1,6 @@
-"""Every Sunday: reviews with a rating -> model `sentiment`, published if it passes its gates.
+"""Every Sunday: reviews -> model `sentiment`, user_sequences -> model `recommender`, each if it passes its gates.
 
-The next nightly run scores reviews with the new model if `gates.accept_recipe` and `budget.max_rows` allow it.
+The next nightly run uses a new model: for reviews if `gates.accept_recipe` and `budget.max_rows` allow it.
 """
 
 from __future__ import annotations
@@ -25,4 +25,10 @@ with DAG(
         job="train_sentiment_head",
         inlets=[table("reviews")],
         outlets=[table("models/sentiment")],
+    )
+    ShopbatchOperator(
+        task_id="train_recommender",
+        job="train_recommender",
+        inlets=[table("user_sequences")],
+        outlets=[table("models/recommender"), table("product_neighbours")],
     )
