@@ -19,7 +19,7 @@ def run(config: SearchProductsConfig, store: Store, report: Report) -> None:
     search_products(config, store, report)
 
 
-JOB = Job("search_products", SearchProductsConfig, run, next="show search_results")
+JOB = Job("search_products", SearchProductsConfig, run, alone=True, next="show search_results")
 
 if __name__ == "__main__":
     raise SystemExit(main(JOB))
