@@ -126,7 +126,7 @@ def test_a_shell_completes_commands_jobs_and_tables(filled: Store) -> None:
         done = subprocess.run(program, capture_output=True, text=True, check=True, env=environment)
         return {item.partition(",")[2] for item in done.stdout.splitlines()}
 
-    assert complete("shopbatch s") == {"sample", "show", "submit", "status"}
+    assert complete("shopbatch s") == {"sample", "search", "show", "submit", "status"}
     assert complete("shopbatch run --dry-run fine") == {"finetune_encoder", "finetune_llm"}
     assert complete("shopbatch show ") == {"lists", "reviews"}
     assert {"reviews", "products"} <= complete("shopbatch load ")

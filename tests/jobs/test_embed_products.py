@@ -151,10 +151,10 @@ def test_killed_at_a_commit_table_and_index_are_of_one_version(shop: Store, plac
     assert "zebra crossing" in published(shop)["title"].to_list()
 
 
-def killed(store: Store, place: str) -> bool:
+def killed(store: Store, place: str, job: str = "embed_products", arguments: tuple[str, ...] = ARGUMENTS) -> bool:
     """Run the job in a process of its own, which is killed there."""
     environment = {k: v for k, v in os.environ.items() if not k.startswith("RAY_")}
     environment |= {"SHOPBATCH_CRASH_AT": place, "SHOPBATCH_WAREHOUSE": store.root, "SHOPBATCH_HOME": str(ROOT)}
-    command = [sys.executable, "-m", "shopbatch", "run", "embed_products", *ARGUMENTS]
+    command = [sys.executable, "-m", "shopbatch", "run", job, *arguments]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=200, check=False)
     return done.returncode == 4 and "killed by SIGKILL" in done.stderr

@@ -17,7 +17,7 @@ from shopbatch.core.errors import UserError
 from shopbatch.tables.queries import QUERIES
 from shopbatch.warehouse.store import Store
 from tests.jobs.command_line import messages, run_job
-from tests.jobs.test_embed_products import catalogue, put, run
+from tests.jobs.test_embed_products import catalogue, killed, put, run
 
 pytestmark = pytest.mark.usefixtures("ray_local")
 QUERY: list[dict[str, Any]] = [
@@ -155,6 +155,17 @@ def test_what_cannot_be_answered_is_one_line(
     code, out, lines = command(answered, capsys, *arguments)
     assert (code, out, len(lines)) == (2, [], 1)
     assert said in lines[0]
+
+
+@pytest.mark.chaos
+def test_killed_before_its_commit_the_old_answers_stay_and_the_next_run_answers(shop: Store) -> None:
+    old = results(shop)
+    ask(shop, [*QUERY, {"query_id": "new", "query": "kettle"}], "second")
+    assert killed(shop, "search_written", "search_products", ())
+    assert results(shop) == old
+    code, report, _ = run_job(shop, "search_products")
+    assert (code, report["outcome"], report["rows"]["computed"]) == (0, "published", 0)
+    assert results(shop).keys() == old.keys() | {"new"}
 
 
 def test_no_index_another_encoder_and_a_damaged_index_are_one_line(

@@ -30,7 +30,7 @@ COMMANDS = {
     "load": ("data", "Load a CSV, JSON lines, Parquet, Delta, spreadsheet or database source into a table."),
     "tables": ("data", "List the tables, or the columns of one."),
     "show": ("show", "Show rows of a table."),
-    "search": ("search", "Find products by a query, in the index that embed_products published."),
+    "search": ("search", "Find products in the index that embed_products published."),
     "review": ("review", "Let a person accept, edit or refuse published copy, in a spreadsheet."),
     "why": ("data", "Say why a row is as it is: content hash, recipe, attempt, run."),
     "recommend": ("recommend", "Show what is recommended to a user, and why."),
