@@ -18,6 +18,7 @@ import pytest
 from shopbatch.cli import main as cli
 from shopbatch.load import load_file
 from shopbatch.warehouse.store import Store
+from tests.jobs.test_embed_products import killed
 
 pytestmark = [pytest.mark.usefixtures("ray_local"), pytest.mark.slow]
 BAGS, ORDERS = 20, 12
@@ -93,6 +94,8 @@ def test_accepted_weights_reach_the_next_index_and_a_worse_search_is_refused(
     ]
     rows = ((n, *event) for n, event in enumerate(events))
     load_file(shop, "events", write(tmp_path / "e.csv", "event_id,event_type,query,results_shown,session_id", rows))
+    assert killed(shop, "quality_written", EVALUATE[0], EVALUATE[1:])
+    assert shop.find("search_quality") is None
     code, report, err = call(shop, capsys, *EVALUATE)
     assert code == 0, err
     search = report["metrics"]["search"]

@@ -158,10 +158,11 @@ def test_what_is_clearly_worse_than_the_live_model_is_refused(shop: Store) -> No
     assert gains[0] < 0 and models(shop) == before and neighbours(shop) == table
 
 
-def test_a_kill_between_model_and_table_is_made_good_by_the_next_run(shop: Store) -> None:
+@pytest.mark.parametrize("place", ["recommender_registered", "neighbours_written"])
+def test_a_kill_between_model_and_table_is_made_good_by_the_next_run(shop: Store, place: str) -> None:
     shutil.rmtree(shop.uri("product_neighbours"))
     shutil.rmtree(f"{shop.root}/_models/recommender")
-    crash = {"SHOPBATCH_CRASH_AT": "recommender_registered", "SHOPBATCH_WAREHOUSE": shop.root}
+    crash = {"SHOPBATCH_CRASH_AT": place, "SHOPBATCH_WAREHOUSE": shop.root}
     command = [sys.executable, "-m", "shopbatch", "run", JOB, NO_SEQUENCE]
     killed = subprocess.run(command, env=os.environ | crash, capture_output=True, check=False)
     assert killed.returncode == 4 and b"SIGKILL" in killed.stderr, killed.stderr
