@@ -43,13 +43,14 @@ def settings_digest(config: EmbedProductsConfig, encoder: SearchEncoder) -> str:
 
 @dataclass
 class IndexBuilder:
-    """Makes indexes for one run of embed_products."""
+    """Makes indexes for one run of embed_products. made: the key of the one that is whole for certain."""
 
     store: Store
     config: EmbedProductsConfig
     encoder: SearchEncoder
     spec: Spec
     report: Report
+    made: str = ""
 
     def before_commit(self, candidate: Candidate) -> Mapping[str, Any]:
         """Make the index of a candidate; returns what the table's commit remembers."""
@@ -60,14 +61,14 @@ class IndexBuilder:
     def repair(self, live: Snapshot | None) -> None:
         """Make the index of the live table again if it is lost or damaged."""
         key = live.metadata.get("index") if live is not None else None
-        if live is None or key is None or is_whole(f"{self.store.root}/{FOLDER}/{key}"):
+        if live is None or key is None or key == self.made or is_whole(f"{self.store.root}/{FOLDER}/{key}"):
             return
         self.make([(f.uri, f.partition) for f in live.files], str(live.metadata["digest"]))
 
     def make(self, refs: Sequence[tuple[str, Mapping[str, str | None]]], rows_digest: str) -> str:
         """Make the index of some files of the table; returns its key."""
         settings = settings_digest(self.config, self.encoder)
-        key = index_key({"rows": rows_digest, "recipe": self.spec.recipe, "settings": settings})
+        key = self.made = index_key({"rows": rows_digest, "recipe": self.spec.recipe, "settings": settings})
         if is_whole(f"{self.store.root}/{FOLDER}/{key}"):
             return key
         with self.report.stage("search index") as stage:

@@ -15,6 +15,7 @@ import json
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from functools import lru_cache
 from itertools import chain
 from typing import Any
 
@@ -85,7 +86,7 @@ class Manifest(Strict):
 
 
 def write_index(root: str, manifest: Manifest, index: SearchIndex) -> None:
-    """Write an index; one that is there already and whole stays.
+    """Write an index, over what is left of one that is not whole.
 
     Args:
         root: The warehouse.
@@ -93,8 +94,6 @@ def write_index(root: str, manifest: Manifest, index: SearchIndex) -> None:
         index: The index.
     """
     folder = f"{root}/{FOLDER}/{manifest.key}"
-    if is_whole(folder):
-        return
     lexical, dense = index.lexical, index.dense
     arrays = (dense.codes, dense.scales, dense.fine, lexical.starts, lexical.products, lexical.scores)
     sums = {f"{name}.npy": _write_array(folder, name, a) for name, a in zip(_ARRAYS, arrays, strict=True)}
@@ -158,6 +157,12 @@ def read_index(folder: str, manifest: Manifest) -> SearchIndex:
         _spoken(_read_table(folder, "languages"), codes.shape[1]),
         manifest.fusion,
     )
+
+
+@lru_cache(maxsize=1)
+def opened(folder: str, manifest: str) -> SearchIndex:
+    """Open an index once in a process; arguments as for `read_index`, the manifest as JSON."""
+    return read_index(folder, Manifest.model_validate_json(manifest))
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,7 @@ import ray
 from shopbatch.capabilities.search.answers import answers
 from shopbatch.capabilities.search.config import SearchProductsConfig
 from shopbatch.capabilities.search.encoder import SearchEncoder, encoder_of
-from shopbatch.capabilities.search.index_files import lease, read_index
+from shopbatch.capabilities.search.index_files import lease, opened
 from shopbatch.capabilities.search.live import LiveIndex, live_index
 from shopbatch.capabilities.search.plan import Asked
 from shopbatch.capabilities.search.stage import matrix
@@ -78,9 +79,8 @@ def _answer_all(
     with report.stage("search") as stage, Publication(store, report.run_id) as publication:
         table = embedded.read([*_CARRIED, "vector"])
         stage.rows = table.num_rows
-        target = Target(
-            live.folder, live.manifest.model_dump(), store.uri(SEARCH_RESULTS.name), report.run_id, config.k
-        )
+        index = (live.folder, live.manifest.key, live.manifest.model_dump_json())
+        target = Target(*index, store.uri(SEARCH_RESULTS.name), report.run_id, config.k)
         publication.add(SEARCH_RESULTS, _written(table, target))
         crash_point("search_written")
         try:
@@ -100,11 +100,16 @@ def _answer_all(
 _CARRIED = ("query_id", "query", "language", "filters", "k", "user_id", "content_hash")
 
 
+@dataclass(frozen=True)
 class Target:
-    """What every task gets: the index's folder and manifest, the table's root, the run, and the default k."""
+    """What every task gets: the index (folder, key, manifest as JSON), the table's root, the run, and the default k."""
 
-    def __init__(self, folder: str, manifest: dict[str, Any], root: str, run_id: str, k: int) -> None:
-        self.folder, self.manifest, self.root, self.run_id, self.k = folder, manifest, root, run_id, k
+    folder: str
+    key: str
+    manifest: str
+    root: str
+    run_id: str
+    k: int
 
 
 def _written(table: pa.Table, target: Target) -> list[DataFile]:
@@ -117,11 +122,8 @@ def _written(table: pa.Table, target: Target) -> list[DataFile]:
 @ray.remote
 def write_answers(target: Target, number: int, queries: pa.Table) -> DataFile:
     """Answer some queries and write their rows of search_results."""
-    from shopbatch.capabilities.search.index_files import Manifest
-
-    manifest = Manifest.model_validate(target.manifest)
-    index = read_index(target.folder, manifest)
-    rows = answer_rows(index, queries, target.k, manifest.key, target.run_id)
+    index = opened(target.folder, target.manifest)
+    rows = answer_rows(index, queries, target.k, target.key, target.run_id)
     path = f"{target.run_id}/part-{number:05d}.parquet"
     files.write(f"{target.root}/{path}", rows)
     return files.describe(target.root, path, SEARCH_RESULTS.file_schema())

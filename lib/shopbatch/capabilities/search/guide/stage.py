@@ -134,8 +134,9 @@ class GuideStage(BaseStage):
         catalogue = _guide(self).catalogue
         numbers = {name: number for number, name in enumerate(catalogue.ids)}
         unbacked = broken = 0
-        for text, products in _pairs(published["text"], published["products"]):
-            asked = wanted(understand(text, catalogue.vocabulary)) if products else []
+        columns = (published[name].to_pylist() for name in ("text", "language", "products"))
+        for text, language, products in zip(*columns, strict=True):
+            asked = wanted(understand(text, catalogue.vocabulary, language)) if products else []
             keep = mask(catalogue.facts, asked, catalogue.vocabulary).keep
             for product in products:
                 number = numbers[product["product_id"]]
@@ -150,10 +151,6 @@ class GuideStage(BaseStage):
 def _is_backed(row: Mapping[str, Any], evidence: Mapping[str, Any]) -> bool:
     text = value_of(row, evidence["column"])[evidence["start"] : evidence["end"]]
     return bool(text) and text == evidence["text"] and text in evidence["claim"]
-
-
-def _pairs(*columns: pa.Array | pa.ChunkedArray) -> list[tuple[Any, ...]]:
-    return list(zip(*(column.to_pylist() for column in columns), strict=True))
 
 
 _NAMES = ("language", "type", "constraints", "unknown", "outcome", "message", "products")
@@ -250,5 +247,4 @@ def _loaded(pinned: _Pinned) -> tuple[Catalogue, IndexRetriever | WordRetriever]
     catalogue = Catalogue.of(sources.products.read(READ))
     if not sources.folder:
         return catalogue, WordRetriever(catalogue)
-    index = read_index(sources.folder, Manifest.model_validate(sources.manifest))
-    return catalogue, IndexRetriever(catalogue, index)
+    return catalogue, IndexRetriever(catalogue, read_index(sources.folder, Manifest.model_validate(sources.manifest)))
