@@ -1,14 +1,14 @@
-"""How good the search is, and what it costs.
+"""How good the search is.
 
 Commands:
 
 - homedepot FOLDER, chorus FOLDER, chinese FOLDER: nDCG@10 on judged queries, with 95 % intervals over queries and the
   paired difference from the best BM25. FOLDER holds the data in the form that this file reads. Queries are split in two
-  by a hash: whatever is chosen (the BM25 settings, the fusion weights) is chosen on one half and judged on the other;
-- scale: queries against invented products, beside faiss where that is installed;
-- exact: what 8 bits and the second scoring lose, and filters.
+  by a hash: whatever is chosen (the BM25 settings, the fusion weights) is chosen on one half and judged on the other.
 
-Vectors are kept in --cache by a digest of their texts. Run: OMP_NUM_THREADS=1 python bench/search.py homedepot FOLDER
+What it costs is measured by search_scale.py. Vectors are kept in --cache by a digest of their texts.
+
+Run: OMP_NUM_THREADS=1 python bench/search.py homedepot FOLDER
 """
 
 from __future__ import annotations
@@ -16,13 +16,8 @@ from __future__ import annotations
 import argparse
 import gzip
 import hashlib
-import importlib.util
 import json
-import multiprocessing
 import random
-import resource
-import tempfile
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,22 +27,10 @@ import numpy as np
 import polars as pl
 import pyarrow as pa
 
-from shopbatch.capabilities.search.answers import answers
 from shopbatch.capabilities.search.dense import DenseIndex, normalised, quantised
 from shopbatch.capabilities.search.fusion import fuse
-from shopbatch.capabilities.search.index import SearchIndex, make_index
-from shopbatch.capabilities.search.index_files import (
-    FOLDER,
-    FORMAT,
-    EncoderUsed,
-    Manifest,
-    read_index,
-    read_manifest,
-    write_index,
-)
 from shopbatch.capabilities.search.language_vectors import LanguageVectors, learnt, means_of, reference_queries
 from shopbatch.capabilities.search.lexical import Counts, LexicalIndex, count_terms, weigh
-from shopbatch.capabilities.search.plan import Asked
 from shopbatch.capabilities.search.settings import FusionSettings, LexicalSettings
 from shopbatch.engines.base import encode_all
 from shopbatch.engines.configs import OpenVinoConfig
@@ -56,7 +39,6 @@ from shopbatch.evaluation.judged import Judged, list_quality, mean
 from shopbatch.evaluation.paired import difference
 from shopbatch.models import e5_small
 from shopbatch.models.encoder_spec import EncoderSpec
-from shopbatch.tables.product_embeddings import PRODUCT_EMBEDDINGS
 
 SEED = 0
 DEPTH = 1000
@@ -237,9 +219,9 @@ def _whole(case: Case, labelled: list[Labelled], fusion: FusionSettings, share: 
     line("hybrid, both halves, judged products only", quality(judged, fusion, share))
 
 
-def _only(found: tuple[np.ndarray, np.ndarray], judged: Judged) -> tuple[np.ndarray, np.ndarray]:
-    keep = np.isin(found[0], judged.products)
-    return found[0][keep], found[1][keep]
+def _only(listed: tuple[np.ndarray, np.ndarray], judged: Judged) -> tuple[np.ndarray, np.ndarray]:
+    keep = np.isin(listed[0], judged.products)
+    return listed[0][keep], listed[1][keep]
 
 
 def best_bm25(counts: Counts, case: Case, queries: list[str]) -> tuple[LexicalSettings, LexicalIndex]:
@@ -248,8 +230,8 @@ def best_bm25(counts: Counts, case: Case, queries: list[str]) -> tuple[LexicalSe
     scored = []
     for settings in BM25:
         index = weigh(counts, settings)
-        found = [index.top(terms, 10)[0] for terms in index.look_up(some)]
-        values = [list_quality(f, Judged.of(case.grades[q])).ndcg for f, q in zip(found, some, strict=True)]
+        listed = [index.top(terms, 10)[0] for terms in index.look_up(some)]
+        values = [list_quality(f, Judged.of(case.grades[q])).ndcg for f, q in zip(listed, some, strict=True)]
         scored.append((mean(np.array(values)), settings))
     best = max(scored, key=lambda pair: pair[0])[1]
     return best, weigh(counts, best)
@@ -259,10 +241,10 @@ def dense_index(case: Case, vectors: Vectors) -> tuple[DenseIndex, LanguageVecto
     """The centred vectors of the products. Reference queries that are queries of the case are left out."""
     reference = reference_queries()
     rows = [n for n, same in enumerate(zip(*reference.values(), strict=True)) if not case.grades.keys() & set(same)]
-    found = {code: vectors.of([f"query: {texts[n]}" for n in rows]) for code, texts in reference.items()}
+    listed = {code: vectors.of([f"query: {texts[n]}" for n in rows]) for code, texts in reference.items()}
     passages = vectors.of([f"passage: {text}" for text in case.passages])
     languages = [case.products] * len(passages)
-    spoken = LanguageVectors(means_of(passages, languages), *learnt(found))
+    spoken = LanguageVectors(means_of(passages, languages), *learnt(listed))
     fine = spoken.of_products(passages, languages)
     return DenseIndex(*quantised(fine), fine.astype(np.float16)), spoken
 
@@ -273,9 +255,9 @@ def label(
     """What both indexes find for each query."""
     words = [lexical.top(terms, DEPTH) for terms in lexical.look_up(queries)]
     near = [
-        found
+        listed
         for start in range(0, len(queries), 256)
-        for found in dense.top(vectors[start : start + 256], DEPTH, None, 50)
+        for listed in dense.top(vectors[start : start + 256], DEPTH, None, 50)
     ]
     return [Labelled(w, d, Judged.of(case.grades[q])) for q, w, d in zip(queries, words, near, strict=True)]
 
@@ -295,170 +277,17 @@ def _hash(text: str) -> bytes:
     return hashlib.blake2b(text.encode(), digest_size=8).digest()
 
 
-def invented(root: str, products: int, dim: int) -> None:
-    """Write an index of invented products: words by Zipf's law, vectors of clusters."""
-    began = time.process_time()
-    rng = np.random.default_rng(SEED)
-    words = pl.Series([f"word{n}" for n in range(50_000)])
-    chance = 1 / np.arange(1, len(words) + 1)
-    drawn = words.gather(rng.choice(len(words), size=products * 10, p=chance / chance.sum()))
-    titles = drawn.reshape((products, 10)).arr.join(" ")
-    ids = pl.Series([f"p{n:09d}" for n in range(products)])
-    price = pa.array(rng.integers(1, 1000, products).astype(np.int32)).cast(pa.decimal128(10, 0))
-    rows = PRODUCT_EMBEDDINGS.fill(
-        products,
-        product_id=ids.to_arrow().cast(pa.string()),
-        title=titles.to_arrow().cast(pa.string()),
-        language=pa.repeat("en", products),
-        price=price.cast(PRODUCT_EMBEDDINGS.schema().field("price").type),
-    )
-    index = make_index(rows, clustered(products, dim, rng), ({}, {}), LexicalSettings(), FusionSettings())
-    write_index(root, manifest(products), index)
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
-    print(
-        f"{products:,} products: made in {time.process_time() - began:.1f} s of processor time, {peak:.2f} GiB at most"
-    )
-
-
-def manifest(products: int) -> Manifest:
-    """The manifest of an invented index."""
-    used = EncoderUsed(engine={"kind": "fake"}, digest="fake", reference="", asked="none", query_prefix="")
-    return Manifest(
-        format=FORMAT,
-        key="bench",
-        recipe="none",
-        encoder=used,
-        products=products,
-        languages={"en": products},
-        lexical=LexicalSettings(),
-        fusion=FusionSettings(),
-        files={},
-    )
-
-
-def clustered(rows: int, dim: int, rng: np.random.Generator) -> np.ndarray:
-    """Vectors around 1,000 centres, float16 [rows, dim], in blocks so that no large copy is made."""
-    centres, out = rng.normal(size=(1000, dim)).astype(np.float32), np.empty((rows, dim), np.float16)
-    for start in range(0, rows, 65_536):
-        end = min(rows, start + 65_536)
-        noise = rng.standard_normal((end - start, dim), np.float32)
-        out[start:end] = normalised(centres[rng.integers(0, 1000, end - start)] + 1.2 * noise)
-    return out
-
-
-def scale(products: int, queries: int, dim: int) -> None:
-    """Time the answers to some queries, and one query at a time; then faiss's own search on the same vectors."""
-    with tempfile.TemporaryDirectory() as root:
-        # in a process of its own, so that what it needs does not count as a search's memory
-        maker = multiprocessing.get_context("spawn").Process(target=invented, args=(root, products, dim))
-        maker.start()
-        maker.join()
-        began = time.perf_counter()
-        folder = f"{root}/{FOLDER}/bench"
-        index = read_index(folder, read_manifest(folder))
-        print(f"opened in {time.perf_counter() - began:.2f} s")
-        _ask(index, queries)
-
-
-def _ask(index: SearchIndex, queries: int) -> None:
-    products, dim = index.dense.codes.shape
-    rng = np.random.default_rng(1)
-    picked = np.sort(rng.choice(products, queries, replace=False))
-    vectors = normalised(index.dense.fine[picked].astype(np.float32) + 0.03 * rng.normal(size=(queries, dim)))
-    titles = index.products["title"].take(pa.array(picked)).to_pylist()
-    texts = [" ".join(title.split()[:3]) for title in titles]
-    one, cpu = [], []
-    answers(index, [Asked(texts[0])], vectors[:1], [10])
-    for n in range(20):
-        start, used = time.perf_counter(), time.process_time()
-        answers(index, [Asked(texts[n])], vectors[n : n + 1], [10])
-        one.append(time.perf_counter() - start)
-        cpu.append(time.process_time() - used)
-    print(f"one query: median {1000 * np.median(one):.0f} ms ({1000 * np.median(cpu):.0f} ms of processor time)")
-    start, cpu = time.perf_counter(), time.process_time()
-    answers(index, [Asked(text) for text in texts], vectors, [10] * queries)
-    wall, cpu = time.perf_counter() - start, time.process_time() - cpu
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
-    took = f"{wall:.1f} s ({cpu:.1f} s of processor time)"
-    print(f"{queries:,} queries, hybrid: {took}; the process peaks at {peak:.2f} GiB")
-    start, cpu = time.perf_counter(), time.process_time()
-    for first in range(0, queries, 256):
-        index.dense.top(vectors[first : first + 256], 10, None, 50)
-    print(f"  vectors alone, 10 best: {time.perf_counter() - start:.1f} s ({time.process_time() - cpu:.1f} s)")
-    if importlib.util.find_spec("faiss") is not None:
-        beside_faiss(index.dense, vectors)
-
-
-def beside_faiss(dense: DenseIndex, queries: np.ndarray) -> None:
-    """faiss's flat and inverted-file index on the same vectors."""
-    import faiss
-
-    size, dim = dense.codes.shape
-    exact: np.ndarray | None = None
-    for name in ("Flat", "SQ8", f"IVF{int(4 * size**0.5)},SQ8"):
-        index, start = faiss.index_factory(dim, name, faiss.METRIC_INNER_PRODUCT), time.process_time()
-        if not index.is_trained:
-            index.train(dense.fine[:: max(1, size // 100_000)].astype(np.float32))
-        for first in range(0, size, 65_536):
-            index.add(dense.fine[first : first + 65_536].astype(np.float32))
-        built, start, cpu = time.process_time() - start, time.perf_counter(), time.process_time()
-        if name.startswith("IVF"):
-            faiss.extract_index_ivf(index).nprobe = 32
-        found = index.search(queries.astype(np.float32), 10)[1]
-        exact = found if exact is None else exact
-        recall = np.mean([len(np.intersect1d(a, b)) / 10 for a, b in zip(found, exact, strict=True)])
-        wall, cpu = time.perf_counter() - start, time.process_time() - cpu
-        print(f"  faiss {name}: {wall:.1f} s ({cpu:.1f} s), made in {built:.1f} s, recall@10 {recall:.4f}", flush=True)
-        del index
-
-
-def exactness(products: int, dim: int) -> None:
-    """Compare the ten best with those of an exact search in float32, with and without a filter."""
-    rng = np.random.default_rng(SEED)
-    fine = clustered(products, dim, rng)
-    codes, scales = np.empty((products, dim), np.int8), np.empty(products, np.float32)
-    for start in range(0, products, 65_536):
-        here = slice(start, start + 65_536)
-        codes[here], scales[here] = quantised(fine[here].astype(np.float32))
-    dense = DenseIndex(codes, scales, fine)
-    queries = normalised(fine[rng.choice(products, 200)].astype(np.float32) + 0.05 * rng.normal(size=(200, dim)))
-    for name, mask in (("all", None), ("a filter that keeps 1 %", rng.random(products) < 0.01)):
-        rows = np.arange(products) if mask is None else np.flatnonzero(mask)
-        best = np.full((200, 10), -1)
-        scores = np.full((200, 10), -np.inf, np.float32)
-        for start in range(0, len(rows), 65_536):
-            some = rows[start : start + 65_536]
-            found = np.concatenate([scores, queries @ fine[some].astype(np.float32).T], 1)
-            names = np.concatenate([best, np.broadcast_to(some, (200, len(some)))], 1)
-            top = np.argsort(-found, axis=1)[:, :10]
-            scores, best = np.take_along_axis(found, top, 1), np.take_along_axis(names, top, 1)
-        for again in (0, 50):
-            mine = [p for p, _ in dense.top(queries, 50, mask, again)]
-            recall = np.mean([len(np.intersect1d(a[:10], b)) / 10 for a, b in zip(mine, best, strict=True)])
-            print(f"{products:,} vectors, {name}, scored again {again}: recall@10 {recall:.4f}", flush=True)
-
-
 def main() -> None:
     """Run one of the commands."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("command", choices=("homedepot", "chorus", "chinese", "scale", "exact"))
-    parser.add_argument("folder", type=Path, nargs="?")
+    parser.add_argument("command", choices=("homedepot", "chorus", "chinese"))
+    parser.add_argument("folder", type=Path)
     parser.add_argument("--cache", type=Path, default=Path("/tmp/shopbatch-search"))
-    parser.add_argument("--products", type=int, default=1_000_000)
-    parser.add_argument("--queries", type=int, default=1000)
-    parser.add_argument("--dim", type=int, default=384)
     given = parser.parse_args()
-    if given.command == "scale":
-        scale(given.products, given.queries, given.dim)
-    elif given.command == "exact":
-        exactness(given.products, given.dim)
-    elif given.folder is None:
-        parser.error("the folder of the data is missing")
-    else:
-        cases = {"homedepot": homedepot, "chorus": chorus, "chinese": chinese}[given.command](given.folder)
-        vectors = Vectors(given.cache)
-        for name, case in cases.items():
-            judge(name, case, vectors)
+    cases = {"homedepot": homedepot, "chorus": chorus, "chinese": chinese}[given.command](given.folder)
+    vectors = Vectors(given.cache)
+    for name, case in cases.items():
+        judge(name, case, vectors)
 
 
 if __name__ == "__main__":

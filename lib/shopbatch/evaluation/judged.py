@@ -77,11 +77,11 @@ def list_quality(ranked: np.ndarray, judged: Judged) -> ListQuality:
     best = discounted(np.sort(judged.gains)[::-1], DEPTH)
     shown = min(len(ranked), DEPTH)
     useful = judged.useful
-    found = int(np.count_nonzero(gains[:RECALL_DEPTH] > 0))
+    useful_shown = int(np.count_nonzero(gains[:RECALL_DEPTH] > 0))
     return ListQuality(
         discounted(gains, DEPTH) / best if best > 0 else float("nan"),
         discounted(gains[known], DEPTH) / best if best > 0 else float("nan"),
-        found / useful if useful else float("nan"),
+        useful_shown / useful if useful else float("nan"),
         1 - float(known[:DEPTH].mean()) if shown else float("nan"),
         shown,
     )

@@ -109,8 +109,8 @@ def shop_of(
     groups = {"product_type": np.array([kinds.index(p["product_type"]) for p in rows])}
     market = np.array([0 if n % 5 == 0 else ANYWHERE for n in range(len(rows))])
     names = pa.array([p["title"] for p in rows])
-    told = np.arange(len(rows)) != UNTOLD
-    made = Catalogue(ids, names, listed & told, told, market, ("US",), groups, {"product_type": tuple(kinds)})
+    nameable = np.arange(len(rows)) != UNTOLD
+    made = Catalogue(ids, names, listed & nameable, nameable, market, ("US",), groups, {"product_type": tuple(kinds)})
     today = (day(200) - date(1970, 1, 1)).days
     made_by = {"mmr": 0.7, "most_per_group": {"product_type": 2}, "returned_days": 100, "seldom_days": 60} | rules
     return Shop(made, Rules(size=size, seldom=seldom, today=today, **made_by), markets)

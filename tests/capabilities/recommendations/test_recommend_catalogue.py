@@ -53,7 +53,7 @@ def catalogue_of(store: Store, **keys: object) -> Catalogue:
 def test_the_catalogue_in_the_numbers_of_the_model(store: Store) -> None:
     shop = catalogue_of(store)
     assert shop.listed.tolist() == [True, True, False, False, False, True]
-    assert shop.told.tolist() == [True, True, False, True, True, True]
+    assert shop.nameable.tolist() == [True, True, False, True, True, True]
     assert shop.names.to_pylist() == ["bare", "New coat", "Diesel", "gone", "Socks", "Tea"]
     assert shop.markets == ("GB",) and shop.market.tolist() == [ANYWHERE] * 5 + [0]
     assert shop.values["category"] == ("CLOTHES", "DRINKS")

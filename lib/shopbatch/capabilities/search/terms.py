@@ -46,8 +46,8 @@ def terms_of(texts: pl.Series) -> pl.DataFrame:
     Returns:
         row (UInt32, the text's number), term (String) and count (UInt32), one row per text and term, in no order.
     """
-    plain = texts.fill_null("").str.normalize("NFKC").str.to_lowercase()
-    pieces = [_words(plain), *_characters(plain)]
+    folded = texts.fill_null("").str.normalize("NFKC").str.to_lowercase()
+    pieces = [_words(folded), *_characters(folded)]
     return pl.concat(pieces).group_by("row", "term").agg(pl.len().cast(pl.UInt32).alias("count"))
 
 

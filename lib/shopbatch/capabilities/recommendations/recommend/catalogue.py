@@ -35,7 +35,7 @@ class Catalogue:
         ids: Product ids, string [n].
         names: What to call them, string [n].
         listed: Whether a list may hold the product, bool [n].
-        told: Whether a reason may name the product, which is so unless it is excluded, bool [n].
+        nameable: Whether a reason may name the product, which is so unless it is excluded, bool [n].
         market: Number of the one market that it is sold in, or ANYWHERE, int64 [n].
         markets: Names of the markets, by number.
         groups: Number of the product's value, or -1, by column of `products`, int64 [n] each.
@@ -45,7 +45,7 @@ class Catalogue:
     ids: pa.Array
     names: pa.Array
     listed: np.ndarray
-    told: np.ndarray
+    nameable: np.ndarray
     market: np.ndarray
     markets: tuple[str, ...]
     groups: Mapping[str, np.ndarray]
@@ -76,7 +76,7 @@ def read_catalogue(products: Snapshot, ids: Sequence[str], config: RecommendConf
         ids=pa.array(ids, pa.string()),
         names=rows.select(name).to_series().to_arrow().cast(pa.string()),
         listed=listed.to_numpy(),
-        told=rows.select(~excluded).to_series().to_numpy(),
+        nameable=rows.select(~excluded).to_series().to_numpy(),
         market=market,
         markets=markets,
         groups={column: code for column, (code, _) in coded.items()},

@@ -101,7 +101,7 @@ def _lists(column: pa.ChunkedArray, market: np.ndarray, shop: Shop) -> tuple[pa.
     some = Entries.of(column)
     picked = chosen(some, shop.catalogue, shop.rules, market)
     at = np.concatenate([np.zeros(0, np.int64), *picked])
-    because = _told(some.because.take(pa.array(at)), shop.catalogue.told)
+    because = _nameable(some.because.take(pa.array(at)), shop.catalogue.nameable)
     columns = [
         shop.catalogue.ids.take(pa.array(some.item[at])),
         pa.array(some.score[at].astype(np.float32)),
@@ -117,10 +117,10 @@ def _lists(column: pa.ChunkedArray, market: np.ndarray, shop: Shop) -> tuple[pa.
     return items, [SOURCES[some.source[p[0]]] if len(p) else EMPTY for p in picked]
 
 
-def _told(lists: pa.Array, told: np.ndarray) -> pa.Array:
+def _nameable(lists: pa.Array, nameable: np.ndarray) -> pa.Array:
     """Keep the first products of each list that a reason may name."""
     number, whose = lists.flatten().to_numpy(), np.repeat(np.arange(len(lists)), lists.value_lengths().to_numpy())
-    number, whose = number[told[number]], whose[told[number]]
+    number, whose = number[nameable[number]], whose[nameable[number]]
     first = np.arange(len(whose)) - np.searchsorted(whose, whose) < _REASONS
     starts = np.searchsorted(whose[first], np.arange(len(lists) + 1))
     return pa.ListArray.from_arrays(pa.array(starts, pa.int32()), pa.array(number[first], pa.int32()))

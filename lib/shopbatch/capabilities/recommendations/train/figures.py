@@ -24,7 +24,7 @@ Quality = Mapping[str, Mapping[str, Measured]]
 
 
 @dataclass(frozen=True)
-class Told:
+class Findings:
     """What a training tells.
 
     Attributes:
@@ -48,47 +48,47 @@ class Told:
     seed: int
 
 
-def fill_report(report: Report, told: Told) -> None:
+def fill_report(report: Report, findings: Findings) -> None:
     """Fill metrics, figures and highlights."""
-    numbers = evaluate.report(told.quality, told.seed)
+    numbers = evaluate.report(findings.quality, findings.seed)
     report.metrics["quality"] = {
         question: {
-            "n": len(told.quality[question][name].ten.ndcg),
+            "n": len(findings.quality[question][name].ten.ndcg),
             **numbers[question][name],
             "baselines": {other: tree for other, tree in numbers[question].items() if other != name},
         }
         for question, name in _LISTS.items()
     }
-    choice = told.choice
+    choice = findings.choice
     report.metrics["choice"] = {"half_life": choice.half_life, "way": str(choice.way), "mixture": str(choice.mixture)}
     report.metrics["validation"] = choice.validation
-    report.metrics["parts"] = {f"{v.part} in {v.list}": _verdict(v) for v in told.added.verdicts}
-    report.metrics["live"] = told.live.note
-    report.metrics["groups"] = groups = by_group(told)
-    if told.live.digest:
-        report.models["live"] = told.live.digest
+    report.metrics["parts"] = {f"{v.part} in {v.list}": _verdict(v) for v in findings.added.verdicts}
+    report.metrics["live"] = findings.live.note
+    report.metrics["groups"] = groups = by_group(findings)
+    if findings.live.digest:
+        report.models["live"] = findings.live.digest
     report.highlights = {
         f"NDCG@10 of {name}": f"{numbers[question][name]['ndcg@10']['value']:.4f}"
         f" ({BASELINES[name]} {numbers[question][BASELINES[name]]['ndcg@10']['value']:.4f})"
         for name, question in QUESTIONS.items()
     }
-    report.figures += [_quality(numbers), _exposure(told.quality), _parts(told.added), _groups(groups)]
+    report.figures += [_quality(numbers), _exposure(findings.quality), _parts(findings.added), _groups(groups)]
 
 
-def by_group(told: Told) -> list[dict[str, Any]]:
+def by_group(findings: Findings) -> list[dict[str, Any]]:
     """Return the quality of both lists and of their baselines for each group of at least LEAST users."""
     out = []
-    owned, month = told.before.owned(), told.after.owned()
+    owned, month = findings.before.owned(), findings.after.owned()
     for name, question in QUESTIONS.items():
         wanted = month if name == "buy_again" else month.without(owned)
-        users, models = np.flatnonzero(wanted.sizes), told.quality[question]
+        users, models = np.flatnonzero(wanted.sizes), findings.quality[question]
         own, base = (models[m].ten.ndcg for m in (name, BASELINES[name]))
-        for by, groups in told.groups.items():
+        for by, groups in findings.groups.items():
             of_user = groups[users]
             for group in sorted({str(g) for g in of_user if g is not None}):
                 inside = np.array([g is not None and str(g) == group for g in of_user], bool)
                 if inside.sum() >= LEAST:
-                    gain = difference(own[inside], base[inside], told.seed).tree()
+                    gain = difference(own[inside], base[inside], findings.seed).tree()
                     line = {"list": name, "by": by, "group": group, "users": int(inside.sum())}
                     line |= {"ndcg@10": round(float(own[inside].mean()), 5), "baseline": BASELINES[name]}
                     line |= {"baseline ndcg@10": round(float(base[inside].mean()), 5), "gain": gain}

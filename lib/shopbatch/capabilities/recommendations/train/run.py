@@ -18,7 +18,7 @@ from shopbatch.capabilities.recommendations.history import History
 from shopbatch.capabilities.recommendations.recommender import NAME, Recommender
 from shopbatch.capabilities.recommendations.train import parts, shop
 from shopbatch.capabilities.recommendations.train.config import TrainRecommenderConfig
-from shopbatch.capabilities.recommendations.train.figures import Told, fill_report
+from shopbatch.capabilities.recommendations.train.figures import Findings, fill_report
 from shopbatch.capabilities.recommendations.train.live import Live
 from shopbatch.capabilities.recommendations.train.parts import Added
 from shopbatch.capabilities.recommendations.train.sequence import SequenceTraining, check_loop
@@ -150,7 +150,7 @@ class Training:
         seed, worse = config.loop.seed, config.gates.worse
         report.gates = [enough, *evaluate.gates(quality, worse, seed, config.gates.certain)]
         report.gates += evaluate.live_gates(quality, worse, seed)
-        fill_report(report, Told(quality, before, after, self._groups(before), choice, added, live, seed))
+        fill_report(report, Findings(quality, before, after, self._groups(before), choice, added, live, seed))
         refuse_if_failed(report.gates)
         added = parts.refit(training, added, whole)
         with report.stage("fit") as stage:

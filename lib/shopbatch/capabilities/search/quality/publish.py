@@ -75,18 +75,18 @@ def accepted_before(store: Store, judgements: Snapshot, test: Prepared) -> np.nd
     return np.array([np.nan if (value := known.get(key)) is None else value for key in asked], np.float64)
 
 
-def publish(store: Store, report: Report, found: Searched, origin: dict[str, Any]) -> None:
+def publish(store: Store, report: Report, searched: Searched, origin: dict[str, Any]) -> None:
     """Publish the quality of an accepted search, with its weights, in one commit."""
     before = store.find(SEARCH_QUALITY.name)
     with Publication(store, report.run_id) as publication:
-        written = store.write_file(SEARCH_QUALITY, _rows(found, report.run_id), report.run_id, 0)
+        written = store.write_file(SEARCH_QUALITY, _rows(searched, report.run_id), report.run_id, 0)
         publication.add(SEARCH_QUALITY, [written])
         crash_point("quality_written")
         metadata = {
             "job": "evaluate_search",
             "origin": origin,
             "digest": digest(origin),
-            "tuned": remembered(found.fusion, found.manifest),
+            "tuned": remembered(searched.fusion, searched.manifest),
         }
         check = unless_changed(before.files if before is not None else ())
         try:
@@ -98,9 +98,9 @@ def publish(store: Store, report: Report, found: Searched, origin: dict[str, Any
     report.outcome = "published"
 
 
-def _rows(found: Searched, run_id: str) -> pa.Table:
-    queries, plans = found.test.queries, found.test.plans
-    candidate, baseline = found.measures[found.candidate], found.measures[found.baseline]
+def _rows(searched: Searched, run_id: str) -> pa.Table:
+    queries, plans = searched.test.queries, searched.test.plans
+    candidate, baseline = searched.measures[searched.candidate], searched.measures[searched.baseline]
 
     def numbers(values: np.ndarray) -> pa.Array:
         return pa.array(values, pa.float64(), mask=np.isnan(values))
@@ -109,7 +109,7 @@ def _rows(found: Searched, run_id: str) -> pa.Table:
     return SEARCH_QUALITY.fill(
         count,
         query=pa.array([query.text for query in queries], pa.string()),
-        language=pa.array(found.test.languages, pa.string()),
+        language=pa.array(searched.test.languages, pa.string()),
         constrained=pa.array([bool(plan.conditions) for plan in plans], pa.bool_()),
         judged=pa.array([len(query.judged.products) for query in queries], pa.int32()),
         useful=pa.array([query.judged.useful for query in queries], pa.int32()),
@@ -119,6 +119,6 @@ def _rows(found: Searched, run_id: str) -> pa.Table:
         unjudged=numbers(candidate.unjudged),
         shown=pa.array(candidate.shown.astype(np.int32)),
         ndcg_bm25=numbers(baseline.ndcg),
-        index=pa.repeat(pa.scalar(found.manifest.key), count),
+        index=pa.repeat(pa.scalar(searched.manifest.key), count),
         run_id=pa.repeat(pa.scalar(run_id), count),
     )

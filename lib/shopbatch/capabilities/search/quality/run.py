@@ -63,13 +63,13 @@ def evaluate_search(config: EvaluateSearchConfig, store: Store, report: Report) 
         report.engine, report.models = EngineUse(encoder.engine.kind), encoder.models
         prepare_engine(encoder.engine, encoder.path or None)
         halves = _queries(config, judgements, live.open(), encoder, report)
-        found, (cells, unjudged) = _searched(config, live.manifest, halves, judgements, report)
+        searched, (cells, unjudged) = _searched(config, live.manifest, halves, judgements, report)
     if unjudged:
         files.write_bytes(f"{run_folder(store.root, report.job, report.run_id)}/{FILE}", cells)
         report.links = {"Products to judge, as a CSV file": FILE}
     _count_traffic(config, store, report)
-    _judge(config, report, found, accepted_before(store, judgements, halves.test))
-    publish(store, report, found, origin)
+    _judge(config, report, searched, accepted_before(store, judgements, halves.test))
+    publish(store, report, searched, origin)
 
 
 @dataclass(frozen=True)
@@ -128,9 +128,9 @@ def _searched(
         measures = {name: measured(index, test, ranked) for name, ranked in lists.items()}
     baseline = max(bm25, key=lambda name: mean(measures[name].ndcg))  # chosen on the test half: in favour of BM25
     candidate = HYBRID if fusion is not None else LIVE
-    found = Searched(manifest, test, measures, candidate, baseline, fusion or index.fusion)
-    _describe(config, report, found, bm25)
-    return found, sheet(index, test, [lists[candidate], lists[baseline]])
+    searched = Searched(manifest, test, measures, candidate, baseline, fusion or index.fusion)
+    _describe(config, report, searched, bm25)
+    return searched, sheet(index, test, [lists[candidate], lists[baseline]])
 
 
 def _answers(index: SearchIndex, prepared: Prepared, depth: int) -> list[np.ndarray]:
@@ -144,26 +144,26 @@ def _answers(index: SearchIndex, prepared: Prepared, depth: int) -> list[np.ndar
 
 
 def _describe(
-    config: EvaluateSearchConfig, report: Report, found: Searched, bm25: Mapping[str, LexicalSettings]
+    config: EvaluateSearchConfig, report: Report, searched: Searched, bm25: Mapping[str, LexicalSettings]
 ) -> None:
     """Enter the measures, the slices and the figures into the report."""
-    candidate, baseline = found.measures[found.candidate], found.measures[found.baseline]
-    trees = {name: m.tree(config.seed) for name, m in found.measures.items()}
-    others = {name: gain(candidate.ndcg, m.ndcg, config.seed).tree() for name, m in found.measures.items()}
-    parts = sliced(found.test, candidate, baseline, config.seed)
+    candidate, baseline = searched.measures[searched.candidate], searched.measures[searched.baseline]
+    trees = {name: m.tree(config.seed) for name, m in searched.measures.items()}
+    others = {name: gain(candidate.ndcg, m.ndcg, config.seed).tree() for name, m in searched.measures.items()}
+    parts = sliced(searched.test, candidate, baseline, config.seed)
     report.metrics["search"] = {
-        "candidate": found.candidate,
-        "best_bm25": found.baseline,
+        "candidate": searched.candidate,
+        "best_bm25": searched.baseline,
         "methods": trees,
-        "ndcg_10_against": {name: tree for name, tree in others.items() if name != found.candidate},
+        "ndcg_10_against": {name: tree for name, tree in others.items() if name != searched.candidate},
         "slices": parts,
         "bm25": {name: settings.model_dump(mode="json") for name, settings in bm25.items()},
-        "fusion": found.fusion.model_dump(mode="json"),
+        "fusion": searched.fusion.model_dump(mode="json"),
     }
-    report.figures += figures.methods(found.measures, config.seed)
+    report.figures += figures.methods(searched.measures, config.seed)
     report.figures += figures.slices(parts)
-    report.figures += figures.won_and_lost(found.test, candidate, baseline, found.baseline, config.listed)
-    report.figures += figures.not_found(found.test, candidate, config.listed)
+    report.figures += figures.won_and_lost(searched.test, candidate, baseline, searched.baseline, config.listed)
+    report.figures += figures.not_found(searched.test, candidate, config.listed)
 
 
 def _count_traffic(config: EvaluateSearchConfig, store: Store, report: Report) -> None:
@@ -182,21 +182,21 @@ def _count_traffic(config: EvaluateSearchConfig, store: Store, report: Report) -
     report.figures += figures.traffic(counts)
 
 
-def _judge(config: EvaluateSearchConfig, report: Report, found: Searched, accepted: np.ndarray | None) -> None:
+def _judge(config: EvaluateSearchConfig, report: Report, searched: Searched, accepted: np.ndarray | None) -> None:
     """Make the verdict, and refuse unless it is `above`."""
-    candidate = found.measures[found.candidate]
-    live = {LIVE: gain(candidate.ndcg, found.measures[LIVE].ndcg, config.seed)} if found.candidate != LIVE else {}
+    candidate = searched.measures[searched.candidate]
+    live = {LIVE: gain(candidate.ndcg, searched.measures[LIVE].ndcg, config.seed)} if searched.candidate != LIVE else {}
     if accepted is not None and not np.isnan(candidate.ndcg - accepted).all():
         live["the search that was accepted last"] = gain(candidate.ndcg, accepted, config.seed)
     known = int((~np.isnan(candidate.ndcg)).sum())
-    above = gain(candidate.ndcg, found.measures[found.baseline].ndcg, config.seed)
-    evidence = Evidence(known, mean(candidate.unjudged), found.baseline, above, live)
+    above = gain(candidate.ndcg, searched.measures[searched.baseline].ndcg, config.seed)
+    evidence = Evidence(known, mean(candidate.unjudged), searched.baseline, above, live)
     word, gates = verdict(evidence, config.gates)
     report.metrics["search"]["verdict"] = word
     report.gates += gates
     report.highlights = {
         "verdict": word,
         "nDCG@10": f"{mean(candidate.ndcg):.3f}",
-        f"against {found.baseline}": f"{above.value:+.3f} [{above.low:+.3f}, {above.high:+.3f}]",
+        f"against {searched.baseline}": f"{above.value:+.3f} [{above.low:+.3f}, {above.high:+.3f}]",
     }
     refuse_if_failed(gates if word != "cannot tell" else [g for g in gates if g.name.startswith("judged")], word)
