@@ -48,14 +48,16 @@ def chaos(
     folder = Path(tempfile.mkdtemp(prefix="shopbatch-chaos-"))
     run = Chaos(job, declared.session, words, source, folder)
     trials: list[Trial] = []
+    pool = ThreadPoolExecutor(at_once)
     try:
         seconds = run.undisturbed()
         print(f"undisturbed run of {job} in a copy of {source}: {seconds:.0f} s, places: {', '.join(run.places)}")
-        with ThreadPoolExecutor(at_once) as pool:
-            for trial in pool.map(run.trial, range(first, first + seeds)):
-                trials.append(trial)
-                print(describe(trial), flush=True)
+        drawn = range(first, first + seeds)
+        for trial in map(run.trial, drawn) if at_once == 1 else pool.map(run.trial, drawn):
+            trials.append(trial)
+            print(describe(trial), flush=True)
     finally:
+        pool.shutdown(cancel_futures=True)  # Ctrl-C waits for the seeds that run, and begins no other one
         if all(trial.is_equal for trial in trials):
             shutil.rmtree(folder, ignore_errors=True)
     print("\n".join(summarise(trials)))

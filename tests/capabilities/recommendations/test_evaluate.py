@@ -7,10 +7,10 @@ import pytest
 
 from shopbatch.capabilities.recommendations.discover import Discover
 from shopbatch.capabilities.recommendations.evaluate import gates, held_out, report
-from shopbatch.capabilities.recommendations.fit import fit_recommender
 from shopbatch.capabilities.recommendations.history import History
 from shopbatch.capabilities.recommendations.neighbours import NextSettings
 from shopbatch.capabilities.recommendations.recommender import Recommender
+from tests.capabilities.recommendations.fitting import fit_recommender
 
 USERS, ITEMS, CUT = 120, 60, 200
 

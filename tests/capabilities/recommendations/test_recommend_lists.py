@@ -13,7 +13,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shopbatch.capabilities.recommendations import rules as reference
 from shopbatch.capabilities.recommendations.recommend.candidates import OUTPUTS, CandidateScorer
 from shopbatch.capabilities.recommendations.recommend.catalogue import ANYWHERE, ELSEWHERE, Catalogue, Markets
 from shopbatch.capabilities.recommendations.recommend.histories import Numbers, broken
@@ -22,6 +21,7 @@ from shopbatch.capabilities.recommendations.recommend.stage import RecommendStag
 from shopbatch.capabilities.recommendations.recommender import LISTS, Recommender
 from shopbatch.core.hashing import hash128
 from shopbatch.tables.user_sequences import CART, PURCHASE, RETURN, VIEW
+from tests.capabilities.recommendations import rules as reference
 from tests.capabilities.recommendations import shelf
 
 IDS = [p["product_id"] for p in shelf.catalogue()]

@@ -7,7 +7,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from shopbatch.capabilities.recommendations.fit import fit_recommender
 from shopbatch.capabilities.recommendations.history import History
 from shopbatch.capabilities.recommendations.neighbours import EaseSettings, NextSettings
 from shopbatch.capabilities.recommendations.reasons import bought
@@ -19,6 +18,7 @@ from shopbatch.capabilities.recommendations.recommender import (
 )
 from shopbatch.core.errors import UserError
 from shopbatch.evaluation.ranking import restricted, top
+from tests.capabilities.recommendations.fitting import fit_recommender
 
 USERS, ITEMS, SIZE = 40, 18, 10
 WAYS = (NextSettings(), EaseSettings(2.0, least_users=2))

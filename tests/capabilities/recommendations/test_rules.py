@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shopbatch.capabilities.recommendations.history import History
-from shopbatch.capabilities.recommendations.rules import (
+from tests.capabilities.recommendations.rules import (
     Candidate,
     Owned,
     Product,

@@ -16,7 +16,7 @@ import ray
 from shopbatch.capabilities.recommendations.recommend.config import RecommendConfig
 from shopbatch.capabilities.recommendations.recommend.histories import COLUMNS, Numbers, broken
 from shopbatch.capabilities.recommendations.recommend.lookup import NAMES
-from shopbatch.capabilities.recommendations.rules import repeat_counts, shares_of
+from shopbatch.capabilities.recommendations.recommend.repeated import repeat_counts, shares_of
 from shopbatch.core.hashing import hash128
 from shopbatch.inference.parts import Part, plan_parts
 from shopbatch.tables.products import PRODUCTS

@@ -1,4 +1,7 @@
-"""From the candidates of many users to their lists, by the rules of `rules.py` and as fast as arrays allow."""
+"""From the candidates of many users to lists that may be shown: without what must not be in them, and not all alike.
+
+Nothing here computes a score, so that a changed rule changes lists without a model being asked again.
+"""
 
 from __future__ import annotations
 
@@ -16,11 +19,11 @@ _NEVER = -(10**6)  # a day before all others
 
 @dataclass(frozen=True)
 class Rules:
-    """The rules of a list; see `rules.Rules`. What they say of single products is in the catalogue.
+    """The rules of a list. What they say of single products is in the catalogue.
 
     Attributes:
         size: Places of the list.
-        mmr: Weight of the score against likeness.
+        mmr: Weight of the score against likeness to what the list holds: 1 leaves the order by score.
         most_per_group: Most products of one value, by column.
         returned_days: For how many days a returned product is not listed.
         seldom: Which products of the model are of a group that is hardly bought again, bool [n].

@@ -10,8 +10,6 @@ from shopbatch.capabilities.search.understanding.tokens import Token
 from shopbatch.capabilities.search.understanding.vocabulary import HAN, Value, key_of
 from shopbatch.capabilities.search.understanding.words import is_english, listed
 
-_OTHER = ("type", "brand", "gender", "age")  # kinds that no part of a thing has
-
 
 @dataclass(frozen=True)
 class Phrase:

@@ -1,8 +1,4 @@
-"""From candidates to a list that may be shown: what must not be in it, and that it is not all of one kind.
-
-Rules read a user's candidates and the catalogue of today, and compute no score. A changed rule therefore changes lists
-without a model being asked again.
-"""
+"""The rules of a list for one user and one product at a time: what the arrays of `recommend.lists` must say."""
 
 from __future__ import annotations
 
@@ -12,6 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from shopbatch.capabilities.recommendations.history import History
+from shopbatch.capabilities.recommendations.recommend.repeated import repeat_counts, shares_of
 
 Similarity = Callable[[str, str], float]  # of two products, between 0 and 1
 
@@ -87,28 +84,6 @@ def repeat_shares(history: History, groups: Sequence[str | None], least_pairs: i
     number = {name: n for n, name in enumerate(names)}
     numbers = np.array([-1 if g is None else number[g] for g in groups], np.int64)
     return shares_of(names, repeat_counts(history, numbers, len(names)), least_pairs)
-
-
-def repeat_counts(history: History, group: np.ndarray, groups: int) -> np.ndarray:
-    """Count (user, product) pairs, and those bought on two days or more, by group, int64 [2, groups].
-
-    Counts of different users may be added up.
-
-    Args:
-        history: The purchases of some users.
-        group: Number of each item's group, -1 for none, int [items].
-        groups: How many groups there are.
-    """
-    cell, days = np.unique(history.user * history.items + history.item, return_counts=True)
-    whose = group[cell % max(history.items, 1)]
-    chosen = (whose >= 0, (whose >= 0) & (days > 1))
-    return np.stack([np.bincount(whose[rows], minlength=groups) for rows in chosen])
-
-
-def shares_of(names: Sequence[str], counts: np.ndarray, least_pairs: int = 20) -> dict[str, float]:
-    """Return the share of repeated pairs of each group with enough of them; `counts` as from `repeat_counts`."""
-    pairs, again = counts.tolist()
-    return {name: again[n] / pairs[n] for n, name in enumerate(names) if pairs[n] >= least_pairs}
 
 
 def allowed(product: Product | None, owned: Owned | None, rules: Rules, market: str | None = None) -> bool:
