@@ -31,7 +31,7 @@ def crash_point(name: str) -> None:
     if trace:
         with open(trace, "a", encoding="utf-8") as file:
             file.write(f"{name} {_passed[name]}\n")
-    if at != name or _passed[name] < int(os.environ.get("SHOPBATCH_CRASH_COUNT") or 1):
+    if at != name or _passed[name] != int(os.environ.get("SHOPBATCH_CRASH_COUNT") or 1):
         return
     if once := os.environ.get("SHOPBATCH_CRASH_ONCE"):
         try:
