@@ -8,6 +8,9 @@ from shopbatch.tables.events import EVENTS
 from shopbatch.tables.guided_products import GUIDED_PRODUCTS, GUIDED_PRODUCTS_REJECTS
 from shopbatch.tables.judgements import JUDGEMENTS
 from shopbatch.tables.load_rejects import load_rejects
+from shopbatch.tables.orders import ORDER_LINES, ORDERS
+from shopbatch.tables.policies import POLICIES
+from shopbatch.tables.product_aspects import PRODUCT_ASPECTS
 from shopbatch.tables.product_copy import PRODUCT_COPY
 from shopbatch.tables.product_descriptions import PRODUCT_DESCRIPTIONS, PRODUCT_DESCRIPTIONS_REJECTS
 from shopbatch.tables.product_embeddings import PRODUCT_EMBEDDINGS, PRODUCT_EMBEDDINGS_REJECTS
@@ -15,6 +18,7 @@ from shopbatch.tables.product_neighbours import PRODUCT_NEIGHBOURS
 from shopbatch.tables.products import PRODUCTS
 from shopbatch.tables.queries import QUERIES
 from shopbatch.tables.recommendations import RECOMMENDATIONS, RECOMMENDATIONS_REJECTS
+from shopbatch.tables.review_aspects import ASPECT_LABELS, REVIEW_ASPECTS, REVIEW_ASPECTS_REJECTS
 from shopbatch.tables.review_sentiment import REVIEW_SENTIMENT, REVIEW_SENTIMENT_REJECTS
 from shopbatch.tables.reviews import REVIEWS
 from shopbatch.tables.schema import Column, Table
@@ -22,6 +26,8 @@ from shopbatch.tables.search_quality import SEARCH_QUALITY
 from shopbatch.tables.search_results import QUERY_EMBEDDINGS, QUERY_EMBEDDINGS_REJECTS, SEARCH_RESULTS
 from shopbatch.tables.shopper_requests import SHOPPER_REQUESTS
 from shopbatch.tables.support_dialogs import SUPPORT_DIALOGS
+from shopbatch.tables.ticket_answers import TICKET_ANSWERS, TICKET_ANSWERS_REJECTS, TICKETS_WITH_FACTS
+from shopbatch.tables.tickets import INTENT_EXAMPLES, TICKET_FEEDBACK, TICKETS
 from shopbatch.tables.transactions import TRANSACTIONS
 from shopbatch.tables.user_daily import (
     EVENTS_REJECTS,
@@ -49,6 +55,13 @@ _SOURCES = (
     QUERIES,
     SHOPPER_REQUESTS,
     JUDGEMENTS,
+    POLICIES,
+    ORDERS,
+    ORDER_LINES,
+    TICKETS,
+    TICKET_FEEDBACK,
+    INTENT_EXAMPLES,
+    ASPECT_LABELS,
 )
 _DERIVED = (
     REVIEW_SENTIMENT,
@@ -75,6 +88,12 @@ _DERIVED = (
     GUIDED_PRODUCTS,
     GUIDED_PRODUCTS_REJECTS,
     SEARCH_QUALITY,
+    TICKETS_WITH_FACTS,
+    TICKET_ANSWERS,
+    TICKET_ANSWERS_REJECTS,
+    REVIEW_ASPECTS,
+    REVIEW_ASPECTS_REJECTS,
+    PRODUCT_ASPECTS,
 )
 TABLES: dict[str, Table] = {t.name: t for t in (*_SOURCES, *_DERIVED)}
 SOURCES = tuple(t.name for t in _SOURCES)
