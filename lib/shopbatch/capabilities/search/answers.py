@@ -37,7 +37,15 @@ class Hit:
     reason: str
 
 
-def answers(index: SearchIndex, asked: Sequence[Asked], vectors: np.ndarray, k: Sequence[int]) -> list[list[Hit]]:
+@dataclass(frozen=True)
+class Answer:
+    """The answer to a query: how it was searched for, and the products, best first."""
+
+    plan: Plan
+    hits: list[Hit]
+
+
+def answers(index: SearchIndex, asked: Sequence[Asked], vectors: np.ndarray, k: Sequence[int]) -> list[Answer]:
     """Answer queries.
 
     Args:
@@ -51,7 +59,7 @@ def answers(index: SearchIndex, asked: Sequence[Asked], vectors: np.ndarray, k: 
     """
     if not asked:
         return []
-    planned = plans(list(asked), index.products)
+    planned = plans(list(asked), index)
     terms = index.lexical.look_up([plan.text for plan in planned])
     ranked = index.search(
         terms,
@@ -68,7 +76,7 @@ def answers(index: SearchIndex, asked: Sequence[Asked], vectors: np.ndarray, k: 
             lexical, dense = _or_none(best.lexical[place]), _or_none(best.dense[place])
             reason = _reason(index, plan, query, product)
             hits.append(Hit(product, ids[product].as_py(), float(best.scores[place]), lexical, dense, reason))
-        out.append(hits)
+        out.append(Answer(plan, hits))
     return out
 
 
@@ -77,9 +85,11 @@ def _or_none(score: np.float32) -> float | None:
 
 
 def _reason(index: SearchIndex, plan: Plan, query: QueryTerms, product: int) -> str:
-    """Name the words of the query that stand in the product, and the conditions that it meets."""
+    """Name the words of the query that stand in the product, the conditions that it meets, and what it does not say."""
     said = matched_words(plan.text, set(index.terms_in(query, product)))
     pieces = [f"says {', '.join(said)}"] if said else ["near in meaning"]
+    for constraint, met in zip(plan.constraints, plan.met, strict=True):
+        pieces.append(str(constraint) if met[product] else f"states no {constraint.kind}")
     return "; ".join([*pieces, *plan.conditions])
 
 

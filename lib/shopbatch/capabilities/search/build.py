@@ -15,9 +15,21 @@ from shopbatch.capabilities.search import terms
 from shopbatch.capabilities.search.config import EmbedProductsConfig
 from shopbatch.capabilities.search.encoder import SearchEncoder
 from shopbatch.capabilities.search.index import make_index
-from shopbatch.capabilities.search.index_files import FOLDER, FORMAT, Manifest, index_key, is_whole, write_index
+from shopbatch.capabilities.search.index_files import (
+    FOLDER,
+    FORMAT,
+    Manifest,
+    index_key,
+    is_whole,
+    stated_before,
+    write_index,
+)
 from shopbatch.capabilities.search.language_vectors import REFERENCE, learnt, reference_queries
 from shopbatch.capabilities.search.stage import matrix
+from shopbatch.capabilities.search.stated import Stated, stated_table, vocabulary_digest
+from shopbatch.capabilities.search.statements import VERSION as STATEMENTS
+from shopbatch.capabilities.search.understanding.understand import VERSION as UNDERSTANDING
+from shopbatch.capabilities.search.understanding.vocabulary import Vocabulary
 from shopbatch.core.hashing import digest, hex128
 from shopbatch.inference.candidate import Candidate
 from shopbatch.inference.spec import Spec
@@ -35,6 +47,7 @@ def settings_digest(config: EmbedProductsConfig, encoder: SearchEncoder) -> str:
             "terms": terms.VERSION,
             "lexical": config.lexical.model_dump(),
             "fusion": config.fusion.model_dump(),
+            "understand": [config.understand, STATEMENTS, UNDERSTANDING],
             "query_prefix": encoder.used.query_prefix,
             "queries": REFERENCE.read_text("utf-8"),
         }
@@ -77,7 +90,8 @@ class IndexBuilder:
             rows = table.take(pc.sort_indices(table["product_id"]))
             stage.rows = rows.num_rows
             vectors = self._vectors(rows)
-            index = make_index(rows, vectors, self._of_queries(), self.config.lexical, self.config.fusion)
+            stated, vocabulary = self._stated(rows)
+            index = make_index(rows, vectors, self._of_queries(), self.config.lexical, self.config.fusion, stated)
             counts = pl.Series("language", rows["language"]).fill_null("und").value_counts().sort("language")
             manifest = Manifest(
                 format=FORMAT,
@@ -88,6 +102,7 @@ class IndexBuilder:
                 languages=dict(counts.iter_rows()),
                 lexical=self.config.lexical,
                 fusion=self.config.fusion,
+                stated=vocabulary,
                 files={},
             )
             write_index(self.store.root, manifest, index)
@@ -97,6 +112,18 @@ class IndexBuilder:
                 "postings": len(index.lexical.products),
             }
         return key
+
+    def _stated(self, rows: pa.Table) -> tuple[Stated | None, str]:
+        """What the products state, as far as possible from the live index, and the digest of the vocabulary."""
+        if not self.config.understand:
+            return None, ""
+        vocabulary = Vocabulary.from_products(rows)
+        name = vocabulary_digest(vocabulary)
+        live = self.store.find(self.spec.sink.name)
+        key = live.metadata.get("index") if live is not None else None
+        before = stated_before(f"{self.store.root}/{FOLDER}/{key}", name) if key else None
+        table = stated_table(rows, vocabulary, before)
+        return Stated(vocabulary, lambda: table), name
 
     def _vectors(self, rows: pa.Table) -> np.ndarray:
         """The vectors of rows at full precision from the memo; from the table's 8 bits where the memo lacks one."""

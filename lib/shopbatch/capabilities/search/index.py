@@ -17,6 +17,7 @@ from shopbatch.capabilities.search.language_vectors import ROWS, LanguageVectors
 from shopbatch.capabilities.search.lexical import LexicalIndex, QueryTerms, count_terms, weigh
 from shopbatch.capabilities.search.product_text import lexical_fields
 from shopbatch.capabilities.search.settings import FusionSettings, LexicalSettings
+from shopbatch.capabilities.search.stated import Stated
 
 AGAIN = 5  # the best 5 k of a query are scored again from 16 bits
 BATCH = 256  # queries of one pass over the vectors
@@ -31,6 +32,7 @@ class SearchIndex:
         lexical, dense: The two indexes.
         spoken: What the vectors of a language have in common.
         fusion: How the two scores become one.
+        stated: What the products state; None if a query is only words.
     """
 
     products: pa.Table
@@ -38,6 +40,7 @@ class SearchIndex:
     dense: DenseIndex
     spoken: LanguageVectors
     fusion: FusionSettings
+    stated: Stated | None = None
 
     @cached_property
     def languages(self) -> tuple[list[str], np.ndarray]:
@@ -129,6 +132,7 @@ def make_index(
     queries: tuple[Mapping[str, np.ndarray], Mapping[str, np.ndarray]],
     lexical: LexicalSettings,
     fusion: FusionSettings,
+    stated: Stated | None = None,
 ) -> SearchIndex:
     """Make the index of a catalogue.
 
@@ -137,6 +141,7 @@ def make_index(
         vectors: Their vectors as the encoder gives them, float [n, dim].
         queries: The mean vectors of queries and the maps between languages (see `language_vectors.learnt`).
         lexical, fusion: Settings.
+        stated: What the products state.
     """
     languages = pc.fill_null(rows["language"], "und").to_pylist()
     spoken = LanguageVectors(means_of(vectors, languages), *queries)
@@ -147,6 +152,7 @@ def make_index(
         dense,
         spoken,
         fusion,
+        stated,
     )
 
 
