@@ -1,0 +1,170 @@
+"""Finds what is harmful in a text, by kind, with its place: rules over classes of words and of details.
+
+A text is read as it stands and with its disguises undone (`folding`, `closing`). In each reading the words of the lexicon
+and the details (`details`) get their classes; a rule asks for classes one after the other, close together and in one
+sentence. So a threat needs a person as its target, a number needs a contact word, and a complaint about goods is no
+insult. Nothing is learnt and nothing is drawn: the same text has the same findings everywhere.
+"""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import accumulate
+
+from shopbatch.text.moderation.closing import close
+from shopbatch.text.moderation.details import details
+from shopbatch.text.moderation.folding import fold
+from shopbatch.text.moderation.lexicon import BENIGN, Rule, words
+
+VERSION = 1  # of what is found; a test fails if the rules or the words change and this does not
+_END = re.compile(r"[.!?。！？;；\n](?![\w.])|[。！？；\n]")
+_LETTERS = frozenset("abcdefghijklmnopqrstuvwxyz")
+_LOOKS = 64  # places of the next class that are tried from one place
+
+
+@dataclass(frozen=True, order=True)
+class Finding:
+    """Something harmful in a text.
+
+    Attributes:
+        start: Its first character in the original text.
+        end: The position after its last character.
+        kind: insult, threat, slander, contact, advert, profanity, or unfit (for product copy).
+        rule: The name of the rule that found it: file, kind, number.
+    """
+
+    start: int
+    end: int
+    kind: str
+    rule: str
+
+
+def find(text: str) -> list[Finding]:
+    """Find what is harmful in a text of any length, in order, each place once for a kind."""
+    found: set[Finding] = set()
+    readings: set[str] = set()
+    for folded in fold(text):
+        for reading in (folded, close(folded)):
+            if reading.text in readings:
+                continue
+            readings.add(reading.text)
+            for kind, rule, start, end in _matches(reading.text):
+                found.add(Finding(*reading.span(start, end), kind, rule))
+    return _longest(found)
+
+
+def masked(text: str, findings: Iterable[Finding]) -> str:
+    """Return a text with every finding replaced by the name of its kind in brackets, such as `[contact]`."""
+    parts, done = [], 0
+    for finding in sorted(findings):
+        if finding.end <= done:
+            continue
+        if finding.start >= done:
+            parts += [text[done : finding.start], f"[{finding.kind}]"]
+        done = finding.end
+    return "".join([*parts, text[done:]])
+
+
+def _longest(found: Iterable[Finding]) -> list[Finding]:
+    """Leave out what lies inside another finding of the same kind."""
+    kept: list[Finding] = []
+    ends: dict[str, int] = {}
+    for finding in sorted(found, key=lambda f: (f.start, -f.end, f.kind, f.rule)):
+        if finding.end > ends.get(finding.kind, -1):
+            kept.append(finding)
+            ends[finding.kind] = finding.end
+    return kept
+
+
+@dataclass
+class _Places:
+    """The places of the classes in one reading: starts and ends by class, in order of their starts."""
+
+    starts: dict[str, list[int]]
+    ends: dict[str, list[int]]
+
+    def after(self, classes: Sequence[str], position: int, until: int) -> Iterator[tuple[int, int]]:
+        """The places of these classes that begin in this range, at most `_LOOKS` of each class."""
+        for name in classes:
+            starts = self.starts.get(name, [])
+            first = bisect_left(starts, position)
+            for i in range(first, min(len(starts), first + _LOOKS)):
+                if starts[i] > until:
+                    break
+                yield starts[i], self.ends[name][i]
+
+
+def _matches(text: str) -> Iterator[tuple[str, str, int, int]]:
+    """The kind, rule, start and end of everything that the rules find in one reading."""
+    places = _places(text)
+    if not places.starts:
+        return
+    listed = words().rules
+    breaks = [match.start() for match in _END.finditer(text)]
+    for name in sorted(listed.keys() & places.starts.keys()):
+        for label, rule in listed[name]:
+            for start, end in zip(places.starts[name], places.ends[name], strict=True):
+                last = _follow(rule, places, breaks, end)
+                if last is not None and not _is_excused(rule, places, start, last):
+                    yield rule.kind, label, start, last
+
+
+def _follow(rule: Rule, places: _Places, breaks: list[int], end: int) -> int | None:
+    """The end of the last word of a rule whose first word ends here; None if the others do not follow."""
+    for wanted in rule.all[1:]:
+        begin = bisect_left(breaks, end)
+        until = min(end + rule.gap, breaks[begin]) if begin < len(breaks) else end + rule.gap
+        following = min(places.after(wanted.split("|"), end, until), default=None)
+        if following is None:
+            return None
+        end = following[1]
+    return end
+
+
+def _is_excused(rule: Rule, places: _Places, start: int, end: int) -> bool:
+    if not rule.without:
+        return False
+    return any(True for _ in places.after(rule.without, start - rule.before, end + rule.after - 1))
+
+
+def _places(text: str) -> _Places:
+    found = sorted(_without_benign([*_words(text), *details(text)]), key=lambda place: (place[1], -place[2]))
+    starts: dict[str, list[int]] = {}
+    ends: dict[str, list[int]] = {}
+    for name, start, end in found:
+        starts.setdefault(name, []).append(start)
+        ends.setdefault(name, []).append(end)
+    return _Places(starts, ends)
+
+
+def _words(text: str) -> Iterator[tuple[str, int, int]]:
+    """The words of the lexicon in a text: class, start, end. They may overlap."""
+    lexicon = words()
+    lengths, classes, size = lexicon.lengths, lexicon.classes, len(text)
+    for match in lexicon.token.finditer(text):
+        start = match.start()
+        for length in lengths.get(match[0], ()):
+            end = start + length
+            names = classes.get(text[start:end])
+            if names is None or end > size or (end < size and text[end] in _LETTERS and text[end - 1] in _LETTERS):
+                continue
+            for name in names:
+                yield name, start, end
+
+
+def _without_benign(found: list[tuple[str, int, int]]) -> list[tuple[str, int, int]]:
+    """Leave out what lies inside a benign word: the cock in cockpit, 操 in 操作."""
+    benign = sorted((start, end) for name, start, end in found if name == BENIGN)
+    if not benign:
+        return found
+    starts = [start for start, _ in benign]
+    farthest = list(accumulate((end for _, end in benign), max))  # end of the benign words that begin by then
+
+    def is_excused(start: int, end: int) -> bool:
+        before = bisect_right(starts, start)
+        return before > 0 and farthest[before - 1] >= end
+
+    return [place for place in found if place[0] != BENIGN and not is_excused(place[1], place[2])]
