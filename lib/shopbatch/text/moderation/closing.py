@@ -17,6 +17,8 @@ _BETWEEN_HAN = re.compile(rf"(?<=[{_HAN}])(?:[^\w\n{_ENDS}]{{1,4}}|[.*_~/-]{{1,3
 # single letters, or single characters, each with a few signs between
 _SPACED = re.compile(r"(?<![a-z0-9@$'])[a-z0-9@$!*](?:[^a-z0-9\n\u3400-\u9fff@$!]{1,3}[a-z0-9@$!*]){2,60}(?![a-z0-9'])")
 _SPACED_HAN = re.compile(rf"(?<![{_HAN}])[{_HAN}](?:[^\w\n]{{1,3}}[{_HAN}]){{2,60}}(?![{_HAN}])")
+# a syllable that touches a Chinese character
+_PINYIN = re.compile(rf"(?<![a-z])(?:(?<=[{_HAN}])[a-z]{{2,6}}|[a-z]{{2,6}}(?=[{_HAN}]))(?![a-z])")
 _SIGNS = "0-9@$!|+*#%&€£¢"
 _MIXED = re.compile(rf"(?<![a-z{_SIGNS}])(?=[a-z]{{0,23}}[{_SIGNS}])[a-z{_SIGNS}]{{2,24}}(?![a-z{_SIGNS}])")
 _REPEATED = re.compile(r"(?<![a-z])(?=[a-z]{0,38}?([a-z])\1)[a-z]{3,40}(?![a-z])")
@@ -30,6 +32,7 @@ def close(folded: Folded) -> Folded:
     if not folded.text.isascii():
         folded = folded.rewrite(_SPACED_HAN, lambda match: [x for x in _kept(match) if x[0] >= "\u3400"])
         folded = folded.rewrite(_BETWEEN_HAN, lambda match: [])
+        folded = folded.rewrite(_PINYIN, _spelled_in_pinyin)
     folded = folded.rewrite(_SPACED, _letters)
     folded = folded.rewrite(_MIXED, _spelled_out)
     folded = folded.rewrite(_REPEATED, _squeezed)
@@ -63,6 +66,18 @@ def _letters(match: re.Match[str]) -> Changed | None:
         if size and place < len(letters):
             out.append((" ", out[-1][1]))
     return out
+
+
+def _spelled_in_pinyin(match: re.Match[str]) -> Changed | None:
+    """Replace a syllable by a character if that makes a listed word together with the characters around it."""
+    text, (start, end), known = match.string, match.span(), words().classes
+    for character in signs().pinyin.get(match[0], ""):
+        around = f"{text[max(0, start - 3) : start]}{character}{text[end : end + 3]}"
+        place = min(3, start)
+        spans = ((a, b) for a in range(place + 1) for b in range(place + 1, len(around) + 1) if b - a > 1)
+        if any(around[a:b] in known for a, b in spans):
+            return [(character, start)]
+    return None
 
 
 def _spelled_out(match: re.Match[str]) -> Changed | None:

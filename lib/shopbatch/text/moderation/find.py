@@ -106,28 +106,35 @@ def _matches(text: str) -> Iterator[tuple[str, str, int, int]]:
     breaks = [match.start() for match in _END.finditer(text)]
     for name in sorted(listed.keys() & places.starts.keys()):
         for label, rule in listed[name]:
-            for start, end in zip(places.starts[name], places.ends[name], strict=True):
-                last = _follow(rule, places, breaks, end)
-                if last is not None and not _is_excused(rule, places, start, last):
-                    yield rule.kind, label, start, last
+            for first in zip(places.starts[name], places.ends[name], strict=True):
+                spans = _follow(rule, places, breaks, first)
+                if spans and not _is_excused(rule, places, spans):
+                    yield rule.kind, label, spans[0][0], spans[-1][1]
 
 
-def _follow(rule: Rule, places: _Places, breaks: list[int], end: int) -> int | None:
-    """The end of the last word of a rule whose first word ends here; None if the others do not follow."""
+def _follow(rule: Rule, places: _Places, breaks: list[int], first: tuple[int, int]) -> list[tuple[int, int]]:
+    """The places of a rule's words, of which the first one is given; empty if the others do not follow it."""
+    spans = [first]
     for wanted in rule.all[1:]:
+        end = spans[-1][1]
         begin = bisect_left(breaks, end)
         until = min(end + rule.gap, breaks[begin]) if begin < len(breaks) else end + rule.gap
         following = min(places.after(wanted.split("|"), end, until), default=None)
         if following is None:
-            return None
-        end = following[1]
-    return end
+            return []
+        spans.append(following)
+    return spans
 
 
-def _is_excused(rule: Rule, places: _Places, start: int, end: int) -> bool:
+def _is_excused(rule: Rule, places: _Places, spans: list[tuple[int, int]]) -> bool:
+    """Whether a word that excuses stands between, before or after the rule's words, and not inside one of them."""
     if not rule.without:
         return False
-    return any(True for _ in places.after(rule.without, start - rule.before, end + rule.after - 1))
+    start, end = spans[0][0], spans[-1][1]
+    return any(
+        not any(a <= excuse_start and excuse_end <= b for a, b in spans)
+        for excuse_start, excuse_end in places.after(rule.without, start - rule.before, end + rule.after - 1)
+    )
 
 
 def _places(text: str) -> _Places:

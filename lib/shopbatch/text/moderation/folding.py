@@ -29,6 +29,7 @@ class Signs(WordFile):
     characters: tuple[tuple[str, str], ...]
     emoji: dict[str, str]
     parts: dict[str, str]
+    pinyin: dict[str, str]
     leet: dict[str, str]
 
 
