@@ -16,13 +16,14 @@ _ENDS = r",.!?;:，。！？；：、…~～“”\"'()（）《》【】+/%—-
 _BETWEEN_HAN = re.compile(rf"(?<=[{_HAN}])(?:[^\w\n{_ENDS}]{{1,4}}|[.*_~/-]{{1,3}})(?=[{_HAN}])")
 # single letters, or single characters, each with a few signs between
 _SPACED = re.compile(r"(?<![a-z0-9@$'])[a-z0-9@$!*](?:[^a-z0-9\n\u3400-\u9fff@$!]{1,3}[a-z0-9@$!*]){2,60}(?![a-z0-9'])")
-_SPACED_HAN = re.compile(rf"(?<![{_HAN}])[{_HAN}](?:[^\w\n]{{1,3}}[{_HAN}]){{2,60}}(?![{_HAN}])")
+_SPACED_HAN = re.compile(rf"(?<![{_HAN}])[{_HAN}](?:[^\w]{{1,3}}[{_HAN}]){{2,60}}(?![{_HAN}])")
+_REPEATED_HAN = re.compile(rf"([{_HAN}])\1{{2,60}}")
 # a syllable that touches a Chinese character
 _PINYIN = re.compile(rf"(?<![a-z])(?:(?<=[{_HAN}])[a-z]{{2,6}}|[a-z]{{2,6}}(?=[{_HAN}]))(?![a-z])")
 _SIGNS = "0-9@$!|+*#%&€£¢"
 _MIXED = re.compile(rf"(?<![a-z{_SIGNS}])(?=[a-z]{{0,23}}[{_SIGNS}])[a-z{_SIGNS}]{{2,24}}(?![a-z{_SIGNS}])")
 _REPEATED = re.compile(r"(?<![a-z])(?=[a-z]{0,38}?([a-z])\1)[a-z]{3,40}(?![a-z])")
-_PIECES = re.compile(r"(?<![a-z])([a-z]{1,10})[^a-z0-9\n\u3400-\u9fff]{1,2}(?=([a-z]{1,10})(?![a-z]))")
+_PIECES = re.compile(r"(?<![a-z'])([a-z]{1,10})[^a-z0-9\n\u3400-\u9fff]{1,2}(?=([a-z]{1,10})(?![a-z]))")
 
 
 def close(folded: Folded) -> Folded:
@@ -32,6 +33,7 @@ def close(folded: Folded) -> Folded:
     if not folded.text.isascii():
         folded = folded.rewrite(_SPACED_HAN, lambda match: [x for x in _kept(match) if x[0] >= "\u3400"])
         folded = folded.rewrite(_BETWEEN_HAN, lambda match: [])
+        folded = folded.rewrite(_REPEATED_HAN, lambda match: _kept(match, 0, 1))
         folded = folded.rewrite(_PINYIN, _spelled_in_pinyin)
     folded = folded.rewrite(_SPACED, _letters)
     folded = folded.rewrite(_MIXED, _spelled_out)
@@ -55,17 +57,26 @@ def _letters(match: re.Match[str]) -> Changed | None:
     kept = [(c, place) for c, place in _kept(match) if c.isalnum() or c in "@$!*"]
     if not any(c.isalpha() for c, _ in kept):
         return None
-    letters = "".join(c for c, _ in kept)
-    known, out, place = words().latin, Changed(), 0
-    while place < len(letters):
-        size = next((n for n in range(16, 2, -1) if letters[place : place + n] in known), 0)
-        if size and out and out[-1][0] != " ":
-            out.append((" ", out[-1][1]))
-        out += kept[place : place + (size or 1)]
-        place += size or 1
-        if size and place < len(letters):
-            out.append((" ", out[-1][1]))
+    out = Changed()
+    for word in _cut("".join(c for c, _ in kept)):
+        out += [(" ", out[-1][1])] if out else []
+        out += kept[: len(word)]
+        kept = kept[len(word) :]
     return out
+
+
+def _cut(letters: str) -> list[str]:
+    """Cut letters into as few known words as possible; one piece if that cannot be done."""
+    known = words().latin
+    best: list[list[str] | None] = [[]]
+    for end in range(1, len(letters) + 1):
+        ways = [
+            [*before, letters[start:end]]
+            for start in range(max(0, end - 16), end)
+            if (before := best[start]) is not None and letters[start:end] in known
+        ]
+        best.append(min(ways, key=len, default=None))
+    return best[-1] or [letters]
 
 
 def _spelled_in_pinyin(match: re.Match[str]) -> Changed | None:
@@ -83,6 +94,8 @@ def _spelled_in_pinyin(match: re.Match[str]) -> Changed | None:
 def _spelled_out(match: re.Match[str]) -> Changed | None:
     """Replace digits and signs in a token by letters if that makes a known word of it."""
     token, known = match[0], words()
+    if len(token) < 3 or not any(c.isalpha() or c in "@$" for c in token):
+        return None
     tail = len(token) - len(token.rstrip("!+|"))  # shit!!
     for size in dict.fromkeys((len(token), len(token) - tail)):
         options = [signs().leet.get(c, c) for c in token[:size]]

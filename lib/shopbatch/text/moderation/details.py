@@ -19,6 +19,7 @@ Place = tuple[str, int, int]  # class, start, end
 class _Details(WordFile):
     """The fields are explained in details.yaml."""
 
+    hint: str
     digits: dict[str, str]
     spoken: dict[str, str]
     patterns: dict[str, tuple[str, ...]]
@@ -42,9 +43,14 @@ def _digit_runs() -> tuple[re.Pattern[str], re.Pattern[str]]:
     return re.compile(rf"(?<![0-9.]){digit}(?:[^\w\n]{{0,3}}{digit}){{4,23}}(?![0-9])"), re.compile(digit)
 
 
+@lru_cache(maxsize=1)
+def _hint() -> re.Pattern[str]:
+    return re.compile(_listed().hint)
+
+
 def details(text: str) -> Iterator[Place]:
     """Find the details in a folded text. They may overlap."""
-    if not _HINT.search(text):
+    if not _hint().search(text):
         return
     for name, pattern in _patterns():
         for match in pattern.finditer(text):
@@ -59,9 +65,6 @@ def details(text: str) -> Iterator[Place]:
         yield "number", *match.span()
         if re.fullmatch(r"(?:86)?1[3-9]\d{9}", digits) and not plain:
             yield "phone", *match.span()
-
-
-_HINT = re.compile(r"[0-9@/.:_\uff20]|[零一二三四五六七八九幺]{2}|(?: dot |点com|one|two|three|four|five|six|seven|eight|nine|zero|id)")
 
 
 def _digit(said: str) -> str:

@@ -119,11 +119,15 @@ def _follow(rule: Rule, places: _Places, breaks: list[int], first: tuple[int, in
         end = spans[-1][1]
         begin = bisect_left(breaks, end)
         until = min(end + rule.gap, breaks[begin]) if begin < len(breaks) else end + rule.gap
-        following = min(places.after(wanted.split("|"), end, until), default=None)
+        following = min(places.after(wanted.split("|"), end, until), key=_earliest_longest, default=None)
         if following is None:
             return []
         spans.append(following)
     return spans
+
+
+def _earliest_longest(place: tuple[int, int]) -> tuple[int, int]:
+    return place[0], -place[1]
 
 
 def _is_excused(rule: Rule, places: _Places, spans: list[tuple[int, int]]) -> bool:
@@ -163,15 +167,18 @@ def _words(text: str) -> Iterator[tuple[str, int, int]]:
 
 
 def _without_benign(found: list[tuple[str, int, int]]) -> list[tuple[str, int, int]]:
-    """Leave out what lies inside a benign word: the cock in cockpit, 操 in 操作."""
+    """Leave out what lies inside a benign word (pussy willow), or begins or ends within one (妈的 in 妈妈的)."""
     benign = sorted((start, end) for name, start, end in found if name == BENIGN)
     if not benign:
         return found
     starts = [start for start, _ in benign]
     farthest = list(accumulate((end for _, end in benign), max))  # end of the benign words that begin by then
+    glue = words().glue
 
     def is_excused(start: int, end: int) -> bool:
-        before = bisect_right(starts, start)
-        return before > 0 and farthest[before - 1] >= end
+        inside, covering, until = bisect_left(starts, start), bisect_right(starts, start), bisect_left(starts, end)
+        begins_within = inside > 0 and farthest[inside - 1] > start
+        lies_inside = covering > 0 and farthest[covering - 1] >= end
+        return begins_within or lies_inside or (until > covering and farthest[until - 1] > end)
 
-    return [place for place in found if place[0] != BENIGN and not is_excused(place[1], place[2])]
+    return [x for x in found if x[0] != BENIGN and (x[0] in glue or not is_excused(x[1], x[2]))]

@@ -49,9 +49,16 @@ class Rule(WordFile):
 
 
 class Lexicon(WordFile):
-    """What a file holds. words: by class, as patterns (see `expand`)."""
+    """What a file holds.
+
+    Attributes:
+        words: By class, as patterns (see `expand`).
+        glue: The classes of words that mean nothing alone (is, you, will), which no benign word takes away.
+        rules: In any order.
+    """
 
     words: dict[str, str]
+    glue: tuple[str, ...]
     rules: tuple[Rule, ...]
 
 
@@ -66,6 +73,7 @@ class Words:
         token: Finds where a word may begin.
         latin: The Latin tokens that any word consists of.
         strong: The words in one piece that are harmful wherever they stand; they are also looked for in pieces.
+        glue: The classes that no benign word takes away.
         rules: The rules by the class that they begin with.
     """
 
@@ -74,6 +82,7 @@ class Words:
     token: re.Pattern[str]
     latin: frozenset[str]
     strong: frozenset[str]
+    glue: frozenset[str]
     rules: dict[str, tuple[tuple[str, Rule], ...]]
 
 
@@ -123,6 +132,7 @@ def words() -> Words:
     """Read the files."""
     classes: dict[str, set[str]] = {}
     rules: dict[str, list[tuple[str, Rule]]] = {}
+    glue: set[str] = set()
     for language in LANGUAGES:
         lexicon = read_words(Lexicon, "shopbatch.text.moderation", f"{language}.yaml")
         names = {name: name if name == BENIGN else f"{language}.{name}" for name in lexicon.words}
@@ -130,6 +140,7 @@ def words() -> Words:
             for pattern in filter(None, map(str.strip, re.split(r"[;\n]", listed))):
                 for text in expand(pattern):
                     classes.setdefault(text, set()).add(names[name])
+        glue.update(names[name] for name in lexicon.glue)
         for number, rule in enumerate(lexicon.rules, 1):
             whole = rule.of_classes(names)
             for first in whole.all[0].split("|"):
@@ -149,5 +160,6 @@ def words() -> Words:
         token=token,
         latin=latin,
         strong=strong,
+        glue=frozenset(glue),
         rules={first: tuple(listed) for first, listed in rules.items()},
     )
