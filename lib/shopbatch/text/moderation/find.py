@@ -17,7 +17,7 @@ from itertools import accumulate
 from shopbatch.text.moderation.closing import close
 from shopbatch.text.moderation.details import details
 from shopbatch.text.moderation.folding import fold
-from shopbatch.text.moderation.lexicon import BENIGN, Rule, words
+from shopbatch.text.moderation.lexicon import BENIGN, UNFIT, Rule, words
 
 VERSION = 1  # of what is found; a test fails if the rules or the words change and this does not
 _END = re.compile(r"[.!?。！？;；\n](?![\w.])|[。！？；\n]")
@@ -42,8 +42,13 @@ class Finding:
     rule: str
 
 
-def find(text: str) -> list[Finding]:
-    """Find what is harmful in a text of any length, in order, each place once for a kind."""
+def find(text: str, unfit: bool = False) -> list[Finding]:
+    """Find what is harmful in a text of any length, in order, each place once for a kind.
+
+    Args:
+        text: The text.
+        unfit: Whether to look also for words that a customer may use and a shop may not.
+    """
     found: set[Finding] = set()
     readings: set[str] = set()
     for folded in fold(text):
@@ -52,6 +57,8 @@ def find(text: str) -> list[Finding]:
                 continue
             readings.add(reading.text)
             for kind, rule, start, end in _matches(reading.text):
+                if kind == UNFIT and not unfit:
+                    continue
                 found.add(Finding(*reading.span(start, end), kind, rule))
     return _longest(found)
 

@@ -15,7 +15,7 @@ from shopbatch.text.word_files import WordFile, read_words
 
 LANGUAGES = ("en", "zh")
 BENIGN = "benign"  # the class of the words that only look like another one: Scunthorpe, 操作
-KINDS = ("insult", "threat", "slander", "contact", "advert", "profanity", "unfit")
+UNFIT = "unfit"  # the kind of what only a shop must not say
 LATIN = re.compile("[a-z]")
 
 
