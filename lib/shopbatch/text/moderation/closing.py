@@ -16,7 +16,8 @@ _ENDS = r",.!?;:，。！？；：、…~～“”\"'()（）《》【】+/%—-
 _BETWEEN_HAN = re.compile(rf"(?<=[{_HAN}])(?:[^\w\n{_ENDS}]{{1,4}}|[.*_~/-]{{1,3}})(?=[{_HAN}])")
 # single letters, or single characters, each with a few signs between
 _SPACED = re.compile(r"(?<![a-z0-9@$'])[a-z0-9@$!*](?:[^a-z0-9\n\u3400-\u9fff@$!]{1,3}[a-z0-9@$!*]){2,60}(?![a-z0-9'])")
-_SPACED_HAN = re.compile(rf"(?<![{_HAN}])[{_HAN}](?:[^\w]{{1,3}}[{_HAN}]){{2,60}}(?![{_HAN}])")
+_SPACED_HAN = re.compile(rf"(?<![{_HAN}])[{_HAN}](?:(?:\n|[^\w\n]{{1,3}})[{_HAN}]){{2,60}}(?![{_HAN}])")
+_LINES = re.compile(rf"(?:(?<=\n)|(?<![\s\S]))[{_HAN}]{{1,2}}(?:\n[{_HAN}]{{1,2}}){{2,20}}(?![{_HAN}])")
 _REPEATED_HAN = re.compile(rf"([{_HAN}])\1{{2,60}}")
 # a syllable that touches a Chinese character
 _PINYIN = re.compile(rf"(?<![a-z])(?:(?<=[{_HAN}])[a-z]{{2,6}}|[a-z]{{2,6}}(?=[{_HAN}]))(?![a-z])")
@@ -31,6 +32,7 @@ def close(folded: Folded) -> Folded:
     if any(map(folded.text.__contains__, signs().parts)):
         folded = folded.rewrite(_parts(), lambda match: [(signs().parts[match[0]], match.start())])
     if not folded.text.isascii():
+        folded = folded.rewrite(_LINES, lambda match: [x for x in _kept(match) if x[0] != "\n"])
         folded = folded.rewrite(_SPACED_HAN, lambda match: [x for x in _kept(match) if x[0] >= "\u3400"])
         folded = folded.rewrite(_BETWEEN_HAN, lambda match: [])
         folded = folded.rewrite(_REPEATED_HAN, lambda match: _kept(match, 0, 1))

@@ -9,6 +9,7 @@ insult. Nothing is learnt and nothing is drawn: the same text has the same findi
 from __future__ import annotations
 
 import re
+import unicodedata
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -59,8 +60,16 @@ def find(text: str, unfit: bool = False) -> list[Finding]:
             for kind, rule, start, end in _matches(reading.text):
                 if kind == UNFIT and not unfit:
                     continue
-                found.add(Finding(*reading.span(start, end), kind, rule))
+                first, last = reading.span(start, end)
+                found.add(Finding(first, _with_marks(text, last), kind, rule))
     return _longest(found)
+
+
+def _with_marks(text: str, end: int) -> int:
+    """The end with the diacritics and variation selectors that belong to the last character."""
+    while end < len(text) and unicodedata.category(text[end]) in ("Mn", "Me"):
+        end += 1
+    return end
 
 
 def masked(text: str, findings: Iterable[Finding]) -> str:

@@ -99,7 +99,10 @@ class _Folding(dict[int, str]):
     def _fold(self, character: str) -> str:
         if character in self.emoji:
             return self.emoji[character]
-        if character in _UNSEEN or (category := unicodedata.category(character)) in _HIDDEN and character not in "\n^`":
+        if character in "\n^`":
+            return character
+        category = unicodedata.category(character)
+        if character in _UNSEEN or category in _HIDDEN:
             return " " if character in "\t\r\x0b\x0c" else ""
         if category[0] == "Z":
             return "\n" if category in ("Zl", "Zp") else " "
