@@ -13,21 +13,48 @@ from typing import Any
 
 import pytest
 
-from shopbatch.evaluation.proportions import wilson
 from shopbatch.text.moderation.find import find
 
-HALVES = ("open", "held")
+# by half: the least share of harmful texts found with all their kinds, and the greatest share of benign ones with any
+FLOORS = {"open": (0.97, 0.01), "held": (0.0, 1.0)}
+KINDS = ("insult", "threat", "slander", "contact", "advert", "profanity")
 
 
 def planted(half: str) -> list[dict[str, Any]]:
+    """The texts of a half, each with what is found in it."""
     lines = (Path(__file__).parent / "planted" / "texts.jsonl").read_text("utf-8").splitlines()
-    return [row for row in map(json.loads, lines) if row["half"] == half]
+    rows = [row for row in map(json.loads, lines) if row["half"] == half]
+    return [row | {"found": {finding.kind for finding in find(row["text"])}} for row in rows]
 
 
-def found(row: dict[str, Any]) -> set[str]:
-    return {finding.kind for finding in find(row["text"])}
+def share(hits: Sequence[bool]) -> float:
+    return sum(hits) / len(hits)
 
 
-def right(rows: Sequence[dict[str, Any]]) -> int:
-    """How many harmful texts of these are found with all their kinds."""
-    return sum(set(row["kinds"]) <= found(row) for row in rows)
+@pytest.mark.parametrize("half", FLOORS)
+def test_planted_texts_are_found_and_benign_ones_are_not(half: str) -> None:
+    rows = planted(half)
+    recall = share([set(row["kinds"]) <= row["found"] for row in rows if row["kinds"]])
+    alarms = share([bool(row["found"]) for row in rows if not row["kinds"]])
+    least, most = FLOORS[half]
+    assert len(rows) > 250 and recall >= least and alarms <= most
+
+
+def main() -> None:
+    """Print the shares of both halves, and by kind."""
+    for half in FLOORS:
+        rows = planted(half)
+        harmful, benign = [r for r in rows if r["kinds"]], [r for r in rows if not r["kinds"]]
+        for language in ("en", "zh"):
+            of = [r for r in harmful if r["language"] == language]
+            print(f"{half} {language}: all kinds {sum(set(r['kinds']) <= r['found'] for r in of)} of {len(of)}")
+        everything = share([set(r["kinds"]) <= r["found"] for r in harmful])
+        print(f"{half}: all kinds {everything:.3f}, any {share([bool(r['found']) for r in harmful]):.3f}", end=", ")
+        print(f"false alarms {sum(bool(r['found']) for r in benign)} of {len(benign)}")
+        for kind in KINDS:
+            of = [r for r in harmful if kind in r["kinds"]]
+            print(f"  {kind}: {sum(kind in r['found'] for r in of)} of {len(of)}")
+
+
+if __name__ == "__main__":
+    main()

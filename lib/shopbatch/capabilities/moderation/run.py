@@ -34,8 +34,8 @@ def moderate_reviews(config: ModerateReviewsConfig, store: Store, report: Report
     run_inference(spec, config, store, report)
     live = find_live(spec, store)
     if live is not None:
-        rows = live.read(["action", "kinds"])
-        add_figures(report, Counter(zip(rows["action"].to_pylist(), map(tuple, rows["kinds"].to_pylist()), strict=True)))
+        rows = live.read(["action", "kinds"]).to_pylist()
+        add_figures(report, Counter((row["action"], tuple(row["kinds"])) for row in rows))
 
 
 def add_figures(report: Report, counted: Counter[tuple[str, tuple[str, ...]]]) -> None:
@@ -47,9 +47,9 @@ def add_figures(report: Report, counted: Counter[tuple[str, tuple[str, ...]]]) -
     """
     actions: Counter[str] = Counter()
     cells: Counter[tuple[str, str]] = Counter()
-    for (action, kinds), rows in counted.items():
+    for (action, found), rows in counted.items():
         actions[action] += rows
-        cells.update({(kind, action): rows for kind in kinds})
+        cells.update({(kind, action): rows for kind in found})
     kinds = list(Actions.model_fields)
     by_kind = {kind: sum(cells[kind, action] for action in STRICTNESS) for kind in kinds}
     report.metrics["actions"] = {action: actions[action] for action in STRICTNESS}

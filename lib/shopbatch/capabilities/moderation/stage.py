@@ -34,7 +34,7 @@ class ModerationStage(BaseStage):
         actions: What becomes of a review, by kind of finding.
     """
 
-    actions: Actions = Actions()
+    actions: Actions = field(default_factory=Actions)
     content: tuple[str, ...] = COLUMNS
     passthrough_columns: tuple[str, ...] = ("product_id", "language", *COLUMNS)
     drift_columns: tuple[str, str] = ("language", "action")

@@ -1,9 +1,9 @@
 """Finds what is harmful in a text, by kind, with its place: rules over classes of words and of details.
 
-A text is read as it stands and with its disguises undone (`folding`, `closing`). In each reading the words of the lexicon
-and the details (`details`) get their classes; a rule asks for classes one after the other, close together and in one
-sentence. So a threat needs a person as its target, a number needs a contact word, and a complaint about goods is no
-insult. Nothing is learnt and nothing is drawn: the same text has the same findings everywhere.
+A text is read as it stands and with its disguises undone (`folding`, `closing`). In each reading the words of the
+lexicon and the details (`details`) get their classes; a rule asks for classes one after the other, close together and
+in one sentence. So a threat needs a person as its target, a number needs a contact word, and a complaint about goods
+is no insult. Nothing is learnt and nothing is drawn: the same text has the same findings everywhere.
 """
 
 from __future__ import annotations

@@ -24,7 +24,7 @@ class Rule(WordFile):
 
     Attributes:
         kind: What the text then is.
-        all: Classes, in order; `a|b` means either. A class of another file has that one's name before it (`en.contact`).
+        all: Classes, in order; `a|b` means either. A class of the other file has its name before it (`en.contact`).
         gap: Most characters between two of them. No end of a sentence may stand between.
         without: Classes of which no word may stand between, `before` or `after`.
         before: How many characters before the first word `without` looks at.
@@ -100,7 +100,8 @@ def expand(pattern: str) -> list[str]:
 
 def _alternatives(pattern: str, place: int) -> tuple[list[str], int]:
     """The texts of alternatives, up to the bracket that closes them, and where that is."""
-    texts, sequence = [], [""]
+    texts: list[str] = []
+    sequence = [""]
     while place < len(pattern) and pattern[place] != ")":
         if pattern[place] == "|":
             texts, sequence, place = texts + sequence, [""], place + 1
@@ -149,10 +150,8 @@ def words() -> Words:
     token = re.compile(f"[a-z]+|[{starts}]")
     lengths: dict[str, set[int]] = {}
     for text in classes:
-        first = token.match(text)
-        assert first is not None
-        lengths.setdefault(first[0], set()).add(len(text))
-    strong = frozenset(t for t, names in classes.items() if {"en.strong", "zh.strong"} & names and t.isascii() and t.isalpha())
+        lengths.setdefault(token.findall(text)[0], set()).add(len(text))
+    strong = frozenset(t for t, names in classes.items() if "en.strong" in names and t.isalpha())
     latin = frozenset(token for text in classes for token in re.findall("[a-z]+", text))
     return Words(
         classes={text: tuple(sorted(names)) for text, names in classes.items()},
