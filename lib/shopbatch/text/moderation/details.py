@@ -13,6 +13,8 @@ from functools import lru_cache
 from shopbatch.core.privacy import find_personal
 from shopbatch.text.word_files import WordFile, read_words
 
+_DIGIT = re.compile("[0-9]")
+_LABELS = {"[email]": "email", "[phone]": "phone", "[card]": "card", "[id]": "card"}
 Place = tuple[str, int, int]  # class, start, end
 
 
@@ -20,6 +22,7 @@ class _Details(WordFile):
     """The fields are explained in details.yaml."""
 
     hint: str
+    needs: dict[str, str]
     digits: dict[str, str]
     spoken: dict[str, str]
     patterns: dict[str, tuple[str, ...]]
@@ -48,16 +51,30 @@ def _hint() -> re.Pattern[str]:
     return re.compile(_listed().hint)
 
 
+@lru_cache(maxsize=1)
+def _needs() -> dict[str, re.Pattern[str]]:
+    return {name: re.compile(pattern) for name, pattern in _listed().needs.items()}
+
+
 def details(text: str) -> Iterator[Place]:
     """Find the details in a folded text. They may overlap."""
     if not _hint().search(text):
         return
+    needs = {name: bool(pattern.search(text)) for name, pattern in _needs().items()}
     for name, pattern in _patterns():
-        for match in pattern.finditer(text):
-            start, end = match.span("it" if "it" in pattern.groupindex else 0)
-            yield name, start, end
-    for label, start, end in find_personal(text):
-        yield {"[email]": "email", "[phone]": "phone", "[card]": "card", "[id]": "card"}.get(label, "other"), start, end
+        if needs.get(name, True):
+            for match in pattern.finditer(text):
+                start, end = match.span("it" if "it" in pattern.groupindex else 0)
+                yield name, start, end
+    digits = len(_DIGIT.findall(text))
+    if "@" in text or digits >= 7:  # as many as the shortest phone number has
+        for label, start, end in find_personal(text):
+            yield _LABELS.get(label, "other"), start, end
+    if digits >= 5 or needs["spoken"] or needs["numerals"]:
+        yield from _numbers(text)
+
+
+def _numbers(text: str) -> Iterator[Place]:
     whole, one = _digit_runs()
     for match in whole.finditer(text):
         digits = "".join(_digit(d) for d in one.findall(match[0]))

@@ -172,8 +172,11 @@ def _words(text: str) -> Iterator[tuple[str, int, int]]:
     lexicon = words()
     lengths, classes, size = lexicon.lengths, lexicon.classes, len(text)
     for match in lexicon.token.finditer(text):
+        sizes = lengths.get(match[0])
+        if sizes is None:
+            continue
         start = match.start()
-        for length in lengths.get(match[0], ()):
+        for length in sizes:
             end = start + length
             names = classes.get(text[start:end])
             if names is None or end > size or (end < size and text[end] in _LETTERS and text[end - 1] in _LETTERS):
