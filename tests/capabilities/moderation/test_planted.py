@@ -16,7 +16,7 @@ import pytest
 from shopbatch.text.moderation.find import find
 
 # by half: the least share of harmful texts found with all their kinds, and the greatest share of benign ones with any
-FLOORS = {"open": (0.97, 0.01), "held": (0.0, 1.0)}
+FLOORS = {"open": (0.97, 0.01), "held": (0.66, 0.03)}
 KINDS = ("insult", "threat", "slander", "contact", "advert", "profanity")
 
 
