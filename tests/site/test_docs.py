@@ -149,7 +149,7 @@ def test_the_site_says_what_is_there(filled: Store, monkeypatch: pytest.MonkeyPa
         ("0", "the empty table", "0"),
     ]
     assert "review_id key string" in reviews and "Body of the review, as the customer wrote it." in reviews
-    assert "read by finetune_encoder , score_reviews , train_sentiment_head" in reviews
+    assert "read by finetune_encoder , moderate_reviews , score_reviews , train_sentiment_head" in reviews
     assert "written by score_reviews" in site["table-review_sentiment.html"].words
     assert "does not exist yet" in site["table-review_sentiment.html"].words
 
