@@ -105,7 +105,9 @@ def test_fishers_p_values_are_those_of_scipy(counts: list[int], scale: int) -> N
 
 
 def test_p_values_of_many_rows_do_not_take_long_nor_overflow() -> None:
-    p = exact_p_values(np.array([300_000, 300_000]), np.array([10**6] * 2), np.array([301_500, 400_000]), np.array([10**6] * 2))
+    p = exact_p_values(
+        np.array([300_000, 300_000]), np.array([10**6] * 2), np.array([301_500, 400_000]), np.array([10**6] * 2)
+    )
     assert p[0] == pytest.approx(0.0209, abs=0.001) and p[1] < 1e-300
 
 

@@ -1,0 +1,7 @@
+"""page stub"""
+
+PAGE = "aspects.html"
+
+
+def write_page(store, report, live, sources, config):
+    pass
