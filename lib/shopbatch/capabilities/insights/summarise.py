@@ -7,6 +7,7 @@ in one commit. If the sources and the settings are those of the published versio
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -86,8 +87,10 @@ class Summary:
             report.tables[PRODUCT_ASPECTS.name] = {"read": live.version}
             report.highlights = {"numbers": f"{live.rows:,}"}
         else:
+            few = facts.mentions + facts.reviews <= spark_bridge.FEW
             try:
-                live = self._publish(sources, facts, windows, origin, live)
+                with spark_bridge.for_few_rows(self.spark) if few else nullcontext():
+                    live = self._publish(sources, facts, windows, origin, live)
             finally:
                 self.spark.catalog.clearCache()
             move_away(store, PRODUCT_ASPECTS, damaged)
