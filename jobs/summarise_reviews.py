@@ -1,4 +1,4 @@
-"""review_aspects -> sums by product, category, aspect and month with intervals and alarms -> product_aspects, and a page."""
+"""review_aspects -> sums by product, category, aspect and month, with intervals and alarms -> product_aspects."""
 
 from __future__ import annotations
 

@@ -29,8 +29,8 @@ def corrected_shares(labelled: np.ndarray, hits: np.ndarray, rows: np.ndarray, l
 
     The estimate is that of Rogan and Gladen (1978, American Journal of Epidemiology 107); the interval is that of Lang
     and Reiczigel (2014, "Confidence limits for prevalence of disease adjusted for estimated sensitivity and
-    specificity", Preventive Veterinary Medicine 113), which counts the uncertainty of the predictions' share and of both
-    error rates, and holds its level also where counts are small. Unlike prediction-powered inference it takes for
+    specificity", Preventive Veterinary Medicine 113), which counts the uncertainty of the predictions' share and of
+    both error rates, and holds its level also where counts are small. Unlike prediction-powered inference it takes for
     granted that the classifier errs among these rows as often as among the labelled ones.
 
     Args:

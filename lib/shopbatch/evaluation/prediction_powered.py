@@ -4,8 +4,8 @@ Counts of a classifier's predictions with a binomial interval are wrong by the c
 there are. Prediction-powered inference (Angelopoulos, Bates, Fannjiang, Jordan and Zrnic 2023, "Prediction-powered
 inference", Science 382) takes the mean of the predictions and corrects it by the mean error on labelled rows, so that
 the interval is valid whatever the classifier is. With its power tuning (Angelopoulos, Duchi and Zrnic 2023, "PPI++",
-arXiv:2311.01453) the predictions get a weight between 0 and 1, so that the interval is never much wider than that of the
-labels alone.
+arXiv:2311.01453) the predictions get a weight between 0 and 1, so that the interval is never much wider than that
+of the labels alone.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A shop's reviews with their aspects, made by hand or drawn with a known truth, as the jobs before would leave them."""
+"""A shop's reviews with their aspects, made by hand or drawn, as the jobs before would leave them."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ def review(key: str, product: str | None, *said: tuple[str, str], **more: Any) -
         key: Its id.
         product: The product.
         said: The aspects, with their polarity.
-        more: rating, created_at, language, wish (whether it has a wish), label (its sentiment), before and after (text),
-            other (clauses about no aspect), recipe.
+        more: rating, created_at, language, wish (whether it has a wish), label (its sentiment), before and after
+            (text), other (clauses about no aspect), recipe.
     """
     index = 1 if more.get("language") == "zh" else 0
     parts = [(CLAUSES[one][index], one) for one in said]

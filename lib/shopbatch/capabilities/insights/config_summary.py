@@ -52,8 +52,8 @@ class Labels(Strict):
     """Which rows of aspect_labels the intervals may rest on."""
 
     use: Literal["held_out", "all", "none"] = "held_out"
-    """`held_out`: labels that no model named `model` was trained on. `all`: every label, which makes intervals too narrow
-    if the model was trained on them. `none`: no label."""
+    """`held_out`: labels that no model named `model` was trained on. `all`: every label, which makes intervals too
+    narrow if the model was trained on them. `none`: no label."""
 
     model: str = "aspects"
     """Name of the model whose training rows are left out."""

@@ -1,7 +1,7 @@
 """The entry point of `summarise_reviews`: review_aspects in, `product_aspects` and a page for the merchant out.
 
-A run pins its sources, counts in Spark, estimates shares and changes, judges the candidate, and publishes the whole table
-in one commit. If the sources and the settings are those of the published version, there is nothing to do.
+A run pins its sources, counts in Spark, estimates shares and changes, judges the candidate, and publishes the whole
+table in one commit. If the sources and the settings are those of the published version, there is nothing to do.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ from collections.abc import Iterator, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime
-
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -32,8 +31,8 @@ from shopbatch.evaluation.changes import discovery_threshold, exact_p_values
 from shopbatch.runs.report import Report, new_run_id, run_folder
 from shopbatch.tables import TABLES
 from shopbatch.tables.product_aspects import EVERY, PRODUCT_ASPECTS
-from shopbatch.tables.review_aspects import ASPECT_LABELS, REMARKS, REVIEW_ASPECTS
 from shopbatch.tables.products import PRODUCTS
+from shopbatch.tables.review_aspects import ASPECT_LABELS, REMARKS, REVIEW_ASPECTS
 from shopbatch.tables.review_sentiment import REVIEW_SENTIMENT
 from shopbatch.tables.reviews import REVIEWS
 from shopbatch.warehouse import files, spark_bridge
@@ -228,7 +227,8 @@ class Summary:
             r["aspect"]: (r["negatives"], r["mentions"])
             for r in whole.select("aspect", "negatives", "mentions").collect()
         }
-        alike, unlike = [], []
+        alike: list[str] = []
+        unlike: list[str] = []
         for row in pooled.iter_rows(named=True):
             hits, labels = row["both"] + row["false"], sum(row[c] for c in TABLE_OF)
             negatives, mentions = totals.get(row["aspect"], (0, 0))

@@ -1,7 +1,7 @@
 """Reviews with their aspects -> counts and quotes of each product, category and the shop, by aspect and window.
 
-Called by `summarise`. One pass counts by product, category, aspect and window; the other levels and the window `all` are
-made from these counts, which are few. Nothing here reads the clock or depends on the order of rows.
+Called by `summarise`. One pass counts by product, category, aspect and window; the other levels and the window `all`
+are made from these counts, which are few. Nothing here reads the clock or depends on the order of rows.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
+from shopbatch.capabilities.insights.page_data import GROUPS
 from shopbatch.tables.product_aspects import EVERY, SATISFACTION
 
 if TYPE_CHECKING:
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
 KEY = ("level", "name", "aspect", "window")
 COUNTS = ("rows", "mentions", "negatives", "positives", "stars", "rated", "apart")
 _ENOUGH, _LONG = 12, 200  # characters of a clause that quotes well
-_GROUPS = ("product_type", "category", "department", "division")  # from fine to large
 _CELL = ("product_id", "category", "aspect", "start")
 
 
@@ -30,7 +30,7 @@ def categories(products: DataFrame, column: str) -> DataFrame:
         products: Rows of `products`. Of several rows of a product the latest counts.
         column: The grouping wanted; where it is null, the next larger one counts.
     """
-    groups = [F.nullif(F.trim(name), F.lit("")) for name in _GROUPS[_GROUPS.index(column) :]]
+    groups = [F.nullif(F.trim(name), F.lit("")) for name in GROUPS[GROUPS.index(column) :]]
     newest = F.max_by(F.coalesce(*groups), F.struct(F.col("updated_at"), F.coalesce(*groups)))
     rows = products.where("product_id is not null")
     return rows.groupBy("product_id").agg(newest.alias("category"))

@@ -1,4 +1,4 @@
-"""Counts -> shares with intervals, and changes against the window before. Works on batches of rows, in Spark's tasks."""
+"""Counts -> shares with intervals, and changes against the window before, on batches of rows in Spark's tasks."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Rules:
 
 @dataclass(frozen=True)
 class Estimate:
-    """Shares and ends of their intervals, float [n]; the index of the method, and how many labels were used, int [n]."""
+    """Shares and ends of their intervals, float [n]; the index of the method, and the labels used, int [n]."""
 
     share: np.ndarray
     low: np.ndarray

@@ -83,9 +83,8 @@ def read_facts(reviews: Snapshot) -> Facts:
     )
     whole = parts[0].row(0, named=True)
     reserved = tuple(name for name in RESERVED if whole[f"has {name}"])
-    return Facts(
-        whole["reviews"], whole["mentions"], dict(parts[1].iter_rows()), dict(parts[2].iter_rows()), reserved, whole["no_product"]
-    )  # fmt: skip
+    recipes, days = (dict(part.iter_rows()) for part in parts[1:])
+    return Facts(whole["reviews"], whole["mentions"], recipes, days, reserved, whole["no_product"])
 
 
 def judge(
@@ -112,7 +111,7 @@ def judge(
     ).collect()
     mentions, reviews = told["mentions"][0], told["reviews"][0]
     twice = files.duplicate_keys(uris, ["level", "name", "aspect", "window"])
-    lost = f"review_aspects has {facts.reviews:,} reviews with {facts.mentions:,} mentions, the sums {reviews:,} with {mentions:,}"
+    lost = f"review_aspects has {facts.mentions:,} mentions in {facts.reviews:,} reviews, the sums {mentions:,} in {reviews:,}"
     return [
         *gates,
         shrinking(rows, "review_aspects", facts.reviews, published, live),

@@ -2,9 +2,9 @@
 
 The unit is a mention: a review in which `analyse_reviews` found an aspect. Its truth is that of the clause for which it
 was found: 1 if a labelled sentence of the review that holds this clause is labelled with the aspect, and with something
-negative about it (negative or mixed); 0 if such a sentence is labelled otherwise, also if it does not mention the aspect
-at all. So the share that is estimated is that of the found mentions that a person would call negative, and a mention that
-was found by mistake counts as one that is not negative. Mentions that were missed count nowhere.
+negative about it (negative or mixed); 0 if such a sentence is labelled otherwise, also if it does not mention the
+aspect at all. So the share that is estimated is that of the found mentions that a person would call negative, and a
+mention that was found by mistake counts as one that is not negative. Mentions that were missed count nowhere.
 """
 
 from __future__ import annotations
