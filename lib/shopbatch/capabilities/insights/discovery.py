@@ -14,7 +14,7 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from functools import lru_cache
 
 import numpy as np
 import polars as pl
@@ -25,15 +25,20 @@ from shopbatch.capabilities.insights.config_summary import Discovery
 from shopbatch.capabilities.insights.page_quotes import shown
 from shopbatch.core.hashing import hash128
 from shopbatch.inference.samples import content_of
+from shopbatch.text.word_files import WordFile, read_words
 from shopbatch.warehouse import files
 from shopbatch.warehouse.store import Snapshot
 
-_VOCABULARY, _LEAST_USE, _MOST_USE = 2_048, 5, 0.1  # terms; clauses that hold a term, and share of them at most
+_VOCABULARY, _LEAST_USE, _MOST_USE = 2_048, 5, 0.3  # terms; clauses that hold a term, and share of them at most
 _DIMENSIONS, _ROUNDS, _STARTS = 48, 30, 3
 _FEW = 200  # clauses of a language; with fewer nothing is stable
+_FEW_TERMS = 8  # with fewer terms nothing is told apart
 _TERMS, _QUOTES, _PEOPLE = 3, 3, 3  # terms of a name; quotes of a theme; reviews that hold a term of a name
 _UNSPACED = ("zh", "ja", "th")
 _HALF = np.uint64(1)
+_SIZES = (1, 2, 4)  # the numbers of clusters that are tried: the one configured, a half, and a quarter of it
+_ABOUT = 0.4  # share of a theme's clauses that hold the commonest term of its name
+_OVERLAP = 0.5  # share of a theme that another one may hold
 
 
 @dataclass(frozen=True)
@@ -118,55 +123,79 @@ def _sample(found: Snapshot, reviews: Snapshot, most: int) -> dict[str, _Clauses
     }
 
 
-def terms_of(text: str, language: str) -> set[str]:
-    """The terms of a clause: words and pairs of words, or pairs and triples of characters. None has a digit."""
-    words = re.findall(r"[^\W\d_]+", text.lower())
+class _Empty(WordFile):
+    """Words that tell no theme, by language, separated by blanks."""
+
+    en: str
+    zh: str
+
+
+@lru_cache
+def _empty_words() -> frozenset[str]:
+    words = read_words(_Empty, __package__, "discovery.yaml")
+    return frozenset([*words.en.split(), *words.zh.split()])
+
+
+def terms_of(text: str, language: str) -> list[str]:
+    """The terms of a clause in order, without empty ones: words, or pairs of characters. None has a digit."""
+    words, empty = re.findall(r"[^\W\d_]+", text.lower()), _empty_words()
     if language in _UNSPACED:
-        return {w[i : i + n] for w in words for n in (2, 3) for i in range(len(w) - n + 1)}
-    return {w for w in words if len(w) > 1} | {f"{a} {b}" for a, b in pairwise(words)}
+        parts = [w[i : i + 2] for w in words for i in range(len(w) - 1)]
+        return [p for p in parts if not empty.intersection(p)]
+    return [w for w in words if w not in empty and len(w) > 1]
 
 
 def _themes(language: str, clauses: _Clauses, config: Discovery) -> list[Theme]:
+    """The themes that are stable at some number of clusters; where two overlap, the more stable one."""
     terms = [terms_of(text, language) for text in clauses.texts]
     vectors = _vectors(terms)
     if vectors is None:
         return []
-    first, second = (
-        _nearest(vectors, _centres(vectors[clauses.half == side], config.clusters, config.seed)) for side in (0, 1)
-    )
-    themes = []
-    for cluster in range(config.clusters):
-        in_first = first == cluster
-        if not in_first.any():
-            continue
-        other = Counter(second[in_first].tolist()).most_common(1)[0][0]
-        both = in_first & (second == other)
-        stability = float(both.sum() / (in_first | (second == other)).sum())
-        people = {clauses.reviews[i] for i in np.flatnonzero(both)}
-        name = _name(both, terms, clauses)
-        if stability >= config.stable and both.sum() >= config.least and len(people) >= _PEOPLE and name:
-            themes.append(
-                Theme(language, name, int(both.sum()), len(people), stability, _middle(vectors, both, clauses))
-            )
+    found: list[tuple[float, np.ndarray]] = []
+    for clusters in sorted({max(2, config.clusters // part) for part in _SIZES}):
+        found += _stable(vectors, clauses.half, clusters, config)
+    found.sort(key=lambda one: (-one[0], -one[1].sum(), int(one[1].argmax())))
+    taken, themes = np.zeros(len(terms), bool), []
+    for stability, inside in found:
+        people = {clauses.reviews[i] for i in np.flatnonzero(inside).tolist()}
+        name = _name(inside, terms, clauses)
+        if len(people) >= _PEOPLE and name and (inside & taken).sum() <= _OVERLAP * inside.sum():
+            taken |= inside
+            quotes = _middle(vectors, inside, clauses)
+            themes.append(Theme(language, name, int(inside.sum()), len(people), stability, quotes))
     return themes
 
 
-def _vectors(terms: Sequence[set[str]]) -> np.ndarray | None:
+def _stable(vectors: np.ndarray, half: np.ndarray, clusters: int, config: Discovery) -> list[tuple[float, np.ndarray]]:
+    """The clusters that both halves have: Jaccard index, and which clauses are in both, bool [n]."""
+    first, second = (_nearest(vectors, _centres(vectors[half == side], clusters, config.seed)) for side in (0, 1))
+    out = []
+    for cluster in np.unique(first).tolist():
+        in_first = first == cluster
+        in_second = second == Counter(second[in_first].tolist()).most_common(1)[0][0]
+        both = in_first & in_second
+        stability = float(both.sum() / (in_first | in_second).sum())
+        if stability >= config.stable and both.sum() >= config.least:
+            out.append((stability, both))
+    return out
+
+
+def _vectors(terms: Sequence[Sequence[str]]) -> np.ndarray | None:
     """Centred vectors of clauses by latent semantic analysis, float32 [n, d]; None if they share too few terms."""
-    used = Counter(term for one in terms for term in one)
+    used = Counter(term for one in terms for term in set(one))
     most = _MOST_USE * len(terms)
     ranked = sorted((t for t, n in used.items() if _LEAST_USE <= n <= most), key=lambda t: (-used[t], t))[:_VOCABULARY]
-    if len(ranked) < _DIMENSIONS:
+    if len(ranked) < _FEW_TERMS:
         return None
     place = {term: i for i, term in enumerate(ranked)}
     weight = np.log(len(terms) / np.array([used[t] for t in ranked], np.float32))
     matrix = np.zeros((len(terms), len(ranked)), np.float32)
     for row, one in enumerate(terms):
-        held = [place[t] for t in one if t in place]
+        held = [place[t] for t in set(one) if t in place]
         matrix[row, held] = weight[held]
     matrix /= np.maximum(np.linalg.norm(matrix, axis=1, keepdims=True), 1e-6)
     _, axes = np.linalg.eigh(matrix.T @ matrix)
-    reduced = matrix @ axes[:, -_DIMENSIONS:]
+    reduced = matrix @ axes[:, -min(_DIMENSIONS, len(ranked) // 2) :]
     reduced -= reduced.mean(axis=0)
     return np.asarray(reduced / np.maximum(np.linalg.norm(reduced, axis=1, keepdims=True), 1e-6), np.float32)
 
@@ -202,28 +231,22 @@ def _nearest(vectors: np.ndarray, centres: np.ndarray) -> np.ndarray:
     return np.asarray(((centres**2).sum(axis=1) - 2 * vectors @ centres.T).argmin(axis=1))
 
 
-def _name(inside: np.ndarray, terms: Sequence[set[str]], clauses: _Clauses) -> str:
-    """The most telling terms of a cluster that several people used; a term that is part of one before is left out."""
+def _name(inside: np.ndarray, terms: Sequence[Sequence[str]], clauses: _Clauses) -> str:
+    """The most telling terms of a cluster that several people used, by class-based TF-IDF.
+
+    Empty if too few of its clauses share one of them: those that fit nowhere are a cluster, too, and a stable one.
+    """
+    overall = Counter(term for one in terms for term in set(one))
     here: Counter[str] = Counter()
     people: dict[str, set[str]] = {}
-    overall = Counter(term for one in terms for term in one)
     for i in np.flatnonzero(inside).tolist():
-        here.update(terms[i])
-        for term in terms[i]:
+        for term in set(terms[i]):
+            here[term] += 1
             people.setdefault(term, set()).add(clauses.reviews[i])
-    mean = sum(overall.values()) / max(len(terms), 1)
-    score = {
-        t: n * float(np.log(1 + mean * len(terms) / overall[t] / 10))
-        for t, n in here.items()
-        if len(people[t]) >= _PEOPLE
-    }
-    chosen: list[str] = []
-    for term in sorted(score, key=lambda t: (-score[t], t)):
-        if not any(term in other or other in term for other in chosen):
-            chosen.append(term)
-        if len(chosen) == _TERMS:
-            break
-    return ", ".join(chosen)
+    mean = sum(here.values())
+    score = {t: n * float(np.log1p(mean / overall[t])) for t, n in here.items() if len(people[t]) >= _PEOPLE}
+    chosen = sorted(score, key=lambda t: (-score[t], t))[:_TERMS]
+    return ", ".join(chosen) if chosen and max(here[t] for t in chosen) >= _ABOUT * inside.sum() else ""
 
 
 def _middle(vectors: np.ndarray, inside: np.ndarray, clauses: _Clauses) -> tuple[str, ...]:

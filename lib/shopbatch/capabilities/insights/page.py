@@ -15,7 +15,7 @@ import polars as pl
 
 from shopbatch.capabilities.insights.config_summary import SummariseConfig
 from shopbatch.capabilities.insights.discovery import Theme, find_themes
-from shopbatch.capabilities.insights.page_data import Numbers, Row, read_numbers
+from shopbatch.capabilities.insights.page_data import Numbers, Row, begins, read_numbers
 from shopbatch.capabilities.insights.page_quotes import Quotes
 from shopbatch.capabilities.insights.page_words import aspect_name, paragraph
 from shopbatch.core.spreadsheet_cells import protect
@@ -129,7 +129,7 @@ def render(
             "label": numbers.label(total),
         }
 
-    recent = numbers.rows.filter((pl.col("level") == "product") & (pl.col("window_start") == numbers.newest)).to_dicts()
+    recent = numbers.rows.filter((pl.col("level") == "product") & begins(numbers.newest)).to_dicts()
     blocks = []
     for name in products:
         whole = numbers.whole("product", name)

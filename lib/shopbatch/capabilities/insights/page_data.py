@@ -21,6 +21,11 @@ _TITLES = ("title", "product_type", "category", "department")
 Row = dict[str, Any]
 
 
+def begins(day: date | None) -> pl.Expr:
+    """Whether a row is of the window that begins on a day; no row is if there is no such window."""
+    return pl.lit(False) if day is None else pl.col("window_start") == day
+
+
 @dataclass(frozen=True)
 class Numbers:
     """Rows of product_aspects.
@@ -51,7 +56,7 @@ class Numbers:
     def changes(self, up: bool) -> list[Row]:
         """The changes of the newest window that stand out, the greatest first, with the counts of the window before."""
         sign = pl.col("change") > 0 if up else pl.col("change") < 0
-        rows = self._of((pl.col("window_start") == self.newest) & pl.col("alarm") & sign)
+        rows = self._of(begins(self.newest) & pl.col("alarm") & sign)
         return sorted(rows, key=lambda r: (-abs(r["change"]), r["level"], r["name"], r["aspect"]))
 
     def _of(self, where: pl.Expr, name: str | None = None) -> list[Row]:
@@ -76,7 +81,7 @@ class Numbers:
     def summaries(self, language: str) -> list[tuple[str, str, str]]:
         """Product, title and paragraph of each product, by name."""
         rows = self.rows.filter(pl.col("level") == "product")
-        rows = rows.filter((pl.col("window") == EVERY) | (pl.col("window_start") == self.newest))
+        rows = rows.filter((pl.col("window") == EVERY) | begins(self.newest))
         out = []
         for (name,), part in rows.sort("name", "aspect", "window").group_by("name", maintain_order=True):
             listed = part.to_dicts()
@@ -99,10 +104,10 @@ def read_numbers(live: Snapshot, products: Snapshot | None, category: str) -> Nu
     starts = table.select(pl.col("window_start").unique().sort()).collect()["window_start"].drop_nulls().to_list()
     shown = starts[-2:]
     rows = table.filter((pl.col("window") == EVERY) | pl.col("window_start").is_in(shown)).collect(engine="streaming")
-    before = rows.filter(pl.col("window_start") == (shown[0] if len(shown) == 2 else None)).select(
+    before = rows.filter(begins(shown[0] if len(shown) == 2 else None)).select(
         "level", "name", "aspect", pl.col("mentions").alias("mentions_before"), pl.col("negatives").alias("before")
     )
-    now = pl.col("window_start") == newest
+    now = begins(newest)
     rows = rows.join(before, on=["level", "name", "aspect"], how="left").with_columns(
         pl.when(now).then(pl.col(name)).alias(name) for name in ("mentions_before", "before")
     )

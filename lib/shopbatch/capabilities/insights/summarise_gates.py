@@ -111,7 +111,7 @@ def judge(
     ).collect()
     mentions, reviews = told["mentions"][0], told["reviews"][0]
     twice = files.duplicate_keys(uris, ["level", "name", "aspect", "window"])
-    lost = f"review_aspects has {facts.mentions:,} mentions in {facts.reviews:,} reviews, the sums {mentions:,} in {reviews:,}"
+    lost = f"{facts.mentions:,} mentions in {facts.reviews:,} reviews became {mentions:,} in {reviews:,}"
     return [
         *gates,
         shrinking(rows, "review_aspects", facts.reviews, published, live),
