@@ -49,7 +49,7 @@ def test_planted_themes_are_found_named_and_quoted(store: Store) -> None:
             theme = max((t for t in found if t.language == language), key=lambda t: sum(w in t.name for w in words))
             assert sum(word in theme.name for word in words) >= 2, theme
             assert theme.stability >= 0.6 and theme.clauses >= 30 and theme.reviews >= 30
-            assert len(theme.quotes) == 3 and all(sum(w in q for w in words) >= 2 for q in theme.quotes)
+            assert len(theme.quotes) == 3 and all(sum(w in q.text for w in words) >= 2 for q in theme.quotes)
 
 
 def test_noise_has_no_theme_and_a_few_clauses_have_none(store: Store) -> None:

@@ -8,14 +8,18 @@ import re
 from pathlib import Path
 
 import polars as pl
+import pyarrow as pa
 import pytest
 from pyspark.sql import SparkSession
 
 from shopbatch.capabilities.insights.page_quotes import shown
 from shopbatch.capabilities.insights.page_words import paragraph, percent
 from shopbatch.core.privacy import mask
+from shopbatch.erasure.wanted import Wanted
 from shopbatch.runs.formats import percent as page_percent
 from shopbatch.runs.report import Report
+from shopbatch.tables import TABLES
+from shopbatch.tables.schema import Person
 from shopbatch.warehouse.store import Store
 from tests.capabilities.insights import shop
 from tests.capabilities.insights.test_summarise import PRODUCTS, oracle, published, row_of, several, summarise
@@ -212,3 +216,16 @@ def test_the_table_fits_a_terminal_of_80_characters(spark: SparkSession, store: 
     lines = capsys.readouterr().out.splitlines()
     assert max(map(len, lines)) <= 80
     assert all(name in lines[0] for name in ("level", "aspect", "window", "share_negative", "mentions"))
+
+
+def test_whoever_is_erased_is_recognised_in_the_table_and_on_the_page(spark: SparkSession, store: Store) -> None:
+    rows = several(0, "p0", "2026-05-03", 6, 6) + several(100, "p1", "2026-05-03", 6, 6)
+    shop.fill(store, rows, PRODUCTS)
+    report = summarise(spark, store)
+    wanted, table = Wanted(reviews={"r00000"}), store.snapshot("product_aspects").read()
+    person = TABLES["product_aspects"].person
+    assert isinstance(person, Person)
+    quoted = ["r00000" in row["quotes"] for row in table.to_pylist()]
+    assert any(quoted) and not all(quoted)
+    assert wanted.rows(person, table).to_pylist() == quoted
+    assert wanted.mentioned(pa.array([html_of(store, report), "p1 r000001"])).to_pylist() == [True, False]

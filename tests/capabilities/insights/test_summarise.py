@@ -14,6 +14,7 @@ from pyspark.sql import SparkSession
 from shopbatch.capabilities.insights.config_summary import SummariseConfig
 from shopbatch.capabilities.insights.summarise import summarise_reviews
 from shopbatch.core.errors import GateRefused, Stopped
+from shopbatch.models import erasure, registry
 from shopbatch.runs.report import Report
 from shopbatch.warehouse.store import Store
 from tests.capabilities.insights import shop
@@ -170,6 +171,29 @@ def test_labels_that_are_no_random_sample_are_used_for_error_rates_only(spark: S
     report = summarise(spark, store)
     assert report.metrics["labels that are no random sample"] == ["fit"]
     assert row_of(store, "all", "", "fit")["method"] == "corrected"
+
+
+def test_errors_that_training_found_correct_the_counts_where_no_label_is_held_out(
+    spark: SparkSession, store: Store
+) -> None:
+    """All labels trained the model: they say nothing of it, but its cross-fitted errors do."""
+    rows = several(0, "p0", "2026-05-03", 300, 900)
+    labels = [shop.label(i, row, "fit", "negative" if i < 50 else "positive") for i, row in enumerate(rows[250:350])]
+    shop.fill(store, rows, PRODUCTS, labels)
+    named = erasure.keyed(store, [label["sentence_id"] for label in labels])
+    errors = {"clothing": {"fit": [80, 20, 10, 190]}, "other": {"fit": [8, 2, 1, 19], "price": [1, 1, 1, 1]}}
+    registry.publish(f"{store.root}/_models", "aspects", save_nothing, rows=named, errors=errors)
+    report = summarise(spark, store)
+    row = row_of(store, "all", "", "fit")
+    assert report.metrics["labels"]["the model was trained on them"] == 100
+    assert row["method"] == "corrected" and row["labels"] == 330
+    assert row["share_negative"] == pytest.approx((1 / 3 - 0.05) / 0.75) and row["low"] < row["share_negative"]
+    summarise(spark, store, labels={"use": "all"})
+    assert row_of(store, "all", "", "fit")["method"] == "prediction-powered"
+
+
+def save_nothing(folder: Path) -> None:
+    (folder / "aspects.json").write_text("{}")
 
 
 def test_the_same_sources_are_nothing_to_do_and_new_ones_are_published(spark: SparkSession, store: Store) -> None:

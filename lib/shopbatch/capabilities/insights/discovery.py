@@ -22,7 +22,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from shopbatch.capabilities.insights.config_summary import Discovery
-from shopbatch.capabilities.insights.page_quotes import shown
+from shopbatch.capabilities.insights.page_quotes import Quote, shown
 from shopbatch.core.hashing import hash128
 from shopbatch.inference.samples import content_of
 from shopbatch.text.word_files import WordFile, read_words
@@ -59,7 +59,7 @@ class Theme:
     clauses: int
     reviews: int
     stability: float
-    quotes: tuple[str, ...]
+    quotes: tuple[Quote, ...]
 
 
 @dataclass(frozen=True)
@@ -249,7 +249,7 @@ def _name(inside: np.ndarray, terms: Sequence[Sequence[str]], clauses: _Clauses)
     return ", ".join(chosen) if chosen and max(here[t] for t in chosen) >= _ABOUT * inside.sum() else ""
 
 
-def _middle(vectors: np.ndarray, inside: np.ndarray, clauses: _Clauses) -> tuple[str, ...]:
+def _middle(vectors: np.ndarray, inside: np.ndarray, clauses: _Clauses) -> tuple[Quote, ...]:
     """The clauses in the middle of a cluster, of different reviews."""
     at = np.flatnonzero(inside)
     order = at[np.argsort(-(vectors[at] @ vectors[at].mean(axis=0)), kind="stable")]
@@ -259,4 +259,4 @@ def _middle(vectors: np.ndarray, inside: np.ndarray, clauses: _Clauses) -> tuple
             quotes.setdefault(clauses.reviews[i], clauses.shown[i])
         if len(quotes) == _QUOTES:
             break
-    return tuple(quotes.values())
+    return tuple(Quote(review, text) for review, text in quotes.items())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import polars as pl
 
@@ -14,6 +14,13 @@ from shopbatch.tables.product_aspects import SATISFACTION
 from shopbatch.warehouse.store import Snapshot
 
 _CUT, _QUOTE = 20_000, 220  # characters of a review that are looked at, and of a quote that are shown
+
+
+class Quote(NamedTuple):
+    """A sentence, and the review that it is from: by its id a page is found again when a person is erased."""
+
+    review: str
+    text: str
 
 
 class Quotes:
@@ -37,10 +44,13 @@ class Quotes:
             both = rows.join(texts, on=["review_id", "content_hash"], how="inner", maintain_order="left")
             self._rows = {row["review_id"]: row for row in both.iter_rows(named=True)}
 
-    def of(self, row: Mapping[str, Any], praise: bool = False) -> list[str]:
-        """The quotes of a row of product_aspects, each once, the clearest first."""
-        quotes = (self._quote(review, row["aspect"]) for review in row["praise" if praise else "quotes"])
-        return list(dict.fromkeys(quote for quote in quotes if quote))
+    def of(self, row: Mapping[str, Any], praise: bool = False) -> list[Quote]:
+        """The quotes of a row of product_aspects, each text once, the clearest first."""
+        quotes: dict[str, Quote] = {}
+        for review in row["praise" if praise else "quotes"]:
+            if text := self._quote(review, row["aspect"]):
+                quotes.setdefault(text, Quote(review, text))
+        return list(quotes.values())
 
     def _quote(self, review: str, aspect: str) -> str:
         row = self._rows.get(review)

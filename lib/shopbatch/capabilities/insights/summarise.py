@@ -23,7 +23,7 @@ from shopbatch.capabilities.insights.config_summary import SummariseConfig
 from shopbatch.capabilities.insights.page import PAGE, write_page
 from shopbatch.capabilities.insights.summarise_estimates import ADDED, Rules, add_estimates
 from shopbatch.capabilities.insights.summarise_gates import Facts, judge, read_facts
-from shopbatch.capabilities.insights.summarise_labels import TABLE_OF, Labelled, read_labels
+from shopbatch.capabilities.insights.summarise_labels import TABLE_OF, Labelled, read_labels, table_counts
 from shopbatch.capabilities.insights.windows import Calendar, calendar
 from shopbatch.core.crash_points import crash_point
 from shopbatch.core.errors import Stopped
@@ -197,8 +197,8 @@ class Summary:
     ) -> DataFrame:
         """Add `labelled`, the labels of the cell, and `pooled`, those of the aspect; each null where there are none."""
         self.report.metrics["labels"] = labelled.said
-        pairs = labelled.pairs
-        if pairs.is_empty():
+        pairs, pooled = labelled.pairs, labelled.pooled(self.config.least.labels)
+        if pooled.is_empty():
             none = F.lit(None).cast("array<bigint>")
             return cells.withColumns({"labelled": none, "pooled": none})
         known = [p for p in pairs["product_id"].unique().sort().to_list() if p is not None]
@@ -208,8 +208,7 @@ class Summary:
             categories = {
                 r["product_id"]: r["category"] for r in groups.join(F.broadcast(wanted), "product_id").collect()
             }
-        pooled = labelled.pooled()
-        alike = self._alike(cells, pooled)
+        alike = self._alike(cells, pairs.group_by("aspect").agg(table_counts()).sort("aspect"))
         own = labelled.by_cell(categories, windows).filter(pl.col("aspect").is_in(alike))
         return cells.join(F.broadcast(self._tables(own, counts.KEY, "labelled")), list(counts.KEY), "left").join(
             F.broadcast(self._tables(pooled, ("aspect",), "pooled")), ["aspect"], "left"

@@ -3,7 +3,8 @@
 The unit is a mention: a review in which `analyse_reviews` found an aspect. Its truth is that of the clause for which it
 was found: 1 if a labelled sentence of the review that holds this clause is labelled with the aspect, and with something
 negative about it (negative or mixed); 0 if such a sentence is labelled otherwise, also if it does not mention the
-aspect at all. So the share that is estimated is that of the found mentions that a person would call negative, and a
+aspect at all. Labels should be of a random sample of sentences, or all sentences of a random sample of reviews. So the
+share that is estimated is that of the found mentions that a person would call negative, and a
 mention that was found by mistake counts as one that is not negative. Mentions that were missed count nowhere.
 """
 
@@ -36,14 +37,27 @@ class Labelled:
     Attributes:
         pairs: One row per mention: aspect, product_id, day (null where unknown), truth and found (whether negative).
         said: How many labels there were, and what became of them.
+        errors: What the model's training found of its own errors, with labels that it had not seen: the columns of
+            TABLE_OF by aspect.
     """
 
     pairs: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=_PAIRS))
     said: dict[str, int] = field(default_factory=dict)
+    errors: dict[str, list[int]] = field(default_factory=dict)
 
-    def pooled(self) -> pl.DataFrame:
-        """Count by aspect: aspect, and the columns of TABLE_OF."""
-        return self.pairs.group_by("aspect").agg(_counts()).sort("aspect")
+    def pooled(self, least: int) -> pl.DataFrame:
+        """Count by aspect: aspect, and the columns of TABLE_OF.
+
+        Args:
+            least: An aspect with fewer pairs takes the errors that training found instead, if these are more.
+        """
+        counted = self.pairs.group_by("aspect").agg(table_counts())
+        known = {row["aspect"]: [row[c] for c in TABLE_OF] for row in counted.iter_rows(named=True)}
+        for aspect, table in self.errors.items():
+            if sum(known.get(aspect, [0])) < least and sum(table) > sum(known.get(aspect, [0])):
+                known[aspect] = table
+        schema = {"aspect": pl.String, **dict.fromkeys(TABLE_OF, pl.Int64)}
+        return pl.DataFrame([(a, *t) for a, t in sorted(known.items())], schema=schema, orient="row")
 
     def by_cell(self, categories: dict[str, str | None], windows: Calendar | None) -> pl.DataFrame:
         """Count by level, name, aspect and window, and the columns of TABLE_OF.
@@ -78,11 +92,14 @@ class Labelled:
         }
         table = pl.DataFrame(rows, schema=kinds)
         return (
-            table.group_by("level", "name", "aspect", "window").agg(_counts()).sort("level", "name", "aspect", "window")
+            table.group_by("level", "name", "aspect", "window")
+            .agg(table_counts())
+            .sort("level", "name", "aspect", "window")
         )
 
 
-def _counts() -> list[pl.Expr]:
+def table_counts() -> list[pl.Expr]:
+    """The columns of TABLE_OF, of pairs in groups."""
     truth, found = pl.col("truth"), pl.col("found")
     cells = (truth & found, truth & ~found, ~truth & found, ~truth & ~found)
     return [cell.sum().cast(pl.Int64).alias(name) for name, cell in zip(TABLE_OF, cells, strict=True)]
@@ -98,8 +115,11 @@ def read_labels(store: Store, labels: Snapshot | None, found: Snapshot, reviews:
         reviews: The table reviews, for the texts of the labelled reviews.
         config: Which labels count.
     """
-    if labels is None or config.use == "none":
+    if config.use == "none":
         return Labelled()
+    errors = _errors(store, config.model)
+    if labels is None:
+        return Labelled(errors=errors)
     rows = pl.DataFrame(labels.read(["sentence_id", "aspect", "review_id", "text", "taxonomy", "polarity"]))
     said = {"labels": rows.height, "without a review": rows["review_id"].null_count()}
     rows = rows.filter(pl.col("review_id").is_not_null())
@@ -109,7 +129,22 @@ def read_labels(store: Store, labels: Snapshot | None, found: Snapshot, reviews:
         rows = rows.filter(~trained)
     pairs = _pairs(rows, found, reviews)
     said["mentions with a label"] = pairs.height
-    return Labelled(pairs, said)
+    return Labelled(pairs, said, errors)
+
+
+def _errors(store: Store, name: str) -> dict[str, list[int]]:
+    """The errors that the live model's manifest holds: by taxonomy and aspect, the counts of TABLE_OF.
+
+    They are those of cross-fitted predictions: each label is predicted by a model that did not learn from it. The rows
+    are labelled sentences in which the aspect was found. A manifest need not have them.
+    """
+    live = registry.find_live(f"{store.root}/_models", name)
+    total: dict[str, list[int]] = {}
+    for aspects in (live.manifest.get("errors", {}) if live is not None else {}).values():
+        for aspect, table in aspects.items():
+            before = total.get(aspect, [0] * len(TABLE_OF))
+            total[aspect] = [a + int(b) for a, b in zip(before, table, strict=True)]
+    return total
 
 
 def _trained_on(store: Store, model: str, rows: pl.DataFrame) -> pl.Series:
