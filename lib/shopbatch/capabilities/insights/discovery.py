@@ -213,9 +213,8 @@ def _centres(vectors: np.ndarray, clusters: int, seed: int) -> np.ndarray:
             gap = np.minimum(gap, ((vectors - centres[-1]) ** 2).sum(axis=1))
         for _ in range(_ROUNDS):
             near = _nearest(vectors, centres)
-            sums = np.zeros_like(centres)
-            np.add.at(sums, near, vectors)
-            sizes = np.bincount(near, minlength=len(centres))[:, None]
+            member = (near == np.arange(len(centres))[:, None]).astype(np.float32)
+            sums, sizes = member @ vectors, member.sum(axis=1)[:, None]
             moved = np.where(sizes > 0, sums / np.maximum(sizes, 1), centres)
             if np.allclose(moved, centres, atol=1e-5):
                 break
