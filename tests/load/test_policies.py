@@ -164,7 +164,11 @@ WRONG = {
         policy(text="# Hours\nWe answer.", sections="{Hours: {value: {}}}"),
         "unknown key 'value' in sections > Hours: did you mean 'values'",
     ),
-    "no_intents": (policy(intents=""), "the section None has none"),
+    "no_intents": (policy(intents=""), "the section without a heading has no intents"),
+    "no_intents_of_a_section": (
+        policy(text="# A\nx\n# B\ny", intents="", sections="{A: {intents: []}}"),
+        "the section 'B' has no intents",
+    ),
     "intents_in_one_text": (policy(intents="a, b"), "intents: 'a, b' is no name"),
     "a_nested_intent": (policy(intents="[[a]]"), "intents: 'a list or mapping' is no name"),
     "no_date": (policy(valid_from="2024-02-30"), "valid_from: '2024-02-30' is no date"),

@@ -152,7 +152,11 @@ def _of_sections(matter: FrontMatter, sections: list[Section]) -> list[SectionMa
 def _intents(matter: FrontMatter, said: SectionMatter, section: Section) -> tuple[str, ...]:
     intents = matter.intents if said.intents is None else said.intents
     if intents is None:
-        raise UserError(f"intents: the section {section.title!r} has none, and the file states none for all of it")
+        name = repr(section.title) if section.title else "without a heading"
+        raise UserError(
+            f"the section {name} has no intents, and neither has the file: write `intents: [...]`, or `intents: []` "
+            "if it answers no question"
+        )
     return tuple(dict.fromkeys(intents))
 
 
