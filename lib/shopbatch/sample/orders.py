@@ -28,7 +28,7 @@ HOUR, DAY = 3_600, 86_400
 NOTE = "invented goods; the last 120 days before 2024-12-31, as they stand then; one in 16 is a guest's"
 _YUAN = 7  # per dollar
 _MARKETS = {"en": ("US", "USD"), "zh": ("CN", "CNY")}
-_PRICES = {"worn": (15, 90), "device": (20, 150), "other": (6, 120)}  # dollars, by kind of goods
+_PRICES = {"worn": (8, 70), "device": (12, 110), "other": (4, 60)}  # dollars, by kind of goods
 _PRIME = 7_919  # so that neighbouring orders have numbers far apart
 
 

@@ -44,7 +44,9 @@ ORDER_LINES = Table(
     person=Person(user="user_id"),
     columns=(
         Column("order_id", pa.string(), "The order (orders.order_id).", nullable=False, personal=True),
-        Column("line_number", pa.int32(), "Number of the line in the order, from 1 on.", nullable=False),
+        Column(
+            "line_number", pa.int32(), "Number of the line in the order, from 1 on; of rows without it, their order."
+        ),
         Column("user_id", pa.string(), "Who ordered (users.user_id); null for a guest.", personal=True),
         Column("product_id", pa.string(), "The product (products.product_id); null where unknown."),
         Column("name", pa.string(), "What the order calls the product.", personal=True),
