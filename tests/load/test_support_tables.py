@@ -64,6 +64,29 @@ def test_orders(store: Store, tmp_path: Path, header: str, status: str) -> None:
     ]
 
 
+def test_an_export_of_shopify_is_orders_and_order_lines(store: Store, tmp_path: Path) -> None:
+    path = tmp_path / "orders_export.csv"
+    path.write_text(
+        "Name,Email,Financial Status,Fulfilled at,Currency,Total,Created at,Lineitem quantity,Lineitem name,"
+        "Lineitem price,Lineitem sku,Shipping Country\n"
+        "#1001,a@example.org,paid,2024-03-02 10:00:00 +0100,EUR,24.90,2024-03-01 10:00:00 +0100,1,Lamp,14.90,L1,DE\n"
+        "#1001,a@example.org,,,,,,2,Cup,5.00,C1,\n#1002,b@example.org,voided,,EUR,5.00,2024-03-03,1,Cup,5.00,C1,AT\n"
+    )
+    report = load_file(store, "orders", path)
+    assert (report.system, report.rows_loaded, report.rows_merged) == ("shopify", 2, 1)
+    names = ("order_id", "user_id", "status", "market", "placed_at", "shipped_at", "delivered_at", "total", "currency")
+    assert sorted(loaded(store, "orders", *names)) == [
+        ("#1001", "a@example.org", "paid", "DE", day(2024, 3, 1, 9), day(2024, 3, 2, 9), None, Decimal("24.90"), "EUR"),
+        ("#1002", "b@example.org", "cancelled", "AT", day(2024, 3, 3), None, None, Decimal("5.00"), "EUR"),
+    ]
+    assert load_file(store, "order_lines", path).system == "shopify"
+    assert loaded(store, "order_lines", "order_id", "line_number", "user_id", "name", "quantity") == [
+        ("#1001", 1, "a@example.org", "Lamp", 1),
+        ("#1001", 2, "a@example.org", "Cup", 2),
+        ("#1002", 1, "b@example.org", "Cup", 1),
+    ]
+
+
 def test_order_lines_are_numbered_where_the_file_does_not(store: Store, tmp_path: Path) -> None:
     path = tmp_path / "lines.csv"
     path.write_text("order id,sku,product name,qty,price\nA,1,desk lamp,1,19.95\nA,2,kettle,2,5\nB,1,desk lamp,1,\n")

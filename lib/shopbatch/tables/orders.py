@@ -13,6 +13,7 @@ ORDERS = Table(
     person=Person(user="user_id"),
     latest_by="updated_at",
     must_have=("user_id",),
+    merge_rows=True,
     columns=(
         Column(
             "order_id", pa.string(), "Number of the order, as the customer knows it.", nullable=False, personal=True
