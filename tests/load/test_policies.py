@@ -154,6 +154,10 @@ WRONG = {
     "nothing": ("---\n---\nHello\n", "holds no keys"),
     "long": (policy(market="a" * 50_000), "the front matter is longer than 50,000 characters"),
     "deep": ("---\nid: " + "[" * 49_000 + "\n---\nHello\n", "no YAML"),
+    "references": (
+        "---\nid: p\nvalues: &a {x: y}\nsections: {b: *a, c: *a}\n---\nHello\n",
+        r"references \(\*name\) are not",
+    ),
     "a_key_twice": (policy(id="q"), "'id' stands there twice"),
     "no_id": ("---\nlanguage: en\nintents: [a]\n---\nHello\n", "id: is missing"),
     "an_id_with_blanks": (policy("my policy"), "id: 'my policy' is no name"),
@@ -213,6 +217,40 @@ def test_a_wrong_file_is_named_in_one_line_and_nothing_is_loaded(store: Store, t
     message = str(refused.value)
     assert message.startswith(f"{folder / name}.md: ") and "\n" not in message and len(message) < 500
     assert [row["policy_id"] for row in rows(store)] == ["right"]
+
+
+RIGHT = ["id: a", "language: no", "intents: [a]"]
+HEAD = st.sampled_from(
+    [
+        *("id: [", "market: NO", "intents: {", "values: {h: 6}", "values:", "- a", "  h: 6 hours", "a: b: c", "1: 2"),
+        *("  h: {text: 6, occurrence: x}", "sections: {A: {values: {h: 6}}}", "valid_to: 2024-01-01", "\t", "? [a]"),
+        *("!!python/object:os.system x", "&a [*a]", "---", "<<: {id: b}", "'", "\x00", "valid_from: 2024-01-02"),
+    ]
+)
+
+
+@given(st.lists(HEAD, max_size=3), st.sets(st.sampled_from(RIGHT)), st.booleans())
+def test_whatever_the_front_matter_is_it_is_read_or_refused(wrong: list[str], left_out: set[str], ends: bool) -> None:
+    right = [line for line in RIGHT if line not in left_out]
+    text = "\n".join(["---", *right, *wrong, *(["---"] if ends else []), "# A", "6 hours"])
+    try:
+        read = read_policy(text, "p.md")
+    except UserError as error:
+        assert "\n" not in str(error)
+    else:
+        assert (
+            (ends or "---" in wrong)
+            and not left_out
+            and (read.id, read.language) == ("a", "no")
+            and read.market in (None, "NO")
+        )
+
+
+def test_values_of_the_front_matter_are_the_words_that_stand_there() -> None:
+    said = "language: no\nmarket: NO\nintents: [yes, 1.0]\nvalid_from: ~\nvalues: {cost: 4.90}"
+    read = read_policy(f"---\nid: 007\n{said}\n---\nIt is 4.90.", "p.md")
+    assert (read.id, read.language, read.market, read.valid_from) == ("007", "no", "NO", None)
+    assert read.sections[0].intents == ("yes", "1.0") and read.sections[0].values[0].text == "4.90"
 
 
 def test_which_of_several_places_is_meant_can_be_said(tmp_path: Path) -> None:

@@ -29,10 +29,18 @@ _LONGEST = 50_000  # characters of front matter
 
 
 class _Loader(yaml.BaseLoader):
-    """Makes text, lists and mappings and nothing else. Refuses a key that stands twice: YAML would keep the last.
+    """Makes text, lists and mappings and nothing else.
 
-    The loader in C would overflow the stack on brackets that are nested very deeply, and end the process.
+    Refuses a key that stands twice, of which YAML would keep the last, and references, by which a few lines can stand
+    for billions of values. The loader in C would overflow the stack on brackets that are nested very deeply, and end
+    the process.
     """
+
+    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
+        if self.check_event(yaml.AliasEvent):  # type: ignore[no-untyped-call]
+            event = self.peek_event()  # type: ignore[no-untyped-call]
+            raise yaml.composer.ComposerError(None, None, "references (*name) are not read", event.start_mark)
+        return super().compose_node(parent, index)
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         keys = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode)]

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any
 
 import pyarrow as pa
 
@@ -54,7 +55,7 @@ def tickets(customers: Customers, first: int, count: int) -> pa.Table:
     return tabulated(TICKETS, [_ticket(customers, row) for row in range(first, first + count)])
 
 
-def _ticket(customers: Customers, row: int) -> dict[str, object]:
+def _ticket(customers: Customers, row: int) -> dict[str, Any]:
     dice = Dice(customers.seed, "ticket", row)
     language = LANGUAGES[row % 2]
     kind = _kind(dice.below(1_000))
@@ -82,11 +83,11 @@ def _ticket(customers: Customers, row: int) -> dict[str, object]:
     }
 
 
-def _later(customers: Customers, row: int, dice: Dice) -> dict[str, object]:
+def _later(customers: Customers, row: int, dice: Dice) -> dict[str, Any]:
     """A later message of somebody who has written before, in the same language."""
     step = len(LANGUAGES)
     before = _ticket(customers, row % step + step * dice.below(row // step))
-    written = int(str(before["created_at"])) // 1_000_000
+    written = before["created_at"] // 1_000_000
     return before | {
         "ticket_id": f"t-{row:06}",
         "thread_id": before["thread_id"] or before["ticket_id"],
