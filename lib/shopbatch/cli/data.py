@@ -189,4 +189,4 @@ def why(table: str, key: str, as_json: bool, env: str) -> None:
     if as_json:
         print(escape_json(json.dumps(answer, ensure_ascii=False, indent=2, default=str)))
     else:
-        explain(store, table, key, answer)
+        explain(store, table, key, answer, env)
