@@ -95,13 +95,14 @@ def _sample(found: Snapshot, reviews: Snapshot, most: int) -> dict[str, _Clauses
     totals = dict(
         scan.group_by("language").agg(pl.col("other").list.len().sum()).collect(engine="streaming").iter_rows()
     )
+    shares = {code: most / max(clauses, 1) for code, clauses in totals.items()}
     kept = []
     schema = found.select(["review_id", "content_hash", "language", "other"])
     for file in sorted(found.files, key=lambda f: f.path):
         part = files.read(file.uri, schema, file.partition)
         part = part.filter(pc.greater(pc.list_value_length(part["other"]), 0))
         place = hash128([part["review_id"]])[0] / 2.0**64
-        share = np.array([most / max(totals.get(code, 1), 1) for code in part["language"].to_pylist()])
+        share = pl.Series(part["language"]).replace_strict(shares, return_dtype=pl.Float64).to_numpy()
         kept.append(part.filter(pa.array(place < share)))
     rows = pl.DataFrame(pa.concat_tables(kept)).unique("review_id", keep="first", maintain_order=True)
     texts = content_of(reviews, "review_id", ("title", "text"), rows).unique("review_id", maintain_order=True)

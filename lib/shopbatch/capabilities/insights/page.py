@@ -99,69 +99,77 @@ def render(
     report: Report,
 ) -> str:
     """Return the page as HTML."""
-    language, aspects = config.page.language, ~pl.col("aspect").is_in([SATISFACTION, *REMARKS])
-    worse, better = numbers.changes(up=True)[:CHANGES], numbers.changes(up=False)[:CHANGES]
-    products = numbers.products(config.page.products)
-    chosen = numbers.rows.filter(
-        (pl.col("window") == EVERY)
-        & ((pl.col("level") == "all") | (pl.col("level") == "category") | pl.col("name").is_in(products))
-    )
-    sizes = chosen.filter((pl.col("level") == "category") & (pl.col("aspect") == SATISFACTION))
-    categories = [str(c) for c in sizes.sort(-pl.col("reviews"), "name")["name"].head(CATEGORIES)]
-    wished = numbers.rows.filter(
-        (pl.col("level") == "product") & (pl.col("window") == EVERY) & pl.col("aspect").is_in(list(REMARKS))
-    ).sort(-pl.col("mentions"), "name", "aspect").head(WISHES).to_dicts()  # fmt: skip
-    shown = [*chosen.to_dicts(), *worse, *better, *wished]
-    quotes = Quotes(reviews, found, (review for row in shown for review in (*row["quotes"], *row["praise"])))
-
-    def rows_of(level: str, name: str) -> list[Row]:
-        rows = chosen.filter((pl.col("level") == level) & (pl.col("name") == name) & aspects)
-        return [_open(row, quotes) for row in rows.sort(-pl.col("negatives"), "aspect").to_dicts()]
-
-    def block(level: str, name: str) -> dict[str, Any]:
-        whole = numbers.whole(level, name)
-        total = next(row for row in whole if row["aspect"] == SATISFACTION)
-        remarks = [_open(row, quotes) for row in whole if row["aspect"] in REMARKS]
-        return {
-            "total": _open(total, quotes),
-            "rows": rows_of(level, name),
-            "remarks": remarks,
-            "label": numbers.label(total),
-        }
-
-    recent = numbers.rows.filter((pl.col("level") == "product") & begins(numbers.newest)).to_dicts()
-    blocks = []
-    for name in products:
-        whole = numbers.whole("product", name)
-        news = [row for row in recent if row["name"] == name]
-        category = numbers.categories.get(name)
-        said = {"summary": paragraph(numbers.label(whole[0]), [*whole, *news], language), "category": category}
-        blocks.append(block("product", name) | said | {"usual": numbers.usual(category)})
+    view = _View(numbers, found, reviews, config)
+    language = config.page.language
     return template("capabilities/insights/page.html.j2").render(
         run={"run_id": report.run_id, "started": report.started_at},
-        shop=block("all", ""),
+        shop=view.block("all", ""),
         trend=numbers.trend,
         newest=numbers.newest,
-        worse=[_open(row, quotes) | {"label": numbers.label(row)} for row in worse],
-        better=[_open(row, quotes) | {"label": numbers.label(row)} for row in better],
-        compared=report.metrics.get("comparisons"),
+        worse=view.listed(view.worse),
+        better=view.listed(view.better),
+        compared=numbers.compared,
         rate=config.false_discoveries,
-        categories=[block("category", name) for name in categories],
-        products=blocks,
+        categories=[view.block("category", name) for name in view.categories],
+        products=[view.product(name, language) for name in view.products],
         every_product=numbers.rows.filter(pl.col("level") == "product")["name"].n_unique(),
-        wished=[_open(row, quotes) | {"label": numbers.label(row)} for row in wished],
+        wished=view.listed(view.wished),
         themes=themes,
         left_out=report.metrics.get("reviews", {}),
         usual=numbers.usual(),
         aspect=lambda name: aspect_name(name, language),
         files={"All numbers (CSV)": NUMBERS, "Summaries (CSV)": SUMMARIES, "Themes (CSV)": THEMES},
-        language=language,
     )
 
 
-def _open(row: Row, quotes: Quotes) -> Row:
-    """A row with the sentences that its numbers open."""
-    return row | {"bad": quotes.of(row), "good": quotes.of(row, praise=True)}
+class _View:
+    """What the page shows of the numbers, with the sentences that they open."""
+
+    def __init__(self, numbers: Numbers, found: Snapshot, reviews: Snapshot, config: SummariseConfig) -> None:
+        self.numbers = numbers
+        self.worse, self.better = numbers.changes(up=True)[:CHANGES], numbers.changes(up=False)[:CHANGES]
+        self.products = numbers.products(config.page.products)
+        whole, level = numbers.rows.filter(pl.col("window") == EVERY), pl.col("level")
+        sizes = whole.filter((level == "category") & (pl.col("aspect") == SATISFACTION))
+        self.categories = [str(c) for c in sizes.sort(-pl.col("reviews"), "name")["name"].head(CATEGORIES)]
+        named = pl.col("name")
+        self.chosen = whole.filter(
+            (level == "all")
+            | ((level == "category") & named.is_in(self.categories))
+            | ((level == "product") & named.is_in(self.products))
+        )
+        wished = whole.filter((level == "product") & pl.col("aspect").is_in(list(REMARKS)))
+        self.wished = wished.sort(-pl.col("mentions"), "name", "aspect").head(WISHES).to_dicts()
+        shown = [*self.chosen.to_dicts(), *self.worse, *self.better, *self.wished]
+        self.quotes = Quotes(reviews, found, (review for row in shown for review in (*row["quotes"], *row["praise"])))
+
+    def block(self, level: str, name: str) -> dict[str, Any]:
+        """The rows of a product, a category or the shop: the reviews as a whole, the aspects, and the remarks."""
+        rows = self.chosen.filter((pl.col("level") == level) & (pl.col("name") == name))
+        listed = [self._open(row) for row in rows.sort(-pl.col("negatives"), "aspect").to_dicts()]
+        total = next(row for row in listed if row["aspect"] == SATISFACTION)
+        return {
+            "total": total,
+            "rows": [row for row in listed if row["aspect"] not in (SATISFACTION, *REMARKS)],
+            "remarks": [row for row in listed if row["aspect"] in REMARKS],
+            "label": self.numbers.label(total),
+        }
+
+    def product(self, name: str, language: str) -> dict[str, Any]:
+        """The block of a product, with its paragraph and what is usual in its category."""
+        numbers, category = self.numbers, self.numbers.categories.get(name)
+        block = self.block("product", name)
+        recent = numbers.rows.filter((pl.col("level") == "product") & (pl.col("name") == name) & begins(numbers.newest))
+        rows = [*numbers.whole("product", name), *recent.to_dicts()]
+        said = {"summary": paragraph(block["label"], rows, language), "category": category}
+        return block | said | {"usual": numbers.usual(category)}
+
+    def listed(self, rows: Sequence[Row]) -> list[Row]:
+        """Rows of several products, each with its label."""
+        return [self._open(row) | {"label": self.numbers.label(row)} for row in rows]
+
+    def _open(self, row: Row) -> Row:
+        return row | {"bad": self.quotes.of(row), "good": self.quotes.of(row, praise=True)}
 
 
 def _figures(numbers: Numbers, themes: Sequence[Theme], language: str) -> list[Figure]:

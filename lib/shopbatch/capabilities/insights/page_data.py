@@ -36,6 +36,7 @@ class Numbers:
         newest: The first day of the newest window; None: no review has a date.
         titles: The title of each product that has one.
         categories: The category of each product that has one.
+        compared: How many comparisons were made in all windows.
     """
 
     rows: pl.DataFrame
@@ -43,6 +44,7 @@ class Numbers:
     newest: date | None
     titles: dict[str, str]
     categories: dict[str, str]
+    compared: int
 
     def usual(self, category: str | None = None) -> dict[str, float]:
         """The share of negative mentions of each aspect in a category; in the whole shop without one."""
@@ -118,7 +120,8 @@ def read_numbers(live: Snapshot, products: Snapshot | None, category: str) -> Nu
     )
     groups = GROUPS[GROUPS.index(category) :]
     names, kinds = _named(products, rows, _TITLES), _named(products, rows, groups)
-    return Numbers(rows, trend.to_dicts(), newest, names, kinds)
+    compared = int(table.select(pl.col("p_value").count()).collect().item())
+    return Numbers(rows, trend.to_dicts(), newest, names, kinds, compared)
 
 
 def _named(products: Snapshot | None, rows: pl.DataFrame, columns: Sequence[str]) -> dict[str, str]:

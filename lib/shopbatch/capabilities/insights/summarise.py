@@ -79,6 +79,7 @@ class Summary:
         with report.stage("facts"):
             facts = read_facts(sources[REVIEW_ASPECTS.name])
         windows = calendar(self.config.windows, facts.newest, datetime.now(UTC).date())
+        report.metrics["reviews"] = {"read": facts.reviews, **facts.outside(windows)}
         origin = self._origin(sources, windows)
         if live is not None and live.metadata.get("origin") == origin:
             report.outcome = "published" if undone else "nothing to do"
@@ -273,7 +274,6 @@ class Summary:
     def _say(self, facts: Facts, windows: Calendar | None, threshold: float, published: int) -> None:
         alarms = int(self.report.metrics["alarms"])
         left_out = facts.outside(windows)
-        self.report.metrics["reviews"] = {"read": facts.reviews, **left_out}
         self.report.highlights = {
             "reviews": f"{facts.reviews:,}",
             "numbers": f"{published:,}",
