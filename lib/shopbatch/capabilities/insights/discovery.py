@@ -142,7 +142,7 @@ def terms_of(text: str, language: str) -> list[str]:
     words, empty = re.findall(r"[^\W\d_]+", text.lower()), _empty_words()
     if language in _UNSPACED:
         parts = [w[i : i + 2] for w in words for i in range(len(w) - 1)]
-        return [p for p in parts if not empty.intersection(p)]
+        return [p for p in parts if p not in empty and not empty.intersection(p)]
     return [w for w in words if w not in empty and len(w) > 1]
 
 
