@@ -1,6 +1,6 @@
 """How summarise_reviews grows with the number of clauses: seconds per stage, processor time and memory.
 
-python bench/insights.py 1000000 10000000    prints a line per size, and what 50 million would take by the same slope
+python -m bench.insights 1000000 10000000    prints a line per size, and what 50 million would take by the same slope
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """How often intervals of a share that a classifier counts hold the truth, and how often pages without a change alarm.
 
-python bench/shares.py    prints, for several classifiers, coverage and mean width of four kinds of 95 % intervals
+python -m bench.shares    prints, for several classifiers, coverage and mean width of four kinds of 95 % intervals
 """
 
 from __future__ import annotations

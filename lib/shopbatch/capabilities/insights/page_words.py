@@ -7,8 +7,7 @@ from functools import lru_cache
 from importlib import resources
 from typing import Any
 
-import yaml
-from pydantic import BaseModel
+from pydantic import ConfigDict
 
 from shopbatch.tables.product_aspects import SATISFACTION
 from shopbatch.tables.review_aspects import REMARKS
@@ -40,11 +39,17 @@ class _Languages(WordFile):
     zh: Sentences
 
 
-class _Aspect(BaseModel):
+class _Aspect(WordFile):
+    """One aspect of a taxonomy; the rest of what its file says is not read here."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
     name: Mapping[str, str] = {}
 
 
-class _Taxonomy(BaseModel):
+class _Taxonomy(WordFile):
+    """The aspects of a taxonomy."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
     aspects: Mapping[str, _Aspect] = {}
 
 
@@ -62,7 +67,7 @@ def aspect_names(language: str) -> dict[str, str]:
     folder = resources.files(__package__).joinpath("taxonomies")
     for file in sorted(folder.iterdir(), key=lambda f: f.name) if folder.is_dir() else ():
         if file.name.endswith(".yaml"):
-            taxonomy = _Taxonomy.model_validate(yaml.safe_load(file.read_text("utf-8")))
+            taxonomy = read_words(_Taxonomy, __package__, f"taxonomies/{file.name}")
             for name, aspect in taxonomy.aspects.items():
                 names.setdefault(name, aspect.name.get(language, ""))
     return {name: text for name, text in names.items() if text}
