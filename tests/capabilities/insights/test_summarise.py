@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -92,7 +93,17 @@ def oracle(store: Store) -> list[tuple[Any, ...]]:
         return database.execute(ORACLE).fetchall()
 
 
-def test_every_count_is_that_of_an_sql_oracle(spark: SparkSession, store: Store) -> None:
+@pytest.fixture
+def three_partitions(spark: SparkSession, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Spark works as it does with very many rows."""
+    before = str(spark.conf.get("spark.sql.shuffle.partitions"))
+    monkeypatch.setattr("shopbatch.warehouse.spark_bridge.FEW", 0)
+    spark.conf.set("spark.sql.shuffle.partitions", "3")
+    yield
+    spark.conf.set("spark.sql.shuffle.partitions", before)
+
+
+def test_every_count_is_that_of_an_sql_oracle(spark: SparkSession, store: Store, three_partitions: None) -> None:
     shop.fill(store, shop.drawn(1, 900, months=14), PRODUCTS)
     report = summarise(spark, store)
     names = ("level", "name", "aspect", "window", "mentions", "negatives", "positives", "rating", "apart", "reviews")

@@ -7,7 +7,6 @@ table in one commit. If the sources and the settings are those of the published 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -89,7 +88,7 @@ class Summary:
         else:
             few = facts.mentions + facts.reviews <= spark_bridge.FEW
             try:
-                with spark_bridge.for_few_rows(self.spark) if few else nullcontext():
+                with spark_bridge.for_few_rows(self.spark) if few else spark_bridge.for_many_groups(self.spark):
                     live = self._publish(sources, facts, windows, origin, live)
             finally:
                 self.spark.catalog.clearCache()
