@@ -22,6 +22,11 @@ def product_spec(config: EmbedProductsConfig, store: Store, report: Report) -> t
     """The inference job that embeds products, and its encoder. Raises ModelError for a missing or damaged model."""
     encoder = configured_encoder(config, store.root)
     report.engine, report.models, report.unit = EngineUse(config.engine.kind), encoder.models, "products"
+    return spec_of(config, encoder), encoder
+
+
+def spec_of(config: EmbedProductsConfig, encoder: SearchEncoder) -> Spec:
+    """The inference job that embeds products with an encoder."""
     stage = ProductStage(
         config.engine,
         encoder.path,
@@ -30,8 +35,7 @@ def product_spec(config: EmbedProductsConfig, store: Store, report: Report) -> t
         max_bytes=config.max_bytes,
         index=settings_digest(config, encoder),
     )
-    spec = Spec("embed_products", PRODUCTS, stage, PRODUCT_EMBEDDINGS, PRODUCT_EMBEDDINGS_REJECTS)
-    return spec, encoder
+    return Spec("embed_products", PRODUCTS, stage, PRODUCT_EMBEDDINGS, PRODUCT_EMBEDDINGS_REJECTS)
 
 
 def product_specs(config: EmbedProductsConfig, store: Store, report: Report) -> list[Spec]:
