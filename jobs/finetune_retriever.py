@@ -1,4 +1,4 @@
-"""judgements, product_embeddings -> pairs of queries and products; encoder trained -> model `search-encoder`, if better."""
+"""judgements and the search index -> pairs of queries and products; an encoder -> model `search-encoder`, if better."""
 
 from __future__ import annotations
 
