@@ -142,19 +142,23 @@ class Examples:
         none = np.zeros(0, np.int64)
         return useful_keys(np.concatenate([none, *of]), np.concatenate([none, *products]), len(self.texts))
 
-    def table(self, numbers: Mapping[str, int], queries: Sequence[JudgedQuery]) -> pa.Table:
+    def table(
+        self, numbers: Mapping[str, int], queries: Sequence[JudgedQuery], per_query: int | None = None
+    ) -> pa.Table:
         """Return the examples of some queries, with the columns of EXAMPLES, in the order of the queries.
 
         Args:
             numbers: The number of each query's text.
             queries: The queries.
+            per_query: Most examples of a query; None for `pairs.per_query`.
         """
+        most = self.config.per_query if per_query is None else per_query
         rows: list[tuple[str, int, list[int], list[str]]] = []
         terms = self.index.lexical.look_up([query.text for query in queries])
         for query, found in zip(queries, terms, strict=True):
             draw = np.random.default_rng([self.seed, int.from_bytes(query.place, "little")])
             wanted = query.judged.products[query.judged.gains >= self.config.grade]
-            wanted = draw.permutation(wanted)[: self.config.per_query]
+            wanted = draw.permutation(wanted)[:most]
             near, _ = self.index.lexical.top(found, self.config.hard_depth) if self.config.hard else (wanted[:0], None)
             hard = draw.permutation(self._not_useful(near, query))
             for turn, product in enumerate(wanted.tolist()):

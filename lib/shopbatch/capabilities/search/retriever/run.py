@@ -56,6 +56,7 @@ from shopbatch.warehouse.store import Store
 
 VERSION = 1  # of examples, training and judging: raising it makes the next run train again
 NAME = "search-encoder"
+_VAL = 1000  # queries whose loss says which weights are best, with one product each: a validation must be quick
 
 
 def finetune_retriever(config: FinetuneRetrieverConfig, store: Store, report: Report) -> None:
@@ -237,7 +238,7 @@ class Retriever:
             )
         queries = [*groups.train, *groups.val]
         numbers = numbered(queries)
-        parts = {"train": examples.table(numbers, groups.train), "val": examples.table(numbers, groups.val)}
+        parts = {"train": examples.table(numbers, groups.train), "val": examples.table(numbers, groups.val[:_VAL], 1)}
         about = {"version": VERSION, "base": base.digest, "query": encode.query, "passage": encode.passage}
         about["max_tokens"] = longest
         pack = blocks.prepare(self.store, parts, about, encode, config.loop.block_tokens, config.loop.seed)
