@@ -119,6 +119,8 @@ def test_an_encoder_that_finds_more_is_published_and_one_that_does_not_is_refuse
     assert (spec["query"], spec["passage"]) == ("q: ", "p: ")
     assert not list(Path(store.root, "_training").rglob("checkpoint.json"))
 
+    # nobody sees anything of it yet
+    assert store.snapshot("product_embeddings").version == 1
     # the same once more: nothing to do
     assert call(store, capsys, "finetune_retriever", base, *QUICK)[1]["outcome"] == "nothing to do"
 

@@ -1,7 +1,7 @@
 """Whenever judgements are loaded: the encoder of the search is trained on them -> model `search-encoder`, if better.
 
-The task that loads `judgements` must have `table("judgements")` among its outlets. `nightly_catalogue` uses the new model
-if `conf/` has `encoder: search-encoder@live` for embed_products.
+The task that loads `judgements` must have `table("judgements")` among its outlets. `nightly_catalogue` uses the new
+model if `conf/` has `encoder: search-encoder@live` for embed_products.
 """
 
 from __future__ import annotations

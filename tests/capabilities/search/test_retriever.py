@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -11,12 +12,15 @@ import pyarrow as pa
 import pytest
 
 from shopbatch.capabilities.search.index import SearchIndex, make_index
-from shopbatch.capabilities.search.quality.queries import JudgedQuery
-from shopbatch.capabilities.search.retriever.config import PairsConfig
+from shopbatch.capabilities.search.plan import Plan
+from shopbatch.capabilities.search.quality.queries import JudgedQuery, Prepared
+from shopbatch.capabilities.search.retriever.config import FinetuneRetrieverConfig, Gates, PairsConfig
+from shopbatch.capabilities.search.retriever.judge import Searches, judged
 from shopbatch.capabilities.search.retriever.pairs import Examples, Groups, clicked_queries, numbered
 from shopbatch.capabilities.search.settings import FusionSettings, LexicalSettings
 from shopbatch.evaluation.judged import Judged
 from shopbatch.load import load_file
+from shopbatch.runs.report import Report
 from shopbatch.tables.product_embeddings import PRODUCT_EMBEDDINGS
 from shopbatch.warehouse.store import Store
 
@@ -70,6 +74,53 @@ def test_products_of_one_text_have_one_number_and_are_useful_together(index: Sea
     numbers = numbered([scarf, coat])
     pairs = {(key // len(TITLES), key % len(TITLES)) for key in examples.useful(numbers, [scarf, coat]).tolist()}
     assert pairs == {(numbers["scarf"], examples.numbers[2]), (numbers["coat"], examples.numbers[0])}
+
+
+def searches(index: SearchIndex, noise: dict[str, float]) -> Searches:
+    """Forty queries that choose and eighty of the test half, each after one product; their vectors are that product's
+    with some noise by language, and their words stand in no product."""
+    dense = index.dense.fine.astype(np.float32)
+
+    def prepared(count: int, seed: int) -> Prepared:
+        draw = np.random.default_rng(seed)
+        own, languages = draw.integers(0, len(dense), count), ["en" if n % 2 else "de" for n in range(count)]
+        every = range(len(dense))
+        judged = [Judged.of({p: float(p == product) for p in every}) for product in own.tolist()]
+        queries = [JudgedQuery(f"word{seed}x{n}", languages[n], one) for n, one in enumerate(judged)]
+        spread = np.array([noise[language] for language in languages], np.float32)
+        vectors = dense[own] + spread[:, None] * draw.normal(size=(count, dense.shape[1])).astype(np.float32)
+        return Prepared(queries, [Plan(q.text, q.language, None) for q in queries], languages, vectors)
+
+    return Searches(index, prepared(10, 0), prepared(40, 1), prepared(80, 2))
+
+
+@pytest.mark.parametrize(
+    ("trained", "better", "word", "failed"),
+    [
+        ({"en": 0.1, "de": 0.1}, True, "above", []),
+        ({"en": 0.5, "de": 0.5}, True, "not above", ["above the live encoder"]),
+        ({"en": 0.5, "de": 0.5}, False, "above", []),
+        ({"en": 0.0, "de": 0.7}, True, "below live", ["not below the live encoder, de"]),
+    ],
+)
+def test_a_trained_encoder_must_be_better_and_no_language_worse(
+    trained: dict[str, float], better: bool, word: str, failed: list[str]
+) -> None:
+    draw = np.random.default_rng(0)
+    kinds = PRODUCT_EMBEDDINGS.schema()
+    columns = {"product_id": [f"p{n:03}" for n in range(200)], "title": ["thing"] * 200, "language": ["en"] * 200}
+    arrays = {name: pa.array(column, kinds.field(name).type) for name, column in columns.items()}
+    rows = PRODUCT_EMBEDDINGS.fill(200, **arrays)
+    index = make_index(rows, draw.normal(size=(200, 12)), ({}, {}), LexicalSettings(), FusionSettings())
+    config, report = (
+        FinetuneRetrieverConfig(min_labelled=20, gates=Gates(better=better)),
+        Report(job="finetune_retriever"),
+    )
+    manifest: Any = SimpleNamespace(lexical=LexicalSettings())
+    live = searches(index, {"en": 0.5, "de": 0.5})
+    found = judged(config, manifest, live, searches(index, trained), report)
+    assert (found.word, [gate.name for gate in found.gates if not gate.passed]) == (word, failed)
+    assert report.metrics["search"]["verdict"] == word
 
 
 def many(count: int) -> list[JudgedQuery]:

@@ -19,7 +19,7 @@ from shopbatch.capabilities.search.quality.bm25 import Baselines, ranked_lists, 
 from shopbatch.capabilities.search.quality.measure import Measured, gain, measured
 from shopbatch.capabilities.search.quality.queries import JudgedQuery, Prepared, prepare
 from shopbatch.capabilities.search.quality.run import LIVE, answered
-from shopbatch.capabilities.search.quality.slices import sliced
+from shopbatch.capabilities.search.quality.slices import FEWEST, sliced
 from shopbatch.capabilities.search.quality.to_judge import sheet
 from shopbatch.capabilities.search.quality.tuning import both_lists, dense_lists, tuned_fusion
 from shopbatch.capabilities.search.quality.verdict import Evidence, Verdict, verdict
@@ -157,19 +157,23 @@ def judged(
     lists |= {name: ranked_lists(baselines.made(s), test, depth) for name, s in bm25.items()}
     measures = {name: measured(live.index, test, ranked) for name, ranked in lists.items()}
     baseline = max(bm25, key=lambda name: mean(measures[name].ndcg))  # chosen on the test half: in favour of BM25
-    word, gates = _verdict(config, measures, baseline, report)
+    word, gates = _verdict(config, test, measures, baseline, report)
     _describe(config, report, test, measures, baseline)
     return Judgement(word, gates, sheet(live.index, test, [lists[CANDIDATE], lists[baseline]]))
 
 
 def _verdict(
-    config: FinetuneRetrieverConfig, measures: dict[str, Measured], baseline: str, report: Report
+    config: FinetuneRetrieverConfig, test: Prepared, measures: dict[str, Measured], baseline: str, report: Report
 ) -> tuple[Verdict, list[Gate]]:
     candidate = measures[CANDIDATE]
     known = int((~np.isnan(candidate.ndcg)).sum())
     against = {name: gain(candidate.ndcg, m.ndcg, config.seed) for name, m in measures.items() if name != CANDIDATE}
     live = {name: against[name] for name in (LIVE, ALIKE)}
     word, gates = verdict(Evidence(known, mean(candidate.unjudged), baseline, against[baseline], live), config.gates)
+    by_language = _languages(test, candidate.ndcg, measures[ALIKE].ndcg, config)
+    gates += by_language
+    if word == "above" and not all(gate.passed for gate in by_language):
+        word = "below live"
     if config.gates.better:
         gates.append(better := _better(against[ALIKE]))
         word = "not above" if word == "above" and not better.passed else word
@@ -187,6 +191,23 @@ def _verdict(
         "against the live encoder": _gap(against[ALIKE]),
     }
     return word, gates
+
+
+def _languages(test: Prepared, candidate: np.ndarray, live: np.ndarray, config: FinetuneRetrieverConfig) -> list[Gate]:
+    """Judge each language of queries: one that is surely worse off is not made up for by another."""
+    gates, languages = [], np.asarray(test.languages, object)
+    names = sorted(set(test.languages))
+    for language in names if len(names) > 1 else ():
+        rows = np.flatnonzero((languages == language) & ~np.isnan(candidate))
+        if len(rows) < FEWEST:
+            continue
+        gap = gain(candidate[rows], live[rows], config.seed)
+        passed = gap.high >= 0
+        what = f"nDCG@10 of the queries in {language} is {_gap(gap)} against the live encoder"
+        do = "load judgements in that language, or set a lower encoder.mix"
+        detail = explain(passed, what, "shoppers who write it would find less than they do now", do, what)
+        gates.append(Gate(f"not below the live encoder, {language}", round(gap.value, 5), 0, passed, detail))
+    return gates
 
 
 def _better(gap: Interval) -> Gate:
