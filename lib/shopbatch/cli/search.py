@@ -63,6 +63,8 @@ def search(query: str, where: Sequence[str], count: int, env: str, **options: An
         note(f"the query demands {demands} (--literal: take it as words)")
     for constraint in answer.plan.unknown:
         note(f"the catalogue does not state any {constraint.kind}: {constraint} could not be checked")
+    if answer.plan.synonyms:
+        note(f"also looked up: {', '.join(answer.plan.synonyms)} (table synonyms)")
     if not rows:
         return
     if options["explain"]:

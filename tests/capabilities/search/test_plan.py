@@ -18,6 +18,7 @@ from shopbatch.capabilities.search.plan import Asked, plans
 from shopbatch.capabilities.search.quality.measure import breaks_conditions
 from shopbatch.capabilities.search.settings import FusionSettings, LexicalSettings
 from shopbatch.capabilities.search.stated import Stated, stated_table, vocabulary_digest
+from shopbatch.capabilities.search.synonyms import Synonyms
 from shopbatch.capabilities.search.understanding.vocabulary import Vocabulary
 from shopbatch.sample.boutique import products, queries, requests
 from shopbatch.tables.product_embeddings import CATALOGUE, PRODUCT_EMBEDDINGS
@@ -159,3 +160,41 @@ def test_only_rows_with_other_texts_are_read_again(index: SearchIndex, monkeypat
     assert after["price"].to_pylist() != before["price"].to_pylist()
     nothing = stated_table(rows.slice(0, 0), vocabulary, before)
     assert nothing.num_rows == 0 and stated_table(rows.slice(0, 0), vocabulary).num_rows == 0
+
+
+SYNONYMS = pa.table(
+    {
+        "language": ["zh", None, None, "en", None],
+        "term": ["充电宝", "Sneakers", "U盘", "phone cases", "..."],
+        "synonym": ["power bank", "trainers", "usb stick", "mobile cover", "nothing"],
+    }
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "language", "synonyms"),
+    [
+        ("便宜的充电宝", "zh", ("power bank",)),
+        ("充电宝", "ja", ()),
+        ("充电", "zh", ()),
+        ("red sneaker, size 5", None, ("trainers",)),
+        ("sneakersnake", None, ()),
+        ("kingston u盘 sneakers", "zh", ("usb stick", "trainers")),
+        ("u 32", "en", ()),
+        ("an iphone phone case", "en", ("mobile cover",)),
+        ("case of a phone", "en", ()),
+        ("", None, ()),
+    ],
+)
+def test_synonyms_of_a_query(text: str, language: str | None, synonyms: tuple[str, ...]) -> None:
+    assert Synonyms(SYNONYMS).of(text, language) == synonyms
+
+
+def test_a_synonym_finds_what_the_query_does_not_say_and_the_reason_names_it(index: SearchIndex) -> None:
+    other = replace(index, synonyms=Synonyms(pa.table({"language": ["en"], "term": ["muffler"], "synonym": ["scarf"]})))
+    before, after = ask(index, "muffler", language="en")[0], ask(other, "muffler", language="en")[0]
+    assert all(hit.lexical is None for hit in before.hits)
+    scarfs = [hit for hit in after.hits if hit.lexical is not None]
+    assert scarfs and all("says scarf" in hit.reason for hit in scarfs)
+    assert after.plan.synonyms == ("scarf",)
+    assert ask(other, "muffler", language="en", literal=True)[0].plan.synonyms == ()

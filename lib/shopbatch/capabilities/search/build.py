@@ -28,6 +28,7 @@ from shopbatch.capabilities.search.language_vectors import REFERENCE
 from shopbatch.capabilities.search.stage import matrix
 from shopbatch.capabilities.search.stated import Stated, stated_table, vocabulary_digest
 from shopbatch.capabilities.search.statements import VERSION as STATEMENTS
+from shopbatch.capabilities.search.synonyms import Synonyms, synonyms_digest
 from shopbatch.capabilities.search.understanding.understand import VERSION as UNDERSTANDING
 from shopbatch.capabilities.search.understanding.vocabulary import Vocabulary
 from shopbatch.capabilities.search.vectors import fill_from_memo, of_queries
@@ -40,7 +41,7 @@ from shopbatch.warehouse import files
 from shopbatch.warehouse.store import Snapshot, Store
 
 
-def settings_digest(config: EmbedProductsConfig, encoder: SearchEncoder) -> str:
+def settings_digest(config: EmbedProductsConfig, encoder: SearchEncoder, synonyms: pa.Table) -> str:
     """Digest all that an index depends on apart from the rows and their vectors."""
     return digest(
         {
@@ -49,6 +50,7 @@ def settings_digest(config: EmbedProductsConfig, encoder: SearchEncoder) -> str:
             "lexical": config.lexical.model_dump(),
             "fusion": config.fusion.model_dump(),
             "understand": [config.understand, STATEMENTS, UNDERSTANDING],
+            "synonyms": synonyms_digest(synonyms),
             "query_prefix": encoder.used.query_prefix,
             "queries": REFERENCE.read_text("utf-8"),
         }
@@ -57,13 +59,19 @@ def settings_digest(config: EmbedProductsConfig, encoder: SearchEncoder) -> str:
 
 @dataclass
 class IndexBuilder:
-    """Makes indexes for one run of embed_products. made: the key of the one that is whole for certain."""
+    """Makes indexes for one run of embed_products.
+
+    Attributes:
+        synonyms: The rows of `synonyms.read_synonyms`.
+        made: The key of the index that is whole for certain.
+    """
 
     store: Store
     config: EmbedProductsConfig
     encoder: SearchEncoder
     spec: Spec
     report: Report
+    synonyms: pa.Table
     made: str = ""
 
     def before_commit(self, candidate: Candidate) -> Mapping[str, Any]:
@@ -81,7 +89,7 @@ class IndexBuilder:
 
     def make(self, refs: Sequence[tuple[str, Mapping[str, str | None]]], rows_digest: str) -> str:
         """Make the index of some files of the table; returns its key."""
-        settings = settings_digest(self.config, self.encoder)
+        settings = settings_digest(self.config, self.encoder, self.synonyms)
         key = self.made = index_key({"rows": rows_digest, "recipe": self.spec.recipe, "settings": settings})
         if is_whole(f"{self.store.root}/{FOLDER}/{key}"):
             return key
@@ -92,7 +100,8 @@ class IndexBuilder:
             stage.rows = rows.num_rows
             vectors = self._vectors(rows)
             stated, vocabulary = self._stated(rows)
-            index = make_index(rows, vectors, of_queries(self.encoder), self.config.lexical, self.config.fusion, stated)
+            scores = self.config.lexical, self.config.fusion
+            index = make_index(rows, vectors, of_queries(self.encoder), *scores, stated, Synonyms(self.synonyms))
             counts = pl.Series("language", rows["language"]).fill_null("und").value_counts().sort("language")
             manifest = Manifest(
                 format=FORMAT,

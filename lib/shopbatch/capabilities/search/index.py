@@ -18,6 +18,7 @@ from shopbatch.capabilities.search.lexical import LexicalIndex, QueryTerms, coun
 from shopbatch.capabilities.search.product_text import lexical_fields
 from shopbatch.capabilities.search.settings import FusionSettings, LexicalSettings
 from shopbatch.capabilities.search.stated import Stated
+from shopbatch.capabilities.search.synonyms import NO_SYNONYMS, Synonyms
 
 AGAIN = 5  # the best 5 k of a query are scored again from 16 bits
 BATCH = 256  # queries of one pass over the vectors
@@ -33,6 +34,7 @@ class SearchIndex:
         spoken: What the vectors of a language have in common.
         fusion: How the two scores become one.
         stated: What the products state; None if a query is only words.
+        synonyms: What is looked up besides the words of a query.
     """
 
     products: pa.Table
@@ -41,6 +43,7 @@ class SearchIndex:
     spoken: LanguageVectors
     fusion: FusionSettings
     stated: Stated | None = None
+    synonyms: Synonyms = NO_SYNONYMS
 
     @cached_property
     def languages(self) -> tuple[list[str], np.ndarray]:
@@ -133,6 +136,7 @@ def make_index(
     lexical: LexicalSettings,
     fusion: FusionSettings,
     stated: Stated | None = None,
+    synonyms: Synonyms = NO_SYNONYMS,
 ) -> SearchIndex:
     """Make the index of a catalogue.
 
@@ -142,6 +146,7 @@ def make_index(
         queries: The mean vectors of queries and the maps between languages (see `language_vectors.learnt`).
         lexical, fusion: Settings.
         stated: What the products state.
+        synonyms: What is looked up besides the words of a query.
     """
     languages = pc.fill_null(rows["language"], "und").to_pylist()
     spoken = LanguageVectors(means_of(vectors, languages), *queries)
@@ -153,6 +158,7 @@ def make_index(
         spoken,
         fusion,
         stated,
+        synonyms,
     )
 
 

@@ -33,6 +33,7 @@ from shopbatch.capabilities.search.language_vectors import LanguageVectors
 from shopbatch.capabilities.search.lexical import LexicalIndex
 from shopbatch.capabilities.search.settings import FusionSettings, LexicalSettings
 from shopbatch.capabilities.search.stated import Stated, vocabulary_of, vocabulary_table
+from shopbatch.capabilities.search.synonyms import Synonyms
 from shopbatch.core.config import Strict
 from shopbatch.core.crash_points import crash_point
 from shopbatch.core.errors import UserError
@@ -103,6 +104,7 @@ def write_index(root: str, manifest: Manifest, index: SearchIndex) -> None:
     sums["languages.parquet"] = _write_table(folder, "languages", _spoken_table(index.spoken))
     sums["terms.parquet"] = _write_table(folder, "terms", pa.table({"term": lexical.vocabulary.to_arrow()}))
     sums["products.parquet"] = _write_table(folder, "products", index.products)
+    sums["synonyms.parquet"] = _write_table(folder, "synonyms", index.synonyms.table)
     if index.stated is not None:
         sums["stated.parquet"] = _write_table(folder, "stated", index.stated.table())
         sums["vocabulary.parquet"] = _write_table(folder, "vocabulary", vocabulary_table(index.stated.vocabulary))
@@ -163,6 +165,7 @@ def read_index(folder: str, manifest: Manifest) -> SearchIndex:
         _spoken(_read_table(folder, "languages"), codes.shape[1]),
         manifest.fusion,
         _read_stated(folder, manifest),
+        Synonyms(_read_table(folder, "synonyms")),
     )
 
 

@@ -48,6 +48,7 @@ class Plan:
         conditions: The conditions of `Asked.filters`, as text.
         constraints: What the query itself demands, and the mask holds.
         met: For each constraint the products that state that they meet it, bool [products].
+        synonyms: What is looked up as well, as the index knows it.
         unknown: What it demands and no product could be checked for: the catalogue states nothing of that kind.
     """
 
@@ -58,6 +59,12 @@ class Plan:
     constraints: tuple[Constraint, ...] = ()
     met: tuple[np.ndarray, ...] = ()
     unknown: tuple[Constraint, ...] = ()
+    synonyms: tuple[str, ...] = ()
+
+    @property
+    def words(self) -> str:
+        """All words that are looked up."""
+        return " ".join((self.text, *self.synonyms))
 
 
 def plans(asked: list[Asked], index: SearchIndex) -> list[Plan]:
@@ -99,7 +106,8 @@ class _Planner:
         met = tuple(looked.meets for _, looked in known)
         unknown = tuple(c for c in wanted if self._look(c) is None)
         text = _without(query.text, wanted)
-        return Plan(text, language, self.masks[key], query.filters, constraints, met, unknown)
+        synonyms = () if query.literal else self.index.synonyms.of(text, language)
+        return Plan(text, language, self.masks[key], query.filters, constraints, met, unknown, synonyms)
 
     def _look(self, constraint: Constraint) -> Looked | None:
         assert self.index.stated is not None

@@ -69,7 +69,7 @@ class Prepared:
     @property
     def texts(self) -> list[str]:
         """The texts whose words are looked up."""
-        return [plan.text for plan in self.plans]
+        return [plan.words for plan in self.plans]
 
     def first(self, count: int) -> Prepared:
         """Return the first queries."""
