@@ -119,6 +119,7 @@ def test_an_encoder_that_finds_more_is_published_and_one_that_does_not_is_refuse
     assert (spec["query"], spec["passage"]) == ("q: ", "p: ")
     assert not list(Path(store.root, "_training").rglob("checkpoint.json"))
 
+    assert live.manifest["metrics"]["search"]["ndcg@10"] == search["methods"]["hybrid, trained encoder"]["ndcg_10"]
     # nobody sees anything of it yet
     assert store.snapshot("product_embeddings").version == 1
     # the same once more: nothing to do

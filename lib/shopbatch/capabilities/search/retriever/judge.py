@@ -37,6 +37,7 @@ from shopbatch.warehouse.gates import Gate, explain
 from shopbatch.warehouse.store import Store
 
 CANDIDATE, ALIKE = "hybrid, trained encoder", "hybrid, live encoder, tuned alike"
+_KEPT = "the live encoder stays; load more judgements, or train with other settings (loop, encoder)"
 DENSE, DENSE_LIVE = "dense, trained encoder", "dense, live encoder"
 
 
@@ -169,7 +170,8 @@ def _verdict(
     known = int((~np.isnan(candidate.ndcg)).sum())
     against = {name: gain(candidate.ndcg, m.ndcg, config.seed) for name, m in measures.items() if name != CANDIDATE}
     live = {name: against[name] for name in (LIVE, ALIKE)}
-    word, gates = verdict(Evidence(known, mean(candidate.unjudged), baseline, against[baseline], live), config.gates)
+    evidence = Evidence(known, mean(candidate.unjudged), baseline, against[baseline], live)
+    word, gates = verdict(evidence, config.gates, _KEPT)
     by_language = _languages(test, candidate.ndcg, measures[ALIKE].ndcg, config)
     gates += by_language
     if word == "above" and not all(gate.passed for gate in by_language):

@@ -16,6 +16,7 @@ from shopbatch.capabilities.search.quality.to_judge import FILE
 from shopbatch.capabilities.search.retriever.config import FinetuneRetrieverConfig
 from shopbatch.capabilities.search.retriever.documents import Encode
 from shopbatch.capabilities.search.retriever.judge import (
+    CANDIDATE,
     Judgement,
     Searches,
     candidate_index,
@@ -85,7 +86,7 @@ class Shop:
     Attributes:
         models: The registry's root.
         live: The published index.
-        embeddings, judgements: The tables.
+        products, embeddings, judgements: The tables.
         events: The events, if clicks count and there are any.
         base: The encoder to start from.
         contents: The content hash of each product of the index, [products].
@@ -94,6 +95,7 @@ class Shop:
 
     models: str
     live: LiveIndex
+    products: Snapshot
     embeddings: Snapshot
     judgements: Snapshot
     events: Snapshot | None
@@ -122,13 +124,13 @@ class Shop:
         events = store.find(EVENTS.name) if config.pairs.clicks else None
         contents = contents_of(embeddings.read(["product_id", "content_hash"]))
         base = registry.base(models, config.base)
-        return cls(models, live, embeddings, judgements, events, base, contents, live.open())
+        return cls(models, live, products, embeddings, judgements, events, base, contents, live.open())
 
     @property
     def versions(self) -> dict[str, int]:
         """The versions of the tables that are read."""
-        some = {JUDGEMENTS.name: self.judgements, PRODUCT_EMBEDDINGS.name: self.embeddings, EVENTS.name: self.events}
-        return {name: snapshot.version for name, snapshot in some.items() if snapshot is not None}
+        read = (self.judgements, self.products, self.embeddings, *([self.events] if self.events is not None else []))
+        return {snapshot.name: snapshot.version for snapshot in read}
 
     def origin(self, config: FinetuneRetrieverConfig) -> str:
         """Digest all that the encoder is made from. The live encoder is no part of it: it is only a rival."""
@@ -297,7 +299,7 @@ class Retriever:
         texts = pa.array([query.text for query in groups.train], pa.string())
         about = {
             "trained_on": JUDGEMENTS.name,
-            "metrics": {"search": report.metrics["search"]["methods"]},
+            "metrics": {"search": {"ndcg@10": report.metrics["search"]["methods"][CANDIDATE]["ndcg_10"]}},
             "origin": shop.origin(self.config),
             "base": shop.base.reference,
             **erasure.record(self.store, erasure.text_names(texts)),
