@@ -40,7 +40,7 @@ def estimate(config: FinetuneRetrieverConfig, store: Store) -> dict[str, Any]:
     trained = pairs * (queries + products * (1 + config.pairs.hard))
     blocks = max(1, round(trained / config.loop.block_tokens))
     return {
-        "queries trained on": len(groups.train),
+        "queries trained on": sum(_pairs(query, config) > 0 for query in groups.train),
         "queries that choose": len(groups.val),
         "queries of the test half": len(groups.test),
         "pairs": pairs,

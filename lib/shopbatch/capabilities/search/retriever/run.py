@@ -6,12 +6,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+
 from shopbatch.capabilities.search.config import EmbedProductsConfig
 from shopbatch.capabilities.search.encoder import SearchEncoder, encoder_of, encoder_with
 from shopbatch.capabilities.search.index import SearchIndex
 from shopbatch.capabilities.search.index_files import lease
 from shopbatch.capabilities.search.live import LiveIndex, live_index
-from shopbatch.capabilities.search.quality.queries import read_judgements
+from shopbatch.capabilities.search.quality.queries import JudgedQuery, read_judgements
 from shopbatch.capabilities.search.quality.to_judge import FILE
 from shopbatch.capabilities.search.retriever.config import FinetuneRetrieverConfig
 from shopbatch.capabilities.search.retriever.documents import Encode
@@ -207,9 +209,10 @@ class Retriever:
             clicked = clicked_queries(events, index, config.pairs.least_visits) if events is not None else []
             groups = Groups.of(queries, clicked)
             stage.rows = len(queries)
-        pairs = sum(int((query.judged.gains >= config.pairs.grade).sum()) for query in groups.train)
+        trained = self._trained(groups)
+        pairs = sum(int((query.judged.gains >= config.pairs.grade).sum()) for query in trained)
         self.report.metrics["judgements"] = counts | {
-            "queries trained on": useful(groups.train),
+            "queries trained on": len(trained),
             "queries that choose": useful(groups.val),
             "queries of the test half": useful(groups.test),
             "queries from clicks": len(clicked),
@@ -222,6 +225,10 @@ class Retriever:
                 f"{config.least_pairs}, or no judged query is left to choose: load more judgements"
             )
         return groups
+
+    def _trained(self, groups: Groups) -> list[JudgedQuery]:
+        """The queries that have an example."""
+        return [query for query in groups.train if (query.judged.gains >= self.config.pairs.grade).any()]
 
     def _encoder(self, model: Model, engine: Any) -> SearchEncoder:
         """A model as embed_products would use it."""
@@ -293,10 +300,8 @@ class Retriever:
 
     def _publish(self, candidate: Model, groups: Groups) -> None:
         """Make the candidate the live one. What it was trained on is named, for erasure and for evaluate_search."""
-        import pyarrow as pa
-
         report, shop = self.report, self.shop
-        texts = pa.array([query.text for query in groups.train], pa.string())
+        texts = pa.array([query.text for query in self._trained(groups)], pa.string())
         about = {
             "trained_on": JUDGEMENTS.name,
             "metrics": {"search": {"ndcg@10": report.metrics["search"]["methods"][CANDIDATE]["ndcg_10"]}},
