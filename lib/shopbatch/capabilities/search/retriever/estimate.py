@@ -14,6 +14,7 @@ from shopbatch.capabilities.search.quality.queries import JudgedQuery
 from shopbatch.capabilities.search.retriever.config import FinetuneRetrieverConfig
 from shopbatch.capabilities.search.retriever.run import Retriever, Shop
 from shopbatch.engines.tokens import Reader
+from shopbatch.models.encoder_spec import EncoderSpec
 from shopbatch.models.folder import local
 from shopbatch.runs.report import Report
 from shopbatch.training.loop import steps
@@ -33,19 +34,22 @@ def estimate(config: FinetuneRetrieverConfig, store: Store) -> dict[str, Any]:
     shop = Shop.of(config, store)
     groups = Retriever(config, store, Report(job="finetune_retriever"), shop).groups()
     engine = encoder_of(shop.live.manifest.encoder, store.root).engine
-    reader = Reader(local(shop.base.path), "", int(getattr(engine, "max_tokens", 128)), 1)
-    products = _tokens(reader, encoder_text(shop.index.products.slice(0, _SAMPLE)).to_pylist())
-    queries = _tokens(reader, [query.text for query in groups.train])
+    folder, longest = local(shop.base.path), int(getattr(engine, "max_tokens", 128))
+    spec = EncoderSpec.load(folder)
+    texts = encoder_text(shop.index.products.slice(0, _SAMPLE)).to_pylist()
+    products = _tokens(Reader(folder, spec.passage, longest, 1), texts)
+    queries = _tokens(Reader(folder, spec.query, longest, 1), [query.text for query in groups.train])
     pairs = sum(_pairs(query, config) for query in groups.train)
-    trained = pairs * (queries + products * (1 + config.pairs.hard))
-    blocks = max(1, round(trained / config.loop.block_tokens))
+    example = queries + (1 + products) * (1 + config.pairs.hard)
+    # an example is not cut in two: on average half of one is left free at the end of a block
+    blocks = max(1, round(pairs * example / (config.loop.block_tokens - example / 2)))
     return {
         "queries trained on": sum(_pairs(query, config) > 0 for query in groups.train),
         "queries that choose": len(groups.val),
         "queries of the test half": len(groups.test),
         "pairs": pairs,
         "training steps": steps(config.loop, blocks),
-        "training tokens": int(trained * config.loop.epochs),
+        "training tokens": int(pairs * example * config.loop.epochs),
         "products to embed": len(set(shop.contents)),
         "tokens to embed": int(products * len(set(shop.contents))),
     }
