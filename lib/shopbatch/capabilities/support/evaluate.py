@@ -15,6 +15,7 @@ from shopbatch.evaluation.selective import auroc
 from shopbatch.warehouse.gates import Gate, explain
 
 ALL = "all"
+_MORE = "add questions to intent_examples, or agents' labels to ticket_feedback"
 _FEW = 30  # questions of a language below which nothing is said of it
 
 
@@ -60,8 +61,8 @@ class Judged:
 def measure(judged: Judged, seed: int) -> dict[str, dict[str, Any]]:
     """Return the figures by language and for all together.
 
-    `accuracy` and `top_3` are of questions about known intents. `known_auroc` tells how well these are told from others,
-    `right_auroc` how well the confidence tells right from wrong, questions about something else among the latter.
+    `accuracy` and `top_3` are of questions about known intents. `known_auroc` tells how well these are told from the
+    others, `right_auroc` how well the confidence tells right from wrong; others are never right.
 
     Args:
         judged: The questions.
@@ -95,6 +96,20 @@ def against_rival(judged: Judged, seed: int) -> Interval:
     return difference(judged.right[known].astype(float), (judged.rival == judged.label)[known].astype(float), seed)
 
 
+def enough(count: int, limits: IntentGates) -> Gate:
+    """Return the gate on the number of people's questions about known intents.
+
+    Args:
+        count: How many there are.
+        limits: The limits.
+    """
+    passed = count >= limits.min_examples or limits.accept == "few_examples"
+    what = f"{count:,} questions of people about known intents are less than gates.min_examples={limits.min_examples}"
+    why, do = "generated questions flatter a model and open no gate", f"{_MORE}, or set gates.accept=few_examples"
+    note = "gates.accept=few_examples" if count < limits.min_examples else ""
+    return Gate("questions of people", count, limits.min_examples, passed, explain(passed, what, why, do, note))
+
+
 def gates(quality: Mapping[str, Mapping[str, Any]], gain: Interval, limits: IntentGates) -> list[Gate]:
     """Return the gates on people's questions.
 
@@ -106,9 +121,6 @@ def gates(quality: Mapping[str, Mapping[str, Any]], gain: Interval, limits: Inte
     whole = quality[ALL]
     count, accuracy = int(whole["questions"]), whole["accuracy"]
     accepted = limits.accept == "few_examples"
-    enough = count >= limits.min_examples or accepted
-    few = f"{count:,} questions of people about known intents are less than gates.min_examples={limits.min_examples}"
-    more = "add questions to intent_examples, or agents' labels to ticket_feedback"
     good = accuracy["value"] >= limits.accuracy or (accepted and count < limits.min_examples)
     better = gain.low > 0 if limits.certain else gain.high >= 0
     better = better or (accepted and count < limits.min_examples)
@@ -118,13 +130,10 @@ def gates(quality: Mapping[str, Mapping[str, Any]], gain: Interval, limits: Inte
     rival = f"n-grams of characters may be as good: the gain's 95 % interval is {gain.low:+.3f} to {gain.high:+.3f}"
     note = f"95 % interval {accuracy['low']:.3f} to {accuracy['high']:.3f}"
     return [
-        Gate("questions of people", count, limits.min_examples, enough,
-             explain(enough, few, "generated questions flatter a model and open no gate",
-                     f"{more}, or set gates.accept=few_examples", "" if not accepted else "gates.accept=few_examples")),
         Gate("accuracy on people's questions", accuracy["value"], limits.accuracy, good,
-             explain(good, low, "tickets would get replies to another question", f"{more}, or set a lower limit", note)),
+             explain(good, low, "many tickets would get a wrong reply", f"{_MORE}, or set a lower limit", note)),
         Gate("gain on n-grams of characters", round(gain.low, 5), 0.0, better,
-             explain(better, rival, "the encoder would bring nothing", f"{more}, or set gates.certain=false")),
+             explain(better, rival, "the encoder would bring nothing", f"{_MORE}, or set gates.certain=false")),
     ]  # fmt: skip
 
 

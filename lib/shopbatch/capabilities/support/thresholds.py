@@ -173,7 +173,7 @@ def _cross_shifted(questions: Labelled, spread: float, least: int) -> np.ndarray
 
 
 def _shifts(questions: Labelled, rows: np.ndarray, spread: float, least: int) -> tuple[float, dict[str, float]]:
-    """Return the shift of all intents, and what that of an intent with enough questions differs from it, in log odds."""
+    """Return the shift of all intents, and what each with enough questions differs from it, in log odds."""
     odds, right = _odds(questions.confidence[rows]), questions.right[rows].astype(float)
     names, place, counts = np.unique(questions.intent[rows], return_inverse=True, return_counts=True)
     place = place.reshape(-1)

@@ -78,8 +78,8 @@ def read_examples(tables: Mapping[str, Snapshot], config: ExampleConfig) -> Exam
     known = tuple(sorted(name for name, size in sizes.items() if size >= config.min_rows))
     if len(known) < 2:
         raise UserError(
-            f"{len(known)} intents have at least examples.min_rows={config.min_rows} examples, but two are needed: fill "
-            "support_dialogs, or intent_examples (`shopbatch load intent_examples FILE`), or ticket_feedback and tickets"
+            f"{len(known)} intents have examples.min_rows={config.min_rows} examples or more, but two are needed: fill "
+            "support_dialogs, or intent_examples (`shopbatch load intent_examples FILE`), or tickets and ticket_feedback"
         )
     whole = whole.filter(pl.col("intent").is_in([*known, OTHER]))
     number = {name: place for place, name in enumerate(known)} | {OTHER: len(known)}

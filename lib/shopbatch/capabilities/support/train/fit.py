@@ -60,6 +60,11 @@ class Calibration:
     temperature: float
     scope: np.ndarray
 
+    @classmethod
+    def unknown(cls) -> Calibration:
+        """What is taken where nothing was measured."""
+        return cls(1.0, np.zeros(len(FEATURES) + 1))
+
 
 def language_means(vectors: np.ndarray, language: pa.Array) -> tuple[tuple[str, ...], np.ndarray]:
     """Return the languages with a mean of their own, ANY first, and the means of the vectors at length 1.
