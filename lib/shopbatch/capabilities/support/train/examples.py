@@ -79,7 +79,7 @@ def read_examples(tables: Mapping[str, Snapshot], config: ExampleConfig) -> Exam
     if len(known) < 2:
         raise UserError(
             f"{len(known)} intents have examples.min_rows={config.min_rows} examples or more, but two are needed: fill "
-            "support_dialogs, or intent_examples (`shopbatch load intent_examples FILE`), or tickets and ticket_feedback"
+            "support_dialogs, or intent_examples (`shopbatch load intent_examples FILE`); labelled tickets count too"
         )
     whole = whole.filter(pl.col("intent").is_in([*known, OTHER]))
     number = {name: place for place, name in enumerate(known)} | {OTHER: len(known)}

@@ -36,7 +36,7 @@ def fill_figures(
             "calibration",
             "How often a question is sorted right, by confidence",
             report.metrics["quality"][ALL]["calibration"],
-            "People's questions, each judged by a model that has not seen it; those about something else never are right.",
+            "People's questions, each judged by a model that has not seen it; one about something else is never right.",
         ),
         costly(chosen, questions),
     ]

@@ -9,7 +9,6 @@ import pyarrow as pa
 
 from shopbatch.capabilities.support.evaluate import Judged
 from shopbatch.capabilities.support.intents import NAME, IntentModel
-from shopbatch.core.hashing import hash128, hex128
 from shopbatch.evaluation.classification import Interval
 from shopbatch.evaluation.paired import difference
 from shopbatch.models import erasure, registry
@@ -53,15 +52,10 @@ def find_live(store: Store, encoder: str, texts: list[str]) -> Live | str | None
         return "the live model reads another encoder, so it is not compared"
     hashed = erasure.hasher(store)
     seen = set(model.manifest.get("rows", ()))
-    unseen = np.array([hashed(name) not in seen for name in names_of(texts)], bool)
+    unseen = np.array([hashed(name) not in seen for name in erasure.text_names(pa.array(texts, pa.string()))], bool)
     if unseen.sum() < FEWEST:
         return f"the live model has not seen {int(unseen.sum())} of people's questions, too few to compare it on"
     return Live(model, live, unseen)
-
-
-def names_of(texts: list[str]) -> list[str]:
-    """Return what a model's manifest calls texts, before they are hashed with the warehouse's key."""
-    return [str(name) for name in hex128(*hash128([pa.array(texts, pa.string())])).to_pylist()]
 
 
 def compare(live: Live, judged: Judged, names: tuple[str, ...], vectors: np.ndarray, language: pa.Array) -> Interval:

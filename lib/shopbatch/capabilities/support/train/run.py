@@ -1,7 +1,7 @@
 """The entry point of `train_intents`: questions whose intent is known in, the model `intents` out.
 
-The encoder stays as it is. Fine-tuning it for intents would end here as well: `Training` takes any encoder whose vectors
-it can compute.
+The encoder stays as it is. `Training` takes any encoder whose vectors it can compute, so one that was fine-tuned for
+intents needs no more than its reference in `encoder`.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from shopbatch.capabilities.support.train.fit import (
     make_model,
     weights_of,
 )
-from shopbatch.capabilities.support.train.live import compare, find_live, names_of
+from shopbatch.capabilities.support.train.live import compare, find_live
 from shopbatch.core.errors import UserError
 from shopbatch.core.hashing import digest
 from shopbatch.evaluation.classification import accuracy_interval
@@ -76,7 +76,7 @@ class Training:
         report.models["encoder"] = self.encoder.digest
         if not self.tables:
             raise UserError(
-                "there are no examples: none of support_dialogs, intent_examples and ticket_feedback is in the warehouse; "
+                "there are no examples: none of support_dialogs, intent_examples and ticket_feedback is here; "
                 "`shopbatch sample` fills them, `shopbatch load intent_examples FILE` takes your own"
             )
         if runs.already_live(self.models, NAME, self.origin, report):
@@ -229,7 +229,7 @@ class Training:
         if rows.sum() < gates.tickets:
             rows = np.full(examples.people, True)
             self.notes.append(
-                f"fewer than gates.tickets={gates.tickets} tickets are labelled, so the bounds are of all people's questions"
+                f"bounds of all people's questions, since there are no gates.tickets={gates.tickets} labelled tickets"
             )
         intent = np.array([examples.intents[n] for n in judged.chosen.tolist()], object)[rows].astype(str)
         questions = Labelled(intent, judged.confidence[rows], judged.right[rows], crossed.fold[rows])
@@ -256,13 +256,13 @@ class Training:
 
     def _register(self, model: IntentModel, examples: Examples) -> Model:
         """Publish the model as the live one."""
-        base = self.encoder
+        base, texts = self.encoder, pa.array(examples.texts, pa.string())
         about = {
             "encoder": base.reference,
             "metrics": self.report.metrics["quality"],
             "origin": self.origin,
             "base": base.reference,
-            **erasure.record(self.store, [*examples.keys, *names_of(examples.texts)]),
+            **erasure.record(self.store, [*examples.keys, *erasure.text_names(texts)]),
             "config": self.report.config,
             "tables": {name: table.version for name, table in self.tables.items()},
             "licence": f"derived from {base.name} ({base.manifest.get('licence', 'unknown licence')})",
