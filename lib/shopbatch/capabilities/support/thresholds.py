@@ -12,7 +12,7 @@ from shopbatch.evaluation.selective import NEVER, Bound, certain_bound
 
 ANSWER, DRAFT, ESCALATE = "answer", "draft", "escalate"
 _SPREADS = (0.0, 0.5, 1.0)  # how much intents may differ, in log odds; 0 gives all the same bounds
-_ROUNDS = 40
+_ROUNDS = 12  # of Newton's method, which needs fewer
 
 
 @dataclass(frozen=True)
