@@ -37,7 +37,8 @@ def read(store: Store, **config: Any) -> Examples:
 def test_each_text_counts_once_and_people_come_first(store: Store) -> None:
     asked = [
         ("Where is my parcel?", "tracking"), ("when do i get the money", "refund"), ("no intent", None),
-        ("How do I pay, please tell me in detail now", "pay"), ("How can I pay?", "pay"), ("any way to follow it", "tracking"),
+        ("How do I pay, please tell me in detail now", "pay"), ("How can I pay?", "pay"),
+        ("any way to follow it", "tracking"),
     ]  # fmt: skip
     dialogs = [{"dialog_id": f"d{n}", "question": q, "reply": "-", "intent": i} for n, (q, i) in enumerate(asked)]
     put(store, "support_dialogs", dialogs)
@@ -64,9 +65,9 @@ def test_each_text_counts_once_and_people_come_first(store: Store) -> None:
     assert labels["do you sell bread"] == got.other == 3 and labels["money back when"] == 1
     assert got.language[got.texts.index("钱什么时候到账")].as_py() == "zh"
     assert [got.texts[n] for n in np.flatnonzero(got.ticket).tolist()] == ["money back when"]
-    assert {"e1", "t1", "d0"} <= set(got.keys) and "t2" not in got.keys
-    assert read(store, dialogs="person").people == 8
-    assert read(store).texts == got.texts and len(read(store, most=1).texts) == got.people + 1
+    assert got.keys == ["d0", "d1", "d4", "d5", "e1", "e4", "e5", "e6", "e9", "t1"]  # whose texts are learnt
+    assert read(store, dialogs="person").people == 9
+    assert read(store).texts == got.texts and read(store, most=4).people == got.people
 
 
 def test_near_duplicates_share_a_part_and_labels_are_spread() -> None:

@@ -69,6 +69,8 @@ def read_examples(tables: Mapping[str, Snapshot], config: ExampleConfig) -> Exam
     rows = rows.filter(
         (pl.col("text") != "") & (pl.col("intent") != "") & (pl.col("text").str.len_bytes() <= config.max_bytes)
     )
+    folded = pl.col("text").str.to_lowercase().str.replace_all(r"\s+", " ")
+    rows = rows.with_columns(folded.alias("folded"))
     once = _once(rows)
     people = _first(once.filter("person"), config.most_people)
     generated = _first(once.filter(~pl.col("person")), config.most)
@@ -93,7 +95,7 @@ def read_examples(tables: Mapping[str, Snapshot], config: ExampleConfig) -> Exam
         count,
         whole["ticket"].to_numpy(),
         near_duplicate_groups(texts[:count]),
-        rows["key"].unique().sort().to_list(),
+        rows.join(whole.select("folded", "intent"), on=["folded", "intent"])["key"].unique().sort().to_list(),
         {name: size for name, size in sorted(sizes.items()) if name not in known},
     )
 
@@ -153,8 +155,6 @@ def _nothing() -> pl.DataFrame:
 
 def _once(rows: pl.DataFrame) -> pl.DataFrame:
     """Keep each text once, that of a person before a generated one; a text with two intents is left out."""
-    folded = pl.col("text").str.to_lowercase().str.replace_all(r"\s+", " ")
-    rows = rows.with_columns(folded.alias("folded"))
     rows = rows.filter(pl.col("intent").n_unique().over("folded", "person") == 1)
     order = ["person", "ticket", "text", "key"]
     rows = rows.sort(order, descending=[True, True, False, False]).unique("folded", keep="first", maintain_order=True)
