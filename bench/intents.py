@@ -226,7 +226,7 @@ def learnt(encode: Encoder, files: Sequence[Path]) -> IntentModel:
     rows = Rows(centre(vectors, language, languages, means), label, person, len(names) + 1)
     people = int(person.sum())
     fold = folds_of(near_duplicate_groups(texts[:people]), label[:people], 5)
-    settings = [Setting(penalty, weight, STEPS) for penalty in (0.03, 0.1, 0.3) for weight in (3.0, 10.0, 30.0)]
+    settings = [Setting(penalty, weight, STEPS) for penalty in (0.03, 0.1, 0.3) for weight in (10.0, 30.0, 100.0)]
     crossed = cross_fit(rows.take(person), rows.take(~person), settings, fold)
     known = label[:people] < len(names)
     right = (crossed.probabilities.argmax(axis=1) == label[:people])[known]

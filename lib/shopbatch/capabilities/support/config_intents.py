@@ -31,7 +31,7 @@ class HeadConfig(Strict):
 
     penalty: tuple[Annotated[float, Field(gt=0)], ...] = Field(default=(0.03, 0.1, 0.3), min_length=1)
     """L2 penalties to choose from, by the log loss of people's questions in cross-validation."""
-    people: tuple[Annotated[float, Field(gt=0)], ...] = Field(default=(3.0, 10.0, 30.0), min_length=1)
+    people: tuple[Annotated[float, Field(gt=0)], ...] = Field(default=(10.0, 30.0, 100.0), min_length=1)
     """How many generated questions one of a person counts as, to choose from likewise."""
     folds: int = Field(default=5, ge=2, le=20)
     """Parts of the cross-validation. Near-duplicates are in the same part."""
