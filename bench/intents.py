@@ -5,8 +5,9 @@ Commands:
 - banking TRAIN TEST: Banking77 (Casanueva et al. 2020), gzipped JSON lines with text and intent. Accuracy with 5, 10
   and 30 examples a class, several draws, beside TF-IDF n-grams; and how well questions about intents that the model has
   never seen are told from known ones.
-- questions --learn FILE ... --ask FILE ... [--half open]: learns from questions (JSON lines or Parquet with text or
-  question, intent, language, origin) and sorts others (JSON lines: text, intent, half), by file.
+- questions --learn FILE ... --ask FILE ... [--half open]: learns from questions (the tables support_dialogs and
+  intent_examples of a warehouse, or JSON lines or Parquet with their columns) and sorts others (JSON lines: text, intent,
+  half), by file.
 - tickets --learn FILE ... --ask FILE ... [--half open]: the same on labelled tickets, `other` among their intents. On
   500 random halves the bounds are chosen on one and judged on the other: how often is the target missed, at which
   coverage?
@@ -77,7 +78,9 @@ class Questions:
 
 def read(path: Path, half: str = "") -> Questions:
     """Read a file of questions; of those with a half only that one, if it is named."""
-    if path.suffix == ".parquet":
+    if path.is_dir():
+        rows = pl.read_delta(str(path)).to_dicts()
+    elif path.suffix == ".parquet":
         rows = pl.read_parquet(path).to_dicts()
     else:
         with (gzip.open if path.suffix == ".gz" else open)(path, "rt", encoding="utf-8") as file:
@@ -86,8 +89,7 @@ def read(path: Path, half: str = "") -> Questions:
     texts = [str(row.get("text") or row.get("question")) for row in rows]
     stated = pa.array([row.get("language") for row in rows], pa.string())
     language = stated if not stated.null_count else guess_language(pa.array(texts, pa.string()))
-    generated = path.suffix == ".parquet"
-    person = [row.get("origin", "generated" if generated else "person") == "person" for row in rows]
+    person = ["question" not in row and (row.get("origin") or "person") == "person" for row in rows]
     names = [str(row["intent"]) for row in rows]
     return Questions(
         texts, np.array(names), language, np.array([row.get("half", "") for row in rows]), np.array(person)
