@@ -6,8 +6,8 @@ Commands:
   and 30 examples a class, several draws, beside TF-IDF n-grams; and how well questions about intents that the model has
   never seen are told from known ones.
 - questions --learn FILE ... --ask FILE ... [--half open]: learns from questions (the tables support_dialogs and
-  intent_examples of a warehouse, or JSON lines or Parquet with their columns) and sorts others (JSON lines: text, intent,
-  half), by file.
+  intent_examples of a warehouse, or JSON lines or Parquet with their columns) and sorts others (JSON lines with text,
+  intent and half), by file.
 - tickets --learn FILE ... --ask FILE ... [--half open]: the same on labelled tickets, `other` among their intents. On
   500 random halves the bounds are chosen on one and judged on the other: how often is the target missed, at which
   coverage?
