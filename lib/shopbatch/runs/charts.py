@@ -100,8 +100,8 @@ def confusion(labels: Sequence[str], matrix: Sequence[Sequence[float]], title: s
         axes.set_xticks([i + 0.48 for i in range(n)], [_label(x) for x in labels])
         axes.set_yticks([i + 0.48 for i in range(n)], [_label(x) for x in labels], rotation=90, va="center")
         longest = max(len(_label(x)) for x in labels)
-        size = 9.5 * min(1, 12 / max(longest, 1))  # a cell is about as wide as twelve letters
-        axes.tick_params(length=0, labeltop=True, labelbottom=False, labelcolor=_INK, labelsize=size)
+        letters = 9.5 * min(1, 10 / max(longest, 1))  # a cell is about as wide as ten letters of the usual size
+        axes.tick_params(length=0, labeltop=True, labelbottom=False, labelcolor=_INK, labelsize=letters)
         axes.spines[:].set_visible(False)
         return _svg(figure, title)
 
