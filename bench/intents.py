@@ -32,6 +32,7 @@ import numpy as np
 import polars as pl
 import pyarrow as pa
 
+from shopbatch.capabilities.support.config_intents import HeadConfig
 from shopbatch.capabilities.support.intents import OTHER, IntentModel, known_probability, unit
 from shopbatch.capabilities.support.thresholds import Labelled, Targets, choose_thresholds
 from shopbatch.capabilities.support.train.cross_fit import cross_fit, folds_of
@@ -139,6 +140,7 @@ def banking(encode: Encoder, train: Path, test: Path, draws: int) -> None:
             rows = drawn(label, shots, draw)
             languages, means = language_means(unit(vectors[rows]), english[0].take(pa.array(rows)))
             inside = Rows(
+                [learn.texts[n] for n in rows.tolist()],
                 centre(vectors[rows], english[0].slice(0, len(rows)), languages, means),
                 label[rows],
                 np.full(len(rows), True),
@@ -185,6 +187,7 @@ def unknown(
                 languages, means = language_means(unit(vectors[mine]), english[0].take(pa.array(mine)))
                 one = pa.array(["en"] * len(vectors), pa.string())
                 inside = Rows(
+                    [""] * len(mine),
                     centre(vectors[mine], one.slice(0, len(mine)), languages, means),
                     place[label[mine]],
                     np.full(len(mine), True),
@@ -225,11 +228,11 @@ def learnt(encode: Encoder, files: Sequence[Path]) -> IntentModel:
     label = np.array([number[name] for name in whole.intent[order].tolist()])
     vectors = encode(texts)
     languages, means = language_means(unit(vectors), language)
-    rows = Rows(centre(vectors, language, languages, means), label, person, len(names) + 1)
+    rows = Rows(texts, centre(vectors, language, languages, means), label, person, len(names) + 1)
     people = int(person.sum())
     fold = folds_of(near_duplicate_groups(texts[:people]), label[:people], 5)
     settings = [Setting(penalty, weight, STEPS) for penalty in (0.03, 0.1, 0.3) for weight in (10.0, 30.0, 100.0)]
-    crossed = cross_fit(rows.take(person), rows.take(~person), settings, fold)
+    crossed = cross_fit(rows.take(person), rows.take(~person), settings, fold, HeadConfig().ngrams)
     known = label[:people] < len(names)
     right = (crossed.probabilities.argmax(axis=1) == label[:people])[known]
     print(f"learnt {len(texts):,} questions, {people:,} of people; cross-fitted {right.mean():.3f}; {crossed.setting}")
@@ -242,7 +245,7 @@ def questions(encode: Encoder, model: IntentModel, files: Sequence[Path], half: 
     """Print how many questions are sorted right."""
     for path in files:
         ask = read(path, half)
-        told = model.predict(encode(ask.texts), ask.language)
+        told = model.predict(encode(ask.texts), ask.language, ask.texts)
         right = np.array(told.intents) == ask.intent
         known = ask.intent != OTHER
         width = accuracy_interval(np.ones(int(known.sum()), int), right[known].astype(int), SEED)
@@ -267,7 +270,7 @@ def tickets(encode: Encoder, model: IntentModel, files: Sequence[Path], half: st
     """Print how often the target is missed if the bounds are chosen on one half and judged on the other."""
     for path in files:
         ask = read(path, half)
-        told = model.predict(encode(ask.texts), ask.language)
+        told = model.predict(encode(ask.texts), ask.language, ask.texts)
         intent, sure = np.array(told.intents), told.confidence.astype(float)
         right = intent == ask.intent
         outcomes: list[tuple[float, float, int]] = []
