@@ -33,11 +33,11 @@ print(json.dumps([bag.import_errors, bag.captured_warnings, heavy, dags, outlets
         "nightly_recommendations": ["build_user_sequences", "recommend_products"],
         "nightly_users": ["build_user_profiles", "score_reviews"],
         "search_training": ["finetune_retriever"],
-        "weekly_training": ["train_recommender", "train_sentiment_head"],
+        "weekly_training": ["train_intents", "train_recommender", "train_sentiment_head"],
     }
     assert outlets == [
-        *("models/recommender", "models/search-encoder", "models/sentiment", "product_descriptions"),
-        "product_embeddings",
+        *("models/intents", "models/recommender", "models/search-encoder", "models/sentiment"),
+        *("product_descriptions", "product_embeddings"),
         *("product_neighbours", "recommendations", "review_sentiment", "user_profiles", "user_sequences"),
     ]
 
