@@ -1,0 +1,137 @@
+"""Clauses of reviews -> what each review says about which aspect, and where. Used by the stage, training and tests."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from shopbatch.capabilities.insights.clauses import Clause, review_clauses
+from shopbatch.capabilities.insights.model import AspectModel, sigmoid, softmax
+from shopbatch.capabilities.insights.remarks import remarks
+from shopbatch.engines.base import Encoder, encode_all
+from shopbatch.tables.review_aspects import POLARITIES
+
+
+@dataclass(frozen=True)
+class Clauses:
+    """The clauses of several reviews.
+
+    Attributes:
+        clauses: Those of all reviews, one review after the other.
+        starts: Where those of each review begin, int64 [reviews + 1].
+        distinct: The texts that occur, each once, in the order of their first occurrence.
+        number: Which of them each clause is, int64 [clauses].
+    """
+
+    clauses: list[Clause]
+    starts: np.ndarray
+    distinct: list[str]
+    number: np.ndarray
+
+    @classmethod
+    def of(cls, titles: Sequence[str | None], texts: Sequence[str | None]) -> Clauses:
+        """Split reviews."""
+        per_review = [review_clauses(title, text) for title, text in zip(titles, texts, strict=True)]
+        clauses = [clause for each in per_review for clause in each]
+        seen: dict[str, int] = {}
+        number = np.asarray([seen.setdefault(clause.text, len(seen)) for clause in clauses], np.int64)
+        starts = np.cumsum([0, *map(len, per_review)]).astype(np.int64)
+        return cls(clauses, starts, list(seen), number)
+
+
+@dataclass(frozen=True)
+class Scores:
+    """What the model says of the distinct clauses.
+
+    Attributes:
+        aspects: Logits, float64 [n, all aspects].
+        polarity: Logits of POLARITIES, float64 [n, 3].
+        kinds: Logits of the taxonomies, float64 [n, taxonomies].
+        tokens: Tokens that the engine read, int64 [n].
+    """
+
+    aspects: np.ndarray
+    polarity: np.ndarray
+    kinds: np.ndarray
+    tokens: np.ndarray
+
+
+def score(model: AspectModel, encoder: Encoder, texts: Sequence[str]) -> Scores:
+    """Encode each text once and apply the classifiers. Raises EngineError as the encoder does."""
+    encoded = encode_all(encoder, pa.array(texts, pa.string()))
+    vectors = encoded.vectors
+    return Scores(
+        model.aspect_logits(vectors, model.hits(texts)),
+        model.polarity_logits(vectors),
+        model.kind_logits(vectors),
+        encoded.tokens.astype(np.int64),
+    )
+
+
+def analyse(model: AspectModel, clauses: Clauses, scores: Scores, kinds: Sequence[str]) -> list[dict[str, Any]]:
+    """Put together what the clauses of each review say.
+
+    Args:
+        model: The model.
+        clauses: The clauses.
+        scores: Scores of the distinct clauses.
+        kinds: The taxonomies that a review may belong to.
+
+    Returns:
+        For each review: taxonomy, aspects, remarks, other, clauses (as in `review_aspects`), and tokens.
+    """
+    found = []
+    for a, b in zip(clauses.starts[:-1].tolist(), clauses.starts[1:].tolist(), strict=True):
+        number = clauses.number[a:b]
+        kind = taxonomy_of(model, scores.kinds[number], kinds)
+        logits = scores.aspects[number][:, model.columns[kind]]
+        own, names = clauses.clauses[a:b], model.taxonomies[kind].names
+        silent = np.flatnonzero(~(logits > 0).any(axis=1)).tolist()
+        found.append(
+            {
+                "taxonomy": kind,
+                "aspects": _mentions(names, own, logits, scores.polarity[number]),
+                "remarks": [{"kind": r, **_place(clause)} for clause in own for r in remarks(clause.text)],
+                "other": [_place(own[i]) for i in silent],
+                "clauses": b - a,
+                "tokens": int(scores.tokens[number].sum()),
+            }
+        )
+    return found
+
+
+def taxonomy_of(model: AspectModel, logits: np.ndarray, kinds: Sequence[str]) -> str:
+    """Return the taxonomy, one of `kinds`, that the clauses of a review (logits [n, taxonomies]) speak for."""
+    every = list(model.taxonomies)
+    if len(kinds) == 1 or not len(logits):
+        return kinds[0]
+    mean = logits.mean(axis=0)
+    return max(kinds, key=lambda name: float(mean[every.index(name)]))
+
+
+def _mentions(
+    names: Sequence[str], own: Sequence[Clause], logits: np.ndarray, polarity: np.ndarray
+) -> list[dict[str, Any]]:
+    """Return the aspects that some clause is about, each with the clause that is most about it."""
+    mentions = []
+    for column in np.flatnonzero((logits > 0).any(axis=0)).tolist():
+        best = int(logits[:, column].argmax())
+        probabilities = softmax(polarity[best : best + 1])[0].astype(np.float32)
+        mentions.append(
+            {
+                "aspect": names[column],
+                "probability": float(sigmoid(logits[best, column])),
+                "polarity": POLARITIES[int(probabilities.argmax())],
+                **{f"p_{name}": float(p) for name, p in zip(POLARITIES, probabilities, strict=True)},
+                **_place(own[best]),
+            }
+        )
+    return mentions
+
+
+def _place(clause: Clause) -> dict[str, Any]:
+    return {"column": clause.column, "start": clause.start, "end": clause.end}
