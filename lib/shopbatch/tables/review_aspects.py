@@ -44,9 +44,9 @@ REVIEW_ASPECTS = Table(
         Column(
             "aspects",
             pa.list_(ASPECT),
-            "One entry per aspect that is mentioned: its probability, the polarity of the clause that is most about it "
-            "with the probabilities of negative, neutral and positive, and where the clause stands: the column (title "
-            "or text), and start and end in it, in characters.",
+            "One entry per aspect that is mentioned: its probability, the polarity of the clauses that are about it with "
+            "the probabilities of negative, neutral and positive, and where the clause stands that is most about it: the "
+            "column (title or text), and start and end in it, in characters.",
             nullable=False,
         ),
         Column(

@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 
 from shopbatch.capabilities.insights.clauses import Clause, review_clauses
-from shopbatch.capabilities.insights.model import AspectModel, sigmoid, softmax
+from shopbatch.capabilities.insights.model import CUT, AspectModel, sigmoid, softmax
 from shopbatch.capabilities.insights.remarks import remarks
 from shopbatch.engines.base import Encoder, encode_all
 from shopbatch.tables.review_aspects import POLARITIES
@@ -90,7 +90,7 @@ def analyse(model: AspectModel, clauses: Clauses, scores: Scores, kinds: Sequenc
         kind = taxonomy_of(model, scores.kinds[number], kinds)
         logits = scores.aspects[number][:, model.columns[kind]]
         own, names = clauses.clauses[a:b], model.taxonomies[kind].names
-        silent = np.flatnonzero(~(logits > 0).any(axis=1)).tolist()
+        silent = np.flatnonzero(~(logits > CUT).any(axis=1)).tolist()
         found.append(
             {
                 "taxonomy": kind,
@@ -116,11 +116,11 @@ def taxonomy_of(model: AspectModel, logits: np.ndarray, kinds: Sequence[str]) ->
 def _mentions(
     names: Sequence[str], own: Sequence[Clause], logits: np.ndarray, polarity: np.ndarray
 ) -> list[dict[str, Any]]:
-    """Return the aspects that some clause is about, each with the clause that is most about it."""
+    """Return the aspects that some clause is about, each with the clause that is most about it as its place."""
     mentions = []
-    for column in np.flatnonzero((logits > 0).any(axis=0)).tolist():
+    for column in np.flatnonzero((logits > CUT).any(axis=0)).tolist():
         best = int(logits[:, column].argmax())
-        probabilities = softmax(polarity[best : best + 1])[0].astype(np.float32)
+        probabilities = softmax(spoken_of(logits[:, column], polarity)[None])[0].astype(np.float32)
         mentions.append(
             {
                 "aspect": names[column],
@@ -131,6 +131,19 @@ def _mentions(
             }
         )
     return mentions
+
+
+def spoken_of(logits: np.ndarray, polarity: np.ndarray) -> np.ndarray:
+    """Return the logits of POLARITIES for one aspect of a review or sentence, float64 [3].
+
+    They are the mean over its clauses, weighted by the softmax of how much each is about the aspect: nearly those of
+    one clause where one stands out, and those of the whole where none does.
+
+    Args:
+        logits: How much each clause is about the aspect, [clauses].
+        polarity: Logits of POLARITIES of each clause, [clauses, 3].
+    """
+    return np.asarray((softmax(logits[None])[0][:, None] * polarity).sum(axis=0))
 
 
 def _place(clause: Clause) -> dict[str, Any]:

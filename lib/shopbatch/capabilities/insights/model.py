@@ -8,6 +8,7 @@ feature of the classifiers) and the encoder's reference.
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -24,6 +25,10 @@ from shopbatch.models.folder import ModelError, local
 from shopbatch.tables.review_aspects import POLARITIES
 
 NAME = "aspects"
+# A clause is taken to be about an aspect from this probability on. F1 is highest for a threshold of half its own value
+# (Lipton et al. 2014, "Thresholding classifiers to maximize F1 score"), and it is about 0.8 here.
+MENTIONED = 0.4
+CUT = math.log(MENTIONED / (1 - MENTIONED))  # the same as a logit
 _ARRAYS = ("aspects", "aspects_bias", "lexicon", "polarity", "polarity_bias", "kinds", "kinds_bias")
 
 
@@ -59,7 +64,7 @@ class AspectModel:
         return np.concatenate([taxonomy.hits(texts) for taxonomy in self.taxonomies.values()], axis=1)
 
     def aspect_logits(self, vectors: np.ndarray, hits: np.ndarray) -> np.ndarray:
-        """Return how much each clause is about each aspect: above 0 it is. float64 [n, all aspects].
+        """Return how much each clause is about each aspect: above CUT it is. float64 [n, all aspects].
 
         Args:
             vectors: float32 [n, dim].
