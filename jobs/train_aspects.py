@@ -1,4 +1,4 @@
-"""reviews (lexicons, stars) and aspect_labels -> classifiers of clauses, judged on people's labels -> model `aspects`."""
+"""reviews (lexicons, stars) and aspect_labels -> classifiers of clauses, judged by people -> model `aspects`."""
 
 from __future__ import annotations
 

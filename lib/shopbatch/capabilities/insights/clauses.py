@@ -1,8 +1,8 @@
 """Title and text of a review -> clauses, with their places in the column.
 
 A clause is the shortest part that says one thing: customers praise and complain within one sentence, and a vector of
-the whole sentence cannot tell which is which. Sentences end at . ! ? and their Chinese forms, and at line breaks; inside
-a sentence a clause begins after a Chinese comma, after a long enough part before a comma, and at a word of contrast.
+the whole sentence cannot tell which is which. Sentences end at . ! ? and their Chinese forms, and at line breaks;
+inside a sentence a clause begins after a Chinese comma, after a long enough part before a comma, and at a word of contrast.
 Parts that are too short to say something join the part before.
 """
 
@@ -23,8 +23,12 @@ _HAN = r"\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
 _KANA = r"\u3040-\u30ff\uac00-\ud7af"
 _UNIT = re.compile(rf"[{_HAN}{_KANA}]|[^\W_{_HAN}{_KANA}]+(?:['’][^\W\d_]+)?")
 _CLOSERS = r"[\"'”’»)\]）】」』]*"
-_END = re.compile(rf"[!?。！？…]+{_CLOSERS}|\.{{2,}}|\.{_CLOSERS}(?=\s|$|[A-Z{_HAN}])|[;；]+|[\n\r\u2028\u2029]+|[~～]{{2,}}")
-_COMMA = re.compile(r"(?<!\d),|,(?!\d)|，|、(?=[^、]{12})|\s[-–—]+\s|——|\s{3,}|[(（]|[)）](?=\s*\w)|[:：](?=\s|[" + _HAN + "])")
+_END = re.compile(
+    rf"[!?。！？…]+{_CLOSERS}|\.{{2,}}|\.{_CLOSERS}(?=\s|$|[A-Z{_HAN}])|[;；]+|[\n\r\u2028\u2029]+|[~～]{{2,}}"
+)
+_COMMA = re.compile(
+    r"(?<!\d),|,(?!\d)|，|、(?=[^、]{12})|\s[-–—]+\s|——|\s{3,}|[(（]|[)）](?=\s*\w)|[:：](?=\s|[" + _HAN + "])"
+)
 _EDGE = " \t\n\r\u3000\xa0,，、;；:：-–—~～*·•"
 
 
@@ -169,7 +173,8 @@ class _Patterns:
 @lru_cache(maxsize=1)
 def _patterns() -> _Patterns:
     words = read_words(_Sections, __package__, "clauses.yaml")
-    spaced, joined = [], []
+    spaced: list[str] = []
+    joined: list[str] = []
     for section in (words.en, words.zh):
         for word in (*section.contrast, *section.linked):
             (spaced if word.isascii() else joined).append(word)

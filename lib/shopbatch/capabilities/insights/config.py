@@ -62,8 +62,8 @@ class AspectGatesConfig(Strict):
     """Labelled sentences of a taxonomy that are needed to judge it. With fewer the run is refused, unless
     `unjudged=true`."""
     unjudged: bool = False
-    """Publish a model without enough of people's labels to judge it: it repeats the lexicons, and nothing is known of
-    how right it is."""
+    """Publish a model that people's labels do not show to be better than the lexicons: there are too few of them, or
+    the difference is within chance. One that is certainly worse is refused all the same."""
     worse: float = Field(default=0.01, ge=0)
     """Largest macro-F1 by which a model may be below the live one on the same labels."""
 

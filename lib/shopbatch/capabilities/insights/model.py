@@ -71,7 +71,7 @@ class AspectModel:
             hits: What `hits` returns for the same texts.
         """
         a = self.arrays
-        return self._linear(vectors, "aspects") + hits * a["lexicon"].astype(float)
+        return np.asarray(self._linear(vectors, "aspects") + hits * a["lexicon"].astype(float))
 
     def polarity_logits(self, vectors: np.ndarray) -> np.ndarray:
         """Return the logits of POLARITIES for each clause, float64 [n, 3]."""
@@ -87,7 +87,7 @@ class AspectModel:
         inputs = vectors.astype(float)
         # class by class instead of a matrix product: in BLAS, the rounding of a row depends on the number of rows
         sums = [(inputs * weights).sum(axis=1) for weights in self.arrays[name]]
-        return np.column_stack(sums) + self.arrays[f"{name}_bias"]
+        return np.asarray(np.column_stack(sums) + self.arrays[f"{name}_bias"])
 
     @classmethod
     def load(cls, folder: str | Path) -> AspectModel:
@@ -126,7 +126,7 @@ class AspectModel:
 
     @classmethod
     def fake(cls, dim: int = 8, names: Sequence[str] = ("clothing", "hotels")) -> AspectModel:
-        """Return a model for the fake engine's vectors: its aspects are those of the lexicons, the rest is arbitrary."""
+        """Return a model for the fake engine's vectors: its aspects are the lexicons', the rest is arbitrary."""
         taxonomies = dict(find(name) for name in names)
         count = sum(len(t.aspects) for t in taxonomies.values())
         random = np.random.default_rng(0)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 
-
 from shopbatch.capabilities.insights.taxonomy import pattern
 from shopbatch.tables.review_aspects import REMARKS
 from shopbatch.text.word_files import WordFile, read_words

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -125,7 +126,7 @@ class AspectScorer:
                 first, filled = row, 0
             filled += characters
         bounds = [0, *ends, content.num_rows]
-        return [np.arange(a, b) for a, b in zip(bounds[:-1], bounds[1:], strict=True) if b > a]
+        return [np.arange(a, b) for a, b in itertools.pairwise(bounds) if b > a]
 
     def run(self, content: pa.Table, attempts: np.ndarray) -> pa.Table:
         texts = content["text"].combine_chunks()

@@ -17,9 +17,9 @@ import yaml
 from pydantic import Field, ValidationError, field_validator
 
 from shopbatch.core.errors import UserError
+from shopbatch.tables.review_aspects import OTHER
 from shopbatch.text.word_files import WordFile, read_words
 
-NONE = "none"  # the aspect of a label that says that a sentence is about no aspect
 _NEVER = re.compile(r"(?!)")
 
 
@@ -49,8 +49,10 @@ class Taxonomy(WordFile):
     @field_validator("aspects")
     @classmethod
     def _named(cls, value: dict[str, AspectWords]) -> dict[str, AspectWords]:
-        if wrong := [name for name in value if not re.fullmatch(r"[a-z][a-z0-9_]{0,39}", name) or name == NONE]:
-            raise ValueError(f"an aspect's name has small letters, digits and _, and is not {NONE!r}: {wrong[0][:40]!r}")
+        if wrong := [name for name in value if not re.fullmatch(r"[a-z][a-z0-9_]{0,39}", name) or name == OTHER]:
+            raise ValueError(
+                f"an aspect's name has small letters, digits and _, and is not {OTHER!r}: {wrong[0][:40]!r}"
+            )
         return value
 
     @property
@@ -125,7 +127,9 @@ def find(reference: str) -> tuple[str, Taxonomy]:
         return reference, _read(reference)
     path = Path(reference)
     if path.suffix not in (".yaml", ".yml") or not path.is_file():
-        raise UserError(f"taxonomy {reference[:100]!r}: name one of {', '.join(shipped())}, or a YAML file of that form")
+        raise UserError(
+            f"taxonomy {reference[:100]!r}: name one of {', '.join(shipped())}, or a YAML file of that form"
+        )
     try:
         return path.stem, Taxonomy.model_validate(yaml.safe_load(path.read_text("utf-8")))
     except (yaml.YAMLError, UnicodeDecodeError) as error:

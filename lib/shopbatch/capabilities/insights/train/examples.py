@@ -12,9 +12,9 @@ import pyarrow.compute as pc
 
 from shopbatch.capabilities.insights.clauses import review_clauses, split
 from shopbatch.capabilities.insights.config import AspectExamplesConfig
-from shopbatch.capabilities.insights.taxonomy import NONE, Taxonomy
+from shopbatch.capabilities.insights.taxonomy import Taxonomy
 from shopbatch.core.hashing import hash128
-from shopbatch.tables.review_aspects import POLARITIES
+from shopbatch.tables.review_aspects import OTHER, POLARITIES
 from shopbatch.text.visible import has_word
 from shopbatch.warehouse.store import Snapshot
 from shopbatch.warehouse.utf8 import blank
@@ -62,9 +62,7 @@ class Sentences:
     groups: np.ndarray
 
 
-def read_clauses(
-    reviews: Snapshot, taxonomies: Mapping[str, Taxonomy], config: AspectExamplesConfig
-) -> WeakClauses:
+def read_clauses(reviews: Snapshot, taxonomies: Mapping[str, Taxonomy], config: AspectExamplesConfig) -> WeakClauses:
     """Read a part of the reviews, chosen by hash of the content, and split it into clauses."""
     wanted = (config.clauses * len(taxonomies) + config.polar_clauses) * 2 / _CLAUSES
     share = min(1.0, 1.5 * wanted / max(1, reviews.rows))
@@ -130,7 +128,7 @@ def read_sentences(labels: pa.Table, taxonomies: Mapping[str, Taxonomy]) -> dict
     rows = pl.DataFrame(labels).sort("sentence_id", "aspect")
     found = {}
     for name, taxonomy in taxonomies.items():
-        own = rows.filter((pl.col("taxonomy") == name) & pl.col("aspect").is_in([*taxonomy.names, NONE]))
+        own = rows.filter((pl.col("taxonomy") == name) & pl.col("aspect").is_in([*taxonomy.names, OTHER]))
         ids, texts, truth, polarity, groups = [], [], [], [], []
         for (sentence,), part in own.group_by(["sentence_id"], maintain_order=True):
             if not split(text := part["text"][0]):

@@ -122,7 +122,9 @@ def fit_aspects(weak: Weak, labelled: Labelled, label_weight: float, l2: float, 
     return _minimised(data_loss, truth.shape[1], mean, scale, l2, steps)
 
 
-def fit_classes(vectors: np.ndarray, label: np.ndarray, weights: np.ndarray, classes: int, how: tuple[float, int]) -> Linear:
+def fit_classes(
+    vectors: np.ndarray, label: np.ndarray, weights: np.ndarray, classes: int, how: tuple[float, int]
+) -> Linear:
     """Fit a multinomial logistic regression.
 
     Args:

@@ -13,7 +13,7 @@ from shopbatch.capabilities.insights.config import TrainAspectsConfig
 from shopbatch.capabilities.insights.model import CUT
 from shopbatch.capabilities.insights.train.fit import Labelled, Weak, folds_of
 from shopbatch.capabilities.insights.train.fit_all import Fitted
-from shopbatch.capabilities.insights.train.learn import FEW, cross_fitted, sentence_hits, shifted
+from shopbatch.capabilities.insights.train.learn import cross_fitted, sentence_hits, shifted
 from shopbatch.capabilities.insights.train.measure import Judged, f1, gain, macro_f1, macro_interval
 from shopbatch.evaluation.classification import Interval, accuracy
 from shopbatch.runs.report import Figure, Report
@@ -113,16 +113,17 @@ def gates(quality: Quality, config: TrainAspectsConfig) -> list[Gate]:
     do = f"{_MORE}; set a smaller gates.min_labels, or gates.unjudged=true to publish without a judgement"
     note = "published without a judgement, as gates.unjudged says" if count < limit else ""
     found = [Gate(f"labelled sentences of {fewest}", count, limit, enough, explain(enough, what, why, do, note))]
-    if unjudged and (count < limit or math.isnan(quality.above_lexicon.value)):
+    above = quality.above_lexicon
+    if math.isnan(above.value):
         return found
-    low = quality.above_lexicon.low
-    better = low > 0
-    what = f"macro-F1 is {quality.macro.value:.3f}, {quality.above_lexicon.value:+.3f} against the {LEXICON} "
-    what += f"[{low:+.3f}, {quality.above_lexicon.high:+.3f}]: it is not certainly better"
+    number, least = (above.high, "upper") if unjudged else (above.low, "lower")
+    better = number > 0
+    what = f"macro-F1 is {quality.macro.value:.3f}, {above.value:+.3f} against the {LEXICON} "
+    what += f"[{above.low:+.3f}, {above.high:+.3f}]: it is {'certainly worse' if unjudged else 'not certainly better'}"
     why = "the model would cost an encoder and tell no more than a list of words"
-    do = f"{_MORE}{_worth(quality)}; gates.unjudged=true publishes without a judgement"
-    note = "the whole interval must lie above 0"
-    return [*found, Gate(f"macro-F1 against the {LEXICON}", low, 0.0, better, explain(better, what, why, do, note))]
+    do = f"{_MORE}{_worth(quality)}" + ("" if unjudged else ", or set gates.unjudged=true to publish it nevertheless")
+    note = f"{above.value:+.3f} [{above.low:+.3f}, {above.high:+.3f}]; the {least} end must lie above 0"
+    return [*found, Gate(f"macro-F1 against the {LEXICON}", number, 0.0, better, explain(better, what, why, do, note))]
 
 
 def live_gate(candidate: float, live: float, config: TrainAspectsConfig, how: str) -> Gate:
@@ -135,15 +136,15 @@ def live_gate(candidate: float, live: float, config: TrainAspectsConfig, how: st
     """
     worse = config.gates.worse
     passed = candidate - live >= -worse
-    what = f"macro-F1 is {candidate:.3f}, and {live:.3f} with the live model ({how}), more than gates.worse={worse:g} lower"
+    what = f"macro-F1 is {candidate:.3f}, more than gates.worse={worse:g} below the live model's {live:.3f} ({how})"
     do = f"{_MORE}, or set gates.worse={live - candidate + 0.001:.3f}"
     detail = explain(passed, what, "reviews would be read worse than now", do, how)
     return Gate("macro-F1 against the live model", candidate - live, -worse, passed, detail)
 
 
 def _worth(quality: Quality) -> str:
-    gain_ = quality.doubling
-    return "" if math.isnan(gain_) else f" (twice as many add about {gain_:+.3f})"
+    added = quality.doubling
+    return "" if math.isnan(added) else f" (twice as many add about {added:+.3f})"
 
 
 def fill_report(report: Report, quality: Quality, fitted: Fitted, seed: int) -> dict[str, Any]:
@@ -166,7 +167,7 @@ def fill_report(report: Report, quality: Quality, fitted: Fitted, seed: int) -> 
         }
         panels[name] = {label: [x.value, x.low, x.high] for label, x in ((LEXICON, other), ("model", model))}
     if panels:
-        caption = "Mean F1 over the aspects with at least five labelled sentences, each judged by a model that did not see it."
+        caption = "Mean F1 over the aspects with at least five labelled sentences; no model saw what it is judged by."
         report.figures.append(Figure("intervals", "Macro-F1 on people's labels", {"panels": panels}, caption))
     _figure_of_curve(report, quality)
     truth, predicted = fitted.polarity

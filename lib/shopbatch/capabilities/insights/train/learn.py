@@ -63,9 +63,7 @@ def _without_labels(weak: Weak, labelled: Labelled, config: AspectFitConfig) -> 
     return Learnt(linear, shift, {}, held_out)
 
 
-def cross_fitted(
-    weak: Weak, labelled: Labelled, folds: np.ndarray, how: tuple[float, float], steps: int
-) -> np.ndarray:
+def cross_fitted(weak: Weak, labelled: Labelled, folds: np.ndarray, how: tuple[float, float], steps: int) -> np.ndarray:
     """Logits of each clause of the labelled sentences by classifiers that did not see its fold, [clauses, aspects]."""
     raw = np.empty((len(labelled.owner), labelled.truth.shape[1]))
     for fold in np.unique(folds):

@@ -1,4 +1,4 @@
-"""How right the aspects of labelled sentences are: F1 by aspect and over aspects, beside another method. Pure functions."""
+"""How right the aspects of labelled sentences are: F1 by aspect and over aspects, beside another method."""
 
 from __future__ import annotations
 

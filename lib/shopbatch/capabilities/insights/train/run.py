@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from shopbatch.capabilities.insights import clauses as splitting
 from shopbatch.capabilities.insights.config import TrainAspectsConfig
