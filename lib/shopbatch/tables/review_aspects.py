@@ -84,7 +84,7 @@ ASPECT_LABELS = Table(
         Column(
             "aspect",
             pa.string(),
-            f"An aspect of the taxonomy; `{OTHER}`: the sentence is about none of them.",
+            f"An aspect of the taxonomy; `{OTHER}`: it has none.",
             nullable=False,
         ),
         Column("review_id", pa.string(), "The review that it is from (reviews.review_id), or null.", personal=True),

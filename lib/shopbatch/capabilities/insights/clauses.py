@@ -2,8 +2,8 @@
 
 A clause is the shortest part that says one thing: customers praise and complain within one sentence, and a vector of
 the whole sentence cannot tell which is which. Sentences end at . ! ? and their Chinese forms, and at line breaks;
-inside a sentence a clause begins after a Chinese comma, after a long enough part before a comma, and at a word of contrast.
-Parts that are too short to say something join the part before.
+inside a sentence a clause begins after a Chinese comma, after a long enough part before a comma, and at a word of
+contrast. Parts that are too short to say something join the part before.
 """
 
 from __future__ import annotations

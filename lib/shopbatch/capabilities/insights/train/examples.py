@@ -14,6 +14,7 @@ from shopbatch.capabilities.insights.clauses import review_clauses, split
 from shopbatch.capabilities.insights.config import AspectExamplesConfig
 from shopbatch.capabilities.insights.taxonomy import Taxonomy
 from shopbatch.core.hashing import hash128
+from shopbatch.core.spreadsheet_cells import restore
 from shopbatch.tables.review_aspects import OTHER, POLARITIES
 from shopbatch.text.visible import has_word
 from shopbatch.warehouse.store import Snapshot
@@ -131,7 +132,7 @@ def read_sentences(labels: pa.Table, taxonomies: Mapping[str, Taxonomy]) -> dict
         own = rows.filter((pl.col("taxonomy") == name) & pl.col("aspect").is_in([*taxonomy.names, OTHER]))
         ids, texts, truth, polarity, groups = [], [], [], [], []
         for (sentence,), part in own.group_by(["sentence_id"], maintain_order=True):
-            if not split(text := part["text"][0]):
+            if not split(text := restore(part["text"][0])):
                 continue
             ids.append(str(sentence))
             texts.append(text)
