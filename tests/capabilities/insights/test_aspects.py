@@ -59,7 +59,7 @@ def test_a_taxonomy_of_your_own(tmp_path: Path) -> None:
         "aspects: {x: {name: {}, lexicon: {en: '('}}}",
     ):
         file.write_text(wrong)
-        with pytest.raises(UserError, match="taxonomy toys.yaml"):
+        with pytest.raises(UserError, match=r"taxonomy toys\.yaml"):
             find(str(file))
     with pytest.raises(UserError, match="clothing"):
         find("cloths")

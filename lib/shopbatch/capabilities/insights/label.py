@@ -13,6 +13,7 @@ from typing import IO
 
 import numpy as np
 import polars as pl
+import pyarrow as pa
 
 from shopbatch.capabilities.insights.clauses import review_clauses
 from shopbatch.capabilities.insights.config import TrainAspectsConfig
@@ -20,7 +21,7 @@ from shopbatch.capabilities.insights.model import CUT, NAME, AspectModel, sigmoi
 from shopbatch.capabilities.insights.taxonomy import Taxonomy, find
 from shopbatch.capabilities.insights.train.examples import candidates, kind_of
 from shopbatch.core.hashing import hash128, hex128
-from shopbatch.core.spreadsheet_cells import protect
+from shopbatch.core.spreadsheet_cells import protect, restore
 from shopbatch.engines.base import encode_all
 from shopbatch.engines.factory import open_engine
 from shopbatch.models import registry
@@ -32,7 +33,7 @@ COLUMNS = ("sentence_id", "taxonomy", "text", "aspect", "polarity", "review_id")
 _SOURCE = ("review_id", "title", "text", "rating", "label")
 _POOL = 20  # so many sentences are looked at for each that is chosen
 _ROWS = 20_000  # reviews that are looked at, at most
-_SHORTEST, _LONGEST = 12, 300  # characters of a sentence that a person is asked about
+_SHORTEST, _LONGEST = 12, 300  # letters of a sentence that a person is asked about; a Chinese one counts for three
 _BOM = "\ufeff"  # without it, Excel takes UTF-8 for Western Windows text
 
 
@@ -47,8 +48,6 @@ class Sentence:
     @property
     def name(self) -> str:
         """Its name, which is the same whenever it is chosen."""
-        import pyarrow as pa
-
         return str(hex128(*hash128([pa.array([self.text])])).to_pylist()[0])[:16]
 
 
@@ -73,8 +72,6 @@ def to_label(store: Store, config: TrainAspectsConfig, count: int, seed: int) ->
         return _spread(pool, order, _shingles(texts), count)
     model = AspectModel.load(live.path)
     encoder = registry.find(f"{store.root}/_models", model.encoder)
-    import pyarrow as pa
-
     vectors = encode_all(open_engine(config.engine, encoder.path), pa.array(texts)).vectors
     logits = model.aspect_logits(vectors, model.hits(texts))
     doubt = _doubt(logits, [model.columns.get(each.taxonomy, slice(None)) for each in pool])
@@ -94,7 +91,7 @@ def _pool(store: Store, taxonomies: Mapping[str, Taxonomy], size: int, seed: int
     """Sentences of the reviews, at most `size`, drawn by a hash of their review; none that is labelled already."""
     reviews = store.require(REVIEWS, _SOURCE)
     labels = store.find(ASPECT_LABELS.name)
-    known = set() if labels is None else {str(t).strip() for t in labels.read(["text"])["text"].to_pylist()}
+    known = set() if labels is None else {restore(str(t)).strip() for t in labels.read(["text"])["text"].to_pylist()}
     rows = pl.DataFrame(candidates(reviews.read(_SOURCE, limit=_ROWS)))
     rows = rows.unique("order").with_columns((pl.col("order") ^ pl.lit(seed, pl.UInt64)).hash(seed).alias("draw"))
     found: dict[str, Sentence] = {}
@@ -105,10 +102,8 @@ def _pool(store: Store, taxonomies: Mapping[str, Taxonomy], size: int, seed: int
         if (kind := kind_of(f"{title or ''}\n{text}", list(taxonomies.values()))) < 0:
             continue
         for clause in review_clauses(title, text):
-            if (
-                _SHORTEST <= len(clause.text) * (1 + 2 * (not clause.text.isascii())) <= _LONGEST
-                and clause.text not in known
-            ):
+            width = len(clause.text) if clause.text.isascii() else 3 * len(clause.text)
+            if _SHORTEST <= width <= _LONGEST and clause.text not in known:
                 found.setdefault(clause.text, Sentence(clause.text, review, names[kind]))
     return list(found.values())[:size]
 
