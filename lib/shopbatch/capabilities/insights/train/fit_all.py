@@ -64,7 +64,7 @@ def fit_all(
     for name, taxonomy in taxonomies.items():
         hits = taxonomy.hits([clauses.texts[i] for i in of_kind[name]])
         weak[name] = Weak(vectors_of(of_kind[name]), hits, np.where(hits.any(axis=1), 1.0, SILENT))
-        labelled[name] = _labelled(taxonomy, sentences[name], encode, vectors.shape[1])
+        labelled[name] = labelled_clauses(taxonomy, sentences[name], encode, vectors.shape[1])
         learnt[name] = learn(weak[name], labelled[name], config.fit, seed)
     head, judged = _polarity(
         vectors_of(polar), clauses.polarity[polar], _labelled_polarity(learnt, labelled, sentences), config.fit, seed
@@ -74,7 +74,8 @@ def fit_all(
     return Fitted(model, learnt, labelled, weak, judged)
 
 
-def _labelled(taxonomy: Taxonomy, sentences: Sentences, encode: Encode, dim: int) -> Labelled:
+def labelled_clauses(taxonomy: Taxonomy, sentences: Sentences, encode: Encode, dim: int) -> Labelled:
+    """Split and encode labelled sentences; `dim` is the length of a vector, also where there is no sentence."""
     parts = [[text[a:b] for a, b in split(text)] for text in sentences.texts]
     texts = [part for each in parts for part in each]
     vectors = encode(texts) if texts else np.empty((0, dim), np.float32)
@@ -98,16 +99,31 @@ def _labelled_polarity(
     vectors, label, groups, before = [], [], [], 0
     for name, own in labelled.items():
         how = learnt[name]
-        logits = how.shift.apply(how.linear.logits(own.vectors), own.hits)
-        for sentence, aspect in np.argwhere(sentences[name].polarity != UNKNOWN).tolist():
-            clauses = own.owner == sentence
-            vectors.append(spoken_of(logits[clauses, aspect], own.vectors[clauses].astype(float)))
-            label.append(sentences[name].polarity[sentence, aspect])
-            groups.append(before + own.groups[sentence])
+        pairs = np.argwhere(sentences[name].polarity != UNKNOWN)
+        vectors.append(polarity_vectors(own, how.shift.apply(how.linear.logits(own.vectors), own.hits), pairs))
+        label.append(sentences[name].polarity[pairs[:, 0], pairs[:, 1]])
+        groups.append(before + own.groups[pairs[:, 0]])
         before += int(own.groups.max(initial=-1)) + 1
-    dim = next(iter(labelled.values())).vectors.shape[1]
-    numbers = (np.asarray(x, np.int64) for x in (label, groups))
-    return _Spoken(np.asarray(vectors, np.float32).reshape(len(label), dim), *numbers)
+    return _Spoken(np.concatenate(vectors), np.concatenate(label), np.concatenate(groups))
+
+
+def polarity_vectors(labelled: Labelled, logits: np.ndarray, pairs: np.ndarray) -> np.ndarray:
+    """One vector per (sentence, aspect): its clauses' mean, weighted as `analysis.spoken_of` weights them.
+
+    Args:
+        labelled: The sentences.
+        logits: How much each of their clauses is about each aspect, [clauses, aspects].
+        pairs: Numbers of sentence and aspect, int64 [n, 2].
+
+    Returns:
+        float32 [n, dim].
+    """
+    vectors = np.empty((len(pairs), labelled.vectors.shape[1]), np.float32)
+    ends = np.searchsorted(labelled.owner, np.arange(len(labelled.truth) + 1))
+    for row, (sentence, aspect) in enumerate(pairs.tolist()):
+        clauses = slice(ends[sentence], ends[sentence + 1])
+        vectors[row] = spoken_of(logits[clauses, aspect], labelled.vectors[clauses].astype(float))
+    return vectors
 
 
 def _polarity(
