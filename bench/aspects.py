@@ -2,11 +2,12 @@
 
 Commands:
 
-- semeval FILE: the restaurants of SemEval-2014 task 4 (Pontiki et al. 2014), training sentences as XML. A part of them is
-  held out for the categories; polarity is cross-fitted by sentence. Beside: a lexicon, and logistic regression on TF-IDF.
-- labels FOLDER: the sentences of clothing, hotels, computers and books of tests/capabilities/insights/planted. The first
-  half (by order) is learnt from together with the reviews of --warehouse, the second half is judged. The lexicons were
-  written with a look at the first half.
+- semeval FILE: the restaurants of SemEval-2014 task 4 (Pontiki et al. 2014), training sentences as XML. A part of them
+  is held out for the categories; polarity is cross-fitted by sentence. Beside: a lexicon, and logistic regression on
+  TF-IDF.
+- labels FOLDER: the sentences about clothing, hotels, computers and books of tests/capabilities/insights/planted. The
+  first half (by order) is learnt from together with the reviews of --warehouse, the second half is judged. The lexicons
+  were written with a look at the first half.
 - cross FOLDER: the same sentences, all of them cross-fitted, which says how much labels add.
 
 All intervals are of 95 %, by bootstrap. Vectors are kept in --cache by a digest of their texts.
@@ -22,6 +23,7 @@ import json
 import math
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from itertools import pairwise
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -113,7 +115,7 @@ def _terms(text: str) -> list[str]:
     words = "".join(c if c.isalnum() and c.isascii() else " " for c in lowered).split()
     han = "".join(c if "\u4e00" <= c <= "\u9fff" else " " for c in lowered)
     grams = [han[i : i + k] for k in (1, 2, 3) for i in range(len(han) - k + 1)]
-    return [*words, *map(" ".join, zip(words, words[1:], strict=False)), *(g for g in grams if " " not in g)]
+    return [*words, *map(" ".join, pairwise(words)), *(g for g in grams if " " not in g)]
 
 
 def words_alone(texts: Sequence[str], truth: np.ndarray, train: np.ndarray) -> np.ndarray:

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 _SOURCES = (
     "Source table: products, users, transactions, campaigns, coupons, redemptions, events, reviews, support_dialogs, "
-    "product_copy, queries, shopper_requests or judgements."
+    "product_copy, queries, shopper_requests, judgements or aspect_labels."
 )
 
 
