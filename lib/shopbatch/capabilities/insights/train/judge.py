@@ -11,7 +11,7 @@ import numpy as np
 
 from shopbatch.capabilities.insights.config import TrainAspectsConfig
 from shopbatch.capabilities.insights.model import CUT
-from shopbatch.capabilities.insights.train.fit import Labelled, Weak, folds_of
+from shopbatch.capabilities.insights.train.fit import folds_of
 from shopbatch.capabilities.insights.train.fit_all import Fitted
 from shopbatch.capabilities.insights.train.learn import cross_fitted, sentence_hits, shifted
 from shopbatch.capabilities.insights.train.measure import Judged, f1, gain, macro_f1, macro_interval
@@ -71,35 +71,22 @@ def measure(fitted: Fitted, config: TrainAspectsConfig) -> Quality:
 def _curve(fitted: Fitted, judged: Mapping[str, Judged], config: TrainAspectsConfig) -> list[tuple[int, float]]:
     """Macro-F1 with a part of the labels, drawn at random, and with all of them."""
     chosen = {name: each.chosen for name, each in fitted.learnt.items() if each.chosen}
+    others, seed = (config.fit.folds - 1) / config.fit.folds, config.examples.seed
     points = []
     for share in _SHARES if chosen else ():
-        learnt_from, smaller = 0.0, dict(judged)
+        learnt_from, fewer = 0, dict(judged)
         for name, values in chosen.items():
+            weak, labelled = fitted.weak[name], fitted.labelled[name]
+            folds = folds_of(labelled.groups, config.fit.folds, seed)
+            use = np.random.default_rng(seed + 1).random(len(labelled.truth))[labelled.groups] < share
             how = values["label_weight"], values["l2"]
-            held_out, used = _with_less(fitted.weak[name], fitted.labelled[name], share, how, config)
-            learnt_from += used
-            smaller[name] = Judged(judged[name].names, judged[name].truth, held_out > CUT, judged[name].groups)
-        points.append((round(learnt_from), macro_f1(smaller)))
-    every = sum(len(judged[name].truth) for name in chosen) * (config.fit.folds - 1) / config.fit.folds
+            raw = cross_fitted(weak, labelled, folds, how, config.fit.steps, use)
+            predicted = shifted(labelled, raw, folds, use) > CUT
+            fewer[name] = Judged(judged[name].names, judged[name].truth, predicted, judged[name].groups)
+            learnt_from += int(use.sum())
+        points.append((round(learnt_from * others), macro_f1(fewer)))
+    every = sum(len(judged[name].truth) for name in chosen) * others
     return [*points, (round(every), macro_f1(judged))] if chosen else []
-
-
-def _with_less(
-    weak: Weak, labelled: Labelled, share: float, how: tuple[float, float], config: TrainAspectsConfig
-) -> tuple[np.ndarray, float]:
-    """Held-out logits by classifiers that saw a share of the other folds' labels, and how many these were."""
-    count, seed = len(labelled.truth), config.examples.seed
-    folds = folds_of(labelled.groups, config.fit.folds, seed)
-    draw = np.random.default_rng(seed + 1).random(int(labelled.groups.max()) + 1)[labelled.groups]
-    held_out, used = np.empty(labelled.truth.shape), 0
-    for fold in np.unique(folds):
-        inside = folds == fold
-        some = inside | (draw < share)  # the fold itself, and a share of the others
-        part, numbers = labelled.take(some), np.where(inside[some], 0, 1)
-        used += int(numbers.sum())
-        raw = cross_fitted(weak, part, numbers, how, config.fit.steps)
-        held_out[inside] = shifted(part, raw, numbers)[numbers == 0]
-    return held_out, used / max(1, len(np.unique(folds))) if count else 0.0
 
 
 def gates(quality: Quality, config: TrainAspectsConfig) -> list[Gate]:

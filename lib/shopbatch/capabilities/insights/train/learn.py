@@ -63,23 +63,42 @@ def _without_labels(weak: Weak, labelled: Labelled, config: AspectFitConfig) -> 
     return Learnt(linear, shift, {}, held_out)
 
 
-def cross_fitted(weak: Weak, labelled: Labelled, folds: np.ndarray, how: tuple[float, float], steps: int) -> np.ndarray:
-    """Logits of each clause of the labelled sentences by classifiers that did not see its fold, [clauses, aspects]."""
+def cross_fitted(
+    weak: Weak,
+    labelled: Labelled,
+    folds: np.ndarray,
+    how: tuple[float, float],
+    steps: int,
+    use: np.ndarray | None = None,
+) -> np.ndarray:
+    """Return the strongest logits of the labelled sentences by classifiers that did not see their fold.
+
+    Args:
+        weak, labelled: The examples.
+        folds: The fold of each sentence, int64 [sentences].
+        how: Weight of a label, and L2 penalty.
+        steps: Maximum number of iterations.
+        use: Which sentences may be learnt from, bool [sentences]; None for all.
+
+    Returns:
+        float64 [sentences, aspects].
+    """
     raw = np.empty((len(labelled.owner), labelled.truth.shape[1]))
     for fold in np.unique(folds):
         inside = folds == fold
         clauses = inside[labelled.owner]
-        raw[clauses] = fit_aspects(weak, labelled.take(~inside), *how, steps).logits(labelled.vectors[clauses])
+        seen = ~inside if use is None else ~inside & use
+        raw[clauses] = fit_aspects(weak, labelled.take(seen), *how, steps).logits(labelled.vectors[clauses])
     return labelled.strongest(raw)
 
 
-def shifted(labelled: Labelled, raw: np.ndarray, folds: np.ndarray) -> np.ndarray:
+def shifted(labelled: Labelled, raw: np.ndarray, folds: np.ndarray, use: np.ndarray | None = None) -> np.ndarray:
     """Put logits and hits together by shifts that did not see the sentence's fold, float64 [sentences, aspects]."""
     hits, out = sentence_hits(labelled), np.empty_like(raw)
     for fold in np.unique(folds):
         inside = folds == fold
-        shift = fit_shift(raw[~inside], hits[~inside], labelled.truth[~inside])
-        out[inside] = shift.apply(raw[inside], hits[inside])
+        seen = ~inside if use is None else ~inside & use
+        out[inside] = fit_shift(raw[seen], hits[seen], labelled.truth[seen]).apply(raw[inside], hits[inside])
     return out
 
 

@@ -59,7 +59,8 @@ def train_aspects(config: TrainAspectsConfig, store: Store, report: Report) -> N
         return
     with report.stage("examples") as stage:
         examples = read_clauses(reviews, taxonomies, config.examples)
-        sentences = read_sentences(_rows(labels), taxonomies)
+        labelled = _rows(labels)
+        sentences = read_sentences(labelled, taxonomies)
         _check(examples, taxonomies)
         stage.rows = len(examples.texts)
     with report.stage("fit"):
@@ -78,7 +79,7 @@ def train_aspects(config: TrainAspectsConfig, store: Store, report: Report) -> N
         "encoder": reference,
         "taxonomies": {name: list(taxonomy.names) for name, taxonomy in taxonomies.items()},
         "labels": {"digest": _labels_digest(sentences), "macro_f1": None if _unknown(quality) else quality.macro.value},
-        **erasure.record(store, [*_named(examples), *(i for s in sentences.values() for i in s.ids)]),
+        **erasure.record(store, _named(examples, labelled)),
         "config": report.config,
         "tables": report.tables,
         "licence": "your own" if encoder is None else f"derived from {encoder.name}",
@@ -155,8 +156,10 @@ def _labels_digest(sentences: Mapping[str, Sentences]) -> str:
     return digest({n: [s.ids, s.texts, s.truth.astype(int).tolist()] for n, s in sentences.items()})
 
 
-def _named(examples: WeakClauses) -> list[str]:
-    return sorted(set(examples.reviews))
+def _named(examples: WeakClauses, labels: pa.Table) -> list[str]:
+    """The names of the reviews and of the labelled sentences that the model learns from."""
+    stated = [each for name in ("review_id", "sentence_id") for each in labels[name].to_pylist() if each is not None]
+    return sorted({*examples.reviews, *stated})
 
 
 def _unknown(quality: judge.Quality) -> bool:
