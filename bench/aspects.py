@@ -9,6 +9,8 @@ Commands:
   first half (by order) is learnt from together with the reviews of --warehouse, the second half is judged. The lexicons
   were written with a look at the first half.
 - cross FOLDER: the same sentences, all of them cross-fitted, which says how much labels add.
+- cost: process time of the stage of analyse_reviews beside that of score_reviews on the same reviews of --warehouse, in
+  alternation. The classifiers are arbitrary, which does not change their cost.
 
 All intervals are of 95 %, by bootstrap. Vectors are kept in --cache by a digest of their texts.
 
@@ -21,6 +23,7 @@ import argparse
 import hashlib
 import json
 import math
+import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from itertools import pairwise
@@ -32,7 +35,8 @@ import polars as pl
 import pyarrow as pa
 
 from shopbatch.capabilities.insights.config import AspectFitConfig, TrainAspectsConfig
-from shopbatch.capabilities.insights.model import CUT
+from shopbatch.capabilities.insights.model import CUT, AspectModel
+from shopbatch.capabilities.insights.stage import AspectScorer
 from shopbatch.capabilities.insights.taxonomy import Taxonomy, find
 from shopbatch.capabilities.insights.train.examples import (
     SOURCE,
@@ -45,6 +49,8 @@ from shopbatch.capabilities.insights.train.fit import Labelled, Linear, Weak, fi
 from shopbatch.capabilities.insights.train.fit_all import fit_all, labelled_clauses, polarity_vectors
 from shopbatch.capabilities.insights.train.learn import learn, sentence_hits
 from shopbatch.capabilities.insights.train.measure import Judged, f1, gain, macro_interval
+from shopbatch.capabilities.sentiment.head import SentimentHead
+from shopbatch.capabilities.sentiment.stage import SentimentScorer, SentimentStage
 from shopbatch.engines.base import encode_all
 from shopbatch.engines.configs import OpenVinoConfig
 from shopbatch.engines.factory import open_engine
@@ -291,15 +297,51 @@ def show_methods(judged: Mapping[str, Judged], others: Mapping[str, Mapping[str,
         )
 
 
+def cost(root: str, reviews: int) -> None:
+    """Process time of both stages, in alternation, on reviews that are drawn by a seed."""
+    models = f"{root}/_models"
+    folders = {name: registry.base(models, name).path for name in (e5_small.NAME, e5_small.ASPECTS_NAME)}
+    content = Store(root).snapshot("reviews").read(["title", "text"])
+    names = tuple(name for kinds in KINDS.values() for name in kinds)
+    sentiment = SentimentStage(OpenVinoConfig(), folders[e5_small.NAME], "", {})
+    rows = np.random.default_rng(SEED).permutation(content.num_rows)[: 2 * reviews]
+    content = content.take(pa.array(np.sort(rows))).combine_chunks()
+    content = content.filter(sentiment.check(content).is_null()).slice(0, reviews)
+    head = np.zeros((1, 768, 3), np.float32)
+    scorers = {
+        "score_reviews": SentimentScorer(
+            open_engine(OpenVinoConfig(), folders[e5_small.NAME]),
+            SentimentHead(("en",), head, np.zeros((1, 3), np.float32), np.ones(1, np.float32)),
+        ),
+        "analyse_reviews": AspectScorer(
+            open_engine(OpenVinoConfig(), folders[e5_small.ASPECTS_NAME]), AspectModel.fake(3 * 384, names), names
+        ),
+    }
+    times: dict[str, list[float]] = {name: [] for name in scorers}
+    for _ in range(3):
+        for name, scorer in scorers.items():
+            begin = time.process_time()
+            for group in scorer.plan(content):
+                scorer.run(content.take(pa.array(group)), np.ones(len(group), np.int8))
+            times[name].append(time.process_time() - begin)
+    for name, values in times.items():
+        print(f"{name:16} {', '.join(f'{v:.1f}' for v in values)} s of process time for {content.num_rows:,} reviews")
+    ratio = float(np.median(times["analyse_reviews"]) / np.median(times["score_reviews"]))
+    print(f"analyse_reviews takes {ratio:.2f} times as long as score_reviews")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("command", choices=("semeval", "labels", "cross"))
-    parser.add_argument("path")
+    parser.add_argument("command", choices=("semeval", "labels", "cross", "cost"))
+    parser.add_argument("path", nargs="?", default="")
     parser.add_argument("--warehouse", default=".warehouse")
+    parser.add_argument("--reviews", type=int, default=1500)
     parser.add_argument("--cache", type=Path, default=Path(".bench-cache"))
     arguments = parser.parse_args()
     encode = encoder(arguments.warehouse, arguments.cache)
-    if arguments.command == "semeval":
+    if arguments.command == "cost":
+        cost(arguments.warehouse, arguments.reviews)
+    elif arguments.command == "semeval":
         semeval(arguments.path, encode)
     else:
         labels(arguments.path, arguments.warehouse, encode, arguments.command == "cross")
