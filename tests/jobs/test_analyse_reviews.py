@@ -27,9 +27,9 @@ def run(store: Store, *arguments: str) -> tuple[int, dict[str, Any], str]:
     return run_job(store, "analyse_reviews", "engine={kind: fake}", "gates.reject_share=0.5", *arguments)
 
 
-def verbatim(store: Store, place: dict[str, Any], review: str) -> str:
-    rows = pl.read_delta(store.uri("reviews")).filter(pl.col("review_id") == review)
-    return str(rows[place["column"]][0][place["start"] : place["end"]])
+def verbatim(place: dict[str, Any], review: str) -> str:
+    row = next(row for row in ROWS if row["review_id"] == review)
+    return str(row[place["column"]][place["start"] : place["end"]])
 
 
 def test_aspects_are_published_with_their_places(store: Store) -> None:
@@ -42,10 +42,10 @@ def test_aspects_are_published_with_their_places(store: Store) -> None:
     assert (rows["zh"]["user_id"], rows["zh"]["product_id"], rows["en"]["rating"]) == ("u1", "p1", 4)
     for name, row in rows.items():
         places = [*row["aspects"], *row["remarks"], *row["other"]]
-        assert places and all(verbatim(store, place, name).strip() for place in places)
+        assert places and all(any(c.isalnum() for c in verbatim(place, name)) for place in places)
         assert len({a["aspect"] for a in row["aspects"]}) == len(row["aspects"])
     wish = rows["en"]["remarks"][0]
-    assert (wish["kind"], verbatim(store, wish, "en")) == ("wish", "I wish it had pockets.")
+    assert (wish["kind"], verbatim(wish, "en")) == ("wish", "I wish it had pockets.")
     code, again, _ = run(store)
     assert (code, again["outcome"], again["rows"]["computed"]) == (0, "nothing to do", 0)
 
@@ -60,7 +60,7 @@ def test_one_taxonomy_may_be_named(store: Store) -> None:
     assert code == 0, err
     rows = {r["review_id"]: r for r in pl.read_delta(store.uri("review_aspects")).to_dicts()}
     assert {row["taxonomy"] for row in rows.values()} == {"hotels"}
-    place = {a["aspect"]: verbatim(store, a, "zh") for a in rows["zh"]["aspects"]}
+    place = {a["aspect"]: verbatim(a, "zh") for a in rows["zh"]["aspects"]}
     assert place == {"room": "但是房间太小。", "food": "早餐很好"}
 
 

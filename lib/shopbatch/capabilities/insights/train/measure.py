@@ -56,8 +56,8 @@ def macro_f1(judged: Mapping[str, Judged]) -> float:
 
 def macro_interval(judged: Mapping[str, Judged], seed: int) -> Interval:
     """Macro-F1 with its 95 % bootstrap interval; groups are drawn."""
-    drawn = np.mean(_draws(judged, {n: j.predicted for n, j in judged.items()}, seed), axis=1)
-    return interval_of(macro_f1(judged), drawn) if len(drawn) else Interval(*[float("nan")] * 3)
+    drawn = _draws(judged, {n: j.predicted for n, j in judged.items()}, seed)
+    return interval_of(macro_f1(judged), drawn.mean(axis=1)) if drawn.size else Interval(*[float("nan")] * 3)
 
 
 def gain(judged: Mapping[str, Judged], other: Mapping[str, np.ndarray], seed: int) -> Interval:
