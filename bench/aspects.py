@@ -253,10 +253,7 @@ def labels(folder: str, root: str, encode: Encode, cross: bool) -> None:
     for name, taxonomy in taxonomies.items():
         rest = sentences[name] if cross else some(sentences[name], ~first[name])
         own = labelled_clauses(taxonomy, rest, encode, fitted.model.dim)
-        columns = fitted.model.columns[name]
-        hits = np.zeros((len(own.hits), len(fitted.model.arrays["lexicon"])), bool)
-        hits[:, columns] = own.hits
-        logits = fitted.model.aspect_logits(own.vectors, hits)[:, columns]
+        logits = fitted.model.aspect_logits(name, own.vectors, own.hits)
         strongest = fitted.learnt[name].held_out if cross else own.strongest(logits)
         judged[name] = Judged(taxonomy.names, own.truth, strongest > CUT, own.groups)
         others["lexicon"][name] = sentence_hits(own)

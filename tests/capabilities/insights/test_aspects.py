@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from shopbatch.capabilities.insights.analysis import Clauses, analyse, score
+from shopbatch.capabilities.insights.analysis import Clauses, analyse
 from shopbatch.capabilities.insights.model import AspectModel
 from shopbatch.capabilities.insights.stage import AspectScorer, AspectStage
 from shopbatch.capabilities.insights.taxonomy import find, pattern, shipped
@@ -72,7 +72,7 @@ def test_a_model_is_the_same_after_saving_and_damage_is_named(tmp_path: Path) ->
     assert again.taxonomies == model.taxonomies and again.columns == model.columns
     assert all((again.arrays[k] == v).all() for k, v in model.arrays.items())
     with pytest.raises(ModelError, match="vectors of 8"):
-        again.aspect_logits(np.zeros((1, 3), np.float32), np.zeros((1, 16), bool))
+        again.aspect_logits("hotels", np.zeros((1, 3), np.float32), np.zeros((1, 8), bool))
     (tmp_path / "aspects.json").write_text("{}")
     with pytest.raises(ModelError, match="not a model of aspects"):
         AspectModel.load(tmp_path)
@@ -83,7 +83,7 @@ def test_a_review_says_each_aspect_once_with_the_clause_that_is_most_about_it() 
     text = "Lovely colour. It runs small, and the sleeves are too short for me. I wish it had pockets."
     clauses = Clauses.of(["Runs small", None], [text, "Lovely colour."])
     assert clauses.distinct.count("Lovely colour.") == 1
-    found = analyse(model, clauses, score(model, FakeEncoder(FakeConfig(dim=DIM)), clauses.distinct), ["clothing"])
+    found = analyse(model, FakeEncoder(FakeConfig(dim=DIM)), clauses, ["clothing"])
     assert [a["aspect"] for a in found[0]["aspects"]] == ["size_fit", "look"]
     look = found[0]["aspects"][1]
     assert text[look["start"] : look["end"]] == "Lovely colour." and look["column"] == "text"
@@ -108,7 +108,7 @@ def test_polarity_is_that_of_the_clause_about_the_aspect() -> None:
 
     better = AspectModel(model.taxonomies, arrays)
     clauses = Clauses.of([None], ["，".join(texts)])
-    found = analyse(better, clauses, score(better, Oracle(FakeConfig(dim=3)), clauses.distinct), ["hotels"])
+    found = analyse(better, Oracle(FakeConfig(dim=3)), clauses, ["hotels"])
     assert {a["aspect"]: a["polarity"] for a in found[0]["aspects"]} == {"food": "positive", "room": "negative"}
 
 

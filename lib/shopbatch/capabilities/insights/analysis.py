@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -43,65 +44,56 @@ class Clauses:
         return cls(clauses, starts, list(seen), number)
 
 
-@dataclass(frozen=True)
-class Scores:
-    """What the model says of the distinct clauses.
-
-    Attributes:
-        aspects: Logits, float64 [n, all aspects].
-        polarity: Logits of POLARITIES, float64 [n, 3].
-        kinds: Logits of the taxonomies, float64 [n, taxonomies].
-        tokens: Tokens that the engine read, int64 [n].
-    """
-
-    aspects: np.ndarray
-    polarity: np.ndarray
-    kinds: np.ndarray
-    tokens: np.ndarray
-
-
-def score(model: AspectModel, encoder: Encoder, texts: Sequence[str]) -> Scores:
-    """Encode each text once and apply the classifiers. Raises EngineError as the encoder does."""
-    encoded = encode_all(encoder, pa.array(texts, pa.string()))
-    vectors = encoded.vectors
-    return Scores(
-        model.aspect_logits(vectors, model.hits(texts)),
-        model.polarity_logits(vectors),
-        model.kind_logits(vectors),
-        encoded.tokens.astype(np.int64),
-    )
-
-
-def analyse(model: AspectModel, clauses: Clauses, scores: Scores, kinds: Sequence[str]) -> list[dict[str, Any]]:
-    """Put together what the clauses of each review say.
+def analyse(model: AspectModel, encoder: Encoder, clauses: Clauses, kinds: Sequence[str]) -> list[dict[str, Any]]:
+    """Encode each distinct clause once, and put together what the clauses of each review say.
 
     Args:
         model: The model.
-        clauses: The clauses.
-        scores: Scores of the distinct clauses.
+        encoder: The encoder whose vectors it reads.
+        clauses: The clauses of the reviews.
         kinds: The taxonomies that a review may belong to.
 
     Returns:
         For each review: taxonomy, aspects, remarks, other, clauses (as in `review_aspects`), and tokens.
+
+    Raises:
+        EngineError: As the encoder raises it.
     """
+    encoded = encode_all(encoder, pa.array(clauses.distinct, pa.string()))
+    polarity, kind_logits = model.polarity_logits(encoded.vectors), model.kind_logits(encoded.vectors)
+    reviews = [slice(a, b) for a, b in pairwise(clauses.starts.tolist())]
+    chosen = [taxonomy_of(model, kind_logits[clauses.number[own]], kinds) for own in reviews]
+    logits = _logits(model, encoded.vectors, clauses, chosen)
     found = []
-    for a, b in zip(clauses.starts[:-1].tolist(), clauses.starts[1:].tolist(), strict=True):
-        number = clauses.number[a:b]
-        kind = taxonomy_of(model, scores.kinds[number], kinds)
-        logits = scores.aspects[number][:, model.columns[kind]]
-        own, names = clauses.clauses[a:b], model.taxonomies[kind].names
-        silent = np.flatnonzero(~(logits > CUT).any(axis=1)).tolist()
+    for own, kind in zip(reviews, chosen, strict=True):
+        number, parts, names = clauses.number[own], clauses.clauses[own], model.taxonomies[kind].names
+        about = logits[own, : len(names)]
+        silent = np.flatnonzero(~(about > CUT).any(axis=1)).tolist()
         found.append(
             {
                 "taxonomy": kind,
-                "aspects": _mentions(names, own, logits, scores.polarity[number]),
-                "remarks": [{"kind": r, **_place(clause)} for clause in own for r in remarks(clause.text)],
-                "other": [_place(own[i]) for i in silent],
-                "clauses": b - a,
-                "tokens": int(scores.tokens[number].sum()),
+                "aspects": _mentions(names, parts, about, polarity[number]),
+                "remarks": [{"kind": r, **_place(clause)} for clause in parts for r in remarks(clause.text)],
+                "other": [_place(parts[i]) for i in silent],
+                "clauses": len(parts),
+                "tokens": int(encoded.tokens[number].sum()),
             }
         )
     return found
+
+
+def _logits(model: AspectModel, vectors: np.ndarray, clauses: Clauses, chosen: Sequence[str]) -> np.ndarray:
+    """How much each clause is about each aspect of its review's taxonomy, float64 [clauses, most aspects]."""
+    widest = max(len(taxonomy.names) for taxonomy in model.taxonomies.values())
+    kinds = np.repeat(np.asarray(chosen, object), np.diff(clauses.starts))
+    logits = np.full((len(clauses.clauses), widest), -np.inf)
+    for name in dict.fromkeys(chosen):
+        rows = np.flatnonzero(kinds == name)
+        distinct, place = np.unique(clauses.number[rows], return_inverse=True)
+        taxonomy = model.taxonomies[name]
+        hits = taxonomy.hits([clauses.distinct[i] for i in distinct])
+        logits[rows, : len(taxonomy.names)] = model.aspect_logits(name, vectors[distinct], hits)[place]
+    return logits
 
 
 def taxonomy_of(model: AspectModel, logits: np.ndarray, kinds: Sequence[str]) -> str:

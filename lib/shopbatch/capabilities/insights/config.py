@@ -49,6 +49,9 @@ class AspectFitConfig(Strict):
     """L2 penalties to try."""
     label_weight: tuple[float, ...] = Field(default=(3.0, 10.0, 30.0), min_length=1)
     """Weights to try of a sentence that a person labelled, against 1 for a clause that the lexicon labelled."""
+    polarity_weight: tuple[float, ...] = Field(default=(30.0, 300.0, 3000.0), min_length=1)
+    """The same for polarity, against 1 for a clause whose review's stars say it. Stars are of the whole review and say
+    little of a clause, so a label weighs more here; with the greatest the stars hardly count."""
     folds: int = Field(default=5, ge=2, le=20)
     """Number of parts of people's labels; all sentences of a review are in one."""
     steps: int = Field(default=60, ge=1)

@@ -73,9 +73,8 @@ def to_label(store: Store, config: TrainAspectsConfig, count: int, seed: int) ->
     model = AspectModel.load(live.path)
     encoder = registry.find(f"{store.root}/_models", model.encoder)
     vectors = encode_all(open_engine(config.engine, encoder.path), pa.array(texts)).vectors
-    logits = model.aspect_logits(vectors, model.hits(texts))
-    doubt = _doubt(logits, [model.columns.get(each.taxonomy, slice(None)) for each in pool])
-    return _spread(pool, _in_turn(logits, doubt), _normalised(vectors), count)
+    doubt = _doubt(model, pool, vectors)
+    return _spread(pool, _in_turn(doubt), _normalised(vectors), count)
 
 
 def write_sheet(out: IO[str], sentences: Sequence[Sentence]) -> None:
@@ -108,16 +107,25 @@ def _pool(store: Store, taxonomies: Mapping[str, Taxonomy], size: int, seed: int
     return list(found.values())[:size]
 
 
-def _doubt(logits: np.ndarray, columns: Sequence[slice]) -> np.ndarray:
-    """How unsure the model is of the aspects of each sentence's own taxonomy, float64 as `logits`; 0 elsewhere."""
-    p = sigmoid(logits - CUT)
-    doubt, own = 1 - np.abs(2 * p - 1), np.zeros_like(p)
-    for row, where in enumerate(columns):
-        own[row, where] = 1.0
-    return np.asarray(doubt * own)
+def _doubt(model: AspectModel, pool: Sequence[Sentence], vectors: np.ndarray) -> np.ndarray:
+    """How unsure the model is of each aspect of each sentence, 0 to 1, float64 [n, aspects of all taxonomies].
+
+    A sentence of a taxonomy that the model does not know has 1 everywhere.
+    """
+    doubt = np.zeros((len(pool), len(model.arrays["lexicon"])))
+    kinds = np.asarray([each.taxonomy for each in pool], object)
+    for name in dict.fromkeys(each.taxonomy for each in pool):
+        rows = np.flatnonzero(kinds == name)
+        if name not in model.taxonomies:
+            doubt[rows] = 1.0
+            continue
+        hits = model.taxonomies[name].hits([pool[i].text for i in rows.tolist()])
+        logits = model.aspect_logits(name, vectors[rows], hits)
+        doubt[rows, model.columns[name]] = 1 - np.abs(2 * sigmoid(logits - CUT) - 1)
+    return doubt
 
 
-def _in_turn(logits: np.ndarray, doubt: np.ndarray) -> list[int]:
+def _in_turn(doubt: np.ndarray) -> list[int]:
     """The sentences, the most doubtful of each aspect first, the aspects taking turns."""
     best = doubt.argmax(axis=1)
     ranked = np.lexsort((np.arange(len(doubt)), -doubt.max(axis=1)))

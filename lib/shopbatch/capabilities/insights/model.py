@@ -59,35 +59,32 @@ class AspectModel:
         ends = np.cumsum([0, *(len(t.aspects) for t in self.taxonomies.values())]).tolist()
         return {name: slice(a, b) for name, a, b in zip(self.taxonomies, ends[:-1], ends[1:], strict=True)}
 
-    def hits(self, texts: Sequence[str]) -> np.ndarray:
-        """Which aspects' lexicons have a word of each text, bool [n, all aspects]."""
-        return np.concatenate([taxonomy.hits(texts) for taxonomy in self.taxonomies.values()], axis=1)
-
-    def aspect_logits(self, vectors: np.ndarray, hits: np.ndarray) -> np.ndarray:
-        """Return how much each clause is about each aspect: above CUT it is. float64 [n, all aspects].
+    def aspect_logits(self, taxonomy: str, vectors: np.ndarray, hits: np.ndarray) -> np.ndarray:
+        """Return how much each clause is about each aspect of a taxonomy: above CUT it is. float64 [n, aspects].
 
         Args:
+            taxonomy: Its name.
             vectors: float32 [n, dim].
-            hits: What `hits` returns for the same texts.
+            hits: What `Taxonomy.hits` returns for the same texts.
         """
-        a = self.arrays
-        return np.asarray(self._linear(vectors, "aspects") + hits * a["lexicon"].astype(float))
+        own, a = self.columns[taxonomy], self.arrays
+        sums = self._linear(vectors, a["aspects"][own], a["aspects_bias"][own])
+        return np.asarray(sums + hits * a["lexicon"][own].astype(float))
 
     def polarity_logits(self, vectors: np.ndarray) -> np.ndarray:
         """Return the logits of POLARITIES for each clause, float64 [n, 3]."""
-        return self._linear(vectors, "polarity")
+        return self._linear(vectors, self.arrays["polarity"], self.arrays["polarity_bias"])
 
     def kind_logits(self, vectors: np.ndarray) -> np.ndarray:
         """Return the logits of the taxonomies for each clause, float64 [n, taxonomies]; a review's are their mean."""
-        return self._linear(vectors, "kinds")
+        return self._linear(vectors, self.arrays["kinds"], self.arrays["kinds_bias"])
 
-    def _linear(self, vectors: np.ndarray, name: str) -> np.ndarray:
+    def _linear(self, vectors: np.ndarray, weights: np.ndarray, bias: np.ndarray) -> np.ndarray:
         if vectors.shape[1] != self.dim:
             raise ModelError(f"the model reads vectors of {self.dim} numbers; the engine gives {vectors.shape[1]}")
-        inputs = vectors.astype(float)
         # class by class instead of a matrix product: in BLAS, the rounding of a row depends on the number of rows
-        sums = [(inputs * weights).sum(axis=1) for weights in self.arrays[name]]
-        return np.asarray(np.column_stack(sums) + self.arrays[f"{name}_bias"])
+        sums = [(vectors * each).sum(axis=1, dtype=float) for each in weights]
+        return np.asarray(np.column_stack(sums) + bias)
 
     @classmethod
     def load(cls, folder: str | Path) -> AspectModel:

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from shopbatch.capabilities.insights import clauses, remarks
-from shopbatch.capabilities.insights.analysis import Clauses, analyse, score
+from shopbatch.capabilities.insights.analysis import Clauses, analyse
 from shopbatch.capabilities.insights.model import AspectModel
 from shopbatch.engines.base import Encoder
 from shopbatch.engines.configs import EngineConfig
@@ -131,7 +131,7 @@ class AspectScorer:
     def run(self, content: pa.Table, attempts: np.ndarray) -> pa.Table:
         texts = content["text"].combine_chunks()
         split = Clauses.of(content["title"].to_pylist(), texts.to_pylist())
-        found = analyse(self.model, split, score(self.model, self.encoder, split.distinct), self.kinds)
+        found = analyse(self.model, self.encoder, split, self.kinds)
         columns = {f.name: pa.array([row.get(f.name) for row in found], f.type) for f in OUTPUTS}
         columns["language"] = pa.array(guess_language(texts))
         return pa.table(columns | {"tokens": pa.array([row["tokens"] for row in found], pa.int32())})

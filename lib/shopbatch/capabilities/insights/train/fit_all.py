@@ -150,7 +150,7 @@ def _polarity(
     if not enough:
         return fitted(nobody, 0.0, max(config.l2)), np.empty((2, 0), np.int64)
     folds, tried = folds_of(people.groups, config.folds, seed), []
-    for weight in config.label_weight:
+    for weight in config.polarity_weight:
         for l2 in config.l2:
             logits = np.empty((len(people.label), len(POLARITIES)))
             for fold in np.unique(folds):

@@ -208,7 +208,4 @@ def _against_live(
 
 
 def _predicted(model: AspectModel, name: str, labelled: Labelled) -> np.ndarray:
-    every = np.zeros((len(labelled.vectors), len(model.arrays["lexicon"])), bool)
-    every[:, model.columns[name]] = labelled.hits
-    logits = model.aspect_logits(labelled.vectors, every)[:, model.columns[name]]
-    return labelled.strongest(logits) > CUT
+    return labelled.strongest(model.aspect_logits(name, labelled.vectors, labelled.hits)) > CUT
