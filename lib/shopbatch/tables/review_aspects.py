@@ -46,8 +46,8 @@ REVIEW_ASPECTS = Table(
             "aspects",
             pa.list_(ASPECT),
             "One entry per aspect that is mentioned: its probability, the polarity of the clauses that are about it "
-            "with the probabilities of negative, neutral and positive, and where the clause stands that is most about "
-            "it: the column (title or text), and start and end in it, in characters.",
+            "with the probabilities of negative, neutral and positive, and where the clause stands that says it most "
+            "clearly: the column (title or text), and start and end in it, in characters.",
             nullable=False,
         ),
         Column(

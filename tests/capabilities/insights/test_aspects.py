@@ -13,6 +13,7 @@ from shopbatch.capabilities.insights.model import AspectModel
 from shopbatch.capabilities.insights.stage import AspectScorer, AspectStage
 from shopbatch.capabilities.insights.taxonomy import find, pattern, shipped
 from shopbatch.core.errors import UserError
+from shopbatch.engines.base import Encoded
 from shopbatch.engines.configs import FakeConfig
 from shopbatch.engines.encoders.fake_encoder import FakeEncoder
 from shopbatch.models.folder import ModelError
@@ -94,22 +95,31 @@ def test_a_review_says_each_aspect_once_with_the_clause_that_is_most_about_it() 
     assert (found[0]["clauses"], found[1]["clauses"]) == (len(clauses.clauses) - 1, 1)
 
 
-def test_polarity_is_that_of_the_clause_about_the_aspect() -> None:
-    """Two aspects of one sentence with opposite polarity; the vectors say which clause is good and which bad."""
+class Moods(FakeEncoder):
+    """Vectors that say how a clause speaks: negative, neutral, positive."""
+
+    def encode(self, texts: pa.Array) -> Encoded:
+        encoded = super().encode(texts)
+        for row, text in enumerate(texts.to_pylist()):
+            mood = 2 if "good" in text or "好" in text else 0 if "bad" in text or "太小" in text else 1
+            encoded.vectors[row] = np.eye(3)[mood]
+        return encoded
+
+
+def test_polarity_and_place_are_those_of_the_clauses_about_the_aspect() -> None:
     model = AspectModel.fake(3, ("hotels",))
-    arrays = {**model.arrays, "polarity": np.array([[5, 0, 0], [0, 5, 0], [0, 0, 5]], np.float32)}
-    texts = ["早餐很好", "但是房间太小"]
-
-    class Oracle(FakeEncoder):
-        def encode(self, some: pa.Array):  # type: ignore[no-untyped-def]
-            encoded = super().encode(some)
-            encoded.vectors[:] = [[0, 0, 1] if "好" in t else [1, 0, 0] for t in some.to_pylist()]
-            return encoded
-
-    better = AspectModel(model.taxonomies, arrays)
-    clauses = Clauses.of([None], ["，".join(texts)])
-    found = analyse(better, Oracle(FakeConfig(dim=3)), clauses, ["hotels"])
+    moods = AspectModel(model.taxonomies, {**model.arrays, "polarity": 5 * np.eye(3, dtype=np.float32)})
+    texts = ["早餐很好，但是房间太小", "The room was on floor three. The room was really bad."]
+    found = analyse(moods, Moods(FakeConfig(dim=3)), Clauses.of([None, None], texts), ["hotels"])
     assert {a["aspect"]: a["polarity"] for a in found[0]["aspects"]} == {"food": "positive", "room": "negative"}
+    (room,) = found[1]["aspects"]  # the first clause is as much about the room, but states a fact
+    assert (
+        texts[1][room["start"] : room["end"]]
+        == {
+            "negative": "The room was really bad.",
+            "neutral": "The room was on floor three.",
+        }[room["polarity"]]
+    )
 
 
 def test_calls_are_bounded_and_cover_every_row() -> None:

@@ -108,18 +108,24 @@ def taxonomy_of(model: AspectModel, logits: np.ndarray, kinds: Sequence[str]) ->
 def _mentions(
     names: Sequence[str], own: Sequence[Clause], logits: np.ndarray, polarity: np.ndarray
 ) -> list[dict[str, Any]]:
-    """Return the aspects that some clause is about, each with the clause that is most about it as its place."""
+    """Return the aspects that some clause is about, each with the place of the clause that says it most clearly.
+
+    That is the one with the greatest product of two probabilities: to be about the aspect, and to have its polarity. The
+    clause that is most about it may only state a fact ("my usual size").
+    """
     mentions = []
     for column in np.flatnonzero((logits > CUT).any(axis=0)).tolist():
-        best = int(logits[:, column].argmax())
-        probabilities = softmax(spoken_of(logits[:, column], polarity)[None])[0].astype(np.float32)
+        about = logits[:, column]
+        probabilities = softmax(spoken_of(about, polarity)[None])[0].astype(np.float32)
+        best = int(probabilities.argmax())
+        clear = np.where(about > CUT, sigmoid(about) * softmax(polarity)[:, best], -1.0)
         mentions.append(
             {
                 "aspect": names[column],
-                "probability": float(sigmoid(logits[best, column])),
-                "polarity": POLARITIES[int(probabilities.argmax())],
+                "probability": float(sigmoid(about.max())),
+                "polarity": POLARITIES[best],
                 **{f"p_{name}": float(p) for name, p in zip(POLARITIES, probabilities, strict=True)},
-                **_place(own[best]),
+                **_place(own[int(clear.argmax())]),
             }
         )
     return mentions

@@ -45,7 +45,7 @@ class AspectExamplesConfig(Strict):
 class AspectFitConfig(Strict):
     """How the classifiers are fitted. Several values: the best is chosen by cross-validation on people's labels."""
 
-    l2: tuple[float, ...] = Field(default=(0.003, 0.01), min_length=1)
+    l2: tuple[float, ...] = Field(default=(0.01,), min_length=1)
     """L2 penalties to try."""
     label_weight: tuple[float, ...] = Field(default=(3.0, 10.0, 30.0), min_length=1)
     """Weights to try of a sentence that a person labelled, against 1 for a clause that the lexicon labelled."""
