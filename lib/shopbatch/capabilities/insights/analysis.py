@@ -110,8 +110,8 @@ def _mentions(
 ) -> list[dict[str, Any]]:
     """Return the aspects that some clause is about, each with the place of the clause that says it most clearly.
 
-    That is the one with the greatest product of two probabilities: to be about the aspect, and to have its polarity. The
-    clause that is most about it may only state a fact ("my usual size").
+    That is the one with the greatest product of two probabilities: to be about the aspect, and to have its polarity.
+    The clause that is most about it may only state a fact ("my usual size").
     """
     mentions = []
     for column in np.flatnonzero((logits > CUT).any(axis=0)).tolist():
