@@ -27,12 +27,13 @@ from shopbatch.engines.factory import open_engine
 from shopbatch.models import registry
 from shopbatch.tables.review_aspects import ASPECT_LABELS
 from shopbatch.tables.reviews import REVIEWS
-from shopbatch.warehouse.store import Store
+from shopbatch.warehouse import files
+from shopbatch.warehouse.store import Snapshot, Store
 
 COLUMNS = ("sentence_id", "taxonomy", "text", "aspect", "polarity", "review_id")
 _SOURCE = ("review_id", "title", "text", "rating", "label")
 _POOL = 20  # so many sentences are looked at for each that is chosen
-_ROWS = 20_000  # reviews that are looked at, at most
+_ROWS = 20_000  # reviews that are looked at, about
 _SHORTEST, _LONGEST = 12, 300  # letters of a sentence that a person is asked about; a Chinese one counts for three
 _BOM = "\ufeff"  # without it, Excel takes UTF-8 for Western Windows text
 
@@ -91,7 +92,7 @@ def _pool(store: Store, taxonomies: Mapping[str, Taxonomy], size: int, seed: int
     reviews = store.require(REVIEWS, _SOURCE)
     labels = store.find(ASPECT_LABELS.name)
     known = set() if labels is None else {restore(str(t)).strip() for t in labels.read(["text"])["text"].to_pylist()}
-    rows = pl.DataFrame(candidates(reviews.read(_SOURCE, limit=_ROWS)))
+    rows = pl.DataFrame(candidates(_some_rows(reviews, seed)))
     rows = rows.unique("order").with_columns((pl.col("order") ^ pl.lit(seed, pl.UInt64)).hash(seed).alias("draw"))
     found: dict[str, Sentence] = {}
     names = list(taxonomies)
@@ -105,6 +106,16 @@ def _pool(store: Store, taxonomies: Mapping[str, Taxonomy], size: int, seed: int
             if _SHORTEST <= width <= _LONGEST and clause.text not in known:
                 found.setdefault(clause.text, Sentence(clause.text, review, names[kind]))
     return list(found.values())[:size]
+
+
+def _some_rows(reviews: Snapshot, seed: int) -> pa.Table:
+    """Every n-th row of each file, so that about _ROWS rows of all parts of the table are read, a file at a time."""
+    step, schema = max(1, reviews.rows // _ROWS), reviews.select(_SOURCE)
+    parts = [schema.empty_table()]
+    for file in reviews.files:
+        part = files.read(file.uri, schema, file.partition)
+        parts.append(part.take(pa.array(np.arange(min(seed % step, max(0, part.num_rows - 1)), part.num_rows, step))))
+    return pa.concat_tables(parts)
 
 
 def _doubt(model: AspectModel, pool: Sequence[Sentence], vectors: np.ndarray) -> np.ndarray:
