@@ -30,9 +30,8 @@ print(json.dumps([bag.import_errors, bag.captured_warnings, heavy, dags, outlets
     assert (errors, warnings, heavy) == ({}, {}, [])
     assert dags == {
         "nightly_catalogue": ["describe_products", "embed_products"],
-        "nightly_insights": ["analyse_reviews"],
+        "nightly_insights": ["analyse_reviews", "summarise_reviews"],
         "nightly_recommendations": ["build_user_sequences", "recommend_products"],
-        "nightly_summaries": ["summarise_reviews"],
         "nightly_users": ["build_user_profiles", "score_reviews"],
         "search_training": ["finetune_retriever"],
         "weekly_training": ["train_aspects", "train_intents", "train_recommender", "train_sentiment_head"],
