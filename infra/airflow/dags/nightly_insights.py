@@ -1,6 +1,7 @@
-"""Whenever the reviews have been analysed: review_aspects -> product_aspects and the page of what got worse.
+"""Every night: reviews -> review_aspects, what each review says, -> product_aspects and the page of what got worse.
 
-If nothing has changed, there is nothing to do. Sentiments come from `nightly_users`; without them stars are all.
+It needs the model `aspects`, which weekly_training makes; the first one is made by hand, with the labels at hand.
+Sentiments come from nightly_users; without them the summary has the stars alone.
 """
 
 from __future__ import annotations
@@ -11,16 +12,22 @@ from airflow.sdk import DAG
 from shopbatch_operator import ShopbatchOperator, table
 
 with DAG(
-    dag_id="nightly_summaries",
+    dag_id="nightly_insights",
     description=__doc__.partition("\n")[0],
-    schedule=[table("review_aspects")],
+    schedule="0 4 * * *",
     start_date=datetime(2017, 1, 1),
     catchup=False,
     max_active_runs=1,
     default_args={"retries": 2, "retry_delay": timedelta(minutes=5)},
     tags=["shopbatch"],
 ) as dag:
-    ShopbatchOperator(
+    analyse = ShopbatchOperator(
+        task_id="analyse_reviews",
+        job="analyse_reviews",
+        inlets=[table("reviews")],
+        outlets=[table("review_aspects")],
+    )
+    summarise = ShopbatchOperator(
         task_id="summarise_reviews",
         job="summarise_reviews",
         inlets=[
@@ -29,3 +36,4 @@ with DAG(
         ],
         outlets=[table("product_aspects")],
     )
+    analyse >> summarise
