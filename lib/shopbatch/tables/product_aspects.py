@@ -97,5 +97,5 @@ PRODUCT_ASPECTS = Table(
         Column("run_id", pa.string(), "The run that wrote the row.", nullable=False, machinery=True),
     ),
     job="summarise_reviews",
-    view=View(("share_negative", "mentions", "change", "alarm")),
+    view=View(("share_negative", "mentions", "alarm", "change")),
 )

@@ -189,7 +189,7 @@ def test_errors_that_training_found_correct_the_counts_where_no_label_is_held_ou
 ) -> None:
     """All labels trained the model: they say nothing of it, but its cross-fitted errors do."""
     rows = several(0, "p0", "2026-05-03", 300, 900)
-    labels = [shop.label(i, row, "fit", "negative" if i < 50 else "positive") for i, row in enumerate(rows[250:350])]
+    labels = [shop.label(i, row, "fit", "negative" if i < 33 else "positive") for i, row in enumerate(rows[267:367])]
     shop.fill(store, rows, PRODUCTS, labels)
     named = erasure.keyed(store, [label["sentence_id"] for label in labels])
     errors = {"clothing": {"fit": [80, 20, 10, 190]}, "other": {"fit": [8, 2, 1, 19], "price": [1, 1, 1, 1]}}
