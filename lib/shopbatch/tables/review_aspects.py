@@ -1,5 +1,7 @@
 """review_aspects, its rejects, and the labels that train_aspects learns from."""
 
+from dataclasses import replace
+
 import pyarrow as pa
 
 from shopbatch.tables.published import provenance, rejects_of
@@ -68,16 +70,19 @@ REVIEW_ASPECTS = Table(
     job="analyse_reviews",
     view=View(("language", "aspects"), about=Lookup("reviews", "text")),
 )
-REVIEW_ASPECTS_REJECTS = rejects_of(
-    REVIEW_ASPECTS,
-    "One row per review without a result. Published by analyse_reviews.",
-    "empty, too_long, invalid_utf8",
+REVIEW_ASPECTS_REJECTS = replace(
+    rejects_of(
+        REVIEW_ASPECTS,
+        "One row per review without a result. Published by analyse_reviews.",
+        "empty, too_long, invalid_utf8",
+    ),
+    person=Person(review="review_id"),
 )
 ASPECT_LABELS = Table(
     name="aspect_labels",
     meaning="One row per sentence and aspect that a person has labelled: what train_aspects learns from.",
     key=("sentence_id", "aspect"),
-    person=Person(review="review_id"),
+    person=Person(review="review_id", quoted=("text",)),
     must_have=("text",),
     columns=(
         Column("sentence_id", pa.string(), "Name of the sentence.", nullable=False, personal=True),
@@ -99,5 +104,5 @@ ASPECT_LABELS = Table(
         ),
         Column("source", pa.string(), "Where the row came from: a sample's name, or a loaded file.", personal=True),
     ),
-    view=View(("aspect", "polarity", "text"), about=Lookup("aspect_labels", "text")),
+    view=View(("aspect", "polarity", "text")),
 )
