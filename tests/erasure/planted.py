@@ -83,6 +83,7 @@ def plant(store: Store, table: Table) -> None:
     for i, user in enumerate((*USERS, *OTHERS)):
         row = {c.name: value_of(c, user, i) for c in table.columns}
         row |= {person.user: user} if person.user else {}
+        row |= {person.review: f"rev-{user}-1"} if person.review else {}
         told = f"as the customer {user} told me"
         lists = {c.name for c in table.columns if pa.types.is_list(c.type)}
         row |= {name: ["nobody", told] if name in lists else told for name in person.quoted}
