@@ -24,7 +24,7 @@ from tests.jobs.command_line import messages, run_job
 pytestmark = pytest.mark.usefixtures("ray_local")
 JOB = "train_intents"
 PLANTED = Path(__file__).parents[1] / "capabilities" / "support" / "planted"
-QUICK = ["head.penalty=[0.1]", "head.people=[10]", "head.steps=60", "workers=1"]
+QUICK = ["head.penalty=[0.1]", "head.people=[10]", "head.ngrams=[0.2]", "head.steps=60", "workers=1"]
 
 
 def put(store: Store, name: str, rows: list[Mapping[str, Any]]) -> None:
