@@ -72,7 +72,7 @@ def test_a_model_is_published_that_sorts_what_people_ask(trained: tuple[Path, di
     assert quality["en"]["accuracy"]["value"] > 0.66 and quality["zh"]["accuracy"]["value"] > 0.68
     assert quality["all"]["others"] == 60 and quality["all"]["known_auroc"] > 0.8
     assert quality["all"]["right_auroc"] > 0.75 and quality["all"]["calibration"]["ece"] < 0.1
-    assert quality["generated"]["accuracy"]["value"] > 0.95  # reported apart: it flatters
+    assert quality["generated"]["accuracy"]["value"] > quality["all"]["accuracy"]["value"] + 0.05  # it flatters
     assert report["metrics"]["gain on n-grams"]["low"] > 0
     assert report["metrics"]["bounds"]["draft"]["share"] > 0.2
     page = (root / "_runs" / JOB / report["run_id"] / "report.html").read_text("utf-8")
