@@ -24,7 +24,7 @@ from tests.jobs.command_line import messages, run_job
 pytestmark = pytest.mark.usefixtures("ray_local")
 JOB = "train_intents"
 PLANTED = Path(__file__).parents[1] / "capabilities" / "support" / "planted"
-QUICK = ["head.penalty=[0.1]", "head.people=[10]", "head.steps=60", "workers=1"]
+QUICK = ["head.penalty=[0.1]", "head.people=[10]", "head.ngrams=[0.2]", "head.steps=60", "workers=1"]
 
 
 def put(store: Store, name: str, rows: list[Mapping[str, Any]]) -> None:
@@ -72,7 +72,7 @@ def test_a_model_is_published_that_sorts_what_people_ask(trained: tuple[Path, di
     assert quality["en"]["accuracy"]["value"] > 0.66 and quality["zh"]["accuracy"]["value"] > 0.68
     assert quality["all"]["others"] == 60 and quality["all"]["known_auroc"] > 0.8
     assert quality["all"]["right_auroc"] > 0.75 and quality["all"]["calibration"]["ece"] < 0.1
-    assert quality["generated"]["accuracy"]["value"] > 0.95  # reported apart: it flatters
+    assert quality["generated"]["accuracy"]["value"] > quality["all"]["accuracy"]["value"] + 0.05  # it flatters
     assert report["metrics"]["gain on n-grams"]["low"] > 0
     assert report["metrics"]["bounds"]["draft"]["share"] > 0.2
     page = (root / "_runs" / JOB / report["run_id"] / "report.html").read_text("utf-8")

@@ -11,7 +11,7 @@ import torch
 from shopbatch.text.ngrams import BUCKETS, hashed_ngrams, rarity
 from shopbatch.training.logistic import fit_logistic
 
-_PENALTY = 0.03
+_PENALTY = 0.1
 _STEPS = 60
 
 
