@@ -9,6 +9,9 @@ from typing import Any
 import polars as pl
 import pytest
 
+from shopbatch.capabilities.insights.config import TrainAspectsConfig
+from shopbatch.capabilities.insights.label import to_label
+from shopbatch.engines.configs import TorchConfig
 from shopbatch.load import load_file
 from shopbatch.models import registry
 from shopbatch.warehouse.store import Store
@@ -50,6 +53,18 @@ def label(store: Store, folder: Path, first: int, count: int) -> None:
     load_file(store, "aspect_labels", str(folder / "labels.csv"))
 
 
+def doubtful(store: Store) -> None:
+    """The live model chooses what it is least sure of: not what it has learnt, but what it has never seen."""
+    strange = {"review_id": "new", "text": "gloops of frobnitz everywhere.", "rating": 3}
+    known = [{"review_id": f"k{i}", "text": f"the dress fits well {i}.", "rating": 5} for i in range(30)]
+    toy.put(store, toy.reviews([*known, strange]))
+    config = TrainAspectsConfig(engine=TorchConfig(max_tokens=48))
+    chosen = to_label(store, config, 12, seed=0)
+    assert chosen == to_label(store, config, 12, seed=0)
+    assert "gloops of frobnitz everywhere." in [each.text for each in chosen[:8]]  # one of each aspect in turn
+    reviews(store)
+
+
 def test_train_and_analyse(store: Store, tmp_path: Path) -> None:
     reviews(store)
     folder = tiny.build(tmp_path / "tiny", prefix="query: ", layers=[1, 3])
@@ -86,6 +101,8 @@ def test_train_and_analyse(store: Store, tmp_path: Path) -> None:
     known = {clause: aspect for clause, (aspect, _) in SAID.items()}
     hits = [known[texts[r][a:b].rstrip(". 0123456789")] == aspect for r, aspect, a, b in places]
     assert sum(hits) > 0.95 * len(hits)
+
+    doubtful(store)
 
     label(store, tmp_path, 150, 60)  # the live model is judged by the sentences that it did not learn from
     code, more, err = run_job(store, *command)
