@@ -127,7 +127,7 @@ def test_a_shell_completes_commands_jobs_and_tables(filled: Store) -> None:
         return {item.partition(",")[2] for item in done.stdout.splitlines()}
 
     assert complete("shopbatch s") == {"sample", "search", "show", "submit", "status"}
-    assert complete("shopbatch run --dry-run fine") == {"finetune_encoder", "finetune_llm"}
+    assert complete("shopbatch run --dry-run fine") == {"finetune_encoder", "finetune_llm", "finetune_retriever"}
     assert complete("shopbatch show ") == {"lists", "reviews"}
     assert {"reviews", "products"} <= complete("shopbatch load ")
 

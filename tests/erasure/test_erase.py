@@ -76,8 +76,9 @@ def of_others(frames: dict[str, pl.DataFrame]) -> dict[str, pl.DataFrame]:
     """What must be left, told without the code under test: no cell holds one of the ids or texts."""
     left = {}
     for name, frame in frames.items():
-        flat = [pl.col(c).cast(pl.String).fill_null("") for c, kind in frame.schema.items() if not kind.is_nested()]
-        text = frame.select(pl.concat_str(flat)).to_series()
+        flat = [pl.col(c).cast(pl.String) for c, kind in frame.schema.items() if not kind.is_nested()]
+        flat += [pl.col(c).list.join("\n") for c, kind in frame.schema.items() if kind == pl.List(pl.String)]
+        text = frame.select(pl.concat_str([column.fill_null("") for column in flat])).to_series()
         left[name] = frame.filter(~text.str.contains_any(planted.planted_words()))
     return left
 

@@ -18,6 +18,8 @@ import pytest
 from shopbatch.capabilities.copywriting.config import Config
 from shopbatch.capabilities.copywriting.run import language_specs
 from shopbatch.capabilities.copywriting.template import template
+from shopbatch.capabilities.insights.config import AnalyseReviewsConfig
+from shopbatch.capabilities.insights.run import analyse_spec
 from shopbatch.capabilities.moderation.config import ModerateReviewsConfig
 from shopbatch.capabilities.moderation.run import moderation_spec
 from shopbatch.capabilities.recommendations.recommend.histories import COLUMNS
@@ -78,6 +80,11 @@ def search_specs() -> list[Spec]:
     return [spec, query_spec(config.load(SearchProductsConfig, "search_products", "local", []), encoder)]
 
 
+def aspects() -> Spec:
+    settings = config.load(AnalyseReviewsConfig, "analyse_reviews", "local", ["engine={kind: fake}"])
+    return analyse_spec(settings, Store("/nowhere"), Report(job="analyse_reviews"))
+
+
 class Shelf:
     """A catalogue for the guide, without a warehouse."""
 
@@ -114,6 +121,7 @@ HARMFUL: list[Content] = [
 QUERIES: list[Content] = [{"query": "red coat"}, {"query": "羽绒服"}, {"query": "TN-2110"}]
 CASES = {
     "sentiment": Case(toy.spec, REVIEWS),
+    "aspects": Case(aspects, REVIEWS),
     "moderation": Case(lambda: moderation_spec(ModerateReviewsConfig()), HARMFUL),
     "description": Case(description, [PRODUCT, PRODUCT | MORE, {"title": "Jar"}], COPY),
     "recommendations": Case(recommendations, [{n: histories[n][i].as_py() for n in COLUMNS} for i in range(3)]),

@@ -1,9 +1,11 @@
 """What `answer_tickets` writes: tickets with their facts, and the answers with the evidence of every claim."""
 
+from dataclasses import replace
+
 import pyarrow as pa
 
 from shopbatch.tables.published import provenance, rejects_of
-from shopbatch.tables.schema import TEXT_LIST, TIMESTAMP, Column, Lookup, Person, Table, View
+from shopbatch.tables.schema import TEXT_LIST, TIMESTAMP, Column, Lookup, Nobody, Person, Table, View
 from shopbatch.tables.tickets import TICKET_DECISIONS, TICKETS
 
 SENTIMENTS = ("negative", "neutral", "positive")
@@ -36,7 +38,7 @@ TICKETS_WITH_FACTS = Table(
             "JSON: the sections of the policies that hold, the order of the ticket's own user, dates reckoned from "
             "both. A changed fact is another content, and computes this ticket alone.",
             nullable=False,
-            free_text=True,
+            personal=True,
         ),
         Column("run_id", pa.string(), "The run that wrote the row.", nullable=False, machinery=True),
     ),
@@ -47,7 +49,7 @@ TICKET_ANSWERS = Table(
     name="ticket_answers",
     meaning="One row per ticket: what is to be done with it, and the reply. Published by answer_tickets.",
     key=("ticket_id",),
-    person=Person(user="user_id"),
+    person=Person(user="user_id", hashes=("content_hash",)),
     columns=(
         Column("ticket_id", pa.string(), "The ticket (tickets.ticket_id).", nullable=False, personal=True),
         Column("user_id", pa.string(), "Who wrote (users.user_id); null where unknown.", personal=True),
@@ -83,8 +85,11 @@ TICKET_ANSWERS = Table(
     job="answer_tickets",
     view=View(("decision", "intent", "reply"), about=Lookup("tickets", "text")),
 )
-TICKET_ANSWERS_REJECTS = rejects_of(
-    TICKET_ANSWERS,
-    "One row per ticket without an answer, with its reason. Published by answer_tickets.",
-    "empty, too_long, invalid_utf8",
+TICKET_ANSWERS_REJECTS = replace(
+    rejects_of(
+        TICKET_ANSWERS,
+        "One row per ticket without an answer, with its reason. Published by answer_tickets.",
+        "empty, too_long, invalid_utf8",
+    ),
+    person=Nobody("It names tickets by their numbers, and neither who wrote nor what."),
 )
