@@ -22,7 +22,9 @@ from shopbatch.core.hashing import digest
 from shopbatch.engines.configs import FakeConfig
 from shopbatch.grounding import allowed, brands, check, facts, lexicon, standing
 from shopbatch.inference.stage import BaseStage
-from shopbatch.text import expand, injection, language, markup, numerals, profanity, quantities, units, visible
+from shopbatch.text import expand, injection, language, markup, numerals, quantities, units, visible
+from shopbatch.text.moderation import closing, details, find, folding, generated
+from shopbatch.text.moderation import lexicon as moderation_lexicon
 from tests.inference import toy
 
 # What each version computes: the digest of its sources (without comments, docstrings and annotations) and of its word
@@ -53,11 +55,11 @@ WORDED = {1: "3e1e066d89ad56ff"}
 OF_WORDED = ((visible, None), (markup, None))
 WORDED_LISTS = (("text", "visible"), ("text", "markup"))
 # of what judges a description, by the versions of rules and of the grounding check
-JUDGING = {(4, 4): "1ccbf04523670e33"}
+JUDGING = {(5, 4): "1ed16c052e130862"}
 OF_JUDGING = (
     *((module, None) for module in (rules, copy_format, words, coverage)),
     *((module, None) for module in (check, allowed, standing, lexicon, facts, brands)),
-    *((module, None) for module in (quantities, numerals, units, profanity)),
+    *((module, None) for module in (quantities, numerals, units, generated)),
     (language, ("_ENGLISH_WORDS", "is_written_in")),
 )
 JUDGING_LISTS = (
@@ -65,6 +67,10 @@ JUDGING_LISTS = (
     *(("text", name) for name in ("units", "numerals")),
     ("capabilities.copywriting", "words"),
 )
+# of what is found in reviews and in copy; raise the version of rules.py with it
+MODERATION = {1: "f3c458f666a101bf"}
+OF_MODERATION = tuple((module, None) for module in (find, folding, closing, details, moderation_lexicon))
+MODERATION_LISTS = tuple(("text.moderation", name) for name in ("en", "zh", "signs", "details"))
 # of what says facts by plan, besides the patterns, whose digest is part of the stage's `checks`
 PLANNING = {1: "a366e36c5150e283"}
 OF_PLANNING = (*((module, None) for module in (plan, product, patterns)), (product_prompt, ("_MARKUP", "one_line")))
@@ -166,6 +172,15 @@ def test_what_judges_a_description_does_not_change_without_a_version():
     assert JUDGING.get(versions) == now, (
         f"what judges descriptions is not what versions {versions} of rules.py and check.py were.\n"
         f"If a verdict can differ: raise one of them; kept texts are then judged again; else write {now!r}"
+    )
+
+
+def test_what_is_harmful_does_not_change_without_a_version():
+    now = digest_of(OF_MODERATION, MODERATION_LISTS)
+    assert MODERATION.get(find.VERSION) == now, (
+        f"what finds harmful texts is not what version {find.VERSION} of text/moderation/find.py was.\n"
+        f"If a finding can differ: raise it and that of copywriting/rules.py, and add {find.VERSION + 1}: {now!r};\n"
+        f"if none can: write {now!r}"
     )
 
 

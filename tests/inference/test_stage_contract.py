@@ -20,6 +20,8 @@ from shopbatch.capabilities.copywriting.run import language_specs
 from shopbatch.capabilities.copywriting.template import template
 from shopbatch.capabilities.insights.config import AnalyseReviewsConfig
 from shopbatch.capabilities.insights.run import analyse_spec
+from shopbatch.capabilities.moderation.config import ModerateReviewsConfig
+from shopbatch.capabilities.moderation.run import moderation_spec
 from shopbatch.capabilities.recommendations.recommend.histories import COLUMNS
 from shopbatch.capabilities.recommendations.recommend.stage import RecommendStage
 from shopbatch.capabilities.search.config import EmbedProductsConfig, SearchProductsConfig
@@ -111,10 +113,16 @@ REVIEWS: list[Content] = [
     {"title": None, "text": "很好"},
     {"title": "", "text": "late"},
 ]
+HARMFUL: list[Content] = [
+    {"title": "Nice", "text": "Fits well."},
+    {"title": "sh1t", "text": "call me at 555-234-5678"},
+    {"title": None, "text": "老板就是个傻 逼"},
+]
 QUERIES: list[Content] = [{"query": "red coat"}, {"query": "羽绒服"}, {"query": "TN-2110"}]
 CASES = {
     "sentiment": Case(toy.spec, REVIEWS),
     "aspects": Case(aspects, REVIEWS),
+    "moderation": Case(lambda: moderation_spec(ModerateReviewsConfig()), HARMFUL),
     "description": Case(description, [PRODUCT, PRODUCT | MORE, {"title": "Jar"}], COPY),
     "recommendations": Case(recommendations, [{n: histories[n][i].as_py() for n in COLUMNS} for i in range(3)]),
     "products": Case(lambda: search_specs()[0], [PRODUCT, PRODUCT | MORE, {"title": "羽绒服"}]),

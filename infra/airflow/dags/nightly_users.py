@@ -1,4 +1,4 @@
-"""Every night: reviews -> review_sentiment, then transactions and all that is known about users -> user_profiles.
+"""Every night: reviews -> review_sentiment and review_moderation, then all that is known about users -> user_profiles.
 
 Backfill: `airflow backfill create --dag-id nightly_users --from-date ... --to-date ...`. The logical date is the day
 for which the profiles are computed (as_of), and it is part of the run key.
@@ -25,6 +25,12 @@ with DAG(
 ) as dag:
     sentiment = ShopbatchOperator(
         task_id="score_reviews", job="score_reviews", inlets=[table("reviews")], outlets=[table("review_sentiment")]
+    )
+    ShopbatchOperator(
+        task_id="moderate_reviews",
+        job="moderate_reviews",
+        inlets=[table("reviews")],
+        outlets=[table("review_moderation")],
     )
     profiles = ShopbatchOperator(
         task_id="build_user_profiles",

@@ -32,14 +32,14 @@ print(json.dumps([bag.import_errors, bag.captured_warnings, heavy, dags, outlets
         "nightly_catalogue": ["describe_products", "embed_products"],
         "nightly_insights": ["analyse_reviews", "summarise_reviews"],
         "nightly_recommendations": ["build_user_sequences", "recommend_products"],
-        "nightly_users": ["build_user_profiles", "score_reviews"],
+        "nightly_users": ["build_user_profiles", "moderate_reviews", "score_reviews"],
         "search_training": ["finetune_retriever"],
         "weekly_training": ["train_aspects", "train_intents", "train_recommender", "train_sentiment_head"],
     }
     assert outlets == [
         *(f"models/{name}" for name in ("aspects", "intents", "recommender", "search-encoder", "sentiment")),
         *("product_aspects", "product_descriptions", "product_embeddings", "product_neighbours", "recommendations"),
-        *("review_aspects", "review_sentiment", "user_profiles", "user_sequences"),
+        *("review_aspects", "review_moderation", "review_sentiment", "user_profiles", "user_sequences"),
     ]
 
 
@@ -48,12 +48,12 @@ def test_nightly_users_runs_the_real_jobs_once_and_leaves_their_tables(shop: Sho
     assert trained.returncode == 0, trained.stderr[-2000:]
     done = shop.airflow("dags", "test", "nightly_users", DAY)
     output = done.stdout + done.stderr
-    assert done.returncode == 0 and output.count("submitted: ") == 2, output[-3000:]
+    assert done.returncode == 0 and output.count("submitted: ") == 3, output[-3000:]
     assert len(shop.rows("review_sentiment")) == 5
     assert {row["as_of"] for row in shop.rows("user_profiles")} == {DAY}
     before = {job: shop.runs(job) for job in ("score_reviews", "build_user_profiles")}
     assert before == {"score_reviews": 1, "build_user_profiles": 1}
     second = shop.airflow("dags", "test", "nightly_users", DAY)
     output = second.stdout + second.stderr
-    assert second.returncode == 0 and output.count("done already: ") == 2, output[-3000:]
+    assert second.returncode == 0 and output.count("done already: ") == 3, output[-3000:]
     assert {job: shop.runs(job) for job in before} == before

@@ -16,7 +16,7 @@ from __future__ import annotations
 import logging
 import re
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -84,6 +84,30 @@ def mask(text: str) -> str:
     for label, pattern, confirm in _RULES:
         text = _replace(pattern, label, text, confirm)
     return text
+
+
+def find_personal(text: str) -> list[tuple[str, int, int]]:
+    """Find what `mask` replaces: the label (`[email]`, `[phone]`, ...), start and end of each place, by label.
+
+    No two places overlap, but a place may differ from what `mask` replaces where two forms of numbers touch.
+    """
+    text, places = text.translate(_NARROW), []
+    for label, pattern, confirm in _RULES:
+        group = "number" if "number" in pattern.groupindex else 0
+        spans = [match.span(group) for match in pattern.finditer(text) if confirm(match.group())]
+        places += [(label, start, end) for start, end in spans]
+        text = "".join(_blank(text, spans)) if spans else text
+    return places
+
+
+def _blank(text: str, spans: Sequence[tuple[int, int]]) -> Iterator[str]:
+    """The text with blanks in the place of these spans, in pieces."""
+    done = 0
+    for start, end in spans:
+        yield text[done:start]
+        yield " " * (end - start)
+        done = end
+    yield text[done:]
 
 
 def mask_tree(tree: Any) -> Any:

@@ -19,6 +19,7 @@ from shopbatch.tables.products import PRODUCTS
 from shopbatch.tables.queries import QUERIES
 from shopbatch.tables.recommendations import RECOMMENDATIONS, RECOMMENDATIONS_REJECTS
 from shopbatch.tables.review_aspects import ASPECT_LABELS, REVIEW_ASPECTS, REVIEW_ASPECTS_REJECTS
+from shopbatch.tables.review_moderation import REVIEW_MODERATION, REVIEW_MODERATION_REJECTS
 from shopbatch.tables.review_sentiment import REVIEW_SENTIMENT, REVIEW_SENTIMENT_REJECTS
 from shopbatch.tables.reviews import REVIEWS
 from shopbatch.tables.schema import Column, Table
@@ -68,6 +69,8 @@ _SOURCES = (
 _DERIVED = (
     REVIEW_SENTIMENT,
     REVIEW_SENTIMENT_REJECTS,
+    REVIEW_MODERATION,
+    REVIEW_MODERATION_REJECTS,
     USER_DAILY,
     USER_PRODUCT_DAILY,
     TRANSACTIONS_REJECTS,

@@ -1,2 +1,2 @@
 """What can be read from a text without a model: language, words at all, HTML, quantities, abbreviations,
-prompt injection, profanity."""
+prompt injection, harmful texts."""

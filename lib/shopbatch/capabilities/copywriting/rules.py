@@ -17,9 +17,9 @@ from shopbatch.capabilities.copywriting.copy_format import Copy, parse
 from shopbatch.capabilities.copywriting.patterns import phrases
 from shopbatch.grounding.check import Facts, Finding, check
 from shopbatch.text.language import is_written_in
-from shopbatch.text.profanity import is_harmful
+from shopbatch.text.moderation.generated import is_harmful
 
-VERSION = 4  # of the rules; raising it judges the stored texts again
+VERSION = 5  # of the rules; raising it judges the stored texts again
 _MARKUP = re.compile(
     r"</?[a-z!][^>\n]*>|<\||\|>|\*\*|__|```|^#+ |\]\(|\\[nt\"]|&(?:#\w{1,8}|[a-z]\w{1,30});|https?://|www\.|\S{1,64}@\S{1,64}\.\w",
     re.M,
