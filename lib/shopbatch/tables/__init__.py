@@ -26,7 +26,13 @@ from shopbatch.tables.search_quality import SEARCH_QUALITY
 from shopbatch.tables.search_results import QUERY_EMBEDDINGS, QUERY_EMBEDDINGS_REJECTS, SEARCH_RESULTS
 from shopbatch.tables.shopper_requests import SHOPPER_REQUESTS
 from shopbatch.tables.support_dialogs import SUPPORT_DIALOGS
-from shopbatch.tables.ticket_answers import TICKET_ANSWERS, TICKET_ANSWERS_REJECTS, TICKETS_WITH_FACTS
+from shopbatch.tables.ticket_answers import (
+    TICKET_ANSWERS,
+    TICKET_ANSWERS_REJECTS,
+    TICKET_INTENTS,
+    TICKET_INTENTS_REJECTS,
+    TICKETS_WITH_FACTS,
+)
 from shopbatch.tables.tickets import INTENT_EXAMPLES, TICKET_FEEDBACK, TICKETS
 from shopbatch.tables.transactions import TRANSACTIONS
 from shopbatch.tables.user_daily import (
@@ -88,6 +94,8 @@ _DERIVED = (
     GUIDED_PRODUCTS,
     GUIDED_PRODUCTS_REJECTS,
     SEARCH_QUALITY,
+    TICKET_INTENTS,
+    TICKET_INTENTS_REJECTS,
     TICKETS_WITH_FACTS,
     TICKET_ANSWERS,
     TICKET_ANSWERS_REJECTS,
@@ -114,4 +122,11 @@ def declared(name: str) -> Table | None:
     return TABLES.get(name)
 
 
-__all__ = ["SOURCES", "TABLES", "Column", "Table", "declared", "table"]
+def job_of_memo(name: str) -> str:
+    """Return the job whose memo a table is; a job that infers in steps has several."""
+    stem = name.removesuffix("_memo")
+    jobs = {t.job for t in TABLES.values() if t.job and f"{stem}_".startswith(f"{t.job}_")}
+    return max(jobs, key=len, default=stem)
+
+
+__all__ = ["SOURCES", "TABLES", "Column", "Table", "declared", "job_of_memo", "table"]
