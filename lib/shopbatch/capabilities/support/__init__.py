@@ -1,0 +1,1 @@
+"""Customer service: what a ticket is about, and replies that say only what the facts say."""

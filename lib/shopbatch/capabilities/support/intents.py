@@ -1,0 +1,276 @@
+"""The model of intents: an encoder's vector of a question -> the probability of each intent. Pure numpy.
+
+One linear classifier reads the vectors of all languages, from which the mean of their language is subtracted. The
+probabilities are calibrated: that of an intent is the probability that the question is about it *and* that the shop
+knows its intent at all. What is missing to 1 is the probability that the question is about something else.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from safetensors import SafetensorError
+from safetensors.numpy import load_file, save_file
+
+from shopbatch.capabilities.support.thresholds import Thresholds
+from shopbatch.core.hashing import digest
+from shopbatch.models.folder import ModelError, local
+
+NAME = "intents"
+OTHER = "other"  # what examples and agents call a question about none of the known intents
+ANY = "*"  # the mean vector of all languages together, for texts of a language without one of its own
+_BLOCK = 8192  # rows computed at once, so that memory stays small
+_GRID = 2.0**18  # a number of a vector of length 1 is rounded to a multiple of 1 / _GRID
+_BITS = 22  # a weight is rounded to this many bits below the greatest one
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What the questions of a batch are about.
+
+    Attributes:
+        names: All known intents, sorted.
+        probabilities: float32 [n, intents]: that the question is about this intent. A row's sum is the probability that
+            it is about a known one.
+    """
+
+    names: tuple[str, ...]
+    probabilities: np.ndarray
+
+    @cached_property
+    def number(self) -> np.ndarray:
+        """The number of each question's most probable intent, int64 [n]."""
+        return np.asarray(self.probabilities.argmax(axis=1), np.int64)
+
+    @property
+    def intents(self) -> list[str]:
+        """The name of each question's most probable intent."""
+        return [self.names[number] for number in self.number.tolist()]
+
+    @property
+    def confidence(self) -> np.ndarray:
+        """The probability that the most probable intent is right, float32 [n]."""
+        return np.asarray(self.probabilities[np.arange(len(self.probabilities)), self.number])
+
+    @property
+    def outside(self) -> np.ndarray:
+        """The probability that the question is about none of the known intents, float32 [n]."""
+        return np.asarray(np.maximum(1 - self.probabilities.sum(axis=1), 0), np.float32)
+
+
+@dataclass(frozen=True)
+class IntentModel:
+    """A classifier of intents, with the thresholds of what may be answered.
+
+    Attributes:
+        intents: Names of the known intents, sorted.
+        languages: The languages that have a mean vector of their own, sorted; the first is ANY.
+        means: float32 [languages, dim].
+        weights: float32 [dim, intents + 1]; the last column is that of questions about something else.
+        bias: float32 [intents + 1].
+        temperature: What the scores are divided by, above 0.
+        scope: float32 [len(FEATURES) + 1]: a logistic regression on `features`, its constant last: whether the question
+            is about a known intent.
+        encoder: Reference (name@digest) of the encoder whose vectors it reads; empty for the fake engine.
+        prefix: What is put before a text that the encoder reads.
+        thresholds: From which probability on a question may be answered, or a reply drafted.
+    """
+
+    intents: tuple[str, ...]
+    languages: tuple[str, ...]
+    means: np.ndarray
+    weights: np.ndarray
+    bias: np.ndarray
+    temperature: float
+    scope: np.ndarray
+    encoder: str = ""
+    prefix: str = ""
+    thresholds: Thresholds = field(default_factory=Thresholds)
+
+    def __post_init__(self) -> None:
+        """Keep the temperature as its file will, so that a model that is saved and loaded is the same."""
+        object.__setattr__(self, "temperature", float(np.float32(self.temperature)))
+
+    @property
+    def dim(self) -> int:
+        """Numbers in a vector."""
+        return int(self.means.shape[1])
+
+    @classmethod
+    def load(cls, folder: str | Path) -> IntentModel:
+        """Load a model. Raises ModelError if a file is missing, unreadable, or of the wrong shape."""
+        path = local(folder)
+        try:
+            about = json.loads((path / "intents.json").read_bytes())
+            state = load_file(path / "intents.safetensors")
+            model = cls(
+                tuple(about["intents"]),
+                tuple(about["languages"]),
+                state["means"],
+                state["weights"],
+                state["bias"],
+                float(state["temperature"][0]),
+                state["scope"],
+                str(about["encoder"]),
+                str(about["prefix"]),
+                Thresholds.of(json.loads((path / "thresholds.json").read_bytes())),
+            )
+        except (OSError, ValueError, KeyError, TypeError, IndexError, SafetensorError) as error:
+            raise ModelError(f"{folder} is not a model of intents ({type(error).__name__}: {error})") from None
+        count = len(model.intents)
+        fits = (
+            model.means.ndim == 2
+            and model.means.shape[0] == len(model.languages)
+            and model.weights.shape == (model.dim, count + 1)
+            and model.bias.shape == (count + 1,)
+            and model.scope.shape == (len(FEATURES) + 1,)
+            and model.languages[:1] == (ANY,)
+        )
+        finite = all(np.isfinite(array).all() for array in state.values())
+        if not count or list(model.intents) != sorted(set(model.intents)) or not fits or not finite:
+            raise ModelError(f"{folder} is not a model of intents: its arrays do not fit together")
+        if model.temperature <= 0:
+            raise ModelError(f"{folder} is not a model of intents: its temperature is not above 0")
+        return model
+
+    def save(self, folder: Path) -> None:
+        """Write the three files; equal models give equal bytes."""
+        save_file(self._arrays, folder / "intents.safetensors")
+        (folder / "intents.json").write_text(json.dumps(self._about, indent=1) + "\n", "utf-8")
+        (folder / "thresholds.json").write_text(json.dumps(self.thresholds.tree(), indent=1) + "\n", "utf-8")
+
+    @property
+    def identity(self) -> str:
+        """A digest of everything that its probabilities depend on. The thresholds are no part of it."""
+        arrays = {name: [list(array.shape), array.tobytes().hex()] for name, array in self._arrays.items()}
+        return digest({"about": self._about, "arrays": arrays})
+
+    @property
+    def _arrays(self) -> dict[str, np.ndarray]:
+        arrays = {
+            "means": self.means,
+            "weights": self.weights,
+            "bias": self.bias,
+            "scope": self.scope,
+            "temperature": np.array([self.temperature]),
+        }
+        return {name: np.ascontiguousarray(array, np.float32) for name, array in arrays.items()}
+
+    @property
+    def _about(self) -> dict[str, object]:
+        return {
+            "intents": list(self.intents),
+            "languages": list(self.languages),
+            "encoder": self.encoder,
+            "prefix": self.prefix,
+        }
+
+    @classmethod
+    def fake(
+        cls, intents: Sequence[str] = ("order_tracking", "refund_time", "return_window"), dim: int = 8
+    ) -> IntentModel:
+        """Return a model for the fake engine's vectors: arbitrary, but always the same.
+
+        Args:
+            intents: Names of the known intents, in any order.
+            dim: Numbers in a vector of the engine.
+        """
+        names = tuple(sorted(set(intents)))
+        weights = np.random.default_rng(0).normal(size=(dim, len(names) + 1)).astype(np.float32) * 4
+        scope = np.zeros(len(FEATURES) + 1, np.float32)
+        scope[-1] = 2
+        means, bias = np.zeros((1, dim), np.float32), np.zeros(len(names) + 1, np.float32)
+        return cls(names, (ANY,), means, weights, bias, 1.0, scope, thresholds=Thresholds.everywhere(0.7, 0.4))
+
+    def predict(self, vectors: np.ndarray, language: pa.Array) -> Prediction:
+        """Return what questions are about.
+
+        The probabilities of a row are the same, to the last bit, whatever the other rows are: the numbers are rounded
+        so that their sums of products are exact, in whichever order a matrix product adds them.
+
+        Args:
+            vectors: As the encoder gives them, float32 [n, dim].
+            language: string [n], an ISO 639-1 code or null.
+        """
+        if vectors.shape[1] != self.dim:
+            raise ModelError(f"the intents' model reads vectors of {self.dim} numbers; there are {vectors.shape[1]}")
+        place = pc.index_in(language, pa.array(self.languages, pa.string())).fill_null(0).to_numpy(zero_copy_only=False)
+        out = np.empty((len(vectors), len(self.intents)), np.float32)
+        for start in range(0, len(vectors), _BLOCK):
+            rows = slice(start, start + _BLOCK)
+            out[rows] = self._probabilities(centred(vectors[rows], self.means[place[rows]]))
+        return Prediction(self.intents, out)
+
+    def _probabilities(self, vectors: np.ndarray) -> np.ndarray:
+        scores = (np.round(vectors * _GRID) @ self._whole + self.bias) / self.temperature
+        known = known_probability(scores, self.scope.astype(np.float64))
+        return known[:, None] * softmax(scores[:, :-1])
+
+    @cached_property
+    def _whole(self) -> np.ndarray:
+        """The weights, rounded, by the vectors' grid: float64 [dim, intents + 1]."""
+        weights = self.weights.astype(np.float64)
+        step = 2.0 ** (np.ceil(np.log2(max(float(np.abs(weights).max()), 1e-30))) - _BITS)
+        return np.round(weights / step) * (step / _GRID)
+
+
+FEATURES = ("energy", "top", "margin", "other")
+
+
+def features(scores: np.ndarray) -> np.ndarray:
+    """Return what tells whether a question is about a known intent, float64 [n, len(FEATURES)].
+
+    `energy` is the log of the summed exponentials of the intents' scores (Liu et al. 2020, "Energy-based
+    Out-of-distribution Detection"), `top` the log odds of the most probable intent, `margin` its lead over the next
+    one, and `other` the score of questions about something else.
+
+    Args:
+        scores: float [n, intents + 1], the last one that of something else.
+    """
+    inside = scores[:, :-1].astype(np.float64)
+    powers = np.exp(inside - inside.max(axis=1, keepdims=True))
+    total = powers.sum(axis=1)
+    energy = np.log(total) + inside.max(axis=1)
+    rest = np.maximum(total - 1, 1e-9)  # the greatest power is 1
+    best = np.sort(inside, axis=1)
+    margin = best[:, -1] - best[:, -2] if inside.shape[1] > 1 else np.zeros(len(inside))
+    return np.column_stack([energy, -np.log(rest), margin, scores[:, -1] - energy])
+
+
+def known_probability(scores: np.ndarray, scope: np.ndarray) -> np.ndarray:
+    """Return the probability that a question is about a known intent, float64 [n].
+
+    Args:
+        scores: float [n, intents + 1].
+        scope: float [len(FEATURES) + 1].
+    """
+    columns = features(scores)
+    logit = np.full(len(columns), float(scope[-1]))
+    for number, weight in enumerate(scope[:-1].tolist()):  # column by column: each row's sum has one order
+        logit += columns[:, number] * weight
+    return np.asarray(1 / (1 + np.exp(-np.clip(logit, -50, 50))))
+
+
+def centred(vectors: np.ndarray, means: np.ndarray) -> np.ndarray:
+    """Bring vectors to length 1, subtract the means, and bring them to length 1 again; float64 [n, dim]."""
+    return unit(unit(vectors) - means)
+
+
+def unit(vectors: np.ndarray) -> np.ndarray:
+    """Return vectors at length 1, float64 [n, dim]; a zero vector stays one."""
+    rows = np.ascontiguousarray(vectors, np.float64)
+    length = np.sqrt((rows * rows).sum(axis=1, keepdims=True))
+    return np.asarray(rows / np.maximum(length, 1e-12))
+
+
+def softmax(scores: np.ndarray) -> np.ndarray:
+    """Return the softmax of scores, float64 [n, classes], each row summing to 1."""
+    powers = np.exp(scores.astype(np.float64) - scores.max(axis=1, keepdims=True))
+    return np.asarray(powers / powers.sum(axis=1, keepdims=True))
