@@ -20,7 +20,7 @@ CLAIM = pa.struct(
 )
 QUESTION = pa.struct([("start", pa.int32()), ("end", pa.int32()), ("intent", pa.string())])
 _TICKET = tuple(column for column in TICKETS.columns if column.name not in ("source", "language"))
-_LANGUAGE = Column("language", pa.string(), "ISO 639-1 code: the source's, else recognised from the text; und: unknown.")
+_LANGUAGE = Column("language", pa.string(), "ISO 639-1 code: given, else recognised from the text; und: unknown.")
 _INTENT = Column("intent", pa.string(), "What the first question is about; null where no intent is likely.")
 _CONFIDENCE = Column(
     "confidence", pa.float32(), "Calibrated probability that the intents are right, that of the least sure question."
@@ -111,9 +111,7 @@ TICKET_ANSWERS = Table(
             "reason", pa.string(), "Why: certain, unsure, no_policy, urgent, not_yours, hostile, ...", nullable=False
         ),
         Column("reply", pa.string(), "The reply; null where a person writes it.", free_text=True),
-        Column(
-            "writer", pa.string(), "Who wrote the reply: template, extract, or model; null where there is none."
-        ),
+        Column("writer", pa.string(), "Who wrote the reply: template, extract, or model; null where there is none."),
         Column(
             "problems",
             TEXT_LIST,
@@ -125,7 +123,7 @@ TICKET_ANSWERS = Table(
             pa.list_(CLAIM),
             "Each claim of the reply: kind (the value's role, condition, order, date), where it stands in `reply`, and "
             "what backs it: source (policy, order, reckoned), its id, and where it stands there, in characters. The id "
-            "of a policy is `policy_id#section`, that of an order `order_id.column`, that of a reckoned date names both.",
+            "of a policy is `policy_id#section`, of an order `order_id.column`; that of a reckoned date names both.",
             nullable=False,
             personal=True,
         ),
