@@ -1,0 +1,129 @@
+"""What a reply claims in words: acts, commitments, waivers, contacts, other people, the prompt itself."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from shopbatch.grounding.reply_facts import Known, Sentence
+from shopbatch.grounding.reply_words import Words
+
+_SPACES = re.compile(r"[\s()/.-]+")
+_SHORTEST = {"en": 3, "zh": 5}  # words (Chinese: characters) that a reply must share with an order to have obeyed it
+_WORD = re.compile(r"[a-z0-9'’]+|[\u3400-\u9fff]")
+
+Span = tuple[str, int, int]
+
+
+def claims(sentence: Sentence, question: str, known: Known) -> Iterator[Span]:
+    """Yield kind, start and end (in the sentence) of claims that the facts do not back."""
+    yield from _acts(sentence, known)
+    yield from _commitments(sentence, known)
+    yield from _waivers(sentence, known)
+    yield from _contacts(sentence, known)
+    yield from _others(sentence, question, known)
+    for m in known.words.patterns["self"].finditer(sentence.text):
+        yield "echo", *m.span()
+
+
+def _found(sentence: Sentence, name: str, known: Known) -> Iterator[re.Match[str]]:
+    for m in known.words.patterns[name].finditer(sentence.text):
+        if m[0].strip():
+            yield m
+
+
+def _clause(text: str, place: int) -> str:
+    """What stands before a place in its clause."""
+    return re.split(r"[.;!?。；！？]", text[:place])[-1]
+
+
+def _acts(sentence: Sentence, known: Known) -> Iterator[Span]:
+    """What the shop has done, unless the facts say so, or the sentence only supposes it."""
+    supposed = known.words.file.subjunctive
+    for m in _found(sentence, "act", known):
+        if not re.search(supposed, _clause(sentence.text, m.start()), re.I) and not known.holds(m[0]):
+            yield "act", *m.span()
+    for m in _found(sentence, "passive", known):
+        if not re.search(supposed, _clause(sentence.text, m.start()), re.I) and not _has_happened(m, sentence, known):
+            yield "act", *m.span()
+
+
+def _has_happened(m: re.Match[str], sentence: Sentence, known: Known) -> bool:
+    """Whether a fact says that something has happened with the same word."""
+    verb = next((word for name, word in m.groupdict().items() if word and name.startswith("verb")), m[0])
+    done = known.words.telling(verb) or known.words.telling(m[0])
+    past = known.words.file.past
+    return any(done & fact.words and re.search(past, fact.text, re.I) and _is_event(fact, known) for fact in known.sentences)
+
+
+def _is_event(fact: Sentence, known: Known) -> bool:
+    """Whether a fact tells of one order or one day, not of the rule for all."""
+    return any(number.kind in ("date", "order") for number in fact.numbers)
+
+
+def _commitments(sentence: Sentence, known: Known) -> Iterator[Span]:
+    """What somebody will do, and on which day, unless the facts say so."""
+    for m in _found(sentence, "commitment", known):
+        if not known.holds(m[0]):
+            yield "commitment", *m.span()
+    if not known.words.patterns["future"].search(sentence.text):
+        return
+    for m in _found(sentence, "day", known):
+        if not known.holds(m[0]):
+            yield "commitment", *m.span()
+
+
+def _waivers(sentence: Sentence, known: Known) -> Iterator[Span]:
+    """What a customer is let off, unless the facts say so."""
+    for m in _found(sentence, "waiver", known):
+        if not known.holds(m[0]):
+            yield "waiver", *m.span()
+    for m in _found(sentence, "unneeded", known):
+        what = known.words.telling(m["what"] or "")
+        free = known.words.patterns["unneeded"]
+        backed = any(free.search(fact.text) and (what & fact.words or not what) for fact in known.sentences)
+        if not backed:
+            yield "waiver", *m.span()
+    for m in _found(sentence, "strong", known):
+        if not known.words.telling(m[0]) <= known.all_words and not known.holds(m[0]):
+            yield "unbacked", *m.span()
+
+
+def _contacts(sentence: Sentence, known: Known) -> Iterator[Span]:
+    """Addresses, numbers and channels that the facts do not hold."""
+    there = _SPACES.sub("", known.lower)
+    for m in _found(sentence, "contact", known):
+        if _SPACES.sub("", m[0].lower()) not in there:
+            yield "contact", *m.span()
+
+
+def _others(sentence: Sentence, question: str, known: Known) -> Iterator[Span]:
+    """Other people and their orders."""
+    for m in _found(sentence, "others", known):
+        if not known.holds(m[0]):
+            yield "other_customer", *m.span()
+    words, asked = known.words, question.lower()
+    usual = set(words.file.known_names.split())
+    for m in re.finditer(words.file.names, sentence.text):
+        parts = [part for part in m[0].lower().split() if part not in usual]
+        if any(part not in known.lower and part not in asked for part in parts):
+            yield "other_customer", *m.span()
+
+
+def echoes(reply: str, question: str, known: Known) -> Iterator[Span]:
+    """Yield what a reply repeats of a question that gives orders, and no fact says."""
+    if not re.search(known.words.file.asks, question, re.I):
+        return
+    least, asked = _SHORTEST[known.language], _joined(question.lower(), known.words)
+    found = list(_WORD.finditer(reply.lower()))
+    there = _joined(known.lower, known.words)
+    for start in range(len(found)):
+        for end in range(min(len(found), start + 12), start + least - 1, -1):
+            part = _joined(reply.lower()[found[start].start() : found[end - 1].end()], known.words)
+            if f" {part} " in f" {asked} " and f" {part} " not in f" {there} ":
+                yield "echo", found[start].start(), found[end - 1].end()
+                return
+
+
+def _joined(text: str, words: Words) -> str:
+    return " ".join(m[0].replace("’", "'") for m in _WORD.finditer(text))

@@ -1,0 +1,145 @@
+"""The numbers of replies and facts, with their units and the words around them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+
+from shopbatch.grounding.lexicon import stem
+from shopbatch.grounding.reply_words import Words, words
+from shopbatch.text.numerals import from_chinese, from_english, from_figures
+
+ORDER, DATE, COUNT = "order", "date", "count"
+
+
+@dataclass(frozen=True)
+class Stated:
+    """A number of a text.
+
+    Attributes:
+        value: What it is worth in its unit; of a date, the day as year, month and day in one number.
+        unit: Name of its unit; "" where none is said, and of a count the word counted.
+        kind: time, money, share, clock, length, count, date, order.
+        start: Where it begins.
+        end: Where it ends, with its unit.
+    """
+
+    value: float
+    unit: str
+    kind: str
+    start: int
+    end: int
+
+
+@dataclass(frozen=True)
+class _Patterns:
+    number: re.Pattern[str]
+    range: re.Pattern[str]
+    unit: re.Pattern[str]
+    before: re.Pattern[str]
+    noun: re.Pattern[str]
+    orders: re.Pattern[str]
+    dates: re.Pattern[str]
+
+
+@lru_cache(maxsize=2)
+def _patterns(language: str) -> _Patterns:
+    file = words(language).file
+    units = "|".join(f"(?P<{name}>{unit.names})" for name, unit in file.units.items())
+    before = "|".join(f"(?P<{name}>{unit.before})" for name, unit in file.units.items() if unit.before)
+    months = "|".join(file.months)
+    english = rf"(?P<d>\d{{1,2}})(?:st|nd|rd|th)? (?:of )?(?P<m>{months})(?:,? (?P<y>\d{{4}}))?|(?P<m2>{months}) (?P<d2>\d{{1,2}})(?:st|nd|rd|th)?(?:,? (?P<y2>\d{{4}}))?"
+    chinese = r"(?:(?P<y>\d{4})年)?(?P<m>\d{1,2})月(?P<d>\d{1,2})[日号]|(?P<y2>\d{4})[-/.](?P<m2>\d{1,2})[-/.](?P<d2>\d{1,2})"
+    return _Patterns(
+        number=re.compile(rf"(?<![\w.])(?:{file.numbers_of})" if language != "zh" else rf"(?<![A-Za-z\d.])(?:{file.numbers_of})", re.I),
+        range=re.compile(r"\s*(?:-|–|—|to|and|or|through|到|至|~|～)\s*(?:\$|€|£)?", re.I),
+        unit=re.compile(rf"[\s-]*(?:{units})(?![a-z])" if language != "zh" else rf"\s*(?:{units})", re.I),
+        before=re.compile(rf"(?:{before})\s*$", re.I),
+        noun=re.compile(r"[\s-]+(?:(?:more|different|equal|monthly|wrong|full|whole|other|separate) )?([a-z]{3,})", re.I),
+        orders=re.compile(file.orders),
+        dates=re.compile(chinese if language == "zh" else english, re.I),
+    )  # fmt: skip
+
+
+def numbers(text: str, language: str) -> list[Stated]:
+    """Return the numbers of a text in order, none inside another: dates, numbers of orders, and what has a unit."""
+    known, taken = words(language), [False] * len(text)
+    out = []
+    for stated in (*_dates(text, known), *_orders(text, known), *_measured(text, known)):
+        if not any(taken[stated.start : stated.end]):
+            taken[stated.start : stated.end] = [True] * (stated.end - stated.start)
+            out.append(stated)
+    return sorted(out, key=lambda stated: stated.start)
+
+
+def _dates(text: str, known: Words) -> Iterator[Stated]:
+    for m in _patterns(known.language).dates.finditer(text):
+        year, month, day = (m[a] or m[b] for a, b in (("y", "y2"), ("m", "m2"), ("d", "d2")))
+        number = month if month.isdigit() else known.file.months.index(month.lower()) + 1
+        yield Stated(int(year or 0) * 10_000 + int(number) * 100 + int(day), "", DATE, *m.span())
+
+
+def _orders(text: str, known: Words) -> Iterator[Stated]:
+    for m in _patterns(known.language).orders.finditer(text):
+        yield Stated(float(int(re.sub(r"\D", "", m[0])[:15])), m[0].lstrip("#").lower(), ORDER, *m.span())
+
+
+def _measured(text: str, known: Words) -> Iterator[Stated]:
+    patterns = _patterns(known.language)
+    found = list(patterns.number.finditer(text))
+    later: list[tuple[float, int, int]] = []  # first numbers of a range, which have the unit of the last one
+    for place, m in enumerate(found):
+        value = _value(m[0], known.language)
+        if value is None:
+            continue
+        following = found[place + 1] if place + 1 < len(found) else None
+        unit, end = _unit(text, m.start(), m.end(), known)
+        if not unit and following is not None and patterns.range.fullmatch(text[m.end() : following.start()]):
+            later.append((value, m.start(), m.end()))
+            continue
+        kind = known.file.units[unit].kind if unit in known.file.units else COUNT
+        for first, start, stop in later:
+            yield Stated(first, unit, kind, start, stop)
+        later = []
+        yield Stated(value, unit, kind, m.start(), end)
+
+
+def _value(number: str, language: str) -> float | None:
+    if number[0].isdigit():
+        return from_figures(number.rstrip(".,"))
+    return from_chinese(number) if language == "zh" else from_english(number)
+
+
+def _unit(text: str, start: int, end: int, known: Words) -> tuple[str, int]:
+    """The unit of a number, and where it ends: a unit of the list, or the word counted."""
+    patterns = _patterns(known.language)
+    if m := patterns.unit.match(text, end):
+        return str(m.lastgroup), m.end()
+    if m := patterns.before.search(text[max(0, start - 6) : start]):
+        return str(m.lastgroup), end
+    if known.language != "zh" and (m := patterns.noun.match(text, end)) and stem(m[1]) not in known.empty:
+        return stem(m[1]), end
+    return "", end
+
+
+def base(stated: Stated, language: str) -> tuple[str, float]:
+    """Return a number in its smallest unit of the same family: 2 weeks are 336 hours, and 20,160 minutes."""
+    units, unit, value = words(language).file.units, stated.unit, stated.value
+    while unit in units and units[unit].of:
+        value, unit = value * units[unit].factor, units[unit].of
+    return unit, round(value, 6)
+
+
+def equal(one: Stated, other: Stated, language: str) -> bool:
+    """Whether two numbers state the same."""
+    if one.kind in (DATE, ORDER) or other.kind in (DATE, ORDER):
+        if one.kind == other.kind == DATE:
+            return one.value == other.value or (min(one.value, other.value) < 10_000 and one.value % 10_000 == other.value % 10_000)
+        return one.kind == other.kind and one.unit == other.unit
+    if one.kind == other.kind == COUNT:
+        return one.value == other.value
+    if COUNT in (one.kind, other.kind):
+        return one.value == other.value and "" in (one.unit, other.unit)
+    return base(one, language) == base(other, language)
