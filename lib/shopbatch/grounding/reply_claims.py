@@ -12,6 +12,9 @@ _SPACES = re.compile(r"[\s()/.-]+")
 _SHORTEST = {"en": 3, "zh": 5}  # words (Chinese: characters) that a reply must share with an order to have obeyed it
 _WORD = re.compile(r"[a-z0-9'’]+|[\u3400-\u9fff]")
 
+_LEAST_TELLING, _LEAST_KNOWN = 4, 0.25
+_SHOUTED = 16  # letters
+
 Span = tuple[str, int, int]
 
 
@@ -22,6 +25,7 @@ def claims(sentence: Sentence, question: str, known: Known) -> Iterator[Span]:
     yield from _waivers(sentence, known)
     yield from _contacts(sentence, known)
     yield from _others(sentence, question, known)
+    yield from unbacked(sentence, question, known)
     for m in known.words.patterns["self"].finditer(sentence.text):
         yield "echo", *m.span()
 
@@ -53,7 +57,9 @@ def _has_happened(m: re.Match[str], sentence: Sentence, known: Known) -> bool:
     verb = next((word for name, word in m.groupdict().items() if word and name.startswith("verb")), m[0])
     done = known.words.telling(verb) or known.words.telling(m[0])
     past = known.words.file.past
-    return any(done & fact.words and re.search(past, fact.text, re.I) and _is_event(fact, known) for fact in known.sentences)
+    return any(
+        done & fact.words and re.search(past, fact.text, re.I) and _is_event(fact, known) for fact in known.sentences
+    )
 
 
 def _is_event(fact: Sentence, known: Known) -> bool:
@@ -110,10 +116,26 @@ def _others(sentence: Sentence, question: str, known: Known) -> Iterator[Span]:
             yield "other_customer", *m.span()
 
 
+def unbacked(sentence: Sentence, question: str, known: Known) -> Iterator[Span]:
+    """A sentence of which hardly a telling word stands in the facts or the question, and one that is shouted."""
+    telling = [word for word, _ in known.words.tokens(sentence.text)]
+    there = known.all_words | known.words.telling(question) | known.words.courtesy
+    share = sum(word in there for word in telling) / max(1, len(telling))
+    if len(telling) >= _LEAST_TELLING and share < _LEAST_KNOWN:
+        yield "unbacked", 0, len(sentence.text)
+    letters = [c for c in sentence.text if c.isascii() and c.isalpha()]
+    if len(letters) > _SHOUTED and sum(c.isupper() for c in letters) > 0.8 * len(letters):
+        yield "echo", 0, len(sentence.text)
+
+
 def echoes(reply: str, question: str, known: Known) -> Iterator[Span]:
     """Yield what a reply repeats of a question that gives orders, and no fact says."""
     if not re.search(known.words.file.asks, question, re.I):
         return
+    for quoted in re.findall(known.words.file.quoted, question):
+        place = reply.lower().find(quoted.lower().strip(" .,!"))
+        if place >= 0 and not known.holds(quoted):
+            yield "echo", place, place + len(quoted.strip(" .,!"))
     least, asked = _SHORTEST[known.language], _joined(question.lower(), known.words)
     found = list(_WORD.finditer(reply.lower()))
     there = _joined(known.lower, known.words)

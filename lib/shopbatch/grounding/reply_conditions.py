@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from shopbatch.grounding.reply_facts import Known, Sentence
 from shopbatch.grounding.reply_words import Words, words
 
-_STATED = 0.6  # share of a promise's words from which it counts as stated
+_STATED = 0.7  # share of a promise's words from which it counts as stated
 _KEPT = 0.3  # share of a condition's words from which it counts as kept
-_ASKED = 0.34  # share of a limit's words that the question must hold
+_WORDS = 2  # telling words of a promise, at least
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ def dropped(reply: list[Sentence], question: str, known: Known) -> Iterator[tupl
                 break
     asked = known.words.telling(question)
     for fact in known.sentences:
-        if reply and _is_asked_limit(fact, asked, said, known):
+        if reply and _is_asked_limit(fact, asked, reply, known):
             yield reply[0], fact
 
 
@@ -53,26 +53,29 @@ def _conditionals(known: Known) -> Iterator[Conditional]:
     for sentence in known.sentences:
         for promise, condition in _cut(sentence.text, known.words):
             first, last = known.words.telling(promise), known.words.telling(condition)
-            if first and last - first:
+            if len(first) >= _WORDS and last - first:
                 yield Conditional(sentence, first, last - first)
 
 
 def _cut(text: str, known: Words) -> Iterator[tuple[str, str]]:
-    """The promise and the condition of a sentence, for each marker in it."""
-    for m in re.finditer(known.file.conditions["after"], text, re.I):
-        before, after = text[: m.start()], text[m.end() :]
-        if before.strip():
-            yield before, after
-        elif re.search(r"[,，]", after):  # If the item is sold out, the price is paid back
-            condition, _, promise = after.replace("，", ",").partition(",")
-            yield promise, condition
-    for m in re.finditer(known.file.conditions["subject"], text, re.I):
-        if text[: m.start()].strip():
-            yield text[: m.start()], text[m.end() :]
+    """The promise and the condition of a sentence, for each marker in it.
+
+    A pattern names them (`p` and `q`, `c`), or else stands between them.
+    """
+    for pattern in known.file.conditions.values():
+        for m in re.finditer(pattern, text, re.I):
+            said = m.groupdict()
+            if "c" in said:
+                yield f"{said.get('q') or ''} {said['p'] or ''}", said["c"] or ""
+            elif text[: m.start()].strip():
+                yield text[: m.start()], text[m.end() :]
 
 
 def _states(sentence: Sentence, conditional: Conditional, known: Known) -> bool:
-    """Whether a sentence states a promise: it has most of its words, and its numbers if it has any."""
+    """Whether a sentence states a promise: it has most of its words, excludes nothing, and takes up no condition."""
+    file = known.words.file
+    if re.search(file.limits, sentence.text, re.I) or re.search(file.then, sentence.text, re.I):
+        return False
     return _share(conditional.promise, sentence.words, known) >= _STATED
 
 
@@ -81,9 +84,24 @@ def _share(wanted: frozenset[str], there: frozenset[str], known: Known) -> float
     return sum(known.rarity.get(word, 1.0) for word in wanted & there) / total if total else 1.0
 
 
-def _is_asked_limit(fact: Sentence, asked: frozenset[str], said: frozenset[str], known: Known) -> bool:
-    """Whether a fact excludes what the question is about, and the reply says nothing of it."""
-    if not re.search(known.words.file.limits, fact.text, re.I):
+def _is_asked_limit(fact: Sentence, asked: frozenset[str], reply: list[Sentence], known: Known) -> bool:
+    """Whether a fact limits what the question is about, and the reply says nothing of it.
+
+    The question is about it if both share a word that hardly another fact has. The reply says something of it if it has
+    a limit of its own about the same, or the words of the condition.
+    """
+    file = known.words.file
+    limits = file.limits
+    if not re.search(limits, fact.text, re.I):
         return False
-    common = {word for word in asked & fact.words if sum(word in s.words for s in known.sentences) == 1}
-    return bool(common) and not common & said and _share(fact.words, asked, known) >= _ASKED
+    grants = re.search(known.words.file.affirms, reply[0].text, re.I) and re.search(file.only, fact.text, re.I)
+    often = len(known.sentences) if grants else max(1, len(known.sentences) // 3)
+    if not any(sum(word in s.words for s in known.sentences) <= often for word in asked & fact.words):
+        return False
+    if any(re.search(limits, said.text, re.I) and said.words & fact.words for said in reply):
+        return False
+    said = frozenset(word for sentence in reply for word in sentence.words)
+    conditions = [
+        c - p for a, b in _cut(fact.text, known.words) if (c := known.words.telling(b)) - (p := known.words.telling(a))
+    ]
+    return not any(_share(condition, said, known) >= _KEPT for condition in conditions)

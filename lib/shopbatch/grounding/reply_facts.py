@@ -6,13 +6,15 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 from math import log
 
 from shopbatch.grounding.reply_numbers import Stated, numbers
 from shopbatch.grounding.reply_words import Words, words
 from shopbatch.grounding.sentences import sentences
 
-_NEAR, _FAR = 1.0, 0.5  # weight of a word in the number's own statement, and elsewhere in its sentence
+_NEAR, _FAR = 1.0, 0.25  # weight of a word in the number's own statement, and elsewhere in its sentence
+_BEGUN = 0.25  # share of the weight of words that say with what a span of time begins: after the return has reached us
 
 
 @dataclass(frozen=True)
@@ -51,25 +53,27 @@ class Sentence:
 
     @cached_property
     def statements(self) -> list[tuple[int, int]]:
-        """Where its statements stand: it is cut at joins, where both sides have a number."""
-        cuts = [m.span() for m in re.finditer(words(self.language).file.joins, self.text, re.I)]
+        """Where its statements stand: it is cut between numbers, at the last strong join there, or the last weak one."""
         out, start = [], 0
-        for first, last in cuts:
-            left = any(start <= n.start and n.end <= first for n in self.numbers)
-            right = any(n.start >= last for n in self.numbers)
-            inside = any(n.start < last and first < n.end for n in self.numbers)
-            if left and right and not inside:
-                out.append((start, last))
-                start = last
+        for one, other in pairwise(self.numbers):
+            between = self.text[one.end : other.start]
+            for joins in (words(self.language).file.joins, words(self.language).file.weak_joins):
+                cuts = [m.end() for m in re.finditer(joins, between, re.I)]
+                if cuts:
+                    out.append((start, one.end + cuts[-1]))
+                    start = one.end + cuts[-1]
+                    break
         return [*out, (start, len(self.text))]
 
     def context(self, number: Stated) -> dict[str, float]:
         """The telling words around a number with their weights; those of its own statement weigh more."""
         start, end = next((a, b) for a, b in self.statements if a <= number.start < b or b == len(self.text))
+        begun = [m.span() for m in re.finditer(words(self.language).file.begun, self.text, re.I)]
         weights: dict[str, float] = {}
         for word, place in words(self.language).tokens(self.text):
             if not number.start <= place < number.end:
                 weight = _NEAR if start <= place < end else _FAR
+                weight *= _BEGUN if any(a <= place < b for a, b in begun) else 1.0
                 weights[word] = max(weight, weights.get(word, 0.0))
         return weights
 
@@ -98,11 +102,21 @@ class Known:
         return {word: 0.3 + log(1 + total / count) for word, count in counts.items()}
 
     def likeness(self, one: dict[str, float], other: dict[str, float]) -> float:
-        """How much two contexts share, 0 to 1 (a weighted Dice coefficient)."""
+        """How well the context of a fact fits that of a reply: 0 to 1.5.
+
+        It is the share of the reply's words that the fact has, and half of what both share (a Dice coefficient), since
+        a reply says less than the fact. Words that no fact has tell nothing here.
+
+        Args:
+            one: Of the reply: weight by word.
+            other: Of the fact.
+        """
         rare = self.rarity
-        shared = sum(min(w, other[word]) * rare.get(word, 1.0) for word, w in one.items() if word in other)
-        total = sum(w * rare.get(word, 0.4) for each in (one, other) for word, w in each.items())
-        return 2 * shared / total if total else 0.0
+        own = {word: weight for word, weight in one.items() if word in rare}
+        shared = sum(min(weight, other.get(word, 0.0)) * rare[word] for word, weight in own.items())
+        first = sum(weight * rare[word] for word, weight in own.items())
+        last = sum(weight * rare.get(word, 0.4) for word, weight in other.items())
+        return shared / first + shared / (first + last) if first else 0.0
 
     def holds(self, text: str) -> bool:
         """Whether the facts hold a text word by word, whatever its blanks and capitals."""

@@ -51,13 +51,15 @@ def _patterns(language: str) -> _Patterns:
     before = "|".join(f"(?P<{name}>{unit.before})" for name, unit in file.units.items() if unit.before)
     months = "|".join(file.months)
     english = rf"(?P<d>\d{{1,2}})(?:st|nd|rd|th)? (?:of )?(?P<m>{months})(?:,? (?P<y>\d{{4}}))?|(?P<m2>{months}) (?P<d2>\d{{1,2}})(?:st|nd|rd|th)?(?:,? (?P<y2>\d{{4}}))?"
-    chinese = r"(?:(?P<y>\d{4})年)?(?P<m>\d{1,2})月(?P<d>\d{1,2})[日号]|(?P<y2>\d{4})[-/.](?P<m2>\d{1,2})[-/.](?P<d2>\d{1,2})"
+    chinese = (
+        r"(?:(?P<y>\d{4})年)?(?P<m>\d{1,2})月(?P<d>\d{1,2})[日号]|(?P<y2>\d{4})[-/.](?P<m2>\d{1,2})[-/.](?P<d2>\d{1,2})"
+    )
     return _Patterns(
         number=re.compile(rf"(?<![\w.])(?:{file.numbers_of})" if language != "zh" else rf"(?<![A-Za-z\d.])(?:{file.numbers_of})", re.I),
         range=re.compile(r"\s*(?:-|–|—|to|and|or|through|到|至|~|～)\s*(?:\$|€|£)?", re.I),
         unit=re.compile(rf"[\s-]*(?:{units})(?![a-z])" if language != "zh" else rf"\s*(?:{units})", re.I),
         before=re.compile(rf"(?:{before})\s*$", re.I),
-        noun=re.compile(r"[\s-]+(?:(?:more|different|equal|monthly|wrong|full|whole|other|separate) )?([a-z]{3,})", re.I),
+        noun=re.compile(file.counted, re.I),
         orders=re.compile(file.orders),
         dates=re.compile(chinese if language == "zh" else english, re.I),
     )  # fmt: skip
@@ -109,7 +111,9 @@ def _measured(text: str, known: Words) -> Iterator[Stated]:
 def _value(number: str, language: str) -> float | None:
     if number[0].isdigit():
         return from_figures(number.rstrip(".,"))
-    return from_chinese(number) if language == "zh" else from_english(number)
+    if language == "zh":
+        return from_chinese(number)
+    return 1.0 if number.lower() in ("a", "an") else from_english(number)
 
 
 def _unit(text: str, start: int, end: int, known: Words) -> tuple[str, int]:
@@ -119,8 +123,8 @@ def _unit(text: str, start: int, end: int, known: Words) -> tuple[str, int]:
         return str(m.lastgroup), m.end()
     if m := patterns.before.search(text[max(0, start - 6) : start]):
         return str(m.lastgroup), end
-    if known.language != "zh" and (m := patterns.noun.match(text, end)) and stem(m[1]) not in known.empty:
-        return stem(m[1]), end
+    if (m := patterns.noun.match(text, end)) and (known.language == "zh" or stem(m[1]) not in known.empty):
+        return f"{COUNT}:{stem(m[1])}", end
     return "", end
 
 
@@ -136,10 +140,13 @@ def equal(one: Stated, other: Stated, language: str) -> bool:
     """Whether two numbers state the same."""
     if one.kind in (DATE, ORDER) or other.kind in (DATE, ORDER):
         if one.kind == other.kind == DATE:
-            return one.value == other.value or (min(one.value, other.value) < 10_000 and one.value % 10_000 == other.value % 10_000)
+            return one.value == other.value or (
+                min(one.value, other.value) < 10_000 and one.value % 10_000 == other.value % 10_000
+            )
         return one.kind == other.kind and one.unit == other.unit
     if one.kind == other.kind == COUNT:
-        return one.value == other.value
+        exclusive = {f"{COUNT}:{word}" for word in words(language).file.exclusive.split()}
+        return one.value == other.value and not (one.unit != other.unit and {one.unit, other.unit} <= exclusive)
     if COUNT in (one.kind, other.kind):
         return one.value == other.value and "" in (one.unit, other.unit)
     return base(one, language) == base(other, language)

@@ -9,6 +9,7 @@ from shopbatch.grounding.reply_facts import Known, Sentence
 from shopbatch.grounding.reply_numbers import DATE, ORDER, Stated, equal
 
 _ASKED = 0.35  # weight of the question's words, beside those of the reply
+_LEAST = 0.3  # likeness of another statement, at least
 _LEAD = 1.12  # so much better another statement must fit before a number counts as used for it
 NUMBER, UNIT, ROLE, MIXED = "number", "unit", "role", "mixed"
 
@@ -59,6 +60,6 @@ def _judged(number: Stated, context: dict[str, float], known: Known) -> Backed:
     if number.kind in (DATE, ORDER):
         return Backed(number, "", sentence, fact)
     rival = max(rivals, key=lambda each: each[0], default=None)
-    if rival is not None and rival[0] > _LEAD * best and rival[0] - best > 0.04:
+    if rival is not None and rival[0] > max(_LEAST, _LEAD * best):
         return Backed(number, ROLE if rival[1].passage == sentence.passage else MIXED)
     return Backed(number, "", sentence, fact)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from shopbatch.grounding.lexicon import stem, words_of
@@ -31,11 +31,19 @@ class _File(WordFile):
     empty: str
     units: dict[str, Units]
     numbers_of: str
+    counted: str
+    exclusive: str
     months: tuple[str, ...] = ()
     joins: str
+    weak_joins: str
+    begun: str
+    then: str
     conditions: dict[str, str]
+    quoted: str
     asks: str
     limits: str
+    only: str
+    affirms: str
     patterns: dict[str, tuple[str, ...]]
     subjunctive: str
     names: str
@@ -43,6 +51,7 @@ class _File(WordFile):
     past: str
     orders: str
     small: str
+    courtesy: str
 
 
 @dataclass(frozen=True)
@@ -55,6 +64,7 @@ class Words:
     longest: int
     empty: frozenset[str]
     patterns: Mapping[str, re.Pattern[str]]
+    courtesy: frozenset[str]
 
     def tokens(self, text: str) -> list[tuple[str, int]]:
         """Return the telling words of a text in order, each as the word that stands for its meaning, with its place."""
@@ -124,4 +134,5 @@ def words(language: str) -> Words:
     if code == "zh":
         length = max(length, *(len(word) for word in empty))
     stems = frozenset(empty) if code == "zh" else frozenset(map(stem, empty))
-    return Words(code, file, same, length, stems, patterns)
+    made = Words(code, file, same, length, stems, patterns, frozenset())
+    return replace(made, courtesy=made.telling(file.courtesy))
