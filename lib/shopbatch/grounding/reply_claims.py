@@ -13,7 +13,7 @@ _SHORTEST = {"en": 3, "zh": 5}  # words (Chinese: characters) that a reply must 
 _WORD = re.compile(r"[a-z0-9'’]+|[\u3400-\u9fff]")
 
 _LEAST_TELLING, _LEAST_KNOWN = 4, 0.25
-_SHOUTED = 16  # letters
+_CAPITALS = re.compile(r"(?<![A-Za-z])[A-Z]{4,}(?![a-z])|(?<![A-Za-z])[A-Z]{2,}[-_]?[A-Z\d]*\d+")
 
 Span = tuple[str, int, int]
 
@@ -56,15 +56,14 @@ def _has_happened(m: re.Match[str], sentence: Sentence, known: Known) -> bool:
     """Whether a fact says that something has happened with the same word."""
     verb = next((word for name, word in m.groupdict().items() if word and name.startswith("verb")), m[0])
     done = known.words.telling(verb) or known.words.telling(m[0])
-    past = known.words.file.past
-    return any(
-        done & fact.words and re.search(past, fact.text, re.I) and _is_event(fact, known) for fact in known.sentences
-    )
+    events = (fact for fact in known.sentences if _is_event(fact, known))
+    return any(done & fact.words for fact in events)
 
 
 def _is_event(fact: Sentence, known: Known) -> bool:
-    """Whether a fact tells of one order or one day, not of the rule for all."""
-    return any(number.kind in ("date", "order") for number in fact.numbers)
+    """Whether a fact tells what has happened to one order or on one day, and not the rule for all."""
+    past = known.words.file.past
+    return bool(re.search(past, fact.text, re.I)) and any(n.kind in ("date", "order") for n in fact.numbers)
 
 
 def _commitments(sentence: Sentence, known: Known) -> Iterator[Span]:
@@ -117,15 +116,21 @@ def _others(sentence: Sentence, question: str, known: Known) -> Iterator[Span]:
 
 
 def unbacked(sentence: Sentence, question: str, known: Known) -> Iterator[Span]:
-    """A sentence of which hardly a telling word stands in the facts or the question, and one that is shouted."""
-    telling = [word for word, _ in known.words.tokens(sentence.text)]
-    there = known.all_words | known.words.telling(question) | known.words.courtesy
-    share = sum(word in there for word in telling) / max(1, len(telling))
-    if len(telling) >= _LEAST_TELLING and share < _LEAST_KNOWN:
+    """A sentence of which hardly a telling word stands in the facts, and words in capitals that do not.
+
+    After a question that gives orders, one telling word in each sentence must be one of the facts.
+    """
+    words = known.words
+    telling = [word for word, _ in words.tokens(sentence.text)]
+    backed = known.all_words | words.courtesy
+    said = backed | words.telling(question)
+    share = sum(word in said for word in telling) / max(1, len(telling))
+    ordered = bool(re.search(words.file.asks, question, re.I)) and backed.isdisjoint(telling)
+    if telling and (ordered or (len(telling) >= _LEAST_TELLING and share <= _LEAST_KNOWN)):
         yield "unbacked", 0, len(sentence.text)
-    letters = [c for c in sentence.text if c.isascii() and c.isalpha()]
-    if len(letters) > _SHOUTED and sum(c.isupper() for c in letters) > 0.8 * len(letters):
-        yield "echo", 0, len(sentence.text)
+    for m in _CAPITALS.finditer(sentence.text):
+        if not known.holds(m[0]):
+            yield "echo", *m.span()
 
 
 def echoes(reply: str, question: str, known: Known) -> Iterator[Span]:

@@ -101,7 +101,6 @@ def _is_asked_limit(fact: Sentence, asked: frozenset[str], reply: list[Sentence]
     if any(re.search(limits, said.text, re.I) and said.words & fact.words for said in reply):
         return False
     said = frozenset(word for sentence in reply for word in sentence.words)
-    conditions = [
-        c - p for a, b in _cut(fact.text, known.words) if (c := known.words.telling(b)) - (p := known.words.telling(a))
-    ]
-    return not any(_share(condition, said, known) >= _KEPT for condition in conditions)
+    cut = (map(known.words.telling, pair) for pair in _cut(fact.text, known.words))
+    conditions = [condition - promise for promise, condition in cut]
+    return not any(condition and _share(condition, said, known) >= _KEPT for condition in conditions)

@@ -53,7 +53,7 @@ class Sentence:
 
     @cached_property
     def statements(self) -> list[tuple[int, int]]:
-        """Where its statements stand: it is cut between numbers, at the last strong join there, or the last weak one."""
+        """Where its statements stand: it is cut between numbers, at the last strong join, or the last weak one."""
         out, start = [], 0
         for one, other in pairwise(self.numbers):
             between = self.text[one.end : other.start]

@@ -33,6 +33,16 @@ class Stated:
     end: int
 
 
+_DATES_EN = (
+    r"(?P<d>\d{1,2})(?:st|nd|rd|th)? (?:of )?(?P<m>MONTH)(?:,? (?P<y>\d{4}))?"
+    r"|(?P<m2>MONTH) (?P<d2>\d{1,2})(?:st|nd|rd|th)?(?:,? (?P<y2>\d{4}))?"
+)
+_DATES_ZH = (
+    r"(?:(?P<y>\d{4})年)?(?P<m>\d{1,2})月(?P<d>\d{1,2})[日号]"
+    r"|(?P<y2>\d{4})[-/.](?P<m2>\d{1,2})[-/.](?P<d2>\d{1,2})"
+)
+
+
 @dataclass(frozen=True)
 class _Patterns:
     number: re.Pattern[str]
@@ -50,19 +60,18 @@ def _patterns(language: str) -> _Patterns:
     units = "|".join(f"(?P<{name}>{unit.names})" for name, unit in file.units.items())
     before = "|".join(f"(?P<{name}>{unit.before})" for name, unit in file.units.items() if unit.before)
     months = "|".join(file.months)
-    english = rf"(?P<d>\d{{1,2}})(?:st|nd|rd|th)? (?:of )?(?P<m>{months})(?:,? (?P<y>\d{{4}}))?|(?P<m2>{months}) (?P<d2>\d{{1,2}})(?:st|nd|rd|th)?(?:,? (?P<y2>\d{{4}}))?"
-    chinese = (
-        r"(?:(?P<y>\d{4})年)?(?P<m>\d{1,2})月(?P<d>\d{1,2})[日号]|(?P<y2>\d{4})[-/.](?P<m2>\d{1,2})[-/.](?P<d2>\d{1,2})"
-    )
+    before_number = r"(?<![A-Za-z\d.])" if language == "zh" else r"(?<![\w.])"
+    behind_unit = "" if language == "zh" else r"(?![a-z])"
+    gap = r"\s*" if language == "zh" else r"[\s-]*"
     return _Patterns(
-        number=re.compile(rf"(?<![\w.])(?:{file.numbers_of})" if language != "zh" else rf"(?<![A-Za-z\d.])(?:{file.numbers_of})", re.I),
+        number=re.compile(rf"{before_number}(?:{file.numbers_of})", re.I),
         range=re.compile(r"\s*(?:-|–|—|to|and|or|through|到|至|~|～)\s*(?:\$|€|£)?", re.I),
-        unit=re.compile(rf"[\s-]*(?:{units})(?![a-z])" if language != "zh" else rf"\s*(?:{units})", re.I),
+        unit=re.compile(rf"{gap}(?:{units}){behind_unit}", re.I),
         before=re.compile(rf"(?:{before})\s*$", re.I),
         noun=re.compile(file.counted, re.I),
         orders=re.compile(file.orders),
-        dates=re.compile(chinese if language == "zh" else english, re.I),
-    )  # fmt: skip
+        dates=re.compile(_DATES_ZH if language == "zh" else _DATES_EN.replace("MONTH", months), re.I),
+    )
 
 
 def numbers(text: str, language: str) -> list[Stated]:
@@ -140,9 +149,7 @@ def equal(one: Stated, other: Stated, language: str) -> bool:
     """Whether two numbers state the same."""
     if one.kind in (DATE, ORDER) or other.kind in (DATE, ORDER):
         if one.kind == other.kind == DATE:
-            return one.value == other.value or (
-                min(one.value, other.value) < 10_000 and one.value % 10_000 == other.value % 10_000
-            )
+            return one.value == other.value or (_has_no_year(one, other) and one.value % 10_000 == other.value % 10_000)
         return one.kind == other.kind and one.unit == other.unit
     if one.kind == other.kind == COUNT:
         exclusive = {f"{COUNT}:{word}" for word in words(language).file.exclusive.split()}
@@ -150,3 +157,7 @@ def equal(one: Stated, other: Stated, language: str) -> bool:
     if COUNT in (one.kind, other.kind):
         return one.value == other.value and "" in (one.unit, other.unit)
     return base(one, language) == base(other, language)
+
+
+def _has_no_year(one: Stated, other: Stated) -> bool:
+    return min(one.value, other.value) < 10_000

@@ -1,4 +1,4 @@
-"""The words of replies and facts, comparable: stems or characters, with words of one meaning as one (replies.*.yaml)."""
+"""The words of replies and facts, made comparable: words of one meaning count as one (replies.*.yaml)."""
 
 from __future__ import annotations
 
