@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from shopbatch.grounding.reply_facts import Known, Sentence
 from shopbatch.grounding.reply_words import Words
+from shopbatch.text.injection import is_injection
 
 _SPACES = re.compile(r"[\s()/.-]+")
 _SHORTEST = {"en": 3, "zh": 5}  # words (Chinese: characters) that a reply must share with an order to have obeyed it
@@ -125,7 +126,7 @@ def unbacked(sentence: Sentence, question: str, known: Known) -> Iterator[Span]:
     backed = known.all_words | words.courtesy
     said = backed | words.telling(question)
     share = sum(word in said for word in telling) / max(1, len(telling))
-    ordered = bool(re.search(words.file.asks, question, re.I)) and backed.isdisjoint(telling)
+    ordered = gives_orders(question, words) and backed.isdisjoint(telling)
     if telling and (ordered or (len(telling) >= _LEAST_TELLING and share <= _LEAST_KNOWN)):
         yield "unbacked", 0, len(sentence.text)
     for m in _CAPITALS.finditer(sentence.text):
@@ -133,9 +134,15 @@ def unbacked(sentence: Sentence, question: str, known: Known) -> Iterator[Span]:
             yield "echo", *m.span()
 
 
+def gives_orders(question: str, words: Words) -> bool:
+    """Whether a question tells the writer what to write, also with s p a c e s between its letters."""
+    closed_up = re.sub(r"(?<=\b\w) (?=\w\b)", "", question)
+    return is_injection(question) or any(re.search(words.file.asks, text, re.I) for text in (question, closed_up))
+
+
 def echoes(reply: str, question: str, known: Known) -> Iterator[Span]:
     """Yield what a reply repeats of a question that gives orders, and no fact says."""
-    if not re.search(known.words.file.asks, question, re.I):
+    if not gives_orders(question, known.words):
         return
     for quoted in re.findall(known.words.file.quoted, question):
         place = reply.lower().find(quoted.lower().strip(" .,!"))

@@ -35,20 +35,17 @@ def section(
     return {**row, "end": len(text), **more}
 
 
+RETURNS = "You can return items within 30 days after delivery. Worn items are excluded, unless they are faulty."
+REFUNDS = "Refunds are paid within 7 days after we receive the return."
+TRACKING = "The tracking link becomes active up to 12 hours after dispatch."
+TUIHUO = "签收后30天内都可以退货。如果商品已经使用，则不能退货。"
 POLICIES = [
-    section(
-        "returns",
-        "return_window",
-        "You can return items within 30 days after delivery. Worn items are excluded, unless they are faulty.",
-        {"return_days": "30 days"},
-    ),
-    section("refunds", "refund_time", "Refunds are paid within 7 days after we receive the return.", {"refund_days": "7 days"}),
-    section(
-        "tracking", "order_tracking", "The tracking link becomes active up to 12 hours after dispatch.", {"track_hours": "12 hours"}
-    ),
+    section("returns", "return_window", RETURNS, {"return_days": "30 days"}),
+    section("refunds", "refund_time", REFUNDS, {"refund_days": "7 days"}),
+    section("tracking", "order_tracking", TRACKING, {"track_hours": "12 hours"}),
     section("deletion", "data_deletion", "We delete your data within 28 days.", {"delete_days": "28 days"}),
-    section("tuihuo", "return_window", "签收后30天内都可以退货。如果商品已经使用，则不能退货。", {"return_days": "30天"}, language="zh"),
-]  # fmt: skip
+    section("tuihuo", "return_window", TUIHUO, {"return_days": "30天"}, language="zh"),
+]
 
 
 def order(name: str, user: str | None, **more: Any) -> dict[str, Any]:

@@ -81,7 +81,8 @@ def _trimmed(text: str, start: int, end: int) -> tuple[int, int]:
 
 
 def _bounds(text: str) -> tuple[int, int]:
-    return len(text) - len(text.lstrip()), len(text.rstrip())
+    first = len(text) - len(text.lstrip())
+    return first, max(first, len(text.rstrip()))
 
 
 def _sentences(text: str) -> Iterator[tuple[int, int]]:

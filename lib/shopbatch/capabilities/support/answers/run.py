@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 from shopbatch.capabilities.support.answers.config import INTENTS, AnswerTicketsConfig, ExtractReply, TemplateReply
@@ -36,6 +36,7 @@ from shopbatch.warehouse.publish import Superseded
 from shopbatch.warehouse.store import Store
 
 JOB = "answer_tickets"
+NO_THRESHOLDS = "no labelled tickets: the thresholds are not known, so nothing is answered without a person"
 
 
 def question_spec(config: AnswerTicketsConfig, store: Store, report: Report) -> tuple[Spec, Thresholds]:
@@ -140,8 +141,11 @@ def answer_tickets(config: AnswerTicketsConfig, store: Store, report: Report) ->
     report.message = "; ".join(filter(None, [undone, first.message, report.message]))
     if first.outcome == "published" and report.outcome == "nothing to do":
         report.outcome = "published"
+    measured = Rules(thresholds).measured
+    if not measured:
+        report.message = "; ".join(filter(None, [report.message, NO_THRESHOLDS]))
     with report.stage("figures"):
-        add_figures(store, report, Rules(thresholds).measured)
+        add_figures(store, report, measured)
 
 
 def _merge(report: Report, first: Report) -> None:
@@ -150,7 +154,7 @@ def _merge(report: Report, first: Report) -> None:
     report.tables |= first.tables
     report.gates += first.gates
     report.rejects = dict(first.rejects)
-    report.rows, report.outcome, report.message = first.rows, first.outcome, first.message
+    report.rows, report.outcome, report.message = replace(first.rows), first.outcome, first.message
     report.recipe, report.engine = first.recipe, first.engine
     report.metrics["intents"] = {"rows": asdict(first.rows), **first.metrics}
 
