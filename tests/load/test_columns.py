@@ -108,7 +108,7 @@ def test_lines_of_one_product_in_a_basket_all_count(store: Store, path: Path, mo
     text = "basket_id,product_id,quantity\n" + "b,p,1\nb,q,1\n" * 20 + "b,p,-1\n"
     rows, report = load(store, "transactions", path, text, "product_id", "line_number", "quantity")
     assert rows == [*((p, n, 1) for n in range(1, 21) for p in "pq"), ("p", 21, -1)]
-    assert any("39 rows repeat basket and product" in note for note in report.notes)
+    assert any("39 rows repeat basket_id and product_id" in note for note in report.notes)
     text = "basket_id,product_id,line_number\nb,p,7\nb,p,9\nb,p,9\n"
     rows, report = load(store, "transactions", path, text, "line_number")
     assert (rows, report.duplicate_keys) == ([7, 9, 9], 1)

@@ -13,9 +13,12 @@ import pytest
 from shopbatch.sample.activity import events, transactions
 from shopbatch.sample.campaigns import campaigns, coupons, redemptions
 from shopbatch.sample.dialogs import dialogs
+from shopbatch.sample.generated import customers
+from shopbatch.sample.orders import order_lines, orders
 from shopbatch.sample.product_copy import pairs
 from shopbatch.sample.reviews import reviews
 from shopbatch.sample.shop import Mess, Shop, products, users
+from shopbatch.sample.tickets import tickets
 
 SHOP = Shop(reviews=2_000, products=300, users=200, seed=3, lines=2_000, events=2_000)
 MESSY = Shop(
@@ -35,6 +38,9 @@ TABLES: dict[str, Make] = {
     "redemptions": lambda shop: redemptions(shop, 0, 12 * shop.users),
     "support_dialogs": lambda shop: dialogs(1_000, shop.seed),
     "product_copy": lambda shop: pairs(products(shop, 0, shop.products), 600, shop.seed),
+    "orders": lambda shop: orders(customers(shop), 0, 900),
+    "order_lines": lambda shop: order_lines(customers(shop), 0, 900),
+    "tickets": lambda shop: tickets(customers(shop), 0, 1_000),
 }
 DIGESTS = {
     "products": "12ea5ea406fab31f",
@@ -47,6 +53,9 @@ DIGESTS = {
     "redemptions": "a8bcae169cdfd64e",
     "support_dialogs": "abfd0ab6e8b093c0",
     "product_copy": "86e92dd99faa699b",
+    "orders": "bd1bda9bbc0c5c1f",
+    "order_lines": "03c0b3cf4c6b6224",
+    "tickets": "07bf744afa32bea9",
 }
 MESSY_REVIEWS = "13b8d1ea92ad12c8"
 

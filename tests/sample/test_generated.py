@@ -45,7 +45,8 @@ def test_same_seed_same_bytes_and_nothing_written_twice(tmp_path: Path) -> None:
     one, two = Store(str(tmp_path / "one")), Store(str(tmp_path / "two"))
     report = fill_generated(one, 270_000, 5, transactions_per_review=0.1)
     fill_generated(two, 270_000, 5, transactions_per_review=0.1)
-    tables = set(SOURCES) - {"queries", "judgements", "shopper_requests"}  # the boutique's
+    boutique, loaded = {"queries", "judgements", "shopper_requests"}, {"ticket_feedback", "aspect_labels"}
+    tables = set(SOURCES) - boutique - loaded
     assert set(one.names()) == tables
     for table in tables:
         assert digests(one, table) == digests(two, table)
@@ -154,10 +155,15 @@ def test_the_shop_is_joined_up(store: Store) -> None:
         "reviews": 20_000,
         "support_dialogs": 6_000,
         "product_copy": 6_000,
+        "policies": 72,
+        "orders": 900,
+        "order_lines": len(tables["order_lines"]),  # see test_support
+        "tickets": 600,
+        "intent_examples": 250,
     }
     for table in ("reviews", "transactions", "events", "coupons"):
         assert tables[table]["product_id"].drop_nulls().is_in(tables["products"]["product_id"].implode()).all()
-    for table in ("reviews", "transactions", "events", "campaigns", "redemptions"):
+    for table in ("reviews", "transactions", "events", "campaigns", "redemptions", "orders", "tickets"):
         assert tables[table]["user_id"].drop_nulls().is_in(tables["users"]["user_id"].implode()).all()
     bought = tables["transactions"]
     assert not bought.select("basket_id", "product_id").is_duplicated().any()

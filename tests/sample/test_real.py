@@ -29,6 +29,11 @@ COUNTS = {
     "reviews": 58_609,
     "support_dialogs": 6_000,
     "product_copy": 6_000,
+    "policies": 72,
+    "orders": 900,
+    "order_lines": 1_444,
+    "tickets": 600,
+    "intent_examples": 250,
 }
 
 

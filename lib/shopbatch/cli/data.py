@@ -28,7 +28,8 @@ if TYPE_CHECKING:
 
 _SOURCES = (
     "Source table: products, users, transactions, campaigns, coupons, redemptions, events, reviews, support_dialogs, "
-    "product_copy, queries, shopper_requests or judgements."
+    "product_copy, queries, shopper_requests, judgements, orders, order_lines, tickets, ticket_feedback, "
+    "intent_examples, aspect_labels, or policies (a folder of Markdown files)."
 )
 
 
@@ -102,10 +103,13 @@ def sample(source: str, rows: int | None, seed: int, transactions: int | None, n
 @click.option("--dry-run", is_flag=True, help="Say what would be loaded, and write nothing.")
 @environment()
 def load(table: str, file: Sequence[str], replace: bool, dry_run: bool, env: str, **stated: Any) -> None:
-    """Load a CSV, JSON lines, Parquet, Delta, spreadsheet or database source into a table."""
+    """Load a CSV, JSON lines, Parquet, Delta, spreadsheet or database source into a table; policies from a folder."""
     from shopbatch.load import load_file, load_query
     from shopbatch.load import options as said
 
+    if table == "policies":
+        _load_policies(file, dry_run, env, stated)
+        return
     uri, query = stated["database"], stated["query"]
     path, renames = _file_and_renames(file, stated["renames"], uri is not None)
     mapping, auto = said.parse_mapping(renames)
@@ -131,6 +135,21 @@ def load(table: str, file: Sequence[str], replace: bool, dry_run: bool, env: str
     else:
         report = load_query(store, table, uri, query, options, mode, dry_run)
     print("\n".join(map(one_printable_line, report.lines())))
+
+
+def _load_policies(words: Sequence[str], dry_run: bool, env: str, stated: dict[str, Any]) -> None:
+    """Load a folder of policies; the options that say how a table of values is read mean nothing there."""
+    from shopbatch.load import load_policies
+
+    said = sorted(name for name in stated if name != "max_rejects" and stated[name])
+    if said or len(words) != 1:
+        raise UserError(
+            "policies come from one folder of Markdown files, without options: shopbatch load policies FOLDER"
+        )
+    store = open_store(env)
+    if not dry_run:
+        store.check_writable()
+    print("\n".join(map(one_printable_line, load_policies(store, words[0], dry_run).lines())))
 
 
 def _file_and_renames(words: Sequence[str], renames: Sequence[str], database: bool) -> tuple[str, list[str]]:

@@ -197,11 +197,13 @@ def _no_folder(reference: str) -> str | None:
 
 def _tables(root: str, settings: JobConfig) -> list[Finding]:
     """Findings for tables that do not exist or have no valid name."""
+    from shopbatch.tables import declared
     from shopbatch.warehouse.store import Store
 
     store, findings = Store(root), []
     for name in settings.required_tables():
-        why, do = "the job has nothing to read (exit 2)", f"shopbatch load {name} FILE, or shopbatch sample"
+        place = known.loaded_from if (known := declared(name)) else "FILE"
+        why, do = "the job has nothing to read (exit 2)", f"shopbatch load {name} {place}, or shopbatch sample"
         try:
             if not store.exists(name):
                 findings.append(error("source", f"no table {name} in {store.root}", why, do))

@@ -1,6 +1,7 @@
 """Loads users' own files into the source tables and checks every value. Command: `shopbatch load TABLE FILE`."""
 
 from shopbatch.load.loading import load_file, load_query
+from shopbatch.load.policies import PolicyReport, load_policies
 from shopbatch.load.report import LoadReport
 
-__all__ = ["LoadReport", "load_file", "load_query"]
+__all__ = ["LoadReport", "PolicyReport", "load_file", "load_policies", "load_query"]

@@ -26,7 +26,7 @@ from shopbatch.tables.schema import Column
 
 WHOLE_ROW = "*"  # in place of a column's name, where a whole row is refused
 _USUAL = ColumnFormat()
-_PRICES = ("price", "sale_price", "unit_price", "sales_value")
+_PRICES = ("price", "sale_price", "unit_price", "sales_value", "total")
 
 
 @dataclass(frozen=True)
@@ -147,7 +147,7 @@ class Converter:
             entries = shaping.attributes_of_pairs(batch, preset, filled) | entries
         if entries:
             columns["attributes"] = join_maps(columns.get("attributes"), entries, count)
-        computes = "unit_price" in columns and "quantity" in columns and "sales_value" not in columns
+        computes = {"unit_price", "quantity"} <= columns.keys() and "sales_value" in {*self._by_name} - columns.keys()
         for column in self.table.columns:
             if column.name not in columns:
                 columns[column.name] = pa.nulls(count, column.type)
@@ -169,7 +169,7 @@ class Converter:
             columns[self.table.key[0]] = keys.from_content(content, self._seen_content)
         elif "line_number" in self.table.key and "line_number" not in self.plan.match.columns:
             lines, repeated = shaping.number_lines(columns, self.table.needed_key, self._seen_keys)
-            columns["line_number"] = lines
+            columns["line_number"] = lines.cast(self._by_name["line_number"].type)
             self.counts.numbered_lines += repeated
         elif self.plan.merger is None:
             key = [columns[k] for k in self.table.key]
@@ -218,7 +218,7 @@ class Converter:
             lines.append("sales_value: computed as quantity x unit_price - retail_discount")
         if counts.numbered_lines:
             lines.append(
-                f"{counts.numbered_lines:,} rows repeat basket and product of an earlier row: each counts, as a line "
-                "of its own (line_number)"
+                f"{counts.numbered_lines:,} rows repeat {' and '.join(self.table.needed_key)} of an earlier row: each "
+                "counts, as a line of its own (line_number)"
             )
         return lines

@@ -36,6 +36,7 @@ from shopbatch.load.options import Options
 from shopbatch.load.report import LoadReport
 from shopbatch.load.sink import Sink
 from shopbatch.tables.load_rejects import load_rejects
+from shopbatch.tables.policies import POLICIES
 from shopbatch.tables.schema import Table
 from shopbatch.warehouse import files, utf8
 from shopbatch.warehouse.foreign import put_right, refuse_foreign
@@ -99,6 +100,8 @@ def load_query(
 
 
 def _check_table(table: str) -> None:
+    if table == POLICIES.name:
+        raise UserError("policies are loaded from a folder of Markdown files: shopbatch load policies FOLDER")
     if table not in tables.SOURCES:
         sources = ", ".join(tables.SOURCES)
         known = f"the source tables are {sources}" if table in tables.TABLES else hint(table, tables.SOURCES)

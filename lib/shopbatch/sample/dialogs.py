@@ -24,7 +24,7 @@ _MOODS_ABOUT_ORDERS = (*_MOODS, "upset", "upset")
 
 
 @dataclass(frozen=True)
-class _Asked:
+class Asked:
     """A question: its text, its mood, and what it has named (order, item, n, ...)."""
 
     text: str
@@ -56,7 +56,7 @@ def _dialog(seed: int, row: int) -> dict[str, str | int | None]:
     name = dice.one(tuple(intents(language)))
     intent = intents(language)[name]
     case = dice.one(intent.cases)
-    asked = _question(dice, language, intent, case)
+    asked = question(dice, language, intent, case)
     return {
         "dialog_id": f"d-{row}",
         "question": asked.text,
@@ -68,10 +68,19 @@ def _dialog(seed: int, row: int) -> dict[str, str | int | None]:
     }
 
 
-def _question(dice: Dice, language: str, intent: Intent, case: Case) -> _Asked:
+def question(dice: Dice, language: str, intent: Intent, case: Case, named: Mapping[str, str] | None = None) -> Asked:
+    """Write a question.
+
+    Args:
+        dice: Of all draws.
+        language: en or zh.
+        intent: What it is about.
+        case: One of the intent's cases.
+        named: What it may name (order, item, ...) instead of what is drawn.
+    """
     words, about = phrases(language), intent.about
     mood = dice.one(_MOODS_ABOUT_ORDERS if about == "order" else _MOODS)
-    nameable = _nameable(dice, language, intent, case)
+    nameable = {**_nameable(dice, language, intent, case), **(named or {})}
     core = choose(dice, case.ask, nameable)
     opener = choose(dice, words.openers[mood], {})
     asks = core.endswith(("?", "？"))
@@ -86,7 +95,7 @@ def _question(dice: Dice, language: str, intent: Intent, case: Case) -> _Asked:
         parts = [context, core] if first or context.endswith("，") else [core, context]
     text = _joined([opener, *parts, choose(dice, words.closers[mood], {})], words.glue)
     text = _careless_en(dice, text) if language == "en" else _careless_zh(dice, text)
-    return _Asked(fill(text, nameable), mood, {k: v for k, v in nameable.items() if k in slots(text)})
+    return Asked(fill(text, nameable), mood, {k: v for k, v in nameable.items() if k in slots(text)})
 
 
 def _nameable(dice: Dice, language: str, intent: Intent, case: Case) -> dict[str, str]:
@@ -109,7 +118,7 @@ def _nameable(dice: Dice, language: str, intent: Intent, case: Case) -> dict[str
     return named
 
 
-def _reply(dice: Dice, language: str, intent: Intent, case: Case, asked: _Asked) -> str:
+def _reply(dice: Dice, language: str, intent: Intent, case: Case, asked: Asked) -> str:
     """Write a reply: always the fact; greeting, order, step, an addition and an ending as far as they fit."""
     words = phrases(language)
     known = {**policies(language), **asked.named}

@@ -6,18 +6,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from typing import Any
 
 import pyarrow as pa
 
 from shopbatch.core.errors import UserError
-from shopbatch.sample import dialogs, fill, product_copy
+from shopbatch.sample import dialogs, fill, orders, product_copy, support
 from shopbatch.sample.activity import LATE, REPEATED, events, transactions
 from shopbatch.sample.campaigns import CAMPAIGNS_SENT, COUPON_ROWS, campaigns, coupons, redemptions
 from shopbatch.sample.fill import SampleReport, Source
+from shopbatch.sample.orders import Customers
 from shopbatch.sample.review_banks import TEXT_BITS
 from shopbatch.sample.reviews import reviews
-from shopbatch.sample.shop import Mess, Shop, products, users
+from shopbatch.sample.shop import Mess, Shop, language_of, products, users
 from shopbatch.tables.campaigns import CAMPAIGNS, COUPONS, REDEMPTIONS
 from shopbatch.tables.events import EVENTS
 from shopbatch.tables.product_copy import PRODUCT_COPY
@@ -75,7 +77,7 @@ def fill_generated(
     clock = fill.Clock()
     n_products, n_users = max(rows // 50, lines // 1000, 16), max(rows // 10, lines // 100, 4)
     shop = Shop(rows, n_products, n_users, seed, mess or Mess(), lines, round(lines * _EVENTS_PER_LINE))
-    versions = [VERSION, dialogs.VERSION, product_copy.VERSION]
+    versions = [VERSION, dialogs.VERSION, product_copy.VERSION, *support.versions()]
     content = fill.digest(kind="generated", version=versions, rows=rows, seed=seed, lines=lines, mess=vars(shop.mess))
     new_texts: list[int] = []
     tables = sources(shop, new_texts)
@@ -106,6 +108,11 @@ def sources(shop: Shop, new_texts: list[int]) -> list[Source]:
         origin = f"the generator (seed {shop.seed})"
         return Source(table, lambda: _files(shop, make, rows), origin, "Apache-2.0", note, facts)
 
+    def support_source(part: support.Part) -> Source:
+        origin, note = support.ORIGINS[part.table.name]
+        chunks = partial(_files, shop, lambda _, first, count: part.make(first, count), part.rows)
+        return Source(part.table, chunks, origin.format(seed=shop.seed), "Apache-2.0", note)
+
     mess, sent = shop.mess, CAMPAIGNS_SENT * shop.users
     return [
         source(PRODUCTS, products, shop.products, "invented catalogue in 16 tastes"),
@@ -129,7 +136,15 @@ def sources(shop: Shop, new_texts: list[int]) -> list[Source]:
         ),
         source(SUPPORT_DIALOGS, dialog_chunk, dialogs.count(shop.reviews), dialogs.note()),
         source(PRODUCT_COPY, copy_chunk, product_copy.count(shop.reviews), product_copy.NOTE),
+        *map(support_source, support.parts(customers(shop), shop.reviews)),
     ]  # fmt: skip
+
+
+def customers(shop: Shop) -> Customers:
+    """The users of a shop as those who order; one whose language is not known orders in English."""
+    return Customers(
+        shop.seed, shop.users, orders.count(shop.reviews), lambda user: (f"g-{user}", language_of(shop, user) or "en")
+    )
 
 
 def _files(shop: Shop, make: _Make, rows: int) -> Iterator[pa.Table]:

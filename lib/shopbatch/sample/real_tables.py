@@ -11,8 +11,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from shopbatch.core.errors import UserError
-from shopbatch.sample import dialogs, product_copy
+from shopbatch.sample import dialogs, orders, product_copy, support
+from shopbatch.sample.dialog_words import LANGUAGES
 from shopbatch.sample.draws import Numbers, draw, from_cents, names, nulled, price_from_thousandths
+from shopbatch.sample.orders import Customers
 from shopbatch.tables.campaigns import CAMPAIGNS, COUPONS, REDEMPTIONS
 from shopbatch.tables.product_copy import PRODUCT_COPY
 from shopbatch.tables.products import PRODUCTS
@@ -47,7 +49,8 @@ class Sources:
 def tabulate(sources: Sources, rows: int | None) -> dict[str, pa.Table]:
     """Return the tables by name: whole, or the part that `rows` selects.
 
-    A part has the campaigns and redemptions of its users and the coupons of its products. Dialogs are generated.
+    A part has the campaigns and redemptions of its users and the coupons of its products. Dialogs, orders and tickets
+    are generated.
     """
     reviews = all_reviews(sources)
     lines = sources.transactions
@@ -65,6 +68,7 @@ def tabulate(sources: Sources, rows: int | None) -> dict[str, pa.Table]:
         redemptions = redemptions.filter(pc.is_in(redemptions["household_id"], households))
     bought = _transactions(lines)
     catalogue = pa.concat_tables([_groceries_products(products, usual_prices(bought)), clothes])
+    served = support.parts(_customers(households, rows), rows)
     return {
         PRODUCTS.name: catalogue,
         USERS.name: _users(households, sources.households),
@@ -75,7 +79,14 @@ def tabulate(sources: Sources, rows: int | None) -> dict[str, pa.Table]:
         REVIEWS.name: reviews,
         SUPPORT_DIALOGS.name: dialogs.dialogs(dialogs.count(rows), SEED),
         PRODUCT_COPY.name: product_copy.pairs(catalogue, product_copy.count(rows), SEED),
+        **{part.table.name: part.make(0, part.rows) for part in served},
     }
+
+
+def _customers(households: pa.Array, rows: int | None) -> Customers:
+    """The households as those who order in the invented shop, in turn in English and in Chinese."""
+    names = households.cast(pa.string()).to_pylist()
+    return Customers(SEED, len(names), orders.count(rows), lambda user: (names[user], LANGUAGES[user % len(LANGUAGES)]))
 
 
 def all_reviews(sources: Sources) -> pa.Table:

@@ -154,6 +154,13 @@ def _consent(shop: Shop, channel: str, users: Rows) -> dict[str, pa.Array]:
     }
 
 
+def language_of(shop: Shop, user: int) -> str | None:
+    """The language of one user; None if it is not known."""
+    languages, _, shares = zip(*shop_words().users.origins, strict=True)
+    language: str | None = languages[int(pick(shop.seed, "origin", np.array([user], np.uint64), shares)[0])]
+    return language
+
+
 def _origins(shop: Shop, users: Rows) -> dict[str, pa.Array]:
     languages, markets, shares = zip(*shop_words().users.origins, strict=True)
     origin = pa.array(pick(shop.seed, "origin", users, shares))

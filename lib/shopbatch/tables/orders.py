@@ -13,6 +13,7 @@ ORDERS = Table(
     person=Person(user="user_id"),
     latest_by="updated_at",
     must_have=("user_id",),
+    merge_rows=True,
     columns=(
         Column(
             "order_id", pa.string(), "Number of the order, as the customer knows it.", nullable=False, personal=True
@@ -44,10 +45,12 @@ ORDER_LINES = Table(
     person=Person(user="user_id"),
     columns=(
         Column("order_id", pa.string(), "The order (orders.order_id).", nullable=False, personal=True),
-        Column("line_number", pa.int32(), "Number of the line in the order, from 1 on.", nullable=False),
+        Column(
+            "line_number", pa.int32(), "Number of the line in the order, from 1 on; of rows without it, their order."
+        ),
         Column("user_id", pa.string(), "Who ordered (users.user_id); null for a guest.", personal=True),
         Column("product_id", pa.string(), "The product (products.product_id); null where unknown."),
-        Column("name", pa.string(), "What the order calls the product.", free_text=True),
+        Column("name", pa.string(), "What the order calls the product.", personal=True),
         Column("quantity", pa.int64(), "Units ordered."),
         Column("unit_price", PRICE, "Price of one unit, in the order's currency."),
         Column("source", pa.string(), "Where the row came from: a sample's name, or a loaded file.", personal=True),

@@ -32,8 +32,9 @@ POLICIES = Table(
         Column("valid_to", pa.date32(), "Last day on which it holds; null: until further notice."),
         Column("version", pa.string(), "Digest of the file's text: a changed policy has another one.", nullable=False),
         Column("source_file", pa.string(), "The file, relative to the folder that was loaded.", nullable=False),
-        Column("start", pa.int32(), "Where the text begins in the file, in characters.", nullable=False),
+        Column("start", pa.int32(), "Where the text begins in the file, in characters (CRLF are two).", nullable=False),
         Column("end", pa.int32(), "Where the text ends in the file, in characters.", nullable=False),
     ),
+    loaded_from="FOLDER",
     view=View(("language", "intents", "title", "text")),
 )

@@ -139,6 +139,7 @@ class Table:
         html: Entities and tags in its texts mean nothing; a loaded file is read as plain text.
         job: The job that writes it; empty for a source table, which `shopbatch sample` and `shopbatch load` fill.
         command: The command that writes it, without `shopbatch`, if it is neither a job nor one of these two.
+        loaded_from: What `shopbatch load` reads for it: a FILE or a FOLDER.
         view: How `shopbatch show` shows its rows.
         person: Where a person stands in it. Every table of the catalogue says it; a test looks.
     """
@@ -155,6 +156,7 @@ class Table:
     html: bool = False
     job: str = ""
     command: str = ""
+    loaded_from: str = "FILE"
     view: View = View()
     person: Person | Nobody | None = None
 
@@ -179,7 +181,9 @@ class Table:
             return f"`shopbatch load {source} FILE`"
         if self.command:
             return f"`shopbatch {self.command}`"
-        return f"`shopbatch run {self.job}`" if self.job else f"`shopbatch sample` or `shopbatch load {self.name} FILE`"
+        if self.job:
+            return f"`shopbatch run {self.job}`"
+        return f"`shopbatch sample` or `shopbatch load {self.name} {self.loaded_from}`"
 
     @property
     def needed_key(self) -> tuple[str, ...]:

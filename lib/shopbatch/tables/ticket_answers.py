@@ -1,9 +1,11 @@
 """What `answer_tickets` writes: the intents of tickets, tickets with their facts, and answers with their evidence."""
 
+from dataclasses import replace
+
 import pyarrow as pa
 
 from shopbatch.tables.published import provenance, rejects_of
-from shopbatch.tables.schema import TEXT_LIST, TIMESTAMP, Column, Lookup, Person, Table, View
+from shopbatch.tables.schema import TEXT_LIST, TIMESTAMP, Column, Lookup, Nobody, Person, Table, View
 from shopbatch.tables.tickets import TICKET_DECISIONS, TICKETS
 
 SENTIMENTS = ("negative", "neutral", "positive")
@@ -54,10 +56,13 @@ TICKET_INTENTS = Table(
     job="answer_tickets",
     view=View(("intent", "confidence", "language", "text")),
 )
-TICKET_INTENTS_REJECTS = rejects_of(
-    TICKET_INTENTS,
-    "One row per ticket that cannot be read, with its reason. Published by answer_tickets.",
-    "empty, too_long, invalid_utf8",
+TICKET_INTENTS_REJECTS = replace(
+    rejects_of(
+        TICKET_INTENTS,
+        "One row per ticket that cannot be read, with its reason. Published by answer_tickets.",
+        "empty, too_long, invalid_utf8",
+    ),
+    person=Nobody("It names tickets by their numbers, and neither who wrote nor what."),
 )
 TICKETS_WITH_FACTS = Table(
     name="tickets_with_facts",
@@ -78,7 +83,7 @@ TICKETS_WITH_FACTS = Table(
             "JSON: the sections of the policies that hold, the order of the ticket's own user, dates reckoned from "
             "both. A changed fact is another content, and computes this ticket alone.",
             nullable=False,
-            free_text=True,
+            personal=True,
         ),
         Column("run_id", pa.string(), "The run that wrote the row.", nullable=False, machinery=True),
     ),
@@ -135,8 +140,11 @@ TICKET_ANSWERS = Table(
     job="answer_tickets",
     view=View(("decision", "reason", "intent", "reply"), about=Lookup("tickets", "text")),
 )
-TICKET_ANSWERS_REJECTS = rejects_of(
-    TICKET_ANSWERS,
-    "One row per ticket without an answer, with its reason. Published by answer_tickets.",
-    "crash, time_out, engine_error",
+TICKET_ANSWERS_REJECTS = replace(
+    rejects_of(
+        TICKET_ANSWERS,
+        "One row per ticket without an answer, with its reason. Published by answer_tickets.",
+        "crash, time_out, engine_error",
+    ),
+    person=Nobody("It names tickets by their numbers, and neither who wrote nor what."),
 )

@@ -1,0 +1,57 @@
+"""The words of the sample's orders and tickets (data/ticket_phrases.yaml), and its examples of intents."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import pyarrow as pa
+
+from shopbatch.tables.tickets import INTENT_EXAMPLES
+from shopbatch.text.word_files import WordFile, read_words
+
+EXAMPLES_NOTE = "written one by one by an AI assistant, apart from the templates of dialogs; nobody asked them"
+
+_ByLanguage = dict[str, tuple[str, ...]]
+
+
+class TicketPhrases(WordFile):
+    """What tickets hold beside the questions of dialogs; ticket_phrases.yaml explains the fields."""
+
+    orders: tuple[str, ...]
+    also: _ByLanguage
+    subjects: _ByLanguage
+    contacts: _ByLanguage
+    follow_ups: _ByLanguage
+    person: _ByLanguage
+    out_of_scope: _ByLanguage
+    urgent: dict[str, _ByLanguage]
+    injections: _ByLanguage
+    others: _ByLanguage
+    carriers: _ByLanguage
+    channels: tuple[str, ...]
+
+
+class _Examples(WordFile):
+    en: _ByLanguage
+    zh: _ByLanguage
+
+
+@lru_cache(maxsize=1)
+def ticket_phrases() -> TicketPhrases:
+    """Return the words of tickets and orders."""
+    return read_words(TicketPhrases, "shopbatch.sample", "data/ticket_phrases.yaml")
+
+
+@lru_cache(maxsize=1)
+def intent_examples() -> pa.Table:
+    """Return questions that were written by hand, with their intents, as rows of `intent_examples`."""
+    listed = read_words(_Examples, "shopbatch.sample", "data/intent_examples.yaml")
+    rows = [
+        (f"e-{language}-{intent}-{number}", text, intent, language)
+        for language, intents in (("en", listed.en), ("zh", listed.zh))
+        for intent, texts in intents.items()
+        for number, text in enumerate(texts, 1)
+    ]
+    columns = zip(("example_id", "text", "intent", "language"), zip(*rows, strict=True), strict=True)
+    constants = {"origin": pa.repeat("person", len(rows)), "source": pa.repeat("sample", len(rows))}
+    return INTENT_EXAMPLES.fill(len(rows), **{name: pa.array(column) for name, column in columns}, **constants)

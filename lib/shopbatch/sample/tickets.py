@@ -1,0 +1,256 @@
+"""Tickets to the invented shop: the questions of the dialogs about a sample's orders, with the noise of real ones.
+
+Row i is a function of (seed, i), so rows can be made in any order. Half are in English, half in Chinese, before the
+other languages. The noise: typos, several questions in one ticket, what no policy answers, orders to a machine, order
+numbers of other customers or of nobody, guests, personal data, later messages, what a person must see at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import pyarrow as pa
+
+from shopbatch.sample.dialog_words import LANGUAGES, intents, phrases
+from shopbatch.sample.dialogs import question
+from shopbatch.sample.orders import DAY, HOUR, NOW, NUMBERS, Customers, Order, number_of, order, tabulated
+from shopbatch.sample.templates import Dice, choose, fill
+from shopbatch.sample.ticket_words import ticket_phrases
+from shopbatch.tables.tickets import TICKETS
+
+VERSION = 1  # of what is generated; raise it with every change of the result
+ROWS = 600  # of a sample that has at least as many reviews
+NOTE = (
+    "invented, half English, half Chinese, of the 60 days before 2024-12-31; 4 in 10 hold several questions, or none "
+    "that may be answered"
+)
+LONG = 12_000  # characters of a ticket that is too long
+_SPAN = 60 * DAY
+_MARKETS = {"en": "US", "zh": "CN"}
+
+
+@dataclass(frozen=True)
+class _Draft:
+    """A ticket under way. known: what its templates may name (order, item, date)."""
+
+    dice: Dice
+    language: str
+    known: dict[str, str]
+
+
+_Made = tuple[str, str]  # a text and its language
+_Kind = Callable[[_Draft], _Made]
+
+
+def count(reviews: int | None) -> int:
+    """How many tickets a sample with this number of reviews has; None means all reviews."""
+    return ROWS if reviews is None else min(ROWS, reviews)
+
+
+def tickets(customers: Customers, first: int, count: int) -> pa.Table:
+    """Make rows [first, first + count) of `tickets`; about 5,000 per second."""
+    return tabulated(TICKETS, [_ticket(customers, row) for row in range(first, first + count)])
+
+
+def _ticket(customers: Customers, row: int) -> dict[str, Any]:
+    dice = Dice(customers.seed, "ticket", row)
+    language = LANGUAGES[row % 2]
+    kind = _kind(dice.below(1_000))
+    if kind is _follow_up and row >= len(LANGUAGES):
+        return _later(customers, row, dice)
+    own = _own_order(dice, customers, language)
+    draft = _draft(dice, customers, kind, language, own)
+    text, written_in = kind(draft)
+    text = _noisy(draft, text) if written_in == language and kind is not _empty else text
+    earliest = max(NOW - _SPAN, 0 if own is None else own.placed + HOUR)
+    subject = choose(dice, ticket_phrases().subjects[language], draft.known) if dice.chance(35) else ""
+    in_form = own is not None and kind in (_single, _several) and dice.chance(35)
+    return {
+        "ticket_id": f"t-{row:06}",
+        "thread_id": None,
+        "user_id": None if own is None else own.user_id,
+        "order_id": own.order_id if in_form and own is not None else None,
+        "subject": fill(subject, draft.known) or None,
+        "text": text or None,
+        "language": written_in if dice.chance(40) else None,
+        "market": _MARKETS[language] if dice.chance(50) else None,
+        "channel": dice.one(ticket_phrases().channels),
+        "created_at": (earliest + dice.below(max(NOW - earliest, 1))) * 1_000_000,
+        "source": "sample",
+    }
+
+
+def _later(customers: Customers, row: int, dice: Dice) -> dict[str, Any]:
+    """A later message of somebody who has written before, in the same language."""
+    step = len(LANGUAGES)
+    before = _ticket(customers, row % step + step * dice.below(row // step))
+    written = before["created_at"] // 1_000_000
+    return before | {
+        "ticket_id": f"t-{row:06}",
+        "thread_id": before["thread_id"] or before["ticket_id"],
+        "subject": None,
+        "text": dice.one(ticket_phrases().follow_ups[LANGUAGES[row % step]]),
+        "language": None,
+        "created_at": (written + dice.below(max(NOW - written, 1))) * 1_000_000,
+    }
+
+
+def _draft(dice: Dice, customers: Customers, kind: _Kind, language: str, own: Order | None) -> _Draft:
+    """What a ticket may name: an order (the writer's own, somebody else's, or none that there is) and its goods."""
+    named = _named(dice, customers, language, own) if kind is _not_yours else own
+    unknown = number_of(customers.seed, customers.orders + dice.below(NUMBERS - customers.orders))
+    digits = unknown if kind is _unknown_number or named is None else named.order_id.removeprefix("SB-")
+    known = {"order": dice.one(ticket_phrases().orders).format(digits)}
+    if named is not None:
+        day, words = datetime.fromtimestamp(named.placed, UTC), phrases(language)
+        known["item"] = dice.one(named.lines).name
+        known["date"] = fill(words.date, {"day": str(day.day), "month": words.months[day.month - 1]})
+    return _Draft(dice, language, known)
+
+
+def _own_order(dice: Dice, customers: Customers, language: str) -> Order | None:
+    """An order of the one who writes, in that language; None if there is none among those looked at."""
+    for _ in range(20):
+        one = order(customers, dice.below(customers.orders))
+        if one.language == language:
+            return one
+    return None
+
+
+def _named(dice: Dice, customers: Customers, language: str, own: Order | None) -> Order | None:
+    """An order of somebody else."""
+    for _ in range(20):
+        one = _own_order(dice, customers, language)
+        if one is not None and one.user_id and (own is None or one.user_id != own.user_id):
+            return one
+    return None
+
+
+def _single(draft: _Draft) -> _Made:
+    """One question."""
+    listed = intents(draft.language)
+    intent = listed[draft.dice.one(tuple(listed))]
+    asked = question(draft.dice, draft.language, intent, draft.dice.one(intent.cases), draft.known)
+    return asked.text, draft.language
+
+
+def _several(draft: _Draft) -> _Made:
+    """Two or three questions."""
+    text = _single(draft)[0]
+    for _ in range(draft.dice.one((1, 1, 1, 2))):
+        text += ("\n" if draft.dice.chance(30) else " ") + draft.dice.one(ticket_phrases().also[draft.language])
+        text += _single(draft)[0]
+    return text, draft.language
+
+
+def _with_number(draft: _Draft) -> _Made:
+    """One question about an order, with its number."""
+    listed = {name: intent for name, intent in intents(draft.language).items() if intent.about == "order"}
+    intent = listed[draft.dice.one(tuple(listed))]
+    text = question(draft.dice, draft.language, intent, draft.dice.one(intent.cases), draft.known).text
+    number = draft.known["order"]
+    return (text if number in text else f"{text} {number}"), draft.language
+
+
+def _not_yours(draft: _Draft) -> _Made:
+    """One question about the order of somebody else."""
+    return _with_number(draft)
+
+
+def _unknown_number(draft: _Draft) -> _Made:
+    """One question about an order that nobody has placed."""
+    return _with_number(draft)
+
+
+def _out_of_scope(draft: _Draft) -> _Made:
+    return _chosen(draft, ticket_phrases().out_of_scope[draft.language]), draft.language
+
+
+def _urgent(draft: _Draft) -> _Made:
+    about = draft.dice.one(tuple(ticket_phrases().urgent.values()))
+    return _chosen(draft, about[draft.language]), draft.language
+
+
+def _injection(draft: _Draft) -> _Made:
+    listed = ticket_phrases().injections
+    language = draft.language if draft.dice.chance(80) else draft.dice.one(tuple(listed))
+    text = _chosen(draft, listed[language])
+    return (f"{_single(draft)[0]} {text}" if draft.dice.chance(30) else text), language
+
+
+def _other_language(draft: _Draft) -> _Made:
+    language = draft.dice.one(tuple(ticket_phrases().others))
+    return _chosen(draft, ticket_phrases().others[language]), language
+
+
+def _person(draft: _Draft) -> _Made:
+    return _chosen(draft, ticket_phrases().person[draft.language]), draft.language
+
+
+def _follow_up(draft: _Draft) -> _Made:
+    """A later message, whose first one is not there."""
+    return _chosen(draft, ticket_phrases().follow_ups[draft.language]), draft.language
+
+
+def _empty(draft: _Draft) -> _Made:
+    """Nothing, only blanks, or far too much."""
+    kind = draft.dice.below(3)
+    text = _single(draft)[0]
+    return ("", " \n", (text + " ") * (LONG // (len(text) + 1) + 1))[kind], draft.language
+
+
+_SHARES: tuple[tuple[int, _Kind], ...] = (  # of 1,000 tickets
+    (428, _single),
+    (160, _with_number),
+    (110, _several),
+    (90, _out_of_scope),
+    (60, _urgent),
+    (40, _not_yours),
+    (20, _unknown_number),
+    (30, _injection),
+    (30, _other_language),
+    (8, _person),
+    (20, _follow_up),
+    (4, _empty),
+)
+
+
+def _kind(draw: int) -> _Kind:
+    for share, kind in _SHARES:
+        if draw < share:
+            return kind
+        draw -= share
+    raise AssertionError("the shares are 1,000 in all")
+
+
+def _chosen(draft: _Draft, templates: tuple[str, ...]) -> str:
+    return fill(choose(draft.dice, templates, draft.known), draft.known)
+
+
+def _noisy(draft: _Draft, text: str) -> str:
+    """Add what people add: personal data, typos, small or capital letters, and marks."""
+    dice = draft.dice
+    if dice.chance(4):
+        text += " " + choose(dice, ticket_phrases().contacts[draft.language], {})
+    if dice.chance(15):
+        text = _mistyped(dice, text)
+    if draft.language == "en" and dice.chance(3):
+        text = text.upper()
+    if dice.chance(4):
+        text += dice.one(("!!!", "???", " :(", "。。。", " 🙏", "\n\nSent from my phone"))
+    return text
+
+
+def _mistyped(dice: Dice, text: str) -> str:
+    """Drop, double or swap one to three characters, and never a digit: an order number stays what it is."""
+    for _ in range(dice.between(1, 3)):
+        places = [i for i in range(1, len(text) - 2) if text[i].isalpha() and text[i + 1].isalpha()]
+        if not places:
+            return text
+        at = dice.one(places)
+        middle = dice.one((text[at + 1], text[at] * 2 + text[at + 1], text[at + 1] + text[at]))
+        text = text[:at] + middle + text[at + 2 :]
+    return text
