@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from importlib.resources import files
 from itertools import pairwise
 from typing import Any
 
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 from shopbatch.capabilities.support.answers.deadlines import deadlines
 from shopbatch.capabilities.support.answers.deciding import Rules, decide, triage
 from shopbatch.capabilities.support.answers.facts import NOT_YOURS, Facts, Shop, Ticket
+from shopbatch.capabilities.support.answers.generated import passages
 from shopbatch.capabilities.support.answers.policies import Policies, Section, Value
 from shopbatch.capabilities.support.answers.questions import questions
 from shopbatch.capabilities.support.answers.reading import Read
@@ -20,6 +22,8 @@ from shopbatch.capabilities.support.answers.replies import template_reply
 from shopbatch.capabilities.support.answers.urgency import urgency
 from shopbatch.capabilities.support.thresholds import Bounds, Thresholds
 from shopbatch.grounding.replies import Passage, check_reply
+from shopbatch.grounding.sentences import sentence_at
+from shopbatch.load.policy_file import read_policy
 from tests.capabilities.support.tickets import POLICIES, order, section
 
 DAY = dt.date(2026, 11, 20)
@@ -255,3 +259,41 @@ def test_a_deadline_that_is_over_is_left_to_a_person() -> None:
     reply = template_reply(facts, "en", day)
     assert reply is not None and "30 days ended on 5 December 2026" in reply.text
     assert decide(Read("?", ("return_window",), (1.0,), facts, day), RULES) == ("draft", "deadline_over")
+
+
+def sample_policies() -> list[dict[str, Any]]:
+    """The sections of the sample's policies."""
+    folder = files("shopbatch.sample").joinpath("data", "policies")
+    out = []
+    for language in ("en", "zh"):
+        for file in sorted(folder.joinpath(language).iterdir(), key=lambda f: f.name):
+            policy = read_policy(file.read_text("utf-8"), file.name)
+            for number, part in enumerate(policy.sections):
+                row = {"policy_id": policy.id, "section": number, "language": policy.language, "version": "1"}
+                row |= {"market": policy.market, "title": part.title, "text": part.text, "intents": list(part.intents)}
+                row |= {"values": [vars(value) for value in part.values], "valid_from": None, "valid_to": None}
+                out.append(row)
+    return out
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_templates_state_all_values_of_the_samples_policies_in_their_sentences(language: str) -> None:
+    rows = [row for row in sample_policies() if row["language"] == language]
+    shop, stated, problems = Shop(Policies(rows), {"a-1": whole_order("A-1", "u1")}), 0, []
+    for intent in sorted({intent for row in rows for intent in row["intents"]}):
+        market = next(row["market"] for row in rows if intent in row["intents"])
+        facts = shop.facts(Ticket("u1", "A-1", "?", language, market, (intent,), DAY))
+        reply = template_reply(facts, language, DAY)
+        assert reply is not None, intent
+        for part in facts.sections:
+            for value in part.values:
+                (claim, *_) = [c for c in reply.claims if (c.kind, c.source_id) == (value.role, part.id)]
+                source = part.text[claim.source_start : claim.source_end]
+                assert reply.text[claim.start : claim.end] == source.replace("\n", " ") == value.text.replace("\n", " ")
+                first, last = sentence_at(part.text, value.start)
+                assert part.text[first:last].replace("\n", " ") in reply.text
+                stated += 1
+        known = passages(facts, language)
+        problems += [(intent, p.kind, p.span) for p in check_reply(reply.text, "?", known, language).problems]
+    assert stated >= 40
+    assert problems == []

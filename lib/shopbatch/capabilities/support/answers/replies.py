@@ -23,6 +23,8 @@ from shopbatch.text.word_files import WordFile, read_words
 VERSION = 1  # of what a template writes, words included
 POLICY, ORDER, RECKONED = "policy", "order", "reckoned"  # what backs a claim
 _PLACE = re.compile(r"\{(\w+)\}")
+_LINE_END = re.compile(r"[\r\n]")  # inside a sentence, where a line was wrapped; places stay
+_LIST_OR_PARAGRAPH = re.compile(r"\n\s*\n|\n\s*(?:[-*•]|\d)")
 _WORD = re.compile(r"[a-z]{3,}|[\u3400-\u9fff]{2}", re.I)
 
 
@@ -182,7 +184,8 @@ def _quote(reply: Reply, section: Section, kept: list[tuple[int, int]], joint: s
     """Quote sentences of a section; every value and every condition is a claim."""
     for number, (start, end) in enumerate(kept):
         between = section.text[kept[number - 1][1] : start] if number else ""
-        base = reply.add(section.text[start:end], "\n" if "\n" in between else joint)
+        paragraph = number and bool(_LIST_OR_PARAGRAPH.search(between + section.text[start : start + 2]))
+        base = reply.add(_LINE_END.sub(" ", section.text[start:end]), "\n" if paragraph else joint)
         shift = base - start
         for value in section.values:
             if start <= value.start and value.end <= end:
