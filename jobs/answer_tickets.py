@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from shopbatch.capabilities.support.answers.config import AnswerTicketsConfig
-from shopbatch.runs.job import Job, main
+from shopbatch.runs.job import Job, later, main
 
 if TYPE_CHECKING:
     from shopbatch.runs.report import Report
@@ -19,7 +19,8 @@ def run(config: AnswerTicketsConfig, store: Store, report: Report) -> None:
     answer_tickets(config, store, report)
 
 
-JOB = Job("answer_tickets", AnswerTicketsConfig, run, next="show ticket_answers")
+_SPECS = later("shopbatch.capabilities.support.answers.run:trial_specs")
+JOB = Job("answer_tickets", AnswerTicketsConfig, run, specs=_SPECS, text="text", next="show ticket_answers")
 
 if __name__ == "__main__":
     raise SystemExit(main(JOB))

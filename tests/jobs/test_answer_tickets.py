@@ -10,12 +10,14 @@ from typing import Any
 
 import pytest
 
+import shopbatch as sb
 from shopbatch.capabilities.support.thresholds import Thresholds
 from shopbatch.warehouse import files
 from shopbatch.warehouse.browse import why
 from shopbatch.warehouse.store import Store
 from tests.capabilities.support.tickets import (
     DAY,
+    DIM,
     POLICIES,
     REFUND,
     RETURN,
@@ -197,6 +199,16 @@ def test_a_generators_text_must_pass_the_checks_or_the_template_replies(desk: De
     memo = copied.snapshot("answer_tickets_memo").read().to_pylist()
     written = [row for row in memo if row["text"] is not None]
     assert 0 < len(written) < len(rows), "tickets that are handed over are not shown to the generator"
+
+
+def test_a_few_texts_are_answered_without_a_run(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SHOPBATCH_WAREHOUSE", desk.store.root)
+    rows = [RETURN, {"text": "Can I return my order A-1001?", "user_id": "u1"}, {"text": RETURN, "order_id": "A-2002"}]
+    engine = {"kind": "fake", "dim": DIM}
+    plain, own, foreign = sb.score(rows, job="answer_tickets", engine=engine, intents=desk.model, as_of="2026-11-20")
+    clean = answers(desk.store)
+    assert (plain["reply"], own["reply"]) == (clean["plain"]["reply"], clean["order"]["reply"])
+    assert (foreign["decision"], foreign["reason"]) == ("escalate", "not_yours")
 
 
 def test_why_explains_a_row_of_either_step(desk: Desk) -> None:

@@ -29,14 +29,17 @@ print(json.dumps([bag.import_errors, bag.captured_warnings, heavy, dags, outlets
     errors, warnings, heavy, dags, outlets = json.loads(done.stdout.splitlines()[-1])
     assert (errors, warnings, heavy) == ({}, {}, [])
     assert dags == {
+        "frequent_support": ["answer_tickets"],
         "nightly_catalogue": ["describe_products", "embed_products"],
         "nightly_recommendations": ["build_user_sequences", "recommend_products"],
+        "nightly_support": ["answer_tickets"],
         "nightly_users": ["build_user_profiles", "score_reviews"],
         "weekly_training": ["train_recommender", "train_sentiment_head"],
     }
     assert outlets == [
         *("models/recommender", "models/sentiment", "product_descriptions", "product_embeddings"),
-        *("product_neighbours", "recommendations", "review_sentiment", "user_profiles", "user_sequences"),
+        *("product_neighbours", "recommendations", "review_sentiment", "ticket_answers"),
+        *("user_profiles", "user_sequences"),
     ]
 
 

@@ -72,7 +72,8 @@ def join_facts(config: AnswerTicketsConfig, store: Store, report: Report, ticket
         return undone
     with report.stage("join") as stage, Publication(store, report.run_id) as publication:
         target = Target(store.uri(TICKETS_WITH_FACTS.name), report.run_id, config.as_of, config.timezone)
-        written = _written(tickets, _shop(config, policies, orders, tickets), target)
+        named = tickets.read(["order_id", "subject", "text"])
+        written = _written(tickets, shop_of(config, policies, orders, named), target)
         stage.rows = sum(file.rows for file in written)
         publication.add(TICKETS_WITH_FACTS, written)
         crash_point("facts_written")
@@ -90,12 +91,22 @@ def _origin(config: AnswerTicketsConfig, sources: Sequence[Snapshot]) -> dict[st
     return {"version": [facts.VERSION, deadlines.VERSION], "conf": conf, "sources": made_from}
 
 
-def _shop(config: AnswerTicketsConfig, policies: Snapshot, orders: Snapshot | None, tickets: Snapshot) -> Shop:
-    named = tickets.read(["order_id", "subject", "text"])
-    wanted = numbers_of(named["order_id"].to_pylist(), _read_text(named))
+def shop_of(
+    config: AnswerTicketsConfig, policies: Snapshot, orders: Snapshot | None, tickets: pa.Table, remote: bool = True
+) -> Shop:
+    """Read what tickets are joined with.
+
+    Args:
+        config: The job's configuration.
+        policies: The policies.
+        orders: The orders, if there are any.
+        tickets: Columns order_id, subject and text of all tickets.
+        remote: Whether Ray reads the orders, a task a file.
+    """
+    wanted = numbers_of(tickets["order_id"].to_pylist(), _read_text(tickets))
     return Shop(
         policies=Policies(policies.read(list(COLUMNS)).to_pylist()),
-        orders=_orders(orders, wanted) if orders is not None and wanted else {},
+        orders=_orders(orders, wanted, remote) if orders is not None and wanted else {},
         zone=config.timezone,
         fallback_language=config.fallback_language,
         holidays=frozenset(config.holidays),
@@ -108,17 +119,19 @@ def _read_text(rows: pa.Table) -> list[str]:
     return [f"{subject}\n{text}" for subject, text in zip(subjects, texts, strict=True)]
 
 
-def _orders(orders: Snapshot, wanted: set[str]) -> dict[str, Mapping[str, Any]]:
-    """The newest row of each wanted order, by its number in small letters; every file is read in a task of its own."""
-    there = ray.put(pa.array(sorted(wanted), pa.string()))
-    schema = orders.select(ORDER_COLUMNS)
-    pieces = ray.get([read_orders.remote(file, schema, there) for file in orders.files])
+def _orders(orders: Snapshot, wanted: set[str], remote: bool) -> dict[str, Mapping[str, Any]]:
+    """The newest row of each wanted order, by its number in small letters."""
+    names, schema = pa.array(sorted(wanted), pa.string()), orders.select(ORDER_COLUMNS)
+    if remote:
+        task, there = ray.remote(read_orders), ray.put(names)
+        pieces = ray.get([task.remote(file, schema, there) for file in orders.files])
+    else:
+        pieces = [read_orders(file, schema, names) for file in orders.files]
     rows = pl.DataFrame(pa.concat_tables([schema.empty_table(), *pieces]))
     newest = rows.sort("updated_at", nulls_last=False, maintain_order=True).unique("order_id", keep="last")
     return {row["order_id"].lower(): row for row in newest.sort("order_id").iter_rows(named=True)}
 
 
-@ray.remote
 def read_orders(file: FileRef, schema: pa.Schema, wanted: pa.Array) -> pa.Table:
     """Read the wanted orders of a file, one row group at a time."""
     pieces = [schema.empty_table()]

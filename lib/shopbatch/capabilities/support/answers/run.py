@@ -104,6 +104,18 @@ def answer_spec(config: AnswerTicketsConfig, store: Store, report: Report, thres
     return Spec(JOB, TICKETS_WITH_FACTS, stage, TICKET_ANSWERS, TICKET_ANSWERS_REJECTS)
 
 
+def trial_specs(config: AnswerTicketsConfig, store: Store, report: Report) -> list[Spec]:
+    """What `shopbatch try` shows: both steps as one inference job. Raises what the two specs raise."""
+    from shopbatch.capabilities.support.answers.trial import TrialStage
+
+    asking, thresholds = question_spec(config, store, report)
+    answering = answer_spec(config, store, report, thresholds)
+    if not isinstance(asking.stage, QuestionStage) or not isinstance(answering.stage, AnswerStage):
+        raise TypeError("the steps of answer_tickets have stages of their own")
+    stage = TrialStage(asking.stage, answering.stage, config, store)
+    return [Spec(JOB, TICKETS, stage, TICKET_ANSWERS, TICKET_ANSWERS_REJECTS)]
+
+
 def answer_tickets(config: AnswerTicketsConfig, store: Store, report: Report) -> None:
     """Sort the new tickets by intent, join them with facts, and publish decisions and replies.
 
