@@ -111,7 +111,7 @@ def _others(sentence: Sentence, question: str, known: Known) -> Iterator[Span]:
     words, asked = known.words, question.lower()
     usual = set(words.file.known_names.split())
     for m in re.finditer(words.file.names, sentence.text):
-        parts = [part for part in m[0].lower().split() if part not in usual]
+        parts = [part for part in m[0].lower().split() if not {part, part.removesuffix("s")} & usual]
         if any(part not in known.lower and part not in asked for part in parts):
             yield "other_customer", *m.span()
 

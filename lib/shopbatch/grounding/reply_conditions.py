@@ -5,11 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 
 from shopbatch.grounding.reply_facts import Known, Sentence
 from shopbatch.grounding.reply_words import Words, words
 
-_STATED = 0.7  # share of a promise's words from which it counts as stated
+_STATED = 0.65  # share of a promise's words from which it counts as stated
 _KEPT = 0.3  # share of a condition's words from which it counts as kept
 _WORDS = 2  # telling words of a promise, at least
 
@@ -23,6 +24,7 @@ class Conditional:
     condition: frozenset[str]
 
 
+@lru_cache(maxsize=16_384)
 def is_conditional(text: str, language: str = "") -> bool:
     """Tell whether a sentence states a condition or excludes something; without a language, in any known one."""
     codes = (language,) if language else ("en", "zh")

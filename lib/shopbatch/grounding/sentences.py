@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 # A full stop ends a sentence if a blank follows, but not behind an abbreviation, nor inside 4.90.
 _STOP = r"(?<!\be\.g)(?<!\bi\.e)(?<!\betc)(?<!\bNo)(?<!\bno)\.[\"”’)]*(?=\s|$)"
@@ -11,7 +12,8 @@ _ITEM = re.compile(r"\s*(?:[-*•]|\d{1,2}[.)])\s|\s*\n|\s*#")
 _WRAPPED = 50  # characters of a line from which it may be continued by the next one
 
 
-def sentences(text: str) -> list[tuple[int, int]]:
+@lru_cache(maxsize=16_384)
+def sentences(text: str) -> tuple[tuple[int, int], ...]:
     """Return where the sentences of a text stand, in characters, in order, without the blanks around them.
 
     The end of a long line ends no sentence, unless an empty line, an item of a list or a heading follows.
@@ -25,7 +27,7 @@ def sentences(text: str) -> list[tuple[int, int]]:
             first = start + len(piece) - len(piece.lstrip())
             places.append((first, first + len(piece.strip())))
         start = end.end()
-    return places
+    return tuple(places)
 
 
 def _is_wrapped(text: str, place: int) -> bool:

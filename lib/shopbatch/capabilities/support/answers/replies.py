@@ -198,6 +198,9 @@ def _quote(reply: Reply, section: Section, kept: list[tuple[int, int]], joint: s
 def _kept(section: Section, question: str) -> Iterator[tuple[int, int]]:
     """The sentences of a section that are quoted; all, if none shares a word with the question."""
     every = sentences(section.text)
+    if not question:
+        yield from every
+        return
     asked = set(_terms(question))
     near = [bool(asked & set(_terms(section.text[start:end]))) for start, end in every]
     for (start, end), shares in zip(every, near, strict=True):
