@@ -18,7 +18,7 @@ from shopbatch.engines.base import Encoder, encode_all
 from shopbatch.engines.configs import EngineConfig
 from shopbatch.engines.factory import open_engine
 from shopbatch.inference.stage import BaseStage, check_content
-from shopbatch.tables.ticket_answers import QUESTION
+from shopbatch.tables.ticket_answers import QUESTION, TICKET_INTENTS
 from shopbatch.text.language import guess_language, load_classifier
 from shopbatch.text.visible import VERSION as WORDS
 from shopbatch.text.visible import has_word
@@ -28,6 +28,7 @@ PUBLISHED = 1  # of all that turns vectors into what is published
 UNKNOWN = "und"
 _SPAN = pa.struct([("start", pa.int32()), ("end", pa.int32())])
 _OUTPUTS = pa.schema([("spans", pa.list_(_SPAN)), ("vectors", pa.list_(pa.binary())), ("language", pa.string())])
+_PUBLISHED = ("language", "questions", "confidences", "intent", "confidence")
 _TICKET = ("thread_id", "user_id", "order_id", "subject", "text", "language", "market", "channel", "created_at")
 
 
@@ -99,6 +100,8 @@ class QuestionStage(BaseStage):
         """Say what each question is about: null where something else is more probable."""
         language = pc.coalesce(passed["language"], raw["language"], pa.scalar(UNKNOWN)).combine_chunks()
         vectors, counts = _vectors(raw)
+        if not len(vectors):
+            return {name: pa.array([], TICKET_INTENTS.schema().field(name).type) for name in _PUBLISHED}
         whose = np.repeat(np.arange(raw.num_rows), counts)
         asked = self._predict(vectors, language.take(pa.array(whose)))
         known = asked.confidence > asked.outside

@@ -32,7 +32,7 @@ def read_tickets(rows: pa.Table) -> Iterator[tuple[Read, str]]:
     columns = (rows[name].to_pylist() for name in names)
     sure = rows["confidences"].to_pylist() if "confidences" in rows.column_names else [None] * rows.num_rows
     for subject, text, language, asked, as_of, facts, confidences in zip(*texts, *columns, sure, strict=True):
-        intents = tuple(question["intent"] for question in asked)
+        intents = tuple(question["intent"] for question in asked or ())
         whole = "\n".join(part for part in (subject, text) if part)
         day: dt.date | None = as_of
-        yield Read(whole, intents, tuple(confidences or ()), Facts.of(facts), day), language
+        yield Read(whole, intents, tuple(confidences or ()), Facts.of(facts) if facts else Facts(), day), language

@@ -9,12 +9,26 @@ from typing import Any
 
 import polars as pl
 
+from shopbatch.capabilities.support.answers.config import EXTRACT, TEMPLATE
+from shopbatch.capabilities.support.answers.replies import POLICY
 from shopbatch.runs.report import Figure, Report
 from shopbatch.tables.ticket_answers import TICKET_ANSWERS
-from shopbatch.tables.tickets import TICKET_DECISIONS
+from shopbatch.tables.tickets import TICKET_DECISIONS, TICKET_FEEDBACK
 from shopbatch.warehouse.store import Store
 
-_COLUMNS = ("created_at", "language", "intent", "decision", "reason", "urgency", "problems", "writer")
+_COLUMNS = (
+    "created_at",
+    "language",
+    "intent",
+    "decision",
+    "reason",
+    "urgency",
+    "problems",
+    "writer",
+    "reply",
+    "claims",
+)
+_SHOWN = 6  # replies
 _INTENTS = 20  # bars of the chart
 _NONE = "(none)"
 
@@ -39,7 +53,11 @@ def add_figures(store: Store, report: Report, measured: bool) -> None:
     found = Counter(kind for kinds in rows["problems"].to_list() for kind in kinds or ())
     report.metrics["problems in generated texts"] = dict(sorted(found.items()))
     day, newest = _newest_day(rows)
-    report.figures += [_by_intent(newest, day, measured), _reasons(newest, day)]
+    report.figures += [_by_intent(newest, day, measured), _reasons(newest, day), _some_replies(newest)]
+    feedback = store.find(TICKET_FEEDBACK.name)
+    if feedback is not None:
+        sent = pl.DataFrame(feedback.read(["ticket_id", "intent", "reply"]))
+        report.metrics["feedback"] = _feedback(pl.DataFrame(live.read(["ticket_id", "intent", "reply"])), sent)
 
 
 _DONE = {"answer": "answered", "draft": "drafted", "escalate": "handed over"}
@@ -81,3 +99,29 @@ def _reasons(rows: pl.DataFrame, day: dt.date | None) -> Figure:
     order: Sequence[Any] = sorted(pairs, key=lambda pair: (TICKET_DECISIONS.index(pair[0]), -pairs[pair], pair[1]))
     cells = [[_DONE[decision], reason, pairs[decision, reason]] for decision, reason in order]
     return Figure("table", "Why", {"columns": ["decision", "reason", "tickets"], "rows": cells}, f"{_when(day)}.")
+
+
+def _some_replies(rows: pl.DataFrame) -> Figure:
+    """A few replies, of different intents, that name no order: nothing in them is the customer's."""
+    quoted = rows.filter(pl.col("reply").is_not_null() & pl.col("writer").is_in([TEMPLATE, EXTRACT]))
+    general = quoted.filter(~pl.col("claims").list.eval(pl.element().struct.field("source") != POLICY).list.any())
+    some = (
+        general.unique(["intent", "language"], keep="first", maintain_order=True)
+        .sort("intent", "language")
+        .head(_SHOWN)
+    )
+    cells = [list(row) for row in some.select("language", "intent", "decision", "reason", "reply").iter_rows()]
+    columns = ["language", "intent", "decision", "reason", "reply"]
+    return Figure("table", "Some replies", {"columns": columns, "rows": cells}, "Replies that name no order.")
+
+
+def _feedback(made: pl.DataFrame, sent: pl.DataFrame) -> dict[str, Any]:
+    """What agents made of the tickets: how often the intent was right, and the reply was sent as it is, by intent."""
+    both = made.join(sent, on="ticket_id", suffix="_sent").filter(pl.col("intent_sent").is_not_null())
+    known = both.with_columns(
+        right=(pl.col("intent") == pl.col("intent_sent")).fill_null(False),
+        unchanged=(pl.col("reply") == pl.col("reply_sent")).fill_null(False),
+    )
+    by_intent = known.group_by("intent_sent").agg(pl.len(), pl.col("right", "unchanged").sum()).sort("intent_sent")
+    names = ("tickets", "intent right", "reply sent as it is")
+    return {row[0]: dict(zip(names, row[1:], strict=True)) for row in by_intent.iter_rows()}

@@ -85,10 +85,6 @@ class AnswerStage(BaseStage):
         sampling = self.sampling.model_dump(mode="json")
         return made | {"models": dict(self.models), "prompts": dict(self.prompts.texts), "sampling": sampling}
 
-    def check(self, content: pa.Table) -> pa.Array:
-        """The first stage has refused what cannot be read."""
-        return pa.nulls(content.num_rows, pa.string())
-
     def open(self) -> Scorer:
         if isinstance(self.reply, TemplateReply | ExtractReply):
             return _Nothing()

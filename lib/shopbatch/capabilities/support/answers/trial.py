@@ -1,4 +1,4 @@
-"""What a run would publish for a few tickets, in this process and both steps in one: for `shopbatch try`, `sb.score`."""
+"""What a run would publish for a few tickets, both steps in one and in this process: for `shopbatch try`, `score`."""
 
 from __future__ import annotations
 
