@@ -28,10 +28,14 @@ import polars as pl
 import pyarrow as pa
 
 from shopbatch.capabilities.search.dense import DenseIndex, normalised, quantised
+from shopbatch.capabilities.search.filters import Facts, is_filter, look
 from shopbatch.capabilities.search.fusion import fuse
 from shopbatch.capabilities.search.language_vectors import LanguageVectors, learnt, means_of, reference_queries
 from shopbatch.capabilities.search.lexical import Counts, LexicalIndex, count_terms, weigh
 from shopbatch.capabilities.search.settings import FusionSettings, LexicalSettings
+from shopbatch.capabilities.search.stated import stated_table
+from shopbatch.capabilities.search.understanding.understand import understand
+from shopbatch.capabilities.search.understanding.vocabulary import Vocabulary
 from shopbatch.engines.base import encode_all
 from shopbatch.engines.configs import OpenVinoConfig
 from shopbatch.engines.factory import open_engine
@@ -39,6 +43,7 @@ from shopbatch.evaluation.judged import Judged, list_quality, mean
 from shopbatch.evaluation.paired import difference
 from shopbatch.models import e5_small
 from shopbatch.models.encoder_spec import EncoderSpec
+from shopbatch.tables.products import PRODUCTS
 
 SEED = 0
 DEPTH = 1000
@@ -209,7 +214,26 @@ def judge(name: str, case: Case, vectors: Vectors) -> None:
     }
     for method, value in rows.items():
         line(method, value, base)
+    filtered, demanding = demanded(case, queries, labelled)
+    some = [q for q, test in zip(filtered, half, strict=True) if test]
+    line("hybrid, what a query demands filters", quality(some, fusion, share), quality(test, fusion, share))
+    print(f"  (the last difference is from the hybrid; {int(demanding[half].sum())} of the queries demand something)")
     _whole(case, labelled, fusion, share)
+
+
+def demanded(case: Case, queries: list[str], labelled: list[Labelled]) -> tuple[list[Labelled], np.ndarray]:
+    """The lists without the products that break what a query demands, and which queries demand something."""
+    rows = PRODUCTS.fill(len(case.passages), **{name: pa.array(text) for name, text in case.texts.items()})
+    vocabulary = Vocabulary.from_products(rows)
+    facts = Facts.of(stated_table(rows, vocabulary))
+    out, demanding = [], np.zeros(len(queries), bool)
+    for number, (query, lists) in enumerate(zip(queries, labelled, strict=True)):
+        wanted = [c for c in understand(query, vocabulary, case.language).constraints if is_filter(c)]
+        masks = [looked.allowed for c in wanted if (looked := look(facts, c)) is not None]
+        mask = np.logical_and.reduce(masks) if masks else np.ones(facts.rows, bool)
+        demanding[number] = bool(masks)
+        out.append(Labelled(*((n[mask[n]], s[mask[n]]) for n, s in (lists.lexical, lists.dense)), lists.judged))
+    return out, demanding
 
 
 def _whole(case: Case, labelled: list[Labelled], fusion: FusionSettings, share: float) -> None:

@@ -77,6 +77,7 @@ def manifest(products: int) -> Manifest:
         languages={"en": products},
         lexical=LexicalSettings(),
         fusion=FusionSettings(),
+        stated="",
         files={},
     )
 

@@ -21,6 +21,7 @@ from shopbatch.capabilities.search.index_files import FOLDER
 from shopbatch.capabilities.search.live import live_index
 from shopbatch.inference.candidate import VOLATILE
 from shopbatch.tables.products import PRODUCTS
+from shopbatch.tables.synonyms import SYNONYMS
 from shopbatch.warehouse.store import Store
 from tests.jobs.command_line import run_job
 
@@ -158,3 +159,15 @@ def killed(store: Store, place: str, job: str = "embed_products", arguments: tup
     command = [sys.executable, "-m", "shopbatch", "run", job, *arguments]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=200, check=False)
     return done.returncode == 4 and "killed by SIGKILL" in done.stderr
+
+
+def test_new_synonyms_make_a_new_index_and_compute_no_vector(shop: Store) -> None:
+    old = keys(shop)
+    columns = {"term": ["teapot"], "synonym": ["kettle"]}
+    rows = SYNONYMS.fill(1, **{name: pa.array(values, pa.string()) for name, values in columns.items()})
+    shop.commit(SYNONYMS, [shop.write_file(SYNONYMS, rows, "first", 0)], "replace", "first")
+    code, report = run(shop)
+    assert (code, report["outcome"], report["engine"]["calls"]) == (0, "published", 0)
+    assert set(keys(shop)) - set(old)
+    assert live_index(shop).open().synonyms.of("a teapot", None) == ("kettle",)
+    assert run(shop)[1]["outcome"] == "nothing to do"

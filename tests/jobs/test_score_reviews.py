@@ -8,21 +8,26 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import polars as pl
 import pyarrow as pa
 import pytest
 from deltalake import write_deltalake
 
+from shopbatch.capabilities.sentiment.head import SentimentHead
 from shopbatch.cli import main as cli
+from shopbatch.models import registry
 from shopbatch.runs import job
 from shopbatch.tables.reviews import REVIEWS
 from shopbatch.warehouse.store import Store
+from tests.engines import tiny
 from tests.inference import toy
 from tests.jobs.command_line import messages, run_job
 
@@ -167,3 +172,28 @@ def test_more_mistakes(store: Store, run: Run, tmp_path: Path, capsys: pytest.Ca
 
 def test_the_job_file_itself_is_a_command() -> None:
     assert job.main(job.find("score_reviews"), ["--dry-run", "engine.kind=fake"]) == 0
+
+
+def test_why_names_the_words_that_speak_for_a_label(
+    store: Store, run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    models = f"{store.root}/_models"
+    source = tiny.build(tmp_path / "tiny", layers=[1], pooling=["mean"])
+    encoder = registry.publish(models, "tiny", lambda folder: shutil.copytree(source, folder, dirs_exist_ok=True))
+    weights = np.random.default_rng(0).normal(size=(1, tiny.HIDDEN, 3)).astype(np.float32)
+    head = SentimentHead(("en",), weights, np.zeros((1, 3), np.float32), np.ones(1, np.float32), encoder.reference)
+    registry.publish(models, "sentiment", head.save)
+    toy.put(store, toy.reviews([{"review_id": "r1", "title": "Nice", "text": "soft and warm", "language": "en"}]))
+    code, report, _ = run("engine.kind=torch", "engine.max_tokens=64")
+    assert (code, report["outcome"]) == (0, "published")
+    monkeypatch.setenv("SHOPBATCH_WAREHOUSE", store.root)
+    assert cli.main(["why", "review_sentiment", "r1"]) == 0
+    said = capsys.readouterr().out
+    label = store.snapshot("review_sentiment").read(["label"])["label"][0].as_py()
+    shares = re.findall(r"(Nice|soft|and|warm) (\d\.\d\d)", said)
+    assert sorted(word for word, _ in shares) == ["Nice", "and", "soft", "warm"], said
+    sides = re.findall(r"^ +for (negative|neutral|positive) ", said, re.M)
+    assert 1 <= len(sides) <= 2 and (label in sides or len(sides) == 1)
+    shutil.rmtree(f"{models}/tiny")
+    assert cli.main(["why", "review_sentiment", "r1"]) == 0
+    assert re.search(r"words +not known: ", capsys.readouterr().out)

@@ -23,7 +23,7 @@ pytestmark = pytest.mark.usefixtures("ray_local")
 QUERY: list[dict[str, Any]] = [
     {"query_id": "plain", "query": "red winter coat"},
     {"query_id": "few", "query": "红 羽绒服", "k": 3},
-    {"query_id": "filtered", "query": "red coat", "filters": "title~kettle; brand=Acme", "k": 1000},
+    {"query_id": "filtered", "query": "coat", "filters": "title~kettle; brand=Acme", "k": 1000},
     {"query_id": "none", "query": "coat", "filters": "price<1"},
     {"query_id": "long", "query": "x" * 10_000},
     {"query_id": "control", "query": "coat\x00"},
@@ -77,12 +77,27 @@ def test_answers_have_parts_and_reasons_and_filters_hold(answered: Store) -> Non
     assert {hit["product_id"] for hit in found["filtered"]} == {p for p, title in titles.items() if "kettle" in title}
     for hit in found["plain"]:
         held = [word for word in ("red", "winter", "coat") if word in texts[hit["product_id"]]]
-        assert hit["reason"] == (f"says {', '.join(held)}" if held else "near in meaning")
+        assert hit["reason"].split("; ")[0] == (f"says {', '.join(held)}" if held else "near in meaning")
         assert (hit["lexical"] is not None) == bool(held)
     scores = [hit["score"] for hit in found["plain"]]
     assert scores == sorted(scores, reverse=True)
     rejects = pl.read_delta(answered.uri("query_embeddings_rejects"))
     assert dict(rejects.select("query_id", "reason").iter_rows())["wrong"] == "bad_filter"
+
+
+def test_what_a_query_demands_is_published_and_holds_unless_queries_are_literal(shop: Store) -> None:
+    titles = {row["product_id"]: row.get("title", "") for row in catalogue() if not row.get("attributes")}
+    blue = {name for name, title in titles.items() if "blue" in title and "red" not in title}
+    rows = {row["query_id"]: row for row in shop.snapshot("search_results").read().to_pylist()}
+    demands = [(c["kind"], c["op"], c["value"], c["start"], c["end"]) for c in rows["plain"]["constraints"]]
+    assert demands == [("colour", "=", "red", 0, 3), ("season", "=", "winter", 4, 10)]
+    assert (rows["filtered"]["constraints"], rows["filtered"]["unknown"]) == ([], [])
+    ask(shop, [{"query_id": "all", "query": "red winter coat", "k": 1000}], "second")
+    for argument, shown in (("literal=false", set()), ("literal=true", blue)):
+        code, report, _ = run_job(shop, "search_products", argument)
+        assert (code, report["outcome"]) == (0, "published")
+        assert {hit["product_id"] for hit in results(shop)["all"]} & blue == shown and blue
+        assert run_job(shop, "search_products", argument)[1]["outcome"] == "nothing to do"
 
 
 def test_a_second_run_embeds_and_answers_nothing(shop: Store) -> None:

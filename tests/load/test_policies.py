@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shopbatch.cli import main as cli
@@ -110,6 +110,7 @@ MARKDOWN = st.one_of(
 )
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(MARKDOWN, st.sampled_from(["\n", "\r\n", "\r"]))), st.booleans())
 def test_places_of_random_documents_are_exact_and_no_word_is_lost(lines: list[tuple[str, str]], bom: bool) -> None:
     head = ("\ufeff" if bom else "") + "---\nid: p\nlanguage: en\nintents: [a]\n---\n"
@@ -129,6 +130,7 @@ def test_places_of_random_documents_are_exact_and_no_word_is_lost(lines: list[tu
             read_policy(text, "p.md")
 
 
+@settings(deadline=None)
 @given(
     st.lists(st.tuples(st.integers(0, 120), st.sampled_from([" days", "天", "%", " days.", ",5", ".5"])), min_size=1),
     st.integers(0, 120),
@@ -229,6 +231,7 @@ HEAD = st.sampled_from(
 )
 
 
+@settings(deadline=None)
 @given(st.lists(HEAD, max_size=3), st.sets(st.sampled_from(RIGHT)), st.booleans())
 def test_whatever_the_front_matter_is_it_is_read_or_refused(wrong: list[str], left_out: set[str], ends: bool) -> None:
     right = [line for line in RIGHT if line not in left_out]

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 _SOURCES = (
     "Source table: products, users, transactions, campaigns, coupons, redemptions, events, reviews, support_dialogs, "
-    "product_copy, queries, shopper_requests, judgements, orders, order_lines, tickets, ticket_feedback, "
+    "product_copy, queries, shopper_requests, judgements, synonyms, orders, order_lines, tickets, ticket_feedback, "
     "intent_examples, aspect_labels, or policies (a folder of Markdown files)."
 )
 
@@ -208,4 +208,4 @@ def why(table: str, key: str, as_json: bool, env: str) -> None:
     if as_json:
         print(escape_json(json.dumps(answer, ensure_ascii=False, indent=2, default=str)))
     else:
-        explain(store, table, key, answer)
+        explain(store, table, key, answer, env)

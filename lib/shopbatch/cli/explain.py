@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from shopbatch.cli.printing import cell, print_block
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
 _KINDS = {"row": "the row's own fault", "infra": "the machinery's fault; later runs try it again"}
 
 
-def explain(store: Store, table: str, key: str, answer: Mapping[str, Any]) -> None:
+def explain(store: Store, table: str, key: str, answer: Mapping[str, Any], env: str) -> None:
     """Print what `browse.why` knows about a row in a few lines."""
     from shopbatch.warehouse.browse import run_models
 
@@ -21,7 +22,9 @@ def explain(store: Store, table: str, key: str, answer: Mapping[str, Any]) -> No
     text = _text(answer)
     for row in answer["published"]:
         fields = {n: cell(v) for n, v in _telling(store, table, row).items() if n != column}
-        print_block(f"{table} {key}", fields | text | _origin(answer, row, run_models(store, table, row["run_id"])))
+        models = run_models(store, table, row["run_id"])
+        reasons = _words(store, answer, models, env) if table == "review_sentiment" else {}
+        print_block(f"{table} {key}", fields | text | reasons | _origin(answer, row, models))
     for row in answer["rejected"]:
         fault = _KINDS.get(row["kind"], row["kind"])
         reason = {"rejected": f"{row['reason']} ({fault}; {_attempts(row['attempt'])})"}
@@ -50,6 +53,40 @@ def _text(answer: Mapping[str, Any]) -> dict[str, str]:
     """What the source says of the row: its title and text."""
     source = answer["source"][0] if answer["source"] else {}
     return {n: cell(source[n]) for n in ("title", "text") if source.get(n)}
+
+
+def _words(store: Store, answer: Mapping[str, Any], models: Mapping[str, str], env: str) -> dict[str, str]:
+    """The words that speak for the label and against it, of a review whose models are still there."""
+    if not answer["source"] or models.get("head", "fake") == "fake":
+        return {}
+    import pyarrow as pa
+
+    from shopbatch.capabilities.sentiment.config import ScoreReviewsConfig
+    from shopbatch.capabilities.sentiment.explain import Explainer
+    from shopbatch.capabilities.sentiment.head import NAME, SentimentHead
+    from shopbatch.capabilities.sentiment.stage import review_text
+    from shopbatch.core.config import load
+    from shopbatch.core.errors import UserError
+    from shopbatch.models import registry
+
+    source = answer["source"][0]
+    content = {name: pa.array([source[name]], pa.string()) for name in ("title", "text")}
+    try:
+        root = f"{store.root}/_models"
+        head = SentimentHead.load(registry.find(root, f"{NAME}@{models['head']}").path)
+        engine = load(ScoreReviewsConfig, "score_reviews", env, []).engine
+        longest = getattr(engine, "max_tokens", 512)
+        explainer = Explainer(Path(registry.find(root, head.encoder).path), head, longest)
+        explained = explainer.explain(review_text(pa.table(content))[0].as_py())
+    except UserError as error:  # the models are gone, or the encoder cannot be split
+        return {"words": f"not known: {error}"}
+    pros, cons = explained.telling(6)
+    sides = {f"for {explained.label}": pros, f"for {explained.instead}": cons}
+    return {
+        side: ", ".join(f"{cell(word.text)} {abs(word.share):.2f}" for word in some)
+        for side, some in sides.items()
+        if some
+    }
 
 
 def _origin(answer: Mapping[str, Any], row: Mapping[str, Any], models: Mapping[str, str]) -> dict[str, str]:

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 )
 @click.option("-k", "count", type=click.IntRange(1, 1000), default=10, help="Most products (default: 10).")
 @click.option("--language", metavar="CODE", help="Language of the query (default: as its script shows).")
+@click.option("--literal", is_flag=True, help="Take the query as words: nothing that it says is a condition.")
 @click.option("--explain", is_flag=True, help="Also the parts of each score, and what the query was taken for.")
 @click.option("--json", "as_json", is_flag=True, help="Print one line of JSON per product.")
 @environment()
@@ -48,15 +49,23 @@ def search(query: str, where: Sequence[str], count: int, env: str, **options: An
     if (reason := refusal(query)) is not None:
         raise UserError(f"this query cannot be answered: {reason}")
     index, encoder = live.open(), encoder_of(live.manifest.encoder, store.root)
-    asked = Asked(query, options["language"], tuple(where))
-    hits = answers(index, [asked], encoder.embed_queries([query]), [count])[0]
-    rows = [_row(index, hit, place, options["explain"]) for place, hit in enumerate(hits, 1)]
+    asked = Asked(query, options["language"], tuple(where), options["literal"])
+    answer = answers(index, [asked], encoder.embed_queries([query]), [count])[0]
+    rows = [_row(index, hit, place, options["explain"]) for place, hit in enumerate(answer.hits, 1)]
     if options["as_json"]:
         for row in rows:
             print(escape_json(json.dumps(row, ensure_ascii=False, default=str)))
         return
+    demands = ", ".join(map(str, answer.plan.constraints))
     if not rows:
-        print("no product meets these conditions" if where else "no products")
+        print("no product meets these conditions" if where or demands else "no products")
+    if demands:
+        note(f"the query demands {demands} (--literal: take it as words)")
+    for constraint in answer.plan.unknown:
+        note(f"the catalogue does not state any {constraint.kind}: {constraint} could not be checked")
+    if answer.plan.synonyms:
+        note(f"also looked up: {', '.join(answer.plan.synonyms)} (table synonyms)")
+    if not rows:
         return
     if options["explain"]:
         print_vertical(rows)

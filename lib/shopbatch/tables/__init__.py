@@ -26,6 +26,7 @@ from shopbatch.tables.search_quality import SEARCH_QUALITY
 from shopbatch.tables.search_results import QUERY_EMBEDDINGS, QUERY_EMBEDDINGS_REJECTS, SEARCH_RESULTS
 from shopbatch.tables.shopper_requests import SHOPPER_REQUESTS
 from shopbatch.tables.support_dialogs import SUPPORT_DIALOGS
+from shopbatch.tables.synonyms import SYNONYMS
 from shopbatch.tables.ticket_answers import (
     TICKET_ANSWERS,
     TICKET_ANSWERS_REJECTS,
@@ -61,6 +62,7 @@ _SOURCES = (
     QUERIES,
     SHOPPER_REQUESTS,
     JUDGEMENTS,
+    SYNONYMS,
     POLICIES,
     ORDERS,
     ORDER_LINES,

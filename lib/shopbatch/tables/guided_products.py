@@ -6,17 +6,8 @@ import pyarrow as pa
 
 from shopbatch.tables.published import provenance, rejects_of
 from shopbatch.tables.schema import Column, Nobody, Person, Table, View
+from shopbatch.tables.search_results import CONSTRAINT
 
-CONSTRAINT = pa.struct(
-    [
-        ("kind", pa.string()),
-        ("op", pa.string()),
-        ("value", pa.string()),
-        ("currency", pa.string()),
-        ("start", pa.int32()),
-        ("end", pa.int32()),
-    ]
-)
 EVIDENCE = pa.struct(
     [
         ("claim", pa.string()),

@@ -16,6 +16,16 @@ HIT = pa.struct(
         ("reason", pa.string()),
     ]
 )
+CONSTRAINT = pa.struct(
+    [
+        ("kind", pa.string()),
+        ("op", pa.string()),
+        ("value", pa.string()),
+        ("currency", pa.string()),
+        ("start", pa.int32()),
+        ("end", pa.int32()),
+    ]
+)
 _QUERY = (
     Column("query_id", pa.string(), "The query (queries.query_id).", nullable=False),
     Column("query", pa.string(), "What the shopper typed.", free_text=True),
@@ -61,6 +71,19 @@ SEARCH_RESULTS = Table(
             "The products, best first: product_id, score, lexical (BM25; null if no word of the query stands there), "
             "dense (cosine after centring; null if the product is not near), and the reason in words.",
             nullable=False,
+        ),
+        Column(
+            "constraints",
+            pa.list_(CONSTRAINT),
+            "What the query itself demands, and no product shown breaks: kind, op (=, !=, <=, >=), value, currency, "
+            "and where the query says it.",
+            personal=True,
+        ),
+        Column(
+            "unknown",
+            pa.list_(pa.string()),
+            "What it demands and no product could be checked for, since the catalogue states nothing of that kind.",
+            personal=True,
         ),
         Column("index", pa.string(), "The index that answered (manifest `key`).", nullable=False, machinery=True),
         Column("content_hash", pa.string(), "128-bit hash of the query's text.", nullable=False, machinery=True),

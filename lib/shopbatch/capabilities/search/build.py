@@ -15,9 +15,22 @@ from shopbatch.capabilities.search import terms
 from shopbatch.capabilities.search.config import EmbedProductsConfig
 from shopbatch.capabilities.search.encoder import SearchEncoder
 from shopbatch.capabilities.search.index import make_index
-from shopbatch.capabilities.search.index_files import FOLDER, FORMAT, Manifest, index_key, is_whole, write_index
+from shopbatch.capabilities.search.index_files import (
+    FOLDER,
+    FORMAT,
+    Manifest,
+    index_key,
+    is_whole,
+    stated_before,
+    write_index,
+)
 from shopbatch.capabilities.search.language_vectors import REFERENCE, learnt, reference_queries
 from shopbatch.capabilities.search.stage import matrix
+from shopbatch.capabilities.search.stated import Stated, stated_table, vocabulary_digest
+from shopbatch.capabilities.search.statements import VERSION as STATEMENTS
+from shopbatch.capabilities.search.synonyms import Synonyms, synonyms_digest
+from shopbatch.capabilities.search.understanding.understand import VERSION as UNDERSTANDING
+from shopbatch.capabilities.search.understanding.vocabulary import Vocabulary
 from shopbatch.core.hashing import digest, hex128
 from shopbatch.inference.candidate import Candidate
 from shopbatch.inference.spec import Spec
@@ -27,7 +40,7 @@ from shopbatch.warehouse import files
 from shopbatch.warehouse.store import Snapshot, Store
 
 
-def settings_digest(config: EmbedProductsConfig, encoder: SearchEncoder) -> str:
+def settings_digest(config: EmbedProductsConfig, encoder: SearchEncoder, synonyms: pa.Table) -> str:
     """Digest all that an index depends on apart from the rows and their vectors."""
     return digest(
         {
@@ -35,6 +48,8 @@ def settings_digest(config: EmbedProductsConfig, encoder: SearchEncoder) -> str:
             "terms": terms.VERSION,
             "lexical": config.lexical.model_dump(),
             "fusion": config.fusion.model_dump(),
+            "understand": [config.understand, STATEMENTS, UNDERSTANDING],
+            "synonyms": synonyms_digest(synonyms),
             "query_prefix": encoder.used.query_prefix,
             "queries": REFERENCE.read_text("utf-8"),
         }
@@ -43,13 +58,19 @@ def settings_digest(config: EmbedProductsConfig, encoder: SearchEncoder) -> str:
 
 @dataclass
 class IndexBuilder:
-    """Makes indexes for one run of embed_products. made: the key of the one that is whole for certain."""
+    """Makes indexes for one run of embed_products.
+
+    Attributes:
+        synonyms: The rows of `synonyms.read_synonyms`.
+        made: The key of the index that is whole for certain.
+    """
 
     store: Store
     config: EmbedProductsConfig
     encoder: SearchEncoder
     spec: Spec
     report: Report
+    synonyms: pa.Table
     made: str = ""
 
     def before_commit(self, candidate: Candidate) -> Mapping[str, Any]:
@@ -67,7 +88,7 @@ class IndexBuilder:
 
     def make(self, refs: Sequence[tuple[str, Mapping[str, str | None]]], rows_digest: str) -> str:
         """Make the index of some files of the table; returns its key."""
-        settings = settings_digest(self.config, self.encoder)
+        settings = settings_digest(self.config, self.encoder, self.synonyms)
         key = self.made = index_key({"rows": rows_digest, "recipe": self.spec.recipe, "settings": settings})
         if is_whole(f"{self.store.root}/{FOLDER}/{key}"):
             return key
@@ -77,7 +98,9 @@ class IndexBuilder:
             rows = table.take(pc.sort_indices(table["product_id"]))
             stage.rows = rows.num_rows
             vectors = self._vectors(rows)
-            index = make_index(rows, vectors, self._of_queries(), self.config.lexical, self.config.fusion)
+            stated, vocabulary = self._stated(rows)
+            scores = self.config.lexical, self.config.fusion
+            index = make_index(rows, vectors, self._of_queries(), *scores, stated, Synonyms(self.synonyms))
             counts = pl.Series("language", rows["language"]).fill_null("und").value_counts().sort("language")
             manifest = Manifest(
                 format=FORMAT,
@@ -88,6 +111,7 @@ class IndexBuilder:
                 languages=dict(counts.iter_rows()),
                 lexical=self.config.lexical,
                 fusion=self.config.fusion,
+                stated=vocabulary,
                 files={},
             )
             write_index(self.store.root, manifest, index)
@@ -97,6 +121,18 @@ class IndexBuilder:
                 "postings": len(index.lexical.products),
             }
         return key
+
+    def _stated(self, rows: pa.Table) -> tuple[Stated | None, str]:
+        """What the products state, as far as possible from the live index, and the digest of the vocabulary."""
+        if not self.config.understand:
+            return None, ""
+        vocabulary = Vocabulary.from_products(rows)
+        name = vocabulary_digest(vocabulary)
+        live = self.store.find(self.spec.sink.name)
+        key = live.metadata.get("index") if live is not None else None
+        before = stated_before(f"{self.store.root}/{FOLDER}/{key}", name) if key else None
+        table = stated_table(rows, vocabulary, before)
+        return Stated(vocabulary, lambda: table), name
 
     def _vectors(self, rows: pa.Table) -> np.ndarray:
         """The vectors of rows at full precision from the memo; from the table's 8 bits where the memo lacks one."""

@@ -27,6 +27,9 @@ class EmbedProductsConfig(InferenceConfig):
     """How words are scored. A change makes the index again and computes no vector."""
     fusion: FusionSettings = FusionSettings()
     """How the two scores become one. A change makes the index again and computes no vector."""
+    understand: bool = True
+    """Whether the index also holds what each product states (price, colour, material, ...), so that a search leaves out
+    what contradicts its query: "black dress under 50" shows nothing at 60, and no red one. false: a query is words."""
     tuned: bool = True
     """Whether to take the fusion weights that evaluate_search tuned for this encoder and accepted, if there are any and
     `fusion` names none of its own. false: `fusion` as it is."""
@@ -45,6 +48,8 @@ class SearchProductsConfig(InferenceConfig):
 
     k: int = Field(default=10, ge=1, le=1000)
     """Most products of an answer, for a query that does not say it."""
+    literal: bool = False
+    """Whether queries are taken as words alone: nothing that they say is a condition."""
     max_bytes: int = Field(default=2000, ge=1)
     """Largest query in bytes; a longer one is rejected as too_long."""
 

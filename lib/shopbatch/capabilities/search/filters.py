@@ -18,6 +18,7 @@ from shopbatch.capabilities.search.understanding.numbers import split_amount
 from shopbatch.capabilities.search.understanding.vocabulary import Vocabulary, key_of
 
 NEAR = 0.005  # share by which a stated amount may differ from the one asked for: 16.9 fl oz are 500 ml
+LOOSE = frozenset(("colour", "material", "season", "gender", "age", "brand", "size"))  # often left unsaid
 _COMPARE: Mapping[str, Callable[[Any, Any], Any]] = {"<=": operator.le, ">=": operator.ge}
 
 
@@ -68,6 +69,7 @@ class Facts:
     amounts: Mapping[str, np.ndarray]
     texts: pa.Array
     _phrases: dict[str, np.ndarray] = field(default_factory=dict, repr=False)
+    _stating: dict[str, np.ndarray] = field(default_factory=dict, repr=False)
 
     @classmethod
     def of(cls, table: pa.Table) -> Facts:
@@ -92,6 +94,16 @@ class Facts:
     def mentioned_kinds(self) -> frozenset[str]:
         """Kinds of which some text mentions something."""
         return frozenset(key.split("=", 1)[0] for key in self.mentioned) | self.kinds
+
+    def stating(self, kind: str) -> np.ndarray:
+        """Return which products state something of a kind of themselves, bool [n]."""
+        if kind not in self._stating:
+            out = np.zeros(self.rows, bool)
+            for key, rows in self.stated.items():
+                if key.startswith(f"{kind}="):
+                    out[rows] = True
+            self._stating[kind] = out
+        return self._stating[kind]
 
     @property
     def rows(self) -> int:
@@ -196,6 +208,42 @@ def mask(products: pa.Table | Facts, constraints: Sequence[Constraint], vocabula
     return Filtered(keep, tuple(unknown), tuple(left))
 
 
+def is_filter(constraint: Constraint) -> bool:
+    """Whether a search filters by a constraint.
+
+    A type, a feature and an exact amount only rank: catalogues name them in too many ways, and a filter would drop what
+    the shopper means. (The guide, which promises to meet a need, filters by these, too.)
+    """
+    return constraint.op != "=" or constraint.kind in LOOSE
+
+
+@dataclass(frozen=True)
+class Looked:
+    """The products, looked at for one constraint of a query.
+
+    Attributes:
+        meets: Those that state that they meet it, bool [n].
+        allowed: Those that a search may show, bool [n]. A bound of a price must be kept, and what is excluded must not
+            be there. A product that states another colour (or material, size, brand ...) than the one that is asked for
+            is left out; one that states none stays, since most catalogues say it of some products only.
+    """
+
+    meets: np.ndarray
+    allowed: np.ndarray
+
+
+def look(facts: Facts, constraint: Constraint) -> Looked | None:
+    """Look at the products for a constraint; None if the catalogue says nothing of its kind."""
+    meets = _meets(facts, constraint)
+    if meets is None:
+        return None
+    if constraint.op == "!=" or constraint.kind == "price":
+        return Looked(meets, meets)
+    if constraint.kind == "amount":
+        return Looked(meets, _amount(facts, constraint, unknown=True))
+    return Looked(meets, meets | ~facts.stating(constraint.kind))
+
+
 def _key(kind: str, value: str) -> str:
     return f"{kind}={key_of(value) if kind in ('brand', 'type') else value}"
 
@@ -233,10 +281,13 @@ def _price(facts: Facts, constraint: Constraint) -> np.ndarray:
     return meets & (facts.currency == constraint.currency) if constraint.currency else meets
 
 
-def _amount(facts: Facts, constraint: Constraint) -> np.ndarray:
-    """Of several amounts of one unit each must keep a bound, and one must be the amount that is asked for."""
+def _amount(facts: Facts, constraint: Constraint, unknown: bool = False) -> np.ndarray:
+    """Of several amounts of one unit each must keep a bound, and one must be the amount that is asked for.
+
+    `unknown`: whether a product without an amount of that unit meets a bound.
+    """
     wanted, unit = split_amount(str(constraint.value))
-    some, every = np.zeros(facts.rows, bool), np.ones(facts.rows, bool)
+    some, every = np.full(facts.rows, unknown), np.ones(facts.rows, bool)
     for amount, rows in facts.amounts.items():
         value, its_unit = split_amount(amount)
         if its_unit != unit:

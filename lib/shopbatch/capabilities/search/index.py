@@ -17,6 +17,8 @@ from shopbatch.capabilities.search.language_vectors import ROWS, LanguageVectors
 from shopbatch.capabilities.search.lexical import LexicalIndex, QueryTerms, count_terms, weigh
 from shopbatch.capabilities.search.product_text import lexical_fields
 from shopbatch.capabilities.search.settings import FusionSettings, LexicalSettings
+from shopbatch.capabilities.search.stated import Stated
+from shopbatch.capabilities.search.synonyms import NO_SYNONYMS, Synonyms
 
 AGAIN = 5  # the best 5 k of a query are scored again from 16 bits
 BATCH = 256  # queries of one pass over the vectors
@@ -31,6 +33,8 @@ class SearchIndex:
         lexical, dense: The two indexes.
         spoken: What the vectors of a language have in common.
         fusion: How the two scores become one.
+        stated: What the products state; None if a query is only words.
+        synonyms: What is looked up besides the words of a query.
     """
 
     products: pa.Table
@@ -38,6 +42,8 @@ class SearchIndex:
     dense: DenseIndex
     spoken: LanguageVectors
     fusion: FusionSettings
+    stated: Stated | None = None
+    synonyms: Synonyms = NO_SYNONYMS
 
     @cached_property
     def languages(self) -> tuple[list[str], np.ndarray]:
@@ -129,6 +135,8 @@ def make_index(
     queries: tuple[Mapping[str, np.ndarray], Mapping[str, np.ndarray]],
     lexical: LexicalSettings,
     fusion: FusionSettings,
+    stated: Stated | None = None,
+    synonyms: Synonyms = NO_SYNONYMS,
 ) -> SearchIndex:
     """Make the index of a catalogue.
 
@@ -137,6 +145,8 @@ def make_index(
         vectors: Their vectors as the encoder gives them, float [n, dim].
         queries: The mean vectors of queries and the maps between languages (see `language_vectors.learnt`).
         lexical, fusion: Settings.
+        stated: What the products state.
+        synonyms: What is looked up besides the words of a query.
     """
     languages = pc.fill_null(rows["language"], "und").to_pylist()
     spoken = LanguageVectors(means_of(vectors, languages), *queries)
@@ -147,6 +157,8 @@ def make_index(
         dense,
         spoken,
         fusion,
+        stated,
+        synonyms,
     )
 
 

@@ -15,7 +15,7 @@ import json
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from functools import lru_cache
+from functools import lru_cache, partial
 from itertools import chain
 from typing import Any
 
@@ -32,6 +32,8 @@ from shopbatch.capabilities.search.index import SearchIndex
 from shopbatch.capabilities.search.language_vectors import LanguageVectors
 from shopbatch.capabilities.search.lexical import LexicalIndex
 from shopbatch.capabilities.search.settings import FusionSettings, LexicalSettings
+from shopbatch.capabilities.search.stated import Stated, vocabulary_of, vocabulary_table
+from shopbatch.capabilities.search.synonyms import Synonyms
 from shopbatch.core.config import Strict
 from shopbatch.core.crash_points import crash_point
 from shopbatch.core.errors import UserError
@@ -39,7 +41,7 @@ from shopbatch.core.hashing import digest
 from shopbatch.warehouse import files
 from shopbatch.warehouse.folder_sums import missing_or_damaged
 
-FORMAT = 1  # of the files; an index of another format is made again
+FORMAT = 2  # of the files; an index of another format is made again
 FOLDER = "_indexes/search"
 MANIFEST = "manifest.json"
 LEASE_SECONDS = 6 * 3600.0
@@ -81,6 +83,8 @@ class Manifest(Strict):
     """How words are scored."""
     fusion: FusionSettings
     """How the two scores become one."""
+    stated: str
+    """Digest of the vocabulary by which the products' statements were read; empty if they were not."""
     files: dict[str, str]
     """XXH3 checksum of each file, 16 hex digits."""
 
@@ -100,6 +104,10 @@ def write_index(root: str, manifest: Manifest, index: SearchIndex) -> None:
     sums["languages.parquet"] = _write_table(folder, "languages", _spoken_table(index.spoken))
     sums["terms.parquet"] = _write_table(folder, "terms", pa.table({"term": lexical.vocabulary.to_arrow()}))
     sums["products.parquet"] = _write_table(folder, "products", index.products)
+    sums["synonyms.parquet"] = _write_table(folder, "synonyms", index.synonyms.table)
+    if index.stated is not None:
+        sums["stated.parquet"] = _write_table(folder, "stated", index.stated.table())
+        sums["vocabulary.parquet"] = _write_table(folder, "vocabulary", vocabulary_table(index.stated.vocabulary))
     crash_point("index_written")
     if isinstance(files.filesystem(folder)[0], pafs.LocalFileSystem):
         files.sync_folder(files.filesystem(folder)[1])  # a commit must not outlive what it names
@@ -156,7 +164,22 @@ def read_index(folder: str, manifest: Manifest) -> SearchIndex:
         DenseIndex(codes, scales, fine),
         _spoken(_read_table(folder, "languages"), codes.shape[1]),
         manifest.fusion,
+        _read_stated(folder, manifest),
+        Synonyms(_read_table(folder, "synonyms")),
     )
+
+
+def _read_stated(folder: str, manifest: Manifest) -> Stated | None:
+    if not manifest.stated:
+        return None
+    return Stated(vocabulary_of(_read_table(folder, "vocabulary")), partial(_read_table, folder, "stated"))
+
+
+def stated_before(folder: str, vocabulary: str) -> pa.Table | None:
+    """Read what the products of an earlier index state; None unless it is whole and read by an equal vocabulary."""
+    if not is_whole(folder) or read_manifest(folder).stated != vocabulary:
+        return None
+    return _read_table(folder, "stated")
 
 
 @lru_cache(maxsize=1)

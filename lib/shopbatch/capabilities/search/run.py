@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import pyarrow as pa
+
 from shopbatch.capabilities.search.build import IndexBuilder, settings_digest
 from shopbatch.capabilities.search.config import EmbedProductsConfig
 from shopbatch.capabilities.search.encoder import SearchEncoder, configured_encoder
 from shopbatch.capabilities.search.index_files import delete_old
 from shopbatch.capabilities.search.quality.tuned import with_tuned_weights
 from shopbatch.capabilities.search.stage import ProductStage
+from shopbatch.capabilities.search.synonyms import read_synonyms
 from shopbatch.engines.factory import prepare
 from shopbatch.inference.publish import find_live
 from shopbatch.inference.run import run_inference
@@ -18,7 +21,9 @@ from shopbatch.tables.products import PRODUCTS
 from shopbatch.warehouse.store import Store
 
 
-def product_spec(config: EmbedProductsConfig, store: Store, report: Report) -> tuple[Spec, SearchEncoder]:
+def product_spec(
+    config: EmbedProductsConfig, store: Store, report: Report, synonyms: pa.Table
+) -> tuple[Spec, SearchEncoder]:
     """The inference job that embeds products, and its encoder. Raises ModelError for a missing or damaged model."""
     encoder = configured_encoder(config, store.root)
     report.engine, report.models, report.unit = EngineUse(config.engine.kind), encoder.models, "products"
@@ -28,7 +33,7 @@ def product_spec(config: EmbedProductsConfig, store: Store, report: Report) -> t
         encoder.models,
         encoder.passage_prefix,
         max_bytes=config.max_bytes,
-        index=settings_digest(config, encoder),
+        index=settings_digest(config, encoder, synonyms),
     )
     spec = Spec("embed_products", PRODUCTS, stage, PRODUCT_EMBEDDINGS, PRODUCT_EMBEDDINGS_REJECTS)
     return spec, encoder
@@ -37,15 +42,16 @@ def product_spec(config: EmbedProductsConfig, store: Store, report: Report) -> t
 def product_specs(config: EmbedProductsConfig, store: Store, report: Report) -> list[Spec]:
     """The inference jobs that embed_products is made of: one."""
     config = with_tuned_weights(config, store)
-    return [product_spec(config, store, report)[0]]
+    return [product_spec(config, store, report, read_synonyms(store))[0]]
 
 
 def embed_products(config: EmbedProductsConfig, store: Store, report: Report) -> None:
     """Embed the new and changed products and publish them with their index. Raises what `run_inference` raises."""
     config = with_tuned_weights(config, store)
-    spec, encoder = product_spec(config, store, report)
+    synonyms = read_synonyms(store)
+    spec, encoder = product_spec(config, store, report, synonyms)
     prepare(config.engine, encoder.path or None)
-    builder = IndexBuilder(store, config, encoder, spec, report)
+    builder = IndexBuilder(store, config, encoder, spec, report, synonyms)
     before = find_live(spec, store)
     run_inference(spec, config, store, report, before_commit=builder.before_commit)
     live = find_live(spec, store)

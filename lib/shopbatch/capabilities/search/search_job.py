@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -13,6 +13,7 @@ import ray
 from shopbatch.capabilities.search.answers import answers
 from shopbatch.capabilities.search.config import SearchProductsConfig
 from shopbatch.capabilities.search.encoder import SearchEncoder, encoder_of
+from shopbatch.capabilities.search.index import SearchIndex
 from shopbatch.capabilities.search.index_files import lease, opened
 from shopbatch.capabilities.search.live import LiveIndex, live_index
 from shopbatch.capabilities.search.plan import Asked
@@ -33,7 +34,7 @@ from shopbatch.warehouse.publish import Publication, Superseded, unless_changed
 from shopbatch.warehouse.snapshot import Snapshot
 from shopbatch.warehouse.store import Store
 
-VERSION = 1  # of what a search answers: another one answers every query again
+VERSION = 2  # of what a search answers: another one answers every query again
 CHUNK = 512  # queries of one task
 
 
@@ -73,6 +74,7 @@ def _answer_all(
     before = store.find(SEARCH_RESULTS.name)
     made_from = {"table_id": embedded.table_id, "version": embedded.version}
     origin = {"version": VERSION, "index": live.manifest.key, "queries": made_from, "k": config.k}
+    origin["literal"] = config.literal
     if before is not None and not undone and before.metadata.get("origin") == origin:
         report.tables[SEARCH_RESULTS.name] = {"read": before.version}
         return
@@ -80,7 +82,7 @@ def _answer_all(
         table = embedded.read([*_CARRIED, "vector"])
         stage.rows = table.num_rows
         index = (live.folder, live.manifest.key, live.manifest.model_dump_json())
-        target = Target(*index, store.uri(SEARCH_RESULTS.name), report.run_id, config.k)
+        target = Target(*index, store.uri(SEARCH_RESULTS.name), report.run_id, config.k, config.literal)
         publication.add(SEARCH_RESULTS, _written(table, target))
         crash_point("search_written")
         try:
@@ -102,7 +104,7 @@ _CARRIED = ("query_id", "query", "language", "filters", "k", "user_id", "content
 
 @dataclass(frozen=True)
 class Target:
-    """What every task gets: the index (folder, key, manifest as JSON), the table's root, the run, and the default k."""
+    """What every task gets: the index (folder, key, manifest as JSON), the table's root, the run, and settings."""
 
     folder: str
     key: str
@@ -110,6 +112,7 @@ class Target:
     root: str
     run_id: str
     k: int
+    literal: bool
 
 
 def _written(table: pa.Table, target: Target) -> list[DataFile]:
@@ -123,27 +126,28 @@ def _written(table: pa.Table, target: Target) -> list[DataFile]:
 def write_answers(target: Target, number: int, queries: pa.Table) -> DataFile:
     """Answer some queries and write their rows of search_results."""
     index = opened(target.folder, target.manifest)
-    rows = answer_rows(index, queries, target.k, target.key, target.run_id)
+    rows = answer_rows(index, queries, target)
     path = f"{target.run_id}/part-{number:05d}.parquet"
     files.write(f"{target.root}/{path}", rows)
     return files.describe(target.root, path, SEARCH_RESULTS.file_schema())
 
 
-def answer_rows(index: Any, queries: pa.Table, k: int, key: str, run_id: str) -> pa.Table:
+def answer_rows(index: SearchIndex, queries: pa.Table, target: Target) -> pa.Table:
     """Answer queries as rows of search_results.
 
     Args:
         index: The index.
         queries: The columns of `_CARRIED` and `vector`, [n].
-        k: Most products of an answer, for a query that does not say it.
-        key: The index's key.
-        run_id: The run.
+        target: The index's key, the run, and how queries are answered.
     """
     columns: dict[str, Sequence[Any]] = {name: queries[name].to_pylist() for name in _CARRIED}
-    asked = [Asked.row(*row) for row in zip(columns["query"], columns["language"], columns["filters"], strict=True)]
-    most = [min(1000, max(1, wish if wish is not None else k)) for wish in columns["k"]]
+    asked = [
+        Asked.row(*row, literal=target.literal)
+        for row in zip(columns["query"], columns["language"], columns["filters"], strict=True)
+    ]
+    most = [min(1000, max(1, wish if wish is not None else target.k)) for wish in columns["k"]]
     vectors: np.ndarray = matrix(queries["vector"])
-    hits = answers(index, asked, vectors, most)
+    answered = answers(index, asked, vectors, most)
     products = [
         [
             {
@@ -153,13 +157,17 @@ def answer_rows(index: Any, queries: pa.Table, k: int, key: str, run_id: str) ->
                 "dense": hit.dense,
                 "reason": hit.reason,
             }
-            for hit in some
+            for hit in answer.hits
         ]
-        for some in hits
+        for answer in answered
     ]
     schema = SEARCH_RESULTS.file_schema()
     rows = {name: pa.array(columns[name], schema.field(name).type) for name in _CARRIED}
     rows["products"] = pa.array(products, schema.field("products").type)
-    rows["index"] = pa.repeat(pa.scalar(key), queries.num_rows)
-    rows["run_id"] = pa.repeat(pa.scalar(run_id), queries.num_rows)
+    plans = [answer.plan for answer in answered]
+    demands = [[asdict(c) | {"value": str(c.value)} for c in plan.constraints] for plan in plans]
+    rows["constraints"] = pa.array(demands, schema.field("constraints").type)
+    rows["unknown"] = pa.array([[str(c) for c in plan.unknown] for plan in plans], schema.field("unknown").type)
+    rows["index"] = pa.repeat(pa.scalar(target.key), queries.num_rows)
+    rows["run_id"] = pa.repeat(pa.scalar(target.run_id), queries.num_rows)
     return pa.table([rows[name] for name in schema.names], schema=schema)

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Iterator
 from functools import lru_cache
 
 import numpy as np
@@ -34,6 +35,8 @@ _CLASS = "".join(rf"\x{{{a:x}}}-\x{{{b:x}}}" for a, b in _UNSPACED)
 _TOKEN = rf"[\p{{L}}\p{{M}}\p{{N}}--{_CLASS}]+(?:[.'’/-][\p{{L}}\p{{M}}\p{{N}}--{_CLASS}]+)*"
 _PART = re.compile(r"\d+(?:\.\d+)?|[^\W\d_]+")
 _IS_UNSPACED = re.compile(f"[{UNSPACED}]")
+_PIECE = re.compile(r"[^\W_]+(?:[.'’/-][^\W_]+)*")
+_RUNS = re.compile(rf"[{UNSPACED}]+|[^{UNSPACED}]+")
 _STEMMER = snowballstemmer.stemmer("english")
 
 
@@ -72,6 +75,12 @@ def word_terms(token: str) -> list[str]:
     terms = [x for part in parts for x in (WORD + part, STEM + _stem(part))]
     whole = re.sub(r"['’.-]", "", letters)
     return [*terms, CODE + whole] if len(parts) > 1 else terms
+
+
+def pieces(text: str) -> Iterator[str]:
+    """Yield the words of a text, and each run of characters of a script without spaces, in their order."""
+    for token in _PIECE.findall(text):
+        yield from [token] if token.isascii() else _RUNS.findall(token)
 
 
 def is_unspaced(character: str) -> bool:

@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 
 from shopbatch.capabilities.search.conditions import mask_of
+from shopbatch.capabilities.search.filters import facts_of, look
 from shopbatch.capabilities.search.index import SearchIndex
 from shopbatch.capabilities.search.plan import Plan
 from shopbatch.capabilities.search.quality.queries import Prepared
@@ -21,9 +22,16 @@ Breaks = Callable[[SearchIndex, Plan, np.ndarray], np.ndarray]  # products shown
 
 
 def breaks_conditions(index: SearchIndex, plan: Plan, shown: np.ndarray) -> np.ndarray:
-    """Say which products do not meet a query's conditions, bool [shown], from their rows and not from the mask."""
-    meets = mask_of(index.products.take(pa.array(shown, pa.int64())), plan.conditions)
-    return np.zeros(len(shown), bool) if meets is None else ~meets
+    """Say which products break what a query demands, bool [shown], from their rows and not from the mask."""
+    rows = index.products.take(pa.array(shown, pa.int64()))
+    meets = mask_of(rows, plan.conditions)
+    out = np.zeros(len(shown), bool) if meets is None else ~meets
+    if plan.constraints and index.stated is not None:
+        facts = facts_of(rows, index.stated.vocabulary)
+        for constraint in plan.constraints:
+            looked = look(facts, constraint)
+            out |= ~looked.allowed if looked is not None else False
+    return out
 
 
 @dataclass(frozen=True)
@@ -70,7 +78,7 @@ def measured(
     """
     rows = [list_quality(ranked, q.judged) for ranked, q in zip(lists, prepared.queries, strict=True)]
     broken = [
-        int(breaks(index, plan, ranked[:DEPTH]).sum()) if plan.conditions else 0
+        int(breaks(index, plan, ranked[:DEPTH]).sum()) if plan.mask is not None else 0
         for ranked, plan in zip(lists, prepared.plans, strict=True)
     ]
     numbers = np.array([[r.ndcg, r.ndcg_judged, r.recall, r.unjudged, r.shown] for r in rows], np.float64)

@@ -110,7 +110,7 @@ def _rows(searched: Searched, run_id: str) -> pa.Table:
         count,
         query=pa.array([query.text for query in queries], pa.string()),
         language=pa.array(searched.test.languages, pa.string()),
-        constrained=pa.array([bool(plan.conditions) for plan in plans], pa.bool_()),
+        constrained=pa.array([plan.mask is not None for plan in plans], pa.bool_()),
         judged=pa.array([len(query.judged.products) for query in queries], pa.int32()),
         useful=pa.array([query.judged.useful for query in queries], pa.int32()),
         ndcg=numbers(candidate.ndcg),

@@ -62,7 +62,7 @@ class Prepared:
     @property
     def texts(self) -> list[str]:
         """The texts whose words are looked up."""
-        return [plan.text for plan in self.plans]
+        return [plan.words for plan in self.plans]
 
     def first(self, count: int) -> Prepared:
         """Return the first queries."""
@@ -121,6 +121,6 @@ def _refused(texts: pl.Series) -> pl.Series:
 
 def prepare(index: SearchIndex, encoder: SearchEncoder, queries: list[JudgedQuery]) -> Prepared:
     """Plan and embed queries."""
-    planned = plans([Asked(query.text, query.language) for query in queries], index.products) if queries else []
+    planned = plans([Asked(query.text, query.language) for query in queries], index) if queries else []
     vectors = encoder.embed_queries([query.text for query in queries]) if queries else np.zeros((0, 0), np.float32)
     return Prepared(queries, planned, [plan.language or index.main_language for plan in planned], vectors)

@@ -42,7 +42,7 @@ def sliced(prepared: Prepared, candidate: Measured, baseline: Measured, seed: in
     names: list[Sequence[str]] = [
         [f"language {language}" for language in prepared.languages],
         [length_of(query.text) for query in prepared.queries],
-        ["with conditions" if plan.conditions else "without conditions" for plan in prepared.plans],
+        ["with conditions" if plan.mask is not None else "without conditions" for plan in prepared.plans],
     ]
     useful = ~np.isnan(candidate.ndcg)
     parts: dict[str, dict[str, Any]] = {}

@@ -1,0 +1,83 @@
+"""The synonyms of an index: what is looked up besides the words of a query."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import polars as pl
+import pyarrow as pa
+
+from shopbatch.capabilities.search.terms import STEM, is_unspaced, pieces, word_terms
+from shopbatch.core.hashing import digest
+from shopbatch.tables.synonyms import SYNONYMS
+from shopbatch.warehouse.store import Store
+
+COLUMNS = ("language", "term", "synonym")
+LONGEST = 8  # words, or characters of a script without spaces, of a term that is looked for
+
+
+def read_synonyms(store: Store) -> pa.Table:
+    """Read the table's distinct rows, sorted: the columns of COLUMNS, [n]; none if there is no such table."""
+    snapshot = store.find(SYNONYMS.name)
+    table = SYNONYMS.schema().empty_table() if snapshot is None else snapshot.read(list(COLUMNS))
+    rows = pl.DataFrame(table.select(COLUMNS)).unique().sort(COLUMNS, nulls_last=False)
+    return rows.to_arrow().cast(pa.schema([(name, pa.string()) for name in COLUMNS]))
+
+
+def synonyms_digest(table: pa.Table) -> str:
+    """Digest the rows of `read_synonyms`."""
+    return digest(table.to_pydict())
+
+
+@dataclass(frozen=True, eq=False)
+class Synonyms:
+    """Looks up what else a query may mean.
+
+    Attributes:
+        table: The rows of `read_synonyms`.
+    """
+
+    table: pa.Table
+    _by_key: dict[str, list[tuple[str | None, str]]] = field(default_factory=dict, repr=False)
+
+    def __post_init__(self) -> None:
+        """Index the rows by the terms as they are looked up."""
+        for language, term, synonym in pl.DataFrame(self.table).iter_rows():
+            if key := _key(_units(term)):
+                self._by_key.setdefault(key, []).append((language, synonym))
+
+    def of(self, text: str, language: str | None) -> tuple[str, ...]:
+        """Return the synonyms of the terms in a query, in their order; Latin words in any form of the same stem.
+
+        Args:
+            text: The query.
+            language: ISO 639-1 code, if it is known.
+        """
+        if not self._by_key:
+            return ()
+        found: dict[str, None] = {}
+        units = _units(text)
+        for start in range(len(units)):
+            for end in range(start + 1, min(len(units), start + LONGEST) + 1):
+                for its, synonym in self._by_key.get(_key(units[start:end]), ()):
+                    if its is None or its == language:
+                        found[synonym] = None
+        return tuple(found)
+
+
+NO_SYNONYMS = Synonyms(pa.schema([(name, pa.string()) for name in COLUMNS]).empty_table())
+
+
+def _key(units: list[str]) -> str:
+    return "\0".join(units)
+
+
+def _units(text: str) -> list[str]:
+    """Return the stems of a text's words and the single characters of scripts without spaces, in their order."""
+    units: list[str] = []
+    for piece in pieces(text.lower()):
+        if is_unspaced(piece[0]):
+            units += piece
+        else:
+            units += [term[1:] for term in word_terms(piece) if term.startswith(STEM)]
+    return units
