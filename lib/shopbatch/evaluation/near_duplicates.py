@@ -47,6 +47,34 @@ def near_duplicates(training: Sequence[str], held_out: Sequence[str], similar: f
     return duplicate
 
 
+def near_duplicate_groups(texts: Sequence[str], similar: float = SIMILAR) -> np.ndarray:
+    """Return the group of each text, int64 [n]: near-duplicates, and near-duplicates of these, share one.
+
+    A group's number is that of its first text.
+
+    Args:
+        texts: The texts, which are compared as `near_duplicates` does.
+        similar: Jaccard similarity from which texts count as near-duplicates.
+    """
+    group = np.arange(len(texts))
+    if not len(texts):
+        return group
+    minima = rensa.RMinHash.digest_matrix_from_token_sets(list(map(shingles, texts)), _MINIMA, _SEED)
+    known = np.asarray(minima.to_rows(), np.uint32)
+    by_band: dict[tuple[int, bytes], list[int]] = {}
+    for number, bands in enumerate(_bands(known)):
+        for place, band in enumerate(bands):
+            by_band.setdefault((place, band), []).append(number)
+    for members in by_band.values():
+        first = members[0]
+        for other in members[1:]:
+            alike = group[first] != group[other] and (known[first] == known[other]).mean() >= similar
+            if alike:
+                low, high = sorted((int(group[first]), int(group[other])))
+                group[group == high] = low
+    return group
+
+
 def without_near_duplicates(texts: Sequence[str], training: np.ndarray, similar: float = SIMILAR) -> np.ndarray:
     """Return which texts to keep, bool [n]: all training texts, and the held-out texts that resemble none of them.
 

@@ -8,12 +8,12 @@ import pytest
 
 from shopbatch.capabilities.sentiment.config import ExampleConfig
 from shopbatch.capabilities.sentiment.examples import candidates, choose, read_examples
-from shopbatch.capabilities.sentiment.vectors import embed
 from shopbatch.core.errors import UserError
 from shopbatch.engines.base import encode_all
 from shopbatch.engines.configs import FakeConfig
 from shopbatch.engines.factory import open_engine
 from shopbatch.tables.reviews import REVIEWS
+from shopbatch.training.vectors import embed
 
 SMALL = ExampleConfig(min_rows=1)
 

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from shopbatch.capabilities.sentiment.calibrate import log_loss, recalibrate, temperature
-from shopbatch.capabilities.sentiment.head import softmax
+from shopbatch.capabilities.sentiment.calibrate import recalibrate
+from shopbatch.evaluation.calibration import log_loss, softmax, temperature
 
 
 def test_shift_and_temperature_come_back() -> None:

@@ -4,11 +4,10 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from shopbatch.capabilities.sentiment.calibrate import log_loss, temperature
 from shopbatch.capabilities.sentiment.config import HeadConfig
 from shopbatch.capabilities.sentiment.evaluate import evaluate
-from shopbatch.capabilities.sentiment.head import softmax
 from shopbatch.capabilities.sentiment.train_head import fit
+from shopbatch.evaluation.calibration import log_loss, softmax, temperature
 
 
 def examples(rows, seed=0, languages=("en", "zh")):

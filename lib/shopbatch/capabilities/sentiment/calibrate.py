@@ -2,35 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-
 import numpy as np
 import torch
 
-from shopbatch.capabilities.sentiment.head import softmax
+from shopbatch.training.one_thread import one_thread
 
 FEW = 30  # a language with fewer validation examples is calibrated on other examples as well
 _COLDEST, _HOTTEST = 0.05, 20.0  # limits of a temperature
-
-
-def log_loss(logits: np.ndarray, label: np.ndarray) -> float:
-    """Return the mean negative log probability of the true class."""
-    true = softmax(logits)[np.arange(len(label)), label]
-    return float(-np.log(np.maximum(true, 1e-12)).mean())
-
-
-def temperature(logits: np.ndarray, label: np.ndarray) -> float:
-    """Find by golden-section search the temperature, 0.05 to 20, that gives logits [n, classes] the lowest log loss."""
-    low, high = np.log(_COLDEST), np.log(_HOTTEST)  # convex in 1 / temperature, so it has one minimum here too
-    golden = (np.sqrt(5) - 1) / 2
-    while high - low > 1e-4:
-        a, b = high - golden * (high - low), low + golden * (high - low)
-        if log_loss(logits / np.exp(a), label) < log_loss(logits / np.exp(b), label):
-            high = b
-        else:
-            low = a
-    return float(np.exp((low + high) / 2))
 
 
 def recalibrate(logits: np.ndarray, label: np.ndarray) -> tuple[np.ndarray, float]:
@@ -61,14 +39,3 @@ def recalibrate(logits: np.ndarray, label: np.ndarray) -> tuple[np.ndarray, floa
     with one_thread():
         optimizer.step(loss)  # type: ignore[no-untyped-call]
     return torch.where(occurs, shift, 0.0).detach().numpy(), float(scale().detach())
-
-
-@contextmanager
-def one_thread() -> Iterator[None]:
-    """Let torch use one thread inside the block, so that sums have one order on every machine; the work is small."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)

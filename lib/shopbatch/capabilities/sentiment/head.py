@@ -17,6 +17,7 @@ import pyarrow.compute as pc
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
+from shopbatch.evaluation.calibration import softmax
 from shopbatch.models.folder import ModelError, local
 
 NAME = "sentiment"
@@ -100,12 +101,6 @@ class SentimentHead:
             sums = np.column_stack([(inputs * each).sum(axis=1) for each in self.weights[i].T])
             probabilities[rows] = softmax((sums + self.bias[i]) / self.temperature[i])
         return probabilities
-
-
-def softmax(logits: np.ndarray) -> np.ndarray:
-    """Return the softmax of logits, float64 [n, classes], each row summing to 1."""
-    powers = np.exp(logits.astype(float) - logits.max(axis=1, keepdims=True))
-    return np.asarray(powers / powers.sum(axis=1, keepdims=True))
 
 
 def polar(probabilities: np.ndarray) -> np.ndarray:

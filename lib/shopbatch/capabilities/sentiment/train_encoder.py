@@ -27,7 +27,6 @@ from shopbatch.capabilities.sentiment.examples import OTHER, SOURCE, SPLITS, rea
 from shopbatch.capabilities.sentiment.head import LABELS, SentimentHead
 from shopbatch.capabilities.sentiment.judge import calibrated_head, held_out_probabilities
 from shopbatch.capabilities.sentiment.train_head import fit
-from shopbatch.capabilities.sentiment.vectors import embed, embed_held_out
 from shopbatch.core.errors import UserError
 from shopbatch.core.hashing import digest
 from shopbatch.engines.tokens import Reader
@@ -47,6 +46,7 @@ from shopbatch.training.config import identity
 from shopbatch.training.packing import Document
 from shopbatch.training.parallel import Parallel
 from shopbatch.training.plans import ClassifyPlan
+from shopbatch.training.vectors import embed, embed_held_out
 from shopbatch.training.worker import Run
 from shopbatch.training.workers import check_devices
 from shopbatch.warehouse import files

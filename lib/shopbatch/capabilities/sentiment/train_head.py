@@ -12,18 +12,20 @@ import pyarrow.compute as pc
 import torch
 
 from shopbatch.capabilities.sentiment import head as sentiment_head
-from shopbatch.capabilities.sentiment.calibrate import FEW, log_loss, one_thread, temperature
+from shopbatch.capabilities.sentiment.calibrate import FEW
 from shopbatch.capabilities.sentiment.config import ExampleConfig, HeadConfig, TrainHeadConfig
 from shopbatch.capabilities.sentiment.evaluate import evaluate
 from shopbatch.capabilities.sentiment.examples import OTHER, SOURCE, read_examples
 from shopbatch.capabilities.sentiment.head import LABELS, SentimentHead
-from shopbatch.capabilities.sentiment.vectors import embed
 from shopbatch.core.hashing import digest
 from shopbatch.engines.configs import EngineConfig
+from shopbatch.evaluation.calibration import log_loss, temperature
 from shopbatch.models import erasure, registry
 from shopbatch.runs.report import EngineUse, Report
 from shopbatch.tables.reviews import REVIEWS
 from shopbatch.training import runs
+from shopbatch.training.one_thread import one_thread
+from shopbatch.training.vectors import embed
 from shopbatch.warehouse.store import Snapshot, Store
 
 VERSION = 1  # of examples and fit: raising it makes the next run train again

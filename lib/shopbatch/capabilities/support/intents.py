@@ -21,6 +21,7 @@ from safetensors.numpy import load_file, save_file
 
 from shopbatch.capabilities.support.thresholds import Thresholds
 from shopbatch.core.hashing import digest
+from shopbatch.evaluation.calibration import softmax
 from shopbatch.models.folder import ModelError, local
 
 NAME = "intents"
@@ -211,14 +212,14 @@ class IntentModel:
     def _probabilities(self, vectors: np.ndarray) -> np.ndarray:
         scores = (np.round(vectors * _GRID) @ self._whole + self.bias) / self.temperature
         known = known_probability(scores, self.scope.astype(np.float64))
-        return known[:, None] * softmax(scores[:, :-1])
+        return np.asarray(known[:, None] * softmax(scores[:, :-1]))
 
     @cached_property
     def _whole(self) -> np.ndarray:
         """The weights, rounded, by the vectors' grid: float64 [dim, intents + 1]."""
         weights = self.weights.astype(np.float64)
         step = 2.0 ** (np.ceil(np.log2(max(float(np.abs(weights).max()), 1e-30))) - _BITS)
-        return np.round(weights / step) * (step / _GRID)
+        return np.asarray(np.round(weights / step) * (step / _GRID))
 
 
 FEATURES = ("energy", "top", "margin", "other")
@@ -268,9 +269,3 @@ def unit(vectors: np.ndarray) -> np.ndarray:
     rows = np.ascontiguousarray(vectors, np.float64)
     length = np.sqrt((rows * rows).sum(axis=1, keepdims=True))
     return np.asarray(rows / np.maximum(length, 1e-12))
-
-
-def softmax(scores: np.ndarray) -> np.ndarray:
-    """Return the softmax of scores, float64 [n, classes], each row summing to 1."""
-    powers = np.exp(scores.astype(np.float64) - scores.max(axis=1, keepdims=True))
-    return np.asarray(powers / powers.sum(axis=1, keepdims=True))

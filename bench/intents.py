@@ -1,0 +1,315 @@
+"""How good the recognition of intents is.
+
+Commands:
+
+- banking TRAIN TEST: Banking77 (Casanueva et al. 2020), gzipped JSON lines with text and intent. Accuracy with 5, 10
+  and 30 examples a class, several draws, beside TF-IDF n-grams; and how well questions about intents that the model has
+  never seen are told from known ones.
+- questions --learn FILE ... --ask FILE ... [--half open]: learns from questions (JSON lines or Parquet with text or
+  question, intent, language, origin) and sorts others (JSON lines: text, intent, half), by file.
+- tickets --learn FILE ... --ask FILE ... [--half open]: the same on labelled tickets, `other` among their intents. On
+  500 random halves the bounds are chosen on one and judged on the other: how often is the target missed, at which
+  coverage?
+
+Vectors are kept in --cache by a digest of their texts.
+
+Run: OMP_NUM_THREADS=1 python bench/intents.py banking TRAIN TEST
+"""
+
+from __future__ import annotations
+
+import argparse
+import gzip
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pyarrow as pa
+
+from shopbatch.capabilities.support.intents import OTHER, IntentModel, known_probability, unit
+from shopbatch.capabilities.support.thresholds import Labelled, Targets, choose_thresholds
+from shopbatch.capabilities.support.train.cross_fit import cross_fit, folds_of
+from shopbatch.capabilities.support.train.fit import (
+    Rows,
+    Setting,
+    calibrate,
+    centre,
+    fit_scores,
+    language_means,
+    make_model,
+)
+from shopbatch.engines.base import encode_all
+from shopbatch.engines.configs import OpenVinoConfig
+from shopbatch.engines.factory import open_engine
+from shopbatch.evaluation.classification import accuracy_interval
+from shopbatch.evaluation.near_duplicates import near_duplicate_groups
+from shopbatch.evaluation.selective import auroc
+from shopbatch.models import e5_small
+from shopbatch.text.language import guess_language
+from shopbatch.training.ngrams import NgramClassifier
+
+SEED = 0
+SHOTS = (5, 10, 30)
+SPLITS = 500
+STEPS = 100
+PENALTY = 0.1
+PUBLISHED = {
+    10: "BERT fixed 0.676, BERT tuned 0.834",
+    30: "BERT fixed 0.801, BERT tuned 0.900",
+}  # Casanueva et al. 2020
+
+
+@dataclass(frozen=True)
+class Questions:
+    """Texts with their intents: names [n], languages string [n], halves [n], and whether a person wrote each."""
+
+    texts: list[str]
+    intent: np.ndarray
+    language: pa.Array
+    half: np.ndarray
+    person: np.ndarray
+
+
+def read(path: Path, half: str = "") -> Questions:
+    """Read a file of questions; of those with a half only that one, if it is named."""
+    if path.suffix == ".parquet":
+        rows = pl.read_parquet(path).to_dicts()
+    else:
+        with (gzip.open if path.suffix == ".gz" else open)(path, "rt", encoding="utf-8") as file:
+            rows = [json.loads(line) for line in file]
+    rows = [row for row in rows if not half or row.get("half", half) == half]
+    texts = [str(row.get("text") or row.get("question")) for row in rows]
+    stated = pa.array([row.get("language") for row in rows], pa.string())
+    language = stated if not stated.null_count else guess_language(pa.array(texts, pa.string()))
+    generated = path.suffix == ".parquet"
+    person = [row.get("origin", "generated" if generated else "person") == "person" for row in rows]
+    names = [str(row["intent"]) for row in rows]
+    return Questions(
+        texts, np.array(names), language, np.array([row.get("half", "") for row in rows]), np.array(person)
+    )
+
+
+def joined(parts: Sequence[Questions]) -> Questions:
+    """Put files together."""
+    return Questions(
+        [text for part in parts for text in part.texts],
+        np.concatenate([part.intent for part in parts]),
+        pa.concat_arrays([part.language for part in parts]),
+        np.concatenate([part.half for part in parts]),
+        np.concatenate([part.person for part in parts]),
+    )
+
+
+class Encoder:
+    """The search encoder, with vectors kept in a folder."""
+
+    def __init__(self, cache: Path) -> None:
+        self.cache, self.model = cache, cache / "e5-small-search"
+        if not self.model.exists():
+            self.model.mkdir(parents=True)
+            e5_small.build_search(self.model)
+
+    def __call__(self, texts: Sequence[str]) -> np.ndarray:
+        """Return the vectors, float32 [n, dim]."""
+        texts = [e5_small.SEARCH_SPEC.query + text for text in texts]
+        path = self.cache / f"{hashlib.sha256(json.dumps(texts).encode()).hexdigest()[:24]}.npy"
+        if not path.exists():
+            np.save(path, encode_all(open_engine(OpenVinoConfig(), str(self.model)), pa.array(texts)).vectors)
+        return np.asarray(np.load(path))
+
+
+def banking(encode: Encoder, train: Path, test: Path, draws: int) -> None:
+    """Print the figures of Banking77."""
+    learn, ask = read(train), read(test)
+    names = sorted(set(learn.intent.tolist()))
+    number = {name: place for place, name in enumerate(names)}
+    label, truth = (np.array([number[n] for n in part.intent.tolist()]) for part in (learn, ask))
+    vectors, asked = encode(learn.texts), encode(ask.texts)
+    english = [pa.array(["en"] * len(part), pa.string()) for part in (learn.texts, ask.texts)]
+    for shots in SHOTS:
+        ours, rival = [], []
+        for draw in range(draws):
+            rows = drawn(label, shots, draw)
+            languages, means = language_means(unit(vectors[rows]), english[0].take(pa.array(rows)))
+            inside = Rows(
+                centre(vectors[rows], english[0].slice(0, len(rows)), languages, means),
+                label[rows],
+                np.full(len(rows), True),
+                len(names) + 1,
+            )
+            weights, bias = fit_scores(inside, Setting(PENALTY, 1.0, STEPS))
+            scores = centre(asked, english[1], languages, means) @ weights + bias
+            ours.append(scores[:, :-1].argmax(axis=1))
+            grams = NgramClassifier.fit([learn.texts[n] for n in rows], label[rows], len(names), np.ones(len(rows)))
+            rival.append(grams.scores(ask.texts).argmax(axis=1))
+        repeated = np.tile(truth, draws)
+        for name, chosen in (("frozen e5", ours), ("n-grams", rival)):
+            each = [float((one == truth).mean()) for one in chosen]
+            width = accuracy_interval(truth, chosen[0], SEED)
+            half = (width.high - width.low) / 2
+            mean = float((np.concatenate(chosen) == repeated).mean())
+            print(f"{shots:3} examples  {name:10} {mean:.3f} +- {half:.3f}  draws {min(each):.3f} to {max(each):.3f}")
+        print(f"              published  {PUBLISHED.get(shots, '-')} (Casanueva et al. 2020)")
+    unknown(vectors, asked, label, truth, english, draws)
+
+
+def unknown(
+    vectors: np.ndarray, asked: np.ndarray, label: np.ndarray, truth: np.ndarray, english: list[pa.Array], draws: int
+) -> None:
+    """Print how well questions of intents that were left out are told from the others, with 30 examples and with all.
+
+    A third of the intents is unknown. Half of these lend examples of something else, so that none of the other half, on
+    which it is judged, has been seen.
+    """
+    for shots in (30, 10_000):
+        figures: dict[str, list[float]] = {}
+        for draw in range(draws):
+            order = np.random.default_rng(draw).permutation(int(label.max()) + 1)
+            count = len(order) // 6
+            lent, hidden, known = order[:count], order[count : 2 * count], np.sort(order[2 * count :])
+            place = np.full(len(order), len(known))
+            place[known] = np.arange(len(known))
+            rows = drawn(label, shots, draw)
+            rows = rows[~np.isin(label[rows], hidden)]
+            tests = np.flatnonzero(~np.isin(truth, lent))
+            known_test = np.isin(truth[tests], known)
+            for name, use in (("without examples of others", ~np.isin(label[rows], lent)), ("with", rows >= 0)):
+                mine = rows[use]
+                languages, means = language_means(unit(vectors[mine]), english[0].take(pa.array(mine)))
+                one = pa.array(["en"] * len(vectors), pa.string())
+                inside = Rows(
+                    centre(vectors[mine], one.slice(0, len(mine)), languages, means),
+                    place[label[mine]],
+                    np.full(len(mine), True),
+                    len(known) + 1,
+                )
+                setting = Setting(PENALTY, 1.0, STEPS)
+                fold = folds_of(np.arange(len(mine)), inside.label, 5)
+                crossed = cross_fit(inside, inside.take(np.zeros(len(mine), bool)), [setting], fold)
+                calibration = calibrate(crossed.scores, inside.label)
+                weights, bias = fit_scores(inside, setting)
+                scores = centre(asked[tests], one.slice(0, len(tests)), languages, means) @ weights + bias
+                warm = scores / calibration.temperature
+                inner = np.exp(warm[:, :-1] - warm[:, :-1].max(axis=1, keepdims=True))
+                figures.setdefault(f"{name}: top probability", []).append(auroc(1 / inner.sum(axis=1), known_test))
+                energy = np.log(np.exp(warm[:, :-1]).sum(axis=1))
+                figures.setdefault(f"{name}: energy", []).append(auroc(energy, known_test))
+                told = known_probability(warm, calibration.scope)
+                figures.setdefault(f"{name}: the model", []).append(auroc(told, known_test))
+        for name, values in figures.items():
+            print(f"unknown intents, {min(shots, 9999):4} examples, {name:45} AUROC {np.mean(values):.3f}", end="")
+            print(f"  draws {min(values):.3f} to {max(values):.3f}")
+
+
+def drawn(label: np.ndarray, shots: int, seed: int) -> np.ndarray:
+    """Draw rows, at most so many of each class."""
+    draw = np.random.default_rng(seed)
+    return np.concatenate([draw.permutation(np.flatnonzero(label == c))[:shots] for c in range(int(label.max()) + 1)])
+
+
+def learnt(encode: Encoder, files: Sequence[Path]) -> IntentModel:
+    """Train a model as train_intents does, without its gates."""
+    whole = joined([read(path) for path in files])
+    order = np.argsort(~whole.person, kind="stable")
+    texts = [whole.texts[n] for n in order.tolist()]
+    language, person = whole.language.take(pa.array(order)), whole.person[order]
+    names = sorted(set(whole.intent.tolist()) - {OTHER})
+    number = {name: place for place, name in enumerate(names)} | {OTHER: len(names)}
+    label = np.array([number[name] for name in whole.intent[order].tolist()])
+    vectors = encode(texts)
+    languages, means = language_means(unit(vectors), language)
+    rows = Rows(centre(vectors, language, languages, means), label, person, len(names) + 1)
+    people = int(person.sum())
+    fold = folds_of(near_duplicate_groups(texts[:people]), label[:people], 5)
+    settings = [Setting(penalty, weight, STEPS) for penalty in (0.03, 0.1, 0.3) for weight in (3.0, 10.0, 30.0)]
+    crossed = cross_fit(rows.take(person), rows.take(~person), settings, fold)
+    known = label[:people] < len(names)
+    right = (crossed.probabilities.argmax(axis=1) == label[:people])[known]
+    print(f"learnt {len(texts):,} questions, {people:,} of people; cross-fitted {right.mean():.3f}; {crossed.setting}")
+    return make_model(
+        rows, crossed.setting, calibrate(crossed.scores, label[:people]), (tuple(names), languages), means
+    )
+
+
+def questions(encode: Encoder, model: IntentModel, files: Sequence[Path], half: str) -> None:
+    """Print how many questions are sorted right."""
+    for path in files:
+        ask = read(path, half)
+        told = model.predict(encode(ask.texts), ask.language)
+        right = np.array(told.intents) == ask.intent
+        known = ask.intent != OTHER
+        width = accuracy_interval(np.ones(int(known.sum()), int), right[known].astype(int), SEED)
+        among = np.argsort(-told.probabilities[known], axis=1)[:, :3]
+        three = np.mean(
+            [name in [told.names[n] for n in row] for name, row in zip(ask.intent[known], among, strict=True)]
+        )
+        said = (
+            f"{path.name}: {int(known.sum())} questions, right {width.value:.3f} ({width.low:.3f} to {width.high:.3f})"
+        )
+        print(f"{said}, among three {three:.3f}", end="")
+        if not known.all():
+            sure = told.confidence.astype(float)
+            print(
+                f"; {int((~known).sum())} of something else, AUROC known {auroc(1 - told.outside, known):.3f}", end=""
+            )
+            print(f", right {auroc(sure, right):.3f}", end="")
+        print()
+
+
+def tickets(encode: Encoder, model: IntentModel, files: Sequence[Path], half: str, target: float) -> None:
+    """Print how often the target is missed if the bounds are chosen on one half and judged on the other."""
+    for path in files:
+        ask = read(path, half)
+        told = model.predict(encode(ask.texts), ask.language)
+        intent, sure = np.array(told.intents), told.confidence.astype(float)
+        right = intent == ask.intent
+        outcomes: list[tuple[float, float, int]] = []
+        for split in range(SPLITS):
+            order = np.random.default_rng(split).permutation(len(right))
+            first, second = order[: len(order) // 2], order[len(order) // 2 :]
+            labelled = Labelled(intent[first], sure[first], right[first], np.arange(len(first)) % 5)
+            bounds = choose_thresholds(labelled, Targets(target, 0.7, 0.9, 10)).thresholds
+            least = np.array([bounds.bounds(name).answer for name in intent[second].tolist()])
+            taken = sure[second] >= least
+            precision = float(right[second][taken].mean()) if taken.any() else 1.0
+            outcomes.append((float(taken.mean()), precision, int(taken.any())))
+        cover, share, some = (np.array(column) for column in zip(*outcomes, strict=True))
+        mean = share[some > 0].mean() if some.any() else 1.0
+        missed = f"target {target}: missed in {np.mean(share < target):.1%} of {SPLITS} splits"
+        said = f"coverage {cover.mean():.3f}, precision {mean:.3f}, nothing answered in {1 - some.mean():.1%}"
+        print(f"{path.name}: {len(right)} tickets, {missed}, {said}")
+
+
+def main(arguments: Any = None) -> None:
+    """Parse the command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--cache", type=Path, default=Path(".bench"))
+    commands = parser.add_subparsers(dest="command", required=True)
+    bank = commands.add_parser("banking")
+    bank.add_argument("train", type=Path)
+    bank.add_argument("test", type=Path)
+    bank.add_argument("--draws", type=int, default=5)
+    for name in ("questions", "tickets"):
+        one = commands.add_parser(name)
+        one.add_argument("--learn", type=Path, nargs="+", required=True)
+        one.add_argument("--ask", type=Path, nargs="+", required=True)
+        one.add_argument("--half", default="")
+        one.add_argument("--target", type=float, default=0.9)
+    given = parser.parse_args(arguments)
+    encode = Encoder(given.cache)
+    if given.command == "banking":
+        banking(encode, given.train, given.test, given.draws)
+        return
+    model = learnt(encode, given.learn)
+    questions(encode, model, given.ask, given.half)
+    if given.command == "tickets":
+        tickets(encode, model, given.ask, given.half, given.target)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,95 @@
+"""The pictures and tables in the report of train_intents."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from shopbatch.capabilities.support.evaluate import ALL, Judged
+from shopbatch.capabilities.support.thresholds import Chosen, Labelled
+from shopbatch.evaluation.classification import confusion
+from shopbatch.evaluation.selective import NEVER, curve
+from shopbatch.runs.report import Figure, Report
+
+MIXED = 8  # intents in the picture of those that are mixed up most
+COSTLY = 15
+
+
+def fill_figures(
+    report: Report, judged: Judged, names: Sequence[str], questions: Labelled, chosen: Chosen, confidence: float
+) -> None:
+    """Add the pictures: coverage against precision, the most mixed-up intents, calibration, and what costs most.
+
+    Args:
+        report: Is filled.
+        judged: People's questions.
+        names: The known intents.
+        questions: Those that the bounds were chosen on.
+        chosen: The bounds.
+        confidence: Of the intervals in the curve.
+    """
+    report.figures += [
+        coverage(chosen, questions, confidence),
+        mixed_up(judged, names),
+        Figure(
+            "calibration",
+            "How often a question is sorted right, by confidence",
+            report.metrics["quality"][ALL]["calibration"],
+            "People's questions, each judged by a model that has not seen it; one about something else is never right.",
+        ),
+        costly(chosen, questions),
+    ]
+
+
+def coverage(chosen: Chosen, questions: Labelled, confidence: float) -> Figure:
+    """The share of right ones among the questions that would be answered, by how many these are."""
+    points = curve(chosen.score, questions.right, confidence)
+    share = (100 * points[:, 1]).round(2).tolist()
+    series = {
+        f"lower end, {confidence:.0%} interval": [share, points[:, 3].round(4).tolist()],
+        "upper end": [share, points[:, 4].round(4).tolist()],
+        "share of right ones": [share, points[:, 2].round(4).tolist()],
+    }
+    taken = f"{chosen.answer.rows / max(1, len(questions.right)):.0%} of the questions are answered"
+    said = "no bound is certain enough to answer" if chosen.answer.score >= NEVER else taken
+    caption = (
+        f"Of {len(questions.right):,} questions that the model has not seen, the surest first; {said}. Each interval "
+        "holds by itself. The bound is chosen by a stricter one, which holds over all bounds that were tried."
+    )
+    data = {"series": series, "labels": ["questions answered, in percent", "share sorted right"]}
+    return Figure("curves", "Coverage against precision", data, caption)
+
+
+def mixed_up(judged: Judged, names: Sequence[str]) -> Figure:
+    """The intents that are mixed up most, as a matrix."""
+    matrix = confusion(judged.label[judged.known], judged.chosen[judged.known], len(names))
+    wrong = matrix - np.diag(np.diag(matrix))
+    pairs = wrong + wrong.T
+    picked: list[int] = []
+    for cell in np.argsort(-pairs, axis=None, kind="stable").tolist():
+        if len(picked) >= MIXED or not pairs.flat[cell]:
+            break
+        picked += [n for n in divmod(cell, len(names)) if n not in picked][: MIXED - len(picked)]
+    picked = sorted(picked) or list(range(min(2, len(names))))
+    data = {"labels": [names[n] for n in picked], "matrix": matrix[np.ix_(picked, picked)].tolist()}
+    caption = "Questions of people about these intents that were taken for one of them; rows are the true intents."
+    return Figure("confusion", "The intents that are mixed up most", data, caption)
+
+
+def costly(chosen: Chosen, questions: Labelled) -> Figure:
+    """The intents whose questions go to a person most."""
+    rows = []
+    for name in np.unique(questions.intent).tolist():
+        mine = questions.intent == name
+        answered = mine & (chosen.score >= chosen.answer.score)
+        count, right, open_ = int(mine.sum()), int(questions.right[mine].sum()), int((mine & ~answered).sum())
+        good = int(questions.right[answered].sum())
+        own = "own" if name in chosen.thresholds.by_intent else "common"
+        rows.append([name, count, right, int(answered.sum()), good, open_, own])
+    rows.sort(key=lambda row: (-row[5], row[0]))
+    columns = ["taken for", "questions", "right", "answered", "of these right", "left to a person", "bounds"]
+    caption = (
+        "What is left to a person costs time: add examples of these intents, or policies for what they are mixed with."
+    )
+    return Figure("table", "What the intents cost", {"columns": columns, "rows": rows[:COSTLY]}, caption)

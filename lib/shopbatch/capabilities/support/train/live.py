@@ -1,0 +1,75 @@
+"""The live model, on people's questions that it has not been trained on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+
+from shopbatch.capabilities.support.evaluate import Judged
+from shopbatch.capabilities.support.intents import NAME, IntentModel
+from shopbatch.evaluation.classification import Interval
+from shopbatch.evaluation.paired import difference
+from shopbatch.models import erasure, registry
+from shopbatch.models.registry import Model
+from shopbatch.warehouse.store import Store
+
+FEWEST = 30  # questions that the live model has not seen, below which nothing is compared
+
+
+@dataclass(frozen=True)
+class Live:
+    """The live model.
+
+    Attributes:
+        model: Its entry in the registry.
+        intents: The classifier.
+        unseen: Which of people's questions it was not trained on, bool [people].
+    """
+
+    model: Model
+    intents: IntentModel
+    unseen: np.ndarray
+
+
+def find_live(store: Store, encoder: str, texts: list[str]) -> Live | str | None:
+    """Return the live model, None without one, or why it cannot be compared.
+
+    Args:
+        store: The warehouse.
+        encoder: Reference of the encoder whose vectors there are.
+        texts: People's questions.
+
+    Raises:
+        ModelError: It is damaged.
+    """
+    model = registry.find_live(f"{store.root}/_models", NAME)
+    if model is None:
+        return None
+    live = IntentModel.load(model.path)
+    if live.encoder != encoder:
+        return "the live model reads another encoder, so it is not compared"
+    hashed = erasure.hasher(store)
+    seen = set(model.manifest.get("rows", ()))
+    unseen = np.array([hashed(name) not in seen for name in erasure.text_names(pa.array(texts, pa.string()))], bool)
+    if unseen.sum() < FEWEST:
+        return f"the live model has not seen {int(unseen.sum())} of people's questions, too few to compare it on"
+    return Live(model, live, unseen)
+
+
+def compare(live: Live, judged: Judged, names: tuple[str, ...], vectors: np.ndarray, language: pa.Array) -> Interval:
+    """Return the candidate's accuracy minus the live one's, on questions that neither has seen, with its interval.
+
+    Args:
+        live: The live model.
+        judged: People's questions.
+        names: The candidate's intents.
+        vectors: Of people's questions, as the encoder gives them.
+        language: [people].
+    """
+    rows = np.flatnonzero(live.unseen & judged.known)
+    told = live.intents.predict(vectors[rows], language.take(pa.array(rows))).intents
+    truth = [names[number] for number in judged.label[rows].tolist()]
+    other = np.array([a == b for a, b in zip(told, truth, strict=True)], float)
+    return difference(judged.right[rows].astype(float), other, 0)

@@ -1,0 +1,105 @@
+"""A bound that is chosen so that its precision certainly holds: against SciPy, and against drawn rows."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import stats
+
+from shopbatch.evaluation.selective import (
+    NEVER,
+    allowed_errors,
+    auroc,
+    certain_bound,
+    clopper_pearson,
+    curve,
+    most_errors,
+    passes_anywhere,
+)
+
+
+@given(rows=st.integers(1, 400), precision=st.floats(0.5, 0.99), level=st.floats(0.001, 0.4))
+@settings(max_examples=80, deadline=None)
+def test_the_most_errors_are_those_of_the_lower_bound(rows: int, precision: float, level: float) -> None:
+    most = most_errors(rows, precision, level)
+    for wrong, passes in ((most, True), (most + 1, False)):
+        if 0 <= wrong <= rows:
+            low = stats.beta.ppf(level, rows - wrong, wrong + 1) if wrong < rows else 0.0
+            assert (low >= precision - 1e-9) if passes else (low < precision + 1e-9)
+
+
+@given(hits=st.integers(0, 300), more=st.integers(0, 300), confidence=st.floats(0.5, 0.99))
+@settings(max_examples=60, deadline=None)
+def test_intervals_are_those_of_scipy(hits: int, more: int, confidence: float) -> None:
+    rows = hits + more or 1
+    low, high = clopper_pearson(np.array([hits]), np.array([rows]), confidence)
+    expected = stats.binomtest(hits, rows).proportion_ci(confidence, "exact")
+    assert (low[0], high[0]) == pytest.approx((expected.low, expected.high), abs=1e-7)
+
+
+def test_all_places_together_keep_the_error() -> None:
+    """Drawn rows of which just the target's share is right: the worst that can be."""
+    draw, counts = np.random.default_rng(0), tuple(range(6, 301, 6))
+    limits = allowed_errors(counts, 0.9, 0.9)
+    wrong = (draw.random((20_000, 300)) > 0.9).cumsum(axis=1)[:, np.array(counts) - 1]
+    share = (wrong <= np.array(limits)).any(axis=1).mean()
+    assert share == pytest.approx(passes_anywhere(counts, list(limits), 0.1), abs=0.007) and 0.07 < share <= 0.105
+    alone = np.array([most_errors(rows, 0.9, 0.1) for rows in counts])
+    assert (wrong <= alone).any(axis=1).mean() > 0.2  # without the correction
+
+
+def right_at(score: np.ndarray, kind: str) -> np.ndarray:
+    """The probability that a row is right."""
+    if kind == "steep":
+        return 1 / (1 + np.exp(-(6 * score - 1.5)))
+    if kind == "flat":
+        return np.full(len(score), 0.899)
+    return np.where(score > 0.6, 0.89, 0.4)  # good, but never good enough
+
+
+@pytest.mark.parametrize("kind", ["steep", "flat", "step"])
+@pytest.mark.parametrize("rows", [150, 600])
+def test_a_target_is_missed_no_more_often_than_designed(kind: str, rows: int) -> None:
+    """The precision that counts is the true one, of all tickets that will come."""
+    draw = np.random.default_rng(rows)
+    grid = np.sort(draw.random(200_000))[::-1]
+    truly = right_at(grid, kind).cumsum() / np.arange(1, len(grid) + 1)
+    missed, covered = 0, []
+    for _ in range(400):
+        score = draw.random(rows)
+        bound = certain_bound(score, draw.random(rows) < right_at(score, kind), 0.9, 0.9)
+        taken = int(np.searchsorted(-grid, -bound.score, side="right"))
+        missed += bool(taken and truly[taken - 1] < 0.9)
+        covered.append(taken / len(grid))
+    assert missed <= 0.1 * 400 + 3 * np.sqrt(0.1 * 0.9 * 400)
+    if kind == "steep":  # and where it can be reached, it is
+        possible = (np.flatnonzero(truly >= 0.9)[-1] + 1) / len(grid)
+        assert missed <= 0.05 * 400 and np.mean(covered) > (0.4 if rows == 150 else 0.75) * possible
+
+
+def test_what_is_never_certain_is_never_taken() -> None:
+    assert certain_bound(np.array([]), np.array([], bool), 0.9, 0.9).score == NEVER
+    assert certain_bound(np.linspace(0, 1, 20), np.full(20, True), 0.95, 0.9).score == NEVER  # too few to prove it
+    assert certain_bound(np.linspace(0, 1, 99), np.full(99, True), 0.95, 0.9).score == pytest.approx(0)
+    same = certain_bound(np.full(100, 0.5), np.arange(100) < 99, 0.9, 0.9)  # equal scores stay together
+    assert (same.score, same.rows, same.right) == (0.5, 100, 99)
+
+
+def test_many_rows_are_bounded_by_the_sum() -> None:
+    draw = np.random.default_rng(2)
+    score = draw.random(20_000)
+    bound = certain_bound(score, draw.random(20_000) < score**0.1, 0.95, 0.9)
+    assert 0.25 < bound.score < 0.45 and bound.right / bound.rows > 0.95
+
+
+def test_the_curve_and_the_area() -> None:
+    score, right = np.array([0.9, 0.8, 0.7, 0.6]), np.array([True, True, False, True])
+    got = curve(score, right, 0.9)
+    assert got[:, 0].tolist() == score.tolist() and got[:, 2] == pytest.approx([1, 1, 2 / 3, 3 / 4])
+    assert (got[:, 3] <= got[:, 2]).all() and (got[:, 2] <= got[:, 4]).all()
+    assert auroc(score, right) == pytest.approx(2 / 3) and np.isnan(auroc(score, np.full(4, True)))
+    drawn, positive = np.random.default_rng(0).integers(0, 9, 200), np.random.default_rng(1).random(200) < 0.3
+    expected = stats.mannwhitneyu(drawn[positive], drawn[~positive]).statistic / (positive.sum() * (~positive).sum())
+    assert auroc(drawn, positive) == pytest.approx(expected)
