@@ -9,7 +9,8 @@ from shopbatch.capabilities.support.answers import urgency as urgencies
 from shopbatch.capabilities.support.answers.facts import NOT_YOURS, OTHER_LANGUAGE
 from shopbatch.capabilities.support.answers.reading import Read
 from shopbatch.capabilities.support.answers.urgency import THREAD, urgency
-from shopbatch.capabilities.support.thresholds import ANSWER, DRAFT, ESCALATE, NEVER, Thresholds
+from shopbatch.capabilities.support.thresholds import ANSWER, DRAFT, ESCALATE, Thresholds
+from shopbatch.evaluation.selective import NEVER
 from shopbatch.text.injection import is_injection
 
 VERSION = 1  # of what is decided
@@ -40,9 +41,9 @@ class Rules:
 
     @property
     def measured(self) -> bool:
-        """Whether some intent may be answered at all: the thresholds were chosen on labelled tickets."""
+        """Whether the thresholds were chosen on labelled tickets."""
         bounds = (self.thresholds.common, *self.thresholds.by_intent.values())
-        return any(each.answer < NEVER for each in bounds)
+        return self.thresholds.precision > 0 or any(each.answer < NEVER for each in bounds)
 
     def of_confidence(self, intents: Sequence[str | None], confidences: Sequence[float]) -> str:
         """Return ANSWER, DRAFT or ESCALATE by the probabilities of the questions' intents; the least one counts."""
