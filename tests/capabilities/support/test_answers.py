@@ -39,6 +39,8 @@ DAY = dt.date(2026, 11, 20)
         ("Can I return the coat? Also, how much is a label?", ["Can I return the coat?", "Also, how much is a label?"]),
         ("请问退货要多久到账？另外运费是多少？谢谢", ["请问退货要多久到账？", "另外运费是多少？谢谢"]),
         ("  我想查询订单状态 ", ["我想查询订单状态"]),
+        ("How fast do you answer mails? Please let me know.", ["How fast do you answer mails? Please let me know."]),
+        ("在吗？积分会过期吗？麻烦了，谢谢。", ["在吗？积分会过期吗？麻烦了，谢谢。"]),
     ],
 )  # fmt: skip
 def test_a_ticket_is_cut_into_its_questions(text: str, asked: list[str]) -> None:

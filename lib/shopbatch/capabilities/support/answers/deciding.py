@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from shopbatch.capabilities.support.answers import urgency as urgencies
 from shopbatch.capabilities.support.answers.facts import NOT_YOURS, OTHER_LANGUAGE
@@ -11,6 +12,7 @@ from shopbatch.capabilities.support.answers.reading import Read
 from shopbatch.capabilities.support.answers.urgency import THREAD, urgency
 from shopbatch.capabilities.support.thresholds import ANSWER, DRAFT, ESCALATE, Thresholds
 from shopbatch.evaluation.selective import NEVER
+from shopbatch.grounding.sentences import sentences
 from shopbatch.text.injection import is_injection
 
 VERSION = 1  # of what is decided
@@ -79,7 +81,7 @@ def triage(ticket: Read, rules: Rules) -> Triage:
 def _handed_over(ticket: Read, urgent: str | None, rules: Rules) -> str:
     facts = ticket.facts
     reasons = (
-        (HOSTILE, is_injection(ticket.text)),
+        (HOSTILE, is_hostile(ticket.text)),
         (URGENT, urgent is not None),
         (NOT_YOURS, NOT_YOURS in facts.flags),
         (TOO_MANY, len(ticket.intents) > rules.most_questions),
@@ -89,6 +91,12 @@ def _handed_over(ticket: Read, urgent: str | None, rules: Rules) -> str:
         (NO_POLICY, any(not asked.sections for asked in facts.asked)),
     )
     return next((reason for reason, holds in reasons if holds), "")
+
+
+@lru_cache(maxsize=16_384)
+def is_hostile(text: str) -> bool:
+    """Tell whether a sentence of a ticket gives orders to the writer of the reply."""
+    return any(is_injection(text[start:end]) for start, end in sentences(text))
 
 
 def decide(ticket: Read, rules: Rules) -> tuple[str, str]:

@@ -12,6 +12,8 @@ from shopbatch.text.word_files import WordFile, read_words
 VERSION = 1  # of what is cut, words included
 _HAN = re.compile(r"[\u3400-\u9fff]")
 _QUESTION = ("?", "？")
+_PARTS = re.compile(r"[,，:：]")
+_AROUND = " \t\n.,;:!?。，；：！？…~～"
 
 
 class _Least(WordFile):
@@ -22,6 +24,7 @@ class _Least(WordFile):
 class _Words(WordFile):
     ends: tuple[str, ...]
     asks: dict[str, str]
+    courtesy: dict[str, str]
     joins: dict[str, str]
     least: _Least
 
@@ -30,6 +33,7 @@ class _Words(WordFile):
 class _Patterns:
     ends: re.Pattern[str]
     asks: re.Pattern[str]
+    courtesy: re.Pattern[str]
     joins: re.Pattern[str]
     least: _Least
 
@@ -41,7 +45,8 @@ def _patterns() -> _Patterns:
     def any_of(patterns: dict[str, str]) -> re.Pattern[str]:
         return re.compile("|".join(f"(?:{pattern})" for pattern in patterns.values()), re.I)
 
-    return _Patterns(re.compile("|".join(words.ends)), any_of(words.asks), any_of(words.joins), words.least)
+    ends = re.compile("|".join(words.ends))
+    return _Patterns(ends, any_of(words.asks), any_of(words.courtesy), any_of(words.joins), words.least)
 
 
 def questions(text: str) -> list[tuple[int, int]]:
@@ -96,6 +101,9 @@ def _sentences(text: str) -> Iterator[tuple[int, int]]:
 
 
 def _asks(sentence: str) -> bool:
+    parts = [part.strip(_AROUND) for part in _PARTS.split(sentence)]
+    if all(_patterns().courtesy.fullmatch(part) for part in parts if part):
+        return False
     return sentence.rstrip('"”’)） \n').endswith(_QUESTION) or bool(_patterns().asks.search(sentence))
 
 
