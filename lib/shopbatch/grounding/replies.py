@@ -17,7 +17,8 @@ from shopbatch.grounding.reply_claims import claims, echoes
 from shopbatch.grounding.reply_conditions import dropped, is_conditional
 from shopbatch.grounding.reply_facts import Known, Passage, Sentence, read
 from shopbatch.grounding.reply_language import is_in_language
-from shopbatch.grounding.reply_roles import Backed, judge_numbers
+from shopbatch.grounding.reply_numbers import numbers
+from shopbatch.grounding.reply_roles import Backed, Question, judge_numbers
 from shopbatch.text.quantities import fold_width
 
 VERSION = 1  # of all that is found, words included
@@ -89,12 +90,12 @@ def check_reply(reply: str, question: str, passages: Sequence[Passage], language
     said, asked = read(text, language), fold_width(question)
     judged = list(_numbers(said, asked, known))
     problems = [*_of_numbers(judged, reply), *_of_words(said, text, asked, known, reply)]
-    backings = [_backing(sentence, backed) for sentence, backed in judged if not backed.problem]
+    backings = [_backing(sentence, backed) for sentence, backed in judged if backed.source is not None]
     return Verdict(sorted(set(problems), key=lambda p: (p.start, p.end, p.kind)), backings)
 
 
 def _numbers(said: list[Sentence], question: str, known: Known) -> Iterator[tuple[Sentence, Backed]]:
-    asked = known.words.telling(question)
+    asked = Question(known.words.telling(question), tuple(numbers(question, known.language)))
     for before, sentence in pairwise([None, *said]):
         if sentence is not None:
             yield from ((sentence, backed) for backed in judge_numbers(sentence, before, asked, known))

@@ -84,15 +84,26 @@ def _waivers(sentence: Sentence, known: Known) -> Iterator[Span]:
     for m in _found(sentence, "waiver", known):
         if not known.holds(m[0]):
             yield "waiver", *m.span()
+    file = known.words.file
     for m in _found(sentence, "unneeded", known):
         what = known.words.telling(m["what"] or "")
-        free = known.words.patterns["unneeded"]
-        backed = any(free.search(fact.text) and (what & fact.words or not what) for fact in known.sentences)
+        free = [fact.words for fact in known.sentences if _frees(fact, known)]
+        if not any(what & words or not what for words in free):
+            yield "waiver", *m.span()
+    allowed = [fact.words for fact in known.sentences if re.search(file.permits, fact.text, re.I)]
+    for m in _found(sentence, "soft", known):
+        backed = not sentence.words or any(sentence.words & words for words in allowed) or known.holds(m[0])
         if not backed:
             yield "waiver", *m.span()
     for m in _found(sentence, "strong", known):
         if not known.words.telling(m[0]) <= known.all_words and not known.holds(m[0]):
             yield "unbacked", *m.span()
+
+
+def _frees(fact: Sentence, known: Known) -> bool:
+    """Whether a fact frees from something, without a condition."""
+    file = known.words.file
+    return bool(re.search(file.negates, fact.text, re.I)) and not re.search(file.only, fact.text, re.I)
 
 
 def _contacts(sentence: Sentence, known: Known) -> Iterator[Span]:

@@ -76,7 +76,7 @@ def _cut(text: str, known: Words) -> Iterator[tuple[str, str]]:
 def _states(sentence: Sentence, conditional: Conditional, known: Known) -> bool:
     """Whether a sentence states a promise: it has most of its words, excludes nothing, and takes up no condition."""
     file = known.words.file
-    if re.search(file.limits, sentence.text, re.I) or re.search(file.then, sentence.text, re.I):
+    if any(re.search(pattern, sentence.text, re.I) for pattern in (file.limits, file.then, file.marks)):
         return False
     return _share(conditional.promise, sentence.words, known) >= _STATED
 
@@ -100,7 +100,8 @@ def _is_asked_limit(fact: Sentence, asked: frozenset[str], reply: list[Sentence]
     often = len(known.sentences) if grants else max(1, len(known.sentences) // 3)
     if not any(sum(word in s.words for s in known.sentences) <= often for word in asked & fact.words):
         return False
-    if any(re.search(limits, said.text, re.I) and said.words & fact.words for said in reply):
+    marks = f"{limits}|{file.marks}"
+    if any(re.search(marks, said.text, re.I) and said.words & fact.words for said in reply):
         return False
     said = frozenset(word for sentence in reply for word in sentence.words)
     cut = (map(known.words.telling, pair) for pair in _cut(fact.text, known.words))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import calendar
+import datetime as dt
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -11,7 +13,9 @@ from shopbatch.grounding.lexicon import stem
 from shopbatch.grounding.reply_words import Words, words
 from shopbatch.text.numerals import from_chinese, from_english, from_figures
 
-ORDER, DATE, COUNT = "order", "date", "count"
+ORDER, DATE, COUNT, CLOCK = "order", "date", "count", "clock"
+_CLOCK = (CLOCK, "am", "pm")
+_LONGEST, _SATURDAY = 1000, 5
 
 
 @dataclass(frozen=True)
@@ -140,6 +144,10 @@ def _unit(text: str, start: int, end: int, known: Words) -> tuple[str, int]:
 def base(stated: Stated, language: str) -> tuple[str, float]:
     """Return a number in its smallest unit of the same family: 2 weeks are 336 hours, and 20,160 minutes."""
     units, unit, value = words(language).file.units, stated.unit, stated.value
+    if unit in _CLOCK:
+        return CLOCK, value % 12 + 12 * (unit == "pm") if unit != CLOCK else value
+    if unit == "tenth":  # 八五折: 15 % off
+        return "percent", round(100 - value * (10 if value < 10 else 1), 6)
     while unit in units and units[unit].of:
         value, unit = value * units[unit].factor, units[unit].of
     return unit, round(value, 6)
@@ -161,3 +169,32 @@ def equal(one: Stated, other: Stated, language: str) -> bool:
 
 def _has_no_year(one: Stated, other: Stated) -> bool:
     return min(one.value, other.value) < 10_000
+
+
+def reckoned(begun: Stated, span: Stated) -> tuple[int, int] | None:
+    """Return month and day of the last day of a span of time that begins on a date; None if it is no such span."""
+    day, number = day_of(begun), int(span.value)
+    if day is None or number != span.value or not 0 < number < _LONGEST:
+        return None
+    if span.unit in ("day", "week"):
+        last = day + dt.timedelta(days=number * (7 if span.unit == "week" else 1))
+    elif span.unit == "wday":
+        last = day
+        while number:
+            last += dt.timedelta(days=1)
+            number -= last.weekday() < _SATURDAY
+    elif span.unit in ("month", "year"):
+        year, month = divmod(day.year * 12 + day.month - 1 + number * (12 if span.unit == "year" else 1), 12)
+        last = dt.date(year, month + 1, min(day.day, calendar.monthrange(year, month + 1)[1]))
+    else:
+        return None
+    return last.month, last.day
+
+
+def day_of(stated: Stated) -> dt.date | None:
+    """Return the day of a date with a year."""
+    year, rest = divmod(int(stated.value), 10_000)
+    try:
+        return dt.date(year, *divmod(rest, 100)) if year else None
+    except ValueError:
+        return None

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from shopbatch.grounding.reply_facts import Known, Sentence
-from shopbatch.grounding.reply_numbers import DATE, ORDER, Stated, equal
+from shopbatch.grounding.reply_numbers import DATE, ORDER, Stated, equal, reckoned
+from shopbatch.grounding.reply_words import words
 
 _ASKED = 0.35  # weight of the question's words, beside those of the reply
 _LEAST = 0.3  # likeness of another statement, at least
@@ -24,21 +26,49 @@ class Backed:
     source: Stated | None = None
 
 
-def judge_numbers(sentence: Sentence, before: Sentence | None, asked: frozenset[str], known: Known) -> Iterator[Backed]:
+@dataclass(frozen=True)
+class Question:
+    """What a customer asks: the telling words, and the numbers."""
+
+    words: frozenset[str]
+    numbers: tuple[Stated, ...]
+
+
+def judge_numbers(sentence: Sentence, before: Sentence | None, asked: Question, known: Known) -> Iterator[Backed]:
     """Judge the numbers of a sentence of a reply.
 
     Args:
         sentence: The sentence.
         before: The sentence before it.
-        asked: The telling words of the question, which say what a short answer is about.
+        asked: The question; its words say what a short answer is about. A number of it may be repeated only to say that
+            it is too great or too small.
         known: The facts.
     """
     for number in sentence.numbers:
         own = sentence.context(number)
-        context = {word: _ASKED for word in asked if word in known.all_words} | own
+        context = {word: _ASKED for word in asked.words if word in known.all_words} | own
         if before is not None and len(own) < 2:
             context = {word: _ASKED for word in before.words} | context
-        yield _judged(number, context, known)
+        backed = _judged(number, context, known)
+        if backed.problem in (NUMBER, UNIT) and (_is_reckoned(number, known) or _is_compared(number, sentence, asked)):
+            backed = Backed(number, "")
+        yield backed
+
+
+def _is_reckoned(number: Stated, known: Known) -> bool:
+    """Whether a date follows from a date and a span of time of the facts."""
+    if number.kind != DATE:
+        return False
+    facts = [fact for sentence in known.sentences for fact in sentence.numbers]
+    last = divmod(int(number.value) % 10_000, 100)
+    return any(reckoned(a, b) == last for a in facts if a.kind == DATE for b in facts if b.kind == "time")
+
+
+def _is_compared(number: Stated, sentence: Sentence, asked: Question) -> bool:
+    """Whether a sentence says of a number of the question that it is too great or too small."""
+    language = sentence.language
+    repeats = any(number.value == other.value for other in asked.numbers)
+    return repeats and bool(re.search(words(language).file.compares, sentence.text, re.I))
 
 
 def _judged(number: Stated, context: dict[str, float], known: Known) -> Backed:

@@ -38,6 +38,10 @@ class _File(WordFile):
     weak_joins: str
     begun: str
     then: str
+    marks: str
+    negates: str
+    permits: str
+    compares: str
     conditions: dict[str, str]
     quoted: str
     asks: str
