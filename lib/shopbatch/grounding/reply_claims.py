@@ -57,8 +57,9 @@ def _has_happened(m: re.Match[str], sentence: Sentence, known: Known) -> bool:
     """Whether a fact says that something has happened with the same word."""
     verb = next((word for name, word in m.groupdict().items() if word and name.startswith("verb")), m[0])
     done = known.words.telling(verb) or known.words.telling(m[0])
-    events = (fact for fact in known.sentences if _is_event(fact, known))
-    return any(done & fact.words for fact in events)
+    events = (fact.words for fact in known.sentences if _is_event(fact, known))
+    stated = (known.words.telling(p[0]) for s in known.sentences for p in _found(s, "passive", known))
+    return any(done & words for words in (*events, *stated))
 
 
 def _is_event(fact: Sentence, known: Known) -> bool:
@@ -138,7 +139,8 @@ def unbacked(sentence: Sentence, question: str, known: Known) -> Iterator[Span]:
     said = backed | words.telling(question)
     share = sum(word in said for word in telling) / max(1, len(telling))
     ordered = gives_orders(question, words) and backed.isdisjoint(telling)
-    if telling and (ordered or (len(telling) >= _LEAST_TELLING and share <= _LEAST_KNOWN)):
+    strange = len(telling) >= _LEAST_TELLING and share <= _LEAST_KNOWN
+    if telling and (ordered or (strange and not re.search(words.file.feelings, sentence.text, re.I))):
         yield "unbacked", 0, len(sentence.text)
     for m in _CAPITALS.finditer(sentence.text):
         if not known.holds(m[0]):

@@ -76,7 +76,7 @@ def _cut(text: str, known: Words) -> Iterator[tuple[str, str]]:
 def _states(sentence: Sentence, conditional: Conditional, known: Known) -> bool:
     """Whether a sentence states a promise: it has most of its words, excludes nothing, and takes up no condition."""
     file = known.words.file
-    if any(re.search(pattern, sentence.text, re.I) for pattern in (file.limits, file.then, file.marks)):
+    if any(re.search(pattern, sentence.text, re.I) for pattern in (file.limits, file.then, file.marks, file.declines)):
         return False
     return _share(conditional.promise, sentence.words, known) >= _STATED
 
@@ -99,6 +99,8 @@ def _is_asked_limit(fact: Sentence, asked: frozenset[str], reply: list[Sentence]
     grants = re.search(known.words.file.affirms, reply[0].text, re.I) and re.search(file.only, fact.text, re.I)
     often = len(known.sentences) if grants else max(1, len(known.sentences) // 3)
     if not any(sum(word in s.words for s in known.sentences) <= often for word in asked & fact.words):
+        return False
+    if re.search(file.declines, reply[0].text, re.I):
         return False
     marks = f"{limits}|{file.marks}"
     if any(re.search(marks, said.text, re.I) and said.words & fact.words for said in reply):

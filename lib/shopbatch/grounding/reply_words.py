@@ -39,6 +39,8 @@ class _File(WordFile):
     begun: str
     then: str
     marks: str
+    declines: str
+    feelings: str
     negates: str
     permits: str
     compares: str
