@@ -49,7 +49,8 @@ def _acts(sentence: Sentence, known: Known) -> Iterator[Span]:
         if not re.search(supposed, _clause(sentence.text, m.start()), re.I) and not known.holds(m[0]):
             yield "act", *m.span()
     for m in _found(sentence, "passive", known):
-        if not re.search(supposed, _clause(sentence.text, m.start()), re.I) and not _has_happened(m, sentence, known):
+        happened = known.holds(m[0]) or _has_happened(m, sentence, known)
+        if not happened and not re.search(supposed, _clause(sentence.text, m.start()), re.I):
             yield "act", *m.span()
 
 

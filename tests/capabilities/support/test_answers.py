@@ -295,7 +295,7 @@ def test_templates_state_all_values_of_the_samples_policies_in_their_sentences(l
                 first, last = sentence_at(part.text, value.start)
                 assert part.text[first:last].replace("\n", " ") in reply.text
                 stated += 1
-        known = passages(facts, language)
+        known = passages(facts, language, DAY)
         problems += [(intent, p.kind, p.span) for p in check_reply(reply.text, "?", known, language).problems]
     assert stated >= 40
     assert problems == []

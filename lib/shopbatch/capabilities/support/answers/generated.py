@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -32,7 +33,7 @@ class Prompts:
     def messages(self, ticket: Read, language: str) -> list[dict[str, str]]:
         """Return the chat for one ticket: the instruction, then facts and question between fences that neither can
         close."""
-        facts = "\n".join(f"- {_one_line(p.text)}" for p in passages(ticket.facts, language))
+        facts = "\n".join(f"- {_one_line(p.text)}" for p in passages(ticket.facts, language, ticket.as_of))
         asked = f"<facts>\n{facts}\n</facts>\n<question>\n{_one_line(ticket.text)}\n</question>"
         return [{"role": "system", "content": self.texts[language]}, {"role": "user", "content": asked}]
 
@@ -41,15 +42,15 @@ def _one_line(text: str) -> str:
     return _BLANK.sub(" ", _MARKUP.sub(" ", plain(text))).strip()
 
 
-def passages(facts: Facts, language: str) -> list[Passage]:
+def passages(facts: Facts, language: str, as_of: dt.date | None) -> list[Passage]:
     """Return what is known for a ticket as passages of text: sections, sentences about orders, reckoned dates."""
     known = [Passage(section.id, section.text) for section in facts.sections]
-    return [*known, *(Passage(name, text) for name, text in fact_sentences(facts, language))]
+    return [*known, *(Passage(name, text) for name, text in fact_sentences(facts, language, as_of))]
 
 
 def judged(text: str, end: str | None, ticket: Read, language: str) -> tuple[list[Claim], list[str]]:
     """Return the claims of a generator's text with their backing, and the kinds of what is wrong with it."""
-    known = passages(ticket.facts, language)
+    known = passages(ticket.facts, language, ticket.as_of)
     verdict = check_reply(text, ticket.text, known, language)
     kinds = [problem.kind for problem in verdict.problems]
     if end != "stop":

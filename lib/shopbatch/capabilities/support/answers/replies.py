@@ -163,7 +163,7 @@ def _order(reply: Reply, order: Order, words: _Language) -> None:
             reply.claim(ORDER, (start, len(reply.text)), ORDER, f"{order.order_id}.status", place)
 
 
-def fact_sentences(facts: Facts, language: str) -> list[tuple[str, str]]:
+def fact_sentences(facts: Facts, language: str, as_of: dt.date | None) -> list[tuple[str, str]]:
     """Return the sentences of a template about orders and reckoned dates, each with the id of what backs it."""
     words = reply_words().get(language)
     if words is None:
@@ -175,7 +175,7 @@ def fact_sentences(facts: Facts, language: str) -> list[tuple[str, str]]:
         out.append((order.order_id, reply.text))
     for deadline in facts.deadlines:
         reply = Reply()
-        _reckoned(reply, deadline, facts.orders[0], words, None)
+        _reckoned(reply, deadline, facts.orders[0], words, as_of)
         out.append((f"{deadline.source}+{facts.orders[0].order_id}.{deadline.event}", reply.text))
     return out
 
