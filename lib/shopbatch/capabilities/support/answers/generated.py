@@ -14,6 +14,7 @@ from shopbatch.capabilities.support.answers.deciding import Rules, triage
 from shopbatch.capabilities.support.answers.facts import Facts
 from shopbatch.capabilities.support.answers.reading import Read, read_tickets
 from shopbatch.capabilities.support.answers.replies import ORDER, POLICY, RECKONED, Claim, fact_sentences
+from shopbatch.core.privacy import mask
 from shopbatch.engines.base import Generator
 from shopbatch.engines.configs import Sampling
 from shopbatch.grounding.replies import Passage, check_reply
@@ -31,10 +32,12 @@ class Prompts:
     texts: Mapping[str, str] = field(default_factory=dict)
 
     def messages(self, ticket: Read, language: str) -> list[dict[str, str]]:
-        """Return the chat for one ticket: the instruction, then facts and question between fences that neither can
-        close."""
+        """Return the chat for one ticket: the instruction, then facts and question between fences.
+
+        Neither can close its fence, and mail addresses, phone and card numbers of the question are masked.
+        """
         facts = "\n".join(f"- {_one_line(p.text)}" for p in passages(ticket.facts, language, ticket.as_of))
-        asked = f"<facts>\n{facts}\n</facts>\n<question>\n{_one_line(ticket.text)}\n</question>"
+        asked = f"<facts>\n{facts}\n</facts>\n<question>\n{mask(_one_line(ticket.text))}\n</question>"
         return [{"role": "system", "content": self.texts[language]}, {"role": "user", "content": asked}]
 
 
