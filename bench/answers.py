@@ -2,8 +2,8 @@
 
 python bench/answers.py 100000 .warehouse
 
-The warehouse needs `shopbatch sample` and `shopbatch run train_intents`; it is read and not changed. Prints the seconds of
-a first run and of a second one, which computes nothing, and the load of the machine.
+The warehouse needs `shopbatch sample` and `shopbatch run train_intents`; it is read and not changed. Prints the seconds
+of a first run and of a second one, which computes nothing, and the load of the machine.
 """
 
 from __future__ import annotations
