@@ -5,8 +5,9 @@ Commands:
 - banking TRAIN TEST: Banking77 (Casanueva et al. 2020), gzipped JSON lines with text and intent. Accuracy with 5, 10
   and 30 examples a class, several draws, beside TF-IDF n-grams; and how well questions about intents that the model has
   never seen are told from known ones.
-- questions --learn FILE ... --ask FILE ... [--half open]: learns from questions (JSON lines or Parquet with text or
-  question, intent, language, origin) and sorts others (JSON lines: text, intent, half), by file.
+- questions --learn FILE ... --ask FILE ... [--half open]: learns from questions (the tables support_dialogs and
+  intent_examples of a warehouse, or JSON lines or Parquet with their columns) and sorts others (JSON lines with text,
+  intent and half), by file.
 - tickets --learn FILE ... --ask FILE ... [--half open]: the same on labelled tickets, `other` among their intents. On
   500 random halves the bounds are chosen on one and judged on the other: how often is the target missed, at which
   coverage?
@@ -31,6 +32,7 @@ import numpy as np
 import polars as pl
 import pyarrow as pa
 
+from shopbatch.capabilities.support.config_intents import HeadConfig
 from shopbatch.capabilities.support.intents import OTHER, IntentModel, known_probability, unit
 from shopbatch.capabilities.support.thresholds import Labelled, Targets, choose_thresholds
 from shopbatch.capabilities.support.train.cross_fit import cross_fit, folds_of
@@ -77,7 +79,9 @@ class Questions:
 
 def read(path: Path, half: str = "") -> Questions:
     """Read a file of questions; of those with a half only that one, if it is named."""
-    if path.suffix == ".parquet":
+    if path.is_dir():
+        rows = pl.read_delta(str(path)).to_dicts()
+    elif path.suffix == ".parquet":
         rows = pl.read_parquet(path).to_dicts()
     else:
         with (gzip.open if path.suffix == ".gz" else open)(path, "rt", encoding="utf-8") as file:
@@ -86,8 +90,7 @@ def read(path: Path, half: str = "") -> Questions:
     texts = [str(row.get("text") or row.get("question")) for row in rows]
     stated = pa.array([row.get("language") for row in rows], pa.string())
     language = stated if not stated.null_count else guess_language(pa.array(texts, pa.string()))
-    generated = path.suffix == ".parquet"
-    person = [row.get("origin", "generated" if generated else "person") == "person" for row in rows]
+    person = ["question" not in row and (row.get("origin") or "person") == "person" for row in rows]
     names = [str(row["intent"]) for row in rows]
     return Questions(
         texts, np.array(names), language, np.array([row.get("half", "") for row in rows]), np.array(person)
@@ -137,6 +140,7 @@ def banking(encode: Encoder, train: Path, test: Path, draws: int) -> None:
             rows = drawn(label, shots, draw)
             languages, means = language_means(unit(vectors[rows]), english[0].take(pa.array(rows)))
             inside = Rows(
+                [learn.texts[n] for n in rows.tolist()],
                 centre(vectors[rows], english[0].slice(0, len(rows)), languages, means),
                 label[rows],
                 np.full(len(rows), True),
@@ -183,6 +187,7 @@ def unknown(
                 languages, means = language_means(unit(vectors[mine]), english[0].take(pa.array(mine)))
                 one = pa.array(["en"] * len(vectors), pa.string())
                 inside = Rows(
+                    [""] * len(mine),
                     centre(vectors[mine], one.slice(0, len(mine)), languages, means),
                     place[label[mine]],
                     np.full(len(mine), True),
@@ -223,11 +228,11 @@ def learnt(encode: Encoder, files: Sequence[Path]) -> IntentModel:
     label = np.array([number[name] for name in whole.intent[order].tolist()])
     vectors = encode(texts)
     languages, means = language_means(unit(vectors), language)
-    rows = Rows(centre(vectors, language, languages, means), label, person, len(names) + 1)
+    rows = Rows(texts, centre(vectors, language, languages, means), label, person, len(names) + 1)
     people = int(person.sum())
     fold = folds_of(near_duplicate_groups(texts[:people]), label[:people], 5)
-    settings = [Setting(penalty, weight, STEPS) for penalty in (0.03, 0.1, 0.3) for weight in (3.0, 10.0, 30.0)]
-    crossed = cross_fit(rows.take(person), rows.take(~person), settings, fold)
+    settings = [Setting(penalty, weight, STEPS) for penalty in (0.03, 0.1, 0.3) for weight in (10.0, 30.0, 100.0)]
+    crossed = cross_fit(rows.take(person), rows.take(~person), settings, fold, HeadConfig().ngrams)
     known = label[:people] < len(names)
     right = (crossed.probabilities.argmax(axis=1) == label[:people])[known]
     print(f"learnt {len(texts):,} questions, {people:,} of people; cross-fitted {right.mean():.3f}; {crossed.setting}")
@@ -240,7 +245,7 @@ def questions(encode: Encoder, model: IntentModel, files: Sequence[Path], half: 
     """Print how many questions are sorted right."""
     for path in files:
         ask = read(path, half)
-        told = model.predict(encode(ask.texts), ask.language)
+        told = model.predict(encode(ask.texts), ask.language, ask.texts)
         right = np.array(told.intents) == ask.intent
         known = ask.intent != OTHER
         width = accuracy_interval(np.ones(int(known.sum()), int), right[known].astype(int), SEED)
@@ -265,7 +270,7 @@ def tickets(encode: Encoder, model: IntentModel, files: Sequence[Path], half: st
     """Print how often the target is missed if the bounds are chosen on one half and judged on the other."""
     for path in files:
         ask = read(path, half)
-        told = model.predict(encode(ask.texts), ask.language)
+        told = model.predict(encode(ask.texts), ask.language, ask.texts)
         intent, sure = np.array(told.intents), told.confidence.astype(float)
         right = intent == ask.intent
         outcomes: list[tuple[float, float, int]] = []

@@ -1,4 +1,4 @@
-"""Every Sunday: reviews -> model `sentiment`, user_sequences -> model `recommender`, each if it passes its gates.
+"""Every Sunday: the models `sentiment`, `recommender` and `intents`, each published if it passes its gates.
 
 The next nightly run uses a new model: for reviews if `gates.accept_recipe` and `budget.max_rows` allow it.
 """
@@ -31,4 +31,10 @@ with DAG(
         job="train_recommender",
         inlets=[table("user_sequences")],
         outlets=[table("models/recommender"), table("product_neighbours")],
+    )
+    ShopbatchOperator(
+        task_id="train_intents",
+        job="train_intents",
+        inlets=[table("support_dialogs"), table("intent_examples"), table("tickets"), table("ticket_feedback")],
+        outlets=[table("models/intents")],
     )

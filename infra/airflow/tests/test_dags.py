@@ -34,10 +34,10 @@ print(json.dumps([bag.import_errors, bag.captured_warnings, heavy, dags, outlets
         "nightly_recommendations": ["build_user_sequences", "recommend_products"],
         "nightly_support": ["answer_tickets"],
         "nightly_users": ["build_user_profiles", "score_reviews"],
-        "weekly_training": ["train_recommender", "train_sentiment_head"],
+        "weekly_training": ["train_intents", "train_recommender", "train_sentiment_head"],
     }
     assert outlets == [
-        *("models/recommender", "models/sentiment", "product_descriptions", "product_embeddings"),
+        *("models/intents", "models/recommender", "models/sentiment", "product_descriptions", "product_embeddings"),
         *("product_neighbours", "recommendations", "review_sentiment", "ticket_answers"),
         *("user_profiles", "user_sequences"),
     ]

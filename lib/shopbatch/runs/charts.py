@@ -99,7 +99,9 @@ def confusion(labels: Sequence[str], matrix: Sequence[Sequence[float]], title: s
         axes.set_title("predicted by the model", fontsize=9.5, color=_FAINT, pad=20)
         axes.set_xticks([i + 0.48 for i in range(n)], [_label(x) for x in labels])
         axes.set_yticks([i + 0.48 for i in range(n)], [_label(x) for x in labels], rotation=90, va="center")
-        axes.tick_params(length=0, labeltop=True, labelbottom=False, labelcolor=_INK)
+        longest = max(len(_label(x)) for x in labels)
+        letters = 9.5 * min(1, 10 / max(longest, 1))  # a cell is about as wide as ten letters of the usual size
+        axes.tick_params(length=0, labeltop=True, labelbottom=False, labelcolor=_INK, labelsize=letters)
         axes.spines[:].set_visible(False)
         return _svg(figure, title)
 

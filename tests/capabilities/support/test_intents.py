@@ -13,17 +13,19 @@ import pytest
 from shopbatch.capabilities.support.intents import IntentModel
 from shopbatch.capabilities.support.thresholds import Bounds, Thresholds
 from shopbatch.models.folder import ModelError
+from shopbatch.text.ngrams import BUCKETS, hashed_ngrams
 
 
-def made(dim: int = 384, intents: int = 35, seed: int = 0) -> IntentModel:
+def made(dim: int = 384, intents: int = 35, seed: int = 0, ngrams: bool = False) -> IntentModel:
     """A model with random weights and a mean vector for two languages."""
     draw = np.random.default_rng(seed)
     names = tuple(f"i{n:03}" for n in range(intents))
+    grams = draw.normal(size=(BUCKETS if ngrams else 0, intents + 1)).astype(np.float32)
     return IntentModel(
         names, ("*", "en", "zh"), draw.normal(size=(3, dim)).astype(np.float32) / dim,
         draw.normal(size=(dim, intents + 1)).astype(np.float32) * 20, draw.normal(size=intents + 1).astype(np.float32),
-        1.3, np.array([0.1, 0.5, 0.1, -0.2, 1], np.float32), "e5@0123456789ab", "query: ",
-        Thresholds(Bounds(0.8, 0.5), {"i001": Bounds(0.9, 0.6)}, 0.95, 0.9),
+        1.3, np.array([0.1, 0.5, 0.1, -0.2, 1], np.float32), grams, np.ones(len(grams), np.float32),
+        "e5@0123456789ab", "query: ", Thresholds(Bounds(0.8, 0.5), {"i001": Bounds(0.9, 0.6)}, 0.95, 0.9),
     )  # fmt: skip
 
 
@@ -61,11 +63,29 @@ def test_probabilities_are_those_of_the_formula() -> None:
 
 @pytest.mark.parametrize("rows", [1, 2, 3, 7, 64, 1000, 9001])
 def test_a_row_does_not_depend_on_its_batch(rows: int) -> None:
-    model, (vectors, language) = made(), some(9001)
-    whole = model.predict(vectors, language).probabilities
+    model, (vectors, language) = made(ngrams=rows < 1000), some(9001)
+    texts = [f"question {n % 50} 退款 {'again ' * (n % 7)}" for n in range(9001)]
+    whole = model.predict(vectors, language, texts).probabilities
     at = np.random.default_rng(rows).permutation(9001)[:rows]
-    part = model.predict(vectors[at], language.take(pa.array(at)))
+    part = model.predict(vectors[at], language.take(pa.array(at)), [texts[n] for n in at.tolist()])
     assert (part.probabilities == whole[at]).all()
+
+
+def test_ngrams_add_to_the_scores(tmp_path: Path) -> None:
+    model, (vectors, language) = made(ngrams=True), some(3)
+    texts = ["where is it", "退款 12", ""]
+    got = model.predict(vectors, language, texts)
+    bare = replace(model, grams=model.grams[:0], rarity=model.rarity[:0])
+    for row, text in enumerate(texts):
+        numbers, counts = hashed_ngrams(text)
+        added = (counts @ model.grams[numbers].astype(float)) / max(np.linalg.norm(counts), 1e-9)
+        alone = replace(bare, bias=(bare.bias + added).astype(np.float32))
+        one = alone.predict(vectors[row : row + 1], language.slice(row, 1)).probabilities[0]
+        assert got.probabilities[row] == pytest.approx(one, abs=1e-4)
+    model.save(tmp_path)
+    assert (IntentModel.load(tmp_path).predict(vectors, language, texts).probabilities == got.probabilities).all()
+    with pytest.raises(ModelError, match="needs the texts"):
+        model.predict(vectors, language)
 
 
 def test_zero_vectors_and_no_rows() -> None:

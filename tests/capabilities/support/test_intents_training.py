@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -12,12 +13,13 @@ from shopbatch.capabilities.support.config_intents import ExampleConfig, IntentG
 from shopbatch.capabilities.support.evaluate import Judged, against_rival, enough, gates, measure
 from shopbatch.capabilities.support.intents import IntentModel
 from shopbatch.capabilities.support.thresholds import Labelled, Targets, choose_thresholds
-from shopbatch.capabilities.support.train.cross_fit import cross_fit, folds_of, probabilities
+from shopbatch.capabilities.support.train.cross_fit import cross_fit, folds_of, joined, probabilities
 from shopbatch.capabilities.support.train.examples import Examples, read_examples
 from shopbatch.capabilities.support.train.fit import Rows, Setting, calibrate, make_model
 from shopbatch.evaluation.near_duplicates import near_duplicate_groups
 from shopbatch.evaluation.selective import auroc
-from shopbatch.training.ngrams import NgramClassifier, ngrams
+from shopbatch.text.ngrams import ngrams
+from shopbatch.training.ngrams import NgramClassifier
 from shopbatch.warehouse.store import Store
 from tests.jobs.test_train_intents import put
 
@@ -88,20 +90,23 @@ def shop(rows: int, seed: int, shift: float = 0.0) -> Rows:
     label = draw.integers(0, 6, rows)
     aside = np.where(label == 5, draw.integers(5, 8, rows), label)  # three ways to be something else
     vectors = directions[aside] + draw.normal(size=(rows, 24)) + shift
-    return Rows(vectors / np.linalg.norm(vectors, axis=1, keepdims=True), label, np.full(rows, True), 6)
+    texts = [f"q{n % 3}" for n in range(rows)]  # that tell nothing
+    return Rows(texts, vectors / np.linalg.norm(vectors, axis=1, keepdims=True), label, np.full(rows, True), 6)
 
 
 def test_probabilities_are_calibrated_and_tell_something_else() -> None:
     people, unseen = shop(600, 0), shop(20_000, 1)
     generated = shop(500, 2, 0.2)
     inside = generated.label < 5
-    generated = Rows(generated.vectors[inside], generated.label[inside], np.full(inside.sum(), False), 6)
+    generated = replace(generated.take(inside), person=np.full(inside.sum(), False))
     settings = [Setting(penalty, 5.0, 60) for penalty in (30.0, 0.1)]
-    crossed = cross_fit(people, generated, settings, folds_of(np.arange(600), people.label, 5))
-    assert crossed.setting.penalty == 0.1 and crossed.losses[settings[0]] > crossed.losses[settings[1]]
-    both = Rows(*(np.concatenate(pair) for pair in zip(
-        (people.vectors, people.label, people.person), (generated.vectors, generated.label, generated.person),
-        strict=True)), 6)  # fmt: skip
+    crossed = cross_fit(people, generated, settings, folds_of(np.arange(600), people.label, 5), (0.0, 0.5))
+    assert (
+        crossed.setting.penalty == 0.1
+        and crossed.setting.ngrams == 0
+        and crossed.losses[settings[0]] > crossed.losses[settings[1]]
+    )
+    both = joined(people, generated)
     calibration = calibrate(crossed.scores, people.label)
     names = tuple(f"i{n}" for n in range(5))
     model = make_model(both, crossed.setting, calibration, (names, ("*",)), np.zeros((1, 24), np.float32))
@@ -115,6 +120,21 @@ def test_probabilities_are_calibrated_and_tell_something_else() -> None:
     known = people.label < 5
     assert held_out[known].mean() == pytest.approx(right[unseen.label < 5].mean(), abs=0.05)
     assert probabilities(crossed.scores, calibration).sum(axis=1).max() <= 1 + 1e-9
+
+
+def test_words_that_the_vectors_do_not_know_are_learnt_from_ngrams() -> None:
+    people = shop(300, 5)
+    texts = [f"please {'abcdef'[label] * 4} {n}" for n, label in enumerate(people.label.tolist())]
+    people = replace(people, texts=texts, vectors=np.random.default_rng(0).normal(size=(300, 24)))
+    fold = folds_of(np.arange(300), people.label, 5)
+    crossed = cross_fit(people, people.take(np.full(300, False)), [Setting(0.1, 1.0, 60)], fold, (0.0, 0.6))
+    assert crossed.setting.ngrams == 0.6
+    model = make_model(
+        people, crossed.setting, calibrate(crossed.scores, people.label), (tuple("abcde"), ("*",)), np.zeros((1, 24))
+    )
+    got = model.predict(people.vectors, pa.nulls(300, pa.string()), texts)
+    known = people.label < 5
+    assert (got.number == people.label)[known].mean() > 0.95 and auroc(1 - got.outside, known) > 0.95
 
 
 def labelled(rows: int, seed: int, worse: float = 0.0) -> tuple[Labelled, np.ndarray]:
@@ -173,7 +193,7 @@ def test_figures_and_gates_are_of_people_and_of_known_intents() -> None:
 
 
 def test_ngrams_are_a_fair_rival_in_both_languages() -> None:
-    assert {"=<where>", "<wh", "ere>"} <= set(ngrams("Where 12?")) and {"我", "的", "我的"} <= set(ngrams("我的"))
+    assert {"=<where>", "<wh", "ere>", "=<0>"} <= set(ngrams("Where 12?")) and {"我", "我的"} <= set(ngrams("我的"))
     texts = [
         "where is my parcel",
         "the parcel is lost",

@@ -101,7 +101,8 @@ def intents_folder(folder: Path, thresholds: Thresholds | None = None) -> str:
     bounds = Thresholds(Bounds(0.9, 0.5), {}, 0.95, 0.9) if thresholds is None else thresholds
     shape = np.zeros((1, DIM), np.float32), weights, np.zeros(len(INTENTS) + 1, np.float32)
     folder.mkdir(parents=True, exist_ok=True)
-    IntentModel(INTENTS, (ANY,), *shape, 1.0, scope, thresholds=bounds).save(folder)
+    none = np.zeros((0, len(INTENTS) + 1), np.float32)
+    IntentModel(INTENTS, (ANY,), *shape, 1.0, scope, none, none[:, 0], thresholds=bounds).save(folder)
     return str(folder)
 
 

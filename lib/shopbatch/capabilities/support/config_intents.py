@@ -31,8 +31,10 @@ class HeadConfig(Strict):
 
     penalty: tuple[Annotated[float, Field(gt=0)], ...] = Field(default=(0.03, 0.1, 0.3), min_length=1)
     """L2 penalties to choose from, by the log loss of people's questions in cross-validation."""
-    people: tuple[Annotated[float, Field(gt=0)], ...] = Field(default=(3.0, 10.0, 30.0), min_length=1)
+    people: tuple[Annotated[float, Field(gt=0)], ...] = Field(default=(10.0, 30.0, 100.0), min_length=1)
     """How many generated questions one of a person counts as, to choose from likewise."""
+    ngrams: tuple[Annotated[float, Field(ge=0, le=0.9)], ...] = Field(default=(0.0, 0.15, 0.3, 0.45, 0.6), min_length=1)
+    """Shares of n-grams in the scores to choose from likewise; 0 leaves all to the encoder."""
     folds: int = Field(default=5, ge=2, le=20)
     """Parts of the cross-validation. Near-duplicates are in the same part."""
     steps: int = Field(default=100, ge=1)

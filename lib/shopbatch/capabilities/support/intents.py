@@ -1,12 +1,14 @@
-"""The model of intents: an encoder's vector of a question -> the probability of each intent. Pure numpy.
+"""The model of intents: a question, and an encoder's vector of it -> the probability of each intent. Pure numpy.
 
-One linear classifier reads the vectors of all languages, from which the mean of their language is subtracted. The
-probabilities are calibrated: that of an intent is the probability that the question is about it *and* that the shop
-knows its intent at all. What is missing to 1 is the probability that the question is about something else.
+One linear classifier reads the vectors of all languages, from which the mean of their language is subtracted. Another
+one reads n-grams, which know the words that the encoder blurs; their scores are added. The probabilities are
+calibrated: that of an intent is the probability that the question is about it *and* that the shop knows its intent at
+all. What is missing to 1 is the probability that the question is about something else.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -23,6 +25,7 @@ from shopbatch.capabilities.support.thresholds import Thresholds
 from shopbatch.core.hashing import digest
 from shopbatch.evaluation.calibration import softmax
 from shopbatch.models.folder import ModelError, local
+from shopbatch.text.ngrams import BUCKETS, hashed_ngrams
 
 NAME = "intents"
 OTHER = "other"  # what examples and agents call a question about none of the known intents
@@ -79,6 +82,8 @@ class IntentModel:
         temperature: What the scores are divided by, above 0.
         scope: float32 [len(FEATURES) + 1]: a logistic regression on `features`, its constant last: whether the question
             is about a known intent.
+        grams: float32 [BUCKETS, intents + 1]: what n-grams add to the scores; [0, intents + 1] in a model without any.
+        rarity: float32 [BUCKETS], or [0]: inverse document frequencies of n-grams.
         encoder: Reference (name@digest) of the encoder whose vectors it reads; empty for the fake engine.
         prefix: What is put before a text that the encoder reads.
         thresholds: From which probability on a question may be answered, or a reply drafted.
@@ -91,6 +96,8 @@ class IntentModel:
     bias: np.ndarray
     temperature: float
     scope: np.ndarray
+    grams: np.ndarray
+    rarity: np.ndarray
     encoder: str = ""
     prefix: str = ""
     thresholds: Thresholds = field(default_factory=Thresholds)
@@ -119,6 +126,8 @@ class IntentModel:
                 state["bias"],
                 float(state["temperature"][0]),
                 state["scope"],
+                state["grams"],
+                state["rarity"],
                 str(about["encoder"]),
                 str(about["prefix"]),
                 Thresholds.of(json.loads((path / "thresholds.json").read_bytes())),
@@ -133,6 +142,8 @@ class IntentModel:
             and model.bias.shape == (count + 1,)
             and model.scope.shape == (len(FEATURES) + 1,)
             and model.languages[:1] == (ANY,)
+            and model.grams.shape in ((0, count + 1), (BUCKETS, count + 1))
+            and model.rarity.shape == model.grams.shape[:1]
         )
         finite = all(np.isfinite(array).all() for array in state.values())
         if not count or list(model.intents) != sorted(set(model.intents)) or not fits or not finite:
@@ -150,7 +161,7 @@ class IntentModel:
     @property
     def identity(self) -> str:
         """A digest of everything that its probabilities depend on. The thresholds are no part of it."""
-        arrays = {name: [list(array.shape), array.tobytes().hex()] for name, array in self._arrays.items()}
+        arrays = {name: hashlib.sha256(array.tobytes()).hexdigest() for name, array in self._arrays.items()}
         return digest({"about": self._about, "arrays": arrays})
 
     @property
@@ -160,6 +171,8 @@ class IntentModel:
             "weights": self.weights,
             "bias": self.bias,
             "scope": self.scope,
+            "grams": self.grams,
+            "rarity": self.rarity,
             "temperature": np.array([self.temperature]),
         }
         return {name: np.ascontiguousarray(array, np.float32) for name, array in arrays.items()}
@@ -188,9 +201,11 @@ class IntentModel:
         scope = np.zeros(len(FEATURES) + 1, np.float32)
         scope[-1] = 2
         means, bias = np.zeros((1, dim), np.float32), np.zeros(len(names) + 1, np.float32)
-        return cls(names, (ANY,), means, weights, bias, 1.0, scope, thresholds=Thresholds.everywhere(0.7, 0.4))
+        none = np.zeros((0, len(names) + 1), np.float32)
+        bounds = Thresholds.everywhere(0.7, 0.4)
+        return cls(names, (ANY,), means, weights, bias, 1.0, scope, none, none[:, 0], thresholds=bounds)
 
-    def predict(self, vectors: np.ndarray, language: pa.Array) -> Prediction:
+    def predict(self, vectors: np.ndarray, language: pa.Array, texts: Sequence[str] | None = None) -> Prediction:
         """Return what questions are about.
 
         The probabilities of a row are the same, to the last bit, whatever the other rows are: the numbers are rounded
@@ -199,18 +214,35 @@ class IntentModel:
         Args:
             vectors: As the encoder gives them, float32 [n, dim].
             language: string [n], an ISO 639-1 code or null.
+            texts: The questions, without the prefix, [n]. Only a model that reads no n-grams goes without them.
+
+        Raises:
+            ModelError: The vectors are of another size, or the texts are missing.
         """
         if vectors.shape[1] != self.dim:
             raise ModelError(f"the intents' model reads vectors of {self.dim} numbers; there are {vectors.shape[1]}")
+        if len(self.grams) and texts is None:
+            raise ModelError("the intents' model reads n-grams: it needs the texts of the questions")
         place = pc.index_in(language, pa.array(self.languages, pa.string())).fill_null(0).to_numpy(zero_copy_only=False)
         out = np.empty((len(vectors), len(self.intents)), np.float32)
         for start in range(0, len(vectors), _BLOCK):
             rows = slice(start, start + _BLOCK)
-            out[rows] = self._probabilities(centred(vectors[rows], self.means[place[rows]]))
+            words = self._of_ngrams(texts[rows]) if texts is not None and len(self.grams) else 0.0
+            out[rows] = self._probabilities(centred(vectors[rows], self.means[place[rows]]), words)
         return Prediction(self.intents, out)
 
-    def _probabilities(self, vectors: np.ndarray) -> np.ndarray:
-        scores = (np.round(vectors * _GRID) @ self._whole + self.bias) / self.temperature
+    def _of_ngrams(self, texts: Sequence[str]) -> np.ndarray:
+        """Return what the n-grams add to the scores, text by text, so that no sum depends on the batch."""
+        out = np.zeros((len(texts), self.grams.shape[1]))
+        for row, text in enumerate(texts):
+            numbers, counts = hashed_ngrams(text)
+            values = counts * self.rarity[numbers]
+            length = np.sqrt((values**2).sum())
+            out[row] = (self.grams[numbers] * (values / max(length, 1e-12))[:, None]).sum(axis=0)
+        return out
+
+    def _probabilities(self, vectors: np.ndarray, words: np.ndarray | float) -> np.ndarray:
+        scores = (np.round(vectors * _GRID) @ self._whole + words + self.bias) / self.temperature
         known = known_probability(scores, self.scope.astype(np.float64))
         return np.asarray(known[:, None] * softmax(scores[:, :-1]))
 

@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 
 from shopbatch.capabilities.support.answers import questions as cutting
 from shopbatch.capabilities.support.answers.questions import questions
-from shopbatch.capabilities.support.intents import IntentModel, Prediction
+from shopbatch.capabilities.support.intents import IntentModel
 from shopbatch.engines.base import Encoder, encode_all
 from shopbatch.engines.configs import EngineConfig
 from shopbatch.engines.factory import open_engine
@@ -103,12 +103,14 @@ class QuestionStage(BaseStage):
         if not len(vectors):
             return {name: pa.array([], TICKET_INTENTS.schema().field(name).type) for name in _PUBLISHED}
         whose = np.repeat(np.arange(raw.num_rows), counts)
-        asked = self._predict(vectors, language.take(pa.array(whose)))
+        spans, texts = raw["spans"].to_pylist(), message(passed).to_pylist()
+        said = [text[s["start"] : s["end"]] for text, places in zip(texts, spans, strict=True) for s in places]
+        model = intent_model(self.source.model, self.source.identity, vectors.shape[1])
+        asked = model.predict(vectors, language.take(pa.array(whose)), said)
         known = asked.confidence > asked.outside
         intents = [name if sure else None for name, sure in zip(asked.intents, known.tolist(), strict=True)]
         sure = [float(c) for c in asked.confidence]
         starts = np.concatenate([[0], np.cumsum(counts)])
-        spans = raw["spans"].to_pylist()
         rows = [
             [
                 {**span, "intent": intent}
@@ -124,10 +126,6 @@ class QuestionStage(BaseStage):
             "intent": pa.array([row[0]["intent"] for row in rows], pa.string()),
             "confidence": pa.array([min(each) for each in lists], pa.float32()),
         }
-
-    def _predict(self, vectors: np.ndarray, language: pa.Array) -> Prediction:
-        model = intent_model(self.source.model, self.source.identity, vectors.shape[1])
-        return model.predict(vectors, language)
 
 
 @lru_cache(maxsize=2)

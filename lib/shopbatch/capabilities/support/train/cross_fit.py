@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from shopbatch.capabilities.support.intents import known_probability
-from shopbatch.capabilities.support.train.fit import Calibration, Rows, Setting, calibrate, fit_scores
+from shopbatch.capabilities.support.train.fit import (
+    Calibration,
+    Rows,
+    Setting,
+    calibrate,
+    fit_ngrams,
+    fit_scores,
+    mixed,
+)
 from shopbatch.evaluation.calibration import log_loss, softmax, temperature
+from shopbatch.training.ngrams import NgramClassifier
 
 
 @dataclass(frozen=True)
@@ -21,6 +30,7 @@ class CrossFit:
         fold: The part of each question, int64 [people].
         scores: float64 [people, intents + 1].
         probabilities: float64 [people, intents]: calibrated on the other parts.
+        rival: Those of n-grams alone, float64 [people, intents + 1].
         losses: The log loss of each setting that was tried, with the best temperature.
     """
 
@@ -28,6 +38,7 @@ class CrossFit:
     fold: np.ndarray
     scores: np.ndarray
     probabilities: np.ndarray
+    rival: np.ndarray
     losses: dict[Setting, float]
 
 
@@ -45,46 +56,53 @@ def folds_of(group: np.ndarray, label: np.ndarray, folds: int) -> np.ndarray:
     return np.array([part[number] for number in group.tolist()], np.int64)
 
 
-def cross_fit(people: Rows, generated: Rows, settings: Sequence[Setting], fold: np.ndarray) -> CrossFit:
-    """Choose the setting with the least log loss on the questions that a model has not seen.
+def cross_fit(
+    people: Rows, generated: Rows, settings: Sequence[Setting], fold: np.ndarray, shares: Sequence[float] = (0.0,)
+) -> CrossFit:
+    """Choose the setting with the least log loss on the questions that a model has not seen, then the share of n-grams.
 
     Args:
         people: People's questions.
         generated: All other ones; every model learns from them.
         settings: To choose from; the first of equally good ones.
         fold: The part of each of people's questions.
+        shares: Of n-grams, to choose from.
     """
     losses, best = {}, np.zeros(0)
     for setting in settings:
 
-        def fitted(kept: np.ndarray, setting: Setting = setting) -> Callable[[np.ndarray], np.ndarray]:
-            weights, bias = fit_scores(_joined(people.take(kept), generated), setting)
-            return lambda vectors: np.asarray(vectors @ weights + bias)
+        def fitted(rows: Rows, setting: Setting = setting) -> Callable[[Rows], np.ndarray]:
+            weights, bias = fit_scores(joined(rows, generated), setting)
+            return lambda asked: np.asarray(asked.vectors @ weights + bias)
 
-        scores = held_out(people.vectors, fold, fitted, people.classes)
+        scores = held_out(people, fold, fitted)
         losses[setting] = _loss(scores, people.label)
         if losses[setting] == min(losses.values()):
             best, chosen = scores, setting
-    return CrossFit(chosen, fold, best, cross_calibrated(best, people.label, fold), losses)
+    rival = held_out(people, fold, lambda rows: _of_ngrams(fit_ngrams(joined(rows, generated), chosen)))
+    for share in shares:
+        setting, scores = replace(chosen, ngrams=share), mixed(best, rival, share)
+        losses[setting] = _loss(scores, people.label)
+    chosen = min((replace(chosen, ngrams=share) for share in shares), key=lambda setting: losses[setting])
+    scores = mixed(best, rival, chosen.ngrams)
+    return CrossFit(chosen, fold, scores, cross_calibrated(scores, people.label, fold), rival, losses)
 
 
-def held_out(
-    vectors: np.ndarray,
-    fold: np.ndarray,
-    fitted: Callable[[np.ndarray], Callable[[np.ndarray], np.ndarray]],
-    width: int,
-) -> np.ndarray:
-    """Return for each row the scores of a model that was fitted to the other parts, float64 [n, width].
+def _of_ngrams(model: NgramClassifier) -> Callable[[Rows], np.ndarray]:
+    return lambda asked: model.scores(asked.texts)
+
+
+def held_out(people: Rows, fold: np.ndarray, fitted: Callable[[Rows], Callable[[Rows], np.ndarray]]) -> np.ndarray:
+    """Return for each row the scores of a model that was fitted to the other parts, float64 [n, classes].
 
     Args:
-        vectors: What a model reads, [n, ...].
+        people: The rows.
         fold: [n].
-        fitted: Fits a model to the rows of a mask, and returns what scores rows.
-        width: Scores of a row.
+        fitted: Fits a model to rows, and returns what scores rows.
     """
-    scores = np.zeros((len(fold), width))
+    scores = np.zeros((len(fold), people.classes))
     for part in np.unique(fold).tolist():
-        scores[fold == part] = fitted(fold != part)(vectors[fold == part])
+        scores[fold == part] = fitted(people.take(fold != part))(people.take(fold == part))
     return scores
 
 
@@ -107,8 +125,10 @@ def _loss(scores: np.ndarray, label: np.ndarray) -> float:
     return log_loss(scores / temperature(scores, label), label)
 
 
-def _joined(first: Rows, second: Rows) -> Rows:
+def joined(first: Rows, second: Rows) -> Rows:
+    """Put rows together."""
     return Rows(
+        first.texts + second.texts,
         np.concatenate([first.vectors, second.vectors]),
         np.concatenate([first.label, second.label]),
         np.concatenate([first.person, second.person]),

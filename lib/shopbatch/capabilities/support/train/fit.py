@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 from shopbatch.capabilities.support.intents import ANY, FEATURES, IntentModel, centred, features
 from shopbatch.evaluation.calibration import temperature
 from shopbatch.training.logistic import fit_logistic
+from shopbatch.training.ngrams import NgramClassifier
 
 _OWN_MEAN = 30  # texts of a language from which its mean is its own
 _FEW = 10  # questions about something else below which nothing is learnt of what they look like
@@ -25,11 +26,13 @@ class Setting:
         penalty: L2 penalty.
         people: How many generated questions one of a person counts as.
         steps: Maximum number of iterations.
+        ngrams: Share of the n-grams in the scores, 0 to 1; the rest is the encoder's.
     """
 
     penalty: float
     people: float
     steps: int
+    ngrams: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -37,12 +40,14 @@ class Rows:
     """Vectors to fit on.
 
     Attributes:
+        texts: [n].
         vectors: Centred, float64 [n, dim].
         label: int64 [n]; `classes` - 1 for a question about no known intent.
         person: Whether a person wrote it, bool [n].
         classes: Number of intents + 1.
     """
 
+    texts: list[str]
     vectors: np.ndarray
     label: np.ndarray
     person: np.ndarray
@@ -50,7 +55,8 @@ class Rows:
 
     def take(self, keep: np.ndarray) -> Rows:
         """Return some of the rows."""
-        return Rows(self.vectors[keep], self.label[keep], self.person[keep], self.classes)
+        texts = [self.texts[n] for n in np.flatnonzero(keep).tolist()]
+        return Rows(texts, self.vectors[keep], self.label[keep], self.person[keep], self.classes)
 
 
 @dataclass(frozen=True)
@@ -90,6 +96,11 @@ def fit_scores(rows: Rows, setting: Setting) -> tuple[np.ndarray, np.ndarray]:
     """Return weights [dim, classes] and bias [classes]."""
     weight = weights_of(rows.person, setting)
     return fit_logistic(rows.vectors, rows.label, rows.classes, setting.penalty, weight, setting.steps)
+
+
+def fit_ngrams(rows: Rows, setting: Setting) -> NgramClassifier:
+    """Fit the classifier of n-grams to the same rows, with the same weights."""
+    return NgramClassifier.fit(rows.texts, rows.label, rows.classes, weights_of(rows.person, setting))
 
 
 def weights_of(person: np.ndarray, setting: Setting) -> np.ndarray:
@@ -136,6 +147,16 @@ def make_model(
         means: [languages, dim].
     """
     weights, bias = fit_scores(rows, setting)
-    whole = (x.astype(np.float32) for x in (weights, bias, calibration.scope))
-    weights32, bias32, scope32 = whole
-    return IntentModel(names[0], names[1], means, weights32, bias32, calibration.temperature, scope32)
+    grams, rarity = np.zeros((0, rows.classes)), np.zeros(0)
+    if setting.ngrams:
+        read = fit_ngrams(rows, setting)
+        grams, rarity = read.weights * setting.ngrams, read.rarity
+        weights, bias = weights * (1 - setting.ngrams), mixed(bias, read.bias, setting.ngrams)
+    parts = (part.astype(np.float32) for part in (weights, bias, calibration.scope, grams, rarity))
+    dense, constant, scope, sparse, rare = parts
+    return IntentModel(names[0], names[1], means, dense, constant, calibration.temperature, scope, sparse, rare)
+
+
+def mixed(dense: np.ndarray, sparse: np.ndarray, share: float) -> np.ndarray:
+    """Return scores of which this share comes from n-grams."""
+    return np.asarray((1 - share) * dense + share * sparse)

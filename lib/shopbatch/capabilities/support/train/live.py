@@ -9,6 +9,7 @@ import pyarrow as pa
 
 from shopbatch.capabilities.support.evaluate import Judged
 from shopbatch.capabilities.support.intents import NAME, IntentModel
+from shopbatch.capabilities.support.train.examples import Examples
 from shopbatch.evaluation.classification import Interval
 from shopbatch.evaluation.paired import difference
 from shopbatch.models import erasure, registry
@@ -58,18 +59,19 @@ def find_live(store: Store, encoder: str, texts: list[str]) -> Live | str | None
     return Live(model, live, unseen)
 
 
-def compare(live: Live, judged: Judged, names: tuple[str, ...], vectors: np.ndarray, language: pa.Array) -> Interval:
+def compare(live: Live, judged: Judged, examples: Examples, vectors: np.ndarray, language: pa.Array) -> Interval:
     """Return the candidate's accuracy minus the live one's, on questions that neither has seen, with its interval.
 
     Args:
         live: The live model.
         judged: People's questions.
-        names: The candidate's intents.
+        examples: The examples, people's first.
         vectors: Of people's questions, as the encoder gives them.
         language: [people].
     """
     rows = np.flatnonzero(live.unseen & judged.known)
-    told = live.intents.predict(vectors[rows], language.take(pa.array(rows))).intents
-    truth = [names[number] for number in judged.label[rows].tolist()]
+    texts = [examples.texts[row] for row in rows.tolist()]
+    told = live.intents.predict(vectors[rows], language.take(pa.array(rows)), texts).intents
+    truth = [examples.intents[number] for number in judged.label[rows].tolist()]
     other = np.array([a == b for a, b in zip(told, truth, strict=True)], float)
     return difference(judged.right[rows].astype(float), other, 0)

@@ -19,7 +19,7 @@ from shopbatch.capabilities.support.config_intents import TrainIntentsConfig
 from shopbatch.capabilities.support.evaluate import Judged
 from shopbatch.capabilities.support.intents import NAME, IntentModel, unit
 from shopbatch.capabilities.support.thresholds import Chosen, Labelled, Targets, choose_thresholds
-from shopbatch.capabilities.support.train.cross_fit import CrossFit, cross_fit, folds_of, held_out
+from shopbatch.capabilities.support.train.cross_fit import CrossFit, cross_fit, folds_of
 from shopbatch.capabilities.support.train.examples import SOURCES, Examples, read_examples
 from shopbatch.capabilities.support.train.figures import fill_figures
 from shopbatch.capabilities.support.train.fit import (
@@ -31,7 +31,6 @@ from shopbatch.capabilities.support.train.fit import (
     fit_scores,
     language_means,
     make_model,
-    weights_of,
 )
 from shopbatch.capabilities.support.train.live import compare, find_live
 from shopbatch.core.errors import UserError
@@ -44,7 +43,6 @@ from shopbatch.models.registry import Model
 from shopbatch.runs.report import EngineUse, Report
 from shopbatch.training import runs
 from shopbatch.training.config import identity
-from shopbatch.training.ngrams import NgramClassifier
 from shopbatch.training.vectors import embed
 from shopbatch.warehouse.gates import refuse_if_failed
 from shopbatch.warehouse.store import Snapshot, Store
@@ -157,7 +155,7 @@ class Training:
         languages, means = language_means(unit(vectors), examples.language)
         person = np.arange(len(examples.texts)) < examples.people
         centred = centre(vectors, examples.language, languages, means)
-        rows = Rows(centred, examples.label, person, examples.other + 1)
+        rows = Rows(examples.texts, centred, examples.label, person, examples.other + 1)
         head = self.config.head
         settings = [Setting(penalty, people, head.steps) for penalty in head.penalty for people in head.people]
         groups = len(np.unique(examples.group))
@@ -168,7 +166,7 @@ class Training:
             return self._whole(make_model(rows, settings[0], Calibration.unknown(), names, means))
         with self.report.stage("cross-validate") as stage:
             fold = folds_of(examples.group, examples.label[: examples.people], head.folds)
-            crossed = cross_fit(rows.take(person), rows.take(~person), settings, fold)
+            crossed = cross_fit(rows.take(person), rows.take(~person), settings, fold, head.ngrams)
             stage.rows = examples.people
         with self.report.stage("judge"):
             judged = self._judged(examples, crossed)
@@ -184,20 +182,11 @@ class Training:
         return replace(model, encoder=self.encoder.reference, prefix=self.prefix)
 
     def _judged(self, examples: Examples, crossed: CrossFit) -> Judged:
-        """Let n-grams of characters answer the same questions, by the same parts."""
-        people, label, classes = examples.people, examples.label, examples.other + 1
-        texts = np.array(examples.texts[:people], object)
-        generated = np.arange(people, len(label))
-
-        def fitted(kept: np.ndarray) -> Any:
-            rows = np.concatenate([np.flatnonzero(kept), generated])
-            weight = weights_of(rows < people, crossed.setting)
-            model = NgramClassifier.fit([examples.texts[n] for n in rows.tolist()], label[rows], classes, weight)
-            return lambda texts: model.scores(texts.tolist())
-
-        rival = held_out(texts, crossed.fold, fitted, classes)[:, :-1].argmax(axis=1)
+        """Put together what is known of people's questions; n-grams alone answer the same ones, by the same parts."""
+        people = examples.people
         language = np.array([code or "" for code in examples.language.to_pylist()[:people]], object)
-        return Judged(label[:people], language, crossed.probabilities, rival, examples.other)
+        rival = crossed.rival[:, :-1].argmax(axis=1)
+        return Judged(examples.label[:people], language, crossed.probabilities, rival, examples.other)
 
     def _report(self, examples: Examples, judged: Judged, crossed: CrossFit, vectors: np.ndarray) -> Chosen:
         """Fill metrics, gates and figures, and choose the bounds."""
@@ -206,7 +195,10 @@ class Training:
         report.metrics["quality"] = quality
         gain = evaluate.against_rival(judged, seed)
         report.metrics["gain on n-grams"] = gain.tree()
-        losses = {f"penalty {s.penalty:g}, people {s.people:g}": round(v, 5) for s, v in crossed.losses.items()}
+        losses = {
+            f"penalty {s.penalty:g}, people {s.people:g}, n-grams {s.ngrams:g}": round(v, 5)
+            for s, v in crossed.losses.items()
+        }
         report.metrics["log loss by setting"] = losses
         report.gates += evaluate.gates(quality, gain, gates)
         people = examples.people
@@ -215,7 +207,7 @@ class Training:
             self.notes.append(live)
         elif live is not None:
             language = examples.language.slice(0, people)
-            against = compare(live, judged, examples.intents, vectors[:people], language)
+            against = compare(live, judged, examples, vectors[:people], language)
             report.metrics["gain on the live model"] = against.tree()
             report.gates.append(evaluate.live_gate(against, int((live.unseen & judged.known).sum())))
         chosen, questions = self._choose(examples, judged, crossed)
