@@ -83,7 +83,9 @@ def plant(store: Store, table: Table) -> None:
     for i, user in enumerate((*USERS, *OTHERS)):
         row = {c.name: value_of(c, user, i) for c in table.columns}
         row |= {person.user: user} if person.user else {}
-        row |= {name: f"as the customer {user} told me" for name in person.quoted}
+        told = f"as the customer {user} told me"
+        lists = {c.name for c in table.columns if pa.types.is_list(c.type)}
+        row |= {name: ["nobody", told] if name in lists else told for name in person.quoted}
         if table.name == "support_dialogs":
             row |= {"question": f"where is my parcel, asks {text_of(user)}", "reply": "It is on its way."}
         if table.name == "user_profiles":

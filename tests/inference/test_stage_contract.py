@@ -18,6 +18,8 @@ import pytest
 from shopbatch.capabilities.copywriting.config import Config
 from shopbatch.capabilities.copywriting.run import language_specs
 from shopbatch.capabilities.copywriting.template import template
+from shopbatch.capabilities.insights.config import AnalyseReviewsConfig
+from shopbatch.capabilities.insights.run import analyse_spec
 from shopbatch.capabilities.recommendations.recommend.histories import COLUMNS
 from shopbatch.capabilities.recommendations.recommend.stage import RecommendStage
 from shopbatch.capabilities.search.config import EmbedProductsConfig, SearchProductsConfig
@@ -78,6 +80,11 @@ def search_specs() -> list[Spec]:
     return [spec, query_spec(config.load(SearchProductsConfig, "search_products", "local", []), encoder)]
 
 
+def aspects() -> Spec:
+    settings = config.load(AnalyseReviewsConfig, "analyse_reviews", "local", ["engine={kind: fake}"])
+    return analyse_spec(settings, Store("/nowhere"), Report(job="analyse_reviews"))
+
+
 class Shelf:
     """A catalogue for the guide, without a warehouse."""
 
@@ -115,6 +122,7 @@ REVIEWS: list[Content] = [
 QUERIES: list[Content] = [{"query": "red coat"}, {"query": "羽绒服"}, {"query": "TN-2110"}]
 CASES = {
     "sentiment": Case(toy.spec, REVIEWS),
+    "aspects": Case(aspects, REVIEWS),
     "description": Case(description, [PRODUCT, PRODUCT | MORE, {"title": "Jar"}], COPY),
     "recommendations": Case(recommendations, [{n: histories[n][i].as_py() for n in COLUMNS} for i in range(3)]),
     "products": Case(lambda: search_specs()[0], [PRODUCT, PRODUCT | MORE, {"title": "羽绒服"}]),

@@ -16,6 +16,7 @@ from torch import nn
 from shopbatch.capabilities.recommendations.sequence import NextProducts
 from shopbatch.training.checkpoint_files import step_name
 from shopbatch.training.config import Strategy
+from shopbatch.training.contrast import Contrast
 from shopbatch.training.objectives import Classify
 
 from . import tiny
@@ -27,6 +28,10 @@ def dropping() -> Classify:
 
 def products() -> NextProducts:
     return tiny.sequence(dropout=0.2)
+
+
+def retriever() -> Contrast:
+    return tiny.retriever(dropout=0.2)
 
 
 def curve(rank: int, world: int, strategy: Strategy, folder: str, build: Callable[[], nn.Module], meeting: str) -> None:
@@ -54,7 +59,7 @@ def run(world: int, strategy: Strategy, folder: Path, build: Callable[[], nn.Mod
 
 @pytest.mark.parametrize(
     ("build", "strategy"),
-    [(tiny.causal, "ddp"), (tiny.causal, "fsdp"), (products, "ddp")],
+    [(tiny.causal, "ddp"), (tiny.causal, "fsdp"), (products, "ddp"), (tiny.retriever, "ddp")],
     ids=lambda value: getattr(value, "__name__", value),
 )
 def test_two_workers_have_the_curve_of_one_and_resume_alike(
@@ -77,7 +82,7 @@ def test_two_workers_have_the_curve_of_one_and_resume_alike(
 
 @pytest.mark.parametrize(
     ("build", "strategy"),
-    [(dropping, "ddp"), (dropping, "fsdp"), (products, "fsdp")],
+    [(dropping, "ddp"), (dropping, "fsdp"), (products, "fsdp"), (retriever, "fsdp")],
     ids=lambda value: getattr(value, "__name__", value),
 )
 def test_what_is_dropped_does_not_depend_on_the_number_of_workers(

@@ -68,7 +68,7 @@ def test_early_stopping(tmp_path: Path) -> None:
     assert state.stopped and state.step == 4 and state.worse == 2
 
 
-@pytest.mark.parametrize("objective", [tiny.causal, tiny.sequence])
+@pytest.mark.parametrize("objective", [tiny.causal, tiny.sequence, tiny.retriever])
 def test_how_much_is_computed_at_once_changes_nothing(tmp_path: Path, objective) -> None:  # type: ignore[no-untyped-def]
     losses = []
     for micro in (1, 3, 8):
@@ -79,7 +79,12 @@ def test_how_much_is_computed_at_once_changes_nothing(tmp_path: Path, objective)
 
 @pytest.mark.parametrize(
     "objective",
-    [tiny.causal, lambda: tiny.classifier(dropout=0.1, token_dropout=0.1), lambda: tiny.sequence(dropout=0.1)],
+    [
+        tiny.causal,
+        lambda: tiny.classifier(dropout=0.1, token_dropout=0.1),
+        lambda: tiny.sequence(dropout=0.1),
+        lambda: tiny.retriever(dropout=0.1),
+    ],
 )
 @pytest.mark.parametrize("stop", [1, 5, 8, 11])
 def test_a_run_that_was_interrupted_ends_with_the_same_bits(tmp_path: Path, stop: int, objective) -> None:  # type: ignore[no-untyped-def]

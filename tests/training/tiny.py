@@ -16,6 +16,7 @@ from shopbatch.training import attention
 from shopbatch.training.blocks import Blocks
 from shopbatch.training.checkpoints import Checkpoints
 from shopbatch.training.config import LoopConfig, ScheduleConfig, Strategy
+from shopbatch.training.contrast import Contrast, example, useful_keys
 from shopbatch.training.loop import Data, Trainer
 from shopbatch.training.objectives import Classify, NextToken
 from shopbatch.training.packing import Document
@@ -24,7 +25,7 @@ from shopbatch.training.parallel import Parallel
 torch.set_num_threads(1)  # so little work is slower when it is shared
 PROCESSES = multiprocessing.get_context("forkserver")  # new processes are forked from one that has imported torch
 PROCESSES.set_forkserver_preload([__name__])
-VOCABULARY, BLOCK = 120, 48
+VOCABULARY, BLOCK, PRODUCTS = 120, 48, 30
 
 
 def causal(seed: int = 0) -> NextToken:
@@ -43,7 +44,7 @@ def causal(seed: int = 0) -> NextToken:
     return NextToken(transformers.LlamaForCausalLM(config))
 
 
-def classifier(seed: int = 0, dropout: float = 0.0, **options: float) -> Classify:
+def encoder(seed: int = 0, dropout: float = 0.0) -> transformers.BertModel:
     torch.manual_seed(seed)
     config = transformers.BertConfig(
         vocab_size=VOCABULARY,
@@ -56,7 +57,18 @@ def classifier(seed: int = 0, dropout: float = 0.0, **options: float) -> Classif
         attention_probs_dropout_prob=0.0,
         attn_implementation=attention.NAME,
     )
-    return Classify(transformers.BertModel(config, add_pooling_layer=False), 3, **options)
+    return transformers.BertModel(config, add_pooling_layer=False)
+
+
+def classifier(seed: int = 0, dropout: float = 0.0, **options: float) -> Classify:
+    return Classify(encoder(seed, dropout), 3, **options)
+
+
+def retriever(seed: int = 0, dropout: float = 0.0, useful: np.ndarray | None = None) -> Contrast:
+    """To be trained on `examples`, of which every second query finds the third product useful, too."""
+    queries = np.arange(0, PRODUCTS, 2)
+    known = useful_keys(queries, np.full(len(queries), 2), PRODUCTS) if useful is None else useful
+    return Contrast(encoder(seed, dropout), None, known, PRODUCTS, temperature=0.2)
 
 
 def documents(count: int, seed: int = 0, longest: int = 40) -> list[Document]:
@@ -67,6 +79,17 @@ def documents(count: int, seed: int = 0, longest: int = 40) -> list[Document]:
         size = int(draw.integers(4, longest))
         ids = (np.cumsum(draw.integers(1, 4, size)) % VOCABULARY).astype(np.int32)
         found.append(Document(ids, np.arange(size) >= int(draw.integers(1, 4)), int(ids[0] % 3)))
+    return found
+
+
+def examples(count: int, seed: int = 0) -> list[Document]:
+    """Queries of three tokens, each with its product, which begins with the same tokens, and up to two others."""
+    draw = np.random.default_rng(seed)
+    texts = [[1, 3 * n % VOCABULARY, (7 * n + 5) % VOCABULARY, *range(n % 4)] for n in range(PRODUCTS)]
+    found = []
+    for _ in range(count):
+        own, *others = draw.choice(PRODUCTS, 1 + int(draw.integers(0, 3)), replace=False).tolist()
+        found.append(example(own, texts[own][:3], [own, *others], [texts[p] for p in (own, *others)]))
     return found
 
 
@@ -81,8 +104,9 @@ def blocks(found: Sequence[Document], seed: int = 0) -> Blocks:
     return Blocks.of(found, BLOCK, seed)
 
 
-def data() -> Data:
-    return Data(blocks(documents(200)), blocks(documents(40, seed=1)))
+def data(objective: object = None) -> Data:
+    made = examples if isinstance(objective, Contrast) else documents
+    return Data(blocks(made(200)), blocks(made(40, seed=1)))
 
 
 def loop(**changes: object) -> LoopConfig:
@@ -102,4 +126,6 @@ def trainer(
 ) -> Trainer:
     parallel = Parallel(strategy)
     checkpoints = Checkpoints(str(folder), "key", parallel)
-    return Trainer(objective or causal(), data(), config or loop(), parallel, checkpoints, lambda step, values: None)
+    return Trainer(
+        objective or causal(), data(objective), config or loop(), parallel, checkpoints, lambda step, values: None
+    )

@@ -1,4 +1,4 @@
-"""Every Sunday: the models `sentiment`, `recommender` and `intents`, each published if it passes its gates.
+"""Every Sunday: the models `sentiment`, `aspects`, `recommender` and `intents`, each published if it passes its gates.
 
 The next nightly run uses a new model: for reviews if `gates.accept_recipe` and `budget.max_rows` allow it.
 """
@@ -25,6 +25,12 @@ with DAG(
         job="train_sentiment_head",
         inlets=[table("reviews")],
         outlets=[table("models/sentiment")],
+    )
+    ShopbatchOperator(
+        task_id="train_aspects",
+        job="train_aspects",
+        inlets=[table("reviews"), table("aspect_labels")],
+        outlets=[table("models/aspects")],
     )
     ShopbatchOperator(
         task_id="train_recommender",

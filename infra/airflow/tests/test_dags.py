@@ -31,15 +31,17 @@ print(json.dumps([bag.import_errors, bag.captured_warnings, heavy, dags, outlets
     assert dags == {
         "frequent_support": ["answer_tickets"],
         "nightly_catalogue": ["describe_products", "embed_products"],
+        "nightly_insights": ["analyse_reviews", "summarise_reviews"],
         "nightly_recommendations": ["build_user_sequences", "recommend_products"],
         "nightly_support": ["answer_tickets"],
         "nightly_users": ["build_user_profiles", "score_reviews"],
-        "weekly_training": ["train_intents", "train_recommender", "train_sentiment_head"],
+        "search_training": ["finetune_retriever"],
+        "weekly_training": ["train_aspects", "train_intents", "train_recommender", "train_sentiment_head"],
     }
     assert outlets == [
-        *("models/intents", "models/recommender", "models/sentiment", "product_descriptions", "product_embeddings"),
-        *("product_neighbours", "recommendations", "review_sentiment", "ticket_answers"),
-        *("user_profiles", "user_sequences"),
+        *(f"models/{name}" for name in ("aspects", "intents", "recommender", "search-encoder", "sentiment")),
+        *("product_aspects", "product_descriptions", "product_embeddings", "product_neighbours", "recommendations"),
+        *("review_aspects", "review_sentiment", "ticket_answers", "user_profiles", "user_sequences"),
     ]
 
 

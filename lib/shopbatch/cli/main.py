@@ -32,6 +32,7 @@ COMMANDS = {
     "show": ("show", "Show rows of a table."),
     "search": ("search", "Find products in the index that embed_products published."),
     "review": ("review", "Let a person accept, edit or refuse published copy, in a spreadsheet."),
+    "label": ("label", "Write the sentences of reviews that are most worth a person's label into a sheet."),
     "why": ("data", "Say why a row is as it is: content hash, recipe, attempt, run."),
     "recommend": ("recommend", "Show what is recommended to a user, and why."),
     "models": ("models", "List the published models, or those trained on a row."),

@@ -156,13 +156,18 @@ def _parquet(old: bytes, wanted: Wanted) -> bytes:
 
 def person_by_names(schema: pa.Schema) -> Person:
     """Say where a person stands in rows of any origin: by the names of columns, and in all text."""
-    quoted = tuple(f.name for f in schema if pa.types.is_string(f.type) and f.name not in ("user_id", "review_id"))
+    quoted = tuple(f.name for f in schema if _is_text(f.type) and f.name not in ("user_id", "review_id"))
     names = set(schema.names)
     if names >= {"ids", "trained", "lengths"}:  # blocks of a table that a killed run has not made yet
         return Person(trained=True)
     words = ("hash_hi", "hash_lo") if names >= {"hash_hi", "hash_lo"} else ()  # and a memo's results
     hashes = ("content_hash",) if "content_hash" in names else words
     return Person(user="user_id", review="review_id", quoted=quoted, hashes=hashes)
+
+
+def _is_text(kind: pa.DataType) -> bool:
+    """Whether values are text, or lists of texts."""
+    return bool(pa.types.is_string(kind) or (pa.types.is_list(kind) and pa.types.is_string(kind.value_type)))
 
 
 def _trees(file: _File) -> list[Any]:

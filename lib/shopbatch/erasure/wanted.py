@@ -66,7 +66,7 @@ class Wanted:
             masks.append(_among(data[person.review], self.reviews))
         if person.hashes and set(person.hashes) <= set(data.column_names):
             masks.append(pc.is_in(_hex(person, data), pa.array(sorted(self.hashes), pa.string())))
-        if quoted := [utf8.blank(data[column]) for column in person.quoted if column in there]:
+        if quoted := [_lines(data[column]) for column in person.quoted if column in there]:
             lines = quoted[0] if len(quoted) == 1 else pc.binary_join_element_wise(*quoted, "\n", null_handling="skip")
             masks.append(self.mentioned(lines))
         chosen = np.zeros(data.num_rows, bool)
@@ -139,6 +139,11 @@ def _quotes(text: str) -> set[str]:
 
 def _among(values: pa.ChunkedArray, names: set[str]) -> pa.ChunkedArray:
     return pc.is_in(trimmed(values), pa.array(sorted(names), pa.string()))
+
+
+def _lines(values: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Text as it is, and a list of texts as its lines."""
+    return pc.binary_join(values, "\n") if pa.types.is_list(values.type) else utf8.blank(values)
 
 
 def _hex(person: Person, data: pa.Table) -> pa.ChunkedArray | pa.Array:

@@ -130,6 +130,33 @@ def difference_interval(
     return gap - np.hypot(now - low, high_before - before), gap + np.hypot(high - now, before - low_before)
 
 
+def score_interval(hits: np.ndarray, rows: np.ndarray, level: float) -> tuple[np.ndarray, np.ndarray]:
+    """Return the ends of Wilson's score interval (1927) of each share, float [n].
+
+    Args:
+        hits: Hits per group, [n].
+        rows: Rows per group, [n], each at least 1.
+        level: The probability that the interval holds the true share, such as 0.95.
+    """
+    _, low, high = _wilson(hits, rows, NormalDist().inv_cdf((1 + level) / 2))
+    return np.clip(low, 0, 1), np.clip(high, 0, 1)
+
+
+def student_quantile(probability: float, freedom: np.ndarray) -> np.ndarray:
+    """Return the quantile of Student's distribution, float [n], to three digits from 5 degrees of freedom on.
+
+    Hill's expansion about the normal quantile (Abramowitz and Stegun 26.7.5).
+
+    Args:
+        probability: Between 0 and 1, exclusive.
+        freedom: Degrees of freedom, [n], each at least 1.
+    """
+    z, v = NormalDist().inv_cdf(probability), np.maximum(np.asarray(freedom, np.float64), 1.0)
+    first, second = (z**3 + z) / 4, (5 * z**5 + 16 * z**3 + 3 * z) / 96
+    third = (3 * z**7 + 19 * z**5 + 17 * z**3 - 15 * z) / 384
+    return np.asarray(z + first / v + second / v**2 + third / v**3)
+
+
 def _wilson(hits: np.ndarray, rows: np.ndarray, z: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """The share and the ends of its Wilson score interval."""
     share = hits / rows

@@ -29,6 +29,7 @@ from shopbatch.inference.unit import Task
 from shopbatch.runs.claims import Waited, claim
 from shopbatch.runs.report import EngineUse, Report, Stage
 from shopbatch.runs.stalls import Stalled, Stalls
+from shopbatch.warehouse.damage import take_out
 from shopbatch.warehouse.files import DataFile
 from shopbatch.warehouse.foreign import put_all_right
 from shopbatch.warehouse.store import Snapshot, Store
@@ -89,6 +90,28 @@ def run_inference(
     report.samples += sample_rows(spec, source, find_live(spec, store))
 
 
+def compute_inference(spec: Spec, config: InferenceConfig, store: Store, report: Report) -> list[str]:
+    """Compute what the memo lacks, and publish nothing: for what is to be judged before anybody sees it.
+
+    A later run with the same recipe then computes none of it. Arguments and errors are those of `run_inference`.
+
+    Returns:
+        A sentence for each thing that was found wrong with the memo, and put right.
+    """
+    store.check_writable()
+    source = store.require(spec.source, spec.columns)
+    undone = put_all_right(store, (spec.memo,), anew=True)
+    store.check_targets([spec.memo], "append")
+    damaged = take_out(store, spec.memo, report.run_id, lambda ref: ref.partition["recipe"] == spec.recipe)
+    report.tables[spec.source.name] = {"read": source.version}
+    with report.stage("index") as stage:
+        index = build_index(spec, source)
+        stage.rows = source.rows
+    memo = Memo(store, spec, report.run_id, index.shards)
+    InferenceRun(spec, config, store, report, source, find_live(spec, store), index, memo).compute()
+    return [sentence for sentence in (*undone, damaged) if sentence]
+
+
 @dataclass
 class InferenceRun:
     """One run whose source is pinned and indexed.
@@ -124,7 +147,14 @@ class InferenceRun:
     before_commit: BeforeCommit | None = None
 
     def run(self) -> None:
-        """Compute what is pending, and publish unless the live table is up to date.
+        """Compute what is pending, and publish unless the live table is up to date."""
+        computed = self.compute()
+        if computed or not self.publisher().is_live():
+            crash_point("before_publish")
+            self.publish()
+
+    def compute(self) -> int:
+        """Compute what is pending. Returns how many computations that were.
 
         Of several runs that would compute with the same recipe at the same time, one does; the others wait for it.
         """
@@ -140,9 +170,7 @@ class InferenceRun:
                 computed = self._compute_all(pending, policy)
         else:
             computed = self._compute_all(pending, policy)
-        if computed or not self.publisher().is_live():
-            crash_point("before_publish")
-            self.publish()
+        return computed
 
     def _find_pending(self, policy: RetryPolicy) -> Pending:
         """Load what the memo holds, also of runs that were killed, and find what it lacks."""

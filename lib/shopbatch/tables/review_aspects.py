@@ -6,6 +6,7 @@ from shopbatch.tables.published import provenance, rejects_of
 from shopbatch.tables.schema import TIMESTAMP, Column, Lookup, Person, Table, View
 
 POLARITIES = ("negative", "neutral", "positive")
+OTHER = "other"  # the aspect of a sentence that is about none of the taxonomy; spreadsheets take `none` for no value
 REMARKS = ("wish", "comparison", "usage")
 CLAUSE = pa.struct([("column", pa.string()), ("start", pa.int32()), ("end", pa.int32())])
 ASPECT = pa.struct(
@@ -44,9 +45,9 @@ REVIEW_ASPECTS = Table(
         Column(
             "aspects",
             pa.list_(ASPECT),
-            "One entry per aspect that is mentioned: its probability, the polarity of the clause that is most about it "
-            "with the probabilities of negative, neutral and positive, and where the clause stands: the column (title "
-            "or text), and start and end in it, in characters.",
+            "One entry per aspect that is mentioned: its probability, the polarity of the clauses that are about it "
+            "with the probabilities of negative, neutral and positive, and where the clause stands that says it most "
+            "clearly: the column (title or text), and start and end in it, in characters.",
             nullable=False,
         ),
         Column(
@@ -80,7 +81,12 @@ ASPECT_LABELS = Table(
     must_have=("text",),
     columns=(
         Column("sentence_id", pa.string(), "Name of the sentence.", nullable=False, personal=True),
-        Column("aspect", pa.string(), "An aspect of the taxonomy; `none`: the sentence mentions none.", nullable=False),
+        Column(
+            "aspect",
+            pa.string(),
+            f"An aspect of the taxonomy; `{OTHER}`: it has none.",
+            nullable=False,
+        ),
         Column("review_id", pa.string(), "The review that it is from (reviews.review_id), or null.", personal=True),
         Column("text", pa.string(), "The sentence.", nullable=False, free_text=True),
         Column("language", pa.string(), "ISO 639-1 code (en, zh, ...); null: recognised from the text."),
@@ -88,7 +94,7 @@ ASPECT_LABELS = Table(
         Column(
             "polarity",
             pa.string(),
-            "What it says about the aspect; null for `none`, or where it is mixed.",
+            "What it says about the aspect; null for `other`, or where it is mixed.",
             one_of=POLARITIES,
         ),
         Column("source", pa.string(), "Where the row came from: a sample's name, or a loaded file.", personal=True),

@@ -110,6 +110,10 @@ class Blocks:
         sums = np.concatenate([[0], np.cumsum(self.trained, dtype=np.int64)])
         return np.asarray(sums[self.first_token[1:]] - sums[self.first_token[:-1]])
 
+    def sizes(self, blocks: Sequence[int]) -> list[int]:
+        """Return how many documents each of these blocks holds."""
+        return [int(self.first_document[block + 1] - self.first_document[block]) for block in blocks]
+
     def documents(self, blocks: Sequence[int]) -> list[Document]:
         """Return the documents of these blocks, in order."""
         documents = []

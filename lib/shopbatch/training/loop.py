@@ -22,9 +22,8 @@ from shopbatch.training.blocks import Blocks
 from shopbatch.training.checkpoint_files import best_name, step_name
 from shopbatch.training.checkpoints import Checkpoints
 from shopbatch.training.config import LoopConfig, ScheduleConfig, batch_share
-from shopbatch.training.objectives import Classify
 from shopbatch.training.optimizer import RowAdamW, RowEmbedding
-from shopbatch.training.packing import flatten
+from shopbatch.training.packing import Batch, flatten
 from shopbatch.training.parallel import Parallel
 
 
@@ -122,8 +121,8 @@ class Trainer:
         self, objective: Any, data: Data, config: LoopConfig, parallel: Parallel, checkpoints: Checkpoints, log: Log
     ) -> None:
         self.config, self.data, self.parallel, self.checkpoints, self.log = config, data, parallel, checkpoints, log
-        self.classes = isinstance(objective, Classify)
-        self.weights = data.train.weights(self.classes)
+        # the objectives that have one loss a document say so; the others have one for each trained token
+        self.weights = data.train.weights(bool(getattr(objective, "by_document", False)))
         self.share = batch_share(config, parallel.world)
         self.order = Order(len(data.train), config.batch_blocks, config.seed)
         self.steps = steps(config, len(data.train))
@@ -187,8 +186,8 @@ class Trainer:
         self.wrapped.train()
         total = torch.zeros((), device=parallel.device)
         for start in range(0, self.share, config.micro_blocks):
-            documents = self.data.train.documents(own_blocks[start : start + config.micro_blocks].tolist())
-            part = flatten(documents, _seed(config.seed, state.step))
+            micro = own_blocks[start : start + config.micro_blocks].tolist()
+            part = self._part(self.data.train, micro, _seed(config.seed, state.step))
             # seeded by the place in the global batch: dropout is the same for any number of workers
             torch.manual_seed(_seed(config.seed, state.step, parallel.rank * self.share + start))
             with parallel.accumulate(self.wrapped, start + config.micro_blocks >= self.share):
@@ -219,7 +218,7 @@ class Trainer:
             start = (turn * parallel.world + parallel.rank) * size
             own_blocks = list(range(start, min(start + size, len(blocks))))
             with self._autocast():
-                losses = self.wrapped(flatten(blocks.documents(own_blocks or [0])))
+                losses = self.wrapped(self._part(blocks, own_blocks or [0]))
             if own_blocks:
                 total += torch.stack([losses.double().sum(), torch.tensor(float(len(losses)), device=losses.device)])
         summed = parallel.sum(total)
@@ -234,6 +233,10 @@ class Trainer:
         else:
             state.worse += 1
             state.stopped = 0 < self.config.patience <= state.worse
+
+    def _part(self, data: Blocks, numbers: list[int], seed: int = 0) -> Batch:
+        """Join the documents of some blocks."""
+        return flatten(data.documents(numbers), seed, data.sizes(numbers))
 
     def _autocast(self) -> Any:
         enabled = self.config.precision == "bf16"

@@ -1,7 +1,7 @@
 """Training objectives: next-token and classification losses of packed documents, as modules that DDP can wrap.
 
-Both return every single loss instead of a mean. The loop sums them and divides by their number in the whole global
-batch, so neither the number of workers nor that of micro-batches changes a gradient.
+Both, and the one of `contrast.py`, return every single loss instead of a mean. The loop sums them and divides by their
+number in the whole global batch, so neither the number of workers nor that of micro-batches changes a gradient.
 """
 
 from __future__ import annotations
@@ -52,59 +52,29 @@ class NextToken(nn.Module):
         return cross_entropy(logits.float(), ids[0, targets], reduction="none")
 
 
-class Classify(nn.Module):
-    """Cross entropy of the documents' classes: the document's vector, as `spec` describes it, through a linear head.
+class PackedVectors(nn.Module):
+    """An encoder that turns packed documents into vectors, as `spec` describes it: what objectives of encoders share.
 
     Args:
         encoder: The transformers encoder.
-        classes: Number of classes.
         spec: Which layers and poolings make the vector; None for the defaults of `EncoderSpec`.
-        start: Initial head, weights [dim, classes] and bias [classes]; None for a random one.
-        smoothing: Label smoothing during training (Szegedy et al. 2016), 0 to 1.
         token_dropout: Share of the tokens that are hidden during training, so that no single word (such as a product's
             name) decides.
     """
 
-    def __init__(
-        self,
-        encoder: Any,
-        classes: int,
-        spec: EncoderSpec | None = None,
-        start: tuple[np.ndarray, np.ndarray] | None = None,
-        *,
-        smoothing: float = 0.0,
-        token_dropout: float = 0.0,
-    ) -> None:
+    def __init__(self, encoder: Any, spec: EncoderSpec | None = None, *, token_dropout: float = 0.0) -> None:
         super().__init__()
         self.encoder = encoder
         spec = spec or EncoderSpec()
         self.pooling, self.depths = spec.pooling, spec.depths(encoder.config.num_hidden_layers)
-        self.head = nn.Linear(int(encoder.config.hidden_size) * len(self.depths) * len(self.pooling), classes)
-        nn.init.normal_(self.head.weight, std=0.02)
-        nn.init.zeros_(self.head.bias)
-        if start is not None:
-            with torch.no_grad():
-                self.head.weight.copy_(torch.from_numpy(start[0].T))
-                self.head.bias.copy_(torch.from_numpy(start[1]))
-        self.smoothing, self.token_dropout = smoothing, token_dropout
+        self.token_dropout = token_dropout
         # RoBERTa's positions start after the padding token's id, as its own embedding code does it
         kind = encoder.config.model_type
         self.first = int(encoder.config.pad_token_id) + 1 if kind in ("roberta", "xlm-roberta", "camembert") else 0
 
-    def forward(self, batch: Batch) -> torch.Tensor:
-        """Return the loss of each document, float32 [documents]."""
-        logits, labels = self.logits(batch)
-        smoothing = self.smoothing if self.training else 0.0
-        return cross_entropy(logits, labels, reduction="none", label_smoothing=smoothing)
-
-    def logits(self, batch: Batch) -> tuple[torch.Tensor, torch.Tensor]:
-        """Return the logits, float32 [documents, classes], and the labels, int64 [documents]."""
-        vectors = self.vectors(batch)
-        return self.head(vectors).float(), torch.from_numpy(batch.labels).to(vectors.device)
-
     def vectors(self, batch: Batch) -> torch.Tensor:
         """Return the documents' vectors, float32 [documents, dim]."""
-        device = self.head.weight.device
+        device = next(self.parameters()).device
         ids, positions = (torch.from_numpy(x).to(device)[None] for x in (batch.ids, batch.positions))
         embedded = self.encoder.get_input_embeddings()(ids)
         if self.training and self.token_dropout:
@@ -124,8 +94,52 @@ class Classify(nn.Module):
         return torch.cat([torch.stack([_POOL[kind](p) for p in pieces]) for kind in self.pooling], 1)
 
 
+class Classify(PackedVectors):
+    """Cross entropy of the documents' classes: the document's vector through a linear head.
+
+    Args:
+        encoder, spec, token_dropout: As for `PackedVectors`.
+        classes: Number of classes.
+        start: Initial head, weights [dim, classes] and bias [classes]; None for a random one.
+        smoothing: Label smoothing during training (Szegedy et al. 2016), 0 to 1.
+    """
+
+    by_document = True
+
+    def __init__(
+        self,
+        encoder: Any,
+        classes: int,
+        spec: EncoderSpec | None = None,
+        start: tuple[np.ndarray, np.ndarray] | None = None,
+        *,
+        smoothing: float = 0.0,
+        token_dropout: float = 0.0,
+    ) -> None:
+        super().__init__(encoder, spec, token_dropout=token_dropout)
+        self.head = nn.Linear(int(encoder.config.hidden_size) * len(self.depths) * len(self.pooling), classes)
+        nn.init.normal_(self.head.weight, std=0.02)
+        nn.init.zeros_(self.head.bias)
+        if start is not None:
+            with torch.no_grad():
+                self.head.weight.copy_(torch.from_numpy(start[0].T))
+                self.head.bias.copy_(torch.from_numpy(start[1]))
+        self.smoothing = smoothing
+
+    def forward(self, batch: Batch) -> torch.Tensor:
+        """Return the loss of each document, float32 [documents]."""
+        logits, labels = self.logits(batch)
+        smoothing = self.smoothing if self.training else 0.0
+        return cross_entropy(logits, labels, reduction="none", label_smoothing=smoothing)
+
+    def logits(self, batch: Batch) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return the logits, float32 [documents, classes], and the labels, int64 [documents]."""
+        vectors = self.vectors(batch)
+        return self.head(vectors).float(), torch.from_numpy(batch.labels).to(vectors.device)
+
+
 @torch.no_grad()
-def verify(objective: NextToken | Classify) -> None:
+def verify(objective: NextToken | PackedVectors) -> None:
     """Check that two packed documents get the same results as each of them alone with the model's own attention.
 
     Not every architecture lets its attention be replaced, or separates documents elsewhere (convolutions, recurrent
@@ -162,7 +176,7 @@ def verify(objective: NextToken | Classify) -> None:
         )
 
 
-def _alone(objective: NextToken | Classify, model: Any, ids: torch.Tensor) -> torch.Tensor:
+def _alone(objective: NextToken | PackedVectors, model: Any, ids: torch.Tensor) -> torch.Tensor:
     """Return the losses [tokens - 1] or the vector [1, dim] of one document, computed by the model's own code."""
     if isinstance(objective, NextToken):
         logits = model(input_ids=ids[None], use_cache=False).logits[0]

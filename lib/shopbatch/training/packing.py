@@ -77,7 +77,8 @@ class Batch:
     """Documents one after the other, as the objectives read them.
 
     ids, positions: int64 [tokens]. trained: bool [tokens]. lengths: of the documents. labels: int64 [documents].
-    seed: of what an objective draws once for all micro-batches of a step.
+    seed: of what an objective draws once for all micro-batches of a step. sizes: documents of each block, in order, for
+    an objective that compares the documents of a block; empty: all are of one block.
     """
 
     ids: np.ndarray
@@ -86,9 +87,10 @@ class Batch:
     lengths: list[int]
     labels: np.ndarray
     seed: int = 0
+    sizes: Sequence[int] = ()
 
 
-def flatten(documents: Sequence[Document], seed: int = 0) -> Batch:
+def flatten(documents: Sequence[Document], seed: int = 0, sizes: Sequence[int] = ()) -> Batch:
     """Join documents to one batch; positions start from 0 in each document."""
     lengths = [len(d.ids) for d in documents]
     return Batch(
@@ -98,4 +100,5 @@ def flatten(documents: Sequence[Document], seed: int = 0) -> Batch:
         lengths,
         np.array([d.label for d in documents], np.int64),
         seed,
+        sizes,
     )

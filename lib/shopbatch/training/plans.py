@@ -80,15 +80,9 @@ class ClassifyPlan:
         """Load the encoder and put the head on it."""
         import torch
 
-        from shopbatch.models.loading import load_encoder
-        from shopbatch.training import attention
         from shopbatch.training.objectives import Classify, verify
 
-        dropout = {"hidden_dropout_prob": self.dropout, "attention_probs_dropout_prob": 0.0}
-        folder = local(self.model)
-        encoder, spec = load_encoder(folder, self.spec, config=dropout, attention=attention.NAME, pooler=False)
-        for name, parameter in encoder.named_parameters():
-            parameter.requires_grad = not name.startswith(self.freeze or ("-",))
+        encoder, spec = _encoder(self.model, self.spec, self.dropout, self.freeze)
         torch.manual_seed(self.seed)
         objective = Classify(
             encoder,
@@ -102,6 +96,50 @@ class ClassifyPlan:
         if recompute:
             _recompute(encoder)
         return objective
+
+
+@dataclass(frozen=True)
+class ContrastPlan:
+    """Trains an encoder to find the products of queries, see `contrast.Contrast`.
+
+    useful, products, temperature: as for `Contrast`. dropout: in the encoder's hidden states. token_dropout: share of
+    the tokens that are hidden during training. freeze: as for `ClassifyPlan`.
+    """
+
+    model: str
+    spec: EncoderSpec
+    useful: np.ndarray
+    products: int
+    temperature: float = 0.05
+    dropout: float = 0.0
+    token_dropout: float = 0.0
+    freeze: tuple[str, ...] = ()
+
+    def build(self, recompute: bool = False) -> nn.Module:
+        """Load the encoder."""
+        from shopbatch.training.contrast import Contrast
+        from shopbatch.training.objectives import verify
+
+        encoder, spec = _encoder(self.model, self.spec, self.dropout, self.freeze)
+        objective = Contrast(
+            encoder, spec, self.useful, self.products, temperature=self.temperature, token_dropout=self.token_dropout
+        )
+        verify(objective)
+        if recompute:
+            _recompute(encoder)
+        return objective
+
+
+def _encoder(model: str, spec: EncoderSpec, dropout: float, freeze: tuple[str, ...]) -> tuple[Any, EncoderSpec]:
+    """Load an encoder for packed documents; its frozen parameters require no gradient."""
+    from shopbatch.models.loading import load_encoder
+    from shopbatch.training import attention
+
+    shape = {"hidden_dropout_prob": dropout, "attention_probs_dropout_prob": 0.0}
+    encoder, spec = load_encoder(local(model), spec, config=shape, attention=attention.NAME, pooler=False)
+    for name, parameter in encoder.named_parameters():
+        parameter.requires_grad = not name.startswith(freeze or ("-",))
+    return encoder, spec
 
 
 def _recompute(model: Any) -> None:

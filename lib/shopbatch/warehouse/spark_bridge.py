@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
@@ -71,10 +71,19 @@ def settled(frame: DataFrame, few: bool) -> DataFrame:
     return frame.sparkSession.createDataFrame(frame.toArrow(), frame.schema) if few else frame.cache()
 
 
-@contextmanager
-def for_few_rows(spark: SparkSession) -> Iterator[None]:
+def for_few_rows(spark: SparkSession) -> AbstractContextManager[None]:
     """Turn off shuffle partitioning and adaptive planning inside this block: few rows do not need them."""
-    settings = {"spark.sql.shuffle.partitions": "1", "spark.sql.adaptive.enabled": "false"}
+    return _settings(spark, {"spark.sql.shuffle.partitions": "1", "spark.sql.adaptive.enabled": "false"})
+
+
+def for_many_groups(spark: SparkSession) -> AbstractContextManager[None]:
+    """Let aggregates that keep lists hold many groups in memory inside this block: Spark sorts from 128 groups on."""
+    return _settings(spark, {"spark.sql.objectHashAggregate.sortBased.fallbackThreshold": "50000"})
+
+
+@contextmanager
+def _settings(spark: SparkSession, settings: Mapping[str, str]) -> Iterator[None]:
+    """Change settings of a session inside this block."""
     before = {name: str(spark.conf.get(name)) for name in settings}
     try:
         for name, value in settings.items():

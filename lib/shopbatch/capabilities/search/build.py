@@ -24,14 +24,15 @@ from shopbatch.capabilities.search.index_files import (
     stated_before,
     write_index,
 )
-from shopbatch.capabilities.search.language_vectors import REFERENCE, learnt, reference_queries
+from shopbatch.capabilities.search.language_vectors import REFERENCE
 from shopbatch.capabilities.search.stage import matrix
 from shopbatch.capabilities.search.stated import Stated, stated_table, vocabulary_digest
 from shopbatch.capabilities.search.statements import VERSION as STATEMENTS
 from shopbatch.capabilities.search.synonyms import Synonyms, synonyms_digest
 from shopbatch.capabilities.search.understanding.understand import VERSION as UNDERSTANDING
 from shopbatch.capabilities.search.understanding.vocabulary import Vocabulary
-from shopbatch.core.hashing import digest, hex128
+from shopbatch.capabilities.search.vectors import fill_from_memo, of_queries
+from shopbatch.core.hashing import digest
 from shopbatch.inference.candidate import Candidate
 from shopbatch.inference.spec import Spec
 from shopbatch.runs.report import Report
@@ -100,7 +101,7 @@ class IndexBuilder:
             vectors = self._vectors(rows)
             stated, vocabulary = self._stated(rows)
             scores = self.config.lexical, self.config.fusion
-            index = make_index(rows, vectors, self._of_queries(), *scores, stated, Synonyms(self.synonyms))
+            index = make_index(rows, vectors, of_queries(self.encoder), *scores, stated, Synonyms(self.synonyms))
             counts = pl.Series("language", rows["language"]).fill_null("und").value_counts().sort("language")
             manifest = Manifest(
                 format=FORMAT,
@@ -139,31 +140,5 @@ class IndexBuilder:
         pieces = [matrix(chunk, np.int8).astype(np.float16) for chunk in rows["vector"].chunks if len(chunk)]
         vectors = np.concatenate(pieces) if pieces else np.zeros((0, 0), np.float16)
         vectors *= rows["scale"].to_numpy().astype(np.float16)[:, None]
-        memo = self.store.find(self.spec.memo.name)
-        if memo is None or not rows.num_rows:
-            return vectors
-        row_of: dict[str, list[int]] = {}
-        for number, content in enumerate(rows["content_hash"].to_pylist()):
-            row_of.setdefault(content, []).append(number)
-        schema = memo.select(["hash_hi", "hash_lo", "reason", "vector"])
-        for file in memo.files:  # in the order of their commits: of several results the first one counts
-            if file.partition["recipe"] != self.spec.recipe:
-                continue
-            part = pl.DataFrame(files.read(file.uri, schema, file.partition)).filter(pl.col("reason").is_null())
-            words = (part[name].to_numpy().view(np.uint64) for name in ("hash_hi", "hash_lo"))
-            hashes = hex128(*words).to_pylist()
-            at = [i for i, content in enumerate(hashes) if content in row_of]
-            if not at:
-                continue
-            fine = matrix(part["vector"].gather(at).to_arrow())
-            for vector, i in zip(fine, at, strict=True):
-                for number in row_of.pop(hashes[i], ()):
-                    vectors[number] = vector
+        fill_from_memo(self.store, self.spec, rows["content_hash"].to_pylist(), vectors)
         return vectors
-
-    def _of_queries(self) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
-        """The mean vectors of queries and the maps between languages, from the reference queries."""
-        by_language = reference_queries()
-        vectors = self.encoder.embed_queries([text for texts in by_language.values() for text in texts])
-        ends = np.cumsum([len(texts) for texts in by_language.values()])[:-1]
-        return learnt(dict(zip(by_language, np.split(vectors, ends), strict=True)))

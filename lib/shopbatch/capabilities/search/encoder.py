@@ -19,7 +19,8 @@ from shopbatch.engines.configs import EngineConfig
 from shopbatch.engines.factory import open_engine
 from shopbatch.models.encoder_spec import EncoderSpec
 from shopbatch.models.folder import ModelError, local
-from shopbatch.models.registry import base, find
+from shopbatch.models.registry import Model, base, find
+from shopbatch.tables.judgements import JUDGEMENTS
 
 
 @dataclass(frozen=True)
@@ -31,12 +32,14 @@ class SearchEncoder:
         path: The model's folder; empty for the fake engine.
         used: What an index remembers of it.
         passage_prefix: Text put before a product's text.
+        trained: Whether it was trained on judged queries of the tuning half (see `quality.queries`).
     """
 
     engine: EngineConfig
     path: str
     used: EncoderUsed
     passage_prefix: str = ""
+    trained: bool = False
 
     @property
     def models(self) -> dict[str, str]:
@@ -66,17 +69,25 @@ def configured_encoder(config: EmbedProductsConfig, root: str) -> SearchEncoder:
             engine=engine.identity(), digest="fake", reference="", asked=config.encoder, query_prefix=prefixes[0]
         )
         return SearchEncoder(engine, "", used, prefixes[1])
-    model = base(f"{root}/_models", config.encoder)
+    return encoder_with(config, base(f"{root}/_models", config.encoder))
+
+
+def encoder_with(config: EmbedProductsConfig, model: Model) -> SearchEncoder:
+    """Return a model of the registry as the encoder of embed_products.
+
+    Raises:
+        ModelError: Its `encoder.json` is wrong.
+    """
     spec = EncoderSpec.load(Path(local(model.path)))
     used = EncoderUsed(
-        engine=engine.identity(),
+        engine=config.engine.identity(),
         digest=model.digest,
         reference=model.reference,
         asked=config.encoder,
         query_prefix=spec.query if config.query_prefix is None else config.query_prefix,
     )
     passage = spec.passage if config.passage_prefix is None else config.passage_prefix
-    return SearchEncoder(engine, model.path, used, passage)
+    return SearchEncoder(config.engine, model.path, used, passage, _is_trained(model))
 
 
 def encoder_of(used: EncoderUsed, root: str) -> SearchEncoder:
@@ -89,9 +100,14 @@ def encoder_of(used: EncoderUsed, root: str) -> SearchEncoder:
     if not used.reference:
         return SearchEncoder(engine, "", used)
     try:
-        return SearchEncoder(engine, find(f"{root}/_models", used.reference).path, used)
+        model = find(f"{root}/_models", used.reference)
     except ModelError as error:
         raise UserError(
             f"the index is of encoder {used.reference}, which cannot be used ({error}): "
             "make the index again with `shopbatch run embed_products`"
         ) from None
+    return SearchEncoder(engine, model.path, used, trained=_is_trained(model))
+
+
+def _is_trained(model: Model) -> bool:
+    return model.manifest.get("trained_on") == JUDGEMENTS.name

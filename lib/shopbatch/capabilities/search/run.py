@@ -27,16 +27,20 @@ def product_spec(
     """The inference job that embeds products, and its encoder. Raises ModelError for a missing or damaged model."""
     encoder = configured_encoder(config, store.root)
     report.engine, report.models, report.unit = EngineUse(config.engine.kind), encoder.models, "products"
+    return spec_of(config, encoder, settings_digest(config, encoder, synonyms)), encoder
+
+
+def spec_of(config: EmbedProductsConfig, encoder: SearchEncoder, index: str = "") -> Spec:
+    """The inference job that embeds products with an encoder. index: as for `ProductStage`."""
     stage = ProductStage(
         config.engine,
         encoder.path,
         encoder.models,
         encoder.passage_prefix,
         max_bytes=config.max_bytes,
-        index=settings_digest(config, encoder, synonyms),
+        index=index,
     )
-    spec = Spec("embed_products", PRODUCTS, stage, PRODUCT_EMBEDDINGS, PRODUCT_EMBEDDINGS_REJECTS)
-    return spec, encoder
+    return Spec("embed_products", PRODUCTS, stage, PRODUCT_EMBEDDINGS, PRODUCT_EMBEDDINGS_REJECTS)
 
 
 def product_specs(config: EmbedProductsConfig, store: Store, report: Report) -> list[Spec]:

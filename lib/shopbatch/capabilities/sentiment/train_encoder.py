@@ -7,11 +7,9 @@ score_reviews loads either without knowing the difference.
 from __future__ import annotations
 
 import functools
-import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -34,17 +32,15 @@ from shopbatch.evaluation.near_duplicates import without_near_duplicates
 from shopbatch.models import erasure, registry
 from shopbatch.models.encoder_spec import EncoderSpec
 from shopbatch.models.folder import local
-from shopbatch.models.loading import model_config, quietly
+from shopbatch.models.loading import model_config
 from shopbatch.models.registry import Model
 from shopbatch.runs.report import EngineUse, Report
 from shopbatch.tables.reviews import REVIEWS
 from shopbatch.training import blocks, runs
 from shopbatch.training.blocks import Pack
-from shopbatch.training.checkpoint_files import best_name
-from shopbatch.training.checkpoints import Checkpoints
 from shopbatch.training.config import identity
+from shopbatch.training.encoder_files import trained_objective, write_encoder
 from shopbatch.training.packing import Document
-from shopbatch.training.parallel import Parallel
 from shopbatch.training.plans import ClassifyPlan
 from shopbatch.training.vectors import embed, embed_held_out
 from shopbatch.training.worker import Run
@@ -186,32 +182,16 @@ def _kept_head(path: str) -> dict[str, np.ndarray] | None:
 def export(
     models: str, run: Run, prefix: str, base: Model, best_step: int, mix: float
 ) -> tuple[Model, np.ndarray, np.ndarray]:
-    """Publish the trained encoder in the registry, not live yet.
-
-    Every weight is start + mix * (trained - start): between the base and the trained weights lies a model that is as
-    good on texts like the examples and better on others (Wortsman et al. 2022, "Robust fine-tuning of zero-shot
-    models").
+    """Publish the trained encoder, mixed with the base, in the registry, not live yet.
 
     Returns:
         The model, and its head: weights [dim, 3], bias [3].
     """
-    objective: Any = run.plan.build()
-    start = [p.detach().clone() for p in objective.parameters()]
-    Checkpoints(run.folder, run.key, Parallel()).load(objective, name=best_name(best_step))
-    with torch.no_grad():
-        for trained, initial in zip(objective.parameters(), start, strict=True):
-            trained.lerp_(initial, 1 - mix)
-    objective.encoder.set_attn_implementation("sdpa")  # our own implementation is for packed documents
+    objective = trained_objective(run, best_step, mix)
 
     def build(folder: Path) -> None:
-        with quietly():
-            objective.encoder.save_pretrained(folder)
-        source = local(base.path)
-        for name in ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json"):
-            if (source / name).exists():
-                (folder / name).write_bytes((source / name).read_bytes())
         spec = EncoderSpec(prefix=prefix, layers=objective.depths, pooling=objective.pooling)
-        (folder / "encoder.json").write_text(json.dumps(spec.as_json(), indent=1) + "\n", "utf-8")
+        write_encoder(folder, objective, base.path, spec)
 
     about = {"base": base.reference, "licence": base.manifest.get("licence", "unknown"), "candidate": True}
     model = registry.publish(models, NAME, build, live=False, **about)

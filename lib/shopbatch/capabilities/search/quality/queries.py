@@ -15,6 +15,8 @@ from shopbatch.capabilities.search.plan import Asked, Plan, plans
 from shopbatch.capabilities.search.query_check import MAX_BYTES, refusals
 from shopbatch.evaluation.judged import Judged
 
+_CHOOSING = 77  # of 256: 30 % of the tuning half choose, 70 % train
+
 
 @dataclass(frozen=True)
 class JudgedQuery:
@@ -42,6 +44,11 @@ class JudgedQuery:
         """Whether it is of the half that is tuned on."""
         return self.place[-1] % 2 == 0
 
+    @property
+    def is_choosing(self) -> bool:
+        """Whether it is of the share of the tuning half that no encoder is trained on (see finetune_retriever)."""
+        return self.is_tuning and self.place[-2] < _CHOOSING
+
 
 @dataclass(frozen=True)
 class Prepared:
@@ -67,6 +74,15 @@ class Prepared:
     def first(self, count: int) -> Prepared:
         """Return the first queries."""
         return Prepared(self.queries[:count], self.plans[:count], self.languages[:count], self.vectors[:count])
+
+
+def fair_to_tune_on(queries: list[JudgedQuery], encoder: SearchEncoder) -> list[JudgedQuery]:
+    """Return the queries of the tuning half that weights are tuned on.
+
+    An encoder looks better than it is on queries that it was trained on, and would get too much weight: for such an
+    encoder only the others count.
+    """
+    return [query for query in queries if (query.is_choosing if encoder.trained else query.is_tuning)]
 
 
 def read_judgements(

@@ -16,7 +16,7 @@ from shopbatch.capabilities.search.quality.bm25 import Baselines, ranked_lists, 
 from shopbatch.capabilities.search.quality.config import EvaluateSearchConfig
 from shopbatch.capabilities.search.quality.measure import gain, measured
 from shopbatch.capabilities.search.quality.publish import Searched, accepted_before, origin_of, publish
-from shopbatch.capabilities.search.quality.queries import JudgedQuery, Prepared, prepare, read_judgements
+from shopbatch.capabilities.search.quality.queries import Prepared, fair_to_tune_on, prepare, read_judgements
 from shopbatch.capabilities.search.quality.slices import sliced
 from shopbatch.capabilities.search.quality.to_judge import FILE, sheet
 from shopbatch.capabilities.search.quality.traffic import unanswered
@@ -92,10 +92,9 @@ def _queries(
                 "no judgement is of a product that the search index holds: load judgements of this catalogue's products"
             )
 
-        def some(tuning: bool) -> list[JudgedQuery]:
-            return [query for query in queries if query.is_tuning == tuning][: config.max_queries]
-
-        halves = Halves(index, prepare(index, encoder, some(True)), prepare(index, encoder, some(False)))
+        tuning = fair_to_tune_on(queries, encoder)[: config.max_queries]
+        test = [query for query in queries if not query.is_tuning][: config.max_queries]
+        halves = Halves(index, prepare(index, encoder, tuning), prepare(index, encoder, test))
         stage.rows = len(halves.tuning.queries) + len(halves.test.queries)
     report.metrics["judgements"] = counts | {
         "tuning half": len(halves.tuning.queries),
@@ -119,7 +118,7 @@ def _searched(
         rrf = FusionSettings(method="rrf", dense={"*": 0.5}, depth=index.fusion.depth)
         fused = {HYBRID: fusion, LIVE: index.fusion, RRF: rrf}
         lists = {
-            name: _answers(replace(index, fusion=settings), test, config.depth)
+            name: answered(replace(index, fusion=settings), test, config.depth)
             for name, settings in fused.items()
             if settings is not None
         }
@@ -133,7 +132,7 @@ def _searched(
     return searched, sheet(index, test, [lists[candidate], lists[baseline]])
 
 
-def _answers(index: SearchIndex, prepared: Prepared, depth: int) -> list[np.ndarray]:
+def answered(index: SearchIndex, prepared: Prepared, depth: int) -> list[np.ndarray]:
     """Search as `search_products` does; product numbers, best first."""
     if not prepared.queries:
         return []

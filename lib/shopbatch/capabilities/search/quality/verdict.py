@@ -11,6 +11,7 @@ from shopbatch.evaluation.classification import Interval
 from shopbatch.warehouse.gates import Gate, explain
 
 Verdict = Literal["above", "not above", "below live", "cannot tell"]
+_UNDO = "keep the live one: set embed_products back to what it was and run it again"
 
 
 @dataclass(frozen=True)
@@ -32,10 +33,16 @@ class Evidence:
     live: Mapping[str, Interval]
 
 
-def verdict(evidence: Evidence, limits: Gates) -> tuple[Verdict, list[Gate]]:
-    """Judge a candidate. `cannot tell` comes before all else, and a loss against what is live before BM25."""
+def verdict(evidence: Evidence, limits: Gates, undo: str = _UNDO) -> tuple[Verdict, list[Gate]]:
+    """Judge a candidate. `cannot tell` comes before all else, and a loss against what is live before BM25.
+
+    Args:
+        evidence: What it is worth.
+        limits: What it must reach.
+        undo: What to do about a candidate that is below what is live.
+    """
     enough = _enough(evidence, limits)
-    live = [_live(name, gap, limits) for name, gap in evidence.live.items()]
+    live = [_live(name, gap, limits, undo) for name, gap in evidence.live.items()]
     above = _above(evidence)
     if not all(gate.passed for gate in enough):
         return "cannot tell", [*enough, *live, above]
@@ -78,11 +85,10 @@ def _enough(evidence: Evidence, limits: Gates) -> list[Gate]:
     ]
 
 
-def _live(name: str, gap: Interval, limits: Gates) -> Gate:
+def _live(name: str, gap: Interval, limits: Gates, undo: str) -> Gate:
     passed = gap.high >= 0 and gap.value >= -limits.max_drop
     what = f"nDCG@10 is {gap.value:+.4f} [{gap.low:+.4f}, {gap.high:+.4f}] against {name}"
-    do = "keep the live one: set embed_products back to what it was and run it again"
-    detail = explain(passed, what, "shoppers would find less than they do now", do, what)
+    detail = explain(passed, what, "shoppers would find less than they do now", undo, what)
     return Gate(f"not below {name}", round(gap.value, 5), -limits.max_drop, passed, detail)
 
 

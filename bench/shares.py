@@ -1,0 +1,63 @@
+"""How often intervals of a share that a classifier counts hold the truth, and how often pages without a change alarm.
+
+python -m bench.shares    prints, for several classifiers, coverage and mean width of four kinds of 95 % intervals
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from shopbatch.evaluation.changes import discovery_threshold, exact_p_values
+from shopbatch.evaluation.misclassification import corrected_shares
+from shopbatch.evaluation.prediction_powered import powered_shares
+from shopbatch.evaluation.proportions import score_interval
+
+DRAWS, PAGES = 20_000, 2_000
+REGIMES = {  # true share, sensitivity, false positives, labels, rows
+    "common": (0.3, 0.85, 0.08, 100, 2_000),
+    "rare": (0.05, 0.8, 0.05, 150, 5_000),
+    "rare, few labels": (0.03, 0.9, 0.03, 50, 3_000),
+    "biased classifier": (0.3, 0.6, 0.25, 100, 5_000),
+    "useless classifier": (0.4, 0.5, 0.5, 80, 5_000),
+    "few labels": (0.4, 0.8, 0.1, 50, 1_000),
+    "good classifier, few labels": (0.3, 0.9, 0.03, 50, 3_000),
+    "mostly negative": (0.9, 0.85, 0.2, 100, 2_000),
+    "many labels": (0.3, 0.8, 0.1, 1_000, 50_000),
+}
+
+
+def coverage() -> None:
+    """Print a line per classifier: the share of intervals with the truth, and their mean width."""
+    draw = np.random.default_rng(0)
+    print(f"{'classifier':28} {'raw counts':>14} {'labels alone':>14} {'powered':>14} {'corrected':>14}")
+    for name, (true, sensitivity, false, labels, rows) in REGIMES.items():
+        cells = [true * sensitivity, true * (1 - sensitivity), (1 - true) * false, (1 - true) * (1 - false)]
+        table = draw.multinomial(labels, cells, DRAWS)
+        hits = table[:, 0] + table[:, 2] + draw.binomial(rows - labels, cells[0] + cells[2], DRAWS)
+        every = np.full(DRAWS, rows)
+        powered, corrected = powered_shares(table, hits, every, 0.95), corrected_shares(table, hits, every, 0.95)
+        ends = (
+            score_interval(hits, every, 0.95),
+            score_interval(table[:, 0] + table[:, 1], np.full(DRAWS, labels), 0.95),
+            (powered.low, powered.high),
+            (corrected.low, corrected.high),
+        )
+        told = [f"{((low <= true) & (true <= high)).mean():.3f} ({(high - low).mean():.3f})" for low, high in ends]
+        print(f"{name:28} {' '.join(f'{cell:>14}' for cell in told)}")
+
+
+def alarms() -> None:
+    """Print the share of pages with an alarm on which nothing has changed: 40 products, 6 aspects, and their sums."""
+    draw, alarmed = np.random.default_rng(1), 0
+    for _ in range(PAGES):
+        share = draw.beta(2, 6, (40, 6))
+        rows, before = draw.poisson(18, (2, 40, 6)) + 1
+        x, y = draw.binomial(rows, share), draw.binomial(before, share)
+        counts = [np.concatenate([c.ravel(), c.sum(axis=0)]) for c in (x, rows, y, before)]
+        alarmed += discovery_threshold(exact_p_values(*counts), 0.05) > 0
+    print(f"pages without a change: {alarmed} of {PAGES} have an alarm ({alarmed / PAGES:.1%})")
+
+
+if __name__ == "__main__":
+    coverage()
+    alarms()

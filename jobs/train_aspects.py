@@ -1,0 +1,25 @@
+"""reviews (lexicons, stars) and aspect_labels -> classifiers of clauses, judged by people -> model `aspects`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from shopbatch.capabilities.insights.config import TrainAspectsConfig
+from shopbatch.runs.job import Job, main
+
+if TYPE_CHECKING:
+    from shopbatch.runs.report import Report
+    from shopbatch.warehouse.store import Store
+
+
+def run(config: TrainAspectsConfig, store: Store, report: Report) -> None:
+    """Train, judge and register the model of aspects."""
+    from shopbatch.capabilities.insights.train.run import train_aspects
+
+    train_aspects(config, store, report)
+
+
+JOB = Job("train_aspects", TrainAspectsConfig, run, alone=True, next="run analyse_reviews")
+
+if __name__ == "__main__":
+    raise SystemExit(main(JOB))

@@ -1,0 +1,1 @@
+"""What reviews say about which aspect: the jobs analyse_reviews, train_aspects and summarise_reviews."""

@@ -1,0 +1,74 @@
+"""Reviews -> aspects: what the job analyse_reviews does."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from shopbatch.capabilities.insights.config import AnalyseReviewsConfig
+from shopbatch.capabilities.insights.model import NAME, AspectModel
+from shopbatch.capabilities.insights.stage import AspectStage
+from shopbatch.capabilities.insights.taxonomy import shipped
+from shopbatch.core.errors import UserError
+from shopbatch.core.nearest import hint
+from shopbatch.inference.run import run_inference
+from shopbatch.inference.spec import Spec
+from shopbatch.models.registry import NoLiveModel, find, resolve
+from shopbatch.runs.report import EngineUse, Report
+from shopbatch.tables.review_aspects import REVIEW_ASPECTS, REVIEW_ASPECTS_REJECTS
+from shopbatch.tables.reviews import REVIEWS
+from shopbatch.warehouse.store import Store
+
+
+@dataclass(frozen=True)
+class _Used:
+    """Paths of encoder and model ("" for the fake engine), their digests, and the taxonomies that are looked for."""
+
+    encoder: str
+    model: str
+    digests: dict[str, str]
+    kinds: tuple[str, ...]
+
+
+def analyse_spec(config: AnalyseReviewsConfig, store: Store, report: Report) -> Spec:
+    """The inference job that analyses reviews; the report gets the model's digests and its quality.
+
+    Raises:
+        ModelError: A model is missing or damaged.
+        UserError: The model does not know a taxonomy.
+    """
+    used = _used(config, store, report)
+    report.unit, report.engine, report.models = "reviews", EngineUse(config.engine.kind), dict(used.digests)
+    stage = AspectStage(config.engine, used.encoder, used.model, used.digests, used.kinds, config.max_bytes)
+    return Spec("analyse_reviews", REVIEWS, stage, REVIEW_ASPECTS, REVIEW_ASPECTS_REJECTS)
+
+
+def analyse_specs(config: AnalyseReviewsConfig, store: Store, report: Report) -> list[Spec]:
+    """The inference jobs that analyse_reviews is made of: one."""
+    return [analyse_spec(config, store, report)]
+
+
+def analyse_reviews(config: AnalyseReviewsConfig, store: Store, report: Report) -> None:
+    """Analyse the new and changed reviews and publish them. Raises what `run_inference` and `analyse_spec` raise."""
+    run_inference(analyse_spec(config, store, report), config, store, report)
+
+
+def _used(config: AnalyseReviewsConfig, store: Store, report: Report) -> _Used:
+    if config.engine.kind == "fake":
+        kinds = config.taxonomies or ("clothing", "hotels")
+        return _Used("", "", {"encoder": "fake", NAME: "fake"}, _known(kinds, shipped()))
+    root = f"{store.root}/_models"
+    try:
+        found = resolve(root, config.model)
+    except NoLiveModel as error:
+        raise NoLiveModel(f"{error}; `shopbatch run train_aspects` trains one") from None
+    model = AspectModel.load(found.path)
+    encoder = find(root, model.encoder)  # a folder's files name no place outside
+    report.metrics["quality"] = dict(found.manifest.get("metrics", {}))
+    digests = {"encoder": encoder.digest, NAME: found.digest}
+    return _Used(encoder.path, found.path, digests, _known(config.taxonomies, tuple(model.taxonomies)))
+
+
+def _known(asked: tuple[str, ...], there: tuple[str, ...]) -> tuple[str, ...]:
+    if unknown := [name for name in asked if name not in there]:
+        raise UserError(f"taxonomies: the model does not know {unknown[0]!r}; {hint(unknown[0], there)}")
+    return asked or there

@@ -1,0 +1,1 @@
+"""Learning what clauses are about: the job train_aspects."""

@@ -1,0 +1,186 @@
+"""Vectors of clauses and of labelled sentences -> the whole model: aspects, polarity and kinds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from shopbatch.capabilities.insights.analysis import spoken_of
+from shopbatch.capabilities.insights.clauses import split
+from shopbatch.capabilities.insights.config import AspectFitConfig, TrainAspectsConfig
+from shopbatch.capabilities.insights.model import AspectModel, softmax
+from shopbatch.capabilities.insights.taxonomy import Taxonomy
+from shopbatch.capabilities.insights.train.examples import UNKNOWN, Sentences, WeakClauses
+from shopbatch.capabilities.insights.train.fit import Labelled, Linear, Weak, fit_classes, folds_of
+from shopbatch.capabilities.insights.train.learn import FEW, Learnt, learn
+from shopbatch.tables.review_aspects import POLARITIES
+
+SILENT = 0.5  # weight of a clause without a word of any lexicon: it may well be about an aspect
+Encode = Callable[[Sequence[str]], np.ndarray]
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """What was learnt.
+
+    Attributes:
+        model: The model.
+        learnt: The classifiers of each taxonomy, with held-out logits of the labelled sentences.
+        labelled: The labelled sentences of each taxonomy.
+        weak: The clauses of each taxonomy that its lexicon labelled.
+        polarity: Of the (sentence, aspect) pairs whose polarity people labelled: the truth and the held-out prediction,
+            int64 [2, pairs].
+    """
+
+    model: AspectModel
+    learnt: Mapping[str, Learnt]
+    labelled: Mapping[str, Labelled]
+    weak: Mapping[str, Weak]
+    polarity: np.ndarray
+
+
+def fit_all(
+    config: TrainAspectsConfig,
+    taxonomies: Mapping[str, Taxonomy],
+    clauses: WeakClauses,
+    sentences: Mapping[str, Sentences],
+    encode: Encode,
+    reference: str,
+) -> Fitted:
+    """Encode the examples and fit everything."""
+    examples, seed = config.examples, config.examples.seed
+    of_kind = {n: np.flatnonzero(clauses.kind == k)[: examples.clauses] for k, n in enumerate(taxonomies)}
+    polar = np.flatnonzero(clauses.polarity != UNKNOWN)[: examples.polar_clauses]
+    rows = np.unique(np.concatenate([*of_kind.values(), polar]))
+    vectors = encode([clauses.texts[i] for i in rows])
+    place = {row: i for i, row in enumerate(rows.tolist())}
+
+    def vectors_of(chosen: np.ndarray) -> np.ndarray:
+        return vectors[[place[row] for row in chosen.tolist()]]
+
+    weak, labelled, learnt = {}, {}, {}
+    for name, taxonomy in taxonomies.items():
+        hits = taxonomy.hits([clauses.texts[i] for i in of_kind[name]])
+        weak[name] = Weak(vectors_of(of_kind[name]), hits, np.where(hits.any(axis=1), 1.0, SILENT))
+        labelled[name] = labelled_clauses(taxonomy, sentences[name], encode, vectors.shape[1])
+        learnt[name] = learn(weak[name], labelled[name], config.fit, seed)
+    head, judged = _polarity(
+        vectors_of(polar), clauses.polarity[polar], _labelled_polarity(learnt, labelled, sentences), config.fit, seed
+    )
+    kinds = _kinds(weak, vectors.shape[1], config.fit)
+    model = AspectModel(taxonomies, _arrays(learnt, head, kinds), reference)
+    return Fitted(model, learnt, labelled, weak, judged)
+
+
+def labelled_clauses(taxonomy: Taxonomy, sentences: Sentences, encode: Encode, dim: int) -> Labelled:
+    """Split and encode labelled sentences; `dim` is the length of a vector, also where there is no sentence."""
+    parts = [[text[a:b] for a, b in split(text)] for text in sentences.texts]
+    texts = [part for each in parts for part in each]
+    vectors = encode(texts) if texts else np.empty((0, dim), np.float32)
+    owner = np.repeat(np.arange(len(parts)), [len(each) for each in parts]).astype(np.int64)
+    return Labelled(vectors, owner, taxonomy.hits(texts), sentences.truth, sentences.groups)
+
+
+@dataclass(frozen=True)
+class _Spoken:
+    """Vectors [n, dim], polarities int64 [n] and groups int64 [n] of what sentences say about aspects."""
+
+    vectors: np.ndarray
+    label: np.ndarray
+    groups: np.ndarray
+
+
+def _labelled_polarity(
+    learnt: Mapping[str, Learnt], labelled: Mapping[str, Labelled], sentences: Mapping[str, Sentences]
+) -> _Spoken:
+    """One vector per labelled (sentence, aspect): its clauses' mean, weighted as `analysis.spoken_of` weights them."""
+    vectors, label, groups, before = [], [], [], 0
+    for name, own in labelled.items():
+        how = learnt[name]
+        pairs = np.argwhere(sentences[name].polarity != UNKNOWN)
+        vectors.append(polarity_vectors(own, how.shift.apply(how.linear.logits(own.vectors), own.hits), pairs))
+        label.append(sentences[name].polarity[pairs[:, 0], pairs[:, 1]])
+        groups.append(before + own.groups[pairs[:, 0]])
+        before += int(own.groups.max(initial=-1)) + 1
+    return _Spoken(np.concatenate(vectors), np.concatenate(label), np.concatenate(groups))
+
+
+def polarity_vectors(labelled: Labelled, logits: np.ndarray, pairs: np.ndarray) -> np.ndarray:
+    """One vector per (sentence, aspect): its clauses' mean, weighted as `analysis.spoken_of` weights them.
+
+    Args:
+        labelled: The sentences.
+        logits: How much each of their clauses is about each aspect, [clauses, aspects].
+        pairs: Numbers of sentence and aspect, int64 [n, 2].
+
+    Returns:
+        float32 [n, dim].
+    """
+    vectors = np.empty((len(pairs), labelled.vectors.shape[1]), np.float32)
+    ends = np.searchsorted(labelled.owner, np.arange(len(labelled.truth) + 1))
+    for row, (sentence, aspect) in enumerate(pairs.tolist()):
+        clauses = slice(ends[sentence], ends[sentence + 1])
+        vectors[row] = spoken_of(logits[clauses, aspect], labelled.vectors[clauses].astype(float))
+    return vectors
+
+
+def _polarity(
+    vectors: np.ndarray, stated: np.ndarray, people: _Spoken, config: AspectFitConfig, seed: int
+) -> tuple[Linear, np.ndarray]:
+    """Fit the polarity of clauses, from the stars of their reviews and from people's labels.
+
+    The classes of the stars count alike, however many reviews have them. A review without stars adds nothing.
+    """
+    sizes = np.bincount(stated, minlength=len(POLARITIES))
+    weak = (len(stated) / (np.maximum(sizes, 1) * len(POLARITIES)))[stated]
+    enough = len(people.label) >= FEW
+    if not enough and not len(stated):
+        zero = np.zeros((len(POLARITIES), vectors.shape[1]))
+        return Linear(zero, np.zeros(len(POLARITIES))), np.empty((2, 0), np.int64)
+
+    def fitted(use: np.ndarray, weight: float, l2: float) -> Linear:
+        both = np.concatenate([vectors, people.vectors[use]])
+        label = np.concatenate([stated, people.label[use]])
+        weights = np.concatenate([weak, np.full(int(use.sum()), weight)])
+        return fit_classes(both, label, weights, len(POLARITIES), (l2, config.steps))
+
+    nobody = np.zeros(len(people.label), bool)
+    if not enough:
+        return fitted(nobody, 0.0, max(config.l2)), np.empty((2, 0), np.int64)
+    folds, tried = folds_of(people.groups, config.folds, seed), []
+    for weight in config.polarity_weight:
+        for l2 in config.l2:
+            logits = np.empty((len(people.label), len(POLARITIES)))
+            for fold in np.unique(folds):
+                inside = folds == fold
+                logits[inside] = fitted(~inside, weight, l2).logits(people.vectors[inside])
+            true = softmax(logits)[np.arange(len(logits)), people.label]
+            tried.append((float(-np.log(np.maximum(true, 1e-12)).mean()), weight, l2, logits.argmax(axis=1)))
+    _, weight, l2, predicted = min(tried, key=lambda each: each[:3])
+    return fitted(~nobody, weight, l2), np.stack([people.label, predicted])
+
+
+def _kinds(weak: Mapping[str, Weak], dim: int, config: AspectFitConfig) -> Linear:
+    """Fit which taxonomy a clause speaks for; each taxonomy counts alike, however many reviews belong to it."""
+    sizes = np.asarray([len(w.vectors) for w in weak.values()])
+    if len(weak) == 1 or not sizes.all():
+        return Linear(np.zeros((len(weak), dim)), np.where(sizes > 0, 0.0, -100.0))
+    label = np.repeat(np.arange(len(weak)), sizes).astype(np.int64)
+    vectors = np.concatenate([w.vectors for w in weak.values()])
+    return fit_classes(vectors, label, 1 / sizes[label], len(weak), (max(config.l2), config.steps))
+
+
+def _arrays(learnt: Mapping[str, Learnt], polarity: Linear, kinds: Linear) -> dict[str, np.ndarray]:
+    weights, bias, bonuses = (np.concatenate(x) for x in zip(*(each.arrays() for each in learnt.values()), strict=True))
+    arrays = {
+        "aspects": weights,
+        "aspects_bias": bias,
+        "lexicon": bonuses,
+        "polarity": polarity.weights,
+        "polarity_bias": polarity.bias,
+        "kinds": kinds.weights,
+        "kinds_bias": kinds.bias,
+    }
+    return {name: np.ascontiguousarray(value, np.float32) for name, value in arrays.items()}

@@ -1,0 +1,59 @@
+"""Vectors that an index is made of: those of products from the memo, and what is learnt from reference queries."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import polars as pl
+
+from shopbatch.capabilities.search.encoder import SearchEncoder
+from shopbatch.capabilities.search.language_vectors import learnt, reference_queries
+from shopbatch.capabilities.search.stage import matrix
+from shopbatch.core.hashing import hex128
+from shopbatch.inference.spec import Spec
+from shopbatch.warehouse import files
+from shopbatch.warehouse.store import Store
+
+
+def fill_from_memo(store: Store, spec: Spec, contents: Sequence[str], vectors: np.ndarray) -> int:
+    """Take vectors at full precision from the memo of embed_products.
+
+    Args:
+        store: The warehouse.
+        spec: The inference job; its recipe says which vectors.
+        contents: The content hash of each row, [n].
+        vectors: float16 [n, dim], filled in where the memo has a vector.
+
+    Returns:
+        How many rows it has none for.
+    """
+    row_of: dict[str, list[int]] = {}
+    for number, content in enumerate(contents):
+        row_of.setdefault(content, []).append(number)
+    memo = store.find(spec.memo.name)
+    if memo is None or not len(contents):
+        return len(contents)
+    schema = memo.select(["hash_hi", "hash_lo", "reason", "vector"])
+    for file in memo.files:  # in the order of their commits: of several results the first one counts
+        if file.partition["recipe"] != spec.recipe:
+            continue
+        part = pl.DataFrame(files.read(file.uri, schema, file.partition)).filter(pl.col("reason").is_null())
+        words = (part[name].to_numpy().view(np.uint64) for name in ("hash_hi", "hash_lo"))
+        hashes = hex128(*words).to_pylist()
+        at = [i for i, content in enumerate(hashes) if content in row_of]
+        if not at:
+            continue
+        fine = matrix(part["vector"].gather(at).to_arrow())
+        for vector, i in zip(fine, at, strict=True):
+            for number in row_of.pop(hashes[i], ()):
+                vectors[number] = vector
+    return sum(map(len, row_of.values()))
+
+
+def of_queries(encoder: SearchEncoder) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+    """Return the mean vectors of queries and the maps between languages, from the reference queries."""
+    by_language = reference_queries()
+    vectors = encoder.embed_queries([text for texts in by_language.values() for text in texts])
+    ends = np.cumsum([len(texts) for texts in by_language.values()])[:-1]
+    return learnt(dict(zip(by_language, np.split(vectors, ends), strict=True)))
