@@ -28,6 +28,8 @@ from shopbatch.capabilities.search.config import EmbedProductsConfig, SearchProd
 from shopbatch.capabilities.search.guide.stage import GuideStage, Sources
 from shopbatch.capabilities.search.run import product_spec
 from shopbatch.capabilities.search.search_job import query_spec
+from shopbatch.capabilities.support.answers.config import AnswerTicketsConfig
+from shopbatch.capabilities.support.answers.run import answer_spec, question_spec
 from shopbatch.core import config
 from shopbatch.inference.spec import RESERVED, Spec
 from shopbatch.runs.report import Report
@@ -99,6 +101,12 @@ def guide() -> Spec:
     return Spec("guide_shoppers", SHOPPER_REQUESTS, stage, GUIDED_PRODUCTS, GUIDED_PRODUCTS_REJECTS)
 
 
+def ticket_specs() -> list[Spec]:
+    settings = config.load(AnswerTicketsConfig, "answer_tickets", "local", ["engine.kind=fake"])
+    asking, thresholds = question_spec(settings, Store("/nowhere"), Report(job="answer_tickets"))
+    return [asking, answer_spec(settings, Store("/nowhere"), Report(job="answer_tickets"), thresholds)]
+
+
 PRODUCT: Content = {"title": "Dill Pickles", "department": "GROCERY", "category": "PICKLES", "package_size": "12 OZ"}
 MORE: Content = {"title": "Plums", "attributes": [("colour", "blue"), ("origin", None)], "description": "Sweet."}
 COPY: dict[str, list[Any]] = {
@@ -128,6 +136,8 @@ CASES = {
     "products": Case(lambda: search_specs()[0], [PRODUCT, PRODUCT | MORE, {"title": "羽绒服"}]),
     "queries": Case(lambda: search_specs()[1], QUERIES),
     "requests": Case(guide, [{"text": "red scarf"}, {"text": "羽绒服"}, {"text": "a gift"}]),
+    "tickets": Case(lambda: ticket_specs()[0], [{"text": "Where is it? When can I return it?"}, {"subject": "退货"}]),
+    "tickets with facts": Case(lambda: ticket_specs()[1], [{"text": "Where is it?", "language": "en"}, {"text": "退"}]),
     "simple": Case(simple.spec, REVIEWS),
     "simple without drift": Case(lambda: simple.spec(drift_columns=None), REVIEWS),
 }
@@ -143,7 +153,7 @@ def content(spec: Spec, rows: list[Content]) -> pa.Table:
     columns = {}
     for name in spec.stage.content:
         kind = next(c.type for c in spec.source.columns if c.name == name)
-        if kind.num_fields:
+        if kind.num_fields or not pa.types.is_string(kind):
             columns[name] = pa.array([row.get(name) or None for row in rows], kind)
             continue
         values = [v.encode() if isinstance(v := row.get(name), str) else v for row in rows]
@@ -164,7 +174,7 @@ def passed(spec: Spec, rows: int) -> pa.Table:
     """Key, passthrough columns and content hash."""
     types = {c.name: c.type for c in spec.source.columns} | {"content_hash": pa.string()}
     names = dict.fromkeys((spec.key, *spec.stage.passthrough_columns, "content_hash"))
-    texts, free = pa.array([f"x{i % 2}" for i in range(rows)], pa.string()), set(names) - {"filters"}
+    texts, free = pa.array([f"x{i % 2}" for i in range(rows)], pa.string()), set(names) - {"filters", "facts"}
     is_text = {n: n in free and pa.types.is_string(types[n]) for n in names}
     return pa.table({n: texts if is_text[n] else pa.nulls(rows, types[n]) for n in names})
 

@@ -12,7 +12,7 @@ from shopbatch.core.errors import UserError
 from shopbatch.core.nearest import hint
 from shopbatch.models import erasure, erasure_key, registry
 from shopbatch.models.folder import ModelError
-from shopbatch.tables import TABLES
+from shopbatch.tables import TABLES, job_of_memo
 from shopbatch.training import checkpoint_files
 from shopbatch.training.checkpoint_files import CheckpointError
 from shopbatch.warehouse import files
@@ -51,7 +51,7 @@ def what_to_do(store: Store, checked: Checked) -> str:
         return "run embed_products: it makes the index again"
     if checked.kind == "key":
         return f"restore {erasure_key.KEY}: without it no row of a trained model can be named"
-    job = TABLES[name].job if name in TABLES else name.removesuffix("_memo") if name.endswith("_memo") else ""
+    job = TABLES[name].job if name in TABLES else job_of_memo(name) if name.endswith("_memo") else ""
     if any(finding.startswith("_delta_log/") for finding in checked.findings):
         return "restore the named files of the log from a backup; without one, move the table's folder away"
     if job:

@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 
 from shopbatch.core.hashing import all_names
 from shopbatch.erasure.wanted import Wanted, columns_of, flat, trimmed
-from shopbatch.tables import TABLES, declared
+from shopbatch.tables import TABLES, declared, job_of_memo
 from shopbatch.tables.reviews import REVIEWS
 from shopbatch.tables.schema import FREE_TEXT, Column, Nobody, Person, Table
 from shopbatch.tables.support_dialogs import SUPPORT_DIALOGS
@@ -73,7 +73,7 @@ def person_of(snapshot: Snapshot) -> Person | Nobody:
     if table is not None and table.person is not None:
         return table.person
     if snapshot.name.endswith("_memo"):
-        job = snapshot.name.removesuffix("_memo")
+        job = job_of_memo(snapshot.name)
         if any(t.job == job and isinstance(t.person, Person) and t.person.hashes for t in TABLES.values()):
             return Person(hashes=("hash_hi", "hash_lo"))
     names = set(snapshot.schema.names)

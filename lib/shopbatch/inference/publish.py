@@ -78,6 +78,7 @@ class Publisher:
             "gates": self.config.gates.model_dump() | self.spec.stage.limits(),
             "complete": self.complete,
             **({"scope": dict(self.spec.scope)} if self.spec.scope else {}),
+            **({"step": self.spec.step} if self.spec.step else {}),
         }
 
     def is_live(self) -> bool:

@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from shopbatch.core.hashing import CONTENT_HASH, digest
 from shopbatch.inference.stage import Stage
-from shopbatch.tables.published import PROVENANCE, REJECTS
+from shopbatch.tables.published import PROVENANCE, REJECTS, memo_name
 from shopbatch.tables.schema import TIMESTAMP, Column, Person, Table
 from shopbatch.warehouse.gates import Gate
 from shopbatch.warehouse.snapshot import Snapshot
@@ -51,6 +51,7 @@ class Spec:
         rejects: The table of the rows that could not be published.
         scope: The partition of sink and rejects that this is about ({column: value}); {}: they are not partitioned.
         gates: Gates of the job's own over the whole candidate; None: there are none. It runs in the driver.
+        step: Names the step of a job that infers twice, each time with a memo of its own; "" for the last or only one.
         key: The key column of source and sink.
     """
 
@@ -61,6 +62,7 @@ class Spec:
     rejects: Table
     scope: Mapping[str, str] = field(default_factory=dict)
     gates: Judge | None = None
+    step: str = ""
     key: str = field(init=False)
 
     def __post_init__(self) -> None:
@@ -88,7 +90,7 @@ class Spec:
     def memo(self) -> Table:
         """The memo of this job: raw results by (recipe, content hash), appended to and never edited."""
         return Table(
-            name=f"{self.job}_memo",
+            name=memo_name(self.job, self.step),
             meaning=f"Raw results of {self.job} by recipe and content hash; {self.sink.name} is derived from it.",
             key=("recipe", "hash_hi", "hash_lo"),
             partition_by=("recipe",),

@@ -28,7 +28,13 @@ from shopbatch.tables.search_results import QUERY_EMBEDDINGS, QUERY_EMBEDDINGS_R
 from shopbatch.tables.shopper_requests import SHOPPER_REQUESTS
 from shopbatch.tables.support_dialogs import SUPPORT_DIALOGS
 from shopbatch.tables.synonyms import SYNONYMS
-from shopbatch.tables.ticket_answers import TICKET_ANSWERS, TICKET_ANSWERS_REJECTS, TICKETS_WITH_FACTS
+from shopbatch.tables.ticket_answers import (
+    TICKET_ANSWERS,
+    TICKET_ANSWERS_REJECTS,
+    TICKET_INTENTS,
+    TICKET_INTENTS_REJECTS,
+    TICKETS_WITH_FACTS,
+)
 from shopbatch.tables.tickets import INTENT_EXAMPLES, TICKET_FEEDBACK, TICKETS
 from shopbatch.tables.transactions import TRANSACTIONS
 from shopbatch.tables.user_daily import (
@@ -93,6 +99,8 @@ _DERIVED = (
     GUIDED_PRODUCTS,
     GUIDED_PRODUCTS_REJECTS,
     SEARCH_QUALITY,
+    TICKET_INTENTS,
+    TICKET_INTENTS_REJECTS,
     TICKETS_WITH_FACTS,
     TICKET_ANSWERS,
     TICKET_ANSWERS_REJECTS,
@@ -119,4 +127,11 @@ def declared(name: str) -> Table | None:
     return TABLES.get(name)
 
 
-__all__ = ["SOURCES", "TABLES", "Column", "Table", "declared", "table"]
+def job_of_memo(name: str) -> str:
+    """Return the job whose memo a table is; a job that infers in steps has several."""
+    stem = name.removesuffix("_memo")
+    jobs = {t.job for t in TABLES.values() if t.job and f"{stem}_".startswith(f"{t.job}_")}
+    return max(jobs, key=len, default=stem)
+
+
+__all__ = ["SOURCES", "TABLES", "Column", "Table", "declared", "job_of_memo", "table"]

@@ -12,6 +12,11 @@ PROVENANCE = ("content_hash", "recipe", "scored_at", "run_id")
 REJECTS = ("reason", "kind", "attempt", "content_hash", "recipe", "source_file", "source_row", "run_id")
 
 
+def memo_name(job: str, step: str = "") -> str:
+    """Name the memo of an inference job, or of one of its steps."""
+    return f"{job}_{step}_memo" if step else f"{job}_memo"
+
+
 def provenance(
     content: str = "the columns read",
     recipe: str = "the result (model, engine, ...)",

@@ -13,6 +13,7 @@ from typing_extensions import TypedDict
 from shopbatch.core.errors import UserError
 from shopbatch.core.nearest import hint
 from shopbatch.tables import TABLES, declared
+from shopbatch.tables.published import memo_name
 from shopbatch.warehouse import files, state_files
 from shopbatch.warehouse.rows import Query, read_table
 from shopbatch.warehouse.store import Snapshot, Store
@@ -114,7 +115,7 @@ def why(store: Store, name: str, key: str) -> dict[str, Any]:
         raise UserError(f"no row {column}={key!r} in {source.name}, {name} or {name}_rejects")
     explained: dict[str, Any] = {"table": name, column: key, **rows}
     for row in [*rows["published"], *rows["rejected"]]:
-        explained["memo"] = _memo(store, f"{job}_memo", row["recipe"], row["content_hash"])
+        explained["memo"] = _memo(store, memo_name(job, str(made.get("step", ""))), row["recipe"], row["content_hash"])
         explained["report"] = f"{store.root}/_runs/{job}/{row['run_id']}/report.html"
     if not rows["published"] and not rows["rejected"]:
         explained["note"] = f"not published yet: {name} is of version {made['source']['version']}"

@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.fs as pafs
 import pyarrow.parquet as pq
 
-from shopbatch.tables import declared
+from shopbatch.tables import declared, job_of_memo
 from shopbatch.warehouse import files, log_sums, state_files
 from shopbatch.warehouse.checksums import DamagedFile
 from shopbatch.warehouse.log_sums import CHECKPOINT, ENTRY, HINT
@@ -76,7 +76,7 @@ def how_to_fill(name: str) -> str:
     """Say what makes a table's rows, as an order."""
     if (table := declared(name)) is not None:
         return f"run {table.filled_by}"
-    return f"run `shopbatch run {name.removesuffix('_memo')}`" if name.endswith("_memo") else "run what writes it"
+    return f"run `shopbatch run {job_of_memo(name)}`" if name.endswith("_memo") else "run what writes it"
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,7 @@ import pyarrow.fs as pafs
 from shopbatch.core.errors import UserError, one_line
 from shopbatch.core.hashing import hex128
 from shopbatch.tables import declared
+from shopbatch.tables.published import memo_name
 from shopbatch.warehouse import checksums, files, log_sums
 from shopbatch.warehouse.checksums import DamagedFile
 from shopbatch.warehouse.files import FileRef
@@ -159,19 +160,19 @@ def _keys(whole: Sequence[FileRef], key: Sequence[str], partition_by: Sequence[s
 
 def _memo(store: Store, snapshot: Snapshot, whole: Sequence[FileRef]) -> Iterator[str]:
     """Published rows whose content the job's memo does not hold under their recipe."""
-    job = _job(snapshot.metadata)
+    name = _memo_of(snapshot.metadata)
     if (
-        job is None
+        name is None
         or not {"content_hash", "recipe"} <= set(snapshot.schema.names)
         or snapshot.name.endswith("_rejects")
     ):
         return
     try:
-        memo = store.find(f"{job}_memo")
+        memo = store.find(name)
     except UserError:
         return  # that is a finding of the memo's own
     if memo is None:
-        yield f"there is no {job}_memo, from which its rows come"
+        yield f"there is no {name}, from which its rows come"
         return
     slices, missing = sum(f.rows for f in memo.files) // _CONTENTS + 1, 0
     for part in range(slices):
@@ -202,7 +203,8 @@ def _in_slice(slices: int, part: int) -> pl.Expr:
     return pl.col("content").hash(seed=0) % slices == part
 
 
-def _job(metadata: Mapping[str, Any]) -> str | None:
-    """The inference job that published a table."""
+def _memo_of(metadata: Mapping[str, Any]) -> str | None:
+    """The memo of the inference job that published a table."""
     said = [metadata, *metadata.get("scopes", {}).values()]
-    return next((str(each["job"]) for each in said if "recipe" in each and "job" in each), None)
+    made = (each for each in said if "recipe" in each and "job" in each)
+    return next((memo_name(str(each["job"]), str(each.get("step", ""))) for each in made), None)

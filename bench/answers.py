@@ -1,0 +1,58 @@
+"""How long answer_tickets takes: N generated tickets, with the policies, orders and model of intents of a warehouse.
+
+python bench/answers.py 100000 .warehouse
+
+The warehouse needs `shopbatch sample` and `shopbatch run train_intents`; it is read and not changed. Prints the seconds
+of a first run and of a second one, which computes nothing, and the load of the machine.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import os
+import shutil
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import pyarrow as pa
+
+import shopbatch as sb
+from shopbatch.sample.dialogs import dialogs
+from shopbatch.tables.tickets import TICKETS
+from shopbatch.warehouse.store import Store
+
+KEPT = ("policies", "orders", "_models")
+DAY = dt.datetime(2026, 11, 20, 9, tzinfo=dt.UTC)
+
+
+def write_tickets(store: Store, rows: int) -> None:
+    """Write generated tickets, half English and half Chinese."""
+    asked = dialogs(rows, 11)
+    columns = {"ticket_id": pa.array([f"t{n}" for n in range(rows)]), "text": asked["question"]}
+    columns |= {"user_id": asked["user_id"], "language": asked["language"]}
+    columns["created_at"] = pa.array([DAY] * rows, TICKETS.schema().field("created_at").type)
+    flat = {name: c.combine_chunks() if isinstance(c, pa.ChunkedArray) else c for name, c in columns.items()}
+    table = TICKETS.fill(rows, **{name: c.cast(TICKETS.schema().field(name).type) for name, c in flat.items()})
+    store.commit(TICKETS, [store.write_file(TICKETS, table, "bench", 0)], "replace", "bench")
+
+
+def main(rows: int, warehouse: str) -> None:
+    """Run the job twice and print how long each run took."""
+    with tempfile.TemporaryDirectory(prefix="shopbatch-answers-") as folder:
+        for name in KEPT:
+            if (Path(warehouse) / name).is_dir():
+                shutil.copytree(Path(warehouse) / name, Path(folder) / name)
+        os.environ["SHOPBATCH_WAREHOUSE"] = folder
+        write_tickets(Store(folder), rows)
+        for run in ("first", "second"):
+            began = time.monotonic()
+            report = sb.run("answer_tickets")
+            seconds, load = time.monotonic() - began, os.getloadavg()[0]
+            done = f"{report.rows.computed:,} computed, {dict(report.highlights)}"
+            print(f"{run} run: {rows:,} tickets in {seconds:.0f} s at load {load:.1f}; {done}", flush=True)
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]), sys.argv[2])

@@ -1,0 +1,208 @@
+"""What the shop knows for a ticket: sections of policies, the order of its own user, dates reckoned from both.
+
+Facts are pure data, written as JSON: equal facts are equal text, so that only a ticket whose facts have changed is
+answered again.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from shopbatch.capabilities.support.answers.deadlines import Deadline, deadlines
+from shopbatch.capabilities.support.answers.policies import Policies, Section, Value
+
+VERSION = 1  # of what is joined
+NOT_YOURS = "not_yours"  # an order number of somebody else, or of nobody
+OTHER_LANGUAGE = "other_language"  # the sections are in another language than the ticket
+ORDER_COLUMNS = (
+    *("order_id", "user_id", "status", "market", "placed_at", "shipped_at", "delivered_at"),
+    *("carrier", "tracking", "total", "currency", "updated_at"),
+)
+EVENTS = ("placed_at", "shipped_at", "delivered_at")
+_NUMBER = re.compile(r"(?<![\w.@/-])#?([A-Za-z]{0,12}[-_]?\d[\w-]{3,40})(?![\w@/])", re.ASCII)
+
+
+@dataclass(frozen=True)
+class Order:
+    """An order of the ticket's own user; dates are days of the shop's time zone."""
+
+    order_id: str
+    status: str | None = None
+    placed_at: dt.date | None = None
+    shipped_at: dt.date | None = None
+    delivered_at: dt.date | None = None
+    carrier: str | None = None
+    tracking: str | None = None
+    total: str | None = None
+    currency: str | None = None
+
+    @property
+    def events(self) -> dict[str, dt.date]:
+        """Days by event."""
+        days = {name: getattr(self, name) for name in EVENTS}
+        return {name: day for name, day in days.items() if day is not None}
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A question's intent and the sections that answer it."""
+
+    intent: str
+    sections: tuple[Section, ...] = ()
+
+
+@dataclass(frozen=True)
+class Facts:
+    """All that is known for a ticket.
+
+    Attributes:
+        asked: For each different intent of its questions, in their order, the sections that answer it.
+        orders: The orders of the ticket's own user that it names.
+        deadlines: Dates that follow from both.
+        flags: NOT_YOURS, OTHER_LANGUAGE.
+        message: Which message of its thread it is, from 1 on.
+    """
+
+    asked: tuple[Asked, ...] = ()
+    orders: tuple[Order, ...] = ()
+    deadlines: tuple[Deadline, ...] = ()
+    flags: tuple[str, ...] = ()
+    message: int = 1
+
+    @property
+    def sections(self) -> list[Section]:
+        """The sections of all questions, each once."""
+        return list(dict.fromkeys(section for asked in self.asked for section in asked.sections))
+
+    def text(self) -> str:
+        """Write the facts as JSON; equal facts give equal text."""
+        return json.dumps(asdict(self), ensure_ascii=False, sort_keys=True, separators=(",", ":"), default=str)
+
+    @classmethod
+    def of(cls, text: str) -> Facts:
+        """Read what `text` wrote."""
+        tree = json.loads(text)
+        asked = tuple(Asked(a["intent"], tuple(map(_section, a["sections"]))) for a in tree["asked"])
+        orders = tuple(Order(**{**o, **{n: _day(o[n]) for n in EVENTS}}) for o in tree["orders"])
+        reckoned = tuple(
+            Deadline(**{**d, "begun": dt.date.fromisoformat(d["begun"]), "last": dt.date.fromisoformat(d["last"])})
+            for d in tree["deadlines"]
+        )
+        return cls(asked, orders, reckoned, tuple(tree["flags"]), int(tree["message"]))
+
+
+def _section(tree: dict[str, Any]) -> Section:
+    return Section(**{**tree, "values": tuple(Value(**value) for value in tree["values"])})
+
+
+def _day(text: str | None) -> dt.date | None:
+    return None if text is None else dt.date.fromisoformat(text)
+
+
+@dataclass(frozen=True)
+class Ticket:
+    """What the join reads of a ticket."""
+
+    user_id: str | None
+    order_id: str | None
+    text: str
+    language: str
+    market: str | None
+    intents: tuple[str | None, ...]
+    day: dt.date | None
+    message: int = 1
+
+
+@dataclass(frozen=True)
+class Shop:
+    """What tickets are joined with.
+
+    Attributes:
+        policies: The shop's policies.
+        orders: Rows of `orders` by their number in small letters, at least of all that a ticket names.
+        zone: Time zone of the shop's days.
+        fallback_language: See the configuration.
+        holidays: See the configuration.
+    """
+
+    policies: Policies
+    orders: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    zone: str = "UTC"
+    fallback_language: str = "en"
+    holidays: frozenset[dt.date] = frozenset()
+
+    def facts(self, ticket: Ticket) -> Facts:
+        """Return what the shop knows for a ticket.
+
+        An order counts only if it is the ticket's own user's and the ticket names it. A number that is another user's
+        order, or that the form states and nobody has, gives no fact but the flag NOT_YOURS.
+        """
+        own, flags = self._orders(ticket)
+        orders = tuple(_order(row, self.zone) for row in own)
+        market = ticket.market or next((row["market"] for row in own if row.get("market")), None)
+        intents = list(dict.fromkeys(intent for intent in ticket.intents if intent is not None))
+        asked: list[Asked] = []
+        if ticket.day is not None:
+            asked = [Asked(i, tuple(self.policies.sections(i, market, ticket.language, ticket.day))) for i in intents]
+            if intents and not any(a.sections for a in asked) and ticket.language != self.fallback_language:
+                shown = [self.policies.sections(i, market, self.fallback_language, ticket.day) for i in intents]
+                asked = [Asked(i, tuple(sections)) for i, sections in zip(intents, shown, strict=True)]
+                flags += [OTHER_LANGUAGE] if any(shown) else []
+        reckoned = [
+            deadline
+            for order in orders[:1]
+            if len(orders) == 1
+            for section in dict.fromkeys(s for a in asked for s in a.sections)
+            for deadline in deadlines(section, order.events, self.holidays)
+        ]
+        return Facts(tuple(asked), orders, tuple(reckoned), tuple(flags), ticket.message)
+
+    def _orders(self, ticket: Ticket) -> tuple[list[Mapping[str, Any]], list[str]]:
+        """The orders of the ticket's user that it names, and flags."""
+        own, foreign = [], False
+        for number in order_numbers(ticket.order_id, ticket.text):
+            row = self.orders.get(number)
+            if row is None:
+                foreign |= ticket.order_id is not None and number == ticket.order_id.strip().lower()
+            elif row["user_id"] is not None and row["user_id"] == ticket.user_id:
+                own.append(row)
+            else:
+                foreign = True
+        return ([], [NOT_YOURS]) if foreign else (own, [])
+
+
+def order_numbers(order_id: str | None, text: str) -> list[str]:
+    """Return what may be numbers of orders, in small letters: that of the form, and words with figures in the text."""
+    named = [order_id.strip()] if order_id and order_id.strip() else []
+    return list(dict.fromkeys(number.lower() for number in [*named, *_NUMBER.findall(text)]))
+
+
+def _order(row: Mapping[str, Any], zone: str) -> Order:
+    days = {name: None if row[name] is None else day_of(row[name], zone) for name in EVENTS}
+    return Order(
+        order_id=row["order_id"],
+        status=row["status"],
+        carrier=row["carrier"],
+        tracking=row["tracking"],
+        total=None if row["total"] is None else str(row["total"]),
+        currency=row["currency"],
+        **days,
+    )
+
+
+def day_of(moment: dt.datetime, zone: str) -> dt.date:
+    """Return the day of a moment in a time zone; a moment without a zone of its own is UTC."""
+    aware = moment if moment.tzinfo is not None else moment.replace(tzinfo=dt.UTC)
+    return aware.astimezone(ZoneInfo(zone)).date()
+
+
+def numbers_of(order_ids: Sequence[str | None], texts: Sequence[str | None]) -> set[str]:
+    """Return all that may be numbers of orders in some tickets, in small letters."""
+    pairs = zip(order_ids, texts, strict=True)
+    return {number for order_id, text in pairs for number in order_numbers(order_id, text or "")}

@@ -1,0 +1,199 @@
+"""Writes `tickets_with_facts`: the tickets whose questions are known, with the facts of the shop."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import polars as pl
+import pyarrow as pa
+import pyarrow.compute as pc
+import ray
+
+from shopbatch.capabilities.support.answers import deadlines, facts
+from shopbatch.capabilities.support.answers.config import AnswerTicketsConfig
+from shopbatch.capabilities.support.answers.facts import ORDER_COLUMNS, Shop, Ticket, day_of, numbers_of
+from shopbatch.capabilities.support.answers.policies import COLUMNS, Policies
+from shopbatch.core.crash_points import crash_point
+from shopbatch.inference.parts import Part, plan_parts
+from shopbatch.runs.report import Report
+from shopbatch.tables.orders import ORDERS
+from shopbatch.tables.policies import POLICIES
+from shopbatch.tables.ticket_answers import TICKETS_WITH_FACTS
+from shopbatch.warehouse import files
+from shopbatch.warehouse.files import DataFile, FileRef
+from shopbatch.warehouse.foreign import put_right
+from shopbatch.warehouse.publish import Publication, unless_changed
+from shopbatch.warehouse.snapshot import Snapshot
+from shopbatch.warehouse.store import Store
+
+_READ = tuple(name for name in TICKETS_WITH_FACTS.names if name not in ("as_of", "facts", "run_id"))
+_JOINED = ("facts", "as_of", "run_id")
+
+
+@dataclass(frozen=True)
+class Target:
+    """What every task gets: the table's root, the run, and from the configuration the day and the time zone."""
+
+    root: str
+    run_id: str
+    as_of: dt.date | None
+    zone: str
+
+
+def join_facts(config: AnswerTicketsConfig, store: Store, report: Report, tickets: Snapshot) -> str:
+    """Join the tickets with policies and orders and show the rows, unless that was done already.
+
+    Args:
+        config: The job's configuration.
+        store: The warehouse.
+        report: Is filled.
+        tickets: A version of `ticket_intents`.
+
+    Returns:
+        What others had done to the table and was undone; "" for nothing.
+
+    Raises:
+        UserError: There are no policies.
+        Superseded: Another run wrote the table meanwhile.
+    """
+    policies = store.require(POLICIES, COLUMNS)
+    orders = store.find(ORDERS.name)
+    sources = [tickets, policies, *([] if orders is None else [orders])]
+    report.tables |= {source.name: {"read": source.version} for source in sources[1:]}
+    undone = put_right(store, TICKETS_WITH_FACTS, anew=True)
+    store.check_targets([TICKETS_WITH_FACTS], "replace")
+    before = store.find(TICKETS_WITH_FACTS.name)
+    origin = _origin(config, sources)
+    if before is not None and not undone and before.metadata.get("origin") == origin:
+        report.tables[TICKETS_WITH_FACTS.name] = {"read": before.version}
+        return undone
+    with report.stage("join") as stage, Publication(store, report.run_id) as publication:
+        target = Target(store.uri(TICKETS_WITH_FACTS.name), report.run_id, config.as_of, config.timezone)
+        named = tickets.read(["order_id", "subject", "text"])
+        written = _written(tickets, shop_of(config, policies, orders, named), target)
+        stage.rows = sum(file.rows for file in written)
+        publication.add(TICKETS_WITH_FACTS, written)
+        crash_point("facts_written")
+        check = unless_changed(before.files if before is not None else ())
+        metadata = {"job": report.job, "run_id": report.run_id, "origin": origin}
+        done = publication.commit(TICKETS_WITH_FACTS, metadata, check=check)
+    report.tables[TICKETS_WITH_FACTS.name] = {"written": done.version}
+    return undone
+
+
+def _origin(config: AnswerTicketsConfig, sources: Sequence[Snapshot]) -> dict[str, Any]:
+    """What the rows are made from."""
+    conf = config.model_dump(mode="json", include={"as_of", "timezone", "holidays", "fallback_language"})
+    made_from = {s.name: {"table_id": s.table_id, "version": s.version} for s in sources}
+    return {"version": [facts.VERSION, deadlines.VERSION], "conf": conf, "sources": made_from}
+
+
+def shop_of(
+    config: AnswerTicketsConfig, policies: Snapshot, orders: Snapshot | None, tickets: pa.Table, remote: bool = True
+) -> Shop:
+    """Read what tickets are joined with.
+
+    Args:
+        config: The job's configuration.
+        policies: The policies.
+        orders: The orders, if there are any.
+        tickets: Columns order_id, subject and text of all tickets.
+        remote: Whether Ray reads the orders, a task a file.
+    """
+    wanted = numbers_of(tickets["order_id"].to_pylist(), _read_text(tickets))
+    return Shop(
+        policies=Policies(policies.read(list(COLUMNS)).to_pylist()),
+        orders=_orders(orders, wanted, remote) if orders is not None and wanted else {},
+        zone=config.timezone,
+        fallback_language=config.fallback_language,
+        holidays=frozenset(config.holidays),
+    )
+
+
+def _read_text(rows: pa.Table) -> list[str]:
+    """Subject and text of each ticket: an order's number may stand in either."""
+    subjects, texts = (pc.fill_null(rows[name], "").to_pylist() for name in ("subject", "text"))
+    return [f"{subject}\n{text}" for subject, text in zip(subjects, texts, strict=True)]
+
+
+def _orders(orders: Snapshot, wanted: set[str], remote: bool) -> dict[str, Mapping[str, Any]]:
+    """The newest row of each wanted order, by its number in small letters."""
+    names, schema = pa.array(sorted(wanted), pa.string()), orders.select(ORDER_COLUMNS)
+    if remote:
+        task, there = ray.remote(read_orders), ray.put(names)
+        pieces = ray.get([task.remote(file, schema, there) for file in orders.files])
+    else:
+        pieces = [read_orders(file, schema, names) for file in orders.files]
+    rows = pl.DataFrame(pa.concat_tables([schema.empty_table(), *pieces]))
+    newest = rows.sort("updated_at", nulls_last=False, maintain_order=True).unique("order_id", keep="last")
+    return {row["order_id"].lower(): row for row in newest.sort("order_id").iter_rows(named=True)}
+
+
+def read_orders(file: FileRef, schema: pa.Schema, wanted: pa.Array) -> pa.Table:
+    """Read the wanted orders of a file, one row group at a time."""
+    pieces = [schema.empty_table()]
+    for group in range(len(files.row_group_rows(file.uri))):
+        rows = files.read(file.uri, schema, file.partition, [group])
+        pieces.append(rows.filter(pc.is_in(pc.utf8_lower(rows["order_id"]), wanted)))
+    return pa.concat_tables(pieces)
+
+
+def _positions(tickets: Snapshot) -> dict[str, int]:
+    """Which message of its thread each ticket is, from 2 on, by ticket."""
+    rows = pl.DataFrame(tickets.read(["ticket_id", "thread_id", "created_at"])).drop_nulls("thread_id")
+    rows = rows.sort("created_at", "ticket_id", nulls_last=False)
+    rows = rows.with_columns(nth=pl.int_range(1, pl.len() + 1).over("thread_id")).filter(pl.col("nth") > 1)
+    return dict(zip(rows["ticket_id"].to_list(), rows["nth"].to_list(), strict=True))
+
+
+def _written(tickets: Snapshot, shop: Shop, target: Target) -> list[DataFile]:
+    """Join the tickets in tasks, one a part, each of which writes a file where it will stay."""
+    there, positions = ray.put(shop), ray.put(_positions(tickets))
+    schema = tickets.select(_READ)
+    tasks = [write_part.remote(target, part, schema, there, positions) for part in plan_parts(tickets)]
+    return [file for file in ray.get(tasks) if file is not None]
+
+
+@ray.remote
+def write_part(
+    target: Target, part: Part, schema: pa.Schema, shop: Shop, positions: Mapping[str, int]
+) -> DataFile | None:
+    """Join a part of the tickets and write its rows."""
+    pieces = [joined(rows, shop, target, positions) for _, rows in part.read(schema)]
+    rows = pa.concat_tables(pieces) if pieces else None
+    if rows is None or not rows.num_rows:
+        return None
+    path = f"{target.run_id}/part-{part.number:05d}.parquet"
+    files.write(f"{target.root}/{path}", rows)
+    return files.describe(target.root, path, TICKETS_WITH_FACTS.file_schema())
+
+
+def joined(rows: pa.Table, shop: Shop, target: Target, positions: Mapping[str, int]) -> pa.Table:
+    """Add the day and the facts to rows of `ticket_intents`."""
+    texts = _read_text(rows)
+    made, days = [], []
+    for row, text in zip(rows.drop_columns(["text", "subject"]).to_pylist(), texts, strict=True):
+        created = row["created_at"]
+        day = target.as_of or (None if created is None else day_of(created, target.zone))
+        ticket = Ticket(
+            user_id=row["user_id"],
+            order_id=row["order_id"],
+            text=text,
+            language=row["language"],
+            market=row["market"],
+            intents=tuple(question["intent"] for question in row["questions"]),
+            day=day,
+            message=positions.get(row["ticket_id"], 1),
+        )
+        days.append(day)
+        made.append(shop.facts(ticket).text())
+    joined_columns = {
+        "facts": pa.array(made, pa.string()),
+        "as_of": pa.array(days, pa.date32()),
+        "run_id": pa.repeat(pa.scalar(target.run_id), rows.num_rows),
+    }
+    columns = [joined_columns[n] if n in _JOINED else rows[n] for n in TICKETS_WITH_FACTS.names]
+    return pa.table(columns, schema=TICKETS_WITH_FACTS.file_schema())

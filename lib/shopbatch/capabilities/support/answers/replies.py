@@ -1,0 +1,235 @@
+"""A reply by template: the policy's own sentences with the order's facts and reckoned dates, and each claim's place.
+
+The policy's wording carries the role and the condition of every number, so it is quoted and never put differently. The
+words around it are those of replies.yaml.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Any
+
+from shopbatch.capabilities.support.answers.deadlines import Deadline
+from shopbatch.capabilities.support.answers.facts import EVENTS, OTHER_LANGUAGE, Facts, Order
+from shopbatch.capabilities.support.answers.policies import Section
+from shopbatch.grounding.replies import is_conditional
+from shopbatch.grounding.sentences import sentences
+from shopbatch.text.word_files import WordFile, read_words
+
+VERSION = 1  # of what a template writes, words included
+POLICY, ORDER, RECKONED = "policy", "order", "reckoned"  # what backs a claim
+_PLACE = re.compile(r"\{(\w+)\}")
+_LINE_END = re.compile(r"[\r\n]")  # inside a sentence, where a line was wrapped; places stay
+_LIST_OR_PARAGRAPH = re.compile(r"\n\s*\n|\n\s*(?:[-*•]|\d)")
+_WORD = re.compile(r"[a-z]{3,}|[\u3400-\u9fff]{2}", re.I)
+
+
+class _Language(WordFile):
+    greeting: str
+    about: str
+    orders: dict[str, str]
+    status: dict[str, str]
+    events: dict[str, str]
+    reckoned: str
+    over: str
+    closing: str
+    date: str
+    months: tuple[str, ...]
+    joint: str
+
+    def day(self, day: dt.date) -> str:
+        """Write a day."""
+        written = self.date.replace("%-d", str(day.day)).replace("%-m", str(day.month)).replace("%Y", str(day.year))
+        return written.replace("{month}", self.months[day.month - 1] if self.months else "")
+
+
+class _Words(WordFile):
+    languages: dict[str, _Language]
+
+
+@lru_cache(maxsize=1)
+def reply_words() -> Mapping[str, _Language]:
+    """Return the words of all languages that have a template."""
+    return read_words(_Words, "shopbatch.capabilities.support.answers", "replies.yaml").languages
+
+
+@dataclass(frozen=True)
+class Claim:
+    """What a reply claims, and what backs it; the fields are those of `ticket_answers.claims`."""
+
+    kind: str
+    start: int
+    end: int
+    source: str
+    source_id: str
+    source_start: int
+    source_end: int
+
+
+@dataclass
+class Reply:
+    """A reply in the making."""
+
+    text: str = ""
+    claims: list[Claim] = field(default_factory=list)
+
+    def add(self, words: str, joint: str = "") -> int:
+        """Add words behind a joint, which is left out at the beginning of a line; returns where they begin."""
+        if self.text and not self.text.endswith("\n"):
+            self.text += joint
+        start = len(self.text)
+        self.text += words
+        return start
+
+    def paragraph(self) -> None:
+        """Begin a new paragraph."""
+        if self.text:
+            self.text = self.text.rstrip("\n") + "\n\n"
+
+    def claim(self, kind: str, span: tuple[int, int], source: str, source_id: str, place: tuple[int, int]) -> None:
+        """Say what backs a place of the text."""
+        self.claims.append(Claim(kind, *span, source, source_id, *place))
+
+    def fill(self, template: str, values: Mapping[str, str], joint: str) -> dict[str, tuple[int, int]]:
+        """Add a template with its places filled; returns where each value stands."""
+        spans: dict[str, tuple[int, int]] = {}
+        base, last, words = self.add("", joint), 0, ""
+        for match in _PLACE.finditer(template):
+            words += template[last : match.start()]
+            spans[match[1]] = (base + len(words), base + len(words) + len(values[match[1]]))
+            words += values[match[1]]
+            last = match.end()
+        self.text += words + template[last:]
+        return spans
+
+
+def template_reply(facts: Facts, language: str, as_of: dt.date | None, question: str = "") -> Reply | None:
+    """Write the reply to a ticket.
+
+    Args:
+        facts: What is known; every question has a section that answers it.
+        language: Of the reply, which must be that of the sections.
+        as_of: The day of the reply.
+        question: The ticket's text, if only the sentences that share words with it and all conditions are to be quoted;
+            "" quotes all.
+
+    Returns:
+        The reply; None if the language has no template, or a question no section in it.
+    """
+    words = reply_words().get(language)
+    whole = bool(facts.asked) and all(asked.sections for asked in facts.asked)
+    if words is None or not whole or OTHER_LANGUAGE in facts.flags:
+        return None
+    reply = Reply()
+    reply.add(words.greeting)
+    reply.paragraph()
+    for order in facts.orders:
+        _order(reply, order, words)
+    sections = facts.sections
+    for section in sections:
+        reply.paragraph()
+        if len({s.policy_id for s in sections}) > 1 and section.title:
+            reply.add(words.about.replace("{title}", section.title))
+            reply.add("\n")
+        _quote(reply, section, list(_kept(section, question)), words.joint)
+        for deadline in facts.deadlines:
+            if deadline.source == section.id:
+                _reckoned(reply, deadline, facts.orders[0], words, as_of)
+    reply.paragraph()
+    reply.add(words.closing)
+    return reply
+
+
+def _order(reply: Reply, order: Order, words: _Language) -> None:
+    """Say what is known of an order."""
+    values = {name: words.day(day) for name, day in order.events.items()}
+    values |= {n: v for n in ("carrier", "tracking") if (v := getattr(order, n))}
+    values["order_id"] = order.order_id
+    template = [(column, sentence) for column, sentence in words.orders.items() if column in values]
+    if order.status in words.status:
+        template.append(("status", words.status[order.status]))
+    for column, sentence in template:
+        for name, span in reply.fill(sentence, values, words.joint).items():
+            stored = getattr(order, name)
+            length = len(stored.isoformat() if name in EVENTS else stored)
+            reply.claim(ORDER, span, ORDER, f"{order.order_id}.{name}", (0, length))
+        if column == "status":
+            start = len(reply.text) - len(sentence)
+            place = (0, len(order.status or ""))
+            reply.claim(ORDER, (start, len(reply.text)), ORDER, f"{order.order_id}.status", place)
+
+
+def fact_sentences(facts: Facts, language: str, as_of: dt.date | None) -> list[tuple[str, str]]:
+    """Return the sentences of a template about orders and reckoned dates, each with the id of what backs it."""
+    words = reply_words().get(language)
+    if words is None:
+        return []
+    out = []
+    for order in facts.orders:
+        reply = Reply()
+        _order(reply, order, words)
+        out.append((order.order_id, reply.text))
+    for deadline in facts.deadlines:
+        reply = Reply()
+        _reckoned(reply, deadline, facts.orders[0], words, as_of)
+        out.append((f"{deadline.source}+{facts.orders[0].order_id}.{deadline.event}", reply.text))
+    return out
+
+
+def _quote(reply: Reply, section: Section, kept: list[tuple[int, int]], joint: str) -> None:
+    """Quote sentences of a section; every value and every condition is a claim."""
+    for number, (start, end) in enumerate(kept):
+        between = section.text[kept[number - 1][1] : start] if number else ""
+        paragraph = number and bool(_LIST_OR_PARAGRAPH.search(between + section.text[start : start + 2]))
+        base = reply.add(_LINE_END.sub(" ", section.text[start:end]), "\n" if paragraph else joint)
+        shift = base - start
+        for value in section.values:
+            if start <= value.start and value.end <= end:
+                place = (value.start, value.end)
+                reply.claim(value.role, (value.start + shift, value.end + shift), POLICY, section.id, place)
+        if is_conditional(section.text[start:end]):
+            reply.claim("condition", (base, base + end - start), POLICY, section.id, (start, end))
+
+
+def _kept(section: Section, question: str) -> Iterator[tuple[int, int]]:
+    """The sentences of a section that are quoted; all, if none shares a word with the question."""
+    every = sentences(section.text)
+    if not question:
+        yield from every
+        return
+    asked = set(_terms(question))
+    near = [bool(asked & set(_terms(section.text[start:end]))) for start, end in every]
+    for (start, end), shares in zip(every, near, strict=True):
+        if not any(near) or shares or is_conditional(section.text[start:end]):
+            yield start, end
+
+
+def _terms(text: str) -> Iterable[str]:
+    low = text.lower()
+    pairs = (low[i : i + 2] for i in range(len(low) - 1))
+    return [*(m[0][:5] for m in _WORD.finditer(low) if m[0].isascii()), *(p for p in pairs if _WORD.fullmatch(p))]
+
+
+def _reckoned(reply: Reply, deadline: Deadline, order: Order, words: _Language, as_of: dt.date | None) -> None:
+    """Say a date that was reckoned."""
+    values = {
+        "event": words.events[deadline.event],
+        "begun": words.day(deadline.begun),
+        "value": deadline.value,
+        "last": words.day(deadline.last),
+    }
+    template = words.over if as_of is not None and deadline.last < as_of else words.reckoned
+    spans = reply.fill(template, values, words.joint)
+    policy, event = (deadline.start, deadline.end), (0, len(deadline.begun.isoformat()))
+    reply.claim(ORDER, spans["begun"], ORDER, f"{order.order_id}.{deadline.event}", event)
+    reply.claim(deadline.role, spans["value"], POLICY, deadline.source, policy)
+    reply.claim("date", spans["last"], RECKONED, f"{deadline.source}+{order.order_id}.{deadline.event}", policy)
+
+
+def as_rows(claims: Iterable[Claim]) -> list[dict[str, Any]]:
+    """Return claims as values of `ticket_answers.claims`, in the order of the reply."""
+    return [vars(claim) for claim in sorted(claims, key=lambda claim: (claim.start, claim.end, claim.kind))]

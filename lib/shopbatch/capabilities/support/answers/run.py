@@ -1,0 +1,191 @@
+"""Tickets -> questions and intents -> facts -> decision and reply: what the job answer_tickets does."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, replace
+from pathlib import Path
+
+from shopbatch.capabilities.support.answers.config import INTENTS, AnswerTicketsConfig, ExtractReply, TemplateReply
+from shopbatch.capabilities.support.answers.deciding import Rules
+from shopbatch.capabilities.support.answers.generated import Prompts
+from shopbatch.capabilities.support.answers.joining import join_facts
+from shopbatch.capabilities.support.answers.question_stage import IntentSource, QuestionStage
+from shopbatch.capabilities.support.answers.report import add_figures
+from shopbatch.capabilities.support.answers.stage import AnswerStage
+from shopbatch.capabilities.support.intents import IntentModel
+from shopbatch.capabilities.support.thresholds import Thresholds
+from shopbatch.core.config import read_text
+from shopbatch.core.crash_points import crash_point
+from shopbatch.core.errors import UserError
+from shopbatch.engines.factory import prepare, prepare_generator
+from shopbatch.inference.publish import find_live
+from shopbatch.inference.run import run_inference
+from shopbatch.inference.spec import Spec
+from shopbatch.models import registry
+from shopbatch.models.folder import local
+from shopbatch.runs.report import EngineUse, Report, Rows
+from shopbatch.tables.ticket_answers import (
+    TICKET_ANSWERS,
+    TICKET_ANSWERS_REJECTS,
+    TICKET_INTENTS,
+    TICKET_INTENTS_REJECTS,
+    TICKETS_WITH_FACTS,
+)
+from shopbatch.tables.tickets import TICKETS
+from shopbatch.warehouse.publish import Superseded
+from shopbatch.warehouse.store import Store
+
+JOB = "answer_tickets"
+NO_THRESHOLDS = "no labelled tickets: the thresholds are not known, so nothing is answered without a person"
+
+
+def question_spec(config: AnswerTicketsConfig, store: Store, report: Report) -> tuple[Spec, Thresholds]:
+    """The inference job that says what tickets are about, and the thresholds of its model.
+
+    Raises:
+        UserError: There is no model of intents.
+        ModelError: It or its encoder is missing or damaged.
+    """
+    source, thresholds = _intents(config, store, report)
+    stage = QuestionStage(config.engine, source, config.max_bytes)
+    spec = Spec(JOB, TICKETS, stage, TICKET_INTENTS, TICKET_INTENTS_REJECTS, step="intents")
+    return spec, thresholds
+
+
+def _intents(config: AnswerTicketsConfig, store: Store, report: Report) -> tuple[IntentSource, Thresholds]:
+    root, fake = f"{store.root}/_models", config.engine.kind == "fake"
+    if fake and config.intents == INTENTS:
+        model = IntentModel.fake(dim=getattr(config.engine, "dim", 8))
+        return IntentSource("", model.identity, "", "fake", ""), model.thresholds
+    try:
+        found = registry.resolve(root, config.intents)
+    except registry.NoLiveModel as error:
+        raise UserError(f"{error}; train one: shopbatch run train_intents") from None
+    model = IntentModel.load(Path(local(found.path)))
+    report.models["intents"] = found.digest
+    if fake:
+        return IntentSource(found.path, model.identity, "", "fake", model.prefix), model.thresholds
+    encoder = registry.find(root, model.encoder)
+    report.models["encoder"] = encoder.digest
+    source = IntentSource(found.path, model.identity, encoder.path, encoder.digest, model.prefix)
+    return source, model.thresholds
+
+
+def answer_spec(config: AnswerTicketsConfig, store: Store, report: Report, thresholds: Thresholds) -> Spec:
+    """The inference job that decides on tickets and writes replies.
+
+    Raises:
+        ModelError: The model of the replies is missing or damaged.
+        UserError: A prompt's file is missing.
+    """
+    path, models, prompts = "", dict[str, str](), Prompts()
+    if config.generates:
+        texts = {code: read_text(config.prompts.replace("{language}", code)) for code in config.prompt_languages}
+        prompts = Prompts(texts)
+    if config.loads_reply_model:
+        model = registry.resolve(f"{store.root}/_models", config.reply_model)
+        path, models = model.path, {"generator": model.digest}
+        report.models |= models
+    stage = AnswerStage(
+        reply=config.reply,
+        rules=Rules(
+            thresholds,
+            config.draft_confidence,
+            config.person_intents,
+            config.thread_messages,
+            config.most_questions,
+        ),
+        model=path,
+        models=models,
+        prompts=prompts,
+        sampling=config.sampling,
+        call_rows=config.call_rows,
+    )
+    return Spec(JOB, TICKETS_WITH_FACTS, stage, TICKET_ANSWERS, TICKET_ANSWERS_REJECTS)
+
+
+def trial_specs(config: AnswerTicketsConfig, store: Store, report: Report) -> list[Spec]:
+    """What `shopbatch try` shows: both steps as one inference job. Raises what the two specs raise."""
+    from shopbatch.capabilities.support.answers.trial import TrialStage
+
+    asking, thresholds = question_spec(config, store, report)
+    answering = answer_spec(config, store, report, thresholds)
+    if not isinstance(asking.stage, QuestionStage) or not isinstance(answering.stage, AnswerStage):
+        raise TypeError("the steps of answer_tickets have stages of their own")
+    stage = TrialStage(asking.stage, answering.stage, config, store)
+    return [Spec(JOB, TICKETS, stage, TICKET_ANSWERS, TICKET_ANSWERS_REJECTS)]
+
+
+def answer_tickets(config: AnswerTicketsConfig, store: Store, report: Report) -> None:
+    """Sort the new tickets by intent, join them with facts, and publish decisions and replies.
+
+    Raises:
+        UserError: A table or a model is missing.
+        GateRefused, Stopped: As `run_inference`.
+    """
+    report.unit = "tickets"
+    asking, thresholds = question_spec(config, store, report)
+    answering = answer_spec(config, store, report, thresholds)
+    stage = asking.stage
+    if isinstance(stage, QuestionStage):
+        prepare(stage.engine, stage.source.encoder or None)
+    if not isinstance(config.reply, TemplateReply | ExtractReply) and isinstance(answering.stage, AnswerStage):
+        prepare_generator(config.reply, answering.stage.model or None)
+    spent: dict[str, float] = {}
+    first = Report(job=report.job, run_id=report.run_id, env=report.env, config=report.config)
+    first.engine = EngineUse(config.engine.kind)
+    try:
+        run_inference(asking, config, store, first, spent)
+    finally:
+        _merge(report, first)
+    known = find_live(asking, store)
+    if known is None or first.outcome == "incomplete":
+        return
+    crash_point("intents_published")
+    try:
+        undone = join_facts(config, store, report, known)
+    except Superseded as error:
+        report.outcome, report.message = "superseded", str(error)
+        return
+    run_inference(answering, config, store, report, spent)
+    report.samples.clear()  # `add_figures` shows some masked
+    _add_rows(report, first)
+    report.message = "; ".join(filter(None, [undone, first.message, report.message]))
+    if first.outcome == "published" and report.outcome == "nothing to do":
+        report.outcome = "published"
+    measured = Rules(thresholds).measured
+    if not measured:
+        report.message = "; ".join(filter(None, [report.message, NO_THRESHOLDS]))
+    with report.stage("figures"):
+        add_figures(store, report, measured)
+
+
+def _merge(report: Report, first: Report) -> None:
+    """Enter in the report what the first step did."""
+    report.stages |= {f"intents: {name}": stage for name, stage in first.stages.items()}
+    report.tables |= first.tables
+    report.gates += first.gates
+    report.rejects = dict(first.rejects)
+    report.rows, report.outcome, report.message = replace(first.rows), first.outcome, first.message
+    report.recipe, report.engine = first.recipe, first.engine
+    report.metrics["intents"] = {"rows": asdict(first.rows), **first.metrics}
+
+
+def _add_rows(report: Report, first: Report) -> None:
+    """Let the report count tickets: those that the first step rejected were read, too."""
+    last, known = report.rows, first.rows
+    report.rows = Rows(
+        read=known.read,
+        distinct=last.distinct,
+        reused=last.reused,
+        computed=last.computed,
+        rejected=(known.rejected or 0) + (last.rejected or 0),
+        pending=(known.pending or 0) + (last.pending or 0),
+        published=last.published,
+        kept=last.kept,
+    )
+    for reason, rows in first.rejects.items():
+        report.rejects[reason] = report.rejects.get(reason, 0) + rows
+    report.gates = [*first.gates, *report.gates]
+    if report.engine is not None and first.engine is not None:
+        report.metrics["intents"]["engine"] = asdict(first.engine)

@@ -1,0 +1,84 @@
+"""What a run would publish for a few tickets, both steps in one and in this process: for `shopbatch try`, `score`."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from shopbatch.capabilities.support.answers.config import AnswerTicketsConfig
+from shopbatch.capabilities.support.answers.joining import Target, joined, shop_of
+from shopbatch.capabilities.support.answers.question_stage import QuestionStage
+from shopbatch.capabilities.support.answers.stage import AnswerStage
+from shopbatch.inference.stage import BaseStage, Scorer
+from shopbatch.tables.policies import POLICIES
+from shopbatch.tables.ticket_answers import TICKET_INTENTS, TICKETS_WITH_FACTS
+from shopbatch.tables.tickets import TICKETS
+from shopbatch.warehouse.store import Store
+
+
+@dataclass(frozen=True)
+class TrialStage(BaseStage):
+    """Asks, joins and answers at once. A ticket without a date speaks as of today.
+
+    Attributes:
+        asking: The first step.
+        answering: The last step.
+        config: The job's configuration.
+        store: The warehouse, whose policies and orders are read.
+    """
+
+    asking: QuestionStage
+    answering: AnswerStage
+    config: AnswerTicketsConfig
+    store: Store
+
+    @property
+    def content(self) -> tuple[str, ...]:
+        return self.asking.content
+
+    @property
+    def passthrough_columns(self) -> tuple[str, ...]:
+        return self.asking.passthrough_columns
+
+    @property
+    def outputs(self) -> pa.Schema:
+        return self.asking.outputs
+
+    def recipe(self) -> Mapping[str, Any]:
+        return self.asking.recipe()
+
+    def check(self, content: pa.Table) -> pa.Array:
+        return self.asking.check(content)
+
+    def open(self) -> Scorer:
+        return self.asking.open()
+
+    def judge(self, raw: pa.Table) -> pa.Array:
+        return self.asking.judge(raw)
+
+    def publish(self, passed: pa.Table, raw: pa.Table) -> dict[str, pa.Array]:
+        """Answer the tickets."""
+        known = {name: passed[name] for name in passed.column_names} | self.asking.publish(passed, raw)
+        tickets = TICKET_INTENTS.fill(passed.num_rows, **{n: _flat(known[n]) for n in known if n in _INTENTS})
+        policies = self.store.require(POLICIES, POLICIES.names)
+        shop = shop_of(self.config, policies, self.store.find("orders"), tickets, remote=False)
+        day = self.config.as_of or dt.datetime.now(dt.UTC).date()
+        rows = joined(tickets, shop, Target("", "try", day, self.config.timezone), {})
+        content = rows.select(self.answering.content)
+        scorer, attempts = self.answering.open(), np.ones(rows.num_rows, np.int8)
+        made = pa.concat_tables([scorer.run(content.take(batch), attempts[batch]) for batch in scorer.plan(content)])
+        answered = self.answering.publish(rows, made)
+        shown = {name: rows[name] for name in ("language", "intent", "confidence", "as_of")}
+        return {**answered, **shown}
+
+
+_INTENTS = frozenset(TICKET_INTENTS.names) & frozenset((*TICKETS_WITH_FACTS.names, *TICKETS.names))
+
+
+def _flat(column: pa.Array | pa.ChunkedArray) -> pa.Array:
+    return column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column

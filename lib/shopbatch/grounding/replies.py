@@ -1,0 +1,137 @@
+"""Finds what a reply to a customer says beyond the facts of the shop, with its place.
+
+The facts are passages of text: sections of policies, sentences about the customer's own order, dates that code has
+reckoned. The question is no fact: a number in it backs nothing. Every number of the reply must be one of the facts, in
+its unit, and in a statement about the same thing (`reply_roles`); a promise keeps its condition (`reply_conditions`);
+what was done, will be done, is waived, whom to reach and who else is concerned must stand in the facts
+(`reply_claims`). The languages are English and Chinese. No model and no I/O.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+from shopbatch.grounding.reply_claims import claims, echoes
+from shopbatch.grounding.reply_conditions import dropped, is_conditional
+from shopbatch.grounding.reply_facts import Known, Passage, Sentence, read
+from shopbatch.grounding.reply_language import is_in_language
+from shopbatch.grounding.reply_numbers import numbers
+from shopbatch.grounding.reply_roles import Backed, Question, judge_numbers
+from shopbatch.text.quantities import fold_width
+
+VERSION = 1  # of all that is found, words included
+LANGUAGES = ("en", "zh")
+KINDS = (
+    *("number", "unit", "role", "mixed", "condition", "act", "commitment", "waiver", "contact", "other_customer"),
+    *("language", "echo", "unbacked", "no_facts", "empty", "unknown_language"),
+)
+
+
+@dataclass(frozen=True)
+class Problem:
+    """What a reply says beyond the facts.
+
+    Attributes:
+        kind: One of KINDS.
+        span: The words of the reply.
+        start: Where they begin in the reply.
+        end: Where they end.
+        against: The sentence of the facts that they contradict or cut short; "" if there is none.
+    """
+
+    kind: str
+    span: str
+    start: int
+    end: int
+    against: str = ""
+
+
+@dataclass(frozen=True)
+class Backing:
+    """A number of a reply and the place in a passage that backs it."""
+
+    kind: str
+    start: int
+    end: int
+    passage: str
+    source_start: int
+    source_end: int
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What is wrong with a reply, in the order of its text, and what backs its numbers."""
+
+    problems: list[Problem]
+    backings: list[Backing]
+
+
+def check_reply(reply: str, question: str, passages: Sequence[Passage], language: str) -> Verdict:
+    """Check a reply.
+
+    Args:
+        reply: The reply.
+        question: What the customer wrote.
+        passages: The facts; a reply without any backs nothing.
+        language: The ticket's, in which the reply has to be: one of LANGUAGES.
+    """
+    if language not in LANGUAGES:
+        return Verdict([Problem("unknown_language", reply, 0, len(reply))], [])
+    if not reply.strip():
+        return Verdict([Problem("empty", "", 0, 0)], [])
+    if not any(passage.text.strip() for passage in passages):
+        return Verdict([Problem("no_facts", reply, 0, len(reply))], [])
+    text = fold_width(reply)
+    known = Known([Passage(p.id, fold_width(p.text)) for p in passages], language)
+    if not is_in_language(text, language):
+        return Verdict([Problem("language", reply, 0, len(reply))], [])
+    said, asked = read(text, language), fold_width(question)
+    judged = list(_numbers(said, asked, known))
+    problems = [*_of_numbers(judged, reply), *_of_words(said, text, asked, known, reply)]
+    backings = [_backing(sentence, backed) for sentence, backed in judged if backed.source is not None]
+    return Verdict(sorted(set(problems), key=lambda p: (p.start, p.end, p.kind)), backings)
+
+
+def _numbers(said: list[Sentence], question: str, known: Known) -> Iterator[tuple[Sentence, Backed]]:
+    asked = Question(known.words.telling(question), tuple(numbers(question, known.language)))
+    for before, sentence in pairwise([None, *said]):
+        if sentence is not None:
+            yield from ((sentence, backed) for backed in judge_numbers(sentence, before, asked, known))
+
+
+def _of_numbers(judged: Sequence[tuple[Sentence, Backed]], reply: str) -> Iterator[Problem]:
+    for sentence, backed in judged:
+        if backed.problem:
+            start, end = sentence.start + backed.number.start, sentence.start + backed.number.end
+            yield Problem(backed.problem, reply[start:end], start, end)
+
+
+def _of_words(said: list[Sentence], text: str, question: str, known: Known, reply: str) -> Iterator[Problem]:
+    for sentence in said:
+        for kind, first, last in claims(sentence, question, known):
+            start, end = sentence.start + first, sentence.start + last
+            yield Problem(kind, reply[start:end], start, end)
+    for sentence, fact in dropped(said, question, known):
+        start, end = sentence.start, sentence.start + len(sentence.text)
+        yield Problem("condition", reply[start:end], start, end, fact.text)
+    for kind, start, end in echoes(text, question, known):
+        yield Problem(kind, reply[start:end], start, end)
+
+
+def _backing(sentence: Sentence, backed: Backed) -> Backing:
+    if backed.sentence is None or backed.source is None:
+        raise TypeError("a number without a problem has a fact that backs it")
+    first = backed.sentence.start
+    return Backing(
+        backed.number.kind,
+        sentence.start + backed.number.start,
+        sentence.start + backed.number.end,
+        backed.sentence.passage,
+        first + backed.source.start,
+        first + backed.source.end,
+    )
+
+
+__all__ = ["KINDS", "LANGUAGES", "VERSION", "Backing", "Passage", "Problem", "Verdict", "check_reply", "is_conditional"]

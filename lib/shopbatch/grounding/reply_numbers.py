@@ -1,0 +1,200 @@
+"""The numbers of replies and facts, with their units and the words around them."""
+
+from __future__ import annotations
+
+import calendar
+import datetime as dt
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+
+from shopbatch.grounding.lexicon import stem
+from shopbatch.grounding.reply_words import Words, words
+from shopbatch.text.numerals import from_chinese, from_english, from_figures
+
+ORDER, DATE, COUNT, CLOCK = "order", "date", "count", "clock"
+_CLOCK = (CLOCK, "am", "pm")
+_LONGEST, _SATURDAY = 1000, 5
+
+
+@dataclass(frozen=True)
+class Stated:
+    """A number of a text.
+
+    Attributes:
+        value: What it is worth in its unit; of a date, the day as year, month and day in one number.
+        unit: Name of its unit; "" where none is said, and of a count the word counted.
+        kind: time, money, share, clock, length, count, date, order.
+        start: Where it begins.
+        end: Where it ends, with its unit.
+    """
+
+    value: float
+    unit: str
+    kind: str
+    start: int
+    end: int
+
+
+_DATES_EN = (
+    r"(?P<d>\d{1,2})(?:st|nd|rd|th)? (?:of )?(?P<m>MONTH)(?:,? (?P<y>\d{4}))?"
+    r"|(?P<m2>MONTH) (?P<d2>\d{1,2})(?:st|nd|rd|th)?(?:,? (?P<y2>\d{4}))?"
+)
+_DATES_ZH = (
+    r"(?:(?P<y>\d{4})年)?(?P<m>\d{1,2})月(?P<d>\d{1,2})[日号]"
+    r"|(?P<y2>\d{4})[-/.](?P<m2>\d{1,2})[-/.](?P<d2>\d{1,2})"
+)
+
+
+@dataclass(frozen=True)
+class _Patterns:
+    number: re.Pattern[str]
+    range: re.Pattern[str]
+    unit: re.Pattern[str]
+    before: re.Pattern[str]
+    noun: re.Pattern[str]
+    orders: re.Pattern[str]
+    dates: re.Pattern[str]
+
+
+@lru_cache(maxsize=2)
+def _patterns(language: str) -> _Patterns:
+    file = words(language).file
+    units = "|".join(f"(?P<{name}>{unit.names})" for name, unit in file.units.items())
+    before = "|".join(f"(?P<{name}>{unit.before})" for name, unit in file.units.items() if unit.before)
+    months = "|".join(file.months)
+    before_number = r"(?<![A-Za-z\d.])" if language == "zh" else r"(?<![\w.])"
+    behind_unit = "" if language == "zh" else r"(?![a-z])"
+    gap = r"\s*" if language == "zh" else r"[\s-]*"
+    return _Patterns(
+        number=re.compile(rf"{before_number}(?:{file.numbers_of})", re.I),
+        range=re.compile(r"\s*(?:-|–|—|to|and|or|through|到|至|~|～)\s*(?:\$|€|£)?", re.I),
+        unit=re.compile(rf"{gap}(?:{units}){behind_unit}", re.I),
+        before=re.compile(rf"(?:{before})\s*$", re.I),
+        noun=re.compile(file.counted, re.I),
+        orders=re.compile(file.orders),
+        dates=re.compile(_DATES_ZH if language == "zh" else _DATES_EN.replace("MONTH", months), re.I),
+    )
+
+
+def numbers(text: str, language: str) -> list[Stated]:
+    """Return the numbers of a text in order, none inside another: dates, numbers of orders, and what has a unit."""
+    known, taken = words(language), [False] * len(text)
+    out = []
+    for stated in (*_dates(text, known), *_orders(text, known), *_measured(text, known)):
+        if not any(taken[stated.start : stated.end]):
+            taken[stated.start : stated.end] = [True] * (stated.end - stated.start)
+            out.append(stated)
+    return sorted(out, key=lambda stated: stated.start)
+
+
+def _dates(text: str, known: Words) -> Iterator[Stated]:
+    for m in _patterns(known.language).dates.finditer(text):
+        year, month, day = (m[a] or m[b] for a, b in (("y", "y2"), ("m", "m2"), ("d", "d2")))
+        number = month if month.isdigit() else known.file.months.index(month.lower()) + 1
+        yield Stated(int(year or 0) * 10_000 + int(number) * 100 + int(day), "", DATE, *m.span())
+
+
+def _orders(text: str, known: Words) -> Iterator[Stated]:
+    for m in _patterns(known.language).orders.finditer(text):
+        yield Stated(float(int(re.sub(r"\D", "", m[0])[:15])), m[0].lstrip("#").lower(), ORDER, *m.span())
+
+
+def _measured(text: str, known: Words) -> Iterator[Stated]:
+    patterns = _patterns(known.language)
+    found = list(patterns.number.finditer(text))
+    later: list[tuple[float, int, int]] = []  # first numbers of a range, which have the unit of the last one
+    for place, m in enumerate(found):
+        value = _value(m[0], known.language)
+        if value is None:
+            continue
+        following = found[place + 1] if place + 1 < len(found) else None
+        unit, end = _unit(text, m.start(), m.end(), known)
+        if not unit and following is not None and patterns.range.fullmatch(text[m.end() : following.start()]):
+            later.append((value, m.start(), m.end()))
+            continue
+        kind = known.file.units[unit].kind if unit in known.file.units else COUNT
+        for first, start, stop in later:
+            yield Stated(first, unit, kind, start, stop)
+        later = []
+        yield Stated(value, unit, kind, m.start(), end)
+
+
+def _value(number: str, language: str) -> float | None:
+    if number[0].isdigit():
+        return from_figures(number.rstrip(".,"))
+    if language == "zh":
+        return from_chinese(number)
+    return 1.0 if number.lower() in ("a", "an") else from_english(number)
+
+
+def _unit(text: str, start: int, end: int, known: Words) -> tuple[str, int]:
+    """The unit of a number, and where it ends: a unit of the list, or the word counted."""
+    patterns = _patterns(known.language)
+    if m := patterns.unit.match(text, end):
+        return str(m.lastgroup), m.end()
+    if m := patterns.before.search(text[max(0, start - 6) : start]):
+        return str(m.lastgroup), end
+    if (m := patterns.noun.match(text, end)) and (known.language == "zh" or stem(m[1]) not in known.empty):
+        return f"{COUNT}:{stem(m[1])}", end
+    return "", end
+
+
+def base(stated: Stated, language: str) -> tuple[str, float]:
+    """Return a number in its smallest unit of the same family: 2 weeks are 336 hours, and 20,160 minutes."""
+    units, unit, value = words(language).file.units, stated.unit, stated.value
+    if unit in _CLOCK:
+        return CLOCK, value % 12 + 12 * (unit == "pm") if unit != CLOCK else value
+    if unit == "tenth":  # 八五折: 15 % off
+        return "percent", round(100 - value * (10 if value < 10 else 1), 6)
+    while unit in units and units[unit].of:
+        value, unit = value * units[unit].factor, units[unit].of
+    return unit, round(value, 6)
+
+
+def equal(one: Stated, other: Stated, language: str) -> bool:
+    """Whether two numbers state the same."""
+    if one.kind in (DATE, ORDER) or other.kind in (DATE, ORDER):
+        if one.kind == other.kind == DATE:
+            return one.value == other.value or (_has_no_year(one, other) and one.value % 10_000 == other.value % 10_000)
+        return one.kind == other.kind and one.unit == other.unit
+    if one.kind == other.kind == COUNT:
+        exclusive = {f"{COUNT}:{word}" for word in words(language).file.exclusive.split()}
+        return one.value == other.value and not (one.unit != other.unit and {one.unit, other.unit} <= exclusive)
+    if COUNT in (one.kind, other.kind):
+        return one.value == other.value and "" in (one.unit, other.unit)
+    return base(one, language) == base(other, language)
+
+
+def _has_no_year(one: Stated, other: Stated) -> bool:
+    return min(one.value, other.value) < 10_000
+
+
+def reckoned(begun: Stated, span: Stated) -> tuple[int, int] | None:
+    """Return month and day of the last day of a span of time that begins on a date; None if it is no such span."""
+    day, number = day_of(begun), int(span.value)
+    if day is None or number != span.value or not 0 < number < _LONGEST:
+        return None
+    if span.unit in ("day", "week"):
+        last = day + dt.timedelta(days=number * (7 if span.unit == "week" else 1))
+    elif span.unit == "wday":
+        last = day
+        while number:
+            last += dt.timedelta(days=1)
+            number -= last.weekday() < _SATURDAY
+    elif span.unit in ("month", "year"):
+        year, month = divmod(day.year * 12 + day.month - 1 + number * (12 if span.unit == "year" else 1), 12)
+        last = dt.date(year, month + 1, min(day.day, calendar.monthrange(year, month + 1)[1]))
+    else:
+        return None
+    return last.month, last.day
+
+
+def day_of(stated: Stated) -> dt.date | None:
+    """Return the day of a date with a year."""
+    year, rest = divmod(int(stated.value), 10_000)
+    try:
+        return dt.date(year, *divmod(rest, 100)) if year else None
+    except ValueError:
+        return None

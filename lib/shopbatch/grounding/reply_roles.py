@@ -1,0 +1,95 @@
+"""Whether each number of a reply is one of the facts, in its unit, and used for what the facts use it for."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from shopbatch.grounding.reply_facts import Known, Sentence
+from shopbatch.grounding.reply_numbers import DATE, ORDER, Stated, equal, reckoned
+from shopbatch.grounding.reply_words import words
+
+_ASKED = 0.35  # weight of the question's words, beside those of the reply
+_LEAST = 0.3  # likeness of another statement, at least
+_LEAD = 1.12  # so much better another statement must fit before a number counts as used for it
+NUMBER, UNIT, ROLE, MIXED = "number", "unit", "role", "mixed"
+
+
+@dataclass(frozen=True)
+class Backed:
+    """A number of a reply: what is wrong with it ("" for nothing), and the fact that backs it."""
+
+    number: Stated
+    problem: str
+    sentence: Sentence | None = None
+    source: Stated | None = None
+
+
+@dataclass(frozen=True)
+class Question:
+    """What a customer asks: the telling words, and the numbers."""
+
+    words: frozenset[str]
+    numbers: tuple[Stated, ...]
+
+
+def judge_numbers(sentence: Sentence, before: Sentence | None, asked: Question, known: Known) -> Iterator[Backed]:
+    """Judge the numbers of a sentence of a reply.
+
+    Args:
+        sentence: The sentence.
+        before: The sentence before it.
+        asked: The question; its words say what a short answer is about. A number of it may be repeated only to say that
+            it is too great or too small.
+        known: The facts.
+    """
+    for number in sentence.numbers:
+        own = sentence.context(number)
+        context = {word: _ASKED for word in asked.words if word in known.all_words} | own
+        if before is not None and len(own) < 2:
+            context = {word: _ASKED for word in before.words} | context
+        backed = _judged(number, context, known)
+        if backed.problem in (NUMBER, UNIT) and (_is_reckoned(number, known) or _is_compared(number, sentence, asked)):
+            backed = Backed(number, "")
+        yield backed
+
+
+def _is_reckoned(number: Stated, known: Known) -> bool:
+    """Whether a date follows from a date and a span of time of the facts."""
+    if number.kind != DATE:
+        return False
+    facts = [fact for sentence in known.sentences for fact in sentence.numbers]
+    last = divmod(int(number.value) % 10_000, 100)
+    return any(reckoned(a, b) == last for a in facts if a.kind == DATE for b in facts if b.kind == "time")
+
+
+def _is_compared(number: Stated, sentence: Sentence, asked: Question) -> bool:
+    """Whether a sentence says of a number of the question that it is too great or too small."""
+    language = sentence.language
+    repeats = any(number.value == other.value for other in asked.numbers)
+    return repeats and bool(re.search(words(language).file.compares, sentence.text, re.I))
+
+
+def _judged(number: Stated, context: dict[str, float], known: Known) -> Backed:
+    language = known.language
+    backing: list[tuple[float, Sentence, Stated]] = []
+    rivals: list[tuple[float, Sentence]] = []
+    same_value = False
+    for sentence in known.sentences:
+        for fact in sentence.numbers:
+            same_value |= fact.value == number.value
+            likeness = known.likeness(context, sentence.context(fact))
+            if equal(number, fact, language):
+                backing.append((likeness, sentence, fact))
+            elif fact.kind == number.kind and number.kind not in (DATE, ORDER, "count"):
+                rivals.append((likeness, sentence))
+    if not backing:
+        return Backed(number, UNIT if same_value else NUMBER)
+    best, sentence, fact = max(backing, key=lambda each: each[0])
+    if number.kind in (DATE, ORDER):
+        return Backed(number, "", sentence, fact)
+    rival = max(rivals, key=lambda each: each[0], default=None)
+    if rival is not None and rival[0] > max(_LEAST, _LEAD * best):
+        return Backed(number, ROLE if rival[1].passage == sentence.passage else MIXED)
+    return Backed(number, "", sentence, fact)
