@@ -28,6 +28,7 @@ from shopbatch.capabilities.search.config import EmbedProductsConfig, SearchProd
 from shopbatch.capabilities.search.guide.stage import GuideStage, Sources
 from shopbatch.capabilities.search.run import product_spec
 from shopbatch.capabilities.search.search_job import query_spec
+from shopbatch.capabilities.search.synonyms import read_synonyms
 from shopbatch.capabilities.support.answers.config import AnswerTicketsConfig
 from shopbatch.capabilities.support.answers.run import answer_spec, question_spec
 from shopbatch.core import config
@@ -78,7 +79,8 @@ histories = shelf.content(shelf.drawn(3))
 
 def search_specs() -> list[Spec]:
     settings = config.load(EmbedProductsConfig, "embed_products", "local", ["engine={kind: fake}"])
-    spec, encoder = product_spec(settings, Store("/nowhere"), Report(job="embed_products"))
+    store = Store("/nowhere")
+    spec, encoder = product_spec(settings, store, Report(job="embed_products"), read_synonyms(store))
     return [spec, query_spec(config.load(SearchProductsConfig, "search_products", "local", []), encoder)]
 
 
