@@ -159,7 +159,7 @@ def test_the_shop_is_joined_up(store: Store) -> None:
         "orders": 900,
         "order_lines": len(tables["order_lines"]),  # see test_support
         "tickets": 600,
-        "intent_examples": 250,
+        "intent_examples": 1_904,
     }
     for table in ("reviews", "transactions", "events", "coupons"):
         assert tables[table]["product_id"].drop_nulls().is_in(tables["products"]["product_id"].implode()).all()

@@ -9,7 +9,7 @@ import pyarrow as pa
 from shopbatch.tables.tickets import INTENT_EXAMPLES
 from shopbatch.text.word_files import WordFile, read_words
 
-EXAMPLES_NOTE = "written one by one by an AI assistant, apart from the templates of dialogs; nobody asked them"
+EXAMPLES_NOTE = "written one by one by AI assistants, apart from the templates of dialogs; nobody asked them"
 
 _ByLanguage = dict[str, tuple[str, ...]]
 
