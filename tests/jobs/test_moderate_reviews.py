@@ -42,9 +42,9 @@ def test_reviews_are_published_masked_or_held(store: Store) -> None:
     assert said == ["f.u.c.k.i.n.g", "call me at 555-234-5678"]
     assert {found["column"] for found in rows["title"]["findings"]} == {"title"}
     assert report["highlights"]["hold"] == "3" and report["highlights"]["mask"] == "2"
-    assert report["metrics"]["kinds"]["contact"] == 2 and report["figures"][0]["title"] == "What was found"
-    page = Path(store.root) / "_runs" / "moderate_reviews" / report["run_id"] / "report.html"
-    assert "[profanity] zip" in page.read_text("utf-8") and "555-234-5678" not in page.read_text("utf-8")
+    assert report["metrics"]["kinds"]["contact"] == 2
+    page = (Path(store.root) / "_runs" / "moderate_reviews" / report["run_id"] / "report.html").read_text("utf-8")
+    assert "What was found" in page and "[profanity] zip" in page and "555-234-5678" not in page
 
     code, second, _ = run_job(store, "moderate_reviews")
     assert (code, second["outcome"], second["rows"]["computed"]) == (0, "nothing to do", 0)

@@ -19,7 +19,12 @@ REVIEW_MODERATION = Table(
     meaning="One row per review with text: whether it may be shown, and what speaks against it. Published by "
     "moderate_reviews; no review is deleted or changed.",
     key=("review_id",),
-    person=Person(review="review_id", hashes=("content_hash",), hashed=("title", "text")),
+    person=Person(
+        review="review_id",
+        quoted=("masked_title", "masked_text"),
+        hashes=("content_hash",),
+        hashed=("title", "text"),
+    ),
     columns=(
         Column("review_id", pa.string(), "The review (reviews.review_id).", nullable=False, personal=True),
         Column("product_id", pa.string(), "The product reviewed (products.product_id); null where unknown."),
