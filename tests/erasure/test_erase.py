@@ -98,9 +98,10 @@ def test_every_table_says_where_a_person_stands() -> None:
             assert column not in table.names or column in named, f"{table.name}.{column}"
         free = {c.name for c in table.columns if c.free_text}
         assert not free or person.user or free <= named, f"{table.name}: whose text is in {free}?"
-    sentiment = TABLES["review_sentiment"].person
-    assert isinstance(sentiment, Person)
-    assert sentiment.hashed == SentimentStage.content, "the content hash is of other columns"
+    for name in ("review_sentiment", "review_aspects", "review_moderation"):
+        of = TABLES[name].person
+        assert isinstance(of, Person) and of.hashes == ("content_hash",)
+        assert of.hashed == SentimentStage.content, f"{name}: the content hash is of other columns"
 
 
 def test_a_person_is_erased_everywhere_and_nobody_else(shop: Store) -> None:

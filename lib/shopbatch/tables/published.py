@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pyarrow as pa
 
-from shopbatch.tables.schema import TIMESTAMP, Column, Table, View
+from shopbatch.tables.schema import TIMESTAMP, Column, Nobody, Person, Table, View
 
 PROVENANCE = ("content_hash", "recipe", "scored_at", "run_id")
 REJECTS = ("reason", "kind", "attempt", "content_hash", "recipe", "source_file", "source_row", "run_id")
@@ -59,7 +59,7 @@ def rejects_of(sink: Table, meaning: str, reasons: str, scope: dict[str, str] | 
         name=f"{sink.name}_rejects",
         meaning=meaning,
         key=(*sink.partition_by, "source_file", "source_row"),
-        person=sink.person,
+        person=_person_of(sink, {name.name, "content_hash"}),
         partition_by=sink.partition_by,
         columns=(
             replace(name, meaning=f"{name.meaning.removesuffix('.')}; null where the source has none.", nullable=True),
@@ -81,3 +81,16 @@ def rejects_of(sink: Table, meaning: str, reasons: str, scope: dict[str, str] | 
         job=sink.job,
         view=View(first=(name.name, "reason"), about=sink.view.about),
     )
+
+
+def _person_of(sink: Table, columns: set[str]) -> Person | Nobody | None:
+    """Where a person stands in the rejects of a table: in what they share with it."""
+    person = sink.person
+    if not isinstance(person, Person):
+        return person
+
+    def there(name: str) -> str:
+        return name if name in columns else ""
+
+    quoted = tuple(name for name in person.quoted if name in columns)
+    return replace(person, user=there(person.user), review=there(person.review), quoted=quoted)

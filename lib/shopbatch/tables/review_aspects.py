@@ -1,7 +1,5 @@
 """review_aspects, its rejects, and the labels that train_aspects learns from."""
 
-from dataclasses import replace
-
 import pyarrow as pa
 
 from shopbatch.tables.published import provenance, rejects_of
@@ -30,7 +28,7 @@ REVIEW_ASPECTS = Table(
     name="review_aspects",
     meaning="One row per review with text: what it says about which aspect, and where. Published by analyse_reviews.",
     key=("review_id",),
-    person=Person(user="user_id", review="review_id"),
+    person=Person(user="user_id", review="review_id", hashes=("content_hash",), hashed=("title", "text")),
     columns=(
         Column("review_id", pa.string(), "The review (reviews.review_id).", nullable=False, personal=True),
         Column("product_id", pa.string(), "The product reviewed (products.product_id); null where unknown."),
@@ -70,13 +68,10 @@ REVIEW_ASPECTS = Table(
     job="analyse_reviews",
     view=View(("language", "aspects"), about=Lookup("reviews", "text")),
 )
-REVIEW_ASPECTS_REJECTS = replace(
-    rejects_of(
-        REVIEW_ASPECTS,
-        "One row per review without a result. Published by analyse_reviews.",
-        "empty, too_long, invalid_utf8",
-    ),
-    person=Person(review="review_id"),
+REVIEW_ASPECTS_REJECTS = rejects_of(
+    REVIEW_ASPECTS,
+    "One row per review without a result. Published by analyse_reviews.",
+    "empty, too_long, invalid_utf8",
 )
 ASPECT_LABELS = Table(
     name="aspect_labels",
