@@ -16,7 +16,8 @@ import pyarrow as pa
 import pytest
 from tensorboardX.proto.event_pb2 import Event
 
-from shopbatch.capabilities.sentiment import train_encoder, vectors
+from shopbatch.capabilities.sentiment import train_encoder
+from shopbatch.training import vectors
 from shopbatch.cli import main as cli
 from shopbatch.core.config import Platform
 from shopbatch.core.sessions import ray_session
