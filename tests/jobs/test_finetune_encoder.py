@@ -17,7 +17,6 @@ import pytest
 from tensorboardX.proto.event_pb2 import Event
 
 from shopbatch.capabilities.sentiment import train_encoder
-from shopbatch.training import vectors
 from shopbatch.cli import main as cli
 from shopbatch.core.config import Platform
 from shopbatch.core.sessions import ray_session
@@ -25,7 +24,7 @@ from shopbatch.engines.base import Encoded, encode_all
 from shopbatch.engines.configs import EngineConfig
 from shopbatch.engines.factory import open_engine
 from shopbatch.models import registry
-from shopbatch.training import workers
+from shopbatch.training import vectors, workers
 from shopbatch.warehouse.store import Store
 from tests.engines import tiny
 from tests.inference import toy

@@ -233,3 +233,15 @@ def test_a_damaged_folder_is_refused(tmp_path: Path, name: str, content: bytes |
         (tmp_path / name).write_bytes(content)
     with pytest.raises(ModelError, match="is damaged"):
         SequenceModel.load(tmp_path)
+
+
+def test_first_vectors_are_the_same_bits_however_many_threads_there_are() -> None:
+    draw = np.random.default_rng(0)
+    train = Blocks.of([document(draw.choice(400, 6, replace=False), [1, 1, 2, 3, 3, 4], 12) for _ in range(900)], 24, 0)
+    before, vectors = torch.get_num_threads(), []
+    for threads in (1, 2, 3):
+        torch.set_num_threads(threads)
+        vectors.append(start_vectors(train, 400, 32, seed=0))
+        assert torch.get_num_threads() == threads
+    torch.set_num_threads(before)
+    assert np.array_equal(vectors[0], vectors[1]) and np.array_equal(vectors[0], vectors[2])

@@ -19,6 +19,7 @@ from torch.utils.checkpoint import checkpoint
 from shopbatch.capabilities.recommendations.sequence_config import SequenceConfig
 from shopbatch.capabilities.recommendations.sequence_documents import Days, Rows, products_of, rows
 from shopbatch.training.blocks import Blocks
+from shopbatch.training.one_thread import one_thread
 from shopbatch.training.optimizer import RowEmbedding
 from shopbatch.training.packing import Batch
 
@@ -180,7 +181,7 @@ def start_vectors(train: Blocks, products: int, hidden: int, seed: int) -> np.nd
     values = users[pairs[1]].float().rsqrt()
     shape = (len(train.lengths), products)
     matrix = torch.sparse_coo_tensor(pairs, values, shape, check_invariants=True, is_coalesced=True)
-    with torch.random.fork_rng():
+    with torch.random.fork_rng(), one_thread():  # a driver with another number of CPUs must begin at the same bits
         torch.manual_seed(seed)
         vectors = torch.randn(products, hidden)
         # twice as many directions as are kept, since the sizes of the later ones are close together
