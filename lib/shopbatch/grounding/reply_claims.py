@@ -163,13 +163,13 @@ def echoes(reply: str, question: str, known: Known) -> Iterator[Span]:
         if place >= 0 and not known.holds(quoted):
             yield "echo", place, place + len(quoted.strip(" .,!"))
     least, asked = _SHORTEST[known.language], _joined(question.lower(), known.words)
-    found = list(_WORD.finditer(reply.lower()))
+    pieces = list(_WORD.finditer(reply.lower()))
     there = _joined(known.lower, known.words)
-    for start in range(len(found)):
-        for end in range(min(len(found), start + 12), start + least - 1, -1):
-            part = _joined(reply.lower()[found[start].start() : found[end - 1].end()], known.words)
+    for start in range(len(pieces)):
+        for end in range(min(len(pieces), start + 12), start + least - 1, -1):
+            part = _joined(reply.lower()[pieces[start].start() : pieces[end - 1].end()], known.words)
             if f" {part} " in f" {asked} " and f" {part} " not in f" {there} ":
-                yield "echo", found[start].start(), found[end - 1].end()
+                yield "echo", pieces[start].start(), pieces[end - 1].end()
                 return
 
 

@@ -27,10 +27,10 @@ def _is_chinese(piece: str) -> bool:
 
 
 def _is_english(text: str) -> bool:
-    found = [word.lower().replace("’", "'") for word in _WORD.findall(text)]
+    spoken = [word.lower().replace("’", "'") for word in _WORD.findall(text)]
     small = set(words("en").file.small.split())
-    share = sum(word in small or "'" in word for word in found) / max(1, len(found))
-    if share >= 0.2 or len(found) < 4:
+    share = sum(word in small or "'" in word for word in spoken) / max(1, len(spoken))
+    if share >= 0.2 or len(spoken) < 4:
         return not re.search(r"[äöüßéèêàçñãõìòù¿¡]", text.lower()) or share >= 0.3
     from shopbatch.text.language import load_classifier
 

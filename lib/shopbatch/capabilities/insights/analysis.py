@@ -64,12 +64,12 @@ def analyse(model: AspectModel, encoder: Encoder, clauses: Clauses, kinds: Seque
     reviews = [slice(a, b) for a, b in pairwise(clauses.starts.tolist())]
     chosen = [taxonomy_of(model, kind_logits[clauses.number[own]], kinds) for own in reviews]
     logits = _logits(model, encoded.vectors, clauses, chosen)
-    found = []
+    results = []
     for own, kind in zip(reviews, chosen, strict=True):
         number, parts, names = clauses.number[own], clauses.clauses[own], model.taxonomies[kind].names
         about = logits[own, : len(names)]
         silent = np.flatnonzero(~(about > CUT).any(axis=1)).tolist()
-        found.append(
+        results.append(
             {
                 "taxonomy": kind,
                 "aspects": _mentions(names, parts, about, polarity[number]),
@@ -79,7 +79,7 @@ def analyse(model: AspectModel, encoder: Encoder, clauses: Clauses, kinds: Seque
                 "tokens": int(encoded.tokens[number].sum()),
             }
         )
-    return found
+    return results
 
 
 def _logits(model: AspectModel, vectors: np.ndarray, clauses: Clauses, chosen: Sequence[str]) -> np.ndarray:

@@ -72,33 +72,33 @@ class _Clauses:
     half: np.ndarray
 
 
-def find_themes(found: Snapshot, reviews: Snapshot, config: Discovery) -> list[Theme]:
+def find_themes(results: Snapshot, reviews: Snapshot, config: Discovery) -> list[Theme]:
     """Find the stable themes, by language, the largest first.
 
     Args:
-        found: The table review_aspects.
+        results: The table review_aspects.
         reviews: The table reviews.
         config: How much is looked at.
     """
-    if not config.clauses or not found.files:
+    if not config.clauses or not results.files:
         return []
     themes: list[Theme] = []
-    for language, clauses in sorted(_sample(found, reviews, config.clauses).items()):
+    for language, clauses in sorted(_sample(results, reviews, config.clauses).items()):
         if len(clauses.texts) >= _FEW:
             themes += _themes(language, clauses, config)
     return sorted(themes, key=lambda t: (t.language, -t.clauses, t.name))
 
 
-def _sample(found: Snapshot, reviews: Snapshot, most: int) -> dict[str, _Clauses]:
+def _sample(results: Snapshot, reviews: Snapshot, most: int) -> dict[str, _Clauses]:
     """Clauses of whole reviews, drawn by the hash of the review's id: at most about `most` per language."""
-    scan = files.scan([f.uri for f in found.files], found.schema).filter(pl.col("other").list.len() > 0)
+    scan = files.scan([f.uri for f in results.files], results.schema).filter(pl.col("other").list.len() > 0)
     totals = dict(
         scan.group_by("language").agg(pl.col("other").list.len().sum()).collect(engine="streaming").iter_rows()
     )
     shares = {code: most / max(clauses, 1) for code, clauses in totals.items()}
     kept = []
-    schema = found.select(["review_id", "content_hash", "language", "other"])
-    for file in sorted(found.files, key=lambda f: f.path):
+    schema = results.select(["review_id", "content_hash", "language", "other"])
+    for file in sorted(results.files, key=lambda f: f.path):
         part = files.read(file.uri, schema, file.partition)
         part = part.filter(pc.greater(pc.list_value_length(part["other"]), 0))
         place = hash128([part["review_id"]])[0] / 2.0**64
@@ -152,12 +152,12 @@ def _themes(language: str, clauses: _Clauses, config: Discovery) -> list[Theme]:
     vectors = _vectors(terms)
     if vectors is None:
         return []
-    found: list[tuple[float, np.ndarray]] = []
+    results: list[tuple[float, np.ndarray]] = []
     for clusters in sorted({max(2, config.clusters // part) for part in _SIZES}):
-        found += _stable(vectors, clauses.half, clusters, config)
-    found.sort(key=lambda one: (-one[0], -one[1].sum(), int(one[1].argmax())))
+        results += _stable(vectors, clauses.half, clusters, config)
+    results.sort(key=lambda one: (-one[0], -one[1].sum(), int(one[1].argmax())))
     taken, themes = np.zeros(len(terms), bool), []
-    for stability, inside in found:
+    for stability, inside in results:
         people = {clauses.reviews[i] for i in np.flatnonzero(inside).tolist()}
         name = _name(inside, terms, clauses)
         if len(people) >= _PEOPLE and name and (inside & taken).sum() <= _OVERLAP * inside.sum():

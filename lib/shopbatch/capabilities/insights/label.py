@@ -94,18 +94,18 @@ def _pool(store: Store, taxonomies: Mapping[str, Taxonomy], size: int, seed: int
     known = set() if labels is None else {restore(str(t)).strip() for t in labels.read(["text"])["text"].to_pylist()}
     rows = pl.DataFrame(candidates(_some_rows(reviews, seed)))
     rows = rows.unique("order").with_columns((pl.col("order") ^ pl.lit(seed, pl.UInt64)).hash(seed).alias("draw"))
-    found: dict[str, Sentence] = {}
+    distinct: dict[str, Sentence] = {}
     names = list(taxonomies)
     for review, title, text in rows.sort("draw", "order").select("review_id", "title", "text").iter_rows():
-        if len(found) >= size:
+        if len(distinct) >= size:
             break
         if (kind := kind_of(f"{title or ''}\n{text}", list(taxonomies.values()))) < 0:
             continue
         for clause in review_clauses(title, text):
             width = len(clause.text) if clause.text.isascii() else 3 * len(clause.text)
             if _SHORTEST <= width <= _LONGEST and clause.text not in known:
-                found.setdefault(clause.text, Sentence(clause.text, review, names[kind]))
-    return list(found.values())[:size]
+                distinct.setdefault(clause.text, Sentence(clause.text, review, names[kind]))
+    return list(distinct.values())[:size]
 
 
 def _some_rows(reviews: Snapshot, seed: int) -> pa.Table:

@@ -46,9 +46,9 @@ def write_page(
         sources: The snapshots of review_aspects, reviews and (where there is one) products.
         config: What is shown.
     """
-    found, reviews = sources["review_aspects"], sources["reviews"]
+    results, reviews = sources["review_aspects"], sources["reviews"]
     with report.stage("themes") as stage:
-        themes = find_themes(found, reviews, config.discovery)
+        themes = find_themes(results, reviews, config.discovery)
         stage.rows = sum(theme.clauses for theme in themes)
     with report.stage("page") as stage:
         numbers = read_numbers(live, sources.get("products"), config.category)
@@ -60,7 +60,7 @@ def write_page(
         files.write_bytes(
             f"{folder}/{THEMES}", to_csv(("language", "theme", "clauses", "reviews", "stability"), listed)
         )
-        files.write_bytes(f"{folder}/{PAGE}", render(numbers, found, reviews, themes, config, report).encode())
+        files.write_bytes(f"{folder}/{PAGE}", render(numbers, results, reviews, themes, config, report).encode())
         stage.rows = numbers.rows.height
     report.metrics["themes"] = len(themes)
     report.figures += _figures(numbers, themes, config.page.language)
@@ -92,14 +92,14 @@ def numbers_csv(numbers: Numbers) -> bytes:
 
 def render(
     numbers: Numbers,
-    found: Snapshot,
+    results: Snapshot,
     reviews: Snapshot,
     themes: Sequence[Theme],
     config: SummariseConfig,
     report: Report,
 ) -> str:
     """Return the page as HTML."""
-    view = _View(numbers, found, reviews, config)
+    view = _View(numbers, results, reviews, config)
     language = config.page.language
     return template("capabilities/insights/page.html.j2").render(
         run={"run_id": report.run_id, "started": report.started_at},
@@ -125,7 +125,7 @@ def render(
 class _View:
     """What the page shows of the numbers, with the sentences that they open."""
 
-    def __init__(self, numbers: Numbers, found: Snapshot, reviews: Snapshot, config: SummariseConfig) -> None:
+    def __init__(self, numbers: Numbers, results: Snapshot, reviews: Snapshot, config: SummariseConfig) -> None:
         self.numbers = numbers
         self.worse, self.better = numbers.changes(up=True)[:CHANGES], numbers.changes(up=False)[:CHANGES]
         self.products = numbers.products(config.page.products)
@@ -141,7 +141,7 @@ class _View:
         wished = whole.filter((level == "product") & pl.col("aspect").is_in(list(REMARKS)))
         self.wished = wished.sort(-pl.col("mentions"), "name", "aspect").head(WISHES).to_dicts()
         shown = [*self.chosen.to_dicts(), *self.worse, *self.better, *self.wished]
-        self.quotes = Quotes(reviews, found, (review for row in shown for review in (*row["quotes"], *row["praise"])))
+        self.quotes = Quotes(reviews, results, (review for row in shown for review in (*row["quotes"], *row["praise"])))
 
     def block(self, level: str, name: str) -> dict[str, Any]:
         """The rows of a product, a category or the shop: the reviews as a whole, the aspects, and the remarks."""

@@ -26,17 +26,17 @@ class Quote(NamedTuple):
 class Quotes:
     """Quotes of the reviews that were asked for."""
 
-    def __init__(self, reviews: Snapshot, found: Snapshot, ids: Iterable[str]) -> None:
+    def __init__(self, reviews: Snapshot, results: Snapshot, ids: Iterable[str]) -> None:
         """Read the reviews.
 
         Args:
             reviews: The table reviews. A review whose text has changed since it was analysed is not quoted.
-            found: The table review_aspects.
+            results: The table review_aspects.
             ids: The reviews.
         """
         wanted = sorted(set(ids))
         columns = ["review_id", "content_hash", "aspects", "remarks"]
-        rows = pl.DataFrame(rows_with(found, "review_id", wanted, columns)) if wanted else pl.DataFrame()
+        rows = pl.DataFrame(rows_with(results, "review_id", wanted, columns)) if wanted else pl.DataFrame()
         self._rows: dict[str, dict[str, Any]] = {}
         if not rows.is_empty():
             rows = rows.unique("review_id", keep="first", maintain_order=True)

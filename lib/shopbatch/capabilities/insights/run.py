@@ -58,14 +58,14 @@ def _used(config: AnalyseReviewsConfig, store: Store, report: Report) -> _Used:
         return _Used("", "", {"encoder": "fake", NAME: "fake"}, _known(kinds, shipped()))
     root = f"{store.root}/_models"
     try:
-        found = resolve(root, config.model)
+        live = resolve(root, config.model)
     except NoLiveModel as error:
         raise NoLiveModel(f"{error}; `shopbatch run train_aspects` trains one") from None
-    model = AspectModel.load(found.path)
+    model = AspectModel.load(live.path)
     encoder = find(root, model.encoder)  # a folder's files name no place outside
-    report.metrics["quality"] = dict(found.manifest.get("metrics", {}))
-    digests = {"encoder": encoder.digest, NAME: found.digest}
-    return _Used(encoder.path, found.path, digests, _known(config.taxonomies, tuple(model.taxonomies)))
+    report.metrics["quality"] = dict(live.manifest.get("metrics", {}))
+    digests = {"encoder": encoder.digest, NAME: live.digest}
+    return _Used(encoder.path, live.path, digests, _known(config.taxonomies, tuple(model.taxonomies)))
 
 
 def _known(asked: tuple[str, ...], there: tuple[str, ...]) -> tuple[str, ...]:

@@ -131,10 +131,10 @@ class AspectScorer:
     def run(self, content: pa.Table, attempts: np.ndarray) -> pa.Table:
         texts = content["text"].combine_chunks()
         split = Clauses.of(content["title"].to_pylist(), texts.to_pylist())
-        found = analyse(self.model, self.encoder, split, self.kinds)
-        columns = {f.name: pa.array([row.get(f.name) for row in found], f.type) for f in OUTPUTS}
+        results = analyse(self.model, self.encoder, split, self.kinds)
+        columns = {f.name: pa.array([row.get(f.name) for row in results], f.type) for f in OUTPUTS}
         columns["language"] = pa.array(guess_language(texts))
-        return pa.table(columns | {"tokens": pa.array([row["tokens"] for row in found], pa.int32())})
+        return pa.table(columns | {"tokens": pa.array([row["tokens"] for row in results], pa.int32())})
 
 
 def _numbers(values: pa.StructArray, names: Any) -> np.ndarray:

@@ -179,8 +179,8 @@ class Summary:
         if PRODUCTS.name in sources:
             groups = counts.categories(self._read(sources[PRODUCTS.name], _PRODUCT_COLUMNS), self.config.category)
         sentiment = self._read(sources[REVIEW_SENTIMENT.name]) if REVIEW_SENTIMENT.name in sources else None
-        found = counts.mentions(self._read(sources[REVIEW_ASPECTS.name]), sentiment, groups, windows)
-        cells = counts.cells(found, self.config.quotes, REMARKS).cache()
+        mentioned = counts.mentions(self._read(sources[REVIEW_ASPECTS.name]), sentiment, groups, windows)
+        cells = counts.cells(mentioned, self.config.quotes, REMARKS).cache()
         labelled = read_labels(
             self.store, sources.get(ASPECT_LABELS.name), sources[REVIEW_ASPECTS.name], sources[REVIEWS.name],
             self.config.labels,

@@ -120,17 +120,17 @@ def _satisfaction() -> Column:
     )
 
 
-def cells(found: DataFrame, quotes: int, remarks: tuple[str, ...]) -> DataFrame:
+def cells(mentioned: DataFrame, quotes: int, remarks: tuple[str, ...]) -> DataFrame:
     """Sum up by level, name, aspect and window: KEY, `start`, COUNTS, `reviews`, `quotes` and `praise` (lists of ids).
 
     Args:
-        found: What `mentions` returns.
+        mentioned: What `mentions` returns.
         quotes: How many reviews are named to be quoted, at most.
         remarks: The kinds of remarks, of which those of either side are quoted.
     """
     best = F.struct("clarity", "review_id")
     is_quote = (F.col("side") == -1) | F.col("aspect").isin(*remarks)
-    small = found.groupBy(*_CELL).agg(
+    small = mentioned.groupBy(*_CELL).agg(
         *(F.sum(name).alias(name) for name in COUNTS),
         F.max_by(best, F.when(is_quote, best), quotes).alias("quotes"),
         F.max_by(best, F.when(F.col("side") == 1, best), quotes).alias("praise"),

@@ -105,11 +105,11 @@ def judge(
             gates.append(shrinking(rows, "review_aspects", 0, 0, live))
         return gates
     table = files.scan(uris).filter((pl.col("level") == "all") & (pl.col("window") == EVERY))
-    told = table.select(
+    counted = table.select(
         pl.col("mentions").filter(~pl.col("aspect").is_in(list(RESERVED))).sum().alias("mentions"),
         pl.col("reviews").filter(pl.col("aspect") == SATISFACTION).sum().alias("reviews"),
     ).collect()
-    mentions, reviews = told["mentions"][0], told["reviews"][0]
+    mentions, reviews = counted["mentions"][0], counted["reviews"][0]
     twice = files.duplicate_keys(uris, ["level", "name", "aspect", "window"])
     lost = f"{facts.mentions:,} mentions in {facts.reviews:,} reviews became {mentions:,} in {reviews:,}"
     return [

@@ -71,7 +71,7 @@ class Labelled:
             product, start = pair["product_id"], windows.find(pair["day"]) if windows else None
             places = [("product", product), ("category", categories.get(product)), ("all", "")]
             times = [EVERY] if start is None else [EVERY, start.isoformat()]
-            truth, found = pair["truth"], pair["found"]
+            truth, negative = pair["truth"], pair["found"]
             for level, name in places:
                 if name is not None:
                     rows += [
@@ -81,7 +81,7 @@ class Labelled:
                             "aspect": pair["aspect"],
                             "window": time,
                             "truth": truth,
-                            "found": found,
+                            "found": negative,
                         }
                         for time in times
                     ]
@@ -100,18 +100,20 @@ class Labelled:
 
 def table_counts() -> list[pl.Expr]:
     """The columns of TABLE_OF, of pairs in groups."""
-    truth, found = pl.col("truth"), pl.col("found")
-    cells = (truth & found, truth & ~found, ~truth & found, ~truth & ~found)
+    truth, negative = pl.col("truth"), pl.col("found")
+    cells = (truth & negative, truth & ~negative, ~truth & negative, ~truth & ~negative)
     return [cell.sum().cast(pl.Int64).alias(name) for name, cell in zip(TABLE_OF, cells, strict=True)]
 
 
-def read_labels(store: Store, labels: Snapshot | None, found: Snapshot, reviews: Snapshot, config: Labels) -> Labelled:
+def read_labels(
+    store: Store, labels: Snapshot | None, analysed: Snapshot, reviews: Snapshot, config: Labels
+) -> Labelled:
     """Compare the labels with what was found in the same clauses.
 
     Args:
         store: The warehouse, whose models say which labels they were trained on.
         labels: The table aspect_labels; None: there is none.
-        found: The table review_aspects.
+        analysed: The table review_aspects.
         reviews: The table reviews, for the texts of the labelled reviews.
         config: Which labels count.
     """
@@ -127,7 +129,7 @@ def read_labels(store: Store, labels: Snapshot | None, found: Snapshot, reviews:
         trained = _trained_on(store, config.model, rows)
         said["the model was trained on them"] = int(trained.sum())
         rows = rows.filter(~trained)
-    pairs = _pairs(rows, found, reviews)
+    pairs = _pairs(rows, analysed, reviews)
     said["mentions with a label"] = pairs.height
     return Labelled(pairs, said, errors)
 
@@ -159,9 +161,9 @@ def _trained_on(store: Store, model: str, rows: pl.DataFrame) -> pl.Series:
     return pl.Series([hashed(text) in known or hashed(key) in known for text, key in names], dtype=pl.Boolean)
 
 
-def _pairs(labels: pl.DataFrame, found: Snapshot, reviews: Snapshot) -> pl.DataFrame:
+def _pairs(labels: pl.DataFrame, analysed: Snapshot, reviews: Snapshot) -> pl.DataFrame:
     ids = labels["review_id"].unique().sort().to_list()
-    results = pl.DataFrame(rows_with(found, "review_id", ids, _COLUMNS))
+    results = pl.DataFrame(rows_with(analysed, "review_id", ids, _COLUMNS))
     if results.is_empty():
         return pl.DataFrame(schema=_PAIRS)
     results = results.unique("review_id", keep="first", maintain_order=True)
@@ -169,13 +171,13 @@ def _pairs(labels: pl.DataFrame, found: Snapshot, reviews: Snapshot) -> pl.DataF
         "review_id", keep="first", maintain_order=True
     )
     both = results.join(texts, on=["review_id", "content_hash"], how="inner", maintain_order="left")
-    told: dict[tuple[str, str], dict[str, list[tuple[str, str | None]]]] = {}
+    labelled: dict[tuple[str, str], dict[str, list[tuple[str, str | None]]]] = {}
     for row in labels.sort("sentence_id", "aspect").iter_rows(named=True):
-        sentences = told.setdefault((row["review_id"], row["taxonomy"]), {})
+        sentences = labelled.setdefault((row["review_id"], row["taxonomy"]), {})
         sentences.setdefault(flat(row["text"]), []).append((row["aspect"], row["polarity"]))
     pairs = []
     for row in both.iter_rows(named=True):
-        sentences = told.get((row["review_id"], row["taxonomy"]), {})
+        sentences = labelled.get((row["review_id"], row["taxonomy"]), {})
         day = None if row["created_at"] is None else row["created_at"].date()
         for entry in row["aspects"]:
             clause = flat((row[entry["column"]] or "")[entry["start"] : entry["end"]])

@@ -47,9 +47,9 @@ def add_figures(report: Report, counted: Counter[tuple[str, tuple[str, ...]]]) -
     """
     actions: Counter[str] = Counter()
     cells: Counter[tuple[str, str]] = Counter()
-    for (action, found), rows in counted.items():
+    for (action, its_kinds), rows in counted.items():
         actions[action] += rows
-        cells.update({(kind, action): rows for kind in found})
+        cells.update({(kind, action): rows for kind in its_kinds})
     kinds = list(Actions.model_fields)
     by_kind = {kind: sum(cells[kind, action] for action in STRICTNESS) for kind in kinds}
     report.metrics["actions"] = {action: actions[action] for action in STRICTNESS}

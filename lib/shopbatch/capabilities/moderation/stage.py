@@ -55,7 +55,7 @@ class ModerationStage(BaseStage):
     def publish(self, passed: pa.Table, raw: pa.Table) -> dict[str, pa.Array]:
         """Decide what becomes of each review; of one that is masked, make the masked title and text."""
         texts = zip(*(passed[name].to_pylist() for name in COLUMNS), strict=True)
-        rows = [self._decide(both, found) for both, found in zip(texts, raw["findings"].to_pylist(), strict=True)]
+        rows = [self._decide(both, findings) for both, findings in zip(texts, raw["findings"].to_pylist(), strict=True)]
         schema = REVIEW_MODERATION.schema()
         made = {
             name: pa.array([row[name] for row in rows], schema.field(name).type)
@@ -63,8 +63,8 @@ class ModerationStage(BaseStage):
         }
         return made | {"findings": raw["findings"], "language": pc.coalesce(passed["language"], pa.scalar("und"))}
 
-    def _decide(self, texts: Sequence[str | None], found: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-        kinds = sorted({finding["kind"] for finding in found})
+    def _decide(self, texts: Sequence[str | None], findings: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+        kinds = sorted({finding["kind"] for finding in findings})
         action = max((getattr(self.actions, kind) for kind in kinds), key=STRICTNESS.index, default="publish")
         row = {"action": action, "kinds": kinds, "masked_title": None, "masked_text": None}
         if action == "mask":
@@ -94,9 +94,9 @@ class Moderator:
 
     def run(self, content: pa.Table, attempts: np.ndarray) -> pa.Table:
         columns = [content[name].to_pylist() for name in COLUMNS]
-        found = [list(_findings(texts)) for texts in zip(*columns, strict=True)]
+        findings = [list(_findings(texts)) for texts in zip(*columns, strict=True)]
         none = np.zeros(content.num_rows, np.int32)
-        return pa.table({"findings": pa.array(found, pa.list_(FINDING)), "tokens": pa.array(none)})
+        return pa.table({"findings": pa.array(findings, pa.list_(FINDING)), "tokens": pa.array(none)})
 
 
 def _findings(texts: Sequence[str | None]) -> Iterator[dict[str, Any]]:
@@ -109,8 +109,8 @@ def _findings(texts: Sequence[str | None]) -> Iterator[dict[str, Any]]:
 def _mask(text: str | None, kinds: set[str]) -> str | None:
     """Hide these kinds in a text, also what can be found only when something else is hidden."""
     for _ in range(3):
-        found: list[Finding] = [finding for finding in find(text or "") if finding.kind in kinds]
-        if text is None or not found:
+        findings: list[Finding] = [finding for finding in find(text or "") if finding.kind in kinds]
+        if text is None or not findings:
             break
-        text = masked(text, found)
+        text = masked(text, findings)
     return text

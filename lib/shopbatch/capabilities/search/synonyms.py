@@ -55,14 +55,14 @@ class Synonyms:
         """
         if not self._by_key:
             return ()
-        found: dict[str, None] = {}
+        synonyms: dict[str, None] = {}
         units = _units(text)
         for start in range(len(units)):
             for end in range(start + 1, min(len(units), start + LONGEST) + 1):
                 for its, synonym in self._by_key.get(_key(units[start:end]), ()):
                     if its is None or its == language:
-                        found[synonym] = None
-        return tuple(found)
+                        synonyms[synonym] = None
+        return tuple(synonyms)
 
 
 NO_SYNONYMS = Synonyms(pa.schema([(name, pa.string()) for name in COLUMNS]).empty_table())

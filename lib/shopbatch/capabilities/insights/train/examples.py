@@ -127,7 +127,7 @@ def read_sentences(labels: pa.Table, taxonomies: Mapping[str, Taxonomy]) -> dict
     An aspect that the taxonomy does not have, and a sentence without a clause, are left out.
     """
     rows = pl.DataFrame(labels).sort("sentence_id", "aspect")
-    found = {}
+    by_taxonomy = {}
     for name, taxonomy in taxonomies.items():
         own = rows.filter((pl.col("taxonomy") == name) & pl.col("aspect").is_in([*taxonomy.names, OTHER]))
         ids, texts, truth, polarity, groups = [], [], [], [], []
@@ -143,8 +143,8 @@ def read_sentences(labels: pa.Table, taxonomies: Mapping[str, Taxonomy]) -> dict
         shape = len(ids), len(taxonomy.names)
         number = np.unique(np.asarray(groups, str), return_inverse=True)[1].reshape(len(ids))
         arrays = np.asarray(truth, bool).reshape(shape), np.asarray(polarity, np.int64).reshape(shape)
-        found[name] = Sentences(ids, texts, *arrays, number.astype(np.int64))
-    return found
+        by_taxonomy[name] = Sentences(ids, texts, *arrays, number.astype(np.int64))
+    return by_taxonomy
 
 
 def _number(polarity: str | None) -> int:

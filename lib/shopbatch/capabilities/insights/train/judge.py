@@ -99,10 +99,10 @@ def gates(quality: Quality, config: TrainAspectsConfig) -> list[Gate]:
     why = "nobody can tell whether the model is better than its lexicon"
     do = f"{_MORE}; set a smaller gates.min_labels, or gates.unjudged=true to publish without a judgement"
     note = "published without a judgement, as gates.unjudged says" if count < limit else ""
-    found = [Gate(f"labelled sentences of {fewest}", count, limit, enough, explain(enough, what, why, do, note))]
+    reached = [Gate(f"labelled sentences of {fewest}", count, limit, enough, explain(enough, what, why, do, note))]
     above = quality.above_lexicon
     if math.isnan(above.value):
-        return found
+        return reached
     number, least = (above.high, "upper") if unjudged else (above.low, "lower")
     better = number > 0
     what = f"macro-F1 is {quality.macro.value:.3f}, {above.value:+.3f} against the {LEXICON} "
@@ -110,7 +110,10 @@ def gates(quality: Quality, config: TrainAspectsConfig) -> list[Gate]:
     why = "the model would cost an encoder and tell no more than a list of words"
     do = f"{_MORE}{_worth(quality)}" + ("" if unjudged else ", or set gates.unjudged=true to publish it nevertheless")
     note = f"{above.value:+.3f} [{above.low:+.3f}, {above.high:+.3f}]; the {least} end must lie above 0"
-    return [*found, Gate(f"macro-F1 against the {LEXICON}", number, 0.0, better, explain(better, what, why, do, note))]
+    return [
+        *reached,
+        Gate(f"macro-F1 against the {LEXICON}", number, 0.0, better, explain(better, what, why, do, note)),
+    ]
 
 
 def live_gate(candidate: float, live: float, config: TrainAspectsConfig, how: str) -> Gate:

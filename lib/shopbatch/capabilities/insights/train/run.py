@@ -114,10 +114,10 @@ class _Encode:
 
 
 def _taxonomies(config: TrainAspectsConfig) -> dict[str, Taxonomy]:
-    found = dict(find(reference) for reference in config.taxonomies)
-    if len(found) != len(config.taxonomies):
+    by_name = dict(find(reference) for reference in config.taxonomies)
+    if len(by_name) != len(config.taxonomies):
         raise UserError("taxonomies: two of them have the same name")
-    return found
+    return by_name
 
 
 def _origin(
@@ -194,17 +194,17 @@ def _against_live(
     if not same or model.encoder != fitted.model.encoder:
         return []
     name_of, learnt_from = erasure.hasher(store), set(live.manifest.get("rows", ()))
-    mine, theirs, count = {}, {}, 0
+    ours, theirs, count = {}, {}, 0
     for name, own in judged.items():
         unseen = np.asarray([name_of(i) not in learnt_from for i in sentences[name].ids], bool)
         part = fitted.labelled[name].take(unseen)
         count += int(unseen.sum())
         predicted = _predicted(model, name, part)
-        mine[name] = Judged(own.names, own.truth[unseen], own.predicted[unseen], own.groups[unseen])
+        ours[name] = Judged(own.names, own.truth[unseen], own.predicted[unseen], own.groups[unseen])
         theirs[name] = Judged(own.names, own.truth[unseen], predicted, own.groups[unseen])
-    if count < _UNSEEN or math.isnan(macro_f1(mine)):
+    if count < _UNSEEN or math.isnan(macro_f1(ours)):
         return []
-    return [judge.live_gate(macro_f1(mine), macro_f1(theirs), config, f"{count} sentences new to it")]
+    return [judge.live_gate(macro_f1(ours), macro_f1(theirs), config, f"{count} sentences new to it")]
 
 
 def _predicted(model: AspectModel, name: str, labelled: Labelled) -> np.ndarray:

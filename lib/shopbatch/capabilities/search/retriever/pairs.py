@@ -100,11 +100,11 @@ def clicked_queries(events: Snapshot, index: SearchIndex, least: int) -> list[Ju
     ids = pl.Series(index.products["product_id"].to_pylist(), dtype=pl.String)
     numbers = pl.DataFrame({"product_id": ids}).with_row_index("number")
     by_query = pairs.join(numbers, on="product_id").group_by("text").agg("number").sort("text")
-    found = [
+    looked_up = [
         JudgedQuery(text, None, Judged.of(dict.fromkeys(numbers, 1.0)), "clicks")
         for text, numbers in by_query.iter_rows()
     ]
-    return [query for query in found if query.is_tuning and not query.is_choosing]
+    return [query for query in looked_up if query.is_tuning and not query.is_choosing]
 
 
 @dataclass(frozen=True)
@@ -155,11 +155,13 @@ class Examples:
         most = self.config.per_query if per_query is None else per_query
         rows: list[tuple[str, int, list[int], list[str]]] = []
         terms = self.index.lexical.look_up([query.text for query in queries])
-        for query, found in zip(queries, terms, strict=True):
+        for query, looked_up in zip(queries, terms, strict=True):
             draw = np.random.default_rng([self.seed, int.from_bytes(query.place, "little")])
             wanted = query.judged.products[query.judged.gains >= self.config.grade]
             wanted = draw.permutation(wanted)[:most]
-            near, _ = self.index.lexical.top(found, self.config.hard_depth) if self.config.hard else (wanted[:0], None)
+            near, _ = (
+                self.index.lexical.top(looked_up, self.config.hard_depth) if self.config.hard else (wanted[:0], None)
+            )
             hard = draw.permutation(self._not_useful(near, query))
             for turn, product in enumerate(wanted.tolist()):
                 # the examples of a query take their negatives in turn, so that as many as possible take part

@@ -190,8 +190,8 @@ class Retriever:
         if judgement.sheet[1] and judgement.word == "cannot tell":
             files.write_bytes(f"{run_folder(self.store.root, report.job, report.run_id)}/{FILE}", judgement.sheet[0])
             report.links = {"Products to judge, as a CSV file": FILE}
-        told = judgement.word != "cannot tell"
-        runs.refuse(shop.models, candidate, [g for g in judgement.gates if told or g.name.startswith("judged")])
+        can_tell = judgement.word != "cannot tell"
+        runs.refuse(shop.models, candidate, [g for g in judgement.gates if can_tell or g.name.startswith("judged")])
         self._publish(candidate, groups)
         runs.delete_checkpoints(run)
 

@@ -50,8 +50,8 @@ def add_figures(store: Store, report: Report, measured: bool) -> None:
     report.metrics["decisions"] = _shares(counts)
     report.metrics["reasons"] = dict(sorted(Counter(rows["reason"].to_list()).items()))
     report.metrics["urgency"] = dict(sorted(Counter(rows["urgency"].drop_nulls().to_list()).items()))
-    found = Counter(kind for kinds in rows["problems"].to_list() for kind in kinds or ())
-    report.metrics["problems in generated texts"] = dict(sorted(found.items()))
+    problems = Counter(kind for kinds in rows["problems"].to_list() for kind in kinds or ())
+    report.metrics["problems in generated texts"] = dict(sorted(problems.items()))
     day, newest = _newest_day(rows)
     report.figures += [_by_intent(newest, day, measured), _reasons(newest, day), _some_replies(newest)]
     feedback = store.find(TICKET_FEEDBACK.name)

@@ -58,16 +58,16 @@ def _intents(config: AnswerTicketsConfig, store: Store, report: Report) -> tuple
         model = IntentModel.fake(dim=getattr(config.engine, "dim", 8))
         return IntentSource("", model.identity, "", "fake", ""), model.thresholds
     try:
-        found = registry.resolve(root, config.intents)
+        live = registry.resolve(root, config.intents)
     except registry.NoLiveModel as error:
         raise UserError(f"{error}; train one: shopbatch run train_intents") from None
-    model = IntentModel.load(Path(local(found.path)))
-    report.models["intents"] = found.digest
+    model = IntentModel.load(Path(local(live.path)))
+    report.models["intents"] = live.digest
     if fake:
-        return IntentSource(found.path, model.identity, "", "fake", model.prefix), model.thresholds
+        return IntentSource(live.path, model.identity, "", "fake", model.prefix), model.thresholds
     encoder = registry.find(root, model.encoder)
     report.models["encoder"] = encoder.digest
-    source = IntentSource(found.path, model.identity, encoder.path, encoder.digest, model.prefix)
+    source = IntentSource(live.path, model.identity, encoder.path, encoder.digest, model.prefix)
     return source, model.thresholds
 
 

@@ -81,9 +81,13 @@ def costly(chosen: Chosen, questions: Labelled) -> Figure:
     """The intents whose questions go to a person most."""
     rows = []
     for name in np.unique(questions.intent).tolist():
-        mine = questions.intent == name
-        answered = mine & (chosen.score >= chosen.answer.score)
-        count, right, open_ = int(mine.sum()), int(questions.right[mine].sum()), int((mine & ~answered).sum())
+        of_intent = questions.intent == name
+        answered = of_intent & (chosen.score >= chosen.answer.score)
+        count, right, open_ = (
+            int(of_intent.sum()),
+            int(questions.right[of_intent].sum()),
+            int((of_intent & ~answered).sum()),
+        )
         good = int(questions.right[answered].sum())
         own = "own" if name in chosen.thresholds.by_intent else "common"
         rows.append([name, count, right, int(answered.sum()), good, open_, own])

@@ -71,7 +71,7 @@ def compare(live: Live, judged: Judged, examples: Examples, vectors: np.ndarray,
     """
     rows = np.flatnonzero(live.unseen & judged.known)
     texts = [examples.texts[row] for row in rows.tolist()]
-    told = live.intents.predict(vectors[rows], language.take(pa.array(rows)), texts).intents
+    predicted = live.intents.predict(vectors[rows], language.take(pa.array(rows)), texts).intents
     truth = [examples.intents[number] for number in judged.label[rows].tolist()]
-    other = np.array([a == b for a, b in zip(told, truth, strict=True)], float)
+    other = np.array([a == b for a, b in zip(predicted, truth, strict=True)], float)
     return difference(judged.right[rows].astype(float), other, 0)
