@@ -108,7 +108,7 @@ def run_folder(warehouse: str, job: str, run_id: str) -> str:
 
 
 def new_run_id() -> str:
-    """Return a new name for a run, which sorts by time and is a valid folder name: 20261122T005312Z-9f31c0."""
+    """Return a new name for a run, a valid folder name that sorts by time to the second: 20261122T005312Z-9f31c0."""
     return f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{uuid4().hex[:6]}"
 
 
