@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import random
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,6 +33,7 @@ from tests.capabilities.support.tickets import (
 )
 from tests.jobs.command_line import run_job
 from tests.jobs.test_embed_products import killed
+from tests.warehouse.rot import flip
 
 pytestmark = [pytest.mark.usefixtures("ray_local"), pytest.mark.slow]
 CANARY = "Priscilla Canary-4471, +44 20 7946 0958, priscilla.canary@example.org"
@@ -240,3 +242,15 @@ def test_without_a_model_or_policies_the_user_is_told_what_to_do(tmp_path: Path)
     fill(store, TICKETS[:1])
     code, _, message = run_job(store, "answer_tickets")
     assert code == 2 and "train_intents" in message
+
+
+def test_a_damaged_file_of_the_facts_is_named_and_they_are_joined_again(desk: Desk, tmp_path: Path) -> None:
+    store = Store(str(shutil.copytree(desk.store.root, tmp_path / "warehouse")))
+    before = answers(store)
+    (file, *_) = store.snapshot("tickets_with_facts").files
+    flip(Path(file.uri), random.Random(4))
+    code, report, _ = desk.run(store)
+    assert (code, report["rows"]["computed"]) == (0, 0)
+    assert "tickets_with_facts" in report["message"] and "made anew" in report["message"]
+    assert answers(store).keys() == before.keys() and not Path(file.uri).exists()
+    assert desk.run(store)[1]["outcome"] == "nothing to do"

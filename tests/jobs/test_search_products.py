@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 import shutil
 from pathlib import Path
 from typing import Any
@@ -15,9 +16,11 @@ from shopbatch.capabilities.search.index_files import FOLDER
 from shopbatch.cli import main as cli
 from shopbatch.core.errors import UserError
 from shopbatch.tables.queries import QUERIES
+from shopbatch.warehouse.checksums import DamagedFile
 from shopbatch.warehouse.store import Store
 from tests.jobs.command_line import messages, run_job
 from tests.jobs.test_embed_products import catalogue, killed, put, run
+from tests.warehouse.rot import flip
 
 pytestmark = pytest.mark.usefixtures("ray_local")
 QUERY: list[dict[str, Any]] = [
@@ -105,6 +108,19 @@ def test_a_second_run_embeds_and_answers_nothing(shop: Store) -> None:
     code, report, _ = run_job(shop, "search_products")
     assert (code, report["outcome"], report["engine"]["calls"]) == (0, "nothing to do", 0)
     assert shop.snapshot("search_results").version == version
+
+
+def test_a_damaged_file_of_the_answers_is_named_and_they_are_made_anew(shop: Store) -> None:
+    before = results(shop)
+    (file,) = shop.snapshot("search_results").files
+    flip(Path(file.uri), random.Random(3))
+    with pytest.raises(DamagedFile):
+        results(shop)
+    code, report, _ = run_job(shop, "search_products")
+    assert (code, report["outcome"], report["engine"]["calls"]) == (0, "published", 0)
+    assert "search_results" in report["message"] and "made anew" in report["message"]
+    assert results(shop) == before and not Path(file.uri).exists()
+    assert run_job(shop, "search_products")[1]["outcome"] == "nothing to do"
 
 
 def test_a_new_index_answers_again_and_embeds_no_query(shop: Store) -> None:

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import torch
 
-from shopbatch.training.one_thread import one_thread
+from shopbatch.training.one_thread import minimise
 
 
 def fit_logistic(
@@ -39,18 +37,11 @@ def fit_logistic(
     empty = torch.from_numpy(np.where(np.bincount(label, minlength=classes) > 0, 0.0, -30.0).astype(np.float32))
     weights = torch.zeros((inputs.shape[1], classes), requires_grad=True)
     bias = torch.zeros(classes, requires_grad=True)
-    optimizer = torch.optim.LBFGS(
-        [weights, bias], max_iter=steps, line_search_fn="strong_wolfe", tolerance_grad=1e-6, tolerance_change=1e-9
-    )
 
-    def loss() -> Any:
-        optimizer.zero_grad()
+    def loss() -> torch.Tensor:
         product = torch.sparse.mm(inputs, weights) if inputs.is_sparse else inputs @ weights
         losses = torch.nn.functional.cross_entropy(product + (bias + empty), target, reduction="none")
-        value = (losses * share).sum() + scale / 2 * (weights**2).sum()
-        value.backward()  # type: ignore[no-untyped-call]
-        return value
+        return (losses * share).sum() + scale / 2 * (weights**2).sum()
 
-    with one_thread():
-        optimizer.step(loss)  # type: ignore[no-untyped-call]
+    minimise([weights, bias], loss, steps, tolerance_grad=1e-6, tolerance_change=1e-9)
     return weights.detach().double().numpy(), (bias + empty).detach().double().numpy()

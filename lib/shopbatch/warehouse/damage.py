@@ -18,7 +18,7 @@ from shopbatch.core.errors import Stopped
 from shopbatch.tables.schema import Table
 from shopbatch.warehouse import files
 from shopbatch.warehouse.files import FileRef
-from shopbatch.warehouse.foreign import refuse_foreign
+from shopbatch.warehouse.foreign import put_right, refuse_foreign
 from shopbatch.warehouse.snapshot import Snapshot, scope_name
 from shopbatch.warehouse.store import Store
 
@@ -90,6 +90,29 @@ def publish_anew(
         metadata["scopes"] = scopes | {scope_name(scope): _without(scopes.get(scope_name(scope), {}), forget)}
     store.commit(table, [], "rewrite", key, metadata, guard=_guard(snapshot))
     return bad, f"{named(table, bad)}, set aside in {FOLDER} and made anew"
+
+
+def put_in_order(store: Store, table: Table, run_id: str) -> tuple[list[FileRef], str]:
+    """Undo what others did to a table that a run makes anew as a whole, and look for damaged files in it.
+
+    What the table is made of stands in its metadata as `origin`. After a damage it no longer does, so that a run which
+    compares it makes the table again; then the run calls `move_away`.
+
+    Args:
+        store: The warehouse.
+        table: The table.
+        run_id: The run.
+
+    Returns:
+        The damaged files, and what was undone and found, in one line; "" for nothing.
+
+    Raises:
+        UserError: The table can no longer be read or written (see `put_right`).
+    """
+    undone = put_right(store, table, anew=True)
+    store.check_targets([table], "replace")
+    damaged, sentence = publish_anew(store, table, run_id, ("origin",))
+    return damaged, "; ".join(filter(None, [undone, sentence]))
 
 
 def move_away(store: Store, table: Table, bad: Sequence[FileRef]) -> None:

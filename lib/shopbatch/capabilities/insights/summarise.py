@@ -35,9 +35,8 @@ from shopbatch.tables.review_aspects import ASPECT_LABELS, REMARKS, REVIEW_ASPEC
 from shopbatch.tables.review_sentiment import REVIEW_SENTIMENT
 from shopbatch.tables.reviews import REVIEWS
 from shopbatch.warehouse import files, spark_bridge
-from shopbatch.warehouse.damage import move_away, publish_anew
+from shopbatch.warehouse.damage import move_away, put_in_order
 from shopbatch.warehouse.files import DataFile
-from shopbatch.warehouse.foreign import put_right
 from shopbatch.warehouse.gates import refuse_if_failed
 from shopbatch.warehouse.publish import Publication, Superseded, unless_changed
 from shopbatch.warehouse.store import Snapshot, Store
@@ -70,10 +69,7 @@ class Summary:
         """Bring the table up to date. Raises UserError, GateRefused, Stopped."""
         report, store = self.report, self.store
         report.unit = "numbers"
-        undone = put_right(store, PRODUCT_ASPECTS, anew=True)
-        store.check_targets([PRODUCT_ASPECTS], "replace")
-        damaged, said = publish_anew(store, PRODUCT_ASPECTS, report.run_id, ("origin",))
-        undone = "; ".join(filter(None, [undone, said]))
+        damaged, undone = put_in_order(store, PRODUCT_ASPECTS, report.run_id)
         live, sources = store.find(PRODUCT_ASPECTS.name), self._sources()
         with report.stage("facts"):
             facts = read_facts(sources[REVIEW_ASPECTS.name])

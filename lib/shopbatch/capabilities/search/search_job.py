@@ -28,8 +28,8 @@ from shopbatch.runs.report import EngineUse, Report
 from shopbatch.tables.queries import QUERIES
 from shopbatch.tables.search_results import QUERY_EMBEDDINGS, QUERY_EMBEDDINGS_REJECTS, SEARCH_RESULTS
 from shopbatch.warehouse import files
+from shopbatch.warehouse.damage import move_away, put_in_order
 from shopbatch.warehouse.files import DataFile
-from shopbatch.warehouse.foreign import put_right
 from shopbatch.warehouse.publish import Publication, Superseded, unless_changed
 from shopbatch.warehouse.snapshot import Snapshot
 from shopbatch.warehouse.store import Store
@@ -70,7 +70,7 @@ def _answer_all(
 ) -> None:
     """Answer the embedded queries and publish the answers in one commit, unless they are live already."""
     report.tables["product_embeddings"] = {"read": live.version}
-    undone = put_right(store, SEARCH_RESULTS, anew=True)
+    damaged, undone = put_in_order(store, SEARCH_RESULTS, report.run_id)
     before = store.find(SEARCH_RESULTS.name)
     made_from = {"table_id": embedded.table_id, "version": embedded.version}
     origin = {"version": VERSION, "index": live.manifest.key, "queries": made_from, "k": config.k}
@@ -94,6 +94,7 @@ def _answer_all(
         except Superseded as error:
             report.outcome, report.message = "superseded", str(error)
             return
+    move_away(store, SEARCH_RESULTS, damaged)
     report.tables[SEARCH_RESULTS.name] = {"written": done.version}
     report.outcome, report.message = "published", undone or report.message
     report.highlights = {"queries": f"{table.num_rows:,}"}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from shopbatch.training.one_thread import one_thread
+from shopbatch.training.one_thread import minimise
 
 FEW = 30  # a language with fewer validation examples is calibrated on other examples as well
 _COLDEST, _HOTTEST = 0.05, 20.0  # limits of a temperature
@@ -24,18 +24,13 @@ def recalibrate(logits: np.ndarray, label: np.ndarray) -> tuple[np.ndarray, floa
     inputs = torch.from_numpy(logits.astype(float))
     shift = torch.zeros(logits.shape[1], dtype=torch.float64, requires_grad=True)
     cooling = torch.zeros((), dtype=torch.float64, requires_grad=True)  # -log of the temperature
-    optimizer = torch.optim.LBFGS([shift, cooling], max_iter=200, line_search_fn="strong_wolfe")
 
     def scale() -> torch.Tensor:
         return torch.exp(-cooling).clamp(_COLDEST, _HOTTEST)
 
     def loss() -> torch.Tensor:
-        optimizer.zero_grad()
         moved = (inputs + torch.where(occurs, shift, 0.0)) / scale()
-        value = torch.nn.functional.cross_entropy(moved, target) + 1e-4 * (shift**2).sum()
-        value.backward()  # type: ignore[no-untyped-call]
-        return value
+        return torch.nn.functional.cross_entropy(moved, target) + 1e-4 * (shift**2).sum()
 
-    with one_thread():
-        optimizer.step(loss)  # type: ignore[no-untyped-call]
+    minimise([shift, cooling], loss, 200)
     return torch.where(occurs, shift, 0.0).detach().numpy(), float(scale().detach())

@@ -24,7 +24,7 @@ from shopbatch.models import erasure, registry
 from shopbatch.runs.report import EngineUse, Report
 from shopbatch.tables.reviews import REVIEWS
 from shopbatch.training import runs
-from shopbatch.training.one_thread import one_thread
+from shopbatch.training.one_thread import minimise
 from shopbatch.training.vectors import embed
 from shopbatch.warehouse.store import Snapshot, Store
 
@@ -119,16 +119,11 @@ def _regress(vectors: np.ndarray, label: np.ndarray, l2: float, steps: int) -> t
     target = torch.from_numpy(label)
     weights = torch.zeros((inputs.shape[1], len(LABELS)), dtype=torch.float64, requires_grad=True)
     bias = torch.zeros(len(LABELS), dtype=torch.float64, requires_grad=True)
-    optimizer = torch.optim.LBFGS([weights, bias], max_iter=steps, line_search_fn="strong_wolfe")
 
     def loss() -> torch.Tensor:
-        optimizer.zero_grad()
-        value = torch.nn.functional.cross_entropy(inputs @ weights + bias, target) + l2 * (weights**2).sum()
-        value.backward()  # type: ignore[no-untyped-call]
-        return value
+        return torch.nn.functional.cross_entropy(inputs @ weights + bias, target) + l2 * (weights**2).sum()
 
-    with one_thread():
-        optimizer.step(loss)  # type: ignore[no-untyped-call]
+    minimise([weights, bias], loss, steps)
     w, b = weights.detach().numpy(), bias.detach().numpy()
     w = w / scale[:, None]
     return w, b - mean @ w

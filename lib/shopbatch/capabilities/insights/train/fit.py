@@ -6,12 +6,13 @@ probability is that at least one clause is (noisy-or, as in multiple-instance le
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 import torch
+
+from shopbatch.training.one_thread import minimise
 
 _SPREAD = 20.0  # length of the mean vector after scaling, which gives the L2 penalties their scale
 
@@ -164,7 +165,7 @@ def fit_shift(logits: np.ndarray, hits: np.ndarray, truth: np.ndarray, pull: flo
         data = torch.nn.functional.binary_cross_entropy_with_logits(z, y, reduction="none").sum(1).mean()
         return data + pull * ((offsets**2).sum() + (bonuses**2).sum()) + 0.01 * (log_scale**2 + (bonus - 1) ** 2)
 
-    _descend([log_scale, bonus, mean, bonuses, offsets], loss, 100)
+    minimise([log_scale, bonus, mean, bonuses, offsets], loss, 100)
     scale = float(torch.exp(log_scale.clamp(-1.5, 1.5)).detach())
     return Shift(scale, (bonus + bonuses).clamp(0, 6).detach().numpy(), (mean + offsets).detach().numpy())
 
@@ -192,30 +193,6 @@ def _minimised(
 ) -> Linear:
     w = torch.zeros((len(mean), classes), dtype=torch.float64, requires_grad=True)
     b = torch.zeros(classes, dtype=torch.float64, requires_grad=True)
-    _descend([w, b], lambda: data_loss(w, b) + l2 * (w**2).sum(), steps)
+    minimise([w, b], lambda: data_loss(w, b) + l2 * (w**2).sum(), steps)
     weights = w.detach().numpy().T / scale
     return Linear(weights, b.detach().numpy() - weights @ mean)
-
-
-def _descend(parameters: list[torch.Tensor], loss: Callable[[], torch.Tensor], steps: int) -> None:
-    optimizer = torch.optim.LBFGS(parameters, max_iter=steps, line_search_fn="strong_wolfe")
-
-    def closure() -> torch.Tensor:
-        optimizer.zero_grad()
-        value = loss()
-        value.backward()  # type: ignore[no-untyped-call]
-        return value
-
-    with one_thread():
-        optimizer.step(closure)  # type: ignore[no-untyped-call]
-
-
-@contextmanager
-def one_thread() -> Iterator[None]:
-    """Let torch use one thread inside the block, so that sums have one order on every machine; the work is small."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)

@@ -37,8 +37,7 @@ from shopbatch.tables.users import USERS
 from shopbatch.training import runs
 from shopbatch.training.config import identity
 from shopbatch.training.workers import check_devices
-from shopbatch.warehouse.damage import move_away, publish_anew
-from shopbatch.warehouse.foreign import put_right
+from shopbatch.warehouse.damage import move_away, put_in_order
 from shopbatch.warehouse.gates import Gate, explain, refuse_if_failed
 from shopbatch.warehouse.store import Store
 
@@ -66,9 +65,7 @@ class Training:
         check_devices(self.config.workers, self.config.platform)
         check_loop(self.config)
         self.report.unit = "users"
-        undone = put_right(self.store, PRODUCT_NEIGHBOURS, anew=True)
-        self.store.check_targets([PRODUCT_NEIGHBOURS], "replace")
-        damaged, said = publish_anew(self.store, PRODUCT_NEIGHBOURS, self.report.run_id, ("origin",))
+        damaged, undone = put_in_order(self.store, PRODUCT_NEIGHBOURS, self.report.run_id)
         table = self.store.find(PRODUCT_NEIGHBOURS.name)
         has_model = runs.already_live(self.models, NAME, self.origin, self.report)
         has_table = table is not None and table.metadata.get("origin") == self.origin
@@ -80,7 +77,7 @@ class Training:
             with self.report.stage("neighbours") as stage:
                 stage.rows = publish_neighbours(self.shop, self.config, self.origin, self.store, self.report)
             move_away(self.store, PRODUCT_NEIGHBOURS, damaged)
-        self.report.message = "; ".join(filter(None, [undone, said, *self.notes, self.report.message]))
+        self.report.message = "; ".join(filter(None, [undone, *self.notes, self.report.message]))
 
     @property
     def models(self) -> str:

@@ -24,9 +24,8 @@ from shopbatch.tables import TABLES
 from shopbatch.tables.user_daily import USER_PRODUCT_DAILY, USER_PRODUCT_EVENT_DAILY
 from shopbatch.tables.user_sequences import USER_SEQUENCES
 from shopbatch.warehouse import files, spark_bridge
-from shopbatch.warehouse.damage import move_away, publish_anew
+from shopbatch.warehouse.damage import move_away, put_in_order
 from shopbatch.warehouse.files import DataFile, FileRef
-from shopbatch.warehouse.foreign import put_right
 from shopbatch.warehouse.gates import DEFECT, Gate, explain, refuse_if_failed, shrinking
 from shopbatch.warehouse.publish import Publication, Superseded, unless_changed
 from shopbatch.warehouse.store import Snapshot, Store
@@ -58,10 +57,7 @@ class Builder:
         """Bring the table up to date. Raises UserError, GateRefused, Stopped."""
         report, store = self.report, self.store
         report.unit = "users"
-        undone = put_right(store, USER_SEQUENCES, anew=True)
-        store.check_targets([USER_SEQUENCES], "replace")
-        damaged, said = publish_anew(store, USER_SEQUENCES, report.run_id, ("origin",))
-        undone = "; ".join(filter(None, [undone, said]))
+        damaged, undone = put_in_order(store, USER_SEQUENCES, report.run_id)
         live = store.find(USER_SEQUENCES.name)
         tiles = self._tiles()
         origin = self._origin(tiles)

@@ -31,7 +31,7 @@ from shopbatch.tables.events import EVENTS
 from shopbatch.tables.judgements import JUDGEMENTS
 from shopbatch.tables.search_quality import SEARCH_QUALITY
 from shopbatch.warehouse import files
-from shopbatch.warehouse.foreign import put_right
+from shopbatch.warehouse.damage import move_away, put_in_order
 from shopbatch.warehouse.gates import refuse_if_failed
 from shopbatch.warehouse.snapshot import Snapshot
 from shopbatch.warehouse.store import Store
@@ -51,8 +51,7 @@ def evaluate_search(config: EvaluateSearchConfig, store: Store, report: Report) 
     judgements = store.require(JUDGEMENTS, ("query", "product_id", "grade"), optional=("language", "source"))
     report.tables["judgements"] = {"read": judgements.version}
     report.tables["product_embeddings"] = {"read": live.version}
-    store.check_targets([SEARCH_QUALITY], "replace")
-    undone = put_right(store, SEARCH_QUALITY, anew=True)
+    damaged, undone = put_in_order(store, SEARCH_QUALITY, report.run_id)
     origin = origin_of(config, live.manifest, judgements)
     before = store.find(SEARCH_QUALITY.name)
     if before is not None and not undone and before.metadata.get("origin") == origin:
@@ -70,6 +69,7 @@ def evaluate_search(config: EvaluateSearchConfig, store: Store, report: Report) 
     _count_traffic(config, store, report)
     _judge(config, report, searched, accepted_before(store, judgements, halves.test))
     publish(store, report, searched, origin)
+    move_away(store, SEARCH_QUALITY, damaged)
 
 
 @dataclass(frozen=True)

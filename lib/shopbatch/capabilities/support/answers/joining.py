@@ -23,8 +23,8 @@ from shopbatch.tables.orders import ORDERS
 from shopbatch.tables.policies import POLICIES
 from shopbatch.tables.ticket_answers import TICKETS_WITH_FACTS
 from shopbatch.warehouse import files
+from shopbatch.warehouse.damage import move_away, put_in_order
 from shopbatch.warehouse.files import DataFile, FileRef
-from shopbatch.warehouse.foreign import put_right
 from shopbatch.warehouse.publish import Publication, unless_changed
 from shopbatch.warehouse.snapshot import Snapshot
 from shopbatch.warehouse.store import Store
@@ -63,8 +63,7 @@ def join_facts(config: AnswerTicketsConfig, store: Store, report: Report, ticket
     orders = store.find(ORDERS.name)
     sources = [tickets, policies, *([] if orders is None else [orders])]
     report.tables |= {source.name: {"read": source.version} for source in sources[1:]}
-    undone = put_right(store, TICKETS_WITH_FACTS, anew=True)
-    store.check_targets([TICKETS_WITH_FACTS], "replace")
+    damaged, undone = put_in_order(store, TICKETS_WITH_FACTS, report.run_id)
     before = store.find(TICKETS_WITH_FACTS.name)
     origin = _origin(config, sources)
     if before is not None and not undone and before.metadata.get("origin") == origin:
@@ -80,6 +79,7 @@ def join_facts(config: AnswerTicketsConfig, store: Store, report: Report, ticket
         check = unless_changed(before.files if before is not None else ())
         metadata = {"job": report.job, "run_id": report.run_id, "origin": origin}
         done = publication.commit(TICKETS_WITH_FACTS, metadata, check=check)
+    move_away(store, TICKETS_WITH_FACTS, damaged)
     report.tables[TICKETS_WITH_FACTS.name] = {"written": done.version}
     return undone
 
