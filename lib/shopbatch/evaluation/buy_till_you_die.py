@@ -99,9 +99,7 @@ def _maximise(likelihood: Callable[[Floats], float], starts: tuple[tuple[float, 
     """Return the parameters of the highest likelihood from any start, searching their logarithms in [-10, 10]."""
     bounds = [(-10.0, 10.0)] * len(starts[0])
     ends = [
-        minimize(
-            lambda v: -likelihood(np.exp(v)), np.log(start), method="Nelder-Mead", bounds=bounds, options=_STEPS
-        )
+        minimize(lambda v: -likelihood(np.exp(v)), np.log(start), method="Nelder-Mead", bounds=bounds, options=_STEPS)
         for start in starts
     ]
     return tuple(float(v) for v in np.exp(min(ends, key=lambda end: float(end.fun)).x))

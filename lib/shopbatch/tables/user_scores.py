@@ -28,9 +28,7 @@ USER_SCORES = Table(
         ),
         Column("days_since_last", pa.int64(), "Days from the last active day to as_of.", nullable=False),
         Column("model", pa.string(), "The model, as propensity@DIGEST.", nullable=False, machinery=True),
-        Column(
-            "run_id", pa.string(), "The run that computed it (its report is under _runs/).", False, machinery=True
-        ),
+        Column("run_id", pa.string(), "The run that computed it (its report is under _runs/).", False, machinery=True),
     ),
     job="score_users",
     view=View(("p_purchase_30d", "p_churn_30d", "expected_spend_30d")),

@@ -28,9 +28,7 @@ USER_SEGMENTS = Table(
             "Name of the cluster (c1, c2, ...), which stays the same from day to day; null: no clusters were stable.",
         ),
         Column("scheme", pa.string(), "Name and digest of the scheme of rules.", nullable=False, machinery=True),
-        Column(
-            "run_id", pa.string(), "The run that computed it (its report is under _runs/).", False, machinery=True
-        ),
+        Column("run_id", pa.string(), "The run that computed it (its report is under _runs/).", False, machinery=True),
     ),
     job="segment_users",
     view=View(("segment", "previous", "since", "cluster")),

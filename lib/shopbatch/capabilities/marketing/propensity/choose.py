@@ -85,7 +85,7 @@ def choose(days: Sequence[HeldOut], target: Target, ece: float, seed: int) -> Ch
             left[kind] = f"its calibration error is {numbers['ece']:.3f}"
             continue
         able.append(kind)
-    chosen = min(able, key=lambda k: figures[k].loss, default="table")
+    chosen: Kind = min(able, key=lambda k: figures[k].loss) if able else "table"
     return Choice(chosen, figures, left)
 
 

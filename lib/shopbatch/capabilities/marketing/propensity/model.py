@@ -105,9 +105,8 @@ class PropensityModel:
             raise ModelError(f"model {NAME}: {_WORDS} is damaged at {where!r}; run train_propensity") from None
         if words.version != VERSION or tuple(words.features) != NAMES:
             raise ModelError(f"model {NAME}: it was trained on other features; run train_propensity")
-        table = CohortTable(
-            *(np.asarray(v) for v in (words.table.bought, words.table.ahead, words.table.usual)), words.table.money
-        )
+        cells = words.table
+        table = CohortTable(np.asarray(cells.bought), np.asarray(cells.ahead), np.asarray(cells.usual), cells.money)
         base = Base(table, BuyTillYouDie(words.repeat.visits, words.repeat.money), words.gap)
         bought, spent = _forecast(folder, "bought", words.bought), _forecast(folder, "spent", words.spent)
         return PropensityModel(base, bought, spent, LapseRule(words.lapse.days, words.lapse.gaps))

@@ -43,9 +43,12 @@ def fill_report(
     report.metrics["quality"] = _rounded(quality)
     report.metrics["held-out days"] = list(dates)
     report.metrics["compared"] = {
-        target: {k: {"loss": round(f.loss, 5), "gain": f.gain.tree(), **_rounded(f.numbers)} for k, f in c.figures.items()}
-        for target, c in chosen.items()
-    }  # fmt: skip
+        target: {
+            kind: {"loss": round(f.loss, 5), "gain": f.gain.tree(), **_rounded(f.numbers)}
+            for kind, f in choice.figures.items()
+        }
+        for target, choice in chosen.items()
+    }
     report.highlights = {
         "chance to buy": f"{_NAMES[bought.kind]}, AUC {best.numbers['auc']:.3f}, calibration error "
         f"{best.numbers['ece']:.3f}",
@@ -62,9 +65,10 @@ def fill_report(
 
 
 def _gains(chosen: Mapping[Target, Choice]) -> Figure:
+    names: dict[Target, str] = {"bought": "chance to buy: log loss", "spent": "money: Poisson deviance"}
     panels = {
         name: {_NAMES[k]: list(f.gain.tree().values()) for k, f in chosen[target].figures.items() if k != "table"}
-        for target, name in (("bought", "chance to buy: log loss"), ("spent", "money: Poisson deviance"))
+        for target, name in names.items()
     }
     caption = (
         "How much less the loss is than the cohort table's, with 95 % intervals. A forecast whose interval is above 0 "

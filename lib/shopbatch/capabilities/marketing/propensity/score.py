@@ -31,9 +31,7 @@ from shopbatch.warehouse.store import Snapshot, Store
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
-_SCORED = (
-    "user_id string, p_purchase_30d double, p_churn_30d double, expected_spend_30d double, days_since_last bigint"
-)
+_SCORED = "user_id string, p_purchase_30d double, p_churn_30d double, expected_spend_30d double, days_since_last bigint"
 _BINS = 20
 
 

@@ -5,7 +5,6 @@ Every fit is a Ray task: each held-out day, and today, has its own, from what wa
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from datetime import timedelta
 from typing import Any
 
@@ -74,12 +73,12 @@ def train_propensity(config: TrainPropensityConfig, store: Store, report: Report
             "origin": origin,
             "chosen": {target: choice.kind for target, choice in chosen.items()},
             "learnt_from": {"until": _date(end), "held_out": [_date(day) for day in held], "users": days.users},
-            "correction": {t: {n: v for n, v in asdict(f).items() if n in ("slope", "shift")} for t, f in forecasts.items()},
+            "correction": {t: {"slope": f.slope, "shift": f.shift} for t, f in forecasts.items()},
             **erasure.record(store, ids),
             "config": report.config,
             "tables": {USER_DAILY.name: snapshot.version},
             "licence": "your own",
-        }  # fmt: skip
+        }
         crash_point("propensity_fitted")
         report.models[NAME] = registry.publish(models, NAME, model.save, live=True, **about).digest
     report.rows.published = report.rows.computed = days.users

@@ -41,7 +41,8 @@ class Measure(WordFile):
     def _fits(self) -> Measure:
         places = self.edges or self.quantiles
         if self.value not in (*COMPUTED, *NUMBERS):
-            raise ValueError(f"value {self.value[:40]!r} is none of {', '.join(COMPUTED)} and no number of user_profiles")
+            known = ", ".join(COMPUTED)
+            raise ValueError(f"value {self.value[:40]!r} is none of {known} and no number of user_profiles")
         if bool(self.edges) == bool(self.quantiles) or len(places) != len(self.bands) - 1:
             raise ValueError(f"{len(self.bands)} bands need {len(self.bands) - 1} edges, or as many quantiles")
         if list(places) != sorted(set(places)):
