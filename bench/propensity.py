@@ -116,7 +116,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     inside = Path((package.submodule_search_locations or [""])[0]) / "data/transactions.parquet" if package else None
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--cdnow", type=Path, help="CDNOW_master.txt; without it this shop is left out")
-    parser.add_argument("--transactions", type=Path, default=inside, help="transactions.parquet of Complete Journey")
+    parser.add_argument(
+        "--transactions", default=str(inside or ""), help='transactions.parquet of Complete Journey; "" leaves it out'
+    )
     parser.add_argument("--users", type=int, default=0, help="so many users only, the first ones (0: all)")
     parser.add_argument("--dates", type=int, default=5, help="so many of the dates, the last ones")
     parser.add_argument("--rounds", type=int, default=TrainPropensityConfig().boosting.rounds, help="trees at most")
@@ -125,8 +127,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     shops = []
     if chosen.cdnow is not None:
         shops.append(("CDNOW", read_cdnow(chosen.cdnow), CDNOW))
-    if chosen.transactions is not None:
-        shops.append(("Complete Journey", read_journey(chosen.transactions), JOURNEY))
+    if chosen.transactions:
+        shops.append(("Complete Journey", read_journey(Path(chosen.transactions)), JOURNEY))
     for name, days, dates in shops:
         few = days.of(np.arange(days.users) < chosen.users) if chosen.users else days
         report(name, few, dates[-chosen.dates :], config)

@@ -17,6 +17,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 from datetime import date
+from itertools import pairwise
 
 import numpy as np
 import polars as pl
@@ -94,7 +95,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         segment_users(spark, config, store, Report(job="segment_users"))
     days, ids = read_purchases(store.snapshot("user_daily"), 10**9, 0)
     parts = []
-    for low, high in zip(there[:-1], there[1:], strict=True):
+    for low, high in pairwise(there):
         really = pl.DataFrame({"user_id": ids, "changed": changed(days, day_number(low), day_number(high))})
         both = kept(store, low, high).join(really, "user_id")
         parts.append(both)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from scipy.optimize import minimize
@@ -16,7 +17,8 @@ from scipy.special import betaln, expit, gammaln, hyp2f1
 
 from shopbatch.evaluation.purchases import Floats, Purchases
 
-_STEPS = {"maxiter": 5000, "maxfev": 5000, "xatol": 1e-5, "fatol": 1e-8}
+_STEPS: dict[str, float] = {"maxiter": 5000, "maxfev": 5000, "xatol": 1e-5, "fatol": 1e-8}
+_COARSE = _STEPS | {"xatol": 1e-2, "fatol": 1e-5}
 _MOST = 20_000  # users whose histories are fitted: the parameters are few
 _FEW = 2_500  # users with whom the best start is found
 # Where hardly anyone leaves for good, the likelihood is flat in a and b, and has a lower local maximum at large b.
@@ -44,8 +46,11 @@ class BuyTillYouDie:
         z = ahead / (alpha + t + ahead)
         # The paper's (1 - z)^(r + x) 2F1(r + x, b + x; a + b + x - 1; z), by Euler's transformation, which does not
         # overflow at large x.
-        series = (1 - z) ** (a - 1) * hyp2f1(a - 1, a + b - 1 - r, a + b + x - 1, z)
-        number = alive * (a + b + x - 1) / (a - 1) * (1 - series)
+        with np.errstate(invalid="ignore", over="ignore"):  # at the ends of the search the series may overflow
+            series = (1 - z) ** (a - 1) * hyp2f1(a - 1, a + b - 1 - r, a + b + x - 1, z)
+            number = alive * (a + b + x - 1) / (a - 1) * (1 - series)
+        steady = alive * (r + x) / (alpha + t) * ahead  # if nobody left within these days
+        number = np.where(np.isfinite(number) & (number >= 0), np.minimum(number, steady), steady)
         n, p, q, gamma = x + 1, *self.money
         money = p * (gamma + days.spent(-np.inf, as_of)) / (p * n + q - 1)
         return np.asarray(alive * (1 - (1 - z) ** (r + x))), np.asarray(number), np.asarray(money)
@@ -58,8 +63,8 @@ def fit(days: Purchases, as_of: float) -> BuyTillYouDie:
     if known.users > _MOST:
         known = known.of(np.arange(known.users) % -(-known.users // _MOST) == 0)
     few = known.of(np.arange(known.users) % -(-known.users // _FEW) == 0)
-    start = _maximise(_Visits(few, as_of), _STARTS)
-    r, alpha, a, b = start if few.users == known.users else _maximise(_Visits(known, as_of), (start,))
+    start = _maximise(_Visits(few, as_of), _STARTS, _COARSE)
+    r, alpha, a, b = _maximise(_Visits(known, as_of), (start,))
     return BuyTillYouDie((r, alpha, a, b), _fit_money(known, as_of))
 
 
@@ -95,13 +100,12 @@ def _fit_money(days: Purchases, as_of: float) -> tuple[float, float, float]:
     return p, max(q, 1.001), gamma
 
 
-def _maximise(likelihood: Callable[[Floats], float], starts: tuple[tuple[float, ...], ...]) -> tuple[float, ...]:
+def _maximise(
+    likelihood: Callable[[Floats], float], starts: tuple[tuple[float, ...], ...], steps: dict[str, float] = _STEPS
+) -> tuple[float, ...]:
     """Return the parameters of the highest likelihood from any start, searching their logarithms in [-10, 10]."""
-    bounds = [(-10.0, 10.0)] * len(starts[0])
-    ends = [
-        minimize(lambda v: -likelihood(np.exp(v)), np.log(start), method="Nelder-Mead", bounds=bounds, options=_STEPS)
-        for start in starts
-    ]
+    search: dict[str, Any] = {"method": "Nelder-Mead", "bounds": [(-10.0, 10.0)] * len(starts[0]), "options": steps}
+    ends = [minimize(lambda v: -likelihood(np.exp(v)), np.log(start), **search) for start in starts]
     return tuple(float(v) for v in np.exp(min(ends, key=lambda end: float(end.fun)).x))
 
 
