@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import polars as pl
+import pyarrow.compute as pc
 import pytest
 from pyspark.sql import SparkSession
 
@@ -40,8 +41,8 @@ def segment(spark: SparkSession, store: Store, as_of: Any = "latest", **settings
 
 
 def published(store: Store, number: int) -> dict[str, dict[str, Any]]:
-    rows = pl.read_delta(store.uri("user_segments")).filter(pl.col("as_of") == day(number)).to_dicts()
-    return {row["user_id"]: row | {"bands": {b["key"]: b["value"] for b in row["bands"]}} for row in rows}
+    rows = store.snapshot("user_segments").read(where=pc.field("as_of") == day(number)).to_pylist()
+    return {row["user_id"]: row | {"bands": dict(row["bands"])} for row in rows}
 
 
 def oracle(value: float, edges: Sequence[float], margin: float, before: int | None) -> int:

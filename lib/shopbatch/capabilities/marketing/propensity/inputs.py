@@ -20,7 +20,7 @@ WINDOWS = (7, 14, 30, 60, 90, 180, 365)  # days back
 NAMES = (
     "days_since_last", "days_since_first", "active_days_all",
     *(f"active_days_{w}d" for w in WINDOWS), *(f"money_{w}d" for w in WINDOWS[2:]),
-    "money_of_a_day", "money_of_last_day", "gap_mean", "gap_sd", "gap_last", "overdue", "same_month_last_year",
+    "money_of_a_day", "money_of_last_day", "gap_mean", "gap_sd", "gap_last", "overdue",
     "table_logit", "table_money", "repeat_logit", "repeat_days", "repeat_money",
 )  # fmt: skip
 _FEW = 1e-4
@@ -102,7 +102,6 @@ def read_inputs(days: Purchases, as_of: float, base: Base) -> Inputs:
         np.log1p(np.maximum(money / count, 0.0)),
         np.log1p(np.maximum(own.money[gaps.ends], 0.0)),
         *(np.log1p(v) for v in (gaps.mean, gaps.spread, gaps.last, silent / gaps.mean)),
-        np.log1p(own.count(as_of - 365, as_of - 335)),
         logit(np.clip(table[0], _FEW, 1 - _FEW)),
         np.log1p(np.maximum(table[1], 0.0)),
         logit(np.clip(p_repeat, _FEW, 1 - _FEW)),

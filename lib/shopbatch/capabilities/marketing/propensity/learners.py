@@ -22,6 +22,7 @@ from shopbatch.evaluation.purchases import Floats
 Kind = Literal["table", "repeat", "linear", "boosting"]
 Target = Literal["bought", "spent"]
 KINDS: tuple[Kind, ...] = ("table", "repeat", "linear", "boosting")
+_LINE = ("low", "high", "mean", "scale", "weights")  # numbers of each feature
 _TINY = 1e-6
 _CAP = 3.0  # a line may run away: no forecast of money is above so many times the greatest that it was fitted to
 _THREADS = {"num_threads": 1, "deterministic": True, "force_row_wise": True, "verbosity": -1}
@@ -34,7 +35,8 @@ class Forecast:
     Attributes:
         kind: How it is made.
         target: What of: the chance to buy, or the money.
-        numbers: What the kind needs: mean, scale and weights of the features of a line, and a bias.
+        numbers: What the kind needs: of a line, the least and greatest value that a feature had where it was learnt
+            (beyond them the line would only guess), its mean, scale and weight, and a bias.
         trees: The boosted trees as LightGBM's text; "" for other kinds.
         slope, shift: Correct the logit of a chance; of money, `slope` is a factor.
     """
@@ -64,8 +66,8 @@ class Forecast:
             return inputs.repeat[place]
         if self.kind == "boosting":
             return boosted(self.trees, inputs.x)
-        mean, scale, weights = (np.asarray(self.numbers[n]) for n in ("mean", "scale", "weights"))
-        line = np.clip((inputs.x - mean) / scale, -8, 8) @ weights + self.numbers["bias"]
+        low, high, mean, scale, weights = (np.asarray(self.numbers[n]) for n in _LINE)
+        line = (np.clip(inputs.x, low, high) - mean) / scale @ weights + self.numbers["bias"]
         if self.target == "bought":
             return np.asarray(expit(line))
         return np.asarray(np.minimum(np.exp(np.minimum(line, 50.0)), self.numbers["most"]))
@@ -92,8 +94,9 @@ def fit_line(x: Floats, y: Floats, target: Target, penalty: float) -> Forecast:
         target: What they are.
         penalty: Weight of half the squared weights beside the sum of the rows' losses.
     """
-    mean, scale = x.mean(axis=0), np.maximum(x.std(axis=0), _TINY)
-    rows = np.clip((x - mean) / scale, -8, 8)
+    low, high, mean, scale = x.min(axis=0), x.max(axis=0), x.mean(axis=0), x.std(axis=0)
+    scale = np.where(scale > _TINY, scale, 1.0)
+    rows = (x - mean) / scale
     unit = 1.0 if target == "bought" else max(float(y.mean()), _TINY)
     goal, n = y / unit, len(y)
 
@@ -107,8 +110,8 @@ def fit_line(x: Floats, y: Floats, target: Target, penalty: float) -> Forecast:
         gradient = np.append(rows.T @ slope + penalty * v[:-1], slope.sum())
         return float((losses.sum() + penalty / 2 * (v[:-1] ** 2).sum()) / n), gradient / n
 
-    end = minimize(loss, np.zeros(x.shape[1] + 1), jac=True, method="L-BFGS-B", options={"maxiter": 500}).x
-    numbers = {"mean": mean.tolist(), "scale": scale.tolist(), "weights": end[:-1].tolist()}
+    end = minimize(loss, np.zeros(x.shape[1] + 1), jac=True, method="L-BFGS-B", options={"maxiter": 200}).x
+    numbers = dict(zip(_LINE, (v.tolist() for v in (low, high, mean, scale, end[:-1])), strict=True))
     bias = float(end[-1] + (0.0 if target == "bought" else np.log(unit)))
     return Forecast("linear", target, numbers | {"bias": bias, "most": _CAP * float(y.max(initial=_TINY))})
 
