@@ -88,7 +88,10 @@ class TrainPropensityConfig(JobConfig):
     Poisson regression), `boosting` (LightGBM)."""
 
     max_rows: int = Field(default=5_000_000, ge=1000)
-    """Active days that are read at most; of more, those of users drawn by hash."""
+    """Active days that are read at most, about; of more, those of users drawn by hash."""
+
+    max_users: int = Field(default=100_000, ge=100)
+    """Users who are learned from at most, drawn by hash. What is learnt holds for all users."""
 
     penalty: float = Field(default=10.0, ge=0)
     """L2 penalty of `linear`."""

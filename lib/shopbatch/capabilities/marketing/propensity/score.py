@@ -57,12 +57,16 @@ def score_users(spark: SparkSession, config: ScoreUsersConfig, store: Store, rep
         if live is not None and live.metadata.get("origin") == origin:
             continue
         few = tiles.rows <= spark_bridge.FEW
-        with spark_bridge.for_few_rows(spark) if few else spark_bridge.for_many_groups(spark):
-            frame = _scored(spark, tiles, loaded, day).withColumns(
-                {"model": F.lit(model.reference), "run_id": F.lit(report.run_id)}
-            )
-            placed = frame.repartitionByRange("user_id").sortWithinPartitions("user_id")
-            daily.publish(day, placed.select(*USER_SCORES.file_schema().names), {"origin": origin}, _judge)
+        try:
+            with spark_bridge.for_few_rows(spark) if few else spark_bridge.for_many_groups(spark):
+                frame = _scored(spark, tiles, loaded, day).withColumns(
+                    {"model": F.lit(model.reference), "run_id": F.lit(report.run_id)}
+                )
+                # placing rows by range looks at them twice, and they should be scored once
+                placed = frame.cache().repartitionByRange("user_id").sortWithinPartitions("user_id")
+                daily.publish(day, placed.select(*USER_SCORES.file_schema().names), {"origin": origin}, _judge)
+        finally:
+            spark.catalog.clearCache()
         done += 1
     daily.finish(len(days), done)
     live = daily.find(days[-1])

@@ -48,7 +48,7 @@ def train_propensity(config: TrainPropensityConfig, store: Store, report: Report
     if runs.already_live(models, NAME, origin, report):
         return
     with report.stage("read") as stage:
-        days, ids = read_purchases(snapshot, config.max_rows, config.seed)
+        days, ids = read_purchases(snapshot, config.max_rows, config.max_users, config.seed)
         stage.rows = len(days.day)
     end = float(days.day.max(initial=-1)) + 1
     held = [end - AHEAD * (k + 1) for k in range(config.days.held_out)]
@@ -88,7 +88,7 @@ def train_propensity(config: TrainPropensityConfig, store: Store, report: Report
 def _origin(snapshot: Snapshot, config: TrainPropensityConfig) -> str:
     """Return the digest of everything that the model is made from."""
     parts = (config.days, config.boosting, config.lapse)
-    rest = [list(config.kinds), config.max_rows, config.penalty, config.seed, config.gates.ece]
+    rest = [list(config.kinds), config.max_rows, config.max_users, config.penalty, config.seed, config.gates.ece]
     days = [snapshot.table_id, snapshot.version]
     return digest({"version": [VERSION, inputs.VERSION], "days": days, "config": [*identity(*parts), *rest]})
 

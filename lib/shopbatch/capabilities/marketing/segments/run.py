@@ -25,7 +25,7 @@ from shopbatch.runs.report import Report
 from shopbatch.tables.user_profiles import USER_PROFILES
 from shopbatch.tables.user_segments import USER_SEGMENTS
 from shopbatch.warehouse import files, spark_bridge
-from shopbatch.warehouse.gates import Gate, explain
+from shopbatch.warehouse.gates import FEW_ROWS, Gate, explain
 from shopbatch.warehouse.store import Snapshot, Store
 
 if TYPE_CHECKING:
@@ -131,7 +131,7 @@ class Segmentation:
             "scheme": F.lit(f"{self.name}@{self.scheme.identity[:12]}"),
             "run_id": F.lit(self.daily.report.run_id),
         }
-        frame = put.withColumns(made).select(*USER_SEGMENTS.file_schema().names)
+        frame = put.withColumns(made).select(*USER_SEGMENTS.file_schema().names).cache()
         return frame.repartitionByRange("user_id").sortWithinPartitions("user_id")
 
     def _former(self, before: Snapshot | None) -> DataFrame:
@@ -166,7 +166,7 @@ class _Moved:
         what = f"{share:.1%} of the users changed the segment, more than gates.moved={self.limit:g}"
         why = "that many do so mostly because transactions are missing or the rules were changed"
         do = f"look at the newest profiles; if it is intended, set gates.moved={min(1.0, share + 0.01):.2f}"
-        passed = share <= self.limit
+        passed = share <= self.limit or both < FEW_ROWS
         note = f"{moved:,} of {both:,} users"
         return [Gate("users who moved", round(share, 4), self.limit, passed, explain(passed, what, why, do, note))]
 
