@@ -21,6 +21,7 @@ from shopbatch.capabilities.marketing.propensity.report import fill_report
 from shopbatch.core.crash_points import crash_point
 from shopbatch.core.errors import UserError
 from shopbatch.core.hashing import digest
+from shopbatch.core.sessions import start_ray
 from shopbatch.evaluation.cohort_table import AHEAD
 from shopbatch.evaluation.purchases import Purchases
 from shopbatch.models import erasure, registry
@@ -130,6 +131,7 @@ def _fit_all(
     days: Purchases, origins: list[float], kinds: tuple[Kind, ...], config: TrainPropensityConfig
 ) -> dict[float, Fitted]:
     """Fit every kind for every origin, each as a task."""
+    start_ray()
     prepare = ray.remote(num_cpus=1)(_prepare)
     learn = ray.remote(num_cpus=1)(fit.fit)
     there = ray.put((days.user, days.day, days.money, days.users))
