@@ -20,10 +20,11 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from shopbatch.capabilities.marketing.propensity.choose import HeldOut, by_user, choose
+from shopbatch.capabilities.marketing.propensity.choose import HeldOut, by_user, choose, churn_figures
 from shopbatch.capabilities.marketing.propensity.config import TrainPropensityConfig
 from shopbatch.capabilities.marketing.propensity.fit import fit, forecasts, prepare
 from shopbatch.capabilities.marketing.propensity.learners import KINDS, Kind
+from shopbatch.capabilities.marketing.propensity.model import LapseRule
 from shopbatch.evaluation.classification import interval_of
 from shopbatch.evaluation.forecasts import calibration_error, calibration_noise, log_losses
 from shopbatch.evaluation.purchases import Purchases
@@ -106,8 +107,10 @@ def report(name: str, days: Purchases, dates: Sequence[str], config: TrainPropen
             f"spend: error {np.abs(money[kind] - spent).mean():.2f}, forecast / actual "
             f"{money[kind].sum() / spent.sum():.3f}"
         )
-    for target in ("bought", "spent"):
-        print(f"chosen for {target}: {choose(judged, target, config.gates.ece, 0).kind}")  # type: ignore[arg-type]
+    chosen = choose(judged, "bought", config.gates.ece, 0).kind
+    churn = churn_figures(judged, chosen, LapseRule(config.lapse.days, config.lapse.gaps))
+    print(f"chosen for bought: {chosen}; chosen for spent: {choose(judged, 'spent', config.gates.ece, 0).kind}")
+    print("lapse: " + ", ".join(f"{name} {value:,.4g}" for name, value in churn.items()))
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

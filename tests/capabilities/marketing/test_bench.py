@@ -32,4 +32,4 @@ def test_the_bench_prints_every_forecast_with_intervals(tmp_path: Path, capsys: 
     assert "Complete Journey" not in out and "CDNOW: 1 dates" in out
     for kind in ("table", "repeat", "linear", "boosting"):
         assert re.search(rf"^{kind} +AUC 0\.\d+, over BG/NBD [+-]\d\.\d+ \[", out, re.M)
-    assert "chosen for bought: " in out and "chosen for spent: " in out
+    assert "chosen for bought: " in out and "chosen for spent: " in out and "lapse: users" in out

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
 PAGE = "segments.html"
-WIDTH, HEIGHT, GAP, BAR = 900.0, 520.0, 8.0, 14.0  # of the picture, between two bars, and of a bar
+WIDTH, HEIGHT, GAP, BAR = 900.0, 520.0, 15.0, 14.0  # of the picture, between two bars, and of a bar
 _LABEL = 150.0  # room for the names at each side
 _SHOWN = 4  # differences shown of a segment
 
