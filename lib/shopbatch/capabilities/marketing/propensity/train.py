@@ -55,13 +55,13 @@ def train_propensity(config: TrainPropensityConfig, store: Store, report: Report
     held = [end - AHEAD * (k + 1) for k in range(config.days.held_out)]
     check_history(days, held[-1], config)
     report.rows.read = days.users
-    refuse_if_failed(_enough(days, held, config))
+    report.gates = _enough(days, held, config)
+    refuse_if_failed(report.gates)
     with report.stage("fit"):
         fitted = _fit_all(days, [*held, end], ("table", *config.kinds), config)
     with report.stage("judge") as stage:
         judged = [_held_out(days, fitted[day]) for day in held]
         chosen: dict[Target, Choice] = {t: choose(judged, t, config.gates.ece, config.seed) for t in fit.TARGETS}
-        report.gates = _enough(days, held, config)
         rule = LapseRule(config.lapse.days, config.lapse.gaps)
         fill_report(report, judged, chosen, rule, [_date(day) for day in held])
         stage.rows = sum(len(day.inputs.users) for day in judged)
