@@ -122,7 +122,9 @@ def _band(name: str, measure: Measure, edges: Sequence[float]) -> Column:
     before: Column = F.lit(None).cast("int")
     for number, band in enumerate(measure.bands):
         before = F.when(F.col(f"was_{name}") == band, number).otherwise(before)
-    return F.when(value.isNotNull(), F.coalesce(F.least(F.greatest(before, low), high), passed(edges)))
+    # Spark's `greatest` and `least` skip nulls, so users without a band before are told apart here
+    kept = F.when(before.isNull(), passed(edges)).otherwise(F.least(F.greatest(before, low), high))
+    return F.when(value.isNotNull(), kept)
 
 
 def _in_bands(measure: Measure, name: str, bands: Sequence[str]) -> Column:
