@@ -52,6 +52,7 @@ def test_scores_are_those_of_the_model(
     spark: SparkSession, store: Store, days: Purchases, model: PropensityModel
 ) -> None:
     put_daily(store, days)
+    put_profiles(store, day(LAST), [profile("nobody", 1, 9, 2, 10.0)])
     code, _, err = run_job(store, "score_users")
     assert code == 2 and "train_propensity" in messages(err)[-1]
     reference = fill(store, days, model)
@@ -97,6 +98,6 @@ def test_a_real_kill_before_the_commit_and_the_same_command(
     def run(**more: str) -> int:
         return subprocess.run(command, env={**where, **more}, capture_output=True, timeout=240, check=False).returncode
 
-    assert run(SHOPBATCH_CRASH_AT="user_scores_written") != 0
+    assert run(SHOPBATCH_CRASH_AT="day_of_users_written") != 0
     assert not store.exists("user_scores") or not store.snapshot("user_scores").rows
     assert run() == 0 and store.snapshot("user_scores").rows > 100

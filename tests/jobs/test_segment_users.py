@@ -1,10 +1,8 @@
-"""The whole job as a user runs it: what is missing said in a line, a page, nothing to do, a kill before the commit."""
+"""The whole job as a user runs it: what is missing said in a line, a page, nothing to do. (test_score_users kills the same
+publication.)"""
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 from pyspark.sql import SparkSession
@@ -30,16 +28,3 @@ def test_users_are_segmented_once(spark: SparkSession, store: Store) -> None:
     assert code == 0 and report["outcome"] == "nothing to do"
     code, _, err = run_job(store, "segment_users", "scheme=mine.yaml")
     assert code == 2 and "rfm" in messages(err)[-1]
-
-
-def test_a_real_kill_before_the_commit_and_the_same_command(store: Store) -> None:
-    put_profiles(store, day(0), ROWS)
-    command = [sys.executable, "-m", "shopbatch", "run", "segment_users"]
-    where = {**os.environ, "SHOPBATCH_WAREHOUSE": store.root}
-
-    def run(**more: str) -> int:
-        return subprocess.run(command, env={**where, **more}, capture_output=True, timeout=240, check=False).returncode
-
-    assert run(SHOPBATCH_CRASH_AT="user_segments_written") != 0
-    assert not store.exists("user_segments") or not store.snapshot("user_segments").rows
-    assert run() == 0 and store.snapshot("user_segments").rows == 60

@@ -126,7 +126,7 @@ class Daily:
                 uris = [f"{self.store.uri(self.table.name)}/{f.path}" for f in written]
                 report.gates = [*self._common(written, uris, live or earlier), *judge(uris)]
                 refuse_if_failed(report.gates, str(day))
-            crash_point(f"{self.table.name}_written")
+            crash_point("day_of_users_written")
             metadata = {"job": report.job, "run_id": report.run_id, "scope": partition(day), **about}
             check = unless_changed(live.files if live else [], partition(day))
             try:
