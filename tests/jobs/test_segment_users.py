@@ -1,5 +1,7 @@
-"""The whole job as a user runs it: what is missing said in a line, a page, nothing to do. (test_score_users kills the same
-publication.)"""
+"""The whole job as a user runs it: what is missing said in a line, a page, nothing to do.
+
+test_score_users kills a run before the commit that both jobs share.
+"""
 
 from __future__ import annotations
 
