@@ -20,7 +20,7 @@ from shopbatch.capabilities.marketing.propensity.reader import EPOCH, day_number
 from shopbatch.evaluation.purchases import Purchases
 from shopbatch.models import registry
 from shopbatch.warehouse.store import Store
-from tests.capabilities.marketing.shop import day, drawn, profile, put_daily, put_profiles, user_ids
+from tests.capabilities.marketing.users import day, drawn, profile, put_daily, put_profiles, user_ids
 from tests.jobs.command_line import messages, run_job
 
 LAST = 240

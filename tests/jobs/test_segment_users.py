@@ -10,7 +10,7 @@ from pathlib import Path
 from pyspark.sql import SparkSession
 
 from shopbatch.warehouse.store import Store
-from tests.capabilities.marketing.shop import day, profile, put_profiles
+from tests.capabilities.marketing.users import day, profile, put_profiles
 from tests.jobs.command_line import messages, run_job
 
 ROWS = [profile(f"u{i:02d}", 3 + i % 9, 300, 5 + i, 40.0 + 9 * i) for i in range(60)]

@@ -10,7 +10,7 @@ import pytest
 
 from shopbatch.models import erasure, registry
 from shopbatch.warehouse.store import Store
-from tests.capabilities.marketing.shop import drawn, put_daily, user_ids
+from tests.capabilities.marketing.users import drawn, put_daily, user_ids
 from tests.jobs.command_line import messages, run_job
 
 SMALL = (

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.capabilities.marketing.shop import drawn
+from tests.capabilities.marketing.users import drawn
 
 BENCH = Path(__file__).resolve().parents[3] / "bench" / "propensity.py"
 

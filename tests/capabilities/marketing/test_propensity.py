@@ -16,7 +16,7 @@ from shopbatch.capabilities.marketing.propensity.learners import KINDS, Kind
 from shopbatch.capabilities.marketing.propensity.model import LapseRule, PropensityModel
 from shopbatch.evaluation.purchases import Purchases
 from shopbatch.models.folder import ModelError
-from tests.capabilities.marketing.shop import drawn
+from tests.capabilities.marketing.users import drawn
 
 SMALL: dict[str, Any] = {"days": {"train": 2, "held_out": 1}, "boosting": {"rounds": 40, "rows_in_leaf": 20}}
 

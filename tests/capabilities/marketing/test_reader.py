@@ -6,7 +6,7 @@ import numpy as np
 
 from shopbatch.capabilities.marketing.propensity.reader import read_purchases
 from shopbatch.warehouse.store import Store
-from tests.capabilities.marketing.shop import drawn, put_daily, user_ids
+from tests.capabilities.marketing.users import drawn, put_daily, user_ids
 
 
 def test_users_are_drawn_with_all_their_days(store: Store) -> None:

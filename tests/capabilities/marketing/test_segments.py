@@ -18,8 +18,8 @@ from shopbatch.capabilities.marketing.segments.scheme import find
 from shopbatch.core.errors import GateRefused, UserError
 from shopbatch.runs.report import Report
 from shopbatch.warehouse.store import Store
-from tests.capabilities.marketing import shop
-from tests.capabilities.marketing.shop import day, profile, put_profiles
+from tests.capabilities.marketing import users as shop
+from tests.capabilities.marketing.users import day, profile, put_profiles
 
 SCHEME = """
 measures:
