@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from shopbatch.grounding.reply_facts import Known, Sentence
-from shopbatch.grounding.reply_numbers import DATE, ORDER, Stated, equal, reckoned
+from shopbatch.grounding.reply_numbers import COUNT, DATE, ORDER, Stated, derived_values, equal, reckoned
+from shopbatch.grounding.reply_orders import OrderFacts, is_of_order
 from shopbatch.grounding.reply_words import words
 
 _ASKED = 0.35  # weight of the question's words, beside those of the reply
+_EXACT = 0.005  # of amounts that are reckoned
 _LEAST = 0.3  # likeness of another statement, at least
 _LEAD = 1.12  # so much better another statement must fit before a number counts as used for it
 NUMBER, UNIT, ROLE, MIXED = "number", "unit", "role", "mixed"
@@ -34,7 +36,9 @@ class Question:
     numbers: tuple[Stated, ...]
 
 
-def judge_numbers(sentence: Sentence, before: Sentence | None, asked: Question, known: Known) -> Iterator[Backed]:
+def judge_numbers(
+    sentence: Sentence, before: Sentence | None, asked: Question, known: Known, orders: Sequence[OrderFacts] = ()
+) -> Iterator[Backed]:
     """Judge the numbers of a sentence of a reply.
 
     Args:
@@ -43,16 +47,41 @@ def judge_numbers(sentence: Sentence, before: Sentence | None, asked: Question, 
         asked: The question; its words say what a short answer is about. A number of it may be repeated only to say that
             it is too great or too small.
         known: The facts.
+        orders: The customer's own orders.
     """
+    given = [*asked.numbers, *_of_orders(orders)]
+    worked_out = {n: derived(n, given, known) for n in sentence.numbers}
     for number in sentence.numbers:
+        of_order = is_of_order(number, sentence, orders)
+        if of_order is not None:
+            yield Backed(number, "" if of_order else ROLE)
+            continue
         own = sentence.context(number)
         context = {word: _ASKED for word in asked.words if word in known.all_words} | own
         if before is not None and len(own) < 2:
             context = {word: _ASKED for word in before.words} | context
         backed = _judged(number, context, known)
-        if backed.problem in (NUMBER, UNIT) and (_is_reckoned(number, known) or _is_compared(number, sentence, asked)):
+        free = _is_reckoned(number, known) or _is_compared(number, sentence, asked)
+        free = free or worked_out[number] or _is_supposed(number, sentence, asked, any(worked_out.values()))
+        if backed.problem in (NUMBER, UNIT) and free:
             backed = Backed(number, "")
         yield backed
+
+
+def derived(number: Stated, given: Sequence[Stated], known: Known) -> bool:
+    """Whether an amount or a count follows from one of the facts and one of the question or the order."""
+    if number.kind not in ("money", COUNT):
+        return False
+    facts = [fact for sentence in known.sentences for fact in sentence.numbers if fact.kind in ("money", COUNT)]
+    return any(abs(number.value - value) < _EXACT for value in derived_values(number.kind, given, facts))
+
+
+def _of_orders(orders: Sequence[OrderFacts]) -> Iterator[Stated]:
+    """The amounts and counts of orders as numbers."""
+    for order in orders:
+        whole, single = order.amounts
+        for kind, values in (("money", whole | single), (COUNT, order.quantities)):
+            yield from (Stated(value, "", kind, 0, 0) for value in values)
 
 
 def _is_reckoned(number: Stated, known: Known) -> bool:
@@ -69,6 +98,18 @@ def _is_compared(number: Stated, sentence: Sentence, asked: Question) -> bool:
     language = sentence.language
     repeats = any(number.value == other.value for other in asked.numbers)
     return repeats and bool(re.search(words(language).file.compares, sentence.text, re.I))
+
+
+def _is_supposed(number: Stated, sentence: Sentence, asked: Question, reckons: bool) -> bool:
+    """Whether a sentence reckons with an amount or a count of the question, or repeats a bare number of it."""
+    if not any(number.value == other.value for other in asked.numbers) or number.kind not in ("money", COUNT):
+        return False
+    file = words(sentence.language).file
+    before, behind = sentence.text[: number.start], sentence.text[number.start :]
+    figures = re.sub(r"^[\d.,]+", "", behind)
+    bare = not number.unit and any(number.value == other.value and not other.unit for other in asked.numbers)
+    said = re.search(file.supposes, before, re.I) or re.match(file.supposes_behind, figures, re.I)
+    return reckons or bare or bool(said)
 
 
 def _judged(number: Stated, context: dict[str, float], known: Known) -> Backed:

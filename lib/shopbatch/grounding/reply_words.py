@@ -31,6 +31,12 @@ class _File(WordFile):
     empty: str
     units: dict[str, Units]
     numbers_of: str
+    halves: str
+    noon: str
+    afternoon: str
+    trivial: str
+    supposes: str
+    supposes_behind: str
     counted: str
     exclusive: str
     months: tuple[str, ...] = ()

@@ -1,0 +1,138 @@
+"""Whether a reply keeps the meaning of the facts: for whom they hold, what they grant and what they deny, and when."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from shopbatch.grounding.reply_facts import Known, Sentence
+from shopbatch.grounding.reply_numbers import DATE, equal
+from shopbatch.grounding.reply_rules import Clause, clauses, found, rules
+
+_STRANGE = 0.25  # share of an offer's words that facts or question have, below which it is made up
+_LEAST = 2  # telling words of an offer, and denied words of a clause that affirms them
+
+Span = tuple[str, int, int]
+
+
+def meaning(sentence: Sentence, question: str, known: Known) -> Iterator[Span]:
+    """Yield kind, start and end of what a sentence of a reply says otherwise than the facts, or beyond them."""
+    for clause in clauses(sentence.text, known.language):
+        for kind, first, last in _of_clause(clause, question, known):
+            yield kind, clause.start + first, clause.start + last
+    yield from _beginnings(sentence, known)
+
+
+def _of_clause(clause: Clause, question: str, known: Known) -> Iterator[Span]:
+    yield from _scopes(clause, question, known)
+    if clause.asserts:
+        yield from _benefits(clause, known)
+        yield from _opposites(clause, known)
+        yield from _reversals(clause, known)
+        for m in found(rules(known.language).blames, clause.text):
+            if m[0].lower() not in known.lower and m[0].lower() not in question.lower():
+                yield "blame", *m.span()
+
+
+def _scopes(clause: Clause, question: str, known: Known) -> Iterator[Span]:
+    """For whom, where, for what and by which channel something holds, if no fact says so.
+
+    A question may bring in the goods and the place that it is about, and whatever the reply denies.
+    """
+    file = rules(known.language)
+    for group, pattern in file.scopes.items():
+        for m in found(pattern, clause.text):
+            name = " ".join(m[0].lower().split())
+            asked = name.rstrip("s") in question.lower() and (group in file.asked or clause.denies)
+            if not asked and not _holds(name, known):
+                yield "scope", *m.span()
+
+
+def _holds(name: str, known: Known) -> bool:
+    """Whether the facts hold a name, or all its telling words."""
+    telling = known.words.telling(name)
+    return name in known.lower or bool(telling) and telling <= known.all_words
+
+
+def _benefits(clause: Clause, known: Known) -> Iterator[Span]:
+    """What is granted and no fact grants."""
+    file = rules(known.language)
+    for pattern in file.benefits.values():
+        for m in found(pattern, clause.text):
+            rest = clause.text[: m.start()] + clause.text[m.end() :]
+            if re.search(file.denies, rest, re.I):
+                continue
+            granted = _granted(pattern, known)
+            if granted is not True:
+                yield "promise" if granted is None else "reversed", *m.span()
+
+
+def _granted(pattern: str, known: Known) -> bool | None:
+    """Whether a fact grants what a pattern stands for; False where facts only deny it, None where none speaks of it."""
+    answer: bool | None = None
+    for segment in _segments(known):
+        for m in found(pattern, segment):
+            rest = segment[: m.start()] + segment[m.end() :]
+            if not re.search(rules(known.language).denies, rest, re.I):
+                return True
+            answer = False
+    return answer
+
+
+def _segments(known: Known) -> Iterator[str]:
+    for sentence in known.sentences:
+        yield from re.split(rules(known.language).segments, sentence.text, flags=re.I)
+
+
+def _opposites(clause: Clause, known: Known) -> Iterator[Span]:
+    """The opposite of what a fact says."""
+    if clause.denies:
+        return
+    for one, other in rules(known.language).opposites:
+        if re.search(one, known.lower, re.I) and not re.search(other, known.lower, re.I):
+            for m in found(other, clause.text):
+                yield "reversed", *m.span()
+
+
+def _reversals(clause: Clause, known: Known) -> Iterator[Span]:
+    """A clause that affirms what facts only deny: two telling words of it, or one that is counted in."""
+    file = rules(known.language)
+    counted_in = re.search(file.includes, clause.text, re.I)
+    rest = re.sub(file.includes, " ", clause.text, flags=re.I)
+    if re.search(file.negates, rest, re.I):
+        return
+    denied = known.words.telling(rest) & _denied(known)
+    if len(denied) >= (1 if counted_in else _LEAST):
+        yield "reversed", 0, len(clause.text)
+
+
+def _denied(known: Known) -> frozenset[str]:
+    """The telling words that stand only where a fact denies something, or sets it apart."""
+    no, yes = set[str](), set[str]()
+    for segment in _segments(known):
+        (no if re.search(rules(known.language).denies, segment, re.I) else yes).update(known.words.telling(segment))
+    return frozenset(no - yes)
+
+
+def _beginnings(sentence: Sentence, known: Known) -> Iterator[Span]:
+    """An event that a span of time begins with, and no fact names; or another than that of the same number."""
+    rule = [fact for fact in known.sentences if not any(n.kind == DATE for n in fact.numbers)]
+    named = {event for fact in rule for event, _, _ in _events(fact.text, known, exact=False)}
+    for event, start, end in _events(sentence.text, known):
+        if event not in named:
+            yield "role", start, end
+            continue
+        near = [n for n in sentence.numbers if n.kind == "time" and -40 <= n.start - start <= 40]
+        facts = [fact for fact in rule for n in near for m in fact.numbers if equal(n, m, known.language)]
+        begun = {other for fact in facts for other, _, _ in _events(fact.text, known)}
+        said = {other for other, _, _ in _events(sentence.text, known)}
+        if begun and not begun & said:
+            yield "role", start, end
+
+
+def _events(text: str, known: Known, *, exact: bool = True) -> Iterator[Span]:
+    file = rules(known.language)
+    for event, name in file.begun_with.items():
+        pattern = f"(?:{file.begins})(?:{name})(?:{file.begins_behind})" if exact else name
+        for m in found(pattern, text):
+            yield event, *m.span()
