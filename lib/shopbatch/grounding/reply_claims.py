@@ -58,6 +58,8 @@ def _has_happened(m: re.Match[str], sentence: Sentence, known: Known) -> bool:
     """Whether a fact says that something has happened with the same word."""
     verb = next((word for name, word in m.groupdict().items() if word and name.startswith("verb")), m[0])
     done = known.words.telling(verb) or known.words.telling(m[0])
+    clause = re.split(r"[，。；！？]", sentence.text[m.start() :])[0] if known.language == "zh" else ""
+    done |= known.words.telling(clause)
     events = (fact.words for fact in known.sentences if _is_event(fact, known))
     stated = (known.words.telling(p[0]) for s in known.sentences for p in _found(s, "passive", known))
     return any(done & words for words in (*events, *stated))
@@ -72,13 +74,19 @@ def _is_event(fact: Sentence, known: Known) -> bool:
 def _commitments(sentence: Sentence, known: Known) -> Iterator[Span]:
     """What somebody will do, and on which day, unless the facts say so."""
     for m in _found(sentence, "commitment", known):
-        if not known.holds(m[0]):
+        if not known.holds(m[0]) and not _is_backed(sentence.text, m, known):
             yield "commitment", *m.span()
     if not known.words.patterns["future"].search(sentence.text):
         return
     for m in _found(sentence, "day", known):
         if not known.holds(m[0]):
             yield "commitment", *m.span()
+
+
+def _is_backed(text: str, m: re.Match[str], known: Known) -> bool:
+    """Whether all telling words of a commitment's clause are words of the facts."""
+    telling = known.words.telling(m[0] + re.split(r"[.;,!?。；，！？]", text[m.end() :])[0])
+    return bool(telling) and telling <= known.all_words and not known.words.patterns["day"].search(text)
 
 
 def _waivers(sentence: Sentence, known: Known) -> Iterator[Span]:
@@ -90,16 +98,26 @@ def _waivers(sentence: Sentence, known: Known) -> Iterator[Span]:
     for m in _found(sentence, "unneeded", known):
         what = known.words.telling(m["what"] or "")
         free = [fact.words for fact in known.sentences if _frees(fact, known)]
-        if not any(what & words or not what for words in free):
+        due = what & (_due(known) | known.words.telling(file.dues))
+        if due and not any(what & words for words in free):
             yield "waiver", *m.span()
     allowed = [fact.words for fact in known.sentences if re.search(file.permits, fact.text, re.I)]
+    refuses = re.search(file.declines, sentence.text, re.I)
     for m in _found(sentence, "soft", known):
+        if refuses:
+            break
         backed = not sentence.words or any(sentence.words & words for words in allowed) or known.holds(m[0])
         if not backed:
             yield "waiver", *m.span()
     for m in _found(sentence, "strong", known):
         if not known.words.telling(m[0]) <= known.all_words and not known.holds(m[0]):
             yield "unbacked", *m.span()
+
+
+def _due(known: Known) -> frozenset[str]:
+    """The telling words of what facts ask for."""
+    asks = known.words.file.asks_for
+    return frozenset(w for fact in known.sentences if re.search(asks, fact.text, re.I) for w in fact.words)
 
 
 def _frees(fact: Sentence, known: Known) -> bool:

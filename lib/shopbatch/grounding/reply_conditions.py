@@ -1,4 +1,9 @@
-"""Whether a reply keeps the conditions of what it promises: unless, if, except, only, must; 除非, 如果, 仅限."""
+"""Whether a reply keeps the conditions of what it promises: unless, if, except, only, must; 除非, 如果, 仅限.
+
+A condition binds a promise of its own sentence. What must be, is not included or does not count also binds the amounts
+and spans of time that stand before it, if it is about the same. What a sentence excludes binds a reply to a question
+about it.
+"""
 
 from __future__ import annotations
 
@@ -8,20 +13,23 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from shopbatch.grounding.reply_facts import Known, Sentence
+from shopbatch.grounding.reply_numbers import Stated, equal
 from shopbatch.grounding.reply_words import Words, words
 
 _STATED = 0.65  # share of a promise's words from which it counts as stated
+_NUMBERED = 0.35  # the same, where the sentence also states a number of the promise
 _KEPT = 0.3  # share of a condition's words from which it counts as kept
 _WORDS = 2  # telling words of a promise, at least
 
 
 @dataclass(frozen=True)
 class Conditional:
-    """A sentence with a condition: the words of its promise and those of its condition."""
+    """A sentence with a condition: the words of its promise and those of its condition, and the promise's numbers."""
 
     sentence: Sentence
     promise: frozenset[str]
     condition: frozenset[str]
+    numbers: tuple[Stated, ...] = ()
 
 
 @lru_cache(maxsize=16_384)
@@ -39,12 +47,11 @@ def dropped(reply: list[Sentence], question: str, known: Known) -> Iterator[tupl
     """Yield the sentences of a reply that state a promise without its condition, with the sentence of the fact."""
     said = frozenset(word for sentence in reply for word in sentence.words)
     for conditional in _conditionals(known):
-        if _share(conditional.condition, said, known) >= _KEPT:
-            continue
-        for sentence in reply:
-            if _states(sentence, conditional, known):
-                yield sentence, conditional.sentence
-                break
+        if _share(conditional.condition, said, known) < _KEPT:
+            yield from ((s, conditional.sentence) for s in reply if _states(s, conditional, known))
+    for binding in _bindings(known):
+        if _share(binding.condition, said, known) < _KEPT:
+            yield from ((s, binding.sentence) for s in reply if _has_number(s, binding, known) and _grants(s, known))
     asked = known.words.telling(question)
     for fact in known.sentences:
         if reply and _is_asked_limit(fact, asked, reply, known):
@@ -56,7 +63,25 @@ def _conditionals(known: Known) -> Iterator[Conditional]:
         for promise, condition in _cut(sentence.text, known.words):
             first, last = known.words.telling(promise), known.words.telling(condition)
             if len(first) >= _WORDS and last - first:
-                yield Conditional(sentence, first, last - first)
+                place = sentence.text.find(promise.strip())
+                its = (n for n in sentence.numbers if place <= n.start < place + len(promise))
+                yield Conditional(sentence, first, last - first, tuple(its) if place >= 0 else ())
+
+
+def _bindings(known: Known) -> Iterator[Conditional]:
+    """Conditions that bind the numbers of the sentence before them."""
+    file, before = known.words.file, None
+    for sentence in known.sentences:
+        if re.search(file.binds, sentence.text, re.I) and before is not None:
+            money = bool(re.search(file.binds_amounts, sentence.text, re.I))
+            bound = tuple(n for n in before.numbers if n.kind == "money" or (n.kind == "time" and not money))
+            cut = [tuple(map(known.words.telling, pair)) for pair in _cut(sentence.text, known.words)]
+            others = {w for s in known.sentences if s is not sentence for w in s.words}
+            for subject, condition in cut or [(frozenset(), sentence.words)]:
+                if bound and (money or subject <= others) and condition - before.words:
+                    yield Conditional(sentence, subject, condition - before.words, bound)
+        if any(n.kind in ("money", "time") for n in sentence.numbers):
+            before = sentence
 
 
 def _cut(text: str, known: Words) -> Iterator[tuple[str, str]]:
@@ -75,10 +100,20 @@ def _cut(text: str, known: Words) -> Iterator[tuple[str, str]]:
 
 def _states(sentence: Sentence, conditional: Conditional, known: Known) -> bool:
     """Whether a sentence states a promise: it has most of its words, excludes nothing, and takes up no condition."""
-    file = known.words.file
-    if any(re.search(pattern, sentence.text, re.I) for pattern in (file.limits, file.then, file.marks, file.declines)):
+    if not _grants(sentence, known):
         return False
-    return _share(conditional.promise, sentence.words, known) >= _STATED
+    least = _NUMBERED if _has_number(sentence, conditional, known) else _STATED
+    return _share(conditional.promise, sentence.words, known) >= least
+
+
+def _grants(sentence: Sentence, known: Known) -> bool:
+    file = known.words.file
+    patterns = (file.limits, file.then, file.marks, file.declines)
+    return not any(re.search(pattern, sentence.text, re.I) for pattern in patterns)
+
+
+def _has_number(sentence: Sentence, conditional: Conditional, known: Known) -> bool:
+    return any(equal(said, fact, known.language) for said in sentence.numbers for fact in conditional.numbers)
 
 
 def _share(wanted: frozenset[str], there: frozenset[str], known: Known) -> float:
@@ -89,23 +124,19 @@ def _share(wanted: frozenset[str], there: frozenset[str], known: Known) -> float
 def _is_asked_limit(fact: Sentence, asked: frozenset[str], reply: list[Sentence], known: Known) -> bool:
     """Whether a fact limits what the question is about, and the reply says nothing of it.
 
-    The question is about it if both share a word that hardly another fact has. The reply says something of it if it has
-    a limit of its own about the same, or the words of the condition.
+    The question is about it if both share a word of the limit that no other fact has. The reply says something of it if
+    it refuses, or has words of the limit beside those of the question.
     """
     file = known.words.file
-    limits = file.limits
-    if not re.search(limits, fact.text, re.I):
+    if not re.search(file.limits, fact.text, re.I) or re.search(file.declines, reply[0].text, re.I):
         return False
-    grants = re.search(known.words.file.affirms, reply[0].text, re.I) and re.search(file.only, fact.text, re.I)
-    often = len(known.sentences) if grants else max(1, len(known.sentences) // 3)
-    if not any(sum(word in s.words for s in known.sentences) <= often for word in asked & fact.words):
-        return False
-    if re.search(file.declines, reply[0].text, re.I):
-        return False
-    marks = f"{limits}|{file.marks}"
-    if any(re.search(marks, said.text, re.I) and said.words & fact.words for said in reply):
+    others = {word for s in known.sentences if s is not fact for word in s.words}
+    cut = [tuple(map(known.words.telling, pair)) for pair in _cut(fact.text, known.words)]
+    limit = frozenset(w for _, condition in cut for w in condition) or fact.words
+    subject = frozenset(w for promise, _ in cut for w in promise) - others if cut else frozenset[str]()
+    if not asked & ((limit - others) | subject):
         return False
     said = frozenset(word for sentence in reply for word in sentence.words)
-    cut = (map(known.words.telling, pair) for pair in _cut(fact.text, known.words))
-    conditions = [condition - promise for promise, condition in cut]
-    return not any(condition and _share(condition, said, known) >= _KEPT for condition in conditions)
+    marks = f"{file.limits}|{file.marks}"
+    marked = any(re.search(marks, s.text, re.I) and s.words & (limit | subject) for s in reply)
+    return not marked and (_share(limit, said, known) < _KEPT or not cut)

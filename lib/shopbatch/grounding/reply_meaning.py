@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from shopbatch.grounding.reply_facts import Known, Sentence
 from shopbatch.grounding.reply_numbers import DATE, equal
-from shopbatch.grounding.reply_rules import Clause, clauses, found, rules
+from shopbatch.grounding.reply_rules import Clause, clauses, cut, found, is_denied, rules
 
 _STRANGE = 0.25  # share of an offer's words that facts or question have, below which it is made up
 _LEAST = 2  # telling words of an offer, and denied words of a clause that affirms them
@@ -20,18 +20,27 @@ def meaning(sentence: Sentence, question: str, known: Known) -> Iterator[Span]:
     for clause in clauses(sentence.text, known.language):
         for kind, first, last in _of_clause(clause, question, known):
             yield kind, clause.start + first, clause.start + last
+    yield from _of_segments(sentence, known)
     yield from _beginnings(sentence, known)
 
 
 def _of_clause(clause: Clause, question: str, known: Known) -> Iterator[Span]:
     yield from _scopes(clause, question, known)
     if clause.asserts:
-        yield from _benefits(clause, known)
         yield from _opposites(clause, known)
-        yield from _reversals(clause, known)
         for m in found(rules(known.language).blames, clause.text):
             if m[0].lower() not in known.lower and m[0].lower() not in question.lower():
                 yield "blame", *m.span()
+
+
+def _of_segments(sentence: Sentence, known: Known) -> Iterator[Span]:
+    """What is granted, and what is affirmed, in the parts of a sentence that suppose nothing and refuse nothing."""
+    if re.search(known.words.file.declines, sentence.text, re.I):
+        return
+    for start, segment in cut(sentence.text, known.language):
+        if not re.search(rules(known.language).hedges, segment, re.I):
+            for kind, first, last in (*_benefits(segment, known), *_reversals(segment, known)):
+                yield kind, start + first, start + last
 
 
 def _scopes(clause: Clause, question: str, known: Known) -> Iterator[Span]:
@@ -54,17 +63,15 @@ def _holds(name: str, known: Known) -> bool:
     return name in known.lower or bool(telling) and telling <= known.all_words
 
 
-def _benefits(clause: Clause, known: Known) -> Iterator[Span]:
+def _benefits(text: str, known: Known) -> Iterator[Span]:
     """What is granted and no fact grants."""
-    file = rules(known.language)
-    for pattern in file.benefits.values():
-        for m in found(pattern, clause.text):
-            rest = clause.text[: m.start()] + clause.text[m.end() :]
-            if re.search(file.denies, rest, re.I):
-                continue
-            granted = _granted(pattern, known)
-            if granted is not True:
-                yield "promise" if granted is None else "reversed", *m.span()
+    for benefit in rules(known.language).benefits.values():
+        said, wanted = (benefit, benefit) if isinstance(benefit, str) else (benefit.said, benefit.known)
+        for m in found(said, text):
+            if not is_denied(text, *m.span(), known.language):
+                granted = _granted(wanted, known)
+                if granted is not True:
+                    yield "promise" if granted is None else "reversed", *m.span()
 
 
 def _granted(pattern: str, known: Known) -> bool | None:
@@ -72,8 +79,7 @@ def _granted(pattern: str, known: Known) -> bool | None:
     answer: bool | None = None
     for segment in _segments(known):
         for m in found(pattern, segment):
-            rest = segment[: m.start()] + segment[m.end() :]
-            if not re.search(rules(known.language).denies, rest, re.I):
+            if not is_denied(segment, *m.span(), known.language):
                 return True
             answer = False
     return answer
@@ -81,7 +87,7 @@ def _granted(pattern: str, known: Known) -> bool | None:
 
 def _segments(known: Known) -> Iterator[str]:
     for sentence in known.sentences:
-        yield from re.split(rules(known.language).segments, sentence.text, flags=re.I)
+        yield from (text for _, text in cut(sentence.text, known.language))
 
 
 def _opposites(clause: Clause, known: Known) -> Iterator[Span]:
@@ -94,23 +100,24 @@ def _opposites(clause: Clause, known: Known) -> Iterator[Span]:
                 yield "reversed", *m.span()
 
 
-def _reversals(clause: Clause, known: Known) -> Iterator[Span]:
-    """A clause that affirms what facts only deny: two telling words of it, or one that is counted in."""
+def _reversals(text: str, known: Known) -> Iterator[Span]:
+    """A text that affirms what facts only deny: two telling words of it, or one that is counted in."""
     file = rules(known.language)
-    counted_in = re.search(file.includes, clause.text, re.I)
-    rest = re.sub(file.includes, " ", clause.text, flags=re.I)
+    counted_in = re.search(file.includes, text, re.I)
+    rest = re.sub(file.includes, " ", text, flags=re.I)
     if re.search(file.negates, rest, re.I):
         return
     denied = known.words.telling(rest) & _denied(known)
     if len(denied) >= (1 if counted_in else _LEAST):
-        yield "reversed", 0, len(clause.text)
+        yield "reversed", 0, len(text)
 
 
 def _denied(known: Known) -> frozenset[str]:
     """The telling words that stand only where a fact denies something, or sets it apart."""
     no, yes = set[str](), set[str]()
     for segment in _segments(known):
-        (no if re.search(rules(known.language).denies, segment, re.I) else yes).update(known.words.telling(segment))
+        for word, place in known.words.tokens(segment):
+            (no if is_denied(segment, place, place + 1, known.language) else yes).add(word)
     return frozenset(no - yes)
 
 

@@ -17,14 +17,21 @@ class State(WordFile):
     true_of: tuple[str, ...]
 
 
+class Benefit(WordFile):
+    """What a shop may grant. said: a regular expression for it in replies; known: for words of facts that grant it."""
+
+    said: str
+    known: str
+
+
 class RuleFile(WordFile):
     """reply_rules.en.yaml or reply_rules.zh.yaml, where the fields are explained."""
 
     clauses: str
     hedges: str
     negates: str
-    excludes: str
     denies: str
+    exempts: str
     includes: str
     segments: str
     ours: str
@@ -41,7 +48,7 @@ class RuleFile(WordFile):
     begun_with: dict[str, str]
     scopes: dict[str, str]
     asked: tuple[str, ...]
-    benefits: dict[str, str]
+    benefits: dict[str, str | Benefit]
     opposites: tuple[tuple[str, str], ...]
     offers: str
     blames: str
@@ -81,6 +88,24 @@ def clauses(text: str, language: str) -> Iterator[Clause]:
             asserts = not asks and not re.search(file.hedges, piece, re.I)
             yield Clause(piece, start, asserts, bool(re.search(file.negates, piece, re.I)))
         start = last
+
+
+def cut(text: str, language: str) -> Iterator[tuple[int, str]]:
+    """Yield the parts of a sentence within which a denial holds, each with its place."""
+    start = 0
+    for m in [*re.finditer(rules(language).segments, text, re.I), None]:
+        first, last = m.span() if m else (len(text), len(text))
+        if text[start:first].strip():
+            yield start, text[start:first]
+        start = last
+
+
+def is_denied(text: str, start: int, end: int, language: str) -> bool:
+    """Whether a text denies what stands at a place in it."""
+    file = rules(language)
+    if re.search(file.denies, text[:start] + " " + text[end:], re.I):
+        return True
+    return any(m.start() < start for m in re.finditer(file.exempts, text, re.I))
 
 
 def found(pattern: str, text: str) -> Iterator[re.Match[str]]:

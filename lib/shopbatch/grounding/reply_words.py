@@ -47,6 +47,8 @@ class _File(WordFile):
     marks: str
     declines: str
     feelings: str
+    asks_for: str
+    dues: str
     negates: str
     permits: str
     compares: str
@@ -55,6 +57,8 @@ class _File(WordFile):
     asks: str
     limits: str
     only: str
+    binds: str
+    binds_amounts: str
     affirms: str
     patterns: dict[str, tuple[str, ...]]
     subjunctive: str
