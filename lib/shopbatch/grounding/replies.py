@@ -90,7 +90,8 @@ def check_reply(
     if not any(passage.text.strip() for passage in passages):
         return Verdict([Problem("no_facts", reply, 0, len(reply))], [])
     text = fold_width(reply)
-    known = Known([Passage(p.id, fold_width(p.text)) for p in passages], language)
+    names = fold_width(" ".join(order.text() for order in orders))
+    known = Known([Passage(p.id, fold_width(p.text)) for p in passages], language, names)
     if not is_in_language(text, language):
         return Verdict([Problem("language", reply, 0, len(reply))], [])
     said, asked = read(text, language), fold_width(question)

@@ -37,16 +37,17 @@ def _found(sentence: Sentence, name: str, known: Known) -> Iterator[re.Match[str
             yield m
 
 
-def _clause(text: str, place: int) -> str:
+def _clause(text: str, place: int, ends: str = ".;!?。；！？") -> str:
     """What stands before a place in its clause."""
-    return re.split(r"[.;!?。；！？]", text[:place])[-1]
+    return re.split(rf"[{ends}]", text[:place])[-1]
 
 
 def _acts(sentence: Sentence, known: Known) -> Iterator[Span]:
     """What the shop has done, unless the facts say so, or the sentence only supposes it."""
     supposed = known.words.file.subjunctive
     for m in _found(sentence, "act", known):
-        if not re.search(supposed, _clause(sentence.text, m.start()), re.I) and not known.holds(m[0]):
+        before = _clause(sentence.text, m.start(), ".,;!?。，；！？")
+        if not re.search(supposed, before, re.I) and not known.holds(m[0]):
             yield "act", *m.span()
     for m in _found(sentence, "passive", known):
         happened = known.holds(m[0]) or _has_happened(m, sentence, known)
@@ -96,10 +97,10 @@ def _waivers(sentence: Sentence, known: Known) -> Iterator[Span]:
             yield "waiver", *m.span()
     file = known.words.file
     for m in _found(sentence, "unneeded", known):
-        what = known.words.telling(m["what"] or "")
+        what = known.words.telling(f"{_clause(sentence.text, m.start(), ',;，；。')} {m['what'] or ''}")
         free = [fact.words for fact in known.sentences if _frees(fact, known)]
         due = what & (_due(known) | known.words.telling(file.dues))
-        if due and not any(what & words for words in free):
+        if due and not any(due & words for words in free):
             yield "waiver", *m.span()
     allowed = [fact.words for fact in known.sentences if re.search(file.permits, fact.text, re.I)]
     refuses = re.search(file.declines, sentence.text, re.I)
@@ -154,7 +155,7 @@ def unbacked(sentence: Sentence, question: str, known: Known) -> Iterator[Span]:
     """
     words = known.words
     telling = [word for word, _ in words.tokens(sentence.text)]
-    backed = known.all_words | words.courtesy
+    backed = known.all_words | words.courtesy | known.order_words
     said = backed | words.telling(question)
     share = sum(word in said for word in telling) / max(1, len(telling))
     ordered = gives_orders(question, words) and backed.isdisjoint(telling)

@@ -14,6 +14,7 @@ from functools import lru_cache
 
 from shopbatch.grounding.reply_facts import Known, Sentence
 from shopbatch.grounding.reply_numbers import Stated, equal
+from shopbatch.grounding.reply_rules import cut
 from shopbatch.grounding.reply_words import Words, words
 
 _STATED = 0.65  # share of a promise's words from which it counts as stated
@@ -47,25 +48,37 @@ def dropped(reply: list[Sentence], question: str, known: Known) -> Iterator[tupl
     """Yield the sentences of a reply that state a promise without its condition, with the sentence of the fact."""
     said = frozenset(word for sentence in reply for word in sentence.words)
     for conditional in _conditionals(known):
-        if _share(conditional.condition, said, known) < _KEPT:
+        if not _is_kept(conditional, said, known):
             yield from ((s, conditional.sentence) for s in reply if _states(s, conditional, known))
     for binding in _bindings(known):
-        if _share(binding.condition, said, known) < _KEPT:
-            yield from ((s, binding.sentence) for s in reply if _has_number(s, binding, known) and _grants(s, known))
+        if not _is_kept(binding, said, known):
+            yield from ((s, binding.sentence) for s in reply if _grants_number(s, binding, known))
     asked = known.words.telling(question)
     for fact in known.sentences:
         if reply and _is_asked_limit(fact, asked, reply, known):
             yield reply[0], fact
 
 
+def _is_kept(conditional: Conditional, said: frozenset[str], known: Known) -> bool:
+    """Whether a reply has words of a condition: of those that only its sentence has, if there are such."""
+    others = {word for s in known.sentences if s is not conditional.sentence for word in s.words}
+    return _share(conditional.condition - others or conditional.condition, said, known) >= _KEPT
+
+
 def _conditionals(known: Known) -> Iterator[Conditional]:
     for sentence in known.sentences:
         for promise, condition in _cut(sentence.text, known.words):
             first, last = known.words.telling(promise), known.words.telling(condition)
-            if len(first) >= _WORDS and last - first:
+            if len(first) >= _WORDS and last - first and not _is_subject(promise, condition, sentence.text, known):
                 place = sentence.text.find(promise.strip())
                 its = (n for n in sentence.numbers if place <= n.start < place + len(promise))
                 yield Conditional(sentence, first, last - first, tuple(its) if place >= 0 else ())
+
+
+def _is_subject(promise: str, condition: str, text: str, known: Known) -> bool:
+    """Whether a condition only says what something must be; it binds numbers and questions, not its bare subject."""
+    subject = known.words.file.conditions.get("subject")
+    return bool(subject) and bool(re.search(str(subject), text.removeprefix(promise).removesuffix(condition), re.I))
 
 
 def _bindings(known: Known) -> Iterator[Conditional]:
@@ -75,10 +88,11 @@ def _bindings(known: Known) -> Iterator[Conditional]:
         if re.search(file.binds, sentence.text, re.I) and before is not None:
             money = bool(re.search(file.binds_amounts, sentence.text, re.I))
             bound = tuple(n for n in before.numbers if n.kind == "money" or (n.kind == "time" and not money))
-            cut = [tuple(map(known.words.telling, pair)) for pair in _cut(sentence.text, known.words)]
+            pairs = [tuple(map(known.words.telling, pair)) for pair in _cut(sentence.text, known.words)]
             others = {w for s in known.sentences if s is not sentence for w in s.words}
-            for subject, condition in cut or [(frozenset(), sentence.words)]:
-                if bound and (money or subject <= others) and condition - before.words:
+            for subject, condition in pairs or [(frozenset(), sentence.words)]:
+                taken_up = re.search(file.anaphora, sentence.text, re.I) or len(subject & others) * 2 > len(subject)
+                if bound and (money or taken_up) and condition - before.words:
                     yield Conditional(sentence, subject, condition - before.words, bound)
         if any(n.kind in ("money", "time") for n in sentence.numbers):
             before = sentence
@@ -100,16 +114,23 @@ def _cut(text: str, known: Words) -> Iterator[tuple[str, str]]:
 
 def _states(sentence: Sentence, conditional: Conditional, known: Known) -> bool:
     """Whether a sentence states a promise: it has most of its words, excludes nothing, and takes up no condition."""
-    if not _grants(sentence, known):
+    if not _grants(sentence.text, known):
         return False
     least = _NUMBERED if _has_number(sentence, conditional, known) else _STATED
     return _share(conditional.promise, sentence.words, known) >= least
 
 
-def _grants(sentence: Sentence, known: Known) -> bool:
+def _grants(text: str, known: Known) -> bool:
     file = known.words.file
     patterns = (file.limits, file.then, file.marks, file.declines)
-    return not any(re.search(pattern, sentence.text, re.I) for pattern in patterns)
+    return not any(re.search(pattern, text, re.I) for pattern in patterns)
+
+
+def _grants_number(sentence: Sentence, binding: Conditional, known: Known) -> bool:
+    """Whether the part of a sentence with a number that a condition binds grants something."""
+    bound = [n for n in sentence.numbers if any(equal(n, fact, known.language) for fact in binding.numbers)]
+    parts = [(start, text) for start, text in cut(sentence.text, known.language)]
+    return any(start <= n.start < start + len(text) and _grants(text, known) for n in bound for start, text in parts)
 
 
 def _has_number(sentence: Sentence, conditional: Conditional, known: Known) -> bool:
@@ -131,12 +152,14 @@ def _is_asked_limit(fact: Sentence, asked: frozenset[str], reply: list[Sentence]
     if not re.search(file.limits, fact.text, re.I) or re.search(file.declines, reply[0].text, re.I):
         return False
     others = {word for s in known.sentences if s is not fact for word in s.words}
-    cut = [tuple(map(known.words.telling, pair)) for pair in _cut(fact.text, known.words)]
-    limit = frozenset(w for _, condition in cut for w in condition) or fact.words
-    subject = frozenset(w for promise, _ in cut for w in promise) - others if cut else frozenset[str]()
-    if not asked & ((limit - others) | subject):
+    pairs = [tuple(map(known.words.telling, pair)) for pair in _cut(fact.text, known.words)]
+    limit = frozenset(w for _, condition in pairs for w in condition) or fact.words
+    limit = limit - others or limit
+    only = re.search(file.only, fact.text, re.I)
+    subject = frozenset(w for promise, _ in pairs for w in promise) - others if only else frozenset[str]()
+    if not any(len(word) > 1 for word in asked & ((limit - others) | subject)):
         return False
     said = frozenset(word for sentence in reply for word in sentence.words)
     marks = f"{file.limits}|{file.marks}"
     marked = any(re.search(marks, s.text, re.I) and s.words & (limit | subject) for s in reply)
-    return not marked and (_share(limit, said, known) < _KEPT or not cut)
+    return not marked and (_share(limit, said, known) < _KEPT or not pairs)

@@ -38,7 +38,7 @@ def _of_segments(sentence: Sentence, known: Known) -> Iterator[Span]:
     if re.search(known.words.file.declines, sentence.text, re.I):
         return
     for start, segment in cut(sentence.text, known.language):
-        if not re.search(rules(known.language).hedges, segment, re.I):
+        if not re.search(rules(known.language).supposes, segment, re.I):
             for kind, first, last in (*_benefits(segment, known), *_reversals(segment, known)):
                 yield kind, start + first, start + last
 
@@ -53,7 +53,8 @@ def _scopes(clause: Clause, question: str, known: Known) -> Iterator[Span]:
         for m in found(pattern, clause.text):
             name = " ".join(m[0].lower().split())
             asked = name.rstrip("s") in question.lower() and (group in file.asked or clause.denies)
-            if not asked and not _holds(name, known):
+            free = asked or (clause.denies and group == "when") or name in known.names
+            if not free and not _holds(name, known):
                 yield "scope", *m.span()
 
 
@@ -107,18 +108,21 @@ def _reversals(text: str, known: Known) -> Iterator[Span]:
     rest = re.sub(file.includes, " ", text, flags=re.I)
     if re.search(file.negates, rest, re.I):
         return
-    denied = known.words.telling(rest) & _denied(known)
-    if len(denied) >= (1 if counted_in else _LEAST):
+    denied, apart = _denied(known)
+    said = known.words.telling(rest)
+    if len(said & denied) >= _LEAST or (counted_in and said & (denied | apart)):
         yield "reversed", 0, len(text)
 
 
-def _denied(known: Known) -> frozenset[str]:
-    """The telling words that stand only where a fact denies something, or sets it apart."""
-    no, yes = set[str](), set[str]()
+def _denied(known: Known) -> tuple[frozenset[str], frozenset[str]]:
+    """The telling words that stand only where a fact denies something, and those only where it sets something apart."""
+    no, apart, yes = set[str](), set[str](), set[str]()
+    file = rules(known.language)
     for segment in _segments(known):
         for word, place in known.words.tokens(segment):
-            (no if is_denied(segment, place, place + 1, known.language) else yes).add(word)
-    return frozenset(no - yes)
+            denied = is_denied(segment, place, place + 1, known.language)
+            (apart if denied and re.search(file.sets_apart, segment, re.I) else no if denied else yes).add(word)
+    return frozenset(no - yes - apart), frozenset(apart - yes)
 
 
 def _beginnings(sentence: Sentence, known: Known) -> Iterator[Span]:

@@ -171,7 +171,7 @@ def base(stated: Stated, language: str) -> tuple[str, float]:
 
 
 def equal(one: Stated, other: Stated, language: str) -> bool:
-    """Whether two numbers state the same."""
+    """Whether a number of a reply states the same as one of the facts; it may leave the unit out."""
     if one.kind in (DATE, ORDER) or other.kind in (DATE, ORDER):
         if one.kind == other.kind == DATE:
             return one.value == other.value or (_has_no_year(one, other) and one.value % 10_000 == other.value % 10_000)
@@ -180,7 +180,7 @@ def equal(one: Stated, other: Stated, language: str) -> bool:
         exclusive = {f"{COUNT}:{word}" for word in words(language).file.exclusive.split()}
         return one.value == other.value and not (one.unit != other.unit and {one.unit, other.unit} <= exclusive)
     if COUNT in (one.kind, other.kind):
-        return one.value == other.value and "" in (one.unit, other.unit)
+        return one.value == other.value and "" in (one.unit, other.unit) and one.kind == COUNT
     return base(one, language) == base(other, language)
 
 

@@ -104,7 +104,7 @@ def order_claims(
 ) -> Iterator[Span]:
     """Yield kind, start and end of what a sentence says of an order that is not known, or known otherwise."""
     file = rules(known.language)
-    there = f"{known.lower} {' '.join(order.text() for order in orders)}"
+    there = f"{known.lower} {known.names}"
     joined = _BLANKS.sub("", there)
     for pattern, asked in ((file.carriers, True), (file.attributes, True), (file.codes, False)):
         for m in found(pattern, sentence.text):

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from shopbatch.grounding.reply_facts import Known, Sentence
-from shopbatch.grounding.reply_numbers import COUNT, DATE, ORDER, Stated, derived_values, equal, reckoned
+from shopbatch.grounding.reply_numbers import CLOCK, COUNT, DATE, ORDER, Stated, derived_values, equal, reckoned
 from shopbatch.grounding.reply_orders import OrderFacts, is_of_order
 from shopbatch.grounding.reply_words import words
 
@@ -123,7 +123,7 @@ def _judged(number: Stated, context: dict[str, float], known: Known) -> Backed:
             likeness = known.likeness(context, sentence.context(fact))
             if equal(number, fact, language):
                 backing.append((likeness, sentence, fact))
-            elif fact.kind == number.kind and number.kind not in (DATE, ORDER, "count"):
+            elif fact.kind == number.kind and number.kind not in (DATE, ORDER, COUNT, CLOCK):
                 rivals.append((likeness, sentence))
     if not backing:
         return Backed(number, UNIT if same_value else NUMBER)

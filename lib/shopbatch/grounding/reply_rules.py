@@ -29,9 +29,11 @@ class RuleFile(WordFile):
 
     clauses: str
     hedges: str
+    supposes: str
     negates: str
     denies: str
     exempts: str
+    sets_apart: str
     includes: str
     segments: str
     ours: str
@@ -97,7 +99,7 @@ def cut(text: str, language: str) -> Iterator[tuple[int, str]]:
         first, last = m.span() if m else (len(text), len(text))
         if text[start:first].strip():
             yield start, text[start:first]
-        start = last
+        start = first
 
 
 def is_denied(text: str, start: int, end: int, language: str) -> bool:

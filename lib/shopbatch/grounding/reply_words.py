@@ -64,6 +64,8 @@ class _File(WordFile):
     subjunctive: str
     names: str
     known_names: str
+    anaphora: str
+    order_words: str
     past: str
     orders: str
     small: str
