@@ -13,12 +13,12 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from shopbatch.grounding.reply_facts import Known, Sentence
-from shopbatch.grounding.reply_numbers import Stated, equal
+from shopbatch.grounding.reply_numbers import DATE, ORDER, Stated, equal
 from shopbatch.grounding.reply_rules import cut
 from shopbatch.grounding.reply_words import Words, words
 
 _STATED = 0.65  # share of a promise's words from which it counts as stated
-_NUMBERED = 0.35  # the same, where the sentence also states a number of the promise
+_NUMBERED, _UNNUMBERED = 0.35, 0.8  # the same, where the sentence also states a number of the promise, or leaves it out
 _KEPT = 0.3  # share of a condition's words from which it counts as kept
 _WORDS = 2  # telling words of a promise, at least
 
@@ -114,9 +114,12 @@ def _cut(text: str, known: Words) -> Iterator[tuple[str, str]]:
 
 def _states(sentence: Sentence, conditional: Conditional, known: Known) -> bool:
     """Whether a sentence states a promise: it has most of its words, excludes nothing, and takes up no condition."""
-    if not _grants(sentence.text, known):
+    if any(number.kind in (DATE, ORDER) for number in sentence.numbers):
+        return False  # it tells of one order, and not the rule
+    numbered = _has_number(sentence, conditional, known)
+    if not (_grants_number(sentence, conditional, known) if numbered else _grants(sentence.text, known)):
         return False
-    least = _NUMBERED if _has_number(sentence, conditional, known) else _STATED
+    least = _NUMBERED if numbered else _UNNUMBERED if conditional.numbers else _STATED
     return _share(conditional.promise, sentence.words, known) >= least
 
 

@@ -51,6 +51,8 @@ class RuleFile(WordFile):
     scopes: dict[str, str]
     asked: tuple[str, ...]
     benefits: dict[str, str | Benefit]
+    parity: str
+    sides: tuple[tuple[str, str], ...]
     opposites: tuple[tuple[str, str], ...]
     offers: str
     blames: str
