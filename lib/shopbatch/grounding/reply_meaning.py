@@ -10,7 +10,8 @@ from shopbatch.grounding.reply_numbers import DATE, equal
 from shopbatch.grounding.reply_rules import Clause, clauses, cut, found, is_denied, rules
 
 _STRANGE = 0.25  # share of an offer's words that facts or question have, below which it is made up
-_ALIKE, _NEAR = 0.6, 0.15  # likeness (Dice) from which two parts of sentences say the same, and of the next best one
+_ALIKE, _SAME = 0.6, 0.8  # likeness (Dice) from which two parts of sentences say the same, and with two words or fewer
+_NEAR = 0.15  # how much less alike other parts may be that say the same, too
 _LEAST = 2  # telling words of an offer, and denied words of a clause that affirms them
 
 Span = tuple[str, int, int]
@@ -36,15 +37,15 @@ def _of_clause(clause: Clause, question: str, known: Known) -> Iterator[Span]:
 
 def _of_segments(sentence: Sentence, known: Known) -> Iterator[Span]:
     """What is granted, and what is affirmed, in the parts of a sentence that suppose nothing and refuse nothing."""
+    for start, segment in cut(sentence.text, known.language):
+        if _is_turned(segment, known):
+            yield "reversed", start, start + len(segment)
     if re.search(known.words.file.declines, sentence.text, re.I):
         return
     for start, segment in cut(sentence.text, known.language):
         if not re.search(rules(known.language).supposes, segment, re.I):
             for kind, first, last in (*_benefits(segment, known), *_reversals(segment, known)):
                 yield kind, start + first, start + last
-    for start, segment in cut(sentence.text, known.language):
-        if _is_turned(segment, known):
-            yield "reversed", start, start + len(segment)
 
 
 def _scopes(clause: Clause, question: str, known: Known) -> Iterator[Span]:
@@ -120,30 +121,36 @@ def _reversals(text: str, known: Known) -> Iterator[Span]:
 
 def _is_turned(text: str, known: Known) -> bool:
     """Whether a text says the same as a part of a fact, and denies what that affirms, or has the other of two sides."""
+    if re.search(rules(known.language).perhaps, text, re.I):
+        return False
     said = known.words.telling(text)
     likeness = [(_dice(said, known.words.telling(fact), known), fact) for fact in _segments(known)]
     best = max((share for share, _ in likeness), default=0.0)
-    if best < _ALIKE:
-        return False
     near = [fact for share, fact in likeness if share >= max(_ALIKE, best - _NEAR)]
-    return all(_differ(text, fact, known.language) for fact in near)
+    shared = max((len(said & known.words.telling(fact)) for fact in near), default=0)
+    return (shared > _LEAST or best >= _SAME) and all(_differ(text, fact, known.language) for fact in near)
 
 
 def _dice(one: frozenset[str], other: frozenset[str], known: Known) -> float:
-    if len(one & other) < min(_LEAST, len(one)):
-        return 0.0
     weight = {word: known.rarity.get(word, 1.0) for word in one | other}
     total = sum(weight[word] for word in one) + sum(weight[word] for word in other)
     return 2 * sum(weight[word] for word in one & other) / total if total else 0.0
 
 
 def _differ(text: str, fact: str, language: str) -> bool:
+    """Whether one of two like texts denies what the other affirms, or has the other of two sides."""
     file = rules(language)
-    denials = [len(list(found(file.parity, each))) % 2 for each in (text, fact)]
-    sides = [[bool(re.search(side, each, re.I)) for side in pair] for each in (text, fact) for pair in file.sides]
-    half = len(file.sides)
-    crossed = any(a != b and a == d and b == c for (a, b), (c, d) in zip(sides[:half], sides[half:], strict=True))
-    return denials[0] != denials[1] or crossed
+    bare = [re.sub(file.states_negative, " ", each, flags=re.I) for each in (text, fact)]
+    denials = [len(list(found(file.parity, each))) % 2 for each in bare]
+    restricted = [bool(re.search(file.restricts, each, re.I)) for each in (text, fact)]
+    supposed = any(re.search(file.supposes, each, re.I) for each in (text, fact))
+    if denials[0] != denials[1] and restricted[0] == restricted[1] and not supposed:
+        return True
+    return any(_has(one, fact) and _has(other, text) and not _has(other, fact) and not _has(one, text) for pair in file.sides for one, other in (pair, pair[::-1]))
+
+
+def _has(pattern: str, text: str) -> bool:
+    return bool(re.search(pattern, text, re.I))
 
 
 def _denied(known: Known) -> tuple[frozenset[str], frozenset[str]]:

@@ -52,6 +52,9 @@ class RuleFile(WordFile):
     asked: tuple[str, ...]
     benefits: dict[str, str | Benefit]
     parity: str
+    restricts: str
+    states_negative: str
+    perhaps: str
     sides: tuple[tuple[str, str], ...]
     opposites: tuple[tuple[str, str], ...]
     offers: str
