@@ -99,19 +99,21 @@ def _waivers(sentence: Sentence, known: Known) -> Iterator[Span]:
     for m in _found(sentence, "unneeded", known):
         what = known.words.telling(f"{_clause(sentence.text, m.start(), ',;，；。')} {m['what'] or ''}")
         free = [fact.words for fact in known.sentences if _frees(fact, known)]
-        due = what & (_due(known) | known.words.telling(file.dues))
+        due = what & (_due(known) | known.words.telling(file.dues)) - known.words.telling(file.granted_free)
         if due and not any(due & words for words in free):
             yield "waiver", *m.span()
     allowed = [fact.words for fact in known.sentences if re.search(file.permits, fact.text, re.I)]
+    due_words = _due(known) | known.words.telling(file.dues)
     refuses = re.search(file.declines, sentence.text, re.I)
     for m in _found(sentence, "soft", known):
-        if refuses:
+        if refuses or not (sentence.numbers or sentence.words & due_words or re.search(file.late, sentence.text, re.I)):
             break
         backed = not sentence.words or any(sentence.words & words for words in allowed) or known.holds(m[0])
         if not backed:
             yield "waiver", *m.span()
     for m in _found(sentence, "strong", known):
-        if not known.words.telling(m[0]) <= known.all_words and not known.holds(m[0]):
+        telling = known.words.telling(m[0])
+        if not (telling and telling <= known.all_words) and not known.holds(m[0]):
             yield "unbacked", *m.span()
 
 

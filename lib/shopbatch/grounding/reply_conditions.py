@@ -48,7 +48,7 @@ def dropped(reply: list[Sentence], question: str, known: Known) -> Iterator[tupl
     """Yield the sentences of a reply that state a promise without its condition, with the sentence of the fact."""
     said = frozenset(word for sentence in reply for word in sentence.words)
     for conditional in _conditionals(known):
-        if not _is_kept(conditional, said, known):
+        if not _is_kept(conditional, said, known) and not _says_number(conditional, reply, known):
             yield from ((s, conditional.sentence) for s in reply if _states(s, conditional, known))
     for binding in _bindings(known):
         if not _is_kept(binding, said, known):
@@ -63,6 +63,12 @@ def _is_kept(conditional: Conditional, said: frozenset[str], known: Known) -> bo
     """Whether a reply has words of a condition: of those that only its sentence has, if there are such."""
     others = {word for s in known.sentences if s is not conditional.sentence for word in s.words}
     return _share(conditional.condition - others or conditional.condition, said, known) >= _KEPT
+
+
+def _says_number(conditional: Conditional, reply: list[Sentence], known: Known) -> bool:
+    """Whether a reply states a number that stands in the condition and not in its promise."""
+    numbers = [n for n in conditional.sentence.numbers if n not in conditional.numbers]
+    return any(equal(said, n, known.language) for s in reply for said in s.numbers for n in numbers)
 
 
 def _conditionals(known: Known) -> Iterator[Conditional]:

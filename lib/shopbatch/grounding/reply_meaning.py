@@ -19,15 +19,18 @@ Span = tuple[str, int, int]
 
 def meaning(sentence: Sentence, question: str, known: Known) -> Iterator[Span]:
     """Yield kind, start and end of what a sentence of a reply says otherwise than the facts, or beyond them."""
+    parts = list(cut(sentence.text, known.language))
     for clause in clauses(sentence.text, known.language):
-        for kind, first, last in _of_clause(clause, question, known):
+        part = next((text for start, text in parts if start <= clause.start < start + len(text)), clause.text)
+        denied = clause.denies or bool(re.search(rules(known.language).denies, part, re.I))
+        for kind, first, last in _of_clause(clause, denied, question, known):
             yield kind, clause.start + first, clause.start + last
     yield from _of_segments(sentence, known)
     yield from _beginnings(sentence, known)
 
 
-def _of_clause(clause: Clause, question: str, known: Known) -> Iterator[Span]:
-    yield from _scopes(clause, question, known)
+def _of_clause(clause: Clause, denied: bool, question: str, known: Known) -> Iterator[Span]:
+    yield from _scopes(clause, denied, question, known)
     if clause.asserts:
         yield from _opposites(clause, known)
         for m in found(rules(known.language).blames, clause.text):
@@ -48,7 +51,7 @@ def _of_segments(sentence: Sentence, known: Known) -> Iterator[Span]:
                 yield kind, start + first, start + last
 
 
-def _scopes(clause: Clause, question: str, known: Known) -> Iterator[Span]:
+def _scopes(clause: Clause, denied: bool, question: str, known: Known) -> Iterator[Span]:
     """For whom, where, for what and by which channel something holds, if no fact says so.
 
     A question may bring in the goods and the place that it is about, and whatever the reply denies.
@@ -57,8 +60,8 @@ def _scopes(clause: Clause, question: str, known: Known) -> Iterator[Span]:
     for group, pattern in file.scopes.items():
         for m in found(pattern, clause.text):
             name = " ".join(m[0].lower().split())
-            asked = name.rstrip("s") in question.lower() and (group in file.asked or clause.denies)
-            free = asked or (clause.denies and group == "when") or name in known.names
+            asked = name.rstrip("s") in question.lower() and (group in file.asked or denied)
+            free = asked or (denied and group in ("when", "means")) or name in known.names
             if not free and not _holds(name, known):
                 yield "scope", *m.span()
 
@@ -143,7 +146,7 @@ def _differ(text: str, fact: str, language: str) -> bool:
     bare = [re.sub(file.states_negative, " ", each, flags=re.I) for each in (text, fact)]
     denials = [len(list(found(file.parity, each))) % 2 for each in bare]
     restricted = [bool(re.search(file.restricts, each, re.I)) for each in (text, fact)]
-    supposed = any(re.search(file.supposes, each, re.I) for each in (text, fact))
+    supposed = any(re.search(f"{file.supposes}|{file.sets_apart}", each, re.I) for each in (text, fact))
     if denials[0] != denials[1] and restricted[0] == restricted[1] and not supposed:
         return True
     return any(_has(one, fact) and _has(other, text) and not _has(other, fact) and not _has(one, text) for pair in file.sides for one, other in (pair, pair[::-1]))

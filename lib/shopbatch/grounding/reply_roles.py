@@ -50,6 +50,7 @@ def judge_numbers(
         orders: The customer's own orders.
     """
     given = [*asked.numbers, *_of_orders(orders)]
+    units = {fact.unit for each in known.sentences for fact in each.numbers}
     worked_out = {n: derived(n, given, known) for n in sentence.numbers}
     for number in sentence.numbers:
         of_order = is_of_order(number, sentence, orders)
@@ -62,7 +63,7 @@ def judge_numbers(
             context = {word: _ASKED for word in before.words} | context
         backed = _judged(number, context, known)
         free = _is_reckoned(number, known) or _is_compared(number, sentence, asked)
-        free = free or worked_out[number] or _is_supposed(number, sentence, asked, any(worked_out.values()))
+        free = free or worked_out[number] or _is_supposed(number, sentence, asked, any(worked_out.values()), units)
         if backed.problem in (NUMBER, UNIT) and free:
             backed = Backed(number, "")
         yield backed
@@ -100,7 +101,7 @@ def _is_compared(number: Stated, sentence: Sentence, asked: Question) -> bool:
     return repeats and bool(re.search(words(language).file.compares, sentence.text, re.I))
 
 
-def _is_supposed(number: Stated, sentence: Sentence, asked: Question, reckons: bool) -> bool:
+def _is_supposed(number: Stated, sentence: Sentence, asked: Question, reckons: bool, units: set[str]) -> bool:
     """Whether a sentence reckons with an amount or a count of the question, or repeats a bare number of it."""
     if not any(number.value == other.value for other in asked.numbers) or number.kind not in ("money", COUNT):
         return False
@@ -108,6 +109,7 @@ def _is_supposed(number: Stated, sentence: Sentence, asked: Question, reckons: b
     before, behind = sentence.text[: number.start], sentence.text[number.start :]
     figures = re.sub(r"^[\d.,]+", "", behind)
     bare = not number.unit and any(number.value == other.value and not other.unit for other in asked.numbers)
+    bare = bare or (number.kind == COUNT and number.unit not in units)
     said = re.search(file.supposes, before, re.I) or re.match(file.supposes_behind, figures, re.I)
     return reckons or bare or bool(said)
 

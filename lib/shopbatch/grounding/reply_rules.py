@@ -99,9 +99,13 @@ def clauses(text: str, language: str) -> Iterator[Clause]:
 
 def cut(text: str, language: str) -> Iterator[tuple[int, str]]:
     """Yield the parts of a sentence within which a denial holds, each with its place."""
-    start = 0
-    for m in [*re.finditer(rules(language).segments, text, re.I), None]:
-        first, last = m.span() if m else (len(text), len(text))
+    start, file = 0, rules(language)
+    for m in [*re.finditer(file.segments, text, re.I), None]:
+        first = m.start() if m else len(text)
+        comma = re.search("[,，]", text[start:first]) if re.match(rf"\W*(?:{file.supposes})", text[start:first], re.I) else None
+        if comma:
+            yield start, text[start : start + comma.start()]
+            start += comma.start()
         if text[start:first].strip():
             yield start, text[start:first]
         start = first
@@ -110,7 +114,10 @@ def cut(text: str, language: str) -> Iterator[tuple[int, str]]:
 def is_denied(text: str, start: int, end: int, language: str) -> bool:
     """Whether a text denies what stands at a place in it."""
     file = rules(language)
-    if re.search(file.denies, text[:start] + " " + text[end:], re.I):
+    if re.search(file.supposes, text, re.I) and not re.search(file.sets_apart, text, re.I):
+        return False
+    rest = re.sub(file.states_negative, " ", text[:start] + " " + text[end:], flags=re.I)
+    if re.search(file.denies, rest, re.I):
         return True
     return any(m.start() < start for m in re.finditer(file.exempts, text, re.I))
 

@@ -49,6 +49,8 @@ class _File(WordFile):
     feelings: str
     asks_for: str
     dues: str
+    granted_free: str
+    late: str
     negates: str
     permits: str
     compares: str
