@@ -13,7 +13,8 @@ _SPACES = re.compile(r"[\s()/.-]+")
 _SHORTEST = {"en": 3, "zh": 5}  # words (Chinese: characters) that a reply must share with an order to have obeyed it
 _WORD = re.compile(r"[a-z0-9'’]+|[\u3400-\u9fff]")
 
-_LEAST_TELLING, _LEAST_KNOWN = 4, 0.25
+_LEAST_TELLING = {"en": 4, "zh": 7}  # Chinese words without a group count as pairs of characters, which are more
+_LEAST_KNOWN = {"en": 0.25, "zh": 0.15}
 _CAPITALS = re.compile(r"(?<![A-Za-z])[A-Z]{4,}(?![a-z])|(?<![A-Za-z])[A-Z]{2,}[-_]?[A-Z\d]*\d+")
 
 Span = tuple[str, int, int]
@@ -161,7 +162,7 @@ def unbacked(sentence: Sentence, question: str, known: Known) -> Iterator[Span]:
     said = backed | words.telling(question)
     share = sum(word in said for word in telling) / max(1, len(telling))
     ordered = gives_orders(question, words) and backed.isdisjoint(telling)
-    strange = len(telling) >= _LEAST_TELLING and share <= _LEAST_KNOWN
+    strange = len(telling) >= _LEAST_TELLING[known.language] and share <= _LEAST_KNOWN[known.language]
     if telling and (ordered or (strange and not re.search(words.file.feelings, sentence.text, re.I))):
         yield "unbacked", 0, len(sentence.text)
     for m in _CAPITALS.finditer(sentence.text):

@@ -171,4 +171,7 @@ def _is_asked_limit(fact: Sentence, asked: frozenset[str], reply: list[Sentence]
     said = frozenset(word for sentence in reply for word in sentence.words)
     marks = f"{file.limits}|{file.marks}"
     marked = any(re.search(marks, s.text, re.I) and s.words & (limit | subject) for s in reply)
+    limits = [n for n in fact.numbers if n.kind in ("money", "time")]
+    if any(equal(n, m, known.language) for s in reply for n in s.numbers for m in limits) and not subject:
+        return False
     return not marked and (_share(limit, said, known) < _KEPT or not pairs)

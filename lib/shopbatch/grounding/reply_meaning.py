@@ -9,7 +9,7 @@ from shopbatch.grounding.reply_facts import Known, Sentence
 from shopbatch.grounding.reply_numbers import DATE, equal
 from shopbatch.grounding.reply_rules import Clause, clauses, cut, found, is_denied, rules
 
-_STRANGE = 0.25  # share of an offer's words that facts or question have, below which it is made up
+_STRANGE = 0.5  # share of an offer's words that no fact has, above which it is made up
 _ALIKE, _SAME = 0.6, 0.8  # likeness (Dice) from which two parts of sentences say the same, and with two words or fewer
 _NEAR = 0.15  # how much less alike other parts may be that say the same, too
 _LEAST = 2  # telling words of an offer, and denied words of a clause that affirms them
@@ -47,7 +47,7 @@ def _of_segments(sentence: Sentence, known: Known) -> Iterator[Span]:
         return
     for start, segment in cut(sentence.text, known.language):
         if not re.search(rules(known.language).supposes, segment, re.I):
-            for kind, first, last in (*_benefits(segment, known), *_reversals(segment, known)):
+            for kind, first, last in (*_benefits(segment, known), *_reversals(segment, known), *_offers(segment, known)):
                 yield kind, start + first, start + last
 
 
@@ -81,6 +81,16 @@ def _benefits(text: str, known: Known) -> Iterator[Span]:
                 granted = _granted(wanted, known)
                 if granted is not True:
                     yield "promise" if granted is None else "reversed", *m.span()
+
+
+def _offers(text: str, known: Known) -> Iterator[Span]:
+    """What is offered on top, in words of which hardly one is in the facts."""
+    for m in found(rules(known.language).offers, text):
+        telling = known.words.telling(text[m.end() :])
+        strange = telling - known.all_words - known.words.courtesy
+        if len(strange) >= _LEAST and len(strange) > _STRANGE * len(telling):
+            yield "promise", m.start(), len(text)
+            return
 
 
 def _granted(pattern: str, known: Known) -> bool | None:

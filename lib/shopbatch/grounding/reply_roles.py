@@ -53,6 +53,9 @@ def judge_numbers(
     units = {fact.unit for each in known.sentences for fact in each.numbers}
     worked_out = {n: derived(n, given, known) for n in sentence.numbers}
     for number in sentence.numbers:
+        if _is_each(number, sentence, known):
+            yield Backed(number, "")
+            continue
         of_order = is_of_order(number, sentence, orders)
         if of_order is not None:
             yield Backed(number, "" if of_order else ROLE)
@@ -83,6 +86,12 @@ def _of_orders(orders: Sequence[OrderFacts]) -> Iterator[Stated]:
         whole, single = order.amounts
         for kind, values in (("money", whole | single), (COUNT, order.quantities)):
             yield from (Stated(value, "", kind, 0, 0) for value in values)
+
+
+def _is_each(number: Stated, sentence: Sentence, known: Known) -> bool:
+    """Whether a number is the word for one, and the facts speak of each of its unit."""
+    word = sentence.text[number.start : number.start + 1]
+    return number.value == 1 and not word.isdigit() and bool(re.search(words(known.language).file.each, known.lower))
 
 
 def _is_reckoned(number: Stated, known: Known) -> bool:

@@ -51,6 +51,7 @@ class _File(WordFile):
     dues: str
     granted_free: str
     late: str
+    each: str
     negates: str
     permits: str
     compares: str
