@@ -46,7 +46,8 @@ def _of_segments(sentence: Sentence, known: Known) -> Iterator[Span]:
     if re.search(known.words.file.declines, sentence.text, re.I):
         return
     for start, segment in cut(sentence.text, known.language):
-        if not re.search(rules(known.language).supposes, segment, re.I):
+        bare = re.sub(rules(known.language).obliging, " ", segment, flags=re.I)
+        if not re.search(rules(known.language).supposes, bare, re.I):
             for kind, first, last in (*_benefits(segment, known), *_reversals(segment, known), *_offers(segment, known)):
                 yield kind, start + first, start + last
 

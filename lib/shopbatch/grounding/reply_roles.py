@@ -12,6 +12,7 @@ from shopbatch.grounding.reply_orders import OrderFacts, is_of_order
 from shopbatch.grounding.reply_words import words
 
 _ASKED = 0.35  # weight of the question's words, beside those of the reply
+_OWN = 2  # words beside a number, from which it says by itself what it is for
 _EXACT = 0.005  # of amounts that are reckoned
 _LEAST = 0.3  # likeness of another statement, at least
 _LEAD = 1.12  # so much better another statement must fit before a number counts as used for it
@@ -62,9 +63,9 @@ def judge_numbers(
             continue
         own = sentence.context(number)
         context = {word: _ASKED for word in asked.words if word in known.all_words} | own
-        if before is not None and len(own) < 2:
+        if before is not None and len(own) < _OWN:
             context = {word: _ASKED for word in before.words} | context
-        backed = _judged(number, context, known)
+        backed = _judged(number, context, known, sure=len(own) >= _OWN or before is None)
         free = _is_reckoned(number, known) or _is_compared(number, sentence, asked)
         free = free or worked_out[number] or _is_supposed(number, sentence, asked, any(worked_out.values()), units)
         if backed.problem in (NUMBER, UNIT) and free:
@@ -123,7 +124,7 @@ def _is_supposed(number: Stated, sentence: Sentence, asked: Question, reckons: b
     return reckons or bare or bool(said)
 
 
-def _judged(number: Stated, context: dict[str, float], known: Known) -> Backed:
+def _judged(number: Stated, context: dict[str, float], known: Known, *, sure: bool) -> Backed:
     language = known.language
     backing: list[tuple[float, Sentence, Stated]] = []
     rivals: list[tuple[float, Sentence]] = []
@@ -142,6 +143,6 @@ def _judged(number: Stated, context: dict[str, float], known: Known) -> Backed:
     if number.kind in (DATE, ORDER):
         return Backed(number, "", sentence, fact)
     rival = max(rivals, key=lambda each: each[0], default=None)
-    if rival is not None and rival[0] > max(_LEAST, _LEAD * best):
+    if sure and rival is not None and rival[0] > max(_LEAST, _LEAD * best):
         return Backed(number, ROLE if rival[1].passage == sentence.passage else MIXED)
     return Backed(number, "", sentence, fact)

@@ -30,6 +30,7 @@ class RuleFile(WordFile):
     clauses: str
     hedges: str
     supposes: str
+    obliging: str
     negates: str
     denies: str
     exempts: str
