@@ -44,7 +44,7 @@ _DATES_EN = (
 )
 _DATES_ZH = (
     r"(?:(?P<y>\d{4})年)?(?P<m>\d{1,2})月(?P<d>\d{1,2})[日号]"
-    r"|(?P<y2>\d{4})[-/.](?P<m2>\d{1,2})[-/.](?P<d2>\d{1,2})"
+    r"|(?P<y2>\d{4})[-/.](?P<m2>\d{1,2})[-/.](?P<d2>\d{1,2})|(?<![\d月])(?P<d3>\d{1,2})[日号](?=[之以]?前|为止)"
 )
 
 
@@ -93,7 +93,7 @@ def numbers(text: str, language: str) -> list[Stated]:
 def _dates(text: str, known: Words) -> Iterator[Stated]:
     for m in _patterns(known.language).dates.finditer(text):
         said = {name[0]: value for name, value in m.groupdict().items() if value}
-        year, month, day = said.get("y"), said["m"], said["d"]
+        year, month, day = said.get("y"), said.get("m", "0"), said["d"]
         number = month if month.isdigit() else known.file.months.index(month.lower()) + 1
         yield Stated(int(year or 0) * 10_000 + int(number) * 100 + int(day), "", DATE, *m.span())
 
@@ -128,8 +128,6 @@ def _measured(text: str, known: Words) -> Iterator[Stated]:
             later.append((value, m.start(), m.end()))
             continue
         kind = known.file.units[unit].kind if unit in known.file.units else COUNT
-        if re.match(known.file.trivial, text[m.end() :], re.I):
-            continue
         if unit == CLOCK and value < _NOON and re.search(known.file.afternoon, text[: m.start()]):
             value += _NOON
         for first, start, stop in later:

@@ -54,7 +54,8 @@ def judge_numbers(
     units = {fact.unit for each in known.sentences for fact in each.numbers}
     worked_out = {n: derived(n, given, known) for n in sentence.numbers}
     for number in sentence.numbers:
-        if _is_each(number, sentence, known):
+        trivial = re.match(words(known.language).file.trivial, sentence.text[number.end :], re.I)
+        if trivial or _is_each(number, sentence, known):
             yield Backed(number, "")
             continue
         of_order = is_of_order(number, sentence, orders)
@@ -100,8 +101,13 @@ def _is_reckoned(number: Stated, known: Known) -> bool:
     if number.kind != DATE:
         return False
     facts = [fact for sentence in known.sentences for fact in sentence.numbers]
-    last = divmod(int(number.value) % 10_000, 100)
-    return any(reckoned(a, b) == last for a in facts if a.kind == DATE for b in facts if b.kind == "time")
+    month, day = divmod(int(number.value) % 10_000, 100)
+    return any(last is not None and last[1] == day and month in (0, last[0]) for last in _last_days(facts))
+
+
+def _last_days(facts: Sequence[Stated]) -> Iterator[tuple[int, int] | None]:
+    """Month and day on which the spans of time of the facts end, counted from their dates."""
+    yield from (reckoned(a, b) for a in facts if a.kind == DATE for b in facts if b.kind == "time")
 
 
 def _is_compared(number: Stated, sentence: Sentence, asked: Question) -> bool:
