@@ -154,6 +154,15 @@ def _backing(sentence: Sentence, backed: Backed) -> Backing:
 
 
 __all__ = [
-    *("KINDS", "LANGUAGES", "VERSION", "Backing", "OrderFacts", "OrderLine", "Passage", "Problem", "Verdict"),
-    *("check_reply", "is_conditional"),
+    "KINDS",
+    "LANGUAGES",
+    "VERSION",
+    "Backing",
+    "OrderFacts",
+    "OrderLine",
+    "Passage",
+    "Problem",
+    "Verdict",
+    "check_reply",
+    "is_conditional",
 ]

@@ -162,7 +162,11 @@ def unbacked(sentence: Sentence, question: str, known: Known) -> Iterator[Span]:
     said = backed | words.telling(question)
     share = sum(word in said for word in telling) / max(1, len(telling))
     ordered = gives_orders(question, words) and backed.isdisjoint(telling)
-    strange = not sentence.numbers and len(telling) >= _LEAST_TELLING[known.language] and share <= _LEAST_KNOWN[known.language]
+    strange = (
+        not sentence.numbers
+        and len(telling) >= _LEAST_TELLING[known.language]
+        and share <= _LEAST_KNOWN[known.language]
+    )
     if telling and (ordered or (strange and not re.search(words.file.feelings, sentence.text, re.I))):
         yield "unbacked", 0, len(sentence.text)
     for m in _CAPITALS.finditer(sentence.text):

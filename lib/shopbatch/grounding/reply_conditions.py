@@ -14,7 +14,7 @@ from functools import lru_cache
 
 from shopbatch.grounding.reply_facts import Known, Sentence
 from shopbatch.grounding.reply_numbers import DATE, ORDER, Stated, equal
-from shopbatch.grounding.reply_rules import cut
+from shopbatch.grounding.reply_rules import cut, rules
 from shopbatch.grounding.reply_words import Words, words
 
 _STATED = 0.65  # share of a promise's words from which it counts as stated
@@ -164,9 +164,10 @@ def _is_asked_limit(fact: Sentence, asked: frozenset[str], reply: list[Sentence]
     pairs = [tuple(map(known.words.telling, pair)) for pair in _cut(fact.text, known.words)]
     limit = frozenset(w for _, condition in pairs for w in condition) or fact.words
     limit = limit - others or limit
-    only = re.search(file.only, fact.text, re.I)
+    only = re.search(f"{file.only}|{rules(known.language).denies}", fact.text, re.I)
     subject = frozenset(w for promise, _ in pairs for w in promise) - others if only else frozenset[str]()
-    if not any(len(word) > 1 for word in asked & ((limit - others) | subject)):
+    granted = re.search(file.affirms, reply[0].text, re.I) and re.search(file.only, fact.text, re.I) and not subject
+    if not any(len(word) > 1 for word in asked & (fact.words if granted else (limit - others) | subject)):
         return False
     said = frozenset(word for sentence in reply for word in sentence.words)
     marks = f"{file.limits}|{file.marks}"

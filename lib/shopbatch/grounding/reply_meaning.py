@@ -48,7 +48,11 @@ def _of_segments(sentence: Sentence, known: Known) -> Iterator[Span]:
     for start, segment in cut(sentence.text, known.language):
         bare = re.sub(rules(known.language).obliging, " ", segment, flags=re.I)
         if not re.search(rules(known.language).supposes, bare, re.I):
-            for kind, first, last in (*_benefits(segment, known), *_reversals(segment, known), *_offers(segment, known)):
+            for kind, first, last in (
+                *_benefits(segment, known),
+                *_reversals(segment, known),
+                *_offers(segment, known),
+            ):
                 yield kind, start + first, start + last
 
 
@@ -70,7 +74,7 @@ def _scopes(clause: Clause, denied: bool, question: str, known: Known) -> Iterat
 def _holds(name: str, known: Known) -> bool:
     """Whether the facts hold a name, or all its telling words."""
     telling = known.words.telling(name)
-    return name in known.lower or bool(telling) and telling <= known.all_words
+    return name in known.lower or (bool(telling) and telling <= known.all_words)
 
 
 def _benefits(text: str, known: Known) -> Iterator[Span]:
@@ -160,7 +164,11 @@ def _differ(text: str, fact: str, language: str) -> bool:
     supposed = any(re.search(f"{file.supposes}|{file.sets_apart}", each, re.I) for each in (text, fact))
     if denials[0] != denials[1] and restricted[0] == restricted[1] and not supposed:
         return True
-    return any(_has(one, fact) and _has(other, text) and not _has(other, fact) and not _has(one, text) for pair in file.sides for one, other in (pair, pair[::-1]))
+    return any(
+        _has(one, fact) and _has(other, text) and not _has(other, fact) and not _has(one, text)
+        for pair in file.sides
+        for one, other in (pair, pair[::-1])
+    )
 
 
 def _has(pattern: str, text: str) -> bool:

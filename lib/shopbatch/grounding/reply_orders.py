@@ -73,9 +73,7 @@ class OrderFacts:
         return " ".join(part.lower() for part in said if part)
 
 
-def order_states(
-    sentence: Sentence, orders: Sequence[OrderFacts], known: Known
-) -> Iterator[tuple[Span, bool]]:
+def order_states(sentence: Sentence, orders: Sequence[OrderFacts], known: Known) -> Iterator[tuple[Span, bool]]:
     """Yield what a sentence says of the state of an order, and whether it is true of one of the orders."""
     file = rules(known.language)
     taken: list[tuple[int, int]] = []
@@ -95,13 +93,16 @@ def _is_ours(clause: Clause, sentence: Sentence, orders: Sequence[OrderFacts], f
     if re.search(file.another, clause.text, re.I):
         return False
     before = sentence.text[: clause.start + len(clause.text)]
-    titles = [part for o in orders for line in o.lines for part in re.findall(r"[a-z]{3,}|[\u3400-\u9fff]{2}", line.title.lower())]
+    titles = [
+        part
+        for o in orders
+        for line in o.lines
+        for part in re.findall(r"[a-z]{3,}|[\u3400-\u9fff]{2}", line.title.lower())
+    ]
     return bool(re.search(file.ours, before, re.I)) or any(part in before.lower() for part in titles)
 
 
-def order_claims(
-    sentence: Sentence, question: str, orders: Sequence[OrderFacts], known: Known
-) -> Iterator[Span]:
+def order_claims(sentence: Sentence, question: str, orders: Sequence[OrderFacts], known: Known) -> Iterator[Span]:
     """Yield kind, start and end of what a sentence says of an order that is not known, or known otherwise."""
     file = rules(known.language)
     there = f"{known.lower} {known.names}"
@@ -124,7 +125,9 @@ def _is_part(name: str, there: str) -> bool:
 
 def _is_day(number: Stated, sentence: Sentence, orders: Sequence[OrderFacts], file: RuleFile) -> bool:
     """Whether a day of an event is that event's, as far as the clause names one event, and the day is another's."""
-    clause = next((c for c in clauses(sentence.text, sentence.language) if c.start <= number.start < c.start + len(c.text)), None)
+    clause = next(
+        (c for c in clauses(sentence.text, sentence.language) if c.start <= number.start < c.start + len(c.text)), None
+    )
     if clause is None:
         return True
     said = [name for name in EVENTS if re.search(file.events[name], clause.text, re.I)]

@@ -51,6 +51,7 @@ def judge_numbers(
         orders: The customer's own orders.
     """
     given = [*asked.numbers, *_of_orders(orders)]
+    told = bool(sentence.words & known.all_words)  # a sentence without any word of the facts repeats no number
     units = {fact.unit for each in known.sentences for fact in each.numbers}
     worked_out = {n: derived(n, given, known) for n in sentence.numbers}
     for number in sentence.numbers:
@@ -68,7 +69,11 @@ def judge_numbers(
             context = {word: _ASKED for word in before.words} | context
         backed = _judged(number, context, known, sure=len(own) >= _OWN or before is None)
         free = _is_reckoned(number, known) or _is_compared(number, sentence, asked)
-        free = free or worked_out[number] or _is_supposed(number, sentence, asked, any(worked_out.values()), units)
+        free = (
+            free
+            or worked_out[number]
+            or (told and _is_supposed(number, sentence, asked, any(worked_out.values()), units))
+        )
         if backed.problem in (NUMBER, UNIT) and free:
             backed = Backed(number, "")
         yield backed

@@ -103,7 +103,11 @@ def cut(text: str, language: str) -> Iterator[tuple[int, str]]:
     start, file = 0, rules(language)
     for m in [*re.finditer(file.segments, text, re.I), None]:
         first = m.start() if m else len(text)
-        comma = re.search("[,，]", text[start:first]) if re.match(rf"\W*(?:{file.supposes})", text[start:first], re.I) else None
+        comma = (
+            re.search("[,，]", text[start:first])
+            if re.match(rf"\W*(?:{file.supposes})", text[start:first], re.I)
+            else None
+        )
         if comma:
             yield start, text[start : start + comma.start()]
             start += comma.start()
