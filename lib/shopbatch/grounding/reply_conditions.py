@@ -53,10 +53,32 @@ def dropped(reply: list[Sentence], question: str, known: Known) -> Iterator[tupl
     for binding in _bindings(known):
         if not _is_kept(binding, said, known):
             yield from ((s, binding.sentence) for s in reply if _grants_number(s, binding, known))
+    yield from _overridden(reply, known)
     asked = known.words.telling(question)
     for fact in known.sentences:
         if reply and _is_asked_limit(fact, asked, reply, known):
             yield reply[0], fact
+
+
+def _overridden(reply: list[Sentence], known: Known) -> Iterator[tuple[Sentence, Sentence]]:
+    """Sentences that grant something also where a condition is not met."""
+    despite = rules(known.language).despite
+    for sentence in reply:
+        said = frozenset(w for m in re.finditer(despite, sentence.text, re.I) for w in _around(sentence, m, known))
+        for conditional in _conditionals(known) if said else ():
+            if _share(conditional.condition, said, known) >= _STATED and not _holds(sentence, conditional, known):
+                yield sentence, conditional.sentence
+
+
+def _around(sentence: Sentence, m: re.Match[str], known: Known) -> frozenset[str]:
+    """The telling words of the clause with some words."""
+    start = max(sentence.text.rfind(mark, 0, m.start()) for mark in ",，;；:：") + 1
+    end = min((place for mark in ",，;；.。" if (place := sentence.text.find(mark, m.end())) >= 0), default=None)
+    return known.words.telling(sentence.text[start:end])
+
+
+def _holds(sentence: Sentence, conditional: Conditional, known: Known) -> bool:
+    return bool(re.search(rules(known.language).denies, sentence.text, re.I)) or sentence.text == conditional.sentence.text
 
 
 def _is_kept(conditional: Conditional, said: frozenset[str], known: Known) -> bool:

@@ -51,7 +51,7 @@ def judge_numbers(
         orders: The customer's own orders.
     """
     given = [*asked.numbers, *_of_orders(orders)]
-    told = bool(sentence.words & known.all_words)  # a sentence without any word of the facts repeats no number
+    told = bool(sentence.words & known.all_words) or any(worked_out.values())  # in words of the facts
     units = {fact.unit for each in known.sentences for fact in each.numbers}
     worked_out = {n: derived(n, given, known) for n in sentence.numbers}
     for number in sentence.numbers:

@@ -56,6 +56,7 @@ class RuleFile(WordFile):
     restricts: str
     states_negative: str
     perhaps: str
+    despite: str
     sides: tuple[tuple[str, str], ...]
     opposites: tuple[tuple[str, str], ...]
     offers: str
