@@ -78,7 +78,9 @@ def _around(sentence: Sentence, m: re.Match[str], known: Known) -> frozenset[str
 
 
 def _holds(sentence: Sentence, conditional: Conditional, known: Known) -> bool:
-    return bool(re.search(rules(known.language).denies, sentence.text, re.I)) or sentence.text == conditional.sentence.text
+    return (
+        bool(re.search(rules(known.language).denies, sentence.text, re.I)) or sentence.text == conditional.sentence.text
+    )
 
 
 def _is_kept(conditional: Conditional, said: frozenset[str], known: Known) -> bool:

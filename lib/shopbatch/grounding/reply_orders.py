@@ -12,6 +12,7 @@ from shopbatch.grounding.reply_numbers import COUNT, DATE, Stated
 from shopbatch.grounding.reply_rules import Clause, RuleFile, clauses, found, rules
 
 EVENTS = ("placed_at", "shipped_at", "delivered_at")
+_BEFORE = 6  # characters before a state in which a denial is about it
 _BLANKS = re.compile(r"[\s-]+")
 
 Span = tuple[str, int, int]
@@ -80,10 +81,13 @@ def order_states(sentence: Sentence, orders: Sequence[OrderFacts], known: Known)
     for clause in clauses(sentence.text, known.language):
         if not clause.asserts or not _is_ours(clause, sentence, orders, file):
             continue
-        for state in file.states.values():
+        for name, state in file.states.items():
             for m in found(state.words, clause.text):
                 start, end = clause.start + m.start(), clause.start + m.end()
-                if not any(a < end and start < b for a, b in taken):
+                denied = not name.startswith("not_") and re.search(
+                    file.denies, clause.text[max(0, m.start() - _BEFORE) : m.start()]
+                )
+                if not denied and not any(a < end and start < b for a, b in taken):
                     taken.append((start, end))
                     yield ("status", start, end), any(o.status in (None, *state.true_of) for o in orders)
 

@@ -51,9 +51,9 @@ def judge_numbers(
         orders: The customer's own orders.
     """
     given = [*asked.numbers, *_of_orders(orders)]
-    told = bool(sentence.words & known.all_words) or any(worked_out.values())  # in words of the facts
     units = {fact.unit for each in known.sentences for fact in each.numbers}
     worked_out = {n: derived(n, given, known) for n in sentence.numbers}
+    told = bool(sentence.words & known.all_words) or any(worked_out.values())  # in words of the facts
     for number in sentence.numbers:
         trivial = re.match(words(known.language).file.trivial, sentence.text[number.end :], re.I)
         if trivial or _is_each(number, sentence, known):
@@ -74,6 +74,7 @@ def judge_numbers(
             or worked_out[number]
             or (told and _is_supposed(number, sentence, asked, any(worked_out.values()), units))
         )
+        free = free or (backed.problem == UNIT and _is_business(number, sentence, known))
         if backed.problem in (NUMBER, UNIT) and free:
             backed = Backed(number, "")
         yield backed
@@ -93,6 +94,13 @@ def _of_orders(orders: Sequence[OrderFacts]) -> Iterator[Stated]:
         whole, single = order.amounts
         for kind, values in (("money", whole | single), (COUNT, order.quantities)):
             yield from (Stated(value, "", kind, 0, 0) for value in values)
+
+
+def _is_business(number: Stated, sentence: Sentence, known: Known) -> bool:
+    """Whether days are business days of the facts, as the sentence says elsewhere."""
+    named = re.search(words(known.language).file.units["wday"].names, sentence.text, re.I)
+    facts = (fact for each in known.sentences for fact in each.numbers)
+    return bool(named) and number.unit == "day" and any(f.unit == "wday" and f.value == number.value for f in facts)
 
 
 def _is_each(number: Stated, sentence: Sentence, known: Known) -> bool:
