@@ -12,6 +12,7 @@ from shopbatch.grounding.reply_numbers import COUNT, DATE, Stated
 from shopbatch.grounding.reply_rules import Clause, RuleFile, clauses, found, rules
 
 EVENTS = ("placed_at", "shipped_at", "delivered_at")
+_QUOTES = ("“", "‘", "「", "『", '"', "'")  # before the name of a button
 _BEFORE = 6  # characters before a state in which a denial is about it
 _BLANKS = re.compile(r"[\s-]+")
 
@@ -87,6 +88,7 @@ def order_states(sentence: Sentence, orders: Sequence[OrderFacts], known: Known)
                 denied = not name.startswith("not_") and re.search(
                     file.denies, clause.text[max(0, m.start() - _BEFORE) : m.start()]
                 )
+                denied = denied or clause.text[: m.start()].endswith(_QUOTES)
                 if not denied and not any(a < end and start < b for a, b in taken):
                     taken.append((start, end))
                     yield ("status", start, end), any(o.status in (None, *state.true_of) for o in orders)
