@@ -13,7 +13,7 @@ _SPACES = re.compile(r"[\s()/.-]+")
 _SHORTEST = {"en": 3, "zh": 5}  # words (Chinese: characters) that a reply must share with an order to have obeyed it
 _WORD = re.compile(r"[a-z0-9'’]+|[\u3400-\u9fff]")
 
-_LEAST_TELLING = {"en": 4, "zh": 7}  # Chinese words without a group count as pairs of characters, which are more
+_LEAST_TELLING = {"en": 5, "zh": 7}  # Chinese words without a group count as pairs of characters, which are more
 _LEAST_KNOWN = {"en": 0.25, "zh": 0.15}
 _CAPITALS = re.compile(r"(?<![A-Za-z])[A-Z]{4,}(?![a-z])|(?<![A-Za-z])[A-Z]{2,}[-_]?[A-Z\d]*\d+")
 
@@ -94,7 +94,9 @@ def _is_backed(text: str, m: re.Match[str], known: Known) -> bool:
 def _waivers(sentence: Sentence, known: Known) -> Iterator[Span]:
     """What a customer is let off, unless the facts say so."""
     for m in _found(sentence, "waiver", known):
-        if not known.holds(m[0]):
+        telling = known.words.telling(m[0])
+        stated = len(telling) > 1 and any(telling <= fact.words for fact in known.sentences)
+        if not known.holds(m[0]) and not stated:
             yield "waiver", *m.span()
     file = known.words.file
     for m in _found(sentence, "unneeded", known):

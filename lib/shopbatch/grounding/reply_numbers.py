@@ -209,10 +209,13 @@ def reckoned(begun: Stated, span: Stated) -> tuple[int, int] | None:
 def derived_values(kind: str, given: Sequence[Stated], facts: Sequence[Stated]) -> Iterator[float]:
     """Yield what amounts (or counts) come of numbers that are given and numbers of the facts.
 
-    An amount times or through a count, the sum and the difference of two amounts, and the rule of three.
+    An amount times or through a count, the sum and the difference of two amounts, a share of an amount, and the
+    rule of three.
     """
     for one in given:
         for fact in facts:
+            if fact.kind == "share" and one.kind == kind:
+                yield from (one.value * fact.value / 100, one.value * (1 - fact.value / 100))
             if fact.kind == kind:
                 yield from (one.value - fact.value, fact.value - one.value, one.value + fact.value)
                 yield from (fact.value * one.value,) if one.kind == COUNT else ()

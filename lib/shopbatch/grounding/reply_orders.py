@@ -85,10 +85,9 @@ def order_states(sentence: Sentence, orders: Sequence[OrderFacts], known: Known)
         for name, state in file.states.items():
             for m in found(state.words, clause.text):
                 start, end = clause.start + m.start(), clause.start + m.end()
-                denied = not name.startswith("not_") and re.search(
-                    file.denies, clause.text[max(0, m.start() - _BEFORE) : m.start()]
-                )
-                denied = denied or clause.text[: m.start()].endswith(_QUOTES)
+                before = clause.text[: m.start()]
+                denied = not name.startswith("not_") and bool(re.search(file.denies, before[-_BEFORE:]))
+                denied = denied or before.endswith(_QUOTES)
                 if not denied and not any(a < end and start < b for a, b in taken):
                     taken.append((start, end))
                     yield ("status", start, end), any(o.status in (None, *state.true_of) for o in orders)

@@ -84,7 +84,9 @@ def derived(number: Stated, given: Sequence[Stated], known: Known) -> bool:
     """Whether an amount or a count follows from one of the facts and one of the question or the order."""
     if number.kind not in ("money", COUNT):
         return False
-    facts = [fact for sentence in known.sentences for fact in sentence.numbers if fact.kind in ("money", COUNT)]
+    facts = [
+        fact for sentence in known.sentences for fact in sentence.numbers if fact.kind in ("money", "share", COUNT)
+    ]
     return any(abs(number.value - value) < _EXACT for value in derived_values(number.kind, given, facts))
 
 
