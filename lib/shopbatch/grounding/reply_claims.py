@@ -172,7 +172,7 @@ def unbacked(sentence: Sentence, question: str, known: Known) -> Iterator[Span]:
     if telling and (ordered or (strange and not re.search(words.file.feelings, sentence.text, re.I))):
         yield "unbacked", 0, len(sentence.text)
     for m in _CAPITALS.finditer(sentence.text):
-        if not known.holds(m[0]):
+        if not known.holds(m[0]) and m[0].lower() not in known.names:
             yield "echo", *m.span()
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from shopbatch.grounding.reply_facts import Known, Sentence
-from shopbatch.grounding.reply_numbers import COUNT, DATE, Stated
+from shopbatch.grounding.reply_numbers import COUNT, DATE, ORDER, Stated
 from shopbatch.grounding.reply_rules import Clause, RuleFile, clauses, found, rules
 
 EVENTS = ("placed_at", "shipped_at", "delivered_at")
@@ -68,6 +68,12 @@ class OrderFacts:
         """How many pieces and how many different goods it has."""
         counts = [line.quantity for line in self.lines]
         return {float(n) for n in (*counts, sum(counts), len(counts)) if n}
+
+    @property
+    def days(self) -> list[Stated]:
+        """The days of its events, as dates."""
+        days = (getattr(self, name) for name in EVENTS)
+        return [Stated(d.year * 10_000 + d.month * 100 + d.day, "", DATE, 0, 0) for d in days if d]
 
     def text(self) -> str:
         """All that it has in words, to look names up in."""
@@ -158,6 +164,8 @@ def is_of_order(number: Stated, sentence: Sentence, orders: Sequence[OrderFacts]
                 return True
             if number.value in single:
                 return not re.search(file.totals, sentence.text, re.I)
+        if number.kind == ORDER and number.unit in order.text():
+            return True
         if number.kind == COUNT and number.value in order.quantities:
             return True
         if number.kind == DATE and int(number.value) % 10_000 in {_number(getattr(order, name)) for name in EVENTS}:

@@ -68,7 +68,7 @@ def judge_numbers(
         if before is not None and len(own) < _OWN:
             context = {word: _ASKED for word in before.words} | context
         backed = _judged(number, context, known, sure=len(own) >= _OWN or before is None)
-        free = _is_reckoned(number, known) or _is_compared(number, sentence, asked)
+        free = _is_reckoned(number, known, orders) or _is_compared(number, sentence, asked)
         free = (
             free
             or worked_out[number]
@@ -111,11 +111,12 @@ def _is_each(number: Stated, sentence: Sentence, known: Known) -> bool:
     return number.value == 1 and not word.isdigit() and bool(re.search(words(known.language).file.each, known.lower))
 
 
-def _is_reckoned(number: Stated, known: Known) -> bool:
+def _is_reckoned(number: Stated, known: Known, orders: Sequence[OrderFacts]) -> bool:
     """Whether a date follows from a date and a span of time of the facts."""
     if number.kind != DATE:
         return False
     facts = [fact for sentence in known.sentences for fact in sentence.numbers]
+    facts += [day for order in orders for day in order.days]
     month, day = divmod(int(number.value) % 10_000, 100)
     return any(last is not None and last[1] == day and month in (0, last[0]) for last in _last_days(facts))
 
