@@ -175,7 +175,7 @@ def equal(one: Stated, other: Stated, language: str) -> bool:
             return one.value == other.value or (_has_no_year(one, other) and one.value % 10_000 == other.value % 10_000)
         return one.kind == other.kind and one.unit == other.unit
     if one.kind == other.kind == COUNT:
-        exclusive = {f"{COUNT}:{word}" for word in words(language).file.exclusive.split()}
+        exclusive = {f"{COUNT}:{stem(word)}" for word in words(language).file.exclusive.split()}
         return one.value == other.value and not (one.unit != other.unit and {one.unit, other.unit} <= exclusive)
     if COUNT in (one.kind, other.kind):
         return one.value == other.value and "" in (one.unit, other.unit) and one.kind == COUNT
