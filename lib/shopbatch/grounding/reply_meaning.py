@@ -192,7 +192,8 @@ def _beginnings(sentence: Sentence, known: Known) -> Iterator[Span]:
     named = {event for fact in rule for event, _, _ in _events(fact.text, known, exact=False)}
     for event, start, end in _events(sentence.text, known):
         if event not in named:
-            yield "role", start, end
+            if not known.holds(sentence.text[start:end]):  # a fact about one order, or a day that was reckoned
+                yield "role", start, end
             continue
         near = [n for n in sentence.numbers if n.kind == "time" and -40 <= n.start - start <= 40]
         facts = [fact for fact in rule for n in near for m in fact.numbers if equal(n, m, known.language)]
