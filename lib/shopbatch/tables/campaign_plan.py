@@ -19,11 +19,15 @@ CAMPAIGN_PLAN = Table(
         Column("day", pa.date32(), "The day that is planned.", nullable=False),
         Column("channel", pa.string(), "How the user would be addressed.", nullable=False, one_of=CHANNELS),
         Column("send", pa.bool_(), "Whether to address the user; false: held out.", nullable=False),
-        Column("arm", pa.string(), "The arm of the experiment that the plan is: the campaign's name, or control.", False),
+        Column(
+            "arm", pa.string(), "The arm of the experiment that the plan is: the campaign's name, or control.", False
+        ),
         Column("probability", pa.float64(), "The share of the audience that got this arm.", nullable=False),
         Column("send_from", TIMESTAMP, "From when on the message may be sent, UTC.", nullable=False),
         Column("send_until", TIMESTAMP, "Until when it may be sent, UTC.", nullable=False),
-        Column("uplift", pa.float64(), "Expected outcome that the message adds (see the model uplift).", nullable=False),
+        Column(
+            "uplift", pa.float64(), "Expected outcome that the message adds (see the model uplift).", nullable=False
+        ),
         Column("value", pa.float64(), "What one unit of the outcome is worth, in the shop's currency.", nullable=False),
         Column("cost", pa.decimal128(12, 4), "What the message costs, in the shop's currency.", nullable=False),
         Column("gain", pa.float64(), "uplift x value - cost, in the shop's currency.", nullable=False),

@@ -121,11 +121,12 @@ def deeds(daily: Snapshot, people: pl.DataFrame, before: int, window: int, weekl
         people: Rows with `user_id` and `day`.
         before: Days before the day that count.
         window: Days from the day on that count.
-        weekly: Whether to sum up each week of the window, too.
+        weekly: Whether to sum up each whole week, too.
 
     Returns:
-        `people` in its order with, for each of SUMS, `before_<name>` and `<name>`, and if `weekly` `<name>_1`, ...;
-        money in the shop's currency; float64, 0 where nothing was bought.
+        `people` in its order with, for each of SUMS, `before_<name>` and `<name>`, and if `weekly` also `<name>_1`, ...
+        for the weeks from the day on and `<name>_-1`, ... for those before it, backwards; money in the shop's currency;
+        float64, 0 where nothing was bought.
     """
     first, last = people["day"].min(), people["day"].max()
     if not isinstance(first, date) or not isinstance(last, date):
@@ -135,24 +136,31 @@ def deeds(daily: Snapshot, people: pl.DataFrame, before: int, window: int, weekl
     tiles = scan(daily).filter(near).select("user_id", pl.col("day").alias("on"), "baskets", "sales_cents")
     offset = (pl.col("on") - pl.col("day")).dt.total_days()
     joined = tiles.join(keyed.lazy().select("row", "user_id", "day"), on="user_id").with_columns(offset.alias("offset"))
-    periods = {"before_": (-before, 0), "": (0, window)}
-    endings = {name: "" for name in periods}
+    periods = {"before_{}": (-before, 0), "{}": (0, window)}
     if weekly:
-        for week in range(window // _WEEK):
-            periods[f"_{week + 1}"] = (week * _WEEK, (week + 1) * _WEEK)
-    sums = []
-    for name, (begin, end) in periods.items():
-        inside = (pl.col("offset") >= begin) & (pl.col("offset") < end)
-        baskets = pl.when(inside).then(pl.col("baskets")).otherwise(0).sum().cast(pl.Float64)
-        sales = (pl.when(inside).then(pl.col("sales_cents")).otherwise(0).sum() / 100).cast(pl.Float64)
-        label = (lambda stem, name=name: f"{name}{stem}" if name in endings else f"{stem}{name}")
-        sums += [
-            (baskets > 0).cast(pl.Float64).alias(label("bought")),
-            sales.alias(label("sales")),
-            baskets.alias(label("baskets")),
-        ]
+        for week in weeks(before, window):
+            begin = (week - 1 if week > 0 else week) * _WEEK
+            periods[f"{{}}_{week}"] = (begin, begin + _WEEK)
+    sums = [expression for label, period in periods.items() for expression in _sums(label, *period)]
     totals = joined.group_by("row").agg(sums).collect(engine="streaming")
     named = [column for column in totals.columns if column != "row"]
     return keyed.join(totals, on="row", how="left", maintain_order="left").drop("row").with_columns(
         pl.col(named).fill_null(0.0)
-    )
+    )  # fmt: skip
+
+
+def weeks(before: int, window: int) -> list[int]:
+    """Number the whole weeks of both periods: ..., -2, -1 before the day, 1, 2, ... from it on."""
+    return [*range(-(before // _WEEK), 0), *range(1, window // _WEEK + 1)]
+
+
+def _sums(label: str, begin: int, end: int) -> list[pl.Expr]:
+    """The sums over the days `begin` to `end` (apart) from the user's day."""
+    inside = (pl.col("offset") >= begin) & (pl.col("offset") < end)
+    baskets = pl.when(inside).then(pl.col("baskets")).otherwise(0).sum().cast(pl.Float64)
+    cents = pl.when(inside).then(pl.col("sales_cents")).otherwise(0).sum().cast(pl.Float64)
+    return [
+        (baskets > 0).cast(pl.Float64).alias(label.format("bought")),
+        (cents / 100).alias(label.format("sales")),
+        baskets.alias(label.format("baskets")),
+    ]
