@@ -10,8 +10,8 @@ WHOLE = "all"  # the period of the rows that are about the whole window
 
 CAMPAIGN_EFFECTS = Table(
     name="campaign_effects",
-    meaning="One row per experiment, arm, metric, method and period: what the arm brought beyond the control. Published "
-    "by measure_campaigns.",
+    meaning="One row per experiment, arm, metric, method and period: what the arm brought beyond the control. "
+    "Published by measure_campaigns.",
     key=("experiment_id", "arm", "metric", "method", "period"),
     person=Nobody("It holds means over an arm of an experiment."),
     columns=(
@@ -20,7 +20,8 @@ CAMPAIGN_EFFECTS = Table(
         Column(
             "metric",
             pa.string(),
-            "What is counted per user: bought (1 if any basket), sales (money, what was given back taken off), baskets.",
+            "What is counted per user: bought (1 if any basket), sales (money, what was given back taken off), "
+            "baskets.",
             nullable=False,
             one_of=METRICS,
         ),

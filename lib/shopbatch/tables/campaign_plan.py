@@ -19,9 +19,7 @@ CAMPAIGN_PLAN = Table(
         Column("day", pa.date32(), "The day that is planned.", nullable=False),
         Column("channel", pa.string(), "How the user would be addressed.", nullable=False, one_of=CHANNELS),
         Column("send", pa.bool_(), "Whether to address the user; false: held out.", nullable=False),
-        Column(
-            "arm", pa.string(), "The arm of the experiment that the plan is: the campaign's name, or control.", False
-        ),
+        Column("arm", pa.string(), "The arm of the experiment that the plan is: the channel, or control.", False),
         Column("probability", pa.float64(), "The share of the audience that got this arm.", nullable=False),
         Column("send_from", TIMESTAMP, "From when on the message may be sent, UTC.", nullable=False),
         Column("send_until", TIMESTAMP, "Until when it may be sent, UTC.", nullable=False),

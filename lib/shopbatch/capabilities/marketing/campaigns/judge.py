@@ -73,8 +73,8 @@ def judge(name: str, frame: pl.DataFrame, config: MeasureConfig, over: bool) -> 
         if far:
             (other, column), worst = max(far, key=lambda pair: abs(pair[1].difference))
             reasons.append(
-                f"before the assignment, the arm {other} was {worst.difference:+.2f} standard deviations from the control "
-                f"in {column}, more than gates.difference={config.gates.difference:g} and than chance explains"
+                f"before the assignment, the arm {other} was {worst.difference:+.2f} standard deviations from the "
+                f"control in {column}, more than gates.difference={config.gates.difference:g} and than chance explains"
             )
     if reasons:
         return Judged(name, len(frame), likely, apart, tuple(reasons))

@@ -98,7 +98,7 @@ def assess(config: MeasureConfig, sources: Sources) -> Assessed:
     if missing := sorted(set(config.experiments) - set(names)):
         raise UserError(f"experiments: there is no experiment {missing[0]!r}")
     judged: list[Judged] = []
-    drawn = []
+    drawn: list[Figure] = []
     for name in names:
         one = people.filter(pl.col("experiment_id") == name)
         frame = deeds(sources.daily, one, config.before_days, config.window_days, weekly=True)

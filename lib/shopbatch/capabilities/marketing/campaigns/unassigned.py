@@ -1,8 +1,8 @@
 """Campaigns for which nobody was drawn by chance: why no effect can be told, in figures.
 
 Whoever is sent a campaign is mostly a better customer than others, and was so before. The gap before the campaign shows
-it. To take that gap off (a difference in differences) helps only if both groups would have gone on alike; a placebo, the
-same sum four weeks earlier, when nothing was sent, shows whether they do.
+it. To take that gap off (a difference in differences) helps only if both groups would have gone on alike; a placebo,
+the same sum four weeks earlier, when nothing was sent, shows whether they do.
 """
 
 from __future__ import annotations

@@ -12,12 +12,13 @@ import numpy as np
 
 from shopbatch.capabilities.marketing.uplift import learners
 from shopbatch.capabilities.marketing.uplift.learners import RESPONSE, Scorer
+from shopbatch.capabilities.marketing.uplift.parts import Family
 from shopbatch.evaluation.uplift import RANDOM, Comparison, Trial, compare, qini
 
 Kind = Literal["uplift", "response", "none"]
 VERDICTS: dict[Kind, str] = {
-    "uplift": "an uplift model finds those whom a campaign moves, surely better than chance and better than the response "
-    "model",
+    "uplift": "an uplift model finds those whom a campaign moves: surely better than chance, and better than the "
+    "response model",
     "response": "no uplift model is better than the response model, which is surely better than chance",
     "none": "no effect that targeting could use: no order of the users is surely better than chance",
 }
@@ -36,7 +37,7 @@ class Settings:
         seed: Of folds and bootstrap.
     """
 
-    families: tuple[learners.Family, ...] = learners.FAMILIES
+    families: tuple[Family, ...] = learners.FAMILIES
     folds: int = 5
     draws: int = 400
     certain: float = 0.975
@@ -73,9 +74,9 @@ class Choice:
 def choose(rows: np.ndarray, trial: Trial, settings: Settings) -> Choice:
     """Compare all learners on users that their models have not seen, and choose.
 
-    An uplift model is chosen only if it is surely above chance, with the errors of all candidates counted: so of shuffled
-    arms one is chosen hardly ever. It has to be above the response model, too. To ask for the same certainty there would
-    prefer the response model in most experiments of less than 50,000 users, also where it is much worse.
+    An uplift model is chosen only if it is surely above chance, with the errors of all candidates counted: so of
+    shuffled arms one is chosen hardly ever. It has to be above the response model, too. To ask for the same certainty
+    there would prefer the response model in most experiments of less than 50,000 users, also where it is much worse.
 
     Args:
         rows: Features, float64 [n, features], without nan.
@@ -119,9 +120,9 @@ def held_out_scores(name: str, rows: np.ndarray, trial: Trial, fold: np.ndarray)
 
 
 def within_folds(scores: np.ndarray, fold: np.ndarray) -> np.ndarray:
-    """Replace scores by their places among those of the same fold, 0 to 1: models of two folds have scales of their own.
+    """Replace scores by their places among those of the same fold, 0 to 1; equal scores keep equal places.
 
-    Equal scores keep equal places.
+    Models of two folds have scales of their own, and places can be compared.
     """
     places = np.empty(len(scores))
     for number in np.unique(fold):

@@ -1,4 +1,4 @@
-"""What the report of `train_uplift` shows: the learners beside each other, Qini curves, and predicted beside measured."""
+"""What the report of `train_uplift` shows: the learners beside each other, Qini curves, effects by fifth."""
 
 from __future__ import annotations
 

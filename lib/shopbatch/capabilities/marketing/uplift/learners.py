@@ -1,7 +1,7 @@
 """Learners of uplift: from users who were treated or not by chance, how much more each user does when treated.
 
-S, T and X are those of Kuenzel, Sekhon, Bickel and Yu ("Metalearners for estimating heterogeneous treatment effects using
-machine learning", 2019), DR is that of Kennedy ("Towards optimal doubly robust estimation of heterogeneous causal
+S, T and X are those of Kuenzel, Sekhon, Bickel and Yu ("Metalearners for estimating heterogeneous treatment effects
+using machine learning", 2019), DR is that of Kennedy ("Towards optimal doubly robust estimation of heterogeneous causal
 effects", 2023). Each exists with linear models and with boosted trees. The response model, which says how much a user
 does when treated, is what they have to be better than.
 """

@@ -1,7 +1,7 @@
 """The models that uplift learners are made of: linear ones and boosted trees, fitted to weighted rows.
 
-Both give equal bits for equal rows: the linear ones are solved in closed steps, LightGBM is told to be deterministic and
-gets a fixed number of threads.
+Both give equal bits for equal rows: the linear ones are solved in closed steps, LightGBM is told to be deterministic
+and gets one thread.
 """
 
 from __future__ import annotations
@@ -98,7 +98,7 @@ def _linear(rows: np.ndarray, target: np.ndarray, weight: np.ndarray, penalty: f
     """Fit by Newton's method; least squares need one step."""
     mean = np.average(rows, axis=0, weights=weight)
     scale = np.sqrt(np.average((rows - mean) ** 2, axis=0, weights=weight))
-    scale = np.where(scale > 1e-9, scale, np.inf)  # what does not vary says nothing
+    scale = np.where(scale > 1e-9, scale, 1.0)  # what does not vary says nothing
     inputs = np.column_stack([np.ones(len(rows)), (rows - mean) / scale])
     ridge = np.diag([0.0] + [penalty] * rows.shape[1])
     level = float(np.average(target, weights=weight))
