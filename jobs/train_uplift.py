@@ -1,4 +1,4 @@
-"""experiments and user_daily -> uplift learners beside the response model, judged on held-out users -> model `uplift`."""
+"""experiments and user_daily -> uplift learners beside the response model, judged held out -> model `uplift`."""
 
 from __future__ import annotations
 

@@ -107,17 +107,15 @@ def refused(found: Sequence[Unassigned], most: int) -> list[Figure]:
     ]  # fmt: skip
     caption = (
         "Money per user. Gap before: how much more those who got the campaign had spent before it. The placebo is the "
-        "difference in differences one period earlier, when nothing had been sent: where it is not 0, that method finds "
-        "effects of nothing."
+        "difference in differences one period earlier, when nothing had been sent: where it is not 0, that method "
+        "finds effects of nothing."
     )
-    panels = {
-        one.name: {"placebo": list(_three(one.placebo)), "gap before": list(_three(one.gap))} for one in found[:most]
-    }
+    panels = {one.name: {"placebo": _three(one.placebo), "gap before": _three(one.gap)} for one in found[:most]}
     return [
         Figure("intervals", "Campaigns without an experiment: the gap before", {"panels": panels}, caption),
         Figure("table", "Campaigns without an experiment", {"columns": columns, "rows": rows}, caption),
     ]
 
 
-def _three(interval: Interval) -> tuple[float, float, float]:
-    return interval.value, interval.low, interval.high
+def _three(interval: Interval) -> list[float]:
+    return [interval.value, interval.low, interval.high]

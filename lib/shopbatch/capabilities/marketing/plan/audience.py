@@ -69,7 +69,7 @@ class Audience:
     @property
     def sent(self) -> np.ndarray:
         """Numbers of the users who are addressed."""
-        return self.users[~self.held]
+        return np.asarray(self.users[~self.held])
 
 
 def plan_day(
@@ -120,11 +120,11 @@ def choose_audience(ids: Sequence[str], offer: Offer, consent: np.ndarray, below
         left[reason] = int((open_ & ~condition).sum())
         open_ &= condition
     able = np.flatnonzero(open_)
-    order = able[np.lexsort((np.array([ids[n] for n in able], dtype=object).astype(str), -offer.gain[able]))]
+    order = np.array(sorted(able.tolist(), key=lambda user: (-offer.gain[user], ids[user])), np.int64)
     size = audience_size(len(order), offer.holdout, most_messages(offer.cost, offer.budget))
     left["budget"] = len(order) - size
     users = order[:size]
-    held = held_out([ids[n] for n in users], offer.name, offer.holdout)
+    held = held_out([ids[user] for user in users.tolist()], offer.name, offer.holdout)
     return Audience(users, held, left)
 
 

@@ -75,8 +75,8 @@ class Gates(Strict):
     """What a plan has to meet."""
 
     unproven: bool = False
-    """Whether to plan although no effect of a message is proven: the mean effect's interval holds 0 and no uplift model
-    was found."""
+    """Whether to plan although no effect of a message is proven: the mean effect's interval holds 0 and no uplift
+    model was found."""
 
 
 class PlanConfig(JobConfig):
@@ -93,8 +93,8 @@ class PlanConfig(JobConfig):
     quiet_hours: tuple[QuietConfig, ...] = ()
     """When nothing is sent."""
     timezone: str = "UTC"
-    """The shop's time zone, as in `build_user_profiles`. A channel without quiet hours uses it for users whose time zone
-    is not known; by other channels these are not addressed."""
+    """The shop's time zone, as in `build_user_profiles`. A channel without quiet hours uses it for users whose time
+    zone is not known; by other channels these are not addressed."""
     default_time_zone: str = ""
     """The time zone of users who state none and whose market is not known. Empty: none."""
     exclude: tuple[str, ...] = ()

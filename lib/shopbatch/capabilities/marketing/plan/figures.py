@@ -84,11 +84,12 @@ def figures(planned: Sequence[Planned], model: UpliftModel, spread: float) -> li
             ]
         )
     caption = (
-        "Nothing has been sent. Gain at worst: if the mean effect is at the lower end of its 95 % interval. An expected "
-        "effect below the smallest one that the hold-out shows cannot be measured by this campaign alone."
+        "Nothing has been sent. Gain at worst: if the mean effect is at the lower end of its 95 % interval. An "
+        "expected effect below the smallest one that the hold-out shows cannot be measured by this campaign alone."
     )
     reasons = {reason: [one.audience.left.get(reason, 0) for one in planned] for reason in REASONS}
-    bars = {"groups": [one.offer.name for one in planned], "series": {**reasons, "audience": _sizes(planned)}}
+    sizes = [len(one.audience.users) for one in planned]
+    bars = {"groups": [one.offer.name for one in planned], "series": {**reasons, "audience": sizes}}
     panels = {one.offer.name: panel for one in planned if (panel := _gains(one)) is not None}
     found = [Figure("table", "The plan", {"columns": columns, "rows": rows}, caption)]
     if planned:
@@ -96,10 +97,6 @@ def figures(planned: Sequence[Planned], model: UpliftModel, spread: float) -> li
     if panels:
         found.append(Figure("histograms", "Expected gain of a message", {"panels": panels}))
     return found
-
-
-def _sizes(planned: Sequence[Planned]) -> list[int]:
-    return [len(one.audience.users) for one in planned]
 
 
 def _gains(one: Planned) -> dict[str, object] | None:

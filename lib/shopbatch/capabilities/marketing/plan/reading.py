@@ -67,7 +67,7 @@ def read_people(users: Snapshot) -> People:
 
 def spans(people: People, config: PlanConfig, channel: str, hours: tuple[int, int], day: date) -> list[Span | None]:
     """Return when a channel's messages may be sent, for each of the users' places; None: at no time that is known."""
-    quiet = {each.channel: (each.begin, each.end) for each in config.quiet_hours}.get(channel)
+    quiet = next(((each.begin, each.end) for each in config.quiet_hours if each.channel == channel), None)
     wanted = open_hours(hours, quiet)
     if wanted is None:
         return [None] * len(people.places)
