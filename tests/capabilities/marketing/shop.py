@@ -16,6 +16,7 @@ import pyarrow as pa
 
 from shopbatch.tables import TABLES
 from shopbatch.tables.schema import Table
+from shopbatch.warehouse import files
 from shopbatch.warehouse.store import Store
 
 DAY = date(2026, 3, 2)  # on which arms are drawn
@@ -82,3 +83,14 @@ def _default(table: Table, name: str) -> Any:
         if column.nullable or (not pa.types.is_integer(column.type) and not pa.types.is_decimal(column.type))
         else 0
     )
+
+
+def put_plan(store: Store, rows: Sequence[Row], day: date = DAY) -> None:
+    """Publish a day of `campaign_plan`."""
+    table, scope = TABLES["campaign_plan"], {"day": day.isoformat()}
+    schema = table.file_schema()
+    full = [{"cost": 0, "uplift": 0.0, "value": 0.0, "gain": 0.0, "model": "", "run_id": "r"} | row for row in rows]
+    root, path = store.uri(table.name), f"day={day}/run/part-00000.parquet"
+    files.write(f"{root}/{path}", pa.Table.from_pylist(full, schema))
+    written = [files.describe(root, path, schema, scope)]
+    store.commit(table, written, "replace", f"plan-{day}", {"scope": scope})

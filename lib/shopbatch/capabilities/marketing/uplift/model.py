@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import lightgbm
 import numpy as np
 
 from shopbatch.capabilities.marketing.uplift.features import FEATURES
@@ -98,7 +98,7 @@ class UpliftModel:
                 Interval(*map(float, words["effect"])),
                 tuple(map(str, words["features"])),
             )
-        except (OSError, ValueError, KeyError, TypeError, lightgbm.basic.LightGBMError) as error:
+        except (OSError, ValueError, KeyError, TypeError) as error:
             raise ModelError(f"model {folder} is damaged ({type(error).__name__})") from None
         if tuple(model.features) != FEATURES:
             raise UserError(f"model {folder} reads other features than this version: shopbatch run train_uplift")
@@ -110,7 +110,7 @@ def _part(part: Part, folder: Path, number: int) -> dict[str, Any]:
     if isinstance(part, Boosted):
         name = f"trees-{number}.txt"
         (folder / name).write_text(part.text, "utf-8")
-        return {"trees": name}
+        return {"trees": name, "digest": _digest(part.text)}
     assert isinstance(part, Linear)
     return {
         "linear": {
@@ -128,14 +128,19 @@ def _read_part(term: dict[str, Any], folder: Path) -> Part:
         name = str(term["trees"])
         if Path(name).name != name:
             raise ValueError("a file outside the folder")
-        boosted = Boosted((folder / name).read_text("utf-8"))
-        lightgbm.Booster(model_str=boosted.text)  # it says so now if the text is none of its own
-        return boosted
+        text = (folder / name).read_text("utf-8")
+        if _digest(text) != term["digest"]:  # LightGBM ends the process at some texts that are cut off
+            raise ValueError("a file that was changed")
+        return Boosted(text)
     tree = term["linear"]
     mean, scale, weight = (np.array(tree[name], np.float64) for name in ("mean", "scale", "weight"))
     if not (mean.shape == scale.shape == weight.shape and mean.ndim == 1):
         raise ValueError("arrays that do not fit together")
     return Linear(mean, scale, weight, float(tree["bias"]), bool(tree["logistic"]))
+
+
+def _digest(text: str) -> str:
+    return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
 
 
 def _number(value: Any) -> float | None:
