@@ -26,7 +26,10 @@ TEXT = "{name: text, channel: sms, cost: 0.05, budget: 100, hours: [6, 23]}"
 BOTH = (f"campaigns=[{MAIL}, {TEXT}]", "caps=[{messages: 1, days: 7}]")
 
 
-def fill(store: Store, effect: Interval = Interval(0.1, 0.05, 0.15)) -> None:
+PROVEN = Interval(0.1, 0.05, 0.15)
+
+
+def fill(store: Store, effect: Interval = PROVEN) -> None:
     tiles, _ = shop.drawn(2_000, "lapsed")
     shop.put(store, "user_daily", tiles)
     shop.put(
@@ -103,13 +106,13 @@ def test_caps_count_other_days_and_what_was_sent_and_a_day_is_replaced_alone(sto
         *({"campaign_id": "older", "user_id": f"u{n:06d}", "starts_at": at - timedelta(days=30)} for n in range(2_000)),
     ])  # fmt: skip
     later = day + timedelta(days=3)
-    code, report, err = run_job(store, "plan_campaigns", *BOTH, f"day={later}")
+    code, _, err = run_job(store, "plan_campaigns", *BOTH, f"day={later}")
     assert code == 0, err
     rows = plan(store).with_columns(pl.col("day").cast(pl.String))
     second = rows.filter(pl.col("day") == str(later))
     assert len(second) > 0 and not set(second["user_id"]) & (got | set(loaded))
     assert rows.filter(pl.col("day") == str(day)).height == first.height
-    code, report, err = run_job(store, "plan_campaigns", f"campaigns=[{MAIL}]", BOTH[1], f"day={later}")
+    code, _, err = run_job(store, "plan_campaigns", f"campaigns=[{MAIL}]", BOTH[1], f"day={later}")
     assert code == 0, err
     rows = plan(store).with_columns(pl.col("day").cast(pl.String))
     assert set(rows.filter(pl.col("day") == str(later))["campaign_id"]) == {f"mail-{later}"}

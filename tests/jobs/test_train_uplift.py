@@ -1,4 +1,4 @@
-"""train_uplift as a user runs it: what is found is published, also that nothing is; and who was learnt from is known."""
+"""train_uplift as a user runs it: what is found is published, also that nothing is; who was learnt from is known."""
 
 from __future__ import annotations
 
@@ -82,5 +82,5 @@ def test_several_arms_and_too_few_users_are_said(store: Store) -> None:
     assert code == 2 and "several arms (email, sms)" in messages(err)[-1]
     code, _, err = run_job(store, "train_uplift", *QUICK, "arm=post")
     assert code == 2 and "email, sms" in messages(err)[-1]
-    code, report, err = run_job(store, "train_uplift", "arm=sms", "min_users=500")
+    code, _, err = run_job(store, "train_uplift", "arm=sms", "min_users=500")
     assert code == 3 and "min_users=500" in messages(err)[-1]

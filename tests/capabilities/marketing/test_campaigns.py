@@ -73,6 +73,7 @@ def judged(store: Store, **settings: object) -> dict[str, tuple[str, ...]]:
 
 def test_broken_experiments_are_left_out_and_named(store: Store) -> None:
     tiles, arms = shop.drawn(3_000, "lapsed", seed=2)
+    draw = np.random.default_rng(8)
     active = {t["user_id"] for t in tiles if DAY - days(28) <= t["day"] < DAY}
     lost = [a for a in arms if a["arm"] == "control" or int(a["user_id"][1:]) % 4]
     picked = [
@@ -83,7 +84,12 @@ def test_broken_experiments_are_left_out_and_named(store: Store) -> None:
         "lost": [a | {"experiment_id": "lost"} for a in lost],
         "picked": picked,
         "few": [a | {"experiment_id": "few"} for a in arms[:90]],
-        "late": [shop.assigned(a["user_id"], a["arm"], 0.5, "late", shop.LAST - days(20)) for a in arms],
+        "late": [
+            shop.assigned(
+                a["user_id"], "email" if draw.random() < 0.5 else "control", 0.5, "late", shop.LAST - days(20)
+            )
+            for a in arms
+        ],
         "no control": [shop.assigned(u, "email", 0.5, "no control") for u in shop.people(300)],
     }
     shop.put(store, "user_daily", tiles)
