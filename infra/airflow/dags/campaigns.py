@@ -1,7 +1,7 @@
-"""Every morning: what experiments and plans brought -> campaign_effects, whom a message moves -> uplift -> campaign_plan.
+"""Every morning: what experiments and plans brought -> campaign_effects, and whom to address today -> campaign_plan.
 
-It needs the tiles that nightly_users makes. Where nobody was drawn by chance, the first two refuse (exit code 3) and say
-why; the plan then uses the model that is live. Nothing is sent.
+It needs the tiles that nightly_users makes. Where nobody was drawn by chance, measuring and learning refuse (exit code
+3) and say why; the plan then uses the model that is live. Nothing is sent.
 """
 
 from __future__ import annotations

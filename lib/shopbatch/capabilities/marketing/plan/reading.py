@@ -140,9 +140,12 @@ def _received(campaigns: Snapshot | None, plan: Snapshot | None, day: date) -> p
     if campaigns is None:
         return None
     rows = scan(campaigns).filter(pl.col("starts_at").is_not_null())
-    if plan is not None and plan.files:
+    others = (
+        replace(plan, files=tuple(f for f in plan.files if f.partition["day"] != day.isoformat())) if plan else None
+    )
+    if others is not None and others.files:
         rows = rows.join(
-            scan(plan).filter(pl.col("send")).select("campaign_id", "user_id"),
+            scan(others).filter(pl.col("send")).select("campaign_id", "user_id"),
             on=["campaign_id", "user_id"],
             how="anti",
         )

@@ -71,7 +71,7 @@ class Choice:
         return VERDICTS[self.kind]
 
 
-def choose(rows: np.ndarray, trial: Trial, settings: Settings) -> Choice:
+def choose(rows: np.ndarray, trial: Trial, settings: Settings, fold: np.ndarray | None = None) -> Choice:
     """Compare all learners on users that their models have not seen, and choose.
 
     An uplift model is chosen only if it is surely above chance, with the errors of all candidates counted: so of
@@ -82,9 +82,10 @@ def choose(rows: np.ndarray, trial: Trial, settings: Settings) -> Choice:
         rows: Features, float64 [n, features], without nan.
         trial: What happened.
         settings: How they are compared.
+        fold: The fold of each user, int64 [n]; None: as `folds_of` draws it.
     """
     every = learners.names(settings.families)
-    fold = folds_of(trial, settings.folds, settings.seed)
+    fold = folds_of(trial, settings.folds, settings.seed) if fold is None else fold
     scores = {name: held_out_scores(name, rows, trial, fold) for name in every}
     ranks = {name: within_folds(score, fold) for name, score in scores.items()}
     responses = [name for name in every if name.startswith(RESPONSE)]
@@ -99,6 +100,13 @@ def choose(rows: np.ndarray, trial: Trial, settings: Settings) -> Choice:
         return Choice("uplift", max(surely, key=values.__getitem__), best, response, comparison, scores)
     kind: Kind = "response" if comparison.qini[response].low > 0 else "none"
     return Choice(kind, response, best, response, comparison, scores)
+
+
+def folds_of_users(users: np.ndarray, folds: int, seed: int) -> np.ndarray:
+    """Draw folds so that all rows of a user are in one. users: string [n]. Returns int64 [n]."""
+    distinct, place = np.unique(users, return_inverse=True)
+    drawn = np.random.default_rng(seed).permutation(len(distinct)) % folds
+    return np.asarray(drawn[place.reshape(-1)])
 
 
 def folds_of(trial: Trial, folds: int, seed: int) -> np.ndarray:

@@ -13,7 +13,7 @@ from shopbatch.capabilities.marketing.campaigns.config import MeasureConfig
 from shopbatch.capabilities.marketing.campaigns.outcomes import Sources, deeds, pin
 from shopbatch.capabilities.marketing.campaigns.run import assess, no_chance
 from shopbatch.capabilities.marketing.uplift import figures
-from shopbatch.capabilities.marketing.uplift.choose import Choice, Settings, choose, folds_of, within_folds
+from shopbatch.capabilities.marketing.uplift.choose import Choice, Settings, choose, folds_of_users, within_folds
 from shopbatch.capabilities.marketing.uplift.config import TrainUpliftConfig
 from shopbatch.capabilities.marketing.uplift.features import features
 from shopbatch.capabilities.marketing.uplift.learners import doubly_robust, train
@@ -69,10 +69,11 @@ def train_uplift(config: TrainUpliftConfig, store: Store, report: Report) -> Non
     with report.stage("choose") as stage:
         stage.rows = len(examples.trial)
         chosen = Settings(**config.choice.model_dump())
-        choice = choose(examples.rows, examples.trial, chosen)
+        fold = folds_of_users(examples.people["user_id"].to_numpy(), chosen.folds, chosen.seed)
+        choice = choose(examples.rows, examples.trial, chosen, fold)
     with report.stage("fit"):
         model = fitted(choice, examples, config)
-    _describe(report, choice, examples, model, chosen)
+    _describe(report, choice, examples, model, fold)
     about = {
         "metrics": report.metrics["quality"],
         "verdict": choice.verdict,
@@ -157,9 +158,8 @@ def _enough(people: pl.DataFrame, config: TrainUpliftConfig, refused: Mapping[st
     )
 
 
-def _describe(report: Report, choice: Choice, examples: Examples, model: UpliftModel, settings: Settings) -> None:
+def _describe(report: Report, choice: Choice, examples: Examples, model: UpliftModel, fold: np.ndarray) -> None:
     """Enter numbers and figures into the report."""
-    fold = folds_of(examples.trial, settings.folds, settings.seed)
     ranks = {name: within_folds(score, fold) for name, score in choice.scores.items()}
     report.figures += figures.figures(choice, ranks, examples.trial)
     report.metrics["quality"] = {
