@@ -114,6 +114,11 @@ def test_caps_count_other_days_and_what_was_sent_and_a_day_is_replaced_alone(sto
     assert rows.filter(pl.col("day") == str(day)).height == first.height
     code, _, err = run_job(store, "plan_campaigns", f"campaigns=[{MAIL}]", BOTH[1], f"day={later}")
     assert code == 0, err
+    table = "exclude=[table:campaigns]"  # everybody has got something
+    code, report, err = run_job(store, "plan_campaigns", *BOTH, f"day={later}", table)
+    assert code == 0 and report["rows"]["published"] <= 1, err  # but for the user whose name is a formula
+    code, _, err = run_job(store, "plan_campaigns", f"campaigns=[{MAIL}]", BOTH[1], f"day={later}")
+    assert code == 0, err
     rows = plan(store).with_columns(pl.col("day").cast(pl.String))
     assert set(rows.filter(pl.col("day") == str(later))["campaign_id"]) == {f"mail-{later}"}
     assert rows.filter(pl.col("day") == str(day)).height == first.height
@@ -146,6 +151,8 @@ def test_what_is_missing_or_unproven_is_said(store: Store, tmp_path: Path) -> No
     assert "at worst" in report["message"]
     for setting, what in (
         ("exclude=[/no/such/file]", "/no/such/file cannot be read"),
+        ("exclude=[table:nothing]", "nothing"),
+        ("exclude=[table:products]", "products"),
         ("timezone=Mars", "no time zone 'Mars'"),
         (f"campaigns=[{MAIL}, {MAIL}]", "mail is declared twice"),
         ("day=soon", "day"),

@@ -113,8 +113,8 @@ def assess(config: MeasureConfig, sources: Sources) -> Assessed:
     without = [] if config.experiments else unassigned(sources, config.timezone, config.before_days, known, last)
     if not judged and not without:
         raise UserError(
-            "there is no experiment, and no campaign whose window is over: shopbatch load experiments FILE, or "
-            "shopbatch load campaigns FILE"
+            "there is no experiment, and no campaign whose window is over and before which two more are known: "
+            "shopbatch load experiments FILE, or shopbatch load campaigns FILE"
         )
     return Assessed(people, judged, without, drawn)
 

@@ -41,7 +41,7 @@ class Unassigned:
 
 
 def unassigned(sources: Sources, timezone: str, days: int, known: set[str], last: date) -> list[Unassigned]:
-    """Look at every campaign without an experiment whose window is over.
+    """Look at every campaign without an experiment whose window is over, and before which two periods are known.
 
     Args:
         sources: The tables; `campaigns` is among them.
@@ -55,10 +55,11 @@ def unassigned(sources: Sources, timezone: str, days: int, known: set[str], last
     begin = pl.col("starts_at").dt.convert_time_zone(timezone).dt.date()
     sent = scan(sources.campaigns).select("campaign_id", "user_id", begin.alias("day")).collect(engine="streaming")
     starts = sent.group_by("campaign_id").agg(pl.col("day").min()).drop_nulls().sort("day", "campaign_id")
+    first = scan(sources.daily).select(pl.col("day").min()).collect(engine="streaming").item()
     everybody = scan(sources.daily).select(pl.col("user_id").unique()).collect(engine="streaming").sort("user_id")
     found = []
     for name, day in starts.iter_rows():
-        if name in known or (last - day).days + 1 < days:
+        if name in known or (last - day).days + 1 < days or (day - first).days < 2 * days:
             continue
         got = sent.filter(pl.col("campaign_id") == name).select(pl.col("user_id").unique())
         one = _one(sources, everybody, got["user_id"], (name, day), days)

@@ -39,7 +39,7 @@ class CampaignConfig(Strict):
     min_gain: float = 0.0
     """Least expected gain of a message, in the shop's currency; it has to be above this."""
     exclude: tuple[str, ...] = ()
-    """Files of user ids that this campaign leaves out, one id a line."""
+    """Who is left out of this campaign: files of user ids, one a line, or `table:NAME` for the users of a table."""
 
     @field_validator("hours")
     @classmethod
@@ -98,7 +98,7 @@ class PlanConfig(JobConfig):
     default_time_zone: str = ""
     """The time zone of users who state none and whose market is not known. Empty: none."""
     exclude: tuple[str, ...] = ()
-    """Files of user ids that are left out of every campaign, one id a line."""
+    """Who is left out of every campaign: files of user ids, one a line, or `table:NAME` for the users of a table."""
     gates: Gates = Gates()
     """What a plan has to meet."""
 

@@ -19,7 +19,9 @@ from shopbatch.core.config import project_file
 from shopbatch.core.errors import UserError
 from shopbatch.tables.campaign_plan import CHANNELS
 from shopbatch.warehouse.snapshot import Snapshot
+from shopbatch.warehouse.store import Store
 
+_TABLE = "table:"  # how an exclusion list that is a table begins
 _SHRUNK = 3.0  # baskets' worth of the mean basket of all users in that of one
 
 
@@ -154,27 +156,38 @@ def _received(campaigns: Snapshot | None, plan: Snapshot | None, day: date) -> p
     return rows.select("user_id", pl.lit(None, pl.String).alias("channel"), on).filter(near).collect(engine="streaming")
 
 
-def left_out(files: Sequence[str], people: People) -> np.ndarray:
+def left_out(lists: Sequence[str], people: People, store: Store) -> np.ndarray:
     """Read lists of users to leave out.
 
     Args:
-        files: Names of files with one id a line.
+        lists: Names of files with one id a line, or `table:` and the name of a table with a column user_id.
         people: The users.
+        store: The warehouse.
 
     Returns:
         bool [n].
 
     Raises:
-        UserError: A file cannot be read.
+        UserError: A file cannot be read, or there is no such table.
     """
     listed: set[str] = set()
-    for name in files:
+    for name in lists:
+        if name.startswith(_TABLE):
+            listed |= _of_table(store, name.removeprefix(_TABLE))
+            continue
         try:
             text = Path(project_file(os.path.expanduser(name))).read_text("utf-8-sig")
         except (OSError, UnicodeDecodeError) as error:
             raise UserError(f"exclude: {name} cannot be read ({getattr(error, 'strerror', None) or error})") from None
         listed |= {line.strip() for line in text.splitlines() if line.strip()}
     return np.array([user in listed for user in people.ids], bool)
+
+
+def _of_table(store: Store, name: str) -> set[str]:
+    snapshot = store.snapshot(name)
+    if "user_id" not in snapshot.schema.names:
+        raise UserError(f"exclude: table {name!r} has no column user_id (it has: {', '.join(snapshot.schema.names)})")
+    return set(scan(snapshot).select(pl.col("user_id").drop_nulls().unique()).collect()["user_id"].to_list())
 
 
 def basket_values(daily: Snapshot, people: People, day: date) -> np.ndarray:

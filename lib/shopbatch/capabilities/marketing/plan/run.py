@@ -78,7 +78,9 @@ def plan_campaigns(config: PlanConfig, store: Store, report: Report) -> None:
     report.models["uplift"] = found.digest
     model = UpliftModel.load(local(found.path))
     people = read_people(sources.users)
-    excluded = {campaign.name: left_out([*config.exclude, *campaign.exclude], people) for campaign in config.campaigns}
+    excluded = {
+        campaign.name: left_out([*config.exclude, *campaign.exclude], people, store) for campaign in config.campaigns
+    }
     origin = _origin(config, sources, day, found.digest, excluded)
     live = store.find(CAMPAIGN_PLAN.name)
     shown = live.part(scope) if live is not None else None

@@ -40,7 +40,7 @@ class Settings:
     families: tuple[Family, ...] = learners.FAMILIES
     folds: int = 5
     draws: int = 400
-    certain: float = 0.97
+    certain: float = 0.95
     better: float = 0.6
     seed: int = 0
 

@@ -19,7 +19,7 @@ class ChoiceConfig(Strict):
     """Parts of the users; each part is scored by models that were fitted to the others."""
     draws: int = Field(default=400, ge=100, le=10_000)
     """Draws of the bootstrap."""
-    certain: float = Field(default=0.97, gt=0.5, lt=1)
+    certain: float = Field(default=0.95, gt=0.5, lt=1)
     """Probability with which an uplift model has to be better than chance, the errors of all candidates counted."""
     better: float = Field(default=0.6, ge=0.5, lt=1)
     """Share of the bootstrap's draws in which an uplift model has to be above the response model."""
