@@ -19,7 +19,7 @@ def run(config: MeasureConfig, store: Store, report: Report) -> None:
     measure_campaigns(config, store, report)
 
 
-JOB = Job("measure_campaigns", MeasureConfig, run, alone=True, next="show campaign_effects")
+JOB = Job("measure_campaigns", MeasureConfig, run, session="late ray", alone=True, next="show campaign_effects")
 
 if __name__ == "__main__":
     raise SystemExit(main(JOB))

@@ -19,7 +19,14 @@ def run(config: PlanConfig, store: Store, report: Report) -> None:
     plan_campaigns(config, store, report)
 
 
-JOB = Job("plan_campaigns", PlanConfig, run, alone=True, next="show campaign_plan --format csv --output plan.csv")
+JOB = Job(
+    "plan_campaigns",
+    PlanConfig,
+    run,
+    session="late ray",
+    alone=True,
+    next="show campaign_plan --format csv --output plan.csv",
+)
 
 if __name__ == "__main__":
     raise SystemExit(main(JOB))

@@ -14,7 +14,7 @@ from tests.capabilities.marketing import shop
 from tests.jobs.command_line import messages, run_job
 from tests.jobs.test_embed_products import killed
 
-pytestmark = [pytest.mark.usefixtures("ray_local"), pytest.mark.slow]
+pytestmark = pytest.mark.slow
 
 
 def test_effects_are_published_once_and_a_kill_leaves_nothing_half(store: Store) -> None:

@@ -19,7 +19,7 @@ from tests.capabilities.marketing import shop
 from tests.jobs.command_line import messages, run_job
 from tests.jobs.test_embed_products import killed
 
-pytestmark = [pytest.mark.usefixtures("ray_local"), pytest.mark.slow]
+pytestmark = pytest.mark.slow
 MARKETS = ("US", "CN", None, "DE")
 MAIL = "{name: mail, channel: email, cost: 0.01, budget: 4, holdout: 0.2, hours: [9, 18]}"
 TEXT = "{name: text, channel: sms, cost: 0.05, budget: 100, hours: [6, 23]}"

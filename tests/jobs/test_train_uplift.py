@@ -15,7 +15,7 @@ from tests.capabilities.marketing import shop
 from tests.jobs.command_line import messages, run_job
 from tests.jobs.test_embed_products import killed
 
-pytestmark = [pytest.mark.usefixtures("ray_local"), pytest.mark.slow]
+pytestmark = pytest.mark.slow
 QUICK = ("choice.families=[linear]", "choice.draws=150", "choice.folds=3", "min_users=200")
 
 
