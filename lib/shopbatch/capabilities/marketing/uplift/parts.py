@@ -107,15 +107,26 @@ def _linear(rows: np.ndarray, target: np.ndarray, weight: np.ndarray, penalty: f
     if logistic and level in (0.0, 1.0):
         return Linear(mean, scale, found[1:], float(found[0]), logistic)
     for _ in range(_STEPS if logistic else 1):
-        sums = inputs @ found
+        sums = _product(inputs, found)
         value = _sigmoid(sums) if logistic else sums
         curvature = weight * (value * (1 - value) if logistic else 1.0)
-        slope = inputs.T @ (weight * (target - value)) - ridge @ found
-        step = np.linalg.solve((inputs * curvature[:, None]).T @ inputs + ridge + 1e-9 * np.eye(len(found)), slope)
+        slope = _product(inputs.T, weight * (target - value)) - ridge @ found
+        bend = _product((inputs * curvature[:, None]).T, inputs) + ridge + 1e-9 * np.eye(len(found))
+        step = np.linalg.solve(bend, slope)
         found = found + step
         if np.abs(step).max() < _CLOSE:
             break
     return Linear(mean, scale, found[1:], float(found[0]), logistic)
+
+
+def _product(left: np.ndarray, right: np.ndarray) -> np.ndarray:
+    """Multiply in one thread: sums have one order on every machine, and NumPy's threads wait longer than they work."""
+    import torch
+
+    from shopbatch.training.one_thread import one_thread
+
+    with one_thread():
+        return np.asarray((torch.from_numpy(left) @ torch.from_numpy(right)).numpy())
 
 
 def _sigmoid(sums: np.ndarray) -> np.ndarray:
