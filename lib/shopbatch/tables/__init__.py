@@ -2,12 +2,14 @@
 
 from shopbatch.core.errors import UserError
 from shopbatch.core.nearest import hint
+from shopbatch.tables.ads import AD_WORDINGS, ADS, ADS_REJECTS, ADS_WITH_FACTS
 from shopbatch.tables.campaigns import CAMPAIGNS, COUPONS, REDEMPTIONS
 from shopbatch.tables.copy_reviews import COPY_REVIEWS
 from shopbatch.tables.events import EVENTS
 from shopbatch.tables.guided_products import GUIDED_PRODUCTS, GUIDED_PRODUCTS_REJECTS
 from shopbatch.tables.judgements import JUDGEMENTS
 from shopbatch.tables.load_rejects import load_rejects
+from shopbatch.tables.offers import OFFERS
 from shopbatch.tables.orders import ORDER_LINES, ORDERS
 from shopbatch.tables.policies import POLICIES
 from shopbatch.tables.product_aspects import PRODUCT_ASPECTS
@@ -56,6 +58,7 @@ _SOURCES = (
     CAMPAIGNS,
     COUPONS,
     REDEMPTIONS,
+    OFFERS,
     EVENTS,
     REVIEWS,
     SUPPORT_DIALOGS,
@@ -91,6 +94,10 @@ _DERIVED = (
     PRODUCT_DESCRIPTIONS,
     PRODUCT_DESCRIPTIONS_REJECTS,
     COPY_REVIEWS,
+    AD_WORDINGS,
+    ADS_WITH_FACTS,
+    ADS,
+    ADS_REJECTS,
     PRODUCT_EMBEDDINGS,
     PRODUCT_EMBEDDINGS_REJECTS,
     QUERY_EMBEDDINGS,
