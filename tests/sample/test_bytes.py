@@ -16,6 +16,7 @@ from shopbatch.sample.dialogs import dialogs
 from shopbatch.sample.generated import customers
 from shopbatch.sample.orders import order_lines, orders
 from shopbatch.sample.product_copy import pairs
+from shopbatch.sample.reductions import reductions
 from shopbatch.sample.reviews import reviews
 from shopbatch.sample.shop import Mess, Shop, products, users
 from shopbatch.sample.tickets import tickets
@@ -36,6 +37,7 @@ TABLES: dict[str, Make] = {
     "campaigns": lambda shop: campaigns(shop, 0, 12 * shop.users),
     "coupons": lambda shop: coupons(shop, 0, 1_200),
     "redemptions": lambda shop: redemptions(shop, 0, 12 * shop.users),
+    "offers": lambda shop: reductions(shop, 0, shop.products),
     "support_dialogs": lambda shop: dialogs(1_000, shop.seed),
     "product_copy": lambda shop: pairs(products(shop, 0, shop.products), 600, shop.seed),
     "orders": lambda shop: orders(customers(shop), 0, 900),
@@ -51,6 +53,7 @@ DIGESTS = {
     "campaigns": "1f92df5ec6f6a005",
     "coupons": "caa1f2fee4f703a2",
     "redemptions": "a8bcae169cdfd64e",
+    "offers": "0b7c2c4064cfea7e",
     "support_dialogs": "abfd0ab6e8b093c0",
     "product_copy": "86e92dd99faa699b",
     "orders": "bd1bda9bbc0c5c1f",

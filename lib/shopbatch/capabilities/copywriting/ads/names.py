@@ -10,6 +10,7 @@ from shopbatch.capabilities.copywriting.rules import is_printable
 from shopbatch.grounding.facts import NAMES, said
 from shopbatch.text.lengths import columns, without_emoji
 
+_GAP = re.compile(r"(?<=[\u4e00-\u9fff])\s+|\s+(?=[\u4e00-\u9fff])")
 _ASIDE = re.compile(r"\s*(?:[,;|(\[（【]|\s[-–—:]\s|\bwith\b|\bfor\b).*$", re.I)
 
 
@@ -33,6 +34,11 @@ def _forms(attributes: Mapping[str, str | None], goods: Goods, language: str) ->
     brand = said("brand", attributes.get("brand"))
     noun = "" if goods.only_named else goods.noun
     bare = _without_colour(goods)
+    if language == "zh" and _GAP.search(bare):  # a list of words, `雨伞 三折 全自动`, reads ill in a sentence
+        parts = _GAP.split(bare)
+        part = next((part for part in parts if noun and noun in part), parts[0])
+        yield from (part, noun) if not brand or brand in bare else (f"{brand}{part}", part, noun)
+        return
     if bare != goods.name and not _ends_in(bare, noun):
         bare = goods.name
     for name in dict.fromkeys((bare, _ASIDE.sub("", bare))):

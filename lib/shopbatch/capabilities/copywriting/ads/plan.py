@@ -20,7 +20,7 @@ from shopbatch.capabilities.copywriting.ads.channels import channels
 from shopbatch.capabilities.copywriting.ads.offers import SLOT
 from shopbatch.capabilities.copywriting.ads.words import OCCASIONS, ad_words, words_digest
 from shopbatch.capabilities.copywriting.copy_format import parse
-from shopbatch.capabilities.copywriting.patterns import fill
+from shopbatch.capabilities.copywriting.patterns import fill, patterns
 from shopbatch.capabilities.copywriting.plan import plan
 from shopbatch.capabilities.copywriting.product import capital, understand
 from shopbatch.grounding.lexicon import LANGUAGES
@@ -134,7 +134,15 @@ def _details(facts: AdFacts) -> list[str]:
 def _sentences(stored: str, language: str) -> tuple[str, ...]:
     """The sentences of the product's planned description."""
     copy = parse(plan(json.loads(stored), language))
-    return tuple(m[0].strip() for m in _SENTENCE.finditer(copy.description)) if copy else ()
+    known = [m[0].strip() for m in _SENTENCE.finditer(copy.description)] if copy else []
+    return tuple(sentence for sentence in known if sentence not in _closings(language))
+
+
+@lru_cache(maxsize=2)
+def _closings(language: str) -> frozenset[str]:
+    """Last sentences of product copy, which state no fact."""
+    kinds = patterns(language).kinds.values()
+    return frozenset(s for kind in kinds for tone in kind.closings.values() for s in tone)
 
 
 @lru_cache(maxsize=4_096)

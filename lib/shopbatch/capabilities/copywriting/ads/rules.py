@@ -53,12 +53,13 @@ class Verdict:
     """What the rules say.
 
     Attributes:
-        ads: The ads as they are sent; empty if they may not be.
+        ads: The ads as they are sent; empty if they may not be. None for a planned variant that may not be sent though
+            another one may.
         reason: Why they may not be sent; None if they may.
         findings: Claims that nothing backs.
     """
 
-    ads: tuple[Ad, ...] = ()
+    ads: tuple[Ad | None, ...] = ()
     reason: str | None = None
     findings: tuple[Finding, ...] = ()
 

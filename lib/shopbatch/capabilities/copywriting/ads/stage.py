@@ -162,6 +162,8 @@ class AdStage(BaseStage):
         """The published texts of one row."""
         made = []
         for letter, ad in zip(_LETTERS, verdict.ads, strict=False):
+            if ad is None:
+                continue
             message = sms(ad.text) if facts.channel == "sms" else None
             made.append(
                 {
@@ -186,7 +188,11 @@ def _planned(variants: int, frame: Frame, allowed: tuple[str, ...], stored: str)
     """Planned ads, with facts of the product where they pass; kept, since they are judged first and published then."""
     facts, judge = AdFacts.of(stored), Judge(variants, frame, allowed)
     verdict = judge(planned_ads(facts, variants, frame), facts)
-    return verdict if verdict.reason is None else judge(planned_ads(facts, variants, frame, details=False), facts)
+    if verdict.reason is None:
+        return verdict
+    each = [judge([ad], facts) for ad in planned_ads(facts, variants, frame, details=False)]
+    passing = tuple(one.ads[0] if one.ads else None for one in each)
+    return Verdict(passing) if any(passing) else each[0]
 
 
 class _Planner:
