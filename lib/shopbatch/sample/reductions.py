@@ -1,4 +1,4 @@
-"""The offers of the generated shop: every product that is on sale is, for some weeks around the end of its two years."""
+"""The offers of the generated shop: one for every product on sale, for some weeks around the end of its two years."""
 
 from __future__ import annotations
 

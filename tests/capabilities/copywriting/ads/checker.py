@@ -123,6 +123,8 @@ def _claims(whole: str, product: Row, offer: Row | None, zone: str) -> Iterable[
     terms = (offer or {}).get("terms") or ""
     code = (offer or {}).get("code") or ""
     yield from (f"number {n}" for n in stated if n not in terms and n not in code)
-    for match in re.finditer(r"\b(?:free|hurry|only \d+ left|best|cheapest|guaranteed?)\b|免费|仅剩|最低|第一", rest, re.I):
+    for match in re.finditer(
+        r"\b(?:free|hurry|only \d+ left|best|cheapest|guaranteed?)\b|免费|仅剩|最低|第一", rest, re.I
+    ):
         if match[0].lower() not in known.lower():
             yield f"a claim that no ad may make, {match[0]}"

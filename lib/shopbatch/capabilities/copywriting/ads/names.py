@@ -36,8 +36,9 @@ def _forms(attributes: Mapping[str, str | None], goods: Goods, language: str) ->
     bare = _without_colour(goods)
     if language == "zh" and _GAP.search(bare):  # a list of words, `雨伞 三折 全自动`, reads ill in a sentence
         parts = _GAP.split(bare)
-        part = next((part for part in parts if noun and noun in part), parts[0])
-        yield from (part, noun) if not brand or brand in bare else (f"{brand}{part}", part, noun)
+        part = next((part for part in parts if noun and noun in part), noun or parts[0])
+        space = " " if brand[-1:].isascii() and part[:1].isascii() else ""
+        yield from (part, noun) if not brand or brand in bare else (f"{brand}{space}{part}", part, noun)
         return
     if bare != goods.name and not _ends_in(bare, noun):
         bare = goods.name

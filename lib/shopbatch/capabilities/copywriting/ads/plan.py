@@ -132,10 +132,12 @@ def _details(facts: AdFacts) -> list[str]:
 
 @lru_cache(maxsize=4_096)
 def _sentences(stored: str, language: str) -> tuple[str, ...]:
-    """The sentences of the product's planned description."""
+    """The sentences of the product's planned description that say more than its name and brand."""
     copy = parse(plan(json.loads(stored), language))
     known = [m[0].strip() for m in _SENTENCE.finditer(copy.description)] if copy else []
-    return tuple(sentence for sentence in known if sentence not in _closings(language))
+    goods = understand(json.loads(stored), language)
+    told = [f.value for f in goods.facts if f.role != "brand" and f.value.casefold() not in goods.name.casefold()]
+    return tuple(s for s in known if s not in _closings(language) and any(value in s for value in told))
 
 
 @lru_cache(maxsize=2)

@@ -57,13 +57,15 @@ def numbered(
     for row in before.values():
         if row.group is not None and row.wording is not None:
             next_new[row.group] = max(next_new.get(row.group, 0), row.wording + 1)
-    for row in wanted:
+    # what returns may find its number taken meanwhile; what was advertised all the time comes first
+    for row in sorted(wanted, key=lambda r: (r.key in before and not before[r.key].live, r.key)):
         old = before.get(row.key)
         if old is None or row.group is None or old.wording is None or old.facts_hash != row.facts_hash:
             continue
-        if old.wording < room(row.channel, row.language):  # it may have shrunk with the words
+        used = taken.setdefault(row.group, set())
+        if old.wording < room(row.channel, row.language) and old.wording not in used:  # the words may be fewer now
             kept[row.key] = old.wording
-            taken.setdefault(row.group, set()).add(old.wording)
+            used.add(old.wording)
     done = []
     for row in sorted(wanted, key=lambda r: r.key):
         number = kept.get(row.key)
