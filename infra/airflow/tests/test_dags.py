@@ -29,6 +29,7 @@ print(json.dumps([bag.import_errors, bag.captured_warnings, heavy, dags, outlets
     errors, warnings, heavy, dags, outlets = json.loads(done.stdout.splitlines()[-1])
     assert (errors, warnings, heavy) == ({}, {}, [])
     assert dags == {
+        "campaign_copy": ["write_ads"],
         "frequent_support": ["answer_tickets"],
         "nightly_catalogue": ["describe_products", "embed_products"],
         "nightly_insights": ["analyse_reviews", "summarise_reviews"],
@@ -39,6 +40,7 @@ print(json.dumps([bag.import_errors, bag.captured_warnings, heavy, dags, outlets
         "weekly_training": ["train_aspects", "train_intents", "train_recommender", "train_sentiment_head"],
     }
     assert outlets == [
+        "ads",
         *(f"models/{name}" for name in ("aspects", "intents", "recommender", "search-encoder", "sentiment")),
         *("product_aspects", "product_descriptions", "product_embeddings", "product_neighbours", "recommendations"),
         *("review_aspects", "review_moderation", "review_sentiment", "ticket_answers", "user_profiles"),

@@ -119,9 +119,10 @@ class AdStage(BaseStage):
 
     def check(self, content: pa.Table) -> pa.Array:
         """Say why a row gets no ad: no_short_name (no form of it has room), no_other_wording (all are taken)."""
-        reasons = super().check(content)
-        reasons = pc.if_else(pc.is_null(content["wording"].combine_chunks()), "no_other_wording", reasons)
-        return pc.if_else(pc.is_null(content["name"].combine_chunks()), "no_short_name", reasons)
+        missing = (("name", "no_short_name"), ("wording", "no_other_wording"))
+        none = pa.scalar(None, pa.string())
+        own = [pc.if_else(content[name].combine_chunks().is_null(), reason, none) for name, reason in missing]
+        return pc.coalesce(super().check(content), *own)
 
     def open(self) -> Scorer:
         if isinstance(self.engine, PlanConfig):
