@@ -20,7 +20,7 @@ def run(config: WriteAdsConfig, store: Store, report: Report) -> None:
 
 
 _SPECS = later("shopbatch.capabilities.copywriting.ads.run:ad_specs")
-JOB = Job("write_ads", WriteAdsConfig, run, specs=_SPECS, text="facts", next="show ads")
+JOB = Job("write_ads", WriteAdsConfig, run, session="late ray", specs=_SPECS, text="facts", next="show ads")
 
 if __name__ == "__main__":
     raise SystemExit(main(JOB))

@@ -94,7 +94,7 @@ def test_a_run_that_dies_between_its_tables_is_taken_up(store: Store) -> None:
 LIES = (
     "Only 2 left!", "It is free.", "Now $1.", "It is half price.", "Hurry!", "It is the best in the world.",
     "It cures headaches.", "It is made of gold.", "For mothers over 40.", "{offer} {offer}", "Ends tonight.",
-    "20% off.", "😀", "It has 900 pages.", "It was $99 before.", "Delivered tomorrow.", "x" * 300,
+    "20% off.", "It has 900 pages.", "It was $99 before.", "Delivered tomorrow.", "x" * 300,
 )  # fmt: skip
 
 
@@ -106,9 +106,9 @@ def answer(body: dict[str, Any]) -> tuple[str, str, int, int]:
     number = re.search(r"Kind (\d+)", name[1])
     lie = LIES[int(number[1])] if number else ""
     offer = " {offer}." if "holds {offer}" in asked else ""
-    named = "blue mug" if "mug" in name[1] else name[1]
-    titled = {"title": "For you"} if "has a title" in asked else {}
-    ads = [titled | {"text": f"{verb} the {named}.{offer} {lie}".strip()} for verb in ("See", "Discover")]
+    named = "blue mug" if name[1].lower() in ("mug", "blue mug") else name[1]
+    titled, verbs = ({"title": "For you"}, ("See", "Discover")) if "has a title" in asked else ({}, ("Meet", "Find"))
+    ads = [titled | {"text": f"{verb} the {named}.{offer} {lie}".strip()} for verb in verbs]
     return json.dumps({"ads": ads}), "stop", 100, 40
 
 
@@ -128,7 +128,7 @@ def test_no_lie_of_a_model_is_published_and_no_text_twice(store: Store, server: 
     offers = [
         workshop.offer(f"o{n}", row["product_id"], price=Decimal(15), former_price=Decimal(20), currency="USD")
         for n, row in enumerate(rows)
-        if n % 2
+        if n % 2 and n < len(LIES)
     ]
     writer.put(store, rows)
     writer.put(store, offers, OFFERS)

@@ -26,6 +26,7 @@ from shopbatch.capabilities.copywriting.facts import CONTENT, known_facts
 from shopbatch.capabilities.copywriting.writer import stored
 from shopbatch.core.crash_points import crash_point
 from shopbatch.core.errors import UserError
+from shopbatch.core.sessions import start_ray
 from shopbatch.grounding.lexicon import LANGUAGES, is_chinese
 from shopbatch.runs.report import Report
 from shopbatch.tables.ads import AD_WORDINGS, ADS_WITH_FACTS
@@ -90,6 +91,7 @@ def join_facts(config: WriteAdsConfig, store: Store, report: Report) -> str:
     if before is not None and not any(undone) and before.metadata.get("origin") == origin:
         report.tables[ADS_WITH_FACTS.name] = {"read": before.version}
         return ""
+    start_ray()
     with report.stage("join") as stage, Publication(store, report.run_id) as publication:
         advertised = _advertised(config, products, offered)
         rows = numbered(

@@ -22,12 +22,14 @@ from shopbatch.capabilities.copywriting.ads.words import OCCASIONS, ad_words, wo
 from shopbatch.capabilities.copywriting.copy_format import parse
 from shopbatch.capabilities.copywriting.patterns import fill, patterns
 from shopbatch.capabilities.copywriting.plan import plan
-from shopbatch.capabilities.copywriting.product import capital, understand
+from shopbatch.capabilities.copywriting.product import SHELF, capital, understand
 from shopbatch.grounding.lexicon import LANGUAGES
 
 VERSION = 1  # of what this module and names.py make of facts and words
 _SENTENCE = re.compile(r"[^.。!！?？]+(?:[.](?=\S)[^.。!！?？]*)*[.。!！?？]\s*")
 _DETAILS = {"email_subject": 0, "push": 1, "sms": 1, "social": 3, "banner": 1}  # sentences of facts, at most
+# roles of facts for which alone no sentence of a description is told
+_UNTELLING = frozenset({"brand", "measure", *SHELF})
 _TWICE = re.compile(r"\b(the|our) (?:the|our) ", re.I)
 
 
@@ -136,7 +138,8 @@ def _sentences(stored: str, language: str) -> tuple[str, ...]:
     copy = parse(plan(json.loads(stored), language))
     known = [m[0].strip() for m in _SENTENCE.finditer(copy.description)] if copy else []
     goods = understand(json.loads(stored), language)
-    told = [f.value for f in goods.facts if f.role != "brand" and f.value.casefold() not in goods.name.casefold()]
+    telling = [f for f in goods.facts if f.role not in _UNTELLING]
+    told = [f.value for f in telling if f.value.casefold() not in goods.name.casefold()]
     return tuple(s for s in known if s not in _closings(language) and any(value in s for value in told))
 
 
