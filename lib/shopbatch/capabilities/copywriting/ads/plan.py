@@ -84,10 +84,10 @@ def planned_ads(facts: AdFacts, variants: int, frame: Frame, details: bool = Tru
 
 
 def _planned(facts: AdFacts, number: int, frame: Frame, details: bool) -> Ad:
-    drawn, plural = _drawn(facts, number), _plural(facts.facts, facts.language)
+    drawn = _drawn(facts, number)
     name = facts.name
     slots = {"name": name, "Name": capital(name)}
-    sentence = _TWICE.sub(lambda m: f"{m[1]} ", fill(drawn.sentence, slots, plural))
+    sentence = _TWICE.sub(lambda m: f"{m[1]} ", fill(drawn.sentence, slots))
     zh = facts.language == "zh"
     if facts.room.title:
         begin, title = capital(sentence), drawn.opener
@@ -148,8 +148,3 @@ def _closings(language: str) -> frozenset[str]:
     """Last sentences of product copy, which state no fact."""
     kinds = patterns(language).kinds.values()
     return frozenset(s for kind in kinds for tone in kind.closings.values() for s in tone)
-
-
-@lru_cache(maxsize=4_096)
-def _plural(stored: str, language: str) -> bool:
-    return understand(json.loads(stored), language).plural
