@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from shopbatch.capabilities.copywriting.ads.ad import Ad, AdFacts, Frame, finished
 from shopbatch.capabilities.copywriting.ads.channels import channels
+from shopbatch.capabilities.copywriting.ads.config import CHANNELS
 from shopbatch.capabilities.copywriting.ads.market_rules import banned_claims
 from shopbatch.capabilities.copywriting.ads.offers import Offer, chosen, ways_to_say
 from shopbatch.capabilities.copywriting.ads.plan import capacity
@@ -71,6 +72,10 @@ def test_products_of_one_name_get_texts_of_their_own_as_long_as_there_are_any() 
     assert checker.problems(ads, twins.to_pylist(), (), workshop.DAY) == []
     assert Counter(ad["channel"] for ad in ads) == {"social": 80, "banner": 2 * capacity("banner", "en", 2)}
     assert {row["reason"] for row in rejected} == {"no_other_wording"}
+
+
+def test_the_configuration_names_the_channels_of_the_table() -> None:
+    assert CHANNELS == AD_CHANNELS == tuple(channels())
 
 
 def test_segments_give_their_name_alone() -> None:

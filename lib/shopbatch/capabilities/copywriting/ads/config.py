@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import re
+from typing import Literal, TypeVar, get_args
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import Field, field_validator
@@ -13,8 +14,10 @@ from shopbatch.capabilities.copywriting.words import copy_words
 from shopbatch.engines.configs import WITHOUT_MODEL, Sampling
 from shopbatch.grounding.lexicon import LANGUAGES
 from shopbatch.inference.config import InferenceConfig
-from shopbatch.tables.ads import AD_CHANNELS
-from shopbatch.tables.user_profiles import SEGMENTS
+
+ChannelName = Literal["email_subject", "push", "sms", "social", "banner"]
+Name = TypeVar("Name", bound=str)
+CHANNELS: tuple[ChannelName, ...] = get_args(ChannelName)
 
 
 class WriteAdsConfig(InferenceConfig):
@@ -30,7 +33,7 @@ class WriteAdsConfig(InferenceConfig):
     """Whether a generator is told once which words of its text nothing backs."""
     segments: tuple[str, ...] = ()
     """Names of the segments. Empty: the names in the table `user_segments`, and without it those of `user_profiles`."""
-    channels: tuple[str, ...] = Field(default=AD_CHANNELS, min_length=1)
+    channels: tuple[ChannelName, ...] = Field(default=CHANNELS, min_length=1)
     """Channels to write for: email_subject, push, sms, social, banner."""
     languages: tuple[str, ...] = Field(default=LANGUAGES, min_length=1)
     """ISO 639 codes of the languages. A product gets ads in those in whose script it is named."""
@@ -72,9 +75,7 @@ class WriteAdsConfig(InferenceConfig):
 
     @field_validator("channels")
     @classmethod
-    def _channels(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        if wrong := [v for v in value if v not in AD_CHANNELS]:
-            raise ValueError(f"no channel {wrong[0]!r}; there are: {', '.join(AD_CHANNELS)}")
+    def _channels(cls, value: tuple[ChannelName, ...]) -> tuple[ChannelName, ...]:
         return _once(value)
 
     @field_validator("languages")
@@ -104,11 +105,6 @@ class WriteAdsConfig(InferenceConfig):
         return self.send_on or dt.datetime.now(self.zone).date()
 
     @property
-    def default_segments(self) -> tuple[str, ...]:
-        """The segments if neither the configuration nor a table names any."""
-        return SEGMENTS
-
-    @property
     def loads_model(self) -> bool:
         """Whether the engine loads a model's weights on this machine."""
         return self.engine.kind not in (*WITHOUT_MODEL, "plan")
@@ -126,7 +122,7 @@ class WriteAdsConfig(InferenceConfig):
         return {} if not self.loads_model else {"model": self.model}
 
 
-def _once(value: tuple[str, ...]) -> tuple[str, ...]:
+def _once(value: tuple[Name, ...]) -> tuple[Name, ...]:
     if len(set(value)) < len(value):
         raise ValueError(f"{next(v for v in value if value.count(v) > 1)!r} is named twice")
     return value

@@ -32,6 +32,7 @@ from shopbatch.runs.report import Report
 from shopbatch.tables.ads import AD_WORDINGS, ADS_WITH_FACTS
 from shopbatch.tables.offers import OFFERS
 from shopbatch.tables.products import PRODUCTS
+from shopbatch.tables.user_profiles import SEGMENTS
 from shopbatch.warehouse import files
 from shopbatch.warehouse.damage import move_away, put_in_order
 from shopbatch.warehouse.files import DataFile
@@ -40,7 +41,7 @@ from shopbatch.warehouse.snapshot import Snapshot
 from shopbatch.warehouse.store import Store
 
 VERSION = 1  # of what is joined
-_SEGMENTS = "user_segments"
+_SEGMENTS_TABLE = "user_segments"
 _OTHERS = ("product_id", "language", "market", "availability", "updated_at")
 _CHUNK = 2_000  # products of one task
 
@@ -117,12 +118,12 @@ def _segments(config: WriteAdsConfig, store: Store) -> tuple[str, ...]:
     """The names of the segments, in the order of the alphabet; nothing else of them is read."""
     if config.segments:
         return tuple(sorted(config.segments))
-    table = store.find(_SEGMENTS)
+    table = store.find(_SEGMENTS_TABLE)
     if table is None or "segment" not in table.schema.names:
-        return tuple(sorted(config.default_segments))
+        return tuple(sorted(SEGMENTS))
     names = {str(name) for name in table.read(["segment"])["segment"].unique().to_pylist() if name}
     if not names:
-        raise UserError(f"table {_SEGMENTS!r} names no segment; name some: segments=[new_customers,loyal]")
+        raise UserError(f"table {_SEGMENTS_TABLE!r} names no segment; name some: segments=[new_customers,loyal]")
     return tuple(sorted(names))
 
 
