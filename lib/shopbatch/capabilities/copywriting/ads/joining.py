@@ -190,7 +190,7 @@ def advertise(
         if offer is None and config.with_offer_only:
             continue
         rooms = {name: channels()[name].name_room[language] for name in config.channels}
-        names = {name: short_name(facts, language, room) for name, room in rooms.items()}
+        names: dict[str, str | None] = {name: short_name(facts, language, room) for name, room in rooms.items()}
         found.append(Advertised(product, language, sold_in, stored(facts), names, offer))
     return found
 
