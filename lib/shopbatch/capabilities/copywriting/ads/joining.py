@@ -121,7 +121,10 @@ def _segments(config: WriteAdsConfig, store: Store) -> tuple[str, ...]:
     table = store.find(_SEGMENTS_TABLE)
     if table is None or "segment" not in table.schema.names:
         return tuple(sorted(SEGMENTS))
-    names = {str(name) for name in table.read(["segment"])["segment"].unique().to_pylist() if name}
+    names: set[str] = set()
+    for file in table.files:  # there is a row for every user and day
+        segments = files.read(file.uri, table.select(["segment"]), file.partition)["segment"]
+        names |= {str(name) for name in segments.unique().to_pylist() if name}
     if not names:
         raise UserError(f"table {_SEGMENTS_TABLE!r} names no segment; name some: segments=[new_customers,loyal]")
     return tuple(sorted(names))
