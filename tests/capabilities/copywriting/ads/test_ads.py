@@ -8,13 +8,15 @@ from decimal import Decimal
 from itertools import permutations
 from zoneinfo import ZoneInfo
 
+import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shopbatch.capabilities.copywriting.ads.ad import Ad, AdFacts, Frame, finished
 from shopbatch.capabilities.copywriting.ads.channels import channels
-from shopbatch.capabilities.copywriting.ads.config import CHANNELS
+from shopbatch.capabilities.copywriting.ads.config import CHANNELS, WriteAdsConfig
+from shopbatch.capabilities.copywriting.ads.joining import segment_names
 from shopbatch.capabilities.copywriting.ads.market_rules import banned_claims
 from shopbatch.capabilities.copywriting.ads.offers import Offer, chosen, ways_to_say
 from shopbatch.capabilities.copywriting.ads.plan import capacity
@@ -25,8 +27,11 @@ from shopbatch.capabilities.copywriting.patterns import fill
 from shopbatch.grounding.check import Facts
 from shopbatch.sample import boutique
 from shopbatch.tables.ads import AD_CHANNELS
+from shopbatch.tables.schema import Column, Table
 from shopbatch.tables.user_profiles import SEGMENTS
-from shopbatch.text.lengths import columns, sms
+from shopbatch.text.lengths import columns as width
+from shopbatch.text.lengths import sms
+from shopbatch.warehouse.store import Store
 from tests.capabilities.copywriting.ads import checker, workshop
 
 LANGUAGES = ("en", "zh")
@@ -90,6 +95,17 @@ def test_segments_give_their_name_alone() -> None:
     assert occasion_of("a segment that nobody listed") == "browse"
 
 
+def test_names_of_segments_come_from_the_configuration_a_table_or_the_profiles(store: Store) -> None:
+    config = WriteAdsConfig()
+    assert set(segment_names(config, store)) == set(SEGMENTS)
+    columns = [Column("user_id", pa.string(), "Whose.", nullable=False), Column("segment", pa.string(), "Its name.")]
+    segments = Table("user_segments", "Segments of users.", ("user_id",), tuple(columns))
+    rows = pa.table({"user_id": ["a", "b", "c"], "segment": ["loyal", "b2b", "loyal"]}, segments.schema())
+    store.commit(segments, [store.write_file(segments, rows, "first", 0)], "replace", "first")
+    assert segment_names(config, store) == ("b2b", "loyal")
+    assert segment_names(WriteAdsConfig(segments=("vip",)), store) == ("vip",)
+
+
 def test_who_is_advertised_and_in_which_language() -> None:
     products = workshop.table([
         workshop.product("en", "Bread Knife"), workshop.product("zh", "面包刀", language="zh", market="SG"),
@@ -119,10 +135,10 @@ def test_the_longest_words_leave_room_for_a_name_and_no_words_begin_others(langu
                 said = fill(sentence, {"name": name, "Name": name})
                 for opener in own.openers[occasion]:
                     text = said if room.title else f"{opener}{' ' if language == 'en' else ''}{said}"
-                    call = max(own.calls, key=columns)
+                    call = max(own.calls, key=width)
                     facts = AdFacts(occasion, channel, language, "US", name, 0, "{}")
                     ad = Ad(f"{text} {call}".strip(), opener if room.title else "")
-                    assert finished(ad, facts, shop), (channel, columns(ad.text), sms(ad.text), ad)
+                    assert finished(ad, facts, shop), (channel, width(ad.text), sms(ad.text), ad)
                     begins.append(text.replace(name, "N").casefold())
         different = sorted(set(begins))
         assert not [p for p in permutations(different, 2) if p[1].startswith(p[0])]

@@ -86,7 +86,7 @@ def join_facts(config: WriteAdsConfig, store: Store, report: Report) -> str:
     for table in (AD_WORDINGS, ADS_WITH_FACTS):
         damaged[table.name], said = put_in_order(store, table, report.run_id)
         undone.append(said)
-    segments = _segments(config, store)
+    segments = segment_names(config, store)
     origin = _origin(config, sources, segments)
     before, wordings = store.find(ADS_WITH_FACTS.name), store.find(AD_WORDINGS.name)
     if before is not None and not any(undone) and before.metadata.get("origin") == origin:
@@ -114,7 +114,7 @@ def join_facts(config: WriteAdsConfig, store: Store, report: Report) -> str:
     return "; ".join(filter(None, undone))
 
 
-def _segments(config: WriteAdsConfig, store: Store) -> tuple[str, ...]:
+def segment_names(config: WriteAdsConfig, store: Store) -> tuple[str, ...]:
     """The names of the segments, in the order of the alphabet; nothing else of them is read."""
     if config.segments:
         return tuple(sorted(config.segments))
