@@ -100,5 +100,5 @@ ADS = Table(
 ADS_REJECTS = rejects_of(
     ADS,
     "One row per segment, channel and product without an ad, with its reason. Published by write_ads.",
-    "no_short_name, no_other_wording, banned_superlative, ungrounded_price",
+    "no_short_name, banned_superlative, ungrounded_price",
 )

@@ -73,10 +73,12 @@ def test_the_checker_sees_what_is_wrong() -> None:
 
 def test_products_of_one_name_get_texts_of_their_own_as_long_as_there_are_any() -> None:
     twins = workshop.table([workshop.product(f"p{n:03}", "Blue Mug") for n in range(40)])
-    ads, rejected, _ = workshop.written(twins, channels=("banner", "social"))
+    ads, rejected, wordings = workshop.written(twins, channels=("banner", "social"))
     assert checker.problems(ads, twins.to_pylist(), (), workshop.DAY) == []
     assert Counter(ad["channel"] for ad in ads) == {"social": 80, "banner": 2 * capacity("banner", "en", 2)}
-    assert {row["reason"] for row in rejected} == {"no_other_wording"}
+    without = [row for row in wordings.values() if row.wording is None]
+    assert not rejected and {row.channel for row in without} == {"banner"}
+    assert len(without) == 40 - capacity("banner", "en", 2)
 
 
 def test_the_configuration_names_the_channels_of_the_table() -> None:

@@ -81,6 +81,7 @@ def written(
             "valid_until": dt.date.fromisoformat(row.offer.until) if row.offer and row.offer.until else None,
         }
         for row in advertised for channel in config.channels for segment in config.segments
+        if row.names[channel] is None or numbers[row.product_id, row.language, channel] is not None
     ]  # fmt: skip
     return *published(config, source), {row.key: row for row in rows}
 

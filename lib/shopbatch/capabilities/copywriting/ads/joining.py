@@ -257,6 +257,8 @@ def write_ads_with_facts(
     for row, own in zip(advertised, numbers, strict=True):
         offer = None if row.offer is None else row.offer.text()
         for channel, wording in zip(shown, own, strict=True):
+            if wording is None and row.names[channel] is not None:
+                continue  # every wording of the name is taken: `ad_wordings` says so, and the report counts them
             for segment in segments:
                 made.append((
                     f"{segment}:{channel}:{row.language}:{row.product_id}", segment, row.product_id, channel,

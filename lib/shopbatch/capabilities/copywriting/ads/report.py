@@ -10,7 +10,7 @@ import polars as pl
 from shopbatch.capabilities.copywriting.ads.channels import Channel, channels
 from shopbatch.capabilities.copywriting.ads.config import WriteAdsConfig
 from shopbatch.runs.report import Figure, Report
-from shopbatch.tables.ads import ADS_REJECTS, ADS_WITH_FACTS
+from shopbatch.tables.ads import AD_WORDINGS, ADS_REJECTS, ADS_WITH_FACTS
 from shopbatch.text.lengths import columns, cut_to_columns
 from shopbatch.warehouse.snapshot import Snapshot
 from shopbatch.warehouse.store import Store
@@ -38,6 +38,11 @@ def add_figures(config: WriteAdsConfig, store: Store, report: Report, live: Snap
         "with_offer": int(with_offer),
         "by_writer": {row["writer"]: row["len"] for row in ads.group_by("writer").len().sort("writer").to_dicts()},
     }
+    wordings = pl.DataFrame(store.snapshot(AD_WORDINGS.name).read(["name", "wording", "live"]))
+    left_out = wordings.filter(pl.col("live") & pl.col("name").is_not_null() & pl.col("wording").is_null()).height
+    report.metrics["ads"]["no_other_wording"] = left_out
+    if left_out:
+        report.highlights["left out: no other wording"] = f"{left_out:,} products and channels"
     report.figures += [_counts(ads), _lengths(ads), *_reasons(store), _examples(ads)]
     shown = _shown(ads, channels()["email_subject"])
     if shown is not None:
