@@ -154,6 +154,7 @@ def test_the_shop_is_joined_up(store: Store) -> None:
         "coupons": 1_200,
         "redemptions": len(tables["redemptions"]),
         "offers": tables["products"]["sale_price"].count(),
+        "experiments": 4_000,
         "events": 40_000,
         "reviews": 20_000,
         "support_dialogs": 6_000,

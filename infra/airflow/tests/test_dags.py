@@ -30,6 +30,7 @@ print(json.dumps([bag.import_errors, bag.captured_warnings, heavy, dags, outlets
     assert (errors, warnings, heavy) == ({}, {}, [])
     assert dags == {
         "campaign_copy": ["write_ads"],
+        "campaigns": ["measure_campaigns", "plan_campaigns", "train_uplift"],
         "frequent_support": ["answer_tickets"],
         "nightly_catalogue": ["describe_products", "embed_products"],
         "nightly_insights": ["analyse_reviews", "summarise_reviews"],
@@ -41,7 +42,8 @@ print(json.dumps([bag.import_errors, bag.captured_warnings, heavy, dags, outlets
     }
     assert outlets == [
         "ads",
-        *(f"models/{name}" for name in ("aspects", "intents", "recommender", "search-encoder", "sentiment")),
+        *("campaign_effects", "campaign_plan"),
+        *(f"models/{name}" for name in ("aspects", "intents", "recommender", "search-encoder", "sentiment", "uplift")),
         *("product_aspects", "product_descriptions", "product_embeddings", "product_neighbours", "recommendations"),
         *("review_aspects", "review_moderation", "review_sentiment", "ticket_answers", "user_profiles"),
         "user_sequences",

@@ -3,9 +3,12 @@
 from shopbatch.core.errors import UserError
 from shopbatch.core.nearest import hint
 from shopbatch.tables.ads import AD_WORDINGS, ADS, ADS_REJECTS, ADS_WITH_FACTS
+from shopbatch.tables.campaign_effects import CAMPAIGN_EFFECTS
+from shopbatch.tables.campaign_plan import CAMPAIGN_PLAN
 from shopbatch.tables.campaigns import CAMPAIGNS, COUPONS, REDEMPTIONS
 from shopbatch.tables.copy_reviews import COPY_REVIEWS
 from shopbatch.tables.events import EVENTS
+from shopbatch.tables.experiments import EXPERIMENTS
 from shopbatch.tables.guided_products import GUIDED_PRODUCTS, GUIDED_PRODUCTS_REJECTS
 from shopbatch.tables.judgements import JUDGEMENTS
 from shopbatch.tables.load_rejects import load_rejects
@@ -59,6 +62,7 @@ _SOURCES = (
     COUPONS,
     REDEMPTIONS,
     OFFERS,
+    EXPERIMENTS,
     EVENTS,
     REVIEWS,
     SUPPORT_DIALOGS,
@@ -114,6 +118,8 @@ _DERIVED = (
     REVIEW_ASPECTS,
     REVIEW_ASPECTS_REJECTS,
     PRODUCT_ASPECTS,
+    CAMPAIGN_EFFECTS,
+    CAMPAIGN_PLAN,
 )
 TABLES: dict[str, Table] = {t.name: t for t in (*_SOURCES, *_DERIVED)}
 SOURCES = tuple(t.name for t in _SOURCES)
