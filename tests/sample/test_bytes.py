@@ -17,6 +17,7 @@ from shopbatch.sample.experiments import experiments
 from shopbatch.sample.generated import customers
 from shopbatch.sample.orders import order_lines, orders
 from shopbatch.sample.product_copy import pairs
+from shopbatch.sample.reductions import reductions
 from shopbatch.sample.reviews import reviews
 from shopbatch.sample.shop import Mess, Shop, products, users
 from shopbatch.sample.tickets import tickets
@@ -38,6 +39,7 @@ TABLES: dict[str, Make] = {
     "experiments": lambda shop: experiments(shop, 0, 2 * shop.users),
     "coupons": lambda shop: coupons(shop, 0, 1_200),
     "redemptions": lambda shop: redemptions(shop, 0, 12 * shop.users),
+    "offers": lambda shop: reductions(shop, 0, shop.products),
     "support_dialogs": lambda shop: dialogs(1_000, shop.seed),
     "product_copy": lambda shop: pairs(products(shop, 0, shop.products), 600, shop.seed),
     "orders": lambda shop: orders(customers(shop), 0, 900),
@@ -54,6 +56,7 @@ DIGESTS = {
     "experiments": "27a505eabfbe3880",
     "coupons": "caa1f2fee4f703a2",
     "redemptions": "a8bcae169cdfd64e",
+    "offers": "0b7c2c4064cfea7e",
     "support_dialogs": "abfd0ab6e8b093c0",
     "product_copy": "86e92dd99faa699b",
     "orders": "bd1bda9bbc0c5c1f",

@@ -2,6 +2,7 @@
 
 from shopbatch.core.errors import UserError
 from shopbatch.core.nearest import hint
+from shopbatch.tables.ads import AD_WORDINGS, ADS, ADS_REJECTS, ADS_WITH_FACTS
 from shopbatch.tables.campaign_effects import CAMPAIGN_EFFECTS
 from shopbatch.tables.campaign_plan import CAMPAIGN_PLAN
 from shopbatch.tables.campaigns import CAMPAIGNS, COUPONS, REDEMPTIONS
@@ -11,6 +12,7 @@ from shopbatch.tables.experiments import EXPERIMENTS
 from shopbatch.tables.guided_products import GUIDED_PRODUCTS, GUIDED_PRODUCTS_REJECTS
 from shopbatch.tables.judgements import JUDGEMENTS
 from shopbatch.tables.load_rejects import load_rejects
+from shopbatch.tables.offers import OFFERS
 from shopbatch.tables.orders import ORDER_LINES, ORDERS
 from shopbatch.tables.policies import POLICIES
 from shopbatch.tables.product_aspects import PRODUCT_ASPECTS
@@ -59,6 +61,7 @@ _SOURCES = (
     CAMPAIGNS,
     COUPONS,
     REDEMPTIONS,
+    OFFERS,
     EXPERIMENTS,
     EVENTS,
     REVIEWS,
@@ -95,6 +98,10 @@ _DERIVED = (
     PRODUCT_DESCRIPTIONS,
     PRODUCT_DESCRIPTIONS_REJECTS,
     COPY_REVIEWS,
+    AD_WORDINGS,
+    ADS_WITH_FACTS,
+    ADS,
+    ADS_REJECTS,
     PRODUCT_EMBEDDINGS,
     PRODUCT_EMBEDDINGS_REJECTS,
     QUERY_EMBEDDINGS,
