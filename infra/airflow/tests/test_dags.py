@@ -29,6 +29,8 @@ print(json.dumps([bag.import_errors, bag.captured_warnings, heavy, dags, outlets
     errors, warnings, heavy, dags, outlets = json.loads(done.stdout.splitlines()[-1])
     assert (errors, warnings, heavy) == ({}, {}, [])
     assert dags == {
+        "campaign_copy": ["write_ads"],
+        "campaigns": ["measure_campaigns", "plan_campaigns", "train_uplift"],
         "frequent_support": ["answer_tickets"],
         "nightly_catalogue": ["describe_products", "embed_products"],
         "nightly_insights": ["analyse_reviews", "summarise_reviews"],
@@ -41,8 +43,10 @@ print(json.dumps([bag.import_errors, bag.captured_warnings, heavy, dags, outlets
         "weekly_training": ["train_aspects", "train_intents", "train_recommender", "train_sentiment_head"],
     }
     assert outlets == [
-        *(f"models/{name}" for name in ("aspects", "intents", "propensity", "recommender")),
-        *(f"models/{name}" for name in ("search-encoder", "sentiment")),
+        "ads",
+        *("campaign_effects", "campaign_plan"),
+        *(f"models/{name}" for name in ("aspects", "intents", "propensity", "recommender", "search-encoder")),
+        *(f"models/{name}" for name in ("sentiment", "uplift")),
         *("product_aspects", "product_descriptions", "product_embeddings", "product_neighbours", "recommendations"),
         *("review_aspects", "review_moderation", "review_sentiment", "ticket_answers", "user_profiles"),
         *("user_scores", "user_segments", "user_sequences"),

@@ -1,1 +1,1 @@
-"""Whom to address with what: segments of users, and what they will probably do next."""
+"""Marketing: whom to address with what, and what it really brought."""
