@@ -51,6 +51,8 @@ from shopbatch.tables.user_daily import (
     USER_PRODUCT_EVENT_DAILY,
 )
 from shopbatch.tables.user_profiles import USER_PROFILES
+from shopbatch.tables.user_scores import USER_SCORES
+from shopbatch.tables.user_segments import USER_SEGMENTS
 from shopbatch.tables.user_sequences import USER_SEQUENCES
 from shopbatch.tables.users import USERS
 
@@ -91,6 +93,8 @@ _DERIVED = (
     USER_PRODUCT_EVENT_DAILY,
     EVENTS_REJECTS,
     USER_PROFILES,
+    USER_SEGMENTS,
+    USER_SCORES,
     USER_SEQUENCES,
     PRODUCT_NEIGHBOURS,
     RECOMMENDATIONS,
