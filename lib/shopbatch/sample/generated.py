@@ -17,6 +17,7 @@ from shopbatch.sample.activity import LATE, REPEATED, events, transactions
 from shopbatch.sample.campaigns import CAMPAIGNS_SENT, COUPON_ROWS, campaigns, coupons, redemptions
 from shopbatch.sample.fill import SampleReport, Source
 from shopbatch.sample.orders import Customers
+from shopbatch.sample.referrals import referral_events
 from shopbatch.sample.review_banks import TEXT_BITS
 from shopbatch.sample.reviews import reviews
 from shopbatch.sample.shop import Mess, Shop, language_of, products, users
@@ -24,6 +25,7 @@ from shopbatch.tables.campaigns import CAMPAIGNS, COUPONS, REDEMPTIONS
 from shopbatch.tables.events import EVENTS
 from shopbatch.tables.product_copy import PRODUCT_COPY
 from shopbatch.tables.products import PRODUCTS
+from shopbatch.tables.referral_events import REFERRAL_EVENTS
 from shopbatch.tables.reviews import REVIEWS
 from shopbatch.tables.schema import Table
 from shopbatch.tables.support_dialogs import SUPPORT_DIALOGS
@@ -31,7 +33,7 @@ from shopbatch.tables.transactions import TRANSACTIONS
 from shopbatch.tables.users import USERS
 from shopbatch.warehouse.store import Store
 
-VERSION = 4  # of what is generated; raise it with every change of the result
+VERSION = 5  # of what is generated; raise it with every change of the result
 MAX_ROWS = 2 ** (TEXT_BITS - 1)
 MAX_LINES = 100 * MAX_ROWS
 _EVENTS_PER_LINE = 1.0
@@ -134,6 +136,7 @@ def sources(shop: Shop, new_texts: list[int]) -> list[Source]:
             f"{mess.null_text + mess.blank_text:.1%} have no text",
             lambda: {"distinct_texts": sum(new_texts)},
         ),
+        source(REFERRAL_EVENTS, referral_events, shop.users, "users bring users by a branching process of known truth"),
         source(SUPPORT_DIALOGS, dialog_chunk, dialogs.count(shop.reviews), dialogs.note()),
         source(PRODUCT_COPY, copy_chunk, product_copy.count(shop.reviews), product_copy.NOTE),
         *map(support_source, support.parts(customers(shop), shop.reviews)),

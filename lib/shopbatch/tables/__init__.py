@@ -5,6 +5,7 @@ from shopbatch.core.nearest import hint
 from shopbatch.tables.campaigns import CAMPAIGNS, COUPONS, REDEMPTIONS
 from shopbatch.tables.copy_reviews import COPY_REVIEWS
 from shopbatch.tables.events import EVENTS
+from shopbatch.tables.growth import CASCADES, GROWTH_COHORTS, GROWTH_FORECAST, INVITER_PLAN
 from shopbatch.tables.guided_products import GUIDED_PRODUCTS, GUIDED_PRODUCTS_REJECTS
 from shopbatch.tables.judgements import JUDGEMENTS
 from shopbatch.tables.load_rejects import load_rejects
@@ -18,6 +19,7 @@ from shopbatch.tables.product_neighbours import PRODUCT_NEIGHBOURS
 from shopbatch.tables.products import PRODUCTS
 from shopbatch.tables.queries import QUERIES
 from shopbatch.tables.recommendations import RECOMMENDATIONS, RECOMMENDATIONS_REJECTS
+from shopbatch.tables.referral_events import REFERRAL_EVENTS
 from shopbatch.tables.review_aspects import ASPECT_LABELS, REVIEW_ASPECTS, REVIEW_ASPECTS_REJECTS
 from shopbatch.tables.review_moderation import REVIEW_MODERATION, REVIEW_MODERATION_REJECTS
 from shopbatch.tables.review_sentiment import REVIEW_SENTIMENT, REVIEW_SENTIMENT_REJECTS
@@ -71,6 +73,7 @@ _SOURCES = (
     TICKET_FEEDBACK,
     INTENT_EXAMPLES,
     ASPECT_LABELS,
+    REFERRAL_EVENTS,
 )
 _DERIVED = (
     REVIEW_SENTIMENT,
@@ -107,6 +110,10 @@ _DERIVED = (
     REVIEW_ASPECTS,
     REVIEW_ASPECTS_REJECTS,
     PRODUCT_ASPECTS,
+    GROWTH_COHORTS,
+    CASCADES,
+    GROWTH_FORECAST,
+    INVITER_PLAN,
 )
 TABLES: dict[str, Table] = {t.name: t for t in (*_SOURCES, *_DERIVED)}
 SOURCES = tuple(t.name for t in _SOURCES)
