@@ -2,7 +2,8 @@
 
 Joins of a day are children of the users there are (those whom there was no time to bring yet), children of users who
 will have come by then, and users who come by themselves at the recent rate. The fan holds what is uncertain in the
-factors (one future for each resample) and chance (counts with the spread that was seen). It assumes that nothing changes.
+factors (one future for each resample) and chance (counts with the spread that was seen). Nothing else is expected to
+change.
 """
 
 from __future__ import annotations
