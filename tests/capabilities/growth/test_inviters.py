@@ -175,7 +175,13 @@ def test_contacts_learn_how_likely_a_join_is_and_devices_are_no_names(store: Sto
     assert chance["e96"] == pytest.approx(0.5) and chance["e97"] == pytest.approx(0.75), "invited twice"
     assert "e60" not in chance and "corrected" in chance
     assert len(made.others) == 98 + 8 - 49 and "u" not in made.names[made.others].to_list()
-    none = suspects(pl.DataFrame([event("joined", None, "a", 0, device_hash=None)]), Fraud())
+    none = suspects(
+        pl.DataFrame(
+            [event("joined", None, "a", 0, device_hash=None)],
+            schema_overrides={"inviter_id": pl.String, "device_hash": pl.String},
+        ),
+        Fraud(),
+    )
     assert none.is_empty()
 
 
