@@ -66,7 +66,6 @@ def _kept_rows(spec: Spec, index: Index, live: Snapshot | None) -> ObjectRefs:
     return [stack.remote(*(r[s] for r in rows)) for s in range(index.shards)]
 
 
-@ray.remote
 def split_live(spec: Spec, file: FileRef, shards: int) -> list[Any]:
     """Read one file of the live table as [number of rows, rows with khi, klo of shard 0, 1, ...]."""
     data = files.read(file.uri, spec.sink.schema(), file.partition)

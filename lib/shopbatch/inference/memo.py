@@ -37,7 +37,6 @@ class _Lease(TypedDict):
     recipe: str
 
 
-@ray.remote
 def split_memo(refs: Sequence[FileRef], schema: pa.Schema, shards: int) -> list[Any]:
     """Read some memo files as [number of rows, rows of shard 0, 1, ...], in the files' order; hi and lo are uint64."""
     frame = gather([files.read(f.uri, schema, f.partition) for f in refs])
