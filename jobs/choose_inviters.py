@@ -19,7 +19,9 @@ def run(config: InviterConfig, store: Store, report: Report) -> None:
     choose_inviters(config, store, report)
 
 
-JOB = Job("choose_inviters", InviterConfig, run, alone=True, next="show inviter_plan --where decision=ask")
+JOB = Job(
+    "choose_inviters", InviterConfig, run, session="late ray", alone=True, next="show inviter_plan --where decision=ask"
+)
 
 if __name__ == "__main__":
     raise SystemExit(main(JOB))

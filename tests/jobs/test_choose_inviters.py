@@ -14,7 +14,7 @@ from tests.jobs.command_line import messages, run_job
 FEW = "reach.sets=4000"
 
 
-def test_a_plan_is_made_once(ray_local: None, store: Store) -> None:
+def test_a_plan_is_made_once(store: Store) -> None:
     code, _, err = run_job(store, "choose_inviters")
     assert code == 2 and "shopbatch load referral_events" in messages(err)[-1]
     put(store, crowd(60))

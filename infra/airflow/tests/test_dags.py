@@ -31,6 +31,7 @@ print(json.dumps([bag.import_errors, bag.captured_warnings, heavy, dags, outlets
     assert dags == {
         "frequent_support": ["answer_tickets"],
         "nightly_catalogue": ["describe_products", "embed_products"],
+        "nightly_growth": ["choose_inviters", "measure_growth"],
         "nightly_insights": ["analyse_reviews", "summarise_reviews"],
         "nightly_recommendations": ["build_user_sequences", "recommend_products"],
         "nightly_support": ["answer_tickets"],
@@ -39,6 +40,7 @@ print(json.dumps([bag.import_errors, bag.captured_warnings, heavy, dags, outlets
         "weekly_training": ["train_aspects", "train_intents", "train_recommender", "train_sentiment_head"],
     }
     assert outlets == [
+        *("cascades", "growth_cohorts", "growth_forecast", "inviter_plan"),
         *(f"models/{name}" for name in ("aspects", "intents", "recommender", "search-encoder", "sentiment")),
         *("product_aspects", "product_descriptions", "product_embeddings", "product_neighbours", "recommendations"),
         *("review_aspects", "review_moderation", "review_sentiment", "ticket_answers", "user_profiles"),

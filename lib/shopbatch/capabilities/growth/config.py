@@ -210,7 +210,3 @@ class InviterConfig(JobConfig):
     def required_tables(self) -> tuple[str, ...]:
         """The tables that a run reads."""
         return ("referral_events", "users")
-
-    def optional_tables(self) -> tuple[str, ...]:
-        """The tables that a run reads if they exist."""
-        return ("user_scores", "inviter_plan")
