@@ -161,7 +161,7 @@ def reaches(asked: int = 100, sets: int = 2_000_000) -> None:
 def fill(store: Store, events: int) -> None:
     """Write referral events, about 2.6 for each user of the shop."""
     shop, written = Shop(100, 100, max(int(events / 2.6), 256), 1), []
-    step = 1 << 20
+    step = 1 << 18
     for number, first in enumerate(range(0, shop.users, step)):
         data = referral_events(shop, first, min(step, shop.users - first))
         written.append(store.write_file(REFERRAL_EVENTS, data, "bench", number))

@@ -62,8 +62,8 @@ def forest(events: DataFrame, two_inviters: Literal["first", "last"]) -> Forest:
     users = joined.select(
         F.col("invitee_id").alias("user_id"),
         F.col("row.at").alias("joined_at"),
-        F.col("row.channel").alias("own_channel"),
-        (F.col("row.inviter_id").isNotNull() & (F.col("row.inviter_id") != F.col("invitee_id"))).alias("came_invited"),
+        F.when(F.col("row.inviter_id").isNull(), F.col("row.channel")).alias("own_channel"),
+        (F.col("row.inviter_id") != F.col("invitee_id")).alias("came_invited"),
     ).localCheckpoint()
     touches = _touches(events, users, two_inviters).localCheckpoint()
     cut = _cuts(touches)
@@ -72,11 +72,10 @@ def forest(events: DataFrame, two_inviters: Literal["first", "last"]) -> Forest:
         gone = users.sparkSession.createDataFrame([(u,) for u in cut], "user_id string")
         parents = parents.join(F.broadcast(gone), "user_id", "left_anti")
     parents = parents.select("user_id", "inviter_id", "inviter_joined", "inviter_channel", "channel")
+    by_invitation = F.coalesce("channel", F.lit(UNKNOWN))
     known = users.join(parents, "user_id", "left").withColumn(
         "channel",
-        F.when(F.col("inviter_id").isNotNull(), F.coalesce("channel", F.lit(UNKNOWN))).otherwise(
-            F.coalesce(F.when(~F.col("came_invited"), F.col("own_channel")), F.lit(DIRECT))
-        ),
+        F.when(F.col("inviter_id").isNotNull(), by_invitation).otherwise(F.coalesce("own_channel", F.lit(DIRECT))),
     )
     undated = parents.where("inviter_joined is null").select(F.col("inviter_id").alias("user_id")).distinct()
     whole = known.drop("own_channel", "came_invited").unionByName(
@@ -211,7 +210,8 @@ def cascades(users: DataFrame) -> DataFrame:
 
 def channel_names(users: DataFrame, most: int) -> tuple[list[str], list[str]]:
     """Return the channels of invitation that are kept apart, and the further ones by which users came alone."""
-    rows = users.groupBy("channel", F.col("inviter_id").isNull().alias("alone")).count().collect()
+    dated = users.where("joined_at is not null")
+    rows = dated.groupBy("channel", F.col("inviter_id").isNull().alias("alone")).count().collect()
     counted = sorted((-r["count"], r["channel"]) for r in rows if not r["alone"])
     invited = [name for _, name in counted[:most]] + ([OTHER] if len(counted) > most else [])
     alone = sorted((-r["count"], r["channel"]) for r in rows if r["alone"] and r["channel"] not in invited)
