@@ -61,9 +61,9 @@ def test_reach_is_what_all_draws_of_the_arcs_say(case: tuple[list[Arc], list[int
     uplift = np.full(len(chosen), 0.7)
     found = reach.group_reach(sets, np.array(chosen), uplift, NODES).mean() * sets.drawn_from
     assert found == pytest.approx(exact(arcs, persons, chosen, 0.7), abs=0.015 * len(persons) + 0.005)
-    alone = reach.single_reach(sets, NODES)
-    assert alone[chosen[0]] == pytest.approx(exact(arcs, persons, chosen[:1], 1.0), abs=0.015 * len(persons) + 0.005)
     direct = reach.direct_reach(made(arcs), np.array(persons))
+    alone = reach.single_reach(sets, direct)
+    assert alone[chosen[0]] == pytest.approx(exact(arcs, persons, chosen[:1], 1.0), abs=0.015 * len(persons) + 0.005)
     for node in range(NODES):
         assert direct[node] == pytest.approx(sum(p for t, h, p in arcs if t == node and h in persons), abs=1e-6)
 

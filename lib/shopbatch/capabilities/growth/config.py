@@ -154,7 +154,7 @@ class Fraud(Strict):
 class Reach(Strict):
     """How the reach is estimated: by random reverse reachable sets."""
 
-    sets: int = Field(default=100_000, ge=1000, le=10_000_000)
+    sets: int = Field(default=500_000, ge=1000, le=10_000_000)
     """Sets of each of three samples: one to choose by, one to compare the methods, one to estimate the reach."""
 
     seed: int = 0

@@ -156,7 +156,7 @@ class InviterRun:
         method = REACH if more.users > 0 else SUM
         found = {n: choose.expected(samples[2], asked, c, arcs.nodes) for n, c in choices.items()}
         self._figures(choices, found, method)
-        alone = reach.single_reach(samples[2], arcs.nodes)
+        alone = reach.single_reach(samples[2], direct)
         said = {
             "chosen": method,
             "reach more than sum": round(more.users, 3),

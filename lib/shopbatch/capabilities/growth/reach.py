@@ -52,12 +52,14 @@ class Sets:
         drawn_from: Number of persons from whom the sets' first ones were drawn.
         set_of: The set of each member, ascending [members].
         node: The member [members]; the person drawn is not among them.
+        near: Whether the member reaches the person drawn in one step [members].
     """
 
     count: int
     drawn_from: int
     set_of: Numbers
     node: Numbers
+    near: npt.NDArray[np.bool_]
 
 
 def draw_sets(arcs: Graph, persons: Numbers, count: int, seed: int) -> Sets:
@@ -73,16 +75,19 @@ def draw_sets(arcs: Graph, persons: Numbers, count: int, seed: int) -> Sets:
     """
     draw = np.random.default_rng(seed)
     parts = [_grow(arcs, persons, first, min(_AT_ONCE, count - first), draw) for first in range(0, count, _AT_ONCE)]
-    set_of, node = (np.concatenate(column) for column in zip(*parts, strict=True))
-    return Sets(count, len(persons), set_of, node)
+    set_of, node, near = (np.concatenate(column) for column in zip(*parts, strict=True))
+    return Sets(count, len(persons), set_of, node, near)
 
 
-def _grow(arcs: Graph, persons: Numbers, first: int, count: int, draw: np.random.Generator) -> tuple[Numbers, Numbers]:
+def _grow(
+    arcs: Graph, persons: Numbers, first: int, count: int, draw: np.random.Generator
+) -> tuple[Numbers, Numbers, npt.NDArray[np.bool_]]:
     """Grow `count` sets against the arcs, all of them a step at a time."""
     n = arcs.nodes
     node = persons[draw.integers(0, len(persons), count)] if len(persons) else np.zeros(0, np.int64)
     root = np.arange(len(node)) * n + node
-    key, seen = root, root
+    key = seen = root
+    one_step: Numbers | None = None
     for _ in range(_LONGEST):
         node, owner = key % n, key // n
         some = arcs.start[node + 1] - arcs.start[node]
@@ -93,9 +98,10 @@ def _grow(arcs: Graph, persons: Numbers, first: int, count: int, draw: np.random
         carries = draw.random(total, dtype=np.float32) < arcs.probability[place]
         key = np.unique(np.repeat(owner, some)[carries] * n + arcs.tail[place[carries]])
         key = key[seen[np.minimum(np.searchsorted(seen, key), len(seen) - 1)] != key]
+        one_step = key if one_step is None else one_step
         seen = _merged(seen, key)
     members = seen[np.isin(seen, root, invert=True)]
-    return members // n + first, members % n
+    return members // n + first, members % n, np.isin(members, root[:0] if one_step is None else one_step)
 
 
 def _merged(one: Numbers, other: Numbers) -> Numbers:
@@ -122,11 +128,6 @@ def index(sets: Sets, nodes: int) -> Index:
     return Index(start, sets.set_of[order])
 
 
-def single_reach(sets: Sets, nodes: int) -> Floats:
-    """Expected persons whom each node reaches alone [nodes]."""
-    return np.asarray(np.bincount(sets.node, minlength=nodes) * (sets.drawn_from / max(sets.count, 1)))
-
-
 def direct_reach(arcs: Graph, persons: Numbers) -> Floats:
     """Expected persons whom each node reaches in one step: the sum of the probabilities [nodes]."""
     counts = np.zeros(arcs.nodes, bool)
@@ -134,6 +135,15 @@ def direct_reach(arcs: Graph, persons: Numbers) -> Floats:
     head = np.repeat(np.arange(arcs.nodes), np.diff(arcs.start))
     weight = np.where(counts[head], arcs.probability, 0.0)
     return np.asarray(np.bincount(arcs.tail, weights=weight, minlength=arcs.nodes))
+
+
+def single_reach(sets: Sets, direct: Floats) -> Floats:
+    """Expected persons whom each node reaches alone [nodes].
+
+    Those reached in one step are known exactly; of the sets only those count into which a node came in several steps.
+    """
+    far = np.bincount(sets.node[~sets.near], minlength=len(direct))
+    return np.asarray(direct + far * (sets.drawn_from / max(sets.count, 1)))
 
 
 def group_reach(sets: Sets, chosen: Numbers, uplift: Floats, nodes: int) -> Floats:
