@@ -124,7 +124,7 @@ class Measurement:
         live: Mapping[str, Snapshot | None],
     ) -> None:
         report, store = self.report, self.store
-        events = tree.latest(self._read(sources[REFERRAL_EVENTS.name], _EVENTS), as_of)
+        events = tree.latest(self._read(sources[REFERRAL_EVENTS.name], _EVENTS), as_of).cache()
         with report.stage("cascades") as stage:
             woods = tree.forest(events, self.config.rules.two_inviters)
             written = {CASCADES.name: self._cascades(woods.users)}
