@@ -125,31 +125,27 @@ class Measurement:
     ) -> None:
         report, store = self.report, self.store
         events = tree.latest(self._read(sources[REFERRAL_EVENTS.name], _EVENTS), as_of).cache()
-        with report.stage("cascades") as stage:
-            woods = tree.forest(events, self.config.rules.two_inviters)
-            written = {CASCADES.name: self._cascades(woods.users)}
-            stage.rows = sum(f.rows for f in written[CASCADES.name])
-        with report.stage("measure") as stage:
-            measured = self._measure(woods.users, events, sources, grid(as_of, self.config.weeks))
-            rows = {
-                GROWTH_COHORTS: cohort_rows(measured, report.run_id),
-                GROWTH_FORECAST: forecast_rows(measured, report.run_id),
-            }
-            stage.rows = rows[GROWTH_COHORTS].num_rows
         with Publication(store, report.run_id) as publication:
-            publication.add(CASCADES, written[CASCADES.name])
-            for table, data in rows.items():
-                written[table.name] = [store.write_file(table, data, f"{report.run_id}-{new_run_id()[-6:]}", 0)]
-                publication.add(table, written[table.name])
+            with report.stage("cascades") as stage:
+                woods = tree.forest(events, self.config.rules.two_inviters)
+                written = self._cascades(woods.users)
+                publication.add(CASCADES, written)
+                cascades = stage.rows = sum(f.rows for f in written)
+            with report.stage("measure"):
+                measured = self._measure(woods.users, events, sources, grid(as_of, self.config.weeks))
+                for table, data in (
+                    (GROWTH_COHORTS, cohort_rows(measured, report.run_id)),
+                    (GROWTH_FORECAST, forecast_rows(measured, report.run_id)),
+                ):
+                    folder = f"{report.run_id}-{new_run_id()[-6:]}"
+                    publication.add(table, [store.write_file(table, data, folder, 0)])
             with report.stage("gates"):
-                before = live[CASCADES.name]
-                report.gates = judge(store, written[CASCADES.name], woods, measured, before, self.config.gates.rows)
+                report.gates = judge(store, written, woods, measured, live[CASCADES.name], self.config.gates.rows)
                 refuse_if_failed(report.gates)
             crash_point("growth_written")
             for table in TABLES:
                 self._commit(publication, table, origin, live[table.name])
         report.outcome = "published"
-        cascades = sum(f.rows for f in written[CASCADES.name])
         report.rows.read = sources[REFERRAL_EVENTS.name].rows
         report.rows.published = report.rows.computed = cascades
         self._say(measured, woods)
