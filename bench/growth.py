@@ -144,7 +144,7 @@ def reaches(asked: int = 100, sets: int = 2_000_000) -> None:
         limits = choose.Limits(asked, asked, np.inf, 0.0)
         direct = reach.direct_reach(arcs, persons)
         start = time.process_time()
-        ours = choose.by_reach(all_of, sample, reach.index(sample, arcs.nodes), 1.0, limits)
+        ours = choose.by_reach(all_of, reach.index(sample, arcs.nodes), direct, 1.0, limits)
         chosen = time.process_time() - start
         theirs = choose.by_sum(all_of, direct, 1.0, limits)
         degree = choose.by_sum(all_of, np.bincount(arcs.tail, minlength=arcs.nodes).astype(float), 1.0, limits)

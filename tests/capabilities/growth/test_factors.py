@@ -128,7 +128,9 @@ def test_cells_lie_within_one_cohort() -> None:
     assert [c.weekday() for c in cells.cohorts] == [0] * 5 and cells.cohorts[-1].isoformat() == "2026-03-02"
     for age, cohort in ((0.1, 4), (3.2, 4), (3.4, 3), (31.2, 0)):
         assert cells.weeks[cells.cell(np.array([age]))[0]] == cohort
-    assert cells.cell(np.array([-0.1, 31.4])).tolist() == [-1, -1]
+    assert cells.cell(np.array([-0.1, 0.0, 31.4])).tolist() == [-1, -1, -1]
+    midnight = grid(datetime(2026, 3, 5, tzinfo=UTC), 5)
+    assert midnight.weeks[midnight.cell(np.array([3.0, 10.0, 31.0]))].tolist() == [4, 3, 0], "joined as a week began"
 
 
 def test_a_forecast_holds_what_comes() -> None:

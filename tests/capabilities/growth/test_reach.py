@@ -72,23 +72,28 @@ def test_reach_is_what_all_draws_of_the_arcs_say(case: tuple[list[Arc], list[int
 @given(small_graphs())
 def test_the_lazy_choice_is_the_plain_greedy_one(case: tuple[list[Arc], list[int]]) -> None:
     arcs, persons = case
-    sets = reach.draw_sets(made(arcs), np.array(persons), 4_000, 2)
-    everyone = Candidates(np.arange(NODES), np.linspace(0.2, 0.8, NODES), np.arange(NODES))
-    choice = choose.by_reach(everyone, sets, reach.index(sets, NODES), 5.0, Limits(3, 1, np.inf, 0.1))
-    taken: list[int] = []
+    whole = made(arcs)
+    sets, direct = reach.draw_sets(whole, np.array(persons), 4_000, 2), reach.direct_reach(whole, np.array(persons))
+    uplift = np.linspace(0.2, 0.8, NODES)
+    everyone = Candidates(np.arange(NODES), uplift, np.arange(NODES))
+    choice = choose.by_reach(everyone, reach.index(sets, NODES), direct, 5.0, Limits(3, 1, np.inf, 0.1))
+    left = np.ones(sets.count)
     for place, gain in zip(choice.places, choice.gains, strict=True):
-        worth = {
-            n: 5.0 * sets.drawn_from * float(np.mean(
-                reach.group_reach(sets, np.array([*taken, n]), everyone.uplift[[*taken, n]], NODES)
-                - (reach.group_reach(sets, np.array(taken), everyone.uplift[taken], NODES) if taken else 0.0)
-            )) - 0.1
-            for n in range(NODES) if n not in taken
-        }  # fmt: skip
-        assert gain == pytest.approx(max(worth.values()), abs=1e-6) and worth[int(place)] == pytest.approx(
-            gain, abs=1e-6
-        )
-        assert gain > 0
-        taken.append(int(place))
+        worth = {}
+        for n in range(NODES):
+            near, far = (left[sets.set_of[(sets.node == n) & (sets.near == one_step)]] for one_step in (True, False))
+            own = direct[n] * (near.mean() if len(near) else 1.0) + far.sum() * sets.drawn_from / sets.count
+            worth[n] = uplift[n] * 5.0 * own - 0.1
+        for before in choice.places[: list(choice.places).index(place)]:
+            del worth[int(before)]
+        assert gain == pytest.approx(max(worth.values()), abs=1e-6)
+        assert worth[int(place)] == pytest.approx(gain, abs=1e-6) and gain > 0
+        left[sets.set_of[sets.node == place]] *= 1 - uplift[place]
+    again = choose.gains_of(choice, everyone, reach.index(sets, NODES), direct, 5.0, 0.1)
+    assert again == pytest.approx(choice.gains, abs=1e-9)
+    assert choose.expected(sets, everyone, choice, NODES).users * 5.0 - 0.1 * len(choice.places) == pytest.approx(
+        float(choice.gains.sum()), abs=0.3 * len(persons) + 0.05
+    )
 
 
 def test_who_reach_the_same_persons_are_not_both_asked() -> None:
@@ -100,8 +105,9 @@ def test_who_reach_the_same_persons_are_not_both_asked() -> None:
     one, fresh = (reach.draw_sets(whole, persons, 20_000, seed) for seed in (1, 2))
     users = Candidates(np.arange(3), np.ones(3), np.arange(3))
     limits = Limits(2, 1, np.inf, 0.0)
-    ours = choose.by_reach(users, one, reach.index(one, 13), 1.0, limits)
-    theirs = choose.by_sum(users, reach.direct_reach(whole, persons)[:3], 1.0, limits)
+    direct = reach.direct_reach(whole, persons)[:3]
+    ours = choose.by_reach(users, reach.index(one, 13), direct, 1.0, limits)
+    theirs = choose.by_sum(users, direct, 1.0, limits)
     assert 2 in ours.places and sorted(theirs.places.tolist()) == [0, 1]
     more = choose.difference(fresh, users, ours, theirs, 13)
     assert more.users - 3 * more.error > 2.5
@@ -122,8 +128,9 @@ def test_on_two_graphs_the_choice_is_no_worse_than_the_sum_of_probabilities(cost
         everyone = Candidates(np.arange(n), np.ones(n), np.arange(n))
         one, fresh = (reach.draw_sets(whole, np.arange(n), 60_000, seed) for seed in (1, 2))
         limits = Limits(30, 1, np.inf, cost)
-        ours = choose.by_reach(everyone, one, reach.index(one, n), 1.0, limits)
-        theirs = choose.by_sum(everyone, reach.direct_reach(whole, np.arange(n)), 1.0, limits)
+        direct = reach.direct_reach(whole, np.arange(n))
+        ours = choose.by_reach(everyone, reach.index(one, n), direct, 1.0, limits)
+        theirs = choose.by_sum(everyone, direct, 1.0, limits)
         mine, sums = (choose.expected(fresh, everyone, c, n) for c in (ours, theirs))
         assert mine.users >= least * sums.users - 2 * mine.error
 
@@ -137,7 +144,7 @@ def test_caps_hold(users: int, per_cascade: int, budget: float, seed: int) -> No
     asked = Candidates(np.arange(60), draw.random(60), draw.integers(0, 9, 60))
     limits = Limits(users, per_cascade, budget, 0.1)
     for choice in (
-        choose.by_reach(asked, sets, reach.index(sets, 60), 2.0, limits),
+        choose.by_reach(asked, reach.index(sets, 60), reach.direct_reach(whole, np.arange(60)), 2.0, limits),
         choose.by_sum(asked, reach.direct_reach(whole, np.arange(60)), 2.0, limits),
     ):
         assert len(choice.places) <= users and len(choice.places) * 0.1 <= budget + 1e-9

@@ -41,9 +41,12 @@ class Grid:
         return (self.edges[1:] + self.edges[:-1]) / 2
 
     def cell(self, ages: Floats) -> Numbers:
-        """Return the cell of each age [n]; -1 for a user who is too old or not yet there."""
-        cells = np.searchsorted(self.edges, ages, side="right") - 1
-        return np.where((ages >= 0) & (ages < self.edges[-1]), cells, -1)
+        """Return the cell of each age [n]; -1 for a user who is too old or not yet there.
+
+        A cell holds its upper edge: who joined as a Monday began belongs to that week.
+        """
+        cells = np.searchsorted(self.edges, ages, side="left") - 1
+        return np.where(ages <= self.edges[-1], cells, -1)
 
 
 def grid(as_of: datetime, weeks: int) -> Grid:

@@ -62,35 +62,75 @@ class Choice:
     gains: Floats
 
 
-def by_reach(candidates: Candidates, sets: Sets, by_node: Index, value: float, limits: Limits) -> Choice:
+class _Adding:
+    """What each further user adds to those who were taken.
+
+    In one step a user reaches `direct` persons, exactly; the sets say which share of them nobody taken brings. Those
+    reached in several steps are counted by the sets. So where nobody's contacts overlap, the sets add no noise.
+    """
+
+    def __init__(self, candidates: Candidates, by_node: Index, direct: Floats, value: float) -> None:
+        self._candidates, self._index, self._direct, self._value = candidates, by_node, direct, value
+        self._left = np.ones(by_node.count)  # probability that nobody taken brings the set's person
+
+    def worth(self, place: int) -> float:
+        """Money that a user adds now, before the cost."""
+        node = int(self._candidates.node[place])
+        near = self._left[self._index.near.of(node)]
+        own = self._direct[place] * (near.mean() if len(near) else 1.0)
+        far = self._left[self._index.far.of(node)].sum() * self._index.scale
+        return float(self._candidates.uplift[place] * self._value * (own + far))
+
+    def take(self, place: int) -> None:
+        node, stays = int(self._candidates.node[place]), 1 - self._candidates.uplift[place]
+        for places in (self._index.near, self._index.far):
+            self._left[places.of(node)] *= stays
+
+
+def by_reach(candidates: Candidates, by_node: Index, direct: Floats, value: float, limits: Limits) -> Choice:
     """Choose one after the other whoever adds most money to those chosen before.
 
     What a user adds is uplift x value x the persons reached that nobody chosen before brings, less the cost. That can
     only shrink as others are chosen, so a user is looked at again only when first in line.
+
+    Args:
+        candidates: Who may be asked [n].
+        by_node: The sets.
+        direct: Persons whom each candidate reaches in one step [n].
+        value: Of one person.
+        limits: What may not be exceeded.
     """
-    worth = value * sets.drawn_from / max(sets.count, 1)
-    left = np.ones(sets.count)  # probability that nobody chosen brings the set's person
-    alone = np.array([by_node.start[n + 1] - by_node.start[n] for n in candidates.node], np.float64)
-    heap = [(-float(g), int(p), 0) for p, g in enumerate(candidates.uplift * worth * alone) if g > limits.cost]
+    adding = _Adding(candidates, by_node, direct, value)
+    first = ((adding.worth(place), place) for place in range(len(candidates.node)))
+    heap = [(-worth, place, 0) for worth, place in first if worth > limits.cost]
     heapq.heapify(heap)
     places: list[int] = []
     gains: list[float] = []
     full = _Cascades(candidates, limits.per_cascade)
     while heap and len(places) < limits.most:
-        gain, place, looked = heapq.heappop(heap)
+        worth, place, looked = heapq.heappop(heap)
         if full.is_full(place):
             continue
-        own = by_node.of(int(candidates.node[place]))
         if looked < len(places):
-            now = float(candidates.uplift[place] * worth * left[own].sum())
-            if now > limits.cost:
+            if (now := adding.worth(place)) > limits.cost:
                 heapq.heappush(heap, (-now, place, len(places)))
             continue
         places.append(place)
-        gains.append(-gain - limits.cost)
-        left[own] *= 1 - candidates.uplift[place]
+        gains.append(-worth - limits.cost)
+        adding.take(place)
         full.add(place)
     return Choice(np.array(places, np.int64), np.array(gains))
+
+
+def gains_of(
+    choice: Choice, candidates: Candidates, by_node: Index, direct: Floats, value: float, cost: float
+) -> Floats:
+    """Estimate the money that each chosen user adds, in the order of choice, by other sets than those chosen by [k]."""
+    adding, gains = _Adding(candidates, by_node, direct, value), []
+    for place in choice.places.tolist():
+        gains.append(adding.worth(place) - cost)
+        adding.take(place)
+    return np.array(gains, np.float64)
 
 
 def by_sum(candidates: Candidates, direct: Floats, value: float, limits: Limits) -> Choice:

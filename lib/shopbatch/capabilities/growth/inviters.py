@@ -150,20 +150,23 @@ class InviterRun:
         by_node = reach.index(samples[0], arcs.nodes)
         choices = {
             SUM: choose.by_sum(asked, direct[node], value.value, limits),
-            REACH: choose.by_reach(asked, samples[0], by_node, value.value, limits),
+            REACH: choose.by_reach(asked, by_node, direct[node], value.value, limits),
         }
         more = choose.difference(samples[1], asked, choices[REACH], choices[SUM], arcs.nodes)
         method = REACH if more.users > 0 else SUM
         found = {n: choose.expected(samples[2], asked, c, arcs.nodes) for n, c in choices.items()}
         self._figures(choices, found, method)
-        alone = reach.single_reach(samples[2], direct)
+        alone, fresh = reach.single_reach(samples[2], direct), reach.index(samples[2], arcs.nodes)
+        best = choices[method]
+        gains = choose.gains_of(best, asked, fresh, direct[node], value.value, limits.cost)
+        choice = Choice(best.places, gains)
         said = {
             "chosen": method,
             "reach more than sum": round(more.users, 3),
             "standard error": round(more.error, 3),
             "new users expected": round(found[method].users, 2),
         }
-        return self._rows(known, rows, asked, choices[method], (direct, alone, limits, name)), said
+        return self._rows(known, rows, asked, choice, (direct, alone, limits, name)), said
 
     def _rows(
         self, known: Contacts, rows: pl.DataFrame, asked: Candidates, choice: Choice, rest: tuple[Any, ...]

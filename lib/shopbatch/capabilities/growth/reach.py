@@ -110,7 +110,7 @@ def _merged(one: Numbers, other: Numbers) -> Numbers:
 
 
 @dataclass(frozen=True)
-class Index:
+class Places:
     """The sets of each node: those of node v are sets[start[v]:start[v + 1]]."""
 
     start: Numbers
@@ -121,11 +121,25 @@ class Index:
         return self.sets[self.start[node] : self.start[node + 1]]
 
 
+@dataclass(frozen=True)
+class Index:
+    """The members of sets by node: those of one step, and those of several; and the persons that one set stands for."""
+
+    near: Places
+    far: Places
+    scale: float
+    count: int
+
+
 def index(sets: Sets, nodes: int) -> Index:
     """Sort the members by node."""
-    order = np.argsort(sets.node, kind="stable")
-    start = np.concatenate([[0], np.cumsum(np.bincount(sets.node, minlength=nodes))]).astype(np.int64)
-    return Index(start, sets.set_of[order])
+
+    def places(chosen: npt.NDArray[np.bool_]) -> Places:
+        node = sets.node[chosen]
+        start = np.concatenate([[0], np.cumsum(np.bincount(node, minlength=nodes))]).astype(np.int64)
+        return Places(start, sets.set_of[chosen][np.argsort(node, kind="stable")])
+
+    return Index(places(sets.near), places(~sets.near), sets.drawn_from / max(sets.count, 1), sets.count)
 
 
 def direct_reach(arcs: Graph, persons: Numbers) -> Floats:
