@@ -101,8 +101,9 @@ def by_reach(candidates: Candidates, by_node: Index, direct: Floats, value: floa
         limits: What may not be exceeded.
     """
     adding = _Adding(candidates, by_node, direct, value)
-    first = ((adding.worth(place), place) for place in range(len(candidates.node)))
-    heap = [(-worth, place, 0) for worth, place in first if worth > limits.cost]
+    far = np.diff(by_node.far.start)[candidates.node] * by_node.scale
+    alone = candidates.uplift * value * (direct + far)
+    heap = [(-float(alone[place]), int(place), 0) for place in np.flatnonzero(alone > limits.cost)]
     heapq.heapify(heap)
     places: list[int] = []
     gains: list[float] = []
