@@ -98,8 +98,7 @@ def late_ray_session(platform: Platform, before: Callable[[], AbstractContextMan
         platform: Where Ray runs.
         before: Returns what Ray is started in: a context manager.
     """
-    from ray import is_initialized
-
+    started = "ray" in sys.modules and sys.modules["ray"].is_initialized()
     os.environ["RAY_ENABLE_AUTO_CONNECT"] = "0"  # a call that comes too early is an error, and starts no other Ray
     with ExitStack() as session:
 
@@ -108,7 +107,7 @@ def late_ray_session(platform: Platform, before: Callable[[], AbstractContextMan
             with before():
                 session.enter_context(ray_session(platform))
 
-        _Late.start = None if is_initialized() else start
+        _Late.start = None if started else start
         try:
             yield
         finally:

@@ -10,7 +10,6 @@ from typing import Any
 
 import polars as pl
 import pyarrow as pa
-import ray
 
 from shopbatch.core.deferred import Deferred
 from shopbatch.core.privacy import guard_logs
@@ -79,6 +78,7 @@ def worker_count(config: InferenceConfig, units: ObjectRefs) -> int:
 
 def stream(task: Task, units: ObjectRefs) -> Iterator[Receipt]:
     """Run the units through the workers; yields a receipt as soon as its file is written."""
+    import ray
     import ray.data
 
     workers = worker_count(task.config, units)
@@ -112,6 +112,8 @@ class Worker:
     """A Ray Data actor: opens the stage once; `__call__` computes one unit and yields receipts."""
 
     def __init__(self, task: ObjectRef) -> None:
+        import ray
+
         guard_logs()
         self.task: Task = ray.get(task)
         self.scorer = Deferred(self.task.spec.stage.open)

@@ -1,11 +1,11 @@
-"""Functions that return several objects, as Ray tasks or in this process, and the references to what they return.
+"""Functions that run as Ray tasks or in this process, and the references to what they return.
 
 A function that splits its rows returns a list: first a summary, then one piece per shard (or per part). With
 `num_returns` each of these is an object of its own, so that a later task fetches only the pieces it reads.
 
 As long as Ray has not started because nothing needed it yet (`core.sessions.late_ray_session`), the functions are
-called in this process, and what they return stands where a reference would: a run that has nothing to do ends without
-Ray.
+called in this process, and what they return stands where a reference would: a run that has nothing to compute ends
+without Ray.
 """
 
 from __future__ import annotations
@@ -42,17 +42,26 @@ def scatter(function: Callable[..., list[Any]], pieces: int, *arguments: Any) ->
     return Scattered(summary, rest)
 
 
+def start(function: Callable[..., Any], *arguments: Any) -> ObjectRef:
+    """Start a function that returns one object. Arguments are those of `scatter`."""
+    return function(*arguments) if ray_is_due() else _task(function).remote(*arguments)
+
+
 def fetch(refs: Sequence[ObjectRef]) -> list[Any]:
     """Return the objects that these references stand for, in their order."""
+    if ray_is_due():
+        return list(refs)
     import ray
 
-    remote = [ref for ref in refs if isinstance(ref, ray.ObjectRef)]
-    objects = dict(zip(remote, ray.get(remote), strict=True)) if remote else {}
-    return [objects[ref] if isinstance(ref, ray.ObjectRef) else ref for ref in refs]
+    where = [i for i, ref in enumerate(refs) if isinstance(ref, ray.ObjectRef)]
+    objects = list(refs)
+    for i, fetched in zip(where, ray.get([refs[i] for i in where]), strict=True):
+        objects[i] = fetched
+    return objects
 
 
 @cache
-def _task(function: Callable[..., list[Any]]) -> Any:
+def _task(function: Callable[..., Any]) -> Any:
     """The function as a Ray task."""
     import ray
 

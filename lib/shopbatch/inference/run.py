@@ -230,7 +230,6 @@ class InferenceRun:
 
     def publish(self) -> None:
         """Publish what the memo holds by now."""
-        start_ray()
         self.publisher().publish(self.index, self.memo)
 
     def _refuse_too_many(self, todo: int) -> None:

@@ -24,8 +24,9 @@ class Job:
         name: The stem of its file in jobs/, of its configuration and of its reports.
         config: The type of its configuration.
         run: run(config, store, report) does the work, inside the session.
-        session: The session that it runs in. Late Ray starts when something is to be computed or published, so that a
-            run with nothing to do ends without it; besides `run_inference`, only code behind `start_ray` may use Ray.
+        session: The session that it runs in. Late Ray starts when something is to be computed or the source is large,
+            so that a run with nothing to do ends without it; besides `run_inference`, only code behind `start_ray` may
+            use Ray then.
         estimate: estimate(config, store) says what a run would compute and cost, for a dry run; None if it cannot.
         check: check(config, store) raises UserError, before a session is started, for what a run would refuse; None if
             only the run itself can tell.
