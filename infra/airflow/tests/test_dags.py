@@ -29,6 +29,8 @@ print(json.dumps([bag.import_errors, bag.captured_warnings, heavy, dags, outlets
     errors, warnings, heavy, dags, outlets = json.loads(done.stdout.splitlines()[-1])
     assert (errors, warnings, heavy) == ({}, {}, [])
     assert dags == {
+        "campaign_copy": ["write_ads"],
+        "campaigns": ["measure_campaigns", "plan_campaigns", "train_uplift"],
         "frequent_support": ["answer_tickets"],
         "nightly_catalogue": ["describe_products", "embed_products"],
         "nightly_growth": ["choose_inviters", "measure_growth"],
@@ -40,8 +42,9 @@ print(json.dumps([bag.import_errors, bag.captured_warnings, heavy, dags, outlets
         "weekly_training": ["train_aspects", "train_intents", "train_recommender", "train_sentiment_head"],
     }
     assert outlets == [
-        *("cascades", "growth_cohorts", "growth_forecast", "inviter_plan"),
-        *(f"models/{name}" for name in ("aspects", "intents", "recommender", "search-encoder", "sentiment")),
+        "ads",
+        *("campaign_effects", "campaign_plan", "cascades", "growth_cohorts", "growth_forecast", "inviter_plan"),
+        *(f"models/{name}" for name in ("aspects", "intents", "recommender", "search-encoder", "sentiment", "uplift")),
         *("product_aspects", "product_descriptions", "product_embeddings", "product_neighbours", "recommendations"),
         *("review_aspects", "review_moderation", "review_sentiment", "ticket_answers", "user_profiles"),
         "user_sequences",

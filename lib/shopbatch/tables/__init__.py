@@ -2,13 +2,18 @@
 
 from shopbatch.core.errors import UserError
 from shopbatch.core.nearest import hint
+from shopbatch.tables.ads import AD_WORDINGS, ADS, ADS_REJECTS, ADS_WITH_FACTS
+from shopbatch.tables.campaign_effects import CAMPAIGN_EFFECTS
+from shopbatch.tables.campaign_plan import CAMPAIGN_PLAN
 from shopbatch.tables.campaigns import CAMPAIGNS, COUPONS, REDEMPTIONS
 from shopbatch.tables.copy_reviews import COPY_REVIEWS
 from shopbatch.tables.events import EVENTS
+from shopbatch.tables.experiments import EXPERIMENTS
 from shopbatch.tables.growth import CASCADES, GROWTH_COHORTS, GROWTH_FORECAST, INVITER_PLAN
 from shopbatch.tables.guided_products import GUIDED_PRODUCTS, GUIDED_PRODUCTS_REJECTS
 from shopbatch.tables.judgements import JUDGEMENTS
 from shopbatch.tables.load_rejects import load_rejects
+from shopbatch.tables.offers import OFFERS
 from shopbatch.tables.orders import ORDER_LINES, ORDERS
 from shopbatch.tables.policies import POLICIES
 from shopbatch.tables.product_aspects import PRODUCT_ASPECTS
@@ -58,6 +63,8 @@ _SOURCES = (
     CAMPAIGNS,
     COUPONS,
     REDEMPTIONS,
+    OFFERS,
+    EXPERIMENTS,
     EVENTS,
     REVIEWS,
     SUPPORT_DIALOGS,
@@ -94,6 +101,10 @@ _DERIVED = (
     PRODUCT_DESCRIPTIONS,
     PRODUCT_DESCRIPTIONS_REJECTS,
     COPY_REVIEWS,
+    AD_WORDINGS,
+    ADS_WITH_FACTS,
+    ADS,
+    ADS_REJECTS,
     PRODUCT_EMBEDDINGS,
     PRODUCT_EMBEDDINGS_REJECTS,
     QUERY_EMBEDDINGS,
@@ -114,6 +125,8 @@ _DERIVED = (
     CASCADES,
     GROWTH_FORECAST,
     INVITER_PLAN,
+    CAMPAIGN_EFFECTS,
+    CAMPAIGN_PLAN,
 )
 TABLES: dict[str, Table] = {t.name: t for t in (*_SOURCES, *_DERIVED)}
 SOURCES = tuple(t.name for t in _SOURCES)
