@@ -91,7 +91,13 @@ def plant(store: Store, table: Table) -> None:
             row |= {"question": f"where is my parcel, asks {text_of(user)}", "reply": "It is on its way."}
         if table.name == "user_profiles":
             row |= {"as_of": date(2026, 1, 1)}
+        if table.name == "inviter_plan":
+            row |= {"plan": "p"}
         rows.append({name: row[name] for name in table.names})
+        if person.other_user:  # and once more, as the other one of two
+            keys = {c.name: value_of(c, user, i + 20) for c in table.columns if c.name in table.key}
+            rows.append(rows[-1] | keys | {"plan": "p"} | {person.user: f"somebody-{i}", person.other_user: user})
+            rows[-1] = {name: rows[-1][name] for name in table.names}
     data = pa.Table.from_pylist(rows, table.schema())
     partition = {name: str(data[name][0].as_py()) for name in table.partition_by}
     folder = "".join(f"{k}={v}/" for k, v in partition.items())

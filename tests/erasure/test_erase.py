@@ -93,10 +93,10 @@ def test_every_table_says_where_a_person_stands() -> None:
             assert person.why.endswith("."), table.name
             assert not {"user_id", "review_id"} & set(table.names), table.name
             continue
-        named = {person.user, person.review, *person.quoted, *person.hashes} - {""}
+        named = {person.user, person.other_user, person.review, *person.quoted, *person.hashes} - {""}
         assert named <= set(table.names), table.name
         assert named or person.trained, table.name
-        for column in ("user_id", "review_id"):
+        for column in ("user_id", "inviter_id", "invitee_id", "root_id", "review_id"):
             assert column not in table.names or column in named, f"{table.name}.{column}"
         free = {c.name for c in table.columns if c.free_text}
         assert not free or person.user or free <= named, f"{table.name}: whose text is in {free}?"
@@ -267,6 +267,27 @@ def test_one_review_goes_and_the_author_stays(shop: Store) -> None:
     after = rows(shop)
     assert after["reviews"].filter(pl.col("user_id") == user).height == 2
     assert all(after[n].equals(before[n]) for n in ("users", "transactions", "support_dialogs"))
+
+
+def test_a_row_that_names_two_persons_goes_with_either(store: Store, tmp_path: Path) -> None:
+    """Also where their ids could be ordinary numbers: then only the columns say that they name somebody."""
+    events = tmp_path / "events.csv"
+    rows = ["e1,17,18", "e2,18,19", "e3,,17", "e4,19,20", "e5,20,21"]
+    lines = "".join(f"{row},email,joined,2026-01-0{i}\n" for i, row in enumerate(rows, 1))
+    events.write_text("event_id,inviter_id,invitee_id,channel,kind,at\n" + lines)
+    load_file(store, "referral_events", events, Options())
+    beside = Path(store.root) / "exports"
+    beside.mkdir()
+    (beside / "edges.csv").write_text("inviter_id,invitee_id,n\n17,30,1\n31,17,2\n32,33,17\n")
+    done = erase(store, "17", "19", "nobody")
+    left = pl.read_delta(store.uri("referral_events")).select("inviter_id", "invitee_id").rows()
+    assert left == [("20", "21")] and done.tables["referral_events"] == 4 and done.unknown == 1
+    assert (beside / "edges.csv").read_text() == "inviter_id,invitee_id,n\n32,33,17\n"
+    events.write_text(
+        "event_id,inviter_id,invitee_id,kind,at\ne7,17,40,joined,2026-02-01\ne8,40,41,joined,2026-02-02\n"
+    )
+    again = load_file(store, "referral_events", events, Options())
+    assert "1 row is of an erased person" in "\n".join(again.lines())
 
 
 def test_a_dry_run_counts_and_writes_nothing(

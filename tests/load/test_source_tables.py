@@ -166,3 +166,23 @@ def test_a_generated_shop_can_be_loaded_into_another(store: Store, tmp_path: Pat
         report = load_file(store, name, Path(source.root) / name)
         assert report.rows_rejected == 0
         assert rows(store, name) == rows(source, name)
+
+
+def test_referral_events(store: Store, tmp_path: Path) -> None:
+    path = tmp_path / "referrals.csv"
+    path.write_text(
+        "id,referrer_id,referee_id,via,status,created_at,device_id\n"
+        "1,7,8,whatsapp,invite sent,2024-01-01 10:00,d1\n2,7,8,,Signed up,2024-01-02,d2\n"
+        "3,,9,search,registered,2024-01-03,\n4,7,8,,clicked,2024-01-03,\n5,7,,,joined,2024-01-03,\n"
+    )
+    with pytest.raises(UserError, match="referrer_id"):
+        load_file(store, "referral_events", path)
+    report = load_file(store, "referral_events", path, Options(auto=True, max_rejects=0.5))
+    assert (report.rows_loaded, report.rows_rejected) == (4, 1)
+    loaded = store.snapshot("referral_events").read().to_pylist()
+    said = [(r["event_id"], r["inviter_id"], r["invitee_id"], r["kind"], r["device_hash"]) for r in loaded]
+    assert said == [
+        ("1", "7", "8", "invited", "d1"), ("2", "7", "8", "joined", "d2"), ("3", None, "9", "joined", None),
+        ("5", "7", None, "joined", None),
+    ]  # fmt: skip
+    assert refused(store, "referral_events")[0][:2] == (4, "kind")

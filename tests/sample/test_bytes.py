@@ -18,6 +18,7 @@ from shopbatch.sample.generated import customers
 from shopbatch.sample.orders import order_lines, orders
 from shopbatch.sample.product_copy import pairs
 from shopbatch.sample.reductions import reductions
+from shopbatch.sample.referrals import referral_events
 from shopbatch.sample.reviews import reviews
 from shopbatch.sample.shop import Mess, Shop, products, users
 from shopbatch.sample.tickets import tickets
@@ -45,6 +46,7 @@ TABLES: dict[str, Make] = {
     "orders": lambda shop: orders(customers(shop), 0, 900),
     "order_lines": lambda shop: order_lines(customers(shop), 0, 900),
     "tickets": lambda shop: tickets(customers(shop), 0, 1_000),
+    "referral_events": lambda shop: referral_events(shop, 0, shop.users),
 }
 DIGESTS = {
     "products": "12ea5ea406fab31f",
@@ -62,6 +64,7 @@ DIGESTS = {
     "orders": "bd1bda9bbc0c5c1f",
     "order_lines": "03c0b3cf4c6b6224",
     "tickets": "07bf744afa32bea9",
+    "referral_events": "f7ba58ba166249cc",
 }
 MESSY_REVIEWS = "13b8d1ea92ad12c8"
 

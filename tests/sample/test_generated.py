@@ -164,7 +164,10 @@ def test_the_shop_is_joined_up(store: Store) -> None:
         "order_lines": len(tables["order_lines"]),  # see test_support
         "tickets": 600,
         "intent_examples": 1_904,
+        "referral_events": len(tables["referral_events"]),  # drawn: see test_referrals
     }
+    joined = tables["referral_events"].filter(kind="joined")["invitee_id"]
+    assert joined.is_in(tables["users"]["user_id"].implode()).mean() > 0.9, "but for those beyond a block"
     for table in ("reviews", "transactions", "events", "coupons"):
         assert tables[table]["product_id"].drop_nulls().is_in(tables["products"]["product_id"].implode()).all()
     for table in ("reviews", "transactions", "events", "campaigns", "redemptions", "orders", "tickets"):

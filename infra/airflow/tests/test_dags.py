@@ -33,6 +33,7 @@ print(json.dumps([bag.import_errors, bag.captured_warnings, heavy, dags, outlets
         "campaigns": ["measure_campaigns", "plan_campaigns", "train_uplift"],
         "frequent_support": ["answer_tickets"],
         "nightly_catalogue": ["describe_products", "embed_products"],
+        "nightly_growth": ["choose_inviters", "measure_growth"],
         "nightly_insights": ["analyse_reviews", "summarise_reviews"],
         "nightly_marketing": ["score_users", "segment_users"],
         "nightly_recommendations": ["build_user_sequences", "recommend_products"],
@@ -44,7 +45,7 @@ print(json.dumps([bag.import_errors, bag.captured_warnings, heavy, dags, outlets
     }
     assert outlets == [
         "ads",
-        *("campaign_effects", "campaign_plan"),
+        *("campaign_effects", "campaign_plan", "cascades", "growth_cohorts", "growth_forecast", "inviter_plan"),
         *(f"models/{name}" for name in ("aspects", "intents", "propensity", "recommender", "search-encoder")),
         *(f"models/{name}" for name in ("sentiment", "uplift")),
         *("product_aspects", "product_descriptions", "product_embeddings", "product_neighbours", "recommendations"),

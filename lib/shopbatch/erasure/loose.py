@@ -22,7 +22,7 @@ import pyarrow.compute as pc
 import pyarrow.fs as pafs
 import pyarrow.parquet as pq
 
-from shopbatch.erasure.wanted import Wanted
+from shopbatch.erasure.wanted import USER_COLUMNS, Wanted
 from shopbatch.runs.page import render
 from shopbatch.tables.schema import Person
 from shopbatch.text.blanks import BLANKS
@@ -156,13 +156,14 @@ def _parquet(old: bytes, wanted: Wanted) -> bytes:
 
 def person_by_names(schema: pa.Schema) -> Person:
     """Say where a person stands in rows of any origin: by the names of columns, and in all text."""
-    quoted = tuple(f.name for f in schema if _is_text(f.type) and f.name not in ("user_id", "review_id"))
     names = set(schema.names)
+    user, other, *_ = [*(name for name in USER_COLUMNS if name in names), "", ""]
+    quoted = tuple(f.name for f in schema if _is_text(f.type) and f.name not in (user, other, "review_id"))
     if names >= {"ids", "trained", "lengths"}:  # blocks of a table that a killed run has not made yet
         return Person(trained=True)
     words = ("hash_hi", "hash_lo") if names >= {"hash_hi", "hash_lo"} else ()  # and a memo's results
     hashes = ("content_hash",) if "content_hash" in names else words
-    return Person(user="user_id", review="review_id", quoted=quoted, hashes=hashes)
+    return Person(user=user, other_user=other, review="review_id", quoted=quoted, hashes=hashes)
 
 
 def _is_text(kind: pa.DataType) -> bool:
@@ -205,8 +206,9 @@ def pruned(tree: Any, wanted: Wanted, hits: set[str]) -> Any:
     def is_about(row: Any) -> bool:
         if not isinstance(row, dict):
             return any(map(is_hit, row)) if isinstance(row, list) else is_hit(row)
-        user, review = (str(row.get(name)).strip(BLANKS) for name in ("user_id", "review_id"))
-        return user in wanted.users or review in wanted.reviews or any(map(is_hit, row.values()))
+        users = {str(row.get(name)).strip(BLANKS) for name in USER_COLUMNS}
+        review = str(row.get("review_id")).strip(BLANKS)
+        return not users.isdisjoint(wanted.users) or review in wanted.reviews or any(map(is_hit, row.values()))
 
     def without(value: Any) -> Any:
         if isinstance(value, dict):

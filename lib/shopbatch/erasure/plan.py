@@ -17,7 +17,7 @@ import pyarrow.fs as pafs
 import pyarrow.parquet as pq
 
 from shopbatch.core.hashing import all_names
-from shopbatch.erasure.wanted import Wanted, columns_of, flat, trimmed
+from shopbatch.erasure.wanted import USER_COLUMNS, Wanted, columns_of, flat, trimmed
 from shopbatch.tables import TABLES, declared, job_of_memo
 from shopbatch.tables.reviews import REVIEWS
 from shopbatch.tables.schema import FREE_TEXT, Column, Nobody, Person, Table
@@ -77,8 +77,13 @@ def person_of(snapshot: Snapshot) -> Person | Nobody:
         if any(t.job == job and isinstance(t.person, Person) and t.person.hashes for t in TABLES.values()):
             return Person(hashes=("hash_hi", "hash_lo"))
     names = set(snapshot.schema.names)
-    user, review = ("user_id" if "user_id" in names else ""), ("review_id" if "review_id" in names else "")
-    return Person(user=user, review=review) if user or review else Nobody("No column names a user or a review.")
+    user, other, *_ = [*(name for name in USER_COLUMNS if name in names), "", ""]
+    review = "review_id" if "review_id" in names else ""
+    return (
+        Person(user=user, other_user=other, review=review)
+        if user or review
+        else Nobody("No column names a user or a review.")
+    )
 
 
 def as_it_stands(snapshot: Snapshot) -> Table:

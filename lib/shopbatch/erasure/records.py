@@ -13,7 +13,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from shopbatch.erasure.wanted import trimmed
+from shopbatch.erasure.wanted import USER_COLUMNS, trimmed
 from shopbatch.models.erasure import hasher
 from shopbatch.warehouse import files
 from shopbatch.warehouse.store import Store
@@ -71,10 +71,12 @@ def returned(store: Store, table: str, paths: Iterable[str]) -> int:
         table: The table that the files belong to.
         paths: The files, relative to the table.
     """
-    erased: dict[str, set[str]] = {"user_id": set(), "review_id": set()}
+    users: set[str] = set()
+    reviews: set[str] = set()
     for record in records(store):
-        erased["user_id"] |= set(record["users"])
-        erased["review_id"] |= set(record["reviews"])
+        users |= set(record["users"])
+        reviews |= set(record["reviews"])
+    erased = dict.fromkeys(USER_COLUMNS, users) | {"review_id": reviews}
     rows, hashed = 0, None
     for path in paths if any(erased.values()) else ():
         uri = f"{store.uri(table)}/{path}"

@@ -26,7 +26,8 @@ import pyarrow.parquet as pq
 from shopbatch.erasure.finder import Finder
 from shopbatch.warehouse.files import entries, filesystem
 
-NAMING = {"user_id": "users", "review_id": "reviews"}  # the names of columns and keys, and the ids that they hold
+# the names of columns and keys, and the ids that they hold
+NAMING = {name: "users" for name in ("user_id", "inviter_id", "invitee_id", "root_id")} | {"review_id": "reviews"}
 APART = ("_erasures/pending.json", "_models/erasure.key")  # what the erasure itself needs until it has ended
 _WINDOW = 32  # characters of a text that are looked for at a time
 _SPECIFIC = 24  # bytes; a shorter text may be anybody's

@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from shopbatch.core.hashing import hex128
+from shopbatch.tables import TABLES
 from shopbatch.tables.schema import Person
 from shopbatch.text.blanks import BLANKS
 from shopbatch.warehouse import utf8
@@ -20,6 +21,8 @@ _QUOTE = 32  # characters of a text by which a quotation of it is recognised
 _OWN = 24  # bytes; a shorter text may be anybody's
 _QUARTERS = 4  # a quotation is recognised at the beginning of each quarter of a text, and at its end
 _SHORTEST = 4  # characters of an id that is looked for in text
+_PERSONS = [t.person for t in TABLES.values() if isinstance(t.person, Person)]
+USER_COLUMNS = tuple(sorted({name for p in _PERSONS for name in (p.user, p.other_user) if name}))  # of declared tables
 
 
 @dataclass
@@ -58,6 +61,8 @@ class Wanted:
         masks, there = [], data.column_names
         if person.user in there:
             masks.append(_among(data[person.user], self.users))
+        if person.other_user in there:
+            masks.append(_among(data[person.other_user], self.users))
         if person.review in there and person.user in there:
             # a review without its author goes by its id; one of somebody else under the same id stays
             nobodys = pc.and_(pc.is_null(data[person.user]), _among(data[person.review], self.reviews))
@@ -76,7 +81,8 @@ class Wanted:
 
     def note(self, person: Person, rows: pa.Table) -> None:
         """Remember which of the ids stand in rows of a table."""
-        for column, names in ((person.user, self.users), (person.review, self.asked)):
+        columns = ((person.user, self.users), (person.other_user, self.users), (person.review, self.asked))
+        for column, names in columns:
             if column in rows.column_names:
                 self.known |= names.intersection(trimmed(rows[column]).to_pylist())
 
@@ -113,7 +119,7 @@ class Wanted:
 
 def columns_of(person: Person, schema: pa.Schema) -> pa.Schema:
     """Return the columns of a table from which `Wanted.rows` tells whom a row is about."""
-    names = {person.user, person.review, *person.hashes, *person.quoted}
+    names = {person.user, person.other_user, person.review, *person.hashes, *person.quoted}
     if person.trained:
         names.add(schema.names[0])  # the rows are counted
     return pa.schema([f for f in schema if f.name in names])

@@ -19,6 +19,7 @@ from shopbatch.sample.experiments import MOVED, experiments
 from shopbatch.sample.fill import SampleReport, Source
 from shopbatch.sample.orders import Customers
 from shopbatch.sample.reductions import reductions
+from shopbatch.sample.referrals import referral_events
 from shopbatch.sample.review_banks import TEXT_BITS
 from shopbatch.sample.reviews import reviews
 from shopbatch.sample.shop import Mess, Shop, language_of, products, users
@@ -28,6 +29,7 @@ from shopbatch.tables.experiments import EXPERIMENTS
 from shopbatch.tables.offers import OFFERS
 from shopbatch.tables.product_copy import PRODUCT_COPY
 from shopbatch.tables.products import PRODUCTS
+from shopbatch.tables.referral_events import REFERRAL_EVENTS
 from shopbatch.tables.reviews import REVIEWS
 from shopbatch.tables.schema import Table
 from shopbatch.tables.support_dialogs import SUPPORT_DIALOGS
@@ -35,7 +37,7 @@ from shopbatch.tables.transactions import TRANSACTIONS
 from shopbatch.tables.users import USERS
 from shopbatch.warehouse.store import Store
 
-VERSION = 6  # of what is generated; raise it with every change of the result
+VERSION = 7  # of what is generated; raise it with every change of the result
 MAX_ROWS = 2 ** (TEXT_BITS - 1)
 MAX_LINES = 100 * MAX_ROWS
 _EVENTS_PER_LINE = 1.0
@@ -143,6 +145,7 @@ def sources(shop: Shop, new_texts: list[int]) -> list[Source]:
             f"{mess.null_text + mess.blank_text:.1%} have no text",
             lambda: {"distinct_texts": sum(new_texts)},
         ),
+        source(REFERRAL_EVENTS, referral_events, shop.users, "users bring users by a branching process of known truth"),
         source(SUPPORT_DIALOGS, dialog_chunk, dialogs.count(shop.reviews), dialogs.note()),
         source(PRODUCT_COPY, copy_chunk, product_copy.count(shop.reviews), product_copy.NOTE),
         *map(support_source, support.parts(customers(shop), shop.reviews)),

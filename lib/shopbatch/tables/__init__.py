@@ -9,6 +9,7 @@ from shopbatch.tables.campaigns import CAMPAIGNS, COUPONS, REDEMPTIONS
 from shopbatch.tables.copy_reviews import COPY_REVIEWS
 from shopbatch.tables.events import EVENTS
 from shopbatch.tables.experiments import EXPERIMENTS
+from shopbatch.tables.growth import CASCADES, GROWTH_COHORTS, GROWTH_FORECAST, INVITER_PLAN
 from shopbatch.tables.guided_products import GUIDED_PRODUCTS, GUIDED_PRODUCTS_REJECTS
 from shopbatch.tables.judgements import JUDGEMENTS
 from shopbatch.tables.load_rejects import load_rejects
@@ -23,6 +24,7 @@ from shopbatch.tables.product_neighbours import PRODUCT_NEIGHBOURS
 from shopbatch.tables.products import PRODUCTS
 from shopbatch.tables.queries import QUERIES
 from shopbatch.tables.recommendations import RECOMMENDATIONS, RECOMMENDATIONS_REJECTS
+from shopbatch.tables.referral_events import REFERRAL_EVENTS
 from shopbatch.tables.review_aspects import ASPECT_LABELS, REVIEW_ASPECTS, REVIEW_ASPECTS_REJECTS
 from shopbatch.tables.review_moderation import REVIEW_MODERATION, REVIEW_MODERATION_REJECTS
 from shopbatch.tables.review_sentiment import REVIEW_SENTIMENT, REVIEW_SENTIMENT_REJECTS
@@ -80,6 +82,7 @@ _SOURCES = (
     TICKET_FEEDBACK,
     INTENT_EXAMPLES,
     ASPECT_LABELS,
+    REFERRAL_EVENTS,
 )
 _DERIVED = (
     REVIEW_SENTIMENT,
@@ -122,6 +125,10 @@ _DERIVED = (
     REVIEW_ASPECTS,
     REVIEW_ASPECTS_REJECTS,
     PRODUCT_ASPECTS,
+    GROWTH_COHORTS,
+    CASCADES,
+    GROWTH_FORECAST,
+    INVITER_PLAN,
     CAMPAIGN_EFFECTS,
     CAMPAIGN_PLAN,
 )

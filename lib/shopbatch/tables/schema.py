@@ -67,6 +67,7 @@ class Person:
 
     Attributes:
         user: The column that names the user (users.user_id).
+        other_user: The column that names a second user, such as who invited the first. A row goes with either of them.
         review: The column that names a review (reviews.review_id).
         quoted: Columns of text in which a person may be named or quoted; such a row is erased, too.
         hashes: The columns that hold the content hash of what a person wrote: its hex digits, or its two words.
@@ -76,6 +77,7 @@ class Person:
     """
 
     user: str = ""
+    other_user: str = ""
     review: str = ""
     quoted: tuple[str, ...] = ()
     hashes: tuple[str, ...] = ()

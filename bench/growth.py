@@ -1,0 +1,220 @@
+"""How well growth is measured, how good a choice of inviters is, and how both grow with the data.
+
+python -m bench.growth estimates [400]          bias and coverage over generated draws of known truth, with intervals
+python -m bench.growth reach                    reach on two graphs, by fresh sets, beside the sum of probabilities
+python -m bench.growth scale 1000000 10000000   seconds of both jobs by the number of events; the first takes Spark
+"""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import shutil
+import sys
+import tempfile
+import time
+from concurrent.futures import ProcessPoolExecutor
+from datetime import UTC, datetime
+from typing import Any
+
+import numpy as np
+
+from shopbatch.capabilities.growth import choose, reach
+from shopbatch.capabilities.growth.cells import Children, People, add_children, add_people, grid, nothing
+from shopbatch.capabilities.growth.factors import Counts, Factors, estimate
+from shopbatch.capabilities.growth.forecast import forecast
+from shopbatch.core.config import Platform, Spark
+from shopbatch.core.sessions import spark_session
+from shopbatch.evaluation.proportions import score_interval
+from shopbatch.runs.report import Report
+from shopbatch.sample.referrals import Grown, Truth, grow, referral_events
+from shopbatch.sample.shop import Shop, users
+from shopbatch.tables.referral_events import REFERRAL_EVENTS
+from shopbatch.tables.users import USERS
+from shopbatch.warehouse.store import Store
+
+SEEDS, DAYS, AHEAD, RESAMPLES = 2_000, 60.0, 28, 200
+TRUTH = Truth()
+GOLDEN = np.uint64(0x9E3779B97F4A7C15)
+CHANNELS = len(TRUTH.channels)
+
+
+def counts_of(grown: Grown, days: float, resamples: int = RESAMPLES) -> Counts:
+    """Count what is seen of a process after some days."""
+    cells = grid(datetime(2026, 1, 1, tzinfo=UTC), int(days // 7) + 2)
+    there = grown.joined < days
+    root = (grown.root.astype(np.uint64) + np.uint64(1)) * GOLDEN
+    age = days - grown.joined
+    counts = nothing(cells, CHANNELS + 1, CHANNELS, resamples)
+    add_people(counts, cells, People(root[there], grown.channel[there], age[there]))
+    child = np.flatnonzero(there & (grown.parent >= 0))
+    parent = grown.parent[child]
+    delay = grown.joined[child] - grown.joined[parent]
+    add_children(counts, cells, Children(root[child], grown.channel[parent], age[parent], grown.channel[child], delay))
+    return counts
+
+
+def one_draw(seed: int) -> dict[str, np.ndarray]:
+    """Estimate one generated process, and forecast what it does next."""
+    seeds = int(SEEDS * (DAYS + AHEAD) / DAYS)
+    grown = grow(TRUTH, seed, seeds, DAYS + AHEAD, np.arange(seeds) % CHANNELS)
+    counts = counts_of(grown, DAYS)
+    factors = estimate(counts)
+    own = (grown.parent < 0) & (grown.joined < DAYS) & (grown.joined >= DAYS - 28)
+    alone = np.zeros((28, CHANNELS + 1))
+    np.add.at(alone, (np.floor(grown.joined[own] - DAYS + 28).astype(int), grown.channel[own]), 1)
+    fan = forecast(counts, factors, alone, AHEAD, seed)
+    came = float(((grown.joined >= DAYS) & (grown.joined < DAYS + AHEAD)).sum())
+    return _flat(factors, fan.totals[:, -1], fan.total[-1], came)
+
+
+def share_interval(hits: float, draws: int) -> tuple[float, float]:
+    """The 95 % interval of a share of the draws."""
+    low, high = score_interval(np.array([hits]), np.array([float(draws)]), 0.95)
+    return round(float(low[0]), 3), round(float(high[0]), 3)
+
+
+def _flat(factors: Factors, ends: np.ndarray, expected: float, came: float) -> dict[str, np.ndarray]:
+    def rows(name: str, most: int) -> np.ndarray:
+        found = getattr(factors, name)
+        return np.stack([found.value[:most], found.low[:most], found.high[:most]])
+
+    return {
+        "K": rows("channels", CHANNELS),
+        "eigenvalue": rows("system", 1),
+        "cycle": rows("cycle", CHANNELS),
+        "naive": factors.naive[:CHANNELS],
+        "fan": np.array([expected, came, ends[0] <= came <= ends[3], ends[1] <= came <= ends[2]]),
+    }
+
+
+def estimates(draws: int) -> None:
+    """Print bias and coverage, each with its interval."""
+    start = time.process_time()
+    found = [one_draw(seed) for seed in range(draws)]
+    truths = {"K": TRUTH.factors[:CHANNELS], "eigenvalue": np.array([TRUTH.system]), "cycle": np.array(TRUTH.delays)}
+    for name, truth in truths.items():
+        values = np.stack([f[name] for f in found])  # [draws, 3, n]
+        error = values[:, 0] - truth
+        inside = ((values[:, 1] <= truth) & (truth <= values[:, 2])).sum(axis=0)
+        for n in range(len(truth)):
+            print(json.dumps({
+                "what": name, "of": TRUTH.channels[n] if len(truth) > 1 else "system",
+                "truth": round(float(truth[n]), 4), "bias": round(float(error[:, n].mean()), 4),
+                "bias_95": round(1.96 * float(error[:, n].std() / draws**0.5), 4),
+                "sd": round(float(error[:, n].std()), 4), "coverage": round(inside[n] / draws, 3),
+                "coverage_95": share_interval(float(inside[n]), draws),
+            }))  # fmt: skip
+    naive = np.stack([f["naive"] for f in found]).mean(axis=0) - truths["K"]
+    fan = np.stack([f["fan"] for f in found])
+    print(json.dumps({"what": "naive", "bias": naive.round(3).tolist()}))
+    shares = {
+        s: [round(float(fan[:, c].mean()), 3), *share_interval(float(fan[:, c].sum()), draws)]
+        for s, c in ((95, 2), (80, 3))
+    }
+    print(json.dumps({"what": f"joins of the next {AHEAD} days", "mean": round(float(fan[:, 1].mean()), 1),
+                      "bias": round(float((fan[:, 0] - fan[:, 1]).mean()), 2), "coverage": shares}))  # fmt: skip
+    print(json.dumps({"draws": draws, "cpu_seconds": round(time.process_time() - start, 1)}))
+
+
+def graphs() -> dict[str, reach.Graph]:
+    """Two graphs: one whose out-degrees are very unequal, and one of groups who mostly know each other."""
+    draw = np.random.default_rng(7)
+    n, arcs = 200_000, 1_000_000
+    spread = np.minimum((n * draw.random(arcs) ** 4).astype(np.int64), n - 1)
+    unequal = reach.graph(n, spread, draw.integers(0, n, arcs), draw.choice([0.02, 0.05, 0.1], arcs))
+    n, arcs, size = 100_000, 600_000, 50
+    tail = draw.integers(0, n, arcs)
+    near = tail // size * size + draw.integers(0, size, arcs)
+    head = np.where(draw.random(arcs) < 0.9, near, draw.integers(0, n, arcs))
+    # some groups are far closer than others, so that their members reach the same persons
+    close = draw.gamma(0.5, 2.0, n // size)[tail // size]
+    grouped = reach.graph(n, tail, head, np.clip(0.08 * close, 0, 0.6))
+    return {"unequal": unequal, "grouped": grouped}
+
+
+def reaches(asked: int = 100, sets: int = 2_000_000) -> None:
+    """Print what either way to choose reaches on two graphs, judged by sets that neither has seen."""
+    for name, arcs in graphs().items():
+        start = time.process_time()
+        persons = np.arange(arcs.nodes)
+        sample, fresh = (reach.draw_sets(arcs, persons, sets, seed) for seed in (1, 2))
+        drawn = time.process_time() - start
+        all_of = choose.Candidates(persons, np.ones(arcs.nodes), persons)
+        limits = choose.Limits(asked, asked, np.inf, 0.0)
+        direct = reach.direct_reach(arcs, persons)
+        start = time.process_time()
+        ours = choose.by_reach(all_of, reach.index(sample, arcs.nodes), direct, 1.0, limits)
+        chosen = time.process_time() - start
+        theirs = choose.by_sum(all_of, direct, 1.0, limits)
+        degree = choose.by_sum(all_of, np.bincount(arcs.tail, minlength=arcs.nodes).astype(float), 1.0, limits)
+        figures = {n: choose.expected(fresh, all_of, c, arcs.nodes) for n, c in
+                   (("reach", ours), ("sum of p", theirs), ("out-degree", degree))}  # fmt: skip
+        more = choose.difference(fresh, all_of, ours, theirs, arcs.nodes)
+        print(json.dumps({
+            "graph": name, "nodes": arcs.nodes, "arcs": len(arcs.tail), "sets": sets, "cpu_draw_two": round(drawn, 2),
+            "cpu_choose": round(chosen, 2), **{n: round(f.users, 1) for n, f in figures.items()},
+            "reach - sum": [round(more.users - 1.96 * more.error, 1), round(more.users + 1.96 * more.error, 1)],
+        }), flush=True)  # fmt: skip
+
+
+def fill(store: Store, events: int) -> None:
+    """Write referral events, about 2.6 for each user of the shop."""
+    shop, written = Shop(100, 100, max(int(events / 2.6), 256), 1), []
+    step = 1 << 18
+    for number, first in enumerate(range(0, shop.users, step)):
+        data = referral_events(shop, first, min(step, shop.users - first))
+        written.append(store.write_file(REFERRAL_EVENTS, data, "bench", number))
+    store.commit(REFERRAL_EVENTS, written, "replace", "bench")
+    store.commit(USERS, [store.write_file(USERS, users(shop, 0, shop.users), "bench", 0)], "replace", "bench")
+
+
+def measured(warehouse: str, small: str) -> dict[str, Any]:
+    """Run both jobs, the one on Spark after a small run that warms it up."""
+    from shopbatch.capabilities.growth.config import InviterConfig, MeasureConfig
+    from shopbatch.capabilities.growth.inviters import choose_inviters
+    from shopbatch.capabilities.growth.measure import measure_growth
+
+    out: dict[str, Any] = {}
+    with spark_session(Platform(spark=Spark(memory="4g"))) as spark:
+        measure_growth(spark, MeasureConfig(), Store(small), Report(job="measure_growth"))
+        report, start = Report(job="measure_growth"), time.monotonic()
+        measure_growth(spark, MeasureConfig(), Store(warehouse), report)
+        out["measure_growth"] = round(time.monotonic() - start, 1)
+        out["stages"] = {name: round(stage.seconds, 1) for name, stage in report.stages.items()}
+        out["cascades"] = report.rows.published
+    report, start = Report(job="choose_inviters"), time.monotonic()
+    choose_inviters(InviterConfig(), Store(warehouse), report)
+    out["choose_inviters"] = round(time.monotonic() - start, 1)
+    return out
+
+
+def scale(sizes: list[int]) -> None:
+    """Measure each size in a process of its own."""
+    for size in sizes:
+        folder = tempfile.mkdtemp(prefix="bench-growth-")
+        try:
+            stores = [Store(f"{folder}/{name}") for name in ("whole", "small")]
+            for store, events in zip(stores, (size, 20_000), strict=True):
+                fill(store, events)
+            rows = stores[0].snapshot(REFERRAL_EVENTS.name).rows
+            with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
+                result = pool.submit(measured, *(store.root for store in stores)).result()
+        finally:
+            shutil.rmtree(folder)
+        print(json.dumps({"events": rows, **result}), flush=True)
+
+
+def main(words: list[str]) -> None:
+    """Run what the first word names."""
+    what, *rest = words or ["estimates"]
+    if what == "estimates":
+        estimates(int(rest[0]) if rest else 400)
+    elif what == "reach":
+        reaches()
+    else:
+        scale([int(word) for word in rest] or [1_000_000, 10_000_000])
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,192 @@
+"""The users of a forest, as Spark has them -> the sums that the estimates need, added up on the driver."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+import numpy as np
+import pyarrow as pa
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
+
+from shopbatch.capabilities.growth.cells import Children, Grid, People, add_children, add_people, nothing
+from shopbatch.capabilities.growth.factors import Counts
+from shopbatch.capabilities.growth.tree import numbered
+
+_PARTS = 16  # tasks whose sums the driver adds up
+_SUMS = ("users", "children", "days", "logs")
+DAY = 86_400e6  # microseconds
+
+
+def count(users: DataFrame, cells: Grid, names: Sequence[str], invited: int, resamples: int) -> Counts:
+    """Count users and children.
+
+    Args:
+        users: `tree.Forest.users`.
+        cells: The cells of age.
+        names: The channels; the first ones are those of invitations.
+        invited: How many these are.
+        resamples: Bootstrap resamples.
+    """
+    end = F.lit(cells.as_of.timestamp() * 1e6)
+    age = (end - F.unix_micros("joined_at")) / DAY
+    parent_age = (end - F.unix_micros("inviter_joined")) / DAY
+    facts = users.where("joined_at is not null").select(
+        F.xxhash64("root_id").alias("root"),
+        numbered("channel", names).cast("long").alias("channel"),
+        age.alias("age"),
+        numbered("inviter_channel", names).cast("long").alias("parent_channel"),
+        parent_age.alias("parent_age"),
+        (parent_age - age).alias("delay"),
+    )
+    empty = nothing(cells, len(names), invited, resamples)
+    parts = facts.coalesce(_PARTS).mapInArrow(_Counter(cells, empty), "name string, sums binary").toArrow()
+    sums: dict[str, np.ndarray] = {name: np.zeros_like(getattr(empty, name)) for name in _SUMS}
+    for name, data in zip(parts["name"].to_pylist(), parts["sums"].to_pylist(), strict=True):
+        sums[name] += np.frombuffer(data, np.float64).reshape(sums[name].shape)
+    return replace(empty, **sums)
+
+
+class _Counter:
+    """Counts the rows of one task, as Spark calls it."""
+
+    def __init__(self, cells: Grid, empty: Counts) -> None:
+        self.cells, self.empty = cells, empty
+
+    def __call__(self, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        counts = replace(self.empty, **{name: getattr(self.empty, name).copy() for name in _SUMS})
+        for batch in batches:
+            column = {name: batch[name].to_numpy(zero_copy_only=False) for name in batch.schema.names}
+            root = column["root"].astype(np.int64).view(np.uint64)
+            add_people(counts, self.cells, People(root, column["channel"], column["age"]))
+            known = column["parent_channel"] >= 0
+            known &= ~np.isnan(column["parent_age"].astype(np.float64))
+            chosen = {name: values[known] for name, values in column.items()}
+            add_children(
+                counts, self.cells,
+                Children(
+                    root[known], chosen["parent_channel"].astype(np.int64), chosen["parent_age"].astype(np.float64),
+                    chosen["channel"].astype(np.int64), chosen["delay"].astype(np.float64),
+                ),
+            )  # fmt: skip
+        data = [getattr(counts, name).tobytes() for name in _SUMS]
+        yield pa.record_batch({"name": pa.array(_SUMS), "sums": pa.array(data, pa.binary())})
+
+
+def daily_joins(users: DataFrame, cells: Grid, names: Sequence[str], days: int) -> tuple[np.ndarray, np.ndarray]:
+    """Count the joins of each of the last days by channel, the oldest first: all, and those without an invitation.
+
+    Returns:
+        Two arrays [days, A].
+    """
+    ago = F.floor((F.lit(cells.as_of.timestamp() * 1e6) - F.unix_micros("joined_at")) / DAY).cast("int")
+    rows = (
+        users.where("joined_at is not null")
+        .select(
+            ago.alias("ago"), numbered("channel", names).alias("channel"), F.col("inviter_id").isNull().alias("alone")
+        )
+        .where(F.col("ago") < days)
+        .groupBy("ago", "channel", "alone")
+        .count()
+        .collect()
+    )
+    joins, alone = np.zeros((days, len(names))), np.zeros((days, len(names)))
+    for row in rows:
+        place = days - 1 - row["ago"]
+        joins[place, row["channel"]] += row["count"]
+        if row["alone"]:
+            alone[place, row["channel"]] += row["count"]
+    return joins, alone
+
+
+def week_of(moment: str) -> Column:
+    """The Monday of a moment, as text."""
+    return F.date_format(F.date_trunc("week", F.col(moment)), "yyyy-MM-dd")
+
+
+def funnel(events: DataFrame, names: Sequence[str]) -> dict[tuple[str, str], tuple[int, int, int]]:
+    """Count by channel and week of the first invitation: persons invited, of these joined, of these bought.
+
+    A person who joined by an invitation that no row tells of was invited at the join.
+    """
+    asked = F.col("inviter_id").isNotNull() & (F.col("inviter_id") != F.col("invitee_id"))
+    person = events.groupBy("invitee_id").agg(
+        F.min(F.when(asked & F.col("kind").isin("invited", "joined"), F.struct("at", "event_id", "channel"))).alias(
+            "row"
+        ),
+        F.max(F.col("kind") == "joined").alias("joined"),
+        F.max(F.col("kind") == "bought").alias("bought"),
+    )
+    rows = (
+        person.where("row is not null")
+        .select(
+            week_of("row.at").alias("week"),
+            F.coalesce("row.channel", F.lit("unknown")).alias("name"),
+            "joined",
+            "bought",
+        )
+        .withColumn("channel", numbered("name", names))
+        .groupBy("week", "channel")
+        .agg(
+            F.count(F.lit(1)).alias("invited"),
+            F.count_if("joined").alias("came"),
+            F.count_if(F.col("joined") & F.col("bought")).alias("bought"),
+        )
+        .collect()
+    )
+    return {
+        (names[r["channel"]] if r["channel"] >= 0 else "other", r["week"]): (r["invited"], r["came"], r["bought"])
+        for r in rows
+    }
+
+
+def retention(
+    users: DataFrame, bought: DataFrame, cells: Grid, names: Sequence[str], weeks: int
+) -> dict[tuple[str, str], list[float]]:
+    """Share of the users of each channel and cohort who bought in their 1st, 2nd, ... week.
+
+    Args:
+        users: `tree.Forest.users`.
+        bought: user_id and `at` of purchases.
+        cells: Gives as_of and the cohorts.
+        names: The channels.
+        weeks: Weeks after the join.
+
+    Returns:
+        By channel and cohort; weeks that are not over for anybody are left out.
+    """
+    own = users.where(F.col("joined_at") >= F.lit(str(cells.cohorts[0]))).select(
+        "user_id", "joined_at", numbered("channel", names).alias("channel"), week_of("joined_at").alias("cohort")
+    )
+    full = F.floor((F.lit(cells.as_of.timestamp() * 1e6) - F.unix_micros("joined_at")) / (7 * DAY)).cast("int")
+    size = own.withColumn("full", F.least(full, F.lit(weeks))).groupBy("channel", "cohort", "full").count().collect()
+    nth = F.floor((F.unix_micros("at") - F.unix_micros("joined_at")) / (7 * DAY)).cast("int")
+    rows = (
+        own.withColumn("full", full)
+        .join(bought, "user_id")
+        .where("at >= joined_at")
+        .withColumn("nth", nth)
+        .where((F.col("nth") < F.lit(weeks)) & (F.col("nth") < F.col("full")))
+        .groupBy("channel", "cohort", "nth")
+        .agg(F.count_distinct("user_id").alias("users"))
+        .collect()
+    )
+    there: dict[tuple[str, str], np.ndarray] = {}
+    came: dict[tuple[str, str], np.ndarray] = {}
+    for row in size:
+        for key in _keys(row["channel"], row["cohort"], names):
+            there.setdefault(key, np.zeros(weeks))[: row["full"]] += row["count"]
+    for row in rows:
+        for key in _keys(row["channel"], row["cohort"], names):
+            came.setdefault(key, np.zeros(weeks))[row["nth"]] += row["users"]
+    none = np.zeros(weeks)
+    return {
+        key: [round(float(c / n), 4) for c, n in zip(came.get(key, none), users, strict=True) if n]
+        for key, users in there.items()
+    }
+
+
+def _keys(channel: int, cohort: str, names: Sequence[str]) -> list[tuple[str, str]]:
+    own = [("all", cohort), ("all", "all")]
+    return own if channel < 0 else [*own, (names[channel], cohort), (names[channel], "all")]

@@ -1,0 +1,227 @@
+"""Referral events -> who brought whom, and the cascades: exactly, by pointer doubling (Spark).
+
+The rules, in this order:
+
+1. Of several rows of one event the one that reached the warehouse last counts.
+2. A user joins once: at the first join. The user came by an invitation if that row names an inviter.
+3. Nobody brings oneself: such rows are dropped, and the join is that of a user who came alone.
+4. Who joined later than the invitee has not brought the invitee: such invitations are dropped.
+5. Of several inviters the first one counts (or the last one before the join).
+6. Circles, which are left only among joins of one moment, are cut at the user with the smallest id.
+
+So each user has one inviter or none, and there are no circles: a forest. Its roots are found in log2(depth) rounds, in
+each of which every user asks whom the present ancestor has for an ancestor.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
+
+DIRECT, UNKNOWN, OTHER = "direct", "unknown", "other"
+_ROUNDS = 60
+
+
+@dataclass(frozen=True)
+class Forest:
+    """Who brought whom.
+
+    Attributes:
+        users: user_id, joined_at, channel, inviter_id, inviter_joined, inviter_channel, root_id, depth. `joined_at` is
+            null for inviters whose join is not known; they are roots.
+        dropped: What the rules left out, by reason.
+        rounds: Rounds of pointer doubling.
+    """
+
+    users: DataFrame
+    dropped: dict[str, int]
+    rounds: int
+
+
+def latest(events: DataFrame, as_of: datetime) -> DataFrame:
+    """Return the events before `as_of` that name an invitee, each once (rule 1), with ids without blanks."""
+    columns = ("inviter_id", "invitee_id", "channel", "kind", "at")
+    row = F.struct(F.coalesce("ingested_at", "at").alias("seen"), *columns)
+    known = events.where(F.col("invitee_id").isNotNull() & (F.col("at") < F.lit(as_of)) & F.col("kind").isNotNull())
+    chosen = known.groupBy("event_id").agg(F.max(row).alias("row")).select("event_id", "row.*")
+    return chosen.withColumns({name: F.trim(name) for name in ("inviter_id", "invitee_id")})
+
+
+def forest(events: DataFrame, two_inviters: Literal["first", "last"]) -> Forest:
+    """Apply the rules to the events of `latest`, and find the cascades."""
+    joins = events.where("kind = 'joined'")
+    joined = joins.groupBy("invitee_id").agg(F.min(F.struct("at", "event_id", "inviter_id", "channel")).alias("row"))
+    users = joined.select(
+        F.col("invitee_id").alias("user_id"),
+        F.col("row.at").alias("joined_at"),
+        F.when(F.col("row.inviter_id").isNull(), F.col("row.channel")).alias("own_channel"),
+        (F.col("row.inviter_id") != F.col("invitee_id")).alias("came_invited"),
+    ).localCheckpoint()
+    touches = _touches(events, users, two_inviters).localCheckpoint()
+    cut = _cuts(touches)
+    parents = touches.where("inviter_id is not null")
+    if cut:
+        gone = users.sparkSession.createDataFrame([(u,) for u in cut], "user_id string")
+        parents = parents.join(F.broadcast(gone), "user_id", "left_anti")
+    parents = parents.select("user_id", "inviter_id", "inviter_joined", "inviter_channel", "channel")
+    by_invitation = F.coalesce("channel", F.lit(UNKNOWN))
+    known = users.join(parents, "user_id", "left").withColumn(
+        "channel",
+        F.when(F.col("inviter_id").isNotNull(), by_invitation).otherwise(F.coalesce("own_channel", F.lit(DIRECT))),
+    )
+    undated = parents.where("inviter_joined is null").select(F.col("inviter_id").alias("user_id")).distinct()
+    whole = known.drop("own_channel", "came_invited").unionByName(
+        undated.withColumn("channel", F.lit(UNKNOWN)), allowMissingColumns=True
+    )
+    found, rounds = _roots(whole.localCheckpoint())
+    dropped = _dropped(events, touches) | {"circles cut": len(cut), "inviters without a join": undated.count()}
+    return Forest(_with_inviters_channel(found), dropped, rounds)
+
+
+def _with_inviters_channel(users: DataFrame) -> DataFrame:
+    """Let the inviter's channel be the one that the rules gave the inviter."""
+    own = users.select(F.col("user_id").alias("inviter_id"), F.col("channel").alias("inviter_channel"))
+    return users.drop("inviter_channel").join(own, "inviter_id", "left").localCheckpoint()
+
+
+def _touches(events: DataFrame, users: DataFrame, two_inviters: Literal["first", "last"]) -> DataFrame:
+    """The inviter of each user who came by an invitation (rules 3 to 5), with what was dropped on the way."""
+    invited = users.where("came_invited").select("user_id", "joined_at")
+    rows = events.where("kind in ('invited', 'joined') and inviter_id is not null and inviter_id != invitee_id").select(
+        F.col("invitee_id").alias("user_id"), "inviter_id", "channel", "at", "event_id"
+    )
+    inviters = users.select(
+        F.col("user_id").alias("inviter_id"),
+        F.col("joined_at").alias("inviter_joined"),
+        F.lit(None).cast("string").alias("inviter_channel"),
+    )
+    tried = rows.join(invited, "user_id").where("at <= joined_at").join(inviters, "inviter_id", "left")
+    fits = F.col("inviter_joined").isNull() | (F.col("inviter_joined") <= F.col("joined_at"))
+    order = F.struct("at", "event_id", "inviter_id", "inviter_joined", "inviter_channel", "channel")
+    choose = F.min if two_inviters == "first" else F.max
+    return (
+        tried.groupBy("user_id", "joined_at")
+        .agg(
+            choose(F.when(fits, order)).alias("row"),
+            F.count_distinct("inviter_id").alias("inviters"),
+            F.count_if(~fits).alias("later"),
+        )
+        .select("user_id", "joined_at", "inviters", "later", "row.*")
+    )
+
+
+def _dropped(events: DataFrame, touches: DataFrame) -> dict[str, int]:
+    own = events.where("inviter_id = invitee_id").count()
+    row = touches.agg(
+        F.count_if(F.col("inviters") > 1).alias("several"), F.coalesce(F.sum("later"), F.lit(0)).alias("later")
+    ).first()
+    assert row is not None
+    return {
+        "invitations of oneself": own,
+        "invitations of users who joined before": int(row["later"]),
+        "users whom several have invited": int(row["several"]),
+    }
+
+
+def _cuts(touches: DataFrame) -> list[str]:
+    """The users at whom circles are cut (rule 6)."""
+    same = touches.where("inviter_joined = joined_at").select("user_id", "inviter_id").toArrow()
+    return circles(same["user_id"], same["inviter_id"])
+
+
+def circles(users: pa.ChunkedArray, inviters: pa.ChunkedArray) -> list[str]:
+    """Return the smallest id of each circle among (user, inviter) pairs; each user stands once.
+
+    Args:
+        users: Ids [n].
+        inviters: Who brought them [n].
+    """
+    names = pc.unique(pa.concat_arrays([*users.chunks, *inviters.chunks])) if len(users) else pa.array([], pa.string())
+    names = names.take(pc.sort_indices(names))
+    to = np.arange(len(names) + 1)
+    to[:-1] = len(names)  # who has no inviter points to the place after the last
+    to[len(names)] = len(names)
+    child, parent = (pc.index_in(c, names).to_numpy().astype(np.int64) for c in (users, inviters))
+    to[child] = parent
+    far = to.copy()
+    for _ in range(len(names).bit_length() + 1):
+        far = far[far]
+    inside = np.unique(far[far < len(names)])  # after more steps than there are users one is inside a circle
+    best = np.arange(len(names) + 1)
+    hop = to.copy()
+    for _ in range(len(names).bit_length() + 1):
+        best, hop = np.minimum(best, best[hop]), hop[hop]
+    return [str(names[int(i)]) for i in np.unique(best[inside])]
+
+
+def _roots(users: DataFrame) -> tuple[DataFrame, int]:
+    """Add root_id and depth."""
+    state = users.select(
+        "user_id",
+        F.coalesce("inviter_id", "user_id").alias("ancestor"),
+        F.when(F.col("inviter_id").isNull(), 0).otherwise(1).cast("long").alias("depth"),
+    )
+    rounds = 0
+    while rounds < _ROUNDS:
+        above = state.where("ancestor != user_id").select(
+            F.col("user_id").alias("ancestor"), F.col("ancestor").alias("next"), F.col("depth").alias("more")
+        )
+        state = (
+            state.join(above, "ancestor", "left")
+            .select(
+                "user_id",
+                F.coalesce("next", "ancestor").alias("ancestor"),
+                (F.col("depth") + F.coalesce("more", F.lit(0))).alias("depth"),
+                F.col("next").isNotNull().alias("moved"),
+            )
+            .localCheckpoint()
+        )
+        if not state.where("moved").head(1):
+            break
+        state = state.drop("moved")
+        rounds += 1
+    else:
+        raise AssertionError("a circle is left among the inviters")
+    return users.join(state.select("user_id", F.col("ancestor").alias("root_id"), "depth"), "user_id"), rounds
+
+
+def cascades(users: DataFrame) -> DataFrame:
+    """One row per root: channel, size, depth, days, first_at, last_at."""
+    own = F.col("user_id") == F.col("root_id")
+    return users.groupBy("root_id").agg(
+        F.max(F.when(own, F.col("channel"))).alias("channel"),
+        F.count(F.lit(1)).alias("size"),
+        F.max("depth").alias("depth"),
+        (F.coalesce(F.unix_micros(F.max("joined_at")) - F.unix_micros(F.min("joined_at")), F.lit(0)) / 86_400e6).alias(
+            "days"
+        ),
+        F.min("joined_at").alias("first_at"),
+        F.max("joined_at").alias("last_at"),
+    )
+
+
+def channel_names(users: DataFrame, most: int) -> tuple[list[str], list[str]]:
+    """Return the channels of invitation that are kept apart, and the further ones by which users came alone."""
+    dated = users.where("joined_at is not null")
+    rows = dated.groupBy("channel", F.col("inviter_id").isNull().alias("alone")).count().collect()
+    counted = sorted((-r["count"], r["channel"]) for r in rows if not r["alone"])
+    invited = [name for _, name in counted[:most]] + ([OTHER] if len(counted) > most else [])
+    alone = sorted((-r["count"], r["channel"]) for r in rows if r["alone"] and r["channel"] not in invited)
+    others = [name for _, name in alone[:most]] + ([OTHER] if len(alone) > most and OTHER not in invited else [])
+    return list(dict.fromkeys(invited)), [n for n in dict.fromkeys(others) if n not in invited]
+
+
+def numbered(column: str, names: Sequence[str]) -> Column:
+    """Return the place of a channel among the names as a column; that of `other`, or -1, for what is not among them."""
+    place = F.lit(names.index(OTHER) if OTHER in names else -1)
+    for number, name in enumerate(names):
+        place = F.when(F.col(column) == name, F.lit(number)).otherwise(place)
+    return F.when(F.col(column).isNull(), F.lit(-1)).otherwise(place)
