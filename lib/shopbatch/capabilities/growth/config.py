@@ -210,3 +210,7 @@ class InviterConfig(JobConfig):
     def required_tables(self) -> tuple[str, ...]:
         """The tables that a run reads."""
         return ("referral_events", "users")
+
+    def optional_tables(self) -> tuple[str, ...]:
+        """What users are expected to spend."""
+        return ("user_scores",)
