@@ -52,14 +52,14 @@ class ModerationExamples(Strict):
     wordings: int = Field(default=8, ge=1, le=100)
     """Most wordings of one line of an example file."""
     own: tuple[str, ...] = ()
-    """Example files of the shop's own, named KIND.LANGUAGE.yaml as those of the package; they are learnt from besides."""
+    """Text files of the shop's own examples, one a line, named KIND.LANGUAGE.txt (`threat.en.txt`, `benign.zh.txt`)."""
     own_weight: float = Field(default=3.0, gt=0)
     """How many lines of the package one line of the shop's own counts as."""
     reviews: int = Field(default=1500, ge=0)
     """Most reviews of each language from which the model learns how harmless ones read: those in which the lists find
     nothing, chosen by hash. 0, or no table `reviews`: none."""
     neighbours: float = Field(default=0.5, ge=0, le=1)
-    """Share of the lines that are also learnt with a harmless sentence before or after them, as they stand in reviews."""
+    """Share of the examples that are also learnt with a harmless sentence before or after them."""
 
 
 class ModerationFit(Strict):

@@ -1,38 +1,51 @@
 """The examples that the model learns from: example files (examples/KIND.LANGUAGE.yaml), and a shop's own reviews.
 
 A line of a file is one example in several wordings: `{a|b}` is either, `#` a digit. All wordings of a line stay in one
-part of the cross-validation, so that a figure is always of lines that were not learnt from.
+part of the cross-validation, so that a figure is always of lines that were not learnt from. A shop's own examples are
+text files of the same names (KIND.LANGUAGE.txt), one example a line.
 """
 
 from __future__ import annotations
 
 import random
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import resources
+from pathlib import Path
 
 import numpy as np
 
 from shopbatch.capabilities.moderation.model import KINDS
+from shopbatch.core.errors import UserError
 from shopbatch.core.hashing import digest
+from shopbatch.core.yaml_values import read_bounded
 from shopbatch.text.word_files import WordFile, read_words
 
 LANGUAGES = ("en", "zh")
 BENIGN = "benign"
+_LONGEST_FILE = 2**22  # bytes
 _PACKAGE = "shopbatch.capabilities.moderation.train"
 _SLOT = re.compile(r"\{([^{}]*)\}")
 _BLANK_BESIDE_HAN = re.compile(r"(?<=[^\x00-\x7f]) | (?=[^\x00-\x7f])")
 # a text of one of these kinds may as well be of the other one, and is no example against it
-_OVERLAPPING = frozenset(
-    {("contact", "advert"), ("insult", "slander"), ("insult", "threat"), ("slander", "threat")}
-)
+_OVERLAPPING = frozenset({("contact", "advert"), ("insult", "slander"), ("insult", "threat"), ("slander", "threat")})
 
 
 class ExampleFile(WordFile):
     """What a file of examples holds: one line an example."""
 
     lines: str
+
+
+@dataclass(frozen=True)
+class Line:
+    """A line of a file of examples: its text, kinds and language, and whether it is of a file of the shop's own."""
+
+    text: str
+    kinds: frozenset[str]
+    language: str
+    own: bool = False
 
 
 @dataclass(frozen=True)
@@ -70,36 +83,84 @@ class Examples:
         return out
 
 
-def shipped(wordings: int) -> Examples:
-    """Read the example files of the package.
+def read_lines(own: Sequence[str] = ()) -> list[Line]:
+    """Read the example files of the package, and those of the shop's own.
+
+    Raises:
+        UserError: A file of the shop's own cannot be read, or its name says no kind and language.
+    """
+    folder = resources.files(_PACKAGE).joinpath("examples")
+    lines = []
+    for name in sorted(entry.name for entry in folder.iterdir() if entry.name.endswith(".yaml")):
+        kinds, language = _named(name)
+        lines += _split(read_words(ExampleFile, _PACKAGE, f"examples/{name}").lines, kinds, language, False)
+    for path in own:
+        try:
+            kinds, language = _named(Path(path).name)
+            text = read_bounded(Path(path), _LONGEST_FILE)
+        except (OSError, ValueError):
+            raise UserError(
+                f"examples.own: {path} is no text file named KIND.LANGUAGE.txt, such as threat.en.txt; KIND is "
+                f"{BENIGN} or one of {', '.join(KINDS)}, or several with + between"
+            ) from None
+        lines += _split(text, kinds, language, True)
+    return lines
+
+
+def examples_of(lines: Sequence[Line], wordings: int, own_weight: float = 1.0) -> Examples:
+    """Word lines.
 
     Args:
+        lines: The lines.
         wordings: Most wordings of a line.
+        own_weight: How many lines of the package one of the shop's own counts as.
     """
-    rows = [(text, kinds, language, (language, line))
-            for kinds, language, line in _lines()
-            for text in worded(line, wordings, language)]  # fmt: skip
-    return collect(rows)
+    once: dict[str, int] = {}
+    for number, line in enumerate(lines):
+        for text in [line.text] if line.own else worded(line.text, wordings, line.language):
+            once.setdefault(text, number)
+    number_of = np.fromiter(once.values(), np.int64, len(once))
+    share = np.sqrt(np.bincount(number_of, minlength=len(lines)))  # many wordings say more than one, but not as often
+    counts = np.array([own_weight if line.own else 1.0 for line in lines])
+    kinds = [lines[n].kinds for n in number_of.tolist()]
+    language = np.array([lines[n].language for n in number_of.tolist()])
+    return Examples(list(once), kinds, language, number_of, (counts / np.maximum(share, 1))[number_of])
 
 
-def collect(rows: Sequence[tuple[str, frozenset[str], str, object]]) -> Examples:
-    """Put texts, their kinds, languages and lines together, each text once."""
-    once = {text: (kinds, language, line) for text, kinds, language, line in reversed(rows)}
-    numbers: dict[object, int] = {}
-    line = np.array([numbers.setdefault(each, len(numbers)) for _, _, each in once.values()], np.int64)
-    share = np.sqrt(np.bincount(line, minlength=len(numbers)))  # a line with many wordings says more than one with one
-    kinds = [each for each, _, _ in once.values()]
-    return Examples(list(once), kinds, np.array([each for _, each, _ in once.values()]), line, 1 / share[line])
+def with_neighbours(examples: Examples, share: float, seed: int) -> Examples:
+    """Return examples with a harmless sentence before or after them, as they stand in reviews.
+
+    Args:
+        examples: What they are made of.
+        share: Share of the examples that are taken.
+        seed: Seed of what is drawn.
+    """
+    draw = random.Random(seed)
+    harmless: dict[str, list[str]] = {}
+    for text, kinds, language in zip(examples.texts, examples.kinds, examples.language.tolist(), strict=True):
+        if not kinds:
+            harmless.setdefault(language, []).append(text)
+    rows = [row for row in range(len(examples.texts)) if draw.random() < share]
+    texts = []
+    for row in rows:
+        language = str(examples.language[row])
+        pair = [_ended(draw.choice(harmless.get(language, [""])), language), _ended(examples.texts[row], language)]
+        if draw.random() < 0.4:
+            pair.reverse()
+        texts.append(("" if language == "zh" else " ").join(pair).strip())
+    take = np.array(rows, np.int64)
+    kinds = [examples.kinds[row] for row in rows]
+    return Examples(texts, kinds, examples.language[take], examples.line[take], examples.weight[take])
 
 
-def identity() -> str:
-    """Return a digest of all example files."""
-    return digest([[sorted(kinds), language, line] for kinds, language, line in _lines()])
+def identity(lines: Sequence[Line]) -> str:
+    """Return a digest of lines."""
+    return digest([[sorted(line.kinds), line.language, line.text, line.own] for line in lines])
 
 
 def worded(line: str, most: int, language: str) -> list[str]:
     """Return at most so many wordings of a line, always the same ones."""
-    draw = random.Random(line)  # noqa: S311 (no secret)
+    draw = random.Random(line)
     ways = 1
     for slot in _SLOT.findall(line):
         ways *= slot.count("|") + 1
@@ -118,12 +179,18 @@ def _drawn(line: str, draw: random.Random, language: str) -> str:
     return _BLANK_BESIDE_HAN.sub("", text) if language == "zh" else text
 
 
-def _lines() -> Iterator[tuple[frozenset[str], str, str]]:
-    """The kinds, language and text of every line."""
-    folder = resources.files(_PACKAGE).joinpath("examples")
-    for name in sorted(entry.name for entry in folder.iterdir() if entry.name.endswith(".yaml")):
-        kind, language, _ = name.split(".")
-        kinds = frozenset() if kind == BENIGN else frozenset(kind.split("+"))
-        for line in read_words(ExampleFile, _PACKAGE, f"examples/{name}").lines.splitlines():
-            if line.strip():
-                yield kinds, language, line.strip()
+def _ended(text: str, language: str) -> str:
+    return text if not text or text[-1] in ".!?。！？" else text + ("。" if language == "zh" else ".")
+
+
+def _named(name: str) -> tuple[frozenset[str], str]:
+    """The kinds and the language that a file's name says. Raises ValueError."""
+    kind, language, *_ = name.split(".")
+    kinds = frozenset() if kind == BENIGN else frozenset(kind.split("+"))
+    if not kinds <= set(KINDS) or language not in LANGUAGES:
+        raise ValueError(name)
+    return kinds, language
+
+
+def _split(text: str, kinds: frozenset[str], language: str, own: bool) -> list[Line]:
+    return [Line(line, kinds, language, own) for line in map(str.strip, text.splitlines()) if line]

@@ -102,6 +102,13 @@ def thresholds(probabilities: np.ndarray, harmless: np.ndarray, alarms: float) -
     return np.clip(np.nextafter(least, 1.0), 0.2, 0.99)
 
 
+def log_loss(probabilities: np.ndarray, targets: np.ndarray, weight: np.ndarray) -> float:
+    """Return the weighted mean log loss over all kinds that are known."""
+    sure = np.where(targets == 1, probabilities, 1 - probabilities)
+    losses = -np.log(np.maximum(sure, 1e-9)) * weight[:, None]
+    return float(np.where(np.isnan(targets), 0.0, losses).sum() / (~np.isnan(targets) * weight[:, None]).sum())
+
+
 def sigmoid(scores: np.ndarray) -> np.ndarray:
     """Return the probabilities of log odds, float64."""
     return np.asarray(np.exp(-np.logaddexp(0, -scores)))
