@@ -65,9 +65,9 @@ class ModerationExamples(Strict):
 class ModerationFit(Strict):
     """How the classifiers are fitted to the vectors of an encoder that does not change."""
 
-    penalty: tuple[Annotated[float, Field(gt=0)], ...] = Field(default=(30.0, 100.0, 300.0), min_length=1)
+    penalty: tuple[Annotated[float, Field(gt=0)], ...] = Field(default=(30.0, 100.0), min_length=1)
     """L2 penalties to choose from, by the log loss in cross-validation."""
-    trait_scale: float = Field(default=1.0, gt=0)
+    trait_scale: float = Field(default=3.0, gt=0)
     """Size of a trait (a class of the lists that occurs) beside a number of the vector, whose variance is 1."""
     review_weight: float = Field(default=0.3, gt=0)
     """What a review that is taken to be harmless counts, against 1 for a line."""

@@ -1,4 +1,4 @@
-"""What the lists see in a passage, as numbers beside its vector: the classes of words and details, and what was found."""
+"""What the lists see in a passage, as numbers beside its vector: classes of words and details, and what was found."""
 
 from __future__ import annotations
 

@@ -12,6 +12,9 @@ import pyarrow.compute as pc
 import torch
 
 from shopbatch.capabilities.sentiment import head as sentiment_head
+from shopbatch.capabilities.sentiment.bias import gate as bias
+from shopbatch.capabilities.sentiment.bias.probe import identity, probes
+from shopbatch.capabilities.sentiment.bias.steady import Steady, differences
 from shopbatch.capabilities.sentiment.calibrate import FEW
 from shopbatch.capabilities.sentiment.config import ExampleConfig, HeadConfig, TrainHeadConfig
 from shopbatch.capabilities.sentiment.evaluate import evaluate
@@ -26,9 +29,10 @@ from shopbatch.tables.reviews import REVIEWS
 from shopbatch.training import runs
 from shopbatch.training.one_thread import minimise
 from shopbatch.training.vectors import embed
+from shopbatch.warehouse.gates import refuse_if_failed
 from shopbatch.warehouse.store import Snapshot, Store
 
-VERSION = 1  # of examples and fit: raising it makes the next run train again
+VERSION = 2  # of examples and fit: raising it makes the next run train again
 
 
 def train_head(config: TrainHeadConfig, store: Store, report: Report) -> None:
@@ -46,11 +50,17 @@ def train_head(config: TrainHeadConfig, store: Store, report: Report) -> None:
         stage.rows = examples.num_rows
     with report.stage("embed") as stage:
         encoded = embed(examples, config.engine, encoder.path, config.workers)
-        stage.rows = examples.num_rows
+        copies = bias.copies(config.engine, encoder, config.workers)
+        stage.rows = examples.num_rows + len(copies)
     report.engine.tokens_in = int(encoded.tokens.sum())
     with report.stage("fit"):
-        head = fit(examples, encoded.vectors, config.head, encoder.reference)
+        steady = Steady.of(differences(probes(), copies), encoded.vectors, config.head.counterfactual)
+        head = steady.folded(fit(examples, steady.applied(encoded.vectors), config.head, encoder.reference))
         quality = evaluate(head, examples, encoded.vectors, config.head.seed)
+    with report.stage("bias"):
+        live = bias.live_head(models, config.engine, encoder, copies, config.workers)
+        report.gates = bias.bias_gates(head, copies, live, config.gates.bias, report, config.head.seed)
+    refuse_if_failed(report.gates)
     trained = examples.filter(pc.equal(examples["split"], "train"))
     about = {
         "encoder": encoder.reference,
@@ -75,6 +85,7 @@ def origin_of(reviews: Snapshot, encoder: str, engine: EngineConfig, examples: E
             "engine": engine.identity(),
             "examples": examples.model_dump(mode="json"),
             "head": head.model_dump(mode="json"),
+            "copies": identity(),
         }
     )
 

@@ -149,8 +149,8 @@ def with_neighbours(examples: Examples, share: float, seed: int) -> Examples:
             pair.reverse()
         texts.append(("" if language == "zh" else " ").join(pair).strip())
     take = np.array(rows, np.int64)
-    kinds = [examples.kinds[row] for row in rows]
-    return Examples(texts, kinds, examples.language[take], examples.line[take], examples.weight[take])
+    their_kinds = [examples.kinds[row] for row in rows]
+    return Examples(texts, their_kinds, examples.language[take], examples.line[take], examples.weight[take])
 
 
 def identity(lines: Sequence[Line]) -> str:

@@ -163,8 +163,9 @@ def learn(
     least = fit.thresholds(kept, ~examples.harmful, config.fit.alarms)
     weights, bias = fit.fit(rows, scale, chosen, config.fit.steps)
     dim = vectors.shape[1]
-    parts = (part.astype(np.float32) for part in (weights[:dim], weights[dim:], bias, least))
-    return Learnt(ModerationModel(names, *parts, encoder), examples, inputs[:own], kept, losses)
+    of_vector, of_traits, constant, limits = (x.astype(np.float32) for x in (weights[:dim], weights[dim:], bias, least))
+    model = ModerationModel(names, of_vector, of_traits, constant, limits, encoder)
+    return Learnt(model, examples, inputs[:own], kept, losses)
 
 
 def measure(learnt: Learnt) -> dict[str, Any]:
@@ -183,7 +184,7 @@ def measure(learnt: Learnt) -> dict[str, Any]:
     return quality
 
 
-def _share(hits: np.ndarray, rows: np.ndarray, weight: np.ndarray) -> float | None:
+def _share(hits: Any, rows: Any, weight: np.ndarray) -> float | None:
     return None if not rows.any() else round(float(np.average(hits[rows], weights=weight[rows])), 5)
 
 
@@ -216,9 +217,8 @@ def _against_live(
     least = fit.thresholds(own_fit, ~harmful, config.fit.alarms)
     now = float(_share((own_fit >= least).any(axis=1), harmful, weight) or 0.0)
     passed = now >= before - config.gates.worse
-    what = (
-        f"the model finds {now:.3f} of the examples and the live one {before:.3f}, gates.worse={config.gates.worse:g}"
-    )
+    limit = f"gates.worse={config.gates.worse:g}"
+    what = f"the model finds {now:.3f} of the examples, and the live one {before:.3f}, more than {limit} less"
     detail = explain(passed, what, "less would be found than today", "add examples, or set gates.worse higher")
     return [Gate("recall against the live model", now - before, -config.gates.worse, passed, detail)]
 
@@ -233,8 +233,8 @@ def _describe(report: Report, quality: dict[str, Any]) -> None:
     languages = [name for name in quality if name != "all"]
     series = {name: [quality[name][f"recall_{kind}"] or 0.0 for kind in KINDS] for name in languages}
     caption = (
-        "Share of the harmful examples that the model alone finds, by kind and language, in cross-validation over lines "
-        f"of the example files. Of the harmless ones, made to look harmful, {quality['all']['false_alarms'] or 0:.1%} "
-        "are found. Generated and written examples flatter: see the job's page for texts of others."
+        "Share of the harmful examples that the model alone finds, by kind and language, in cross-validation over "
+        f"lines of the example files. Of the harmless ones, made to look harmful, "
+        f"{quality['all']['false_alarms'] or 0:.1%} are found. Generated and written examples flatter: see the job's page for texts of others."
     )
     report.figures.append(Figure("bars", "What the model finds", {"groups": list(KINDS), "series": series}, caption))

@@ -1,4 +1,4 @@
-"""What a sentiment head says of counterfactual sentences: shifts by term, gaps by frame, labels that depend on a term."""
+"""What a sentiment head says of counterfactual sentences: shifts by term, gaps by frame, labels that are not steady."""
 
 from __future__ import annotations
 
