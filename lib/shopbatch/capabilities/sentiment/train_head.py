@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 import torch
 
 from shopbatch.capabilities.sentiment import head as sentiment_head
-from shopbatch.capabilities.sentiment.bias import gate as bias
+from shopbatch.capabilities.sentiment.bias.gate import BiasJudge
 from shopbatch.capabilities.sentiment.bias.probe import identity, probes
 from shopbatch.capabilities.sentiment.bias.steady import Steady, differences
 from shopbatch.capabilities.sentiment.calibrate import FEW
@@ -50,7 +50,8 @@ def train_head(config: TrainHeadConfig, store: Store, report: Report) -> None:
         stage.rows = examples.num_rows
     with report.stage("embed") as stage:
         encoded = embed(examples, config.engine, encoder.path, config.workers)
-        copies = bias.copies(config.engine, encoder, config.workers)
+        judge = BiasJudge(models, config.engine, config.workers, config.gates.bias, config.head.seed)
+        copies = judge.copies(encoder)
         stage.rows = examples.num_rows + len(copies)
     report.engine.tokens_in = int(encoded.tokens.sum())
     with report.stage("fit"):
@@ -58,8 +59,7 @@ def train_head(config: TrainHeadConfig, store: Store, report: Report) -> None:
         head = steady.folded(fit(examples, steady.applied(encoded.vectors), config.head, encoder.reference))
         quality = evaluate(head, examples, encoded.vectors, config.head.seed)
     with report.stage("bias"):
-        live = bias.live_head(models, config.engine, encoder, copies, config.workers)
-        report.gates = bias.bias_gates(head, copies, live, config.gates.bias, report, config.head.seed)
+        report.gates = judge.gates(head, encoder, copies, report)
     refuse_if_failed(report.gates)
     trained = examples.filter(pc.equal(examples["split"], "train"))
     about = {

@@ -232,9 +232,10 @@ def _describe(report: Report, quality: dict[str, Any]) -> None:
     }
     languages = [name for name in quality if name != "all"]
     series = {name: [quality[name][f"recall_{kind}"] or 0.0 for kind in KINDS] for name in languages}
+    alarms = f"{quality['all']['false_alarms'] or 0:.1%}"
     caption = (
         "Share of the harmful examples that the model alone finds, by kind and language, in cross-validation over "
-        f"lines of the example files. Of the harmless ones, made to look harmful, "
-        f"{quality['all']['false_alarms'] or 0:.1%} are found. Generated and written examples flatter: see the job's page for texts of others."
+        f"lines of the example files. Of the harmless ones, made to look harmful, {alarms} are found. Written examples "
+        "flatter: the job's page has the figures on texts of others."
     )
     report.figures.append(Figure("bars", "What the model finds", {"groups": list(KINDS), "series": series}, caption))

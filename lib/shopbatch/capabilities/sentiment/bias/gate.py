@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -17,57 +18,48 @@ from shopbatch.training.vectors import embed
 from shopbatch.warehouse.gates import Gate, explain
 
 
-def copies(engine: EngineConfig, encoder: Model, workers: int) -> np.ndarray:
-    """Return the vectors of all counterfactual sentences, float32 [sentences, dim]."""
-    return embed(sentences(probes()), engine, encoder.path, workers).vectors
+@dataclass(frozen=True)
+class BiasJudge:
+    """What compares a candidate with the live head.
 
-
-def bias_gates(
-    head: SentimentHead,
-    vectors: np.ndarray,
-    live: tuple[SentimentHead, np.ndarray] | None,
-    worse: float,
-    report: Report,
-    seed: int = 0,
-) -> list[Gate]:
-    """Compare a candidate with the live head, language by language, and report both.
-
-    Args:
-        head: The candidate.
-        vectors: What `copies` returns for its encoder.
-        live: The live head, and what `copies` returns for its encoder; None: there is none.
-        worse: Most that the greatest gap may lie above that of the live head.
-        report: Gets the figures.
+    Attributes:
+        models: The registry's root.
+        engine: The engine that computes vectors.
+        workers: Number of Ray actors that compute them.
+        worse: Most that the greatest gap of a language may lie above that of the live head.
         seed: Seed of the bootstrap.
     """
-    now = measure_all(head, probes(), vectors, seed)
-    report.metrics["bias"] = {each.probe.language: each.tree() for each in now}
-    if live is None:
-        return []
-    before = measure_all(live[0], probes(), live[1], seed)
-    report.metrics["bias of the live model"] = {each.probe.language: each.tree() for each in before}
-    return _gates(now, before, worse)
 
+    models: str
+    engine: EngineConfig
+    workers: int
+    worse: float
+    seed: int = 0
 
-def live_head(
-    models: str, engine: EngineConfig, encoder: Model, vectors: np.ndarray, workers: int
-) -> tuple[SentimentHead, np.ndarray] | None:
-    """Return the live head with the vectors of the counterfactual sentences by its encoder; None if none is live.
+    def copies(self, encoder: Model) -> np.ndarray:
+        """Return an encoder's vectors of all counterfactual sentences, float32 [sentences, dim]."""
+        return embed(sentences(probes()), self.engine, encoder.path, self.workers).vectors
 
-    Args:
-        models: The registry's root.
-        engine: The engine.
-        encoder: The candidate's encoder.
-        vectors: The sentences' vectors by that; they serve if the live head names the same encoder.
-        workers: Number of Ray actors that compute vectors.
-    """
-    live = registry.find_live(models, NAME)
-    if live is None:
-        return None
-    head = SentimentHead.load(live.path)
-    if head.encoder == encoder.reference:
-        return head, vectors
-    return head, copies(engine, registry.find(models, head.encoder), workers)
+    def gates(self, head: SentimentHead, encoder: Model, vectors: np.ndarray, report: Report) -> list[Gate]:
+        """Judge a candidate, language by language; the report gets the figures of both. No gates if none is live.
+
+        Args:
+            head: The candidate.
+            encoder: The one that it reads.
+            vectors: What `copies` returns for that.
+            report: Gets the figures.
+        """
+        now = measure_all(head, probes(), vectors, self.seed)
+        report.metrics["bias"] = {each.probe.language: each.tree() for each in now}
+        live = registry.find_live(self.models, NAME)
+        if live is None:
+            return []
+        theirs = SentimentHead.load(live.path)
+        if theirs.encoder != encoder.reference:
+            vectors = self.copies(registry.find(self.models, theirs.encoder))
+        before = measure_all(theirs, probes(), vectors, self.seed)
+        report.metrics["bias of the live model"] = {each.probe.language: each.tree() for each in before}
+        return _gates(now, before, self.worse)
 
 
 def _gates(now: Sequence[Measured], before: Sequence[Measured], worse: float) -> list[Gate]:

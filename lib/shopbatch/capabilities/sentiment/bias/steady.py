@@ -37,8 +37,8 @@ class Steady:
     """A linear map of vectors that makes small what counterfactual copies differ by.
 
     An L2 penalty on weights that are fitted to mapped vectors is, on weights of the vectors as they come, one that also
-    penalises the copies' differences: with A = (I + strength C / mean eigenvalue of C)^-1/2 and C the mean square of the
-    differences, |w|^2 of the mapped ones is |v|^2 + strength v' C v / mean of the weights v = A w.
+    penalises the copies' differences: with A = (I + strength C / mean eigenvalue of C)^-1/2 and C the mean square of
+    the differences, |w|^2 of the mapped ones is |v|^2 + strength v' C v / mean of the weights v = A w.
 
     Attributes:
         mean, scale: Of each number of the vectors, float64 [dim].
