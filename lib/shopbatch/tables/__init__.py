@@ -2,6 +2,7 @@
 
 from shopbatch.core.errors import UserError
 from shopbatch.core.nearest import hint
+from shopbatch.tables.bias_audit import BIAS_AUDIT
 from shopbatch.tables.campaigns import CAMPAIGNS, COUPONS, REDEMPTIONS
 from shopbatch.tables.copy_reviews import COPY_REVIEWS
 from shopbatch.tables.events import EVENTS
@@ -107,6 +108,7 @@ _DERIVED = (
     REVIEW_ASPECTS,
     REVIEW_ASPECTS_REJECTS,
     PRODUCT_ASPECTS,
+    BIAS_AUDIT,
 )
 TABLES: dict[str, Table] = {t.name: t for t in (*_SOURCES, *_DERIVED)}
 SOURCES = tuple(t.name for t in _SOURCES)

@@ -140,3 +140,28 @@ class FinetuneEncoderConfig(JobConfig):
     def required_models(self) -> dict[str, str]:
         """The encoder that training starts from."""
         return {"base": self.base}
+
+
+class AuditBiasConfig(JobConfig):
+    """Configuration of the job audit_bias."""
+
+    engine: EngineConfig
+    """Engine that turns a sentence into a vector: the one that score_reviews uses."""
+    model: str = "sentiment@live"
+    """Sentiment model to audit: `name@live`, `name@digest` or a folder."""
+    workers: int = Field(default=2, ge=1)
+    """Number of Ray actors that compute vectors."""
+    outlook: bool = True
+    """Whether to compare the forecasts of user_profiles with what happened, by group, where the tables hold it."""
+    least_users: int = Field(default=50, ge=50)
+    """Users that a group needs to be shown."""
+    seed: int = 0
+    """Seed of the bootstrap."""
+
+    def optional_tables(self) -> tuple[str, ...]:
+        """The tables that a run reads if they exist."""
+        return ("user_profiles", "transactions")
+
+    def required_models(self) -> dict[str, str]:
+        """The registered model, unless the engine loads none."""
+        return {} if self.engine.kind in WITHOUT_MODEL else {"model": self.model}
