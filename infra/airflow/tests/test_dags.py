@@ -36,10 +36,15 @@ print(json.dumps([bag.import_errors, bag.captured_warnings, heavy, dags, outlets
         "nightly_support": ["answer_tickets"],
         "nightly_users": ["build_user_profiles", "moderate_reviews", "score_reviews"],
         "search_training": ["finetune_retriever"],
+        "weekly_fairness": ["audit_bias", "train_moderation"],
         "weekly_training": ["train_aspects", "train_intents", "train_recommender", "train_sentiment_head"],
     }
     assert outlets == [
-        *(f"models/{name}" for name in ("aspects", "intents", "recommender", "search-encoder", "sentiment")),
+        "bias_audit",
+        *(
+            f"models/{name}"
+            for name in ("aspects", "intents", "moderation", "recommender", "search-encoder", "sentiment")
+        ),
         *("product_aspects", "product_descriptions", "product_embeddings", "product_neighbours", "recommendations"),
         *("review_aspects", "review_moderation", "review_sentiment", "ticket_answers", "user_profiles"),
         "user_sequences",

@@ -99,7 +99,7 @@ def thresholds(probabilities: np.ndarray, harmless: np.ndarray, alarms: float) -
     quiet = np.sort(probabilities[harmless], axis=0)[::-1]
     allowed = int(alarms * len(quiet) / len(KINDS))
     least = quiet[min(allowed, len(quiet) - 1)] if len(quiet) else np.full(len(KINDS), 0.5)
-    return np.asarray(np.clip(np.nextafter(least, 1.0), 0.2, 0.99))
+    return np.asarray(np.clip(np.nextafter(least, 1.0), 0.2, 0.9999))
 
 
 def log_loss(probabilities: np.ndarray, targets: np.ndarray, weight: np.ndarray) -> float:
