@@ -12,7 +12,7 @@ from shopbatch.capabilities.sentiment.bias import gate
 from shopbatch.capabilities.sentiment.bias.gate import BiasJudge
 from shopbatch.capabilities.sentiment.bias.measure import measure, measure_all
 from shopbatch.capabilities.sentiment.bias.probe import NEUTRAL, Probe, probes, sentences
-from shopbatch.capabilities.sentiment.bias.steady import Steady, differences
+from shopbatch.capabilities.sentiment.bias.steady import Steady, differences, with_neutral_copies
 from shopbatch.capabilities.sentiment.head import NAME, SentimentHead
 from shopbatch.engines.configs import FakeConfig
 from shopbatch.models import registry
@@ -86,3 +86,14 @@ def test_the_gate_refuses_more_bias_than_the_live_head_has(tmp_path: Path, monke
     assert [each.passed for each in gates] == [False, False] and "gates.bias=0.02" in gates[0].detail
     assert all(each.passed for each in judge.gates(fair, encoder, copies(), report))
     assert report.metrics["bias"]["en"]["greatest_gap"] == pytest.approx(measure_all(fair, [PROBE], copies(), 0)[0].gap)
+
+
+def test_copies_of_neutral_frames_are_learnt_as_neutral_in_their_language() -> None:
+    examples = pa.table(
+        {"text": ["fine"], "label": pa.array([2], pa.int8()), "language": ["en"], "split": ["val"], "domain": ["books"]}
+    )
+    rows, vectors = with_neutral_copies(examples, np.ones((1, DIM), np.float32), [PROBE], copies())
+    assert rows.num_rows == len(vectors) == 1 + 15 * 8 and rows.schema == examples.schema
+    assert rows["label"].to_pylist()[1:] == [1] * 120 and set(rows["split"].to_pylist()[1:]) == {"train"}
+    number = PROBE.texts.index(rows["text"][1].as_py())
+    assert "frame 1 " in PROBE.texts[number] and (vectors[1] == copies()[number]).all()

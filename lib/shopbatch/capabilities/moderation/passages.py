@@ -85,8 +85,9 @@ def _cut(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
             yield first, last
             first = last
         last = stop
-        while size(text[first:last]) > 2 * _MOST:  # a text without any pause
-            yield first, first + _MOST
-            first += _MOST
+        while (length := size(text[first:last])) > 2 * _MOST:  # a text without any pause
+            step = max(1, _MOST * (last - first) // length)
+            yield first, first + step
+            first += step
     if last > first:
         yield first, last

@@ -48,7 +48,7 @@ class HeadConfig(Strict):
 
     l2: tuple[float, ...] = (0.01, 0.03, 0.1)
     """L2 penalties to try; the one with the lowest log loss on the validation examples is kept."""
-    counterfactual: float = Field(default=5.0, ge=0)
+    counterfactual: float = Field(default=200.0, ge=0)
     """How much it counts that copies of a sentence in which another person stands get the same score (see the page of
     audit_bias); used by train_sentiment_head. 0: not at all."""
     steps: int = 60

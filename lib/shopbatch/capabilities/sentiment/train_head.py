@@ -14,7 +14,7 @@ import torch
 from shopbatch.capabilities.sentiment import head as sentiment_head
 from shopbatch.capabilities.sentiment.bias.gate import BiasJudge
 from shopbatch.capabilities.sentiment.bias.probe import identity, probes
-from shopbatch.capabilities.sentiment.bias.steady import Steady, differences
+from shopbatch.capabilities.sentiment.bias.steady import Steady, differences, with_neutral_copies
 from shopbatch.capabilities.sentiment.calibrate import FEW
 from shopbatch.capabilities.sentiment.config import ExampleConfig, HeadConfig, TrainHeadConfig
 from shopbatch.capabilities.sentiment.evaluate import evaluate
@@ -55,8 +55,7 @@ def train_head(config: TrainHeadConfig, store: Store, report: Report) -> None:
         stage.rows = examples.num_rows + len(copies)
     report.engine.tokens_in = int(encoded.tokens.sum())
     with report.stage("fit"):
-        steady = Steady.of(differences(probes(), copies), encoded.vectors, config.head.counterfactual)
-        head = steady.folded(fit(examples, steady.applied(encoded.vectors), config.head, encoder.reference))
+        head = fit_steadily(examples, encoded.vectors, copies, config.head, encoder.reference)
         quality = evaluate(head, examples, encoded.vectors, config.head.seed)
     with report.stage("bias"):
         report.gates = judge.gates(head, encoder, copies, report)
@@ -73,6 +72,22 @@ def train_head(config: TrainHeadConfig, store: Store, report: Report) -> None:
     published = registry.publish(models, sentiment_head.NAME, head.save, live=True, **about)
     report.models[sentiment_head.NAME] = published.digest
     report.outcome, report.metrics["quality"] = "published", quality
+
+
+def fit_steadily(
+    examples: pa.Table, vectors: np.ndarray, copies: np.ndarray, config: HeadConfig, encoder: str
+) -> SentimentHead:
+    """Fit a head that gives copies of a sentence in which another person stands much the same score (`bias.steady`).
+
+    Args:
+        examples, vectors, config, encoder: As for `fit`.
+        copies: The vectors of all counterfactual sentences, float32 [sentences, dim].
+    """
+    if not config.counterfactual:
+        return fit(examples, vectors, config, encoder)
+    steady = Steady.of(differences(probes(), copies), vectors, config.counterfactual)
+    rows, all_vectors = with_neutral_copies(examples, vectors, probes(), copies)
+    return steady.folded(fit(rows, steady.applied(all_vectors), config, encoder))
 
 
 def origin_of(reviews: Snapshot, encoder: str, engine: EngineConfig, examples: ExampleConfig, head: HeadConfig) -> str:

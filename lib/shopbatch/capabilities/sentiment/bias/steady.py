@@ -3,18 +3,22 @@
 Every frame is copied with every term (counterfactual copies). The copies of a frame should get the same score, so their
 differences are penalised beside the usual penalty of the weights: counterfactual logit pairing (Garg et al. 2019,
 "Counterfactual Fairness in Text Classification through Robustness"). The head is linear in the vector, so this penalty
-is a quadratic form of its weights, and can be had by mapping the vectors before any fit.
+is a quadratic form of its weights, and can be had by mapping the vectors before any fit. The copies of neutral frames
+are learnt from besides, as neutral ones.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
+import pyarrow as pa
 
+from shopbatch.capabilities.sentiment.bias.probe import NEUTRAL as NEUTRAL_FRAME
 from shopbatch.capabilities.sentiment.bias.probe import Probe
-from shopbatch.capabilities.sentiment.head import SentimentHead
+from shopbatch.capabilities.sentiment.head import NEUTRAL, SentimentHead
 
 
 def differences(listed: Sequence[Probe], vectors: np.ndarray) -> np.ndarray:
@@ -30,6 +34,37 @@ def differences(listed: Sequence[Probe], vectors: np.ndarray) -> np.ndarray:
         frames = part.reshape(*probe.shape, -1)
         parts.append((frames - frames.mean(axis=1, keepdims=True)).reshape(len(part), -1))
     return np.concatenate(parts)
+
+
+def with_neutral_copies(
+    examples: pa.Table, vectors: np.ndarray, listed: Sequence[Probe], copies: np.ndarray
+) -> tuple[pa.Table, np.ndarray]:
+    """Return examples and their vectors with the copies of the neutral frames, which are neutral whoever stands in them.
+
+    Without them, a sentence that says nothing lies where negative and positive meet, and any word moves its label.
+
+    Args:
+        examples: label, language, split and any other columns.
+        vectors: Theirs, float32 [n, dim].
+        listed: The probes.
+        copies: The vectors of their sentences, float32 [sentences, dim].
+    """
+    neutral = [kind == NEUTRAL_FRAME for probe in listed for kind, _ in probe.frames for _ in probe.terms]
+    rows = np.flatnonzero(np.array(neutral, bool))
+    language = np.array([probe.language for probe in listed for _ in probe.texts])[rows].tolist()
+    texts = [text for probe in listed for text in probe.texts]
+    known: dict[str, list[Any]] = {
+        "text": [texts[row] for row in rows.tolist()],
+        "label": [NEUTRAL] * len(rows),
+        "language": language,
+        "split": ["train"] * len(rows),
+    }
+    columns = []
+    for field in examples.schema:
+        other = "counterfactual" if pa.types.is_string(field.type) else None
+        columns.append(pa.array(known.get(field.name, [other] * len(rows)), field.type))
+    more = pa.table(columns, schema=examples.schema)
+    return pa.concat_tables([examples, more]), np.concatenate([vectors, copies[rows].astype(np.float32)])
 
 
 @dataclass(frozen=True)
