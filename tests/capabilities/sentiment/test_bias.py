@@ -96,4 +96,4 @@ def test_copies_of_neutral_frames_are_learnt_as_neutral_in_their_language() -> N
     assert rows.num_rows == len(vectors) == 1 + 15 * 8 and rows.schema == examples.schema
     assert rows["label"].to_pylist()[1:] == [1] * 120 and set(rows["split"].to_pylist()[1:]) == {"train"}
     number = PROBE.texts.index(rows["text"][1].as_py())
-    assert "frame 1 " in PROBE.texts[number] and (vectors[1] == copies()[number]).all()
+    assert "Frame 1 " in PROBE.texts[number] and (vectors[1] == copies()[number]).all()

@@ -67,8 +67,9 @@ def _day(profiles: Snapshot, transactions: Snapshot) -> date | None:
 def _buyers(transactions: Snapshot, day: date) -> set[str]:
     """The users with a transaction in the AHEAD days from a day on; each file is read where it lies."""
     start = datetime(day.year, day.month, day.day, tzinfo=UTC)
-    at = pc.field("transaction_at")
+    at, status = pc.field("transaction_at"), pc.field("order_status")
     inside = (at >= pa.scalar(start)) & (at < pa.scalar(start + timedelta(days=AHEAD))) & pc.field("user_id").is_valid()
+    inside &= (pc.field("quantity") > 0) & (status.is_null() | (status != "cancelled"))  # as the forecast counts them
     dataset = transactions.dataset(("user_id",), inside).map_batches(_distinct, batch_format="pyarrow", batch_size=None)
     blocks = dataset.iter_batches(batch_size=None, batch_format="pyarrow", prefetch_batches=0)
     return {user for block in blocks for user in block["user_id"].to_pylist()}

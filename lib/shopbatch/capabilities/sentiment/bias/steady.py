@@ -39,7 +39,7 @@ def differences(listed: Sequence[Probe], vectors: np.ndarray) -> np.ndarray:
 def with_neutral_copies(
     examples: pa.Table, vectors: np.ndarray, listed: Sequence[Probe], copies: np.ndarray
 ) -> tuple[pa.Table, np.ndarray]:
-    """Return examples and their vectors with the copies of the neutral frames, which are neutral whoever stands in them.
+    """Return examples and vectors with the copies of the neutral frames, which are neutral whoever stands in them.
 
     Without them, a sentence that says nothing lies where negative and positive meet, and any word moves its label.
 
