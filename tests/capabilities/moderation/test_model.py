@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pytest
-from hypothesis import given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from shopbatch.capabilities.moderation.config import Actions, TrainModerationConfig
@@ -43,7 +43,9 @@ class Letters:
         return Encoded(np.array(rows, np.float32).reshape(-1, 26), np.full(len(texts), 3, np.int32))
 
 
+@settings(deadline=None)
 @given(st.text(max_size=400))
+@example("很" * 150)  # longer than a passage, without a pause
 def test_passages_lie_in_the_text_and_hold_all_its_words(text: str) -> None:
     pieces = passages(text)
     assert all(0 <= piece.start < piece.end <= len(text) and piece.text.strip() for piece in pieces)

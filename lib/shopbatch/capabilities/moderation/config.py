@@ -71,8 +71,10 @@ class ModerationFit(Strict):
     """Size of a trait (a class of the lists that occurs) beside a number of the vector, whose variance is 1."""
     review_weight: float = Field(default=0.3, gt=0)
     """What a review that is taken to be harmless counts, against 1 for a line."""
-    alarms: float = Field(default=0.02, gt=0, lt=1)
+    alarms: float = Field(default=0.015, gt=0, lt=1)
     """Share of the harmless examples, which are made to look harmful, that may be found: it sets the thresholds."""
+    floor: float = Field(default=0.3, ge=0, lt=1)
+    """Least probability of a kind at which what the lists find of it counts: below it, the model overrules them."""
     folds: int = Field(default=5, ge=2, le=20)
     """Parts of the cross-validation; all wordings of a line are in one."""
     steps: int = Field(default=80, ge=1)

@@ -1,7 +1,7 @@
 """The model `moderation`: a passage, its vector and what the lists see in it -> what is harmful in it. Pure numpy.
 
 For each kind there is a logistic regression on the encoder's vector and on the classes of the lists. A folder holds
-head.safetensors (weights, bias, thresholds) and head.json (kinds, traits, the encoder's reference).
+head.safetensors (weights, bias, thresholds, floors) and head.json (kinds, traits, the encoder's reference).
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from shopbatch.models.folder import ModelError, local
 
 NAME = "moderation"
 KINDS = ("insult", "threat", "slander", "contact", "advert")  # profanity is told by the lists alone
+_ARRAYS = ("weights", "trait_weights", "bias", "thresholds", "floors")
 SHIPPED = Path(__file__).with_name("shipped_model")  # docs/jobs/train_moderation.md says how it was trained
 
 
@@ -33,6 +34,7 @@ class ModerationModel:
         trait_weights: float32 [traits, kinds].
         bias: float32 [kinds].
         thresholds: float32 [kinds]: the least probability at which a passage is of a kind.
+        floors: float32 [kinds]: the least probability of any passage of a text at which what the lists find counts.
         encoder: Reference (name@digest) of the encoder whose vectors it reads; empty for the fake engine.
     """
 
@@ -41,6 +43,7 @@ class ModerationModel:
     trait_weights: np.ndarray
     bias: np.ndarray
     thresholds: np.ndarray
+    floors: np.ndarray
     encoder: str = ""
 
     @property
@@ -70,22 +73,23 @@ class ModerationModel:
         try:
             about = json.loads((path / "head.json").read_bytes())
             state = load_file(path / "head.safetensors")
-            parts = (state["weights"], state["trait_weights"], state["bias"], state["thresholds"])
-            model = cls(tuple(about["traits"]), *parts, str(about["encoder"]))
+            weights, of_traits, bias, thresholds, floors = (np.asarray(state[name]) for name in _ARRAYS)
+            names, encoder = tuple(about["traits"]), str(about["encoder"])
+            model = cls(names, weights, of_traits, bias, thresholds, floors, encoder)
             kinds = tuple(about["kinds"])
         except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
             raise ModelError(f"{folder} is not a model of moderation ({type(error).__name__})") from None
         count = len(KINDS)
-        shapes = (model.weights.shape[1:], model.trait_weights.shape, model.bias.shape, model.thresholds.shape)
-        fits = shapes == ((count,), (len(model.traits), count), (count,), (count,))
+        single = (model.bias, model.thresholds, model.floors)
+        fits = model.weights.shape[1:] == (count,) and model.trait_weights.shape == (len(model.traits), count)
+        fits &= all(array.shape == (count,) for array in single)
         if kinds != KINDS or not fits or not all(np.isfinite(array).all() for array in state.values()):
             raise ModelError(f"{folder} is not a model of moderation: its arrays do not fit together")
         return model
 
     def save(self, folder: Path) -> None:
         """Write the two files; equal models give equal bytes."""
-        names = ("weights", "trait_weights", "bias", "thresholds")
-        arrays = {name: np.ascontiguousarray(getattr(self, name), np.float32) for name in names}
+        arrays = {name: np.ascontiguousarray(getattr(self, name), np.float32) for name in _ARRAYS}
         save_file(arrays, folder / "head.safetensors")
         about = {"kinds": KINDS, "traits": self.traits, "encoder": self.encoder}
         (folder / "head.json").write_text(json.dumps(about, indent=1) + "\n", "utf-8")
@@ -97,4 +101,4 @@ class ModerationModel:
         count = len(KINDS)
         sure = np.full(count, 0.5, np.float32)
         weights = np.zeros((dim, count), np.float32), 8 * np.eye(count, dtype=np.float32)
-        return cls(names, *weights, np.full(count, -4, np.float32), sure)
+        return cls(names, *weights, np.full(count, -4, np.float32), sure, np.zeros(count, np.float32))

@@ -116,6 +116,15 @@ class ModerationStage(BaseStage):
         return {_LEFT: 0.0}
 
 
+@dataclass(frozen=True)
+class _Judged:
+    """What the model says of a text: its findings, the kinds that the lists find wrongly, and the tokens it read."""
+
+    findings: Sequence[Finding] = ()
+    overruled: frozenset[str] = frozenset()
+    tokens: int = 0
+
+
 class Moderator:
     """The stage inside a worker: the lists, and an encoder and a model if there are any."""
 
@@ -140,26 +149,33 @@ class Moderator:
                  for row, text in enumerate(column) if text]  # fmt: skip
         findings: list[list[dict[str, Any]]] = [[] for _ in range(content.num_rows)]
         tokens = np.zeros(content.num_rows, np.int32)
-        judged, read = self._judge([text for _, _, text in texts])
-        for (row, name, text), by_model, its_tokens in zip(texts, judged, read, strict=True):
-            tokens[row] += its_tokens
-            for finding in sorted([*find(text), *by_model]):
+        judged = self._judge([text for _, _, text in texts])
+        for (row, name, text), each in zip(texts, judged, strict=True):
+            tokens[row] += each.tokens
+            by_lists = [finding for finding in find(text) if finding.kind not in each.overruled]
+            for finding in sorted([*by_lists, *each.findings]):
                 place = {"start": finding.start, "end": finding.end}
                 findings[row].append({"kind": finding.kind, "column": name, **place, "rule": finding.rule})
         return pa.table({"findings": pa.array(findings, pa.list_(FINDING)), "tokens": pa.array(tokens)})
 
-    def _judge(self, texts: Sequence[str]) -> tuple[list[list[Finding]], list[int]]:
-        """What the model finds in each text, and how many tokens of it the encoder read."""
+    def _judge(self, texts: Sequence[str]) -> list[_Judged]:
+        """What the model says of each text."""
         if self.encoder is None or self.model is None:
-            return [[] for _ in texts], [0] * len(texts)
+            return [_Judged() for _ in texts]
         cut = [passages(text) for text in texts]
         unique = {passage.text: 0 for pieces in cut for passage in pieces}
         unique = {text: number for number, text in enumerate(unique)}
         encoded = encode_all(self.encoder, pa.array(list(unique), pa.string()))
         probabilities = self.model.probabilities(list(unique), encoded.vectors)
-        tokens = [sum(int(encoded.tokens[unique[piece.text]]) for piece in pieces) for pieces in cut]
-        least = self.model.thresholds.astype(float)
-        return [list(_found(pieces, probabilities[[unique[p.text] for p in pieces]], least)) for pieces in cut], tokens
+        out = []
+        for pieces in cut:
+            rows = [unique[piece.text] for piece in pieces]
+            its = probabilities[rows].reshape(len(rows), len(KINDS))
+            findings = list(_found(pieces, its, self.model.thresholds.astype(float)))
+            doubtful = its.max(axis=0, initial=0.0) < self.model.floors.astype(float)
+            overruled = frozenset(kind for kind, below in zip(KINDS, doubtful.tolist(), strict=True) if below)
+            out.append(_Judged(findings, overruled if pieces else frozenset(), int(encoded.tokens[rows].sum())))
+        return out
 
 
 def _found(pieces: Sequence[Passage], probabilities: np.ndarray, least: np.ndarray) -> Iterator[Finding]:

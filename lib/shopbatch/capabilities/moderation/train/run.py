@@ -164,7 +164,8 @@ def learn(
     weights, bias = fit.fit(rows, scale, chosen, config.fit.steps)
     dim = vectors.shape[1]
     of_vector, of_traits, constant, limits = (x.astype(np.float32) for x in (weights[:dim], weights[dim:], bias, least))
-    model = ModerationModel(names, of_vector, of_traits, constant, limits, encoder)
+    floors = np.full(len(KINDS), config.fit.floor, np.float32)
+    model = ModerationModel(names, of_vector, of_traits, constant, limits, floors, encoder)
     return Learnt(model, examples, inputs[:own], kept, losses)
 
 
