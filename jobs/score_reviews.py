@@ -20,7 +20,15 @@ def run(config: ScoreReviewsConfig, store: Store, report: Report) -> None:
 
 
 _SPECS = later("shopbatch.capabilities.sentiment.run:review_specs")
-JOB = Job("score_reviews", ScoreReviewsConfig, run, specs=_SPECS, text="text", next="show review_sentiment")
+JOB = Job(
+    "score_reviews",
+    ScoreReviewsConfig,
+    run,
+    session="late ray",
+    specs=_SPECS,
+    text="text",
+    next="show review_sentiment",
+)
 
 if __name__ == "__main__":
     raise SystemExit(main(JOB))
