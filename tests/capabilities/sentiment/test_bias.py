@@ -97,3 +97,5 @@ def test_copies_of_neutral_frames_are_learnt_as_neutral_in_their_language() -> N
     assert rows["label"].to_pylist()[1:] == [1] * 120 and set(rows["split"].to_pylist()[1:]) == {"train"}
     number = PROBE.texts.index(rows["text"][1].as_py())
     assert "Frame 1 " in PROBE.texts[number] and (vectors[1] == copies()[number]).all()
+    foreign = examples.set_column(2, "language", pa.array(["zh"]))
+    assert with_neutral_copies(foreign, np.ones((1, DIM), np.float32), [PROBE], copies())[0].num_rows == 1

@@ -49,7 +49,13 @@ def with_neutral_copies(
         listed: The probes.
         copies: The vectors of their sentences, float32 [sentences, dim].
     """
-    neutral = [kind == NEUTRAL_FRAME for probe in listed for kind, _ in probe.frames for _ in probe.terms]
+    there = set(examples["language"].to_pylist())  # a language without reviews gets no classifier of its own
+    neutral = [
+        kind == NEUTRAL_FRAME and probe.language in there
+        for probe in listed
+        for kind, _ in probe.frames
+        for _ in probe.terms
+    ]
     rows = np.flatnonzero(np.array(neutral, bool))
     language = np.array([probe.language for probe in listed for _ in probe.texts])[rows].tolist()
     texts = [text for probe in listed for text in probe.texts]
