@@ -20,14 +20,15 @@ import importlib.util
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from scipy.optimize import minimize
-from scipy.special import betaln, expit, gammaln, hyp2f1, xlogy
+from scipy.special import xlogy
 from scipy.stats import rankdata, spearmanr
+
+from shopbatch.evaluation.buy_till_you_die import fit
+from shopbatch.evaluation.purchases import Purchases
 
 Array = npt.NDArray[np.float64]
 Forecast = tuple[Array, Array]  # of each user: probability of buying, expected spend
@@ -102,59 +103,13 @@ class CohortTable:
         return p[own], ahead * (money + self.money_prior * money.sum() / count.sum()) / (count + self.money_prior)
 
 
-def maximise(log_likelihood: Callable[[Array], float], *starts: tuple[float, ...]) -> Array:
-    """Return the parameters of the highest likelihood from any start, searching their logarithms in [-10, 10]."""
-    search: dict[str, Any] = {"method": "Nelder-Mead", "bounds": [(-10.0, 10.0)] * len(starts[0])}
-    search["options"] = {"maxiter": 5000, "maxfev": 5000, "xatol": 1e-5, "fatol": 1e-8}
-    ends = [minimize(lambda v: -log_likelihood(np.exp(v)), np.log(start), **search) for start in starts]
-    return np.asarray(np.exp(min(ends, key=lambda end: float(end.fun)).x), dtype=np.float64)
-
-
-def bg_nbd(x: Array, t_x: Array, t: Array) -> Forecast:
-    """Return the probability of a purchase and the expected number of purchases in the next AHEAD days."""
-
-    def log_likelihood(v: Array) -> float:
-        r, alpha, a, b = v
-        stays = -(r + x) * np.log(alpha + t)
-        leaves = np.log(a) - np.log(b + np.maximum(x, 1) - 1) - (r + x) * np.log(alpha + t_x)
-        both = np.where(x > 0, np.logaddexp(stays, leaves), stays)
-        common = gammaln(r + x) - gammaln(r) + r * np.log(alpha) + betaln(a, b + x) - betaln(a, b)
-        return float(np.mean(common + both))
-
-    # Hardly anyone leaves for good here: the likelihood is flat in a and b, and has a lower local maximum at large b.
-    r, alpha, a, b = maximise(log_likelihood, *((1.0, 10.0, a, b) for a in (0.03, 0.3, 1.0) for b in (3.0, 30.0)))
-    gone = np.log(a / (b + np.maximum(x, 1) - 1)) + (r + x) * np.log((alpha + t) / (alpha + t_x))
-    alive = np.where(x > 0, expit(-gone), 1.0)
-    z = AHEAD / (alpha + t + AHEAD)
-    # The paper's (1 - z)^(r + x) 2F1(r + x, b + x; a + b + x - 1; z), by Euler's transformation, which does not
-    # overflow at large x.
-    series = (1 - z) ** (a - 1) * hyp2f1(a - 1, a + b - 1 - r, a + b + x - 1, z)
-    return alive * (1 - (1 - z) ** (r + x)), alive * (a + b + x - 1) / (a - 1) * (1 - series)
-
-
-def gamma_gamma(x: Array, mean: Array) -> Array:
-    """Return the expected money per active day, for users with x active days of this mean money."""
-    paid = mean > 0
-    n, m = x[paid], mean[paid]
-
-    def log_likelihood(v: Array) -> float:
-        p, q, gamma = v
-        terms = gammaln(p * n + q) - gammaln(p * n) - gammaln(q) + q * np.log(gamma)
-        return float(np.mean(terms + (p * n - 1) * np.log(m) + p * n * np.log(n) - (p * n + q) * np.log(gamma + m * n)))
-
-    p, q, gamma = maximise(log_likelihood, (2.0, 4.0, 50.0))
-    return np.asarray(p * (gamma + x * mean) / (p * x + q - 1))
-
-
 def buy_till_you_die(days: Days, as_of: float) -> Forecast:
-    """Forecast the days with BG/NBD and the money per day with Gamma-Gamma."""
-    count, first, last = days.count(-np.inf, as_of), days.first(), days.last(as_of)
-    known = count > 0
-    n = count[known]
+    """Forecast the days with BG/NBD and the money per day with Gamma-Gamma, as train_propensity fits them."""
+    known = days.count(-np.inf, as_of) > 0
+    past = Purchases(days.user, days.day, days.money, days.users).before(as_of).of(known)
     p, d = np.zeros(days.users), np.zeros(days.users)
-    # The last observed day is as_of - 1, so the forecast is for the 30 days after it.
-    p[known], number = bg_nbd(n - 1, (last - first)[known], as_of - 1 - first[known])
-    d[known] = number * gamma_gamma(n, days.spent(-np.inf, as_of)[known] / n)
+    p[known], number, money = fit(past, as_of).forecast(past, as_of, AHEAD)
+    d[known] = number * money
     return p, d
 
 

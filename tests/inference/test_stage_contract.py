@@ -15,6 +15,8 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from shopbatch.capabilities.copywriting.ads.config import WriteAdsConfig
+from shopbatch.capabilities.copywriting.ads.run import ad_spec
 from shopbatch.capabilities.copywriting.config import Config
 from shopbatch.capabilities.copywriting.run import language_specs
 from shopbatch.capabilities.copywriting.template import template
@@ -60,6 +62,11 @@ class Case:
 def description() -> Spec:
     settings = config.load(Config, "describe_products", "local", ["engine.kind=fake"])
     return language_specs(settings, Store("/nowhere"), Report(job="describe_products"))[0].spec
+
+
+def ads() -> Spec:
+    settings = config.load(WriteAdsConfig, "write_ads", "local", [])
+    return ad_spec(settings, Store("/nowhere"), Report(job="write_ads"))
 
 
 @lru_cache
@@ -128,6 +135,10 @@ REVIEWS: list[Content] = [
     {"title": None, "text": "很好"},
     {"title": "", "text": "late"},
 ]
+AD: Content = {
+    "occasion": "welcome", "channel": "push", "language": "en", "market": "US", "name": "Dill Pickles", "wording": 1,
+    "facts": json.dumps(PRODUCT),
+}  # fmt: skip
 HARMFUL: list[Content] = [
     {"title": "Nice", "text": "Fits well."},
     {"title": "sh1t", "text": "call me at 555-234-5678"},
@@ -140,6 +151,7 @@ CASES = {
     "moderation": Case(lambda: moderation(None), HARMFUL),
     "moderation_model": Case(lambda: moderation({"kind": "fake"}), HARMFUL),
     "description": Case(description, [PRODUCT, PRODUCT | MORE, {"title": "Jar"}], COPY),
+    "ads": Case(ads, [AD, AD | {"channel": "sms"}, AD | {"occasion": "return"}]),
     "recommendations": Case(recommendations, [{n: histories[n][i].as_py() for n in COLUMNS} for i in range(3)]),
     "products": Case(lambda: search_specs()[0], [PRODUCT, PRODUCT | MORE, {"title": "羽绒服"}]),
     "queries": Case(lambda: search_specs()[1], QUERIES),

@@ -194,7 +194,10 @@ def test_a_generators_text_must_pass_the_checks_or_the_template_replies(desk: De
     assert code == 0, said
     rows, clean = answers(copied), answers(desk.store)
     for name, row in rows.items():
-        assert row["decision"] == clean[name]["decision"]
+        if row["writer"] == "model" and clean[name]["decision"] == "answer":
+            assert (row["decision"], row["reason"]) == ("draft", "generated")
+        else:
+            assert row["decision"] == clean[name]["decision"]
         if row["problems"]:
             assert (row["writer"], row["reply"]) == ("template", clean[name]["reply"])
     assert any(row["problems"] for row in rows.values())

@@ -256,10 +256,29 @@ def test_histograms_of_wrong_numbers_are_left_out(panels: Any) -> None:
     ("kind", "data"),
     [("intervals", {"panels": panels}) for panels in (None, {}, {"a": {}}, {"a": {"b": [1, 2]}}, {"a": {"b": None}})]
     + [("curves", {"series": series, "labels": ["x", "y"]}) for series in ({}, {"a": [[0], [1]]}, {"a": [[1], [1, 2]]})]
-    + [("curves", {"series": {"a": [[1], [1]]}, "labels": []})],
+    + [("curves", {"series": {"a": [[1], [1]]}, "labels": []})]
+    + [
+        ("lines", {"series": series, "labels": ["x", "y"]})
+        for series in (None, {}, {"a": [[], []]}, {"a": [[1], [1, 2]]})
+    ],
 )
 def test_charts_of_wrong_numbers_are_left_out(kind: str, data: Any) -> None:
     assert "Shapes" not in Page(render({"figures": [{"kind": kind, "title": "Shapes", "data": data}]})).text
+
+
+@pytest.mark.parametrize(
+    ("kind", "data"),
+    [
+        (
+            "lines",
+            {"series": {"control": [[-1, 1], [2, 3]], "email": [[-1, 1], [2, -4.5]]}, "labels": ["weeks", "sales"]},
+        ),
+        ("intervals", {"panels": {"mail": {"difference": [-1.0, -2.0, 0.5], "cuped": [0.5, 0.1, 0.9]}}}),
+    ],
+)
+def test_numbers_below_zero_are_drawn(kind: str, data: Any) -> None:
+    page = render({"figures": [{"kind": kind, "title": "Shapes", "data": data}]})
+    assert 'aria-label="Shapes"' in page and "\N{MINUS SIGN}" in page
 
 
 junk = st.recursive(

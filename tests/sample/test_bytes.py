@@ -13,9 +13,11 @@ import pytest
 from shopbatch.sample.activity import events, transactions
 from shopbatch.sample.campaigns import campaigns, coupons, redemptions
 from shopbatch.sample.dialogs import dialogs
+from shopbatch.sample.experiments import experiments
 from shopbatch.sample.generated import customers
 from shopbatch.sample.orders import order_lines, orders
 from shopbatch.sample.product_copy import pairs
+from shopbatch.sample.reductions import reductions
 from shopbatch.sample.reviews import reviews
 from shopbatch.sample.shop import Mess, Shop, products, users
 from shopbatch.sample.tickets import tickets
@@ -34,8 +36,10 @@ TABLES: dict[str, Make] = {
     "transactions": lambda shop: transactions(shop, 0, shop.lines),
     "events": lambda shop: events(shop, 0, shop.events),
     "campaigns": lambda shop: campaigns(shop, 0, 12 * shop.users),
+    "experiments": lambda shop: experiments(shop, 0, 2 * shop.users),
     "coupons": lambda shop: coupons(shop, 0, 1_200),
     "redemptions": lambda shop: redemptions(shop, 0, 12 * shop.users),
+    "offers": lambda shop: reductions(shop, 0, shop.products),
     "support_dialogs": lambda shop: dialogs(1_000, shop.seed),
     "product_copy": lambda shop: pairs(products(shop, 0, shop.products), 600, shop.seed),
     "orders": lambda shop: orders(customers(shop), 0, 900),
@@ -44,13 +48,15 @@ TABLES: dict[str, Make] = {
 }
 DIGESTS = {
     "products": "12ea5ea406fab31f",
-    "users": "60846a037123f440",
+    "users": "ee8dad0371aadc7f",
     "reviews": "64a467e395b9a657",
-    "transactions": "27ee96f374361e66",
+    "transactions": "86bcfe1cd9075579",
     "events": "0655f6f02594b3a5",
     "campaigns": "1f92df5ec6f6a005",
+    "experiments": "27a505eabfbe3880",
     "coupons": "caa1f2fee4f703a2",
     "redemptions": "a8bcae169cdfd64e",
+    "offers": "0b7c2c4064cfea7e",
     "support_dialogs": "abfd0ab6e8b093c0",
     "product_copy": "86e92dd99faa699b",
     "orders": "bd1bda9bbc0c5c1f",

@@ -153,6 +153,8 @@ def test_the_shop_is_joined_up(store: Store) -> None:
         "campaigns": len(tables["campaigns"]),  # drawn: see test_activity
         "coupons": 1_200,
         "redemptions": len(tables["redemptions"]),
+        "offers": tables["products"]["sale_price"].count(),
+        "experiments": 4_000,
         "events": 40_000,
         "reviews": 20_000,
         "support_dialogs": 6_000,

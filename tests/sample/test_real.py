@@ -28,6 +28,7 @@ COUNTS = {
     "campaigns": 6_589,
     "coupons": 111_332,
     "redemptions": 2_102,
+    "offers": 104_011,
     "reviews": 58_609,
     "support_dialogs": 6_000,
     "product_copy": 6_000,
@@ -185,6 +186,15 @@ def test_coupons_are_in_the_order_of_the_source(whole: Store, sources: real_tabl
     mine = frame(whole, "coupons")
     for name, source in (("campaign_id", "campaign_id"), ("coupon_id", "coupon_upc"), ("product_id", "product_id")):
         assert mine[name].to_list() == theirs[source].cast(pl.String).to_list()
+
+
+def test_offers_are_the_coupons_of_campaigns_and_claim_no_price(whole: Store) -> None:
+    offers, coupons, sent = (frame(whole, name) for name in ("offers", "coupons", "campaigns"))
+    assert offers["price"].null_count() == offers["percent"].null_count() == len(offers)
+    pairs = coupons.select(offer_id=pl.format("campaign-{}-{}", "campaign_id", "product_id")).unique()
+    assert set(offers["offer_id"]) == set(pairs["offer_id"])
+    days = offers.select(campaign_id=pl.col("offer_id").str.split("-").list.get(1), ends="ends_at").unique()
+    assert days.join(sent, left_on=["campaign_id", "ends"], right_on=["campaign_id", "ends_at"], how="anti").is_empty()
 
 
 def test_a_part_has_the_campaigns_of_its_users(sources: real_tables.Sources, part: dict[str, pl.DataFrame]) -> None:

@@ -29,25 +29,32 @@ print(json.dumps([bag.import_errors, bag.captured_warnings, heavy, dags, outlets
     errors, warnings, heavy, dags, outlets = json.loads(done.stdout.splitlines()[-1])
     assert (errors, warnings, heavy) == ({}, {}, [])
     assert dags == {
+        "campaign_copy": ["write_ads"],
+        "campaigns": ["measure_campaigns", "plan_campaigns", "train_uplift"],
         "frequent_support": ["answer_tickets"],
         "nightly_catalogue": ["describe_products", "embed_products"],
         "nightly_insights": ["analyse_reviews", "summarise_reviews"],
+        "nightly_marketing": ["score_users", "segment_users"],
         "nightly_recommendations": ["build_user_sequences", "recommend_products"],
         "nightly_support": ["answer_tickets"],
         "nightly_users": ["build_user_profiles", "moderate_reviews", "score_reviews"],
         "search_training": ["finetune_retriever"],
         "weekly_fairness": ["audit_bias", "train_moderation"],
+        "weekly_propensity": ["train_propensity"],
         "weekly_training": ["train_aspects", "train_intents", "train_recommender", "train_sentiment_head"],
     }
     assert outlets == [
+        "ads",
         "bias_audit",
+        *("campaign_effects", "campaign_plan"),
         *(
             f"models/{name}"
-            for name in ("aspects", "intents", "moderation", "recommender", "search-encoder", "sentiment")
+            for name in ("aspects", "intents", "moderation", "propensity", "recommender", "search-encoder")
         ),
+        *(f"models/{name}" for name in ("sentiment", "uplift")),
         *("product_aspects", "product_descriptions", "product_embeddings", "product_neighbours", "recommendations"),
         *("review_aspects", "review_moderation", "review_sentiment", "ticket_answers", "user_profiles"),
-        "user_sequences",
+        *("user_scores", "user_segments", "user_sequences"),
     ]
 
 

@@ -27,7 +27,8 @@ if TYPE_CHECKING:
     from shopbatch.load.identity import Mode
 
 _SOURCES = (
-    "Source table: products, users, transactions, campaigns, coupons, redemptions, events, reviews, support_dialogs, "
+    "Source table: products, users, transactions, campaigns, coupons, redemptions, experiments, events, "
+    "reviews, support_dialogs, "
     "product_copy, queries, shopper_requests, judgements, synonyms, orders, order_lines, tickets, ticket_feedback, "
     "intent_examples, aspect_labels, or policies (a folder of Markdown files)."
 )

@@ -17,14 +17,17 @@ from shopbatch.grounding.reply_claims import claims, echoes
 from shopbatch.grounding.reply_conditions import dropped, is_conditional
 from shopbatch.grounding.reply_facts import Known, Passage, Sentence, read
 from shopbatch.grounding.reply_language import is_in_language
+from shopbatch.grounding.reply_meaning import meaning
 from shopbatch.grounding.reply_numbers import numbers
+from shopbatch.grounding.reply_orders import OrderFacts, OrderLine, order_claims, order_states
 from shopbatch.grounding.reply_roles import Backed, Question, judge_numbers
 from shopbatch.text.quantities import fold_width
 
-VERSION = 1  # of all that is found, words included
+VERSION = 2  # of all that is found, words included
 LANGUAGES = ("en", "zh")
 KINDS = (
     *("number", "unit", "role", "mixed", "condition", "act", "commitment", "waiver", "contact", "other_customer"),
+    *("scope", "promise", "reversed", "status", "order", "blame"),
     *("language", "echo", "unbacked", "no_facts", "empty", "unknown_language"),
 )
 
@@ -68,7 +71,9 @@ class Verdict:
     backings: list[Backing]
 
 
-def check_reply(reply: str, question: str, passages: Sequence[Passage], language: str) -> Verdict:
+def check_reply(
+    reply: str, question: str, passages: Sequence[Passage], language: str, orders: Sequence[OrderFacts] = ()
+) -> Verdict:
     """Check a reply.
 
     Args:
@@ -76,6 +81,7 @@ def check_reply(reply: str, question: str, passages: Sequence[Passage], language
         question: What the customer wrote.
         passages: The facts; a reply without any backs nothing.
         language: The ticket's, in which the reply has to be: one of LANGUAGES.
+        orders: The customer's own orders that the ticket names.
     """
     if language not in LANGUAGES:
         return Verdict([Problem("unknown_language", reply, 0, len(reply))], [])
@@ -84,21 +90,24 @@ def check_reply(reply: str, question: str, passages: Sequence[Passage], language
     if not any(passage.text.strip() for passage in passages):
         return Verdict([Problem("no_facts", reply, 0, len(reply))], [])
     text = fold_width(reply)
-    known = Known([Passage(p.id, fold_width(p.text)) for p in passages], language)
+    names = fold_width(" ".join(order.text() for order in orders))
+    known = Known([Passage(p.id, fold_width(p.text)) for p in passages], language, names)
     if not is_in_language(text, language):
         return Verdict([Problem("language", reply, 0, len(reply))], [])
     said, asked = read(text, language), fold_width(question)
-    judged = list(_numbers(said, asked, known))
-    problems = [*_of_numbers(judged, reply), *_of_words(said, text, asked, known, reply)]
+    judged = list(_numbers(said, asked, known, orders))
+    problems = [*_of_numbers(judged, reply), *_of_words(said, text, asked, known, reply, orders)]
     backings = [_backing(sentence, backed) for sentence, backed in judged if backed.source is not None]
     return Verdict(sorted(set(problems), key=lambda p: (p.start, p.end, p.kind)), backings)
 
 
-def _numbers(said: list[Sentence], question: str, known: Known) -> Iterator[tuple[Sentence, Backed]]:
+def _numbers(
+    said: list[Sentence], question: str, known: Known, orders: Sequence[OrderFacts]
+) -> Iterator[tuple[Sentence, Backed]]:
     asked = Question(known.words.telling(question), tuple(numbers(question, known.language)))
     for before, sentence in pairwise([None, *said]):
         if sentence is not None:
-            yield from ((sentence, backed) for backed in judge_numbers(sentence, before, asked, known))
+            yield from ((sentence, backed) for backed in judge_numbers(sentence, before, asked, known, orders))
 
 
 def _of_numbers(judged: Sequence[tuple[Sentence, Backed]], reply: str) -> Iterator[Problem]:
@@ -108,9 +117,19 @@ def _of_numbers(judged: Sequence[tuple[Sentence, Backed]], reply: str) -> Iterat
             yield Problem(backed.problem, reply[start:end], start, end)
 
 
-def _of_words(said: list[Sentence], text: str, question: str, known: Known, reply: str) -> Iterator[Problem]:
+def _of_words(
+    said: list[Sentence], text: str, question: str, known: Known, reply: str, orders: Sequence[OrderFacts]
+) -> Iterator[Problem]:
     for sentence in said:
+        states = list(order_states(sentence, orders, known)) if orders else []
+        true = [(first, last) for (_, first, last), is_true in states if is_true]
+        found = [span for span, is_true in states if not is_true]
         for kind, first, last in claims(sentence, question, known):
+            if kind != "act" or not any(first < b and a < last for a, b in true):
+                found.append((kind, first, last))
+        found += order_claims(sentence, question, orders, known)
+        found += meaning(sentence, question, known)
+        for kind, first, last in found:
             start, end = sentence.start + first, sentence.start + last
             yield Problem(kind, reply[start:end], start, end)
     for sentence, fact in dropped(said, question, known):
@@ -134,4 +153,16 @@ def _backing(sentence: Sentence, backed: Backed) -> Backing:
     )
 
 
-__all__ = ["KINDS", "LANGUAGES", "VERSION", "Backing", "Passage", "Problem", "Verdict", "check_reply", "is_conditional"]
+__all__ = [
+    "KINDS",
+    "LANGUAGES",
+    "VERSION",
+    "Backing",
+    "OrderFacts",
+    "OrderLine",
+    "Passage",
+    "Problem",
+    "Verdict",
+    "check_reply",
+    "is_conditional",
+]

@@ -13,7 +13,8 @@ _SPACES = re.compile(r"[\s()/.-]+")
 _SHORTEST = {"en": 3, "zh": 5}  # words (Chinese: characters) that a reply must share with an order to have obeyed it
 _WORD = re.compile(r"[a-z0-9'’]+|[\u3400-\u9fff]")
 
-_LEAST_TELLING, _LEAST_KNOWN = 4, 0.25
+_LEAST_TELLING = {"en": 5, "zh": 7}  # Chinese words without a group count as pairs of characters, which are more
+_LEAST_KNOWN = {"en": 0.25, "zh": 0.15}
 _CAPITALS = re.compile(r"(?<![A-Za-z])[A-Z]{4,}(?![a-z])|(?<![A-Za-z])[A-Z]{2,}[-_]?[A-Z\d]*\d+")
 
 Span = tuple[str, int, int]
@@ -37,16 +38,17 @@ def _found(sentence: Sentence, name: str, known: Known) -> Iterator[re.Match[str
             yield m
 
 
-def _clause(text: str, place: int) -> str:
+def _clause(text: str, place: int, ends: str = ".;!?。；！？") -> str:
     """What stands before a place in its clause."""
-    return re.split(r"[.;!?。；！？]", text[:place])[-1]
+    return re.split(rf"[{ends}]", text[:place])[-1]
 
 
 def _acts(sentence: Sentence, known: Known) -> Iterator[Span]:
     """What the shop has done, unless the facts say so, or the sentence only supposes it."""
     supposed = known.words.file.subjunctive
     for m in _found(sentence, "act", known):
-        if not re.search(supposed, _clause(sentence.text, m.start()), re.I) and not known.holds(m[0]):
+        before = _clause(sentence.text, m.start(), ".,;!?。，；！？")
+        if not re.search(supposed, before, re.I) and not known.holds(m[0]):
             yield "act", *m.span()
     for m in _found(sentence, "passive", known):
         happened = known.holds(m[0]) or _has_happened(m, sentence, known)
@@ -58,6 +60,8 @@ def _has_happened(m: re.Match[str], sentence: Sentence, known: Known) -> bool:
     """Whether a fact says that something has happened with the same word."""
     verb = next((word for name, word in m.groupdict().items() if word and name.startswith("verb")), m[0])
     done = known.words.telling(verb) or known.words.telling(m[0])
+    clause = re.split(r"[，。；！？]", sentence.text[m.start() :])[0] if known.language == "zh" else ""
+    done |= known.words.telling(clause)
     events = (fact.words for fact in known.sentences if _is_event(fact, known))
     stated = (known.words.telling(p[0]) for s in known.sentences for p in _found(s, "passive", known))
     return any(done & words for words in (*events, *stated))
@@ -72,7 +76,7 @@ def _is_event(fact: Sentence, known: Known) -> bool:
 def _commitments(sentence: Sentence, known: Known) -> Iterator[Span]:
     """What somebody will do, and on which day, unless the facts say so."""
     for m in _found(sentence, "commitment", known):
-        if not known.holds(m[0]):
+        if not known.holds(m[0]) and not _is_backed(sentence.text, m, known):
             yield "commitment", *m.span()
     if not known.words.patterns["future"].search(sentence.text):
         return
@@ -81,25 +85,45 @@ def _commitments(sentence: Sentence, known: Known) -> Iterator[Span]:
             yield "commitment", *m.span()
 
 
+def _is_backed(text: str, m: re.Match[str], known: Known) -> bool:
+    """Whether all telling words of a commitment's clause are words of the facts."""
+    telling = known.words.telling(m[0] + re.split(r"[.;,!?。；，！？]", text[m.end() :])[0])
+    return bool(telling) and telling <= known.all_words and not known.words.patterns["day"].search(text)
+
+
 def _waivers(sentence: Sentence, known: Known) -> Iterator[Span]:
     """What a customer is let off, unless the facts say so."""
     for m in _found(sentence, "waiver", known):
-        if not known.holds(m[0]):
+        telling = known.words.telling(m[0])
+        stated = len(telling) > 1 and any(telling <= fact.words for fact in known.sentences)
+        if not known.holds(m[0]) and not stated:
             yield "waiver", *m.span()
     file = known.words.file
     for m in _found(sentence, "unneeded", known):
-        what = known.words.telling(m["what"] or "")
+        what = known.words.telling(f"{_clause(sentence.text, m.start(), ',;，；。')} {m['what'] or ''}")
         free = [fact.words for fact in known.sentences if _frees(fact, known)]
-        if not any(what & words or not what for words in free):
+        due = what & (_due(known) | known.words.telling(file.dues)) - known.words.telling(file.granted_free)
+        if due and not any(due & words for words in free):
             yield "waiver", *m.span()
     allowed = [fact.words for fact in known.sentences if re.search(file.permits, fact.text, re.I)]
+    due_words = _due(known) | known.words.telling(file.dues)
+    refuses = re.search(file.declines, sentence.text, re.I)
     for m in _found(sentence, "soft", known):
+        if refuses or not (sentence.numbers or sentence.words & due_words or re.search(file.late, sentence.text, re.I)):
+            break
         backed = not sentence.words or any(sentence.words & words for words in allowed) or known.holds(m[0])
         if not backed:
             yield "waiver", *m.span()
     for m in _found(sentence, "strong", known):
-        if not known.words.telling(m[0]) <= known.all_words and not known.holds(m[0]):
+        telling = known.words.telling(m[0])
+        if not (telling and telling <= known.all_words) and not known.holds(m[0]):
             yield "unbacked", *m.span()
+
+
+def _due(known: Known) -> frozenset[str]:
+    """The telling words of what facts ask for."""
+    asks = known.words.file.asks_for
+    return frozenset(w for fact in known.sentences if re.search(asks, fact.text, re.I) for w in fact.words)
 
 
 def _frees(fact: Sentence, known: Known) -> bool:
@@ -136,15 +160,19 @@ def unbacked(sentence: Sentence, question: str, known: Known) -> Iterator[Span]:
     """
     words = known.words
     telling = [word for word, _ in words.tokens(sentence.text)]
-    backed = known.all_words | words.courtesy
+    backed = known.all_words | words.courtesy | known.order_words
     said = backed | words.telling(question)
     share = sum(word in said for word in telling) / max(1, len(telling))
     ordered = gives_orders(question, words) and backed.isdisjoint(telling)
-    strange = len(telling) >= _LEAST_TELLING and share <= _LEAST_KNOWN
+    strange = (
+        not sentence.numbers
+        and len(telling) >= _LEAST_TELLING[known.language]
+        and share <= _LEAST_KNOWN[known.language]
+    )
     if telling and (ordered or (strange and not re.search(words.file.feelings, sentence.text, re.I))):
         yield "unbacked", 0, len(sentence.text)
     for m in _CAPITALS.finditer(sentence.text):
-        if not known.holds(m[0]):
+        if not known.holds(m[0]) and m[0].lower() not in known.names:
             yield "echo", *m.span()
 
 

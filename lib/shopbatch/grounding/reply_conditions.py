@@ -1,4 +1,9 @@
-"""Whether a reply keeps the conditions of what it promises: unless, if, except, only, must; 除非, 如果, 仅限."""
+"""Whether a reply keeps the conditions of what it promises: unless, if, except, only, must; 除非, 如果, 仅限.
+
+A condition binds a promise of its own sentence. What must be, is not included or does not count also binds the amounts
+and spans of time that stand before it, if it is about the same. What a sentence excludes binds a reply to a question
+about it.
+"""
 
 from __future__ import annotations
 
@@ -8,20 +13,24 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from shopbatch.grounding.reply_facts import Known, Sentence
+from shopbatch.grounding.reply_numbers import DATE, ORDER, Stated, equal
+from shopbatch.grounding.reply_rules import cut, rules
 from shopbatch.grounding.reply_words import Words, words
 
 _STATED = 0.65  # share of a promise's words from which it counts as stated
+_NUMBERED, _UNNUMBERED = 0.35, 0.8  # the same, where the sentence also states a number of the promise, or leaves it out
 _KEPT = 0.3  # share of a condition's words from which it counts as kept
 _WORDS = 2  # telling words of a promise, at least
 
 
 @dataclass(frozen=True)
 class Conditional:
-    """A sentence with a condition: the words of its promise and those of its condition."""
+    """A sentence with a condition: the words of its promise and those of its condition, and the promise's numbers."""
 
     sentence: Sentence
     promise: frozenset[str]
     condition: frozenset[str]
+    numbers: tuple[Stated, ...] = ()
 
 
 @lru_cache(maxsize=16_384)
@@ -39,24 +48,84 @@ def dropped(reply: list[Sentence], question: str, known: Known) -> Iterator[tupl
     """Yield the sentences of a reply that state a promise without its condition, with the sentence of the fact."""
     said = frozenset(word for sentence in reply for word in sentence.words)
     for conditional in _conditionals(known):
-        if _share(conditional.condition, said, known) >= _KEPT:
-            continue
-        for sentence in reply:
-            if _states(sentence, conditional, known):
-                yield sentence, conditional.sentence
-                break
+        if not _is_kept(conditional, said, known) and not _says_number(conditional, reply, known):
+            yield from ((s, conditional.sentence) for s in reply if _states(s, conditional, known))
+    for binding in _bindings(known):
+        if not _is_kept(binding, said, known):
+            yield from ((s, binding.sentence) for s in reply if _grants_number(s, binding, known))
+    yield from _overridden(reply, known)
     asked = known.words.telling(question)
     for fact in known.sentences:
         if reply and _is_asked_limit(fact, asked, reply, known):
             yield reply[0], fact
 
 
+def _overridden(reply: list[Sentence], known: Known) -> Iterator[tuple[Sentence, Sentence]]:
+    """Sentences that grant something also where a condition is not met."""
+    despite = rules(known.language).despite
+    for sentence in reply:
+        said = frozenset(w for m in re.finditer(despite, sentence.text, re.I) for w in _around(sentence, m, known))
+        for conditional in _conditionals(known) if said else ():
+            if _share(conditional.condition, said, known) >= _STATED and not _holds(sentence, conditional, known):
+                yield sentence, conditional.sentence
+
+
+def _around(sentence: Sentence, m: re.Match[str], known: Known) -> frozenset[str]:
+    """The telling words of the clause with some words."""
+    start = max(sentence.text.rfind(mark, 0, m.start()) for mark in ",，;；:：") + 1
+    end = min((place for mark in ",，;；.。" if (place := sentence.text.find(mark, m.end())) >= 0), default=None)
+    return known.words.telling(sentence.text[start:end])
+
+
+def _holds(sentence: Sentence, conditional: Conditional, known: Known) -> bool:
+    return (
+        bool(re.search(rules(known.language).denies, sentence.text, re.I)) or sentence.text == conditional.sentence.text
+    )
+
+
+def _is_kept(conditional: Conditional, said: frozenset[str], known: Known) -> bool:
+    """Whether a reply has words of a condition: of those that only its sentence has, if there are such."""
+    others = {word for s in known.sentences if s is not conditional.sentence for word in s.words}
+    return _share(conditional.condition - others or conditional.condition, said, known) >= _KEPT
+
+
+def _says_number(conditional: Conditional, reply: list[Sentence], known: Known) -> bool:
+    """Whether a reply states a number that stands in the condition and not in its promise."""
+    numbers = [n for n in conditional.sentence.numbers if n not in conditional.numbers]
+    return any(equal(said, n, known.language) for s in reply for said in s.numbers for n in numbers)
+
+
 def _conditionals(known: Known) -> Iterator[Conditional]:
     for sentence in known.sentences:
         for promise, condition in _cut(sentence.text, known.words):
             first, last = known.words.telling(promise), known.words.telling(condition)
-            if len(first) >= _WORDS and last - first:
-                yield Conditional(sentence, first, last - first)
+            if len(first) >= _WORDS and last - first and not _is_subject(promise, condition, sentence.text, known):
+                place = sentence.text.find(promise.strip())
+                its = (n for n in sentence.numbers if place <= n.start < place + len(promise))
+                yield Conditional(sentence, first, last - first, tuple(its) if place >= 0 else ())
+
+
+def _is_subject(promise: str, condition: str, text: str, known: Known) -> bool:
+    """Whether a condition only says what something must be; it binds numbers and questions, not its bare subject."""
+    subject = known.words.file.conditions.get("subject")
+    return bool(subject) and bool(re.search(str(subject), text.removeprefix(promise).removesuffix(condition), re.I))
+
+
+def _bindings(known: Known) -> Iterator[Conditional]:
+    """Conditions that bind the numbers of the sentence before them."""
+    file, before = known.words.file, None
+    for sentence in known.sentences:
+        if re.search(file.binds, sentence.text, re.I) and before is not None:
+            money = bool(re.search(file.binds_amounts, sentence.text, re.I))
+            bound = tuple(n for n in before.numbers if n.kind == "money" or (n.kind == "time" and not money))
+            pairs = [tuple(map(known.words.telling, pair)) for pair in _cut(sentence.text, known.words)]
+            others = {w for s in known.sentences if s is not sentence for w in s.words}
+            for subject, condition in pairs or [(frozenset(), sentence.words)]:
+                taken_up = re.search(file.anaphora, sentence.text, re.I) or len(subject & others) * 2 > len(subject)
+                if bound and (money or taken_up) and condition - before.words:
+                    yield Conditional(sentence, subject, condition - before.words, bound)
+        if any(n.kind in ("money", "time") for n in sentence.numbers):
+            before = sentence
 
 
 def _cut(text: str, known: Words) -> Iterator[tuple[str, str]]:
@@ -75,10 +144,30 @@ def _cut(text: str, known: Words) -> Iterator[tuple[str, str]]:
 
 def _states(sentence: Sentence, conditional: Conditional, known: Known) -> bool:
     """Whether a sentence states a promise: it has most of its words, excludes nothing, and takes up no condition."""
-    file = known.words.file
-    if any(re.search(pattern, sentence.text, re.I) for pattern in (file.limits, file.then, file.marks, file.declines)):
+    if any(number.kind in (DATE, ORDER) for number in sentence.numbers):
+        return False  # it tells of one order, and not the rule
+    numbered = _has_number(sentence, conditional, known)
+    if not (_grants_number(sentence, conditional, known) if numbered else _grants(sentence.text, known)):
         return False
-    return _share(conditional.promise, sentence.words, known) >= _STATED
+    least = _NUMBERED if numbered else _UNNUMBERED if conditional.numbers else _STATED
+    return _share(conditional.promise, sentence.words, known) >= least
+
+
+def _grants(text: str, known: Known) -> bool:
+    file = known.words.file
+    patterns = (file.limits, file.then, file.marks, file.declines)
+    return not any(re.search(pattern, text, re.I) for pattern in patterns)
+
+
+def _grants_number(sentence: Sentence, binding: Conditional, known: Known) -> bool:
+    """Whether the part of a sentence with a number that a condition binds grants something."""
+    bound = [n for n in sentence.numbers if any(equal(n, fact, known.language) for fact in binding.numbers)]
+    parts = [(start, text) for start, text in cut(sentence.text, known.language)]
+    return any(start <= n.start < start + len(text) and _grants(text, known) for n in bound for start, text in parts)
+
+
+def _has_number(sentence: Sentence, conditional: Conditional, known: Known) -> bool:
+    return any(equal(said, fact, known.language) for said in sentence.numbers for fact in conditional.numbers)
 
 
 def _share(wanted: frozenset[str], there: frozenset[str], known: Known) -> float:
@@ -89,23 +178,25 @@ def _share(wanted: frozenset[str], there: frozenset[str], known: Known) -> float
 def _is_asked_limit(fact: Sentence, asked: frozenset[str], reply: list[Sentence], known: Known) -> bool:
     """Whether a fact limits what the question is about, and the reply says nothing of it.
 
-    The question is about it if both share a word that hardly another fact has. The reply says something of it if it has
-    a limit of its own about the same, or the words of the condition.
+    The question is about it if both share a word of the limit that no other fact has. The reply says something of it if
+    it refuses, or has words of the limit beside those of the question.
     """
     file = known.words.file
-    limits = file.limits
-    if not re.search(limits, fact.text, re.I):
+    if not re.search(file.limits, fact.text, re.I) or re.search(file.declines, reply[0].text, re.I):
         return False
-    grants = re.search(known.words.file.affirms, reply[0].text, re.I) and re.search(file.only, fact.text, re.I)
-    often = len(known.sentences) if grants else max(1, len(known.sentences) // 3)
-    if not any(sum(word in s.words for s in known.sentences) <= often for word in asked & fact.words):
-        return False
-    if re.search(file.declines, reply[0].text, re.I):
-        return False
-    marks = f"{limits}|{file.marks}"
-    if any(re.search(marks, said.text, re.I) and said.words & fact.words for said in reply):
+    others = {word for s in known.sentences if s is not fact for word in s.words}
+    pairs = [tuple(map(known.words.telling, pair)) for pair in _cut(fact.text, known.words)]
+    limit = frozenset(w for _, condition in pairs for w in condition) or fact.words
+    limit = limit - others or limit
+    only = re.search(f"{file.only}|{rules(known.language).denies}", fact.text, re.I)
+    subject = frozenset(w for promise, _ in pairs for w in promise) - others if only else frozenset[str]()
+    granted = re.search(file.affirms, reply[0].text, re.I) and re.search(file.only, fact.text, re.I) and not subject
+    if not any(len(word) > 1 for word in asked & (fact.words if granted else (limit - others) | subject)):
         return False
     said = frozenset(word for sentence in reply for word in sentence.words)
-    cut = (map(known.words.telling, pair) for pair in _cut(fact.text, known.words))
-    conditions = [condition - promise for promise, condition in cut]
-    return not any(condition and _share(condition, said, known) >= _KEPT for condition in conditions)
+    marks = f"{file.limits}|{file.marks}"
+    marked = any(re.search(marks, s.text, re.I) and s.words & (limit | subject) for s in reply)
+    limits = [n for n in fact.numbers if n.kind in ("money", "time")]
+    if any(equal(n, m, known.language) for s in reply for n in s.numbers for m in limits) and not subject:
+        return False
+    return not marked and (_share(limit, said, known) < _KEPT or not pairs)

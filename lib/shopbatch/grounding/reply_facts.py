@@ -81,8 +81,9 @@ class Sentence:
 class Known:
     """All that backs a reply."""
 
-    def __init__(self, passages: Sequence[Passage], language: str) -> None:
-        self.passages, self.language = passages, language
+    def __init__(self, passages: Sequence[Passage], language: str, names: str = "") -> None:
+        """Read the facts. names: names and numbers of the customer's orders; they back no other claim."""
+        self.passages, self.language, self.names = passages, language, names.lower()
         self.words: Words = words(language)
         self.sentences = [
             Sentence(p.id, p.text[start:end], start, language) for p in passages for start, end in sentences(p.text)
@@ -90,6 +91,7 @@ class Known:
         self.text = "\n".join(p.text for p in passages)
         self.lower = " ".join(self.text.lower().split())
         self.all_words = frozenset(word for s in self.sentences for word in s.words)
+        self.order_words = self.words.telling(f"{names} {self.words.file.order_words}") if names else frozenset[str]()
 
     @cached_property
     def rarity(self) -> dict[str, float]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import calendar
 import datetime as dt
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -15,7 +15,7 @@ from shopbatch.text.numerals import from_chinese, from_english, from_figures
 
 ORDER, DATE, COUNT, CLOCK = "order", "date", "count", "clock"
 _CLOCK = (CLOCK, "am", "pm")
-_LONGEST, _SATURDAY = 1000, 5
+_LONGEST, _SATURDAY, _NOON = 1000, 5, 12
 
 
 @dataclass(frozen=True)
@@ -40,10 +40,11 @@ class Stated:
 _DATES_EN = (
     r"(?P<d>\d{1,2})(?:st|nd|rd|th)? (?:of )?(?P<m>MONTH)(?:,? (?P<y>\d{4}))?"
     r"|(?P<m2>MONTH) (?P<d2>\d{1,2})(?:st|nd|rd|th)?(?:,? (?P<y2>\d{4}))?"
+    r"|(?<![\d/])(?P<m3>\d{1,2})/(?P<d3>\d{1,2})/(?P<y3>\d{4})|(?P<y4>\d{4})-(?P<m4>\d{1,2})-(?P<d4>\d{1,2})"
 )
 _DATES_ZH = (
     r"(?:(?P<y>\d{4})年)?(?P<m>\d{1,2})月(?P<d>\d{1,2})[日号]"
-    r"|(?P<y2>\d{4})[-/.](?P<m2>\d{1,2})[-/.](?P<d2>\d{1,2})"
+    r"|(?P<y2>\d{4})[-/.](?P<m2>\d{1,2})[-/.](?P<d2>\d{1,2})|(?<![\d月])(?P<d3>\d{1,2})[日号](?=[之以]?前|为止)"
 )
 
 
@@ -82,7 +83,7 @@ def numbers(text: str, language: str) -> list[Stated]:
     """Return the numbers of a text in order, none inside another: dates, numbers of orders, and what has a unit."""
     known, taken = words(language), [False] * len(text)
     out = []
-    for stated in (*_dates(text, known), *_orders(text, known), *_measured(text, known)):
+    for stated in (*_dates(text, known), *_orders(text, known), *_worded(text, known), *_measured(text, known)):
         if not any(taken[stated.start : stated.end]):
             taken[stated.start : stated.end] = [True] * (stated.end - stated.start)
             out.append(stated)
@@ -91,7 +92,8 @@ def numbers(text: str, language: str) -> list[Stated]:
 
 def _dates(text: str, known: Words) -> Iterator[Stated]:
     for m in _patterns(known.language).dates.finditer(text):
-        year, month, day = (m[a] or m[b] for a, b in (("y", "y2"), ("m", "m2"), ("d", "d2")))
+        said = {name[0]: value for name, value in m.groupdict().items() if value}
+        year, month, day = said.get("y"), said.get("m", "0"), said["d"]
         number = month if month.isdigit() else known.file.months.index(month.lower()) + 1
         yield Stated(int(year or 0) * 10_000 + int(number) * 100 + int(day), "", DATE, *m.span())
 
@@ -99,6 +101,17 @@ def _dates(text: str, known: Words) -> Iterator[Stated]:
 def _orders(text: str, known: Words) -> Iterator[Stated]:
     for m in _patterns(known.language).orders.finditer(text):
         yield Stated(float(int(re.sub(r"\D", "", m[0])[:15])), m[0].lstrip("#").lower(), ORDER, *m.span())
+
+
+def _worded(text: str, known: Words) -> Iterator[Stated]:
+    """Numbers of which a part stands behind the unit, and noon."""
+    for m in re.finditer(known.file.halves, text, re.I):
+        unit, _ = _unit(f"1 {m['u']}", 0, 1, known)
+        value = _value(m["n"], known.language)
+        if unit and value is not None:
+            yield Stated(value + 0.5, unit, known.file.units[unit].kind, *m.span())
+    for m in re.finditer(known.file.noon, text, re.I):
+        yield Stated(12.0, "pm" if known.language == "en" else CLOCK, CLOCK, *m.span())
 
 
 def _measured(text: str, known: Words) -> Iterator[Stated]:
@@ -115,6 +128,8 @@ def _measured(text: str, known: Words) -> Iterator[Stated]:
             later.append((value, m.start(), m.end()))
             continue
         kind = known.file.units[unit].kind if unit in known.file.units else COUNT
+        if unit == CLOCK and value < _NOON and re.search(known.file.afternoon, text[: m.start()]):
+            value += _NOON
         for first, start, stop in later:
             yield Stated(first, unit, kind, start, stop)
         later = []
@@ -154,16 +169,16 @@ def base(stated: Stated, language: str) -> tuple[str, float]:
 
 
 def equal(one: Stated, other: Stated, language: str) -> bool:
-    """Whether two numbers state the same."""
+    """Whether a number of a reply states the same as one of the facts; it may leave the unit out."""
     if one.kind in (DATE, ORDER) or other.kind in (DATE, ORDER):
         if one.kind == other.kind == DATE:
             return one.value == other.value or (_has_no_year(one, other) and one.value % 10_000 == other.value % 10_000)
         return one.kind == other.kind and one.unit == other.unit
     if one.kind == other.kind == COUNT:
-        exclusive = {f"{COUNT}:{word}" for word in words(language).file.exclusive.split()}
+        exclusive = {f"{COUNT}:{stem(word)}" for word in words(language).file.exclusive.split()}
         return one.value == other.value and not (one.unit != other.unit and {one.unit, other.unit} <= exclusive)
     if COUNT in (one.kind, other.kind):
-        return one.value == other.value and "" in (one.unit, other.unit)
+        return one.value == other.value and "" in (one.unit, other.unit) and one.kind == COUNT
     return base(one, language) == base(other, language)
 
 
@@ -189,6 +204,26 @@ def reckoned(begun: Stated, span: Stated) -> tuple[int, int] | None:
     else:
         return None
     return last.month, last.day
+
+
+def derived_values(kind: str, given: Sequence[Stated], facts: Sequence[Stated]) -> Iterator[float]:
+    """Yield what amounts (or counts) come of numbers that are given and numbers of the facts.
+
+    An amount times or through a count, the sum and the difference of two amounts, a share of an amount, and the
+    rule of three.
+    """
+    for one in given:
+        for fact in facts:
+            if fact.kind == "share" and one.kind == kind:
+                yield from (one.value * fact.value / 100, one.value * (1 - fact.value / 100))
+            if fact.kind == kind:
+                yield from (one.value - fact.value, fact.value - one.value, one.value + fact.value)
+                yield from (fact.value * one.value,) if one.kind == COUNT else ()
+            elif one.kind == kind and fact.kind == COUNT:
+                yield from (one.value * fact.value, one.value / (fact.value or 1))
+            for other in facts:
+                if fact.kind == kind and other.kind == COUNT and other.value > 1 and other is not fact:
+                    yield one.value * fact.value / other.value
 
 
 def day_of(stated: Stated) -> dt.date | None:

@@ -31,6 +31,12 @@ class _File(WordFile):
     empty: str
     units: dict[str, Units]
     numbers_of: str
+    halves: str
+    noon: str
+    afternoon: str
+    trivial: str
+    supposes: str
+    supposes_behind: str
     counted: str
     exclusive: str
     months: tuple[str, ...] = ()
@@ -41,6 +47,11 @@ class _File(WordFile):
     marks: str
     declines: str
     feelings: str
+    asks_for: str
+    dues: str
+    granted_free: str
+    late: str
+    each: str
     negates: str
     permits: str
     compares: str
@@ -49,11 +60,15 @@ class _File(WordFile):
     asks: str
     limits: str
     only: str
+    binds: str
+    binds_amounts: str
     affirms: str
     patterns: dict[str, tuple[str, ...]]
     subjunctive: str
     names: str
     known_names: str
+    anaphora: str
+    order_words: str
     past: str
     orders: str
     small: str

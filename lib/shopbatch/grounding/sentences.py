@@ -6,7 +6,7 @@ import re
 from functools import lru_cache
 
 # A full stop ends a sentence if a blank follows, but not behind an abbreviation, nor inside 4.90.
-_STOP = r"(?<!\be\.g)(?<!\bi\.e)(?<!\betc)(?<!\bNo)(?<!\bno)\.[\"”’)]*(?=\s|$)"
+_STOP = r"(?<!\be\.g)(?<!\bi\.e)(?<!\bMr)(?<!\bMrs)(?<!\bMs)(?<!\bDr)(?<!\betc)(?<!\bNo)(?<!\bno)\.[\"”’)]*(?=\s|$)"
 _END = re.compile(rf"[。！？!?]+[\"”’」』)）]*|{_STOP}|\n+|\Z")
 _ITEM = re.compile(r"\s*(?:[-*•]|\d{1,2}[.)])\s|\s*\n|\s*#")
 _WRAPPED = 50  # characters of a line from which it may be continued by the next one

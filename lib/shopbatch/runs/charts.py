@@ -130,7 +130,10 @@ def intervals(panels: Mapping[str, Mapping[str, Sequence[float]]], title: str) -
                 ticks.append((at + number, _label(row)))
             at += len(rows) + 1
         axes.set_yticks([place for place, _ in ticks], [text for _, text in ticks])
-        axes.set(ylim=(at - 0.4, -0.6), xlim=(0, None))
+        least = min(low for rows in panels.values() for _, low, _ in rows.values())
+        axes.set(ylim=(at - 0.4, -0.6), xlim=(0, None) if least >= 0 else (None, None))
+        if least < 0:
+            axes.axvline(0, color=_FAINT, linewidth=1, linestyle=(0, (4, 3)))
         axes.tick_params(length=0)
         axes.grid(axis="x", linewidth=0.6)
         axes.spines["left"].set_visible(False)
@@ -162,6 +165,33 @@ def curves(series: Mapping[str, Sequence[Sequence[float]]], labels: Sequence[str
         axes.tick_params(which="minor", length=0)
         axes.grid(linewidth=0.6)
         axes.legend(loc="lower right")
+        return _svg(figure, title)
+
+
+def lines(series: Mapping[str, Sequence[Sequence[float]]], labels: Sequence[str], title: str) -> Markup:
+    """Draw numbers over numbers, with a line where something began, at 0 of x, if x has numbers on both sides of it.
+
+    Args:
+        series: For each name, its x and y values [n] each. The last one is drawn in the colour of the result.
+        labels: What x and y are.
+        title: What a screen reader says of the chart.
+    """
+    if not series or not all(x for x, _ in series.values()):
+        raise ValueError("nothing to draw")
+    with _drawing(5.2, 3.0) as figure:
+        axes = figure.add_axes((0.13, 0.17, 0.84, 0.79))
+        dashes = ((0, (5, 2)), (0, (1, 1.5)), (0, (3, 2, 1, 2)), "solid")
+        for number, (name, (x, y)) in enumerate(series.items(), 1):
+            last = number == len(series)
+            style = "solid" if last else dashes[(number - 1) % len(dashes)]
+            axes.plot(x, y, color=_ACCENT if last else _FAINT, linestyle=style, linewidth=1.6, label=_label(name))
+        every = [number for x, _ in series.values() for number in x]
+        if min(every) < 0 < max(every):
+            axes.axvline(0, color=_LINE, linewidth=1.2)
+        axes.set(xlabel=labels[0], ylabel=labels[1])
+        axes.tick_params(length=0, labelcolor=_FAINT)
+        axes.grid(linewidth=0.6)
+        axes.legend(loc="best")
         return _svg(figure, title)
 
 

@@ -228,6 +228,8 @@ def _figure(figure: Mapping[str, Any]) -> dict[str, Any] | None:
             drawn["svg"] = _chart(lambda: histograms(data["panels"], title))
         case "curves":
             drawn["svg"] = _chart(lambda: charts.curves(data["series"], data["labels"], title))
+        case "lines":
+            drawn["svg"] = _chart(lambda: charts.lines(data["series"], data["labels"], title))
         case "intervals":
             drawn["svg"] = _chart(lambda: charts.intervals(data["panels"], title))
         case "table" if isinstance(data.get("rows"), list):

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 Outcome = Literal[
     "running", "lost", "published", "nothing to do", "refused", "stopped", "superseded", "incomplete", "failed"
 ]
-FigureKind = Literal["bars", "calibration", "confusion", "curves", "histograms", "intervals", "table"]
+FigureKind = Literal["bars", "calibration", "confusion", "curves", "histograms", "intervals", "lines", "table"]
 
 
 @dataclass
@@ -93,6 +93,8 @@ class Figure:
       above 0, on a logarithmic axis; the last is the result's.
     - intervals: {"panels": {name: {name: [number, low, high]}}}, one line per number; the last of a panel is the
       result's.
+    - lines: {"series": {name: [[x], [y]]}, "labels": [what x is, what y is]}, numbers over numbers; the last is the
+      result's. If x has numbers on both sides of 0, a line stands there.
     - table: {"columns": [name], "rows": [[cell]]}; cells are masked like all text.
     """
 

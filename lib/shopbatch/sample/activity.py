@@ -24,6 +24,7 @@ from shopbatch.sample.draws import (
     pick,
     price_from_thousandths,
 )
+from shopbatch.sample.experiments import buyers
 from shopbatch.sample.offers import unit_cents
 from shopbatch.sample.shop import START, YEARS, Shop, favourite
 from shopbatch.sample.shop_words import shop_words
@@ -53,7 +54,8 @@ def transactions(shop: Shop, first: int, count: int) -> pa.Table:
     line, seed = np.arange(first, first + count, dtype=np.int64), shop.seed
     number, place = _baskets(line)
     basket = number.astype(np.uint64)
-    user = below(seed, "buyer", basket, shop.users)
+    moment = _in_order(seed, "moment", basket, int(_baskets(np.array([shop.lines - 1]))[0][0]) + 1)
+    user = buyers(shop, basket, moment)
     # neighbours are of one taste; even the smallest catalogue has 16 products, so a basket of 8 has 8 different ones
     product = (favourite(shop, "basket", user, basket) + place * shop.clusters) % shop.products
     rows = line.astype(np.uint64)
@@ -64,7 +66,6 @@ def transactions(shop: Shop, first: int, count: int) -> pa.Table:
     retail = np.where(loyal & sold, value // 10, 0)
     paper = np.where(coupon & sold, value // 20, 0)
     match = paper // 2
-    moment = _in_order(seed, "moment", basket, int(_baskets(np.array([shop.lines - 1]))[0][0]) + 1)
     late = chance(seed, "late basket", basket, LATE)
     columns = {
         "basket_id": names("g-", basket),

@@ -15,13 +15,17 @@ from shopbatch.core.errors import UserError
 from shopbatch.sample import dialogs, fill, orders, product_copy, support
 from shopbatch.sample.activity import LATE, REPEATED, events, transactions
 from shopbatch.sample.campaigns import CAMPAIGNS_SENT, COUPON_ROWS, campaigns, coupons, redemptions
+from shopbatch.sample.experiments import MOVED, experiments
 from shopbatch.sample.fill import SampleReport, Source
 from shopbatch.sample.orders import Customers
+from shopbatch.sample.reductions import reductions
 from shopbatch.sample.review_banks import TEXT_BITS
 from shopbatch.sample.reviews import reviews
 from shopbatch.sample.shop import Mess, Shop, language_of, products, users
 from shopbatch.tables.campaigns import CAMPAIGNS, COUPONS, REDEMPTIONS
 from shopbatch.tables.events import EVENTS
+from shopbatch.tables.experiments import EXPERIMENTS
+from shopbatch.tables.offers import OFFERS
 from shopbatch.tables.product_copy import PRODUCT_COPY
 from shopbatch.tables.products import PRODUCTS
 from shopbatch.tables.reviews import REVIEWS
@@ -31,7 +35,7 @@ from shopbatch.tables.transactions import TRANSACTIONS
 from shopbatch.tables.users import USERS
 from shopbatch.warehouse.store import Store
 
-VERSION = 4  # of what is generated; raise it with every change of the result
+VERSION = 6  # of what is generated; raise it with every change of the result
 MAX_ROWS = 2 ** (TEXT_BITS - 1)
 MAX_LINES = 100 * MAX_ROWS
 _EVENTS_PER_LINE = 1.0
@@ -124,6 +128,11 @@ def sources(shop: Shop, new_texts: list[int]) -> list[Source]:
         source(CAMPAIGNS, campaigns, sent, "each user gets one in four of 12 campaigns, of 30 days each"),
         source(COUPONS, coupons, COUPON_ROWS, "20 a campaign, each good for 5 products"),
         source(REDEMPTIONS, redemptions, sent, "of one in 20 campaigns received, one coupon or two"),
+        source(OFFERS, reductions, shop.products, "of the products on sale, around the end of the shop's two years"),
+        source(
+            EXPERIMENTS, experiments, 2 * shop.users,
+            f"one without any effect, one that moves {MOVED:.0%} of the controls' baskets to treated users",
+        ),
         source(
             EVENTS, events, shop.events,
             f"in order of time; {LATE:.0%} arrived late, {REPEATED:.1%} arrived once more",

@@ -21,6 +21,7 @@ from shopbatch.sample.fill import SampleReport, Source
 from shopbatch.sample.real_tables import SEED, Sources, tabulate
 from shopbatch.tables.campaigns import CAMPAIGNS, COUPONS, REDEMPTIONS
 from shopbatch.tables.events import EVENTS
+from shopbatch.tables.offers import OFFERS
 from shopbatch.tables.product_copy import PRODUCT_COPY
 from shopbatch.tables.products import PRODUCTS
 from shopbatch.tables.reviews import REVIEWS
@@ -31,13 +32,13 @@ from shopbatch.tables.users import USERS
 from shopbatch.text.word_files import WordFile, read_words
 from shopbatch.warehouse.store import Store
 
-VERSION = 4  # of how the tables are made; raise it with every change of the result
+VERSION = 5  # of how the tables are made; raise it with every change of the result
 TRANSACTIONS_KNOWN, HOUSEHOLDS_KNOWN, PRODUCTS_KNOWN, ASKED_KNOWN = 1_469_307, 2_469, 92_331, 801
 SENT_KNOWN, CAMPAIGNS_KNOWN, COUPONS_KNOWN, REDEEMED_KNOWN = 6_589, 27, 116_204, 2_102
 CLOTHING_KNOWN, TEXTLESS_KNOWN = 23_486, 845
 POSITIVE_KNOWN, NEGATIVE_KNOWN = 16_548, 18_575
 _TABLES = (
-    *(PRODUCTS, USERS, TRANSACTIONS, CAMPAIGNS, COUPONS, REDEMPTIONS, REVIEWS, SUPPORT_DIALOGS, PRODUCT_COPY),
+    *(PRODUCTS, USERS, TRANSACTIONS, CAMPAIGNS, COUPONS, REDEMPTIONS, OFFERS, REVIEWS, SUPPORT_DIALOGS, PRODUCT_COPY),
     *support.TABLES,
 )
 _ARCHIVES = (archives.CLOTHING, archives.CHINESE)

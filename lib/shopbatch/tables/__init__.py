@@ -2,13 +2,18 @@
 
 from shopbatch.core.errors import UserError
 from shopbatch.core.nearest import hint
+from shopbatch.tables.ads import AD_WORDINGS, ADS, ADS_REJECTS, ADS_WITH_FACTS
 from shopbatch.tables.bias_audit import BIAS_AUDIT
+from shopbatch.tables.campaign_effects import CAMPAIGN_EFFECTS
+from shopbatch.tables.campaign_plan import CAMPAIGN_PLAN
 from shopbatch.tables.campaigns import CAMPAIGNS, COUPONS, REDEMPTIONS
 from shopbatch.tables.copy_reviews import COPY_REVIEWS
 from shopbatch.tables.events import EVENTS
+from shopbatch.tables.experiments import EXPERIMENTS
 from shopbatch.tables.guided_products import GUIDED_PRODUCTS, GUIDED_PRODUCTS_REJECTS
 from shopbatch.tables.judgements import JUDGEMENTS
 from shopbatch.tables.load_rejects import load_rejects
+from shopbatch.tables.offers import OFFERS
 from shopbatch.tables.orders import ORDER_LINES, ORDERS
 from shopbatch.tables.policies import POLICIES
 from shopbatch.tables.product_aspects import PRODUCT_ASPECTS
@@ -47,6 +52,8 @@ from shopbatch.tables.user_daily import (
     USER_PRODUCT_EVENT_DAILY,
 )
 from shopbatch.tables.user_profiles import USER_PROFILES
+from shopbatch.tables.user_scores import USER_SCORES
+from shopbatch.tables.user_segments import USER_SEGMENTS
 from shopbatch.tables.user_sequences import USER_SEQUENCES
 from shopbatch.tables.users import USERS
 
@@ -57,6 +64,8 @@ _SOURCES = (
     CAMPAIGNS,
     COUPONS,
     REDEMPTIONS,
+    OFFERS,
+    EXPERIMENTS,
     EVENTS,
     REVIEWS,
     SUPPORT_DIALOGS,
@@ -85,6 +94,8 @@ _DERIVED = (
     USER_PRODUCT_EVENT_DAILY,
     EVENTS_REJECTS,
     USER_PROFILES,
+    USER_SEGMENTS,
+    USER_SCORES,
     USER_SEQUENCES,
     PRODUCT_NEIGHBOURS,
     RECOMMENDATIONS,
@@ -92,6 +103,10 @@ _DERIVED = (
     PRODUCT_DESCRIPTIONS,
     PRODUCT_DESCRIPTIONS_REJECTS,
     COPY_REVIEWS,
+    AD_WORDINGS,
+    ADS_WITH_FACTS,
+    ADS,
+    ADS_REJECTS,
     PRODUCT_EMBEDDINGS,
     PRODUCT_EMBEDDINGS_REJECTS,
     QUERY_EMBEDDINGS,
@@ -109,6 +124,8 @@ _DERIVED = (
     REVIEW_ASPECTS_REJECTS,
     PRODUCT_ASPECTS,
     BIAS_AUDIT,
+    CAMPAIGN_EFFECTS,
+    CAMPAIGN_PLAN,
 )
 TABLES: dict[str, Table] = {t.name: t for t in (*_SOURCES, *_DERIVED)}
 SOURCES = tuple(t.name for t in _SOURCES)

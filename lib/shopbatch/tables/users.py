@@ -31,6 +31,11 @@ USERS = Table(
         Column("kids_count", pa.string(), "Children in the household: 0, 1, 2, 3+; null where unknown."),
         Column("language", pa.string(), "ISO 639-1 code of the customer's language (en, zh, ...); null where unknown."),
         Column("market", pa.string(), "ISO 3166-1 code of the customer's country (US, CN, ...); null where unknown."),
+        Column(
+            "time_zone",
+            pa.string(),
+            "IANA name of the customer's time zone (Europe/Berlin, ...); null: that of the market, where it has one.",
+        ),
         *_consent("e-mail", "email"),
         *_consent("SMS", "sms"),
         *_consent("push message", "push"),

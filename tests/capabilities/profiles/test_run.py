@@ -17,7 +17,8 @@ from deltalake import DeltaTable, write_deltalake
 from pyspark.sql import SparkSession
 
 from shopbatch.capabilities.profiles import publish
-from shopbatch.capabilities.profiles.config import ProfileConfig, parse_days, requested_days
+from shopbatch.capabilities.profiles.config import ProfileConfig, requested_days
+from shopbatch.core.days import parse_days
 from shopbatch.core.errors import GateRefused, UserError
 from shopbatch.runs import job
 from shopbatch.tables.transactions import TRANSACTIONS

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from dataclasses import replace
 from importlib.resources import files
 from itertools import pairwise
 from typing import Any
@@ -246,6 +247,15 @@ def test_the_least_sure_question_decides(
 ) -> None:
     facts = Shop(policies(*POLICIES)).facts(Ticket("u1", None, "?", "en", None, intents, DAY))
     assert decide(Read("?", intents, sure, facts, DAY), RULES) == (decision, reason)
+
+
+def test_what_an_engine_wrote_is_read_by_a_person_unless_the_shop_says_otherwise() -> None:
+    facts = Shop(policies(*POLICIES)).facts(Ticket("u1", None, "?", "en", None, ("return_window",), DAY))
+    sure, unsure = (Read("?", ("return_window",), (p,), facts, DAY) for p in (0.95, 0.6))
+    assert decide(sure, RULES, generated=True) == ("draft", "generated")
+    assert decide(unsure, RULES, generated=True) == ("draft", "unsure")
+    sends = replace(RULES, send_generated=True)
+    assert decide(sure, sends, generated=True) == ("answer", "certain")
 
 
 @given(st.floats(0, 1))

@@ -1,9 +1,11 @@
-"""Checks of replies on planted ones, written by somebody who has not seen the code: wrong ones found, faithful ones let
-pass, injected orders not obeyed. No text of half of the replies (`held`) was looked at while the checks were written.
+"""Checks of replies on planted ones, written by people who have not seen the code: wrong ones found, faithful ones let
+pass, injected orders not obeyed. The rules were fitted to these replies: docs/jobs/answer_tickets.md has the figures of
+replies that were scored once and never looked at.
 """
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 import re
 from collections import Counter
@@ -12,9 +14,11 @@ from typing import Any
 
 import pytest
 
-from shopbatch.grounding.replies import Passage, Verdict, check_reply
+import shopbatch.sample
+from shopbatch.grounding.replies import OrderFacts, OrderLine, Passage, Verdict, check_reply
 
 PLANTED = Path(__file__).with_name("planted")
+SAMPLE = Path(shopbatch.sample.__file__).parent / "data" / "policies"
 LANGUAGES = ("en", "zh")
 
 
@@ -44,10 +48,132 @@ def test_wrong_replies_are_found_and_faithful_ones_pass(half: str) -> None:
     assert alarms <= MOST_ALARMS[half]
 
 
-# What was found of the half that was developed with, and of the other half: the docs say how far that is from the aim.
-LEAST_FOUND = {"open": 0.98, "held": 0.9}
-LEAST_KIND = {"open": 0.9, "held": 0.6}
-MOST_ALARMS = {"open": 0.02, "held": 0.16}
+# What is found of both halves now that both have been developed with.
+LEAST_FOUND = {"open": 0.98, "held": 0.95}
+LEAST_KIND = {"open": 0.9, "held": 0.7}
+MOST_ALARMS = {"open": 0.02, "held": 0.06}
+
+
+def section_text(language: str, file: str, title: str) -> str:
+    text = (SAMPLE / language / file).read_text("utf-8").split("---", 2)[2]
+    return re.split(rf"^#+ {re.escape(title)}\n", text, flags=re.M)[1].split("\n#")[0].strip()
+
+
+def order_of(row: dict[str, Any]) -> OrderFacts:
+    """The order of a planted reply; its state `unpaid` is `placed` here."""
+    days = {
+        name: row[name] and dt.date.fromisoformat(row[name]) for name in ("placed_at", "shipped_at", "delivered_at")
+    }
+    lines = tuple(OrderLine(line["title"], line["quantity"], line["unit_price"]) for line in row["lines"])
+    status = {"unpaid": "placed"}.get(row["status"], row["status"])
+    more = {"carrier": row["carrier"], "tracking": row["tracking_number"], "total": row["total"]}
+    return OrderFacts(row["order_id"], status, **days, **more, currency=row["currency"], lines=lines)
+
+
+def test_replies_about_an_order_and_a_section_are_judged_by_both() -> None:
+    found, planted = Counter[str](), Counter[str]()
+    for language in LANGUAGES:
+        for row in rows(f"order_replies_{language}.jsonl"):
+            facts = [Passage("p#0", section_text(language, row["policy_file"], row["section"]))]
+            orders = [order_of(row["order"])] if row["order"] else []
+            kind = row["fault"] or "faithful"
+            planted[kind] += 1
+            found[kind] += bool(check_reply(row["reply"], row["question"], facts, language, orders).problems)
+    alarms = found.pop("faithful") / planted.pop("faithful")
+    assert len(planted) == 12 and planted.total() == 142
+    assert found.total() / planted.total() >= 0.97
+    assert {kind: found[kind] / planted[kind] for kind in planted if found[kind] / planted[kind] < 0.85} == {}
+    assert alarms <= 0.05
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_section_that_is_quoted_as_a_whole_passes(language: str) -> None:
+    refused = []
+    for path in sorted((SAMPLE / language).glob("*.md")):
+        for title in re.findall(r"^#+ (.+)$", path.read_text("utf-8").split("---", 2)[2], flags=re.M):
+            text = section_text(language, path.name, title)
+            if check_reply(text, title, [Passage("p#0", text)], language).problems:
+                refused.append((path.name, title))
+    assert refused == []
+
+
+ORDER = OrderFacts(
+    "A-77101",
+    "shipped",
+    dt.date(2026, 10, 2),
+    dt.date(2026, 10, 3),
+    carrier="UPS",
+    tracking="1Z55K7781",
+    total="58.00",
+    currency="USD",
+    lines=(OrderLine("Mug, blue", 4, "9.50"), OrderLine("Tea towel", 1, "20.00")),
+)
+
+
+@pytest.mark.parametrize(
+    ("reply", "kind"),
+    [
+        ("Your order was shipped on October 3 and is on its way with UPS, number 1Z55K7781.", None),
+        ("Your four blue mugs and the tea towel, $58.00 in total, have been shipped.", None),
+        ("Your order has been delivered.", "status"),
+        ("Your order has not been shipped yet.", "status"),
+        ("Your order was shipped on October 2.", "order"),
+        ("Your order is with DHL.", "order"),
+        ("Your order has the number 1Z55K7718.", "order"),
+        ("Your green mugs have been shipped.", "order"),
+        ("Your three mugs have been shipped.", "number"),
+        ("Your mugs were $9.50 in total.", "role"),
+    ],
+)
+def test_what_is_said_of_an_order_is_what_is_known_of_it(reply: str, kind: str | None) -> None:
+    facts = [Passage("p#0", "You find the tracking link of your order in the dispatch mail.")]
+    kinds = {problem.kind for problem in check_reply(reply, "Where is it?", facts, "en", [ORDER]).problems}
+    assert kinds == set() if kind is None else kind in kinds
+
+
+RULES = {
+    "en": "You can exchange an item within 21 days after delivery. Only unused items can be exchanged. "
+    "Gift cards cannot be exchanged.",
+    "zh": "签收后21天内可以换货。只限没有用过的商品。礼品卡不能换货。",
+}
+
+
+@pytest.mark.parametrize(
+    ("language", "reply", "kind"),
+    [
+        (
+            "en",
+            "Within three weeks after delivery an exchange is possible, as long as the item hasn't been used.",
+            None,
+        ),
+        ("en", "You can exchange an item within 21 days after delivery.", "condition"),
+        ("en", "Students can exchange unused items within 21 days after delivery.", "scope"),
+        ("en", "You can exchange unused items within 21 days after delivery, and you get a voucher.", "promise"),
+        ("en", "You can exchange unused items within 21 days after the order was placed.", "role"),
+        ("en", "You can exchange unused items within 21 days after delivery. Gift cards can be exchanged.", "reversed"),
+        ("en", "You can exchange unused items within 21 days after delivery. You must have dropped it.", "blame"),
+        ("zh", "签收后三周内都能换，没有用过就行。", None),
+        ("zh", "签收后21天内可以换货。", "condition"),
+        ("zh", "会员签收后21天内可以换没有用过的商品。", "scope"),
+        ("zh", "没有用过的商品签收后21天内可以换货，另外送您一张优惠券。", "promise"),
+        ("zh", "没有用过的商品下单后21天内可以换货。", "role"),
+        ("zh", "没有用过的商品签收后21天内可以换货。礼品卡可以换货。", "reversed"),
+        ("zh", "没有用过的商品签收后21天内可以换货。是您自己摔坏的。", "blame"),
+    ],
+)
+def test_a_reply_keeps_scope_conditions_and_meaning(language: str, reply: str, kind: str | None) -> None:
+    facts = [Passage("p#0", RULES[language])]
+    kinds = {problem.kind for problem in check_reply(reply, "?", facts, language).problems}
+    assert kinds == set() if kind is None else kind in kinds
+
+
+def test_amounts_may_be_reckoned_with_those_of_the_question_and_no_others() -> None:
+    facts = [Passage("p#0", "100 points are worth $5. Gift wrapping costs $3 an item.")]
+    question = "What are 300 points worth, and what does it cost to wrap 4 books?"
+    right = "300 points are worth $15, and wrapping four books comes to $12."
+    assert check_reply(right, question, facts, "en").problems == []
+    wrong = check_reply(right.replace("15", "16"), question, facts, "en").problems
+    assert [problem.span for problem in wrong if problem.kind == "number"] != []
 
 
 def test_a_problem_says_where_it_stands_and_a_number_what_backs_it() -> None:

@@ -127,14 +127,14 @@ def phrases(language: str) -> Phrases:
     of_all = [*speech.intros.with_brand, *speech.intros.without_brand, *speech.intros.named, speech.page]
     for role in (*speech.roles.values(), *(r for o in speech.role_overrides.values() for r in o.roles.values())):
         of_all += [*role.post, *role.sentences, *role.clauses, *(g.text for g in role.guarded)]
-    by_kind = {"": _between_slots(of_all, language)}
+    by_kind = {"": phrases_of(of_all, language)}
     for name, kind in speech.kinds.items():
-        by_kind[name] = _between_slots([c for tone in kind.closings.values() for c in tone], language)
+        by_kind[name] = phrases_of([c for tone in kind.closings.values() for c in tone], language)
     return Phrases(by_kind, max(len(key) for keys in by_kind.values() for key in keys))
 
 
-def _between_slots(texts: Iterable[str], language: str) -> frozenset[tuple[str, ...] | str]:
-    """The phrases between slots, as the lexicon compares them; short ones are left to the lexicon."""
+def phrases_of(texts: Iterable[str], language: str) -> frozenset[tuple[str, ...] | str]:
+    """The phrases of patterns between their slots, as the lexicon compares them; short ones are left to the lexicon."""
     found = set()
     for text in texts:
         for plural in (False, True):

@@ -67,8 +67,7 @@ class Judge:
         copy = parse(text)
         if copy is None:
             return Verdict(None, "cut_off" if finish == "length" else "invalid_json")
-        leaks = _instruction_runs(self.instruction, self.language)
-        if any(run in leaks for run in _runs(_tokens(copy.text, self.language))):
+        if leaks(self.instruction, copy.text, self.language):
             return Verdict(copy, "leaked_prompt")
         if reason := self._judge_form(copy, facts) or self._judge_words(copy, facts):
             return Verdict(copy, reason)
@@ -94,11 +93,22 @@ class Judge:
     def _judge_words(self, copy: Copy, facts: Facts) -> str | None:
         if is_harmful(copy.text, self.rules.allowed, f"{facts.text}\n{facts.names}"):
             return "harmful"
-        own = _LATIN.sub(lambda m: "" if m[0].lower() in facts.lower else m[0], copy.text)  # without names and codes
-        if self.language == "zh":
-            return None if is_written_in(own, self.language) else "other_language"
-        short = own.isascii() and sum(map(str.isalpha, own)) < _TELLING
-        return None if short or is_written_in(copy.text, self.language) else "other_language"
+        return "other_language" if is_in_other_language(copy.text, self.language, facts) else None
+
+
+def is_in_other_language(text: str, language: str, facts: Facts) -> bool:
+    """Whether a text is written in another language, apart from names and codes among the facts."""
+    own = _LATIN.sub(lambda m: "" if m[0].lower() in facts.lower else m[0], text)
+    if language == "zh":
+        return not is_written_in(own, language)
+    short = own.isascii() and sum(map(str.isalpha, own)) < _TELLING
+    return not (short or is_written_in(text, language))
+
+
+def leaks(instruction: str, text: str, language: str) -> bool:
+    """Whether a text repeats words of the instruction that it was written by."""
+    known = _instruction_runs(instruction, language)
+    return any(run in known for run in _runs(_tokens(text, language)))
 
 
 @lru_cache(maxsize=8)

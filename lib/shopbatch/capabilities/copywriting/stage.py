@@ -20,7 +20,7 @@ from shopbatch.capabilities.copywriting.coverage import (
     most_specific_name,
     names_product,
 )
-from shopbatch.capabilities.copywriting.facts import CONTENT
+from shopbatch.capabilities.copywriting.facts import CONTENT, known_facts
 from shopbatch.capabilities.copywriting.patterns import patterns_digest
 from shopbatch.capabilities.copywriting.plan import PLAIN, Style, plan
 from shopbatch.capabilities.copywriting.plan import VERSION as PLAN_VERSION
@@ -36,7 +36,7 @@ from shopbatch.capabilities.copywriting.reviews import (
 )
 from shopbatch.capabilities.copywriting.rules import VERSION as RULES_VERSION
 from shopbatch.capabilities.copywriting.rules import Judge, Verdict, parse_attributes
-from shopbatch.capabilities.copywriting.writer import PLAN, AttemptSampling, Planner, Prompt, Writer
+from shopbatch.capabilities.copywriting.writer import PLAN, AttemptSampling, Planner, Prompt, Task, Writer, stored
 from shopbatch.core.hashing import digest
 from shopbatch.engines.factory import open_generator
 from shopbatch.grounding.check import VERSION as GROUNDING_VERSION
@@ -142,18 +142,12 @@ class DescriptionStage(BaseStage):
     def open(self) -> Scorer:
         if isinstance(self.engine, PlanConfig):
             return Planner(self.language, self.style)
-        return Writer(
-            generator=open_generator(self.engine, self.model or None),
-            kind=self.engine.kind,
-            prompt=self.prompt,
-            attempts=self.attempts,
-            judge=self.verdict,
-            language=self.language,
-            style=self.style,
-            call_rows=self.call_rows,
-            repair=self.repair,
-            plan_from=self.plan_from,
-        )
+        task = Task(known_facts, self.prompt.messages, self._plan, stored, self.verdict)
+        generator = open_generator(self.engine, self.model or None)
+        return Writer(generator, self.engine.kind, task, self.attempts, self.call_rows, self.repair, self.plan_from)
+
+    def _plan(self, facts: Mapping[str, str | None]) -> str:
+        return plan(facts, self.language, self.style)
 
     def judge(self, raw: pa.Table) -> pa.Array:
         """Return the first rule that each text breaks; null if it breaks none or there is no text."""

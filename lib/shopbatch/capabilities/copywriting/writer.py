@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Generic, Protocol, TypeVar
 
 import numpy as np
 import pyarrow as pa
@@ -13,14 +14,27 @@ from shopbatch.capabilities.copywriting.copy_format import SCHEMA
 from shopbatch.capabilities.copywriting.facts import known_facts
 from shopbatch.capabilities.copywriting.plan import Style, plan
 from shopbatch.capabilities.copywriting.prompt import fenced
-from shopbatch.capabilities.copywriting.rules import Verdict
 from shopbatch.engines.base import Generator
 from shopbatch.engines.configs import GUIDED, Sampling
+from shopbatch.grounding.check import Finding
 
 PLAN, MODEL, REPAIRED = "plan", "model", "repaired"  # who wrote a text
 _ROWS = 1_024  # products of one call of the planner
 Facts = Mapping[str, str | None]
-Judge = Callable[[str, str, str], Verdict]  # (text, how it ended, stored attributes)
+Item = TypeVar("Item")  # what a text is written of: the facts of a product, or of an ad
+
+
+class Judged(Protocol):
+    """What the rules say about a text: why it may not be shown, and the claims that nothing backs."""
+
+    @property
+    def reason(self) -> str | None: ...
+
+    @property
+    def findings(self) -> Sequence[Finding]: ...
+
+
+Judge = Callable[[str, str, str], Judged]  # (text, how it ended, stored facts)
 
 
 @dataclass(frozen=True)
@@ -43,16 +57,20 @@ class Prompt:
 
 @dataclass(frozen=True)
 class AttemptSampling:
-    """How answers are drawn: later attempts differ from `first` in temperature, top_p and seed, and may be longer."""
+    """How answers are drawn: later attempts differ from `first` in temperature, top_p and seed, and may be longer.
+
+    schema: JSON schema that an engine is guided by, if it can and `guided`.
+    """
 
     first: Sampling
     temperature: float = 0.7
     top_p: float = 0.9
     guided: bool = True
+    schema: str = SCHEMA
 
     def sampling(self, attempt: int, kind: str) -> Sampling:
         """Return the sampling of an attempt (from 1) with an engine of this kind."""
-        guide = {"guide": SCHEMA} if self.guided and kind in GUIDED else {}
+        guide = {"guide": self.schema} if self.guided and kind in GUIDED else {}
         if attempt == 1:
             return self.first.model_copy(update=guide)
         later = {"temperature": self.temperature, "top_p": self.top_p, "seed": self.first.seed + attempt - 1}
@@ -68,14 +86,14 @@ class Planner:
 
     def plan(self, content: pa.Table) -> list[np.ndarray]:
         """Any rows can be written together."""
-        return _calls(content, _ROWS)
+        return calls_of(content, _ROWS)
 
     def run(self, content: pa.Table, attempts: np.ndarray) -> pa.Table:
         """Write each product's copy; every attempt gives the same."""
         facts = known_facts(content)
         texts = [plan(f, self.language, self.style) for f in facts]
         none = np.zeros((2, len(texts)), np.int32)
-        return _raw(texts, ["stop"] * len(texts), [PLAN] * len(texts), none, facts)
+        return raw_table(texts, ["stop"] * len(texts), [PLAN] * len(texts), none, [stored(f) for f in facts])
 
 
 @dataclass
@@ -89,7 +107,22 @@ class _Texts:
 
 
 @dataclass(frozen=True)
-class Writer:
+class Task(Generic[Item]):
+    """What is written.
+
+    read: the content as items. messages: the chat for one item. planned: the planned text of an item. stored: an item
+    as the memo keeps it beside a text. judge: says what is wrong with a text.
+    """
+
+    read: Callable[[pa.Table], list[Item]]
+    messages: Callable[[Item], list[dict[str, str]]]
+    planned: Callable[[Item], str]
+    stored: Callable[[Item], str]
+    judge: Judge
+
+
+@dataclass(frozen=True)
+class Writer(Generic[Item]):
     """Writes with a generator.
 
     A text with words that nothing backs is sent back once with these words, if `repair`. From attempt `plan_from` on, a
@@ -98,27 +131,25 @@ class Writer:
 
     generator: Generator
     kind: str
-    prompt: Prompt
+    task: Task[Item]
     attempts: AttemptSampling
-    judge: Judge
-    language: str
-    style: Style
     call_rows: int
     repair: bool
     plan_from: int
 
     def plan(self, content: pa.Table) -> list[np.ndarray]:
         """Calls of `call_rows` prompts."""
-        return _calls(content, self.call_rows)
+        return calls_of(content, self.call_rows)
 
     def run(self, content: pa.Table, attempts: np.ndarray) -> pa.Table:
-        """Write copy of each product.
+        """Write the text of each item.
 
         Raises:
             EngineError: The engine failed.
         """
-        facts = known_facts(content)
-        chats = [self.prompt.messages(f) for f in facts]
+        items = self.task.read(content)
+        facts = [self.task.stored(item) for item in items]
+        chats = [self.task.messages(item) for item in items]
         n = len(chats)
         texts = _Texts([""] * n, [""] * n, [MODEL] * n, np.zeros((2, n), np.int32))
         for attempt in sorted(set(attempts.tolist())):
@@ -135,9 +166,9 @@ class Writer:
                     texts.by[i] = REPAIRED
             for i in rows:
                 if self.plan_from and attempt >= self.plan_from and verdicts[i].reason:
-                    texts.text[i], texts.finish[i] = plan(facts[i], self.language, self.style), "stop"
+                    texts.text[i], texts.finish[i] = self.task.planned(items[i]), "stop"
                     texts.by[i] = PLAN
-        return _raw(texts.text, texts.finish, texts.by, texts.tokens, facts)
+        return raw_table(texts.text, texts.finish, texts.by, texts.tokens, facts)
 
     def _generate(
         self, texts: _Texts, rows: list[int], chats: Mapping[int, list[dict[str, str]]], attempt: int
@@ -151,29 +182,31 @@ class Writer:
         texts.tokens[0, rows] += made.tokens_in
         texts.tokens[1, rows] += made.tokens_out
 
-    def _verdicts(self, texts: _Texts, rows: Sequence[int], facts: Sequence[Facts]) -> dict[int, Verdict]:
-        return {i: self.judge(texts.text[i], texts.finish[i], stored(facts[i])) for i in rows}
+    def _verdicts(self, texts: _Texts, rows: Sequence[int], facts: Sequence[str]) -> dict[int, Judged]:
+        return {i: self.task.judge(texts.text[i], texts.finish[i], facts[i]) for i in rows}
 
 
-def _complaint(text: str, verdict: Verdict) -> list[dict[str, str]]:
+def _complaint(text: str, verdict: Judged) -> list[dict[str, str]]:
     """What a generator is told of its own text."""
     words = ", ".join(dict.fromkeys(f'"{f.span}"' + (f" ({f.against})" if f.against else "") for f in verdict.findings))
     asks = f"Nothing in the product's facts backs these words: {words}. Write the same JSON again without them."
     return [{"role": "assistant", "content": text}, {"role": "user", "content": asks}]
 
 
-def _calls(content: pa.Table, most: int) -> list[np.ndarray]:
+def calls_of(content: pa.Table, most: int) -> list[np.ndarray]:
+    """Calls of at most so many rows."""
     rows = np.arange(content.num_rows)
     return [rows[a : a + most] for a in range(0, len(rows), most)]
 
 
-def _raw(texts: list[str], finish: list[str], by: list[str], tokens: np.ndarray, facts: Sequence[Facts]) -> pa.Table:
+def raw_table(texts: list[str], finish: list[str], by: list[str], tokens: np.ndarray, facts: Sequence[str]) -> pa.Table:
+    """The raw outputs. tokens: of prompts and answers, int32 [2, n]. facts: what the texts state, as it is stored."""
     return pa.table({
         "text": pa.array(texts, pa.string()),
         "finish": pa.array(finish, pa.string()),
         "writer": pa.array(by, pa.string()),
         "tokens_out": pa.array(tokens[1], pa.int32()),
-        "attributes": pa.array([stored(f) for f in facts], pa.string()),
+        "attributes": pa.array(facts, pa.string()),
         "tokens": pa.array(tokens[0], pa.int32()),
     })  # fmt: skip
 

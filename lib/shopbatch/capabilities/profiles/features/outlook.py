@@ -1,9 +1,9 @@
 """What a user will probably do next, from what similar users did, and the user's segment. No parameters are fitted.
 
 The forecast is a cohort table. Users are put into cells by recency and habit, as they were 30, 60 and 90 days ago; the
-table holds what the users of a cell did in the 30 days after. On held-out weeks of real grocery data it is better
-calibrated and sharper than BG/NBD with Gamma-Gamma (Fader, Hardie and Lee 2005); `bench/outlook.py` prints the
-comparison. It consists of sums, which any engine computes exactly.
+table holds what the users of a cell did in the 30 days after. Where people buy often (groceries) it is better
+calibrated and sharper than BG/NBD with Gamma-Gamma (Fader, Hardie and Lee 2005), as `bench/outlook.py` prints; where
+they buy rarely it is worse, as `bench/propensity.py` prints. It consists of sums, which any engine computes exactly.
 """
 
 from __future__ import annotations
@@ -13,11 +13,7 @@ from pyspark.sql import functions as F
 
 from shopbatch.capabilities.profiles.features.activity import COHORTS
 from shopbatch.capabilities.profiles.features.expressions import ratio
-
-RECENCY_EDGES = (2, 3, 5, 8, 15, 31, 61, 91)  # days since last: cells are 1 | 2 | 3-4 | 5-7 | ... | 91 and more
-HABIT_EDGES = (1, 2, 3, 5, 9, 17, 33)  # active days of 90: cells are 0 | 1 | 2 | 3-4 | ... | 33 and more
-PRIOR = 5.0  # average users that are added to every cell
-MONEY_PRIOR = 2.0  # active days of average spend that are added to every user
+from shopbatch.evaluation.cohort_table import HABIT_EDGES, MONEY_PRIOR, PRIOR, RECENCY_EDGES
 
 
 def with_outlook(users: DataFrame) -> DataFrame:

@@ -73,6 +73,9 @@ class AnswerTicketsConfig(InferenceConfig):
     """Languages that a generator writes; each needs its file of `prompts`."""
     sampling: Sampling = Sampling(max_new_tokens=200)
     """How a generator's answers are drawn."""
+    send_generated: bool = False
+    """Whether what an engine wrote may be an answer that nobody reads before it is sent. The checks find four of five
+    planted errors, so that such a reply is a draft for a person by default."""
     call_rows: int = Field(default=64, ge=1)
     """Number of prompts in one call of the generator."""
     draft_confidence: float = Field(default=0.5, ge=0, le=1)

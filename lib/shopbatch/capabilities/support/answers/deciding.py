@@ -20,7 +20,7 @@ VERSION = 1  # of what is decided
 CERTAIN, UNSURE, NO_LABELS = "certain", "unsure", "no_labelled_tickets"
 HOSTILE, URGENT, NO_INTENT, NO_POLICY = "hostile", "urgent", "no_intent", "no_policy"
 TOO_MANY, NO_DATE, NO_TEMPLATE = "too_many_questions", "no_date", "no_template"
-PERSON_INTENT, OVER, UNBACKED = "person_intent", "deadline_over", "unbacked"
+PERSON_INTENT, OVER, UNBACKED, GENERATED = "person_intent", "deadline_over", "unbacked", "generated"
 
 
 @dataclass(frozen=True)
@@ -33,6 +33,7 @@ class Rules:
         person_intents: See the configuration.
         thread_messages: See the configuration.
         most_questions: See the configuration.
+        send_generated: See the configuration.
     """
 
     thresholds: Thresholds = field(default_factory=Thresholds)
@@ -40,6 +41,7 @@ class Rules:
     person_intents: tuple[str, ...] = ()
     thread_messages: int = 3
     most_questions: int = 4
+    send_generated: bool = False
 
     @property
     def measured(self) -> bool:
@@ -99,8 +101,14 @@ def is_hostile(text: str) -> bool:
     return any(is_injection(text[start:end]) for start, end in sentences(text))
 
 
-def decide(ticket: Read, rules: Rules) -> tuple[str, str]:
-    """Return the decision on a ticket that has a reply, and its reason."""
+def decide(ticket: Read, rules: Rules, generated: bool = False) -> tuple[str, str]:
+    """Return the decision on a ticket that has a reply, and its reason.
+
+    Args:
+        ticket: The ticket.
+        rules: What decides.
+        generated: Whether an engine wrote the reply.
+    """
     sure = rules.of_confidence(ticket.intents, ticket.confidences)
     if sure == ESCALATE:
         return ESCALATE, UNSURE
@@ -110,6 +118,8 @@ def decide(ticket: Read, rules: Rules) -> tuple[str, str]:
         return DRAFT, OVER
     if sure == DRAFT:
         return DRAFT, UNSURE if rules.measured else NO_LABELS
+    if generated and not rules.send_generated:
+        return DRAFT, GENERATED
     return ANSWER, CERTAIN
 
 

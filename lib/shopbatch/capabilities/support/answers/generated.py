@@ -17,7 +17,7 @@ from shopbatch.capabilities.support.answers.replies import ORDER, POLICY, RECKON
 from shopbatch.core.privacy import mask
 from shopbatch.engines.base import Generator
 from shopbatch.engines.configs import Sampling
-from shopbatch.grounding.replies import Passage, check_reply
+from shopbatch.grounding.replies import OrderFacts, Passage, check_reply
 from shopbatch.text.markup import plain
 
 CUT = "cut"  # the text ended because there was no more room
@@ -54,7 +54,8 @@ def passages(facts: Facts, language: str, as_of: dt.date | None) -> list[Passage
 def judged(text: str, end: str | None, ticket: Read, language: str) -> tuple[list[Claim], list[str]]:
     """Return the claims of a generator's text with their backing, and the kinds of what is wrong with it."""
     known = passages(ticket.facts, language, ticket.as_of)
-    verdict = check_reply(text, ticket.text, known, language)
+    orders = [OrderFacts(**vars(order)) for order in ticket.facts.orders]
+    verdict = check_reply(text, ticket.text, known, language, orders)
     kinds = [problem.kind for problem in verdict.problems]
     if end != "stop":
         kinds.append(CUT)

@@ -94,6 +94,7 @@ def answer_spec(config: AnswerTicketsConfig, store: Store, report: Report, thres
             config.person_intents,
             config.thread_messages,
             config.most_questions,
+            config.send_generated,
         ),
         model=path,
         models=models,

@@ -71,7 +71,7 @@ class AnswerStage(BaseStage):
     @property
     def checks(self) -> str:
         rules = [self.rules.thresholds.tree(), self.rules.draft_confidence, self.rules.person_intents]
-        rules += [self.rules.thread_messages, self.rules.most_questions]
+        rules += [self.rules.thread_messages, self.rules.most_questions, self.rules.send_generated]
         return digest({"rules": rules, "versions": [deciding.IDENTITY, replies.VERSION, CHECKS]})
 
     @property
@@ -114,7 +114,7 @@ class AnswerStage(BaseStage):
         row["problems"] = problems
         if reply is None:
             return row | {"decision": ESCALATE, "reason": UNBACKED if problems else NO_TEMPLATE}
-        decision, reason = decide(ticket, self.rules)
+        decision, reason = decide(ticket, self.rules, generated=writer == MODEL)
         row |= {"decision": decision, "reason": reason}
         if decision == ESCALATE:
             return row

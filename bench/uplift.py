@@ -1,0 +1,114 @@
+"""How well users are found whom an e-mail moves, on a file of Hillstrom's e-mail experiment, and how often by mistake.
+
+python -m bench.uplift FILE [RUNS] [ROWS]    FILE: the CSV file, or .gz. Prints: what is chosen from all rows; what is
+chosen from one half and worth on the other, in 10 splits; and what is published in RUNS (100) draws of ROWS (8,000)
+rows with shuffled arms.
+
+The file has the columns of Kevin Hillstrom's MineThatData e-mail challenge (2008); one of its arms is "No E-Mail", and
+there is one other arm. Without FILE, a small made-up experiment is used, which only shows that this runs.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections import Counter
+from dataclasses import replace
+
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # its threads wait for each other longer than the sums take
+
+import numpy as np
+import polars as pl
+
+from shopbatch.capabilities.marketing.uplift.choose import Choice, Settings, choose
+from shopbatch.capabilities.marketing.uplift.learners import train
+from shopbatch.evaluation.uplift import RANDOM, Trial, qini
+
+_WORDS = ("history_segment", "zip_code", "channel")
+SPLITS = 10
+
+
+def read(path: str, outcome: str = "visit") -> tuple[np.ndarray, Trial]:
+    """Read the features and what happened."""
+    frame = pl.read_csv(path)
+    numbers = frame.select("recency", pl.col("history").log1p(), "mens", "womens", "newbie").to_numpy().astype(float)
+    words = frame.select(_WORDS).to_dummies().to_numpy().astype(float)
+    treated = (frame["segment"] != "No E-Mail").to_numpy()
+    return np.hstack([numbers, words]), trial_of(frame[outcome].to_numpy().astype(float), treated)
+
+
+def invented(rows: int, seed: int = 0) -> tuple[np.ndarray, Trial]:
+    """Make an experiment up: the first feature moves the effect, the second one the outcome."""
+    draw = np.random.default_rng(seed)
+    features = draw.normal(size=(rows, 5))
+    treated = draw.random(rows) < 0.5
+    chance = 0.15 + 0.08 * (features[:, 1] > 0) + treated * 0.12 * (features[:, 0] > 0)
+    return features, trial_of((draw.random(rows) < chance).astype(float), treated)
+
+
+def trial_of(outcome: np.ndarray, treated: np.ndarray) -> Trial:
+    """Make a trial whose arms had the probabilities of their shares."""
+    share = float(treated.mean())
+    return Trial(outcome, treated, np.where(treated, share, 1 - share))
+
+
+def line(choice: Choice) -> str:
+    """Describe a choice."""
+    value, sure = choice.comparison.qini[choice.best], choice.comparison.above[choice.best, RANDOM]
+    return (
+        f"{choice.kind:8} {choice.name:16} best uplift {choice.best:10} {value.value:6.1f} (above chance by "
+        f"{sure.low:+.1f}), {choice.response} {choice.comparison.qini[choice.response].value:.1f}"
+    )
+
+
+def splits(rows: np.ndarray, trial: Trial, settings: Settings, times: int) -> None:
+    """Choose on one half, and judge on the other."""
+    worth: dict[str, list[float]] = {"published": [], "best uplift learner": [], "response": []}
+    for seed in range(times):
+        order = np.random.default_rng(seed).permutation(len(trial))
+        ours, other = order[: len(order) // 2], order[len(order) // 2 :]
+        half = trial.of(ours)
+        choice = choose(rows[ours], half, replace(settings, seed=seed))
+        for name, learner in zip(worth, (choice.name, choice.best, choice.response), strict=True):
+            score = train(learner, rows[ours], half).score(rows[other])
+            worth[name].append(0.0 if choice.kind == "none" and name == "published" else qini(score, trial.of(other)))
+        told = ", ".join(f"{name} {values[-1]:.1f}" for name, values in worth.items())
+        print(f"split {seed}: {line(choice)}; on the other half: {told}", flush=True)
+    response = np.array(worth["response"])
+    for name, values in worth.items():
+        found = np.array(values)
+        print(f"{name:20} Qini {found.mean():6.1f} sd {found.std():5.1f}, above response in {(found > response).sum()}")
+
+
+def shuffled(rows: np.ndarray, trial: Trial, settings: Settings, runs: int, most: int) -> Counter[str]:
+    """Choose where arms mean nothing."""
+    kinds: Counter[str] = Counter()
+    for seed in range(runs):
+        draw = np.random.default_rng(10_000 + seed)
+        some = draw.permutation(len(trial))[:most]
+        part = trial_of(trial.outcome[some], draw.permutation(trial.treated[some]))
+        kinds[choose(rows[some], part, replace(settings, seed=seed)).kind] += 1
+    return kinds
+
+
+def main(arguments: list[str]) -> None:
+    """Print all three."""
+    path, *numbers = [*arguments, *[""][len(arguments) :]]
+    runs, most = (*map(int, numbers), *(100, 8_000)[len(numbers) :])
+    small = not path
+    rows, trial = invented(2_000) if small else read(path)
+    settings = Settings(draws=200, folds=3 if small else 5)
+    arms = trial.treated
+    print(
+        f"{len(trial):,} users, {arms.sum():,} of them treated; outcome {trial.outcome[arms].mean():.4f} against "
+        f"{trial.outcome[~arms].mean():.4f}"
+    )
+    print(f"all rows: {line(choose(rows, trial, settings))}", flush=True)
+    splits(rows, trial, settings, 1 if small else SPLITS)
+    runs = min(runs, 2) if small else runs
+    kinds = shuffled(rows, trial, settings, runs, most)
+    print(f"shuffled arms, {runs} runs of {min(most, len(trial)):,} users: published {dict(sorted(kinds.items()))}")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,1 @@
+"""Ads of products for segments of users: write_ads."""

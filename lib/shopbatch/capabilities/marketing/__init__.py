@@ -1,0 +1,1 @@
+"""Marketing: whom to address with what, and what it really brought."""

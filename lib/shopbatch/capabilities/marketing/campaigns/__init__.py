@@ -1,0 +1,1 @@
+"""measure_campaigns: what campaigns really brought."""

@@ -1,0 +1,158 @@
+"""Tables with a row per user and day: which days a run makes, and how each is judged and shown by a commit of its own.
+
+Used by `segment_users` and `score_users`. A day is a partition, and its metadata say what it was made of, so that a
+day of which nothing changed is not made again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from typing import TYPE_CHECKING, Any, Literal
+
+from shopbatch.core.crash_points import crash_point
+from shopbatch.core.days import LATEST, parse_days
+from shopbatch.core.errors import Stopped, UserError
+from shopbatch.runs.report import Report, new_run_id
+from shopbatch.tables.schema import Table
+from shopbatch.warehouse import files, spark_bridge
+from shopbatch.warehouse.damage import damaged_files, move_away, publish_anew
+from shopbatch.warehouse.files import DataFile, FileRef
+from shopbatch.warehouse.foreign import put_right
+from shopbatch.warehouse.gates import DEFECT, Gate, explain, refuse_if_failed, shrinking
+from shopbatch.warehouse.publish import Publication, Superseded, unless_changed
+from shopbatch.warehouse.store import Snapshot, Store
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame
+
+ROWS_PER_FILE = 1_000_000
+Judge = Callable[[Sequence[str]], list[Gate]]  # the URIs of a candidate's files -> the gates of the job
+
+
+def partition(day: date) -> dict[str, str]:
+    """Return the partition that holds a day."""
+    return {"as_of": day.isoformat()}
+
+
+def days_of(snapshot: Snapshot | None) -> list[date]:
+    """Return the days that a table holds, in order."""
+    return sorted({date.fromisoformat(str(f.partition["as_of"])) for f in snapshot.files}) if snapshot else []
+
+
+@dataclass
+class Daily:
+    """The days of one table, in one run.
+
+    Attributes:
+        store: The warehouse.
+        table: The table, partitioned by as_of.
+        report: Is filled.
+        rows: `gates.rows` of the job.
+        undone: What others had done to the table and was undone, and what was found damaged, a sentence each.
+        damaged: The damaged files.
+    """
+
+    store: Store
+    table: Table
+    report: Report
+    rows: float | Literal["any"]
+    undone: list[str] = field(default_factory=list)
+    damaged: list[FileRef] = field(default_factory=list)
+
+    def put_in_order(self) -> None:
+        """Undo what others did to the table, and look for damaged files. Raises UserError, Stopped."""
+        self.undone = [said for said in [put_right(self.store, self.table)] if said]
+        self.store.check_targets([self.table], "replace")
+        snapshot = self.store.find(self.table.name)
+        bad = damaged_files(snapshot.files) if snapshot else []
+        for day in sorted({str(f.partition["as_of"]) for f in bad}):
+            found, said = publish_anew(self.store, self.table, self.report.run_id, ("origin",), {"as_of": day})
+            self.damaged += found
+            self.undone.append(said)
+
+    def asked(self, as_of: date | str, source: Snapshot) -> list[date]:
+        """The days to make, in order: those asked for that the source holds, and those with damaged files.
+
+        Raises:
+            UserError: The source holds none of the days asked for.
+        """
+        there = days_of(source)
+        if not there:
+            raise UserError(f"{source.name} holds no day; run build_user_profiles")
+        wanted = there[-1:] if as_of == LATEST else [day for day in parse_days(as_of) if day in set(there)]
+        if not wanted:
+            raise UserError(
+                f"as_of={as_of}: {source.name} holds no such day (it holds {there[0]} to {there[-1]}); run "
+                f"build_user_profiles as_of={as_of} first"
+            )
+        again = {date.fromisoformat(str(f.partition["as_of"])) for f in self.damaged} & set(there)
+        return sorted({*wanted, *again})
+
+    def find(self, day: date) -> Snapshot | None:
+        """The live version of a day; None if there is none."""
+        snapshot = self.store.find(self.table.name)
+        part = snapshot.part(partition(day)) if snapshot else None
+        return part if part is not None and part.files else None
+
+    def before(self, day: date) -> Snapshot | None:
+        """The newest live day before a day; None if there is none."""
+        snapshot = self.store.find(self.table.name)
+        earlier = [d for d in days_of(snapshot) if d < day]
+        return snapshot.part(partition(earlier[-1])) if snapshot and earlier else None
+
+    def publish(self, day: date, frame: DataFrame, about: dict[str, Any], judge: Judge) -> None:
+        """Write the rows of a day, judge them, and show them in place of the live ones of that day.
+
+        Args:
+            day: The day.
+            frame: The rows, with the table's columns but as_of.
+            about: What the day's metadata say: its `origin`, and what the next day needs.
+            judge: The job's own gates.
+
+        Raises:
+            GateRefused: A gate did not pass.
+            Stopped: Another run published the day meanwhile.
+        """
+        report, live, earlier = self.report, self.find(day), self.before(day)
+        with report.stage("write") as stage:
+            folder = f"{report.run_id}-{new_run_id()[-6:]}"
+            written = spark_bridge.write(frame, self.store, self.table, folder, partition(day), ROWS_PER_FILE)
+            stage.rows = sum(f.rows for f in written)
+        with Publication(self.store, report.run_id) as publication:
+            publication.add(self.table, written)
+            with report.stage("gates"):
+                uris = [f"{self.store.uri(self.table.name)}/{f.path}" for f in written]
+                report.gates = [*self._common(written, uris, live or earlier), *judge(uris)]
+                refuse_if_failed(report.gates, str(day))
+            crash_point("day_of_users_written")
+            metadata = {"job": report.job, "run_id": report.run_id, "scope": partition(day), **about}
+            check = unless_changed(live.files if live else [], partition(day))
+            try:
+                done = publication.commit(self.table, metadata, check=check)
+            except Superseded as error:
+                raise Stopped(f"{error}; start this run again") from None
+        report.tables[self.table.name] = {"written": done.version}
+        report.rows.published = (report.rows.published or 0) + sum(f.rows for f in written)
+
+    def _common(self, written: Sequence[DataFile], uris: Sequence[str], live: Snapshot | None) -> list[Gate]:
+        twice = files.duplicate_keys(uris, ["user_id"])
+        what = f"{twice:,} rows repeat the user of another row"
+        why = "whoever joins the table would count users twice"
+        published = sum(f.rows for f in written)
+        return [
+            shrinking(self.rows, "user_profiles", published, published, live.rows if live else 0),
+            Gate("one row per user", twice, 0, twice == 0, explain(twice == 0, what, why, DEFECT)),
+        ]
+
+    def finish(self, asked: int, published: int) -> None:
+        """Say in the report how it went, once every day is published."""
+        move_away(self.store, self.table, self.damaged)
+        report = self.report
+        report.outcome = "published" if published or self.undone else "nothing to do"
+        report.message = "; ".join(filter(None, [*self.undone, report.message]))
+        report.metrics["days"] = {"asked": asked, "published": published}
+        report.highlights["days published"] = f"{published} of {asked}"
+        if self.table.name not in report.tables and (snapshot := self.store.find(self.table.name)):
+            report.tables[self.table.name] = {"read": snapshot.version}

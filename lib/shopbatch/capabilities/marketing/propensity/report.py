@@ -1,0 +1,102 @@
+"""What the report of `train_propensity` says: every forecast beside the table, with intervals, and what was chosen."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from shopbatch.capabilities.marketing.propensity.choose import Choice, HeldOut, churn_figures
+from shopbatch.capabilities.marketing.propensity.learners import Target
+from shopbatch.capabilities.marketing.propensity.model import LapseRule
+from shopbatch.evaluation.forecasts import calibration
+from shopbatch.runs.report import Figure, Report
+
+_NAMES = {
+    "table": "cohort table",
+    "repeat": "BG/NBD + Gamma-Gamma",
+    "linear": "logistic / Poisson regression",
+    "boosting": "boosted trees",
+}
+
+
+def fill_report(
+    report: Report, days: Sequence[HeldOut], chosen: Mapping[Target, Choice], rule: LapseRule, dates: Sequence[str]
+) -> None:
+    """Fill metrics, highlights and figures.
+
+    Args:
+        report: The report.
+        days: The held-out days.
+        chosen: What was chosen for each target.
+        rule: When a user has lapsed.
+        dates: The held-out days by date.
+    """
+    bought, spent = chosen["bought"], chosen["spent"]
+    best = bought.figures[bought.kind]
+    quality: dict[str, Any] = {
+        "purchase": {"loss": best.loss, **best.numbers},
+        "spend": {"loss": spent.figures[spent.kind].loss, **spent.figures[spent.kind].numbers},
+        "churn": churn_figures(days, bought.kind, rule),
+    }
+    report.metrics["quality"] = _rounded(quality)
+    report.metrics["held-out days"] = list(dates)
+    report.metrics["compared"] = {
+        target: {
+            kind: {"loss": round(f.loss, 5), "gain": f.gain.tree(), **_rounded(f.numbers)}
+            for kind, f in choice.figures.items()
+        }
+        for target, choice in chosen.items()
+    }
+    report.highlights = {
+        "chance to buy": f"{_NAMES[bought.kind]}, AUC {best.numbers['auc']:.3f}, calibration error "
+        f"{best.numbers['ece']:.3f}",
+        "money": _NAMES[spent.kind],
+        "users on held-out days": f"{sum(len(day.inputs.users) for day in days):,}",
+    }
+    notes = [
+        f"{_NAMES[kind]} would be better, but {why}, so it was not chosen"
+        for choice in chosen.values()
+        for kind, why in choice.left.items()
+    ]
+    report.message = "; ".join(notes)
+    report.figures += [_gains(chosen), _calibration(days, bought), _compared(chosen)]
+
+
+def _gains(chosen: Mapping[Target, Choice]) -> Figure:
+    names: dict[Target, str] = {"bought": "chance to buy: log loss", "spent": "money: Poisson deviance"}
+    panels = {
+        name: {_NAMES[k]: list(f.gain.tree().values()) for k, f in chosen[target].figures.items() if k != "table"}
+        for target, name in names.items()
+    }
+    caption = (
+        "How much less the loss is than the cohort table's, with 95 % intervals. A forecast whose interval is above 0 "
+        "may take the table's place."
+    )
+    return Figure("intervals", "Gain over the cohort table on held-out days", {"panels": panels}, caption)
+
+
+def _calibration(days: Sequence[HeldOut], bought: Choice) -> Figure:
+    said = np.concatenate([day.said[bought.kind]["bought"] for day in days])
+    truth = np.concatenate([day.came.bought for day in days])
+    data = calibration(truth, said) | {"ece": bought.figures[bought.kind].numbers["ece"]}
+    return Figure("calibration", "Chance to buy: forecast and share that bought, on held-out days", data)
+
+
+def _compared(chosen: Mapping[Target, Choice]) -> Figure:
+    rows = [
+        [target, _NAMES[kind], f"{f.loss:.4f}", *(f"{v:.4f}" for v in f.numbers.values())]
+        for target, choice in chosen.items()
+        for kind, f in choice.figures.items()
+    ]
+    rows = [row + [""] * (7 - len(row)) for row in rows]
+    columns = ["of", "forecast", "loss", "AUC / error", "ECE / forecast over actual", "forecast", "came"]
+    return Figure("table", "Forecasts on held-out days", {"columns": columns, "rows": rows})
+
+
+def _rounded(tree: Mapping[str, Any]) -> dict[str, Any]:
+    """The numbers with five digits; None for what is no number."""
+    return {
+        k: _rounded(v) if isinstance(v, Mapping) else (round(v, 5) if np.isfinite(v) else None) for k, v in tree.items()
+    }

@@ -1,0 +1,156 @@
+"""The entry point of `train_propensity`: active days in, the model `propensity` out.
+
+Every fit is a Ray task: each held-out day, and today, has its own, from what was known on it.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import numpy as np
+import ray
+
+from shopbatch.capabilities.marketing.propensity import fit, inputs
+from shopbatch.capabilities.marketing.propensity.choose import Choice, HeldOut, choose
+from shopbatch.capabilities.marketing.propensity.config import TrainPropensityConfig
+from shopbatch.capabilities.marketing.propensity.learners import Forecast, Kind, Target
+from shopbatch.capabilities.marketing.propensity.model import NAME, LapseRule, PropensityModel
+from shopbatch.capabilities.marketing.propensity.reader import COLUMNS, EPOCH, read_purchases
+from shopbatch.capabilities.marketing.propensity.report import fill_report
+from shopbatch.core.crash_points import crash_point
+from shopbatch.core.errors import UserError
+from shopbatch.core.hashing import digest
+from shopbatch.core.sessions import start_ray
+from shopbatch.evaluation.cohort_table import AHEAD
+from shopbatch.evaluation.purchases import Purchases
+from shopbatch.models import erasure, registry
+from shopbatch.runs.report import Report
+from shopbatch.tables.user_daily import USER_DAILY
+from shopbatch.training import runs
+from shopbatch.training.config import identity
+from shopbatch.warehouse.gates import Gate, explain, refuse_if_failed
+from shopbatch.warehouse.store import Snapshot, Store
+
+VERSION = 1  # of reading, choosing and fitting: raising it makes the next run train again
+
+
+def train_propensity(config: TrainPropensityConfig, store: Store, report: Report) -> None:
+    """Fit, compare and publish the forecasts, unless the live model came from the same days and configuration.
+
+    Raises:
+        UserError: The history is too short.
+        GateRefused: There are too few users to judge by.
+    """
+    snapshot = store.require(USER_DAILY, COLUMNS)
+    report.unit, models = "users", f"{store.root}/_models"
+    report.tables[USER_DAILY.name] = {"read": snapshot.version}
+    origin = _origin(snapshot, config)
+    if runs.already_live(models, NAME, origin, report):
+        return
+    with report.stage("read") as stage:
+        days, ids = read_purchases(snapshot, config.max_rows, config.max_users, config.seed)
+        stage.rows = len(days.day)
+    end = float(days.day.max(initial=-1)) + 1
+    held = [end - AHEAD * (k + 1) for k in range(config.days.held_out)]
+    check_history(days, held[-1], config)
+    report.rows.read = days.users
+    report.gates = _enough(days, held, config)
+    refuse_if_failed(report.gates)
+    with report.stage("fit"):
+        fitted = _fit_all(days, [*held, end], ("table", *config.kinds), config)
+    with report.stage("judge") as stage:
+        judged = [_held_out(days, fitted[day]) for day in held]
+        chosen: dict[Target, Choice] = {t: choose(judged, t, config.gates.ece, config.seed) for t in fit.TARGETS}
+        rule = LapseRule(config.lapse.days, config.lapse.gaps)
+        fill_report(report, judged, chosen, rule, [_date(day) for day in held])
+        stage.rows = sum(len(day.inputs.users) for day in judged)
+    with report.stage("register"):
+        prepared, made = fitted[end]
+        forecasts = {target: made[chosen[target].kind][target] for target in fit.TARGETS}
+        model = PropensityModel(prepared.base, forecasts["bought"], forecasts["spent"], rule)
+        about = {
+            "metrics": report.metrics["quality"],
+            "origin": origin,
+            "chosen": {target: choice.kind for target, choice in chosen.items()},
+            "learnt_from": {"until": _date(end), "held_out": [_date(day) for day in held], "users": days.users},
+            "correction": {t: {"slope": f.slope, "shift": f.shift} for t, f in forecasts.items()},
+            **erasure.record(store, ids),
+            "config": report.config,
+            "tables": {USER_DAILY.name: snapshot.version},
+            "licence": "your own",
+        }
+        crash_point("propensity_fitted")
+        report.models[NAME] = registry.publish(models, NAME, model.save, live=True, **about).digest
+    report.rows.published = report.rows.computed = days.users
+    report.outcome = "published"
+
+
+def _origin(snapshot: Snapshot, config: TrainPropensityConfig) -> str:
+    """Return the digest of everything that the model is made from."""
+    parts = (config.days, config.boosting, config.lapse)
+    rest = [list(config.kinds), config.max_rows, config.max_users, config.penalty, config.seed, config.gates.ece]
+    days = [snapshot.table_id, snapshot.version]
+    return digest({"version": [VERSION, inputs.VERSION], "days": days, "config": [*identity(*parts), *rest]})
+
+
+def check_history(days: Purchases, origin: float, config: TrainPropensityConfig) -> None:
+    """Refuse a history that is too short for the first day that is forecast. Raises UserError."""
+    first = float(days.day.min(initial=int(origin)))
+    if len(fit.days_to_learn_from(first, origin, config)) < 2:
+        last = float(days.day.max(initial=int(origin)))
+        need = config.days.history + AHEAD * (2 + config.days.held_out)
+        raise UserError(
+            f"user_daily holds {last - first + 1:.0f} days, and {need} are needed to learn from one month and to judge "
+            f"{config.days.held_out}: load older transactions and run build_user_profiles, or set days.history or "
+            "days.held_out lower"
+        )
+
+
+def _enough(days: Purchases, held: list[float], config: TrainPropensityConfig) -> list[Gate]:
+    """Whether the held-out days have enough users to judge by."""
+    bought = known = 0
+    for day in held:
+        users = np.isfinite(days.last(day))
+        bought += int((days.count(day, day + AHEAD)[users] > 0).sum())
+        known += int(users.sum())
+    fewer, limits = min(bought, known - bought), config.gates
+    passed = known >= limits.users and fewer >= limits.either
+    what = (
+        f"the held-out days have {known:,} users, of whom {bought:,} bought: less than gates.users={limits.users} or "
+        f"than gates.either={limits.either} who bought or did not"
+    )
+    do = "load more transactions, or set smaller limits"
+    return [Gate("users to judge by", known, limits.users, passed, explain(passed, what, "nothing can be judged", do))]
+
+
+Fitted = tuple[fit.Prepared, dict[Kind, dict[Target, Forecast]]]
+
+
+def _fit_all(
+    days: Purchases, origins: list[float], kinds: tuple[Kind, ...], config: TrainPropensityConfig
+) -> dict[float, Fitted]:
+    """Fit every kind for every origin, each as a task."""
+    start_ray()
+    prepare = ray.remote(num_cpus=1)(_prepare)
+    learn = ray.remote(num_cpus=1)(fit.fit)
+    there = ray.put((days.user, days.day, days.money, days.users))
+    prepared = {origin: prepare.remote(there, origin, config) for origin in origins}
+    waiting = {(o, kind): learn.remote(prepared[o], kind, config) for o in origins for kind in kinds}
+    made = dict(zip(waiting, ray.get(list(waiting.values())), strict=True))
+    return {o: (ray.get(prepared[o]), {kind: made[o, kind] for kind in kinds}) for o in origins}
+
+
+def _prepare(days: tuple[Any, ...], origin: float, config: TrainPropensityConfig) -> fit.Prepared:
+    return fit.prepare(Purchases(*days), origin, config)
+
+
+def _held_out(days: Purchases, fitted: Fitted) -> HeldOut:
+    prepared, made = fitted
+    kinds = list(made)
+    read, came, said = fit.forecasts(days, prepared, [made[kind] for kind in kinds])
+    return HeldOut(read, came, dict(zip(kinds, said, strict=True)))
+
+
+def _date(day: float) -> str:
+    return (EPOCH + timedelta(days=int(day))).isoformat()

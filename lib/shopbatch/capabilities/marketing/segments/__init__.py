@@ -1,0 +1,1 @@
+"""Segments of users that stay what they are until a user really changes: segment_users."""

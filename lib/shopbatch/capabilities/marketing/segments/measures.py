@@ -1,0 +1,140 @@
+"""Profiles -> measures -> bands -> segments, as Spark expressions.
+
+A band has a memory: a user who was in a band stays in it while the value is within the margin of its edges. So a
+value that wavers around an edge does not send a user to and fro.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
+
+from shopbatch.capabilities.marketing.segments.scheme import Measure, Scheme
+
+BASIS = ("days_since_last", "days_since_first", "active_days_all", "active_days_365d", "sales_365d", "interval_mean")
+MONTH, YEAR = 30.4, 365.0  # days
+SHORTEST = 10.0  # days: nobody is late by a few days, however often they come
+PRIOR = 2.0  # gaps of the shop's mean length that are added to every user's own
+_LEAST_DAYS = 30.0  # days over which what happened is spread at least
+
+
+@dataclass(frozen=True)
+class Edges:
+    """Where the bands meet: kept from day to day, so that nobody moves because others changed.
+
+    Attributes:
+        gap: Mean days between one active day and the next of all users.
+        edges: The edges of each measure.
+    """
+
+    gap: float
+    edges: Mapping[str, tuple[float, ...]]
+
+    def tree(self) -> dict[str, Any]:
+        """Return it as JSON values."""
+        return {"gap": self.gap, "edges": {name: list(values) for name, values in self.edges.items()}}
+
+    @staticmethod
+    def of(tree: Mapping[str, Any]) -> Edges:
+        """Read what `tree` made."""
+        return Edges(float(tree["gap"]), {name: tuple(values) for name, values in tree["edges"].items()})
+
+
+def mean_gap(profiles: DataFrame) -> float:
+    """Mean days between one active day and the next of all users; 30 if nobody came twice."""
+    gaps = F.col("active_days_all") - 1
+    row = profiles.where("interval_mean is not null").agg(
+        F.sum(gaps).alias("n"), F.sum(F.round(F.col("interval_mean") * gaps)).alias("days")
+    ).first()  # fmt: skip
+    return float(row["days"] / row["n"]) if row is not None and row["n"] else 30.0
+
+
+def with_values(profiles: DataFrame, scheme: Scheme, gap: float) -> DataFrame:
+    """Add `value_<measure>` of every measure, a double; null where the profile has none."""
+    own = F.coalesce(F.col("interval_mean"), F.lit(0.0)) * (F.col("active_days_all") - 1)
+    usual = F.greatest((own + PRIOR * gap) / (F.col("active_days_all") - 1 + PRIOR), F.lit(SHORTEST))
+    months = F.least(F.greatest(F.col("days_since_first").cast("double"), F.lit(_LEAST_DAYS)), F.lit(YEAR)) / MONTH
+    buyer = F.col("active_days_all") > 0
+    computed = {
+        "lateness": F.when(buyer, F.col("days_since_last") / usual),
+        "days_per_month": F.when(buyer, F.col("active_days_365d") / months),
+        "money_per_month": F.when(buyer, F.col("sales_365d").cast("double") / months),
+    }
+    values = {
+        f"value_{name}": computed.get(m.value, F.col(m.value).cast("double")) for name, m in scheme.measures.items()
+    }
+    return profiles.withColumns(values)
+
+
+def find_edges(valued: DataFrame, scheme: Scheme, gap: float) -> Edges:
+    """Find the edges that are quantiles among buyers, to four significant digits; the others are stated."""
+    wanted = {name: m.quantiles for name, m in scheme.measures.items() if m.quantiles}
+    edges = {name: m.edges for name, m in scheme.measures.items() if m.edges}
+    if wanted:
+        # rounded, so that there are few different values, which are counted exactly
+        found = valued.where("active_days_all > 0").agg(
+            *(F.percentile(F.round(f"value_{name}", 2), list(shares)).alias(name) for name, shares in wanted.items())
+        ).first()  # fmt: skip
+        for name, shares in wanted.items():
+            stated = found[name] if found is not None else None
+            edges[name] = tuple(float(f"{v:.4g}") for v in stated) if stated else (0.0,) * len(shares)
+    return Edges(gap, edges)
+
+
+def with_segments(valued: DataFrame, scheme: Scheme, edges: Edges) -> DataFrame:
+    """Add `band_<measure>` (from 0; null without a value) and `segment`.
+
+    Args:
+        valued: What `with_values` made, with `was_<measure>`: the name of the band before, or null.
+        scheme: The rules.
+        edges: The edges.
+    """
+    banded = valued.withColumns({f"band_{n}": _band(n, m, edges.edges[n]) for n, m in scheme.measures.items()})
+    chain: Column | None = None
+    *conditional, last = scheme.segments.items()
+    for name, segment in conditional:
+        parts = [
+            *(_in_bands(scheme.measures[m], m, bands) for m, bands in segment.bands.items()),
+            *(F.col(c).cast("double") < F.lit(float(v)) for c, v in segment.below.items()),
+            *(F.col(c).cast("double") >= F.lit(float(v)) for c, v in segment.at_least.items()),
+        ]
+        holds = parts[0]
+        for part in parts[1:]:
+            holds = holds & part
+        holds = F.coalesce(holds, F.lit(False))
+        chain = F.when(holds, name) if chain is None else chain.when(holds, name)
+    return banded.withColumn("segment", F.lit(last[0]) if chain is None else chain.otherwise(last[0]))
+
+
+def _band(name: str, measure: Measure, edges: Sequence[float]) -> Column:
+    """The band of a value: that of before, unless the value is beyond the edge by the margin."""
+    value, wide = F.col(f"value_{name}"), 1 + measure.margin
+
+    def passed(limits: Sequence[float]) -> Column:
+        return sum((F.when(value >= F.lit(limit), 1).otherwise(0) for limit in limits), F.lit(0))
+
+    low = passed([max(e * wide, e / wide) for e in edges])
+    high = passed([min(e * wide, e / wide) for e in edges])
+    before: Column = F.lit(None).cast("int")
+    for number, band in enumerate(measure.bands):
+        before = F.when(F.col(f"was_{name}") == band, number).otherwise(before)
+    # Spark's `greatest` and `least` skip nulls, so users without a band before are told apart here
+    kept = F.when(before.isNull(), passed(edges)).otherwise(F.least(F.greatest(before, low), high))
+    return F.when(value.isNotNull(), kept)
+
+
+def _in_bands(measure: Measure, name: str, bands: Sequence[str]) -> Column:
+    return F.col(f"band_{name}").isin([measure.bands.index(band) for band in bands])
+
+
+def bands_by_name(scheme: Scheme) -> Column:
+    """The names of the bands by measure, without measures that have no value."""
+    entries = []
+    for name, measure in scheme.measures.items():
+        names = F.array(*map(F.lit, measure.bands))
+        entries.append(F.struct(F.lit(name).alias("key"), F.get(names, F.col(f"band_{name}")).alias("value")))
+    return F.map_from_entries(F.filter(F.array(*entries), lambda e: e["value"].isNotNull()))

@@ -1,0 +1,1 @@
+"""train_uplift: whom a campaign moves, learnt from experiments."""

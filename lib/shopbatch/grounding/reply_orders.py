@@ -1,0 +1,173 @@
+"""Whether a reply says of the customer's order what the shop knows of it: state, days, amounts, goods, parcel."""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from shopbatch.grounding.reply_facts import Known, Sentence
+from shopbatch.grounding.reply_numbers import COUNT, DATE, ORDER, Stated
+from shopbatch.grounding.reply_rules import Clause, RuleFile, clauses, found, rules
+
+EVENTS = ("placed_at", "shipped_at", "delivered_at")
+_QUOTES = ("“", "‘", "「", "『", '"', "'")  # before the name of a button
+_BEFORE = 6  # characters before a state in which a denial is about it
+_BLANKS = re.compile(r"[\s-]+")
+
+Span = tuple[str, int, int]
+
+
+@dataclass(frozen=True)
+class OrderLine:
+    """Goods of an order. unit_price: of one piece, as a decimal number in figures; None where unknown."""
+
+    title: str
+    quantity: int = 1
+    unit_price: str | None = None
+
+
+@dataclass(frozen=True)
+class OrderFacts:
+    """What a shop knows of an order of the customer.
+
+    Attributes:
+        order_id: Its number, as the customer knows it.
+        status: How far it is: a state that `true_of` of reply_rules.*.yaml names; None where unknown.
+        placed_at: The day on which it was placed; None where unknown.
+        shipped_at: The day on which it left; None: not yet.
+        delivered_at: The day on which it was delivered; None: not yet.
+        carrier: Who brings it.
+        tracking: The carrier's number of the parcel.
+        total: What is to be paid for it, as a decimal number in figures.
+        currency: ISO 4217 code of the amounts.
+        lines: Its goods; none where unknown.
+    """
+
+    order_id: str
+    status: str | None = None
+    placed_at: dt.date | None = None
+    shipped_at: dt.date | None = None
+    delivered_at: dt.date | None = None
+    carrier: str | None = None
+    tracking: str | None = None
+    total: str | None = None
+    currency: str | None = None
+    lines: tuple[OrderLine, ...] = ()
+
+    @property
+    def amounts(self) -> tuple[set[float], set[float]]:
+        """The amounts of all of it or of one of its lines, and those of one piece."""
+        whole = {float(self.total)} if self.total else set()
+        priced = [(line.quantity, float(line.unit_price)) for line in self.lines if line.unit_price]
+        return whole | {round(n * price, 2) for n, price in priced}, {price for _, price in priced}
+
+    @property
+    def quantities(self) -> set[float]:
+        """How many pieces and how many different goods it has."""
+        counts = [line.quantity for line in self.lines]
+        return {float(n) for n in (*counts, sum(counts), len(counts)) if n}
+
+    @property
+    def days(self) -> list[Stated]:
+        """The days of its events, as dates."""
+        days = (getattr(self, name) for name in EVENTS)
+        return [Stated(d.year * 10_000 + d.month * 100 + d.day, "", DATE, 0, 0) for d in days if d]
+
+    def text(self) -> str:
+        """All that it has in words, to look names up in."""
+        said = (self.order_id, self.carrier, self.tracking, *(line.title for line in self.lines))
+        return " ".join(part.lower() for part in said if part)
+
+
+def order_states(sentence: Sentence, orders: Sequence[OrderFacts], known: Known) -> Iterator[tuple[Span, bool]]:
+    """Yield what a sentence says of the state of an order, and whether it is true of one of the orders."""
+    file = rules(known.language)
+    taken: list[tuple[int, int]] = []
+    for clause in clauses(sentence.text, known.language):
+        if not clause.asserts or not _is_ours(clause, sentence, orders, file):
+            continue
+        for name, state in file.states.items():
+            for m in found(state.words, clause.text):
+                start, end = clause.start + m.start(), clause.start + m.end()
+                before = clause.text[: m.start()]
+                denied = not name.startswith("not_") and bool(re.search(file.denies, before[-_BEFORE:]))
+                denied = denied or before.endswith(_QUOTES)
+                if not denied and not any(a < end and start < b for a, b in taken):
+                    taken.append((start, end))
+                    yield ("status", start, end), any(o.status in (None, *state.true_of) for o in orders)
+
+
+def _is_ours(clause: Clause, sentence: Sentence, orders: Sequence[OrderFacts], file: RuleFile) -> bool:
+    """Whether a clause is about the customer's own order, and not about something that belongs to it or about all."""
+    if re.search(file.another, clause.text, re.I):
+        return False
+    before = sentence.text[: clause.start + len(clause.text)]
+    titles = [
+        part
+        for o in orders
+        for line in o.lines
+        for part in re.findall(r"[a-z]{3,}|[\u3400-\u9fff]{2}", line.title.lower())
+    ]
+    return bool(re.search(file.ours, before, re.I)) or any(part in before.lower() for part in titles)
+
+
+def order_claims(sentence: Sentence, question: str, orders: Sequence[OrderFacts], known: Known) -> Iterator[Span]:
+    """Yield kind, start and end of what a sentence says of an order that is not known, or known otherwise."""
+    file = rules(known.language)
+    there = f"{known.lower} {known.names}"
+    joined = _BLANKS.sub("", there)
+    for pattern, asked in ((file.carriers, True), (file.attributes, True), (file.codes, False)):
+        for m in found(pattern, sentence.text):
+            name = m[0].lower()
+            known_name = name in there or _BLANKS.sub("", name) in joined or (asked and name in question.lower())
+            if not known_name and not (asked and _is_part(name, there)):
+                yield "order", *m.span()
+    for number in sentence.numbers:
+        if orders and number.kind == DATE and not _is_day(number, sentence, orders, file):
+            yield "order", number.start, number.end
+
+
+def _is_part(name: str, there: str) -> bool:
+    """Whether the facts hold a longer form of a name, or its first two characters: 顺丰 of 顺丰速运."""
+    return len(name) >= 2 and not name.isascii() and name[:2] in there
+
+
+def _is_day(number: Stated, sentence: Sentence, orders: Sequence[OrderFacts], file: RuleFile) -> bool:
+    """Whether a day of an event is that event's, as far as the clause names one event, and the day is another's."""
+    clause = next(
+        (c for c in clauses(sentence.text, sentence.language) if c.start <= number.start < c.start + len(c.text)), None
+    )
+    if clause is None:
+        return True
+    said = [name for name in EVENTS if re.search(file.events[name], clause.text, re.I)]
+    days = {name: {_number(getattr(o, name)) for o in orders} - {0} for name in EVENTS}
+    of_others = any(int(number.value) % 10_000 in days[name] for name in EVENTS if name not in said)
+    return len(said) != 1 or int(number.value) % 10_000 in days[said[0]] or not of_others
+
+
+def _number(day: dt.date | None) -> int:
+    return day.month * 100 + day.day if day else 0
+
+
+def is_of_order(number: Stated, sentence: Sentence, orders: Sequence[OrderFacts]) -> bool | None:
+    """Whether a number is an amount or a count of an order; None where it is none of them.
+
+    False: it is the price of one piece where the sentence speaks of all.
+    """
+    file = rules(sentence.language)
+    for order in orders:
+        whole, single = order.amounts
+        if number.kind == "money":
+            if number.value in whole:
+                return True
+            if number.value in single:
+                return not re.search(file.totals, sentence.text, re.I)
+        if number.kind == ORDER and number.unit in order.text():
+            return True
+        if number.kind == COUNT and number.value in order.quantities:
+            return True
+        if number.kind == DATE and int(number.value) % 10_000 in {_number(getattr(order, name)) for name in EVENTS}:
+            return True
+    return None
