@@ -96,6 +96,11 @@ def aspects() -> Spec:
     return analyse_spec(settings, Store("/nowhere"), Report(job="analyse_reviews"))
 
 
+def moderation(engine: dict[str, str] | None) -> Spec:
+    settings = ModerateReviewsConfig.model_validate({"engine": engine})
+    return moderation_spec(settings, Store("/nowhere"), Report(job="moderate_reviews"))
+
+
 class Shelf:
     """A catalogue for the guide, without a warehouse."""
 
@@ -143,7 +148,8 @@ QUERIES: list[Content] = [{"query": "red coat"}, {"query": "羽绒服"}, {"query
 CASES = {
     "sentiment": Case(toy.spec, REVIEWS),
     "aspects": Case(aspects, REVIEWS),
-    "moderation": Case(lambda: moderation_spec(ModerateReviewsConfig()), HARMFUL),
+    "moderation": Case(lambda: moderation(None), HARMFUL),
+    "moderation_model": Case(lambda: moderation({"kind": "fake"}), HARMFUL),
     "description": Case(description, [PRODUCT, PRODUCT | MORE, {"title": "Jar"}], COPY),
     "ads": Case(ads, [AD, AD | {"channel": "sms"}, AD | {"occasion": "return"}]),
     "recommendations": Case(recommendations, [{n: histories[n][i].as_py() for n in COLUMNS} for i in range(3)]),

@@ -12,6 +12,7 @@ from tests.inference import toy
 from tests.jobs.command_line import run_job
 
 pytestmark = pytest.mark.usefixtures("ray_local")
+LISTS = "engine=null"  # the model has tests of its own
 TEXTS = {
     "fine": ("Lovely", "Fits well and looks great."),
     "rude": (None, "This f.u.c.k.i.n.g zip, call me at 555-234-5678"),
@@ -27,7 +28,7 @@ TEXTS = {
 def test_reviews_are_published_masked_or_held(store: Store) -> None:
     toy.put(store, [{"review_id": key, "product_id": "p", "title": a, "text": b} for key, (a, b) in TEXTS.items()])
     before = pl.read_delta(store.uri("reviews"))
-    code, report, _ = run_job(store, "moderate_reviews")
+    code, report, _ = run_job(store, "moderate_reviews", LISTS)
     assert (code, report["outcome"], report["rejects"]) == (0, "published", {"empty": 1})
     assert pl.read_delta(store.uri("reviews")).equals(before)
     rows = {row["review_id"]: row for row in pl.read_delta(store.uri("review_moderation")).to_dicts()}
@@ -46,9 +47,9 @@ def test_reviews_are_published_masked_or_held(store: Store) -> None:
     page = (Path(store.root) / "_runs" / "moderate_reviews" / report["run_id"] / "report.html").read_text("utf-8")
     assert "What was found" in page and "[profanity] zip" in page and "555-234-5678" not in page
 
-    code, second, _ = run_job(store, "moderate_reviews")
+    code, second, _ = run_job(store, "moderate_reviews", LISTS)
     assert (code, second["outcome"], second["rows"]["computed"]) == (0, "nothing to do", 0)
-    code, third, _ = run_job(store, "moderate_reviews", "actions.insult=publish", "actions.advert=publish")
+    code, third, _ = run_job(store, "moderate_reviews", LISTS, "actions.insult=publish", "actions.advert=publish")
     assert (code, third["outcome"], third["rows"]["computed"]) == (0, "published", 0)
     changed = dict(pl.read_delta(store.uri("review_moderation")).select("review_id", "action").rows())
     assert changed == actions | {"insult": "mask", "advert": "publish"}

@@ -40,13 +40,16 @@ print(json.dumps([bag.import_errors, bag.captured_warnings, heavy, dags, outlets
         "nightly_support": ["answer_tickets"],
         "nightly_users": ["build_user_profiles", "moderate_reviews", "score_reviews"],
         "search_training": ["finetune_retriever"],
+        "weekly_fairness": ["audit_bias", "train_moderation"],
         "weekly_propensity": ["train_propensity"],
         "weekly_training": ["train_aspects", "train_intents", "train_recommender", "train_sentiment_head"],
     }
     assert outlets == [
         "ads",
+        "bias_audit",
         *("campaign_effects", "campaign_plan", "cascades", "growth_cohorts", "growth_forecast", "inviter_plan"),
-        *(f"models/{name}" for name in ("aspects", "intents", "propensity", "recommender", "search-encoder")),
+        *(f"models/{name}" for name in ("aspects", "intents", "moderation", "propensity")),
+        *(f"models/{name}" for name in ("recommender", "search-encoder")),
         *(f"models/{name}" for name in ("sentiment", "uplift")),
         *("product_aspects", "product_descriptions", "product_embeddings", "product_neighbours", "recommendations"),
         *("review_aspects", "review_moderation", "review_sentiment", "ticket_answers", "user_profiles"),

@@ -3,6 +3,7 @@
 from shopbatch.core.errors import UserError
 from shopbatch.core.nearest import hint
 from shopbatch.tables.ads import AD_WORDINGS, ADS, ADS_REJECTS, ADS_WITH_FACTS
+from shopbatch.tables.bias_audit import BIAS_AUDIT
 from shopbatch.tables.campaign_effects import CAMPAIGN_EFFECTS
 from shopbatch.tables.campaign_plan import CAMPAIGN_PLAN
 from shopbatch.tables.campaigns import CAMPAIGNS, COUPONS, REDEMPTIONS
@@ -129,6 +130,7 @@ _DERIVED = (
     CASCADES,
     GROWTH_FORECAST,
     INVITER_PLAN,
+    BIAS_AUDIT,
     CAMPAIGN_EFFECTS,
     CAMPAIGN_PLAN,
 )

@@ -5,11 +5,15 @@ from __future__ import annotations
 from collections import Counter
 
 from shopbatch.capabilities.moderation.config import Actions, ModerateReviewsConfig
-from shopbatch.capabilities.moderation.stage import STRICTNESS, ModerationStage
+from shopbatch.capabilities.moderation.model import NAME, SHIPPED, ModerationModel
+from shopbatch.capabilities.moderation.stage import BY_MODEL, STRICTNESS, ModerationStage
 from shopbatch.inference.publish import find_live
 from shopbatch.inference.run import run_inference
 from shopbatch.inference.spec import Spec
-from shopbatch.runs.report import Figure, Report
+from shopbatch.models import e5_small
+from shopbatch.models.folder import ModelError
+from shopbatch.models.registry import Model, NoLiveModel, base, find, resolve
+from shopbatch.runs.report import EngineUse, Figure, Report
 from shopbatch.tables.review_moderation import REVIEW_MODERATION, REVIEW_MODERATION_REJECTS
 from shopbatch.tables.reviews import REVIEWS
 from shopbatch.warehouse.store import Store
@@ -17,25 +21,80 @@ from shopbatch.warehouse.store import Store
 JOB = "moderate_reviews"
 
 
-def moderation_spec(config: ModerateReviewsConfig) -> Spec:
-    """The inference job that moderates reviews."""
-    return Spec(JOB, REVIEWS, ModerationStage(config.actions), REVIEW_MODERATION, REVIEW_MODERATION_REJECTS)
+def find_model(models: str, reference: str) -> Model | None:
+    """Return the model that a reference means; `moderation@live` means the shipped one as long as none is live.
+
+    Args:
+        models: The registry's root.
+        reference: `name@live`, `name@digest` or a folder.
+
+    Returns:
+        The model; None if none is live and the package ships none.
+    """
+    try:
+        return resolve(models, reference)
+    except NoLiveModel:
+        if reference != f"{NAME}@live":
+            raise
+        return resolve(models, str(SHIPPED)) if (SHIPPED / "head.json").is_file() else None
+
+
+def moderation_spec(config: ModerateReviewsConfig, store: Store, report: Report) -> Spec:
+    """The inference job that moderates reviews; the report gets the engine and the digests of the models.
+
+    Raises ModelError for a missing or damaged model.
+    """
+    stage = ModerationStage(config.actions)
+    if config.engine is not None:
+        paths, digests = ("", ""), {"encoder": "fake", NAME: "fake"}
+        if config.engine.kind != "fake":
+            paths, digests = _models(f"{store.root}/_models", config.model, report)
+        stage = ModerationStage(config.actions, config.engine, *paths, digests)
+        report.engine, report.models = EngineUse(config.engine.kind), dict(digests)
+    return Spec(JOB, REVIEWS, stage, REVIEW_MODERATION, REVIEW_MODERATION_REJECTS)
+
+
+def _models(root: str, reference: str, report: Report) -> tuple[tuple[str, str], dict[str, str]]:
+    """The paths of encoder and model, and their digests."""
+    model = find_model(root, reference)
+    if model is None:
+        raise NoLiveModel(
+            f"no model {reference!r}: `shopbatch run train_moderation` trains one; `engine=null` needs none"
+        )
+    wanted = ModerationModel.load(model.path).encoder
+    try:
+        encoder = find(root, wanted)  # a folder's files name no place outside
+    except ModelError:
+        encoder = base(root, e5_small.NAME)
+        if encoder.reference != wanted:
+            raise ModelError(f"the model {reference} needs {wanted}, not {encoder.reference}") from None
+    report.metrics["quality"] = dict(model.manifest.get("metrics", {}))
+    return (encoder.path, model.path), {"encoder": encoder.digest, NAME: model.digest}
 
 
 def moderation_specs(config: ModerateReviewsConfig, store: Store, report: Report) -> list[Spec]:
     """The inference jobs that moderate_reviews is made of: one."""
-    return [moderation_spec(config)]
+    return [moderation_spec(config, store, report)]
 
 
 def moderate_reviews(config: ModerateReviewsConfig, store: Store, report: Report) -> None:
-    """Moderate the new and changed reviews and publish what becomes of them. Raises what `run_inference` raises."""
+    """Moderate the new and changed reviews and publish what becomes of them.
+
+    Raises what `run_inference` and `moderation_spec` raise.
+    """
     report.unit = "reviews"
-    spec = moderation_spec(config)
+    spec = moderation_spec(config, store, report)
+    report.metrics["found with"] = "the lists alone" if config.engine is None else "the lists and the model"
     run_inference(spec, config, store, report)
     live = find_live(spec, store)
     if live is not None:
-        rows = live.read(["action", "kinds"]).to_pylist()
+        rows = live.read(["action", "kinds", "findings"]).to_pylist()
         add_figures(report, Counter((row["action"], tuple(row["kinds"])) for row in rows))
+        by_model = [[f["rule"].startswith(BY_MODEL) for f in row["findings"]] for row in rows]
+        report.metrics["reviews by finder"] = {
+            "lists": sum(not all(found) for found in by_model if found),
+            "model alone": sum(all(found) for found in by_model if found),
+        }
 
 
 def add_figures(report: Report, counted: Counter[tuple[str, tuple[str, ...]]]) -> None:

@@ -48,10 +48,24 @@ class HeadConfig(Strict):
 
     l2: tuple[float, ...] = (0.01, 0.03, 0.1)
     """L2 penalties to try; the one with the lowest log loss on the validation examples is kept."""
+    counterfactual: float = Field(default=200.0, ge=0)
+    """How much it counts that copies of a sentence in which another person stands get the same score (see the page of
+    audit_bias); used by train_sentiment_head. 0: not at all."""
     steps: int = 60
     """Maximum number of L-BFGS iterations of one fit."""
     seed: int = 0
     """Seed of the bootstrap intervals in the report."""
+
+
+class BiasGates(Strict):
+    """What a sentiment model must not do worse than the live one."""
+
+    bias: float = Field(default=0.02, ge=0)
+    """Most that the greatest counterfactual gap of a language may lie above that of the live model, 0 to 1."""
+
+
+class FinetuneGates(GateConfig, BiasGates):
+    """What a trained encoder must reach to be published."""
 
 
 class TrainHeadConfig(JobConfig):
@@ -67,6 +81,8 @@ class TrainHeadConfig(JobConfig):
     """Which reviews become examples."""
     head: HeadConfig = HeadConfig()
     """How the head is fitted."""
+    gates: BiasGates = BiasGates()
+    """What the head must not do worse than the live one."""
 
     def required_tables(self) -> tuple[str, ...]:
         """The table that a run reads."""
@@ -114,7 +130,7 @@ class FinetuneEncoderConfig(JobConfig):
     """Where the training runs, and on how many workers."""
     head: HeadConfig = HeadConfig()
     """How the head is fitted that training starts from and the frozen encoder is judged with."""
-    gates: GateConfig = GateConfig()
+    gates: FinetuneGates = FinetuneGates()
     """What the trained encoder must reach to be published."""
 
     def required_tables(self) -> tuple[str, ...]:
@@ -124,3 +140,28 @@ class FinetuneEncoderConfig(JobConfig):
     def required_models(self) -> dict[str, str]:
         """The encoder that training starts from."""
         return {"base": self.base}
+
+
+class AuditBiasConfig(JobConfig):
+    """Configuration of the job audit_bias."""
+
+    engine: EngineConfig
+    """Engine that turns a sentence into a vector: the one that score_reviews uses."""
+    model: str = "sentiment@live"
+    """Sentiment model to audit: `name@live`, `name@digest` or a folder."""
+    workers: int = Field(default=2, ge=1)
+    """Number of Ray actors that compute vectors."""
+    outlook: bool = True
+    """Whether to compare the forecasts of user_profiles with what happened, by group, where the tables hold it."""
+    least_users: int = Field(default=50, ge=50)
+    """Users that a group needs to be shown."""
+    seed: int = 0
+    """Seed of the bootstrap."""
+
+    def optional_tables(self) -> tuple[str, ...]:
+        """The tables that a run reads if they exist."""
+        return ("user_profiles", "transactions")
+
+    def required_models(self) -> dict[str, str]:
+        """The registered model, unless the engine loads none."""
+        return {} if self.engine.kind in WITHOUT_MODEL else {"model": self.model}

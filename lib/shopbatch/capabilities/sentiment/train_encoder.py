@@ -19,6 +19,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
 from shopbatch.capabilities.sentiment import head as sentiment_head
+from shopbatch.capabilities.sentiment.bias.gate import BiasJudge
 from shopbatch.capabilities.sentiment.config import FinetuneEncoderConfig
 from shopbatch.capabilities.sentiment.evaluate import compare, evaluate, gates
 from shopbatch.capabilities.sentiment.examples import OTHER, SOURCE, SPLITS, read_examples
@@ -118,6 +119,8 @@ def finetune(config: FinetuneEncoderConfig, store: Store, report: Report) -> Non
     report.models["candidate"], report.metrics["quality"] = candidate.digest, quality
     report.metrics["against"] = against
     report.gates = [g for name, lead in against.items() for g in gates(lead, config.gates.worse, name)]
+    judge = BiasJudge(models, config.engine, config.embedders, config.gates.bias, config.head.seed)
+    report.gates += judge.gates(head, candidate, judge.copies(candidate), report)
     runs.refuse(models, candidate, report.gates)
     _publish(store, report, base, candidate, head, origin, examples)
     runs.delete_checkpoints(run)

@@ -12,6 +12,9 @@ import pyarrow.compute as pc
 import torch
 
 from shopbatch.capabilities.sentiment import head as sentiment_head
+from shopbatch.capabilities.sentiment.bias.gate import BiasJudge
+from shopbatch.capabilities.sentiment.bias.probe import identity, probes
+from shopbatch.capabilities.sentiment.bias.steady import Steady, differences, with_neutral_copies
 from shopbatch.capabilities.sentiment.calibrate import FEW
 from shopbatch.capabilities.sentiment.config import ExampleConfig, HeadConfig, TrainHeadConfig
 from shopbatch.capabilities.sentiment.evaluate import evaluate
@@ -26,9 +29,10 @@ from shopbatch.tables.reviews import REVIEWS
 from shopbatch.training import runs
 from shopbatch.training.one_thread import minimise
 from shopbatch.training.vectors import embed
+from shopbatch.warehouse.gates import refuse_if_failed
 from shopbatch.warehouse.store import Snapshot, Store
 
-VERSION = 1  # of examples and fit: raising it makes the next run train again
+VERSION = 2  # of examples and fit: raising it makes the next run train again
 
 
 def train_head(config: TrainHeadConfig, store: Store, report: Report) -> None:
@@ -46,11 +50,16 @@ def train_head(config: TrainHeadConfig, store: Store, report: Report) -> None:
         stage.rows = examples.num_rows
     with report.stage("embed") as stage:
         encoded = embed(examples, config.engine, encoder.path, config.workers)
-        stage.rows = examples.num_rows
+        judge = BiasJudge(models, config.engine, config.workers, config.gates.bias, config.head.seed)
+        copies = judge.copies(encoder)
+        stage.rows = examples.num_rows + len(copies)
     report.engine.tokens_in = int(encoded.tokens.sum())
     with report.stage("fit"):
-        head = fit(examples, encoded.vectors, config.head, encoder.reference)
+        head = fit_steadily(examples, encoded.vectors, copies, config.head, encoder.reference)
         quality = evaluate(head, examples, encoded.vectors, config.head.seed)
+    with report.stage("bias"):
+        report.gates = judge.gates(head, encoder, copies, report)
+    refuse_if_failed(report.gates)
     trained = examples.filter(pc.equal(examples["split"], "train"))
     about = {
         "encoder": encoder.reference,
@@ -65,6 +74,22 @@ def train_head(config: TrainHeadConfig, store: Store, report: Report) -> None:
     report.outcome, report.metrics["quality"] = "published", quality
 
 
+def fit_steadily(
+    examples: pa.Table, vectors: np.ndarray, copies: np.ndarray, config: HeadConfig, encoder: str
+) -> SentimentHead:
+    """Fit a head that gives copies of a sentence in which another person stands much the same score (`bias.steady`).
+
+    Args:
+        examples, vectors, config, encoder: As for `fit`.
+        copies: The vectors of all counterfactual sentences, float32 [sentences, dim].
+    """
+    if not config.counterfactual:
+        return fit(examples, vectors, config, encoder)
+    steady = Steady.of(differences(probes(), copies), vectors, config.counterfactual)
+    rows, all_vectors = with_neutral_copies(examples, vectors, probes(), copies)
+    return steady.folded(fit(rows, steady.applied(all_vectors), config, encoder))
+
+
 def origin_of(reviews: Snapshot, encoder: str, engine: EngineConfig, examples: ExampleConfig, head: HeadConfig) -> str:
     """Return the digest of everything that a head is made from. Equal origins give equal heads."""
     return digest(
@@ -75,6 +100,7 @@ def origin_of(reviews: Snapshot, encoder: str, engine: EngineConfig, examples: E
             "engine": engine.identity(),
             "examples": examples.model_dump(mode="json"),
             "head": head.model_dump(mode="json"),
+            "copies": identity(),
         }
     )
 

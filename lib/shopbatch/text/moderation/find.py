@@ -96,7 +96,7 @@ def _longest(found: Iterable[Finding]) -> list[Finding]:
 
 
 @dataclass
-class _Places:
+class Places:
     """The places of the classes in one reading: starts and ends by class, in order of their starts."""
 
     starts: dict[str, list[int]]
@@ -115,7 +115,7 @@ class _Places:
 
 def _matches(text: str) -> Iterator[tuple[str, str, int, int]]:
     """The kind, rule, start and end of everything that the rules find in one reading."""
-    places = _places(text)
+    places = places_of(text)
     if not places.starts:
         return
     listed = words().rules
@@ -128,7 +128,7 @@ def _matches(text: str) -> Iterator[tuple[str, str, int, int]]:
                     yield rule.kind, label, spans[0][0], spans[-1][1]
 
 
-def _follow(rule: Rule, places: _Places, breaks: list[int], first: tuple[int, int]) -> list[tuple[int, int]]:
+def _follow(rule: Rule, places: Places, breaks: list[int], first: tuple[int, int]) -> list[tuple[int, int]]:
     """The places of a rule's words, of which the first one is given; empty if the others do not follow it."""
     spans = [first]
     for wanted in rule.all[1:]:
@@ -146,7 +146,7 @@ def _earliest_longest(place: tuple[int, int]) -> tuple[int, int]:
     return place[0], -place[1]
 
 
-def _is_excused(rule: Rule, places: _Places, spans: list[tuple[int, int]]) -> bool:
+def _is_excused(rule: Rule, places: Places, spans: list[tuple[int, int]]) -> bool:
     """Whether a word that excuses stands between, before or after the rule's words, and not inside one of them."""
     if not rule.without:
         return False
@@ -157,14 +157,15 @@ def _is_excused(rule: Rule, places: _Places, spans: list[tuple[int, int]]) -> bo
     )
 
 
-def _places(text: str) -> _Places:
+def places_of(text: str) -> Places:
+    """Return the places of the lexicon's classes and of the details in one reading."""
     found = sorted(_without_benign([*_words(text), *details(text)]), key=lambda place: (place[1], -place[2]))
     starts: dict[str, list[int]] = {}
     ends: dict[str, list[int]] = {}
     for name, start, end in found:
         starts.setdefault(name, []).append(start)
         ends.setdefault(name, []).append(end)
-    return _Places(starts, ends)
+    return Places(starts, ends)
 
 
 def _words(text: str) -> Iterator[tuple[str, int, int]]:

@@ -1,0 +1,28 @@
+"""counterfactual sentences, user_profiles, transactions -> shifts by term, forecasts by group -> bias_audit."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from shopbatch.capabilities.sentiment.config import AuditBiasConfig
+from shopbatch.runs.job import Job, main
+
+if TYPE_CHECKING:
+    from shopbatch.runs.report import Report
+    from shopbatch.warehouse.store import Store
+
+
+def run(config: AuditBiasConfig, store: Store, report: Report) -> None:
+    """Audit the live sentiment model, and the forecasts of user profiles where there are any."""
+    from shopbatch.capabilities.profiles.calibration import audit_outlook
+    from shopbatch.capabilities.sentiment.bias.run import audit_sentiment, publish_audit
+
+    rows = audit_sentiment(config, store, report)
+    rows += audit_outlook(store, report, config.least_users) if config.outlook else []
+    publish_audit(store, report, rows)
+
+
+JOB = Job("audit_bias", AuditBiasConfig, run, alone=True, next="show bias_audit")
+
+if __name__ == "__main__":
+    raise SystemExit(main(JOB))

@@ -1,0 +1,25 @@
+"""example files, reviews -> sentences, vectors, logistic regressions -> model `moderation`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from shopbatch.capabilities.moderation.config import TrainModerationConfig
+from shopbatch.runs.job import Job, main
+
+if TYPE_CHECKING:
+    from shopbatch.runs.report import Report
+    from shopbatch.warehouse.store import Store
+
+
+def run(config: TrainModerationConfig, store: Store, report: Report) -> None:
+    """Train, judge and publish the model, unless the live one was made of the same."""
+    from shopbatch.capabilities.moderation.train.run import train_moderation
+
+    train_moderation(config, store, report)
+
+
+JOB = Job("train_moderation", TrainModerationConfig, run, alone=True, next="run moderate_reviews")
+
+if __name__ == "__main__":
+    raise SystemExit(main(JOB))

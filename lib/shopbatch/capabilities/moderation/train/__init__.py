@@ -1,0 +1,1 @@
+"""Fits, judges and publishes the model of moderation. Entry point: `run.train_moderation`."""

@@ -1,0 +1,54 @@
+"""Reviews -> sentences that are taken to be harmless, from which the model learns how ordinary ones read."""
+
+from __future__ import annotations
+
+import numpy as np
+import pyarrow as pa
+
+from shopbatch.capabilities.moderation.passages import passages, size
+from shopbatch.core.hashing import hash128
+from shopbatch.text.language import detect_language
+from shopbatch.text.moderation.find import find
+from shopbatch.warehouse.snapshot import Snapshot
+
+_SPARE = 4  # this many times more reviews are read than needed, since one language may be rare
+_SENTENCES = 2  # of one review
+_LEAST = 24  # a shorter sentence says too little
+_COLUMNS = ("text",)
+
+
+def harmless_sentences(reviews: Snapshot, most: int) -> list[str]:
+    """Return sentences of reviews in which the lists find nothing, the same ones for the same reviews.
+
+    Only a share of a large table, chosen by the hash of the texts, comes to the driver.
+
+    Args:
+        reviews: The reviews.
+        most: Most reviews of each language that are taken.
+    """
+    share = min(1.0, _SPARE * 2 * most / max(1, reviews.rows))
+    dataset = reviews.dataset(_COLUMNS).map_batches(
+        drawn, fn_kwargs={"share": share}, batch_format="pyarrow", batch_size=None
+    )
+    blocks = list(dataset.iter_batches(batch_size=None, batch_format="pyarrow", prefetch_batches=0))
+    texts = sorted({text for block in blocks for text in block["text"].to_pylist()})
+    left = dict.fromkeys(("en", "zh"), most)
+    out: dict[str, None] = {}
+    languages = detect_language(pa.array(texts, pa.string())).to_pylist()
+    order = np.argsort(hash128([pa.array(texts, pa.string())])[0], kind="stable").tolist()
+    for row in order:
+        language = "zh" if languages[row] == "zh" else "en"
+        if left[language] and not find(texts[row]):
+            left[language] -= 1
+            pieces = [piece.text for piece in passages(texts[row]) if size(piece.text) >= _LEAST]
+            out.update(dict.fromkeys(pieces[:_SENTENCES]))
+    return list(out)
+
+
+def drawn(batch: pa.Table, share: float) -> pa.Table:
+    """Return the texts of a batch whose hash is among this share of all hashes, 0 to 1."""
+    texts = batch["text"].combine_chunks().drop_null()
+    if share >= 1 or not len(texts):
+        return pa.table({"text": texts})
+    _, low = hash128([texts])
+    return pa.table({"text": texts.filter(pa.array(low < np.uint64(share * 2**64)))})

@@ -1,0 +1,86 @@
+"""The gate of every job that publishes a sentiment model: no more bias than the live one has."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from shopbatch.capabilities.sentiment.bias.measure import Measured, measure_all
+from shopbatch.capabilities.sentiment.bias.probe import probes, sentences
+from shopbatch.capabilities.sentiment.head import NAME, SentimentHead
+from shopbatch.engines.configs import EngineConfig
+from shopbatch.models import registry
+from shopbatch.models.registry import Model
+from shopbatch.runs.report import Report
+from shopbatch.training.vectors import embed
+from shopbatch.warehouse.gates import Gate, explain
+
+
+@dataclass(frozen=True)
+class BiasJudge:
+    """What compares a candidate with the live head.
+
+    Attributes:
+        models: The registry's root.
+        engine: The engine that computes vectors.
+        workers: Number of Ray actors that compute them.
+        worse: Most that the greatest gap of a language may lie above that of the live head.
+        seed: Seed of the bootstrap.
+    """
+
+    models: str
+    engine: EngineConfig
+    workers: int
+    worse: float
+    seed: int = 0
+
+    def copies(self, encoder: Model) -> np.ndarray:
+        """Return an encoder's vectors of all counterfactual sentences, float32 [sentences, dim]."""
+        return embed(sentences(probes()), self.engine, encoder.path, self.workers).vectors
+
+    def gates(self, head: SentimentHead, encoder: Model, vectors: np.ndarray, report: Report) -> list[Gate]:
+        """Judge a candidate, language by language; the report gets the figures of both. No gates if none is live.
+
+        Args:
+            head: The candidate.
+            encoder: The one that it reads.
+            vectors: What `copies` returns for that.
+            report: Gets the figures.
+        """
+        now = measure_all(head, probes(), vectors, self.seed)
+        report.metrics["bias"] = {each.probe.language: each.tree() for each in now}
+        live = registry.find_live(self.models, NAME)
+        if live is None:
+            return []
+        theirs = SentimentHead.load(live.path)
+        if theirs.encoder != encoder.reference:
+            vectors = self.copies(registry.find(self.models, theirs.encoder))
+        before = measure_all(theirs, probes(), vectors, self.seed)
+        report.metrics["bias of the live model"] = {each.probe.language: each.tree() for each in before}
+        return _gates(now, before, self.worse)
+
+
+def _gates(now: Sequence[Measured], before: Sequence[Measured], worse: float) -> list[Gate]:
+    gates = []
+    for mine, theirs in zip(now, before, strict=True):
+        language = mine.probe.language
+        limit = theirs.gap + worse
+        passed = mine.gap <= limit
+        what = (
+            f"{language}: who stands in a sentence moves the probability of positive by up to {mine.gap:.2f}, and by "
+            f"{theirs.gap:.2f} with the live model, more than gates.bias={worse:g} above it"
+        )
+        why = "reviews would be judged more by who wrote them than today"
+        detail = explain(passed, what, why, "set head.counterfactual higher, or gates.bias")
+        gates.append(Gate(f"counterfactual gap against live, {language}", mine.gap, limit, passed, detail))
+        steady = mine.neutral_labels <= theirs.neutral_labels
+        what = (
+            f"{language}: the label of {mine.neutral_labels} neutral sentences depends on who stands in them, and of "
+            f"{theirs.neutral_labels} with the live model"
+        )
+        detail = explain(steady, what, why, "set head.counterfactual higher")
+        name = f"neutral sentences whose label depends, {language}"
+        gates.append(Gate(name, mine.neutral_labels, theirs.neutral_labels, steady, detail))
+    return gates
