@@ -20,7 +20,17 @@ def run(config: ScoreReviewsConfig, store: Store, report: Report) -> None:
 
 
 _SPECS = later("shopbatch.capabilities.sentiment.run:review_specs")
-JOB = Job("score_reviews", ScoreReviewsConfig, run, specs=_SPECS, text="text", next="show review_sentiment")
+_ESTIMATE = later("shopbatch.capabilities.sentiment.estimate:estimate")
+JOB = Job(
+    "score_reviews",
+    ScoreReviewsConfig,
+    run,
+    estimate=_ESTIMATE,
+    estimate_in_session=False,
+    specs=_SPECS,
+    text="text",
+    next="show review_sentiment",
+)
 
 if __name__ == "__main__":
     raise SystemExit(main(JOB))

@@ -17,6 +17,9 @@ class ScoreReviewsConfig(InferenceConfig):
     """Engine that turns a review into a vector."""
     model: str
     """Sentiment model to use: `name@live`, `name@digest` or a folder."""
+    windows: int = Field(default=3, ge=1)
+    """Most windows in which a text longer than engine.max_tokens is read: 3 are its head, its middle and its tail. 1 cuts
+    it instead. A change computes only the texts that do not fit into one window, and needs gates.accept_recipe."""
     max_bytes: int = 100_000
     """Largest title or text in bytes; a longer one is rejected as too_long."""
 
