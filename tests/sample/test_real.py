@@ -307,7 +307,9 @@ def test_money_that_is_not_whole_cents_is_refused() -> None:
 
 
 def test_graded_ratings_get_the_label_of_their_band(sources: real_tables.Sources) -> None:
-    graded = pa.table({"id": ["1_1", "1_2", "1_3", "2_1", "2_2"], "rating": [-0.51, -0.5, 0.0, 0.5, 3.9], "text": ["a"] * 5})
+    graded = pa.table(
+        {"id": ["1_1", "1_2", "1_3", "2_1", "2_2"], "rating": [-0.51, -0.5, 0.0, 0.5, 3.9], "text": ["a"] * 5}
+    )
     reviews = real_tables.graded_reviews(graded)
     assert reviews["label"].to_pylist() == ["negative", "neutral", "neutral", "neutral", "positive"]
     assert reviews["review_id"].to_pylist() == ["d-1_1", "d-1_2", "d-1_3", "d-2_1", "d-2_2"]

@@ -40,9 +40,7 @@ def copy_results(spec: Spec, root: str, folder: str, number: int, refs: Sequence
     if spec.inherits is None:
         return None
     tables = [pl.DataFrame(files.read(f.uri, spec.memo.schema(), f.partition)) for f in refs]
-    kept = pl.concat(tables).filter(
-        pl.col("reason").is_null() & (pl.col("tokens") < spec.inherits.tokens_below)
-    )
+    kept = pl.concat(tables).filter(pl.col("reason").is_null() & (pl.col("tokens") < spec.inherits.tokens_below))
     if kept.is_empty():
         return None
     path = f"{folder}/inherited-{number:05d}.parquet"

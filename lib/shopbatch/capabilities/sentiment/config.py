@@ -36,21 +36,28 @@ class ExampleConfig(Strict):
     """How many labelled reviews become examples."""
 
     train_rows: int = 8000
-    """Maximum number of training examples per language."""
+    """Maximum number of training examples per language and domain (source of the review, or kind of goods in it)."""
     val_rows: int = 1500
-    """Maximum number of validation examples per language."""
+    """Maximum number of validation examples per language and domain."""
     test_rows: int = 2500
-    """Maximum number of test examples per language."""
+    """Maximum number of test examples per language and domain."""
     min_rows: int = 200
-    """Training examples that a language (recognised by its script) needs for a classifier of its own; with fewer,
-    another language's classifier answers for it."""
+    """Training examples that a language needs for a classifier of its own; with fewer, the classifier that all languages
+    share answers for it."""
 
 
 class HeadConfig(Strict):
     """How a sentiment head is fitted to the vectors of an encoder that does not change."""
 
     l2: tuple[float, ...] = (0.01, 0.03, 0.1)
-    """L2 penalties to try; the one with the lowest log loss on the validation examples is kept."""
+    """L2 penalties on the shared weights to try; the one with the lowest log loss on the validation examples is kept."""
+    language_l2: float = Field(default=0.1, gt=0)
+    """L2 penalty on the difference between a language's weights and the shared ones."""
+    class_balance: float = Field(default=0.5, ge=0, le=1)
+    """How far the classes of a domain are brought to equal weight: 0 leaves their shares, 1 makes them equal."""
+    weak_neutral: bool = True
+    """Whether a language without neutral labels gets some, from texts that the models do not agree on (see the job's
+    page)."""
     steps: int = 60
     """Maximum number of L-BFGS iterations of one fit."""
     seed: int = 0

@@ -28,7 +28,9 @@ def review_spec(config: ScoreReviewsConfig, store: Store, report: Report) -> Spe
     windows = 1 if isinstance(config.engine, FakeConfig) else config.windows  # the fake engine reads every text whole
     stage = SentimentStage(config.engine, models.encoder, models.head, models.digests, config.max_bytes, windows)
     inherits = None
-    if not isinstance(config.engine, FakeConfig) and windows > 1:  # a text that fits into one window is scored as before
+    if (
+        not isinstance(config.engine, FakeConfig) and windows > 1
+    ):  # a text that fits into one window is scored as before
         inherits = Inherited(replace(stage, windows=1).recipe(), config.engine.max_tokens)
     return Spec("score_reviews", REVIEWS, stage, REVIEW_SENTIMENT, REVIEW_SENTIMENT_REJECTS, inherits=inherits)
 
