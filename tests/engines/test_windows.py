@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -31,7 +32,7 @@ def test_windows_lie_in_order_and_reach_both_ends(tokens: int, size: int, count:
     windows = token_windows(tokens, size, count)
     assert windows[0][0] == 0 and len(windows) <= count
     assert all(0 < end - first <= size for first, end in windows)
-    assert all(a[1] <= b[0] for a, b in zip(windows, windows[1:], strict=False))  # no token is read twice
+    assert all(a[1] <= b[0] for a, b in pairwise(windows))  # no token is read twice
     assert windows[-1][1] == (min(tokens, size) if count == 1 else tokens)
     if tokens <= count * size:
         assert sum(end - first for first, end in windows) == tokens  # all of the text is read

@@ -1,13 +1,14 @@
 """Long texts in windows: a text that one call of the encoder would cut is read at its head, its middle and its tail.
 
-A text of up to `count` times the encoder's limit is cut into equal windows that cover all of it. Of a longer one, windows
-of the limit's size are read at even distances, the first at its head and the last at its tail. The vector of the text is
-the mean of its windows' vectors, weighted by their tokens. For an encoder that pools by the mean, this is the mean over
-all tokens read. A text that fits into one call gets exactly the vector that the encoder alone gives it.
+A text of up to `count` times the encoder's limit is cut into equal windows that cover all of it. Of a longer one,
+windows of the limit's size are read at even distances, the first at its head and the last at its tail. The vector of
+the text is the mean of its windows' vectors, weighted by their tokens. For an encoder that pools by the mean, this is
+the mean over all tokens read. A text that fits into one call gets exactly the vector that the encoder alone gives it.
 """
 
 from __future__ import annotations
 
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -81,7 +82,7 @@ def token_windows(tokens: int, size: int, count: int) -> list[tuple[int, int]]:
     count = min(count, -(-tokens // size))
     if tokens <= count * size:
         edges = np.linspace(0, tokens, count + 1).round().astype(int).tolist()
-        return list(zip(edges[:-1], edges[1:], strict=True))
+        return list(pairwise(edges))
     firsts = np.linspace(0, tokens - size, count).round().astype(int).tolist() if count > 1 else [0]
     return [(first, first + size) for first in firsts]
 

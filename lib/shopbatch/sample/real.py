@@ -1,8 +1,8 @@
 """The real sample: groceries of 2,469 households, English clothing and device reviews, Chinese reviews.
 
-`shopbatch sample` fills it. The four public data sets do not join: clothing ids become products of their own, and what is unknown is null. Dialogs
-with customers and examples of product copy are generated here too. This module reads the files and checks their sizes;
-real_tables.py builds the tables.
+`shopbatch sample` fills it. The four public data sets do not join: clothing ids become products of their own, and what
+is unknown is null. Dialogs with customers and examples of product copy are generated here too. This module reads the
+files and checks their sizes; real_tables.py builds the tables.
 """
 
 from __future__ import annotations

@@ -27,8 +27,8 @@ def estimate(config: ScoreReviewsConfig, store: Store) -> dict[str, Any]:
 
     Returns:
         reviews: in the table. sampled: texts whose tokens were counted. long_share: share of the texts that do not fit
-        into one window. tokens: that the engine would read. tokens_if_cut: with windows=1. Empty if there are no reviews
-        or no model yet, or the engine reads no tokens.
+        into one window. tokens: that the engine would read. tokens_if_cut: with windows=1. Empty if there are no
+        reviews or no model yet, or the engine reads no tokens.
 
     Raises:
         ModelError: The model is missing or damaged.

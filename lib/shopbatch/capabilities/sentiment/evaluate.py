@@ -36,8 +36,8 @@ def evaluate(head: SentimentHead, examples: pa.Table, vectors: np.ndarray, seed:
     accuracy, recall_negative and recall_positive are measured on the texts that are not neutral; the prediction is
     whichever of negative and positive is more probable. ece and calibration use all three probabilities. The
     accuracies, the recalls and ece come with 95 % bootstrap intervals. If no test text of a language is neutral, ece,
-    calibration and accuracy_of_three use the probabilities of negative and positive alone. `domains` holds the figures of
-    each domain of a language that has several.
+    calibration and accuracy_of_three use the probabilities of negative and positive alone. `domains` holds the figures
+    of each domain of a language that has several.
     """
     language, domain, split = (examples[c].to_numpy(zero_copy_only=False) for c in ("language", "domain", "split"))
     probabilities = head.probabilities(vectors, examples["language"].combine_chunks())
@@ -83,7 +83,7 @@ def stated_classes(probabilities: np.ndarray, truth: np.ndarray) -> np.ndarray:
 
 
 def compare(candidate: np.ndarray, rival: np.ndarray, examples: pa.Table, seed: int) -> dict[str, Any]:
-    """Return the candidate's metrics minus the rival's, for all, by language and by domain, each with its 95 % interval.
+    """Return the candidate's metrics minus the rival's, for all, by language and by domain, with 95 % intervals.
 
     The metrics are the accuracy between negative and positive, the recall of both, and the log loss.
     balanced_accuracy weights the rows so that each of the two classes counts for half.

@@ -1,8 +1,8 @@
 """Vectors of examples -> a calibrated sentiment head.
 
 There is one multinomial logistic regression that all languages share, with a deviation for each language that has
-examples of its own (see `pooled`), and shifts and a temperature per language, fitted on the validation examples. The same
-examples and vectors always give the same head.
+examples of its own (see `pooled`), and shifts and a temperature per language, fitted on the validation examples. The
+same examples and vectors always give the same head.
 """
 
 from __future__ import annotations
@@ -41,8 +41,8 @@ def fit(examples: pa.Table, vectors: np.ndarray, config: HeadConfig, encoder: st
         unsure = weak_neutral(languages[code], texts, vectors[rows], stated[rows], penalty)
         taught[rows[unsure]] = NEUTRAL
     cell = np.char.add(np.char.add(language.astype(str), "/"), domain.astype(str))[train]
-    present = np.stack([np.bincount(taught[train & (group == g)], minlength=len(LABELS)) > 0 for g in range(len(languages))]
-                       or [np.zeros(len(LABELS), bool)])[: len(languages)].reshape(-1, len(LABELS))  # fmt: skip
+    present = np.zeros((len(languages), len(LABELS)), bool)
+    np.logical_or.at(present, (group[train & (group >= 0)], taught[train & (group >= 0)]), True)
     weight = balanced_weights(taught[train], cell, config.class_balance)
     fitted = Rows(vectors[train], taught[train], group[train], weight, ~present & present.any(axis=0))
     known = Known(stated, taught, group, val if val.sum() >= FEW else train)

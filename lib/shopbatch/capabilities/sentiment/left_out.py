@@ -9,8 +9,8 @@ import pyarrow as pa
 
 from shopbatch.capabilities.sentiment.config import HeadConfig
 from shopbatch.capabilities.sentiment.evaluate import of_domain
-from shopbatch.capabilities.sentiment.head import NEUTRAL
 from shopbatch.capabilities.sentiment.fit import fit
+from shopbatch.capabilities.sentiment.head import NEUTRAL
 
 LEAST = 100  # texts of each side that a domain needs to be left out
 
@@ -18,8 +18,8 @@ LEAST = 100  # texts of each side that a domain needs to be left out
 def leave_domains_out(examples: pa.Table, vectors: np.ndarray, config: HeadConfig) -> dict[str, dict[str, Any]]:
     """Return for each language and domain how good a head is that was fitted without the domain.
 
-    The domain's training, validation and test examples are all unseen by that head, and all are asked. The penalty is the
-    middle one of `config.l2`, so that nothing is chosen with a look at the domain.
+    The domain's training, validation and test examples are all unseen by that head, and all are asked. The penalty is
+    the middle one of `config.l2`, so that nothing is chosen with a look at the domain.
 
     Args:
         examples: text, label, language, domain, split.

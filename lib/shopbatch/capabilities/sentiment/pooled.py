@@ -1,8 +1,8 @@
 """One linear classifier for all languages, with a deviation for each language that has enough rows of its own.
 
 The weights of a language are the shared ones plus its deviation, and the squares of both are penalised, as in the
-multi-task regularisation of Evgeniou & Pontil 2004. So a language without rows is answered for by what the others share,
-a language with few rows stays near to it, and one with many rows goes its own way.
+multi-task regularisation of Evgeniou & Pontil 2004. So a language without rows is answered for by what the others
+share, a language with few rows stays near to it, and one with many rows goes its own way.
 """
 
 from __future__ import annotations

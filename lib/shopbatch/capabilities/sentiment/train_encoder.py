@@ -22,9 +22,9 @@ from shopbatch.capabilities.sentiment import head as sentiment_head
 from shopbatch.capabilities.sentiment.config import FinetuneEncoderConfig
 from shopbatch.capabilities.sentiment.evaluate import compare, evaluate, gates
 from shopbatch.capabilities.sentiment.examples import OTHER, SOURCE, SPLITS, read_examples
+from shopbatch.capabilities.sentiment.fit import fit
 from shopbatch.capabilities.sentiment.head import LABELS, SentimentHead
 from shopbatch.capabilities.sentiment.judge import calibrated_head, held_out_probabilities
-from shopbatch.capabilities.sentiment.fit import fit
 from shopbatch.core.errors import UserError
 from shopbatch.core.hashing import digest
 from shopbatch.engines.tokens import Reader

@@ -5,7 +5,6 @@ The report also says how good a head is that was fitted without a domain, on tha
 
 from __future__ import annotations
 
-import pyarrow as pa
 import pyarrow.compute as pc
 
 from shopbatch.capabilities.sentiment import head as sentiment_head

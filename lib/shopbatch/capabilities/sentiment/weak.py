@@ -59,4 +59,4 @@ def weak_neutral(
     contrast = _contrast().get(language)
     has_contrast = np.array([contrast is not None and contrast.search(text) is not None for text in texts])
     differ = np.where(side > 0.5, POSITIVE, NEGATIVE) != other
-    return (np.maximum(side, 1 - side) < UNSURE) & (has_contrast | differ)
+    return np.asarray((np.maximum(side, 1 - side) < UNSURE) & (has_contrast | differ), bool)
