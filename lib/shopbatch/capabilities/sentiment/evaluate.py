@@ -26,7 +26,7 @@ from shopbatch.evaluation.paired import difference
 from shopbatch.warehouse.gates import Gate, explain
 
 ALL = "all"  # the name under which all languages together are listed
-FEW = 1  # a language with fewer test examples is not reported
+FEW = 30  # a language with fewer test examples is not reported
 FEW_IN_DOMAIN = 100  # texts that are not neutral; a domain with fewer has no gate of its own
 
 
