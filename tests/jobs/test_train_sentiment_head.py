@@ -30,7 +30,8 @@ def labelled(store: Store, count: int = 900) -> None:
         words, rating = ((GOOD, 5), (BAD, 1), ((*GOOD, *BAD), 3))[i % 3]
         picked = " ".join(words[(i * k) % len(words)] for k in range(1, 5))
         more = f" {TEXT}" if i % 150 == 0 else ""
-        rows.append({"review_id": f"r{i}", "text": f"{picked} item {i}{more}", "rating": rating})
+        text = f"this is {picked} and that is all of it, item {i}{more}"
+        rows.append({"review_id": f"r{i}", "text": text, "rating": rating, "source": ("coats", "books")[i % 2]})
     rows += [{"review_id": f"two{r}", "text": "both ways", "rating": r} for r in (1, 5)]
     rows += [{"review_id": "unrated", "text": "no rating here"}]
     toy.put(store, toy.reviews(rows))
@@ -58,6 +59,9 @@ def test_train_and_score(
     quality = report["metrics"]["quality"]["en"]
     assert quality["accuracy"]["value"] > quality["baselines"]["majority"]["accuracy"] + 0.2
     assert quality["accuracy"]["low"] <= quality["accuracy"]["value"] <= quality["accuracy"]["high"]
+    left_out = report["metrics"]["left_out"]["en"]
+    assert set(left_out) == set(quality["domains"]) == {"coats", "books"}
+    assert all(figures["balanced_accuracy"]["value"] > 0.7 for figures in left_out.values())
     split = {k: quality[f"{k}_rows"] for k in ("train", "val", "test")}
     assert sum(split.values()) == 900  # neither the content with two labels nor the one without
     assert split["train"] > 5 * split["val"] > 0

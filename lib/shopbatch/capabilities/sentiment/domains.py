@@ -1,4 +1,8 @@
-"""The domain of a review: its source, and in a source that mixes kinds of goods, the kind that its words name."""
+"""The domain of a review: its source, and in a source that mixes kinds of goods, the kind that its words name.
+
+The source of loaded reviews is the name of their file. Digits in it do not count, so that a shop's daily files are one
+domain.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +13,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from shopbatch.core.privacy import clean
 from shopbatch.text.word_files import WordFile, read_words
 
 UNKNOWN = "unknown"  # domain of a review whose source is not known
@@ -34,6 +39,9 @@ def domain_of(texts: pa.Array, source: pa.Array) -> pa.Array:
         source: string [n]; null where it is not known.
     """
     names = pc.fill_null(source, UNKNOWN)
+    different = pc.unique(names)
+    shown = pa.array([clean(re.sub(r"\d+", "#", name)) for name in different.to_pylist()], pa.string())
+    names = shown.take(pc.index_in(names, different))
     for mixed, kinds in _patterns().items():
         rows = pc.indices_nonzero(pc.equal(names, mixed))
         if not len(rows):

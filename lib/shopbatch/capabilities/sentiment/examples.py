@@ -23,6 +23,8 @@ from shopbatch.warehouse.store import Snapshot
 SOURCE = ("title", "text", "rating", "label", "source")
 OTHER = "other"  # stands for the languages that have no classifier of their own
 SPLITS = {"train": (0, 70), "val": (70, 80), "test": (80, 100)}  # from and to, of 100 hash values
+DOMAINS = 12  # domains that are told apart, the largest ones; all others are REST
+REST = "rest"
 _SPARE = 8  # this many times more candidates are read than needed, for duplicates, domains and rare languages
 CANDIDATES = pa.schema(
     [
@@ -98,6 +100,10 @@ def choose(table: pa.Table, config: ExampleConfig) -> pa.Table:
         .sort("lo", "hi", "domain")
         .unique(["hi", "lo"], keep="first", maintain_order=True)
         .with_columns(split.alias("split"), pl.col("language").fill_null(OTHER))
+    )
+    kept = rows.group_by("domain").len().sort("len", "domain", descending=[True, False])["domain"].head(DOMAINS)
+    rows = rows.with_columns(
+        pl.when(pl.col("domain").is_in(kept.implode())).then("domain").otherwise(pl.lit(REST)).alias("domain")
     )
     own = own_languages(rows, config)
     rows = rows.with_columns(

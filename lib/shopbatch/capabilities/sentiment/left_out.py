@@ -11,6 +11,7 @@ from shopbatch.capabilities.sentiment.config import HeadConfig
 from shopbatch.capabilities.sentiment.evaluate import of_domain
 from shopbatch.capabilities.sentiment.fit import fit
 from shopbatch.capabilities.sentiment.head import NEUTRAL
+from shopbatch.runs.report import Figure
 
 LEAST = 100  # texts of each side that a domain needs to be left out
 
@@ -43,6 +44,22 @@ def leave_domains_out(examples: pa.Table, vectors: np.ndarray, config: HeadConfi
             p = head.probabilities(vectors[rows], pa.repeat(code, len(rows)))
             results.setdefault(code, {})[name] = of_domain(label[rows], p, config.seed)
     return results
+
+
+def picture(left_out: dict[str, dict[str, Any]]) -> Figure:
+    """Return the report's figure: balanced accuracy on each domain left out, with its interval."""
+    panels = {
+        language: {
+            domain: [figures["balanced_accuracy"][end] for end in ("value", "low", "high")]
+            for domain, figures in domains.items()
+        }
+        for language, domains in left_out.items()
+    }
+    caption = (
+        "Balanced accuracy (negative, positive) on each source of reviews or kind of goods, of a head that was fitted "
+        "without it: what a shop with other goods will see. Intervals of 95 %."
+    )
+    return Figure("intervals", "Domains left out of training", {"panels": panels}, caption)
 
 
 def _has_both_sides(label: np.ndarray) -> bool:

@@ -12,7 +12,7 @@ from shopbatch.capabilities.sentiment.config import ExampleConfig, HeadConfig, T
 from shopbatch.capabilities.sentiment.evaluate import evaluate
 from shopbatch.capabilities.sentiment.examples import SOURCE, read_examples
 from shopbatch.capabilities.sentiment.fit import fit
-from shopbatch.capabilities.sentiment.left_out import leave_domains_out
+from shopbatch.capabilities.sentiment.left_out import leave_domains_out, picture
 from shopbatch.core.hashing import digest
 from shopbatch.engines.configs import EngineConfig
 from shopbatch.models import erasure, registry
@@ -61,6 +61,8 @@ def train_head(config: TrainHeadConfig, store: Store, report: Report) -> None:
     report.models[sentiment_head.NAME] = published.digest
     report.outcome, report.metrics["quality"] = "published", quality
     report.metrics["left_out"] = left_out
+    if left_out:
+        report.figures.append(picture(left_out))
 
 
 def origin_of(reviews: Snapshot, encoder: str, engine: EngineConfig, examples: ExampleConfig, head: HeadConfig) -> str:
