@@ -107,10 +107,11 @@ def by_hand(head: SentimentHead, examples: pa.Table, vectors: np.ndarray) -> Non
     p = head.probabilities(vectors[rows], examples["language"].take(pa.array(rows)).combine_chunks())
     sided, middle = truth != NEUTRAL, truth == NEUTRAL
     print(f"zh     {'labelled by hand':28} {short(of_domain(truth[sided], p[sided], 0))}")
-    above = (p[middle, NEUTRAL][:, None] > p[sided, NEUTRAL]).mean() if middle.any() and sided.any() else float("nan")
+    pairs = p[middle, NEUTRAL][:, None] > p[sided, NEUTRAL]
+    above = pairs.mean() if pairs.size else float("nan")
     print(
-        f"       of these the stated label agrees on {(truth == stated)[sided].mean():.3f}; the probability of neutral of "
-        f"a neutral line is above that of another in {above:.3f} of pairs; {middle.mean():.3f} are neutral by hand, "
+        f"       of these the stated label agrees on {(truth == stated)[sided].mean():.3f}; the probability of neutral "
+        f"of a neutral line is above that of another in {above:.3f} of pairs; {middle.mean():.3f} are neutral by hand, "
         f"{(p.argmax(axis=1) == NEUTRAL).mean():.3f} by the head"
     )
 
