@@ -20,7 +20,15 @@ def run(config: AnalyseReviewsConfig, store: Store, report: Report) -> None:
 
 
 _SPECS = later("shopbatch.capabilities.insights.run:analyse_specs")
-JOB = Job("analyse_reviews", AnalyseReviewsConfig, run, specs=_SPECS, text="text", next="show review_aspects")
+JOB = Job(
+    "analyse_reviews",
+    AnalyseReviewsConfig,
+    run,
+    session="late ray",
+    specs=_SPECS,
+    text="text",
+    next="show review_aspects",
+)
 
 if __name__ == "__main__":
     raise SystemExit(main(JOB))

@@ -24,6 +24,7 @@ JOB = Job(
     "describe_products",
     Config,
     run,
+    session="late ray",
     estimate=later(f"{_HOME}.estimate:estimate"),
     specs=later(f"{_HOME}.run:copy_specs"),
     text="title",

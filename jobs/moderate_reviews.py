@@ -20,7 +20,15 @@ def run(config: ModerateReviewsConfig, store: Store, report: Report) -> None:
 
 
 _SPECS = later("shopbatch.capabilities.moderation.run:moderation_specs")
-JOB = Job("moderate_reviews", ModerateReviewsConfig, run, specs=_SPECS, text="text", next="show review_moderation")
+JOB = Job(
+    "moderate_reviews",
+    ModerateReviewsConfig,
+    run,
+    session="late ray",
+    specs=_SPECS,
+    text="text",
+    next="show review_moderation",
+)
 
 if __name__ == "__main__":
     raise SystemExit(main(JOB))

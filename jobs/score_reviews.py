@@ -27,6 +27,7 @@ JOB = Job(
     run,
     estimate=_ESTIMATE,
     estimate_in_session=False,
+    session="late ray",
     specs=_SPECS,
     text="text",
     next="show review_sentiment",

@@ -249,6 +249,7 @@ def test_a_question_without_an_answer_is_left_behind() -> None:
     assert waiting.hangs
 
 
+@pytest.mark.slow
 def test_the_command_as_a_user_types_it(world: World) -> None:
     """In its own process: lines for people, exit codes, and on standard error only where the warehouse is."""
     where = f"warehouse: {world.warehouse} (from {world.home / 'conf/local/platform.yaml'})\n"

@@ -40,6 +40,8 @@ from shopbatch.warehouse.store import Store
 from tests.erasure import planted
 from tests.inference import toy
 
+pytestmark = pytest.mark.slow
+
 TEXTS = {"reviews": review_text}
 OUR = ("digest", "rejects_digest", "run_key", "mix", "mix_of")
 

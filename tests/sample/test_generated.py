@@ -21,6 +21,8 @@ from shopbatch.tables.reviews import REVIEWS
 from shopbatch.tables.transactions import TRANSACTIONS
 from shopbatch.warehouse.store import Store
 
+pytestmark = pytest.mark.slow
+
 ROWS = 120_000
 SHOP = Shop(reviews=ROWS, products=2_400, users=12_000, seed=11)
 

@@ -19,6 +19,8 @@ from shopbatch.sample import archives, fill_generated, fill_real, real, real_tab
 from shopbatch.tables.campaigns import CAMPAIGNS, COUPONS, REDEMPTIONS
 from shopbatch.warehouse.store import Store
 
+pytestmark = pytest.mark.slow
+
 COUNTS = {
     "products": 93_537,
     "users": 2_469,

@@ -10,11 +10,11 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext, suppress
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext, suppress
 from importlib import resources
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from shopbatch.core.config import Platform
 from shopbatch.core.errors import Stopped, UserError
@@ -82,6 +82,47 @@ def ray_session(platform: Platform) -> Iterator[None]:
         ray.shutdown()
         if folder is not None:
             shutil.rmtree(folder, ignore_errors=True)
+
+
+class _Late:
+    """The Ray session that begins when it is first needed: what starts it, as long as nothing did."""
+
+    start: Callable[[], None] | None = None
+
+
+@contextmanager
+def late_ray_session(platform: Platform, before: Callable[[], AbstractContextManager[Any]]) -> Iterator[None]:
+    """Provide a Ray session inside the block that starts with the first call of `start_ray`.
+
+    Args:
+        platform: Where Ray runs.
+        before: Returns what Ray is started in: a context manager.
+    """
+    started = "ray" in sys.modules and sys.modules["ray"].is_initialized()
+    os.environ["RAY_ENABLE_AUTO_CONNECT"] = "0"  # a call that comes too early is an error, and starts no other Ray
+    with ExitStack() as session:
+
+        def start() -> None:
+            _Late.start = None
+            with before():
+                session.enter_context(ray_session(platform))
+
+        _Late.start = None if started else start
+        try:
+            yield
+        finally:
+            _Late.start = None
+
+
+def ray_is_due() -> bool:
+    """Whether this is a session in which Ray has not started yet."""
+    return _Late.start is not None
+
+
+def start_ray() -> None:
+    """Start Ray, if this is a session in which it has not started yet."""
+    if _Late.start is not None:
+        _Late.start()
 
 
 @contextmanager

@@ -8,10 +8,9 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 
-import ray
-
 from shopbatch.inference.candidate import Candidate
 from shopbatch.inference.config import Gates, InferenceConfig
+from shopbatch.inference.refs import fetch, start
 from shopbatch.inference.spec import Spec
 from shopbatch.warehouse import files
 from shopbatch.warehouse.gates import DEFECT, Gate, explain, shrinking
@@ -91,10 +90,9 @@ def _uris(spec: Spec, source: Snapshot, candidate: Candidate) -> list[str]:
 
 def _repeats(spec: Spec, uris: list[str]) -> int:
     """Rows of the candidate's files that repeat a key, counted from the files themselves, in a task of its own."""
-    return int(ray.get(_count_repeats.remote(uris, spec.source.key)))
+    return int(fetch([start(_count_repeats, uris, spec.source.key)])[0])
 
 
-@ray.remote
 def _count_repeats(uris: list[str], key: tuple[str, ...]) -> int:
     return files.duplicate_keys(uris, key)
 

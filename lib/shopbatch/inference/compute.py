@@ -10,8 +10,6 @@ from typing import Any
 
 import polars as pl
 import pyarrow as pa
-import ray
-import ray.data
 
 from shopbatch.core.deferred import Deferred
 from shopbatch.core.privacy import guard_logs
@@ -28,7 +26,6 @@ UNITS_PER_WORKER = 8
 SORT_WINDOW = 2_048  # rows that an engine should see at once, so that it can batch rows of like length
 
 
-@ray.remote
 def cut_pending(part: int, limit: int, unit_rows: int, *pieces: pa.Table) -> list[Any]:
     """Cut the first `limit` pending rows of a part, by position, into units: [number of rows, unit 0, 1, ...].
 
@@ -81,6 +78,9 @@ def worker_count(config: InferenceConfig, units: ObjectRefs) -> int:
 
 def stream(task: Task, units: ObjectRefs) -> Iterator[Receipt]:
     """Run the units through the workers; yields a receipt as soon as its file is written."""
+    import ray
+    import ray.data
+
     workers = worker_count(task.config, units)
     task_ref = ray.put(task)  # held until the last receipt: a restarted worker reads it again
     shared: dict[str, Any] = {"batch_size": None, "batch_format": "pyarrow", "num_cpus": actor_cpus(workers)}
@@ -112,6 +112,8 @@ class Worker:
     """A Ray Data actor: opens the stage once; `__call__` computes one unit and yields receipts."""
 
     def __init__(self, task: ObjectRef) -> None:
+        import ray
+
         guard_logs()
         self.task: Task = ray.get(task)
         self.scorer = Deferred(self.task.spec.stage.open)

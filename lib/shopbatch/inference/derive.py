@@ -14,14 +14,13 @@ import numpy as np
 import polars as pl
 import pyarrow as pa
 import pyarrow.compute as pc
-import ray
 
 from shopbatch.core.hashing import hash128, hex128
 from shopbatch.inference.candidate import VOLATILE, Candidate, Written
 from shopbatch.inference.memo import Memo
 from shopbatch.inference.parts import Part
 from shopbatch.inference.pending import all_answers
-from shopbatch.inference.refs import ObjectRefs, scatter
+from shopbatch.inference.refs import ObjectRefs, fetch, scatter, start
 from shopbatch.inference.shards import split, to_arrow
 from shopbatch.inference.source import Index
 from shopbatch.inference.spec import INFRA, Spec
@@ -52,10 +51,10 @@ def build_candidate(
     schema = source.select(spec.columns)
     target = Target(spec, store.root, memo.run_id, schema)
     written = [
-        write_part.remote(target, part, index.rows[i], index.shards, *(shard[i] for shard in answers), *kept)
+        start(write_part, target, part, index.rows[i], index.shards, *(shard[i] for shard in answers), *kept)
         for i, part in enumerate(index.parts)
     ]
-    return Candidate(ray.get(written))
+    return Candidate(fetch(written))
 
 
 def _kept_rows(spec: Spec, index: Index, live: Snapshot | None) -> ObjectRefs:
@@ -63,10 +62,9 @@ def _kept_rows(spec: Spec, index: Index, live: Snapshot | None) -> ObjectRefs:
     if live is None or not live.files:
         return []
     rows = [scatter(split_live, index.shards, spec, file, index.shards).pieces for file in live.files]
-    return [stack.remote(*(r[s] for r in rows)) for s in range(index.shards)]
+    return [start(stack, *(r[s] for r in rows)) for s in range(index.shards)]
 
 
-@ray.remote
 def split_live(spec: Spec, file: FileRef, shards: int) -> list[Any]:
     """Read one file of the live table as [number of rows, rows with khi, klo of shard 0, 1, ...]."""
     data = files.read(file.uri, spec.sink.schema(), file.partition)
@@ -75,7 +73,6 @@ def split_live(spec: Spec, file: FileRef, shards: int) -> list[Any]:
     return [len(frame), *split(frame, "khi", shards)]
 
 
-@ray.remote
 def stack(*pieces: pa.Table) -> pa.Table:
     """Stack the pieces of one shard."""
     return pa.concat_tables(pieces)
@@ -91,7 +88,6 @@ class Target:
     schema: pa.Schema
 
 
-@ray.remote
 def write_part(target: Target, part: Part, index: pa.Table, shards: int, *pieces: pa.Table) -> Written:
     """Write the files of one part.
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import polars as pl
-import ray
 
 from shopbatch.inference.memo import Memo
+from shopbatch.inference.refs import fetch, start
 from shopbatch.inference.resolve import memo_table, unsigned_words
 from shopbatch.inference.spec import Spec
 from shopbatch.warehouse import files
@@ -27,14 +27,13 @@ def inherit(memo: Memo) -> int:
     if not former:
         return 0
     memo.hold_lease()
-    copies = ray.get([copy_results.remote(spec, memo.root, memo.folder, i, [f]) for i, f in enumerate(former)])
+    copies = fetch([start(copy_results, spec, memo.root, memo.folder, i, [f]) for i, f in enumerate(former)])
     written: list[DataFile] = [file for file in copies if file is not None]
     memo.commit(written)
     memo.end_lease()
     return sum(file.rows for file in written)
 
 
-@ray.remote
 def copy_results(spec: Spec, root: str, folder: str, number: int, refs: Sequence[FileRef]) -> DataFile | None:
     """Write the inherited results of some memo files as one file; None if there are none."""
     if spec.inherits is None:

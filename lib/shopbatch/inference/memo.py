@@ -15,10 +15,9 @@ from typing import Any
 import polars as pl
 import pyarrow as pa
 import pyarrow.fs as pafs
-import ray
 from typing_extensions import TypedDict
 
-from shopbatch.inference.refs import ObjectRefs, scatter
+from shopbatch.inference.refs import ObjectRefs, fetch, scatter, start
 from shopbatch.inference.resolve import memo_table, resolve, unsigned_words
 from shopbatch.inference.shards import gather, split
 from shopbatch.inference.spec import Spec
@@ -37,7 +36,6 @@ class _Lease(TypedDict):
     recipe: str
 
 
-@ray.remote
 def split_memo(refs: Sequence[FileRef], schema: pa.Schema, shards: int) -> list[Any]:
     """Read some memo files as [number of rows, rows of shard 0, 1, ...], in the files' order; hi and lo are uint64."""
     frame = gather([files.read(f.uri, schema, f.partition) for f in refs])
@@ -178,15 +176,14 @@ class Memo:
             return
         pieces = self._split(small)
         written = [
-            write_compacted.remote(self.spec, self.root, f"{self.folder}c", s, *(p[s] for p in pieces))
+            start(write_compacted, self.spec, self.root, f"{self.folder}c", s, *(p[s] for p in pieces))
             for s in range(self.shards)
         ]
-        merged = [f for f in ray.get(written) if f is not None]
+        merged = [f for f in fetch(written) if f is not None]
         key = f"{self.run_id}/compact"
         self.store.commit(self.spec.memo, merged, "compact", key, removed=[f.path for f in small], guard=refuse_foreign)
 
 
-@ray.remote
 def write_compacted(spec: Spec, root: str, folder: str, shard: int, *pieces: pa.Table) -> DataFile | None:
     """Write one shard's rows, resolved and sorted by hash, as one memo file; None if it has no rows."""
     memo = resolve(spec, gather(pieces), judge=False).drop("verdict").sort("hi", "lo")

@@ -1,6 +1,6 @@
 """What the memo does not hold yet, and what it holds for each row of a part.
 
-Called by `run.py` and `candidate.py`. Both tasks see one shard: its contents, one table per part, and its memo rows.
+Called by `run.py` and `candidate.py`. Both functions see one shard: its contents, a table per part, and its memo rows.
 """
 
 from __future__ import annotations
@@ -10,10 +10,9 @@ from typing import Any
 
 import polars as pl
 import pyarrow as pa
-import ray
 
 from shopbatch.inference.memo import Memo
-from shopbatch.inference.refs import ObjectRefs, scatter
+from shopbatch.inference.refs import ObjectRefs, fetch, scatter
 from shopbatch.inference.resolve import resolve
 from shopbatch.inference.shards import gather, numbered, to_arrow
 from shopbatch.inference.source import Index
@@ -67,7 +66,6 @@ class Pending:
         return sum(self.counts)
 
 
-@ray.remote
 def find_pending(spec: Spec, parts: int, policy: RetryPolicy, *pieces: pa.Table) -> list[Any]:
     """Find the pending contents of one shard.
 
@@ -100,7 +98,6 @@ def find_pending(spec: Spec, parts: int, policy: RetryPolicy, *pieces: pa.Table)
     return [counts, *pending]
 
 
-@ray.remote
 def look_up(spec: Spec, parts: int, *pieces: pa.Table) -> list[Any]:
     """Look up the results of one shard; pieces as for `find_pending`.
 
@@ -127,7 +124,7 @@ def all_pending(spec: Spec, index: Index, memo: Memo, policy: RetryPolicy) -> Pe
         scatter(find_pending, parts, spec, parts, policy, *(p[s] for p in index.pieces), *memo.shard(s))
         for s in range(index.shards if parts else 0)
     ]
-    counts: list[PendingCounts] = ray.get([shard.summary for shard in searched])
+    counts: list[PendingCounts] = fetch([shard.summary for shard in searched])
     return Pending(
         distinct=sum(c.distinct for c in counts),
         reused=sum(c.reused for c in counts),

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from shopbatch.core.crash_points import crash_point
 from shopbatch.core.errors import Stopped
 from shopbatch.core.progress import Progress
+from shopbatch.core.sessions import start_ray
 from shopbatch.inference.compute import cut_units, stream, worker_count
 from shopbatch.inference.config import InferenceConfig
 from shopbatch.inference.damage import Damage
@@ -23,6 +24,7 @@ from shopbatch.inference.pending import Pending, RetryPolicy, all_pending
 from shopbatch.inference.publish import BeforeCommit, Publisher, count, find_live
 from shopbatch.inference.receipt import Receipt
 from shopbatch.inference.samples import sample_rows
+from shopbatch.inference.shards import shard_count
 from shopbatch.inference.source import Index, build_index
 from shopbatch.inference.spec import Spec
 from shopbatch.inference.stalls import looks
@@ -36,6 +38,9 @@ from shopbatch.warehouse.foreign import put_all_right
 from shopbatch.warehouse.store import Snapshot, Store
 
 COMMIT_BYTES = 64 * 1024 * 1024
+# A source and a memo of up to this size are indexed in this process, while Ray has not started yet: it takes about a
+# second, and Ray takes five to start.
+HERE_ROWS, HERE_BYTES = 250_000, 64 * 1024 * 1024
 _USED = ("rows", "calls", "tokens", "tokens_out")
 
 
@@ -76,10 +81,7 @@ def run_inference(
     live = damage.without(find_live(spec, store))
     report.recipe = spec.recipe
     report.tables[spec.source.name] = {"read": source.version}
-    with report.stage("index") as stage:
-        index = build_index(spec, source)
-        stage.rows = source.rows
-    memo = Memo(store, spec, report.run_id, index.shards)
+    index, memo = _index(spec, store, report, source)
     account = {} if spent is None else spent
     run = InferenceRun(spec, config, store, report, source, live, index, memo, spent=account)
     run.before_commit = before_commit
@@ -105,12 +107,21 @@ def compute_inference(spec: Spec, config: InferenceConfig, store: Store, report:
     store.check_targets([spec.memo], "append")
     damaged = take_out(store, spec.memo, report.run_id, lambda ref: ref.partition["recipe"] == spec.recipe)
     report.tables[spec.source.name] = {"read": source.version}
+    index, memo = _index(spec, store, report, source)
+    InferenceRun(spec, config, store, report, source, find_live(spec, store), index, memo).compute()
+    return [sentence for sentence in (*undone, damaged) if sentence]
+
+
+def _index(spec: Spec, store: Store, report: Report, source: Snapshot) -> tuple[Index, Memo]:
+    """Index the source, and open the memo of its recipe: in this process, if both are small and Ray has not started."""
+    memo = Memo(store, spec, report.run_id, shard_count(source.rows))
+    size = sum(file.size for file in (*source.files, *memo.visible()))
+    if source.rows > HERE_ROWS or size > HERE_BYTES:
+        start_ray()
     with report.stage("index") as stage:
         index = build_index(spec, source)
         stage.rows = source.rows
-    memo = Memo(store, spec, report.run_id, index.shards)
-    InferenceRun(spec, config, store, report, source, find_live(spec, store), index, memo).compute()
-    return [sentence for sentence in (*undone, damaged) if sentence]
+    return index, memo
 
 
 @dataclass
@@ -249,6 +260,7 @@ class InferenceRun:
     def _compute(self, pending: Pending, todo: int, number: int, restart: bool = True) -> None:
         """Compute `todo` pending contents. What was written is committed on the way, and when this ends early."""
         spec, config, memo = self.spec, self.config, self.memo
+        start_ray()
         units = cut_units(pending, todo, config, spec.stage.stateless)
         task = Task(
             spec=spec,

@@ -10,10 +10,10 @@ from collections.abc import Sequence
 from secrets import token_bytes
 
 import pyarrow as pa
-import ray
 
 from shopbatch.core.hashing import hash128
 from shopbatch.inference.candidate import VOLATILE
+from shopbatch.inference.refs import fetch, start
 from shopbatch.tables.schema import Table
 from shopbatch.warehouse import files
 from shopbatch.warehouse.checksums import DamagedFile
@@ -28,14 +28,13 @@ def same_rows(table: Table, one: Sequence[str], other: Sequence[str]) -> bool:
         other: URIs of other files.
     """
     salt = token_bytes(32)
-    sums = [[sum_of.remote(table, uri, salt) for uri in uris] for uris in (one, other)]
-    old, new = (ray.get(refs) for refs in sums)
+    sums = [[start(sum_of, table, uri, salt) for uri in uris] for uris in (one, other)]
+    old, new = (fetch(refs) for refs in sums)
     if None in old or None in new:
         return False
     return bool((sum(old) - sum(new)) % 2**128 == 0)
 
 
-@ray.remote
 def sum_of(table: Table, uri: str, salt: bytes) -> int | None:
     """Add up the hashes of a file's rows; None if the file is damaged or gone."""
     schema = pa.schema([field for field in table.file_schema() if field.name not in VOLATILE])

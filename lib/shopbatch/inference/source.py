@@ -12,18 +12,16 @@ import numpy as np
 import polars as pl
 import pyarrow as pa
 import pyarrow.compute as pc
-import ray
 
 from shopbatch.core.hashing import hash128
 from shopbatch.inference.parts import Part, plan_parts
-from shopbatch.inference.refs import ObjectRef, ObjectRefs, scatter
+from shopbatch.inference.refs import ObjectRef, ObjectRefs, fetch, scatter
 from shopbatch.inference.shards import numbered, shard_count, split, to_arrow
 from shopbatch.inference.spec import Spec
 from shopbatch.warehouse.store import Snapshot
 from shopbatch.warehouse.utf8 import invalid_utf8
 
 
-@ray.remote
 def index_part(spec: Spec, schema: pa.Schema, part: Part, shards: int) -> list[pa.Table]:
     """Hash and check the rows of a part.
 
@@ -64,7 +62,6 @@ def _has_no_key(keys: pa.ChunkedArray) -> pa.ChunkedArray | pa.Array:
     return keys.is_null() if broken is None else pc.or_(keys.is_null(), broken)
 
 
-@ray.remote
 def find_losers(*pieces: pa.Table) -> list[Any]:
     """Find the rows that lose to another row with the same key. The greatest `latest` wins; of equals, the later row.
 
@@ -84,7 +81,6 @@ def find_losers(*pieces: pa.Table) -> list[Any]:
     return [len(losers), *(losers.filter(pl.col("part") == i)["pos"].to_numpy() for i in range(len(pieces)))]
 
 
-@ray.remote
 def settle_part(rows: pa.Table, shards: int, *losers: np.ndarray) -> list[Any]:
     """Mark the losers of a part as `duplicate_key`.
 
@@ -143,7 +139,7 @@ def build_index(spec: Spec, snapshot: Snapshot) -> Index:
     ]
     settled = [_settle(indexed[p].summary, shards, [shard[p] for shard in losers]) for p in range(len(parts))]
     reasons: dict[str, int] = {}
-    for counts in ray.get([part.counts for part in settled]):
+    for counts in fetch([part.counts for part in settled]):
         for reason, rows in counts.items():
             reasons[reason] = reasons.get(reason, 0) + rows
     return Index(parts, shards, [part.rows for part in settled], [part.contents for part in settled], reasons)

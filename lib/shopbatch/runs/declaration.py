@@ -24,7 +24,9 @@ class Job:
         name: The stem of its file in jobs/, of its configuration and of its reports.
         config: The type of its configuration.
         run: run(config, store, report) does the work, inside the session.
-        session: The session that it runs in.
+        session: The session that it runs in. Late Ray starts when something is to be computed or the source is large,
+            so that a run with nothing to do ends without it; besides `run_inference`, only code behind `start_ray` may
+            use Ray then.
         estimate: estimate(config, store) says what a run would compute and cost, for a dry run; None if it cannot. An
             empty answer is not shown.
         estimate_in_session: Whether the estimate needs the session; if not, a dry run starts none.
@@ -41,7 +43,7 @@ class Job:
     name: str
     config: type[JobConfig]
     run: Callable[[Any, Any, Any], None]
-    session: Literal["ray", "spark"] = "ray"
+    session: Literal["ray", "late ray", "spark"] = "ray"
     estimate: Callable[[Any, Any], dict[str, Any]] | None = None
     estimate_in_session: bool = True
     check: Callable[[Any, Any], None] | None = None

@@ -9,8 +9,8 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Sequence
-from contextlib import ExitStack, nullcontext
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
@@ -194,20 +194,29 @@ def _record(report: Report, store: Store, shown: display.Display) -> Record:
 
 def _run_in_session(job: Job, settings: JobConfig, store: Store, report: Report, signals: list[str]) -> None:
     """Start the job's session and run the job in it."""
-    from shopbatch.core.sessions import ray_session, spark_session
+    from shopbatch.core.sessions import late_ray_session, ray_session, spark_session
     from shopbatch.runs.claims import claim
     from shopbatch.runs.run_key import digest
 
     done, waited = False, None
+
+    @contextmanager
+    def starting() -> Iterator[None]:
+        with display.stage("start spark" if job.session == "spark" else "start ray"):
+            yield
+        stop_on_signals(signals)  # once more: Ray and Spark have installed their own handlers
+
     try:
         with ExitStack() as session:
             stop_on_signals(signals)
             if job.alone:
                 key = digest(settings, store.root)
                 waited = session.enter_context(claim(store, report, key, settings.wait, "does the same"))
-            with display.stage(f"start {job.session}"):
-                session.enter_context((ray_session if job.session == "ray" else spark_session)(settings.platform))
-            stop_on_signals(signals)  # once more: Ray and Spark have installed their own handlers
+            if job.session == "late ray":
+                session.enter_context(late_ray_session(settings.platform, starting))
+            else:
+                with starting():
+                    session.enter_context((ray_session if job.session == "ray" else spark_session)(settings.platform))
             job.run(settings, store, report)
             if report.rows.balanced is False:
                 raise AssertionError(f"the rows do not add up: {report.rows}")

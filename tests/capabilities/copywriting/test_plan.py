@@ -31,6 +31,7 @@ def facts(**columns):
     return known_facts(content_of([row]))[0]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("language", ["en", "zh"])
 @pytest.mark.parametrize("tone", TONES)
 def test_every_product_gets_copy_that_passes_all_rules(language, tone):
@@ -55,6 +56,7 @@ def test_equal_facts_give_equal_copy_and_order_does_not_count():
     assert plan(one, "en") != plan(facts(title="Mug", product_type="Mug", Colour="red", Material="stoneware"), "en")
 
 
+@pytest.mark.slow
 def test_a_changed_pattern_changes_only_the_copy_that_drew_it(monkeypatch):
     known = catalogue("en")
     before = [plan(f, "en") for f in known]

@@ -44,6 +44,7 @@ def asked(guide: Guide) -> list[tuple[str, Advice]]:
     return [(text, guide.advise(text)) for text in texts]
 
 
+@pytest.mark.slow
 def test_no_product_is_shown_that_breaks_what_was_asked(catalogue: Catalogue, asked: list[tuple[str, Advice]]) -> None:
     shown = negated = 0
     for _, advice in asked:

@@ -14,6 +14,7 @@ from shopbatch.capabilities.copywriting.stage import DescriptionStage
 from shopbatch.capabilities.copywriting.writer import AttemptSampling, Prompt
 from shopbatch.core.config import read_text
 from shopbatch.core.errors import GateRefused, UserError, one_line
+from shopbatch.core.sessions import start_ray
 from shopbatch.engines.base import EngineError
 from shopbatch.engines.factory import prepare_generator
 from shopbatch.grounding.lexicon import LANGUAGES
@@ -116,6 +117,7 @@ def describe(config: Config, store: Store, report: Report) -> None:
         report.message = "; ".join(filter(None, [*undone, report.message]))
     if not run.refused and any(r.outcome == "published" for r in run.reports):
         with report.stage("figures"):
+            start_ray()
             try:
                 add_figures(config, store, report, [(p.language, p.spec) for p in languages], compare=new_recipe)
             except (UserError, EngineError, RayError) as error:  # what is published stays published

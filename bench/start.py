@@ -1,0 +1,105 @@
+"""How long the command line takes where little is to be done: seconds from command to exit, median of some rounds.
+
+- help: `shopbatch --help`;
+- nothing: `shopbatch run score_reviews` when the table is up to date;
+- first: from the command until the first results of a first run lie in the memo, with the model that ships;
+- one percent: the whole run after one review in a hundred has changed.
+
+python bench/start.py [--rows 3000] [--rounds 5]    prints one line of JSON
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import polars as pl
+
+COMMAND = [sys.executable, "-m", "shopbatch"]
+
+
+class Shop:
+    """A folder as `shopbatch init` makes it, with the sample's reviews."""
+
+    def __init__(self, folder: str, rows: int) -> None:
+        self.folder = Path(folder) / "shop"
+        self.call("init", str(self.folder), here=False)
+        self.call("sample", "--rows", str(rows))
+
+    def environment(self) -> dict[str, str]:
+        """No warehouse or project of the caller may come in the way."""
+        return {k: v for k, v in os.environ.items() if k not in ("SHOPBATCH_WAREHOUSE", "SHOPBATCH_HOME")}
+
+    def call(self, *words: str, here: bool = True) -> float:
+        """Run a command that must succeed. Returns its seconds."""
+        began = time.perf_counter()
+        subprocess.run(
+            [*COMMAND, *words],
+            cwd=self.folder if here else None,
+            env=self.environment(),
+            check=True,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        return time.perf_counter() - began
+
+    def first_rows(self) -> tuple[float, float]:
+        """Score all reviews for the first time. Returns the seconds until the first results, and those of the run."""
+        memo = self.folder / ".warehouse" / "score_reviews_memo"
+        began, first = time.perf_counter(), 0.0
+        run = subprocess.Popen(
+            [*COMMAND, "run", "score_reviews"],
+            cwd=self.folder,
+            env=self.environment(),
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        while run.poll() is None:
+            if not first and any(not p.name.startswith(".") for p in memo.rglob("*.parquet")):
+                first = time.perf_counter() - began
+            time.sleep(0.02)
+        if run.returncode:
+            raise SystemExit(f"the run ended with exit code {run.returncode}")
+        return first, time.perf_counter() - began
+
+    def change_one_percent(self) -> None:
+        """Load one review in a hundred again, with another text."""
+        reviews = pl.read_delta(str(self.folder / ".warehouse" / "reviews")).filter(pl.col("text").is_not_null())
+        changed = reviews.gather_every(100).select("review_id", pl.col("text") + " Bought again.")
+        changed.write_csv(self.folder / "changed.csv")
+        self.call("load", "reviews", "changed.csv")
+
+
+def main(arguments: Sequence[str] | None = None) -> dict[str, object]:
+    """Measure, print, and return what was printed."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rows", type=int, default=3000)
+    parser.add_argument("--rounds", type=int, default=5)
+    options = parser.parse_args(arguments)
+    with tempfile.TemporaryDirectory(prefix="shopbatch-start-") as folder:
+        shop = Shop(folder, options.rows)
+        first, whole = shop.first_rows()
+        seconds = {
+            "help": [shop.call("--help") for _ in range(options.rounds)],
+            "nothing": [shop.call("run", "score_reviews") for _ in range(options.rounds)],
+        }
+        shop.change_one_percent()
+        figures: dict[str, object] = {"rows": options.rows, "first": round(first, 2), "first run": round(whole, 2)}
+        figures["one percent"] = round(shop.call("run", "score_reviews"), 2)
+    for name, values in seconds.items():
+        shown = {"median": statistics.median(values), "least": min(values), "most": max(values)}
+        figures[name] = {k: round(v, 2) for k, v in shown.items()}
+    print(json.dumps(figures))
+    return figures
+
+
+if __name__ == "__main__":
+    main()
