@@ -1,8 +1,8 @@
 """The sentiment head: an encoder's vector -> calibrated probabilities of negative, neutral and positive. Pure numpy.
 
-There is one linear classifier per language, whose logits are divided by a temperature of their own (Guo et al. 2017). The
-first one answers for all languages that have none of their own. A folder holds head.safetensors (weights, bias, temperature) and head.json (labels,
-languages, the encoder's reference).
+There is one linear classifier per language, whose logits are divided by a temperature of their own (Guo et al. 2017).
+The first one answers for all languages that have none of their own. A folder holds head.safetensors (weights, bias,
+temperature) and head.json (labels, languages, the encoder's reference).
 """
 
 from __future__ import annotations
