@@ -41,7 +41,7 @@ QUICK = [*ENGINE, "examples.min_rows=50", "encoder.freeze=[]", "encoder.dropout=
 
 
 def labelled(store: Store, count: int, canaries: bool = False) -> None:
-    """Reviews of which two words of six tell the label, and two the language; two are made up: no two texts are alike."""
+    """Reviews of six words: two tell the label, two the language, two are made up, so that no two texts are alike."""
     draw, rows = random.Random(0), []
     for i in range(count):
         words = draw.choices((GOOD, BAD, ("plain", "usual", "normal"))[i % 3], k=2)
