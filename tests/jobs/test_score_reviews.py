@@ -201,17 +201,16 @@ def test_windows_compute_long_texts_only_and_a_dry_run_says_what_they_cost(
     estimate = json.loads(capsys.readouterr().out.splitlines()[-1])["estimate"]
     assert (estimate["reviews"], estimate["sampled"], estimate["long_share"]) == (5, 5, 0.4)
     code, second, err = run(*engine, "gates.accept_recipe=any")
-    assert (code, second["rows"]["computed"], second["rows"]["published"]) == (0, 0, 5), err
+    assert (code, second["rows"]["computed"], second["rows"]["published"]) == (0, 2, 5), err
     memo = pl.read_delta(store.uri("score_reviews_memo"))
     assert dict(memo.group_by("recipe").len().iter_rows()) == {first["recipe"]: 5, second["recipe"]: 5}
     read = dict(memo.group_by("recipe").agg(pl.sum("tokens")).iter_rows())
     assert read[first["recipe"]] == estimate["tokens_if_cut"]
     assert read[second["recipe"]] == pytest.approx(estimate["tokens"], abs=10)
     windowed = pl.read_delta(store.uri("review_sentiment")).sort("review_id")
-    same = [cut["p_positive"][i] == windowed["p_positive"][i] for i in range(5)]
-    assert same == [True, True, True, False, True] or same == [True, True, True, False, False]
-    computed = [cut["run_id"][i] != windowed["run_id"][i] for i in range(5)]
-    assert computed[3:] == [True, True]
+    assert all(cut["p_positive"][i] == windowed["p_positive"][i] for i in range(3))
+    assert cut["p_positive"][3] != windowed["p_positive"][3]
+    assert [cut["run_id"][i] != windowed["run_id"][i] for i in range(5)] == [False, False, False, True, True]
 
 
 def test_why_names_the_words_that_speak_for_a_label(
