@@ -15,7 +15,7 @@ from shopbatch.capabilities.sentiment.weak import weak_neutral
 from shopbatch.evaluation.calibration import softmax
 
 DIM = 16
-QUICK = HeadConfig(l2=(0.01,), steps=40)
+QUICK = HeadConfig(l2=(0.01,), language_l2=0.1, steps=40)
 
 
 def vectors_of(label: np.ndarray, own: int, seed: int, strength: float = 2.0) -> np.ndarray:

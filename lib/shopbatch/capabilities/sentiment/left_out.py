@@ -20,7 +20,8 @@ def leave_domains_out(examples: pa.Table, vectors: np.ndarray, config: HeadConfi
     """Return for each language and domain how good a head is that was fitted without the domain.
 
     The domain's training, validation and test examples are all unseen by that head, and all are asked. The penalty is
-    the middle one of `config.l2`, so that nothing is chosen with a look at the domain.
+    the middle one of `config.l2`, so that nothing is chosen with a look at the domain. Weak neutral labels are left
+    out, since they say nothing of the two sides.
 
     Args:
         examples: text, label, language, domain, split.
@@ -31,7 +32,7 @@ def leave_domains_out(examples: pa.Table, vectors: np.ndarray, config: HeadConfi
         {language: {domain: figures of `evaluate.of_domain`}}; empty if there is only one domain.
     """
     label, language, domain = (examples[c].to_numpy(zero_copy_only=False) for c in ("label", "language", "domain"))
-    fixed = config.model_copy(update={"l2": (config.l2[len(config.l2) // 2],)})
+    fixed = config.model_copy(update={"l2": (config.l2[len(config.l2) // 2],), "weak_neutral": False})
     results: dict[str, dict[str, Any]] = {}
     for name in sorted(set(domain.tolist())):
         rest, out = np.flatnonzero(domain != name), np.flatnonzero(domain == name)
