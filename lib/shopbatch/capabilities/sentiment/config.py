@@ -51,14 +51,14 @@ class HeadConfig(Strict):
 
     l2: tuple[float, ...] = (0.01, 0.03, 0.1)
     """L2 penalties on the shared weights to try; the one with the lowest log loss on validation examples is kept."""
-    language_l2: float = Field(default=0.01, gt=0)
+    language_l2: float = Field(default=0.003, gt=0)
     """L2 penalty on the difference between a language's weights and the shared ones."""
     class_balance: float = Field(default=0.5, ge=0, le=1)
     """How far the classes of a domain are brought to equal weight: 0 leaves their shares, 1 makes them equal."""
     weak_neutral: bool = True
     """Whether a language without neutral labels gets some, from texts that the models do not agree on (see the job's
     page)."""
-    steps: int = 60
+    steps: int = 100
     """Maximum number of L-BFGS iterations of one fit."""
     seed: int = 0
     """Seed of the bootstrap intervals in the report."""
