@@ -72,7 +72,7 @@ def test_train_and_score(
     code, again, _ = call(capsys, "train_sentiment_head", *training)
     assert (code, again["outcome"], again["models"]) == (0, "nothing to do", report["models"])
 
-    code, scored, err = call(capsys, "score_reviews", *engines)
+    code, scored, err = call(capsys, "score_reviews", "windows=1", *engines)
     assert code == 0, err
     assert scored["models"]["head"] == report["models"]["sentiment"]
     assert scored["metrics"]["quality"]["en"]["accuracy"] == quality["accuracy"]
@@ -82,7 +82,7 @@ def test_train_and_score(
     )
     means = dict(rated.group_by("rating").agg(pl.mean("p_positive")).iter_rows())
     assert means[5] > means[3] > means[1]
-    code, second, _ = call(capsys, "score_reviews", *engines)
+    code, second, _ = call(capsys, "score_reviews", "windows=1", *engines)
     assert (code, second["outcome"], second["rows"]["computed"]) == (0, "nothing to do", 0)
     refuse_damage(store, capsys, engines)
 
@@ -95,14 +95,14 @@ def refuse_damage(store: Store, capsys: pytest.CaptureFixture[str], engines: lis
     whole = weights.read_bytes()
     for damaged in (whole[:-1] + bytes([whole[-1] ^ 1]), whole[:100]):
         weights.write_bytes(damaged)
-        code, report, err = call(capsys, "score_reviews", *engines)
+        code, report, err = call(capsys, "score_reviews", "windows=1", *engines)
         assert (code, report, len(messages(err))) == (2, {}, 1)
         assert "head.safetensors" in err
     weights.write_bytes(whole)
     copy = Path(store.root) / "copy"
     shutil.copytree(model.path, copy)
     (copy / "pytorch_model.bin").write_bytes(b"\x80\x04N.")
-    code, _, err = call(capsys, "score_reviews", *engines, f"model={copy}")
+    code, _, err = call(capsys, "score_reviews", "windows=1", *engines, f"model={copy}")
     assert (code, "pytorch_model.bin" in err, len(messages(err))) == (2, True, 1)
     assert store.snapshot("review_sentiment").version == version
 
