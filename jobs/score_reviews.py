@@ -20,10 +20,13 @@ def run(config: ScoreReviewsConfig, store: Store, report: Report) -> None:
 
 
 _SPECS = later("shopbatch.capabilities.sentiment.run:review_specs")
+_ESTIMATE = later("shopbatch.capabilities.sentiment.estimate:estimate")
 JOB = Job(
     "score_reviews",
     ScoreReviewsConfig,
     run,
+    estimate=_ESTIMATE,
+    estimate_in_session=False,
     session="late ray",
     specs=_SPECS,
     text="text",

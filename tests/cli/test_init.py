@@ -64,7 +64,7 @@ def test_the_shipped_head_is_whole_small_and_says_what_it_was_trained_on() -> No
     assert manifest["digest"] == digest(manifest["files"])
     assert sum(path.stat().st_size for path in sentiment.SHIPPED.iterdir()) < 200_000
     head = SentimentHead.load(sentiment.SHIPPED)
-    assert head.languages == ("en", "zh") and head.encoder == manifest["encoder"]
+    assert head.languages == ("other", "en", "zh") and head.encoder == manifest["encoder"]
     assert {each["licence"] for each in manifest["data"]} == {"CC0", "MIT"} and "MIT" in manifest["licence"]
     for figures in manifest["metrics"].values():
         assert figures["train_rows"] > 5000 and figures["test_rows"] > 2000

@@ -41,11 +41,12 @@ QUICK = [*ENGINE, "examples.min_rows=50", "encoder.freeze=[]", "encoder.dropout=
 
 
 def labelled(store: Store, count: int, canaries: bool = False) -> None:
-    """Reviews of which two words of five tell the label; the others are made up, so that no two texts are alike."""
+    """Reviews of six words: two tell the label, two the language, two are made up, so that no two texts are alike."""
     draw, rows = random.Random(0), []
     for i in range(count):
         words = draw.choices((GOOD, BAD, ("plain", "usual", "normal"))[i % 3], k=2)
-        words += ["".join(draw.choices("bdfgklmnprstvz", k=1) + draw.choices("aeiou", k=1)) * 2 for _ in range(3)]
+        words += ["".join(draw.choices("bdfgklmnprstvz", k=1) + draw.choices("aeiou", k=1)) * 2 for _ in range(2)]
+        words += ["the", "with"]
         draw.shuffle(words)
         words += [TEXT] if canaries and i % 300 == 0 else []
         rows.append({"review_id": f"r{i}", "text": " ".join(words), "rating": (5, 1, 3)[i % 3]})

@@ -174,15 +174,49 @@ def test_the_job_file_itself_is_a_command() -> None:
     assert job.main(job.find("score_reviews"), ["--dry-run", "engine.kind=fake"]) == 0
 
 
-def test_why_names_the_words_that_speak_for_a_label(
-    store: Store, run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def tiny_model(store: Store, tmp_path: Path) -> str:
+    """Publish a tiny random sentiment model; returns the registry."""
     models = f"{store.root}/_models"
     source = tiny.build(tmp_path / "tiny", layers=[1], pooling=["mean"])
     encoder = registry.publish(models, "tiny", lambda folder: shutil.copytree(source, folder, dirs_exist_ok=True))
     weights = np.random.default_rng(0).normal(size=(1, tiny.HIDDEN, 3)).astype(np.float32)
     head = SentimentHead(("en",), weights, np.zeros((1, 3), np.float32), np.ones(1, np.float32), encoder.reference)
     registry.publish(models, "sentiment", head.save)
+    return models
+
+
+def test_windows_compute_long_texts_only_and_a_dry_run_says_what_they_cost(
+    store: Store, run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tiny_model(store, tmp_path)
+    texts = ["short and warm", "soft", "good " * 7, "torn at the seam " * 9 + "lovely", "x" * 300]  # 35 bytes fit
+    toy.put(store, toy.reviews([{"review_id": f"r{i}", "text": text} for i, text in enumerate(texts)]))
+    engine = ("engine.kind=torch", "engine.max_tokens=40")
+    code, first, err = run(*engine, "windows=1")
+    assert (code, first["rows"]["computed"]) == (0, 5), err
+    cut = pl.read_delta(store.uri("review_sentiment")).sort("review_id")
+    monkeypatch.setenv("SHOPBATCH_WAREHOUSE", store.root)
+    capsys.readouterr()
+    assert cli.main(["run", "score_reviews", "--dry-run", *engine]) == 0
+    estimate = json.loads(capsys.readouterr().out.splitlines()[-1])["estimate"]
+    assert (estimate["reviews"], estimate["sampled"], estimate["long_share"]) == (5, 5, 0.4)
+    code, second, err = run(*engine, "gates.accept_recipe=any")
+    assert (code, second["rows"]["computed"], second["rows"]["published"]) == (0, 2, 5), err
+    memo = pl.read_delta(store.uri("score_reviews_memo"))
+    assert dict(memo.group_by("recipe").len().iter_rows()) == {first["recipe"]: 5, second["recipe"]: 5}
+    read = dict(memo.group_by("recipe").agg(pl.sum("tokens")).iter_rows())
+    assert read[first["recipe"]] == estimate["tokens_if_cut"]
+    assert read[second["recipe"]] == pytest.approx(estimate["tokens"], abs=10)
+    windowed = pl.read_delta(store.uri("review_sentiment")).sort("review_id")
+    assert all(cut["p_positive"][i] == windowed["p_positive"][i] for i in range(3))
+    assert cut["p_positive"][3] != windowed["p_positive"][3]
+    assert [cut["run_id"][i] != windowed["run_id"][i] for i in range(5)] == [False, False, False, True, True]
+
+
+def test_why_names_the_words_that_speak_for_a_label(
+    store: Store, run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    models = tiny_model(store, tmp_path)
     toy.put(store, toy.reviews([{"review_id": "r1", "title": "Nice", "text": "soft and warm", "language": "en"}]))
     code, report, _ = run("engine.kind=torch", "engine.max_tokens=64")
     assert (code, report["outcome"]) == (0, "published")

@@ -30,7 +30,8 @@ def labelled(store: Store, count: int = 900) -> None:
         words, rating = ((GOOD, 5), (BAD, 1), ((*GOOD, *BAD), 3))[i % 3]
         picked = " ".join(words[(i * k) % len(words)] for k in range(1, 5))
         more = f" {TEXT}" if i % 150 == 0 else ""
-        rows.append({"review_id": f"r{i}", "text": f"{picked} item {i}{more}", "rating": rating})
+        text = f"this is {picked} and that is all of it, item {i}{more}"
+        rows.append({"review_id": f"r{i}", "text": text, "rating": rating, "source": ("coats", "books")[i % 2]})
     rows += [{"review_id": f"two{r}", "text": "both ways", "rating": r} for r in (1, 5)]
     rows += [{"review_id": "unrated", "text": "no rating here"}]
     toy.put(store, toy.reviews(rows))
@@ -58,6 +59,9 @@ def test_train_and_score(
     quality = report["metrics"]["quality"]["en"]
     assert quality["accuracy"]["value"] > quality["baselines"]["majority"]["accuracy"] + 0.2
     assert quality["accuracy"]["low"] <= quality["accuracy"]["value"] <= quality["accuracy"]["high"]
+    left_out = report["metrics"]["left_out"]["en"]
+    assert set(left_out) == set(quality["domains"]) == {"coats", "books"}
+    assert all(figures["balanced_accuracy"]["value"] > 0.7 for figures in left_out.values())
     split = {k: quality[f"{k}_rows"] for k in ("train", "val", "test")}
     assert sum(split.values()) == 900  # neither the content with two labels nor the one without
     assert split["train"] > 5 * split["val"] > 0
@@ -68,7 +72,7 @@ def test_train_and_score(
     code, again, _ = call(capsys, "train_sentiment_head", *training)
     assert (code, again["outcome"], again["models"]) == (0, "nothing to do", report["models"])
 
-    code, scored, err = call(capsys, "score_reviews", *engines)
+    code, scored, err = call(capsys, "score_reviews", "windows=1", *engines)
     assert code == 0, err
     assert scored["models"]["head"] == report["models"]["sentiment"]
     assert scored["metrics"]["quality"]["en"]["accuracy"] == quality["accuracy"]
@@ -78,7 +82,7 @@ def test_train_and_score(
     )
     means = dict(rated.group_by("rating").agg(pl.mean("p_positive")).iter_rows())
     assert means[5] > means[3] > means[1]
-    code, second, _ = call(capsys, "score_reviews", *engines)
+    code, second, _ = call(capsys, "score_reviews", "windows=1", *engines)
     assert (code, second["outcome"], second["rows"]["computed"]) == (0, "nothing to do", 0)
     refuse_damage(store, capsys, engines)
 
@@ -91,14 +95,14 @@ def refuse_damage(store: Store, capsys: pytest.CaptureFixture[str], engines: lis
     whole = weights.read_bytes()
     for damaged in (whole[:-1] + bytes([whole[-1] ^ 1]), whole[:100]):
         weights.write_bytes(damaged)
-        code, report, err = call(capsys, "score_reviews", *engines)
+        code, report, err = call(capsys, "score_reviews", "windows=1", *engines)
         assert (code, report, len(messages(err))) == (2, {}, 1)
         assert "head.safetensors" in err
     weights.write_bytes(whole)
     copy = Path(store.root) / "copy"
     shutil.copytree(model.path, copy)
     (copy / "pytorch_model.bin").write_bytes(b"\x80\x04N.")
-    code, _, err = call(capsys, "score_reviews", *engines, f"model={copy}")
+    code, _, err = call(capsys, "score_reviews", "windows=1", *engines, f"model={copy}")
     assert (code, "pytorch_model.bin" in err, len(messages(err))) == (2, True, 1)
     assert store.snapshot("review_sentiment").version == version
 

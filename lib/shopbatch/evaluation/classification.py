@@ -92,6 +92,24 @@ def recall_interval(
     return _ratio(is_label * (predicted == label), is_label, seed, resamples)
 
 
+def balanced_accuracy_interval(
+    truth: np.ndarray, predicted: np.ndarray, seed: int, resamples: int = RESAMPLES
+) -> Interval:
+    """Return the mean recall of the classes that occur, with its 95 % interval; nan for no rows."""
+    classes = np.unique(truth)
+    if not len(classes):
+        return Interval(*[float("nan")] * 3)
+    members = [(truth == c).astype(float) for c in classes]
+    hits = [m * (predicted == truth) for m in members]
+    drawn = []
+    for rows in redraws(len(truth), seed, resamples):
+        sizes = np.stack([m[rows].sum(1) for m in members])
+        recalls = np.stack([h[rows].sum(1) for h in hits]) / np.maximum(sizes, 1)
+        drawn.append(recalls.mean(axis=0)[(sizes > 0).all(axis=0)])
+    value = float(np.mean([h.sum() / m.sum() for h, m in zip(hits, members, strict=True)]))
+    return interval_of(value, np.concatenate(drawn))
+
+
 def ece_interval(
     truth: np.ndarray, probabilities: np.ndarray, seed: int, bins: int = BINS, resamples: int = RESAMPLES
 ) -> Interval:

@@ -18,6 +18,7 @@ from shopbatch.core.sessions import start_ray
 from shopbatch.inference.compute import cut_units, stream, worker_count
 from shopbatch.inference.config import InferenceConfig
 from shopbatch.inference.damage import Damage
+from shopbatch.inference.inherit import inherit
 from shopbatch.inference.memo import Memo
 from shopbatch.inference.pending import Pending, RetryPolicy, all_pending
 from shopbatch.inference.publish import BeforeCommit, Publisher, count, find_live
@@ -187,6 +188,7 @@ class InferenceRun:
         """Load what the memo holds, also of runs that were killed, and find what it lacks."""
         with self.report.stage("pending") as stage:
             self.memo.adopt()
+            inherit(self.memo)
             self.memo.load()
             pending = self._pending(policy)
             stage.rows = pending.distinct

@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from inspect import getattr_static
+from typing import Any
 
 import pyarrow as pa
 
@@ -38,6 +39,24 @@ _MISSING = object()
 
 
 @dataclass(frozen=True)
+class Inherited:
+    """Results that a recipe shares with a former one.
+
+    Attributes:
+        stage: What the stage's `recipe()` was then.
+        tokens_below: A result for which the engine read fewer tokens than this is the same by both recipes.
+    """
+
+    stage: Mapping[str, Any]
+    tokens_below: int
+
+    @property
+    def recipe(self) -> str:
+        """16 hex digits that name the former recipe."""
+        return digest({**self.stage, "content_hash": CONTENT_HASH})
+
+
+@dataclass(frozen=True)
 class Spec:
     """One inference job: source -> stage -> sink.
 
@@ -52,6 +71,7 @@ class Spec:
         scope: The partition of sink and rejects that this is about ({column: value}); {}: they are not partitioned.
         gates: Gates of the job's own over the whole candidate; None: there are none. It runs in the driver.
         step: Names the step of a job that infers twice, each time with a memo of its own; "" for the last or only one.
+        inherits: Results of a former recipe that are copied instead of computed; None: there are none.
         key: The key column of source and sink.
     """
 
@@ -63,6 +83,7 @@ class Spec:
     scope: Mapping[str, str] = field(default_factory=dict)
     gates: Judge | None = None
     step: str = ""
+    inherits: Inherited | None = None
     key: str = field(init=False)
 
     def __post_init__(self) -> None:

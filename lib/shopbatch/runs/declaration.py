@@ -27,7 +27,9 @@ class Job:
         session: The session that it runs in. Late Ray starts when something is to be computed or the source is large,
             so that a run with nothing to do ends without it; besides `run_inference`, only code behind `start_ray` may
             use Ray then.
-        estimate: estimate(config, store) says what a run would compute and cost, for a dry run; None if it cannot.
+        estimate: estimate(config, store) says what a run would compute and cost, for a dry run; None if it cannot. An
+            empty answer is not shown.
+        estimate_in_session: Whether the estimate needs the session; if not, a dry run starts none.
         check: check(config, store) raises UserError, before a session is started, for what a run would refuse; None if
             only the run itself can tell.
         specs: specs(config, store, report) returns the inference jobs (`inference.spec.Spec`) that it is made of, for
@@ -43,6 +45,7 @@ class Job:
     run: Callable[[Any, Any, Any], None]
     session: Literal["ray", "late ray", "spark"] = "ray"
     estimate: Callable[[Any, Any], dict[str, Any]] | None = None
+    estimate_in_session: bool = True
     check: Callable[[Any, Any], None] | None = None
     specs: Callable[[Any, Any, Any], list[Any]] | None = None
     text: str = ""

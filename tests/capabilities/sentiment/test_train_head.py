@@ -24,14 +24,15 @@ def examples(rows, seed=0, languages=("en", "zh")):
     label = (generator.uniform(size=(rows, 1)) > truth.cumsum(1)).sum(1)
     split = np.array(["train", "train", "val", "test"])[np.arange(rows) % 4]
     texts = np.array(["bad", "so so", "good"])[label]
-    table = pa.table({"text": texts, "label": label.astype(np.int8), "language": language, "split": split})
+    columns = {"text": texts, "label": label.astype(np.int8), "language": language, "split": split}
+    table = pa.table(columns | {"domain": np.repeat("shop", rows)})
     return table, (vectors * scale + shift).astype(np.float32), truth
 
 
 def test_it_comes_as_near_to_the_true_probabilities_as_the_rows_allow():
     table, vectors, truth = examples(12_000)
-    head = fit(table, vectors, HeadConfig(l2=(1e-4, 1e-3)), "e5@abcdef")
-    assert (head.languages, head.encoder, head.dim) == (("en", "zh"), "e5@abcdef", 12)
+    head = fit(table, vectors, HeadConfig(l2=(1e-4, 1e-3), language_l2=1e-4, class_balance=0), "e5@abcdef")
+    assert (head.languages, head.encoder, head.dim) == (("other", "en", "zh"), "e5@abcdef", 12)
     found = head.probabilities(vectors, table["language"].combine_chunks())
     assert np.abs(found - truth).mean() < 0.03
     metrics = evaluate(head, table, vectors, seed=0)
@@ -73,7 +74,7 @@ def test_a_language_with_two_labels_hardly_ever_answers_with_the_third():
     table, vectors, _ = examples(3000, languages=("zh",))
     keep = pa.array(table["label"].to_numpy() != 1)
     head = fit(table.filter(keep), vectors[keep.to_numpy(zero_copy_only=False)], HeadConfig(), "")
-    assert head.languages == ("zh",)
+    assert head.languages == ("other", "zh")
     assert head.probabilities(vectors, table["language"].combine_chunks())[:, 1].mean() < 0.02
 
 

@@ -17,6 +17,9 @@ class ScoreReviewsConfig(InferenceConfig):
     """Engine that turns a review into a vector."""
     model: str
     """Sentiment model to use: `name@live`, `name@digest` or a folder."""
+    windows: int = Field(default=3, ge=1)
+    """Most windows in which a text longer than engine.max_tokens is read: 3 are its head, its middle and its tail. 1
+    cuts it instead. A change computes only the texts that do not fit into one window; it needs gates.accept_recipe."""
     max_bytes: int = 100_000
     """Largest title or text in bytes; a longer one is rejected as too_long."""
 
@@ -33,25 +36,32 @@ class ExampleConfig(Strict):
     """How many labelled reviews become examples."""
 
     train_rows: int = 8000
-    """Maximum number of training examples per language."""
+    """Maximum number of training examples per language and domain: the source of a review, or a kind of goods in it."""
     val_rows: int = 1500
-    """Maximum number of validation examples per language."""
+    """Maximum number of validation examples per language and domain."""
     test_rows: int = 2500
-    """Maximum number of test examples per language."""
+    """Maximum number of test examples per language and domain."""
     min_rows: int = 200
-    """Training examples that a language (recognised by its script) needs for a classifier of its own; with fewer,
-    another language's classifier answers for it."""
+    """Training examples that a language needs for a classifier of its own; with fewer, the classifier that all
+    languages share answers for it."""
 
 
 class HeadConfig(Strict):
     """How a sentiment head is fitted to the vectors of an encoder that does not change."""
 
     l2: tuple[float, ...] = (0.01, 0.03, 0.1)
-    """L2 penalties to try; the one with the lowest log loss on the validation examples is kept."""
+    """L2 penalties on the shared weights to try; the one with the lowest log loss on validation examples is kept."""
+    language_l2: float = Field(default=0.003, gt=0)
+    """L2 penalty on the difference between a language's weights and the shared ones."""
+    class_balance: float = Field(default=0.5, ge=0, le=1)
+    """How far the classes of a domain are brought to equal weight: 0 leaves their shares, 1 makes them equal."""
+    weak_neutral: bool = True
+    """Whether a language without neutral labels gets some, from texts that the models do not agree on (see the job's
+    page)."""
     counterfactual: float = Field(default=200.0, ge=0)
     """How much it counts that copies of a sentence in which another person stands get the same score (see the page of
     audit_bias); used by train_sentiment_head. 0: not at all."""
-    steps: int = 60
+    steps: int = 100
     """Maximum number of L-BFGS iterations of one fit."""
     seed: int = 0
     """Seed of the bootstrap intervals in the report."""

@@ -10,12 +10,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from shopbatch.capabilities.sentiment.examples import OTHER
 from shopbatch.capabilities.sentiment.head import LABELS, NEGATIVE, NEUTRAL, POSITIVE, SentimentHead, polar
 from shopbatch.evaluation import baselines
 from shopbatch.evaluation.classification import (
     accuracy,
     accuracy_interval,
+    balanced_accuracy_interval,
     confusion,
     ece_interval,
     recall,
@@ -26,6 +26,8 @@ from shopbatch.evaluation.paired import difference
 from shopbatch.warehouse.gates import Gate, explain
 
 ALL = "all"  # the name under which all languages together are listed
+FEW = 30  # a language with fewer test examples is not reported
+FEW_IN_DOMAIN = 100  # texts that are not neutral; a domain with fewer has no gate of its own
 
 
 def evaluate(head: SentimentHead, examples: pa.Table, vectors: np.ndarray, seed: int) -> dict[str, Any]:
@@ -33,25 +35,55 @@ def evaluate(head: SentimentHead, examples: pa.Table, vectors: np.ndarray, seed:
 
     accuracy, recall_negative and recall_positive are measured on the texts that are not neutral; the prediction is
     whichever of negative and positive is more probable. ece and calibration use all three probabilities. The
-    accuracies, the recalls and ece come with 95 % bootstrap intervals.
+    accuracies, the recalls and ece come with 95 % bootstrap intervals. If no test text of a language is neutral, ece,
+    calibration and accuracy_of_three use the probabilities of negative and positive alone. `domains` holds the figures
+    of each domain of a language that has several.
     """
-    language, split = (examples[c].to_numpy() for c in ("language", "split"))
+    language, domain, split = (examples[c].to_numpy(zero_copy_only=False) for c in ("language", "domain", "split"))
     probabilities = head.probabilities(vectors, examples["language"].combine_chunks())
     quality = {}
     for i, name in enumerate(head.languages):
         in_language = language == name
         test = np.flatnonzero(in_language & (split == "test"))
+        if len(test) < FEW:
+            continue
         train_rows = examples.take(pa.array(np.flatnonzero(in_language & (split == "train"))))
         test_rows = examples.take(pa.array(test))
         counts = {"train_rows": train_rows.num_rows, "val_rows": int((in_language & (split == "val")).sum())}
-        scores = _scores(test_rows["label"].to_numpy(), probabilities[test], seed)
+        truth = test_rows["label"].to_numpy()
+        scores = _scores(truth, stated_classes(probabilities[test], truth), seed)
         rivals = _baselines(train_rows, test_rows, name)
         quality[name] = counts | {"temperature": float(head.temperature[i])} | scores | {"baselines": rivals}
+        if len(names := sorted(set(domain[test].tolist()))) > 1:
+            places = {n: test[domain[test] == n] for n in names}
+            labels = examples["label"].to_numpy()
+            quality[name]["domains"] = {n: of_domain(labels[p], probabilities[p], seed) for n, p in places.items()}
     return quality
 
 
+def of_domain(truth: np.ndarray, probabilities: np.ndarray, seed: int) -> dict[str, Any]:
+    """Return the figures of one domain: rows, accuracy, balanced accuracy and recall of negatives, and ece."""
+    sure = truth != NEUTRAL
+    side, guess = truth[sure].astype(np.int64), polar(probabilities)[sure]
+    return {
+        "test_rows": len(truth),
+        "accuracy": accuracy_interval(side, guess, seed).tree() if len(side) else None,
+        "balanced_accuracy": balanced_accuracy_interval(side, guess, seed).tree() if len(side) else None,
+        "recall_negative": recall_interval(side, guess, NEGATIVE, seed).tree() if len(side) else None,
+        "ece": ece_interval(truth, stated_classes(probabilities, truth), seed).tree(),
+    }
+
+
+def stated_classes(probabilities: np.ndarray, truth: np.ndarray) -> np.ndarray:
+    """Return probabilities without those of neutral if no text is labelled so; the rest sum to 1 again."""
+    if NEUTRAL in truth:
+        return probabilities
+    rest = probabilities * (np.arange(probabilities.shape[1]) != NEUTRAL)
+    return np.asarray(rest / np.maximum(rest.sum(axis=1, keepdims=True), 1e-12))
+
+
 def compare(candidate: np.ndarray, rival: np.ndarray, examples: pa.Table, seed: int) -> dict[str, Any]:
-    """Return the candidate's metrics minus the rival's, by language and for all, each with its 95 % interval.
+    """Return the candidate's metrics minus the rival's, for all, by language and by domain, with 95 % intervals.
 
     The metrics are the accuracy between negative and positive, the recall of both, and the log loss.
     balanced_accuracy weights the rows so that each of the two classes counts for half.
@@ -64,9 +96,9 @@ def compare(candidate: np.ndarray, rival: np.ndarray, examples: pa.Table, seed: 
     """
     test = examples.filter(pc.equal(examples["split"], "test"))
     truth, language = test["label"].to_numpy().astype(np.int64), np.asarray(test["language"].to_pylist())
+    candidate, rival = (_stated_by_language(p, truth, language) for p in (candidate, rival))
     differences = {}
-    for name in (ALL, *sorted(set(language.tolist()))):
-        rows = np.full(len(truth), True) if name == ALL else language == name
+    for name, rows in _parts(truth, language, np.asarray(test["domain"].to_pylist())).items():
         sure = rows & (truth != NEUTRAL)
         right = [(polar(p) == truth).astype(float) for p in (candidate, rival)]
         loss = [_log_losses(p, truth) for p in (candidate, rival)]
@@ -81,15 +113,35 @@ def compare(candidate: np.ndarray, rival: np.ndarray, examples: pa.Table, seed: 
     return differences
 
 
+def _parts(truth: np.ndarray, language: np.ndarray, domain: np.ndarray) -> dict[str, np.ndarray]:
+    """The rows of all, of each language, and of each domain with enough rows of a language that has several."""
+    parts = {ALL: np.full(len(truth), True)}
+    for name in sorted(set(language.tolist())):
+        parts[name] = language == name
+        domains = sorted(set(domain[parts[name]].tolist()))
+        inside = {f"{name}: {d}": parts[name] & (domain == d) for d in domains if len(domains) > 1}
+        parts |= {n: rows for n, rows in inside.items() if (truth[rows] != NEUTRAL).sum() >= FEW_IN_DOMAIN}
+    return parts
+
+
+def _stated_by_language(probabilities: np.ndarray, truth: np.ndarray, language: np.ndarray) -> np.ndarray:
+    """`stated_classes` of each language's rows: a model that knows no neutral text there is no better for it."""
+    stated = probabilities.astype(float)
+    for name in set(language.tolist()):
+        rows = language == name
+        stated[rows] = stated_classes(stated[rows], truth[rows])
+    return stated
+
+
 def gates(differences: Mapping[str, Any], worse: float, rival: str) -> list[Gate]:
-    """Return the gates of a candidate: its log loss must certainly be lower, and no language may lose much accuracy.
+    """Return the gates of a candidate: its log loss must certainly be lower, and no language or domain may lose much.
 
     Two models of the same quality may draw the line between two classes at different places, and find a few more texts
     of one class and a few fewer of the other. So a fall in recall counts only if its whole interval lies below 0.
 
     Args:
         differences: What `compare` returns.
-        worse: Largest loss allowed: of accuracy in a language, and of recall where the fall is certain.
+        worse: Largest loss allowed: of accuracy in a language or domain, and of recall where the fall is certain.
         rival: Name of the rival.
     """
     high = differences[ALL]["log_loss"]["high"]
@@ -97,6 +149,7 @@ def gates(differences: Mapping[str, Any], worse: float, rival: str) -> list[Gate
     # a language may lack a class or have only neutral texts: the difference is then unknown, not a number
     accuracies = [v["accuracy"]["value"] for v in by_language.values()]
     least = min(value for value in accuracies if not math.isnan(value))
+    where = next(n for n, v in by_language.items() if v["accuracy"]["value"] == least)
     recalls = {f"{n} {k}": t for n, v in by_language.items() for k, t in v.items() if k.startswith("recall_")}
     certain = {"no class certainly falls": 0.0} | {side: t["value"] for side, t in recalls.items() if t["high"] < 0}
     side = min(certain, key=lambda k: certain[k])
@@ -105,8 +158,8 @@ def gates(differences: Mapping[str, Any], worse: float, rival: str) -> list[Gate
     more = "add examples or train longer; the model stays as it is"
     loss = f"the log loss may be higher than with {rival}: its 95 % interval ends at {high:+.4f}, not below 0"
     fall = f"{side} falls by {-certain[side]:.4f} against {rival}, {allowed}"
-    language = f"in one language accuracy falls by {-least:.4f} against {rival}, {allowed}"
-    class_why, language_why = "texts of that class would be missed", "that language's texts would be judged worse"
+    language = f"in {where} accuracy falls by {-least:.4f} against {rival}, {allowed}"
+    class_why, language_why = "texts of that class would be missed", "those texts would be judged worse"
     better, fair, even = high < 0, certain[side] >= -worse, least >= -worse
     raised = "{}, or set gates.worse={:.3f}"
     note = "the whole interval must lie below 0"
@@ -114,8 +167,8 @@ def gates(differences: Mapping[str, Any], worse: float, rival: str) -> list[Gate
         Gate(f"log loss against {rival}, upper end", high, 0.0, better, explain(better, loss, why, more, note)),
         Gate(f"recall against {rival}, sure fall", certain[side], -worse, fair,
              explain(fair, fall, class_why, raised.format(more, 0.001 - certain[side]), side)),
-        Gate(f"accuracy against {rival}, worst language", least, -worse, even,
-             explain(even, language, language_why, raised.format(more, 0.001 - least))),
+        Gate(f"accuracy against {rival}, worst language or domain", least, -worse, even,
+             explain(even, language, language_why, raised.format(more, 0.001 - least), where)),
     ]  # fmt: skip
 
 
@@ -144,7 +197,7 @@ def _baselines(train: pa.Table, test: pa.Table, language: str) -> dict[str, dict
         "majority": baselines.majority(label, len(texts)),
         "character_bayes": baselines.CharacterBayes.fit(sure_train["text"].to_pylist(), label).predict(texts),
     }
-    if language == OTHER:
+    if language == "en":
         guesses["vader"] = baselines.vader(texts, NEGATIVE, POSITIVE)
     return {
         name: {"accuracy": round(accuracy(truth, g), 5), "recall_negative": round(recall(truth, g, NEGATIVE), 5)}

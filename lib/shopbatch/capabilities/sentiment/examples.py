@@ -11,25 +11,31 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from shopbatch.capabilities.sentiment.config import ExampleConfig
+from shopbatch.capabilities.sentiment.domains import domain_of
 from shopbatch.capabilities.sentiment.head import LABELS
 from shopbatch.capabilities.sentiment.stage import SentimentStage, review_text
 from shopbatch.core.errors import UserError
 from shopbatch.core.hashing import former_hash128
 from shopbatch.engines.configs import OpenVinoConfig
-from shopbatch.text.language import detect_language
+from shopbatch.text.language import guess_language
 from shopbatch.warehouse.store import Snapshot
 
-SOURCE = ("title", "text", "rating", "label")
-OTHER = "en"  # language of a text whose script does not show its language
+SOURCE = ("title", "text", "rating", "label", "source")
+OTHER = "other"  # stands for the languages that have no classifier of their own
 SPLITS = {"train": (0, 70), "val": (70, 80), "test": (80, 100)}  # from and to, of 100 hash values
-_SPARE = 4  # this many times more candidates are read than needed, to make up for duplicates and rare languages
+DOMAINS = 12  # domains that are told apart, the largest ones; all others are REST
+REST = "rest"
+_SPARE = 8  # this many times more candidates are read than needed, for duplicates, domains and rare languages
 CANDIDATES = pa.schema(
-    [("text", pa.string()), ("label", pa.int8()), ("language", pa.string()), ("hi", pa.uint64()), ("lo", pa.uint64())]
+    [
+        *(("text", pa.string()), ("label", pa.int8()), ("language", pa.string()), ("domain", pa.string())),
+        *(("hi", pa.uint64()), ("lo", pa.uint64())),
+    ]
 )
 
 
 def read_examples(reviews: Snapshot, config: ExampleConfig) -> pa.Table:
-    """Return the examples of a snapshot of `reviews`: text, label (int8), language, split.
+    """Return the examples of a snapshot of `reviews`: text, label (int8), language, domain, split.
 
     Only a share of a large table's contents, chosen by hash, comes to the driver.
 
@@ -52,7 +58,7 @@ def candidates(batch: pa.Table, share: float = 1.0) -> pa.Table:
     A row without a label gets one from its rating: 1 and 2 are negative, 3 is neutral, 4 and above positive.
 
     Args:
-        batch: title, text, rating, label.
+        batch: The columns of SOURCE.
         share: Share of the contents to return, chosen by hash, 0 to 1.
     """
     content = batch.select(["title", "text"])
@@ -62,16 +68,18 @@ def candidates(batch: pa.Table, share: float = 1.0) -> pa.Table:
     label = pc.coalesce(stated, rated)
     reason = SentimentStage(OpenVinoConfig(), "", "", {}).check(content)
     use = pc.and_(label.is_valid(), reason.is_null())
-    content, label = content.filter(use), label.filter(use)
+    content, label, source = content.filter(use), label.filter(use), batch["source"].filter(use)
     # The hash that older versions split by: a model of theirs is never judged by rows that it was trained on.
     high, low = former_hash128(content.columns)
     texts = review_text(content)
-    table = pa.table([texts, label, detect_language(texts), pa.array(high), pa.array(low)], schema=CANDIDATES)
+    domain = domain_of(texts, source.combine_chunks() if isinstance(source, pa.ChunkedArray) else source)
+    columns = [texts, label, guess_language(texts), domain, pa.array(high), pa.array(low)]
+    table = pa.table(columns, schema=CANDIDATES)
     return table if share >= 1 else table.filter(pa.array(low < np.uint64(share * 2**64)))
 
 
 def choose(table: pa.Table, config: ExampleConfig) -> pa.Table:
-    """Return one example per content, at most the configured number for each language and split.
+    """Return one example per content, at most the configured number for each language, domain and split.
 
     A content with two different labels is left out. The order depends only on the contents.
 
@@ -80,7 +88,7 @@ def choose(table: pa.Table, config: ExampleConfig) -> pa.Table:
         config: How many examples are chosen.
 
     Returns:
-        text, label, language, split.
+        text, label, language, domain, split. The language is OTHER where it is not known or has too few examples.
     """
     hundredth = pl.col("hi") % 100
     split = pl.lit(None, pl.String)
@@ -89,29 +97,38 @@ def choose(table: pa.Table, config: ExampleConfig) -> pa.Table:
     rows = (
         pl.DataFrame(table)
         .filter(pl.col("label").n_unique().over("hi", "lo") == 1)
-        .unique(["hi", "lo"])
-        .sort("lo", "hi")
+        .sort("lo", "hi", "domain")
+        .unique(["hi", "lo"], keep="first", maintain_order=True)
         .with_columns(split.alias("split"), pl.col("language").fill_null(OTHER))
     )
-    rows = rows.with_columns(pl.col("language").replace(_substitutes(rows, config)))
+    kept = rows.group_by("domain").len().sort("len", "domain", descending=[True, False])["domain"].head(DOMAINS)
+    rows = rows.with_columns(
+        pl.when(pl.col("domain").is_in(kept.implode())).then("domain").otherwise(pl.lit(REST)).alias("domain")
+    )
+    own = own_languages(rows, config)
+    rows = rows.with_columns(
+        pl.when(pl.col("language").is_in(own)).then("language").otherwise(pl.lit(OTHER)).alias("language")
+    )
     caps = pl.col("split").replace_strict(dict(zip(SPLITS, _caps(config), strict=True)), return_dtype=pl.Int64)
-    rows = rows.filter(pl.int_range(pl.len()).over("language", "split") < caps)
-    return rows.select("text", "label", "language", "split").to_arrow(compat_level=pl.CompatLevel.oldest())
+    rows = rows.filter(pl.int_range(pl.len()).over("language", "domain", "split") < caps)
+    return rows.select("text", "label", "language", "domain", "split").to_arrow(compat_level=pl.CompatLevel.oldest())
 
 
-def _substitutes(rows: pl.DataFrame, config: ExampleConfig) -> dict[str, str]:
-    """Return, for each language too small for a classifier of its own, the language whose classifier answers for it."""
+def own_languages(rows: pl.DataFrame, config: ExampleConfig) -> list[str]:
+    """Return the languages with enough examples for a classifier of their own, the largest first.
+
+    Raises:
+        UserError: There are too few labelled reviews.
+    """
     train = rows.filter(pl.col("split") == "train")
-    sizes = dict(train.group_by("language").len().sort("len", descending=True).iter_rows())
+    sizes = dict(train.group_by("language").len().sort("len", "language", descending=[True, False]).iter_rows())
     classes = dict(train.group_by("language").agg(pl.col("label").n_unique()).iter_rows())
-    able = [name for name, size in sizes.items() if size >= config.min_rows and classes[name] > 1]
-    if not able:
+    if train.height < config.min_rows or train["label"].n_unique() < 2:
         raise UserError(
             f"reviews: too few labelled rows to train on (different texts by language: {sizes or 'none'}); at least "
-            f"{config.min_rows} of one language with two different labels are needed"
+            f"{config.min_rows} with two different labels are needed"
         )
-    substitute = OTHER if OTHER in able else able[0]
-    return {name: substitute for name in rows["language"].unique().to_list() if name not in able}
+    return [name for name, size in sizes.items() if name != OTHER and size >= config.min_rows and classes[name] > 1]
 
 
 def _caps(config: ExampleConfig) -> tuple[int, int, int]:

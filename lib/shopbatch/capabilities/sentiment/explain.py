@@ -2,7 +2,7 @@
 
 The vector of a text is the mean over its tokens, and the head is linear. So the margin between two labels is exactly
 the mean over the tokens of the margin that the head gives to each token. Nothing is estimated, and one pass
-of the encoder is enough.
+of the encoder is enough. The vector of a text in windows is the mean over the tokens of all of them.
 """
 
 from __future__ import annotations
@@ -19,9 +19,10 @@ from shopbatch.capabilities.sentiment.head import LABELS, SentimentHead
 from shopbatch.core.errors import UserError
 from shopbatch.engines.encoders.torch_encoder import Pooled, load_pooled
 from shopbatch.engines.tokens import Reader
+from shopbatch.engines.windows import WindowCutter
 from shopbatch.models.encoder_spec import EncoderSpec
 from shopbatch.models.loading import model_config, token_limit
-from shopbatch.text.language import detect_language
+from shopbatch.text.language import guess_language, load_classifier
 
 _SPACELESS = "\u3040\u30ff\u3400\u9fff\uac00\ud7af"  # first and last of kana, Han, Hangul: each token is a word there
 
@@ -73,34 +74,41 @@ class Explainer:
     Args:
         encoder: The encoder's folder.
         head: The head.
-        max_tokens: Tokens to which a longer text is cut, as the engine cuts it; at most as many as the model reads.
+        max_tokens: Tokens that the engine reads at once; at most as many as the model reads.
+        windows: Most windows in which a longer text is read, as `score_reviews` reads it; 1: it is cut.
 
     Raises:
         UserError: The encoder pools otherwise than by the mean, so that its vectors are no sum over tokens.
         ModelError: The encoder is damaged.
     """
 
-    def __init__(self, encoder: Path, head: SentimentHead, max_tokens: int = 512) -> None:
+    def __init__(self, encoder: Path, head: SentimentHead, max_tokens: int = 512, windows: int = 1) -> None:
         spec = EncoderSpec.load(encoder)
         if spec.pooling != ("mean",):
             raise UserError(f"this encoder pools by {', '.join(spec.pooling)}: only a mean can be split into words")
         self.model: Pooled = load_pooled(encoder)
         most = min(max_tokens, token_limit(encoder, model_config(encoder)))
         self.reader = Reader(encoder, spec.prefix, most, most)
+        self.cutter = WindowCutter(encoder, most, windows)
         self.head, self.prefix = head, spec.prefix
+        load_classifier()  # of languages; it takes a second
 
     def explain(self, text: str) -> Explanation:
         """Explain the label of one text."""
-        encoded = self.reader.tokenizer.encode(self.prefix + text[: self.reader.characters])
-        states = self._states(encoded.ids)
-        language = detect_language(pa.array([text], pa.string()))
+        pieces, places = [], list[tuple[int, int] | None]()
+        for first, end in self.cutter.cut([text])[0]:
+            encoded = self.reader.tokenizer.encode(self.prefix + text[first:end][: self.reader.characters])
+            pieces.append(self._states(encoded.ids))
+            places += _places(encoded, len(self.prefix), first)
+        states = np.concatenate(pieces)
+        language = guess_language(pa.array([text], pa.string()))
         vector = states.mean(axis=0, keepdims=True).astype(np.float32)
         best, second = np.argsort(-self.head.probabilities(vector, language)[0], kind="stable")[:2].tolist()
         row = next(i for i, rows in enumerate(self.head.rows_by_language(language)) if len(rows))
         weights, bias = self.head.weights[row].astype(float), self.head.bias[row].astype(float)
         direction, offset = weights[:, best] - weights[:, second], bias[best] - bias[second]
         shares = (states @ direction + offset) / float(self.head.temperature[row]) / len(states)
-        words = tuple(_words(text, _places(encoded, len(self.prefix)), shares.tolist()))
+        words = tuple(_words(text, places, shares.tolist()))
         margin = math.fsum(shares)
         rest = margin - math.fsum(word.share for word in words)
         return Explanation(LABELS[best], LABELS[second], margin, words, rest)
@@ -114,11 +122,12 @@ class Explainer:
         return np.asarray(torch.cat(layers, 1).double().numpy())
 
 
-def _places(encoded: object, prefix: int) -> list[tuple[int, int] | None]:
-    """Where each token stands in the text; None for special tokens and those of the prefix."""
+def _places(encoded: object, prefix: int, first: int) -> list[tuple[int, int] | None]:
+    """Where each token of the window that begins at `first` stands in the text; None for special and prefix tokens."""
     pairs = zip(encoded.offsets, encoded.special_tokens_mask, strict=True)  # type: ignore[attr-defined]
     return [
-        None if special or end <= prefix else (max(0, start - prefix), end - prefix) for (start, end), special in pairs
+        None if special or end <= prefix else (first + max(0, start - prefix), first + end - prefix)
+        for (start, end), special in pairs
     ]
 
 

@@ -1,8 +1,8 @@
 """The sentiment head: an encoder's vector -> calibrated probabilities of negative, neutral and positive. Pure numpy.
 
-There is one linear classifier per language (recognised by its script), whose logits are divided by a temperature of
-their own (Guo et al. 2017). A folder holds head.safetensors (weights, bias, temperature) and head.json (labels,
-languages, the encoder's reference).
+There is one linear classifier per language, whose logits are divided by a temperature of their own (Guo et al. 2017).
+The first one answers for all languages that have none of their own. A folder holds head.safetensors (weights, bias,
+temperature) and head.json (labels, languages, the encoder's reference).
 """
 
 from __future__ import annotations
@@ -90,7 +90,7 @@ class SentimentHead:
 
         Args:
             vectors: float32 [n, dim].
-            language: string [n], the code or null (as `text.language.detect_language` returns it).
+            language: string [n], the code or null (as `text.language.guess_language` returns it).
         """
         if vectors.shape[1] != self.dim:
             raise ModelError(f"the head reads vectors of {self.dim} numbers; the engine gives {vectors.shape[1]}")

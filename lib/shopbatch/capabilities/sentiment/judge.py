@@ -26,7 +26,7 @@ def calibrated_head(
         examples: All examples.
     """
     label, language, split = (examples[c].to_numpy() for c in ("label", "language", "split"))
-    languages = sorted(set(language.tolist()), key=lambda n: (n != OTHER, n))
+    languages = [OTHER, *sorted(set(language.tolist()) - {OTHER})]
     val = split == "val"
     logits = vectors @ weights + bias
     own_rows = [val & (language == n) for n in languages]

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from shopbatch.capabilities.sentiment.config import ScoreReviewsConfig
 from shopbatch.capabilities.sentiment.merchant import write_merchant_page
 from shopbatch.capabilities.sentiment.model import sentiment
 from shopbatch.capabilities.sentiment.stage import SentimentStage
+from shopbatch.engines.configs import FakeConfig
 from shopbatch.inference.run import run_inference
-from shopbatch.inference.spec import Spec
+from shopbatch.inference.spec import Inherited, Spec
 from shopbatch.runs.report import EngineUse, Report
 from shopbatch.tables.review_sentiment import REVIEW_SENTIMENT, REVIEW_SENTIMENT_REJECTS
 from shopbatch.tables.reviews import REVIEWS
@@ -22,8 +25,14 @@ def review_spec(config: ScoreReviewsConfig, store: Store, report: Report) -> Spe
     models, metrics = sentiment(store.root, config.model, config.engine.kind)
     report.metrics["quality"], report.unit = metrics, "reviews"
     report.engine, report.models = EngineUse(config.engine.kind), dict(models.digests)
-    stage = SentimentStage(config.engine, models.encoder, models.head, models.digests, config.max_bytes)
-    return Spec("score_reviews", REVIEWS, stage, REVIEW_SENTIMENT, REVIEW_SENTIMENT_REJECTS)
+    windows = 1 if isinstance(config.engine, FakeConfig) else config.windows  # the fake engine reads every text whole
+    stage = SentimentStage(config.engine, models.encoder, models.head, models.digests, config.max_bytes, windows)
+    inherits = None
+    if (
+        not isinstance(config.engine, FakeConfig) and windows > 1
+    ):  # a text that fits into one window is scored as before
+        inherits = Inherited(replace(stage, windows=1).recipe(), config.engine.max_tokens)
+    return Spec("score_reviews", REVIEWS, stage, REVIEW_SENTIMENT, REVIEW_SENTIMENT_REJECTS, inherits=inherits)
 
 
 def review_specs(config: ScoreReviewsConfig, store: Store, report: Report) -> list[Spec]:

@@ -14,7 +14,7 @@ from shopbatch.capabilities.sentiment.head import LABELS, SentimentHead
 from shopbatch.engines.configs import EngineConfig
 from shopbatch.engines.factory import open_engine
 from shopbatch.inference.stage import BaseStage
-from shopbatch.text.language import detect_language, guess_language, load_classifier
+from shopbatch.text.language import guess_language, load_classifier
 from shopbatch.text.visible import VERSION as WORDS
 from shopbatch.text.visible import has_word
 from shopbatch.warehouse.utf8 import invalid_utf8
@@ -27,7 +27,9 @@ class SentimentStage(BaseStage):
     """The stage of `score_reviews`.
 
     encoder, head: model folders ("" for the fake engine). models: their digests, part of the recipe.
-    max_bytes: a longer title or text is rejected as too_long; the engine truncates at its own max_tokens anyway.
+    max_bytes: a longer title or text is rejected as too_long.
+    windows: most windows in which a text longer than the engine's max_tokens is read; 1 cuts it, and the recipe is then
+        that of the versions that knew no windows.
     """
 
     engine: EngineConfig
@@ -35,6 +37,7 @@ class SentimentStage(BaseStage):
     head: str
     models: Mapping[str, str]
     max_bytes: int = 100_000
+    windows: int = 1
     content: tuple[str, ...] = ("title", "text")
     passthrough_columns: tuple[str, ...] = ("product_id", "language")
     drift_columns: tuple[str, str] = ("language", "label")
@@ -51,7 +54,8 @@ class SentimentStage(BaseStage):
         return bool(getattr(self.engine, "light", False))
 
     def recipe(self) -> Mapping[str, Any]:
-        return {"stage": "sentiment", "version": VERSION, "engine": self.engine.identity(), "models": dict(self.models)}
+        made = {"stage": "sentiment", "version": VERSION, "engine": self.engine.identity(), "models": dict(self.models)}
+        return made if self.windows == 1 else made | {"windows": self.windows}
 
     def check(self, content: pa.Table) -> pa.Array:
         """Return empty (no word), too_long (over max_bytes), invalid_utf8, or null for a row that can be scored."""
@@ -71,7 +75,7 @@ class SentimentStage(BaseStage):
     def open(self) -> SentimentScorer:
         load_classifier()  # here, since the watchdog takes a first batch of many seconds for one that hangs
         head = SentimentHead.load(self.head) if self.head else SentimentHead.fake()
-        return SentimentScorer(open_engine(self.engine, self.encoder or None), head)
+        return SentimentScorer(open_engine(self.engine, self.encoder or None, self.windows), head)
 
     def judge(self, raw: pa.Table) -> pa.Array:
         """Return invalid_output for a probability that is not finite or not in [0, 1], or a sum that is not 1."""
@@ -106,12 +110,10 @@ class SentimentScorer:
     def run(self, content: pa.Table, attempts: np.ndarray) -> pa.Table:
         texts = review_text(content)
         encoded = self.encoder.encode(texts)
-        # the head was trained on languages told by script, so that its choice of a classifier stays with them
-        p = self.head.probabilities(encoded.vectors, detect_language(texts)).astype(np.float32)
+        language = guess_language(texts)
+        p = self.head.probabilities(encoded.vectors, language).astype(np.float32)
         columns = {f"p_{label}": pa.array(p[:, i]) for i, label in enumerate(LABELS)}
-        return pa.table(
-            columns | {"language": guess_language(texts), "tokens": pa.array(encoded.tokens.astype(np.int32))}
-        )
+        return pa.table(columns | {"language": language, "tokens": pa.array(encoded.tokens.astype(np.int32))})
 
 
 def review_text(content: pa.Table) -> pa.Array:

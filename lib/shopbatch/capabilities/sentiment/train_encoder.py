@@ -23,9 +23,9 @@ from shopbatch.capabilities.sentiment.bias.gate import BiasJudge
 from shopbatch.capabilities.sentiment.config import FinetuneEncoderConfig
 from shopbatch.capabilities.sentiment.evaluate import compare, evaluate, gates
 from shopbatch.capabilities.sentiment.examples import OTHER, SOURCE, SPLITS, read_examples
+from shopbatch.capabilities.sentiment.fit import fit
 from shopbatch.capabilities.sentiment.head import LABELS, SentimentHead
 from shopbatch.capabilities.sentiment.judge import calibrated_head, held_out_probabilities
-from shopbatch.capabilities.sentiment.train_head import fit
 from shopbatch.core.errors import UserError
 from shopbatch.core.hashing import digest
 from shopbatch.engines.tokens import Reader
@@ -49,7 +49,7 @@ from shopbatch.training.workers import check_devices
 from shopbatch.warehouse import files
 from shopbatch.warehouse.store import Snapshot, Store
 
-VERSION = 2  # of examples, training and calibration: raising it makes the next run train again
+VERSION = 3  # of examples, training and calibration: raising it makes the next run train again
 NAME = "sentiment-encoder"
 
 

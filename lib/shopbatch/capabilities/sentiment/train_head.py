@@ -1,7 +1,6 @@
 """Labelled reviews -> a calibrated sentiment head on an encoder that stays as it is: the job train_sentiment_head.
 
-There is one multinomial logistic regression per language (L-BFGS, L2), and one temperature per language, fitted on the
-validation examples (Guo et al. 2017). The same examples and vectors always give the same head.
+The report also says how good a head is that was fitted without a domain, on that domain (see `left_out`).
 """
 
 from __future__ import annotations
@@ -9,25 +8,23 @@ from __future__ import annotations
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import torch
 
 from shopbatch.capabilities.sentiment import head as sentiment_head
 from shopbatch.capabilities.sentiment.bias.gate import BiasJudge
 from shopbatch.capabilities.sentiment.bias.probe import identity, probes
 from shopbatch.capabilities.sentiment.bias.steady import Steady, differences, with_neutral_copies
-from shopbatch.capabilities.sentiment.calibrate import FEW
 from shopbatch.capabilities.sentiment.config import ExampleConfig, HeadConfig, TrainHeadConfig
 from shopbatch.capabilities.sentiment.evaluate import evaluate
-from shopbatch.capabilities.sentiment.examples import OTHER, SOURCE, read_examples
-from shopbatch.capabilities.sentiment.head import LABELS, SentimentHead
+from shopbatch.capabilities.sentiment.examples import SOURCE, read_examples
+from shopbatch.capabilities.sentiment.fit import fit
+from shopbatch.capabilities.sentiment.head import SentimentHead
+from shopbatch.capabilities.sentiment.left_out import leave_domains_out, picture
 from shopbatch.core.hashing import digest
 from shopbatch.engines.configs import EngineConfig
-from shopbatch.evaluation.calibration import log_loss, temperature
 from shopbatch.models import erasure, registry
 from shopbatch.runs.report import EngineUse, Report
 from shopbatch.tables.reviews import REVIEWS
 from shopbatch.training import runs
-from shopbatch.training.one_thread import minimise
 from shopbatch.training.vectors import embed
 from shopbatch.warehouse.gates import refuse_if_failed
 from shopbatch.warehouse.store import Snapshot, Store
@@ -60,10 +57,13 @@ def train_head(config: TrainHeadConfig, store: Store, report: Report) -> None:
     with report.stage("bias"):
         report.gates = judge.gates(head, encoder, copies, report)
     refuse_if_failed(report.gates)
+    with report.stage("leave domains out"):
+        left_out = leave_domains_out(examples, encoded.vectors, config.head)
     trained = examples.filter(pc.equal(examples["split"], "train"))
     about = {
         "encoder": encoder.reference,
         "metrics": quality,
+        "left_out": left_out,
         "origin": origin,
         "base": encoder.reference,
         **erasure.record(store, erasure.text_names(trained["text"])),
@@ -72,6 +72,9 @@ def train_head(config: TrainHeadConfig, store: Store, report: Report) -> None:
     published = registry.publish(models, sentiment_head.NAME, head.save, live=True, **about)
     report.models[sentiment_head.NAME] = published.digest
     report.outcome, report.metrics["quality"] = "published", quality
+    report.metrics["left_out"] = left_out
+    if left_out:
+        report.figures.append(picture(left_out))
 
 
 def fit_steadily(
@@ -103,53 +106,3 @@ def origin_of(reviews: Snapshot, encoder: str, engine: EngineConfig, examples: E
             "copies": identity(),
         }
     )
-
-
-def fit(examples: pa.Table, vectors: np.ndarray, config: HeadConfig, encoder: str) -> SentimentHead:
-    """Fit a head.
-
-    Args:
-        examples: label, language and split of each example (see `examples.choose`).
-        vectors: Their vectors, float32 [n, dim].
-        config: How the head is fitted.
-        encoder: Reference of the encoder that made the vectors.
-    """
-    label, language, split = (examples[c].to_numpy() for c in ("label", "language", "split"))
-    languages = sorted(set(language.tolist()), key=lambda name: (name != OTHER, name))
-    chosen: list[tuple[np.ndarray, np.ndarray, float]] = []
-    for name in languages:
-        train, val = (np.flatnonzero((language == name) & (split == s)) for s in ("train", "val"))
-        if len(val) < FEW:
-            val = train
-        best = float("inf")
-        for l2 in config.l2:
-            w, b = _regress(vectors[train], label[train].astype(np.int64), l2, config.steps)
-            logits = vectors[val] @ w + b
-            t = temperature(logits, label[val])
-            loss = log_loss(logits / t, label[val])
-            if loss < best:
-                best, kept = loss, (w, b, t)
-        chosen.append(kept)
-    weights, bias, temperatures = (np.asarray(x, np.float32) for x in zip(*chosen, strict=True))
-    return SentimentHead(tuple(languages), weights, bias, temperatures, encoder)
-
-
-def _regress(vectors: np.ndarray, label: np.ndarray, l2: float, steps: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return (weights [dim, 3], bias [3]) of a multinomial logistic regression on standardised vectors.
-
-    The loss is the mean cross entropy plus l2 times the sum of the squared weights. The result is for the vectors as
-    they come: the standardisation is folded into it.
-    """
-    mean, scale = vectors.mean(0, dtype=float), vectors.std(0, dtype=float) + 1e-6
-    inputs = torch.from_numpy((vectors - mean) / scale)
-    target = torch.from_numpy(label)
-    weights = torch.zeros((inputs.shape[1], len(LABELS)), dtype=torch.float64, requires_grad=True)
-    bias = torch.zeros(len(LABELS), dtype=torch.float64, requires_grad=True)
-
-    def loss() -> torch.Tensor:
-        return torch.nn.functional.cross_entropy(inputs @ weights + bias, target) + l2 * (weights**2).sum()
-
-    minimise([weights, bias], loss, steps)
-    w, b = weights.detach().numpy(), bias.detach().numpy()
-    w = w / scale[:, None]
-    return w, b - mean @ w

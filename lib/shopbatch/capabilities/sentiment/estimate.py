@@ -1,0 +1,65 @@
+"""What score_reviews would read: reviews, tokens, and what windows add for long texts. Called by a dry run."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from shopbatch.capabilities.sentiment.config import ScoreReviewsConfig
+from shopbatch.capabilities.sentiment.model import sentiment
+from shopbatch.capabilities.sentiment.stage import SentimentStage, review_text
+from shopbatch.engines.configs import FakeConfig
+from shopbatch.engines.windows import WindowCutter
+from shopbatch.models.folder import local
+from shopbatch.models.registry import NoLiveModel
+from shopbatch.tables.reviews import REVIEWS
+from shopbatch.warehouse import files
+from shopbatch.warehouse.store import Snapshot, Store
+
+_FILES, _ROWS = 8, 4000  # most files and rows that the sample is drawn from
+_SEED = 7
+
+
+def estimate(config: ScoreReviewsConfig, store: Store) -> dict[str, Any]:
+    """Estimate from a sample how many tokens the engine would read if no result were reused.
+
+    Returns:
+        reviews: in the table. sampled: texts whose tokens were counted. long_share: share of the texts that do not fit
+        into one window. tokens: that the engine would read. tokens_if_cut: with windows=1. Empty if there are no
+        reviews or no model yet, or the engine reads no tokens.
+
+    Raises:
+        ModelError: The model is missing or damaged.
+    """
+    reviews = store.find(REVIEWS.name)
+    if reviews is None or not reviews.files or isinstance(config.engine, FakeConfig):
+        return {}
+    try:
+        models, _ = sentiment(store.root, config.model, config.engine.kind)
+    except NoLiveModel:
+        return {}
+    texts = _sample(reviews, config).to_pylist()
+    cutter = WindowCutter(local(models.encoder), config.engine.max_tokens, config.windows)
+    tokens = np.array([cutter.tokens(text) for text in texts], np.int64).reshape(-1, 2)
+    scored = reviews.rows if config.limit is None else min(reviews.rows, config.limit)
+    mean = tokens.mean(axis=0) if len(tokens) else np.zeros(2)
+    return {
+        "reviews": reviews.rows,
+        "sampled": len(tokens),
+        "long_share": round(float((tokens[:, 1] < tokens[:, 0]).mean()), 4) if len(tokens) else 0.0,
+        "tokens": round(float(mean[0]) * scored),
+        "tokens_if_cut": round(float(mean[1]) * scored),
+    }
+
+
+def _sample(reviews: Snapshot, config: ScoreReviewsConfig) -> pa.Array:
+    """The texts of some reviews that can be scored."""
+    schema = reviews.select(("title", "text"))
+    draw = np.random.default_rng(_SEED)
+    chosen = draw.permutation(len(reviews.files))[:_FILES]
+    rows = pa.concat_tables([files.read(reviews.files[i].uri, schema, reviews.files[i].partition) for i in chosen])
+    rows = rows.take(pa.array(np.sort(draw.permutation(rows.num_rows)[:_ROWS])))
+    reason = SentimentStage(config.engine, "", "", {}, config.max_bytes).check(rows)
+    return review_text(rows.filter(reason.is_null()))

@@ -1,0 +1,66 @@
+"""Vectors of examples -> a calibrated sentiment head.
+
+There is one multinomial logistic regression that all languages share, with a deviation for each language that has
+examples of its own (see `pooled`), and shifts and a temperature per language, fitted on the validation examples. The
+same examples and vectors always give the same head.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pyarrow as pa
+
+from shopbatch.capabilities.sentiment.calibrate import FEW, Known, calibrate
+from shopbatch.capabilities.sentiment.config import HeadConfig
+from shopbatch.capabilities.sentiment.examples import OTHER
+from shopbatch.capabilities.sentiment.head import LABELS, NEGATIVE, NEUTRAL, POSITIVE, SentimentHead
+from shopbatch.capabilities.sentiment.pooled import Penalty, Rows, balanced_weights, fit_pooled
+from shopbatch.capabilities.sentiment.weak import weak_neutral
+
+
+def fit(examples: pa.Table, vectors: np.ndarray, config: HeadConfig, encoder: str) -> SentimentHead:
+    """Fit a head: a classifier that all languages share, and one for each language with examples of its own.
+
+    Args:
+        examples: text, label, language, domain and split of each example (see `examples.choose`).
+        vectors: Their vectors, float32 [n, dim].
+        config: How the head is fitted.
+        encoder: Reference of the encoder that made the vectors.
+    """
+    label, language, domain, split = (
+        examples[c].to_numpy(zero_copy_only=False) for c in ("label", "language", "domain", "split")
+    )
+    languages = tuple(sorted(set(language.tolist()) - {OTHER}, key=lambda name: (name != "en", name)))
+    group = np.array([languages.index(n) if n != OTHER else -1 for n in language.tolist()], np.int64)
+    stated, taught = label.astype(np.int64), label.astype(np.int64)
+    train, val = split == "train", split == "val"
+    for code in _without_neutral(stated, group, train, len(languages)) if config.weak_neutral else ():
+        rows = np.flatnonzero((group == code) & (train | val))
+        texts = examples["text"].take(pa.array(rows)).to_pylist()
+        penalty = Penalty(config.l2[len(config.l2) // 2], 1.0, config.steps)
+        unsure = weak_neutral(languages[code], texts, vectors[rows], stated[rows], penalty)
+        taught[rows[unsure]] = NEUTRAL
+    cell = np.char.add(np.char.add(language.astype(str), "/"), domain.astype(str))[train]
+    present = np.zeros((len(languages), len(LABELS)), bool)
+    np.logical_or.at(present, (group[train & (group >= 0)], taught[train & (group >= 0)]), True)
+    weight = balanced_weights(taught[train], cell, config.class_balance)
+    fitted = Rows(vectors[train], taught[train], group[train], weight, ~present & present.any(axis=0))
+    known = Known(stated, taught, group, val if val.sum() >= FEW else train)
+    best, kept = float("inf"), None
+    for l2 in config.l2:
+        weights, bias = fit_pooled(fitted, Penalty(l2, config.language_l2, config.steps))
+        bias, temperatures, loss = calibrate(weights, bias, vectors, known)
+        if loss < best:
+            best, kept = loss, (weights, bias, temperatures)
+    if kept is None:
+        raise ValueError("head.l2 names no penalty")
+    arrays = [np.asarray(x, np.float32) for x in kept]
+    return SentimentHead((OTHER, *languages), arrays[0], arrays[1], arrays[2], encoder)
+
+
+def _without_neutral(label: np.ndarray, group: np.ndarray, train: np.ndarray, groups: int) -> list[int]:
+    """Return the languages with negative and positive examples only, if another language has neutral ones."""
+    counts = [np.bincount(label[train & (group == g)], minlength=len(LABELS)) for g in range(groups)]
+    if not any(c[NEUTRAL] for c in counts):
+        return []
+    return [g for g, c in enumerate(counts) if not c[NEUTRAL] and c[NEGATIVE] and c[POSITIVE]]
