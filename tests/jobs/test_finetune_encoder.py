@@ -17,6 +17,7 @@ import pytest
 from tensorboardX.proto.event_pb2 import Event
 
 from shopbatch.capabilities.sentiment import train_encoder
+from shopbatch.capabilities.sentiment.bias import gate
 from shopbatch.cli import main as cli
 from shopbatch.core.config import Platform
 from shopbatch.core.sessions import ray_session
@@ -85,7 +86,7 @@ def without_actors(patch: pytest.MonkeyPatch) -> None:
         return encode_all(open_engine(engine, model_dir), examples["text"].combine_chunks())
 
     patch.setattr(workers, "run_workers", in_process.run_workers)
-    for module in (vectors, train_encoder):
+    for module in (vectors, train_encoder, gate):
         patch.setattr(module, "embed", embed)
 
 

@@ -22,6 +22,7 @@ from shopbatch.warehouse.store import Snapshot
 
 SOURCE = ("title", "text", "rating", "label", "source")
 OTHER = "other"  # stands for the languages that have no classifier of their own
+COPIES = "counterfactual"  # domain of counterfactual copies, which are no reviews (`bias.steady`)
 SPLITS = {"train": (0, 70), "val": (70, 80), "test": (80, 100)}  # from and to, of 100 hash values
 DOMAINS = 12  # domains that are told apart, the largest ones; all others are REST
 REST = "rest"

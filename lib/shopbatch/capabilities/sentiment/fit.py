@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from shopbatch.capabilities.sentiment.calibrate import FEW, Known, calibrate
 from shopbatch.capabilities.sentiment.config import HeadConfig
-from shopbatch.capabilities.sentiment.examples import OTHER
+from shopbatch.capabilities.sentiment.examples import COPIES, OTHER
 from shopbatch.capabilities.sentiment.head import LABELS, NEGATIVE, NEUTRAL, POSITIVE, SentimentHead
 from shopbatch.capabilities.sentiment.pooled import Penalty, Rows, balanced_weights, fit_pooled
 from shopbatch.capabilities.sentiment.weak import weak_neutral
@@ -34,8 +34,9 @@ def fit(examples: pa.Table, vectors: np.ndarray, config: HeadConfig, encoder: st
     group = np.array([languages.index(n) if n != OTHER else -1 for n in language.tolist()], np.int64)
     stated, taught = label.astype(np.int64), label.astype(np.int64)
     train, val = split == "train", split == "val"
-    for code in _without_neutral(stated, group, train, len(languages)) if config.weak_neutral else ():
-        rows = np.flatnonzero((group == code) & (train | val))
+    review = domain != COPIES
+    for code in _without_neutral(stated, group, train & review, len(languages)) if config.weak_neutral else ():
+        rows = np.flatnonzero((group == code) & (train | val) & review)
         texts = examples["text"].take(pa.array(rows)).to_pylist()
         penalty = Penalty(config.l2[len(config.l2) // 2], 1.0, config.steps)
         unsure = weak_neutral(languages[code], texts, vectors[rows], stated[rows], penalty)

@@ -18,6 +18,7 @@ import pyarrow as pa
 
 from shopbatch.capabilities.sentiment.bias.probe import NEUTRAL as NEUTRAL_FRAME
 from shopbatch.capabilities.sentiment.bias.probe import Probe
+from shopbatch.capabilities.sentiment.examples import COPIES
 from shopbatch.capabilities.sentiment.head import NEUTRAL, SentimentHead
 
 
@@ -67,7 +68,7 @@ def with_neutral_copies(
     }
     columns = []
     for field in examples.schema:
-        other = "counterfactual" if pa.types.is_string(field.type) else None
+        other = COPIES if pa.types.is_string(field.type) else None
         columns.append(pa.array(known.get(field.name, [other] * len(rows)), field.type))
     more = pa.table(columns, schema=examples.schema)
     return pa.concat_tables([examples, more]), np.concatenate([vectors, copies[rows].astype(np.float32)])
