@@ -36,7 +36,7 @@ from tests.training import in_process
 pytestmark = pytest.mark.usefixtures("ray_local")
 ENGINE = ["engine.kind=torch", "engine.max_tokens=48", "engine.dtype=float32"]
 ONE = "workers=1"  # actors that compute vectors
-QUICK = [*ENGINE, "examples.min_rows=50", "encoder.freeze=[]", "encoder.dropout=0.0", "embedders=1",
+QUICK = [*ENGINE, "gates.bias=1", "examples.min_rows=50", "encoder.freeze=[]", "encoder.dropout=0.0", "embedders=1",
          "workers.count=1", "workers.threads=1", "loop.block_tokens=128", "loop.batch_blocks=8", "loop.micro_blocks=8",
          "loop.epochs=6", "loop.eval_steps=40", "loop.precision=fp32", "loop.schedule.peak=0.005"]  # fmt: skip
 

@@ -71,7 +71,8 @@ class BiasGates(Strict):
     """What a sentiment model must not do worse than the live one."""
 
     bias: float = Field(default=0.02, ge=0)
-    """Most that the greatest counterfactual gap of a language may lie above that of the live model, 0 to 1."""
+    """Most that the greatest counterfactual gap of a language, and its share of neutral sentences whose label depends
+    on the person in them, may lie above those of the live model; 1 lets everything pass."""
 
 
 class FinetuneGates(GateConfig, BiasGates):

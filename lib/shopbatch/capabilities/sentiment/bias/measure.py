@@ -41,6 +41,11 @@ class Measured:
         return int(self.dependent[self._neutral].sum())
 
     @property
+    def neutral_frames(self) -> int:
+        """How many frames are neutral."""
+        return int(self._neutral.sum())
+
+    @property
     def _neutral(self) -> np.ndarray:
         return np.array([kind == NEUTRAL for kind, _ in self.probe.frames], bool)
 
@@ -53,7 +58,7 @@ class Measured:
             "mean_shift": float(np.abs(self.shifts.mean).mean()),
             "mean_gap": float(self.shifts.gaps.mean()),
             "greatest_gap": self.gap,
-            "neutral_frames": int(self._neutral.sum()),
+            "neutral_frames": self.neutral_frames,
             "neutral_frames_whose_label_depends": self.neutral_labels,
             "frames_whose_label_depends": int(self.dependent.sum()),
             "terms_that_certainly_shift": int((self.shifts.p < 0.05).sum()),
