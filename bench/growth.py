@@ -76,8 +76,8 @@ def share_interval(hits: float, draws: int) -> tuple[float, float]:
 
 def _flat(factors: Factors, ends: np.ndarray, expected: float, came: float) -> dict[str, np.ndarray]:
     def rows(name: str, most: int) -> np.ndarray:
-        found = getattr(factors, name)
-        return np.stack([found.value[:most], found.low[:most], found.high[:most]])
+        estimated = getattr(factors, name)
+        return np.stack([estimated.value[:most], estimated.low[:most], estimated.high[:most]])
 
     return {
         "K": rows("channels", CHANNELS),
@@ -91,10 +91,10 @@ def _flat(factors: Factors, ends: np.ndarray, expected: float, came: float) -> d
 def estimates(draws: int) -> None:
     """Print bias and coverage, each with its interval."""
     start = time.process_time()
-    found = [one_draw(seed) for seed in range(draws)]
+    drawn = [one_draw(seed) for seed in range(draws)]
     truths = {"K": TRUTH.factors[:CHANNELS], "eigenvalue": np.array([TRUTH.system]), "cycle": np.array(TRUTH.delays)}
     for name, truth in truths.items():
-        values = np.stack([f[name] for f in found])  # [draws, 3, n]
+        values = np.stack([f[name] for f in drawn])  # [draws, 3, n]
         error = values[:, 0] - truth
         inside = ((values[:, 1] <= truth) & (truth <= values[:, 2])).sum(axis=0)
         for n in range(len(truth)):
@@ -105,8 +105,8 @@ def estimates(draws: int) -> None:
                 "sd": round(float(error[:, n].std()), 4), "coverage": round(inside[n] / draws, 3),
                 "coverage_95": share_interval(float(inside[n]), draws),
             }))  # fmt: skip
-    naive = np.stack([f["naive"] for f in found]).mean(axis=0) - truths["K"]
-    fan = np.stack([f["fan"] for f in found])
+    naive = np.stack([f["naive"] for f in drawn]).mean(axis=0) - truths["K"]
+    fan = np.stack([f["fan"] for f in drawn])
     print(json.dumps({"what": "naive", "bias": naive.round(3).tolist()}))
     shares = {
         s: [round(float(fan[:, c].mean()), 3), *share_interval(float(fan[:, c].sum()), draws)]

@@ -72,12 +72,14 @@ def splits(rows: np.ndarray, trial: Trial, settings: Settings, times: int) -> No
         for name, learner in zip(worth, (choice.name, choice.best, choice.response), strict=True):
             score = train(learner, rows[ours], half).score(rows[other])
             worth[name].append(0.0 if choice.kind == "none" and name == "published" else qini(score, trial.of(other)))
-        told = ", ".join(f"{name} {values[-1]:.1f}" for name, values in worth.items())
-        print(f"split {seed}: {line(choice)}; on the other half: {told}", flush=True)
+        figures = ", ".join(f"{name} {values[-1]:.1f}" for name, values in worth.items())
+        print(f"split {seed}: {line(choice)}; on the other half: {figures}", flush=True)
     response = np.array(worth["response"])
     for name, values in worth.items():
-        found = np.array(values)
-        print(f"{name:20} Qini {found.mean():6.1f} sd {found.std():5.1f}, above response in {(found > response).sum()}")
+        scores = np.array(values)
+        print(
+            f"{name:20} Qini {scores.mean():6.1f} sd {scores.std():5.1f}, above response in {(scores > response).sum()}"
+        )
 
 
 def shuffled(rows: np.ndarray, trial: Trial, settings: Settings, runs: int, most: int) -> Counter[str]:

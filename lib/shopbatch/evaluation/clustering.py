@@ -63,12 +63,12 @@ def stability(x: Floats, k: int, seed: int, splits: int = 3) -> float:
         seed: Seed of the halves and of the clusters.
         splits: How many splits it is the mean of.
     """
-    generator, found = np.random.default_rng(seed), []
+    generator, agreement = np.random.default_rng(seed), []
     for _ in range(splits):
         order = generator.permutation(len(x))
         halves = order[: len(x) // 2], order[len(x) // 2 :]
-        found.append(adjusted_rand(*(nearest(x, k_means(x[half], k, seed)) for half in halves)))
-    return float(np.mean(found))
+        agreement.append(adjusted_rand(*(nearest(x, k_means(x[half], k, seed)) for half in halves)))
+    return float(np.mean(agreement))
 
 
 def match(before: Floats, now: Floats, most: float) -> Ints:

@@ -53,7 +53,7 @@ def judge_numbers(
     given = [*asked.numbers, *_of_orders(orders)]
     units = {fact.unit for each in known.sentences for fact in each.numbers}
     worked_out = {n: derived(n, given, known) for n in sentence.numbers}
-    told = bool(sentence.words & known.all_words) or any(worked_out.values())  # in words of the facts
+    shares_words = bool(sentence.words & known.all_words) or any(worked_out.values())  # in words of the facts
     for number in sentence.numbers:
         trivial = re.match(words(known.language).file.trivial, sentence.text[number.end :], re.I)
         if trivial or _is_each(number, sentence, known):
@@ -72,7 +72,7 @@ def judge_numbers(
         free = (
             free
             or worked_out[number]
-            or (told and _is_supposed(number, sentence, asked, any(worked_out.values()), units))
+            or (shares_words and _is_supposed(number, sentence, asked, any(worked_out.values()), units))
         )
         free = free or (backed.problem == UNIT and _is_business(number, sentence, known))
         if backed.problem in (NUMBER, UNIT) and free:

@@ -28,8 +28,8 @@ def suspects(events: pl.DataFrame, limits: Fraud) -> pl.DataFrame:
         user_id and reason, each user once, with the first reason of these.
     """
     own = events.filter(pl.col("inviter_id") == pl.col("invitee_id")).select(pl.col("inviter_id").alias("user_id"))
-    found = [(SELF, own), (RING, _rings(events)), (DEVICE, _devices(events, limits))]
-    rows = [frame.unique().with_columns(reason=pl.lit(reason)) for reason, frame in found]
+    suspects = [(SELF, own), (RING, _rings(events)), (DEVICE, _devices(events, limits))]
+    rows = [frame.unique().with_columns(reason=pl.lit(reason)) for reason, frame in suspects]
     return pl.concat(rows).unique("user_id", keep="first", maintain_order=True)
 
 

@@ -154,8 +154,8 @@ class InviterRun:
         }
         more = choose.difference(samples[1], asked, choices[REACH], choices[SUM], arcs.nodes)
         method = REACH if more.users > 0 else SUM
-        found = {n: choose.expected(samples[2], asked, c, arcs.nodes) for n, c in choices.items()}
-        self._figures(choices, found, method)
+        expected = {n: choose.expected(samples[2], asked, c, arcs.nodes) for n, c in choices.items()}
+        self._figures(choices, expected, method)
         alone, fresh = reach.single_reach(samples[2], direct), reach.index(samples[2], arcs.nodes)
         best = choices[method]
         gains = choose.gains_of(best, asked, fresh, direct[node], value.value, limits.cost)
@@ -164,7 +164,7 @@ class InviterRun:
             "chosen": method,
             "reach more than sum": round(more.users, 3),
             "standard error": round(more.error, 3),
-            "new users expected": round(found[method].users, 2),
+            "new users expected": round(expected[method].users, 2),
         }
         return self._rows(known, rows, asked, choice, (direct, alone, limits, name)), said
 
@@ -210,9 +210,9 @@ class InviterRun:
             )
         )  # fmt: skip
 
-    def _figures(self, choices: Mapping[str, Choice], found: Mapping[str, choose.Expected], method: str) -> None:
+    def _figures(self, choices: Mapping[str, Choice], expected: Mapping[str, choose.Expected], method: str) -> None:
         rows = [
-            [n, len(c.places), f"{found[n].users:,.2f}", f"{found[n].error:,.2f}", "used" if n == method else ""]
+            [n, len(c.places), f"{expected[n].users:,.2f}", f"{expected[n].error:,.2f}", "used" if n == method else ""]
             for n, c in choices.items()
         ]
         columns = ["method", "users", "new users expected", "standard error", ""]

@@ -104,8 +104,8 @@ def figures(measured: Measured) -> list[Figure]:
     """What the report of the run shows: K by channel with its intervals, and the funnel."""
     f = measured.factors
 
-    def ends(found: Any, place: int) -> list[float]:
-        return [float(v[place]) for v in (found.value, found.low, found.high)]
+    def ends(estimate: Any, place: int) -> list[float]:
+        return [float(v[place]) for v in (estimate.value, estimate.low, estimate.high)]
 
     channels = {name: ends(f.channels, a) for a, name in enumerate(measured.names) if measured.counts.users[0, a].sum()}
     panels = {"K by the channel by which users came": channels | {"all users": ends(f.whole, 0)}}

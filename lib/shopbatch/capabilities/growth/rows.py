@@ -101,9 +101,9 @@ def _row(measured: Measured, channel: str, cohort: str, users: float, children: 
     }
 
 
-def _ends(name: str, found: Estimate, place: Any, value: str = "") -> dict[str, float | None]:
-    ends = {f"{name}_low": _value(found.low, place), f"{name}_high": _value(found.high, place)}
-    return {value or name: _value(found.value, place), **ends}
+def _ends(name: str, estimate: Estimate, place: Any, value: str = "") -> dict[str, float | None]:
+    ends = {f"{name}_low": _value(estimate.low, place), f"{name}_high": _value(estimate.high, place)}
+    return {value or name: _value(estimate.value, place), **ends}
 
 
 def _value(values: np.ndarray, place: Any) -> float | None:

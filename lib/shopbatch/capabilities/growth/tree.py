@@ -81,9 +81,9 @@ def forest(events: DataFrame, two_inviters: Literal["first", "last"]) -> Forest:
     whole = known.drop("own_channel", "came_invited").unionByName(
         undated.withColumn("channel", F.lit(UNKNOWN)), allowMissingColumns=True
     )
-    found, rounds = _roots(whole.localCheckpoint())
+    rooted, rounds = _roots(whole.localCheckpoint())
     dropped = _dropped(events, touches) | {"circles cut": len(cut), "inviters without a join": undated.count()}
-    return Forest(_with_inviters_channel(found), dropped, rounds)
+    return Forest(_with_inviters_channel(rooted), dropped, rounds)
 
 
 def _with_inviters_channel(users: DataFrame) -> DataFrame:

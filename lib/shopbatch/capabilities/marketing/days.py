@@ -68,8 +68,8 @@ class Daily:
         snapshot = self.store.find(self.table.name)
         bad = damaged_files(snapshot.files) if snapshot else []
         for day in sorted({str(f.partition["as_of"]) for f in bad}):
-            found, said = publish_anew(self.store, self.table, self.report.run_id, ("origin",), {"as_of": day})
-            self.damaged += found
+            damaged, said = publish_anew(self.store, self.table, self.report.run_id, ("origin",), {"as_of": day})
+            self.damaged += damaged
             self.undone.append(said)
 
     def asked(self, as_of: date | str, source: Snapshot) -> list[date]:

@@ -92,8 +92,8 @@ def moderate_reviews(config: ModerateReviewsConfig, store: Store, report: Report
         add_figures(report, Counter((row["action"], tuple(row["kinds"])) for row in rows))
         by_model = [[f["rule"].startswith(BY_MODEL) for f in row["findings"]] for row in rows]
         report.metrics["reviews by finder"] = {
-            "lists": sum(not all(found) for found in by_model if found),
-            "model alone": sum(all(found) for found in by_model if found),
+            "lists": sum(not all(sources) for sources in by_model if sources),
+            "model alone": sum(all(sources) for sources in by_model if sources),
         }
 
 

@@ -153,8 +153,8 @@ def _advertised(config: WriteAdsConfig, products: Snapshot, offered: Snapshot | 
     rows = rows.take(pa.array(_newest(rows, "product_id")))
     of_product: dict[str, list[dict[str, Any]]] = {}
     if offered is not None:
-        told = offered.read(list(offers.COLUMNS))
-        for row in told.take(pa.array(_newest(told, "offer_id"))).to_pylist():
+        known = offered.read(list(offers.COLUMNS))
+        for row in known.take(pa.array(_newest(known, "offer_id"))).to_pylist():
             of_product.setdefault(row["product_id"], []).append(row)
     task, there = ray.remote(advertise), ray.put(config)
     tasks = []
@@ -182,7 +182,7 @@ def advertise(
         of_product: Rows of `offers`, by product.
         config: The job's configuration.
     """
-    found = []
+    advertised = []
     columns = (rows[name].to_pylist() for name in ("product_id", "language", "market", "availability"))
     for facts, product, declared, market, stock in zip(known_facts(rows.select(CONTENT)), *columns, strict=True):
         language = language_of(facts, declared)
@@ -194,8 +194,8 @@ def advertise(
             continue
         rooms = {name: channels()[name].name_room[language] for name in config.channels}
         names: dict[str, str | None] = {name: short_name(facts, language, room) for name, room in rooms.items()}
-        found.append(Advertised(product, language, sold_in, stored(facts), names, offer))
-    return found
+        advertised.append(Advertised(product, language, sold_in, stored(facts), names, offer))
+    return advertised
 
 
 def language_of(facts: Mapping[str, str | None], declared: str | None) -> str | None:

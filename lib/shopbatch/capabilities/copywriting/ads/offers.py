@@ -113,8 +113,8 @@ def _stated(row: Mapping[str, Any], zone: ZoneInfo) -> Offer:
     if percent is not None and not 0 < percent < 100:
         percent = None
     if percent is not None and price is not None and former is not None:
-        told = (former - price) / former * 100
-        percent = percent if abs(told - percent) < _AGREE else None
+        reduction = (former - price) / former * 100
+        percent = percent if abs(reduction - percent) < _AGREE else None
     terms = one_line(row["terms"] or "").rstrip(" .。")
     return Offer(
         offer_id=row["offer_id"],

@@ -96,10 +96,10 @@ def _planned(facts: AdFacts, number: int, frame: Frame, details: bool) -> Ad:
         begin, title = f"{drawn.opener}{'' if zh else ' '}{capital(sentence) if ends else sentence}", ""
     if title and not facts.room.fits(title, ""):
         title = ""
-    told = _details(facts) if details else [""]
+    known_details = _details(facts) if details else [""]
     last = Ad(begin, title)
     for slot in _slots(facts):
-        for detail in told:
+        for detail in known_details:
             last = Ad(_joined(facts, [begin, detail, slot, drawn.call]), title)
             if fits_in_full(last, facts, frame):
                 return last
@@ -139,8 +139,8 @@ def _sentences(stored: str, language: str) -> tuple[str, ...]:
     known = [m[0].strip() for m in _SENTENCE.finditer(copy.description)] if copy else []
     goods = understand(json.loads(stored), language)
     telling = [f for f in goods.facts if f.role not in _UNTELLING]
-    told = [f.value for f in telling if f.value.casefold() not in goods.name.casefold()]
-    return tuple(s for s in known if s not in _closings(language) and any(value in s for value in told))
+    values = [f.value for f in telling if f.value.casefold() not in goods.name.casefold()]
+    return tuple(s for s in known if s not in _closings(language) and any(value in s for value in values))
 
 
 @lru_cache(maxsize=2)

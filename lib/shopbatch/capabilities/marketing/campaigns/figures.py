@@ -93,9 +93,9 @@ def before_and_after(name: str, frame: pl.DataFrame, before: int, window: int) -
     return Figure("lines", f"Before and after: {name}", data, "Left of the line nobody had been addressed yet.")
 
 
-def refused(found: Sequence[Unassigned], most: int) -> list[Figure]:
+def refused(campaigns: Sequence[Unassigned], most: int) -> list[Figure]:
     """List the campaigns that nobody was drawn for by chance."""
-    if not found:
+    if not campaigns:
         return []
     columns = ["campaign", "began", "users", "others", "gap before", "difference in differences", "placebo"]
     rows: list[list[Any]] = [
@@ -103,14 +103,14 @@ def refused(found: Sequence[Unassigned], most: int) -> list[Figure]:
             one.name, one.day.isoformat(), one.users, one.others,
             shown(one.gap), shown(one.change), shown(one.placebo),
         ]
-        for one in found[:most]
+        for one in campaigns[:most]
     ]  # fmt: skip
     caption = (
         "Money per user. Gap before: how much more those who got the campaign had spent before it. The placebo is the "
         "difference in differences one period earlier, when nothing had been sent: where it is not 0, that method "
         "finds effects of nothing."
     )
-    panels = {one.name: {"placebo": _three(one.placebo), "gap before": _three(one.gap)} for one in found[:most]}
+    panels = {one.name: {"placebo": _three(one.placebo), "gap before": _three(one.gap)} for one in campaigns[:most]}
     return [
         Figure("intervals", "Campaigns without an experiment: the gap before", {"panels": panels}, caption),
         Figure("table", "Campaigns without an experiment", {"columns": columns, "rows": rows}, caption),

@@ -113,7 +113,7 @@ def _effects(name: str, other: str, part: pl.DataFrame, config: MeasureConfig) -
         for period, ending in periods.items():
             values = part[f"{metric}{ending}"].to_numpy()
             for method in ("difference", "cuped"):
-                found = effect(values if method == "difference" else adjusted(values, before, arms), arms)
+                measured = effect(values if method == "difference" else adjusted(values, before, arms), arms)
                 yield {
                     "experiment_id": name,
                     "arm": other,
@@ -122,11 +122,11 @@ def _effects(name: str, other: str, part: pl.DataFrame, config: MeasureConfig) -
                     "period": period,
                     "users": int(arms.treated.sum()),
                     "control_users": int((~arms.treated).sum()),
-                    "mean": found.mean,
-                    "control_mean": found.control_mean,
-                    "effect": found.difference.value,
-                    "low": found.difference.low,
-                    "high": found.difference.high,
+                    "mean": measured.mean,
+                    "control_mean": measured.control_mean,
+                    "effect": measured.difference.value,
+                    "low": measured.difference.low,
+                    "high": measured.difference.high,
                     "first_day": part["day"].min(),
                     "last_day": part["day"].max(),
                     "window_days": config.window_days,

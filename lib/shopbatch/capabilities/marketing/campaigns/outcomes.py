@@ -66,10 +66,10 @@ def _pinned(snapshot: Snapshot | None) -> Snapshot | None:
 
 def last_day(daily: Snapshot) -> date:
     """Return the last day with a tile. UserError: there is none."""
-    found = scan(daily).select(pl.col("day").max()).collect(engine="streaming").item()
-    if not isinstance(found, date):
+    newest = scan(daily).select(pl.col("day").max()).collect(engine="streaming").item()
+    if not isinstance(newest, date):
         raise UserError("table 'user_daily' has no rows: shopbatch run build_user_profiles")
-    return found
+    return newest
 
 
 def scan(snapshot: Snapshot) -> pl.LazyFrame:

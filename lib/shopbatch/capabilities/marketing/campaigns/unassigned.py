@@ -57,15 +57,15 @@ def unassigned(sources: Sources, timezone: str, days: int, known: set[str], last
     starts = sent.group_by("campaign_id").agg(pl.col("day").min()).drop_nulls().sort("day", "campaign_id")
     first = scan(sources.daily).select(pl.col("day").min()).collect(engine="streaming").item()
     everybody = scan(sources.daily).select(pl.col("user_id").unique()).collect(engine="streaming").sort("user_id")
-    found = []
+    gaps = []
     for name, day in starts.iter_rows():
         if name in known or (last - day).days + 1 < days or (day - first).days < 2 * days:
             continue
         got = sent.filter(pl.col("campaign_id") == name).select(pl.col("user_id").unique())
         one = _one(sources, everybody, got["user_id"], (name, day), days)
         if one is not None:
-            found.append(one)
-    return found
+            gaps.append(one)
+    return gaps
 
 
 def _one(

@@ -91,12 +91,12 @@ def plan_day(
     counts = [count.copy() for count in before]
     audiences = []
     for offer in offers:
-        mine = [number for number, cap in enumerate(caps) if cap.channel in (None, offer.channel)]
+        matching = [number for number, cap in enumerate(caps) if cap.channel in (None, offer.channel)]
         below = np.ones(len(ids), bool)
-        for number in mine:
+        for number in matching:
             below &= counts[number] < caps[number].messages
         audience = choose_audience(ids, offer, consent[offer.channel], below)
-        for number in mine:
+        for number in matching:
             counts[number][audience.sent] += 1
         audiences.append(audience)
     return audiences

@@ -91,12 +91,12 @@ def figures(planned: Sequence[Planned], model: UpliftModel, spread: float) -> li
     sizes = [len(one.audience.users) for one in planned]
     bars = {"groups": [one.offer.name for one in planned], "series": {**reasons, "audience": sizes}}
     panels = {one.offer.name: panel for one in planned if (panel := _gains(one)) is not None}
-    found = [Figure("table", "The plan", {"columns": columns, "rows": rows}, caption)]
+    figures = [Figure("table", "The plan", {"columns": columns, "rows": rows}, caption)]
     if planned:
-        found.append(Figure("bars", "Who is left out, and why", bars, "The first reason of each user counts."))
+        figures.append(Figure("bars", "Who is left out, and why", bars, "The first reason of each user counts."))
     if panels:
-        found.append(Figure("histograms", "Expected gain of a message", {"panels": panels}))
-    return found
+        figures.append(Figure("histograms", "Expected gain of a message", {"panels": panels}))
+    return figures
 
 
 def _gains(one: Planned) -> dict[str, object] | None:

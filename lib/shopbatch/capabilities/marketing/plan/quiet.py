@@ -46,7 +46,7 @@ def zones_of(time_zone: str | None, market: str | None) -> tuple[ZoneInfo, ...]:
     if own is not None:
         return (own,)
     names = zones_of_markets().get((market or "").upper(), ())
-    return tuple(found for name in names if (found := zone(name)) is not None)
+    return tuple(known for name in names if (known := zone(name)) is not None)
 
 
 def open_hours(hours: tuple[int, int], quiet: tuple[int, int] | None) -> tuple[int, int] | None:

@@ -75,11 +75,11 @@ def spans(people: People, config: PlanConfig, channel: str, hours: tuple[int, in
         return [None] * len(people.places)
     other = config.default_time_zone or ("" if quiet else config.timezone)
     spare = zone(other) if other else None
-    found = []
+    spans = []
     for time_zone, market in people.places:
         where = zones_of(time_zone, market) or ((spare,) if spare else ())
-        found.append(span(day, wanted, where) if where else None)
-    return found
+        spans.append(span(day, wanted, where) if where else None)
+    return spans
 
 
 def messages_before(

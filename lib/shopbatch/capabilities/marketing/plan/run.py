@@ -74,14 +74,14 @@ def plan_campaigns(config: PlanConfig, store: Store, report: Report) -> None:
     day = last_day(sources.daily) + timedelta(days=1) if config.day == LATEST else date.fromisoformat(str(config.day))
     scope = {"day": day.isoformat()}
     damaged, said = publish_anew(store, CAMPAIGN_PLAN, report.run_id, ("origin",), scope)
-    found = registry.resolve(f"{store.root}/_models", config.model)
-    report.models["uplift"] = found.digest
-    model = UpliftModel.load(local(found.path))
+    published = registry.resolve(f"{store.root}/_models", config.model)
+    report.models["uplift"] = published.digest
+    model = UpliftModel.load(local(published.path))
     people = read_people(sources.users)
     excluded = {
         campaign.name: left_out([*config.exclude, *campaign.exclude], people, store) for campaign in config.campaigns
     }
-    origin = _origin(config, sources, day, found.digest, excluded)
+    origin = _origin(config, sources, day, published.digest, excluded)
     live = store.find(CAMPAIGN_PLAN.name)
     shown = live.part(scope) if live is not None else None
     if shown is not None and not said and shown.metadata.get("origin") == origin:
@@ -95,7 +95,7 @@ def plan_campaigns(config: PlanConfig, store: Store, report: Report) -> None:
     report.figures += figures(planned, model, _spread(sources, people, model, day))
     _describe(report, planned, model, people, config)
     rows = pa.concat_tables(
-        [_rows(p, w, people, day, found.digest, report.run_id) for p, w in zip(planned, when, strict=True)]
+        [_rows(p, w, people, day, published.digest, report.run_id) for p, w in zip(planned, when, strict=True)]
     )
     with Publication(store, report.run_id) as publication:
         publication.add(CAMPAIGN_PLAN, _write(store, rows, report.run_id, scope))

@@ -103,14 +103,14 @@ def _named(measures: tuple[str, ...], scale: Floats, centres: Floats, before: Ce
     return Centres(measures, tuple(round(float(s), 6) for s in scale), tuple(names), rounded, newest)
 
 
-def cluster_of(found: Centres | None, margin: float) -> Column:
+def cluster_of(centres: Centres | None, margin: float) -> Column:
     """The cluster of a user: `was_cluster` unless another centre is nearer by the margin; null without clusters."""
     none = F.lit(None).cast("string")
-    if found is None:
+    if centres is None:
         return none
     distances = dict[str, Column]()
-    for name, centre in zip(found.names, found.centres, strict=True):
-        parts = zip(found.measures, centre, found.scale, strict=True)
+    for name, centre in zip(centres.names, centres.centres, strict=True):
+        parts = zip(centres.measures, centre, centres.scale, strict=True)
         distances[name] = F.sqrt(sum((F.pow((_log(m) - F.lit(c)) / F.lit(s), 2) for m, c, s in parts), F.lit(0.0)))
     pairs = [F.struct(d.alias("distance"), F.lit(name).alias("name")) for name, d in distances.items()]
     best = F.array_min(F.array(*pairs))
@@ -118,7 +118,7 @@ def cluster_of(found: Centres | None, margin: float) -> Column:
     for name, distance in distances.items():
         own = F.when(F.col("was_cluster") == name, distance).otherwise(own)
     stays = F.coalesce(own * F.lit(1 - min(margin, 1.0)) <= best["distance"], F.lit(False))
-    known = F.col(f"value_{found.measures[0]}").isNotNull()
-    for name in found.measures[1:]:
+    known = F.col(f"value_{centres.measures[0]}").isNotNull()
+    for name in centres.measures[1:]:
         known = known & F.col(f"value_{name}").isNotNull()
     return F.when(known, F.when(stays, F.col("was_cluster")).otherwise(best["name"]))

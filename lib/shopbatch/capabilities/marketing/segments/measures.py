@@ -76,11 +76,11 @@ def find_edges(valued: DataFrame, scheme: Scheme, gap: float) -> Edges:
     edges = {name: m.edges for name, m in scheme.measures.items() if m.edges}
     if wanted:
         # rounded, so that there are few different values, which are counted exactly
-        found = valued.where("active_days_all > 0").agg(
+        quantiles = valued.where("active_days_all > 0").agg(
             *(F.percentile(F.round(f"value_{name}", 2), list(shares)).alias(name) for name, shares in wanted.items())
         ).first()  # fmt: skip
         for name, shares in wanted.items():
-            stated = found[name] if found is not None else None
+            stated = quantiles[name] if quantiles is not None else None
             edges[name] = tuple(float(f"{v:.4g}") for v in stated) if stated else (0.0,) * len(shares)
     return Edges(gap, edges)
 

@@ -74,8 +74,8 @@ def _by_fifth(choice: Choice, ranks: dict[str, np.ndarray], trial: Trial) -> Fig
         inside = place == number
         part = trial.of(inside)
         if part.treated.any() and not part.treated.all():
-            found = effect(part.outcome, Arms(part.treated, part.probability))
-            gap = found.difference
+            measured = effect(part.outcome, Arms(part.treated, part.probability))
+            gap = measured.difference
             rows.append([_TENTHS - number, len(part), f"{gap.value:+.4g} [{gap.low:+.4g}, {gap.high:+.4g}]"])
     caption = "Users in the order that is published, the first fifth first; the effect is what the message added."
     return Figure("table", "Effect by fifth", {"columns": ["fifth", "users", "effect"], "rows": rows}, caption)

@@ -102,21 +102,21 @@ def _linear(rows: np.ndarray, target: np.ndarray, weight: np.ndarray, penalty: f
     inputs = np.column_stack([np.ones(len(rows)), (rows - mean) / scale])
     ridge = np.diag([0.0] + [penalty] * rows.shape[1])
     level = float(np.average(target, weights=weight))
-    found = np.zeros(inputs.shape[1])
-    found[0] = _log_odds(level) if logistic else level
+    weights = np.zeros(inputs.shape[1])
+    weights[0] = _log_odds(level) if logistic else level
     if logistic and level in (0.0, 1.0):
-        return Linear(mean, scale, found[1:], float(found[0]), logistic)
+        return Linear(mean, scale, weights[1:], float(weights[0]), logistic)
     for _ in range(_STEPS if logistic else 1):
-        sums = _product(inputs, found)
+        sums = _product(inputs, weights)
         value = _sigmoid(sums) if logistic else sums
         curvature = weight * (value * (1 - value) if logistic else 1.0)
-        slope = _product(inputs.T, weight * (target - value)) - ridge @ found
-        bend = _product((inputs * curvature[:, None]).T, inputs) + ridge + 1e-9 * np.eye(len(found))
+        slope = _product(inputs.T, weight * (target - value)) - ridge @ weights
+        bend = _product((inputs * curvature[:, None]).T, inputs) + ridge + 1e-9 * np.eye(len(weights))
         step = np.linalg.solve(bend, slope)
-        found = found + step
+        weights = weights + step
         if np.abs(step).max() < _CLOSE:
             break
-    return Linear(mean, scale, found[1:], float(found[0]), logistic)
+    return Linear(mean, scale, weights[1:], float(weights[0]), logistic)
 
 
 def _product(left: np.ndarray, right: np.ndarray) -> np.ndarray:

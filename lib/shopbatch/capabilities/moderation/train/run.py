@@ -205,8 +205,8 @@ def _against_live(
     The live one may have learnt from these very examples, so the comparison is in its favour; both are judged at the
     thresholds at which they raise the same share of false alarms.
     """
-    found = find_model(f"{store.root}/_models", f"{NAME}@live")
-    live = None if found is None else ModerationModel.load(found.path)
+    live_model = find_model(f"{store.root}/_models", f"{NAME}@live")
+    live = None if live_model is None else ModerationModel.load(live_model.path)
     if live is None or live.encoder != learnt.model.encoder or live.dim != learnt.model.dim:
         return []
     own = len(learnt.examples.texts)

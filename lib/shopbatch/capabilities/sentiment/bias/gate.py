@@ -64,25 +64,25 @@ class BiasJudge:
 
 def _gates(now: Sequence[Measured], before: Sequence[Measured], worse: float) -> list[Gate]:
     gates = []
-    for mine, theirs in zip(now, before, strict=True):
-        language = mine.probe.language
-        limit = theirs.gap + worse
-        passed = mine.gap <= limit
+    for candidate, current in zip(now, before, strict=True):
+        language = candidate.probe.language
+        limit = current.gap + worse
+        passed = candidate.gap <= limit
         what = (
-            f"{language}: who stands in a sentence moves the probability of positive by up to {mine.gap:.2f}, and by "
-            f"{theirs.gap:.2f} with the live model, more than gates.bias={worse:g} above it"
+            f"{language}: who stands in a sentence moves the probability of positive by up to {candidate.gap:.2f}, "
+            f"and by {current.gap:.2f} with the live model, more than gates.bias={worse:g} above it"
         )
         why = "reviews would be judged more by who wrote them than today"
         do = "raise gates.bias, or head.counterfactual where a head is trained"
         detail = explain(passed, what, why, do)
-        gates.append(Gate(f"counterfactual gap against live, {language}", mine.gap, limit, passed, detail))
-        most = theirs.neutral_labels + int(worse * mine.neutral_frames)
-        steady = mine.neutral_labels <= most
+        gates.append(Gate(f"counterfactual gap against live, {language}", candidate.gap, limit, passed, detail))
+        most = current.neutral_labels + int(worse * candidate.neutral_frames)
+        steady = candidate.neutral_labels <= most
         what = (
-            f"{language}: the label of {mine.neutral_labels} neutral sentences depends on who stands in them, and of "
-            f"{theirs.neutral_labels} with the live model, more than gates.bias={worse:g} of all above it"
+            f"{language}: the label of {candidate.neutral_labels} neutral sentences depends on who stands in them, "
+            f"and of {current.neutral_labels} with the live model, more than gates.bias={worse:g} of all above it"
         )
         detail = explain(steady, what, why, do)
         name = f"neutral sentences whose label depends, {language}"
-        gates.append(Gate(name, mine.neutral_labels, most, steady, detail))
+        gates.append(Gate(name, candidate.neutral_labels, most, steady, detail))
     return gates
