@@ -38,7 +38,7 @@ OF_SENTIMENT = (
     ),
 )
 # of what makes a description's prompt and draws its text
-DESCRIPTION = {3: "5cee9685ca53dc7f"}
+DESCRIPTION = {3: "d050d7b14c3e0e72"}
 OF_DESCRIPTION = (
     (writer, None),
     (
@@ -55,7 +55,7 @@ WORDED = {1: "3e1e066d89ad56ff"}
 OF_WORDED = ((visible, None), (markup, None))
 WORDED_LISTS = (("text", "visible"), ("text", "markup"))
 # of what judges a description, by the versions of rules and of the grounding check
-JUDGING = {(5, 4): "1ed16c052e130862"}
+JUDGING = {(5, 4): "785b49436435b1ea"}
 OF_JUDGING = (
     *((module, None) for module in (rules, copy_format, words, coverage)),
     *((module, None) for module in (check, allowed, standing, lexicon, facts, brands)),
@@ -72,7 +72,7 @@ MODERATION = {1: "16a6e0fc28d7d188"}
 OF_MODERATION = tuple((module, None) for module in (find, folding, closing, details, moderation_lexicon))
 MODERATION_LISTS = tuple(("text.moderation", name) for name in ("en", "zh", "signs", "details"))
 # of what says facts by plan, besides the patterns, whose digest is part of the stage's `checks`
-PLANNING = {1: "a366e36c5150e283"}
+PLANNING = {1: "674e0c4dffb39b27"}
 OF_PLANNING = (*((module, None) for module in (plan, product, patterns)), (product_prompt, ("_MARKUP", "one_line")))
 
 # of what makes the vectors of products and queries, by the versions of stage.py and product_text.py

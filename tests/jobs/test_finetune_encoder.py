@@ -36,6 +36,8 @@ from tests.training import in_process
 pytestmark = pytest.mark.usefixtures("ray_local")
 ENGINE = ["engine.kind=torch", "engine.max_tokens=48", "engine.dtype=float32"]
 ONE = "workers=1"  # actors that compute vectors
+# fitted as the head that training starts from
+HEAD = ["examples.min_rows=50", "head.counterfactual=0", ONE, *ENGINE]
 QUICK = [*ENGINE, "gates.bias=1", "examples.min_rows=50", "encoder.freeze=[]", "encoder.dropout=0.0", "embedders=1",
          "workers.count=1", "workers.threads=1", "loop.block_tokens=128", "loop.batch_blocks=8", "loop.micro_blocks=8",
          "loop.epochs=6", "loop.eval_steps=40", "loop.precision=fp32", "loop.schedule.peak=0.005"]  # fmt: skip
@@ -109,7 +111,7 @@ def test_a_better_encoder_is_published_and_scores_reviews(
 ) -> None:
     store, base = shop
     models = f"{store.root}/_models"
-    code, frozen, err = call(capsys, "train_sentiment_head", f"encoder={base}", "examples.min_rows=50", ONE, *ENGINE)
+    code, frozen, err = call(capsys, "train_sentiment_head", f"encoder={base}", *HEAD)
     assert code == 0, err
     code, report, err = call(capsys, "finetune_encoder", f"base={base}", *QUICK)
     assert code == 0, err

@@ -2,7 +2,7 @@
 
 import pyarrow as pa
 
-from shopbatch.tables.schema import Column, Table, View
+from shopbatch.tables.schema import Column, Nobody, Table, View
 
 SENTIMENT, OUTLOOK = "sentiment", "outlook"
 EVERY = "all"  # the language of what is in no language
@@ -11,6 +11,7 @@ BIAS_AUDIT = Table(
     meaning="One row per term that was put into counterfactual sentences (subject sentiment), and per group of users "
     "whose forecast was compared with what they did (subject outlook). Made anew by every run of audit_bias.",
     key=("subject", "language", "group", "term"),
+    person=Nobody("Made-up sentences, and sums over bands of at least some dozen users."),
     columns=(
         Column(
             "subject",
