@@ -58,9 +58,9 @@ class HeadConfig(Strict):
     weak_neutral: bool = True
     """Whether a language without neutral labels gets some, from texts that the models do not agree on (see the job's
     page)."""
-    counterfactual: float = Field(default=5.0, ge=0)
+    counterfactual: float = Field(default=0.0, ge=0)
     """How much it counts that copies of a sentence in which another person stands get the same score (see the page of
-    audit_bias); used by train_sentiment_head. 0: not at all."""
+    audit_bias); used by train_sentiment_head. 0: not at all. Above 0, languages without examples suffer."""
     steps: int = 100
     """Maximum number of L-BFGS iterations of one fit."""
     seed: int = 0
