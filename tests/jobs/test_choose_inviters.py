@@ -6,6 +6,8 @@ import os
 import subprocess
 import sys
 
+from deltalake import DeltaTable
+
 from shopbatch.warehouse.store import Store
 from tests.capabilities.growth.events import put, put_users
 from tests.capabilities.growth.test_inviters import crowd
@@ -26,6 +28,11 @@ def test_a_plan_is_made_once(store: Store) -> None:
     assert plans == {"2026-01"}
     code, report, _ = run_job(store, "choose_inviters", FEW)
     assert code == 0 and report["outcome"] == "nothing to do"
+    before = store.snapshot("inviter_plan").read().sort_by("user_id")
+    DeltaTable(store.uri("inviter_plan")).update(updates={"decision": "'ask'"}, predicate="decision = 'left_out'")
+    code, report, _ = run_job(store, "choose_inviters", FEW)
+    assert code == 0 and "UPDATE" in report["message"]
+    assert store.snapshot("inviter_plan").read().sort_by("user_id").equals(before), "nobody is asked without consent"
     code, _, err = run_job(store, "choose_inviters", "as_of=soon")
     assert code == 2 and "as_of" in messages(err)[-1]
 

@@ -46,7 +46,7 @@ class Settled:
     @property
     def sessions(self) -> tuple[str, ...]:
         """The sessions that a run may start: the job's, or both if no job is named."""
-        return ("ray", "spark") if self.job is None else (self.job.session.removeprefix("late "),)
+        return ("ray", "spark") if self.job is None else (self.job.system,)
 
 
 def settle(name: str | None, env: str, overrides: Sequence[str]) -> Settled:

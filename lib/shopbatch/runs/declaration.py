@@ -52,6 +52,11 @@ class Job:
     alone: bool = False
     next: str = ""
 
+    @property
+    def system(self) -> Literal["ray", "spark"]:
+        """What its session is one of, whenever it starts."""
+        return "spark" if self.session == "spark" else "ray"
+
 
 def later(path: str) -> Callable[..., Any]:
     """Return a function that imports `module:function` when it is first called, so that job files stay light."""

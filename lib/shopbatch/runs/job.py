@@ -202,7 +202,7 @@ def _run_in_session(job: Job, settings: JobConfig, store: Store, report: Report,
 
     @contextmanager
     def starting() -> Iterator[None]:
-        with display.stage("start spark" if job.session == "spark" else "start ray"):
+        with display.stage(f"start {job.system}"):
             yield
         stop_on_signals(signals)  # once more: Ray and Spark have installed their own handlers
 
@@ -216,7 +216,7 @@ def _run_in_session(job: Job, settings: JobConfig, store: Store, report: Report,
                 session.enter_context(late_ray_session(settings.platform, starting))
             else:
                 with starting():
-                    session.enter_context((ray_session if job.session == "ray" else spark_session)(settings.platform))
+                    session.enter_context((ray_session if job.system == "ray" else spark_session)(settings.platform))
             job.run(settings, store, report)
             if report.rows.balanced is False:
                 raise AssertionError(f"the rows do not add up: {report.rows}")

@@ -6,8 +6,12 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from shopbatch.capabilities.sentiment.bias.probe import NEUTRAL as NEUTRAL_FRAME
+from shopbatch.capabilities.sentiment.bias.probe import Probe
+from shopbatch.capabilities.sentiment.bias.steady import with_neutral_copies
 from shopbatch.capabilities.sentiment.config import HeadConfig
 from shopbatch.capabilities.sentiment.evaluate import evaluate
+from shopbatch.capabilities.sentiment.examples import COPIES, OTHER
 from shopbatch.capabilities.sentiment.fit import fit
 from shopbatch.capabilities.sentiment.left_out import leave_domains_out
 from shopbatch.capabilities.sentiment.pooled import Penalty, Rows, balanced_weights, fit_pooled
@@ -62,6 +66,31 @@ def test_a_language_without_rows_is_answered_for_by_what_the_others_share() -> N
     english = labels(600, (0, 2), 7)
     at_home = vectors_of(english, 1, 8)
     assert sides_told(head, at_home, "en", english) >= sides_told(head, at_home, "de", english)
+
+
+def test_who_answers_for_other_languages_does_not_depend_on_which_language_a_row_is_of() -> None:
+    """The bias of what languages share is free where each has one of its own: it must not become a classifier's."""
+    examples, vectors = two_languages()
+    shares = np.random.default_rng(9).random(len(vectors)) < np.where(examples["label"].to_numpy() == 0, 0.15, 1.0)
+    examples, vectors = examples.filter(pa.array(shares)), vectors[shares]  # few are negative
+    nobodys = examples.set_column(2, "language", pa.array([OTHER] * len(examples)))
+    german = labels(600, (0, 2), 5)
+    asked, language = vectors_of(german, 3, 6), pa.repeat("de", 600)
+    told = [fit(each, vectors, QUICK, "").probabilities(asked, language) for each in (examples, nobodys)]
+    sides = [each[:, 2] > each[:, 0] for each in told]
+    assert (sides[0] == sides[1]).mean() > 0.97
+
+
+def test_copies_of_neutral_sentences_do_not_stand_for_a_languages_neutral_reviews() -> None:
+    examples, vectors = two_languages()
+    probe = Probe("zh", tuple((NEUTRAL_FRAME, f"frame {n} {{one}}") for n in range(4)), (("group", "one", "many"),) * 9)
+    copies = np.random.default_rng(3).normal(0, 0.1, (36, DIM)).astype(np.float32)
+    for kind in (pa.string(), pa.large_string()):
+        kept = examples.set_column(3, "domain", examples["domain"].cast(kind))
+        rows, every = with_neutral_copies(kept, vectors, [probe], copies)
+        assert rows["domain"].to_pylist()[len(examples) :] == [COPIES] * 36
+        weak, plain = (fit(rows, every, QUICK.model_copy(update={"weak_neutral": w}), "") for w in (True, False))
+        assert not np.allclose(weak.weights[2], plain.weights[2]), "weak labels are taught all the same"
 
 
 def test_deviations_vanish_under_a_great_penalty_and_are_free_under_none() -> None:

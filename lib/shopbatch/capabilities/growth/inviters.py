@@ -25,6 +25,7 @@ from shopbatch.tables.referral_events import REFERRAL_EVENTS
 from shopbatch.tables.users import USERS
 from shopbatch.warehouse import files
 from shopbatch.warehouse.damage import move_away, publish_anew
+from shopbatch.warehouse.foreign import put_right
 from shopbatch.warehouse.store import Snapshot, Store
 
 VERSION = 1  # of the rows; raised when their meaning changes
@@ -53,16 +54,19 @@ class InviterRun:
         as_of = moment_before(config.as_of, sources[REFERRAL_EVENTS.name], 1)
         name = as_of.strftime("%Y-%m") if config.plan == LATEST else config.plan
         scope = {"plan": name}
+        undone = put_right(store, INVITER_PLAN)
         store.check_targets([INVITER_PLAN], "replace")
-        damaged, undone = publish_anew(store, INVITER_PLAN, report.run_id, ("origin",), scope)
+        damaged, broken = publish_anew(store, INVITER_PLAN, report.run_id, ("origin",), scope)
+        undone = "; ".join(filter(None, [undone, broken]))
         live = store.find(INVITER_PLAN.name)
         there = live.part(scope) if live is not None else None
         origin = self._origin(sources, as_of)
         if live is not None and there is not None and there.files and there.metadata.get("origin"):
             same = there.metadata["origin"] == origin
             if same or not config.remake:
-                report.outcome = "nothing to do"
-                report.message = "" if same else f"the plan {name} is there already; remake=true makes it anew"
+                report.outcome = "published" if undone else "nothing to do"
+                there_already = "" if same else f"the plan {name} is there already; remake=true makes it anew"
+                report.message = "; ".join(filter(None, [undone, there_already]))
                 report.tables[INVITER_PLAN.name] = {"read": live.version}
                 return
         plan = self._plan(sources, live, as_of, name)

@@ -8,17 +8,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from functools import cached_property, lru_cache
-from importlib import resources
-from pathlib import Path
+from functools import cached_property
 
 import numpy as np
-import yaml
-from pydantic import Field, ValidationError, field_validator
+from pydantic import Field, field_validator
 
-from shopbatch.core.errors import UserError
 from shopbatch.tables.review_aspects import OTHER
-from shopbatch.text.word_files import WordFile, read_words
+from shopbatch.text.word_files import Collection, WordFile
 
 _NEVER = re.compile(r"(?!)")
 
@@ -105,41 +101,6 @@ def pattern(lists: Iterable[str]) -> re.Pattern[str]:
     return re.compile("|".join(parts), re.I) if parts else _NEVER
 
 
-def shipped() -> tuple[str, ...]:
-    """The names of the taxonomies that ship."""
-    folder = resources.files(__package__).joinpath("taxonomies")
-    return tuple(sorted(f.name.removesuffix(".yaml") for f in folder.iterdir() if f.name.endswith(".yaml")))
-
-
-def find(reference: str) -> tuple[str, Taxonomy]:
-    """Find a taxonomy.
-
-    Args:
-        reference: The name of one that ships, or the path of a YAML file of that form.
-
-    Returns:
-        Its name (of a file: the stem), and the taxonomy.
-
-    Raises:
-        UserError: There is none of that name, or the file is not one.
-    """
-    if reference in shipped():
-        return reference, _read(reference)
-    path = Path(reference)
-    if path.suffix not in (".yaml", ".yml") or not path.is_file():
-        raise UserError(
-            f"taxonomy {reference[:100]!r}: name one of {', '.join(shipped())}, or a YAML file of that form"
-        )
-    try:
-        return path.stem, Taxonomy.model_validate(yaml.safe_load(path.read_text("utf-8")))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise UserError(f"taxonomy {path.name}: it is not YAML ({type(error).__name__})") from None
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise UserError(f"taxonomy {path.name}: {where}: {first['msg']}") from None
-
-
-@lru_cache(maxsize=16)
-def _read(name: str) -> Taxonomy:
-    return read_words(Taxonomy, __package__, f"taxonomies/{name}.yaml")
+_TAXONOMIES = Collection(Taxonomy, __package__ or "", "taxonomies", "taxonomy")
+find = _TAXONOMIES.find  # by the name of one that ships, or by the path of a file
+shipped = _TAXONOMIES.shipped

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections import Counter
 
+import polars as pl
+
 from shopbatch.capabilities.moderation.config import Actions, ModerateReviewsConfig
 from shopbatch.capabilities.moderation.model import NAME, SHIPPED, ModerationModel
 from shopbatch.capabilities.moderation.stage import BY_MODEL, STRICTNESS, ModerationStage
@@ -16,6 +18,7 @@ from shopbatch.models.registry import Model, NoLiveModel, base, find, resolve
 from shopbatch.runs.report import EngineUse, Figure, Report
 from shopbatch.tables.review_moderation import REVIEW_MODERATION, REVIEW_MODERATION_REJECTS
 from shopbatch.tables.reviews import REVIEWS
+from shopbatch.warehouse import files
 from shopbatch.warehouse.store import Store
 
 JOB = "moderate_reviews"
@@ -88,13 +91,20 @@ def moderate_reviews(config: ModerateReviewsConfig, store: Store, report: Report
     run_inference(spec, config, store, report)
     live = find_live(spec, store)
     if live is not None:
-        rows = live.read(["action", "kinds", "findings"]).to_pylist()
-        add_figures(report, Counter((row["action"], tuple(row["kinds"])) for row in rows))
-        by_model = [[f["rule"].startswith(BY_MODEL) for f in row["findings"]] for row in rows]
-        report.metrics["reviews by finder"] = {
-            "lists": sum(not all(sources) for sources in by_model if sources),
-            "model alone": sum(all(sources) for sources in by_model if sources),
-        }
+        counted: Counter[tuple[str, tuple[str, ...]]] = Counter()
+        finders = {"lists": 0, "model alone": 0}
+        for file in live.files:
+            rows = pl.DataFrame(files.read(file.uri, live.select(["action", "kinds", "findings"]), file.partition))
+            cells = rows.group_by("action", "kinds").len()
+            counted.update({(action, tuple(kinds)): n for action, kinds, n in cells.iter_rows()})
+            by_model = pl.element().struct.field("rule").str.starts_with(BY_MODEL)
+            alone = rows.filter(pl.col("findings").list.len() > 0).select(
+                pl.col("findings").list.eval(by_model).list.all()
+            )["findings"]
+            finders["model alone"] += int(alone.sum())
+            finders["lists"] += int((~alone).sum())
+        add_figures(report, counted)
+        report.metrics["reviews by finder"] = finders
 
 
 def add_figures(report: Report, counted: Counter[tuple[str, tuple[str, ...]]]) -> None:

@@ -55,12 +55,12 @@ class HeadConfig(Strict):
     """L2 penalty on the difference between a language's weights and the shared ones."""
     class_balance: float = Field(default=0.5, ge=0, le=1)
     """How far the classes of a domain are brought to equal weight: 0 leaves their shares, 1 makes them equal."""
-    weak_neutral: bool = True
+    weak_neutral: bool = False
     """Whether a language without neutral labels gets some, from texts that the models do not agree on (see the job's
     page)."""
-    counterfactual: float = Field(default=0.0, ge=0)
+    counterfactual: float = Field(default=5.0, ge=0)
     """How much it counts that copies of a sentence in which another person stands get the same score (see the page of
-    audit_bias); used by train_sentiment_head. 0: not at all. Above 0, languages without examples suffer."""
+    audit_bias); used by train_sentiment_head. 0: not at all."""
     steps: int = 100
     """Maximum number of L-BFGS iterations of one fit."""
     seed: int = 0

@@ -1,8 +1,9 @@
 """Vectors of examples -> a calibrated sentiment head.
 
-There is one multinomial logistic regression that all languages share, with a deviation for each language that has
-examples of its own (see `pooled`), and shifts and a temperature per language, fitted on the validation examples. The
-same examples and vectors always give the same head.
+There is a multinomial logistic regression for each language that has examples of its own, drawn to what all languages
+share (see `pooled`), with shifts and a temperature fitted on the validation examples. All other languages are answered
+for by one that is fitted to the examples of all languages together. The same examples and vectors always give the same
+head.
 """
 
 from __future__ import annotations
@@ -49,7 +50,9 @@ def fit(examples: pa.Table, vectors: np.ndarray, config: HeadConfig, encoder: st
     known = Known(stated, taught, group, val if val.sum() >= FEW else train)
     best, kept = float("inf"), None
     for l2 in config.l2:
-        weights, bias = fit_pooled(fitted, Penalty(l2, config.language_l2, config.steps))
+        penalty = Penalty(l2, config.language_l2, config.steps)
+        weights, bias = fit_pooled(fitted, penalty)
+        weights[:1], bias[:1] = fit_pooled(fitted.together(), penalty)
         bias, temperatures, loss = calibrate(weights, bias, vectors, known)
         if loss < best:
             best, kept = loss, (weights, bias, temperatures)

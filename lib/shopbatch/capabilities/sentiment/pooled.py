@@ -1,13 +1,14 @@
 """One linear classifier for all languages, with a deviation for each language that has enough rows of its own.
 
 The weights of a language are the shared ones plus its deviation, and the squares of both are penalised, as in the
-multi-task regularisation of Evgeniou & Pontil 2004. So a language without rows is answered for by what the others
-share, a language with few rows stays near to it, and one with many rows goes its own way.
+multi-task regularisation of Evgeniou & Pontil 2004. So a language with few rows stays near to what the others share,
+and one with many rows goes its own way. The shared part is no classifier by itself: where every row has a language, its
+bias can be any number, since the languages' own biases make up for it (see `Rows.together`).
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -34,6 +35,10 @@ class Rows:
     group: np.ndarray
     weight: np.ndarray
     absent: np.ndarray
+
+    def together(self) -> Rows:
+        """Return the same rows without their languages."""
+        return replace(self, group=np.full_like(self.group, -1), absent=self.absent[:0])
 
 
 @dataclass(frozen=True)

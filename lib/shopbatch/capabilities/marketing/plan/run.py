@@ -85,7 +85,7 @@ def plan_campaigns(config: PlanConfig, store: Store, report: Report) -> None:
     live = store.find(CAMPAIGN_PLAN.name)
     shown = live.part(scope) if live is not None else None
     if shown is not None and not said and shown.metadata.get("origin") == origin:
-        report.outcome, report.message = "nothing to do", undone
+        report.outcome, report.message = "published" if undone else "nothing to do", undone
         return
     report.gates.append(_proven(config, model))
     refuse_if_failed(report.gates)

@@ -3,19 +3,14 @@
 from __future__ import annotations
 
 import re
-from functools import lru_cache
-from importlib import resources
-from pathlib import Path
 from typing import Annotated
 
 import pyarrow as pa
-import yaml
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, model_validator
 
-from shopbatch.core.errors import UserError
 from shopbatch.core.hashing import digest
 from shopbatch.tables.user_profiles import AMOUNT, FEATURES
-from shopbatch.text.word_files import WordFile, read_words
+from shopbatch.text.word_files import Collection, WordFile
 
 COMPUTED = ("lateness", "days_per_month", "money_per_month")
 NUMBERS = tuple(f.name for f in FEATURES if f.type in (pa.int64(), pa.float64(), AMOUNT))
@@ -103,39 +98,5 @@ class Scheme(WordFile):
         return digest(self.model_dump(mode="json", exclude={"segments": {"__all__": {"meaning"}}}))
 
 
-def shipped() -> tuple[str, ...]:
-    """The names of the schemes that ship."""
-    folder = resources.files(__package__).joinpath("schemes")
-    return tuple(sorted(f.name.removesuffix(".yaml") for f in folder.iterdir() if f.name.endswith(".yaml")))
-
-
-def find(reference: str) -> tuple[str, Scheme]:
-    """Find a scheme.
-
-    Args:
-        reference: The name of one that ships, or the path of a YAML file of that form.
-
-    Returns:
-        Its name (of a file: the stem), and the scheme.
-
-    Raises:
-        UserError: There is none of that name, or the file is not one.
-    """
-    if reference in shipped():
-        return reference, _read(reference)
-    path = Path(reference)
-    if path.suffix not in (".yaml", ".yml") or not path.is_file():
-        raise UserError(f"scheme {reference[:100]!r}: name one of {', '.join(shipped())}, or a YAML file of that form")
-    try:
-        return path.stem, Scheme.model_validate(yaml.safe_load(path.read_text("utf-8")))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise UserError(f"scheme {path.name}: it is not YAML ({type(error).__name__})") from None
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise UserError(f"scheme {path.name}: {where + ': ' if where else ''}{first['msg']}") from None
-
-
-@lru_cache(maxsize=8)
-def _read(name: str) -> Scheme:
-    return read_words(Scheme, __package__, f"schemes/{name}.yaml")
+_SCHEMES = Collection(Scheme, __package__ or "", "schemes", "scheme")
+find = _SCHEMES.find  # by the name of one that ships, or by the path of a file

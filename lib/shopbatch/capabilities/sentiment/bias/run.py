@@ -54,7 +54,7 @@ def publish_audit(store: Store, report: Report, rows: Sequence[dict[str, Any]]) 
     outlook = [row for row in rows if row["subject"] == OUTLOOK]
     if outlook:
         report.figures.append(_outlook_picture(outlook))
-    damaged, _ = put_in_order(store, BIAS_AUDIT, report.run_id)
+    damaged, report.message = put_in_order(store, BIAS_AUDIT, report.run_id)
     before = store.find(BIAS_AUDIT.name)
     schema = BIAS_AUDIT.schema()
     columns = {name: pa.array([row.get(name) for row in rows], schema.field(name).type) for name in _COLUMNS}

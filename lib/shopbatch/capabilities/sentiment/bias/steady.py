@@ -65,11 +65,9 @@ def with_neutral_copies(
         "label": [NEUTRAL] * len(rows),
         "language": language,
         "split": ["train"] * len(rows),
+        "domain": [COPIES] * len(rows),
     }
-    columns = []
-    for field in examples.schema:
-        other = COPIES if pa.types.is_string(field.type) else None
-        columns.append(pa.array(known.get(field.name, [other] * len(rows)), field.type))
+    columns = [pa.array(known.get(field.name, [None] * len(rows)), field.type) for field in examples.schema]
     more = pa.table(columns, schema=examples.schema)
     return pa.concat_tables([examples, more]), np.concatenate([vectors, copies[rows].astype(np.float32)])
 
