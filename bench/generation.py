@@ -89,7 +89,11 @@ def hugging_face(folder: Path, dtype: str, by_length: bool, longest: int) -> Cal
             kept = {n: inputs[n] for n in ("input_ids", "attention_mask")}
             with torch.inference_mode():
                 out = model.generate(
-                    **kept, max_new_tokens=longest, do_sample=False, pad_token_id=tokenizer.pad_token_id
+                    **kept,
+                    max_new_tokens=longest,
+                    do_sample=False,
+                    repetition_penalty=1.0,
+                    pad_token_id=tokenizer.pad_token_id,
                 )
             new = out[:, kept["input_ids"].shape[1] :]
             ends = new == model.config.eos_token_id

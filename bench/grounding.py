@@ -22,6 +22,8 @@ from shopbatch.capabilities.copywriting.rules import Judge
 from shopbatch.evaluation.distinct import distinct
 from shopbatch.grounding.check import Facts, check, listed_claims
 
+LANGUAGES = ("en", "zh")
+
 
 def planted(name: str) -> None:
     said, both, listed = Counter(), Counter(), Counter()
@@ -61,7 +63,7 @@ def planned(language: str) -> None:
 def main(argv: Sequence[str] | None = None) -> None:
     """Print the sets that are named, or all."""
     parts = argv or ("first", "second", "held")
-    for one in ("en", "zh"):
+    for one in LANGUAGES:
         for part in parts:
             planted(f"{one}_{part}")
         planned(one)

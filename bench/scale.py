@@ -145,7 +145,7 @@ def runs(given: argparse.Namespace, argv: Sequence[str] | None) -> None:
     """Measure every size in a process of its own, so that none finds the memory of another one."""
     path = given.json
     known = json.loads(path.read_text("utf-8")) if path is not None and path.exists() else {}
-    measured = {each["rows"]: each for each in known.get("runs", ())}
+    measured = {(each["rows"], each["object_store_limit_mb"]): each for each in known.get("runs", ())}
     for rows in map(int, given.rows):
         with tempfile.TemporaryDirectory(prefix="bench-scale-", dir=given.folder) as folder:
             sample.fill_generated(Store(folder), rows, 7, lines=0)
@@ -159,7 +159,7 @@ def runs(given: argparse.Namespace, argv: Sequence[str] | None) -> None:
         print(f"{rows:,} reviews: first run {first['wall']} s ({first['cpu']} s of the processor), driver "
               f"{first['driver_mb']} MB, all processes {each['memory_mb']} MB, object store {each['object_store_mb']} "
               f"MB; a run with nothing to do {second['wall']} s", flush=True)  # fmt: skip
-        measured[rows] = each
+        measured[rows, given.store_mb] = each
         save({**stamp("scale", argv), "unit": "reviews", "runs": [measured[n] for n in sorted(measured)]}, path)
 
 

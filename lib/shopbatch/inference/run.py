@@ -261,7 +261,7 @@ class InferenceRun:
         """Compute `todo` pending contents. What was written is committed on the way, and when this ends early."""
         spec, config, memo = self.spec, self.config, self.memo
         start_ray()
-        units = cut_units(pending, todo, config, spec.stage.stateless)
+        units = cut_units(self.index.parts, pending, todo, config, spec.stage.stateless)
         task = Task(
             spec=spec,
             config=config,
