@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 os.environ["SHOPBATCH_ALLOW_FAKE"] = "1"  # many tests publish what the fake engines invent
 TESTS = Path(__file__).parent
-SLOW_FOLDERS = ("jobs", "cluster", "training")
+SLOW_FOLDERS = ("jobs", "cluster", "training", "doctor", "sample")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -64,9 +64,8 @@ def spark() -> Iterator[SparkSession]:
 
 @pytest.fixture(scope="module", autouse=True)
 def free_memory() -> Iterator[None]:
-    """After a file: give back to the system what its tables and models held."""
+    """After a file: give back to the system what its tables and models held. To collect garbage here would take long."""
     yield
-    gc.collect()
     pyarrow.default_memory_pool().release_unused()
     if (trim := getattr(ctypes.CDLL(None), "malloc_trim", None)) is not None:  # the C library of Linux has it
         trim(0)
