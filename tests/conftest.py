@@ -64,7 +64,7 @@ def spark() -> Iterator[SparkSession]:
 
 @pytest.fixture(scope="module", autouse=True)
 def free_memory() -> Iterator[None]:
-    """After a file: give back to the system what its tables and models held. To collect garbage here would take long."""
+    """After a file: give back to the system what its tables held. A collection of garbage here would take too long."""
     yield
     pyarrow.default_memory_pool().release_unused()
     if (trim := getattr(ctypes.CDLL(None), "malloc_trim", None)) is not None:  # the C library of Linux has it
