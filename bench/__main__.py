@@ -23,11 +23,11 @@ QUESTIONS: dict[str, tuple[str, list[str], list[str]]] = {
     "machinery": ("machinery", ["--pyarrow"], ["--rows", "5000", "--rounds", "1", "--pyarrow"]),
     "machinery_quick": ("machinery", ["--quick"], ["--quick", "--rows", "5000", "--rounds", "1"]),
     "machinery_5m": ("machinery", ["--quick", "--rows", "5000000"], ["--quick", "--rows", "9000", "--rounds", "1"]),
-    "user_profiles": ("user_profiles", ["real", "--rounds", "3"],
+    "user_profiles": ("user_profiles", ["real", "--warm", "1", "--rounds", "3", "--no-pandas"],
                       ["real", "--rounds", "1", "--warm", "0", "--reviews", "500"]),
     "search_scale": ("search_scale", ["scale", "--products", "200000"],
                      ["scale", "--products", "2000", "--queries", "50"]),
-    "recommendations": ("recommendations", ["topk", "--users", "10000"],
+    "recommendations": ("recommendations", ["topk", "--users", "4096"],
                         ["topk", "--users", "64", "--items", "2000"]),
     "start": ("start", ["--run"], ["--rows", "300", "--rounds", "1"]),
 }  # fmt: skip
