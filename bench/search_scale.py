@@ -2,7 +2,8 @@
 
 Commands:
 
-- scale: queries against invented products, beside faiss where that is installed;
+- scale: queries against invented products, exactly and in lists, beside faiss where that is installed;
+- lists: from how many products lists are faster than reading all vectors;
 - exact: what 8 bits and the second scoring lose, and filters.
 
 Run: OMP_NUM_THREADS=1 python bench/search_scale.py scale --products 1000000
@@ -16,6 +17,7 @@ import multiprocessing
 import resource
 import tempfile
 import time
+from dataclasses import replace
 
 import numpy as np
 import polars as pl
@@ -33,8 +35,9 @@ from shopbatch.capabilities.search.index_files import (
     read_manifest,
     write_index,
 )
+from shopbatch.capabilities.search.list_choice import choose
 from shopbatch.capabilities.search.plan import Asked
-from shopbatch.capabilities.search.settings import FusionSettings, LexicalSettings
+from shopbatch.capabilities.search.settings import FusionSettings, LexicalSettings, VectorSettings
 from shopbatch.tables.product_embeddings import PRODUCT_EMBEDDINGS
 
 SEED = 0
@@ -131,8 +134,52 @@ def _ask(index: SearchIndex, queries: int) -> None:
     for first in range(0, queries, 256):
         index.dense.top(vectors[first : first + 256], 10, None, 50)
     print(f"  vectors alone, 10 best: {time.perf_counter() - start:.1f} s ({time.process_time() - cpu:.1f} s)")
+    listed = in_lists(index.dense, vectors)
+    start, cpu = time.perf_counter(), time.process_time()
+    answers(replace(index, dense=listed), [Asked(text) for text in texts], vectors, [10] * queries)
+    wall, cpu = time.perf_counter() - start, time.process_time() - cpu
+    print(f"{queries:,} queries, hybrid, in lists: {wall:.1f} s ({cpu:.1f} s of processor time)")
     if importlib.util.find_spec("faiss") is not None:
         beside_faiss(index.dense, vectors)
+
+
+def in_lists(dense: DenseIndex, queries: np.ndarray) -> DenseIndex:
+    """Put the vectors into lists, and compare searches of both kinds; returns the vectors in lists."""
+    start, cpu = time.perf_counter(), time.process_time()
+    choice = choose(dense, VectorSettings(kind="ivf"), {})
+    wall, cpu = time.perf_counter() - start, time.process_time() - cpu
+    assert choice.lists is not None
+    reads = f"{choice.lists.nprobe} of {len(choice.lists.centres):,} lists, {choice.read:.1%} of the products"
+    print(f"  lists made in {wall:.1f} s ({cpu:.1f} s): a query reads {reads}; {choice.recall}", flush=True)
+    listed = replace(dense, lists=choice.lists)
+    for k in (10, 100, 1000):
+        lists, rates = [], []
+        for index in (dense, listed):
+            start, cpu, answers = time.perf_counter(), time.process_time(), []
+            for first in range(0, len(queries), index.batch):
+                answers += index.top(queries[first : first + index.batch], k, None, 5 * 10)
+            wall, cpu = time.perf_counter() - start, time.process_time() - cpu
+            rates.append(f"{len(queries) / wall:,.0f} queries a second ({cpu:.2f} s of processor time)")
+            lists.append([products for products, _ in answers])
+        recall = np.mean([len(np.intersect1d(a, b)) / k for a, b in zip(*lists, strict=True)])
+        print(f"  {k} nearest: exact {rates[0]}, in lists {rates[1]}, recall@{k} {recall:.4f}", flush=True)
+    one = []
+    for vector in queries[:50]:
+        start = time.perf_counter()
+        listed.top(vector[None], 1000, None, 50)
+        one.append(time.perf_counter() - start)
+    print(f"  one query in lists, vectors alone: median {1000 * np.median(one):.1f} ms", flush=True)
+    return listed
+
+
+def crossing(dim: int) -> None:
+    """Compare both kinds of search by the number of products."""
+    for products in (10_000, 30_000, 100_000, 300_000):
+        rng = np.random.default_rng(SEED)
+        fine = clustered(products, dim, rng)
+        queries = normalised(fine[rng.choice(products, 1000)].astype(np.float32) + 0.03 * rng.normal(size=(1000, dim)))
+        print(f"{products:,} products")
+        in_lists(DenseIndex(*quantised(fine.astype(np.float32)), fine), queries.astype(np.float32))
 
 
 def beside_faiss(dense: DenseIndex, queries: np.ndarray) -> None:
@@ -187,13 +234,15 @@ def exactness(products: int, dim: int) -> None:
 def main() -> None:
     """Run one of the commands."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("command", choices=("scale", "exact"))
+    parser.add_argument("command", choices=("scale", "exact", "lists"))
     parser.add_argument("--products", type=int, default=1_000_000)
     parser.add_argument("--queries", type=int, default=1000)
     parser.add_argument("--dim", type=int, default=384)
     given = parser.parse_args()
     if given.command == "scale":
         scale(given.products, given.queries, given.dim)
+    elif given.command == "lists":
+        crossing(given.dim)
     else:
         exactness(given.products, given.dim)
 

@@ -31,6 +31,8 @@ from shopbatch.tables.review_moderation import REVIEW_MODERATION, REVIEW_MODERAT
 from shopbatch.tables.review_sentiment import REVIEW_SENTIMENT, REVIEW_SENTIMENT_REJECTS
 from shopbatch.tables.reviews import REVIEWS
 from shopbatch.tables.schema import Column, Table
+from shopbatch.tables.search_events import SEARCH_EVENTS
+from shopbatch.tables.search_judgements import SEARCH_JUDGEMENTS
 from shopbatch.tables.search_quality import SEARCH_QUALITY
 from shopbatch.tables.search_results import QUERY_EMBEDDINGS, QUERY_EMBEDDINGS_REJECTS, SEARCH_RESULTS
 from shopbatch.tables.shopper_requests import SHOPPER_REQUESTS
@@ -74,6 +76,7 @@ _SOURCES = (
     PRODUCT_COPY,
     QUERIES,
     SHOPPER_REQUESTS,
+    SEARCH_EVENTS,
     JUDGEMENTS,
     SYNONYMS,
     POLICIES,
@@ -117,6 +120,7 @@ _DERIVED = (
     SEARCH_RESULTS,
     GUIDED_PRODUCTS,
     GUIDED_PRODUCTS_REJECTS,
+    SEARCH_JUDGEMENTS,
     SEARCH_QUALITY,
     TICKET_INTENTS,
     TICKET_INTENTS_REJECTS,

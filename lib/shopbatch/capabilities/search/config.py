@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from shopbatch.capabilities.search.settings import FusionSettings, LexicalSettings
+from shopbatch.capabilities.search.settings import FusionSettings, LexicalSettings, VectorSettings
 from shopbatch.engines.configs import WITHOUT_MODEL, EngineConfig
 from shopbatch.inference.config import InferenceConfig
 
@@ -25,6 +25,8 @@ class EmbedProductsConfig(InferenceConfig):
     """Largest text in bytes; a product with a longer one is rejected as too_long."""
     lexical: LexicalSettings = LexicalSettings()
     """How words are scored. A change makes the index again and computes no vector."""
+    vectors: VectorSettings = VectorSettings()
+    """How the nearest vectors are looked for. A change makes the index again and computes no vector."""
     fusion: FusionSettings = FusionSettings()
     """How the two scores become one. A change makes the index again and computes no vector."""
     understand: bool = True

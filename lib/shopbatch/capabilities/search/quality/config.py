@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from pydantic import Field
 
 from shopbatch.core.config import JobConfig, Strict
+from shopbatch.tables.judgements import JUDGEMENTS
+from shopbatch.tables.schema import Table
+from shopbatch.tables.search_judgements import SEARCH_JUDGEMENTS
 
 
 class Gates(Strict):
@@ -21,8 +26,11 @@ class Gates(Strict):
 class EvaluateSearchConfig(JobConfig):
     """Configuration of the job evaluate_search. The encoder and its settings are those of the index."""
 
+    judged_by: Literal["people", "clicks"] = "people"
+    """Whose judgements count. people: the table `judgements`. clicks: `search_judgements`, which judge_by_clicks learns
+    from clicks. Never both together."""
     sources: tuple[str, ...] = ()
-    """Sources of judgements that count (`judgements.source`). Empty: all."""
+    """Sources of judgements that count (their column `source`). Empty: all."""
     min_labelled: int = Field(default=100, ge=2)
     """Fewest judged queries of the tuning half, in all and in a language, from which fusion weights are tuned."""
     max_queries: int = Field(default=3000, ge=2)
@@ -38,9 +46,14 @@ class EvaluateSearchConfig(JobConfig):
     gates: Gates = Gates()
     """What a search must reach."""
 
+    @property
+    def judgements(self) -> Table:
+        """The table of the judgements."""
+        return SEARCH_JUDGEMENTS if self.judged_by == "clicks" else JUDGEMENTS
+
     def required_tables(self) -> tuple[str, ...]:
         """The tables that a run reads."""
-        return ("judgements", "product_embeddings")
+        return (self.judgements.name, "product_embeddings")
 
     def optional_tables(self) -> tuple[str, ...]:
         """The events: queries without result or click are reported where there are any."""

@@ -48,8 +48,8 @@ def evaluate_search(config: EvaluateSearchConfig, store: Store, report: Report) 
     """
     live = live_index(store)
     report.unit = "queries"
-    judgements = store.require(JUDGEMENTS, ("query", "product_id", "grade"), optional=("language", "source"))
-    report.tables["judgements"] = {"read": judgements.version}
+    judgements = store.require(config.judgements, ("query", "product_id", "grade"), optional=("language", "source"))
+    report.tables[judgements.name] = {"read": judgements.version}
     report.tables["product_embeddings"] = {"read": live.version}
     damaged, undone = put_in_order(store, SEARCH_QUALITY, report.run_id)
     origin = origin_of(config, live.manifest, judgements)
@@ -112,7 +112,7 @@ def _searched(
         stage.rows = len(tuning.queries)
         baselines = Baselines(index, manifest.lexical, [*tuning.texts, *test.texts])
         bm25 = tuned(baselines, tuning.first(config.max_tuning // 2))
-        fusion = tuned_fusion(both_lists(index, tuning), config.min_labelled, str(judgements.version))
+        fusion = tuned_fusion(both_lists(index, tuning), config.min_labelled, _origin_of_weights(judgements))
     with report.stage("search") as stage:
         stage.rows = len(test.queries)
         rrf = FusionSettings(method="rrf", dense={"*": 0.5}, depth=index.fusion.depth)
@@ -130,6 +130,11 @@ def _searched(
     searched = Searched(manifest, test, measures, candidate, baseline, fusion or index.fusion)
     _describe(config, report, searched, bm25)
     return searched, sheet(index, test, [lists[candidate], lists[baseline]])
+
+
+def _origin_of_weights(judgements: Snapshot) -> str:
+    version = str(judgements.version)
+    return version if judgements.name == JUDGEMENTS.name else f"{judgements.name}@{version}"
 
 
 def answered(index: SearchIndex, prepared: Prepared, depth: int) -> list[np.ndarray]:
