@@ -4,6 +4,8 @@ Commands:
 
 - scale: queries against invented products, exactly and in lists, beside faiss where that is installed;
 - lists: from how many products lists are faster than reading all vectors;
+- titles: lists on vectors of real titles and queries (--folder holds the data as bench/search.py reads it), enlarged to
+  --products by copies with noise;
 - exact: what 8 bits and the second scoring lose, and filters.
 
 Run: OMP_NUM_THREADS=1 python bench/search_scale.py scale --products 1000000
@@ -17,7 +19,9 @@ import multiprocessing
 import resource
 import tempfile
 import time
+from collections.abc import Mapping
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import polars as pl
@@ -35,6 +39,7 @@ from shopbatch.capabilities.search.index_files import (
     read_manifest,
     write_index,
 )
+from shopbatch.capabilities.search.language_vectors import reference_queries
 from shopbatch.capabilities.search.list_choice import choose
 from shopbatch.capabilities.search.plan import Asked
 from shopbatch.capabilities.search.settings import FusionSettings, LexicalSettings, VectorSettings
@@ -143,10 +148,10 @@ def _ask(index: SearchIndex, queries: int) -> None:
         beside_faiss(index.dense, vectors)
 
 
-def in_lists(dense: DenseIndex, queries: np.ndarray) -> DenseIndex:
+def in_lists(dense: DenseIndex, queries: np.ndarray, asked: Mapping[str, np.ndarray] | None = None) -> DenseIndex:
     """Put the vectors into lists, and compare searches of both kinds; returns the vectors in lists."""
     start, cpu = time.perf_counter(), time.process_time()
-    choice = choose(dense, VectorSettings(kind="ivf"), {})
+    choice = choose(dense, VectorSettings(kind="ivf"), asked or {})
     wall, cpu = time.perf_counter() - start, time.process_time() - cpu
     assert choice.lists is not None
     reads = f"{choice.lists.nprobe} of {len(choice.lists.centres):,} lists, {choice.read:.1%} of the products"
@@ -170,6 +175,31 @@ def in_lists(dense: DenseIndex, queries: np.ndarray) -> DenseIndex:
         one.append(time.perf_counter() - start)
     print(f"  one query in lists, vectors alone: median {1000 * np.median(one):.1f} ms", flush=True)
     return listed
+
+
+def titles(products: int, folder: Path, cache: Path) -> None:
+    """Lists on the vectors of real titles, as they are and enlarged; the queries are real ones, too."""
+    from search import Vectors, dense_index, homedepot
+
+    case, vectors = homedepot(folder)["Home Depot"], Vectors(cache)
+    dense, spoken = dense_index(case, vectors)
+    texts = sorted(case.grades)
+    asked = spoken.of_queries(vectors.of([f"query: {text}" for text in texts]), ["en"] * len(texts), {"en": 1.0})
+    usual = [text for text in reference_queries()["en"] if text not in case.grades]
+    known = spoken.of_queries(vectors.of([f"query: {text}" for text in usual]), ["en"] * len(usual), {"en": 1.0})
+    rng = np.random.default_rng(SEED)
+    chosen = asked[np.sort(rng.choice(len(asked), 1000, replace=False))]
+    print(f"{len(dense.codes):,} titles")
+    in_lists(dense, chosen, {"reference queries": known})
+    fine = np.empty((products, dense.codes.shape[1]), np.float16)
+    codes, scales = np.empty(fine.shape, np.int8), np.empty(products, np.float32)
+    for start in range(0, products, 65_536):
+        here = np.arange(start, min(products, start + 65_536))
+        noise = rng.standard_normal((len(here), fine.shape[1]), np.float32) * 0.3 / fine.shape[1] ** 0.5
+        block = normalised(dense.fine[here % len(dense.codes)].astype(np.float32) + noise)
+        fine[here], (codes[here], scales[here]) = block, quantised(block)
+    print(f"{products:,} titles with noise", flush=True)
+    in_lists(DenseIndex(codes, scales, fine), chosen, {"reference queries": known})
 
 
 def crossing(dim: int) -> None:
@@ -234,13 +264,17 @@ def exactness(products: int, dim: int) -> None:
 def main() -> None:
     """Run one of the commands."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("command", choices=("scale", "exact", "lists"))
+    parser.add_argument("command", choices=("scale", "exact", "lists", "titles"))
     parser.add_argument("--products", type=int, default=1_000_000)
     parser.add_argument("--queries", type=int, default=1000)
     parser.add_argument("--dim", type=int, default=384)
+    parser.add_argument("--folder", type=Path)
+    parser.add_argument("--cache", type=Path, default=Path("/tmp/shopbatch-search"))
     given = parser.parse_args()
     if given.command == "scale":
         scale(given.products, given.queries, given.dim)
+    elif given.command == "titles":
+        titles(given.products, given.folder, given.cache)
     elif given.command == "lists":
         crossing(given.dim)
     else:

@@ -11,7 +11,7 @@ from shopbatch.tables.copy_reviews import COPY_REVIEWS
 from shopbatch.tables.events import EVENTS
 from shopbatch.tables.experiments import EXPERIMENTS
 from shopbatch.tables.growth import CASCADES, GROWTH_COHORTS, GROWTH_FORECAST, INVITER_PLAN
-from shopbatch.tables.guided_products import GUIDED_PRODUCTS, GUIDED_PRODUCTS_REJECTS
+from shopbatch.tables.guided_products import GUIDED_PRODUCTS, GUIDED_PRODUCTS_REJECTS, REQUESTS_WITH_HISTORY
 from shopbatch.tables.judgements import JUDGEMENTS
 from shopbatch.tables.load_rejects import load_rejects
 from shopbatch.tables.offers import OFFERS
@@ -118,6 +118,7 @@ _DERIVED = (
     QUERY_EMBEDDINGS,
     QUERY_EMBEDDINGS_REJECTS,
     SEARCH_RESULTS,
+    REQUESTS_WITH_HISTORY,
     GUIDED_PRODUCTS,
     GUIDED_PRODUCTS_REJECTS,
     SEARCH_JUDGEMENTS,

@@ -85,10 +85,15 @@ class Lists:
         flat = probed.ravel()
         by_list = np.argsort(flat, kind="stable")
         bounds = np.flatnonzero(np.diff(flat[by_list], prepend=-1, append=-1))
+        # the same memory for every list: to get it anew would take longer than to fill it
+        longest = int(self.sizes.max())
+        block, exact = np.empty((longest, codes.shape[1]), np.int8), np.empty((longest, codes.shape[1]), np.float32)
         for first, last in zip(bounds[:-1].tolist(), bounds[1:].tolist(), strict=True):
             pairs = by_list[first:last]
             rows = self._list(int(flat[pairs[0]]))
-            made = queries[pairs // self.nprobe] @ codes[rows].astype(np.float32).T
+            here = slice(0, len(rows))
+            np.copyto(exact[here], np.take(codes, rows, axis=0, out=block[here], mode="clip"))
+            made = queries[pairs // self.nprobe] @ exact[here].T
             made *= scales[rows]
             for row, begin in zip(made, begins[pairs].tolist(), strict=True):
                 scores[begin : begin + len(rows)] = row
