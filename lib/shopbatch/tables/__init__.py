@@ -16,6 +16,7 @@ from shopbatch.tables.judgements import JUDGEMENTS
 from shopbatch.tables.load_rejects import load_rejects
 from shopbatch.tables.offers import OFFERS
 from shopbatch.tables.orders import ORDER_LINES, ORDERS
+from shopbatch.tables.pair_scores import PAIR_SCORES, PAIR_SCORES_REJECTS, RERANK_PAIRS
 from shopbatch.tables.policies import POLICIES
 from shopbatch.tables.product_aspects import PRODUCT_ASPECTS
 from shopbatch.tables.product_copy import PRODUCT_COPY
@@ -118,6 +119,9 @@ _DERIVED = (
     QUERY_EMBEDDINGS,
     QUERY_EMBEDDINGS_REJECTS,
     SEARCH_RESULTS,
+    RERANK_PAIRS,
+    PAIR_SCORES,
+    PAIR_SCORES_REJECTS,
     REQUESTS_WITH_HISTORY,
     GUIDED_PRODUCTS,
     GUIDED_PRODUCTS_REJECTS,

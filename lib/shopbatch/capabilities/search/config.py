@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
+from shopbatch.capabilities.search.rerank.config import RerankSettings
 from shopbatch.capabilities.search.settings import FusionSettings, LexicalSettings, VectorSettings
 from shopbatch.engines.configs import WITHOUT_MODEL, EngineConfig
 from shopbatch.inference.config import InferenceConfig
@@ -54,7 +55,13 @@ class SearchProductsConfig(InferenceConfig):
     """Whether queries are taken as words alone: nothing that they say is a condition."""
     max_bytes: int = Field(default=2000, ge=1)
     """Largest query in bytes; a longer one is rejected as too_long."""
+    rerank: RerankSettings = RerankSettings()
+    """A cross-encoder that reranks the best products of every query. Set it where evaluate_search accepted it."""
 
     def required_tables(self) -> tuple[str, ...]:
         """The tables that a run reads."""
         return ("queries", "product_embeddings")
+
+    def required_models(self) -> dict[str, str]:
+        """The cross-encoder, if there is one."""
+        return {} if self.rerank.model is None else {"rerank.model": self.rerank.model}

@@ -83,7 +83,7 @@ class GuideStage(BaseStage):
     @property
     def content(self) -> tuple[str, ...]:
         """The text, and what the shopper bought before: a changed history is another content."""
-        return ("text",) if self.margin is None else ("text", "history")
+        return ("text",) if self.margin is None else ("history", "text")
 
     @property
     def passthrough_columns(self) -> tuple[str, ...]:

@@ -6,6 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
+from shopbatch.capabilities.search.rerank.config import RerankSettings
 from shopbatch.core.config import JobConfig, Strict
 from shopbatch.tables.judgements import JUDGEMENTS
 from shopbatch.tables.schema import Table
@@ -23,8 +24,8 @@ class Gates(Strict):
     """How much nDCG@10 may be lost on average against what is live."""
 
 
-class EvaluateSearchConfig(JobConfig):
-    """Configuration of the job evaluate_search. The encoder and its settings are those of the index."""
+class JudgedSearchConfig(JobConfig):
+    """How a search is judged on judged queries. The encoder and its settings are those of the index."""
 
     judged_by: Literal["people", "clicks"] = "people"
     """Whose judgements count. people: the table `judgements`. clicks: `search_judgements`, which judge_by_clicks learns
@@ -58,3 +59,14 @@ class EvaluateSearchConfig(JobConfig):
     def optional_tables(self) -> tuple[str, ...]:
         """The events: queries without result or click are reported where there are any."""
         return ("events",)
+
+
+class EvaluateSearchConfig(JudgedSearchConfig):
+    """Configuration of the job evaluate_search. The encoder and its settings are those of the index."""
+
+    rerank: RerankSettings = RerankSettings()
+    """A cross-encoder whose order is judged; accepted only if it is surely better than the search without it."""
+
+    def required_models(self) -> dict[str, str]:
+        """The cross-encoder, if there is one."""
+        return {} if self.rerank.model is None else {"rerank.model": self.rerank.model}

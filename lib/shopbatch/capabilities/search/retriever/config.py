@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from shopbatch.capabilities.search.quality.config import EvaluateSearchConfig
 from shopbatch.capabilities.search.quality.config import Gates as SearchGates
+from shopbatch.capabilities.search.quality.config import JudgedSearchConfig
 from shopbatch.core.config import Strict
 from shopbatch.tables.search_judgements import SEARCH_JUDGEMENTS
 from shopbatch.training.config import LoopConfig, WorkersConfig
@@ -56,7 +56,7 @@ class Gates(SearchGates):
     computes every vector anew."""
 
 
-class FinetuneRetrieverConfig(EvaluateSearchConfig):
+class FinetuneRetrieverConfig(JudgedSearchConfig):
     """Configuration of the job finetune_retriever. The engine is that of the published index."""
 
     base: str = "e5-small-search"
