@@ -218,7 +218,8 @@ def passed(spec: Spec, rows: int) -> pa.Table:
     """Key, passthrough columns and content hash."""
     types = {c.name: c.type for c in spec.source.columns} | {"content_hash": pa.string()}
     names = dict.fromkeys((spec.key, *spec.stage.passthrough_columns, "content_hash"))
-    texts, free = pa.array([f"x{i % 2}" for i in range(rows)], pa.string()), set(names) - {"filters", "facts", "history"}
+    texts = pa.array([f"x{i % 2}" for i in range(rows)], pa.string())
+    free = set(names) - {"filters", "facts", "history"}
     is_text = {n: n in free and pa.types.is_string(types[n]) for n in names}
     return pa.table({n: texts if is_text[n] else pa.nulls(rows, types[n]) for n in names})
 
