@@ -19,7 +19,8 @@ def run(config: JudgeByClicksConfig, store: Store, report: Report) -> None:
     judge_by_clicks(config, store, report)
 
 
-JOB = Job("judge_by_clicks", JudgeByClicksConfig, run, alone=True, next="run evaluate_search judged_by=clicks")
+_NEXT = "run evaluate_search judged_by=clicks"
+JOB = Job("judge_by_clicks", JudgeByClicksConfig, run, session="late ray", alone=True, next=_NEXT)
 
 if __name__ == "__main__":
     raise SystemExit(main(JOB))

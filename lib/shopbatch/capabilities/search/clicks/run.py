@@ -40,6 +40,7 @@ def judge_by_clicks(config: JudgeByClicksConfig, store: Store, report: Report) -
     before = store.find(SEARCH_JUDGEMENTS.name)
     if before is not None and not undone and before.metadata.get("origin") == origin:
         report.tables[SEARCH_JUDGEMENTS.name] = {"read": before.version}
+        report.outcome = "nothing to do"
         return
     with report.stage("clicks") as stage:
         counted = count(events, config)

@@ -42,11 +42,11 @@ def join_history(store: Store, report: Report) -> None:
     products, profiles = store.require(PRODUCTS, READ), store.find(USER_PROFILES.name)
     sources = [requests, sequences, products, *([profiles] if profiles is not None else [])]
     report.tables |= {source.name: {"read": source.version} for source in sources}
-    damaged, _ = put_in_order(store, REQUESTS_WITH_HISTORY, report.run_id)
+    damaged, undone = put_in_order(store, REQUESTS_WITH_HISTORY, report.run_id)
     before = store.find(REQUESTS_WITH_HISTORY.name)
     made_from = {source.name: {"table_id": source.table_id, "version": source.version} for source in sources}
     origin = {"version": [history.VERSION, STATEMENTS], "sources": made_from}
-    if before is not None and before.metadata.get("origin") == origin:
+    if before is not None and not undone and before.metadata.get("origin") == origin:
         report.tables[REQUESTS_WITH_HISTORY.name] = {"read": before.version}
         return
     with report.stage("history") as stage, Publication(store, report.run_id) as publication:

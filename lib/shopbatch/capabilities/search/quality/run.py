@@ -60,6 +60,7 @@ def evaluate_search(config: EvaluateSearchConfig, store: Store, report: Report) 
     before = store.find(SEARCH_QUALITY.name)
     if before is not None and not undone and before.metadata.get("origin") == origin:
         report.tables[SEARCH_QUALITY.name] = {"read": before.version}
+        report.outcome = "nothing to do"
         return
     with lease(store.root, report.run_id, live.manifest.key):
         encoder = encoder_of(live.manifest.encoder, store.root)
