@@ -12,7 +12,7 @@ RERANK_PAIRS = Table(
     meaning="One row per query and product text that a cross-encoder reads. Written by search_products and "
     "evaluate_search if `rerank.model` is set.",
     key=("pair_id",),
-    person=Person(quoted=("query",)),
+    person=Person(quoted=("query", "text")),
     columns=(
         _PAIR,
         Column("query", pa.string(), "What the shopper typed.", nullable=False, free_text=True),
