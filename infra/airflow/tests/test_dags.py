@@ -39,6 +39,7 @@ print(json.dumps([bag.import_errors, bag.captured_warnings, heavy, dags, outlets
         "nightly_recommendations": ["build_user_sequences", "recommend_products"],
         "nightly_support": ["answer_tickets"],
         "nightly_users": ["build_user_profiles", "moderate_reviews", "score_reviews"],
+        "search_clicks": ["judge_by_clicks"],
         "search_training": ["finetune_retriever"],
         "weekly_fairness": ["audit_bias", "train_moderation"],
         "weekly_propensity": ["train_propensity"],
@@ -52,7 +53,8 @@ print(json.dumps([bag.import_errors, bag.captured_warnings, heavy, dags, outlets
         *(f"models/{name}" for name in ("recommender", "search-encoder")),
         *(f"models/{name}" for name in ("sentiment", "uplift")),
         *("product_aspects", "product_descriptions", "product_embeddings", "product_neighbours", "recommendations"),
-        *("review_aspects", "review_moderation", "review_sentiment", "ticket_answers", "user_profiles"),
+        *("review_aspects", "review_moderation", "review_sentiment", "search_judgements", "ticket_answers"),
+        "user_profiles",
         *("user_scores", "user_segments", "user_sequences"),
     ]
 
