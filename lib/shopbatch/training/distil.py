@@ -112,10 +112,9 @@ class Distil(PackedVectors):
     ) -> None:
         super().__init__(encoder, spec, token_dropout=token_dropout)
         self.targets, self.terms = targets, terms
-        self.map = nn.Linear(*targets.weights.shape)
-        with torch.no_grad():
-            self.map.weight.copy_(torch.from_numpy(targets.weights.T))
-            self.map.bias.copy_(torch.from_numpy(targets.bias))
+        self.map = nn.Linear(*targets.weights.shape)  # what training adds to the map that was fitted
+        nn.init.zeros_(self.map.weight)
+        nn.init.zeros_(self.map.bias)
 
     def forward(self, batch: Batch) -> torch.Tensor:
         """Return the loss of each document, float32 [documents]."""
@@ -124,8 +123,12 @@ class Distil(PackedVectors):
 
     def mapped(self, vectors: torch.Tensor) -> torch.Tensor:
         """Return the student's vectors [n, student's dim] in the space of the teacher's, float32 [n, dim]."""
-        centre, scale = (_on(getattr(self.targets, name), vectors) for name in ("centre", "scale"))
-        return torch.as_tensor(self.map((vectors - centre) / scale)).float()
+        names = ("centre", "scale", "weights", "bias")
+        centre, scale, weights, bias = (_on(getattr(self.targets, name), vectors) for name in names)
+        inputs = (vectors - centre) / scale
+        # a step of Adam moves every weight alike, so an output by a sum over all inputs: smaller steps the more there are
+        added = self.map(inputs) / inputs.shape[1] ** 0.5
+        return (inputs @ weights + bias + added).float()
 
     def losses(self, mapped: torch.Tensor, numbers: np.ndarray) -> torch.Tensor:
         """Return the loss of each document, float32 [n].
