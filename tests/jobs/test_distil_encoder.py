@@ -6,10 +6,12 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pytest
 
+from shopbatch.capabilities.sentiment import train_head
 from shopbatch.capabilities.sentiment.bias import gate
 from shopbatch.capabilities.sentiment.distil import run as distil_run
 from shopbatch.models import registry
@@ -32,7 +34,7 @@ JOB = "distil_encoder"
 def quickly(patch: pytest.MonkeyPatch) -> None:
     """From now on nothing is trained or embedded in processes of Ray's."""
     without_actors(patch)
-    for module in (distil_run, gate):
+    for module in (distil_run, gate, train_head):
         patch.setattr(module, "embed", kept_vectors.vectors.embed)
 
     def stream(examples, engine, model_dir, workers, step):  # type: ignore[no-untyped-def]
@@ -43,6 +45,15 @@ def quickly(patch: pytest.MonkeyPatch) -> None:
             yield list(rows), type(encoded)(encoded.vectors[part], encoded.tokens[part])
 
     patch.setattr(kept_vectors.vectors, "stream", stream)
+
+
+def teach(capsys: pytest.CaptureFixture[str], base: str) -> dict[str, Any]:
+    """Publish a teacher: a head on the tiny encoder as it is. The report of that."""
+    with pytest.MonkeyPatch.context() as patch:
+        quickly(patch)
+        code, report, err = call(capsys, "train_sentiment_head", f"encoder={base}", *HEAD)
+    assert code == 0, err
+    return report
 
 
 def visible(store: Store) -> set[str]:
@@ -58,8 +69,7 @@ def test_a_student_that_beats_the_cut_is_published_and_scores_reviews(
     models = f"{store.root}/_models"
     code, _, err = call(capsys, JOB, *QUICK)
     assert code == 2 and "train_sentiment_head" in err and err.count("\n") == 0  # there is no teacher yet
-    code, taught, err = call(capsys, "train_sentiment_head", f"encoder={base}", *HEAD)
-    assert code == 0, err
+    taught = teach(capsys, base)
     for layers in (2, 9):
         code, _, err = call(capsys, JOB, *QUICK, f"student.layers={layers}")
         assert code == 2 and f"student.layers={layers}: the teacher email@" in err and err.count("\n") == 0
@@ -96,7 +106,7 @@ def test_a_student_that_beats_the_cut_is_published_and_scores_reviews(
 
 
 def test_a_student_that_learns_nothing_is_refused_at_once(capsys: pytest.CaptureFixture[str]) -> None:
-    code, _, err = call(capsys, JOB, "student.vector=0", "student.logits=0")
+    code, _, err = call(capsys, JOB, "student.vector=0", "student.logits=0", "student.label=0")
     assert code == 2 and "nothing is learnt" in err
 
 
@@ -108,8 +118,7 @@ def test_a_killed_run_goes_on_and_ends_with_the_same_student(
     """kill -9 while vectors are computed, then in the training; what was done is neither lost nor done twice."""
     store, base = shop
     short = [*QUICK, "loop.max_steps=12", "workers.checkpoint_steps=4", "loop.eval_steps=4", "gates.accuracy=9"]
-    code, _, err = call(capsys, "train_sentiment_head", f"encoder={base}", *HEAD)
-    assert code == 0, err
+    teach(capsys, base)
     assert killed(store, "vectors_committed", JOB, tuple(short))
     kept = pl.read_delta(store.uri("training_vectors")).height
     assert kept == kept_vectors.PART

@@ -164,13 +164,14 @@ class Distil(PackedVectors):
         return (teacher.exp() * (teacher - student)).sum(1) * heat**2
 
 
-def fitted_map(vectors: np.ndarray, goal: np.ndarray, penalty: float = 0.01) -> dict[str, np.ndarray]:
+def fitted_map(vectors: np.ndarray, goal: np.ndarray, penalty: float = 1.0) -> dict[str, np.ndarray]:
     """Fit the map by ridge regression; what `Targets` holds of it, by name.
 
     Args:
         vectors: The student's vectors before training, float32 [n, student's dim].
         goal: The teacher's vectors, centred and scaled, float32 [n, dim].
-        penalty: Ridge penalty on the squared weights, beside the mean squared error.
+        penalty: Ridge penalty on the squared weights, beside the mean squared error. With a small one the map rests on
+            directions in which the vectors hardly differ, so that every change of the student is amplified.
     """
     centre, scale = vectors.mean(0, dtype=float), vectors.std(0, dtype=float) + 1e-6
     inputs = ((vectors - centre) / scale).astype(np.float32)
