@@ -126,7 +126,7 @@ class Distil(PackedVectors):
         names = ("centre", "scale", "weights", "bias")
         centre, scale, weights, bias = (_on(getattr(self.targets, name), vectors) for name in names)
         inputs = (vectors - centre) / scale
-        # Adam moves every weight alike, so an output by a sum over all inputs: the more there are, the smaller the steps
+        # Adam moves every weight alike, so an output by a sum over all inputs: with more of them, steps are smaller
         added = self.map(inputs) / inputs.shape[1] ** 0.5
         return (inputs @ weights + bias + added).float()
 
