@@ -128,7 +128,8 @@ class Distil(PackedVectors):
         inputs = (vectors - centre) / scale
         # Adam moves every weight alike, so an output by a sum over all inputs: with more of them, steps are smaller
         added = self.map(inputs) / inputs.shape[1] ** 0.5
-        return (inputs @ weights + bias + added).float()
+        mapped: torch.Tensor = inputs @ weights + bias + added
+        return mapped.float()
 
     def losses(self, mapped: torch.Tensor, numbers: np.ndarray) -> torch.Tensor:
         """Return the loss of each document, float32 [n].
