@@ -79,7 +79,7 @@ def prune(source: Path, target: Path, spec: EncoderSpec, seen: np.ndarray | None
         with torch.no_grad():
             rows = embedding.weight[torch.from_numpy(ids)].clone()
         pad = new.get(int(model.config.pad_token_id)) if model.config.pad_token_id is not None else None
-        model.set_input_embeddings(torch.nn.Embedding.from_pretrained(rows, freeze=False, padding_idx=pad))
+        model.set_input_embeddings(torch.nn.Embedding(len(ids), rows.shape[1], padding_idx=pad, _weight=rows))
         model.config.vocab_size = kept = len(ids)
         for name in _IDS:
             if isinstance(old := getattr(model.config, name, None), int):

@@ -47,9 +47,11 @@ def _cascade_spec(config: ScoreReviewsConfig, store: Store, report: Report, mode
     used = parts(f"{store.root}/_models", str(config.cascade), models.digests["head"])
     digests = {**models.digests, **used.digests}
     report.models = dict(digests)
-    large = (models.encoder, models.head, digests, config.max_bytes, config.windows)
-    small = {"small_encoder": used.small_encoder.path, "small_head": used.small.path}
-    stage = CascadeStage(config.engine, *large, cascade=used.cascade.path, **small)
+    stage = CascadeStage(
+        *(config.engine, models.encoder, models.head, digests, config.max_bytes, config.windows),
+        cascade=used.cascade.path,
+        small=used.folders,
+    )
     return Spec("score_reviews", REVIEWS, stage, REVIEW_SENTIMENT, REVIEW_SENTIMENT_REJECTS)
 
 

@@ -10,6 +10,8 @@ from __future__ import annotations
 import importlib.util
 import logging
 import tempfile
+from contextlib import redirect_stdout
+from io import StringIO
 from pathlib import Path
 
 import openvino as ov
@@ -54,7 +56,8 @@ def quantise(folder: Path, texts: pa.Array, max_tokens: int) -> None:
         data = nncf.Dataset(batches, lambda batch: [batch.ids, batch.mask])
         float_graph = ov.Core().read_model(place / "model.xml")
         kind = nncf.ModelType.TRANSFORMER
-        graph = nncf.quantize(float_graph, data, model_type=kind, subset_size=len(batches))
+        with redirect_stdout(StringIO()):  # it draws bars there, where a job prints its report
+            graph = nncf.quantize(float_graph, data, model_type=kind, subset_size=len(batches))
         (place / "int8").mkdir()
         ov.save_model(graph, place / "int8" / "model.xml", compress_to_fp16=False)
         stored_graph.store(place / "int8", folder)

@@ -13,7 +13,7 @@ class CascadeGates(BiasGates):
     """What a cascade must reach to be registered."""
 
     answered: float = Field(default=0.2, ge=0, le=1)
-    """Least share of the held-out reviews that the small model answers."""
+    """Least share of the held-out reviews that small models answer."""
     speed: float = Field(default=1.1, ge=0)
     """Least speed beside the large model alone, measured in turn on this machine. 0 lets any speed pass."""
     ece: float = Field(default=0.01, ge=0)
@@ -27,11 +27,12 @@ class TrainCascadeConfig(JobConfig):
     """Engine that computes the vectors: the one that score_reviews uses."""
     large: str = "sentiment@live"
     """Sentiment model that answers what the small one leaves: `name@live` or `name@digest`."""
-    small: str | None = None
-    """Sentiment model that answers where it is sure: `name@live` or `name@digest`. null: one is made of the large one's
-    encoder, without the layers above those of `layers`, and fitted to the labels that the large one gives."""
-    layers: tuple[int, ...] = Field(default=(2, 3), max_length=64)
-    """Layers whose states are pooled by the small encoder that is made: 0 is the embedding."""
+    small: tuple[str, ...] = Field(default=(), max_length=7)
+    """Sentiment models that answer where they are sure, the smallest first: `name@live` or `name@digest`."""
+    layers: tuple[int, ...] | None = Field(default=(0,), max_length=64)
+    """A smallest model is made, too: the large one's encoder, without the layers above these, whose states are pooled
+    (0 is the embedding, which costs next to nothing), fitted to the labels that the large model gives. null: none is
+    made."""
     agreement: float = Field(default=0.99, gt=0, lt=1)
     """Least share of reviews of each language whose label is the large model's."""
     confidence: float = Field(default=0.95, gt=0, lt=1)
@@ -57,4 +58,4 @@ class TrainCascadeConfig(JobConfig):
 
     def required_models(self) -> dict[str, str]:
         """The models that are there."""
-        return {"large": self.large} | ({"small": self.small} if self.small else {})
+        return {"large": self.large} | {f"small.{i}": name for i, name in enumerate(self.small)}

@@ -1,39 +1,35 @@
-"""Two sentiment models and held-out reviews -> a cascade of them: the job train_cascade.
+"""Sentiment models and held-out reviews -> a cascade of them: the job train_cascade.
 
-The bounds come from the test examples, which neither model was fitted to. What they promise is checked on the
-validation examples, by which only the calibration of the heads was chosen.
+The bounds come from the test examples, which no model was fitted to. What they promise is checked on the validation
+examples, by which only the calibration of the heads was chosen.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from shopbatch.capabilities.sentiment import head as sentiment_head
 from shopbatch.capabilities.sentiment.bias.gate import BiasJudge
 from shopbatch.capabilities.sentiment.bias.probe import probes, sentences
 from shopbatch.capabilities.sentiment.cascade.config import TrainCascadeConfig
-from shopbatch.capabilities.sentiment.cascade.fit import Answers, answers_of, fit_bounds, held
+from shopbatch.capabilities.sentiment.cascade.fit import Bounds, bound_of, fit_bounds, held
 from shopbatch.capabilities.sentiment.cascade.judge import answered_gate, calibration_gates, speed_gate
-from shopbatch.capabilities.sentiment.cascade.model import NAME, Cascade, CascadeHead
+from shopbatch.capabilities.sentiment.cascade.model import NAME, Cascade, CascadeHead, Step, mixed
+from shopbatch.capabilities.sentiment.cascade.side import Side, embedded, made
 from shopbatch.capabilities.sentiment.cascade.stage import CascadeScorer
 from shopbatch.capabilities.sentiment.examples import SOURCE, read_examples
-from shopbatch.capabilities.sentiment.fit import fit
 from shopbatch.capabilities.sentiment.head import SentimentHead
 from shopbatch.capabilities.sentiment.speed import Ratio, beside
 from shopbatch.capabilities.sentiment.stage import SentimentScorer
+from shopbatch.core.errors import UserError
 from shopbatch.core.hashing import digest
 from shopbatch.engines.base import Encoder, encode_all
 from shopbatch.engines.factory import open_engine
-from shopbatch.models import erasure, registry, vocabulary
-from shopbatch.models.encoder_spec import EncoderSpec
-from shopbatch.models.folder import local
+from shopbatch.models import registry
 from shopbatch.models.registry import Model
 from shopbatch.runs.report import EngineUse, Report
 from shopbatch.tables.reviews import REVIEWS
@@ -43,29 +39,21 @@ from shopbatch.warehouse.gates import Gate
 from shopbatch.warehouse.store import Snapshot, Store
 
 VERSION = 1  # of what is fitted: raising it makes the next run fit again
-CUT = "cut-encoder"
 _DOUBT_TEXTS = 128  # texts by which it is measured how far the company in a batch moves a score
 _DOUBT_FACTOR = 4.0  # and how many times the greatest such move counts as near
 _LEAST_DOUBT = 1e-4
-
-
-@dataclass(frozen=True)
-class Side:
-    """One of the two models: its encoder and head, and the encoder's vectors of all examples."""
-
-    encoder: Model
-    head: SentimentHead
-    vectors: np.ndarray
 
 
 def train(config: TrainCascadeConfig, store: Store, report: Report) -> None:
     """Fit a cascade and register it, if it keeps its promise and is faster.
 
     Raises:
-        UserError: There are too few labelled reviews.
+        UserError: There is no small model, or too few reviews are labelled.
         ModelError: A model is missing or damaged.
-        GateRefused: The small model answers too little, or nothing is gained.
+        GateRefused: The small models answer too little, or nothing is gained.
     """
+    if config.layers is None and not config.small:
+        raise UserError("there is no small model: name some (small=[...]), or let one be made (layers=[0])")
     reviews = store.require(REVIEWS, SOURCE)
     models = f"{store.root}/_models"
     large = registry.resolve(models, config.large)
@@ -77,80 +65,72 @@ def train(config: TrainCascadeConfig, store: Store, report: Report) -> None:
     with report.stage("examples") as stage:
         examples = read_examples(reviews, config.examples)
         stage.rows = examples.num_rows
-    with report.stage("large") as stage:
-        second = _embedded(config, models, SentimentHead.load(large.path), examples)
-        stage.rows = examples.num_rows
-    with report.stage("small") as stage:
-        first, small = _small(config, store, examples, second)
-        stage.rows = examples.num_rows
-    answers = answers_of(first.head, second.head, (first.vectors, second.vectors), _languages(examples))
-    split = examples["split"].to_numpy()
-    bounds = fit_bounds(answers.take(split == "test"), config.agreement, config.confidence, config.min_rows)
-    report.metrics["bounds"] = bounds
-    report.metrics["chosen on"] = held(answers.take(split == "test"), bounds)
-    report.metrics["quality"] = figures = held(answers.take(split == "val"), bounds)
+    with report.stage("vectors") as stage:
+        sides = _sides(config, store, large, examples)
+        stage.rows = examples.num_rows * len(sides)
+    language, split = examples["language"].combine_chunks(), examples["split"].to_numpy()
+    each = [side.head.probabilities(side.vectors, language) for side in sides]
+    languages, test = np.asarray(language.to_pylist()), split == "test"
+    shown = [p[test] for p in each]
+    bounds = fit_bounds(shown, languages[test], config.agreement, config.confidence, config.min_rows)
+    report.metrics |= {"bounds": bounds, "chosen on": held(shown, languages[test], bounds)}
+    others = [p[split == "val"] for p in each]
+    report.metrics["quality"] = figures = held(others, languages[split == "val"], bounds)
     texts = examples.filter(pc.equal(examples["split"], "val"))["text"].combine_chunks()
     with report.stage("speed"):
-        engines = [open_engine(config.engine, side.encoder.path) for side in (first, second)]
-        doubt = _doubt(engines[0], first.head, texts.slice(0, _DOUBT_TEXTS))
-        cascade = Cascade(small=small.reference, large=large.reference, bounds=bounds, doubt=doubt)
-        ratio = _speed(config, cascade, (first, second), engines, texts.slice(0, config.speed_texts))
-    report.metrics |= {"speed": ratio.tree(), "doubt": doubt}
+        cascade, ratio = _measured(config, sides, bounds, texts)
+    report.metrics |= {"speed": ratio.tree(), "doubts": [step.doubt for step in cascade.steps]}
     report.highlights |= {
-        "answered by the small model": f"{figures['all']['answered']:.1%}",
+        "answered by small models": f"{figures['all']['answered']:.1%}",
         "labels as the large model's": f"{figures['all']['agreement']['value']:.2%}",
         "speed": f"{ratio.value:.2f} times the large model's",
     }
+    now = mixed(shown, [bound_of(its, languages[test]) for its in bounds])
+    label = examples["label"].to_numpy()[test]
     report.gates = [
         answered_gate(figures["all"]["answered"], config.gates.answered),
         speed_gate(ratio, config.gates.speed),
-        *_calibration(config, cascade, answers, examples, split == "test"),
+        *calibration_gates(now, shown[-1], languages[test], label, config.gates.ece),
     ]
     with report.stage("bias"):
-        report.gates += _bias(config, models, cascade, (first, second), report)
-    needs = [small, first.encoder, large, second.encoder]
-    candidate = _publish(config, models, report, cascade, {"origin": origin, "needs": [m.reference for m in needs]})
+        report.gates += _bias(config, models, cascade, sides, report)
+    needs = [model.reference for side in sides for model in (side.model, side.encoder)]
+    candidate = _publish(models, report, cascade, {"origin": origin, "needs": needs})
     runs.refuse(models, candidate, report.gates)
     registry.point(models, registry.describe(models, candidate))
     report.outcome = "published"
     report.next_command = f"shopbatch run score_reviews cascade={candidate.reference}"
 
 
-def _embedded(config: TrainCascadeConfig, models: str, head: SentimentHead, examples: pa.Table) -> Side:
-    encoder = registry.find(models, head.encoder)
-    return Side(encoder, head, embed(examples, config.engine, encoder.path, config.workers).vectors)
-
-
-def _small(config: TrainCascadeConfig, store: Store, examples: pa.Table, large: Side) -> tuple[Side, Model]:
-    """Return the small model that is named, or make one, and the model that is its head in the registry."""
+def _sides(config: TrainCascadeConfig, store: Store, large: Model, examples: pa.Table) -> list[Side]:
+    """Return all models with their vectors, from the smallest to the large one."""
     models = f"{store.root}/_models"
-    if config.small is not None:
-        named = registry.resolve(models, config.small)
-        return _embedded(config, models, SentimentHead.load(named.path), examples), named
-    source = local(large.encoder.path)
-    spec = EncoderSpec.load(source).model_copy(update={"layers": config.layers})
+    last = embedded(config, models, large, examples)
+    named = [embedded(config, models, registry.resolve(models, name), examples) for name in config.small]
+    first = [] if config.layers is None else [made(config, store, last, examples)]
+    return [*first, *named, last]
 
-    def build(target: Path) -> None:
-        vocabulary.prune(source, target, spec, None)
 
-    licence = large.encoder.manifest.get("licence", "unknown")
-    about = {"base": large.encoder.reference, "licence": licence}
-    encoder = registry.publish(models, CUT, build, live=True, **about)
-    vectors = embed(examples, config.engine, encoder.path, config.workers).vectors
-    taught = large.head.probabilities(large.vectors, _languages(examples)).argmax(axis=1)
-    labels = pa.array(taught.astype(np.int8))
-    relabelled = examples.set_column(examples.column_names.index("label"), "label", labels)
-    head = fit(relabelled, vectors, config.head, encoder.reference)
-    trained = examples.filter(pc.equal(examples["split"], "train"))
-    rows = erasure.record(store, erasure.text_names(trained["text"]))
-    made = registry.publish(
-        models,
-        sentiment_head.NAME,
-        head.save,
-        live=False,
-        **about | {"encoder": encoder.reference, "base": encoder.reference, "metrics": {}, **rows},
+def _measured(
+    config: TrainCascadeConfig, sides: Sequence[Side], bounds: Sequence[Bounds], texts: pa.Array
+) -> tuple[Cascade, Ratio]:
+    """Return the cascade, with the doubts that were measured, and how much faster it is than the large model."""
+    engines = [open_engine(config.engine, side.encoder.path) for side in sides]
+    steps = tuple(
+        Step(model=side.model.reference, bounds=dict(its), doubt=_doubt(engine, side.head, texts[:_DOUBT_TEXTS]))
+        for side, its, engine in zip(sides[:-1], bounds, engines[:-1], strict=True)
     )
-    return Side(encoder, head, vectors), made
+    cascade = Cascade(steps=steps, large=sides[-1].model.reference)
+    *small, large = (SentimentScorer(engine, side.head) for engine, side in zip(engines, sides, strict=True))
+    both = CascadeScorer(small, large, cascade)
+
+    def score(scorer: SentimentScorer | CascadeScorer, some: pa.Array) -> None:
+        content = pa.table({"title": pa.nulls(len(some), pa.string()), "text": some})
+        for rows in scorer.plan(content):
+            scorer.run(content.take(pa.array(rows)), np.ones(len(rows), np.int8))
+
+    some = texts[: config.speed_texts]
+    return cascade, beside(lambda t: score(large, t), lambda t: score(both, t), some, config.speed_rounds)
 
 
 def _doubt(engine: Encoder, head: SentimentHead, texts: pa.Array) -> float:
@@ -162,54 +142,24 @@ def _doubt(engine: Encoder, head: SentimentHead, texts: pa.Array) -> float:
     return max(_LEAST_DOUBT, _DOUBT_FACTOR * float(np.abs(together - single).max()))
 
 
-def _speed(
-    config: TrainCascadeConfig, cascade: Cascade, sides: tuple[Side, Side], engines: list[Encoder], texts: pa.Array
-) -> Ratio:
-    """Measure the cascade beside the large model, with all that the stage does to a text."""
-    small, large = (SentimentScorer(engine, side.head) for engine, side in zip(engines, sides, strict=True))
-    both = CascadeScorer(small, large, cascade)
-
-    def score(scorer: SentimentScorer | CascadeScorer, some: pa.Array) -> None:
-        content = pa.table({"title": pa.nulls(len(some), pa.string()), "text": some})
-        for rows in scorer.plan(content):
-            scorer.run(content.take(pa.array(rows)), np.ones(len(rows), np.int8))
-
-    return beside(lambda some: score(large, some), lambda some: score(both, some), texts, config.speed_rounds)
-
-
-def _calibration(
-    config: TrainCascadeConfig, cascade: Cascade, answers: Answers, examples: pa.Table, rows: np.ndarray
-) -> list[Gate]:
-    some = answers.take(rows)
-    bound = cascade.bound(pa.array(some.language.tolist(), pa.string()))
-    mixed = np.where((some.score >= bound)[:, None], some.small, some.large)
-    return calibration_gates(mixed, some, examples["label"].to_numpy()[rows], config.gates.ece)
-
-
 def _bias(
-    config: TrainCascadeConfig, models: str, cascade: Cascade, sides: tuple[Side, Side], report: Report
+    config: TrainCascadeConfig, models: str, cascade: Cascade, sides: Sequence[Side], report: Report
 ) -> list[Gate]:
     """Judge the cascade as a sentiment model of its own: who stands in a sentence may not move it more than today."""
     judge = BiasJudge(models, config.engine, config.workers, config.gates.bias, config.head.seed)
     vectors = [embed(sentences(probes()), config.engine, side.encoder.path, config.workers).vectors for side in sides]
-    head = CascadeHead(sides[0].head, sides[1].head, cascade)
-    return judge.gates(head, sides[1].encoder, np.concatenate(vectors, axis=1), report, vectors[1])
+    head = CascadeHead(tuple(side.head for side in sides), cascade)
+    return judge.gates(head, sides[-1].encoder, np.concatenate(vectors, axis=1), report, vectors[-1])
 
 
-def _publish(
-    config: TrainCascadeConfig, models: str, report: Report, cascade: Cascade, about: Mapping[str, Any]
-) -> Model:
+def _publish(models: str, report: Report, cascade: Cascade, about: Mapping[str, Any]) -> Model:
     """Put the cascade into the registry, as a candidate."""
-    figures = {name: report.metrics[name] for name in ("quality", "chosen on", "speed", "doubt")}
+    figures = {name: report.metrics[name] for name in ("quality", "chosen on", "speed", "doubts")}
     tables = {"reviews": report.tables["reviews"]["read"]}
-    made = {"base": cascade.large, "metrics": figures, "config": report.config, "tables": tables, "candidate": True}
-    model = registry.publish(models, NAME, cascade.save, live=False, **made, **about)
+    made_of = {"base": cascade.large, "metrics": figures, "config": report.config, "tables": tables, "candidate": True}
+    model = registry.publish(models, NAME, cascade.save, live=False, **made_of, **about)
     report.models |= {"cascade": model.digest}
     return model
-
-
-def _languages(examples: pa.Table) -> pa.Array:
-    return examples["language"].combine_chunks()
 
 
 def _origin(config: TrainCascadeConfig, models: str, reviews: Snapshot, large: Model) -> str:
@@ -219,10 +169,10 @@ def _origin(config: TrainCascadeConfig, models: str, reviews: Snapshot, large: M
             "version": VERSION,
             "reviews": [reviews.table_id, reviews.version],
             "large": large.digest,
-            "small": registry.resolve(models, config.small).digest if config.small else list(config.layers),
+            "small": [registry.resolve(models, name).digest for name in config.small],
             "engine": config.engine.identity(),
             "config": config.model_dump(
-                mode="json", include={"agreement", "confidence", "min_rows", "examples", "head"}
+                mode="json", include={"layers", "agreement", "confidence", "min_rows", "examples", "head"}
             ),
         }
     )

@@ -66,7 +66,7 @@ def judge(rivals: Rivals, limits: CompressGates, seed: int) -> tuple[list[Gate],
     against = compare(rivals.candidate, rivals.source, rivals.examples, seed)
     languages = np.asarray(rivals.test["language"].to_pylist())
     same = agreement(rivals.candidate, rivals.source, languages)
-    counts = {name: entry["rows"] for name, entry in same.items()}
+    counts = {name: int(entry["rows"]) for name, entry in same.items()}
     gates = [_accuracy(name, against[name]["accuracy"], counts[name], limits) for name in counts if counts[name] >= FEW]
     gates += [
         _calibration(name, rivals.quality[name]["ece"]["value"], rivals.before[name]["ece"]["value"], limits)
