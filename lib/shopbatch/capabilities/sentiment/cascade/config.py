@@ -33,6 +33,9 @@ class TrainCascadeConfig(JobConfig):
     """A smallest model is made, too: the large one's encoder, without the layers above these, whose states are pooled
     (0 is the embedding, which costs next to nothing), fitted to the labels that the large model gives. null: none is
     made."""
+    epochs: int = Field(default=4, ge=0)
+    """How often the model that is made reads each training text, if it is the embedding alone (layers=[0]): its
+    embedding is then trained to give the large model's probabilities. 0 leaves it as it is."""
     agreement: float = Field(default=0.99, gt=0, lt=1)
     """Least share of reviews of each language whose label is the large model's."""
     confidence: float = Field(default=0.95, gt=0, lt=1)

@@ -172,7 +172,7 @@ def _origin(config: TrainCascadeConfig, models: str, reviews: Snapshot, large: M
             "small": [registry.resolve(models, name).digest for name in config.small],
             "engine": config.engine.identity(),
             "config": config.model_dump(
-                mode="json", include={"layers", "agreement", "confidence", "min_rows", "examples", "head"}
+                mode="json", include={"layers", "epochs", "agreement", "confidence", "min_rows", "examples", "head"}
             ),
         }
     )

@@ -7,20 +7,23 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from shopbatch.capabilities.sentiment import head as sentiment_head
 from shopbatch.capabilities.sentiment.cascade.config import TrainCascadeConfig
+from shopbatch.capabilities.sentiment.cascade.student import train_embedding
 from shopbatch.capabilities.sentiment.fit import fit
 from shopbatch.capabilities.sentiment.head import SentimentHead
+from shopbatch.engines.tokens import Reader
 from shopbatch.models import erasure, registry, vocabulary
 from shopbatch.models.encoder_spec import EncoderSpec
 from shopbatch.models.folder import local
+from shopbatch.models.loading import model_config, token_limit
 from shopbatch.models.registry import Model
 from shopbatch.training.vectors import embed
 from shopbatch.warehouse.store import Store
 
 CUT = "cut-encoder"
+_LONGEST = 512  # tokens of a text by which the vocabulary is cut
 
 
 @dataclass(frozen=True)
@@ -49,18 +52,24 @@ def made(config: TrainCascadeConfig, store: Store, large: Side, examples: pa.Tab
     source = local(large.encoder.path)
     spec = EncoderSpec.load(source).model_copy(update={"layers": layers})
 
+    given = large.head.probabilities(large.vectors, examples["language"].combine_chunks())
+    train = np.flatnonzero(examples["split"].to_numpy() == "train")
+    texts = examples["text"].combine_chunks().take(pa.array(train))
+    most = min(_LONGEST, token_limit(source, model_config(source)))
+
     def build(target: Path) -> None:
-        vocabulary.prune(source, target, spec, None)
+        rows = Reader(source, spec.prefix, most, 1).rows(texts)
+        vocabulary.prune(source, target, spec, np.unique(np.concatenate([np.asarray(row) for row in rows])))
+        if config.epochs and spec.layers == (0,) and spec.pooling == ("mean",):
+            train_embedding(target, texts, given[train], config.epochs, config.head.seed)
 
     about = {"base": large.encoder.reference, "licence": large.encoder.manifest.get("licence", "unknown")}
-    encoder = registry.publish(models, CUT, build, live=True, **about)
+    rows = erasure.record(store, erasure.text_names(texts))
+    encoder = registry.publish(models, CUT, build, live=True, **about, **rows)
     vectors = embed(examples, config.engine, encoder.path, config.workers).vectors
-    given = large.head.probabilities(large.vectors, examples["language"].combine_chunks()).argmax(axis=1)
-    labels = pa.array(given.astype(np.int8))
+    labels = pa.array(given.argmax(axis=1).astype(np.int8))
     relabelled = examples.set_column(examples.column_names.index("label"), "label", labels)
     head = fit(relabelled, vectors, config.head, encoder.reference)
-    trained = examples.filter(pc.equal(examples["split"], "train"))
     about |= {"encoder": encoder.reference, "base": encoder.reference, "metrics": {}}
-    rows = erasure.record(store, erasure.text_names(trained["text"]))
     model = registry.publish(models, sentiment_head.NAME, head.save, live=False, **about, **rows)
     return Side(model, encoder, head, vectors)
