@@ -65,7 +65,7 @@ def test_a_cut_vocabulary_is_registered_with_a_head_and_scores_reviews(store: St
 
 
 def test_a_result_that_is_worse_is_refused_and_gone(store: Store, arguments: list[str]) -> None:
-    code, report, err = compress(store, *arguments, "quantise=false", *LOOSE[:2], "gates.agreement=1")
+    code, report, err = compress(store, *arguments, "quantise=false", *LOOSE[:2], "gates.agreement=1", "refit=true")
     assert (code, report["outcome"]) == (3, "refused")
     assert "labels as the source's" in err and "gates.agreement" in err
     assert [g["name"] for g in report["gates"] if not g["passed"]] == ["labels as the source's, lower end"]

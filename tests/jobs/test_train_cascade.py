@@ -39,7 +39,7 @@ def test_the_small_model_answers_where_it_is_sure(
     assert large["answered_by"].null_count() == large.height
 
     code, report, err = run_job(store, "train_cascade", *FITTED, "agreement=0.8", "gates.answered=1", *LOOSE[:3])
-    assert (code, report["outcome"]) == (3, "refused")
+    assert (code, report["outcome"]) == (3, "refused"), err
     assert "gates.answered" in err and registry.find_live(f"{store.root}/_models", "sentiment-cascade") is None
 
     code, report, err = run_job(store, "train_cascade", *FITTED, "agreement=0.8", *LOOSE)

@@ -57,8 +57,11 @@ class CompressEncoderConfig(JobConfig):
     """Training reviews on which the ranges of the 8-bit integers are measured."""
     examples: ExampleConfig = ExampleConfig()
     """Which reviews become examples."""
+    refit: bool = False
+    """Whether the head is fitted to the labels anew, as train_sentiment_head does. If not, the source's head is moved
+    to the new vectors so that its scores change least, which keeps more labels and needs none."""
     head: HeadConfig = HeadConfig()
-    """How the head is fitted to the compressed encoder's vectors."""
+    """How a head is fitted, where one is: with refit=true, and to the source if the live head does not read it."""
     speed_rounds: int = Field(default=5, ge=1)
     """How often source and result take turns when their speed is measured."""
     speed_texts: int = Field(default=256, ge=1)

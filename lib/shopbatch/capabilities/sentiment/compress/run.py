@@ -18,6 +18,7 @@ from shopbatch.capabilities.sentiment import head as sentiment_head
 from shopbatch.capabilities.sentiment.bias.gate import BiasJudge
 from shopbatch.capabilities.sentiment.compress.config import CompressEncoderConfig
 from shopbatch.capabilities.sentiment.compress.judge import Rivals, judge, speed_gate
+from shopbatch.capabilities.sentiment.compress.translate import translated
 from shopbatch.capabilities.sentiment.compress.vocabulary import held_out_splits, seen_tokens
 from shopbatch.capabilities.sentiment.evaluate import ALL, evaluate
 from shopbatch.capabilities.sentiment.examples import SOURCE, read_examples
@@ -37,7 +38,7 @@ from shopbatch.models.registry import Model
 from shopbatch.runs.report import EngineUse, Report
 from shopbatch.tables.reviews import REVIEWS
 from shopbatch.training import runs
-from shopbatch.training.vectors import embed, embed_held_out
+from shopbatch.training.vectors import embed
 from shopbatch.warehouse.gates import Gate
 from shopbatch.warehouse.store import Snapshot, Store
 
@@ -149,13 +150,18 @@ def _judge(
     bias = BiasJudge(models, config.engine, config.workers, config.gates.bias, config.head.seed)
     with report.stage("embed") as stage:
         vectors = embed(examples, config.engine, candidate.path, config.workers).vectors
+        before = embed(examples, config.engine, source.path, config.workers).vectors
         copies = bias.copies(candidate)
-        stage.rows = examples.num_rows
+        stage.rows = 2 * examples.num_rows
     with report.stage("fit"):
-        head = fit_steadily(examples, vectors, copies, config.head, candidate.reference)
+        theirs = _source_head(config, models, source, examples, before, bias)
+        if config.refit:
+            head = fit_steadily(examples, vectors, copies, config.head, candidate.reference)
+        else:
+            train = np.flatnonzero(examples["split"].to_numpy() == "train")
+            language = examples["language"].combine_chunks().take(pa.array(train))
+            head = translated(theirs, before[train], vectors[train], language, candidate.reference)
         quality = evaluate(head, examples, vectors, config.head.seed)
-    with report.stage("source"):
-        theirs, before = _source_head(config, models, source, examples, bias)
         rivals = Rivals(
             examples,
             held_out_probabilities(head, vectors, examples),
@@ -182,20 +188,19 @@ def _judge(
 
 
 def _source_head(
-    config: CompressEncoderConfig, models: str, source: Model, examples: pa.Table, bias: BiasJudge
-) -> tuple[SentimentHead, np.ndarray]:
-    """Return the head that the result is compared with, and the source's vectors of the held-out examples.
-
-    It is the live one if that reads the source, since its labels are published; else one that is fitted in the same way
-    as the result's.
-    """
+    config: CompressEncoderConfig,
+    models: str,
+    source: Model,
+    examples: pa.Table,
+    vectors: np.ndarray,
+    bias: BiasJudge,
+) -> SentimentHead:
+    """Return the source's head: the live one if it reads the source, since its labels are published; else a new one."""
     live = registry.find_live(models, sentiment_head.NAME)
-    if live is not None:
-        head = SentimentHead.load(live.path)
-        if head.encoder == source.reference:
-            return head, embed_held_out(examples, config.engine, source.path, config.workers)
-    vectors = embed(examples, config.engine, source.path, config.workers).vectors
-    return fit_steadily(examples, vectors, bias.copies(source), config.head, source.reference), vectors
+    head = SentimentHead.load(live.path) if live is not None else None
+    if head is not None and head.encoder == source.reference:
+        return head
+    return fit_steadily(examples, vectors, bias.copies(source), config.head, source.reference)
 
 
 def _publish(
@@ -225,7 +230,7 @@ def _origin(config: CompressEncoderConfig, reviews: Snapshot, source: Model) -> 
             "source": source.digest,
             "engine": config.engine.identity(),
             "config": config.model_dump(
-                mode="json", include={"vocabulary", "quantise", "calibration_texts", "examples", "head"}
+                mode="json", include={"vocabulary", "quantise", "calibration_texts", "examples", "refit", "head"}
             ),
         }
     )
