@@ -151,7 +151,7 @@ def main() -> None:
     examples = choose(candidates(reviews), ExampleConfig(val_rows=10**6))
     held = examples.filter(pa.array(examples["split"].to_numpy() == "val"))  # all of them: the mix of the table
     texts = held["text"].combine_chunks()
-    content = pa.table({"title": pa.nulls(len(texts), texts.type), "text": texts})
+    content = pa.table({"title": pa.nulls(len(texts), pa.string()), "text": texts.cast(pa.string())})
     agree(named, content.slice(0, arguments.agree), np.asarray(held["language"].to_pylist())[: arguments.agree])
     speed(named, content.slice(0, arguments.texts), arguments.rounds)
 

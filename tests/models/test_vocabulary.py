@@ -19,6 +19,7 @@ from shopbatch.models.folder import ModelError
 from shopbatch.models.loading import load_tokenizer, model_config
 from shopbatch.models.vocabulary import needed_ids, prune
 
+pytestmark = pytest.mark.slow  # encoders are opened
 SPECIAL = ["[CLS]", "[PAD]", "[SEP]", "[UNK]"]
 CORPUS = [
     "soft warm coat with a lovely lining and warm sleeves",

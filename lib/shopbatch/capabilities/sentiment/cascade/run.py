@@ -125,7 +125,7 @@ def _measured(
     both = CascadeScorer(small, large, cascade)
 
     def score(scorer: SentimentScorer | CascadeScorer, some: pa.Array) -> None:
-        content = pa.table({"title": pa.nulls(len(some), some.type), "text": some})
+        content = pa.table({"title": pa.nulls(len(some), pa.string()), "text": some.cast(pa.string())})
         for rows in scorer.plan(content):
             scorer.run(content.take(pa.array(rows)), np.ones(len(rows), np.int8))
 

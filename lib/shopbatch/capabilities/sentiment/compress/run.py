@@ -16,6 +16,7 @@ import pyarrow.compute as pc
 
 from shopbatch.capabilities.sentiment import head as sentiment_head
 from shopbatch.capabilities.sentiment.bias.gate import BiasJudge
+from shopbatch.capabilities.sentiment.bias.probe import probes
 from shopbatch.capabilities.sentiment.compress.config import CompressEncoderConfig
 from shopbatch.capabilities.sentiment.compress.judge import Rivals, judge, speed_gate
 from shopbatch.capabilities.sentiment.compress.translate import translated
@@ -158,9 +159,11 @@ def _judge(
         if config.refit:
             head = fit_steadily(examples, vectors, copies, config.head, candidate.reference)
         else:
-            train = np.flatnonzero(examples["split"].to_numpy() == "train")
-            language = examples["language"].combine_chunks().take(pa.array(train))
-            head = translated(theirs, before[train], vectors[train], language, candidate.reference)
+            train = examples["split"].to_numpy() == "train"
+            spoken = [*examples["language"].filter(pa.array(train)).to_pylist(), *_spoken()]
+            old = np.concatenate([before[train], bias.copies(source)])
+            new = np.concatenate([vectors[train], copies])
+            head = translated(theirs, old, new, pa.array(spoken, pa.string()), candidate.reference)
         quality = evaluate(head, examples, vectors, config.head.seed)
         rivals = Rivals(
             examples,
@@ -185,6 +188,11 @@ def _judge(
     with report.stage("bias"):
         gates += bias.gates(head, candidate, copies, report)
     return gates, head
+
+
+def _spoken() -> list[str]:
+    """The languages of the counterfactual sentences: a head that is moved is moved on them as well."""
+    return [probe.language for probe in probes() for _ in probe.texts]
 
 
 def _source_head(
