@@ -31,7 +31,7 @@ from shopbatch.capabilities.search.guide.stage import GuideStage, Sources
 from shopbatch.capabilities.search.run import product_spec
 from shopbatch.capabilities.search.search_job import query_spec
 from shopbatch.capabilities.search.synonyms import read_synonyms
-from shopbatch.capabilities.sentiment.cascade.model import Cascade, Step
+from shopbatch.capabilities.sentiment.cascade.model import NEVER, Cascade, Step
 from shopbatch.capabilities.sentiment.cascade.stage import CascadeStage
 from shopbatch.capabilities.sentiment.head import SentimentHead
 from shopbatch.capabilities.support.answers.config import AnswerTicketsConfig
@@ -70,7 +70,7 @@ def cascade() -> Spec:
     """A small model that is sure of some reviews, then a large one."""
     folder, engine = mkdtemp(), FakeConfig()
     SentimentHead.fake().save(Path(folder))
-    step = Step(model="sentiment@0", bounds={"other": 2.0, "en": 0.5, "zh": 0.5}, doubt=0.01)
+    step = Step(model="sentiment@0", bounds={"other": NEVER, "en": 0.5, "zh": 0.5}, doubt=0.01)
     Cascade(steps=(step,), large="sentiment@1").save(Path(folder))
     stage = CascadeStage(engine, "", "", {"head": "1"}, cascade=folder, small=(("", folder),))
     return Spec("score_reviews", REVIEWS_TABLE, stage, REVIEW_SENTIMENT, REVIEW_SENTIMENT_REJECTS)

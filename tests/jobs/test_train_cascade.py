@@ -19,7 +19,9 @@ pytestmark = pytest.mark.usefixtures("ray_local")
 ENGINE = ["engine.kind=torch", "engine.max_tokens=48"]
 # what a few hundred reviews and a random encoder cannot show
 LOOSE = ["gates.speed=0", "gates.ece=1", "gates.bias=1", "gates.answered=0.05"]
-FITTED = ["layers=[1]", "min_rows=50", "workers=1", "examples.min_rows=50", "speed_rounds=1", "speed_texts=8", *ENGINE]
+# so weak a head that it is often wrong, though the reviews of this test are easy
+WEAK = ["epochs=0", "head.l2=[3e4]", "head.language_l2=3e4"]
+FITTED = ["min_rows=50", "workers=1", "examples.min_rows=50", "speed_rounds=1", "speed_texts=8", *ENGINE]
 
 
 def scores(store: Store) -> pl.DataFrame:
@@ -38,11 +40,11 @@ def test_the_small_model_answers_where_it_is_sure(
     large = scores(store)
     assert large["answered_by"].null_count() == large.height
 
-    code, report, err = run_job(store, "train_cascade", *FITTED, "agreement=0.8", "gates.answered=1", *LOOSE[:3])
+    code, report, err = run_job(store, "train_cascade", *FITTED, "agreement=0.8", *LOOSE[1:], "gates.speed=1000")
     assert (code, report["outcome"]) == (3, "refused"), err
-    assert "gates.answered" in err and registry.find_live(f"{store.root}/_models", "sentiment-cascade") is None
+    assert "gates.speed" in err and registry.find_live(f"{store.root}/_models", "sentiment-cascade") is None
 
-    code, report, err = run_job(store, "train_cascade", *FITTED, "agreement=0.8", *LOOSE)
+    code, report, err = run_job(store, "train_cascade", *FITTED, *WEAK, "agreement=0.8", *LOOSE)
     assert (code, report["outcome"]) == (0, "published"), err
     figures = report["metrics"]["chosen on"]["en"]
     assert 0.05 < figures["answered"] < 1 and figures["agreement"]["value"] >= 0.8
@@ -79,7 +81,7 @@ def test_the_small_model_answers_where_it_is_sure(
     assert scores(store).drop("run_id", "scored_at").equals(large.drop("run_id", "scored_at"))
 
     assert run_job(store, "train_sentiment_head", *head, "head.steps=3")[0] == 0
-    code, _, err = run_job(store, "train_cascade", *FITTED[1:], "layers=null")
+    code, _, err = run_job(store, "train_cascade", *FITTED, "layers=null")
     assert (code, "no small model" in err, len(messages(err))) == (2, True, 1), err
     code, _, err = run_job(store, "score_reviews", *use)  # its promise was about another model
     assert (code, "fitted to" in err, len(messages(err))) == (2, True, 1), err

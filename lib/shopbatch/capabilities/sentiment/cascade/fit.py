@@ -7,9 +7,10 @@ from typing import Any
 
 import numpy as np
 
+from shopbatch.capabilities.sentiment.cascade.model import NEVER, scores
 from shopbatch.capabilities.sentiment.examples import OTHER
 from shopbatch.evaluation.proportions import score_interval
-from shopbatch.evaluation.selective import NEVER, agreeing_bound
+from shopbatch.evaluation.selective import agreeing_bound
 
 Bounds = Mapping[str, float]  # least score by language
 
@@ -33,12 +34,13 @@ def fit_bounds(
     part, sure = 1 - (1 - agreement) / len(small), 1 - (1 - confidence) / len(small)
     fitted = []
     for probabilities in small:
-        score, same = probabilities.max(axis=1).astype(np.float64), probabilities.argmax(axis=1) == target
+        score, same = scores(probabilities), probabilities.argmax(axis=1) == target
         bounds = {OTHER: NEVER}
         for name in sorted(set(language.tolist())):
             rows = language == name
             if rows.sum() >= min_rows:
-                bounds[name] = agreeing_bound(score[rows], same[rows], part, sure).score
+                bound = agreeing_bound(score[rows], same[rows], part, sure)
+                bounds[name] = bound.score if bound.rows else NEVER
         fitted.append(bounds)
     return fitted
 
@@ -60,7 +62,7 @@ def held(each: Sequence[np.ndarray], language: np.ndarray, bounds: Sequence[Boun
     left, agrees = np.full(len(target), True), np.full(len(target), True)
     answered = []
     for probabilities, its in zip(each[:-1], bounds, strict=True):
-        sure = left & (probabilities.max(axis=1) >= bound_of(its, language))
+        sure = left & (scores(probabilities) >= bound_of(its, language))
         agrees &= ~sure | (probabilities.argmax(axis=1) == target)
         answered.append(sure)
         left = left & ~sure

@@ -15,22 +15,33 @@ from pydantic import Field, ValidationError, model_validator
 from shopbatch.capabilities.sentiment.examples import OTHER
 from shopbatch.capabilities.sentiment.head import SentimentHead
 from shopbatch.core.config import Strict
-from shopbatch.evaluation.selective import NEVER
 from shopbatch.models.folder import ModelError, local
 from shopbatch.models.registry import Model, find, resolve
 
 NAME = "sentiment-cascade"
 FILE = "cascade.json"
+NEVER = 1e9  # a bound that no score reaches
+_TINY = 1e-30
+
+
+def scores(probabilities: np.ndarray) -> np.ndarray:
+    """Return how sure a model is of its label: log odds, which are not crowded at 1 as probabilities are; float64 [n].
+
+    Args:
+        probabilities: [n, classes].
+    """
+    ordered = np.sort(probabilities.astype(np.float64), axis=1)
+    return np.asarray(np.log(np.maximum(ordered[:, -1], _TINY)) - np.log(np.maximum(ordered[:, :-1].sum(1), _TINY)))
 
 
 class Step(Strict):
-    """A model that answers where it is sure. The score of an answer is the model's probability of its label."""
+    """A model that answers where it is sure. The score of an answer is the log odds of the model's label."""
 
     model: str
     """Reference of its head."""
     bounds: dict[str, float]
     """Least score with which it answers, by language; a language that is not named has that of `other`."""
-    doubt: float = Field(default=0.0, ge=0, le=1)
+    doubt: float = Field(default=0.0, ge=0)
     """How far the company of its batch can move a score. A score that is this near to a bound is computed once more,
     from its text alone, so that the company does not decide who answers."""
 
@@ -153,5 +164,5 @@ def mixed(each: list[np.ndarray], bounds: list[np.ndarray]) -> np.ndarray:
     """
     answer = each[-1]
     for probabilities, bound in zip(reversed(each[:-1]), reversed(bounds), strict=True):
-        answer = np.where((probabilities.max(axis=1) >= bound)[:, None], probabilities, answer)
+        answer = np.where((scores(probabilities) >= bound)[:, None], probabilities, answer)
     return np.asarray(answer, np.float32)

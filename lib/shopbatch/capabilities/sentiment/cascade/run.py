@@ -18,7 +18,7 @@ from shopbatch.capabilities.sentiment.bias.probe import probes, sentences
 from shopbatch.capabilities.sentiment.cascade.config import TrainCascadeConfig
 from shopbatch.capabilities.sentiment.cascade.fit import Bounds, bound_of, fit_bounds, held
 from shopbatch.capabilities.sentiment.cascade.judge import answered_gate, calibration_gates, speed_gate
-from shopbatch.capabilities.sentiment.cascade.model import NAME, Cascade, CascadeHead, Step, mixed
+from shopbatch.capabilities.sentiment.cascade.model import NAME, Cascade, CascadeHead, Step, mixed, scores
 from shopbatch.capabilities.sentiment.cascade.side import Side, embedded, made
 from shopbatch.capabilities.sentiment.cascade.stage import CascadeScorer
 from shopbatch.capabilities.sentiment.examples import SOURCE, read_examples
@@ -136,9 +136,9 @@ def _measured(
 def _doubt(engine: Encoder, head: SentimentHead, texts: pa.Array) -> float:
     """Return how near to a bound a score is uncertain: some times the greatest move by company that was measured."""
     language = pa.nulls(len(texts), pa.string())
-    together = head.probabilities(encode_all(engine, texts).vectors, language).max(axis=1)
+    together = scores(head.probabilities(encode_all(engine, texts).vectors, language))
     alone = [engine.encode(texts.slice(row, 1)).vectors for row in range(len(texts))]
-    single = head.probabilities(np.concatenate(alone), language).max(axis=1)
+    single = scores(head.probabilities(np.concatenate(alone), language))
     return max(_LEAST_DOUBT, _DOUBT_FACTOR * float(np.abs(together - single).max()))
 
 

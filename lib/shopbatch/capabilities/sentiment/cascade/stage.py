@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import pyarrow as pa
 
-from shopbatch.capabilities.sentiment.cascade.model import Cascade
+from shopbatch.capabilities.sentiment.cascade.model import Cascade, scores
 from shopbatch.capabilities.sentiment.head import LABELS, SentimentHead
 from shopbatch.capabilities.sentiment.stage import SentimentScorer, SentimentStage
 from shopbatch.engines.factory import open_engine
@@ -78,11 +78,11 @@ class CascadeScorer:
         step, scorer = self.cascade.steps[number], self.small[number]
         raw = scorer.run(content, attempts)
         bound = step.bound(raw["language"].combine_chunks())
-        near = np.flatnonzero(np.abs(_scores(raw) - bound) <= step.doubt)
+        near = np.flatnonzero(np.abs(scores(_probabilities(raw)) - bound) <= step.doubt)
         if len(near) and raw.num_rows > 1:
             alone = [scorer.run(content.slice(row, 1), attempts[row : row + 1]) for row in near.tolist()]
             raw = _put(raw, near, pa.concat_tables(alone))
-        return _signed(raw, step.model), _scores(raw) >= bound
+        return _signed(raw, step.model), scores(_probabilities(raw)) >= bound
 
 
 def _signed(raw: pa.Table, model: str) -> pa.Table:
@@ -96,6 +96,5 @@ def _put(table: pa.Table, rows: np.ndarray, other: pa.Table) -> pa.Table:
     return pa.concat_tables([table, other]).take(pa.array(order)).combine_chunks()
 
 
-def _scores(raw: pa.Table) -> np.ndarray:
-    """The probability of each row's label."""
-    return np.asarray(np.column_stack([raw[f"p_{label}"].to_numpy() for label in LABELS]).max(axis=1))
+def _probabilities(raw: pa.Table) -> np.ndarray:
+    return np.column_stack([raw[f"p_{label}"].to_numpy() for label in LABELS])

@@ -108,7 +108,7 @@ def _build(
     sizes: dict[str, Any] = {}
 
     def build(target: Path) -> None:
-        sizes["tokens"], sizes["tokens_before"] = vocabulary.prune(folder, target, EncoderSpec.load(folder), seen)
+        sizes["size"], sizes["size_before"] = vocabulary.prune(folder, target, EncoderSpec.load(folder), seen)
         if config.quantise:
             from shopbatch.engines.encoders.quantise import quantise
 
