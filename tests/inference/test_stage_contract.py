@@ -32,10 +32,13 @@ from shopbatch.capabilities.search.rerank.stage import RerankStage
 from shopbatch.capabilities.search.run import product_spec
 from shopbatch.capabilities.search.search_job import query_spec
 from shopbatch.capabilities.search.synonyms import read_synonyms
+from shopbatch.capabilities.sentiment.cascade.model import NEVER, Cascade, Step
+from shopbatch.capabilities.sentiment.cascade.stage import CascadeStage
+from shopbatch.capabilities.sentiment.head import SentimentHead
 from shopbatch.capabilities.support.answers.config import AnswerTicketsConfig
 from shopbatch.capabilities.support.answers.run import answer_spec, question_spec
 from shopbatch.core import config
-from shopbatch.engines.configs import TorchConfig
+from shopbatch.engines.configs import FakeConfig, TorchConfig
 from shopbatch.inference.spec import RESERVED, Spec
 from shopbatch.runs.report import Report
 from shopbatch.sample import boutique
@@ -43,6 +46,8 @@ from shopbatch.tables.guided_products import GUIDED_PRODUCTS, GUIDED_PRODUCTS_RE
 from shopbatch.tables.pair_scores import PAIR_SCORES, PAIR_SCORES_REJECTS, RERANK_PAIRS
 from shopbatch.tables.published import PROVENANCE
 from shopbatch.tables.recommendations import RECOMMENDATIONS, RECOMMENDATIONS_REJECTS
+from shopbatch.tables.review_sentiment import REVIEW_SENTIMENT, REVIEW_SENTIMENT_REJECTS
+from shopbatch.tables.reviews import REVIEWS as REVIEWS_TABLE
 from shopbatch.tables.shopper_requests import SHOPPER_REQUESTS
 from shopbatch.tables.user_sequences import USER_SEQUENCES
 from shopbatch.warehouse.store import Store
@@ -61,6 +66,17 @@ class Case:
     spec: Callable[[], Spec]
     rows: list[Content]
     passing: dict[str, list[Any]] | None = None
+
+
+@lru_cache
+def cascade() -> Spec:
+    """A small model that is sure of some reviews, then a large one."""
+    folder, engine = mkdtemp(), FakeConfig()
+    SentimentHead.fake().save(Path(folder))
+    step = Step(model="sentiment@0", bounds={"other": NEVER, "en": 0.5, "zh": 0.5}, doubt=0.01)
+    Cascade(steps=(step,), large="sentiment@1").save(Path(folder))
+    stage = CascadeStage(engine, "", "", {"head": "1"}, cascade=folder, small=(("", folder),))
+    return Spec("score_reviews", REVIEWS_TABLE, stage, REVIEW_SENTIMENT, REVIEW_SENTIMENT_REJECTS)
 
 
 def description() -> Spec:
@@ -166,6 +182,7 @@ HARMFUL: list[Content] = [
 QUERIES: list[Content] = [{"query": "red coat"}, {"query": "羽绒服"}, {"query": "TN-2110"}]
 CASES = {
     "sentiment": Case(toy.spec, REVIEWS),
+    "sentiment by a cascade": Case(cascade, REVIEWS),
     "aspects": Case(aspects, REVIEWS),
     "moderation": Case(lambda: moderation(None), HARMFUL),
     "moderation_model": Case(lambda: moderation({"kind": "fake"}), HARMFUL),
