@@ -39,7 +39,9 @@ print(json.dumps([bag.import_errors, bag.captured_warnings, heavy, dags, outlets
         "nightly_recommendations": ["build_user_sequences", "recommend_products"],
         "nightly_support": ["answer_tickets"],
         "nightly_users": ["build_user_profiles", "moderate_reviews", "score_reviews"],
+        "search_clicks": ["judge_by_clicks"],
         "search_training": ["finetune_retriever"],
+        "sentiment_student": ["distil_encoder"],
         "weekly_fairness": ["audit_bias", "train_moderation"],
         "weekly_propensity": ["train_propensity"],
         "weekly_training": ["train_aspects", "train_intents", "train_recommender", "train_sentiment_head"],
@@ -50,9 +52,10 @@ print(json.dumps([bag.import_errors, bag.captured_warnings, heavy, dags, outlets
         *("campaign_effects", "campaign_plan", "cascades", "growth_cohorts", "growth_forecast", "inviter_plan"),
         *(f"models/{name}" for name in ("aspects", "intents", "moderation", "propensity")),
         *(f"models/{name}" for name in ("recommender", "search-encoder")),
-        *(f"models/{name}" for name in ("sentiment", "uplift")),
+        *(f"models/{name}" for name in ("sentiment", "sentiment-student", "uplift")),
         *("product_aspects", "product_descriptions", "product_embeddings", "product_neighbours", "recommendations"),
-        *("review_aspects", "review_moderation", "review_sentiment", "ticket_answers", "user_profiles"),
+        *("review_aspects", "review_moderation", "review_sentiment", "search_judgements", "ticket_answers"),
+        "user_profiles",
         *("user_scores", "user_segments", "user_sequences"),
     ]
 

@@ -29,8 +29,8 @@ if TYPE_CHECKING:
 _SOURCES = (
     "Source table: products, users, transactions, campaigns, coupons, redemptions, experiments, events, "
     "reviews, support_dialogs, "
-    "product_copy, queries, shopper_requests, judgements, synonyms, orders, order_lines, tickets, ticket_feedback, "
-    "intent_examples, aspect_labels, or policies (a folder of Markdown files)."
+    "product_copy, queries, shopper_requests, search_events, judgements, synonyms, orders, order_lines, tickets, "
+    "ticket_feedback, intent_examples, aspect_labels, or policies (a folder of Markdown files)."
 )
 
 

@@ -276,7 +276,7 @@ def _packaged(root: str, name: str, build: Callable[[Path], None], about: Mappin
 
 
 def copy_live(root: str, source: str) -> list[Model]:
-    """Copy the live models of another registry that have no live version here, with the encoders that they name.
+    """Copy the live models of another registry that have no live version here, with the models that they name.
 
     Returns:
         The live models that were copied.
@@ -288,8 +288,9 @@ def copy_live(root: str, source: str) -> list[Model]:
     for manifest in [manifest for manifest, live in listed(source) if live]:
         if find_live(root, manifest["name"]) is None:
             model = find(source, reference(manifest))
-            if encoder := model.manifest.get("encoder"):
-                adopt(root, find(source, str(encoder)))
+            for needed in dict.fromkeys([model.manifest.get("encoder"), *model.manifest.get("needs", ())]):
+                if needed:
+                    adopt(root, find(source, str(needed)))
             copied.append(adopt(root, model, live=True))
     return copied
 

@@ -11,11 +11,12 @@ from shopbatch.tables.copy_reviews import COPY_REVIEWS
 from shopbatch.tables.events import EVENTS
 from shopbatch.tables.experiments import EXPERIMENTS
 from shopbatch.tables.growth import CASCADES, GROWTH_COHORTS, GROWTH_FORECAST, INVITER_PLAN
-from shopbatch.tables.guided_products import GUIDED_PRODUCTS, GUIDED_PRODUCTS_REJECTS
+from shopbatch.tables.guided_products import GUIDED_PRODUCTS, GUIDED_PRODUCTS_REJECTS, REQUESTS_WITH_HISTORY
 from shopbatch.tables.judgements import JUDGEMENTS
 from shopbatch.tables.load_rejects import load_rejects
 from shopbatch.tables.offers import OFFERS
 from shopbatch.tables.orders import ORDER_LINES, ORDERS
+from shopbatch.tables.pair_scores import PAIR_SCORES, PAIR_SCORES_REJECTS, RERANK_PAIRS
 from shopbatch.tables.policies import POLICIES
 from shopbatch.tables.product_aspects import PRODUCT_ASPECTS
 from shopbatch.tables.product_copy import PRODUCT_COPY
@@ -31,6 +32,8 @@ from shopbatch.tables.review_moderation import REVIEW_MODERATION, REVIEW_MODERAT
 from shopbatch.tables.review_sentiment import REVIEW_SENTIMENT, REVIEW_SENTIMENT_REJECTS
 from shopbatch.tables.reviews import REVIEWS
 from shopbatch.tables.schema import Column, Table
+from shopbatch.tables.search_events import SEARCH_EVENTS
+from shopbatch.tables.search_judgements import SEARCH_JUDGEMENTS
 from shopbatch.tables.search_quality import SEARCH_QUALITY
 from shopbatch.tables.search_results import QUERY_EMBEDDINGS, QUERY_EMBEDDINGS_REJECTS, SEARCH_RESULTS
 from shopbatch.tables.shopper_requests import SHOPPER_REQUESTS
@@ -74,6 +77,7 @@ _SOURCES = (
     PRODUCT_COPY,
     QUERIES,
     SHOPPER_REQUESTS,
+    SEARCH_EVENTS,
     JUDGEMENTS,
     SYNONYMS,
     POLICIES,
@@ -115,8 +119,13 @@ _DERIVED = (
     QUERY_EMBEDDINGS,
     QUERY_EMBEDDINGS_REJECTS,
     SEARCH_RESULTS,
+    RERANK_PAIRS,
+    PAIR_SCORES,
+    PAIR_SCORES_REJECTS,
+    REQUESTS_WITH_HISTORY,
     GUIDED_PRODUCTS,
     GUIDED_PRODUCTS_REJECTS,
+    SEARCH_JUDGEMENTS,
     SEARCH_QUALITY,
     TICKET_INTENTS,
     TICKET_INTENTS_REJECTS,

@@ -3,6 +3,7 @@
 import os
 import random
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -26,6 +27,7 @@ from shopbatch.capabilities.search.index_files import (
     write_index,
 )
 from shopbatch.capabilities.search.language_vectors import LanguageVectors, centred, learnt, means_of, reference_queries
+from shopbatch.capabilities.search.lists import make_lists
 from shopbatch.capabilities.search.plan import Asked
 from shopbatch.capabilities.search.settings import FusionSettings, LexicalSettings
 from shopbatch.core.errors import UserError
@@ -72,6 +74,19 @@ def test_an_index_that_is_read_back_answers_the_same(index, tmp_path):
         assert ask(again, text) == ask(index, text)
     assert [hit.product_id for hit in ask(again, "红 TN 2110", k=1)] == ["p3"]
     np.testing.assert_array_equal(again.spoken.maps["zh-en"], np.eye(16))
+
+
+def test_vectors_in_lists_are_read_back(index, tmp_path):
+    lists = replace(make_lists(index.dense.fine, 3, 0), nprobe=2)
+    listed = replace(index, dense=replace(index.dense, lists=lists))
+    write_index(str(tmp_path), MANIFEST, listed)
+    manifest = read_manifest(f"{tmp_path}/{FOLDER}/k")
+    again = read_index(f"{tmp_path}/{FOLDER}/k", manifest)
+    assert (manifest.nprobe, again.dense.lists.nprobe) == (2, 2)
+    assert ask(again, "nothing of it", k=6) == ask(listed, "nothing of it", k=6)
+    assert len(ask(again, "nothing of it", k=6)) < len(ask(index, "nothing of it", k=6))  # one list is not read
+    (tmp_path / FOLDER / "k" / "members.npy").unlink()
+    assert not is_whole(f"{tmp_path}/{FOLDER}/k")
 
 
 def test_score_parts_and_reasons_say_where_a_product_comes_from(index):

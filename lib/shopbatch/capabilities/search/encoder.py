@@ -21,6 +21,7 @@ from shopbatch.models.encoder_spec import EncoderSpec
 from shopbatch.models.folder import ModelError, local
 from shopbatch.models.registry import Model, base, find
 from shopbatch.tables.judgements import JUDGEMENTS
+from shopbatch.tables.search_judgements import SEARCH_JUDGEMENTS
 
 
 @dataclass(frozen=True)
@@ -110,4 +111,4 @@ def encoder_of(used: EncoderUsed, root: str) -> SearchEncoder:
 
 
 def _is_trained(model: Model) -> bool:
-    return model.manifest.get("trained_on") == JUDGEMENTS.name
+    return model.manifest.get("trained_on") in (JUDGEMENTS.name, SEARCH_JUDGEMENTS.name)
