@@ -226,6 +226,17 @@ def test_campaigns(capsys: Out) -> None:
     ]  # fmt: skip
 
 
+def test_distil(shop: Store, capsys: Out) -> None:
+    assert "sentiment-student" in lacks(capsys, "distil", shop.root)
+
+
+def test_sentiment_speed(shop: Store, capsys: Out) -> None:
+    run("sentiment_speed", shop.root, "--rounds", 1, "--texts", 8, "--agree", 8)
+    out = capsys.readouterr().out
+    assert re.search(r"^ +\d.* x HF pipeline, batches of 8  \(.*\): score_reviews, bf16, \d", out, re.M)
+    assert "sentiment-cascade" in lacks(capsys, "sentiment_speed", shop.root, "--cascade", "sentiment-cascade@live")
+
+
 def test_descriptions(shop: Store, causal: Path, capsys: Out) -> None:
     run("descriptions", "perplexity", "--warehouse", shop.root, "--model", causal, "--rows", 2)
     assert re.findall(r"^(\w+): perplexity", capsys.readouterr().out, re.M) == ["fp32", "bf16", "int8"]
