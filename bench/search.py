@@ -27,7 +27,6 @@ import numpy as np
 import polars as pl
 import pyarrow as pa
 
-from shopbatch.capabilities.search.dense import DenseIndex, normalised, quantised
 from shopbatch.capabilities.search.filters import Facts, is_filter, look
 from shopbatch.capabilities.search.fusion import fuse
 from shopbatch.capabilities.search.language_vectors import LanguageVectors, learnt, means_of, reference_queries
@@ -44,6 +43,7 @@ from shopbatch.evaluation.paired import difference
 from shopbatch.models import e5_small
 from shopbatch.models.encoder_spec import EncoderSpec
 from shopbatch.tables.products import PRODUCTS
+from shopbatch.vectors.dense import DenseIndex, normalised, quantised
 
 SEED = 0
 DEPTH = 1000

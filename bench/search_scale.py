@@ -22,7 +22,6 @@ import polars as pl
 import pyarrow as pa
 
 from shopbatch.capabilities.search.answers import answers
-from shopbatch.capabilities.search.dense import DenseIndex, normalised, quantised
 from shopbatch.capabilities.search.index import SearchIndex, make_index
 from shopbatch.capabilities.search.index_files import (
     FOLDER,
@@ -36,6 +35,7 @@ from shopbatch.capabilities.search.index_files import (
 from shopbatch.capabilities.search.plan import Asked
 from shopbatch.capabilities.search.settings import FusionSettings, LexicalSettings
 from shopbatch.tables.product_embeddings import PRODUCT_EMBEDDINGS
+from shopbatch.vectors.dense import DenseIndex, normalised, quantised
 
 SEED = 0
 

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shopbatch.capabilities.search import dense
-from shopbatch.capabilities.search.dense import DenseIndex, normalised, quantised
+from shopbatch.vectors.dense import DenseIndex, normalised, quantised
 
 CODES = st.lists(st.lists(st.integers(-2, 2), min_size=3, max_size=3), min_size=1, max_size=30)
 

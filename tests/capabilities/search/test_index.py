@@ -10,7 +10,6 @@ import pyarrow as pa
 import pytest
 
 from shopbatch.capabilities.search.answers import answers, matched_words
-from shopbatch.capabilities.search.dense import normalised
 from shopbatch.capabilities.search.index import make_index
 from shopbatch.capabilities.search.index_files import (
     FOLDER,
@@ -30,6 +29,7 @@ from shopbatch.capabilities.search.plan import Asked
 from shopbatch.capabilities.search.settings import FusionSettings, LexicalSettings
 from shopbatch.core.errors import UserError
 from shopbatch.tables.product_embeddings import PRODUCT_EMBEDDINGS
+from shopbatch.vectors.dense import normalised
 from tests.warehouse.rot import flip
 
 TITLES = ["Red winter coat", "Blue summer dress", "羽绒服 冬天", "Toner TN-2110", "Kettle", "Red kettle"]

@@ -17,7 +17,6 @@ from shopbatch.capabilities.search.index import SearchIndex
 from shopbatch.capabilities.search.index_files import lease, opened
 from shopbatch.capabilities.search.live import LiveIndex, live_index
 from shopbatch.capabilities.search.plan import Asked
-from shopbatch.capabilities.search.stage import matrix
 from shopbatch.core.crash_points import crash_point
 from shopbatch.core.hashing import digest
 from shopbatch.engines.factory import prepare
@@ -27,6 +26,7 @@ from shopbatch.inference.spec import Spec
 from shopbatch.runs.report import EngineUse, Report
 from shopbatch.tables.queries import QUERIES
 from shopbatch.tables.search_results import QUERY_EMBEDDINGS, QUERY_EMBEDDINGS_REJECTS, SEARCH_RESULTS
+from shopbatch.vectors.columns import matrix
 from shopbatch.warehouse import files
 from shopbatch.warehouse.damage import move_away, put_in_order
 from shopbatch.warehouse.files import DataFile

@@ -12,7 +12,6 @@ import pyarrow.compute as pc
 
 from shopbatch.capabilities.search import product_text
 from shopbatch.capabilities.search.conditions import wrong_filters
-from shopbatch.capabilities.search.dense import normalised, quantised
 from shopbatch.capabilities.search.query_check import MAX_BYTES, refusals
 from shopbatch.engines.base import Encoder
 from shopbatch.engines.configs import EngineConfig
@@ -21,6 +20,8 @@ from shopbatch.inference.stage import BaseStage, check_content
 from shopbatch.tables.product_embeddings import CATALOGUE
 from shopbatch.text import visible
 from shopbatch.text.language import detect_language, guess_language, load_classifier
+from shopbatch.vectors.columns import column_of, matrix
+from shopbatch.vectors.dense import normalised, quantised
 
 VERSION = 1  # of what turns texts into vectors here
 _OUTPUTS = pa.schema([("vector", pa.binary()), ("language", pa.string())])
@@ -81,7 +82,7 @@ class ProductStage(Embedding):
     def publish(self, passed: pa.Table, raw: pa.Table) -> dict[str, pa.Array]:
         codes, scales = quantised(matrix(raw["vector"]))
         return {
-            "vector": pa.array([row.tobytes() for row in codes], pa.binary()),
+            "vector": column_of(codes),
             "scale": pa.array(scales),
             "language": pc.coalesce(passed["language"], raw["language"], pa.scalar("und")),
         }
@@ -127,7 +128,7 @@ class Embedder:
         vectors = normalised(encoded.vectors).astype(np.float16)
         language = guess_language(texts) if self.read is product_text.encoder_text else detect_language(texts)
         columns = {
-            "vector": pa.array([row.tobytes() for row in vectors], pa.binary()),
+            "vector": column_of(vectors),
             "language": language,
             "tokens": pa.array(encoded.tokens.astype(np.int32)),
         }
@@ -140,16 +141,3 @@ class Embedder:
 def query_text(content: pa.Table) -> pa.Array:
     """Return what the encoder reads of a query, string [n]."""
     return content["query"].combine_chunks()
-
-
-def matrix(column: pa.Array | pa.ChunkedArray, kind: Any = np.float16) -> np.ndarray:
-    """Return a column of vectors as float32 [n, dim].
-
-    Args:
-        column: binary [n], each value the numbers of a vector.
-        kind: The type of these numbers.
-    """
-    values = column.to_pylist()
-    if not values:
-        return np.zeros((0, 0), np.float32)
-    return np.frombuffer(b"".join(values), kind).reshape(len(values), -1).astype(np.float32)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from shopbatch.capabilities.search.ranking import sort_key
+from shopbatch.vectors.ranking import sort_key
 
 BLOCK = 8192  # products of one matrix product: with 1,024 queries, their scores are 32 MB
 
