@@ -1,8 +1,8 @@
 """`shopbatch load images FOLDER`: a folder of pictures becomes the table `product_images`.
 
 The table then holds what the folder holds: pictures whose files are gone are gone, and files that did not change are
-not decoded again. A file that is no picture is refused with its reason and stops nothing. Nothing is fetched from the net:
-an address in `products.image_url` only helps to find the product of a file of the same name.
+not decoded again. A file that is no picture is refused with its reason and stops nothing. Nothing is fetched from the
+net: an address in `products.image_url` only helps to find the product of a file of the same name.
 """
 
 from __future__ import annotations

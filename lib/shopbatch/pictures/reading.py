@@ -1,8 +1,8 @@
 """A picture file that nobody has checked -> a small upright RGB picture, or the reason why it is none.
 
 Sizes are read from the header before anything is decoded, so that a file of a few bytes cannot ask for more memory
-than `MOST_PIXELS` pixels take. The first frame of an animation is the picture. EXIF rotation is applied, transparency is laid
-on white, 16-bit values are divided by 256, CMYK becomes RGB. ICC profiles are not applied.
+than `MOST_PIXELS` pixels take. The first frame of an animation is the picture. EXIF rotation is applied,
+transparency is laid on white, 16-bit values are divided by 256, CMYK becomes RGB. ICC profiles are not applied.
 """
 
 from __future__ import annotations

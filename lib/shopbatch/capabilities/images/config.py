@@ -37,7 +37,7 @@ class FitConfig(Strict):
     """Most pictures that are learnt from and judged by, chosen by a hash."""
     least_rows: int = Field(default=20, ge=2)
     """Pictures that a class needs; rarer classes are left out, and the classifier never says them."""
-    l2: tuple[float, ...] = (0.3, 1.0, 3.0, 10.0, 30.0)
+    l2: tuple[float, ...] = (10.0, 30.0, 100.0, 300.0)
     """L2 penalties to try; the one with the lowest log loss on validation pictures is kept."""
     steps: int = Field(default=200, ge=1)
     """Maximum number of L-BFGS iterations of one fit."""
