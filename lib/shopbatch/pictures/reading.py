@@ -17,6 +17,7 @@ from PIL import Image
 
 from shopbatch.pictures.headers import has_too_many_scans, kind_of, webp_size
 from shopbatch.pictures.perceptual import perceptual_hash, signature
+from shopbatch.pictures.png import is_whole
 
 VERSION = 1  # of what a file becomes: raise it when the same file would give another picture
 SIDE = 256  # the longer side of a kept picture, in pixels
@@ -96,6 +97,8 @@ def read_picture(data: bytes) -> Picture:
             with Image.open(io.BytesIO(data), formats=("JPEG", "MPO") if kind == "JPEG" else (kind,)) as image:
                 width, height = image.size
                 _check_size(width, height)
+                if kind == "PNG" and not is_whole(data):
+                    raise NoPicture("damaged")
                 turn = _UPRIGHT.get(_orientation(image))
                 image.draft("RGB", (2 * SIDE, 2 * SIDE))  # a JPEG is then decoded at no more than is needed
                 small = _small(image)
