@@ -25,7 +25,7 @@ import pyarrow as pa
 from PIL import Image
 
 from shopbatch.capabilities.images.config import FitConfig
-from shopbatch.capabilities.images.fit import fit
+from shopbatch.capabilities.images.fit import HELD_OUT, fit
 from shopbatch.engines.images.base import encode_all
 from shopbatch.engines.images.configs import ImageOpenVinoConfig, ImageTorchConfig
 from shopbatch.engines.images.factory import open_image_engine
@@ -38,7 +38,6 @@ from shopbatch.vectors.dense import DenseIndex, normalised, quantised
 from shopbatch.warehouse.store import Store
 
 LABELS, TEST, QUERIES, K = 1500, 3000, 600, 10
-_VALIDATION = 0.2  # of the labels: they choose the penalty and the temperature
 
 
 def read_idx(path: Path) -> np.ndarray:
@@ -64,14 +63,13 @@ def quality(folder: Path, size: int, kind: str, models: str) -> dict[str, Any]:
     config = ImageTorchConfig(size=size) if kind == "torch" else ImageOpenVinoConfig(size=size)
     encoder = open_image_engine(config, base(models, "efficientnet-lite0").path)
     inputs = {"encoder": normalised(encode_all(encoder, pictures)), "raw pixels": grey_pixels(pictures.to_pylist(), 28)}
-    split = np.full(len(label), "test", dtype="<U5")
-    split[:LABELS] = "train"
-    split[: int(LABELS * _VALIDATION)] = "val"
+    fold = np.full(len(label), HELD_OUT)
+    fold[:LABELS] = np.arange(LABELS) % FitConfig().folds
     test, gallery = np.arange(LABELS, len(label)), np.arange(LABELS)
     out: dict[str, Any] = {"labels": LABELS, "test": TEST, "size": size, "engine": kind}
     for name, vectors in inputs.items():
-        fitted = fit(vectors, label, split, int(label.max()) + 1, FitConfig())
-        probabilities = fitted.probabilities(vectors[test])
+        fitted = fit(vectors, label, fold, int(label.max()) + 1, FitConfig())
+        probabilities = fitted.probabilities(vectors[test], fold[test])
         said = probabilities.max(axis=1) >= fitted.threshold
         right = probabilities.argmax(axis=1) == label[test]
         codes, scales = quantised(normalised(vectors[gallery]))

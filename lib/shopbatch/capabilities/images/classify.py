@@ -82,7 +82,7 @@ def labelled(
         named: Class of each product in the catalogue.
         contradiction: Greatest probability of the catalogue's class in a contradiction.
     """
-    probabilities = classifier.probabilities(some.floats())
+    probabilities = classifier.probabilities(some.floats(), some.sha256)
     best, top = probabilities.argmax(axis=1), probabilities.max(axis=1)
     number = {name: place for place, name in enumerate(classifier.classes)}
     catalogue = [named.get(product) if product is not None else None for product in some.products]

@@ -37,14 +37,18 @@ class FitConfig(Strict):
     """Most pictures that are learnt from and judged by, chosen by a hash."""
     least_rows: int = Field(default=20, ge=2)
     """Pictures that a class needs; rarer classes are left out, and the classifier never says them."""
+    folds: int = Field(default=5, ge=2, le=20)
+    """How many heads are fitted, each without one part of the pictures, which it then classifies."""
+    held_out: float = Field(default=0.2, gt=0, lt=0.9)
+    """Share of the pictures that no head learns from: the figures are of these."""
     l2: tuple[float, ...] = (10.0, 30.0, 100.0, 300.0)
-    """L2 penalties to try; the one with the lowest log loss on validation pictures is kept."""
+    """L2 penalties to try; the one with the lowest log loss on pictures that it has not seen is kept."""
     steps: int = Field(default=200, ge=1)
     """Maximum number of L-BFGS iterations of one fit."""
     precision: float = Field(default=0.9, gt=0.5, lt=1)
     """Share of right labels that the classifier has to reach where it says one; elsewhere it abstains."""
     confidence: float = Field(default=0.8, gt=0.5, lt=1)
-    """How certain that has to be on validation pictures."""
+    """How certain that has to be, by pictures that a head has not learnt from."""
     seed: int = 0
     """Seed of the bootstrap."""
 

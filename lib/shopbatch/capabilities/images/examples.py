@@ -9,6 +9,7 @@ import numpy as np
 import polars as pl
 
 from shopbatch.capabilities.images.config import FitConfig
+from shopbatch.capabilities.images.fit import HELD_OUT, fold_of
 from shopbatch.capabilities.images.rows import catalogue_classes, each_file, picked
 from shopbatch.core.errors import UserError
 from shopbatch.pictures.perceptual import near_duplicate_groups
@@ -16,7 +17,6 @@ from shopbatch.pictures.pixels import grey_pixels
 from shopbatch.warehouse.snapshot import Snapshot
 
 _GREY = 28  # pixels a side of what the classifier must beat
-_TRAIN, _VALIDATION = 0.6, 0.2  # shares; the rest are test pictures
 
 
 @dataclass(frozen=True)
@@ -25,27 +25,30 @@ class Examples:
 
     Attributes:
         image_ids: [n].
+        sha256: Of the files, [n].
         classes: Names of the classes.
         label: Number of the class of each picture, int64 [n].
         group: Pictures that look the same share one, int64 [n].
-        split: train, val or test, [n].
+        fold: See `fit.fold_of`; that of the first picture that looks the same, int64 [n].
         vectors: float32 [n, dim].
         grey: Raw pixels, float32 [n, 784].
         left_out: Pictures by the reason why they are no examples.
     """
 
     image_ids: list[str]
+    sha256: list[str]
     classes: tuple[str, ...]
     label: np.ndarray
     group: np.ndarray
-    split: np.ndarray
+    fold: np.ndarray
     vectors: np.ndarray
     grey: np.ndarray
     left_out: dict[str, int]
 
-    def rows(self, split: str) -> np.ndarray:
-        """Return the numbers of the rows of a part."""
-        return np.flatnonzero(self.split == split)
+    @property
+    def held_out(self) -> np.ndarray:
+        """The numbers of the rows that no head learns from."""
+        return np.flatnonzero(self.fold == HELD_OUT)
 
 
 def read_examples(images: Snapshot, vectors: Snapshot, products: Snapshot, column: str, config: FitConfig) -> Examples:
@@ -90,20 +93,20 @@ def read_examples(images: Snapshot, vectors: Snapshot, products: Snapshot, colum
     number = {name: place for place, name in enumerate(classes)}
     return Examples(
         rows["image_id"].to_list(),
+        rows["sha256"].to_list(),
         classes,
         np.array([number[name] for name in rows["class"].to_list()], np.int64),
         rows["group"].to_numpy(),
-        _split(rows["group"].to_numpy(), chosen["sha256"].to_list()),
+        _folds(rows["group"].to_numpy(), chosen["sha256"].to_list(), config),
         _vectors(vectors, rows["image_id"].to_list()),
         grey_pixels(rows["picture"].to_list(), _GREY),
         {reason: count for reason, count in left_out.items() if count},
     )
 
 
-def _split(group: np.ndarray, sha256: Sequence[str]) -> np.ndarray:
-    """The part of each picture, by the last digits of the SHA-256 of the first picture that looks the same."""
-    place = np.array([int(sha256[first][-8:], 16) / 2**32 for first in group.tolist()])
-    return np.where(place < _TRAIN, "train", np.where(place < _TRAIN + _VALIDATION, "val", "test"))
+def _folds(group: np.ndarray, sha256: Sequence[str], config: FitConfig) -> np.ndarray:
+    """The fold of each picture, by the first one that looks the same."""
+    return np.array([fold_of(sha256[first], config.folds, config.held_out) for first in group.tolist()], np.int64)
 
 
 def _vectors(vectors: Snapshot, image_ids: Sequence[str]) -> np.ndarray:

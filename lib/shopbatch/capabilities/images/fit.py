@@ -1,4 +1,8 @@
-"""Vectors and classes -> a calibrated classifier that says nothing where it is not sure enough."""
+"""Vectors and classes -> a calibrated classifier that says nothing where it is not sure enough.
+
+It has several heads, each fitted without one fold of the pictures. A picture is classified by the head that has not
+learnt from it, so that a wrong class of the catalogue, which the others were told, does not confirm itself.
+"""
 
 from __future__ import annotations
 
@@ -11,15 +15,17 @@ from shopbatch.evaluation.calibration import log_loss, softmax, temperature
 from shopbatch.evaluation.selective import certain_bound
 from shopbatch.training.logistic import fit_logistic
 
+HELD_OUT = -1  # the fold of pictures that no head learns from
+
 
 @dataclass(frozen=True)
 class Fitted:
-    """A multinomial logistic regression, calibrated.
+    """Heads of a multinomial logistic regression, calibrated.
 
     Attributes:
-        weights, bias: Divided by the temperature, float64 [dim, classes] and [classes].
+        weights, bias: Divided by the temperature, float64 [folds, dim, classes] and [folds, classes].
         threshold: The least probability at which it says a class; `selective.NEVER` if it never does.
-        losses: Log loss on validation pictures by penalty.
+        losses: Log loss on the first fold by penalty.
     """
 
     weights: np.ndarray
@@ -27,39 +33,72 @@ class Fitted:
     threshold: float
     losses: dict[str, float]
 
-    def probabilities(self, inputs: np.ndarray) -> np.ndarray:
-        """Return the probability of each class, float64 [n, classes]."""
-        return softmax(inputs.astype(float) @ self.weights + self.bias)
+    def probabilities(self, inputs: np.ndarray, fold: np.ndarray) -> np.ndarray:
+        """Return the probability of each class; see `by_fold`."""
+        return by_fold(inputs, fold, self.weights, self.bias)
 
 
-def fit(inputs: np.ndarray, label: np.ndarray, split: np.ndarray, classes: int, config: FitConfig) -> Fitted:
-    """Fit to the training rows; choose the penalty, the temperature and the threshold on the validation rows.
+def by_fold(inputs: np.ndarray, fold: np.ndarray, weights: np.ndarray, bias: np.ndarray) -> np.ndarray:
+    """Return the probability of each class, float64 [n, classes], by the head that has not learnt from the picture.
+
+    Args:
+        inputs: float32 [n, dim].
+        fold: The fold of each picture, int64 [n]; HELD_OUT gives the mean of all heads.
+        weights, bias: Of the heads, [folds, dim, classes] and [folds, classes].
+    """
+    out = np.zeros((len(inputs), bias.shape[1]))
+    for number, (each, constant) in enumerate(zip(weights, bias, strict=True)):
+        own, every = fold == number, fold == HELD_OUT
+        out[own] = softmax(inputs[own].astype(float) @ each + constant)
+        out[every] += softmax(inputs[every].astype(float) @ each + constant) / len(weights)
+    return out
+
+
+def fold_of(sha256: str, folds: int, held_out: float) -> int:
+    """Return the fold of a picture by its SHA-256, the same one for all copies of a file.
+
+    Args:
+        sha256: 64 hex digits.
+        folds: How many there are.
+        held_out: Share of the pictures that no head learns from.
+    """
+    place = int(sha256[-8:], 16) / 2**32
+    return HELD_OUT if place < held_out else int((place - held_out) / (1 - held_out) * folds)
+
+
+def fit(inputs: np.ndarray, label: np.ndarray, fold: np.ndarray, classes: int, config: FitConfig) -> Fitted:
+    """Fit a head without each fold; the penalty, the temperature and the threshold come from the folds left out.
 
     Args:
         inputs: float32 [n, dim].
         label: Class numbers, int64 [n].
-        split: train, val or test, [n].
+        fold: The fold of each picture, int64 [n]; HELD_OUT ones are not looked at.
         classes: Number of classes.
         config: Penalties, and how sure is sure enough.
     """
-    train, val = np.flatnonzero(split == "train"), np.flatnonzero(split == "val")
-    center = inputs[train].mean(axis=0, dtype=float)
-    spread = inputs[train].std(axis=0, dtype=float) + 1e-6
+    learnt = np.flatnonzero(fold != HELD_OUT)
+    center = inputs[learnt].mean(axis=0, dtype=float)
+    spread = inputs[learnt].std(axis=0, dtype=float) + 1e-6
     scaled = ((inputs - center) / spread).astype(np.float32)
-    losses: dict[str, float] = {}
-    best: tuple[np.ndarray, np.ndarray] | None = None
-    for penalty in config.l2:
-        weights, bias = fit_logistic(scaled[train], label[train], classes, penalty, steps=config.steps)
-        losses[f"{penalty:g}"] = round(log_loss(scaled[val] @ weights + bias, label[val]), 5)
-        if losses[f"{penalty:g}"] == min(losses.values()):
-            best = weights, bias
-    assert best is not None
-    weights, bias = best
-    heat = temperature(scaled[val] @ weights + bias, label[val])
-    weights, bias = weights / heat, bias / heat
-    weights = weights / spread[:, None]
-    bias = bias - center @ weights
-    probabilities = softmax(inputs[val].astype(float) @ weights + bias)
-    right = probabilities.argmax(axis=1) == label[val]
+
+    def head(number: int, penalty: float) -> tuple[np.ndarray, np.ndarray]:
+        rows = learnt[fold[learnt] != number]
+        return fit_logistic(scaled[rows], label[rows], classes, penalty, steps=config.steps)
+
+    first, losses = np.flatnonzero(fold == 0), dict[str, float]()
+    tried = {penalty: head(0, penalty) for penalty in config.l2}
+    for penalty, (weights, bias) in tried.items():
+        losses[f"{penalty:g}"] = round(log_loss(scaled[first] @ weights + bias, label[first]), 5)
+    chosen = min(config.l2, key=lambda penalty: losses[f"{penalty:g}"])
+    heads = [tried[chosen], *(head(number, chosen) for number in range(1, config.folds))]
+    logits = np.zeros((len(label), classes))
+    for number, (weights, bias) in enumerate(heads):
+        rows = np.flatnonzero(fold == number)
+        logits[rows] = scaled[rows] @ weights + bias
+    heat = temperature(logits[learnt], label[learnt])
+    probabilities = softmax(logits[learnt] / heat)
+    right = probabilities.argmax(axis=1) == label[learnt]
     bound = certain_bound(probabilities.max(axis=1), right, config.precision, config.confidence)
-    return Fitted(weights, bias, bound.score, losses)
+    unscaled = [weights / heat / spread[:, None] for weights, _ in heads]
+    constants = [bias / heat - center @ weights for (_, bias), weights in zip(heads, unscaled, strict=True)]
+    return Fitted(np.stack(unscaled), np.stack(constants), bound.score, losses)

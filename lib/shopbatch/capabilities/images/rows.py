@@ -25,12 +25,14 @@ class Vectors:
     Attributes:
         image_ids: [n].
         products: The product of each, or None, [n].
+        sha256: Of the files, [n].
         codes: int8 [n, dim].
         scales: float32 [n].
     """
 
     image_ids: list[str]
     products: list[str | None]
+    sha256: list[str]
     codes: np.ndarray
     scales: np.ndarray
 
@@ -41,18 +43,18 @@ class Vectors:
     def take(self, rows: Sequence[int]) -> Vectors:
         """Return some of the rows."""
         ids, products = [self.image_ids[i] for i in rows], [self.products[i] for i in rows]
-        return Vectors(ids, products, self.codes[rows], self.scales[rows])
+        return Vectors(ids, products, [self.sha256[i] for i in rows], self.codes[rows], self.scales[rows])
 
 
 def each_file(vectors: Snapshot) -> Iterator[Vectors]:
     """Yield the vectors of each file of image_vectors that has rows."""
     for file in vectors.files:
-        schema = vectors.select(["image_id", "product_id", "vector", "scale"])
+        schema = vectors.select(["image_id", "product_id", "sha256", "vector", "scale"])
         rows = files.read(file.uri, schema, file.partition)
         if rows.num_rows:
             codes = _codes(rows["vector"])
-            ids, products = rows["image_id"].to_pylist(), rows["product_id"].to_pylist()
-            yield Vectors(ids, products, codes, rows["scale"].to_numpy().astype(np.float32))
+            names = [rows[column].to_pylist() for column in ("image_id", "product_id", "sha256")]
+            yield Vectors(*names, codes, rows["scale"].to_numpy().astype(np.float32))
 
 
 def all_vectors(vectors: Snapshot) -> Vectors:
@@ -62,7 +64,9 @@ def all_vectors(vectors: Snapshot) -> Vectors:
         raise UserError("image_vectors has no rows: run embed_images")
     ids = [i for part in parts for i in part.image_ids]
     products = [p for part in parts for p in part.products]
-    whole = Vectors(ids, products, np.concatenate([p.codes for p in parts]), np.concatenate([p.scales for p in parts]))
+    sums = [s for part in parts for s in part.sha256]
+    codes, scales = np.concatenate([part.codes for part in parts]), np.concatenate([part.scales for part in parts])
+    whole = Vectors(ids, products, sums, codes, scales)
     order = np.argsort(np.array(ids))
     return whole if (order[1:] > order[:-1]).all() else whole.take(order.tolist())
 

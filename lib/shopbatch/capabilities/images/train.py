@@ -8,7 +8,7 @@ import numpy as np
 
 from shopbatch.capabilities.images.config import TrainImageClassifierConfig
 from shopbatch.capabilities.images.examples import Examples, read_examples
-from shopbatch.capabilities.images.fit import Fitted, fit
+from shopbatch.capabilities.images.fit import HELD_OUT, Fitted, fit
 from shopbatch.capabilities.images.model import NAME, ImageClassifier
 from shopbatch.capabilities.images.rows import recipe_of, require_pictures
 from shopbatch.core.errors import UserError
@@ -49,11 +49,13 @@ def train_image_classifier(config: TrainImageClassifierConfig, store: Store, rep
         stage.rows = len(examples.label)
     _check(examples)
     with report.stage("fit"):
-        fitted = fit(examples.vectors, examples.label, examples.split, len(examples.classes), config.fit)
-        pixels = fit(examples.grey, examples.label, examples.split, len(examples.classes), config.fit)
+        fitted = fit(examples.vectors, examples.label, examples.fold, len(examples.classes), config.fit)
+        pixels = fit(examples.grey, examples.label, examples.fold, len(examples.classes), config.fit)
     recipe = recipe_of(vectors)
     weights, bias = fitted.weights.astype(np.float32), fitted.bias.astype(np.float32)
-    model = ImageClassifier(examples.classes, weights, bias, fitted.threshold, config.label, recipe)
+    model = ImageClassifier(
+        examples.classes, weights, bias, fitted.threshold, config.label, recipe, config.fit.held_out
+    )
     quality = measure(examples, fitted, pixels, config.fit.seed)
     report.gates = [
         _above_pixels(quality, config),
@@ -76,12 +78,13 @@ def train_image_classifier(config: TrainImageClassifierConfig, store: Store, rep
 
 
 def measure(examples: Examples, fitted: Fitted, pixels: Fitted, seed: int) -> dict[str, Any]:
-    """Return how good the classifier is on the test pictures, beside one of raw pixels."""
-    rows = examples.rows("test")
-    truth, probabilities = examples.label[rows], fitted.probabilities(examples.vectors[rows])
+    """Return how good the classifier is on the pictures that were held out, beside one of raw pixels."""
+    rows = examples.held_out
+    truth, fold = examples.label[rows], examples.fold[rows]
+    probabilities = fitted.probabilities(examples.vectors[rows], fold)
     said = probabilities.max(axis=1) >= fitted.threshold
     right = probabilities.argmax(axis=1) == truth
-    right_pixels = pixels.probabilities(examples.grey[rows]).argmax(axis=1) == truth
+    right_pixels = pixels.probabilities(examples.grey[rows], fold).argmax(axis=1) == truth
     return {
         "accuracy": accuracy_interval(truth, probabilities.argmax(axis=1), seed).tree(),
         "accuracy of raw pixels": round(float(right_pixels.mean()), 5),
@@ -90,19 +93,20 @@ def measure(examples: Examples, fitted: Fitted, pixels: Fitted, seed: int) -> di
         "said": round(float(said.mean()), 5),
         "right where said": round(accuracy(truth[said], probabilities[said].argmax(axis=1)), 5) if said.any() else None,
         "ece": reliability(truth, probabilities)["ece"],
-        "pictures": {part: len(examples.rows(part)) for part in ("train", "val", "test")},
+        "learnt from": len(examples.label) - len(rows),
+        "held out": len(rows),
         "classes": len(examples.classes),
     }
 
 
 def _check(examples: Examples) -> None:
     """UserError if a part has too few pictures to say anything."""
-    for part in ("train", "val", "test"):
-        if len(examples.rows(part)) < len(examples.classes):
-            raise UserError(
-                f"{len(examples.label):,} different pictures are too few for {len(examples.classes)} classes: load "
-                "more pictures, or choose a column with fewer classes (label=...)"
-            )
+    sizes = [int((examples.fold == fold).sum()) for fold in range(HELD_OUT, max(1, int(examples.fold.max()) + 1))]
+    if min(sizes) < 2 or len(examples.held_out) < len(examples.classes):
+        raise UserError(
+            f"{len(examples.label):,} different pictures are too few for {len(examples.classes)} classes: load more "
+            "pictures, or choose a column with fewer classes (label=...)"
+        )
 
 
 def _above_pixels(quality: dict[str, Any], config: TrainImageClassifierConfig) -> Gate:
@@ -128,14 +132,16 @@ def _against_live(
     examples: Examples,
     quality: dict[str, Any],
 ) -> list[Gate]:
-    """Compare with the live model on the same test pictures, some of which it may have learnt from."""
+    """Compare with the live model on the same pictures, each by a head that has not learnt from it."""
     found = registry.find_live(models, NAME)
     live = None if found is None else ImageClassifier.load(found.path)
     if live is None or (live.recipe, live.label) != (model.recipe, model.label):
         return []
-    rows = examples.rows("test")
+    rows = examples.held_out
     names = np.array([*live.classes, ""])
-    said = names[live.probabilities(examples.vectors[rows]).argmax(axis=1)]
+    said = names[
+        live.probabilities(examples.vectors[rows], [examples.sha256[row] for row in rows.tolist()]).argmax(axis=1)
+    ]
     before = float(np.mean(said == np.array(examples.classes)[examples.label[rows]]))
     now, least = quality["accuracy"]["value"], -config.gates.worse
     quality["accuracy of the live model"] = round(before, 5)
@@ -157,10 +163,10 @@ def _describe(report: Report, examples: Examples, fitted: Fitted, quality: dict[
         "says a label": f"{quality['said']:.1%}",
         "right where it does": "-" if right is None else f"{right:.1%}",
     }
-    rows = examples.rows("test")
-    predicted = fitted.probabilities(examples.vectors[rows]).argmax(axis=1)
+    rows = examples.held_out
+    predicted = fitted.probabilities(examples.vectors[rows], examples.fold[rows]).argmax(axis=1)
     if len(examples.classes) <= _SHOWN:
         counts = confusion(examples.label[rows], predicted, len(examples.classes)).tolist()
-        caption = "Test pictures by the catalogue's class (rows) and the classifier's (columns)."
+        caption = "Pictures that were held out, by the catalogue's class (rows) and the classifier's (columns)."
         data = {"labels": list(examples.classes), "matrix": counts}
         report.figures.append(Figure("confusion", "What is taken for what", data, caption))
