@@ -21,7 +21,7 @@ def labels(store: Store) -> pl.DataFrame:
 
 def test_contradictions_are_found_and_shown(picture_shop: Store) -> None:
     assert run_job(picture_shop, *TRAIN)[0] == 0
-    code, report, err = run_job(picture_shop, "classify_images", "contradiction=0.2")
+    code, report, err = run_job(picture_shop, "classify_images")
     assert (code, report["outcome"]) == (0, "published"), err
     rows = labels(picture_shop)
     assert rows.height == 310
@@ -34,7 +34,9 @@ def test_contradictions_are_found_and_shown(picture_shop: Store) -> None:
     rows = rows.with_columns(pl.Series("truth", truth))
     wrong = rows.filter(pl.col("truth") != pl.col("catalogue"))
     told = rows.filter(finding="contradicts")
-    assert told.height and told["image_id"].is_in(wrong["image_id"].implode()).mean() >= 0.5
+    hits = told["image_id"].is_in(wrong["image_id"].implode()).sum()
+    assert wrong.height == 9 and hits >= 6, "though the classifier was told the wrong classes, too"
+    assert told.height <= 2.5 * hits
     agreeing = rows.filter(finding="agrees")
     assert (agreeing["label"] == agreeing["catalogue"]).all()
     assert (agreeing["truth"] == agreeing["label"]).mean() > 0.9

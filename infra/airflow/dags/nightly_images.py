@@ -1,7 +1,7 @@
 """Whenever pictures are loaded: their vectors, what they show, and which look alike; the classifier once a week.
 
-There is no fixed time. The task that loads `product_images` must have `table("product_images")` among its outlets. Train
-the first classifier (`weekly_images`) before the first night.
+There is no fixed time. The task that loads `product_images` must have `table("product_images")` among its outlets.
+Train the first classifier (`weekly_images`) before the first night.
 """
 
 from __future__ import annotations

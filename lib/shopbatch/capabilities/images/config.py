@@ -99,7 +99,7 @@ class ClassifyImagesConfig(JobConfig):
 
     model: str = "image-classifier@live"
     """Classifier: `name@live`, `name@digest` or a folder."""
-    contradiction: float = Field(default=0.02, gt=0, lt=0.5)
+    contradiction: float = Field(default=0.05, gt=0, lt=0.5)
     """A picture contradicts the catalogue if the classifier is sure of another class, and gives the catalogue's no more
     than this probability."""
     page: PageConfig = PageConfig()
