@@ -141,10 +141,10 @@ def _against_live(
     names = np.array([*live.classes, ""])
     fold = np.full(len(rows), HELD_OUT)
     said = names[by_fold(examples.vectors[rows], fold, live.weights, live.bias).argmax(axis=1)]
-    before = float(np.mean(said == np.array(examples.classes)[examples.label[rows]]))
+    before = round(float(np.mean(said == np.array(examples.classes)[examples.label[rows]])), 5)
     now, least = quality["accuracy"]["value"], -config.gates.worse
-    quality["accuracy of the live model"] = round(before, 5)
-    passed = now - before >= least
+    quality["accuracy of the live model"] = before
+    passed = round(now - before, 5) >= least
     what = (
         f"its accuracy is {now:.3f} and that of the live model {before:.3f}, beyond gates.worse={config.gates.worse:g}"
     )
