@@ -4,7 +4,8 @@
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
-PYTEST = $(BIN)/python -m pytest -n $(or $(JOBS),2) --dist loadfile --no-loadscope-reorder
+# A worker that dies ends the run: pytest-xdist 3.8 hands out the work of a dead one badly, and then waits for ever.
+PYTEST = $(BIN)/python -m pytest -n $(or $(JOBS),2) --dist loadfile --no-loadscope-reorder --max-worker-restart=0
 STAMP := .venv/installed
 VLLM := .venv-vllm
 AIRFLOW := .venv-airflow

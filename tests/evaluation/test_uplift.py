@@ -90,6 +90,7 @@ def test_a_comparison_says_who_is_better_and_is_wider_for_the_best_of_many() -> 
     assert not any(crowd.above[name, RANDOM].low > 0 for name in noise)
 
 
+@pytest.mark.slow
 def test_the_bench_runs_at_its_smallest_size(capsys: pytest.CaptureFixture[str]) -> None:
     bench.main([])
     out = capsys.readouterr().out

@@ -110,7 +110,7 @@ def sample(source: str, rows: int | None, seed: int, transactions: int | None, n
 @click.option("--dry-run", is_flag=True, help="Say what would be loaded, and write nothing.")
 @environment()
 def load(table: str, file: Sequence[str], replace: bool, dry_run: bool, env: str, **stated: Any) -> None:
-    """Load a CSV, JSON lines, Parquet, Delta, spreadsheet or database source; policies and images from a folder."""
+    """Load a CSV, JSON lines, Parquet, Delta, spreadsheet or database source, or a folder of policies or pictures."""
     from shopbatch.load import load_file, load_query
     from shopbatch.load import options as said
 

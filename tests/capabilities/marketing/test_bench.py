@@ -11,6 +11,8 @@ import pytest
 
 from tests.capabilities.marketing.users import drawn
 
+pytestmark = pytest.mark.slow
+
 BENCH = Path(__file__).resolve().parents[3] / "bench" / "propensity.py"
 
 
