@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shopbatch.capabilities.search import dense
+from shopbatch.vectors import dense
 from shopbatch.vectors.dense import DenseIndex, normalised, quantised
 
 pytestmark = pytest.mark.slow

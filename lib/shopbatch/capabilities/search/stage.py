@@ -20,7 +20,7 @@ from shopbatch.inference.stage import BaseStage, check_content
 from shopbatch.tables.product_embeddings import CATALOGUE
 from shopbatch.text import visible
 from shopbatch.text.language import detect_language, guess_language, load_classifier
-from shopbatch.vectors.columns import column_of, matrix
+from shopbatch.vectors.columns import matrix
 from shopbatch.vectors.dense import normalised, quantised
 
 VERSION = 1  # of what turns texts into vectors here
@@ -82,7 +82,7 @@ class ProductStage(Embedding):
     def publish(self, passed: pa.Table, raw: pa.Table) -> dict[str, pa.Array]:
         codes, scales = quantised(matrix(raw["vector"]))
         return {
-            "vector": column_of(codes),
+            "vector": pa.array([row.tobytes() for row in codes], pa.binary()),
             "scale": pa.array(scales),
             "language": pc.coalesce(passed["language"], raw["language"], pa.scalar("und")),
         }
@@ -128,7 +128,7 @@ class Embedder:
         vectors = normalised(encoded.vectors).astype(np.float16)
         language = guess_language(texts) if self.read is product_text.encoder_text else detect_language(texts)
         columns = {
-            "vector": column_of(vectors),
+            "vector": pa.array([row.tobytes() for row in vectors], pa.binary()),
             "language": language,
             "tokens": pa.array(encoded.tokens.astype(np.int32)),
         }
