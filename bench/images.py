@@ -124,7 +124,7 @@ def scale(rows: int) -> dict[str, Any]:
     return out
 
 
-def _fill(store: Store, rows: int, chunk: int = 20_000) -> None:
+def _fill(store: Store, rows: int, chunk: int = 8192) -> None:
     """Write `product_images` of random bytes, as large as the kept picture of a photograph."""
     draw, written = np.random.default_rng(0), []
     for number, start in enumerate(range(0, rows, chunk)):

@@ -37,6 +37,7 @@ FEW = 20  # refused files that no share is judged of
 _AT_ONCE = 64  # pictures in work
 _THREADS = 4
 _ROWS = 2048  # rows that are handed on together
+_FILE = 8192  # rows of a data file, about as many that are kept
 _KEPT = ("uri", "sha256", "perceptual_hash", "signature", "width", "height", "format", "bytes", "picture")
 
 
@@ -106,6 +107,7 @@ class _Run:
     pictures: int = 0
     ownerless: int = 0
     reused: int = 0
+    waiting: int = 0
     _row: int = 0
 
     def __post_init__(self) -> None:
@@ -172,6 +174,10 @@ class _Run:
         columns = {name: rows[name] for name in _KEPT}
         columns |= {"image_id": pa.array(ids, pa.string()), "product_id": pa.array(products, pa.string())}
         self.rows.add(PRODUCT_IMAGES.fill(len(ids), **columns, source=pa.repeat("folder", len(ids))))
+        self.waiting += len(ids)
+        if self.waiting >= _FILE:  # a file is one row group, which jobs read as a whole
+            self.rows.flush()
+            self.waiting = 0
 
     def _refuse(self, name: str, reason: str) -> None:
         self.reasons[reason] = self.reasons.get(reason, 0) + 1

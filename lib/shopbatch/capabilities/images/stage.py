@@ -14,8 +14,8 @@ from shopbatch.engines.images.base import ImageEncoder
 from shopbatch.engines.images.configs import ImageEngineConfig
 from shopbatch.engines.images.factory import open_image_engine
 from shopbatch.inference.stage import BaseStage
-from shopbatch.vectors.columns import column_of, matrix
-from shopbatch.vectors.dense import normalised, quantised
+from shopbatch.vectors.columns import column_of, in_eight_bits, without_meaning
+from shopbatch.vectors.dense import normalised
 
 VERSION = 1  # of what turns a picture into a vector here
 _OUTPUTS = pa.schema([("vector", pa.binary())])
@@ -60,13 +60,12 @@ class ImageStage(BaseStage):
 
     def judge(self, raw: pa.Table) -> pa.Array:
         """Return invalid_output for a vector that is not finite or has no length."""
-        vectors = matrix(raw["vector"])
-        bad = ~np.isfinite(vectors).all(axis=1) | (vectors == 0).all(axis=1)
-        return pc.if_else(pa.array(bad), "invalid_output", pa.scalar(None, pa.string()))
+        bad = pa.array(without_meaning(raw["vector"]))
+        return pc.if_else(bad, "invalid_output", pa.scalar(None, pa.string()))
 
     def publish(self, passed: pa.Table, raw: pa.Table) -> dict[str, pa.Array]:
-        codes, scales = quantised(matrix(raw["vector"]))
-        return {"vector": column_of(codes), "scale": pa.array(scales)}
+        codes, scales = in_eight_bits(raw["vector"])
+        return {"vector": codes, "scale": scales}
 
 
 class Embedder:

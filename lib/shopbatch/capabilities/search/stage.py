@@ -20,7 +20,7 @@ from shopbatch.inference.stage import BaseStage, check_content
 from shopbatch.tables.product_embeddings import CATALOGUE
 from shopbatch.text import visible
 from shopbatch.text.language import detect_language, guess_language, load_classifier
-from shopbatch.vectors.columns import matrix
+from shopbatch.vectors.columns import matrix, without_meaning
 from shopbatch.vectors.dense import normalised, quantised
 
 VERSION = 1  # of what turns texts into vectors here
@@ -52,9 +52,8 @@ class Embedding(BaseStage):
 
     def judge(self, raw: pa.Table) -> pa.Array:
         """Return invalid_output for a vector that is not finite or has no length."""
-        vectors = matrix(raw["vector"])
-        bad = ~np.isfinite(vectors).all(axis=1) | (vectors == 0).all(axis=1)
-        return pc.if_else(pa.array(bad), "invalid_output", pa.scalar(None, pa.string()))
+        bad = pa.array(without_meaning(raw["vector"]))
+        return pc.if_else(bad, "invalid_output", pa.scalar(None, pa.string()))
 
 
 @dataclass(frozen=True)
