@@ -53,8 +53,8 @@ def each_file(vectors: Snapshot) -> Iterator[Vectors]:
         rows = files.read(file.uri, schema, file.partition)
         if rows.num_rows:
             codes = _codes(rows["vector"])
-            names = [rows[column].to_pylist() for column in ("image_id", "product_id", "sha256")]
-            yield Vectors(*names, codes, rows["scale"].to_numpy().astype(np.float32))
+            ids, products, sums = (rows[column].to_pylist() for column in ("image_id", "product_id", "sha256"))
+            yield Vectors(ids, products, sums, codes, rows["scale"].to_numpy().astype(np.float32))
 
 
 def all_vectors(vectors: Snapshot) -> Vectors:
