@@ -137,7 +137,7 @@ def test_hostile_files_are_rejects_and_take_little_memory(shop: Store, folder: P
         [sys.executable, "-c", RUN, shop.root, str(folder)], capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
-    assert int(done.stdout) < 700, "megabytes"
+    assert int(done.stdout) < 450, "megabytes"
     assert len(table(shop)) == 7
     refused = table(shop, "product_images_load_rejects")
     reasons = dict(refused.select("source_file", "reason").iter_rows())
