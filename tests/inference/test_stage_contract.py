@@ -20,6 +20,8 @@ from shopbatch.capabilities.copywriting.ads.run import ad_spec
 from shopbatch.capabilities.copywriting.config import Config
 from shopbatch.capabilities.copywriting.run import language_specs
 from shopbatch.capabilities.copywriting.template import template
+from shopbatch.capabilities.images.config import EmbedImagesConfig
+from shopbatch.capabilities.images.run import image_spec
 from shopbatch.capabilities.insights.config import AnalyseReviewsConfig
 from shopbatch.capabilities.insights.run import analyse_spec
 from shopbatch.capabilities.moderation.config import ModerateReviewsConfig
@@ -121,6 +123,11 @@ def moderation(engine: dict[str, str] | None) -> Spec:
     return moderation_spec(settings, Store("/nowhere"), Report(job="moderate_reviews"))
 
 
+def pictures() -> Spec:
+    settings = config.load(EmbedImagesConfig, "embed_images", "local", ["engine={kind: fake}"])
+    return image_spec(settings, Store("/nowhere"), Report(job="embed_images"))
+
+
 class Shelf:
     """A catalogue for the guide, without a warehouse."""
 
@@ -199,6 +206,7 @@ CASES = {
     "pairs": Case(pairs, [{"query": "red scarf", "text": "A scarf, red"}, {"query": "羽绒服", "text": "kettle " * 30}]),
     "tickets": Case(lambda: ticket_specs()[0], [{"text": "Where is it? When can I return it?"}, {"subject": "退货"}]),
     "tickets with facts": Case(lambda: ticket_specs()[1], [{"text": "Where is it?", "language": "en"}, {"text": "退"}]),
+    "pictures": Case(pictures, [{"picture": b"one"}, {"picture": b"two"}, {"picture": BAD}]),
     "simple": Case(simple.spec, REVIEWS),
     "simple without drift": Case(lambda: simple.spec(drift_columns=None), REVIEWS),
 }

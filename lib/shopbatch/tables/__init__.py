@@ -12,6 +12,13 @@ from shopbatch.tables.events import EVENTS
 from shopbatch.tables.experiments import EXPERIMENTS
 from shopbatch.tables.growth import CASCADES, GROWTH_COHORTS, GROWTH_FORECAST, INVITER_PLAN
 from shopbatch.tables.guided_products import GUIDED_PRODUCTS, GUIDED_PRODUCTS_REJECTS, REQUESTS_WITH_HISTORY
+from shopbatch.tables.images import (
+    IMAGE_VECTORS,
+    IMAGE_VECTORS_REJECTS,
+    PRODUCT_IMAGE_LABELS,
+    PRODUCT_IMAGES,
+    SIMILAR_IMAGES,
+)
 from shopbatch.tables.judgements import JUDGEMENTS
 from shopbatch.tables.load_rejects import load_rejects
 from shopbatch.tables.offers import OFFERS
@@ -88,6 +95,7 @@ _SOURCES = (
     INTENT_EXAMPLES,
     ASPECT_LABELS,
     REFERRAL_EVENTS,
+    PRODUCT_IMAGES,
 )
 _DERIVED = (
     REVIEW_SENTIMENT,
@@ -142,6 +150,10 @@ _DERIVED = (
     BIAS_AUDIT,
     CAMPAIGN_EFFECTS,
     CAMPAIGN_PLAN,
+    IMAGE_VECTORS,
+    IMAGE_VECTORS_REJECTS,
+    PRODUCT_IMAGE_LABELS,
+    SIMILAR_IMAGES,
 )
 TABLES: dict[str, Table] = {t.name: t for t in (*_SOURCES, *_DERIVED)}
 SOURCES = tuple(t.name for t in _SOURCES)
