@@ -20,7 +20,7 @@ class _Words(WordFile):
     tens: dict[str, float] = Field(default={})
     hundreds: dict[str, float] = Field(default={})
     joints: tuple[str, ...] = ()
-    loose: dict[str, float]
+    loose: dict[str, float | tuple[float, ...]]
 
 
 class _Unit(WordFile):
@@ -41,6 +41,7 @@ class AmountsFile(WordFile):
     units: dict[str, _Unit]
     signs: dict[str, str]
     clock: dict[str, tuple[str, ...]]
+    ages: dict[str, str]
     months: dict[str, tuple[str, ...]]
     weekdays: dict[str, tuple[str, ...]]
     idioms: dict[str, tuple[str, ...]]
@@ -70,7 +71,7 @@ def _pattern(language: str) -> re.Pattern[str]:
         english = numerals().english
         words = [w for w in (*english_values(), *english.scales) if w not in ("zero",)]
         one = "|".join(sorted(map(re.escape, words), key=len, reverse=True))
-        return re.compile(rf"\b(?:{one})(?:(?:[\s-]+and)?[\s-]+(?:{one})\b)*(?:\s+and\s+a\s+half)?\b", re.I)
+        return re.compile(rf"\b(?:{one})(?:(?:[\s-]+and)?[\s-]+(?:{one})\b)*\b", re.I)
     if language == "de":
         return re.compile(r"\b[a-zäöüß]{3,}\b", re.I)
     scales = [s for s in amounts_file().scales[language] if s.isalpha()]

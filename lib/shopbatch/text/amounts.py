@@ -26,7 +26,7 @@ CLOCK, MONTH, WEEKDAY = "clock", "month_name", "weekday"
 _COMMA = frozenset({"es", "de", "fr"})  # languages with a decimal comma
 _HALF_DAY = 720
 _FIGURES = (
-    r"(?<![\w.,/#@-])(?P<n>\d{1,3}(?:[.,'’ ]\d{3})+(?:[.,]\d{1,2})?(?!\d)|\d+(?:[.,]\d+)?|[.,]\d+)"
+    r"(?<![\w.,/#@-])(?P<n>\d{1,3}(?:[.,'’ ]\d{3})+(?:[.,]\d{1,2})?(?!\d)|\d+(?:[.,]\d+)?|[.,]\d+)(?:er-)?"
     r"(?P<frac>\s?[½¼¾⅓⅔]|(?:[\s-]\d)?/\d+(?![\d/]))?|(?P<sign>[½¼¾⅓⅔])"
 )
 _FIGURES_ZH = r"(?<![A-Za-z\d.,/#@_-])(?P<n>\d{1,3}(?:,\d{3})+(?:\.\d+)?(?!\d)|\d+(?:\.\d+)?)(?P<frac>/\d+(?![\d/]))?(?P<sign>(?!))?"
@@ -35,6 +35,12 @@ _DISCOUNT = re.compile(r"(?P<n>\d{1,2}(?:\.\d)?|[一二三四五六七八九]{1,
 _SHARE = re.compile(rf"百分之(?P<n>\d+(?:\.\d+)?|{_HAN})")
 _PARTS = re.compile(rf"(?P<d>{_HAN}|\d+)分之(?P<n>{_HAN}|\d+)")
 _TENTHS = re.compile(r"(?P<n>[一二三四五六七八九]|\d)成(?![分员立功本熟为年了就品])")
+_DATE = re.compile(r"(?<![\d.,/-])(?P<a>\d{1,4})(?P<s>[./-])(?P<b>\d{1,2})(?P=s)(?P<c>\d{2,4})(?![\d/-]|\.\d)")
+_SHORT_DATE = re.compile(r"(?<![\d.,/-])(?P<a>\d{2})(?:/(?P<b>\d{2})(?![\d/-]|\.\d)|\.(?P<bb>0\d|1[0-2])\.(?!\d))")
+_AND_A_HALF = re.compile(r"\s(?:and a half|y media?|und eine?n? halbe?n?s?|et demie?)\b", re.I)
+_A_UNIT_AND_A_HALF = re.compile(r"\b(?:an?|un|une|una|eine?n?) (?P<u>\w+) (?:and a half|y medi[oa]|et demie?)\b", re.I)
+_SHORT_MONTHS = re.compile(r"\b(?P<n>Jan|Feb|Mar|Apr|Jun|Jul|Aug|Sept?|Oct|Nov|Dec)\b\.?(?=\s?\d)|(?<=\d\s)(?P<m>Jan|Feb|Mar|Apr|Jun|Jul|Aug|Sept?|Oct|Nov|Dec)\b\.?")
+_SHORT = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 _MONTH_ZH = re.compile(r"(?<![\d个])(?P<n>1[0-2]|[1-9]|十[一二]?|[一二三四五六七八九])月(?!内|饼|光|亮|子|租|费)")
 
 
@@ -170,6 +176,7 @@ def amounts(text: str, language: str) -> tuple[Amount, ...]:
 
 
 def _candidates(text: str, language: str, patterns: _Patterns) -> Iterator[Amount]:
+    yield from _dates(text, language)
     yield from _clock(text, language, patterns)
     if language == "zh":
         yield from _chinese_shares(text)
@@ -177,8 +184,20 @@ def _candidates(text: str, language: str, patterns: _Patterns) -> Iterator[Amoun
     yield from _figures(text, language, patterns)
     yield from _chinese_words(text, patterns) if language == "zh" else _words(text, language, patterns)
     for m in patterns.loose.finditer(text):
-        value = amounts_file().numbers[language].loose[m[0].lower()]
-        yield Amount(*m.span(), (value,), loose=True)
+        values = amounts_file().numbers[language].loose[m[0].lower()]
+        yield Amount(*m.span(), values if isinstance(values, tuple) else (values,), loose=True)
+
+
+def _dates(text: str, language: str) -> Iterator[Amount]:
+    """Dates in figures, each as three numbers or two: which is the day and which the month may stay open."""
+    for m in _DATE.finditer(text):
+        for group in ("a", "b", "c"):
+            yield Amount(*m.span(group), (float(m[group]),))
+    for m in _SHORT_DATE.finditer(text) if language in _COMMA else ():
+        month = "b" if m["b"] else "bb"
+        if int(m["a"]) <= 31 and 1 <= int(m[month]) <= 12:
+            yield Amount(*m.span("a"), (float(m["a"]),))
+            yield Amount(*m.span(month), (float(m[month]),))
 
 
 def _clock(text: str, language: str, patterns: _Patterns) -> Iterator[Amount]:
@@ -189,7 +208,9 @@ def _clock(text: str, language: str, patterns: _Patterns) -> Iterator[Amount]:
             if hour is None:  # noon, midnight
                 yield Amount(*m.span(), (720.0,) if said.get("p") else (0.0, 1440.0), CLOCK, loose=True)
                 continue
-            number = int(hour) if hour.isdigit() else int(from_chinese(hour))
+            number = _hour(hour, language)
+            if number is None:
+                continue
             minutes = 60 * number + (30 if said.get("half") else int(said.get("m") or 0))
             if number > 24 or minutes > 1440:
                 continue
@@ -203,6 +224,14 @@ def _clock(text: str, language: str, patterns: _Patterns) -> Iterator[Amount]:
             else:
                 values = (float(minutes),)
             yield Amount(*m.span(), values, CLOCK)
+
+
+def _hour(words: str, language: str) -> int | None:
+    if words.isdigit():
+        return int(words)
+    if language == "zh":
+        return int(from_chinese(words))
+    return next((int(value) for _, _, value in values_of_words(words, language)), None)
 
 
 def _chinese_shares(text: str) -> Iterator[Amount]:
@@ -230,6 +259,8 @@ def _calendar(text: str, language: str, patterns: _Patterns) -> Iterator[Amount]
             sure = language != "en" or m[0] not in ("May", "March") or re.search(r"\d", text[max(0, m.start() - 5) : m.end() + 5])
             if sure:
                 yield Amount(*m.span(), (1.0 + names.index(m[0].lower()),), MONTH)
+        for m in _SHORT_MONTHS.finditer(text) if language == "en" else ():
+            yield Amount(*m.span(), (1.0 + _SHORT.index((m["n"] or m["m"])[:3].lower()),), MONTH)
     for number, pattern in enumerate(patterns.weekdays, 1):
         for m in pattern.finditer(text):
             yield Amount(*m.span(), (float(number),), WEEKDAY)
@@ -243,12 +274,24 @@ def _figures(text: str, language: str, patterns: _Patterns) -> Iterator[Amount]:
             factor = amounts_file().scales[language][scaled["s"].lower()]
             values, end = tuple(round(v * factor, 6) for v in values), scaled.end()
         unit, stop = _unit_behind(text, end, patterns)
+        if half := _AND_A_HALF.match(text, stop):
+            values, stop = tuple(v + 0.5 for v in values), half.end()
+        if language == "zh" and _is_date(text, m, stop):
+            unit = ""
         start = m.start()
+        if not unit and re.search(amounts_file().ages[language] + "$", text[:start], re.I):
+            unit = "year"
         if (sign := patterns.before.search(text[max(0, start - 4) : start])) and (not unit or sizes_of(unit) == ()):
             unit, start = amounts_file().signs[sign["sign"]], start - len(sign[0])
-        if not unit and re.match(r"[A-Za-z_]|-[A-Z]|[-/]\d*[A-Za-z]{2,}\d", text[end:]) and not re.match(r"[x×]\s?\d|[stnr][tdh]\b", text[end:]):
+        if not unit and not m[0].endswith("er-") and re.match(r"[A-Za-z_]|-[A-Z]|[-/]\d*[A-Za-z]{2,}\d", text[end:]) and not re.match(r"[x×]\s?\d|[stnr][tdh]\b", text[end:]):
             continue  # part of a code: 3M, A4, 2XL
         yield Amount(start, stop, values, unit)
+
+
+def _is_date(text: str, m: re.Match[str], stop: int) -> bool:
+    """Whether a Chinese number is a year or a day of a month: 2024年, 5月6日."""
+    sign = text[stop - 1 : stop]
+    return (sign == "年" and len(m["n"] or "") == 4) or (sign in "日号" and text[stop : stop + 1] != "内") if sign else False
 
 
 def _unit_behind(text: str, end: int, patterns: _Patterns) -> tuple[str, int]:
@@ -310,8 +353,15 @@ def _plain_readings(figures: str, language: str) -> tuple[float, ...]:
 def _words(text: str, language: str, patterns: _Patterns) -> Iterator[Amount]:
     """Numbers in words, of languages with an alphabet."""
     loose = amounts_file().numbers[language].loose
+    for m in _A_UNIT_AND_A_HALF.finditer(text):
+        unit, stop = _unit_behind(text, m.start("u"), patterns)
+        if unit and stop == m.end("u"):
+            yield Amount(*m.span(), (1.5,), unit)
     for start, end, value in values_of_words(text, language):
         unit, stop = _unit_behind(text, end, patterns)
+        if half := _AND_A_HALF.match(text, stop):
+            yield Amount(start, half.end(), (value + 0.5,), unit)
+            continue
         one = value == 1
         yield Amount(start, stop if unit else end, (value,), unit, loose=one or (text[start:end].lower() in loose and not unit))
 
@@ -320,7 +370,7 @@ def _chinese_words(text: str, patterns: _Patterns) -> Iterator[Amount]:
     counters = units().chinese_counters
     counted = re.compile(rf"\s?(?:多|来|余)?(?:{counters})")
     for m in re.finditer(rf"(?<![第每\d.几数好])(?P<n>{_HAN})(?P<more>半)?", text):
-        if m["n"] in ("千", "万", "亿", "百", "点"):
+        if m["n"] in ("千", "万", "亿", "百"):
             continue
         value = from_chinese(m["n"])
         unit, end = _unit_behind(text, m.end(), patterns)
@@ -340,13 +390,13 @@ def _chinese_words(text: str, patterns: _Patterns) -> Iterator[Amount]:
 def _with_shared_units(listed: Sequence[Amount], text: str) -> list[Amount]:
     """Let numbers share the unit of the one behind them: 20 x 30 cm, 2-3 days, 30 to 40 degrees."""
     out = list(listed)
-    joint = re.compile(r"\s?(?:[-–~～/x×*,、]|to|and|or|bis|und|oder|mal|auf|a|y|o|u|por|à|et|ou|sur|至|到|和|或|乘|by)\s?", re.I)
+    joint = re.compile(r"\s?(?:[-–~～/x×*、]|to|and|or|bis|und|oder|mal|auf|a|y|o|u|por|à|et|ou|sur|至|到|和|或|乘|by)\s?", re.I)
     for i in range(len(out) - 2, -1, -1):
         one, other = out[i], out[i + 1]
         if not one.unit and other.unit and joint.fullmatch(text[one.end : other.start]):
             out[i] = Amount(one.start, one.end, one.values, other.unit, one.loose)
     for i, (one, other) in enumerate(pairwise(list(out))):
-        sign_before = one.unit in ("usd", "eur", "gbp", "cny") and not other.unit
+        sign_before = one.unit in ("usd", "eur", "gbp", "cny", "year") and not other.unit
         if sign_before and joint.fullmatch(text[one.end : other.start]):
             out[i + 1] = Amount(other.start, other.end, other.values, one.unit, other.loose)
     return out

@@ -1,7 +1,7 @@
-"""Common words of languages with Latin letters: a word that is none of them may be a name (common_words.txt).
+"""Common words of languages with Latin letters: a word that is none of them may be a name.
 
-The list is the whole words of the vocabulary of XLM-RoBERTa (Conneau et al. 2020; MIT licence), which is made of the
-hundred languages of Common Crawl by frequency. It is a list of all languages at once, and knows no word's language.
+common_words.txt has words of all languages at once, which a tokenizer found to be frequent; english_words.txt has those
+of a spelling checker, without inflected forms. Both say where they come from.
 """
 
 from __future__ import annotations
@@ -20,9 +20,26 @@ _LEAST, _LEAST_OF_TWO = 3, 4
 
 
 @lru_cache(maxsize=1)
+def _english() -> frozenset[str]:
+    lines = resources.files("shopbatch.text").joinpath("english_words.txt").read_text("utf-8").splitlines()
+    return frozenset(line for line in lines if not line.startswith("#"))
+
+
+@lru_cache(maxsize=65_536)
+def is_english(word: str) -> bool:
+    """Tell whether a word is English, or two English words together."""
+    word = word.lower()
+    known = _english()
+    cuts = range(_LEAST_OF_TWO, len(word) - _LEAST + 1)
+    return _inflected(word, known) or any(_inflected(word[:i], known) and _inflected(word[i:], known) for i in cuts)
+
+
+@lru_cache(maxsize=1)
 def _words() -> tuple[frozenset[str], frozenset[str]]:
     """Words in small letters; words with a capital letter, in small letters too."""
-    listed = resources.files("shopbatch.text").joinpath("common_words.txt").read_text("utf-8").split()
+    folder = resources.files("shopbatch.text")
+    lines = [folder.joinpath(name).read_text("utf-8").splitlines() for name in ("common_words.txt", "english_words.txt")]
+    listed = [line for file in lines for line in file if not line.startswith("#")]
     return frozenset(w for w in listed if w[0].islower()), frozenset(w.lower() for w in listed if w[0].isupper())
 
 

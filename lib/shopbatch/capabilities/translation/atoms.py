@@ -20,7 +20,7 @@ _PATTERNS = {
     "placeholder": r"\{\{[^{}\n]{1,60}\}\}|\$\{[^{}\n]{1,60}\}|\{[\w.\s:-]{0,60}\}|%\(\w+\)[sdf]|%(?:\d\$)?[sdf](?![A-Za-z])|%%\w+%%|\[\[[^\[\]\n]{1,60}\]\]|\[[A-Z][A-Z0-9_]{1,40}\]|<<\w+>>|__[A-Z_]+__|(?<![A-Za-z0-9]):[a-z_]{3,}:(?![A-Za-z0-9])|\*\|\w+\|\*",
     "order": r"#\s?[A-Z]{0,4}-?\d[\w-]*|(?<![\w.,])\d{7,}(?![\w]|[.,]\d)",
     "code": r"(?<![A-Za-z0-9#@.-])(?=[A-Za-z0-9./+-]*\d)(?=[A-Za-z0-9./+-]*[A-Z])[A-Za-z0-9]+(?:[-/.+][A-Za-z0-9]+)*(?![A-Za-z0-9@])",
-    "size": r"(?<![\w'’&-])(?:\d?X{1,4}[SL]|X{1,4}S)(?![\w'’&])",
+    "size": r"(?<![A-Za-z0-9'’&-])(?:\d?X{1,4}[SL]|X{1,4}S)(?![A-Za-z0-9'’&])",
 }  # fmt: skip
 KINDS = tuple(_PATTERNS)
 _ALL = re.compile("|".join(f"(?P<{kind}>{pattern})" for kind, pattern in _PATTERNS.items()))
@@ -28,9 +28,9 @@ _ALL = re.compile("|".join(f"(?P<{kind}>{pattern})" for kind, pattern in _PATTER
 _MEASURE = re.compile(
     r"\d+(?:[.,]\d+)?(?:-?(?:ML|CL|L|KG|G|MG|OZ|LB|CM|MM|M|KM|IN|FT|W|KW|V|MAH|GB|TB|MB|HZ|HP|PCS|PC|PK|CT|X|K|EUR|USD|GBP|CNY|RMB|C|F|Watt|Volt|Euro|Tage|Zoll|Liter|Gramm|Stück|Jahre|Jahren|Minuten|Stunden|Uhr|Prozent|H))+"
     r"|(?:\d+[A-Z]?)-(?:[A-Z]?[a-zäöüß]+)(?:-[A-Za-zäöüß]+)*|\d+(?:[.,/]\d+)+|\d?X{0,4}[SML](?:/\d?X{0,4}[SML])+"
-    r"|\d+(?:st|nd|rd|th|er|re|e|ème|°)|[A-Z]?[a-zäöüß]+-\d+|US\d+(?:[.,]\d+)?|(?:USD|EUR|GBP|CNY|RMB)\d+(?:[.,]\d+)?",
+    r"|\d+er-[A-Z][a-zäöü]+|\d+(?:st|nd|rd|th|er|re|e|ème|°)|[A-Z]?[a-zäöüß]+-\d+|US\d+(?:[.,]\d+)?|(?:USD|EUR|GBP|CNY|RMB)\d+(?:[.,]\d+)?",
 )
-_SINGLE_SIZE = re.compile(r"(?<![\w'’&.-])(?<!\d )(?<!\d)[SML](?![\w'’&.]|\s?=)(?:(?=码)|(?![一-鿿]{0}[A-Za-z]))")
+_SINGLE_SIZE = re.compile(r"(?<![A-Za-z0-9'’&.-])(?<!\d )[SML](?![A-Za-z0-9'’&.]|\s?=)")
 _SIZE_WORD = re.compile(r"size|talla|gr(?:ö|oe)(?:ß|ss)en?|taille|尺码|码|号|尺寸|fit|passt|medidas?|grob", re.I)
 _MARK = "⟦{}⟧"
 _MARKS = re.compile(r"[⟦\[【]\s*(\d{1,3})\s*[⟧\]】]")
@@ -144,11 +144,12 @@ def differences(one: str, other: str, allowed: Sequence[str] = ()) -> list[tuple
 
 
 def _comparable(atom: Atom) -> str:
-    return re.sub(r"\s+", "", atom.text) if atom.kind == "order" else atom.text
+    return re.sub(r"[\s#]+", "", atom.text) if atom.kind == "order" else atom.text
 
 
 def _holds(text: str, part: str) -> bool:
-    """Whether a text holds a part that it only writes otherwise: `USB-C` as `USB C`."""
-    return bool(part) and text.count(part) > 0 and not part.startswith(("{", "%", "<", "[")) or re.sub(r"\W", "", part).lower() in re.sub(
-        r"\W", "", text
-    ).lower() and len(re.sub(r"\W", "", part)) > 2 and part[0].isalnum()
+    """Whether a text holds a part, perhaps written otherwise: `USB-C` as `USB C`. Placeholders and tags are exact."""
+    if not part[0].isalnum():
+        return False
+    bare, within = (re.sub(r"\W", "", t).lower() for t in (part, text))
+    return len(bare) > 2 and bare in within

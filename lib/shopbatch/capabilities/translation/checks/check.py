@@ -97,7 +97,7 @@ def _numbers(pair: Pair) -> list[Fault]:
         return []
     faults = [Fault(kind, words) for kind, words in number_faults(pair.one, pair.other, pair.languages)]
     before, after = atoms.sizes(pair.one), atoms.sizes(pair.other)
-    if before and after and set(before) != set(after):
+    if before - after and after - before:
         faults.append(Fault("size", f"{', '.join(before)} became {', '.join(after)}"))
     return faults
 

@@ -11,8 +11,13 @@ VERSION = 1
 Words = dict[str, str]  # pattern by language
 
 
+class _Claim(WordFile):
+    says: Words
+    backs: Words
+
+
 class _File(WordFile):
-    claims: dict[str, Words]
+    claims: dict[str, _Claim]
     groups: dict[str, dict[str, Words]]
 
 
@@ -36,8 +41,9 @@ def _says(words: Words, text: str, language: str) -> str:
 def added_claims(one: str, other: str, languages: tuple[str, str]) -> list[tuple[str, str]]:
     """Return (claim, words) of each claim that a translation makes and its text does not."""
     added = []
-    for name, words in _file().claims.items():
-        if languages[0] in words and (said := _says(words, other, languages[1])) and not _says(words, one, languages[0]):
+    for name, claim in _file().claims.items():
+        backed = languages[0] not in claim.backs or _says(claim.backs, one, languages[0])
+        if not backed and (said := _says(claim.says, other, languages[1])):
             added.append((name, said))
     return added
 

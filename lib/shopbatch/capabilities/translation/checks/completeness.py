@@ -58,7 +58,8 @@ def _letters(text: str, language: str) -> float:
 
 def length_ratio(one: str, other: str, languages: tuple[str, str]) -> tuple[float, float]:
     """How much longer a translation is than expected, as a logarithm, and how much it may be."""
-    a, b = _letters(one, languages[0]), _letters(other, languages[1])
+    shared = set(re.findall(r"[A-Za-z0-9]{2,}", one)) & set(re.findall(r"[A-Za-z0-9]{2,}", other))
+    a, b = (_letters(re.sub(r"[A-Za-z0-9]{2,}", lambda m: "" if m[0] in shared else m[0], t), c) for t, c in zip((one, other), languages, strict=True))
     if not a or not b:
         return (0.0 if a == b else math.copysign(9.0, b - a)), 1.0
     return math.log(b / a), _lengths().width + _lengths().short / math.sqrt(a)
@@ -70,7 +71,7 @@ def length_fault(one: str, other: str, languages: tuple[str, str]) -> tuple[str,
     if abs(ratio) > room:
         factor = f"{math.exp(ratio):.2f} times the expected length"
         return ("missing", factor) if ratio < 0 else ("added", factor)
-    before, after = len(sentences(one)), len(sentences(other))
+    before, after = (max(len(sentences(text)), len(re.findall(r"[.;:!?。；！？…](?:\s|$|(?<=[。；！？]))", text))) for text in (one, other))
     if before > after and ratio < -room * (0.5 if before - after > 1 or before == 2 else 0.6):
         return "missing", f"{after} of {before} sentences, {math.exp(ratio):.2f} times the expected length"
     if after > before + 1 and ratio > room * 0.6:

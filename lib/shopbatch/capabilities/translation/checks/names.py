@@ -6,19 +6,24 @@ import re
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
 
+from shopbatch.capabilities.translation.atoms import atoms
 from shopbatch.grounding.brands import known_brands
-from shopbatch.text.vocabulary import is_common
+from shopbatch.text.vocabulary import is_common, is_english
 from shopbatch.text.word_files import WordFile, read_words
 
 VERSION = 1
 _WORD = re.compile(r"[^\W\d_](?:[^\W_]|['’&+.-](?=[^\W_]))*", re.UNICODE)
 _START = re.compile(r"(?:^|[.!?:;…\n\"“”„«»(\[|•*/–—¿¡]|\d[.)])\s*[\"“„«(*#¿¡-]*\s*$")
-_LATIN = re.compile(r"(?<![A-Za-z])[A-Za-zÀ-ÿ](?:[A-Za-zÀ-ÿ0-9]|['’&+.-](?=[A-Za-zÀ-ÿ0-9]))+")
+_LATIN = re.compile(r"(?<![A-Za-z])[A-Za-zÀ-ÖØ-öø-ÿ](?:[A-Za-zÀ-ÖØ-öø-ÿ0-9]|['’&+.-](?=[A-Za-zÀ-ÖØ-öø-ÿ0-9]))+")
+_SYLLABLE = r"(?:[bpmfdtnlgkhjqxrzcsyw]|zh|ch|sh)?(?:[aeiouv]|a[io]|ei|ou|i[aeu]|iao|iou?|u[aoie]|uai|u[ei]|v?e|er|ue)(?:ng?|r)?"
+_PINYIN = re.compile(rf"(?:{_SYLLABLE}){{1,4}}")
 _TITLE = 0.6  # share of words with a capital letter from which a line counts as a headline
 
 
 class _Names(WordFile):
     ambiguous: str
+    pairs: dict[str, str]
+    quantities: str
     ordinary: dict[str, str]
     introduce: dict[str, str]
     chinese: tuple[str, ...]
@@ -45,10 +50,38 @@ def name_faults(one: str, other: str, languages: tuple[str, str], brands: Sequen
         brands: Brands that are known from the product.
         kept: What else may stand in the translation, such as translations of the glossary.
     """
-    faults = [("lost_name", name) for name in names(one, languages[0], brands) if not _holds(other, name) and name not in kept]
-    allowed = f"{one} {kept} {' '.join(brands)}"
+    faults = [("lost_name", name) for name in names(one, languages[0], brands) if not _kept(other, name) and name not in kept]
+    allowed = f"{one} {kept} {' '.join(brands)} {_other_names(one)}"
     faults += [("new_name", name) for name in new_names(other, languages[1], allowed)]
     return faults
+
+
+def _kept(text: str, name: str) -> bool:
+    """Whether a text has a name, or what the name is in the other script."""
+    return _holds(text, name) or any(_holds(text, other) for other in _other_names(name).split("\n") if other)
+
+
+@lru_cache(maxsize=4_096)
+def _other_names(text: str) -> str:
+    """What the brands of a text are called in the other script, a line each."""
+    other = [latin for chinese, latin in _file().pairs.items() if chinese in text]
+    small = f" {re.sub(r'[^a-z0-9]+', ' ', text.lower())} "
+    other += [chinese for chinese, latin in _file().pairs.items() if f" {re.sub(r'[^a-z0-9]+', ' ', latin.lower()).strip()} " in small]
+    return "\n".join(other)
+
+
+def _without_atoms(text: str) -> str:
+    """A text with a sign of the same length for its tags, placeholders and addresses, which end a sentence."""
+    for atom in atoms(text):
+        if atom.kind in ("tag", "placeholder", "address"):
+            text = text[: atom.start] + "|" * (atom.end - atom.start) + text[atom.end :]
+    return text
+
+
+def _is_word(word: str, compounds: bool = False) -> bool:
+    """Whether all parts of a word are common: Men's, Sugar-Free, unscented."""
+    parts = [p for p in re.split(r"[-'’&.+]", word.lower()) if len(p) > 2]
+    return all(is_common(p, compounds) or is_common(re.sub(r"^(?:un|re|non|pre|anti|multi|super|ultra|micro|over|under)", "", p), compounds) for p in parts)
 
 
 def _listed(text: str) -> list[str]:
@@ -61,12 +94,13 @@ def names(text: str, language: str, brands: Sequence[str] = ()) -> list[str]:
     out = [brand for brand in brands if brand and _holds(text, brand)]
     out += [name for name in _listed(text) if name.isascii() and name.lower() not in _ordinary(language)]
     if language == "zh":
-        out += [m[0] for m in _LATIN.finditer(text) if _is_name(m[0], "en")]
+        out += [m[0] for m in _LATIN.finditer(_without_atoms(text)) if _is_name(m[0], "en")]
+        out += [name for name in _file().pairs if name in text and name not in _file().ambiguous.split()]
         return list(dict.fromkeys(out))
-    for line in text.split("\n"):
-        found_words = list(_WORD.finditer(line))
-        title = _is_title(found_words)
-        for place, m in enumerate(found_words):
+    for line in _without_atoms(text).split("\n"):
+        words = list(_WORD.finditer(line))
+        title = _is_title(words)
+        for place, m in enumerate(words):
             if m[0][0].isupper() and _stands_as_name(m, line, place, title, language):
                 out.append(m[0])
     return list(dict.fromkeys(out))
@@ -81,13 +115,11 @@ def _stands_as_name(m: re.Match[str], line: str, place: int, title: bool, langua
     word = m[0]
     if not _is_name(word, language):
         return False
-    if re.search(r"[a-zà-ÿ][A-Z]", word):
+    if re.search(r"[a-zà-ÿ][A-Z]", word) and "-" not in word:
         return True
-    if title:
-        return not is_common(word) and (place == 0 or not is_common(word, compounds=True))
-    if _START.search(line[: m.start()]):
-        return not is_common(word, compounds=True) or (place == 0 and not is_common(word))
-    return language != "de" or not is_common(word, compounds=True)
+    if title or _START.search(line[: m.start()]) or language == "de":
+        return not _is_word(word, compounds=place > 0 or not title)
+    return not (_is_word(word) and word.lower() in line[m.end() :])
 
 
 def _is_name(word: str, language: str) -> bool:
@@ -95,7 +127,7 @@ def _is_name(word: str, language: str) -> bool:
     parts = [p for p in re.split(r"[-&.+]", bare.lower()) if p]
     if len(bare) < 2 or all(p in _ordinary(language) or (len(p) < 2) for p in parts):
         return False
-    return not (word.isupper() and is_common(word))
+    return not (word.isupper() and (is_common(word) or len(set(word)) < 3))
 
 
 def new_names(text: str, language: str, allowed: str) -> Iterator[str]:
@@ -104,42 +136,47 @@ def new_names(text: str, language: str, allowed: str) -> Iterator[str]:
     has_brand = bool(_listed(allowed))
     yield from (name for name in brands if name.isascii() or not has_brand)
     if language == "zh":
-        for m in _LATIN.finditer(text):
+        for m in _LATIN.finditer(_without_atoms(text)):
             if len(m[0]) > 1 and _is_name(m[0], "zh") and not _holds(allowed, m[0]):
                 yield m[0]
+        yield from (name for name in _file().pairs if name in text and name not in allowed and name not in _file().ambiguous.split())
         for pattern in _file().chinese:
             for m in re.finditer(pattern, text):
                 if not allowed.count(m[0]) and not _names_something(allowed):
                     yield m[0]
         return
-    for line in text.split("\n"):
+    chinese = bool(re.search(r"[\u4e00-\u9fff]", allowed))
+    for line in _without_atoms(text).split("\n"):
         words = list(_WORD.finditer(line))
         title = _is_title(words)
         for place, m in enumerate(words):
             word = m[0]
             if not word[0].isupper() or not _is_name(word, language) or _holds(allowed, re.sub(r"['’]s?$", "", word)):
                 continue
-            if _introduced(line, m.start(), language) or (_new_by_place(m, line, place, title, language)):
+            if chinese and _PINYIN.fullmatch(word.lower().replace("'", "")):
+                continue
+            after = words[place + 1] if place + 1 < len(words) else None
+            if _introduced(line, m.start(), language) or _new_by_place(m, line, title, language, after):
                 yield word
 
 
-def _new_by_place(m: re.Match[str], line: str, place: int, title: bool, language: str) -> bool:
+def _new_by_place(m: re.Match[str], line: str, title: bool, language: str, after: re.Match[str] | None) -> bool:
     word = m[0]
     if re.search(r"[a-zà-ÿ][A-Z]", word) and "-" not in word:
         return True
-    starts = bool(_START.search(line[: m.start()]))
-    if language == "de":
-        return not is_common(word, compounds=True) and _looks_invented(word)
-    if starts or title:
-        return not is_common(word, compounds=True)
-    return True
+    next_to = after is not None and line[m.end() : after.start()] == " " and after[0][0].isupper()
+    if language == "de":  # where all nouns have capital letters, two of them side by side are a name and a noun
+        return next_to and not _is_german(word) and word.lower() not in _file().quantities.split()
+    if language != "en" and (title or _START.search(line[: m.start()])):
+        return next_to and not _is_word(word, compounds=True)
+    if title or _START.search(line[: m.start()]):
+        return not _is_word(word, compounds=True)
+    return not (language == "en" and "-" in word and _is_word(word))
 
 
-def _looks_invented(word: str) -> bool:
-    """Whether a capitalised German word ends as few German nouns do."""
-    return bool(re.search(r"(?:[aoixz]|[aeiou]r[ao]|us|ix|ex|yn|on|ia|io|eo|ly|fy)$", word.lower())) and not re.search(
-        r"(?:tion|sion|holz|satz|schutz|netz|platz|salz|pilz|herz|filz|putz|sofa|auto|büro|foto|video|radio|mais|bus|plus|aus|haus|bonus|polyester)$", word.lower()
-    )
+def _is_german(word: str) -> bool:
+    """Whether a word may be German: common, or made of common words that are not all English."""
+    return is_common(word) or (is_common(word, compounds=True) and not is_english(word)) or "-" in word
 
 
 def _introduced(line: str, start: int, language: str) -> bool:

@@ -9,14 +9,18 @@ from functools import lru_cache
 
 from shopbatch.text.word_files import WordFile, read_words
 
-_CLAUSE = re.compile(r"[.!?;:,。！？；：，、\n()（）]|(?<=\s)(?:and|but|or|y|e|pero|und|aber|oder|et|mais|ou)(?=\s)", re.I)
+VERSION = 1
+_CLAUSE = re.compile(r"[.!?;:,。！？；：，\n()（）]")
 
 
 class _Cues(WordFile):
     none: tuple[str, ...]
-    strong: tuple[str, ...]
+    clause: tuple[str, ...]
+    without: tuple[str, ...]
     concord: tuple[str, ...]
-    weak: tuple[str, ...]
+    part: tuple[str, ...]
+    soft: tuple[str, ...]
+    joint: tuple[str, ...]
 
 
 class _File(WordFile):
@@ -26,20 +30,31 @@ class _File(WordFile):
 
 
 @dataclass(frozen=True)
-class _Patterns:
-    none: re.Pattern[str]
-    strong: re.Pattern[str]
-    concord: re.Pattern[str]
-    weak: re.Pattern[str]
-
-
-@dataclass(frozen=True)
 class Denials:
-    """How often a text denies, and the words that do."""
+    """How often a text denies, by kind of word.
 
-    strong: int
-    weak: int
-    words: tuple[str, ...]
+    Attributes:
+        clause: Denied clauses.
+        without: Things that are lacking.
+        part: Denials that are part of a word's meaning.
+        soft: Words that may stand for a denial.
+        joint: Further things that a denial may hold for.
+        double: Denials that undo each other: two in one clause.
+        words: The words of `clause` and `without`.
+    """
+
+    clause: int = 0
+    without: int = 0
+    part: int = 0
+    soft: int = 0
+    joint: int = 0
+    double: int = 0
+    words: tuple[str, ...] = ()
+
+    @property
+    def strong(self) -> int:
+        """Denials that need a counterpart."""
+        return self.clause + self.without
 
 
 @lru_cache(maxsize=1)
@@ -52,11 +67,9 @@ def languages() -> tuple[str, ...]:
     return tuple(_cues())
 
 
-@lru_cache(maxsize=8)
-def _patterns(language: str) -> _Patterns:
-    cues = _cues()[language]
-    never = ("(?!)",)
-    return _Patterns(*(re.compile("|".join(part or never), re.I) for part in (cues.none, cues.strong, cues.concord, cues.weak)))
+@lru_cache(maxsize=64)
+def _pattern(language: str, kind: str) -> re.Pattern[str]:
+    return re.compile("|".join(getattr(_cues()[language], kind) or ("(?!)",)), re.I)
 
 
 @lru_cache(maxsize=4_096)
@@ -67,40 +80,57 @@ def denials(text: str, language: str) -> Denials:
         text: The text.
         language: One of `languages()`.
     """
-    patterns = _patterns(language)
-    text = patterns.none.sub(lambda m: "#" * len(m[0]), text)
-    strong, weak, words = 0, 0, list[str]()
-    start = 0
-    bounds = [*(m.end() for m in _CLAUSE.finditer(text)), len(text)]
-    for end in bounds:
-        clause, start = text[start:end], end
-        hits = [m[0] for m in patterns.strong.finditer(clause)]
-        rest = patterns.strong.sub(" ", clause)
-        also = [m[0] for m in patterns.concord.finditer(rest)]
-        if also and not hits:
-            hits = also[:1]
-        strong += len(hits)
-        weak += sum(1 for _ in patterns.weak.finditer(patterns.concord.sub(" ", rest)))
-        words += hits
-    return Denials(strong, weak, tuple(words))
+    text = _pattern(language, "none").sub(lambda m: "#" * len(m[0]), text)
+    total, start, words = dict.fromkeys(("clause", "without", "part", "soft", "joint", "double"), 0), 0, list[str]()
+    for end in [*(m.end() for m in _CLAUSE.finditer(text)), len(text)]:
+        rest, start = text[start:end], end
+        counts = {}
+        for kind in ("clause", "without", "concord", "part", "soft"):
+            pattern = _pattern(language, kind)
+            hits = [m[0] for m in pattern.finditer(rest)]
+            if kind == "concord":
+                hits = hits[:1] if not counts["clause"] + counts["without"] else []
+                counts["clause"] += len(hits)
+                words += hits
+            else:
+                counts[kind] = len(hits)
+                words += hits if kind in ("clause", "without") else []
+            rest = pattern.sub(lambda m: "#" * len(m[0]), rest)
+        strong = counts["clause"] + counts["without"]
+        counts["joint"] = len(_pattern(language, "joint").findall(rest)) if strong else 0
+        counts["double"] = 2 * (strong // 2)
+        for kind, number in counts.items():
+            total[kind] += number
+    return Denials(**total, words=tuple(words))
 
 
-def differ(one: str, other: str, languages_of: tuple[str, str]) -> str:
+def differ(one: str, other: str, codes: tuple[str, str]) -> str:
     """Say what a translation denies less or more often than the text; "" if it denies as often.
-
-    Weak words may stand for strong ones, as far as one text has more of them than the other.
 
     Args:
         one: The text.
         other: Its translation.
-        languages_of: Their languages.
+        codes: Their languages.
     """
-    a, b = denials(one, languages_of[0]), denials(other, languages_of[1])
-    if b.strong + max(0, b.weak - a.weak) < a.strong:
+    a, b = denials(one, codes[0]), denials(other, codes[1])
+    if _lacks(a, b):
         return f"the text denies {a.strong} times ({', '.join(a.words)}), the translation {b.strong}"
-    if a.strong + max(0, a.weak - b.weak) < b.strong:
+    if _lacks(b, a):
         return f"the translation denies {b.strong} times ({', '.join(b.words)}), the text {a.strong}"
     return ""
+
+
+def _lacks(a: Denials, b: Denials) -> bool:
+    """Whether a text denies something that the other one does not.
+
+    Words that deny by part of their meaning may stand for denials of the other text, but not for two at once: where one
+    text has as many of them, they stand for each other.
+    """
+    softer = max(0, b.soft - a.soft)
+    have = b.strong + b.part + softer + b.joint
+    if a.strong - a.double > have or (a.strong > have and b.strong % 2 == 1):
+        return True
+    return a.clause > b.clause + b.joint and a.strong + a.part - a.double > have
 
 
 def aligned(one: Sequence[str], other: Sequence[str]) -> list[tuple[str, str]]:
