@@ -26,10 +26,10 @@ CLOCK, MONTH, WEEKDAY = "clock", "month_name", "weekday"
 _COMMA = frozenset({"es", "de", "fr"})  # languages with a decimal comma
 _HALF_DAY = 720
 _FIGURES = (
-    r"(?<![\w.,/#@-])(?P<n>\d{1,3}(?:[.,'’ ]\d{3})+(?:[.,]\d{1,2})?(?!\d)|\d+(?:[.,]\d+)?|[.,]\d+)(?:er-)?"
+    r"(?<![\w.,/#@])(?<![A-Za-z]-)(?P<n>\d{1,3}(?:[.,'’ ]\d{3})+(?:[.,]\d{1,2})?(?!\d)|\d+(?:[.,]\d+)?|[.,]\d+)(?:er-)?"
     r"(?P<frac>\s?[½¼¾⅓⅔]|(?:[\s-]\d)?/\d+(?![\d/]))?|(?P<sign>[½¼¾⅓⅔])"
 )
-_FIGURES_ZH = r"(?<![A-Za-z\d.,/#@_-])(?P<n>\d{1,3}(?:,\d{3})+(?:\.\d+)?(?!\d)|\d+(?:\.\d+)?)(?P<frac>/\d+(?![\d/]))?(?P<sign>(?!))?"
+_FIGURES_ZH = r"(?<![A-Za-z\d.,/#@_])(?<![A-Za-z]-)(?P<n>\d{1,3}(?:,\d{3})+(?:\.\d+)?(?!\d)|\d+(?:\.\d+)?)(?P<frac>/\d+(?![\d/]))?(?P<sign>(?!))?"
 _HAN = r"[零〇一二两三四五六七八九十百千万亿]{1,12}(?:点[零〇一二三四五六七八九]{1,6})?"
 _DISCOUNT = re.compile(r"(?P<n>\d{1,2}(?:\.\d)?|[一二三四五六七八九]{1,2})\s?折(?!叠|扣价|角|痕|皱|边|断|射|返)")
 _SHARE = re.compile(rf"百分之(?P<n>\d+(?:\.\d+)?|{_HAN})")
@@ -38,8 +38,10 @@ _TENTHS = re.compile(r"(?P<n>[一二三四五六七八九]|\d)成(?![分员立�
 _DATE = re.compile(r"(?<![\d.,/-])(?P<a>\d{1,4})(?P<s>[./-])(?P<b>\d{1,2})(?P=s)(?P<c>\d{2,4})(?![\d/-]|\.\d)")
 _SHORT_DATE = re.compile(r"(?<![\d.,/-])(?P<a>\d{2})(?:/(?P<b>\d{2})(?![\d/-]|\.\d)|\.(?P<bb>0\d|1[0-2])\.(?!\d))")
 _AND_A_HALF = re.compile(r"\s(?:and a half|y media?|und eine?n? halbe?n?s?|et demie?)\b", re.I)
-_A_UNIT_AND_A_HALF = re.compile(r"\b(?:an?|un|une|una|eine?n?) (?P<u>\w+) (?:and a half|y medi[oa]|et demie?)\b", re.I)
-_SHORT_MONTHS = re.compile(r"\b(?P<n>Jan|Feb|Mar|Apr|Jun|Jul|Aug|Sept?|Oct|Nov|Dec)\b\.?(?=\s?\d)|(?<=\d\s)(?P<m>Jan|Feb|Mar|Apr|Jun|Jul|Aug|Sept?|Oct|Nov|Dec)\b\.?")
+_A_UNIT_AND_A_HALF = re.compile(r"\b(?:an?|un|une|una|eine?n?|(?=\w+ y medi)) ?(?P<u>\w+) (?:and a half|y medi[oa]|et demie?)\b", re.I)
+_SHORT_MONTHS = re.compile(
+    r"\b(?P<n>Jan|Feb|Mar|Apr|Jun|Jul|Aug|Sept?|Oct|Nov|Dec)\b\.?(?=\s?\d)|(?<=\d\s)(?P<m>Jan|Feb|Mar|Apr|Jun|Jul|Aug|Sept?|Oct|Nov|Dec)\b\.?"
+)
 _SHORT = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 _MONTH_ZH = re.compile(r"(?<![\d个])(?P<n>1[0-2]|[1-9]|十[一二]?|[一二三四五六七八九])月(?!内|饼|光|亮|子|租|费)")
 
@@ -115,7 +117,7 @@ def _named_units(language: str) -> list[tuple[str, str]]:
         if key is None or name in ('"', "″"):
             continue
         chinese = any("\u4e00" <= c <= "\u9fff" for c in name)
-        symbol = name.isascii() and len(name) <= 3 or name in ("%", "m²", "ft²")
+        symbol = (name.isascii() and len(name) <= 3) or name in ("%", "m²", "ft²")
         if chinese if language == "zh" else (language == "en" and not chinese) or symbol:
             own.setdefault(key, []).append(re.escape(name))
     for name, unit in words.units.items():
@@ -254,9 +256,15 @@ def _calendar(text: str, language: str, patterns: _Patterns) -> Iterator[Amount]
             yield Amount(*m.span(), (from_chinese(m["n"]),), MONTH)
     if patterns.months is not None:
         names = amounts_file().months[language]
-        text_of_names = re.compile(rf"\b(?:{'|'.join(n.capitalize() for n in names)})\b") if language == "en" else patterns.months
+        text_of_names = (
+            re.compile(rf"\b(?:{'|'.join(n.capitalize() for n in names)})\b") if language == "en" else patterns.months
+        )
         for m in text_of_names.finditer(text):
-            sure = language != "en" or m[0] not in ("May", "March") or re.search(r"\d", text[max(0, m.start() - 5) : m.end() + 5])
+            sure = (
+                language != "en"
+                or m[0] not in ("May", "March")
+                or re.search(r"\d", text[max(0, m.start() - 5) : m.end() + 5])
+            )
             if sure:
                 yield Amount(*m.span(), (1.0 + names.index(m[0].lower()),), MONTH)
         for m in _SHORT_MONTHS.finditer(text) if language == "en" else ():
@@ -276,6 +284,7 @@ def _figures(text: str, language: str, patterns: _Patterns) -> Iterator[Amount]:
         unit, stop = _unit_behind(text, end, patterns)
         if half := _AND_A_HALF.match(text, stop):
             values, stop = tuple(v + 0.5 for v in values), half.end()
+            unit, stop = (unit, stop) if unit else _unit_behind(text, stop, patterns)
         if language == "zh" and _is_date(text, m, stop):
             unit = ""
         start = m.start()
@@ -283,7 +292,12 @@ def _figures(text: str, language: str, patterns: _Patterns) -> Iterator[Amount]:
             unit = "year"
         if (sign := patterns.before.search(text[max(0, start - 4) : start])) and (not unit or sizes_of(unit) == ()):
             unit, start = amounts_file().signs[sign["sign"]], start - len(sign[0])
-        if not unit and not m[0].endswith("er-") and re.match(r"[A-Za-z_]|-[A-Z]|[-/]\d*[A-Za-z]{2,}\d", text[end:]) and not re.match(r"[x×]\s?\d|[stnr][tdh]\b", text[end:]):
+        if (
+            not unit
+            and not m[0].endswith("er-")
+            and re.match(r"[A-Za-z_]|-[A-Z]|[-/]\d*[A-Za-z]{2,}\d", text[end:])
+            and not re.match(r"[x×]\s?\d|[stnr][tdh]\b", text[end:])
+        ):
             continue  # part of a code: 3M, A4, 2XL
         yield Amount(start, stop, values, unit)
 
@@ -291,7 +305,11 @@ def _figures(text: str, language: str, patterns: _Patterns) -> Iterator[Amount]:
 def _is_date(text: str, m: re.Match[str], stop: int) -> bool:
     """Whether a Chinese number is a year or a day of a month: 2024年, 5月6日."""
     sign = text[stop - 1 : stop]
-    return (sign == "年" and len(m["n"] or "") == 4) or (sign in "日号" and text[stop : stop + 1] != "内") if sign else False
+    return (
+        (sign == "年" and len(m["n"] or "") == 4) or (sign in "日号" and text[stop : stop + 1] != "内")
+        if sign
+        else False
+    )
 
 
 def _unit_behind(text: str, end: int, patterns: _Patterns) -> tuple[str, int]:
@@ -305,7 +323,9 @@ def _unit_behind(text: str, end: int, patterns: _Patterns) -> tuple[str, int]:
     # "24 in the pack", "3 a box", "5 l'unité"
     if re.fullmatch(r"[\s-]*(?:in|s|h|m|l|g|w|v|d|to|po|j|ga|lt|ins)", m[0], re.I):
         after = text[m.end() : m.end() + 2]
-        if (re.match(r"[\s-]", m[0]) and re.match(r"[\s-]*in$", m[0], re.I) and re.match(r"\s[a-zà-ÿ]", after)) or after[:1] in "'’":
+        if (
+            re.match(r"[\s-]", m[0]) and re.match(r"[\s-]*in$", m[0], re.I) and re.match(r"\s[a-zà-ÿ]", after)
+        ) or after[:1] in "'’":
             return "", end
     return name, m.end()
 
@@ -344,7 +364,7 @@ def _plain_readings(figures: str, language: str) -> tuple[float, ...]:
     grouped = float(bare.replace(sign, "")) if re.fullmatch(r"\d{1,3}(?:[.,]\d{3})+", bare) else None
     as_decimal = float(bare.replace(sign, ".")) if bare.count(sign) == 1 else None
     if sign == group:
-        readings = (grouped, as_decimal if grouped is None or language in _COMMA and as_decimal is not None else None)
+        readings = (grouped, as_decimal if grouped is None or (language in _COMMA and as_decimal is not None) else None)
     else:
         readings = (as_decimal, grouped if language in _COMMA and sign == decimal and as_decimal is None else None)
     return tuple(v for v in readings if v is not None) or (float(re.sub(r"[.,]", "", bare)),)
@@ -360,10 +380,13 @@ def _words(text: str, language: str, patterns: _Patterns) -> Iterator[Amount]:
     for start, end, value in values_of_words(text, language):
         unit, stop = _unit_behind(text, end, patterns)
         if half := _AND_A_HALF.match(text, stop):
-            yield Amount(start, half.end(), (value + 0.5,), unit)
+            behind, stop = (unit, half.end()) if unit else _unit_behind(text, half.end(), patterns)
+            yield Amount(start, stop, (value + 0.5,), behind)
             continue
         one = value == 1
-        yield Amount(start, stop if unit else end, (value,), unit, loose=one or (text[start:end].lower() in loose and not unit))
+        yield Amount(
+            start, stop if unit else end, (value,), unit, loose=one or (text[start:end].lower() in loose and not unit)
+        )
 
 
 def _chinese_words(text: str, patterns: _Patterns) -> Iterator[Amount]:
@@ -390,7 +413,9 @@ def _chinese_words(text: str, patterns: _Patterns) -> Iterator[Amount]:
 def _with_shared_units(listed: Sequence[Amount], text: str) -> list[Amount]:
     """Let numbers share the unit of the one behind them: 20 x 30 cm, 2-3 days, 30 to 40 degrees."""
     out = list(listed)
-    joint = re.compile(r"\s?(?:[-–~～/x×*、]|to|and|or|bis|und|oder|mal|auf|a|y|o|u|por|à|et|ou|sur|至|到|和|或|乘|by)\s?", re.I)
+    joint = re.compile(
+        r"\s?(?:[-–~～/x×*、]|to|and|or|bis|und|oder|mal|auf|a|y|o|u|por|à|et|ou|sur|至|到|和|或|乘|by)\s?", re.I
+    )
     for i in range(len(out) - 2, -1, -1):
         one, other = out[i], out[i + 1]
         if not one.unit and other.unit and joint.fullmatch(text[one.end : other.start]):

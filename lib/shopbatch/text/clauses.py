@@ -25,7 +25,10 @@ class _Words(WordFile):
 @lru_cache(maxsize=1)
 def function_words() -> Mapping[str, frozenset[str]]:
     """The small words of each language."""
-    return {code: frozenset(words.split()) for code, words in read_words(_Words, "shopbatch.text", "function_words.yaml").words.items()}
+    return {
+        code: frozenset(words.split())
+        for code, words in read_words(_Words, "shopbatch.text", "function_words.yaml").words.items()
+    }
 
 
 def clauses(text: str) -> list[str]:
@@ -76,7 +79,11 @@ def foreign_language(text: str, language: str) -> str:
         return ""
     ranked = dict(load_classifier().rank(text[:400].lower()))
     likely = max(ranked, key=lambda code: ranked[code])
-    if likely != language and ranked.get(language, 0.0) < _UNLIKELY and (ranked[likely] >= _SURE or counts[best] - own >= _LEAD):
+    if (
+        likely != language
+        and ranked.get(language, 0.0) < _UNLIKELY
+        and (ranked[likely] >= _SURE or counts[best] - own >= _LEAD)
+    ):
         return str(likely)
     return best if counts[best] - own > _LEAD + 1 and ranked.get(language, 0.0) < 0.5 else ""
 

@@ -9,20 +9,31 @@ from __future__ import annotations
 from functools import lru_cache
 from importlib import resources
 
+from shopbatch.text.word_files import WordFile, read_words
+
 VERSION = 1
-_ENDINGS = (
-    *("s", "es", "ed", "d", "ing", "er", "ers", "or", "ly", "y", "less", "able", "ible", "ful", "ness", "ish", "proof", "free", "wear", "ment", "ation"),
-    *("en", "n", "e", "em", "es", "ern", "bar", "lich", "los", "frei", "ung", "ungen", "heit", "keit", "isch", "chen", "in", "innen"),
-    *("a", "o", "as", "os", "amente", "mente", "ado", "ada", "ados", "adas", "ción", "dor", "dora", "ble", "bles", "ito", "ita", "illa", "illo", "ante", "al", "ales"),
-    *("é", "ée", "és", "ées", "eur", "euse", "age", "ment", "tion", "ette", "ier", "ière", "ant", "ante", "aux", "able", "ables", "ie", "ies"),
-)  # fmt: skip
 _LEAST, _LEAST_OF_TWO = 3, 4
+
+
+class _Endings(WordFile):
+    endings: str
+
+
+@lru_cache(maxsize=1)
+def _endings() -> tuple[str, ...]:
+    return tuple(read_words(_Endings, "shopbatch.text", "endings.yaml").endings.split())
+
+
+def _lines(*names: str) -> list[str]:
+    """The lines of word lists that are words."""
+    folder = resources.files("shopbatch.text")
+    every = (line for name in names for line in folder.joinpath(name).read_text("utf-8").splitlines())
+    return [line for line in every if not line.startswith("#")]
 
 
 @lru_cache(maxsize=1)
 def _english() -> frozenset[str]:
-    lines = resources.files("shopbatch.text").joinpath("english_words.txt").read_text("utf-8").splitlines()
-    return frozenset(line for line in lines if not line.startswith("#"))
+    return frozenset(_lines("english_words.txt"))
 
 
 @lru_cache(maxsize=65_536)
@@ -37,9 +48,7 @@ def is_english(word: str) -> bool:
 @lru_cache(maxsize=1)
 def _words() -> tuple[frozenset[str], frozenset[str]]:
     """Words in small letters; words with a capital letter, in small letters too."""
-    folder = resources.files("shopbatch.text")
-    lines = [folder.joinpath(name).read_text("utf-8").splitlines() for name in ("common_words.txt", "english_words.txt")]
-    listed = [line for file in lines for line in file if not line.startswith("#")]
+    listed = _lines("common_words.txt", "english_words.txt")
     return frozenset(w for w in listed if w[0].islower()), frozenset(w.lower() for w in listed if w[0].isupper())
 
 
@@ -61,7 +70,7 @@ def is_common(word: str, compounds: bool = False) -> bool:
 def _inflected(word: str, known: frozenset[str]) -> bool:
     if word in known:
         return True
-    for ending in _ENDINGS:
+    for ending in _endings():
         if not word.endswith(ending) or len(word) - len(ending) < _LEAST:
             continue
         stem = word[: -len(ending)]

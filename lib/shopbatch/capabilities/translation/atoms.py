@@ -30,7 +30,7 @@ _MEASURE = re.compile(
     r"|(?:\d+[A-Z]?)-(?:[A-Z]?[a-zäöüß]+)(?:-[A-Za-zäöüß]+)*|\d+(?:[.,/]\d+)+|\d?X{0,4}[SML](?:/\d?X{0,4}[SML])+"
     r"|\d+er-[A-Z][a-zäöü]+|\d+(?:st|nd|rd|th|er|re|e|ème|°)|[A-Z]?[a-zäöüß]+-\d+|US\d+(?:[.,]\d+)?|(?:USD|EUR|GBP|CNY|RMB)\d+(?:[.,]\d+)?",
 )
-_SINGLE_SIZE = re.compile(r"(?<![A-Za-z0-9'’&.-])(?<!\d )[SML](?![A-Za-z0-9'’&.]|\s?=)")
+_SINGLE_SIZE = re.compile(r"(?<![A-Za-z0-9'’&.-])(?<!\d )[SML](?![A-Za-z0-9'’&]|\.\w|\s?=)")
 _SIZE_WORD = re.compile(r"size|talla|gr(?:ö|oe)(?:ß|ss)en?|taille|尺码|码|号|尺寸|fit|passt|medidas?|grob", re.I)
 _MARK = "⟦{}⟧"
 _MARKS = re.compile(r"[⟦\[【]\s*(\d{1,3})\s*[⟧\]】]")

@@ -18,7 +18,20 @@ IDENTITY = (
     *(clauses.VERSION, vocabulary.VERSION),
 )
 KINDS = (
-    *("empty", "atom", "language", "untranslated", "number", "unit", "size", "negation", "lost_name", "new_name", "missing", "added"),
+    *(
+        "empty",
+        "atom",
+        "language",
+        "untranslated",
+        "number",
+        "unit",
+        "size",
+        "negation",
+        "lost_name",
+        "new_name",
+        "missing",
+        "added",
+    ),
     *("repeated", "meaning", "added_claim", "changed_word", "glossary"),
 )
 
@@ -71,24 +84,39 @@ def check(pair: Pair, thresholds: likeness.Thresholds = likeness.THRESHOLDS) -> 
     one, other, languages = pair.one, pair.other, pair.languages
     if not any(c.isalnum() for c in other):
         return [Fault("empty", "no words")]
-    faults = [Fault("atom", f"{kind} {part}") for kind, part in atoms.differences(one, other, tuple((pair.glossary or {}).values()))]
+    faults = [
+        Fault("atom", f"{kind} {part}")
+        for kind, part in atoms.differences(one, other, tuple((pair.glossary or {}).values()))
+    ]
     if foreign := completeness.language_fault(other, languages[1]):
         faults.append(Fault("language", f"it is in {foreign}"))
     if left := completeness.untranslated(one, other, languages, pair.kept):
         faults.append(Fault("untranslated", left))
     faults += _numbers(pair)
     faults += _denials(pair)
-    faults += [Fault(kind, name) for kind, name in names.name_faults(one, other, languages, pair.brands, " ".join((pair.glossary or {}).values()))]
+    faults += [
+        Fault(kind, name)
+        for kind, name in names.name_faults(
+            one, other, languages, pair.brands, " ".join((pair.glossary or {}).values())
+        )
+    ]
     if length := completeness.length_fault(one, other, languages):
         faults.append(Fault(*length))
     if again := completeness.repeated(one, other, languages):
         faults.append(Fault("repeated", again))
     faults += [Fault("added_claim", f"{claim}: {words}") for claim, words in claims.added_claims(one, other, languages)]
-    faults += [Fault("changed_word", f"{group}: {words}") for group, words in claims.changed_words(one, other, languages)]
-    faults += [Fault("glossary", f"{term}: {written} is missing") for term, written in (pair.glossary or {}).items() if written.lower() not in other.lower()]
+    faults += [
+        Fault("changed_word", f"{group}: {words}") for group, words in claims.changed_words(one, other, languages)
+    ]
+    faults += [
+        Fault("glossary", f"{term}: {written} is missing")
+        for term, written in (pair.glossary or {}).items()
+        if written.lower() not in other.lower()
+    ]
     faults += [Fault("glossary", f"{word} is forbidden") for word in pair.forbidden if word.lower() in other.lower()]
     if pair.likeness is not None:
-        faults += [Fault(kind, detail) for kind, detail in pair.likeness.faults(thresholds, languages)]
+        longer, _ = completeness.length_ratio(one, other, languages)
+        faults += [Fault(kind, detail) for kind, detail in pair.likeness.faults(thresholds, longer)]
     return faults
 
 

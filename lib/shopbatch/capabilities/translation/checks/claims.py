@@ -57,3 +57,8 @@ def changed_words(one: str, other: str, languages: tuple[str, str]) -> list[tupl
         if (lost := before.keys() - after.keys()) and (new := after.keys() - before.keys()):
             changed.append((group, f"{before[min(lost)]} became {after[min(new)]}"))
     return changed
+
+
+def languages() -> tuple[str, ...]:
+    """The languages with lists of claims."""
+    return tuple(next(iter(_file().claims.values())).says)

@@ -16,6 +16,7 @@ VERSION = 1
 _RUN = 4  # words in a row that stand in both texts as they are, from which they count as not translated
 _RUN_LETTERS = 14
 _SHARED = 0.5  # share of the words of a clause
+_LONG = 1.5  # an explanation makes a short title longer: the band is wider on that side
 _HAN = re.compile(r"[\u3400-\u9fff\u3040-\u30ff\uac00-\ud7af]")
 _LATIN_RUN = re.compile(r"(?:\b[a-zà-ÿ][a-zà-ÿ'’-]+\b[\s,]*){3,}")
 
@@ -59,7 +60,10 @@ def _letters(text: str, language: str) -> float:
 def length_ratio(one: str, other: str, languages: tuple[str, str]) -> tuple[float, float]:
     """How much longer a translation is than expected, as a logarithm, and how much it may be."""
     shared = set(re.findall(r"[A-Za-z0-9]{2,}", one)) & set(re.findall(r"[A-Za-z0-9]{2,}", other))
-    a, b = (_letters(re.sub(r"[A-Za-z0-9]{2,}", lambda m: "" if m[0] in shared else m[0], t), c) for t, c in zip((one, other), languages, strict=True))
+    a, b = (
+        _letters(re.sub(r"[A-Za-z0-9]{2,}", lambda m: "" if m[0] in shared else m[0], t), c)
+        for t, c in zip((one, other), languages, strict=True)
+    )
     if not a or not b:
         return (0.0 if a == b else math.copysign(9.0, b - a)), 1.0
     return math.log(b / a), _lengths().width + _lengths().short / math.sqrt(a)
@@ -68,10 +72,13 @@ def length_ratio(one: str, other: str, languages: tuple[str, str]) -> tuple[floa
 def length_fault(one: str, other: str, languages: tuple[str, str]) -> tuple[str, str] | None:
     """Say whether a translation is too short (missing) or too long (added)."""
     ratio, room = length_ratio(one, other, languages)
-    if abs(ratio) > room:
+    if ratio < -room or ratio > _LONG * room:
         factor = f"{math.exp(ratio):.2f} times the expected length"
         return ("missing", factor) if ratio < 0 else ("added", factor)
-    before, after = (max(len(sentences(text)), len(re.findall(r"[.;:!?。；！？…](?:\s|$|(?<=[。；！？]))", text))) for text in (one, other))
+    before, after = (
+        max(len(sentences(text)), len(re.findall(r"[.;:!?。；！？…](?:\s|$|(?<=[。；！？]))", text)))
+        for text in (one, other)
+    )
     if before > after and ratio < -room * (0.5 if before - after > 1 or before == 2 else 0.6):
         return "missing", f"{after} of {before} sentences, {math.exp(ratio):.2f} times the expected length"
     if after > before + 1 and ratio > room * 0.6:
@@ -102,7 +109,13 @@ def untranslated(one: str, other: str, languages: tuple[str, str], kept: tuple[s
             words = [w for w in words_of(m[0]) if w not in stays]
             if len(words) >= 3:
                 return m[0].strip()
-        return "" if han_share(other) > 0.25 or not words_of(other) else other[:40] if _HAN.search(other) is None and len(words_of(other)) > 3 else ""
+        return (
+            ""
+            if han_share(other) > 0.25 or not words_of(other)
+            else other[:40]
+            if _HAN.search(other) is None and len(words_of(other)) > 3
+            else ""
+        )
     run = _shared_run(words_of(bare(one)), words_of(bare(other)), stays)
     if run:
         return run
@@ -134,7 +147,11 @@ def repeated(one: str, other: str, languages: tuple[str, str]) -> str:
 
 def _repeats(text: str, language: str) -> str:
     chinese = language in ("zh", "ja")
-    pieces = [c for c in re.findall(r"[\u3400-\u9fff\u3040-\u30ff]|[A-Za-z0-9]+", text)] if chinese else re.findall(r"[^\W_]+", text.lower())
+    pieces = (
+        [c for c in re.findall(r"[\u3400-\u9fff\u3040-\u30ff]|[A-Za-z0-9]+", text)]
+        if chinese
+        else re.findall(r"[^\W_]+", text.lower())
+    )
     least = 6 if chinese else 4
     seen = Counter(tuple(pieces[i : i + least]) for i in range(len(pieces) - least + 1))
     for run, times in seen.items():
@@ -144,7 +161,7 @@ def _repeats(text: str, language: str) -> str:
     for size in range(1, least):
         for i in range(len(pieces) - 2 * size + 1):
             run = pieces[i : i + size]
-            long_enough = (size >= 3 if chinese else size >= 2 or (len(run[0]) > 3 and not run[0].isdigit()))
+            long_enough = size >= 3 if chinese else size >= 2 or (len(run[0]) > 3 and not run[0].isdigit())
             if run == pieces[i + size : i + 2 * size] and long_enough:
                 return ("" if chinese else " ").join(run * 2)
     said = [re.sub(r"\W", "", c).lower() for c in clauses(text)]

@@ -13,24 +13,30 @@ from functools import lru_cache
 import numpy as np
 import pyarrow as pa
 
+from shopbatch.capabilities.translation.atoms import atoms
 from shopbatch.engines.base import Encoder, encode_all
 from shopbatch.text.clauses import clauses
 from shopbatch.text.word_files import WordFile, read_words
 
 VERSION = 1
-_LEAST = 12  # letters of a clause that can be compared; of Chinese a third
+_LEAST = 21  # letters of a clause that can be compared; of Chinese a third
 
 
 @dataclass(frozen=True)
 class Thresholds:
-    """Least likeness of the whole, of each clause of the text, and of each clause of the translation, -1 to 1."""
+    """Least likeness of the whole, of each clause of the text, and of each clause of the translation, -1 to 1.
 
-    whole: float
-    covered: float
-    backed: float
+    Where the translation is shorter or longer than expected as well, a clause needs `margin` more.
+    """
+
+    whole: float = 0.2
+    covered: float = 0.06
+    backed: float = 0.08
+    margin: float = 0.12
 
 
-THRESHOLDS = Thresholds(0.3, 0.1, 0.1)
+THRESHOLDS = Thresholds()
+LONGER = 0.2  # logarithm of the length from which a translation is longer or shorter than expected
 
 
 @dataclass(frozen=True)
@@ -51,14 +57,21 @@ class Likeness:
     clause: str = ""
     added: str = ""
 
-    def faults(self, thresholds: Thresholds, languages: tuple[str, str]) -> list[tuple[str, str]]:
-        """Return (kind, detail) of what lies under the thresholds."""
+    def faults(self, thresholds: Thresholds, longer: float) -> list[tuple[str, str]]:
+        """Return (kind, detail) of what lies under the thresholds.
+
+        Args:
+            thresholds: The thresholds.
+            longer: By how much the translation is longer than expected, as a logarithm.
+        """
         faults = []
+        covered = thresholds.covered + (thresholds.margin if longer < -LONGER else 0.0)
+        backed = thresholds.backed + (thresholds.margin if longer > LONGER else 0.0)
         if self.whole < thresholds.whole:
             faults.append(("meaning", f"likeness {self.whole:.2f} of the whole"))
-        if self.covered < thresholds.covered:
+        if self.covered < covered:
             faults.append(("missing", f"nothing like: {self.clause}"))
-        if self.backed < thresholds.backed:
+        if self.backed < backed:
             faults.append(("added", f"nothing like: {self.added}"))
         return faults
 
@@ -115,11 +128,25 @@ class Comparer:
 
 
 def parts(text: str, language: str) -> list[str]:
-    """The whole text first, then its clauses, then neighbours together."""
-    single = [c for c in clauses(text) if sum(x.isalpha() for x in c) >= (_LEAST / 3 if language in ("zh", "ja", "ko") else _LEAST)]
+    """The whole text first, then its clauses, short ones with the next one, then neighbours together."""
+    for atom in reversed(atoms(text)):
+        if atom.kind in ("address", "tag", "placeholder"):
+            text = text[: atom.start] + " " + text[atom.end :]
+    least = _LEAST / 3 if language in ("zh", "ja", "ko") else _LEAST
+    joint = "" if language in ("zh", "ja") else " "
+    single: list[str] = []
+    open_ended = False
+    for clause in clauses(text):
+        if single and open_ended:
+            single[-1] += joint + clause
+        else:
+            single.append(clause)
+        open_ended = sum(c.isalpha() for c in single[-1]) < least
+    if open_ended and len(single) > 1:
+        last = single.pop()
+        single[-1] += joint + last
     if len(single) < 2:
         return [text]
-    joint = "" if language in ("zh", "ja") else " "
     return [text, *single, *(joint.join(single[i : i + 2]) for i in range(len(single) - 1))]
 
 

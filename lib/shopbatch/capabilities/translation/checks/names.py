@@ -40,7 +40,9 @@ def _ordinary(language: str) -> frozenset[str]:
     return frozenset(f"{words['all']} {words.get(language, '')}".lower().split())
 
 
-def name_faults(one: str, other: str, languages: tuple[str, str], brands: Sequence[str] = (), kept: str = "") -> list[tuple[str, str]]:
+def name_faults(
+    one: str, other: str, languages: tuple[str, str], brands: Sequence[str] = (), kept: str = ""
+) -> list[tuple[str, str]]:
     """Return (kind, name) of each name that is lost (lost_name) or new (new_name) in a translation.
 
     Args:
@@ -50,7 +52,9 @@ def name_faults(one: str, other: str, languages: tuple[str, str], brands: Sequen
         brands: Brands that are known from the product.
         kept: What else may stand in the translation, such as translations of the glossary.
     """
-    faults = [("lost_name", name) for name in names(one, languages[0], brands) if not _kept(other, name) and name not in kept]
+    faults = [
+        ("lost_name", name) for name in names(one, languages[0], brands) if not _kept(other, name) and name not in kept
+    ]
     allowed = f"{one} {kept} {' '.join(brands)} {_other_names(one)}"
     faults += [("new_name", name) for name in new_names(other, languages[1], allowed)]
     return faults
@@ -66,7 +70,11 @@ def _other_names(text: str) -> str:
     """What the brands of a text are called in the other script, a line each."""
     other = [latin for chinese, latin in _file().pairs.items() if chinese in text]
     small = f" {re.sub(r'[^a-z0-9]+', ' ', text.lower())} "
-    other += [chinese for chinese, latin in _file().pairs.items() if f" {re.sub(r'[^a-z0-9]+', ' ', latin.lower()).strip()} " in small]
+    other += [
+        chinese
+        for chinese, latin in _file().pairs.items()
+        if f" {re.sub(r'[^a-z0-9]+', ' ', latin.lower()).strip()} " in small
+    ]
     return "\n".join(other)
 
 
@@ -80,8 +88,12 @@ def _without_atoms(text: str) -> str:
 
 def _is_word(word: str, compounds: bool = False) -> bool:
     """Whether all parts of a word are common: Men's, Sugar-Free, unscented."""
-    parts = [p for p in re.split(r"[-'’&.+]", word.lower()) if len(p) > 2]
-    return all(is_common(p, compounds) or is_common(re.sub(r"^(?:un|re|non|pre|anti|multi|super|ultra|micro|over|under)", "", p), compounds) for p in parts)
+    parts = [p for p in re.split(r"[-'’&.+]", word.lower()) if len(p) > 2 and p not in _ordinary("en")]
+    return all(
+        is_common(p, compounds)
+        or is_common(re.sub(r"^(?:un|re|non|pre|anti|multi|super|ultra|micro|over|under)", "", p), compounds)
+        for p in parts
+    )
 
 
 def _listed(text: str) -> list[str]:
@@ -125,7 +137,7 @@ def _stands_as_name(m: re.Match[str], line: str, place: int, title: bool, langua
 def _is_name(word: str, language: str) -> bool:
     bare = re.sub(r"['’]s?$", "", word).strip(".-&+'’")
     parts = [p for p in re.split(r"[-&.+]", bare.lower()) if p]
-    if len(bare) < 2 or all(p in _ordinary(language) or (len(p) < 2) for p in parts):
+    if len(bare) < 2 or bare.lower() in _ordinary(language) or all(p in _ordinary(language) or (len(p) < 2) for p in parts):
         return False
     return not (word.isupper() and (is_common(word) or len(set(word)) < 3))
 
@@ -139,7 +151,11 @@ def new_names(text: str, language: str, allowed: str) -> Iterator[str]:
         for m in _LATIN.finditer(_without_atoms(text)):
             if len(m[0]) > 1 and _is_name(m[0], "zh") and not _holds(allowed, m[0]):
                 yield m[0]
-        yield from (name for name in _file().pairs if name in text and name not in allowed and name not in _file().ambiguous.split())
+        yield from (
+            name
+            for name in _file().pairs
+            if name in text and name not in allowed and name not in _file().ambiguous.split()
+        )
         for pattern in _file().chinese:
             for m in re.finditer(pattern, text):
                 if not allowed.count(m[0]) and not _names_something(allowed):
@@ -156,7 +172,7 @@ def new_names(text: str, language: str, allowed: str) -> Iterator[str]:
             if chinese and _PINYIN.fullmatch(word.lower().replace("'", "")):
                 continue
             after = words[place + 1] if place + 1 < len(words) else None
-            if _introduced(line, m.start(), language) or _new_by_place(m, line, title, language, after):
+            if _introduced(line, m.start(), language, word) or _new_by_place(m, line, title, language, after):
                 yield word
 
 
@@ -165,8 +181,10 @@ def _new_by_place(m: re.Match[str], line: str, title: bool, language: str, after
     if re.search(r"[a-zà-ÿ][A-Z]", word) and "-" not in word:
         return True
     next_to = after is not None and line[m.end() : after.start()] == " " and after[0][0].isupper()
+    next_to = next_to and after is not None and len(after[0]) > 2 and not after[0].isupper()
+    inflected = bool(re.search(r"e[rsnm]?$", word)) and bool(_START.search(line[: m.start()]))
     if language == "de":  # where all nouns have capital letters, two of them side by side are a name and a noun
-        return next_to and not _is_german(word) and word.lower() not in _file().quantities.split()
+        return next_to and not inflected and not _is_german(word) and word.lower() not in _file().quantities.split()
     if language != "en" and (title or _START.search(line[: m.start()])):
         return next_to and not _is_word(word, compounds=True)
     if title or _START.search(line[: m.start()]):
@@ -179,10 +197,14 @@ def _is_german(word: str) -> bool:
     return is_common(word) or (is_common(word, compounds=True) and not is_english(word)) or "-" in word
 
 
-def _introduced(line: str, start: int, language: str) -> bool:
-    """Whether words such as `by` or `der Marke` stand before a name."""
+def _introduced(line: str, start: int, language: str, word: str) -> bool:
+    """Whether words such as `by` or `der Marke` stand before a name; a German `von` only before an unknown word."""
     pattern = _file().introduce.get(language)
-    return bool(pattern and re.search(rf"(?:{pattern})\s+[\"“„«]?$", line[:start], re.I))
+    if not pattern:
+        return False
+    if language == "de" and re.search(r"\b(?:von|bei)\s+$", line[:start]):
+        return not _is_german(word)
+    return bool(re.search(rf"(?:{pattern})\s+[\"“„«]?$", line[:start], re.I))
 
 
 def _names_something(text: str) -> bool:

@@ -130,7 +130,7 @@ def _lacks(a: Denials, b: Denials) -> bool:
     have = b.strong + b.part + softer + b.joint
     if a.strong - a.double > have or (a.strong > have and b.strong % 2 == 1):
         return True
-    return a.clause > b.clause + b.joint and a.strong + a.part - a.double > have
+    return a.strong > b.strong + b.joint and a.strong + a.part - a.double > have
 
 
 def aligned(one: Sequence[str], other: Sequence[str]) -> list[tuple[str, str]]:

@@ -46,7 +46,7 @@ def _equal(a: Amount, b: Amount) -> bool:
     if _converted(a, b):
         return True
     if {a.unit, b.unit} & {CLOCK, WEEKDAY} and a.unit != b.unit:
-        return a.unit == CLOCK and any(abs(x / 60 - y) < _TINY for x in a.values for y in b.values) or (
+        return (a.unit == CLOCK and any(abs(x / 60 - y) < _TINY for x in a.values for y in b.values)) or (
             b.unit == CLOCK and any(abs(y / 60 - x) < _TINY for x in a.values for y in b.values)
         )
     return any(abs(x - y) <= _TINY * max(1, abs(x)) for x in a.values for y in b.values)
@@ -57,7 +57,7 @@ def _same_unit(a: Amount, b: Amount) -> bool:
         return True
     names = {a.unit, b.unit}
     if names & {MONTH, CLOCK, WEEKDAY}:
-        return "" in names or names == {MONTH, ""} or CLOCK in names and bool(names & {"hour", ""})
+        return "" in names or names == {MONTH, ""} or (CLOCK in names and bool(names & {"hour", ""}))
     dimensions = [{d for d, _ in sizes_of(x.unit)} for x in (a, b)]
     if all(dimensions):
         return False
@@ -76,4 +76,3 @@ def _converted(a: Amount, b: Amount) -> bool:
             if any(abs(x * factor - y * known) <= room * abs(x * factor) for x in a.values for y in b.values):
                 return True
     return False
-
