@@ -19,7 +19,7 @@ class ApertiumConfig(Strict):
     """Name of the program on the PATH, or its path."""
     data: str = "/usr/share/apertium"
     """Folder of the pairs of languages."""
-    modes: dict[str, str] = {}
+    modes: dict[str, str] = Field(default_factory=dict)
     """Name of the mode by pair, such as en-es: eng-spa_US. The others are named by the ISO 639-3 codes: eng-spa."""
     batch_bytes: int = Field(default=65_536, ge=1)
     """Most bytes of text in one call of the program."""
@@ -47,8 +47,8 @@ class CTranslate2Config(Strict):
     batch_tokens: int = Field(default=2048, ge=1)
     """Size of one call in tokens."""
     max_tokens: int = Field(default=512, ge=2)
-    """Most tokens of a text; a longer one is an error. A translation has at most twice as many as its text, and 16."""
-    languages: dict[str, str] = {}
+    """Most tokens of a text; a longer one is an error. A translation has at most twice as many, and a few more."""
+    languages: dict[str, str] = Field(default_factory=dict)
     """Tokens of languages by ISO 639-1 code, such as es: spa_Latn. None for a model of one pair."""
 
     def identity(self) -> dict[str, Any]:

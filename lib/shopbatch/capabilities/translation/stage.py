@@ -120,7 +120,7 @@ class TranslationStage(BaseStage):
 
     def check(self, content: pa.Table) -> pa.Array:
         """Return why each row is rejected: empty, too_long, invalid_utf8, no_language, no_pair, or null."""
-        own = super().check(content.select(["text"]))
+        own = pc.coalesce(super().check(content), super().check(content.select(["text"])))
         languages = content["source_language"].combine_chunks()
         known = pa.array([*self.pairs, self.target], pa.string())
         no_pair = pc.if_else(pc.is_in(languages, known), pa.scalar(None, pa.string()), "no_pair")

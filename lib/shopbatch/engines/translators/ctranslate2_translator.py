@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -18,6 +19,7 @@ from shopbatch.models.folder import ModelError
 from shopbatch.models.sentencepieces import load_pieces
 
 _END = "</s>"
+_STEP = 16  # tokens by which the limits of translations grow
 
 
 class CTranslate2Translator:
@@ -62,24 +64,33 @@ class _Model:
     def translate(self, texts: Sequence[str], pair: tuple[str, str], beam: int) -> Generated:
         codes = [self.config.languages.get(code, "") for code in pair]
         rows = [[*filter(None, [codes[0]]), *self.before.pieces(text), _END] for text in texts]
-        if long := max(map(len, rows), default=0) - self.config.max_tokens:
-            if long > 0:
-                raise EngineError(f"a text has more than {self.config.max_tokens} tokens")
-        prefix = [[codes[1]] if codes[1] else None for _ in rows]
-        most = 2 * max(map(len, rows), default=0) + 16
+        if max(map(len, rows), default=0) > self.config.max_tokens:
+            raise EngineError(f"a text has more than {self.config.max_tokens} tokens")
+        # a call has one limit for all its texts, so texts of other lengths go into other calls
+        groups: dict[int, list[int]] = {}
+        for number, row in enumerate(rows):
+            groups.setdefault(2 * _STEP * -(-len(row) // _STEP) + _STEP, []).append(number)
+        answers: dict[int, Any] = {}
+        for most, numbers in sorted(groups.items()):
+            made = self._call([rows[n] for n in numbers], codes[1], beam, most)
+            answers |= {n: (answer, most) for n, answer in zip(numbers, made, strict=True)}
+        pieces = [[p for p in answers[n][0].hypotheses[0] if p not in (codes[1], _END)] for n in range(len(rows))]
+        finish: list[Finish] = ["length" if len(p) >= answers[n][1] - 1 else "stop" for n, p in enumerate(pieces)]
+        tokens = [np.array([len(r) for r in side], np.int32) for side in (rows, pieces)]
+        return Generated([self.after.text(p) for p in pieces], tokens[0], tokens[1], finish)
+
+    def _call(self, rows: list[list[str]], target: str, beam: int, most: int) -> list[Any]:
         try:
-            answers = self.model.translate_batch(
-                rows,
-                target_prefix=prefix if codes[1] else None,
-                beam_size=beam,
-                max_batch_size=self.config.batch_tokens,
-                batch_type="tokens",
-                max_decoding_length=most,
-                disable_unk=True,
+            return list(
+                self.model.translate_batch(
+                    rows,
+                    target_prefix=[[target] for _ in rows] if target else None,
+                    beam_size=beam,
+                    max_batch_size=self.config.batch_tokens,
+                    batch_type="tokens",
+                    max_decoding_length=most,
+                    disable_unk=True,
+                )
             )
         except (RuntimeError, ValueError) as error:
             raise EngineError(f"ctranslate2: {one_line(error, 200)}") from None
-        pieces = [[p for p in answer.hypotheses[0] if p not in (codes[1], _END)] for answer in answers]
-        finish: list[Finish] = ["length" if len(p) >= most - 1 else "stop" for p in pieces]
-        tokens = [np.array([len(r) for r in side], np.int32) for side in (rows, pieces)]
-        return Generated([self.after.text(p) for p in pieces], tokens[0], tokens[1], finish)

@@ -137,7 +137,11 @@ def _stands_as_name(m: re.Match[str], line: str, place: int, title: bool, langua
 def _is_name(word: str, language: str) -> bool:
     bare = re.sub(r"['’]s?$", "", word).strip(".-&+'’")
     parts = [p for p in re.split(r"[-&.+]", bare.lower()) if p]
-    if len(bare) < 2 or bare.lower() in _ordinary(language) or all(p in _ordinary(language) or (len(p) < 2) for p in parts):
+    if (
+        len(bare) < 2
+        or bare.lower() in _ordinary(language)
+        or all(p in _ordinary(language) or (len(p) < 2) for p in parts)
+    ):
         return False
     return not (word.isupper() and (is_common(word) or len(set(word)) < 3))
 

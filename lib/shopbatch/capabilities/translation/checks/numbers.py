@@ -5,12 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from shopbatch.text.amounts import CLOCK, MONTH, TOLERANCE, WEEKDAY, Amount, amounts, sizes_of
+from shopbatch.text.amount_patterns import CLOCK, MONTH, WEEKDAY, Amount, sizes_of
+from shopbatch.text.amounts import amounts
 
 # Units that may not go missing or come new. Behind a count there is no unit, and a point may be one of many things.
 _FIRM = frozenset({"mass", "volume", "length", "area", "time", "workdays", "share", "power", "charge", "memory", "usd", "eur", "gbp", "cny",
                    "cents", "celsius", "fahrenheit", "megabytes", "frequency"})  # fmt: skip
 _TINY = 1e-6
+_TOLERANCE = 0.02  # relative difference of a size that is restated in another unit
 _LONG = re.compile(r"\d{5,}")  # the number of an order or an article
 
 
@@ -65,14 +67,14 @@ def _same_unit(a: Amount, b: Amount) -> bool:
 
 
 def _converted(a: Amount, b: Amount) -> bool:
-    """Whether two amounts are the same in two units: exactly, or for measures within TOLERANCE."""
+    """Whether two amounts are the same in two units: exactly, or for measures within _TOLERANCE."""
     if not a.unit or not b.unit or a.unit == b.unit:
         return False
     for dimension, factor in sizes_of(a.unit):
         for other, known in sizes_of(b.unit):
             if dimension != other:
                 continue
-            room = _TINY if dimension == "time" else TOLERANCE
+            room = _TINY if dimension == "time" else _TOLERANCE
             if any(abs(x * factor - y * known) <= room * abs(x * factor) for x in a.values for y in b.values):
                 return True
     return False
