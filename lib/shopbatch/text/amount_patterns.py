@@ -10,7 +10,7 @@ from shopbatch.text.amount_words import amounts_file
 from shopbatch.text.units import units
 
 LANGUAGES = ("en", "zh", "es", "de", "fr")
-CLOCK, MONTH, WEEKDAY = "clock", "month_name", "weekday"
+CLOCK, MONTH, WEEKDAY, AGE = "clock", "month_name", "weekday", "age"
 COMMA = frozenset({"es", "de", "fr"})  # languages with a decimal comma
 _FIGURES = (
     r"(?<![\w.,/#@])(?<![A-Za-z]-)(?P<n>\d{1,3}(?:[.,'’ ]\d{3})+(?:[.,]\d{1,2})?(?!\d)|\d+(?:[.,]\d+)?|[.,]\d+)(?:er-)?"
@@ -65,7 +65,9 @@ def patterns_of(language: str) -> Patterns:
     loose = "|".join(map(re.escape, sorted(words.numbers[language].loose, key=len, reverse=True)))
     return Patterns(
         figures=re.compile(_FIGURES_ZH if chinese else _FIGURES),
-        scale=re.compile(rf"\s?(?P<s>{scales}){behind}" if chinese else rf"(?:\s|-)?(?P<s>{scales})\b", re.I),
+        scale=re.compile(
+            rf"\s?(?P<s>{scales}){behind}" if chinese else rf"(?:(?:\s|-)?(?P<s>(?!k\b)(?:{scales}))|(?P<k>k))\b", re.I
+        ),
         unit=re.compile(rf"{gap}(?:(?P<sign>{signs})(?![A-Za-z])|(?:{unit}){behind})", 0 if chinese else re.I),
         names=tuple(name for name, _ in named),
         before=re.compile(rf"(?P<sign>{signs})\s?$"),

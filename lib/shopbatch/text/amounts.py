@@ -14,6 +14,7 @@ from functools import lru_cache
 from itertools import pairwise
 
 from shopbatch.text.amount_patterns import (
+    AGE,
     CLOCK,
     COMMA,
     LANGUAGES,
@@ -95,8 +96,8 @@ def _figures(text: str, language: str, patterns: Patterns) -> Iterator[Amount]:
     for m in patterns.figures.finditer(text):
         values = _readings(m, language)
         end, scaled = m.end(), patterns.scale.match(text, m.end())
-        if scaled and not (language == "zh" and not scaled["s"]):
-            factor = amounts_file().scales[language][scaled["s"].lower()]
+        if scaled:
+            factor = amounts_file().scales[language].get(scaled[0].strip(" -").lower(), 1000.0)
             values, end = tuple(round(v * factor, 6) for v in values), scaled.end()
         unit, stop = unit_behind(text, end, patterns)
         if half := _AND_A_HALF.match(text, stop):
@@ -106,7 +107,7 @@ def _figures(text: str, language: str, patterns: Patterns) -> Iterator[Amount]:
             unit = ""
         start = m.start()
         if not unit and re.search(amounts_file().ages[language] + "$", text[:start], re.I):
-            unit = "year"
+            unit = AGE
         if (sign := patterns.before.search(text[max(0, start - 4) : start])) and (not unit or sizes_of(unit) == ()):
             unit, start = amounts_file().signs[sign["sign"]], start - len(sign[0])
         if (
@@ -225,7 +226,7 @@ def _with_shared_units(listed: Sequence[Amount], text: str) -> list[Amount]:
             )
             out[i] = Amount(one.start, one.end, values, other.unit, one.loose)
     for i, (one, other) in enumerate(pairwise(list(out))):
-        sign_before = one.unit in ("usd", "eur", "gbp", "cny", "year") and not other.unit
+        sign_before = one.unit in ("usd", "eur", "gbp", "cny", AGE) and not other.unit
         if sign_before and joint.fullmatch(text[one.end : other.start]):
             out[i + 1] = Amount(other.start, other.end, other.values, one.unit, other.loose)
     return out

@@ -30,6 +30,11 @@ _MEASURE = re.compile(
     r"|(?:\d+[A-Z]?)-(?:[A-Z]?[a-zäöüß]+)(?:-[A-Za-zäöüß]+)*|\d+(?:[.,/]\d+)+|\d?X{0,4}[SML](?:/\d?X{0,4}[SML])+"
     r"|\d+er-[A-Z][a-zäöü]+|\d+(?:st|nd|rd|th|er|re|e|ème|°)|[A-Z]?[a-zäöüß]+-\d+|US\d+(?:[.,]\d+)?|(?:USD|EUR|GBP|CNY|RMB)\d+(?:[.,]\d+)?",
 )
+# a number with a sign that all languages share stays together with it
+_MEASURED = re.compile(
+    r"(?<![\w.,])\d+(?:[.,]\d+)*(?:\s?[x×]\s?\d+(?:[.,]\d+)*)*\s?"
+    r"(?:m[lgm]|cl|k[gmW]|cm|[glmWVAK]|mAh|[GTMk]B|[kMG]?Hz|dB|°[CF]?|%|lm|den|ppi|dpi|fps|px|MP)(?![\w°])"
+)
 _SINGLE_SIZE = re.compile(r"(?<![A-Za-z0-9'’&.-])(?<!\d )[SML](?![A-Za-z0-9'’&]|\.\w|\s?=)")
 _SIZE_WORD = re.compile(r"size|talla|gr(?:ö|oe)(?:ß|ss)en?|taille|尺码|码|号|尺寸|fit|passt|medidas?|grob", re.I)
 _MARK = "⟦{}⟧"
@@ -112,13 +117,15 @@ def mask(text: str, further: Iterable[Atom] = (), mark: str = _MARK) -> Masked:
 
     Args:
         text: The text. A text that holds a mask already is returned without masks.
-        further: Atoms beside those of `atoms`: entries of the glossary, brands. They go first.
+        further: Atoms beside those of `atoms` and numbers with a sign as unit: entries of the glossary, brands. They go
+            first.
         mark: How a mask is written; {} is its number.
     """
     if _MARKS.search(text):
         return Masked(text, ())
     chosen: list[Atom] = []
-    for atom in (*sorted(further, key=lambda a: a.start - a.end), *atoms(text)):
+    measured = [Atom("measure", m[0], m.start(), m.end(), m[0]) for m in _MEASURED.finditer(text)]
+    for atom in (*sorted(further, key=lambda a: a.start - a.end), *atoms(text), *measured):
         if all(atom.end <= other.start or other.end <= atom.start for other in chosen):
             chosen.append(atom)
     chosen.sort(key=lambda atom: atom.start)

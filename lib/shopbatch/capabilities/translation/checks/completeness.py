@@ -15,7 +15,7 @@ from shopbatch.text.word_files import WordFile, read_words
 VERSION = 1
 _RUN = 4  # words in a row that stand in both texts as they are, from which they count as not translated
 _RUN_LETTERS = 14
-_SHARED = 0.5  # share of the words of a clause
+_TELLING, _FEW, _SAME = 4, 3, 0.7  # letters of a word; least words, and share of words that are those of the text
 _LONG = 1.5  # an explanation makes a short title longer: the band is wider on that side
 _HAN = re.compile(r"[\u3400-\u9fff\u3040-\u30ff\uac00-\ud7af]")
 _LATIN_RUN = re.compile(r"(?:\b[a-zà-ÿ][a-zà-ÿ'’-]+\b[\s,]*){3,}")
@@ -116,9 +116,14 @@ def untranslated(one: str, other: str, languages: tuple[str, str], kept: tuple[s
             if _HAN.search(other) is None and len(words_of(other)) > 3
             else ""
         )
-    run = _shared_run(words_of(bare(one)), words_of(bare(other)), stays)
-    if run:
+    before, after = words_of(bare(one)), words_of(bare(other))
+    if run := _shared_run(before, after, stays):
         return run
+    telling = [word for word in after if word not in stays and len(word) >= _TELLING]
+    if telling and (
+        before == after or (len(telling) >= _FEW and sum(w in before for w in telling) > _SAME * len(telling))
+    ):
+        return other[:60]
     for clause in clauses(other):
         words = words_of(clause)
         if len(words) >= 3 and clause_language(clause, (languages[0], languages[1])) == languages[0]:

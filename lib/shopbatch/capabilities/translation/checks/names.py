@@ -185,7 +185,7 @@ def _new_by_place(m: re.Match[str], line: str, title: bool, language: str, after
     if re.search(r"[a-zà-ÿ][A-Z]", word) and "-" not in word:
         return True
     next_to = after is not None and line[m.end() : after.start()] == " " and after[0][0].isupper()
-    next_to = next_to and after is not None and len(after[0]) > 2 and not after[0].isupper()
+    next_to = next_to and after is not None and _is_name(after[0], language) and not after[0].isupper()
     inflected = bool(re.search(r"e[rsnm]?$", word)) and bool(_START.search(line[: m.start()]))
     if language == "de":  # where all nouns have capital letters, two of them side by side are a name and a noun
         return next_to and not inflected and not _is_german(word) and word.lower() not in _file().quantities.split()

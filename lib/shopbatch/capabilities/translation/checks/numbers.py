@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from shopbatch.text.amount_patterns import CLOCK, MONTH, WEEKDAY, Amount, sizes_of
+from shopbatch.text.amount_patterns import AGE, CLOCK, MONTH, WEEKDAY, Amount, sizes_of
 from shopbatch.text.amounts import amounts
 
 # Units that may not go missing or come new. Behind a count there is no unit, and a point may be one of many things.
@@ -13,7 +13,8 @@ _FIRM = frozenset({"mass", "volume", "length", "area", "time", "workdays", "shar
                    "cents", "celsius", "fahrenheit", "megabytes", "frequency"})  # fmt: skip
 _TINY = 1e-6
 _TOLERANCE = 0.02  # relative difference of a size that is restated in another unit
-_LONG = re.compile(r"\d{5,}")  # the number of an order or an article
+# the number of an order or an article, and what is no number alone: 8K@60Hz
+_LONG = re.compile(r"\d{5,}|(?=[A-Za-z0-9@°./+-]*\d)(?=[A-Za-z0-9@°./+-]*[A-Za-z°])[A-Za-z0-9@°./+-]+")
 
 
 def number_faults(one: str, other: str, languages: tuple[str, str]) -> list[tuple[str, str]]:
@@ -58,6 +59,8 @@ def _same_unit(a: Amount, b: Amount) -> bool:
     if a.unit == b.unit or a.loose or b.loose or _converted(a, b):
         return True
     names = {a.unit, b.unit}
+    if AGE in names:
+        return bool(names & {"", "year"})
     if names & {MONTH, CLOCK, WEEKDAY}:
         return "" in names or names == {MONTH, ""} or (CLOCK in names and bool(names & {"hour", ""}))
     dimensions = [{d for d, _ in sizes_of(x.unit)} for x in (a, b)]
