@@ -1,7 +1,7 @@
 """What the checks of translations find of planted faults: `python -m bench.translation FILE [--without-encoder]`.
 
-`python -m bench.translation --apertium 300` translates so many English texts of the tests' catalogue into Spanish with the
-program Apertium, as the stage does, and prints how many keep their numbers, how many pass each check, and the pace.
+`python -m bench.translation --apertium 300` translates so many English texts of the tests' catalogue into Spanish with
+the program Apertium, as the stage does, and prints how many keep their numbers, how many pass each check, and the pace.
 
 FILE is JSON, a list of {pair: "en-es", kind, source, good, faults: [{type, text}]}. Prints the share of faults found by
 type and by pair with Wilson's interval of 95 %, and the share of good translations that are refused. `--show` prints

@@ -1,4 +1,4 @@
-"""products, product_descriptions, ads -> translation by language -> product_translations, product_translations_rejects."""
+"""products, product_descriptions, ads -> translations by language -> product_translations and its rejects."""
 
 from __future__ import annotations
 

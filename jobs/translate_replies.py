@@ -1,4 +1,4 @@
-"""ticket_answers -> translation by language -> reply_translations, reply_translations_rejects."""
+"""ticket_answers -> translations by language -> reply_translations, reply_translations_rejects."""
 
 from __future__ import annotations
 

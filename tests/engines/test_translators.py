@@ -1,4 +1,4 @@
-"""Engines that translate: the program Apertium (a small one in its place, and the real one where it is), CTranslate2."""
+"""Engines that translate: Apertium (a small program in its place, and the real one where it is), CTranslate2."""
 
 from __future__ import annotations
 
@@ -85,7 +85,8 @@ def marian(folder: Path, pieces: list[str]) -> None:
     words = ["</s>", "<unk>", *pieces, "<pad>"]
     config = MarianConfig(
         vocab_size=len(words), d_model=16, encoder_layers=1, decoder_layers=1, encoder_attention_heads=2,
-        decoder_attention_heads=2, encoder_ffn_dim=16, decoder_ffn_dim=16, max_position_embeddings=64, scale_embedding=True,
+        decoder_attention_heads=2, encoder_ffn_dim=16, decoder_ffn_dim=16, max_position_embeddings=64,
+        scale_embedding=True,
         pad_token_id=len(words) - 1, eos_token_id=0, decoder_start_token_id=len(words) - 1, forced_eos_token_id=None,
         static_position_embeddings=True, activation_function="swish",
     )  # fmt: skip

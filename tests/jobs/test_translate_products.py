@@ -1,4 +1,4 @@
-"""translate_products as a user runs it: only what holds is published as a translation, and only what changed is done again."""
+"""translate_products as a user runs it: only what holds is published, and only what changed is done again."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ LINES = {
     "Steel kettle, 1.7 litres": "Hervidor de acero, 1,7 litros",
     "⟦0⟧ toaster, 2 slots": "Tostadora ⟦0⟧, 2 ranuras",
     "It is not a toy.": "Es un juguete.",  # wrong in every attempt
-    "Wool blanket, ⟦0⟧ x ⟦1⟧": "Manta de lana",
+    "Wool blanket, ⟦0⟧": "Manta de lana",  # a mask is lost
     "Wool blanket, 130 x 170 cm": "Manta de lana, 130 x 170 cm",  # right as soon as the engine sees the whole
 }
 
@@ -83,8 +83,8 @@ def test_copy_and_ads_are_translated_and_a_worse_model_is_refused(store: Store, 
     writer.put(store, [PRODUCTS[1] | {"title": None, "description": None}])
     copy = {
         "product_id": "p2", "language": "en", "headline": "Corvaro toaster", "description": "It has 2 slots.",
-        "bullets": ["Made of steel"], "evidence": "{}", "tokens_in": 0, "tokens_out": 0, "content_hash": "", "recipe": "",
-        "run_id": "",
+        "bullets": ["Made of steel"], "evidence": "{}", "tokens_in": 0, "tokens_out": 0, "content_hash": "",
+        "recipe": "", "run_id": "",
     }  # fmt: skip
     variant = {
         "variant_id": "a:1",
@@ -95,8 +95,8 @@ def test_copy_and_ads_are_translated_and_a_worse_model_is_refused(store: Store, 
         "parts": None,
     }
     ad = {
-        "ad_id": "a", "segment": "s", "product_id": "p2", "channel": "push", "language": "en", "market": "", "occasion": "thanks",
-        "variants": [variant], "writer": "plan", "content_hash": "", "recipe": "", "run_id": "",
+        "ad_id": "a", "segment": "s", "product_id": "p2", "channel": "push", "language": "en", "market": "",
+        "occasion": "thanks", "variants": [variant], "writer": "plan", "content_hash": "", "recipe": "", "run_id": "",
     }  # fmt: skip
     for table, row in ((PRODUCT_DESCRIPTIONS, copy), (ADS, ad)):
         at = {c.name: 0 for c in table.columns if c.name == "scored_at"}

@@ -6,12 +6,13 @@ import pytest
 
 from shopbatch.text.amounts import amounts
 
+SAME = "2|500 milliliter|20 centimeter|30 centimeter|1299.5 usd|14 day"
 STATED = [
-    ("en", "Two bottles of 500 ml, 20 x 30 cm, $1,299.50, within 14 days", "2|500 milliliter|20 centimeter|30 centimeter|1299.5 usd|14 day"),
-    ("es", "Dos botellas de 500 ml, 20 x 30 cm, 1.299,50 $, en 14 días", "2|500 milliliter|20 centimeter|30 centimeter|1299.5 usd|14 day"),
-    ("de", "Zwei Flaschen zu 500 ml, 20 x 30 cm, 1.299,50 $, binnen 14 Tagen", "2|500 milliliter|20 centimeter|30 centimeter|1299.5 usd|14 day"),
-    ("fr", "Deux flacons de 500 ml, 20 x 30 cm, 1 299,50 $, sous 14 jours", "2|500 milliliter|20 centimeter|30 centimeter|1299.5 usd|14 day"),
-    ("zh", "两瓶500毫升，20×30厘米，1,299.50美元，14天内", "2|500 milliliter|20 centimeter|30 centimeter|1299.5 usd|14 day"),
+    ("en", "Two bottles of 500 ml, 20 x 30 cm, $1,299.50, within 14 days", SAME),
+    ("es", "Dos botellas de 500 ml, 20 x 30 cm, 1.299,50 $, en 14 días", SAME),
+    ("de", "Zwei Flaschen zu 500 ml, 20 x 30 cm, 1.299,50 $, binnen 14 Tagen", SAME),
+    ("fr", "Deux flacons de 500 ml, 20 x 30 cm, 1 299,50 $, sous 14 jours", SAME),
+    ("zh", "两瓶500毫升，20×30厘米，1,299.50美元，14天内", SAME),
     ("en", "thirty-two pieces by 5 pm on March 3", "32|1020 clock|3 month_name|3"),
     ("es", "treinta y dos piezas antes de las 17:00 del 3 de marzo", "32|1020 clock|3|3 month_name"),
     ("de", "zweiunddreißig Teile bis 17 Uhr am 3. März", "32|1020 clock|3|3 month_name"),

@@ -38,6 +38,7 @@ print(json.dumps([bag.import_errors, bag.captured_warnings, heavy, dags, outlets
         "nightly_marketing": ["score_users", "segment_users"],
         "nightly_recommendations": ["build_user_sequences", "recommend_products"],
         "nightly_support": ["answer_tickets"],
+        "nightly_translations": ["translate_products", "translate_replies"],
         "nightly_users": ["build_user_profiles", "moderate_reviews", "score_reviews"],
         "search_training": ["finetune_retriever"],
         "weekly_fairness": ["audit_bias", "train_moderation"],
@@ -51,7 +52,8 @@ print(json.dumps([bag.import_errors, bag.captured_warnings, heavy, dags, outlets
         *(f"models/{name}" for name in ("aspects", "intents", "moderation", "propensity")),
         *(f"models/{name}" for name in ("recommender", "search-encoder")),
         *(f"models/{name}" for name in ("sentiment", "uplift")),
-        *("product_aspects", "product_descriptions", "product_embeddings", "product_neighbours", "recommendations"),
+        *("product_aspects", "product_descriptions", "product_embeddings", "product_neighbours"),
+        *("product_translations", "recommendations", "reply_translations"),
         *("review_aspects", "review_moderation", "review_sentiment", "ticket_answers", "user_profiles"),
         *("user_scores", "user_segments", "user_sequences"),
     ]

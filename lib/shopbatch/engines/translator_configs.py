@@ -27,7 +27,7 @@ class ApertiumConfig(Strict):
     """Most seconds of one call."""
 
     def identity(self) -> dict[str, Any]:
-        """Return the fields that can change a result, to be part of the recipe; the pair's files have a digest there."""
+        """Return the fields that can change a result. The digest of the pair's files is part of the recipe as well."""
         return {"kind": self.kind, "modes": dict(self.modes)}
 
 

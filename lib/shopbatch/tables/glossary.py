@@ -1,4 +1,4 @@
-"""glossary and translation_references: what translations must say, and good ones to compare with. Filled by `shopbatch load`."""
+"""glossary and translation_references, filled by `shopbatch load`: what translations say, and good ones."""
 
 import pyarrow as pa
 

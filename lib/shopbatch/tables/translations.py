@@ -1,4 +1,4 @@
-"""What `translate_products` and `translate_replies` write: the texts with what holds for them, and their translations."""
+"""What `translate_products` and `translate_replies` write: texts with what holds for them, and translations."""
 
 from dataclasses import replace
 
@@ -22,8 +22,8 @@ _GLOSSARY = Column(
     "forbidden]; null: none.",
 )
 _MEANING_OF_STATUS = (
-    "translated: `translation` passed all checks; same: the text stands as it is, because it is in that language already or "
-    "holds nothing to translate; source: no translation passed, so the text has to be shown as it is."
+    "translated: `translation` passed all checks; same: the text stands as it is, because it is in that language "
+    "already or holds nothing to translate; source: no translation passed, so the text has to be shown as it is."
 )
 _SAID = (
     Column("translation", pa.string(), "The translation; null where `status` is source.", free_text=True),
@@ -96,7 +96,7 @@ PRODUCT_TRANSLATIONS = Table(
 )
 PRODUCT_TRANSLATIONS_REJECTS = rejects_of(
     PRODUCT_TRANSLATIONS,
-    "One row per text of a product that could not be given to an engine, with its reason. Published by translate_products.",
+    "One row per text of a product that no engine could read, with its reason. Published by translate_products.",
     "empty, too_long, no_pair, engine_error",
     {"target_language": "ISO 639-1 code of the translation that is missing."},
 )
@@ -113,7 +113,7 @@ REPLY_TEXTS = Table(
 )
 REPLY_TRANSLATIONS = Table(
     name="reply_translations",
-    meaning="One row per reply and language: its translation, if one passed all checks. Published by translate_replies.",
+    meaning="One row per reply and language: its translation, if one passed. Published by translate_replies.",
     key=("ticket_id", "target_language"),
     person=Person(user="user_id", hashes=("content_hash",)),
     partition_by=("target_language",),
@@ -124,7 +124,7 @@ REPLY_TRANSLATIONS = Table(
 REPLY_TRANSLATIONS_REJECTS = replace(
     rejects_of(
         REPLY_TRANSLATIONS,
-        "One row per reply that could not be given to an engine, with its reason. Published by translate_replies.",
+        "One row per reply that no engine could read, with its reason. Published by translate_replies.",
         "empty, too_long, no_pair, engine_error",
         {"target_language": "ISO 639-1 code of the translation that is missing."},
     ),

@@ -129,7 +129,7 @@ def _german_pattern() -> re.Pattern[str]:
 
 @lru_cache(maxsize=4_096)
 def _german(word: str) -> float | None:
-    """What a German word is worth, such as `einundzwanzig`, `zweihundertfünfzig`, `dreiteilig`; None for another word."""
+    """What a German word is worth, such as `einundzwanzig` or `dreiteilig`; None for another word."""
     values = _values("de")
     if word in values:
         return values[word]

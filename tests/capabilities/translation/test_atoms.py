@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import json
 
-import pytest
-
-from shopbatch.capabilities.translation.atoms import Masked, differences, mask
+from shopbatch.capabilities.translation.atoms import Masked, atoms, differences, mask
 from shopbatch.capabilities.translation.chat import messages
 from shopbatch.capabilities.translation.glossary import Glossary, atoms_of, read_entries
 
@@ -26,9 +24,10 @@ def test_atoms_are_masked_and_put_back_in_any_order() -> None:
     assert masked.restore(masked.text + " ⟦99⟧")[0].endswith("⟦99⟧")
 
 
-@pytest.mark.parametrize("text", ["500ml for $5", "2-in-1, 8-inch, 2er-Set", "3rd, 20V, 64GB", "It says ⟦0⟧ already"])
-def test_measures_are_no_codes_and_a_text_with_marks_is_left_alone(text: str) -> None:
-    assert mask(text) == Masked(text, ())
+def test_measures_are_no_codes_but_stay_together_for_an_engine() -> None:
+    assert atoms("500ml for $5, 2-in-1, 8-inch, 2er-Set, 3rd, 20V, 64GB") == ()
+    assert mask("40 x 60 cm, 500 g, 8-inch").text == "⟦0⟧, ⟦1⟧, 8-inch"
+    assert mask("It says ⟦0⟧ already, XJ-200") == Masked("It says ⟦0⟧ already, XJ-200", ())
 
 
 def test_a_lost_new_or_changed_atom_is_a_difference() -> None:

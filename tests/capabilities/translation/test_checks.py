@@ -1,4 +1,4 @@
-"""What the checks find of false translations, and that good ones pass: without an encoder, and with one that is made up."""
+"""What the checks find of false translations, and that good ones pass; with and without an encoder."""
 
 from __future__ import annotations
 

@@ -58,7 +58,7 @@ class TranslateRepliesConfig(InferenceConfig):
     encoder: EngineConfig = OpenVinoConfig(precision="fp32", max_tokens=256)
     """What compares texts with translations."""
     encoder_model: str | None = "e5-small-search"
-    """Model of the encoder. null: likeness is not looked at, so that missing and added parts are found by length alone."""
+    """Model of the encoder. null: likeness is not looked at; missing and added parts are then found by length alone."""
     likeness: Likeness = Likeness()
     """Least likeness of a text and its translation."""
     references: References = References()

@@ -27,7 +27,7 @@ class Glossary:
                 starts.append(term)
 
     def entries(self, text: str, language: str | None) -> str | None:
-        """Return what the glossary says of the terms of a text, as JSON: language -> term -> entry; None for nothing."""
+        """Return what is said of the terms of a text, as JSON: language -> term -> entry; None for nothing."""
         out: dict[str, dict[str, Entry]] = {}
         for start, end in places(text, self._terms.get(language or "", {})):
             term = text[start:end]

@@ -123,7 +123,7 @@ class Gates:
                 passed,
                 explain(
                     passed,
-                    f"chrF is {new.chrf:.1f}, and {old.chrf:.1f} for the live translations (references.drop={self.limits.drop:g})",
+                    f"chrF is {new.chrf:.1f}, {old.chrf:.1f} for the live ones (references.drop={self.limits.drop:g})",
                     "the new translations are less like those of people",
                     "keep the old model, or raise references.drop",
                     f"on {new.texts} texts",

@@ -1,4 +1,4 @@
-"""Adds the figures that only translations have to a report: by pair what passed and why not, and what was not measured."""
+"""Adds to a report what only translations have: by pair what passed and why not, and what was not measured."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _LETTERS = 300
 def add_figures(
     config: TranslateRepliesConfig, store: Store, report: Report, sink: Table, specs: Mapping[str, Spec]
 ) -> None:
-    """Add what passed by pair of languages, chrF and BLEU where references exist, reasons, examples, and what is unknown."""
+    """Add what passed by pair, chrF and BLEU where references exist, reasons, examples, and what is unknown."""
     by_pair: dict[str, dict[str, Any]] = {}
     counts, reasons, examples, unknown = [], [], [], []
     for target, spec in specs.items():

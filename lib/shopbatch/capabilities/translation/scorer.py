@@ -20,8 +20,8 @@ MASKED, WHOLE, SAME = "masked", "whole", "none"
 def raw_schema() -> pa.Schema:
     """The raw outputs.
 
-    pair is the text with what holds for it, as JSON; problem is what is wrong with masks; clauses are those that `covered` and
-    `backed` are of; tries is the number of the attempt.
+    pair is the text with what holds for it, as JSON; problem is what is wrong with masks; clauses are those that
+    `covered` and `backed` are of; tries is the number of the attempt.
     """
     text, number = pa.string(), pa.float32()
     return pa.schema([

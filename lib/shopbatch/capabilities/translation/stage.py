@@ -1,7 +1,7 @@
 """A text with what holds for it -> its translation into one language; what does not pass the checks stays the text.
 
-What the memo keeps is what costs: the translation of an engine and its likeness. The checks are made anew when the table is
-published, so that a changed check translates nothing again, except what it refuses for the first time.
+What the memo keeps is what costs: the translation of an engine and its likeness. The checks are made anew when the
+table is published, so that a changed check translates nothing again, except what it refuses for the first time.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ _MASK_FAULTS = ("mask_lost", "mask_doubled")
 
 @dataclass(frozen=True)
 class Comparison:
-    """What compares texts with translations: an encoder, its model's folder and digest, and what stands before a text."""
+    """What compares texts with translations: an encoder, its model's folder and digest, and its prefix."""
 
     engine: EngineConfig
     path: str = ""

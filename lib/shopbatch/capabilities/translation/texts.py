@@ -40,7 +40,7 @@ def product_texts(rows: Sequence[Mapping[str, Any]]) -> Iterator[Text]:
 
 
 def copy_texts(rows: Sequence[Mapping[str, Any]], brands: Mapping[str, str]) -> Iterator[Text]:
-    """Yield the texts of published copy. rows: product_id, language, headline, description, bullets, meta_description."""
+    """Yield the texts of published copy: headline, description, bullets, meta_description."""
     for row in rows:
         product, language = row["product_id"], row["language"]
         parts = [("headline", row["headline"]), ("copy", row["description"]), ("meta", row["meta_description"])]

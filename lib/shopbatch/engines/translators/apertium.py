@@ -27,10 +27,10 @@ from shopbatch.engines.translator_configs import ApertiumConfig
 
 # ISO 639-3 codes, by which Apertium names its pairs
 _CODES = {
-    "af": "afr", "ar": "ara", "be": "bel", "bg": "bul", "ca": "cat", "cy": "cym", "da": "dan", "de": "deu", "en": "eng", "eo": "epo",
-    "es": "spa", "eu": "eus", "fr": "fra", "gl": "glg", "hi": "hin", "id": "ind", "is": "isl", "it": "ita", "kk": "kaz", "mk": "mkd",
-    "mt": "mlt", "nl": "nld", "no": "nob", "oc": "oci", "pl": "pol", "pt": "por", "ro": "ron", "ru": "rus", "sv": "swe", "tr": "tur",
-    "uk": "ukr", "ur": "urd",
+    "af": "afr", "ar": "ara", "be": "bel", "bg": "bul", "ca": "cat", "cy": "cym", "da": "dan", "de": "deu", "en": "eng",
+    "eo": "epo", "es": "spa", "eu": "eus", "fr": "fra", "gl": "glg", "hi": "hin", "id": "ind", "is": "isl", "it": "ita",
+    "kk": "kaz", "mk": "mkd", "mt": "mlt", "nl": "nld", "no": "nob", "oc": "oci", "pl": "pol", "pt": "por", "ro": "ron",
+    "ru": "rus", "sv": "swe", "tr": "tur", "uk": "ukr", "ur": "urd",
 }  # fmt: skip
 _GROWTH = 8  # a translation has at most so many times the bytes of its text, and _ROOM more
 _ROOM = 65_536

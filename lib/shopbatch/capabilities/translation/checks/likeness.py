@@ -1,7 +1,7 @@
 """How alike a text and its translation are to a multilingual encoder: as a whole, and clause by clause.
 
 It sees a part that is missing or added, and another text. It is blind to a dropped negation and a changed number.
-Vectors are taken from the mean of some sentences of the language (anchors.yaml): else all texts of a language are alike.
+Vectors are taken from the mean of some sentences of their language (anchors.yaml): else all texts of it are alike.
 """
 
 from __future__ import annotations

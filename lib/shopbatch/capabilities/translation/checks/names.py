@@ -15,7 +15,10 @@ VERSION = 1
 _WORD = re.compile(r"[^\W\d_](?:[^\W_]|['’&+.-](?=[^\W_]))*", re.UNICODE)
 _START = re.compile(r"(?:^|[.!?:;…\n\"“”„«»(\[|•*/–—¿¡]|\d[.)])\s*[\"“„«(*#¿¡-]*\s*$")
 _LATIN = re.compile(r"(?<![A-Za-z])[A-Za-zÀ-ÖØ-öø-ÿ](?:[A-Za-zÀ-ÖØ-öø-ÿ0-9]|['’&+.-](?=[A-Za-zÀ-ÖØ-öø-ÿ0-9]))+")
-_SYLLABLE = r"(?:[bpmfdtnlgkhjqxrzcsyw]|zh|ch|sh)?(?:[aeiouv]|a[io]|ei|ou|i[aeu]|iao|iou?|u[aoie]|uai|u[ei]|v?e|er|ue)(?:ng?|r)?"
+_SYLLABLE = (
+    r"(?:[bpmfdtnlgkhjqxrzcsyw]|zh|ch|sh)?"
+    r"(?:[aeiouv]|a[io]|ei|ou|i[aeu]|iao|iou?|u[aoie]|uai|u[ei]|v?e|er|ue)(?:ng?|r)?"
+)
 _PINYIN = re.compile(rf"(?:{_SYLLABLE}){{1,4}}")
 _TITLE = 0.6  # share of words with a capital letter from which a line counts as a headline
 

@@ -1,4 +1,4 @@
-"""How often each part of a text denies, by word lists (negation.yaml): a dropped negation turns what a text says round."""
+"""How often a text denies, by word lists (negation.yaml): a dropped negation turns round what it says."""
 
 from __future__ import annotations
 

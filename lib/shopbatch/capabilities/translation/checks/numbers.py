@@ -9,8 +9,10 @@ from shopbatch.text.amount_patterns import AGE, CLOCK, MONTH, WEEKDAY, Amount, s
 from shopbatch.text.amounts import amounts
 
 # Units that may not go missing or come new. Behind a count there is no unit, and a point may be one of many things.
-_FIRM = frozenset({"mass", "volume", "length", "area", "time", "workdays", "share", "power", "charge", "memory", "usd", "eur", "gbp", "cny",
-                   "cents", "celsius", "fahrenheit", "megabytes", "frequency"})  # fmt: skip
+_FIRM = frozenset({
+    "mass", "volume", "length", "area", "time", "workdays", "share", "power", "charge", "memory", "usd", "eur", "gbp",
+    "cny", "cents", "celsius", "fahrenheit", "megabytes", "frequency",
+})  # fmt: skip
 _TINY = 1e-6
 _TOLERANCE = 0.02  # relative difference of a size that is restated in another unit
 # the number of an order or an article, and what is no number alone: 8K@60Hz
