@@ -13,7 +13,9 @@ from pathlib import Path
 
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers
 
+from shopbatch.models import json_files
 from shopbatch.models.folder import ModelError
+from shopbatch.models.tokenizer_files import check_tokenizer
 
 _MARK = "▁"
 _UNKNOWN = 2
@@ -48,10 +50,8 @@ def load_pieces(folder: Path) -> tuple[Pieces, Pieces]:
     path = folder / "tokenizer.json"
     if not path.is_file():
         raise ModelError(f"model {folder}: no tokenizer.json, and no source.spm with target.spm")
-    try:
-        tokenizer = Tokenizer.from_file(str(path))
-    except Exception as error:  # noqa: BLE001 (the library raises no other class)
-        raise ModelError(f"{path}: no tokenizer: {str(error)[:100]}") from None
+    check_tokenizer(json_files.read(path, str(path), json_files.LARGE), str(path))
+    tokenizer = Tokenizer.from_file(str(path))
     return Pieces(tokenizer), Pieces(tokenizer)
 
 

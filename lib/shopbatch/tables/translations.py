@@ -67,7 +67,7 @@ PRODUCT_TEXTS = Table(
         Column("item_id", pa.string(), "The product (products.product_id), or the ad (ads.ad_id).", nullable=False),
         _KIND,
         _LANGUAGE,
-        _text("The text."),
+        _text("The text as its table holds it."),
         _BRANDS,
         _GLOSSARY,
         _RUN,

@@ -142,8 +142,8 @@ def _readings(m: re.Match[str], language: str) -> tuple[float, ...]:
         above, below = signs[fraction]
         return tuple(v + above / below for v in values)
     if fraction.startswith("/"):
-        below = float(fraction[1:])
-        return (values[0] / below,) if below else values
+        parts = float(fraction[1:])
+        return (values[0] / parts,) if parts else values
     if fraction:
         above_text, _, below_text = fraction.lstrip(" -").partition("/")
         return (values[0] + float(above_text) / (float(below_text) or 1),)

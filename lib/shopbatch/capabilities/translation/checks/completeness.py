@@ -165,10 +165,10 @@ def _repeats(text: str, language: str) -> str:
     # the same words one after the other: very very, 很好很好
     for size in range(1, least):
         for i in range(len(pieces) - 2 * size + 1):
-            run = pieces[i : i + size]
-            long_enough = size >= 3 if chinese else size >= 2 or (len(run[0]) > 3 and not run[0].isdigit())
-            if run == pieces[i + size : i + 2 * size] and long_enough:
-                return ("" if chinese else " ").join(run * 2)
+            part = pieces[i : i + size]
+            long_enough = size >= 3 if chinese else size >= 2 or (len(part[0]) > 3 and not part[0].isdigit())
+            if part == pieces[i + size : i + 2 * size] and long_enough:
+                return ("" if chinese else " ").join(part * 2)
     said = [re.sub(r"\W", "", c).lower() for c in clauses(text)]
     twice = [c for c, n in Counter(said).items() if n > 1 and len(c) > (3 if chinese else 8)]
     return twice[0] if twice else ""

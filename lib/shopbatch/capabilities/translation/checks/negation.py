@@ -84,7 +84,7 @@ def denials(text: str, language: str) -> Denials:
     total, start, words = dict.fromkeys(("clause", "without", "part", "soft", "joint", "double"), 0), 0, list[str]()
     for end in [*(m.end() for m in _CLAUSE.finditer(text)), len(text)]:
         rest, start = text[start:end], end
-        counts = {}
+        counts: dict[str, int] = {}
         for kind in ("clause", "without", "concord", "part", "soft"):
             pattern = _pattern(language, kind)
             hits = [m[0] for m in pattern.finditer(rest)]
