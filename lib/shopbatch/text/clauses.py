@@ -15,7 +15,7 @@ VERSION = 1
 _BREAK = re.compile(r"(?<=[.!?;:。！？；：\n])(?<!\d[.:])\s*|(?<=[，、])|(?<=,)\s+|\s+[–—|•·/]\s+|\s*[()（）]\s*")
 _WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)?")
 _HAN = re.compile(r"[\u3400-\u9fff]")
-_SURE, _UNLIKELY, _LETTERS, _LEAD = 0.9, 0.02, 18, 2
+_SURE, _UNLIKELY, _LETTERS, _LONG, _LEAD = 0.9, 0.02, 18, 60, 2
 
 
 class _Words(WordFile):
@@ -75,7 +75,7 @@ def foreign_language(text: str, language: str) -> str:
     counts = {code: sum(word in small for word in words) for code, small in function_words().items()}
     best = max(counts, key=lambda code: counts[code])
     own = counts.get(language, 0)
-    if own and own >= counts[best]:
+    if own >= _LEAD and own >= counts[best] and sum(map(len, words)) >= _LONG:
         return ""
     ranked = dict(load_classifier().rank(text[:400].lower()))
     likely = max(ranked, key=lambda code: ranked[code])

@@ -8,7 +8,6 @@ from collections import Counter
 from functools import lru_cache
 
 from shopbatch.capabilities.translation.atoms import atoms
-from shopbatch.grounding.sentences import sentences
 from shopbatch.text.clauses import clause_language, clauses, foreign_language, han_share, words_of
 from shopbatch.text.word_files import WordFile, read_words
 
@@ -16,6 +15,12 @@ VERSION = 1
 _RUN = 4  # words in a row that stand in both texts as they are, from which they count as not translated
 _RUN_LETTERS = 14
 _TELLING, _FEW, _SAME = 4, 3, 0.7  # letters of a word; least words, and share of words that are those of the text
+# ends of sentences; a full stop behind a figure or a short word may be of an ordinal or an abbreviation
+_ENDS = re.compile(
+    r"[!?…]+(?=\s|$|<)|(?<=[^\W\d_]{4})\.(?=\s|<)|(?<=[\d%)\"”])\.(?=\s+[A-ZÀ-Þ¿¡]\w*\s[a-zà-ÿ]|<)|;(?=\s)|[。！？；]"
+    r"|\.\s*\Z|(?<=[\w%)])\s*\Z"
+)
+_SHORTER, _LONGER = 0.12, 0.2  # logarithms of the length, where the numbers of sentences differ, too
 _LONG = 1.5  # an explanation makes a short title longer: the band is wider on that side
 _HAN = re.compile(r"[\u3400-\u9fff\u3040-\u30ff\uac00-\ud7af]")
 _LATIN_RUN = re.compile(r"(?:\b[a-zà-ÿ][a-zà-ÿ'’-]+\b[\s,]*){3,}")
@@ -75,13 +80,11 @@ def length_fault(one: str, other: str, languages: tuple[str, str]) -> tuple[str,
     if ratio < -room or ratio > _LONG * room:
         factor = f"{math.exp(ratio):.2f} times the expected length"
         return ("missing", factor) if ratio < 0 else ("added", factor)
-    before, after = (
-        max(len(sentences(text)), len(re.findall(r"[.;:!?。；！？…](?:\s|$|(?<=[。；！？]))", text)))
-        for text in (one, other)
-    )
-    if before > after and ratio < -room * (0.5 if before - after > 1 or before == 2 else 0.6):
+    before, after = (max(1, len(_ENDS.findall(text))) for text in (one, other))
+    chinese = bool({"zh", "ja"} & set(languages))  # where commas part sentences, their numbers say little
+    if before > after and ratio < -max(_SHORTER, (0.5 if chinese else 0.35) * room):
         return "missing", f"{after} of {before} sentences, {math.exp(ratio):.2f} times the expected length"
-    if after > before + 1 and ratio > room * 0.6:
+    if not chinese and after > before and ratio > max(_LONGER, 0.5 * room):
         return "added", f"{after} sentences for {before}, {math.exp(ratio):.2f} times the expected length"
     return None
 
