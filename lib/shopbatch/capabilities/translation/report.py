@@ -29,6 +29,7 @@ def add_figures(
 ) -> None:
     """Add what passed by pair, chrF and BLEU where references exist, reasons, examples, and what is unknown."""
     by_pair: dict[str, dict[str, Any]] = {}
+    lacking: dict[str, list[str]] = {}
     counts, reasons, examples, unknown = [], [], [], []
     for target, spec in specs.items():
         live = find_live(spec, store)
@@ -36,7 +37,7 @@ def add_figures(
             continue
         rows = pl.DataFrame(live.read(list(_READ)))
         references = read_references(store, target)
-        for source in sorted(rows["source_language"].drop_nulls().unique().to_list()):
+        for source in sorted({*rows["source_language"].drop_nulls().to_list()} - {target}):
             own = rows.filter(pl.col("source_language") == source)
             name = f"{source}-{target}"
             status = {s: int((own["status"] == s).sum()) for s in ("translated", "same", "source")}
@@ -46,8 +47,10 @@ def add_figures(
             counts.append([name, *status.values(), *scores])
             reasons += _reasons(name, own)
             examples += _examples(name, own)
-            unknown += [[name, what] for what in not_measured((source, target), compared is not None, config.compares)]
+            lacking[name] = not_measured((source, target), compared is not None, config.compares)
+            unknown += [[name, what] for what in lacking[name]]
     report.metrics["translations"] = by_pair
+    report.metrics["not_measured"] = lacking
     if not counts:
         return
     total = sum(row["translated"] for row in by_pair.values())

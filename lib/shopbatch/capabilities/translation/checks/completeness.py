@@ -17,10 +17,10 @@ _RUN_LETTERS = 14
 _TELLING, _FEW, _SAME = 4, 3, 0.7  # letters of a word; least words, and share of words that are those of the text
 # ends of sentences; a full stop behind a figure or a short word may be of an ordinal or an abbreviation
 _ENDS = re.compile(
-    r"[!?…]+(?=\s|$|<)|(?<=[^\W\d_]{4})\.(?=\s|<)|(?<=[\d%)\"”])\.(?=\s+[A-ZÀ-Þ¿¡]\w*\s[a-zà-ÿ]|<)|;(?=\s)|[。！？；]"
+    r"[!?…]+(?=\s|$|<)|(?<=[^\W\d_]{4})\.(?=\s|<)|(?<=[%)\"”])\.(?=\s|<)|;(?=\s)|[。！？；]"
     r"|\.\s*\Z|(?<=[\w%)])\s*\Z"
 )
-_SHORTER, _LONGER = 0.12, 0.2  # logarithms of the length, where the numbers of sentences differ, too
+_SHORTER, _LONGER = 0.12, 0.25  # logarithms of the length, where the numbers of sentences differ, too
 _LONG = 1.5  # an explanation makes a short title longer: the band is wider on that side
 _HAN = re.compile(r"[\u3400-\u9fff\u3040-\u30ff\uac00-\ud7af]")
 _LATIN_RUN = re.compile(r"(?:\b[a-zà-ÿ][a-zà-ÿ'’-]+\b[\s,]*){3,}")
