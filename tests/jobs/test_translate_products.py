@@ -6,12 +6,15 @@ from pathlib import Path
 from typing import Any
 
 import polars as pl
+import pyarrow as pa
 import pytest
 
 from shopbatch.load import load_file
+from shopbatch.runs.report import new_run_id
 from shopbatch.tables.ads import ADS
 from shopbatch.tables.glossary import TRANSLATION_REFERENCES
 from shopbatch.tables.product_descriptions import PRODUCT_DESCRIPTIONS
+from shopbatch.warehouse import files
 from shopbatch.warehouse.store import Store
 from tests.capabilities.copywriting import writer
 from tests.capabilities.translation import dictionary
@@ -78,6 +81,15 @@ def test_what_holds_is_published_and_only_what_changed_is_translated_again(store
     assert (code, more["rows"]["reused"], more["rows"]["computed"]) == (0, report["rows"]["distinct"] - 1, 2)
 
 
+def put_copy(store: Store, row: dict[str, Any]) -> None:
+    """Publish one row of English copy."""
+    schema, path = PRODUCT_DESCRIPTIONS.file_schema(), "test/part-00000.parquet"
+    root = store.uri(PRODUCT_DESCRIPTIONS.name)
+    files.write(f"{root}/{path}", pa.Table.from_pylist([row], schema))
+    described = files.describe(root, path, schema, {"language": "en"})
+    store.commit(PRODUCT_DESCRIPTIONS, [described], "replace", new_run_id())
+
+
 def test_copy_and_ads_are_translated_and_a_worse_model_is_refused(store: Store, tmp_path: Path) -> None:
     writer.put(store, [PRODUCTS[1] | {"title": None, "description": None}])
     copy = {
@@ -97,9 +109,8 @@ def test_copy_and_ads_are_translated_and_a_worse_model_is_refused(store: Store, 
         "ad_id": "a", "segment": "s", "product_id": "p2", "channel": "push", "language": "en", "market": "",
         "occasion": "thanks", "variants": [variant], "writer": "plan", "content_hash": "", "recipe": "", "run_id": "",
     }  # fmt: skip
-    for table, row in ((PRODUCT_DESCRIPTIONS, copy), (ADS, ad)):
-        at = {c.name: 0 for c in table.columns if c.name == "scored_at"}
-        writer.put(store, [row | at], table)
+    put_copy(store, copy | {"scored_at": 0})
+    writer.put(store, [ad | {"scored_at": 0}], ADS)
     lines = {
         "⟦0⟧ toaster": "Tostadora ⟦0⟧", "It has 2 slots.": "Tiene 2 ranuras.", "Made of steel": "Hecha de acero",
         "⟦0⟧: 2 slots": "⟦0⟧: 2 ranuras",

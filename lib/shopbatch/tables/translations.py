@@ -107,7 +107,7 @@ REPLY_TEXTS = Table(
     meaning="One row per reply to a ticket, with what a translation must keep. Written by translate_replies.",
     key=("ticket_id",),
     person=Person(user="user_id"),
-    columns=(_TICKET, _USER, _KIND, _LANGUAGE, _text("The reply."), _BRANDS, _GLOSSARY, _RUN),
+    columns=(_TICKET, _USER, _KIND, _LANGUAGE, _text("The reply as it was written."), _BRANDS, _GLOSSARY, _RUN),
     job="translate_replies",
     view=View(("source_language", "text")),
 )
