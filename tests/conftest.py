@@ -6,6 +6,7 @@ own are marked `slow`, by their folder or in their file.
 
 from __future__ import annotations
 
+import ctypes
 import gc
 import os
 import shutil
@@ -14,6 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import pyarrow
 import pytest
 
 from shopbatch.core.config import Platform, Spark
@@ -25,7 +27,7 @@ if TYPE_CHECKING:
 
 os.environ["SHOPBATCH_ALLOW_FAKE"] = "1"  # many tests publish what the fake engines invent
 TESTS = Path(__file__).parent
-SLOW_FOLDERS = ("jobs", "cluster", "training")
+SLOW_FOLDERS = ("jobs", "cluster", "training", "doctor", "sample")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -56,8 +58,17 @@ def ray_local() -> Iterator[None]:
 def spark() -> Iterator[SparkSession]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("JAVA_TOOL_OPTIONS", QUICK_JAVA)
-        with spark_session(Platform(cpus=2, spark=Spark(memory="1536m"))) as session:
+        with spark_session(Platform(cpus=2, spark=Spark(memory="1g"))) as session:
             yield session
+
+
+@pytest.fixture(scope="module", autouse=True)
+def free_memory() -> Iterator[None]:
+    """After a file: give back to the system what its tables held. A collection of garbage here would take too long."""
+    yield
+    pyarrow.default_memory_pool().release_unused()
+    if (trim := getattr(ctypes.CDLL(None), "malloc_trim", None)) is not None:  # the C library of Linux has it
+        trim(0)
 
 
 @pytest.fixture(autouse=True)

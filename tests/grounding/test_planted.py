@@ -16,6 +16,8 @@ from shopbatch.capabilities.copywriting.facts import content_of, known_facts
 from shopbatch.grounding.allowed import Backing
 from shopbatch.grounding.check import Facts, check
 
+pytestmark = pytest.mark.slow
+
 KINDS = {
     "box", "colour", "feature", "gender", "goods", "health_safety", "ingredient_taste", "material", "origin",
     "performance", "popularity", "price_service", "shape", "size_number",

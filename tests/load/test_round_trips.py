@@ -23,6 +23,8 @@ from tests.load.writers import FORMATS, NAMES, Format, Row, expected, make_rows
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
+pytestmark = pytest.mark.slow
+
 SEEDS = range(200)
 
 

@@ -26,18 +26,18 @@ def test_packed_losses_equal_unpacked_ones(make) -> None:  # type: ignore[no-unt
 
 
 def test_the_loss_is_that_of_transformers_own_unpacked_padded_forward() -> None:
-    objective, found = tiny.causal().eval(), tiny.documents(6)
-    mine = objective(flatten(found))
+    objective, documents = tiny.causal().eval(), tiny.documents(6)
+    losses = objective(flatten(documents))
     objective.model.set_attn_implementation("sdpa")
-    longest = max(len(d.ids) for d in found)
+    longest = max(len(d.ids) for d in documents)
     ids, mask, labels = np.zeros((3, 6, longest), np.int64)
     labels -= 100
-    for row, document in enumerate(found):
+    for row, document in enumerate(documents):
         size = len(document.ids)
         ids[row, :size], mask[row, :size] = document.ids, 1
         labels[row, :size][document.trained] = document.ids[document.trained]
     out = objective.model(torch.from_numpy(ids), attention_mask=torch.from_numpy(mask), labels=torch.from_numpy(labels))
-    assert float(out.loss) == pytest.approx(float(mine.detach().mean()), abs=1e-5)
+    assert float(out.loss.detach()) == pytest.approx(float(losses.detach().mean()), abs=1e-5)
 
 
 @pytest.mark.parametrize("make", [tiny.causal, tiny.classifier, tiny.sequence], ids=lambda make: make.__name__)

@@ -57,6 +57,12 @@ class OrderFacts:
     lines: tuple[OrderLine, ...] = ()
 
     @property
+    def events(self) -> dict[str, dt.date]:
+        """Days by event."""
+        days = {name: getattr(self, name) for name in EVENTS}
+        return {name: day for name, day in days.items() if day is not None}
+
+    @property
     def amounts(self) -> tuple[set[float], set[float]]:
         """The amounts of all of it or of one of its lines, and those of one piece."""
         whole = {float(self.total)} if self.total else set()
@@ -72,8 +78,7 @@ class OrderFacts:
     @property
     def days(self) -> list[Stated]:
         """The days of its events, as dates."""
-        days = (getattr(self, name) for name in EVENTS)
-        return [Stated(d.year * 10_000 + d.month * 100 + d.day, "", DATE, 0, 0) for d in days if d]
+        return [Stated(d.year * 10_000 + d.month * 100 + d.day, "", DATE, 0, 0) for d in self.events.values()]
 
     def text(self) -> str:
         """All that it has in words, to look names up in."""

@@ -18,6 +18,8 @@ from shopbatch.capabilities.growth.resamples import weights
 from shopbatch.sample.referrals import Truth, grow
 from tests.capabilities.growth.seen import counts_of
 
+pytestmark = pytest.mark.slow
+
 TRUTH, DAYS, SEEDS, DRAWS = Truth(), 60.0, 2_000, 24
 
 

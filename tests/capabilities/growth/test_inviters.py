@@ -21,6 +21,8 @@ from shopbatch.runs.report import Report
 from shopbatch.warehouse.store import Store
 from tests.capabilities.growth.events import START, event, put, put_users
 
+pytestmark = pytest.mark.slow
+
 
 def chosen(store: Store, **more: Any) -> tuple[Report, dict[str, dict[str, Any]]]:
     report = Report(job="choose_inviters")

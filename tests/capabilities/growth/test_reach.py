@@ -12,6 +12,8 @@ from hypothesis import strategies as st
 from shopbatch.capabilities.growth import choose, reach
 from shopbatch.capabilities.growth.choose import Candidates, Limits
 
+pytestmark = pytest.mark.slow
+
 Arc = tuple[int, int, float]
 NODES = 7
 

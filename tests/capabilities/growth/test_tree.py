@@ -16,6 +16,8 @@ from shopbatch.tables.referral_events import REFERRAL_EVENTS
 from shopbatch.warehouse import spark_bridge
 from tests.capabilities.growth.events import START, drawn, event
 
+pytestmark = pytest.mark.slow
+
 AS_OF = START + timedelta(days=50)
 
 

@@ -5,11 +5,15 @@ from __future__ import annotations
 import random
 from itertools import product
 
+import pytest
+
 from shopbatch.capabilities.insights.config_summary import Discovery
 from shopbatch.capabilities.insights.discovery import Theme, find_themes, terms_of
 from shopbatch.warehouse.store import Store
 from tests.capabilities.insights import shop
 from tests.models.canaries import CANARIES, TEXT
+
+pytestmark = pytest.mark.slow
 
 PLANTED = {
     "en": (["gift", "birthday", "sister", "present", "wrapped"], ["smell", "chemical", "glue", "odour", "stinks"]),

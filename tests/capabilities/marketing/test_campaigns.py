@@ -18,6 +18,8 @@ from shopbatch.warehouse.store import Store
 from tests.capabilities.marketing import shop
 from tests.capabilities.marketing.shop import DAY
 
+pytestmark = pytest.mark.slow
+
 
 def days(number: int) -> timedelta:
     return timedelta(days=number)

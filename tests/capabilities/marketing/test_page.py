@@ -13,6 +13,8 @@ from hypothesis import strategies as st
 from shopbatch.capabilities.marketing.segments.figures import NEW, Day, Part
 from shopbatch.capabilities.marketing.segments.page import HEIGHT, picture, render
 
+pytestmark = pytest.mark.slow
+
 NAMES = ("champions", "regulars", "lost", "a<b")
 
 

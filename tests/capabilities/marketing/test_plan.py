@@ -14,6 +14,8 @@ from shopbatch.capabilities.marketing.plan.audience import REASONS, Cap, Offer, 
 from shopbatch.capabilities.marketing.plan.quiet import open_hours, span, zones_of, zones_of_markets
 from shopbatch.tables.campaign_plan import CHANNELS
 
+pytestmark = pytest.mark.slow
+
 MONEY = st.decimals("0", "3", places=4)
 GAIN = st.floats(-2, 5) | st.just(float("nan"))
 

@@ -18,6 +18,8 @@ from shopbatch.evaluation.purchases import Purchases
 from shopbatch.models.folder import ModelError
 from tests.capabilities.marketing.users import drawn
 
+pytestmark = pytest.mark.slow
+
 SMALL: dict[str, Any] = {"days": {"train": 2, "held_out": 1}, "boosting": {"rounds": 40, "rows_in_leaf": 20}}
 
 

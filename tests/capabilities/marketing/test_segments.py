@@ -21,6 +21,8 @@ from shopbatch.warehouse.store import Store
 from tests.capabilities.marketing import users as shop
 from tests.capabilities.marketing.users import day, profile, put_profiles
 
+pytestmark = pytest.mark.slow
+
 SCHEME = """
 measures:
   visits: {value: active_days_365d, bands: [few, some, many], edges: [10, 20], margin: 0.25}

@@ -17,6 +17,8 @@ from shopbatch.evaluation.classification import Interval
 from shopbatch.evaluation.uplift import Trial, qini
 from shopbatch.models.folder import ModelError
 
+pytestmark = pytest.mark.slow
+
 QUICK = Settings(families=("linear",), folds=3, draws=150)
 
 

@@ -8,6 +8,8 @@ from hypothesis import strategies as st
 from shopbatch.capabilities.search import dense
 from shopbatch.capabilities.search.dense import DenseIndex, normalised, quantised
 
+pytestmark = pytest.mark.slow
+
 CODES = st.lists(st.lists(st.integers(-2, 2), min_size=3, max_size=3), min_size=1, max_size=30)
 
 

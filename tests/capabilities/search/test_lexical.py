@@ -13,6 +13,8 @@ from shopbatch.capabilities.search.lexical import count_terms, weigh
 from shopbatch.capabilities.search.settings import LexicalSettings
 from shopbatch.capabilities.search.terms import CHARACTER, KINDS, STEM, terms_of
 
+pytestmark = pytest.mark.slow
+
 WORDS = ("coat", "coats", "red", "tn-2110", "冬天", "天空", "羽绒服")
 TEXT = st.lists(st.sampled_from(WORDS), max_size=5).map(" ".join)
 SETTINGS = LexicalSettings(k1=0.7, b=0.4, fields={"title": 1.0, "description": 0.3}, kinds=(0.3, 1.0, 0.5, 1.0, 0.2))

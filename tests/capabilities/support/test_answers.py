@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from dataclasses import replace
+from decimal import Decimal
 from importlib.resources import files
 from itertools import pairwise
 from typing import Any
@@ -323,6 +324,37 @@ def test_a_prompt_holds_facts_and_question_behind_fences_and_nobodys_address() -
     told, asked = user["content"].split("<question>")
     assert POLICIES[0]["text"] in told and "30 days end on 5 December 2026" in told and "90 days" not in told
     assert "me@example.org" not in asked and "7946" not in asked
+
+
+def line(number: int, name: str | None, user: str | None = "u1", **more: Any) -> dict[str, Any]:
+    row = {"order_id": "A-1", "line_number": number, "user_id": user, "name": name, "quantity": 1, "unit_price": None}
+    return {**row, **more}
+
+
+def test_what_an_order_holds_is_known_of_its_own_user_alone() -> None:
+    rows = [
+        line(1, "Wool scarf", quantity=2, unit_price=Decimal("24.90")),
+        line(2, "Gift card", user="u2"),
+        line(3, None),
+        line(4, "Teapot", user=None),
+    ]
+    shop = Shop(policies(*POLICIES), {"a-1": whole_order("A-1", "u1", currency="EUR")}, {"a-1": rows})
+    ticket = Ticket("u1", "A-1", "Can I return it?", "en", None, ("return_window",), DAY)
+    facts = shop.facts(ticket)
+    assert [vars(each) for each in facts.orders[0].lines] == [
+        {"title": "Wool scarf", "quantity": 2, "unit_price": "24.90"},
+        {"title": "Teapot", "quantity": 1, "unit_price": None},
+    ]
+    assert Facts.of(facts.text()) == facts
+    read = Read("Can I return it?", ("return_window",), (1.0,), facts, DAY)
+    _, user = Prompts({"en": "Answer."}).messages(read, "en")
+    assert "- Order A-1 holds: 2 x Wool scarf (24.90 EUR each); 1 x Teapot." in user["content"]
+    assert "Gift card" not in facts.text() and not shop.facts(replace(ticket, user_id="u2")).orders
+    asked = replace(read, text="How many scarves are in my order A-1?")
+    assert judged("Your order A-1 holds 2 wool scarves.", "stop", asked, "en")[1] == []
+    assert judged("Your order A-1 holds 5 wool scarves.", "stop", asked, "en")[1] != []
+    without = replace(asked, facts=replace(facts, orders=(replace(facts.orders[0], lines=()),)))
+    assert judged("Your order A-1 holds 2 wool scarves.", "stop", without, "en")[1] != []
 
 
 def test_a_generated_text_is_used_only_if_the_facts_back_it() -> None:

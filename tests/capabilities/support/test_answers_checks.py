@@ -17,6 +17,8 @@ import pytest
 import shopbatch.sample
 from shopbatch.grounding.replies import OrderFacts, OrderLine, Passage, Verdict, check_reply
 
+pytestmark = pytest.mark.slow
+
 PLANTED = Path(__file__).with_name("planted")
 SAMPLE = Path(shopbatch.sample.__file__).parent / "data" / "policies"
 LANGUAGES = ("en", "zh")

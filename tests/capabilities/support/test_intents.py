@@ -15,6 +15,8 @@ from shopbatch.capabilities.support.thresholds import Bounds, Thresholds
 from shopbatch.models.folder import ModelError
 from shopbatch.text.ngrams import BUCKETS, hashed_ngrams
 
+pytestmark = pytest.mark.slow
+
 
 def made(dim: int = 384, intents: int = 35, seed: int = 0, ngrams: bool = False) -> IntentModel:
     """A model with random weights and a mean vector for two languages."""

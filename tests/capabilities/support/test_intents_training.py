@@ -23,6 +23,8 @@ from shopbatch.training.ngrams import NgramClassifier
 from shopbatch.warehouse.store import Store
 from tests.jobs.test_train_intents import put
 
+pytestmark = pytest.mark.slow
+
 TARGETS = Targets(0.9, 0.7, 0.9, 10)
 
 

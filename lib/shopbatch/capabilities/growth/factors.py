@@ -120,7 +120,8 @@ def estimate(counts: Counts, confidence: float = 0.95) -> Factors:
     system, cycle = _system(square, mean)
     seen_children = counts.children[0].sum(axis=2)
     totals = np.concatenate([seen_children, seen_children.sum(axis=0)[None]], axis=0)
-    exposures = np.concatenate([exposure[0].mean(axis=2), exposure[0].sum(axis=0).mean(axis=1)[None]], axis=0)
+    mean_exposure = exposure[0].sum(axis=2) / max(invited, 1)  # over the channels; there may be none
+    exposures = np.concatenate([mean_exposure, mean_exposure.sum(axis=0)[None]], axis=0)
     users = counts.users[0].sum(axis=1)
     return Factors(
         matrix=matrix[0],

@@ -34,6 +34,8 @@ from shopbatch.text.lengths import sms
 from shopbatch.warehouse.store import Store
 from tests.capabilities.copywriting.ads import checker, workshop
 
+pytestmark = pytest.mark.slow
+
 LANGUAGES = ("en", "zh")
 UTC = ZoneInfo("UTC")
 

@@ -109,8 +109,8 @@ class AnswerTicketsConfig(InferenceConfig):
         return ("tickets", "policies")
 
     def optional_tables(self) -> tuple[str, ...]:
-        """The orders, which replies may speak of."""
-        return ("orders",)
+        """The orders and what they hold, which replies may speak of."""
+        return ("orders", "order_lines")
 
     def required_models(self) -> dict[str, str]:
         """Return the models that must be registered; the fake engine has one of its own."""

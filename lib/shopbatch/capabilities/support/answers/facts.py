@@ -11,42 +11,24 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from shopbatch.capabilities.support.answers.deadlines import Deadline, deadlines
 from shopbatch.capabilities.support.answers.policies import Policies, Section, Value
+from shopbatch.grounding.reply_orders import EVENTS, OrderFacts, OrderLine
 
-VERSION = 1  # of what is joined
+VERSION = 2  # of what is joined
+MOST_LINES = 50  # of an order; more would fill a prompt
 NOT_YOURS = "not_yours"  # an order number of somebody else, or of nobody
 OTHER_LANGUAGE = "other_language"  # the sections are in another language than the ticket
 ORDER_COLUMNS = (
     *("order_id", "user_id", "status", "market", "placed_at", "shipped_at", "delivered_at"),
     *("carrier", "tracking", "total", "currency", "updated_at"),
 )
-EVENTS = ("placed_at", "shipped_at", "delivered_at")
+LINE_COLUMNS = ("order_id", "line_number", "user_id", "name", "quantity", "unit_price")
 _NUMBER = re.compile(r"(?<![\w.@/-])#?([A-Za-z]{0,12}[-_]?\d[\w-]{3,40})(?![\w@/])", re.ASCII)
-
-
-@dataclass(frozen=True)
-class Order:
-    """An order of the ticket's own user; dates are days of the shop's time zone."""
-
-    order_id: str
-    status: str | None = None
-    placed_at: dt.date | None = None
-    shipped_at: dt.date | None = None
-    delivered_at: dt.date | None = None
-    carrier: str | None = None
-    tracking: str | None = None
-    total: str | None = None
-    currency: str | None = None
-
-    @property
-    def events(self) -> dict[str, dt.date]:
-        """Days by event."""
-        days = {name: getattr(self, name) for name in EVENTS}
-        return {name: day for name, day in days.items() if day is not None}
 
 
 @dataclass(frozen=True)
@@ -63,14 +45,14 @@ class Facts:
 
     Attributes:
         asked: For each different intent of its questions, in their order, the sections that answer it.
-        orders: The orders of the ticket's own user that it names.
+        orders: The orders of the ticket's own user that it names; days are days of the shop's time zone.
         deadlines: Dates that follow from both.
         flags: NOT_YOURS, OTHER_LANGUAGE.
         message: Which message of its thread it is, from 1 on.
     """
 
     asked: tuple[Asked, ...] = ()
-    orders: tuple[Order, ...] = ()
+    orders: tuple[OrderFacts, ...] = ()
     deadlines: tuple[Deadline, ...] = ()
     flags: tuple[str, ...] = ()
     message: int = 1
@@ -89,7 +71,7 @@ class Facts:
         """Read what `text` wrote."""
         tree = json.loads(text)
         asked = tuple(Asked(a["intent"], tuple(map(_section, a["sections"]))) for a in tree["asked"])
-        orders = tuple(Order(**{**o, **{n: _day(o[n]) for n in EVENTS}}) for o in tree["orders"])
+        orders = tuple(map(_read_order, tree["orders"]))
         reckoned = tuple(
             Deadline(**{**d, "begun": dt.date.fromisoformat(d["begun"]), "last": dt.date.fromisoformat(d["last"])})
             for d in tree["deadlines"]
@@ -99,6 +81,11 @@ class Facts:
 
 def _section(tree: dict[str, Any]) -> Section:
     return Section(**{**tree, "values": tuple(Value(**value) for value in tree["values"])})
+
+
+def _read_order(tree: dict[str, Any]) -> OrderFacts:
+    lines = tuple(OrderLine(**line) for line in tree["lines"])
+    return OrderFacts(**{**tree, **{name: _day(tree[name]) for name in EVENTS}, "lines": lines})
 
 
 def _day(text: str | None) -> dt.date | None:
@@ -126,6 +113,7 @@ class Shop:
     Attributes:
         policies: The shop's policies.
         orders: Rows of `orders` by their number in small letters, at least of all that a ticket names.
+        lines: Rows of `order_lines` of these orders, by the same number, in the order of the lines.
         zone: Time zone of the shop's days.
         fallback_language: See the configuration.
         holidays: See the configuration.
@@ -133,6 +121,7 @@ class Shop:
 
     policies: Policies
     orders: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    lines: Mapping[str, Sequence[Mapping[str, Any]]] = field(default_factory=dict)
     zone: str = "UTC"
     fallback_language: str = "en"
     holidays: frozenset[dt.date] = frozenset()
@@ -144,7 +133,7 @@ class Shop:
         order, or that the form states and nobody has, gives no fact but the flag NOT_YOURS.
         """
         own, flags = self._orders(ticket)
-        orders = tuple(_order(row, self.zone) for row in own)
+        orders = tuple(_order(row, self.lines.get(row["order_id"].lower(), ()), self.zone) for row in own)
         market = ticket.market or next((row["market"] for row in own if row.get("market")), None)
         intents = list(dict.fromkeys(intent for intent in ticket.intents if intent is not None))
         asked: list[Asked] = []
@@ -183,17 +172,24 @@ def order_numbers(order_id: str | None, text: str) -> list[str]:
     return list(dict.fromkeys(number.lower() for number in [*named, *_NUMBER.findall(text)]))
 
 
-def _order(row: Mapping[str, Any], zone: str) -> Order:
+def _order(row: Mapping[str, Any], lines: Sequence[Mapping[str, Any]], zone: str) -> OrderFacts:
+    """An order with its lines; a line without a name says nothing, and one of another user is not this order's."""
     days = {name: None if row[name] is None else day_of(row[name], zone) for name in EVENTS}
-    return Order(
+    own = [line for line in lines if line["name"] and line["user_id"] in (None, row["user_id"])]
+    return OrderFacts(
         order_id=row["order_id"],
         status=row["status"],
         carrier=row["carrier"],
         tracking=row["tracking"],
-        total=None if row["total"] is None else str(row["total"]),
+        total=_decimal(row["total"]),
         currency=row["currency"],
+        lines=tuple(OrderLine(n["name"], n["quantity"] or 1, _decimal(n["unit_price"])) for n in own[:MOST_LINES]),
         **days,
     )
+
+
+def _decimal(amount: Decimal | None) -> str | None:
+    return None if amount is None else str(amount)
 
 
 def day_of(moment: dt.datetime, zone: str) -> dt.date:

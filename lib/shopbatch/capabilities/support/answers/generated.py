@@ -13,11 +13,18 @@ import pyarrow as pa
 from shopbatch.capabilities.support.answers.deciding import Rules, triage
 from shopbatch.capabilities.support.answers.facts import Facts
 from shopbatch.capabilities.support.answers.reading import Read, read_tickets
-from shopbatch.capabilities.support.answers.replies import ORDER, POLICY, RECKONED, Claim, fact_sentences
+from shopbatch.capabilities.support.answers.replies import (
+    ORDER,
+    POLICY,
+    RECKONED,
+    Claim,
+    fact_sentences,
+    goods_sentence,
+)
 from shopbatch.core.privacy import mask
 from shopbatch.engines.base import Generator
 from shopbatch.engines.configs import Sampling
-from shopbatch.grounding.replies import OrderFacts, Passage, check_reply
+from shopbatch.grounding.replies import Passage, check_reply
 from shopbatch.text.markup import plain
 
 CUT = "cut"  # the text ended because there was no more room
@@ -36,7 +43,9 @@ class Prompts:
 
         Neither can close its fence, and mail addresses, phone and card numbers of the question are masked.
         """
-        facts = "\n".join(f"- {_one_line(p.text)}" for p in passages(ticket.facts, language, ticket.as_of))
+        said = [passage.text for passage in passages(ticket.facts, language, ticket.as_of)]
+        said += [goods for order in ticket.facts.orders if (goods := goods_sentence(order, language))]
+        facts = "\n".join(f"- {_one_line(text)}" for text in said)
         asked = f"<facts>\n{facts}\n</facts>\n<question>\n{mask(_one_line(ticket.text))}\n</question>"
         return [{"role": "system", "content": self.texts[language]}, {"role": "user", "content": asked}]
 
@@ -54,8 +63,7 @@ def passages(facts: Facts, language: str, as_of: dt.date | None) -> list[Passage
 def judged(text: str, end: str | None, ticket: Read, language: str) -> tuple[list[Claim], list[str]]:
     """Return the claims of a generator's text with their backing, and the kinds of what is wrong with it."""
     known = passages(ticket.facts, language, ticket.as_of)
-    orders = [OrderFacts(**vars(order)) for order in ticket.facts.orders]
-    verdict = check_reply(text, ticket.text, known, language, orders)
+    verdict = check_reply(text, ticket.text, known, language, ticket.facts.orders)
     kinds = [problem.kind for problem in verdict.problems]
     if end != "stop":
         kinds.append(CUT)

@@ -14,12 +14,12 @@ import ray
 
 from shopbatch.capabilities.support.answers import deadlines, facts
 from shopbatch.capabilities.support.answers.config import AnswerTicketsConfig
-from shopbatch.capabilities.support.answers.facts import ORDER_COLUMNS, Shop, Ticket, day_of, numbers_of
+from shopbatch.capabilities.support.answers.facts import LINE_COLUMNS, ORDER_COLUMNS, Shop, Ticket, day_of, numbers_of
 from shopbatch.capabilities.support.answers.policies import COLUMNS, Policies
 from shopbatch.core.crash_points import crash_point
 from shopbatch.inference.parts import Part, plan_parts
 from shopbatch.runs.report import Report
-from shopbatch.tables.orders import ORDERS
+from shopbatch.tables.orders import ORDER_LINES, ORDERS
 from shopbatch.tables.policies import POLICIES
 from shopbatch.tables.ticket_answers import TICKETS_WITH_FACTS
 from shopbatch.warehouse import files
@@ -60,8 +60,8 @@ def join_facts(config: AnswerTicketsConfig, store: Store, report: Report, ticket
         Superseded: Another run wrote the table meanwhile.
     """
     policies = store.require(POLICIES, COLUMNS)
-    orders = store.find(ORDERS.name)
-    sources = [tickets, policies, *([] if orders is None else [orders])]
+    orders, lines = store.find(ORDERS.name), store.find(ORDER_LINES.name)
+    sources = [tickets, policies, *(source for source in (orders, lines) if source is not None)]
     report.tables |= {source.name: {"read": source.version} for source in sources[1:]}
     damaged, undone = put_in_order(store, TICKETS_WITH_FACTS, report.run_id)
     before = store.find(TICKETS_WITH_FACTS.name)
@@ -72,7 +72,7 @@ def join_facts(config: AnswerTicketsConfig, store: Store, report: Report, ticket
     with report.stage("join") as stage, Publication(store, report.run_id) as publication:
         target = Target(store.uri(TICKETS_WITH_FACTS.name), report.run_id, config.as_of, config.timezone)
         named = tickets.read(["order_id", "subject", "text"])
-        written = _written(tickets, shop_of(config, policies, orders, named), target)
+        written = _written(tickets, shop_of(config, (policies, orders, lines), named), target)
         stage.rows = sum(file.rows for file in written)
         publication.add(TICKETS_WITH_FACTS, written)
         crash_point("facts_written")
@@ -92,21 +92,27 @@ def _origin(config: AnswerTicketsConfig, sources: Sequence[Snapshot]) -> dict[st
 
 
 def shop_of(
-    config: AnswerTicketsConfig, policies: Snapshot, orders: Snapshot | None, tickets: pa.Table, remote: bool = True
+    config: AnswerTicketsConfig,
+    sources: tuple[Snapshot, Snapshot | None, Snapshot | None],
+    tickets: pa.Table,
+    remote: bool = True,
 ) -> Shop:
     """Read what tickets are joined with.
 
     Args:
         config: The job's configuration.
-        policies: The policies.
-        orders: The orders, if there are any.
+        sources: The policies, the orders and their lines; None for a table that is not there.
         tickets: Columns order_id, subject and text of all tickets.
-        remote: Whether Ray reads the orders, a task a file.
+        remote: Whether Ray reads orders and lines, a task a file.
     """
+    policies, orders, lines = sources
     wanted = numbers_of(tickets["order_id"].to_pylist(), _read_text(tickets))
+    owned = _orders(_of_orders(orders, ORDER_COLUMNS, wanted, remote)) if orders is not None and wanted else {}
+    goods = _lines(_of_orders(lines, LINE_COLUMNS, set(owned), remote)) if lines is not None and owned else {}
     return Shop(
         policies=Policies(policies.read(list(COLUMNS)).to_pylist()),
-        orders=_orders(orders, wanted, remote) if orders is not None and wanted else {},
+        orders=owned,
+        lines=goods,
         zone=config.timezone,
         fallback_language=config.fallback_language,
         holidays=frozenset(config.holidays),
@@ -119,17 +125,29 @@ def _read_text(rows: pa.Table) -> list[str]:
     return [f"{subject}\n{text}" for subject, text in zip(subjects, texts, strict=True)]
 
 
-def _orders(orders: Snapshot, wanted: set[str], remote: bool) -> dict[str, Mapping[str, Any]]:
-    """The newest row of each wanted order, by its number in small letters."""
-    names, schema = pa.array(sorted(wanted), pa.string()), orders.select(ORDER_COLUMNS)
+def _of_orders(source: Snapshot, columns: Sequence[str], wanted: set[str], remote: bool) -> pl.DataFrame:
+    """The rows of some orders, whose numbers are in small letters."""
+    names, schema = pa.array(sorted(wanted), pa.string()), source.select(columns)
     if remote:
         task, there = ray.remote(read_orders), ray.put(names)
-        pieces = ray.get([task.remote(file, schema, there) for file in orders.files])
+        pieces = ray.get([task.remote(file, schema, there) for file in source.files])
     else:
-        pieces = [read_orders(file, schema, names) for file in orders.files]
-    rows = pl.DataFrame(pa.concat_tables([schema.empty_table(), *pieces]))
+        pieces = [read_orders(file, schema, names) for file in source.files]
+    return pl.DataFrame(pa.concat_tables([schema.empty_table(), *pieces]))
+
+
+def _orders(rows: pl.DataFrame) -> dict[str, Mapping[str, Any]]:
+    """The newest row of each order, by its number in small letters."""
     newest = rows.sort("updated_at", nulls_last=False, maintain_order=True).unique("order_id", keep="last")
     return {row["order_id"].lower(): row for row in newest.sort("order_id").iter_rows(named=True)}
+
+
+def _lines(rows: pl.DataFrame) -> dict[str, list[Mapping[str, Any]]]:
+    """The lines of each order, in their order, by its number in small letters."""
+    lines: dict[str, list[Mapping[str, Any]]] = {}
+    for row in rows.sort("order_id", "line_number", "name", nulls_last=True).iter_rows(named=True):
+        lines.setdefault(row["order_id"].lower(), []).append(row)
+    return lines
 
 
 def read_orders(file: FileRef, schema: pa.Schema, wanted: pa.Array) -> pa.Table:

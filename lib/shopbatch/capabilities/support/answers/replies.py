@@ -14,9 +14,10 @@ from functools import lru_cache
 from typing import Any
 
 from shopbatch.capabilities.support.answers.deadlines import Deadline
-from shopbatch.capabilities.support.answers.facts import EVENTS, OTHER_LANGUAGE, Facts, Order
+from shopbatch.capabilities.support.answers.facts import OTHER_LANGUAGE, Facts
 from shopbatch.capabilities.support.answers.policies import Section
 from shopbatch.grounding.replies import is_conditional
+from shopbatch.grounding.reply_orders import EVENTS, OrderFacts
 from shopbatch.grounding.sentences import sentences
 from shopbatch.text.word_files import WordFile, read_words
 
@@ -33,6 +34,10 @@ class _Language(WordFile):
     about: str
     orders: dict[str, str]
     status: dict[str, str]
+    goods: str
+    piece: str
+    priced_piece: str
+    comma: str
     events: dict[str, str]
     reckoned: str
     over: str
@@ -144,7 +149,7 @@ def template_reply(facts: Facts, language: str, as_of: dt.date | None, question:
     return reply
 
 
-def _order(reply: Reply, order: Order, words: _Language) -> None:
+def _order(reply: Reply, order: OrderFacts, words: _Language) -> None:
     """Say what is known of an order."""
     values = {name: words.day(day) for name, day in order.events.items()}
     values |= {n: v for n in ("carrier", "tracking") if (v := getattr(order, n))}
@@ -178,6 +183,18 @@ def fact_sentences(facts: Facts, language: str, as_of: dt.date | None) -> list[t
         _reckoned(reply, deadline, facts.orders[0], words, as_of)
         out.append((f"{deadline.source}+{facts.orders[0].order_id}.{deadline.event}", reply.text))
     return out
+
+
+def goods_sentence(order: OrderFacts, language: str) -> str:
+    """Say what an order holds, for a generator; "" where that is unknown. A template does not say it."""
+    words = reply_words().get(language)
+    if words is None or not order.lines:
+        return ""
+    pieces = []
+    for line in order.lines:
+        template = words.piece if line.unit_price is None or order.currency is None else words.priced_piece
+        pieces.append(template.format(**vars(line), currency=order.currency))
+    return words.goods.format(order_id=order.order_id, pieces=words.comma.join(pieces))
 
 
 def _quote(reply: Reply, section: Section, kept: list[tuple[int, int]], joint: str) -> None:
@@ -214,7 +231,7 @@ def _terms(text: str) -> Iterable[str]:
     return [*(m[0][:5] for m in _WORD.finditer(low) if m[0].isascii()), *(p for p in pairs if _WORD.fullmatch(p))]
 
 
-def _reckoned(reply: Reply, deadline: Deadline, order: Order, words: _Language, as_of: dt.date | None) -> None:
+def _reckoned(reply: Reply, deadline: Deadline, order: OrderFacts, words: _Language, as_of: dt.date | None) -> None:
     """Say a date that was reckoned."""
     values = {
         "event": words.events[deadline.event],

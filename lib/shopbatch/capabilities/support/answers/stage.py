@@ -27,7 +27,7 @@ from shopbatch.grounding.replies import VERSION as CHECKS
 from shopbatch.inference.stage import BaseStage, Scorer
 from shopbatch.tables.ticket_answers import CLAIM
 
-VERSION = 1  # of all that turns a ticket into a prompt
+VERSION = 2  # of all that turns a ticket into a prompt
 _OUTPUTS = pa.schema([("text", pa.string()), ("finish", pa.string()), ("tokens_out", pa.int32())])
 
 

@@ -66,7 +66,9 @@ class TrialStage(BaseStage):
         known = {name: passed[name] for name in passed.column_names} | self.asking.publish(passed, raw)
         tickets = TICKET_INTENTS.fill(passed.num_rows, **{n: _flat(known[n]) for n in known if n in _INTENTS})
         policies = self.store.require(POLICIES, POLICIES.names)
-        shop = shop_of(self.config, policies, self.store.find("orders"), tickets, remote=False)
+        shop = shop_of(
+            self.config, (policies, self.store.find("orders"), self.store.find("order_lines")), tickets, remote=False
+        )
         day = self.config.as_of or dt.datetime.now(dt.UTC).date()
         rows = joined(tickets, shop, Target("", "try", day, self.config.timezone), {})
         content = rows.select(self.answering.content)
