@@ -60,7 +60,7 @@ WORDED = {1: "3e1e066d89ad56ff"}
 OF_WORDED = ((visible, None), (markup, None))
 WORDED_LISTS = (("text", "visible"), ("text", "markup"))
 # of what judges a description, by the versions of rules and of the grounding check
-JUDGING = {(5, 4): "785b49436435b1ea"}
+JUDGING = {(5, 4): "d7cd42b3ad38db94"}
 OF_JUDGING = (
     *((module, None) for module in (rules, copy_format, words, coverage)),
     *((module, None) for module in (check, allowed, standing, lexicon, facts, brands)),

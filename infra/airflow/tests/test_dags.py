@@ -39,6 +39,7 @@ print(json.dumps([bag.import_errors, bag.captured_warnings, heavy, dags, outlets
         "nightly_marketing": ["score_users", "segment_users"],
         "nightly_recommendations": ["build_user_sequences", "recommend_products"],
         "nightly_support": ["answer_tickets"],
+        "nightly_translations": ["translate_products", "translate_replies"],
         "nightly_users": ["build_user_profiles", "moderate_reviews", "score_reviews"],
         "search_clicks": ["judge_by_clicks"],
         "search_training": ["finetune_retriever"],
@@ -58,16 +59,9 @@ print(json.dumps([bag.import_errors, bag.captured_warnings, heavy, dags, outlets
         *(f"models/{name}" for name in ("recommender", "search-encoder")),
         *(f"models/{name}" for name in ("sentiment", "sentiment-student", "uplift")),
         *("product_aspects", "product_descriptions", "product_embeddings", "product_image_labels"),
-        *("product_neighbours", "recommendations"),
-        *(
-            "review_aspects",
-            "review_moderation",
-            "review_sentiment",
-            "search_judgements",
-            "similar_images",
-            "ticket_answers",
-        ),
-        "user_profiles",
+        *("product_neighbours", "product_translations", "recommendations", "reply_translations"),
+        *("review_aspects", "review_moderation", "review_sentiment", "search_judgements", "similar_images"),
+        *("ticket_answers", "user_profiles"),
         *("user_scores", "user_segments", "user_sequences"),
     ]
 
