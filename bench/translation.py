@@ -14,11 +14,13 @@ import argparse
 import json
 import time
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from tempfile import mkdtemp
 
 import numpy as np
 import pyarrow as pa
+from bench.side_by_side import benchmark
 from tests.capabilities.copywriting.test_plan import catalogue
 
 from shopbatch.capabilities.copywriting.copy_format import parse
@@ -62,9 +64,9 @@ def texts_of_catalogue(most: int) -> list[str]:
     return [*dict.fromkeys(texts)][:: max(1, len(set(texts)) // most)][:most]
 
 
-def by_apertium(most: int, show: bool) -> None:
+def by_apertium(most: int, show: bool, engine: ApertiumConfig) -> None:
     texts = texts_of_catalogue(most)
-    stage = TranslationStage(engine=ApertiumConfig(), target="es", pairs={"en": ""})
+    stage = TranslationStage(engine=engine, target="es", pairs={"en": ""})
     none = pa.nulls(len(texts), pa.string())
     columns = {"text": texts, "source_language": ["en"] * len(texts)}
     content = pa.table(columns | {"brands": pa.nulls(len(texts), pa.list_(pa.string())), "glossary": none})
@@ -97,16 +99,19 @@ def by_apertium(most: int, show: bool) -> None:
     print("why not:", dict(reasons.most_common()))
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser()
+@benchmark
+def main(argv: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--program", default="apertium")
+    parser.add_argument("--data", default="/usr/share/apertium")
     parser.add_argument("file", type=Path, nargs="?")
     parser.add_argument("--apertium", type=int, default=0, metavar="TEXTS")
     parser.add_argument("--show", action="store_true")
     parser.add_argument("--without-encoder", action="store_true")
     parser.add_argument("--models", default="")
-    options = parser.parse_args()
+    options = parser.parse_args(argv)
     if options.apertium:
-        by_apertium(options.apertium, options.show)
+        by_apertium(options.apertium, options.show, ApertiumConfig(program=options.program, data=options.data))
     if options.file is None:
         return
     rows = json.loads(options.file.read_text("utf-8"))
