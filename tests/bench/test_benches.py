@@ -385,6 +385,15 @@ def test_uplift(capsys: Out) -> None:
 # -- and all of them
 
 
+def test_sentiment_speed(shop: Store, capsys: Out) -> None:
+    words = ("--texts", 8, "--rounds", 1, "--agree", 20, "--int8", "sentiment@live")
+    run("sentiment_speed", shop.root, *words)
+    said = capsys.readouterr().out
+    assert re.search(r"^1\.0000 .* labels as in bf16, all: score_reviews, sentiment@live$", said, re.M)
+    assert len(re.findall(r"^ *[\d.]+ x (?:HF pipeline|score_reviews).*texts a second$", said, re.M)) == 12
+    assert "no live model 'sentiment'" in lacks(capsys, "sentiment_speed", f"{shop.root}/nothing", "--no-hf")
+
+
 def test_every_file_has_a_test() -> None:
     files = {path.stem for path in BENCH.glob("*.py")} - PARTS
     tested = {name.removeprefix("test_") for name in globals() if name.startswith("test_")} - {
