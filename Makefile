@@ -61,8 +61,8 @@ test-airflow: $(STAMP) $(AIRFLOW)/installed  ## the DAGs in a real Airflow, in a
 lint: $(STAMP)  ## ruff, the layers and mypy alone
 	$(BIN)/ruff check && $(BIN)/ruff format --check && $(BIN)/lint-imports && $(BIN)/mypy
 
-bench: $(STAMP)  ## measurements side by side: the machinery beside plain Ray Data (ROWS=1000000)
-	$(BIN)/python bench/machinery.py --rows $(or $(ROWS),1000000)
+bench: $(STAMP)  ## all measurements of speed, side by side with others, in one table (ASK="sentiment start": these)
+	$(BIN)/python -m bench $(ASK)
 
 chaos: $(STAMP)  ## the fault tests alone: crashes of drivers, workers and engines
 	$(BIN)/python -m pytest -m chaos

@@ -1,6 +1,6 @@
 """How long answer_tickets takes: N generated tickets, with the policies, orders and model of intents of a warehouse.
 
-python bench/answers.py 100000 .warehouse
+python -m bench.answers 100000 .warehouse
 
 The warehouse needs `shopbatch sample` and `shopbatch run train_intents`; it is read and not changed. Prints the seconds
 of a first run and of a second one, which computes nothing, and the load of the machine.
@@ -8,15 +8,17 @@ of a first run and of a second one, which computes nothing, and the load of the 
 
 from __future__ import annotations
 
+import argparse
 import datetime as dt
 import os
 import shutil
-import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import pyarrow as pa
+from bench.side_by_side import benchmark
 
 import shopbatch as sb
 from shopbatch.sample.dialogs import dialogs
@@ -38,8 +40,14 @@ def write_tickets(store: Store, rows: int) -> None:
     store.commit(TICKETS, [store.write_file(TICKETS, table, "bench", 0)], "replace", "bench")
 
 
-def main(rows: int, warehouse: str) -> None:
+@benchmark
+def main(argv: Sequence[str] | None = None) -> None:
     """Run the job twice and print how long each run took."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("rows", type=int)
+    parser.add_argument("warehouse")
+    given = parser.parse_args(argv)
+    rows, warehouse = given.rows, given.warehouse
     with tempfile.TemporaryDirectory(prefix="shopbatch-answers-") as folder:
         for name in KEPT:
             if (Path(warehouse) / name).is_dir():
@@ -55,4 +63,4 @@ def main(rows: int, warehouse: str) -> None:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]), sys.argv[2])
+    main()

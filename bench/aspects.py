@@ -14,7 +14,7 @@ Commands:
 
 All intervals are of 95 %, by bootstrap. Vectors are kept in --cache by a digest of their texts.
 
-Run: OMP_NUM_THREADS=1 python bench/aspects.py semeval Restaurants_Train.xml
+Run: OMP_NUM_THREADS=1 python -m bench.aspects semeval Restaurants_Train.xml
 """
 
 from __future__ import annotations
@@ -33,6 +33,7 @@ from xml.etree import ElementTree
 import numpy as np
 import polars as pl
 import pyarrow as pa
+from bench.side_by_side import benchmark
 
 from shopbatch.capabilities.insights.config import AspectFitConfig, TrainAspectsConfig
 from shopbatch.capabilities.insights.model import CUT, AspectModel
@@ -304,15 +305,12 @@ def cost(root: str, reviews: int) -> None:
     rows = np.random.default_rng(SEED).permutation(content.num_rows)[: 2 * reviews]
     content = content.take(pa.array(np.sort(rows))).combine_chunks()
     content = content.filter(sentiment.check(content).is_null()).slice(0, reviews)
-    head = np.zeros((1, 768, 3), np.float32)
+    engines = {name: open_engine(OpenVinoConfig(), folder) for name, folder in folders.items()}
+    one, other = engines[e5_small.NAME], engines[e5_small.ASPECTS_NAME]
+    weights = (np.zeros((1, one.dim, 3), np.float32), np.zeros((1, 3), np.float32), np.ones(1, np.float32))
     scorers = {
-        "score_reviews": SentimentScorer(
-            open_engine(OpenVinoConfig(), folders[e5_small.NAME]),
-            SentimentHead(("en",), head, np.zeros((1, 3), np.float32), np.ones(1, np.float32)),
-        ),
-        "analyse_reviews": AspectScorer(
-            open_engine(OpenVinoConfig(), folders[e5_small.ASPECTS_NAME]), AspectModel.fake(3 * 384, names), names
-        ),
+        "score_reviews": SentimentScorer(one, SentimentHead(("en",), *weights)),
+        "analyse_reviews": AspectScorer(other, AspectModel.fake(other.dim, names), names),
     }
     times: dict[str, list[float]] = {name: [] for name in scorers}
     for _ in range(3):
@@ -327,14 +325,15 @@ def cost(root: str, reviews: int) -> None:
     print(f"analyse_reviews takes {ratio:.2f} times as long as score_reviews")
 
 
-def main() -> None:
+@benchmark
+def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("command", choices=("semeval", "labels", "cross", "cost"))
     parser.add_argument("path", nargs="?", default="")
     parser.add_argument("--warehouse", default=".warehouse")
     parser.add_argument("--reviews", type=int, default=1500)
     parser.add_argument("--cache", type=Path, default=Path(".bench-cache"))
-    arguments = parser.parse_args()
+    arguments = parser.parse_args(argv)
     encode = encoder(arguments.warehouse, arguments.cache)
     if arguments.command == "cost":
         cost(arguments.warehouse, arguments.reviews)

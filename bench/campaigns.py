@@ -9,12 +9,13 @@ import resource
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
+from bench.side_by_side import benchmark
 
 from shopbatch.capabilities.marketing.campaigns.config import MeasureConfig
 from shopbatch.capabilities.marketing.campaigns.run import measure_campaigns
@@ -83,8 +84,10 @@ def timed(name: str, job: Callable[[Report], None]) -> None:
     print(f"    {report.highlights}", flush=True)
 
 
-def main(users: int) -> None:
+@benchmark
+def main(argv: Sequence[str] | None = None) -> None:
     """Fill a warehouse and run the three jobs."""
+    users = int((argv or ["500000"])[0])
     mail = {"name": "a", "channel": "email", "cost": "0.01", "budget": str(users // 200)}
     plan = PlanConfig.model_validate(
         {"campaigns": [mail], "caps": [{"messages": 2, "days": 7}], "gates": {"unproven": True}}
@@ -99,4 +102,4 @@ def main(users: int) -> None:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]) if sys.argv[1:] else 500_000)
+    main(sys.argv[1:])

@@ -1,10 +1,10 @@
 """Writing product copy: the engine against HF generate, the whole job against the bare engine, precisions against fp32.
 
-Run: python bench/descriptions.py engines --rounds 3    new tokens per second: OpenVINO (bf16, int8, fp32) against HF's
+Run: python -m bench.descriptions engines --rounds 3    new tokens per second: OpenVINO (bf16, int8, fp32) against HF's
                                                          generate in batches of 32 sorted by length, and one at a time
-     python bench/descriptions.py job --rows 4096       describe_products against its engine alone, for the same copy
-     python bench/descriptions.py estimate --rows 400   the estimate of a dry run against what the run then needs
-     python bench/descriptions.py perplexity            perplexity of held-out copy with fp32, bf16 and int8
+     python -m bench.descriptions job --rows 4096       describe_products against its engine alone, for the same copy
+     python -m bench.descriptions estimate --rows 400   the estimate of a dry run against what the run then needs
+     python -m bench.descriptions perplexity            perplexity of held-out copy with fp32, bf16 and int8
 
 All need a warehouse (--warehouse) with the model `product-copy` (or --model) and products. Products differ in every
 round, so that no cache of prompts makes a later round look faster; each product is used once. One process, --threads
@@ -27,7 +27,7 @@ import numpy as np
 import polars as pl
 import pyarrow as pa
 import torch
-from profile_tools import machine
+from bench.side_by_side import benchmark, machine
 
 from shopbatch.capabilities.copywriting.config import Config
 from shopbatch.capabilities.copywriting.estimate import estimate
@@ -226,7 +226,8 @@ def _names(request: Any) -> set[str]:
     return {n for port in request.model_inputs for n in port.names}
 
 
-def main() -> None:
+@benchmark
+def main(argv: Sequence[str] | None = None) -> None:
     """Parse the command line and run one mode."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("what", choices=("engines", "job", "estimate", "perplexity"))
@@ -236,7 +237,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--threads", type=int, default=2, help="engines: threads of the process")
     parser.add_argument("--call", type=int, default=128, help="job: prompts per call")
-    arguments = parser.parse_args()
+    arguments = parser.parse_args(argv)
     print(machine(), "torch", torch.__version__, flush=True)
     folder = registry.base(f"{arguments.warehouse}/_models", arguments.model).path
     ways = {"engines": engines, "job": job, "estimate": estimates, "perplexity": perplexity}

@@ -3,16 +3,18 @@
 Of each review the fifth (at least one) of its words that speak most for the label is deleted; beside it, as many words
 drawn at random. Printed is how often the label flips, with 95 % intervals, by language.
 
-Run: python bench/explain.py WAREHOUSE [--reviews 200]     (a warehouse with reviews and a live sentiment model)
+Run: python -m bench.explain WAREHOUSE [--reviews 200]     (a warehouse with reviews and a live sentiment model)
 """
 
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import polars as pl
+from bench.side_by_side import benchmark
 
 from shopbatch.capabilities.sentiment.explain import Explainer, Word
 from shopbatch.capabilities.sentiment.head import NAME, SentimentHead
@@ -31,14 +33,15 @@ def without(text: str, words: list[Word]) -> str:
     return " ".join(text.split())
 
 
-def main() -> None:
+@benchmark
+def main(argv: Sequence[str] | None = None) -> None:
     """Draw reviews by the hash of their names, and delete words."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("warehouse")
     parser.add_argument("--reviews", type=int, default=200)
-    given = parser.parse_args()
+    given = parser.parse_args(argv)
     store = Store(given.warehouse)
-    head = SentimentHead.load(registry.find_live(f"{store.root}/_models", NAME).path)  # type: ignore[union-attr]
+    head = SentimentHead.load(registry.find(f"{store.root}/_models", f"{NAME}@live").path)
     explainer = Explainer(Path(registry.find(f"{store.root}/_models", head.encoder).path), head)
     reviews = pl.DataFrame(store.snapshot("reviews").read(["review_id", "text", "language"]))
     reviews = reviews.filter(pl.col("text").str.len_chars() > 20).drop_nulls("language")

@@ -1,13 +1,17 @@
-"""What the grounding check finds of planted claims, and what planned copy reaches: `python -m bench.grounding`.
+"""What the grounding check finds of planted claims, and what planned copy reaches.
 
-Prints, for each set of tests/grounding/planted, the share of false sentences that both nets find and that the list of
+`python -m bench.grounding [SET ...]` prints, for each set of tests/grounding/planted, the share of false
+sentences that both nets find and that the list of
 claims alone finds, the kind of which least is found, and the share of faithful texts that are refused; then distinct-4
 and the pace of the planner and of all rules, on the made-up products of the tests.
 """
 
+import sys
 import time
 from collections import Counter
+from collections.abc import Sequence
 
+from bench.side_by_side import benchmark
 from tests.capabilities.copywriting.test_plan import catalogue
 from tests.grounding.test_planted import products
 
@@ -17,6 +21,8 @@ from shopbatch.capabilities.copywriting.plan import plan
 from shopbatch.capabilities.copywriting.rules import Judge
 from shopbatch.evaluation.distinct import distinct
 from shopbatch.grounding.check import Facts, check, listed_claims
+
+LANGUAGES = ("en", "zh")
 
 
 def planted(name: str) -> None:
@@ -53,8 +59,15 @@ def planned(language: str) -> None:
     )
 
 
-if __name__ == "__main__":
-    for one in ("en", "zh"):
-        for part in ("first", "second", "held"):
+@benchmark
+def main(argv: Sequence[str] | None = None) -> None:
+    """Print the sets that are named, or all."""
+    parts = argv or ("first", "second", "held")
+    for one in LANGUAGES:
+        for part in parts:
             planted(f"{one}_{part}")
         planned(one)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,7 +1,7 @@
 """How well growth is measured, how good a choice of inviters is, and how both grow with the data.
 
 python -m bench.growth estimates [400]          bias and coverage over generated draws of known truth, with intervals
-python -m bench.growth reach                    reach on two graphs, by fresh sets, beside the sum of probabilities
+python -m bench.growth reach [100000]           reach on two graphs, by fresh sets, beside the sum of probabilities
 python -m bench.growth scale 1000000 10000000   seconds of both jobs by the number of events; the first takes Spark
 """
 
@@ -13,11 +13,13 @@ import shutil
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
+from bench.side_by_side import benchmark
 
 from shopbatch.capabilities.growth import choose, reach
 from shopbatch.capabilities.growth.cells import Children, People, add_children, add_people, grid, nothing
@@ -117,13 +119,13 @@ def estimates(draws: int) -> None:
     print(json.dumps({"draws": draws, "cpu_seconds": round(time.process_time() - start, 1)}))
 
 
-def graphs() -> dict[str, reach.Graph]:
+def graphs(persons: int) -> dict[str, reach.Graph]:
     """Two graphs: one whose out-degrees are very unequal, and one of groups who mostly know each other."""
     draw = np.random.default_rng(7)
-    n, arcs = 200_000, 1_000_000
+    n, arcs = 2 * persons, 10 * persons
     spread = np.minimum((n * draw.random(arcs) ** 4).astype(np.int64), n - 1)
     unequal = reach.graph(n, spread, draw.integers(0, n, arcs), draw.choice([0.02, 0.05, 0.1], arcs))
-    n, arcs, size = 100_000, 600_000, 50
+    n, arcs, size = persons, 6 * persons, 50
     tail = draw.integers(0, n, arcs)
     near = tail // size * size + draw.integers(0, size, arcs)
     head = np.where(draw.random(arcs) < 0.9, near, draw.integers(0, n, arcs))
@@ -133,9 +135,9 @@ def graphs() -> dict[str, reach.Graph]:
     return {"unequal": unequal, "grouped": grouped}
 
 
-def reaches(asked: int = 100, sets: int = 2_000_000) -> None:
+def reaches(persons_of: int = 100_000, asked: int = 100, sets: int = 2_000_000) -> None:
     """Print what either way to choose reaches on two graphs, judged by sets that neither has seen."""
-    for name, arcs in graphs().items():
+    for name, arcs in graphs(persons_of).items():
         start = time.process_time()
         persons = np.arange(arcs.nodes)
         sample, fresh = (reach.draw_sets(arcs, persons, sets, seed) for seed in (1, 2))
@@ -195,7 +197,7 @@ def scale(sizes: list[int]) -> None:
         folder = tempfile.mkdtemp(prefix="bench-growth-")
         try:
             stores = [Store(f"{folder}/{name}") for name in ("whole", "small")]
-            for store, events in zip(stores, (size, 20_000), strict=True):
+            for store, events in zip(stores, (size, min(size, 20_000)), strict=True):
                 fill(store, events)
             rows = stores[0].snapshot(REFERRAL_EVENTS.name).rows
             with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
@@ -205,13 +207,14 @@ def scale(sizes: list[int]) -> None:
         print(json.dumps({"events": rows, **result}), flush=True)
 
 
-def main(words: list[str]) -> None:
+@benchmark
+def main(argv: Sequence[str] | None = None) -> None:
     """Run what the first word names."""
-    what, *rest = words or ["estimates"]
+    what, *rest = argv or ["estimates"]
     if what == "estimates":
         estimates(int(rest[0]) if rest else 400)
     elif what == "reach":
-        reaches()
+        reaches(*map(int, rest))
     else:
         scale([int(word) for word in rest] or [1_000_000, 10_000_000])
 

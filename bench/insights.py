@@ -12,12 +12,14 @@ import shutil
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
+from bench.side_by_side import benchmark
 
 from shopbatch.capabilities.insights.config_summary import SummariseConfig
 from shopbatch.core.config import Platform, Spark
@@ -105,14 +107,16 @@ def measure(warehouse: str, small: str) -> dict[str, Any]:
     return {"whole": round(whole, 2), "seconds": seconds, "numbers": report.rows.published, "driver_mb": round(peak)}
 
 
-def main(sizes: list[int]) -> None:
+@benchmark
+def main(argv: Sequence[str] | None = None) -> None:
     """Measure each size in a process of its own."""
+    sizes = [int(word) for word in argv or ()] or [1_000_000, 10_000_000]
     points = []
     for clauses in sizes:
         folder = tempfile.mkdtemp(prefix="bench-insights-")
         try:
             stores = [Store(f"{folder}/{name}") for name in ("whole", "small")]
-            for store, size in zip(stores, (clauses, WARM), strict=True):
+            for store, size in zip(stores, (clauses, min(clauses, WARM)), strict=True):
                 fill(store, size)
             with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
                 result = pool.submit(measure, *(store.root for store in stores)).result()
@@ -129,4 +133,4 @@ def main(sizes: list[int]) -> None:
 
 
 if __name__ == "__main__":
-    main([int(word) for word in sys.argv[1:]] or [1_000_000, 10_000_000])
+    main(sys.argv[1:])

@@ -14,7 +14,7 @@ Commands:
 
 Vectors are kept in --cache by a digest of their texts.
 
-Run: OMP_NUM_THREADS=1 python bench/intents.py banking TRAIN TEST
+Run: OMP_NUM_THREADS=1 python -m bench.intents banking TRAIN TEST
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import polars as pl
 import pyarrow as pa
+from bench.side_by_side import benchmark
 
 from shopbatch.capabilities.support.config_intents import HeadConfig
 from shopbatch.capabilities.support.intents import OTHER, IntentModel, known_probability, unit
@@ -290,7 +290,8 @@ def tickets(encode: Encoder, model: IntentModel, files: Sequence[Path], half: st
         print(f"{path.name}: {len(right)} tickets, {missed}, {said}")
 
 
-def main(arguments: Any = None) -> None:
+@benchmark
+def main(argv: Sequence[str] | None = None) -> None:
     """Parse the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--cache", type=Path, default=Path(".bench"))
@@ -305,7 +306,7 @@ def main(arguments: Any = None) -> None:
         one.add_argument("--ask", type=Path, nargs="+", required=True)
         one.add_argument("--half", default="")
         one.add_argument("--target", type=float, default=0.9)
-    given = parser.parse_args(arguments)
+    given = parser.parse_args(argv)
     encode = Encoder(given.cache)
     if given.command == "banking":
         banking(encode, given.train, given.test, given.draws)

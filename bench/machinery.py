@@ -1,30 +1,34 @@
-"""The machinery without a model (fake engine) against bare Ray Data: read_parquet -> map_batches -> write_parquet.
+"""The machinery without a model (fake engine) beside plain Ray Data and plain pyarrow.
 
-Both process the same generated reviews with the same stage, in turn, in one Ray session.
-Run: python bench/machinery.py --rows 1000000 --rounds 3
+All score the same generated reviews with the same stage, in turn: the whole job; read_parquet -> map_batches ->
+write_parquet in the same Ray session; and one loop over files with pyarrow in this process, on one core. Neither peer
+finds what repeats, keeps a memo, checks anything or commits.
+
+Run: python -m bench.machinery --rows 1000000 --json bench/results/machinery.json
 """
 
 from __future__ import annotations
 
-import argparse
-import json
 import os
-import platform
-import resource
 import shutil
-import statistics
 import tempfile
 import time
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.parquet as pq
 import ray
 import ray.data
 
 os.environ["SHOPBATCH_ALLOW_FAKE"] = "1"  # the machinery is measured without a model
+
+from bench.quick_stage import QuickStage
+from bench.side_by_side import Side, alternate, benchmark, parser, record, spread
 
 from shopbatch import sample
 from shopbatch.capabilities.sentiment.stage import SentimentStage
@@ -39,75 +43,111 @@ from shopbatch.tables.review_sentiment import REVIEW_SENTIMENT, REVIEW_SENTIMENT
 from shopbatch.tables.reviews import REVIEWS
 from shopbatch.warehouse.store import Store
 
-STAGE = SentimentStage(FakeConfig(), "", "", {"head": "bench"})
+EMPTY = (FakeConfig(), "", "", {"head": "bench"})
+STAGE = SentimentStage(*EMPTY)
 SPEC = Spec("score_reviews", REVIEWS, STAGE, REVIEW_SENTIMENT, REVIEW_SENTIMENT_REJECTS)
 CONFIG = InferenceConfig()
 
 
-def score(batch: pa.Table) -> pa.Table:
+def score(batch: pa.Table, stage: SentimentStage = STAGE) -> pa.Table:
     """Score a batch as one would write it by hand: the stage over every row."""
-    content = batch.select(list(STAGE.content))
+    content = batch.select(list(stage.content))
     text = pc.fill_null(content["text"], "")
     first_attempt = np.ones(batch.num_rows, np.int8)
-    raw = STAGE.open().run(pa.table([content["title"], text], names=["title", "text"]), first_attempt)
-    passed = batch.select(["review_id", *STAGE.passthrough_columns])
-    columns = STAGE.publish(passed, raw)
+    raw = stage.open().run(pa.table([content["title"], text], names=["title", "text"]), first_attempt)
+    passed = batch.select(["review_id", *stage.passthrough_columns])
+    columns = stage.publish(passed, raw)
     return pa.table({"review_id": batch["review_id"], "product_id": batch["product_id"], **columns})
 
 
-def ray_data(store: Store, out: str) -> float:
-    """Measure the seconds of the bare pipeline."""
-    began = time.monotonic()
+def files_of(store: Store) -> list[str]:
+    """The files of the reviews."""
+    return [f.uri for f in store.snapshot("reviews").files]
+
+
+def ray_data(store: Store, out: str, stage: SentimentStage) -> None:
+    """Run the bare pipeline."""
     context = ray.data.DataContext.get_current()
     context.target_max_block_size = 128 * 2**20
-    uris = [f.uri for f in store.snapshot("reviews").files]
-    data = ray.data.read_parquet(uris).select_columns(["review_id", *STAGE.passthrough_columns, *STAGE.content])
-    data.map_batches(score, batch_size=4096, batch_format="pyarrow").write_parquet(out)
-    return time.monotonic() - began
+    data = ray.data.read_parquet(files_of(store))
+    data = data.select_columns(["review_id", *STAGE.passthrough_columns, *STAGE.content])
+    of_stage = {"stage": stage}
+    data.map_batches(score, fn_kwargs=of_stage, batch_size=4096, batch_format="pyarrow").write_parquet(out)
 
 
-def shopbatch_run(store: Store) -> tuple[float, dict[str, Any]]:
+def pyarrow_alone(store: Store, out: str, stage: SentimentStage) -> None:
+    """Read, score and write batch by batch in this process."""
+    os.makedirs(out)
+    columns = list(dict.fromkeys(["review_id", *STAGE.passthrough_columns, *STAGE.content]))
+    for number, uri in enumerate(files_of(store)):
+        writer = None
+        for batch in pq.ParquetFile(uri).iter_batches(4096, columns=columns):
+            scored = score(pa.Table.from_batches([batch]), stage)
+            writer = writer or pq.ParquetWriter(f"{out}/{number}.parquet", scored.schema)
+            writer.write_table(scored)
+        if writer is not None:
+            writer.close()
+
+
+def shopbatch_run(store: Store, stage: SentimentStage = STAGE) -> tuple[float, dict[str, Any]]:
     """Measure the seconds of a whole first run, and return its report too."""
-    for name in ("review_sentiment", "review_sentiment_rejects", "score_reviews_memo", "_runs"):
-        shutil.rmtree(Path(store.root) / name, ignore_errors=True)
+    forget(store)
     report = Report(job="score_reviews")
     began = time.monotonic()
-    run_inference(SPEC, CONFIG, store, report)
+    run_inference(replace(SPEC, stage=stage), CONFIG, store, report)
     return time.monotonic() - began, report.to_dict()
 
 
-def main() -> None:
-    """Parse the command line, measure, and print the medians."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rows", type=int, default=1_000_000)
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--warehouse", default=None, help="keep the generated reviews here")
-    arguments = parser.parse_args()
-    folder = arguments.warehouse or tempfile.mkdtemp(prefix="shopbatch-bench-")
-    store = Store(folder)
+def forget(store: Store) -> None:
+    """Remove what a run has made."""
+    for name in ("review_sentiment", "review_sentiment_rejects", "score_reviews_memo", "_runs"):
+        shutil.rmtree(Path(store.root) / name, ignore_errors=True)
+
+
+@benchmark
+def main(argv: Sequence[str] | None = None) -> dict[str, Any]:
+    """Measure, print and record."""
+    made = parser(__doc__, rows=1_000_000)
+    made.add_argument("--warehouse", default=None, help="keep the generated reviews here")
+    made.add_argument("--quick", action="store_true", help="a stage that guesses no language: the machinery alone")
+    made.add_argument("--pyarrow", action="store_true", help="also one loop with pyarrow alone, on one core")
+    given = made.parse_args(argv)
+    folder = given.warehouse or tempfile.mkdtemp(prefix="shopbatch-bench-")
+    stage = QuickStage(*EMPTY) if given.quick else STAGE
+    store, reports = Store(folder), list[dict[str, Any]]()
     if not store.exists("reviews"):
-        sample.fill_generated(store, arguments.rows, 7)
-    times: dict[str, list[float]] = {"ray data": [], "shopbatch": []}
-    print(f"{platform.processor() or platform.machine()}, {os.cpu_count()} CPUs, Python {platform.python_version()}")
-    last: dict[str, Any] = {}
-    with ray_session(Platform(object_store_mb=4096)):
-        for number in range(arguments.rounds + 1):  # the first round warms up and is not counted
-            out = f"{folder}/_ray_data"
-            shutil.rmtree(out, ignore_errors=True)
-            a = ray_data(store, out)
-            b, last = shopbatch_run(store)
-            peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-            seconds = f"Ray Data {a:.1f} s, shopbatch {b:.1f} s, ratio {b / a:.2f}"
-            print(f"round {number}: {seconds}, driver peak {peak:.0f} MB", flush=True)
-            print(json.dumps({k: last[k] for k in ("rows", "seconds", "metrics") if k in last})[:700], flush=True)
-            if number:
-                times["ray data"].append(a)
-                times["shopbatch"].append(b)
-    medians = {k: statistics.median(v) for k, v in times.items()}
-    share = last["metrics"]["memo"]["seconds"] / times["shopbatch"][-1]
-    print(
-        f"medians: {medians}; ratio {medians['shopbatch'] / medians['ray data']:.2f}; commits {share:.2%} of the time"
-    )
+        sample.fill_generated(store, given.rows, 7, lines=0)
+    out = f"{folder}/_peer"
+
+    def clear() -> None:
+        shutil.rmtree(out, ignore_errors=True)
+
+    def ours() -> None:
+        reports.append(shopbatch_run(store, stage)[1])
+
+    sides = [
+        Side("shopbatch", ours, ours=True, before=lambda: forget(store)),
+        Side("plain Ray Data", lambda: ray_data(store, out, stage), before=clear),
+        *([Side("pyarrow alone", lambda: pyarrow_alone(store, out, stage), before=clear)] if given.pyarrow else []),
+    ]
+    try:
+        with ray_session(Platform(object_store_mb=min(4096, max(256, given.rows // 250)))):
+            taken = alternate(sides, given.rounds)
+    finally:
+        clear()
+        if given.warehouse is None:
+            shutil.rmtree(folder, ignore_errors=True)
+    counted = reports[-given.rounds :]
+    stages = {name: spread([r["seconds"][name] for r in counted], 2) for name in counted[0]["seconds"]}
+    commits = [r["metrics"]["memo"]["seconds"] / sum(r["seconds"].values()) for r in counted]
+    pairs = zip(taken["shopbatch"].wall, taken["plain Ray Data"].wall, strict=True)
+    times = spread([own / bare for own, bare in pairs])
+    more = {
+        "agreement": {"rows": counted[-1]["rows"]},
+        "not_run": {},
+        "notes": {"job / plain Ray Data by the clock": times, "stages": stages, "commits": spread(commits, 4)},
+    }
+    return record("machinery", "reviews", given.rows, taken, given.json, argv, **more)
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 
 Each checkout has a process in which Ray's tasks are called where they stand, so that nothing is measured but our own
 code and its libraries. The two take turns; the ratio of each pair counts, since other work on a machine changes both.
-Run: python bench/machinery_beside.py OTHER_CHECKOUT --rows 100000 --rounds 11 [--stage]
+Run: python -m bench.machinery_beside OTHER_CHECKOUT --rows 100000 --rounds 11 [--stage]
 """
 
 from __future__ import annotations
@@ -16,10 +16,12 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import Any
+
+from bench.side_by_side import Missing, benchmark
 
 HERE = Path(__file__).parents[1]
 
@@ -48,6 +50,11 @@ class Remote:
         return Ref(out) if self.returns == 1 else [Ref(each) for each in out]
 
 
+def remote(function: Any = None, **_: Any) -> Any:
+    """Stand in for the decorator `ray.remote`, with options and without."""
+    return remote if function is None else Remote(function)
+
+
 def value_of(thing: Any) -> Any:
     return thing.value if isinstance(thing, Ref) else thing
 
@@ -57,9 +64,9 @@ def without_ray() -> None:
     import ray
     import ray.data  # before Ray is changed, which it would not bear
 
-    ray.remote = Remote
+    ray.remote = remote
     ray.get = lambda refs: [value_of(r) for r in refs] if isinstance(refs, list | tuple) else value_of(refs)
-    ray.put = Ref
+    ray.put = ray.ObjectRef = Ref
     ray.is_initialized = lambda: False
     ray.cluster_resources = ray.available_resources = lambda: {"CPU": 2.0, "object_store_memory": 1e9}
     ray.nodes = lambda: []
@@ -118,7 +125,9 @@ def answer_at_once(scorer: Any) -> None:
 
 def start(checkout: Path, arguments: argparse.Namespace) -> subprocess.Popen[str]:
     one = dict.fromkeys(("OMP_NUM_THREADS", "POLARS_MAX_THREADS"), "1")
-    environment = os.environ | one | {"PYTHONPATH": str(checkout / "lib"), "SHOPBATCH_HOME": str(checkout)}
+    environment = (
+        os.environ | one | {"PYTHONPATH": f"{checkout / 'lib'}:{checkout}:{HERE}", "SHOPBATCH_HOME": str(checkout)}
+    )
     words = [str(checkout), "--child", "--rows", str(arguments.rows), *(["--stage"] if arguments.stage else [])]
     pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
     return subprocess.Popen([sys.executable, __file__, *words], env=environment, text=True, **pipes)
@@ -132,7 +141,8 @@ def measure(process: subprocess.Popen[str]) -> float:
     return float(json.loads(line)["seconds"])
 
 
-def main() -> None:
+@benchmark
+def main(argv: Sequence[str] | None = None) -> None:
     """Parse the command line, measure in turn, and print the ratios."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("other", type=Path, help="a checkout of another version")
@@ -140,7 +150,9 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=11)
     parser.add_argument("--stage", action="store_true", help="with the stage's own work: language, tokens, scores")
     parser.add_argument("--child", action="store_true", help=argparse.SUPPRESS)
-    arguments = parser.parse_args()
+    arguments = parser.parse_args(argv)
+    if not (arguments.other / "bench" / "machinery.py").exists():
+        raise Missing(f"{arguments.other} is no checkout with bench/machinery.py")
     if arguments.child:
         child(arguments.other, arguments.rows, arguments.stage)
         return

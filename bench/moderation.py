@@ -1,7 +1,7 @@
 """How much of planted harmful texts moderate_reviews finds: the lists alone, and with the model.
 
 A file has one JSON object a line: text, language, and `kind` (benign, or what the text is). Only rates are printed, so
-a set that nobody has read stays unread. Run: python bench/moderation.py --warehouse DIR FILE...
+a set that nobody has read stays unread. Run: python -m bench.moderation --warehouse DIR FILE...
 """
 
 from __future__ import annotations
@@ -9,11 +9,13 @@ from __future__ import annotations
 import argparse
 import json
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
+from bench.side_by_side import benchmark
 
 from shopbatch.capabilities.moderation.config import ModerateReviewsConfig
 from shopbatch.capabilities.moderation.run import moderation_spec
@@ -56,12 +58,13 @@ def describe(name: str, rows: list[dict[str, Any]], kinds: list[set[str]]) -> No
     print(f"  {', '.join(by_kind)}")
 
 
-def main() -> None:
+@benchmark
+def main(argv: Sequence[str] | None = None) -> None:
     """Judge the files."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--warehouse", required=True)
     parser.add_argument("files", nargs="+", type=Path)
-    arguments = parser.parse_args()
+    arguments = parser.parse_args(argv)
     lines = [line for file in arguments.files for line in file.read_text("utf-8").splitlines()]
     rows = [json.loads(line) for line in lines]
     store = Store(arguments.warehouse)

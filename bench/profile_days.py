@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from profile_tools import build, fresh
+from bench.profile_tools import build, fresh
 from pyspark.sql import SparkSession
 
 from shopbatch import sample

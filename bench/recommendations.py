@@ -10,7 +10,7 @@ before the test. Commands:
   HISTORIES: csv with history_item_id (a list) and item_id (what came next);
 - topk: the exact search by tiles beside faiss, where that is installed.
 
-Run: OMP_NUM_THREADS=1 python bench/recommendations.py groceries
+Run: OMP_NUM_THREADS=1 python -m bench.recommendations groceries
 """
 
 from __future__ import annotations
@@ -19,7 +19,6 @@ import argparse
 import gzip
 import importlib.util
 import json
-import resource
 import time
 from collections.abc import Sequence
 from datetime import date
@@ -28,6 +27,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import torch
+from bench.side_by_side import Side, alternate, benchmark, record, spread
 
 from shopbatch.capabilities.recommendations.cold import TextVectors, score_cold
 from shopbatch.capabilities.recommendations.discover import counted, fit_discover, mixed
@@ -212,42 +212,56 @@ def encoded(texts: Sequence[str], folder: Path) -> np.ndarray:
     return vectors
 
 
-def topk(users: int, items: int, dims: int, k: int) -> None:
-    """The exact search over clustered vectors, in milliseconds of CPU a user."""
+def topk(users: int, items: int, dims: int, k: int, rounds: int, json: Path | None) -> None:
+    """The exact search over clustered vectors, on one core, beside the plain product of all pairs and faiss."""
     torch.set_num_threads(1)
     draw = np.random.default_rng(SEED)
-    centres = draw.normal(size=(1000, dims)).astype(np.float32)
-    table = centres[draw.integers(0, 1000, items)] + 0.5 * draw.normal(size=(items, dims)).astype(np.float32)
-    asked = centres[draw.integers(0, 1000, users)] + 0.5 * draw.normal(size=(users, dims)).astype(np.float32)
-    for part in (users // 10, users):
-        began = time.process_time()
-        best, _ = top_k(torch.from_numpy(asked[:part]), torch.from_numpy(table), k)
-        spent = (time.process_time() - began) * 1000 / part
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
-        print(f"tiles, {part} users x {items} items: {spent:.2f} ms of CPU a user, peak {peak:.2f} GB", flush=True)
+    centres = draw.normal(size=(min(1000, items), dims)).astype(np.float32)
+
+    def clustered(rows: int) -> np.ndarray:
+        noise = 0.5 * draw.normal(size=(rows, dims)).astype(np.float32)
+        return centres[draw.integers(0, len(centres), rows)] + noise
+
+    table, asked = clustered(items), clustered(users)
+    wanted, every = torch.from_numpy(asked), torch.from_numpy(table)
+    few = min(users, 256)
+
+    def plain() -> np.ndarray:
+        return torch.topk(wanted[:few] @ every.T, k).indices.numpy()
+
+    sides = [
+        Side("tiles", lambda: np.asarray(top_k(wanted, every, k)[0]), ours=True),
+        Side("torch, all pairs, then topk", plain, share=few / users),
+    ]
+    not_run = {}
     if importlib.util.find_spec("faiss") is None:
-        print("faiss is not installed: not compared")
-        return
+        not_run["faiss"] = "not installed"
+    else:
+        sides += beside_faiss(asked[: min(users, 1024)], table, k, users)
+    taken = alternate(sides, rounds)
+    best = taken["tiles"].returned
+    same = {n: round(overlap(best[: len(t.returned)], t.returned), 4) for n, t in taken.items() if not t.ours}
+    spent = {n: spread([s * 1000 / users / t.share for s in t.cpu]) for n, t in taken.items()}
+    more = {"agreement": {"share of the best": same}, "not_run": not_run, "notes": {"ms of processor a user": spent}}
+    words = ["topk", "--users", str(users), "--items", str(items)]
+    record("recommendations", "users", users, taken, json, words, **more)
+
+
+def beside_faiss(asked: np.ndarray, table: np.ndarray, k: int, users: int) -> list[Side]:
+    """faiss's exact search, and an inverted file."""
     import faiss
 
     faiss.omp_set_num_threads(1)
-    few = min(users, 1024)
-    began = time.process_time()
-    _, exact = faiss.knn(asked[:few], table, k, metric=faiss.METRIC_INNER_PRODUCT)
-    spent = (time.process_time() - began) * 1000 / few
-    print(f"faiss exact: {spent:.2f} ms of CPU a user, recall of tiles {overlap(best[:few], exact):.4f}", flush=True)
-    index = faiss.IndexIVFFlat(faiss.IndexFlatIP(dims), dims, 1024, faiss.METRIC_INNER_PRODUCT)
-    index.train(table[draw.choice(items, min(items, 65_536), replace=False)])
+    index = faiss.IndexIVFFlat(faiss.IndexFlatIP(table.shape[1]), table.shape[1], 1024, faiss.METRIC_INNER_PRODUCT)
+    index.train(table[:: max(1, len(table) // 65_536)])
     index.add(table)
-    for probes in (16, 64):
-        index.nprobe = probes
-        began = time.process_time()
-        _, near = index.search(asked[:few], k)
-        spent = (time.process_time() - began) * 1000 / few
-        print(
-            f"faiss IVF1024, {probes} lists: {spent:.2f} ms of CPU a user, recall {overlap(near, exact):.4f}",
-            flush=True,
-        )
+    index.nprobe = 64
+    share = len(asked) / users
+    exact = lambda: faiss.knn(asked, table, k, metric=faiss.METRIC_INNER_PRODUCT)[1]  # noqa: E731
+    return [
+        Side("faiss exact", exact, share=share),
+        Side("faiss IVF1024, 64 lists", lambda: index.search(asked, k)[1], share=share),
+    ]
 
 
 def overlap(first: np.ndarray, second: np.ndarray) -> float:
@@ -255,7 +269,8 @@ def overlap(first: np.ndarray, second: np.ndarray) -> float:
     return float(np.mean([np.isin(b, a).mean() for a, b in zip(first, second, strict=True)]))
 
 
-def main() -> None:
+@benchmark
+def main(argv: Sequence[str] | None = None) -> None:
     """Parse the command line and measure."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     commands = parser.add_subparsers(dest="command", required=True)
@@ -270,7 +285,9 @@ def main() -> None:
     search = commands.add_parser("topk")
     for name, value in (("users", 4096), ("items", 1_000_000), ("dims", 64), ("k", 50)):
         search.add_argument(f"--{name}", type=int, default=value)
-    given = vars(parser.parse_args())
+    search.add_argument("--rounds", type=int, default=3)
+    search.add_argument("--json", type=Path, default=None, help="where the figures go")
+    given = vars(parser.parse_args(argv))
     {"groceries": groceries, "sequences": sequences, "titles": titles, "topk": topk}[given.pop("command")](**given)
 
 

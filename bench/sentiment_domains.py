@@ -9,7 +9,7 @@ judged, but rows that are easy by their characters are easier for it too: the tr
 
 Texts longer than one window are judged both ways, cut and in windows, also with shorter windows than the default.
 
-Run: python bench/sentiment_domains.py WAREHOUSE [--cache FOLDER] [--rows 8000] [--windows 64]
+Run: python -m bench.sentiment_domains WAREHOUSE [--cache FOLDER] [--rows 8000] [--windows 64]
 (a warehouse with the sample's reviews; the vectors are kept in FOLDER, so that a second run takes a minute)
 """
 
@@ -25,6 +25,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import yaml
+from bench.side_by_side import benchmark
 
 from shopbatch.capabilities.sentiment.config import ExampleConfig, HeadConfig
 from shopbatch.capabilities.sentiment.evaluate import evaluate, of_domain
@@ -137,6 +138,7 @@ def encode_lengths(texts: Sequence[str], engine: OpenVinoConfig, model: str) -> 
     return np.array([cutter.tokens(text)[0] for text in texts])
 
 
+@benchmark
 def main(argv: Sequence[str] | None = None) -> None:
     """Read the reviews, encode, fit, and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)

@@ -1,11 +1,16 @@
 """How often intervals of a share that a classifier counts hold the truth, and how often pages without a change alarm.
 
-python -m bench.shares    prints, for several classifiers, coverage and mean width of four kinds of 95 % intervals
+python -m bench.shares [DRAWS] [PAGES]    prints, for several classifiers, coverage and mean width of four kinds of
+                                          95 % intervals
 """
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Sequence
+
 import numpy as np
+from bench.side_by_side import benchmark
 
 from shopbatch.evaluation.changes import discovery_threshold, exact_p_values
 from shopbatch.evaluation.misclassification import corrected_shares
@@ -26,19 +31,19 @@ REGIMES = {  # true share, sensitivity, false positives, labels, rows
 }
 
 
-def coverage() -> None:
+def coverage(draws: int) -> None:
     """Print a line per classifier: the share of intervals with the truth, and their mean width."""
     draw = np.random.default_rng(0)
     print(f"{'classifier':28} {'raw counts':>14} {'labels alone':>14} {'powered':>14} {'corrected':>14}")
     for name, (true, sensitivity, false, labels, rows) in REGIMES.items():
         cells = [true * sensitivity, true * (1 - sensitivity), (1 - true) * false, (1 - true) * (1 - false)]
-        table = draw.multinomial(labels, cells, DRAWS)
-        hits = table[:, 0] + table[:, 2] + draw.binomial(rows - labels, cells[0] + cells[2], DRAWS)
-        every = np.full(DRAWS, rows)
+        table = draw.multinomial(labels, cells, draws)
+        hits = table[:, 0] + table[:, 2] + draw.binomial(rows - labels, cells[0] + cells[2], draws)
+        every = np.full(draws, rows)
         powered, corrected = powered_shares(table, hits, every, 0.95), corrected_shares(table, hits, every, 0.95)
         ends = (
             score_interval(hits, every, 0.95),
-            score_interval(table[:, 0] + table[:, 1], np.full(DRAWS, labels), 0.95),
+            score_interval(table[:, 0] + table[:, 1], np.full(draws, labels), 0.95),
             (powered.low, powered.high),
             (corrected.low, corrected.high),
         )
@@ -46,18 +51,25 @@ def coverage() -> None:
         print(f"{name:28} {' '.join(f'{cell:>14}' for cell in told)}")
 
 
-def alarms() -> None:
+def alarms(pages: int) -> None:
     """Print the share of pages with an alarm on which nothing has changed: 40 products, 6 aspects, and their sums."""
     draw, alarmed = np.random.default_rng(1), 0
-    for _ in range(PAGES):
+    for _ in range(pages):
         share = draw.beta(2, 6, (40, 6))
         rows, before = draw.poisson(18, (2, 40, 6)) + 1
         x, y = draw.binomial(rows, share), draw.binomial(before, share)
         counts = [np.concatenate([c.ravel(), c.sum(axis=0)]) for c in (x, rows, y, before)]
         alarmed += discovery_threshold(exact_p_values(*counts), 0.05) > 0
-    print(f"pages without a change: {alarmed} of {PAGES} have an alarm ({alarmed / PAGES:.1%})")
+    print(f"pages without a change: {alarmed} of {pages} have an alarm ({alarmed / pages:.1%})")
+
+
+@benchmark
+def main(argv: Sequence[str] | None = None) -> None:
+    """Print both."""
+    draws, pages = [*map(int, argv or ()), *(DRAWS, PAGES)[len(argv or ()) :]]
+    coverage(draws)
+    alarms(pages)
 
 
 if __name__ == "__main__":
-    coverage()
-    alarms()
+    main(sys.argv[1:])

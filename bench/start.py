@@ -3,9 +3,10 @@
 - help: `shopbatch --help`;
 - nothing: `shopbatch run score_reviews` when the table is up to date;
 - first: from the command until the first results of a first run lie in the memo, with the model that ships;
-- one percent: the whole run after one review in a hundred has changed.
+- one percent: the whole run after one review in a hundred has changed;
+- make run: what `make run ROWS=...` does after the installation, in an empty folder (with --run).
 
-python bench/start.py [--rows 3000] [--rounds 5]    prints one line of JSON
+python -m bench.start [--rows 3000] [--rounds 5] [--run]    prints one line of JSON
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import polars as pl
+from bench.side_by_side import benchmark, save, stamp
 
 COMMAND = [sys.executable, "-m", "shopbatch"]
 
@@ -78,12 +80,25 @@ class Shop:
         self.call("load", "reviews", "changed.csv")
 
 
-def main(arguments: Sequence[str] | None = None) -> dict[str, object]:
+def make_run(folder: str, rows: int) -> float:
+    """Do what `make run ROWS=...` does once everything is installed. Returns its seconds."""
+    environment = {k: v for k, v in os.environ.items() if k != "SHOPBATCH_HOME"}
+    environment["SHOPBATCH_WAREHOUSE"] = f"{folder}/run"
+    began = time.perf_counter()
+    for words in (["sample", "--rows", str(rows)], ["run", "train_sentiment_head"], ["run", "score_reviews"]):
+        subprocess.run([*COMMAND, *words], env=environment, check=True, stdout=subprocess.DEVNULL)
+    return time.perf_counter() - began
+
+
+@benchmark
+def main(argv: Sequence[str] | None = None) -> dict[str, object]:
     """Measure, print, and return what was printed."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rows", type=int, default=3000)
     parser.add_argument("--rounds", type=int, default=5)
-    options = parser.parse_args(arguments)
+    parser.add_argument("--run", action="store_true", help="also what `make run` does, which trains a model")
+    parser.add_argument("--json", type=Path, default=None, help="where the figures go")
+    options = parser.parse_args(argv)
     with tempfile.TemporaryDirectory(prefix="shopbatch-start-") as folder:
         shop = Shop(folder, options.rows)
         first, whole = shop.first_rows()
@@ -94,10 +109,13 @@ def main(arguments: Sequence[str] | None = None) -> dict[str, object]:
         shop.change_one_percent()
         figures: dict[str, object] = {"rows": options.rows, "first": round(first, 2), "first run": round(whole, 2)}
         figures["one percent"] = round(shop.call("run", "score_reviews"), 2)
+        if options.run:
+            figures["make run"] = round(make_run(folder, options.rows), 2)
     for name, values in seconds.items():
         shown = {"median": statistics.median(values), "least": min(values), "most": max(values)}
         figures[name] = {k: round(v, 2) for k, v in shown.items()}
     print(json.dumps(figures))
+    save({**stamp("start", argv), "unit": "seconds", "figures": figures}, options.json)
     return figures
 
 

@@ -1,7 +1,7 @@
 """The training loop against HF Trainer, the same loop inside Ray Train, and two workers against one.
 
-Run: python bench/training.py hf --rounds 3     useful tokens per second: ours, HF Trainer's defaults, its best settings
-     python bench/training.py ray --rounds 3    the bare loop, Ray Train with 1 worker x 2 threads, and 2 workers x 1
+Run: python -m bench.training hf --rounds 3     useful tokens per second: ours, HF Trainer's defaults, its best settings
+     python -m bench.training ray --rounds 3    the bare loop, Ray Train with 1 worker x 2 threads, and 2 workers x 1
 
 A Llama-shaped model of --hidden and --layers learns support_dialogs from the same random weights. A step has the same
 number of tokens everywhere: HF Trainer's batch has as many documents as ours holds on average. Useful tokens are those
@@ -15,7 +15,7 @@ import shutil
 import statistics
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,8 @@ import numpy as np
 import pyarrow as pa
 import torch
 import transformers
-from profile_tools import machine
+from bench.bound import bound, causal_gflop
+from bench.side_by_side import Side, alternate, benchmark, record, spread
 
 from shopbatch.capabilities.language_model.examples import Encode
 from shopbatch.core.config import Platform
@@ -55,7 +56,8 @@ class Shop:
         self.folder.mkdir()
         shape = ScratchConfig(
             hidden=arguments.hidden, layers=arguments.layers, heads=arguments.hidden // 64,
-            kv_heads=arguments.hidden // 64, inner=arguments.hidden * 8 // 3 // 32 * 32, vocabulary=8000,
+            kv_heads=arguments.hidden // 64, inner=arguments.hidden * 8 // 3 // 32 * 32,
+            vocabulary=arguments.vocabulary,
         )  # fmt: skip
         causal.scratch(self.folder, shape, table["reply"].to_pylist(), seed=0)
         self.encode = Encode(str(self.folder), "", BLOCK)
@@ -82,41 +84,54 @@ class Shop:
         return float(losses.mean())
 
 
-def ours(shop: Shop, pack: blocks.Pack, precision: str) -> tuple[float, float]:
-    """Train with our loop; return (useful tokens per second of the steps, validation loss)."""
-    objective = NextToken(load_causal(shop.folder, attention=attention.NAME))
-    data = Data(pack.read("train"), pack.read("val"))
-    with tempfile.TemporaryDirectory() as aside:
-        trainer = Trainer(objective, data, shop.config(precision), Parallel(), Checkpoints(aside, "bench", Parallel()),
-                          lambda step, values: None)  # fmt: skip
-        state = trainer.prepare(checkpoint_steps=10**9)
-        start = time.perf_counter()
-        while state.step < trainer.steps:
-            trainer.step(state)
-        seconds = time.perf_counter() - start
-    return state.tokens / seconds, shop.validation(objective.model)
+class Ours:
+    """Our loop, ready to train."""
+
+    def __init__(self, shop: Shop, pack: blocks.Pack, precision: str) -> None:
+        objective = NextToken(load_causal(shop.folder, attention=attention.NAME))
+        self.aside = tempfile.TemporaryDirectory()
+        checkpoints = Checkpoints(self.aside.name, "bench", Parallel())
+        data = Data(pack.read("train"), pack.read("val"))
+        self.trainer = Trainer(objective, data, shop.config(precision), Parallel(), checkpoints, lambda *_: None)
+        self.state = self.trainer.prepare(checkpoint_steps=10**9)
+        self.model = objective.model
+
+    def train(self) -> None:
+        """Take all steps."""
+        while self.state.step < self.trainer.steps:
+            self.trainer.step(self.state)
 
 
-def hugging_face(shop: Shop, best: bool, batch: int) -> tuple[float, float]:
-    """Train with HF Trainer; return the same. best: bf16, documents grouped by length, fused AdamW."""
-    model = load_causal(shop.folder)
-    rows = [_row(d) for d in shop.documents["train"]]
-    with tempfile.TemporaryDirectory() as aside:
+class HuggingFace:
+    """HF Trainer, ready to train. best: bf16, documents grouped by length, fused AdamW."""
+
+    def __init__(self, shop: Shop, best: bool, batch: int) -> None:
+        self.model = load_causal(shop.folder)
+        self.aside = tempfile.TemporaryDirectory()
         more: dict[str, Any] = {"bf16": True, "optim": "adamw_torch_fused"} if best else {}
         if best:
             fields = transformers.TrainingArguments.__dataclass_fields__
             more |= {"group_by_length": True} if "group_by_length" in fields else {
                 "train_sampling_strategy": "group_by_length"}  # fmt: skip
         arguments = transformers.TrainingArguments(
-            aside, per_device_train_batch_size=batch, num_train_epochs=1, learning_rate=LEARNING, warmup_steps=0.1,
-            weight_decay=0.01, adam_beta2=0.95, save_strategy="no", report_to=[], logging_steps=10**6, seed=0,
-            disable_tqdm=True, use_cpu=True, remove_unused_columns=False, **more,
+            self.aside.name, per_device_train_batch_size=batch, num_train_epochs=1, learning_rate=LEARNING,
+            warmup_steps=0.1, weight_decay=0.01, adam_beta2=0.95, save_strategy="no", report_to=[],
+            logging_steps=10**6, seed=0, disable_tqdm=True, use_cpu=True, remove_unused_columns=False, **more,
         )  # fmt: skip
-        trainer = transformers.Trainer(model, arguments, train_dataset=rows, data_collator=_collate)
-        start = time.perf_counter()
-        trainer.train()
-        seconds = time.perf_counter() - start
-    return shop.tokens / seconds, shop.validation(model)
+        rows = [_row(d) for d in shop.documents["train"]]
+        self.trainer = transformers.Trainer(self.model, arguments, train_dataset=rows, data_collator=_collate)
+
+    def train(self) -> None:
+        """Train for one epoch."""
+        self.trainer.train()
+
+
+def ours(shop: Shop, pack: blocks.Pack, precision: str) -> float:
+    """Train with our loop; return useful tokens per second of the steps."""
+    made = Ours(shop, pack, precision)
+    start = time.perf_counter()
+    made.train()
+    return made.state.tokens / (time.perf_counter() - start)
 
 
 def _row(document: Document) -> dict[str, Any]:
@@ -136,34 +151,53 @@ def _collate(rows: Sequence[dict[str, Any]]) -> dict[str, torch.Tensor]:
     return {n: torch.from_numpy(v) for n, v in (batch | {"attention_mask": mask}).items()}
 
 
-def against_hugging_face(shop: Shop, arguments: argparse.Namespace) -> None:
-    """Measure our loop and HF Trainer in turn, and print the ratios."""
+def against_hugging_face(shop: Shop, arguments: argparse.Namespace, argv: Sequence[str] | None) -> dict[str, Any]:
+    """Measure our loop and HF Trainer in turn. The time is that of the steps with all around them, not of loading."""
     with ray_session(Platform(cpus=2)):
         pack = blocks.build(shop.store, "bench", shop.parts, shop.encode, BLOCK, 0)
     mean = shop.tokens / len(shop.documents["train"])
     filled = shop.tokens / pack.blocks["train"]
-    batch = round(4 * filled / mean)
+    batch = max(1, round(4 * filled / mean))
     print(f"{shop.tokens:,} tokens in {len(shop.documents['train']):,} documents of {mean:.0f}; ours: 4 blocks of "
           f"{filled:.0f} tokens per step, HF: {batch} documents of {batch * mean:.0f} tokens per step")  # fmt: skip
-    ways = {
-        "ours fp32": lambda: ours(shop, pack, "fp32"),
-        "ours bf16": lambda: ours(shop, pack, "bf16"),
-        "HF defaults": lambda: hugging_face(shop, False, batch),
-        "HF best": lambda: hugging_face(shop, True, batch),
+    losses: dict[str, list[float]] = {}
+
+    def side(name: str, make: Callable[[], Any], ours: bool = False) -> Side:
+        made: list[Any] = []
+
+        def before() -> None:
+            made[:] = [make()]  # loading is not measured, and neither is the loss of the last round
+
+        def run() -> None:
+            made[0].train()
+            losses.setdefault(name, []).append(made[0])
+
+        return Side(name, run, ours, before)
+
+    sides = [
+        side("ours fp32", lambda: Ours(shop, pack, "fp32"), ours=True),
+        side("ours bf16", lambda: Ours(shop, pack, "bf16"), ours=True),
+        side("HF Trainer", lambda: HuggingFace(shop, False, batch)),
+        side("HF Trainer at its best, bf16", lambda: HuggingFace(shop, True, batch)),
+    ]
+    taken = alternate(sides, arguments.rounds)
+    agreement = {name: round(shop.validation(runs[-1].model), 4) for name, runs in losses.items()}
+    speeds = {n: spread([shop.tokens / s for s in t.wall], 0) for n, t in taken.items()}
+    lengths = np.array([len(d.ids) for d in shop.documents["train"]])
+    model = load_causal(shop.folder)
+    weights = sum(p.numel() for n, p in model.named_parameters() if p.ndim > 1 and "embed" not in n)
+    head = model.config.vocab_size * model.config.hidden_size
+    gflop = 3 * causal_gflop(
+        weights + head, model.config.hidden_size, model.config.num_hidden_layers, lengths, 0 * lengths
+    )
+    peak = bound(torch.get_num_threads(), arguments.size)
+    more = {
+        "agreement": {"validation loss": agreement},
+        "bound": peak | {"least_seconds": {k: round(gflop / peak[k], 3) for k in ("fp32", "bf16")}},
+        "not_run": {},
+        "notes": {"useful tokens per second": speeds, "gflop": round(gflop)},
     }
-    speeds: dict[str, list[float]] = {name: [] for name in ways}
-    for number in range(arguments.rounds + 1):
-        for name, way in ways.items():
-            speed, loss = way()
-            print(f"{'warm-up' if not number else f'round {number}'}: {name}: {speed:,.0f} useful tokens/s, "
-                  f"validation loss {loss:.4f}", flush=True)  # fmt: skip
-            if number:
-                speeds[name].append(speed)
-    for own in ("ours fp32", "ours bf16"):
-        for other in ("HF defaults", "HF best"):
-            ratios = [a / b for a, b in zip(speeds[own], speeds[other], strict=True)]
-            print(f"{own} / {other}: {statistics.median(ratios):.2f} (median of {len(ratios)}, {min(ratios):.2f} to "
-                  f"{max(ratios):.2f})")  # fmt: skip
+    return record("training", "tokens", shop.tokens, taken, arguments.json, argv, **more)
 
 
 def inside_ray(shop: Shop, arguments: argparse.Namespace) -> None:
@@ -172,7 +206,7 @@ def inside_ray(shop: Shop, arguments: argparse.Namespace) -> None:
         pack = blocks.build(shop.store, "bench", shop.parts, shop.encode, BLOCK, 0)
         speeds: dict[str, list[float]] = {}
         for number in range(arguments.rounds + 1):
-            round_speeds = {"bare loop, 2 threads": ours(shop, pack, "fp32")[0]}
+            round_speeds = {"bare loop, 2 threads": ours(shop, pack, "fp32")}
             for count, threads in ((1, 2), (2, 1)):
                 round_speeds[f"Ray Train, {count} x {threads}"] = inside_ray_train(shop, pack, count, threads)
             print(
@@ -199,7 +233,8 @@ def inside_ray_train(shop: Shop, pack: blocks.Pack, count: int, threads: int) ->
     return max(s for s in speeds[-3:] if s)
 
 
-def main() -> None:
+@benchmark
+def main(argv: Sequence[str] | None = None) -> None:
     """Parse the command line and run one mode."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("what", choices=("hf", "ray"))
@@ -207,12 +242,17 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--hidden", type=int, default=256)
     parser.add_argument("--layers", type=int, default=6)
-    arguments = parser.parse_args()
-    print(machine(), f"torch {torch.__version__}", flush=True)
+    parser.add_argument("--vocabulary", type=int, default=8000)
+    parser.add_argument("--size", type=int, default=2048, help="hf: of the matrices of the bound")
+    parser.add_argument("--json", type=Path, default=None, help="hf: where the figures go")
+    arguments = parser.parse_args(argv)
     torch.set_num_threads(2)
     root = Path(tempfile.mkdtemp(prefix="bench-"))
     try:
-        (against_hugging_face if arguments.what == "hf" else inside_ray)(Shop(root, arguments), arguments)
+        if arguments.what == "hf":
+            against_hugging_face(Shop(root, arguments), arguments, argv)
+        else:
+            inside_ray(Shop(root, arguments), arguments)
     finally:
         shutil.rmtree(root, ignore_errors=True)
 

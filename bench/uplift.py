@@ -13,12 +13,14 @@ from __future__ import annotations
 import os
 import sys
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import replace
 
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # its threads wait for each other longer than the sums take
 
 import numpy as np
 import polars as pl
+from bench.side_by_side import benchmark
 
 from shopbatch.capabilities.marketing.uplift.choose import Choice, Settings, choose
 from shopbatch.capabilities.marketing.uplift.learners import train
@@ -93,8 +95,10 @@ def shuffled(rows: np.ndarray, trial: Trial, settings: Settings, runs: int, most
     return kinds
 
 
-def main(arguments: list[str]) -> None:
+@benchmark
+def main(argv: Sequence[str] | None = None) -> None:
     """Print all three."""
+    arguments = list(argv or ())
     path, *numbers = [*arguments, *[""][len(arguments) :]]
     runs, most = (*map(int, numbers), *(100, 8_000)[len(numbers) :])
     small = not path

@@ -6,7 +6,6 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from bench import uplift as bench
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -88,10 +87,3 @@ def test_a_comparison_says_who_is_better_and_is_wider_for_the_best_of_many() -> 
     alone, among = found.above["good", RANDOM], crowd.above["good", RANDOM]
     assert among.low < alone.low and among.value == alone.value
     assert not any(crowd.above[name, RANDOM].low > 0 for name in noise)
-
-
-@pytest.mark.slow
-def test_the_bench_runs_at_its_smallest_size(capsys: pytest.CaptureFixture[str]) -> None:
-    bench.main([])
-    out = capsys.readouterr().out
-    assert "all rows: " in out and "best uplift learner" in out and "shuffled arms, 2 runs" in out

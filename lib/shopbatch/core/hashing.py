@@ -18,6 +18,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from itertools import pairwise
 from typing import Any
 
@@ -29,6 +30,7 @@ import xxhash
 U64 = np.uint64
 CONTENT_HASH = "blake2b-128"  # part of every recipe: results that are named by another hash are another recipe's
 _BYTES = pa.large_binary()
+_BLAKE2B = partial(hashlib.blake2b, digest_size=16)
 
 
 def hash128(columns: Sequence[pa.ChunkedArray | pa.Array]) -> tuple[np.ndarray, np.ndarray]:
@@ -41,7 +43,7 @@ def hash128(columns: Sequence[pa.ChunkedArray | pa.Array]) -> tuple[np.ndarray, 
     Returns:
         The high and the low 64-bit words, uint64 [n] each.
     """
-    return _words(_rows(columns), _blake2b)
+    return _words(_rows(columns), _BLAKE2B)
 
 
 def former_hash128(columns: Sequence[pa.ChunkedArray | pa.Array]) -> tuple[np.ndarray, np.ndarray]:
@@ -49,11 +51,7 @@ def former_hash128(columns: Sequence[pa.ChunkedArray | pa.Array]) -> tuple[np.nd
 
     It finds what these have stored, and splits examples as they did.
     """
-    return _words(_rows(columns), xxhash.xxh3_128_digest)
-
-
-def _blake2b(encoded: memoryview) -> bytes:
-    return hashlib.blake2b(encoded, digest_size=16).digest()
+    return _words(_rows(columns), xxhash.xxh3_128)
 
 
 def _rows(columns: Sequence[pa.ChunkedArray | pa.Array]) -> pa.Array:
@@ -128,14 +126,14 @@ def _is_text(kind: pa.DataType) -> bool:
     )
 
 
-def _words(values: pa.Array, digest_of: Callable[[memoryview], bytes]) -> tuple[np.ndarray, np.ndarray]:
+def _words(values: pa.Array, hashed: Callable[[memoryview], Any]) -> tuple[np.ndarray, np.ndarray]:
     """Return the hash of each value of a large_binary array without nulls, as high and low words."""
     if len(values) == 0:
         return np.empty(0, U64), np.empty(0, U64)
     _, offsets_buffer, data_buffer = values.buffers()
     ends = np.frombuffer(offsets_buffer, np.int64)[values.offset : values.offset + len(values) + 1].tolist()
     data = memoryview(data_buffer)
-    words = b"".join([digest_of(data[a:b]) for a, b in pairwise(ends)])
+    words = b"".join([hashed(data[a:b]).digest() for a, b in pairwise(ends)])
     pairs = np.frombuffer(words, ">u8").reshape(-1, 2).astype(U64)
     return np.ascontiguousarray(pairs[:, 0]), np.ascontiguousarray(pairs[:, 1])
 

@@ -5,9 +5,11 @@ Called by `run.py`. What a worker does with its unit is in `unit.py`.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
 from typing import Any
 
+import numpy as np
 import polars as pl
 import pyarrow as pa
 
@@ -15,6 +17,7 @@ from shopbatch.core.deferred import Deferred
 from shopbatch.core.privacy import guard_logs
 from shopbatch.core.sessions import actor_cpus, cluster_cpus
 from shopbatch.inference.config import InferenceConfig
+from shopbatch.inference.parts import Part
 from shopbatch.inference.pending import Pending
 from shopbatch.inference.receipt import Receipt
 from shopbatch.inference.refs import ObjectRef, ObjectRefs, scatter
@@ -26,28 +29,51 @@ UNITS_PER_WORKER = 8
 SORT_WINDOW = 2_048  # rows that an engine should see at once, so that it can batch rows of like length
 
 
-def cut_pending(part: int, limit: int, unit_rows: int, *pieces: pa.Table) -> list[Any]:
+def cut_pending(part: Part, limit: int, unit_rows: int, *pieces: pa.Table) -> list[Any]:
     """Cut the first `limit` pending rows of a part, by position, into units: [number of rows, unit 0, 1, ...].
 
     Args:
-        part: The part's number.
+        part: The part.
         limit: Greatest number of rows.
         unit_rows: Rows of a unit.
         pieces: The part's pending rows, one table per shard.
     """
     # rows with the fewest attempts first: a run that is stopped during retries does not begin with the same rows again
     rows = gather(pieces).sort("attempt", "pos").head(limit).sort("pos")
-    rows = rows.with_columns(pl.lit(part, dtype=pl.Int32).alias("part"))
-    return [len(rows), *(to_arrow(rows.slice(start, unit_rows)) for start in range(0, len(rows), unit_rows))]
+    rows = rows.with_columns(pl.lit(part.number, dtype=pl.Int32).alias("part"))
+    ends = unit_ends(rows["pos"].to_numpy(), unit_rows, part.group_ends())
+    return [len(rows), *(to_arrow(rows.slice(a, b - a)) for a, b in pairwise([0, *ends]))]
 
 
-def cut_units(pending: Pending, limit: int, config: InferenceConfig, stateless: bool) -> ObjectRefs:
+def unit_ends(positions: np.ndarray, unit_rows: int, group_ends: np.ndarray) -> list[int]:
+    """Say where units end, as numbers of rows: every `unit_rows`, or where a row group ends, if that is near.
+
+    A unit that begins within a row group has it read once more.
+
+    Args:
+        positions: Positions in the part of at least one row, ascending.
+        unit_rows: Rows of a unit; one may have half as many or half as many more.
+        group_ends: Positions in the part at which its row groups end.
+    """
+    ends = np.arange(unit_rows, len(positions), unit_rows)
+    groups = np.searchsorted(positions, group_ends)
+    groups = groups[groups < len(positions)]
+    if len(groups):
+        nearest = groups[np.abs(groups[:, None] - ends).argmin(axis=0)]
+        ends = np.where(np.abs(nearest - ends) <= unit_rows // 4, nearest, ends)
+    return [*ends.tolist(), len(positions)]
+
+
+def cut_units(
+    parts: Sequence[Part], pending: Pending, limit: int, config: InferenceConfig, stateless: bool
+) -> ObjectRefs:
     """Cut the pending rows into units of work, in source order.
 
     A unit is small enough that every worker gets several, but large enough to be worth sorting, since the row groups
     that it lies in are read again for each unit.
 
     Args:
+        parts: The parts of the source.
         pending: What is to be computed.
         limit: Greatest number of rows.
         config: The job's configuration.
@@ -59,7 +85,7 @@ def cut_units(pending: Pending, limit: int, config: InferenceConfig, stateless: 
     rows = min(pending.total, limit)
     workers = config.workers or int(cluster_cpus())
     unit_rows = max(-(-rows // (workers * UNITS_PER_WORKER)), min(SORT_WINDOW, -(-rows // workers)))
-    if stateless:  # units of whole files: such a stage spends most of its time writing them
+    if stateless and unit_rows > config.flush_rows:  # units of whole files: it spends most of its time writing them
         unit_rows = -(-unit_rows // config.flush_rows) * config.flush_rows
     units: ObjectRefs = []
     for number, count in enumerate(pending.counts):
@@ -67,7 +93,7 @@ def cut_units(pending: Pending, limit: int, config: InferenceConfig, stateless: 
         limit -= take
         if take:
             shards = (shard[number] for shard in pending.shards)
-            units += scatter(cut_pending, -(-take // unit_rows), number, take, unit_rows, *shards).pieces
+            units += scatter(cut_pending, -(-take // unit_rows), parts[number], take, unit_rows, *shards).pieces
     return units
 
 

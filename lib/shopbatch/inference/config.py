@@ -52,7 +52,7 @@ class InferenceConfig(JobConfig):
     """How often, within the run, a row is tried whose result the stage's checks refuse."""
     workers: int | None = Field(default=None, ge=1)
     """Number of workers. null: one per CPU."""
-    flush_rows: int = Field(default=4096, ge=1)
+    flush_rows: int = Field(default=16_384, ge=1)
     """A worker writes its results at least every this many rows."""
     flush_seconds: float = Field(default=15.0, ge=0)
     """A worker writes its results at least every this many seconds."""

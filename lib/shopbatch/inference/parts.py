@@ -41,6 +41,10 @@ class Part:
         """Number of rows."""
         return sum(s.rows for s in self.slices)
 
+    def group_ends(self) -> np.ndarray:
+        """Return the positions at which the row groups end, int64 [row groups]."""
+        return np.cumsum([rows for piece in self.slices for _, rows in piece.groups])
+
     def read(self, schema: pa.Schema, positions: np.ndarray | None = None) -> Iterator[tuple[slice, pa.Table]]:
         """Read the part one row group at a time; row groups without a wanted row are skipped.
 

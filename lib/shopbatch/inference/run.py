@@ -23,6 +23,7 @@ from shopbatch.inference.memo import Memo
 from shopbatch.inference.pending import Pending, RetryPolicy, all_pending
 from shopbatch.inference.publish import BeforeCommit, Publisher, count, find_live
 from shopbatch.inference.receipt import Receipt
+from shopbatch.inference.refs import fetch, start
 from shopbatch.inference.samples import sample_rows
 from shopbatch.inference.shards import shard_count
 from shopbatch.inference.source import Index, build_index
@@ -90,7 +91,8 @@ def run_inference(
     if undone and report.outcome == "nothing to do":
         report.outcome = "published"
     report.message = "; ".join([*undone, *(str(x) for x in (run.waited, report.message) if x)])
-    report.samples += sample_rows(spec, source, find_live(spec, store))
+    # in a task: whole row groups are read for a few rows, and the driver would keep their memory
+    report.samples += fetch([start(sample_rows, spec, source, find_live(spec, store))])[0]
 
 
 def compute_inference(spec: Spec, config: InferenceConfig, store: Store, report: Report) -> list[str]:
@@ -261,7 +263,7 @@ class InferenceRun:
         """Compute `todo` pending contents. What was written is committed on the way, and when this ends early."""
         spec, config, memo = self.spec, self.config, self.memo
         start_ray()
-        units = cut_units(pending, todo, config, spec.stage.stateless)
+        units = cut_units(self.index.parts, pending, todo, config, spec.stage.stateless)
         task = Task(
             spec=spec,
             config=config,

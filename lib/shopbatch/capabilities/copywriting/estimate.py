@@ -71,7 +71,7 @@ def _estimate_language(config: Config, store: Store, spec: Spec) -> dict[str, An
     rows = pending.total if config.limit is None else min(pending.total, config.limit)
     if not rows:
         return {"rows": 0}
-    units = ray.get(cut_units(pending, rows, config, stateless=True))
+    units = ray.get(cut_units(index.parts, pending, rows, config, stateless=True))
     content = _draw(spec, index.parts, units, min(config.sample, rows), source.select(spec.stage.content))
     return _extrapolate(config, rows, _time(config, spec, content, started))
 

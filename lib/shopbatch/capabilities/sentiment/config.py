@@ -20,6 +20,9 @@ class ScoreReviewsConfig(InferenceConfig):
     """Engine that turns a review into a vector."""
     model: str
     """Sentiment model to use: `name@live`, `name@digest` or a folder."""
+    cascade: str | None = None
+    """Cascade with which a small model answers where it is sure: `name@live` or `name@digest` (see train_cascade).
+    null: `model` answers every review."""
     windows: int = Field(default=3, ge=1)
     """Most windows in which a text longer than engine.max_tokens is read: 3 are its head, its middle and its tail. 1
     cuts it instead. A change computes only the texts that do not fit into one window; it needs gates.accept_recipe."""
@@ -32,7 +35,9 @@ class ScoreReviewsConfig(InferenceConfig):
 
     def required_models(self) -> dict[str, str]:
         """The registered model, unless the engine loads none."""
-        return {} if self.engine.kind in WITHOUT_MODEL else {"model": self.model}
+        if self.engine.kind in WITHOUT_MODEL:
+            return {}
+        return {"model": self.model} | ({"cascade": self.cascade} if self.cascade else {})
 
 
 class ExampleConfig(Strict):
