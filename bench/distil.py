@@ -1,6 +1,6 @@
 """Teacher, cut and student side by side: accuracy in each language, and the speed of the bare engine.
 
-Run: python bench/distil.py WAREHOUSE [--rounds 7] [--texts 600]
+Run: python bench/distil.py WAREHOUSE [--rounds 7] [--texts 400] [--rows N]
 (a warehouse with the sample's reviews in which `shopbatch run distil_encoder` has published `sentiment-student`)
 
 Speed is measured by turns: each round encodes the same texts with the teacher's encoder, then with the student's. The
@@ -68,7 +68,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("warehouse")
     parser.add_argument("--rounds", type=int, default=7)
-    parser.add_argument("--texts", type=int, default=600)
+    parser.add_argument("--texts", type=int, default=400)
+    parser.add_argument("--rows", type=int, help="held-out texts whose accuracy is measured (default: all)")
     arguments = parser.parse_args()
     print(machine(), flush=True)
     store = Store(arguments.warehouse)
@@ -82,6 +83,7 @@ def main() -> None:
     test = test.filter(pc.equal(test["split"], "test"))
     drawn = np.random.default_rng(0).permutation(test.num_rows)[: arguments.texts]
     by_turns(engines, test["text"].take(pa.array(drawn)).combine_chunks(), arguments.rounds)
+    test = test.take(pa.array(np.random.default_rng(1).permutation(test.num_rows)[: arguments.rows]))
     probabilities = {}
     for name, model in (("teacher", teacher), ("student", student)):
         vectors = encode_all(engines[name], test["text"].combine_chunks()).vectors

@@ -1,6 +1,6 @@
 """Ways to give reviews a sentiment side by side, one thread each, in turn: HF's pipeline and what score_reviews does.
 
-Run: python bench/sentiment_speed.py WAREHOUSE [--rounds 5] [--texts 400] [--int8 sentiment@DIGEST] [--cascade NAME]
+Run: python -m bench.sentiment_speed WAREHOUSE [--rounds 5] [--texts 400] [--int8 sentiment@DIGEST] [--cascade NAME]
 (a warehouse with the sample's reviews, and the models that compress_encoder and train_cascade have registered there)
 
 A contender gets the same texts in the order in which reviews come. Its time is the processor time of this process, and
@@ -15,7 +15,7 @@ import argparse
 import os
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,7 @@ os.environ["OMP_NUM_THREADS"] = "1"
 import numpy as np
 import pyarrow as pa
 import torch
+from bench.side_by_side import benchmark
 from transformers import AutoConfig, BertForSequenceClassification, PreTrainedTokenizerFast, pipeline
 
 from shopbatch.capabilities.sentiment.cascade.model import Cascade, parts
@@ -93,13 +94,13 @@ def contenders(models: str, arguments: argparse.Namespace) -> dict[str, Contende
         named[f"score_reviews, {reference}"] = score(both)
     folder = local(registry.find(models, SentimentHead.load(live.path).encoder).path)
     if not arguments.no_hf:
-        named["HF pipeline, batches of 8"] = hf(folder, False, torch.float32, 8)
+        named["HF pipeline, batches of 32"] = hf(folder, False, torch.float32, 32)
         named["HF pipeline, sorted, bf16, batches of 32"] = hf(folder, True, torch.bfloat16, 32)
     return named
 
 
 def speed(named: dict[str, Contender], content: pa.Table, rounds: int) -> None:
-    """Print how many times as fast as the slowest kind of work each contender is."""
+    """Print how many times as fast each contender is as HF's pipelines and as the first one."""
     seconds: dict[str, list[float]] = {name: [] for name in named}
     for number in range(rounds + 1):
         order = list(named) if number % 2 else list(reversed(named))
@@ -132,7 +133,8 @@ def _labels(raw: Any) -> np.ndarray:
     return np.asarray(np.column_stack([raw[f"p_{label}"].to_numpy() for label in LABELS]).argmax(axis=1))
 
 
-def main() -> None:
+@benchmark
+def main(argv: Sequence[str] | None = None) -> None:
     """Parse the command line, measure, and print."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("warehouse")
@@ -143,7 +145,7 @@ def main() -> None:
     parser.add_argument("--texts", type=int, default=400)
     parser.add_argument("--agree", type=int, default=3000, help="texts by which agreement is measured")
     parser.add_argument("--no-hf", action="store_true")
-    arguments = parser.parse_args()
+    arguments = parser.parse_args(argv)
     torch.set_num_threads(1)
     store = Store(arguments.warehouse)
     named = contenders(f"{store.root}/_models", arguments)
