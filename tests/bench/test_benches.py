@@ -227,6 +227,32 @@ def test_campaigns(capsys: Out) -> None:
     ]  # fmt: skip
 
 
+def test_images(ray_local: None, tmp_path: Path, capsys: Out) -> None:
+    run("images", "scale", "--rows", 64)
+    assert json.loads(capsys.readouterr().out)["rows"] == 64
+    assert "fashion" in lacks(capsys, "images", "quality", tmp_path / "fashion")
+
+
+def test_translation(tmp_path: Path, capsys: Out) -> None:
+    said = {"pair": "en-es", "kind": "copy", "source": "The lamp has 20 watts.", "good": "La lámpara tiene 20 vatios."}
+    path = tmp_path / "planted.json"
+    path.write_text(json.dumps([said | {"faults": [{"type": "number", "text": "La lámpara tiene 30 vatios."}]}]))
+    run("translation", path, "--without-encoder")
+    assert "number" in capsys.readouterr().out
+    assert "none.json" in lacks(capsys, "translation", "none.json")
+
+
+def test_distil(shop: Store, capsys: Out) -> None:
+    assert "sentiment-student" in lacks(capsys, "distil", shop.root)
+
+
+def test_sentiment_speed(shop: Store, capsys: Out) -> None:
+    run("sentiment_speed", shop.root, "--rounds", 1, "--texts", 8, "--agree", 8)
+    out = capsys.readouterr().out
+    assert re.search(r"^ +\d.* x HF pipeline, batches of 8  \(.*\): score_reviews, bf16, \d", out, re.M)
+    assert "sentiment-cascade" in lacks(capsys, "sentiment_speed", shop.root, "--cascade", "sentiment-cascade@live")
+
+
 def test_descriptions(shop: Store, causal: Path, capsys: Out) -> None:
     run("descriptions", "perplexity", "--warehouse", shop.root, "--model", causal, "--rows", 2)
     assert re.findall(r"^(\w+): perplexity", capsys.readouterr().out, re.M) == ["fp32", "bf16", "int8"]
