@@ -233,24 +233,8 @@ def test_images(ray_local: None, tmp_path: Path, capsys: Out) -> None:
     assert "fashion" in lacks(capsys, "images", "quality", tmp_path / "fashion")
 
 
-def test_translation(tmp_path: Path, capsys: Out) -> None:
-    said = {"pair": "en-es", "kind": "copy", "source": "The lamp has 20 watts.", "good": "La lámpara tiene 20 vatios."}
-    path = tmp_path / "planted.json"
-    path.write_text(json.dumps([said | {"faults": [{"type": "number", "text": "La lámpara tiene 30 vatios."}]}]))
-    run("translation", path, "--without-encoder")
-    assert "number" in capsys.readouterr().out
-    assert "none.json" in lacks(capsys, "translation", "none.json")
-
-
 def test_distil(shop: Store, capsys: Out) -> None:
     assert "sentiment-student" in lacks(capsys, "distil", shop.root)
-
-
-def test_sentiment_speed(shop: Store, capsys: Out) -> None:
-    run("sentiment_speed", shop.root, "--rounds", 1, "--texts", 8, "--agree", 8)
-    out = capsys.readouterr().out
-    assert re.search(r"^ +\d.* x HF pipeline, batches of 8  \(.*\): score_reviews, bf16, \d", out, re.M)
-    assert "sentiment-cascade" in lacks(capsys, "sentiment_speed", shop.root, "--cascade", "sentiment-cascade@live")
 
 
 def test_descriptions(shop: Store, causal: Path, capsys: Out) -> None:
@@ -399,6 +383,7 @@ def test_translation(tmp_path: Path, capsys: Out) -> None:
     assert re.search(r"all faults +2 of +2", out) and re.search(r"false alarms +0 of +1", out)
     assert re.search(r"numbers kept +20 of +20", out) and "untranslated" in out
     assert "no program" in lacks(capsys, "translation", "--apertium", 5, "--program", "no-such-program")
+    assert "none.json" in lacks(capsys, "translation", "none.json")
 
 
 def test_uplift(capsys: Out) -> None:
@@ -418,6 +403,7 @@ def test_sentiment_speed(shop: Store, capsys: Out) -> None:
     assert re.search(r"^1\.0000 .* labels as in bf16, all: score_reviews, sentiment@live$", said, re.M)
     assert len(re.findall(r"^ *[\d.]+ x (?:HF pipeline|score_reviews).*texts a second$", said, re.M)) == 12
     assert "no live model 'sentiment'" in lacks(capsys, "sentiment_speed", f"{shop.root}/nothing", "--no-hf")
+    assert "sentiment-cascade" in lacks(capsys, "sentiment_speed", shop.root, "--cascade", "sentiment-cascade@live")
 
 
 def test_every_file_has_a_test() -> None:
