@@ -19,9 +19,9 @@ ASKED = {
     "sentiment": "Scoring reviews, one encoder and head on all sides",
     "generation": "Generating product copy, greedily",
     "training": "Training a language model",
-    "machinery": "An inference job without a model: a million reviews, whose language is guessed",
-    "machinery_quick": "The machinery of an inference job alone: a million reviews, a stage that costs nothing",
-    "machinery_5m": "The same with five million reviews",
+    "machinery": "An inference job without a model, which guesses the language of each review",
+    "machinery_quick": "The machinery of an inference job alone: a stage that costs nothing",
+    "machinery_5m": "The same, five times as large",
     "user_profiles": "Features of users from transactions",
     "search_scale": "The ten nearest products to a query, by vectors alone",
     "recommendations": "The 50 best of all products for each user",
@@ -99,8 +99,9 @@ def section(name: str, each: Mapping[str, Any]) -> str:
             bold = "**" if side["ours"] else ""
             lines.append(f"| {bold}{side['name']}{bold} | {cells[0]} | {cells[1]} | {side['peak_mb']:,} |")
     machine = each["machine"]
-    lines += ["", f"`{each['command']}`, {each['date'][:10]}, {machine['processor']}, {machine['cpus']} CPUs, load "
-              f"{machine['load']} at the end."]  # fmt: skip
+    work = f"{each['units']:,} {each['unit']}; " if "units" in each else ""
+    where = f"{machine['processor']}, {machine['cpus']} CPUs, load {machine['load']} at the end"
+    lines += ["", f"{work}`{each['command']}`, {each['date'][:10]}, {where}."]
     lines += [sentence for sentence in (agreement(each), bound(each), not_run(each)) if sentence]
     return "\n".join(lines)
 

@@ -2,7 +2,10 @@
 
 Commands:
 
-- scale: queries against invented products, beside faiss where that is installed;
+- scale: queries against invented products, exactly and in lists, beside faiss where that is installed;
+- lists: from how many products lists are faster than reading all vectors;
+- titles: lists on vectors of real titles and queries (--folder holds the data as bench/search.py reads it), enlarged to
+  --products by copies with noise;
 - exact: what 8 bits and the second scoring lose, and filters.
 
 Run: OMP_NUM_THREADS=1 python -m bench.search_scale scale --products 1000000
@@ -16,7 +19,8 @@ import multiprocessing
 import resource
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -27,7 +31,6 @@ import pyarrow as pa
 from bench.side_by_side import Side, alternate, benchmark, record
 
 from shopbatch.capabilities.search.answers import answers
-from shopbatch.capabilities.search.dense import DenseIndex, normalised, quantised
 from shopbatch.capabilities.search.index import SearchIndex, make_index
 from shopbatch.capabilities.search.index_files import (
     FOLDER,
@@ -38,9 +41,12 @@ from shopbatch.capabilities.search.index_files import (
     read_manifest,
     write_index,
 )
+from shopbatch.capabilities.search.language_vectors import reference_queries
+from shopbatch.capabilities.search.list_choice import choose
 from shopbatch.capabilities.search.plan import Asked
-from shopbatch.capabilities.search.settings import FusionSettings, LexicalSettings
+from shopbatch.capabilities.search.settings import FusionSettings, LexicalSettings, VectorSettings
 from shopbatch.tables.product_embeddings import PRODUCT_EMBEDDINGS
+from shopbatch.vectors.dense import DenseIndex, normalised, quantised
 
 SEED = 0
 
@@ -108,10 +114,11 @@ def scale(given: argparse.Namespace) -> None:
         folder = f"{root}/{FOLDER}/bench"
         index = read_index(folder, read_manifest(folder))
         print(f"opened in {time.perf_counter() - began:.2f} s")
-        vectors_alone(*_ask(index, given.queries), given)
+        vectors = _ask(index, given.queries)
+        vectors_alone(index.dense, vectors, given)
 
 
-def _ask(index: SearchIndex, queries: int) -> tuple[DenseIndex, np.ndarray]:
+def _ask(index: SearchIndex, queries: int) -> np.ndarray:
     products, dim = index.dense.codes.shape
     rng = np.random.default_rng(1)
     picked = np.sort(rng.choice(products, queries, replace=False))
@@ -132,7 +139,76 @@ def _ask(index: SearchIndex, queries: int) -> tuple[DenseIndex, np.ndarray]:
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
     took = f"{wall:.1f} s ({cpu:.1f} s of processor time)"
     print(f"{queries:,} queries, hybrid: {took}; the process peaks at {peak:.2f} GiB")
-    return index.dense, vectors
+    listed = in_lists(index.dense, vectors)
+    start, cpu = time.perf_counter(), time.process_time()
+    answers(replace(index, dense=listed), [Asked(text) for text in texts], vectors, [10] * queries)
+    wall, cpu = time.perf_counter() - start, time.process_time() - cpu
+    print(f"{queries:,} queries, hybrid, in lists: {wall:.1f} s ({cpu:.1f} s of processor time)")
+    return vectors
+
+
+def in_lists(dense: DenseIndex, queries: np.ndarray, asked: Mapping[str, np.ndarray] | None = None) -> DenseIndex:
+    """Put the vectors into lists, and compare searches of both kinds; returns the vectors in lists."""
+    start, cpu = time.perf_counter(), time.process_time()
+    choice = choose(dense, VectorSettings(kind="ivf"), asked or {})
+    wall, cpu = time.perf_counter() - start, time.process_time() - cpu
+    assert choice.lists is not None
+    reads = f"{choice.lists.nprobe} of {len(choice.lists.centres):,} lists, {choice.read:.1%} of the products"
+    print(f"  lists made in {wall:.1f} s ({cpu:.1f} s): a query reads {reads}; {choice.recall}", flush=True)
+    listed = replace(dense, lists=choice.lists)
+    for k in (10, 100, 1000):
+        lists, rates = [], []
+        for index in (dense, listed):
+            start, cpu, answers = time.perf_counter(), time.process_time(), []
+            for first in range(0, len(queries), index.batch):
+                answers += index.top(queries[first : first + index.batch], k, None, 5 * 10)
+            wall, cpu = time.perf_counter() - start, time.process_time() - cpu
+            rates.append(f"{len(queries) / wall:,.0f} queries a second ({cpu:.2f} s of processor time)")
+            lists.append([products for products, _ in answers])
+        recall = np.mean([len(np.intersect1d(a, b)) / k for a, b in zip(*lists, strict=True)])
+        print(f"  {k} nearest: exact {rates[0]}, in lists {rates[1]}, recall@{k} {recall:.4f}", flush=True)
+    one = []
+    for vector in queries[:50]:
+        start = time.perf_counter()
+        listed.top(vector[None], 1000, None, 50)
+        one.append(time.perf_counter() - start)
+    print(f"  one query in lists, vectors alone: median {1000 * np.median(one):.1f} ms", flush=True)
+    return listed
+
+
+def titles(products: int, folder: Path, cache: Path) -> None:
+    """Lists on the vectors of real titles, as they are and enlarged; the queries are real ones, too."""
+    from bench.search import Vectors, dense_index, homedepot
+
+    case, vectors = homedepot(folder)["Home Depot"], Vectors(cache)
+    dense, spoken = dense_index(case, vectors)
+    texts = sorted(case.grades)
+    asked = spoken.of_queries(vectors.of([f"query: {text}" for text in texts]), ["en"] * len(texts), {"en": 1.0})
+    usual = [text for text in reference_queries()["en"] if text not in case.grades]
+    known = spoken.of_queries(vectors.of([f"query: {text}" for text in usual]), ["en"] * len(usual), {"en": 1.0})
+    rng = np.random.default_rng(SEED)
+    chosen = asked[np.sort(rng.choice(len(asked), 1000, replace=False))]
+    print(f"{len(dense.codes):,} titles")
+    in_lists(dense, chosen, {"reference queries": known})
+    fine = np.empty((products, dense.codes.shape[1]), np.float16)
+    codes, scales = np.empty(fine.shape, np.int8), np.empty(products, np.float32)
+    for start in range(0, products, 65_536):
+        here = np.arange(start, min(products, start + 65_536))
+        noise = rng.standard_normal((len(here), fine.shape[1]), np.float32) * 0.3 / fine.shape[1] ** 0.5
+        block = normalised(dense.fine[here % len(dense.codes)].astype(np.float32) + noise)
+        fine[here], (codes[here], scales[here]) = block, quantised(block)
+    print(f"{products:,} titles with noise", flush=True)
+    in_lists(DenseIndex(codes, scales, fine), chosen, {"reference queries": known})
+
+
+def crossing(dim: int) -> None:
+    """Compare both kinds of search by the number of products."""
+    for products in (10_000, 30_000, 100_000, 300_000):
+        rng = np.random.default_rng(SEED)
+        fine = clustered(products, dim, rng)
+        queries = normalised(fine[rng.choice(products, 1000)].astype(np.float32) + 0.03 * rng.normal(size=(1000, dim)))
+        print(f"{products:,} products")
+        in_lists(DenseIndex(*quantised(fine.astype(np.float32)), fine), queries.astype(np.float32))
 
 
 def vectors_alone(dense: DenseIndex, queries: np.ndarray, given: argparse.Namespace) -> None:
@@ -222,15 +298,21 @@ def exactness(products: int, dim: int) -> None:
 def main(argv: Sequence[str] | None = None) -> None:
     """Run one of the commands."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("command", choices=("scale", "exact"))
+    parser.add_argument("command", choices=("scale", "exact", "lists", "titles"))
     parser.add_argument("--products", type=int, default=1_000_000)
     parser.add_argument("--queries", type=int, default=1000)
     parser.add_argument("--dim", type=int, default=384)
     parser.add_argument("--rounds", type=int, default=3, help="scale: of the search by vectors alone")
     parser.add_argument("--json", type=Path, default=None, help="scale: where the figures go")
+    parser.add_argument("--folder", type=Path, help="titles: the data, as bench/search.py reads it")
+    parser.add_argument("--cache", type=Path, default=Path("/tmp/shopbatch-search"))
     given = parser.parse_args(argv)
     if given.command == "scale":
         scale(given)
+    elif given.command == "titles":
+        titles(given.products, given.folder, given.cache)
+    elif given.command == "lists":
+        crossing(given.dim)
     else:
         exactness(given.products, given.dim)
 

@@ -21,6 +21,7 @@ from shopbatch.tables import TABLES
 from shopbatch.tables.load_rejects import load_rejects
 from shopbatch.tables.schema import Column, Person, Table
 from shopbatch.tables.training_blocks import TRAINING_BLOCKS
+from shopbatch.tables.training_vectors import TRAINING_VECTORS
 from shopbatch.warehouse import files
 from shopbatch.warehouse.candidates import keep_candidate
 from shopbatch.warehouse.store import Store
@@ -114,7 +115,7 @@ def warehouse(store: Store) -> None:
     """Everything, but what a run of the inference job makes."""
     toy.put(store, reviews()[:9])
     toy.put(store, reviews()[:60], reviews()[60:])
-    for table in (*TABLES.values(), load_rejects("users"), TRAINING_BLOCKS):
+    for table in (*TABLES.values(), load_rejects("users"), TRAINING_BLOCKS, TRAINING_VECTORS):
         done = table.name == "reviews" or table.name.startswith("review_sentiment")
         if isinstance(table.person, Person) and not done:
             plant(store, table)

@@ -35,6 +35,7 @@ from shopbatch.tables import SOURCES, TABLES
 from shopbatch.tables.load_rejects import load_rejects
 from shopbatch.tables.schema import Nobody, Person
 from shopbatch.tables.training_blocks import TRAINING_BLOCKS
+from shopbatch.tables.training_vectors import TRAINING_VECTORS
 from shopbatch.warehouse.browse import why
 from shopbatch.warehouse.store import Store
 from tests.erasure import planted
@@ -86,7 +87,7 @@ def of_others(frames: dict[str, pl.DataFrame]) -> dict[str, pl.DataFrame]:
 
 
 def test_every_table_says_where_a_person_stands() -> None:
-    for table in (*TABLES.values(), *map(load_rejects, SOURCES), TRAINING_BLOCKS, toy.spec().memo):
+    for table in (*TABLES.values(), *map(load_rejects, SOURCES), TRAINING_BLOCKS, TRAINING_VECTORS, toy.spec().memo):
         person = table.person
         assert person is not None, f"{table.name}: declare person="
         if isinstance(person, Nobody):
@@ -122,11 +123,12 @@ def test_a_person_is_erased_everywhere_and_nobody_else(shop: Store) -> None:
     assert done.unknown == 0 and done.scanned is not None and done.scanned.files > 50
     after, expected = rows(shop), of_others(before)
     for name, frame in after.items():
-        if name not in (toy.MEMO, TRAINING_BLOCKS.name, toy.REJECTS):
+        if name not in (toy.MEMO, TRAINING_BLOCKS.name, TRAINING_VECTORS.name, toy.REJECTS):
             assert frame.equals(expected[name]), name
             assert done.tables.get(name, 0) == before[name].height - frame.height, name
         for key, value in metadata[name].items():
             assert key in OUR or shop.snapshot(name).metadata[key] == value, (name, key)
+    assert after[TRAINING_VECTORS.name].height == 0 < before[TRAINING_VECTORS.name].height
     assert after[TRAINING_BLOCKS.name].height == 0 and not (Path(shop.root) / "_training").exists()
     left = [r for r in planted.reviews() if r.get("user_id") not in planted.USERS and r["text"].strip()]
     high = hash128(toy.reviews(left).select(["title", "text"]).columns)[0].view("int64").tolist()
@@ -208,7 +210,7 @@ def test_killed_anywhere_it_goes_on(shop: Store, kill_at: dict[str, Any], point:
     assert planted.holds(shop.root, *planted.planted_words()) == []
     expected = of_others(before)
     for name, frame in rows(shop).items():
-        if name not in (toy.MEMO, TRAINING_BLOCKS.name, toy.REJECTS):
+        if name not in (toy.MEMO, TRAINING_BLOCKS.name, TRAINING_VECTORS.name, toy.REJECTS):
             assert frame.equals(expected[name]), name
     assert done.unknown == 0 and done.models and done.tables["reviews"] == 9
     assert not (Path(shop.root) / "_erasures" / "pending.json").exists()

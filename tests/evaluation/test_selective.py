@@ -10,6 +10,8 @@ from scipy import stats
 
 from shopbatch.evaluation.selective import (
     NEVER,
+    Bound,
+    agreeing_bound,
     allowed_errors,
     auroc,
     certain_bound,
@@ -103,3 +105,27 @@ def test_the_curve_and_the_area() -> None:
     drawn, positive = np.random.default_rng(0).integers(0, 9, 200), np.random.default_rng(1).random(200) < 0.3
     expected = stats.mannwhitneyu(drawn[positive], drawn[~positive]).statistic / (positive.sum() * (~positive).sum())
     assert auroc(drawn, positive) == pytest.approx(expected)
+
+
+def test_a_bound_for_all_rows_keeps_its_promise_and_takes_what_it_may() -> None:
+    """Rows with another answer at every score: too many sets of rows may not be taken more than once in twenty."""
+    draw, broken, taken = np.random.default_rng(0), 0, []
+    for _ in range(400):
+        score = draw.random(1500)
+        same = draw.random(1500) > 0.05 * (1 - score)  # the share of all rows from s on that differ: 0.05 (1 - s)^2 / 2
+        bound = agreeing_bound(score, same, 0.99, 0.95)
+        broken += 0.025 * (1 - min(bound.score, 1.0)) ** 2 > 0.01
+        taken.append(bound.rows / 1500)
+        assert bound.rows - bound.right <= most_errors(1500, 0.99, 0.05)
+    assert broken <= 30  # 20 are expected at most; 30 and more happen once in fifty
+    assert np.mean(taken) > 0.45  # of the 63 % that could be taken if all were known
+
+
+def test_a_bound_for_all_rows_at_the_ends() -> None:
+    score = np.array([0.9, 0.8, 0.8, 0.7])
+    assert agreeing_bound(score, np.full(4, True), 0.4, 0.9).rows == 4
+    assert agreeing_bound(score, np.full(4, True), 0.99, 0.95) == Bound()  # four rows prove nothing
+    assert agreeing_bound(score[:0], np.full(0, True), 0.5, 0.9).score == NEVER
+    same = np.array([True, True, False, True] * 50)
+    tied = agreeing_bound(np.repeat([0.9, 0.8], 100), same, 0.8, 0.9)
+    assert (tied.score, tied.rows, tied.right) == (0.9, 100, 75)  # 25 of 200 may differ, 50 may not

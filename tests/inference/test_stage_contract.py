@@ -20,6 +20,8 @@ from shopbatch.capabilities.copywriting.ads.run import ad_spec
 from shopbatch.capabilities.copywriting.config import Config
 from shopbatch.capabilities.copywriting.run import language_specs
 from shopbatch.capabilities.copywriting.template import template
+from shopbatch.capabilities.images.config import EmbedImagesConfig
+from shopbatch.capabilities.images.run import image_spec
 from shopbatch.capabilities.insights.config import AnalyseReviewsConfig
 from shopbatch.capabilities.insights.run import analyse_spec
 from shopbatch.capabilities.moderation.config import ModerateReviewsConfig
@@ -28,24 +30,33 @@ from shopbatch.capabilities.recommendations.recommend.histories import COLUMNS
 from shopbatch.capabilities.recommendations.recommend.stage import RecommendStage
 from shopbatch.capabilities.search.config import EmbedProductsConfig, SearchProductsConfig
 from shopbatch.capabilities.search.guide.stage import GuideStage, Sources
+from shopbatch.capabilities.search.rerank.stage import RerankStage
 from shopbatch.capabilities.search.run import product_spec
 from shopbatch.capabilities.search.search_job import query_spec
 from shopbatch.capabilities.search.synonyms import read_synonyms
+from shopbatch.capabilities.sentiment.cascade.model import NEVER, Cascade, Step
+from shopbatch.capabilities.sentiment.cascade.stage import CascadeStage
+from shopbatch.capabilities.sentiment.head import SentimentHead
 from shopbatch.capabilities.support.answers.config import AnswerTicketsConfig
 from shopbatch.capabilities.support.answers.run import answer_spec, question_spec
 from shopbatch.capabilities.translation.config import TranslateProductsConfig, TranslateRepliesConfig
 from shopbatch.capabilities.translation.run import product_specs, reply_specs
 from shopbatch.core import config
+from shopbatch.engines.configs import FakeConfig, TorchConfig
 from shopbatch.inference.spec import RESERVED, Spec
 from shopbatch.runs.report import Report
 from shopbatch.sample import boutique
-from shopbatch.tables.guided_products import GUIDED_PRODUCTS, GUIDED_PRODUCTS_REJECTS
+from shopbatch.tables.guided_products import GUIDED_PRODUCTS, GUIDED_PRODUCTS_REJECTS, REQUESTS_WITH_HISTORY
+from shopbatch.tables.pair_scores import PAIR_SCORES, PAIR_SCORES_REJECTS, RERANK_PAIRS
 from shopbatch.tables.published import PROVENANCE
 from shopbatch.tables.recommendations import RECOMMENDATIONS, RECOMMENDATIONS_REJECTS
+from shopbatch.tables.review_sentiment import REVIEW_SENTIMENT, REVIEW_SENTIMENT_REJECTS
+from shopbatch.tables.reviews import REVIEWS as REVIEWS_TABLE
 from shopbatch.tables.shopper_requests import SHOPPER_REQUESTS
 from shopbatch.tables.user_sequences import USER_SEQUENCES
 from shopbatch.warehouse.store import Store
 from tests.capabilities.recommendations import shelf
+from tests.engines import tiny_pairs
 from tests.inference import simple, toy
 
 Content = dict[str, Any]
@@ -59,6 +70,17 @@ class Case:
     spec: Callable[[], Spec]
     rows: list[Content]
     passing: dict[str, list[Any]] | None = None
+
+
+@lru_cache
+def cascade() -> Spec:
+    """A small model that is sure of some reviews, then a large one."""
+    folder, engine = mkdtemp(), FakeConfig()
+    SentimentHead.fake().save(Path(folder))
+    step = Step(model="sentiment@0", bounds={"other": NEVER, "en": 0.5, "zh": 0.5}, doubt=0.01)
+    Cascade(steps=(step,), large="sentiment@1").save(Path(folder))
+    stage = CascadeStage(engine, "", "", {"head": "1"}, cascade=folder, small=(("", folder),))
+    return Spec("score_reviews", REVIEWS_TABLE, stage, REVIEW_SENTIMENT, REVIEW_SENTIMENT_REJECTS)
 
 
 def description() -> Spec:
@@ -103,6 +125,11 @@ def moderation(engine: dict[str, str] | None) -> Spec:
     return moderation_spec(settings, Store("/nowhere"), Report(job="moderate_reviews"))
 
 
+def pictures() -> Spec:
+    settings = config.load(EmbedImagesConfig, "embed_images", "local", ["engine={kind: fake}"])
+    return image_spec(settings, Store("/nowhere"), Report(job="embed_images"))
+
+
 class Shelf:
     """A catalogue for the guide, without a warehouse."""
 
@@ -115,6 +142,21 @@ class Shelf:
 def guide() -> Spec:
     stage = GuideStage(Sources(Shelf()))  # type: ignore[arg-type]
     return Spec("guide_shoppers", SHOPPER_REQUESTS, stage, GUIDED_PRODUCTS, GUIDED_PRODUCTS_REJECTS)
+
+
+def guide_with_history() -> Spec:
+    stage = GuideStage(Sources(Shelf()), margin=0.1)  # type: ignore[arg-type]
+    return Spec("guide_shoppers", REQUESTS_WITH_HISTORY, stage, GUIDED_PRODUCTS, GUIDED_PRODUCTS_REJECTS)
+
+
+@lru_cache
+def cross_encoder() -> str:
+    return str(tiny_pairs.build(Path(mkdtemp()) / "cross"))
+
+
+def pairs() -> Spec:
+    stage = RerankStage(TorchConfig(max_tokens=48), cross_encoder(), "tiny")
+    return Spec("search_products", RERANK_PAIRS, stage, PAIR_SCORES, PAIR_SCORES_REJECTS, step="rerank")
 
 
 def ticket_specs() -> list[Spec]:
@@ -167,6 +209,7 @@ TEXTS: list[Content] = [
 QUERIES: list[Content] = [{"query": "red coat"}, {"query": "羽绒服"}, {"query": "TN-2110"}]
 CASES = {
     "sentiment": Case(toy.spec, REVIEWS),
+    "sentiment by a cascade": Case(cascade, REVIEWS),
     "aspects": Case(aspects, REVIEWS),
     "moderation": Case(lambda: moderation(None), HARMFUL),
     "moderation_model": Case(lambda: moderation({"kind": "fake"}), HARMFUL),
@@ -176,8 +219,14 @@ CASES = {
     "products": Case(lambda: search_specs()[0], [PRODUCT, PRODUCT | MORE, {"title": "羽绒服"}]),
     "queries": Case(lambda: search_specs()[1], QUERIES),
     "requests": Case(guide, [{"text": "red scarf"}, {"text": "羽绒服"}, {"text": "a gift"}]),
+    "requests with history": Case(
+        guide_with_history,
+        [{"text": "red scarf", "history": '{"brands": ["acme"]}'}, {"text": "羽绒服", "history": None}],
+    ),
+    "pairs": Case(pairs, [{"query": "red scarf", "text": "A scarf, red"}, {"query": "羽绒服", "text": "kettle " * 30}]),
     "tickets": Case(lambda: ticket_specs()[0], [{"text": "Where is it? When can I return it?"}, {"subject": "退货"}]),
     "tickets with facts": Case(lambda: ticket_specs()[1], [{"text": "Where is it?", "language": "en"}, {"text": "退"}]),
+    "pictures": Case(pictures, [{"picture": b"one"}, {"picture": b"two"}, {"picture": BAD}]),
     "product texts": Case(product_texts, TEXTS),
     "reply texts": Case(reply_texts, TEXTS),
     "simple": Case(simple.spec, REVIEWS),
@@ -216,7 +265,8 @@ def passed(spec: Spec, rows: int) -> pa.Table:
     """Key, passthrough columns and content hash."""
     types = {c.name: c.type for c in spec.source.columns} | {"content_hash": pa.string()}
     names = dict.fromkeys((spec.key, *spec.stage.passthrough_columns, "content_hash"))
-    texts, free = pa.array([f"x{i % 2}" for i in range(rows)], pa.string()), set(names) - {"filters", "facts"}
+    texts = pa.array([f"x{i % 2}" for i in range(rows)], pa.string())
+    free = set(names) - {"filters", "facts", "history"}
     is_text = {n: n in free and pa.types.is_string(types[n]) for n in names}
     return pa.table({n: texts if is_text[n] else pa.nulls(rows, types[n]) for n in names})
 

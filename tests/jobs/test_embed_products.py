@@ -125,6 +125,17 @@ def test_other_settings_of_the_index_compute_no_vector(shop: Store) -> None:
     assert report["outcome"] == "nothing to do"
 
 
+def test_vectors_in_lists_are_measured_and_compute_no_vector(shop: Store) -> None:
+    assert live_index(shop).open().dense.lists is None  # a small catalogue is searched exactly
+    code, report = run(shop, "vectors.kind=ivf", "vectors.nearest=10", "vectors.recall=0.9")
+    assert (code, report["outcome"], report["rows"]["computed"]) == (0, "published", 0)
+    said, live = report["metrics"]["index"], live_index(shop)
+    lists = live.open().dense.lists
+    assert lists is not None and sorted(lists.members) == list(range(120))
+    assert (said["lists"], said["lists read"]) == (len(lists.centres), live.manifest.nprobe)
+    assert min(said["recall"][f"{kind}, 10 nearest"] for kind in ("products", "reference queries")) >= 0.9
+
+
 def test_a_lost_index_is_made_again_with_the_same_bytes(shop: Store) -> None:
     key = live_index(shop).manifest.key
     folder = Path(shop.root, FOLDER, key)

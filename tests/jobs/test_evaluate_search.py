@@ -18,6 +18,7 @@ import pytest
 from shopbatch.cli import main as cli
 from shopbatch.load import load_file
 from shopbatch.warehouse.store import Store
+from tests.engines.tiny_pairs import build as build_cross_encoder
 from tests.jobs.test_embed_products import killed
 
 pytestmark = [pytest.mark.usefixtures("ray_local"), pytest.mark.slow]
@@ -125,7 +126,8 @@ def test_accepted_weights_reach_the_next_index_and_a_worse_search_is_refused(
     assert "<svg" in page
 
     version = shop.snapshot("search_quality").version
-    assert call(shop, capsys, *EVALUATE)[:1] == (0,)
+    code, report, _ = call(shop, capsys, *EVALUATE)
+    assert (code, report["outcome"]) == (0, "nothing to do")
     assert shop.snapshot("search_quality").version == version
 
     code, embedded, err = call(shop, capsys, *EMBED)
@@ -147,6 +149,23 @@ def test_accepted_weights_reach_the_next_index_and_a_worse_search_is_refused(
     assert "the search that was accepted last" in err
     assert shop.snapshot("search_quality").version == version
     assert call(shop, capsys, *EMBED)[0] == 0
+
+
+def test_a_cross_encoder_that_does_not_help_is_refused(
+    shop: Store, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    judge(shop, tmp_path)
+    model = build_cross_encoder(tmp_path / "cross")  # random weights
+    rerank = ("rerank.engine.kind=torch", "rerank.engine.max_tokens=60", "rerank.depth=5", "rerank.weight=1")
+    code, report, err = call(shop, capsys, *EVALUATE, f"rerank.model={model}", *rerank)
+    search = report["metrics"]["search"]
+    assert (code, search["candidate"]) == (3, "reranked"), err
+    assert search["methods"]["reranked"]["ndcg_10"]["value"] < search["methods"]["hybrid, tuned"]["ndcg_10"]["value"]
+    gates = {gate["name"]: gate for gate in report["gates"]}
+    assert (
+        not gates["better with reranking"]["passed"] and "without reranking" in gates["better with reranking"]["detail"]
+    )
+    assert report["metrics"]["rerank"]["scored now"] == report["metrics"]["rerank"]["pairs"] > 100
 
 
 def test_a_search_that_bm25_equals_is_refused(shop: Store, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -92,9 +92,9 @@ def without_actors(patch: pytest.MonkeyPatch) -> None:
         patch.setattr(module, "embed", embed)
 
 
-def curve(store: Store, run_id: str) -> list[tuple[int, str]]:
+def curve(store: Store, run_id: str, job: str = "finetune_encoder") -> list[tuple[int, str]]:
     """(step, tag) of what a run left for TensorBoard: records of length, sum, event, sum."""
-    (file,) = Path(store.root, "_runs", "finetune_encoder", run_id, "tensorboard").iterdir()
+    (file,) = Path(store.root, "_runs", job, run_id, "tensorboard").iterdir()
     assert "tfevents" in file.name
     data, found, place = file.read_bytes(), [], 0
     while place < len(data):

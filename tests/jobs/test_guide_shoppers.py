@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ import pytest
 
 from shopbatch.load import load_file
 from shopbatch.sample import fill_boutique
+from shopbatch.tables.user_sequences import USER_SEQUENCES
 from shopbatch.warehouse.store import Store
 from tests.jobs.command_line import run_job
 
@@ -141,3 +143,58 @@ def test_without_an_index_the_user_is_told_what_to_do(tmp_path: Path) -> None:
     fill_boutique(store, 10)
     code, _, message = run_job(store, "guide_shoppers")
     assert code == 2 and "embed_products" in message
+
+
+def put_sequences(store: Store, bought: dict[str, list[str]], name: str) -> None:
+    """Write user_sequences: who bought what; a product that begins with `-` was given back."""
+    rows = [
+        {"user_id": user, "products": [p.strip("-") for p in some], "days": [date(2026, 1, 1)] * len(some)}
+        | {"actions": [1] * len(some), "dropped": 0, "run_id": name}
+        for user, some in bought.items()
+    ]
+    for row in rows:
+        back = [p.strip("-") for p in bought[row["user_id"]] if p.startswith("-")]
+        row["products"], row["actions"] = [*row["products"], *back], [*row["actions"], *[4] * len(back)]
+        row["days"] = [date(2026, 1, 1)] * len(row["products"])
+    table = pa.Table.from_pylist(rows, USER_SEQUENCES.schema())
+    store.commit(USER_SEQUENCES, [store.write_file(USER_SEQUENCES, table, name, 0)], mode="replace", run_key=name)
+
+
+def test_a_history_is_the_shoppers_own_and_only_on_request(copied: Store, tmp_path: Path) -> None:
+    store = copied
+    rows = [row for row in store.snapshot("products").read().to_pylist() if row["brand"] and "sweater" in row["title"]]
+    brand = rows[0]["brand"]
+    own = [row["product_id"] for row in rows if row["brand"] == brand]
+    others = [row["product_id"] for row in store.snapshot("products").read().to_pylist() if row["brand"] == brand]
+    catalogue = store.snapshot("products").read().to_pylist()
+    brands = [row["brand"] for row in catalogue if row["brand"] and row["brand"] != brand]
+    most = max(sorted(set(brands)), key=brands.count)
+    another = [row["product_id"] for row in catalogue if row["brand"] == most]
+    assert min(len(set(own + others)), len(another)) >= 2
+    put_sequences(store, {"u2": sorted(set(others)), "u3": [f"-{p}" for p in others]}, "first")
+    before = answers(store)
+    assert run_job(store, "guide_shoppers", "ranking=words")[1]["outcome"] == "nothing to do"
+    asked = ("ranking=words", "history=true", "gates.accept_recipe=any")
+    code, report, error = run_job(store, "guide_shoppers", *asked)
+    assert (code, report["outcome"]) == (0, "published"), error
+    after = answers(store)
+    assert json.loads(after["en"]["history"])["brands"] == [brand.lower()]
+    assert {name for name, row in after.items() if row["history"] is not None} == {"en"}  # u3 gave all of it back
+    assert after["same"]["products"] == before["same"]["products"]  # the same words, of somebody else
+    said = [p["reason"] for p in after["en"]["products"] if f"you bought the brand “{brand}” before" in p["reason"]]
+    assert said and said[0] == after["en"]["products"][0]["reason"]
+    gates = {gate["name"]: gate["value"] for gate in report["gates"]}
+    assert (gates["unbacked claims"], gates["broken constraints"]) == (0, 0)
+
+    assert run_job(store, "guide_shoppers", *asked)[1]["outcome"] == "nothing to do"
+    put_sequences(store, {"u2": sorted(set(others)), "u3": another}, "second")
+    code, report, _ = run_job(store, "guide_shoppers", *asked)
+    assert (code, report["outcome"], report["rows"]["computed"]) == (0, "published", 1)  # the request of u3
+    now = answers(store)
+    assert json.loads(now["same"]["history"])["brands"] != json.loads(now["en"]["history"])["brands"]
+    assert now["en"]["products"] == after["en"]["products"]
+
+
+def test_a_history_without_sequences_is_the_users_mistake(copied: Store) -> None:
+    code, _, error = run_job(copied, "guide_shoppers", "ranking=words", "history=true")
+    assert code == 2 and "build_user_sequences" in error

@@ -18,6 +18,7 @@ from shopbatch.core.errors import UserError
 from shopbatch.tables.queries import QUERIES
 from shopbatch.warehouse.checksums import DamagedFile
 from shopbatch.warehouse.store import Store
+from tests.engines.tiny_pairs import build as build_cross_encoder
 from tests.jobs.command_line import messages, run_job
 from tests.jobs.test_embed_products import catalogue, killed, put, run
 from tests.warehouse.rot import flip
@@ -228,3 +229,44 @@ def test_a_query_row_is_loaded_from_a_file(store: Store, tmp_path: Path) -> None
     (tmp_path / "bad.csv").write_text("query_id,note\n1,x\n", "utf-8")
     with pytest.raises(UserError, match="query"):
         load_file(store, "queries", str(tmp_path / "bad.csv"))
+
+
+@pytest.mark.slow
+def test_a_cross_encoder_reranks_and_reads_no_pair_twice(shop: Store, tmp_path: Path) -> None:
+    before = results(shop)
+    model = build_cross_encoder(tmp_path / "cross")
+    arguments = ("rerank.engine.kind=torch", "rerank.engine.max_tokens=48", "rerank.depth=8", "rerank.weight=1")
+    reranking = (f"rerank.model={model}", *arguments)
+    code, report, error = run_job(shop, "search_products", *reranking)
+    assert (code, report["outcome"]) == (0, "published"), error
+    assert report["metrics"]["rerank"]["pairs"] == report["metrics"]["rerank"]["scored now"] > 8
+    after, texts = results(shop), dict(pairs_of_query(shop, "red winter coat"))
+    for name, hits in after.items():
+        assert {h["product_id"] for h in hits[:8]} == {h["product_id"] for h in before[name][:8]} or name == "few"
+        assert [h["score"] for h in hits] == sorted((h["score"] for h in hits), reverse=True)
+    assert after["plain"][8:] and [h["product_id"] for h in after["plain"]] != [
+        h["product_id"] for h in before["plain"]
+    ]
+    assert [h["product_id"] for h in after["plain"][8:]] == [h["product_id"] for h in before["plain"][8:]]
+    titles = {row["product_id"]: row.get("title", "") for row in catalogue()}
+    by_score = sorted(before["plain"][:8], key=lambda hit: -scored(texts, titles[hit["product_id"]]))
+    assert [h["product_id"] for h in after["plain"][:8]] == [h["product_id"] for h in by_score]
+    assert len(after["few"]) == 3
+
+    assert run_job(shop, "search_products", *reranking)[1]["outcome"] == "nothing to do"
+    code, report, _ = run_job(shop, "search_products", *reranking, "rerank.weight=0.5")
+    assert (code, report["outcome"], report["metrics"]["rerank"]["scored now"]) == (0, "published", 0)
+    code, report, _ = run_job(shop, "search_products")
+    assert (code, results(shop)) == (0, before)
+
+
+def pairs_of_query(store: Store, query: str) -> list[tuple[str, float]]:
+    """The texts that were read beside a query, with their scores."""
+    pairs = pl.read_delta(store.uri("rerank_pairs")).join(pl.read_delta(store.uri("pair_scores")), on="pair_id")
+    return list(pairs.filter(pl.col("query") == query).select("text", "score").iter_rows())
+
+
+def scored(texts: dict[str, float], title: str) -> float:
+    """The score of the text that begins with a title."""
+    (score,) = {score for text, score in texts.items() if text.startswith(title)}
+    return score

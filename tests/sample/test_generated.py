@@ -47,7 +47,10 @@ def test_same_seed_same_bytes_and_nothing_written_twice(tmp_path: Path) -> None:
     one, two = Store(str(tmp_path / "one")), Store(str(tmp_path / "two"))
     report = fill_generated(one, 270_000, 5, transactions_per_review=0.1)
     fill_generated(two, 270_000, 5, transactions_per_review=0.1)
-    boutique, loaded = {"queries", "judgements", "shopper_requests"}, {"synonyms", "ticket_feedback", "aspect_labels"}
+    boutique, loaded = (
+        {"queries", "judgements", "shopper_requests", "product_images"},
+        {"synonyms", "ticket_feedback", "aspect_labels", "search_events"},
+    )
     tables = set(SOURCES) - boutique - loaded
     assert set(one.names()) == tables
     for table in tables:

@@ -59,7 +59,7 @@ def run(world: int, strategy: Strategy, folder: Path, build: Callable[[], nn.Mod
 
 @pytest.mark.parametrize(
     ("build", "strategy"),
-    [(tiny.causal, "ddp"), (tiny.causal, "fsdp"), (products, "ddp"), (tiny.retriever, "ddp")],
+    [(tiny.causal, "ddp"), (tiny.causal, "fsdp"), (products, "ddp"), (tiny.retriever, "ddp"), (tiny.student, "ddp")],
     ids=lambda value: getattr(value, "__name__", value),
 )
 def test_two_workers_have_the_curve_of_one_and_resume_alike(

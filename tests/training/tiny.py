@@ -12,11 +12,13 @@ import transformers
 
 from shopbatch.capabilities.recommendations.sequence import NextProducts
 from shopbatch.capabilities.recommendations.sequence_config import SequenceConfig
+from shopbatch.models.encoder_spec import EncoderSpec
 from shopbatch.training import attention
 from shopbatch.training.blocks import Blocks
 from shopbatch.training.checkpoints import Checkpoints
 from shopbatch.training.config import LoopConfig, ScheduleConfig, Strategy
 from shopbatch.training.contrast import Contrast, example, useful_keys
+from shopbatch.training.distil import Distil, Targets, Terms
 from shopbatch.training.loop import Data, Trainer
 from shopbatch.training.objectives import Classify, NextToken
 from shopbatch.training.packing import Document
@@ -69,6 +71,24 @@ def retriever(seed: int = 0, dropout: float = 0.0, useful: np.ndarray | None = N
     queries = np.arange(0, PRODUCTS, 2)
     known = useful_keys(queries, np.full(len(queries), 2), PRODUCTS) if useful is None else useful
     return Contrast(encoder(seed, dropout), None, known, PRODUCTS, temperature=0.2)
+
+
+def student(seed: int = 0, dropout: float = 0.0) -> Distil:
+    """To be trained on `documents`: what the teacher makes of one depends on its class alone."""
+    draw, size = np.random.default_rng(seed), 32
+    targets = Targets(
+        draw.normal(size=(3, size)).astype(np.float16),
+        draw.normal(size=(3, 3)).astype(np.float32),
+        np.array([0, 1, -1]),
+        np.array([0, 1, 0]),
+        draw.normal(size=(2, size, 3)).astype(np.float32),
+        np.zeros((2, 3), np.float32),
+        np.zeros(size, np.float32),
+        np.ones(size, np.float32),
+        np.eye(size, dtype=np.float32),
+        np.zeros(size, np.float32),
+    )
+    return Distil(encoder(seed, dropout), EncoderSpec(), targets, Terms(label=1.0))
 
 
 def documents(count: int, seed: int = 0, longest: int = 40) -> list[Document]:

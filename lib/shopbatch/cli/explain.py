@@ -11,6 +11,8 @@ from shopbatch.cli.printing import cell, print_block
 if TYPE_CHECKING:
     from shopbatch.warehouse.store import Store
 
+_SENTIMENT = "sentiment"  # the name of sentiment models in the registry
+_FAKE = f"{_SENTIMENT}@fake"
 _KINDS = {"row": "the row's own fault", "infra": "the machinery's fault; later runs try it again"}
 
 
@@ -23,7 +25,8 @@ def explain(store: Store, table: str, key: str, answer: Mapping[str, Any], env: 
     for row in answer["published"]:
         fields = {n: cell(v) for n, v in _telling(store, table, row).items() if n != column}
         models = run_models(store, table, row["run_id"])
-        reasons = _words(store, answer, models, env) if table == "review_sentiment" else {}
+        head = row.get("answered_by") or f"{_SENTIMENT}@{models.get('head', 'fake')}"
+        reasons = _words(store, answer, head, env) if table == "review_sentiment" else {}
         print_block(f"{table} {key}", fields | text | reasons | _origin(answer, row, models))
     for row in answer["rejected"]:
         fault = _KINDS.get(row["kind"], row["kind"])
@@ -55,15 +58,22 @@ def _text(answer: Mapping[str, Any]) -> dict[str, str]:
     return {n: cell(source[n]) for n in ("title", "text") if source.get(n)}
 
 
-def _words(store: Store, answer: Mapping[str, Any], models: Mapping[str, str], env: str) -> dict[str, str]:
-    """The words that speak for the label and against it, of a review whose models are still there."""
-    if not answer["source"] or models.get("head", "fake") == "fake":
+def _words(store: Store, answer: Mapping[str, Any], model: str, env: str) -> dict[str, str]:
+    """The words that speak for the label and against it, of a review whose models are still there.
+
+    Args:
+        store: The warehouse.
+        answer: What `browse.why` knows.
+        model: Reference of the head that gave the label.
+        env: Name of a folder in conf/.
+    """
+    if not answer["source"] or model == _FAKE:
         return {}
     import pyarrow as pa
 
     from shopbatch.capabilities.sentiment.config import ScoreReviewsConfig
     from shopbatch.capabilities.sentiment.explain import Explainer
-    from shopbatch.capabilities.sentiment.head import NAME, SentimentHead
+    from shopbatch.capabilities.sentiment.head import SentimentHead
     from shopbatch.capabilities.sentiment.stage import review_text
     from shopbatch.core.config import load
     from shopbatch.core.errors import UserError
@@ -73,7 +83,7 @@ def _words(store: Store, answer: Mapping[str, Any], models: Mapping[str, str], e
     content = {name: pa.array([source[name]], pa.string()) for name in ("title", "text")}
     try:
         root = f"{store.root}/_models"
-        head = SentimentHead.load(registry.find(root, f"{NAME}@{models['head']}").path)
+        head = SentimentHead.load(registry.find(root, model).path)
         settings = load(ScoreReviewsConfig, "score_reviews", env, [])
         longest = getattr(settings.engine, "max_tokens", 512)
         explainer = Explainer(Path(registry.find(root, head.encoder).path), head, longest, settings.windows)

@@ -56,7 +56,7 @@ def what_to_do(store: Store, checked: Checked) -> str:
         return "restore the named files of the log from a backup; without one, move the table's folder away"
     if job:
         return f"run {job}: it makes anew what is damaged"
-    if name == "training_blocks":
+    if name in ("training_blocks", "training_vectors"):
         return "the next training makes anew what is damaged"
     return "restore the named files, or fill the table anew (shopbatch load TABLE FILE --replace)"
 

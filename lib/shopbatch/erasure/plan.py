@@ -23,12 +23,14 @@ from shopbatch.tables.reviews import REVIEWS
 from shopbatch.tables.schema import FREE_TEXT, Column, Nobody, Person, Table
 from shopbatch.tables.support_dialogs import SUPPORT_DIALOGS
 from shopbatch.tables.training_blocks import TRAINING_BLOCKS
+from shopbatch.tables.training_vectors import TRAINING_VECTORS
 from shopbatch.warehouse import files, utf8
 from shopbatch.warehouse.checksums import DamagedFile
 from shopbatch.warehouse.snapshot import Snapshot
 from shopbatch.warehouse.store import Store
 
 LOG = "_delta_log/"
+CACHES = {table.name: table for table in (TRAINING_BLOCKS, TRAINING_VECTORS)}  # not listed: nobody asks for them
 TextOf = Callable[[pa.Table], pa.Array]
 
 
@@ -69,7 +71,7 @@ class TablePlan:
 
 def person_of(snapshot: Snapshot) -> Person | Nobody:
     """Say where a person stands in a table; one that is not declared is judged by the names of its columns."""
-    table = TRAINING_BLOCKS if snapshot.name == TRAINING_BLOCKS.name else declared(snapshot.name)
+    table = CACHES.get(snapshot.name) or declared(snapshot.name)
     if table is not None and table.person is not None:
         return table.person
     if snapshot.name.endswith("_memo"):

@@ -27,3 +27,18 @@ def difference(
     weight = np.ones(len(gap)) if weights is None else np.asarray(weights, float)
     drawn = [(gap[r] * weight[r]).sum(1) / weight[r].sum(1) for r in redraws(len(gap), seed, draws)]
     return interval_of(float((gap * weight).sum() / weight.sum()), np.concatenate(drawn))
+
+
+def ratio(first: np.ndarray, second: np.ndarray, seed: int, draws: int = RESAMPLES) -> Interval:
+    """Return the sum of first divided by that of second over paired rows, with its 95 % bootstrap interval.
+
+    Args:
+        first, second, seed, draws: As for `difference`.
+    """
+    if not len(first):
+        return Interval(*[float("nan")] * 3)
+    top, bottom = np.asarray(first, float), np.asarray(second, float)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        drawn = [top[r].sum(1) / bottom[r].sum(1) for r in redraws(len(top), seed, draws)]
+        value = float(top.sum() / bottom.sum())
+    return interval_of(value, np.concatenate(drawn))

@@ -61,6 +61,30 @@ def certain_bound(score: np.ndarray, right: np.ndarray, precision: float, confid
     return best
 
 
+def agreeing_bound(score: np.ndarray, same: np.ndarray, agreement: float, confidence: float) -> Bound:
+    """Return the lowest bound at which enough of *all* rows get the same answer as without it.
+
+    Rows from the bound on get the answer that is judged; the others keep theirs. A lower bound can only add rows with
+    another answer, so the bounds may be tested from the greatest score downwards, each at the full level: the first
+    one that fails ends the search (Bates et al. 2021, "Distribution-free, risk-controlling prediction sets", theorem
+    1). The true share of all rows with the same answer is below `agreement` with a probability of at most 1 -
+    `confidence`.
+
+    Args:
+        score: float [n].
+        same: bool [n], whether the row's answer would be the same.
+        agreement: The share to reach, between 0 and 1, exclusive.
+        confidence: How sure, such as 0.95.
+    """
+    order = np.argsort(-score, kind="stable")
+    ranked, other = score[order], np.cumsum(~same[order].astype(bool))
+    allowed = most_errors(len(score), agreement, 1 - confidence) if len(score) else -1
+    rows = int(np.searchsorted(other, allowed, side="right")) if allowed >= 0 else 0
+    while 0 < rows < len(ranked) and ranked[rows] == ranked[rows - 1]:  # equal scores stay together
+        rows -= 1
+    return Bound(float(ranked[rows - 1]), rows, rows - int(other[rows - 1])) if rows else Bound()
+
+
 def _places(ranked: np.ndarray) -> tuple[int, ...]:
     """Numbers of rows at which a bound is tested; equal scores stay together. They do not depend on what is right."""
     size = len(ranked)

@@ -130,7 +130,7 @@ def _is_manifest(tree: Any) -> bool:
         return False
     entries = [e if isinstance(e, dict) else {} for e in tree["files"].values()]
     sizes, sums = [e.get("size") for e in entries], [e.get("sha256") for e in entries]
-    rows = tree.get("rows", [])
+    rows, needs = tree.get("rows", []), tree.get("needs", [])
     return (
         NAME.fullmatch(str(tree.get("name"))) is not None
         and all(isinstance(size, int) and size >= 0 for size in sizes)
@@ -139,6 +139,8 @@ def _is_manifest(tree: Any) -> bool:
         and isinstance(tree.get("metrics") or {}, dict)
         and isinstance(rows, list)
         and all(isinstance(row, str) for row in rows)
+        and isinstance(needs, list)
+        and all(isinstance(reference, str) for reference in needs)
     )
 
 

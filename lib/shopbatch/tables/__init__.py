@@ -12,11 +12,19 @@ from shopbatch.tables.events import EVENTS
 from shopbatch.tables.experiments import EXPERIMENTS
 from shopbatch.tables.glossary import GLOSSARY, TRANSLATION_REFERENCES
 from shopbatch.tables.growth import CASCADES, GROWTH_COHORTS, GROWTH_FORECAST, INVITER_PLAN
-from shopbatch.tables.guided_products import GUIDED_PRODUCTS, GUIDED_PRODUCTS_REJECTS
+from shopbatch.tables.guided_products import GUIDED_PRODUCTS, GUIDED_PRODUCTS_REJECTS, REQUESTS_WITH_HISTORY
+from shopbatch.tables.images import (
+    IMAGE_VECTORS,
+    IMAGE_VECTORS_REJECTS,
+    PRODUCT_IMAGE_LABELS,
+    PRODUCT_IMAGES,
+    SIMILAR_IMAGES,
+)
 from shopbatch.tables.judgements import JUDGEMENTS
 from shopbatch.tables.load_rejects import load_rejects
 from shopbatch.tables.offers import OFFERS
 from shopbatch.tables.orders import ORDER_LINES, ORDERS
+from shopbatch.tables.pair_scores import PAIR_SCORES, PAIR_SCORES_REJECTS, RERANK_PAIRS
 from shopbatch.tables.policies import POLICIES
 from shopbatch.tables.product_aspects import PRODUCT_ASPECTS
 from shopbatch.tables.product_copy import PRODUCT_COPY
@@ -32,6 +40,8 @@ from shopbatch.tables.review_moderation import REVIEW_MODERATION, REVIEW_MODERAT
 from shopbatch.tables.review_sentiment import REVIEW_SENTIMENT, REVIEW_SENTIMENT_REJECTS
 from shopbatch.tables.reviews import REVIEWS
 from shopbatch.tables.schema import Column, Table
+from shopbatch.tables.search_events import SEARCH_EVENTS
+from shopbatch.tables.search_judgements import SEARCH_JUDGEMENTS
 from shopbatch.tables.search_quality import SEARCH_QUALITY
 from shopbatch.tables.search_results import QUERY_EMBEDDINGS, QUERY_EMBEDDINGS_REJECTS, SEARCH_RESULTS
 from shopbatch.tables.shopper_requests import SHOPPER_REQUESTS
@@ -83,6 +93,7 @@ _SOURCES = (
     PRODUCT_COPY,
     QUERIES,
     SHOPPER_REQUESTS,
+    SEARCH_EVENTS,
     JUDGEMENTS,
     SYNONYMS,
     POLICIES,
@@ -93,6 +104,7 @@ _SOURCES = (
     INTENT_EXAMPLES,
     ASPECT_LABELS,
     REFERRAL_EVENTS,
+    PRODUCT_IMAGES,
     GLOSSARY,
     TRANSLATION_REFERENCES,
 )
@@ -126,8 +138,13 @@ _DERIVED = (
     QUERY_EMBEDDINGS,
     QUERY_EMBEDDINGS_REJECTS,
     SEARCH_RESULTS,
+    RERANK_PAIRS,
+    PAIR_SCORES,
+    PAIR_SCORES_REJECTS,
+    REQUESTS_WITH_HISTORY,
     GUIDED_PRODUCTS,
     GUIDED_PRODUCTS_REJECTS,
+    SEARCH_JUDGEMENTS,
     SEARCH_QUALITY,
     TICKET_INTENTS,
     TICKET_INTENTS_REJECTS,
@@ -144,6 +161,10 @@ _DERIVED = (
     BIAS_AUDIT,
     CAMPAIGN_EFFECTS,
     CAMPAIGN_PLAN,
+    IMAGE_VECTORS,
+    IMAGE_VECTORS_REJECTS,
+    PRODUCT_IMAGE_LABELS,
+    SIMILAR_IMAGES,
     PRODUCT_TEXTS,
     PRODUCT_TRANSLATIONS,
     PRODUCT_TRANSLATIONS_REJECTS,

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pyarrow as pa
 
 from shopbatch.tables.published import provenance, rejects_of
-from shopbatch.tables.schema import Column, Nobody, Person, Table, View
+from shopbatch.tables.schema import TIMESTAMP, Column, Nobody, Person, Table, View
 from shopbatch.tables.search_results import CONSTRAINT
 
 EVIDENCE = pa.struct(
@@ -27,8 +27,33 @@ GUIDED = pa.struct(
         ("evidence", pa.list_(EVIDENCE)),
     ]
 )
+_HISTORY = Column(
+    "history",
+    pa.string(),
+    "JSON: what the shopper bought before (sizes, brands, price_level), if guide_shoppers was asked to look; null: not "
+    "known, or not looked at.",
+    personal=True,
+)
 OUTCOMES = ("products", "nothing_fits", "question")
 
+REQUESTS_WITH_HISTORY = Table(
+    name="requests_with_history",
+    meaning="One row per shopper's request, with what the shopper bought before. Written by guide_shoppers.",
+    key=("request_id",),
+    person=Person(user="user_id"),
+    latest_by="asked_at",
+    columns=(
+        Column("request_id", pa.string(), "The request (shopper_requests.request_id).", nullable=False),
+        Column("text", pa.string(), "What the shopper wrote.", free_text=True),
+        Column("user_id", pa.string(), "Who asked (users.user_id); null where unknown.", personal=True),
+        Column("language", pa.string(), "ISO 639-1 code of the request; null: recognised from its text."),
+        Column("asked_at", TIMESTAMP, "When it was asked, UTC; of several rows of a request the latest counts."),
+        _HISTORY,
+        Column("run_id", pa.string(), "The run that wrote the row.", nullable=False, machinery=True),
+    ),
+    job="guide_shoppers",
+    view=View(("text", "history")),
+)
 GUIDED_PRODUCTS = Table(
     name="guided_products",
     meaning="One row per shopper's request: products that meet it, each with its reason. Published by guide_shoppers.",
@@ -69,6 +94,7 @@ GUIDED_PRODUCTS = Table(
             nullable=False,
             personal=True,
         ),
+        _HISTORY,
         Column("catalogue", pa.string(), "Catalogue and index that answered.", nullable=False, machinery=True),
         *provenance("the request's text", "what the request's vector is (encoder, engine, ...)", "it was computed"),
     ),

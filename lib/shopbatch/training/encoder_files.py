@@ -10,7 +10,7 @@ import torch
 
 from shopbatch.models.encoder_spec import EncoderSpec
 from shopbatch.models.folder import local
-from shopbatch.models.loading import quietly
+from shopbatch.models.loading import load_encoder, quietly
 from shopbatch.training.checkpoint_files import best_name
 from shopbatch.training.checkpoints import Checkpoints
 from shopbatch.training.parallel import Parallel
@@ -43,8 +43,22 @@ def write_encoder(folder: Path, objective: Any, base: str, spec: EncoderSpec) ->
         base: Folder of the model that it was made from; its tokenizer is taken over.
         spec: How the encoder makes vectors.
     """
+    _write(folder, objective.encoder, base, spec)
+
+
+def write_cut(folder: Path, base: str, spec: EncoderSpec) -> None:
+    """Write an encoder, cut off above the highest layer that `spec` names, into an empty folder.
+
+    Raises:
+        ModelError: It has fewer layers.
+    """
+    encoder, _ = load_encoder(local(base), spec, pooler=False)
+    _write(folder, encoder, base, spec)
+
+
+def _write(folder: Path, encoder: Any, base: str, spec: EncoderSpec) -> None:
     with quietly():
-        objective.encoder.save_pretrained(folder)
+        encoder.save_pretrained(folder)
     source = local(base)
     for name in ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json"):
         if (source / name).exists():

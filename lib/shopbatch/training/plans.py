@@ -5,6 +5,7 @@ A plan is small and cheap to import; `build` loads the base model in the worker.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -124,6 +125,36 @@ class ContrastPlan:
         objective = Contrast(
             encoder, spec, self.useful, self.products, temperature=self.temperature, token_dropout=self.token_dropout
         )
+        verify(objective)
+        if recompute:
+            _recompute(encoder)
+        return objective
+
+
+@dataclass(frozen=True)
+class DistilPlan:
+    """Trains a student, cut out of its teacher below the layers of `spec`, see `distil.Distil`.
+
+    targets: URI of what `Targets.write` has written. terms: as for `Distil`. dropout: in the encoder's hidden states.
+    token_dropout: share of the tokens that are hidden during training. freeze: as for `ClassifyPlan`.
+    """
+
+    model: str
+    spec: EncoderSpec
+    targets: str
+    terms: Mapping[str, Any]
+    dropout: float = 0.0
+    token_dropout: float = 0.0
+    freeze: tuple[str, ...] = ()
+
+    def build(self, recompute: bool = False) -> nn.Module:
+        """Load the lower layers of the teacher, and what they are to learn."""
+        from shopbatch.training.distil import Distil, Targets, Terms
+        from shopbatch.training.objectives import verify
+
+        encoder, spec = _encoder(self.model, self.spec, self.dropout, self.freeze)
+        targets = Targets.read(self.targets)
+        objective = Distil(encoder, spec, targets, Terms(**self.terms), token_dropout=self.token_dropout)
         verify(objective)
         if recompute:
             _recompute(encoder)

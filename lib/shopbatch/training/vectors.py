@@ -19,9 +19,30 @@ from shopbatch.engines.factory import open_engine, prepare
 
 def embed(examples: pa.Table, engine: EngineConfig, model_dir: str | None, workers: int) -> Encoded:
     """Return the examples' vectors and token counts, in order, computed by `workers` actors; shows progress."""
+    step = -(-examples.num_rows // (workers * 4))
+    parts = list(stream(examples, engine, model_dir, workers, step))
+    order = np.argsort(np.concatenate([rows for rows, _ in parts]))
+    vectors, tokens = (np.concatenate([getattr(p, n) for _, p in parts]) for n in ("vectors", "tokens"))
+    return Encoded(vectors[order], tokens[order])
+
+
+def stream(
+    examples: pa.Table, engine: EngineConfig, model_dir: str | None, workers: int, step: int
+) -> Iterator[tuple[np.ndarray, Encoded]]:
+    """Yield the vectors of `step` examples at a time, as they are done; shows progress.
+
+    Args:
+        examples: With a column `text`.
+        engine: What computes the vectors.
+        model_dir: The encoder's folder.
+        workers: Number of actors.
+        step: Most examples of one part.
+
+    Yields:
+        The numbers of the rows of a part, int64 [n], and what the engine made of them.
+    """
     prepare(engine, model_dir)
     numbered = examples.select(["text"]).append_column("row", pa.array(np.arange(examples.num_rows)))
-    step = -(-examples.num_rows // (workers * 4))
     slices = [numbered.slice(a, step).combine_chunks() for a in range(0, examples.num_rows, step)]
     dataset = ray.data.from_arrow(slices).map_batches(
         Embedder,
@@ -31,14 +52,10 @@ def embed(examples: pa.Table, engine: EngineConfig, model_dir: str | None, worke
         compute=ray.data.ActorPoolStrategy(size=workers),
         num_cpus=actor_cpus(workers),
     )
-    blocks = []
     with Progress(examples.num_rows, stage="vectors") as progress:
         for block in dataset.iter_batches(batch_size=None, batch_format="pyarrow", prefetch_batches=0):
-            blocks.append(block)
             progress.advance(block.num_rows)
-    order = np.argsort(np.concatenate([b["row"].to_numpy() for b in blocks]))
-    vectors = np.concatenate([_matrix(b["vector"]) for b in blocks])
-    return Encoded(vectors[order], np.concatenate([b["tokens"].to_numpy() for b in blocks])[order])
+            yield block["row"].to_numpy(), Encoded(_matrix(block["vector"]), block["tokens"].to_numpy())
 
 
 def embed_held_out(examples: pa.Table, engine: EngineConfig, model_dir: str | None, workers: int) -> np.ndarray:

@@ -3,6 +3,7 @@
 import os
 import random
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,6 @@ import pyarrow as pa
 import pytest
 
 from shopbatch.capabilities.search.answers import answers, matched_words
-from shopbatch.capabilities.search.dense import normalised
 from shopbatch.capabilities.search.index import make_index
 from shopbatch.capabilities.search.index_files import (
     FOLDER,
@@ -30,6 +30,8 @@ from shopbatch.capabilities.search.plan import Asked
 from shopbatch.capabilities.search.settings import FusionSettings, LexicalSettings
 from shopbatch.core.errors import UserError
 from shopbatch.tables.product_embeddings import PRODUCT_EMBEDDINGS
+from shopbatch.vectors.dense import normalised
+from shopbatch.vectors.lists import make_lists
 from tests.warehouse.rot import flip
 
 TITLES = ["Red winter coat", "Blue summer dress", "羽绒服 冬天", "Toner TN-2110", "Kettle", "Red kettle"]
@@ -72,6 +74,19 @@ def test_an_index_that_is_read_back_answers_the_same(index, tmp_path):
         assert ask(again, text) == ask(index, text)
     assert [hit.product_id for hit in ask(again, "红 TN 2110", k=1)] == ["p3"]
     np.testing.assert_array_equal(again.spoken.maps["zh-en"], np.eye(16))
+
+
+def test_vectors_in_lists_are_read_back(index, tmp_path):
+    lists = replace(make_lists(index.dense.fine, 3, 0), nprobe=2)
+    listed = replace(index, dense=replace(index.dense, lists=lists))
+    write_index(str(tmp_path), MANIFEST, listed)
+    manifest = read_manifest(f"{tmp_path}/{FOLDER}/k")
+    again = read_index(f"{tmp_path}/{FOLDER}/k", manifest)
+    assert (manifest.nprobe, again.dense.lists.nprobe) == (2, 2)
+    assert ask(again, "nothing of it", k=6) == ask(listed, "nothing of it", k=6)
+    assert len(ask(again, "nothing of it", k=6)) < len(ask(index, "nothing of it", k=6))  # one list is not read
+    (tmp_path / FOLDER / "k" / "members.npy").unlink()
+    assert not is_whole(f"{tmp_path}/{FOLDER}/k")
 
 
 def test_score_parts_and_reasons_say_where_a_product_comes_from(index):

@@ -16,12 +16,13 @@ from shopbatch.capabilities.search.plan import Plan
 from shopbatch.capabilities.search.quality.queries import JudgedQuery, Prepared
 from shopbatch.capabilities.search.retriever.config import FinetuneRetrieverConfig, Gates, PairsConfig
 from shopbatch.capabilities.search.retriever.judge import Searches, judged
-from shopbatch.capabilities.search.retriever.pairs import Examples, Groups, clicked_queries, numbered
+from shopbatch.capabilities.search.retriever.pairs import Examples, Groups, clicked_queries, judged_by_clicks, numbered
 from shopbatch.capabilities.search.settings import FusionSettings, LexicalSettings
 from shopbatch.evaluation.judged import Judged
 from shopbatch.load import load_file
 from shopbatch.runs.report import Report
 from shopbatch.tables.product_embeddings import PRODUCT_EMBEDDINGS
+from shopbatch.tables.search_judgements import SEARCH_JUDGEMENTS
 from shopbatch.warehouse.store import Store
 
 # two products of one text, p2 and p3
@@ -169,3 +170,25 @@ def test_clicks_of_enough_visits_are_pairs_but_never_of_queries_that_judge(
     joined = next(q for q in Groups.of([judged], clicked).train if q.text == judged.text)
     assert dict(zip(joined.judged.products.tolist(), joined.judged.gains.tolist(), strict=True)) == {0: 0.0, 2: 1.0}
     assert len(Groups.of([judged], clicked).train) == len(clicked)
+
+
+def test_click_judgements_are_trained_on_and_never_choose_or_judge(index: SearchIndex, store: Store) -> None:
+    texts = [f"coat number {n}" for n in range(40)]
+    kinds, count = SEARCH_JUDGEMENTS.schema(), len(texts)
+    values: dict[str, list[Any]] = {"query": texts, "product_id": ["p0"] * count, "source": ["clicks"] * count}
+    columns = {name: pa.array(column, kinds.field(name).type) for name, column in values.items()}
+    columns["grade"] = pa.array(["0.5"] * count).cast(kinds.field("grade").type)
+    zeros = ("attraction", "looks", "shown", "clicked", "purchased")
+    columns |= {name: pa.array([0] * count, kinds.field(name).type) for name in zeros}
+    rows = SEARCH_JUDGEMENTS.fill(count, run_id=pa.repeat("r", count), **columns)
+    store.commit(SEARCH_JUDGEMENTS, [store.write_file(SEARCH_JUDGEMENTS, rows, "r", 0)], "replace", "r")
+    clicked = judged_by_clicks(store.snapshot("search_judgements"), index)
+    every = [query(text) for text in texts]
+    assert {q.text for q in clicked} == {q.text for q in every if q.is_tuning and not q.is_choosing}
+    groups = Groups.of([query(clicked[0].text, p0=0.0, p2=1.0)], clicked)
+    assert not groups.val and not groups.test
+    joined = next(q for q in groups.train if q.text == clicked[0].text)
+    assert dict(zip(joined.judged.products.tolist(), joined.judged.gains.tolist(), strict=True)) == {0: 0.0, 2: 1.0}
+    assert FinetuneRetrieverConfig().required_tables()[0] == "judgements"
+    trained = FinetuneRetrieverConfig(pairs=PairsConfig(judged_clicks=True))
+    assert {"judgements", "search_judgements"} <= set(trained.required_tables())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 from shopbatch.capabilities.search import terms
 from shopbatch.capabilities.search.config import EmbedProductsConfig
 from shopbatch.capabilities.search.encoder import SearchEncoder
-from shopbatch.capabilities.search.index import make_index
+from shopbatch.capabilities.search.index import SearchIndex, make_index
 from shopbatch.capabilities.search.index_files import (
     FOLDER,
     FORMAT,
@@ -25,18 +25,19 @@ from shopbatch.capabilities.search.index_files import (
     write_index,
 )
 from shopbatch.capabilities.search.language_vectors import REFERENCE
-from shopbatch.capabilities.search.stage import matrix
+from shopbatch.capabilities.search.list_choice import Choice, choose
 from shopbatch.capabilities.search.stated import Stated, stated_table, vocabulary_digest
 from shopbatch.capabilities.search.statements import VERSION as STATEMENTS
 from shopbatch.capabilities.search.synonyms import Synonyms, synonyms_digest
 from shopbatch.capabilities.search.understanding.understand import VERSION as UNDERSTANDING
 from shopbatch.capabilities.search.understanding.vocabulary import Vocabulary
-from shopbatch.capabilities.search.vectors import fill_from_memo, of_queries
+from shopbatch.capabilities.search.vectors import fill_from_memo, of_queries, reference_vectors
 from shopbatch.core.hashing import digest
 from shopbatch.inference.candidate import Candidate
 from shopbatch.inference.spec import Spec
 from shopbatch.runs.report import Report
 from shopbatch.tables.product_embeddings import PRODUCT_EMBEDDINGS
+from shopbatch.vectors.columns import matrix
 from shopbatch.warehouse import files
 from shopbatch.warehouse.store import Snapshot, Store
 
@@ -48,6 +49,7 @@ def settings_digest(config: EmbedProductsConfig, encoder: SearchEncoder, synonym
             "format": FORMAT,
             "terms": terms.VERSION,
             "lexical": config.lexical.model_dump(),
+            "vectors": config.vectors.model_dump(),
             "fusion": config.fusion.model_dump(),
             "understand": [config.understand, STATEMENTS, UNDERSTANDING],
             "synonyms": synonyms_digest(synonyms),
@@ -102,6 +104,7 @@ class IndexBuilder:
             stated, vocabulary = self._stated(rows)
             scores = self.config.lexical, self.config.fusion
             index = make_index(rows, vectors, of_queries(self.encoder), *scores, stated, Synonyms(self.synonyms))
+            index, choice = self._in_lists(index)
             counts = pl.Series("language", rows["language"]).fill_null("und").value_counts().sort("language")
             manifest = Manifest(
                 format=FORMAT,
@@ -120,8 +123,17 @@ class IndexBuilder:
                 "products": rows.num_rows,
                 "terms": len(index.lexical.vocabulary),
                 "postings": len(index.lexical.products),
+                **choice.tree(),
             }
         return key
+
+    def _in_lists(self, index: SearchIndex) -> tuple[SearchIndex, Choice]:
+        """Put the vectors into lists if that pays, and choose how many of them a query reads."""
+        asked = {}
+        if self.config.vectors.makes_lists(len(index.dense.codes)):
+            asked["reference queries"] = reference_vectors(self.encoder, index.spoken, index.shares)
+        choice = choose(index.dense, self.config.vectors, asked)
+        return replace(index, dense=replace(index.dense, lists=choice.lists)), choice
 
     def _stated(self, rows: pa.Table) -> tuple[Stated | None, str]:
         """What the products state, as far as possible from the live index, and the digest of the vocabulary."""

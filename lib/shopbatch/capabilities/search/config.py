@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from shopbatch.capabilities.search.settings import FusionSettings, LexicalSettings
+from shopbatch.capabilities.search.rerank.config import RerankSettings
+from shopbatch.capabilities.search.settings import FusionSettings, LexicalSettings, VectorSettings
 from shopbatch.engines.configs import WITHOUT_MODEL, EngineConfig
 from shopbatch.inference.config import InferenceConfig
 
@@ -25,6 +26,8 @@ class EmbedProductsConfig(InferenceConfig):
     """Largest text in bytes; a product with a longer one is rejected as too_long."""
     lexical: LexicalSettings = LexicalSettings()
     """How words are scored. A change makes the index again and computes no vector."""
+    vectors: VectorSettings = VectorSettings()
+    """How the nearest vectors are looked for. A change makes the index again and computes no vector."""
     fusion: FusionSettings = FusionSettings()
     """How the two scores become one. A change makes the index again and computes no vector."""
     understand: bool = True
@@ -52,7 +55,13 @@ class SearchProductsConfig(InferenceConfig):
     """Whether queries are taken as words alone: nothing that they say is a condition."""
     max_bytes: int = Field(default=2000, ge=1)
     """Largest query in bytes; a longer one is rejected as too_long."""
+    rerank: RerankSettings = RerankSettings()
+    """A cross-encoder that reranks the best products of every query. Set it where evaluate_search accepted it."""
 
     def required_tables(self) -> tuple[str, ...]:
         """The tables that a run reads."""
         return ("queries", "product_embeddings")
+
+    def required_models(self) -> dict[str, str]:
+        """The cross-encoder, if there is one."""
+        return {} if self.rerank.model is None else {"rerank.model": self.rerank.model}

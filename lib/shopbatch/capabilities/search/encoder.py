@@ -10,7 +10,6 @@ import pyarrow as pa
 from pydantic import TypeAdapter
 
 from shopbatch.capabilities.search.config import EmbedProductsConfig
-from shopbatch.capabilities.search.dense import normalised
 from shopbatch.capabilities.search.index_files import EncoderUsed
 from shopbatch.capabilities.search.stage import QueryStage
 from shopbatch.core.errors import UserError
@@ -21,6 +20,8 @@ from shopbatch.models.encoder_spec import EncoderSpec
 from shopbatch.models.folder import ModelError, local
 from shopbatch.models.registry import Model, base, find
 from shopbatch.tables.judgements import JUDGEMENTS
+from shopbatch.tables.search_judgements import SEARCH_JUDGEMENTS
+from shopbatch.vectors.dense import normalised
 
 
 @dataclass(frozen=True)
@@ -110,4 +111,4 @@ def encoder_of(used: EncoderUsed, root: str) -> SearchEncoder:
 
 
 def _is_trained(model: Model) -> bool:
-    return model.manifest.get("trained_on") == JUDGEMENTS.name
+    return model.manifest.get("trained_on") in (JUDGEMENTS.name, SEARCH_JUDGEMENTS.name)

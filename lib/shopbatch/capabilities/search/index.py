@@ -11,7 +11,6 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from shopbatch.capabilities.search.conditions import COLUMNS
-from shopbatch.capabilities.search.dense import DenseIndex, quantised
 from shopbatch.capabilities.search.fusion import Ranked, fuse
 from shopbatch.capabilities.search.language_vectors import ROWS, LanguageVectors, means_of
 from shopbatch.capabilities.search.lexical import LexicalIndex, QueryTerms, count_terms, weigh
@@ -19,9 +18,9 @@ from shopbatch.capabilities.search.product_text import lexical_fields
 from shopbatch.capabilities.search.settings import FusionSettings, LexicalSettings
 from shopbatch.capabilities.search.stated import Stated
 from shopbatch.capabilities.search.synonyms import NO_SYNONYMS, Synonyms
+from shopbatch.vectors.dense import DenseIndex, quantised
 
 AGAIN = 5  # the best 5 k of a query are scored again from 16 bits
-BATCH = 256  # queries of one pass over the vectors
 
 
 @dataclass(frozen=True)
@@ -75,8 +74,8 @@ class SearchIndex:
         queries = self.spoken.of_queries(vectors, known, self.shares)
         out: list[Ranked | None] = [None] * len(terms)
         for rows, mask in _by_mask(masks):
-            for start in range(0, len(rows), BATCH):
-                some = rows[start : start + BATCH]
+            for start in range(0, len(rows), self.dense.batch):
+                some = rows[start : start + self.dense.batch]
                 dense = self.dense.top(queries[some], self.fusion.depth, mask, AGAIN * k)
                 for row, near in zip(some, dense, strict=True):
                     out[row] = self._fused(terms[row], near, known[row], mask, k)

@@ -27,7 +27,6 @@ import pyarrow.parquet as pq
 import xxhash
 from pydantic import ValidationError
 
-from shopbatch.capabilities.search.dense import DenseIndex
 from shopbatch.capabilities.search.index import SearchIndex
 from shopbatch.capabilities.search.language_vectors import LanguageVectors
 from shopbatch.capabilities.search.lexical import LexicalIndex
@@ -38,15 +37,18 @@ from shopbatch.core.config import Strict
 from shopbatch.core.crash_points import crash_point
 from shopbatch.core.errors import UserError
 from shopbatch.core.hashing import digest
+from shopbatch.vectors.dense import DenseIndex
+from shopbatch.vectors.lists import Lists
 from shopbatch.warehouse import files
 from shopbatch.warehouse.folder_sums import missing_or_damaged
 
-FORMAT = 2  # of the files; an index of another format is made again
+FORMAT = 3  # of the files; an index of another format is made again
 FOLDER = "_indexes/search"
 MANIFEST = "manifest.json"
 LEASE_SECONDS = 6 * 3600.0
 _ROWS = 65_536  # of an array that are written at once
 _ARRAYS = ("codes", "scales", "fine", "starts", "posting_products", "posting_scores")
+_LISTS = ("centres", "members", "list_starts")
 
 
 class EncoderUsed(Strict):
@@ -83,6 +85,8 @@ class Manifest(Strict):
     """How words are scored."""
     fusion: FusionSettings
     """How the two scores become one."""
+    nprobe: int = 0
+    """Lists of vectors that a query reads; 0: the index has none, and a query reads all vectors."""
     stated: str
     """Digest of the vocabulary by which the products' statements were read; empty if they were not."""
     files: dict[str, str]
@@ -94,13 +98,16 @@ def write_index(root: str, manifest: Manifest, index: SearchIndex) -> None:
 
     Args:
         root: The warehouse.
-        manifest: What it is made of; `files` is filled in.
+        manifest: What it is made of; `files` and `nprobe` are filled in.
         index: The index.
     """
     folder = f"{root}/{FOLDER}/{manifest.key}"
     lexical, dense = index.lexical, index.dense
     arrays = (dense.codes, dense.scales, dense.fine, lexical.starts, lexical.products, lexical.scores)
     sums = {f"{name}.npy": _write_array(folder, name, a) for name, a in zip(_ARRAYS, arrays, strict=True)}
+    if (lists := dense.lists) is not None:
+        of_lists = zip(_LISTS, (lists.centres, lists.members, lists.starts), strict=True)
+        sums |= {f"{name}.npy": _write_array(folder, name, array) for name, array in of_lists}
     sums["languages.parquet"] = _write_table(folder, "languages", _spoken_table(index.spoken))
     sums["terms.parquet"] = _write_table(folder, "terms", pa.table({"term": lexical.vocabulary.to_arrow()}))
     sums["products.parquet"] = _write_table(folder, "products", index.products)
@@ -111,7 +118,8 @@ def write_index(root: str, manifest: Manifest, index: SearchIndex) -> None:
     crash_point("index_written")
     if isinstance(files.filesystem(folder)[0], pafs.LocalFileSystem):
         files.sync_folder(files.filesystem(folder)[1])  # a commit must not outlive what it names
-    text = manifest.model_copy(update={"files": sums}).model_dump_json(indent=1)
+    filled = {"files": sums, "nprobe": lists.nprobe if lists is not None else 0}
+    text = manifest.model_copy(update=filled).model_dump_json(indent=1)
     files.write_bytes(f"{folder}/{MANIFEST}", text.encode())
 
 
@@ -157,11 +165,15 @@ def read_index(folder: str, manifest: Manifest) -> SearchIndex:
         do = "make it again with `shopbatch run embed_products`"
         raise UserError(f"the search index {manifest.key} is damaged ({why}): {do}")
     codes, scales, fine, starts, products, scores = (_read_array(folder, name) for name in _ARRAYS)
+    lists = None
+    if manifest.nprobe:
+        centres, members, list_starts = (_read_array(folder, name) for name in _LISTS)
+        lists = Lists(centres, members, list_starts, manifest.nprobe)
     terms = pl.Series("term", _read_table(folder, "terms")["term"]).cast(pl.String)
     return SearchIndex(
         _read_table(folder, "products"),
         LexicalIndex(terms, starts, products, scores, manifest.products),
-        DenseIndex(codes, scales, fine),
+        DenseIndex(codes, scales, fine, lists),
         _spoken(_read_table(folder, "languages"), codes.shape[1]),
         manifest.fusion,
         _read_stated(folder, manifest),

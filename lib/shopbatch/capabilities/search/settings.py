@@ -1,4 +1,4 @@
-"""How products are scored: settings of the lexical index and of the fusion, as the index keeps them."""
+"""How products are scored: settings of the lexical index, the vectors and the fusion, as the index keeps them."""
 
 from __future__ import annotations
 
@@ -24,6 +24,27 @@ class LexicalSettings(Strict):
     """Weights of whole words, stems, codes, characters and pairs of characters (of scripts without spaces)."""
 
 
+class VectorSettings(Strict):
+    """How the nearest vectors are looked for."""
+
+    kind: Literal["auto", "exact", "ivf"] = "auto"
+    """exact: every vector is read. ivf: the vectors are put into lists (k-means), and a query without conditions reads
+    the nearest lists only. auto: lists, if there are many products and a query then reads at most a quarter of them."""
+    from_products: int = Field(default=100_000, ge=1)
+    """Fewest products for which `auto` makes lists; an exact search of fewer is as fast."""
+    recall: float = Field(default=0.98, gt=0, le=1)
+    """Share of the nearest products that must be found. A query reads as many lists as that takes, measured against the
+    exact search of each new index."""
+    nearest: int = Field(default=100, ge=1, le=1000)
+    """How many nearest products `recall` is about."""
+    seed: int = 0
+    """Seed of the lists."""
+
+    def makes_lists(self, products: int) -> bool:
+        """Whether a catalogue of so many products is put into lists, if that then pays."""
+        return self.kind == "ivf" or (self.kind == "auto" and products >= self.from_products)
+
+
 class FusionSettings(Strict):
     """How the lexical and the dense score become one."""
 
@@ -38,7 +59,8 @@ class FusionSettings(Strict):
     queries: int = Field(default=0, ge=0)
     """How many labelled queries the weights were tuned on."""
     judgements: str = ""
-    """The version of `judgements` that the weights were tuned on; empty if they were not."""
+    """The version of `judgements` that the weights were tuned on, or `search_judgements@VERSION`; empty if they were
+    not tuned."""
 
     def share(self, query: str, product: str) -> float:
         """Return the share of the dense score for a pair of languages."""

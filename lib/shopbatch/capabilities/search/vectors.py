@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import polars as pl
 
 from shopbatch.capabilities.search.encoder import SearchEncoder
-from shopbatch.capabilities.search.language_vectors import learnt, reference_queries
-from shopbatch.capabilities.search.stage import matrix
+from shopbatch.capabilities.search.language_vectors import LanguageVectors, learnt, reference_queries
 from shopbatch.core.hashing import hex128
 from shopbatch.inference.spec import Spec
+from shopbatch.vectors.columns import matrix
 from shopbatch.warehouse import files
 from shopbatch.warehouse.store import Store
 
@@ -57,3 +57,17 @@ def of_queries(encoder: SearchEncoder) -> tuple[dict[str, np.ndarray], dict[str,
     vectors = encoder.embed_queries([text for texts in by_language.values() for text in texts])
     ends = np.cumsum([len(texts) for texts in by_language.values()])[:-1]
     return learnt(dict(zip(by_language, np.split(vectors, ends), strict=True)))
+
+
+def reference_vectors(encoder: SearchEncoder, spoken: LanguageVectors, shares: Mapping[str, float]) -> np.ndarray:
+    """Return the vectors of the reference queries as an index searches for them, float32 [n, dim].
+
+    Args:
+        encoder: The encoder.
+        spoken: Of the index.
+        shares: The share of the products in each language.
+    """
+    texts = reference_queries()
+    languages = [language for language, some in texts.items() for _ in some]
+    vectors = encoder.embed_queries([text for some in texts.values() for text in some])
+    return spoken.of_queries(vectors, languages, shares)

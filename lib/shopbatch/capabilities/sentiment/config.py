@@ -1,8 +1,11 @@
-"""The configurations of score_reviews, train_sentiment_head and finetune_encoder. Cheap to import."""
+"""The configurations of the jobs that score reviews and train the models for it. Cheap to import."""
 
 from __future__ import annotations
 
-from pydantic import Field
+from typing import Literal, Self
+
+from pydantic import Field, model_validator
+from pydantic_core import PydanticCustomError
 
 from shopbatch.core.config import JobConfig, Strict
 from shopbatch.engines.configs import WITHOUT_MODEL, EngineConfig
@@ -17,6 +20,9 @@ class ScoreReviewsConfig(InferenceConfig):
     """Engine that turns a review into a vector."""
     model: str
     """Sentiment model to use: `name@live`, `name@digest` or a folder."""
+    cascade: str | None = None
+    """Cascade with which a small model answers where it is sure: `name@live` or `name@digest` (see train_cascade).
+    null: `model` answers every review."""
     windows: int = Field(default=3, ge=1)
     """Most windows in which a text longer than engine.max_tokens is read: 3 are its head, its middle and its tail. 1
     cuts it instead. A change computes only the texts that do not fit into one window; it needs gates.accept_recipe."""
@@ -29,7 +35,9 @@ class ScoreReviewsConfig(InferenceConfig):
 
     def required_models(self) -> dict[str, str]:
         """The registered model, unless the engine loads none."""
-        return {} if self.engine.kind in WITHOUT_MODEL else {"model": self.model}
+        if self.engine.kind in WITHOUT_MODEL:
+            return {}
+        return {"model": self.model} | ({"cascade": self.cascade} if self.cascade else {})
 
 
 class ExampleConfig(Strict):
@@ -60,7 +68,7 @@ class HeadConfig(Strict):
     page)."""
     counterfactual: float = Field(default=5.0, ge=0)
     """How much it counts that copies of a sentence in which another person stands get the same score (see the page of
-    audit_bias); used by train_sentiment_head. 0: not at all."""
+    audit_bias); not used by finetune_encoder. 0: not at all."""
     steps: int = 100
     """Maximum number of L-BFGS iterations of one fit."""
     seed: int = 0
@@ -151,6 +159,77 @@ class FinetuneEncoderConfig(JobConfig):
     def required_models(self) -> dict[str, str]:
         """The encoder that training starts from."""
         return {"base": self.base}
+
+
+class StudentConfig(Strict):
+    """What a student is, and what it learns from its teacher."""
+
+    layers: int = Field(default=3, ge=1)
+    """Layers of the student. It starts as these layers of its teacher, the lowest ones, and reads the ones whose depth
+    corresponds to those that the teacher reads."""
+    vector: float = Field(default=1.0, ge=0)
+    """Weight of the distance between the vectors of student and teacher."""
+    logits: float = Field(default=1.0, ge=0)
+    """Weight of the divergence between the probabilities of student and teacher."""
+    label: float = Field(default=0.0, ge=0)
+    """Weight of the cross entropy of the labels that the reviews state."""
+    distance: Literal["mse", "cosine"] = "mse"
+    """Distance of two vectors: the mean squared error, or 1 minus the cosine."""
+    temperature: float = Field(default=2.0, gt=0)
+    """What logits are divided by before they are compared: above 1, improbable classes count more."""
+    freeze: tuple[str, ...] = ("embeddings.",)
+    """Parameters whose names begin with one of these texts are not trained."""
+    dropout: float = Field(default=0.0, ge=0, lt=1)
+    """Dropout of the student's hidden states during training, 0 to 1."""
+    token_dropout: float = Field(default=0.0, ge=0, lt=1)
+    """Share of the tokens that are hidden during training, 0 to 1."""
+
+    @model_validator(mode="after")
+    def _learns(self) -> Self:
+        """Refuse a student that learns nothing."""
+        if not (self.vector or self.logits or self.label):
+            raise PydanticCustomError("learns", "vector, logits and label are all 0, so that nothing is learnt")
+        return self
+
+
+class StudentGates(BiasGates):
+    """What a student must reach to be published, besides that it certainly beats the cut that it started as."""
+
+    accuracy: float = Field(default=0.97, ge=0)
+    """Share of the teacher's held-out accuracy that the student must keep in every language."""
+    speed: float = Field(default=2.3, ge=0)
+    """Speed of the student as a multiple of the teacher's, at least; 0 lets everything pass."""
+
+
+class DistilEncoderConfig(JobConfig):
+    """Configuration of the job distil_encoder."""
+
+    engine: EngineConfig
+    """Engine that computes the vectors: the one that score_reviews uses."""
+    teacher: str = "sentiment@live"
+    """Sentiment model to learn from: `name@live`, `name@digest` or a folder."""
+    embedders: int = Field(default=2, ge=1)
+    """Number of Ray actors that compute vectors."""
+    examples: ExampleConfig = ExampleConfig()
+    """Which reviews become examples."""
+    student: StudentConfig = StudentConfig()
+    """What the student is, and what it learns."""
+    loop: LoopConfig = LoopConfig()
+    """The training run."""
+    workers: WorkersConfig = WorkersConfig()
+    """Where the training runs, and on how many workers."""
+    head: HeadConfig = HeadConfig()
+    """How the heads of the student and of the cut are fitted."""
+    gates: StudentGates = StudentGates()
+    """What the student must reach to be published."""
+
+    def required_tables(self) -> tuple[str, ...]:
+        """The table that a run reads."""
+        return ("reviews",)
+
+    def required_models(self) -> dict[str, str]:
+        """The sentiment model that is learnt from."""
+        return {"teacher": self.teacher}
 
 
 class AuditBiasConfig(JobConfig):

@@ -39,18 +39,30 @@ def sentiment(root: str, reference: str, kind: str) -> tuple[Sentiment, dict[str
     """
     if kind == "fake":
         return Sentiment("", "", {"encoder": "fake", "head": "fake"}), {}
-    store = f"{root}/_models"
+    head, encoder = head_and_encoder(f"{root}/_models", reference)
+    digests = {"encoder": encoder.digest, "head": head.digest}
+    return Sentiment(encoder.path, head.path, digests), dict(head.manifest.get("metrics", {}))
+
+
+def head_and_encoder(root: str, reference: str) -> tuple[Model, Model]:
+    """Return the head that `reference` means, and the encoder that it was trained on.
+
+    Args:
+        root: The registry's folder or URI.
+        reference: `name@live`, `name@digest` or a folder.
+
+    Raises:
+        ModelError: A model is missing or damaged.
+    """
     try:
-        head = resolve(store, reference)
+        head = resolve(root, reference)
     except NoLiveModel as error:
         if reference != f"{NAME}@live":
             raise
         raise NoLiveModel(
             f"{error}; `shopbatch init` registers the one that ships, `shopbatch run train_sentiment_head` trains yours"
         ) from None
-    encoder = find(store, SentimentHead.load(head.path).encoder)  # a folder's files name no place outside
-    digests = {"encoder": encoder.digest, "head": head.digest}
-    return Sentiment(encoder.path, head.path, digests), dict(head.manifest.get("metrics", {}))
+    return head, find(root, SentimentHead.load(head.path).encoder)  # a folder's files name no place outside
 
 
 def ensure_live(root: str) -> None:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from shopbatch.capabilities.sentiment.cascade.model import parts
+from shopbatch.capabilities.sentiment.cascade.stage import CascadeStage
 from shopbatch.capabilities.sentiment.config import ScoreReviewsConfig
 from shopbatch.capabilities.sentiment.merchant import write_merchant_page
-from shopbatch.capabilities.sentiment.model import sentiment
+from shopbatch.capabilities.sentiment.model import Sentiment, sentiment
 from shopbatch.capabilities.sentiment.stage import SentimentStage
+from shopbatch.core.errors import UserError
 from shopbatch.engines.configs import FakeConfig
 from shopbatch.inference.run import run_inference
 from shopbatch.inference.spec import Inherited, Spec
@@ -25,6 +28,8 @@ def review_spec(config: ScoreReviewsConfig, store: Store, report: Report) -> Spe
     models, metrics = sentiment(store.root, config.model, config.engine.kind)
     report.metrics["quality"], report.unit = metrics, "reviews"
     report.engine, report.models = EngineUse(config.engine.kind), dict(models.digests)
+    if config.cascade is not None:
+        return _cascade_spec(config, store, report, models)
     windows = 1 if isinstance(config.engine, FakeConfig) else config.windows  # the fake engine reads every text whole
     stage = SentimentStage(config.engine, models.encoder, models.head, models.digests, config.max_bytes, windows)
     inherits = None
@@ -33,6 +38,21 @@ def review_spec(config: ScoreReviewsConfig, store: Store, report: Report) -> Spe
     ):  # a text that fits into one window is scored as before
         inherits = Inherited(replace(stage, windows=1).recipe(), config.engine.max_tokens)
     return Spec("score_reviews", REVIEWS, stage, REVIEW_SENTIMENT, REVIEW_SENTIMENT_REJECTS, inherits=inherits)
+
+
+def _cascade_spec(config: ScoreReviewsConfig, store: Store, report: Report, models: Sentiment) -> Spec:
+    """The job with a small model before the large one. It inherits nothing: no former recipe gives the same answers."""
+    if isinstance(config.engine, FakeConfig):
+        raise UserError("cascade: the fake engine has no models that could be large or small")
+    used = parts(f"{store.root}/_models", str(config.cascade), models.digests["head"])
+    digests = {**models.digests, **used.digests}
+    report.models = dict(digests)
+    stage = CascadeStage(
+        *(config.engine, models.encoder, models.head, digests, config.max_bytes, config.windows),
+        cascade=used.cascade.path,
+        small=used.folders,
+    )
+    return Spec("score_reviews", REVIEWS, stage, REVIEW_SENTIMENT, REVIEW_SENTIMENT_REJECTS)
 
 
 def review_specs(config: ScoreReviewsConfig, store: Store, report: Report) -> list[Spec]:

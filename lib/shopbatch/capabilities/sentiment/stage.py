@@ -87,7 +87,8 @@ class SentimentStage(BaseStage):
         best = _probabilities(raw).argmax(axis=1)
         labels = pa.array(LABELS).take(pa.array(best))
         language = pc.coalesce(passed["language"], raw["language"], pa.scalar("und"))
-        return {"label": labels, "language": language} | {f"p_{x}": raw[f"p_{x}"] for x in LABELS}
+        alone = {"answered_by": pa.nulls(raw.num_rows, pa.string())}  # by the only model; a cascade fills it
+        return {"label": labels, "language": language} | alone | {f"p_{x}": raw[f"p_{x}"] for x in LABELS}
 
     def measure(self, published: pa.Table) -> dict[str, float]:
         p = _probabilities(published)

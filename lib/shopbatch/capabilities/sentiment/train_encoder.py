@@ -8,12 +8,10 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 import torch
 from safetensors import SafetensorError
 from safetensors.numpy import load, save
@@ -21,27 +19,25 @@ from safetensors.numpy import load, save
 from shopbatch.capabilities.sentiment import head as sentiment_head
 from shopbatch.capabilities.sentiment.bias.gate import BiasJudge
 from shopbatch.capabilities.sentiment.config import FinetuneEncoderConfig
+from shopbatch.capabilities.sentiment.documents import drop_near_duplicates, packed
 from shopbatch.capabilities.sentiment.evaluate import compare, evaluate, gates
-from shopbatch.capabilities.sentiment.examples import OTHER, SOURCE, SPLITS, read_examples
+from shopbatch.capabilities.sentiment.examples import OTHER, SOURCE, read_examples
 from shopbatch.capabilities.sentiment.fit import fit
 from shopbatch.capabilities.sentiment.head import LABELS, SentimentHead
 from shopbatch.capabilities.sentiment.judge import calibrated_head, held_out_probabilities
-from shopbatch.core.errors import UserError
+from shopbatch.capabilities.sentiment.publish import derived_from, publish_pair
 from shopbatch.core.hashing import digest
-from shopbatch.engines.tokens import Reader
-from shopbatch.evaluation.near_duplicates import without_near_duplicates
-from shopbatch.models import erasure, registry
+from shopbatch.models import registry
 from shopbatch.models.encoder_spec import EncoderSpec
 from shopbatch.models.folder import local
 from shopbatch.models.loading import model_config
 from shopbatch.models.registry import Model
 from shopbatch.runs.report import EngineUse, Report
 from shopbatch.tables.reviews import REVIEWS
-from shopbatch.training import blocks, runs
+from shopbatch.training import runs
 from shopbatch.training.blocks import Pack
 from shopbatch.training.config import identity
 from shopbatch.training.encoder_files import trained_objective, write_encoder
-from shopbatch.training.packing import Document
 from shopbatch.training.plans import ClassifyPlan
 from shopbatch.training.vectors import embed, embed_held_out
 from shopbatch.training.worker import Run
@@ -51,20 +47,6 @@ from shopbatch.warehouse.store import Snapshot, Store
 
 VERSION = 3  # of examples, training and calibration: raising it makes the next run train again
 NAME = "sentiment-encoder"
-
-
-@dataclass(frozen=True)
-class Tokens:
-    """Examples (text, label) -> documents. Runs in Ray tasks."""
-
-    model: str
-    prefix: str
-    max_tokens: int
-
-    def __call__(self, batch: pa.Table) -> list[Document]:
-        rows = Reader(local(self.model), self.prefix, self.max_tokens, 1).rows(batch["text"].combine_chunks())
-        pairs = zip(rows, batch["label"].to_pylist(), strict=True)
-        return [Document(np.asarray(ids, np.int32), np.zeros(len(ids), bool), label) for ids, label in pairs]
 
 
 def finetune(config: FinetuneEncoderConfig, store: Store, report: Report) -> None:
@@ -87,7 +69,7 @@ def finetune(config: FinetuneEncoderConfig, store: Store, report: Report) -> Non
         stage.rows = examples.num_rows
     spec = _spec(base)
     with report.stage("tokens") as stage:
-        pack = _pack(store, examples, config, base, spec.prefix)
+        pack = packed(store, examples, config.engine, config.loop, base, spec.prefix)
         stage.rows = examples.num_rows
 
     @functools.cache  # only computed if there is no saved first head, or when the frozen encoder is judged
@@ -122,26 +104,9 @@ def finetune(config: FinetuneEncoderConfig, store: Store, report: Report) -> Non
     judge = BiasJudge(models, config.engine, config.embedders, config.gates.bias, config.head.seed)
     report.gates += judge.gates(head, candidate, judge.copies(candidate), report)
     runs.refuse(models, candidate, report.gates)
-    _publish(store, report, base, candidate, head, origin, examples)
+    about = {"origin": origin, "base": base.reference, "against": against, "licence": derived_from(base)}
+    publish_pair(store, report, sentiment_head.NAME, candidate, head, examples, **about)
     runs.delete_checkpoints(run)
-
-
-def drop_near_duplicates(examples: pa.Table, report: Report) -> pa.Table:
-    """Return the examples without the held-out texts that resemble a training text, and report how many they were.
-
-    Raises:
-        UserError: A split has fewer than two classes.
-    """
-    keep = without_near_duplicates(examples["text"].to_pylist(), examples["split"].to_numpy() == "train")
-    kept = examples.filter(pa.array(keep))
-    report.metrics["near_duplicates"] = int((~keep).sum())
-    for name in SPLITS:
-        labels = pc.count_distinct(kept.filter(pc.equal(kept["split"], name))["label"]).as_py()
-        if labels < 2:
-            raise UserError(
-                f"reviews: labelled rows of at least two classes are needed in every split; {name} has {labels}"
-            )
-    return kept
 
 
 def first_head(
@@ -241,19 +206,6 @@ def _spec(base: Model) -> EncoderSpec:
     return spec
 
 
-def _pack(store: Store, examples: pa.Table, config: FinetuneEncoderConfig, base: Model, prefix: str) -> Pack:
-    """Return the blocks of the examples; they are made if they do not exist."""
-    encode = Tokens(base.path, prefix, int(getattr(config.engine, "max_tokens", 128)))
-    if config.loop.block_tokens < encode.max_tokens:
-        raise UserError(
-            f"loop.block_tokens={config.loop.block_tokens} is less than engine.max_tokens={encode.max_tokens}: a text "
-            "would not fit into a block"
-        )
-    parts = {s: examples.filter(pc.equal(examples["split"], s)) for s in blocks.SPLITS}
-    about = {"version": VERSION, "base": base.digest, "prefix": encode.prefix, "max_tokens": encode.max_tokens}
-    return blocks.prepare(store, parts, about, encode, config.loop.block_tokens, config.loop.seed)
-
-
 def _frozen(config: FinetuneEncoderConfig, base: Model, examples: pa.Table, vectors: np.ndarray) -> np.ndarray:
     """Return the test probabilities of the head that train_sentiment_head would fit on the unchanged encoder."""
     return held_out_probabilities(fit(examples, vectors, config.head, base.reference), vectors, examples)
@@ -265,26 +217,3 @@ def _live(config: FinetuneEncoderConfig, models: str, live: Model, examples: pa.
     encoder = registry.find(models, head.encoder)
     vectors = embed_held_out(examples, config.engine, encoder.path, config.embedders)
     return held_out_probabilities(head, vectors, examples)
-
-
-def _publish(
-    store: Store, report: Report, base: Model, candidate: Model, head: SentimentHead, origin: str, examples: pa.Table
-) -> None:
-    """Make the candidate's head the live one."""
-    models = f"{store.root}/_models"
-    trained = examples.filter(pc.equal(examples["split"], "train"))
-    about = {
-        "encoder": candidate.reference,
-        "metrics": report.metrics["quality"],
-        "origin": origin,
-        "base": base.reference,
-        "against": report.metrics["against"],
-        **erasure.record(store, erasure.text_names(trained["text"])),
-        "config": report.config,
-        "tables": {"reviews": report.tables["reviews"]["read"]},
-        "licence": f"derived from {base.name} ({base.manifest.get('licence', 'unknown licence')})",
-    }
-    registry.point(models, registry.describe(models, candidate))  # before the head, which names it
-    published = registry.publish(models, sentiment_head.NAME, head.save, live=True, **about)
-    report.models |= {"encoder": candidate.digest, sentiment_head.NAME: published.digest}
-    report.outcome = "published"

@@ -16,6 +16,7 @@ from shopbatch.engines.base import Encoded, EngineError
 from shopbatch.engines.configs import OpenVinoConfig
 from shopbatch.engines.openvino_graphs import cached_graph, quiet_tracing
 from shopbatch.engines.tokens import Reader
+from shopbatch.models import stored_graph
 from shopbatch.models.encoder_spec import EncoderSpec
 from shopbatch.models.folder import ModelError
 
@@ -65,6 +66,8 @@ def exported_encoder(folder: Path) -> Path:
     Raises:
         ModelError: The model cannot be loaded.
     """
+    if stored_graph.has_graph(folder):
+        return cached_graph(folder, ["stored", EXPORT_VERSION], lambda target: stored_graph.unpack(folder, target))
     return cached_graph(folder, ["encoder", EXPORT_VERSION], lambda target: export_encoder(folder, target))
 
 

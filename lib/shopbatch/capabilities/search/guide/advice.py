@@ -7,13 +7,17 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from shopbatch.capabilities.search.filters import Filtered, mask
+from shopbatch.capabilities.search.filters import Filtered, look, mask
 from shopbatch.capabilities.search.guide.catalogue import Catalogue, Ranked, Retriever
+from shopbatch.capabilities.search.guide.history import NONE as NO_HISTORY
+from shopbatch.capabilities.search.guide.history import History, Preferences, reordered
 from shopbatch.capabilities.search.guide.reasons import Evidence, evidence_of, reason_of, sentences
+from shopbatch.capabilities.search.statements import statements
 from shopbatch.capabilities.search.understanding.need import Constraint, Need
 from shopbatch.capabilities.search.understanding.understand import understand
 
 PRODUCTS, NOTHING, QUESTION = "products", "nothing_fits", "question"
+_POOL = 5  # times k products are looked at for what the shopper may like
 
 
 @dataclass(frozen=True)
@@ -57,20 +61,29 @@ class Guide:
         retriever: What ranks the products that meet a request.
         k: Most products of an answer.
         available_only: Whether products that are out of stock are left out.
+        margin: How much lower the score of a product may be that counts as fitting equally well, as a share.
     """
 
     catalogue: Catalogue
     retriever: Retriever
     k: int = 3
     available_only: bool = True
+    margin: float = 0.1
 
-    def advise(self, text: str, language: str | None = None, vector: np.ndarray | None = None) -> Advice:
+    def advise(
+        self,
+        text: str,
+        language: str | None = None,
+        vector: np.ndarray | None = None,
+        history: History = NO_HISTORY,
+    ) -> Advice:
         """Answer one request.
 
         Args:
             text: The request.
             language: ISO 639-1 code, if it is known.
             vector: The request's vector, where the retriever needs one.
+            history: What its shopper bought before.
         """
         need = understand(text, self.catalogue.vocabulary, language)
         words = sentences(need.language)
@@ -83,7 +96,8 @@ class Guide:
         shown = keep & self.catalogue.in_stock if self.available_only else keep
         if not shown.any():
             return Advice(need, NOTHING, self._nothing(text, need, filtered, keep))
-        picks = self._picks(need, asked, filtered, shown, vector)
+        likes = Preferences.of(history, need, text, self.catalogue.mean_prices) if history.text else None
+        picks = self._picks(need, [c for c in asked if c not in filtered.unknown], shown, vector, likes)
         said = [words.unknown.format(asked=span(text, c)) for c in filtered.unknown]
         if not picks:
             return Advice(need, NOTHING, words.nothing_says.format(asked=" ".join(need.terms)))
@@ -100,29 +114,56 @@ class Guide:
         return np.asarray((said > 0) & (said * 2 >= len(need.subjects)))
 
     def _picks(
-        self, need: Need, asked: Sequence[Constraint], filtered: Filtered, shown: np.ndarray, vector: np.ndarray | None
+        self,
+        need: Need,
+        known: Sequence[Constraint],
+        shown: np.ndarray,
+        vector: np.ndarray | None,
+        likes: Preferences | None,
     ) -> tuple[Pick, ...]:
         """The best products that meet everything and of which something can be claimed."""
-        first = shown if any(c.kind == "age" for c in asked) else shown & ~self.catalogue.for_children
-        ranked = self._ranked(need, first, vector)
-        ranked += self._ranked(need, shown & ~first, vector)
-        known = [c for c in asked if c not in filtered.unknown]
+        first = shown if any(c.kind == "age" for c in known) else shown & ~self.catalogue.for_children
+        most = self.k if likes is None else _POOL * self.k
+        ranked = self._ranked(need, first, vector, most)
+        ranked += self._ranked(need, shown & ~first, vector, most)
+        claims: dict[int, dict[str, Evidence]] = {}
+        if likes is not None:
+            ranked, claims = self._by_history(ranked, known, first, likes)
         picks = []
         for each in ranked[: self.k]:
             row = self.catalogue.row(each.number)
             evidence = evidence_of(row, known, need.terms, self.catalogue.vocabulary, need.language)
             if evidence:
+                evidence += claims.get(each.number, {}).values()
                 picks.append(Pick(each, reason_of(evidence, need.language), tuple(evidence)))
         return tuple(picks)
 
-    def _ranked(self, need: Need, mask: np.ndarray, vector: np.ndarray | None) -> list[Ranked]:
+    def _by_history(
+        self, ranked: list[Ranked], known: Sequence[Constraint], first: np.ndarray, likes: Preferences
+    ) -> tuple[list[Ranked], dict[int, dict[str, Evidence]]]:
+        """Put what the shopper may like first among products that fit equally well; also what may be said of each."""
+        looked = [found for c in known if (found := look(self.catalogue.facts, c)) is not None]
+        claims = {}
+        for each in ranked:
+            row = self.catalogue.row(each.number)
+            claims[each.number] = likes.claims(row, statements(row, self.catalogue.vocabulary))
+
+        def fits(each: Ranked) -> object:
+            return (bool(first[each.number]), *(bool(found.meets[each.number]) for found in looked))
+
+        def liked(each: Ranked) -> tuple[bool, ...]:
+            return tuple(kind in claims[each.number] for kind in ("size", "brand", "price"))
+
+        return reordered(ranked, fits, lambda each: each.score, liked, self.margin), claims
+
+    def _ranked(self, need: Need, mask: np.ndarray, vector: np.ndarray | None, most: int) -> list[Ranked]:
         """Rank some products; of a known type all of them, since what meets a request is shown in any language."""
-        ranked = self.retriever.search(need.text, need.language, vector, mask, self.k) if mask.any() else []
-        if need.type is None or len(ranked) >= self.k:
+        ranked = self.retriever.search(need.text, need.language, vector, mask, most) if mask.any() else []
+        if need.type is None or len(ranked) >= most:
             return ranked
         there = {r.number for r in ranked}
         others = (n for n in np.flatnonzero(mask).tolist() if n not in there)
-        return [*ranked, *(Ranked(n, 0.0, float("nan"), float("nan")) for n in others)][: self.k]
+        return [*ranked, *(Ranked(n, 0.0, float("nan"), float("nan")) for n in others)][:most]
 
     def _nothing(self, text: str, need: Need, filtered: Filtered, keep: np.ndarray) -> str:
         """Say which constraint left nothing."""

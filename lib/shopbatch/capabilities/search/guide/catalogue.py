@@ -17,7 +17,7 @@ from shopbatch.capabilities.search.lexical import LexicalIndex, count_terms, wei
 from shopbatch.capabilities.search.product_text import lexical_fields
 from shopbatch.capabilities.search.settings import LexicalSettings
 from shopbatch.capabilities.search.statements import COLUMNS
-from shopbatch.capabilities.search.understanding.vocabulary import Vocabulary
+from shopbatch.capabilities.search.understanding.vocabulary import Vocabulary, key_of
 
 READ = tuple(dict.fromkeys((*COLUMNS, "department", "availability", "updated_at")))
 
@@ -99,6 +99,16 @@ class Catalogue:
         for group in ("age=kids", "age=baby"):
             out[self.facts.stated.get(group, np.zeros(0, np.int64))] = True
         return out
+
+    @cached_property
+    def mean_prices(self) -> dict[tuple[str, str], float]:
+        """The mean price now by (type of product, currency), the type as `key_of` writes it."""
+        columns = (self.products[name].to_pylist() for name in ("product_type", "currency"))
+        prices: dict[tuple[str, str], list[float]] = {}
+        for kind, currency, price in zip(*columns, self.facts.price.tolist(), strict=True):
+            if price > 0:
+                prices.setdefault((key_of(kind or ""), currency or ""), []).append(price)
+        return {key: sum(some) / len(some) for key, some in prices.items()}
 
     @cached_property
     def in_stock(self) -> np.ndarray:

@@ -7,6 +7,7 @@ from contextlib import AbstractContextManager, nullcontext
 from shopbatch.capabilities.search.encoder import encoder_of
 from shopbatch.capabilities.search.guide.catalogue import READ
 from shopbatch.capabilities.search.guide.config import GuideShoppersConfig
+from shopbatch.capabilities.search.guide.joining import join_history
 from shopbatch.capabilities.search.guide.stage import GuideStage, Sources
 from shopbatch.capabilities.search.index_files import lease
 from shopbatch.capabilities.search.live import live_index
@@ -15,9 +16,10 @@ from shopbatch.inference.publish import find_live
 from shopbatch.inference.run import run_inference
 from shopbatch.inference.spec import Spec
 from shopbatch.runs.report import EngineUse, Report
-from shopbatch.tables.guided_products import GUIDED_PRODUCTS, GUIDED_PRODUCTS_REJECTS
+from shopbatch.tables.guided_products import GUIDED_PRODUCTS, GUIDED_PRODUCTS_REJECTS, REQUESTS_WITH_HISTORY
 from shopbatch.tables.products import PRODUCTS
 from shopbatch.tables.shopper_requests import SHOPPER_REQUESTS
+from shopbatch.warehouse.publish import Superseded
 from shopbatch.warehouse.store import Store
 
 JOB = "guide_shoppers"
@@ -38,18 +40,26 @@ def guide_spec(config: GuideShoppersConfig, store: Store, report: Report) -> Spe
         embedding = encoder.query_stage(config.max_bytes)
         report.engine, report.models = EngineUse(encoder.engine.kind), encoder.models
     report.tables["products"] = {"read": products.version}
-    stage = GuideStage(sources, config.k, config.available_only, config.max_bytes, embedding)
-    return Spec(JOB, SHOPPER_REQUESTS, stage, GUIDED_PRODUCTS, GUIDED_PRODUCTS_REJECTS)
+    margin = config.history_margin if config.history else None
+    stage = GuideStage(sources, config.k, config.available_only, config.max_bytes, embedding, margin)
+    source = REQUESTS_WITH_HISTORY if config.history else SHOPPER_REQUESTS
+    return Spec(JOB, source, stage, GUIDED_PRODUCTS, GUIDED_PRODUCTS_REJECTS)
 
 
 def guide_specs(config: GuideShoppersConfig, store: Store, report: Report) -> list[Spec]:
-    """The inference jobs that guide_shoppers is made of: one."""
-    return [guide_spec(config, store, report)]
+    """The inference jobs that guide_shoppers is made of: one. The histories are joined by a run only."""
+    return [guide_spec(config.model_copy(update={"history": False}), store, report)]
 
 
 def guide_shoppers(config: GuideShoppersConfig, store: Store, report: Report) -> None:
     """Answer the requests and publish them. Raises what `run_inference` and `guide_spec` raise."""
     report.unit = "requests"
+    if config.history:
+        try:
+            join_history(store, report)
+        except Superseded as error:
+            report.outcome, report.message = "superseded", str(error)
+            return
     spec = guide_spec(config, store, report)
     stage = spec.stage
     held: AbstractContextManager[None] = nullcontext()

@@ -17,12 +17,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from shopbatch.capabilities.search.filters import mask
-from shopbatch.capabilities.search.guide import reasons
+from shopbatch.capabilities.search.guide import history, reasons
 from shopbatch.capabilities.search.guide.advice import Advice, Guide, wanted
 from shopbatch.capabilities.search.guide.catalogue import READ, Catalogue, IndexRetriever, WordRetriever
+from shopbatch.capabilities.search.guide.history import History
 from shopbatch.capabilities.search.index_files import Manifest, read_index
 from shopbatch.capabilities.search.query_check import refusals
-from shopbatch.capabilities.search.stage import Embedder, Embedding, matrix
+from shopbatch.capabilities.search.stage import Embedder, Embedding
 from shopbatch.capabilities.search.statements import VERSION as STATEMENTS
 from shopbatch.capabilities.search.statements import value_of
 from shopbatch.capabilities.search.understanding.understand import VERSION as UNDERSTANDING
@@ -31,6 +32,7 @@ from shopbatch.engines.factory import open_engine
 from shopbatch.inference.stage import BaseStage
 from shopbatch.tables.guided_products import GUIDED_PRODUCTS
 from shopbatch.text.injection import is_injection
+from shopbatch.vectors.columns import matrix
 from shopbatch.warehouse.snapshot import Snapshot
 
 VERSION = 1  # of what is answered
@@ -67,6 +69,8 @@ class GuideStage(BaseStage):
         available_only: Whether products that are out of stock are left out.
         max_bytes: Largest request.
         embedding: Makes the requests' vectors; None if the words alone rank.
+        margin: How much lower a score may be that counts as equal where a history reorders; None: none does, and the
+            source has no column `history`.
     """
 
     sources: Sources
@@ -74,9 +78,17 @@ class GuideStage(BaseStage):
     available_only: bool = True
     max_bytes: int = 2000
     embedding: Embedding | None = None
-    content: tuple[str, ...] = ("text",)
-    passthrough_columns: tuple[str, ...] = ("text", "user_id", "language")
+    margin: float | None = None
     outputs: pa.Schema = field(default_factory=lambda: _VECTOR)
+
+    @property
+    def content(self) -> tuple[str, ...]:
+        """The text, and what the shopper bought before: a changed history is another content."""
+        return ("text",) if self.margin is None else ("history", "text")
+
+    @property
+    def passthrough_columns(self) -> tuple[str, ...]:
+        return ("text", "user_id", "language", *(() if self.margin is None else ("history",)))
 
     @property
     def stateless(self) -> bool:
@@ -90,11 +102,13 @@ class GuideStage(BaseStage):
     def checks(self) -> str:
         """The versions of the rules, and what the answers come from."""
         rules = f"{VERSION}.{UNDERSTANDING}.{STATEMENTS}.{reasons.VERSION}"
-        return f"{rules}/{self.k}/{self.available_only}/{self.sources.name}"
+        liked = "" if self.margin is None else f"/{history.VERSION}.{self.margin}"
+        return f"{rules}/{self.k}/{self.available_only}{liked}/{self.sources.name}"
 
     def recipe(self) -> Mapping[str, Any]:
         vectors = dict(self.embedding.recipe()) if self.embedding is not None else "none"
-        return {"stage": "guide", "vectors": vectors}
+        liked = {} if self.margin is None else {"history": history.VERSION}
+        return {"stage": "guide", "vectors": vectors, **liked}
 
     def check(self, content: pa.Table) -> pa.Array:
         """Return empty, too_long, invalid_utf8, control_characters, unknown_script, injected, or null."""
@@ -118,13 +132,18 @@ class GuideStage(BaseStage):
 
     def publish(self, passed: pa.Table, raw: pa.Table) -> dict[str, pa.Array]:
         """Answer the requests from the catalogue."""
-        columns = zip(*(passed[name].to_pylist() for name in ("text", "language")), self._vectors(raw), strict=True)
+        none = pa.nulls(passed.num_rows, pa.string())
+        before = none if self.margin is None else passed["history"]
+        asked = zip(passed["text"].to_pylist(), passed["language"].to_pylist(), before.to_pylist(), strict=True)
         guide = _guide(self)
-        given = [guide.advise(text, language, vector) for text, language, vector in columns]
+        given = [
+            guide.advise(text, language, vector, History.of(bought))
+            for (text, language, bought), vector in zip(asked, self._vectors(raw), strict=True)
+        ]
         rows = [_row(guide.catalogue, advice) for advice in given]
         schema = GUIDED_PRODUCTS.schema()
         made = {name: pa.array([row[name] for row in rows], schema.field(name).type) for name in _NAMES}
-        return made | {"catalogue": pa.repeat(self.sources.name, len(rows))}
+        return made | {"catalogue": pa.repeat(self.sources.name, len(rows)), "history": before}
 
     def _vectors(self, raw: pa.Table) -> list[np.ndarray | None]:
         return [None] * raw.num_rows if self.embedding is None else list(matrix(raw["vector"]))
@@ -224,7 +243,7 @@ class _NoVectors:
 def _guide(stage: GuideStage) -> Guide:
     """The guide of a stage; a process reads a catalogue once."""
     catalogue, retriever = _loaded(_Pinned(stage.sources))
-    return Guide(catalogue, retriever, stage.k, stage.available_only)
+    return Guide(catalogue, retriever, stage.k, stage.available_only, stage.margin or 0.0)
 
 
 class _Pinned:

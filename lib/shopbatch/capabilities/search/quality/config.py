@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from pydantic import Field
 
+from shopbatch.capabilities.search.rerank.config import RerankSettings
 from shopbatch.core.config import JobConfig, Strict
+from shopbatch.tables.judgements import JUDGEMENTS
+from shopbatch.tables.schema import Table
+from shopbatch.tables.search_judgements import SEARCH_JUDGEMENTS
 
 
 class Gates(Strict):
@@ -18,11 +24,14 @@ class Gates(Strict):
     """How much nDCG@10 may be lost on average against what is live."""
 
 
-class EvaluateSearchConfig(JobConfig):
-    """Configuration of the job evaluate_search. The encoder and its settings are those of the index."""
+class JudgedSearchConfig(JobConfig):
+    """How a search is judged on judged queries. The encoder and its settings are those of the index."""
 
+    judged_by: Literal["people", "clicks"] = "people"
+    """Whose judgements count. people: the table `judgements`. clicks: `search_judgements`, which judge_by_clicks learns
+    from clicks. Never both together."""
     sources: tuple[str, ...] = ()
-    """Sources of judgements that count (`judgements.source`). Empty: all."""
+    """Sources of judgements that count (their column `source`). Empty: all."""
     min_labelled: int = Field(default=100, ge=2)
     """Fewest judged queries of the tuning half, in all and in a language, from which fusion weights are tuned."""
     max_queries: int = Field(default=3000, ge=2)
@@ -38,10 +47,26 @@ class EvaluateSearchConfig(JobConfig):
     gates: Gates = Gates()
     """What a search must reach."""
 
+    @property
+    def judgements(self) -> Table:
+        """The table of the judgements."""
+        return SEARCH_JUDGEMENTS if self.judged_by == "clicks" else JUDGEMENTS
+
     def required_tables(self) -> tuple[str, ...]:
         """The tables that a run reads."""
-        return ("judgements", "product_embeddings")
+        return (self.judgements.name, "product_embeddings")
 
     def optional_tables(self) -> tuple[str, ...]:
         """The events: queries without result or click are reported where there are any."""
         return ("events",)
+
+
+class EvaluateSearchConfig(JudgedSearchConfig):
+    """Configuration of the job evaluate_search. The encoder and its settings are those of the index."""
+
+    rerank: RerankSettings = RerankSettings()
+    """A cross-encoder whose order is judged; accepted only if it is surely better than the search without it."""
+
+    def required_models(self) -> dict[str, str]:
+        """The cross-encoder, if there is one."""
+        return {} if self.rerank.model is None else {"rerank.model": self.rerank.model}

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from shopbatch.capabilities.search.encoder import SearchEncoder, encoder_of
+from shopbatch.capabilities.search.fusion import Ranked
 from shopbatch.capabilities.search.index import SearchIndex
 from shopbatch.capabilities.search.index_files import Manifest, lease
 from shopbatch.capabilities.search.live import live_index
@@ -17,11 +18,13 @@ from shopbatch.capabilities.search.quality.config import EvaluateSearchConfig
 from shopbatch.capabilities.search.quality.measure import gain, measured
 from shopbatch.capabilities.search.quality.publish import Searched, accepted_before, origin_of, publish
 from shopbatch.capabilities.search.quality.queries import Prepared, fair_to_tune_on, prepare, read_judgements
+from shopbatch.capabilities.search.quality.reranked import helps, reranked_lists
 from shopbatch.capabilities.search.quality.slices import sliced
 from shopbatch.capabilities.search.quality.to_judge import FILE, sheet
 from shopbatch.capabilities.search.quality.traffic import unanswered
 from shopbatch.capabilities.search.quality.tuning import both_lists, dense_lists, tuned_fusion
 from shopbatch.capabilities.search.quality.verdict import Evidence, verdict
+from shopbatch.capabilities.search.rerank.scores import Reranker
 from shopbatch.capabilities.search.settings import FusionSettings, LexicalSettings
 from shopbatch.core.errors import UserError
 from shopbatch.engines.factory import prepare as prepare_engine
@@ -37,6 +40,7 @@ from shopbatch.warehouse.snapshot import Snapshot
 from shopbatch.warehouse.store import Store
 
 LIVE, RRF, DENSE, HYBRID = "the search that is live", "RRF", "dense", "hybrid, tuned"
+RERANKED = "reranked"
 
 
 def evaluate_search(config: EvaluateSearchConfig, store: Store, report: Report) -> None:
@@ -48,21 +52,23 @@ def evaluate_search(config: EvaluateSearchConfig, store: Store, report: Report) 
     """
     live = live_index(store)
     report.unit = "queries"
-    judgements = store.require(JUDGEMENTS, ("query", "product_id", "grade"), optional=("language", "source"))
-    report.tables["judgements"] = {"read": judgements.version}
+    judgements = store.require(config.judgements, ("query", "product_id", "grade"), optional=("language", "source"))
+    report.tables[judgements.name] = {"read": judgements.version}
     report.tables["product_embeddings"] = {"read": live.version}
     damaged, undone = put_in_order(store, SEARCH_QUALITY, report.run_id)
     origin = origin_of(config, live.manifest, judgements)
     before = store.find(SEARCH_QUALITY.name)
     if before is not None and not undone and before.metadata.get("origin") == origin:
         report.tables[SEARCH_QUALITY.name] = {"read": before.version}
+        report.outcome = "nothing to do"
         return
     with lease(store.root, report.run_id, live.manifest.key):
         encoder = encoder_of(live.manifest.encoder, store.root)
         report.engine, report.models = EngineUse(encoder.engine.kind), encoder.models
         prepare_engine(encoder.engine, encoder.path or None)
         halves = _queries(config, judgements, live.open(), encoder, report)
-        searched, (cells, unjudged) = _searched(config, live.manifest, halves, judgements, report)
+        made = Made(config, store, report, Reranker.of(config.rerank, store))
+        searched, (cells, unjudged) = _searched(made, live.manifest, halves, judgements)
     if unjudged:
         files.write_bytes(f"{run_folder(store.root, report.job, report.run_id)}/{FILE}", cells)
         report.links = {"Products to judge, as a CSV file": FILE}
@@ -103,16 +109,27 @@ def _queries(
     return halves
 
 
+@dataclass(frozen=True)
+class Made:
+    """What a run has: its configuration, the warehouse, the report, and the cross-encoder, if there is one."""
+
+    config: EvaluateSearchConfig
+    store: Store
+    report: Report
+    reranker: Reranker | None
+
+
 def _searched(
-    config: EvaluateSearchConfig, manifest: Manifest, halves: Halves, judgements: Snapshot, report: Report
+    made: Made, manifest: Manifest, halves: Halves, judgements: Snapshot
 ) -> tuple[Searched, tuple[bytes, int]]:
     """Tune on one half and answer the other one by every method; also make the sheet of what to judge next."""
+    config, report = made.config, made.report
     index, tuning, test = halves.index, halves.tuning.first(config.max_tuning), halves.test
     with report.stage("tuning") as stage:
         stage.rows = len(tuning.queries)
         baselines = Baselines(index, manifest.lexical, [*tuning.texts, *test.texts])
         bm25 = tuned(baselines, tuning.first(config.max_tuning // 2))
-        fusion = tuned_fusion(both_lists(index, tuning), config.min_labelled, str(judgements.version))
+        fusion = tuned_fusion(both_lists(index, tuning), config.min_labelled, _origin_of_weights(judgements))
     with report.stage("search") as stage:
         stage.rows = len(test.queries)
         rrf = FusionSettings(method="rrf", dense={"*": 0.5}, depth=index.fusion.depth)
@@ -124,22 +141,38 @@ def _searched(
         }
         lists[DENSE] = [best for best, _ in dense_lists(index, test, config.depth)]
         lists |= {name: ranked_lists(baselines.made(s), test, config.depth) for name, s in bm25.items()}
-        measures = {name: measured(index, test, ranked) for name, ranked in lists.items()}
+    base = HYBRID if fusion is not None else LIVE
+    if made.reranker is not None:
+        with report.stage("rerank") as stage:
+            stage.rows = len(test.queries)
+            ranked = searched_for(replace(index, fusion=fused[base] or index.fusion), test, config.depth)
+            lists[RERANKED] = reranked_lists(config, made.store, report, made.reranker, index, (test, ranked))
+    measures = {name: measured(index, test, found) for name, found in lists.items()}
     baseline = max(bm25, key=lambda name: mean(measures[name].ndcg))  # chosen on the test half: in favour of BM25
-    candidate = HYBRID if fusion is not None else LIVE
+    candidate = base if made.reranker is None else RERANKED
     searched = Searched(manifest, test, measures, candidate, baseline, fusion or index.fusion)
     _describe(config, report, searched, bm25)
     return searched, sheet(index, test, [lists[candidate], lists[baseline]])
 
 
+def _origin_of_weights(judgements: Snapshot) -> str:
+    version = str(judgements.version)
+    return version if judgements.name == JUDGEMENTS.name else f"{judgements.name}@{version}"
+
+
 def answered(index: SearchIndex, prepared: Prepared, depth: int) -> list[np.ndarray]:
     """Search as `search_products` does; product numbers, best first."""
+    return [ranked.products for ranked in searched_for(index, prepared, depth)]
+
+
+def searched_for(index: SearchIndex, prepared: Prepared, depth: int) -> list[Ranked]:
+    """Search as `search_products` does, without reranking."""
     if not prepared.queries:
         return []
     masks = [plan.mask for plan in prepared.plans]
     languages = [plan.language for plan in prepared.plans]
     terms = index.lexical.look_up(prepared.texts)
-    return [r.products for r in index.search(terms, prepared.vectors, languages, masks, depth)]
+    return index.search(terms, prepared.vectors, languages, masks, depth)
 
 
 def _describe(
@@ -185,12 +218,16 @@ def _judge(config: EvaluateSearchConfig, report: Report, searched: Searched, acc
     """Make the verdict, and refuse unless it is `above`."""
     candidate = searched.measures[searched.candidate]
     live = {LIVE: gain(candidate.ndcg, searched.measures[LIVE].ndcg, config.seed)} if searched.candidate != LIVE else {}
+    without = searched.measures[HYBRID if HYBRID in searched.measures else LIVE]
     if accepted is not None and not np.isnan(candidate.ndcg - accepted).all():
         live["the search that was accepted last"] = gain(candidate.ndcg, accepted, config.seed)
     known = int((~np.isnan(candidate.ndcg)).sum())
     above = gain(candidate.ndcg, searched.measures[searched.baseline].ndcg, config.seed)
     evidence = Evidence(known, mean(candidate.unjudged), searched.baseline, above, live)
     word, gates = verdict(evidence, config.gates)
+    if searched.candidate == RERANKED:
+        gates.append(better := helps(gain(candidate.ndcg, without.ndcg, config.seed)))
+        word = "not above" if word == "above" and not better.passed else word
     report.metrics["search"]["verdict"] = word
     report.gates += gates
     report.highlights = {

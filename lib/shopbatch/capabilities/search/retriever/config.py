@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from shopbatch.capabilities.search.quality.config import EvaluateSearchConfig
 from shopbatch.capabilities.search.quality.config import Gates as SearchGates
+from shopbatch.capabilities.search.quality.config import JudgedSearchConfig
 from shopbatch.core.config import Strict
+from shopbatch.tables.search_judgements import SEARCH_JUDGEMENTS
 from shopbatch.training.config import LoopConfig, WorkersConfig
 
 
@@ -25,6 +26,9 @@ class PairsConfig(Strict):
     clicks: bool = False
     """Whether the products that shoppers opened from their searches (`events`) count as judged useful, too. A click
     also says where a product stood, so that this teaches the order of the present search along."""
+    judged_clicks: bool = False
+    """Whether the queries and products of `search_judgements` (clicks corrected for places, by judge_by_clicks) are
+    trained on beside those that people judged. They never choose, tune or judge: `judged_by` says who does."""
     least_visits: int = Field(default=3, ge=1)
     """Visits in which a product was opened from a query before the pair counts."""
 
@@ -52,7 +56,7 @@ class Gates(SearchGates):
     computes every vector anew."""
 
 
-class FinetuneRetrieverConfig(EvaluateSearchConfig):
+class FinetuneRetrieverConfig(JudgedSearchConfig):
     """Configuration of the job finetune_retriever. The engine is that of the published index."""
 
     base: str = "e5-small-search"
@@ -77,7 +81,8 @@ class FinetuneRetrieverConfig(EvaluateSearchConfig):
 
     def required_tables(self) -> tuple[str, ...]:
         """The tables that a run reads."""
-        return ("judgements", "products", "product_embeddings")
+        clicked = {SEARCH_JUDGEMENTS.name} if self.pairs.judged_clicks else set()
+        return (*sorted({self.judgements.name} | clicked), "products", "product_embeddings")
 
     def optional_tables(self) -> tuple[str, ...]:
         """The events, for clicks."""

@@ -18,7 +18,7 @@ import pyarrow as pa
 
 from shopbatch.capabilities.search.index import SearchIndex
 from shopbatch.capabilities.search.product_text import encoder_text
-from shopbatch.capabilities.search.quality.queries import JudgedQuery
+from shopbatch.capabilities.search.quality.queries import JudgedQuery, read_judgements
 from shopbatch.capabilities.search.retriever.config import PairsConfig
 from shopbatch.evaluation.judged import Judged
 from shopbatch.evaluation.near_duplicates import near_duplicates
@@ -105,6 +105,13 @@ def clicked_queries(events: Snapshot, index: SearchIndex, least: int) -> list[Ju
         for text, numbers in by_query.iter_rows()
     ]
     return [query for query in looked_up if query.is_tuning and not query.is_choosing]
+
+
+def judged_by_clicks(judgements: Snapshot, index: SearchIndex) -> list[JudgedQuery]:
+    """Return the queries of `search_judgements`; those of the test half and those that choose are left out."""
+    rows = judgements.read(["query", "product_id", "grade", "language", "source"])
+    queries, _ = read_judgements(rows, index, ())
+    return [query for query in queries if query.is_tuning and not query.is_choosing]
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +31,7 @@ from shopbatch.capabilities.search.retriever.pairs import (
     Groups,
     clicked_queries,
     digest_of_products,
+    judged_by_clicks,
     numbered,
 )
 from shopbatch.core.errors import UserError
@@ -43,9 +44,9 @@ from shopbatch.models.folder import local
 from shopbatch.models.registry import Model
 from shopbatch.runs.report import EngineUse, Report, run_folder
 from shopbatch.tables.events import EVENTS
-from shopbatch.tables.judgements import JUDGEMENTS
 from shopbatch.tables.product_embeddings import PRODUCT_EMBEDDINGS
 from shopbatch.tables.products import PRODUCTS
+from shopbatch.tables.search_judgements import SEARCH_JUDGEMENTS
 from shopbatch.training import blocks, runs
 from shopbatch.training.blocks import Pack
 from shopbatch.training.config import identity
@@ -59,6 +60,7 @@ from shopbatch.warehouse.store import Store
 
 VERSION = 1  # of examples, training and judging: raising it makes the next run train again
 NAME = "search-encoder"
+_JUDGED = ("query", "product_id", "grade")
 _VAL = 1000  # queries whose loss says which weights are best, with one product each: a validation must be quick
 
 
@@ -90,6 +92,7 @@ class Shop:
         live: The published index.
         products, embeddings, judgements: The tables.
         events: The events, if clicks count and there are any.
+        clicks: The judgements learnt from clicks, if they are trained on.
         base: The encoder to start from.
         contents: The content hash of each product of the index, [products].
         index: The index, opened.
@@ -101,6 +104,7 @@ class Shop:
     embeddings: Snapshot
     judgements: Snapshot
     events: Snapshot | None
+    clicks: Snapshot | None
     base: Model
     contents: list[str]
     index: SearchIndex
@@ -115,7 +119,7 @@ class Shop:
         live = live_index(store)
         if not live.manifest.encoder.reference:
             raise UserError("the search index is of the fake engine, whose vectors nothing can be trained to")
-        judgements = store.require(JUDGEMENTS, ("query", "product_id", "grade"), optional=("language", "source"))
+        judgements = store.require(config.judgements, _JUDGED, optional=("language", "source"))
         embeddings, products = store.snapshot(PRODUCT_EMBEDDINGS.name), store.snapshot(PRODUCTS.name)
         if embeddings.metadata.get("source", {}).get("version") != products.version:
             raise UserError(
@@ -124,15 +128,18 @@ class Shop:
             )
         models = f"{store.root}/_models"
         events = store.find(EVENTS.name) if config.pairs.clicks else None
+        clicks = store.require(SEARCH_JUDGEMENTS, _JUDGED) if config.pairs.judged_clicks else None
         contents = contents_of(embeddings.read(["product_id", "content_hash"]))
         base = registry.base(models, config.base)
-        return cls(models, live, products, embeddings, judgements, events, base, contents, live.open())
+        index = live.open()
+        index = replace(index, dense=replace(index.dense, lists=None))  # encoders are compared by the exact search
+        return cls(models, live, products, embeddings, judgements, events, clicks, base, contents, index)
 
     @property
     def versions(self) -> dict[str, int]:
         """The versions of the tables that are read."""
-        read = (self.judgements, self.products, self.embeddings, *([self.events] if self.events is not None else []))
-        return {snapshot.name: snapshot.version for snapshot in read}
+        read = (self.judgements, self.products, self.embeddings, self.events, self.clicks)
+        return {snapshot.name: snapshot.version for snapshot in read if snapshot is not None}
 
     def origin(self, config: FinetuneRetrieverConfig) -> str:
         """Digest all that the encoder is made from. The live encoder is no part of it: it is only a rival."""
@@ -144,11 +151,16 @@ class Shop:
                 "engine": dict(manifest.encoder.engine),
                 "config": [*identity(config.pairs, config.encoder, config.loop), list(config.sources)],
                 "judgements": [self.judgements.table_id, self.judgements.version],
-                "events": [self.events.table_id, self.events.version] if self.events is not None else None,
+                "events": _named(self.events),
+                "clicks": _named(self.clicks),
                 "products": digest_of_products(self.index, self.contents),
                 "lexical": manifest.lexical.model_dump(mode="json"),
             }
         )
+
+
+def _named(snapshot: Snapshot | None) -> list[str | int] | None:
+    return None if snapshot is None else [snapshot.table_id, snapshot.version]
 
 
 @dataclass
@@ -207,6 +219,7 @@ class Retriever:
             queries, counts = read_judgements(rows, index, config.sources)
             events = self.shop.events
             clicked = clicked_queries(events, index, config.pairs.least_visits) if events is not None else []
+            clicked += judged_by_clicks(self.shop.clicks, index) if self.shop.clicks is not None else []
             groups = Groups.of(queries, clicked)
             stage.rows = len(queries)
         trained = self._trained(groups)
@@ -303,7 +316,7 @@ class Retriever:
         report, shop = self.report, self.shop
         texts = pa.array([query.text for query in self._trained(groups)], pa.string())
         about = {
-            "trained_on": JUDGEMENTS.name,
+            "trained_on": shop.judgements.name,
             "metrics": {"search": {"ndcg@10": report.metrics["search"]["methods"][CANDIDATE]["ndcg_10"]}},
             "origin": shop.origin(self.config),
             "base": shop.base.reference,

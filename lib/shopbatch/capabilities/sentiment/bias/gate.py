@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from shopbatch.capabilities.sentiment.bias.measure import Measured, measure_all
+from shopbatch.capabilities.sentiment.bias.measure import Head, Measured, measure_all
 from shopbatch.capabilities.sentiment.bias.probe import probes, sentences
 from shopbatch.capabilities.sentiment.head import NAME, SentimentHead
 from shopbatch.engines.configs import EngineConfig
@@ -40,7 +40,9 @@ class BiasJudge:
         """Return an encoder's vectors of all counterfactual sentences, float32 [sentences, dim]."""
         return embed(sentences(probes()), self.engine, encoder.path, self.workers).vectors
 
-    def gates(self, head: SentimentHead, encoder: Model, vectors: np.ndarray, report: Report) -> list[Gate]:
+    def gates(
+        self, head: Head, encoder: Model, vectors: np.ndarray, report: Report, alone: np.ndarray | None = None
+    ) -> list[Gate]:
         """Judge a candidate, language by language; the report gets the figures of both. No gates if none is live.
 
         Args:
@@ -48,6 +50,7 @@ class BiasJudge:
             encoder: The one that it reads.
             vectors: What `copies` returns for that.
             report: Gets the figures.
+            alone: The encoder's vectors, if the candidate reads others beside them; None: `vectors` are its.
         """
         now = measure_all(head, probes(), vectors, self.seed)
         report.metrics["bias"] = {each.probe.language: each.tree() for each in now}
@@ -55,6 +58,7 @@ class BiasJudge:
         if live is None:
             return []
         theirs = SentimentHead.load(live.path)
+        vectors = vectors if alone is None else alone
         if theirs.encoder != encoder.reference:
             vectors = self.copies(registry.find(self.models, theirs.encoder))
         before = measure_all(theirs, probes(), vectors, self.seed)

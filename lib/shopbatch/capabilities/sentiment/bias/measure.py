@@ -4,14 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import pyarrow as pa
 
 from shopbatch.capabilities.sentiment.bias.probe import NEUTRAL, Probe
-from shopbatch.capabilities.sentiment.head import POSITIVE, SentimentHead
+from shopbatch.capabilities.sentiment.head import POSITIVE
 from shopbatch.evaluation.counterfactual import Shifts, shifts
+
+
+class Head(Protocol):
+    """What is measured: a sentiment head, or several that answer as one."""
+
+    def probabilities(self, vectors: np.ndarray, language: pa.Array) -> np.ndarray:
+        """Return the probabilities of negative, neutral and positive, float32 [n, 3]."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +72,7 @@ class Measured:
         }
 
 
-def measure(head: SentimentHead, probe: Probe, vectors: np.ndarray, seed: int) -> Measured:
+def measure(head: Head, probe: Probe, vectors: np.ndarray, seed: int) -> Measured:
     """Judge a head on a probe.
 
     Args:
@@ -82,7 +89,7 @@ def measure(head: SentimentHead, probe: Probe, vectors: np.ndarray, seed: int) -
     return Measured(probe, shifts(probabilities[:, :, POSITIVE], seed), apart.any(axis=1), apart.sum(axis=0))
 
 
-def measure_all(head: SentimentHead, listed: Sequence[Probe], vectors: np.ndarray, seed: int) -> list[Measured]:
+def measure_all(head: Head, listed: Sequence[Probe], vectors: np.ndarray, seed: int) -> list[Measured]:
     """Judge a head on several probes, whose vectors stand one after the other (see `probe.sentences`)."""
     ends = np.cumsum([len(probe.texts) for probe in listed])[:-1]
     parts = zip(listed, np.split(vectors, ends), strict=True)

@@ -1,4 +1,7 @@
-"""The dense index: vectors of 8 bits in blocks, filters first, and the best of them scored again from 16 bits."""
+"""The dense index: vectors of 8 bits in blocks, filters first, and the best of them scored again from 16 bits.
+
+A search with a mask is always exact: it reads the products of the mask and no others.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from shopbatch.capabilities.search.ranking import sort_key
+from shopbatch.vectors.lists import Lists
+from shopbatch.vectors.ranking import best, sort_key
 
 BLOCK = 8192  # products of one matrix product: with 1,024 queries, their scores are 32 MB
 
@@ -40,11 +44,18 @@ class DenseIndex:
         codes: The vectors in 8 bits, int8 [products, dim].
         scales: float32 [products].
         fine: The same vectors as float16 [products, dim].
+        lists: The vectors in lists, of which a search without a mask reads the nearest; None: it reads all vectors.
     """
 
     codes: np.ndarray
     scales: np.ndarray
     fine: np.ndarray
+    lists: Lists | None = None
+
+    @property
+    def batch(self) -> int:
+        """Queries of one call of `top`: those of a call share what is read."""
+        return 256 if self.lists is None else 4096
 
     def top(
         self, queries: np.ndarray, k: int, mask: np.ndarray | None = None, again: int = 0
@@ -60,13 +71,24 @@ class DenseIndex:
         Returns:
             For each query (product numbers, int64, and scores, float32), [at most k] each.
         """
+        queries = np.ascontiguousarray(queries, np.float32)
+        if self.lists is not None and mask is None and len(queries):
+            return self._in_lists(self.lists, queries, k, again)
         rows = None if mask is None else np.flatnonzero(mask)
-        number, key, score = self._candidates(np.ascontiguousarray(queries, np.float32), k, rows)
+        number, key, score = self._candidates(queries, k, rows)
         out = []
         for query in range(len(queries)):
             here = slice(*np.searchsorted(number, [query, query + 1]))
             products = (key[here] & 0xFFFFFFFF).astype(np.int64)
             out.append(self._again(queries[query], products, score[here].copy(), again))
+        return out
+
+    def _in_lists(self, lists: Lists, queries: np.ndarray, k: int, again: int) -> list[tuple[np.ndarray, np.ndarray]]:
+        """The best k of each query among the products of the lists nearest to it."""
+        out = []
+        for query, (products, scores) in zip(queries, lists.scored(queries, self.codes, self.scales), strict=True):
+            chosen = best(scores, products, k)
+            out.append(self._again(query, products[chosen], scores[chosen], again))
         return out
 
     def _candidates(

@@ -1,0 +1,75 @@
+"""One model of a cascade, with the vectors of all examples: one that is there, or one that is made."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+
+from shopbatch.capabilities.sentiment import head as sentiment_head
+from shopbatch.capabilities.sentiment.cascade.config import TrainCascadeConfig
+from shopbatch.capabilities.sentiment.cascade.student import train_embedding
+from shopbatch.capabilities.sentiment.fit import fit
+from shopbatch.capabilities.sentiment.head import SentimentHead
+from shopbatch.engines.tokens import Reader
+from shopbatch.models import erasure, registry, vocabulary
+from shopbatch.models.encoder_spec import EncoderSpec
+from shopbatch.models.folder import local
+from shopbatch.models.loading import model_config, token_limit
+from shopbatch.models.registry import Model
+from shopbatch.training.vectors import embed
+from shopbatch.warehouse.store import Store
+
+CUT = "cut-encoder"
+_LONGEST = 512  # tokens of a text by which the vocabulary is cut
+
+
+@dataclass(frozen=True)
+class Side:
+    """A model of the registry: its head and encoder, and the encoder's vectors of all examples."""
+
+    model: Model
+    encoder: Model
+    head: SentimentHead
+    vectors: np.ndarray
+
+
+def embedded(config: TrainCascadeConfig, models: str, model: Model, examples: pa.Table) -> Side:
+    """Return a model that is there, by its head."""
+    head = SentimentHead.load(model.path)
+    encoder = registry.find(models, head.encoder)
+    return Side(model, encoder, head, embed(examples, config.engine, encoder.path, config.workers).vectors)
+
+
+def made(config: TrainCascadeConfig, store: Store, large: Side, examples: pa.Table) -> Side:
+    """Make a model of the large one's encoder, without its upper layers, and register it.
+
+    Its head is fitted to the labels that the large model gives the training examples: these are what it has to find.
+    """
+    models, layers = f"{store.root}/_models", config.layers or (0,)
+    source = local(large.encoder.path)
+    spec = EncoderSpec.load(source).model_copy(update={"layers": layers})
+
+    given = large.head.probabilities(large.vectors, examples["language"].combine_chunks())
+    train = np.flatnonzero(examples["split"].to_numpy() == "train")
+    texts = examples["text"].combine_chunks().take(pa.array(train))
+    most = min(_LONGEST, token_limit(source, model_config(source)))
+
+    def build(target: Path) -> None:
+        rows = Reader(source, spec.prefix, most, 1).rows(texts)
+        vocabulary.prune(source, target, spec, np.unique(np.concatenate([np.asarray(row) for row in rows])))
+        if config.epochs and spec.layers == (0,) and spec.pooling == ("mean",):
+            train_embedding(target, texts, given[train], config.epochs, config.head.seed)
+
+    about = {"base": large.encoder.reference, "licence": large.encoder.manifest.get("licence", "unknown")}
+    rows = erasure.record(store, erasure.text_names(texts))
+    encoder = registry.publish(models, CUT, build, live=True, **about, **rows)
+    vectors = embed(examples, config.engine, encoder.path, config.workers).vectors
+    labels = pa.array(given.argmax(axis=1).astype(np.int8))
+    relabelled = examples.set_column(examples.column_names.index("label"), "label", labels)
+    head = fit(relabelled, vectors, config.head, encoder.reference)
+    about |= {"encoder": encoder.reference, "base": encoder.reference, "metrics": {}}
+    model = registry.publish(models, sentiment_head.NAME, head.save, live=False, **about, **rows)
+    return Side(model, encoder, head, vectors)

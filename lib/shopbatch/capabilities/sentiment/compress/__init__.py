@@ -1,0 +1,1 @@
+"""An encoder made smaller and faster: compress_encoder."""

@@ -1,0 +1,1 @@
+"""A small sentiment model learns from a large one: distil_encoder."""

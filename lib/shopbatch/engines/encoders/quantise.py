@@ -1,0 +1,63 @@
+"""An encoder in 8-bit integers, for OpenVINO: post-training quantisation by NNCF on texts of the shop.
+
+Weights and the inputs of all matrix products become 8-bit; where they are cut is measured on the texts (Krishnamoorthi
+2018, "Quantizing deep convolutional networks for efficient inference"; outliers of activations are first moved into the
+weights, Xiao et al. 2022, "SmoothQuant"). NNCF is needed here alone: the graph that it makes runs without it.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import logging
+import tempfile
+from contextlib import redirect_stdout
+from io import StringIO
+from pathlib import Path
+
+import openvino as ov
+import pyarrow as pa
+
+from shopbatch.core.errors import UserError
+from shopbatch.engines.encoders.openvino_encoder import export_encoder
+from shopbatch.engines.tokens import Reader
+from shopbatch.models import stored_graph
+from shopbatch.models.encoder_spec import EncoderSpec
+
+_MISSING = "quantise=true needs NNCF, which is not installed: pip install 'shopbatch[compress]', or set quantise=false"
+
+
+def refuse_without_nncf() -> None:
+    """Raise UserError, which names the package to install, if NNCF is not there."""
+    if importlib.util.find_spec("nncf") is None:
+        raise UserError(_MISSING)
+
+
+def quantise(folder: Path, texts: pa.Array, max_tokens: int) -> None:
+    """Add an 8-bit graph to an encoder's folder. OpenVINO's engine then uses it instead of the weights beside it.
+
+    Args:
+        folder: The encoder's folder, to which `int8.safetensors` is added.
+        texts: Texts on which the ranges of the activations are measured, string [n].
+        max_tokens: A longer text is cut to this many tokens.
+
+    Raises:
+        UserError: NNCF is not installed.
+    """
+    refuse_without_nncf()
+    import nncf
+
+    nncf.set_log_level(logging.ERROR)
+    reader = Reader(folder, EncoderSpec.load(folder).prefix, max_tokens, max_tokens)
+    # one text a call: the padding of a batch would stretch the ranges
+    batches = [reader.batch(texts.slice(row, 1)) for row in range(len(texts))]
+    with tempfile.TemporaryDirectory(prefix="shopbatch-int8-") as name:
+        place = Path(name)
+        export_encoder(folder, place)
+        data = nncf.Dataset(batches, lambda batch: [batch.ids, batch.mask])
+        float_graph = ov.Core().read_model(place / "model.xml")
+        kind = nncf.ModelType.TRANSFORMER
+        with redirect_stdout(StringIO()):  # it draws bars there, where a job prints its report
+            graph = nncf.quantize(float_graph, data, model_type=kind, subset_size=len(batches))
+        (place / "int8").mkdir()
+        ov.save_model(graph, place / "int8" / "model.xml", compress_to_fp16=False)
+        stored_graph.store(place / "int8", folder)
