@@ -28,7 +28,6 @@ import polars as pl
 import pyarrow as pa
 from bench.side_by_side import benchmark
 
-from shopbatch.capabilities.search.dense import DenseIndex, normalised, quantised
 from shopbatch.capabilities.search.filters import Facts, is_filter, look
 from shopbatch.capabilities.search.fusion import fuse
 from shopbatch.capabilities.search.language_vectors import LanguageVectors, learnt, means_of, reference_queries
@@ -45,6 +44,7 @@ from shopbatch.evaluation.paired import difference
 from shopbatch.models import e5_small
 from shopbatch.models.encoder_spec import EncoderSpec
 from shopbatch.tables.products import PRODUCTS
+from shopbatch.vectors.dense import DenseIndex, normalised, quantised
 
 SEED = 0
 DEPTH = 1000

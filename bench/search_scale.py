@@ -31,7 +31,6 @@ import pyarrow as pa
 from bench.side_by_side import Side, alternate, benchmark, record
 
 from shopbatch.capabilities.search.answers import answers
-from shopbatch.capabilities.search.dense import DenseIndex, normalised, quantised
 from shopbatch.capabilities.search.index import SearchIndex, make_index
 from shopbatch.capabilities.search.index_files import (
     FOLDER,
@@ -47,6 +46,7 @@ from shopbatch.capabilities.search.list_choice import choose
 from shopbatch.capabilities.search.plan import Asked
 from shopbatch.capabilities.search.settings import FusionSettings, LexicalSettings, VectorSettings
 from shopbatch.tables.product_embeddings import PRODUCT_EMBEDDINGS
+from shopbatch.vectors.dense import DenseIndex, normalised, quantised
 
 SEED = 0
 

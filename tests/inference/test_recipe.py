@@ -13,18 +13,23 @@ from shopbatch.capabilities.copywriting import copy_format, coverage, patterns, 
 from shopbatch.capabilities.copywriting import facts as product_facts
 from shopbatch.capabilities.copywriting import prompt as product_prompt
 from shopbatch.capabilities.copywriting import stage as description
+from shopbatch.capabilities.images import stage as images
 from shopbatch.capabilities.recommendations.recommend import candidates, histories
 from shopbatch.capabilities.recommendations.recommend import stage as recommend
-from shopbatch.capabilities.search import dense, product_text
+from shopbatch.capabilities.search import product_text
 from shopbatch.capabilities.search import stage as search
 from shopbatch.capabilities.sentiment import stage as sentiment
 from shopbatch.core.hashing import digest
 from shopbatch.engines.configs import FakeConfig
+from shopbatch.engines.images import base as image_engines
+from shopbatch.engines.images import lite0
 from shopbatch.grounding import allowed, brands, check, facts, lexicon, standing
 from shopbatch.inference.stage import BaseStage
+from shopbatch.pictures import pixels
 from shopbatch.text import expand, injection, language, markup, numerals, quantities, units, visible
 from shopbatch.text.moderation import closing, details, find, folding, generated
 from shopbatch.text.moderation import lexicon as moderation_lexicon
+from shopbatch.vectors import dense
 from tests.inference import toy
 
 # What each version computes: the digest of its sources (without comments, docstrings and annotations) and of its word
@@ -55,7 +60,7 @@ WORDED = {1: "3e1e066d89ad56ff"}
 OF_WORDED = ((visible, None), (markup, None))
 WORDED_LISTS = (("text", "visible"), ("text", "markup"))
 # of what judges a description, by the versions of rules and of the grounding check
-JUDGING = {(5, 4): "785b49436435b1ea"}
+JUDGING = {(5, 4): "d7cd42b3ad38db94"}
 OF_JUDGING = (
     *((module, None) for module in (rules, copy_format, words, coverage)),
     *((module, None) for module in (check, allowed, standing, lexicon, facts, brands)),
@@ -84,6 +89,15 @@ OF_SEARCH = (
 )
 
 
+# of what turns a kept picture into a vector
+IMAGES = {1: "aa9f282cbe1fbef7"}
+OF_IMAGES = (
+    (images, ("Embedder",)),
+    (image_engines, ("decoded",)),
+    (lite0, None),
+    (pixels, ("_FILTERS", "pixels", "_square")),
+    (dense, ("normalised",)),
+)
 # of what turns a history into candidates, besides the model
 CANDIDATES = {1: "e498d6f0b3b7bec8"}
 OF_CANDIDATES = ((candidates, None), (histories, None))
@@ -142,6 +156,15 @@ def test_what_makes_a_description_does_not_change_without_its_version():
     assert DESCRIPTION.get(description.VERSION) == now, (
         f"what makes a description is not what version {description.VERSION} of copywriting/stage.py was.\n"
         f"If a text can differ: raise VERSION there and add {description.VERSION + 1}: {now!r};\n"
+        f"if none can: write {now!r}"
+    )
+
+
+def test_what_embeds_pictures_does_not_change_without_its_version():
+    now = digest_of(OF_IMAGES)
+    assert IMAGES.get(images.VERSION) == now, (
+        f"what embeds a picture is not what version {images.VERSION} of images/stage.py was.\n"
+        f"If a vector can differ: raise VERSION there and add {images.VERSION + 1}: {now!r};\n"
         f"if none can: write {now!r}"
     )
 

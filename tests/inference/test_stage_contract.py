@@ -20,6 +20,8 @@ from shopbatch.capabilities.copywriting.ads.run import ad_spec
 from shopbatch.capabilities.copywriting.config import Config
 from shopbatch.capabilities.copywriting.run import language_specs
 from shopbatch.capabilities.copywriting.template import template
+from shopbatch.capabilities.images.config import EmbedImagesConfig
+from shopbatch.capabilities.images.run import image_spec
 from shopbatch.capabilities.insights.config import AnalyseReviewsConfig
 from shopbatch.capabilities.insights.run import analyse_spec
 from shopbatch.capabilities.moderation.config import ModerateReviewsConfig
@@ -37,6 +39,8 @@ from shopbatch.capabilities.sentiment.cascade.stage import CascadeStage
 from shopbatch.capabilities.sentiment.head import SentimentHead
 from shopbatch.capabilities.support.answers.config import AnswerTicketsConfig
 from shopbatch.capabilities.support.answers.run import answer_spec, question_spec
+from shopbatch.capabilities.translation.config import TranslateProductsConfig, TranslateRepliesConfig
+from shopbatch.capabilities.translation.run import product_specs, reply_specs
 from shopbatch.core import config
 from shopbatch.engines.configs import FakeConfig, TorchConfig
 from shopbatch.inference.spec import RESERVED, Spec
@@ -121,6 +125,11 @@ def moderation(engine: dict[str, str] | None) -> Spec:
     return moderation_spec(settings, Store("/nowhere"), Report(job="moderate_reviews"))
 
 
+def pictures() -> Spec:
+    settings = config.load(EmbedImagesConfig, "embed_images", "local", ["engine={kind: fake}"])
+    return image_spec(settings, Store("/nowhere"), Report(job="embed_images"))
+
+
 class Shelf:
     """A catalogue for the guide, without a warehouse."""
 
@@ -156,6 +165,19 @@ def ticket_specs() -> list[Spec]:
     return [asking, answer_spec(settings, Store("/nowhere"), Report(job="answer_tickets"), thresholds)]
 
 
+TRANSLATING = ["engine={kind: fake}", "encoder={kind: fake}", "attempts=1"]
+
+
+def product_texts() -> Spec:
+    settings = config.load(TranslateProductsConfig, "translate_products", "local", TRANSLATING)
+    return product_specs(settings, Store("/nowhere"), Report(job="translate_products"))[0]
+
+
+def reply_texts() -> Spec:
+    settings = config.load(TranslateRepliesConfig, "translate_replies", "local", TRANSLATING)
+    return reply_specs(settings, Store("/nowhere"), Report(job="translate_replies"))[0]
+
+
 PRODUCT: Content = {"title": "Dill Pickles", "department": "GROCERY", "category": "PICKLES", "package_size": "12 OZ"}
 MORE: Content = {"title": "Plums", "attributes": [("colour", "blue"), ("origin", None)], "description": "Sweet."}
 COPY: dict[str, list[Any]] = {
@@ -179,6 +201,11 @@ HARMFUL: list[Content] = [
     {"title": "sh1t", "text": "call me at 555-234-5678"},
     {"title": None, "text": "老板就是个傻 逼"},
 ]
+TEXTS: list[Content] = [
+    {"text": "A red coat, 2 sizes", "source_language": "en", "brands": ["Lumo"]},
+    {"text": "Un abrigo", "source_language": "es"},
+    {"text": "XJ-200", "source_language": "en", "glossary": '{"es": {"XJ": ["XJ", null]}}'},
+]
 QUERIES: list[Content] = [{"query": "red coat"}, {"query": "羽绒服"}, {"query": "TN-2110"}]
 CASES = {
     "sentiment": Case(toy.spec, REVIEWS),
@@ -199,6 +226,9 @@ CASES = {
     "pairs": Case(pairs, [{"query": "red scarf", "text": "A scarf, red"}, {"query": "羽绒服", "text": "kettle " * 30}]),
     "tickets": Case(lambda: ticket_specs()[0], [{"text": "Where is it? When can I return it?"}, {"subject": "退货"}]),
     "tickets with facts": Case(lambda: ticket_specs()[1], [{"text": "Where is it?", "language": "en"}, {"text": "退"}]),
+    "pictures": Case(pictures, [{"picture": b"one"}, {"picture": b"two"}, {"picture": BAD}]),
+    "product texts": Case(product_texts, TEXTS),
+    "reply texts": Case(reply_texts, TEXTS),
     "simple": Case(simple.spec, REVIEWS),
     "simple without drift": Case(lambda: simple.spec(drift_columns=None), REVIEWS),
 }

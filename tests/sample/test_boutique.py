@@ -4,14 +4,17 @@ import hashlib
 import json
 from collections import Counter
 
+import pyarrow as pa
 import pytest
 
 from shopbatch.core.errors import UserError
 from shopbatch.sample import fill_boutique
 from shopbatch.sample.boutique import PRODUCT_COUNT, products, queries, requests
+from shopbatch.sample.pictures import pictures, shown
 from shopbatch.warehouse.store import Store
 
 DIGEST = "843353163ac61b15"
+PICTURES = "1a902f0f3912fd7d"
 
 
 def digest(table: object) -> str:
@@ -41,9 +44,27 @@ def test_the_catalogue_has_what_shoppers_ask_for() -> None:
 def test_it_is_filled_once(tmp_path: object) -> None:
     store = Store(f"{tmp_path}/warehouse")
     first = fill_boutique(store, 40)
-    assert first.written and [t.rows for t in first.tables] == [40, queries().num_rows, requests().num_rows]
+    english = sum(row["language"] == "en" for row in products(40).to_pylist())
+    assert first.written and [t.rows for t in first.tables] == [40, queries().num_rows, requests().num_rows, english]
     assert not fill_boutique(store, 40).written
     assert fill_boutique(store, 41).written
+
+
+def test_pictures_are_the_same_and_some_are_wrong_or_shared_on_purpose() -> None:
+    whole = products(PRODUCT_COUNT)
+    drawn = pictures(whole)
+    assert digest_of_bytes(drawn) == PICTURES
+    kinds = {row["product_id"]: row["product_type"] for row in whole.to_pylist() if row["language"] == "en"}
+    assert drawn["product_id"].to_pylist() == list(kinds)
+    shows = [shown(kind, number) for number, kind in enumerate(kinds.values())]
+    assert sum(kind != other for kind, other in zip(kinds.values(), shows, strict=True)) == 10
+    assert drawn.num_rows - len(set(drawn["sha256"].to_pylist())) == 13
+    assert pictures(products(40)).equals(drawn.slice(0, pictures(products(40)).num_rows))
+
+
+def digest_of_bytes(drawn: pa.Table) -> str:
+    """Of what does not depend on the JPEG library."""
+    return digest(drawn.select(["image_id", "perceptual_hash"]))
 
 
 def test_a_size_out_of_range_is_the_users_mistake(tmp_path: object) -> None:

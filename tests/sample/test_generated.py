@@ -48,7 +48,7 @@ def test_same_seed_same_bytes_and_nothing_written_twice(tmp_path: Path) -> None:
     report = fill_generated(one, 270_000, 5, transactions_per_review=0.1)
     fill_generated(two, 270_000, 5, transactions_per_review=0.1)
     boutique, loaded = (
-        {"queries", "judgements", "shopper_requests"},
+        {"queries", "judgements", "shopper_requests", "product_images"},
         {"synonyms", "ticket_feedback", "aspect_labels", "search_events"},
     )
     tables = set(SOURCES) - boutique - loaded

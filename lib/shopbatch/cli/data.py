@@ -30,8 +30,11 @@ _SOURCES = (
     "Source table: products, users, transactions, campaigns, coupons, redemptions, experiments, events, "
     "reviews, support_dialogs, "
     "product_copy, queries, shopper_requests, search_events, judgements, synonyms, orders, order_lines, tickets, "
-    "ticket_feedback, intent_examples, aspect_labels, or policies (a folder of Markdown files)."
+    "ticket_feedback, intent_examples, aspect_labels, policies (a folder of Markdown files), or images (a folder of "
+    "pictures)."
 )
+
+_IMAGES = ("images", "product_images")
 
 
 @click.command()
@@ -70,7 +73,11 @@ def sample(source: str, rows: int | None, seed: int, transactions: int | None, n
 
 @click.command()
 @click.argument("table", shell_complete=complete_sources, help=_SOURCES)
-@click.argument("file", nargs=-1, help="A file or folder; nothing with --from.")
+@click.argument(
+    "file",
+    nargs=-1,
+    help="A file or folder; nothing with --from. Images: also a CSV with the columns file, product_id.",
+)
 @click.option(
     "--map",
     "renames",
@@ -104,12 +111,15 @@ def sample(source: str, rows: int | None, seed: int, transactions: int | None, n
 @click.option("--dry-run", is_flag=True, help="Say what would be loaded, and write nothing.")
 @environment()
 def load(table: str, file: Sequence[str], replace: bool, dry_run: bool, env: str, **stated: Any) -> None:
-    """Load a CSV, JSON lines, Parquet, Delta, spreadsheet or database source into a table; policies from a folder."""
+    """Load a CSV, JSON lines, Parquet, Delta, spreadsheet or database source, or a folder of policies or pictures."""
     from shopbatch.load import load_file, load_query
     from shopbatch.load import options as said
 
     if table == "policies":
         _load_policies(file, dry_run, env, stated)
+        return
+    if table in _IMAGES:
+        _load_images(file, dry_run, env, stated)
         return
     uri, query = stated["database"], stated["query"]
     path, renames = _file_and_renames(file, stated["renames"], uri is not None)
@@ -151,6 +161,23 @@ def _load_policies(words: Sequence[str], dry_run: bool, env: str, stated: dict[s
     if not dry_run:
         store.check_writable()
     print("\n".join(map(one_printable_line, load_policies(store, words[0], dry_run).lines())))
+
+
+def _load_images(words: Sequence[str], dry_run: bool, env: str, stated: dict[str, Any]) -> None:
+    """Load a folder of pictures, and maybe a list of the products that they show."""
+    from shopbatch.load import load_images
+
+    said = sorted(name for name in stated if name != "max_rejects" and stated[name])
+    if said or not 1 <= len(words) <= 2:
+        raise UserError(
+            "pictures come from one folder, and maybe a list with the columns file and product_id: "
+            "shopbatch load images FOLDER [LIST.csv] [--max-rejects SHARE]"
+        )
+    store = open_store(env)
+    if not dry_run:
+        store.check_writable()
+    report = load_images(store, words[0], words[1] if len(words) > 1 else None, stated["max_rejects"], dry_run)
+    print("\n".join(map(one_printable_line, report.lines())))
 
 
 def _file_and_renames(words: Sequence[str], renames: Sequence[str], database: bool) -> tuple[str, list[str]]:

@@ -27,7 +27,7 @@ COMMANDS = {
     "config": ("settings", "List the keys of a job's configuration, their values and where these come from."),
     "report": ("runs", "Say where the newest report of a job is."),
     "sample": ("data", "Fill the source tables with sample data."),
-    "load": ("data", "Load a CSV, JSON lines, Parquet, Delta, spreadsheet or database source into a table."),
+    "load": ("data", "Load a CSV, JSON lines, Parquet, Delta, spreadsheet or database source, or a folder."),
     "tables": ("data", "List the tables, or the columns of one."),
     "show": ("show", "Show rows of a table."),
     "search": ("search", "Find products in the index that embed_products published."),

@@ -104,3 +104,19 @@ class Generator(Protocol):
         Raises:
             EngineError: The backend failed, or a prompt is empty or too long for the model.
         """
+
+
+class Translator(Protocol):
+    """Translates texts. A translation does not depend on the other texts of its call (except for rounding)."""
+
+    def translate(self, texts: Sequence[str], pair: tuple[str, str], attempt: int) -> Generated:
+        """Translate the texts, in their order.
+
+        Args:
+            texts: The texts. Masks such as ⟦0⟧ in them should come back as they are.
+            pair: ISO 639-1 codes of their language and of the wanted one.
+            attempt: Number of the attempt, from 1; what is drawn is drawn anew.
+
+        Raises:
+            EngineError: The backend failed, or a text is too long for the model.
+        """

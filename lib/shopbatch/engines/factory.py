@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from shopbatch.core.errors import UserError
-from shopbatch.engines.base import Encoder, Generator
+from shopbatch.engines.base import Encoder, Generator, Translator
 from shopbatch.engines.configs import (
     EngineConfig,
     FakeConfig,
@@ -18,6 +18,7 @@ from shopbatch.engines.configs import (
     TorchGenerateConfig,
     VllmGenerateConfig,
 )
+from shopbatch.engines.translator_configs import ApertiumConfig, CTranslate2Config
 from shopbatch.models.folder import local
 
 
@@ -117,3 +118,22 @@ def _folder(kind: str, model_dir: str | None) -> Path:
     if model_dir is None:
         raise UserError(f"engine {kind} needs a model")
     return local(model_dir)
+
+
+def open_translator(config: ApertiumConfig | CTranslate2Config, folders: dict[str, str]) -> Translator:
+    """Open the translator that `config` describes.
+
+    Args:
+        config: The translator.
+        folders: Folder of the model of each pair, such as en-es; "" is the folder of all pairs. A program needs none.
+
+    Raises:
+        UserError: The program or the package is not installed.
+    """
+    if isinstance(config, ApertiumConfig):
+        from shopbatch.engines.translators.apertium import ApertiumTranslator
+
+        return ApertiumTranslator(config)
+    from shopbatch.engines.translators.ctranslate2_translator import CTranslate2Translator
+
+    return CTranslate2Translator(config, {pair: str(local(folder)) for pair, folder in folders.items()})

@@ -83,6 +83,13 @@ def unknown_brands(text: str, facts: str, brand: str, language: str) -> Iterator
     yield from _chinese(text, facts) if language == "zh" else _english(text, facts)
 
 
+def known_brands(text: str) -> Iterator[str]:
+    """Yield the brands of the lists that a text names, as it writes them."""
+    for pattern in (_brands().english, _brands().chinese):
+        for m in pattern.finditer(text):
+            yield m.group()
+
+
 def _wrong_kind(text: str, brand: str) -> Iterator[tuple[int, int]]:
     """The shop's own label called another's brand, or another's brand called the shop's own."""
     wrong = [] if brand.lower() == "national" else [_NATIONAL_EN, _NATIONAL_ZH]

@@ -107,5 +107,7 @@ def _groups(snapshot: Snapshot, columns: Sequence[str]) -> Iterator[tuple[files.
 
 
 def _short(value: Any) -> Any:
-    """A long text is masked before it is cut: half a phone number would not be recognised."""
+    """A long text is masked before it is cut: half a phone number would not be recognised. Bytes are only counted."""
+    if isinstance(value, bytes):
+        return f"{len(value):,} bytes"
     return mask(value)[:MAX_TEXT] + "…" if isinstance(value, str) and len(value) > MAX_TEXT else value

@@ -35,6 +35,7 @@ from shopbatch.load.match import Match, match
 from shopbatch.load.options import Options
 from shopbatch.load.report import LoadReport
 from shopbatch.load.sink import Sink
+from shopbatch.tables.images import PRODUCT_IMAGES
 from shopbatch.tables.load_rejects import load_rejects
 from shopbatch.tables.policies import POLICIES
 from shopbatch.tables.schema import Table
@@ -102,6 +103,8 @@ def load_query(
 def _check_table(table: str) -> None:
     if table == POLICIES.name:
         raise UserError("policies are loaded from a folder of Markdown files: shopbatch load policies FOLDER")
+    if table == PRODUCT_IMAGES.name:
+        raise UserError("pictures are loaded from a folder: shopbatch load images FOLDER")
     if table not in tables.SOURCES:
         sources = ", ".join(tables.SOURCES)
         known = f"the source tables are {sources}" if table in tables.TABLES else hint(table, tables.SOURCES)

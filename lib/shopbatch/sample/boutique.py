@@ -14,9 +14,10 @@ import numpy as np
 import pyarrow as pa
 
 from shopbatch.core.errors import UserError
-from shopbatch.sample import fill
+from shopbatch.sample import fill, pictures
 from shopbatch.sample.draws import below
 from shopbatch.sample.fill import SampleReport, Source
+from shopbatch.tables.images import PRODUCT_IMAGES
 from shopbatch.tables.products import AVAILABILITY, PRODUCTS
 from shopbatch.tables.queries import QUERIES
 from shopbatch.tables.shopper_requests import SHOPPER_REQUESTS
@@ -80,7 +81,7 @@ def _words() -> _Boutique:
 
 
 def fill_boutique(store: Store, rows: int | None = None, seed: int = 0) -> SampleReport:
-    """Fill products, queries and shopper_requests.
+    """Fill products, queries, shopper_requests and product_images.
 
     Args:
         store: The warehouse.
@@ -94,12 +95,20 @@ def fill_boutique(store: Store, rows: int | None = None, seed: int = 0) -> Sampl
     if not 1 <= count <= MAX_PRODUCTS:
         raise UserError(f"sample: rows must be from 1 to {MAX_PRODUCTS:,}, not {count:,}")
     clock = fill.Clock()
-    content = fill.digest(kind="boutique", version=VERSION, rows=count, seed=seed)
+    versions = [VERSION, pictures.VERSION]
+    content = fill.digest(kind="boutique", version=versions, rows=count, seed=seed)
     origin = f"the generator (seed {seed})"
     tables = [
         Source(PRODUCTS, lambda: [products(count, seed)], origin, "Apache-2.0", "invented clothes and household goods"),
         Source(QUERIES, lambda: [queries()], origin, "Apache-2.0", "invented, English and Chinese"),
         Source(SHOPPER_REQUESTS, lambda: [requests()], origin, "Apache-2.0", "invented, English and Chinese"),
+        Source(
+            PRODUCT_IMAGES,
+            lambda: [pictures.pictures(products(min(count, 2 * pictures.MOST), seed), seed)],
+            origin,
+            "Apache-2.0",
+            "drawn, of English products; a few show another product, or share a file, on purpose",
+        ),
     ]
     if fill.there(store, [s.table for s in tables], content):
         return SampleReport("boutique", fill.described(store, tables), False, clock.seconds())

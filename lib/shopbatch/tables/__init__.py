@@ -10,8 +10,16 @@ from shopbatch.tables.campaigns import CAMPAIGNS, COUPONS, REDEMPTIONS
 from shopbatch.tables.copy_reviews import COPY_REVIEWS
 from shopbatch.tables.events import EVENTS
 from shopbatch.tables.experiments import EXPERIMENTS
+from shopbatch.tables.glossary import GLOSSARY, TRANSLATION_REFERENCES
 from shopbatch.tables.growth import CASCADES, GROWTH_COHORTS, GROWTH_FORECAST, INVITER_PLAN
 from shopbatch.tables.guided_products import GUIDED_PRODUCTS, GUIDED_PRODUCTS_REJECTS, REQUESTS_WITH_HISTORY
+from shopbatch.tables.images import (
+    IMAGE_VECTORS,
+    IMAGE_VECTORS_REJECTS,
+    PRODUCT_IMAGE_LABELS,
+    PRODUCT_IMAGES,
+    SIMILAR_IMAGES,
+)
 from shopbatch.tables.judgements import JUDGEMENTS
 from shopbatch.tables.load_rejects import load_rejects
 from shopbatch.tables.offers import OFFERS
@@ -48,6 +56,14 @@ from shopbatch.tables.ticket_answers import (
 )
 from shopbatch.tables.tickets import INTENT_EXAMPLES, TICKET_FEEDBACK, TICKETS
 from shopbatch.tables.transactions import TRANSACTIONS
+from shopbatch.tables.translations import (
+    PRODUCT_TEXTS,
+    PRODUCT_TRANSLATIONS,
+    PRODUCT_TRANSLATIONS_REJECTS,
+    REPLY_TEXTS,
+    REPLY_TRANSLATIONS,
+    REPLY_TRANSLATIONS_REJECTS,
+)
 from shopbatch.tables.user_daily import (
     EVENTS_REJECTS,
     TRANSACTIONS_REJECTS,
@@ -88,6 +104,9 @@ _SOURCES = (
     INTENT_EXAMPLES,
     ASPECT_LABELS,
     REFERRAL_EVENTS,
+    PRODUCT_IMAGES,
+    GLOSSARY,
+    TRANSLATION_REFERENCES,
 )
 _DERIVED = (
     REVIEW_SENTIMENT,
@@ -142,6 +161,16 @@ _DERIVED = (
     BIAS_AUDIT,
     CAMPAIGN_EFFECTS,
     CAMPAIGN_PLAN,
+    IMAGE_VECTORS,
+    IMAGE_VECTORS_REJECTS,
+    PRODUCT_IMAGE_LABELS,
+    SIMILAR_IMAGES,
+    PRODUCT_TEXTS,
+    PRODUCT_TRANSLATIONS,
+    PRODUCT_TRANSLATIONS_REJECTS,
+    REPLY_TEXTS,
+    REPLY_TRANSLATIONS,
+    REPLY_TRANSLATIONS_REJECTS,
 )
 TABLES: dict[str, Table] = {t.name: t for t in (*_SOURCES, *_DERIVED)}
 SOURCES = tuple(t.name for t in _SOURCES)

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shopbatch.capabilities.search import dense
-from shopbatch.capabilities.search.dense import DenseIndex, normalised, quantised
+from shopbatch.vectors import dense
+from shopbatch.vectors.dense import DenseIndex, normalised, quantised
 
 pytestmark = pytest.mark.slow
 

@@ -11,7 +11,6 @@ import pyarrow as pa
 import pytest
 
 from shopbatch.capabilities.search.answers import answers, matched_words
-from shopbatch.capabilities.search.dense import normalised
 from shopbatch.capabilities.search.index import make_index
 from shopbatch.capabilities.search.index_files import (
     FOLDER,
@@ -27,11 +26,12 @@ from shopbatch.capabilities.search.index_files import (
     write_index,
 )
 from shopbatch.capabilities.search.language_vectors import LanguageVectors, centred, learnt, means_of, reference_queries
-from shopbatch.capabilities.search.lists import make_lists
 from shopbatch.capabilities.search.plan import Asked
 from shopbatch.capabilities.search.settings import FusionSettings, LexicalSettings
 from shopbatch.core.errors import UserError
 from shopbatch.tables.product_embeddings import PRODUCT_EMBEDDINGS
+from shopbatch.vectors.dense import normalised
+from shopbatch.vectors.lists import make_lists
 from tests.warehouse.rot import flip
 
 TITLES = ["Red winter coat", "Blue summer dress", "羽绒服 冬天", "Toner TN-2110", "Kettle", "Red kettle"]

@@ -11,7 +11,6 @@ import pytest
 
 from shopbatch.capabilities.search import stated as stated_module
 from shopbatch.capabilities.search.answers import Answer, answers
-from shopbatch.capabilities.search.dense import normalised
 from shopbatch.capabilities.search.index import SearchIndex, make_index
 from shopbatch.capabilities.search.index_files import FOLDER, read_index, read_manifest, stated_before, write_index
 from shopbatch.capabilities.search.plan import Asked, plans
@@ -22,6 +21,7 @@ from shopbatch.capabilities.search.synonyms import Synonyms
 from shopbatch.capabilities.search.understanding.vocabulary import Vocabulary
 from shopbatch.sample.boutique import products, queries, requests
 from shopbatch.tables.product_embeddings import CATALOGUE, PRODUCT_EMBEDDINGS
+from shopbatch.vectors.dense import normalised
 from tests.capabilities.search import boutique_truth, planted_set
 from tests.capabilities.search.test_index import MANIFEST
 

@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shopbatch.capabilities.search.ranking import best
+from shopbatch.vectors.ranking import best
 
 
 @settings(max_examples=100, deadline=None)

@@ -26,7 +26,6 @@ from shopbatch.capabilities.search.index_files import (
 )
 from shopbatch.capabilities.search.language_vectors import REFERENCE
 from shopbatch.capabilities.search.list_choice import Choice, choose
-from shopbatch.capabilities.search.stage import matrix
 from shopbatch.capabilities.search.stated import Stated, stated_table, vocabulary_digest
 from shopbatch.capabilities.search.statements import VERSION as STATEMENTS
 from shopbatch.capabilities.search.synonyms import Synonyms, synonyms_digest
@@ -38,6 +37,7 @@ from shopbatch.inference.candidate import Candidate
 from shopbatch.inference.spec import Spec
 from shopbatch.runs.report import Report
 from shopbatch.tables.product_embeddings import PRODUCT_EMBEDDINGS
+from shopbatch.vectors.columns import matrix
 from shopbatch.warehouse import files
 from shopbatch.warehouse.store import Snapshot, Store
 

@@ -10,7 +10,6 @@ import pyarrow as pa
 from pydantic import TypeAdapter
 
 from shopbatch.capabilities.search.config import EmbedProductsConfig
-from shopbatch.capabilities.search.dense import normalised
 from shopbatch.capabilities.search.index_files import EncoderUsed
 from shopbatch.capabilities.search.stage import QueryStage
 from shopbatch.core.errors import UserError
@@ -22,6 +21,7 @@ from shopbatch.models.folder import ModelError, local
 from shopbatch.models.registry import Model, base, find
 from shopbatch.tables.judgements import JUDGEMENTS
 from shopbatch.tables.search_judgements import SEARCH_JUDGEMENTS
+from shopbatch.vectors.dense import normalised
 
 
 @dataclass(frozen=True)

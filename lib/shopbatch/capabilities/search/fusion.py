@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from shopbatch.capabilities.search.ranking import best
 from shopbatch.capabilities.search.settings import FusionSettings
+from shopbatch.vectors.ranking import best
 
 RRF_K = 60  # Cormack, Clarke and Buettcher 2009
 

@@ -11,7 +11,6 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from shopbatch.capabilities.search.conditions import COLUMNS
-from shopbatch.capabilities.search.dense import DenseIndex, quantised
 from shopbatch.capabilities.search.fusion import Ranked, fuse
 from shopbatch.capabilities.search.language_vectors import ROWS, LanguageVectors, means_of
 from shopbatch.capabilities.search.lexical import LexicalIndex, QueryTerms, count_terms, weigh
@@ -19,6 +18,7 @@ from shopbatch.capabilities.search.product_text import lexical_fields
 from shopbatch.capabilities.search.settings import FusionSettings, LexicalSettings
 from shopbatch.capabilities.search.stated import Stated
 from shopbatch.capabilities.search.synonyms import NO_SYNONYMS, Synonyms
+from shopbatch.vectors.dense import DenseIndex, quantised
 
 AGAIN = 5  # the best 5 k of a query are scored again from 16 bits
 

@@ -27,11 +27,9 @@ import pyarrow.parquet as pq
 import xxhash
 from pydantic import ValidationError
 
-from shopbatch.capabilities.search.dense import DenseIndex
 from shopbatch.capabilities.search.index import SearchIndex
 from shopbatch.capabilities.search.language_vectors import LanguageVectors
 from shopbatch.capabilities.search.lexical import LexicalIndex
-from shopbatch.capabilities.search.lists import Lists
 from shopbatch.capabilities.search.settings import FusionSettings, LexicalSettings
 from shopbatch.capabilities.search.stated import Stated, vocabulary_of, vocabulary_table
 from shopbatch.capabilities.search.synonyms import Synonyms
@@ -39,6 +37,8 @@ from shopbatch.core.config import Strict
 from shopbatch.core.crash_points import crash_point
 from shopbatch.core.errors import UserError
 from shopbatch.core.hashing import digest
+from shopbatch.vectors.dense import DenseIndex
+from shopbatch.vectors.lists import Lists
 from shopbatch.warehouse import files
 from shopbatch.warehouse.folder_sums import missing_or_damaged
 

@@ -16,8 +16,8 @@ from pathlib import Path
 
 import numpy as np
 
-from shopbatch.capabilities.search.dense import normalised
 from shopbatch.core.yaml_values import parse_yaml
+from shopbatch.vectors.dense import normalised
 
 ANY = "*"  # the mean of all languages together
 LEAST = 50  # texts of a language from which its mean is its own

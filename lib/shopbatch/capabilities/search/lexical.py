@@ -14,9 +14,9 @@ from functools import cached_property
 import numpy as np
 import polars as pl
 
-from shopbatch.capabilities.search.ranking import best
 from shopbatch.capabilities.search.settings import LexicalSettings
 from shopbatch.capabilities.search.terms import CHARACTER, KINDS, STEM, terms_of
+from shopbatch.vectors.ranking import best
 
 BLOCK = 65_536  # products whose texts are taken apart at once
 _NONE = pl.DataFrame(schema={"number": pl.Int32, "row": pl.UInt32, "count": pl.UInt32, "field": pl.Int32})

@@ -11,9 +11,9 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from shopbatch.capabilities.search.dense import DenseIndex
-from shopbatch.capabilities.search.lists import Lists, make_lists
 from shopbatch.capabilities.search.settings import VectorSettings
+from shopbatch.vectors.dense import DenseIndex
+from shopbatch.vectors.lists import Lists, make_lists
 
 SAMPLED = 256  # products that are asked for, each without itself
 BATCH = 256  # queries of one exact search

@@ -19,7 +19,6 @@ from shopbatch.capabilities.search.live import LiveIndex, live_index
 from shopbatch.capabilities.search.plan import Asked
 from shopbatch.capabilities.search.rerank.order import reordered
 from shopbatch.capabilities.search.rerank.scores import Reranker, distinct, pairs_of
-from shopbatch.capabilities.search.stage import matrix
 from shopbatch.core.crash_points import crash_point
 from shopbatch.core.hashing import digest
 from shopbatch.engines.factory import prepare
@@ -29,6 +28,7 @@ from shopbatch.inference.spec import Spec
 from shopbatch.runs.report import EngineUse, Report
 from shopbatch.tables.queries import QUERIES
 from shopbatch.tables.search_results import QUERY_EMBEDDINGS, QUERY_EMBEDDINGS_REJECTS, SEARCH_RESULTS
+from shopbatch.vectors.columns import matrix
 from shopbatch.warehouse import files
 from shopbatch.warehouse.damage import move_away, put_in_order
 from shopbatch.warehouse.files import DataFile

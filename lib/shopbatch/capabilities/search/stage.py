@@ -12,7 +12,6 @@ import pyarrow.compute as pc
 
 from shopbatch.capabilities.search import product_text
 from shopbatch.capabilities.search.conditions import wrong_filters
-from shopbatch.capabilities.search.dense import normalised, quantised
 from shopbatch.capabilities.search.query_check import MAX_BYTES, refusals
 from shopbatch.engines.base import Encoder
 from shopbatch.engines.configs import EngineConfig
@@ -21,6 +20,8 @@ from shopbatch.inference.stage import BaseStage, check_content
 from shopbatch.tables.product_embeddings import CATALOGUE
 from shopbatch.text import visible
 from shopbatch.text.language import detect_language, guess_language, load_classifier
+from shopbatch.vectors.columns import matrix, without_meaning
+from shopbatch.vectors.dense import normalised, quantised
 
 VERSION = 1  # of what turns texts into vectors here
 _OUTPUTS = pa.schema([("vector", pa.binary()), ("language", pa.string())])
@@ -51,9 +52,8 @@ class Embedding(BaseStage):
 
     def judge(self, raw: pa.Table) -> pa.Array:
         """Return invalid_output for a vector that is not finite or has no length."""
-        vectors = matrix(raw["vector"])
-        bad = ~np.isfinite(vectors).all(axis=1) | (vectors == 0).all(axis=1)
-        return pc.if_else(pa.array(bad), "invalid_output", pa.scalar(None, pa.string()))
+        bad = pa.array(without_meaning(raw["vector"]))
+        return pc.if_else(bad, "invalid_output", pa.scalar(None, pa.string()))
 
 
 @dataclass(frozen=True)
@@ -140,16 +140,3 @@ class Embedder:
 def query_text(content: pa.Table) -> pa.Array:
     """Return what the encoder reads of a query, string [n]."""
     return content["query"].combine_chunks()
-
-
-def matrix(column: pa.Array | pa.ChunkedArray, kind: Any = np.float16) -> np.ndarray:
-    """Return a column of vectors as float32 [n, dim].
-
-    Args:
-        column: binary [n], each value the numbers of a vector.
-        kind: The type of these numbers.
-    """
-    values = column.to_pylist()
-    if not values:
-        return np.zeros((0, 0), np.float32)
-    return np.frombuffer(b"".join(values), kind).reshape(len(values), -1).astype(np.float32)

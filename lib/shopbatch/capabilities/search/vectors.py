@@ -9,9 +9,9 @@ import polars as pl
 
 from shopbatch.capabilities.search.encoder import SearchEncoder
 from shopbatch.capabilities.search.language_vectors import LanguageVectors, learnt, reference_queries
-from shopbatch.capabilities.search.stage import matrix
 from shopbatch.core.hashing import hex128
 from shopbatch.inference.spec import Spec
+from shopbatch.vectors.columns import matrix
 from shopbatch.warehouse import files
 from shopbatch.warehouse.store import Store
 

@@ -23,7 +23,7 @@ from shopbatch.capabilities.search.guide.catalogue import READ, Catalogue, Index
 from shopbatch.capabilities.search.guide.history import History
 from shopbatch.capabilities.search.index_files import Manifest, read_index
 from shopbatch.capabilities.search.query_check import refusals
-from shopbatch.capabilities.search.stage import Embedder, Embedding, matrix
+from shopbatch.capabilities.search.stage import Embedder, Embedding
 from shopbatch.capabilities.search.statements import VERSION as STATEMENTS
 from shopbatch.capabilities.search.statements import value_of
 from shopbatch.capabilities.search.understanding.understand import VERSION as UNDERSTANDING
@@ -32,6 +32,7 @@ from shopbatch.engines.factory import open_engine
 from shopbatch.inference.stage import BaseStage
 from shopbatch.tables.guided_products import GUIDED_PRODUCTS
 from shopbatch.text.injection import is_injection
+from shopbatch.vectors.columns import matrix
 from shopbatch.warehouse.snapshot import Snapshot
 
 VERSION = 1  # of what is answered

@@ -11,9 +11,9 @@ import numpy as np
 from shopbatch.capabilities.search.fusion import fuse
 from shopbatch.capabilities.search.index import AGAIN, SearchIndex
 from shopbatch.capabilities.search.quality.queries import Prepared
-from shopbatch.capabilities.search.ranking import best
 from shopbatch.capabilities.search.settings import FusionSettings
 from shopbatch.evaluation.judged import DEPTH, list_quality, mean
+from shopbatch.vectors.ranking import best
 
 SHARES = tuple(round(0.05 * n, 2) for n in range(21))
 _OWN = 0.05  # share of the products in a language from which a pair with it has a weight of its own

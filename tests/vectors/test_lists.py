@@ -5,11 +5,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from shopbatch.capabilities.search import lists as module
-from shopbatch.capabilities.search.dense import DenseIndex, normalised, quantised
 from shopbatch.capabilities.search.list_choice import choose
-from shopbatch.capabilities.search.lists import make_lists
 from shopbatch.capabilities.search.settings import VectorSettings
+from shopbatch.vectors import lists as module
+from shopbatch.vectors.dense import DenseIndex, normalised, quantised
+from shopbatch.vectors.lists import make_lists
 
 SIZE, DIM = 12_000, 32
 

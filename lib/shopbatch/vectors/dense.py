@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from shopbatch.capabilities.search.lists import Lists
-from shopbatch.capabilities.search.ranking import best, sort_key
+from shopbatch.vectors.lists import Lists
+from shopbatch.vectors.ranking import best, sort_key
 
 BLOCK = 8192  # products of one matrix product: with 1,024 queries, their scores are 32 MB
 

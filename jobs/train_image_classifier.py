@@ -1,0 +1,32 @@
+"""image_vectors, product_images, products -> calibrated head on frozen vectors -> model `image-classifier`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from shopbatch.capabilities.images.config import TrainImageClassifierConfig
+from shopbatch.runs.job import Job, main
+
+if TYPE_CHECKING:
+    from shopbatch.runs.report import Report
+    from shopbatch.warehouse.store import Store
+
+
+def run(config: TrainImageClassifierConfig, store: Store, report: Report) -> None:
+    """Train, judge and publish the classifier, unless the live one was made of the same."""
+    from shopbatch.capabilities.images.train import train_image_classifier
+
+    train_image_classifier(config, store, report)
+
+
+JOB = Job(
+    "train_image_classifier",
+    TrainImageClassifierConfig,
+    run,
+    session="late ray",
+    alone=True,
+    next="run classify_images",
+)
+
+if __name__ == "__main__":
+    raise SystemExit(main(JOB))

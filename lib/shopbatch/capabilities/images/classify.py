@@ -1,0 +1,134 @@
+"""The entry point of `classify_images`: vectors, the catalogue and the classifier in, product_image_labels out."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+
+import numpy as np
+import polars as pl
+import pyarrow as pa
+
+from shopbatch.capabilities.images import page
+from shopbatch.capabilities.images.config import ClassifyImagesConfig
+from shopbatch.capabilities.images.model import NAME, ImageClassifier
+from shopbatch.capabilities.images.publishing import live_of, publish
+from shopbatch.capabilities.images.rows import Vectors, catalogue_classes, each_file, recipe_of, require_pictures
+from shopbatch.core.errors import UserError
+from shopbatch.models import registry
+from shopbatch.runs.report import Figure, Report
+from shopbatch.tables.images import FINDINGS, PRODUCT_IMAGE_LABELS
+from shopbatch.tables.products import PRODUCTS
+from shopbatch.warehouse.store import Snapshot, Store
+
+VERSION = 1  # of what a finding is: raising it makes the next run classify again
+
+
+def classify_images(config: ClassifyImagesConfig, store: Store, report: Report) -> None:
+    """Classify all pictures and publish what they show, unless the live table says it already.
+
+    Raises:
+        UserError: There is no classifier, or the vectors are of another encoder than its own.
+        GateRefused: The table would shrink too far.
+    """
+    model = registry.resolve(f"{store.root}/_models", config.model)
+    classifier = ImageClassifier.load(model.path)
+    images, vectors = require_pictures(store)
+    products = store.require(PRODUCTS, ("product_id", classifier.label))
+    report.unit, report.models = "pictures", {NAME: model.digest}
+    report.tables |= {source.name: {"read": source.version} for source in (images, vectors, products)}
+    report.rows.read = vectors.rows
+    if recipe_of(vectors) != classifier.recipe:
+        raise UserError(
+            f"the classifier {config.model} was trained on vectors of another encoder: run train_image_classifier"
+        )
+    sources = {s.name: {"table_id": s.table_id, "version": s.version} for s in (vectors, products)}
+    origin = {"version": VERSION, "model": model.digest, "contradiction": config.contradiction, "sources": sources}
+    live, same = live_of(store, PRODUCT_IMAGE_LABELS, origin, report)
+    if same:
+        return
+    named = catalogue_classes(products, classifier.label)
+    reference = model.reference if model.manifest else f"{model.name}@{model.digest[:12]}"
+    counted: Counter[str] = Counter()
+
+    def parts() -> Iterator[pa.Table]:
+        for some in each_file(vectors):
+            rows = labelled(some, classifier, named, config.contradiction)
+            counted.update(rows["finding"].to_list())
+            fixed = {"model": pa.repeat(reference, len(rows)), "run_id": pa.repeat(report.run_id, len(rows))}
+            yield PRODUCT_IMAGE_LABELS.fill(len(rows), **{n: rows[n].to_arrow() for n in rows.columns}, **fixed)
+
+    with report.stage("classify") as stage:
+        published = publish(store, report, PRODUCT_IMAGE_LABELS, parts(), live, origin, config.gates)
+        stage.rows = vectors.rows
+    if published is None:
+        return
+    report.metrics["findings"] = {finding: counted[finding] for finding in FINDINGS}
+    report.highlights = {finding.replace("_", " "): f"{counted[finding]:,}" for finding in FINDINGS}
+    series = {"pictures": [counted[finding] for finding in FINDINGS]}
+    groups = [finding.replace("_", " ") for finding in FINDINGS]
+    report.figures.append(Figure("bars", "Pictures and catalogue", {"groups": groups, "series": series}))
+    _write_page(config, store, report, published, images)
+
+
+def labelled(
+    some: Vectors, classifier: ImageClassifier, named: Mapping[str, str], contradiction: float
+) -> pl.DataFrame:
+    """Say what pictures show, and whether the catalogue says the same.
+
+    Args:
+        some: The pictures.
+        classifier: What classifies them.
+        named: Class of each product in the catalogue.
+        contradiction: Greatest probability of the catalogue's class in a contradiction.
+    """
+    probabilities = classifier.probabilities(some.floats(), some.sha256)
+    best, top = probabilities.argmax(axis=1), probabilities.max(axis=1)
+    number = {name: place for place, name in enumerate(classifier.classes)}
+    catalogue = [named.get(product) if product is not None else None for product in some.products]
+    place = np.array([number.get(name, -1) if name is not None else -1 for name in catalogue])
+    known, sure = place >= 0, top >= classifier.threshold
+    own = probabilities[np.arange(len(place)), np.maximum(place, 0)]
+    finding = np.full(len(place), "unsure", dtype=object)
+    finding[sure & known & (best == place)] = "agrees"
+    finding[sure & known & (best != place) & (own <= contradiction)] = "contradicts"
+    finding[~known] = "no_category"
+    names = np.array(classifier.classes, dtype=object)
+    return pl.DataFrame(
+        {
+            "image_id": some.image_ids,
+            "product_id": pl.Series(some.products, dtype=pl.String),
+            "label": pl.Series(
+                [name if is_sure else None for name, is_sure in zip(names[best], sure, strict=True)], dtype=pl.String
+            ),
+            "probability": top.astype(np.float32),
+            "catalogue": pl.Series(catalogue, dtype=pl.String),
+            "p_catalogue": pl.Series(
+                [float(p) if k else None for p, k in zip(own, known, strict=True)], dtype=pl.Float32
+            ),
+            "finding": pl.Series(finding.tolist(), dtype=pl.String),
+        }
+    )
+
+
+def _write_page(
+    config: ClassifyImagesConfig, store: Store, report: Report, published: Snapshot, images: Snapshot
+) -> None:
+    """The pictures that contradict the catalogue, the surest first."""
+    with report.stage("page") as stage:
+        frame = pl.DataFrame(published.read()).filter(pl.col("finding") == "contradicts")
+        rows = frame.sort("p_catalogue", "image_id").head(config.page.pictures)
+        cards = [
+            page.Card(
+                row["image_id"],
+                f"looks like {row['label']} ({row['probability']:.0%})",
+                f"catalogue: {row['catalogue']} · product {row['product_id']}",
+            )
+            for row in rows.iter_rows(named=True)
+        ]
+        note = (
+            f"{frame.height:,} pictures contradict the catalogue, the surest first. Either the product stands in the "
+            "wrong class, or it has a wrong picture, or the classifier is wrong: look before you change anything."
+        )
+        sections = [page.Section("Pictures that contradict the catalogue", note, [[card] for card in cards])]
+        stage.rows = page.write(store, report, "What pictures show", sections, images)

@@ -1,0 +1,200 @@
+"""The entry point of `find_similar_images`: vectors and perceptual hashes in, similar_images out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pyarrow as pa
+
+from shopbatch.capabilities.images import page
+from shopbatch.capabilities.images.config import FindSimilarImagesConfig
+from shopbatch.capabilities.images.publishing import live_of, publish
+from shopbatch.capabilities.images.rows import Vectors, all_vectors, looks_of, require_pictures
+from shopbatch.capabilities.images.words import pictures_of_words
+from shopbatch.pictures.perceptual import near_duplicate_groups
+from shopbatch.runs.report import Report
+from shopbatch.tables.images import SIMILAR_IMAGES
+from shopbatch.vectors.dense import DenseIndex
+from shopbatch.warehouse.store import Snapshot, Store
+
+VERSION = 1  # of what is similar: raising it makes the next run search again
+_QUERIES = 256  # pictures that are searched for at once
+_ROWS = 100_000  # of a file
+_SPARE = 20  # more neighbours than wanted, since those of the same product are left out
+_MOST_PRODUCTS = 100  # of a duplicate that are listed
+
+
+def find_similar_images(config: FindSimilarImagesConfig, store: Store, report: Report) -> None:
+    """Find duplicates and similar pictures, and publish them, unless the live table says it already.
+
+    Raises:
+        UserError: There are no vectors, or `texts` needs an encoder that reads texts.
+        GateRefused: The table would shrink too far.
+    """
+    images, vectors = require_pictures(store)
+    report.unit = "pictures"
+    report.tables |= {source.name: {"read": source.version} for source in (images, vectors)}
+    report.rows.read = vectors.rows
+    sources = {s.name: {"table_id": s.table_id, "version": s.version} for s in (images, vectors)}
+    origin = {"version": VERSION, "k": config.k, "texts": list(config.texts), "sources": sources}
+    live, same = live_of(store, SIMILAR_IMAGES, origin, report)
+    if same:
+        return
+    whole = all_vectors(vectors)
+    with report.stage("words") as stage:
+        said = pictures_of_words(config, store, vectors, whole)
+        stage.rows = len(said)
+    with report.stage("duplicates") as stage:
+        copies = find_copies(whole, images)
+        stage.rows = len(whole.image_ids)
+    with report.stage("similar") as stage:
+        parts = _rows(config, whole, copies, report.run_id)
+        published = publish(store, report, SIMILAR_IMAGES, parts, live, origin, config.gates)
+        stage.rows = len(whole.image_ids)
+    if published is None:
+        return
+    _describe(report, published, copies)
+    with report.stage("page") as stage:
+        shown = [*_duplicates(published, config), *_look_alike(published, config), *said]
+        stage.rows = page.write(store, report, "Pictures that look alike", shown, images)
+
+
+@dataclass(frozen=True)
+class Copies:
+    """Which pictures look the same.
+
+    Attributes:
+        first: Row of the first picture that looks the same, int64 [n].
+        count: Pictures that look the same, int64 [n].
+        same: file, looks, first, or None, [n].
+    """
+
+    first: np.ndarray
+    count: np.ndarray
+    same: list[str | None]
+
+
+def find_copies(whole: Vectors, images: Snapshot) -> Copies:
+    """Find the pictures that are the same file, or look the same."""
+    own = pl.DataFrame({"image_id": whole.image_ids})
+    looks = own.join(looks_of(images), on="image_id", how="inner", maintain_order="left")
+    if looks.height != own.height:  # pictures that came or went since their vectors were made
+        looks = own.join(looks_of(images), on="image_id", how="left", maintain_order="left").with_columns(
+            pl.col("sha256").fill_null(pl.col("image_id")),
+            pl.col("perceptual_hash").fill_null("0" * 64),
+            pl.col("signature").fill_null(bytes(192)),
+        )
+    sha256 = looks["sha256"].to_list()
+    group = near_duplicate_groups(looks["perceptual_hash"].to_list(), looks["signature"].to_list())
+    count = np.bincount(group, minlength=len(group))[group]
+    same: list[str | None] = []
+    for row, first in enumerate(group.tolist()):
+        if count[row] == 1:
+            same.append(None)
+        elif row == first:
+            same.append("first")
+        else:
+            same.append("file" if sha256[row] == sha256[first] else "looks")
+    return Copies(group, count, same)
+
+
+def _rows(config: FindSimilarImagesConfig, whole: Vectors, copies: Copies, run_id: str) -> Iterator[pa.Table]:
+    """Yield the rows of similar_images, file by file."""
+    members: dict[int, list[int]] = {}
+    for row in np.flatnonzero(copies.count > 1).tolist():
+        members.setdefault(int(copies.first[row]), []).append(row)
+    firsts = np.flatnonzero(copies.first == np.arange(len(copies.first)))
+    codes, scales = whole.codes[firsts], whole.scales[firsts]
+    index = DenseIndex(codes, scales, np.zeros((0, 0), np.float16))  # 8 bits order pictures well enough
+    size = len(whole.image_ids)
+    for start in range(0, size, _ROWS):
+        rows = range(start, min(start + _ROWS, size))
+        similar: list[list[dict[str, Any]]] = []
+        for a in range(rows.start, rows.stop, _QUERIES):
+            asked = list(range(a, min(a + _QUERIES, rows.stop)))
+            best = index.top(whole.take(asked).floats(), min(config.k + _SPARE, len(firsts)))
+            pairs = zip(asked, best, strict=True)
+            similar += [_others(whole, copies, row, firsts[at], score, config.k) for row, (at, score) in pairs]
+        yield SIMILAR_IMAGES.fill(
+            len(rows),
+            image_id=pa.array([whole.image_ids[r] for r in rows], pa.string()),
+            product_id=pa.array([whole.products[r] for r in rows], pa.string()),
+            copy_of=pa.array([whole.image_ids[int(copies.first[r])] for r in rows], pa.string()),
+            same=pa.array([copies.same[r] for r in rows], pa.string()),
+            copies=pa.array(copies.count[rows.start : rows.stop].astype(np.int32)),
+            products=pa.array(
+                [_products(whole, r, members.get(int(copies.first[r]), ())) for r in rows], pa.list_(pa.string())
+            ),
+            similar=pa.array(similar, SIMILAR_IMAGES.schema().field("similar").type),
+            run_id=pa.repeat(run_id, len(rows)),
+        )
+
+
+def _others(
+    whole: Vectors, copies: Copies, row: int, candidates: np.ndarray, score: np.ndarray, k: int
+) -> list[dict[str, Any]]:
+    """The best pictures of other products that do not look the same."""
+    out = []
+    for other, value in zip(candidates.tolist(), score.tolist(), strict=True):
+        product = whole.products[other]
+        own = product is not None and product == whole.products[row]
+        if other != copies.first[row] and not own:
+            out.append({"image_id": whole.image_ids[other], "product_id": product, "score": min(value, 1.0)})
+    return out[:k]
+
+
+def _products(whole: Vectors, row: int, members: Any) -> list[str]:
+    """The other products that the same picture is shown for."""
+    others = {whole.products[member] for member in members} - {None, whole.products[row]}
+    return sorted(str(product) for product in others)[:_MOST_PRODUCTS]
+
+
+def _describe(report: Report, published: Snapshot, copies: Copies) -> None:
+    shared = pl.DataFrame(published.read(["products"])).filter(pl.col("products").list.len() > 0).height
+    counts = {kind: copies.same.count(kind) for kind in ("file", "looks")}
+    report.metrics["duplicates"] = {
+        "the same file": counts["file"],
+        "another file that looks the same": counts["looks"],
+        "pictures of several products": shared,
+    }
+    report.highlights = {
+        "pictures": f"{len(copies.same):,}",
+        "same file": f"{counts['file']:,}",
+        "look the same": f"{counts['looks']:,}",
+        "shared by products": f"{shared:,}",
+    }
+
+
+def _duplicates(published: Snapshot, config: FindSimilarImagesConfig) -> list[page.Section]:
+    """The groups that stand for most products first."""
+    frame = pl.DataFrame(published.read(["image_id", "product_id", "copy_of", "same", "copies"]))
+    frame = frame.filter(pl.col("copies") > 1)
+    several = pl.col("product_id").n_unique().over("copy_of").alias("several")
+    order = ["several", "copies", "copy_of", "image_id"]
+    frame = frame.with_columns(several).sort(order, descending=[True, True, False, False])
+    rows: dict[str, list[page.Card]] = {}
+    for row in frame.head(config.page.pictures).iter_rows(named=True):
+        what = {"file": "the same file", "looks": "looks the same", "first": "first of several"}[row["same"]]
+        rows.setdefault(row["copy_of"], []).append(page.Card(row["image_id"], what, f"product {row['product_id']}"))
+    note = f"{frame['copy_of'].n_unique():,} pictures stand there more than once; those of most products come first."
+    return [page.Section("Duplicates", note, list(rows.values()))]
+
+
+def _look_alike(published: Snapshot, config: FindSimilarImagesConfig) -> list[page.Section]:
+    """A few pictures, evenly spread, with those that are most similar."""
+    wide = 6
+    names = pl.DataFrame(published.read(["image_id"]))["image_id"].sort()
+    chosen = names.gather_every(max(1, len(names) * wide // max(1, config.page.pictures)))
+    frame = pl.DataFrame(published.read(["image_id", "product_id", "similar"]))
+    frame = frame.filter(pl.col("image_id").is_in(chosen.implode())).sort("image_id")
+    rows = []
+    for row in frame.head(config.page.pictures // wide).iter_rows(named=True):
+        cards = [page.Card(row["image_id"], "picture", f"product {row['product_id']}")]
+        for other in row["similar"][: wide - 1]:
+            cards.append(page.Card(other["image_id"], f"{other['score']:.2f}", f"product {other['product_id']}"))
+        rows.append(cards)
+    return [page.Section("Similar pictures of other products", "A few pictures, and the most similar ones.", rows)]

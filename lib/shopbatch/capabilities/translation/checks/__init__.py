@@ -1,0 +1,1 @@
+"""Whether a translation says what its text says: numbers, denials, names, languages, completeness."""

@@ -1,0 +1,177 @@
+"""Whether a translation is as long as its text, has its sentences, is in its language, and repeats nothing."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections import Counter
+from functools import lru_cache
+
+from shopbatch.capabilities.translation.atoms import atoms
+from shopbatch.text.clauses import clause_language, clauses, foreign_language, han_share, words_of
+from shopbatch.text.word_files import WordFile, read_words
+
+VERSION = 1
+_RUN = 4  # words in a row that stand in both texts as they are, from which they count as not translated
+_RUN_LETTERS = 14
+_TELLING, _FEW, _SAME = 4, 3, 0.7  # letters of a word; least words, and share of words that are those of the text
+# ends of sentences; a full stop behind a figure or a short word may be of an ordinal or an abbreviation
+_ENDS = re.compile(
+    r"[!?…]+(?=\s|$|<)|(?<=[^\W\d_]{4})\.(?=\s|<)|(?<=[%)\"”])\.(?=\s|<)|;(?=\s)|[。！？；]"
+    r"|\.\s*\Z|(?<=[\w%)])\s*\Z"
+)
+_SHORTER, _LONGER = 0.12, 0.25  # logarithms of the length, where the numbers of sentences differ, too
+_LONG = 1.5  # an explanation makes a short title longer: the band is wider on that side
+_HAN = re.compile(r"[\u3400-\u9fff\u3040-\u30ff\uac00-\ud7af]")
+_LATIN_RUN = re.compile(r"(?:\b[a-zà-ÿ][a-zà-ÿ'’-]+\b[\s,]*){3,}")
+
+
+class _Lengths(WordFile):
+    density: dict[str, float]
+    width: float
+    short: float
+
+
+@lru_cache(maxsize=1)
+def _lengths() -> _Lengths:
+    return read_words(_Lengths, "shopbatch.capabilities.translation.checks", "lengths.yaml")
+
+
+def measured_languages() -> tuple[str, ...]:
+    """The languages whose texts' lengths are known."""
+    return tuple(_lengths().density)
+
+
+def bare(text: str) -> str:
+    """A text without its atoms."""
+    out, last = [], 0
+    for atom in atoms(text):
+        out.append(text[last : atom.start])
+        last = atom.end
+    return " ".join([*out, text[last:]])
+
+
+def _letters(text: str, language: str) -> float:
+    """The length of a text in letters of English."""
+    counted = bare(text)
+    han = len(_HAN.findall(counted))
+    others = sum(c.isalnum() for c in counted) - han
+    density = _lengths().density.get(language, 1.0)
+    if language in ("zh", "ja", "ko"):
+        return han / density + others
+    return others / density + han / _lengths().density["zh"]
+
+
+def length_ratio(one: str, other: str, languages: tuple[str, str]) -> tuple[float, float]:
+    """How much longer a translation is than expected, as a logarithm, and how much it may be."""
+    shared = set(re.findall(r"[A-Za-z0-9]{2,}", one)) & set(re.findall(r"[A-Za-z0-9]{2,}", other))
+    a, b = (
+        _letters(re.sub(r"[A-Za-z0-9]{2,}", lambda m: "" if m[0] in shared else m[0], t), c)
+        for t, c in zip((one, other), languages, strict=True)
+    )
+    if not a or not b:
+        return (0.0 if a == b else math.copysign(9.0, b - a)), 1.0
+    return math.log(b / a), _lengths().width + _lengths().short / math.sqrt(a)
+
+
+def length_fault(one: str, other: str, languages: tuple[str, str]) -> tuple[str, str] | None:
+    """Say whether a translation is too short (missing) or too long (added)."""
+    ratio, room = length_ratio(one, other, languages)
+    if ratio < -room or ratio > _LONG * room:
+        factor = f"{math.exp(ratio):.2f} times the expected length"
+        return ("missing", factor) if ratio < 0 else ("added", factor)
+    before, after = (max(1, len(_ENDS.findall(text))) for text in (one, other))
+    chinese = bool({"zh", "ja"} & set(languages))  # where commas part sentences, their numbers say little
+    if before > after and ratio < -max(_SHORTER, (0.5 if chinese else 0.35) * room):
+        return "missing", f"{after} of {before} sentences, {math.exp(ratio):.2f} times the expected length"
+    if not chinese and after > before and ratio > max(_LONGER, 0.5 * room):
+        return "added", f"{after} sentences for {before}, {math.exp(ratio):.2f} times the expected length"
+    return None
+
+
+def language_fault(text: str, language: str) -> str:
+    """The language that a translation is in instead; "" for none."""
+    return foreign_language(bare(text), language)
+
+
+def untranslated(one: str, other: str, languages: tuple[str, str], kept: tuple[str, ...] = ()) -> str:
+    """Return the part of a translation that is not translated; "" for none.
+
+    Args:
+        one: The text.
+        other: Its translation.
+        languages: Their languages.
+        kept: Words that stay as they are.
+    """
+    if languages[0] == "zh":
+        han = [run for run in re.findall(r"[\u3400-\u9fff]{2,}", bare(other)) if not any(run in k for k in kept)]
+        return han[0] if han else ""
+    stays = {word for text in kept for word in words_of(text)}
+    if languages[1] in ("zh", "ja"):
+        for m in _LATIN_RUN.finditer(bare(other)):
+            words = [w for w in words_of(m[0]) if w not in stays]
+            if len(words) >= 3:
+                return m[0].strip()
+        return (
+            ""
+            if han_share(other) > 0.25 or not words_of(other)
+            else other[:40]
+            if _HAN.search(other) is None and len(words_of(other)) > 3
+            else ""
+        )
+    before, after = words_of(bare(one)), words_of(bare(other))
+    if run := _shared_run(before, after, stays):
+        return run
+    telling = [word for word in after if word not in stays and len(word) >= _TELLING]
+    if telling and (
+        before == after or (len(telling) >= _FEW and sum(w in before for w in telling) > _SAME * len(telling))
+    ):
+        return other[:60]
+    for clause in clauses(other):
+        words = words_of(clause)
+        if len(words) >= 3 and clause_language(clause, (languages[0], languages[1])) == languages[0]:
+            return clause
+    return ""
+
+
+def _shared_run(before: list[str], after: list[str], stays: set[str]) -> str:
+    """The longest run of words that both texts have, if it is long enough."""
+    positions = {tuple(before[i : i + _RUN]) for i in range(len(before) - _RUN + 1)}
+    for i in range(len(after) - _RUN + 1):
+        run = after[i : i + _RUN]
+        telling = [w for w in run if w not in stays]
+        if tuple(run) in positions and len(telling) >= 3 and sum(map(len, telling)) >= _RUN_LETTERS:
+            return " ".join(run)
+    return ""
+
+
+def repeated(one: str, other: str, languages: tuple[str, str]) -> str:
+    """Return what a translation says again and its text does not; "" for nothing."""
+    again = _repeats(other, languages[1])
+    if not again:
+        return ""
+    return "" if _repeats(one, languages[0]) else again
+
+
+def _repeats(text: str, language: str) -> str:
+    chinese = language in ("zh", "ja")
+    pieces = (
+        [c for c in re.findall(r"[\u3400-\u9fff\u3040-\u30ff]|[A-Za-z0-9]+", text)]
+        if chinese
+        else re.findall(r"[^\W_]+", text.lower())
+    )
+    least = 6 if chinese else 4
+    seen = Counter(tuple(pieces[i : i + least]) for i in range(len(pieces) - least + 1))
+    for run, times in seen.items():
+        if times > 1 and len(set(run)) > 2:
+            return ("" if chinese else " ").join(run)
+    # the same words one after the other: very very, 很好很好
+    for size in range(1, least):
+        for i in range(len(pieces) - 2 * size + 1):
+            part = pieces[i : i + size]
+            long_enough = size >= 3 if chinese else size >= 2 or (len(part[0]) > 3 and not part[0].isdigit())
+            if part == pieces[i + size : i + 2 * size] and long_enough:
+                return ("" if chinese else " ").join(part * 2)
+    said = [re.sub(r"\W", "", c).lower() for c in clauses(text)]
+    twice = [c for c, n in Counter(said).items() if n > 1 and len(c) > (3 if chinese else 8)]
+    return twice[0] if twice else ""

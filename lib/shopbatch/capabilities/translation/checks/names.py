@@ -1,0 +1,224 @@
+"""Names that a translation lost or invented: brands by lists, other names by their form and place (names.yaml)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from functools import lru_cache
+
+from shopbatch.capabilities.translation.atoms import atoms
+from shopbatch.grounding.brands import known_brands
+from shopbatch.text.vocabulary import is_common, is_english
+from shopbatch.text.word_files import WordFile, read_words
+
+VERSION = 1
+_WORD = re.compile(r"[^\W\d_](?:[^\W_]|['’&+.-](?=[^\W_]))*", re.UNICODE)
+_START = re.compile(r"(?:^|[.!?:;…\n\"“”„«»(\[|•*/–—¿¡]|\d[.)])\s*[\"“„«(*#¿¡-]*\s*$")
+_LATIN = re.compile(r"(?<![A-Za-z])[A-Za-zÀ-ÖØ-öø-ÿ](?:[A-Za-zÀ-ÖØ-öø-ÿ0-9]|['’&+.-](?=[A-Za-zÀ-ÖØ-öø-ÿ0-9]))+")
+_SYLLABLE = (
+    r"(?:[bpmfdtnlgkhjqxrzcsyw]|zh|ch|sh)?"
+    r"(?:[aeiouv]|a[io]|ei|ou|i[aeu]|iao|iou?|u[aoie]|uai|u[ei]|v?e|er|ue)(?:ng?|r)?"
+)
+_PINYIN = re.compile(rf"(?:{_SYLLABLE}){{1,4}}")
+_TITLE = 0.6  # share of words with a capital letter from which a line counts as a headline
+
+
+class _Names(WordFile):
+    ambiguous: str
+    pairs: dict[str, str]
+    quantities: str
+    ordinary: dict[str, str]
+    introduce: dict[str, str]
+    chinese: tuple[str, ...]
+
+
+@lru_cache(maxsize=1)
+def _file() -> _Names:
+    return read_words(_Names, "shopbatch.capabilities.translation.checks", "names.yaml")
+
+
+@lru_cache(maxsize=8)
+def _ordinary(language: str) -> frozenset[str]:
+    words = _file().ordinary
+    return frozenset(f"{words['all']} {words.get(language, '')}".lower().split())
+
+
+def name_faults(
+    one: str, other: str, languages: tuple[str, str], brands: Sequence[str] = (), kept: str = ""
+) -> list[tuple[str, str]]:
+    """Return (kind, name) of each name that is lost (lost_name) or new (new_name) in a translation.
+
+    Args:
+        one: The text.
+        other: Its translation.
+        languages: Their languages.
+        brands: Brands that are known from the product.
+        kept: What else may stand in the translation, such as translations of the glossary.
+    """
+    faults = [
+        ("lost_name", name) for name in names(one, languages[0], brands) if not _kept(other, name) and name not in kept
+    ]
+    allowed = f"{one} {kept} {' '.join(brands)} {_other_names(one)}"
+    faults += [("new_name", name) for name in new_names(other, languages[1], allowed)]
+    return faults
+
+
+def _kept(text: str, name: str) -> bool:
+    """Whether a text has a name, or what the name is in the other script."""
+    return _holds(text, name) or any(_holds(text, other) for other in _other_names(name).split("\n") if other)
+
+
+@lru_cache(maxsize=4_096)
+def _other_names(text: str) -> str:
+    """What the brands of a text are called in the other script, a line each."""
+    other = [latin for chinese, latin in _file().pairs.items() if chinese in text]
+    small = f" {re.sub(r'[^a-z0-9]+', ' ', text.lower())} "
+    other += [
+        chinese
+        for chinese, latin in _file().pairs.items()
+        if f" {re.sub(r'[^a-z0-9]+', ' ', latin.lower()).strip()} " in small
+    ]
+    return "\n".join(other)
+
+
+def _without_atoms(text: str) -> str:
+    """A text with a sign of the same length for its tags, placeholders and addresses, which end a sentence."""
+    for atom in atoms(text):
+        if atom.kind in ("tag", "placeholder", "address"):
+            text = text[: atom.start] + "|" * (atom.end - atom.start) + text[atom.end :]
+    return text
+
+
+def _is_word(word: str, compounds: bool = False) -> bool:
+    """Whether all parts of a word are common: Men's, Sugar-Free, unscented."""
+    parts = [p for p in re.split(r"[-'’&.+]", word.lower()) if len(p) > 2 and p not in _ordinary("en")]
+    return all(
+        is_common(p, compounds)
+        or is_common(re.sub(r"^(?:un|re|non|pre|anti|multi|super|ultra|micro|over|under)", "", p), compounds)
+        for p in parts
+    )
+
+
+def _listed(text: str) -> list[str]:
+    """The brands of the shared list that a text names, without those that are ordinary words."""
+    return [name for name in known_brands(text) if name.lower() not in _file().ambiguous.split()]
+
+
+def names(text: str, language: str, brands: Sequence[str] = ()) -> list[str]:
+    """Return the names of a text that a translation keeps."""
+    out = [brand for brand in brands if brand and _holds(text, brand)]
+    out += [name for name in _listed(text) if name.isascii() and name.lower() not in _ordinary(language)]
+    if language == "zh":
+        out += [m[0] for m in _LATIN.finditer(_without_atoms(text)) if _is_name(m[0], "en")]
+        out += [name for name in _file().pairs if name in text and name not in _file().ambiguous.split()]
+        return list(dict.fromkeys(out))
+    for line in _without_atoms(text).split("\n"):
+        words = list(_WORD.finditer(line))
+        title = _is_title(words)
+        for place, m in enumerate(words):
+            if m[0][0].isupper() and _stands_as_name(m, line, place, title, language):
+                out.append(m[0])
+    return list(dict.fromkeys(out))
+
+
+def _is_title(words: Sequence[re.Match[str]]) -> bool:
+    long = [m for m in words if len(m[0]) > 3]
+    return len(long) > 1 and sum(m[0][0].isupper() for m in long) > _TITLE * len(long)
+
+
+def _stands_as_name(m: re.Match[str], line: str, place: int, title: bool, language: str) -> bool:
+    word = m[0]
+    if not _is_name(word, language):
+        return False
+    if re.search(r"[a-zà-ÿ][A-Z]", word) and "-" not in word:
+        return True
+    if title or _START.search(line[: m.start()]) or language == "de":
+        return not _is_word(word, compounds=place > 0 or not title)
+    return not (_is_word(word) and word.lower() in line[m.end() :])
+
+
+def _is_name(word: str, language: str) -> bool:
+    bare = re.sub(r"['’]s?$", "", word).strip(".-&+'’")
+    parts = [p for p in re.split(r"[-&.+]", bare.lower()) if p]
+    if (
+        len(bare) < 2
+        or bare.lower() in _ordinary(language)
+        or all(p in _ordinary(language) or (len(p) < 2) for p in parts)
+    ):
+        return False
+    return not (word.isupper() and (is_common(word) or len(set(word)) < 3))
+
+
+def new_names(text: str, language: str, allowed: str) -> Iterator[str]:
+    """Yield names of a translation that what is allowed does not hold."""
+    brands = [name for name in _listed(text) if not _holds(allowed, name)]
+    has_brand = bool(_listed(allowed))
+    yield from (name for name in brands if name.isascii() or not has_brand)
+    if language == "zh":
+        for m in _LATIN.finditer(_without_atoms(text)):
+            if len(m[0]) > 1 and _is_name(m[0], "zh") and not _holds(allowed, m[0]):
+                yield m[0]
+        yield from (
+            name
+            for name in _file().pairs
+            if name in text and name not in allowed and name not in _file().ambiguous.split()
+        )
+        for pattern in _file().chinese:
+            for m in re.finditer(pattern, text):
+                if not allowed.count(m[0]) and not _names_something(allowed):
+                    yield m[0]
+        return
+    chinese = bool(re.search(r"[\u4e00-\u9fff]", allowed))
+    for line in _without_atoms(text).split("\n"):
+        words = list(_WORD.finditer(line))
+        title = _is_title(words)
+        for place, m in enumerate(words):
+            word = m[0]
+            if not word[0].isupper() or not _is_name(word, language) or _holds(allowed, re.sub(r"['’]s?$", "", word)):
+                continue
+            if chinese and _PINYIN.fullmatch(word.lower().replace("'", "")):
+                continue
+            after = words[place + 1] if place + 1 < len(words) else None
+            if _introduced(line, m.start(), language, word) or _new_by_place(m, line, title, language, after):
+                yield word
+
+
+def _new_by_place(m: re.Match[str], line: str, title: bool, language: str, after: re.Match[str] | None) -> bool:
+    word = m[0]
+    if re.search(r"[a-zà-ÿ][A-Z]", word) and "-" not in word:
+        return True
+    next_to = after is not None and line[m.end() : after.start()] == " " and after[0][0].isupper()
+    next_to = next_to and after is not None and _is_name(after[0], language) and not after[0].isupper()
+    inflected = bool(re.search(r"e[rsnm]?$", word)) and bool(_START.search(line[: m.start()]))
+    if language == "de":  # where all nouns have capital letters, two of them side by side are a name and a noun
+        return next_to and not inflected and not _is_german(word) and word.lower() not in _file().quantities.split()
+    if language != "en" and (title or _START.search(line[: m.start()])):
+        return next_to and not _is_word(word, compounds=True)
+    if title or _START.search(line[: m.start()]):
+        return not _is_word(word, compounds=True)
+    return not (language == "en" and "-" in word and _is_word(word))
+
+
+def _is_german(word: str) -> bool:
+    """Whether a word may be German: common, or made of common words that are not all English."""
+    return is_common(word) or (is_common(word, compounds=True) and not is_english(word)) or "-" in word
+
+
+def _introduced(line: str, start: int, language: str, word: str) -> bool:
+    """Whether words such as `by` or `der Marke` stand before a name; a German `von` only before an unknown word."""
+    pattern = _file().introduce.get(language)
+    if not pattern:
+        return False
+    if language == "de" and re.search(r"\b(?:von|bei)\s+$", line[:start]):
+        return not _is_german(word)
+    return bool(re.search(rf"(?:{pattern})\s+[\"“„«]?$", line[:start], re.I))
+
+
+def _names_something(text: str) -> bool:
+    return bool(_LATIN.search(text))
+
+
+def _holds(text: str, name: str) -> bool:
+    """Whether a text has a name, whatever its case, its apostrophes and hyphens."""
+    bare, within = (re.sub(r"[\s'’.&-]", "", part.lower()) for part in (re.sub(r"['’]s?$", "", name), text))
+    return bare in within or (len(bare) > 4 and bare.removesuffix("s") in within)

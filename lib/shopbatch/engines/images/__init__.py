@@ -1,0 +1,1 @@
+"""Image encoders, one module per backend: kept pictures in, vectors out."""

@@ -1,0 +1,1 @@
+"""Engines that translate: a program, and sequence-to-sequence models."""

@@ -1,0 +1,96 @@
+"""Translation by a converted sequence-to-sequence model: OPUS-MT (Marian) for one pair, or NLLB for many.
+
+The folder is what `ct2-transformers-converter` writes, with the tokenizer beside it: `tokenizer.json`, or for OPUS-MT
+`source.spm` and `target.spm`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from shopbatch.core.errors import UserError, one_line
+from shopbatch.engines.base import EngineError, Finish, Generated
+from shopbatch.engines.translator_configs import CTranslate2Config
+from shopbatch.models.folder import ModelError
+from shopbatch.models.sentencepieces import load_pieces
+
+_END = "</s>"
+_STEP = 16  # tokens by which the limits of translations grow
+
+
+class CTranslate2Translator:
+    """A translator as `CTranslate2Config` describes it, with the models of its pairs loaded when they are needed."""
+
+    def __init__(self, config: CTranslate2Config, folders: dict[str, str]) -> None:
+        """Take the folder of each pair, such as en-es; "" is the folder of all pairs."""
+        self.config, self.folders = config, folders
+        self._models: dict[str, _Model] = {}
+
+    def translate(self, texts: Sequence[str], pair: tuple[str, str], attempt: int) -> Generated:
+        """Translate the texts. A later attempt follows more translations at the same time."""
+        folder = self.folders.get("-".join(pair)) or self.folders.get("")
+        if not folder:
+            raise EngineError(f"no model for {'-'.join(pair)}")
+        if folder not in self._models:
+            self._models[folder] = _Model(Path(folder), self.config)
+        return self._models[folder].translate(texts, pair, self.config.beam + 2 * (attempt - 1))
+
+
+class _Model:
+    """One loaded model with its tokenizers."""
+
+    def __init__(self, folder: Path, config: CTranslate2Config) -> None:
+        try:
+            import ctranslate2
+        except ImportError:
+            raise UserError("engine ctranslate2 needs the package: pip install 'shopbatch[translation]'") from None
+        self.config = config
+        self.before, self.after = load_pieces(folder)
+        try:
+            self.model = ctranslate2.Translator(
+                str(folder),
+                device=config.device,
+                compute_type=config.compute,
+                intra_threads=config.threads,
+                inter_threads=1,
+            )
+        except (RuntimeError, ValueError) as error:
+            raise ModelError(f"model {folder}: {one_line(error, 200)}") from None
+
+    def translate(self, texts: Sequence[str], pair: tuple[str, str], beam: int) -> Generated:
+        codes = [self.config.languages.get(code, "") for code in pair]
+        rows = [[*filter(None, [codes[0]]), *self.before.pieces(text), _END] for text in texts]
+        if max(map(len, rows), default=0) > self.config.max_tokens:
+            raise EngineError(f"a text has more than {self.config.max_tokens} tokens")
+        # a call has one limit for all its texts, so texts of other lengths go into other calls
+        groups: dict[int, list[int]] = {}
+        for number, row in enumerate(rows):
+            groups.setdefault(2 * _STEP * -(-len(row) // _STEP) + _STEP, []).append(number)
+        answers: dict[int, Any] = {}
+        for most, numbers in sorted(groups.items()):
+            made = self._call([rows[n] for n in numbers], codes[1], beam, most)
+            answers |= {n: (answer, most) for n, answer in zip(numbers, made, strict=True)}
+        pieces = [[p for p in answers[n][0].hypotheses[0] if p not in (codes[1], _END)] for n in range(len(rows))]
+        finish: list[Finish] = ["length" if len(p) >= answers[n][1] - 1 else "stop" for n, p in enumerate(pieces)]
+        tokens = [np.array([len(r) for r in side], np.int32) for side in (rows, pieces)]
+        return Generated([self.after.text(p) for p in pieces], tokens[0], tokens[1], finish)
+
+    def _call(self, rows: list[list[str]], target: str, beam: int, most: int) -> list[Any]:
+        try:
+            return list(
+                self.model.translate_batch(
+                    rows,
+                    target_prefix=[[target] for _ in rows] if target else None,
+                    beam_size=beam,
+                    max_batch_size=self.config.batch_tokens,
+                    batch_type="tokens",
+                    max_decoding_length=most,
+                    disable_unk=True,
+                )
+            )
+        except (RuntimeError, ValueError) as error:
+            raise EngineError(f"ctranslate2: {one_line(error, 200)}") from None

@@ -1,0 +1,161 @@
+"""A picture file that nobody has checked -> a small upright RGB picture, or the reason why it is none.
+
+Sizes are read from the header before anything is decoded, so that a file of a few bytes cannot ask for more memory
+than `MOST_PIXELS` pixels take. The first frame of an animation is the picture. EXIF rotation is applied,
+transparency is laid on white, 16-bit values are divided by 256, CMYK becomes RGB. ICC profiles are not applied.
+"""
+
+from __future__ import annotations
+
+import io
+import struct
+import warnings
+import zlib
+from dataclasses import dataclass
+
+from PIL import Image
+
+from shopbatch.pictures.headers import has_too_many_scans, kind_of, webp_size
+from shopbatch.pictures.perceptual import perceptual_hash, signature
+from shopbatch.pictures.png import is_whole
+
+VERSION = 1  # of what a file becomes: raise it when the same file would give another picture
+SIDE = 256  # the longer side of a kept picture, in pixels
+MOST_BYTES = 64 * 2**20  # of a file
+MOST_PIXELS = 50_000_000
+LEAST_SIDE = 8  # pixels: anything smaller is a spacer or a tracking pixel
+_LOSSLESS = 64 * 64  # up to so many pixels a picture is kept as PNG: JPEG would spoil it
+_ORIENTATION = 0x0112
+_UPRIGHT = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+# what Pillow's decoders raise on damaged files
+_DAMAGED = (OSError, ValueError, SyntaxError, LookupError, TypeError, AttributeError, ArithmeticError, EOFError,
+            MemoryError, RuntimeError, struct.error, zlib.error, Image.DecompressionBombError,
+            Image.DecompressionBombWarning)  # fmt: skip
+
+
+class NoPicture(Exception):
+    """A file is not taken.
+
+    reason: empty, not_an_image, too_large, too_many_pixels, too_small, too_many_scans, truncated or damaged.
+    """
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A picture as it is kept.
+
+    Attributes:
+        data: A JPEG, or a PNG if it is small; upright, RGB, at most SIDE pixels a side.
+        width, height: Pixels of the file, upright.
+        format: Of the file: JPEG, PNG, GIF, WEBP or BMP.
+        perceptual: See `perceptual.perceptual_hash`.
+        signature: See `perceptual.signature`.
+    """
+
+    data: bytes
+    width: int
+    height: int
+    format: str
+    perceptual: str
+    signature: bytes
+
+
+def read_picture(data: bytes) -> Picture:
+    """Read the content of a file.
+
+    Raises:
+        NoPicture: It is not taken.
+    """
+    if not data:
+        raise NoPicture("empty")
+    if len(data) > MOST_BYTES:
+        raise NoPicture("too_large")
+    kind = kind_of(data)
+    if kind is None:
+        raise NoPicture("not_an_image")
+    if kind == "JPEG" and has_too_many_scans(data):
+        raise NoPicture("too_many_scans")
+    if kind == "WEBP":
+        _check_size(*(webp_size(data) or (0, 0)))
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # about what is odd in a file; its size is checked here
+            warnings.simplefilter("error", Image.DecompressionBombWarning)
+            # MPO is what phones call a JPEG with further pictures in it
+            with Image.open(io.BytesIO(data), formats=("JPEG", "MPO") if kind == "JPEG" else (kind,)) as image:
+                width, height = image.size
+                _check_size(width, height)
+                if kind == "PNG" and not is_whole(data):
+                    raise NoPicture("damaged")
+                turn = _UPRIGHT.get(_orientation(image))
+                image.draft("RGB", (2 * SIDE, 2 * SIDE))  # a JPEG is then decoded at no more than is needed
+                small = _small(image)
+    except _DAMAGED as error:
+        if isinstance(error, (Image.DecompressionBombError, Image.DecompressionBombWarning)):
+            raise NoPicture("too_many_pixels") from None
+        cut = isinstance(error, EOFError) or "truncated" in str(error).lower()
+        raise NoPicture("truncated" if cut else "damaged") from None
+    if turn is not None:
+        small = small.transpose(turn)
+        width, height = (height, width) if turn in _SIDEWAYS else (width, height)
+    return Picture(encoded(small), width, height, kind, perceptual_hash(small), signature(small))
+
+
+_SIDEWAYS = frozenset(_UPRIGHT[n] for n in (5, 6, 7, 8))
+
+
+def encoded(image: Image.Image) -> bytes:
+    """Return the bytes in which a small RGB picture is kept."""
+    out = io.BytesIO()
+    if image.width * image.height <= _LOSSLESS:
+        image.save(out, "PNG", compress_level=6)
+    else:
+        image.save(out, "JPEG", quality=90, subsampling=0)
+    return out.getvalue()
+
+
+def _check_size(width: int, height: int) -> None:
+    if width * height > MOST_PIXELS:
+        raise NoPicture("too_many_pixels")
+    if width <= 0 or height <= 0:
+        raise NoPicture("damaged")
+    if min(width, height) < LEAST_SIDE:
+        raise NoPicture("too_small")
+
+
+def _orientation(image: Image.Image) -> int:
+    """The EXIF orientation; 1 (upright) where there is none, or it cannot be read."""
+    try:
+        return int(image.getexif().get(_ORIENTATION, 1))
+    except _DAMAGED:
+        return 1
+
+
+def _small(image: Image.Image) -> Image.Image:
+    """Decode the first frame, lay it on white, and shrink it to SIDE."""
+    if image.mode.startswith("I;16") or image.mode == "I":
+        image = image.convert("I").point(lambda value: value * (1 / 256)).convert("L")
+    elif image.mode == "F":
+        raise NoPicture("damaged")
+    if image.has_transparency_data:
+        with_alpha = image.convert("RGBA")
+        image = Image.new("RGB", with_alpha.size, "white")
+        image.paste(with_alpha, mask=with_alpha.getchannel("A"))
+    elif image.mode != "RGB":
+        image = image.convert("RGB")
+    else:
+        image.load()
+    image.thumbnail((SIDE, SIDE), Image.Resampling.LANCZOS, reducing_gap=2.0)
+    return image

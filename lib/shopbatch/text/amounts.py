@@ -1,0 +1,235 @@
+"""Numbers of texts in five languages, with their units, in figures and in words: what two texts state can be compared.
+
+`quantities.py` reads English and Chinese closely, to tell whether one text backs another of the same language. This
+module reads English, Chinese, Spanish, German and French alike, to tell whether a translation states the same numbers
+(amounts.yaml). A number that a language may say otherwise is loose: it may correspond to one of the other text, and
+need not.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from functools import lru_cache
+from itertools import pairwise
+
+from shopbatch.text.amount_patterns import (
+    AGE,
+    CLOCK,
+    COMMA,
+    LANGUAGES,
+    MONTH,
+    WEEKDAY,
+    Amount,
+    Patterns,
+    patterns_of,
+    sizes_of,
+    unit_behind,
+)
+from shopbatch.text.amount_times import HALF_DAY, calendar, clock, dates
+from shopbatch.text.amount_words import amounts_file, values_of_words
+from shopbatch.text.numerals import from_chinese, numerals
+from shopbatch.text.quantities import fold_width
+from shopbatch.text.units import units
+
+VERSION = 1  # of all that is read here; checks that use it name it
+_HAN = r"[零〇一二两三四五六七八九十百千万亿]{1,12}(?:点[零〇一二三四五六七八九]{1,6})?"
+_DISCOUNT = re.compile(r"(?P<n>\d{1,2}(?:\.\d)?|[一二三四五六七八九]{1,2})\s?折(?!叠|扣价|角|痕|皱|边|断|射|返)")
+_SHARE = re.compile(rf"百分之(?P<n>\d+(?:\.\d+)?|{_HAN})")
+_PARTS = re.compile(rf"(?P<d>{_HAN}|\d+)分之(?P<n>{_HAN}|\d+)")
+_TENTHS = re.compile(r"(?P<n>[一二三四五六七八九]|\d)成(?![分员立功本熟为年了就品])")
+_AND_A_HALF = re.compile(r"\s(?:and a half|y media?|und eine?n? halbe?n?s?|et demie?)\b", re.I)
+_A_UNIT_AND_A_HALF = re.compile(
+    r"\b(?:an?|un|une|una|eine?n?|(?=\w+ y medi)) ?(?P<u>\w+) (?:and a half|y medi[oa]|et demie?)\b", re.I
+)
+
+
+@lru_cache(maxsize=4_096)
+def amounts(text: str, language: str) -> tuple[Amount, ...]:
+    """Return the numbers of a text in order, none inside another.
+
+    Args:
+        text: The text.
+        language: One of LANGUAGES.
+    """
+    folded = fold_width(text)
+    patterns = patterns_of(language)
+    folded = patterns.idioms.sub(lambda m: " " * len(m[0]), folded)
+    taken = [False] * len(folded)
+    out: list[Amount] = []
+    for amount in _candidates(folded, language, patterns):
+        if amount.end > amount.start and not any(taken[amount.start : amount.end]):
+            taken[amount.start : amount.end] = [True] * (amount.end - amount.start)
+            out.append(amount)
+    out.sort(key=lambda a: a.start)
+    return tuple(_with_shared_units(out, folded))
+
+
+def _candidates(text: str, language: str, patterns: Patterns) -> Iterator[Amount]:
+    yield from dates(text, language)
+    yield from clock(text, language, patterns)
+    if language == "zh":
+        yield from _chinese_shares(text)
+    yield from calendar(text, language, patterns)
+    yield from _figures(text, language, patterns)
+    yield from _chinese_words(text, patterns) if language == "zh" else _words(text, language, patterns)
+    for m in patterns.loose.finditer(text):
+        values = amounts_file().numbers[language].loose[m[0].lower()]
+        yield Amount(*m.span(), values if isinstance(values, tuple) else (values,), loose=True)
+
+
+def _chinese_shares(text: str) -> Iterator[Amount]:
+    for m in _DISCOUNT.finditer(text):
+        digits = m["n"] if m["n"][0].isdigit() else "".join(str(numerals().chinese.digits.get(c, 0)) for c in m["n"])
+        value = float(digits)
+        paid = value if value >= 10 else value * 10
+        yield Amount(*m.span(), (round(100 - paid, 3), round(paid, 3)), "percent")
+    for m in _SHARE.finditer(text):
+        yield Amount(*m.span(), (from_chinese(m["n"]),), "percent")
+    for m in _PARTS.finditer(text):
+        yield Amount(*m.span(), (from_chinese(m["n"]) / max(from_chinese(m["d"]), 1),), loose=True)
+    for m in _TENTHS.finditer(text):
+        yield Amount(*m.span(), (10 * from_chinese(m["n"]),), "percent")
+
+
+def _figures(text: str, language: str, patterns: Patterns) -> Iterator[Amount]:
+    for m in patterns.figures.finditer(text):
+        values = _readings(m, language)
+        end, scaled = m.end(), patterns.scale.match(text, m.end())
+        if scaled:
+            factor = amounts_file().scales[language].get(scaled[0].strip(" -").lower(), 1000.0)
+            values, end = tuple(round(v * factor, 6) for v in values), scaled.end()
+        unit, stop = unit_behind(text, end, patterns)
+        if half := _AND_A_HALF.match(text, stop):
+            values, stop = tuple(v + 0.5 for v in values), half.end()
+            unit, stop = (unit, stop) if unit else unit_behind(text, stop, patterns)
+        if language == "zh" and _is_date(text, m, stop):
+            unit = ""
+        start = m.start()
+        if not unit and re.search(amounts_file().ages[language] + "$", text[:start], re.I):
+            unit = AGE
+        if (sign := patterns.before.search(text[max(0, start - 4) : start])) and (not unit or sizes_of(unit) == ()):
+            unit, start = amounts_file().signs[sign["sign"]], start - len(sign[0])
+        if (
+            not unit
+            and not m[0].endswith("er-")
+            and re.match(r"[A-Za-z_]|-[A-Z]|[-/]\d*[A-Za-z]{2,}\d", text[end:])
+            and not re.match(r"[x×]\s?\d|[stnr][tdh]\b", text[end:])
+        ):
+            continue  # part of a code: 3M, A4, 2XL
+        yield Amount(start, stop, values, unit)
+
+
+def _is_date(text: str, m: re.Match[str], stop: int) -> bool:
+    """Whether a Chinese number is a year or a day of a month: 2024年, 5月6日."""
+    sign = text[stop - 1 : stop]
+    return (
+        (sign == "年" and len(m["n"] or "") == 4) or (sign in "日号" and text[stop : stop + 1] != "内")
+        if sign
+        else False
+    )
+
+
+def _readings(m: re.Match[str], language: str) -> tuple[float, ...]:
+    """What figures may be worth."""
+    signs = numerals().fraction_signs
+    if m["sign"]:
+        above, below = signs[m["sign"]]
+        return (above / below,)
+    values = _plain_readings(m["n"], language)
+    fraction = (m["frac"] or "").strip()
+    if fraction in signs:
+        above, below = signs[fraction]
+        return tuple(v + above / below for v in values)
+    if fraction.startswith("/"):
+        parts = float(fraction[1:])
+        return (values[0] / parts,) if parts else values
+    if fraction:
+        above_text, _, below_text = fraction.lstrip(" -").partition("/")
+        return (values[0] + float(above_text) / (float(below_text) or 1),)
+    return values
+
+
+def _plain_readings(figures: str, language: str) -> tuple[float, ...]:
+    bare = re.sub(r"[ '’]", "", figures)
+    if bare.count(".") + bare.count(",") == 0:
+        return (float(bare),)
+    if bare[0] in ".,":
+        return (float("0." + bare[1:]),)
+    decimal, group = (",", ".") if language in COMMA else (".", ",")
+    if bare.count(".") and bare.count(","):  # the last one is the decimal sign
+        last = max(bare.rfind("."), bare.rfind(","))
+        return (float(re.sub(r"[.,]", "", bare[:last]) + "." + bare[last + 1 :]),)
+    sign = "." if "." in bare else ","
+    grouped = float(bare.replace(sign, "")) if re.fullmatch(r"\d{1,3}(?:[.,]\d{3})+", bare) else None
+    as_decimal = float(bare.replace(sign, ".")) if bare.count(sign) == 1 else None
+    if sign == group:
+        readings = (grouped, as_decimal if grouped is None or (language in COMMA and as_decimal is not None) else None)
+    else:
+        readings = (as_decimal, grouped if language in COMMA and sign == decimal and as_decimal is None else None)
+    return tuple(v for v in readings if v is not None) or (float(re.sub(r"[.,]", "", bare)),)
+
+
+def _words(text: str, language: str, patterns: Patterns) -> Iterator[Amount]:
+    """Numbers in words, of languages with an alphabet."""
+    loose = amounts_file().numbers[language].loose
+    for m in _A_UNIT_AND_A_HALF.finditer(text):
+        unit, stop = unit_behind(text, m.start("u"), patterns)
+        if unit and stop == m.end("u"):
+            yield Amount(*m.span(), (1.5,), unit)
+    for start, end, value in values_of_words(text, language):
+        unit, stop = unit_behind(text, end, patterns)
+        if half := _AND_A_HALF.match(text, stop):
+            behind, stop = (unit, half.end()) if unit else unit_behind(text, half.end(), patterns)
+            yield Amount(start, stop, (value + 0.5,), behind)
+            continue
+        one = value == 1
+        yield Amount(
+            start, stop if unit else end, (value,), unit, loose=one or (text[start:end].lower() in loose and not unit)
+        )
+
+
+def _chinese_words(text: str, patterns: Patterns) -> Iterator[Amount]:
+    counters = units().chinese_counters
+    counted = re.compile(rf"\s?(?:多|来|余)?(?:{counters})")
+    for m in re.finditer(rf"(?<![第每\d.几数好])(?P<n>{_HAN})(?P<more>半)?", text):
+        if m["n"] in ("千", "万", "亿", "百"):
+            continue
+        value = from_chinese(m["n"])
+        unit, end = unit_behind(text, m.end(), patterns)
+        half = bool(m["more"]) or text[end : end + 1] == "半"
+        value += 0.5 if half else 0.0
+        end += 1 if half and not m["more"] else 0
+        counter = counted.match(text, m.end())
+        firm = bool(unit) or (counter is not None and value >= 2)
+        yield Amount(m.start(), end, (value,), unit, loose=not firm or value == 1)
+    for m in re.finditer(r"第(?P<n>[一二三四五六七八九十]{1,3}|\d+)", text):
+        yield Amount(*m.span(), (from_chinese(m["n"]),), loose=True)
+    for m in re.finditer(r"半(?=个?(?:小时|天|年|月|价|斤|升|公斤))", text):
+        unit, end = unit_behind(text, m.end(), patterns)
+        yield Amount(m.start(), end, (0.5,), unit, loose=True)
+
+
+def _with_shared_units(listed: Sequence[Amount], text: str) -> list[Amount]:
+    """Let numbers share the unit of the one behind them: 20 x 30 cm, 2-3 days, 30 to 40 degrees."""
+    out = list(listed)
+    joint = re.compile(
+        r"\s?(?:[-–~～/x×*、]|to|and|or|bis|und|oder|mal|auf|a|y|o|u|por|à|et|ou|sur|至|到|和|或|乘|by)\s?", re.I
+    )
+    for i in range(len(out) - 2, -1, -1):
+        one, other = out[i], out[i + 1]
+        if not one.unit and other.unit and joint.fullmatch(text[one.end : other.start]):
+            values = (
+                tuple(h * 60 + half for h in one.values for half in (0, HALF_DAY))
+                if other.unit == CLOCK
+                else one.values
+            )
+            out[i] = Amount(one.start, one.end, values, other.unit, one.loose)
+    for i, (one, other) in enumerate(pairwise(list(out))):
+        sign_before = one.unit in ("usd", "eur", "gbp", "cny", AGE) and not other.unit
+        if sign_before and joint.fullmatch(text[one.end : other.start]):
+            out[i + 1] = Amount(other.start, other.end, other.values, one.unit, other.loose)
+    return out
+
+
+__all__ = ["CLOCK", "LANGUAGES", "MONTH", "VERSION", "WEEKDAY", "Amount", "amounts", "sizes_of"]

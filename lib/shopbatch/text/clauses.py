@@ -1,0 +1,94 @@
+"""The clauses of a text, and the language of a short one by its small words (function_words.yaml)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from functools import lru_cache
+
+import pyarrow as pa
+
+from shopbatch.text.language import detect_language, load_classifier
+from shopbatch.text.word_files import WordFile, read_words
+
+VERSION = 1
+_BREAK = re.compile(r"(?<=[.!?;:。！？；：\n])(?<!\d[.:])\s*|(?<=[，、])|(?<=,)\s+|\s+[–—|•·/]\s+|\s*[()（）]\s*")
+_WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)?")
+_HAN = re.compile(r"[\u3400-\u9fff]")
+_SURE, _UNLIKELY, _LETTERS, _LONG, _LEAD = 0.9, 0.02, 18, 60, 2
+
+
+class _Words(WordFile):
+    words: dict[str, str]
+
+
+@lru_cache(maxsize=1)
+def function_words() -> Mapping[str, frozenset[str]]:
+    """The small words of each language."""
+    return {
+        code: frozenset(words.split())
+        for code, words in read_words(_Words, "shopbatch.text", "function_words.yaml").words.items()
+    }
+
+
+def clauses(text: str) -> list[str]:
+    """Return the clauses of a text: what stands between signs."""
+    return [piece.strip() for piece in _BREAK.split(text) if piece and any(c.isalnum() for c in piece)]
+
+
+def words_of(text: str) -> list[str]:
+    """Return the words of a text in small letters; l'eau is two."""
+    return [part for word in _WORD.findall(text.lower()) for part in re.split(r"['’]", word) if part]
+
+
+def clause_language(text: str, among: tuple[str, ...]) -> str | None:
+    """Return the language of a clause, or None where nothing tells it.
+
+    Args:
+        text: A few words.
+        among: The languages that it may be in.
+    """
+    script = detect_language(pa.array([text], pa.string()))[0].as_py()
+    if script is not None:
+        return str(script)
+    words = words_of(text)
+    counts = {code: sum(word in function_words()[code] for word in words) for code in among if code in function_words()}
+    ranked = sorted(counts, key=lambda code: -counts[code])
+    if len(ranked) > 1 and counts[ranked[0]] - counts[ranked[1]] >= _LEAD:
+        return ranked[0]
+    return None
+
+
+def foreign_language(text: str, language: str) -> str:
+    """Return the language that a text surely is in instead of the wanted one; "" if it may be in that one.
+
+    Args:
+        text: A text, better more than a few words.
+        language: The wanted language.
+    """
+    script = detect_language(pa.array([text], pa.string()))[0].as_py()
+    if script is not None or language in ("zh", "ja", "ko"):
+        return "" if script == language else str(script or "another")
+    words = words_of(text)
+    if sum(map(len, words)) < _LETTERS:
+        return ""
+    counts = {code: sum(word in small for word in words) for code, small in function_words().items()}
+    best = max(counts, key=lambda code: counts[code])
+    own = counts.get(language, 0)
+    if own >= _LEAD and own >= counts[best] and sum(map(len, words)) >= _LONG:
+        return ""
+    ranked = dict(load_classifier().rank(text[:400].lower()))
+    likely = max(ranked, key=lambda code: ranked[code])
+    if (
+        likely != language
+        and ranked.get(language, 0.0) < _UNLIKELY
+        and (ranked[likely] >= _SURE or counts[best] - own >= _LEAD)
+    ):
+        return str(likely)
+    return best if counts[best] - own > _LEAD + 1 and ranked.get(language, 0.0) < 0.5 else ""
+
+
+def han_share(text: str) -> float:
+    """Return the share of Han characters among the letters of a text."""
+    letters = sum(c.isalpha() for c in text)
+    return len(_HAN.findall(text)) / letters if letters else 0.0

@@ -1,0 +1,66 @@
+"""find_similar_images: planted copies are found, neighbours are the exact ones, words need a model that reads them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+
+from shopbatch.capabilities.images.words import search_by_words
+from shopbatch.warehouse.store import Store
+from tests.engines import tiny_clip
+from tests.jobs.command_line import run_job
+
+
+def test_copies_and_neighbours_are_published_once(picture_shop: Store) -> None:
+    code, report, err = run_job(picture_shop, "find_similar_images", "k=5")
+    assert (code, report["outcome"]) == (0, "published"), err
+    rows = pl.DataFrame(picture_shop.snapshot("similar_images").read()).sort("image_id")
+    images = pl.DataFrame(picture_shop.snapshot("product_images").read()).sort("image_id")
+    assert rows["image_id"].to_list() == images["image_id"].to_list()
+    sha256 = dict(images.select("image_id", "sha256").iter_rows())
+    product = dict(images.select("image_id", "product_id").iter_rows())
+    copies = rows.filter(same="file")
+    assert copies.height == 13
+    for row in copies.iter_rows(named=True):
+        assert sha256[row["image_id"]] == sha256[row["copy_of"]] and row["copies"] >= 2
+        assert product[row["copy_of"]] in row["products"] and row["product_id"] not in row["products"]
+    assert rows.filter(pl.col("copies") == 1)["same"].null_count() == rows.filter(pl.col("copies") == 1).height
+    check_neighbours(picture_shop, rows, 5)
+    assert run_job(picture_shop, "find_similar_images", "k=5")[1]["outcome"] == "nothing to do"
+    page = Path(f"{picture_shop.root}/_runs/find_similar_images/{report['run_id']}/pictures.html").read_text("utf-8")
+    assert page.count("the same file") == 13 and '<img src="data:image/jpeg;base64,' in page
+
+
+def check_neighbours(store: Store, rows: pl.DataFrame, k: int) -> None:
+    """Compare with all cosines: other products only, and one of several copies."""
+    vectors = pl.DataFrame(store.snapshot("image_vectors").read()).sort("image_id")
+    matrix = np.stack([np.frombuffer(v, np.int8) for v in vectors["vector"]]) * vectors["scale"].to_numpy()[:, None]
+    cosines = matrix @ matrix.T
+    place = {name: n for n, name in enumerate(vectors["image_id"].to_list())}
+    first = np.array([place[name] for name in rows["copy_of"].to_list()])
+    for n, row in enumerate(rows.iter_rows(named=True)):
+        allowed = (first == np.arange(len(first))) & (first != first[n])
+        wanted = np.sort(cosines[n][allowed])[::-1][:k]
+        np.testing.assert_allclose([s["score"] for s in row["similar"]], wanted, atol=1e-4)
+        assert all(s["product_id"] != row["product_id"] and allowed[place[s["image_id"]]] for s in row["similar"])
+
+
+def test_words_find_pictures_with_an_encoder_that_reads_both(picture_shop: Store, tmp_path: Path) -> None:
+    code, _, err = run_job(picture_shop, "find_similar_images", "texts=[red shoe]")
+    assert code == 2 and "reads pictures only" in err
+    clip = tiny_clip.build(tmp_path / "clip")
+    arguments = ("engine={kind: openvino}", f"encoder={clip}", "workers=1")
+    code, _, err = run_job(picture_shop, "embed_images", *arguments)
+    assert code == 0, err
+    assert picture_shop.snapshot("image_vectors").metadata["encoder"].startswith("clip@")
+    best = search_by_words(picture_shop, ["red shoe", "蓝色的包"], 4)
+    assert [len(answers) for answers in best] == [4, 4]
+    for answers in best:
+        scores = [score for _, score in answers]
+        assert scores == sorted(scores, reverse=True) and all(-1.01 <= score <= 1.01 for score in scores)
+    code, report, err = run_job(picture_shop, "find_similar_images", "texts=[red shoe]")
+    assert code == 0, err
+    page = Path(f"{picture_shop.root}/_runs/find_similar_images/{report['run_id']}/pictures.html").read_text("utf-8")
+    assert page.count("red shoe") == 10
