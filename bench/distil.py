@@ -1,6 +1,6 @@
 """Teacher, cut and student side by side: accuracy in each language, and the speed of the bare engine.
 
-Run: python bench/distil.py WAREHOUSE [--rounds 7] [--texts 400] [--rows N]
+Run: python -m bench.distil WAREHOUSE [--rounds 7] [--texts 400] [--rows N]
 (a warehouse with the sample's reviews in which `shopbatch run distil_encoder` has published `sentiment-student`)
 
 Speed is measured by turns: each round encodes the same texts with the teacher's encoder, then with the student's. The
@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from profile_tools import machine
+from bench.side_by_side import machine
 
 from shopbatch.capabilities.sentiment.config import ExampleConfig
 from shopbatch.capabilities.sentiment.distil.judge import accuracies
@@ -71,7 +71,7 @@ def main() -> None:
     parser.add_argument("--texts", type=int, default=400)
     parser.add_argument("--rows", type=int, help="held-out texts whose accuracy is measured (default: all)")
     arguments = parser.parse_args()
-    print(machine(), flush=True)
+    print(", ".join(f"{name} {value}" for name, value in machine().items()), flush=True)
     store = Store(arguments.warehouse)
     models, engine = f"{store.root}/_models", OpenVinoConfig()
     student, small = head_and_encoder(models, f"{NAME}@live")
