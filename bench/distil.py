@@ -1,6 +1,6 @@
 """Teacher, cut and student side by side: accuracy in each language, and the speed of the bare engine.
 
-Run: python bench/distil.py WAREHOUSE [--rounds 7] [--texts 400] [--rows N]
+Run: python -m bench.distil WAREHOUSE [--rounds 7] [--texts 400] [--rows N]
 (a warehouse with the sample's reviews in which `shopbatch run distil_encoder` has published `sentiment-student`)
 
 Speed is measured by turns: each round encodes the same texts with the teacher's encoder, then with the student's. The
@@ -13,12 +13,13 @@ from __future__ import annotations
 import argparse
 import statistics
 import time
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from profile_tools import machine
+from bench.side_by_side import benchmark, machine
 
 from shopbatch.capabilities.sentiment.config import ExampleConfig
 from shopbatch.capabilities.sentiment.distil.judge import accuracies
@@ -63,14 +64,15 @@ def by_turns(engines: dict[str, Encoder], texts: pa.Array, rounds: int) -> None:
               f"({min(values):.2f} to {max(values):.2f}, {rounds} rounds of {len(texts)} texts)")  # fmt: skip
 
 
-def main() -> None:
+@benchmark
+def main(argv: Sequence[str] | None = None) -> None:
     """Parse the command line and measure."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("warehouse")
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--texts", type=int, default=400)
     parser.add_argument("--rows", type=int, help="held-out texts whose accuracy is measured (default: all)")
-    arguments = parser.parse_args()
+    arguments = parser.parse_args(argv)
     print(machine(), flush=True)
     store = Store(arguments.warehouse)
     models, engine = f"{store.root}/_models", OpenVinoConfig()

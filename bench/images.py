@@ -1,8 +1,8 @@
 """Measures the image encoder, the classifier on it, and the jobs about pictures. Nothing is downloaded.
 
-    python bench/images.py quality FOLDER     # a folder with the idx files of fashion-mnist (or MNIST)
-    python bench/images.py speed FOLDER       # pictures a second of CPU time, decoding included
-    python bench/images.py scale --rows 200000    # embed_images with the fake engine: rows a second, memory, second run
+    python -m bench.images quality FOLDER     # a folder with the idx files of fashion-mnist (or MNIST)
+    python -m bench.images speed FOLDER       # pictures a second of CPU time, decoding included
+    python -m bench.images scale --rows 200000    # embed_images with the fake engine: rows a second, memory, second run
 
 The idx files of fashion-mnist come in Debian's package dataset-fashion-mnist. Its pictures have 28 x 28 grey pixels:
 they prove nothing about photographs.
@@ -17,11 +17,13 @@ import resource
 import struct
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
+from bench.side_by_side import benchmark
 from PIL import Image
 
 from shopbatch.capabilities.images.config import FitConfig
@@ -148,7 +150,8 @@ def _fill(store: Store, rows: int, chunk: int = 8192) -> None:
     store.commit(PRODUCT_IMAGES, written, "replace", "bench")
 
 
-def main() -> None:
+@benchmark
+def main(argv: Sequence[str] | None = None) -> None:
     """Read the arguments and print what was measured, as JSON."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("what", choices=["quality", "speed", "scale"])
@@ -156,9 +159,11 @@ def main() -> None:
     parser.add_argument("--size", type=int, default=96)
     parser.add_argument("--engine", choices=["openvino", "torch"], default="openvino")
     parser.add_argument("--rows", type=int, default=None)
-    said = parser.parse_args()
+    said = parser.parse_args(argv)
     if said.what != "scale" and said.folder is None:
         parser.error("name the folder of the idx files")
+    if said.folder is not None and not said.folder.is_dir():
+        raise FileNotFoundError(2, "no such folder", str(said.folder))
     with tempfile.TemporaryDirectory(prefix="bench-models-") as models:
         if said.what == "quality":
             out = quality(said.folder, said.size, said.engine, f"{models}/_models")

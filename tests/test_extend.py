@@ -13,7 +13,7 @@ ROOT = Path(__file__).resolve().parents[1]
 PAGE = (ROOT / "docs" / "extend.md").read_text("utf-8")
 CHECKS = (
     "tests/jobs/test_tag_reviews.py",
-    "tests/test_layout.py::test_every_job_has_a_conf_a_test_a_page_and_a_row_in_the_readme",
+    "tests/test_layout.py::test_every_job_has_a_conf_a_test_a_page_and_a_row_in_the_list_of_jobs",
     "tests/test_layout.py::test_no_conf_test_or_row_is_left_of_a_job_that_is_gone",
     "tests/test_layout.py::test_job_files_are_thin_and_their_configuration_loads_in_every_environment",
     "tests/test_layout.py::test_every_table_is_listed",
@@ -50,11 +50,14 @@ def follow(copy: Path) -> None:
     (copy / "conf" / "base" / "tag_reviews.yaml").write_text(conf[1] + "\n", "utf-8")
     (copy / "tests" / "jobs" / "test_tag_reviews.py").write_text(block("`tests/jobs/test_tag_reviews.py`"), "utf-8")
     (copy / "docs" / "jobs" / "tag_reviews.md").write_text("# `tag_reviews`\n", "utf-8")
-    row = re.search(r"``(\| \[tag_reviews\].*?\|)``", PAGE)
-    assert row
-    readme = copy / "README.md"
-    heading = "| --- | --- | --- | --- |\n"
-    readme.write_text(readme.read_text("utf-8").replace(heading, f"{heading}{row[1]}\n", 1), "utf-8")
+    for place, begins, heading in (
+        ("docs/jobs/index.md", r"\| \[tag_reviews\]", "| --- | --- | --- | --- |\n"),
+        ("README.md", r"\| The language", "| you want | jobs |\n| --- | --- |\n"),
+    ):
+        row = re.search(rf"``({begins}.*?\|)``", PAGE)
+        assert row
+        page = copy / place
+        page.write_text(page.read_text("utf-8").replace(heading, f"{heading}{row[1]}\n", 1), "utf-8")
 
 
 def test_the_page_builds_a_job_that_passes_its_checks(tmp_path):

@@ -227,6 +227,16 @@ def test_campaigns(capsys: Out) -> None:
     ]  # fmt: skip
 
 
+def test_images(ray_local: None, tmp_path: Path, capsys: Out) -> None:
+    run("images", "scale", "--rows", 64)
+    assert json.loads(capsys.readouterr().out)["rows"] == 64
+    assert "fashion" in lacks(capsys, "images", "quality", tmp_path / "fashion")
+
+
+def test_distil(shop: Store, capsys: Out) -> None:
+    assert "sentiment-student" in lacks(capsys, "distil", shop.root)
+
+
 def test_descriptions(shop: Store, causal: Path, capsys: Out) -> None:
     run("descriptions", "perplexity", "--warehouse", shop.root, "--model", causal, "--rows", 2)
     assert re.findall(r"^(\w+): perplexity", capsys.readouterr().out, re.M) == ["fp32", "bf16", "int8"]
@@ -373,6 +383,7 @@ def test_translation(tmp_path: Path, capsys: Out) -> None:
     assert re.search(r"all faults +2 of +2", out) and re.search(r"false alarms +0 of +1", out)
     assert re.search(r"numbers kept +20 of +20", out) and "untranslated" in out
     assert "no program" in lacks(capsys, "translation", "--apertium", 5, "--program", "no-such-program")
+    assert "none.json" in lacks(capsys, "translation", "none.json")
 
 
 def test_uplift(capsys: Out) -> None:
@@ -392,6 +403,7 @@ def test_sentiment_speed(shop: Store, capsys: Out) -> None:
     assert re.search(r"^1\.0000 .* labels as in bf16, all: score_reviews, sentiment@live$", said, re.M)
     assert len(re.findall(r"^ *[\d.]+ x (?:HF pipeline|score_reviews).*texts a second$", said, re.M)) == 12
     assert "no live model 'sentiment'" in lacks(capsys, "sentiment_speed", f"{shop.root}/nothing", "--no-hf")
+    assert "sentiment-cascade" in lacks(capsys, "sentiment_speed", shop.root, "--cascade", "sentiment-cascade@live")
 
 
 def test_every_file_has_a_test() -> None:
