@@ -17,12 +17,13 @@ import shlex
 import statistics
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import wraps
 from pathlib import Path
+from threading import Event, Thread
 from typing import Any, TypeVar, cast
 
 import psutil
@@ -90,7 +91,8 @@ def alternate(sides: Sequence[Side], rounds: int, warm: int = 1) -> dict[str, Ta
             gc.collect()
             reset_peak()
             cpu, began = cpu_seconds(), time.perf_counter()
-            returned = side.run()
+            with watched():
+                returned = side.run()
             wall, cpu = (
                 time.perf_counter() - began,
                 max(1e-6, cpu_seconds() - cpu),
@@ -129,15 +131,37 @@ def pace(ours: Taken, peer: Taken) -> dict[str, Any]:
     }  # fmt: skip
 
 
+_seen: dict[tuple[int, float], float] = {}  # seconds of each process that was started here, when it was last seen
+
+
 def cpu_seconds() -> float:
-    """Seconds of the processor that this process and all that it has started have used so far."""
-    here = os.times()
-    total = time.process_time() + here.children_user + here.children_system
+    """Seconds of the processor that this process and all that it has started have used so far, as far as was seen.
+
+    A process that has ended counts as it was last seen: nobody says afterwards what a worker of Ray's has used.
+    """
     for process in psutil.Process().children(recursive=True):
         with suppress(psutil.Error):
             used = process.cpu_times()
-            total += used.user + used.system + used.children_user + used.children_system
-    return total
+            _seen[process.pid, process.create_time()] = used.user + used.system
+    return time.process_time() + sum(_seen.values())
+
+
+@contextmanager
+def watched(every: float = 0.25) -> Iterator[None]:
+    """Look at the processes from time to time inside the block, since some end before it does."""
+    over = Event()
+
+    def look() -> None:
+        while not over.wait(every):
+            cpu_seconds()
+
+    thread = Thread(target=look, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
 
 
 def reset_peak() -> None:
