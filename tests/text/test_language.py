@@ -1,7 +1,10 @@
 """The language of a text without a language column: by its script, or by a classifier that may say nothing."""
 
+from pathlib import Path
+
 import pyarrow as pa
 
+from shopbatch.text import language as module
 from shopbatch.text.language import guess_language
 
 SHORT = {
@@ -74,3 +77,10 @@ def test_a_guess_depends_on_the_text_alone() -> None:
     texts = [text for each in SHORT.values() for text in each]
     assert guesses(*texts) == [guesses(text)[0] for text in texts]
     assert guesses(texts[0].upper() + " " + "x" * 10_000) == guesses(texts[0].upper() + " " + "x" * 9_000)
+
+
+def test_all_languages_come_from_one_module() -> None:
+    package = Path(module.__file__).parents[1]
+    texts = {path.relative_to(package).as_posix(): path.read_text("utf-8") for path in package.rglob("*.py")}
+    readers = {name for name, text in texts.items() if "from py3langid" in text}
+    assert readers == {"text/language.py"}

@@ -45,7 +45,11 @@ class SentimentStage(BaseStage):
     checks: int = 2 + WORDS
     outputs: pa.Schema = field(
         default_factory=lambda: pa.schema(
-            [*((f"p_{label}", pa.float32()) for label in LABELS), ("language", pa.string())]
+            [
+                *((f"p_{label}", pa.float32()) for label in LABELS),
+                ("language", pa.string()),
+                ("answered_by", pa.string()),  # null: there is only one model
+            ]
         )
     )
 
@@ -87,8 +91,8 @@ class SentimentStage(BaseStage):
         best = _probabilities(raw).argmax(axis=1)
         labels = pa.array(LABELS).take(pa.array(best))
         language = pc.coalesce(passed["language"], raw["language"], pa.scalar("und"))
-        alone = {"answered_by": pa.nulls(raw.num_rows, pa.string())}  # by the only model; a cascade fills it
-        return {"label": labels, "language": language} | alone | {f"p_{x}": raw[f"p_{x}"] for x in LABELS}
+        who = {"answered_by": raw["answered_by"]}
+        return {"label": labels, "language": language} | who | {f"p_{x}": raw[f"p_{x}"] for x in LABELS}
 
     def measure(self, published: pa.Table) -> dict[str, float]:
         p = _probabilities(published)
@@ -114,7 +118,8 @@ class SentimentScorer:
         language = guess_language(texts)
         p = self.head.probabilities(encoded.vectors, language).astype(np.float32)
         columns = {f"p_{label}": pa.array(p[:, i]) for i, label in enumerate(LABELS)}
-        return pa.table(columns | {"language": language, "tokens": pa.array(encoded.tokens.astype(np.int32))})
+        columns |= {"language": language, "answered_by": pa.nulls(len(texts), pa.string())}
+        return pa.table(columns | {"tokens": pa.array(encoded.tokens.astype(np.int32))})
 
 
 def review_text(content: pa.Table) -> pa.Array:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
@@ -23,14 +23,6 @@ class CascadeStage(SentimentStage):
 
     cascade: str = ""
     small: tuple[tuple[str, str], ...] = ()
-    outputs: pa.Schema = field(
-        default_factory=lambda: pa.schema(
-            [
-                *((f"p_{label}", pa.float32()) for label in LABELS),
-                *(("language", pa.string()), ("answered_by", pa.string())),
-            ]
-        )
-    )
 
     def open(self) -> CascadeScorer:  # type: ignore[override]
         small = [
@@ -38,9 +30,6 @@ class CascadeStage(SentimentStage):
             for encoder, head in self.small
         ]
         return CascadeScorer(small, super().open(), Cascade.load(self.cascade))
-
-    def publish(self, passed: pa.Table, raw: pa.Table) -> dict[str, pa.Array]:
-        return super().publish(passed, raw) | {"answered_by": raw["answered_by"]}
 
 
 class CascadeScorer:
@@ -86,7 +75,8 @@ class CascadeScorer:
 
 
 def _signed(raw: pa.Table, model: str) -> pa.Table:
-    return raw.append_column("answered_by", pa.repeat(model, raw.num_rows))
+    place = raw.column_names.index("answered_by")
+    return raw.set_column(place, "answered_by", pa.repeat(pa.scalar(model, pa.string()), raw.num_rows))
 
 
 def _put(table: pa.Table, rows: np.ndarray, other: pa.Table) -> pa.Table:
