@@ -21,7 +21,8 @@ class QuickScorer(SentimentScorer):
         language = pa.nulls(content.num_rows, pa.string())
         p = self.head.probabilities(encoded.vectors, language)
         columns = {f"p_{label}": pa.array(p[:, i]) for i, label in enumerate(LABELS)}
-        return pa.table(columns | {"language": language, "tokens": pa.array(encoded.tokens.astype(np.int32))})
+        columns |= {"language": language, "answered_by": language}
+        return pa.table(columns | {"tokens": pa.array(encoded.tokens.astype(np.int32))})
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import os
+import subprocess
+import sys
 import threading
 from collections import namedtuple
 from concurrent.futures import ThreadPoolExecutor
@@ -22,6 +26,7 @@ from shopbatch.runs.stalls import Stalled, Stalls
 from shopbatch.warehouse.store import Store
 from tests.inference import oracle, toy
 
+ROOT = Path(__file__).parents[2]
 QUICK = {"platform": {"watchdog_seconds": 0.3}}
 
 
@@ -76,27 +81,44 @@ def test_a_run_that_gets_no_cpu_says_so_and_goes_on_when_it_gets_one(
     )
 
 
-def test_a_standstill_that_nothing_explains_is_begun_again_once(
-    ray_local: None, store: Store, monkeypatch: pytest.MonkeyPatch
-) -> None:
+# In a process of its own: the signal that begins a run again would end pytest's worker if it were not handled.
+STANDS_STILL = """
+import json, sys, threading
+from shopbatch.core.config import Platform
+from shopbatch.core.sessions import ray_session
+from shopbatch.inference import run as inference_run
+from tests.inference import toy
+
+real, calls, hangs = inference_run.stream, [], threading.Event()
+
+def stream(task, units):
+    calls.append(len(units))
+    if len(calls) > 1:
+        yield from real(task, units)
+        return
+    yield from real(task, units[:1])
+    hangs.set()
+    threading.Event().wait()
+
+inference_run.stream = stream
+inference_run.looks = lambda *_: [lambda: None if hangs.is_set() else "workers start"]
+with ray_session(Platform(cpus=2, object_store_mb=128)):
+    spec = toy.spec()
+    report = toy.run(toy.Store(sys.argv[1]), spec, flush_rows=2, platform={"watchdog_seconds": 0.3})
+print(json.dumps([len(calls), report.outcome, report.rows.computed, report.diagnosis]))
+"""
+
+
+def test_a_standstill_that_nothing_explains_is_begun_again_once(store: Store) -> None:
     toy.put(store, rows(10))
-    real, calls, hangs = inference_run.stream, [], threading.Event()
-
-    def stream(task: Any, units: Any) -> Any:
-        calls.append(len(units))
-        if len(calls) > 1:
-            yield from real(task, units)
-            return
-        yield from real(task, units[:1])
-        hangs.set()
-        threading.Event().wait()
-
-    monkeypatch.setattr(inference_run, "stream", stream)
-    monkeypatch.setattr(inference_run, "looks", lambda *_: [lambda: None if hangs.is_set() else "workers start"])
-    report = toy.run(store, toy.spec(), flush_rows=2, **QUICK)
-    assert len(calls) == 2 and report.outcome == "published" and report.rows.computed == 10
-    assert report.diagnosis[-1] == "compute: begun again, once; what was computed is kept"
-    assert "nothing wrong was seen" in report.diagnosis[-2]
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("RAY_")}
+    command = [sys.executable, "-c", STANDS_STILL, store.root]
+    done = subprocess.run(command, env=environment, cwd=ROOT, capture_output=True, text=True, timeout=250, check=False)
+    assert done.returncode == 0, done.stderr[-2000:]
+    calls, outcome, computed, diagnosis = json.loads(done.stdout.splitlines()[-1])
+    assert (calls, outcome, computed) == (2, "published", 10)
+    assert diagnosis[-1] == "compute: begun again, once; what was computed is kept"
+    assert "nothing wrong was seen" in diagnosis[-2]
     assert sorted(oracle.memo_hashes(store, toy.spec())) == sorted(
         oracle.content_hash(*c) for c in oracle.expect(rows(10)).contents
     )

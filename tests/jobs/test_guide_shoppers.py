@@ -18,6 +18,7 @@ from shopbatch.sample import fill_boutique
 from shopbatch.tables.user_sequences import USER_SEQUENCES
 from shopbatch.warehouse.store import Store
 from tests.jobs.command_line import run_job
+from tests.jobs.test_embed_products import killed
 
 pytestmark = [pytest.mark.usefixtures("ray_local"), pytest.mark.slow]
 
@@ -175,6 +176,8 @@ def test_a_history_is_the_shoppers_own_and_only_on_request(copied: Store, tmp_pa
     before = answers(store)
     assert run_job(store, "guide_shoppers", "ranking=words")[1]["outcome"] == "nothing to do"
     asked = ("ranking=words", "history=true", "gates.accept_recipe=any")
+    assert killed(store, "history_written", "guide_shoppers", asked)
+    assert answers(store) == before
     code, report, error = run_job(store, "guide_shoppers", *asked)
     assert (code, report["outcome"]) == (0, "published"), error
     after = answers(store)

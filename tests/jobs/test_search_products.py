@@ -237,6 +237,8 @@ def test_a_cross_encoder_reranks_and_reads_no_pair_twice(shop: Store, tmp_path: 
     model = build_cross_encoder(tmp_path / "cross")
     arguments = ("rerank.engine.kind=torch", "rerank.engine.max_tokens=48", "rerank.depth=8", "rerank.weight=1")
     reranking = (f"rerank.model={model}", *arguments)
+    assert killed(shop, "pairs_written", "search_products", reranking)
+    assert results(shop) == before
     code, report, error = run_job(shop, "search_products", *reranking)
     assert (code, report["outcome"]) == (0, "published"), error
     assert report["metrics"]["rerank"]["pairs"] == report["metrics"]["rerank"]["scored now"] > 8

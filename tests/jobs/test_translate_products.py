@@ -19,6 +19,7 @@ from shopbatch.warehouse.store import Store
 from tests.capabilities.copywriting import writer
 from tests.capabilities.translation import dictionary
 from tests.jobs.command_line import run_job
+from tests.jobs.test_embed_products import killed
 
 pytestmark = pytest.mark.usefixtures("ray_local")
 PRODUCTS: list[dict[str, Any]] = [
@@ -79,6 +80,17 @@ def test_what_holds_is_published_and_only_what_changed_is_translated_again(store
     load_file(store, "glossary", str(tmp_path / "g.csv"))
     code, more, _ = run(store, *engine)  # the term stands in one text, which is tried with a mask and without
     assert (code, more["rows"]["reused"], more["rows"]["computed"]) == (0, report["rows"]["distinct"] - 1, 2)
+
+
+def test_a_run_that_was_killed_is_completed_by_the_next(store: Store, tmp_path: Path) -> None:
+    writer.put(store, PRODUCTS)
+    engine = dictionary.install(tmp_path / "engine", LINES)
+    settings = ("encoder_model=null", "workers=1", "gates.drift=1", "gates.reject_share=0.5", *engine)
+    assert killed(store, "texts_written", "translate_products", settings)
+    assert "product_texts" not in store.names() and "product_translations" not in store.names()
+    code, report, _ = run(store, *engine)
+    assert (code, report["outcome"]) == (0, "published")
+    assert said(store)["title:p1"] == ("translated", "Hervidor de acero, 1,7 litros") and len(said(store)) == 6
 
 
 def put_copy(store: Store, row: dict[str, Any]) -> None:

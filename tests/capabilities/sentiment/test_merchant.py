@@ -47,7 +47,7 @@ def publish(store: Store, rows: Iterable[dict[str, Any]], titles: dict[str, str 
     scored = {name: [row[name] for row in rows] for name in ("review_id", "product_id", "language", "label")}
     for label in ("negative", "neutral", "positive"):
         scored[f"p_{label}"] = [row["p"] if row["label"] == label else (1 - row["p"]) / 2 for row in rows]
-    constant = {"recipe": "r", "scored_at": NEWEST, "run_id": "run"}
+    constant = {"recipe": "r", "scored_at": NEWEST, "run_id": "run", "answered_by": None}
     columns = scored | {"content_hash": hashes} | {name: [value] * len(rows) for name, value in constant.items()}
     put(store, REVIEW_SENTIMENT, columns)
     if titles is not None:

@@ -8,9 +8,6 @@ from pydantic import Field
 
 from shopbatch.capabilities.search.rerank.config import RerankSettings
 from shopbatch.core.config import JobConfig, Strict
-from shopbatch.tables.judgements import JUDGEMENTS
-from shopbatch.tables.schema import Table
-from shopbatch.tables.search_judgements import SEARCH_JUDGEMENTS
 
 
 class Gates(Strict):
@@ -48,13 +45,13 @@ class JudgedSearchConfig(JobConfig):
     """What a search must reach."""
 
     @property
-    def judgements(self) -> Table:
-        """The table of the judgements."""
-        return SEARCH_JUDGEMENTS if self.judged_by == "clicks" else JUDGEMENTS
+    def judgements(self) -> str:
+        """The name of the table of the judgements."""
+        return "search_judgements" if self.judged_by == "clicks" else "judgements"
 
     def required_tables(self) -> tuple[str, ...]:
         """The tables that a run reads."""
-        return (self.judgements.name, "product_embeddings")
+        return (self.judgements, "product_embeddings")
 
     def optional_tables(self) -> tuple[str, ...]:
         """The events: queries without result or click are reported where there are any."""

@@ -30,6 +30,7 @@ from shopbatch.core.errors import UserError
 from shopbatch.engines.factory import prepare as prepare_engine
 from shopbatch.evaluation.judged import mean
 from shopbatch.runs.report import EngineUse, Report, run_folder
+from shopbatch.tables import TABLES
 from shopbatch.tables.events import EVENTS
 from shopbatch.tables.judgements import JUDGEMENTS
 from shopbatch.tables.search_quality import SEARCH_QUALITY
@@ -52,7 +53,9 @@ def evaluate_search(config: EvaluateSearchConfig, store: Store, report: Report) 
     """
     live = live_index(store)
     report.unit = "queries"
-    judgements = store.require(config.judgements, ("query", "product_id", "grade"), optional=("language", "source"))
+    judgements = store.require(
+        TABLES[config.judgements], ("query", "product_id", "grade"), optional=("language", "source")
+    )
     report.tables[judgements.name] = {"read": judgements.version}
     report.tables["product_embeddings"] = {"read": live.version}
     damaged, undone = put_in_order(store, SEARCH_QUALITY, report.run_id)

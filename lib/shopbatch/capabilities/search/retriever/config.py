@@ -7,7 +7,6 @@ from pydantic import Field
 from shopbatch.capabilities.search.quality.config import Gates as SearchGates
 from shopbatch.capabilities.search.quality.config import JudgedSearchConfig
 from shopbatch.core.config import Strict
-from shopbatch.tables.search_judgements import SEARCH_JUDGEMENTS
 from shopbatch.training.config import LoopConfig, WorkersConfig
 
 
@@ -81,8 +80,8 @@ class FinetuneRetrieverConfig(JudgedSearchConfig):
 
     def required_tables(self) -> tuple[str, ...]:
         """The tables that a run reads."""
-        clicked = {SEARCH_JUDGEMENTS.name} if self.pairs.judged_clicks else set()
-        return (*sorted({self.judgements.name} | clicked), "products", "product_embeddings")
+        clicked = {"search_judgements"} if self.pairs.judged_clicks else set()
+        return (*sorted({self.judgements} | clicked), "products", "product_embeddings")
 
     def optional_tables(self) -> tuple[str, ...]:
         """The events, for clicks."""

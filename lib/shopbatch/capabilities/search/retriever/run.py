@@ -43,6 +43,7 @@ from shopbatch.models.encoder_spec import EncoderSpec
 from shopbatch.models.folder import local
 from shopbatch.models.registry import Model
 from shopbatch.runs.report import EngineUse, Report, run_folder
+from shopbatch.tables import TABLES
 from shopbatch.tables.events import EVENTS
 from shopbatch.tables.product_embeddings import PRODUCT_EMBEDDINGS
 from shopbatch.tables.products import PRODUCTS
@@ -119,7 +120,7 @@ class Shop:
         live = live_index(store)
         if not live.manifest.encoder.reference:
             raise UserError("the search index is of the fake engine, whose vectors nothing can be trained to")
-        judgements = store.require(config.judgements, _JUDGED, optional=("language", "source"))
+        judgements = store.require(TABLES[config.judgements], _JUDGED, optional=("language", "source"))
         embeddings, products = store.snapshot(PRODUCT_EMBEDDINGS.name), store.snapshot(PRODUCTS.name)
         if embeddings.metadata.get("source", {}).get("version") != products.version:
             raise UserError(
