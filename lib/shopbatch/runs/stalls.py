@@ -23,6 +23,7 @@ from shopbatch.runs.report import Report
 
 T = TypeVar("T")
 Look = Callable[[], str | None]  # says a cause, and what to do; None: nothing to see
+INTERRUPT = signal.SIGURG  # a process that does not handle it ignores it: a lost handler must not end the run
 FULL = 0.95  # share of a disk, above which Ray puts no objects there
 NOTHING = "nothing wrong was seen"
 
@@ -39,7 +40,8 @@ class Stalls:
         stage: The stage's name.
         seconds: After so long without `moved`, and again each time it has passed, the causes are looked for.
         looks: Where to look, the surest cause first.
-        restart: Whether `waiting` raises Stalled if after twice that time nothing explains the standstill.
+        restart: Whether `waiting` raises Stalled if after twice that time nothing explains the standstill; and again each
+            time it has passed, since Python drops an exception that is raised in a destructor.
     """
 
     def __init__(
@@ -55,7 +57,7 @@ class Stalls:
 
     def __enter__(self) -> Stalls:
         if self._handles:
-            self._handler = signal.signal(signal.SIGUSR1, self._raise)
+            self._handler = signal.signal(INTERRUPT, self._raise)
         self._thread.start()
         return self
 
@@ -65,7 +67,7 @@ class Stalls:
         self._over.set()
         self._thread.join(timeout=5)  # a look that hangs does not hold up the run
         if self._handles:
-            signal.signal(signal.SIGUSR1, signal.SIG_DFL if self._handler is None else self._handler)
+            signal.signal(INTERRUPT, signal.SIG_DFL if self._handler is None else self._handler)
 
     def moved(self) -> None:
         """Note that the stage has made progress."""
@@ -95,8 +97,7 @@ class Stalls:
             if self._over.is_set():  # a look took longer than the stage, whose handler may be gone
                 return
             if cause is None and self._looked > 1 and self.restart and self._waits:
-                self.restart = False
-                signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGUSR1)
+                signal.pthread_kill(threading.main_thread().ident or 0, INTERRUPT)
             else:
                 self._say(still, cause)
 
@@ -112,8 +113,9 @@ class Stalls:
     def _raise(self, number: int, frame: FrameType | None) -> None:
         if self._waits:
             line = f"{self.stage}: begun again, once; what was computed is kept"
-            self.report.diagnosis.append(line)
-            display.current().note(line)
+            if line not in self.report.diagnosis:
+                self.report.diagnosis.append(line)
+                display.current().note(line)
             raise Stalled(self.stage)
 
 
