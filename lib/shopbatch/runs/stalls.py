@@ -40,8 +40,8 @@ class Stalls:
         stage: The stage's name.
         seconds: After so long without `moved`, and again each time it has passed, the causes are looked for.
         looks: Where to look, the surest cause first.
-        restart: Whether `waiting` raises Stalled if after twice that time nothing explains the standstill; and again each
-            time it has passed, since Python drops an exception that is raised in a destructor.
+        restart: Whether `waiting` raises Stalled if after twice that time nothing explains the standstill. It does so
+            each time that it has passed, since Python drops an exception that is raised in a destructor.
     """
 
     def __init__(
