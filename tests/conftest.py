@@ -20,6 +20,7 @@ import pytest
 
 from shopbatch.core.config import Platform, Spark
 from shopbatch.core.sessions import ray_session, spark_session
+from shopbatch.core.signal_stack import own_signal_stack
 from shopbatch.warehouse.store import Store
 
 if TYPE_CHECKING:
@@ -83,6 +84,7 @@ def free_actors(request: pytest.FixtureRequest) -> Iterator[None]:
 def marked(request: pytest.FixtureRequest) -> Iterator[None]:
     """A test that starts Ray or Spark in this process says so, or `make test-fast` would not be fast."""
     before = started()
+    own_signal_stack()  # of the tests before, some have unloaded OpenVINO; the time limit of a test is a signal, too
     yield
     marks = {mark.name for mark in request.node.iter_markers()}
     assert started() - before <= marks or "slow" in marks, "mark this test"

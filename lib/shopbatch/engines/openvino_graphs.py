@@ -17,6 +17,7 @@ import tempfile
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,12 @@ from shopbatch.models.folder import ModelError
 from shopbatch.models.listing import listed
 
 _FILES = "files.json"  # what the graph is made of, and its names, sizes and checksums
+
+
+@lru_cache(maxsize=1)
+def core() -> ov.Core:
+    """Return the process's one core, never unloaded: its plugin would free the stack of signals (signal_stack.py)."""
+    return ov.Core()
 
 
 def cached_graph(folder: Path, exporter: Sequence[int | str], export: Callable[[Path], None]) -> Path:

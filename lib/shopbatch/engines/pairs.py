@@ -131,7 +131,7 @@ class OpenVinoCrossEncoder:
     """A cross-encoder as `OpenVinoConfig` describes it."""
 
     def __init__(self, config: OpenVinoConfig, folder: Path) -> None:
-        import openvino as ov
+        from shopbatch.engines.openvino_graphs import core
 
         self.reader = PairReader(folder, config.max_tokens, config.batch_tokens)
         properties = {
@@ -142,7 +142,7 @@ class OpenVinoCrossEncoder:
         }
         graph = exported_cross_encoder(folder)
         try:
-            compiled = ov.Core().compile_model(graph / "model.xml", "CPU", properties)
+            compiled = core().compile_model(graph / "model.xml", "CPU", properties)
         except RuntimeError as error:
             raise ModelError(f"{graph}: OpenVINO cannot load it: {one_line(error, 300)}") from None
         self.inputs = len(compiled.inputs)

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from types import FrameType
 
 from shopbatch.core.errors import Stopped
+from shopbatch.core.signal_stack import own_signal_stack
 from shopbatch.runs import supervise
 
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
@@ -36,6 +37,7 @@ def stop_on_signals(received: list[str]) -> None:
             signal.signal(each, signal.SIG_DFL)
         raise Signalled(signal.Signals(number).name)
 
+    own_signal_stack()
     for each in _SIGNALS:
         signal.signal(each, stop)
 

@@ -19,6 +19,7 @@ from typing import TypeVar
 from shopbatch.core import display
 from shopbatch.core.errors import one_line
 from shopbatch.core.privacy import clean
+from shopbatch.core.signal_stack import own_signal_stack
 from shopbatch.runs.report import Report
 
 T = TypeVar("T")
@@ -57,6 +58,7 @@ class Stalls:
 
     def __enter__(self) -> Stalls:
         if self._handles:
+            own_signal_stack()
             self._handler = signal.signal(INTERRUPT, self._raise)
         self._thread.start()
         return self

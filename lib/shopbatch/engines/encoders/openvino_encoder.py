@@ -14,7 +14,7 @@ import pyarrow as pa
 from shopbatch.core.errors import one_line
 from shopbatch.engines.base import Encoded, EngineError
 from shopbatch.engines.configs import OpenVinoConfig
-from shopbatch.engines.openvino_graphs import cached_graph, quiet_tracing
+from shopbatch.engines.openvino_graphs import cached_graph, core, quiet_tracing
 from shopbatch.engines.tokens import Reader
 from shopbatch.models import stored_graph
 from shopbatch.models.encoder_spec import EncoderSpec
@@ -37,7 +37,7 @@ class OpenVinoEncoder:
         }
         graph = exported_encoder(folder)
         try:
-            compiled = ov.Core().compile_model(graph / "model.xml", "CPU", properties)
+            compiled = core().compile_model(graph / "model.xml", "CPU", properties)
         except RuntimeError as error:
             raise ModelError(f"{graph}: OpenVINO cannot load it: {one_line(error, 300)}") from None
         self.dim = int(compiled.output(0).get_partial_shape()[1].get_length())

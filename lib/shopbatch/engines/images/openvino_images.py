@@ -12,7 +12,7 @@ from shopbatch.core.errors import one_line
 from shopbatch.engines.base import Encoded, EngineError
 from shopbatch.engines.images.base import batches, counted, decoded
 from shopbatch.engines.images.configs import ImageOpenVinoConfig
-from shopbatch.engines.openvino_graphs import cached_graph, quiet_tracing
+from shopbatch.engines.openvino_graphs import cached_graph, core, quiet_tracing
 from shopbatch.models.folder import ModelError
 from shopbatch.models.image_spec import ImageSpec
 
@@ -32,7 +32,7 @@ class OpenVinoImageEncoder:
         }
         graph = exported_images(folder, spec)
         try:
-            compiled = ov.Core().compile_model(graph / "model.xml", "CPU", properties)
+            compiled = core().compile_model(graph / "model.xml", "CPU", properties)
         except RuntimeError as error:
             raise ModelError(f"{graph}: OpenVINO cannot load it: {one_line(error, 300)}") from None
         self.dim = int(compiled.output(0).get_partial_shape()[1].get_length())
