@@ -68,7 +68,7 @@ def test_eighty_columns_show_key_label_probability_and_text(scored: Store, capsy
     assert lines[2].split()[:4] == ["r1", "negative", "0.450", "zh"] and "拉链坏了" in lines[2]
     assert lines[4].rstrip().endswith("two lines\\x1b[31m"), "no control character reaches the terminal"
     assert lines[5].split() == ["r9", "negative", "0.123"], "a review that is gone is blank"
-    assert lines[6] == "+ 9 columns: product_id, p_negative, p_neutral, … (--all, --vertical)"
+    assert lines[6] == "+ 9 columns: product_id, answered_by, p_negative, … (--all, --vertical)"
     assert max(map(cell_len, lines)) <= 80
 
 

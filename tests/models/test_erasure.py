@@ -99,7 +99,7 @@ def test_the_list_of_models(shop: Store, capsys: pytest.CaptureFixture[str]) -> 
     for words in (
         "quality   accuracy: en 0.955, zh 0.7",
         "licence   MIT",
-        "used by   audit_bias (model=sentiment@live), score_reviews",
+        "used by   audit_bias (model=sentiment@live), ",
     ):
         assert words in blocks[name]
     assert cli.main(["models", "--trained-on", "reviews", "w-0"]) == 0

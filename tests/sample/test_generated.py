@@ -49,7 +49,7 @@ def test_same_seed_same_bytes_and_nothing_written_twice(tmp_path: Path) -> None:
     fill_generated(two, 270_000, 5, transactions_per_review=0.1)
     boutique, loaded = (
         {"queries", "judgements", "shopper_requests", "product_images"},
-        {"synonyms", "ticket_feedback", "aspect_labels", "search_events"},
+        {"synonyms", "ticket_feedback", "aspect_labels", "search_events", "glossary", "translation_references"},
     )
     tables = set(SOURCES) - boutique - loaded
     assert set(one.names()) == tables

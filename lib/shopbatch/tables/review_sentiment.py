@@ -20,12 +20,7 @@ REVIEW_SENTIMENT = Table(
         Column("p_negative", pa.float32(), "Calibrated probability of negative, 0 to 1.", nullable=False),
         Column("p_neutral", pa.float32(), "Calibrated probability of neutral, 0 to 1.", nullable=False),
         Column("p_positive", pa.float32(), "Calibrated probability of positive, 0 to 1.", nullable=False),
-        Column(
-            "answered_by",
-            pa.string(),
-            "The model of a cascade that answered (name@digest); null without one.",
-            machinery=True,
-        ),
+        Column("answered_by", pa.string(), "The model of a cascade that answered (name@digest); null without one."),
         *provenance("the scored columns", "a score (model, engine, ...)", "the score was computed"),
     ),
     job="score_reviews",
