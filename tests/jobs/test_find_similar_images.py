@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import random
 from pathlib import Path
 
 import numpy as np
 import polars as pl
 
 from shopbatch.capabilities.images.words import search_by_words
+from shopbatch.tables.images import PRODUCT_IMAGES
 from shopbatch.warehouse.store import Store
+from tests.capabilities.copywriting import writer
 from tests.engines import tiny_clip
 from tests.jobs.command_line import run_job
+from tests.warehouse.rot import flip
 
 
 def test_copies_and_neighbours_are_published_once(picture_shop: Store) -> None:
@@ -31,6 +35,26 @@ def test_copies_and_neighbours_are_published_once(picture_shop: Store) -> None:
     assert run_job(picture_shop, "find_similar_images", "k=5")[1]["outcome"] == "nothing to do"
     page = Path(f"{picture_shop.root}/_runs/find_similar_images/{report['run_id']}/pictures.html").read_text("utf-8")
     assert page.count("the same file") == 13 and '<img src="data:image/jpeg;base64,' in page
+
+
+def test_pictures_that_went_since_look_like_no_other_and_damage_is_made_good(picture_shop: Store) -> None:
+    assert run_job(picture_shop, "find_similar_images", "k=5")[0] == 0
+    before = pl.DataFrame(picture_shop.snapshot("similar_images").read())
+    gone = before.filter(pl.col("copies") == 1)["image_id"].sort().head(2).to_list()
+    kept = [row for row in picture_shop.snapshot("product_images").read().to_pylist() if row["image_id"] not in gone]
+    writer.put(picture_shop, kept, PRODUCT_IMAGES)
+    code, _, err = run_job(picture_shop, "find_similar_images", "k=5")
+    assert code == 0, err
+    after = pl.DataFrame(picture_shop.snapshot("similar_images").read())
+    columns = ["image_id", "copy_of", "same", "copies"]
+    assert after.select(columns).sort("image_id").equals(before.select(columns).sort("image_id"))
+    (file,) = picture_shop.snapshot("similar_images").files
+    flip(Path(file.uri), random.Random(3))
+    code, report, err = run_job(picture_shop, "find_similar_images", "k=5")
+    assert (code, report["outcome"]) == (0, "published"), err
+    assert "similar_images" in report["message"] and "made anew" in report["message"]
+    assert not Path(file.uri).exists() and picture_shop.snapshot("similar_images").rows == after.height
+    assert run_job(picture_shop, "find_similar_images", "k=5")[1]["outcome"] == "nothing to do"
 
 
 def check_neighbours(store: Store, rows: pl.DataFrame, k: int) -> None:

@@ -64,17 +64,17 @@ def test_the_small_model_answers_where_it_is_sure(
     joined = both.join(large, on="review_id", suffix="_alone")
     theirs = joined.filter(pl.col("answered_by") == large_model)
     assert ((theirs["p_positive"] - theirs["p_positive_alone"]).abs() < 1e-5).all()
-    mine = joined.filter(pl.col("answered_by") == step_model)
-    assert ((mine["p_positive"] - mine["p_positive_alone"]).abs() > 1e-4).any()
+    by_step = joined.filter(pl.col("answered_by") == step_model)
+    assert ((by_step["p_positive"] - by_step["p_positive_alone"]).abs() > 1e-4).any()
     assert (joined["label"] == joined["label_alone"]).mean() > 0.75
     code, second, _ = run_job(store, "score_reviews", *use)
     assert (code, second["outcome"], second["rows"]["computed"]) == (0, "nothing to do", 0)
 
     monkeypatch.setenv("SHOPBATCH_WAREHOUSE", store.root)
     capsys.readouterr()
-    assert cli.main(["why", "review_sentiment", mine["review_id"][0]]) == 0
+    assert cli.main(["why", "review_sentiment", by_step["review_id"][0]]) == 0
     said = capsys.readouterr().out
-    assert f"for {mine['label'][0]}" in said and step_model in said, said
+    assert f"for {by_step['label'][0]}" in said and step_model in said, said
 
     code, again, err = run_job(store, "score_reviews", "windows=1", "gates.accept_recipe=any", "gates.drift=1", *ENGINE)
     assert (code, again["recipe"], again["rows"]["computed"]) == (0, alone["recipe"], 0), err

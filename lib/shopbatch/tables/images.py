@@ -2,7 +2,7 @@
 
 import pyarrow as pa
 
-from shopbatch.tables.published import provenance, rejects_of
+from shopbatch.tables.published import VECTOR, provenance, rejects_of
 from shopbatch.tables.schema import TEXT_LIST, Column, Nobody, Table, View
 
 _GOODS = Nobody("Pictures of goods, as the catalogue shows them; pictures that customers send are not loaded.")
@@ -57,14 +57,7 @@ IMAGE_VECTORS = Table(
         _IMAGE,
         _PRODUCT,
         _SHA256,
-        Column(
-            "vector",
-            pa.binary(),
-            "The vector of length 1 in 8 bits: signed integers, one byte each; times `scale`.",
-            nullable=False,
-            personal=True,
-        ),
-        Column("scale", pa.float32(), "What the numbers of `vector` are multiplied with.", nullable=False),
+        *VECTOR,
         *provenance("the picture", "the vector (model, engine, ...)", "it was computed"),
     ),
     job="embed_images",

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pyarrow as pa
 
 from shopbatch.tables.products import PRODUCTS
-from shopbatch.tables.published import provenance, rejects_of
+from shopbatch.tables.published import VECTOR, provenance, rejects_of
 from shopbatch.tables.schema import Column, Nobody, Table, View
 
 # What a search shows and filters by, taken over from the catalogue. A change of these computes no vector unless the
@@ -28,15 +28,7 @@ PRODUCT_EMBEDDINGS = Table(
             "language", pa.string(), "ISO 639-1 code: the catalogue's, else recognised from the texts; und = unknown."
         ),
         *(replace(_COLUMNS[name], between=None, one_of=()) for name in CATALOGUE),
-        # never a statistic's business: neither bound of a vector says anything
-        Column(
-            "vector",
-            pa.binary(),
-            "The vector of length 1 in 8 bits: signed integers, one byte each; times `scale`.",
-            nullable=False,
-            personal=True,
-        ),
-        Column("scale", pa.float32(), "What the numbers of `vector` are multiplied with.", nullable=False),
+        *VECTOR,
         *provenance("the columns that the encoder reads", "the vector (model, engine, ...)", "it was computed"),
     ),
     job="embed_products",

@@ -11,6 +11,17 @@ from shopbatch.tables.schema import TIMESTAMP, Column, Nobody, Person, Table, Vi
 PROVENANCE = ("content_hash", "recipe", "scored_at", "run_id")
 REJECTS = ("reason", "kind", "attempt", "content_hash", "recipe", "source_file", "source_row", "run_id")
 
+VECTOR = (
+    Column(
+        "vector",
+        pa.binary(),
+        "The vector of length 1 in 8 bits: signed integers, one byte each; times `scale`.",
+        nullable=False,
+        personal=True,  # no statistics, since neither bound of a vector says anything
+    ),
+    Column("scale", pa.float32(), "What the numbers of `vector` are multiplied with.", nullable=False),
+)
+
 
 def memo_name(job: str, step: str = "") -> str:
     """Name the memo of an inference job, or of one of its steps."""

@@ -9,6 +9,7 @@ import pyarrow as pa
 import pytest
 
 from shopbatch.capabilities.sentiment.cascade.fit import fit_bounds, held
+from shopbatch.capabilities.sentiment.cascade.judge import agreement_gates
 from shopbatch.capabilities.sentiment.cascade.model import NEVER, Cascade, CascadeHead, Step, scores
 from shopbatch.capabilities.sentiment.cascade.stage import CascadeScorer
 from shopbatch.capabilities.sentiment.head import SentimentHead
@@ -134,3 +135,14 @@ def test_bounds_are_of_each_language_and_need_rows(tmp_path: Path) -> None:
         (tmp_path / "cascade.json").write_text(wrong)
         with pytest.raises(ModelError, match="not a cascade"):
             Cascade.load(tmp_path)
+
+
+@pytest.mark.parametrize(("same", "kept"), [(995, True), (986, True), (975, False)])
+def test_a_promise_that_is_surely_broken_on_other_reviews_is_refused(same: int, kept: bool) -> None:
+    sure, unsure = [0.9, 0.05, 0.05], [0.05, 0.9, 0.05]
+    large = np.array([sure] * 1000)
+    small = np.array([sure] * same + [unsure] * (1000 - same))
+    figures = held([small, large], np.full(1000, "en"), [{"other": NEVER, "en": 0.0}])
+    gates = agreement_gates(figures, 0.99)
+    assert [gate.passed for gate in gates] == [kept, kept]  # all, en
+    assert kept or "the bounds do not keep their promise" in gates[1].detail

@@ -44,8 +44,8 @@ def classify_images(config: ClassifyImagesConfig, store: Store, report: Report) 
         )
     sources = {s.name: {"table_id": s.table_id, "version": s.version} for s in (vectors, products)}
     origin = {"version": VERSION, "model": model.digest, "contradiction": config.contradiction, "sources": sources}
-    live, same = live_of(store, PRODUCT_IMAGE_LABELS, origin, report)
-    if same:
+    live = live_of(store, PRODUCT_IMAGE_LABELS, origin, report)
+    if live.same:
         return
     named = catalogue_classes(products, classifier.label)
     reference = model.reference if model.manifest else f"{model.name}@{model.digest[:12]}"

@@ -41,8 +41,8 @@ def find_similar_images(config: FindSimilarImagesConfig, store: Store, report: R
     report.rows.read = vectors.rows
     sources = {s.name: {"table_id": s.table_id, "version": s.version} for s in (images, vectors)}
     origin = {"version": VERSION, "k": config.k, "texts": list(config.texts), "sources": sources}
-    live, same = live_of(store, SIMILAR_IMAGES, origin, report)
-    if same:
+    live = live_of(store, SIMILAR_IMAGES, origin, report)
+    if live.same:
         return
     whole = all_vectors(vectors)
     with report.stage("words") as stage:
@@ -81,15 +81,12 @@ class Copies:
 def find_copies(whole: Vectors, images: Snapshot) -> Copies:
     """Find the pictures that are the same file, or look the same."""
     own = pl.DataFrame({"image_id": whole.image_ids})
-    looks = own.join(looks_of(images), on="image_id", how="inner", maintain_order="left")
-    if looks.height != own.height:  # pictures that came or went since their vectors were made
-        looks = own.join(looks_of(images), on="image_id", how="left", maintain_order="left").with_columns(
-            pl.col("sha256").fill_null(pl.col("image_id")),
-            pl.col("perceptual_hash").fill_null("0" * 64),
-            pl.col("signature").fill_null(bytes(192)),
-        )
-    sha256 = looks["sha256"].to_list()
-    group = near_duplicate_groups(looks["perceptual_hash"].to_list(), looks["signature"].to_list())
+    looks = own.join(looks_of(images), on="image_id", how="left", maintain_order="left")
+    sha256, group = looks["sha256"].to_list(), np.arange(looks.height)
+    # a picture that went since its vector was made looks like no other
+    rows, known = np.flatnonzero(looks["sha256"].is_not_null().to_numpy()), looks.drop_nulls("sha256")
+    alike = near_duplicate_groups(known["perceptual_hash"].to_list(), known["signature"].to_list())
+    group[rows] = rows[alike]
     count = np.bincount(group, minlength=len(group))[group]
     same: list[str | None] = []
     for row, first in enumerate(group.tolist()):

@@ -133,8 +133,8 @@ def _against_live(
     quality: dict[str, Any],
 ) -> list[Gate]:
     """Compare with the live model on the same pictures, some of which its heads may have learnt from."""
-    found = registry.find_live(models, NAME)
-    live = None if found is None else ImageClassifier.load(found.path)
+    registered = registry.find_live(models, NAME)
+    live = None if registered is None else ImageClassifier.load(registered.path)
     if live is None or (live.recipe, live.label) != (model.recipe, model.label):
         return []
     rows = examples.held_out

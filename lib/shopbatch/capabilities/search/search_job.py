@@ -121,7 +121,7 @@ def _answer_all(run: Answering, live: LiveIndex, embedded: Snapshot) -> None:
             return
     move_away(store, SEARCH_RESULTS, damaged)
     report.tables[SEARCH_RESULTS.name] = {"written": done.version}
-    report.outcome, report.message = "published", undone or report.message
+    report.outcome, report.message = "published", "; ".join(filter(None, [undone, report.message]))
     report.highlights = {"queries": f"{table.num_rows:,}"}
 
 

@@ -30,8 +30,11 @@ _KEPT = ("request_id", "text", "user_id", "language", "asked_at")
 LEAST_OF_BRAND = 2  # products of a brand that make it a preference
 
 
-def join_history(store: Store, report: Report) -> None:
+def join_history(store: Store, report: Report) -> str:
     """Join the requests with the history of their shoppers and show the rows, unless that was done already.
+
+    Returns:
+        What others had done to the table and was undone; "" for nothing.
 
     Raises:
         UserError: There are no requests or no sequences of users.
@@ -48,7 +51,7 @@ def join_history(store: Store, report: Report) -> None:
     origin = {"version": [history.VERSION, STATEMENTS], "sources": made_from}
     if before is not None and not undone and before.metadata.get("origin") == origin:
         report.tables[REQUESTS_WITH_HISTORY.name] = {"read": before.version}
-        return
+        return undone
     with report.stage("history") as stage, Publication(store, report.run_id) as publication:
         rows = joined(requests, sequences, products, profiles, report.run_id)
         stage.rows = rows.num_rows
@@ -62,6 +65,7 @@ def join_history(store: Store, report: Report) -> None:
     report.tables[REQUESTS_WITH_HISTORY.name] = {"written": done.version}
     known = rows.num_rows - rows["history"].null_count
     report.metrics["history"] = {"requests": rows.num_rows, "with a history": known}
+    return undone
 
 
 def joined(
@@ -79,8 +83,8 @@ def joined(
     bought = _bought(sequences, users)
     of_products = _of_products(products, {product for each in bought.values() for product in each})
     levels = _levels(profiles, users)
-    found = {user: _history(bought.get(user, ()), of_products, levels.get(user)).text for user in users}
-    texts = [found.get(user) if user is not None else None for user in rows["user_id"].to_pylist()]
+    histories = {user: _history(bought.get(user, ()), of_products, levels.get(user)).text for user in users}
+    texts = [histories.get(user) if user is not None else None for user in rows["user_id"].to_pylist()]
     return REQUESTS_WITH_HISTORY.fill(
         rows.num_rows,
         **{name: rows[name] for name in _KEPT},

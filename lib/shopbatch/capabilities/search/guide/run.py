@@ -56,7 +56,7 @@ def guide_shoppers(config: GuideShoppersConfig, store: Store, report: Report) ->
     report.unit = "requests"
     if config.history:
         try:
-            join_history(store, report)
+            report.message = join_history(store, report)
         except Superseded as error:
             report.outcome, report.message = "superseded", str(error)
             return

@@ -59,6 +59,7 @@ def evaluate_search(config: EvaluateSearchConfig, store: Store, report: Report) 
     report.tables[judgements.name] = {"read": judgements.version}
     report.tables["product_embeddings"] = {"read": live.version}
     damaged, undone = put_in_order(store, SEARCH_QUALITY, report.run_id)
+    report.message = undone
     origin = origin_of(config, live.manifest, judgements)
     before = store.find(SEARCH_QUALITY.name)
     if before is not None and not undone and before.metadata.get("origin") == origin:

@@ -86,10 +86,11 @@ class Reranker:
         if not pairs.num_rows:
             return {}
         prepare_cross_encoder(self.settings.engine, self.model)
-        _write(pairs, store, report)
+        undone = _write(pairs, store, report)
         apart = Report(job=report.job, run_id=report.run_id)  # the rows of the run are queries, not pairs
         run_inference(self.spec, config.model_copy(update={"gates": ANY, "limit": None}), store, apart)
         report.models["cross-encoder"] = self.digest
+        report.message = "; ".join(filter(None, [report.message, undone, apart.message]))
         report.metrics["rerank"] = {"pairs": pairs.num_rows, "scored now": apart.rows.computed}
         if apart.outcome == "incomplete":
             raise Stopped("not all pairs of queries and products were scored")
@@ -100,9 +101,9 @@ class Reranker:
         return dict(zip(rows["pair_id"].to_pylist(), rows["score"].to_pylist(), strict=True))
 
 
-def _write(pairs: pa.Table, store: Store, report: Report) -> None:
-    """Show the pairs as a table, which the inference reads."""
-    damaged, _ = put_in_order(store, RERANK_PAIRS, report.run_id)
+def _write(pairs: pa.Table, store: Store, report: Report) -> str:
+    """Show the pairs as a table, which the inference reads; returns what others had done to it and was undone."""
+    damaged, undone = put_in_order(store, RERANK_PAIRS, report.run_id)
     before = store.find(RERANK_PAIRS.name)
     rows = RERANK_PAIRS.fill(
         pairs.num_rows,
@@ -115,6 +116,7 @@ def _write(pairs: pa.Table, store: Store, report: Report) -> None:
         check = unless_changed(before.files if before is not None else ())
         publication.commit(RERANK_PAIRS, {"job": report.job, "run_id": report.run_id}, check=check)
     move_away(store, RERANK_PAIRS, damaged)
+    return undone
 
 
 def pairs_of(index: SearchIndex, texts: Sequence[str], lists: Sequence[np.ndarray]) -> pa.Table:

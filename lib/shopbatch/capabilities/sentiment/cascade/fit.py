@@ -6,8 +6,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 
-from shopbatch.capabilities.sentiment.cascade.model import NEVER, scores
+from shopbatch.capabilities.sentiment.cascade.model import NEVER, bound_of, scores
 from shopbatch.capabilities.sentiment.examples import OTHER
 from shopbatch.evaluation.proportions import score_interval
 from shopbatch.evaluation.selective import agreeing_bound
@@ -45,11 +46,6 @@ def fit_bounds(
     return fitted
 
 
-def bound_of(bounds: Bounds, language: np.ndarray) -> np.ndarray:
-    """Return the bound of each row by its language, float [n]."""
-    return np.array([bounds.get(name, bounds[OTHER]) for name in language.tolist()], float)
-
-
 def held(each: Sequence[np.ndarray], language: np.ndarray, bounds: Sequence[Bounds]) -> dict[str, Any]:
     """Return by language: rows, which share each small model answers, and how often the label is the large one's.
 
@@ -62,7 +58,7 @@ def held(each: Sequence[np.ndarray], language: np.ndarray, bounds: Sequence[Boun
     left, agrees = np.full(len(target), True), np.full(len(target), True)
     answered = []
     for probabilities, its in zip(each[:-1], bounds, strict=True):
-        sure = left & (scores(probabilities) >= bound_of(its, language))
+        sure = left & (scores(probabilities) >= bound_of(its, pa.array(language.tolist(), pa.string())))
         agrees &= ~sure | (probabilities.argmax(axis=1) == target)
         answered.append(sure)
         left = left & ~sure

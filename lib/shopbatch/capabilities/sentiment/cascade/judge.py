@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import numpy as np
 
 from shopbatch.capabilities.sentiment.evaluate import FEW, stated_classes
@@ -9,6 +12,7 @@ from shopbatch.capabilities.sentiment.speed import Ratio
 from shopbatch.evaluation.classification import ece
 from shopbatch.warehouse.gates import Gate, explain
 
+_REFIT = "label more reviews, or raise confidence; nothing is registered"
 _DO = "name a better small model (small=[...]), or lower {}; nothing is registered"
 
 
@@ -18,6 +22,24 @@ def answered_gate(share: float, least: float) -> Gate:
     what = f"small models answer {share:.1%} of the reviews, less than gates.answered={least:g}"
     why = "the large model would still read nearly everything"
     return Gate("answered by small models", share, least, passed, explain(passed, what, why, _DO.format("agreement")))
+
+
+def agreement_gates(figures: Mapping[str, Any], least: float) -> list[Gate]:
+    """Return a gate for each language: on reviews that chose no bound, labels are not surely fewer than promised.
+
+    Args:
+        figures: As `fit.held` gives them, of these reviews.
+        least: Least share of labels that are the large model's.
+    """
+    gates = []
+    for name, figure in figures.items():
+        share = figure["agreement"]
+        passed = share["high"] >= least
+        what = f"{name}: {share['value']:.2%} of the labels are the large model's, less than agreement={least:g}"
+        note = f"{share['low']:.2%} to {share['high']:.2%} of {figure['rows']:,} reviews that chose no bound"
+        detail = explain(passed, what, "the bounds do not keep their promise on other reviews", _REFIT, note)
+        gates.append(Gate(f"labels as the large model's, {name}", share["value"], least, passed, detail))
+    return gates
 
 
 def speed_gate(ratio: Ratio, least: float) -> Gate:

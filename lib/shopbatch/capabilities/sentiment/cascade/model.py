@@ -34,6 +34,14 @@ def scores(probabilities: np.ndarray) -> np.ndarray:
     return np.asarray(np.log(np.maximum(ordered[:, -1], _TINY)) - np.log(np.maximum(ordered[:, :-1].sum(1), _TINY)))
 
 
+def bound_of(bounds: Mapping[str, float], language: pa.Array) -> np.ndarray:
+    """Return the bound of each row by its language (null where unknown), float64 [n]."""
+    names = list(bounds)
+    values = np.array([*bounds.values(), bounds.get(OTHER, NEVER)])
+    places = pc.index_in(language, pa.array(names, pa.string())).fill_null(len(names))
+    return np.asarray(values[places.to_numpy()])
+
+
 class Step(Strict):
     """A model that answers where it is sure. The score of an answer is the log odds of the model's label."""
 
@@ -47,10 +55,7 @@ class Step(Strict):
 
     def bound(self, language: pa.Array) -> np.ndarray:
         """Return the bound of each row by its language (null where unknown), float64 [n]."""
-        names = list(self.bounds)
-        values = np.array([*self.bounds.values(), self.bounds.get(OTHER, NEVER)])
-        places = pc.index_in(language, pa.array(names, pa.string())).fill_null(len(names))
-        return np.asarray(values[places.to_numpy()])
+        return bound_of(self.bounds, language)
 
 
 class Cascade(Strict):

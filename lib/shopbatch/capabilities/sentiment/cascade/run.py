@@ -16,9 +16,9 @@ import pyarrow.compute as pc
 from shopbatch.capabilities.sentiment.bias.gate import BiasJudge
 from shopbatch.capabilities.sentiment.bias.probe import probes, sentences
 from shopbatch.capabilities.sentiment.cascade.config import TrainCascadeConfig
-from shopbatch.capabilities.sentiment.cascade.fit import Bounds, bound_of, fit_bounds, held
-from shopbatch.capabilities.sentiment.cascade.judge import answered_gate, calibration_gates, speed_gate
-from shopbatch.capabilities.sentiment.cascade.model import NAME, Cascade, CascadeHead, Step, mixed, scores
+from shopbatch.capabilities.sentiment.cascade.fit import Bounds, fit_bounds, held
+from shopbatch.capabilities.sentiment.cascade.judge import agreement_gates, answered_gate, calibration_gates, speed_gate
+from shopbatch.capabilities.sentiment.cascade.model import NAME, Cascade, CascadeHead, Step, bound_of, mixed, scores
 from shopbatch.capabilities.sentiment.cascade.side import Side, embedded, made
 from shopbatch.capabilities.sentiment.cascade.stage import CascadeScorer
 from shopbatch.capabilities.sentiment.examples import SOURCE, read_examples
@@ -85,10 +85,12 @@ def train(config: TrainCascadeConfig, store: Store, report: Report) -> None:
         "labels as the large model's": f"{figures['all']['agreement']['value']:.2%}",
         "speed": f"{ratio.value:.2f} times the large model's",
     }
-    now = mixed(shown, [bound_of(its, languages[test]) for its in bounds])
+    spoken = language.filter(pa.array(test))
+    now = mixed(shown, [bound_of(its, spoken) for its in bounds])
     label = examples["label"].to_numpy()[test]
     report.gates = [
         answered_gate(figures["all"]["answered"], config.gates.answered),
+        *agreement_gates(figures, config.agreement),
         speed_gate(ratio, config.gates.speed),
         *calibration_gates(now, shown[-1], languages[test], label, config.gates.ece),
     ]
