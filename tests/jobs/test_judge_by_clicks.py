@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pytest
+from deltalake import DeltaTable
 
 from shopbatch.load import load_file
 from shopbatch.warehouse.store import Store
@@ -110,6 +111,14 @@ def test_a_second_run_does_nothing(copied: Store) -> None:
     version = copied.snapshot("search_judgements").version
     assert run_job(copied, "judge_by_clicks", *PARAMETERS)[1]["outcome"] == "nothing to do"
     assert copied.snapshot("search_judgements").version == version
+
+
+def test_what_others_did_is_named_and_undone(copied: Store) -> None:
+    before = copied.snapshot("search_judgements").rows
+    DeltaTable(copied.uri("search_judgements")).delete("grade >= 0")
+    code, report, err = run_job(copied, "judge_by_clicks", *PARAMETERS)
+    assert (code, report["outcome"]) == (0, "published"), err
+    assert "search_judgements" in report["message"] and copied.snapshot("search_judgements").rows == before
 
 
 @pytest.mark.chaos

@@ -61,13 +61,13 @@ def choose(dense: DenseIndex, settings: VectorSettings, asked: Mapping[str, np.n
         few = f"fewer products than vectors.from_products={settings.from_products}"
         return Choice(None, "asked for" if settings.kind == "exact" else few)
     lists = make_lists(dense.fine, count, settings.seed)
-    found = _places(dense, lists, settings, asked)
+    by_kind = _places(dense, lists, settings, asked)
     wanted = settings.nearest
-    nprobe = max(_least(places[:, :wanted], settings.recall) for places in found.values())
+    nprobe = max(_least(places[:, :wanted], settings.recall) for places in by_kind.values())
     lists = replace(lists, nprobe=nprobe)
     recall = {
         f"{kind}, {top} nearest": round(float((places[:, :top] < nprobe).mean()), 5)
-        for kind, places in found.items()
+        for kind, places in by_kind.items()
         for top in sorted({*TOPS, wanted})
         if top <= places.shape[1]
     }

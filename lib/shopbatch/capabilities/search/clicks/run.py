@@ -36,6 +36,7 @@ def judge_by_clicks(config: JudgeByClicksConfig, store: Store, report: Report) -
     events = store.require(SEARCH_EVENTS, _NEEDED, optional=_OPTIONAL)
     report.unit, report.tables[SEARCH_EVENTS.name] = "judgements", {"read": events.version}
     damaged, undone = put_in_order(store, SEARCH_JUDGEMENTS, report.run_id)
+    report.message = undone
     origin = _origin(config, events)
     before = store.find(SEARCH_JUDGEMENTS.name)
     if before is not None and not undone and before.metadata.get("origin") == origin:
