@@ -12,6 +12,7 @@ from typing import Any
 import polars as pl
 import pyarrow as pa
 import pytest
+from deltalake import DeltaTable
 
 from shopbatch.load import load_file
 from shopbatch.sample import fill_boutique
@@ -196,6 +197,9 @@ def test_a_history_is_the_shoppers_own_and_only_on_request(copied: Store, tmp_pa
     now = answers(store)
     assert json.loads(now["same"]["history"])["brands"] != json.loads(now["en"]["history"])["brands"]
     assert now["en"]["products"] == after["en"]["products"]
+    DeltaTable(store.uri("requests_with_history")).delete("history is not null")
+    code, report, _ = run_job(store, "guide_shoppers", *asked)
+    assert code == 0 and "requests_with_history" in report["message"] and answers(store) == now
 
 
 def test_a_history_without_sequences_is_the_users_mistake(copied: Store) -> None:
