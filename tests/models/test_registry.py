@@ -69,6 +69,28 @@ def test_live_changes_only_when_asked(root):
     assert registry.resolve(root, "toy@live") == old
 
 
+@pytest.mark.parametrize("spoil", [None, "model.safetensors"], ids=["whole", "damaged"])
+def test_a_candidate_of_the_same_files_as_a_published_model_is_that_model_and_no_refusal_deletes_it(root, spoil):
+    live = publish(root, origin="a", rows=["one"])
+    if spoil:
+        flip(Path(live.path, spoil))
+    again = publish(root, live=False, candidate=True, origin="b")
+    assert (again.digest, again.manifest["origin"], again.manifest["rows"]) == (live.digest, "a", ["one"])
+    registry.withdraw(root, again)
+    assert registry.resolve(root, "toy@live").digest == live.digest
+    assert [m["digest"] for m, _ in registry.listed(root)] == [live.digest]
+
+
+def test_a_candidate_is_gone_once_it_is_refused_and_listed_once_it_is_published(root):
+    other = publish(root, 2.0, live=False, candidate=True)
+    assert list(registry.listed(root)) == []
+    registry.withdraw(root, other)
+    assert not Path(other.path).exists()
+    publish(root, 3.0, live=False, candidate=True)
+    published = publish(root, 3.0)
+    assert [m["digest"] for m, _ in registry.listed(root)] == [published.digest]
+
+
 def flip(path):
     data = bytearray(path.read_bytes())
     data[len(data) // 2] ^= 1

@@ -78,7 +78,7 @@ def publish(root: str, name: str, build: Callable[[Path], None], *, live: bool =
     """Build a model in a staging folder and publish it when it is complete.
 
     A model whose files are already there is not stored a second time. Its manifest stays too, unless the new `origin`
-    differs from its own.
+    differs from its own. One that was published before does not become a mere candidate again: a refusal would delete it.
 
     Args:
         root: The registry's folder or URI.
@@ -112,7 +112,10 @@ def publish(root: str, name: str, build: Callable[[Path], None], *, live: bool =
         target = place(root, name, key[:DIGITS])
         if not _is_whole(target, key):
             created = datetime.now(UTC).isoformat(timespec="seconds")
-            text = dump({"name": name, "digest": key, "created_at": created, **manifest, "files": built})
+            tree = {"created_at": created, **manifest}
+            if manifest.get("candidate"):
+                tree = _former(target, key) or tree
+            text = dump({**tree, "name": name, "digest": key, "files": built})
             if on_disk:
                 (staging / MANIFEST).write_bytes(text)
                 files.sync_folder(str(staging))
@@ -123,11 +126,22 @@ def publish(root: str, name: str, build: Callable[[Path], None], *, live: bool =
     finally:
         shutil.rmtree(staging, ignore_errors=True)
     model = _published(root, name, key[:DIGITS])
-    if "origin" in manifest and model.manifest.get("origin") != manifest["origin"]:
+    was, is_one = bool(model.manifest.get("candidate")), bool(manifest.get("candidate"))
+    is_new = "origin" in manifest and model.manifest.get("origin") != manifest["origin"]
+    if (is_new and (was or not is_one)) or (was and not is_one):
         model = describe(root, model, **manifest)  # the new origin tells its job that nothing is to do
     if live:
         point(root, model)
     return model
+
+
+def _former(target: str, key: str) -> Mapping[str, Any]:
+    """The manifest of a damaged model that these files repair, if it was published; {} for any other."""
+    with suppress(ModelError):
+        former = read_manifest(target, target)
+        if former["digest"] == key and not former.get("candidate"):
+            return former
+    return {}
 
 
 def describe(root: str, model: Model, **manifest: Any) -> Model:
