@@ -78,7 +78,7 @@ def publish(root: str, name: str, build: Callable[[Path], None], *, live: bool =
     """Build a model in a staging folder and publish it when it is complete.
 
     A model whose files are already there is not stored a second time. Its manifest stays too, unless the new `origin`
-    differs from its own. One that was published before does not become a mere candidate again: a refusal would delete it.
+    differs from its own. One that was published before does not become a mere candidate, which a refusal deletes.
 
     Args:
         root: The registry's folder or URI.

@@ -30,14 +30,15 @@ def publish_pair(
     """
     models = f"{store.root}/_models"
     trained = examples.filter(pc.equal(examples["split"], "train"))
+    rows = erasure.record(store, erasure.text_names(trained["text"]))
     known = {
         "encoder": candidate.reference,
         "metrics": report.metrics["quality"],
-        **erasure.record(store, erasure.text_names(trained["text"])),
+        **rows,
         "config": report.config,
         "tables": {"reviews": report.tables["reviews"]["read"]},
     }
-    registry.point(models, registry.describe(models, candidate))  # before the head, which names it
+    registry.point(models, registry.describe(models, candidate, **rows))  # before the head, which names it
     published = registry.publish(models, name, head.save, live=True, **known | about)
     report.models |= {"encoder": candidate.digest, name: published.digest}
     report.outcome = "published"

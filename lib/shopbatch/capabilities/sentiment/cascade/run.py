@@ -19,7 +19,7 @@ from shopbatch.capabilities.sentiment.cascade.config import TrainCascadeConfig
 from shopbatch.capabilities.sentiment.cascade.fit import Bounds, fit_bounds, held
 from shopbatch.capabilities.sentiment.cascade.judge import agreement_gates, answered_gate, calibration_gates, speed_gate
 from shopbatch.capabilities.sentiment.cascade.model import NAME, Cascade, CascadeHead, Step, bound_of, mixed, scores
-from shopbatch.capabilities.sentiment.cascade.side import Side, embedded, made
+from shopbatch.capabilities.sentiment.cascade.side import Side, accept, embedded, made, withdraw
 from shopbatch.capabilities.sentiment.cascade.stage import CascadeScorer
 from shopbatch.capabilities.sentiment.examples import SOURCE, read_examples
 from shopbatch.capabilities.sentiment.head import SentimentHead
@@ -29,13 +29,13 @@ from shopbatch.core.errors import UserError
 from shopbatch.core.hashing import digest
 from shopbatch.engines.base import Encoder, encode_all
 from shopbatch.engines.factory import open_engine
-from shopbatch.models import registry
+from shopbatch.models import erasure, registry
 from shopbatch.models.registry import Model
 from shopbatch.runs.report import EngineUse, Report
 from shopbatch.tables.reviews import REVIEWS
 from shopbatch.training import runs
 from shopbatch.training.vectors import embed
-from shopbatch.warehouse.gates import Gate
+from shopbatch.warehouse.gates import Gate, refuse_if_failed
 from shopbatch.warehouse.store import Snapshot, Store
 
 VERSION = 1  # of what is fitted: raising it makes the next run fit again
@@ -96,12 +96,13 @@ def train(config: TrainCascadeConfig, store: Store, report: Report) -> None:
     ]
     with report.stage("bias"):
         report.gates += _bias(config, models, cascade, sides, report)
-    needs = [model.reference for side in sides for model in (side.model, side.encoder)]
-    candidate = _publish(models, report, cascade, {"origin": origin, "needs": needs})
-    runs.refuse(models, candidate, report.gates)
-    registry.point(models, registry.describe(models, candidate))
+    if not all(gate.passed for gate in report.gates):
+        withdraw(models, sides)
+    refuse_if_failed(report.gates)
+    rows = erasure.record(store, erasure.text_names(examples["text"]))
+    published = _publish(models, report, cascade, sides, {"origin": origin, **rows})
     report.outcome = "published"
-    report.next_command = f"shopbatch run score_reviews cascade={candidate.reference}"
+    report.next_command = f"shopbatch run score_reviews cascade={published.reference}"
 
 
 def _sides(config: TrainCascadeConfig, store: Store, large: Model, examples: pa.Table) -> list[Side]:
@@ -154,12 +155,17 @@ def _bias(
     return judge.gates(head, sides[-1].encoder, np.concatenate(vectors, axis=1), report, vectors[-1])
 
 
-def _publish(models: str, report: Report, cascade: Cascade, about: Mapping[str, Any]) -> Model:
-    """Put the cascade into the registry, as a candidate."""
-    figures = {name: report.metrics[name] for name in ("quality", "chosen on", "speed", "doubts")}
-    tables = {"reviews": report.tables["reviews"]["read"]}
-    made_of = {"base": cascade.large, "metrics": figures, "config": report.config, "tables": tables, "candidate": True}
-    model = registry.publish(models, NAME, cascade.save, live=False, **made_of, **about)
+def _publish(models: str, report: Report, cascade: Cascade, sides: Sequence[Side], about: Mapping[str, Any]) -> Model:
+    """Put the cascade into the registry, as the live one, and before it the models that were made for it."""
+    accept(models, sides)
+    made_of = {
+        "base": cascade.large,
+        "needs": [model.reference for side in sides for model in (side.model, side.encoder)],
+        "metrics": {name: report.metrics[name] for name in ("quality", "chosen on", "speed", "doubts")},
+        "config": report.config,
+        "tables": {"reviews": report.tables["reviews"]["read"]},
+    }
+    model = registry.publish(models, NAME, cascade.save, live=True, **made_of, **about)
     report.models |= {"cascade": model.digest}
     return model
 

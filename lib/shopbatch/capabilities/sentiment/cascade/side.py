@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -44,7 +45,7 @@ def embedded(config: TrainCascadeConfig, models: str, model: Model, examples: pa
 
 
 def made(config: TrainCascadeConfig, store: Store, large: Side, examples: pa.Table) -> Side:
-    """Make a model of the large one's encoder, without its upper layers, and register it.
+    """Make a model of the large one's encoder, without its upper layers; both are mere candidates in the registry.
 
     Its head is fitted to the labels that the large model gives the training examples: these are what it has to find.
     """
@@ -65,11 +66,28 @@ def made(config: TrainCascadeConfig, store: Store, large: Side, examples: pa.Tab
 
     about = {"base": large.encoder.reference, "licence": large.encoder.manifest.get("licence", "unknown")}
     rows = erasure.record(store, erasure.text_names(texts))
-    encoder = registry.publish(models, CUT, build, live=True, **about, **rows)
+    encoder = registry.publish(models, CUT, build, live=False, candidate=True, **about, **rows)
     vectors = embed(examples, config.engine, encoder.path, config.workers).vectors
     labels = pa.array(given.argmax(axis=1).astype(np.int8))
     relabelled = examples.set_column(examples.column_names.index("label"), "label", labels)
     head = fit(relabelled, vectors, config.head, encoder.reference)
     about |= {"encoder": encoder.reference, "base": encoder.reference, "metrics": {}}
-    model = registry.publish(models, sentiment_head.NAME, head.save, live=False, **about, **rows)
+    model = registry.publish(models, sentiment_head.NAME, head.save, live=False, candidate=True, **about, **rows)
     return Side(model, encoder, head, vectors)
+
+
+def accept(models: str, sides: Sequence[Side]) -> None:
+    """Let the models that were made be more than candidates: what is published names them."""
+    for side in sides:
+        for model in (side.encoder, side.model):
+            if model.manifest.get("candidate"):
+                shown = registry.describe(models, model)
+                if shown.name == CUT:
+                    registry.point(models, shown)
+
+
+def withdraw(models: str, sides: Sequence[Side]) -> None:
+    """Delete the models that were made for a cascade that is refused; those that were there before stay."""
+    for side in sides:
+        registry.withdraw(models, side.model)
+        registry.withdraw(models, side.encoder)

@@ -219,10 +219,11 @@ def _publish(
     head: SentimentHead,
     about: Mapping[str, Any],
 ) -> None:
-    """Register the head and the encoder, which is no mere candidate any more."""
-    published = registry.publish(models, sentiment_head.NAME, head.save, live=config.live, **about)
+    """Register the encoder, then the head, which names it; last the encoder's origin, which says that all is done."""
     figures = {name: report.metrics[name] for name in ("quality", "vocabulary", "speed", "agreement")}
-    encoder = registry.describe(models, candidate, origin=about["origin"], metrics=figures)
+    encoder = registry.describe(models, candidate, metrics=figures)
+    published = registry.publish(models, sentiment_head.NAME, head.save, live=config.live, **about)
+    encoder = registry.describe(models, encoder, origin=about["origin"])
     registry.point(models, encoder)
     report.models |= {"encoder": encoder.digest, sentiment_head.NAME: published.digest}
     report.outcome = "published"
