@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import polars as pl
+import pyarrow as pa
 import pytest
 from deltalake import DeltaTable
 from hypothesis import Phase, given, settings
@@ -322,6 +323,39 @@ def test_models_are_named_with_their_command_and_deleted_if_asked(
     out = capsys.readouterr().out
     assert f"model {model['model']} was trained on their rows; train it anew: shopbatch run train_sentiment_head" in out
     assert erasure.list_models(shop) == [] and not (Path(shop.root) / "_models" / "sentiment" / "live.json").exists()
+
+
+def test_every_kind_of_model_that_learnt_from_a_person_is_named_and_no_other(store: Store, tmp_path: Path) -> None:
+    """By users, by keys, by texts that stand in any table; a user of the same number as a review is somebody else."""
+    for table, lines in {
+        "users": "user_id,age\n17,30\n18,40\n",
+        "tickets": "ticket_id,user_id,text\nt-1,17,where is my parcel now\nt-2,18,how do I return a lamp\n",
+        "queries": "query_id,query,user_id\nq-1,a green lamp for two,17\nq-2,a red coat for me,18\n",
+        "reviews": "review_id,user_id,text\n17,18,It broke on the very first day of rain.\n18,17,Good and cheap.\n",
+    }.items():
+        (tmp_path / f"{table}.csv").write_text(lines, "utf-8")
+        load_file(store, table, str(tmp_path / f"{table}.csv"))
+    theirs = {
+        "propensity": erasure.user_names(["17", "19"]),
+        "intents": ["t-1"],
+        "questions": erasure.text_names(pa.array(["where is my parcel now"])),
+        "retriever": erasure.text_names(pa.array(["a green lamp for two"])),
+        "moderation": erasure.text_names(pa.array(["Good and cheap."])),
+        "sentiment": ["18"],
+    }
+    others = {"uplift": erasure.user_names(["18"]), "other-intents": ["t-2"], "aspects": ["17"]}
+    for name, rows in (theirs | others).items():
+
+        def build(folder: Path, name: str = name) -> None:
+            (folder / "config.json").write_text(json.dumps({"name": name}))
+
+        registry.publish(f"{store.root}/_models", name, build, origin="a", **erasure.record(store, rows))
+    left = registry.publish(f"{store.root}/_models", "killed", build, candidate=True)
+    assert {model.partition("@")[0] for model in whole.foretell(store, {"17"}, set(), TEXTS).models} == set(theirs)
+    done = erase(store, "17", models=True)
+    assert {model.partition("@")[0] for model in done.models} == set(theirs)
+    assert {str(m["model"]).partition("@")[0] for m in erasure.list_models(store)} == set(others)
+    assert not Path(left.path).exists(), "what a killed run learnt from them"
 
 
 def test_it_is_refused_while_a_run_is_alive(shop: Store) -> None:

@@ -44,7 +44,9 @@ def test_the_small_model_answers_where_it_is_sure(
     code, report, err = run_job(store, "train_cascade", *FITTED, "agreement=0.8", *LOOSE[1:], "gates.speed=1000")
     assert (code, report["outcome"]) == (3, "refused"), err
     assert "gates.speed" in err and registry.find_live(f"{store.root}/_models", "sentiment-cascade") is None
-    assert sorted(p.parent for p in Path(store.root, "_models").rglob("manifest.json")) == there, "nothing is left of it"
+    assert sorted(p.parent for p in Path(store.root, "_models").rglob("manifest.json")) == there, (
+        "nothing is left of it"
+    )
 
     code, report, err = run_job(store, "train_cascade", *FITTED, *WEAK, "agreement=0.8", *LOOSE)
     assert (code, report["outcome"]) == (0, "published"), err

@@ -36,7 +36,7 @@ def test_a_model_is_chosen_and_registered_once(store: Store) -> None:
     assert set(report["metrics"]["compared"]["bought"]) == {"table", "repeat", "linear", "boosting"}
     live = registry.find_live(f"{store.root}/_models", "propensity")
     assert live is not None and live.digest == report["models"]["propensity"]
-    assert live.manifest["rows"] == erasure.keyed(store, user_ids(days.users))
+    assert live.manifest["rows"] == erasure.keyed(store, erasure.user_names(user_ids(days.users)))
     assert 0.5 < live.manifest["metrics"]["purchase"]["auc"] < 1 and set(live.manifest["metrics"]) >= {"spend", "churn"}
     code, report, _ = run_job(store, "train_propensity", *SMALL)
     assert code == 0 and report["outcome"] == "nothing to do"

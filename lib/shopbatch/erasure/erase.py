@@ -110,6 +110,7 @@ def erase(
         crash_point("erase_file")
     if look.wanted.wrote:
         _remove_folder(store, _TRAINING)
+        registry.withdraw_candidates(f"{store.root}/_models")
     remove_empty_folders(store.root)
     crash_point("erase_cleaned")
     refuse_if_alive(store)  # a run that began meanwhile has pinned the rows, and could write them again

@@ -18,12 +18,14 @@ import pyarrow.parquet as pq
 
 from shopbatch.core.hashing import all_names
 from shopbatch.erasure.wanted import USER_COLUMNS, Wanted, columns_of, flat, trimmed
+from shopbatch.models.erasure import user_names
 from shopbatch.tables import TABLES, declared, job_of_memo
 from shopbatch.tables.reviews import REVIEWS
 from shopbatch.tables.schema import FREE_TEXT, Column, Nobody, Person, Table
 from shopbatch.tables.support_dialogs import SUPPORT_DIALOGS
 from shopbatch.tables.training_blocks import TRAINING_BLOCKS
 from shopbatch.tables.training_vectors import TRAINING_VECTORS
+from shopbatch.tables.user_sequences import USER_SEQUENCES
 from shopbatch.warehouse import files, utf8
 from shopbatch.warehouse.checksums import DamagedFile
 from shopbatch.warehouse.snapshot import Snapshot
@@ -130,22 +132,31 @@ def widen(store: Store, plans: Sequence[TablePlan], wanted: Wanted, texts: Mappi
         if (plan.person.user or plan.person.review) and free:
             for rows in _all_erased(store, plan, wanted):
                 wanted.texts |= {t for name in free for t in utf8.blank(rows[name]).to_pylist() if t}
-                names += _names(plan.name, rows, texts)
+                names += _names(plan.name, rows, free, texts)
+        elif plan.name == USER_SEQUENCES.name:  # blocks are made of them as well
+            wanted.wrote = wanted.wrote or any(rows.num_rows for rows in _all_erased(store, plan, wanted))
     wanted.wrote = wanted.wrote or bool(names)
     _add_hashes(store, plans, wanted)
     wanted.choose_quotes(other_texts(plans, wanted))
-    return names
+    return [*names, *user_names(sorted(wanted.users))]
 
 
-def _names(table: str, rows: pa.Table, texts: Mapping[str, TextOf]) -> list[str]:
-    """The names of rows in the manifests of models."""
-    if table == REVIEWS.name:
-        known = all_names([texts[table](rows)]) if table in texts else []
-        return [*known, *(k for k in rows["review_id"].to_pylist() if k)]
+def _names(table: str, rows: pa.Table, free: Sequence[str], texts: Mapping[str, TextOf]) -> list[str]:
+    """The names of rows in the manifests of models: their keys, and their texts, each alone and as models read them."""
+    declaration = declared(table)
+    keys = [
+        name for name in (declaration.key if declaration else ()) if pa.types.is_string(rows.schema.field(name).type)
+    ]
+    names = [key for name in keys for key in rows[name].to_pylist() if key]
+    read = [utf8.blank(rows[name]) for name in free if pa.types.is_string(rows.schema.field(name).type)]
+    for column in (*read, *([texts[table](rows)] if table in texts else ())):
+        own = pc.fill_null(column, "")
+        names += [*all_names([own]), *all_names([pc.utf8_trim_whitespace(own)])]
     if table == SUPPORT_DIALOGS.name:
-        pairs = zip(*(rows[n].to_pylist() for n in ("dialog_id", "question", "reply")), strict=True)
-        return [name for key, question, reply in pairs for name in (key, f"{question}\n{reply}") if name]
-    return []
+        names += [
+            f"{q}\n{reply}" for q, reply in zip(*(rows[n].to_pylist() for n in ("question", "reply")), strict=True)
+        ]
+    return names
 
 
 def _add_hashes(store: Store, plans: Sequence[TablePlan], wanted: Wanted) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -24,6 +24,7 @@ from shopbatch.models.erasure_key import KEY, identity, make_key, read_key
 from shopbatch.models.erasure_key import copy_key as copy_key
 from shopbatch.models.summary import built_on, main_metric
 from shopbatch.tables import table as table_named
+from shopbatch.tables.schema import Person
 from shopbatch.warehouse.store import Store
 
 TextOf = Callable[[pa.Table], pa.Array]  # the texts of a table's rows, by which they are named
@@ -65,6 +66,11 @@ def text_names(texts: pa.ChunkedArray | pa.Array) -> list[str]:
     return [str(name) for name in hex128(*hash128([texts])).to_pylist()]
 
 
+def user_names(users: Iterable[str]) -> list[str]:
+    """Name users whose rows a model is fitted to as a whole; the number of a user may be that of a review, too."""
+    return [f"user {user}" for user in users]
+
+
 @dataclass(frozen=True)
 class Answer:
     """Which models a row helped to train: the sentence that says so, and the models as `list_models` lists them."""
@@ -95,6 +101,9 @@ def trained_on(store: Store, table: str, row: str, texts: Mapping[str, TextOf]) 
     by_text = table in texts
     everything = list_models(store)
     names = [row, *(all_names([texts[table](rows)]) if rows and by_text else ())]
+    person = table_named(table).person
+    if isinstance(person, Person) and person.user == key[0]:
+        names += user_names([row])
     models, other = _trained(store, everything, names)
     doubts = []
     if other:

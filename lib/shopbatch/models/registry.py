@@ -159,6 +159,15 @@ def withdraw(root: str, model: Model) -> None:
         fs.delete_dir(path)
 
 
+def withdraw_candidates(root: str) -> None:
+    """Delete all mere candidates: no run is under way, so killed ones have left them."""
+    for name in names(root):
+        for version in keys(root, name):
+            with suppress(ModelError):
+                manifest = read_manifest(f"{root}/{name}/{version}", f"{name}@{version}")
+                withdraw(root, Model(name, "", str(manifest["digest"]), manifest))
+
+
 def listed(root: str) -> Iterator[tuple[Mapping[str, Any], bool]]:
     """Yield the manifest of each complete model except mere candidates, and whether it is live. Verifies no file."""
     for name in names(root):

@@ -58,7 +58,7 @@ GUIDED_PRODUCTS = Table(
     name="guided_products",
     meaning="One row per shopper's request: products that meet it, each with its reason. Published by guide_shoppers.",
     key=("request_id",),
-    person=Person(user="user_id"),
+    person=Person(user="user_id", hashes=("content_hash",)),
     columns=(
         Column("request_id", pa.string(), "The request (shopper_requests.request_id).", nullable=False),
         Column("text", pa.string(), "What the shopper wrote.", free_text=True),

@@ -39,7 +39,7 @@ QUERY_EMBEDDINGS = Table(
     name="query_embeddings",
     meaning="One row per query that can be answered: its vector. Published by search_products.",
     key=("query_id",),
-    person=Person(user="user_id"),
+    person=Person(user="user_id", hashes=("content_hash",)),
     columns=(
         *_QUERY,
         Column(
@@ -62,7 +62,7 @@ SEARCH_RESULTS = Table(
     name="search_results",
     meaning="One row per query that could be answered: the products, best first. Published by search_products.",
     key=("query_id",),
-    person=Person(user="user_id"),
+    person=Person(user="user_id", hashes=("content_hash",)),
     columns=(
         *_QUERY,
         Column(

@@ -75,7 +75,7 @@ def train_propensity(config: TrainPropensityConfig, store: Store, report: Report
             "chosen": {target: choice.kind for target, choice in chosen.items()},
             "learnt_from": {"until": _date(end), "held_out": [_date(day) for day in held], "users": days.users},
             "correction": {t: {"slope": f.slope, "shift": f.shift} for t, f in forecasts.items()},
-            **erasure.record(store, ids),
+            **erasure.record(store, erasure.user_names(ids)),
             "config": report.config,
             "tables": {USER_DAILY.name: snapshot.version},
             "licence": "your own",

@@ -78,7 +78,7 @@ def train_uplift(config: TrainUpliftConfig, store: Store, report: Report) -> Non
         "metrics": report.metrics["quality"],
         "verdict": choice.verdict,
         "origin": origin,
-        **erasure.record(store, sorted(set(examples.people["user_id"].to_list()))),
+        **erasure.record(store, erasure.user_names(set(examples.people["user_id"].to_list()))),
         "config": report.config,
         "tables": {name: used["read"] for name, used in sources.versions.items()},
         "licence": "your own",

@@ -17,10 +17,11 @@ _LEAST = 24  # a shorter sentence says too little
 _COLUMNS = ("text",)
 
 
-def harmless_sentences(reviews: Snapshot, most: int) -> list[str]:
-    """Return sentences of reviews in which the lists find nothing, the same ones for the same reviews.
+def harmless_sentences(reviews: Snapshot, most: int) -> tuple[list[str], list[str]]:
+    """Return sentences of reviews in which the lists find nothing, and the texts of these reviews.
 
-    Only a share of a large table, chosen by the hash of the texts, comes to the driver.
+    They are the same for the same reviews. Only a share of a large table, chosen by the hash of the texts, comes to the
+    driver.
 
     Args:
         reviews: The reviews.
@@ -34,15 +35,17 @@ def harmless_sentences(reviews: Snapshot, most: int) -> list[str]:
     texts = sorted({text for block in blocks for text in block["text"].to_pylist()})
     left = dict.fromkeys(("en", "zh"), most)
     out: dict[str, None] = {}
+    chosen = []
     languages = detect_language(pa.array(texts, pa.string())).to_pylist()
     order = np.argsort(hash128([pa.array(texts, pa.string())])[0], kind="stable").tolist()
     for row in order:
         language = "zh" if languages[row] == "zh" else "en"
         if left[language] and not find(texts[row]):
             left[language] -= 1
+            chosen.append(texts[row])
             pieces = [piece.text for piece in passages(texts[row]) if size(piece.text) >= _LEAST]
             out.update(dict.fromkeys(pieces[:_SENTENCES]))
-    return list(out)
+    return list(out), chosen
 
 
 def drawn(batch: pa.Table, share: float) -> pa.Table:

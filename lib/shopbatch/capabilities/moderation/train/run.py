@@ -32,7 +32,7 @@ from shopbatch.training import runs
 from shopbatch.training.config import identity as settings
 from shopbatch.training.vectors import embed
 from shopbatch.warehouse.gates import Gate, explain, refuse_if_failed
-from shopbatch.warehouse.store import Store
+from shopbatch.warehouse.store import Snapshot, Store
 
 VERSION = 1  # of examples and fit: raising it makes the next run train again
 
@@ -92,7 +92,7 @@ def train_moderation(config: TrainModerationConfig, store: Store, report: Report
     with report.stage("examples") as stage:
         examples = examples_of(lines, config.examples.wordings, config.examples.own_weight)
         beside = with_neighbours(examples, config.examples.neighbours, config.fit.seed)
-        background = [] if reviews is None else harmless_sentences(reviews, config.examples.reviews)
+        background, learnt_from = _background(reviews, config.examples.reviews)
         stage.rows = len(examples.texts) + len(beside.texts) + len(background)
     with report.stage("embed") as stage:
         texts = [*(read(text).text for text in (*examples.texts, *beside.texts)), *background]
@@ -112,13 +112,18 @@ def train_moderation(config: TrainModerationConfig, store: Store, report: Report
         "origin": origin,
         "encoder": reference,
         "base": reference,
-        **erasure.record(store, erasure.text_names(pa.array(background, pa.string()))),
+        **erasure.record(store, erasure.text_names(pa.array(learnt_from, pa.string()))),
         "config": report.config,
         "licence": "your own" if encoder is None else f"derived from {encoder.name}",
     }
     published = registry.publish(models, NAME, learnt.model.save, live=True, **about)
     report.models[NAME], report.outcome = published.digest, "published"
     report.metrics["quality"] = quality
+
+
+def _background(reviews: Snapshot | None, most: int) -> tuple[list[str], list[str]]:
+    """Sentences of ordinary reviews, and the texts of these reviews."""
+    return ([], []) if reviews is None else harmless_sentences(reviews, most)
 
 
 def learn(

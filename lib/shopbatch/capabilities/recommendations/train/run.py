@@ -186,7 +186,7 @@ class Training:
             "choice": {name: value for name, value in chosen.items() if name != "validation"},
             "parts": added.weights,
             "until": end,
-            **erasure.record(self.store, self.shop.users),
+            **erasure.record(self.store, erasure.user_names(self.shop.users)),
             "config": self.report.config,
             "tables": {USER_SEQUENCES.name: self._snapshot.version},
             "licence": "your own",
