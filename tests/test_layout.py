@@ -107,6 +107,22 @@ def test_words_are_data(path: Path) -> None:
     assert sum(map(len, words)) <= max(0.5 * code, 400), "mostly phrases: move them to YAML beside this file"
 
 
+UNJUDGED = {  # modules that publish a table whose size says nothing, and why
+    "inference/publish.py": "inference/audit.py judges it",
+    "capabilities/profiles/publish.py": "profiles/run.py judges it",
+    "capabilities/search/rerank/scores.py": "the pairs of one run",
+    "capabilities/sentiment/bias/run.py": "made-up sentences, of no table",
+}
+
+
+def test_every_publication_is_judged_by_what_it_is_made_of() -> None:
+    """No table is replaced by a job that does not ask whether it, or a table that it reads, was emptied or cut."""
+    for path in MODULES:
+        text, name = path.read_text("utf-8"), path.relative_to(PACKAGE).as_posix()
+        if "publication.commit(" in text and name not in UNJUDGED and name != "warehouse/publish.py":
+            assert "publication.judge(" in text, f"{name}: call publication.judge before publication.commit"
+
+
 def test_every_table_is_listed() -> None:
     for path in (PACKAGE / "tables").glob("*.py"):
         module = importlib.import_module(f"shopbatch.tables.{path.stem}")

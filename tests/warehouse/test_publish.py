@@ -56,6 +56,33 @@ def test_what_a_gate_refuses_is_deleted_and_named(store: Store) -> None:
     refuse_if_failed(gates[:1])
 
 
+def made_of(store: Store, share: float | str, rows: int, /, **read: int) -> list[str]:
+    """Publish rows that are made of these tables, and return the names of the gates that refuse."""
+    live, run = store.find("toy"), f"run-{len(on_disk(store))}"
+    with Publication(store, run) as publication:
+        publication.add(TOY, write(store, TOY, run, *(str(n) for n in range(rows))) if rows else [])
+        gates = publication.judge(TOY, share, read, live)  # type: ignore[arg-type]
+        try:
+            refuse_if_failed(gates)
+        except GateRefused as error:
+            assert "gates.rows=any" in str(error)
+            return [gate.name for gate in gates if not gate.passed]
+        publication.commit(TOY, {})
+    return []
+
+
+def test_neither_a_table_nor_what_it_is_made_of_shrinks_in_silence(store: Store) -> None:
+    assert made_of(store, 0.5, 10, tickets=100, orders=100, labels=10) == []
+    assert made_of(store, 0.5, 10, tickets=100, orders=49, labels=10) == ["rows of orders"]
+    assert made_of(store, 0.5, 10, tickets=100, orders=0, labels=0) == ["rows of orders", "rows of labels"]
+    assert made_of(store, 0.5, 10, tickets=40, orders=100, labels=1) == ["rows of tickets"]
+    assert made_of(store, 0.5, 0, tickets=0, orders=100, labels=10) == ["shrinking", "rows of tickets"]
+    assert made_of(store, 0.5, 10, tickets=60, orders=60, labels=1, offers=3) == []  # few rows may go; one may be new
+    assert made_of(store, 0.5, 10, tickets=60, orders=31) == []  # what a configuration no longer reads says nothing
+    assert made_of(store, "any", 1, tickets=1, orders=0) == []
+    assert made_of(store, 0.5, 1, tickets=1, orders=0) == []
+
+
 def test_the_same_result_makes_no_version(store: Store) -> None:
     show(store, "run1", "a")
     version = store.snapshot("toy").version

@@ -13,7 +13,7 @@ from shopbatch.inference.config import Gates, InferenceConfig
 from shopbatch.inference.refs import fetch, start
 from shopbatch.inference.spec import Spec
 from shopbatch.warehouse import files
-from shopbatch.warehouse.gates import DEFECT, Gate, explain, shrinking
+from shopbatch.warehouse.gates import DEFECT, Gate, explain, shrinking, shrunken_sources
 from shopbatch.warehouse.store import Snapshot
 
 ENOUGH_ROWS = 100  # with fewer rows, shares of labels are noise
@@ -45,6 +45,7 @@ def audit(
     return [
         _rows(source.rows, candidate),
         shrinking(gates.rows, source.name, source.rows, candidate.total("published"), live.rows if live else 0),
+        *shrunken_sources(gates.rows, spec.beside, live.metadata.get("read_rows", {}) if live else {}),
         _pending(candidate, config.limit is not None),
         _duplicate_keys(_repeats(spec, uris)),
         *(_measured(name, candidate.measured.get(name, 0.0), limit) for name, limit in spec.stage.limits().items()),

@@ -140,6 +140,7 @@ class Publisher:
             "mix": candidate.mix,
             "mix_of": list(self.spec.stage.drift_columns or ()),
             "reasons": candidate.reasons,
+            "read_rows": dict(self.spec.beside),
         }
         report, shown = self.report, metadata | beside
         try:

@@ -72,6 +72,7 @@ class Spec:
         gates: Gates of the job's own over the whole candidate; None: there are none. It runs in the driver.
         step: Names the step of a job that infers twice, each time with a memo of its own; "" for the last or only one.
         inherits: Results of a former recipe that are copied instead of computed; None: there are none.
+        beside: Rows of each table beside the source that results are made of: none may have shrunk too far.
         key: The key column of source and sink.
     """
 
@@ -84,6 +85,7 @@ class Spec:
     gates: Judge | None = None
     step: str = ""
     inherits: Inherited | None = None
+    beside: Mapping[str, int] = field(default_factory=dict)
     key: str = field(init=False)
 
     def __post_init__(self) -> None:

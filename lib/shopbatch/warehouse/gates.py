@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -66,6 +66,31 @@ def shrinking(share: float | Literal["any"], source: str, read: int, published: 
     why = "a source mostly shrinks like that because a load went wrong"
     do = f"look at {source}; if it is intended, set gates.rows=any"
     return Gate("shrinking", published, limit, passed, explain(passed, what, why, do, f"{before:,} rows are live"))
+
+
+def shrunken_sources(share: float | Literal["any"], read: Mapping[str, int], before: Mapping[str, int]) -> list[Gate]:
+    """Judge each table that a result is made of beside its first one: a table that was emptied or cut changes results
+    in silence, as orders do by which tickets are answered.
+
+    Args:
+        share: `gates.rows` of the job.
+        read: Rows of each table that was read; 0 for one that is not there.
+        before: Rows of each table that the live version was made of; a table that it does not name is not judged.
+    """
+    return [_shrunken(share, name, rows, before[name]) for name, rows in read.items() if name in before]
+
+
+def _shrunken(share: float | Literal["any"], source: str, read: int, before: int) -> Gate:
+    limit = 0 if share == "any" else math.ceil(share * before)
+    passed = read >= limit or (read > 0 and before < FEW_ROWS)
+    few = f"{source} has {read:,} row{'' if read == 1 else 's'}"
+    what = f"{few}, less than gates.rows={share} of the {before:,} that the live version is made of"
+    if not read:
+        what = f"{source} has no rows" + (f", and the live version is made of {before:,}" if before > 1 else "")
+    why = "a source mostly shrinks like that because a load went wrong, and results would be made without it"
+    do = f"look at {source}; if it is intended, set gates.rows=any"
+    note = f"the live version is made of {before:,} rows"
+    return Gate(f"rows of {source}", read, limit, passed, explain(passed, what, why, do, note))
 
 
 def refusal(gate: Gate) -> str:

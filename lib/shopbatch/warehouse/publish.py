@@ -9,12 +9,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Any
+from typing import Any, Literal
 
 from shopbatch.core.errors import Stopped
 from shopbatch.tables.schema import Table
 from shopbatch.warehouse.files import DataFile, FileRef
 from shopbatch.warehouse.foreign import refuse_foreign
+from shopbatch.warehouse.gates import Gate, shrinking, shrunken_sources
 from shopbatch.warehouse.store import Mode, Snapshot, Store
 
 
@@ -32,6 +33,11 @@ class Published:
 
     version: int
     changed: bool
+
+
+def rows_of(sources: Mapping[str, Snapshot | None]) -> dict[str, int]:
+    """Return the rows of each table that was pinned; 0 for one that is not there."""
+    return {name: 0 if snapshot is None else snapshot.rows for name, snapshot in sources.items()}
 
 
 def unless_changed(files: Sequence[FileRef], scope: Mapping[str, str] | None = None) -> Callable[[Snapshot], None]:
@@ -58,18 +64,48 @@ class Publication:
 
     with Publication(store, run_id) as publication:
         publication.add(TABLE, written)
-        refuse_if_failed(gates)
+        refuse_if_failed([*publication.judge(TABLE, config.gates.rows, rows_of(sources), live), *gates])
         publication.commit(TABLE, metadata)
     """
 
     def __init__(self, store: Store, run_id: str) -> None:
         self.store, self.run_id = store, run_id
         self._candidates: dict[str, tuple[Table, list[DataFile]]] = {}
+        self._read: dict[str, dict[str, int]] = {}
 
     def add(self, table: Table, written: Sequence[DataFile]) -> None:
         """Add files that this run wrote for a table and that nobody sees yet."""
         _, files = self._candidates.setdefault(table.name, (table, []))
         files += written
+
+    def judge(
+        self,
+        table: Table,
+        share: float | Literal["any"],
+        read: Mapping[str, int],
+        live: Snapshot | None,
+        sized: bool = True,
+    ) -> list[Gate]:
+        """Judge what every published table is judged by: neither it nor what it is made of has shrunk too far.
+
+        `commit` then remembers what was read, for the next run.
+
+        Args:
+            table: The table; its files were added.
+            share: `gates.rows` of the job.
+            read: Rows of each table that it is made of, the main one first; 0 for one that is not there.
+            live: What it is compared with: mostly the version that it replaces; None before the first.
+            sized: Whether its own number of rows says anything.
+
+        Returns:
+            The gates, for `refuse_if_failed`.
+        """
+        _, written = self._candidates.get(table.name, (table, []))
+        self._read[table.name] = dict(read)
+        main, before = next(iter(read)), live.metadata.get("read_rows", {}) if live is not None else {}
+        rows, shown = sum(file.rows for file in written), live.rows if live is not None else 0
+        sizes = [shrinking(share, main, read[main], rows, shown)] if sized else []
+        return [*sizes, *shrunken_sources(share, read, before if sized else {main: 1, **before})]
 
     def commit(
         self,
@@ -97,6 +133,8 @@ class Publication:
             Stopped: Others changed the table in the middle of the run. The candidate is deleted.
         """
         _, files = self._candidates.pop(table.name, (table, []))
+        if table.name in self._read:
+            metadata = {**metadata, "read_rows": self._read[table.name]}
 
         def guard(newest: Snapshot) -> None:
             refuse_foreign(newest)

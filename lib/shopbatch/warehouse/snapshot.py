@@ -71,6 +71,17 @@ class Snapshot:
         inside = tuple(f for f in self.files if all(f.partition.get(k) == v for k, v in scope.items()))
         return replace(self, files=inside, metadata=self.metadata.get("scopes", {}).get(scope_name(scope), {}))
 
+    def part_or_newest(self, scope: Mapping[str, str]) -> Snapshot | None:
+        """Narrow the snapshot to a partition or, if nothing was committed for it, to that with the greatest value.
+
+        Returns:
+            What a new version of the partition is compared with, such as the newest day; None if there is nothing.
+        """
+        if (part := self.part(scope)).metadata:
+            return part
+        column, _, value = max(self.metadata.get("scopes") or {}, default="").partition("=")
+        return self.part({column: value}) if column else None
+
     def bounds(self, column: str) -> dict[str, tuple[Any, Any]]:
         """Least and greatest value of a column by file path. Files without these statistics are left out."""
         names = [f"min.{column}", f"max.{column}"]

@@ -8,6 +8,7 @@ from typing import Literal
 from pydantic import Field, field_validator
 
 from shopbatch.core.config import JobConfig, Strict
+from shopbatch.core.shrink_gate import ShrinkGate
 
 LATEST = "latest"
 
@@ -161,7 +162,7 @@ class Reach(Strict):
     """Seed of the sets."""
 
 
-class PlanGates(Strict):
+class PlanGates(ShrinkGate):
     """Limits that a plan must meet before it is published."""
 
     candidates: int = Field(default=1, ge=0)

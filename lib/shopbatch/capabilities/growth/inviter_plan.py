@@ -39,8 +39,16 @@ class Plan:
         return int((self.rows["decision"] == decision).sum())
 
 
+@dataclass(frozen=True)
+class MadeOf:
+    """What a plan is made of: everything by name, and the rows of each table."""
+
+    origin: dict[str, Any]
+    read: dict[str, int]
+
+
 def publish(
-    store: Store, report: Report, plan: Plan, origin: dict[str, Any], live: Snapshot | None, limits: PlanGates
+    store: Store, report: Report, plan: Plan, made_of: MadeOf, live: Snapshot | None, limits: PlanGates
 ) -> None:
     """Publish a plan in one commit, beside those of other names. Raises GateRefused, Stopped."""
     scope = {"plan": plan.name}
@@ -55,8 +63,11 @@ def publish(
     files.write(f"{store.uri(INVITER_PLAN.name)}/{path}", table)
     with Publication(store, report.run_id) as publication:
         publication.add(INVITER_PLAN, [files.describe(store.uri(INVITER_PLAN.name), path, schema, scope)])
+        former = live.part_or_newest(scope) if live else None
+        report.gates += publication.judge(INVITER_PLAN, limits.rows, made_of.read, former)
+        refuse_if_failed(report.gates)
         crash_point("inviters_written")
-        metadata = {"job": report.job, "run_id": report.run_id, "origin": origin, "scope": scope}
+        metadata = {"job": report.job, "run_id": report.run_id, "origin": made_of.origin, "scope": scope}
         check = unless_changed(live.part(scope).files if live else [], scope)
         try:
             done = publication.commit(INVITER_PLAN, metadata, check=check)

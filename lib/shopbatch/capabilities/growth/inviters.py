@@ -15,7 +15,7 @@ from shopbatch.capabilities.growth.choose import Candidates, Choice, Limits
 from shopbatch.capabilities.growth.config import LATEST, InviterConfig
 from shopbatch.capabilities.growth.contacts import COLUMNS, Contacts, contacts, read_events
 from shopbatch.capabilities.growth.fraud import suspects
-from shopbatch.capabilities.growth.inviter_plan import Plan, publish
+from shopbatch.capabilities.growth.inviter_plan import MadeOf, Plan, publish
 from shopbatch.capabilities.growth.moments import moment_before
 from shopbatch.capabilities.growth.worth import Known, uplift_of_asking, value_of_a_user
 from shopbatch.evaluation.holdout import held_out
@@ -26,6 +26,7 @@ from shopbatch.tables.users import USERS
 from shopbatch.warehouse import files
 from shopbatch.warehouse.damage import move_away, publish_anew
 from shopbatch.warehouse.foreign import put_right
+from shopbatch.warehouse.publish import rows_of
 from shopbatch.warehouse.store import Snapshot, Store
 
 VERSION = 1  # of the rows; raised when their meaning changes
@@ -70,7 +71,7 @@ class InviterRun:
                 report.tables[INVITER_PLAN.name] = {"read": live.version}
                 return
         plan = self._plan(sources, live, as_of, name)
-        publish(store, report, plan, origin, live, config.gates)
+        publish(store, report, plan, MadeOf(origin, rows_of(sources)), live, config.gates)
         move_away(store, INVITER_PLAN, damaged)
         report.message = "; ".join(filter(None, [undone, report.message]))
 

@@ -34,7 +34,7 @@ from shopbatch.warehouse import files, spark_bridge
 from shopbatch.warehouse.damage import move_away, put_in_order
 from shopbatch.warehouse.files import DataFile, FileRef
 from shopbatch.warehouse.gates import refuse_if_failed
-from shopbatch.warehouse.publish import Publication, Superseded, unless_changed
+from shopbatch.warehouse.publish import Publication, Superseded, rows_of, unless_changed
 from shopbatch.warehouse.store import Snapshot, Store
 
 if TYPE_CHECKING:
@@ -140,7 +140,10 @@ class Measurement:
                     folder = f"{report.run_id}-{new_run_id()[-6:]}"
                     publication.add(table, [store.write_file(table, data, folder, 0)])
             with report.stage("gates"):
-                report.gates = judge(store, written, woods, measured, live[CASCADES.name], self.config.gates.rows)
+                share, before = self.config.gates.rows, live[CASCADES.name]
+                report.gates = judge(store, written, woods, measured, before, share)
+                read = rows_of({name: sources.get(name) for name in (REFERRAL_EVENTS.name, TRANSACTIONS.name)})
+                report.gates += publication.judge(CASCADES, share, read, before, sized=False)
                 refuse_if_failed(report.gates)
             crash_point("growth_written")
             for table in TABLES:

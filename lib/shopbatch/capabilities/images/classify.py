@@ -19,6 +19,7 @@ from shopbatch.models import registry
 from shopbatch.runs.report import Figure, Report
 from shopbatch.tables.images import FINDINGS, PRODUCT_IMAGE_LABELS
 from shopbatch.tables.products import PRODUCTS
+from shopbatch.warehouse.publish import rows_of
 from shopbatch.warehouse.store import Snapshot, Store
 
 VERSION = 1  # of what a finding is: raising it makes the next run classify again
@@ -59,7 +60,15 @@ def classify_images(config: ClassifyImagesConfig, store: Store, report: Report) 
             yield PRODUCT_IMAGE_LABELS.fill(len(rows), **{n: rows[n].to_arrow() for n in rows.columns}, **fixed)
 
     with report.stage("classify") as stage:
-        published = publish(store, report, PRODUCT_IMAGE_LABELS, parts(), live, origin, config.gates)
+        published = publish(
+            store,
+            report,
+            PRODUCT_IMAGE_LABELS,
+            parts(),
+            live,
+            rows_of({s.name: s for s in (vectors, products)}),
+            config.gates,
+        )
         stage.rows = vectors.rows
     if published is None:
         return

@@ -7,6 +7,7 @@ from typing import Literal
 from pydantic import Field
 
 from shopbatch.core.config import JobConfig, Strict
+from shopbatch.core.shrink_gate import ShrinkGate
 from shopbatch.engines.configs import WITHOUT_MODEL
 from shopbatch.engines.images.configs import ImageEngineConfig
 from shopbatch.inference.config import InferenceConfig
@@ -84,14 +85,6 @@ class PageConfig(Strict):
 
     pictures: int = Field(default=120, ge=0, le=2000)
     """Most pictures of one section; each takes about three kilobytes of the page."""
-
-
-class ShrinkGate(Strict):
-    """What the candidate must pass before it is published."""
-
-    rows: float | Literal["any"] = 0.5
-    """Least rows that a run may publish, as a share of the live version's if that has 20 or more. `any` lets every
-    number pass."""
 
 
 class ClassifyImagesConfig(JobConfig):

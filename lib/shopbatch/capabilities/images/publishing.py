@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import pyarrow as pa
 
-from shopbatch.capabilities.images.config import ShrinkGate
 from shopbatch.core.crash_points import crash_point
+from shopbatch.core.shrink_gate import ShrinkGate
 from shopbatch.runs.report import Report
 from shopbatch.tables.schema import Table
 from shopbatch.warehouse.damage import move_away, put_in_order
 from shopbatch.warehouse.files import FileRef
-from shopbatch.warehouse.gates import refuse_if_failed, shrinking
+from shopbatch.warehouse.gates import refuse_if_failed
 from shopbatch.warehouse.publish import Publication, Superseded, unless_changed
 from shopbatch.warehouse.snapshot import Snapshot
 from shopbatch.warehouse.store import Store
@@ -28,11 +28,13 @@ class Live:
         snapshot: Its version; None if there is none.
         same: Whether it was made from the same inputs, so that there is nothing to do.
         damaged: Files that were found damaged; they are moved away once the table is made anew.
+        origin: What the rows of this run are made from.
     """
 
     snapshot: Snapshot | None
     same: bool
     damaged: Sequence[FileRef]
+    origin: Mapping[str, Any]
 
 
 def live_of(store: Store, table: Table, origin: dict[str, Any], report: Report) -> Live:
@@ -45,7 +47,7 @@ def live_of(store: Store, table: Table, origin: dict[str, Any], report: Report) 
     same = live is not None and live.metadata.get("origin") == origin
     if same:
         report.outcome = "nothing to do"
-    return Live(live, same, damaged)
+    return Live(live, same, damaged, origin)
 
 
 def publish(
@@ -54,7 +56,7 @@ def publish(
     table: Table,
     parts: Iterable[pa.Table],
     live: Live,
-    origin: dict[str, Any],
+    read: Mapping[str, int],
     gate: ShrinkGate,
 ) -> Snapshot | None:
     """Write the parts, judge them, and show them.
@@ -65,25 +67,24 @@ def publish(
         table: The table.
         parts: Its rows, made while they are written.
         live: What was live when the run began.
-        origin: What the rows are made from.
-        gate: How far the table may shrink.
+        read: Rows of each table that was read; the first one is image_vectors.
+        gate: How far the table and what it is made of may shrink.
 
     Returns:
         The new version; None if another run published meanwhile.
 
     Raises:
-        GateRefused: The table would shrink too far.
+        GateRefused: The table would shrink too far, or what it is made of has.
     """
     old = live.snapshot
     with Publication(store, report.run_id) as publication:
         written = [store.write_file(table, part, report.run_id, number) for number, part in enumerate(parts)]
         publication.add(table, written)
-        rows, before = sum(file.rows for file in written), old.rows if old is not None else 0
-        report.rows.published = rows
-        report.gates.append(shrinking(gate.rows, "image_vectors", rows, rows, before))
+        report.rows.published = sum(file.rows for file in written)
+        report.gates += publication.judge(table, gate.rows, read, old)
         refuse_if_failed(report.gates)
         crash_point("before_publish")
-        metadata = {"job": report.job, "origin": origin, "run_id": report.run_id}
+        metadata = {"job": report.job, "origin": live.origin, "run_id": report.run_id}
         try:
             done = publication.commit(table, metadata, check=unless_changed(old.files if old is not None else ()))
         except Superseded as error:

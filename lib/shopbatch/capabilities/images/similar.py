@@ -19,6 +19,7 @@ from shopbatch.pictures.perceptual import near_duplicate_groups
 from shopbatch.runs.report import Report
 from shopbatch.tables.images import SIMILAR_IMAGES
 from shopbatch.vectors.dense import DenseIndex
+from shopbatch.warehouse.publish import rows_of
 from shopbatch.warehouse.store import Snapshot, Store
 
 VERSION = 1  # of what is similar: raising it makes the next run search again
@@ -53,7 +54,9 @@ def find_similar_images(config: FindSimilarImagesConfig, store: Store, report: R
         stage.rows = len(whole.image_ids)
     with report.stage("similar") as stage:
         parts = _rows(config, whole, copies, report.run_id)
-        published = publish(store, report, SIMILAR_IMAGES, parts, live, origin, config.gates)
+        published = publish(
+            store, report, SIMILAR_IMAGES, parts, live, rows_of({s.name: s for s in (vectors, images)}), config.gates
+        )
         stage.rows = len(whole.image_ids)
     if published is None:
         return

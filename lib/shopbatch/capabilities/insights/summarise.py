@@ -38,7 +38,7 @@ from shopbatch.warehouse import files, spark_bridge
 from shopbatch.warehouse.damage import move_away, put_in_order
 from shopbatch.warehouse.files import DataFile
 from shopbatch.warehouse.gates import refuse_if_failed
-from shopbatch.warehouse.publish import Publication, Superseded, unless_changed
+from shopbatch.warehouse.publish import Publication, Superseded, rows_of, unless_changed
 from shopbatch.warehouse.store import Snapshot, Store
 
 if TYPE_CHECKING:
@@ -154,7 +154,10 @@ class Summary:
             publication.add(PRODUCT_ASPECTS, written)
             with report.stage("gates"):
                 uris = [f"{store.uri(PRODUCT_ASPECTS.name)}/{f.path}" for f in written]
-                report.gates = judge(facts, uris, published, live.rows if live else 0, self.config.gates.rows)
+                share, beside = self.config.gates.rows, (PRODUCTS, REVIEW_SENTIMENT, ASPECT_LABELS)
+                report.gates = judge(facts, uris, published, live.rows if live else 0, share)
+                read = rows_of({table.name: sources.get(table.name) for table in (REVIEW_ASPECTS, *beside)})
+                report.gates += publication.judge(PRODUCT_ASPECTS, share, read, live, sized=False)
                 refuse_if_failed(report.gates)
             crash_point("summary_written")
             metadata = {"job": report.job, "run_id": run_id, "origin": origin, "shown": self._shown()}

@@ -21,7 +21,7 @@ from shopbatch.capabilities.profiles.features.ids import with_trimmed_ids
 from shopbatch.capabilities.profiles.features.profile import Inputs, profiles
 from shopbatch.capabilities.profiles.publish import Money
 from shopbatch.capabilities.profiles.report import figures
-from shopbatch.capabilities.profiles.sources import LOOKUPS, missing, missing_master_data, read_sources
+from shopbatch.capabilities.profiles.sources import LOOKUPS, OPTIONAL, missing, missing_master_data, read_sources
 from shopbatch.capabilities.profiles.tiles import Tiler, Update
 from shopbatch.capabilities.profiles.tiling import (
     EVENT_TILES,
@@ -41,7 +41,7 @@ from shopbatch.warehouse.damage import move_away, publish_anew
 from shopbatch.warehouse.files import DataFile, FileRef
 from shopbatch.warehouse.foreign import put_all_right
 from shopbatch.warehouse.gates import refuse_if_failed, shrinking
-from shopbatch.warehouse.publish import Publication, Superseded, unless_changed
+from shopbatch.warehouse.publish import Publication, Superseded, rows_of, unless_changed
 from shopbatch.warehouse.store import Snapshot, Store
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ _ROWS_PER_TASK = 1_000_000
 
 @dataclass
 class Builder:
-    """One run: its session, warehouse, configuration and report; damaged files by table, and the days of profiles."""
+    """One run: its session, warehouse, configuration, report; damaged files by table, days of profiles; rows read."""
 
     spark: SparkSession
     store: Store
@@ -60,6 +60,7 @@ class Builder:
     report: Report
     damaged: dict[str, list[FileRef]] = field(default_factory=dict)
     damaged_days: set[date] = field(default_factory=set)
+    read: dict[str, int] = field(default_factory=dict)
 
     def run(self) -> None:
         """Publish every requested day that is not published yet. Raises UserError, GateRefused, Stopped."""
@@ -74,6 +75,7 @@ class Builder:
         live = self.store.find(USER_PROFILES.name)
         sources = read_sources(self.store)
         self.report.tables |= {name: {"read": snapshot.version} for name, snapshot in sources.items()}
+        self.read = rows_of(sources)
         if absent := missing(sources):
             self.report.metrics["tables that are not there"] = absent
             self.report.message = missing_master_data(sources)
@@ -183,6 +185,8 @@ class Builder:
                 earlier = [d for d in publish.published_days(live) if d < as_of]
                 before = publish.files_of_day(live, earlier[-1]) if earlier else []
                 self.report.gates = publish.judge(store, written, money, replaced, before, self.config.gates)
+                share, read = self.config.gates.rows, {name: self.read.get(name, 0) for name in OPTIONAL}
+                self.report.gates += publication.judge(USER_PROFILES, share, self.read | read, live, sized=False)
                 refuse_if_failed(self.report.gates, str(as_of))
                 known = replaced and as_of not in self.damaged_days
                 if known and publish.same_content(self.spark, store, written, replaced):

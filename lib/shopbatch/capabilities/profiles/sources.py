@@ -60,6 +60,9 @@ LOOKUPS = (
 )  # fmt: skip
 
 
+OPTIONAL = (*(lookup.table.name for lookup in LOOKUPS), EVENTS.name)
+
+
 def read_sources(store: Store) -> dict[str, Snapshot]:
     """Return one snapshot of every source that the warehouse has, with its columns checked.
 

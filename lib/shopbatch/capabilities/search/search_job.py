@@ -32,6 +32,7 @@ from shopbatch.vectors.columns import matrix
 from shopbatch.warehouse import files
 from shopbatch.warehouse.damage import move_away, put_in_order
 from shopbatch.warehouse.files import DataFile
+from shopbatch.warehouse.gates import refuse_if_failed
 from shopbatch.warehouse.publish import Publication, Superseded, unless_changed
 from shopbatch.warehouse.snapshot import Snapshot
 from shopbatch.warehouse.store import Store
@@ -109,6 +110,9 @@ def _answer_all(run: Answering, live: LiveIndex, embedded: Snapshot) -> None:
     with report.stage("search") as stage, Publication(store, report.run_id) as publication:
         stage.rows = table.num_rows
         publication.add(SEARCH_RESULTS, _written(chunks, target, scores))
+        read = {QUERY_EMBEDDINGS.name: table.num_rows}
+        report.gates += publication.judge(SEARCH_RESULTS, config.gates.rows, read, before)
+        refuse_if_failed(report.gates)
         crash_point("search_written")
         try:
             done = publication.commit(

@@ -31,7 +31,8 @@ from shopbatch.tables.ticket_answers import TICKET_ANSWERS
 from shopbatch.warehouse import files
 from shopbatch.warehouse.damage import move_away, put_in_order
 from shopbatch.warehouse.files import DataFile
-from shopbatch.warehouse.publish import Publication, unless_changed
+from shopbatch.warehouse.gates import refuse_if_failed
+from shopbatch.warehouse.publish import Publication, rows_of, unless_changed
 from shopbatch.warehouse.snapshot import Snapshot
 from shopbatch.warehouse.store import Store
 
@@ -76,6 +77,7 @@ def join_texts(config: TranslateRepliesConfig, store: Store, report: Report, tab
 
     Raises:
         UserError: A table or a column is missing.
+        GateRefused: One of the tables has shrunk too far.
         Superseded: Another run wrote the table meanwhile.
     """
     names = config.parts if isinstance(config, TranslateProductsConfig) else ("ticket_answers",)
@@ -100,6 +102,8 @@ def join_texts(config: TranslateRepliesConfig, store: Store, report: Report, tab
         written = _written(target, {name: sources[name] for name in names}, sources)
         stage.rows = sum(file.rows for file in written)
         publication.add(table, written)
+        read = rows_of({**sources, GLOSSARY.name: glossary})
+        refuse_if_failed(publication.judge(table, config.gates.rows, read, before, sized=False))
         crash_point("texts_written")
         metadata = {"job": report.job, "run_id": report.run_id, "origin": origin}
         done = publication.commit(table, metadata, check=unless_changed(before.files if before else ()))

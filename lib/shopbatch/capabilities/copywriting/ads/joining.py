@@ -36,7 +36,8 @@ from shopbatch.tables.user_profiles import SEGMENTS
 from shopbatch.warehouse import files
 from shopbatch.warehouse.damage import move_away, put_in_order
 from shopbatch.warehouse.files import DataFile
-from shopbatch.warehouse.publish import Publication, unless_changed
+from shopbatch.warehouse.gates import refuse_if_failed
+from shopbatch.warehouse.publish import Publication, rows_of, unless_changed
 from shopbatch.warehouse.snapshot import Snapshot
 from shopbatch.warehouse.store import Store
 
@@ -73,6 +74,7 @@ def join_facts(config: WriteAdsConfig, store: Store, report: Report) -> str:
 
     Raises:
         UserError: There are no products, or no segments.
+        GateRefused: One of the tables has shrunk too far.
         Superseded: Another run wrote a table meanwhile.
     """
     products = store.require(PRODUCTS, (*CONTENT, *_OTHERS))
@@ -107,6 +109,8 @@ def join_facts(config: WriteAdsConfig, store: Store, report: Report) -> str:
         written = _written(store, report, advertised, rows, (segments, config.channels))
         stage.rows = sum(file.rows for file in written)
         publication.add(ADS_WITH_FACTS, written)
+        read = rows_of({PRODUCTS.name: products, OFFERS.name: offered})
+        refuse_if_failed(publication.judge(ADS_WITH_FACTS, config.gates.rows, read, before, sized=False))
         done = publication.commit(ADS_WITH_FACTS, metadata, check=unless_changed(before.files if before else ()))
     for table in (AD_WORDINGS, ADS_WITH_FACTS):
         move_away(store, table, damaged[table.name])

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pydantic import Field
 
 from shopbatch.core.config import JobConfig, Strict
+from shopbatch.core.shrink_gate import ShrinkGate
 
 
 class Gates(Strict):
@@ -20,6 +21,10 @@ class Gates(Strict):
     """Fewest users of each arm."""
 
 
+class EffectGates(Gates, ShrinkGate):
+    """What an experiment has to meet, and how far the table of effects and its sources may shrink."""
+
+
 class MeasureConfig(JobConfig):
     """Which experiments are measured, and over which days."""
 
@@ -33,7 +38,7 @@ class MeasureConfig(JobConfig):
     """The time zone whose calendar days are the shop's, as in `build_user_profiles`."""
     listed: int = Field(default=30, ge=1, le=200)
     """Campaigns or experiments in a list of the report, at most."""
-    gates: Gates = Gates()
+    gates: EffectGates = EffectGates()
     """What an experiment has to meet."""
 
     def required_tables(self) -> tuple[str, ...]:

@@ -15,6 +15,7 @@ from shopbatch.tables.campaigns import CAMPAIGNS
 from shopbatch.tables.experiments import EXPERIMENTS
 from shopbatch.tables.user_daily import USER_DAILY
 from shopbatch.warehouse import files
+from shopbatch.warehouse.publish import rows_of
 from shopbatch.warehouse.snapshot import Snapshot
 from shopbatch.warehouse.store import Store
 
@@ -42,6 +43,12 @@ class Sources:
         """What a report says of the tables."""
         pinned = (self.daily, self.experiments, self.campaigns, self.plan)
         return {s.name: {"read": s.version} for s in pinned if s is not None}
+
+    @property
+    def rows(self) -> dict[str, int]:
+        """Rows of each table; 0 for one that is not there."""
+        names = (USER_DAILY.name, EXPERIMENTS.name, CAMPAIGNS.name, CAMPAIGN_PLAN.name)
+        return rows_of(dict(zip(names, (self.daily, self.experiments, self.campaigns, self.plan), strict=True)))
 
     @property
     def identity(self) -> dict[str, Any]:

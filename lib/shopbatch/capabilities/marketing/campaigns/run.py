@@ -32,7 +32,7 @@ def measure_campaigns(config: MeasureConfig, store: Store, report: Report) -> No
 
     Raises:
         UserError: There is nothing to measure, or a name is unknown.
-        GateRefused: Nobody was drawn by chance, or no experiment can be measured.
+        GateRefused: Nobody was drawn by chance, no experiment can be measured, or a table has shrunk too far.
         Stopped: Another run published the table meanwhile.
     """
     report.unit = "effects"
@@ -56,6 +56,8 @@ def measure_campaigns(config: MeasureConfig, store: Store, report: Report) -> No
     with Publication(store, report.run_id) as publication:
         data = pa.Table.from_pylist(rows, CAMPAIGN_EFFECTS.schema())
         publication.add(CAMPAIGN_EFFECTS, [store.write_file(CAMPAIGN_EFFECTS, data, report.run_id, 0)])
+        report.gates += publication.judge(CAMPAIGN_EFFECTS, config.gates.rows, sources.rows, before)
+        refuse_if_failed(report.gates)
         crash_point("effects_written")
         metadata = {"job": report.job, "run_id": report.run_id, "origin": origin}
         check = unless_changed(before.files if before is not None else ())

@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 from pydantic import Field, field_validator, model_validator
 
 from shopbatch.core.config import JobConfig, Strict
+from shopbatch.core.shrink_gate import ShrinkGate
 
 LATEST = "latest"
 Hour = Annotated[int, Field(ge=0, le=24)]
@@ -71,7 +72,7 @@ class QuietConfig(Strict):
     """Until which hour (apart); if it is not greater, over midnight."""
 
 
-class Gates(Strict):
+class Gates(ShrinkGate):
     """What a plan has to meet."""
 
     unproven: bool = False

@@ -42,11 +42,12 @@ from shopbatch.warehouse.damage import move_away, publish_anew
 from shopbatch.warehouse.files import DataFile
 from shopbatch.warehouse.foreign import put_right
 from shopbatch.warehouse.gates import Gate, explain, refuse_if_failed
-from shopbatch.warehouse.publish import Publication, Superseded, unless_changed
+from shopbatch.warehouse.publish import Publication, Superseded, rows_of, unless_changed
 from shopbatch.warehouse.snapshot import Snapshot
 from shopbatch.warehouse.store import Store
 
 VERSION = 1  # of the planning: another one plans again
+_READ = {USERS.name: "users", USER_DAILY.name: "daily", CAMPAIGNS.name: "campaigns"}
 
 
 @dataclass(frozen=True)
@@ -64,12 +65,13 @@ def plan_campaigns(config: PlanConfig, store: Store, report: Report) -> None:
 
     Raises:
         UserError: No campaign is declared, there is no model, or a file cannot be read.
-        GateRefused: No effect of a message is proven.
+        GateRefused: No effect of a message is proven, or a table has shrunk too far.
         Stopped: Another run planned the same day meanwhile.
     """
     report.unit = "messages"
     _check(config)
     undone = put_right(store, CAMPAIGN_PLAN)
+    store.check_targets([CAMPAIGN_PLAN], "replace")
     sources = _pin(store, report)
     day = last_day(sources.daily) + timedelta(days=1) if config.day == LATEST else date.fromisoformat(str(config.day))
     scope = {"day": day.isoformat()}
@@ -99,6 +101,10 @@ def plan_campaigns(config: PlanConfig, store: Store, report: Report) -> None:
     )
     with Publication(store, report.run_id) as publication:
         publication.add(CAMPAIGN_PLAN, _write(store, rows, report.run_id, scope))
+        read = rows_of({s: getattr(sources, n) for s, n in _READ.items()})
+        former = live.part_or_newest(scope) if live is not None else None
+        report.gates += publication.judge(CAMPAIGN_PLAN, config.gates.rows, read, former, sized=False)
+        refuse_if_failed(report.gates)
         crash_point("plan_written")
         metadata = {"job": report.job, "run_id": report.run_id, "origin": origin, "scope": scope}
         check = unless_changed(shown.files if shown is not None else (), scope)

@@ -34,6 +34,7 @@ from shopbatch.tables.recommendations import RECOMMENDATIONS, RECOMMENDATIONS_RE
 from shopbatch.tables.user_sequences import PURCHASE, USER_SEQUENCES
 from shopbatch.tables.users import USERS
 from shopbatch.warehouse.foreign import put_all_right
+from shopbatch.warehouse.publish import rows_of
 from shopbatch.warehouse.snapshot import Snapshot
 from shopbatch.warehouse.store import Store
 
@@ -78,6 +79,7 @@ def list_specs(config: RecommendConfig, store: Store, report: Report) -> dict[st
         markets = None if users is None else read_markets(users, catalogue)
         stage.rows = sequences.rows
     made_from = [products] if users is None else [products, users]
+    beside = rows_of({PRODUCTS.name: products} | ({USERS.name: users} if catalogue.markets else {}))
     specs = {}
     for name in LISTS:
         made = getattr(config.lists, name)
@@ -94,7 +96,14 @@ def list_specs(config: RecommendConfig, store: Store, report: Report) -> dict[st
         )
         gates = ListGates(name, made.most_empty, config.gates.exposure, len(catalogue.ids))
         specs[name] = Spec(
-            JOB, USER_SEQUENCES, stage_of, RECOMMENDATIONS, RECOMMENDATIONS_REJECTS, {"list": name}, gates
+            JOB,
+            USER_SEQUENCES,
+            stage_of,
+            RECOMMENDATIONS,
+            RECOMMENDATIONS_REJECTS,
+            {"list": name},
+            gates,
+            beside=beside,
         )
     return specs
 

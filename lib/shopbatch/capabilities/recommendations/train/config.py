@@ -8,6 +8,7 @@ from pydantic import Field, field_validator
 
 from shopbatch.capabilities.recommendations.sequence_config import SEQUENCE_LOOP, SequenceConfig
 from shopbatch.core.config import JobConfig, Strict
+from shopbatch.core.shrink_gate import ShrinkGate
 from shopbatch.engines.configs import EngineConfig, OpenVinoConfig
 from shopbatch.training.config import LoopConfig, WorkersConfig
 
@@ -99,7 +100,7 @@ class TextConfig(Strict):
     _switch = field_validator("encoder", mode="before")(switch)
 
 
-class GateConfig(Strict):
+class GateConfig(ShrinkGate):
     """What the recommender must reach on the held-out days to be published."""
 
     users: int = Field(default=20, ge=1)

@@ -75,7 +75,7 @@ class Training:
         crash_point("recommender_registered")
         if not has_table:
             with self.report.stage("neighbours") as stage:
-                stage.rows = publish_neighbours(self.shop, self.config, self.origin, self.store, self.report)
+                stage.rows = publish_neighbours(self.shop, self.config, self.origin, self.store, self.report, table)
             move_away(self.store, PRODUCT_NEIGHBOURS, damaged)
         self.report.message = "; ".join(filter(None, [undone, *self.notes, self.report.message]))
 

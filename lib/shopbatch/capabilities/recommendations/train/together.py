@@ -17,16 +17,19 @@ from shopbatch.core.crash_points import crash_point
 from shopbatch.core.errors import Stopped
 from shopbatch.runs.report import Report, new_run_id
 from shopbatch.tables.product_neighbours import NEXT, PRODUCT_NEIGHBOURS, TOGETHER
+from shopbatch.tables.user_sequences import USER_SEQUENCES
 from shopbatch.warehouse import files
 from shopbatch.warehouse.gates import DEFECT, Gate, explain, refuse_if_failed
 from shopbatch.warehouse.publish import Publication, Superseded, unless_changed
-from shopbatch.warehouse.store import Store
+from shopbatch.warehouse.store import Snapshot, Store
 
 _PRODUCTS_PER_FILE = 25_000
 _BASKETS = 2_000_000  # greatest number of baskets counted
 
 
-def publish_neighbours(shop: Shop, config: TrainRecommenderConfig, origin: str, store: Store, report: Report) -> int:
+def publish_neighbours(
+    shop: Shop, config: TrainRecommenderConfig, origin: str, store: Store, report: Report, live: Snapshot | None
+) -> int:
     """Publish the table in one commit.
 
     Args:
@@ -35,15 +38,15 @@ def publish_neighbours(shop: Shop, config: TrainRecommenderConfig, origin: str, 
         origin: Digest of what the table is made from; kept with it.
         store: The warehouse.
         report: Is filled.
+        live: What was live when the run began; what was published since then is not replaced.
 
     Returns:
         The number of rows.
 
     Raises:
-        GateRefused: A product has two rows of one kind.
+        GateRefused: A product has two rows of one kind, or the table would shrink too far.
         Stopped: Another run published the table meanwhile.
     """
-    live = store.find(PRODUCT_NEIGHBOURS.name)
     part = f"{report.run_id}-{new_run_id()[-6:]}"
     written = [
         store.write_file(PRODUCT_NEIGHBOURS, rows, part, n)
@@ -54,8 +57,12 @@ def publish_neighbours(shop: Shop, config: TrainRecommenderConfig, origin: str, 
         uris = [f"{store.uri(PRODUCT_NEIGHBOURS.name)}/{file.path}" for file in written]
         twice = files.duplicate_keys(uris, list(PRODUCT_NEIGHBOURS.key)) if uris else 0
         detail = explain(not twice, f"{twice:,} rows repeat another one's key", "joins would count double", DEFECT)
-        report.gates.append(Gate("one row per product and kind", twice, 0, not twice, detail))
-        refuse_if_failed(report.gates[-1:])
+        gates = publication.judge(
+            PRODUCT_NEIGHBOURS, config.gates.rows, {USER_SEQUENCES.name: shop.history.users}, live
+        )
+        gates.append(Gate("one row per product and kind", twice, 0, not twice, detail))
+        report.gates += gates
+        refuse_if_failed(gates)
         crash_point("neighbours_written")
         metadata: dict[str, Any] = {"job": report.job, "run_id": report.run_id, "origin": origin}
         try:

@@ -112,7 +112,9 @@ class Builder:
             publication.add(USER_SEQUENCES, written)
             with report.stage("gates"):
                 read = every.count()
-                report.gates = [self._shrinking(read, stage.rows, live), *self._judge(written, read)]
+                whole = {USER_PRODUCT_DAILY.name: read, USER_PRODUCT_EVENT_DAILY.name: visited.rows if visited else 0}
+                report.gates = publication.judge(USER_SEQUENCES, self.config.gates.rows, whole, live)
+                report.gates += self._judge(written, read)
                 refuse_if_failed(report.gates)
             crash_point("sequences_written")
             metadata = {"job": report.job, "run_id": run_id, "origin": origin}

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from shopbatch.core.config import JobConfig, Strict
+from shopbatch.core.config import JobConfig
+from shopbatch.core.shrink_gate import ShrinkGate
 
 
-class Gates(Strict):
+class Gates(ShrinkGate):
     """What the click model must reach."""
 
     min_moved: float = Field(default=0.05, ge=0, le=1)

@@ -56,7 +56,7 @@ def judge_by_clicks(config: JudgeByClicksConfig, store: Store, report: Report) -
         stage.rows = fitted.clicks.pairs
     _describe(config, report, counted, fitted, against)
     refuse_if_failed(report.gates, SEARCH_JUDGEMENTS.name)
-    _publish(config, store, report, (counted, fitted), origin)
+    _publish(config, store, report, (counted, fitted), (before, origin))
     move_away(store, SEARCH_JUDGEMENTS, damaged)
 
 
@@ -135,14 +135,16 @@ def _publish(
     store: Store,
     report: Report,
     learnt: tuple[Counted, Fitted],
-    origin: dict[str, Any],
+    live: tuple[Snapshot | None, dict[str, Any]],
 ) -> None:
-    """Publish the judgements in one commit."""
-    rows = judgements(*learnt, config, report.run_id)
-    before = store.find(SEARCH_JUDGEMENTS.name)
+    """Publish the judgements in one commit. live: what was live when the run began, and what these are made of."""
+    rows, (before, origin) = judgements(*learnt, config, report.run_id), live
     with Publication(store, report.run_id) as publication:
         written = [store.write_file(SEARCH_JUDGEMENTS, rows, report.run_id, 0)] if rows.num_rows else []
         publication.add(SEARCH_JUDGEMENTS, written)
+        read = {SEARCH_EVENTS.name: learnt[0].events}
+        report.gates += publication.judge(SEARCH_JUDGEMENTS, config.gates.rows, read, before)
+        refuse_if_failed(report.gates)
         crash_point("clicks_written")
         metadata = {"job": "judge_by_clicks", "origin": origin, "digest": digest(origin)}
         check = unless_changed(before.files if before is not None else ())

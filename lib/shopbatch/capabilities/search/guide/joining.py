@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from shopbatch.capabilities.search.guide import history
 from shopbatch.capabilities.search.guide.catalogue import READ
+from shopbatch.capabilities.search.guide.config import GuideShoppersConfig
 from shopbatch.capabilities.search.guide.history import History, size_name
 from shopbatch.capabilities.search.statements import VERSION as STATEMENTS
 from shopbatch.capabilities.search.statements import statements
@@ -22,7 +23,8 @@ from shopbatch.tables.shopper_requests import SHOPPER_REQUESTS
 from shopbatch.tables.user_profiles import USER_PROFILES
 from shopbatch.tables.user_sequences import PURCHASE, RETURN, USER_SEQUENCES
 from shopbatch.warehouse.damage import move_away, put_in_order
-from shopbatch.warehouse.publish import Publication, unless_changed
+from shopbatch.warehouse.gates import refuse_if_failed
+from shopbatch.warehouse.publish import Publication, rows_of, unless_changed
 from shopbatch.warehouse.snapshot import Snapshot
 from shopbatch.warehouse.store import Store
 
@@ -30,7 +32,7 @@ _KEPT = ("request_id", "text", "user_id", "language", "asked_at")
 LEAST_OF_BRAND = 2  # products of a brand that make it a preference
 
 
-def join_history(store: Store, report: Report) -> str:
+def join_history(config: GuideShoppersConfig, store: Store, report: Report) -> str:
     """Join the requests with the history of their shoppers and show the rows, unless that was done already.
 
     Returns:
@@ -38,6 +40,7 @@ def join_history(store: Store, report: Report) -> str:
 
     Raises:
         UserError: There are no requests or no sequences of users.
+        GateRefused: One of the tables has shrunk too far.
         Superseded: Another run wrote the table meanwhile.
     """
     requests = store.require(SHOPPER_REQUESTS, ("request_id", "text"), optional=_KEPT[2:])
@@ -57,6 +60,8 @@ def join_history(store: Store, report: Report) -> str:
         stage.rows = rows.num_rows
         written = [store.write_file(REQUESTS_WITH_HISTORY, rows, report.run_id, 0)] if rows.num_rows else []
         publication.add(REQUESTS_WITH_HISTORY, written)
+        read = rows_of({s.name: s for s in sources} | {USER_PROFILES.name: profiles})
+        refuse_if_failed(publication.judge(REQUESTS_WITH_HISTORY, config.gates.rows, read, before, sized=False))
         crash_point("history_written")
         check = unless_changed(before.files if before is not None else ())
         metadata = {"job": report.job, "run_id": report.run_id, "origin": origin}

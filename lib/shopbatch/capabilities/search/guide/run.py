@@ -19,7 +19,7 @@ from shopbatch.runs.report import EngineUse, Report
 from shopbatch.tables.guided_products import GUIDED_PRODUCTS, GUIDED_PRODUCTS_REJECTS, REQUESTS_WITH_HISTORY
 from shopbatch.tables.products import PRODUCTS
 from shopbatch.tables.shopper_requests import SHOPPER_REQUESTS
-from shopbatch.warehouse.publish import Superseded
+from shopbatch.warehouse.publish import Superseded, rows_of
 from shopbatch.warehouse.store import Store
 
 JOB = "guide_shoppers"
@@ -43,7 +43,7 @@ def guide_spec(config: GuideShoppersConfig, store: Store, report: Report) -> Spe
     margin = config.history_margin if config.history else None
     stage = GuideStage(sources, config.k, config.available_only, config.max_bytes, embedding, margin)
     source = REQUESTS_WITH_HISTORY if config.history else SHOPPER_REQUESTS
-    return Spec(JOB, source, stage, GUIDED_PRODUCTS, GUIDED_PRODUCTS_REJECTS)
+    return Spec(JOB, source, stage, GUIDED_PRODUCTS, GUIDED_PRODUCTS_REJECTS, beside=rows_of({products.name: products}))
 
 
 def guide_specs(config: GuideShoppersConfig, store: Store, report: Report) -> list[Spec]:
@@ -56,7 +56,7 @@ def guide_shoppers(config: GuideShoppersConfig, store: Store, report: Report) ->
     report.unit = "requests"
     if config.history:
         try:
-            report.message = join_history(store, report)
+            report.message = join_history(config, store, report)
         except Superseded as error:
             report.outcome, report.message = "superseded", str(error)
             return

@@ -8,6 +8,7 @@ from pydantic import Field
 
 from shopbatch.capabilities.search.rerank.config import RerankSettings
 from shopbatch.core.config import JobConfig, Strict
+from shopbatch.core.shrink_gate import ShrinkGate
 
 
 class Gates(Strict):
@@ -58,11 +59,17 @@ class JudgedSearchConfig(JobConfig):
         return ("events",)
 
 
+class EvaluateGates(Gates, ShrinkGate):
+    """What a search must reach, and how far what it is judged by may shrink."""
+
+
 class EvaluateSearchConfig(JudgedSearchConfig):
     """Configuration of the job evaluate_search. The encoder and its settings are those of the index."""
 
     rerank: RerankSettings = RerankSettings()
     """A cross-encoder whose order is judged; accepted only if it is surely better than the search without it."""
+    gates: EvaluateGates = EvaluateGates()
+    """What a search must reach."""
 
     def required_models(self) -> dict[str, str]:
         """The cross-encoder, if there is one."""

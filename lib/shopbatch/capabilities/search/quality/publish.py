@@ -14,11 +14,13 @@ from shopbatch.capabilities.search.quality.config import EvaluateSearchConfig
 from shopbatch.capabilities.search.quality.measure import Measured
 from shopbatch.capabilities.search.quality.queries import Prepared
 from shopbatch.capabilities.search.quality.tuned import remembered
+from shopbatch.capabilities.search.rerank.scores import Reranker
 from shopbatch.capabilities.search.settings import FusionSettings
 from shopbatch.core.crash_points import crash_point
 from shopbatch.core.hashing import digest
 from shopbatch.runs.report import Report
 from shopbatch.tables.search_quality import SEARCH_QUALITY
+from shopbatch.warehouse.gates import refuse_if_failed
 from shopbatch.warehouse.publish import Publication, Superseded, unless_changed
 from shopbatch.warehouse.snapshot import Snapshot
 from shopbatch.warehouse.store import Store
@@ -46,11 +48,14 @@ class Searched:
     fusion: FusionSettings
 
 
-def origin_of(config: EvaluateSearchConfig, manifest: Manifest, judgements: Snapshot) -> dict[str, Any]:
+def origin_of(
+    config: EvaluateSearchConfig, manifest: Manifest, judgements: Snapshot, reranker: Reranker | None
+) -> dict[str, Any]:
     """Return all that a verdict depends on."""
     settings = config.model_dump(mode="json", exclude={"platform", "wait", "listed"})
     made_from = {"table_id": judgements.table_id, "version": judgements.version}
-    return {"version": VERSION, "index": manifest.key, "judgements": made_from, "settings": settings}
+    origin = {"version": VERSION, "index": manifest.key, "judgements": made_from, "settings": settings}
+    return origin if reranker is None else origin | {"rerank": reranker.identity}
 
 
 def accepted_before(store: Store, judgements: Snapshot, test: Prepared) -> np.ndarray | None:
@@ -75,12 +80,30 @@ def accepted_before(store: Store, judgements: Snapshot, test: Prepared) -> np.nd
     return np.array([np.nan if (value := known.get(key)) is None else value for key in asked], np.float64)
 
 
-def publish(store: Store, report: Report, searched: Searched, origin: dict[str, Any]) -> None:
-    """Publish the quality of an accepted search, with its weights, in one commit."""
-    before = store.find(SEARCH_QUALITY.name)
+@dataclass(frozen=True)
+class Live:
+    """What a publication is judged by.
+
+    Attributes:
+        before: What was live when the run began; what was published since then is not replaced.
+        origin: What the verdict depends on.
+        judgements: Rows of the judgements.
+    """
+
+    before: Snapshot | None
+    origin: dict[str, Any]
+    judgements: int
+
+
+def publish(config: EvaluateSearchConfig, store: Store, report: Report, searched: Searched, live: Live) -> None:
+    """Publish the quality of an accepted search, with its weights, in one commit. GateRefused: it would shrink."""
+    before, origin = live.before, live.origin
     with Publication(store, report.run_id) as publication:
         written = store.write_file(SEARCH_QUALITY, _rows(searched, report.run_id), report.run_id, 0)
         publication.add(SEARCH_QUALITY, [written])
+        read = {config.judgements: live.judgements}
+        report.gates += publication.judge(SEARCH_QUALITY, config.gates.rows, read, before)
+        refuse_if_failed(report.gates)
         crash_point("quality_written")
         metadata = {
             "job": "evaluate_search",

@@ -16,7 +16,7 @@ from shopbatch.capabilities.search.quality import figures
 from shopbatch.capabilities.search.quality.bm25 import Baselines, ranked_lists, tuned
 from shopbatch.capabilities.search.quality.config import EvaluateSearchConfig
 from shopbatch.capabilities.search.quality.measure import gain, measured
-from shopbatch.capabilities.search.quality.publish import Searched, accepted_before, origin_of, publish
+from shopbatch.capabilities.search.quality.publish import Live, Searched, accepted_before, origin_of, publish
 from shopbatch.capabilities.search.quality.queries import Prepared, fair_to_tune_on, prepare, read_judgements
 from shopbatch.capabilities.search.quality.reranked import helps, reranked_lists
 from shopbatch.capabilities.search.quality.slices import sliced
@@ -60,7 +60,8 @@ def evaluate_search(config: EvaluateSearchConfig, store: Store, report: Report) 
     report.tables["product_embeddings"] = {"read": live.version}
     damaged, undone = put_in_order(store, SEARCH_QUALITY, report.run_id)
     report.message = undone
-    origin = origin_of(config, live.manifest, judgements)
+    reranker = Reranker.of(config.rerank, store)
+    origin = origin_of(config, live.manifest, judgements, reranker)
     before = store.find(SEARCH_QUALITY.name)
     if before is not None and not undone and before.metadata.get("origin") == origin:
         report.tables[SEARCH_QUALITY.name] = {"read": before.version}
@@ -71,14 +72,14 @@ def evaluate_search(config: EvaluateSearchConfig, store: Store, report: Report) 
         report.engine, report.models = EngineUse(encoder.engine.kind), encoder.models
         prepare_engine(encoder.engine, encoder.path or None)
         halves = _queries(config, judgements, live.open(), encoder, report)
-        made = Made(config, store, report, Reranker.of(config.rerank, store))
+        made = Made(config, store, report, reranker)
         searched, (cells, unjudged) = _searched(made, live.manifest, halves, judgements)
     if unjudged:
         files.write_bytes(f"{run_folder(store.root, report.job, report.run_id)}/{FILE}", cells)
         report.links = {"Products to judge, as a CSV file": FILE}
     _count_traffic(config, store, report)
     _judge(config, report, searched, accepted_before(store, judgements, halves.test))
-    publish(store, report, searched, origin)
+    publish(config, store, report, searched, Live(before, origin, judgements.rows))
     move_away(store, SEARCH_QUALITY, damaged)
 
 

@@ -24,10 +24,11 @@ from shopbatch.models.registry import base
 from shopbatch.runs.report import Report
 from shopbatch.tables.pair_scores import PAIR_SCORES, PAIR_SCORES_REJECTS, RERANK_PAIRS
 from shopbatch.warehouse.damage import move_away, put_in_order
-from shopbatch.warehouse.publish import Publication, unless_changed
+from shopbatch.warehouse.publish import Publication, Superseded, unless_changed
 from shopbatch.warehouse.store import Store
 
 JOB, STEP = "search_products", "rerank"
+_MEANWHILE = "another run had its own pairs of queries and products scored meanwhile; what was scored is kept"
 ANY = Gates(rows="any", accept_recipe="any", reject_share=1.0)  # the pairs of a run are all that it needs
 
 
@@ -94,11 +95,13 @@ class Reranker:
         report.metrics["rerank"] = {"pairs": pairs.num_rows, "scored now": apart.rows.computed}
         if apart.outcome == "incomplete":
             raise Stopped("not all pairs of queries and products were scored")
-        live = find_live(self.spec, store)
-        if live is None:
-            return {}
-        rows = live.read(["pair_id", "score"])
-        return dict(zip(rows["pair_id"].to_pylist(), rows["score"].to_pylist(), strict=True))
+        live, rejects = find_live(self.spec, store), store.find(PAIR_SCORES_REJECTS.name)
+        rows = live.read(["pair_id", "score"]).to_pylist() if live is not None else []
+        scores = {row["pair_id"]: row["score"] for row in rows}
+        refused = [] if rejects is None else rejects.read(["pair_id"])["pair_id"].to_pylist()
+        if not {*scores, *refused} >= set(pairs["pair_id"].to_pylist()):
+            raise Stopped(_MEANWHILE)  # what is missing would stand where the search had put it, and nobody would know
+        return scores
 
 
 def _write(pairs: pa.Table, store: Store, report: Report) -> str:
@@ -114,7 +117,10 @@ def _write(pairs: pa.Table, store: Store, report: Report) -> str:
         publication.add(RERANK_PAIRS, [store.write_file(RERANK_PAIRS, rows, report.run_id, 0)])
         crash_point("pairs_written")
         check = unless_changed(before.files if before is not None else ())
-        publication.commit(RERANK_PAIRS, {"job": report.job, "run_id": report.run_id}, check=check)
+        try:
+            publication.commit(RERANK_PAIRS, {"job": report.job, "run_id": report.run_id}, check=check)
+        except Superseded:
+            raise Stopped(_MEANWHILE) from None
     move_away(store, RERANK_PAIRS, damaged)
     return undone
 

@@ -25,7 +25,8 @@ from shopbatch.tables.ticket_answers import TICKETS_WITH_FACTS
 from shopbatch.warehouse import files
 from shopbatch.warehouse.damage import move_away, put_in_order
 from shopbatch.warehouse.files import DataFile, FileRef
-from shopbatch.warehouse.publish import Publication, unless_changed
+from shopbatch.warehouse.gates import refuse_if_failed
+from shopbatch.warehouse.publish import Publication, rows_of, unless_changed
 from shopbatch.warehouse.snapshot import Snapshot
 from shopbatch.warehouse.store import Store
 
@@ -57,6 +58,7 @@ def join_facts(config: AnswerTicketsConfig, store: Store, report: Report, ticket
 
     Raises:
         UserError: There are no policies.
+        GateRefused: One of the tables has shrunk too far.
         Superseded: Another run wrote the table meanwhile.
     """
     policies = store.require(POLICIES, COLUMNS)
@@ -75,6 +77,8 @@ def join_facts(config: AnswerTicketsConfig, store: Store, report: Report, ticket
         written = _written(tickets, shop_of(config, (policies, orders, lines), named), target)
         stage.rows = sum(file.rows for file in written)
         publication.add(TICKETS_WITH_FACTS, written)
+        read = rows_of({s.name: s for s in (tickets, policies)} | {ORDERS.name: orders, ORDER_LINES.name: lines})
+        refuse_if_failed(publication.judge(TICKETS_WITH_FACTS, config.gates.rows, read, before, sized=False))
         crash_point("facts_written")
         check = unless_changed(before.files if before is not None else ())
         metadata = {"job": report.job, "run_id": report.run_id, "origin": origin}
