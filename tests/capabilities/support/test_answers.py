@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from shopbatch.capabilities.support.answers.config import TemplateReply
 from shopbatch.capabilities.support.answers.deadlines import deadlines
 from shopbatch.capabilities.support.answers.deciding import Rules, decide, triage
 from shopbatch.capabilities.support.answers.facts import NOT_YOURS, Facts, Shop, Ticket
@@ -21,8 +22,10 @@ from shopbatch.capabilities.support.answers.policies import Policies, Section, V
 from shopbatch.capabilities.support.answers.questions import questions
 from shopbatch.capabilities.support.answers.reading import Read
 from shopbatch.capabilities.support.answers.replies import template_reply
+from shopbatch.capabilities.support.answers.stage import AnswerStage
 from shopbatch.capabilities.support.answers.urgency import urgency
 from shopbatch.capabilities.support.thresholds import Bounds, Thresholds
+from shopbatch.engines.configs import FakeGenerateConfig
 from shopbatch.grounding.replies import Passage, check_reply
 from shopbatch.grounding.sentences import sentence_at
 from shopbatch.load.policy_file import read_policy
@@ -47,6 +50,19 @@ DAY = dt.date(2026, 11, 20)
 )  # fmt: skip
 def test_a_ticket_is_cut_into_its_questions(text: str, asked: list[str]) -> None:
     assert [text[start:end] for start, end in questions(text)] == asked
+
+
+def test_rules_that_choose_what_a_generator_is_shown_are_part_of_the_recipe() -> None:
+    """A ticket that was handed over has no text in the memo; when the rules would have one written, it is computed."""
+
+    def recipes(stage: AnswerStage, **rules: Any) -> bool:
+        return stage.recipe() == replace(stage, rules=replace(stage.rules, **rules)).recipe()
+
+    written, template = AnswerStage(FakeGenerateConfig(kind="fake")), AnswerStage(TemplateReply(kind="template"))
+    assert not recipes(written, most_questions=9) and not recipes(written, thread_messages=9)
+    assert recipes(written, draft_confidence=0.9) and recipes(written, send_generated=True)
+    assert recipes(template, most_questions=9)
+    assert written.checks != replace(written, rules=replace(written.rules, send_generated=True)).checks
 
 
 @settings(max_examples=200, deadline=None)

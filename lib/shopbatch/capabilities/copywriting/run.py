@@ -121,6 +121,6 @@ def describe(config: Config, store: Store, report: Report) -> None:
             try:
                 add_figures(config, store, report, [(p.language, p.spec) for p in languages], compare=new_recipe)
             except (UserError, EngineError, RayError) as error:  # what is published stays published
-                report.message = f"no figures: {one_line(error, 200)}"
+                report.message = "; ".join(filter(None, [report.message, f"no figures: {one_line(error, 200)}"]))
     if run.refused:
         raise GateRefused("; ".join(run.refused))

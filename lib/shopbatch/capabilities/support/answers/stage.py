@@ -83,7 +83,10 @@ class AnswerStage(BaseStage):
         if isinstance(self.reply, TemplateReply | ExtractReply):
             return made
         sampling = self.sampling.model_dump(mode="json")
-        return made | {"models": dict(self.models), "prompts": dict(self.prompts.texts), "sampling": sampling}
+        # which tickets are shown to the generator: one that was not has no text, whatever the rules say later
+        asked = [deciding.IDENTITY, self.rules.thread_messages, self.rules.most_questions]
+        made |= {"models": dict(self.models), "prompts": dict(self.prompts.texts), "sampling": sampling}
+        return made | {"asked": asked}
 
     def open(self) -> Scorer:
         if isinstance(self.reply, TemplateReply | ExtractReply):
