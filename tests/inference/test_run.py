@@ -262,6 +262,17 @@ def test_a_stricter_check_asks_no_engine(published):
     oracle.check(store, old, want)
 
 
+def test_a_smaller_greatest_length_takes_effect_though_no_version_says_so(published):
+    store, tables = published
+    spec, sizes = toy.spec(), [len((row["text"] or "").encode()) for row in flat(tables)]
+    shorter = replace(spec, stage=replace(spec.stage, max_bytes=max(sizes) - 1))
+    report = toy.run(store, shorter)
+    assert report.rejects["too_long"] > 0 and report.outcome == "published" and report.rows.computed == 0
+    assert toy.run(store, shorter).outcome == "nothing to do"
+    assert toy.run(store, spec).outcome == "published"
+    oracle.check(store, spec, oracle.expect(*tables))
+
+
 @dataclass(frozen=True)
 class Trusting(SentimentStage):
     """The stage as it was before it looked for words: all but white space is scored."""

@@ -81,7 +81,7 @@ class Publisher:
             **({"step": self.spec.step} if self.spec.step else {}),
         }
 
-    def is_live(self) -> bool:
+    def is_live(self, index: Index) -> bool:
         """Whether the live table is of this source, recipe, checks and gates. If so, the report says so."""
         live, rejects = self.live, self.store.find(self.spec.rejects.name)
         if live is None or not self.complete or rejects is None:
@@ -89,6 +89,8 @@ class Publisher:
         rejects = rejects.part(self.spec.scope)
         if any(live.metadata.get(k) != v for k, v in self.origin().items()):
             return False
+        if live.metadata.get("unscored", index.reasons) != index.reasons:
+            return False  # a setting of the stage, such as max_bytes, now refuses other rows
         reasons, recipe = dict(live.metadata["reasons"]), rejects.metadata.get("recipe")
         # the rejects may be of another recipe if its run was killed between the two commits
         if rejects.rows != sum(reasons.values()) or (rejects.rows and recipe != self.spec.recipe):
@@ -120,7 +122,7 @@ class Publisher:
                 report.gates = audit(spec, self.config, self.source, candidate, live, self.report.run_id)
             self._refuse_if_failed(candidate)
             with report.stage("commit"):
-                self._commit(publication, candidate)
+                self._commit(publication, candidate, index.reasons)
         memo.compact()
 
     def _refuse_if_failed(self, candidate: Candidate) -> None:
@@ -131,7 +133,7 @@ class Publisher:
             keep_candidate(self.store, self.spec.job, self.report.run_id, self.spec.rejects, candidate.rejects)
             raise
 
-    def _commit(self, publication: Publication, candidate: Candidate) -> None:
+    def _commit(self, publication: Publication, candidate: Candidate, unscored: Mapping[str, int]) -> None:
         """Commit the rejects first, then the table: a reader of the table always finds its rejects."""
         beside = dict(self.before_commit(candidate)) if self.before_commit is not None else {}
         metadata = self.origin() | {
@@ -141,6 +143,7 @@ class Publisher:
             "mix_of": list(self.spec.stage.drift_columns or ()),
             "reasons": candidate.reasons,
             "read_rows": dict(self.spec.beside),
+            "unscored": dict(unscored),
         }
         report, shown = self.report, metadata | beside
         try:

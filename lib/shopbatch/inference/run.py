@@ -163,7 +163,7 @@ class InferenceRun:
     def run(self) -> None:
         """Compute what is pending, and publish unless the live table is up to date."""
         computed = self.compute()
-        if computed or not self.publisher().is_live():
+        if computed or not self.publisher().is_live(self.index):
             crash_point("before_publish")
             self.publish()
 
