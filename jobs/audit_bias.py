@@ -15,11 +15,14 @@ if TYPE_CHECKING:
 def run(config: AuditBiasConfig, store: Store, report: Report) -> None:
     """Audit the live sentiment model, and the forecasts of user profiles where there are any."""
     from shopbatch.capabilities.profiles.calibration import audit_outlook
-    from shopbatch.capabilities.sentiment.bias.run import audit_sentiment, publish_audit
+    from shopbatch.capabilities.sentiment.bias.run import audit_sentiment, look, publish_audit
 
+    before = look(config, store, report)
+    if before is None:
+        return
     rows = audit_sentiment(config, store, report)
     rows += audit_outlook(store, report, config.least_users) if config.outlook else []
-    publish_audit(store, report, rows)
+    publish_audit(store, report, rows, before)
 
 
 JOB = Job("audit_bias", AuditBiasConfig, run, alone=True, next="show bias_audit")

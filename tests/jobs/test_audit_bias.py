@@ -42,6 +42,13 @@ def test_terms_are_measured_and_forecasts_are_compared_in_groups_that_are_large_
     assert rows.height == sum(probe.shape[1] for probe in probes()) and set(rows["subject"]) == {"sentiment"}
     assert (rows["low"] <= rows["shift"]).all() and (rows["p"] <= 1).all() and rows["model"].is_not_null().all()
 
+    code, second, _ = run_job(store, "audit_bias", *QUICK)
+    assert (code, second["outcome"]) == (0, "nothing to do")
+    write_deltalake(store.uri("bias_audit"), rows.head(3).to_arrow(), mode="append")
+    code, second, err = run_job(store, "audit_bias", *QUICK)
+    assert (code, second["outcome"]) == (0, "published") and "others changed bias_audit" in err
+    assert pl.read_delta(store.uri("bias_audit")).height == rows.height
+
     # of 60 young users 30 buy, as forecast; of 60 old ones 6; the 10 others are too few
     ages = ["19-24"] * 60 + ["65+"] * 60 + ["25-34"] * 10
     common = {"run_id": "r", "buy_probability_30d": 0.5}

@@ -9,7 +9,7 @@ EVERY = "all"  # the language of what is in no language
 BIAS_AUDIT = Table(
     name="bias_audit",
     meaning="One row per term that was put into counterfactual sentences (subject sentiment), and per group of users "
-    "whose forecast was compared with what they did (subject outlook). Made anew by every run of audit_bias.",
+    "whose forecast was compared with what they did (subject outlook). Made anew by audit_bias.",
     key=("subject", "language", "group", "term"),
     person=Nobody("Made-up sentences, and sums over bands of at least some dozen users."),
     columns=(

@@ -3,24 +3,64 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import pyarrow as pa
 
 from shopbatch.capabilities.sentiment.bias.measure import Measured, measure_all
-from shopbatch.capabilities.sentiment.bias.probe import probes, sentences
+from shopbatch.capabilities.sentiment.bias.probe import identity, probes, sentences
 from shopbatch.capabilities.sentiment.config import AuditBiasConfig
 from shopbatch.capabilities.sentiment.head import SentimentHead
 from shopbatch.capabilities.sentiment.model import sentiment
+from shopbatch.core.hashing import digest
 from shopbatch.runs.report import EngineUse, Figure, Report
 from shopbatch.tables.bias_audit import BIAS_AUDIT, OUTLOOK, SENTIMENT
+from shopbatch.tables.transactions import TRANSACTIONS
+from shopbatch.tables.user_profiles import USER_PROFILES
 from shopbatch.training.vectors import embed
 from shopbatch.warehouse.damage import move_away, put_in_order
+from shopbatch.warehouse.files import FileRef
 from shopbatch.warehouse.publish import Publication, Superseded, unless_changed
-from shopbatch.warehouse.store import Store
+from shopbatch.warehouse.store import Snapshot, Store
 
+VERSION = 1  # of what is measured: another one measures again
 _SHOWN = 12  # terms in the picture, those that move the score most
 _COLUMNS = tuple(column.name for column in BIAS_AUDIT.columns if column.name != "run_id")
+
+
+@dataclass(frozen=True)
+class Before:
+    """What a run finds.
+
+    Attributes:
+        live: The last audit; None before the first.
+        damaged: Its damaged files.
+        origin: Digest of all that this audit is made of.
+    """
+
+    live: Snapshot | None
+    damaged: Sequence[FileRef]
+    origin: str
+
+
+def look(config: AuditBiasConfig, store: Store, report: Report) -> Before | None:
+    """Put the table in order; None if it is made of the same already, which the report then says.
+
+    Raises:
+        ModelError: The model is missing or damaged.
+    """
+    damaged, report.message = put_in_order(store, BIAS_AUDIT, report.run_id)
+    used, _ = sentiment(store.root, config.model, config.engine.kind)
+    there = [store.find(table.name) for table in (USER_PROFILES, TRANSACTIONS)] if config.outlook else []
+    tables = [None if each is None else [each.table_id, each.version] for each in there]
+    made_of = [VERSION, identity(), config.engine.identity(), used.digests, tables, config.least_users, config.seed]
+    before = Before(store.find(BIAS_AUDIT.name), damaged, digest(made_of))
+    if before.live is None or before.live.metadata.get("origin") != before.origin:
+        return before
+    report.outcome = "published" if report.message else "nothing to do"
+    report.tables[BIAS_AUDIT.name] = {"read": before.live.version}
+    return None
 
 
 def audit_sentiment(config: AuditBiasConfig, store: Store, report: Report) -> list[dict[str, Any]]:
@@ -49,26 +89,24 @@ def audit_sentiment(config: AuditBiasConfig, store: Store, report: Report) -> li
     return [row for each in measured for row in _rows(each, used.digests["head"])]
 
 
-def publish_audit(store: Store, report: Report, rows: Sequence[dict[str, Any]]) -> None:
+def publish_audit(store: Store, report: Report, rows: Sequence[dict[str, Any]], before: Before) -> None:
     """Publish the rows of an audit in one commit, in place of those of the last one."""
     outlook = [row for row in rows if row["subject"] == OUTLOOK]
     if outlook:
         report.figures.append(_outlook_picture(outlook))
-    damaged, report.message = put_in_order(store, BIAS_AUDIT, report.run_id)
-    before = store.find(BIAS_AUDIT.name)
     schema = BIAS_AUDIT.schema()
     columns = {name: pa.array([row.get(name) for row in rows], schema.field(name).type) for name in _COLUMNS}
     columns["run_id"] = pa.repeat(pa.scalar(report.run_id), len(rows))
     with Publication(store, report.run_id) as publication:
         written = store.write_file(BIAS_AUDIT, BIAS_AUDIT.fill(len(rows), **columns), report.run_id, 0)
         publication.add(BIAS_AUDIT, [written])
-        check = unless_changed(before.files if before is not None else ())
+        check = unless_changed(before.live.files if before.live is not None else ())
         try:
-            done = publication.commit(BIAS_AUDIT, {"job": "audit_bias"}, check=check)
+            done = publication.commit(BIAS_AUDIT, {"job": "audit_bias", "origin": before.origin}, check=check)
         except Superseded as error:
             report.outcome, report.message = "superseded", str(error)
             return
-    move_away(store, BIAS_AUDIT, damaged)
+    move_away(store, BIAS_AUDIT, before.damaged)
     report.tables[BIAS_AUDIT.name] = {"written": done.version}
     report.outcome, report.rows.published = "published", len(rows)
 
