@@ -8,10 +8,11 @@ import time
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from shopbatch.core.progress import Progress
 from shopbatch.models import registry
+from shopbatch.models.folder import ModelError
 from shopbatch.models.registry import Model
 from shopbatch.runs.report import Figure, Report
 from shopbatch.runs.stalls import Stalls, busy_machine, full_disk, full_object_store, lost_nodes, ray_folder
@@ -19,7 +20,7 @@ from shopbatch.training import workers
 from shopbatch.training.loop import steps
 from shopbatch.training.worker import Run
 from shopbatch.warehouse import files
-from shopbatch.warehouse.gates import Gate, refuse_if_failed
+from shopbatch.warehouse.gates import Gate, refuse_if_failed, shrunken_sources
 from shopbatch.warehouse.store import Store
 
 
@@ -38,6 +39,21 @@ def already_live(models: str, name: str, origin: str, report: Report) -> bool:
     report.outcome, report.metrics["quality"] = "nothing to do", live.manifest["metrics"]
     report.models[name] = live.digest
     return True
+
+
+def sizes(models: str, name: str, read: Mapping[str, int], share: float | Literal["any"]) -> list[Gate]:
+    """Judge the tables that a model is made of: from one that was emptied or cut, a worse model would be published.
+
+    Args:
+        models: The registry's root.
+        name: Name of the model.
+        read: Rows of each table; the manifest remembers them as `read_rows`.
+        share: `gates.rows` of the job.
+    """
+    live = None
+    with suppress(ModelError):  # a damaged one is made anew
+        live = registry.find_live(models, name)
+    return shrunken_sources(share, read, live.manifest.get("read_rows", {}) if live is not None else {})
 
 
 def train(run: Run, report: Report, store: Store, watchdog_seconds: float) -> dict[str, Any]:

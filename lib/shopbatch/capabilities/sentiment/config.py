@@ -8,6 +8,7 @@ from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from shopbatch.core.config import JobConfig, Strict
+from shopbatch.core.shrink_gate import ShrinkGate
 from shopbatch.engines.configs import WITHOUT_MODEL, EngineConfig
 from shopbatch.inference.config import InferenceConfig
 from shopbatch.training.config import GateConfig, LoopConfig, WorkersConfig
@@ -87,6 +88,10 @@ class FinetuneGates(GateConfig, BiasGates):
     """What a trained encoder must reach to be published."""
 
 
+class HeadGates(BiasGates, ShrinkGate):
+    """What a head must not do worse than the live one, and how far its source may shrink."""
+
+
 class TrainHeadConfig(JobConfig):
     """Configuration of the job train_sentiment_head."""
 
@@ -100,7 +105,7 @@ class TrainHeadConfig(JobConfig):
     """Which reviews become examples."""
     head: HeadConfig = HeadConfig()
     """How the head is fitted."""
-    gates: BiasGates = BiasGates()
+    gates: HeadGates = HeadGates()
     """What the head must not do worse than the live one."""
 
     def required_tables(self) -> tuple[str, ...]:

@@ -27,6 +27,7 @@ from shopbatch.tables.reviews import REVIEWS
 from shopbatch.training import runs
 from shopbatch.training.vectors import embed
 from shopbatch.warehouse.gates import refuse_if_failed
+from shopbatch.warehouse.publish import rows_of
 from shopbatch.warehouse.store import Snapshot, Store
 
 VERSION = 4  # of examples and fit: raising it makes the next run train again
@@ -42,6 +43,9 @@ def train_head(config: TrainHeadConfig, store: Store, report: Report) -> None:
     origin = origin_of(reviews, encoder.digest, config.engine, config.examples, config.head)
     if runs.already_live(models, sentiment_head.NAME, origin, report):
         return
+    read = rows_of({REVIEWS.name: reviews})
+    report.gates = runs.sizes(models, sentiment_head.NAME, read, config.gates.rows)
+    refuse_if_failed(report.gates)
     with report.stage("examples") as stage:
         examples = read_examples(reviews, config.examples)
         stage.rows = examples.num_rows
@@ -55,7 +59,7 @@ def train_head(config: TrainHeadConfig, store: Store, report: Report) -> None:
         head = fit_steadily(examples, encoded.vectors, copies, config.head, encoder.reference)
         quality = evaluate(head, examples, encoded.vectors, config.head.seed)
     with report.stage("bias"):
-        report.gates = judge.gates(head, encoder, copies, report)
+        report.gates += judge.gates(head, encoder, copies, report)
     refuse_if_failed(report.gates)
     with report.stage("leave domains out"):
         left_out = leave_domains_out(examples, encoded.vectors, config.head)
@@ -65,6 +69,7 @@ def train_head(config: TrainHeadConfig, store: Store, report: Report) -> None:
         "metrics": quality,
         "left_out": left_out,
         "origin": origin,
+        "read_rows": read,
         "base": encoder.reference,
         **erasure.record(store, erasure.text_names(trained["text"])),
         "licence": f"derived from {encoder.name} ({encoder.manifest.get('licence', 'unknown licence')})",

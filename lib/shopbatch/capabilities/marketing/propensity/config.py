@@ -9,6 +9,7 @@ from pydantic import Field, field_validator
 
 from shopbatch.core.config import JobConfig, Strict
 from shopbatch.core.days import LATEST, parse_days
+from shopbatch.core.shrink_gate import ShrinkGate
 
 
 class Days(Strict):
@@ -63,7 +64,7 @@ class Lapse(Strict):
     to the shop's."""
 
 
-class TrainGates(Strict):
+class TrainGates(ShrinkGate):
     """Limits that a model must meet before it is published."""
 
     users: int = Field(default=200, ge=1)

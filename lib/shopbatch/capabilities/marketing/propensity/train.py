@@ -30,6 +30,7 @@ from shopbatch.tables.user_daily import USER_DAILY
 from shopbatch.training import runs
 from shopbatch.training.config import identity
 from shopbatch.warehouse.gates import Gate, explain, refuse_if_failed
+from shopbatch.warehouse.publish import rows_of
 from shopbatch.warehouse.store import Snapshot, Store
 
 VERSION = 1  # of reading, choosing and fitting: raising it makes the next run train again
@@ -48,6 +49,9 @@ def train_propensity(config: TrainPropensityConfig, store: Store, report: Report
     origin = _origin(snapshot, config)
     if runs.already_live(models, NAME, origin, report):
         return
+    read = rows_of({USER_DAILY.name: snapshot})
+    report.gates = runs.sizes(models, NAME, read, config.gates.rows)
+    refuse_if_failed(report.gates)
     with report.stage("read") as stage:
         days, ids = read_purchases(snapshot, config.max_rows, config.max_users, config.seed)
         stage.rows = len(days.day)
@@ -55,7 +59,7 @@ def train_propensity(config: TrainPropensityConfig, store: Store, report: Report
     held = [end - AHEAD * (k + 1) for k in range(config.days.held_out)]
     check_history(days, held[-1], config)
     report.rows.read = days.users
-    report.gates = _enough(days, held, config)
+    report.gates += _enough(days, held, config)
     refuse_if_failed(report.gates)
     with report.stage("fit"):
         fitted = _fit_all(days, [*held, end], ("table", *config.kinds), config)
@@ -72,6 +76,7 @@ def train_propensity(config: TrainPropensityConfig, store: Store, report: Report
         about = {
             "metrics": report.metrics["quality"],
             "origin": origin,
+            "read_rows": read,
             "chosen": {target: choice.kind for target, choice in chosen.items()},
             "learnt_from": {"until": _date(end), "held_out": [_date(day) for day in held], "users": days.users},
             "correction": {t: {"slope": f.slope, "shift": f.shift} for t, f in forecasts.items()},

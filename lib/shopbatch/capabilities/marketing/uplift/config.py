@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from shopbatch.capabilities.marketing.campaigns.config import Gates as ExperimentGates
+from shopbatch.capabilities.marketing.campaigns.config import EffectGates as ExperimentGates
 from shopbatch.core.config import JobConfig, Strict
 
 

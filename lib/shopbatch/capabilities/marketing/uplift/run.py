@@ -65,6 +65,8 @@ def train_uplift(config: TrainUpliftConfig, store: Store, report: Report) -> Non
     origin = digest({"version": VERSION, "tables": sources.identity, "config": settings})
     if runs.already_live(models, NAME, origin, report):
         return
+    report.gates += runs.sizes(models, NAME, sources.rows, config.gates.rows)
+    refuse_if_failed(report.gates)
     examples = _examples(config, sources, report)
     with report.stage("choose") as stage:
         stage.rows = len(examples.trial)
@@ -78,6 +80,7 @@ def train_uplift(config: TrainUpliftConfig, store: Store, report: Report) -> Non
         "metrics": report.metrics["quality"],
         "verdict": choice.verdict,
         "origin": origin,
+        "read_rows": sources.rows,
         **erasure.record(store, erasure.user_names(set(examples.people["user_id"].to_list()))),
         "config": report.config,
         "tables": {name: used["read"] for name, used in sources.versions.items()},
