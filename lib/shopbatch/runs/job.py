@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
-from shopbatch.core import config, display
+from shopbatch.core import config, display, notices
 from shopbatch.core.config import JobConfig
 from shopbatch.core.controls import escape_json, one_printable_line
 from shopbatch.core.errors import GateRefused, Stopped, UserError
@@ -143,7 +143,7 @@ def _perform(job: Job, settings: JobConfig, call: Call, ended: Ended, shown: dis
     report, signals = ended.report, list[str]()
     store: Store | None = None
     record: Record | None = None
-    with ExitStack() as stack:
+    with ExitStack() as stack, notices.collected() as noted:
         try:
             begin = partial(shown.begin, job.name, report.run_id, redact_text(settings.platform.warehouse))
             if isinstance(shown, display.Terminal):
@@ -166,6 +166,7 @@ def _perform(job: Job, settings: JobConfig, call: Call, ended: Ended, shown: dis
             ended.error = error
             _classify(ended, error, signals)
         ignore_signals()  # the rest takes a moment, and records how the run ended
+        report.message = notices.with_notices(report.message, noted)
         if record is not None and ended.error is not None:
             record.log(trace(ended.error) if ended.code == FAILED else f"{report.outcome}: {report.message}")
             report.log_tail = record.tail()

@@ -15,6 +15,7 @@ from typing import Any
 import pyarrow.fs as pafs
 
 from shopbatch.core.errors import Stopped
+from shopbatch.core.notices import note
 from shopbatch.tables.schema import Table
 from shopbatch.warehouse import files
 from shopbatch.warehouse.files import FileRef
@@ -60,7 +61,7 @@ def take_out(
     gone = [ref.path for ref in refs if group(ref) in groups]
     store.commit(table, [], "rewrite", key, _without(snapshot.metadata), gone, _guard(snapshot))
     move_away(store, table, bad)
-    return f"{named(table, bad)}, set aside in {FOLDER} and made anew"
+    return note(f"{named(table, bad)}, set aside in {FOLDER} and made anew")
 
 
 def publish_anew(
@@ -89,7 +90,7 @@ def publish_anew(
         scopes = snapshot.metadata.get("scopes", {})
         metadata["scopes"] = scopes | {scope_name(scope): _without(scopes.get(scope_name(scope), {}), forget)}
     store.commit(table, [], "rewrite", key, metadata, guard=_guard(snapshot))
-    return bad, f"{named(table, bad)}, set aside in {FOLDER} and made anew"
+    return bad, note(f"{named(table, bad)}, set aside in {FOLDER} and made anew")
 
 
 def put_in_order(store: Store, table: Table, run_id: str) -> tuple[list[FileRef], str]:

@@ -16,6 +16,7 @@ import pyarrow.fs as pafs
 import pyarrow.parquet as pq
 
 from shopbatch.core.errors import Stopped, UserError
+from shopbatch.core.notices import note
 from shopbatch.tables.schema import Table
 from shopbatch.warehouse import files
 from shopbatch.warehouse.delta import read_log
@@ -68,7 +69,7 @@ def put_right(store: Store, table: Table, anew: bool = False) -> str:
             damaged.
     """
     damaged = _set_newest_aside(store, table) if anew else ""
-    return "; ".join(filter(None, [damaged, _undo(store, table)]))
+    return note("; ".join(filter(None, [damaged, _undo(store, table)])))
 
 
 def _set_newest_aside(store: Store, table: Table) -> str:
