@@ -33,8 +33,13 @@ def test_copies_and_neighbours_are_published_once(picture_shop: Store) -> None:
     assert rows.filter(pl.col("copies") == 1)["same"].null_count() == rows.filter(pl.col("copies") == 1).height
     check_neighbours(picture_shop, rows, 5)
     assert run_job(picture_shop, "find_similar_images", "k=5")[1]["outcome"] == "nothing to do"
-    page = Path(f"{picture_shop.root}/_runs/find_similar_images/{report['run_id']}/pictures.html").read_text("utf-8")
+    file = Path(f"{picture_shop.root}/_runs/find_similar_images/{report['run_id']}/pictures.html")
+    page = file.read_text("utf-8")
     assert page.count("the same file") == 13 and '<img src="data:image/jpeg;base64,' in page
+    file.unlink()  # as if the run had been killed between table and page
+    again = run_job(picture_shop, "find_similar_images", "k=5")[1]
+    assert again["outcome"] == "published"
+    assert Path(f"{picture_shop.root}/_runs/find_similar_images/{again['run_id']}/pictures.html").is_file()
 
 
 def test_pictures_that_went_since_look_like_no_other_and_damage_is_made_good(picture_shop: Store) -> None:
@@ -48,6 +53,10 @@ def test_pictures_that_went_since_look_like_no_other_and_damage_is_made_good(pic
     after = pl.DataFrame(picture_shop.snapshot("similar_images").read())
     columns = ["image_id", "copy_of", "same", "copies"]
     assert after.select(columns).sort("image_id").equals(before.select(columns).sort("image_id"))
+    writer.put(picture_shop, [], PRODUCT_IMAGES)
+    code, _, err = run_job(picture_shop, "find_similar_images", "k=5")
+    assert code == 3 and "product_images has no rows" in err and "gates.rows=any" in err
+    writer.put(picture_shop, kept, PRODUCT_IMAGES)
     (file,) = picture_shop.snapshot("similar_images").files
     flip(Path(file.uri), random.Random(3))
     code, report, err = run_job(picture_shop, "find_similar_images", "k=5")

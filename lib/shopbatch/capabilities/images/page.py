@@ -34,6 +34,13 @@ class Section:
     rows: Sequence[Sequence[Card]]
 
 
+def is_there(store: Store, job: str, live: Snapshot) -> bool:
+    """Whether the run that made a version has written its page, too; one that was killed in between has not."""
+    run = str(live.metadata.get("run_id", ""))
+    fs, path = files.filesystem(f"{run_folder(store.root, job, run)}/{PAGE}")
+    return bool(run) and bool(fs.get_file_info(path).is_file)
+
+
 def write(store: Store, report: Report, title: str, sections: Sequence[Section], images: Snapshot) -> int:
     """Write the page, to which the report gets a link. Returns how many pictures it shows."""
     wanted = {card.image_id for section in sections for row in section.rows for card in row}

@@ -8,6 +8,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from shopbatch.capabilities.images import page
 from shopbatch.core.crash_points import crash_point
 from shopbatch.core.shrink_gate import ShrinkGate
 from shopbatch.runs.report import Report
@@ -38,13 +39,13 @@ class Live:
 
 
 def live_of(store: Store, table: Table, origin: dict[str, Any], report: Report) -> Live:
-    """Look at the live table; the report says so if there is nothing to do.
+    """Look at the live table and its page; the report says so if there is nothing to do.
 
     What others did to it is undone first, and damaged files are set aside; the report's message names both.
     """
     damaged, report.message = put_in_order(store, table, report.run_id)
     live = store.find(table.name)
-    same = live is not None and live.metadata.get("origin") == origin
+    same = live is not None and live.metadata.get("origin") == origin and page.is_there(store, report.job, live)
     if same:
         report.outcome = "nothing to do"
     return Live(live, same, damaged, origin)
