@@ -63,6 +63,31 @@ def test_a_refused_first_run_leaves_no_table(store):
     assert toy.written(store, toy.SINK) == toy.written(store, toy.REJECTS) == set()
 
 
+@dataclass(frozen=True)
+class Joined(SentimentStage):
+    """A stage whose results are made of another table as well, so that a new version of that one publishes anew."""
+
+    checks: str = "0"
+
+
+def joined(rows):
+    spec = toy.spec()
+    stage = Joined(spec.stage.engine, "", "", spec.stage.models, checks=str(rows))
+    return replace(spec, stage=stage, beside={"orders": rows})
+
+
+def test_a_table_beside_the_source_is_neither_emptied_nor_cut_in_silence(store):
+    toy.put(store, [{"review_id": f"r{n}", "text": f"fine {n}"} for n in range(30)])
+    assert toy.run(store, joined(100)).outcome == "published"
+    version = toy.versions(store)[toy.SINK]
+    for rows in (0, 49):
+        report, message = refused(store, joined(rows))
+        assert failed(report) == {"rows of orders"} and "gates.rows=any" in message
+        assert toy.versions(store)[toy.SINK] == version
+    toy.run(store, joined(50))
+    toy.run(store, joined(0), gates={"rows": "any"})
+
+
 def test_the_rejects_are_visible_before_the_table(store, monkeypatch):
     """So that a reader of the table always finds its rejects, wherever a run is killed."""
     toy.put(store, [{"review_id": "a", "text": "fine"}, {"review_id": "b"}])

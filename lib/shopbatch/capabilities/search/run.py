@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pyarrow as pa
 
 from shopbatch.capabilities.search.build import IndexBuilder, settings_digest
@@ -18,6 +20,7 @@ from shopbatch.inference.spec import Spec
 from shopbatch.runs.report import EngineUse, Report
 from shopbatch.tables.product_embeddings import PRODUCT_EMBEDDINGS, PRODUCT_EMBEDDINGS_REJECTS
 from shopbatch.tables.products import PRODUCTS
+from shopbatch.tables.synonyms import SYNONYMS
 from shopbatch.warehouse.store import Store
 
 
@@ -27,7 +30,8 @@ def product_spec(
     """The inference job that embeds products, and its encoder. Raises ModelError for a missing or damaged model."""
     encoder = configured_encoder(config, store.root)
     report.engine, report.models, report.unit = EngineUse(config.engine.kind), encoder.models, "products"
-    return spec_of(config, encoder, settings_digest(config, encoder, synonyms)), encoder
+    spec = spec_of(config, encoder, settings_digest(config, encoder, synonyms))
+    return replace(spec, beside={SYNONYMS.name: synonyms.num_rows}), encoder
 
 
 def spec_of(config: EmbedProductsConfig, encoder: SearchEncoder, index: str = "") -> Spec:
