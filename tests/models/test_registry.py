@@ -12,9 +12,9 @@ import pyarrow.fs as pafs
 import pytest
 from safetensors.numpy import save_file
 
-from shopbatch.core.errors import UserError
+from shopbatch.core.errors import Stopped, UserError
 from shopbatch.models import folder as folders
-from shopbatch.models import registry
+from shopbatch.models import live, registry
 from shopbatch.models.folder import ModelError
 from shopbatch.warehouse import files
 
@@ -71,14 +71,14 @@ def test_live_changes_only_when_asked(root):
 
 @pytest.mark.parametrize("spoil", [None, "model.safetensors"], ids=["whole", "damaged"])
 def test_a_candidate_of_the_same_files_as_a_published_model_is_that_model_and_no_refusal_deletes_it(root, spoil):
-    live = publish(root, origin="a", rows=["one"])
+    known = publish(root, origin="a", rows=["one"])
     if spoil:
-        flip(Path(live.path, spoil))
+        flip(Path(known.path, spoil))
     again = publish(root, live=False, candidate=True, origin="b")
-    assert (again.digest, again.manifest["origin"], again.manifest["rows"]) == (live.digest, "a", ["one"])
+    assert (again.digest, again.manifest["origin"], again.manifest["rows"]) == (known.digest, "a", ["one"])
     registry.withdraw(root, again)
-    assert registry.resolve(root, "toy@live").digest == live.digest
-    assert [m["digest"] for m, _ in registry.listed(root)] == [live.digest]
+    assert registry.resolve(root, "toy@live").digest == known.digest
+    assert [m["digest"] for m, _ in registry.listed(root)] == [known.digest]
 
 
 def test_a_candidate_is_gone_once_it_is_refused_and_listed_once_it_is_published(root):
@@ -89,6 +89,26 @@ def test_a_candidate_is_gone_once_it_is_refused_and_listed_once_it_is_published(
     publish(root, 3.0, live=False, candidate=True)
     published = publish(root, 3.0)
     assert [m["digest"] for m, _ in registry.listed(root)] == [published.digest]
+
+
+def test_a_run_replaces_no_model_that_came_after_it_had_looked(root):
+    """A gate has compared with the one that was live; an older run must not replace a newer model."""
+    first, mine, other = publish(root), publish(root, 2.0, live=False), publish(root, 3.0, live=False)
+    with live.watched():
+        assert registry.find_live(root, "toy") == first
+        registry.point(root, mine)
+        registry.point(root, other)  # its own
+        assert registry.find_live(root, "toy") == other
+    with live.watched():
+        assert registry.live_with_origin(root, "toy", "x") is None and registry.find_live(root, "new") is None
+        other_run = threading.Thread(target=registry.point, args=(root, first))
+        other_run.start()
+        other_run.join()
+        with pytest.raises(Stopped, match="another run has published toy"):
+            registry.point(root, mine)
+        registry.point(root, first)  # the same as the other run's
+        assert registry.publish(root, "new", builder(), live=True) == registry.find_live(root, "new")
+    assert registry.find_live(root, "toy") == first
 
 
 def flip(path):

@@ -25,6 +25,7 @@ from shopbatch.core.errors import one_line
 from shopbatch.core.inside import inside
 from shopbatch.core.privacy import clean
 from shopbatch.models import e5_small, efficientnet_lite, smollm2
+from shopbatch.models import live as live_models
 from shopbatch.models.folder import (
     HUB,
     MANIFEST,
@@ -182,7 +183,12 @@ def listed(root: str) -> Iterator[tuple[Mapping[str, Any], bool]]:
 
 
 def point(root: str, model: Model) -> None:
-    """Let `name@live` mean this model from now on. Readers see the old model or the new one."""
+    """Let `name@live` mean this model from now on. Readers see the old model or the new one.
+
+    Raises:
+        Stopped: Another run has published a model of that name meanwhile (see `live`).
+    """
+    live_models.check(root, model.name, model.digest)
     files.write_bytes(f"{place(root, model.name)}/{LIVE}", dump({"digest": model.digest}))
 
 
@@ -245,6 +251,7 @@ def find_live(root: str, name: str) -> Model | None:
     Raises:
         ModelError: It is damaged. No older model takes its place.
     """
+    live_models.look(root, name)
     try:
         return find(root, f"{name}@live")
     except NoLiveModel:

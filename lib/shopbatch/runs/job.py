@@ -196,6 +196,7 @@ def _record(report: Report, store: Store, shown: display.Display) -> Record:
 def _run_in_session(job: Job, settings: JobConfig, store: Store, report: Report, signals: list[str]) -> None:
     """Start the job's session and run the job in it."""
     from shopbatch.core.sessions import late_ray_session, ray_session, spark_session
+    from shopbatch.models import live
     from shopbatch.runs.claims import claim
     from shopbatch.runs.run_key import digest
 
@@ -218,7 +219,8 @@ def _run_in_session(job: Job, settings: JobConfig, store: Store, report: Report,
             else:
                 with starting():
                     session.enter_context((ray_session if job.system == "ray" else spark_session)(settings.platform))
-            job.run(settings, store, report)
+            with live.watched():
+                job.run(settings, store, report)
             if report.rows.balanced is False:
                 raise AssertionError(f"the rows do not add up: {report.rows}")
             report.message = "; ".join(str(x) for x in (waited, report.message) if x)
