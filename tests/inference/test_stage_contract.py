@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import pickle
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields, replace
 from functools import lru_cache
 from pathlib import Path
 from tempfile import mkdtemp
@@ -286,6 +286,40 @@ def test_a_stage_goes_to_a_worker_and_keeps_its_recipe(case: Case) -> None:
     assert json.dumps(twin.recipe(), sort_keys=True) == json.dumps(recipe, sort_keys=True)
     assert twin.outputs.equals(stage.outputs) and twin.content == stage.content and twin.checks == stage.checks
     assert isinstance(stage.engine_kind, str) and stage.engine_kind and stage.gpus >= 0
+
+
+# Of these a change is noticed in another way: paths of models (by digests), rows that `check` refuses (see
+# `Publisher.is_live`), columns (they are part of the content), sizes of calls (they change no result).
+ELSEWHERE = {
+    *("model", "encoder", "head", "pairs", "cascade", "max_bytes", "max_text", "content", "outputs", "drift_columns"),
+    *("passthrough_columns", "passthrough", "call_rows", "entries"),
+}
+
+
+def other(value: Any) -> Any:
+    """Another value of the same kind; None for kinds that are not simple."""
+    if isinstance(value, bool):
+        return not value
+    if isinstance(value, int | float):
+        return value + 1
+    if isinstance(value, str):
+        return f"{value}x"
+    if isinstance(value, tuple) and all(isinstance(each, str) for each in value):
+        return (*value, "x")
+    if isinstance(value, frozenset):
+        return value | {"x"}
+    if isinstance(value, Mapping) and all(isinstance(each, str) for each in value.values()):
+        return {**value, "x": "y"}
+    return None
+
+
+def test_a_setting_that_can_change_a_result_changes_the_recipe_or_the_checks(case: Case) -> None:
+    stage: Any = case.spec().stage
+    for field in fields(stage):
+        new = None if field.name in ELSEWHERE else other(getattr(stage, field.name))
+        if new is not None and field.init:
+            changed = replace(stage, **{field.name: new})
+            assert (changed.recipe(), changed.checks) != (stage.recipe(), stage.checks), field.name
 
 
 def test_columns_are_where_the_stage_says(case: Case) -> None:

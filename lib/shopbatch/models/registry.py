@@ -113,7 +113,7 @@ def publish(root: str, name: str, build: Callable[[Path], None], *, live: bool =
         target = place(root, name, key[:DIGITS])
         if not _is_whole(target, key):
             created = datetime.now(UTC).isoformat(timespec="seconds")
-            tree = {"created_at": created, **manifest}
+            tree: Mapping[str, Any] = {"created_at": created, **manifest}
             if manifest.get("candidate"):
                 tree = _former(target, key) or tree
             text = dump({**tree, "name": name, "digest": key, "files": built})
