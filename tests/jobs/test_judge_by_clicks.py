@@ -13,6 +13,7 @@ import pytest
 from deltalake import DeltaTable
 
 from shopbatch.load import load_file
+from shopbatch.tables import TABLES
 from shopbatch.warehouse.store import Store
 from tests.jobs.command_line import run_job
 from tests.jobs.test_embed_products import killed
@@ -119,6 +120,17 @@ def test_what_others_did_is_named_and_undone(copied: Store) -> None:
     code, report, err = run_job(copied, "judge_by_clicks", *PARAMETERS)
     assert (code, report["outcome"]) == (0, "published"), err
     assert "search_judgements" in report["message"] and copied.snapshot("search_judgements").rows == before
+
+
+def test_showings_that_were_cut_are_refused(copied: Store) -> None:
+    before = copied.snapshot("search_judgements")
+    rows = copied.snapshot("search_events").read()
+    table = TABLES["search_events"]
+    written = copied.write_file(table, rows.slice(0, rows.num_rows // 3), "cut", 0)
+    copied.commit(table, [written], "replace", "cut")
+    code, _, err = run_job(copied, "judge_by_clicks", *PARAMETERS, "gates.better=false", "gates.min_moved=0")
+    assert code == 3 and "gates.rows=any" in err, err
+    assert copied.snapshot("search_judgements").version == before.version
 
 
 @pytest.mark.chaos

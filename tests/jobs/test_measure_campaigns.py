@@ -51,6 +51,12 @@ def test_effects_are_published_once_and_a_kill_leaves_nothing_half(store: Store)
     assert (code, report["outcome"]) == (0, "nothing to do")
     code, report, _ = run_job(store, "measure_campaigns", "window_days=14")
     assert (code, report["outcome"]) == (0, "published")
+    known = pl.read_delta(store.uri("campaign_effects"))
+    shop.put(store, "experiments", arms[: len(arms) // 3])
+    code, _, err = run_job(store, "measure_campaigns", "window_days=14")
+    assert (
+        code == 3 and "experiments has 1,000 rows" in err and pl.read_delta(store.uri("campaign_effects")).equals(known)
+    )
 
 
 def test_without_a_draw_the_run_is_refused_with_figures(store: Store) -> None:

@@ -90,6 +90,12 @@ def test_a_day_is_planned_once_within_every_limit(store: Store, tmp_path: Path) 
     code, report, _ = run_job(store, "plan_campaigns", *BOTH, never)
     assert (code, report["outcome"]) == (0, "nothing to do")
 
+    whole = users.to_dicts()
+    for left in (whole[:900], []):  # a load of users that went wrong plans no campaign for those who are left
+        shop.put(store, "users", left)
+        code, _, err = run_job(store, "plan_campaigns", *BOTH, never)
+        assert code == 3 and "gate 'rows of users': users has" in err and plan(store).equals(rows), err
+
 
 def test_caps_count_other_days_and_what_was_sent_and_a_day_is_replaced_alone(store: Store) -> None:
     fill(store)

@@ -41,7 +41,7 @@ from shopbatch.warehouse import files
 from shopbatch.warehouse.damage import move_away, publish_anew
 from shopbatch.warehouse.files import DataFile
 from shopbatch.warehouse.foreign import put_right
-from shopbatch.warehouse.gates import Gate, explain, refuse_if_failed
+from shopbatch.warehouse.gates import Gate, explain, refuse_if_failed, shrunken_sources
 from shopbatch.warehouse.publish import Publication, Superseded, rows_of, unless_changed
 from shopbatch.warehouse.snapshot import Snapshot
 from shopbatch.warehouse.store import Store
@@ -89,7 +89,8 @@ def plan_campaigns(config: PlanConfig, store: Store, report: Report) -> None:
     if shown is not None and not said and shown.metadata.get("origin") == origin:
         report.outcome, report.message = "published" if undone else "nothing to do", undone
         return
-    report.gates.append(_proven(config, model))
+    read = rows_of({name: getattr(sources, field) for name, field in _READ.items()})
+    report.gates += [_proven(config, model), *shrunken_sources(config.gates.rows, read, {USERS.name: 1})]
     refuse_if_failed(report.gates)
     with report.stage("plan") as stage:
         planned, when = _planned(config, sources, model, people, excluded, day)
@@ -101,7 +102,6 @@ def plan_campaigns(config: PlanConfig, store: Store, report: Report) -> None:
     )
     with Publication(store, report.run_id) as publication:
         publication.add(CAMPAIGN_PLAN, _write(store, rows, report.run_id, scope))
-        read = rows_of({s: getattr(sources, n) for s, n in _READ.items()})
         former = live.part_or_newest(scope) if live is not None else None
         report.gates += publication.judge(CAMPAIGN_PLAN, config.gates.rows, read, former, sized=False)
         refuse_if_failed(report.gates)
