@@ -143,6 +143,17 @@ def test_a_second_run_computes_nothing_and_a_changed_policy_only_its_tickets(des
     assert "5 days" in after["two"]["reply"] and "r-2" in after["two"]["policy_version"]
 
 
+@pytest.mark.parametrize("name", ["orders", "policies"])
+def test_an_emptied_table_of_orders_or_policies_changes_no_answer(desk: Desk, copied: Store, name: str) -> None:
+    before, rows = answers(copied), copied.snapshot(name).read().to_pylist()
+    put(copied, name, [], f"no {name}")
+    code, _, err = desk.run(copied)
+    assert code == 3 and f"{name} has no rows" in err and "gates.rows=any" in err
+    assert answers(copied) == before
+    put(copied, name, rows, f"{name} again")
+    assert desk.run(copied)[1]["rows"]["computed"] == 0 and answers(copied) == before
+
+
 def test_yesterdays_day_gives_yesterdays_reply(desk: Desk, copied: Store) -> None:
     old, new = (
         section(
