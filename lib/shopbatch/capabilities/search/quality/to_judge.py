@@ -33,8 +33,9 @@ def pooled(query: JudgedQuery, lists: Sequence[np.ndarray]) -> list[int]:
 def sheet(index: SearchIndex, prepared: Prepared, lists: Sequence[Sequence[np.ndarray]]) -> tuple[bytes, int]:
     """Make the sheet: whole queries, in the order of their hashes. `shopbatch load judgements` reads it once filled in.
 
-    A query that holds a number or an address of a person, or that a spreadsheet would change, is left out. `source` is
-    that of the query's other judgements, since the grades of one source are of one scale.
+    A query that holds a number or an address of a person is left out, and so is what a spreadsheet would take for a
+    formula: a query, an id of a product. `source` is that of the query's other judgements, since the grades of one
+    source are of one scale.
 
     Args:
         index: The index.
@@ -50,13 +51,18 @@ def sheet(index: SearchIndex, prepared: Prepared, lists: Sequence[Sequence[np.nd
     writer.writerow(COLUMNS)
     rows = 0
     for place, query in enumerate(prepared.queries):
-        unjudged = pooled(query, [ranked[place] for ranked in lists])
+        unjudged = [n for n in pooled(query, [ranked[place] for ranked in lists]) if _is_safe(ids[n].as_py())]
         if rows + len(unjudged) > MOST:
             break
-        if mask(query.text) != query.text or protect(query.text) != query.text:
+        if mask(query.text) != query.text or not _is_safe(query.text) or not _is_safe(query.source):
             continue
         for product in unjudged:
             title = protect(str(titles[product].as_py() or ""))
             writer.writerow([query.text, prepared.languages[place], ids[product].as_py(), title, query.source, ""])
         rows += len(unjudged)
     return text.getvalue().encode(), rows
+
+
+def _is_safe(text: str | None) -> bool:
+    """Whether a spreadsheet leaves a text as it is."""
+    return text is None or protect(text) == text
