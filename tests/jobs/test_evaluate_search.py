@@ -197,7 +197,9 @@ def test_judgements_of_few_of_the_products_shown_cannot_tell(
     judge(shop, tmp_path, judged=3)
     code, report, _ = call(shop, capsys, *EVALUATE, "gates.max_unjudged=0.9", "gates.min_queries=100000")
     assert (code, report["metrics"]["search"]["verdict"]) == (3, "cannot tell")
-    code, report, err = call(shop, capsys, *EVALUATE, "gates.max_unjudged=0.9")
+    code, _, err = call(shop, capsys, *EVALUATE, "gates.max_unjudged=0.9")
+    assert code == 3 and "judgements has 720 rows" in err, "a quarter of what the live verdict is made of"
+    code, report, err = call(shop, capsys, *EVALUATE, "gates.max_unjudged=0.9", "gates.rows=any")
     assert (code, report["metrics"]["search"]["verdict"]) == (0, "above"), err
 
 

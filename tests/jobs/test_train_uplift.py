@@ -50,7 +50,7 @@ def test_whom_a_message_moves_is_found_and_published_once(store: Store) -> None:
     model = live(store)
     assert model.predict(lapsed)[0] > model.predict(regular)[0] + 0.1  # 0.25 and 0 are true
     assert (model.outcome, model.window, model.arm) == ("bought", 28, "email")
-    assert erasure.models_of(store, ["u000001"])[0] and not erasure.models_of(store, ["x"])[0]
+    assert erasure.models_of(store, erasure.user_names(["u000001"]))[0] and not erasure.models_of(store, ["x"])[0]
     page = (Path(store.root) / "_runs" / "train_uplift" / report["run_id"] / "report.html").read_text("utf-8")
     assert "Qini of each learner" in page and "What each order would have brought" in page and "u000001" not in page
     code, report, _ = run_job(store, "train_uplift", *QUICK)
