@@ -102,6 +102,8 @@ def test_every_table_says_where_a_person_stands() -> None:
             assert column not in table.names or column in named, f"{table.name}.{column}"
         free = {c.name for c in table.columns if c.free_text}
         assert not free or person.user or free <= named, f"{table.name}: whose text is in {free}?"
+        theirs = "content_hash" in table.names and (person.user or person.review)
+        assert not theirs or person.hashes == ("content_hash",), f"{table.name}: its memo keeps what was made of a text"
     for name in ("review_sentiment", "review_aspects", "review_moderation"):
         of = TABLES[name].person
         assert isinstance(of, Person) and of.hashes == ("content_hash",)
