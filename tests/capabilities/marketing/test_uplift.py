@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from bench.uplift import trial_of
 
-from shopbatch.capabilities.marketing.uplift.choose import Settings, choose, simplest
+from shopbatch.capabilities.marketing.uplift.choose import Settings, choose
 from shopbatch.capabilities.marketing.uplift.features import FEATURES
 from shopbatch.capabilities.marketing.uplift.learners import LEARNERS, SPARSE, Scorer, names, train
 from shopbatch.capabilities.marketing.uplift.model import UpliftModel
@@ -98,19 +98,6 @@ def test_an_effect_that_one_of_many_features_has_is_learnt_from_that_one_alone()
         of_nothing.append(np.count_nonzero(train(SPARSE, *drawn(seed, 0)).terms[0].part.weight))  # type: ignore[attr-defined]
     assert np.mean(gains) > 15 and chosen.count(SPARSE) >= 3, (gains, chosen)
     assert sum(of_nothing) <= 1  # a feature is taken by chance in about one fit of twenty
-
-
-def test_of_learners_that_are_about_as_good_the_simplest_one_is_taken() -> None:
-    rows, trial = experiment(3, 4_000, "others")
-    truth = rows[:, 1] > 0.3
-    draw = np.random.default_rng(1)
-    ranks = {"DR sparse": truth + 0.3 * draw.random(4_000), "S linear": truth + 0.2 * draw.random(4_000)}
-    assert simplest(ranks, {"DR sparse": 1.0, "S linear": 2.0}, trial, QUICK) == "DR sparse"
-    worse = ranks | {"DR sparse": draw.random(4_000)}
-    values = {name: qini(rank, trial) for name, rank in worse.items()}
-    assert simplest(worse, values, trial, QUICK) == "S linear"
-    two = {"T boosted": ranks["S linear"], "T linear": ranks["DR sparse"], "X linear": ranks["S linear"]}
-    assert simplest(two, {"T boosted": 3.0, "T linear": 1.0, "X linear": 2.0}, trial, QUICK) == "X linear"
 
 
 @pytest.mark.parametrize("name", ["T linear", "DR sparse", "S boosted", "X boosted", "DR linear", "response linear"])

@@ -5,7 +5,6 @@ Every learner scores each user by a model that has not seen that user. An order 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -16,8 +15,6 @@ from shopbatch.capabilities.marketing.uplift.learners import RESPONSE, Scorer
 from shopbatch.capabilities.marketing.uplift.parts import Family
 from shopbatch.evaluation.uplift import RANDOM, Comparison, Trial, compare, qini
 
-_SIMPLE = ("sparse", "linear", "boosted")
-_ONE_ERROR = 0.16  # probability of a normal number to be more than one standard deviation above its mean
 Kind = Literal["uplift", "response", "none"]
 VERDICTS: dict[Kind, str] = {
     "uplift": "an uplift model finds those whom a campaign moves: surely better than chance, and better than the "
@@ -80,7 +77,6 @@ def choose(rows: np.ndarray, trial: Trial, settings: Settings, fold: np.ndarray 
     An uplift model is chosen only if it is surely above chance, with the errors of all candidates counted: so of
     shuffled arms one is chosen hardly ever. It has to be above the response model, too. To ask for the same certainty
     there would prefer the response model in most experiments of less than 50,000 users, also where it is much worse.
-    Of those that may be chosen `simplest` takes one.
 
     Args:
         rows: Features, float64 [n, features], without nan.
@@ -101,31 +97,9 @@ def choose(rows: np.ndarray, trial: Trial, settings: Settings, fold: np.ndarray 
     surely = [n for n in uplifts if comparison.above[n, RANDOM].low > 0]
     surely = [n for n in surely if comparison.better[n, response] >= settings.better]
     if surely:
-        name = simplest({n: ranks[n] for n in surely}, values, trial, settings)
-        return Choice("uplift", name, best, response, comparison, scores)
+        return Choice("uplift", max(surely, key=values.__getitem__), best, response, comparison, scores)
     kind: Kind = "response" if comparison.qini[response].low > 0 else "none"
     return Choice(kind, response, best, response, comparison, scores)
-
-
-def simplest(ranks: Mapping[str, np.ndarray], values: Mapping[str, float], trial: Trial, settings: Settings) -> str:
-    """Return the learner of the simplest family among those that are about as good as the best one.
-
-    Qini are so noisy that the greatest of several is often that of luck. Who is within one standard error of it, on the
-    same users, may be chosen (Breiman, Friedman, Olshen and Stone, "Classification and regression trees", 1984): sparse
-    models before linear ones, and these before trees; of one family the learner with the greatest Qini.
-
-    Args:
-        ranks: The users' places by learner, float64 [n].
-        values: The Qini of each learner.
-        trial: What happened.
-        settings: How they are compared.
-    """
-    top = max(ranks, key=values.__getitem__)
-    if len(ranks) == 1:
-        return top
-    beside = compare(ranks, trial, (top,), settings.certain, settings.draws, settings.seed).better
-    close = [name for name in ranks if name == top or beside[name, top] >= _ONE_ERROR]
-    return min(close, key=lambda name: (_SIMPLE.index(name.partition(" ")[2]), -values[name]))
 
 
 def folds_of_users(users: np.ndarray, folds: int, seed: int) -> np.ndarray:
