@@ -145,10 +145,9 @@ def publish(store: Store, day: date, rows: pl.DataFrame) -> None:
 def kept(store: Store, low: date, high: date) -> pl.DataFrame:
     """The users of both days: whether the segment stayed, by table, and whether the band of recency moved."""
     frames = []
-    recency = pl.col("bands").list.eval(pl.element().filter(pl.element().struct.field("key") == "recency")).list.first()
     for table, column in (("user_segments", "segment"), ("user_profiles", "rfm_segment")):
         rows = pl.read_delta(store.uri(table)).filter(pl.col("as_of").is_in([low, high]))
-        band = recency.struct.field("value") if table == "user_segments" else pl.lit(None, pl.String)
+        band = pl.col("bands").map.get("recency") if table == "user_segments" else pl.lit(None, pl.String)
         chosen = ("user_id", pl.col(column).alias("put"), band.alias("band"))
         wide = [rows.filter(pl.col("as_of") == d).select(chosen) for d in (low, high)]
         both = wide[0].join(wide[1], "user_id")

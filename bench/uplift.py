@@ -31,7 +31,7 @@ from shopbatch.capabilities.marketing.uplift.choose import (
     within_folds,
 )
 from shopbatch.capabilities.marketing.uplift.learners import names, train
-from shopbatch.evaluation.uplift import RANDOM, Trial, qini
+from shopbatch.evaluation.uplift import RANDOM, SCALE, Trial, qini
 
 _WORDS = ("history_segment", "zip_code", "channel")
 SPLITS = 10
@@ -70,13 +70,34 @@ def line(choice: Choice) -> str:
     )
 
 
+def otherwise_defined(score: np.ndarray, trial: Trial) -> dict[str, float]:
+    """Return the area of one order by other definitions of its curve, in the same unit; arms have fixed shares."""
+    order = np.argsort(-score, kind="stable")
+    treated, outcome = trial.treated[order], trial.outcome[order]
+    n_t, n_c = np.cumsum(treated), np.cumsum(~treated)
+    y_t, y_c = np.cumsum(outcome * treated), np.cumsum(outcome * ~treated)
+    share = np.arange(1, len(order) + 1) / len(order)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        gain = np.nan_to_num(y_t - y_c * n_t / n_c, posinf=0.0, neginf=0.0) / n_t[-1]
+        lift = np.nan_to_num(y_t / n_t - y_c / n_c, posinf=0.0, neginf=0.0) * share
+    curves = {
+        "Qini over the share of the treated": (n_t / n_t[-1], gain),
+        "Qini over the share of all users, unweighted": (share, gain),
+        "lift x share": (share, lift),
+        "sums over whole arms": (share, y_t / n_t[-1] - y_c / n_c[-1]),
+    }
+    return {name: float(((y - x * y[-1]) * np.diff(x, prepend=0.0)).sum() * SCALE) for name, (x, y) in curves.items()}
+
+
 def sampling(rows: np.ndarray, trial: Trial, draws: int) -> None:
     """Print what a T learner is worth on the users it has learnt from, and with only half of the controls.
 
     The first number is no forecast: it shows how much a figure gains where learning and judging are not kept apart. The
     others show how far the figure moves when the file holds other controls.
     """
-    seen = qini(train("T linear", rows, trial).score(rows), trial)
+    own = train("T linear", rows, trial).score(rows)
+    seen, others = qini(own, trial), otherwise_defined(own, trial)
+    print("the next figure by other definitions: " + ", ".join(f"{n} {v:.1f}" for n, v in others.items()))
     controls, worth = np.flatnonzero(~trial.treated), list[float]()
     for seed in range(draws):
         order = np.random.default_rng(seed).permutation(controls)
