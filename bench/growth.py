@@ -2,7 +2,7 @@
 
 python -m bench.growth estimates [400]          bias and coverage over generated draws of known truth, with intervals
 python -m bench.growth reach [100000]           reach on two graphs, by fresh sets, beside the sum of probabilities
-python -m bench.growth scale 1000000 10000000   seconds of both jobs by the number of events; the first takes Spark
+python -m bench.growth scale 1000000 10000000   seconds of both jobs by the number of events
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
-from bench.side_by_side import benchmark
+from bench.side_by_side import benchmark, cpu_seconds
 
 from shopbatch.capabilities.growth import choose, reach
 from shopbatch.capabilities.growth.cells import Children, People, add_children, add_people, grid, nothing
@@ -180,9 +180,10 @@ def measured(warehouse: str, small: str) -> dict[str, Any]:
     out: dict[str, Any] = {}
     with spark_session(Platform(spark=Spark(memory="4g"))) as spark:
         measure_growth(spark, MeasureConfig(), Store(small), Report(job="measure_growth"))
-        report, start = Report(job="measure_growth"), time.monotonic()
+        report, start, used = Report(job="measure_growth"), time.monotonic(), cpu_seconds()
         measure_growth(spark, MeasureConfig(), Store(warehouse), report)
         out["measure_growth"] = round(time.monotonic() - start, 1)
+        out["cpu_seconds"] = round(cpu_seconds() - used, 1)
         out["stages"] = {name: round(stage.seconds, 1) for name, stage in report.stages.items()}
         out["cascades"] = report.rows.published
     report, start = Report(job="choose_inviters"), time.monotonic()

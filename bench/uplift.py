@@ -1,8 +1,8 @@
 """How well users are found whom an e-mail moves, on a file of Hillstrom's e-mail experiment, and how often by mistake.
 
-python -m bench.uplift FILE [RUNS] [ROWS]    FILE: the CSV file, or .gz. Prints: what is chosen from all rows; what is
-chosen from one half and worth on the other, in 10 splits; and what is published in RUNS (100) draws of ROWS (8,000)
-rows with shuffled arms.
+python -m bench.uplift FILE [RUNS] [ROWS]    FILE: the CSV file, or .gz. Prints: what is chosen from all rows; how much
+the figure depends on which users the file holds; what is chosen from one half and worth on the other, in 10 splits,
+with the worth of every learner; and what is published in RUNS (100) draws of ROWS (8,000) rows with shuffled arms.
 
 The file has the columns of Kevin Hillstrom's MineThatData e-mail challenge (2008); one of its arms is "No E-Mail", and
 there is one other arm. Without FILE, a small made-up experiment is used, which only shows that this runs.
@@ -22,9 +22,16 @@ import numpy as np
 import polars as pl
 from bench.side_by_side import benchmark
 
-from shopbatch.capabilities.marketing.uplift.choose import Choice, Settings, choose
-from shopbatch.capabilities.marketing.uplift.learners import train
-from shopbatch.evaluation.uplift import RANDOM, Trial, qini
+from shopbatch.capabilities.marketing.uplift.choose import (
+    Choice,
+    Settings,
+    choose,
+    folds_of,
+    held_out_scores,
+    within_folds,
+)
+from shopbatch.capabilities.marketing.uplift.learners import names, train
+from shopbatch.evaluation.uplift import RANDOM, SCALE, Trial, qini
 
 _WORDS = ("history_segment", "zip_code", "channel")
 SPLITS = 10
@@ -63,17 +70,62 @@ def line(choice: Choice) -> str:
     )
 
 
+def otherwise_defined(score: np.ndarray, trial: Trial) -> dict[str, float]:
+    """Return the area of one order by other definitions of its curve, in the same unit; arms have fixed shares."""
+    order = np.argsort(-score, kind="stable")
+    treated, outcome = trial.treated[order], trial.outcome[order]
+    n_t, n_c = np.cumsum(treated), np.cumsum(~treated)
+    y_t, y_c = np.cumsum(outcome * treated), np.cumsum(outcome * ~treated)
+    share = np.arange(1, len(order) + 1) / len(order)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        gain = np.nan_to_num(y_t - y_c * n_t / n_c, posinf=0.0, neginf=0.0) / n_t[-1]
+        lift = np.nan_to_num(y_t / n_t - y_c / n_c, posinf=0.0, neginf=0.0) * share
+    curves = {
+        "Qini over the share of the treated": (n_t / n_t[-1], gain),
+        "Qini over the share of all users, unweighted": (share, gain),
+        "lift x share": (share, lift),
+        "sums over whole arms": (share, y_t / n_t[-1] - y_c / n_c[-1]),
+    }
+    return {name: float(((y - x * y[-1]) * np.diff(x, prepend=0.0)).sum() * SCALE) for name, (x, y) in curves.items()}
+
+
+def sampling(rows: np.ndarray, trial: Trial, draws: int) -> None:
+    """Print what a T learner is worth on the users it has learnt from, and with only half of the controls.
+
+    The first number is no forecast: it shows how much a figure gains where learning and judging are not kept apart. The
+    others show how far the figure moves when the file holds other controls.
+    """
+    own = train("T linear", rows, trial).score(rows)
+    seen, others = qini(own, trial), otherwise_defined(own, trial)
+    print("the next figure by other definitions: " + ", ".join(f"{n} {v:.1f}" for n, v in others.items()))
+    controls, worth = np.flatnonzero(~trial.treated), list[float]()
+    for seed in range(draws):
+        order = np.random.default_rng(seed).permutation(controls)
+        for half in (order[: len(order) // 2], order[len(order) // 2 :]):
+            there = np.sort(np.concatenate([np.flatnonzero(trial.treated), half]))
+            part = trial_of(trial.outcome[there], trial.treated[there])
+            fold = folds_of(part, 2, seed)
+            score = held_out_scores("T linear", rows[there], part, fold)
+            worth.append(qini(within_folds(score, fold), part))
+    print(
+        f"T linear: {seen:.1f} on the users that it has learnt from; held out, with one half of the controls or the "
+        f"other: {np.mean(worth):.1f} sd {np.std(worth):.1f}, {min(worth):.1f} to {max(worth):.1f}"
+    )
+
+
 def splits(rows: np.ndarray, trial: Trial, settings: Settings, times: int) -> None:
     """Choose on one half, and judge on the other."""
     worth: dict[str, list[float]] = {"published": [], "best uplift learner": [], "response": []}
+    every: dict[str, list[float]] = {name: [] for name in names(settings.families)}
     for seed in range(times):
         order = np.random.default_rng(seed).permutation(len(trial))
         ours, other = order[: len(order) // 2], order[len(order) // 2 :]
         half = trial.of(ours)
         choice = choose(rows[ours], half, replace(settings, seed=seed))
+        for name, values in every.items():
+            values.append(qini(train(name, rows[ours], half).score(rows[other]), trial.of(other)))
         for name, learner in zip(worth, (choice.name, choice.best, choice.response), strict=True):
-            score = train(learner, rows[ours], half).score(rows[other])
-            worth[name].append(0.0 if choice.kind == "none" and name == "published" else qini(score, trial.of(other)))
+            worth[name].append(0.0 if choice.kind == "none" and name == "published" else every[learner][-1])
         figures = ", ".join(f"{name} {values[-1]:.1f}" for name, values in worth.items())
         print(f"split {seed}: {line(choice)}; on the other half: {figures}", flush=True)
     response = np.array(worth["response"])
@@ -82,6 +134,7 @@ def splits(rows: np.ndarray, trial: Trial, settings: Settings, times: int) -> No
         print(
             f"{name:20} Qini {scores.mean():6.1f} sd {scores.std():5.1f}, above response in {(scores > response).sum()}"
         )
+    print("each learner: " + ", ".join(f"{name} {np.mean(values):.1f}" for name, values in every.items()))
 
 
 def shuffled(rows: np.ndarray, trial: Trial, settings: Settings, runs: int, most: int) -> Counter[str]:
@@ -97,7 +150,7 @@ def shuffled(rows: np.ndarray, trial: Trial, settings: Settings, runs: int, most
 
 @benchmark
 def main(argv: Sequence[str] | None = None) -> None:
-    """Print all three."""
+    """Print all of it."""
     arguments = list(argv or ())
     path, *numbers = [*arguments, *[""][len(arguments) :]]
     runs, most = (*map(int, numbers), *(100, 8_000)[len(numbers) :])
@@ -110,6 +163,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         f"{trial.outcome[~arms].mean():.4f}"
     )
     print(f"all rows: {line(choose(rows, trial, settings))}", flush=True)
+    sampling(rows, trial, 1 if small else SPLITS)
     splits(rows, trial, settings, 1 if small else SPLITS)
     runs = min(runs, 2) if small else runs
     kinds = shuffled(rows, trial, settings, runs, most)

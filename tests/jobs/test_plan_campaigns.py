@@ -133,6 +133,38 @@ def test_caps_count_other_days_and_what_was_sent_and_a_day_is_replaced_alone(sto
     assert far.filter(pl.col("send")).height > 400
 
 
+def test_a_coupon_costs_most_with_those_who_would_buy_anyway(store: Store) -> None:
+    fill(store)
+    day = shop.LAST + timedelta(days=1)
+    sure = set(shop.people(2_000)[1::4])
+    chances = {user: 0.95 if user in sure else 0.02 for user in shop.people(2_000)}
+    offer = f"campaigns=[{MAIL.replace('budget: 4', 'budget: 100, coupon: 1')}]"
+    assert run_job(store, "plan_campaigns", offer)[0] == 0  # without scores everybody is as likely to buy
+    assert sure & set(plan(store)["user_id"])
+    shop.put_scores(store, dict.fromkeys(chances, 0.0), day - timedelta(days=9))
+    shop.put_scores(store, chances, day - timedelta(days=1))
+    shop.put_scores(store, dict.fromkeys(chances, 1.0), day + timedelta(days=1))  # not known yet
+    code, report, err = run_job(store, "plan_campaigns", offer)
+    assert code == 0 and "every buyer is expected to redeem" in report["metrics"]["coupons"], err
+    assert len(plan(store)) > 300 and not sure & set(plan(store)["user_id"])
+    got = sorted(sure)[:200]
+    shop.put(store, "campaigns", [{"campaign_id": "old", "user_id": user} for user in got])
+    at = datetime(2026, 1, 5, tzinfo=UTC)
+    used = [
+        {"campaign_id": "old", "user_id": user, "coupon_id": c, "redeemed_at": at} for user in got[:57] for c in "ab"
+    ]
+    shop.put(store, "redemptions", used)
+    code, report, err = run_job(store, "plan_campaigns", offer)
+    assert code == 0 and "30.0% of the buyers redeem" in report["metrics"]["coupons"], (
+        err
+    )  # 57 of 190 that were expected
+    rows = plan(store).filter(pl.col("user_id").is_in(sorted(sure)))
+    assert len(rows) > 300
+    gain = rows["uplift"] * rows["value"] - rows["cost"].cast(pl.Float64) - 0.3 * 1.0
+    assert rows["gain"].to_list() == pytest.approx(gain.to_list())
+    assert run_job(store, "plan_campaigns", offer)[1]["outcome"] == "nothing to do"
+
+
 def test_the_plan_leaves_as_csv_without_formulas(store: Store, tmp_path: Path) -> None:
     fill(store)
     assert run_job(store, "plan_campaigns", f"campaigns=[{MAIL.replace('budget: 4', 'budget: 100')}]")[0] == 0

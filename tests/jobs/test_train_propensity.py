@@ -44,6 +44,27 @@ def test_a_model_is_chosen_and_registered_once(store: Store) -> None:
     assert code == 0 and report["outcome"] == "published"
     again = registry.find_live(f"{store.root}/_models", "propensity")
     assert again is not None and again.digest == live.digest  # two fits give the same bits
+    assert report["metrics"]["live"]["bought"] == {"value": 0.0, "low": 0.0, "high": 0.0}  # its settings, fitted again
+
+
+@pytest.mark.usefixtures("ray_local")
+def test_what_is_surely_worse_than_the_live_model_is_refused(store: Store) -> None:
+    put_daily(store, drawn(11, 1500, 260, (0.005, 0.01, 0.03, 0.08), stop=0.2))
+    code, report, _ = run_job(store, "train_propensity", *SMALL)
+    assert code == 0 and report["metrics"]["live"] == {"how": "there is no live model to compare with"}
+    live = registry.find_live(f"{store.root}/_models", "propensity")
+    assert live is not None and live.manifest["chosen"]["bought"] != "table"
+    code, report, _ = run_job(store, "train_propensity", *SMALL, "kinds=[]")  # the table alone
+    assert code == 3 and "gates.worse=0.01" in report["message"]
+    assert "before each day" in report["metrics"]["live"]["how"] and report["metrics"]["live"]["bought"]["high"] < -0.01
+    assert registry.find_live(f"{store.root}/_models", "propensity") == live
+    put_daily(store, drawn(11, 1500, 295, (0.005, 0.01, 0.03, 0.08), stop=0.2))  # a month later: new to the live model
+    code, report, _ = run_job(store, "train_propensity", *SMALL, "kinds=[]")
+    assert code == 3 and "as it is" in report["metrics"]["live"]["how"]
+    code, report, _ = run_job(store, "train_propensity", *SMALL)
+    assert code == 0 and report["outcome"] == "published" and report["metrics"]["live"]["bought"]["high"] > -0.01
+    code, report, _ = run_job(store, "train_propensity", *SMALL, "kinds=[]", "gates.worse=1")
+    assert code == 0 and report["outcome"] == "published"
 
 
 def test_a_real_kill_before_the_model_is_registered_and_the_same_command(store: Store) -> None:

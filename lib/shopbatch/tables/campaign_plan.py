@@ -28,7 +28,7 @@ CAMPAIGN_PLAN = Table(
         ),
         Column("value", pa.float64(), "What one unit of the outcome is worth, in the shop's currency.", nullable=False),
         Column("cost", pa.decimal128(12, 4), "What the message costs, in the shop's currency.", nullable=False),
-        Column("gain", pa.float64(), "uplift x value - cost, in the shop's currency.", nullable=False),
+        Column("gain", pa.float64(), "uplift x value - cost - coupons, in the shop's currency.", nullable=False),
         Column("model", pa.string(), "The model that scored the user; empty: none.", nullable=False, machinery=True),
         Column("run_id", pa.string(), "The run that planned.", nullable=False, machinery=True),
     ),

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from pyspark.sql.types import StructType
 
 FEW = 200_000  # rows that the driver may collect and hand back to Spark
+_ROWS_OF_TASK = 150_000  # rows that one task of a shuffle has, about
 
 
 def read(
@@ -79,6 +80,17 @@ def for_few_rows(spark: SparkSession) -> AbstractContextManager[None]:
 def for_many_groups(spark: SparkSession) -> AbstractContextManager[None]:
     """Let aggregates that keep lists hold many groups in memory inside this block: Spark sorts from 128 groups on."""
     return _settings(spark, {"spark.sql.objectHashAggregate.sortBased.fallbackThreshold": "50000"})
+
+
+def for_many_shuffles(spark: SparkSession, rows: int) -> AbstractContextManager[None]:
+    """Shuffle so many rows in as few tasks as suit them inside this block: 200 tasks, the default, cost more to begin.
+
+    Args:
+        spark: The session.
+        rows: Of the largest table that is shuffled.
+    """
+    tasks = max(spark.sparkContext.defaultParallelism, -(-rows // _ROWS_OF_TASK))
+    return _settings(spark, {"spark.sql.shuffle.partitions": str(tasks)})
 
 
 @contextmanager

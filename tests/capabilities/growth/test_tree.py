@@ -22,11 +22,11 @@ AS_OF = START + timedelta(days=50)
 
 
 def forest(
-    spark: SparkSession, rows: list[dict[str, Any]], two: str = "first"
+    spark: SparkSession, rows: list[dict[str, Any]], two: str = "first", many: bool = False
 ) -> tuple[dict[str, Any], dict[str, int]]:
     schema = REFERRAL_EVENTS.schema()
     data = pa.Table.from_pylist([{n: row.get(n) for n in schema.names} for row in rows], schema)
-    with spark_bridge.for_few_rows(spark):
+    with spark_bridge.for_many_shuffles(spark, 10**6) if many else spark_bridge.for_few_rows(spark):
         made = tree.forest(tree.latest(spark.createDataFrame(data), AS_OF), two)  # type: ignore[arg-type]
         users = made.users.toArrow().to_pylist()
     assert len({u["user_id"] for u in users}) == len(users)
@@ -79,12 +79,16 @@ def oracle(rows: list[dict[str, Any]], two: str) -> dict[str, tuple[str | None, 
 
 
 @settings(max_examples=4, deadline=None)
-@given(st.integers(0, 10**6), st.sampled_from(["first", "last"]))
-def test_random_events_become_the_forest_of_a_plain_program(spark: SparkSession, seed: int, two: str) -> None:
-    rows = drawn(seed, 60)
-    users, dropped = forest(spark, rows, two)
+@given(st.integers(0, 10**6), st.sampled_from([("first", True), ("last", True), ("last", False)]))
+def test_random_events_become_the_forest_of_a_plain_program(
+    spark: SparkSession, seed: int, case: tuple[str, bool]
+) -> None:
+    rows, (two, many) = drawn(seed, 60), case
+    users, dropped = forest(spark, rows, two, many)
     expected = oracle(rows, two)
     assert {u: (r["inviter_id"], r["root_id"], r["depth"]) for u, r in users.items()} == expected
+    own = {u: r["channel"] for u, r in users.items()}
+    assert all(r["inviter_channel"] == own.get(r["inviter_id"]) for r in users.values())
     assert dropped["inviters without a join"] == sum(r["joined_at"] is None for r in users.values())
 
 

@@ -94,3 +94,13 @@ def put_plan(store: Store, rows: Sequence[Row], day: date = DAY) -> None:
     files.write(f"{root}/{path}", pa.Table.from_pylist(full, schema))
     written = [files.describe(root, path, schema, scope)]
     store.commit(table, written, "replace", f"plan-{day}", {"scope": scope})
+
+
+def put_scores(store: Store, chances: dict[str, float], day: date) -> None:
+    """Publish a day of `user_scores` with these chances to buy."""
+    table, part = TABLES["user_scores"], {"as_of": day.isoformat()}
+    rest = {"expected_spend_30d": 0.0, "days_since_last": 1, "model": "", "run_id": "r"}
+    rows = [{"user_id": user, "p_purchase_30d": chance, **rest} for user, chance in chances.items()]
+    root, path = store.uri(table.name), f"as_of={day}/run/part-00000.parquet"
+    files.write(f"{root}/{path}", pa.Table.from_pylist(rows, table.file_schema()))
+    store.commit(table, [files.describe(root, path, table.file_schema(), part)], "append", f"scores-{day}")

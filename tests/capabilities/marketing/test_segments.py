@@ -179,6 +179,7 @@ def test_the_scheme_that_ships_names_each_stage_of_a_life(spark: SparkSession, s
     people = {
         "no_purchase": profile("a", 0, 0, 0, 0) | {"days_since_last": None, "days_since_first": None},
         "new_customers": profile("b", 5, 20, 2, 40),
+        "bought_once": profile("g", 80, 80, 1, 900),
         "lost": profile("c", 200, 320, 13, 200),
         "at_risk": profile("d", 45, 320, 32, 900),
         "champions": profile("e", 2, 300, 90, 2000),
@@ -190,3 +191,4 @@ def test_the_scheme_that_ships_names_each_stage_of_a_life(spark: SparkSession, s
     rows = published(store, 0)
     assert {name: rows[str(row["user_id"])]["segment"] for name, row in people.items()} == {n: n for n in people}
     assert rows["a"]["bands"] == {}
+    assert rows["g"]["bands"]["money"] == "high"

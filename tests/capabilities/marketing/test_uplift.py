@@ -10,7 +10,7 @@ from bench.uplift import trial_of
 
 from shopbatch.capabilities.marketing.uplift.choose import Settings, choose
 from shopbatch.capabilities.marketing.uplift.features import FEATURES
-from shopbatch.capabilities.marketing.uplift.learners import LEARNERS, Scorer, names, train
+from shopbatch.capabilities.marketing.uplift.learners import LEARNERS, SPARSE, Scorer, names, train
 from shopbatch.capabilities.marketing.uplift.model import UpliftModel
 from shopbatch.core.errors import UserError
 from shopbatch.evaluation.classification import Interval
@@ -79,7 +79,28 @@ def test_every_learner_finds_the_effect_also_of_money_and_of_uneven_draws() -> N
         assert np.array_equal(score, again), name
 
 
-@pytest.mark.parametrize("name", ["T linear", "S boosted", "X boosted", "DR linear", "response linear"])
+def test_an_effect_that_one_of_many_features_has_is_learnt_from_that_one_alone() -> None:
+    def drawn(seed: int, more: float) -> tuple[np.ndarray, Trial]:
+        draw = np.random.default_rng(seed)
+        rows, treated = draw.normal(size=(5_000, 25)), draw.random(5_000) < 0.5
+        chance = 0.2 + 0.1 * (rows[:, 1] > 0) + treated * more * (rows[:, 0] > 0)
+        return rows, trial_of((draw.random(5_000) < chance).astype(float), treated)
+
+    chosen, gains, of_nothing = [], [], []
+    for seed in range(4):
+        rows, trial = drawn(seed, 0.15)
+        new, happened = drawn(seed + 50, 0.15)
+        sparse = train(SPARSE, rows, trial)
+        weights = sparse.terms[0].part.weight  # type: ignore[attr-defined]
+        assert weights[0] > 0.03 and np.count_nonzero(weights) <= 2
+        gains.append(qini(sparse.score(new), happened) - qini(train("T linear", rows, trial).score(new), happened))
+        chosen.append(choose(rows, trial, QUICK).name)
+        of_nothing.append(np.count_nonzero(train(SPARSE, *drawn(seed, 0)).terms[0].part.weight))  # type: ignore[attr-defined]
+    assert np.mean(gains) > 15 and chosen.count(SPARSE) >= 3, (gains, chosen)
+    assert sum(of_nothing) <= 1  # a feature is taken by chance in about one fit of twenty
+
+
+@pytest.mark.parametrize("name", ["T linear", "DR sparse", "S boosted", "X boosted", "DR linear", "response linear"])
 def test_a_model_comes_back_as_it_was(name: str, tmp_path: Path) -> None:
     draw = np.random.default_rng(0)
     rows = draw.normal(size=(1_000, len(FEATURES)))

@@ -109,22 +109,18 @@ def funnel(events: DataFrame, names: Sequence[str]) -> dict[tuple[str, str], tup
     """Count by channel and week of the first invitation: persons invited, of these joined, of these bought.
 
     A person who joined by an invitation that no row tells of was invited at the join.
+
+    Args:
+        events: What `tree.latest` made.
+        names: The channels.
     """
-    asked = F.col("inviter_id").isNotNull() & (F.col("inviter_id") != F.col("invitee_id"))
-    person = events.groupBy("invitee_id").agg(
-        F.min(F.when(asked & F.col("kind").isin("invited", "joined"), F.struct("at", "event_id", "channel"))).alias(
-            "row"
-        ),
-        F.max(F.col("kind") == "joined").alias("joined"),
-        F.max(F.col("kind") == "bought").alias("bought"),
-    )
     rows = (
-        person.where("row is not null")
+        events.where("is_asked")
         .select(
-            week_of("row.at").alias("week"),
-            F.coalesce("row.channel", F.lit("unknown")).alias("name"),
-            "joined",
-            "bought",
+            week_of("at").alias("week"),
+            F.coalesce("channel", F.lit("unknown")).alias("name"),
+            F.col("joined_at").isNotNull().alias("joined"),
+            F.col("buyer").alias("bought"),
         )
         .withColumn("channel", numbered("name", names))
         .groupBy("week", "channel")
@@ -168,8 +164,10 @@ def retention(
         .where("at >= joined_at")
         .withColumn("nth", nth)
         .where((F.col("nth") < F.lit(weeks)) & (F.col("nth") < F.col("full")))
+        .select("user_id", "channel", "cohort", "nth")
+        .distinct()
         .groupBy("channel", "cohort", "nth")
-        .agg(F.count_distinct("user_id").alias("users"))
+        .agg(F.count(F.lit(1)).alias("users"))
         .collect()
     )
     there: dict[tuple[str, str], np.ndarray] = {}

@@ -89,7 +89,11 @@ class Measurement:
             return
         try:
             few = events.rows <= spark_bridge.FEW
-            with spark_bridge.for_few_rows(self.spark) if few else spark_bridge.for_many_groups(self.spark):
+            with (
+                spark_bridge.for_few_rows(self.spark)
+                if few
+                else spark_bridge.for_many_shuffles(self.spark, events.rows)
+            ):
                 self._publish(sources, as_of, origin, live)
         finally:
             self.spark.catalog.clearCache()

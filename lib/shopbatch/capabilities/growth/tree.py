@@ -18,16 +18,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import reduce
 from typing import Literal
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from pyspark.sql import Column, DataFrame
+from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
 DIRECT, UNKNOWN, OTHER = "direct", "unknown", "other"
 _ROUNDS = 60
+_INVITES = "kind in ('invited', 'joined') and inviter_id is not null and inviter_id != invitee_id"
 
 
 @dataclass(frozen=True)
@@ -47,81 +49,94 @@ class Forest:
 
 
 def latest(events: DataFrame, as_of: datetime) -> DataFrame:
-    """Return the events before `as_of` that name an invitee, each once (rule 1), with ids without blanks."""
+    """Return the events before `as_of` that name an invitee, each once (rule 1), with what is known of the invitee.
+
+    Everything that one person did lies together here, so that nothing has to be moved for it again.
+
+    Args:
+        events: Rows of referral_events.
+        as_of: The moment before which events count.
+
+    Returns:
+        The events, with ids without blanks, and what is known of the invitee: `joined_at` of the first join (rule 2),
+        null without one; `came_invited`, whether that join names an inviter; `buyer`, whether there was a purchase. And
+        of each event: `is_join`, whether it is that first join; `is_asked`, whether it is the first invitation.
+    """
     columns = ("inviter_id", "invitee_id", "channel", "kind", "at")
     row = F.struct(F.coalesce("ingested_at", "at").alias("seen"), *columns)
     known = events.where(F.col("invitee_id").isNotNull() & (F.col("at") < F.lit(as_of)) & F.col("kind").isNotNull())
     chosen = known.groupBy("event_id").agg(F.max(row).alias("row")).select("event_id", "row.*")
-    return chosen.withColumns({name: F.trim(name) for name in ("inviter_id", "invitee_id")})
+    person, invites = Window.partitionBy("invitee_id"), F.expr(_INVITES)
+    join = F.when(F.col("kind") == "joined", F.struct("at", "event_id", invites.alias("invites")))
+    asked = F.when(invites, F.struct("at", "event_id"))
+    together = chosen.withColumns({name: F.trim(name) for name in ("inviter_id", "invitee_id")}).withColumns({
+        "first_join": F.min(join).over(person),
+        "first_asked": F.min(asked).over(person),
+        "buyer": F.max(F.col("kind") == "bought").over(person),
+    })  # fmt: skip
+    return together.select(
+        "event_id", *columns, "buyer",
+        F.col("first_join.at").alias("joined_at"),
+        F.coalesce("first_join.invites", F.lit(False)).alias("came_invited"),
+        F.coalesce(F.expr("kind = 'joined' and event_id = first_join.event_id"), F.lit(False)).alias("is_join"),
+        F.coalesce(F.expr("event_id = first_asked.event_id"), F.lit(False)).alias("is_asked"),
+    )  # fmt: skip
 
 
 def forest(events: DataFrame, two_inviters: Literal["first", "last"]) -> Forest:
     """Apply the rules to the events of `latest`, and find the cascades."""
-    joins = events.where("kind = 'joined'")
-    joined = joins.groupBy("invitee_id").agg(F.min(F.struct("at", "event_id", "inviter_id", "channel")).alias("row"))
-    users = joined.select(
+    users = events.where("is_join").select(
         F.col("invitee_id").alias("user_id"),
-        F.col("row.at").alias("joined_at"),
-        F.when(F.col("row.inviter_id").isNull(), F.col("row.channel")).alias("own_channel"),
-        (F.col("row.inviter_id") != F.col("invitee_id")).alias("came_invited"),
-    ).localCheckpoint()
+        "joined_at",
+        F.when(F.col("inviter_id").isNull(), F.col("channel")).alias("own_channel"),
+    )
     touches = _touches(events, users, two_inviters).localCheckpoint()
     cut = _cuts(touches)
     parents = touches.where("inviter_id is not null")
     if cut:
         gone = users.sparkSession.createDataFrame([(u,) for u in cut], "user_id string")
         parents = parents.join(F.broadcast(gone), "user_id", "left_anti")
-    parents = parents.select("user_id", "inviter_id", "inviter_joined", "inviter_channel", "channel")
+    parents = parents.select("user_id", "inviter_id", "inviter_joined", "channel")
     by_invitation = F.coalesce("channel", F.lit(UNKNOWN))
     known = users.join(parents, "user_id", "left").withColumn(
         "channel",
         F.when(F.col("inviter_id").isNotNull(), by_invitation).otherwise(F.coalesce("own_channel", F.lit(DIRECT))),
     )
     undated = parents.where("inviter_joined is null").select(F.col("inviter_id").alias("user_id")).distinct()
-    whole = known.drop("own_channel", "came_invited").unionByName(
+    whole = known.drop("own_channel").unionByName(
         undated.withColumn("channel", F.lit(UNKNOWN)), allowMissingColumns=True
     )
     rooted, rounds = _roots(whole.localCheckpoint())
-    dropped = _dropped(events, touches) | {"circles cut": len(cut), "inviters without a join": undated.count()}
-    return Forest(_with_inviters_channel(rooted), dropped, rounds)
-
-
-def _with_inviters_channel(users: DataFrame) -> DataFrame:
-    """Let the inviter's channel be the one that the rules gave the inviter."""
-    own = users.select(F.col("user_id").alias("inviter_id"), F.col("channel").alias("inviter_channel"))
-    return users.drop("inviter_channel").join(own, "inviter_id", "left").localCheckpoint()
+    without = rooted.where("joined_at is null").count()
+    dropped = _dropped(events, touches) | {"circles cut": len(cut), "inviters without a join": without}
+    return Forest(rooted, dropped, rounds)
 
 
 def _touches(events: DataFrame, users: DataFrame, two_inviters: Literal["first", "last"]) -> DataFrame:
     """The inviter of each user who came by an invitation (rules 3 to 5), with what was dropped on the way."""
-    invited = users.where("came_invited").select("user_id", "joined_at")
-    rows = events.where("kind in ('invited', 'joined') and inviter_id is not null and inviter_id != invitee_id").select(
-        F.col("invitee_id").alias("user_id"), "inviter_id", "channel", "at", "event_id"
-    )
-    inviters = users.select(
-        F.col("user_id").alias("inviter_id"),
-        F.col("joined_at").alias("inviter_joined"),
-        F.lit(None).cast("string").alias("inviter_channel"),
-    )
-    tried = rows.join(invited, "user_id").where("at <= joined_at").join(inviters, "inviter_id", "left")
+    rows = events.where(_INVITES).where("came_invited and at <= joined_at")
+    rows = rows.select(F.col("invitee_id").alias("user_id"), "joined_at", "inviter_id", "channel", "at", "event_id")
+    inviters = users.select(F.col("user_id").alias("inviter_id"), F.col("joined_at").alias("inviter_joined"))
+    tried = rows.join(inviters, "inviter_id", "left")
     fits = F.col("inviter_joined").isNull() | (F.col("inviter_joined") <= F.col("joined_at"))
-    order = F.struct("at", "event_id", "inviter_id", "inviter_joined", "inviter_channel", "channel")
+    order = F.struct("at", "event_id", "inviter_id", "inviter_joined", "channel")
     choose = F.min if two_inviters == "first" else F.max
     return (
-        tried.groupBy("user_id", "joined_at")
+        tried.groupBy("user_id")
         .agg(
+            F.min("joined_at").alias("joined_at"),
             choose(F.when(fits, order)).alias("row"),
-            F.count_distinct("inviter_id").alias("inviters"),
+            (F.min("inviter_id") != F.max("inviter_id")).alias("several"),
             F.count_if(~fits).alias("later"),
         )
-        .select("user_id", "joined_at", "inviters", "later", "row.*")
+        .select("user_id", "joined_at", "several", "later", "row.*")
     )
 
 
 def _dropped(events: DataFrame, touches: DataFrame) -> dict[str, int]:
     own = events.where("inviter_id = invitee_id").count()
     row = touches.agg(
-        F.count_if(F.col("inviters") > 1).alias("several"), F.coalesce(F.sum("later"), F.lit(0)).alias("later")
+        F.count_if("several").alias("several"), F.coalesce(F.sum("later"), F.lit(0)).alias("later")
     ).first()
     assert row is not None
     return {
@@ -163,34 +178,46 @@ def circles(users: pa.ChunkedArray, inviters: pa.ChunkedArray) -> list[str]:
 
 
 def _roots(users: DataFrame) -> tuple[DataFrame, int]:
-    """Add root_id and depth."""
-    state = users.select(
-        "user_id",
-        F.coalesce("inviter_id", "user_id").alias("ancestor"),
-        F.when(F.col("inviter_id").isNull(), 0).otherwise(1).cast("long").alias("depth"),
+    """Add inviter_channel, root_id and depth.
+
+    Whose ancestor has no ancestor is done, and is only asked from then on. The first round also asks for the channel by
+    which the inviter came.
+    """
+    roots = users.where("inviter_id is null").select(
+        "*", F.lit(None).cast("string").alias("inviter_channel"), F.col("user_id").alias("root_id"),
+        F.lit(0).cast("long").alias("depth"),
+    )  # fmt: skip
+    above = users.select(
+        F.col("user_id").alias("inviter_id"),
+        F.col("channel").alias("inviter_channel"),
+        F.col("inviter_id").alias("next"),
+        F.lit(1).cast("long").alias("more"),
     )
-    rounds = 0
-    while rounds < _ROUNDS:
-        above = state.where("ancestor != user_id").select(
-            F.col("user_id").alias("ancestor"), F.col("ancestor").alias("next"), F.col("depth").alias("more")
+    steps = {"root_id": F.col("inviter_id"), "depth": F.lit(1).cast("long")}
+    asked = _up(users.where("inviter_id is not null").withColumns(steps).join(above, "inviter_id"), roots)
+    done = [asked.where("not moved")]
+    for rounds in range(_ROUNDS):
+        asking = asked.where("moved")
+        if not asking.head(1):
+            parts = [part.select(roots.columns) for part in done]
+            return reduce(DataFrame.union, parts, roots), rounds
+        known = reduce(DataFrame.union, [*done, asking]).select(
+            F.col("user_id").alias("root_id"), F.col("root_id").alias("next"), F.col("depth").alias("more")
         )
-        state = (
-            state.join(above, "ancestor", "left")
-            .select(
-                "user_id",
-                F.coalesce("next", "ancestor").alias("ancestor"),
-                (F.col("depth") + F.coalesce("more", F.lit(0))).alias("depth"),
-                F.col("next").isNotNull().alias("moved"),
-            )
-            .localCheckpoint()
-        )
-        if not state.where("moved").head(1):
-            break
-        state = state.drop("moved")
-        rounds += 1
-    else:
-        raise AssertionError("a circle is left among the inviters")
-    return users.join(state.select("user_id", F.col("ancestor").alias("root_id"), "depth"), "user_id"), rounds
+        asked = _up(asking.drop("moved").join(known, "root_id", "left"), roots)
+        done.append(asked.where("not moved"))
+    raise AssertionError("a circle is left among the inviters")
+
+
+def _up(asked: DataFrame, like: DataFrame) -> DataFrame:
+    """Go from the ancestor `root_id` to its ancestor `next`, `more` steps above it, if there is one."""
+    there = F.col("next").isNotNull()
+    further = {
+        "moved": there,
+        "root_id": F.coalesce("next", "root_id"),
+        "depth": F.col("depth") + F.when(there, F.col("more")).otherwise(0),
+    }
+    return asked.withColumns(further).select(*like.columns, "moved").localCheckpoint()
 
 
 def cascades(users: DataFrame) -> DataFrame:

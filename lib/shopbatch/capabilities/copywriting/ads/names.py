@@ -17,7 +17,9 @@ _ASIDE = re.compile(r"\s*(?:[,;|(\[（【]|\s[-–—:]\s|\bwith\b|\bfor\b).*$",
 def short_name(attributes: Mapping[str, str | None], language: str, room: int) -> str | None:
     """The longest form of a product's name that has room; None if there is none.
 
-    Every form says what the product is: its noun where the lexicon knows that, else its beginning.
+    Every form says what the product is: its noun where the lexicon knows that, else its beginning. A product without a
+    title is told with the size of its package, where there is room, so that more products of one type have a name of
+    their own.
 
     Args:
         attributes: As `facts.known_facts` returns them.
@@ -25,6 +27,11 @@ def short_name(attributes: Mapping[str, str | None], language: str, room: int) -
         room: Columns.
     """
     goods = understand(attributes, language)
+    size = goods.value("package_size")
+    if size and not said("title", attributes.get("title")):  # many products of a type differ by nothing else
+        sized = f"{goods.name}（{size}）" if language == "zh" else f"{goods.name} ({size})"
+        if columns(sized) <= room and is_printable(sized):
+            return without_emoji(sized)
     forms = dict.fromkeys(without_emoji(form).strip(" ,;:-.，。") for form in _forms(attributes, goods, language))
     fitting = [form for form in forms if 0 < columns(form) <= room and is_printable(form)]
     return max(fitting, key=columns, default=None)

@@ -37,6 +37,9 @@ class CampaignConfig(Strict):
     value: float | None = Field(default=None, ge=0)
     """What one unit of the outcome is worth, in the shop's currency. Null: of a purchase, the margin of the user's
     mean basket; of money, the margin."""
+    coupon: Money = Decimal(0)
+    """What a coupon that comes with the message costs the shop when it is redeemed. Who would buy anyway redeems it,
+    too, so what coupons are expected to cost is taken off the gain. It is no part of `budget`."""
     min_gain: float = 0.0
     """Least expected gain of a message, in the shop's currency; it has to be above this."""
     exclude: tuple[str, ...] = ()
@@ -120,5 +123,5 @@ class PlanConfig(JobConfig):
         return ("users", "user_daily")
 
     def optional_tables(self) -> tuple[str, ...]:
-        """What was sent and planned before."""
-        return ("campaigns", "campaign_plan")
+        """What was sent and planned before; of campaigns with coupons also who will buy, and who redeemed some."""
+        return ("campaigns", "campaign_plan", "user_scores", "redemptions")

@@ -14,6 +14,7 @@ import pyarrow as pa
 from shopbatch.capabilities.marketing.campaigns.outcomes import deeds, last_day
 from shopbatch.capabilities.marketing.plan.audience import Cap, Offer, plan_day
 from shopbatch.capabilities.marketing.plan.config import LATEST, CampaignConfig, PlanConfig
+from shopbatch.capabilities.marketing.plan.coupons import Coupons, read_coupons
 from shopbatch.capabilities.marketing.plan.figures import Planned, figures
 from shopbatch.capabilities.marketing.plan.quiet import Span, zone
 from shopbatch.capabilities.marketing.plan.reading import (
@@ -33,9 +34,10 @@ from shopbatch.models import registry
 from shopbatch.models.folder import local
 from shopbatch.runs.report import Report
 from shopbatch.tables.campaign_plan import CAMPAIGN_PLAN
-from shopbatch.tables.campaigns import CAMPAIGNS
+from shopbatch.tables.campaigns import CAMPAIGNS, REDEMPTIONS
 from shopbatch.tables.experiments import CONTROL
 from shopbatch.tables.user_daily import USER_DAILY
+from shopbatch.tables.user_scores import USER_SCORES
 from shopbatch.tables.users import USERS
 from shopbatch.warehouse import files
 from shopbatch.warehouse.damage import move_away, publish_anew
@@ -46,18 +48,20 @@ from shopbatch.warehouse.publish import Publication, Superseded, rows_of, unless
 from shopbatch.warehouse.snapshot import Snapshot
 from shopbatch.warehouse.store import Store
 
-VERSION = 1  # of the planning: another one plans again
+VERSION = 2  # of the planning: another one plans again
 _READ = {USERS.name: "users", USER_DAILY.name: "daily", CAMPAIGNS.name: "campaigns"}
 
 
 @dataclass(frozen=True)
 class Sources:
-    """The pinned tables; None where there is none."""
+    """The pinned tables; None where there is none. Scores and redemptions only where a campaign has coupons."""
 
     users: Snapshot
     daily: Snapshot
     campaigns: Snapshot | None
     plan: Snapshot | None
+    scores: Snapshot | None = None
+    redemptions: Snapshot | None = None
 
 
 def plan_campaigns(config: PlanConfig, store: Store, report: Report) -> None:
@@ -72,7 +76,7 @@ def plan_campaigns(config: PlanConfig, store: Store, report: Report) -> None:
     _check(config)
     undone = put_right(store, CAMPAIGN_PLAN)
     store.check_targets([CAMPAIGN_PLAN], "replace")
-    sources = _pin(store, report)
+    sources = _pin(config, store, report)
     day = last_day(sources.daily) + timedelta(days=1) if config.day == LATEST else date.fromisoformat(str(config.day))
     scope = {"day": day.isoformat()}
     damaged, said = publish_anew(store, CAMPAIGN_PLAN, report.run_id, ("origin",), scope)
@@ -93,7 +97,9 @@ def plan_campaigns(config: PlanConfig, store: Store, report: Report) -> None:
     report.gates += [_proven(config, model), *shrunken_sources(config.gates.rows, read, {USERS.name: 1})]
     refuse_if_failed(report.gates)
     with report.stage("plan") as stage:
-        planned, when = _planned(config, sources, model, people, excluded, day)
+        coupons = _coupons(config, sources, model, people, day)
+        report.metrics |= {"coupons": coupons.source} if coupons else {}
+        planned, when = _planned(config, sources, model, people, excluded, day, coupons)
         stage.rows = len(people.ids)
     report.figures += figures(planned, model, _spread(sources, people, model, day))
     _describe(report, planned, model, people, config)
@@ -127,19 +133,22 @@ def _check(config: PlanConfig) -> None:
             raise UserError(f"there is no time zone {name!r}; expected an IANA name such as Europe/Berlin")
 
 
-def _pin(store: Store, report: Report) -> Sources:
+def _pin(config: PlanConfig, store: Store, report: Report) -> Sources:
     users = store.require(USERS, ("user_id",))
     daily = store.require(USER_DAILY, ("user_id", "day", "baskets", "sales_cents", "purchase_cents"))
     campaigns, plan = store.find(CAMPAIGNS.name), store.find(CAMPAIGN_PLAN.name)
-    for snapshot in (users, daily, campaigns):
+    with_coupons = any(campaign.coupon for campaign in config.campaigns)
+    scores, redemptions = (store.find(t.name) if with_coupons else None for t in (USER_SCORES, REDEMPTIONS))
+    for snapshot in (users, daily, campaigns, scores, redemptions):
         if snapshot is not None:
             report.tables[snapshot.name] = {"read": snapshot.version}
-    return Sources(users, daily, campaigns, plan)
+    return Sources(users, daily, campaigns, plan, scores, redemptions)
 
 
 def _origin(config: PlanConfig, sources: Sources, day: date, model: str, excluded: dict[str, np.ndarray]) -> str:
     """Return the digest of everything that the plan of the day depends on."""
-    tables = [[s.table_id, s.version] if s else None for s in (sources.users, sources.daily, sources.campaigns)]
+    read = (sources.users, sources.daily, sources.campaigns, sources.scores, sources.redemptions)
+    tables = [[s.table_id, s.version] if s else None for s in read]
     others = [f.path for f in sources.plan.files if f.partition["day"] != day.isoformat()] if sources.plan else []
     settings = config.model_dump(mode="json", exclude={"platform", "wait", "exclude", "day"})
     lists = {name: digest(np.flatnonzero(rows).tolist()) for name, rows in excluded.items()}
@@ -160,8 +169,22 @@ def _proven(config: PlanConfig, model: UpliftModel) -> Gate:
     return Gate("effect proven", round(effect.low, 6), 0, passed, explain(passed, what, why, do))
 
 
+def _coupons(config: PlanConfig, sources: Sources, model: UpliftModel, people: People, day: date) -> Coupons | None:
+    """Who will redeem coupons, if a campaign has some."""
+    if not any(campaign.coupon for campaign in config.campaigns):
+        return None
+    former = (sources.scores, sources.campaigns, sources.redemptions)
+    return read_coupons(people.ids, day, model.window, sources.daily, *former)
+
+
 def _planned(
-    config: PlanConfig, sources: Sources, model: UpliftModel, people: People, excluded: dict[str, np.ndarray], day: date
+    config: PlanConfig,
+    sources: Sources,
+    model: UpliftModel,
+    people: People,
+    excluded: dict[str, np.ndarray],
+    day: date,
+    coupons: Coupons | None,
 ) -> tuple[list[Planned], list[list[Span | None]]]:
     """Choose the audiences; also return when each campaign may be sent, by the users' places."""
     frame = pl.DataFrame({"user_id": people.ids}, schema={"user_id": pl.String}).with_columns(pl.lit(day).alias("day"))
@@ -173,6 +196,8 @@ def _planned(
         reachable = np.array([span is not None for span in open_], bool)[people.place]
         value = _value(campaign, model, baskets)
         gain = uplift * value - float(campaign.cost)
+        if coupons is not None:
+            gain -= float(campaign.coupon) * coupons.redeemed(uplift if model.outcome == "bought" else 0.0 * uplift)
         offers.append(
             Offer(
                 f"{campaign.name}-{day.isoformat()}",

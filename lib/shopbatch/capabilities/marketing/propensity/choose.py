@@ -71,14 +71,17 @@ def choose(days: Sequence[HeldOut], target: Target, ece: float, seed: int) -> Ch
     users = np.concatenate([day.inputs.users for day in days])
     truth = np.concatenate([day.came.bought if target == "bought" else day.came.spent for day in days])
     said = {kind: np.concatenate([day.said[kind][target] for day in days]) for kind in days[0].said}
-    losses = {k: (log_losses if target == "bought" else deviances)(truth, p) for k, p in said.items()}
+    lost = {
+        kind: np.concatenate([losses(target, day.came, day.said[kind][target]) for day in days])
+        for kind in days[0].said
+    }
     figures, left, able = dict[Kind, Figures](), dict[Kind, str](), list[Kind]()
     for kind, forecast in said.items():
-        gain = by_user(users, losses["table"], losses[kind], seed)
+        gain = by_user(users, lost["table"], lost[kind], seed)
         numbers, noise = _numbers(truth, forecast, target), 0.0
         if target == "bought":
             noise = calibration_noise(forecast, seed)
-        figures[kind] = Figures(float(losses[kind].mean()), gain, numbers, noise)
+        figures[kind] = Figures(float(lost[kind].mean()), gain, numbers, noise)
         if kind == "table" or not gain.low > 0:
             continue
         if target == "bought" and numbers["ece"] > max(ece, noise):
@@ -87,6 +90,11 @@ def choose(days: Sequence[HeldOut], target: Target, ece: float, seed: int) -> Ch
         able.append(kind)
     chosen: Kind = min(able, key=lambda k: figures[k].loss) if able else "table"
     return Choice(chosen, figures, left)
+
+
+def losses(target: Target, came: Outcome, said: Floats) -> Floats:
+    """The log loss of every chance, or the Poisson deviance of every sum of money, float64 [n]."""
+    return log_losses(came.bought, said) if target == "bought" else deviances(came.spent, said)
 
 
 def by_user(users: Ints, first: Floats, second: Floats, seed: int) -> Interval:

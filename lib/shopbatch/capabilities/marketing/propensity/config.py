@@ -77,6 +77,9 @@ class TrainGates(ShrinkGate):
     """Greatest calibration error on the held-out days of a forecast that takes the table's place; as much as chance
     alone makes in one of twenty cases is allowed in any case."""
 
+    worse: float = Field(default=0.01, ge=0, le=1)
+    """Share by which the loss of a forecast may for certain be above the live model's on the same held-out days."""
+
 
 class TrainPropensityConfig(JobConfig):
     """How the forecasts of users are made, compared and chosen."""

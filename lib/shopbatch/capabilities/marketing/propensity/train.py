@@ -1,27 +1,22 @@
-"""The entry point of `train_propensity`: active days in, the model `propensity` out.
-
-Every fit is a Ray task: each held-out day, and today, has its own, from what was known on it.
-"""
+"""The entry point of `train_propensity`: active days in, the model `propensity` out."""
 
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Any
 
 import numpy as np
-import ray
 
-from shopbatch.capabilities.marketing.propensity import fit, inputs
+from shopbatch.capabilities.marketing.propensity import fit, inputs, live
 from shopbatch.capabilities.marketing.propensity.choose import Choice, HeldOut, choose
 from shopbatch.capabilities.marketing.propensity.config import TrainPropensityConfig
-from shopbatch.capabilities.marketing.propensity.learners import Forecast, Kind, Target
+from shopbatch.capabilities.marketing.propensity.learners import Target
 from shopbatch.capabilities.marketing.propensity.model import NAME, LapseRule, PropensityModel
 from shopbatch.capabilities.marketing.propensity.reader import COLUMNS, EPOCH, read_purchases
 from shopbatch.capabilities.marketing.propensity.report import fill_report
+from shopbatch.capabilities.marketing.propensity.tasks import Fitted, fit_all
 from shopbatch.core.crash_points import crash_point
 from shopbatch.core.errors import UserError
 from shopbatch.core.hashing import digest
-from shopbatch.core.sessions import start_ray
 from shopbatch.evaluation.cohort_table import AHEAD
 from shopbatch.evaluation.purchases import Purchases
 from shopbatch.models import erasure, registry
@@ -41,7 +36,7 @@ def train_propensity(config: TrainPropensityConfig, store: Store, report: Report
 
     Raises:
         UserError: The history is too short.
-        GateRefused: There are too few users to judge by.
+        GateRefused: There are too few users to judge by, or the forecasts are surely worse than the live model's.
     """
     snapshot = store.require(USER_DAILY, COLUMNS)
     report.unit, models = "users", f"{store.root}/_models"
@@ -62,13 +57,18 @@ def train_propensity(config: TrainPropensityConfig, store: Store, report: Report
     report.gates += _enough(days, held, config)
     refuse_if_failed(report.gates)
     with report.stage("fit"):
-        fitted = _fit_all(days, [*held, end], ("table", *config.kinds), config)
+        fitted = fit_all(days, [*held, end], ("table", *config.kinds), config)
     with report.stage("judge") as stage:
         judged = [_held_out(days, fitted[day]) for day in held]
         chosen: dict[Target, Choice] = {t: choose(judged, t, config.gates.ece, config.seed) for t in fit.TARGETS}
         rule = LapseRule(config.lapse.days, config.lapse.gaps)
         fill_report(report, judged, chosen, rule, [_date(day) for day in held])
         stage.rows = sum(len(day.inputs.users) for day in judged)
+        rival = live.find_live(models, days, held, config)
+        against = live.gains(rival, judged, chosen, config.seed)
+        report.metrics["live"] = {"how": rival.note, **{target: gain.tree() for target, gain in against.items()}}
+        report.gates += live.gates(against, config.gates.worse)
+    refuse_if_failed(report.gates)
     with report.stage("register"):
         prepared, made = fitted[end]
         forecasts = {target: made[chosen[target].kind][target] for target in fit.TARGETS}
@@ -127,27 +127,6 @@ def _enough(days: Purchases, held: list[float], config: TrainPropensityConfig) -
     )
     do = "load more transactions, or set smaller limits"
     return [Gate("users to judge by", known, limits.users, passed, explain(passed, what, "nothing can be judged", do))]
-
-
-Fitted = tuple[fit.Prepared, dict[Kind, dict[Target, Forecast]]]
-
-
-def _fit_all(
-    days: Purchases, origins: list[float], kinds: tuple[Kind, ...], config: TrainPropensityConfig
-) -> dict[float, Fitted]:
-    """Fit every kind for every origin, each as a task."""
-    start_ray()
-    prepare = ray.remote(num_cpus=1)(_prepare)
-    learn = ray.remote(num_cpus=1)(fit.fit)
-    there = ray.put((days.user, days.day, days.money, days.users))
-    prepared = {origin: prepare.remote(there, origin, config) for origin in origins}
-    waiting = {(o, kind): learn.remote(prepared[o], kind, config) for o in origins for kind in kinds}
-    made = dict(zip(waiting, ray.get(list(waiting.values())), strict=True))
-    return {o: (ray.get(prepared[o]), {kind: made[o, kind] for kind in kinds}) for o in origins}
-
-
-def _prepare(days: tuple[Any, ...], origin: float, config: TrainPropensityConfig) -> fit.Prepared:
-    return fit.prepare(Purchases(*days), origin, config)
 
 
 def _held_out(days: Purchases, fitted: Fitted) -> HeldOut:

@@ -14,7 +14,7 @@ class ChoiceConfig(Strict):
     """How learners are compared."""
 
     families: tuple[Literal["linear", "boosted"], ...] = ("linear", "boosted")
-    """Kinds of models that learners are made of."""
+    """Kinds of models that learners are made of. The sparse learner is there with the linear ones."""
     folds: int = Field(default=5, ge=2, le=20)
     """Parts of the users; each part is scored by models that were fitted to the others."""
     draws: int = Field(default=400, ge=100, le=10_000)

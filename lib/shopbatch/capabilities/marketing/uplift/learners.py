@@ -2,8 +2,10 @@
 
 S, T and X are those of Kuenzel, Sekhon, Bickel and Yu ("Metalearners for estimating heterogeneous treatment effects
 using machine learning", 2019), DR is that of Kennedy ("Towards optimal doubly robust estimation of heterogeneous causal
-effects", 2023). Each exists with linear models and with boosted trees. The response model, which says how much a user
-does when treated, is what they have to be better than.
+effects", 2023). Each exists with linear models and with boosted trees. DR exists in a third way, `DR sparse`: the
+effect depends on those few features alone that surely matter to it. An effect is far noisier than an outcome, so what a
+model says of all the other features is mostly chance. The response model, which says how much a user does when treated,
+is what they have to be better than.
 """
 
 from __future__ import annotations
@@ -18,7 +20,9 @@ from shopbatch.evaluation.uplift import Trial
 
 RESPONSE = "response"
 PENALTY = 50.0
+SPARSE = "DR sparse"
 FAMILIES: tuple[Family, ...] = ("linear", "boosted")
+_FAMILIES: dict[str, Family] = {"linear": "linear", "boosted": "boosted", "sparse": "sparse"}
 
 
 @dataclass(frozen=True)
@@ -87,7 +91,8 @@ def x_learner(family: Family, rows: np.ndarray, trial: Trial) -> list[Term]:
 
 def dr_learner(family: Family, rows: np.ndarray, trial: Trial) -> list[Term]:
     """A model of the doubly robust effect of each user; models of the arms are fitted to the other half."""
-    return [Term(1.0, fit(family, rows, doubly_robust(family, rows, trial), np.ones(len(rows)), PENALTY))]
+    arms: Family = "linear" if family == "sparse" else family
+    return [Term(1.0, fit(family, rows, doubly_robust(arms, rows, trial), np.ones(len(rows)), PENALTY))]
 
 
 def response(family: Family, rows: np.ndarray, trial: Trial) -> list[Term]:
@@ -103,19 +108,19 @@ def train(name: str, rows: np.ndarray, trial: Trial) -> Scorer:
     """Fit a learner.
 
     Args:
-        name: `S`, `T`, `X`, `DR` or `response`, then ` linear` or ` boosted`.
+        name: `S`, `T`, `X`, `DR` or `response`, then ` linear` or ` boosted`; or `DR sparse`.
         rows: Features, float64 [n, features], without nan.
         trial: What happened to these users.
     """
     kind, _, family = name.partition(" ")
-    chosen: Family = "boosted" if family == "boosted" else "linear"
     learner = response if kind == RESPONSE else LEARNERS[kind]
-    return Scorer(name, learner(chosen, rows, trial))
+    return Scorer(name, learner(_FAMILIES[family], rows, trial))
 
 
 def names(families: Sequence[Family] = FAMILIES) -> list[str]:
-    """Return the names of all learners of some families, the response models last."""
-    return [f"{kind} {family}" for kind in (*LEARNERS, RESPONSE) for family in families]
+    """Return the names of all learners of some families, the simplest first, the response models last."""
+    sparse = [SPARSE] if "linear" in families else []
+    return sparse + [f"{kind} {family}" for kind in (*LEARNERS, RESPONSE) for family in families]
 
 
 def doubly_robust(family: Family, rows: np.ndarray, trial: Trial) -> np.ndarray:

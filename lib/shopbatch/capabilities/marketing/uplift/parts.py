@@ -1,6 +1,6 @@
-"""The models that uplift learners are made of: linear ones and boosted trees, fitted to weighted rows.
+"""The models that uplift learners are made of: linear ones, sparse linear ones and boosted trees, of weighted rows.
 
-Both give equal bits for equal rows: the linear ones are solved in closed steps, LightGBM is told to be deterministic
+All give equal bits for equal rows: the linear ones are solved in closed steps, LightGBM is told to be deterministic
 and gets one thread.
 """
 
@@ -12,7 +12,7 @@ from typing import Any, Literal, Protocol
 import lightgbm
 import numpy as np
 
-Family = Literal["linear", "boosted"]
+Family = Literal["linear", "boosted", "sparse"]
 _STEPS, _CLOSE = 30, 1e-8  # of Newton's method
 _TREES: dict[str, Any] = {
     "deterministic": True,
@@ -25,6 +25,7 @@ _TREES: dict[str, Any] = {
     "lambda_l2": 10.0,
 }
 _ROUNDS = 80
+_OWN = 1e-4  # least share of a feature's variance that other features do not hold
 _LEAST_LEAF, _LEAF_SHARE = 20, 0.005  # rows of a leaf
 
 
@@ -85,6 +86,8 @@ def fit(family: Family, rows: np.ndarray, target: np.ndarray, weight: np.ndarray
         weight: What each row counts, float64 [n].
         penalty: Of the linear model: rows' worth of L2 penalty on each standardised weight.
     """
+    if family == "sparse":
+        return _sparse(rows, target, weight / weight.mean())
     binary = bool(np.isin(target, (0.0, 1.0)).all())
     if family == "linear":
         return _linear(rows, target, weight / weight.mean(), penalty, binary)
@@ -96,9 +99,7 @@ def fit(family: Family, rows: np.ndarray, target: np.ndarray, weight: np.ndarray
 
 def _linear(rows: np.ndarray, target: np.ndarray, weight: np.ndarray, penalty: float, logistic: bool) -> Linear:
     """Fit by Newton's method; least squares need one step."""
-    mean = np.average(rows, axis=0, weights=weight)
-    scale = np.sqrt(np.average((rows - mean) ** 2, axis=0, weights=weight))
-    scale = np.where(scale > 1e-9, scale, 1.0)  # what does not vary says nothing
+    mean, scale = _standards(rows, weight)
     inputs = np.column_stack([np.ones(len(rows)), (rows - mean) / scale])
     ridge = np.diag([0.0] + [penalty] * rows.shape[1])
     level = float(np.average(target, weights=weight))
@@ -117,6 +118,42 @@ def _linear(rows: np.ndarray, target: np.ndarray, weight: np.ndarray, penalty: f
         if np.abs(step).max() < _CLOSE:
             break
     return Linear(mean, scale, weights[1:], float(weights[0]), logistic)
+
+
+def _sparse(rows: np.ndarray, target: np.ndarray, weight: np.ndarray) -> Linear:
+    """Fit least squares to the few features that surely matter.
+
+    Features are added one by one, always the one that explains most of what is left, as long as the Bayesian
+    information criterion falls (Schwarz, "Estimating the dimension of a model", 1978). The weights of the others are 0.
+    """
+    mean, scale = _standards(rows, weight)
+    inputs = np.column_stack([np.ones(len(rows)), (rows - mean) / scale])
+    both = _product((inputs * weight[:, None]).T, np.column_stack([inputs, target]))
+    gram, slope = both[:, :-1], both[:, -1]
+    left = float((weight * target**2).sum())  # sum of squares that is not explained yet
+    chosen = [0]
+    while True:
+        inner = gram[np.ix_(chosen, chosen)]
+        weights = np.linalg.solve(inner, slope[chosen])
+        rest = left - float(weights @ slope[chosen])
+        open_slope = slope - gram[:, chosen] @ weights
+        own = np.diag(gram) - np.einsum("ij,ji->i", gram[:, chosen], np.linalg.solve(inner, gram[chosen]))
+        able = own > _OWN * len(rows)  # what is a sum of the chosen ones adds nothing
+        gain = np.where(able, open_slope**2 / np.where(able, own, 1.0), 0.0)
+        best = int(gain.argmax())
+        if rest <= 0 or gain[best] <= 0 or len(rows) * -np.log1p(-min(gain[best] / rest, 0.999)) <= np.log(len(rows)):
+            break
+        chosen.append(best)
+    full = np.zeros(inputs.shape[1])
+    full[chosen] = weights
+    return Linear(mean, scale, full[1:], float(full[0]), logistic=False)
+
+
+def _standards(rows: np.ndarray, weight: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and standard deviation of each feature."""
+    mean = np.average(rows, axis=0, weights=weight)
+    scale = np.sqrt(np.average((rows - mean) ** 2, axis=0, weights=weight))
+    return mean, np.where(scale > 1e-9, scale, 1.0)  # what does not vary says nothing
 
 
 def _product(left: np.ndarray, right: np.ndarray) -> np.ndarray:

@@ -30,7 +30,7 @@ from shopbatch.training import runs
 from shopbatch.warehouse.gates import Gate, explain, refuse_if_failed
 from shopbatch.warehouse.store import Store
 
-VERSION = 1  # of reading, choosing and fitting: another one trains again
+VERSION = 2  # of reading, choosing and fitting: another one trains again
 
 
 @dataclass(frozen=True)
