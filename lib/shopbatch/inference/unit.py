@@ -31,6 +31,8 @@ from shopbatch.inference.watchdog import Watchdog
 from shopbatch.warehouse import files
 from shopbatch.warehouse.checksums import DamagedFile
 
+_OUTCOME = ["hi", "lo", "attempt"]  # what an outcome takes over from the pending row
+
 
 @dataclass(frozen=True)
 class Task:
@@ -126,6 +128,7 @@ class UnitRun:
         """Score rows that have their content, and write them: all at the end, or earlier after `flush_seconds`."""
         names = self.task.spec.stage.content
         content = pa.table([rows[f"content.{n}"] for n in names], names=list(names))
+        rows = rows.select(["pos", *_OUTCOME])
         positions = rows["pos"].to_numpy()
         suspects = self.journal.suspects
         for batch in self.scorer.plan(content):
@@ -133,7 +136,7 @@ class UnitRun:
             if suspects and not suspects.isdisjoint(positions[batch].tolist()):
                 groups = [np.array([i]) for i in batch]
             for group in groups:
-                self._score(rows.take(group), content.take(group), positions[group].tolist())
+                self._score(_taken(rows, group), _taken(content, group), positions[group].tolist())
                 if time.monotonic() - self.began >= self.task.config.flush_seconds:
                     yield self._flush()
         if self.done:
@@ -180,7 +183,7 @@ class UnitRun:
     def _outcome(self, rows: pa.Table, raw: pa.Table | None, reason: str | None) -> pa.Table:
         """Memo columns (hi, lo as uint64) of rows that were scored, or that were rejected for one reason."""
         n = rows.num_rows
-        table = rows.select(["hi", "lo", "attempt"]).append_column("reason", pa.array([reason] * n, pa.string()))
+        table = rows.select(_OUTCOME).append_column("reason", pa.array([reason] * n, pa.string()))
         for field in [pa.field("tokens", pa.int32()), *self.task.spec.stage.outputs]:
             column = pa.nulls(n, field.type) if raw is None else raw[field.name].cast(field.type)
             table = table.append_column(field.name, column)
@@ -202,3 +205,10 @@ class UnitRun:
         file = files.describe(self.task.memo, path, self.task.spec.memo.file_schema())
         seconds = time.monotonic() - self.began
         return Receipt(file.path, file.size, file.rows, file.stats, rejects, *tokens, calls, seconds).table()
+
+
+def _taken(table: pa.Table, rows: np.ndarray) -> pa.Table:
+    """These rows of a table; if they follow each other, they are not copied."""
+    if len(rows) and (np.diff(rows) == 1).all():
+        return table.slice(int(rows[0]), len(rows))
+    return table.take(rows)
