@@ -47,11 +47,14 @@ def _with_verdict(spec: Spec, memo: pl.DataFrame, judge: bool) -> pl.DataFrame:
     return judged(spec, memo) if judge else memo.with_columns(pl.col("reason").alias("verdict"))
 
 
-def memo_table(spec: Spec, frame: pl.DataFrame) -> pa.Table:
-    """Convert a frame (hi, lo as uint64, and the memo's other columns) to the table of a memo file."""
-    words = [pl.col(w).reinterpret(signed=True).alias(f"hash_{w}") for w in ("hi", "lo")]
+def memo_table(spec: Spec, rows: pa.Table) -> pa.Table:
+    """Convert rows (hi, lo as uint64, and the memo's other columns) to the table of a memo file."""
+    columns = {name: rows[name] for name in rows.column_names}
+    for word in ("hi", "lo"):
+        signed = [chunk.view(pa.int64()) for chunk in columns[word].chunks]
+        columns[f"hash_{word}"] = pa.chunked_array(signed, pa.int64())
     schema = spec.memo.file_schema()
-    return to_arrow(frame.with_columns(words)).select(schema.names).cast(schema)
+    return pa.table([columns[name] for name in schema.names], names=schema.names).cast(schema)
 
 
 def unsigned_words() -> list[pl.Expr]:

@@ -16,6 +16,7 @@ from datetime import UTC, datetime
 import numpy as np
 import polars as pl
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.fs as pafs
 
 from shopbatch.engines.base import EngineError
@@ -190,14 +191,16 @@ class UnitRun:
         return table
 
     def _flush(self) -> pa.Table:
-        now = pl.lit(datetime.now(UTC)).cast(pl.Datetime("us", "UTC"))
-        rows = pl.concat([pl.DataFrame(t) for t in self.done])
-        rows = rows.with_columns(now.alias("scored_at"), pl.lit(self.task.run_id).alias("run_id"))
+        rows = pa.concat_tables(self.done)
+        now = pa.scalar(datetime.now(UTC), pa.timestamp("us", "UTC"))
+        for name, value in (("scored_at", now), ("run_id", pa.scalar(self.task.run_id, pa.string()))):
+            rows = rows.append_column(name, pa.repeat(value, rows.num_rows))
         path = f"{self.task.folder}/{self.name}-{self.written:05d}.parquet"
         files.write(f"{self.task.memo}/{path}", memo_table(self.task.spec, rows))
         self.done, self.written = [], self.written + 1
-        tokens, tokens_out = (int(rows[c].sum() or 0) if c in rows.columns else 0 for c in ("tokens", "tokens_out"))
-        receipt = self._receipt(path, int(rows["reason"].count()), (tokens, tokens_out), self.calls)
+        counted = (rows[c] if c in rows.column_names else pa.nulls(0, pa.int32()) for c in ("tokens", "tokens_out"))
+        tokens, tokens_out = (int(pc.sum(column).as_py() or 0) for column in counted)
+        receipt = self._receipt(path, len(rows) - rows["reason"].null_count, (tokens, tokens_out), self.calls)
         self.calls, self.began = 0, time.monotonic()
         return receipt
 
