@@ -120,6 +120,9 @@ def stream(task: Task, units: ObjectRefs) -> Iterator[Receipt]:
     context.target_max_block_size = 1  # a receipt is a block, so it reaches the driver as soon as it is made
     context.enable_progress_bars = context.print_on_execution_start = False
     context.execution_no_progress_timeout_s = -1  # a long engine call is no deadlock; the watchdog bounds it
+    # Ray Data 2.60 takes a second to hear what its budget is, and gives one worker work until then; ours needs none,
+    # since there is one operator, whose pool has a size, and a receipt takes no memory
+    context.op_resource_reservation_enabled = False
     if task.spec.stage.stateless:
         pool = ray.data.TaskPoolStrategy(size=workers)
         receipts = source.map_batches(compute_unit, fn_args=(task_ref,), compute=pool, **shared)
