@@ -43,7 +43,7 @@ OF_SENTIMENT = (
     ),
 )
 # of what makes a description's prompt and draws its text
-DESCRIPTION = {3: "d050d7b14c3e0e72"}
+DESCRIPTION = {3: "c97c79859bc2c944"}
 OF_DESCRIPTION = (
     (writer, None),
     (
@@ -56,7 +56,7 @@ OF_DESCRIPTION = (
 )
 DESCRIPTION_LISTS = tuple(("text", name) for name in ("injection", "abbreviations", "markup", "visible"))
 # of what counts as a word: a row without one is rejected, which a stage's `checks` has to say
-WORDED = {1: "3e1e066d89ad56ff"}
+WORDED = {1: "4ed493d0836494d0"}
 OF_WORDED = ((visible, None), (markup, None))
 WORDED_LISTS = (("text", "visible"), ("text", "markup"))
 # of what judges a description, by the versions of rules and of the grounding check

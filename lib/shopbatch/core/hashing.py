@@ -18,7 +18,6 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial
 from itertools import pairwise
 from typing import Any
 
@@ -30,7 +29,7 @@ import xxhash
 U64 = np.uint64
 CONTENT_HASH = "blake2b-128"  # part of every recipe: results that are named by another hash are another recipe's
 _BYTES = pa.large_binary()
-_BLAKE2B = partial(hashlib.blake2b, digest_size=16)
+_Digests = Callable[[memoryview, Sequence[int]], list[bytes]]
 
 
 def hash128(columns: Sequence[pa.ChunkedArray | pa.Array]) -> tuple[np.ndarray, np.ndarray]:
@@ -43,7 +42,7 @@ def hash128(columns: Sequence[pa.ChunkedArray | pa.Array]) -> tuple[np.ndarray, 
     Returns:
         The high and the low 64-bit words, uint64 [n] each.
     """
-    return _words(_rows(columns), _BLAKE2B)
+    return _words(_rows(columns), _blake2b)
 
 
 def former_hash128(columns: Sequence[pa.ChunkedArray | pa.Array]) -> tuple[np.ndarray, np.ndarray]:
@@ -51,7 +50,22 @@ def former_hash128(columns: Sequence[pa.ChunkedArray | pa.Array]) -> tuple[np.nd
 
     It finds what these have stored, and splits examples as they did.
     """
-    return _words(_rows(columns), xxhash.xxh3_128)
+    return _words(_rows(columns), _xxh3)
+
+
+def quick_hash(column: pa.ChunkedArray | pa.Array) -> np.ndarray:
+    """Hash the values of a column within one run, about forty times as fast: equal values have equal hashes.
+
+    Different values may have one hash, and anybody can make up such values; another version of Polars hashes otherwise.
+    So it finds the few values to be compared exactly, and is never stored.
+
+    Returns:
+        uint64 [n].
+    """
+    import polars as pl  # imported here because it is heavy, and light commands hash, too
+
+    raw = _encode(column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column)
+    return pl.Series(raw).hash(seed=7).to_numpy()
 
 
 def _rows(columns: Sequence[pa.ChunkedArray | pa.Array]) -> pa.Array:
@@ -126,16 +140,29 @@ def _is_text(kind: pa.DataType) -> bool:
     )
 
 
-def _words(values: pa.Array, hashed: Callable[[memoryview], Any]) -> tuple[np.ndarray, np.ndarray]:
+def _words(values: pa.Array, digests: _Digests) -> tuple[np.ndarray, np.ndarray]:
     """Return the hash of each value of a large_binary array without nulls, as high and low words."""
     if len(values) == 0:
         return np.empty(0, U64), np.empty(0, U64)
     _, offsets_buffer, data_buffer = values.buffers()
     ends = np.frombuffer(offsets_buffer, np.int64)[values.offset : values.offset + len(values) + 1].tolist()
-    data = memoryview(data_buffer)
-    words = b"".join([hashed(data[a:b]).digest() for a, b in pairwise(ends)])
+    words = b"".join(digests(memoryview(data_buffer), ends))
     pairs = np.frombuffer(words, ">u8").reshape(-1, 2).astype(U64)
     return np.ascontiguousarray(pairs[:, 0]), np.ascontiguousarray(pairs[:, 1])
+
+
+def _blake2b(data: memoryview, ends: Sequence[int]) -> list[bytes]:
+    """Hash the values between these ends. To copy a hash that has begun is faster than to begin one."""
+    begin, digests = hashlib.blake2b(digest_size=16).copy, []
+    for start, end in pairwise(ends):
+        one = begin()
+        one.update(data[start:end])
+        digests.append(one.digest())
+    return digests
+
+
+def _xxh3(data: memoryview, ends: Sequence[int]) -> list[bytes]:
+    return [xxhash.xxh3_128_digest(data[start:end]) for start, end in pairwise(ends)]
 
 
 def hex128(high: np.ndarray, low: np.ndarray) -> pa.Array:

@@ -24,8 +24,10 @@ from shopbatch.inference.refs import ObjectRef, ObjectRefs, scatter
 from shopbatch.inference.shards import gather, to_arrow
 from shopbatch.inference.unit import Task, UnitRun
 from shopbatch.inference.watchdog import Watchdog
+from shopbatch.warehouse.files import ROW_GROUP
 
 UNITS_PER_WORKER = 8
+GROUP_ROWS = ROW_GROUP // 2  # pending rows of a row group, if half of its rows are new
 SORT_WINDOW = 2_048  # rows that an engine should see at once, so that it can batch rows of like length
 
 
@@ -48,11 +50,12 @@ def cut_pending(part: Part, limit: int, unit_rows: int, *pieces: pa.Table) -> li
 def unit_ends(positions: np.ndarray, unit_rows: int, group_ends: np.ndarray) -> list[int]:
     """Say where units end, as numbers of rows: every `unit_rows`, or where a row group ends, if that is near.
 
-    A unit that begins within a row group has it read once more.
+    A unit that begins within a row group has it read once more. So if row groups are no larger than units, all units
+    end with one; there are as many units as without row groups.
 
     Args:
         positions: Positions in the part of at least one row, ascending.
-        unit_rows: Rows of a unit; one may have half as many or half as many more.
+        unit_rows: Rows of a unit; one may have nearly twice as many, or few.
         group_ends: Positions in the part at which its row groups end.
     """
     ends = np.arange(unit_rows, len(positions), unit_rows)
@@ -60,7 +63,7 @@ def unit_ends(positions: np.ndarray, unit_rows: int, group_ends: np.ndarray) -> 
     groups = groups[groups < len(positions)]
     if len(groups):
         nearest = groups[np.abs(groups[:, None] - ends).argmin(axis=0)]
-        ends = np.where(np.abs(nearest - ends) <= unit_rows // 4, nearest, ends)
+        ends = np.where(2 * np.abs(nearest - ends) < unit_rows, nearest, ends)
     return [*ends.tolist(), len(positions)]
 
 
@@ -85,6 +88,8 @@ def cut_units(
     rows = min(pending.total, limit)
     workers = config.workers or int(cluster_cpus())
     unit_rows = max(-(-rows // (workers * UNITS_PER_WORKER)), min(SORT_WINDOW, -(-rows // workers)))
+    if stateless:  # it may take less time than reading a row group again
+        unit_rows = max(unit_rows, min(GROUP_ROWS, -(-rows // (2 * workers))))
     if stateless and unit_rows > config.flush_rows:  # units of whole files: it spends most of its time writing them
         unit_rows = -(-unit_rows // config.flush_rows) * config.flush_rows
     units: ObjectRefs = []
@@ -115,6 +120,9 @@ def stream(task: Task, units: ObjectRefs) -> Iterator[Receipt]:
     context.target_max_block_size = 1  # a receipt is a block, so it reaches the driver as soon as it is made
     context.enable_progress_bars = context.print_on_execution_start = False
     context.execution_no_progress_timeout_s = -1  # a long engine call is no deadlock; the watchdog bounds it
+    # Ray Data 2.60 takes a second to hear what its budget is, and gives one worker work until then; ours needs none,
+    # since there is one operator, whose pool has a size, and a receipt takes no memory
+    context.op_resource_reservation_enabled = False
     if task.spec.stage.stateless:
         pool = ray.data.TaskPoolStrategy(size=workers)
         receipts = source.map_batches(compute_unit, fn_args=(task_ref,), compute=pool, **shared)

@@ -99,29 +99,25 @@ def write_part(target: Target, part: Part, index: pa.Table, shards: int, *pieces
         pieces: The part's answers, one table per shard; then, if rows are kept, the live rows, one table per shard.
     """
     spec = target.spec
-    rows = pl.DataFrame(index).with_row_index("pos").rename({"reason": "cause"})
-    answers = pl.concat([pl.DataFrame(p) for p in pieces[:shards]], how="diagonal")
-    rows = rows.join(answers, on="pos", how="left", maintain_order="left")
-    for column in spec.memo.file_schema():
-        if column.name not in rows.columns and not column.name.startswith("hash_"):
-            rows = rows.with_columns(pl.Series(column.name, pa.nulls(len(rows), column.type)))
-    verdict = pl.col("verdict") if "verdict" in rows.columns else pl.lit(None, pl.String)
-    rows = rows.with_columns(pl.coalesce("cause", verdict).alias("cause"))
-    done = rows.filter(pl.col("cause").is_null() & pl.col("run_id").is_not_null())
-    open_ = rows.filter(pl.col("cause").is_null() & pl.col("run_id").is_null())
-    lost = rows.filter(pl.col("cause").is_not_null())
-    passed = _source_rows(target, part, done["pos"].to_numpy(), *spec.stage.passthrough_columns)
+    rows = _answered(spec, index, pieces[:shards])
+    lost, scored = _split(rows, rows["cause"].is_not_null())
+    done, open_ = _split(scored, scored["run_id"].is_not_null())
+    live = pieces[shards:]
+    needed = rows if live or open_.is_empty() else pl.concat([done, lost]).sort("pos")
+    source = _Source.read(target, part, needed["pos"].to_numpy())
+    passed = source.at(done["pos"])
     passed = passed.append_column("content_hash", hex128(done["hi"].to_numpy(), done["lo"].to_numpy()))
     for causes_of in (_broken, _refused):
         causes = causes_of(spec, passed, done)
         bad = pl.Series("cause", causes, dtype=pl.String)
-        lost = pl.concat([lost, done.with_columns(bad).filter(bad.is_not_null())]).sort("pos")
-        done, passed = done.filter(bad.is_null()), passed.filter(pc.is_null(causes))
+        if bad.null_count() < len(bad):
+            lost = pl.concat([lost, done.with_columns(bad).filter(bad.is_not_null())]).sort("pos")
+            done, passed = done.filter(bad.is_null()), passed.filter(pc.is_null(causes))
     table = _published(spec, passed, done)
-    kept = _kept(spec, open_, pieces[shards:])
+    kept = _kept(spec, source, open_, live)
     if kept is not None:
         table = pa.concat_tables([table, kept])
-    rejects = _rejects(target, part, lost)
+    rejects = _rejects(target, part, source, lost)
     folder = "".join(f"{k}={v}/" for k, v in spec.scope.items())
     name = f"{folder}{target.run_id}/part-{part.number:05d}.parquet"
     return Written(
@@ -139,10 +135,48 @@ def write_part(target: Target, part: Part, index: pa.Table, shards: int, *pieces
     )
 
 
-def _source_rows(target: Target, part: Part, positions: np.ndarray, *columns: str) -> pa.Table:
-    """Key and other columns of the rows at these positions (ascending) of a part."""
-    schema = pa.schema([target.schema.field(c) for c in dict.fromkeys((target.spec.key, *columns))])
-    return pa.concat_tables([schema.empty_table(), *(rows for _, rows in part.read(schema, positions))])
+def _answered(spec: Spec, index: pa.Table, pieces: Sequence[pa.Table]) -> pl.DataFrame:
+    """The index of a part's rows with what the memo holds for each, and `cause`: why it cannot be published."""
+    rows = pl.DataFrame(index).with_row_index("pos").rename({"reason": "cause"})
+    answers = pl.concat([pl.DataFrame(p) for p in pieces], how="diagonal")
+    if answers.width > 1:  # otherwise the memo holds nothing
+        place = np.full(len(rows), len(answers), np.uint32)  # where in `answers` the row's answer is
+        place[answers["pos"].to_numpy()] = np.arange(len(answers), dtype=np.uint32)
+        where = pl.Series(pa.array(place, mask=place == len(answers)))
+        rows = rows.hstack(answers.drop("pos").select(pl.all().gather(where)))
+    for column in spec.memo.file_schema():
+        if column.name not in rows.columns and not column.name.startswith("hash_"):
+            rows = rows.with_columns(pl.Series(column.name, pa.nulls(len(rows), column.type)))
+    verdict = pl.col("verdict") if "verdict" in rows.columns else pl.lit(None, pl.String)
+    return rows.with_columns(pl.coalesce("cause", verdict).alias("cause"))
+
+
+def _split(rows: pl.DataFrame, mask: pl.Series) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """The rows where a mask is true, and the others; nothing is copied if these are all or none."""
+    if mask.all():
+        return rows, rows.clear()
+    return (rows.filter(mask), rows.filter(~mask)) if mask.any() else (rows.clear(), rows)
+
+
+@dataclass(frozen=True)
+class _Source:
+    """Key and passthrough columns of some rows of a part, and their positions (ascending) in it."""
+
+    positions: np.ndarray
+    rows: pa.Table
+
+    @classmethod
+    def read(cls, target: Target, part: Part, positions: np.ndarray) -> _Source:
+        """Read these rows of a part."""
+        columns = dict.fromkeys((target.spec.key, *target.spec.stage.passthrough_columns))
+        schema = pa.schema([target.schema.field(c) for c in columns])
+        return cls(positions, pa.concat_tables([schema.empty_table(), *(r for _, r in part.read(schema, positions))]))
+
+    def at(self, positions: pl.Series) -> pa.Table:
+        """Return the rows at these positions (ascending), which have been read."""
+        if len(positions) == len(self.positions):
+            return self.rows
+        return self.rows.take(np.searchsorted(self.positions, positions.to_numpy()))
 
 
 def _broken(spec: Spec, passed: pa.Table, done: pl.DataFrame) -> pa.Array:
@@ -172,17 +206,18 @@ def _published(spec: Spec, passed: pa.Table, done: pl.DataFrame) -> pa.Table:
     return _conform(columns, spec.sink)
 
 
-def _kept(spec: Spec, open_: pl.DataFrame, live: Sequence[pa.Table]) -> pa.Table | None:
+def _kept(spec: Spec, source: _Source, open_: pl.DataFrame, live: Sequence[pa.Table]) -> pa.Table | None:
     """The live rows of the keys whose new result is pending."""
     if not live or open_.is_empty():
         return None
-    keys = open_.select("khi", "klo")
+    high, low = hash128([source.at(open_["pos"])[spec.key]])
+    keys = pl.DataFrame({"khi": high, "klo": low})
     rows = pl.concat([pl.DataFrame(t).join(keys, on=["khi", "klo"], how="semi") for t in live]).sort(spec.key)
     schema = spec.sink.file_schema()
     return to_arrow(rows.select(schema.names)).cast(schema)
 
 
-def _rejects(target: Target, part: Part, lost: pl.DataFrame) -> pa.Table:
+def _rejects(target: Target, part: Part, source: _Source, lost: pl.DataFrame) -> pa.Table:
     """The rejects table's rows. source_file and source_row say where each row lies in the snapshot."""
     spec, positions = target.spec, lost["pos"].to_numpy()
     paths, rows_in_file, first = [], [], 0
@@ -191,11 +226,12 @@ def _rejects(target: Target, part: Part, lost: pl.DataFrame) -> pa.Table:
         paths += [piece.file.path] * int(b - a)
         rows_in_file.append(positions[a:b].astype(np.int64) - first + piece.first_row)
         first += piece.rows
-    key = _source_rows(target, part, positions)[spec.key]
     is_infra = pl.when(lost["cause"].is_in(list(INFRA))).then(pl.lit("infra")).otherwise(pl.lit("row"))
     columns = {
         # a broken key is shown as null: nobody could read it back
-        spec.key: pc.if_else(pc.equal(lost["cause"].to_arrow(), "no_key"), None, blank(key)),
+        spec.key: pc.if_else(
+            pc.equal(lost["cause"].to_arrow(), "no_key"), None, blank(source.at(lost["pos"])[spec.key])
+        ),
         "reason": lost["cause"].to_arrow(),
         "kind": pl.select(is_infra).to_series().to_arrow(),
         "attempt": lost["attempt"].fill_null(0).cast(pl.Int8).to_arrow(),
@@ -242,5 +278,5 @@ def _mix(table: pa.Table, columns: tuple[str, str] | None) -> dict[str, dict[str
 
 def _digest(table: pa.Table) -> int:
     """Sum of row hashes over the lasting columns, modulo 2^64: the same for the same rows in any order."""
-    lasting = pl.DataFrame(table).select(pl.exclude(VOLATILE))
+    lasting = pl.DataFrame(table.select([name for name in table.column_names if name not in VOLATILE]))
     return int(lasting.hash_rows(seed=7).to_numpy().sum(dtype=np.uint64)) if len(lasting) else 0

@@ -9,6 +9,7 @@ import polars as pl
 from shopbatch.inference.memo import Memo
 from shopbatch.inference.refs import fetch, start
 from shopbatch.inference.resolve import memo_table, unsigned_words
+from shopbatch.inference.shards import to_arrow
 from shopbatch.inference.spec import Spec
 from shopbatch.warehouse import files
 from shopbatch.warehouse.files import DataFile, FileRef
@@ -43,5 +44,6 @@ def copy_results(spec: Spec, root: str, folder: str, number: int, refs: Sequence
     if kept.is_empty():
         return None
     path = f"{folder}/inherited-{number:05d}.parquet"
-    files.write(f"{root}/{path}", memo_table(spec, kept.select(*unsigned_words(), pl.exclude("hash_hi", "hash_lo"))))
+    words = kept.select(*unsigned_words(), pl.exclude("hash_hi", "hash_lo"))
+    files.write(f"{root}/{path}", memo_table(spec, to_arrow(words)))
     return files.describe(root, path, spec.memo.file_schema(), {"recipe": spec.recipe})

@@ -19,7 +19,7 @@ from typing_extensions import TypedDict
 
 from shopbatch.inference.refs import ObjectRefs, fetch, scatter, start
 from shopbatch.inference.resolve import memo_table, resolve, unsigned_words
-from shopbatch.inference.shards import gather, split
+from shopbatch.inference.shards import gather, split, to_arrow
 from shopbatch.inference.spec import Spec
 from shopbatch.warehouse import files, state_files
 from shopbatch.warehouse.checksums import DamagedFile
@@ -87,8 +87,8 @@ class Memo:
         self.loaded |= {f.path for f in new}
 
     def _split(self, refs: Sequence[FileRef]) -> list[ObjectRefs]:
-        schema = self.spec.memo.schema()
-        batches = [refs[start : start + FILES_PER_TASK] for start in range(0, len(refs), FILES_PER_TASK)]
+        schema, size = self.spec.memo.schema(), min(FILES_PER_TASK, max(8, -(-len(refs) // 4)))  # a few files at once
+        batches = [refs[start : start + size] for start in range(0, len(refs), size)]
         return [scatter(split_memo, self.shards, batch, schema, self.shards).pieces for batch in batches]
 
     def shard(self, number: int) -> ObjectRefs:
@@ -190,5 +190,5 @@ def write_compacted(spec: Spec, root: str, folder: str, shard: int, *pieces: pa.
     if memo.is_empty():
         return None
     path = f"{folder}/compact-{shard:03d}.parquet"
-    files.write(f"{root}/{path}", memo_table(spec, memo))
+    files.write(f"{root}/{path}", memo_table(spec, to_arrow(memo)))
     return files.describe(root, path, spec.memo.file_schema(), {"recipe": spec.recipe})

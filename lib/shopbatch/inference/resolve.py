@@ -32,23 +32,29 @@ def resolve(spec: Spec, memo: pl.DataFrame, judge: bool) -> pl.DataFrame:
         judge: Whether all rows are judged. If not, only contents with several rows are, and `verdict` is `reason` for
             the others.
     """
-    twice = memo.select(pl.struct("hi", "lo").is_duplicated()).to_series()
-    if judge or twice.any():
-        memo = memo.with_row_index("nth")
-        to_judge = memo if judge else memo.filter(twice)
-        others = memo.clear() if judge else memo.filter(~twice)
-        memo = pl.concat([judged(spec, to_judge), others.with_columns(pl.col("reason").alias("verdict"))]).sort("nth")
-        worst_last = pl.when(pl.col("verdict").is_null()).then(0).otherwise(100 - pl.col("attempt").cast(pl.Int32))
-        ranked = memo.with_columns(worst_last.alias("rank")).sort("rank", "nth")
-        return ranked.unique(["hi", "lo"], keep="first", maintain_order=True).drop("nth", "rank")
-    return memo.with_columns(pl.col("reason").alias("verdict"))
+    alike = memo["hi"].is_duplicated()  # only these few rows are compared by both words, ranked and taken out
+    if not alike.any():
+        return _with_verdict(spec, memo, judge)
+    single, several = memo.filter(~alike), judged(spec, memo.filter(alike).with_row_index("nth"))
+    worst_last = pl.when(pl.col("verdict").is_null()).then(0).otherwise(100 - pl.col("attempt").cast(pl.Int32))
+    ranked = several.with_columns(worst_last.alias("rank")).sort("rank", "nth")
+    chosen = ranked.unique(["hi", "lo"], keep="first", maintain_order=True).drop("nth", "rank")
+    return pl.concat([_with_verdict(spec, single, judge), chosen])
 
 
-def memo_table(spec: Spec, frame: pl.DataFrame) -> pa.Table:
-    """Convert a frame (hi, lo as uint64, and the memo's other columns) to the table of a memo file."""
-    words = [pl.col(w).reinterpret(signed=True).alias(f"hash_{w}") for w in ("hi", "lo")]
+def _with_verdict(spec: Spec, memo: pl.DataFrame, judge: bool) -> pl.DataFrame:
+    """Add `verdict`: judged, or for rows that are not judged their `reason`."""
+    return judged(spec, memo) if judge else memo.with_columns(pl.col("reason").alias("verdict"))
+
+
+def memo_table(spec: Spec, rows: pa.Table) -> pa.Table:
+    """Convert rows (hi, lo as uint64, and the memo's other columns) to the table of a memo file."""
+    columns = {name: rows[name] for name in rows.column_names}
+    for word in ("hi", "lo"):
+        signed = [chunk.view(pa.int64()) for chunk in columns[word].chunks]
+        columns[f"hash_{word}"] = pa.chunked_array(signed, pa.int64())
     schema = spec.memo.file_schema()
-    return to_arrow(frame.with_columns(words)).select(schema.names).cast(schema)
+    return pa.table([columns[name] for name in schema.names], names=schema.names).cast(schema)
 
 
 def unsigned_words() -> list[pl.Expr]:

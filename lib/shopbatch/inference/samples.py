@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import polars as pl
@@ -15,10 +15,12 @@ from shopbatch.core.privacy import mask
 from shopbatch.inference.candidate import VOLATILE
 from shopbatch.inference.spec import Spec
 from shopbatch.warehouse import files
+from shopbatch.warehouse.mix import OTHER
 from shopbatch.warehouse.store import Snapshot
 
 MOST = 48  # samples in all, if there are very many groups and labels
 MAX_TEXT = 300
+_Place = tuple[files.FileRef, int]  # a file, and one of its row groups
 
 
 def sample_rows(spec: Spec, source: Snapshot, live: Snapshot | None, each: int = 2) -> list[dict[str, Any]]:
@@ -35,9 +37,9 @@ def sample_rows(spec: Spec, source: Snapshot, live: Snapshot | None, each: int =
     if live is None:
         return []
     groups = tuple(spec.stage.drift_columns or ())
-    chosen = _choose(spec.key, groups, live, each)
+    chosen, places = _choose(spec.key, groups, live, each)
     shown = [c for c in spec.sink.names if c not in (*VOLATILE, "recipe")]
-    rows = pl.DataFrame(rows_with(live, spec.key, chosen, shown))
+    rows = pl.DataFrame(_rows_with(live, spec.key, chosen, shown, places))
     if rows.is_empty():
         return []
     rows = rows.select(*groups, pl.exclude(groups)).unique(spec.key, keep="first", maintain_order=True)
@@ -53,7 +55,7 @@ def sample_rows(spec: Spec, source: Snapshot, live: Snapshot | None, each: int =
 def content_of(source: Snapshot, key: str, columns: Sequence[str], rows: pl.DataFrame) -> pl.DataFrame:
     """Return the content that these published rows were made from: key, columns, content_hash.
 
-    A row whose content has changed since, or is gone, is left out.
+    A row whose content has changed since, or is gone, is left out. Once all contents are there, nothing more is read.
 
     Args:
         source: The source.
@@ -61,49 +63,88 @@ def content_of(source: Snapshot, key: str, columns: Sequence[str], rows: pl.Data
         columns: The stage's content columns.
         rows: Published rows, with the key and `content_hash`.
     """
-    content = rows_with(source, key, rows[key].to_list(), [key, *columns])
-    hashes = hex128(*hash128([content[c] for c in columns]))
-    content = content.append_column("content_hash", hashes)  # a key may occur twice: only the computed row counts
-    names = pa.array(rows["content_hash"].to_list(), pa.string())
-    return pl.DataFrame(content.filter(pc.is_in(hashes, names)))
+    names, kind = pa.array(rows["content_hash"].to_list(), pa.string()), pa.field("content_hash", pa.string())
+    parts = [source.select([key, *columns]).append(kind).empty_table()]
+    left = set(rows.select(key, "content_hash").iter_rows())
+    for content in _with(source, key, rows[key].to_list(), [key, *columns], _groups(source)):
+        hashes = hex128(*hash128([content[c] for c in columns]))
+        same = content.append_column(kind, hashes).filter(pc.is_in(hashes, names))
+        parts.append(same)
+        left -= set(zip(same[key].to_pylist(), same["content_hash"].to_pylist(), strict=True))
+        if not left:
+            break
+    return pl.DataFrame(pa.concat_tables(parts))
 
 
 def rows_with(snapshot: Snapshot, key: str, values: Sequence[str], columns: Sequence[str]) -> pa.Table:
     """Read the rows whose key is among `values`. Row groups without such a row cost the reading of their keys only."""
+    return _rows_with(snapshot, key, values, columns, _groups(snapshot))
+
+
+def _rows_with(
+    snapshot: Snapshot, key: str, values: Sequence[str], columns: Sequence[str], places: Iterable[_Place]
+) -> pa.Table:
+    rows = _with(snapshot, key, values, columns, places)
+    return pa.concat_tables([snapshot.select(columns).empty_table(), *rows])
+
+
+def _with(
+    snapshot: Snapshot, key: str, values: Sequence[str], columns: Sequence[str], places: Iterable[_Place]
+) -> Iterator[pa.Table]:
+    """Read the rows whose key is among `values` from these row groups, one at a time."""
     wanted, schema = pa.array(values, pa.string()), snapshot.select(columns)
-    parts = [schema.empty_table()]
-    for file, group, keys in _groups(snapshot, [key]):
-        hits = pc.is_in(keys[key], wanted)
+    for file, group in places:
+        keys = files.read(file.uri, snapshot.select([key]), file.partition, [group])[key]
+        hits = pc.is_in(keys, wanted)
         if pc.any(hits).as_py():
-            parts.append(files.read(file.uri, schema, file.partition, [group]).filter(hits))
-    return pa.concat_tables(parts)
+            yield files.read(file.uri, schema, file.partition, [group]).filter(hits)
 
 
-def _choose(key: str, groups: tuple[str, ...], live: Snapshot, each: int) -> list[str]:
-    """The keys of the rows to show, in the order to show them."""
+def _choose(key: str, groups: tuple[str, ...], live: Snapshot, each: int) -> tuple[list[str], list[_Place]]:
+    """The keys of the rows to show, in the order to show them, and the row groups where they are.
+
+    What is left is not read once there are enough rows of every group and label that the table has, by its own counts.
+    """
     chosen: dict[tuple[str, ...], list[str]] = {}
     totals: Counter[str] = Counter()
-    for _, _, table in _groups(live, [key, *groups]):
-        part = pl.DataFrame(table).with_columns(pl.lit("").alias("all"))
+    places: dict[tuple[str, int], _Place] = {}
+    counts = _counts(live) if groups else {("",): live.rows}
+    schema = live.select([key, *groups])
+    for file, group in _groups(live):
+        part = pl.DataFrame(files.read(file.uri, schema, file.partition, [group])).with_columns(pl.lit("").alias("all"))
         cells = part.group_by(groups or "all", maintain_order=True).agg(pl.col(key).head(each), pl.len().alias("rows"))
         for *cell, keys, rows in cells.iter_rows():
             name = tuple(str(value) for value in cell)
             totals[name[0]] += rows
             listed = chosen.setdefault(name, [])
-            listed += keys[: each - len(listed)]
-        if not groups and len(chosen.get(("",), [])) == each:
+            if len(listed) < each:
+                listed += keys[: each - len(listed)]
+                places[file.path, group] = file, group
+        if counts and all(len(chosen.get(name, ())) >= min(each, rows) for name, rows in counts.items()):
             break
+    if counts:
+        totals = Counter()
+        for name, rows in counts.items():
+            totals[name[0]] += rows
     order = sorted(chosen, key=lambda name: (-totals[name[0]], name))
     most = each if len(order) * each <= MOST else 1
-    return [k for name in order[:MOST] for k in chosen[name][:most]]
+    return [k for name in order[:MOST] for k in chosen[name][:most]], list(places.values())
 
 
-def _groups(snapshot: Snapshot, columns: Sequence[str]) -> Iterator[tuple[files.FileRef, int, pa.Table]]:
-    """Read these columns one row group at a time: (file, row group, rows)."""
-    schema = snapshot.select(columns)
+def _counts(live: Snapshot) -> dict[tuple[str, ...], int]:
+    """Rows by group and label as the table's last commit says them; {} if it does not say all of them."""
+    mix = live.metadata.get("mix") or {}
+    counts: dict[tuple[str, ...], int] = {
+        (group, label): rows for group, labels in mix.items() for label, rows in labels.items()
+    }
+    return counts if OTHER not in mix and sum(counts.values()) == live.rows else {}
+
+
+def _groups(snapshot: Snapshot) -> Iterator[_Place]:
+    """The row groups, file by file."""
     for file in sorted(snapshot.files, key=lambda f: f.path):
         for group in range(len(files.row_group_rows(file.uri))):
-            yield file, group, files.read(file.uri, schema, file.partition, [group])
+            yield file, group
 
 
 def _short(value: Any) -> Any:

@@ -5,6 +5,7 @@ Called by `run.py`. The tasks return hashes, positions and reasons, never text.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -13,10 +14,10 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from shopbatch.core.hashing import hash128
+from shopbatch.core.hashing import hash128, quick_hash
 from shopbatch.inference.parts import Part, plan_parts
-from shopbatch.inference.refs import ObjectRef, ObjectRefs, fetch, scatter
-from shopbatch.inference.shards import numbered, shard_count, split, to_arrow
+from shopbatch.inference.refs import ObjectRef, ObjectRefs, Scattered, fetch, scatter
+from shopbatch.inference.shards import gather, numbered, shard_count, split, to_arrow
 from shopbatch.inference.spec import Spec
 from shopbatch.warehouse.store import Snapshot
 from shopbatch.warehouse.utf8 import invalid_utf8
@@ -27,28 +28,28 @@ def index_part(spec: Spec, schema: pa.Schema, part: Part, shards: int) -> list[p
 
     Returns:
         [rows, keys of shard 0, 1, ...].
-        rows: hi, lo, khi, klo (uint64: content and key hash) and reason (string; null: can be scored), one per row.
-        keys: khi, klo, latest (int64), pos (uint32) of the rows that have a key.
+        rows: hi, lo (uint64: content hash) and reason (string; null: can be scored), one per row.
+        keys: quick (uint64: `quick_hash` of the key), latest (int64), pos (uint32) of the rows that have a key.
     """
     latest = (spec.source.latest_by,) if spec.source.latest_by else ()
     columns = pa.schema([schema.field(c) for c in dict.fromkeys((spec.key, *spec.stage.content, *latest))])
     index = pl.concat([_index(spec, data, where.start) for where, data in part.read(columns)])
-    keyed = index.filter(pl.col("reason").ne_missing("no_key")).select("khi", "klo", "latest", "pos")
-    return [to_arrow(index.select("hi", "lo", "khi", "klo", "reason")), *split(keyed, "khi", shards)]
+    keyed = index.filter(pl.col("reason").ne_missing("no_key")).select("quick", "latest", "pos")
+    return [to_arrow(index.select("hi", "lo", "reason")), *split(keyed, "quick", shards)]
 
 
 def _index(spec: Spec, data: pa.Table, first: int) -> pl.DataFrame:
     """Return the index of some rows; `first` is the position of the first one."""
     content = data.select(list(spec.stage.content))
     high, low = hash128(content.columns)
-    key_high, key_low = hash128([data[spec.key]])
+    quick = quick_hash(data[spec.key])
     latest = np.zeros(len(data), np.int64)
     if spec.source.latest_by:
         moments = data[spec.source.latest_by].cast(pa.int64())
         latest = moments.fill_null(np.iinfo(np.int64).min).to_numpy()
     reason = pl.Series("reason", spec.stage.check(content), dtype=pl.String)
     no_key = pl.Series(_has_no_key(data[spec.key]))
-    frame = pl.DataFrame({"hi": high, "lo": low, "khi": key_high, "klo": key_low, "latest": latest})
+    frame = pl.DataFrame({"hi": high, "lo": low, "quick": quick, "latest": latest})
     position = pl.Series("pos", np.arange(first, first + len(data), dtype=np.uint32))
     return frame.with_columns(
         pl.when(no_key).then(pl.lit("no_key")).otherwise(reason).alias("reason"),
@@ -62,22 +63,54 @@ def _has_no_key(keys: pa.ChunkedArray) -> pa.ChunkedArray | pa.Array:
     return keys.is_null() if broken is None else pc.or_(keys.is_null(), broken)
 
 
-def find_losers(*pieces: pa.Table) -> list[Any]:
-    """Find the rows that lose to another row with the same key. The greatest `latest` wins; of equals, the later row.
+def find_repeats(*pieces: pa.Table) -> list[Any]:
+    """Find the rows whose key another row may have, too: those with equal quick hashes.
 
     Args:
         pieces: The keys of one shard, one table per part.
 
     Returns:
-        [number of losers, positions (uint32) of the losers in part 0, 1, ...].
+        [number of these rows, their pos and latest in part 0, 1, ...].
     """
     keys = numbered(pieces)
-    twice = keys.filter(pl.col("khi").is_duplicated())  # only these few rows need the whole hash compared
-    losers = (
-        twice.sort(["latest", "part", "pos"])
-        .with_columns(pl.int_range(pl.len()).over("khi", "klo").alias("nth"), pl.len().over("khi", "klo").alias("of"))
-        .filter(pl.col("nth") < pl.col("of").cast(pl.Int64) - 1)
-    )
+    repeats = keys.filter(pl.col("quick").is_duplicated())
+    of_parts = (repeats.filter(pl.col("part") == i).select("pos", "latest") for i in range(len(pieces)))
+    return [len(repeats), *map(to_arrow, of_parts)]
+
+
+def name_keys(spec: Spec, schema: pa.Schema, part: Part, shards: int, *repeats: pa.Table) -> list[Any]:
+    """Hash the keys of these rows of a part so that nobody can make up two keys with one hash.
+
+    Args:
+        spec: The job.
+        schema: The source's columns.
+        part: The part.
+        shards: Number of shards.
+        repeats: The rows (pos, latest), one table per shard of `find_repeats`.
+
+    Returns:
+        [number of rows, keys of shard 0, 1, ...].
+        keys: khi, klo (uint64: key hash), latest, pos.
+    """
+    rows = gather(repeats).sort("pos")
+    column = pa.schema([schema.field(spec.key)])
+    read = part.read(column, rows["pos"].to_numpy())
+    high, low = hash128([pa.concat_tables([column.empty_table(), *(data for _, data in read)])[spec.key]])
+    named = rows.with_columns(pl.Series("khi", high), pl.Series("klo", low))
+    return [len(named), *split(named, "khi", shards)]
+
+
+def find_losers(*pieces: pa.Table) -> list[Any]:
+    """Find the rows that lose to another row with the same key. The greatest `latest` wins; of equals, the later row.
+
+    Args:
+        pieces: The keys of one shard, as `name_keys` returns them, one table per part.
+
+    Returns:
+        [number of losers, positions (uint32) of the losers in part 0, 1, ...].
+    """
+    order = numbered(pieces).sort(["latest", "part", "pos"])
+    losers = order.filter(pl.int_range(pl.len()).over("khi", "klo") < pl.len().over("khi", "klo").cast(pl.Int64) - 1)
     return [len(losers), *(losers.filter(pl.col("part") == i)["pos"].to_numpy() for i in range(len(pieces)))]
 
 
@@ -89,7 +122,7 @@ def settle_part(rows: pa.Table, shards: int, *losers: np.ndarray) -> list[Any]:
         contents: hi, lo (uint64), pos (uint32) of the rows that can be scored.
     """
     frame = pl.DataFrame(rows).with_row_index("pos")
-    lost = np.concatenate([np.asarray(x, np.uint32) for x in losers])
+    lost = np.concatenate([np.empty(0, np.uint32), *losers])
     if len(lost):
         mark = np.zeros(len(frame), bool)
         mark[lost] = True
@@ -133,16 +166,31 @@ def build_index(spec: Spec, snapshot: Snapshot) -> Index:
     parts, shards = plan_parts(snapshot), shard_count(snapshot.rows)
     schema = snapshot.select(spec.columns)
     indexed = [scatter(index_part, shards, spec, schema, part, shards) for part in parts]
-    losers = [
-        scatter(find_losers, len(parts), *(part.pieces[s] for part in indexed)).pieces
-        for s in range(shards if parts else 0)
-    ]
+    losers = _all_losers(spec, schema, parts, indexed, shards)
     settled = [_settle(indexed[p].summary, shards, [shard[p] for shard in losers]) for p in range(len(parts))]
     reasons: dict[str, int] = {}
     for counts in fetch([part.counts for part in settled]):
         for reason, rows in counts.items():
             reasons[reason] = reasons.get(reason, 0) + rows
     return Index(parts, shards, [part.rows for part in settled], [part.contents for part in settled], reasons)
+
+
+def _all_losers(
+    spec: Spec, schema: pa.Schema, parts: Sequence[Part], indexed: Sequence[Scattered], shards: int
+) -> list[ObjectRefs]:
+    """Find the rows that lose to another one: losers[shard][part]. Only keys that may repeat are read once more."""
+    repeats = [
+        scatter(find_repeats, len(parts), *(part.pieces[s] for part in indexed)) for s in range(shards if parts else 0)
+    ]
+    rows = sum(fetch([shard.summary for shard in repeats]))
+    if not rows:
+        return []
+    few = shard_count(rows)
+    named = [
+        scatter(name_keys, few, spec, schema, part, few, *(shard.pieces[p] for shard in repeats))
+        for p, part in enumerate(parts)
+    ]
+    return [scatter(find_losers, len(parts), *(part.pieces[s] for part in named)).pieces for s in range(few)]
 
 
 def _settle(rows: ObjectRef, shards: int, losers: ObjectRefs) -> _Settled:

@@ -16,6 +16,7 @@ from datetime import UTC, datetime
 import numpy as np
 import polars as pl
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.fs as pafs
 
 from shopbatch.engines.base import EngineError
@@ -30,6 +31,8 @@ from shopbatch.inference.stage import Scorer
 from shopbatch.inference.watchdog import Watchdog
 from shopbatch.warehouse import files
 from shopbatch.warehouse.checksums import DamagedFile
+
+_OUTCOME = ["hi", "lo", "attempt"]  # what an outcome takes over from the pending row
 
 
 @dataclass(frozen=True)
@@ -126,6 +129,7 @@ class UnitRun:
         """Score rows that have their content, and write them: all at the end, or earlier after `flush_seconds`."""
         names = self.task.spec.stage.content
         content = pa.table([rows[f"content.{n}"] for n in names], names=list(names))
+        rows = rows.select(["pos", *_OUTCOME])
         positions = rows["pos"].to_numpy()
         suspects = self.journal.suspects
         for batch in self.scorer.plan(content):
@@ -133,7 +137,7 @@ class UnitRun:
             if suspects and not suspects.isdisjoint(positions[batch].tolist()):
                 groups = [np.array([i]) for i in batch]
             for group in groups:
-                self._score(rows.take(group), content.take(group), positions[group].tolist())
+                self._score(_taken(rows, group), _taken(content, group), positions[group].tolist())
                 if time.monotonic() - self.began >= self.task.config.flush_seconds:
                     yield self._flush()
         if self.done:
@@ -180,21 +184,23 @@ class UnitRun:
     def _outcome(self, rows: pa.Table, raw: pa.Table | None, reason: str | None) -> pa.Table:
         """Memo columns (hi, lo as uint64) of rows that were scored, or that were rejected for one reason."""
         n = rows.num_rows
-        table = rows.select(["hi", "lo", "attempt"]).append_column("reason", pa.array([reason] * n, pa.string()))
+        table = rows.select(_OUTCOME).append_column("reason", pa.array([reason] * n, pa.string()))
         for field in [pa.field("tokens", pa.int32()), *self.task.spec.stage.outputs]:
             column = pa.nulls(n, field.type) if raw is None else raw[field.name].cast(field.type)
             table = table.append_column(field.name, column)
         return table
 
     def _flush(self) -> pa.Table:
-        now = pl.lit(datetime.now(UTC)).cast(pl.Datetime("us", "UTC"))
-        rows = pl.concat([pl.DataFrame(t) for t in self.done])
-        rows = rows.with_columns(now.alias("scored_at"), pl.lit(self.task.run_id).alias("run_id"))
+        rows = pa.concat_tables(self.done)
+        now = pa.scalar(datetime.now(UTC), pa.timestamp("us", "UTC"))
+        for name, value in (("scored_at", now), ("run_id", pa.scalar(self.task.run_id, pa.string()))):
+            rows = rows.append_column(name, pa.repeat(value, rows.num_rows))
         path = f"{self.task.folder}/{self.name}-{self.written:05d}.parquet"
         files.write(f"{self.task.memo}/{path}", memo_table(self.task.spec, rows))
         self.done, self.written = [], self.written + 1
-        tokens, tokens_out = (int(rows[c].sum() or 0) if c in rows.columns else 0 for c in ("tokens", "tokens_out"))
-        receipt = self._receipt(path, int(rows["reason"].count()), (tokens, tokens_out), self.calls)
+        counted = (rows[c] if c in rows.column_names else pa.nulls(0, pa.int32()) for c in ("tokens", "tokens_out"))
+        tokens, tokens_out = (int(pc.sum(column).as_py() or 0) for column in counted)
+        receipt = self._receipt(path, len(rows) - rows["reason"].null_count, (tokens, tokens_out), self.calls)
         self.calls, self.began = 0, time.monotonic()
         return receipt
 
@@ -202,3 +208,10 @@ class UnitRun:
         file = files.describe(self.task.memo, path, self.task.spec.memo.file_schema())
         seconds = time.monotonic() - self.began
         return Receipt(file.path, file.size, file.rows, file.stats, rejects, *tokens, calls, seconds).table()
+
+
+def _taken(table: pa.Table, rows: np.ndarray) -> pa.Table:
+    """These rows of a table; if they follow each other, they are not copied."""
+    if len(rows) and (np.diff(rows) == 1).all():
+        return table.slice(int(rows[0]), len(rows))
+    return table.take(rows)

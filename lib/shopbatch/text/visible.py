@@ -12,12 +12,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from shopbatch.text.markup import plain_text
+from shopbatch.text.signs import holds_any
 from shopbatch.text.word_files import WordFile, read_words
 
 VERSION = 1  # of what counts as a word; stages whose check uses it name it in their `checks`
 # most texts begin with two ordinary words (or a few Chinese characters) and need no closer look
 _ORDINARY = r"(?:[0-9A-Za-z]{3,}[ ,.!?'-]+[0-9A-Za-z]{3,}|[\p{Han}\p{Hiragana}\p{Katakana}]{4})"
-_HTML, _TAGS = "[<&]", r"<[^<>]*>|&[#\w]+;?"
+_HTML, _TAGS = b"<&", r"<[^<>]*>|&[#\w]+;?"
 _HIDING = "(?i)<!|<s(?:cript|tyle)"  # HTML of which more than the tags is not seen
 # letters, digits and signs; the last range holds emoji that Unicode may have named later than RE2 knows
 _SEEN = r"[\p{L}\p{N}\p{So}\p{Sc}\p{Sm}\x{1F000}-\x{1FAFF}]"
@@ -68,7 +69,7 @@ def has_word(texts: pa.Array) -> pa.Array:
 
 def _has_ordinary_words(texts: pa.Array) -> pa.Array:
     """Find most of the texts that have words, fast; in HTML only outside of anything that may be a tag."""
-    html = pc.match_substring_regex(texts, _HTML)
+    html = holds_any(texts, _HTML)
     if pc.any(html).as_py():
         hiding = pc.match_substring_regex(texts, _HIDING)
         texts = pc.if_else(html, pc.replace_substring_regex(texts, _TAGS, "\n"), texts)

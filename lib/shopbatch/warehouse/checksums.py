@@ -28,6 +28,7 @@ import xxhash
 
 from shopbatch.core.errors import UserError, one_line
 from shopbatch.tables.schema import hidden_columns
+from shopbatch.warehouse.dictionaries import repeating_columns
 
 KEY = "shopbatch.xxh3"
 NONE = "0" * 32  # the place for size and checksum, 16 hex digits each
@@ -79,6 +80,7 @@ def to_parquet(data: pa.Table, row_group: int | None = None) -> bytearray:
         out,
         data.schema,
         compression="zstd",
+        use_dictionary=repeating_columns(data),
         write_page_checksum=True,
         write_statistics=bounded if hidden else True,
     ) as writer:
