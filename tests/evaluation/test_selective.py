@@ -12,13 +12,12 @@ from shopbatch.evaluation.selective import (
     NEVER,
     Bound,
     agreeing_bound,
-    allowed_errors,
     auroc,
     certain_bound,
     clopper_pearson,
     curve,
     most_errors,
-    passes_anywhere,
+    places_to_test,
 )
 
 
@@ -42,14 +41,15 @@ def test_intervals_are_those_of_scipy(hits: int, more: int, confidence: float) -
 
 
 def test_all_places_together_keep_the_error() -> None:
-    """Drawn rows of which just the target's share is right: the worst that can be."""
-    draw, counts = np.random.default_rng(0), tuple(range(6, 301, 6))
-    limits = allowed_errors(counts, 0.9, 0.9)
-    wrong = (draw.random((20_000, 300)) > 0.9).cumsum(axis=1)[:, np.array(counts) - 1]
-    share = (wrong <= np.array(limits)).any(axis=1).mean()
-    assert share == pytest.approx(passes_anywhere(counts, list(limits), 0.1), abs=0.007) and 0.07 < share <= 0.105
-    alone = np.array([most_errors(rows, 0.9, 0.1) for rows in counts])
-    assert (wrong <= alone).any(axis=1).mean() > 0.2  # without the correction
+    """Drawn rows of which just less than the target is right: the worst that can be."""
+    draw, places = np.random.default_rng(0), np.array(places_to_test(300, 0.9, 0.1))
+    assert (np.diff(places)[:-1] > 8).all() and 60 <= places[0] < 80 and places[-1] == 300 and len(places) > 15
+    limits = np.array([most_errors(rows, 0.9, 0.1) for rows in places.tolist()])
+    assert limits[:-1].tolist() == list(range(limits[0], limits[-2] + 1))  # one more may be wrong at each
+    wrong = (draw.random((20_000, 300)) > 0.899).cumsum(axis=1)[:, places - 1]
+    assert 0.05 < (wrong <= limits)[:, 0].mean() < 0.1 and (wrong <= limits).any(axis=1).mean() > 0.2
+    assert places_to_test(0, 0.9, 0.1) == places_to_test(21, 0.9, 0.1) == () and places_to_test(22, 0.9, 0.1) == (22,)
+    assert len(places_to_test(20_000, 0.95, 0.1)) <= 51
 
 
 def right_at(score: np.ndarray, kind: str) -> np.ndarray:
@@ -78,7 +78,7 @@ def test_a_target_is_missed_no_more_often_than_designed(kind: str, rows: int) ->
     assert missed <= 0.1 * 400 + 3 * np.sqrt(0.1 * 0.9 * 400)
     if kind == "steep":  # and where it can be reached, it is
         possible = (np.flatnonzero(truly >= 0.9)[-1] + 1) / len(grid)
-        assert missed <= 0.05 * 400 and np.mean(covered) > (0.4 if rows == 150 else 0.75) * possible
+        assert np.mean(covered) > (0.5 if rows == 150 else 0.83) * possible
 
 
 def test_what_is_never_certain_is_never_taken() -> None:
@@ -89,7 +89,7 @@ def test_what_is_never_certain_is_never_taken() -> None:
     assert (same.score, same.rows, same.right) == (0.5, 100, 99)
 
 
-def test_many_rows_are_bounded_by_the_sum() -> None:
+def test_many_rows_are_tested_at_few_places() -> None:
     draw = np.random.default_rng(2)
     score = draw.random(20_000)
     bound = certain_bound(score, draw.random(20_000) < score**0.1, 0.95, 0.9)

@@ -166,7 +166,7 @@ def test_the_shop_is_joined_up(store: Store) -> None:
         "orders": 900,
         "order_lines": len(tables["order_lines"]),  # see test_support
         "tickets": 600,
-        "intent_examples": 1_904,
+        "intent_examples": 4_452,
         "referral_events": len(tables["referral_events"]),  # drawn: see test_referrals
     }
     joined = tables["referral_events"].filter(kind="joined")["invitee_id"]

@@ -36,7 +36,7 @@ COUNTS = {
     "orders": 900,
     "order_lines": 1_444,
     "tickets": 600,
-    "intent_examples": 1_904,
+    "intent_examples": 4_452,
 }
 
 

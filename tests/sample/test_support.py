@@ -155,7 +155,7 @@ def test_a_generated_shop_has_them_for_its_own_users(store: Store) -> None:
     report = fill_generated(store, 400, 7)
     frames = {t.name: pl.DataFrame(pl.from_arrow(store.snapshot(t.name).read())) for t in TABLES}
     rows = {t.table: t.rows for t in report.tables}
-    assert (rows["orders"], rows["tickets"], rows["policies"], rows["intent_examples"]) == (400, 400, 72, 1_904)
+    assert (rows["orders"], rows["tickets"], rows["policies"], rows["intent_examples"]) == (400, 400, 72, 4_452)
     known = store.snapshot("users").read(["user_id"])["user_id"].to_pylist()
     for name in ("orders", "order_lines", "tickets"):
         assert set(frames[name]["user_id"].drop_nulls()) <= set(known)

@@ -1,10 +1,11 @@
 """Answering only where one is sure enough: from which score on the share of right ones certainly reaches a target.
 
-A bound that is chosen among many on the same rows looks better than it is. So the bound is tested at a fixed number of
-places, each with the Clopper-Pearson lower bound, at a level so strict that *any* of them passes wrongly with no more
-than the error that is allowed. That probability is computed exactly for rows of which just the target's share is right,
-as for the looks of a group-sequential trial (Pocock 1977, "Group sequential methods in the design and analysis of
-clinical trials", Biometrika 64). Rows that are right less often at lower scores only make it smaller.
+A bound that is chosen among many on the same rows looks better than it is. So the bounds are tested one after
+another, from the greatest scores downwards, each by the Clopper-Pearson lower bound at the full level, and the first
+one that fails ends the search. Which bounds are tested, and in which order, does not depend on what is right. Then the
+chance that any bound passes wrongly is at most that of the first one that should not pass: no more than the error that
+is allowed (testing in a fixed sequence: Bauer 1991, "Multiple testing in clinical trials", Statistics in Medicine 10;
+Angelopoulos et al. 2021, "Learn then test").
 """
 
 from __future__ import annotations
@@ -17,11 +18,8 @@ import numpy as np
 from shopbatch.evaluation.proportions import beta_quantile
 
 NEVER = 2.0  # a bound that no probability reaches
-PLACES = 50  # bounds that are tested: each fiftieth part of the rows, from the greatest score on
-_EXACT = (
-    3000  # rows up to which the error of all tests together is computed; beyond, it is bounded by its sum (Bonferroni)
-)
-_HALVINGS = 16
+_FIRST = 0.2  # share of the rows that the first bound takes at least: among fewer, one wrong row would end the search
+_PLACES = 50  # most bounds that are tested
 
 
 @dataclass(frozen=True)
@@ -42,8 +40,8 @@ class Bound:
 def certain_bound(score: np.ndarray, right: np.ndarray, precision: float, confidence: float) -> Bound:
     """Return the lowest bound from which on the share of right rows is at least `precision`.
 
-    If rows are right the less often the lower their score is, a bound whose true share is below `precision` is chosen
-    with a probability of at most 1 - `confidence`.
+    A bound whose true share is below `precision` is chosen with a probability of at most 1 - `confidence`, however the
+    share of right rows changes with the score.
 
     Args:
         score: float [n].
@@ -54,11 +52,44 @@ def certain_bound(score: np.ndarray, right: np.ndarray, precision: float, confid
     order = np.argsort(-score, kind="stable")
     ranked, wrong = score[order], np.cumsum(~right[order].astype(bool))
     best = Bound()
-    counts = _places(ranked)
-    for rows, allowed in zip(counts, allowed_errors(counts, precision, confidence), strict=True):
-        if wrong[rows - 1] <= allowed:
-            best = Bound(float(ranked[rows - 1]), rows, rows - int(wrong[rows - 1]))
+    for place in places_to_test(len(ranked), precision, 1 - confidence):
+        rows = int(np.searchsorted(-ranked, -ranked[place - 1], side="right"))  # equal scores stay together
+        if wrong[rows - 1] > most_errors(rows, precision, 1 - confidence):
+            break
+        best = Bound(float(ranked[rows - 1]), rows, rows - int(wrong[rows - 1]))
     return best
+
+
+@lru_cache(maxsize=256)
+def places_to_test(size: int, precision: float, level: float) -> tuple[int, ...]:
+    """Return the numbers of rows at which a bound is tested, ascending.
+
+    Each is the least number among which one more row may be wrong than at the place before, since a place between two
+    such ones could only fail. They begin with a fifth of all rows and end with all.
+
+    Args:
+        size: Number of all rows.
+        precision: The share to prove.
+        level: The chance to prove it wrongly.
+    """
+    most = most_errors(size, precision, level) if size else -1
+    places = [_fewest_rows(wrong, size, precision, level) for wrong in _thinned(most)]
+    return tuple(sorted({rows for rows in places if rows >= _FIRST * size} | ({size} if most >= 0 else set())))
+
+
+def _thinned(most: int) -> list[int]:
+    """Numbers of wrong rows, 0 to `most`, of which those that are tested are at most _PLACES."""
+    step = max(1, -(-(most + 1) // _PLACES))
+    return list(range(most % step, most + 1, step))
+
+
+def _fewest_rows(wrong: int, size: int, precision: float, level: float) -> int:
+    """The least number of rows, up to `size`, among which so many may be wrong."""
+    low, high = 0, size
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (low, middle) if most_errors(middle, precision, level) >= wrong else (middle, high)
+    return high
 
 
 def agreeing_bound(score: np.ndarray, same: np.ndarray, agreement: float, confidence: float) -> Bound:
@@ -85,35 +116,6 @@ def agreeing_bound(score: np.ndarray, same: np.ndarray, agreement: float, confid
     return Bound(float(ranked[rows - 1]), rows, rows - int(other[rows - 1])) if rows else Bound()
 
 
-def _places(ranked: np.ndarray) -> tuple[int, ...]:
-    """Numbers of rows at which a bound is tested; equal scores stay together. They do not depend on what is right."""
-    size = len(ranked)
-    wanted = {max(1, size * place // PLACES) for place in range(1, PLACES + 1)} if size else set()
-    return tuple(sorted({int(np.searchsorted(-ranked, -ranked[rows - 1], side="right")) for rows in wanted}))
-
-
-@lru_cache(maxsize=256)
-def allowed_errors(counts: tuple[int, ...], precision: float, confidence: float) -> tuple[int, ...]:
-    """Return how many of the first rows may be wrong at each place; -1 where even none would prove nothing.
-
-    Args:
-        counts: Numbers of rows, ascending.
-        precision: The share of right rows to prove.
-        confidence: 1 minus the probability that any place passes if the true share is just below `precision`.
-    """
-    error = 1 - confidence
-    if not counts:
-        return ()
-    if counts[-1] > _EXACT:
-        return tuple(most_errors(rows, precision, error / len(counts)) for rows in counts)
-    low, high = error / len(counts), error
-    for _ in range(_HALVINGS):
-        middle = (low + high) / 2
-        limits = [most_errors(rows, precision, middle) for rows in counts]
-        low, high = (middle, high) if passes_anywhere(counts, limits, 1 - precision) <= error else (low, middle)
-    return tuple(most_errors(rows, precision, low) for rows in counts)
-
-
 @lru_cache(maxsize=65536)
 def most_errors(rows: int, precision: float, level: float) -> int:
     """Return the most wrong rows at which the Clopper-Pearson lower bound of the share is still `precision`.
@@ -124,23 +126,6 @@ def most_errors(rows: int, precision: float, level: float) -> int:
         level: Probability that the bound is above the true share; -1 is returned where no number is small enough.
     """
     return int(np.searchsorted(np.cumsum(_binomial(rows, 1 - precision)), level, side="right")) - 1
-
-
-def passes_anywhere(counts: tuple[int, ...], limits: list[int], wrong: float) -> float:
-    """Return the probability that at any place no more rows than its limit are wrong, each wrong with the same chance.
-
-    Args:
-        counts: Numbers of rows, ascending.
-        limits: The limit of each place; -1 lets nothing pass.
-        wrong: The chance that a row is wrong.
-    """
-    state, before, passed = np.ones(1), 0, 0.0
-    for rows, limit in zip(counts, limits, strict=True):
-        state = np.convolve(state, _binomial(rows - before, wrong))[: max(limits) + 2]
-        before = rows
-        passed += float(state[: limit + 1].sum())
-        state[: limit + 1] = 0
-    return passed
 
 
 def curve(score: np.ndarray, right: np.ndarray, confidence: float, points: int = 50) -> np.ndarray:

@@ -1,4 +1,7 @@
-"""The words of the sample's orders and tickets (data/ticket_phrases.yaml), and its examples of intents."""
+"""The words of the sample's orders and tickets (data/ticket_phrases.yaml), and its examples of intents.
+
+The examples are in data/intent_examples_en.yaml and data/intent_examples_zh.yaml.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,7 @@ from functools import lru_cache
 
 import pyarrow as pa
 
+from shopbatch.sample.dialog_words import LANGUAGES
 from shopbatch.tables.tickets import INTENT_EXAMPLES
 from shopbatch.text.word_files import WordFile, read_words
 
@@ -32,8 +36,7 @@ class TicketPhrases(WordFile):
 
 
 class _Examples(WordFile):
-    en: _ByLanguage
-    zh: _ByLanguage
+    questions: dict[str, tuple[str, ...]]
 
 
 @lru_cache(maxsize=1)
@@ -45,10 +48,13 @@ def ticket_phrases() -> TicketPhrases:
 @lru_cache(maxsize=1)
 def intent_examples() -> pa.Table:
     """Return questions that were written by hand, with their intents, as rows of `intent_examples`."""
-    listed = read_words(_Examples, "shopbatch.sample", "data/intent_examples.yaml")
+    listed = {
+        language: read_words(_Examples, "shopbatch.sample", f"data/intent_examples_{language}.yaml").questions
+        for language in LANGUAGES
+    }
     rows = [
         (f"e-{language}-{intent}-{number}", text, intent, language)
-        for language, intents in (("en", listed.en), ("zh", listed.zh))
+        for language, intents in listed.items()
         for intent, texts in intents.items()
         for number, text in enumerate(texts, 1)
     ]
