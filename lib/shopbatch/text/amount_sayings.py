@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator
 from functools import lru_cache
 
-from shopbatch.text.amount_patterns import Amount, Patterns, unit_behind
+from shopbatch.text.amount_patterns import SIZE, Amount, Patterns, unit_behind
 from shopbatch.text.amount_words import WORD_VALUES, amounts_file, values_of_words
 from shopbatch.text.numerals import from_chinese
 
@@ -20,6 +20,7 @@ _FEET = re.compile(
     re.I,
 )
 
+_SIZES = re.compile(r"size|talla|n[úu]mero|größe|nummer|taille|pointure|码", re.I)
 _CODED = re.compile(r"(?<![A-Za-z])(?:SPF|FPS|LSF|UPF|IP|UV)(?P<n>\d+)")  # the letters differ by language
 
 
@@ -65,6 +66,9 @@ def sayings(text: str, language: str, patterns: Patterns) -> Iterator[Amount]:
             yield Amount(*m.span(), values, loose=True)
     for pattern in said.half:
         for m in _pattern(pattern).finditer(text):
+            if _SIZES.match(m["u"]):
+                yield Amount(*m.span(), (0.5,), f"{SIZE}half")
+                continue
             unit, stop = unit_behind(text, m.start("u"), patterns)
             named = {"stünd": "hour", "jähri": "year", "jahr": "year"}.get(m["u"].lower()[:5])
             if named or (unit and stop >= m.end("u")):

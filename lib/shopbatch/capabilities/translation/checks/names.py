@@ -11,7 +11,7 @@ from shopbatch.grounding.brands import known_brands
 from shopbatch.text.vocabulary import is_common, is_english
 from shopbatch.text.word_files import WordFile, read_words
 
-VERSION = 1
+VERSION = 2
 _WORD = re.compile(r"[^\W\d_](?:[^\W_]|['’&+.-](?=[^\W_]))*", re.UNICODE)
 _START = re.compile(r"(?:^|[.!?:;…\n\"“”„«»(\[|•*/–—¿¡]|\d[.)])\s*[\"“„«(*#¿¡-]*\s*$")
 _LATIN = re.compile(r"(?<![A-Za-z])[A-Za-zÀ-ÖØ-öø-ÿ](?:[A-Za-zÀ-ÖØ-öø-ÿ0-9]|['’&+.-](?=[A-Za-zÀ-ÖØ-öø-ÿ0-9]))+")
@@ -20,11 +20,21 @@ _SYLLABLE = (
     r"(?:[aeiouv]|a[io]|ei|ou|i[aeu]|iao|iou?|u[aoie]|uai|u[ei]|v?e|er|ue)(?:ng?|r)?"
 )
 _PINYIN = re.compile(rf"(?:{_SYLLABLE}){{1,4}}")
+_COGNATE = 5  # letters that a name of one language shares with that of another
+# what stands around an ordinary word that is a name: the Halo lamp, Mellow & Co
+_CALLED = re.compile(r"\b(?:the|our|this|your|a|from|by)\s$")
+_CALLS = re.compile(r"\s(?:& Co\b|(?!and\b|or\b|of\b|is\b|was\b|in\b|on\b|for\b|with\b|at\b|to\b)[a-z]{3,})|[®™]")
+_GERMAN = re.compile(
+    r"(?:ung|heit|keit|schaft|tion|tät|chen|nis|tum|ment|ling|rei|anz|enz|ik|ie|age|en|ern|eln)(?:en|s)?$|[äöüß]", re.I
+)
 _TITLE = 0.6  # share of words with a capital letter from which a line counts as a headline
 
 
 class _Names(WordFile):
     ambiguous: str
+    places: str
+    brands: str
+    start: dict[str, str]
     pairs: dict[str, str]
     quantities: str
     ordinary: dict[str, str]
@@ -40,7 +50,21 @@ def _file() -> _Names:
 @lru_cache(maxsize=8)
 def _ordinary(language: str) -> frozenset[str]:
     words = _file().ordinary
-    return frozenset(f"{words['all']} {words.get(language, '')}".lower().split())
+    return frozenset(f"{words['all']} {words.get(language, '')} {_file().places}".lower().split())
+
+
+@lru_cache(maxsize=1)
+def _more_brands() -> re.Pattern[str]:
+    listed = sorted((re.escape(name.strip()) for name in _file().brands.split(",")), key=len, reverse=True)
+    return re.compile(rf"(?<![\w-])(?:{'|'.join(listed)})(?![\w-])")
+
+
+def _first(text: str) -> str:
+    """The Chinese brand that a text begins with and that is an ordinary word elsewhere; "" for none."""
+    begin = re.match(r"\W*(?:<[^>]*>)?(?:【[^】]*】)?\s*", text)
+    rest = text[begin.end() :] if begin else text
+    names = (name for name, not_before in _file().start.items() if re.match(rf"{name}(?!{not_before})", rest))
+    return next(names, "")
 
 
 def name_faults(
@@ -59,7 +83,7 @@ def name_faults(
         ("lost_name", name) for name in names(one, languages[0], brands) if not _kept(other, name) and name not in kept
     ]
     allowed = f"{one} {kept} {' '.join(brands)} {_other_names(one)}"
-    faults += [("new_name", name) for name in new_names(other, languages[1], allowed)]
+    faults += [("new_name", name) for name in new_names(other, languages[1], allowed, languages[0])]
     return faults
 
 
@@ -101,7 +125,8 @@ def _is_word(word: str, compounds: bool = False) -> bool:
 
 def _listed(text: str) -> list[str]:
     """The brands of the shared list that a text names, without those that are ordinary words."""
-    return [name for name in known_brands(text) if name.lower() not in _file().ambiguous.split()]
+    listed = [name for name in known_brands(text) if name.lower() not in _file().ambiguous.split()]
+    return [*listed, *(m[0] for m in _more_brands().finditer(text))]
 
 
 def names(text: str, language: str, brands: Sequence[str] = ()) -> list[str]:
@@ -111,6 +136,7 @@ def names(text: str, language: str, brands: Sequence[str] = ()) -> list[str]:
     if language == "zh":
         out += [m[0] for m in _LATIN.finditer(_without_atoms(text)) if _is_name(m[0], "en")]
         out += [name for name in _file().pairs if name in text and name not in _file().ambiguous.split()]
+        out += [first for first in (_first(text),) if first]
         return list(dict.fromkeys(out))
     for line in _without_atoms(text).split("\n"):
         words = list(_WORD.finditer(line))
@@ -134,7 +160,7 @@ def _stands_as_name(m: re.Match[str], line: str, place: int, title: bool, langua
         return True
     if title or _START.search(line[: m.start()]) or language == "de":
         return not _is_word(word, compounds=place > 0 or not title)
-    return not (_is_word(word) and word.lower() in line[m.end() :])
+    return not _is_word(word) or bool(_CALLED.search(line[: m.start()]) and _CALLS.match(line[m.end() :]))
 
 
 def _is_name(word: str, language: str) -> bool:
@@ -149,7 +175,7 @@ def _is_name(word: str, language: str) -> bool:
     return not (word.isupper() and (is_common(word) or len(set(word)) < 3))
 
 
-def new_names(text: str, language: str, allowed: str) -> Iterator[str]:
+def new_names(text: str, language: str, allowed: str, source: str = "en") -> Iterator[str]:
     """Yield names of a translation that what is allowed does not hold."""
     brands = [name for name in _listed(text) if not _holds(allowed, name)]
     has_brand = bool(_listed(allowed))
@@ -168,7 +194,7 @@ def new_names(text: str, language: str, allowed: str) -> Iterator[str]:
                 if not allowed.count(m[0]) and not _names_something(allowed):
                     yield m[0]
         return
-    chinese = bool(re.search(r"[\u4e00-\u9fff]", allowed))
+    chinese = source == "zh"
     for line in _without_atoms(text).split("\n"):
         words = list(_WORD.finditer(line))
         title = _is_title(words)
@@ -176,8 +202,14 @@ def new_names(text: str, language: str, allowed: str) -> Iterator[str]:
             word = m[0]
             if not word[0].isupper() or not _is_name(word, language) or _holds(allowed, re.sub(r"['’]s?$", "", word)):
                 continue
-            if chinese and _PINYIN.fullmatch(word.lower().replace("'", "")):
+            if chinese and all(
+                _PINYIN.fullmatch(part) or is_common(part) for part in re.split(r"[-'’]", word.lower()) if part
+            ):
                 continue
+            if len(word) >= _COGNATE and any(
+                w[:_COGNATE].lower() == word[:_COGNATE].lower() for w in _capitalized(allowed)
+            ):
+                continue  # Amalfi, costa Amalfitana
             after = words[place + 1] if place + 1 < len(words) else None
             if _introduced(line, m.start(), language, word) or _new_by_place(m, line, title, language, after):
                 yield word
@@ -196,12 +228,16 @@ def _new_by_place(m: re.Match[str], line: str, title: bool, language: str, after
         return next_to and not _is_word(word, compounds=True)
     if title or _START.search(line[: m.start()]):
         return not _is_word(word, compounds=True)
-    return not (language == "en" and "-" in word and _is_word(word))
+    return not (language == "en" and _is_word(word))
+
+
+def _capitalized(text: str) -> list[str]:
+    return [m[0] for m in _WORD.finditer(text) if m[0][0].isupper()]
 
 
 def _is_german(word: str) -> bool:
     """Whether a word may be German: common, or made of common words that are not all English."""
-    return is_common(word) or (is_common(word, compounds=True) and not is_english(word)) or "-" in word
+    return bool(_GERMAN.search(word)) or is_common(word) or (is_common(word, compounds=True) and not is_english(word)) or "-" in word
 
 
 def _introduced(line: str, start: int, language: str, word: str) -> bool:
@@ -211,7 +247,7 @@ def _introduced(line: str, start: int, language: str, word: str) -> bool:
         return False
     if language == "de" and re.search(r"\b(?:von|bei)\s+$", line[:start]):
         return not _is_german(word)
-    return bool(re.search(rf"(?:{pattern})\s+[\"“„«]?$", line[:start], re.I))
+    return bool(re.search(rf"(?<!\w)(?:{pattern})\s+[\"“„«]?$", line[:start], re.I))
 
 
 def _names_something(text: str) -> bool:
