@@ -22,6 +22,8 @@ _ENDS = re.compile(
 )
 _SHORTER, _LONGER = 0.12, 0.25  # logarithms of the length, where the numbers of sentences differ, too
 _LONG = 1.5  # an explanation makes a short title longer: the band is wider on that side
+_TWICE = 5  # letters of a word from which it counts when it stands twice
+_DOUBLE = frozenset({"vous", "nous", "sich", "dass", "that", "very", "muy", "sehr"})  # may stand twice in a row
 _HAN = re.compile(r"[\u3400-\u9fff\u3040-\u30ff\uac00-\ud7af]")
 _LATIN_RUN = re.compile(r"(?:\b[a-zà-ÿ][a-zà-ÿ'’-]+\b[\s,]*){3,}")
 
@@ -147,31 +149,50 @@ def _shared_run(before: list[str], after: list[str], stays: set[str]) -> str:
 
 def repeated(one: str, other: str, languages: tuple[str, str]) -> str:
     """Return what a translation says again and its text does not; "" for nothing."""
-    again = _repeats(other, languages[1])
-    if not again:
-        return ""
-    return "" if _repeats(one, languages[0]) else again
+    if doubled := _doubled(other, languages[1]):
+        return "" if _doubled(one, languages[0]) else doubled
+    longer = _says_twice(one, languages[0])
+    again = _repeats(other, languages[1], longer)
+    return "" if not again or _repeats(one, languages[0]) else again
 
 
-def _repeats(text: str, language: str) -> str:
+def _says_twice(text: str, language: str) -> bool:
+    """Whether a text has a long word twice: its translation may have several words twice for it."""
+    if language in ("zh", "ja"):
+        pieces = re.findall(r"[\u3400-\u9fff]", text)
+        pairs = Counter(zip(pieces, pieces[1:], pieces[2:], strict=False))
+        return max(pairs.values(), default=0) > 1
+    words = Counter(word for word in words_of(bare(text)) if len(word) >= _TWICE)
+    return max(words.values(), default=0) > 1
+
+
+def _doubled(text: str, language: str) -> str:
+    """The same words one after the other, with blanks only between them: very very, 很好很好."""
+    if language in ("zh", "ja"):
+        m = re.search(r"([\u3400-\u9fff]{3,5})\s*\1", text)
+        return m[0] if m else ""
+    for m in re.finditer(r"\b([^\W\d_][\w'’-]*(?:\s+[^\W\d_]+){0,2})(?:\s+|,\s)\1\b", text, re.I):
+        words = m[1].lower().split()
+        if (len(words) > 1 and sum(map(len, words)) > _TWICE) or (
+            len(words) == 1 and len(words[0]) > 3 and words[0] not in _DOUBLE and "," not in m[0]
+        ):
+            return m[0]
+    return ""
+
+
+def _repeats(text: str, language: str, longer: bool = False) -> str:
+    """What a text says again: a clause, or some words in a row; more of them if `longer`."""
     chinese = language in ("zh", "ja")
     pieces = (
         [c for c in re.findall(r"[\u3400-\u9fff\u3040-\u30ff]|[A-Za-z0-9]+", text)]
         if chinese
         else re.findall(r"[^\W_]+", text.lower())
     )
-    least = 6 if chinese else 4
+    least = (8 if longer else 5) if chinese else (6 if longer else 4)
     seen = Counter(tuple(pieces[i : i + least]) for i in range(len(pieces) - least + 1))
     for run, times in seen.items():
         if times > 1 and len(set(run)) > 2:
             return ("" if chinese else " ").join(run)
-    # the same words one after the other: very very, 很好很好
-    for size in range(1, least):
-        for i in range(len(pieces) - 2 * size + 1):
-            part = pieces[i : i + size]
-            long_enough = size >= 3 if chinese else size >= 2 or (len(part[0]) > 3 and not part[0].isdigit())
-            if part == pieces[i + size : i + 2 * size] and long_enough:
-                return ("" if chinese else " ").join(part * 2)
     said = [re.sub(r"\W", "", c).lower() for c in clauses(text)]
     twice = [c for c, n in Counter(said).items() if n > 1 and len(c) > (3 if chinese else 8)]
     return twice[0] if twice else ""

@@ -8,22 +8,23 @@ from functools import lru_cache
 
 from shopbatch.capabilities.translation.atoms import atoms
 from shopbatch.grounding.brands import known_brands
-from shopbatch.text.vocabulary import is_common, is_english
+from shopbatch.text.vocabulary import is_common, is_english, is_noun
 from shopbatch.text.word_files import WordFile, read_words
 
 VERSION = 2
 _WORD = re.compile(r"[^\W\d_](?:[^\W_]|['’&+.-](?=[^\W_]))*", re.UNICODE)
-_START = re.compile(r"(?:^|[.!?:;…\n\"“”„«»(\[|•*/–—¿¡]|\d[.)])\s*[\"“„«(*#¿¡-]*\s*$")
+_START = re.compile(r"(?:^|[.!?:;…\n\"“”„«»(\[|•*/–—¿¡]|\d[.)]|\s-)\s*[\"“„«(*#¿¡-]*\s*$")
 _LATIN = re.compile(r"(?<![A-Za-z])[A-Za-zÀ-ÖØ-öø-ÿ](?:[A-Za-zÀ-ÖØ-öø-ÿ0-9]|['’&+.-](?=[A-Za-zÀ-ÖØ-öø-ÿ0-9]))+")
 _SYLLABLE = (
     r"(?:[bpmfdtnlgkhjqxrzcsyw]|zh|ch|sh)?"
     r"(?:[aeiouv]|a[io]|ei|ou|i[aeu]|iao|iou?|u[aoie]|uai|u[ei]|v?e|er|ue)(?:ng?|r)?"
 )
 _PINYIN = re.compile(rf"(?:{_SYLLABLE}){{1,4}}")
+_ABBREVIATED = 4  # letters up to which a word in capitals may be an abbreviation: VAT, IVA, EAN
 _COGNATE = 5  # letters that a name of one language shares with that of another
-# what stands around an ordinary word that is a name: the Halo lamp, Mellow & Co
-_CALLED = re.compile(r"\b(?:the|our|this|your|a|from|by)\s$")
-_CALLS = re.compile(r"\s(?:& Co\b|(?!and\b|or\b|of\b|is\b|was\b|in\b|on\b|for\b|with\b|at\b|to\b)[a-z]{3,})|[®™]")
+# what stands around an ordinary word that is a name: by Halo, Mellow & Co
+_CALLED = re.compile(r"\b(?:from|by)\s$")
+_CALLS = re.compile(r"\s& Co\b|[®™]")
 _GERMAN = re.compile(
     r"(?:ung|heit|keit|schaft|tion|tät|chen|nis|tum|ment|ling|rei|anz|enz|ik|ie|age|en|ern|eln)(?:en|s)?$|[äöüß]", re.I
 )
@@ -160,7 +161,7 @@ def _stands_as_name(m: re.Match[str], line: str, place: int, title: bool, langua
         return True
     if title or _START.search(line[: m.start()]) or language == "de":
         return not _is_word(word, compounds=place > 0 or not title)
-    return not _is_word(word) or bool(_CALLED.search(line[: m.start()]) and _CALLS.match(line[m.end() :]))
+    return not _is_word(word) or bool(_CALLED.search(line[: m.start()]) or _CALLS.match(line[m.end() :]))
 
 
 def _is_name(word: str, language: str) -> bool:
@@ -172,7 +173,7 @@ def _is_name(word: str, language: str) -> bool:
         or all(p in _ordinary(language) or (len(p) < 2) for p in parts)
     ):
         return False
-    return not (word.isupper() and (is_common(word) or len(set(word)) < 3))
+    return not (word.isupper() and (is_common(word) or len(set(word)) < 3 or len(bare) <= _ABBREVIATED))
 
 
 def new_names(text: str, language: str, allowed: str, source: str = "en") -> Iterator[str]:
@@ -228,7 +229,7 @@ def _new_by_place(m: re.Match[str], line: str, title: bool, language: str, after
         return next_to and not _is_word(word, compounds=True)
     if title or _START.search(line[: m.start()]):
         return not _is_word(word, compounds=True)
-    return not (language == "en" and _is_word(word))
+    return not (_is_word(word) and (language == "en" or not word.isascii()))
 
 
 def _capitalized(text: str) -> list[str]:
@@ -237,7 +238,7 @@ def _capitalized(text: str) -> list[str]:
 
 def _is_german(word: str) -> bool:
     """Whether a word may be German: common, or made of common words that are not all English."""
-    return bool(_GERMAN.search(word)) or is_common(word) or (is_common(word, compounds=True) and not is_english(word)) or "-" in word
+    return bool(_GERMAN.search(word)) or is_noun(word) or (is_common(word, compounds=True) and not is_english(word)) or "-" in word
 
 
 def _introduced(line: str, start: int, language: str, word: str) -> bool:

@@ -97,7 +97,10 @@ def denials(text: str, language: str) -> Denials:
         cues: list[tuple[int, int]] = []
         for kind in ("clause", "without", "concord"):
             hits = [(offset + m.start(), offset + m.end()) for m in _pattern(language, kind).finditer(rest)]
-            cues += hits if kind != "concord" else hits[:1] if not cues else []
+            if kind == "concord":  # apart from another denial: ningún artículo ... no
+                first = min(cues, default=(len(text), 0))[0]
+                hits = [hit for hit in hits[:1] if not cues or len(text[hit[1] : first].split()) > _WORDS_BETWEEN]
+            cues += hits
             rest = _masked(rest, _pattern(language, kind))
         for kind in ("part", "soft"):
             weak += len(_pattern(language, kind).findall(rest))
