@@ -6,9 +6,11 @@ import math
 import re
 from collections import Counter
 from functools import lru_cache
+from itertools import pairwise
 
 from shopbatch.capabilities.translation.atoms import atoms
-from shopbatch.text.clauses import clause_language, clauses, foreign_language, han_share, words_of
+from shopbatch.text.clauses import clause_language, clauses, foreign_language, han_share, surely_foreign, words_of
+from shopbatch.text.vocabulary import is_english
 from shopbatch.text.word_files import WordFile, read_words
 
 VERSION = 1
@@ -22,9 +24,12 @@ _ENDS = re.compile(
 )
 _SHORTER, _LONGER = 0.12, 0.25  # logarithms of the length, where the numbers of sentences differ, too
 _LONG = 1.5  # an explanation makes a short title longer: the band is wider on that side
+_TITLE = 18  # words of a headline
 _TWICE = 5  # letters of a word from which it counts when it stands twice
 _DOUBLE = frozenset({"vous", "nous", "sich", "dass", "that", "very", "muy", "sehr"})  # may stand twice in a row
 _HAN = re.compile(r"[\u3400-\u9fff\u3040-\u30ff\uac00-\ud7af]")
+_LATIN_WORDS = re.compile(r"[A-Za-zÀ-ÿ][A-Za-zÀ-ÿ'’-]*(?:[ ,]+[A-Za-zÀ-ÿ][A-Za-zÀ-ÿ'’-]*){2,}")
+_JOINTS = frozenset({"with", "for", "and", "of", "the", "in", "to", "from", "your"})
 _LATIN_RUN = re.compile(r"(?:\b[a-zà-ÿ][a-zà-ÿ'’-]+\b[\s,]*){3,}")
 
 
@@ -91,9 +96,11 @@ def length_fault(one: str, other: str, languages: tuple[str, str]) -> tuple[str,
     return None
 
 
-def language_fault(text: str, language: str) -> str:
-    """The language that a translation is in instead; "" for none."""
-    return foreign_language(bare(text), language)
+def language_fault(text: str, language: str, one: str = "") -> str:
+    """The language that a translation is in instead; "" for none. Words that the text has as well, as names, tell nothing."""
+    shared = set(words_of(one))
+    own = " ".join(word for word in words_of(bare(text)) if word not in shared)
+    return foreign_language(bare(text), language) or surely_foreign(own, language)
 
 
 def untranslated(one: str, other: str, languages: tuple[str, str], kept: tuple[str, ...] = ()) -> str:
@@ -114,6 +121,8 @@ def untranslated(one: str, other: str, languages: tuple[str, str], kept: tuple[s
             words = [w for w in words_of(m[0]) if w not in stays]
             if len(words) >= 3:
                 return m[0].strip()
+        if run := _left_latin(one, other, stays):
+            return run
         return (
             ""
             if han_share(other) > 0.25 or not words_of(other)
@@ -133,6 +142,19 @@ def untranslated(one: str, other: str, languages: tuple[str, str], kept: tuple[s
         words = words_of(clause)
         if len(words) >= 3 and clause_language(clause, (languages[0], languages[1])) == languages[0]:
             return clause
+    return ""
+
+
+def _left_latin(one: str, other: str, stays: set[str]) -> str:
+    """Words of the text in a row that stand in a Chinese translation, whatever their case, and are no name."""
+    small = " ".join(words_of(bare(one)))
+    for m in _LATIN_WORDS.finditer(bare(other)):
+        words = words_of(m[0])
+        telling = [w for w in words if w not in stays and len(w) > 2 and is_english(w)]
+        joined = any(w in _JOINTS for w in words[1:-1])
+        least = 2 if m[0].islower() else 2 if joined else 4
+        if len(telling) >= least and len(words) >= 3 and " ".join(words) in small:
+            return m[0].strip()
     return ""
 
 
@@ -174,7 +196,7 @@ def _doubled(text: str, language: str) -> str:
     for m in re.finditer(r"\b([^\W\d_][\w'’-]*(?:\s+[^\W\d_]+){0,2})(?:\s+|,\s)\1\b", text, re.I):
         words = m[1].lower().split()
         if (len(words) > 1 and sum(map(len, words)) > _TWICE) or (
-            len(words) == 1 and len(words[0]) > 3 and words[0] not in _DOUBLE and "," not in m[0]
+            len(words) == 1 and len(words[0]) > (4 if "," in m[0] else 3) and words[0] not in _DOUBLE
         ):
             return m[0]
     return ""
@@ -188,11 +210,16 @@ def _repeats(text: str, language: str, longer: bool = False) -> str:
         if chinese
         else re.findall(r"[^\W_]+", text.lower())
     )
-    least = (8 if longer else 5) if chinese else (6 if longer else 4)
+    least = (7 if longer else 5) if chinese else (6 if longer else 4)
     seen = Counter(tuple(pieces[i : i + least]) for i in range(len(pieces) - least + 1))
     for run, times in seen.items():
         if times > 1 and len(set(run)) > 2:
             return ("" if chinese else " ").join(run)
+    if not longer and not chinese and len(pieces) <= _TITLE:  # a headline: wool coat, wool coat for women
+        long = [p if len(p) >= _TWICE and p.isalpha() else "" for p in pieces]
+        pairs = Counter((a, b) for a, b in pairwise(long) if a and b)
+        if again := [pair for pair, times in pairs.items() if times > 1]:
+            return " ".join(again[0])
     said = [re.sub(r"\W", "", c).lower() for c in clauses(text)]
     twice = [c for c, n in Counter(said).items() if n > 1 and len(c) > (3 if chinese else 8)]
     return twice[0] if twice else ""

@@ -212,6 +212,8 @@ def new_names(text: str, language: str, allowed: str, source: str = "en") -> Ite
             ):
                 continue  # Amalfi, costa Amalfitana
             after = words[place + 1] if place + 1 < len(words) else None
+            if after is not None and _holds(allowed, after[0]):
+                after = None  # a noun before a name that both texts have
             if _introduced(line, m.start(), language, word) or _new_by_place(m, line, title, language, after):
                 yield word
 
