@@ -133,7 +133,7 @@ def _figures(text: str, language: str, patterns: Patterns) -> Iterator[Amount]:
             and not re.match(r"[x×]\s?\d|[stnr][tdh]\b", text[end:])
         ):
             continue  # part of a code: 3M, A4, 2XL
-        hidden = text[max(0, start - 1) : start] == "#" or (values in ((1.0,), (0.75,)) and not unit)
+        hidden = text[max(0, start - 1) : start] == "#" or (values in ((0.0,), (1.0,), (0.75,)) and not unit)
         yield Amount(start, stop, values, unit, loose=hidden)
 
 

@@ -13,7 +13,7 @@ from shopbatch.text.clauses import clause_language, clauses, foreign_language, h
 from shopbatch.text.vocabulary import is_english
 from shopbatch.text.word_files import WordFile, read_words
 
-VERSION = 1
+VERSION = 2
 _RUN = 4  # words in a row that stand in both texts as they are, from which they count as not translated
 _RUN_LETTERS = 14
 _TELLING, _FEW, _SAME = 4, 3, 0.7  # letters of a word; least words, and share of words that are those of the text
@@ -23,6 +23,8 @@ _ENDS = re.compile(
     r"|\.\s*\Z|(?<=[\w%)])\s*\Z"
 )
 _SHORTER, _LONGER = 0.12, 0.25  # logarithms of the length, where the numbers of sentences differ, too
+_WORDS = 12  # letters up to which a text has no length to compare
+_FEW_LETTERS, _FEW_ROOM = 24, 0.3  # a few words may be said in one
 _LONG = 1.5  # an explanation makes a short title longer: the band is wider on that side
 _TITLE = 18  # words of a headline
 _TWICE = 5  # letters of a word from which it counts when it stands twice
@@ -76,9 +78,12 @@ def length_ratio(one: str, other: str, languages: tuple[str, str]) -> tuple[floa
         _letters(re.sub(r"[A-Za-z0-9]{2,}", lambda m: "" if m[0] in shared else m[0], t), c)
         for t, c in zip((one, other), languages, strict=True)
     )
+    if max(a, b) < _WORDS:  # some letters beside figures and names
+        return 0.0, 1.0
     if not a or not b:
-        return (0.0 if a == b else math.copysign(9.0, b - a)), 1.0
-    return math.log(b / a), _lengths().width + _lengths().short / math.sqrt(a)
+        return math.copysign(9.0, b - a), 1.0
+    few = _FEW_ROOM if a < _FEW_LETTERS else 0.0
+    return math.log(b / a), _lengths().width + _lengths().short / math.sqrt(a) + few
 
 
 def length_fault(one: str, other: str, languages: tuple[str, str]) -> tuple[str, str] | None:

@@ -20,6 +20,7 @@ _SYLLABLE = (
     r"(?:[aeiouv]|a[io]|ei|ou|i[aeu]|iao|iou?|u[aoie]|uai|u[ei]|v?e|er|ue)(?:ng?|r)?"
 )
 _PINYIN = re.compile(rf"(?:{_SYLLABLE}){{1,4}}")
+_CODED = re.compile(r"(?:SPF|FPS|LSF|UPF|UV|IPX?)\d+", re.I)  # the letters differ by language
 _ABBREVIATED = 4  # letters up to which a word in capitals may be an abbreviation: VAT, IVA, EAN
 _COGNATE = 5  # letters that a name of one language shares with that of another
 # what stands around an ordinary word that is a name: by Halo, Mellow & Co
@@ -84,8 +85,25 @@ def name_faults(
         ("lost_name", name) for name in names(one, languages[0], brands) if not _kept(other, name) and name not in kept
     ]
     allowed = f"{one} {kept} {' '.join(brands)} {_other_names(one)}"
-    faults += [("new_name", name) for name in new_names(other, languages[1], allowed, languages[0])]
+    new = list(new_names(other, languages[1], allowed, languages[0]))
+    listed = {*_listed(other)}
+    spare = _places(one, other)  # places whose name in the other language no list knows
+    faults += [("new_name", name) for place, name in enumerate(new) if name in listed or place >= spare]
     return faults
+
+
+def _places(one: str, other: str) -> int:
+    """How many places a text names that a translation does not name as it does."""
+    before, after = (
+        {m[0] for m in _WORD.finditer(text) if m[0][0].isupper() and m[0].lower() in _place_words()}
+        for text in (one, other)
+    )
+    return sum(not _holds(other, word) for word in before) - sum(not _holds(one, word) for word in after)
+
+
+@lru_cache(maxsize=1)
+def _place_words() -> frozenset[str]:
+    return frozenset(_file().places.split())
 
 
 def _kept(text: str, name: str) -> bool:
@@ -168,7 +186,8 @@ def _is_name(word: str, language: str) -> bool:
     bare = re.sub(r"['’]s?$", "", word).strip(".-&+'’")
     parts = [p for p in re.split(r"[-&.+]", bare.lower()) if p]
     if (
-        len(bare) < 2
+        _CODED.fullmatch(bare)
+        or len(bare) < 2
         or bare.lower() in _ordinary(language)
         or all(p in _ordinary(language) or (len(p) < 2) for p in parts)
     ):
@@ -180,7 +199,7 @@ def new_names(text: str, language: str, allowed: str, source: str = "en") -> Ite
     """Yield names of a translation that what is allowed does not hold."""
     brands = [name for name in _listed(text) if not _holds(allowed, name)]
     has_brand = bool(_listed(allowed))
-    yield from (name for name in brands if name.isascii() or not has_brand)
+    yield from (n for n in brands if (n.isascii() or not has_brand) and n.lower() not in _ordinary(language))
     if language == "zh":
         for m in _LATIN.finditer(_without_atoms(text)):
             if len(m[0]) > 1 and _is_name(m[0], "zh") and not _holds(allowed, m[0]):

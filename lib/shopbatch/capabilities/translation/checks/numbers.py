@@ -106,6 +106,8 @@ def _same_unit(a: Amount, b: Amount) -> bool:
     names = {a.unit, b.unit}
     if MONEY in names or names == {"cny", ""}:
         return names <= {MONEY, "", "cny"}
+    if names == {"degree", "percent"}:  # Chinese spirits have degrees of alcohol
+        return True
     if "livre" in names:
         return bool(names & {"pound", ""})
     if names == {"year", ""} and min((*a.values, *b.values)) <= _OLDEST:
