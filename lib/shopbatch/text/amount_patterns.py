@@ -11,13 +11,14 @@ from shopbatch.text.units import units
 
 LANGUAGES = ("en", "zh", "es", "de", "fr")
 CLOCK, MONTH, WEEKDAY, AGE = "clock", "month_name", "weekday", "age"
+MONEY, SIZE = "money", "size_"  # some currency; a size, with its system behind: size_eu
 COMMA = frozenset({"es", "de", "fr"})  # languages with a decimal comma
 _FIGURES = (
-    r"(?<![\w.,/#@])(?<![A-Za-z]-)(?P<n>\d{1,3}(?:[.,'’ ]\d{3})+(?:[.,]\d{1,2})?(?!\d)|\d+(?:[.,]\d+)?|[.,]\d+)(?:er-)?"
+    r"(?<![\w.,/@])(?<![A-Z]-)(?P<n>\d{1,3}(?:[.,'’ ]\d{3})+(?:[.,]\d{1,2})?(?!\d)|\d+(?:[.,]\d+)?|[.,]\d+)(?:er-)?"
     r"(?P<frac>\s?[½¼¾⅓⅔]|(?:[\s-]\d)?/\d+(?![\d/]))?|(?P<sign>[½¼¾⅓⅔])"
 )
 _FIGURES_ZH = (
-    r"(?<![A-Za-z\d.,/#@_])(?<![A-Za-z]-)(?P<n>\d{1,3}(?:,\d{3})+(?:\.\d+)?(?!\d)|\d+(?:\.\d+)?)"
+    r"(?<![A-Za-z\d.,/@_])(?<![A-Z]-)(?P<n>\d{1,3}(?:,\d{3})+(?:\.\d+)?(?!\d)|\d+(?:\.\d+)?)"
     r"(?P<frac>/\d+(?![\d/]))?(?P<sign>(?!))?"
 )
 
@@ -146,6 +147,6 @@ def unit_behind(text: str, end: int, patterns: Patterns) -> tuple[str, int]:
     if re.fullmatch(r"[\s-]*(?:in|s|h|m|l|g|w|v|d|to|po|j|ga|lt|ins)", m[0], re.I):
         after = text[m.end() : m.end() + 2]
         is_in = bool(re.fullmatch(r"[\s-]+in", m[0], re.I))
-        if (is_in and re.match(r"\s[a-zà-ÿ]|-\d", after)) or after.startswith(("'", "’")):
+        if (is_in and re.match(r"\s[a-zà-ÿ]|-[\da-z]", after)) or after.startswith(("'", "’")):
             return "", end
     return name, m.end()

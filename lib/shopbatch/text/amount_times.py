@@ -12,6 +12,7 @@ from shopbatch.text.numerals import from_chinese
 HALF_DAY = 720  # minutes
 _DATE = re.compile(r"(?<![\d.,/-])(?P<a>\d{1,4})(?P<s>[./-])(?P<b>\d{1,2})(?P=s)(?P<c>\d{2,4})(?![\d/-]|\.\d)")
 _SHORT_DATE = re.compile(r"(?<![\d.,/-])(?P<a>\d{2})(?:/(?P<b>\d{2})(?![\d/-]|\.\d)|\.(?P<bb>0\d|1[0-2])\.(?!\d))")
+_MONTH_FIRST = re.compile(r"(?<![\d.,/-])(?P<a>\d{1,2})/(?P<b>\d{1,2})(?![\d/-]|\.\d)(?!\s?(?:of|in|inch|cup|\"|小时))")
 _SHORT_MONTHS = re.compile(
     r"\b(?P<n>Jan|Feb|Mar|Apr|Jun|Jul|Aug|Sept?|Oct|Nov|Dec)\b\.?(?=\s?\d)|(?<=\d\s)(?P<m>Jan|Feb|Mar|Apr|Jun|Jul|Aug|Sept?|Oct|Nov|Dec)\b\.?"
 )
@@ -23,7 +24,14 @@ def dates(text: str, language: str) -> Iterator[Amount]:
     """Dates in figures, each as three numbers or two: which is the day and which the month may stay open."""
     for m in _DATE.finditer(text):
         for group in ("a", "b", "c"):
-            yield Amount(*m.span(group), (float(m[group]),))
+            value = float(m[group])
+            short = len(m[group]) == 2 and group == "c" and m["s"] != "-"
+            yield Amount(*m.span(group), (value, 2000 + value) if short else (value,))
+    for m in _MONTH_FIRST.finditer(text) if language in ("en", "zh") else ():
+        numbers = sorted((int(m["a"]), int(m["b"])))
+        if 1 <= numbers[0] <= 12 and numbers[1] <= 31 and (numbers[1] > 12 or m["a"][0] == "0" or m["b"][0] == "0"):
+            yield Amount(*m.span("a"), (float(m["a"]),))
+            yield Amount(*m.span("b"), (float(m["b"]),))
     for m in _SHORT_DATE.finditer(text) if language in COMMA else ():
         month = "b" if m["b"] else "bb"
         if int(m["a"]) <= 31 and 1 <= int(m[month]) <= 12:

@@ -33,6 +33,14 @@ class _Unit(WordFile):
     zh: tuple[str, ...] = ()
 
 
+class _Sayings(WordFile):
+    decade: tuple[str, ...]
+    bundle: tuple[str, ...]
+    half: tuple[str, ...]
+    days: dict[str, tuple[float, ...]]
+    feasts: dict[str, tuple[float, ...]]
+
+
 class AmountsFile(WordFile):
     """The words of amounts.yaml, where the fields are explained."""
 
@@ -45,6 +53,7 @@ class AmountsFile(WordFile):
     months: dict[str, tuple[str, ...]]
     weekdays: dict[str, tuple[str, ...]]
     idioms: dict[str, tuple[str, ...]]
+    sayings: dict[str, _Sayings]
 
 
 @lru_cache(maxsize=1)
@@ -123,7 +132,9 @@ def _german_pattern() -> re.Pattern[str]:
     return re.compile(
         rf"(?:(?P<k>{ones})?tausend)?(?:(?P<h>{ones})?(?P<hundred>hundert))?(?:und)?"
         rf"(?:(?P<o>{ones})und(?P<t>{tens})|(?P<n>{tens}|{ones}))?(?P<inflected>en?)?"
-        r"(?:mal(?:ige[rsnm]?)?|fach(?:e[rsnm]?)?|teilige?[rsnm]?|tägige?[rsnm]?|stündige?[rsnm]?|jährige?[rsnm]?)?"
+        r"(?:mal(?:ige[rsnm]?)?|fach(?:e[rsnm]?)?|teilige?[rsnm]?|tägige?[rsnm]?|stündige?[rsnm]?|jährige?[rsnm]?"
+        r"|(?:lag|stuf|seit|farb|reih|schicht|tür|pol|monat|wöch|prozent|sitz|zeil|zoll|spur)ige?[rsnm]?"
+        r"|er(?:-?(?:set|pack|packung|pack[s]?))?)?"
     )
 
 

@@ -18,7 +18,9 @@ from shopbatch.text.amount_patterns import (
     CLOCK,
     COMMA,
     LANGUAGES,
+    MONEY,
     MONTH,
+    SIZE,
     WEEKDAY,
     Amount,
     Patterns,
@@ -26,18 +28,24 @@ from shopbatch.text.amount_patterns import (
     sizes_of,
     unit_behind,
 )
+from shopbatch.text.amount_sayings import BUNDLE, DECADE, sayings
 from shopbatch.text.amount_times import HALF_DAY, calendar, clock, dates
 from shopbatch.text.amount_words import amounts_file, values_of_words
 from shopbatch.text.numerals import from_chinese, numerals
 from shopbatch.text.quantities import fold_width
 from shopbatch.text.units import units
 
-VERSION = 1  # of all that is read here; checks that use it name it
+VERSION = 2  # of all that is read here; checks that use it name it
 _HAN = r"[零〇一二两三四五六七八九十百千万亿]{1,12}(?:点[零〇一二三四五六七八九]{1,6})?"
 _DISCOUNT = re.compile(r"(?P<n>\d{1,2}(?:\.\d)?|[一二三四五六七八九]{1,2})\s?折(?!叠|扣价|角|痕|皱|边|断|射|返)")
 _SHARE = re.compile(rf"百分之(?P<n>\d+(?:\.\d+)?|{_HAN})")
 _PARTS = re.compile(rf"(?P<d>{_HAN}|\d+)分之(?P<n>{_HAN}|\d+)")
 _TENTHS = re.compile(r"(?P<n>[一二三四五六七八九]|\d)成(?![分员立功本熟为年了就品])")
+_AND_UP = re.compile(r"\s?(?:\+|(?:and|or|years) (?:up|over|older|above)\b)")
+# words of a price after which Chinese leaves the currency out; systems of sizes
+_PRICE = re.compile(r"(?:满|减|直降|立省|立降|返现?|低至|到手价?|抵|仅需|再降|优惠价?|券后)\s?$")
+_SYSTEM = re.compile(r"\b(EU|EUR|UK|US|USA|FR|DE|IT|JP|CN|EE\.? ?UU\.?|欧码|美码|英码)\s?$")
+_SYSTEMS = {"eur": "eu", "usa": "us", "ee uu": "us", "ee.uu.": "us", "ee. uu.": "us", "eeuu": "us", "欧码": "eu", "美码": "us", "英码": "uk"}
 _AND_A_HALF = re.compile(r"\s(?:and a half|y media?|und eine?n? halbe?n?s?|et demie?)\b", re.I)
 _A_UNIT_AND_A_HALF = re.compile(
     r"\b(?:an?|un|une|una|eine?n?|(?=\w+ y medi)) ?(?P<u>\w+) (?:and a half|y medi[oa]|et demie?)\b", re.I
@@ -66,6 +74,7 @@ def amounts(text: str, language: str) -> tuple[Amount, ...]:
 
 
 def _candidates(text: str, language: str, patterns: Patterns) -> Iterator[Amount]:
+    yield from sayings(text, language, patterns)
     yield from dates(text, language)
     yield from clock(text, language, patterns)
     if language == "zh":
@@ -75,7 +84,8 @@ def _candidates(text: str, language: str, patterns: Patterns) -> Iterator[Amount
     yield from _chinese_words(text, patterns) if language == "zh" else _words(text, language, patterns)
     for m in patterns.loose.finditer(text):
         values = amounts_file().numbers[language].loose[m[0].lower()]
-        yield Amount(*m.span(), values if isinstance(values, tuple) else (values,), loose=True)
+        unit = "" if language == "zh" else unit_behind(text, m.end(), patterns)[0]
+        yield Amount(*m.span(), values if isinstance(values, tuple) else (values,), unit, loose=True)
 
 
 def _chinese_shares(text: str) -> Iterator[Amount]:
@@ -103,26 +113,33 @@ def _figures(text: str, language: str, patterns: Patterns) -> Iterator[Amount]:
         if half := _AND_A_HALF.match(text, stop):
             values, stop = tuple(v + 0.5 for v in values), half.end()
             unit, stop = (unit, stop) if unit else unit_behind(text, stop, patterns)
-        if language == "zh" and _is_date(text, m, stop):
+        if language == "zh" and _is_date(text, m, end, stop):
             unit = ""
+        if language == "zh" and not unit and _PRICE.search(text[: m.start()]):
+            unit = MONEY
         start = m.start()
+        if not unit and (system := _SYSTEM.search(text[:start])):
+            unit = f"{SIZE}{re.sub('[^a-z]', '', _SYSTEMS.get(system[1].lower(), system[1].lower()))}"
         if not unit and re.search(amounts_file().ages[language] + "$", text[:start], re.I):
+            unit = AGE
+        if language == "en" and not unit and _AND_UP.match(text, end):
             unit = AGE
         if (sign := patterns.before.search(text[max(0, start - 4) : start])) and (not unit or sizes_of(unit) == ()):
             unit, start = amounts_file().signs[sign["sign"]], start - len(sign[0])
         if (
             not unit
             and not m[0].endswith("er-")
-            and re.match(r"[A-Za-z_]|-[A-Z]|[-/]\d*[A-Za-z]{2,}\d", text[end:])
+            and re.match(r"[A-Za-z_]|-[A-Z](?![a-zäöüß]{2})|[-/]\d*[A-Za-z]{2,}\d", text[end:])
             and not re.match(r"[x×]\s?\d|[stnr][tdh]\b", text[end:])
         ):
             continue  # part of a code: 3M, A4, 2XL
-        yield Amount(start, stop, values, unit)
+        hidden = text[max(0, start - 1) : start] == "#" or (values in ((0.0,), (1.0,), (0.75,)) and not unit)
+        yield Amount(start, stop, values, unit, loose=hidden)
 
 
-def _is_date(text: str, m: re.Match[str], stop: int) -> bool:
+def _is_date(text: str, m: re.Match[str], end: int, stop: int) -> bool:
     """Whether a Chinese number is a year or a day of a month: 2024年, 5月6日."""
-    sign = text[stop - 1 : stop]
+    sign = text[end:stop].strip()
     return (
         (sign == "年" and len(m["n"] or "") == 4) or (sign in "日号" and text[stop : stop + 1] != "内")
         if sign
@@ -163,7 +180,9 @@ def _plain_readings(figures: str, language: str) -> tuple[float, ...]:
     sign = "." if "." in bare else ","
     grouped = float(bare.replace(sign, "")) if re.fullmatch(r"\d{1,3}(?:[.,]\d{3})+", bare) else None
     as_decimal = float(bare.replace(sign, ".")) if bare.count(sign) == 1 else None
-    if sign == group:
+    if language == "es" and grouped is not None:  # in Mexico a comma parts the thousands
+        readings: tuple[float | None, ...] = (grouped, as_decimal)
+    elif sign == group:
         readings = (grouped, as_decimal if grouped is None or (language in COMMA and as_decimal is not None) else None)
     else:
         readings = (as_decimal, grouped if language in COMMA and sign == decimal and as_decimal is None else None)
@@ -177,6 +196,8 @@ def _words(text: str, language: str, patterns: Patterns) -> Iterator[Amount]:
         unit, stop = unit_behind(text, m.start("u"), patterns)
         if unit and stop == m.end("u"):
             yield Amount(*m.span(), (1.5,), unit)
+    for m in re.finditer(r"\bdoppel(?=[a-zäöü])", text, re.I) if language == "de" else ():
+        yield Amount(*m.span(), (2.0,), loose=True)
     for start, end, value in values_of_words(text, language):
         unit, stop = unit_behind(text, end, patterns)
         if half := _AND_A_HALF.match(text, stop):
@@ -184,6 +205,8 @@ def _words(text: str, language: str, patterns: Patterns) -> Iterator[Amount]:
             yield Amount(start, stop, (value + 0.5,), behind)
             continue
         one = value == 1
+        if language == "en" and not unit and _AND_UP.match(text, end):
+            unit, stop = AGE, end
         yield Amount(
             start, stop if unit else end, (value,), unit, loose=one or (text[start:end].lower() in loose and not unit)
         )
@@ -192,6 +215,9 @@ def _words(text: str, language: str, patterns: Patterns) -> Iterator[Amount]:
 def _chinese_words(text: str, patterns: Patterns) -> Iterator[Amount]:
     counters = units().chinese_counters
     counted = re.compile(rf"\s?(?:多|来|余)?(?:{counters})")
+    for m in re.finditer(rf"(?P<n>{_HAN}|\d+)个半(?=小时|钟头|月)", text):
+        unit, end = unit_behind(text, m.end(), patterns)
+        yield Amount(m.start(), end, (from_chinese(m["n"]) + 0.5,), unit)
     for m in re.finditer(rf"(?<![第每\d.几数好])(?P<n>{_HAN})(?P<more>半)?", text):
         if m["n"] in ("千", "万", "亿", "百"):
             continue
@@ -207,7 +233,7 @@ def _chinese_words(text: str, patterns: Patterns) -> Iterator[Amount]:
         yield Amount(*m.span(), (from_chinese(m["n"]),), loose=True)
     for m in re.finditer(r"半(?=个?(?:小时|天|年|月|价|斤|升|公斤))", text):
         unit, end = unit_behind(text, m.end(), patterns)
-        yield Amount(m.start(), end, (0.5,), unit, loose=True)
+        yield Amount(m.start(), end, (0.5, 50.0) if text[end : end + 1] == "价" else (0.5,), unit, loose=True)
 
 
 def _with_shared_units(listed: Sequence[Amount], text: str) -> list[Amount]:
@@ -232,4 +258,4 @@ def _with_shared_units(listed: Sequence[Amount], text: str) -> list[Amount]:
     return out
 
 
-__all__ = ["CLOCK", "LANGUAGES", "MONTH", "VERSION", "WEEKDAY", "Amount", "amounts", "sizes_of"]
+__all__ = ["BUNDLE", "CLOCK", "DECADE", "LANGUAGES", "MONEY", "MONTH", "SIZE", "VERSION", "WEEKDAY", "Amount", "amounts", "sizes_of"]

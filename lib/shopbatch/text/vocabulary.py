@@ -67,6 +67,13 @@ def is_common(word: str, compounds: bool = False) -> bool:
     return compounds and _compound(word)
 
 
+@lru_cache(maxsize=65_536)
+def is_noun(word: str) -> bool:
+    """Tell whether a word is common with a capital letter or without one, as German nouns are; many names are, too."""
+    small, capital = _words()
+    return _inflected(word.lower(), small | capital) or _compound(word.lower())
+
+
 def _inflected(word: str, known: frozenset[str]) -> bool:
     if word in known:
         return True

@@ -88,7 +88,7 @@ def check(pair: Pair, thresholds: likeness.Thresholds = likeness.THRESHOLDS) -> 
         Fault("atom", f"{kind} {part}")
         for kind, part in atoms.differences(one, other, tuple((pair.glossary or {}).values()))
     ]
-    if foreign := completeness.language_fault(other, languages[1]):
+    if foreign := completeness.language_fault(other, languages[1], one):
         faults.append(Fault("language", f"it is in {foreign}"))
     if left := completeness.untranslated(one, other, languages, pair.kept):
         faults.append(Fault("untranslated", left))

@@ -7,7 +7,8 @@ from functools import lru_cache
 
 from shopbatch.text.word_files import WordFile, read_words
 
-VERSION = 1
+VERSION = 2
+_WHOLE = ("en", "es", "fr")  # languages in which a claim begins with a word
 Words = dict[str, str]  # pattern by language
 
 
@@ -31,9 +32,11 @@ def _pattern(pattern: str) -> re.Pattern[str]:
     return re.compile(pattern, re.I)
 
 
-def _says(words: Words, text: str, language: str) -> str:
+def _says(words: Words, text: str, language: str, whole: bool = True) -> str:
     """What of a text says this, "" for nothing."""
     pattern = words.get(language)
+    if pattern and whole and language in _WHOLE:  # German has compounds, and Chinese no blanks
+        pattern = rf"(?<!\w)(?:{pattern})"
     m = _pattern(pattern).search(text) if pattern else None
     return m[0] if m else ""
 
@@ -42,7 +45,7 @@ def added_claims(one: str, other: str, languages: tuple[str, str]) -> list[tuple
     """Return (claim, words) of each claim that a translation makes and its text does not."""
     added = []
     for name, claim in _file().claims.items():
-        backed = languages[0] not in claim.backs or _says(claim.backs, one, languages[0])
+        backed = languages[0] not in claim.backs or _says(claim.backs, one, languages[0], whole=False)
         if not backed and (said := _says(claim.says, other, languages[1])):
             added.append((name, said))
     return added

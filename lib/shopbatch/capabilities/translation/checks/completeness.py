@@ -6,12 +6,14 @@ import math
 import re
 from collections import Counter
 from functools import lru_cache
+from itertools import pairwise
 
 from shopbatch.capabilities.translation.atoms import atoms
-from shopbatch.text.clauses import clause_language, clauses, foreign_language, han_share, words_of
+from shopbatch.text.clauses import clause_language, clauses, foreign_language, han_share, surely_foreign, words_of
+from shopbatch.text.vocabulary import is_english
 from shopbatch.text.word_files import WordFile, read_words
 
-VERSION = 1
+VERSION = 2
 _RUN = 4  # words in a row that stand in both texts as they are, from which they count as not translated
 _RUN_LETTERS = 14
 _TELLING, _FEW, _SAME = 4, 3, 0.7  # letters of a word; least words, and share of words that are those of the text
@@ -21,8 +23,15 @@ _ENDS = re.compile(
     r"|\.\s*\Z|(?<=[\w%)])\s*\Z"
 )
 _SHORTER, _LONGER = 0.12, 0.25  # logarithms of the length, where the numbers of sentences differ, too
+_WORDS = 12  # letters up to which a text has no length to compare
+_FEW_LETTERS, _FEW_ROOM = 24, 0.3  # a few words may be said in one
 _LONG = 1.5  # an explanation makes a short title longer: the band is wider on that side
+_TITLE = 18  # words of a headline
+_TWICE = 5  # letters of a word from which it counts when it stands twice
+_DOUBLE = frozenset({"vous", "nous", "sich", "dass", "that", "very", "muy", "sehr"})  # may stand twice in a row
 _HAN = re.compile(r"[\u3400-\u9fff\u3040-\u30ff\uac00-\ud7af]")
+_LATIN_WORDS = re.compile(r"[A-Za-zÀ-ÿ][A-Za-zÀ-ÿ'’-]*(?:[ ,]+[A-Za-zÀ-ÿ][A-Za-zÀ-ÿ'’-]*){2,}")
+_JOINTS = frozenset({"with", "for", "and", "of", "the", "in", "to", "from", "your"})
 _LATIN_RUN = re.compile(r"(?:\b[a-zà-ÿ][a-zà-ÿ'’-]+\b[\s,]*){3,}")
 
 
@@ -69,9 +78,12 @@ def length_ratio(one: str, other: str, languages: tuple[str, str]) -> tuple[floa
         _letters(re.sub(r"[A-Za-z0-9]{2,}", lambda m: "" if m[0] in shared else m[0], t), c)
         for t, c in zip((one, other), languages, strict=True)
     )
+    if max(a, b) < _WORDS:  # some letters beside figures and names
+        return 0.0, 1.0
     if not a or not b:
-        return (0.0 if a == b else math.copysign(9.0, b - a)), 1.0
-    return math.log(b / a), _lengths().width + _lengths().short / math.sqrt(a)
+        return math.copysign(9.0, b - a), 1.0
+    few = _FEW_ROOM if a < _FEW_LETTERS else 0.0
+    return math.log(b / a), _lengths().width + _lengths().short / math.sqrt(a) + few
 
 
 def length_fault(one: str, other: str, languages: tuple[str, str]) -> tuple[str, str] | None:
@@ -89,9 +101,11 @@ def length_fault(one: str, other: str, languages: tuple[str, str]) -> tuple[str,
     return None
 
 
-def language_fault(text: str, language: str) -> str:
-    """The language that a translation is in instead; "" for none."""
-    return foreign_language(bare(text), language)
+def language_fault(text: str, language: str, one: str = "") -> str:
+    """The language that a translation is in instead; "" for none. Words that the text has as well, as names, tell nothing."""
+    shared = set(words_of(one))
+    own = " ".join(word for word in words_of(bare(text)) if word not in shared)
+    return foreign_language(bare(text), language) or surely_foreign(own, language)
 
 
 def untranslated(one: str, other: str, languages: tuple[str, str], kept: tuple[str, ...] = ()) -> str:
@@ -112,6 +126,8 @@ def untranslated(one: str, other: str, languages: tuple[str, str], kept: tuple[s
             words = [w for w in words_of(m[0]) if w not in stays]
             if len(words) >= 3:
                 return m[0].strip()
+        if run := _left_latin(one, other, stays):
+            return run
         return (
             ""
             if han_share(other) > 0.25 or not words_of(other)
@@ -134,6 +150,19 @@ def untranslated(one: str, other: str, languages: tuple[str, str], kept: tuple[s
     return ""
 
 
+def _left_latin(one: str, other: str, stays: set[str]) -> str:
+    """Words of the text in a row that stand in a Chinese translation, whatever their case, and are no name."""
+    small = " ".join(words_of(bare(one)))
+    for m in _LATIN_WORDS.finditer(bare(other)):
+        words = words_of(m[0])
+        telling = [w for w in words if w not in stays and len(w) > 2 and is_english(w)]
+        joined = any(w in _JOINTS for w in words[1:-1])
+        least = 2 if m[0].islower() else 2 if joined else 4
+        if len(telling) >= least and len(words) >= 3 and " ".join(words) in small:
+            return m[0].strip()
+    return ""
+
+
 def _shared_run(before: list[str], after: list[str], stays: set[str]) -> str:
     """The longest run of words that both texts have, if it is long enough."""
     positions = {tuple(before[i : i + _RUN]) for i in range(len(before) - _RUN + 1)}
@@ -147,31 +176,55 @@ def _shared_run(before: list[str], after: list[str], stays: set[str]) -> str:
 
 def repeated(one: str, other: str, languages: tuple[str, str]) -> str:
     """Return what a translation says again and its text does not; "" for nothing."""
-    again = _repeats(other, languages[1])
-    if not again:
-        return ""
-    return "" if _repeats(one, languages[0]) else again
+    if doubled := _doubled(other, languages[1]):
+        return "" if _doubled(one, languages[0]) else doubled
+    longer = _says_twice(one, languages[0])
+    again = _repeats(other, languages[1], longer)
+    return "" if not again or _repeats(one, languages[0]) else again
 
 
-def _repeats(text: str, language: str) -> str:
+def _says_twice(text: str, language: str) -> bool:
+    """Whether a text has a long word twice: its translation may have several words twice for it."""
+    if language in ("zh", "ja"):
+        pieces = re.findall(r"[\u3400-\u9fff]", text)
+        pairs = Counter(zip(pieces, pieces[1:], pieces[2:], strict=False))
+        return max(pairs.values(), default=0) > 1
+    words = Counter(word for word in words_of(bare(text)) if len(word) >= _TWICE)
+    return max(words.values(), default=0) > 1
+
+
+def _doubled(text: str, language: str) -> str:
+    """The same words one after the other, with blanks only between them: very very, 很好很好."""
+    if language in ("zh", "ja"):
+        m = re.search(r"([\u3400-\u9fff]{3,5})\s*\1", text)
+        return m[0] if m else ""
+    for m in re.finditer(r"\b([^\W\d_][\w'’-]*(?:\s+[^\W\d_]+){0,2})(?:\s+|,\s)\1\b", text, re.I):
+        words = m[1].lower().split()
+        if (len(words) > 1 and sum(map(len, words)) > _TWICE) or (
+            len(words) == 1 and len(words[0]) > (4 if "," in m[0] else 3) and words[0] not in _DOUBLE
+        ):
+            return m[0]
+    return ""
+
+
+def _repeats(text: str, language: str, longer: bool = False) -> str:
+    """What a text says again: a clause, or some words in a row; more of them if `longer`."""
     chinese = language in ("zh", "ja")
     pieces = (
         [c for c in re.findall(r"[\u3400-\u9fff\u3040-\u30ff]|[A-Za-z0-9]+", text)]
         if chinese
         else re.findall(r"[^\W_]+", text.lower())
     )
-    least = 6 if chinese else 4
+    least = (7 if longer else 5) if chinese else (6 if longer else 4)
     seen = Counter(tuple(pieces[i : i + least]) for i in range(len(pieces) - least + 1))
     for run, times in seen.items():
         if times > 1 and len(set(run)) > 2:
             return ("" if chinese else " ").join(run)
-    # the same words one after the other: very very, 很好很好
-    for size in range(1, least):
-        for i in range(len(pieces) - 2 * size + 1):
-            part = pieces[i : i + size]
-            long_enough = size >= 3 if chinese else size >= 2 or (len(part[0]) > 3 and not part[0].isdigit())
-            if part == pieces[i + size : i + 2 * size] and long_enough:
-                return ("" if chinese else " ").join(part * 2)
+    if not longer and not chinese and len(pieces) <= _TITLE:  # a headline: wool coat, wool coat for women
+        long = [p if len(p) >= _TWICE and p.isalpha() else "" for p in pieces]
+        pairs = Counter((a, b) for a, b in pairwise(long) if a and b)
+        if again := [pair for pair, times in pairs.items() if times > 1]:
+            return " ".join(again[0])
     said = [re.sub(r"\W", "", c).lower() for c in clauses(text)]
     twice = [c for c, n in Counter(said).items() if n > 1 and len(c) > (3 if chinese else 8)]
     return twice[0] if twice else ""

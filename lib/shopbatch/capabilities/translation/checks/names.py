@@ -8,23 +8,35 @@ from functools import lru_cache
 
 from shopbatch.capabilities.translation.atoms import atoms
 from shopbatch.grounding.brands import known_brands
-from shopbatch.text.vocabulary import is_common, is_english
+from shopbatch.text.vocabulary import is_common, is_english, is_noun
 from shopbatch.text.word_files import WordFile, read_words
 
-VERSION = 1
+VERSION = 2
 _WORD = re.compile(r"[^\W\d_](?:[^\W_]|['’&+.-](?=[^\W_]))*", re.UNICODE)
-_START = re.compile(r"(?:^|[.!?:;…\n\"“”„«»(\[|•*/–—¿¡]|\d[.)])\s*[\"“„«(*#¿¡-]*\s*$")
+_START = re.compile(r"(?:^|[.!?:;…\n\"“”„«»(\[|•*/–—¿¡]|\d[.)]|\s-)\s*[\"“„«(*#¿¡-]*\s*$")
 _LATIN = re.compile(r"(?<![A-Za-z])[A-Za-zÀ-ÖØ-öø-ÿ](?:[A-Za-zÀ-ÖØ-öø-ÿ0-9]|['’&+.-](?=[A-Za-zÀ-ÖØ-öø-ÿ0-9]))+")
 _SYLLABLE = (
     r"(?:[bpmfdtnlgkhjqxrzcsyw]|zh|ch|sh)?"
     r"(?:[aeiouv]|a[io]|ei|ou|i[aeu]|iao|iou?|u[aoie]|uai|u[ei]|v?e|er|ue)(?:ng?|r)?"
 )
 _PINYIN = re.compile(rf"(?:{_SYLLABLE}){{1,4}}")
+_CODED = re.compile(r"(?:SPF|FPS|LSF|UPF|UV|IPX?)\d+", re.I)  # the letters differ by language
+_ABBREVIATED = 4  # letters up to which a word in capitals may be an abbreviation: VAT, IVA, EAN
+_COGNATE = 5  # letters that a name of one language shares with that of another
+# what stands around an ordinary word that is a name: by Halo, Mellow & Co
+_CALLED = re.compile(r"\b(?:from|by)\s$")
+_CALLS = re.compile(r"\s& Co\b|[®™]")
+_GERMAN = re.compile(
+    r"(?:ung|heit|keit|schaft|tion|tät|chen|nis|tum|ment|ling|rei|anz|enz|ik|ie|age|en|ern|eln)(?:en|s)?$|[äöüß]", re.I
+)
 _TITLE = 0.6  # share of words with a capital letter from which a line counts as a headline
 
 
 class _Names(WordFile):
     ambiguous: str
+    places: str
+    brands: str
+    start: dict[str, str]
     pairs: dict[str, str]
     quantities: str
     ordinary: dict[str, str]
@@ -40,7 +52,21 @@ def _file() -> _Names:
 @lru_cache(maxsize=8)
 def _ordinary(language: str) -> frozenset[str]:
     words = _file().ordinary
-    return frozenset(f"{words['all']} {words.get(language, '')}".lower().split())
+    return frozenset(f"{words['all']} {words.get(language, '')} {_file().places}".lower().split())
+
+
+@lru_cache(maxsize=1)
+def _more_brands() -> re.Pattern[str]:
+    listed = sorted((re.escape(name.strip()) for name in _file().brands.split(",")), key=len, reverse=True)
+    return re.compile(rf"(?<![\w-])(?:{'|'.join(listed)})(?![\w-])")
+
+
+def _first(text: str) -> str:
+    """The Chinese brand that a text begins with and that is an ordinary word elsewhere; "" for none."""
+    begin = re.match(r"\W*(?:<[^>]*>)?(?:【[^】]*】)?\s*", text)
+    rest = text[begin.end() :] if begin else text
+    names = (name for name, not_before in _file().start.items() if re.match(rf"{name}(?!{not_before})", rest))
+    return next(names, "")
 
 
 def name_faults(
@@ -59,8 +85,25 @@ def name_faults(
         ("lost_name", name) for name in names(one, languages[0], brands) if not _kept(other, name) and name not in kept
     ]
     allowed = f"{one} {kept} {' '.join(brands)} {_other_names(one)}"
-    faults += [("new_name", name) for name in new_names(other, languages[1], allowed)]
+    new = list(new_names(other, languages[1], allowed, languages[0]))
+    listed = {*_listed(other)}
+    spare = _places(one, other)  # places whose name in the other language no list knows
+    faults += [("new_name", name) for place, name in enumerate(new) if name in listed or place >= spare]
     return faults
+
+
+def _places(one: str, other: str) -> int:
+    """How many places a text names that a translation does not name as it does."""
+    before, after = (
+        {m[0] for m in _WORD.finditer(text) if m[0][0].isupper() and m[0].lower() in _place_words()}
+        for text in (one, other)
+    )
+    return sum(not _holds(other, word) for word in before) - sum(not _holds(one, word) for word in after)
+
+
+@lru_cache(maxsize=1)
+def _place_words() -> frozenset[str]:
+    return frozenset(_file().places.split())
 
 
 def _kept(text: str, name: str) -> bool:
@@ -101,7 +144,8 @@ def _is_word(word: str, compounds: bool = False) -> bool:
 
 def _listed(text: str) -> list[str]:
     """The brands of the shared list that a text names, without those that are ordinary words."""
-    return [name for name in known_brands(text) if name.lower() not in _file().ambiguous.split()]
+    listed = [name for name in known_brands(text) if name.lower() not in _file().ambiguous.split()]
+    return [*listed, *(m[0] for m in _more_brands().finditer(text))]
 
 
 def names(text: str, language: str, brands: Sequence[str] = ()) -> list[str]:
@@ -111,6 +155,7 @@ def names(text: str, language: str, brands: Sequence[str] = ()) -> list[str]:
     if language == "zh":
         out += [m[0] for m in _LATIN.finditer(_without_atoms(text)) if _is_name(m[0], "en")]
         out += [name for name in _file().pairs if name in text and name not in _file().ambiguous.split()]
+        out += [first for first in (_first(text),) if first]
         return list(dict.fromkeys(out))
     for line in _without_atoms(text).split("\n"):
         words = list(_WORD.finditer(line))
@@ -134,26 +179,27 @@ def _stands_as_name(m: re.Match[str], line: str, place: int, title: bool, langua
         return True
     if title or _START.search(line[: m.start()]) or language == "de":
         return not _is_word(word, compounds=place > 0 or not title)
-    return not (_is_word(word) and word.lower() in line[m.end() :])
+    return not _is_word(word) or bool(_CALLED.search(line[: m.start()]) or _CALLS.match(line[m.end() :]))
 
 
 def _is_name(word: str, language: str) -> bool:
     bare = re.sub(r"['’]s?$", "", word).strip(".-&+'’")
     parts = [p for p in re.split(r"[-&.+]", bare.lower()) if p]
     if (
-        len(bare) < 2
+        _CODED.fullmatch(bare)
+        or len(bare) < 2
         or bare.lower() in _ordinary(language)
         or all(p in _ordinary(language) or (len(p) < 2) for p in parts)
     ):
         return False
-    return not (word.isupper() and (is_common(word) or len(set(word)) < 3))
+    return not (word.isupper() and (is_common(word) or len(set(word)) < 3 or len(bare) <= _ABBREVIATED))
 
 
-def new_names(text: str, language: str, allowed: str) -> Iterator[str]:
+def new_names(text: str, language: str, allowed: str, source: str = "en") -> Iterator[str]:
     """Yield names of a translation that what is allowed does not hold."""
     brands = [name for name in _listed(text) if not _holds(allowed, name)]
     has_brand = bool(_listed(allowed))
-    yield from (name for name in brands if name.isascii() or not has_brand)
+    yield from (n for n in brands if (n.isascii() or not has_brand) and n.lower() not in _ordinary(language))
     if language == "zh":
         for m in _LATIN.finditer(_without_atoms(text)):
             if len(m[0]) > 1 and _is_name(m[0], "zh") and not _holds(allowed, m[0]):
@@ -168,7 +214,7 @@ def new_names(text: str, language: str, allowed: str) -> Iterator[str]:
                 if not allowed.count(m[0]) and not _names_something(allowed):
                     yield m[0]
         return
-    chinese = bool(re.search(r"[\u4e00-\u9fff]", allowed))
+    chinese = source == "zh"
     for line in _without_atoms(text).split("\n"):
         words = list(_WORD.finditer(line))
         title = _is_title(words)
@@ -176,9 +222,17 @@ def new_names(text: str, language: str, allowed: str) -> Iterator[str]:
             word = m[0]
             if not word[0].isupper() or not _is_name(word, language) or _holds(allowed, re.sub(r"['’]s?$", "", word)):
                 continue
-            if chinese and _PINYIN.fullmatch(word.lower().replace("'", "")):
+            if chinese and all(
+                _PINYIN.fullmatch(part) or is_common(part) for part in re.split(r"[-'’]", word.lower()) if part
+            ):
                 continue
+            if len(word) >= _COGNATE and any(
+                w[:_COGNATE].lower() == word[:_COGNATE].lower() for w in _capitalized(allowed)
+            ):
+                continue  # Amalfi, costa Amalfitana
             after = words[place + 1] if place + 1 < len(words) else None
+            if after is not None and _holds(allowed, after[0]):
+                after = None  # a noun before a name that both texts have
             if _introduced(line, m.start(), language, word) or _new_by_place(m, line, title, language, after):
                 yield word
 
@@ -196,12 +250,16 @@ def _new_by_place(m: re.Match[str], line: str, title: bool, language: str, after
         return next_to and not _is_word(word, compounds=True)
     if title or _START.search(line[: m.start()]):
         return not _is_word(word, compounds=True)
-    return not (language == "en" and "-" in word and _is_word(word))
+    return not (_is_word(word) and (language == "en" or not word.isascii()))
+
+
+def _capitalized(text: str) -> list[str]:
+    return [m[0] for m in _WORD.finditer(text) if m[0][0].isupper()]
 
 
 def _is_german(word: str) -> bool:
     """Whether a word may be German: common, or made of common words that are not all English."""
-    return is_common(word) or (is_common(word, compounds=True) and not is_english(word)) or "-" in word
+    return bool(_GERMAN.search(word)) or is_noun(word) or (is_common(word, compounds=True) and not is_english(word)) or "-" in word
 
 
 def _introduced(line: str, start: int, language: str, word: str) -> bool:
@@ -211,7 +269,7 @@ def _introduced(line: str, start: int, language: str, word: str) -> bool:
         return False
     if language == "de" and re.search(r"\b(?:von|bei)\s+$", line[:start]):
         return not _is_german(word)
-    return bool(re.search(rf"(?:{pattern})\s+[\"“„«]?$", line[:start], re.I))
+    return bool(re.search(rf"(?<!\w)(?:{pattern})\s+[\"“„«]?$", line[:start], re.I))
 
 
 def _names_something(text: str) -> bool:

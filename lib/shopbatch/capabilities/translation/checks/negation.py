@@ -1,4 +1,10 @@
-"""How often a text denies, by word lists (negation.yaml): a dropped negation turns round what it says."""
+"""How often a text denies, by word lists (negation.yaml): a dropped negation turns round what it says.
+
+Languages deny the same thing by a clause (does not contain), by a lack (without, -free), by part of a word (unscented), or
+by saying the opposite (gentle for not irritating). So a text has two numbers: the least denials that a translation has to
+have a counterpart for, and the most that its words may be a counterpart of. A denial is lost where the least of one text
+is more than the most of the other.
+"""
 
 from __future__ import annotations
 
@@ -9,18 +15,25 @@ from functools import lru_cache
 
 from shopbatch.text.word_files import WordFile, read_words
 
-VERSION = 1
+VERSION = 2
 _CLAUSE = re.compile(r"[.!?;:,。！？；：，\n()（）]")
+_SENTENCE = re.compile(r"[.!?;:。！？；：\n]")
+_WORDS_BETWEEN, _HAN_BETWEEN = 4, 8  # most words or characters between denials of a list: no dyes, no perfume
+_FREE = ("zh", "ja")  # languages whose lists of denials are often said by their opposites in others
+_HAN = re.compile(r"[\u3400-\u9fff]")
 
 
 class _Cues(WordFile):
     none: tuple[str, ...]
+    lexical: tuple[str, ...]
     clause: tuple[str, ...]
     without: tuple[str, ...]
     concord: tuple[str, ...]
     part: tuple[str, ...]
     soft: tuple[str, ...]
     joint: tuple[str, ...]
+    positive: tuple[str, ...]
+    double: tuple[str, ...]
 
 
 class _File(WordFile):
@@ -31,30 +44,23 @@ class _File(WordFile):
 
 @dataclass(frozen=True)
 class Denials:
-    """How often a text denies, by kind of word.
+    """How often a text denies.
 
     Attributes:
-        clause: Denied clauses.
-        without: Things that are lacking.
-        part: Denials that are part of a word's meaning.
-        soft: Words that may stand for a denial.
+        least: Denials that need a counterpart: a list counts once, what is asked or undone not at all.
+        strong: Denials that may be a counterpart.
+        weak: Words that may stand for a denial.
+        positive: Words for the presence of a thing.
         joint: Further things that a denial may hold for.
-        double: Denials that undo each other: two in one clause.
-        words: The words of `clause` and `without`.
+        words: The words of the strong denials.
     """
 
-    clause: int = 0
-    without: int = 0
-    part: int = 0
-    soft: int = 0
+    least: int = 0
+    strong: int = 0
+    weak: int = 0
+    positive: int = 0
     joint: int = 0
-    double: int = 0
     words: tuple[str, ...] = ()
-
-    @property
-    def strong(self) -> int:
-        """Denials that need a counterpart."""
-        return self.clause + self.without
 
 
 @lru_cache(maxsize=1)
@@ -67,7 +73,7 @@ def languages() -> tuple[str, ...]:
     return tuple(_cues())
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=128)
 def _pattern(language: str, kind: str) -> re.Pattern[str]:
     return re.compile("|".join(getattr(_cues()[language], kind) or ("(?!)",)), re.I)
 
@@ -81,31 +87,75 @@ def denials(text: str, language: str) -> Denials:
         language: One of `languages()`.
     """
     text = _pattern(language, "none").sub(lambda m: "#" * len(m[0]), text)
-    total, start, words = dict.fromkeys(("clause", "without", "part", "soft", "joint", "double"), 0), 0, list[str]()
+    weak = len(_pattern(language, "lexical").findall(text))
+    undone = [m.span() for m in _pattern(language, "double").finditer(text)]
+    text = _pattern(language, "lexical").sub(lambda m: "#" * len(m[0]), text)
+    strong: list[tuple[int, int]] = []
+    joint = start = 0
     for end in [*(m.end() for m in _CLAUSE.finditer(text)), len(text)]:
-        rest, start = text[start:end], end
-        counts: dict[str, int] = {}
-        for kind in ("clause", "without", "concord", "part", "soft"):
-            pattern = _pattern(language, kind)
-            hits = [m[0] for m in pattern.finditer(rest)]
-            if kind == "concord":
-                hits = hits[:1] if not counts["clause"] + counts["without"] else []
-                counts["clause"] += len(hits)
-                words += hits
-            else:
-                counts[kind] = len(hits)
-                words += hits if kind in ("clause", "without") else []
-            rest = pattern.sub(lambda m: "#" * len(m[0]), rest)
-        strong = counts["clause"] + counts["without"]
-        counts["joint"] = len(_pattern(language, "joint").findall(rest)) if strong else 0
-        counts["double"] = 2 * (strong // 2)
-        for kind, number in counts.items():
-            total[kind] += number
-    return Denials(**total, words=tuple(words))
+        rest, offset, start = text[start:end], start, end
+        cues: list[tuple[int, int]] = []
+        for kind in ("clause", "without", "concord"):
+            hits = [(offset + m.start(), offset + m.end()) for m in _pattern(language, kind).finditer(rest)]
+            if kind == "concord":  # apart from another denial: ningún artículo ... no
+                first = min(cues, default=(len(text), 0))[0]
+                hits = [hit for hit in hits[:1] if not cues or len(text[hit[1] : first].split()) > _WORDS_BETWEEN]
+            cues += hits
+            rest = _masked(rest, _pattern(language, kind))
+        for kind in ("part", "soft"):
+            weak += len(_pattern(language, kind).findall(rest))
+            rest = _masked(rest, _pattern(language, kind))
+        joint += len(_pattern(language, "joint").findall(rest)) if cues else 0
+        strong += sorted(cues)
+    needed = [
+        cue
+        for cue in strong
+        if not any(a <= cue[0] < b for a, b in undone) and not _asked(text, cue[0])
+    ]
+    words = tuple(text[a:b] for a, b in strong)
+    positive = len(_pattern(language, "positive").findall(text))
+    return Denials(_lists(text, needed), len(strong), weak, positive, joint, words)
+
+
+def _masked(text: str, pattern: re.Pattern[str]) -> str:
+    """A text with signs for what a pattern matches; of several words (ne protège pas) for the first and the last."""
+
+    def hidden(m: re.Match[str]) -> str:
+        first, _, rest = m[0].partition(" ")
+        middle, _, last = rest.rpartition(" ")
+        return "#" * len(m[0]) if not middle else f"{'#' * len(first)} {middle} {'#' * len(last)}"
+
+    return pattern.sub(hidden, text)
+
+
+def _asked(text: str, place: int) -> bool:
+    """Whether a denial is part of a question."""
+    end = _SENTENCE.search(text, place)
+    return end is not None and end[0] in "?？"
+
+
+def _lists(text: str, cues: Sequence[tuple[int, int]]) -> int:
+    """The number of denials of which the next one of a list, in the same words, counts as one with it."""
+    number, last = 0, None
+    for a, b in cues:
+        between = text[last[1] : a] if last else ""
+        said = [_form(text, *cue) for cue in ((a, b), last)] if last else ["", " "]
+        han = bool(_HAN.search(said[0]))
+        near = len(_HAN.findall(between)) <= _HAN_BETWEEN if han else len(between.split()) <= _WORDS_BETWEEN
+        if not (last and near and said[0] == said[1]):
+            number += 1
+        last = (a, b)
+    return number
+
+
+def _form(text: str, start: int, end: int) -> str:
+    """What a denial is written with; 无 and 不含 are the same."""
+    word = text[start:end].lower()
+    return "无" if word == "不" and text[end : end + 1] in ("含", "添", "加") else word
 
 
 def differ(one: str, other: str, codes: tuple[str, str]) -> str:
-    """Say what a translation denies less or more often than the text; "" if it denies as often.
+    """Say what a translation denies less or more often than the text; "" if it may deny the same.
 
     Args:
         one: The text.
@@ -113,24 +163,21 @@ def differ(one: str, other: str, codes: tuple[str, str]) -> str:
         codes: Their languages.
     """
     a, b = denials(one, codes[0]), denials(other, codes[1])
-    if _lacks(a, b):
+    if _lacks(a, b, singly=codes[0] not in _FREE):
         return f"the text denies {a.strong} times ({', '.join(a.words)}), the translation {b.strong}"
     if _lacks(b, a):
         return f"the translation denies {b.strong} times ({', '.join(b.words)}), the text {a.strong}"
     return ""
 
 
-def _lacks(a: Denials, b: Denials) -> bool:
+def _lacks(a: Denials, b: Denials, singly: bool = False) -> bool:
     """Whether a text denies something that the other one does not.
 
-    Words that deny by part of their meaning may stand for denials of the other text, but not for two at once: where one
-    text has as many of them, they stand for each other.
+    Words that may stand for a denial stand for those of the other text first: only what is left may stand for a denial.
+    If `singly`, each denial of a list counts where the other text has something instead that this one has not.
     """
-    softer = max(0, b.soft - a.soft)
-    have = b.strong + b.part + softer + b.joint
-    if a.strong - a.double > have or (a.strong > have and b.strong % 2 == 1):
-        return True
-    return a.strong > b.strong + b.joint and a.strong + a.part - a.double > have
+    most = b.strong + b.joint + max(0, b.weak - a.weak)
+    return a.least > most or (singly and a.strong > most and b.positive > a.positive and a.least > 0)
 
 
 def aligned(one: Sequence[str], other: Sequence[str]) -> list[tuple[str, str]]:

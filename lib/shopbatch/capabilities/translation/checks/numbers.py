@@ -5,8 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from shopbatch.text.amount_patterns import AGE, CLOCK, MONTH, WEEKDAY, Amount, sizes_of
-from shopbatch.text.amounts import amounts
+from dataclasses import replace
+
+from shopbatch.text.amount_patterns import AGE, CLOCK, MONEY, MONTH, SIZE, WEEKDAY, Amount, sizes_of
+from shopbatch.text.amounts import BUNDLE, DECADE, amounts
 
 # Units that may not go missing or come new. Behind a count there is no unit, and a point may be one of many things.
 _FIRM = frozenset({
@@ -14,7 +16,17 @@ _FIRM = frozenset({
     "cny", "cents", "celsius", "fahrenheit", "megabytes", "frequency",
 })  # fmt: skip
 _TINY = 1e-6
-_TOLERANCE = 0.02  # relative difference of a size that is restated in another unit
+_TOLERANCE = 0.03  # relative difference of a size that is restated in another unit
+_ROUGH = 0.07  # of small kitchen measures, which are rounded: 2 oz, 60 g
+_ROUGH_UNITS = frozenset({"ounce", "fluid_ounce", "pint", "quart"})
+_OLDEST = 21  # years up to which a number may be an age, whose unit one of the texts leaves out
+# a percentage that is taken off, not paid
+_OFF = re.compile(
+    r"%\s?(?:off\b|discount|reduction|de (?:descuento|réduction|remise|rabais)|(?:\w+ )?rabatt|nachlass|menos|dto|reduziert|sparen|günstiger)"
+    r"|\b(?:save|saving|discount of|ahorra\w*|descuentos? del?|rebajas? del?|spar\w*(?: sie)?|rabatt von|économisez|réduction de|remise de)"
+    r"(?: \w+){0,3} \d+\s?%|(?<!\w)[-–−]\s?\d+\s?%",
+    re.I,
+)
 # the number of an order or an article, and what is no number alone: 8K@60Hz
 _LONG = re.compile(r"\d{5,}|(?=[A-Za-z0-9@°./+-]*\d)(?=[A-Za-z0-9@°./+-]*[A-Za-z°])[A-Za-z0-9@°./+-]+")
 
@@ -29,8 +41,33 @@ def number_faults(one: str, other: str, languages: tuple[str, str]) -> list[tupl
     """
     shared = set(_LONG.findall(one)) & set(_LONG.findall(other))
     one, other = (_LONG.sub(lambda m: "#" * len(m[0]) if m[0] in shared else m[0], text) for text in (one, other))
-    a, b = amounts(one, languages[0]), amounts(other, languages[1])
+    a, b = _bundles(amounts(one, languages[0]), amounts(other, languages[1]))
+    a, b = _discounts(a, other, languages[0]), _discounts(b, one, languages[1])
     return [*_without(a, b, one, "text"), *_without(b, a, other, "translation")]
+
+
+def _bundles(a: Sequence[Amount], b: Sequence[Amount]) -> tuple[Sequence[Amount], Sequence[Amount]]:
+    """Let a bundle (3 for 2) need no counterpart, and its numbers none, where only one of the texts says it as one."""
+    kinds = [{x.unit for x in listed} & {BUNDLE} for listed in (a, b)]
+    if kinds[0] == kinds[1]:
+        return a, b
+    small = [v for x in (*a, *b) if x.unit == BUNDLE for v in (x.values[0] // 100, x.values[0] % 100)]
+    few = {*small, *(abs(x - y) for x, y in zip(small[::2], small[1::2], strict=True)), 0.5, 50.0, 1.0, 2.0}
+
+    def loosened(listed: Sequence[Amount]) -> list[Amount]:
+        return [
+            replace(x, loose=True) if x.unit == BUNDLE or (x.unit in ("", "percent") and few & {*x.values}) else x
+            for x in listed
+        ]
+
+    return loosened(a), loosened(b)
+
+
+def _discounts(listed: Sequence[Amount], other: str, language: str) -> Sequence[Amount]:
+    """Read a Chinese 八折 as 20 % where the other text says what is taken off, not also as 80 % that are paid."""
+    if language != "zh" or not _OFF.search(other):
+        return listed
+    return [replace(x, values=x.values[:1]) if x.unit == "percent" and len(x.values) == 2 else x for x in listed]
 
 
 def _without(a: Sequence[Amount], b: Sequence[Amount], text: str, where: str) -> list[tuple[str, str]]:
@@ -42,6 +79,10 @@ def _without(a: Sequence[Amount], b: Sequence[Amount], text: str, where: str) ->
         equal = [other for other in b if _equal(amount, other)]
         if any(_same_unit(amount, other) for other in equal):
             continue
+        if amount.unit.startswith(SIZE) and any(
+            x is not amount and x.unit.startswith(SIZE) and any(_equal(x, y) and _same_unit(x, y) for y in b) for x in a
+        ):
+            continue  # the same size in another system, in addition: UK 12 (EU 40)
         faults.append(("unit" if equal else "number", words))
     return faults
 
@@ -50,10 +91,12 @@ def _equal(a: Amount, b: Amount) -> bool:
     """Whether two amounts may be worth the same, whatever their units."""
     if _converted(a, b):
         return True
+    if DECADE in (a.unit, b.unit) or BUNDLE in (a.unit, b.unit):
+        return {a.unit, b.unit} <= {DECADE, BUNDLE, ""} and bool({*a.values} & {*b.values})
     if {a.unit, b.unit} & {CLOCK, WEEKDAY} and a.unit != b.unit:
-        return (a.unit == CLOCK and any(abs(x / 60 - y) < _TINY for x in a.values for y in b.values)) or (
-            b.unit == CLOCK and any(abs(y / 60 - x) < _TINY for x in a.values for y in b.values)
-        )
+        hour, other = (a, b) if a.unit == CLOCK else (b, a)  # 1 h 30 may be a time of the day, or 90 minutes
+        factor = 1 if other.unit == "minute" else 60
+        return hour.unit == CLOCK and any(abs(x / factor - y) < _TINY for x in hour.values for y in other.values)
     return any(abs(x - y) <= _TINY * max(1, abs(x)) for x in a.values for y in b.values)
 
 
@@ -61,10 +104,20 @@ def _same_unit(a: Amount, b: Amount) -> bool:
     if a.unit == b.unit or a.loose or b.loose or _converted(a, b):
         return True
     names = {a.unit, b.unit}
+    if MONEY in names or names == {"cny", ""}:
+        return names <= {MONEY, "", "cny"}
+    if names == {"degree", "percent"}:  # Chinese spirits have degrees of alcohol
+        return True
+    if "livre" in names:
+        return bool(names & {"pound", ""})
+    if names == {"year", ""} and min((*a.values, *b.values)) <= _OLDEST:
+        return True
+    if any(name.startswith(SIZE) for name in names) or names & {DECADE, BUNDLE}:
+        return "" in names
     if AGE in names:
         return bool(names & {"", "year"})
     if names & {MONTH, CLOCK, WEEKDAY}:
-        return "" in names or names == {MONTH, ""} or (CLOCK in names and bool(names & {"hour", ""}))
+        return "" in names or names == {MONTH, ""} or (CLOCK in names and bool(names & {"hour", "minute", ""}))
     dimensions = [{d for d, _ in sizes_of(x.unit)} for x in (a, b)]
     if all(dimensions):
         return False
@@ -75,11 +128,15 @@ def _converted(a: Amount, b: Amount) -> bool:
     """Whether two amounts are the same in two units: exactly, or for measures within _TOLERANCE."""
     if not a.unit or not b.unit or a.unit == b.unit:
         return False
+    if {a.unit, b.unit} == {"degree", "fahrenheit"}:
+        cold, hot = (a, b) if a.unit == "degree" else (b, a)
+        return any(abs(x * 1.8 + 32 - y) <= 1.5 for x in cold.values for y in hot.values)
     for dimension, factor in sizes_of(a.unit):
         for other, known in sizes_of(b.unit):
             if dimension != other:
                 continue
-            room = _TINY if dimension == "time" else _TOLERANCE
+            room = _ROUGH if {a.unit, b.unit} & _ROUGH_UNITS else _TOLERANCE
+            room = _TINY if dimension == "time" else room
             if any(abs(x * factor - y * known) <= room * abs(x * factor) for x in a.values for y in b.values):
                 return True
     return False

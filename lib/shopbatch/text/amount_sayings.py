@@ -1,0 +1,89 @@
+"""Numbers that languages say in their own way (amounts.yaml, sayings), for `amounts.py`.
+
+Decades, so many for the price of so many, half a unit, fortnights, feasts with numbers in their names, feet and inches.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from functools import lru_cache
+
+from shopbatch.text.amount_patterns import SIZE, Amount, Patterns, unit_behind
+from shopbatch.text.amount_words import WORD_VALUES, amounts_file, values_of_words
+from shopbatch.text.numerals import from_chinese
+
+BUNDLE, DECADE = "bundle", "decade"
+_FEET = re.compile(
+    r"(?<![\w.,])(?P<feet>[3-8])\s?(?:['′’]|ft\.?|feet|foot|pies|fuß|pieds|英尺)\s?(?P<inches>\d{1,2})"
+    r"(?:\s?(?:[\"″”]|''|in\b|inches|inch|pulgadas|zoll|pouces|英寸)|(?=[\s,.)]|$))",
+    re.I,
+)
+
+_SIZES = re.compile(r"size|talla|n[úu]mero|größe|nummer|taille|pointure|码", re.I)
+_CODED = re.compile(r"(?<![A-Za-z])(?:SPF|FPS|LSF|UPF|IP|UV)(?P<n>\d+)")  # the letters differ by language
+
+
+@lru_cache(maxsize=64)
+def _pattern(pattern: str) -> re.Pattern[str]:
+    return re.compile(pattern, re.I)
+
+
+def _value(words: str, language: str) -> float | None:
+    """What a word or figures are worth."""
+    if words.isdigit():
+        return float(words)
+    if language == "zh":
+        return from_chinese(words)
+    bare = words.lower().removesuffix("er") if language == "de" else words.lower()
+    if language in WORD_VALUES:
+        if bare in amounts_file().numbers[language].one:
+            return 1.0
+        return next((value for _, _, value in values_of_words(bare, language)), None)
+    return None
+
+
+def sayings(text: str, language: str, patterns: Patterns) -> Iterator[Amount]:
+    """Yield the numbers of sayings, which are read before all others."""
+    said = amounts_file().sayings[language]
+    for m in _FEET.finditer(text):
+        yield Amount(*m.span(), (12 * float(m["feet"]) + float(m["inches"]),), "inch")
+    for m in _CODED.finditer(text):
+        yield Amount(*m.span("n"), (float(m["n"]),), loose=True)
+    for pattern in said.decade:
+        for m in _pattern(pattern).finditer(text):
+            if value := _value(m["n"], language):
+                yield Amount(*m.span(), (value % 100, 1900 + value % 100, 2000 + value % 100), DECADE)
+    for pattern in said.bundle:
+        for m in _pattern(pattern).finditer(text):
+            if (bundle := _bundle(m, language)) is not None:
+                yield Amount(*m.span(), bundle, BUNDLE)
+    for pattern, values in (*said.days.items(),):
+        for m in _pattern(pattern).finditer(text):
+            yield Amount(*m.span(), values, "day")
+    for pattern, values in (*said.feasts.items(),):
+        for m in _pattern(pattern).finditer(text):
+            yield Amount(*m.span(), values, loose=True)
+    for pattern in said.half:
+        for m in _pattern(pattern).finditer(text):
+            if _SIZES.match(m["u"]):
+                yield Amount(*m.span(), (0.5,), f"{SIZE}half")
+                continue
+            unit, stop = unit_behind(text, m.start("u"), patterns)
+            named = {"stünd": "hour", "jähri": "year", "jahr": "year"}.get(m["u"].lower()[:5])
+            if named or (unit and stop >= m.end("u")):
+                yield Amount(m.start(), m.end(), (0.5,), named or unit, loose=True)
+
+
+def _bundle(m: re.Match[str], language: str) -> tuple[float, ...] | None:
+    """One number for both, so that bundles can be compared: 201 for two for the price of one."""
+    parts = m.groupdict()
+    if parts.get("part"):
+        return (201.5,)
+    names = ("get", "pay") if parts.get("get") else ("buy", "free")
+    first, second = (_value(parts[name] or "", language) for name in names)
+    if not first or not second:
+        return None
+    if names[0] == "buy":
+        first, second = first + second, first
+    return (100 * first + second,) if first > second else None
