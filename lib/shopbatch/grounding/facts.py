@@ -10,6 +10,7 @@ import re
 from collections.abc import Mapping
 from functools import lru_cache
 
+from shopbatch.text.fibres import written_out
 from shopbatch.text.markup import plain
 from shopbatch.text.word_files import WordFile, read_words
 
@@ -82,6 +83,8 @@ def statements(attributes: Mapping[str, str | None]) -> list[str]:
             text = _denied().sub(" ", text)
         if text:
             texts.append(text)
+            if (fibres := written_out(text)) != text:
+                texts.append(fibres)
         if text and (unit := _UNIT.search(entry_name(attribute))):
             texts.append(f"{text} {unit[1]}")
     return texts

@@ -30,12 +30,33 @@ _SLOT = re.compile(r"\{([^{}]*)\}")
 class Intros(WordFile):
     """First sentences for any goods. named: for products of which nothing says what they are.
 
-    {made} and {with} are {posts} that begin with these words (English).
+    subject, subject_by: how a sentence begins that has verbs, without and with a brand (English).
     """
 
     with_brand: tuple[str, ...]
     without_brand: tuple[str, ...]
     named: tuple[str, ...]
+    subject: str = ""
+    subject_by: str = ""
+
+
+class Names(WordFile):
+    """Words of attributes' names, and how their values are said (English).
+
+    parts: what a product may have: `Hood: detachable` is "a detachable hood". mass: the same without an article.
+    able: what a product is where the answer is yes; able_ends: a pattern of names of which this holds. titles: words
+    that stand before the goods in a title and are no names. genders: genders before a noun. gendered: words of which
+    one in a noun tells whom the goods are for. proper: words that keep their capitals.
+    """
+
+    parts: frozenset[str] = frozenset()
+    mass: frozenset[str] = frozenset()
+    able: frozenset[str] = frozenset()
+    able_ends: str = "$^"
+    titles: frozenset[str] = frozenset()
+    genders: dict[str, str] = Field(default_factory=dict)
+    gendered: frozenset[str] = frozenset()
+    proper: frozenset[str] = frozenset()
 
 
 class Guarded(WordFile):
@@ -62,7 +83,7 @@ class RolePatterns(WordFile):
     pre: bool = False
     pre_form: str = "{value}"
     post: tuple[str, ...] = ()
-    sentences: tuple[str, ...]
+    sentences: tuple[str, ...] = ()
     clauses: tuple[str, ...] = ()
     guarded: tuple[Guarded, ...] = ()
 
@@ -91,6 +112,7 @@ class Patterns(WordFile):
     """The patterns of a language. spoken: values as they are said, by role."""
 
     intros: Intros
+    names: Names = Names()
     roles: dict[str, RolePatterns]
     kinds: dict[str, KindPatterns]
     headlines: tuple[str, ...]
@@ -124,7 +146,8 @@ def phrases(language: str) -> Phrases:
     if language not in LANGUAGES:
         return NO_PHRASES
     speech = patterns(language)
-    of_all = [*speech.intros.with_brand, *speech.intros.without_brand, *speech.intros.named, speech.page]
+    intros = speech.intros
+    of_all = [*intros.with_brand, *intros.without_brand, *intros.named, intros.subject, intros.subject_by, speech.page]
     for role in (*speech.roles.values(), *(r for o in speech.role_overrides.values() for r in o.roles.values())):
         of_all += [*role.post, *role.sentences, *role.clauses, *(g.text for g in role.guarded)]
     by_kind = {"": phrases_of(of_all, language)}

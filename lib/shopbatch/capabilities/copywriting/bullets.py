@@ -1,0 +1,67 @@
+"""The bullets of planned copy: `label: value`, what the description leaves out first."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from shopbatch.capabilities.copywriting.copy_format import MOST_BULLETS
+from shopbatch.capabilities.copywriting.facts import cut
+from shopbatch.capabilities.copywriting.patterns import Patterns, fill, patterns
+from shopbatch.capabilities.copywriting.product import SHELF, Goods
+from shopbatch.capabilities.copywriting.values import Fact
+from shopbatch.capabilities.copywriting.wording import capital
+
+_FEWEST = 2
+_JOINED = 180  # letters of facts that share a bullet
+_LAST = ("brand", *SHELF)  # shown if there is room: the headline has the brand
+
+
+def bullets(goods: Goods, stated: Sequence[Fact], language: str, most: int, headline: int) -> list[str]:
+    """Two to six bullets.
+
+    Args:
+        goods: The product.
+        stated: The facts that the description states.
+        language: Of the copy.
+        most: Characters of a bullet at most.
+        headline: Characters of the headline at most; a longer name is a bullet.
+    """
+    speech = patterns(language)
+    new = [f for f in goods.facts if f not in stated and f.role not in _LAST]
+    known = [f for f in goods.facts if f in stated and f.role not in _LAST]
+    lines = [_bullet(f, speech, most) for f in new]
+    if goods.details and len(lines) < MOST_BULLETS and len(goods.details) <= most:
+        lines.append(capital(goods.details))
+    lines += [_bullet(f, speech, most) for f in known]
+    if len(lines) > MOST_BULLETS:
+        over = lines[MOST_BULLETS - 1 :] if len(new) > MOST_BULLETS else lines[MOST_BULLETS - 1 : MOST_BULLETS]
+        lines = [*lines[: MOST_BULLETS - 1], _joined(over, language, min(_JOINED, most))]
+    lines += [_bullet(f, speech, most) for f in goods.facts if f.role in _LAST][: max(_FEWEST - len(lines), 0)]
+    if len(goods.name) > headline:  # which the headline cuts
+        lines = [_line(speech, speech.labels["name"], goods.name, most), *lines[: MOST_BULLETS - 1]]
+    noun = "" if goods.only_named else goods.noun
+    name = goods.name if len(goods.name) <= headline else ""
+    for part, value in (("noun", noun), ("name", name)):
+        if len(lines) < _FEWEST and value:
+            lines.append(_line(speech, speech.labels[part], value, most))
+    if len(lines) < _FEWEST:
+        lines.append(speech.page)
+    return list(dict.fromkeys(lines))
+
+
+def _bullet(fact: Fact, speech: Patterns, most: int) -> str:
+    return capital(fact.shown) if fact.bare else _line(speech, fact.label, fact.shown, most)
+
+
+def _line(speech: Patterns, label: str, value: str, most: int) -> str:
+    """A bullet, cut to the length of one."""
+    return fill(speech.bullet, {"label": capital(label), "value": capital(cut(value, most - len(label) - 2))})
+
+
+def _joined(lines: Sequence[str], language: str, most: int) -> str:
+    """As many lines in one bullet as there is room for, at least one."""
+    joined = lines[0]
+    for line in lines[1:]:
+        if len(joined) + len(line) + 2 <= most:
+            joined = f"{joined}；{line}" if language == "zh" else f"{joined}; {line}"
+    return joined

@@ -1,0 +1,241 @@
+"""The attributes of a product as facts: what each is about, and how its value is shown and said."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from shopbatch.capabilities.copywriting.patterns import Names, Patterns, patterns
+from shopbatch.capabilities.copywriting.prompt import one_line
+from shopbatch.capabilities.copywriting.rules import is_printable
+from shopbatch.capabilities.copywriting.wording import article, capital, lowered
+from shopbatch.grounding.facts import DESCRIPTION, NAMES, answer, entry_name, said
+from shopbatch.grounding.lexicon import Lexicon, lexicon, stem, words_of
+from shopbatch.text.expand import expand, title_case
+from shopbatch.text.fibres import written_out
+from shopbatch.text.sizes import size_phrases
+
+SHOWN = "shown"  # in place of a role: a fact that is shown in a bullet and not told in a sentence
+PART, ABLE = "part", "able"  # in place of a role: what a product has, and what it is
+OWN_LABEL, NATIONAL = "private", "national"  # in place of a brand: goods of the shop's own label, and of others
+# facts that a reader wants in a sentence, the first ones first; others are bullets
+TOLD = (
+    "own_label", "gender", "age_group", "colour", "material", "pattern", "neckline", "sleeve", "fit", "closure", "flavour",
+    "scent", "capacity", "package_size", "skin_type", "hair_type", "upper", "sole", "heel", "toe", "rise", "length",
+    "lining", "filling", "roast", "connectivity", "screen", "battery", "power", "storage", "memory", "movement",
+    "strap", "gemstone", "finish", "shape", PART, "author", "recommended_age", "season", "form", ABLE, "origin",
+    "dimensions", "height", "width", "depth", "diameter", "thickness", "weight",
+)  # fmt: skip
+# attributes that are told if little else is known, all in one pattern: a weight of 2 kg
+MEASURES = frozenset({
+    "weight", "dimensions", "height", "width", "depth", "diameter", "thickness", "resolution", "noise", "speed",
+    "voltage",
+})  # fmt: skip
+AGES = frozenset({"age_group", "recommended_age"})
+# roles whose values are said of materials
+MATERIALS = frozenset({"material", "lining", "upper", "sole", "filling", "strap"})
+# roles of which a product may have several values
+_LISTED = frozenset({"colour", "flavour", "scent", "connectivity", "gemstone", "movement", "roast", "season"})
+# what a value of a role must look like to be told in a sentence; others are bullets
+_LOOKS = {
+    "capacity": re.compile(r"\d ?(?:m?l|cl|oz|litres?|liters?|cups?|升|毫升|L|mL)\b|\d ?升|\d ?毫升", re.I),
+    "power": re.compile(r"\d ?k?W\b|\d ?瓦", re.I),
+    "battery": re.compile(r"\d ?(?:mAh|h|hours?|小时|毫安时?)", re.I),
+    "screen": re.compile(r"\d"),
+    "length": re.compile(r"\d ?(?:cm|mm|m|in|inch|inches|ft|厘米|米|毫米)\b|^(?!.*\d)", re.I),
+    "recommended_age": re.compile(r"\d"),
+    "storage": re.compile(r"\d ?[GT]B", re.I),
+    "memory": re.compile(r"\d ?GB", re.I),
+}
+# kept as the shop writes them: names and codes
+_KEPT = frozenset({"brand", "origin", "author", "compatibility", "connectivity", "memory", "storage", "power", "screen"})
+_SHADE = re.compile(r"[黑白红蓝绿黄紫灰棕粉橙金银青褐]$")
+_QUANTITY = re.compile(r"[\d.,/ x×*-]+")
+_MEASURED = re.compile(r"^[^+>(/]*\d ?(?!x)[^\W\d]+[^+>(/]*$")  # 2.3 kg
+_COLOUR = {"en": 12, "zh": 3}  # letters of a label that is about the whole product: not `Frame colour`
+_ARROW = re.compile(r"\s+-?>\s+(?=[A-Z])")  # USB-A > USB-C
+_LESS = re.compile(r"<(?= ?[\d.])")  # Alcohol: <0.5 %
+_UNIT = re.compile(r"[(（]\s*([^()（）\d]{1,12}?)\s*[)）]\s*$")
+_UNITS = "mm|cm|km|kg|mg|ml|cl|oz|lbs?|ft|mAh|Ah|Wh|Hz|kHz|GHz|GB|TB|MB|kW|g|l|L|m|W|V"
+_TIGHT = re.compile(rf"(?<![^\s(])(\d+(?:[.,]\d+)?)({_UNITS})(?![\w/])")  # 8mm
+_TIMES = re.compile(r"(?<=\d)\s*[x×*]\s*(?=[\d.]+(?:\s*[x×*]\s*[\d.]+)? ?(?:mm|cm|m|in|inch(?:es)?|ft)\b)")  # 22x16 cm
+_LITRES = re.compile(r"(?<=\d) l\b")
+_YEARS = re.compile(r"(?<=\d) ?(?:ys?|yrs?|yo)\b\.?", re.I)
+_MONTHS = re.compile(r"(?<=\d) ?(?:m|mo|mths?|mos)\b\.?", re.I)
+_COUNT = re.compile(r"\d{1,3}")
+_SOME = re.compile(r"(\d{1,3}) ([a-z][a-z -]{1,24})")  # 2 zip
+_SIZED = re.compile(rf"\d+(?:[.,]\d+)? ?(?:{_UNITS}|inch|MP|bar)")
+_HAD = frozenset({"included", "with", "incl.", "available", "present"})
+_LISTS = re.compile(r"\s*(?:[/,;]|\s\+\s)\s*")
+
+
+@dataclass(frozen=True)
+class Fact:
+    """role: of the lexicon, of SHELF, PART, ABLE or SHOWN. label, shown: as a bullet has them. value: as a sentence
+    says it. bare: whether the bullet is the value alone."""
+
+    role: str
+    label: str
+    shown: str
+    value: str
+    bare: bool = False
+
+
+def facts_of(attributes: Mapping[str, str | None], language: str) -> Iterator[Fact]:
+    """The facts that can be said, each once, in the order in which a reader wants them."""
+    made = [fact for a, raw in attributes.items() if (fact := _fact(a, raw, language))]
+    order = {role: place for place, role in enumerate(TOLD)}
+    seen: set[tuple[str, str]] = set()
+    for fact in sorted(made, key=lambda f: (order.get(f.role, 99), f.label, f.value)):
+        key = (fact.label.lower() if fact.role == SHOWN else fact.role, fact.value.lower())
+        if fact.value and key not in seen:
+            seen.add(key)
+            yield fact
+
+
+def _fact(attribute: str, raw: str | None, language: str) -> Fact | None:
+    """An attribute as a fact, None for what names the product and what says nothing."""
+    name = entry_name(attribute)
+    yes_or_no = raw is not None and bool(name) and answer(raw) is not None
+    text = raw if raw is not None and yes_or_no else said(attribute, raw)
+    if not text or attribute == DESCRIPTION or attribute in NAMES:
+        return None
+    speech = patterns(language)
+    if attribute == "brand" and text.lower() in (OWN_LABEL, NATIONAL):
+        key = "own_label" if text.lower() == OWN_LABEL else "national"
+        return Fact(key if key in speech.roles else SHOWN, speech.labels["brand"], speech.labels[key], speech.labels[key])
+    label = _unshouted(" ".join(one_line(name or attribute).replace("_", " ").split()))
+    label = re.sub(r"^pa (?=\w)", "", label)
+    text = _ARROW.sub(" to ", text) if language == "en" else text
+    text = one_line(_LESS.sub("‹", text)).replace("‹", "<")
+    if not (is_printable(label) and is_printable(text)):
+        return None
+    if yes_or_no:
+        return _answered(label, text, bool(answer(text)), speech.names)
+    return _stated(name, attribute, label, text, language)
+
+
+def _answered(label: str, text: str, yes: bool, names: Names) -> Fact:
+    """An attribute whose value is yes or no."""
+    text = {"y": "Yes", "n": "No", "true": "Yes", "false": "No"}.get(text.lower(), text)
+    low = lowered(label)
+    if yes and (part := _part(low, "", names)):
+        return Fact(PART, label, capital(low), part, True)
+    if yes and (low in names.able or re.search(names.able_ends, low)):
+        return Fact(ABLE, label, capital(low), low, True)
+    return Fact(SHOWN, label, text, text)
+
+
+def _stated(name: str, attribute: str, label: str, text: str, language: str) -> Fact:
+    """An attribute with a value."""
+    speech, words = patterns(language), lexicon(language)
+    role = words.role(name or attribute) or lexicon("en").role(name or attribute)
+    if role == "ingredients" and words.knows("material", text):  # 成分 of a shirt
+        role = "material"
+    unit = _UNIT.search(label)
+    if unit:
+        gap = " " if language == "en" else ""
+        text = f"{text}{gap}{unit[1]}" if _QUANTITY.fullmatch(text) else text
+        label = label[: unit.start()].strip()
+    if not name:
+        label = speech.labels.get(role, label)
+    shown = _neat(role, text, language)
+    if role in MEASURES and _MEASURED.search(text):
+        simple = " " not in label or label.lower().startswith(("item ", "product ", "overall ", "total "))
+        return Fact(role if role in speech.roles and simple else "measure", label, shown, shown)
+    about_part = role == "colour" and len(label) > _COLOUR[language]
+    if role not in speech.roles or not _fits(role, shown, words, speech) or about_part:
+        part = _part(lowered(label), shown, speech.names)
+        return Fact(PART if part else SHOWN, label, shown, part or shown)
+    value = _spoken(role, shown, language, speech)
+    return Fact(role, label, capital(value) if role == "gender" else shown, value)
+
+
+def _neat(role: str, text: str, language: str) -> str:
+    """A value as a bullet has it: in usual spelling."""
+    if language == "zh":
+        return re.sub(r"(?<=\d) (?=[\u4e00-\u9fff])", "", text)
+    if role == "package_size":
+        text = size_phrases(text).shown[0]
+    if role in AGES:
+        text = _MONTHS.sub(" months", _YEARS.sub(" years", text))
+    if role in MATERIALS:
+        text = written_out(text)
+    if role not in MATERIALS:
+        text = _LITRES.sub(" L", _TIGHT.sub(r"\1 \2", _TIMES.sub(" x ", text)))
+    if role == "brand":
+        return title_case(text) if len(text) > 3 else text
+    return _unshouted(text)
+
+
+def _part(label: str, value: str, names: Names) -> str:
+    """What a product has, with its article: `2 pockets`, `a detachable hood`; "" if it cannot be said so."""
+    last = label.split()[-1] if label else ""
+    several = last.endswith("s") and not last.endswith("ss")
+    single = re.sub(r"(?<=[^s])s$", "", label)
+    mass = bool({label, last} & names.mass)
+    if not (mass or {single, single.split()[-1] if single else ""} & names.parts) or len(label.split()) > 3:
+        return ""
+    value = lowered(value.strip(" .;,"))
+    if not value or value in _HAD:
+        return label if several or mass else article(label)
+    if _COUNT.fullmatch(value) and not mass:
+        return f"{value} {single}" if value == "1" else f"{value} {label if several else label + 's'}"
+    if some := _SOME.fullmatch(value):
+        if some[2].split()[0] in _UNITS.split("|") or mass:
+            return article(f"{value} {label}") if not (several or mass) else f"{value} {label}"
+        return f"{value} {label if several else label + 's'}" if some[1] != "1" else f"{value} {single}"
+    if re.search(r"[,;:/+&()%<>\d]|\b(?:and|or|no|not|none|without|with|for|to|in|of|from|at|by|on)\b", value):
+        return article(f"{value} {label}") if _SIZED.fullmatch(value) and not (several or mass) else ""
+    if len(value.split()) > 3:
+        return ""
+    phrase = value if value.endswith((last, single.split()[-1])) else f"{value} {label}"
+    return phrase if several or mass else article(phrase)
+
+
+def _fits(role: str, value: str, words: Lexicon, speech: Patterns) -> bool:
+    """Whether a value is one that the patterns of its role were written for."""
+    looks = _LOOKS.get(role)
+    if value.lower() in speech.spoken.get(role, {}):
+        return True
+    if re.search(r"[+>(（＋]", value) and not (role in AGES and re.fullmatch(r"\d+\+", value)):
+        return False
+    if role in MATERIALS:
+        known = words.knows("material", value) or (role in words.values and words.knows(role, value))
+        return known and not re.search(r"\b(?:[A-Z]{2,3})\b(?<!EVA|ABS|PVC|TPU|MDF)", value) if words.language == "en" else True
+    if looks:
+        return bool(looks.search(value)) and not re.fullmatch(r"\d+ years?", value)
+    listed = role in words.values and role not in _LISTED
+    return words.knows(role, value) and not (listed and re.search(r"[\d,;/，；、]", value))
+
+
+def _unshouted(value: str) -> str:
+    """A value in capitals in small letters, with its abbreviations written out; codes stay."""
+    shouted = value.isupper() and value.isascii() and re.search(r"[A-Z]{4}", value) and not re.search(r"\d", value)
+    if not shouted or not any(stem(m[0]) in lexicon("en").vocabulary for m in words_of(value)):
+        return value
+    return re.sub(r"\bUSB-c\b", "USB-C", expand(value) or value)
+
+
+def _spoken(role: str, value: str, language: str, speech: Patterns) -> str:
+    """A value as it is said in a sentence."""
+    known = speech.spoken.get(role, {})
+    if (said_as := known.get(value.lower())) is not None:
+        return said_as
+    value = value.lstrip(" ;,。；，、").rstrip(" .;,。；，、")
+    listed = role in ("colour", "flavour", "scent") or role in MATERIALS
+    if language == "zh":
+        parts = re.split(r"\s*[/,，、;；]\s*", value) if listed else [value]
+        if role == "colour":
+            parts = [f"{part}色" if _SHADE.search(part) else part for part in parts]
+        return "、".join(parts)
+    if role not in _KEPT:
+        value = lowered(value)
+    if role in MATERIALS:
+        value = re.sub(r"\b([a-z]+(?: [a-z]+)?) (\d+ ?%)(?=\s*(?:[,;/]|$))", r"\2 \1", value)  # nylon 94%
+        value = re.sub(r"(?<=[a-z]) (?=\d+ ?%)", ", ", value)
+    parts = _LISTS.split(value) if listed and not re.search(r"\d/\d", value) else re.split(r"\s*[,;]\s+", value)
+    if len(parts) > 1 and " and " not in value:
+        value = f"{', '.join(parts[:-1])} and {parts[-1]}"
+    return value
