@@ -7,16 +7,18 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from shopbatch.capabilities.copywriting.patterns import AGREEING, Patterns, RolePatterns, fill
-from shopbatch.capabilities.copywriting.product import Goods, holds
-from shopbatch.capabilities.copywriting.values import MATERIALS, PART, Fact
+from shopbatch.capabilities.copywriting.product import EDIBLE, Goods, holds
+from shopbatch.capabilities.copywriting.values import MATERIALS, PART, SHOWN, Fact
 from shopbatch.capabilities.copywriting.wording import article, capital, listed, lowered
 from shopbatch.grounding.lexicon import phrase_of
 
 _WITH, _OTHERS, _CLAUSES = 3, 3, 3  # phrases with `with`, other phrases, and clauses of a sentence, at most
+_FIGURES = 2  # in a list of figures at least
+_FIGURE = re.compile(r"[^,;:/ ]{0,6} ?\d[^,;:/]{0,14}")  # a value that is said in a list of figures
 _LONG = 150  # letters of a first sentence that takes no more phrases
 _VERBS = {"with": "{has}", "made": "{is} made", "in": "{comes} in", "filled": "{is} filled", "set": "{is} set",
           "scented": "{is} scented"}  # fmt: skip
-_ORDER = ("for", "in", "from", "made", "set", "filled")  # of what stands behind a noun; `with` comes last
+_ORDER = ("for", "from", "in", "made", "set", "filled")  # of what stands behind a noun; `with` comes last
 
 
 @dataclass
@@ -36,6 +38,26 @@ class English:
         before, rest = self._modifiers(facts)
         behind, rest = self._behind(rest)
         clauses = [(f, c) for f in rest if (c := self._clause(f))]
+        told = self._told(before, behind, clauses, facts)
+        few = len([f for f in self.stated if f.role not in ("colour", "brand", "gender", "package_size")]) < 2
+        return [*told, glance] if few and (glance := self._glance()) else told
+
+    def _glance(self) -> str:
+        """Some of the figures that no pattern is about: `At a glance: Bluetooth 5.3 and IP rating IPX4.`"""
+        shown = [f for f in self.goods.facts if f.role == SHOWN and _FIGURE.fullmatch(f.shown) and len(f.label) <= 24]
+        if len(shown) < _FIGURES or self.goods.kind in EDIBLE:
+            return ""
+        self.stated += shown[:3]
+        return self.speech.glance.format(facts=listed([f"{lowered(f.label)} {f.shown}" for f in shown[:3]]))
+
+    def _told(
+        self,
+        before: list[str],
+        behind: dict[str, list[str]],
+        clauses: list[tuple[Fact, str]],
+        facts: Sequence[Fact],
+    ) -> list[str]:
+        """What was chosen in sentences."""
         if not (behind or clauses or self.goods.only_named):
             return [self._by_name(facts)]
         if not behind and clauses and not self.goods.only_named:
@@ -129,9 +151,7 @@ class English:
             own = head in ("for", "in", "from") or not text
             text += f"{' ' if own else ', '}{behind[head][0]}"
         if "with" in behind:
-            comma = ", " if "," in text or " and " in text or any(h not in ("for", "in", "from") for h in heads) else " "
-            comma = ", " if "for ages" in text else comma
-            text += f"{comma}with {listed(behind['with'])}"
+            text += f"{', ' if heads else ' '}with {listed(behind['with'])}"
         return text + "".join(behind.get(",", ()))
 
     def _np(self, before: Sequence[str]) -> str:

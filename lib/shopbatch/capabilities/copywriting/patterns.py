@@ -44,6 +44,8 @@ class Names(WordFile):
     """Words of attributes' names, and how their values are said (English).
 
     parts: what a product may have: `Hood: detachable` is "a detachable hood". mass: the same without an article.
+    amounts: of what a product has some: `Torque: 45 Nm` is "45 Nm of torque".
+    uncounted: names of numbers of which a product has none: `Users: 8`.
     able: what a product is where the answer is yes; able_ends: a pattern of names of which this holds. titles: words
     that stand before the goods in a title and are no names. genders: genders before a noun. gendered: words of which
     one in a noun tells whom the goods are for. proper: words that keep their capitals.
@@ -51,6 +53,8 @@ class Names(WordFile):
 
     parts: frozenset[str] = frozenset()
     mass: frozenset[str] = frozenset()
+    amounts: frozenset[str] = frozenset()
+    uncounted: frozenset[str] = frozenset()
     able: frozenset[str] = frozenset()
     able_ends: str = "$^"
     titles: frozenset[str] = frozenset()
@@ -109,7 +113,7 @@ class Override(WordFile):
 
 
 class Patterns(WordFile):
-    """The patterns of a language. spoken: values as they are said, by role."""
+    """The patterns of a language. spoken: values as they are said, by role. glance: a list of figures (English)."""
 
     intros: Intros
     names: Names = Names()
@@ -118,6 +122,7 @@ class Patterns(WordFile):
     headlines: tuple[str, ...]
     bullet: str
     page: str
+    glance: str = ""
     labels: dict[str, str]
     role_overrides: dict[str, Override] = Field(default_factory=dict)
     spoken: dict[str, dict[str, str]] = Field(default_factory=dict)
@@ -147,7 +152,7 @@ def phrases(language: str) -> Phrases:
         return NO_PHRASES
     speech = patterns(language)
     intros = speech.intros
-    of_all = [*intros.with_brand, *intros.without_brand, *intros.named, intros.subject, intros.subject_by, speech.page]
+    of_all = [*intros.with_brand, *intros.without_brand, *intros.named, intros.subject, intros.subject_by, speech.page, speech.glance]
     for role in (*speech.roles.values(), *(r for o in speech.role_overrides.values() for r in o.roles.values())):
         of_all += [*role.post, *role.sentences, *role.clauses, *(g.text for g in role.guarded)]
     by_kind = {"": phrases_of(of_all, language)}

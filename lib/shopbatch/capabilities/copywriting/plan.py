@@ -19,8 +19,8 @@ from shopbatch.capabilities.copywriting.chinese import Chinese
 from shopbatch.capabilities.copywriting.english import English, is_redundant
 from shopbatch.capabilities.copywriting.facts import cut
 from shopbatch.capabilities.copywriting.patterns import Patterns, fill, patterns
-from shopbatch.capabilities.copywriting.product import Goods, capital, holds, understand
-from shopbatch.capabilities.copywriting.values import TOLD, Fact
+from shopbatch.capabilities.copywriting.product import EDIBLE, Goods, capital, holds, understand
+from shopbatch.capabilities.copywriting.values import PART, TOLD, Fact
 from shopbatch.capabilities.copywriting.wording import titled
 from shopbatch.core.hashing import digest
 from shopbatch.grounding.lexicon import phrase_of
@@ -145,6 +145,8 @@ class _Planner:
             several = fact.role in ("part", "able", "measure")
             if (fact.role in TOLD or several) and len(fact.value) <= most and not known:
                 told.setdefault(f"{fact.role} {fact.label}" if several else fact.role, fact)
+        if not zh and goods.kind in EDIBLE:
+            told = {key: fact for key, fact in told.items() if fact.role != PART}
         if not zh:
             _settle_people(told, goods.noun, self.speech)
         return list(told.values())[:_DESCRIBED]

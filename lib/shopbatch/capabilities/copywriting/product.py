@@ -21,7 +21,7 @@ from shopbatch.text.expand import expand, title_case
 PLAINEST = ("product_type", "title", "category", "department", "division")  # what names the goods, the plainest first
 # where a product stands in the shop: shown in a bullet
 SHELF = ("own_label", "category", "department", "division")
-_EDIBLE = frozenset({"drinks", "snacks", "pantry", "fresh"})  # kinds that are sold by weight or volume
+EDIBLE = frozenset({"drinks", "snacks", "pantry", "fresh"})  # kinds that are sold by weight or volume
 _SENTENCE = re.compile(r"[^.。!！?？]+(?:\.(?=\S)[^.。!！?？]*)*")
 _LONGEST_DETAIL = {"en": 110, "zh": 45}  # characters of a sentence of the shop's own description
 _ADDRESSED = re.compile(r"\b(?:you|your|we|our|us|i|my|now|today|please|click|see|price|sale|off|new|free)\b|[$€£¥%我你您]", re.I)
@@ -73,9 +73,11 @@ def understand(attributes: Mapping[str, str | None], language: str) -> Goods:
         return Goods(name, noun, kind, facts, measure=measure, only_named=only_named, details=details)
     brand = one_line(said("brand", attributes.get("brand")))
     fuller = _fuller(plain["title"], key, brand, words, patterns(language))
+    if plain["product_type"] and not words.find_goods(plain["product_type"]) and not holds(fuller, noun, language):
+        fuller = ""
     noun = _known_lowered(fuller if len(fuller.split()) > len(noun.split()) else noun, words, facts, plain["product_type"])
     plural, mass = _number(noun, key, entries.plural, entries.mass)
-    mass = mass or (not plural and kind in _EDIBLE and any(f.role in ("package_size", "weight") for f in facts))
+    mass = mass or (not plural and kind in EDIBLE and any(f.role in ("package_size", "weight") for f in facts))
     shown = _shown_name(name, bool(named["title"]))
     return Goods(shown, shown if only_named else noun, kind, facts, plural, mass, "", only_named, details)
 
@@ -115,7 +117,7 @@ def _details(attributes: Mapping[str, str | None], name: str, language: str) -> 
 
 def _plain(name: str) -> str:
     """A name of a catalogue in plain words."""
-    return (expand(name) or name) if name.isupper() else name
+    return (expand(name) or name) if name.isupper() and len(name) > 3 else name
 
 
 def _shown_name(name: str, is_title: bool) -> str:

@@ -19,7 +19,7 @@ from shopbatch.grounding.check import Facts, Finding, check
 from shopbatch.text.language import is_written_in
 from shopbatch.text.moderation.generated import is_harmful
 
-VERSION = 5  # of the rules; raising it judges the stored texts again
+VERSION = 6  # of the rules; raising it judges the stored texts again
 _MARKUP = re.compile(
     r"</?[a-z!][^>\n]*>|<\||\|>|\*\*|__|```|^#+ |\]\(|\\[nt\"]|&(?:#\w{1,8}|[a-z]\w{1,30});|https?://|www\.|\S{1,64}@\S{1,64}\.\w",
     re.M,
@@ -97,8 +97,8 @@ class Judge:
 
 
 def is_in_other_language(text: str, language: str, facts: Facts) -> bool:
-    """Whether a text is written in another language, apart from names and codes among the facts."""
-    own = _LATIN.sub(lambda m: "" if m[0].lower() in facts.lower else m[0], text)
+    """Whether a text is written in another language, apart from words of the facts and of their names."""
+    own = _LATIN.sub(lambda m: "" if m[0].lower() in facts.lower or m[0].lower() in facts.names else m[0], text)
     if language == "zh":
         return not is_written_in(own, language)
     short = own.isascii() and sum(map(str.isalpha, own)) < _TELLING

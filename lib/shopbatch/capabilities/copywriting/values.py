@@ -41,7 +41,7 @@ _LISTED = frozenset({"colour", "flavour", "scent", "connectivity", "gemstone", "
 _LOOKS = {
     "capacity": re.compile(r"\d ?(?:m?l|cl|oz|litres?|liters?|cups?|升|毫升|L|mL)\b|\d ?升|\d ?毫升", re.I),
     "power": re.compile(r"\d ?k?W\b|\d ?瓦", re.I),
-    "battery": re.compile(r"\d ?(?:mAh|h|hours?|小时|毫安时?)", re.I),
+    "battery": re.compile(r"\d ?(?:mAh|h|hours?|min|days|小时|毫安时?)", re.I),
     "screen": re.compile(r"\d"),
     "length": re.compile(r"\d ?(?:cm|mm|m|in|inch|inches|ft|厘米|米|毫米)\b|^(?!.*\d)", re.I),
     "recommended_age": re.compile(r"\d"),
@@ -52,19 +52,23 @@ _LOOKS = {
 _KEPT = frozenset({"brand", "origin", "author", "compatibility", "connectivity", "memory", "storage", "power", "screen"})
 _SHADE = re.compile(r"[黑白红蓝绿黄紫灰棕粉橙金银青褐]$")
 _QUANTITY = re.compile(r"[\d.,/ x×*-]+")
-_MEASURED = re.compile(r"^[^+>(/]*\d ?(?!x)[^\W\d]+[^+>(/]*$")  # 2.3 kg
+_MEASURED = {
+    "en": re.compile(r"[\d.,]+(?: ?[-–x×] ?[\d.,]+){0,2} ?[^\W\d]{1,6}|[248]K|\d+p|\d+ x \d+(?: px)?"),
+    "zh": re.compile(r"[^+>(/]*\d ?(?!x)[^\W\d]+[^+>(/]*"),
+}  # 2.3 kg
 _COLOUR = {"en": 12, "zh": 3}  # letters of a label that is about the whole product: not `Frame colour`
 _ARROW = re.compile(r"\s+-?>\s+(?=[A-Z])")  # USB-A > USB-C
 _LESS = re.compile(r"<(?= ?[\d.])")  # Alcohol: <0.5 %
 _UNIT = re.compile(r"[(（]\s*([^()（）\d]{1,12}?)\s*[)）]\s*$")
 _UNITS = "mm|cm|km|kg|mg|ml|cl|oz|lbs?|ft|mAh|Ah|Wh|Hz|kHz|GHz|GB|TB|MB|kW|g|l|L|m|W|V"
 _TIGHT = re.compile(rf"(?<![^\s(])(\d+(?:[.,]\d+)?)({_UNITS})(?![\w/])")  # 8mm
-_TIMES = re.compile(r"(?<=\d)\s*[x×*]\s*(?=[\d.]+(?:\s*[x×*]\s*[\d.]+)? ?(?:mm|cm|m|in|inch(?:es)?|ft)\b)")  # 22x16 cm
+_TIMES = re.compile(r"(?<=\d)\s*[x×*]\s*(?=[\d.]+(?:\s*[x×*]\s*[\d.]+)? ?(?:mm|cm|m|in|inch(?:es)?|ft|g|kg|ml|cl|l|L|oz)\b)")  # 22x16 cm
 _LITRES = re.compile(r"(?<=\d) l\b")
 _YEARS = re.compile(r"(?<=\d) ?(?:ys?|yrs?|yo)\b\.?", re.I)
 _MONTHS = re.compile(r"(?<=\d) ?(?:m|mo|mths?|mos)\b\.?", re.I)
 _COUNT = re.compile(r"\d{1,3}")
-_SOME = re.compile(r"(\d{1,3}) ([a-z][a-z -]{1,24})")  # 2 zip
+_SOME = re.compile(r"(\d{1,3}) ([A-Za-z][a-z -]{1,24})")  # 2 zip
+_AMOUNT = re.compile(r"\d+(?:[.,]\d+)? ?[A-Za-z%²]{1,5}")
 _SIZED = re.compile(rf"\d+(?:[.,]\d+)? ?(?:{_UNITS}|inch|MP|bar)")
 _HAD = frozenset({"included", "with", "incl.", "available", "present"})
 _LISTS = re.compile(r"\s*(?:[/,;]|\s\+\s)\s*")
@@ -141,7 +145,7 @@ def _stated(name: str, attribute: str, label: str, text: str, language: str) -> 
     if not name:
         label = speech.labels.get(role, label)
     shown = _neat(role, text, language)
-    if role in MEASURES and _MEASURED.search(text):
+    if role in MEASURES and _MEASURED[language].fullmatch(shown):
         simple = " " not in label or label.lower().startswith(("item ", "product ", "overall ", "total "))
         return Fact(role if role in speech.roles and simple else "measure", label, shown, shown)
     about_part = role == "colour" and len(label) > _COLOUR[language]
@@ -164,7 +168,7 @@ def _neat(role: str, text: str, language: str) -> str:
         text = written_out(text)
     if role not in MATERIALS:
         text = _LITRES.sub(" L", _TIGHT.sub(r"\1 \2", _TIMES.sub(" x ", text)))
-    if role == "brand":
+    if role in ("brand", "origin"):
         return title_case(text) if len(text) > 3 else text
     return _unshouted(text)
 
@@ -175,15 +179,26 @@ def _part(label: str, value: str, names: Names) -> str:
     several = last.endswith("s") and not last.endswith("ss")
     single = re.sub(r"(?<=[^s])s$", "", label)
     mass = bool({label, last} & names.mass)
+    value = value.strip(" .;,")
+    value = value if value[:1].isdigit() else lowered(value)
+    if label in names.uncounted:
+        return ""
+    if several and re.fullmatch(r"\d{1,4}", value) and value != "1" and re.fullmatch(r"[a-z -]{3,30}", label):
+        return f"{value} {label}"
+    if {label, last} & names.amounts and _AMOUNT.fullmatch(value):
+        return f"{value} of {label}"
     if not (mass or {single, single.split()[-1] if single else ""} & names.parts) or len(label.split()) > 3:
         return ""
-    value = lowered(value.strip(" .;,"))
     if not value or value in _HAD:
         return label if several or mass else article(label)
+    if re.search(r"\bincl\b|\bmax\b", value):
+        return ""
     if _COUNT.fullmatch(value) and not mass:
         return f"{value} {single}" if value == "1" else f"{value} {label if several else label + 's'}"
-    if some := _SOME.fullmatch(value):
-        if some[2].split()[0] in _UNITS.split("|") or mass:
+    if (some := _SOME.fullmatch(value)) and not _SIZED.fullmatch(value):
+        if some[2].endswith("s"):
+            return ""
+        if some[2].split()[0] in (*_UNITS.split("|"), "min", "h", "in", "inch", "lm") or mass:
             return article(f"{value} {label}") if not (several or mass) else f"{value} {label}"
         return f"{value} {label if several else label + 's'}" if some[1] != "1" else f"{value} {single}"
     if re.search(r"[,;:/+&()%<>\d]|\b(?:and|or|no|not|none|without|with|for|to|in|of|from|at|by|on)\b", value):
@@ -199,10 +214,13 @@ def _fits(role: str, value: str, words: Lexicon, speech: Patterns) -> bool:
     looks = _LOOKS.get(role)
     if value.lower() in speech.spoken.get(role, {}):
         return True
+    if role == "package_size" and "/" in value:
+        return False
     if re.search(r"[+>(（＋]", value) and not (role in AGES and re.fullmatch(r"\d+\+", value)):
         return False
     if role in MATERIALS:
         known = words.knows("material", value) or (role in words.values and words.knows(role, value))
+        known = known and not (role == "strap" and "," in value)
         return known and not re.search(r"\b(?:[A-Z]{2,3})\b(?<!EVA|ABS|PVC|TPU|MDF)", value) if words.language == "en" else True
     if looks:
         return bool(looks.search(value)) and not re.fullmatch(r"\d+ years?", value)
@@ -224,7 +242,7 @@ def _spoken(role: str, value: str, language: str, speech: Patterns) -> str:
     if (said_as := known.get(value.lower())) is not None:
         return said_as
     value = value.lstrip(" ;,。；，、").rstrip(" .;,。；，、")
-    listed = role in ("colour", "flavour", "scent") or role in MATERIALS
+    listed = role in ("colour", "flavour", "scent") or (role in MATERIALS and role != "strap")
     if language == "zh":
         parts = re.split(r"\s*[/,，、;；]\s*", value) if listed else [value]
         if role == "colour":
@@ -232,6 +250,8 @@ def _spoken(role: str, value: str, language: str, speech: Patterns) -> str:
         return "、".join(parts)
     if role not in _KEPT:
         value = lowered(value)
+    if role == "package_size":
+        value = re.sub(r"(?<=\d) pc$", " pieces", value)
     if role in MATERIALS:
         value = re.sub(r"\b([a-z]+(?: [a-z]+)?) (\d+ ?%)(?=\s*(?:[,;/]|$))", r"\2 \1", value)  # nylon 94%
         value = re.sub(r"(?<=[a-z]) (?=\d+ ?%)", ", ", value)
