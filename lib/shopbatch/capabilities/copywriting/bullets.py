@@ -11,7 +11,7 @@ from shopbatch.capabilities.copywriting.product import SHELF, Goods
 from shopbatch.capabilities.copywriting.values import Fact
 from shopbatch.capabilities.copywriting.wording import capital
 
-_FEWEST = 2
+_FEWEST, _WANTED = 2, 3  # bullets: at least, and where there are so many facts
 _JOINED = 180  # letters of facts that share a bullet
 _LAST = ("brand", *SHELF)  # shown if there is room: the headline has the brand
 
@@ -36,7 +36,8 @@ def bullets(goods: Goods, stated: Sequence[Fact], language: str, most: int, head
     if len(lines) > MOST_BULLETS:
         over = lines[MOST_BULLETS - 1 :] if len(new) > MOST_BULLETS else lines[MOST_BULLETS - 1 : MOST_BULLETS]
         lines = [*lines[: MOST_BULLETS - 1], _joined(over, language, min(_JOINED, most))]
-    lines += [_bullet(f, speech, most) for f in goods.facts if f.role in _LAST][: max(_FEWEST - len(lines), 0)]
+    last = sorted((f for f in goods.facts if f.role in _LAST), key=lambda f: _LAST.index(f.role))
+    lines += [_bullet(f, speech, most) for f in last][: max(_WANTED - len(lines), 0)]
     if len(goods.name) > headline:  # which the headline cuts
         lines = [_line(speech, speech.labels["name"], goods.name, most), *lines[: MOST_BULLETS - 1]]
     noun = "" if goods.only_named else goods.noun

@@ -59,8 +59,8 @@ class English:
     ) -> list[str]:
         """What was chosen in sentences."""
         if not (behind or clauses or self.goods.only_named):
-            return [self._by_name(facts)]
-        if not behind and clauses and not self.goods.only_named:
+            return [self._by_name(facts) if not self.goods.plain else self._shelved(before)]
+        if not behind and clauses and not (self.goods.only_named or self.goods.plain):
             subject = fill(self._subject(), self._slots(before, behind))
             return self._more(clauses, subject)
         return [self._first(before, behind), *self._more(clauses)]
@@ -72,13 +72,21 @@ class English:
         by = f" by {self.brand}" if self.brand and not holds(self.goods.name, self.brand, "en") else ""
         return f"{self.goods.name}{by}{self._joined(self._behind(rest)[0])}."
 
+    def _shelved(self, before: list[str]) -> str:
+        """What the goods are, and where they stand in the shop."""
+        shelf = (f for f in self.goods.facts if f.role in ("category", "department"))
+        fact = next((f for f in shelf if len(f.value.split()) <= 4 and "(" not in f.value), None)
+        post = f" {self._phrase(fact)}" if fact else ""
+        return f"{capital(self._np(before))}{post}."
+
     def _subject(self) -> str:
         return self.speech.intros.subject_by if self.brand else self.speech.intros.subject
 
     def meta(self, headline: str, facts: Sequence[Fact]) -> list[str]:
         """Sentences for search engines: the headline with facts behind it, then others."""
         goods = self.goods
-        name = goods.name if holds(goods.name, self.brand, "en") or not self.brand else f"{self.brand} {goods.name}"
+        branded = not self.brand or holds(goods.name, self.brand, "en")
+        name = goods.name if branded else f"{self.brand} {goods.name}"
         whole = holds(goods.name, goods.noun, "en") and len(name) <= len(headline)
         start = name if whole else headline
         before, rest = ([], list(facts)) if whole else self._modifiers([f for f in facts if not holds(start, f.value, "en")])
@@ -97,10 +105,11 @@ class English:
 
     def _modifiers(self, facts: Sequence[Fact]) -> tuple[list[str], list[Fact]]:
         """What stands before the noun: whom it is for, and up to two facts; and the other facts."""
-        noun = set(phrase_of(self.goods.noun))
-        before, rest, seen = [], [], set(noun)
+        rest: list[Fact] = []
+        before, seen = [self.goods.whom] if self.goods.whom else [], set(phrase_of(self.goods.noun))
         for fact in facts:
-            if fact.role in ("gender", "age_group") and (form := self.speech.names.genders.get(fact.value)):
+            form = self.speech.names.genders.get(fact.value) if fact.role in ("gender", "age_group") else None
+            if form:
                 before.insert(0, form)
             elif len(before) < 3 and self._is_short(fact, seen):
                 before.append(fill(self._role(fact).pre_form, {"value": fact.value}))
@@ -168,11 +177,11 @@ class English:
     def _first(self, before: Sequence[str], behind: dict[str, list[str]]) -> str:
         goods, intros = self.goods, self.speech.intros
         slots = self._slots(before, behind)
-        single = not (goods.plural or goods.mass)
+        single = not (goods.plural or goods.mass or goods.plain)
         if goods.only_named:
             return fill(self.draw("intro", intros.named), slots)
         verbs = self._verbs(behind)
-        if verbs and self.chance("sentence") < 0.4 and not re.search(r"\(| (?:and|or) ", slots["np"]):
+        if verbs and self.chance("sentence") < 0.4 and not goods.plain and not re.search(r"\(| (?:and|or) ", slots["np"]):
             return f"{fill(self._subject(), slots)} {listed(verbs)}."
         options = intros.with_brand if self.brand else intros.without_brand
         return fill(self.draw("intro", [o for o in options if single or "{A_np}" not in o]), slots)

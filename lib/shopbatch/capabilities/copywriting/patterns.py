@@ -47,8 +47,8 @@ class Names(WordFile):
     amounts: of what a product has some: `Torque: 45 Nm` is "45 Nm of torque".
     uncounted: names of numbers of which a product has none: `Users: 8`.
     able: what a product is where the answer is yes; able_ends: a pattern of names of which this holds. titles: words
-    that stand before the goods in a title and are no names. genders: genders before a noun. gendered: words of which
-    one in a noun tells whom the goods are for. proper: words that keep their capitals.
+    that stand before the goods in a title and are no names. genders: genders before a noun. whom: first words of a
+    noun that tell whom the goods are for, as they are written. proper: words that keep their capitals.
     """
 
     parts: frozenset[str] = frozenset()
@@ -59,7 +59,7 @@ class Names(WordFile):
     able_ends: str = "$^"
     titles: frozenset[str] = frozenset()
     genders: dict[str, str] = Field(default_factory=dict)
-    gendered: frozenset[str] = frozenset()
+    whom: dict[str, str] = Field(default_factory=dict)
     proper: frozenset[str] = frozenset()
 
 

@@ -148,7 +148,7 @@ class _Planner:
         if not zh and goods.kind in EDIBLE:
             told = {key: fact for key, fact in told.items() if fact.role != PART}
         if not zh:
-            _settle_people(told, goods.noun, self.speech)
+            _settle_people(told, goods.whom)
         return list(told.values())[:_DESCRIBED]
 
     def _description(self, told: Sequence[Fact]) -> tuple[str, list[Fact]]:
@@ -211,13 +211,12 @@ class _Planner:
         return text
 
 
-def _settle_people(told: dict[str, Fact], noun: str, speech: Patterns) -> None:
-    """Leave out whom goods are for where it is said already: adults beside women, and men beside kids or a boy's."""
+def _settle_people(told: dict[str, Fact], whom: str) -> None:
+    """Leave out whom goods are for where it is said already: adults beside women, kids beside boys."""
     age, gender = told.get("age_group"), told.get("gender")
-    children = age is not None and age.value in ("kids", "children", "baby", "toddlers")
-    if speech.names.gendered & set(re.findall(r"[a-z]+", noun.lower())) or (children and gender):
+    if whom:
         told.pop("gender", None)
-    if age is not None and age.value in ("adult", "adults"):
+    if age is not None and (age.value in ("adult", "adults") or ((gender or whom) and not re.search(r"\d", age.value))):
         told.pop("age_group")
 
 

@@ -21,6 +21,7 @@ from shopbatch.text.expand import expand, title_case
 PLAINEST = ("product_type", "title", "category", "department", "division")  # what names the goods, the plainest first
 # where a product stands in the shop: shown in a bullet
 SHELF = ("own_label", "category", "department", "division")
+_CHILDREN = frozenset({"kids", "children", "baby", "babies", "toddlers", "boys", "girls"})
 EDIBLE = frozenset({"drinks", "snacks", "pantry", "fresh"})  # kinds that are sold by weight or volume
 _SENTENCE = re.compile(r"[^.。!！?？]+(?:\.(?=\S)[^.。!！?？]*)*")
 _LONGEST_DETAIL = {"en": 110, "zh": 45}  # characters of a sentence of the shop's own description
@@ -34,7 +35,8 @@ _LONGEST_NOUN = 5  # words of a title up to the goods
 class Goods:
     """A product as it is written about.
 
-    noun: what it is, its name if nothing says that (`only_named`). plural, mass: how the noun agrees (English).
+    noun: what it is, its name if nothing says that (`only_named`). whom: whom it is for, as the noun says: `men's`.
+    plain: whether nothing but the catalogue's own words name it. plural, mass: how the noun agrees (English).
     details: the first sentence of the shop's own description that says more than the name.
     """
 
@@ -47,6 +49,8 @@ class Goods:
     measure: str = ""
     only_named: bool = False
     details: str = ""
+    whom: str = ""
+    plain: bool = False
 
     def value(self, role: str) -> str:
         """The value of a role as a sentence says it, "" if the product has none."""
@@ -76,10 +80,27 @@ def understand(attributes: Mapping[str, str | None], language: str) -> Goods:
     if plain["product_type"] and not words.find_goods(plain["product_type"]) and not holds(fuller, noun, language):
         fuller = ""
     noun = _known_lowered(fuller if len(fuller.split()) > len(noun.split()) else noun, words, facts, plain["product_type"])
+    whom, noun = _whom(noun, patterns(language))
     plural, mass = _number(noun, key, entries.plural, entries.mass)
     mass = mass or (not plural and kind in EDIBLE and any(f.role in ("package_size", "weight") for f in facts))
-    shown = _shown_name(name, bool(named["title"]))
-    return Goods(shown, shown if only_named else noun, kind, facts, plural, mass, "", only_named, details)
+    shown = _shown_name(name, bool(named["title"]), facts)
+    return Goods(
+        shown, shown if only_named else noun, kind, _of_children(facts), plural, mass, "", only_named, details,
+        "" if only_named else whom, not named["title"],
+    )  # fmt: skip
+
+
+def _whom(noun: str, speech: Patterns) -> tuple[str, str]:
+    """Whom goods are for, where an English noun begins with that, and the rest of the noun."""
+    first, _, rest = noun.partition(" ")
+    whom = speech.names.whom.get(first.lower().replace("’", "'"), "") if rest else ""
+    return whom, rest if whom else noun
+
+
+def _of_children(facts: tuple[Fact, ...]) -> tuple[Fact, ...]:
+    """The facts without a gender of adults beside an age group of children, which contradict each other."""
+    children = any(f.role == "age_group" and f.value in _CHILDREN for f in facts)
+    return tuple(f for f in facts if not (children and f.role == "gender" and f.value in ("men", "women")))
 
 
 def _noun(plain: Mapping[str, str], words: Lexicon) -> tuple[str, str, str]:
@@ -120,10 +141,14 @@ def _plain(name: str) -> str:
     return (expand(name) or name) if name.isupper() and len(name) > 3 else name
 
 
-def _shown_name(name: str, is_title: bool) -> str:
-    """A title as the shop writes it, unless it shouts; another name in plain words, with capitals."""
+def _shown_name(name: str, is_title: bool, facts: Sequence[Fact]) -> str:
+    """A title with capitals and without the colour at its end; another name in plain words, with capitals."""
     if is_title:
-        return title_case(name) if name.isupper() else capital(name)
+        colour = next((f.shown for f in facts if f.role == "colour"), "")
+        bare = re.sub(rf"[\s,/(-]+{re.escape(colour)}\)?$", "", name, flags=re.I) if colour else name
+        name = title_case(bare or name) if name.isupper() else bare or name
+        small = [w for w in name.split()[1:] if w.islower() and w.isalpha() and len(w) > 3]
+        return titled(name) if small else capital(name)
     return titled(_plain(name)) if name.isupper() or name.islower() else capital(name)
 
 

@@ -62,7 +62,7 @@ _LESS = re.compile(r"<(?= ?[\d.])")  # Alcohol: <0.5 %
 _UNIT = re.compile(r"[(（]\s*([^()（）\d]{1,12}?)\s*[)）]\s*$")
 _UNITS = "mm|cm|km|kg|mg|ml|cl|oz|lbs?|ft|mAh|Ah|Wh|Hz|kHz|GHz|GB|TB|MB|kW|g|l|L|m|W|V"
 _TIGHT = re.compile(rf"(?<![^\s(])(\d+(?:[.,]\d+)?)({_UNITS})(?![\w/])")  # 8mm
-_TIMES = re.compile(r"(?<=\d)\s*[x×*]\s*(?=[\d.]+(?:\s*[x×*]\s*[\d.]+)? ?(?:mm|cm|m|in|inch(?:es)?|ft|g|kg|ml|cl|l|L|oz)\b)")  # 22x16 cm
+_TIMES = re.compile(r"(?<=\d)\s*[x×*]\s*(?=[\d.]+(?:\s*[x×*]\s*[\d.]+)? ?(?:mm|cm|m|in|inch(?:es)?|ft)\b)")  # 22x16 cm
 _LITRES = re.compile(r"(?<=\d) l\b")
 _YEARS = re.compile(r"(?<=\d) ?(?:ys?|yrs?|yo)\b\.?", re.I)
 _MONTHS = re.compile(r"(?<=\d) ?(?:m|mo|mths?|mos)\b\.?", re.I)
@@ -145,6 +145,8 @@ def _stated(name: str, attribute: str, label: str, text: str, language: str) -> 
     if not name:
         label = speech.labels.get(role, label)
     shown = _neat(role, text, language)
+    if role == "size" and language == "en" and "," in shown and label.lower() == "size":
+        label = f"{label}s"
     if role in MEASURES and _MEASURED[language].fullmatch(shown):
         simple = " " not in label or label.lower().startswith(("item ", "product ", "overall ", "total "))
         return Fact(role if role in speech.roles and simple else "measure", label, shown, shown)
@@ -214,7 +216,7 @@ def _fits(role: str, value: str, words: Lexicon, speech: Patterns) -> bool:
     looks = _LOOKS.get(role)
     if value.lower() in speech.spoken.get(role, {}):
         return True
-    if role == "package_size" and "/" in value:
+    if role == "package_size" and re.search(r"(?<!\d)/|/(?!\d)", value):
         return False
     if re.search(r"[+>(（＋]", value) and not (role in AGES and re.fullmatch(r"\d+\+", value)):
         return False
