@@ -7,13 +7,13 @@ from collections.abc import Sequence
 from shopbatch.capabilities.copywriting.copy_format import MOST_BULLETS
 from shopbatch.capabilities.copywriting.facts import cut
 from shopbatch.capabilities.copywriting.patterns import Patterns, fill, patterns
-from shopbatch.capabilities.copywriting.product import SHELF, Goods
+from shopbatch.capabilities.copywriting.product import SHELF, Goods, holds
 from shopbatch.capabilities.copywriting.values import Fact
 from shopbatch.capabilities.copywriting.wording import capital
 
 _FEWEST, _WANTED = 2, 3  # bullets: at least, and where there are so many facts
 _JOINED = 180  # letters of facts that share a bullet
-_LAST = ("brand", *SHELF)  # shown if there is room: the headline has the brand
+_LAST = ("brand", "national", *SHELF)  # shown if there is room: the headline has the brand
 
 
 def bullets(goods: Goods, stated: Sequence[Fact], language: str, most: int, headline: int) -> list[str]:
@@ -27,8 +27,9 @@ def bullets(goods: Goods, stated: Sequence[Fact], language: str, most: int, head
         headline: Characters of the headline at most; a longer name is a bullet.
     """
     speech = patterns(language)
-    new = [f for f in goods.facts if f not in stated and f.role not in _LAST]
-    known = [f for f in goods.facts if f in stated and f.role not in _LAST]
+    said = [f for f in goods.facts if f in stated or (f.value and holds(f"{goods.whom} {goods.noun}", f.value, language))]
+    new = [f for f in goods.facts if f not in said and f.role not in _LAST]
+    known = [f for f in said if f.role not in _LAST]
     lines = [_bullet(f, speech, most) for f in new]
     if goods.details and len(lines) < MOST_BULLETS and len(goods.details) <= most:
         lines.append(capital(goods.details))

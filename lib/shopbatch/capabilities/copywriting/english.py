@@ -154,6 +154,8 @@ class English:
     def _joined(self, behind: dict[str, list[str]]) -> str:
         """What stands behind the noun, with a blank or a comma before it."""
         order = {head: place for place, head in enumerate(_ORDER)}
+        if re.match("in (?!an? )", behind.get("in", [""])[0]):  # in green for winter, but for dry skin in a pack
+            order["in"] = -1
         heads = sorted((h for h in behind if h not in ("with", ",")), key=lambda h: order.get(h, 9))
         text = ""
         for head in heads:

@@ -49,6 +49,7 @@ class Names(WordFile):
     able: what a product is where the answer is yes; able_ends: a pattern of names of which this holds. titles: words
     that stand before the goods in a title and are no names. genders: genders before a noun. whom: first words of a
     noun that tell whom the goods are for, as they are written. proper: words that keep their capitals.
+    singular: words in s that are no plurals.
     """
 
     parts: frozenset[str] = frozenset()
@@ -61,6 +62,7 @@ class Names(WordFile):
     genders: dict[str, str] = Field(default_factory=dict)
     whom: dict[str, str] = Field(default_factory=dict)
     proper: frozenset[str] = frozenset()
+    singular: frozenset[str] = frozenset()
 
 
 class Guarded(WordFile):

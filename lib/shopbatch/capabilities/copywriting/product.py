@@ -113,7 +113,7 @@ def _noun(plain: Mapping[str, str], words: Lexicon) -> tuple[str, str, str]:
             if last.name not in _GENERIC:
                 noun, kind, key = plain[column][last.start : last.end], last.kind, last.name
             break
-    if 0 < len(plain["product_type"].split()) <= 6 and not re.search(r"\d", plain["product_type"]):
+    if 0 < len(plain["product_type"].split()) <= 8 and not re.search(r"\d", plain["product_type"]):
         noun = plain["product_type"]
     return noun, kind, key
 
@@ -122,7 +122,8 @@ def _number(noun: str, key: str, plural: frozenset[str], mass: frozenset[str]) -
     """Whether an English noun is plural, and whether it cannot be counted."""
     head = re.split(r" (?:for|with|in|of|from|to) |\(|,", noun)[0].strip()
     tail = head.split()[-1] if head else ""
-    ends_in_s = bool(re.search(r"[^s]s$", tail)) and not tail.endswith(("us", "is"))
+    singular = tail.lower() in patterns("en").names.singular or tail.endswith(("us", "is"))
+    ends_in_s = bool(re.search(r"[^s]s$", tail)) and not singular
     joined = bool(re.search(r"\w (?:and|or|&) \w", noun))
     is_plural = ends_in_s or (key in plural and not key.endswith("s"))
     return is_plural, (not is_plural and (key in mass or joined))
@@ -138,7 +139,7 @@ def _details(attributes: Mapping[str, str | None], name: str, language: str) -> 
 
 def _plain(name: str) -> str:
     """A name of a catalogue in plain words."""
-    return (expand(name) or name) if name.isupper() and len(name) > 3 else name
+    return (expand(name) or name).strip(" /,-") if name.isupper() and len(name) > 3 else name
 
 
 def _shown_name(name: str, is_title: bool, facts: Sequence[Fact]) -> str:

@@ -44,6 +44,7 @@ _LOOKS = {
     "battery": re.compile(r"\d ?(?:mAh|h|hours?|min|days|小时|毫安时?)", re.I),
     "screen": re.compile(r"\d"),
     "length": re.compile(r"\d ?(?:cm|mm|m|in|inch|inches|ft|厘米|米|毫米)\b|^(?!.*\d)", re.I),
+    "package_size": re.compile(r"^(?:\d|pack|set|box|case|bag|tray|carton|one\b|a )|\d", re.I),
     "recommended_age": re.compile(r"\d"),
     "storage": re.compile(r"\d ?[GT]B", re.I),
     "memory": re.compile(r"\d ?GB", re.I),
@@ -69,6 +70,7 @@ _MONTHS = re.compile(r"(?<=\d) ?(?:m|mo|mths?|mos)\b\.?", re.I)
 _COUNT = re.compile(r"\d{1,3}")
 _SOME = re.compile(r"(\d{1,3}) ([A-Za-z][a-z -]{1,24})")  # 2 zip
 _AMOUNT = re.compile(r"\d+(?:[.,]\d+)? ?[A-Za-z%²]{1,5}")
+_COUNTED = re.compile(r"^(\d+) (loads?|stems?|sheets?|rolls?|slices?|washes|doses?|pods?)$")
 _SIZED = re.compile(rf"\d+(?:[.,]\d+)? ?(?:{_UNITS}|inch|MP|bar)")
 _HAD = frozenset({"included", "with", "incl.", "available", "present"})
 _LISTS = re.compile(r"\s*(?:[/,;]|\s\+\s)\s*")
@@ -108,7 +110,7 @@ def _fact(attribute: str, raw: str | None, language: str) -> Fact | None:
     speech = patterns(language)
     if attribute == "brand" and text.lower() in (OWN_LABEL, NATIONAL):
         key = "own_label" if text.lower() == OWN_LABEL else "national"
-        return Fact(key if key in speech.roles else SHOWN, speech.labels["brand"], speech.labels[key], speech.labels[key])
+        return Fact(key, speech.labels["brand"], speech.labels[key], speech.labels[key])
     label = _unshouted(" ".join(one_line(name or attribute).replace("_", " ").split()))
     label = re.sub(r"^pa (?=\w)", "", label)
     text = _ARROW.sub(" to ", text) if language == "en" else text
@@ -216,6 +218,8 @@ def _fits(role: str, value: str, words: Lexicon, speech: Patterns) -> bool:
     looks = _LOOKS.get(role)
     if value.lower() in speech.spoken.get(role, {}):
         return True
+    if role == "package_size" and re.search(r"^[a-z] \d", value):
+        return False
     if role == "package_size" and re.search(r"(?<!\d)/|/(?!\d)", value):
         return False
     if re.search(r"[+>(（＋]", value) and not (role in AGES and re.fullmatch(r"\d+\+", value)):
@@ -253,7 +257,7 @@ def _spoken(role: str, value: str, language: str, speech: Patterns) -> str:
     if role not in _KEPT:
         value = lowered(value)
     if role == "package_size":
-        value = re.sub(r"(?<=\d) pc$", " pieces", value)
+        value = re.sub(r"(?<=\d) pc$", " pieces", _COUNTED.sub(r"\1-\2", value))
     if role in MATERIALS:
         value = re.sub(r"\b([a-z]+(?: [a-z]+)?) (\d+ ?%)(?=\s*(?:[,;/]|$))", r"\2 \1", value)  # nylon 94%
         value = re.sub(r"(?<=[a-z]) (?=\d+ ?%)", ", ", value)
