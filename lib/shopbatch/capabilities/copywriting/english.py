@@ -13,12 +13,13 @@ from shopbatch.capabilities.copywriting.wording import article, capital, listed,
 from shopbatch.grounding.lexicon import phrase_of
 
 _WITH, _OTHERS, _CLAUSES = 3, 3, 3  # phrases with `with`, other phrases, and clauses of a sentence, at most
+_BOOKS = "books"  # of which the title is said
 _FIGURES = 2  # in a list of figures at least
 _FIGURE = re.compile(r"[^,;:/ ]{0,6} ?\d[^,;:/]{0,14}")  # a value that is said in a list of figures
 _LONG = 150  # letters of a first sentence that takes no more phrases
 _VERBS = {"with": "{has}", "made": "{is} made", "in": "{comes} in", "filled": "{is} filled", "set": "{is} set",
           "scented": "{is} scented"}  # fmt: skip
-_ORDER = ("for", "from", "in", "made", "set", "filled")  # of what stands behind a noun; `with` comes last
+_ORDER = ("by", "for", "from", "in", "made", "set", "filled")  # of what stands behind a noun; `with` comes last
 
 
 @dataclass
@@ -58,6 +59,8 @@ class English:
         facts: Sequence[Fact],
     ) -> list[str]:
         """What was chosen in sentences."""
+        if self.goods.kind == _BOOKS and not self.goods.plain:
+            return [f"{self.goods.name}{self._joined(behind)}.", *self._more(clauses)]
         if not (behind or clauses or self.goods.only_named):
             return [self._by_name(facts) if not self.goods.plain else self._shelved(before)]
         if not behind and clauses and not (self.goods.only_named or self.goods.plain):
@@ -87,7 +90,7 @@ class English:
         goods = self.goods
         branded = not self.brand or holds(goods.name, self.brand, "en")
         name = goods.name if branded else f"{self.brand} {goods.name}"
-        whole = holds(goods.name, goods.noun, "en") and len(name) <= len(headline)
+        whole = (holds(goods.name, goods.noun, "en") or goods.kind == _BOOKS) and len(name) <= len(headline)
         start = name if whole else headline
         before, rest = ([], list(facts)) if whole else self._modifiers([f for f in facts if not holds(start, f.value, "en")])
         rest = [f for f in rest if not is_redundant(f, start)]
@@ -159,7 +162,7 @@ class English:
         heads = sorted((h for h in behind if h not in ("with", ",")), key=lambda h: order.get(h, 9))
         text = ""
         for head in heads:
-            own = head in ("for", "in", "from") or not text
+            own = head in ("by", "for", "in", "from") or not text
             text += f"{' ' if own else ', '}{behind[head][0]}"
         if "with" in behind:
             text += f"{', ' if heads else ' '}with {listed(behind['with'])}"
@@ -223,7 +226,8 @@ class English:
 
 def is_redundant(fact: Fact, noun: str) -> bool:
     """Whether a noun says a fact already: linen of a linen shirt, 100% linen too; women of women's boots."""
-    words = {w for w in phrase_of(fact.value) if not w.isdigit()}
-    if fact.role in MATERIALS or fact.role == PART:
-        words -= {"a", "an", "100"}
-    return bool(words) and words <= set(phrase_of(noun))
+    words, named = {w for w in phrase_of(fact.value) if not w.isdigit()}, set(phrase_of(noun))
+    named |= {w.removesuffix("en") for w in named}  # wooden
+    if fact.role in MATERIALS and fact.role != "strap" and not re.search(r"\d", fact.value):
+        return bool(words & named)
+    return bool(words) and words - {"a", "an"} <= named

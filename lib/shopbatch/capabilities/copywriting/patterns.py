@@ -50,6 +50,7 @@ class Names(WordFile):
     that stand before the goods in a title and are no names. genders: genders before a noun. whom: first words of a
     noun that tell whom the goods are for, as they are written. proper: words that keep their capitals.
     singular: words in s that are no plurals.
+    collective: types of goods beside which a title tells what they are: knitwear.
     """
 
     parts: frozenset[str] = frozenset()
@@ -63,6 +64,7 @@ class Names(WordFile):
     whom: dict[str, str] = Field(default_factory=dict)
     proper: frozenset[str] = frozenset()
     singular: frozenset[str] = frozenset()
+    collective: frozenset[str] = frozenset()
 
 
 class Guarded(WordFile):

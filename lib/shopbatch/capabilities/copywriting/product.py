@@ -28,6 +28,8 @@ _LONGEST_DETAIL = {"en": 110, "zh": 45}  # characters of a sentence of the shop'
 _ADDRESSED = re.compile(r"\b(?:you|your|we|our|us|i|my|now|today|please|click|see|price|sale|off|new|free)\b|[$€£¥%我你您]", re.I)
 _ASIDE = re.compile(r"[(（].*?(?:[)）]|$)")
 _GENERIC = frozenset({"pack", "set", "kit", "bundle", "gift", "item", "product", "goods"})  # goods that say not what
+# words of a title before which a noun does not reach
+_COUNTS = frozenset({"pack", "piece", "pieces", "pcs", "pc", "set", "pair", "person", "count", "and", "with", "in", "of", "for", "the", "a", "to", "by", "from", "new"})
 _LONGEST_NOUN = 5  # words of a title up to the goods
 
 
@@ -77,9 +79,12 @@ def understand(attributes: Mapping[str, str | None], language: str) -> Goods:
         return Goods(name, noun, kind, facts, measure=measure, only_named=only_named, details=details)
     brand = one_line(said("brand", attributes.get("brand")))
     fuller = _fuller(plain["title"], key, brand, words, patterns(language))
-    if plain["product_type"] and not words.find_goods(plain["product_type"]) and not holds(fuller, noun, language):
+    collective = noun.lower() in patterns(language).names.collective
+    if collective:
+        fuller = _fuller(plain["title"], "", brand, words, patterns(language))
+    elif plain["product_type"] and not words.find_goods(plain["product_type"]) and not holds(fuller, noun, language):
         fuller = ""
-    noun = _known_lowered(fuller if len(fuller.split()) > len(noun.split()) else noun, words, facts, plain["product_type"])
+    noun = _known_lowered(fuller if len(fuller.split()) > len(noun.split()) or (collective and fuller) else noun, words, facts, plain["product_type"])
     whom, noun = _whom(noun, patterns(language))
     plural, mass = _number(noun, key, entries.plural, entries.mass)
     mass = mass or (not plural and kind in EDIBLE and any(f.role in ("package_size", "weight") for f in facts))
@@ -148,6 +153,7 @@ def _shown_name(name: str, is_title: bool, facts: Sequence[Fact]) -> str:
         colour = next((f.shown for f in facts if f.role == "colour"), "")
         bare = re.sub(rf"[\s,/(-]+{re.escape(colour)}\)?$", "", name, flags=re.I) if colour else name
         name = title_case(bare or name) if name.isupper() else bare or name
+        name = re.sub(r"\b((?:[Ww]om|[Mm])en)s\b", r"\1's", name)
         small = [w for w in name.split()[1:] if w.islower() and w.isalpha() and len(w) > 3]
         return titled(name) if small else capital(name)
     return titled(_plain(name)) if name.isupper() or name.islower() else capital(name)
@@ -156,20 +162,17 @@ def _shown_name(name: str, is_title: bool, facts: Sequence[Fact]) -> str:
 def _fuller(title: str, key: str, brand: str, words: Lexicon, speech: Patterns) -> str:
     """What a title says up to the goods, without brand and names: `Slim Fit Poplin Shirt`; "" if that is not clear."""
     name = re.sub(rf"^{re.escape(brand)}[\s,:-]+", "", title, flags=re.I) if brand else title
-    goods = next((g for g in words.find_goods(name) if g.name == key or _same_goods(g.name, key, words)), None)
+    goods = next((g for g in words.find_goods(name) if not key or g.name == key or _same_goods(g.name, key, words)), None)
     if goods is None:
         return ""
     before = name[: goods.start]
-    if re.search(r"[\d,;:|/()&+]", before):
-        return ""
     kept: list[str] = []
     for word in reversed(before.split()):
         known = word.lower().strip("'’") in _titles(speech) or stem(word) in words.vocabulary
-        if not known or len(kept) == _LONGEST_NOUN - 1:
+        counts = word.lower() in _COUNTS or re.search(r"[\d,;:|/()&+]", word)
+        if not known or counts or len(kept) == _LONGEST_NOUN - 1:
             break
         kept.insert(0, word)
-    while kept and kept[0].lower() in ("and", "with", "in", "of", "for", "the", "a", "to"):
-        kept.pop(0)
     return " ".join([*kept, name[goods.start : goods.end]])
 
 
@@ -179,7 +182,8 @@ def _titles(speech: Patterns) -> frozenset[str]:
 
 def _same_goods(name: str, key: str, words: Lexicon) -> bool:
     """Whether goods of a title are those of the product type by a longer name: a bikini top is a top."""
-    return bool(key) and set(phrase_of(key)) <= set(phrase_of(name))
+    also = words.other_names.get(phrase_of(name), frozenset())
+    return bool(key) and (set(phrase_of(key)) <= set(phrase_of(name)) or phrase_of(key) in also)
 
 
 def _shelf(attributes: Mapping[str, str | None], plain: Mapping[str, str], noun: str, language: str) -> Iterator[Fact]:
@@ -197,7 +201,9 @@ def holds(name: str, value: str, language: str) -> bool:
     """Whether a name holds all words of a value."""
     if language == "zh":
         return bool(value) and value.removesuffix("色") in name
-    return bool(value) and set(phrase_of(value)) <= set(phrase_of(name))
+    tight = value.replace(" ", "").lower()
+    said_so = bool(re.match(r"\d", tight)) and bool(re.search(rf"(?<!\d){re.escape(tight)}(?!\w)", name.replace(" ", "").lower()))
+    return bool(value) and (said_so or set(phrase_of(value)) <= set(phrase_of(name)))
 
 
 def _repeats(name: str, sentence: str, language: str) -> bool:

@@ -23,7 +23,7 @@ OWN_LABEL, NATIONAL = "private", "national"  # in place of a brand: goods of the
 TOLD = (
     "own_label", "gender", "age_group", "colour", "material", "pattern", "neckline", "sleeve", "fit", "closure", "flavour",
     "scent", "capacity", "package_size", "skin_type", "hair_type", "upper", "sole", "heel", "toe", "rise", "length",
-    "lining", "filling", "roast", "connectivity", "screen", "battery", "power", "storage", "memory", "movement",
+    "lining", "filling", "roast", "connectivity", "notes", "screen", "battery", "power", "storage", "memory", "movement",
     "strap", "gemstone", "finish", "shape", PART, "author", "recommended_age", "season", "form", ABLE, "origin",
     "dimensions", "height", "width", "depth", "diameter", "thickness", "weight",
 )  # fmt: skip
@@ -32,6 +32,7 @@ MEASURES = frozenset({
     "weight", "dimensions", "height", "width", "depth", "diameter", "thickness", "resolution", "noise", "speed",
     "voltage",
 })  # fmt: skip
+_LONG = frozenset({"dimensions", "height", "width", "depth", "diameter", "thickness"})  # measured in centimetres
 AGES = frozenset({"age_group", "recommended_age"})
 # roles whose values are said of materials
 MATERIALS = frozenset({"material", "lining", "upper", "sole", "filling", "strap"})
@@ -61,7 +62,8 @@ _COLOUR = {"en": 12, "zh": 3}  # letters of a label that is about the whole prod
 _ARROW = re.compile(r"\s+-?>\s+(?=[A-Z])")  # USB-A > USB-C
 _LESS = re.compile(r"<(?= ?[\d.])")  # Alcohol: <0.5 %
 _UNIT = re.compile(r"[(（]\s*([^()（）\d]{1,12}?)\s*[)）]\s*$")
-_UNITS = "mm|cm|km|kg|mg|ml|cl|oz|lbs?|ft|mAh|Ah|Wh|Hz|kHz|GHz|GB|TB|MB|kW|g|l|L|m|W|V"
+_UNITS = "mm|cm|km|kg|mg|ml|cl|oz|lbs?|ft|mAh|Ah|Wh|GB|TB|MB|kW|Nm|kPa|g|l|L|m|W|V"
+_LENGTHS = re.compile(r"\d ?(?:mm|cm|m|in|inch|inches|ft)$")
 _TIGHT = re.compile(rf"(?<![^\s(])(\d+(?:[.,]\d+)?)({_UNITS})(?![\w/])")  # 8mm
 _TIMES = re.compile(r"(?<=\d)\s*[x×*]\s*(?=[\d.]+(?:\s*[x×*]\s*[\d.]+)? ?(?:mm|cm|m|in|inch(?:es)?|ft)\b)")  # 22x16 cm
 _LITRES = re.compile(r"(?<=\d) l\b")
@@ -72,6 +74,7 @@ _SOME = re.compile(r"(\d{1,3}) ([A-Za-z][a-z -]{1,24})")  # 2 zip
 _AMOUNT = re.compile(r"\d+(?:[.,]\d+)? ?[A-Za-z%²]{1,5}")
 _COUNTED = re.compile(r"^(\d+) (loads?|stems?|sheets?|rolls?|slices?|washes|doses?|pods?)$")
 _SIZED = re.compile(rf"\d+(?:[.,]\d+)? ?(?:{_UNITS}|inch|MP|bar)")
+_CODES = frozenset({"RAM", "SSD", "HDD", "SPF", "UPF", "LED", "RGB", "OS", "CPU", "GPU"})
 _HAD = frozenset({"included", "with", "incl.", "available", "present"})
 _LISTS = re.compile(r"\s*(?:[/,;]|\s\+\s)\s*")
 
@@ -111,7 +114,7 @@ def _fact(attribute: str, raw: str | None, language: str) -> Fact | None:
     if attribute == "brand" and text.lower() in (OWN_LABEL, NATIONAL):
         key = "own_label" if text.lower() == OWN_LABEL else "national"
         return Fact(key, speech.labels["brand"], speech.labels[key], speech.labels[key])
-    label = _unshouted(" ".join(one_line(name or attribute).replace("_", " ").split()))
+    label = _label(" ".join(one_line(name or attribute).replace("_", " ").split()), speech.names)
     label = re.sub(r"^pa (?=\w)", "", label)
     text = _ARROW.sub(" to ", text) if language == "en" else text
     text = one_line(_LESS.sub("‹", text)).replace("‹", "<")
@@ -149,7 +152,11 @@ def _stated(name: str, attribute: str, label: str, text: str, language: str) -> 
     shown = _neat(role, text, language)
     if role == "size" and language == "en" and "," in shown and label.lower() == "size":
         label = f"{label}s"
-    if role in MEASURES and _MEASURED[language].fullmatch(shown):
+    if role == "flavour" and "note" in label.lower() and "notes" in speech.roles:
+        return Fact("notes", label, shown, _spoken(role, shown, language, speech))
+    if role == "gemstone" and label.lower() == "crystal":
+        role = ""
+    if role in MEASURES and _MEASURED[language].fullmatch(shown) and (language == "zh" or role not in _LONG or _LENGTHS.search(shown)):
         simple = " " not in label or label.lower().startswith(("item ", "product ", "overall ", "total "))
         return Fact(role if role in speech.roles and simple else "measure", label, shown, shown)
     about_part = role == "colour" and len(label) > _COLOUR[language]
@@ -234,9 +241,21 @@ def _fits(role: str, value: str, words: Lexicon, speech: Patterns) -> bool:
     return words.knows(role, value) and not (listed and re.search(r"[\d,;/，；、]", value))
 
 
+def _label(label: str, names: Names) -> str:
+    """The name of an attribute; words in capitals that are no codes in small letters."""
+    if not label.isupper() or not label.isascii():
+        return label
+    known = names.able | names.parts | names.mass | lexicon("en").vocabulary
+    spoken = bool(lexicon("en").role(label)) and len(label) > 2 and label not in _CODES
+    words = (w.lower() if spoken or w.lower() in known or stem(w) in known else w for w in label.split())
+    return capital(" ".join(words))
+
+
 def _unshouted(value: str) -> str:
     """A value in capitals in small letters, with its abbreviations written out; codes stay."""
-    shouted = value.isupper() and value.isascii() and re.search(r"[A-Z]{4}", value) and not re.search(r"\d", value)
+    if value.isupper() and value.isascii() and re.search(r"\d", value):
+        return re.sub(r"[A-Z]{3,}", lambda m: m[0].lower() if stem(m[0]) in lexicon("en").vocabulary else m[0], value)
+    shouted = value.isupper() and value.isascii() and re.search(r"[A-Z]{4}", value)
     if not shouted or not any(stem(m[0]) in lexicon("en").vocabulary for m in words_of(value)):
         return value
     return re.sub(r"\bUSB-c\b", "USB-C", expand(value) or value)
@@ -261,6 +280,7 @@ def _spoken(role: str, value: str, language: str, speech: Patterns) -> str:
     if role in MATERIALS:
         value = re.sub(r"\b([a-z]+(?: [a-z]+)?) (\d+ ?%)(?=\s*(?:[,;/]|$))", r"\2 \1", value)  # nylon 94%
         value = re.sub(r"(?<=[a-z]) (?=\d+ ?%)", ", ", value)
+    value = value.replace(" & ", " and ") if listed else value
     parts = _LISTS.split(value) if listed and not re.search(r"\d/\d", value) else re.split(r"\s*[,;]\s+", value)
     if len(parts) > 1 and " and " not in value:
         value = f"{', '.join(parts[:-1])} and {parts[-1]}"
