@@ -83,12 +83,14 @@ class Guarded(WordFile):
 
 
 class RolePatterns(WordFile):
-    """How one fact is said. pre: whether short values stand before the noun, as in pre_form; post: behind it.
+    """How one fact is said. pre: whether short values that match pre_if stand before the noun, as in pre_form; post:
+    behind it.
 
     guarded: patterns that read better than the others where they fit.
     """
 
     pre: bool = False
+    pre_if: str = ""
     pre_form: str = "{value}"
     post: tuple[str, ...] = ()
     sentences: tuple[str, ...] = ()

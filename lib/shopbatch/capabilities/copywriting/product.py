@@ -30,6 +30,7 @@ _ASIDE = re.compile(r"[(（].*?(?:[)）]|$)")
 _GENERIC = frozenset({"pack", "set", "kit", "bundle", "gift", "item", "product", "goods"})  # goods that say not what
 # words of a title before which a noun does not reach
 _COUNTS = frozenset({"pack", "piece", "pieces", "pcs", "pc", "set", "pair", "person", "count", "and", "with", "in", "of", "for", "the", "a", "to", "by", "from", "new"})
+_ENDS_ZH = "袋箱包盒架柜鞋裙裤衣帽灯机器锅杯瓶刀笔本垫毯被枕椅桌床车凳"  # of nouns that a type may leave out
 _LONGEST_NOUN = 5  # words of a title up to the goods
 
 
@@ -66,6 +67,8 @@ def understand(attributes: Mapping[str, str | None], language: str) -> Goods:
     plain = {n: _plain(v) if language == "en" else v for n, v in named.items()}
     name = next((v for n in ("title", *PLAINEST) if (v := named[n])), "")
     noun, kind, key = _noun(plain, words)
+    if language == "zh" and plain["product_type"] and (longer := re.search(rf"{re.escape(noun)}[{_ENDS_ZH}]", plain["title"])):
+        noun = longer[0] if noun[-1] not in _ENDS_ZH else noun
     only_named = not noun
     if not noun:
         noun = next((v for n in PLAINEST if n != "title" and (v := plain[n])), plain["title"])

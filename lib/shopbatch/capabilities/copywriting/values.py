@@ -59,6 +59,9 @@ _MEASURED = {
     "zh": re.compile(r"[^+>(/]*\d ?(?!x)[^\W\d]+[^+>(/]*"),
 }  # 2.3 kg
 _COLOUR = {"en": 12, "zh": 3}  # letters of a label that is about the whole product: not `Frame colour`
+_ABLE_ZH = re.compile(r"(?:可|防|免|耐|抗|无|不含|零|双面|支持)[\u4e00-\u9fff]{1,5}$")  # 可机洗: 是
+_LOOSE_ZH = re.compile(r"可[\u4e00-\u9fff]{1,3}$")  # 肩带: 可拆卸
+_MONTHS_ZH = re.compile(r"(?<=\d) ?[mM]$")
 _ARROW = re.compile(r"\s+-?>\s+(?=[A-Z])")  # USB-A > USB-C
 _LESS = re.compile(r"<(?= ?[\d.])")  # Alcohol: <0.5 %
 _UNIT = re.compile(r"[(（]\s*([^()（）\d]{1,12}?)\s*[)）]\s*$")
@@ -74,6 +77,7 @@ _SOME = re.compile(r"(\d{1,3}) ([A-Za-z][a-z -]{1,24})")  # 2 zip
 _AMOUNT = re.compile(r"\d+(?:[.,]\d+)? ?[A-Za-z%²]{1,5}")
 _COUNTED = re.compile(r"^(\d+) (loads?|stems?|sheets?|rolls?|slices?|washes|doses?|pods?)$")
 _SIZED = re.compile(rf"\d+(?:[.,]\d+)? ?(?:{_UNITS}|inch|MP|bar)")
+_MADE_OF = frozenset({"PU", "EVA", "TPR", "TPU", "PVC", "ABS", "MDF", "PP", "PC", "PE", "PET", "TPE", "PA", "PVD"})
 _CODES = frozenset({"RAM", "SSD", "HDD", "SPF", "UPF", "LED", "RGB", "OS", "CPU", "GPU"})
 _HAD = frozenset({"included", "with", "incl.", "available", "present"})
 _LISTS = re.compile(r"\s*(?:[/,;]|\s\+\s)\s*")
@@ -121,13 +125,19 @@ def _fact(attribute: str, raw: str | None, language: str) -> Fact | None:
     if not (is_printable(label) and is_printable(text)):
         return None
     if yes_or_no:
-        return _answered(label, text, bool(answer(text)), speech.names)
+        return _answered(label, text, bool(answer(text)), speech.names, language)
     return _stated(name, attribute, label, text, language)
 
 
-def _answered(label: str, text: str, yes: bool, names: Names) -> Fact:
+def _answered(label: str, text: str, yes: bool, names: Names, language: str) -> Fact:
     """An attribute whose value is yes or no."""
     text = {"y": "Yes", "n": "No", "true": "Yes", "false": "No"}.get(text.lower(), text)
+    if language == "zh":
+        if yes and _ABLE_ZH.match(label):
+            return Fact(ABLE, label, text, label)
+        if yes and text in ("有", "带", "含", "配") and not _ABLE_ZH.match(label):
+            return Fact(PART, label, text, label)
+        return Fact(SHOWN, label, text, text)
     low = lowered(label)
     if yes and (part := _part(low, "", names)):
         return Fact(PART, label, capital(low), part, True)
@@ -156,20 +166,31 @@ def _stated(name: str, attribute: str, label: str, text: str, language: str) -> 
         return Fact("notes", label, shown, _spoken(role, shown, language, speech))
     if role == "gemstone" and label.lower() == "crystal":
         role = ""
-    if role in MEASURES and _MEASURED[language].fullmatch(shown) and (language == "zh" or role not in _LONG or _LENGTHS.search(shown)):
+    if role in MEASURES and _is_measured(role, shown, language):
         simple = " " not in label or label.lower().startswith(("item ", "product ", "overall ", "total "))
         return Fact(role if role in speech.roles and simple else "measure", label, shown, shown)
+    if role in MEASURES and language == "en":
+        role = ""
     about_part = role == "colour" and len(label) > _COLOUR[language]
     if role not in speech.roles or not _fits(role, shown, words, speech) or about_part:
+        if language == "zh" and _LOOSE_ZH.fullmatch(shown) and re.fullmatch(r"[\u4e00-\u9fff]{2,4}", label):
+            return Fact(PART, label, shown, f"{label}{shown}")
         part = _part(lowered(label), shown, speech.names)
         return Fact(PART if part else SHOWN, label, shown, part or shown)
     value = _spoken(role, shown, language, speech)
     return Fact(role, label, capital(value) if role == "gender" else shown, value)
 
 
+def _is_measured(role: str, value: str, language: str) -> bool:
+    """Whether a value is a number with a unit that fits the role."""
+    fits = language == "zh" or role not in _LONG or bool(_LENGTHS.search(value))
+    return fits and bool(_MEASURED[language].fullmatch(value))
+
+
 def _neat(role: str, text: str, language: str) -> str:
     """A value as a bullet has it: in usual spelling."""
     if language == "zh":
+        text = _MONTHS_ZH.sub("个月", text) if role in AGES else text
         return re.sub(r"(?<=\d) (?=[\u4e00-\u9fff])", "", text)
     if role == "package_size":
         text = size_phrases(text).shown[0]
@@ -232,11 +253,15 @@ def _fits(role: str, value: str, words: Lexicon, speech: Patterns) -> bool:
     if re.search(r"[+>(（＋]", value) and not (role in AGES and re.fullmatch(r"\d+\+", value)):
         return False
     if role in MATERIALS:
+        if words.language == "zh":
+            return bool(re.search(r"[\u4e00-\u9fff]", value)) or value in _MADE_OF
         known = words.knows("material", value) or (role in words.values and words.knows(role, value))
         known = known and not (role == "strap" and "," in value)
-        return known and not re.search(r"\b(?:[A-Z]{2,3})\b(?<!EVA|ABS|PVC|TPU|MDF)", value) if words.language == "en" else True
+        return known and not re.search(r"\b(?:[A-Z]{2,3})\b(?<!EVA|ABS|PVC|TPU|MDF)", value)
     if looks:
         return bool(looks.search(value)) and not re.fullmatch(r"\d+ years?", value)
+    if words.language == "zh" and role == "colour" and re.search(r"\d", value):
+        return False
     listed = role in words.values and role not in _LISTED
     return words.knows(role, value) and not (listed and re.search(r"[\d,;/，；、]", value))
 
