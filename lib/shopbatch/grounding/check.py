@@ -147,8 +147,8 @@ class Facts:
 
 def _aged(age: re.Match[str]) -> list[str]:
     """An age as quantities: 7-8Y is 7 years and 8 years."""
-    unit = "months" if (age[3] or "").lower().startswith("m") else "years"
-    return [f"{number} {unit}" for number in (age[1], age[2]) if number]
+    units = ("months", "个月") if (age[3] or "").lower().startswith("m") else ("years", "岁")
+    return [f"{number} {unit}" for number in (age[1], age[2]) if number for unit in units]
 
 
 def _quantities(value: str) -> list[Quantity]:

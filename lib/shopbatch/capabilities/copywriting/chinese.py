@@ -15,7 +15,12 @@ _BEFORE, _BEHIND, _CLAUSES = 2, 3, 3  # facts before the noun, behind it, and in
 _FEW, _ADDED = 2, 2  # facts with which a description is thin, and those that are added to it then
 _LABEL, _VALUE = 6, 10  # characters of an attribute that is added
 _MADE = re.compile(r"[制质]$")
-_UNCOUNTED = re.compile(r"数$|数量|编号|货号|型号|条码|尺码|尺寸|规格|编码|保质期|日期|成分|配料|注意")
+# names of attributes of which `X为Y` is good Chinese
+_NAMED = re.compile(
+    r"(?:方式|材质|材料|类型|时间|长度|温度|面积|距离|角度|高度|宽度|厚度|直径|重量|净重|图案|工艺|质地|涂层|等级|包装|品种|压力|噪音|承重"
+    r"|系统|转速|线长|像素|频率|刷新率|分辨率|亮度|色温|辣度|鞋帮|镜片|刀头|风格|款式|口感|年份|度数|浓度|机型|年龄|人群|场景|场地|部位|速率|速度"
+    r"|容量|电压|功率|[宽长高径厚])$"
+)
 
 
 @dataclass
@@ -38,14 +43,15 @@ class Chinese:
         self.stated = [*pre, *(f for f, _ in behind), *(f for f, _ in clauses)]
         added = self._added() if len(self.stated) < _FEW else []
         self.stated += added
-        posts = [*(p for _, p in behind), *(f"{f.label}为{f.shown}" for f in added)]
-        said = [c for _, c in clauses]
+        posts = _merged([*(p for _, p in behind), *(f"{f.label}为{f.shown}" for f in added)])
+        said = _merged([c for _, c in clauses])
         return [self._first(pre, posts), *(f"{'，'.join(said[n : n + _CLAUSES])}。" for n in range(0, len(said), _CLAUSES))]
 
     def meta(self, headline: str, facts: Sequence[Fact]) -> list[str]:
         """Sentences for search engines: the headline with the facts that it does not hold."""
         phrases = [(f, p) for f in facts if not holds(headline, f.value, "zh") and (p := self._phrase(f))]
-        behind, rest = [p for _, p in phrases[:_BEHIND]], [f for f, _ in phrases[_BEHIND:]]
+        behind, rest = _merged([p for _, p in phrases[:_BEHIND]]), [f for f, _ in phrases[_BEHIND:]]
+        behind = behind or [f"{f.label}为{f.shown}" for f in self._added()]
         clauses = [c for f in rest if (c := self._clause(f))]
         first = f"{headline}，{'，'.join(behind)}。" if behind else f"{headline}。"
         return [first, *([f"{'，'.join(clauses[:_CLAUSES])}。"] if clauses else [])]
@@ -84,7 +90,7 @@ class Chinese:
         shown = (f for f in self.goods.facts if f.role == SHOWN and is_chinese(f.label))
         fitting = (f for f in shown if len(f.label) <= _LABEL and len(f.shown) <= _VALUE)
         sayable = (f for f in fitting if re.fullmatch(r"[\u4e00-\u9fff]{2,}|[\d.]+[-~]?[\d.]* ?[a-zA-Z\u4e00-\u9fff]{1,3}", f.shown))
-        return [f for f in sayable if not _UNCOUNTED.search(f.label)][:_ADDED]
+        return [f for f in sayable if _NAMED.search(f.label)][:_ADDED]
 
     def _role(self, fact: Fact) -> RolePatterns:
         return self.speech.role(fact.role, self.goods.kind)
@@ -102,3 +108,12 @@ class Chinese:
 
     def _said(self, fact: Fact) -> dict[str, str]:
         return {"value": fact.value, "label": fact.label, "noun": self.goods.noun}
+
+
+def _merged(phrases: Sequence[str]) -> list[str]:
+    """Phrases in which all that a product has is one: `带帽子、拇指孔`."""
+    parts = [p.removeprefix("带") for p in phrases if re.fullmatch("带[^，]+", p)]
+    if len(parts) < 2:
+        return list(phrases)
+    others = [p for p in phrases if not re.fullmatch("带[^，]+", p)]
+    return [*others, f"带{'、'.join(parts)}"]

@@ -32,6 +32,7 @@ _SHORT, _SHORT_ZH = 22, 11  # letters of a description that needs another senten
 _META, _META_ZH = 155, 80  # characters of a meta description
 _LONG, _LONG_ZH = 60, 24  # letters of a value that has a bullet of its own and no sentence
 _OPEN = re.compile(r"\s*[(（][^)）]*$")  # a parenthesis without its end
+_AMOUNT_ZH = re.compile(r"[\d.]+ ?(?:g|kg|ml|l|克|千克|公斤|斤|毫升|升|片|包|袋|瓶|支|盒)(?:[x×*]\d+.?)?", re.I)
 _CALLED = 25  # letters of a brand or a colour in a headline
 
 
@@ -117,11 +118,12 @@ class _Planner:
         description, stated = self._description(told)
         headline = self._headline()
         brand = [f for f in self.goods.facts if f.role == "brand" and self.goods.value("brand") in description]
+        lines = bullets(self.goods, [*stated, *brand], self.language, self.limits.bullet, self.limits.headline)
         return {
             "headline": headline,
             "description": description,
-            "bullets": bullets(self.goods, [*stated, *brand], self.language, self.limits.bullet, self.limits.headline),
-            "meta": self._meta(headline, told),
+            "bullets": lines,
+            "meta": self._meta(headline, told, lines),
         }
 
     def _draw(self, topic: str, options: Sequence[str]) -> str:
@@ -189,18 +191,21 @@ class _Planner:
         short = 12 if zh else _CALLED
         values = {"brand": goods.value("brand"), "colour": goods.value("colour"), "size": goods.value("package_size")}
         fits = {r: "" if holds(goods.name, v, self.language) or len(v) > short else v for r, v in values.items()}
+        fits["size"] = fits["size"] if not zh or _AMOUNT_ZH.fullmatch(fits["size"]) else ""
         if not zh:
             fits["colour"] = "" if " and " in fits["colour"] else fits["colour"]
             fits["colour"] = titled(fits["colour"]) if not goods.name[1:].islower() else fits["colour"]
         return fits
 
-    def _meta(self, headline: str, told: Sequence[Fact]) -> str:
+    def _meta(self, headline: str, told: Sequence[Fact], lines: Sequence[str]) -> str:
         """What search engines show: the headline with facts, the sentences that fit, then keywords that are facts."""
         goods, zh = self.goods, self.language == "zh"
         most = _META_ZH if zh else _META
         text, *others = self.speaker.meta(headline, told)
         if len(text) > most:
             text = f"{headline}{'。' if zh else '.'}"
+        if text.rstrip("。.") == headline and not others:
+            others = [f"{line}{'。' if zh else '.'}" for line in lines[:2]]
         for sentence in others:
             if len(text) + len(sentence) + 1 <= most and self.limits.allow(sentence):
                 text += sentence if zh else f" {sentence}"

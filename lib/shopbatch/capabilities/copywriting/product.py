@@ -79,6 +79,7 @@ def understand(attributes: Mapping[str, str | None], language: str) -> Goods:
     if language == "zh":
         usual = patterns(language).kinds[kind].measure or "款"
         measure = entries.measure.get(key, entries.measure.get("default", usual))
+        measure = measure if noun.endswith(key) and not (kind in EDIBLE and measure == "件") else "款"
         return Goods(name, noun, kind, facts, measure=measure, only_named=only_named, details=details)
     brand = one_line(said("brand", attributes.get("brand")))
     fuller = _fuller(plain["title"], key, brand, words, patterns(language))
