@@ -17,7 +17,7 @@ from functools import lru_cache
 from shopbatch.grounding.allowed import NO_PHRASES, Backing, Phrases, comparable, role_of
 from shopbatch.grounding.brands import unknown_brands
 from shopbatch.grounding.facts import entry_name, said, statements
-from shopbatch.grounding.lexicon import lexicon
+from shopbatch.grounding.lexicon import is_chinese, lexicon
 from shopbatch.text.expand import expand
 from shopbatch.text.quantities import Quantity, fold_width, money, quantities
 from shopbatch.text.word_files import WordFile, read_words
@@ -128,7 +128,7 @@ class Facts:
         values += [unit[1] for n, v in attributes.items() if said(n, v) and (unit := _PER.search(entry_name(n)))]
         values += [f"{m[1]} {m[4]}, {m[2]} {m[4]}, {m[3] or m[2]} {m[4]}" for v in values for m in _SIDES.finditer(v)]
         values += [f"{m[1]} {m[2]}" for v in values for m in _RANGE.finditer(v)]
-        ages = [_AGE.fullmatch(v.strip()) for n, v in attributes.items() if v and role_of(n, lexicon("en")) in _AGES]
+        ages = [_AGE.fullmatch(v.strip()) for n, v in attributes.items() if v and role_of(n, lexicon("zh" if is_chinese(n) else "en")) in _AGES]
         values += [text for age in ages if age for text in _aged(age)]
         self.text = " \n ".join(values)
         self.lower = re.sub(r"['’]", "", self.text.lower())

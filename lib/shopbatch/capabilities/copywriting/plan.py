@@ -191,7 +191,8 @@ class _Planner:
         short = 12 if zh else _CALLED
         values = {"brand": goods.value("brand"), "colour": goods.value("colour"), "size": goods.value("package_size")}
         fits = {r: "" if holds(goods.name, v, self.language) or len(v) > short else v for r, v in values.items()}
-        fits["size"] = fits["size"] if not zh or _AMOUNT_ZH.fullmatch(fits["size"]) else ""
+        if zh and (re.search(r"\d", goods.name) or not _AMOUNT_ZH.fullmatch(fits["size"])):
+            fits["size"] = ""
         if not zh:
             fits["colour"] = "" if " and " in fits["colour"] else fits["colour"]
             fits["colour"] = titled(fits["colour"]) if not goods.name[1:].islower() else fits["colour"]

@@ -30,7 +30,8 @@ _ASIDE = re.compile(r"[(（].*?(?:[)）]|$)")
 _GENERIC = frozenset({"pack", "set", "kit", "bundle", "gift", "item", "product", "goods"})  # goods that say not what
 # words of a title before which a noun does not reach
 _COUNTS = frozenset({"pack", "piece", "pieces", "pcs", "pc", "set", "pair", "person", "count", "and", "with", "in", "of", "for", "the", "a", "to", "by", "from", "new"})
-_ENDS_ZH = "袋箱包盒架柜鞋裙裤衣帽灯机器锅杯瓶刀笔本垫毯被枕椅桌床车凳"  # of nouns that a type may leave out
+_LONGEST_ZH = 9  # characters of a noun
+_ENDS_ZH = "力酒茶奶饭面粉糕饼肉鱼虾油酱袋箱包盒架柜鞋裙裤衣帽灯机器锅杯瓶刀笔本垫毯被枕椅桌床车凳"  # of nouns that a type may leave out
 _LONGEST_NOUN = 5  # words of a title up to the goods
 
 
@@ -67,8 +68,6 @@ def understand(attributes: Mapping[str, str | None], language: str) -> Goods:
     plain = {n: _plain(v) if language == "en" else v for n, v in named.items()}
     name = next((v for n in ("title", *PLAINEST) if (v := named[n])), "")
     noun, kind, key = _noun(plain, words)
-    if language == "zh" and plain["product_type"] and (longer := re.search(rf"{re.escape(noun)}[{_ENDS_ZH}]", plain["title"])):
-        noun = longer[0] if noun[-1] not in _ENDS_ZH else noun
     only_named = not noun
     if not noun:
         noun = next((v for n in PLAINEST if n != "title" and (v := plain[n])), plain["title"])
@@ -79,7 +78,10 @@ def understand(attributes: Mapping[str, str | None], language: str) -> Goods:
     if language == "zh":
         usual = patterns(language).kinds[kind].measure or "款"
         measure = entries.measure.get(key, entries.measure.get("default", usual))
-        measure = measure if noun.endswith(key) and not (kind in EDIBLE and measure == "件") else "款"
+        measure = measure if noun.endswith(key) and kind not in EDIBLE else "款"
+        noun = _longer(noun, plain, one_line(said("brand", attributes.get("brand"))), words) if not only_named else noun
+        colour = next((f.shown for f in facts if f.role == "colour"), "")
+        name = re.sub(rf"\s+{re.escape(colour)}$", "", name) if colour else name
         return Goods(name, noun, kind, facts, measure=measure, only_named=only_named, details=details)
     brand = one_line(said("brand", attributes.get("brand")))
     fuller = _fuller(plain["title"], key, brand, words, patterns(language))
@@ -125,6 +127,18 @@ def _noun(plain: Mapping[str, str], words: Lexicon) -> tuple[str, str, str]:
     if 0 < len(plain["product_type"].split()) <= 8 and not re.search(r"\d", plain["product_type"]):
         noun = plain["product_type"]
     return noun, kind, key
+
+
+def _longer(noun: str, plain: Mapping[str, str], brand: str, words: Lexicon) -> str:
+    """The part of a Chinese title that ends in the noun, or in a longer word for the same, without the brand."""
+    parts = [part.removeprefix(brand) for part in plain["title"].split()]
+    for part in parts:
+        ends = part.endswith(noun) or (part.startswith(noun) and bool(words.find_goods(part)) and part[-1] in _ENDS_ZH)
+        if ends and len(noun) < len(part) <= _LONGEST_ZH and part[0] not in "-+（(":
+            return part
+    if (longer := re.search(rf"{re.escape(noun)}[{_ENDS_ZH}]", plain["title"])) and noun[-1] not in _ENDS_ZH:
+        return longer[0]
+    return noun
 
 
 def _number(noun: str, key: str, plural: frozenset[str], mass: frozenset[str]) -> tuple[bool, bool]:

@@ -78,6 +78,7 @@ _AMOUNT = re.compile(r"\d+(?:[.,]\d+)? ?[A-Za-z%²]{1,5}")
 _COUNTED = re.compile(r"^(\d+) (loads?|stems?|sheets?|rolls?|slices?|washes|doses?|pods?)$")
 _SIZED = re.compile(rf"\d+(?:[.,]\d+)? ?(?:{_UNITS}|inch|MP|bar)")
 _MADE_OF = frozenset({"PU", "EVA", "TPR", "TPU", "PVC", "ABS", "MDF", "PP", "PC", "PE", "PET", "TPE", "PA", "PVD"})
+_VAGUE_ZH = frozenset({"混色", "其他", "随机", "多色", "如图", "默认", "原色", "无"})
 _CODES = frozenset({"RAM", "SSD", "HDD", "SPF", "UPF", "LED", "RGB", "OS", "CPU", "GPU"})
 _HAD = frozenset({"included", "with", "incl.", "available", "present"})
 _LISTS = re.compile(r"\s*(?:[/,;]|\s\+\s)\s*")
@@ -260,8 +261,8 @@ def _fits(role: str, value: str, words: Lexicon, speech: Patterns) -> bool:
         return known and not re.search(r"\b(?:[A-Z]{2,3})\b(?<!EVA|ABS|PVC|TPU|MDF)", value)
     if looks:
         return bool(looks.search(value)) and not re.fullmatch(r"\d+ years?", value)
-    if words.language == "zh" and role == "colour" and re.search(r"\d", value):
-        return False
+    if words.language == "zh" and role in ("colour", "flavour", "pattern"):
+        return bool(re.fullmatch(r"[\u4e00-\u9fff、/，, ]{1,14}", value)) and value not in _VAGUE_ZH
     listed = role in words.values and role not in _LISTED
     return words.knows(role, value) and not (listed and re.search(r"[\d,;/，；、]", value))
 
