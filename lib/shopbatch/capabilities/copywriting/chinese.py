@@ -11,6 +11,7 @@ from shopbatch.capabilities.copywriting.product import Goods, holds
 from shopbatch.capabilities.copywriting.values import SHOWN, Fact
 from shopbatch.grounding.lexicon import is_chinese, phrase_of
 
+_BOOKS = "books"  # of which the title is said
 _BEFORE, _BEHIND, _CLAUSES = 2, 3, 3  # facts before the noun, behind it, and in a later sentence, at most
 _FEW, _ADDED = 2, 2  # facts with which a description is thin, and those that are added to it then
 _LABEL, _VALUE = 6, 10  # characters of an attribute that is added
@@ -58,7 +59,7 @@ class Chinese:
 
     def _first(self, pre: Sequence[Fact], posts: Sequence[str]) -> str:
         goods, intros = self.goods, self.speech.intros
-        options = intros.named if goods.only_named else intros.with_brand if self.brand else intros.without_brand
+        options = intros.named if goods.only_named or goods.kind == _BOOKS else intros.with_brand if self.brand else intros.without_brand
         options = tuple(o for o in options if posts or "是" in o or "来自" in o) or options
         return fill(self.draw("intro", options), self._slots(pre, posts))
 
@@ -98,8 +99,8 @@ class Chinese:
     def _slots(self, pre: Sequence[Fact], posts: Sequence[str]) -> Mapping[str, str]:
         goods = self.goods
         np_ = "".join(self._before(f) for f in pre) + goods.noun
-        np_ = f" {np_}" if self.brand and self.brand[-1].isascii() and np_[:1].isascii() else np_
-        return {"np": np_, "noun": goods.noun, "mw": goods.measure, "brand": self.brand, "name": goods.name,
+        gap = " " if self.brand and self.brand[-1].isascii() and np_[:1].isascii() else ""
+        return {"np": np_, "gap": gap, "noun": goods.noun, "mw": goods.measure, "brand": self.brand, "name": goods.name,
                 "posts": "，".join(posts)}  # fmt: skip
 
     def _before(self, fact: Fact) -> str:

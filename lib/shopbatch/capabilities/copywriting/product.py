@@ -78,7 +78,8 @@ def understand(attributes: Mapping[str, str | None], language: str) -> Goods:
     if language == "zh":
         usual = patterns(language).kinds[kind].measure or "款"
         measure = entries.measure.get(key, entries.measure.get("default", usual))
-        measure = measure if noun.endswith(key) and kind not in EDIBLE else "款"
+        packed = kind in EDIBLE or any(f.role == "package_size" for f in facts)
+        measure = measure if noun.endswith(key) and not packed else "款"
         noun = _longer(noun, plain, one_line(said("brand", attributes.get("brand"))), words) if not only_named else noun
         colour = next((f.shown for f in facts if f.role == "colour"), "")
         name = re.sub(rf"\s+{re.escape(colour)}$", "", name) if colour else name

@@ -59,7 +59,7 @@ _MEASURED = {
     "zh": re.compile(r"[^+>(/]*\d ?(?!x)[^\W\d]+[^+>(/]*"),
 }  # 2.3 kg
 _COLOUR = {"en": 12, "zh": 3}  # letters of a label that is about the whole product: not `Frame colour`
-_ABLE_ZH = re.compile(r"(?:可|防|免|耐|抗|无|不含|零|双面|支持)[\u4e00-\u9fff]{1,5}$")  # 可机洗: 是
+_ABLE_ZH = re.compile(r"(?:可|防|免|耐|抗|无|不含|零|双面|支持)[\u4e00-\u9fff]{1,5}(?<![网盖袋层板垫带罩])$")  # 可机洗: 是
 _LOOSE_ZH = re.compile(r"可[\u4e00-\u9fff]{1,3}$")  # 肩带: 可拆卸
 _MONTHS_ZH = re.compile(r"(?<=\d) ?[mM]$")
 _ARROW = re.compile(r"\s+-?>\s+(?=[A-Z])")  # USB-A > USB-C
@@ -72,7 +72,8 @@ _TIMES = re.compile(r"(?<=\d)\s*[x×*]\s*(?=[\d.]+(?:\s*[x×*]\s*[\d.]+)? ?(?:mm
 _LITRES = re.compile(r"(?<=\d) l\b")
 _YEARS = re.compile(r"(?<=\d) ?(?:ys?|yrs?|yo)\b\.?", re.I)
 _MONTHS = re.compile(r"(?<=\d) ?(?:m|mo|mths?|mos)\b\.?", re.I)
-_COUNT = re.compile(r"\d{1,3}")
+_COUNT = re.compile(r"\d{1,4}")
+_CAPACITIES = frozenset({"capacity", "volume", "net volume", "content", "contents", "net content", "fill volume"})
 _SOME = re.compile(r"(\d{1,3}) ([A-Za-z][a-z -]{1,24})")  # 2 zip
 _AMOUNT = re.compile(r"\d+(?:[.,]\d+)? ?[A-Za-z%²]{1,5}")
 _COUNTED = re.compile(r"^(\d+) (loads?|stems?|sheets?|rolls?|slices?|washes|doses?|pods?)$")
@@ -101,10 +102,13 @@ def facts_of(attributes: Mapping[str, str | None], language: str) -> Iterator[Fa
     made = [fact for a, raw in attributes.items() if (fact := _fact(a, raw, language))]
     order = {role: place for place, role in enumerate(TOLD)}
     seen: set[tuple[str, str]] = set()
-    for fact in sorted(made, key=lambda f: (order.get(f.role, 99), f.label, f.value)):
+    labels: list[tuple[str, str]] = []
+    for fact in sorted(made, key=lambda f: (order.get(f.role, 99), f.label, -len(f.shown), f.value)):
         key = (fact.label.lower() if fact.role == SHOWN else fact.role, fact.value.lower())
-        if fact.value and key not in seen:
+        twice = any(label == fact.label and (fact.shown in shown or shown in fact.shown) for label, shown in labels)
+        if fact.value and key not in seen and not twice:
             seen.add(key)
+            labels.append((fact.label, fact.shown))
             yield fact
 
 
@@ -151,11 +155,11 @@ def _stated(name: str, attribute: str, label: str, text: str, language: str) -> 
     """An attribute with a value."""
     speech, words = patterns(language), lexicon(language)
     role = words.role(name or attribute) or lexicon("en").role(name or attribute)
-    if role == "ingredients" and words.knows("material", text):  # 成分 of a shirt
+    if role == "ingredients" and label != "配料" and words.knows("material", text):  # 成分 of a shirt
         role = "material"
     unit = _UNIT.search(label)
     if unit:
-        gap = " " if language == "en" else ""
+        gap = " " if language == "en" else "个" if unit[1] == "月" else ""
         text = f"{text}{gap}{unit[1]}" if _QUANTITY.fullmatch(text) else text
         label = label[: unit.start()].strip()
     if not name:
@@ -163,6 +167,10 @@ def _stated(name: str, attribute: str, label: str, text: str, language: str) -> 
     shown = _neat(role, text, language)
     if role == "size" and language == "en" and "," in shown and label.lower() == "size":
         label = f"{label}s"
+    if role == "capacity" and language == "en" and label.lower() not in _CAPACITIES and _MEASURED["en"].fullmatch(shown):
+        return Fact("measure", label, shown, shown)
+    if language == "zh" and label == "页数" and _COUNT.fullmatch(shown):
+        return Fact(ABLE, label, shown, f"共{shown}页")
     if role == "flavour" and "note" in label.lower() and "notes" in speech.roles:
         return Fact("notes", label, shown, _spoken(role, shown, language, speech))
     if role == "gemstone" and label.lower() == "crystal":
@@ -296,6 +304,8 @@ def _spoken(role: str, value: str, language: str, speech: Patterns) -> str:
     listed = role in ("colour", "flavour", "scent") or (role in MATERIALS and role != "strap")
     if language == "zh":
         parts = re.split(r"\s*[/,，、;；]\s*", value) if listed else [value]
+        if role in MATERIALS:
+            parts = [part for whole in parts for part in re.split(r"(?<=%) (?=[\u4e00-\u9fff])", whole)]
         if role == "colour":
             parts = [f"{part}色" if _SHADE.search(part) else part for part in parts]
         return "、".join(parts)
