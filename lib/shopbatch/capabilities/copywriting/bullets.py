@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from shopbatch.capabilities.copywriting.copy_format import MOST_BULLETS
@@ -12,6 +13,7 @@ from shopbatch.capabilities.copywriting.values import Fact
 from shopbatch.capabilities.copywriting.wording import capital
 
 _FEWEST, _WANTED = 2, 3  # bullets: at least, and where there are so many facts
+_GOES_ON = {"en": re.compile(r"(?:with|made|woven|knitted|lined|cut)\b", re.I), "zh": re.compile("[带配含]|采用|内置|附")}
 _JOINED = 180  # letters of facts that share a bullet
 _LAST = ("brand", "national", *SHELF)  # shown if there is room: the headline has the brand
 
@@ -31,8 +33,9 @@ def bullets(goods: Goods, stated: Sequence[Fact], language: str, most: int, head
     new = [f for f in goods.facts if f not in said and f.role not in _LAST]
     known = [f for f in said if f.role not in _LAST]
     lines = [_bullet(f, speech, most) for f in new]
-    if goods.details and len(lines) < MOST_BULLETS and len(goods.details) <= most:
+    if goods.details and not tells_details(goods, language) and len(lines) < MOST_BULLETS and len(goods.details) <= most:
         lines.append(capital(goods.details))
+    lines += [_line(speech, speech.labels["noun"], goods.type_name, most)] if goods.type_name else []
     lines += [_bullet(f, speech, most) for f in known]
     if len(lines) > MOST_BULLETS:
         over = lines[MOST_BULLETS - 1 :] if len(new) > MOST_BULLETS else lines[MOST_BULLETS - 1 : MOST_BULLETS]
@@ -49,6 +52,11 @@ def bullets(goods: Goods, stated: Sequence[Fact], language: str, most: int, head
     if len(lines) < _FEWEST:
         lines.append(speech.page)
     return list(dict.fromkeys(lines))
+
+
+def tells_details(goods: Goods, language: str) -> bool:
+    """Whether the sentence of the shop's own description goes on from the noun: `With a hood and two pockets.`"""
+    return bool(_GOES_ON[language].match(goods.details))
 
 
 def _bullet(fact: Fact, speech: Patterns, most: int) -> str:

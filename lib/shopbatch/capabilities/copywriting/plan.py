@@ -14,7 +14,7 @@ from functools import lru_cache
 
 import xxhash
 
-from shopbatch.capabilities.copywriting.bullets import bullets
+from shopbatch.capabilities.copywriting.bullets import bullets, tells_details
 from shopbatch.capabilities.copywriting.chinese import Chinese
 from shopbatch.capabilities.copywriting.english import English, is_redundant
 from shopbatch.capabilities.copywriting.facts import cut
@@ -149,6 +149,8 @@ class _Planner:
                 told.setdefault(f"{fact.role} {fact.label}" if several else fact.role, fact)
         if not zh and goods.kind in EDIBLE:
             told = {key: fact for key, fact in told.items() if fact.role != PART}
+        if zh and re.search("[男女]|中性", goods.noun):
+            told.pop("gender", None)
         if not zh:
             _settle_people(told, goods.whom)
         return list(told.values())[:_DESCRIBED]
@@ -169,6 +171,8 @@ class _Planner:
         goods = self.goods
         sentences = self.speaker.sentences(told)
         stated = list(self.speaker.stated)
+        if tells_details(goods, self.language):
+            sentences.append(f"{goods.details}{'。' if self.language == 'zh' else '.'}")
         short = sum(map(len, sentences)) < (_SHORT_ZH if self.language == "zh" else _SHORT)
         if self.style.closing or short:
             closings = self.speech.kinds[goods.kind].closings

@@ -21,7 +21,8 @@ from shopbatch.text.expand import expand, title_case
 PLAINEST = ("product_type", "title", "category", "department", "division")  # what names the goods, the plainest first
 # where a product stands in the shop: shown in a bullet
 SHELF = ("own_label", "category", "department", "division")
-_CHILDREN = frozenset({"kids", "children", "baby", "babies", "toddlers", "boys", "girls"})
+_CHILDREN = frozenset({"kids", "children", "baby", "babies", "toddlers", "boys", "girls", "儿童", "婴儿", "幼儿"})
+_ADULTS, _CHILD_ZH = frozenset({"men", "women", "男士", "女士"}), re.compile("童|宝宝|婴儿")
 EDIBLE = frozenset({"drinks", "snacks", "pantry", "fresh"})  # kinds that are sold by weight or volume
 _SENTENCE = re.compile(r"[^.。!！?？]+(?:\.(?=\S)[^.。!！?？]*)*")
 _LONGEST_DETAIL = {"en": 110, "zh": 45}  # characters of a sentence of the shop's own description
@@ -41,7 +42,8 @@ class Goods:
 
     noun: what it is, its name if nothing says that (`only_named`). whom: whom it is for, as the noun says: `men's`.
     plain: whether nothing but the catalogue's own words name it. plural, mass: how the noun agrees (English).
-    details: the first sentence of the shop's own description that says more than the name.
+    details: the first sentence of the shop's own description that says more than the name. type_name: the product type
+    where neither name nor noun hold it.
     """
 
     name: str
@@ -53,6 +55,7 @@ class Goods:
     measure: str = ""
     only_named: bool = False
     details: str = ""
+    type_name: str = ""
     whom: str = ""
     plain: bool = False
 
@@ -83,7 +86,9 @@ def understand(attributes: Mapping[str, str | None], language: str) -> Goods:
         noun = _longer(noun, plain, one_line(said("brand", attributes.get("brand"))), words) if not only_named else noun
         colour = next((f.shown for f in facts if f.role == "colour"), "")
         name = re.sub(rf"\s+{re.escape(colour)}$", "", name) if colour else name
-        return Goods(name, noun, kind, facts, measure=measure, only_named=only_named, details=details)
+        kept = plain["product_type"] if plain["product_type"] not in f"{name} {noun}" else ""
+        facts = _of_children(facts, noun)
+        return Goods(name, noun, kind, facts, measure=measure, only_named=only_named, details=details, type_name=kept)
     brand = one_line(said("brand", attributes.get("brand")))
     fuller = _fuller(plain["title"], key, brand, words, patterns(language))
     collective = noun.lower() in patterns(language).names.collective
@@ -96,8 +101,9 @@ def understand(attributes: Mapping[str, str | None], language: str) -> Goods:
     plural, mass = _number(noun, key, entries.plural, entries.mass)
     mass = mass or (not plural and kind in EDIBLE and any(f.role in ("package_size", "weight") for f in facts))
     shown = _shown_name(name, bool(named["title"]), facts)
+    kept = plain["product_type"] if not holds(f"{shown} {noun}", plain["product_type"], language) else ""
     return Goods(
-        shown, shown if only_named else noun, kind, _of_children(facts), plural, mass, "", only_named, details,
+        shown, shown if only_named else noun, kind, _of_children(facts, noun), plural, mass, "", only_named, details, kept,
         "" if only_named else whom, not named["title"],
     )  # fmt: skip
 
@@ -109,10 +115,10 @@ def _whom(noun: str, speech: Patterns) -> tuple[str, str]:
     return whom, rest if whom else noun
 
 
-def _of_children(facts: tuple[Fact, ...]) -> tuple[Fact, ...]:
-    """The facts without a gender of adults beside an age group of children, which contradict each other."""
-    children = any(f.role == "age_group" and f.value in _CHILDREN for f in facts)
-    return tuple(f for f in facts if not (children and f.role == "gender" and f.value in ("men", "women")))
+def _of_children(facts: tuple[Fact, ...], noun: str) -> tuple[Fact, ...]:
+    """The facts without a gender of adults beside children, which contradict each other."""
+    children = any(f.role == "age_group" and f.value in _CHILDREN for f in facts) or bool(_CHILD_ZH.search(noun))
+    return tuple(f for f in facts if not (children and f.role == "gender" and f.value in _ADULTS))
 
 
 def _noun(plain: Mapping[str, str], words: Lexicon) -> tuple[str, str, str]:

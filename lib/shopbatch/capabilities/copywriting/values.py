@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from shopbatch.capabilities.copywriting.patterns import Names, Patterns, patterns
 from shopbatch.capabilities.copywriting.prompt import one_line
 from shopbatch.capabilities.copywriting.rules import is_printable
-from shopbatch.capabilities.copywriting.wording import article, capital, lowered
+from shopbatch.capabilities.copywriting.wording import article, capital, listed, lowered
 from shopbatch.grounding.facts import DESCRIPTION, NAMES, answer, entry_name, said
 from shopbatch.grounding.lexicon import Lexicon, lexicon, stem, words_of
 from shopbatch.text.expand import expand, title_case
@@ -25,7 +25,7 @@ TOLD = (
     "scent", "capacity", "package_size", "skin_type", "hair_type", "upper", "sole", "heel", "toe", "rise", "length",
     "lining", "filling", "roast", "connectivity", "notes", "screen", "battery", "power", "storage", "memory", "movement",
     "strap", "gemstone", "finish", "shape", PART, "author", "recommended_age", "season", "form", ABLE, "origin",
-    "dimensions", "height", "width", "depth", "diameter", "thickness", "weight",
+    "dimensions", "height", "width", "depth", "diameter", "thickness", "weight", "sizes",
 )  # fmt: skip
 # attributes that are told if little else is known, all in one pattern: a weight of 2 kg
 MEASURES = frozenset({
@@ -65,7 +65,7 @@ _MONTHS_ZH = re.compile(r"(?<=\d) ?[mM]$")
 _ARROW = re.compile(r"\s+-?>\s+(?=[A-Z])")  # USB-A > USB-C
 _LESS = re.compile(r"<(?= ?[\d.])")  # Alcohol: <0.5 %
 _UNIT = re.compile(r"[(（]\s*([^()（）\d]{1,12}?)\s*[)）]\s*$")
-_UNITS = "mm|cm|km|kg|mg|ml|cl|oz|lbs?|ft|mAh|Ah|Wh|GB|TB|MB|kW|Nm|kPa|g|l|L|m|W|V"
+_UNITS = "mm|cm|km|kg|mg|ml|cl|oz|lbs?|ft|mAh|Ah|Wh|GB|TB|MB|kW|g|l|L|m|W|V"
 _LENGTHS = re.compile(r"\d ?(?:mm|cm|m|in|inch|inches|ft)$")
 _TIGHT = re.compile(rf"(?<![^\s(])(\d+(?:[.,]\d+)?)({_UNITS})(?![\w/])")  # 8mm
 _TIMES = re.compile(r"(?<=\d)\s*[x×*]\s*(?=[\d.]+(?:\s*[x×*]\s*[\d.]+)? ?(?:mm|cm|m|in|inch(?:es)?|ft)\b)")  # 22x16 cm
@@ -165,8 +165,8 @@ def _stated(name: str, attribute: str, label: str, text: str, language: str) -> 
     if not name:
         label = speech.labels.get(role, label)
     shown = _neat(role, text, language)
-    if role == "size" and language == "en" and "," in shown and label.lower() == "size":
-        label = f"{label}s"
+    if role == "size":
+        return _size(label, shown, language)
     if role == "capacity" and language == "en" and label.lower() not in _CAPACITIES and _MEASURED["en"].fullmatch(shown):
         return Fact("measure", label, shown, shown)
     if language == "zh" and label == "页数" and _COUNT.fullmatch(shown):
@@ -188,6 +188,19 @@ def _stated(name: str, attribute: str, label: str, text: str, language: str) -> 
         return Fact(PART if part else SHOWN, label, shown, part or shown)
     value = _spoken(role, shown, language, speech)
     return Fact(role, label, capital(value) if role == "gender" else shown, value)
+
+
+def _size(label: str, shown: str, language: str) -> Fact:
+    """The sizes that goods come in; a size in centimetres is a shown fact."""
+    parts = [part for part in re.split(r"\s*[,/、，]\s*" if language == "zh" else r"\s*,\s*", shown) if part]
+    coded = all(re.fullmatch(r"[0-9]{0,2}X{0,3}[SML]|\d{1,3}(?:[.,]5)?|(?:EU|UK|US) ?\d{1,2}|\d{1,2}-\d{1,2}", p) for p in parts)
+    if not coded or not re.fullmatch(r"sizes?|尺码", label.lower()):
+        return Fact(SHOWN, label, shown, shown)
+    if language == "zh":
+        return Fact("sizes", label, shown, "、".join(parts))
+    several = len(parts) > 1 or "-" in parts[0]
+    value = f"{'sizes' if several else 'size'} {listed(parts)}"
+    return Fact("sizes", "Sizes" if several else label, shown, value)
 
 
 def _is_measured(role: str, value: str, language: str) -> bool:
@@ -271,8 +284,8 @@ def _fits(role: str, value: str, words: Lexicon, speech: Patterns) -> bool:
         return bool(looks.search(value)) and not re.fullmatch(r"\d+ years?", value)
     if words.language == "zh" and role in ("colour", "flavour", "pattern"):
         return bool(re.fullmatch(r"[\u4e00-\u9fff、/，, ]{1,14}", value)) and value not in _VAGUE_ZH
-    listed = role in words.values and role not in _LISTED
-    return words.knows(role, value) and not (listed and re.search(r"[\d,;/，；、]", value))
+    single = role in words.values and role not in _LISTED
+    return words.knows(role, value) and not (single and re.search(r"[\d,;/，；、]", value))
 
 
 def _label(label: str, names: Names) -> str:
@@ -301,9 +314,9 @@ def _spoken(role: str, value: str, language: str, speech: Patterns) -> str:
     if (said_as := known.get(value.lower())) is not None:
         return said_as
     value = value.lstrip(" ;,。；，、").rstrip(" .;,。；，、")
-    listed = role in ("colour", "flavour", "scent") or (role in MATERIALS and role != "strap")
+    several = role in ("colour", "flavour", "scent") or (role in MATERIALS and role != "strap")
     if language == "zh":
-        parts = re.split(r"\s*[/,，、;；]\s*", value) if listed else [value]
+        parts = re.split(r"\s*[/,，、;；]\s*", value) if several else [value]
         if role in MATERIALS:
             parts = [part for whole in parts for part in re.split(r"(?<=%) (?=[\u4e00-\u9fff])", whole)]
         if role == "colour":
@@ -316,8 +329,8 @@ def _spoken(role: str, value: str, language: str, speech: Patterns) -> str:
     if role in MATERIALS:
         value = re.sub(r"\b([a-z]+(?: [a-z]+)?) (\d+ ?%)(?=\s*(?:[,;/]|$))", r"\2 \1", value)  # nylon 94%
         value = re.sub(r"(?<=[a-z]) (?=\d+ ?%)", ", ", value)
-    value = value.replace(" & ", " and ") if listed else value
-    parts = _LISTS.split(value) if listed and not re.search(r"\d/\d", value) else re.split(r"\s*[,;]\s+", value)
+    value = value.replace(" & ", " and ") if several else value
+    parts = _LISTS.split(value) if several and not re.search(r"\d/\d", value) else re.split(r"\s*[,;]\s+", value)
     if len(parts) > 1 and " and " not in value:
         value = f"{', '.join(parts[:-1])} and {parts[-1]}"
     return value
