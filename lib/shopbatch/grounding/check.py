@@ -103,7 +103,9 @@ _RANGE = re.compile(
 )  # 65-135 cm
 _BY = re.compile(r" ?(?:by|x|×|\*) ?\d")
 _AGES = frozenset({"age_group", "recommended_age"})  # roles of attributes such as `3+`
-_AGE = re.compile(r"(\d{1,2})(?: ?[-–] ?(\d{1,2}))? ?(\+|(?:ys?|yrs?|yo|years?)\b|(?:m|mths?|mos?|months?)\b)?\.?", re.I)
+_AGE = re.compile(
+    r"(\d{1,2})(?: ?[-–] ?(\d{1,2}))? ?(\+|(?:ys?|yrs?|yo|years?)\b|(?:m|mths?|mos?|months?)\b)?\.?", re.I
+)
 
 
 class Facts:
@@ -128,7 +130,11 @@ class Facts:
         values += [unit[1] for n, v in attributes.items() if said(n, v) and (unit := _PER.search(entry_name(n)))]
         values += [f"{m[1]} {m[4]}, {m[2]} {m[4]}, {m[3] or m[2]} {m[4]}" for v in values for m in _SIDES.finditer(v)]
         values += [f"{m[1]} {m[2]}" for v in values for m in _RANGE.finditer(v)]
-        ages = [_AGE.fullmatch(v.strip()) for n, v in attributes.items() if v and role_of(n, lexicon("zh" if is_chinese(n) else "en")) in _AGES]
+        ages = [
+            _AGE.fullmatch(v.strip())
+            for n, v in attributes.items()
+            if v and role_of(n, lexicon("zh" if is_chinese(n) else "en")) in _AGES
+        ]
         values += [text for age in ages if age for text in _aged(age)]
         self.text = " \n ".join(values)
         self.lower = re.sub(r"['’]", "", self.text.lower())

@@ -12,9 +12,10 @@ from shopbatch.capabilities.copywriting.copy_format import parse
 from shopbatch.capabilities.copywriting.coverage import mentioned_share, mentions, names_product
 from shopbatch.capabilities.copywriting.facts import content_of, known_facts
 from shopbatch.capabilities.copywriting.patterns import TONES, Patterns
-from shopbatch.capabilities.copywriting.plan import Style, article, plan
+from shopbatch.capabilities.copywriting.plan import Limits, Style, plan
 from shopbatch.capabilities.copywriting.product import understand
 from shopbatch.capabilities.copywriting.rules import Judge
+from shopbatch.capabilities.copywriting.wording import article
 from shopbatch.evaluation.distinct import distinct
 from shopbatch.grounding.check import Facts
 
@@ -64,7 +65,7 @@ def test_a_changed_pattern_changes_only_the_copy_that_drew_it(monkeypatch):
     gone = raw["intros"]["with_brand"][0]
     raw["intros"]["with_brand"] = raw["intros"]["with_brand"][1:]
     changed = Patterns.model_validate(raw)
-    for module in ("plan", "product"):
+    for module in ("plan", "product", "values", "bullets", "wording"):
         monkeypatch.setattr(f"shopbatch.capabilities.copywriting.{module}.patterns", lambda language: changed)
     after = [plan(f, "en") for f in known]
     touched = sum(a != b for a, b in zip(before, after, strict=True))

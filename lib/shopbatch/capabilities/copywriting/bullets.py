@@ -13,7 +13,10 @@ from shopbatch.capabilities.copywriting.values import Fact
 from shopbatch.capabilities.copywriting.wording import capital
 
 _FEWEST, _WANTED = 2, 3  # bullets: at least, and where there are so many facts
-_GOES_ON = {"en": re.compile(r"(?:with|made|woven|knitted|lined|cut)\b", re.I), "zh": re.compile("[带配含]|采用|内置|附")}
+_GOES_ON = {
+    "en": re.compile(r"(?:with|made|woven|knitted|lined|cut)\b", re.I),
+    "zh": re.compile("[带配含]|采用|内置|附"),
+}
 _JOINED = 180  # letters of facts that share a bullet
 _LAST = ("brand", "national", *SHELF)  # shown if there is room: the headline has the brand
 
@@ -29,11 +32,18 @@ def bullets(goods: Goods, stated: Sequence[Fact], language: str, most: int, head
         headline: Characters of the headline at most; a longer name is a bullet.
     """
     speech = patterns(language)
-    said = [f for f in goods.facts if f in stated or (f.value and holds(f"{goods.whom} {goods.noun}", f.value, language))]
+    said = [
+        f for f in goods.facts if f in stated or (f.value and holds(f"{goods.whom} {goods.noun}", f.value, language))
+    ]
     new = [f for f in goods.facts if f not in said and f.role not in _LAST]
     known = [f for f in said if f.role not in _LAST]
     lines = [_bullet(f, speech, most) for f in new]
-    if goods.details and not tells_details(goods, language) and len(lines) < MOST_BULLETS and len(goods.details) <= most:
+    if (
+        goods.details
+        and not tells_details(goods, language)
+        and len(lines) < MOST_BULLETS
+        and len(goods.details) <= most
+    ):
         lines.append(capital(goods.details))
     lines += [_line(speech, speech.labels["noun"], goods.type_name, most)] if goods.type_name else []
     lines += [_bullet(f, speech, most) for f in known]

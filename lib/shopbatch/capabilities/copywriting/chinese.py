@@ -46,7 +46,10 @@ class Chinese:
         self.stated += added
         posts = _merged([*(p for _, p in behind), *(f"{f.label}为{f.shown}" for f in added)])
         said = _merged([c for _, c in clauses])
-        return [self._first(pre, posts), *(f"{'，'.join(said[n : n + _CLAUSES])}。" for n in range(0, len(said), _CLAUSES))]
+        return [
+            self._first(pre, posts),
+            *(f"{'，'.join(said[n : n + _CLAUSES])}。" for n in range(0, len(said), _CLAUSES)),
+        ]
 
     def meta(self, headline: str, facts: Sequence[Fact]) -> list[str]:
         """Sentences for search engines: the headline with the facts that it does not hold."""
@@ -59,7 +62,13 @@ class Chinese:
 
     def _first(self, pre: Sequence[Fact], posts: Sequence[str]) -> str:
         goods, intros = self.goods, self.speech.intros
-        options = intros.named if goods.only_named or goods.kind == _BOOKS else intros.with_brand if self.brand else intros.without_brand
+        options = (
+            intros.named
+            if goods.only_named or goods.kind == _BOOKS
+            else intros.with_brand
+            if self.brand
+            else intros.without_brand
+        )
         options = tuple(o for o in options if posts or "是" in o or "来自" in o) or options
         return fill(self.draw("intro", options), self._slots(pre, posts))
 
@@ -90,7 +99,11 @@ class Chinese:
         """Facts that no pattern is about, for a description that would say little: `鞋帮为高帮`."""
         shown = (f for f in self.goods.facts if f.role == SHOWN and is_chinese(f.label))
         fitting = (f for f in shown if len(f.label) <= _LABEL and len(f.shown) <= _VALUE)
-        sayable = (f for f in fitting if re.fullmatch(r"[\u4e00-\u9fff]{2,}|[\d.]+[-~]?[\d.]* ?[a-zA-Z\u4e00-\u9fff]{1,3}", f.shown))
+        sayable = (
+            f
+            for f in fitting
+            if re.fullmatch(r"[\u4e00-\u9fff]{2,}|[\d.]+[-~]?[\d.]* ?[a-zA-Z\u4e00-\u9fff]{1,3}", f.shown)
+        )
         return [f for f in sayable if _NAMED.search(f.label)][:_ADDED]
 
     def _role(self, fact: Fact) -> RolePatterns:

@@ -92,7 +92,9 @@ class English:
         name = goods.name if branded else f"{self.brand} {goods.name}"
         whole = (holds(goods.name, goods.noun, "en") or goods.kind == _BOOKS) and len(name) <= len(headline)
         start = name if whole else headline
-        before, rest = ([], list(facts)) if whole else self._modifiers([f for f in facts if not holds(start, f.value, "en")])
+        before, rest = (
+            ([], list(facts)) if whole else self._modifiers([f for f in facts if not holds(start, f.value, "en")])
+        )
         rest = [f for f in rest if not is_redundant(f, start)]
         behind, rest = self._behind(rest)
         joined = self._joined(behind)
@@ -186,7 +188,12 @@ class English:
         if goods.only_named:
             return fill(self.draw("intro", intros.named), slots)
         verbs = self._verbs(behind)
-        if verbs and self.chance("sentence") < 0.4 and not goods.plain and not re.search(r"\(| (?:and|or) ", slots["np"]):
+        if (
+            verbs
+            and self.chance("sentence") < 0.4
+            and not goods.plain
+            and not re.search(r"\(| (?:and|or) ", slots["np"])
+        ):
             return f"{fill(self._subject(), slots)} {listed(verbs)}."
         options = intros.with_brand if self.brand else intros.without_brand
         return fill(self.draw("intro", [o for o in options if single or "{A_np}" not in o]), slots)

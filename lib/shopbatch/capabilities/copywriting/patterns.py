@@ -158,7 +158,15 @@ def phrases(language: str) -> Phrases:
         return NO_PHRASES
     speech = patterns(language)
     intros = speech.intros
-    of_all = [*intros.with_brand, *intros.without_brand, *intros.named, intros.subject, intros.subject_by, speech.page, speech.glance]
+    of_all = [
+        *intros.with_brand,
+        *intros.without_brand,
+        *intros.named,
+        intros.subject,
+        intros.subject_by,
+        speech.page,
+        speech.glance,
+    ]
     for role in (*speech.roles.values(), *(r for o in speech.role_overrides.values() for r in o.roles.values())):
         of_all += [*role.post, *role.sentences, *role.clauses, *(g.text for g in role.guarded)]
     by_kind = {"": phrases_of(of_all, language)}

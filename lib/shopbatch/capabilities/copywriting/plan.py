@@ -73,9 +73,7 @@ def _banned(expressions: tuple[str, ...]) -> re.Pattern[str]:
 PLAIN, DEFAULT = Style(), Limits()
 
 
-def plan(
-    attributes: Mapping[str, str | None], language: str, style: Style = PLAIN, limits: Limits = DEFAULT
-) -> str:
+def plan(attributes: Mapping[str, str | None], language: str, style: Style = PLAIN, limits: Limits = DEFAULT) -> str:
     """Copy of a product as JSON on one line: headline, description, bullets, meta.
 
     Args:

@@ -26,11 +26,36 @@ _ADULTS, _CHILD_ZH = frozenset({"men", "women", "男士", "女士"}), re.compile
 EDIBLE = frozenset({"drinks", "snacks", "pantry", "fresh"})  # kinds that are sold by weight or volume
 _SENTENCE = re.compile(r"[^.。!！?？]+(?:\.(?=\S)[^.。!！?？]*)*")
 _LONGEST_DETAIL = {"en": 110, "zh": 45}  # characters of a sentence of the shop's own description
-_ADDRESSED = re.compile(r"\b(?:you|your|we|our|us|i|my|now|today|please|click|see|price|sale|off|new|free)\b|[$€£¥%我你您]", re.I)
+_ADDRESSED = re.compile(
+    r"\b(?:you|your|we|our|us|i|my|now|today|please|click|see|price|sale|off|new|free)\b|[$€£¥%我你您]", re.I
+)
 _ASIDE = re.compile(r"[(（].*?(?:[)）]|$)")
 _GENERIC = frozenset({"pack", "set", "kit", "bundle", "gift", "item", "product", "goods"})  # goods that say not what
 # words of a title before which a noun does not reach
-_COUNTS = frozenset({"pack", "piece", "pieces", "pcs", "pc", "set", "pair", "person", "count", "and", "with", "in", "of", "for", "the", "a", "to", "by", "from", "new"})
+_COUNTS = frozenset(
+    {
+        "pack",
+        "piece",
+        "pieces",
+        "pcs",
+        "pc",
+        "set",
+        "pair",
+        "person",
+        "count",
+        "and",
+        "with",
+        "in",
+        "of",
+        "for",
+        "the",
+        "a",
+        "to",
+        "by",
+        "from",
+        "new",
+    }
+)
 _LONGEST_ZH = 9  # characters of a noun
 _ENDS_ZH = "力酒茶奶饭面粉糕饼肉鱼虾油酱袋箱包盒架柜鞋裙裤衣帽灯机器锅杯瓶刀笔本垫毯被枕椅桌床车凳"  # of nouns that a type may leave out
 _LONGEST_NOUN = 5  # words of a title up to the goods
@@ -96,7 +121,12 @@ def understand(attributes: Mapping[str, str | None], language: str) -> Goods:
         fuller = _fuller(plain["title"], "", brand, words, patterns(language))
     elif plain["product_type"] and not words.find_goods(plain["product_type"]) and not holds(fuller, noun, language):
         fuller = ""
-    noun = _known_lowered(fuller if len(fuller.split()) > len(noun.split()) or (collective and fuller) else noun, words, facts, plain["product_type"])
+    noun = _known_lowered(
+        fuller if len(fuller.split()) > len(noun.split()) or (collective and fuller) else noun,
+        words,
+        facts,
+        plain["product_type"],
+    )
     whom, noun = _whom(noun, patterns(language))
     plural, mass = _number(noun, key, entries.plural, entries.mass)
     mass = mass or (not plural and kind in EDIBLE and any(f.role in ("package_size", "weight") for f in facts))
@@ -187,7 +217,9 @@ def _shown_name(name: str, is_title: bool, facts: Sequence[Fact]) -> str:
 def _fuller(title: str, key: str, brand: str, words: Lexicon, speech: Patterns) -> str:
     """What a title says up to the goods, without brand and names: `Slim Fit Poplin Shirt`; "" if that is not clear."""
     name = re.sub(rf"^{re.escape(brand)}[\s,:-]+", "", title, flags=re.I) if brand else title
-    goods = next((g for g in words.find_goods(name) if not key or g.name == key or _same_goods(g.name, key, words)), None)
+    goods = next(
+        (g for g in words.find_goods(name) if not key or g.name == key or _same_goods(g.name, key, words)), None
+    )
     if goods is None:
         return ""
     before = name[: goods.start]
@@ -227,7 +259,9 @@ def holds(name: str, value: str, language: str) -> bool:
     if language == "zh":
         return bool(value) and value.removesuffix("色") in name
     tight = value.replace(" ", "").lower()
-    said_so = bool(re.match(r"\d", tight)) and bool(re.search(rf"(?<!\d){re.escape(tight)}(?!\w)", name.replace(" ", "").lower()))
+    said_so = bool(re.match(r"\d", tight)) and bool(
+        re.search(rf"(?<!\d){re.escape(tight)}(?!\w)", name.replace(" ", "").lower())
+    )
     return bool(value) and (said_so or set(phrase_of(value)) <= set(phrase_of(name)))
 
 

@@ -51,7 +51,9 @@ _LOOKS = {
     "memory": re.compile(r"\d ?GB", re.I),
 }
 # kept as the shop writes them: names and codes
-_KEPT = frozenset({"brand", "origin", "author", "compatibility", "connectivity", "memory", "storage", "power", "screen"})
+_KEPT = frozenset(
+    {"brand", "origin", "author", "compatibility", "connectivity", "memory", "storage", "power", "screen"}
+)
 _SHADE = re.compile(r"[黑白红蓝绿黄紫灰棕粉橙金银青褐]$")
 _QUANTITY = re.compile(r"[\d.,/ x×*-]+")
 _MEASURED = {
@@ -59,7 +61,9 @@ _MEASURED = {
     "zh": re.compile(r"[^+>(/]*\d ?(?!x)[^\W\d]+[^+>(/]*"),
 }  # 2.3 kg
 _COLOUR = {"en": 12, "zh": 3}  # letters of a label that is about the whole product: not `Frame colour`
-_ABLE_ZH = re.compile(r"(?:可|防|免|耐|抗|无|不含|零|双面|支持)[\u4e00-\u9fff]{1,5}(?<![网盖袋层板垫带罩])$")  # 可机洗: 是
+_ABLE_ZH = re.compile(
+    r"(?:可|防|免|耐|抗|无|不含|零|双面|支持)[\u4e00-\u9fff]{1,5}(?<![网盖袋层板垫带罩])$"
+)  # 可机洗: 是
 _LOOSE_ZH = re.compile(r"可[\u4e00-\u9fff]{1,3}$")  # 肩带: 可拆卸
 _MONTHS_ZH = re.compile(r"(?<=\d) ?[mM]$")
 _ARROW = re.compile(r"\s+-?>\s+(?=[A-Z])")  # USB-A > USB-C
@@ -167,7 +171,12 @@ def _stated(name: str, attribute: str, label: str, text: str, language: str) -> 
     shown = _neat(role, text, language)
     if role == "size":
         return _size(label, shown, language)
-    if role == "capacity" and language == "en" and label.lower() not in _CAPACITIES and _MEASURED["en"].fullmatch(shown):
+    if (
+        role == "capacity"
+        and language == "en"
+        and label.lower() not in _CAPACITIES
+        and _MEASURED["en"].fullmatch(shown)
+    ):
         return Fact("measure", label, shown, shown)
     if language == "zh" and label == "页数" and _COUNT.fullmatch(shown):
         return Fact(ABLE, label, shown, f"共{shown}页")
@@ -193,7 +202,9 @@ def _stated(name: str, attribute: str, label: str, text: str, language: str) -> 
 def _size(label: str, shown: str, language: str) -> Fact:
     """The sizes that goods come in; a size in centimetres is a shown fact."""
     parts = [part for part in re.split(r"\s*[,/、，]\s*" if language == "zh" else r"\s*,\s*", shown) if part]
-    coded = all(re.fullmatch(r"[0-9]{0,2}X{0,3}[SML]|\d{1,3}(?:[.,]5)?|(?:EU|UK|US) ?\d{1,2}|\d{1,2}-\d{1,2}", p) for p in parts)
+    coded = all(
+        re.fullmatch(r"[0-9]{0,2}X{0,3}[SML]|\d{1,3}(?:[.,]5)?|(?:EU|UK|US) ?\d{1,2}|\d{1,2}-\d{1,2}", p) for p in parts
+    )
     if not coded or not re.fullmatch(r"sizes?|尺码", label.lower()):
         return Fact(SHOWN, label, shown, shown)
     if language == "zh":

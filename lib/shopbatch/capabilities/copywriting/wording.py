@@ -9,7 +9,9 @@ from shopbatch.capabilities.copywriting.patterns import patterns
 _CODE = re.compile(r"[A-Z]{1,5}s?|.*\d.*|\w+[A-Z]\w*|Hz|[^A-Za-z]+")  # XL, USB, 5G, iPhone
 _VOWEL = re.compile(r"[ai]|e(?!u)|o(?!ne\b|nce\b)|u(?!ni[^n]|s[ae]|ti|-)|8|11\b|18\b|hour|honest|heir", re.I)
 _SPELT = re.compile(r"[A-Z]{1,5}\d*(?![a-z])")  # read letter by letter
-_WORDS = frozenset({"HEPA", "LAN", "RAM", "ROM", "SIM", "SATA", "MIDI", "RAID", "RIFA", "NATO", "SUV", "MEMS"})  # read as words
+_WORDS = frozenset(
+    {"HEPA", "LAN", "RAM", "ROM", "SIM", "SATA", "MIDI", "RAID", "RIFA", "NATO", "SUV", "MEMS"}
+)  # read as words
 _SMALL = frozenset({"a", "an", "and", "by", "for", "from", "in", "of", "on", "or", "the", "to", "with"})
 
 
