@@ -1,4 +1,4 @@
-"""Says the facts of a product in Chinese: a first sentence with what stands before and behind the noun, then clauses."""
+"""Says the facts of a product in Chinese: a first sentence with what stands around the noun, then clauses."""
 
 from __future__ import annotations
 

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 
 from shopbatch.capabilities.copywriting.patterns import AGREEING, Patterns, RolePatterns, fill
 from shopbatch.capabilities.copywriting.product import EDIBLE, Goods, holds
-from shopbatch.capabilities.copywriting.values import MATERIALS, PART, SHOWN, Fact
+from shopbatch.capabilities.copywriting.spelling import MATERIALS
+from shopbatch.capabilities.copywriting.values import SHOWN, Fact
 from shopbatch.capabilities.copywriting.wording import article, capital, listed, lowered
 from shopbatch.grounding.lexicon import phrase_of
 

@@ -6,25 +6,24 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+from shopbatch.capabilities.copywriting.parts import part_of
 from shopbatch.capabilities.copywriting.patterns import Names, Patterns, patterns
 from shopbatch.capabilities.copywriting.prompt import one_line
 from shopbatch.capabilities.copywriting.rules import is_printable
-from shopbatch.capabilities.copywriting.wording import article, capital, listed, lowered
+from shopbatch.capabilities.copywriting.spelling import AGES, MATERIALS, label_of, neat
+from shopbatch.capabilities.copywriting.wording import capital, listed, lowered
 from shopbatch.grounding.facts import DESCRIPTION, NAMES, answer, entry_name, said
-from shopbatch.grounding.lexicon import Lexicon, lexicon, stem, words_of
-from shopbatch.text.expand import expand, title_case
-from shopbatch.text.fibres import written_out
-from shopbatch.text.sizes import size_phrases
+from shopbatch.grounding.lexicon import Lexicon, lexicon
 
 SHOWN = "shown"  # in place of a role: a fact that is shown in a bullet and not told in a sentence
 PART, ABLE = "part", "able"  # in place of a role: what a product has, and what it is
 OWN_LABEL, NATIONAL = "private", "national"  # in place of a brand: goods of the shop's own label, and of others
 # facts that a reader wants in a sentence, the first ones first; others are bullets
 TOLD = (
-    "own_label", "gender", "age_group", "colour", "material", "pattern", "neckline", "sleeve", "fit", "closure", "flavour",
-    "scent", "capacity", "package_size", "skin_type", "hair_type", "upper", "sole", "heel", "toe", "rise", "length",
-    "lining", "filling", "roast", "connectivity", "notes", "screen", "battery", "power", "storage", "memory", "movement",
-    "strap", "gemstone", "finish", "shape", PART, "author", "recommended_age", "season", "form", ABLE, "origin",
+    "own_label", "gender", "age_group", "colour", "material", "pattern", "neckline", "sleeve", "fit", "closure",
+    "flavour", "scent", "capacity", "package_size", "skin_type", "hair_type", "upper", "sole", "heel", "toe", "rise", "length",
+    "lining", "filling", "roast", "connectivity", "notes", "screen", "battery", "power", "storage", "memory",
+    "movement", "strap", "gemstone", "finish", "shape", PART, "author", "recommended_age", "season", "form", ABLE, "origin",
     "dimensions", "height", "width", "depth", "diameter", "thickness", "weight", "sizes",
 )  # fmt: skip
 # attributes that are told if little else is known, all in one pattern: a weight of 2 kg
@@ -33,9 +32,6 @@ MEASURES = frozenset({
     "voltage",
 })  # fmt: skip
 _LONG = frozenset({"dimensions", "height", "width", "depth", "diameter", "thickness"})  # measured in centimetres
-AGES = frozenset({"age_group", "recommended_age"})
-# roles whose values are said of materials
-MATERIALS = frozenset({"material", "lining", "upper", "sole", "filling", "strap"})
 # roles of which a product may have several values
 _LISTED = frozenset({"colour", "flavour", "scent", "connectivity", "gemstone", "movement", "roast", "season"})
 # what a value of a role must look like to be told in a sentence; others are bullets
@@ -65,27 +61,15 @@ _ABLE_ZH = re.compile(
     r"(?:可|防|免|耐|抗|无|不含|零|双面|支持)[\u4e00-\u9fff]{1,5}(?<![网盖袋层板垫带罩])$"
 )  # 可机洗: 是
 _LOOSE_ZH = re.compile(r"可[\u4e00-\u9fff]{1,3}$")  # 肩带: 可拆卸
-_MONTHS_ZH = re.compile(r"(?<=\d) ?[mM]$")
 _ARROW = re.compile(r"\s+-?>\s+(?=[A-Z])")  # USB-A > USB-C
 _LESS = re.compile(r"<(?= ?[\d.])")  # Alcohol: <0.5 %
 _UNIT = re.compile(r"[(（]\s*([^()（）\d]{1,12}?)\s*[)）]\s*$")
-_UNITS = "mm|cm|km|kg|mg|ml|cl|oz|lbs?|ft|mAh|Ah|Wh|GB|TB|MB|kW|g|l|L|m|W|V"
 _LENGTHS = re.compile(r"\d ?(?:mm|cm|m|in|inch|inches|ft)$")
-_TIGHT = re.compile(rf"(?<![^\s(])(\d+(?:[.,]\d+)?)({_UNITS})(?![\w/])")  # 8mm
-_TIMES = re.compile(r"(?<=\d)\s*[x×*]\s*(?=[\d.]+(?:\s*[x×*]\s*[\d.]+)? ?(?:mm|cm|m|in|inch(?:es)?|ft)\b)")  # 22x16 cm
-_LITRES = re.compile(r"(?<=\d) l\b")
-_YEARS = re.compile(r"(?<=\d) ?(?:ys?|yrs?|yo)\b\.?", re.I)
-_MONTHS = re.compile(r"(?<=\d) ?(?:m|mo|mths?|mos)\b\.?", re.I)
 _COUNT = re.compile(r"\d{1,4}")
 _CAPACITIES = frozenset({"capacity", "volume", "net volume", "content", "contents", "net content", "fill volume"})
-_SOME = re.compile(r"(\d{1,3}) ([A-Za-z][a-z -]{1,24})")  # 2 zip
-_AMOUNT = re.compile(r"\d+(?:[.,]\d+)? ?[A-Za-z%²]{1,5}")
 _COUNTED = re.compile(r"^(\d+) (loads?|stems?|sheets?|rolls?|slices?|washes|doses?|pods?)$")
-_SIZED = re.compile(rf"\d+(?:[.,]\d+)? ?(?:{_UNITS}|inch|MP|bar)")
 _MADE_OF = frozenset({"PU", "EVA", "TPR", "TPU", "PVC", "ABS", "MDF", "PP", "PC", "PE", "PET", "TPE", "PA", "PVD"})
 _VAGUE_ZH = frozenset({"混色", "其他", "随机", "多色", "如图", "默认", "原色", "无"})
-_CODES = frozenset({"RAM", "SSD", "HDD", "SPF", "UPF", "LED", "RGB", "OS", "CPU", "GPU"})
-_HAD = frozenset({"included", "with", "incl.", "available", "present"})
 _LISTS = re.compile(r"\s*(?:[/,;]|\s\+\s)\s*")
 
 
@@ -127,7 +111,7 @@ def _fact(attribute: str, raw: str | None, language: str) -> Fact | None:
     if attribute == "brand" and text.lower() in (OWN_LABEL, NATIONAL):
         key = "own_label" if text.lower() == OWN_LABEL else "national"
         return Fact(key, speech.labels["brand"], speech.labels[key], speech.labels[key])
-    label = _label(" ".join(one_line(name or attribute).replace("_", " ").split()), speech.names)
+    label = label_of(" ".join(one_line(name or attribute).replace("_", " ").split()), speech.names)
     label = re.sub(r"^pa (?=\w)", "", label)
     text = _ARROW.sub(" to ", text) if language == "en" else text
     text = one_line(_LESS.sub("‹", text)).replace("‹", "<")
@@ -148,7 +132,7 @@ def _answered(label: str, text: str, yes: bool, names: Names, language: str) -> 
             return Fact(PART, label, text, label)
         return Fact(SHOWN, label, text, text)
     low = lowered(label)
-    if yes and (part := _part(low, "", names)):
+    if yes and (part := part_of(low, "", names)):
         return Fact(PART, label, capital(low), part, True)
     if yes and (low in names.able or re.search(names.able_ends, low)):
         return Fact(ABLE, label, capital(low), low, True)
@@ -168,7 +152,7 @@ def _stated(name: str, attribute: str, label: str, text: str, language: str) -> 
         label = label[: unit.start()].strip()
     if not name:
         label = speech.labels.get(role, label)
-    shown = _neat(role, text, language)
+    shown = neat(role, text, language)
     if role == "size":
         return _size(label, shown, language)
     if (
@@ -193,7 +177,7 @@ def _stated(name: str, attribute: str, label: str, text: str, language: str) -> 
     if role not in speech.roles or not _fits(role, shown, words, speech) or about_part:
         if language == "zh" and _LOOSE_ZH.fullmatch(shown) and re.fullmatch(r"[\u4e00-\u9fff]{2,4}", label):
             return Fact(PART, label, shown, f"{label}{shown}")
-        part = _part(lowered(label), shown, speech.names)
+        part = part_of(lowered(label), shown, speech.names)
         return Fact(PART if part else SHOWN, label, shown, part or shown)
     value = _spoken(role, shown, language, speech)
     return Fact(role, label, capital(value) if role == "gender" else shown, value)
@@ -220,60 +204,6 @@ def _is_measured(role: str, value: str, language: str) -> bool:
     return fits and bool(_MEASURED[language].fullmatch(value))
 
 
-def _neat(role: str, text: str, language: str) -> str:
-    """A value as a bullet has it: in usual spelling."""
-    if language == "zh":
-        text = _MONTHS_ZH.sub("个月", text) if role in AGES else text
-        return re.sub(r"(?<=\d) (?=[\u4e00-\u9fff])", "", text)
-    if role == "package_size":
-        text = size_phrases(text).shown[0]
-    if role in AGES:
-        text = _MONTHS.sub(" months", _YEARS.sub(" years", text))
-    if role in MATERIALS:
-        text = written_out(text)
-    if role not in MATERIALS:
-        text = _LITRES.sub(" L", _TIGHT.sub(r"\1 \2", _TIMES.sub(" x ", text)))
-    if role in ("brand", "origin"):
-        return title_case(text) if len(text) > 3 else text
-    return _unshouted(text)
-
-
-def _part(label: str, value: str, names: Names) -> str:
-    """What a product has, with its article: `2 pockets`, `a detachable hood`; "" if it cannot be said so."""
-    last = label.split()[-1] if label else ""
-    several = last.endswith("s") and not last.endswith("ss")
-    single = re.sub(r"(?<=[^s])s$", "", label)
-    mass = bool({label, last} & names.mass)
-    value = value.strip(" .;,")
-    value = value if value[:1].isdigit() else lowered(value)
-    if label in names.uncounted:
-        return ""
-    if several and re.fullmatch(r"\d{1,4}", value) and value != "1" and re.fullmatch(r"[a-z -]{3,30}", label):
-        return f"{value} {label}"
-    if {label, last} & names.amounts and _AMOUNT.fullmatch(value):
-        return f"{value} of {label}"
-    if not (mass or {single, single.split()[-1] if single else ""} & names.parts) or len(label.split()) > 3:
-        return ""
-    if not value or value in _HAD:
-        return label if several or mass else article(label)
-    if re.search(r"\bincl\b|\bmax\b", value):
-        return ""
-    if _COUNT.fullmatch(value) and not mass:
-        return f"{value} {single}" if value == "1" else f"{value} {label if several else label + 's'}"
-    if (some := _SOME.fullmatch(value)) and not _SIZED.fullmatch(value):
-        if some[2].endswith("s"):
-            return ""
-        if some[2].split()[0] in (*_UNITS.split("|"), "min", "h", "in", "inch", "lm") or mass:
-            return article(f"{value} {label}") if not (several or mass) else f"{value} {label}"
-        return f"{value} {label if several else label + 's'}" if some[1] != "1" else f"{value} {single}"
-    if re.search(r"[,;:/+&()%<>\d]|\b(?:and|or|no|not|none|without|with|for|to|in|of|from|at|by|on)\b", value):
-        return article(f"{value} {label}") if _SIZED.fullmatch(value) and not (several or mass) else ""
-    if len(value.split()) > 3:
-        return ""
-    phrase = value if value.endswith((last, single.split()[-1])) else f"{value} {label}"
-    return phrase if several or mass else article(phrase)
-
-
 def _fits(role: str, value: str, words: Lexicon, speech: Patterns) -> bool:
     """Whether a value is one that the patterns of its role were written for."""
     looks = _LOOKS.get(role)
@@ -297,26 +227,6 @@ def _fits(role: str, value: str, words: Lexicon, speech: Patterns) -> bool:
         return bool(re.fullmatch(r"[\u4e00-\u9fff、/，, ]{1,14}", value)) and value not in _VAGUE_ZH
     single = role in words.values and role not in _LISTED
     return words.knows(role, value) and not (single and re.search(r"[\d,;/，；、]", value))
-
-
-def _label(label: str, names: Names) -> str:
-    """The name of an attribute; words in capitals that are no codes in small letters."""
-    if not label.isupper() or not label.isascii():
-        return label
-    known = names.able | names.parts | names.mass | lexicon("en").vocabulary
-    spoken = bool(lexicon("en").role(label)) and len(label) > 2 and label not in _CODES
-    words = (w.lower() if spoken or w.lower() in known or stem(w) in known else w for w in label.split())
-    return capital(" ".join(words))
-
-
-def _unshouted(value: str) -> str:
-    """A value in capitals in small letters, with its abbreviations written out; codes stay."""
-    if value.isupper() and value.isascii() and re.search(r"\d", value):
-        return re.sub(r"[A-Z]{3,}", lambda m: m[0].lower() if stem(m[0]) in lexicon("en").vocabulary else m[0], value)
-    shouted = value.isupper() and value.isascii() and re.search(r"[A-Z]{4}", value)
-    if not shouted or not any(stem(m[0]) in lexicon("en").vocabulary for m in words_of(value)):
-        return value
-    return re.sub(r"\bUSB-c\b", "USB-C", expand(value) or value)
 
 
 def _spoken(role: str, value: str, language: str, speech: Patterns) -> str:
