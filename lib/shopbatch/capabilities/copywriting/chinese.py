@@ -16,12 +16,6 @@ _BEFORE, _BEHIND, _CLAUSES = 2, 3, 3  # facts before the noun, behind it, and in
 _FEW, _ADDED = 2, 2  # facts with which a description is thin, and those that are added to it then
 _LABEL, _VALUE = 6, 10  # characters of an attribute that is added
 _MADE = re.compile(r"[制质]$")
-# names of attributes of which `X为Y` is good Chinese
-_NAMED = re.compile(
-    r"(?:方式|材质|材料|类型|时间|长度|温度|面积|距离|角度|高度|宽度|厚度|直径|重量|净重|图案|工艺|质地|涂层|等级|包装|品种|压力|噪音|承重"
-    r"|系统|转速|线长|像素|频率|刷新率|分辨率|亮度|色温|辣度|鞋帮|镜片|刀头|风格|款式|口感|年份|度数|浓度|机型|年龄|人群|场景|场地|部位|速率|速度"
-    r"|馅|馅料|原料|豆种|处理法|茶底|形态|容量|电压|功率|[宽长高径厚])$"
-)
 
 
 @dataclass
@@ -104,7 +98,7 @@ class Chinese:
             for f in fitting
             if re.fullmatch(r"[\u4e00-\u9fff]{2,}|[\d.]+[-~]?[\d.]* ?[a-zA-Z\u4e00-\u9fff]{1,3}", f.shown)
         )
-        return [f for f in sayable if _NAMED.search(f.label)][:_ADDED]
+        return [f for f in sayable if re.search(self.speech.names.told_ends, f.label)][:_ADDED]
 
     def _role(self, fact: Fact) -> RolePatterns:
         return self.speech.role(fact.role, self.goods.kind)

@@ -20,6 +20,7 @@ _FIGURE = re.compile(r"[^,;:/ ]{0,6} ?\d[^,;:/]{0,14}")  # a value that is said 
 _LONG = 150  # letters of a first sentence that takes no more phrases
 _VERBS = {"with": "{has}", "made": "{is} made", "in": "{comes} in", "filled": "{is} filled", "set": "{is} set",
           "scented": "{is} scented"}  # fmt: skip
+_SAID = ("in", "made", "filled", "set", "scented", "with")  # the order of verbs
 _ORDER = ("by", "for", "from", "in", "made", "set", "filled")  # of what stands behind a noun; `with` comes last
 
 
@@ -203,7 +204,7 @@ class English:
         """What stands behind the noun as clauses with verbs; none if it cannot be said so."""
         if any(head not in _VERBS for head in behind) or not behind:
             return []
-        order = sorted(behind, key=lambda h: ("in", "made", "filled", "set", "scented", "with").index(h))
+        order = [head for head in _SAID if head in behind]
         said = []
         for head in order:
             rest = listed(behind[head]) if head == "with" else behind[head][0].removeprefix(f"{head} ")

@@ -41,7 +41,7 @@ class Intros(WordFile):
 
 
 class Names(WordFile):
-    """Words of attributes' names, and how their values are said (English).
+    """Words of attributes' names, and how their values are said; the word lists say what each is for.
 
     parts: what a product may have: `Hood: detachable` is "a detachable hood". mass: the same without an article.
     amounts: of what a product has some: `Torque: 45 Nm` is "45 Nm of torque".
@@ -50,7 +50,10 @@ class Names(WordFile):
     that stand before the goods in a title and are no names. genders: genders before a noun. whom: first words of a
     noun that tell whom the goods are for, as they are written. proper: words that keep their capitals.
     singular: words in s that are no plurals.
-    collective: types of goods beside which a title tells what they are: knitwear.
+    collective: types of goods beside which a title tells what they are: knitwear. generic: goods that do not say what a
+    product is. counts: words of a title behind which what it is about begins. codes: names that are codes. capacities:
+    names of what a product holds as a whole. read: codes that are read as words. ends: characters that end the names of
+    goods. made_of: codes of materials. vague: values that say nothing. told_ends: a pattern of names that are said.
     """
 
     parts: frozenset[str] = frozenset()
@@ -65,6 +68,15 @@ class Names(WordFile):
     proper: frozenset[str] = frozenset()
     singular: frozenset[str] = frozenset()
     collective: frozenset[str] = frozenset()
+    generic: frozenset[str] = frozenset()
+    counts: frozenset[str] = frozenset()
+    codes: frozenset[str] = frozenset()
+    capacities: frozenset[str] = frozenset()
+    read: frozenset[str] = frozenset()
+    ends: str = ""
+    made_of: frozenset[str] = frozenset()
+    vague: frozenset[str] = frozenset()
+    told_ends: str = "$^"
 
 
 class Guarded(WordFile):
@@ -148,7 +160,9 @@ def patterns(language: str) -> Patterns:
 @lru_cache(maxsize=len(LANGUAGES))
 def patterns_digest(language: str) -> str:
     """Digest of all patterns of a language."""
-    return digest(patterns(language).model_dump(mode="json"))
+    dumped = patterns(language).model_dump(mode="json")
+    names = {name: sorted(v) if isinstance(v, list) else v for name, v in dumped["names"].items()}  # sets have no order
+    return digest(dumped | {"names": names})
 
 
 @lru_cache(maxsize=len(LANGUAGES))

@@ -30,34 +30,7 @@ _ADDRESSED = re.compile(
     r"\b(?:you|your|we|our|us|i|my|now|today|please|click|see|price|sale|off|new|free)\b|[$€£¥%我你您]", re.I
 )
 _ASIDE = re.compile(r"[(（].*?(?:[)）]|$)")
-_GENERIC = frozenset({"pack", "set", "kit", "bundle", "gift", "item", "product", "goods"})  # goods that say not what
-# words of a title before which a noun does not reach
-_COUNTS = frozenset(
-    {
-        "pack",
-        "piece",
-        "pieces",
-        "pcs",
-        "pc",
-        "set",
-        "pair",
-        "person",
-        "count",
-        "and",
-        "with",
-        "in",
-        "of",
-        "for",
-        "the",
-        "a",
-        "to",
-        "by",
-        "from",
-        "new",
-    }
-)
 _LONGEST_ZH = 9  # characters of a noun
-_ENDS_ZH = "力酒茶奶饭面粉糕饼肉鱼虾油酱袋箱包盒架柜鞋裙裤衣帽灯机器锅杯瓶刀笔本垫毯被枕椅桌床车凳"  # of nouns that a type may leave out
 _LONGEST_NOUN = 5  # words of a title up to the goods
 
 
@@ -133,8 +106,8 @@ def understand(attributes: Mapping[str, str | None], language: str) -> Goods:
     shown = _shown_name(name, bool(named["title"]), facts)
     kept = plain["product_type"] if not holds(f"{shown} {noun}", plain["product_type"], language) else ""
     return Goods(
-        shown, shown if only_named else noun, kind, _of_children(facts, noun), plural, mass, "", only_named, details, kept,
-        "" if only_named else whom, not named["title"],
+        shown, shown if only_named else noun, kind, _of_children(facts, noun), plural, mass, "", only_named, details,
+        kept, "" if only_named else whom, not named["title"],
     )  # fmt: skip
 
 
@@ -158,7 +131,7 @@ def _noun(plain: Mapping[str, str], words: Lexicon) -> tuple[str, str, str]:
         goods = words.find_goods(_ASIDE.sub(lambda m: " " * len(m[0]), plain[column]))
         if goods:
             last = goods[-1]
-            if last.name not in _GENERIC:
+            if last.name not in patterns("en").names.generic:
                 noun, kind, key = plain[column][last.start : last.end], last.kind, last.name
             break
     if 0 < len(plain["product_type"].split()) <= 8 and not re.search(r"\d", plain["product_type"]):
@@ -168,12 +141,13 @@ def _noun(plain: Mapping[str, str], words: Lexicon) -> tuple[str, str, str]:
 
 def _longer(noun: str, plain: Mapping[str, str], brand: str, words: Lexicon) -> str:
     """The part of a Chinese title that ends in the noun, or in a longer word for the same, without the brand."""
+    last = patterns("zh").names.ends
     parts = [part.removeprefix(brand) for part in plain["title"].split()]
     for part in parts:
-        ends = part.endswith(noun) or (part.startswith(noun) and bool(words.find_goods(part)) and part[-1] in _ENDS_ZH)
+        ends = part.endswith(noun) or (part.startswith(noun) and bool(words.find_goods(part)) and part[-1] in last)
         if ends and len(noun) < len(part) <= _LONGEST_ZH and part[0] not in "-+（(":
             return part
-    if (longer := re.search(rf"{re.escape(noun)}[{_ENDS_ZH}]", plain["title"])) and noun[-1] not in _ENDS_ZH:
+    if (longer := re.search(rf"{re.escape(noun)}[{last}]", plain["title"])) and noun[-1] not in last:
         return longer[0]
     return noun
 
@@ -226,7 +200,7 @@ def _fuller(title: str, key: str, brand: str, words: Lexicon, speech: Patterns) 
     kept: list[str] = []
     for word in reversed(before.split()):
         known = word.lower().strip("'’") in _titles(speech) or stem(word) in words.vocabulary
-        counts = word.lower() in _COUNTS or re.search(r"[\d,;:|/()&+]", word)
+        counts = word.lower() in speech.names.counts or re.search(r"[\d,;:|/()&+]", word)
         if not known or counts or len(kept) == _LONGEST_NOUN - 1:
             break
         kept.insert(0, word)

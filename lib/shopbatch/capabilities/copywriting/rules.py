@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from itertools import pairwise
 
-from shopbatch.capabilities.copywriting.config import Banned, Rules
+from shopbatch.capabilities.copywriting.config import Rules
 from shopbatch.capabilities.copywriting.copy_format import Copy, parse
 from shopbatch.capabilities.copywriting.patterns import phrases
 from shopbatch.grounding.check import Facts, Finding, check
@@ -71,7 +71,7 @@ class Judge:
             return Verdict(copy, "leaked_prompt")
         if reason := self._judge_form(copy, facts) or self._judge_words(copy, facts):
             return Verdict(copy, reason)
-        banned = _banned_patterns(self.rules.banned, self.rules.market, self.language)
+        banned = _compiled(self.rules.banned_in(self.language))
         findings = tuple(check(facts, copy.text, self.language, banned, phrases(self.language)))
         return Verdict(copy, f"ungrounded_{findings[0].kind}" if findings else None, findings)
 
@@ -112,9 +112,8 @@ def leaks(instruction: str, text: str, language: str) -> bool:
 
 
 @lru_cache(maxsize=8)
-def _banned_patterns(banned: tuple[Banned, ...], market: str, language: str) -> tuple[re.Pattern[str], ...]:
-    listed = [p for b in banned if b.market == market and b.language == language for p in b.patterns]
-    return tuple(re.compile(p, re.I) for p in listed)
+def _compiled(expressions: tuple[str, ...]) -> tuple[re.Pattern[str], ...]:
+    return tuple(re.compile(expression, re.I) for expression in expressions)
 
 
 def repeated_share(text: str, language: str) -> float:

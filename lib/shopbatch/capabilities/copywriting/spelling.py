@@ -20,7 +20,6 @@ _TIMES = re.compile(r"(?<=\d)\s*[x×*]\s*(?=[\d.]+(?:\s*[x×*]\s*[\d.]+)? ?(?:mm
 _LITRES = re.compile(r"(?<=\d) l\b")
 _YEARS = re.compile(r"(?<=\d) ?(?:ys?|yrs?|yo)\b\.?", re.I)
 _MONTHS = re.compile(r"(?<=\d) ?(?:m|mo|mths?|mos)\b\.?", re.I)
-_CODES = frozenset({"RAM", "SSD", "HDD", "SPF", "UPF", "LED", "RGB", "OS", "CPU", "GPU"})
 
 
 def neat(role: str, text: str, language: str) -> str:
@@ -45,10 +44,14 @@ def label_of(label: str, names: Names) -> str:
     """The name of an attribute; words in capitals that are no codes in small letters."""
     if not label.isupper() or not label.isascii():
         return label
-    known = names.able | names.parts | names.mass | lexicon("en").vocabulary
-    spoken = bool(lexicon("en").role(label)) and len(label) > 2 and label not in _CODES
-    words = (w.lower() if spoken or w.lower() in known or stem(w) in known else w for w in label.split())
+    spoken = bool(lexicon("en").role(label)) and len(label) > 2 and label not in names.codes
+    words = (w.lower() if spoken or _is_word(w.lower(), names) else w for w in label.split())
     return capital(" ".join(words))
+
+
+def _is_word(word: str, names: Names) -> bool:
+    known = (names.able, names.parts, names.mass, lexicon("en").vocabulary)
+    return any(word in words or stem(word) in words for words in known)
 
 
 def unshouted(value: str) -> str:

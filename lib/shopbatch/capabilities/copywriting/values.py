@@ -21,10 +21,10 @@ OWN_LABEL, NATIONAL = "private", "national"  # in place of a brand: goods of the
 # facts that a reader wants in a sentence, the first ones first; others are bullets
 TOLD = (
     "own_label", "gender", "age_group", "colour", "material", "pattern", "neckline", "sleeve", "fit", "closure",
-    "flavour", "scent", "capacity", "package_size", "skin_type", "hair_type", "upper", "sole", "heel", "toe", "rise", "length",
-    "lining", "filling", "roast", "connectivity", "notes", "screen", "battery", "power", "storage", "memory",
-    "movement", "strap", "gemstone", "finish", "shape", PART, "author", "recommended_age", "season", "form", ABLE, "origin",
-    "dimensions", "height", "width", "depth", "diameter", "thickness", "weight", "sizes",
+    "flavour", "scent", "capacity", "package_size", "skin_type", "hair_type", "upper", "sole", "heel", "toe", "rise",
+    "length", "lining", "filling", "roast", "connectivity", "notes", "screen", "battery", "power", "storage", "memory",
+    "movement", "strap", "gemstone", "finish", "shape", PART, "author", "recommended_age", "season", "form", ABLE,
+    "origin", "dimensions", "height", "width", "depth", "diameter", "thickness", "weight", "sizes",
 )  # fmt: skip
 # attributes that are told if little else is known, all in one pattern: a weight of 2 kg
 MEASURES = frozenset({
@@ -66,10 +66,7 @@ _LESS = re.compile(r"<(?= ?[\d.])")  # Alcohol: <0.5 %
 _UNIT = re.compile(r"[(（]\s*([^()（）\d]{1,12}?)\s*[)）]\s*$")
 _LENGTHS = re.compile(r"\d ?(?:mm|cm|m|in|inch|inches|ft)$")
 _COUNT = re.compile(r"\d{1,4}")
-_CAPACITIES = frozenset({"capacity", "volume", "net volume", "content", "contents", "net content", "fill volume"})
 _COUNTED = re.compile(r"^(\d+) (loads?|stems?|sheets?|rolls?|slices?|washes|doses?|pods?)$")
-_MADE_OF = frozenset({"PU", "EVA", "TPR", "TPU", "PVC", "ABS", "MDF", "PP", "PC", "PE", "PET", "TPE", "PA", "PVD"})
-_VAGUE_ZH = frozenset({"混色", "其他", "随机", "多色", "如图", "默认", "原色", "无"})
 _LISTS = re.compile(r"\s*(?:[/,;]|\s\+\s)\s*")
 
 
@@ -158,7 +155,7 @@ def _stated(name: str, attribute: str, label: str, text: str, language: str) -> 
     if (
         role == "capacity"
         and language == "en"
-        and label.lower() not in _CAPACITIES
+        and label.lower() not in speech.names.capacities
         and _MEASURED["en"].fullmatch(shown)
     ):
         return Fact("measure", label, shown, shown)
@@ -217,14 +214,14 @@ def _fits(role: str, value: str, words: Lexicon, speech: Patterns) -> bool:
         return False
     if role in MATERIALS:
         if words.language == "zh":
-            return bool(re.search(r"[\u4e00-\u9fff]", value)) or value in _MADE_OF
+            return bool(re.search(r"[\u4e00-\u9fff]", value)) or value in speech.names.made_of
         known = words.knows("material", value) or (role in words.values and words.knows(role, value))
         known = known and not (role == "strap" and "," in value)
         return known and not re.search(r"\b(?:[A-Z]{2,3})\b(?<!EVA|ABS|PVC|TPU|MDF)", value)
     if looks:
         return bool(looks.search(value)) and not re.fullmatch(r"\d+ years?", value)
     if words.language == "zh" and role in ("colour", "flavour", "pattern"):
-        return bool(re.fullmatch(r"[\u4e00-\u9fff、/，, ]{1,14}", value)) and value not in _VAGUE_ZH
+        return bool(re.fullmatch(r"[\u4e00-\u9fff、/，, ]{1,14}", value)) and value not in speech.names.vague
     single = role in words.values and role not in _LISTED
     return words.knows(role, value) and not (single and re.search(r"[\d,;/，；、]", value))
 

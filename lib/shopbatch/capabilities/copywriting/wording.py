@@ -9,9 +9,6 @@ from shopbatch.capabilities.copywriting.patterns import patterns
 _CODE = re.compile(r"[A-Z]{1,5}s?|.*\d.*|\w+[A-Z]\w*|Hz|[^A-Za-z]+")  # XL, USB, 5G, iPhone
 _VOWEL = re.compile(r"[ai]|e(?!u)|o(?!ne\b|nce\b)|u(?!ni[^n]|s[ae]|ti|-)|8|11\b|18\b|hour|honest|heir", re.I)
 _SPELT = re.compile(r"[A-Z]{1,5}\d*(?![a-z])")  # read letter by letter
-_WORDS = frozenset(
-    {"HEPA", "LAN", "RAM", "ROM", "SIM", "SATA", "MIDI", "RAID", "RIFA", "NATO", "SUV", "MEMS"}
-)  # read as words
 _SMALL = frozenset({"a", "an", "and", "by", "for", "from", "in", "of", "on", "or", "the", "to", "with"})
 
 
@@ -45,7 +42,7 @@ def article(text: str) -> str:
     """A noun phrase with a or an, by how it is spoken: an LED strip, a USB hub."""
     first = text.split(" ")[0]
     letters = re.split(r"[-/]", first)[0]
-    if _SPELT.fullmatch(letters) and not first.isdigit() and letters not in _WORDS:
+    if _SPELT.fullmatch(letters) and not first.isdigit() and letters not in patterns("en").names.read:
         return f"{'an' if first[0] in 'AEFHILMNORSX' else 'a'} {text}"
     return f"{'an' if _VOWEL.match(text) else 'a'} {text}"
 
