@@ -9,7 +9,23 @@ from importlib import resources
 
 import yaml
 
-from shopbatch.capabilities.copywriting import copy_format, coverage, patterns, plan, product, rules, words, writer
+from shopbatch.capabilities.copywriting import (
+    bullets,
+    chinese,
+    copy_format,
+    coverage,
+    english,
+    parts,
+    patterns,
+    plan,
+    product,
+    rules,
+    spelling,
+    values,
+    wording,
+    words,
+    writer,
+)
 from shopbatch.capabilities.copywriting import facts as product_facts
 from shopbatch.capabilities.copywriting import prompt as product_prompt
 from shopbatch.capabilities.copywriting import stage as description
@@ -26,7 +42,7 @@ from shopbatch.engines.images import lite0
 from shopbatch.grounding import allowed, brands, check, facts, lexicon, standing
 from shopbatch.inference.stage import BaseStage
 from shopbatch.pictures import pixels
-from shopbatch.text import expand, injection, language, markup, numerals, quantities, units, visible
+from shopbatch.text import expand, fibres, injection, language, markup, numerals, quantities, units, visible
 from shopbatch.text.moderation import closing, details, find, folding, generated
 from shopbatch.text.moderation import lexicon as moderation_lexicon
 from shopbatch.vectors import dense
@@ -64,12 +80,12 @@ JUDGING = {(5, 4): "d7cd42b3ad38db94"}
 OF_JUDGING = (
     *((module, None) for module in (rules, copy_format, words, coverage)),
     *((module, None) for module in (check, allowed, standing, lexicon, facts, brands)),
-    *((module, None) for module in (quantities, numerals, units, generated)),
+    *((module, None) for module in (quantities, numerals, units, fibres, generated)),
     (language, ("_ENGLISH_WORDS", "is_written_in")),
 )
 JUDGING_LISTS = (
     *(("grounding", name) for name in ("claims", "brands", "facts", "lexicon.en", "lexicon.zh")),
-    *(("text", name) for name in ("units", "numerals")),
+    *(("text", name) for name in ("units", "numerals", "fibres")),
     ("capabilities.copywriting", "words"),
 )
 # of what is found in reviews and in copy; raise the version of rules.py with it
@@ -78,7 +94,13 @@ OF_MODERATION = tuple((module, None) for module in (find, folding, closing, deta
 MODERATION_LISTS = tuple(("text.moderation", name) for name in ("en", "zh", "signs", "details"))
 # of what says facts by plan, besides the patterns, whose digest is part of the stage's `checks`
 PLANNING = {1: "674e0c4dffb39b27"}
-OF_PLANNING = (*((module, None) for module in (plan, product, patterns)), (product_prompt, ("_MARKUP", "one_line")))
+OF_PLANNING = (
+    *(
+        (module, None)
+        for module in (plan, bullets, english, chinese, product, values, parts, spelling, wording, patterns)
+    ),
+    (product_prompt, ("_MARKUP", "one_line")),
+)
 
 # of what makes the vectors of products and queries, by the versions of stage.py and product_text.py
 SEARCH = {(1, 1): "a0c3e1d561bce196"}
