@@ -127,19 +127,20 @@ def _joined(facts: AdFacts, parts: Sequence[str]) -> str:
 
 def _details(facts: AdFacts) -> list[str]:
     """What may be told of the product beside its name: from as many sentences as the channel takes to none."""
-    sentences = _sentences(facts.facts, facts.language)[: _DETAILS[facts.channel]]
+    sentences = _sentences(facts.facts, facts.language, facts.name)[: _DETAILS[facts.channel]]
     between = "" if facts.language == "zh" else " "
     return [between.join(sentences[:n]) for n in range(len(sentences), -1, -1)]
 
 
 @lru_cache(maxsize=4_096)
-def _sentences(stored: str, language: str) -> tuple[str, ...]:
-    """The sentences of the product's planned description that say more than its name and brand."""
+def _sentences(stored: str, language: str, name: str) -> tuple[str, ...]:
+    """The sentences of the product's planned description that say more than its names and brand."""
     copy = parse(plan(json.loads(stored), language))
     known = [m[0].strip() for m in _SENTENCE.finditer(copy.description)] if copy else []
     goods = understand(json.loads(stored), language)
     telling = [f for f in goods.facts if f.role not in _UNTELLING]
-    values = [f.value for f in telling if f.value.casefold() not in goods.name.casefold()]
+    names = f"{goods.name}\n{name}".casefold()
+    values = [f.value for f in telling if f.value.casefold() not in names]
     return tuple(s for s in known if s not in _closings(language) and any(value in s for value in values))
 
 
