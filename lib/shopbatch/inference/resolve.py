@@ -35,7 +35,10 @@ def resolve(spec: Spec, memo: pl.DataFrame, judge: bool) -> pl.DataFrame:
     alike = memo["hi"].is_duplicated()  # only these few rows are compared by both words, ranked and taken out
     if not alike.any():
         return _with_verdict(spec, memo, judge)
-    single, several = memo.filter(~alike), judged(spec, memo.filter(alike).with_row_index("nth"))
+    single, several = memo.filter(~alike), memo.filter(alike).with_row_index("nth")
+    twice = several.select(pl.struct("hi", "lo").is_duplicated()).to_series()
+    apart = _with_verdict(spec, several.filter(~twice), judge)
+    several = pl.concat([judged(spec, several.filter(twice)), apart])
     worst_last = pl.when(pl.col("verdict").is_null()).then(0).otherwise(100 - pl.col("attempt").cast(pl.Int32))
     ranked = several.with_columns(worst_last.alias("rank")).sort("rank", "nth")
     chosen = ranked.unique(["hi", "lo"], keep="first", maintain_order=True).drop("nth", "rank")
