@@ -48,7 +48,7 @@ from shopbatch.capabilities.support.train.fit import (
 from shopbatch.engines.base import encode_all
 from shopbatch.engines.configs import OpenVinoConfig
 from shopbatch.engines.factory import open_engine
-from shopbatch.evaluation.classification import accuracy_interval
+from shopbatch.evaluation.classification import accuracy_interval, reliability
 from shopbatch.evaluation.near_duplicates import near_duplicate_groups
 from shopbatch.evaluation.selective import auroc
 from shopbatch.models import e5_small
@@ -256,9 +256,10 @@ def questions(encode: Encoder, model: IntentModel, files: Sequence[Path], half: 
         said = (
             f"{path.name}: {int(known.sum())} questions, right {width.value:.3f} ({width.low:.3f} to {width.high:.3f})"
         )
-        print(f"{said}, among three {three:.3f}", end="")
+        sure = told.confidence.astype(float)
+        off = reliability(right.astype(np.int64), np.column_stack([1 - sure, sure]))["ece"]
+        print(f"{said}, among three {three:.3f}, calibration error {off:.3f}", end="")
         if not known.all():
-            sure = told.confidence.astype(float)
             print(
                 f"; {int((~known).sum())} of something else, AUROC known {auroc(1 - told.outside, known):.3f}", end=""
             )
