@@ -29,9 +29,9 @@ class Thresholds:
     Where the translation is shorter or longer than expected as well, a clause needs `margin` more.
     """
 
-    whole: float = 0.2
-    covered: float = 0.06
-    backed: float = 0.08
+    whole: float = 0.12
+    covered: float = 0.04
+    backed: float = -0.02
     margin: float = 0.12
 
 

@@ -73,7 +73,7 @@ def _discounts(listed: Sequence[Amount], other: str, language: str) -> Sequence[
 def _without(a: Sequence[Amount], b: Sequence[Amount], text: str, where: str) -> list[tuple[str, str]]:
     faults = []
     for amount in a:
-        if amount.loose:
+        if amount.loose or (where == "translation" and _is_two_in_words(amount, text)):
             continue
         words = f"{text[amount.start : amount.end]} in the {where}"
         equal = [other for other in b if _equal(amount, other)]
@@ -85,6 +85,11 @@ def _without(a: Sequence[Amount], b: Sequence[Amount], text: str, where: str) ->
             continue  # the same size in another system, in addition: UK 12 (EU 40)
         faults.append(("unit" if equal else "number", words))
     return faults
+
+
+def _is_two_in_words(amount: Amount, text: str) -> bool:
+    """Whether a number is `two` in words, which a translation may add: between sizes, entre deux tailles."""
+    return amount.values == (2.0,) and not amount.unit and not re.search(r"\d", text[amount.start : amount.end])
 
 
 def _equal(a: Amount, b: Amount) -> bool:
