@@ -25,7 +25,7 @@ _POINTED = re.compile(
     re.I,
 )
 _LETTERS = re.compile(r"[^\W\d_]")
-_SHORTER, _LONGER = 0.12, 0.25  # logarithms of the length, where the numbers of sentences differ, too
+_SHORTER, _LONGER = 0.1, 0.25  # logarithms of the length, where the numbers of sentences differ, too
 _WORDS = 12  # letters up to which a text has no length to compare
 _FEW_LETTERS, _FEW_ROOM = 24, 0.3  # a few words may be said in one
 _TERSE_LETTERS, _TERSE = 70, 0.08  # Chinese says a sentence in less or more words
@@ -96,16 +96,16 @@ def length_fault(one: str, other: str, languages: tuple[str, str]) -> tuple[str,
     if ratio < -room or ratio > _LONG * room:
         factor = f"{math.exp(ratio):.2f} times the expected length"
         return ("missing", factor) if ratio < 0 else ("added", factor)
-    before, after = (_sentences(text) for text in (one, other))
+    before, after = (sentences_of(text) for text in (one, other))
     chinese = bool({"zh", "ja"} & set(languages))  # where commas part sentences, their numbers say little
-    if before > after and ratio < -max(_SHORTER, (0.5 if chinese else 0.35) * room):
+    if before > after and ratio < -max(_SHORTER, (0.5 if chinese else 0.3) * room):
         return "missing", f"{after} of {before} sentences, {math.exp(ratio):.2f} times the expected length"
     if not chinese and after > before and ratio > max(_LONGER, 0.5 * room):
         return "added", f"{after} sentences for {before}, {math.exp(ratio):.2f} times the expected length"
     return None
 
 
-def _sentences(text: str) -> int:
+def sentences_of(text: str) -> int:
     """The number of sentences; a semicolon parts two, and a tag, too, but not an abbreviation nor an ordinal."""
     text = _POINTED.sub(lambda m: m[0][:-1] + " ", re.sub(r"<[^<>]+>", "\n", text))
     pieces = [part for a, b in sentences(text) for part in re.split(r"[;；]", text[a:b])]

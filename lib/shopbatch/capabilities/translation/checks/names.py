@@ -267,7 +267,7 @@ def _introduced(line: str, start: int, language: str, word: str) -> bool:
     pattern = _file().introduce.get(language)
     if not pattern:
         return False
-    if language == "de" and re.search(r"\b(?:von|bei)\s+$", line[:start]):
+    if language == "de" and re.search(r"\bvon\s+$", line[:start]):
         return not _is_german(word)
     return bool(re.search(rf"(?<!\w)(?:{pattern})\s+[\"“„«]?$", line[:start], re.I))
 
