@@ -100,20 +100,31 @@ def length_fault(one: str, other: str, languages: tuple[str, str]) -> tuple[str,
     chinese = bool({"zh", "ja"} & set(languages))  # where commas part sentences, their numbers say little
     if before > after and ratio < -max(_SHORTER, (0.5 if chinese else 0.3) * room):
         return "missing", f"{after} of {before} sentences, {math.exp(ratio):.2f} times the expected length"
+    before, after = (sentences_of(text, 2) for text in (one, other))
     if not chinese and after > before and ratio > max(_LONGER, 0.5 * room):
         return "added", f"{after} sentences for {before}, {math.exp(ratio):.2f} times the expected length"
     return None
 
 
-def sentences_of(text: str) -> int:
-    """The number of sentences; a semicolon parts two, and a tag, too, but not an abbreviation nor an ordinal."""
+def _letters_of(text: str) -> int:
+    return len(_LETTERS.findall(text)) + 2 * len(_HAN.findall(text))
+
+
+def sentences_of(text: str, least: int = 12) -> int:
+    """The number of sentences of so many letters (Han characters: a third), at least 1.
+
+    A semicolon parts two, and a tag, too, but not an abbreviation nor an ordinal.
+    """
     text = _POINTED.sub(lambda m: m[0][:-1] + " ", re.sub(r"<[^<>]+>", "\n", text))
     pieces = [part for a, b in sentences(text) for part in re.split(r"[;；]", text[a:b])]
-    return max(1, sum(len(_LETTERS.findall(piece)) > 1 for piece in pieces))
+    return max(1, sum(_letters_of(piece) >= least for piece in pieces))
 
 
 def language_fault(text: str, language: str, one: str = "") -> str:
-    """The language that a translation is in instead; "" for none. Words that the text has as well, as names, tell nothing."""
+    """The language that a translation is in instead; "" for none.
+
+    Words that the text has as well, such as names, tell nothing.
+    """
     shared = set(words_of(one))
     own = " ".join(word for word in words_of(bare(text)) if word not in shared)
     return foreign_language(bare(text), language) or surely_foreign(own, language)

@@ -26,7 +26,8 @@ _LEAST = 21  # letters of a clause that can be compared; of Chinese a third
 class Thresholds:
     """Least likeness of the whole, of each clause of the text, and of each clause of the translation, -1 to 1.
 
-    Where the translation is shorter or longer than expected as well, or has fewer sentences, a clause needs `margin` more.
+    Where the translation is shorter or longer than expected as well, or has fewer sentences, a clause needs `margin`
+    more.
     """
 
     whole: float = 0.12

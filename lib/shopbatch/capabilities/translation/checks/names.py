@@ -259,7 +259,12 @@ def _capitalized(text: str) -> list[str]:
 
 def _is_german(word: str) -> bool:
     """Whether a word may be German: common, or made of common words that are not all English."""
-    return bool(_GERMAN.search(word)) or is_noun(word) or (is_common(word, compounds=True) and not is_english(word)) or "-" in word
+    return (
+        bool(_GERMAN.search(word))
+        or is_noun(word)
+        or (is_common(word, compounds=True) and not is_english(word))
+        or "-" in word
+    )
 
 
 def _introduced(line: str, start: int, language: str, word: str) -> bool:
