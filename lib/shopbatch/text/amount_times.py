@@ -87,6 +87,9 @@ def calendar(text: str, language: str, patterns: Patterns) -> Iterator[Amount]:
                 language != "en"
                 or m[0] not in ("May", "March")
                 or re.search(r"\d", text[max(0, m.start() - 5) : m.end() + 5])
+                or re.search(
+                    r"\b(?:mid|early|late|in|by|until|till|since|from|of|end of|before|after)[- ]$", text[: m.start()]
+                )
             )
             if sure:
                 yield Amount(*m.span(), (1.0 + names.index(m[0].lower()),), MONTH)

@@ -45,7 +45,17 @@ _AND_UP = re.compile(r"\s?(?:\+|(?:and|or|years) (?:up|over|older|above)\b)")
 # words of a price after which Chinese leaves the currency out; systems of sizes
 _PRICE = re.compile(r"(?:满|减|直降|立省|立降|返现?|低至|到手价?|抵|仅需|再降|优惠价?|券后)\s?$")
 _SYSTEM = re.compile(r"\b(EU|EUR|UK|US|USA|FR|DE|IT|JP|CN|EE\.? ?UU\.?|欧码|美码|英码)\s?$")
-_SYSTEMS = {"eur": "eu", "usa": "us", "ee uu": "us", "ee.uu.": "us", "ee. uu.": "us", "eeuu": "us", "欧码": "eu", "美码": "us", "英码": "uk"}
+_SYSTEMS = {
+    "eur": "eu",
+    "usa": "us",
+    "ee uu": "us",
+    "ee.uu.": "us",
+    "ee. uu.": "us",
+    "eeuu": "us",
+    "欧码": "eu",
+    "美码": "us",
+    "英码": "uk",
+}
 _AND_A_HALF = re.compile(r"\s(?:and a half|y media?|und eine?n? halbe?n?s?|et demie?)\b", re.I)
 _A_UNIT_AND_A_HALF = re.compile(
     r"\b(?:an?|un|une|una|eine?n?|(?=\w+ y medi)) ?(?P<u>\w+) (?:and a half|y medi[oa]|et demie?)\b", re.I
@@ -258,4 +268,17 @@ def _with_shared_units(listed: Sequence[Amount], text: str) -> list[Amount]:
     return out
 
 
-__all__ = ["BUNDLE", "CLOCK", "DECADE", "LANGUAGES", "MONEY", "MONTH", "SIZE", "VERSION", "WEEKDAY", "Amount", "amounts", "sizes_of"]
+__all__ = [
+    "BUNDLE",
+    "CLOCK",
+    "DECADE",
+    "LANGUAGES",
+    "MONEY",
+    "MONTH",
+    "SIZE",
+    "VERSION",
+    "WEEKDAY",
+    "Amount",
+    "amounts",
+    "sizes_of",
+]

@@ -15,6 +15,7 @@ from shopbatch.capabilities.translation.checks.likeness import Comparer, Thresho
 from shopbatch.capabilities.translation.report import not_measured
 from shopbatch.engines.base import Encoded
 
+SIBLINGS = yaml.safe_load(Path(__file__).with_name("siblings.yaml").read_text("utf-8"))
 EXAMPLES = yaml.safe_load(Path(__file__).with_name("examples.yaml").read_text("utf-8"))
 
 
@@ -28,6 +29,21 @@ def test_good_translations_pass_and_each_fault_has_its_name(row: dict[str, Any])
     assert kinds(row, row["good"]) == set()
     for kind, text in row["faults"].items():
         assert kind in kinds(row, text), text
+
+
+def test_free_translations_pass_and_false_ones_do_not() -> None:
+    refused = {
+        text: found
+        for pair, text, translation in SIBLINGS["good"]
+        if (found := kinds({"pair": pair, "text": text}, translation))
+    }
+    assert refused == {}
+    missed = [
+        (text, translation)
+        for kind, pair, text, translation in SIBLINGS["wrong"]
+        if not kinds({"pair": pair, "text": text}, translation) & ({kind, "unit"} if kind == "number" else {kind})
+    ]
+    assert missed == []
 
 
 def test_what_the_shop_knows_is_kept() -> None:

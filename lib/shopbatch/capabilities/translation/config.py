@@ -15,11 +15,11 @@ from shopbatch.inference.config import InferenceConfig
 class Likeness(Strict):
     """Least likeness of a text and its translation to an encoder, as cosines of -1 to 1."""
 
-    whole: float = Field(default=0.2, ge=-1, le=1)
+    whole: float = Field(default=0.12, ge=-1, le=1)
     """Of the whole texts."""
-    covered: float = Field(default=0.06, ge=-1, le=1)
+    covered: float = Field(default=0.04, ge=-1, le=1)
     """Of each clause of the text with what is most like it in the translation."""
-    backed: float = Field(default=0.08, ge=-1, le=1)
+    backed: float = Field(default=-0.02, ge=-1, le=1)
     """Of each clause of the translation with what is most like it in the text."""
     margin: float = Field(default=0.12, ge=0, le=1)
     """How much more a clause needs where the translation is shorter or longer than expected, too."""

@@ -6,16 +6,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from shopbatch.capabilities.translation import atoms
-from shopbatch.capabilities.translation.checks import claims, completeness, likeness, names, negation
-from shopbatch.capabilities.translation.checks.numbers import number_faults
+from shopbatch.capabilities.translation.checks import claims, completeness, likeness, names, negation, numbers
 from shopbatch.grounding.sentences import sentences
 from shopbatch.text import amounts, clauses, vocabulary
 
-VERSION = 1
+VERSION = 2
 # Everything that can change a verdict; the checks' version is its digest.
 IDENTITY = (
     *(VERSION, atoms.VERSION, claims.VERSION, completeness.VERSION, names.VERSION, likeness.VERSION, amounts.VERSION),
-    *(clauses.VERSION, vocabulary.VERSION),
+    *(clauses.VERSION, vocabulary.VERSION, negation.VERSION, numbers.VERSION),
 )
 KINDS = (
     *(
@@ -116,14 +115,15 @@ def check(pair: Pair, thresholds: likeness.Thresholds = likeness.THRESHOLDS) -> 
     faults += [Fault("glossary", f"{word} is forbidden") for word in pair.forbidden if word.lower() in other.lower()]
     if pair.likeness is not None:
         longer, _ = completeness.length_ratio(one, other, languages)
-        faults += [Fault(kind, detail) for kind, detail in pair.likeness.faults(thresholds, longer)]
+        fewer = "zh" not in languages and completeness.sentences_of(one) > completeness.sentences_of(other)
+        faults += [Fault(kind, detail) for kind, detail in pair.likeness.faults(thresholds, longer, fewer)]
     return faults
 
 
 def _numbers(pair: Pair) -> list[Fault]:
     if not all(code in amounts.LANGUAGES for code in pair.languages):
         return []
-    faults = [Fault(kind, words) for kind, words in number_faults(pair.one, pair.other, pair.languages)]
+    faults = [Fault(kind, words) for kind, words in numbers.number_faults(pair.one, pair.other, pair.languages)]
     before, after = atoms.sizes(pair.one), atoms.sizes(pair.other)
     if before - after and after - before:
         faults.append(Fault("size", f"{', '.join(before)} became {', '.join(after)}"))

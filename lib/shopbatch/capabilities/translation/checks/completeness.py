@@ -9,6 +9,7 @@ from functools import lru_cache
 from itertools import pairwise
 
 from shopbatch.capabilities.translation.atoms import atoms
+from shopbatch.grounding.sentences import sentences
 from shopbatch.text.clauses import clause_language, clauses, foreign_language, han_share, surely_foreign, words_of
 from shopbatch.text.vocabulary import is_english
 from shopbatch.text.word_files import WordFile, read_words
@@ -17,14 +18,17 @@ VERSION = 2
 _RUN = 4  # words in a row that stand in both texts as they are, from which they count as not translated
 _RUN_LETTERS = 14
 _TELLING, _FEW, _SAME = 4, 3, 0.7  # letters of a word; least words, and share of words that are those of the text
-# ends of sentences; a full stop behind a figure or a short word may be of an ordinal or an abbreviation
-_ENDS = re.compile(
-    r"[!?…]+(?=\s|$|<)|(?<=[^\W\d_]{4})\.(?=\s|<)|(?<=[%)\"”])\.(?=\s|<)|;(?=\s)|[。！？；]"
-    r"|\.\s*\Z|(?<=[\w%)])\s*\Z"
+# a point that ends no sentence: excl. tax, am 9. November
+_POINTED = re.compile(
+    r"\b(?:std|min|max|m[íi]n|m[áa]x|excl|incl|inkl|exkl|zzgl|ca|nr|vol|approx|aprox|bzw|t[ée]l|art|ref|z\.b|p\.ej|uds?|sra?|st)\."
+    r"|\b\d{1,2}\.(?=\s(?!\d)\w)",
+    re.I,
 )
-_SHORTER, _LONGER = 0.12, 0.25  # logarithms of the length, where the numbers of sentences differ, too
+_LETTERS = re.compile(r"[^\W\d_]")
+_SHORTER, _LONGER = 0.1, 0.25  # logarithms of the length, where the numbers of sentences differ, too
 _WORDS = 12  # letters up to which a text has no length to compare
 _FEW_LETTERS, _FEW_ROOM = 24, 0.3  # a few words may be said in one
+_TERSE_LETTERS, _TERSE = 70, 0.08  # Chinese says a sentence in less or more words
 _LONG = 1.5  # an explanation makes a short title longer: the band is wider on that side
 _TITLE = 18  # words of a headline
 _TWICE = 5  # letters of a word from which it counts when it stands twice
@@ -82,7 +86,7 @@ def length_ratio(one: str, other: str, languages: tuple[str, str]) -> tuple[floa
         return 0.0, 1.0
     if not a or not b:
         return math.copysign(9.0, b - a), 1.0
-    few = _FEW_ROOM if a < _FEW_LETTERS else 0.0
+    few = _FEW_ROOM if a < _FEW_LETTERS else _TERSE if "zh" in languages and a < _TERSE_LETTERS else 0.0
     return math.log(b / a), _lengths().width + _lengths().short / math.sqrt(a) + few
 
 
@@ -92,17 +96,35 @@ def length_fault(one: str, other: str, languages: tuple[str, str]) -> tuple[str,
     if ratio < -room or ratio > _LONG * room:
         factor = f"{math.exp(ratio):.2f} times the expected length"
         return ("missing", factor) if ratio < 0 else ("added", factor)
-    before, after = (max(1, len(_ENDS.findall(text))) for text in (one, other))
+    before, after = (sentences_of(text) for text in (one, other))
     chinese = bool({"zh", "ja"} & set(languages))  # where commas part sentences, their numbers say little
-    if before > after and ratio < -max(_SHORTER, (0.5 if chinese else 0.35) * room):
+    if before > after and ratio < -max(_SHORTER, (0.5 if chinese else 0.3) * room):
         return "missing", f"{after} of {before} sentences, {math.exp(ratio):.2f} times the expected length"
+    before, after = (sentences_of(text, 2) for text in (one, other))
     if not chinese and after > before and ratio > max(_LONGER, 0.5 * room):
         return "added", f"{after} sentences for {before}, {math.exp(ratio):.2f} times the expected length"
     return None
 
 
+def _letters_of(text: str) -> int:
+    return len(_LETTERS.findall(text)) + 2 * len(_HAN.findall(text))
+
+
+def sentences_of(text: str, least: int = 12) -> int:
+    """The number of sentences of so many letters (Han characters: a third), at least 1.
+
+    A semicolon parts two, and a tag, too, but not an abbreviation nor an ordinal.
+    """
+    text = _POINTED.sub(lambda m: m[0][:-1] + " ", re.sub(r"<[^<>]+>", "\n", text))
+    pieces = [part for a, b in sentences(text) for part in re.split(r"[;；]", text[a:b])]
+    return max(1, sum(_letters_of(piece) >= least for piece in pieces))
+
+
 def language_fault(text: str, language: str, one: str = "") -> str:
-    """The language that a translation is in instead; "" for none. Words that the text has as well, as names, tell nothing."""
+    """The language that a translation is in instead; "" for none.
+
+    Words that the text has as well, such as names, tell nothing.
+    """
     shared = set(words_of(one))
     own = " ".join(word for word in words_of(bare(text)) if word not in shared)
     return foreign_language(bare(text), language) or surely_foreign(own, language)

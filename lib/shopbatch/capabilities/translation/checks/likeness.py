@@ -18,7 +18,7 @@ from shopbatch.engines.base import Encoder, encode_all
 from shopbatch.text.clauses import clauses
 from shopbatch.text.word_files import WordFile, read_words
 
-VERSION = 1
+VERSION = 2
 _LEAST = 21  # letters of a clause that can be compared; of Chinese a third
 
 
@@ -26,12 +26,13 @@ _LEAST = 21  # letters of a clause that can be compared; of Chinese a third
 class Thresholds:
     """Least likeness of the whole, of each clause of the text, and of each clause of the translation, -1 to 1.
 
-    Where the translation is shorter or longer than expected as well, a clause needs `margin` more.
+    Where the translation is shorter or longer than expected as well, or has fewer sentences, a clause needs `margin`
+    more.
     """
 
-    whole: float = 0.2
-    covered: float = 0.06
-    backed: float = 0.08
+    whole: float = 0.12
+    covered: float = 0.04
+    backed: float = -0.02
     margin: float = 0.12
 
 
@@ -57,15 +58,16 @@ class Likeness:
     clause: str = ""
     added: str = ""
 
-    def faults(self, thresholds: Thresholds, longer: float) -> list[tuple[str, str]]:
+    def faults(self, thresholds: Thresholds, longer: float, fewer: bool = False) -> list[tuple[str, str]]:
         """Return (kind, detail) of what lies under the thresholds.
 
         Args:
             thresholds: The thresholds.
             longer: By how much the translation is longer than expected, as a logarithm.
+            fewer: Whether it has fewer sentences.
         """
         faults = []
-        covered = thresholds.covered + (thresholds.margin if longer < -LONGER else 0.0)
+        covered = thresholds.covered + (thresholds.margin if longer < -LONGER or fewer else 0.0)
         backed = thresholds.backed + (thresholds.margin if longer > LONGER else 0.0)
         if self.whole < thresholds.whole:
             faults.append(("meaning", f"likeness {self.whole:.2f} of the whole"))

@@ -259,7 +259,12 @@ def _capitalized(text: str) -> list[str]:
 
 def _is_german(word: str) -> bool:
     """Whether a word may be German: common, or made of common words that are not all English."""
-    return bool(_GERMAN.search(word)) or is_noun(word) or (is_common(word, compounds=True) and not is_english(word)) or "-" in word
+    return (
+        bool(_GERMAN.search(word))
+        or is_noun(word)
+        or (is_common(word, compounds=True) and not is_english(word))
+        or "-" in word
+    )
 
 
 def _introduced(line: str, start: int, language: str, word: str) -> bool:
@@ -267,7 +272,7 @@ def _introduced(line: str, start: int, language: str, word: str) -> bool:
     pattern = _file().introduce.get(language)
     if not pattern:
         return False
-    if language == "de" and re.search(r"\b(?:von|bei)\s+$", line[:start]):
+    if language == "de" and re.search(r"\bvon\s+$", line[:start]):
         return not _is_german(word)
     return bool(re.search(rf"(?<!\w)(?:{pattern})\s+[\"“„«]?$", line[:start], re.I))
 

@@ -1,9 +1,9 @@
 """How often a text denies, by word lists (negation.yaml): a dropped negation turns round what it says.
 
-Languages deny the same thing by a clause (does not contain), by a lack (without, -free), by part of a word (unscented), or
-by saying the opposite (gentle for not irritating). So a text has two numbers: the least denials that a translation has to
-have a counterpart for, and the most that its words may be a counterpart of. A denial is lost where the least of one text
-is more than the most of the other.
+Languages deny the same thing by a clause (does not contain), by a lack (without, -free), by part of a word (unscented),
+or by saying the opposite (gentle for not irritating). So a text has two numbers: the least denials that a translation
+has to have a counterpart for, and the most that its words may be a counterpart of. A denial is lost where the least of
+one text is more than the most of the other.
 """
 
 from __future__ import annotations
@@ -107,11 +107,7 @@ def denials(text: str, language: str) -> Denials:
             rest = _masked(rest, _pattern(language, kind))
         joint += len(_pattern(language, "joint").findall(rest)) if cues else 0
         strong += sorted(cues)
-    needed = [
-        cue
-        for cue in strong
-        if not any(a <= cue[0] < b for a, b in undone) and not _asked(text, cue[0])
-    ]
+    needed = [cue for cue in strong if not any(a <= cue[0] < b for a, b in undone) and not _asked(text, cue[0])]
     words = tuple(text[a:b] for a, b in strong)
     positive = len(_pattern(language, "positive").findall(text))
     return Denials(_lists(text, needed), len(strong), weak, positive, joint, words)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-
 from dataclasses import replace
 
 from shopbatch.text.amount_patterns import AGE, CLOCK, MONEY, MONTH, SIZE, WEEKDAY, Amount, sizes_of
 from shopbatch.text.amounts import BUNDLE, DECADE, amounts
 
+VERSION = 1
 # Units that may not go missing or come new. Behind a count there is no unit, and a point may be one of many things.
 _FIRM = frozenset({
     "mass", "volume", "length", "area", "time", "workdays", "share", "power", "charge", "memory", "usd", "eur", "gbp",
@@ -22,9 +22,10 @@ _ROUGH_UNITS = frozenset({"ounce", "fluid_ounce", "pint", "quart"})
 _OLDEST = 21  # years up to which a number may be an age, whose unit one of the texts leaves out
 # a percentage that is taken off, not paid
 _OFF = re.compile(
-    r"%\s?(?:off\b|discount|reduction|de (?:descuento|réduction|remise|rabais)|(?:\w+ )?rabatt|nachlass|menos|dto|reduziert|sparen|günstiger)"
-    r"|\b(?:save|saving|discount of|ahorra\w*|descuentos? del?|rebajas? del?|spar\w*(?: sie)?|rabatt von|économisez|réduction de|remise de)"
-    r"(?: \w+){0,3} \d+\s?%|(?<!\w)[-–−]\s?\d+\s?%",
+    r"%\s?(?:off\b|discount|reduction|de (?:descuento|réduction|remise|rabais)|(?:\w+ )?rabatt|nachlass|menos|dto"
+    r"|reduziert|sparen|günstiger)|(?<!\w)[-–−]\s?\d+\s?%"
+    r"|\b(?:save|saving|discount of|ahorra\w*|descuentos? del?|rebajas? del?|spar\w*(?: sie)?|rabatt von|économisez"
+    r"|réduction de|remise de)(?: \w+){0,3} \d+\s?%",
     re.I,
 )
 # the number of an order or an article, and what is no number alone: 8K@60Hz
@@ -73,7 +74,7 @@ def _discounts(listed: Sequence[Amount], other: str, language: str) -> Sequence[
 def _without(a: Sequence[Amount], b: Sequence[Amount], text: str, where: str) -> list[tuple[str, str]]:
     faults = []
     for amount in a:
-        if amount.loose:
+        if amount.loose or (where == "translation" and _is_two_in_words(amount, text)):
             continue
         words = f"{text[amount.start : amount.end]} in the {where}"
         equal = [other for other in b if _equal(amount, other)]
@@ -85,6 +86,11 @@ def _without(a: Sequence[Amount], b: Sequence[Amount], text: str, where: str) ->
             continue  # the same size in another system, in addition: UK 12 (EU 40)
         faults.append(("unit" if equal else "number", words))
     return faults
+
+
+def _is_two_in_words(amount: Amount, text: str) -> bool:
+    """Whether a number is `two` in words, which a translation may add: between sizes, entre deux tailles."""
+    return amount.values == (2.0,) and not amount.unit and not re.search(r"\d", text[amount.start : amount.end])
 
 
 def _equal(a: Amount, b: Amount) -> bool:
