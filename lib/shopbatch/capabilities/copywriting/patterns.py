@@ -51,8 +51,8 @@ class Names(WordFile):
     noun that tell whom the goods are for, as they are written. proper: words that keep their capitals.
     singular: words in s that are no plurals.
     collective: types of goods beside which a title tells what they are: knitwear. generic: goods that do not say what a
-    product is. counts: words of a title behind which what it is about begins. codes: names that are codes. short: short names that are words. capacities:
-    names of what a product holds as a whole. read: codes that are read as words. ends: characters that end the names of
+    product is. counts: words of a title behind which what it is about begins. codes: names that are codes. short:
+    short names that are words. capacities: names of what a product holds as a whole. read: codes that are read as words. ends: characters that end the names of
     goods. made_of: codes of materials. vague: values that say nothing. told_ends: a pattern of names that are said.
     """
 
