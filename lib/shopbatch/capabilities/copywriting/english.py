@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from shopbatch.capabilities.copywriting.patterns import AGREEING, Patterns, RolePatterns, fill
 from shopbatch.capabilities.copywriting.product import BOOKS, EDIBLE, Goods, holds
 from shopbatch.capabilities.copywriting.spelling import MATERIALS
-from shopbatch.capabilities.copywriting.values import SHOWN, Fact
+from shopbatch.capabilities.copywriting.values import ABLE, SHOWN, Fact
 from shopbatch.capabilities.copywriting.wording import article, capital, listed, lowered
 from shopbatch.grounding.lexicon import phrase_of
 
@@ -235,6 +235,8 @@ class English:
 
 def is_redundant(fact: Fact, noun: str) -> bool:
     """Whether a noun says a fact already: linen of a linen shirt, 100% linen too; women of women's boots."""
+    if fact.role == ABLE and any(w.startswith(fact.value[:5]) for w in noun.lower().split()):  # decaf coffee
+        return True
     words, named = {w for w in phrase_of(fact.value) if not w.isdigit()}, set(phrase_of(noun))
     named |= {w.removesuffix("en") for w in named}  # wooden
     if fact.role in MATERIALS and fact.role != "strap" and not re.search(r"\d", fact.value):

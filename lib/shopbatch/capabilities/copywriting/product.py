@@ -211,6 +211,8 @@ def _fuller(title: str, key: str, brand: str, words: Lexicon, speech: Patterns) 
         if not known or counts or len(kept) == _LONGEST_NOUN - 1:
             break
         kept.insert(0, word)
+    while kept and len(kept) < len(before.split()) and kept[0].lower() in speech.names.tails:
+        kept.pop(0)
     return " ".join([*kept, name[goods.start : goods.end]])
 
 

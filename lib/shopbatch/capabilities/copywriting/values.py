@@ -11,7 +11,7 @@ from shopbatch.capabilities.copywriting.patterns import Names, Patterns, pattern
 from shopbatch.capabilities.copywriting.prompt import one_line
 from shopbatch.capabilities.copywriting.rules import is_printable
 from shopbatch.capabilities.copywriting.spelling import AGES, MATERIALS, label_of, neat
-from shopbatch.capabilities.copywriting.wording import capital, listed, lowered
+from shopbatch.capabilities.copywriting.wording import article, capital, listed, lowered
 from shopbatch.grounding.facts import DESCRIPTION, NAMES, answer, entry_name, said
 from shopbatch.grounding.lexicon import Lexicon, lexicon
 
@@ -66,6 +66,7 @@ _LESS = re.compile(r"<(?= ?[\d.])")  # Alcohol: <0.5 %
 _UNIT = re.compile(r"[(（]\s*([^()（）\d]{1,12}?)\s*[)）]\s*$")
 _LENGTHS = re.compile(r"\d ?(?:mm|cm|m|in|inch|inches|ft)$")
 _COUNT = re.compile(r"\d{1,4}")
+_LASTING = re.compile(r"\d+(?:[.,]\d+)? ?(?:h|hours?|min|minutes|days)")
 _LENGTH_NAMES = frozenset({"length", "item length", "total length", "product length", "overall length"})
 _COUNTED = re.compile(r"^(\d+) (loads?|stems?|sheets?|rolls?|slices?|washes|doses?|pods?)$")
 _LISTS = re.compile(r"\s*(?:[/,;]|\s\+\s)\s*")
@@ -165,6 +166,8 @@ def _stated(name: str, attribute: str, label: str, text: str, language: str) -> 
         and _MEASURED["en"].fullmatch(shown)
     ):
         return Fact(SHOWN if "load" in label.lower() else "measure", label, shown, shown)
+    if role == "battery" and language == "en" and "battery" not in label.lower() and _LASTING.fullmatch(shown):
+        return Fact(PART, label, shown, f"{article(lowered(label))} of {shown}")
     if role == "length" and language == "en" and shown[:1].isdigit() and label.lower() not in _LENGTH_NAMES:
         role = "height"
     if language == "zh" and label == "页数" and _COUNT.fullmatch(shown):
@@ -232,6 +235,9 @@ def _fits(role: str, value: str, words: Lexicon, speech: Patterns) -> bool:
         return bool(looks.search(value)) and not re.fullmatch(r"\d+ years?", value)
     if words.language == "zh" and role in ("colour", "flavour", "pattern"):
         return bool(re.fullmatch(r"[\u4e00-\u9fff、/，, ]{1,14}", value)) and value not in speech.names.vague
+    plain = r"[^\W\d_]+(?: [^\W\d_]+)?" if role == "colour" else r"[^\W\d_]+(?:[ &-]+[^\W\d_]+){0,3}"
+    if words.language == "en" and role in ("colour", "flavour") and re.fullmatch(plain, value):
+        return not speech.names.vague & set(value.lower().split())
     single = role in words.values and role not in _LISTED
     return words.knows(role, value) and not (single and re.search(r"[\d,;/，；、]", value))
 
