@@ -59,7 +59,7 @@ OF_SENTIMENT = (
     ),
 )
 # of what makes a description's prompt and draws its text
-DESCRIPTION = {3: "c97c79859bc2c944"}
+DESCRIPTION = {3: "d0d9c638eb79013d"}
 OF_DESCRIPTION = (
     (writer, None),
     (
@@ -76,7 +76,7 @@ WORDED = {1: "4ed493d0836494d0"}
 OF_WORDED = ((visible, None), (markup, None))
 WORDED_LISTS = (("text", "visible"), ("text", "markup"))
 # of what judges a description, by the versions of rules and of the grounding check
-JUDGING = {(5, 4): "d7cd42b3ad38db94"}
+JUDGING = {(6, 5): "4ba130c94502903c"}
 OF_JUDGING = (
     *((module, None) for module in (rules, copy_format, words, coverage)),
     *((module, None) for module in (check, allowed, standing, lexicon, facts, brands)),
@@ -93,7 +93,7 @@ MODERATION = {1: "16a6e0fc28d7d188"}
 OF_MODERATION = tuple((module, None) for module in (find, folding, closing, details, moderation_lexicon))
 MODERATION_LISTS = tuple(("text.moderation", name) for name in ("en", "zh", "signs", "details"))
 # of what says facts by plan, besides the patterns, whose digest is part of the stage's `checks`
-PLANNING = {1: "674e0c4dffb39b27"}
+PLANNING = {2: "999f8e662bcf8cd7"}
 OF_PLANNING = (
     *(
         (module, None)

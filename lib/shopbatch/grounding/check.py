@@ -103,9 +103,7 @@ _RANGE = re.compile(
 )  # 65-135 cm
 _BY = re.compile(r" ?(?:by|x|×|\*) ?\d")
 _AGES = frozenset({"age_group", "recommended_age"})  # roles of attributes such as `3+`
-_AGE = re.compile(
-    r"(\d{1,2})(?: ?[-–] ?(\d{1,2}))? ?(\+|(?:ys?|yrs?|yo|years?)\b|(?:m|mths?|mos?|months?)\b)?\.?", re.I
-)
+_AGE = re.compile(r"(\d{1,2})(?: ?[-–] ?(\d{1,2}))? ?(ys?|yrs?|yo|years?|m|mths?|mos?|months?)?\.? ?\+?", re.I)
 
 
 class Facts:

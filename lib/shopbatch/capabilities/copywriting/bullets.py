@@ -61,7 +61,15 @@ def bullets(goods: Goods, stated: Sequence[Fact], language: str, most: int, head
             lines.append(_line(speech, speech.labels[part], value, most))
     if len(lines) < _FEWEST:
         lines.append(speech.page)
-    return list(dict.fromkeys(lines))
+    return _apart(list(dict.fromkeys(lines)))
+
+
+def _apart(lines: list[str]) -> list[str]:
+    """Bullets in which no number stands before a character that may be its unit: 2160, then 升降."""
+    for n in range(len(lines) - 2):
+        if lines[n][-1].isdigit() and lines[n + 1][0] in "升米克斤两寸度片只支枚包袋瓶盒件双条张":
+            lines[n + 1], lines[n + 2] = lines[n + 2], lines[n + 1]
+    return lines
 
 
 def tells_details(goods: Goods, language: str) -> bool:

@@ -7,11 +7,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from shopbatch.capabilities.copywriting.patterns import Patterns, RolePatterns, fill
-from shopbatch.capabilities.copywriting.product import Goods, holds
+from shopbatch.capabilities.copywriting.product import BOOKS, Goods, holds
 from shopbatch.capabilities.copywriting.values import SHOWN, Fact
 from shopbatch.grounding.lexicon import is_chinese, phrase_of
 
-_BOOKS = "books"  # of which the title is said
 _BEFORE, _BEHIND, _CLAUSES = 2, 3, 3  # facts before the noun, behind it, and in a later sentence, at most
 _FEW, _ADDED = 2, 2  # facts with which a description is thin, and those that are added to it then
 _LABEL, _VALUE = 6, 10  # characters of an attribute that is added
@@ -58,7 +57,7 @@ class Chinese:
         goods, intros = self.goods, self.speech.intros
         options = (
             intros.named
-            if goods.only_named or goods.kind == _BOOKS
+            if goods.only_named or goods.kind == BOOKS
             else intros.with_brand
             if self.brand
             else intros.without_brand
@@ -78,7 +77,11 @@ class Chinese:
         role, value = self._role(fact), fact.value
         plain = len(value) <= 6 and not re.search(r"[\d,;/&%+、，\s]", value)
         fits = not role.pre_if or bool(re.search(role.pre_if, value))
-        overlap = set(phrase_of(value)) & set(phrase_of(self.goods.noun)) or value[-1:] == self.goods.noun[:1]
+        overlap = (
+            set(phrase_of(value)) & set(phrase_of(self.goods.noun))
+            or value[-1:] == self.goods.noun[:1]
+            or value[-2:] == self.goods.noun[:2]
+        )
         return role.pre and plain and fits and not overlap
 
     def _phrase(self, fact: Fact) -> str:

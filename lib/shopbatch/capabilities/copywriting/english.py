@@ -7,14 +7,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from shopbatch.capabilities.copywriting.patterns import AGREEING, Patterns, RolePatterns, fill
-from shopbatch.capabilities.copywriting.product import EDIBLE, Goods, holds
+from shopbatch.capabilities.copywriting.product import BOOKS, EDIBLE, Goods, holds
 from shopbatch.capabilities.copywriting.spelling import MATERIALS
-from shopbatch.capabilities.copywriting.values import SHOWN, Fact
+from shopbatch.capabilities.copywriting.values import ABLE, SHOWN, Fact
 from shopbatch.capabilities.copywriting.wording import article, capital, listed, lowered
 from shopbatch.grounding.lexicon import phrase_of
 
 _WITH, _OTHERS, _CLAUSES = 3, 3, 3  # phrases with `with`, other phrases, and clauses of a sentence, at most
-_BOOKS = "books"  # of which the title is said
 _FIGURES = 2  # in a list of figures at least
 _FIGURE = re.compile(r"[^,;:/ ]{0,6} ?\d[^,;:/]{0,14}")  # a value that is said in a list of figures
 _LONG = 150  # letters of a first sentence that takes no more phrases
@@ -61,7 +60,7 @@ class English:
         facts: Sequence[Fact],
     ) -> list[str]:
         """What was chosen in sentences."""
-        if self.goods.kind == _BOOKS and not self.goods.plain:
+        if self.goods.kind == BOOKS and not self.goods.plain:
             return [f"{self.goods.name}{self._joined(behind)}.", *self._more(clauses)]
         if not (behind or clauses or self.goods.only_named):
             return [self._by_name(facts) if not self.goods.plain else self._shelved(before)]
@@ -92,7 +91,7 @@ class English:
         goods = self.goods
         branded = not self.brand or holds(goods.name, self.brand, "en")
         name = goods.name if branded else f"{self.brand} {goods.name}"
-        whole = (holds(goods.name, goods.noun, "en") or goods.kind == _BOOKS) and len(name) <= len(headline)
+        whole = (holds(goods.name, goods.noun, "en") or goods.kind == BOOKS) and len(name) <= len(headline)
         start = name if whole else headline
         before, rest = (
             ([], list(facts)) if whole else self._modifiers([f for f in facts if not holds(start, f.value, "en")])
@@ -100,6 +99,7 @@ class English:
         rest = [f for f in rest if not is_redundant(f, start)]
         behind, rest = self._behind(rest)
         joined = self._joined(behind)
+        joined = f",{joined}" if joined.startswith(" with") and " with " in start else joined
         first = f"{start}{joined}." if whole or not (before or behind) else f"{start}: {self._np(before)}{joined}."
         return [first, *self._more([(f, c) for f in rest if (c := self._clause(f))])]
 
@@ -235,6 +235,8 @@ class English:
 
 def is_redundant(fact: Fact, noun: str) -> bool:
     """Whether a noun says a fact already: linen of a linen shirt, 100% linen too; women of women's boots."""
+    if fact.role == ABLE and any(w.startswith(fact.value[:5]) for w in noun.lower().split()):  # decaf coffee
+        return True
     words, named = {w for w in phrase_of(fact.value) if not w.isdigit()}, set(phrase_of(noun))
     named |= {w.removesuffix("en") for w in named}  # wooden
     if fact.role in MATERIALS and fact.role != "strap" and not re.search(r"\d", fact.value):

@@ -33,10 +33,10 @@ def part_of(label: str, value: str, names: Names) -> str:
         return ""
     if not value or value in _HAD:
         return label if several or mass else article(label)
-    if re.search(r"\bincl\b|\bmax\b", value):
+    if re.search(r"\bincl\b|\bmax\b|\bturn|\d[^a-z]*-?up\b", value) or (mass and value.endswith("s")):
         return ""
     if _COUNT.fullmatch(value) and not mass:
-        return f"{value} {single}" if value == "1" else f"{value} {label if several else label + 's'}"
+        return article(single) if value == "1" else f"{value} {label if several else label + 's'}"
     if (some := _SOME.fullmatch(value)) and not _SIZED.fullmatch(value):
         if some[2].endswith("s"):
             return ""

@@ -44,16 +44,16 @@ class Names(WordFile):
     """Words of attributes' names, and how their values are said; the word lists say what each is for.
 
     parts: what a product may have: `Hood: detachable` is "a detachable hood". mass: the same without an article.
-    amounts: of what a product has some: `Torque: 45 Nm` is "45 Nm of torque".
-    uncounted: names of numbers of which a product has none: `Users: 8`.
-    able: what a product is where the answer is yes; able_ends: a pattern of names of which this holds. titles: words
-    that stand before the goods in a title and are no names. genders: genders before a noun. whom: first words of a
-    noun that tell whom the goods are for, as they are written. proper: words that keep their capitals.
-    singular: words in s that are no plurals.
-    collective: types of goods beside which a title tells what they are: knitwear. generic: goods that do not say what a
-    product is. counts: words of a title behind which what it is about begins. codes: names that are codes. capacities:
-    names of what a product holds as a whole. read: codes that are read as words. ends: characters that end the names of
-    goods. made_of: codes of materials. vague: values that say nothing. told_ends: a pattern of names that are said.
+    amounts: of what a product has some: `Torque: 45 Nm` is "45 Nm of torque". uncounted: names of numbers of which
+    a product has none: `Users: 8`. able: what a product is where the answer is yes; able_ends: a pattern of names
+    of which this holds. titles: words that stand before the goods in a title and are no names. genders: genders
+    before a noun. whom: first words of a noun that tell whom the goods are for, as they are written. proper: words
+    that keep their capitals. singular: words in s that are no plurals. collective: types of goods beside which a
+    title tells what they are: knitwear. generic: goods that do not say what a product is. counts: words of a title
+    behind which what it is about begins. tails: words that go with the one before them. codes: names that are
+    codes. short: short names that are words. capacities: names of what a product holds as a whole. read: codes that
+    are read as words. ends: characters that end the names of goods. made_of: codes of materials. vague: values that
+    say nothing. told_ends: a pattern of names that are said.
     """
 
     parts: frozenset[str] = frozenset()
@@ -70,7 +70,9 @@ class Names(WordFile):
     collective: frozenset[str] = frozenset()
     generic: frozenset[str] = frozenset()
     counts: frozenset[str] = frozenset()
+    tails: frozenset[str] = frozenset()
     codes: frozenset[str] = frozenset()
+    short: frozenset[str] = frozenset()
     capacities: frozenset[str] = frozenset()
     read: frozenset[str] = frozenset()
     ends: str = ""

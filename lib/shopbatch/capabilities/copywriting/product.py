@@ -23,6 +23,7 @@ PLAINEST = ("product_type", "title", "category", "department", "division")  # wh
 SHELF = ("own_label", "category", "department", "division")
 _CHILDREN = frozenset({"kids", "children", "baby", "babies", "toddlers", "boys", "girls", "儿童", "婴儿", "幼儿"})
 _ADULTS, _CHILD_ZH = frozenset({"men", "women", "男士", "女士"}), re.compile("童|宝宝|婴儿")
+BOOKS = "books"  # goods of which the title is said and not what they are
 EDIBLE = frozenset({"drinks", "snacks", "pantry", "fresh"})  # kinds that are sold by weight or volume
 _SENTENCE = re.compile(r"[^.。!！?？]+(?:\.(?=\S)[^.。!！?？]*)*")
 _LONGEST_DETAIL = {"en": 110, "zh": 45}  # characters of a sentence of the shop's own description
@@ -84,7 +85,9 @@ def understand(attributes: Mapping[str, str | None], language: str) -> Goods:
         noun = _longer(noun, plain, one_line(said("brand", attributes.get("brand"))), words) if not only_named else noun
         colour = next((f.shown for f in facts if f.role == "colour"), "")
         name = re.sub(rf"\s+{re.escape(colour)}$", "", name) if colour else name
-        kept = plain["product_type"] if plain["product_type"] not in f"{name} {noun}" else ""
+        kept = (
+            plain["product_type"] if plain["product_type"] not in (name if kind == BOOKS else f"{name} {noun}") else ""
+        )
         facts = _of_children(facts, noun)
         return Goods(name, noun, kind, facts, measure=measure, only_named=only_named, details=details, type_name=kept)
     brand = one_line(said("brand", attributes.get("brand")))
@@ -101,10 +104,14 @@ def understand(attributes: Mapping[str, str | None], language: str) -> Goods:
         plain["product_type"],
     )
     whom, noun = _whom(noun, patterns(language))
+    bare = re.sub(rf"^{re.escape(brand)}\s+", "", plain["title"], flags=re.I) if brand else plain["title"]
+    whom = whom or _whom(bare, patterns(language))[0]
     plural, mass = _number(noun, key, entries.plural, entries.mass)
     mass = mass or (not plural and kind in EDIBLE and any(f.role in ("package_size", "weight") for f in facts))
     shown = _shown_name(name, bool(named["title"]), facts)
-    kept = plain["product_type"] if not holds(f"{shown} {noun}", plain["product_type"], language) else ""
+    said_so = shown if kind == BOOKS else f"{shown} {noun}"
+    tight = plain["product_type"].replace(" ", "").lower() in said_so.replace(" ", "").lower()
+    kept = plain["product_type"] if not (tight or holds(said_so, plain["product_type"], language)) else ""
     return Goods(
         shown, shown if only_named else noun, kind, _of_children(facts, noun), plural, mass, "", only_named, details,
         kept, "" if only_named else whom, not named["title"],
@@ -204,6 +211,8 @@ def _fuller(title: str, key: str, brand: str, words: Lexicon, speech: Patterns) 
         if not known or counts or len(kept) == _LONGEST_NOUN - 1:
             break
         kept.insert(0, word)
+    while kept and len(kept) < len(before.split()) and kept[0].lower() in speech.names.tails:
+        kept.pop(0)
     return " ".join([*kept, name[goods.start : goods.end]])
 
 

@@ -12,6 +12,7 @@ from shopbatch.text.fibres import written_out
 from shopbatch.text.sizes import size_phrases
 
 AGES = frozenset({"age_group", "recommended_age"})
+_PLAIN = frozenset({"rise", "fit", "closure", "neckline", "sleeve", "length", "colour", "gender", "pattern"})
 MATERIALS = frozenset({"material", "lining", "upper", "sole", "filling", "strap"})
 UNITS = "mm|cm|km|kg|mg|ml|cl|oz|lbs?|ft|mAh|Ah|Wh|GB|TB|MB|kW|g|l|L|m|W|V"
 _MONTHS_ZH = re.compile(r"(?<=\d) ?[mM]$")
@@ -31,8 +32,10 @@ def neat(role: str, text: str, language: str) -> str:
         text = size_phrases(text).shown[0]
     if role in AGES:
         text = _MONTHS.sub(" months", _YEARS.sub(" years", text))
+    if role in _PLAIN and text.isupper() and len(text) > 2:
+        text = text.lower()
     if role in MATERIALS:
-        text = written_out(text)
+        text = written_out(unshouted(text))
     if role not in MATERIALS:
         text = _LITRES.sub(" L", _TIGHT.sub(r"\1 \2", _TIMES.sub(" x ", text)))
     if role in ("brand", "origin"):
@@ -44,12 +47,14 @@ def label_of(label: str, names: Names) -> str:
     """The name of an attribute; words in capitals that are no codes in small letters."""
     if not label.isupper() or not label.isascii():
         return label
-    spoken = bool(lexicon("en").role(label)) and len(label) > 2 and label not in names.codes
+    spoken = bool(lexicon("en").role(label)) and len(label) > 3 and label not in names.codes
     words = (w.lower() if spoken or _is_word(w.lower(), names) else w for w in label.split())
     return capital(" ".join(words))
 
 
 def _is_word(word: str, names: Names) -> bool:
+    if len(word) <= 3:
+        return word in names.parts or word in names.short
     known = (names.able, names.parts, names.mass, lexicon("en").vocabulary)
     return any(word in words or stem(word) in words for words in known)
 

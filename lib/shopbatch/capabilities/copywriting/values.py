@@ -11,7 +11,7 @@ from shopbatch.capabilities.copywriting.patterns import Names, Patterns, pattern
 from shopbatch.capabilities.copywriting.prompt import one_line
 from shopbatch.capabilities.copywriting.rules import is_printable
 from shopbatch.capabilities.copywriting.spelling import AGES, MATERIALS, label_of, neat
-from shopbatch.capabilities.copywriting.wording import capital, listed, lowered
+from shopbatch.capabilities.copywriting.wording import article, capital, listed, lowered
 from shopbatch.grounding.facts import DESCRIPTION, NAMES, answer, entry_name, said
 from shopbatch.grounding.lexicon import Lexicon, lexicon
 
@@ -38,7 +38,7 @@ _LISTED = frozenset({"colour", "flavour", "scent", "connectivity", "gemstone", "
 _LOOKS = {
     "capacity": re.compile(r"\d ?(?:m?l|cl|oz|litres?|liters?|cups?|升|毫升|L|mL)\b|\d ?升|\d ?毫升", re.I),
     "power": re.compile(r"\d ?k?W\b|\d ?瓦", re.I),
-    "battery": re.compile(r"\d ?(?:mAh|h|hours?|min|days|小时|毫安时?)", re.I),
+    "battery": re.compile(r"\d ?(?:mAh|h|hours?|min|days|分钟|天|小时|毫安时?)", re.I),
     "screen": re.compile(r"\d"),
     "length": re.compile(r"\d ?(?:cm|mm|m|in|inch|inches|ft|厘米|米|毫米)\b|^(?!.*\d)", re.I),
     "package_size": re.compile(r"^(?:\d|pack|set|box|case|bag|tray|carton|one\b|a )|\d", re.I),
@@ -58,7 +58,7 @@ _MEASURED = {
 }  # 2.3 kg
 _COLOUR = {"en": 12, "zh": 3}  # letters of a label that is about the whole product: not `Frame colour`
 _ABLE_ZH = re.compile(
-    r"(?:可|防|免|耐|抗|无|不含|零|双面|支持)[\u4e00-\u9fff]{1,5}(?<![网盖袋层板垫带罩])$"
+    r"(?:可|防|免|耐|抗|无|不含|零|双面|支持)[\u4e00-\u9fff]{1,5}(?<![网盖袋层板垫带罩窗芯屏门])$"
 )  # 可机洗: 是
 _LOOSE_ZH = re.compile(r"可[\u4e00-\u9fff]{1,3}$")  # 肩带: 可拆卸
 _ARROW = re.compile(r"\s+-?>\s+(?=[A-Z])")  # USB-A > USB-C
@@ -66,6 +66,8 @@ _LESS = re.compile(r"<(?= ?[\d.])")  # Alcohol: <0.5 %
 _UNIT = re.compile(r"[(（]\s*([^()（）\d]{1,12}?)\s*[)）]\s*$")
 _LENGTHS = re.compile(r"\d ?(?:mm|cm|m|in|inch|inches|ft)$")
 _COUNT = re.compile(r"\d{1,4}")
+_LASTING = re.compile(r"\d+(?:[.,]\d+)? ?(?:h|hours?|min|minutes|days)")
+_LENGTH_NAMES = frozenset({"length", "item length", "total length", "product length", "overall length"})
 _COUNTED = re.compile(r"^(\d+) (loads?|stems?|sheets?|rolls?|slices?|washes|doses?|pods?)$")
 _LISTS = re.compile(r"\s*(?:[/,;]|\s\+\s)\s*")
 
@@ -90,11 +92,16 @@ def facts_of(attributes: Mapping[str, str | None], language: str) -> Iterator[Fa
     labels: list[tuple[str, str]] = []
     for fact in sorted(made, key=lambda f: (order.get(f.role, 99), f.label, -len(f.shown), f.value)):
         key = (fact.label.lower() if fact.role == SHOWN else fact.role, fact.value.lower())
-        twice = any(label == fact.label and (fact.shown in shown or shown in fact.shown) for label, shown in labels)
+        twice = any(label == fact.label and (_bare(fact) in shown or shown in _bare(fact)) for label, shown in labels)
         if fact.value and key not in seen and not twice:
             seen.add(key)
-            labels.append((fact.label, fact.shown))
+            labels.append((fact.label, _bare(fact)))
             yield fact
+
+
+def _bare(fact: Fact) -> str:
+    """A value as it is compared with another of the same name."""
+    return re.sub(r"[*xX]", "×", fact.shown)
 
 
 def _fact(attribute: str, raw: str | None, language: str) -> Fact | None:
@@ -158,7 +165,11 @@ def _stated(name: str, attribute: str, label: str, text: str, language: str) -> 
         and label.lower() not in speech.names.capacities
         and _MEASURED["en"].fullmatch(shown)
     ):
-        return Fact("measure", label, shown, shown)
+        return Fact(SHOWN if "load" in label.lower() else "measure", label, shown, shown)
+    if role == "battery" and language == "en" and "battery" not in label.lower() and _LASTING.fullmatch(shown):
+        return Fact(PART, label, shown, f"{article(lowered(label))} of {shown}")
+    if role == "length" and language == "en" and shown[:1].isdigit() and label.lower() not in _LENGTH_NAMES:
+        role = "height"
     if language == "zh" and label == "页数" and _COUNT.fullmatch(shown):
         return Fact(ABLE, label, shown, f"共{shown}页")
     if role == "flavour" and "note" in label.lower() and "notes" in speech.roles:
@@ -166,6 +177,8 @@ def _stated(name: str, attribute: str, label: str, text: str, language: str) -> 
     if role == "gemstone" and label.lower() == "crystal":
         role = ""
     if role in MEASURES and _is_measured(role, shown, language):
+        if "load" in label.lower():
+            return Fact(SHOWN, label, shown, shown)
         simple = " " not in label or label.lower().startswith(("item ", "product ", "overall ", "total "))
         return Fact(role if role in speech.roles and simple else "measure", label, shown, shown)
     if role in MEASURES and language == "en":
@@ -222,6 +235,9 @@ def _fits(role: str, value: str, words: Lexicon, speech: Patterns) -> bool:
         return bool(looks.search(value)) and not re.fullmatch(r"\d+ years?", value)
     if words.language == "zh" and role in ("colour", "flavour", "pattern"):
         return bool(re.fullmatch(r"[\u4e00-\u9fff、/，, ]{1,14}", value)) and value not in speech.names.vague
+    plain = r"[^\W\d_]+(?: [^\W\d_]+)?" if role == "colour" else r"[^\W\d_]+(?:[ &-]+[^\W\d_]+){0,3}"
+    if words.language == "en" and role in ("colour", "flavour") and re.fullmatch(plain, value):
+        return not speech.names.vague & set(value.lower().split())
     single = role in words.values and role not in _LISTED
     return words.knows(role, value) and not (single and re.search(r"[\d,;/，；、]", value))
 
