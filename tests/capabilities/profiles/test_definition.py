@@ -12,6 +12,7 @@ import pytest
 from deltalake import write_deltalake
 from pyspark.sql import SparkSession
 
+from shopbatch.core.errors import GateRefused
 from shopbatch.runs.report import Report
 from shopbatch.tables.campaigns import CAMPAIGNS, COUPONS, REDEMPTIONS
 from shopbatch.tables.events import EVENTS
@@ -170,7 +171,9 @@ def test_without_the_optional_tables_their_features_are_null(spark: SparkSession
     data = store.snapshot("transactions").read().drop_columns(["line_number", "order_status", "unit_price"])
     data = data.append_column("till", pa.array(["7"] * data.num_rows))
     write_deltalake(store.uri("transactions"), data, mode="overwrite", schema_mode="overwrite")
-    report = run(spark, store, as_of=FIRST_DAY, restate=FIRST_DAY)
+    with pytest.raises(GateRefused, match="products has no rows, and the live version is made of 3"):
+        run(spark, store, as_of=FIRST_DAY, restate=FIRST_DAY)
+    report = run(spark, store, as_of=FIRST_DAY, restate=FIRST_DAY, gates={"rows": "any"})
     rows = profiles(store, FIRST_DAY)
     assert differences(rows, expected) == {}
     absent = ("top_departments", "brands_bought", "price_level", "unknown_product_sales", "age")
