@@ -15,10 +15,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from shopbatch.capabilities.moderation.advert_signs import VERSION as SIGNS_VERSION
+from shopbatch.capabilities.moderation.advert_signs import may_advertise
 from shopbatch.capabilities.moderation.config import Action, Actions
 from shopbatch.capabilities.moderation.model import KINDS, ModerationModel
 from shopbatch.capabilities.moderation.passages import VERSION as PASSAGES_VERSION
-from shopbatch.capabilities.moderation.passages import Passage, passages
+from shopbatch.capabilities.moderation.passages import Passage, passages, read
 from shopbatch.core.hashing import digest
 from shopbatch.engines.base import Encoder, encode_all
 from shopbatch.engines.configs import EngineConfig
@@ -31,6 +33,7 @@ from shopbatch.text.moderation.find import Finding, find, masked
 VERSION = 2  # of what is published of the findings
 COLUMNS = ("title", "text")
 STRICTNESS: tuple[Action, ...] = ("publish", "mask", "hold")
+ADVERT = "advert"  # what the model alone finds only in a text with a sign of one
 BY_MODEL = "model"  # what the rule of a finding begins with if the model found it
 _LEFT = "masked texts that still hold what is masked"
 _CALL_ROWS, _CALL_CHARACTERS = 512, 200_000  # reviews of one call: a passage that occurs twice in it is encoded once
@@ -70,7 +73,8 @@ class ModerationStage(BaseStage):
         lists = {"stage": "moderation", "version": FINDING_VERSION}
         if self.engine is None:
             return lists
-        return lists | {"passages": PASSAGES_VERSION, "engine": self.engine.identity(), "models": dict(self.models)}
+        model = {"passages": PASSAGES_VERSION, "advert signs": SIGNS_VERSION}
+        return lists | model | {"engine": self.engine.identity(), "models": dict(self.models)}
 
     def open(self) -> Moderator:
         """The words are read with the first text."""
@@ -168,10 +172,12 @@ class Moderator:
         encoded = encode_all(self.encoder, pa.array(list(unique), pa.string()))
         probabilities = self.model.probabilities(list(unique), encoded.vectors)
         out = []
-        for pieces in cut:
+        for text, pieces in zip(texts, cut, strict=True):
             rows = [unique[piece.text] for piece in pieces]
             its = probabilities[rows].reshape(len(rows), len(KINDS))
             findings = list(_found(pieces, its, self.model.thresholds.astype(float)))
+            if any(f.kind == ADVERT for f in findings) and not may_advertise(read(text).text):
+                findings = [f for f in findings if f.kind != ADVERT]
             doubtful = its.max(axis=0, initial=0.0) < self.model.floors.astype(float)
             overruled = frozenset(kind for kind, below in zip(KINDS, doubtful.tolist(), strict=True) if below)
             out.append(_Judged(findings, overruled if pieces else frozenset(), int(encoded.tokens[rows].sum())))

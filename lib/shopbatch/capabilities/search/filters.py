@@ -12,10 +12,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from shopbatch.capabilities.search.statements import COLUMNS, phrase_pattern, says, statements, texts
-from shopbatch.capabilities.search.understanding.need import Constraint
+from shopbatch.capabilities.search.statements import COLUMNS, colour_variants, phrase_pattern, says, statements, texts
+from shopbatch.capabilities.search.understanding.need import CURRENCY, Constraint
 from shopbatch.capabilities.search.understanding.numbers import split_amount
 from shopbatch.capabilities.search.understanding.vocabulary import Vocabulary, key_of
+from shopbatch.capabilities.search.variants import KIND, LISTED, excluded_colours, is_left, written
 
 NEAR = 0.005  # share by which a stated amount may differ from the one asked for: 16.9 fl oz are 500 ml
 LOOSE = frozenset(("colour", "material", "season", "gender", "age", "brand", "size"))  # often left unsaid
@@ -28,7 +29,8 @@ class Filtered:
 
     Attributes:
         keep: Whether each product meets all constraints that the catalogue can answer, bool [n].
-        unknown: Constraints that it cannot answer: no product states anything of that kind. They filter nothing.
+        unknown: Constraints that it cannot answer: no product states anything of that kind. They filter nothing. For a
+            price in a currency, where no product states one: that currency, while the amount filters.
         left: For each other constraint, in order, how many products are left after it and those before it.
     """
 
@@ -110,6 +112,24 @@ class Facts:
         """Number of products."""
         return len(self.price)
 
+    @cached_property
+    def units(self) -> frozenset[str]:
+        """Units of which some product states an amount."""
+        return frozenset(split_amount(amount)[1] for amount in self.amounts)
+
+    @cached_property
+    def has_currency(self) -> bool:
+        """Whether some product states the currency of its price."""
+        return bool((self.currency != "").any())
+
+    def with_variant(self, excluded: frozenset[str]) -> np.ndarray:
+        """Return which products come in a colour that is not excluded, beside others, bool [n]."""
+        out = np.zeros(self.rows, bool)
+        for key, rows in self.mentioned.items():
+            if key.startswith(f"{LISTED}=") and is_left(key.removeprefix(f"{LISTED}="), excluded):
+                out[rows] = True
+        return out
+
     def having(self, phrase: str) -> np.ndarray:
         """Return which products say that they have something, bool [n]."""
         if phrase not in self._phrases:
@@ -153,6 +173,8 @@ def _stated(row: Mapping[str, Any], vocabulary: Vocabulary) -> dict[str, Any]:
         mentioned[_key(s.kind, s.value)] = None
         if s.is_main:
             stated[_key(s.kind, s.value)] = None
+    if listed := colour_variants(row, vocabulary)[1]:
+        mentioned[f"{LISTED}={written(listed)}"] = None
     lines = (text.replace("\n", " ") for text in texts(row).values())
     return {
         "price": price_of(row)[0],
@@ -188,7 +210,7 @@ def mask(products: pa.Table | Facts, constraints: Sequence[Constraint], vocabula
     """Find the products that meet constraints.
 
     A product whose value is not known does not meet a positive constraint. For "!=", a product is left out if any of
-    its texts states what is excluded.
+    its texts states what is excluded, unless it lists several colours and one of them is not excluded.
 
     Args:
         products: Rows of `products` [n], or what `facts_of` read from them, which is worth keeping.
@@ -198,10 +220,11 @@ def mask(products: pa.Table | Facts, constraints: Sequence[Constraint], vocabula
     facts = products if isinstance(products, Facts) else facts_of(products, vocabulary)
     keep = np.ones(facts.rows, bool)
     unknown, left = [], []
-    for constraint in constraints:
-        meets = _meets(facts, constraint)
+    for number, constraint in enumerate(constraints):
+        meets = _meets(facts, constraint, excluded_colours(constraints[: number + 1]))
+        if (cannot := unchecked(facts, constraint, meets is not None)) is not None:
+            unknown.append(cannot)
         if meets is None:
-            unknown.append(constraint)
             continue
         keep &= meets
         left.append((constraint, int(keep.sum())))
@@ -232,9 +255,30 @@ class Looked:
     allowed: np.ndarray
 
 
-def look(facts: Facts, constraint: Constraint) -> Looked | None:
-    """Look at the products for a constraint; None if the catalogue says nothing of its kind."""
-    meets = _meets(facts, constraint)
+def unchecked(facts: Facts, constraint: Constraint, known: bool) -> Constraint | None:
+    """Return what of a constraint no product can be checked for: all of it, the currency of a price, or None.
+
+    Args:
+        facts: The products.
+        constraint: The condition.
+        known: Whether the catalogue says something of its kind.
+    """
+    if not known:
+        return constraint
+    if constraint.currency and not facts.has_currency:
+        return Constraint(CURRENCY, "=", constraint.currency, constraint.start, constraint.end)
+    return None
+
+
+def look(facts: Facts, constraint: Constraint, beside: Sequence[Constraint] = ()) -> Looked | None:
+    """Look at the products for a constraint; None if the catalogue says nothing of its kind.
+
+    Args:
+        facts: The products.
+        constraint: One condition of a query.
+        beside: All conditions of the query: a product in several colours is left out if all of them are excluded.
+    """
+    meets = _meets(facts, constraint, excluded_colours(beside))
     if meets is None:
         return None
     if constraint.op == "!=" or constraint.kind == "price":
@@ -248,14 +292,14 @@ def _key(kind: str, value: str) -> str:
     return f"{kind}={key_of(value) if kind in ('brand', 'type') else value}"
 
 
-def _meets(facts: Facts, constraint: Constraint) -> np.ndarray | None:
+def _meets(facts: Facts, constraint: Constraint, excluded: frozenset[str] = frozenset()) -> np.ndarray | None:
     """Which products meet a constraint; None if the catalogue says nothing of its kind."""
     if constraint.kind not in (facts.mentioned_kinds if constraint.op == "!=" else facts.kinds):
         return None
     if constraint.kind == "price":
         return _price(facts, constraint)
     if constraint.kind == "amount":
-        return _amount(facts, constraint)
+        return _amount(facts, constraint) if split_amount(str(constraint.value))[1] in facts.units else None
     value = str(constraint.value)
     if constraint.kind == "contains":
         has = facts.having(value)
@@ -265,6 +309,8 @@ def _meets(facts: Facts, constraint: Constraint) -> np.ndarray | None:
     states = _rows(facts.mentioned, _key(constraint.kind, value), facts.rows)
     if constraint.kind == "brand":  # the name in a title counts, too
         states |= facts.having(value)
+    if constraint.kind == KIND and states.any():
+        states &= ~facts.with_variant(excluded | {value})
     return ~states
 
 
@@ -278,7 +324,9 @@ def _rows(index: Mapping[str, np.ndarray], key: str, rows: int) -> np.ndarray:
 def _price(facts: Facts, constraint: Constraint) -> np.ndarray:
     with np.errstate(invalid="ignore"):
         meets: np.ndarray = _COMPARE[constraint.op](facts.price, float(constraint.value))
-    return meets & (facts.currency == constraint.currency) if constraint.currency else meets
+    if constraint.currency and facts.has_currency:
+        return meets & (facts.currency == constraint.currency)
+    return meets
 
 
 def _amount(facts: Facts, constraint: Constraint, unknown: bool = False) -> np.ndarray:

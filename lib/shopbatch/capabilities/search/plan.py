@@ -8,10 +8,11 @@ import numpy as np
 import pyarrow as pa
 
 from shopbatch.capabilities.search.conditions import mask_of, split_filters
-from shopbatch.capabilities.search.filters import Looked, is_filter, look
+from shopbatch.capabilities.search.filters import Looked, is_filter, look, unchecked
 from shopbatch.capabilities.search.index import SearchIndex
 from shopbatch.capabilities.search.understanding.need import Constraint
 from shopbatch.capabilities.search.understanding.understand import understand
+from shopbatch.capabilities.search.variants import excluded_colours
 from shopbatch.text.language import detect_language
 
 
@@ -49,7 +50,8 @@ class Plan:
         constraints: What the query itself demands, and the mask holds.
         met: For each constraint the products that state that they meet it, bool [products].
         synonyms: What is looked up as well, as the index knows it.
-        unknown: What it demands and no product could be checked for: the catalogue states nothing of that kind.
+        unknown: What it demands and no product could be checked for: the catalogue states nothing of that kind. Of a
+            price in a currency that no product states, the currency.
     """
 
     text: str
@@ -95,7 +97,7 @@ class _Planner:
         wanted: list[Constraint] = []
         if stated is not None and not query.literal:
             wanted = [c for c in understand(query.text, stated.vocabulary, language).constraints if is_filter(c)]
-        known = [(c, looked) for c in wanted if (looked := self._look(c)) is not None]
+        known = [(c, looked) for c in wanted if (looked := self._look(c, wanted)) is not None]
         constraints = tuple(c for c, _ in known)
         key = (query.filters, *map(_key, constraints))
         if key not in self.masks:
@@ -104,16 +106,18 @@ class _Planner:
                 mask = looked.allowed if mask is None else mask & looked.allowed
             self.masks[key] = mask
         met = tuple(looked.meets for _, looked in known)
-        unknown = tuple(c for c in wanted if self._look(c) is None)
+        facts = None if stated is None or not wanted else stated.facts
+        cannot = (facts and unchecked(facts, c, self._look(c, wanted) is not None) for c in wanted)
+        unknown = tuple(c for c in cannot if c is not None)
         text = _without(query.text, wanted)
         synonyms = () if query.literal else self.index.synonyms.of(text, language)
         return Plan(text, language, self.masks[key], query.filters, constraints, met, unknown, synonyms)
 
-    def _look(self, constraint: Constraint) -> Looked | None:
+    def _look(self, constraint: Constraint, wanted: list[Constraint]) -> Looked | None:
         assert self.index.stated is not None
-        key = _key(constraint)
+        key = (*_key(constraint), excluded_colours(wanted))
         if key not in self.looked:
-            self.looked[key] = look(self.index.stated.facts, constraint)
+            self.looked[key] = look(self.index.stated.facts, constraint, wanted)
         return self.looked[key]
 
 

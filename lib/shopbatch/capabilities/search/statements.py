@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
-from shopbatch.capabilities.search.understanding.numbers import amounts, size_value
+from shopbatch.capabilities.search.understanding.numbers import amounts, size_value, split_amount
 from shopbatch.capabilities.search.understanding.reading import read
 from shopbatch.capabilities.search.understanding.tokens import tokens
 from shopbatch.capabilities.search.understanding.values import Phrase, name_values
 from shopbatch.capabilities.search.understanding.vocabulary import HAN, Vocabulary, fold, forms
 from shopbatch.capabilities.search.understanding.words import listed
+from shopbatch.capabilities.search.variants import KIND as COLOURS
+from shopbatch.capabilities.search.variants import Variant, variants
 from shopbatch.grounding.lexicon import lexicon
 from shopbatch.text.quantities import fold_width
 
@@ -21,7 +23,7 @@ COLUMNS = (
     *("product_id", "title", "category", "product_type", "brand", "package_size", "description", "attributes", "tags"),
     *("price", "sale_price", "currency"),
 )
-VERSION = 1  # of what is read from a row; part of the recipes of the jobs that use it
+VERSION = 2  # of what is read from a row; part of the recipes of the jobs that use it
 _KIND_OF_ROLE = {
     **{"colour": "colour", "material": "material", "upper": "material", "filling": "material", "season": "season"},
     **{"gender": "gender", "age_group": "age", "recommended_age": "age", "size": "size"},
@@ -81,12 +83,38 @@ def statements(row: Mapping[str, Any], vocabulary: Vocabulary) -> list[Statement
     rest = [*_of_texts(row, vocabulary), *_of_brand(row)]
     has_type = any(s.kind == "type" and s.column == "product_type" for s in rest)
     out = list(attributes)
+    measured = {split_amount(s.value)[1] for s in (*attributes, *rest) if s.kind == "amount" and s.is_main}
     for s in rest:
+        if s.kind == "amount":
+            # a description counts for a unit that nothing else states: 容量500毫升
+            if s.is_main or split_amount(s.value)[1] not in measured:
+                out.append(replace(s, is_main=True))
+            continue
         is_main = s.is_main and s.kind not in stated
         if s.kind == "type" and has_type and s.column != "product_type":
             is_main = False
         out.append(s if is_main == s.is_main else Statement(s.kind, s.value, s.column, s.start, s.end, is_main))
     return out
+
+
+def colour_variants(row: Mapping[str, Any], vocabulary: Vocabulary) -> tuple[str, list[Variant]]:
+    """Return the attribute that lists the colours of a product's variants, and its entries; "" and none without one.
+
+    A product whose title names a colour is of that colour, whatever it comes in.
+    """
+    for column in ("title", "product_type"):
+        if any(s.kind == COLOURS for s in _values(value_of(row, column), column, vocabulary, is_main=True)):
+            return "", []
+    for name, value in dict(row.get("attributes") or ()).items():
+        column = f"attributes.{name}"
+        if value and lexicon("zh" if HAN.search(name) else "en").role(name) == COLOURS:
+
+            def named(text: str, column: str = column) -> Iterator[str]:
+                return (s.value for s in _values(text, column, vocabulary, is_main=True) if s.kind == COLOURS)
+
+            if listed := variants(value, named):
+                return column, listed
+    return "", []
 
 
 def _of_brand(row: Mapping[str, Any]) -> Iterator[Statement]:
@@ -134,6 +162,8 @@ def _of_texts(row: Mapping[str, Any], vocabulary: Vocabulary) -> Iterator[Statem
             yield from _values(text, column, vocabulary, is_main=True)
     for column in ("title", "package_size"):
         yield from _amounts(value_of(row, column), column)
+    for s in _amounts(value_of(row, "description"), "description"):
+        yield _minor(s)
     for column in ("category", "description"):
         if text := value_of(row, column):
             yield from _values(text, column, vocabulary, is_main=False)
@@ -178,7 +208,8 @@ def _sizes(value: str, column: str) -> Iterator[Statement]:
 
 
 def _amounts(text: str, column: str) -> Iterator[Statement]:
-    for amount, start, end in _amounts_of(text[:_LONGEST]):
+    for amount, start, stop in _amounts_of(text[:_LONGEST]):
+        end = start + len(text[start:stop].rstrip("."))
         yield Statement("amount", amount, column, start, end, True)
 
 

@@ -13,8 +13,9 @@ from shopbatch.capabilities.search.guide.history import NONE as NO_HISTORY
 from shopbatch.capabilities.search.guide.history import History, Preferences, reordered
 from shopbatch.capabilities.search.guide.reasons import Evidence, evidence_of, reason_of, sentences
 from shopbatch.capabilities.search.statements import statements
-from shopbatch.capabilities.search.understanding.need import Constraint, Need
+from shopbatch.capabilities.search.understanding.need import CURRENCY, Constraint, Need
 from shopbatch.capabilities.search.understanding.understand import understand
+from shopbatch.capabilities.search.understanding.vocabulary import key_of
 
 PRODUCTS, NOTHING, QUESTION = "products", "nothing_fits", "question"
 _POOL = 5  # times k products are looked at for what the shopper may like
@@ -85,7 +86,7 @@ class Guide:
             vector: The request's vector, where the retriever needs one.
             history: What its shopper bought before.
         """
-        need = understand(text, self.catalogue.vocabulary, language)
+        need = self.read(text, language)
         words = sentences(need.language)
         if need.vague:
             return Advice(need, QUESTION, words.question)
@@ -93,25 +94,61 @@ class Guide:
         filtered = mask(self.catalogue.facts, asked, self.catalogue.vocabulary)
         need = replace(need, unknown=filtered.unknown)
         keep = filtered.keep & self._says_subject(need)
+        more = self._saying(need.modifiers, keep)
+        keep = keep if more is None else more
         shown = keep & self.catalogue.in_stock if self.available_only else keep
         if not shown.any():
             return Advice(need, NOTHING, self._nothing(text, need, filtered, keep))
         likes = Preferences.of(history, need, text, self.catalogue.mean_prices) if history.text else None
-        picks = self._picks(need, [c for c in asked if c not in filtered.unknown], shown, vector, likes)
-        said = [words.unknown.format(asked=span(text, c)) for c in filtered.unknown]
+        known = [c for c in asked if c not in filtered.unknown]
+        claimed = (*(() if more is None else need.modifiers), *(need.subjects if need.by_category else ()))
+        picks = self._picks(need, known, shown, vector, likes, claimed)
+        said = [
+            (words.unknown_currency if c.kind == CURRENCY else words.unknown).format(asked=span(text, c))
+            for c in filtered.unknown
+        ]
+        if more is None and need.modifiers:
+            said.append(words.unsaid.format(asked=" ".join(need.modifiers)))
         if not picks:
             return Advice(need, NOTHING, words.nothing_says.format(asked=" ".join(need.terms)))
         return Advice(need, PRODUCTS, " ".join(said), picks)
 
+    def read(self, text: str, language: str | None = None) -> Need:
+        """Read a request. A type that no product states of itself is looked for in the categories, as it is named."""
+        need = understand(text, self.catalogue.vocabulary, language)
+        if need.type is None or f"type={key_of(need.type)}" in self.catalogue.facts.stated:
+            return need
+        named = text[slice(*need.type_span)].lower()
+        if not named or not self.catalogue.categorised(named).any():
+            return need
+        return replace(need, type=None, subjects=(named,), head=named, by_category=True)
+
     def _says_subject(self, need: Need) -> np.ndarray:
-        """Products that name the thing: without a known type, half of the words that could name it must stand there."""
-        facts = self.catalogue.facts
+        """Products that name the thing.
+
+        Without a known type, half of the words that could name it must stand there, and among them the head of a
+        compound: a bed for dogs is no dog food.
+        """
+        rows = self.catalogue.facts.rows
         if need.type is not None or not need.subjects:
-            return np.ones(facts.rows, bool)
-        said = np.zeros(facts.rows, np.int64)
+            return np.ones(rows, bool)
+        said = np.zeros(rows, np.int64)
         for word in need.subjects:
-            said += facts.having(word)
-        return np.asarray((said > 0) & (said * 2 >= len(need.subjects)))
+            said += self._naming(word)
+        keep = (said > 0) & (said * 2 >= len(need.subjects))
+        return np.asarray(keep & self._naming(need.head) if need.head else keep)
+
+    def _naming(self, word: str) -> np.ndarray:
+        """Products that say a word, or that stand in a category of that name, bool [n]."""
+        return np.asarray(self.catalogue.facts.having(word) | self.catalogue.categorised(word))
+
+    def _saying(self, modifiers: Sequence[str], keep: np.ndarray) -> np.ndarray | None:
+        """Those of some products that say all the words before the type; None if none does."""
+        if not modifiers:
+            return None
+        for word in modifiers:
+            keep = keep & self._naming(word)
+        return keep if keep.any() else None
 
     def _picks(
         self,
@@ -120,6 +157,7 @@ class Guide:
         shown: np.ndarray,
         vector: np.ndarray | None,
         likes: Preferences | None,
+        said: Sequence[str] = (),
     ) -> tuple[Pick, ...]:
         """The best products that meet everything and of which something can be claimed."""
         first = shown if any(c.kind == "age" for c in known) else shown & ~self.catalogue.for_children
@@ -132,7 +170,7 @@ class Guide:
         picks = []
         for each in ranked[: self.k]:
             row = self.catalogue.row(each.number)
-            evidence = evidence_of(row, known, need.terms, self.catalogue.vocabulary, need.language)
+            evidence = evidence_of(row, known, need.terms, self.catalogue.vocabulary, need.language, said)
             if evidence:
                 evidence += claims.get(each.number, {}).values()
                 picks.append(Pick(each, reason_of(evidence, need.language), tuple(evidence)))
@@ -142,7 +180,7 @@ class Guide:
         self, ranked: list[Ranked], known: Sequence[Constraint], first: np.ndarray, likes: Preferences
     ) -> tuple[list[Ranked], dict[int, dict[str, Evidence]]]:
         """Put what the shopper may like first among products that fit equally well; also what may be said of each."""
-        looked = [found for c in known if (found := look(self.catalogue.facts, c)) is not None]
+        looked = [found for c in known if (found := look(self.catalogue.facts, c, known)) is not None]
         claims = {}
         for each in ranked:
             row = self.catalogue.row(each.number)
@@ -172,9 +210,11 @@ class Guide:
             return words.nothing_available
         for constraint, left in filtered.left:
             if not left:
-                place = constraint.kind == "type" and constraint.op == "="
-                return (words.nothing_type if place else words.nothing).format(asked=span(text, constraint))
-        return words.nothing_says.format(asked=" ".join(need.subjects))
+                sentence = words.nothing_type if constraint.kind == "type" else words.nothing
+                sentence = words.nothing_without if constraint.op == "!=" else sentence
+                return sentence.format(asked=span(text, constraint))
+        whole = not need.head or need.subjects[-1] == need.head
+        return words.nothing_says.format(asked=" ".join(need.subjects) if whole else need.head)
 
 
 def wanted(need: Need) -> list[Constraint]:

@@ -16,7 +16,7 @@ from shopbatch.capabilities.search.index import SearchIndex
 from shopbatch.capabilities.search.lexical import LexicalIndex, count_terms, weigh
 from shopbatch.capabilities.search.product_text import lexical_fields
 from shopbatch.capabilities.search.settings import LexicalSettings
-from shopbatch.capabilities.search.statements import COLUMNS
+from shopbatch.capabilities.search.statements import COLUMNS, phrase_pattern, says
 from shopbatch.capabilities.search.understanding.vocabulary import Vocabulary, key_of
 
 READ = tuple(dict.fromkeys((*COLUMNS, "department", "availability", "updated_at")))
@@ -109,6 +109,16 @@ class Catalogue:
             if price > 0:
                 prices.setdefault((key_of(kind or ""), currency or ""), []).append(price)
         return {key: sum(some) / len(some) for key, some in prices.items()}
+
+    def categorised(self, phrase: str) -> np.ndarray:
+        """Return whether a product's category names something, bool [n]."""
+        pattern = phrase_pattern(phrase)
+        return np.array([bool(text and says(text, pattern)) for text in self._categories], bool)
+
+    @cached_property
+    def _categories(self) -> list[str | None]:
+        names: list[str | None] = self.products["category"].to_pylist()
+        return names
 
     @cached_property
     def in_stock(self) -> np.ndarray:

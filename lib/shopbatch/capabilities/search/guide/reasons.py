@@ -9,13 +9,22 @@ from functools import lru_cache
 from typing import Any
 
 from shopbatch.capabilities.search.filters import NEAR, price_of
-from shopbatch.capabilities.search.statements import Statement, phrase_pattern, says, statements, texts, value_of
+from shopbatch.capabilities.search.statements import (
+    Statement,
+    colour_variants,
+    phrase_pattern,
+    says,
+    statements,
+    texts,
+    value_of,
+)
 from shopbatch.capabilities.search.understanding.need import Constraint
 from shopbatch.capabilities.search.understanding.numbers import split_amount
 from shopbatch.capabilities.search.understanding.vocabulary import Vocabulary, key_of
+from shopbatch.capabilities.search.variants import KIND, excluded_colours
 from shopbatch.text.word_files import WordFile, read_words
 
-VERSION = 1  # of the sentences and of what is claimed
+VERSION = 2  # of the sentences and of what is claimed
 _MOST = 6  # claims of one reason
 
 
@@ -27,10 +36,13 @@ class Sentences(WordFile):
     joined: str
     question: str
     nothing: str
+    nothing_without: str
     nothing_available: str
     nothing_says: str
     nothing_type: str
     unknown: str
+    unknown_currency: str
+    unsaid: str
 
 
 class _Languages(WordFile):
@@ -70,6 +82,7 @@ def evidence_of(
     terms: Sequence[str],
     vocabulary: Vocabulary,
     language: str,
+    said: Sequence[str] = (),
 ) -> list[Evidence]:
     """Find what a row says of what was asked for.
 
@@ -79,12 +92,15 @@ def evidence_of(
         terms: Words of the request; they are looked for if the constraints give no claim.
         vocabulary: The catalogue's.
         language: Of the reason.
+        said: Words that the row says, which are claimed in any case.
     """
     stated = statements(row, vocabulary)
     spans: list[tuple[str, str, int, int]] = []
     for constraint in constraints:
         if constraint.op != "!=":
             spans += _spans(row, stated, constraint)
+    spans += _variant(row, stated, constraints, vocabulary)
+    spans += [("mentions", *place) for word in said if (place := _said(row, word))]
     if not spans:
         spans = [("mentions", *place) for term in terms if (place := _said(row, term))]
     claims = sentences(language).claims
@@ -116,6 +132,17 @@ def _spans(
     return []
 
 
+def _variant(
+    row: Mapping[str, Any], stated: Sequence[Statement], constraints: Sequence[Constraint], vocabulary: Vocabulary
+) -> list[tuple[str, str, int, int]]:
+    """The first colour of a list that is not excluded, if the row speaks of one that is: it fits by that variant."""
+    excluded = excluded_colours(constraints)
+    if not any(s.kind == KIND and s.value in excluded for s in stated):
+        return []
+    column, listed = colour_variants(row, vocabulary)
+    return next(([("variant", column, v.start, v.end)] for v in listed if not v.colours & excluded), [])
+
+
 def _meets(s: Statement, constraint: Constraint) -> bool:
     if s.kind == "amount":
         (has, unit), (asked, its_unit) = split_amount(s.value), split_amount(str(constraint.value))
@@ -138,7 +165,7 @@ def _price_spans(row: Mapping[str, Any], constraint: Constraint) -> list[tuple[s
 def _said(row: Mapping[str, Any], phrase: str) -> tuple[str, int, int] | None:
     """The first place where a text of the row names something."""
     pattern = phrase_pattern(phrase)
-    for column, text in texts(row).items():
+    for column, text in texts(row, ("title", "product_type", "description", "category")).items():
         if place := says(text, pattern):
             return column, *place
     return None

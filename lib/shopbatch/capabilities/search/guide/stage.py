@@ -27,7 +27,6 @@ from shopbatch.capabilities.search.stage import Embedder, Embedding
 from shopbatch.capabilities.search.statements import VERSION as STATEMENTS
 from shopbatch.capabilities.search.statements import value_of
 from shopbatch.capabilities.search.understanding.understand import VERSION as UNDERSTANDING
-from shopbatch.capabilities.search.understanding.understand import understand
 from shopbatch.engines.factory import open_engine
 from shopbatch.inference.stage import BaseStage
 from shopbatch.tables.guided_products import GUIDED_PRODUCTS
@@ -150,12 +149,13 @@ class GuideStage(BaseStage):
 
     def measure(self, published: pa.Table) -> dict[str, float]:
         """Count, against the catalogue, claims that it does not say and products that break a constraint."""
-        catalogue = _guide(self).catalogue
+        guide = _guide(self)
+        catalogue = guide.catalogue
         numbers = {name: number for number, name in enumerate(catalogue.ids)}
         unbacked = broken = 0
         columns = (published[name].to_pylist() for name in ("text", "language", "products"))
         for text, language, products in zip(*columns, strict=True):
-            asked = wanted(understand(text, catalogue.vocabulary, language)) if products else []
+            asked = wanted(guide.read(text, language)) if products else []
             keep = mask(catalogue.facts, asked, catalogue.vocabulary).keep
             for product in products:
                 number = numbers[product["product_id"]]

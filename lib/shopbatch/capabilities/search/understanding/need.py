@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 KINDS = ("price", "colour", "material", "season", "gender", "age", "size", "amount", "brand", "type", "contains")
+CURRENCY = "currency"  # kind of what is unknown if a price is asked for in a currency and no product states one
 
 
 @dataclass(frozen=True)
@@ -50,6 +51,9 @@ class Need:
         unknown: Constraints of a kind that the catalogue does not state, which no product can be checked for.
         vague: Whether nothing says what kind of product is meant.
         subjects: Words that could name the thing, for a query without a known type.
+        head: The word of `subjects` that names the thing itself: the food of "salmon dog food"; "" where that is open.
+        modifiers: Unknown words right before the type, which say more of it: "noise cancelling headphones".
+        by_category: Whether `subjects` names a type that the catalogue has as a category only.
         type_span: Where the query names the type.
         corrections: Words of the query and how they were read, where that differs.
     """
@@ -61,6 +65,9 @@ class Need:
     unknown: tuple[Constraint, ...] = ()
     vague: bool = False
     subjects: tuple[str, ...] = ()
+    head: str = ""
+    modifiers: tuple[str, ...] = ()
+    by_category: bool = False
     type_span: tuple[int, int] = (0, 0)
     corrections: tuple[tuple[str, str], ...] = ()
 

@@ -14,8 +14,18 @@ from shopbatch.text.numerals import english_values, from_chinese, from_english, 
 from shopbatch.text.quantities import fold_width, quantities
 
 # dimension of a unit -> the unit that amounts are written in, and its size in base units of text.units
-_WRITTEN = {"mass": ("g", 1.0), "volume": ("ml", 1.0), "length": ("cm", 10.0)}
+_WRITTEN = {
+    **{"mass": ("g", 1.0), "volume": ("ml", 1.0), "length": ("cm", 10.0)},
+    **{"power": ("W", 1.0), "voltage": ("V", 1.0), "charge": ("mAh", 1.0), "memory": ("GB", 1.0)},
+}
+_WAIST = re.compile(r"\d{2}\s*w[\s/x]*\d{2}\s*l(?![a-z])")  # jeans of 32W 34L: neither watts nor liters
 _FIGURES = r"(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?"
+_PIECE = re.compile(
+    r"(?<![\w.])(?P<a>\d{1,4}(?:\.\d)?)\s?[x×*]\s?(?P<b>\d{1,4}(?:\.\d)?)(?:\s?[x×*]\s?(?P<c>\d{1,4}(?:\.\d)?))?"
+    r"(?!\s?[x×*\d.]|[a-z]?\d)(?:\s?(?P<unit>[a-z]{1,11}|[\u3400-\u9fff]{1,2})(?![a-z]))?"
+)
+_PIXELS = frozenset(("px", "pixel", "pixels", "dpi", "像素"))
+_LEAST_SIDE, _MOST_SIDE = 30, 500  # centimeters that sides without a unit may be: 2x4 and 1920x1080 are something else
 _LONGEST = 24  # characters of the words beside a number that are read
 _TWO_DIGITS = re.compile(r"[一二三四五六七八九两][一二三四五六七八九][十百千万]")
 _COUNTERS = "个只双条件层袋种年月天岁寸人位档口款号码色盒瓶片"
@@ -41,7 +51,7 @@ class _Number:
     start: int
     end: int
     value: float
-    unit: str = ""  # "g", "ml" or "cm"; "?" for a unit that no constraint is of
+    unit: str = ""  # one of _WRITTEN; "?" for a unit that no constraint is of
     currency: str | None = None
 
 
@@ -90,14 +100,15 @@ def _apart(candidates: Iterable[Measure]) -> list[Measure]:
 def _numbers(text: str) -> list[_Number]:
     """Numbers with their unit and currency."""
     language = "zh" if HAN.search(text) else "en"
-    out = []
+    out = list(_sides(text, language))
+    sides = [(n.start, n.end) for n in out]
     for q in quantities(text, language):
-        if q.sizes:
+        if q.sizes and not any(q.start < end and start < q.end for start, end in sides):
             unit = next(((dim, size) for dim, size in q.sizes if dim in _WRITTEN), None)
             word = text[q.start : q.end]
             if word.endswith(("pounds", "块")) or re.fullmatch(r"一?[两寸成度]|[^\d]*[天年日周]", word):
                 continue
-            if unit is None:
+            if unit is None or any(m.start() <= q.start < m.end() for m in _WAIST.finditer(text)):
                 out.append(_Number(q.start, q.end, q.number, "?"))
             else:
                 name, factor = _WRITTEN[unit[0]]
@@ -109,6 +120,20 @@ def _numbers(text: str) -> list[_Number]:
             continue
         out.append(_Number(m.start(), m.end(), _value(m["n"]), currency=_currency(m["before"] or m["after"])))
     return sorted(out, key=lambda n: n.start)
+
+
+def _sides(text: str, language: str) -> Iterator[_Number]:
+    """The sides of a thing in one piece: 150x200cm, 200*230. Without a unit they are centimeters if they can be."""
+    for m in _PIECE.finditer(text):
+        sides = [name for name in ("a", "b", "c") if m[name]]
+        sizes = next((q.sizes for q in quantities(f"1 {m['unit']}", language)), ()) if m["unit"] else ()
+        length = next((size / _WRITTEN["length"][1] for dimension, size in sizes if dimension == "length"), 0.0)
+        fits = all(_LEAST_SIDE <= float(m[name]) <= _MOST_SIDE for name in sides)
+        if not sizes and fits and (m["unit"] or "") not in _PIXELS:
+            length = 1.0
+        for name in sides if length else ():
+            end = m.end() if name == sides[-1] and sizes else m.end(name)
+            yield _Number(m.start(name), end, float(m[name]) * length, "cm")
 
 
 def _value(written: str) -> float:
@@ -160,7 +185,16 @@ def amounts(text: str) -> list[tuple[str, int, int]]:
             out.append((str(sides.constraints[0].value), number.start, number.end))
         if number.unit not in ("", "?"):
             out.append((f"{_short(number.value)} {number.unit}", number.start, number.end))
-    return out
+    return [(value, *_whole(folded, start, end, numbers)) for value, start, end in out]
+
+
+def _whole(text: str, start: int, end: int, numbers: list[_Number]) -> tuple[int, int]:
+    """The place of an amount; of a side of 200x230 cm that of all sides."""
+    for m in _PIECE.finditer(text):
+        sides = [n for n in numbers if m.start() <= n.start < m.end() and n.unit == "cm"]
+        if len(sides) > 1 and m.start() <= start < m.end():
+            return sides[0].start, sides[-1].end
+    return start, end
 
 
 def split_amount(amount: str) -> tuple[float, str]:
@@ -180,6 +214,8 @@ def _two_sides(text: str, first: _Number, second: _Number) -> Measure | None:
         return None
     if not re.fullmatch(r"\s*(?:x|×|\*|by)\s*", text[first.end : second.start]):
         return None
+    if _PIECE.match(text, first.start):
+        return Measure(first.start, second.end, tuple(_bound(n, "=", "cm", None) for n in (first, second)))
     scale = second.value / _stated(text, second)
     sides = (first if first.unit else replace(first, value=first.value * scale), second)
     return Measure(first.start, second.end, tuple(_bound(n, "=", "cm", None) for n in sides))

@@ -133,7 +133,7 @@ def _exclude_before(phrase: Phrase, at: int, reading: Reading) -> bool:
         if HAN.match(token.text) and items and not phrase.adjoining(back):
             break
     for back in flipped:
-        _flip(phrase, back, reading)
+        _flip(phrase, back, reading, at)
     valued = [i for i in items if phrase.late[i]]
     for back in valued or items:
         _add(phrase, back, "!=", reading)
@@ -142,12 +142,13 @@ def _exclude_before(phrase: Phrase, at: int, reading: Reading) -> bool:
     return bool(items or flipped)
 
 
-def _flip(phrase: Phrase, at: int, reading: Reading) -> None:
-    """A bound that is excluded is the opposite bound: "nothing under 50"."""
-    measure = phrase.tokens[at].measure
+def _flip(phrase: Phrase, at: int, reading: Reading, trigger: int) -> None:
+    """A bound that is excluded is the opposite bound: "nothing under 50". Its place holds the word that excludes."""
+    measure, word = phrase.tokens[at].measure, phrase.tokens[trigger]
     for c in measure.constraints if measure is not None else ():
         if c.op in _FLIPPED:
-            reading.constraints.append(Constraint(c.kind, _FLIPPED[c.op], c.value, c.start, c.end, c.currency))
+            start, end = min(c.start, word.start), max(c.end, word.end)
+            reading.constraints.append(Constraint(c.kind, _FLIPPED[c.op], c.value, start, end, c.currency))
     reading.used.add(at)
 
 
@@ -228,7 +229,7 @@ class Scope:
             return False
         if token.measure is not None:
             if self.op == "!=" and not self.items and not self.words:
-                _flip(self.phrase, at, self.reading)
+                _flip(self.phrase, at, self.reading, self.trigger)
             return False
         if token.sign or (token.has("also") and (self.items or self.words)):
             return self._go_on(at)

@@ -6,6 +6,7 @@ import re
 from dataclasses import replace
 
 from shopbatch.capabilities.search.understanding.need import Constraint, Need
+from shopbatch.capabilities.search.understanding.nouns import head_of, modifiers_of
 from shopbatch.capabilities.search.understanding.numbers import bare_size, measures
 from shopbatch.capabilities.search.understanding.reading import Reading, read
 from shopbatch.capabilities.search.understanding.spelling import Corrected, correct
@@ -15,7 +16,7 @@ from shopbatch.capabilities.search.understanding.vocabulary import HAN, Vocabula
 from shopbatch.capabilities.search.understanding.words import listed
 from shopbatch.text.quantities import fold_width
 
-VERSION = 1  # of the rules; part of the recipes of the jobs that use them
+VERSION = 2  # of the rules; part of the recipes of the jobs that use them
 LONGEST = 2_000  # characters of a query that are read
 _YEARS = re.compile(
     r"(\d{1,2})\s*-?\s*(?:years?|yrs?|y)(?:\s*-?\s*olds?)?\b|(\d{1,2})\s*(?:周岁|岁)"
@@ -40,7 +41,8 @@ def understand(text: str, vocabulary: Vocabulary, language: str | None = None) -
     phrase = name_values(raw_spelt, tokens(spelt.text, measures(spelt.text, raw_spelt), vocabulary))
     reading = read(phrase)
     wanted = _wanted(phrase, reading)
-    subjects = _subjects(phrase, reading)
+    places = _subjects(phrase, reading)
+    subjects = tuple(phrase.tokens[at].text for at in places)
     others = [c for c in reading.constraints if c.kind != "type" or c.op == "!="]
     others += _ages(spelt.text)
     others += _bare_sizes(phrase, reading, None if wanted is None else str(wanted.value), others)
@@ -53,6 +55,8 @@ def understand(text: str, vocabulary: Vocabulary, language: str | None = None) -
         unknown=tuple(c for c in kept if vocabulary.stated is not None and c.kind not in vocabulary.stated),
         vague=wanted is None and not subjects,
         subjects=subjects,
+        head=head_of(phrase, places),
+        modifiers=() if wanted is None else modifiers_of(phrase, reading, wanted.start),
         type_span=(0, 0) if wanted is None else (spelt.place(wanted.start), spelt.place(wanted.end)),
         corrections=spelt.corrections,
     )
@@ -140,10 +144,10 @@ def _is_term(token: Token) -> bool:
     return token.has("neutral") and not (token.has("stop") or token.has("vague"))
 
 
-def _subjects(phrase: Phrase, reading: Reading) -> tuple[str, ...]:
+def _subjects(phrase: Phrase, reading: Reading) -> tuple[int, ...]:
     """The words that could name a thing: no attributes, and not empty ones such as "something nice"."""
     return tuple(
-        t.text
+        at
         for at, t in enumerate(phrase.tokens)
         if (t.is_word or any(kind == "brand" for kind, _ in phrase.values[at]))
         and at not in reading.excluded | reading.used

@@ -156,6 +156,8 @@ def is_english(word: str) -> bool:
         return True
     for ending in ("s", "es", "ed", "d", "ing", "ly", "er", "ers", "r", "rs", "est", "ness"):
         base = word.removesuffix(ending)
+        if ending in ("r", "rs", "d") and not base.endswith("e"):
+            continue  # wider is a form of wide; "sweatr" is none of sweat
         if base != word and len(base) > 2 and not (ending == "s" and base.endswith("s")):
             doubled = base[:-1] if base[-1] == base[-2] else base
             if base in known or base + "e" in known or doubled in known or base.removesuffix("i") + "y" in known:
