@@ -80,6 +80,8 @@ class AnswerTicketsConfig(InferenceConfig):
     """Number of prompts in one call of the generator."""
     draft_confidence: float = Field(default=0.5, ge=0, le=1)
     """Least probability of an intent for a draft, if the model of intents was trained without labelled tickets."""
+    least_confidence: float = Field(default=0.3, ge=0, le=1)
+    """Least probability of an intent for a draft, whatever the bounds of the model are: below it, a person writes."""
     person_intents: tuple[str, ...] = ("data_deletion",)
     """Intents that always go to a person, who may use the reply as a draft."""
     thread_messages: int = Field(default=3, ge=1)

@@ -8,27 +8,28 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from decimal import Decimal
+from functools import cached_property
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from shopbatch.capabilities.support.answers.deadlines import Deadline, deadlines
+from shopbatch.capabilities.support.answers.order_numbers import order_key, order_numbers, own_numbers
 from shopbatch.capabilities.support.answers.policies import Policies, Section, Value
 from shopbatch.grounding.reply_orders import EVENTS, OrderFacts, OrderLine
 
-VERSION = 2  # of what is joined
+VERSION = 3  # of what is joined
 MOST_LINES = 50  # of an order; more would fill a prompt
 NOT_YOURS = "not_yours"  # an order number of somebody else, or of nobody
-OTHER_LANGUAGE = "other_language"  # the sections are in another language than the ticket
+OTHER_LANGUAGE = "other_language"  # the shop has no policy in the ticket's language
+UNTRANSLATED = "untranslated_policy"  # it has some, and of what is asked for only another language says anything
 ORDER_COLUMNS = (
     *("order_id", "user_id", "status", "market", "placed_at", "shipped_at", "delivered_at"),
     *("carrier", "tracking", "total", "currency", "updated_at"),
 )
 LINE_COLUMNS = ("order_id", "line_number", "user_id", "name", "quantity", "unit_price")
-_NUMBER = re.compile(r"(?<![\w.@/-])#?([A-Za-z]{0,12}[-_]?\d[\w-]{3,40})(?![\w@/])", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -47,7 +48,7 @@ class Facts:
         asked: For each different intent of its questions, in their order, the sections that answer it.
         orders: The orders of the ticket's own user that it names; days are days of the shop's time zone.
         deadlines: Dates that follow from both.
-        flags: NOT_YOURS, OTHER_LANGUAGE.
+        flags: NOT_YOURS, OTHER_LANGUAGE, UNTRANSLATED.
         message: Which message of its thread it is, from 1 on.
     """
 
@@ -112,7 +113,7 @@ class Shop:
 
     Attributes:
         policies: The shop's policies.
-        orders: Rows of `orders` by their number in small letters, at least of all that a ticket names.
+        orders: Rows of `orders` by `order_key`, at least of all that a ticket names.
         lines: Rows of `order_lines` of these orders, by the same number, in the order of the lines.
         zone: Time zone of the shop's days.
         fallback_language: See the configuration.
@@ -126,6 +127,14 @@ class Shop:
     fallback_language: str = "en"
     holidays: frozenset[dt.date] = frozenset()
 
+    @cached_property
+    def of_user(self) -> Mapping[str, Sequence[str]]:
+        """The keys of each user's orders."""
+        out: dict[str, list[str]] = {}
+        for key, row in self.orders.items():
+            out.setdefault(row["user_id"] or "", []).append(key)
+        return out
+
     def facts(self, ticket: Ticket) -> Facts:
         """Return what the shop knows for a ticket.
 
@@ -133,7 +142,7 @@ class Shop:
         order, or that the form states and nobody has, gives no fact but the flag NOT_YOURS.
         """
         own, flags = self._orders(ticket)
-        orders = tuple(_order(row, self.lines.get(row["order_id"].lower(), ()), self.zone) for row in own)
+        orders = tuple(_order(row, self.lines.get(order_key(row["order_id"]), ()), self.zone) for row in own)
         market = ticket.market or next((row["market"] for row in own if row.get("market")), None)
         intents = list(dict.fromkeys(intent for intent in ticket.intents if intent is not None))
         asked: list[Asked] = []
@@ -142,7 +151,9 @@ class Shop:
             if intents and not any(a.sections for a in asked) and ticket.language != self.fallback_language:
                 shown = [self.policies.sections(i, market, self.fallback_language, ticket.day) for i in intents]
                 asked = [Asked(i, tuple(sections)) for i, sections in zip(intents, shown, strict=True)]
-                flags += [OTHER_LANGUAGE] if any(shown) else []
+                flags += [UNTRANSLATED] if any(shown) and ticket.language in self.policies.languages else []
+        if self.policies.languages and ticket.language not in self.policies.languages:
+            flags.append(OTHER_LANGUAGE)
         reckoned = [
             deadline
             for order in orders[:1]
@@ -155,21 +166,18 @@ class Shop:
     def _orders(self, ticket: Ticket) -> tuple[list[Mapping[str, Any]], list[str]]:
         """The orders of the ticket's user that it names, and flags."""
         own, foreign = [], False
-        for number in order_numbers(ticket.order_id, ticket.text):
+        stated = order_key(ticket.order_id or "")
+        named = {n.key: n.sure for n in order_numbers(ticket.order_id, ticket.text)}
+        named |= dict.fromkeys(own_numbers(self.of_user.get(ticket.user_id or "", ()), ticket.text), True)
+        for number, sure in named.items():
             row = self.orders.get(number)
             if row is None:
-                foreign |= ticket.order_id is not None and number == ticket.order_id.strip().lower()
+                foreign |= bool(stated) and number == stated
             elif row["user_id"] is not None and row["user_id"] == ticket.user_id:
                 own.append(row)
             else:
-                foreign = True
+                foreign |= sure
         return ([], [NOT_YOURS]) if foreign else (own, [])
-
-
-def order_numbers(order_id: str | None, text: str) -> list[str]:
-    """Return what may be numbers of orders, in small letters: that of the form, and words with figures in the text."""
-    named = [order_id.strip()] if order_id and order_id.strip() else []
-    return list(dict.fromkeys(number.lower() for number in [*named, *_NUMBER.findall(text)]))
 
 
 def _order(row: Mapping[str, Any], lines: Sequence[Mapping[str, Any]], zone: str) -> OrderFacts:
@@ -196,9 +204,3 @@ def day_of(moment: dt.datetime, zone: str) -> dt.date:
     """Return the day of a moment in a time zone; a moment without a zone of its own is UTC."""
     aware = moment if moment.tzinfo is not None else moment.replace(tzinfo=dt.UTC)
     return aware.astimezone(ZoneInfo(zone)).date()
-
-
-def numbers_of(order_ids: Sequence[str | None], texts: Sequence[str | None]) -> set[str]:
-    """Return all that may be numbers of orders in some tickets, in small letters."""
-    pairs = zip(order_ids, texts, strict=True)
-    return {number for order_id, text in pairs for number in order_numbers(order_id, text or "")}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +14,8 @@ import ray
 
 from shopbatch.capabilities.support.answers import deadlines, facts
 from shopbatch.capabilities.support.answers.config import AnswerTicketsConfig
-from shopbatch.capabilities.support.answers.facts import LINE_COLUMNS, ORDER_COLUMNS, Shop, Ticket, day_of, numbers_of
+from shopbatch.capabilities.support.answers.facts import LINE_COLUMNS, ORDER_COLUMNS, Shop, Ticket, day_of
+from shopbatch.capabilities.support.answers.order_numbers import SIGNS, numbers_of, order_key
 from shopbatch.capabilities.support.answers.policies import COLUMNS, Policies
 from shopbatch.core.crash_points import crash_point
 from shopbatch.inference.parts import Part, plan_parts
@@ -73,7 +74,7 @@ def join_facts(config: AnswerTicketsConfig, store: Store, report: Report, ticket
         return undone
     with report.stage("join") as stage, Publication(store, report.run_id) as publication:
         target = Target(store.uri(TICKETS_WITH_FACTS.name), report.run_id, config.as_of, config.timezone)
-        named = tickets.read(["order_id", "subject", "text"])
+        named = tickets.read(["order_id", "user_id", "subject", "text"])
         written = _written(tickets, shop_of(config, (policies, orders, lines), named), target)
         stage.rows = sum(file.rows for file in written)
         publication.add(TICKETS_WITH_FACTS, written)
@@ -106,12 +107,15 @@ def shop_of(
     Args:
         config: The job's configuration.
         sources: The policies, the orders and their lines; None for a table that is not there.
-        tickets: Columns order_id, subject and text of all tickets.
+        tickets: Columns order_id, user_id, subject and text of all tickets.
         remote: Whether Ray reads orders and lines, a task a file.
     """
     policies, orders, lines = sources
     wanted = numbers_of(tickets["order_id"].to_pylist(), _read_text(tickets))
-    owned = _orders(_of_orders(orders, ORDER_COLUMNS, wanted, remote)) if orders is not None and wanted else {}
+    users = set(tickets["user_id"].to_pylist()) - {None}
+    owned = {}
+    if orders is not None and (wanted or users):
+        owned = _orders(_of_orders(orders, ORDER_COLUMNS, wanted, remote, users))
     goods = _lines(_of_orders(lines, LINE_COLUMNS, set(owned), remote)) if lines is not None and owned else {}
     return Shop(
         policies=Policies(policies.read(list(COLUMNS)).to_pylist()),
@@ -129,9 +133,12 @@ def _read_text(rows: pa.Table) -> list[str]:
     return [f"{subject}\n{text}" for subject, text in zip(subjects, texts, strict=True)]
 
 
-def _of_orders(source: Snapshot, columns: Sequence[str], wanted: set[str], remote: bool) -> pl.DataFrame:
-    """The rows of some orders, whose numbers are in small letters."""
-    names, schema = pa.array(sorted(wanted), pa.string()), source.select(columns)
+def _of_orders(
+    source: Snapshot, columns: Sequence[str], wanted: set[str], remote: bool, users: Collection[str] = ()
+) -> pl.DataFrame:
+    """The rows of some orders, by `order_key`, and of all orders of some users."""
+    schema = source.select(columns)
+    names = pa.array(sorted(wanted), pa.string()), pa.array(sorted(users), pa.string())
     if remote:
         task, there = ray.remote(read_orders), ray.put(names)
         pieces = ray.get([task.remote(file, schema, there) for file in source.files])
@@ -141,25 +148,27 @@ def _of_orders(source: Snapshot, columns: Sequence[str], wanted: set[str], remot
 
 
 def _orders(rows: pl.DataFrame) -> dict[str, Mapping[str, Any]]:
-    """The newest row of each order, by its number in small letters."""
+    """The newest row of each order, by `order_key`."""
     newest = rows.sort("updated_at", nulls_last=False, maintain_order=True).unique("order_id", keep="last")
-    return {row["order_id"].lower(): row for row in newest.sort("order_id").iter_rows(named=True)}
+    return {order_key(row["order_id"]): row for row in newest.sort("order_id").iter_rows(named=True)}
 
 
 def _lines(rows: pl.DataFrame) -> dict[str, list[Mapping[str, Any]]]:
-    """The lines of each order, in their order, by its number in small letters."""
+    """The lines of each order, in their order, by `order_key`."""
     lines: dict[str, list[Mapping[str, Any]]] = {}
     for row in rows.sort("order_id", "line_number", "name", nulls_last=True).iter_rows(named=True):
-        lines.setdefault(row["order_id"].lower(), []).append(row)
+        lines.setdefault(order_key(row["order_id"]), []).append(row)
     return lines
 
 
-def read_orders(file: FileRef, schema: pa.Schema, wanted: pa.Array) -> pa.Table:
-    """Read the wanted orders of a file, one row group at a time."""
+def read_orders(file: FileRef, schema: pa.Schema, wanted: tuple[pa.Array, pa.Array]) -> pa.Table:
+    """Read the wanted orders of a file, by their keys or their users, one row group at a time."""
+    keys, users = wanted
     pieces = [schema.empty_table()]
     for group in range(len(files.row_group_rows(file.uri))):
         rows = files.read(file.uri, schema, file.partition, [group])
-        pieces.append(rows.filter(pc.is_in(pc.utf8_lower(rows["order_id"]), wanted)))
+        asked = pc.is_in(pc.utf8_lower(pc.utf8_ltrim(pc.utf8_trim_whitespace(rows["order_id"]), SIGNS)), keys)
+        pieces.append(rows.filter(pc.or_(asked, pc.is_in(rows["user_id"], users)) if len(users) else asked))
     return pa.concat_tables(pieces)
 
 

@@ -53,12 +53,14 @@ class _Row:
 
 
 class Policies:
-    """All sections of the shop, by intent."""
+    """All sections of the shop, by intent. `languages`: those that they are written in."""
 
     def __init__(self, rows: Iterable[Mapping[str, Any]]) -> None:
         """Read rows of `policies` with the columns of COLUMNS."""
         self._by_intent: dict[str, list[_Row]] = defaultdict(list)
+        self.languages: set[str] = set()
         for row in rows:
+            self.languages.add(row["language"])
             values = tuple(Value(v["role"], v["text"], v["start"], v["end"]) for v in row["values"] or ())
             section = Section(
                 row["policy_id"], row["section"], row["language"], row["title"], row["text"], row["version"], values

@@ -14,7 +14,7 @@ from functools import lru_cache
 from typing import Any
 
 from shopbatch.capabilities.support.answers.deadlines import Deadline
-from shopbatch.capabilities.support.answers.facts import OTHER_LANGUAGE, Facts
+from shopbatch.capabilities.support.answers.facts import OTHER_LANGUAGE, UNTRANSLATED, Facts
 from shopbatch.capabilities.support.answers.policies import Section
 from shopbatch.grounding.replies import is_conditional
 from shopbatch.grounding.reply_orders import EVENTS, OrderFacts
@@ -127,7 +127,7 @@ def template_reply(facts: Facts, language: str, as_of: dt.date | None, question:
     """
     words = reply_words().get(language)
     whole = bool(facts.asked) and all(asked.sections for asked in facts.asked)
-    if words is None or not whole or OTHER_LANGUAGE in facts.flags:
+    if words is None or not whole or {OTHER_LANGUAGE, UNTRANSLATED} & set(facts.flags):
         return None
     reply = Reply()
     reply.add(words.greeting)

@@ -9,9 +9,10 @@ from shopbatch.capabilities.support.answers.config import INTENTS, AnswerTickets
 from shopbatch.capabilities.support.answers.deciding import Rules
 from shopbatch.capabilities.support.answers.generated import Prompts
 from shopbatch.capabilities.support.answers.joining import join_facts
-from shopbatch.capabilities.support.answers.question_stage import IntentSource, QuestionStage
+from shopbatch.capabilities.support.answers.question_stage import IntentSource, QuestionStage, intent_model
 from shopbatch.capabilities.support.answers.report import add_figures
 from shopbatch.capabilities.support.answers.stage import AnswerStage
+from shopbatch.capabilities.support.answers.unmatched import sentence, unmatched
 from shopbatch.capabilities.support.intents import IntentModel
 from shopbatch.capabilities.support.thresholds import Thresholds
 from shopbatch.core.config import read_text
@@ -24,6 +25,7 @@ from shopbatch.inference.spec import Spec
 from shopbatch.models import registry
 from shopbatch.models.folder import local
 from shopbatch.runs.report import EngineUse, Report, Rows
+from shopbatch.tables.policies import POLICIES
 from shopbatch.tables.ticket_answers import (
     TICKET_ANSWERS,
     TICKET_ANSWERS_REJECTS,
@@ -91,6 +93,7 @@ def answer_spec(config: AnswerTicketsConfig, store: Store, report: Report, thres
         rules=Rules(
             thresholds,
             config.draft_confidence,
+            config.least_confidence,
             config.person_intents,
             config.thread_messages,
             config.most_questions,
@@ -157,8 +160,22 @@ def answer_tickets(config: AnswerTicketsConfig, store: Store, report: Report) ->
     measured = Rules(thresholds).measured
     if not measured:
         report.message = "; ".join(filter(None, [report.message, NO_THRESHOLDS]))
+    if unknown := _unmatched(stage, store):
+        report.metrics["intents of policies that the model does not know"] = unknown
+        report.message = "; ".join(filter(None, [report.message, sentence(unknown)]))
     with report.stage("figures"):
         add_figures(store, report, measured)
+
+
+def _unmatched(stage: object, store: Store) -> dict[str, list[str]]:
+    """The intents of the policies that the model does not know, with the nearest ones that it does."""
+    policies = store.find(POLICIES.name)
+    if policies is None or not isinstance(stage, QuestionStage):
+        return {}
+    source = stage.source
+    known = intent_model(source.model, source.identity, IntentModel.fake().dim).intents
+    named = (name for names in policies.read(["intents"])["intents"].to_pylist() for name in names or ())
+    return unmatched(named, known)
 
 
 def _merge(report: Report, first: Report) -> None:

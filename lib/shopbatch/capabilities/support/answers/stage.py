@@ -71,6 +71,7 @@ class AnswerStage(BaseStage):
     @property
     def checks(self) -> str:
         rules = [self.rules.thresholds.tree(), self.rules.draft_confidence, self.rules.person_intents]
+        rules += [self.rules.least_confidence]
         rules += [self.rules.thread_messages, self.rules.most_questions, self.rules.send_generated]
         return digest({"rules": rules, "versions": [deciding.IDENTITY, replies.VERSION, CHECKS]})
 
@@ -109,7 +110,11 @@ class AnswerStage(BaseStage):
     def _row(self, ticket: Read, language: str, text: str | None, end: str | None) -> dict[str, Any]:
         """The published columns of one ticket."""
         said = triage(ticket, self.rules)
-        row: dict[str, Any] = {"intents": [i for i in ticket.intents if i], "urgency": said.urgency, "problems": []}
+        row: dict[str, Any] = {
+            "intents": list(dict.fromkeys(filter(None, ticket.intents))),
+            "urgency": said.urgency,
+            "problems": [],
+        }
         row |= {"claims": []}
         if said.handed_over:
             return row | {"decision": ESCALATE, "reason": said.handed_over}

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from shopbatch.capabilities.support.answers.config import AnswerTicketsConfig
 from shopbatch.capabilities.support.answers.joining import Target, joined, shop_of
@@ -69,8 +70,10 @@ class TrialStage(BaseStage):
         shop = shop_of(
             self.config, (policies, self.store.find("orders"), self.store.find("order_lines")), tickets, remote=False
         )
-        day = self.config.as_of or dt.datetime.now(dt.UTC).date()
-        rows = joined(tickets, shop, Target("", "try", day, self.config.timezone), {})
+        today = pa.scalar(dt.datetime.now(dt.UTC), tickets.schema.field("created_at").type)
+        dated = pc.fill_null(tickets["created_at"], today)
+        tickets = tickets.set_column(tickets.column_names.index("created_at"), "created_at", dated)
+        rows = joined(tickets, shop, Target("", "try", self.config.as_of, self.config.timezone), {})
         content = rows.select(self.answering.content)
         scorer, attempts = self.answering.open(), np.ones(rows.num_rows, np.int8)
         made = pa.concat_tables([scorer.run(content.take(batch), attempts[batch]) for batch in scorer.plan(content)])
