@@ -27,10 +27,11 @@ from shopbatch.engines.configs import EngineConfig
 from shopbatch.engines.factory import open_engine
 from shopbatch.inference.stage import BaseStage
 from shopbatch.tables.review_moderation import FINDING, REVIEW_MODERATION
+from shopbatch.text.language import guess_language
 from shopbatch.text.moderation.find import VERSION as FINDING_VERSION
 from shopbatch.text.moderation.find import Finding, find, masked
 
-VERSION = 2  # of what is published of the findings
+VERSION = 3  # of what is published of the findings
 COLUMNS = ("title", "text")
 STRICTNESS: tuple[Action, ...] = ("publish", "mask", "hold")
 ADVERT = "advert"  # what the model alone finds only in a text with a sign of one
@@ -92,7 +93,7 @@ class ModerationStage(BaseStage):
             name: pa.array([row[name] for row in rows], schema.field(name).type)
             for name in ("action", "kinds", "masked_title", "masked_text")
         }
-        return made | {"findings": raw["findings"], "language": pc.coalesce(passed["language"], pa.scalar("und"))}
+        return made | {"findings": raw["findings"], "language": _language(passed)}
 
     def _decide(self, texts: Sequence[str | None], findings: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         kinds = sorted({finding["kind"] for finding in findings})
@@ -197,6 +198,14 @@ def _found(pieces: Sequence[Passage], probabilities: np.ndarray, least: np.ndarr
 def _holds_others(pieces: Sequence[Passage], row: int) -> bool:
     """Whether a passage is the whole text, which comes last, behind its parts."""
     return row > 0 and row == len(pieces) - 1 and pieces[row].start == pieces[0].start
+
+
+def _language(passed: pa.Table) -> pa.Array:
+    """The language of each review: what is stated, else what its title and text show, else "und"."""
+    stated = passed["language"].combine_chunks()
+    whole = pc.binary_join_element_wise(*(passed[n].combine_chunks() for n in COLUMNS), " ", null_handling="skip")
+    unread = pc.if_else(pc.is_null(stated), whole, "")  # a guess costs as much as the lists do
+    return pc.coalesce(stated, guess_language(unread), pa.scalar("und"))
 
 
 def _mask(text: str | None, findings: Sequence[Mapping[str, Any]], kinds: set[str]) -> str | None:

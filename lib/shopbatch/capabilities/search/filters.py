@@ -325,7 +325,7 @@ def _price(facts: Facts, constraint: Constraint) -> np.ndarray:
     with np.errstate(invalid="ignore"):
         meets: np.ndarray = _COMPARE[constraint.op](facts.price, float(constraint.value))
     if constraint.currency and facts.has_currency:
-        return meets & (facts.currency == constraint.currency)
+        meets &= facts.currency == constraint.currency
     return meets
 
 

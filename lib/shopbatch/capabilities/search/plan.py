@@ -106,12 +106,13 @@ class _Planner:
                 mask = looked.allowed if mask is None else mask & looked.allowed
             self.masks[key] = mask
         met = tuple(looked.meets for _, looked in known)
-        facts = None if stated is None or not wanted else stated.facts
-        cannot = (facts and unchecked(facts, c, self._look(c, wanted) is not None) for c in wanted)
-        unknown = tuple(c for c in cannot if c is not None)
+        unknown: list[Constraint] = []
+        if stated is not None:
+            cannot = (unchecked(stated.facts, c, self._look(c, wanted) is not None) for c in wanted)
+            unknown = [c for c in cannot if c is not None]
         text = _without(query.text, wanted)
         synonyms = () if query.literal else self.index.synonyms.of(text, language)
-        return Plan(text, language, self.masks[key], query.filters, constraints, met, unknown, synonyms)
+        return Plan(text, language, self.masks[key], query.filters, constraints, met, tuple(unknown), synonyms)
 
     def _look(self, constraint: Constraint, wanted: list[Constraint]) -> Looked | None:
         assert self.index.stated is not None

@@ -1,6 +1,6 @@
 """The colours that a product comes in: what is excluded leaves it out only if each of its variants has it.
 
-A loader puts the variants of a product into one row, so that an attribute such as "Cream, Red" lists what may be chosen.
+A loader puts the variants of a product into one row: an attribute such as "Cream, Red" lists what may be chosen.
 """
 
 from __future__ import annotations
