@@ -160,14 +160,14 @@ def answer_tickets(config: AnswerTicketsConfig, store: Store, report: Report) ->
     measured = Rules(thresholds).measured
     if not measured:
         report.message = "; ".join(filter(None, [report.message, NO_THRESHOLDS]))
-    if unknown := _unmatched(stage, store):
+    if unknown := unmatched_intents(stage, store):
         report.metrics["intents of policies that the model does not know"] = unknown
         report.message = "; ".join(filter(None, [report.message, sentence(unknown)]))
     with report.stage("figures"):
         add_figures(store, report, measured)
 
 
-def _unmatched(stage: object, store: Store) -> dict[str, list[str]]:
+def unmatched_intents(stage: object, store: Store) -> dict[str, list[str]]:
     """The intents of the policies that the model does not know, with the nearest ones that it does."""
     policies = store.find(POLICIES.name)
     if policies is None or not isinstance(stage, QuestionStage):
