@@ -114,7 +114,7 @@ def test_the_currency_is_unknown_where_no_product_states_one_and_counts_where_on
     assert [str(c) for c in guide.advise("dress under 80 dollars").need.unknown] == ["currency=USD"]
     vocabulary = Vocabulary()
     dollars = Constraint("price", "<=", 80.0, currency="USD")
-    prices = [{"price": Decimal(5), "currency": "CNY"}, {"price": Decimal(5)}]
+    prices: list[dict[str, Any]] = [{"price": Decimal(5), "currency": "CNY"}, {"price": Decimal(5)}]
     both = mask(table(*prices), [dollars], vocabulary)
     assert both.unknown == () and not both.keep.any()
     bare = facts_of(table(*prices[1:]), vocabulary)

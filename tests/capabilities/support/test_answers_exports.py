@@ -103,7 +103,8 @@ def tried(store: Store, tmp_path: Path, *tickets: dict[str, Any], **config: Any)
     content = table.select(spec.stage.content)
     raw = scorer.run(content, pa.array([1] * len(rows), pa.int8()).to_numpy())
     made = spec.stage.publish(table, raw)
-    return pa.table(made).to_pylist()
+    rows_made: list[dict[str, Any]] = pa.table(made).to_pylist()
+    return rows_made
 
 
 def test_a_trial_speaks_as_of_the_day_of_the_ticket(store: Store, tmp_path: Path) -> None:
