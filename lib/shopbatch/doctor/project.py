@@ -22,6 +22,7 @@ from shopbatch.core.errors import UserError
 from shopbatch.core.privacy import redact_text
 from shopbatch.doctor.findings import Finding, brief, error
 from shopbatch.doctor.guests import TABLE, judge_guests
+from shopbatch.doctor.policies import judge_policies
 from shopbatch.runs import job
 from shopbatch.runs.job import Job
 
@@ -138,7 +139,7 @@ def judge_warehouse_uri(root: str) -> list[Finding]:
 
 
 def judge_needs(root: str, asked: Settled) -> list[Finding]:
-    """Check that the models and tables that the job requires are in the warehouse at `root`, and who buys there.
+    """Check that the models and tables that the job requires are in the warehouse at `root`, and what they hold.
 
     If no job is named, only who buys there is checked.
     """
@@ -146,7 +147,8 @@ def judge_needs(root: str, asked: Settled) -> list[Finding]:
         if asked.settings is None:
             return judge_guests(root)
         guests = judge_guests(root) if TABLE in asked.settings.required_tables() else []
-        return [*_models(root, asked.settings), *_tables(root, asked.settings), *guests]
+        needs = [*_models(root, asked.settings), *_tables(root, asked.settings)]
+        return [*needs, *guests, *judge_policies(root, asked.settings)]
     except (OSError, DeltaError, pa.ArrowException) as problem:
         what = f"{root}: its models and tables cannot be listed ({brief(problem)})"
         return [error("warehouse", what, "the job needs them", "allow list and get on the warehouse")]

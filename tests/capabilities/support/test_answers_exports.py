@@ -23,6 +23,7 @@ from shopbatch.capabilities.support.answers.reading import Read
 from shopbatch.capabilities.support.answers.run import question_spec, trial_specs, unmatched_intents
 from shopbatch.capabilities.support.answers.unmatched import sentence, unmatched
 from shopbatch.capabilities.support.thresholds import Bounds, Thresholds
+from shopbatch.doctor.policies import judge_policies
 from shopbatch.evaluation.selective import NEVER
 from shopbatch.runs.report import Report
 from shopbatch.tables.tickets import TICKETS
@@ -174,5 +175,9 @@ def test_intents_of_policies_that_no_model_knows_are_named_with_near_ones(store:
     assert unmatched_intents(asking.stage, store) == {}
     put(store, "policies", [*POLICIES, {**POLICIES[0], "policy_id": "more", "intents": ["returns_window"]}], "more")
     assert unmatched_intents(asking.stage, store) == {"returns_window": ["return_window"]}
+    settings = AnswerTicketsConfig.model_validate({"intents": config["intents"]})
+    (finding,) = judge_policies(store.root, settings)
+    assert "returns_window (near: return_window)" in finding.what
     put(store, "policies", POLICIES, "back")
+    assert judge_policies(store.root, settings) == []
     assert json.dumps(unmatched_intents(asking.stage, store)) == "{}"

@@ -18,6 +18,7 @@ _WRITTEN = {
     **{"mass": ("g", 1.0), "volume": ("ml", 1.0), "length": ("cm", 10.0)},
     **{"power": ("W", 1.0), "voltage": ("V", 1.0), "charge": ("mAh", 1.0), "memory": ("GB", 1.0)},
 }
+_RATINGS = frozenset(("W", "V", "mAh", "GB"))  # bounds of them are limits; "charger 65W" names a model
 _WAIST = re.compile(r"\d{2}\s*w[\s/x]*\d{2}\s*l(?![a-z])")  # jeans of 32W 34L: neither watts nor liters
 _FIGURES = r"(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?"
 _PIECE = re.compile(
@@ -245,7 +246,7 @@ def _single(text: str, number: _Number) -> Measure | None:
     if _TWO_DIGITS.match(text[number.start :]):  # 两三百: two or three hundred
         return Measure(bound.start, bound.end)
     if number.unit:
-        if bound.op == "about":
+        if bound.op == "about" or (not bound.op and number.unit in _RATINGS):
             return Measure(bound.start, bound.end)
         constraint = _bound(number, bound.op or "=", number.unit, None)
         return Measure(bound.start, bound.end, (_placed(constraint, bound),))
