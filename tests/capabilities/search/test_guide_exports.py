@@ -105,7 +105,8 @@ def test_messages_say_what_was_asked_and_not_its_opposite(guide: Guide, text: st
 def test_the_reason_names_the_variant_and_the_words_before_the_type(guide: Guide) -> None:
     (pick,) = guide.advise("wool blanket not red").picks
     assert "it comes in “Cream”" in pick.reason and "Red" not in pick.reason
-    (pick,) = guide.advise("linen bedding").picks
+    (pick,) = guide.advise("linen bedding 200x200").picks
+    assert "it measures “200x200”" in pick.reason
     assert ("category", "Bedding") in {(e.column, e.text) for e in pick.evidence}
     (pick,) = guide.advise("noise cancelling headphones").picks
     assert {"noise", "cancelling"} <= {e.text for e in pick.evidence}

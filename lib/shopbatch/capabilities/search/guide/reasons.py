@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -120,16 +121,15 @@ def reason_of(evidence: Sequence[Evidence], language: str) -> str:
 def _spans(
     row: Mapping[str, Any], stated: Sequence[Statement], constraint: Constraint
 ) -> list[tuple[str, str, int, int]]:
-    """Where a row says that it meets a constraint; the first place counts."""
+    """Where a row says that it meets a constraint: the place that says it most often, of several the first."""
     if constraint.kind == "price":
         return _price_spans(row, constraint)
     if constraint.kind == "contains":
         place = _said(row, str(constraint.value))
         return [("contains", *place)] if place else []
-    for s in stated:
-        if s.kind == constraint.kind and s.is_main and _meets(s, constraint):
-            return [(s.kind, s.column, s.start, s.end)]
-    return []
+    hits = [s for s in stated if s.kind == constraint.kind and s.is_main and _meets(s, constraint)]
+    places = Counter((s.kind, s.column, s.start, s.end) for s in hits)  # 200x200 says twice what 140x200 says once
+    return [place for place, _ in places.most_common(1)]
 
 
 def _variant(

@@ -8,25 +8,15 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from shopbatch.capabilities.search.understanding.need import Constraint
+from shopbatch.capabilities.search.understanding.sides import PIECE, WRITTEN, Number, sides, whole
 from shopbatch.capabilities.search.understanding.vocabulary import HAN, fold
 from shopbatch.capabilities.search.understanding.words import listed, query_words
 from shopbatch.text.numerals import english_values, from_chinese, from_english, from_figures, numerals
 from shopbatch.text.quantities import fold_width, quantities
 
-# dimension of a unit -> the unit that amounts are written in, and its size in base units of text.units
-_WRITTEN = {
-    **{"mass": ("g", 1.0), "volume": ("ml", 1.0), "length": ("cm", 10.0)},
-    **{"power": ("W", 1.0), "voltage": ("V", 1.0), "charge": ("mAh", 1.0), "memory": ("GB", 1.0)},
-}
 _RATINGS = frozenset(("W", "V", "mAh", "GB"))  # bounds of them are limits; "charger 65W" names a model
 _WAIST = re.compile(r"\d{2}\s*w[\s/x]*\d{2}\s*l(?![a-z])")  # jeans of 32W 34L: neither watts nor liters
 _FIGURES = r"(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?"
-_PIECE = re.compile(
-    r"(?<![\w.])(?P<a>\d{1,4}(?:\.\d)?)\s?[x×*]\s?(?P<b>\d{1,4}(?:\.\d)?)(?:\s?[x×*]\s?(?P<c>\d{1,4}(?:\.\d)?))?"
-    r"(?!\s?[x×*\d.]|[a-z]?\d)(?:\s?(?P<unit>[a-z]{1,11}|[\u3400-\u9fff]{1,2})(?![a-z]))?"
-)
-_PIXELS = frozenset(("px", "pixel", "pixels", "dpi", "像素"))
-_LEAST_SIDE, _MOST_SIDE = 30, 500  # centimeters that sides without a unit may be: 2x4 and 1920x1080 are something else
 _LONGEST = 24  # characters of the words beside a number that are read
 _TWO_DIGITS = re.compile(r"[一二三四五六七八九两][一二三四五六七八九][十百千万]")
 _COUNTERS = "个只双条件层袋种年月天岁寸人位档口款号码色盒瓶片"
@@ -45,15 +35,6 @@ class Measure:
     start: int
     end: int
     constraints: tuple[Constraint, ...] = ()
-
-
-@dataclass(frozen=True)
-class _Number:
-    start: int
-    end: int
-    value: float
-    unit: str = ""  # one of _WRITTEN; "?" for a unit that no constraint is of
-    currency: str | None = None
 
 
 @dataclass(frozen=True)
@@ -98,43 +79,29 @@ def _apart(candidates: Iterable[Measure]) -> list[Measure]:
     return out
 
 
-def _numbers(text: str) -> list[_Number]:
+def _numbers(text: str) -> list[Number]:
     """Numbers with their unit and currency."""
     language = "zh" if HAN.search(text) else "en"
-    out = list(_sides(text, language))
-    sides = [(n.start, n.end) for n in out]
+    out = list(sides(text, language))
+    places = [(n.start, n.end) for n in out]
     for q in quantities(text, language):
-        if q.sizes and not any(q.start < end and start < q.end for start, end in sides):
-            unit = next(((dim, size) for dim, size in q.sizes if dim in _WRITTEN), None)
+        if q.sizes and not any(q.start < end and start < q.end for start, end in places):
+            unit = next(((dim, size) for dim, size in q.sizes if dim in WRITTEN), None)
             word = text[q.start : q.end]
             if word.endswith(("pounds", "块")) or re.fullmatch(r"一?[两寸成度]|[^\d]*[天年日周]", word):
                 continue
             if unit is None or any(m.start() <= q.start < m.end() for m in _WAIST.finditer(text)):
-                out.append(_Number(q.start, q.end, q.number, "?"))
+                out.append(Number(q.start, q.end, q.number, "?"))
             else:
-                name, factor = _WRITTEN[unit[0]]
-                out.append(_Number(q.start, q.end, unit[1] / factor, name))
+                name, factor = WRITTEN[unit[0]]
+                out.append(Number(q.start, q.end, unit[1] / factor, name))
     taken = list(out)
     for m in _patterns().number.finditer(text):
         start, end = m.span("n")
         if any(start < t.end and t.start < end for t in taken):
             continue
-        out.append(_Number(m.start(), m.end(), _value(m["n"]), currency=_currency(m["before"] or m["after"])))
+        out.append(Number(m.start(), m.end(), _value(m["n"]), currency=_currency(m["before"] or m["after"])))
     return sorted(out, key=lambda n: n.start)
-
-
-def _sides(text: str, language: str) -> Iterator[_Number]:
-    """The sides of a thing in one piece: 150x200cm, 200*230. Without a unit they are centimeters if they can be."""
-    for m in _PIECE.finditer(text):
-        sides = [name for name in ("a", "b", "c") if m[name]]
-        sizes = next((q.sizes for q in quantities(f"1 {m['unit']}", language)), ()) if m["unit"] else ()
-        length = next((size / _WRITTEN["length"][1] for dimension, size in sizes if dimension == "length"), 0.0)
-        fits = all(_LEAST_SIDE <= float(m[name]) <= _MOST_SIDE for name in sides)
-        if not sizes and fits and (m["unit"] or "") not in _PIXELS:
-            length = 1.0
-        for name in sides if length else ():
-            end = m.end() if name == sides[-1] and sizes else m.end(name)
-            yield _Number(m.start(name), end, float(m[name]) * length, "cm")
 
 
 def _value(written: str) -> float:
@@ -148,7 +115,7 @@ def _value(written: str) -> float:
     return from_figures(written)
 
 
-def _range(text: str, low: _Number, high: _Number) -> Measure | None:
+def _range(text: str, low: Number, high: Number) -> Measure | None:
     """Two numbers with a word such as "to" between them."""
     between = text[low.end : high.start].strip()
     words = _patterns()
@@ -186,16 +153,7 @@ def amounts(text: str) -> list[tuple[str, int, int]]:
             out.append((str(sides.constraints[0].value), number.start, number.end))
         if number.unit not in ("", "?"):
             out.append((f"{_short(number.value)} {number.unit}", number.start, number.end))
-    return [(value, *_whole(folded, start, end, numbers)) for value, start, end in out]
-
-
-def _whole(text: str, start: int, end: int, numbers: list[_Number]) -> tuple[int, int]:
-    """The place of an amount; of a side of 200x230 cm that of all sides."""
-    for m in _PIECE.finditer(text):
-        sides = [n for n in numbers if m.start() <= n.start < m.end() and n.unit == "cm"]
-        if len(sides) > 1 and m.start() <= start < m.end():
-            return sides[0].start, sides[-1].end
-    return start, end
+    return [(value, *whole(folded, start, end, numbers)) for value, start, end in out]
 
 
 def split_amount(amount: str) -> tuple[float, str]:
@@ -209,26 +167,26 @@ def size_value(text: str) -> str:
     return _patterns().size_names.get(text.lower().replace("-", " "), text.upper().removesuffix("码"))
 
 
-def _two_sides(text: str, first: _Number, second: _Number) -> Measure | None:
+def _two_sides(text: str, first: Number, second: Number) -> Measure | None:
     """Two dimensions: 150 x 200 cm."""
     if second.unit != "cm" or first.unit not in ("", "cm") or first.currency:
         return None
     if not re.fullmatch(r"\s*(?:x|×|\*|by)\s*", text[first.end : second.start]):
         return None
-    if _PIECE.match(text, first.start):
+    if PIECE.match(text, first.start):
         return Measure(first.start, second.end, tuple(_bound(n, "=", "cm", None) for n in (first, second)))
     scale = second.value / _stated(text, second)
     sides = (first if first.unit else replace(first, value=first.value * scale), second)
     return Measure(first.start, second.end, tuple(_bound(n, "=", "cm", None) for n in sides))
 
 
-def _stated(text: str, number: _Number) -> float:
+def _stated(text: str, number: Number) -> float:
     """The number as the figures say it, without its unit or scale."""
     m = re.search(_FIGURES, text[number.start : number.end])
     return float(m.group().replace(",", "")) if m and float(m.group().replace(",", "")) else number.value or 1.0
 
 
-def _bound(number: _Number, op: str, unit: str, currency: str | None) -> Constraint:
+def _bound(number: Number, op: str, unit: str, currency: str | None) -> Constraint:
     if unit:
         return Constraint("amount", op, f"{_short(number.value)} {unit}", number.start, number.end)
     return Constraint("price", op, number.value, number.start, number.end, currency)
@@ -238,7 +196,7 @@ def _short(value: float) -> str:
     return f"{round(value, 2):.2f}".rstrip("0").rstrip(".")
 
 
-def _single(text: str, number: _Number) -> Measure | None:
+def _single(text: str, number: Number) -> Measure | None:
     """One number: a bound of an amount or of a price, or nothing."""
     bound = _side(text, number)
     if number.unit == "?" or _is_of_shopper(text, bound):
@@ -269,7 +227,7 @@ def _is_of_shopper(text: str, bound: _Bound) -> bool:
     return bool(before or words.no_bound_after.match(text, bound.end))
 
 
-def _counts(text: str, number: _Number) -> bool:
+def _counts(text: str, number: Number) -> bool:
     """Whether a number without a currency counts things: "at least 3 pockets", 至少3个."""
     rest = text[number.end :].lstrip()
     if rest[:1] and rest[0] in _COUNTERS:
@@ -278,7 +236,7 @@ def _counts(text: str, number: _Number) -> bool:
     return bool(word and number.value < 20 and word.group().endswith("s"))
 
 
-def _side(text: str, number: _Number) -> _Bound:
+def _side(text: str, number: Number) -> _Bound:
     """What the words before and after a number make of it."""
     words, start, end, op = _patterns(), number.start, number.end, ""
     if before := words.before.search(text[max(0, start - _LONGEST) : start]):
