@@ -230,7 +230,7 @@ def demanded(case: Case, queries: list[str], labelled: list[Labelled]) -> tuple[
     out, demanding = [], np.zeros(len(queries), bool)
     for number, (query, lists) in enumerate(zip(queries, labelled, strict=True)):
         wanted = [c for c in understand(query, vocabulary, case.language).constraints if is_filter(c)]
-        masks = [looked.allowed for c in wanted if (looked := look(facts, c)) is not None]
+        masks = [looked.allowed for c in wanted if (looked := look(facts, c, wanted)) is not None]
         mask = np.logical_and.reduce(masks) if masks else np.ones(facts.rows, bool)
         demanding[number] = bool(masks)
         out.append(Labelled(*((n[mask[n]], s[mask[n]]) for n, s in (lists.lexical, lists.dense)), lists.judged))

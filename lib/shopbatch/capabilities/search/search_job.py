@@ -37,7 +37,7 @@ from shopbatch.warehouse.publish import Publication, Superseded, unless_changed
 from shopbatch.warehouse.snapshot import Snapshot
 from shopbatch.warehouse.store import Store
 
-VERSION = 2  # of what a search answers: another one answers every query again
+VERSION = 3  # of what a search answers: another one answers every query again
 CHUNK = 512  # queries of one task
 
 

@@ -34,7 +34,7 @@ from shopbatch.text.injection import is_injection
 from shopbatch.vectors.columns import matrix
 from shopbatch.warehouse.snapshot import Snapshot
 
-VERSION = 1  # of what is answered
+VERSION = 2  # of what is answered
 _VECTOR = pa.schema([("vector", pa.binary())])
 
 

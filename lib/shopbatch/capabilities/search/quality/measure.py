@@ -29,7 +29,7 @@ def breaks_conditions(index: SearchIndex, plan: Plan, shown: np.ndarray) -> np.n
     if plan.constraints and index.stated is not None:
         facts = facts_of(rows, index.stated.vocabulary)
         for constraint in plan.constraints:
-            looked = look(facts, constraint)
+            looked = look(facts, constraint, plan.constraints)
             out |= ~looked.allowed if looked is not None else False
     return out
 

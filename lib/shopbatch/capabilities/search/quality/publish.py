@@ -25,7 +25,7 @@ from shopbatch.warehouse.publish import Publication, Superseded, unless_changed
 from shopbatch.warehouse.snapshot import Snapshot
 from shopbatch.warehouse.store import Store
 
-VERSION = 1  # of how a search is judged: another one judges again
+VERSION = 2  # of how a search is judged: another one judges again
 
 
 @dataclass(frozen=True)
