@@ -333,7 +333,10 @@ def test_an_id_that_two_files_have_and_what_lies_outside(store: Store, tmp_path:
 
 
 def test_no_folder(store: Store, tmp_path: Path) -> None:
-    for place, problem in ((tmp_path / "none", "does not exist"), (put(tmp_path / "empty"), "no Markdown file")):
+    for place, problem in (
+        (tmp_path / "none", "does not exist"),
+        (put(tmp_path / "empty"), r"no Markdown file \(.md\) with front matter"),
+    ):
         with pytest.raises(UserError, match=problem):
             load_policies(store, place)
     with pytest.raises(UserError, match="is a file: policies are loaded from a folder"):
