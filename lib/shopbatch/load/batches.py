@@ -144,7 +144,7 @@ class Converter:
 
     def _count(self, columns: dict[str, pa.Array]) -> None:
         """Count what the user should know of the rows that fit."""
-        if "currency" in columns:
+        if "currency" in self._by_name:
             amounts = [columns[name].is_valid() for name in _PRICES if name in columns]
             for valid in amounts[:1]:
                 any_amount = reduce(pc.or_, amounts[1:], valid)

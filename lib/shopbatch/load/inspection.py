@@ -15,6 +15,7 @@ from shopbatch.core.errors import UserError
 from shopbatch.load.column_formats import ColumnFormat, Evidence, decide, describe
 from shopbatch.load.match import Match, match
 from shopbatch.load.options import Options
+from shopbatch.load.presets import skip_columns
 from shopbatch.load.raw import Input, RawBatch
 from shopbatch.load.shaping import Merger, text_cells
 from shopbatch.load.skipping import Skipping
@@ -71,7 +72,7 @@ def _to_inspect(table: Table, matched: Match) -> list[str]:
     """The file's columns whose values are looked at in the first reading."""
     declared = {c.name: c for c in table.columns}
     looked_at = [s for t, s in matched.columns.items() if t in declared and Evidence.is_wanted(declared[t])]
-    skips = (*matched.preset.skip_rows, *matched.preset.skip_values) if matched.preset else ()
+    skips = skip_columns(matched.preset) if matched.preset else ()
     return list(dict.fromkeys([*looked_at, *skips, *(matched.columns[k] for k in table.key if k in matched.columns)]))
 
 

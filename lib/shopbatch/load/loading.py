@@ -180,8 +180,8 @@ class _Load:
         if snapshot is not None and snapshot.files and self.opened.digest in snapshot.metadata.get("inputs", ()):
             raise UserError(
                 f"{self.opened.title} was loaded into {self.table.name!r} before, with other options or by an older "
-                "version: its rows would stand there twice; add --replace to load the table anew, which removes all its "
-                "rows"
+                "version: its rows would stand there twice; add --replace to load the table anew, which removes all "
+                "its rows"
             )
 
     def refuse_other_keys(self) -> None:

@@ -53,7 +53,7 @@ def match(table: Table, names: Sequence[str], options: Options) -> Match:
     system = "" if system == presets.PLAIN else system
     preset = presets.spelled_as(presets.preset(table.name, system), names) if system else None
     if preset is not None and options.unpublished:
-        preset = preset.model_copy(update={"skip_values": {}})
+        preset = preset.model_copy(update={"skip_values": {}, "skip_children": {}})
     meant = presets.columns_of(preset, names) if preset else {}
     meant = {t: s for t, s in meant.items() if t not in mapping}
     columns: dict[str, str] = {}

@@ -89,6 +89,10 @@ class Preset(WordFile):
     """The file's columns -> the words (in small letters) by which a row is of something that is not for sale: it is
     left out, unless the user wants these, too."""
 
+    skip_children: dict[str, tuple[str, ...]] = Field(default_factory=dict)
+    """The file's column that names the product of which a row is a variant -> the columns by which that one is named.
+    It stands above its variants; if `skip_values` leaves it out, they are left out, too."""
+
     stock: Stock | None = None
     """What `availability` is computed from."""
 
@@ -182,7 +186,13 @@ def extra_columns(preset: Preset) -> tuple[str, ...]:
     stock = preset.stock
     of_stock = (*stock.quantity, *stock.tracked_by, *stock.oversold) if stock else ()
     of_pairs = (column for pair in preset.pairs for column in pair)
-    return (*preset.carry, *preset.skip_rows, *preset.skip_values, *of_pairs, *of_stock)
+    return (*preset.carry, *of_pairs, *of_stock, *skip_columns(preset))
+
+
+def skip_columns(preset: Preset) -> tuple[str, ...]:
+    """Return the file's columns that decide which rows are left out."""
+    of_children = (column for parent, names in preset.skip_children.items() for column in (parent, *names))
+    return (*preset.skip_rows, *preset.skip_values, *of_children)
 
 
 def spelled_as(preset: Preset, names: Sequence[str]) -> Preset:
@@ -198,7 +208,8 @@ def spelled_as(preset: Preset, names: Sequence[str]) -> Preset:
         columns = {part: present(getattr(stock, part)) for part in ("quantity", "tracked_by", "oversold")}
         stock = stock.model_copy(update=columns) if columns["quantity"] else None
     spelled: dict[str, object] = {"carry": present(preset.carry), "skip_rows": present(preset.skip_rows)}
-    spelled |= {"pairs": tuple(pairs), "skip_values": skipped, "stock": stock}
+    children = {c: present(names_of) for name, names_of in preset.skip_children.items() for c in present([name])}
+    spelled |= {"pairs": tuple(pairs), "skip_values": skipped, "skip_children": children, "stock": stock}
     return preset.model_copy(update=spelled)
 
 
