@@ -367,6 +367,19 @@ def test_the_table_holds_what_the_folder_holds(store: Store, tmp_path: Path) -> 
     assert {row["policy_id"]: row["version"] for row in rows(store)} == versions
 
 
+def test_what_describes_the_folder_is_no_policy_and_other_files_are_named(store: Store, tmp_path: Path) -> None:
+    folder = put(tmp_path / "policies", a=policy("a"), README="# Our policies\nAsk Anna.\n")
+    put(folder / "zh", **{"readme.zh": "# 政策", "b": policy("b")})
+    report = load_policies(store, folder)
+    assert (report.new, report.readmes) == (("a", "b"), ("README.md", "zh/readme.zh.md"))
+    assert "left out: README.md has no front matter and is no policy" in report.lines()
+    put(folder, README=policy("c"))
+    assert load_policies(store, folder).new == ("c",), "with front matter it is one"
+    put(folder, READMORE="# Shipping\nWe ship.\n")
+    with pytest.raises(UserError, match=r"policies/READMORE\.md: no front matter"):
+        load_policies(store, folder)
+
+
 def test_the_command(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
     folder = put(project / "policies", a=policy("a"))
     assert cli.main(["load", "policies", str(folder)]) == 0

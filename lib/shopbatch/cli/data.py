@@ -27,11 +27,10 @@ if TYPE_CHECKING:
     from shopbatch.load.identity import Mode
 
 _SOURCES = (
-    "Source table: products, users, transactions, campaigns, coupons, redemptions, experiments, events, "
-    "reviews, support_dialogs, "
-    "product_copy, queries, shopper_requests, search_events, judgements, synonyms, orders, order_lines, tickets, "
-    "ticket_feedback, intent_examples, aspect_labels, policies (a folder of Markdown files), or images (a folder of "
-    "pictures)."
+    "Source table: products, users, transactions, campaigns, coupons, redemptions, offers, experiments, events, "
+    "referral_events, reviews, support_dialogs, product_copy, glossary, translation_references, queries, "
+    "shopper_requests, search_events, judgements, synonyms, orders, order_lines, tickets, ticket_feedback, "
+    "intent_examples, aspect_labels, policies (a folder of Markdown files), or images (a folder of pictures)."
 )
 
 _IMAGES = ("images", "product_images")
