@@ -143,10 +143,10 @@ def test_the_total_of_an_order_is_never_the_amount_of_a_line(store: Store, tmp_p
 
 
 def test_the_amount_of_a_line_is_taken_where_the_file_has_a_total_too(store: Store, tmp_path: Path) -> None:
-    text = "order_id,sku,qty,price,Total,Line Total\n1,a,2,20.00,99.00,35.00\n"
+    text = "order_id,sku,qty,price,Total,Line Total,Discount,Line Discount\n1,a,2,20.00,99.00,35.00,9,5\n"
     load_file(store, "transactions", write(tmp_path, "erp.csv", text), Options(auto=True))
     [row] = rows(store, "transactions")
-    assert row["sales_value"] == Decimal(35)
+    assert (row["sales_value"], row["retail_discount"]) == (Decimal(35), Decimal(5))
     text = "order_id,sku,Total\n1,a,35.00\n"
     load_file(store, "transactions", write(tmp_path, "till.csv", text), Options(auto=True), "replace")
     [row] = rows(store, "transactions")

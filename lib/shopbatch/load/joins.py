@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 import polars as pl
+import pyarrow as pa
 import pyarrow.compute as pc
 
+from shopbatch.core.errors import UserError
 from shopbatch.warehouse.snapshot import Snapshot
 from shopbatch.warehouse.store import Store
 
@@ -26,29 +30,31 @@ def unmatched(store: Store, table: str) -> list[str]:
     Returns:
         A line for each pair of tables that both have rows and of which most ids are in one of them alone.
     """
-    lines = []
+    lines: list[str] = []
     for target, (column, tables) in _REFERENCES.items():
         pairs = tables if table == target else (table,) if table in tables else ()
-        lines += [line for name in pairs if (line := _compare(store, name, target, column)) is not None]
+        for name in pairs:
+            with suppress(UserError, OSError, pa.ArrowException):  # the load is done, whatever the other table is like
+                lines += _compare(store, name, target, column)
     return lines
 
 
-def _compare(store: Store, name: str, target: str, column: str) -> str | None:
+def _compare(store: Store, name: str, target: str, column: str) -> list[str]:
     rows, known = store.find(name), store.find(target)
     if rows is None or known is None or not rows.files or not known.files or known.rows > _MOST:
-        return None
+        return []
     ids, there = _ids(rows, column, _SOME), _ids(known, column, _MOST)
     missing = ids.filter(~ids.is_in(there.implode()))
     if len(ids) < _FEW or len(missing) * 2 <= len(ids):
-        return None
+        return []
     what = "product" if target == "products" else "user"
     sample = f"; {target} holds the sample" if "sample" in known.metadata else ""
     sample = f"; {name} holds the sample" if "sample" in rows.metadata else sample
-    return (
+    return [
         f"{len(missing):,} of {len(ids):,} {what} ids of {name} are not in {target} ({_some(missing)}; {target} has "
         f"{_some(there)}){sample}: jobs that join the two see nothing of them. Load both with the same ids: "
         f"--map {column}=... says which column of a file has them"
-    )
+    ]
 
 
 def _ids(snapshot: Snapshot, column: str, most: int) -> pl.Series:

@@ -115,14 +115,9 @@ def _propose(
         target = known.get(normal_name(name))
         if target is not None and target not in columns and target not in mapping:
             proposed.setdefault(target, name)
-    totals = words.totals()
-    if {"quantity", "unit_price"} <= {*columns, *proposed} and normal_name(proposed.get("sales_value", "")) in totals:
-        # it may be the total of the whole order, with shipping and taxes, and the amount can be computed from these two
-        of_lines = (n for n in free if known.get(normal_name(n)) == "sales_value" and normal_name(n) not in totals)
-        if (line := next(of_lines, None)) is None:
-            del proposed["sales_value"]
-        else:
-            proposed["sales_value"] = line
+    if {"quantity", "unit_price"} <= {*columns, *proposed}:
+        # the amount can be computed from these two; a total may be the whole order's, with shipping and taxes
+        proposed = {t: n for t, n in proposed.items() if t != "sales_value" or normal_name(n) not in words.totals()}
     return proposed
 
 
