@@ -9,7 +9,23 @@ from importlib import resources
 
 import yaml
 
-from shopbatch.capabilities.copywriting import copy_format, coverage, patterns, plan, product, rules, words, writer
+from shopbatch.capabilities.copywriting import (
+    bullets,
+    chinese,
+    copy_format,
+    coverage,
+    english,
+    parts,
+    patterns,
+    plan,
+    product,
+    rules,
+    spelling,
+    values,
+    wording,
+    words,
+    writer,
+)
 from shopbatch.capabilities.copywriting import facts as product_facts
 from shopbatch.capabilities.copywriting import prompt as product_prompt
 from shopbatch.capabilities.copywriting import stage as description
@@ -26,7 +42,7 @@ from shopbatch.engines.images import lite0
 from shopbatch.grounding import allowed, brands, check, facts, lexicon, standing
 from shopbatch.inference.stage import BaseStage
 from shopbatch.pictures import pixels
-from shopbatch.text import expand, injection, language, markup, numerals, quantities, units, visible
+from shopbatch.text import expand, fibres, injection, language, markup, numerals, quantities, units, visible
 from shopbatch.text.moderation import closing, details, find, folding, generated
 from shopbatch.text.moderation import lexicon as moderation_lexicon
 from shopbatch.vectors import dense
@@ -43,7 +59,7 @@ OF_SENTIMENT = (
     ),
 )
 # of what makes a description's prompt and draws its text
-DESCRIPTION = {3: "d050d7b14c3e0e72"}
+DESCRIPTION = {3: "6ee783f88794abf0"}
 OF_DESCRIPTION = (
     (writer, None),
     (
@@ -60,16 +76,16 @@ WORDED = {1: "3e1e066d89ad56ff"}
 OF_WORDED = ((visible, None), (markup, None))
 WORDED_LISTS = (("text", "visible"), ("text", "markup"))
 # of what judges a description, by the versions of rules and of the grounding check
-JUDGING = {(5, 4): "d7cd42b3ad38db94"}
+JUDGING = {(6, 5): "4ba130c94502903c"}
 OF_JUDGING = (
     *((module, None) for module in (rules, copy_format, words, coverage)),
     *((module, None) for module in (check, allowed, standing, lexicon, facts, brands)),
-    *((module, None) for module in (quantities, numerals, units, generated)),
+    *((module, None) for module in (quantities, numerals, units, fibres, generated)),
     (language, ("_ENGLISH_WORDS", "is_written_in")),
 )
 JUDGING_LISTS = (
     *(("grounding", name) for name in ("claims", "brands", "facts", "lexicon.en", "lexicon.zh")),
-    *(("text", name) for name in ("units", "numerals")),
+    *(("text", name) for name in ("units", "numerals", "fibres")),
     ("capabilities.copywriting", "words"),
 )
 # of what is found in reviews and in copy; raise the version of rules.py with it
@@ -77,8 +93,14 @@ MODERATION = {1: "16a6e0fc28d7d188"}
 OF_MODERATION = tuple((module, None) for module in (find, folding, closing, details, moderation_lexicon))
 MODERATION_LISTS = tuple(("text.moderation", name) for name in ("en", "zh", "signs", "details"))
 # of what says facts by plan, besides the patterns, whose digest is part of the stage's `checks`
-PLANNING = {1: "674e0c4dffb39b27"}
-OF_PLANNING = (*((module, None) for module in (plan, product, patterns)), (product_prompt, ("_MARKUP", "one_line")))
+PLANNING = {2: "81b496583f4ee10c"}
+OF_PLANNING = (
+    *(
+        (module, None)
+        for module in (plan, bullets, english, chinese, product, values, parts, spelling, wording, patterns)
+    ),
+    (product_prompt, ("_MARKUP", "one_line")),
+)
 
 # of what makes the vectors of products and queries, by the versions of stage.py and product_text.py
 SEARCH = {(1, 1): "a0c3e1d561bce196"}

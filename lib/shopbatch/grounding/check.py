@@ -17,12 +17,12 @@ from functools import lru_cache
 from shopbatch.grounding.allowed import NO_PHRASES, Backing, Phrases, comparable, role_of
 from shopbatch.grounding.brands import unknown_brands
 from shopbatch.grounding.facts import entry_name, said, statements
-from shopbatch.grounding.lexicon import lexicon
+from shopbatch.grounding.lexicon import is_chinese, lexicon
 from shopbatch.text.expand import expand
 from shopbatch.text.quantities import Quantity, fold_width, money, quantities
 from shopbatch.text.word_files import WordFile, read_words
 
-VERSION = 4  # of all that this package finds; raising it judges stored texts again
+VERSION = 5  # of all that this package finds; raising it judges stored texts again
 TOLERANCE = 0.02  # relative difference of a size that is restated in another unit
 KINDS = ("number", "size", "brand", "material", "certification", "health", "environment", "price", "promise", "banned",
          "unbacked")  # fmt: skip
@@ -103,7 +103,7 @@ _RANGE = re.compile(
 )  # 65-135 cm
 _BY = re.compile(r" ?(?:by|x|×|\*) ?\d")
 _AGES = frozenset({"age_group", "recommended_age"})  # roles of attributes such as `3+`
-_AGE = re.compile(r"(\d{1,2}) ?\+?")
+_AGE = re.compile(r"(\d{1,2})(?: ?[-–] ?(\d{1,2}))? ?(ys?|yrs?|yo|years?|m|mths?|mos?|months?)?\.? ?\+?", re.I)
 
 
 class Facts:
@@ -128,8 +128,12 @@ class Facts:
         values += [unit[1] for n, v in attributes.items() if said(n, v) and (unit := _PER.search(entry_name(n)))]
         values += [f"{m[1]} {m[4]}, {m[2]} {m[4]}, {m[3] or m[2]} {m[4]}" for v in values for m in _SIDES.finditer(v)]
         values += [f"{m[1]} {m[2]}" for v in values for m in _RANGE.finditer(v)]
-        ages = [_AGE.fullmatch(v.strip()) for n, v in attributes.items() if v and role_of(n, lexicon("en")) in _AGES]
-        values += [f"{age[1]} years" for age in ages if age]
+        ages = [
+            _AGE.fullmatch(v.strip())
+            for n, v in attributes.items()
+            if v and role_of(n, lexicon("zh" if is_chinese(n) else "en")) in _AGES
+        ]
+        values += [text for age in ages if age for text in _aged(age)]
         self.text = " \n ".join(values)
         self.lower = re.sub(r"['’]", "", self.text.lower())
         self.names = " ".join(entry_name(n) for n, v in attributes.items() if v).lower()
@@ -143,6 +147,12 @@ class Facts:
         self.numbers = {round(q.number, 6) for q in known if not q.sizes}  # 22 LB does not back 22 pieces
         listed = (len(_ITEM.split(value)) for name, value in attributes.items() if value and entry_name(name))
         self.numbers |= {count for count in listed if count > 1}
+
+
+def _aged(age: re.Match[str]) -> list[str]:
+    """An age as quantities: 7-8Y is 7 years and 8 years."""
+    units = ("months", "个月") if (age[3] or "").lower().startswith("m") else ("years", "岁")
+    return [f"{number} {unit}" for number in (age[1], age[2]) if number for unit in units]
 
 
 def _quantities(value: str) -> list[Quantity]:

@@ -10,6 +10,7 @@ import re
 from collections.abc import Mapping
 from functools import lru_cache
 
+from shopbatch.text.fibres import written_out
 from shopbatch.text.markup import plain
 from shopbatch.text.word_files import WordFile, read_words
 
@@ -17,6 +18,7 @@ ENTRY = "attributes."  # begins the name of an entry of the column `attributes`
 DESCRIPTION = "description"
 NAMES = ("title", "product_type", "category", "department", "division")  # what names a product, most specific first
 _CLAUSE = re.compile(r"[^\s.;,。；，][^.;,。；，]*[^\s.;,。；，]")
+_COUNTED = {"月": "个月"}  # months that are counted
 _UNIT = re.compile(r"[(\[]\s*([^()\[\]\d]{1,12}?)\s*[)\]]\s*$")  # Weight (g)
 
 
@@ -82,6 +84,8 @@ def statements(attributes: Mapping[str, str | None]) -> list[str]:
             text = _denied().sub(" ", text)
         if text:
             texts.append(text)
+            if (fibres := written_out(text)) != text:
+                texts.append(fibres)
         if text and (unit := _UNIT.search(entry_name(attribute))):
-            texts.append(f"{text} {unit[1]}")
+            texts.append(f"{text} {_COUNTED.get(unit[1], unit[1])}")
     return texts

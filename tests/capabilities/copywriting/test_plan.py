@@ -12,9 +12,10 @@ from shopbatch.capabilities.copywriting.copy_format import parse
 from shopbatch.capabilities.copywriting.coverage import mentioned_share, mentions, names_product
 from shopbatch.capabilities.copywriting.facts import content_of, known_facts
 from shopbatch.capabilities.copywriting.patterns import TONES, Patterns
-from shopbatch.capabilities.copywriting.plan import Style, article, plan
+from shopbatch.capabilities.copywriting.plan import Limits, Style, plan
 from shopbatch.capabilities.copywriting.product import understand
 from shopbatch.capabilities.copywriting.rules import Judge
+from shopbatch.capabilities.copywriting.wording import article
 from shopbatch.evaluation.distinct import distinct
 from shopbatch.grounding.check import Facts
 
@@ -64,7 +65,7 @@ def test_a_changed_pattern_changes_only_the_copy_that_drew_it(monkeypatch):
     gone = raw["intros"]["with_brand"][0]
     raw["intros"]["with_brand"] = raw["intros"]["with_brand"][1:]
     changed = Patterns.model_validate(raw)
-    for module in ("plan", "product"):
+    for module in ("plan", "product", "values", "bullets", "wording"):
         monkeypatch.setattr(f"shopbatch.capabilities.copywriting.{module}.patterns", lambda language: changed)
     after = [plan(f, "en") for f in known]
     touched = sum(a != b for a, b in zip(before, after, strict=True))
@@ -157,3 +158,62 @@ def test_what_facts_say_in_their_own_words_passes(language, attributes):
     verdict = Judge(Rules(), language, "")(plan(known, language), "stop", Facts(known))
     assert (verdict.reason, verdict.findings) == (None, ())
     assert names_product(known, verdict.copy.text)
+
+
+def test_copy_says_nothing_banned_and_keeps_to_shorter_limits():
+    known = facts(title="Mug", product_type="Mug", Colour="white", Material="organic clay", Origin="Portugal",
+                  Height="9 cm", Dishwasher_safe="Yes", brand="Harl")  # fmt: skip
+    usual = parse(plan(known, "en"))
+    assert "organic" in usual.body and len(usual.description) > 60
+    limits = Limits(headline=12, description=60, bullet=24, banned=("organic", r"dish\w+"))
+    copy = parse(plan(known, "en", limits=limits))
+    assert "organic" not in copy.text.lower() and "dishwasher" not in copy.text.lower()
+    assert len(copy.headline) <= 12 and len(copy.description) <= 60 and all(len(b) <= 24 for b in copy.bullets)
+
+
+HAS_AND_IS = [
+    ({"product_type": "Gilet", "Hood": "Detachable", "Pockets": "2 zip"}, ("a detachable hood", "2 zip pockets")),
+    (
+        {"product_type": "Sports bra", "Fabric": "76% PA 24% EL", "Support": "Medium"},
+        ("76% polyamide and 24% elastane", "medium support"),
+    ),
+    (
+        {"title": "Boys' Cargo Shorts", "product_type": "Shorts", "Gender": "Men", "Age group": "Kids", "Pockets": "4"},
+        ("oys' cargo shorts",),
+    ),
+    (
+        {"product_type": "Stick vacuum", "Suction": "25 kPa", "Filter": "HEPA", "Weight": "2.3 kg"},
+        ("25 kPa of suction", "a HEPA filter", "weighs 2.3 kg"),
+    ),
+    ({"product_type": "Kettle", "Foldable": "Yes", "Lid": "Yes", "Descaling": "No"}, ("a lid", "is foldable")),
+    ({"product_type": "Skirt", "Size": "S, M, L", "Length": "Knee"}, ("in sizes S, M and L",)),
+]
+
+
+@pytest.mark.parametrize(("attributes", "said"), HAS_AND_IS)
+def test_what_a_product_has_and_is_stands_in_the_description(attributes, said):
+    known = facts(**({"title": attributes["product_type"]} | attributes))
+    text = plan(known, "en")
+    assert Judge(Rules(), "en", "")(text, "stop", Facts(known)).reason is None
+    assert all(part in parse(text).description for part in said), parse(text).description
+
+
+CHINESE = [
+    (
+        {"title": "旅行收纳袋", "product_type": "旅行收纳", "侧袋": "有", "肩带": "可拆卸"},
+        ("旅行收纳袋", "侧袋", "肩带可拆卸"),
+    ),
+    ({"title": "渔夫帽", "product_type": "渔夫帽", "材质": "棉", "可折叠": "是"}, ("可折叠",)),
+    (
+        {"title": "连体衣", "product_type": "连体衣", "适用月龄": "3-6M", "面料": "棉95% 氨纶5%"},
+        ("3-6个月", "棉95%、氨纶5%"),
+    ),
+]
+
+
+@pytest.mark.parametrize(("attributes", "said"), CHINESE)
+def test_chinese_copy_says_what_a_product_has_and_is(attributes, said):
+    known = facts(**attributes)
+    text = plan(known, "zh")
+    assert Judge(Rules(), "zh", "")(text, "stop", Facts(known)).reason is None
+    assert all(part in parse(text).description for part in said), parse(text).description

@@ -59,6 +59,10 @@ class Rules(Strict):
     allowed: tuple[str, ...] = copy_words().allowed
     """Words of the list of harmful words that copy may use. Words of the product's attributes are always allowed."""
 
+    def banned_in(self, language: str) -> tuple[str, ...]:
+        """The regular expressions of the claims that are banned in the market in a language."""
+        return tuple(p for b in self.banned if b.market == self.market and b.language == language for p in b.patterns)
+
     @property
     def identity(self) -> dict[str, Any]:
         """The rules as JSON values, to be part of the digest that names the version of the checks."""

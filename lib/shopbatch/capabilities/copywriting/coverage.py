@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from shopbatch.capabilities.copywriting.words import copy_words
 from shopbatch.grounding.check import Facts, backed
 from shopbatch.grounding.facts import DESCRIPTION, NAMES, entry_name, said
+from shopbatch.grounding.lexicon import is_chinese
 from shopbatch.text.expand import expand
 from shopbatch.text.quantities import quantities
 
@@ -79,6 +80,8 @@ def _words(value: str) -> list[str]:
 
 def _find(word: str, text: str) -> str | None:
     """The first word of the text that begins with this word's stem."""
+    if is_chinese(word):
+        return word if word in text else None
     stem = re.sub(r"(?:ies|es|s|y)$", "", word) if len(word) > 3 else word
     ending = r"\w{0,4}" if len(word) > 2 else "(?![A-Za-z0-9])"  # M is no word that begins with m
     match = re.search(rf"(?<![A-Za-z0-9]){re.escape(stem)}{ending}", text, re.I)

@@ -30,12 +30,55 @@ _SLOT = re.compile(r"\{([^{}]*)\}")
 class Intros(WordFile):
     """First sentences for any goods. named: for products of which nothing says what they are.
 
-    {made} and {with} are {posts} that begin with these words (English).
+    subject, subject_by: how a sentence begins that has verbs, without and with a brand (English).
     """
 
     with_brand: tuple[str, ...]
     without_brand: tuple[str, ...]
     named: tuple[str, ...]
+    subject: str = ""
+    subject_by: str = ""
+
+
+class Names(WordFile):
+    """Words of attributes' names, and how their values are said; the word lists say what each is for.
+
+    parts: what a product may have: `Hood: detachable` is "a detachable hood". mass: the same without an article.
+    amounts: of what a product has some: `Torque: 45 Nm` is "45 Nm of torque". uncounted: names of numbers of which
+    a product has none: `Users: 8`. able: what a product is where the answer is yes; able_ends: a pattern of names
+    of which this holds. titles: words that stand before the goods in a title and are no names. genders: genders
+    before a noun. whom: first words of a noun that tell whom the goods are for, as they are written. proper: words
+    that keep their capitals. singular: words in s that are no plurals. collective: types of goods beside which a
+    title tells what they are: knitwear. generic: goods that do not say what a product is. counts: words of a title
+    behind which what it is about begins. tails: words that go with the one before them. codes: names that are
+    codes. short: short names that are words. capacities: names of what a product holds as a whole. read: codes that
+    are read as words. ends: characters that end the names of goods. made_of: codes of materials. vague: values that
+    say nothing. told_ends: a pattern of names that are said.
+    """
+
+    parts: frozenset[str] = frozenset()
+    mass: frozenset[str] = frozenset()
+    amounts: frozenset[str] = frozenset()
+    uncounted: frozenset[str] = frozenset()
+    able: frozenset[str] = frozenset()
+    able_ends: str = "$^"
+    titles: frozenset[str] = frozenset()
+    genders: dict[str, str] = Field(default_factory=dict)
+    whom: dict[str, str] = Field(default_factory=dict)
+    proper: frozenset[str] = frozenset()
+    singular: frozenset[str] = frozenset()
+    collective: frozenset[str] = frozenset()
+    generic: frozenset[str] = frozenset()
+    counts: frozenset[str] = frozenset()
+    tails: frozenset[str] = frozenset()
+    codes: frozenset[str] = frozenset()
+    short: frozenset[str] = frozenset()
+    capacities: frozenset[str] = frozenset()
+    read: frozenset[str] = frozenset()
+    ends: str = ""
+    made_of: frozenset[str] = frozenset()
+    vague: frozenset[str] = frozenset()
+    told_ends: str = "$^"
 
 
 class Guarded(WordFile):
@@ -54,15 +97,17 @@ class Guarded(WordFile):
 
 
 class RolePatterns(WordFile):
-    """How one fact is said. pre: whether short values stand before the noun, as in pre_form; post: behind it.
+    """How one fact is said. pre: whether short values that match pre_if stand before the noun, as in pre_form; post:
+    behind it.
 
     guarded: patterns that read better than the others where they fit.
     """
 
     pre: bool = False
+    pre_if: str = ""
     pre_form: str = "{value}"
     post: tuple[str, ...] = ()
-    sentences: tuple[str, ...]
+    sentences: tuple[str, ...] = ()
     clauses: tuple[str, ...] = ()
     guarded: tuple[Guarded, ...] = ()
 
@@ -88,14 +133,16 @@ class Override(WordFile):
 
 
 class Patterns(WordFile):
-    """The patterns of a language. spoken: values as they are said, by role."""
+    """The patterns of a language. spoken: values as they are said, by role. glance: a list of figures (English)."""
 
     intros: Intros
+    names: Names = Names()
     roles: dict[str, RolePatterns]
     kinds: dict[str, KindPatterns]
     headlines: tuple[str, ...]
     bullet: str
     page: str
+    glance: str = ""
     labels: dict[str, str]
     role_overrides: dict[str, Override] = Field(default_factory=dict)
     spoken: dict[str, dict[str, str]] = Field(default_factory=dict)
@@ -115,7 +162,9 @@ def patterns(language: str) -> Patterns:
 @lru_cache(maxsize=len(LANGUAGES))
 def patterns_digest(language: str) -> str:
     """Digest of all patterns of a language."""
-    return digest(patterns(language).model_dump(mode="json"))
+    dumped = patterns(language).model_dump(mode="json")
+    names = {name: sorted(v) if isinstance(v, list) else v for name, v in dumped["names"].items()}  # sets have no order
+    return digest(dumped | {"names": names})
 
 
 @lru_cache(maxsize=len(LANGUAGES))
@@ -124,7 +173,16 @@ def phrases(language: str) -> Phrases:
     if language not in LANGUAGES:
         return NO_PHRASES
     speech = patterns(language)
-    of_all = [*speech.intros.with_brand, *speech.intros.without_brand, *speech.intros.named, speech.page]
+    intros = speech.intros
+    of_all = [
+        *intros.with_brand,
+        *intros.without_brand,
+        *intros.named,
+        intros.subject,
+        intros.subject_by,
+        speech.page,
+        speech.glance,
+    ]
     for role in (*speech.roles.values(), *(r for o in speech.role_overrides.values() for r in o.roles.values())):
         of_all += [*role.post, *role.sentences, *role.clauses, *(g.text for g in role.guarded)]
     by_kind = {"": phrases_of(of_all, language)}
@@ -153,7 +211,7 @@ def fill(pattern: str, slots: Mapping[str, str], plural: bool = False) -> str:
 
     text = _SLOT.sub(lambda m: slots[m[1]], agree(pattern, plural))
     text = re.sub(r"\s+([,.;:])(?=\s|$)", r"\1", re.sub(r"[ \t]{2,}", " ", text)).strip()
-    text = re.sub(r",\s*\.", ".", re.sub(r"\.{2,}", ".", text))
+    text = re.sub(r",\s*\.(?!\d)", ".", re.sub(r"\.{2,}", ".", text))
     return re.sub(r"[，、]+(?=[。；，])", "", text)
 
 

@@ -12,14 +12,14 @@ from dataclasses import dataclass
 from functools import lru_cache
 from itertools import pairwise
 
-from shopbatch.capabilities.copywriting.config import Banned, Rules
+from shopbatch.capabilities.copywriting.config import Rules
 from shopbatch.capabilities.copywriting.copy_format import Copy, parse
 from shopbatch.capabilities.copywriting.patterns import phrases
 from shopbatch.grounding.check import Facts, Finding, check
 from shopbatch.text.language import is_written_in
 from shopbatch.text.moderation.generated import is_harmful
 
-VERSION = 5  # of the rules; raising it judges the stored texts again
+VERSION = 6  # of the rules; raising it judges the stored texts again
 _MARKUP = re.compile(
     r"</?[a-z!][^>\n]*>|<\||\|>|\*\*|__|```|^#+ |\]\(|\\[nt\"]|&(?:#\w{1,8}|[a-z]\w{1,30});|https?://|www\.|\S{1,64}@\S{1,64}\.\w",
     re.M,
@@ -71,7 +71,7 @@ class Judge:
             return Verdict(copy, "leaked_prompt")
         if reason := self._judge_form(copy, facts) or self._judge_words(copy, facts):
             return Verdict(copy, reason)
-        banned = _banned_patterns(self.rules.banned, self.rules.market, self.language)
+        banned = _compiled(self.rules.banned_in(self.language))
         findings = tuple(check(facts, copy.text, self.language, banned, phrases(self.language)))
         return Verdict(copy, f"ungrounded_{findings[0].kind}" if findings else None, findings)
 
@@ -97,8 +97,8 @@ class Judge:
 
 
 def is_in_other_language(text: str, language: str, facts: Facts) -> bool:
-    """Whether a text is written in another language, apart from names and codes among the facts."""
-    own = _LATIN.sub(lambda m: "" if m[0].lower() in facts.lower else m[0], text)
+    """Whether a text is written in another language, apart from words of the facts and of their names."""
+    own = _LATIN.sub(lambda m: "" if m[0].lower() in facts.lower or m[0].lower() in facts.names else m[0], text)
     if language == "zh":
         return not is_written_in(own, language)
     short = own.isascii() and sum(map(str.isalpha, own)) < _TELLING
@@ -112,9 +112,8 @@ def leaks(instruction: str, text: str, language: str) -> bool:
 
 
 @lru_cache(maxsize=8)
-def _banned_patterns(banned: tuple[Banned, ...], market: str, language: str) -> tuple[re.Pattern[str], ...]:
-    listed = [p for b in banned if b.market == market and b.language == language for p in b.patterns]
-    return tuple(re.compile(p, re.I) for p in listed)
+def _compiled(expressions: tuple[str, ...]) -> tuple[re.Pattern[str], ...]:
+    return tuple(re.compile(expression, re.I) for expression in expressions)
 
 
 def repeated_share(text: str, language: str) -> float:

@@ -22,7 +22,7 @@ from shopbatch.capabilities.copywriting.coverage import (
 )
 from shopbatch.capabilities.copywriting.facts import CONTENT, known_facts
 from shopbatch.capabilities.copywriting.patterns import patterns_digest
-from shopbatch.capabilities.copywriting.plan import PLAIN, Style, plan
+from shopbatch.capabilities.copywriting.plan import PLAIN, Limits, Style, plan
 from shopbatch.capabilities.copywriting.plan import VERSION as PLAN_VERSION
 from shopbatch.capabilities.copywriting.prompt import SHOWN
 from shopbatch.capabilities.copywriting.reviews import (
@@ -139,15 +139,21 @@ class DescriptionStage(BaseStage):
             reasons[bad] = "invalid_utf8"
         return pa.array(reasons, pa.string())
 
+    @property
+    def _limits(self) -> Limits:
+        """What planned copy keeps to."""
+        rules = self.rules
+        return Limits(rules.headline, rules.description, rules.bullet, rules.banned_in(self.language))
+
     def open(self) -> Scorer:
         if isinstance(self.engine, PlanConfig):
-            return Planner(self.language, self.style)
+            return Planner(self.language, self.style, self._limits)
         task = Task(known_facts, self.prompt.messages, self._plan, stored, self.verdict)
         generator = open_generator(self.engine, self.model or None)
         return Writer(generator, self.engine.kind, task, self.attempts, self.call_rows, self.repair, self.plan_from)
 
     def _plan(self, facts: Mapping[str, str | None]) -> str:
-        return plan(facts, self.language, self.style)
+        return plan(facts, self.language, self.style, self._limits)
 
     def judge(self, raw: pa.Table) -> pa.Array:
         """Return the first rule that each text breaks; null if it breaks none or there is no text."""
@@ -162,7 +168,7 @@ class DescriptionStage(BaseStage):
 
     def text(self, text: str, writer: str, stored_attributes: str) -> str:
         """The text that counts: of a planned one that of today's patterns."""
-        return _planned(stored_attributes, self.language, self.style) if writer == PLAN else text
+        return _planned(stored_attributes, self.language, self.style, self._limits) if writer == PLAN else text
 
     def verdict(self, text: str, finish: str, stored_attributes: str) -> Verdict:
         """Judge a text by all rules.
@@ -251,9 +257,9 @@ class DescriptionStage(BaseStage):
 
 
 @lru_cache(maxsize=4_096)
-def _planned(stored_attributes: str, language: str, style: Style) -> str:
+def _planned(stored_attributes: str, language: str, style: Style, limits: Limits) -> str:
     """Planned copy; kept, since a text is judged first and published then."""
-    return plan(parse_attributes(stored_attributes), language, style)
+    return plan(parse_attributes(stored_attributes), language, style, limits)
 
 
 def _holds_name(column: pa.ChunkedArray | pa.Array) -> np.ndarray:

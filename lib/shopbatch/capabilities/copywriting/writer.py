@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from shopbatch.capabilities.copywriting.copy_format import SCHEMA
 from shopbatch.capabilities.copywriting.facts import known_facts
-from shopbatch.capabilities.copywriting.plan import Style, plan
+from shopbatch.capabilities.copywriting.plan import DEFAULT, Limits, Style, plan
 from shopbatch.capabilities.copywriting.prompt import fenced
 from shopbatch.engines.base import Generator
 from shopbatch.engines.configs import GUIDED, Sampling
@@ -81,8 +81,8 @@ class AttemptSampling:
 class Planner:
     """Writes by plan; needs no model."""
 
-    def __init__(self, language: str, style: Style) -> None:
-        self.language, self.style = language, style
+    def __init__(self, language: str, style: Style, limits: Limits = DEFAULT) -> None:
+        self.language, self.style, self.limits = language, style, limits
 
     def plan(self, content: pa.Table) -> list[np.ndarray]:
         """Any rows can be written together."""
@@ -91,7 +91,7 @@ class Planner:
     def run(self, content: pa.Table, attempts: np.ndarray) -> pa.Table:
         """Write each product's copy; every attempt gives the same."""
         facts = known_facts(content)
-        texts = [plan(f, self.language, self.style) for f in facts]
+        texts = [plan(f, self.language, self.style, self.limits) for f in facts]
         none = np.zeros((2, len(texts)), np.int32)
         return raw_table(texts, ["stop"] * len(texts), [PLAN] * len(texts), none, [stored(f) for f in facts])
 

@@ -1,0 +1,95 @@
+"""The bullets of planned copy: `label: value`, what the description leaves out first."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from shopbatch.capabilities.copywriting.copy_format import MOST_BULLETS
+from shopbatch.capabilities.copywriting.facts import cut
+from shopbatch.capabilities.copywriting.patterns import Patterns, fill, patterns
+from shopbatch.capabilities.copywriting.product import SHELF, Goods, holds
+from shopbatch.capabilities.copywriting.values import Fact
+from shopbatch.capabilities.copywriting.wording import capital
+
+_FEWEST, _WANTED = 2, 3  # bullets: at least, and where there are so many facts
+_GOES_ON = {
+    "en": re.compile(r"(?:with|made|woven|knitted|lined|cut)\b", re.I),
+    "zh": re.compile("[带配含]|采用|内置|附"),
+}
+_JOINED = 180  # letters of facts that share a bullet
+_LAST = ("brand", "national", *SHELF)  # shown if there is room: the headline has the brand
+
+
+def bullets(goods: Goods, stated: Sequence[Fact], language: str, most: int, headline: int) -> list[str]:
+    """Two to six bullets.
+
+    Args:
+        goods: The product.
+        stated: The facts that the description states.
+        language: Of the copy.
+        most: Characters of a bullet at most.
+        headline: Characters of the headline at most; a longer name is a bullet.
+    """
+    speech = patterns(language)
+    said = [
+        f for f in goods.facts if f in stated or (f.value and holds(f"{goods.whom} {goods.noun}", f.value, language))
+    ]
+    new = [f for f in goods.facts if f not in said and f.role not in _LAST]
+    known = [f for f in said if f.role not in _LAST]
+    lines = [_bullet(f, speech, most) for f in new]
+    if (
+        goods.details
+        and not tells_details(goods, language)
+        and len(lines) < MOST_BULLETS
+        and len(goods.details) <= most
+    ):
+        lines.append(capital(goods.details))
+    lines += [_line(speech, speech.labels["noun"], goods.type_name, most)] if goods.type_name else []
+    lines += [_bullet(f, speech, most) for f in known]
+    if len(lines) > MOST_BULLETS:
+        over = lines[MOST_BULLETS - 1 :] if len(new) > MOST_BULLETS else lines[MOST_BULLETS - 1 : MOST_BULLETS]
+        lines = [*lines[: MOST_BULLETS - 1], _joined(over, language, min(_JOINED, most))]
+    last = sorted((f for f in goods.facts if f.role in _LAST), key=lambda f: _LAST.index(f.role))
+    lines += [_bullet(f, speech, most) for f in last][: max(_WANTED - len(lines), 0)]
+    if len(goods.name) > headline:  # which the headline cuts
+        lines = [_line(speech, speech.labels["name"], goods.name, most), *lines[: MOST_BULLETS - 1]]
+    noun = "" if goods.only_named else goods.noun
+    name = goods.name if len(goods.name) <= headline else ""
+    for part, value in (("noun", noun), ("name", name)):
+        if len(lines) < _FEWEST and value:
+            lines.append(_line(speech, speech.labels[part], value, most))
+    if len(lines) < _FEWEST:
+        lines.append(speech.page)
+    return _apart(list(dict.fromkeys(lines)))
+
+
+def _apart(lines: list[str]) -> list[str]:
+    """Bullets in which no number stands before a character that may be its unit: 2160, then 升降."""
+    for n in range(len(lines) - 2):
+        if lines[n][-1].isdigit() and lines[n + 1][0] in "升米克斤两寸度片只支枚包袋瓶盒件双条张":
+            lines[n + 1], lines[n + 2] = lines[n + 2], lines[n + 1]
+    return lines
+
+
+def tells_details(goods: Goods, language: str) -> bool:
+    """Whether the sentence of the shop's own description goes on from the noun: `With a hood and two pockets.`"""
+    return bool(_GOES_ON[language].match(goods.details))
+
+
+def _bullet(fact: Fact, speech: Patterns, most: int) -> str:
+    return capital(fact.shown) if fact.bare else _line(speech, fact.label, fact.shown, most)
+
+
+def _line(speech: Patterns, label: str, value: str, most: int) -> str:
+    """A bullet, cut to the length of one."""
+    return fill(speech.bullet, {"label": capital(label), "value": capital(cut(value, most - len(label) - 2))})
+
+
+def _joined(lines: Sequence[str], language: str, most: int) -> str:
+    """As many lines in one bullet as there is room for, at least one."""
+    joined = lines[0]
+    for line in lines[1:]:
+        if len(joined) + len(line) + 2 <= most:
+            joined = f"{joined}；{line}" if language == "zh" else f"{joined}; {line}"
+    return joined

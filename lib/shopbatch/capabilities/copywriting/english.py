@@ -1,0 +1,244 @@
+"""Says the facts of a product in English: a noun phrase with what stands before and behind it, then sentences."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from shopbatch.capabilities.copywriting.patterns import AGREEING, Patterns, RolePatterns, fill
+from shopbatch.capabilities.copywriting.product import BOOKS, EDIBLE, Goods, holds
+from shopbatch.capabilities.copywriting.spelling import MATERIALS
+from shopbatch.capabilities.copywriting.values import ABLE, SHOWN, Fact
+from shopbatch.capabilities.copywriting.wording import article, capital, listed, lowered
+from shopbatch.grounding.lexicon import phrase_of
+
+_WITH, _OTHERS, _CLAUSES = 3, 3, 3  # phrases with `with`, other phrases, and clauses of a sentence, at most
+_FIGURES = 2  # in a list of figures at least
+_FIGURE = re.compile(r"[^,;:/ ]{0,6} ?\d[^,;:/]{0,14}")  # a value that is said in a list of figures
+_LONG = 150  # letters of a first sentence that takes no more phrases
+_VERBS = {"with": "{has}", "made": "{is} made", "in": "{comes} in", "filled": "{is} filled", "set": "{is} set",
+          "scented": "{is} scented"}  # fmt: skip
+_SAID = ("in", "made", "filled", "set", "scented", "with")  # the order of verbs
+_ORDER = ("by", "for", "from", "in", "made", "set", "filled")  # of what stands behind a noun; `with` comes last
+
+
+@dataclass
+class English:
+    """Says the facts of one product. draw: chooses one of several patterns. chance: a number from 0 to 1."""
+
+    goods: Goods
+    speech: Patterns
+    draw: Callable[[str, Sequence[str]], str]
+    chance: Callable[[str], float]
+    brand: str = ""
+    stated: list[Fact] = field(default_factory=list)
+
+    def sentences(self, facts: Sequence[Fact]) -> list[str]:
+        """The facts in sentences; those that are said are `stated` then."""
+        self.stated = []
+        before, rest = self._modifiers(facts)
+        behind, rest = self._behind(rest)
+        clauses = [(f, c) for f in rest if (c := self._clause(f))]
+        told = self._told(before, behind, clauses, facts)
+        few = len([f for f in self.stated if f.role not in ("colour", "brand", "gender", "package_size")]) < 2
+        return [*told, glance] if few and (glance := self._glance()) else told
+
+    def _glance(self) -> str:
+        """Some of the figures that no pattern is about: `At a glance: Bluetooth 5.3 and IP rating IPX4.`"""
+        shown = [f for f in self.goods.facts if f.role == SHOWN and _FIGURE.fullmatch(f.shown) and len(f.label) <= 24]
+        if len(shown) < _FIGURES or self.goods.kind in EDIBLE:
+            return ""
+        self.stated += shown[:3]
+        return self.speech.glance.format(facts=listed([f"{lowered(f.label)} {f.shown}" for f in shown[:3]]))
+
+    def _told(
+        self,
+        before: list[str],
+        behind: dict[str, list[str]],
+        clauses: list[tuple[Fact, str]],
+        facts: Sequence[Fact],
+    ) -> list[str]:
+        """What was chosen in sentences."""
+        if self.goods.kind == BOOKS and not self.goods.plain:
+            return [f"{self.goods.name}{self._joined(behind)}.", *self._more(clauses)]
+        if not (behind or clauses or self.goods.only_named):
+            return [self._by_name(facts) if not self.goods.plain else self._shelved(before)]
+        if not behind and clauses and not (self.goods.only_named or self.goods.plain):
+            subject = fill(self._subject(), self._slots(before, behind))
+            return self._more(clauses, subject)
+        return [self._first(before, behind), *self._more(clauses)]
+
+    def _by_name(self, facts: Sequence[Fact]) -> str:
+        """The product's name with what little is known: `Fishnet Tights 20 DEN in black.`"""
+        self.stated = []
+        rest = [f for f in facts if not is_redundant(f, self.goods.name)]
+        by = f" by {self.brand}" if self.brand and not holds(self.goods.name, self.brand, "en") else ""
+        return f"{self.goods.name}{by}{self._joined(self._behind(rest)[0])}."
+
+    def _shelved(self, before: list[str]) -> str:
+        """What the goods are, and where they stand in the shop."""
+        shelf = (f for f in self.goods.facts if f.role in ("category", "department"))
+        fact = next((f for f in shelf if len(f.value.split()) <= 4 and "(" not in f.value), None)
+        post = f" {self._phrase(fact)}" if fact else ""
+        return f"{capital(self._np(before))}{post}."
+
+    def _subject(self) -> str:
+        return self.speech.intros.subject_by if self.brand else self.speech.intros.subject
+
+    def meta(self, headline: str, facts: Sequence[Fact]) -> list[str]:
+        """Sentences for search engines: the headline with facts behind it, then others."""
+        goods = self.goods
+        branded = not self.brand or holds(goods.name, self.brand, "en")
+        name = goods.name if branded else f"{self.brand} {goods.name}"
+        whole = (holds(goods.name, goods.noun, "en") or goods.kind == BOOKS) and len(name) <= len(headline)
+        start = name if whole else headline
+        before, rest = (
+            ([], list(facts)) if whole else self._modifiers([f for f in facts if not holds(start, f.value, "en")])
+        )
+        rest = [f for f in rest if not (is_redundant(f, start) or holds(start, f.value, "en"))]
+        behind, rest = self._behind(rest)
+        joined = self._joined(behind)
+        joined = f",{joined}" if joined.startswith(" with") and " with " in start else joined
+        first = f"{start}{joined}." if whole or not (before or behind) else f"{start}: {self._np(before)}{joined}."
+        return [first, *self._more([(f, c) for f in rest if (c := self._clause(f))])]
+
+    def _role(self, fact: Fact) -> RolePatterns:
+        return self.speech.role(fact.role, self.goods.kind)
+
+    def _said(self, fact: Fact) -> dict[str, str]:
+        label = lowered(fact.label)
+        return {"value": fact.value, "label": label, "a_value": article(fact.value), "a_label": article(label)}
+
+    def _modifiers(self, facts: Sequence[Fact]) -> tuple[list[str], list[Fact]]:
+        """What stands before the noun: whom it is for, and up to two facts; and the other facts."""
+        rest: list[Fact] = []
+        before, seen = [self.goods.whom] if self.goods.whom else [], set(phrase_of(self.goods.noun))
+        for fact in facts:
+            form = self.speech.names.genders.get(fact.value) if fact.role in ("gender", "age_group") else None
+            if form:
+                before.insert(0, form)
+            elif len(before) < 3 and self._is_short(fact, seen):
+                before.append(fill(self._role(fact).pre_form, {"value": fact.value}))
+                seen |= set(phrase_of(fact.value))
+            else:
+                rest.append(fact)
+                continue
+            self.stated.append(fact)
+        return before, rest
+
+    def _is_short(self, fact: Fact, seen: set[str]) -> bool:
+        value = fact.value
+        plain = not re.search(r"[\d,;/&%+]|\b(?:and|with|of|in)\b", value) and len(value.split()) <= 2
+        fresh = fact.role == "own_label" or not set(phrase_of(value)) & seen
+        return self._role(fact).pre and plain and fresh and not (fact.role == "pattern" and value.endswith("s"))
+
+    def _behind(self, facts: Sequence[Fact]) -> tuple[dict[str, list[str]], list[Fact]]:
+        """What stands behind the noun, by its first word; and the other facts."""
+        behind: dict[str, list[str]] = {}
+        rest: list[Fact] = []
+        length = len(self.goods.noun)
+        for fact in facts:
+            phrase = self._phrase(fact)
+            head = phrase.split(" ")[0]
+            several = head == "with"
+            room = len(behind.get("with", ())) < _WITH if several else head not in behind
+            room = room and (several or len([h for h in behind if h != "with"]) < _OTHERS)
+            if phrase and room and (length + len(phrase) <= _LONG or not behind):
+                behind.setdefault(head, []).append(phrase.removeprefix("with ") if several else phrase)
+                length += len(phrase)
+                self.stated.append(fact)
+            else:
+                rest.append(fact)
+        return behind, rest
+
+    def _phrase(self, fact: Fact) -> str:
+        options = [p for p in self._role(fact).options("post", fact.value) if ":" not in p]
+        if not options:
+            return ""
+        return fill(self.draw(fact.label, options), self._said(fact) | {"noun": self.goods.noun}, self.goods.plural)
+
+    def _joined(self, behind: dict[str, list[str]]) -> str:
+        """What stands behind the noun, with a blank or a comma before it."""
+        order = {head: place for place, head in enumerate(_ORDER)}
+        if re.match("in (?!an? )", behind.get("in", [""])[0]):  # in green for winter, but for dry skin in a pack
+            order["in"] = -1
+        heads = sorted((h for h in behind if h not in ("with", ",")), key=lambda h: order.get(h, 9))
+        text = ""
+        for head in heads:
+            own = head in ("by", "for", "in", "from") or not text
+            text += f"{' ' if own else ', '}{behind[head][0]}"
+        if "with" in behind:
+            text += f"{', ' if heads else ' '}with {listed(behind['with'])}"
+        return text + "".join(behind.get(",", ()))
+
+    def _np(self, before: Sequence[str]) -> str:
+        return " ".join([*before, self.goods.noun])
+
+    def _slots(self, before: Sequence[str], behind: dict[str, list[str]]) -> dict[str, str]:
+        goods = self.goods
+        np_ = self._np(before)
+        return {
+            "np": np_, "Np": capital(np_), "A_np": capital(article(np_)), "Name": goods.name, "brand": self.brand,
+            "This_np": f"{'These' if goods.plural else 'This'} {np_}", "posts": self._joined(behind),
+        }  # fmt: skip
+
+    def _first(self, before: Sequence[str], behind: dict[str, list[str]]) -> str:
+        goods, intros = self.goods, self.speech.intros
+        slots = self._slots(before, behind)
+        single = not (goods.plural or goods.mass or goods.plain)
+        if goods.only_named:
+            return fill(self.draw("intro", intros.named), slots)
+        verbs = self._verbs(behind)
+        if (
+            verbs
+            and self.chance("sentence") < 0.4
+            and not goods.plain
+            and not re.search(r"\(| (?:and|or) ", slots["np"])
+        ):
+            return f"{fill(self._subject(), slots)} {listed(verbs)}."
+        options = intros.with_brand if self.brand else intros.without_brand
+        return fill(self.draw("intro", [o for o in options if single or "{A_np}" not in o]), slots)
+
+    def _verbs(self, behind: dict[str, list[str]]) -> list[str]:
+        """What stands behind the noun as clauses with verbs; none if it cannot be said so."""
+        if any(head not in _VERBS for head in behind) or not behind:
+            return []
+        order = [head for head in _SAID if head in behind]
+        said = []
+        for head in order:
+            rest = listed(behind[head]) if head == "with" else behind[head][0].removeprefix(f"{head} ")
+            said.append(f"{fill(_VERBS[head], {}, self.goods.plural)} {rest}")
+        return said if len(said) < 3 else []
+
+    def _clause(self, fact: Fact) -> str:
+        options = [p for p in self._role(fact).options("clauses", fact.value) if ":" not in p + fact.value]
+        return fill(self.draw(fact.label, options), self._said(fact), self.goods.plural) if options else ""
+
+    def _more(self, clauses: Sequence[tuple[Fact, str]], subject: str = "") -> list[str]:
+        """The clauses in sentences of up to three; what begins with the same verb is one list."""
+        made: list[str] = []
+        it = AGREEING[self.goods.plural]["It"]
+        while clauses:
+            now, clauses = clauses[:_CLAUSES], clauses[_CLAUSES:]
+            self.stated += [fact for fact, _ in now]
+            by_verb: dict[str, list[str]] = {}
+            for _, clause in now:
+                verb, _, rest = clause.partition(" ")
+                by_verb.setdefault(verb, []).append(rest)
+            joined = [f"{verb} {listed(rests)}" for verb, rests in by_verb.items()]
+            last = joined[-1]
+            text = f"{', '.join(joined[:-1])} and {last}" if len(joined) > 1 else last
+            made.append(f"{it if made or not subject else subject} {text}.")
+        return made
+
+
+def is_redundant(fact: Fact, noun: str) -> bool:
+    """Whether a noun says a fact already: linen of a linen shirt, 100% linen too; women of women's boots."""
+    if fact.role == ABLE and any(w.startswith(fact.value[:5]) for w in noun.lower().split()):  # decaf coffee
+        return True
+    words, named = {w for w in phrase_of(fact.value) if not w.isdigit()}, set(phrase_of(noun))
+    named |= {w.removesuffix("en") for w in named}  # wooden
+    if fact.role in MATERIALS and fact.role != "strap" and not re.search(r"\d", fact.value):
+        return bool(words & named)
+    return bool(words) and words - {"a", "an"} <= named

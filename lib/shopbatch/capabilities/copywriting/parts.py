@@ -1,0 +1,51 @@
+"""What a product has, as English copy says it: `2 pockets`, `a detachable hood`."""
+
+from __future__ import annotations
+
+import re
+
+from shopbatch.capabilities.copywriting.patterns import Names
+from shopbatch.capabilities.copywriting.spelling import UNITS
+from shopbatch.capabilities.copywriting.wording import article, lowered
+
+_COUNT = re.compile(r"\d{1,4}")
+_SOME = re.compile(r"(\d{1,3}) ([A-Za-z][a-z -]{1,24})")  # 2 zip
+_AMOUNT = re.compile(r"\d+(?:[.,]\d+)? ?[A-Za-z%²]{1,5}")
+_SIZED = re.compile(rf"\d+(?:[.,]\d+)? ?(?:{UNITS}|inch|MP|bar)")
+_HAD = frozenset({"included", "with", "incl.", "available", "present"})
+
+
+def part_of(label: str, value: str, names: Names) -> str:
+    """What a product has, with its article: `2 pockets`, `a detachable hood`; "" if it cannot be said so."""
+    last = label.split()[-1] if label else ""
+    several = last.endswith("s") and not last.endswith("ss")
+    single = re.sub(r"(?<=[^s])s$", "", label)
+    mass = bool({label, last} & names.mass)
+    value = value.strip(" .;,")
+    value = value if value[:1].isdigit() else lowered(value)
+    if label in names.uncounted:
+        return ""
+    if several and re.fullmatch(r"\d{1,4}", value) and value != "1" and re.fullmatch(r"[a-z -]{3,30}", label):
+        return f"{value} {label}"
+    if {label, last} & names.amounts and _AMOUNT.fullmatch(value):
+        return f"{value} of {label}"
+    if not (mass or {single, single.split()[-1] if single else ""} & names.parts) or len(label.split()) > 3:
+        return ""
+    if not value or value in _HAD:
+        return label if several or mass else article(label)
+    if re.search(r"\bincl\b|\bmax\b|\bturn|\d[^a-z]*-?up\b", value) or (mass and value.endswith("s")):
+        return ""
+    if _COUNT.fullmatch(value) and not mass:
+        return article(single) if value == "1" else f"{value} {label if several else label + 's'}"
+    if (some := _SOME.fullmatch(value)) and not _SIZED.fullmatch(value):
+        if some[2].endswith("s"):
+            return ""
+        if some[2].split()[0] in (*UNITS.split("|"), "min", "h", "in", "inch", "lm") or mass:
+            return article(f"{value} {label}") if not (several or mass) else f"{value} {label}"
+        return f"{value} {label if several else label + 's'}" if some[1] != "1" else article(f"{some[2]} {single}")
+    if re.search(r"[,;:/+&()%<>\d]|\b(?:and|or|no|not|none|without|with|for|to|in|of|from|at|by|on)\b", value):
+        return article(f"{value} {label}") if _SIZED.fullmatch(value) and not (several or mass) else ""
+    if len(value.split()) > 3:
+        return ""
+    phrase = value if value.endswith((last, single.split()[-1])) else f"{value} {label}"
+    return phrase if several or mass else article(phrase)

@@ -1,0 +1,69 @@
+"""How the names and values of attributes are written in bullets: usual spelling in place of a catalogue's."""
+
+from __future__ import annotations
+
+import re
+
+from shopbatch.capabilities.copywriting.patterns import Names
+from shopbatch.capabilities.copywriting.wording import capital
+from shopbatch.grounding.lexicon import lexicon, stem, words_of
+from shopbatch.text.expand import expand, title_case
+from shopbatch.text.fibres import written_out
+from shopbatch.text.sizes import size_phrases
+
+AGES = frozenset({"age_group", "recommended_age"})
+_PLAIN = frozenset({"rise", "fit", "closure", "neckline", "sleeve", "length", "colour", "gender", "pattern"})
+MATERIALS = frozenset({"material", "lining", "upper", "sole", "filling", "strap"})
+UNITS = "mm|cm|km|kg|mg|ml|cl|oz|lbs?|ft|mAh|Ah|Wh|GB|TB|MB|kW|g|l|L|m|W|V"
+_MONTHS_ZH = re.compile(r"(?<=\d) ?[mM]$")
+_TIGHT = re.compile(rf"(?<![^\s(])(\d+(?:[.,]\d+)?)({UNITS})(?![\w/])")  # 8mm
+_TIMES = re.compile(r"(?<=\d)\s*[x×*]\s*(?=[\d.]+(?:\s*[x×*]\s*[\d.]+)? ?(?:mm|cm|m|in|inch(?:es)?|ft)\b)")  # 22x16 cm
+_LITRES = re.compile(r"(?<=\d) l\b")
+_YEARS = re.compile(r"(?<=\d) ?(?:ys?|yrs?|yo)\b\.?", re.I)
+_MONTHS = re.compile(r"(?<=\d) ?(?:m|mo|mths?|mos)\b\.?", re.I)
+
+
+def neat(role: str, text: str, language: str) -> str:
+    """A value as a bullet has it: in usual spelling."""
+    if language == "zh":
+        text = _MONTHS_ZH.sub("个月", text) if role in AGES else text
+        return re.sub(r"(?<=\d) (?=[\u4e00-\u9fff])", "", text)
+    if role == "package_size":
+        text = re.sub(r"(?<![\d.])\.(?=\d)", "0.", size_phrases(text).shown[0])
+    if role in AGES:
+        text = _MONTHS.sub(" months", _YEARS.sub(" years", text))
+    if role in _PLAIN and text.isupper() and len(text) > 2:
+        text = text.lower()
+    if role in MATERIALS:
+        text = written_out(unshouted(text))
+    if role not in MATERIALS:
+        text = _LITRES.sub(" L", _TIGHT.sub(r"\1 \2", _TIMES.sub(" x ", text)))
+    if role in ("brand", "origin"):
+        return title_case(text) if len(text) > 3 else text
+    return unshouted(text)
+
+
+def label_of(label: str, names: Names) -> str:
+    """The name of an attribute; words in capitals that are no codes in small letters."""
+    if not label.isupper() or not label.isascii():
+        return label
+    spoken = bool(lexicon("en").role(label)) and len(label) > 3 and label not in names.codes
+    words = (w.lower() if spoken or _is_word(w.lower(), names) else w for w in label.split())
+    return capital(" ".join(words))
+
+
+def _is_word(word: str, names: Names) -> bool:
+    if len(word) <= 3:
+        return word in names.parts or word in names.short
+    known = (names.able, names.parts, names.mass, lexicon("en").vocabulary)
+    return any(word in words or stem(word) in words for words in known)
+
+
+def unshouted(value: str) -> str:
+    """A value in capitals in small letters, with its abbreviations written out; codes stay."""
+    if value.isupper() and value.isascii() and re.search(r"\d", value):
+        return re.sub(r"[A-Z]{3,}", lambda m: m[0].lower() if stem(m[0]) in lexicon("en").vocabulary else m[0], value)
+    shouted = value.isupper() and value.isascii() and re.search(r"[A-Z]{4}", value)
+    if not shouted or not any(stem(m[0]) in lexicon("en").vocabulary for m in words_of(value)):
+        return value
+    return re.sub(r"\bUSB-c\b", "USB-C", expand(value) or value)

@@ -1,0 +1,273 @@
+"""The attributes of a product as facts: what each is about, and how its value is shown and said."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from shopbatch.capabilities.copywriting.parts import part_of
+from shopbatch.capabilities.copywriting.patterns import Names, Patterns, patterns
+from shopbatch.capabilities.copywriting.prompt import one_line
+from shopbatch.capabilities.copywriting.rules import is_printable
+from shopbatch.capabilities.copywriting.spelling import AGES, MATERIALS, label_of, neat
+from shopbatch.capabilities.copywriting.wording import article, capital, listed, lowered
+from shopbatch.grounding.facts import DESCRIPTION, NAMES, answer, entry_name, said
+from shopbatch.grounding.lexicon import Lexicon, lexicon
+
+SHOWN = "shown"  # in place of a role: a fact that is shown in a bullet and not told in a sentence
+PART, ABLE = "part", "able"  # in place of a role: what a product has, and what it is
+OWN_LABEL, NATIONAL = "private", "national"  # in place of a brand: goods of the shop's own label, and of others
+# facts that a reader wants in a sentence, the first ones first; others are bullets
+TOLD = (
+    "own_label", "gender", "age_group", "colour", "material", "pattern", "neckline", "sleeve", "fit", "closure",
+    "flavour", "scent", "capacity", "package_size", "skin_type", "hair_type", "upper", "sole", "heel", "toe", "rise",
+    "length", "lining", "filling", "roast", "connectivity", "notes", "screen", "battery", "power", "storage", "memory",
+    "movement", "strap", "gemstone", "finish", "shape", PART, "author", "recommended_age", "season", "form", ABLE,
+    "origin", "dimensions", "height", "width", "depth", "diameter", "thickness", "weight", "sizes",
+)  # fmt: skip
+# attributes that are told if little else is known, all in one pattern: a weight of 2 kg
+MEASURES = frozenset({
+    "weight", "dimensions", "height", "width", "depth", "diameter", "thickness", "resolution", "noise", "speed",
+    "voltage",
+})  # fmt: skip
+_LONG = frozenset({"dimensions", "height", "width", "depth", "diameter", "thickness"})  # measured in centimetres
+# roles of which a product may have several values
+_LISTED = frozenset({"colour", "flavour", "scent", "connectivity", "gemstone", "movement", "roast", "season"})
+# what a value of a role must look like to be told in a sentence; others are bullets
+_LOOKS = {
+    "capacity": re.compile(r"\d ?(?:m?l|cl|oz|litres?|liters?|cups?|升|毫升|L|mL)\b|\d ?升|\d ?毫升", re.I),
+    "power": re.compile(r"\d ?k?W\b|\d ?瓦", re.I),
+    "battery": re.compile(r"\d ?(?:mAh|h|hours?|min|days|分钟|天|小时|毫安时?)", re.I),
+    "screen": re.compile(r"\d"),
+    "length": re.compile(r"\d ?(?:cm|mm|m|in|inch|inches|ft|厘米|米|毫米)\b|^(?!.*\d)", re.I),
+    "package_size": re.compile(r"^(?:\d|pack|set|box|case|bag|tray|carton|one\b|a )|\d", re.I),
+    "recommended_age": re.compile(r"\d"),
+    "storage": re.compile(r"\d ?[GT]B", re.I),
+    "memory": re.compile(r"\d ?GB", re.I),
+}
+# kept as the shop writes them: names and codes
+_KEPT = frozenset(
+    {"brand", "origin", "author", "compatibility", "connectivity", "memory", "storage", "power", "screen"}
+)
+_SHADE = re.compile(r"[黑白红蓝绿黄紫灰棕粉橙金银青褐]$")
+_QUANTITY = re.compile(r"[\d.,/ x×*-]+")
+_MEASURED = {
+    "en": re.compile(r"[\d.,]+(?: ?[-–x×] ?[\d.,]+){0,2} ?[^\W\d]{1,6}|[248]K|\d+p|\d+ x \d+(?: px)?"),
+    "zh": re.compile(r"[^+>(/]*\d ?(?!x)[^\W\d]+[^+>(/]*"),
+}  # 2.3 kg
+_COLOUR = {"en": 12, "zh": 3}  # letters of a label that is about the whole product: not `Frame colour`
+_ABLE_ZH = re.compile(
+    r"(?:可|防|免|耐|抗|无|不含|零|双面|支持)[\u4e00-\u9fff]{1,5}(?<![网盖袋层板垫带罩窗芯屏门])$"
+)  # 可机洗: 是
+_LOOSE_ZH = re.compile(r"可[\u4e00-\u9fff]{1,3}$")  # 肩带: 可拆卸
+_ARROW = re.compile(r"\s+-?>\s+(?=[A-Z])")  # USB-A > USB-C
+_LESS = re.compile(r"<(?= ?[\d.])")  # Alcohol: <0.5 %
+_UNIT = re.compile(r"[(（]\s*([^()（）\d]{1,12}?)\s*[)）]\s*$")
+_LENGTHS = re.compile(r"\d ?(?:mm|cm|m|in|inch|inches|ft)$")
+_COUNT = re.compile(r"\d{1,4}")
+_LASTING = re.compile(r"\d+(?:[.,]\d+)? ?(?:h|hours?|min|minutes|days)")
+_LENGTH_NAMES = frozenset({"length", "item length", "total length", "product length", "overall length"})
+_COUNTED = re.compile(r"^(\d+) (loads?|stems?|sheets?|rolls?|slices?|washes|doses?|pods?)$")
+_LISTS = re.compile(r"\s*(?:[/,;]|\s\+\s)\s*")
+
+
+@dataclass(frozen=True)
+class Fact:
+    """role: of the lexicon, of SHELF, PART, ABLE or SHOWN. label, shown: as a bullet has them. value: as a sentence
+    says it. bare: whether the bullet is the value alone."""
+
+    role: str
+    label: str
+    shown: str
+    value: str
+    bare: bool = False
+
+
+def facts_of(attributes: Mapping[str, str | None], language: str) -> Iterator[Fact]:
+    """The facts that can be said, each once, in the order in which a reader wants them."""
+    made = [fact for a, raw in attributes.items() if (fact := _fact(a, raw, language))]
+    order = {role: place for place, role in enumerate(TOLD)}
+    seen: set[tuple[str, str]] = set()
+    labels: list[tuple[str, str]] = []
+    for fact in sorted(made, key=lambda f: (order.get(f.role, 99), f.label, -len(f.shown), f.value)):
+        key = (fact.label.lower() if fact.role == SHOWN else fact.role, fact.value.lower())
+        twice = any(label == fact.label and (_bare(fact) in shown or shown in _bare(fact)) for label, shown in labels)
+        if fact.value and key not in seen and not twice:
+            seen.add(key)
+            labels.append((fact.label, _bare(fact)))
+            yield fact
+
+
+def _bare(fact: Fact) -> str:
+    """A value as it is compared with another of the same name."""
+    return re.sub(r"[*xX]", "×", fact.shown)
+
+
+def _fact(attribute: str, raw: str | None, language: str) -> Fact | None:
+    """An attribute as a fact, None for what names the product and what says nothing."""
+    name = entry_name(attribute)
+    yes_or_no = raw is not None and bool(name) and answer(raw) is not None
+    text = raw if raw is not None and yes_or_no else said(attribute, raw)
+    if not text or attribute == DESCRIPTION or attribute in NAMES:
+        return None
+    speech = patterns(language)
+    if attribute == "brand" and text.lower() in (OWN_LABEL, NATIONAL):
+        key = "own_label" if text.lower() == OWN_LABEL else "national"
+        return Fact(key, speech.labels["brand"], speech.labels[key], speech.labels[key])
+    label = label_of(" ".join(one_line(name or attribute).replace("_", " ").split()), speech.names)
+    label = re.sub(r"^pa (?=\w)", "", label)
+    text = _ARROW.sub(" to ", text) if language == "en" else text
+    text = one_line(_LESS.sub("‹", text)).replace("‹", "<")
+    if not (is_printable(label) and is_printable(text)):
+        return None
+    if yes_or_no:
+        return _answered(label, text, bool(answer(text)), speech.names, language)
+    return _stated(name, attribute, label, text, language)
+
+
+def _answered(label: str, text: str, yes: bool, names: Names, language: str) -> Fact:
+    """An attribute whose value is yes or no."""
+    text = {"y": "Yes", "n": "No", "true": "Yes", "false": "No"}.get(text.lower(), text)
+    if language == "zh":
+        if yes and _ABLE_ZH.match(label):
+            return Fact(ABLE, label, text, label)
+        if yes and text in ("有", "带", "含", "配") and not _ABLE_ZH.match(label):
+            return Fact(PART, label, text, label)
+        return Fact(SHOWN, label, text, text)
+    low = lowered(label)
+    if yes and (part := part_of(low, "", names)):
+        return Fact(PART, label, capital(low), part, True)
+    if yes and (low in names.able or re.search(names.able_ends, low)):
+        return Fact(ABLE, label, capital(low), low, True)
+    return Fact(SHOWN, label, text, text)
+
+
+def _stated(name: str, attribute: str, label: str, text: str, language: str) -> Fact:
+    """An attribute with a value."""
+    speech, words = patterns(language), lexicon(language)
+    role = words.role(name or attribute) or lexicon("en").role(name or attribute)
+    if role == "ingredients" and label != "配料" and words.knows("material", text):  # 成分 of a shirt
+        role = "material"
+    unit = _UNIT.search(label)
+    if unit:
+        gap = " " if language == "en" else "个" if unit[1] == "月" else ""
+        text = f"{text}{gap}{unit[1]}" if _QUANTITY.fullmatch(text) else text
+        label = label[: unit.start()].strip()
+    if not name:
+        label = speech.labels.get(role, label)
+    shown = neat(role, text, language)
+    if role == "size":
+        return _size(label, shown, language)
+    if (
+        role == "capacity"
+        and language == "en"
+        and label.lower() not in speech.names.capacities
+        and _MEASURED["en"].fullmatch(shown)
+    ):
+        return Fact(SHOWN if "load" in label.lower() else "measure", label, shown, shown)
+    if role == "battery" and language == "en" and "battery" not in label.lower() and _LASTING.fullmatch(shown):
+        return Fact(PART, label, shown, f"{article(lowered(label))} of {shown}")
+    if role == "length" and language == "en" and shown[:1].isdigit() and label.lower() not in _LENGTH_NAMES:
+        role = "height"
+    if language == "zh" and label == "页数" and _COUNT.fullmatch(shown):
+        return Fact(ABLE, label, shown, f"共{shown}页")
+    if role == "flavour" and "note" in label.lower() and "notes" in speech.roles:
+        return Fact("notes", label, shown, _spoken(role, shown, language, speech))
+    if role == "gemstone" and label.lower() == "crystal":
+        role = ""
+    if role in MEASURES and _is_measured(role, shown, language):
+        if "load" in label.lower():
+            return Fact(SHOWN, label, shown, shown)
+        simple = " " not in label or label.lower().startswith(("item ", "product ", "overall ", "total "))
+        return Fact(role if role in speech.roles and simple else "measure", label, shown, shown)
+    if role in MEASURES and language == "en":
+        role = ""
+    about_part = role == "colour" and len(label) > _COLOUR[language]
+    if role not in speech.roles or not _fits(role, label, shown, words, speech) or about_part:
+        if language == "zh" and _LOOSE_ZH.fullmatch(shown) and re.fullmatch(r"[\u4e00-\u9fff]{2,4}", label):
+            return Fact(PART, label, shown, f"{label}{shown}")
+        part = part_of(lowered(label), shown, speech.names)
+        return Fact(PART if part else SHOWN, label, shown, part or shown)
+    value = _spoken(role, shown, language, speech)
+    return Fact(role, label, capital(value) if role == "gender" else shown, value)
+
+
+def _size(label: str, shown: str, language: str) -> Fact:
+    """The sizes that goods come in; a size in centimetres is a shown fact."""
+    parts = [part for part in re.split(r"\s*[,/、，]\s*" if language == "zh" else r"\s*,\s*", shown) if part]
+    coded = all(
+        re.fullmatch(r"[0-9]{0,2}X{0,3}[SML]|\d{1,3}(?:[.,]5)?|(?:EU|UK|US) ?\d{1,2}|\d{1,2}-\d{1,2}", p) for p in parts
+    )
+    if not coded or not re.fullmatch(r"sizes?|尺码", label.lower()):
+        return Fact(SHOWN, label, shown, shown)
+    if language == "zh":
+        return Fact("sizes", label, shown, "、".join(parts))
+    several = len(parts) > 1 or "-" in parts[0]
+    value = f"{'sizes' if several else 'size'} {listed(parts)}"
+    return Fact("sizes", "Sizes" if several else label, shown, value)
+
+
+def _is_measured(role: str, value: str, language: str) -> bool:
+    """Whether a value is a number with a unit that fits the role."""
+    fits = language == "zh" or role not in _LONG or bool(_LENGTHS.search(value))
+    return fits and bool(_MEASURED[language].fullmatch(value))
+
+
+def _fits(role: str, label: str, value: str, words: Lexicon, speech: Patterns) -> bool:
+    """Whether a value is one that the patterns of its role were written for."""
+    looks = _LOOKS.get(role)
+    if value.lower() in speech.spoken.get(role, {}):
+        return True
+    if role == "length" and "," in value:
+        return False
+    if role == "package_size" and re.search(r"^[a-z] \d", value):
+        return False
+    if role == "package_size" and "/" in value and not re.match(r"(?:1/[2-4]|2/3|3/4) ", value):
+        return False
+    if re.search(r"[+>(（＋]", value) and not (role in AGES and re.fullmatch(r"\d+\+", value)):
+        return False
+    if role in MATERIALS:
+        if words.language == "zh":
+            return bool(re.search(r"[\u4e00-\u9fff]", value)) or value in speech.names.made_of
+        known = words.knows("material", value) or (role in words.values and words.knows(role, value))
+        known = known and not (role == "strap" and "," in value)
+        return known and not re.search(r"\b(?:[A-Z]{2,3})\b(?<!EVA|ABS|PVC|TPU|MDF)", value)
+    if looks:
+        return bool(looks.search(value)) and not re.fullmatch(r"\d+ years?", value)
+    if words.language == "zh" and role in ("colour", "flavour", "pattern"):
+        return bool(re.fullmatch(r"[\u4e00-\u9fff、/，, ]{1,14}", value)) and value not in speech.names.vague
+    plain = r"[^\W\d_]+(?: [^\W\d_]+)?" if role == "colour" else r"[^\W\d_]+(?:[ &-]+[^\W\d_]+){0,3}"
+    named = re.search("colou?r|flavou?r|taste", label, re.I)
+    if words.language == "en" and role in ("colour", "flavour") and named and re.fullmatch(plain, value):
+        return not speech.names.vague & set(value.lower().split())
+    single = role in words.values and role not in _LISTED
+    return words.knows(role, value) and not (single and re.search(r"[\d,;/，；、]", value))
+
+
+def _spoken(role: str, value: str, language: str, speech: Patterns) -> str:
+    """A value as it is said in a sentence."""
+    known = speech.spoken.get(role, {})
+    if (said_as := known.get(value.lower())) is not None:
+        return said_as
+    value = value.lstrip(" ;,。；，、").rstrip(" .;,。；，、")
+    several = role in ("colour", "flavour", "scent") or (role in MATERIALS and role != "strap")
+    if language == "zh":
+        parts = re.split(r"\s*[/,，、;；]\s*", value) if several else [value]
+        if role in MATERIALS:
+            parts = [part for whole in parts for part in re.split(r"(?<=%) (?=[\u4e00-\u9fff])", whole)]
+        if role == "colour":
+            parts = [f"{part}色" if _SHADE.search(part) else part for part in parts]
+        return "、".join(parts)
+    if role not in _KEPT:
+        value = lowered(value)
+    if role == "package_size":
+        value = re.sub(r"(?<=\d) pc$", " pieces", _COUNTED.sub(r"\1-\2", value))
+    if role in MATERIALS:
+        value = re.sub(r"\b([a-z]+(?: [a-z]+)?) (\d+ ?%)(?=\s*(?:[,;/]|$))", r"\2 \1", value)  # nylon 94%
+        value = re.sub(r"(?<=[a-z]) (?=\d+ ?%)", ", ", value)
+    value = value.replace(" & ", " and ") if several else value
+    parts = _LISTS.split(value) if several and not re.search(r"\d/\d", value) else re.split(r"\s*[,;]\s+", value)
+    if len(parts) > 1 and " and " not in value:
+        value = f"{', '.join(parts[:-1])} and {parts[-1]}"
+    return value
