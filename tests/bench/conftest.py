@@ -1,4 +1,7 @@
-"""What the benchmarks share here: tiny models, a small shop, and processes that are none."""
+"""What the benchmarks share here: tiny models, a small shop, and processes that are none.
+
+The fixtures end with this folder, as they change what others use, too.
+"""
 
 from __future__ import annotations
 
@@ -22,9 +25,10 @@ from shopbatch.warehouse.store import Store
 from tests.engines import tiny, tiny_causal
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def tiny_encoders(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """The sample's encoder is a tiny one that reads as long texts. One thread, and a cache of its own."""
+    threads = torch.get_num_threads()
     torch.set_num_threads(1)
 
     def build(folder: Path, spec: Any = None) -> None:
@@ -39,15 +43,16 @@ def tiny_encoders(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         patch.setattr(e5_small, "build_search", lambda folder: build(folder, e5_small.SEARCH_SPEC))
         patch.setattr(e5_small, "build_aspects", lambda folder: build(folder, e5_small.ASPECTS_SPEC))
         yield
+    torch.set_num_threads(threads)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def causal(tiny_encoders: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A tiny causal model that reads long prompts."""
     return tiny_causal.build(tmp_path_factory.mktemp("causal") / "model")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def shop(tiny_encoders: None, tmp_path_factory: pytest.TempPathFactory) -> Store:
     """A generated shop with a live sentiment model of tiny parts. Never to be written to."""
     home = tmp_path_factory.mktemp("shop")
@@ -66,7 +71,7 @@ def shop(tiny_encoders: None, tmp_path_factory: pytest.TempPathFactory) -> Store
     return store
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def journey(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Transactions as Complete Journey has them: a year of 60 households."""
     draw, lines = np.random.default_rng(3), 6_000
@@ -83,7 +88,7 @@ def journey(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def cdnow(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A file as CDNOW_master.txt is."""
     from tests.capabilities.marketing.users import drawn
@@ -99,7 +104,7 @@ def cdnow(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def sequences(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Items of 60 users in order of time, who often take the next one."""
     draw, path = np.random.default_rng(5), tmp_path_factory.mktemp("sequences") / "items.txt"

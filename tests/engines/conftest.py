@@ -7,13 +7,16 @@ import torch
 from tests.engines import tiny
 
 
-@pytest.fixture(scope="session", autouse=True)
-def one_thread() -> None:
+@pytest.fixture(scope="package", autouse=True)
+def one_thread() -> Iterator[None]:
     """The models here are so small that threads would only wait for each other."""
+    threads = torch.get_num_threads()
     torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
 
 
-@pytest.fixture(scope="session", autouse=True)
+@pytest.fixture(scope="package", autouse=True)
 def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Graphs of models that are not registered are kept in the cache: one of these tests' own."""
     with pytest.MonkeyPatch.context() as patch:
