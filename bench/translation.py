@@ -3,8 +3,8 @@
 `python -m bench.translation --apertium 300` translates so many English texts of the tests' catalogue into Spanish with
 the program Apertium, as the stage does, and prints how many keep their numbers, how many pass each check, and the pace.
 
-`python -m bench.translation --locale FOLDER` takes the translations of a program's texts (FOLDER/es/LC_MESSAGES/*.mo, also
-de, fr, zh_CN), which people made, for good ones, and prints how many of them the checks refuse without an encoder.
+`python -m bench.translation --locale FOLDER` takes the translations of a program's texts that people made for good ones
+(FOLDER/es/LC_MESSAGES/*.mo, also de, fr, zh_CN), and prints how many the checks refuse without an encoder.
 
 FILE is JSON, a list of {pair: "en-es", kind, source, good, faults: [{type, text}]}. Prints the share of faults found by
 type and by pair with Wilson's interval of 95 %, and the share of good translations that are refused. `--show` prints
