@@ -5,8 +5,8 @@ from __future__ import annotations
 import importlib
 import json
 import re
-import struct
 import shutil
+import struct
 import sys
 from collections.abc import Sequence
 from pathlib import Path
