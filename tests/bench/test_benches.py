@@ -90,14 +90,6 @@ def test_generation(causal: Path, tmp_path: Path) -> None:
     assert read["agreement"]["equal texts"]["OpenVINO fp32"] == 1.0 and "vLLM" in read["not_run"]
 
 
-def test_lookup(causal: Path, tmp_path: Path) -> None:
-    path = tmp_path / "lookup.json"
-    for words in ([], ["--chat"]):
-        run("lookup", "--rows", 3, "--rounds", 1, "--longest", 8, "--model", causal, "--precision", "fp32",
-            "--threads", 1, "--json", path, *words)  # fmt: skip
-        assert figures(path, ["without", "lookup"])["agreement"]["equal texts"]["lookup"] == 1.0
-
-
 def test_training(ray_local: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Out) -> None:
     from shopbatch.training import workers
     from tests.training.in_process import run_workers
