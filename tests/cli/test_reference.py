@@ -13,6 +13,7 @@ import yaml
 from shopbatch.cli import data, reference
 from shopbatch.cli.main import COMMANDS, shopbatch
 from shopbatch.core.config import describe
+from shopbatch.load.presets import preset_names
 from shopbatch.runs import job
 from shopbatch.runs.report import Report
 from shopbatch.tables import SOURCES, TABLES
@@ -42,6 +43,14 @@ def test_the_lists_of_what_can_be_loaded_are_complete() -> None:
     assert _listed(data._SOURCES) == sorted([*files, "policies", "images"])
     page = (DOCS / "your-data.md").read_text("utf-8")
     assert _listed(re.search(r"into a source table: .*?\.", page, re.S)[0]) == files  # type: ignore[index]
+    lines = page.partition("| table | presets |")[2].partition("\n\n")[0].splitlines()[2:]
+    cells = [re.sub(r"\([^)]*\)", "", line).strip("| ").split("|") for line in lines]
+    named = {
+        table.strip(): sorted(map(str.strip, names.split(",")))
+        for tables, names in cells
+        for table in tables.split(",")
+    }
+    assert named == {table: [*names] for table in SOURCES if (names := preset_names(table))}
 
 
 @pytest.mark.parametrize("name", JOBS)
