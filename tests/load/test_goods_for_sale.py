@@ -22,6 +22,8 @@ SHOPIFY = (
     "mug,Mug,Acme,true,Colour,red,shopify,0,deny,20.00,25.00,a.jpg,active\n"
     "mug,,,,,blue,shopify,3,deny,18.00,,,\n"
     "mug,,,,,,,,,,,b.jpg,\n"
+    "pot,Pot,Acme,true,Colour,red,shopify,4,deny,9.00,,,active\n"
+    "pot,,,,,blue,shopify,0,deny,9.00,,,\n"
     "gone,Gone,Acme,true,Title,Default Title,shopify,-2,deny,9.00,9.00,,active\n"
     "later,Later,Acme,true,Title,Default Title,shopify,0,continue,9.00,,,active\n"
     "gift,Gift,Acme,true,Title,Default Title,,,deny,9.00,0.00,,active\n"
@@ -45,7 +47,7 @@ def by_id(store: Store, *columns: str) -> dict[str, tuple[Any, ...]]:
 def test_drafts_are_left_out_and_stock_and_reduced_prices_are_read(store: Store, tmp_path: Path) -> None:
     path = write(tmp_path, "products_export_1.csv", SHOPIFY)
     report = load_file(store, "products", path)
-    assert (report.rows_read, report.rows_loaded, report.rows_skipped, report.rows_merged) == (10, 4, 4, 2)
+    assert (report.rows_read, report.rows_loaded, report.rows_skipped, report.rows_merged) == (12, 5, 4, 3)
     said = "\n".join(report.lines())
     assert "2 rows left out, because they are not for sale: Status is draft (--unpublished loads them)" in said
     assert "1 rows left out, because they are not for sale: Status is archived" in said
@@ -53,6 +55,7 @@ def test_drafts_are_left_out_and_stock_and_reduced_prices_are_read(store: Store,
     assert "translations" not in said and not {"Status", "Variant Inventory Qty"} & {*report.ignored}
     assert by_id(store, "price", "sale_price", "availability") == {
         "mug": (Decimal(25), Decimal(20), "in_stock"),  # of the first variant, and the second can be bought
+        "pot": (Decimal(9), None, "in_stock"),  # although the last variant cannot
         "gone": (Decimal(9), None, "out_of_stock"),
         "later": (Decimal(9), None, "backorder"),
         "gift": (Decimal(9), None, "in_stock"),  # nobody counts them
