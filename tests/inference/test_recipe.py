@@ -93,7 +93,7 @@ MODERATION = {1: "16a6e0fc28d7d188"}
 OF_MODERATION = tuple((module, None) for module in (find, folding, closing, details, moderation_lexicon))
 MODERATION_LISTS = tuple(("text.moderation", name) for name in ("en", "zh", "signs", "details"))
 # of what says facts by plan, besides the patterns, whose digest is part of the stage's `checks`
-PLANNING = {2: "999f8e662bcf8cd7"}
+PLANNING = {2: "81b496583f4ee10c"}
 OF_PLANNING = (
     *(
         (module, None)
