@@ -35,11 +35,12 @@ class Job:
         specs: specs(config, store, report) returns the inference jobs (`inference.spec.Spec`) that it is made of, for
             `shopbatch try`; None if it is none.
         text: The source column that a bare text of `shopbatch try` stands for; "" if the job takes no bare texts.
-        rows: rows(config, store, rows) makes rows of the source, of which a run makes a table of its own, from rows with
-            the column `text` alone and from rows of the first table that the job needs; for `shopbatch try`. None if
-            the source is that first table, or if nothing can make them.
+        rows: rows(config, store, rows) makes rows of the source from bare texts (`{"text": ...}`) and from rows of the
+            first table that the job needs, for `shopbatch try`, where a run makes the source of that table. None if
+            the source is that table, or if nothing can make it.
         alone: Whether one of equal runs at the same time works and the others wait for it. An inference job needs no
             such order: its runs share the work by recipe.
+        makes: Names of the models that it publishes.
         next: The command that a person would call after it, without `shopbatch`: "show review_sentiment".
     """
 
@@ -54,6 +55,7 @@ class Job:
     text: str = ""
     rows: Callable[[Any, Any, Any], list[dict[str, Any]]] | None = None
     alone: bool = False
+    makes: tuple[str, ...] = ()
     next: str = ""
 
     @property

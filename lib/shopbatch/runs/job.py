@@ -138,6 +138,7 @@ def perform(job: Job, settings: JobConfig, call: Call) -> Ended:
 
 def _perform(job: Job, settings: JobConfig, call: Call, ended: Ended, shown: display.Display) -> None:
     """Check, record and run. `ended` is filled."""
+    from shopbatch.runs.needs import check_models
     from shopbatch.warehouse.store import Store
 
     report, signals = ended.report, list[str]()
@@ -156,6 +157,7 @@ def _perform(job: Job, settings: JobConfig, call: Call, ended: Ended, shown: dis
                 store.snapshot(table)
             if job.check is not None:
                 job.check(settings, store)
+            check_models(settings, store)
             if not isinstance(shown, display.Terminal):  # on a pipe, a mistake found so far is the only line
                 begin()
             record = stack.enter_context(_record(report, store, shown))
