@@ -55,5 +55,5 @@ def test_every_job_that_needs_a_model_of_the_registry_names_who_makes_it(store: 
         for reference in references:
             (maker,) = re.findall(r"`shopbatch run (\w+)` trains", makes_model(reference))
             assert maker in declaration.names()
-        with pytest.raises(config.UserError, match="no live model .*; `shopbatch"):
+        with pytest.raises(config.UserError, match=r"no live model .*; `shopbatch"):
             check_models(settings, store)

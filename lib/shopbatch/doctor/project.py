@@ -171,7 +171,7 @@ def _no_folder(reference: str) -> str | None:
 
 
 def _check(root: str, asked: Settled) -> list[Finding]:
-    """What the job itself refuses before it starts, such as a file that its configuration names; its tables are there."""
+    """What the job itself refuses before it starts, such as a list that cannot be read. Its tables are there."""
     from shopbatch.warehouse.store import Store
 
     if asked.job is None or asked.job.check is None:
