@@ -94,7 +94,9 @@ def test_a_mistake_is_one_line_that_names_it(home: Path, override: str, says: st
 
 
 def test_broken_yaml_and_unknown_environments(home: Path) -> None:
-    with pytest.raises(UserError, match=r"no environment 'staging'.*local, prod"):
+    with pytest.raises(
+        UserError, match=r"no environment 'staging'.*local, prod; a file conf/staging/platform.yaml makes it"
+    ):
         load(env="staging")
     (home / "conf/base/x.yaml").write_text("rate: [1\n")
     with pytest.raises(UserError, match="not valid YAML"):

@@ -160,7 +160,8 @@ def layers(
         raise UserError(f"no folder {conf}; set SHOPBATCH_HOME to the folder that holds conf/ and jobs/")
     if not _ENVIRONMENT.fullmatch(env) or not (conf / env).is_dir():
         known = sorted(p.name for p in conf.iterdir() if p.is_dir() and p.name != "base")
-        raise UserError(f"no environment {env!r} in {conf}; {hint(env, known)}")
+        makes = f"; a file conf/{env}/platform.yaml makes it" if _ENVIRONMENT.fullmatch(env) else ""
+        raise UserError(f"no environment {env!r} in {conf}; {hint(env, known)}{makes}")
     shipped = packaged() / "conf"
     if shipped.is_dir() and not conf.samefile(shipped):
         for folder in ("base", env):

@@ -29,7 +29,8 @@ class Job:
             use Ray then.
         estimate: estimate(config, store) says what a run would compute and cost, for a dry run; None if it cannot. An
             empty answer is not shown.
-        estimate_in_session: Whether the estimate needs the session; if not, a dry run starts none.
+        estimate_in_session: Whether the estimate needs the session; if not, a dry run starts none. Where Ray starts
+            late, the estimate starts it with `start_ray`.
         check: check(config, store) raises UserError, before a session is started, for what a run would refuse; None if
             only the run itself can tell.
         specs: specs(config, store, report) returns the inference jobs (`inference.spec.Spec`) that it is made of, for
