@@ -62,6 +62,8 @@ def test_mistakes_are_raised(shop: Store) -> None:
         sb.score(["x"], "build_user_profiles")
     with pytest.raises(sb.UserError, match="no column 'txt'"):
         sb.score([{"txt": "x"}], engine=FAKE)
+    with pytest.raises(sb.UserError, match=r"a row is not one of reviews: .*surrogates"):
+        sb.score(["cut \ud83d"], engine=FAKE)
     with pytest.raises(AttributeError, match="no attribute 'scores'"):
         _ = sb.scores  # type: ignore[attr-defined]
 
@@ -102,9 +104,7 @@ def test_try_shows_texts_and_rows_of_a_file(shop: Store, tmp_path: Path, capsys:
 
 def test_try_reads_lists_and_maps_of_a_file(shop: Store, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file = tmp_path / "products.csv"
-    file.write_text(
-        'Handle,Title,Tags,Option1 Name,Option1 Value\ns,Linen shirt,"summer, men",Color,White\nm,Mug,,,\n', "utf-8"
-    )
+    file.write_text('Handle,Title,Vendor,Tags\nshirt,Linen shirt,Calla,"summer, men"\nmug,Mug,,\n', "utf-8")
     assert cli.main(["try", "describe_products", "--json", "--file", str(file)]) == 0
     rows = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert [row["title"] for row in rows] == ["Linen shirt", "Mug"] and "Calla" in rows[0]["headline"]

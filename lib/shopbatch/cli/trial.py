@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from shopbatch.cli.export import plain_rows
 from shopbatch.cli.options import COUNT, environment
 from shopbatch.cli.printing import print_rows, print_vertical
 from shopbatch.core import config
@@ -69,8 +70,6 @@ def _is_override(word: str, job: Job) -> bool:
 
 def _file_rows(table: str, path: str, count: int) -> list[dict[str, Any]]:
     """The first rows of a file, loaded as `shopbatch load` would load them, into a warehouse that is then removed."""
-    import pyarrow as pa
-
     from shopbatch.load import load_file
     from shopbatch.load.options import Options
     from shopbatch.warehouse.store import Store
@@ -78,7 +77,4 @@ def _file_rows(table: str, path: str, count: int) -> list[dict[str, Any]]:
     with tempfile.TemporaryDirectory(prefix="shopbatch-try-") as folder:
         store = Store(folder)
         load_file(store, table, path, Options(auto=True))
-        loaded = store.snapshot(table).read(limit=count)
-    maps = {field.name for field in loaded.schema if pa.types.is_map(field.type)}
-    rows: list[dict[str, Any]] = loaded.to_pylist()
-    return [{n: dict(v) if n in maps and v is not None else v for n, v in row.items()} for row in rows]
+        return plain_rows(store.snapshot(table).read(limit=count))

@@ -107,6 +107,6 @@ def _explained(first: Mapping[str, Any], where: str, known: Sequence[str]) -> tu
         if kind.startswith(begins) and kind.endswith(("_type", "_parsing", "_from_float")):
             return f"expected {expected}", None
     text = str(first["msg"]).removeprefix("Value error, ")
-    for begins, instead in _WORDS.items():
-        text = text.replace(begins, instead, 1)
+    for words, instead in _WORDS.items():
+        text = text.replace(words, instead, 1)
     return text, None

@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from shopbatch.core.errors import UserError
+from shopbatch.core.errors import UserError, one_line
 from shopbatch.core.hashing import hash128, hex128
 from shopbatch.inference.spec import Spec
 
@@ -78,5 +78,5 @@ def _table(spec: Spec, rows: Sequence[Mapping[str, Any]]) -> pa.Table:
             values[name].append(list(value.items()) if isinstance(value, Mapping) else value)
     try:
         return pa.table({f.name: pa.array(values[f.name], f.type) for f in schema}, schema=schema)
-    except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
-        raise UserError(f"a row is not one of {spec.source.name}: {error}") from None
+    except (pa.ArrowException, ValueError, TypeError, OverflowError) as error:
+        raise UserError(f"a row is not one of {spec.source.name}: {one_line(error)}") from None

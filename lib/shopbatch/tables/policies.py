@@ -2,7 +2,7 @@
 
 import pyarrow as pa
 
-from shopbatch.tables.schema import TEXT_LIST, Column, Nobody, Table, View
+from shopbatch.tables.schema import TEXT_LIST, Column, Lookup, Nobody, Table, View
 
 VALUE = pa.struct([("role", pa.string()), ("text", pa.string()), ("start", pa.int32()), ("end", pa.int32())])
 
@@ -30,11 +30,29 @@ POLICIES = Table(
         ),
         Column("valid_from", pa.date32(), "First day on which it holds; null: since ever."),
         Column("valid_to", pa.date32(), "Last day on which it holds; null: until further notice."),
-        Column("version", pa.string(), "Digest of the file's text: a changed policy has another one.", nullable=False),
-        Column("source_file", pa.string(), "The file, relative to the folder that was loaded.", nullable=False),
-        Column("start", pa.int32(), "Where the text begins in the file, in characters (CRLF are two).", nullable=False),
-        Column("end", pa.int32(), "Where the text ends in the file, in characters.", nullable=False),
+        Column(
+            "version",
+            pa.string(),
+            "Digest of the file's text: a changed policy has another one.",
+            nullable=False,
+            machinery=True,
+        ),
+        Column(
+            "source_file",
+            pa.string(),
+            "The file, relative to the folder that was loaded.",
+            nullable=False,
+            machinery=True,
+        ),
+        Column(
+            "start",
+            pa.int32(),
+            "Where the text begins in the file, in characters (CRLF are two).",
+            nullable=False,
+            machinery=True,
+        ),
+        Column("end", pa.int32(), "Where the text ends in the file, in characters.", nullable=False, machinery=True),
     ),
     loaded_from="FOLDER",
-    view=View(("language", "intents", "title", "text")),
+    view=View(("intents", "text", "title", "language"), about=Lookup("policies", "text")),
 )
