@@ -2,7 +2,7 @@
 
 import pyarrow as pa
 
-from shopbatch.tables.schema import TEXT_LIST, Column, Lookup, Nobody, Table, View
+from shopbatch.tables.schema import TEXT_LIST, Column, Nobody, Table, View
 
 VALUE = pa.struct([("role", pa.string()), ("text", pa.string()), ("start", pa.int32()), ("end", pa.int32())])
 
@@ -54,5 +54,5 @@ POLICIES = Table(
         Column("end", pa.int32(), "Where the text ends in the file, in characters.", nullable=False, machinery=True),
     ),
     loaded_from="FOLDER",
-    view=View(("intents", "text", "title", "language"), about=Lookup("policies", "text")),
+    view=View(("text", "intents", "title", "language")),
 )
