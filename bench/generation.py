@@ -36,7 +36,6 @@ from shopbatch.models.loading import load_causal, load_transformers_tokenizer
 from shopbatch.sample.shop import Shop, products
 
 BATCH = 32
-_ASK = "Write a short product description of two or three sentences for an online shop."
 # prompts on standard input as a JSON line, the number of new tokens on standard output
 _VLLM = """
 import json, sys
@@ -50,13 +49,13 @@ for line in sys.stdin:
 
 
 class Prompts:
-    """Prompts of generated products; every round has others. chat: they ask in plain words."""
+    """Prompts of generated products; every round has others."""
 
-    def __init__(self, render: Callable[[Any], str], rows: int, rounds: int, chat: bool = False) -> None:
+    def __init__(self, render: Callable[[Any], str], rows: int, rounds: int) -> None:
         shop = Shop(100, rows * (rounds + 2), 4, seed=3)
         known = products(shop, 0, shop.products).select(list(SHOWN)).to_pylist()
-        messages = asked if chat else Prompt(read_text("conf/prompts/describe.en.md")).messages
-        self.rendered = [render(messages(row)) for row in known]
+        prompt = Prompt(read_text("conf/prompts/describe.en.md"))
+        self.rendered = [render(prompt.messages(row)) for row in known]
         self.rows, self.round, self.turns = rows, 0, 0
 
     def now(self, sides: int) -> list[str]:
@@ -64,12 +63,6 @@ class Prompts:
         number = self.turns // sides
         self.turns += 1
         return self.rendered[number * self.rows : (number + 1) * self.rows]
-
-
-def asked(row: dict[str, Any]) -> list[dict[str, str]]:
-    """Ask for a description in plain words."""
-    facts = [f"{name}: {value}" for name, value in row.items() if value]
-    return [{"role": "user", "content": "\n".join([_ASK, *facts])}]
 
 
 class Answered:

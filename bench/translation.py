@@ -3,6 +3,9 @@
 `python -m bench.translation --apertium 300` translates so many English texts of the tests' catalogue into Spanish with
 the program Apertium, as the stage does, and prints how many keep their numbers, how many pass each check, and the pace.
 
+`python -m bench.translation --locale FOLDER` takes the translations of a program's texts that people made for good ones
+(FOLDER/es/LC_MESSAGES/*.mo, also de, fr, zh_CN), and prints how many the checks refuse without an encoder.
+
 FILE is JSON, a list of {pair: "en-es", kind, source, good, faults: [{type, text}]}. Prints the share of faults found by
 type and by pair with Wilson's interval of 95 %, and the share of good translations that are refused. `--show` prints
 each miss and each false alarm with its reasons; `--without-encoder` leaves likeness out.
@@ -15,6 +18,7 @@ import json
 import time
 from collections import Counter
 from collections.abc import Sequence
+from gettext import GNUTranslations
 from pathlib import Path
 from tempfile import mkdtemp
 
@@ -34,6 +38,7 @@ from shopbatch.engines.translator_configs import ApertiumConfig
 from shopbatch.models import registry
 
 ENCODER = "e5-small-search"
+LEAST_WORDS = 3  # of a text of a program
 
 
 def wilson(hits: int, rows: int) -> tuple[float, float]:
@@ -62,6 +67,28 @@ def texts_of_catalogue(most: int) -> list[str]:
         copy = parse(plan(facts, "en"))
         texts += [copy.headline, copy.description, *copy.bullets]
     return [*dict.fromkeys(texts)][:: max(1, len(set(texts)) // most)][:most]
+
+
+def by_locale(folder: Path, show: bool) -> None:
+    """Check translations of a program's texts: of some words, without a context or a plural."""
+    for code in ("es", "de", "fr", "zh_CN"):
+        texts: dict[str, str] = {}
+        for path in sorted(folder.glob(f"{code}/LC_MESSAGES/*.mo")):
+            with path.open("rb") as opened:
+                for one, other in GNUTranslations(opened)._catalog.items():  # type: ignore[attr-defined]
+                    if isinstance(one, str) and "\x04" not in one and one != other and len(one.split()) > LEAST_WORDS:
+                        texts[one.strip()] = other.strip()
+        kinds: Counter[str] = Counter()
+        refused = 0
+        for one, other in texts.items():
+            faults = check(Pair(one, other, ("en", code[:2])))
+            refused += bool(faults)
+            kinds.update({fault.kind for fault in faults})
+            if show and faults:
+                print(one, other, "; ".join(f"{f.kind} ({f.detail})" for f in faults), sep="\n  ")
+        if texts:
+            line(f"refused en-{code[:2]}", refused, len(texts))
+            print("  ", dict(kinds.most_common()))
 
 
 def by_apertium(most: int, show: bool, engine: ApertiumConfig) -> None:
@@ -106,12 +133,15 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--data", default="/usr/share/apertium")
     parser.add_argument("file", type=Path, nargs="?")
     parser.add_argument("--apertium", type=int, default=0, metavar="TEXTS")
+    parser.add_argument("--locale", type=Path, metavar="FOLDER")
     parser.add_argument("--show", action="store_true")
     parser.add_argument("--without-encoder", action="store_true")
     parser.add_argument("--models", default="")
     options = parser.parse_args(argv)
     if options.apertium:
         by_apertium(options.apertium, options.show, ApertiumConfig(program=options.program, data=options.data))
+    if options.locale:
+        by_locale(options.locale, options.show)
     if options.file is None:
         return
     rows = json.loads(options.file.read_text("utf-8"))

@@ -6,6 +6,7 @@ import importlib
 import json
 import re
 import shutil
+import struct
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -87,14 +88,6 @@ def test_generation(causal: Path, tmp_path: Path) -> None:
         "--size", 64, "--threads", 1, "--vllm", tmp_path / "none", "--json", path)  # fmt: skip
     read = figures(path, ["HF batches of 32", "HF sorted, bf16", "OpenVINO fp32"])
     assert read["agreement"]["equal texts"]["OpenVINO fp32"] == 1.0 and "vLLM" in read["not_run"]
-
-
-def test_lookup(causal: Path, tmp_path: Path) -> None:
-    path = tmp_path / "lookup.json"
-    for words in ([], ["--chat"]):
-        run("lookup", "--rows", 3, "--rounds", 1, "--longest", 8, "--model", causal, "--precision", "fp32",
-            "--threads", 1, "--json", path, *words)  # fmt: skip
-        assert figures(path, ["without", "lookup"])["agreement"]["equal texts"]["lookup"] == 1.0
 
 
 def test_training(ray_local: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Out) -> None:
@@ -376,6 +369,21 @@ def test_shares(capsys: Out) -> None:
     assert "useless classifier" in out and re.search(r"pages without a change: \d+ of 5 ", out)
 
 
+def compiled(folder: Path, texts: dict[str, str]) -> Path:
+    """Write the Spanish texts of a program, as msgfmt compiles them."""
+    pairs = [(one.encode(), other.encode()) for one, other in sorted(texts.items())]
+    start, tables, bodies = 28 + 16 * len(pairs), [b"", b""], b""
+    for side in (0, 1):
+        for pair in pairs:
+            tables[side] += struct.pack("<II", len(pair[side]), start + len(bodies))
+            bodies += pair[side] + b"\0"
+    head = struct.pack("<7I", 0x950412DE, 0, len(pairs), 28, 28 + 8 * len(pairs), 0, start)
+    path = folder / "es" / "LC_MESSAGES" / "shop.mo"
+    path.parent.mkdir(parents=True)
+    path.write_bytes(head + tables[0] + tables[1] + bodies)
+    return folder
+
+
 def test_translation(tmp_path: Path, capsys: Out) -> None:
     text, good = "Do not wash the coat, 3 sizes.", "No lave el abrigo, 3 tallas."
     faults = [
@@ -390,6 +398,8 @@ def test_translation(tmp_path: Path, capsys: Out) -> None:
     out = capsys.readouterr().out
     assert re.search(r"all faults +2 of +2", out) and re.search(r"false alarms +0 of +1", out)
     assert re.search(r"numbers kept +20 of +20", out) and "untranslated" in out
+    run("translation", "--locale", compiled(tmp_path / "locale", {"Do not wash the coat": "Lave el abrigo, por favor"}))
+    assert re.search(r"refused en-es +1 of +1 .*\n.*'negation': 1", capsys.readouterr().out)
     assert "no program" in lacks(capsys, "translation", "--apertium", 5, "--program", "no-such-program")
     assert "none.json" in lacks(capsys, "translation", "none.json")
 

@@ -10,12 +10,15 @@ import click
 import pytest
 import yaml
 
-from shopbatch.cli import reference
+from shopbatch.cli import data, reference
 from shopbatch.cli.main import COMMANDS, shopbatch
 from shopbatch.core.config import describe
+from shopbatch.load.presets import preset_names
 from shopbatch.runs import job
 from shopbatch.runs.report import Report
-from shopbatch.tables import TABLES
+from shopbatch.tables import SOURCES, TABLES
+from shopbatch.tables.images import PRODUCT_IMAGES
+from shopbatch.tables.policies import POLICIES
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs"
@@ -26,6 +29,28 @@ JOBS = sorted(path.stem for path in (ROOT / "jobs").glob("*.py"))
 @pytest.mark.parametrize("path", [path for path, _ in reference.pages(DOCS)], ids=lambda p: str(p.relative_to(DOCS)))
 def test_the_generated_pages_are_up_to_date(path: Path) -> None:
     assert path.read_text("utf-8") == dict(reference.pages(DOCS))[path], "stale: run `make docs`"
+
+
+def _listed(text: str) -> list[str]:
+    """The names of a sentence such as `Source table: a, b or c (a remark).`"""
+    names = re.sub(r"\([^)]*\)|\.$", "", text.partition(":")[2]).replace(" or ", ", ")
+    return sorted(name.strip() for name in names.split(",") if name.strip())
+
+
+def test_the_lists_of_what_can_be_loaded_are_complete() -> None:
+    """In the help of `shopbatch load` and at the head of the page about a user's own data."""
+    files = sorted({*SOURCES} - {POLICIES.name, PRODUCT_IMAGES.name})
+    assert _listed(data._SOURCES) == sorted([*files, "policies", "images"])
+    page = (DOCS / "your-data.md").read_text("utf-8")
+    assert _listed(re.search(r"into a source table: .*?\.", page, re.S)[0]) == files  # type: ignore[index]
+    lines = page.partition("| table | presets |")[2].partition("\n\n")[0].splitlines()[2:]
+    cells = [re.sub(r"\([^)]*\)", "", line).strip("| ").split("|") for line in lines]
+    named = {
+        table.strip(): sorted(map(str.strip, names.split(",")))
+        for tables, names in cells
+        for table in tables.split(",")
+    }
+    assert named == {table: [*names] for table in SOURCES if (names := preset_names(table))}
 
 
 @pytest.mark.parametrize("name", JOBS)

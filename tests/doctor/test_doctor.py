@@ -293,6 +293,19 @@ def test_a_question_without_an_answer_is_left_behind() -> None:
     assert waiting.hangs
 
 
+def test_a_warehouse_without_tables_is_said(world: World) -> None:
+    """A job names the tables that it lacks; without one, nothing else would tell."""
+
+    def out(*words: str) -> str:
+        assert command.doctor(words[0] if words else None, "local", [], 0.001, as_json=False) == 0
+        return world.capsys.readouterr().out
+
+    line = f"there is no table in {world.warehouse} yet: shopbatch sample, or shopbatch load TABLE FILE, makes"
+    assert line in out() and "there is no table" not in out("infer")
+    (world.warehouse / "reviews" / "_delta_log").mkdir(parents=True)
+    assert "there is no table" not in out()
+
+
 @pytest.mark.slow
 def test_the_command_as_a_user_types_it(world: World) -> None:
     """In its own process: lines for people, exit codes, and on standard error only where the warehouse is."""

@@ -93,7 +93,7 @@ MODERATION = {1: "16a6e0fc28d7d188"}
 OF_MODERATION = tuple((module, None) for module in (find, folding, closing, details, moderation_lexicon))
 MODERATION_LISTS = tuple(("text.moderation", name) for name in ("en", "zh", "signs", "details"))
 # of what says facts by plan, besides the patterns, whose digest is part of the stage's `checks`
-PLANNING = {3: "e5632a5f31e4e230"}
+PLANNING = {3: "28171c6776c6ea3c"}
 OF_PLANNING = (
     *(
         (module, None)

@@ -120,6 +120,28 @@ def test_what_cannot_be_loaded_is_one_line(
     assert shop.find("product_images") is None
 
 
+@pytest.mark.parametrize(
+    ("bad", "share", "loaded"),
+    [(9, None, False), (9, "0.8", False), (9, "0.9", True), (3, "0.01", False), (2, "0.01", True)],
+)
+def test_a_folder_of_which_too_much_is_broken_leaves_the_table_as_it_was(
+    shop: Store, folder: Path, capsys: pytest.CaptureFixture[str], bad: int, share: str | None, loaded: bool
+) -> None:
+    assert main(["load", "images", str(folder)]) == 0
+    before = table(shop)
+    other = folder.with_name("other")
+    other.mkdir()
+    (other / "B1.jpg").write_bytes(saved(photo(9), "JPEG"))
+    for number in range(bad):
+        (other / f"{number}.jpg").write_bytes(saved(photo(number), "JPEG")[:200])
+    words = ["load", "images", str(other), *([] if share is None else ["--max-rejects", share])]
+    capsys.readouterr()
+    assert main(words) == (0 if loaded else 2)
+    said = capsys.readouterr()
+    assert len(table(shop)) == (1 if loaded else len(before))
+    assert loaded or (f"{bad} of {bad + 1} files are no pictures" in said.err and said.err.count("\n") == 1)
+
+
 RUN = """
 import sys
 from pathlib import Path

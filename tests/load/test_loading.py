@@ -20,6 +20,7 @@ from hypothesis import strategies as st
 
 from shopbatch.core.errors import Stopped, UserError
 from shopbatch.load import json_lines, keys, load_file, sink
+from shopbatch.load.identity import Mode
 from shopbatch.load.options import Options
 from shopbatch.load.words import null_words
 from shopbatch.sample import fill_generated
@@ -395,9 +396,11 @@ def test_an_empty_file_adds_nothing_and_replaces_nothing(store: Store, tmp_path:
     path.write_text("text\nx\n")
     load_file(store, "reviews", path)
     path.write_text("text\n")
-    assert load_file(store, "reviews", path).rows_read == 0
-    with pytest.raises(UserError, match="it holds no rows"):
-        load_file(store, "reviews", path, mode="replace")
+    modes: tuple[Mode, ...] = ("append", "replace")
+    for mode in modes:
+        for dry_run in (False, True):
+            with pytest.raises(UserError, match="it holds no rows"):
+                load_file(store, "reviews", path, mode=mode, dry_run=dry_run)
     assert len(rows(store)) == 1
 
 

@@ -333,7 +333,10 @@ def test_an_id_that_two_files_have_and_what_lies_outside(store: Store, tmp_path:
 
 
 def test_no_folder(store: Store, tmp_path: Path) -> None:
-    for place, problem in ((tmp_path / "none", "does not exist"), (put(tmp_path / "empty"), "no Markdown file")):
+    for place, problem in (
+        (tmp_path / "none", "does not exist"),
+        (put(tmp_path / "empty"), r"no Markdown file \(.md\) with front matter"),
+    ):
         with pytest.raises(UserError, match=problem):
             load_policies(store, place)
     with pytest.raises(UserError, match="is a file: policies are loaded from a folder"):
@@ -362,6 +365,19 @@ def test_the_table_holds_what_the_folder_holds(store: Store, tmp_path: Path) -> 
     (folder / "d.md").unlink()
     assert load_policies(store, folder).version == second.version + 1  # what was there once is loaded anew
     assert {row["policy_id"]: row["version"] for row in rows(store)} == versions
+
+
+def test_what_describes_the_folder_is_no_policy_and_other_files_are_named(store: Store, tmp_path: Path) -> None:
+    folder = put(tmp_path / "policies", a=policy("a"), README="# Our policies\nAsk Anna.\n")
+    put(folder / "zh", **{"readme.zh": "# 政策", "b": policy("b")})
+    report = load_policies(store, folder)
+    assert (report.new, report.readmes) == (("a", "b"), ("README.md", "zh/readme.zh.md"))
+    assert "left out: README.md has no front matter and is no policy" in report.lines()
+    put(folder, README=policy("c"))
+    assert load_policies(store, folder).new == ("c",), "with front matter it is one"
+    put(folder, READMORE="# Shipping\nWe ship.\n")
+    with pytest.raises(UserError, match=r"policies/READMORE\.md: no front matter"):
+        load_policies(store, folder)
 
 
 def test_the_command(project: Path, capsys: pytest.CaptureFixture[str]) -> None:

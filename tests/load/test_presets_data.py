@@ -7,7 +7,20 @@ import pytest
 import yaml
 
 from shopbatch.core.errors import UserError
-from shopbatch.load.presets import ATTRIBUTE, Preset, columns_of, file_column, preset, preset_names, presets, recognise
+from shopbatch.load.presets import (
+    ATTRIBUTE,
+    Preset,
+    columns_of,
+    extra_columns,
+    file_column,
+    preset,
+    preset_names,
+    presets,
+    recognise,
+    skip_columns,
+    spelled_as,
+)
+from shopbatch.load.words import normal_name
 from shopbatch.tables import SOURCES, TABLES
 from shopbatch.tables.schema import TEXT_MAP
 
@@ -31,7 +44,10 @@ def test_a_preset_speaks_of_columns_that_the_table_has(system: str, table: str) 
     assert bool(chosen.carry) == bool(chosen.carry_by)
     assert not set(chosen.columns) & set(chosen.constants)
     assert all(target in {*chosen.columns, *chosen.constants} for target in declared.must_have)
-    assert {*chosen.values, *chosen.beside} <= set(chosen.columns)
+    assert {*chosen.values, *chosen.beside, *chosen.deepest, *chosen.wordpress} <= set(chosen.columns)
+    assert {*chosen.best, *chosen.together, *chosen.together.values()} <= set(declared.names)
+    assert not chosen.compare_at or {"price", "sale_price"} <= set(chosen.columns)
+    assert all({*order} == {*declared.columns[declared.names.index(c)].one_of} for c, order in chosen.best.items())
     key = [] if declared.key_from_content or table == "events" else declared.needed_key  # no event data set has ids
     assert all(target in chosen.columns for target in key)
 
@@ -117,6 +133,16 @@ def test_every_column_that_a_preset_names_is_in_a_real_header(system: str, table
         ("wands", "judgements"): {"query"},  # it stands in the file beside
     }  # fmt: skip
     assert candidates - matched == documented.get((system, table), set())
+
+
+@pytest.mark.parametrize(("system", "table"), ENTRIES)
+def test_every_column_that_decides_what_is_for_sale_is_in_a_real_header(system: str, table: str) -> None:
+    """And stays there under the name that a file gives to it."""
+    headers = [header for s, t, header in HEADERS if (s, t) == (system, table)]
+    read = {normal_name(c) for header in headers for c in extra_columns(spelled_as(preset(table, system), header))}
+    assert {*map(normal_name, skip_columns(preset(table, system)))} <= read
+    stock = preset(table, system).stock
+    assert stock is None or {*map(normal_name, (*stock.quantity, *stock.tracked_by, *stock.oversold))} <= read
 
 
 def test_the_first_existing_column_is_taken_however_it_is_spelled() -> None:

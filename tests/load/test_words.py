@@ -18,6 +18,12 @@ def repeated(lists: Mapping[str, Iterable[str]], normal: Callable[[str], str]) -
     return sorted({word for word in every if every.count(word) > 1})
 
 
+def test_a_total_of_an_order_comes_after_the_names_of_a_lines_amount() -> None:
+    names = [name for name, column in words.column_synonyms("transactions").items() if column == "sales_value"]
+    assert [name in words.totals() for name in names] == sorted(name in words.totals() for name in names)
+    assert words.totals() <= {*names}
+
+
 def test_no_word_means_two_things() -> None:
     for column, lists in WORDS.values.items():
         assert not repeated(lists, normal_value), column

@@ -27,11 +27,10 @@ if TYPE_CHECKING:
     from shopbatch.load.identity import Mode
 
 _SOURCES = (
-    "Source table: products, users, transactions, campaigns, coupons, redemptions, experiments, events, "
-    "reviews, support_dialogs, "
-    "product_copy, queries, shopper_requests, search_events, judgements, synonyms, orders, order_lines, tickets, "
-    "ticket_feedback, intent_examples, aspect_labels, policies (a folder of Markdown files), or images (a folder of "
-    "pictures)."
+    "Source table: products, users, transactions, campaigns, coupons, redemptions, offers, experiments, events, "
+    "referral_events, reviews, support_dialogs, product_copy, glossary, translation_references, queries, "
+    "shopper_requests, search_events, judgements, synonyms, orders, order_lines, tickets, ticket_feedback, "
+    "intent_examples, aspect_labels, policies (a folder of Markdown files), or images (a folder of pictures)."
 )
 
 _IMAGES = ("images", "product_images")
@@ -86,6 +85,16 @@ def sample(source: str, rows: int | None, seed: int, transactions: int | None, n
     help="Which column is which; several may follow. COLUMN= leaves one out, attributes.NAME=... adds to a map, auto "
     "takes what is proposed.",
 )
+@click.option(
+    "--set",
+    "constants",
+    multiple=True,
+    metavar="COLUMN=VALUE",
+    help="A value for rows that state none, such as currency=USD. Repeatable.",
+)
+@click.option(
+    "--unpublished", is_flag=True, help="Also load products that the export marks as drafts, archived or hidden."
+)
 @click.option("--from", "database", metavar="URI", help="A database, postgresql://... or env:NAME; with --query.")
 @click.option("--query", help="The query whose rows are loaded.")
 @click.option("--preset", help="The system that the file comes from (default: recognised; csv: none).")
@@ -107,7 +116,11 @@ def sample(source: str, rows: int | None, seed: int, transactions: int | None, n
     help="What a compressed file may become, or a workbook take of the memory (default: 100 times its size, or 1 GB if "
     "that is more, up to 100 GB; a workbook 4 GB).",
 )
-@click.option("--replace", is_flag=True, help="Replace the table instead of appending to it.")
+@click.option(
+    "--replace",
+    is_flag=True,
+    help="Replace the table instead of appending to it: what is not in the file leaves the table.",
+)
 @click.option("--dry-run", is_flag=True, help="Say what would be loaded, and write nothing.")
 @environment()
 def load(table: str, file: Sequence[str], replace: bool, dry_run: bool, env: str, **stated: Any) -> None:
@@ -134,6 +147,8 @@ def load(table: str, file: Sequence[str], replace: bool, dry_run: bool, env: str
         said.parse_names(stated["columns"]),
         stated["max_rejects"],
         stated["max_unpacked"],
+        said.parse_constants(stated["constants"]),
+        stated["unpublished"],
     )
     store = open_store(env)
     if not dry_run:

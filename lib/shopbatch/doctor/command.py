@@ -54,6 +54,7 @@ def doctor(job: str | None, env: str, overrides: Sequence[str], min_free_gb: flo
         print(
             *(one_printable_line(f.line()) for f in findings),
             f"{outcome}: {', '.join(examined.checks)}",
+            *([] if examined.empty is None else [examined.empty]),
             sep="\n",
             flush=True,
         )
@@ -91,6 +92,7 @@ class Examination:
     """All checks for one command line.
 
     findings: what they found. checks: names of the checks that were made. hangs: whether one of them still waits.
+    empty: a line that says that the warehouse has no table yet, if so and no job was named.
     """
 
     def __init__(self, job: str | None, env: str, overrides: Sequence[str], min_free_gb: float) -> None:
@@ -98,6 +100,7 @@ class Examination:
         self.findings: list[Finding] = []
         self.checks: list[str] = []
         self.hangs = False
+        self.empty: str | None = None
         self.until = 0.0  # time of `time.monotonic` until which answers are awaited
 
     def run(self) -> None:
@@ -179,6 +182,7 @@ class Examination:
                 root = Store(platform.warehouse).root
             except UserError as mistake:
                 return (self._unusable(str(mistake), "correct platform.warehouse or SHOPBATCH_WAREHOUSE"),)
+            self.empty = warehouse.describe_empty(root) if self.job is None else None  # a job names what it lacks
             probe = warehouse.probe(root)
             findings = warehouse.judge_probe(root, probe)
             findings += clusters.judge_clock(f"the warehouse {root}", probe.ahead)

@@ -70,6 +70,16 @@ def probe(root: str) -> Probe:
     return result
 
 
+def describe_empty(root: str) -> str | None:
+    """Return a line about a warehouse of this machine that has no table yet; None otherwise."""
+    place = Path(root)
+    if "://" in root or (place.exists() and not place.is_dir()):
+        return None
+    if place.is_dir() and any(not entry.name.startswith(("_", ".")) for entry in place.iterdir()):
+        return None
+    return f"there is no table in {root} yet: shopbatch sample, or shopbatch load TABLE FILE, makes the first ones"
+
+
 def judge_probe(root: str, probe: Probe) -> list[Finding]:
     """Make a finding of the first thing that makes the warehouse unusable, and of files of the probe that are left."""
     why = "a run keeps its results and its report there"

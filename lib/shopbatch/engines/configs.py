@@ -127,15 +127,10 @@ class OpenVinoGenerateConfig(Strict):
     """CPU threads of one worker."""
     cache_mb: int = Field(default=1024, ge=1)
     """MiB for keys and values. The prompts in work share them, and prompts that begin alike share that beginning."""
-    lookup: int = Field(default=0, ge=0, le=16)
-    """How many tokens are guessed at a time: those that followed the last three tokens when these occurred before, in
-    the prompt or in the answer. The model checks them in one step, so that answers that repeat their prompt are there
-    sooner. In fp32 they are the same answers. 0: none are guessed."""
 
     def identity(self) -> dict[str, Any]:
         """Return the fields that can change a result, to be part of the recipe."""
-        exact = self.precision == "fp32" or not self.lookup
-        return {"kind": self.kind, "precision": self.precision} | ({} if exact else {"lookup": self.lookup})
+        return {"kind": self.kind, "precision": self.precision}
 
 
 class TorchGenerateConfig(Strict):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import reduce
 from typing import Any
 
 import numpy as np
@@ -12,15 +13,16 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from shopbatch.load import keys, shaping, values
+from shopbatch.load import keys, shaping, shop_values, values
 from shopbatch.load.column_formats import ColumnFormat
 from shopbatch.load.conversion import Mask
 from shopbatch.load.inspection import Plan
 from shopbatch.load.nested_values import join_maps
 from shopbatch.load.number_values import currencies
-from shopbatch.load.presets import ATTRIBUTE
+from shopbatch.load.presets import ATTRIBUTE, extra_columns
 from shopbatch.load.raw import RawBatch
 from shopbatch.load.report import SHOWN_REJECTS, Reject
+from shopbatch.load.skipping import Skipping
 from shopbatch.load.text_values import is_text, to_words
 from shopbatch.tables.schema import Column
 
@@ -57,6 +59,8 @@ class Counts:
     duplicate_keys: int = 0
     numbered_lines: int = 0
     computed_sales: int = 0
+    without_currency: int = 0
+    cancelled: int = 0
     reasons: Counter[str] = field(default_factory=Counter)
     rounded: Counter[str] = field(default_factory=Counter)
     stated: Counter[str] = field(default_factory=Counter)
@@ -77,12 +81,13 @@ class Converter:
         grouped_by = plan.match.columns.get(preset.carry_by) if preset and preset.carry_by else None
         self._words = preset.values if preset else {}
         self._carry = shaping.Carry(preset.carry, grouped_by) if preset and grouped_by else None
+        self._skipping = Skipping(preset, plan.match.columns)
         self._seen_content, self._seen_keys = keys.Occurrences(), keys.Occurrences()
 
     def wanted(self) -> list[str]:
         """The file's columns that are read."""
         preset = self.plan.match.preset
-        more = [*preset.carry, *preset.skip_rows, *(c for pair in preset.pairs for c in pair)] if preset else []
+        more = extra_columns(preset) if preset else ()
         return list(dict.fromkeys([*self.plan.match.columns.values(), *more]))
 
     def convert(self, batch: RawBatch) -> tuple[pa.Table, list[Misfits]]:
@@ -90,7 +95,7 @@ class Converter:
         self.counts.read += len(batch.rows) + len(batch.broken)
         misfits = self._broken(batch)
         columns, bad, of_values = self._columns(batch)
-        skipped = shaping.rows_to_skip(batch, self.plan.match.preset)
+        skipped = self._skipping.rows(batch)
         misfits += [m for m in (self._misfits(batch, *one, bad, skipped) for one in of_values) if len(m.rows)]
         self.counts.skipped += int(np.count_nonzero(skipped))
         self.counts.rejected += len(batch.broken) + int(np.count_nonzero(bad & ~skipped))
@@ -98,6 +103,7 @@ class Converter:
         keep = ~bad & ~skipped
         if not keep.all():
             columns = {name: column.filter(pa.array(keep)) for name, column in columns.items()}
+        self._count(columns)
         return self._rows(columns, int(np.count_nonzero(keep))), misfits
 
     def _columns(self, batch: RawBatch) -> tuple[dict[str, pa.Array], Mask, list[tuple[str, str, Mask, Any]]]:
@@ -108,7 +114,7 @@ class Converter:
         bad, misfits = np.zeros(count, bool), []
         for target, source in self.plan.match.columns.items():
             raw = filled[source] if source in filled else batch.get(source)
-            raw = shaping.reworded(raw, self._words.get(target, {}))
+            raw = self._prepared(target, raw)
             column = self._by_name.get(target) or Column(target, pa.string(), "")
             key = target in self.table.needed_key
             converted = values.convert(column, raw, key, self.plan.formats.get(target, _USUAL))
@@ -127,6 +133,27 @@ class Converter:
         self._complete(batch, columns, filled)
         return columns, bad, misfits
 
+    def _prepared(self, target: str, raw: Any) -> Any:
+        """The values of a column, without what only the system of the export writes."""
+        preset = self.plan.match.preset
+        if preset is not None and target in preset.deepest:
+            return shop_values.deepest_path(raw, preset.deepest[target])
+        if preset is not None and target in preset.wordpress:
+            return shop_values.without_marks(raw)
+        return shaping.reworded(raw, self._words.get(target, {}))
+
+    def _count(self, columns: dict[str, pa.Array]) -> None:
+        """Count what the user should know of the rows that fit."""
+        if "currency" in self._by_name:
+            amounts = [columns[name].is_valid() for name in _PRICES if name in columns]
+            for valid in amounts[:1]:
+                any_amount = reduce(pc.or_, amounts[1:], valid)
+                without = pc.and_(any_amount, columns["currency"].is_null())
+                self.counts.without_currency += int(pc.sum(without).as_py() or 0)
+        if self.table.name == "transactions":
+            cancelled = pc.equal(columns["order_status"], "cancelled")
+            self.counts.cancelled += int(pc.sum(cancelled).as_py() or 0)
+
     def _add_currency(self, columns: dict[str, pa.Array], raw: Any) -> None:
         """Take the currency from amounts such as `15.00 USD`, where the file has no column for it."""
         if "currency" in self.plan.match.columns or not isinstance(raw, pa.Array) or not is_text(raw.type):
@@ -137,11 +164,14 @@ class Converter:
     def _complete(self, batch: RawBatch, columns: dict[str, pa.Array], filled: dict[str, pa.Array]) -> None:
         """Add what does not stand in a column of its own: constants, attributes, sales, and the source."""
         count, preset = len(batch.rows), self.plan.match.preset
-        for name, text in (preset.constants if preset else {}).items():
-            if name not in columns:
-                raw = pa.repeat(text, count)
-                written = ColumnFormat(table=self.table.name)
-                columns[name] = values.convert(self._by_name[name], raw, False, written).values
+        for name, text in self.plan.match.constants.items():
+            written = ColumnFormat(table=self.table.name)
+            constant = values.convert(self._by_name[name], pa.repeat(text, count), False, written).values
+            columns[name] = pc.coalesce(columns[name], constant) if name in columns else constant
+        if preset and preset.stock and "availability" not in columns:
+            columns["availability"] = shop_values.availability(batch, preset.stock)
+        if preset and shop_values.compares(preset, self.plan.match.columns):
+            shop_values.exchange_prices(columns)
         entries = {t.removeprefix(ATTRIBUTE): columns.pop(t) for t in list(columns) if t.startswith(ATTRIBUTE)}
         if preset and preset.pairs:
             entries = shaping.attributes_of_pairs(batch, preset, filled) | entries
@@ -206,6 +236,11 @@ class Converter:
                 row = int(found.rows[i])
                 self.counts.first.append(Reject(found.file, row, line, found.column, found.reason, found.values[i]))
 
+    @property
+    def unpublished(self) -> int:
+        """How many of the rows that are left out are of goods that the shop does not offer."""
+        return self._skipping.hidden.total()
+
     def notes(self) -> list[str]:
         """Say what was changed or added, a line each."""
         counts = self.counts
@@ -214,6 +249,13 @@ class Converter:
             for name, count in counts.rounded.items()
             if count
         ]
+        lines += self._skipping.notes()
+        if counts.without_currency:
+            what = f"{counts.without_currency:,} rows have an amount and no currency"
+            lines.append(f"currency: {what}; if all amounts are in one, say it with --set currency=USD")
+        if counts.cancelled:
+            what = f"{counts.cancelled:,} rows are cancelled or not paid yet (pending) and count as nothing"
+            lines.append(f"order_status: {what} until a later export says more")
         if counts.computed_sales:
             lines.append("sales_value: computed as quantity x unit_price - retail_discount")
         if counts.numbered_lines:

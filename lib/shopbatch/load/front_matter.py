@@ -131,6 +131,11 @@ class FrontMatter(WordFile):
     sections: dict[str, SectionMatter] = Field(default_factory=dict)
 
 
+def has_front_matter(text: str) -> bool:
+    """Return whether a file begins as one with front matter does; it may begin with a byte-order mark."""
+    return text.startswith("---", len(BOM) if text.startswith(BOM) else 0)
+
+
 def parse(text: str) -> tuple[FrontMatter, int]:
     """Parse the front matter of a file.
 

@@ -13,7 +13,7 @@ from shopbatch.load.raw import Input
 from shopbatch.tables.schema import Table
 from shopbatch.warehouse.store import Snapshot, Store
 
-VERSION = 2  # of how values are read; raise it when the same file would give other rows
+VERSION = 3  # of how values are read; raise it when the same file would give other rows
 Mode = Literal["append", "replace"]
 
 

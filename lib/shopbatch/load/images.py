@@ -33,7 +33,7 @@ from shopbatch.warehouse.foreign import put_right
 from shopbatch.warehouse.snapshot import Snapshot
 from shopbatch.warehouse.store import Store
 
-FEW = 20  # refused files that no share is judged of
+FEW = 3  # so many refused files are needed before their share is judged, as of the rows of a file
 _AT_ONCE = 64  # pictures in work
 _THREADS = 4
 _ROWS = 2048  # rows that are handed on together
@@ -50,7 +50,7 @@ def load_images(
         store: The warehouse.
         folder: The folder; folders in it are read too, what begins with a dot is not.
         mapping: A CSV file with the columns file and product_id; None: see `image_products.Owners`.
-        max_rejects: Share of the files that may be refused; 20 files may be in any case.
+        max_rejects: Share of the files that may be refused; two files may be in any case.
         dry_run: Read and check everything, but write nothing.
 
     Raises:

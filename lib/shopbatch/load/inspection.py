@@ -15,8 +15,10 @@ from shopbatch.core.errors import UserError
 from shopbatch.load.column_formats import ColumnFormat, Evidence, decide, describe
 from shopbatch.load.match import Match, match
 from shopbatch.load.options import Options
+from shopbatch.load.presets import skip_columns
 from shopbatch.load.raw import Input, RawBatch
-from shopbatch.load.shaping import Merger, rows_to_skip, text_cells
+from shopbatch.load.shaping import Merger, text_cells
+from shopbatch.load.skipping import Skipping
 from shopbatch.tables.schema import Table
 
 
@@ -44,7 +46,8 @@ def inspect(table: Table, opened: Input, options: Options) -> Plan:
     """
     matched = match(table, opened.names, options)
     merges = table.merge_rows and not matched.makes_key
-    merger = Merger(table, matched.preset.first if matched.preset else ()) if merges else None
+    merger = Merger(table, matched.preset) if merges else None
+    skipping = Skipping(matched.preset, matched.columns)
     evidence: dict[str, Evidence] = {}
     names = opened.names
     for batch in ahead(opened.batches(_to_inspect(table, matched))):
@@ -53,7 +56,7 @@ def inspect(table: Table, opened: Input, options: Options) -> Plan:
         _look(table, matched, batch, evidence)
         if merger is not None:
             keys = text_cells(batch.get(matched.columns[table.key[0]]))
-            merger.count(keys.filter(pa.array(~rows_to_skip(batch, matched.preset))))
+            merger.count(keys.filter(pa.array(~skipping.rows(batch))))
     if merger is not None:
         merger.counted()
     formats = decide(evidence, options.decimal, options.dates, matched.preset.dates if matched.preset else {})
@@ -69,7 +72,7 @@ def _to_inspect(table: Table, matched: Match) -> list[str]:
     """The file's columns whose values are looked at in the first reading."""
     declared = {c.name: c for c in table.columns}
     looked_at = [s for t, s in matched.columns.items() if t in declared and Evidence.is_wanted(declared[t])]
-    skips = matched.preset.skip_rows if matched.preset else ()
+    skips = skip_columns(matched.preset) if matched.preset else ()
     return list(dict.fromkeys([*looked_at, *skips, *(matched.columns[k] for k in table.key if k in matched.columns)]))
 
 

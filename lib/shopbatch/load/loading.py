@@ -31,6 +31,7 @@ from shopbatch.load.conversion import AMBIGUOUS
 from shopbatch.load.formats import UNREADABLE, Input, open_input, unreadable
 from shopbatch.load.identity import Mode, load_id, loaded_version, new_run_id, shows
 from shopbatch.load.inspection import Plan, inspect
+from shopbatch.load.joins import unmatched
 from shopbatch.load.match import Match, match
 from shopbatch.load.options import Options
 from shopbatch.load.report import LoadReport
@@ -178,8 +179,9 @@ class _Load:
         snapshot = self.store.find(self.table.name) if self.mode == "append" else None
         if snapshot is not None and snapshot.files and self.opened.digest in snapshot.metadata.get("inputs", ()):
             raise UserError(
-                f"{self.opened.title} was loaded into {self.table.name!r} before, with other options: its rows would "
-                f"stand there twice; add --replace to load the table anew, which removes all its rows"
+                f"{self.opened.title} was loaded into {self.table.name!r} before, with other options or by an older "
+                "version: its rows would stand there twice; add --replace to load the table anew, which removes all "
+                "its rows"
             )
 
     def refuse_other_keys(self) -> None:
@@ -255,6 +257,8 @@ class _Run:
         if not self.load.opened.unchanged():
             raise UserError(f"{title}: the file changed while it was read; nothing was loaded")
         report = self._report(started)
+        if not report.rows_read and not self.load.opened.label:
+            raise UserError(f"{title}: it holds no rows (a header alone, or nothing); nothing was loaded")
         if self.dry_run:
             return self._foretold(report)
         self._check_share(report)
@@ -286,7 +290,17 @@ class _Run:
             what = "1 row is of an erased person" if back == 1 else f"{back:,} rows are of erased persons"
             report = replace(report, notes=(*report.notes, f"{what}: erase them again, unless they are customers anew"))
         self.rows.written.clear()
+        report = replace(
+            report, notes=(*report.notes, *self._of_the_table(before), *unmatched(self.store, self.table.name))
+        )
         return report.committed(version, beside_sample)
+
+    def _of_the_table(self, before: Snapshot | None) -> list[str]:
+        """Say what became of the rows that were there, if a file that holds all there is was meant to replace them."""
+        if before is None or not before.files or "sample" in before.metadata or not self.table.merge_rows:
+            return []
+        name = self.table.name
+        return [f"added to the {name} that were there: what is gone from the export stays (--replace takes it out)"]
 
     def _report(self, started: float) -> LoadReport:
         counts, merger = self.converter.counts, self.plan.merger
@@ -297,6 +311,7 @@ class _Run:
             rows_rejected=counts.rejected,
             rows_merged=merger.merged if merger else 0,
             rows_skipped=counts.skipped,
+            rows_unpublished=self.converter.unpublished,
             values_emptied=counts.emptied,
             reasons=dict(counts.reasons),
             rejects=tuple(counts.first),

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from shopbatch.core.errors import UserError
 from shopbatch.core.nearest import nearest
 from shopbatch.load import presets, words
+from shopbatch.load.constants import checked
 from shopbatch.load.options import Options
 from shopbatch.load.presets import ATTRIBUTE, Preset
 from shopbatch.load.words import normal_name
@@ -22,7 +23,7 @@ class Match:
     columns: the table's column, or `attributes.NAME` -> the file's column. ignored: the other columns of the file.
     makes_key: whether keys are made from the content because the file has none. proposed: the table's column -> a
     column of the file that may be meant, and is not taken. system: the system that the file comes from, "" if none was
-    recognised. preset: what its columns mean.
+    recognised. preset: what its columns mean. constants: values of columns where the file states none.
     """
 
     columns: Mapping[str, str]
@@ -31,6 +32,7 @@ class Match:
     proposed: Mapping[str, str] = field(default_factory=dict)
     system: str = ""
     preset: Preset | None = None
+    constants: Mapping[str, str] = field(default_factory=dict)
 
 
 def match(table: Table, names: Sequence[str], options: Options) -> Match:
@@ -50,6 +52,8 @@ def match(table: Table, names: Sequence[str], options: Options) -> Match:
     system = options.preset or presets.recognise(table.name, names) or ""
     system = "" if system == presets.PLAIN else system
     preset = presets.spelled_as(presets.preset(table.name, system), names) if system else None
+    if preset is not None and options.unpublished:
+        preset = preset.model_copy(update={"skip_values": {}, "skip_children": {}})
     meant = presets.columns_of(preset, names) if preset else {}
     meant = {t: s for t, s in meant.items() if t not in mapping}
     columns: dict[str, str] = {}
@@ -64,16 +68,19 @@ def match(table: Table, names: Sequence[str], options: Options) -> Match:
             if (times := names.count(source_name)) > 1:
                 raise UserError(f"the file has {times} columns {source_name!r}: rename those that are not meant")
             columns[target] = source_name
-    proposed = _propose(table, columns, names, mapping)
+    # what a preset does not name it leaves out on purpose, such as the total of the whole order
+    proposed = {} if preset is not None else _propose(table, columns, names, mapping)
     if options.auto:
         columns, proposed = columns | proposed, {}
     makes_key = table.key_from_content and not any(k in columns for k in table.key)
-    stated = {*columns, *(preset.constants if preset else ())}
+    constants = (preset.constants if preset else {}) | checked(table, options.constants)
+    stated = {*columns, *constants}
     needed = [*(() if makes_key else table.needed_key), *table.must_have]
     if missing := [n for n in dict.fromkeys(needed) if n not in stated]:
         raise UserError(_missing(table, missing, names, columns, proposed))
-    used = {*columns.values(), *(c for pair in (preset.pairs if preset else ()) for c in pair)}
-    return Match(columns, tuple(n for n in names if n not in used), makes_key, proposed, system, preset)
+    used = {*columns.values(), *(presets.extra_columns(preset) if preset else ())}
+    ignored = tuple(n for n in names if n not in used)
+    return Match(columns, ignored, makes_key, proposed, system, preset, constants)
 
 
 def _check_mapping(table: Table, names: Sequence[str], mapping: Mapping[str, str]) -> None:
@@ -108,6 +115,9 @@ def _propose(
         target = known.get(normal_name(name))
         if target is not None and target not in columns and target not in mapping:
             proposed.setdefault(target, name)
+    if {"quantity", "unit_price"} <= {*columns, *proposed}:
+        # the amount can be computed from these two; a total may be the whole order's, with shipping and taxes
+        proposed = {t: n for t, n in proposed.items() if t != "sales_value" or normal_name(n) not in words.totals()}
     return proposed
 
 

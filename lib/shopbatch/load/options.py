@@ -24,7 +24,8 @@ class Options:
     names are known to mean the same. preset: the system that the file comes from. encoding: a codec. decimal: what
     marks decimals. dates: column -> how its moments are written; "" is for all others. names: the columns of a file
     without a header. max_rejects: the greatest share of rows that may be refused.
-    max_unpacked: GB that a compressed file may become, or that a workbook may take of the memory.
+    max_unpacked: GB that a compressed file may become, or that a workbook may take of the memory. constants: values of
+    the table's columns where the file states none. unpublished: also take goods that the export marks as not for sale.
     """
 
     mapping: Mapping[str, str] = field(default_factory=dict)
@@ -36,6 +37,8 @@ class Options:
     names: tuple[str, ...] = ()
     max_rejects: float = 0.1
     max_unpacked: float | None = None
+    constants: Mapping[str, str] = field(default_factory=dict)
+    unpublished: bool = False
 
     def identity(self) -> dict[str, Any]:
         """What of it may change the rows of a load, for its name. A load without options keeps the name it had."""
@@ -54,6 +57,17 @@ def parse_mapping(items: Sequence[str]) -> tuple[dict[str, str], bool]:
         if item != AUTO:
             mapping[target.strip()] = column
     return mapping, AUTO in items
+
+
+def parse_constants(items: Sequence[str]) -> dict[str, str]:
+    """Parse `COLUMN=VALUE` items of --set."""
+    constants = {}
+    for item in items:
+        column, _, value = item.partition("=")
+        if not column.strip() or not value.strip():
+            raise UserError(f"--set {item!r}: expected COLUMN=VALUE, such as currency=USD")
+        constants[column.strip()] = value.strip()
+    return constants
 
 
 def parse_dates(items: Sequence[str]) -> dict[str, str]:

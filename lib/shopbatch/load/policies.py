@@ -20,6 +20,7 @@ import pyarrow as pa
 
 from shopbatch.core.errors import UserError
 from shopbatch.core.privacy import mask
+from shopbatch.load.front_matter import has_front_matter
 from shopbatch.load.identity import new_run_id, shows
 from shopbatch.load.policy_file import Policy, Section, Value, read_policy
 from shopbatch.load.sink import Sink
@@ -37,13 +38,15 @@ LARGEST = 1_000_000
 class PolicyReport:
     """What a load of policies did. new, changed, gone: names of policies, compared with the table before.
 
-    others: files of the folder that are no Markdown. already: the table held just this.
+    others: files of the folder that are no Markdown. readmes: files that say what the folder is for, and are no
+    policies. already: the table held just this.
     """
 
     folder: str
     policies: int
     sections: int
     others: int = 0
+    readmes: tuple[str, ...] = ()
     new: tuple[str, ...] = ()
     changed: tuple[str, ...] = ()
     gone: tuple[str, ...] = ()
@@ -57,6 +60,7 @@ class PolicyReport:
         """Return a few lines for the user."""
         counted = f"{_count(self.policies, 'file')} with {_count(self.sections, 'section')} of {self.folder}"
         lines = [f"left out: {_count(self.others, 'file')} without .md at the end"] if self.others else []
+        lines += [f"left out: {name} has no front matter and is no policy" for name in self.readmes]
         if self.already:
             return [*lines, f"policies: {counted}: there already, nothing done (version {self.version})"]
         for what, ids in (("new", self.new), ("changed", self.changed), ("no longer in the folder", self.gone)):
@@ -89,11 +93,11 @@ def load_policies(store: Store, folder: str | Path, dry_run: bool = False) -> Po
     """
     started = time.monotonic()
     place = Path(os.path.expanduser(folder))
-    policies, others = read_folder(place)
+    policies, others, readmes = read_folder(place)
     rows = tabulate(policies)
     said = json.dumps([VERSION, POLICIES.name, sorted((p.file, p.version) for p in policies)])
     load = hashlib.blake2b(said.encode(), digest_size=16).hexdigest()
-    report = PolicyReport(str(folder), len(policies), rows.num_rows, others, dry_run=dry_run)
+    report = PolicyReport(str(folder), len(policies), rows.num_rows, others, readmes, dry_run=dry_run)
     before = store.find(POLICIES.name)
     if before is not None and shows(before, load, "replace"):
         return replace(report, version=before.version, already=True)
@@ -123,14 +127,15 @@ def load_policies(store: Store, folder: str | Path, dry_run: bool = False) -> Po
     return replace(report, version=version, seconds=time.monotonic() - started)
 
 
-def read_folder(folder: Path) -> tuple[list[Policy], int]:
+def read_folder(folder: Path) -> tuple[list[Policy], int, tuple[str, ...]]:
     """Read and check all policies of a folder.
 
     Args:
         folder: The folder.
 
     Returns:
-        The policies, in the order of their files, and the number of files that are no Markdown.
+        The policies, in the order of their files, the number of files that are no Markdown, and the names of those that
+        only describe the folder: README.md, README.zh.md, ... without front matter.
 
     Raises:
         UserError: See `load_policies`.
@@ -138,16 +143,25 @@ def read_folder(folder: Path) -> tuple[list[Policy], int]:
     if not folder.is_dir():
         what = "is a file" if folder.exists() else "does not exist"
         raise UserError(f"{folder} {what}: policies are loaded from a folder of Markdown files with front matter")
-    files, policies = sorted(_files(folder)), []
+    files, policies, readmes = sorted(_files(folder)), [], []
     for name in (markdown := [name for name in files if name.lower().endswith(MARKDOWN)]):
         try:
-            policies.append(read_policy(_text(folder / name, folder.resolve()), name))
+            text = _text(folder / name, folder.resolve())
+            if _is_readme(name) and not has_front_matter(text):
+                readmes.append(name)
+                continue
+            policies.append(read_policy(text, name))
         except UserError as error:
             raise UserError(f"{folder / name}: {error}; nothing was loaded") from None
     if not policies:
-        raise UserError(f"{folder}: there is no Markdown file (.md) in it")
+        raise UserError(f"{folder}: there is no Markdown file (.md) with front matter in it")
     check(policies, folder)
-    return policies, len(files) - len(markdown)
+    return policies, len(files) - len(markdown), tuple(readmes)
+
+
+def _is_readme(name: str) -> bool:
+    """Whether a file has the name by which folders are described: README.md, readme.de.markdown, ..."""
+    return name.rpartition("/")[2].partition(".")[0].casefold() == "readme"
 
 
 def _files(folder: Path) -> Iterator[str]:

@@ -29,6 +29,22 @@ class Beside(WordFile):
     """The column of that file."""
 
 
+class Stock(WordFile):
+    """The columns of an export that say whether a product can be bought."""
+
+    quantity: tuple[str, ...]
+    """The pieces in stock."""
+
+    tracked_by: tuple[str, ...]
+    """Who counts them; blank: nobody does, and there always are some."""
+
+    oversold: tuple[str, ...]
+    """Whether it is sold when there are none left."""
+
+    oversold_words: tuple[str, ...]
+    """The words in `oversold` that mean yes, in small letters."""
+
+
 class Preset(WordFile):
     """What the columns of one export mean for one table."""
 
@@ -68,6 +84,34 @@ class Preset(WordFile):
 
     skip_rows: tuple[str, ...] = ()
     """The file's columns that are blank in every row to be loaded: a row that states something there is left out."""
+
+    skip_values: dict[str, tuple[str, ...]] = Field(default_factory=dict)
+    """The file's columns -> the words (in small letters) by which a row is of something that is not for sale: it is
+    left out, unless the user wants these, too."""
+
+    skip_children: dict[str, tuple[str, ...]] = Field(default_factory=dict)
+    """The file's column that names the product of which a row is a variant -> the columns by which that one is named.
+    It stands above its variants; if `skip_values` leaves it out, they are left out, too."""
+
+    stock: Stock | None = None
+    """What `availability` is computed from."""
+
+    compare_at: bool = False
+    """Whether `sale_price` holds the price that is crossed out. If it is the greater one of the two, they are
+    exchanged; else it says nothing."""
+
+    together: dict[str, str] = Field(default_factory=dict)
+    """A column of the table -> the column with which it is taken from the same row, where several rows are merged."""
+
+    best: dict[str, tuple[str, ...]] = Field(default_factory=dict)
+    """The table's columns of which, where rows are merged, the value counts that stands first in this list."""
+
+    deepest: dict[str, str] = Field(default_factory=dict)
+    """The table's columns in which the export writes several paths (`A, A > B`) -> the mark between the levels of a
+    path. The path of most levels is taken."""
+
+    wordpress: tuple[str, ...] = ()
+    """The table's text columns with the marks of WordPress: `\\n` for a new line, and shortcodes in brackets."""
 
     html: tuple[str, ...] = ()
     """The table's text columns in which the export writes HTML."""
@@ -137,6 +181,20 @@ def file_column(name: str, names: Sequence[str]) -> str | None:
     return next((other for other in names if normal_name(other) == normal_name(name)), None)
 
 
+def extra_columns(preset: Preset) -> tuple[str, ...]:
+    """Return the file's columns that are read besides those of `columns`, for a preset that spells them as the file."""
+    stock = preset.stock
+    of_stock = (*stock.quantity, *stock.tracked_by, *stock.oversold) if stock else ()
+    of_pairs = (column for pair in preset.pairs for column in pair)
+    return (*preset.carry, *of_pairs, *of_stock, *skip_columns(preset))
+
+
+def skip_columns(preset: Preset) -> tuple[str, ...]:
+    """Return the file's columns that decide which rows are left out."""
+    of_children = (column for parent, names in preset.skip_children.items() for column in (parent, *names))
+    return (*preset.skip_rows, *preset.skip_values, *of_children)
+
+
 def spelled_as(preset: Preset, names: Sequence[str]) -> Preset:
     """Return a preset that spells the file's columns as this file does, without those that it lacks."""
 
@@ -144,7 +202,14 @@ def spelled_as(preset: Preset, names: Sequence[str]) -> Preset:
         return tuple(column for name in columns if (column := file_column(name, names)) is not None)
 
     pairs = [pair for pair in map(present, preset.pairs) if len(pair) == 2]
-    spelled = {"carry": present(preset.carry), "skip_rows": present(preset.skip_rows), "pairs": tuple(pairs)}
+    skipped = {column: words for name, words in preset.skip_values.items() for column in present([name])}
+    stock = preset.stock
+    if stock is not None:
+        columns = {part: present(getattr(stock, part)) for part in ("quantity", "tracked_by", "oversold")}
+        stock = stock.model_copy(update=columns) if columns["quantity"] else None
+    spelled: dict[str, object] = {"carry": present(preset.carry), "skip_rows": present(preset.skip_rows)}
+    children = {c: present(names_of) for name, names_of in preset.skip_children.items() for c in present([name])}
+    spelled |= {"pairs": tuple(pairs), "skip_values": skipped, "skip_children": children, "stock": stock}
     return preset.model_copy(update=spelled)
 
 

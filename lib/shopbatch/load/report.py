@@ -45,6 +45,7 @@ class LoadReport:
         rows_rejected: Rows that were refused.
         rows_merged: Rows that were merged into another row of the same key.
         rows_skipped: Rows that the preset leaves out.
+        rows_unpublished: Those of them that are of goods that the shop does not offer.
         values_emptied: Values that do not fit an optional column, and were loaded as null.
         reasons: "column: reason" -> number of values that do not fit; a row may have several.
         rejects: The first of these values.
@@ -70,6 +71,7 @@ class LoadReport:
     rows_rejected: int = 0
     rows_merged: int = 0
     rows_skipped: int = 0
+    rows_unpublished: int = 0
     values_emptied: int = 0
     reasons: Mapping[str, int] = field(default_factory=dict)
     rejects: tuple[Reject, ...] = ()
@@ -134,8 +136,8 @@ class LoadReport:
             lines += [f"  {reject}" for reject in self.rejects]
         if self.values_emptied:
             lines.append(f"{self.values_emptied:,} values that do not fit were loaded as null")
-        if self.rows_skipped:
-            lines.append(f"{self.rows_skipped:,} rows left out by the preset (translations, totals)")
+        if others := self.rows_skipped - self.rows_unpublished:
+            lines.append(f"{others:,} rows left out by the preset (translations, totals)")
         if self.rows_merged:
             lines.append(f"{self.rows_merged:,} rows merged into an earlier row of the same key")
         if self.duplicate_keys:

@@ -1,6 +1,6 @@
 """Brings the rows of an export into the shape of a table, before and after their values are converted.
 
-Before: rows that are left out, and cells that stand in the first row of an order only. After: attributes from pairs of
+Before: cells that stand in the first row of an order only. After: attributes from pairs of
 columns, amounts from prices, numbers of lines, and several rows of one product merged into one.
 """
 
@@ -17,7 +17,6 @@ import pyarrow.compute as pc
 
 from shopbatch.core.hashing import hash128
 from shopbatch.load import keys
-from shopbatch.load.conversion import Mask, to_mask
 from shopbatch.load.presets import Preset
 from shopbatch.load.raw import RawBatch
 from shopbatch.load.text_values import to_ids, to_text, without_null_words
@@ -31,14 +30,6 @@ def text_cells(raw: pa.Array | Sequence[Any]) -> pa.Array:
     if not isinstance(raw, pa.Array):
         raw = pa.array([None if v is None else str(v).encode("utf-8", "surrogatepass") for v in raw], pa.binary())
     return to_ids(without_null_words(to_text(raw).values), floats=True)
-
-
-def rows_to_skip(batch: RawBatch, preset: Preset | None) -> Mask:
-    """Which rows the preset leaves out: those that state something in one of its `skip_rows` columns."""
-    skipped = np.zeros(len(batch.rows), bool)
-    for name in preset.skip_rows if preset else ():
-        skipped |= to_mask(text_cells(batch.get(name)).is_valid())
-    return skipped
 
 
 def reworded(raw: pa.Array | Sequence[Any], words: Mapping[str, str]) -> pa.Array | Sequence[Any]:
@@ -120,8 +111,11 @@ class Merger:
     The number of rows of each key is counted in a first reading, so that only rows whose key is not complete yet wait.
     """
 
-    def __init__(self, table: Table, first: Sequence[str]) -> None:
-        self.table, self.first, self.merged = table, frozenset(first), 0
+    def __init__(self, table: Table, preset: Preset | None) -> None:
+        self.table, self.merged = table, 0
+        self._first = frozenset(preset.first if preset else ())
+        self._together = preset.together if preset else {}
+        self._best = preset.best if preset else {}
         self._hashes: list[keys.Hashes] = []
         self._counts: dict[int, int] = {}
         self._repeated = np.empty(0, np.uint64)
@@ -160,6 +154,15 @@ class Merger:
         held, self._waiting = self._waiting, None
         return None if held is None or not held.num_rows else self._merge(held)
 
+    def _state(self, name: str) -> pl.Expr:
+        """What several rows say of one column."""
+        values = pl.col(name)
+        if name in self._best:
+            return _best(values, self._best[name])
+        if name in self._together:
+            return values.filter(pl.col(self._together[name]).is_not_null()).first()
+        return values.drop_nulls().first() if name in self._first else values.drop_nulls().last()
+
     def _merge(self, rows: pa.Table) -> pa.Table:
         if not rows.num_rows:
             return rows
@@ -168,17 +171,19 @@ class Merger:
         if order is not None:
             frame = frame.sort(order, "#row")  # rows without a moment come first
         nested = [f.name for f in rows.schema if pa.types.is_map(f.type) or pa.types.is_list(f.type)]
-        states = [
-            (pl.col(n).drop_nulls().first() if n in self.first else pl.col(n).drop_nulls().last())
-            for n in rows.schema.names
-            if n != key and n not in nested
-        ]
+        states = [self._state(n) for n in rows.schema.names if n != key and n not in nested]
         gathered = [pl.col(n).drop_nulls() for n in nested]
         merged = frame.group_by(key, maintain_order=True).agg(pl.col("#row").first(), *states, *gathered).sort("#row")
         columns = {f.name: _united(merged[f.name], f.type) for f in rows.schema if f.name in nested}
         columns |= {f.name: merged[f.name].to_arrow().cast(f.type) for f in rows.schema if f.name not in nested}
         self.merged += rows.num_rows - merged.height
         return pa.table({f.name: columns[f.name] for f in rows.schema}, schema=rows.schema)
+
+
+def _best(words: pl.Expr, order: Sequence[str]) -> pl.Expr:
+    """Of several words, the one that stands first in a list."""
+    rank = words.replace_strict(list(order), list(range(len(order))), default=len(order), return_dtype=pl.Int32)
+    return words.sort_by(rank).drop_nulls().first()
 
 
 def _united(values: pl.Series, kind: pa.DataType) -> pa.Array:

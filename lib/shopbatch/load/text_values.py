@@ -65,12 +65,15 @@ def without_null_words(text: pa.Array, kind: Kind = "words", column: str = "") -
 def to_ids(text: pa.Array, floats: bool) -> pa.Array:
     """Names of things: trimmed, null where nothing visible is left; string [n].
 
+    An apostrophe before a number is no part of it: Shopify and others write `'6100000000000`, so that a spreadsheet
+    keeps all digits.
+
     Args:
         text: The values.
         floats: Whether `17850.0` stands for 17850.
     """
     values = pl.Series(pl.from_arrow(text)).str.strip_chars(BLANKS)
-    values = values.set(values == "", None)
+    values = values.set(values == "", None).str.replace(r"^'(\d+)$", "$1")
     if floats:
         values = values.str.replace(r"^(-?\d+)\.0$", "$1")
     return values.to_arrow().cast(pa.string())

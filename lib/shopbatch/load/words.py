@@ -43,6 +43,7 @@ class Words(WordFile):
     null_words: NullWords
     currencies: Currencies
     columns: dict[str, dict[str, tuple[str, ...]]]
+    totals: tuple[str, ...]
 
 
 @lru_cache(maxsize=1)
@@ -130,6 +131,12 @@ def null_words(kind: Kind, column: str = "") -> frozenset[str]:
     if kind in ("numbers", "moments"):
         return frozenset(word.casefold() for word in chosen)
     return frozenset(chosen - {*lists.kept.get(column, ())})
+
+
+@lru_cache(maxsize=1)
+def totals() -> frozenset[str]:
+    """Return the normalised names (`normal_name`) of columns that may hold the amount of a whole order."""
+    return frozenset(map(normal_name, words().totals))
 
 
 @lru_cache(maxsize=1)

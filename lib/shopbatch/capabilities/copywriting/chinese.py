@@ -75,7 +75,7 @@ class Chinese:
 
     def _is_short(self, fact: Fact) -> bool:
         role, value = self._role(fact), fact.value
-        plain = len(value) <= 6 and not re.search(r"[\d,;/&%+、，\s]", value)
+        plain = is_chinese(value) and len(value) <= 6 and not re.search(r"[\d,;/&%+、，\s]", value)
         fits = not role.pre_if or bool(re.search(role.pre_if, value))
         overlap = (
             set(phrase_of(value)) & set(phrase_of(self.goods.noun))

@@ -96,7 +96,7 @@ class English:
         before, rest = (
             ([], list(facts)) if whole else self._modifiers([f for f in facts if not holds(start, f.value, "en")])
         )
-        rest = [f for f in rest if not is_redundant(f, start)]
+        rest = [f for f in rest if not (is_redundant(f, start) or holds(start, f.value, "en"))]
         behind, rest = self._behind(rest)
         joined = self._joined(behind)
         joined = f",{joined}" if joined.startswith(" with") and " with " in start else joined

@@ -42,7 +42,7 @@ def part_of(label: str, value: str, names: Names) -> str:
             return ""
         if some[2].split()[0] in (*UNITS.split("|"), "min", "h", "in", "inch", "lm") or mass:
             return article(f"{value} {label}") if not (several or mass) else f"{value} {label}"
-        return f"{value} {label if several else label + 's'}" if some[1] != "1" else f"{value} {single}"
+        return f"{value} {label if several else label + 's'}" if some[1] != "1" else article(f"{some[2]} {single}")
     if re.search(r"[,;:/+&()%<>\d]|\b(?:and|or|no|not|none|without|with|for|to|in|of|from|at|by|on)\b", value):
         return article(f"{value} {label}") if _SIZED.fullmatch(value) and not (several or mass) else ""
     if len(value.split()) > 3:

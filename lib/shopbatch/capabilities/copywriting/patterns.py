@@ -211,7 +211,7 @@ def fill(pattern: str, slots: Mapping[str, str], plural: bool = False) -> str:
 
     text = _SLOT.sub(lambda m: slots[m[1]], agree(pattern, plural))
     text = re.sub(r"\s+([,.;:])(?=\s|$)", r"\1", re.sub(r"[ \t]{2,}", " ", text)).strip()
-    text = re.sub(r",\s*\.", ".", re.sub(r"\.{2,}", ".", text))
+    text = re.sub(r",\s*\.(?!\d)", ".", re.sub(r"\.{2,}", ".", text))
     return re.sub(r"[，、]+(?=[。；，])", "", text)
 
 

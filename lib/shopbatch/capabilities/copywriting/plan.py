@@ -121,7 +121,7 @@ class _Planner:
             "headline": headline,
             "description": description,
             "bullets": lines,
-            "meta": self._meta(headline, told, lines),
+            "meta": self._meta(headline, told, lines, description),
         }
 
     def _draw(self, topic: str, options: Sequence[str]) -> str:
@@ -142,9 +142,12 @@ class _Planner:
         told: dict[str, Fact] = {}
         for fact in goods.facts:
             known = holds(goods.noun, fact.value, self.language) or (not zh and is_redundant(fact, goods.noun))
-            several = fact.role in ("part", "able", "measure")
+            several = fact.role in (PART, "able", "measure")
+            name = (
+                fact.value.split(" ")[-1] if fact.role == PART and not zh else fact.label
+            )  # of two handles one is told
             if (fact.role in TOLD or several) and len(fact.value) <= most and not known:
-                told.setdefault(f"{fact.role} {fact.label}" if several else fact.role, fact)
+                told.setdefault(f"{fact.role} {name}" if several else fact.role, fact)
         if not zh and goods.kind in EDIBLE:
             told = {key: fact for key, fact in told.items() if fact.role != PART}
         if zh and re.search("[男女]|中性", goods.noun):
@@ -200,13 +203,15 @@ class _Planner:
             fits["colour"] = titled(fits["colour"]) if not goods.name[1:].islower() else fits["colour"]
         return fits
 
-    def _meta(self, headline: str, told: Sequence[Fact], lines: Sequence[str]) -> str:
+    def _meta(self, headline: str, told: Sequence[Fact], lines: Sequence[str], description: str) -> str:
         """What search engines show: the headline with facts, the sentences that fit, then keywords that are facts."""
         goods, zh = self.goods, self.language == "zh"
         most = _META_ZH if zh else _META
         text, *others = self.speaker.meta(headline, told)
         if len(text) > most:
             text = f"{headline}{'。' if zh else '.'}"
+        if text.rstrip("。.") == headline and not others and goods.plain:
+            return description
         if text.rstrip("。.") == headline and not others:
             others = [f"{line}{'。' if zh else '.'}" for line in lines[:2]]
         for sentence in others:

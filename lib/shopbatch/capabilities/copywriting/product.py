@@ -24,6 +24,7 @@ SHELF = ("own_label", "category", "department", "division")
 _CHILDREN = frozenset({"kids", "children", "baby", "babies", "toddlers", "boys", "girls", "儿童", "婴儿", "幼儿"})
 _ADULTS, _CHILD_ZH = frozenset({"men", "women", "男士", "女士"}), re.compile("童|宝宝|婴儿")
 BOOKS = "books"  # goods of which the title is said and not what they are
+_WORN = frozenset({"tops", "bottoms", "dresses", "outerwear", "underwear", "swimwear"})
 EDIBLE = frozenset({"drinks", "snacks", "pantry", "fresh"})  # kinds that are sold by weight or volume
 _SENTENCE = re.compile(r"[^.。!！?？]+(?:\.(?=\S)[^.。!！?？]*)*")
 _LONGEST_DETAIL = {"en": 110, "zh": 45}  # characters of a sentence of the shop's own description
@@ -82,7 +83,8 @@ def understand(attributes: Mapping[str, str | None], language: str) -> Goods:
         usual = patterns(language).kinds[kind].measure or "款"
         measure = entries.measure.get(key, entries.measure.get("default", usual))
         packed = kind in EDIBLE or any(f.role == "package_size" for f in facts)
-        measure = measure if noun.endswith(key) and not packed else "款"
+        worn = kind in _WORN or measure != "件"
+        measure = measure if noun.endswith(key) and worn and not packed else "款"
         noun = _longer(noun, plain, one_line(said("brand", attributes.get("brand"))), words) if not only_named else noun
         colour = next((f.shown for f in facts if f.role == "colour"), "")
         name = re.sub(rf"\s+{re.escape(colour)}$", "", name) if colour else name
@@ -96,8 +98,8 @@ def understand(attributes: Mapping[str, str | None], language: str) -> Goods:
     collective = noun.lower() in patterns(language).names.collective
     if collective:
         fuller = _fuller(plain["title"], "", brand, words, patterns(language))
-    elif plain["product_type"] and not words.find_goods(plain["product_type"]) and not holds(fuller, noun, language):
-        fuller = ""
+    elif plain["product_type"] and not _ends_in_goods(plain["product_type"], words):
+        fuller = fuller if holds(fuller, noun.split()[-1], language) else ""
     noun = _known_lowered(
         fuller if len(fuller.split()) > len(noun.split()) or (collective and fuller) else noun,
         words,
@@ -123,6 +125,12 @@ def _last_step(column: str, value: str) -> str:
     """A grouping without the path to it: `Scarves` of `Clothing Accessories > Scarves`; a title as it is."""
     steps = [step.strip() for step in _STEP.split(value)] if column != "title" else []
     return next((step for step in reversed(steps) if step), value)
+
+
+def _ends_in_goods(product_type: str, words: Lexicon) -> bool:
+    """Whether a product type ends in goods that the lexicon knows: a `lamp shade` is no lamp."""
+    goods = words.find_goods(product_type)
+    return bool(goods) and goods[-1].end == len(product_type) and goods[-1].name not in patterns("en").names.generic
 
 
 def _whom(noun: str, speech: Patterns) -> tuple[str, str]:

@@ -29,7 +29,7 @@ def neat(role: str, text: str, language: str) -> str:
         text = _MONTHS_ZH.sub("个月", text) if role in AGES else text
         return re.sub(r"(?<=\d) (?=[\u4e00-\u9fff])", "", text)
     if role == "package_size":
-        text = size_phrases(text).shown[0]
+        text = re.sub(r"(?<![\d.])\.(?=\d)", "0.", size_phrases(text).shown[0])
     if role in AGES:
         text = _MONTHS.sub(" months", _YEARS.sub(" years", text))
     if role in _PLAIN and text.isupper() and len(text) > 2:

@@ -184,7 +184,7 @@ def _stated(name: str, attribute: str, label: str, text: str, language: str) -> 
     if role in MEASURES and language == "en":
         role = ""
     about_part = role == "colour" and len(label) > _COLOUR[language]
-    if role not in speech.roles or not _fits(role, shown, words, speech) or about_part:
+    if role not in speech.roles or not _fits(role, label, shown, words, speech) or about_part:
         if language == "zh" and _LOOSE_ZH.fullmatch(shown) and re.fullmatch(r"[\u4e00-\u9fff]{2,4}", label):
             return Fact(PART, label, shown, f"{label}{shown}")
         part = part_of(lowered(label), shown, speech.names)
@@ -214,14 +214,16 @@ def _is_measured(role: str, value: str, language: str) -> bool:
     return fits and bool(_MEASURED[language].fullmatch(value))
 
 
-def _fits(role: str, value: str, words: Lexicon, speech: Patterns) -> bool:
+def _fits(role: str, label: str, value: str, words: Lexicon, speech: Patterns) -> bool:
     """Whether a value is one that the patterns of its role were written for."""
     looks = _LOOKS.get(role)
     if value.lower() in speech.spoken.get(role, {}):
         return True
+    if role == "length" and "," in value:
+        return False
     if role == "package_size" and re.search(r"^[a-z] \d", value):
         return False
-    if role == "package_size" and re.search(r"(?<!\d)/|/(?!\d)", value):
+    if role == "package_size" and "/" in value and not re.match(r"(?:1/[2-4]|2/3|3/4) ", value):
         return False
     if re.search(r"[+>(（＋]", value) and not (role in AGES and re.fullmatch(r"\d+\+", value)):
         return False
@@ -236,7 +238,8 @@ def _fits(role: str, value: str, words: Lexicon, speech: Patterns) -> bool:
     if words.language == "zh" and role in ("colour", "flavour", "pattern"):
         return bool(re.fullmatch(r"[\u4e00-\u9fff、/，, ]{1,14}", value)) and value not in speech.names.vague
     plain = r"[^\W\d_]+(?: [^\W\d_]+)?" if role == "colour" else r"[^\W\d_]+(?:[ &-]+[^\W\d_]+){0,3}"
-    if words.language == "en" and role in ("colour", "flavour") and re.fullmatch(plain, value):
+    named = re.search("colou?r|flavou?r|taste", label, re.I)
+    if words.language == "en" and role in ("colour", "flavour") and named and re.fullmatch(plain, value):
         return not speech.names.vague & set(value.lower().split())
     single = role in words.values and role not in _LISTED
     return words.knows(role, value) and not (single and re.search(r"[\d,;/，；、]", value))

@@ -1,13 +1,12 @@
 """The OpenVINO generator: continuous batching over a paged cache of keys and values, on this machine's CPU.
 
 All prompts of a call are in work at once, as far as the cache has room. A beginning that prompts share (a system
-prompt, a policy) is computed once and stays in the cache. With `lookup`, tokens are guessed from what was there before
-(prompt lookup decoding, Saxena 2023): a step then checks several tokens of a prompt instead of making one.
+prompt, a policy) is computed once and stays in the cache.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -27,7 +26,6 @@ from shopbatch.models.loading import load_transformers_tokenizer, model_config
 EXPORT_VERSION = 1  # of what `export_causal` writes; with another version, old graphs are no longer used
 Precision = Literal["bf16", "fp32", "int8"]
 _BLOCK_TOKENS = 32  # tokens in a block of the paged cache on a CPU
-_NGRAM = 3  # the last tokens whose earlier occurrence is looked up; if there is none, of fewer
 _FORMATS = {"fp32": ("f32", 4), "bf16": ("bf16", 2), "int8": ("bf16", 2)}  # activations, keys and values: name, bytes
 
 
@@ -54,7 +52,7 @@ class OpenVinoGenerator:
         """Answer the prompts, in their order."""
         rows = self.prompts.read(prompts, sampling.max_new_tokens)
         room = self.blocks * _BLOCK_TOKENS
-        longest = max(map(len, rows), default=0) + sampling.max_new_tokens + self.config.lookup
+        longest = max(map(len, rows), default=0) + sampling.max_new_tokens
         if longest > room:
             raise EngineError(f"a prompt needs room for {longest} tokens; cache_mb={self.config.cache_mb} has {room}")
         if not rows:
@@ -65,29 +63,13 @@ class OpenVinoGenerator:
             if self.pipeline is None or self.cold:
                 self.pipeline = self.pipeline or self._open()
                 self._share_beginning(ids[0], settings[0])
-            answers = []
-            for turn in self._turns(rows, sampling.max_new_tokens):
-                answers += self.pipeline.generate(ids[turn], settings[turn])
+            answers = self.pipeline.generate(ids, settings)
         except RuntimeError as error:
             self.pipeline, self.cold = None, True  # it still has the requests that it did not finish
             raise EngineError(f"openvino: {one_line(error, 300)}") from error
         if any(not answer.m_generation_ids for answer in answers):
             raise EngineError("openvino: a prompt was dropped; the cache (cache_mb) is too small")
         return self.prompts.answers(rows, [answer.m_generation_ids[0] for answer in answers], sampling)
-
-    def _turns(self, rows: Sequence[Sequence[int]], most: int) -> Iterator[slice]:
-        """Yield which prompts are in work together: all, unless tokens are guessed and the cache has no room for all.
-
-        OpenVINO 2026.4.1 puts prompts aside where room is short, and then fails on those for which it has guessed.
-        """
-        first = blocks = 0
-        for i, row in enumerate(rows if self.config.lookup else ()):
-            needed = -(-(len(row) + most + self.config.lookup) // _BLOCK_TOKENS)
-            if blocks + needed > self.blocks:
-                yield slice(first, i)
-                first, blocks = i, 0
-            blocks += needed
-        yield slice(first, len(rows))
 
     def _share_beginning(self, prompt: Any, settings: Any) -> None:
         """Compute one prompt first, or each prompt of the first call would compute the shared beginning itself."""
@@ -109,8 +91,6 @@ class OpenVinoGenerator:
             "NUM_STREAMS": 1,
             "ENABLE_CPU_PINNING": False,  # OpenVINO pins the threads of every process to the same cores
         }
-        if self.config.lookup:
-            properties["prompt_lookup"] = True
         tokenizer = {"INFERENCE_NUM_THREADS": 1, "ENABLE_CPU_PINNING": False}
         return genai.ContinuousBatchingPipeline(str(self.graph), scheduler, "CPU", properties, tokenizer)
 
@@ -127,8 +107,6 @@ class OpenVinoGenerator:
             settings.do_sample = True
             settings.temperature, settings.top_p = sampling.temperature, sampling.top_p
             settings.rng_seed = seed_of(sampling.seed, row)
-        if self.config.lookup:
-            settings.num_assistant_tokens, settings.max_ngram_size = self.config.lookup, _NGRAM
         if sampling.guide:
             settings.structured_output_config = genai.StructuredOutputConfig(json_schema=sampling.guide)
         return settings

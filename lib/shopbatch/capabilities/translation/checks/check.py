@@ -105,7 +105,9 @@ def check(pair: Pair, thresholds: likeness.Thresholds = likeness.THRESHOLDS) -> 
         faults.append(Fault("repeated", again))
     faults += [Fault("added_claim", f"{claim}: {words}") for claim, words in claims.added_claims(one, other, languages)]
     faults += [
-        Fault("changed_word", f"{group}: {words}") for group, words in claims.changed_words(one, other, languages)
+        Fault("changed_word", f"{group}: {words}")
+        for group, words in claims.changed_words(one, other, languages)
+        if group != "extent" or not _denies(pair)  # not within 48 hours: after more than 48 hours
     ]
     faults += [
         Fault("glossary", f"{term}: {written} is missing")
@@ -128,6 +130,11 @@ def _numbers(pair: Pair) -> list[Fault]:
     if before - after and after - before:
         faults.append(Fault("size", f"{', '.join(before)} became {', '.join(after)}"))
     return faults
+
+
+def _denies(pair: Pair) -> bool:
+    texts = zip((pair.one, pair.other), pair.languages, strict=True)
+    return any(code in negation.languages() and negation.denials(text, code).strong for text, code in texts)
 
 
 def _denials(pair: Pair) -> list[Fault]:

@@ -1,0 +1,97 @@
+"""What shop systems write in ways of their own: stock, prices that are crossed out, paths of categories, shortcodes."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import polars as pl
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from shopbatch.load.presets import Preset, Stock
+from shopbatch.load.raw import RawBatch
+from shopbatch.load.shaping import text_cells
+from shopbatch.load.text_values import to_text
+from shopbatch.load.words import normal_name
+
+_COMMA = re.compile(r"(?<!\\),\s*")  # WooCommerce writes a comma within a name as \,
+_ATTRIBUTES = r"""(?:\s+[\w-]+=(?:"[^"]*"|'[^']*'|“[^”]*”|[^\s\]"']+))+"""
+_CLOSING = re.compile(r"\[/([A-Za-z][\w-]*)\]")
+_OPENING = re.compile(rf"\[([A-Za-z][\w-]*)({_ATTRIBUTES})?\s*(/)?\]")
+
+
+def availability(batch: RawBatch, stock: Stock) -> pa.Array:
+    """Whether the goods of each row can be bought, by what is in stock; null where the row does not say; string [n]."""
+    columns = {}
+    for part in ("quantity", "tracked_by", "oversold"):
+        names = getattr(stock, part)
+        cells = text_cells(batch.get(names[0])) if names else pa.nulls(len(batch.rows), pa.string())
+        columns[part] = pl.Series(pl.from_arrow(cells)).cast(pl.String)
+    frame = pl.DataFrame(columns).with_columns(pl.col("quantity").str.strip_prefix("'").cast(pl.Float64, strict=False))
+    quantity, oversold = pl.col("quantity"), pl.col("oversold").str.to_lowercase()
+    untracked = pl.col("tracked_by").is_null() & oversold.is_not_null() if stock.tracked_by else pl.lit(False)
+    word = (
+        pl.when(untracked | (quantity > 0))
+        .then(pl.lit("in_stock"))
+        .when(quantity.is_not_null() & oversold.is_in(list(stock.oversold_words)))
+        .then(pl.lit("backorder"))
+        .when(quantity.is_not_null())
+        .then(pl.lit("out_of_stock"))
+    )
+    return frame.select(word.alias("word"))["word"].to_arrow().cast(pa.string())
+
+
+def exchange_prices(columns: dict[str, pa.Array]) -> None:
+    """Read `sale_price` as the price that is crossed out: where it is the greater one, it and `price` change places."""
+    price, crossed = columns["price"], columns["sale_price"]
+    reduced = pc.fill_null(pc.greater(crossed, price), False)
+    columns["price"] = pc.if_else(reduced, crossed, price)
+    columns["sale_price"] = pc.if_else(reduced, price, pa.scalar(None, price.type))
+
+
+def compares(preset: Preset, columns: Mapping[str, str]) -> bool:
+    """Whether the column that is taken for `sale_price` is the one of the preset, which is crossed out."""
+    chosen = normal_name(columns.get("sale_price", ""))
+    return preset.compare_at and "price" in columns and chosen in map(normal_name, preset.columns["sale_price"])
+
+
+def deepest_path(raw: pa.Array | Sequence[Any], mark: str) -> pa.Array | Sequence[Any]:
+    """Of several paths, such as `Clothing, Clothing > T-Shirts`, the one of most levels, the first of these; [n]."""
+    return _mapped(raw, lambda text: _deepest(text, mark))
+
+
+def _deepest(text: str, mark: str) -> str:
+    paths = [path.strip().replace("\\,", ",") for path in _COMMA.split(text)]
+    return max(paths, key=lambda path: path.count(mark))
+
+
+def without_marks(raw: pa.Array | Sequence[Any]) -> pa.Array | Sequence[Any]:
+    """Texts of WordPress without its shortcodes, and with new lines where it writes `\\n`; [n]."""
+    return _mapped(raw, _without_marks)
+
+
+def _without_marks(text: str) -> str:
+    text = text.replace("\\r\\n", "\n").replace("\\n", "\n")
+    if "[" not in text:
+        return text
+    closed = set(_CLOSING.findall(text))
+
+    def drop(code: re.Match[str]) -> str:
+        """`[new]` and `[sic]` are words of the text: a shortcode has attributes, an end, or an underscore."""
+        name, attributes, slash = code.groups()
+        return " " if attributes or slash or "_" in name or name in closed else code[0]
+
+    text = _CLOSING.sub(" ", _OPENING.sub(drop, text))
+    return re.sub(r"[^\S\n]+", " ", text).strip()
+
+
+def _mapped(raw: pa.Array | Sequence[Any], change: Callable[[str], str]) -> pa.Array | Sequence[Any]:
+    """Change each different text once; values that are no text stay as they are."""
+    text = to_text(raw) if isinstance(raw, pa.Array) else None
+    if text is None or text.faults:
+        return raw
+    cells = pc.dictionary_encode(text.values)
+    changed = pa.array([change(text) for text in cells.dictionary.to_pylist()], pa.string())
+    return changed.take(cells.indices)
