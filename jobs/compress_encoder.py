@@ -19,7 +19,9 @@ def run(config: CompressEncoderConfig, store: Store, report: Report) -> None:
     compress(config, store, report)
 
 
-JOB = Job("compress_encoder", CompressEncoderConfig, run, alone=True, next="run score_reviews")
+JOB = Job(
+    "compress_encoder", CompressEncoderConfig, run, alone=True, makes=("compressed-encoder",), next="run score_reviews"
+)
 
 if __name__ == "__main__":
     raise SystemExit(main(JOB))

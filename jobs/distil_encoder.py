@@ -19,7 +19,14 @@ def run(config: DistilEncoderConfig, store: Store, report: Report) -> None:
     distil(config, store, report)
 
 
-JOB = Job("distil_encoder", DistilEncoderConfig, run, alone=True, next="run score_reviews model=sentiment-student@live")
+JOB = Job(
+    "distil_encoder",
+    DistilEncoderConfig,
+    run,
+    alone=True,
+    makes=("sentiment-student",),
+    next="run score_reviews model=sentiment-student@live",
+)
 
 if __name__ == "__main__":
     raise SystemExit(main(JOB))

@@ -19,7 +19,9 @@ def run(config: FinetuneEncoderConfig, store: Store, report: Report) -> None:
     finetune(config, store, report)
 
 
-JOB = Job("finetune_encoder", FinetuneEncoderConfig, run, alone=True, next="run score_reviews")
+JOB = Job(
+    "finetune_encoder", FinetuneEncoderConfig, run, alone=True, makes=("sentiment-encoder",), next="run score_reviews"
+)
 
 if __name__ == "__main__":
     raise SystemExit(main(JOB))

@@ -19,7 +19,7 @@ def run(config: FinetuneLlmConfig, store: Store, report: Report) -> None:
     finetune(config, store, report)
 
 
-JOB = Job("finetune_llm", FinetuneLlmConfig, run, alone=True, next="models")
+JOB = Job("finetune_llm", FinetuneLlmConfig, run, alone=True, makes=("product-copy", "support-replies"), next="models")
 
 if __name__ == "__main__":
     raise SystemExit(main(JOB))

@@ -25,6 +25,7 @@ JOB = Job(
     run,
     estimate=later("shopbatch.capabilities.search.retriever.estimate:estimate"),
     alone=True,
+    makes=("search-encoder",),
     next="run embed_products encoder=search-encoder@live",
 )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from shopbatch.capabilities.marketing.plan.config import PlanConfig
-from shopbatch.runs.job import Job, main
+from shopbatch.runs.job import Job, later, main
 
 if TYPE_CHECKING:
     from shopbatch.runs.report import Report
@@ -24,6 +24,7 @@ JOB = Job(
     PlanConfig,
     run,
     session="late ray",
+    check=later("shopbatch.capabilities.marketing.plan.run:check_plan"),
     alone=True,
     next="show campaign_plan --format csv --output plan.csv",
 )

@@ -19,7 +19,7 @@ def run(config: TrainAspectsConfig, store: Store, report: Report) -> None:
     train_aspects(config, store, report)
 
 
-JOB = Job("train_aspects", TrainAspectsConfig, run, alone=True, next="run analyse_reviews")
+JOB = Job("train_aspects", TrainAspectsConfig, run, alone=True, makes=("aspects",), next="run analyse_reviews")
 
 if __name__ == "__main__":
     raise SystemExit(main(JOB))

@@ -19,7 +19,7 @@ def run(config: TrainCascadeConfig, store: Store, report: Report) -> None:
     train(config, store, report)
 
 
-JOB = Job("train_cascade", TrainCascadeConfig, run, alone=True, next="run score_reviews")
+JOB = Job("train_cascade", TrainCascadeConfig, run, alone=True, makes=("sentiment-cascade",), next="run score_reviews")
 
 if __name__ == "__main__":
     raise SystemExit(main(JOB))

@@ -25,6 +25,7 @@ JOB = Job(
     run,
     session="late ray",
     alone=True,
+    makes=("image-classifier",),
     next="run classify_images",
 )
 

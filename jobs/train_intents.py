@@ -19,7 +19,7 @@ def run(config: TrainIntentsConfig, store: Store, report: Report) -> None:
     train_intents(config, store, report)
 
 
-JOB = Job("train_intents", TrainIntentsConfig, run, alone=True, next="models")
+JOB = Job("train_intents", TrainIntentsConfig, run, alone=True, makes=("intents",), next="models")
 
 if __name__ == "__main__":
     raise SystemExit(main(JOB))

@@ -19,7 +19,9 @@ def run(config: TrainModerationConfig, store: Store, report: Report) -> None:
     train_moderation(config, store, report)
 
 
-JOB = Job("train_moderation", TrainModerationConfig, run, alone=True, next="run moderate_reviews")
+JOB = Job(
+    "train_moderation", TrainModerationConfig, run, alone=True, makes=("moderation",), next="run moderate_reviews"
+)
 
 if __name__ == "__main__":
     raise SystemExit(main(JOB))

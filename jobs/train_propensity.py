@@ -19,7 +19,15 @@ def run(config: TrainPropensityConfig, store: Store, report: Report) -> None:
     train_propensity(config, store, report)
 
 
-JOB = Job("train_propensity", TrainPropensityConfig, run, session="late ray", alone=True, next="run score_users")
+JOB = Job(
+    "train_propensity",
+    TrainPropensityConfig,
+    run,
+    session="late ray",
+    alone=True,
+    makes=("propensity",),
+    next="run score_users",
+)
 
 if __name__ == "__main__":
     raise SystemExit(main(JOB))

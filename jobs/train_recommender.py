@@ -19,7 +19,9 @@ def run(config: TrainRecommenderConfig, store: Store, report: Report) -> None:
     train_recommender(config, store, report)
 
 
-JOB = Job("train_recommender", TrainRecommenderConfig, run, alone=True, next="show product_neighbours")
+JOB = Job(
+    "train_recommender", TrainRecommenderConfig, run, alone=True, makes=("recommender",), next="show product_neighbours"
+)
 
 if __name__ == "__main__":
     raise SystemExit(main(JOB))

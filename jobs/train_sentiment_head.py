@@ -19,7 +19,7 @@ def run(config: TrainHeadConfig, store: Store, report: Report) -> None:
     train_head(config, store, report)
 
 
-JOB = Job("train_sentiment_head", TrainHeadConfig, run, alone=True, next="run score_reviews")
+JOB = Job("train_sentiment_head", TrainHeadConfig, run, alone=True, makes=("sentiment",), next="run score_reviews")
 
 if __name__ == "__main__":
     raise SystemExit(main(JOB))

@@ -19,7 +19,9 @@ def run(config: TrainUpliftConfig, store: Store, report: Report) -> None:
     train_uplift(config, store, report)
 
 
-JOB = Job("train_uplift", TrainUpliftConfig, run, session="late ray", alone=True, next="run plan_campaigns")
+JOB = Job(
+    "train_uplift", TrainUpliftConfig, run, session="late ray", alone=True, makes=("uplift",), next="run plan_campaigns"
+)
 
 if __name__ == "__main__":
     raise SystemExit(main(JOB))

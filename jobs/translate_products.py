@@ -27,6 +27,7 @@ JOB = Job(
     session="late ray",
     specs=_SPECS,
     text="text",
+    rows=later("shopbatch.capabilities.translation.trial:product_rows"),
     next="show product_translations",
 )
 

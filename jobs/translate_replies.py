@@ -27,6 +27,7 @@ JOB = Job(
     session="late ray",
     specs=_SPECS,
     text="text",
+    rows=later("shopbatch.capabilities.translation.trial:reply_rows"),
     next="show reply_translations",
 )
 

@@ -14,6 +14,7 @@ from pyspark.sql import SparkSession
 import shopbatch as sb
 from shopbatch.cli import main as cli
 from shopbatch.warehouse.store import Store
+from tests.capabilities.translation import dictionary
 from tests.inference import toy
 
 FAKE = {"kind": "fake"}
@@ -61,6 +62,8 @@ def test_mistakes_are_raised(shop: Store) -> None:
         sb.score(["x"], "build_user_profiles")
     with pytest.raises(sb.UserError, match="no column 'txt'"):
         sb.score([{"txt": "x"}], engine=FAKE)
+    with pytest.raises(sb.UserError, match=r"a row is not one of reviews: .*surrogates"):
+        sb.score(["cut \ud83d"], engine=FAKE)
     with pytest.raises(AttributeError, match="no attribute 'scores'"):
         _ = sb.scores  # type: ignore[attr-defined]
 
@@ -97,6 +100,45 @@ def test_try_shows_texts_and_rows_of_a_file(shop: Store, tmp_path: Path, capsys:
     assert rows[0]["label"] == tried("text 1")[0]["label"]
     assert cli.main(["try", "score_reviews"]) == 2
     assert "give texts or a file" in capsys.readouterr().err
+
+
+def test_try_reads_lists_and_maps_of_a_file(shop: Store, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "products.csv"
+    file.write_text('Handle,Title,Vendor,Tags\nshirt,Linen shirt,Calla,"summer, men"\nmug,Mug,,\n', "utf-8")
+    assert cli.main(["try", "describe_products", "--json", "--file", str(file)]) == 0
+    rows = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [row["title"] for row in rows] == ["Linen shirt", "Mug"] and "Calla" in rows[0]["headline"]
+
+
+def test_try_names_a_file_that_no_row_of_the_job_can_be_made_of(
+    shop: Store, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "products.csv"
+    file.write_text("product_id,title\np1,Linen shirt\n", "utf-8")
+    for words in (["write_ads", "--file", str(file)], ["embed_images", "a text"]):
+        assert cli.main(["try", *words]) == 2
+        err = capsys.readouterr().err
+        assert len(err.strip().splitlines()) == 1 and f"job '{words[0]}'" in err
+
+
+def test_try_translates_texts_and_products(shop: Store, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    lines = {"It is a warm scarf for the winter.": "Es una bufanda para el invierno.", "Shirt": "Camisa"}
+    engine = [*dictionary.install(tmp_path / "engine", lines), "encoder_model=null"]
+
+    def tried(*words: str) -> list[dict[str, Any]]:
+        assert cli.main(["try", "translate_products", "--json", *engine, *words]) == 0
+        return [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+
+    said, translation = next(iter(lines.items()))
+    (row,) = tried(said)
+    assert (row["text"], row["status"], row["translation"]) == (said, "translated", translation)
+    file = tmp_path / "products.csv"
+    file.write_text("product_id,title,description,language\np1,Shirt,,en\np2,Camisa,,es\n", "utf-8")
+    rows = tried("--file", str(file))
+    assert [(row["text_id"], row["translation"]) for row in rows] == [("title:p1", "Camisa"), ("title:p2", "Camisa")]
+    file.write_text("product_id,price\np1,3\n", "utf-8")
+    assert cli.main(["try", "translate_products", *engine, "--file", str(file)]) == 2
+    assert "no row holds a text" in capsys.readouterr().err
 
 
 def test_importing_it_loads_nothing_heavy() -> None:

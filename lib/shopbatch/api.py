@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from shopbatch.core import config
 from shopbatch.core.errors import UserError
-from shopbatch.runs.declaration import find
+from shopbatch.runs.declaration import Job, find
 from shopbatch.runs.report import Report
 
 if TYPE_CHECKING:
@@ -88,16 +88,41 @@ def score(
     Raises:
         UserError: The job does not compute row by row, or a row, a key or the model is wrong.
     """
+    return [result for _, result in score_with_rows(rows, find(job), env, keys)]
+
+
+def score_with_rows(
+    rows: Sequence[str | Mapping[str, Any]], job: Job, env: str, keys: Mapping[str, Any], table: str = ""
+) -> list[tuple[Mapping[str, Any], dict[str, Any]]]:
+    """Compute a few rows as `score` does, and return each result behind the source row that it is of.
+
+    Args:
+        rows, env, keys: As of `score`.
+        job: The job.
+        table: The table that the rows are of, if a file was read for it; refused if the job's source is another one.
+
+    Raises:
+        UserError: As `score`.
+    """
     from shopbatch.inference.preview import preview
     from shopbatch.warehouse.store import Store
 
-    declared = find(job)
-    if declared.specs is None:
-        raise UserError(f"job {job!r} does not compute row by row; run it: shopbatch run {job}")
-    settings = config.load(declared.config, job, env, _overrides(keys))
-    whole = [{declared.text: row} if isinstance(row, str) else row for row in rows]
-    specs = declared.specs(settings, Store(settings.platform.warehouse), Report(job))
-    return [result for spec in specs for result in preview(spec, whole)]
+    if job.specs is None:
+        raise UserError(f"job {job.name!r} does not compute row by row; run it: shopbatch run {job.name}")
+    if not job.text and any(isinstance(row, str) for row in rows):
+        raise UserError(f"job {job.name!r} takes no bare texts; give rows: shopbatch try {job.name} --file FILE")
+    settings = config.load(job.config, job.name, env, _overrides(keys))
+    store = Store(settings.platform.warehouse)
+    whole: Sequence[Mapping[str, Any]] = [{job.text: row} if isinstance(row, str) else row for row in rows]
+    specs = job.specs(settings, store, Report(job.name))
+    if job.rows is not None:
+        whole = job.rows(settings, store, whole)
+    elif table and whole and not set(whole[0]) <= set(specs[0].source.names):
+        raise UserError(
+            f"job {job.name!r} reads {specs[0].source.name}, which a run makes of several tables, and not rows of a "
+            f"file; load your files and run it: shopbatch run {job.name}"
+        )
+    return [pair for spec in specs for pair in zip(whole, preview(spec, whole), strict=True)]
 
 
 @dataclass(frozen=True)

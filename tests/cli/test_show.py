@@ -21,7 +21,9 @@ from shopbatch.inference.run import run_inference
 from shopbatch.runs import job
 from shopbatch.runs.report import Report
 from shopbatch.tables import SOURCES, TABLES, Table
+from shopbatch.tables.products import PRODUCTS
 from shopbatch.tables.review_sentiment import REVIEW_SENTIMENT
+from shopbatch.tables.schema import TEXT_MAP
 from shopbatch.warehouse.store import Store
 from tests.inference import toy
 
@@ -211,3 +213,23 @@ def test_the_rejects_of_a_refused_run_can_be_read(scored: Store, capsys: Capture
         assert cli.main(words) == 2
         err = capsys.readouterr().err
         assert says in err and len(err.splitlines()) == 1
+
+
+def test_policies_show_their_text_and_maps_are_objects(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture
+) -> None:
+    monkeypatch.setenv("SHOPBATCH_WAREHOUSE", store.root)
+    monkeypatch.setenv("COLUMNS", "80")
+    folder = tmp_path / "policies"
+    folder.mkdir()
+    front = "id: returns\nlanguage: en\nintents: [return_window]"
+    (folder / "returns.md").write_text(f"---\n{front}\n---\n\nYou have 30 days.\n", "utf-8")
+    assert cli.main(["load", "policies", str(folder)]) == 0
+    capsys.readouterr()
+    assert cli.main(["show", "policies"]) == 0
+    out = capsys.readouterr().out
+    assert "You have 30 days." in out and "end" not in out.splitlines()[0].split()
+    data = PRODUCTS.fill(1, product_id=pa.array(["p"]), attributes=pa.array([[("Colour", "red")]], TEXT_MAP))
+    store.commit(PRODUCTS, [store.write_file(PRODUCTS, data, "load", 0)], "append", "load")
+    assert cli.main(["show", "products", "--format", "json", "--columns", "product_id,attributes"]) == 0
+    assert json.loads(capsys.readouterr().out) == {"product_id": "p", "attributes": {"Colour": "red"}}

@@ -23,6 +23,7 @@ class B(Strict):
 
 class Conf(JobConfig):
     rate: float = 0.5
+    words: tuple[str, ...] = ()
     engine: Annotated[A | B, Field(discriminator="kind")] = A()
 
 
@@ -67,9 +68,20 @@ def test_the_environment_names_another_warehouse(home: Path, monkeypatch: pytest
     ("override", "says"),
     [
         ("rat=1", "unknown key 'rat'; did you mean 'rate'?"),
-        ("engine.dept=1", "did you mean 'depth'?"),
-        ("rate=fast", "rate"),
-        ("engine.kind=c", "engine"),
+        ("engine.dept=1", "unknown key 'engine.dept'; did you mean 'engine.depth'?"),
+        ("warehouse=x", "did you mean 'platform.warehouse'?"),
+        ("master=x", "did you mean 'platform.spark.master'?"),
+        ("sky=x", "unknown key 'sky'; `shopbatch config JOB` lists the keys"),
+        ("rate=fast", "rate: expected a number (got 'fast')"),
+        ("words=en", "words: expected a list (got 'en'; write words=[en])"),
+        ("words={a: 1}", "words: expected a list (got {'a': 1}; write words=[{a: 1}])"),
+        ("words=[1]", "words: expected a text (got 1)"),
+        ("engine.kind=c", "engine.kind: expected 'a', 'b' (got 'c')"),
+        (
+            "engine=a",
+            "engine: expected keys and values: engine.kind, engine.depth, engine.width (got 'a'; write engine.kind",
+        ),
+        ("wait=x", "wait"),
         ("rate", "expected key.path=value"),
         ("rate=[1", "not valid YAML"),
     ],
@@ -78,11 +90,13 @@ def test_a_mistake_is_one_line_that_names_it(home: Path, override: str, says: st
     with pytest.raises(UserError) as caught:
         load(override)
     assert says in str(caught.value)
-    assert "\n" not in str(caught.value)
+    assert "\n" not in str(caught.value) and len(str(caught.value)) < 200
 
 
 def test_broken_yaml_and_unknown_environments(home: Path) -> None:
-    with pytest.raises(UserError, match=r"no environment 'staging'.*local, prod"):
+    with pytest.raises(
+        UserError, match=r"no environment 'staging'.*local, prod; a file conf/staging/platform.yaml makes it"
+    ):
         load(env="staging")
     (home / "conf/base/x.yaml").write_text("rate: [1\n")
     with pytest.raises(UserError, match="not valid YAML"):

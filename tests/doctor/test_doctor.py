@@ -156,7 +156,12 @@ CASES = [
     Case("a value that is none", lambda w: ["infer", f"attempts={SECRET}"], "error conf", "attempts"),
     Case("an environment that is not there", lambda w: ["--env", "staging"], "error conf", "no environment 'staging'"),
     Case("a job that is not there", lambda w: ["infr"], "error conf", "did you mean 'infer'?"),
-    Case("a model that is not there", lambda w: ["infer", "model=sentiment@live"], "error model", "no such model"),
+    Case(
+        "a model that is not there",
+        lambda w: ["infer", "model=sentiment@live"],
+        "error model",
+        "no live model 'sentiment'",
+    ),
     Case("guests under one id", _guests, "warning guests", "'0' (2 of 3 lines) looks like guests"),
     Case("a source that is not there", lambda w: ["reads"], "error source", "no table reviews"),
     Case("no address", lambda w: ["platform.jobs_address=head:8265"], "error cluster", "expected http://HOST:PORT"),
@@ -183,6 +188,45 @@ def test_it_is_found_and_nothing_else(world: World, case: Case) -> None:
     for secret in (SECRET, "a-token-of", "testing-secret"):
         assert secret not in said.out + said.err
     assert not list(world.folder.rglob(".doctor-*"))
+
+
+_NEEDY = '''"""nothing -> nothing."""
+from shopbatch.core.config import JobConfig
+from shopbatch.core.errors import UserError
+from shopbatch.runs.job import Job
+
+class Config(JobConfig):
+    tables: tuple[str, ...] = ()
+    model: str | None = None
+
+    def required_tables(self):
+        return self.tables
+
+    def required_models(self):
+        return {"model": self.model} if self.model else {}
+
+def check(config, store):
+    raise UserError("exclude: lists/complaints.txt cannot be read (No such file or directory)")
+
+def run(*_):
+    raise AssertionError("the doctor runs nothing")
+
+JOB = Job("needy", Config, run, check=check, makes=("uplift",))
+'''
+
+
+def test_what_to_do_names_the_job_that_makes_what_is_missing(world: World) -> None:
+    world.put("jobs/needy.py", _NEEDY)
+    world.conf("base/needy", {})
+    tables, model = "tables=[user_profiles,reviews]", "model=uplift@live"
+    done = {f["check"] + " " + f["what"].split()[2]: f["do"] for f in world.doctor("needy", tables, model).findings}
+    assert done == {
+        "model live": "`shopbatch run needy` trains one",
+        "source user_profiles": "`shopbatch run build_user_profiles`",
+        "source reviews": "`shopbatch sample` or `shopbatch load reviews FILE`",
+    }
+    (finding,) = world.doctor("needy").findings
+    assert "lists/complaints.txt cannot be read" in finding["what"], "what the job refuses before it starts"
 
 
 def _local(world: World) -> list[str]:

@@ -76,7 +76,7 @@ WORDED = {1: "4ed493d0836494d0"}
 OF_WORDED = ((visible, None), (markup, None))
 WORDED_LISTS = (("text", "visible"), ("text", "markup"))
 # of what judges a description, by the versions of rules and of the grounding check
-JUDGING = {(6, 5): "4ba130c94502903c"}
+JUDGING = {(7, 5): "6742ddc4b92c2301"}
 OF_JUDGING = (
     *((module, None) for module in (rules, copy_format, words, coverage)),
     *((module, None) for module in (check, allowed, standing, lexicon, facts, brands)),
@@ -93,7 +93,7 @@ MODERATION = {1: "16a6e0fc28d7d188"}
 OF_MODERATION = tuple((module, None) for module in (find, folding, closing, details, moderation_lexicon))
 MODERATION_LISTS = tuple(("text.moderation", name) for name in ("en", "zh", "signs", "details"))
 # of what says facts by plan, besides the patterns, whose digest is part of the stage's `checks`
-PLANNING = {2: "81b496583f4ee10c"}
+PLANNING = {3: "28171c6776c6ea3c"}
 OF_PLANNING = (
     *(
         (module, None)

@@ -292,7 +292,7 @@ def test_caps_stop_in_order_and_the_next_run_goes_on(
         (["prompts=conf/prompts/none.md"], "none.md: cannot be read"),
         (["examples=[{language: en, attributes: {colour: red}, copy: x}]"], "no attribute 'colour'"),
         (["rules.banned=[{market: us, language: en, patterns: ['(']}]"], "is no regular expression"),
-        (["rules.headlines=3"], "did you mean 'headline'"),
+        (["rules.headlines=3"], "did you mean 'rules.headline'"),
         (["engine.key=NOT_THERE"], "NOT_THERE"),
         (["--with", "conf/none.yaml"], "no such file"),
     ],

@@ -225,7 +225,7 @@ def test_a_new_model_must_beat_a_trigram_model(shop: tuple[Store, str], capsys: 
         (["base=BASE", "workers.device=cuda"], "this machine has 0 GPUs for Ray"),
         (["base=BASE", "name=Support Replies"], "config: name"),
         (["base=BASE", "loop.schedule.shape=square"], "config: loop.schedule.shape"),
-        (["base=BASE", "loop.shedule=1"], "did you mean 'schedule'"),
+        (["base=BASE", "loop.shedule=1"], "did you mean 'loop.schedule'"),
     ],
     ids=lambda x: x[-1] if isinstance(x, list) else None,
 )

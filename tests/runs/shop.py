@@ -40,6 +40,8 @@ ENDS = {
     "defect": "raise KeyError('nobody expects ann@example.com')",
     "mistake": "raise errors.UserError('column x is missing; add it')",
     "refused": "refuse_if_failed([Gate('share', 0.5, 0.1, False, 'too many')])",
+    "noisy stop": "os.write(2, b'Traceback (most recent call last):' + bytes([10])); "
+    "raise errors.Stopped('interrupted by SIGINT')",
     "long stop": "raise errors.Stopped(LONG)",
     "long mistake": "raise errors.UserError(LONG)",
     "long defect": "raise KeyError(LONG)",

@@ -61,6 +61,14 @@ def test_the_log_has_the_traceback_and_what_native_code_wrote(shop: Shop) -> Non
     assert "noise" in shop.run("published", "--verbose").stderr
 
 
+def test_the_report_of_a_stopped_run_shows_one_line_and_no_traceback(shop: Shop) -> None:
+    assert shop.run("noisy stop").returncode == 4
+    (line,) = shop.newest()["log_tail"]
+    assert "stopped: interrupted by SIGINT" in line
+    assert "Traceback" in (shop.folder() / "log.txt").read_text("utf-8"), "the log has all of it"
+    assert "Traceback" not in (shop.folder() / "report.html").read_text("utf-8")
+
+
 def test_no_secret_of_the_command_line_is_kept(shop: Shop) -> None:
     done = shop.run("defect", "platform.spark.conf={fs.s3a.secret.key: hush-hush}")
     assert "platform.spark.conf=..." in shop.newest()["command"]

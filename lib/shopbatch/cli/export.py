@@ -82,7 +82,7 @@ def _csv(out: IO[Any], pieces: Iterator[pa.Table], schema: pa.Schema) -> int:
     writer, rows = csv.writer(_Screen(out) if out.isatty() else out, lineterminator="\n"), 0
     writer.writerow(schema.names)
     for piece in pieces:
-        writer.writerows([_cell(value) for value in row.values()] for row in piece.to_pylist())
+        writer.writerows([_cell(value) for value in row.values()] for row in plain_rows(piece))
         rows += piece.num_rows
     return rows
 
@@ -99,9 +99,15 @@ def _cell(value: Any) -> Any:
 def _json(out: IO[Any], pieces: Iterator[pa.Table], schema: pa.Schema) -> int:
     rows = 0
     for piece in pieces:
-        for row in piece.to_pylist():
+        for row in plain_rows(piece):
             print(escape_json(json.dumps(row, ensure_ascii=False, default=str)), file=out)
         rows += piece.num_rows
+    return rows
+
+
+def plain_rows(piece: pa.Table) -> list[dict[str, Any]]:
+    """The rows with maps as dictionaries: `{"colour": "red"}`, where Arrow makes lists of pairs."""
+    rows: list[dict[str, Any]] = piece.to_pylist(maps_as_pydicts="lossy")
     return rows
 
 

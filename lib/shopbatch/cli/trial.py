@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from shopbatch.cli.export import plain_rows
 from shopbatch.cli.options import COUNT, environment
 from shopbatch.cli.printing import print_rows, print_vertical
 from shopbatch.core import config
@@ -34,15 +35,21 @@ def try_(job: str, texts: Sequence[str], path: str | None, count: int, as_json: 
     words: list[Any] = [word for word in texts if word not in overrides]
     if bool(words) == (path is not None):
         raise UserError(f'give texts or a file: shopbatch try {job} "TEXT", or shopbatch try {job} --file FILE')
-    from shopbatch.api import score
+    from shopbatch.api import score_with_rows
 
-    rows = words if path is None else _file_rows(declared, path, count)
+    table = ""
+    if path is not None:
+        table = config.load(declared.config, job, env, overrides).required_tables()[0]
+        words = _file_rows(table, path, count)
     keys: dict[str, Any] = {}
     for item in overrides:
         keys = config.merge(keys, config.override(item))
-    results = score(rows, job, env=env, **keys)
-    for number, result in enumerate(results):
-        result[declared.text] = rows[number % len(rows)] if path is None else rows[number % len(rows)][declared.text]
+    results = [
+        result | ({declared.text: row.get(declared.text)} if declared.text else {})
+        for row, result in score_with_rows(words, declared, env, keys, table)
+    ]
+    if not results:
+        raise UserError(f"{path}: no row holds a text that {job} reads")
     if as_json:
         for result in results:
             print(escape_json(json.dumps(result, ensure_ascii=False, default=str)))
@@ -61,15 +68,13 @@ def _is_override(word: str, job: Job) -> bool:
     return bool(equals) and key.partition(".")[0] in job.config.model_fields
 
 
-def _file_rows(job: Job, path: str, count: int) -> list[dict[str, Any]]:
+def _file_rows(table: str, path: str, count: int) -> list[dict[str, Any]]:
     """The first rows of a file, loaded as `shopbatch load` would load them, into a warehouse that is then removed."""
     from shopbatch.load import load_file
     from shopbatch.load.options import Options
     from shopbatch.warehouse.store import Store
 
-    sources = job.config.model_construct().required_tables()
     with tempfile.TemporaryDirectory(prefix="shopbatch-try-") as folder:
         store = Store(folder)
-        load_file(store, sources[0], path, Options(auto=True))
-        rows: list[dict[str, Any]] = store.snapshot(sources[0]).read(limit=count).to_pylist()
-    return [{name: dict(v) if isinstance(v, list) else v for name, v in row.items()} for row in rows]
+        load_file(store, table, path, Options(auto=True))
+        return plain_rows(store.snapshot(table).read(limit=count))

@@ -20,10 +20,10 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from shopbatch.core.config_keys import Key as Key
 from shopbatch.core.config_keys import as_yaml as as_yaml
 from shopbatch.core.config_keys import describe as describe
+from shopbatch.core.config_mistakes import mistake
 from shopbatch.core.errors import UserError, one_line
 from shopbatch.core.locations import folder_or_uri
 from shopbatch.core.nearest import hint
-from shopbatch.core.privacy import redact_config
 from shopbatch.core.yaml_values import parse_yaml, read_bounded
 
 
@@ -160,7 +160,8 @@ def layers(
         raise UserError(f"no folder {conf}; set SHOPBATCH_HOME to the folder that holds conf/ and jobs/")
     if not _ENVIRONMENT.fullmatch(env) or not (conf / env).is_dir():
         known = sorted(p.name for p in conf.iterdir() if p.is_dir() and p.name != "base")
-        raise UserError(f"no environment {env!r} in {conf}; {hint(env, known)}")
+        makes = f"; a file conf/{env}/platform.yaml makes it" if _ENVIRONMENT.fullmatch(env) else ""
+        raise UserError(f"no environment {env!r} in {conf}; {hint(env, known)}{makes}")
     shipped = packaged() / "conf"
     if shipped.is_dir() and not conf.samefile(shipped):
         for folder in ("base", env):
@@ -211,15 +212,7 @@ def validate(cls: type[C], tree: dict[str, Any]) -> C:
     try:
         return cls.model_validate(tree)
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
-        if first["type"] == "extra_forbidden":
-            known = {part.removesuffix("[]") for key in describe(cls) for part in key.path.split(".")}
-            raise UserError(
-                f"config: unknown key {where!r}; {hint(str(first['loc'][-1]), sorted(known), 'known keys')}"
-            ) from None
-        got = redact_config({str(first["loc"][-1] if first["loc"] else ""): first.get("input")})
-        raise UserError(f"config: {where}: {first['msg']} (got {next(iter(got.values()))!r})") from None
+        raise UserError(mistake(cls, error)) from None
 
 
 def read_text(path: str) -> str:

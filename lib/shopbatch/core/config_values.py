@@ -7,8 +7,8 @@ from typing import Any, NamedTuple
 
 from shopbatch.core import config
 from shopbatch.core.config import JobConfig, Key
+from shopbatch.core.config_mistakes import hint, keys_of
 from shopbatch.core.errors import UserError
-from shopbatch.core.nearest import hint
 from shopbatch.core.privacy import redact_config
 
 DEFAULT = "default"
@@ -58,7 +58,7 @@ def select(listed: Sequence[Setting], name: str) -> list[Setting]:
         return ends
     if ends:
         raise UserError(f"{name!r} is the end of several keys: {', '.join(each.key.path for each in ends)}")
-    raise UserError(f"no key {name!r}; {hint(name, [each.key.path for each in listed])}")
+    raise UserError(f"no key {name!r}; {hint(name, keys_of(each.key.path for each in listed))}")
 
 
 _MISSING = object()

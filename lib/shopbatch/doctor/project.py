@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pyarrow as pa
-import pyarrow.fs as pafs
 from deltalake.exceptions import DeltaError
 
 from shopbatch.cluster import bundle
@@ -26,7 +25,6 @@ from shopbatch.doctor.policies import judge_policies
 from shopbatch.runs import job
 from shopbatch.runs.job import Job
 
-_REFERENCE = re.compile(r"([a-z][a-z0-9_-]*)@(\w+)")
 _LARGEST = 2**20  # a larger file (bytes) is not searched for secrets
 _EXPOSED = "whoever sees the repository, a dashboard or the list of processes can read it"
 _INSTEAD = "name a variable of the nodes' environment instead, and change the secret"
@@ -147,7 +145,7 @@ def judge_needs(root: str, asked: Settled) -> list[Finding]:
         if asked.settings is None:
             return judge_guests(root)
         guests = judge_guests(root) if TABLE in asked.settings.required_tables() else []
-        needs = [*_models(root, asked.settings), *_tables(root, asked.settings)]
+        needs = [*_models(root, asked.settings), *(_tables(root, asked.settings) or _check(root, asked))]
         return [*needs, *guests, *judge_policies(root, asked.settings)]
     except (OSError, DeltaError, pa.ArrowException) as problem:
         what = f"{root}: its models and tables cannot be listed ({brief(problem)})"
@@ -156,38 +154,15 @@ def judge_needs(root: str, asked: Settled) -> list[Finding]:
 
 def _models(root: str, settings: JobConfig) -> list[Finding]:
     """Findings for models that are not registered and for folders that do not exist; weights are not read."""
-    why, do = "the run stops before it starts (exit 2)", "train it or name another; `shopbatch models` lists them"
-    findings = []
+    from shopbatch.models.presence import why_missing
+    from shopbatch.runs.needs import makes_model
+
+    why, findings = "the run stops before it starts (exit 2)", []
     for key, reference in settings.required_models().items():
-        registered = _REFERENCE.fullmatch(reference)
-        missing = _unregistered(f"{root}/_models", *registered.groups()) if registered else _no_folder(reference)
+        missing = why_missing(f"{root}/_models", reference, whole=True) or _no_folder(reference)
         if missing:
-            findings.append(error("model", f"{key}={reference}: {missing}", why, do))
+            findings.append(error("model", f"{key}={reference}: {missing}", why, makes_model(reference)))
     return findings
-
-
-def _unregistered(root: str, name: str, version: str) -> str | None:
-    """Why a model is not registered, None if it is: its manifest, which is written last, exists."""
-    from shopbatch.models.folder import MANIFEST, ModelError
-    from shopbatch.models.registry import DIGITS
-    from shopbatch.models.registry_files import NoLiveModel, live_version
-    from shopbatch.warehouse import files
-
-    fs, path = files.filesystem(f"{root}/{name}")
-    listed = files.entries(fs, path)
-    keys = [info.base_name for info in listed if info.type == pafs.FileType.Directory]
-    if not keys:
-        return f"no such model in {root}"
-    if version == "live":
-        try:
-            version = live_version(root, name)
-        except NoLiveModel:
-            return f"no version is live in {root}"
-        except ModelError as trouble:
-            return str(trouble)
-    matching = [key for key in keys if key.startswith(version[:DIGITS])]
-    complete = [key for key in matching if fs.get_file_info(f"{path}/{key}/{MANIFEST}").type == pafs.FileType.File]
-    return None if complete else f"no such version in {root}/{name}"
 
 
 def _no_folder(reference: str) -> str | None:
@@ -197,15 +172,28 @@ def _no_folder(reference: str) -> str | None:
     return None
 
 
+def _check(root: str, asked: Settled) -> list[Finding]:
+    """What the job itself refuses before it starts, such as a list that cannot be read. Its tables are there."""
+    from shopbatch.warehouse.store import Store
+
+    if asked.job is None or asked.job.check is None:
+        return []
+    try:
+        asked.job.check(asked.settings, Store(root))
+    except UserError as mistake:
+        do = "correct conf/ or the command line"
+        return [error("job", str(mistake), "the run stops before it starts (exit 2)", do)]
+    return []
+
+
 def _tables(root: str, settings: JobConfig) -> list[Finding]:
     """Findings for tables that do not exist or have no valid name."""
-    from shopbatch.tables import declared
+    from shopbatch.runs.needs import fills_table
     from shopbatch.warehouse.store import Store
 
     store, findings = Store(root), []
     for name in settings.required_tables():
-        place = known.loaded_from if (known := declared(name)) else "FILE"
-        why, do = "the job has nothing to read (exit 2)", f"shopbatch load {name} {place}, or shopbatch sample"
+        why, do = "the job has nothing to read (exit 2)", fills_table(name)
         try:
             if not store.exists(name):
                 findings.append(error("source", f"no table {name} in {store.root}", why, do))

@@ -18,8 +18,8 @@ from shopbatch.warehouse.store import Snapshot
 
 ENOUGH_ROWS = 100  # with fewer rows, shares of labels are noise
 SURE_ROWS = 1_000  # with fewer rows, drift is allowed what chance alone explains on top of the limit
-# reasons that lose nothing: no words to score, replaced by a newer row, and refused by a person
-HARMLESS = ("empty", "duplicate_key", "refused_by_reviewer")
+# reasons that lose nothing: no words to score, replaced by a newer row, refused by a person, left to another language
+HARMLESS = ("empty", "duplicate_key", "refused_by_reviewer", "foreign_facts")
 
 
 def audit(

@@ -28,7 +28,8 @@ class Gates(Strict):
 
     reject_share: float = 0.01
     """Maximum share of the rows read that may be rejected. Rows with nothing to score, rows that a newer row of the
-    same key replaces, and rows that a person refused do not count."""
+    same key replaces, rows that a person refused, and products left to another language (foreign_facts) do not
+    count."""
     min_rejects: int = Field(default=20, ge=0)
     """Fewest rejected rows from which their share is judged: of a small table a few rows are a large share. If no row
     is left to publish, the share is judged in any case."""

@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from shopbatch.core.errors import UserError
+from shopbatch.core.errors import UserError, one_line
 from shopbatch.core.hashing import hash128, hex128
 from shopbatch.inference.spec import Spec
 
@@ -45,10 +45,14 @@ def preview(spec: Spec, rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any
         raw, passed = _compute(spec, content.take(good)), source.select((spec.key, *spec.stage.passthrough_columns))
         hashes = hex128(*hash128([content[name] for name in spec.stage.content]))
         passed = passed.append_column("content_hash", hashes).take(good)
-        published = pa.table(spec.stage.publish(passed, raw))
         verdicts = pc.coalesce(spec.stage.judge(raw), spec.stage.refuse(passed, raw)).to_pylist()
-        for i, verdict, row in zip(good, verdicts, published.to_pylist(), strict=True):
-            results[i] = {spec.key: keys[i], "rejected": verdict} if verdict else {spec.key: keys[i], **row}
+        for i, verdict in zip(good, verdicts, strict=True):
+            results[i] = {spec.key: keys[i], "rejected": verdict}
+        kept = [n for n, verdict in enumerate(verdicts) if verdict is None]  # a stage publishes nothing else
+        if kept:
+            published = pa.table(spec.stage.publish(passed.take(kept), raw.take(kept)))
+            for n, row in zip(kept, published.to_pylist(), strict=True):
+                results[good[n]] = {spec.key: keys[good[n]], **row}
     return results
 
 
@@ -74,5 +78,5 @@ def _table(spec: Spec, rows: Sequence[Mapping[str, Any]]) -> pa.Table:
             values[name].append(list(value.items()) if isinstance(value, Mapping) else value)
     try:
         return pa.table({f.name: pa.array(values[f.name], f.type) for f in schema}, schema=schema)
-    except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
-        raise UserError(f"a row is not one of {spec.source.name}: {error}") from None
+    except (pa.ArrowException, ValueError, TypeError, OverflowError) as error:
+        raise UserError(f"a row is not one of {spec.source.name}: {one_line(error)}") from None

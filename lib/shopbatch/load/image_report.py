@@ -75,7 +75,8 @@ class ImageReport:
         if self.already:
             return [*lines, f"product_images: {self.folder} is there already, nothing done (version {self.version})"]
         if self.reasons:
-            lines.append(f"refused: {self.explain()} (shopbatch show product_images_load_rejects)")
+            where = "" if self.dry_run else " (shopbatch show product_images_load_rejects)"
+            lines.append(f"refused: {self.explain()}{where}")
         if self.ownerless:
             lines.append(f"{self.ownerless:,} pictures are of no product of the catalogue; they are loaded without one")
         if self.replaced_sample:

@@ -29,14 +29,19 @@ class Job:
             use Ray then.
         estimate: estimate(config, store) says what a run would compute and cost, for a dry run; None if it cannot. An
             empty answer is not shown.
-        estimate_in_session: Whether the estimate needs the session; if not, a dry run starts none.
+        estimate_in_session: Whether the estimate needs the session; if not, a dry run starts none. Where Ray starts
+            late, the estimate starts it with `start_ray`.
         check: check(config, store) raises UserError, before a session is started, for what a run would refuse; None if
             only the run itself can tell.
         specs: specs(config, store, report) returns the inference jobs (`inference.spec.Spec`) that it is made of, for
             `shopbatch try`; None if it is none.
-        text: The source column that a bare text of `shopbatch try` stands for.
+        text: The source column that a bare text of `shopbatch try` stands for; "" if the job takes no bare texts.
+        rows: rows(config, store, rows) makes rows of the source from bare texts (`{"text": ...}`) and from rows of the
+            first table that the job needs, for `shopbatch try`, where a run makes the source of that table. None if
+            the source is that table, or if nothing can make it.
         alone: Whether one of equal runs at the same time works and the others wait for it. An inference job needs no
             such order: its runs share the work by recipe.
+        makes: Names of the models that it publishes.
         next: The command that a person would call after it, without `shopbatch`: "show review_sentiment".
     """
 
@@ -49,7 +54,9 @@ class Job:
     check: Callable[[Any, Any], None] | None = None
     specs: Callable[[Any, Any, Any], list[Any]] | None = None
     text: str = ""
+    rows: Callable[[Any, Any, Any], list[dict[str, Any]]] | None = None
     alone: bool = False
+    makes: tuple[str, ...] = ()
     next: str = ""
 
     @property

@@ -70,11 +70,13 @@ def dry_run(job: Job, settings: JobConfig) -> int:
     """Print the resolved configuration, and on a second line what a run would cost if the job can estimate that."""
     print(escape_json(json.dumps(redact_config(settings.model_dump(mode="json")), ensure_ascii=False)))
     if job.estimate is not None:
-        from shopbatch.core.sessions import ray_session
+        from shopbatch.core.sessions import late_ray_session, ray_session
         from shopbatch.warehouse.store import Store
 
         store = Store(settings.platform.warehouse)  # a mistake in it is reported before Ray starts
-        with ray_session(settings.platform) if job.estimate_in_session else nullcontext():
+        late = partial(late_ray_session, settings.platform, nullcontext)
+        session = late if job.session == "late ray" else partial(ray_session, settings.platform)
+        with session() if job.estimate_in_session else nullcontext():
             if estimate := job.estimate(settings, store):
                 print(json.dumps({"estimate": estimate}), flush=True)
     return DONE
@@ -138,6 +140,7 @@ def perform(job: Job, settings: JobConfig, call: Call) -> Ended:
 
 def _perform(job: Job, settings: JobConfig, call: Call, ended: Ended, shown: display.Display) -> None:
     """Check, record and run. `ended` is filled."""
+    from shopbatch.runs.needs import check_models
     from shopbatch.warehouse.store import Store
 
     report, signals = ended.report, list[str]()
@@ -156,6 +159,7 @@ def _perform(job: Job, settings: JobConfig, call: Call, ended: Ended, shown: dis
                 store.snapshot(table)
             if job.check is not None:
                 job.check(settings, store)
+            check_models(settings, store)
             if not isinstance(shown, display.Terminal):  # on a pipe, a mistake found so far is the only line
                 begin()
             record = stack.enter_context(_record(report, store, shown))
@@ -169,7 +173,7 @@ def _perform(job: Job, settings: JobConfig, call: Call, ended: Ended, shown: dis
         report.message = notices.with_notices(report.message, noted)
         if record is not None and ended.error is not None:
             record.log(trace(ended.error) if ended.code == FAILED else f"{report.outcome}: {report.message}")
-            report.log_tail = record.tail()
+            report.log_tail = record.tail()[0 if ended.code == FAILED else -1 :]  # the one line that says it
         # a mistake that is found before the run begins leaves no report, but a run key keeps it for whoever waits
         if store is not None and (record is not None or report.run_key is not None):
             report.finish(report.outcome, ended.code, report.message)

@@ -35,6 +35,6 @@ PRODUCT_DESCRIPTIONS = Table(
 PRODUCT_DESCRIPTIONS_REJECTS = rejects_of(
     PRODUCT_DESCRIPTIONS,
     "One row per product and language without copy, with its reason. Published by describe_products.",
-    "empty, invalid_json, ungrounded_size, leaked_prompt, refused_by_reviewer",
+    "empty, foreign_facts, invalid_json, ungrounded_size, leaked_prompt, refused_by_reviewer",
     {"language": "ISO 639-1 code of the copy that is missing."},
 )

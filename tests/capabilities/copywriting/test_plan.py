@@ -97,6 +97,18 @@ def test_a_name_is_written_as_the_shop_writes_it_unless_it_shouts():
     assert parse(plan(facts(title="AIR FRYER XL 5,5 L"), "en")).headline == "Air Fryer XL 5,5 L"
 
 
+@pytest.mark.parametrize("path", ["Clothing & Co > Scarves", "Home, Clothing » Scarves", "Shop | Scarves", "Scarves >"])
+def test_a_category_is_told_without_the_path_to_it(path):
+    copy = parse(plan(facts(title="Silk Square", category=path), "en"))
+    assert any(bullet.endswith(": Scarves") for bullet in copy.bullets)
+    assert "Clothing" not in copy.text and "Shop" not in copy.text and "Home" not in copy.text
+
+
+def test_planned_copy_of_few_words_is_in_its_language():
+    known = facts(title="Shea Body Butter 200 ml", product_type="Body Butter", brand="Dewy", category="Skin Care")
+    assert Judge(Rules(), "en", "")(plan(known, "en"), "stop", Facts(known)).reason is None
+
+
 def test_measure_words_fit_the_goods():
     for name, measure in (("衬衫", "件"), ("运动鞋", "双"), ("长裤", "条")):
         assert understand(facts(title=name, product_type=name), "zh").measure == measure

@@ -13,9 +13,10 @@ import numpy as np
 import pyarrow as pa
 import ray
 
-from shopbatch.capabilities.copywriting.config import Config
+from shopbatch.capabilities.copywriting.config import Config, PlanConfig
 from shopbatch.capabilities.copywriting.run import language_specs
-from shopbatch.core.sessions import actor_cpus, cluster_cpus
+from shopbatch.capabilities.copywriting.writer import PLAN
+from shopbatch.core.sessions import actor_cpus, cluster_cpus, start_ray
 from shopbatch.inference.compute import cut_units
 from shopbatch.inference.memo import Memo
 from shopbatch.inference.parts import Part
@@ -23,6 +24,7 @@ from shopbatch.inference.pending import RetryPolicy, all_pending
 from shopbatch.inference.source import build_index
 from shopbatch.inference.spec import Spec
 from shopbatch.runs.report import Report
+from shopbatch.tables.products import PRODUCTS
 from shopbatch.warehouse.store import Store
 
 _Z = 1.96  # standard errors on either side of a 95 % interval
@@ -48,13 +50,19 @@ class _Sample:
 def estimate(config: Config, store: Store) -> dict[str, Any]:
     """Return {language: {rows, sampled, tokens_in, tokens_out, seconds, cost}}.
 
-    The last four are {estimate, low, high}, with the bounds of a 95 % interval.
+    The last four are {estimate, low, high}, with the bounds of a 95 % interval. Planned copy needs no model and no
+    tokens: its estimate is {rows, writer}, with the rows of the whole table, and is made without Ray.
 
     seconds: on this machine with as many workers as the run would have, from reading the source to the last row. Each
     attempt starts its workers again; this is assumed to take as long as it took in this dry run. Raises what
     `describe` raises.
     """
     report = Report(job="describe_products")
+    if isinstance(config.engine, PlanConfig):
+        rows = store.require(PRODUCTS, PRODUCTS.key).rows
+        rows = rows if config.limit is None else min(rows, config.limit)
+        return {p.language: {"rows": rows, "writer": PLAN} for p in language_specs(config, store, report)}
+    start_ray()
     return {p.language: _estimate_language(config, store, p.spec) for p in language_specs(config, store, report)}
 
 

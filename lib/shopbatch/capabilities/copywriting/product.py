@@ -31,6 +31,7 @@ _LONGEST_DETAIL = {"en": 110, "zh": 45}  # characters of a sentence of the shop'
 _ADDRESSED = re.compile(
     r"\b(?:you|your|we|our|us|i|my|now|today|please|click|see|price|sale|off|new|free)\b|[$€£¥%我你您]", re.I
 )
+_STEP = re.compile(r"\s*(?:>|»|›|→|\|)\s*")  # between the groupings of a path
 _ASIDE = re.compile(r"[(（].*?(?:[)）]|$)")
 _LONGEST_ZH = 9  # characters of a noun
 _LONGEST_NOUN = 5  # words of a title up to the goods
@@ -67,7 +68,7 @@ class Goods:
 def understand(attributes: Mapping[str, str | None], language: str) -> Goods:
     """What a product is, and its facts in the order in which a reader wants them."""
     words = lexicon(language)
-    named = {n: one_line(said(n, attributes.get(n))) for n in PLAINEST}
+    named = {n: one_line(_last_step(n, said(n, attributes.get(n)))) for n in PLAINEST}
     plain = {n: _plain(v) if language == "en" else v for n, v in named.items()}
     name = next((v for n in ("title", *PLAINEST) if (v := named[n])), "")
     noun, kind, key = _noun(plain, words)
@@ -118,6 +119,12 @@ def understand(attributes: Mapping[str, str | None], language: str) -> Goods:
         shown, shown if only_named else noun, kind, _of_children(facts, noun), plural, mass, "", only_named, details,
         kept, "" if only_named else whom, not named["title"],
     )  # fmt: skip
+
+
+def _last_step(column: str, value: str) -> str:
+    """A grouping without the path to it: `Scarves` of `Clothing Accessories > Scarves`; a title as it is."""
+    steps = [step.strip() for step in _STEP.split(value)] if column != "title" else []
+    return next((step for step in reversed(steps) if step), value)
 
 
 def _ends_in_goods(product_type: str, words: Lexicon) -> bool:

@@ -16,10 +16,10 @@ from shopbatch.capabilities.copywriting.config import Rules
 from shopbatch.capabilities.copywriting.copy_format import Copy, parse
 from shopbatch.capabilities.copywriting.patterns import phrases
 from shopbatch.grounding.check import Facts, Finding, check
-from shopbatch.text.language import is_written_in
+from shopbatch.text.language import HAN_SHARE, is_written_in
 from shopbatch.text.moderation.generated import is_harmful
 
-VERSION = 6  # of the rules; raising it judges the stored texts again
+VERSION = 7  # of the rules; raising it judges the stored texts again
 _MARKUP = re.compile(
     r"</?[a-z!][^>\n]*>|<\||\|>|\*\*|__|```|^#+ |\]\(|\\[nt\"]|&(?:#\w{1,8}|[a-z]\w{1,30});|https?://|www\.|\S{1,64}@\S{1,64}\.\w",
     re.M,
@@ -32,6 +32,7 @@ _PLACEHOLDER = re.compile(
     re.I,
 )
 _LATIN = re.compile(r"[A-Za-z][\w.+&'’-]*")
+_HAN = re.compile(r"[\u4e00-\u9fff]+")
 _TELLING = 40  # letters besides the facts' from which a text has a language
 _LEAK_WORDS = 6  # this many words in a row from the instruction are a leak
 
@@ -98,9 +99,16 @@ class Judge:
 
 def is_in_other_language(text: str, language: str, facts: Facts) -> bool:
     """Whether a text is written in another language, apart from words of the facts and of their names."""
-    own = _LATIN.sub(lambda m: "" if m[0].lower() in facts.lower or m[0].lower() in facts.names else m[0], text)
+
+    def unknown(match: re.Match[str]) -> str:
+        word = match[0].lower().rstrip(".-'’&+")  # of `by Dewy.`, the sentence ends there
+        return "" if word in facts.lower or word in facts.names else match[0]
+
+    own = _LATIN.sub(unknown, text)
     if language == "zh":
         return not is_written_in(own, language)
+    if len("".join(_HAN.findall(text))) < HAN_SHARE * sum(map(str.isalpha, text)):  # a brand in an English text
+        own, text = (_HAN.sub(lambda m: "" if m[0] in facts.lower else m[0], t) for t in (own, text))
     short = own.isascii() and sum(map(str.isalpha, own)) < _TELLING
     return not (short or is_written_in(text, language))
 

@@ -21,6 +21,8 @@ from shopbatch.capabilities.copywriting.coverage import (
     names_product,
 )
 from shopbatch.capabilities.copywriting.facts import CONTENT, known_facts
+from shopbatch.capabilities.copywriting.foreign import REASON as FOREIGN
+from shopbatch.capabilities.copywriting.foreign import is_foreign
 from shopbatch.capabilities.copywriting.patterns import patterns_digest
 from shopbatch.capabilities.copywriting.plan import PLAIN, Limits, Style, plan
 from shopbatch.capabilities.copywriting.plan import VERSION as PLAN_VERSION
@@ -123,7 +125,11 @@ class DescriptionStage(BaseStage):
         }
 
     def check(self, content: pa.Table) -> pa.Array:
-        """Return why each row is rejected: empty (no attribute names the product), too_long, invalid_utf8, or null."""
+        """Return why each row is rejected, or null.
+
+        empty: no attribute names the product. too_long, invalid_utf8. foreign_facts: the planner would have to mix two
+        languages.
+        """
         broken = [mask for c in content.columns if (mask := invalid_utf8(c)) is not None]
         bad = np.logical_or.reduce([m.to_numpy(zero_copy_only=False) for m in broken]) if broken else None
         size = np.zeros(content.num_rows, np.int64)
@@ -133,6 +139,9 @@ class DescriptionStage(BaseStage):
             if name in NAMES:
                 named |= _holds_name(content[name] if bad is None else blank(content[name]))
         reasons = np.full(content.num_rows, None, object)
+        if isinstance(self.engine, PlanConfig) and content.num_rows:
+            good = np.arange(content.num_rows) if bad is None else np.flatnonzero(~bad)
+            reasons[good[is_foreign(content.take(good), self.language).to_numpy(zero_copy_only=False)]] = FOREIGN
         reasons[size > self.max_bytes] = "too_long"
         reasons[~named] = "empty"
         if bad is not None:

@@ -37,14 +37,14 @@ from shopbatch.warehouse.snapshot import Snapshot
 from shopbatch.warehouse.store import Store
 
 _CHUNK = 2_000  # rows of one task
-_GLOSSARY = ("source_language", "target_language", "term", "translation", "forbidden")
-_READ = {
+GLOSSARY_READ = ("source_language", "target_language", "term", "translation", "forbidden")
+READ = {
     "products": ("product_id", "title", "description", "brand", "language", "updated_at"),
     "product_descriptions": ("product_id", "language", "headline", "description", "bullets", "meta_description"),
     "ads": ("ad_id", "product_id", "language", "variants"),
     "ticket_answers": ("ticket_id", "user_id", "language", "reply"),
 }
-_TABLES = {
+TABLES_READ = {
     "products": PRODUCTS,
     "product_descriptions": PRODUCT_DESCRIPTIONS,
     "ads": ADS,
@@ -81,13 +81,13 @@ def join_texts(config: TranslateRepliesConfig, store: Store, report: Report, tab
         Superseded: Another run wrote the table meanwhile.
     """
     names = config.parts if isinstance(config, TranslateProductsConfig) else ("ticket_answers",)
-    sources = {name: store.require(_TABLES[name], _READ[name]) for name in names}
+    sources = {name: store.require(TABLES_READ[name], READ[name]) for name in names}
     glossary = store.find(GLOSSARY.name)
     if glossary is not None:
-        sources[GLOSSARY.name] = store.require(GLOSSARY, _GLOSSARY)
+        sources[GLOSSARY.name] = store.require(GLOSSARY, GLOSSARY_READ)
     branded = store.find(PRODUCTS.name) if set(names) & {"product_descriptions", "ads"} else None
     if branded is not None:
-        sources[PRODUCTS.name] = store.require(PRODUCTS, _READ["products"])
+        sources[PRODUCTS.name] = store.require(PRODUCTS, READ["products"])
     report.tables |= {name: {"read": source.version} for name, source in sources.items()}
     damaged, undone = put_in_order(store, table, report.run_id)
     before = store.find(table.name)
@@ -113,11 +113,11 @@ def join_texts(config: TranslateRepliesConfig, store: Store, report: Report, tab
 
 
 def _written(target: Target, parts: Mapping[str, Snapshot], sources: Mapping[str, Snapshot]) -> list[DataFile]:
-    terms = sources[GLOSSARY.name].read(list(_GLOSSARY)).to_pylist() if GLOSSARY.name in sources else []
+    terms = sources[GLOSSARY.name].read(list(GLOSSARY_READ)).to_pylist() if GLOSSARY.name in sources else []
     glossary = ray.put(Glossary(terms))
     tasks = []
     for name, source in parts.items():
-        rows = source.read(list(_READ[name]))
+        rows = source.read(list(READ[name]))
         if name == "products":
             rows = rows.take(pa.array(_newest(rows)))
         brands = _brands(sources) if name in ("product_descriptions", "ads") else {}
@@ -125,11 +125,12 @@ def _written(target: Target, parts: Mapping[str, Snapshot], sources: Mapping[str
             piece = rows.slice(start, _CHUNK)
             own = {p: brands[p] for p in piece["product_id"].to_pylist() if p in brands} if brands else {}
             path = f"{target.run_id}/{name}-{start // _CHUNK:05d}.parquet"
-            tasks.append(write_texts.remote(target, path, piece, _reader(name, own), glossary))
+            tasks.append(write_texts.remote(target, path, piece, reader_of(name, own), glossary))
     return [file for file in ray.get(tasks) if file is not None]
 
 
-def _reader(name: str, brands: Mapping[str, str]) -> Read:
+def reader_of(name: str, brands: Mapping[str, str]) -> Read:
+    """What reads the texts of rows of a table, by its name; brands: of products, where the table does not hold them."""
     if name == "products":
         return texts.product_texts
     if name == "ticket_answers":

@@ -125,3 +125,7 @@ class PlanConfig(JobConfig):
     def optional_tables(self) -> tuple[str, ...]:
         """What was sent and planned before; of campaigns with coupons also who will buy, and who redeemed some."""
         return ("campaigns", "campaign_plan", "user_scores", "redemptions")
+
+    def required_models(self) -> dict[str, str]:
+        """The model of what a message moves."""
+        return {"model": self.model}

@@ -173,21 +173,32 @@ def left_out(lists: Sequence[str], people: People, store: Store) -> np.ndarray:
     listed: set[str] = set()
     for name in lists:
         if name.startswith(_TABLE):
-            listed |= _of_table(store, name.removeprefix(_TABLE))
-            continue
-        try:
-            text = Path(project_file(os.path.expanduser(name))).read_text("utf-8-sig")
-        except (OSError, UnicodeDecodeError) as error:
-            raise UserError(f"exclude: {name} cannot be read ({getattr(error, 'strerror', None) or error})") from None
-        listed |= {line.strip() for line in text.splitlines() if line.strip()}
+            users = scan(_table_of_users(store, name)).select(pl.col("user_id").drop_nulls().unique())
+            listed |= set(users.collect()["user_id"].to_list())
+        else:
+            listed |= {line.strip() for line in _text_of(name).splitlines() if line.strip()}
     return np.array([user in listed for user in people.ids], bool)
 
 
-def _of_table(store: Store, name: str) -> set[str]:
-    snapshot = store.snapshot(name)
+def check_lists(lists: Sequence[str], store: Store) -> None:
+    """Raise UserError for the first list that `left_out` could not read."""
+    for name in lists:
+        _table_of_users(store, name) if name.startswith(_TABLE) else _text_of(name)
+
+
+def _text_of(name: str) -> str:
+    try:
+        return Path(project_file(os.path.expanduser(name))).read_text("utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"exclude: {name} cannot be read ({getattr(error, 'strerror', None) or error})") from None
+
+
+def _table_of_users(store: Store, name: str) -> Snapshot:
+    snapshot = store.snapshot(name.removeprefix(_TABLE))
     if "user_id" not in snapshot.schema.names:
-        raise UserError(f"exclude: table {name!r} has no column user_id (it has: {', '.join(snapshot.schema.names)})")
-    return set(scan(snapshot).select(pl.col("user_id").drop_nulls().unique()).collect()["user_id"].to_list())
+        has = ", ".join(snapshot.schema.names)
+        raise UserError(f"exclude: table {snapshot.name!r} has no column user_id (it has: {has})")
+    return snapshot
 
 
 def basket_values(daily: Snapshot, people: People, day: date) -> np.ndarray:

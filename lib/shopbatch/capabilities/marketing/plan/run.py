@@ -20,6 +20,7 @@ from shopbatch.capabilities.marketing.plan.quiet import Span, zone
 from shopbatch.capabilities.marketing.plan.reading import (
     People,
     basket_values,
+    check_lists,
     left_out,
     messages_before,
     read_people,
@@ -73,7 +74,7 @@ def plan_campaigns(config: PlanConfig, store: Store, report: Report) -> None:
         Stopped: Another run planned the same day meanwhile.
     """
     report.unit = "messages"
-    _check(config)
+    check_plan(config, store)
     undone = put_right(store, CAMPAIGN_PLAN)
     store.check_targets([CAMPAIGN_PLAN], "replace")
     sources = _pin(config, store, report)
@@ -125,12 +126,18 @@ def plan_campaigns(config: PlanConfig, store: Store, report: Report) -> None:
     report.message = "; ".join(filter(None, [undone, said, report.message]))
 
 
-def _check(config: PlanConfig) -> None:
+def check_plan(config: PlanConfig, store: Store) -> None:
+    """Refuse, before a session is started, a plan without campaigns and a list that cannot be read.
+
+    Raises:
+        UserError: There is no campaign, a file cannot be read, or a table is missing.
+    """
     if not config.campaigns:
         raise UserError("no campaign is declared: list them under `campaigns` in conf/base/plan_campaigns.yaml")
     for name in filter(None, (config.timezone, config.default_time_zone)):
         if zone(name) is None:
             raise UserError(f"there is no time zone {name!r}; expected an IANA name such as Europe/Berlin")
+    check_lists([*config.exclude, *(name for campaign in config.campaigns for name in campaign.exclude)], store)
 
 
 def _pin(config: PlanConfig, store: Store, report: Report) -> Sources:

@@ -148,3 +148,7 @@ class ScoreUsersConfig(JobConfig):
     def required_tables(self) -> tuple[str, ...]:
         """The tables that a run reads."""
         return ("user_daily", "user_profiles")
+
+    def required_models(self) -> dict[str, str]:
+        """The model that scores."""
+        return {"model": self.model}

@@ -1,0 +1,112 @@
+"""What is wrong with a configuration, as one line that says what would be right."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from difflib import SequenceMatcher
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+
+from shopbatch.core.config_keys import as_yaml, describe
+from shopbatch.core.privacy import redact_config
+
+_MOST = 3  # keys that a hint names
+_PART = 4  # letters from which a name may be a part of the key that was meant
+_EXPECTED = {  # how pydantic's types of mistakes begin -> what would be right
+    ("int_",): "a whole number",
+    ("float_",): "a number",
+    ("bool_",): "true or false",
+    ("string_",): "a text",
+}
+_WORDS = {"Input should be": "must be", "Tuple should have": "must have", "Field required": "a key is missing"}
+_LISTS = ("tuple_type", "list_type", "set_type", "frozen_set_type")
+_BLOCKS = ("model_type", "model_attributes_type", "dict_type", "dataclass_type")
+
+
+def mistake(cls: type[BaseModel], error: ValidationError) -> str:
+    """Say what is wrong first.
+
+    Args:
+        cls: The class of the configuration.
+        error: What its validation raised.
+
+    Returns:
+        One line, of which the part behind ` (got ` alone repeats the value; secrets are hidden in it.
+    """
+    first = error.errors()[0]
+    known = keys_of(key.path for key in describe(cls))
+    where = _path(first["loc"], known)
+    if first["type"] == "extra_forbidden":
+        return f"config: unknown key {where!r}; {hint(where, known)}"
+    if first["type"] == "union_tag_invalid":  # the kind of a block
+        kinds, tag = first["ctx"]["expected_tags"], first["ctx"]["tag"]
+        return f"config: {where}.{first['ctx']['discriminator'].strip(chr(39))}: expected {kinds} (got {tag!r})"
+    said, write = _explained(first, where, known)
+    got = redact_config({where.rpartition(".")[2]: first.get("input")})
+    value = next(iter(got.values()))
+    return f"config: {where}: {said} (got {value!r}{write(value) if write else ''})"
+
+
+def keys_of(paths: Iterable[str]) -> list[str]:
+    """Return the keys and the blocks that they are in, as an override names them: `gates.rows` -> gates, gates.rows."""
+    known: dict[str, None] = {}
+    for path in paths:
+        parts = path.replace("[]", "").split(".")
+        known |= dict.fromkeys(".".join(parts[: n + 1]) for n in range(len(parts)))
+    return list(known)
+
+
+def hint(name: str, known: Sequence[str]) -> str:
+    """Return the keys that were perhaps meant, by their whole paths; where none is near, how to list them all.
+
+    Args:
+        name: The unknown key.
+        known: All keys, as `keys_of` returns them.
+    """
+    block, _, leaf = name.rpartition(".")
+    ends = [key for key in known if key.rpartition(".")[2] == leaf]
+    near = {key: _likeness(leaf, key.rpartition(".")[2]) for key in known}
+    beside = [key for key in known if key.rpartition(".")[0] == block and near[key] >= 0.6]
+    part_of = {key for key in known if len(leaf) >= _PART and leaf in key.rpartition(".")[2]}
+    anywhere = [key for key in known if near[key] >= 0.75 or key in part_of]
+    best = max(beside, key=near.__getitem__, default="")
+    meant = ends or ([best] if best else sorted(anywhere, key=lambda key: -near[key]))
+    if not meant:
+        return "`shopbatch config JOB` lists the keys"
+    named = [repr(key) for key in meant[:_MOST]]
+    return f"did you mean {' or '.join([', '.join(named[:-1]), named[-1]]) if named[1:] else named[0]}?"
+
+
+def _likeness(one: str, other: str) -> float:
+    return SequenceMatcher(None, one, other).ratio()
+
+
+def _path(loc: Sequence[int | str], known: Sequence[str]) -> str:
+    """A place as an override names it: without the kinds of blocks, which pydantic names, too."""
+    path = ""
+    for number, part in enumerate(loc):
+        longer = f"{path}.{part}" if path else str(part)
+        if isinstance(part, str) and (longer in known or number == len(loc) - 1):
+            path = longer
+    return path
+
+
+def _explained(first: Mapping[str, Any], where: str, known: Sequence[str]) -> tuple[str, Any]:
+    """What would be right, and what makes the words behind the wrong value."""
+    kind, context = str(first["type"]), first.get("ctx", {})
+    if kind in _LISTS:
+        return "expected a list", lambda v: f"; write {where}={as_yaml([v])}" if isinstance(v, str | Mapping) else ""
+    if kind in _BLOCKS:
+        inside = [key for key in known if key.startswith(f"{where}.")]
+        kinds = f"; write {where}.kind=..." if f"{where}.kind" in inside else ""
+        return f"expected keys and values{': ' + ', '.join(inside[:_MOST]) if inside else ''}", lambda _: kinds
+    if kind == "literal_error":
+        return f"expected {context['expected']}", None
+    for begins, expected in _EXPECTED.items():
+        if kind.startswith(begins) and kind.endswith(("_type", "_parsing", "_from_float")):
+            return f"expected {expected}", None
+    text = str(first["msg"]).removeprefix("Value error, ")
+    for words, instead in _WORDS.items():
+        text = text.replace(words, instead, 1)
+    return text, None

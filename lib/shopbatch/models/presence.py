@@ -1,0 +1,49 @@
+"""Whether a model that a reference means is in the registry, without reading its weights."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+
+import pyarrow.fs as pafs
+
+from shopbatch.models.errors import ModelError
+from shopbatch.models.folder import MANIFEST
+from shopbatch.models.registry_files import NoLiveModel, keys, live_version
+from shopbatch.warehouse import files
+
+_DIGITS = 12  # of a digest, the name of a version's folder
+_REFERENCE = re.compile(r"([a-z][a-z0-9_-]*)@(\w+)")
+
+
+def name_of(reference: str) -> str:
+    """The name in `name@version`; "" of a folder, a package or a model of the hub."""
+    named = _REFERENCE.fullmatch(reference)
+    return named[1] if named and not Path(os.path.expanduser(reference)).is_dir() else ""
+
+
+def why_missing(root: str, reference: str, *, whole: bool = False) -> str | None:
+    """Return why the registry has no such model; None if it has, or if the reference names none of it.
+
+    Args:
+        root: The registry's folder or URI.
+        reference: `name@live`, `name@digest`; of anything else nothing is known.
+        whole: Whether a version that is damaged or half-written is missing, too. A run may repair it.
+    """
+    name = name_of(reference)
+    if not name:
+        return None
+    version = reference.partition("@")[2]
+    if version == "live":
+        try:
+            version = live_version(root, name)
+        except NoLiveModel as missing:
+            return str(missing)
+        except ModelError as trouble:
+            return str(trouble) if whole else None
+    matching = [key for key in keys(root, name) if key.startswith(version[:_DIGITS])]
+    if whole:
+        fs, path = files.filesystem(f"{root}/{name}")
+        matching = [k for k in matching if fs.get_file_info(f"{path}/{k}/{MANIFEST}").type == pafs.FileType.File]
+    return None if matching else f"no such version in {root}/{name}"
