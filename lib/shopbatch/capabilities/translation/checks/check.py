@@ -117,7 +117,7 @@ def check(pair: Pair, thresholds: likeness.Thresholds = likeness.THRESHOLDS) -> 
     faults += [Fault("glossary", f"{word} is forbidden") for word in pair.forbidden if word.lower() in other.lower()]
     if pair.likeness is not None:
         longer, _ = completeness.length_ratio(one, other, languages)
-        fewer = "zh" not in languages and completeness.sentences_of(one) > completeness.sentences_of(other)
+        fewer = completeness.sentences_of(one, parted=False) > completeness.sentences_of(other)
         faults += [Fault(kind, detail) for kind, detail in pair.likeness.faults(thresholds, longer, fewer)]
     return faults
 
