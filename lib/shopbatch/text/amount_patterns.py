@@ -71,7 +71,8 @@ def patterns_of(language: str) -> Patterns:
     return Patterns(
         figures=re.compile(_FIGURES_ZH if chinese else _FIGURES),
         scale=re.compile(
-            rf"\s?(?P<s>{scales}){_NO_SCALE}" if chinese else rf"(?:(?:\s|-)?(?P<s>(?!k\b)(?:{scales}))|(?P<k>k))\b", re.I
+            rf"\s?(?P<s>{scales}){_NO_SCALE}" if chinese else rf"(?:(?:\s|-)?(?P<s>(?!k\b)(?:{scales}))|(?P<k>k))\b",
+            re.I,
         ),
         unit=re.compile(rf"{gap}(?:(?P<sign>{signs})(?![A-Za-z])|(?:{unit}){behind})", 0 if chinese else re.I),
         names=tuple(name for name, _ in named),
@@ -80,7 +81,12 @@ def patterns_of(language: str) -> Patterns:
         clock=tuple(re.compile(p, re.I) for p in words.clock[language]),
         months=re.compile(rf"\b(?:{'|'.join(months)})\b", 0 if language == "en" else re.I) if months else None,
         weekdays=tuple(
-            re.compile(rf"(?<![一二两三四五六七八九十\d]){p}(?![到至或~-]?[一二两三四五六七\d]?[次个月年回度])" if chinese else rf"\b{p}\b", re.I)
+            re.compile(
+                rf"(?<![一二两三四五六七八九十\d]){p}(?![到至或~-]?[一二两三四五六七\d]?[次个月年回度])"
+                if chinese
+                else rf"\b{p}\b",
+                re.I,
+            )
             for p in words.weekdays[language]
         ),
         loose=re.compile(loose if chinese else rf"\b(?:{loose})\b", re.I),

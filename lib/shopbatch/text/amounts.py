@@ -277,7 +277,8 @@ def _with_shared_units(listed: Sequence[Amount], text: str) -> list[Amount]:
     """Let numbers share the unit of the one behind them: 20 x 30 cm, 2-3 days, 30 to 40 degrees."""
     out = list(listed)
     joint = re.compile(
-        r"\s?(?:[-–~～/x×*、]|to|and|or|bis|und|oder|mal|auf|a|y|o|u|por|à|et|ou|sur|至|到|和|或|乘|by|[、，,]?[长宽高深厚])\s?", re.I
+        r"\s?(?:[-–~～/x×*、]|to|and|or|bis|und|oder|mal|auf|a|y|o|u|por|à|et|ou|sur|至|到|和|或|乘|by|[、，,]?[长宽高深厚])\s?",
+        re.I,
     )
     for i in range(len(out) - 2, -1, -1):
         one, other = out[i], out[i + 1]

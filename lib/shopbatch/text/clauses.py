@@ -143,7 +143,7 @@ def foreign_part(text: str, language: str, one: str = "") -> str:
         if len(own) > 1 and (code := _other(own, language, _PART_LETTERS)):
             return code
         for place, word in enumerate(words):
-            if len(word) < 2 or word in shared or word in small[language]:
+            if len(word) < 2 or word not in small_letters or word in shared or word in small[language]:
                 continue
             codes = {code for code, listed in small.items() if word in listed}
             if codes and (code := _other(words[place : place + _WINDOW], language, _WINDOW_LETTERS)) in codes:

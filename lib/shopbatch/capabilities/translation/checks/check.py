@@ -136,7 +136,8 @@ def _denies(pair: Pair, words: str) -> bool:
     """Whether one of the clauses denies that hold one of the words (`before became after`)."""
     texts = zip((pair.one, pair.other), words.split(" became "), pair.languages, strict=True)
     return any(
-        code in negation.languages() and any(word in c and negation.denials(c, code).strong for c in clauses.clauses(text))
+        code in negation.languages()
+        and any(word in c and negation.denials(c, code).strong for c in clauses.clauses(text))
         for text, word, code in texts
     )
 

@@ -128,11 +128,7 @@ def _other_names(text: str) -> str:
     pairs = [(chinese, latin) for chinese, names in _file().pairs.items() for latin in names.split("|")]
     other = [latin for chinese, latin in pairs if chinese in text]
     small = f" {re.sub(r'[^a-z0-9]+', ' ', text.lower())} "
-    other += [
-        chinese
-        for chinese, latin in pairs
-        if f" {re.sub(r'[^a-z0-9]+', ' ', latin.lower()).strip()} " in small
-    ]
+    other += [chinese for chinese, latin in pairs if f" {re.sub(r'[^a-z0-9]+', ' ', latin.lower()).strip()} " in small]
     return "\n".join(other)
 
 
@@ -242,6 +238,9 @@ def new_names(text: str, language: str, allowed: str, source: str = "en") -> Ite
         title = _is_title(words)
         for place, m in enumerate(words):
             word = m[0]
+            if language == "de" and _new_before_hyphen(word, allowed):
+                yield word
+                continue
             if _SHADE.search(line[: m.start()]) or _is_number(word, language):
                 continue
             if not word[0].isupper() or not _is_name(word, language) or _holds(allowed, re.sub(r"['’]s?$", "", word)):
@@ -275,6 +274,22 @@ def _new_by_place(m: re.Match[str], line: str, title: bool, language: str, after
     if title or _START.search(line[: m.start()]):
         return not _is_word(word, compounds=True)
     return not (_is_word(word) and (language == "en" or not word.isascii()))
+
+
+def _new_before_hyphen(word: str, allowed: str) -> bool:
+    """Whether a German compound begins with a name that is new: Barilla-Fusilli."""
+    first, _, rest = word.partition("-")
+    return (
+        bool(rest)
+        and rest[0].isupper()
+        and len(first) > _ABBREVIATED
+        and first[0].isupper()
+        and first[1:].islower()
+        and first.lower() not in _file().quantities.split()
+        and not (is_common(first, compounds=True) or is_english(first) or _is_german(first))
+        and not _holds(allowed, first)
+        and not any(w[:_ABBREVIATED].lower() == first[:_ABBREVIATED].lower() for w in _LATIN.findall(allowed))
+    )
 
 
 def _is_number(word: str, language: str) -> bool:
