@@ -17,6 +17,7 @@ _FIGURES = (
     r"(?<![\w.,/@])(?<![A-Z]-)(?P<n>\d{1,3}(?:[.,'’ ]\d{3})+(?:[.,]\d{1,2})?(?!\d)|\d+(?:[.,]\d+)?|[.,]\d+)(?:er-)?"
     r"(?P<frac>\s?[½¼¾⅓⅔]|(?:[\s-]\d)?/\d+(?![\d/]))?|(?P<sign>[½¼¾⅓⅔])"
 )
+_NO_SCALE = r"(?<!千(?=[克瓦米卡焦赫伏帕]))"  # 千 that is part of a unit
 _FIGURES_ZH = (
     r"(?<![A-Za-z\d.,/@_])(?<![A-Z]-)(?P<n>\d{1,3}(?:,\d{3})+(?:\.\d+)?(?!\d)|\d+(?:\.\d+)?)"
     r"(?P<frac>/\d+(?![\d/]))?(?P<sign>(?!))?"
@@ -70,7 +71,8 @@ def patterns_of(language: str) -> Patterns:
     return Patterns(
         figures=re.compile(_FIGURES_ZH if chinese else _FIGURES),
         scale=re.compile(
-            rf"\s?(?P<s>{scales}){behind}" if chinese else rf"(?:(?:\s|-)?(?P<s>(?!k\b)(?:{scales}))|(?P<k>k))\b", re.I
+            rf"\s?(?P<s>{scales}){_NO_SCALE}" if chinese else rf"(?:(?:\s|-)?(?P<s>(?!k\b)(?:{scales}))|(?P<k>k))\b",
+            re.I,
         ),
         unit=re.compile(rf"{gap}(?:(?P<sign>{signs})(?![A-Za-z])|(?:{unit}){behind})", 0 if chinese else re.I),
         names=tuple(name for name, _ in named),
@@ -79,7 +81,12 @@ def patterns_of(language: str) -> Patterns:
         clock=tuple(re.compile(p, re.I) for p in words.clock[language]),
         months=re.compile(rf"\b(?:{'|'.join(months)})\b", 0 if language == "en" else re.I) if months else None,
         weekdays=tuple(
-            re.compile(rf"(?<![一二两三四五六七八九十每\d]){p}(?![次个月年])" if chinese else rf"\b{p}\b", re.I)
+            re.compile(
+                rf"(?<![一二两三四五六七八九十\d]){p}(?![到至或~-]?[一二两三四五六七\d]?[次个月年回度])"
+                if chinese
+                else rf"\b{p}\b",
+                re.I,
+            )
             for p in words.weekdays[language]
         ),
         loose=re.compile(loose if chinese else rf"\b(?:{loose})\b", re.I),

@@ -20,6 +20,10 @@ _FEET = re.compile(
     re.I,
 )
 
+# 一米六: 1.6 m; 三块五: 3.5 yuan
+_SPOKEN = re.compile(
+    r"(?P<n>[一二两三四五六七八九十\d]{1,3})(?P<u>[米块])(?P<d>[零〇一二三四五六七八九\d]{1,2})(?![\d.个件条张块双只套款米厘毫天年月日层片十百千])"
+)
 _SIZES = re.compile(r"size|talla|n[úu]mero|größe|nummer|taille|pointure|码", re.I)
 _CODED = re.compile(r"(?<![A-Za-z])(?:SPF|FPS|LSF|UPF|IP|UV)(?P<n>\d+)")  # the letters differ by language
 
@@ -50,13 +54,19 @@ def sayings(text: str, language: str, patterns: Patterns) -> Iterator[Amount]:
         yield Amount(*m.span(), (12 * float(m["feet"]) + float(m["inches"]),), "inch")
     for m in _CODED.finditer(text):
         yield Amount(*m.span("n"), (float(m["n"]),), loose=True)
+    for m in _SPOKEN.finditer(text) if language == "zh" else ():
+        whole, behind = (_value(m[part], language) for part in ("n", "d"))
+        digits = "".join(str(int(_value(c, language) or 0)) for c in m["d"])
+        if whole is not None and behind is not None:
+            yield Amount(*m.span(), (float(f"{int(whole)}.{digits}"),), "meter" if m["u"] == "米" else "cny")
     for pattern in said.decade:
         for m in _pattern(pattern).finditer(text):
             if value := _value(m["n"], language):
                 yield Amount(*m.span(), (value % 100, 1900 + value % 100, 2000 + value % 100), DECADE)
     for pattern in said.bundle:
         for m in _pattern(pattern).finditer(text):
-            if (bundle := _bundle(m, language)) is not None:
+            # 6 x 1 L is a multipack
+            if not unit_behind(text, m.end(), patterns)[0] and (bundle := _bundle(m, language)) is not None:
                 yield Amount(*m.span(), bundle, BUNDLE)
     for pattern, values in (*said.days.items(),):
         for m in _pattern(pattern).finditer(text):

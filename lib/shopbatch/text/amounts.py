@@ -35,15 +35,19 @@ from shopbatch.text.numerals import from_chinese, numerals
 from shopbatch.text.quantities import fold_width
 from shopbatch.text.units import units
 
-VERSION = 2  # of all that is read here; checks that use it name it
+VERSION = 3  # of all that is read here; checks that use it name it
 _HAN = r"[零〇一二两三四五六七八九十百千万亿]{1,12}(?:点[零〇一二三四五六七八九]{1,6})?"
 _DISCOUNT = re.compile(r"(?P<n>\d{1,2}(?:\.\d)?|[一二三四五六七八九]{1,2})\s?折(?!叠|扣价|角|痕|皱|边|断|射|返)")
 _SHARE = re.compile(rf"百分之(?P<n>\d+(?:\.\d+)?|{_HAN})")
 _PARTS = re.compile(rf"(?P<d>{_HAN}|\d+)分之(?P<n>{_HAN}|\d+)")
 _TENTHS = re.compile(r"(?P<n>[一二三四五六七八九]|\d)成(?![分员立功本熟为年了就品])")
+_LASTS = {"jähr": "year", "monat": "month", "wöch": "week", "täg": "day", "stünd": "hour", "prozent": "percent"}
+_LASTING = re.compile(rf"({'|'.join(_LASTS)})ig(?:e[rsnm]?)?$", re.I)  # fünfjährig
 _AND_UP = re.compile(r"\s?(?:\+|(?:and|or|years) (?:up|over|older|above)\b)")
 # words of a price after which Chinese leaves the currency out; systems of sizes
 _PRICE = re.compile(r"(?:满|减|直降|立省|立降|返现?|低至|到手价?|抵|仅需|再降|优惠价?|券后)\s?$")
+_BODY = re.compile(r"(?:身高|胸围|腰围|臀围|肩宽|衣长|袖长|裤长|头围)\s?[:：]?(?:为|是)?\s?$")  # centimetres
+_BODILY = 45  # from which a measure of a body is in centimetres, not in inches
 _SYSTEM = re.compile(r"\b(EU|EUR|UK|US|USA|FR|DE|IT|JP|CN|EE\.? ?UU\.?|欧码|美码|英码)\s?$")
 _SYSTEMS = {
     "eur": "eu",
@@ -72,6 +76,7 @@ def amounts(text: str, language: str) -> tuple[Amount, ...]:
     """
     folded = fold_width(text)
     patterns = patterns_of(language)
+    folded = re.sub(r"(?<=\d)x(?=\d)", "×", folded)
     folded = patterns.idioms.sub(lambda m: " " * len(m[0]), folded)
     taken = [False] * len(folded)
     out: list[Amount] = []
@@ -125,6 +130,8 @@ def _figures(text: str, language: str, patterns: Patterns) -> Iterator[Amount]:
             unit, stop = (unit, stop) if unit else unit_behind(text, stop, patterns)
         if language == "zh" and _is_date(text, m, end, stop):
             unit = ""
+        if language == "zh" and not unit and max(values) >= _BODILY and _BODY.search(text[: m.start()]):
+            unit = "centimeter"
         if language == "zh" and not unit and _PRICE.search(text[: m.start()]):
             unit = MONEY
         start = m.start()
@@ -210,6 +217,8 @@ def _words(text: str, language: str, patterns: Patterns) -> Iterator[Amount]:
         yield Amount(*m.span(), (2.0,), loose=True)
     for start, end, value in values_of_words(text, language):
         unit, stop = unit_behind(text, end, patterns)
+        if language == "de" and not unit and (named := _LASTING.search(text[start:end])):
+            unit, stop = _LASTS[named[1].lower()], end
         if half := _AND_A_HALF.match(text, stop):
             behind, stop = (unit, half.end()) if unit else unit_behind(text, half.end(), patterns)
             yield Amount(start, stop, (value + 0.5,), behind)
@@ -228,8 +237,11 @@ def _chinese_words(text: str, patterns: Patterns) -> Iterator[Amount]:
     for m in re.finditer(rf"(?P<n>{_HAN}|\d+)个半(?=小时|钟头|月)", text):
         unit, end = unit_behind(text, m.end(), patterns)
         yield Amount(m.start(), end, (from_chinese(m["n"]) + 0.5,), unit)
-    for m in re.finditer(rf"(?<![第每\d.几数好])(?P<n>{_HAN})(?P<more>半)?", text):
+    for m in re.finditer(rf"(?<![第\d.几数好])(?P<n>{_HAN})(?P<more>半)?", text):
         if m["n"] in ("千", "万", "亿", "百"):
+            continue
+        if _sums_up(text, m):
+            yield Amount(*m.span(), (from_chinese(m["n"]),), loose=True)
             continue
         value = from_chinese(m["n"])
         unit, end = unit_behind(text, m.end(), patterns)
@@ -246,15 +258,34 @@ def _chinese_words(text: str, patterns: Patterns) -> Iterator[Amount]:
         yield Amount(m.start(), end, (0.5, 50.0) if text[end : end + 1] == "价" else (0.5,), unit, loose=True)
 
 
+def _counted(unit: str) -> bool:
+    """Whether a number before `x` and an amount of a unit is a count: 6 x 1 L, but not 2 x 3 m."""
+    return any(dimension in ("mass", "volume", "charge", "power", "memory") for dimension, _ in sizes_of(unit))
+
+
+def _sums_up(text: str, m: re.Match[str]) -> bool:
+    """Whether a Chinese number counts what was named before it, which other languages leave out: M和L两码."""
+    listed = re.search(r"[^，。！？；：,;:!?\s]+$", text[: m.start()])
+    return (
+        listed is not None
+        and bool(re.match("[种款码色类项档样者]|个?(?:尺码|颜色|版本|口味)", text[m.end() :]))
+        and len(re.findall("[、和与及或]", listed[0])) + 1 == from_chinese(m["n"])
+    )
+
+
 def _with_shared_units(listed: Sequence[Amount], text: str) -> list[Amount]:
     """Let numbers share the unit of the one behind them: 20 x 30 cm, 2-3 days, 30 to 40 degrees."""
     out = list(listed)
     joint = re.compile(
-        r"\s?(?:[-–~～/x×*、]|to|and|or|bis|und|oder|mal|auf|a|y|o|u|por|à|et|ou|sur|至|到|和|或|乘|by)\s?", re.I
+        r"\s?(?:[-–~～/x×*、]|to|and|or|bis|und|oder|mal|auf|a|y|o|u|por|à|et|ou|sur|至|到|和|或|乘|by|[、，,]?[长宽高深厚])\s?",
+        re.I,
     )
     for i in range(len(out) - 2, -1, -1):
         one, other = out[i], out[i + 1]
-        if not one.unit and other.unit and joint.fullmatch(text[one.end : other.start]):
+        bare = not one.unit or (one.unit == AGE and "time" in {d for d, _ in sizes_of(other.unit)})
+        between = text[one.end : other.start]
+        pack = bool(re.search("[x×]", between)) and _counted(other.unit)
+        if bare and other.unit and not pack and joint.fullmatch(between):
             values = (
                 tuple(h * 60 + half for h in one.values for half in (0, HALF_DAY))
                 if other.unit == CLOCK

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 
 import pyarrow as pa
@@ -11,12 +11,21 @@ import pyarrow as pa
 from shopbatch.text.language import detect_language, load_classifier
 from shopbatch.text.word_files import WordFile, read_words
 
-VERSION = 2
+VERSION = 3
 _BREAK = re.compile(r"(?<=[.!?;:。！？；：\n])(?<!\d[.:])\s*|(?<=[，、])|(?<=,)\s+|\s+[–—|•·/]\s+|\s*[()（）]\s*")
 _WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)?")
+_CAPITALIZED = re.compile(r"(?<![^\W\d_])(?!\w['’])[^\W\d_a-zß-ÿ][^\W\d_]*")
 _HAN = re.compile(r"[\u3400-\u9fff]")
 _SURE, _UNLIKELY, _LETTERS, _LONG, _LEAD = 0.9, 0.02, 18, 60, 2
 _SHORT, _RATHER = 12, 0.7
+_PART_LETTERS, _WINDOW_LETTERS, _PART_RATHER, _PART_UNLIKELY, _WINDOW = 12, 9, 0.5, 0.03, 3
+_SCRIPTS = {  # that no other language of the shop has; zh shares its own with ja
+    "ja": re.compile("[\u3040-\u30ff]{2}"),
+    "ko": re.compile("[\uac00-\ud7af]{2}"),
+    "ru": re.compile("[\u0400-\u04ff]{3}"),
+    "el": re.compile("[\u0370-\u03ff]{3}"),
+    "ar": re.compile("[\u0600-\u06ff]{3}"),
+}
 
 
 class _Words(WordFile):
@@ -100,6 +109,54 @@ def surely_foreign(text: str, language: str) -> str:
     ranked = dict(load_classifier().rank(text.lower()))
     likely = max(ranked, key=lambda code: ranked[code])
     return str(likely) if ranked.get(language, 1.0) < _UNLIKELY and ranked[likely] >= _RATHER else ""
+
+
+@lru_cache(maxsize=8_192)
+def likeliest(words: str) -> tuple[str, float, Mapping[str, float]]:
+    """Return the language that words are most likely in, how likely, and how likely they are in each."""
+    ranked = dict(load_classifier().rank(words.lower()))
+    best = max(ranked, key=lambda code: ranked[code])
+    return str(best), ranked[best], ranked
+
+
+def foreign_part(text: str, language: str, one: str = "") -> str:
+    """Return the language of a part of a text that is in another language than the rest; "" for none.
+
+    Looked at are scripts, clauses, and small words with the two words behind them. Words of `one` tell nothing.
+    Measured on 914 good translations into Spanish, German, French and English: none has such a part.
+
+    Args:
+        text: A text.
+        language: Its language.
+        one: What it is a translation of.
+    """
+    for code, script in _SCRIPTS.items():
+        if code != language and (m := script.search(text)) and m[0] not in one:
+            return code
+    if language not in function_words():
+        return ""
+    shared, small = set(words_of(one)), function_words()
+    for clause in clauses(text):
+        words = words_of(clause)
+        small_letters = set(words_of(_CAPITALIZED.sub(" ", clause)))  # the others may be names
+        own = [word for word in words if word not in shared and (word in small_letters or not small_letters)]
+        if len(own) > 1 and (code := _other(own, language, _PART_LETTERS)):
+            return code
+        for place, word in enumerate(words):
+            if len(word) < 2 or word not in small_letters or word in shared or word in small[language]:
+                continue
+            codes = {code for code, listed in small.items() if word in listed}
+            if codes and (code := _other(words[place : place + _WINDOW], language, _WINDOW_LETTERS)) in codes:
+                return code
+    return ""
+
+
+def _other(words: Sequence[str], language: str, letters: int) -> str:
+    """The language that words are in, if it is surely not the one named; else ""."""
+    if sum(map(len, words)) < letters:
+        return ""
+    best, likely, ranked = likeliest(" ".join(words))
+    return best if likely > _PART_RATHER and ranked.get(language, 1.0) < _PART_UNLIKELY else ""
 
 
 def han_share(text: str) -> float:

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-VERSION = 2
+VERSION = 3
 # A kind's pattern; of two that begin at one place the first counts.
 _PATTERNS = {
     "tag": r"</?[A-Za-z][\w:-]*(?:\s[^<>]*)?/?>|&(?:[A-Za-z]{2,8}|#\d{1,5});",
@@ -31,7 +31,7 @@ _ALL = re.compile("|".join(f"(?P<{kind}>{pattern})" for kind, pattern in _PATTER
 # a number with a unit is no code: 500ML, 20V, 64GB, 3D, 15CM
 _MEASURE = re.compile(
     r"\d+(?:[.,]\d+)?(?:-?(?:ML|CL|L|KG|G|MG|OZ|LB|CM|MM|M|KM|IN|FT|W|KW|V|MAH|GB|TB|MB|HZ|HP|PCS|PC|PK|CT|X|K|EUR|USD|GBP|CNY|RMB|C|F|Watt|Volt|Euro|Tage|Zoll|Liter|Gramm|Stück|Jahre|Jahren|Minuten|Stunden|Uhr|Prozent|H))+"
-    r"|(?:\d+[A-Z]?)-(?:[A-Z]?[a-zäöüß]+)(?:-[A-Za-zäöüß]+)*|\d+(?:[.,/]\d+)+|\d?X{0,4}[SML](?:/\d?X{0,4}[SML])+"
+    r"|(?:\d+(?:[.,]\d+)?[A-Z]?)-(?:[A-Z]?[a-zäöüß]+)(?:-[A-Za-zäöüß]+)*|\d+(?:[.,/]\d+)+|\d?X{0,4}[SML](?:/\d?X{0,4}[SML])+"
     r"|(?:SPF|FPS|LSF|UPF)\d+|[A-ZÄÖÜ]?[a-zäöüß]{2,}-\d+(?:-[A-Za-zÄÖÜäöüß]{3,})+|\d+er-[A-Z][a-zäöü]+|\d+(?:st|nd|rd|th|er|re|e|ème|°)|[A-Z]?[a-zäöüß]+-\d+|US\d+(?:[.,]\d+)?|(?:USD|EUR|GBP|CNY|RMB)\d+(?:[.,]\d+)?",
 )
 # a number with a sign that all languages share stays together with it

@@ -10,7 +10,7 @@ from shopbatch.capabilities.translation.checks import claims, completeness, like
 from shopbatch.grounding.sentences import sentences
 from shopbatch.text import amounts, clauses, vocabulary
 
-VERSION = 2
+VERSION = 3
 # Everything that can change a verdict; the checks' version is its digest.
 IDENTITY = (
     *(VERSION, atoms.VERSION, claims.VERSION, completeness.VERSION, names.VERSION, likeness.VERSION, amounts.VERSION),
@@ -107,7 +107,7 @@ def check(pair: Pair, thresholds: likeness.Thresholds = likeness.THRESHOLDS) -> 
     faults += [
         Fault("changed_word", f"{group}: {words}")
         for group, words in claims.changed_words(one, other, languages)
-        if group != "extent" or not _denies(pair)  # not within 48 hours: after more than 48 hours
+        if group != "extent" or not _denies(pair, words)  # not within 48 hours: after more than 48 hours
     ]
     faults += [
         Fault("glossary", f"{term}: {written} is missing")
@@ -117,7 +117,7 @@ def check(pair: Pair, thresholds: likeness.Thresholds = likeness.THRESHOLDS) -> 
     faults += [Fault("glossary", f"{word} is forbidden") for word in pair.forbidden if word.lower() in other.lower()]
     if pair.likeness is not None:
         longer, _ = completeness.length_ratio(one, other, languages)
-        fewer = "zh" not in languages and completeness.sentences_of(one) > completeness.sentences_of(other)
+        fewer = completeness.sentences_of(one, parted=False) > completeness.sentences_of(other)
         faults += [Fault(kind, detail) for kind, detail in pair.likeness.faults(thresholds, longer, fewer)]
     return faults
 
@@ -132,9 +132,14 @@ def _numbers(pair: Pair) -> list[Fault]:
     return faults
 
 
-def _denies(pair: Pair) -> bool:
-    texts = zip((pair.one, pair.other), pair.languages, strict=True)
-    return any(code in negation.languages() and negation.denials(text, code).strong for text, code in texts)
+def _denies(pair: Pair, words: str) -> bool:
+    """Whether one of the clauses denies that hold one of the words (`before became after`)."""
+    texts = zip((pair.one, pair.other), words.split(" became "), pair.languages, strict=True)
+    return any(
+        code in negation.languages()
+        and any(word in c and negation.denials(c, code).strong for c in clauses.clauses(text))
+        for text, word, code in texts
+    )
 
 
 def _denials(pair: Pair) -> list[Fault]:

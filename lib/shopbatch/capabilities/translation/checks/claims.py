@@ -7,7 +7,7 @@ from functools import lru_cache
 
 from shopbatch.text.word_files import WordFile, read_words
 
-VERSION = 2
+VERSION = 3
 _WHOLE = ("en", "es", "fr")  # languages in which a claim begins with a word
 Words = dict[str, str]  # pattern by language
 

@@ -10,20 +10,33 @@ from itertools import pairwise
 
 from shopbatch.capabilities.translation.atoms import atoms
 from shopbatch.grounding.sentences import sentences
-from shopbatch.text.clauses import clause_language, clauses, foreign_language, han_share, surely_foreign, words_of
+from shopbatch.text.clauses import (
+    clause_language,
+    clauses,
+    foreign_language,
+    foreign_part,
+    han_share,
+    likeliest,
+    surely_foreign,
+    words_of,
+)
 from shopbatch.text.vocabulary import is_english
 from shopbatch.text.word_files import WordFile, read_words
 
-VERSION = 2
+VERSION = 3
 _RUN = 4  # words in a row that stand in both texts as they are, from which they count as not translated
 _RUN_LETTERS = 14
 _TELLING, _FEW, _SAME = 4, 3, 0.7  # letters of a word; least words, and share of words that are those of the text
 # a point that ends no sentence: excl. tax, am 9. November
 _POINTED = re.compile(
     r"\b(?:std|min|max|m[íi]n|m[áa]x|excl|incl|inkl|exkl|zzgl|ca|nr|vol|approx|aprox|bzw|t[ée]l|art|ref|z\.b|p\.ej|uds?|sra?|st)\."
-    r"|\b\d{1,2}\.(?=\s(?!\d)\w)",
+    r"|(?<![:.,\d])\b\d{1,2}\.(?=\s(?-i:[a-zà-ÿ]))"
+    r"|\b(?:am|im|der|die|das|den|dem|zum|zur|vom|bis|ab|seit) \d{1,2}\.(?=\s(?!\d)\w)",
     re.I,
 )
+_LATIN_WORD = re.compile(r"[^\W\d_\u3040-\u30ff\u3400-\u9fff]+(?:[-'’][^\W\d_\u3400-\u9fff]+)*")
+_PARTS = re.compile(r"[.!?;:。！？；：，、,\n()（）\d]|[\u3400-\u9fff]+")
+_LEFT, _LEFT_LIKELY, _LEFT_PAIR = 11, 0.5, 0.85  # letters of a part that is left, and how likely its language is
 _LETTERS = re.compile(r"[^\W\d_]")
 _SHORTER, _LONGER = 0.1, 0.25  # logarithms of the length, where the numbers of sentences differ, too
 _WORDS = 12  # letters up to which a text has no length to compare
@@ -86,7 +99,7 @@ def length_ratio(one: str, other: str, languages: tuple[str, str]) -> tuple[floa
         return 0.0, 1.0
     if not a or not b:
         return math.copysign(9.0, b - a), 1.0
-    few = _FEW_ROOM if a < _FEW_LETTERS else _TERSE if "zh" in languages and a < _TERSE_LETTERS else 0.0
+    few = _FEW_ROOM if min(a, b) < _FEW_LETTERS else _TERSE if "zh" in languages and a < _TERSE_LETTERS else 0.0
     return math.log(b / a), _lengths().width + _lengths().short / math.sqrt(a) + few
 
 
@@ -96,27 +109,33 @@ def length_fault(one: str, other: str, languages: tuple[str, str]) -> tuple[str,
     if ratio < -room or ratio > _LONG * room:
         factor = f"{math.exp(ratio):.2f} times the expected length"
         return ("missing", factor) if ratio < 0 else ("added", factor)
-    before, after = (sentences_of(text) for text in (one, other))
+    before, after = sentences_of(one, parted=False), sentences_of(other)
     chinese = bool({"zh", "ja"} & set(languages))  # where commas part sentences, their numbers say little
-    if before > after and ratio < -max(_SHORTER, (0.5 if chinese else 0.3) * room):
+    if before > after and ratio < -_least_shorter(languages, room):
         return "missing", f"{after} of {before} sentences, {math.exp(ratio):.2f} times the expected length"
-    before, after = (sentences_of(text, 2) for text in (one, other))
+    before, after = sentences_of(one, 2), sentences_of(other, 2, parted=False)
     if not chinese and after > before and ratio > max(_LONGER, 0.5 * room):
         return "added", f"{after} sentences for {before}, {math.exp(ratio):.2f} times the expected length"
     return None
+
+
+def _least_shorter(languages: tuple[str, str], room: float) -> float:
+    """How much shorter a translation of fewer sentences may be, as a logarithm."""
+    share = 0.4 if languages[0] == "zh" else 0.5 if languages[1] in ("zh", "ja") else 0.3
+    return max(_SHORTER, share * room)
 
 
 def _letters_of(text: str) -> int:
     return len(_LETTERS.findall(text)) + 2 * len(_HAN.findall(text))
 
 
-def sentences_of(text: str, least: int = 12) -> int:
+def sentences_of(text: str, least: int = 12, parted: bool = True) -> int:
     """The number of sentences of so many letters (Han characters: a third), at least 1.
 
-    A semicolon parts two, and a tag, too, but not an abbreviation nor an ordinal.
+    A semicolon parts two if `parted`, and a tag does, too, but not an abbreviation nor an ordinal.
     """
     text = _POINTED.sub(lambda m: m[0][:-1] + " ", re.sub(r"<[^<>]+>", "\n", text))
-    pieces = [part for a, b in sentences(text) for part in re.split(r"[;；]", text[a:b])]
+    pieces = [part for a, b in sentences(text) for part in (re.split(r"[;；]", text[a:b]) if parted else [text[a:b]])]
     return max(1, sum(_letters_of(piece) >= least for piece in pieces))
 
 
@@ -127,7 +146,8 @@ def language_fault(text: str, language: str, one: str = "") -> str:
     """
     shared = set(words_of(one))
     own = " ".join(word for word in words_of(bare(text)) if word not in shared)
-    return foreign_language(bare(text), language) or surely_foreign(own, language)
+    whole = foreign_language(bare(text), language) or surely_foreign(own, language)
+    return whole or foreign_part(bare(text), language, one)
 
 
 def untranslated(one: str, other: str, languages: tuple[str, str], kept: tuple[str, ...] = ()) -> str:
@@ -143,6 +163,8 @@ def untranslated(one: str, other: str, languages: tuple[str, str], kept: tuple[s
         han = [run for run in re.findall(r"[\u3400-\u9fff]{2,}", bare(other)) if not any(run in k for k in kept)]
         return han[0] if han else ""
     stays = {word for text in kept for word in words_of(text)}
+    if left := _left_clause(one, other, languages, stays):
+        return left
     if languages[1] in ("zh", "ja"):
         for m in _LATIN_RUN.finditer(bare(other)):
             words = [w for w in words_of(m[0]) if w not in stays]
@@ -169,6 +191,21 @@ def untranslated(one: str, other: str, languages: tuple[str, str], kept: tuple[s
         words = words_of(clause)
         if len(words) >= 3 and clause_language(clause, (languages[0], languages[1])) == languages[0]:
             return clause
+    return ""
+
+
+def _left_clause(one: str, other: str, languages: tuple[str, str], stays: set[str]) -> str:
+    """A part between signs that both texts have and that is in the language of the text: Cables disappear."""
+    small = f" {' '.join(w.lower() for w in _LATIN_WORD.findall(bare(one)))} "
+    bared = bare(other)
+    for part in (*_PARTS.split(bared), *(bared[a:b] for a, b in sentences(bared))):
+        words = _LATIN_WORD.findall(part)
+        telling = [w for w in words if w.lower() not in stays and len(w) > 2]
+        if len(telling) < 2 or sum(map(len, words)) < _LEFT or f" {' '.join(words).lower()} " not in small:
+            continue
+        best, likely, _ = likeliest(" ".join(words))
+        if best == languages[0] and likely >= (_LEFT_PAIR if languages[1] == "zh" and len(words) < 3 else _LEFT_LIKELY):
+            return part.strip()
     return ""
 
 

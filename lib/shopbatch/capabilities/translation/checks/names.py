@@ -8,10 +8,11 @@ from functools import lru_cache
 
 from shopbatch.capabilities.translation.atoms import atoms
 from shopbatch.grounding.brands import known_brands
+from shopbatch.text.amount_words import WORD_VALUES, values_of_words
 from shopbatch.text.vocabulary import is_common, is_english, is_noun
 from shopbatch.text.word_files import WordFile, read_words
 
-VERSION = 2
+VERSION = 3
 _WORD = re.compile(r"[^\W\d_](?:[^\W_]|['’&+.-](?=[^\W_]))*", re.UNICODE)
 _START = re.compile(r"(?:^|[.!?:;…\n\"“”„«»(\[|•*/–—¿¡]|\d[.)]|\s-)\s*[\"“„«(*#¿¡-]*\s*$")
 _LATIN = re.compile(r"(?<![A-Za-z])[A-Za-zÀ-ÖØ-öø-ÿ](?:[A-Za-zÀ-ÖØ-öø-ÿ0-9]|['’&+.-](?=[A-Za-zÀ-ÖØ-öø-ÿ0-9]))+")
@@ -26,6 +27,16 @@ _COGNATE = 5  # letters that a name of one language shares with that of another
 # what stands around an ordinary word that is a name: by Halo, Mellow & Co
 _CALLED = re.compile(r"\b(?:from|by)\s$")
 _CALLS = re.compile(r"\s& Co\b|[®™]")
+# ordinary words behind a name; and what the word for a colour stands behind
+_JOINED = frozenset(
+    "style styled inspired certified approved compatible ready enabled tested free based coated lined made grade type"
+    " like look themed branded powered safe proof designed infused filled scented printed licensed friendly".split()
+)
+_SHADE = re.compile(
+    r"\b(?:teintes?|coloris|couleurs?|nuances?|tonos?|color(?:es)?|farben?|farbtöne?|farbton|ton|shades?|colou?rs?)"
+    r"(?:\s(?:n[°ºo.]\.?\s?)?\d*)?[:\s]*$",
+    re.I,
+)
 _GERMAN = re.compile(
     r"(?:ung|heit|keit|schaft|tion|tät|chen|nis|tum|ment|ling|rei|anz|enz|ik|ie|age|en|ern|eln)(?:en|s)?$|[äöüß]", re.I
 )
@@ -114,13 +125,10 @@ def _kept(text: str, name: str) -> bool:
 @lru_cache(maxsize=4_096)
 def _other_names(text: str) -> str:
     """What the brands of a text are called in the other script, a line each."""
-    other = [latin for chinese, latin in _file().pairs.items() if chinese in text]
+    pairs = [(chinese, latin) for chinese, names in _file().pairs.items() for latin in names.split("|")]
+    other = [latin for chinese, latin in pairs if chinese in text]
     small = f" {re.sub(r'[^a-z0-9]+', ' ', text.lower())} "
-    other += [
-        chinese
-        for chinese, latin in _file().pairs.items()
-        if f" {re.sub(r'[^a-z0-9]+', ' ', latin.lower()).strip()} " in small
-    ]
+    other += [chinese for chinese, latin in pairs if f" {re.sub(r'[^a-z0-9]+', ' ', latin.lower()).strip()} " in small]
     return "\n".join(other)
 
 
@@ -162,8 +170,16 @@ def names(text: str, language: str, brands: Sequence[str] = ()) -> list[str]:
         title = _is_title(words)
         for place, m in enumerate(words):
             if m[0][0].isupper() and _stands_as_name(m, line, place, title, language):
-                out.append(m[0])
+                out += _core(m[0], language)
     return list(dict.fromkeys(out))
+
+
+def _core(word: str, language: str) -> list[str]:
+    """A name without the ordinary words that are joined to it: Sézane-Style; the word itself if no name is left."""
+    parts = [part for part in word.split("-") if part]
+    if len(parts) < 2 or not any(part.lower() in _JOINED for part in parts[1:]):
+        return [word]
+    return [part for part in parts if part.lower() not in _JOINED and _is_name(part, language) and not _is_word(part)]
 
 
 def _is_title(words: Sequence[re.Match[str]]) -> bool:
@@ -177,6 +193,8 @@ def _stands_as_name(m: re.Match[str], line: str, place: int, title: bool, langua
         return False
     if re.search(r"[a-zà-ÿ][A-Z]", word) and "-" not in word:
         return True
+    if title and place == 0 and language == "en" and is_english(word):  # Countertop, Underwired
+        return False
     if title or _START.search(line[: m.start()]) or language == "de":
         return not _is_word(word, compounds=place > 0 or not title)
     return not _is_word(word) or bool(_CALLED.search(line[: m.start()]) or _CALLS.match(line[m.end() :]))
@@ -220,6 +238,11 @@ def new_names(text: str, language: str, allowed: str, source: str = "en") -> Ite
         title = _is_title(words)
         for place, m in enumerate(words):
             word = m[0]
+            if language == "de" and _new_before_hyphen(word, allowed):
+                yield word
+                continue
+            if _SHADE.search(line[: m.start()]) or _is_number(word, language):
+                continue
             if not word[0].isupper() or not _is_name(word, language) or _holds(allowed, re.sub(r"['’]s?$", "", word)):
                 continue
             if chinese and all(
@@ -251,6 +274,26 @@ def _new_by_place(m: re.Match[str], line: str, title: bool, language: str, after
     if title or _START.search(line[: m.start()]):
         return not _is_word(word, compounds=True)
     return not (_is_word(word) and (language == "en" or not word.isascii()))
+
+
+def _new_before_hyphen(word: str, allowed: str) -> bool:
+    """Whether a German compound begins with a name that is new: Barilla-Fusilli."""
+    first, _, rest = word.partition("-")
+    return (
+        bool(rest)
+        and rest[0].isupper()
+        and len(first) > _ABBREVIATED
+        and first[0].isupper()
+        and first[1:].islower()
+        and first.lower() not in _file().quantities.split()
+        and not (is_common(first, compounds=True) or is_english(first) or _is_german(first))
+        and not _holds(allowed, first)
+        and not any(w[:_ABBREVIATED].lower() == first[:_ABBREVIATED].lower() for w in _LATIN.findall(allowed))
+    )
+
+
+def _is_number(word: str, language: str) -> bool:
+    return language in WORD_VALUES and any(True for _ in values_of_words(word.lower(), language))
 
 
 def _capitalized(text: str) -> list[str]:

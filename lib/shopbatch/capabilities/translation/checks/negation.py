@@ -12,13 +12,16 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import permutations
 
 from shopbatch.text.word_files import WordFile, read_words
 
-VERSION = 2
+VERSION = 3
 _CLAUSE = re.compile(r"[.!?;:,。！？；：，\n()（）]")
 _SENTENCE = re.compile(r"[.!?;:。！？；：\n]")
 _WORDS_BETWEEN, _HAN_BETWEEN = 4, 8  # most words or characters between denials of a list: no dyes, no perfume
+_MARKS = re.compile(r"\d+|[A-Z][A-Za-z]+")
+_REORDERED = 5  # most sentences whose order is looked at
 _FREE = ("zh", "ja")  # languages whose lists of denials are often said by their opposites in others
 _HAN = re.compile(r"[\u3400-\u9fff]")
 
@@ -49,7 +52,8 @@ class Denials:
     Attributes:
         least: Denials that need a counterpart: a list counts once, what is asked or undone not at all.
         strong: Denials that may be a counterpart.
-        weak: Words that may stand for a denial.
+        weak: Words that may stand for a denial, by kind: idioms, parts of words, words of another meaning.
+        lack: Those of the strong denials that say that a thing lacks.
         positive: Words for the presence of a thing.
         joint: Further things that a denial may hold for.
         words: The words of the strong denials.
@@ -57,7 +61,8 @@ class Denials:
 
     least: int = 0
     strong: int = 0
-    weak: int = 0
+    weak: tuple[int, int, int] = (0, 0, 0)
+    lack: int = 0
     positive: int = 0
     joint: int = 0
     words: tuple[str, ...] = ()
@@ -87,11 +92,11 @@ def denials(text: str, language: str) -> Denials:
         language: One of `languages()`.
     """
     text = _pattern(language, "none").sub(lambda m: "#" * len(m[0]), text)
-    weak = len(_pattern(language, "lexical").findall(text))
+    weak = [len(_pattern(language, "lexical").findall(text)), 0, 0]
     undone = [m.span() for m in _pattern(language, "double").finditer(text)]
     text = _pattern(language, "lexical").sub(lambda m: "#" * len(m[0]), text)
     strong: list[tuple[int, int]] = []
-    joint = start = 0
+    joint = start = lack = 0
     for end in [*(m.end() for m in _CLAUSE.finditer(text)), len(text)]:
         rest, offset, start = text[start:end], start, end
         cues: list[tuple[int, int]] = []
@@ -101,16 +106,17 @@ def denials(text: str, language: str) -> Denials:
                 first = min(cues, default=(len(text), 0))[0]
                 hits = [hit for hit in hits[:1] if not cues or len(text[hit[1] : first].split()) > _WORDS_BETWEEN]
             cues += hits
+            lack += len(hits) if kind == "without" else 0
             rest = _masked(rest, _pattern(language, kind))
-        for kind in ("part", "soft"):
-            weak += len(_pattern(language, kind).findall(rest))
+        for place, kind in enumerate(("part", "soft"), 1):
+            weak[place] += len(_pattern(language, kind).findall(rest))
             rest = _masked(rest, _pattern(language, kind))
         joint += len(_pattern(language, "joint").findall(rest)) if cues else 0
         strong += sorted(cues)
     needed = [cue for cue in strong if not any(a <= cue[0] < b for a, b in undone) and not _asked(text, cue[0])]
     words = tuple(text[a:b] for a, b in strong)
     positive = len(_pattern(language, "positive").findall(text))
-    return Denials(_lists(text, needed), len(strong), weak, positive, joint, words)
+    return Denials(_lists(text, needed), len(strong), (weak[0], weak[1], weak[2]), lack, positive, joint, words)
 
 
 def _masked(text: str, pattern: re.Pattern[str]) -> str:
@@ -170,14 +176,24 @@ def _lacks(a: Denials, b: Denials, singly: bool = False) -> bool:
     """Whether a text denies something that the other one does not.
 
     Words that may stand for a denial stand for those of the other text first: only what is left may stand for a denial.
+    A word of another meaning stands for no lack where the other text has the thing: without a lid, only with a lid.
     If `singly`, each denial of a list counts where the other text has something instead that this one has not.
     """
-    most = b.strong + b.joint + max(0, b.weak - a.weak)
+    idioms, parts, others = (other - own for own, other in zip(a.weak, b.weak, strict=True))
+    if a.lack and b.positive > a.positive and not b.strong and parts <= 0:
+        others = 0
+    most = b.strong + b.joint + max(0, idioms) + max(0, parts + others)
     return a.least > most or (singly and a.strong > most and b.positive > a.positive and a.least > 0)
 
 
 def aligned(one: Sequence[str], other: Sequence[str]) -> list[tuple[str, str]]:
-    """Pair the sentences of two texts: one with one if they have as many, else the whole with the whole."""
+    """Pair the sentences of two texts: one with one if they have as many, else the whole with the whole.
+
+    Sentences that a translation puts in another order are known by the figures and names that both have.
+    """
     if len(one) == len(other):
-        return list(zip(one, other, strict=True))
+        marks = [[set(_MARKS.findall(text)) for text in texts] for texts in (one, other)]
+        orders = permutations(range(len(one))) if len(one) <= _REORDERED else iter([tuple(range(len(one)))])
+        best = max(orders, key=lambda order: sum(len(a & marks[1][i]) for a, i in zip(marks[0], order, strict=True)))
+        return [(text, other[i]) for text, i in zip(one, best, strict=True)]
     return [(" ".join(one), " ".join(other))]
