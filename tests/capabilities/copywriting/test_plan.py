@@ -65,7 +65,7 @@ def test_a_changed_pattern_changes_only_the_copy_that_drew_it(monkeypatch):
     gone = raw["intros"]["with_brand"][0]
     raw["intros"]["with_brand"] = raw["intros"]["with_brand"][1:]
     changed = Patterns.model_validate(raw)
-    for module in ("plan", "product", "values", "bullets", "wording"):
+    for module in ("plan", "product", "labels", "same", "values", "bullets", "spelling", "wording"):
         monkeypatch.setattr(f"shopbatch.capabilities.copywriting.{module}.patterns", lambda language: changed)
     after = [plan(f, "en") for f in known]
     touched = sum(a != b for a, b in zip(before, after, strict=True))
