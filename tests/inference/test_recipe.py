@@ -95,11 +95,24 @@ MODERATION = {1: "16a6e0fc28d7d188"}
 OF_MODERATION = tuple((module, None) for module in (find, folding, closing, details, moderation_lexicon))
 MODERATION_LISTS = tuple(("text.moderation", name) for name in ("en", "zh", "signs", "details"))
 # of what says facts by plan, besides the patterns, whose digest is part of the stage's `checks`
-PLANNING = {3: "7d70013edbb316a6"}
+PLANNING = {3: "ac14f9e055695cbc"}
 OF_PLANNING = (
     *(
         (module, None)
-        for module in (plan, bullets, english, chinese, product, labels, same, values, parts, spelling, wording, patterns)
+        for module in (
+            plan,
+            bullets,
+            english,
+            chinese,
+            product,
+            labels,
+            same,
+            values,
+            parts,
+            spelling,
+            wording,
+            patterns,
+        )
     ),
     (product_prompt, ("_MARKUP", "one_line")),
 )

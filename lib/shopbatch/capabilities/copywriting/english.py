@@ -14,7 +14,9 @@ from shopbatch.capabilities.copywriting.wording import article, capital, listed,
 from shopbatch.grounding.lexicon import phrase_of
 
 _WITH, _OTHERS, _CLAUSES = 3, 3, 3  # phrases with `with`, other phrases, and clauses of a sentence, at most
-_PLAIN = frozenset({"colour", "brand", "gender", "package_size", "origin"})  # roles that say little about goods
+_PLAIN = frozenset(
+    {"colour", "material", "brand", "gender", "package_size", "origin", "season"}
+)  # roles that say little about goods
 _LONG = 150  # letters of a first sentence that takes no more phrases
 _VERBS = {"with": "{has}", "made": "{is} made", "in": "{comes} in", "filled": "{is} filled", "set": "{is} set",
           "scented": "{is} scented"}  # fmt: skip
@@ -141,7 +143,8 @@ class English:
             if form:
                 before.insert(0, form)
             elif len(before) < 3 and self._is_short(fact, seen):
-                before.append(fill(self._role(fact).pre_form, {"value": fact.value}))
+                said = re.sub(r"\bwood$", "wooden", fact.value)
+                before.append(fill(self._role(fact).pre_form, {"value": said}))
                 seen |= set(phrase_of(fact.value))
             else:
                 rest.append(fact)

@@ -30,7 +30,7 @@ EDIBLE = frozenset({"drinks", "snacks", "pantry", "fresh"})  # kinds that are so
 _SENTENCE = re.compile(r"[^.。!！?？]+(?:\.(?=\S)[^.。!！?？]*)*")
 _LONGEST_DETAIL = {"en": 110, "zh": 45}  # characters of a sentence of the shop's own description
 _DETAILS = 3  # sentences of the shop's own description
-_CARE_ZH = re.compile("[可不无免防][\u4e00-\u9fff]{1,2}")  # 可机洗
+_SHORTEST_DETAIL = {"en": 4, "zh": 3}
 _ADDRESSED = re.compile(
     r"\b(?:you|your|we|our|us|i|my|now|today|please|click|see|price|sale|off|new|free)\b|[$€£¥%我你您]", re.I
 )
@@ -229,7 +229,7 @@ def _details(attributes: Mapping[str, str | None], name: str, language: str) -> 
     """The sentences of the shop's own description that say more than the name, and are no appeals."""
     about = one_line(said(DESCRIPTION, attributes.get(DESCRIPTION)))
     sentences = dict.fromkeys(m[0].strip(" .。") for m in _SENTENCE.finditer(about))
-    fitting = (s for s in sentences if 3 < len(s) <= _LONGEST_DETAIL[language] or _CARE_ZH.fullmatch(s))
+    fitting = (s for s in sentences if _SHORTEST_DETAIL[language] <= len(s) <= _LONGEST_DETAIL[language])
     clear = (s for s in fitting if is_printable(s) and not _ADDRESSED.search(s))
     return tuple(s for s in clear if not repeats(name, s, language))[:_DETAILS]
 
