@@ -27,7 +27,7 @@ from shopbatch.grounding.lexicon import phrase_of
 
 VERSION = 3  # of what this module and those that it calls make of facts and patterns
 _DESCRIBED = 10  # facts in the description at most
-_DRAFTS = 3  # descriptions of which the least repetitive is taken
+_DRAFTS = 5  # descriptions of which the least repetitive is taken
 _SHORT, _SHORT_ZH = 22, 11  # letters of a description that needs another sentence
 _META, _META_ZH = 155, 80  # characters of a meta description
 _LONG, _LONG_ZH = 60, 24  # letters of a value that has a bullet of its own and no sentence
@@ -175,11 +175,17 @@ class _Planner:
         for self.draft in range(_DRAFTS):
             drafts.append(self._drafted(told))
         kept = [d for d in drafts if self.limits.allow(d[0])] or drafts
+        kept = [d for d in kept if self._is_clear(d[0])] or kept
         best = min(kept, key=lambda draft: _repetition(draft[0], self.language))
         while len(best[0]) > self.limits.description and told:
             told = told[:-1]
             best = self._drafted(told)
         return best
+
+    def _is_clear(self, description: str) -> bool:
+        """Whether no word of a Chinese description runs into another: SPF50 before 日, 露美 before 的."""
+        counted = self.goods.name[-1:].isdigit() and description[:1] in "日升米克斤两寸度片只支枚包袋瓶盒件双条张月年天"
+        return self.language != "zh" or not (counted or re.search("美的(?=[一款])", description))
 
     def _drafted(self, told: Sequence[Fact]) -> tuple[str, list[Fact]]:
         goods = self.goods

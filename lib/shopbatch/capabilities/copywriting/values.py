@@ -73,6 +73,7 @@ _LENGTH_NAMES = frozenset({"length", "item length", "total length", "product len
 _PACK = re.compile(r"(?:pack|set|box|case|bag|tray|pair|bundle)s? of\b", re.I)
 _PACKS = re.compile(r"\d+/\d+(?:\.\d+)? (?:oz|lb|ct|g|ml)")
 _WOVEN = re.compile(r"\d+ ?(?:gsm|g/m2|g/m²)", re.I)
+_SLASHED = re.compile(r"\d+(?:/\d+)+")
 _STORED = re.compile(r"\d ?[GT]B\b")
 _BOUND = re.compile(r"(?:hard|paper|soft)(?:back|cover)|spiral", re.I)
 _COUNTED = re.compile(r"^(\d+) (loads?|stems?|sheets?|rolls?|slices?|washes|doses?|pods?)$")
@@ -186,6 +187,8 @@ def _stated(name: str, attribute: str, label: str, text: str, language: str) -> 
         return Fact(PART, label, f"{shown} pages", f"{shown} pages", True)
     if language == "en" and label.lower() == "binding" and _BOUND.fullmatch(shown):
         return Fact(PART, label, capital(shown.lower()), f"{shown.lower()} binding", True)
+    if language == "zh" and _SLASHED.fullmatch(shown):  # which the check takes for a fraction
+        return None
     if language == "zh" and label == "页数" and _COUNT.fullmatch(shown):
         return Fact(ABLE, label, shown, f"共{shown}页")
     if role == "flavour" and "note" in label.lower() and "notes" in speech.roles:
