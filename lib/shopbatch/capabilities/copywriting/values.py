@@ -183,10 +183,8 @@ def _stated(name: str, attribute: str, label: str, text: str, language: str) -> 
         return Fact(PART, label, shown, f"{article(lowered(label))} of {shown}")
     if role == "length" and language == "en" and shown[:1].isdigit() and label.lower() not in _LENGTH_NAMES:
         role = "height"
-    if language == "en" and label.lower() == "pages" and _COUNT.fullmatch(shown):
-        return Fact(PART, label, f"{shown} pages", f"{shown} pages", True)
-    if language == "en" and label.lower() == "binding" and _BOUND.fullmatch(shown):
-        return Fact(PART, label, capital(shown.lower()), f"{shown.lower()} binding", True)
+    if language == "en" and (of_book := _of_book(label, shown)):
+        return of_book
     if language == "zh" and _SLASHED.fullmatch(shown):  # which the check takes for a fraction
         return None
     if language == "zh" and label == "页数" and _COUNT.fullmatch(shown):
@@ -212,6 +210,15 @@ def _stated(name: str, attribute: str, label: str, text: str, language: str) -> 
         return Fact(PART if part else SHOWN, label, shown, part or shown)
     value = _spoken(role, shown, language, speech)
     return Fact(role, label, capital(value) if role == "gender" else shown, value)
+
+
+def _of_book(label: str, shown: str) -> Fact | None:
+    """The pages and the binding of an English book, which need no name beside them."""
+    if label.lower() == "pages" and _COUNT.fullmatch(shown):
+        return Fact(PART, label, f"{shown} pages", f"{shown} pages", True)
+    if label.lower() == "binding" and _BOUND.fullmatch(shown):
+        return Fact(PART, label, capital(shown.lower()), f"{shown.lower()} binding", True)
+    return None
 
 
 def _size(label: str, shown: str, language: str) -> Fact:
