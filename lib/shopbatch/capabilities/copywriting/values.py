@@ -48,7 +48,6 @@ _LOOKS = {
     "storage": re.compile(r"\d ?[GT]B", re.I),
     "memory": re.compile(r"\d ?GB", re.I),
 }
-# kept as the shop writes them: names and codes
 _KEPT = frozenset(
     {"brand", "origin", "author", "compatibility", "connectivity", "memory", "storage", "power", "screen"}
 )
