@@ -15,11 +15,13 @@ from shopbatch.capabilities.copywriting import (
     copy_format,
     coverage,
     english,
+    labels,
     parts,
     patterns,
     plan,
     product,
     rules,
+    same,
     spelling,
     values,
     wording,
@@ -93,11 +95,24 @@ MODERATION = {1: "16a6e0fc28d7d188"}
 OF_MODERATION = tuple((module, None) for module in (find, folding, closing, details, moderation_lexicon))
 MODERATION_LISTS = tuple(("text.moderation", name) for name in ("en", "zh", "signs", "details"))
 # of what says facts by plan, besides the patterns, whose digest is part of the stage's `checks`
-PLANNING = {3: "28171c6776c6ea3c"}
+PLANNING = {3: "9198102a54cc1ee7"}
 OF_PLANNING = (
     *(
         (module, None)
-        for module in (plan, bullets, english, chinese, product, values, parts, spelling, wording, patterns)
+        for module in (
+            plan,
+            bullets,
+            english,
+            chinese,
+            product,
+            labels,
+            same,
+            values,
+            parts,
+            spelling,
+            wording,
+            patterns,
+        )
     ),
     (product_prompt, ("_MARKUP", "one_line")),
 )

@@ -65,7 +65,7 @@ def test_a_changed_pattern_changes_only_the_copy_that_drew_it(monkeypatch):
     gone = raw["intros"]["with_brand"][0]
     raw["intros"]["with_brand"] = raw["intros"]["with_brand"][1:]
     changed = Patterns.model_validate(raw)
-    for module in ("plan", "product", "values", "bullets", "wording"):
+    for module in ("plan", "product", "labels", "same", "values", "bullets", "spelling", "wording"):
         monkeypatch.setattr(f"shopbatch.capabilities.copywriting.{module}.patterns", lambda language: changed)
     after = [plan(f, "en") for f in known]
     touched = sum(a != b for a, b in zip(before, after, strict=True))
@@ -229,3 +229,56 @@ def test_chinese_copy_says_what_a_product_has_and_is(attributes, said):
     text = plan(known, "zh")
     assert Judge(Rules(), "zh", "")(text, "stop", Facts(known)).reason is None
     assert all(part in parse(text).description for part in said), parse(text).description
+
+
+ONCE = [
+    ("en", {"title": 'TV 55" OLED', "product_type": "TV", "Screen size": "55 inch", "HDMI ports": "4", "brand": "Vis"}),
+    ("en", {"title": "Pale Ale 6x330ml 4.5%", "product_type": "Pale ale", "package_size": "6 x 330 ml", "ABV": "4.5%"}),
+    ("en", {"title": "Greek Olive Oil 1L Tin", "product_type": "Olive oil", "package_size": "1 L", "Origin": "Greece"}),
+    ("zh", {"title": "华夫格浴巾 纯棉", "product_type": "浴巾", "材质": "100%棉", "颜色": "白"}),
+]
+
+
+@pytest.mark.parametrize(("language", "attributes"), ONCE)
+def test_no_fact_is_said_twice_in_the_meta_description(language, attributes):
+    known = facts(**attributes)
+    copy = parse(plan(known, language))
+    for twice in (('55"', "55 inch"), ("6x330ml", "6 x 330 ml"), ("Greek", "Greece"), ("纯棉", "100%棉")):
+        assert not all(spelling in copy.meta for spelling in twice), copy.meta
+    assert copy.description.startswith(copy.meta) and ": " not in copy.meta and "：" not in copy.meta
+
+
+def test_the_shops_own_sentences_are_kept():
+    known = facts(title="Coat", product_type="Coat", Material="wool", Colour="red", Season="winter", Pockets="2",
+                  Lining="cotton", Fit="slim", Hood="detachable",
+                  description="With horn buttons and a belt. Machine washable at 30 degrees. Dries fast.")  # fmt: skip
+    copy = parse(plan(known, "en"))
+    assert "horn buttons and a belt." in copy.description and " With " not in copy.description
+    assert {"Machine washable at 30 degrees", "Dries fast"} <= set(copy.bullets)
+    copy = parse(plan(facts(title="砧板", product_type="砧板", 材质="竹制", description="带把手。可机洗。"), "zh"))
+    assert copy.description.endswith("，带把手。") and "可机洗" in copy.bullets
+
+
+@pytest.mark.parametrize(
+    ("label", "category", "said"),
+    [
+        ("SANDWICHES - (COLD)", "DELI", "old sandwiches"),
+        ("TEA BAGS HERBAL & FLAVORED", "TEAS", "erbal and flavored tea bags"),
+        ("MISCELLANEOUS CHEESE", "CHEESE", "heese"),
+        ("CONTINUITY", "DOMESTIC GOODS", "omestic goods"),
+    ],
+)
+def test_labels_of_a_catalogue_are_names_in_sentences(label, category, said):
+    known = facts(product_type=label, category=category, department="GROCERY", brand="National", package_size="8 OZ")
+    copy = parse(plan(known, "en"))
+    assert copy.description[1:].startswith(said) and "(" not in copy.description
+    assert "National" not in copy.text and "iscellaneous" not in copy.description
+
+
+def test_a_book_is_told_by_its_title():
+    known = facts(title="Bread at Home", product_type="Cookbook", Author="Nora Fenn", Binding="Hardback", Pages="192")
+    copy = parse(plan(known, "en"))
+    assert copy.description == "Bread at Home by Nora Fenn is a hardback cookbook of 192 pages."
+    assert {"192 pages", "Hardback"} <= set(copy.bullets)
+    copy = parse(plan(facts(title="灯塔守望者", product_type="小说", 作者="莫依琳", 装帧="平装", 页数="352"), "zh"))
+    assert copy.headline == "《灯塔守望者》" and copy.description == "《灯塔守望者》，莫依琳著的平装小说，共352页。"

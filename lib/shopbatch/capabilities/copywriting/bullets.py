@@ -17,8 +17,9 @@ _GOES_ON = {
     "en": re.compile(r"(?:with|made|woven|knitted|lined|cut)\b", re.I),
     "zh": re.compile("[带配含]|采用|内置|附"),
 }
+_OF_COURSE = frozenset({"adult", "adults", "成人"})
 _JOINED = 180  # letters of facts that share a bullet
-_LAST = ("brand", "national", *SHELF)  # shown if there is room: the headline has the brand
+_LAST = ("brand", *SHELF)  # shown if there is room: the headline has the brand
 
 
 def bullets(goods: Goods, stated: Sequence[Fact], language: str, most: int, headline: int) -> list[str]:
@@ -35,23 +36,21 @@ def bullets(goods: Goods, stated: Sequence[Fact], language: str, most: int, head
     said = [
         f for f in goods.facts if f in stated or (f.value and holds(f"{goods.whom} {goods.noun}", f.value, language))
     ]
-    new = [f for f in goods.facts if f not in said and f.role not in _LAST]
-    known = [f for f in said if f.role not in _LAST]
+    new = [f for f in goods.facts if f not in said and f.role not in _LAST and f.value not in _OF_COURSE]
+    known = [f for f in goods.facts if f not in new and f.role not in _LAST]
+    known.sort(key=lambda f: f.value in _OF_COURSE)
     lines = [_bullet(f, speech, most) for f in new]
-    if (
-        goods.details
-        and not tells_details(goods, language)
-        and len(lines) < MOST_BULLETS
-        and len(goods.details) <= most
-    ):
-        lines.append(capital(goods.details))
+    told = told_details(goods, language)
+    details = [capital(d) for d in goods.details if d != told and len(d) <= most]
+    lines = [*lines[: MOST_BULLETS - len(details)], *details, *lines[MOST_BULLETS - len(details) :]]
     lines += [_line(speech, speech.labels["noun"], goods.type_name, most)] if goods.type_name else []
     lines += [_bullet(f, speech, most) for f in known]
     if len(lines) > MOST_BULLETS:
         over = lines[MOST_BULLETS - 1 :] if len(new) > MOST_BULLETS else lines[MOST_BULLETS - 1 : MOST_BULLETS]
         lines = [*lines[: MOST_BULLETS - 1], _joined(over, language, min(_JOINED, most))]
     last = sorted((f for f in goods.facts if f.role in _LAST), key=lambda f: _LAST.index(f.role))
-    lines += [_bullet(f, speech, most) for f in last][: max(_WANTED - len(lines), 0)]
+    wanted = _FEWEST if language == "zh" else _WANTED
+    lines += [_bullet(f, speech, most) for f in last][: max(wanted - len(lines), 0)]
     if len(goods.name) > headline:  # which the headline cuts
         lines = [_line(speech, speech.labels["name"], goods.name, most), *lines[: MOST_BULLETS - 1]]
     noun = "" if goods.only_named else goods.noun
@@ -72,9 +71,9 @@ def _apart(lines: list[str]) -> list[str]:
     return lines
 
 
-def tells_details(goods: Goods, language: str) -> bool:
-    """Whether the sentence of the shop's own description goes on from the noun: `With a hood and two pockets.`"""
-    return bool(_GOES_ON[language].match(goods.details))
+def told_details(goods: Goods, language: str) -> str:
+    """The sentence of the shop's own description that goes on from the noun, `With a hood and two pockets`, or ""."""
+    return next((d for d in goods.details if _GOES_ON[language].match(d)), "")
 
 
 def _bullet(fact: Fact, speech: Patterns, most: int) -> str:

@@ -12,9 +12,10 @@ from shopbatch.capabilities.copywriting.values import SHOWN, Fact
 from shopbatch.grounding.lexicon import is_chinese, phrase_of
 
 _BEFORE, _BEHIND, _CLAUSES = 2, 3, 3  # facts before the noun, behind it, and in a later sentence, at most
-_FEW, _ADDED = 2, 2  # facts with which a description is thin, and those that are added to it then
+_ADDED = 2  # parts of a title at most
 _LABEL, _VALUE = 6, 10  # characters of an attribute that is added
-_MADE = re.compile(r"[制质]$")
+_TITLE_PART = re.compile(r"[\u4e00-\u9fffA-Za-z\d.\-]{2,8}")
+_OF_CONTENT = re.compile("^带(?=.*(?:精油|橄榄油|奶|精华|提取物|果肉|果粒))")
 
 
 @dataclass
@@ -30,38 +31,59 @@ class Chinese:
 
     def sentences(self, facts: Sequence[Fact]) -> list[str]:
         """The facts in sentences; those that are said are `stated` then."""
-        pre, rest = self._modifiers(facts)
+        book, facts = self._book(facts)
+        pre, rest = self._modifiers(facts) if not self._is_named() else ([], list(facts))
         phrases = [(f, p) for f in rest if (p := self._phrase(f))]
         behind, rest = phrases[:_BEHIND], [f for f, _ in phrases[_BEHIND:]]
         clauses = [(f, c) for f in rest if (c := self._clause(f))]
-        self.stated = [*pre, *(f for f, _ in behind), *(f for f, _ in clauses)]
-        added = self._added() if len(self.stated) < _FEW else []
-        self.stated += added
-        posts = _merged([*(p for _, p in behind), *(f"{f.label}为{f.shown}" for f in added)])
+        self.stated = [*self.stated, *pre, *(f for f, _ in behind), *(f for f, _ in clauses)]
+        posts = _merged([*book, *self._of_title(), *(p for _, p in behind)])
         said = _merged([c for _, c in clauses])
         return [
             self._first(pre, posts),
             *(f"{'，'.join(said[n : n + _CLAUSES])}。" for n in range(0, len(said), _CLAUSES)),
         ]
 
-    def meta(self, headline: str, facts: Sequence[Fact]) -> list[str]:
-        """Sentences for search engines: the headline with the facts that it does not hold."""
-        phrases = [(f, p) for f in facts if not holds(headline, f.value, "zh") and (p := self._phrase(f))]
-        behind, rest = _merged([p for _, p in phrases[:_BEHIND]]), [f for f, _ in phrases[_BEHIND:]]
-        behind = behind or [f"{f.label}为{f.shown}" for f in self._added()]
-        clauses = [c for f in rest if (c := self._clause(f))]
-        first = f"{headline}，{'，'.join(behind)}。" if behind else f"{headline}。"
-        return [first, *([f"{'，'.join(clauses[:_CLAUSES])}。"] if clauses else [])]
+    def going_on(self, sentences: list[str], details: str) -> list[str]:
+        """The sentences with one of the shop's own that goes on from the noun: `带导汁槽和把手`."""
+        details = _OF_CONTENT.sub("含", details)
+        return [*sentences[:-1], f"{sentences[-1].removesuffix('。')}，{details}。"]
+
+    def _is_named(self) -> bool:
+        return self.goods.only_named or self.goods.kind == BOOKS
+
+    def _book(self, facts: Sequence[Fact]) -> tuple[list[str], list[Fact]]:
+        """Who wrote a book and what it is, `莫依琳著的平装小说`, and the other facts."""
+        self.stated = []
+        if self.goods.kind != BOOKS:
+            return [], list(facts)
+        author = next((f for f in facts if f.role == "author"), None)
+        binding = next(
+            (f for f in self.goods.facts if f.label == "装帧" and re.fullmatch("[平精简线]装", f.shown)), None
+        )
+        kind = self.goods.type_name if re.fullmatch("[\u4e00-\u9fff]{2,5}", self.goods.type_name) else "书"
+        what = f"{binding.shown if binding else ''}{kind}"
+        self.stated = [f for f in (author, binding) if f]
+        if not (author or binding or self.goods.type_name):
+            return [], list(facts)
+        return [f"{author.value}著的{what}" if author else what], [f for f in facts if f not in self.stated]
+
+    def _of_title(self) -> list[str]:
+        """Parts of a title behind the goods that no fact says: `12合1`."""
+        goods = self.goods
+        if self._is_named() or " " not in goods.name:
+            return []
+        known = [t for f in goods.facts for t in (f.value, f.shown, f.label)]
+        said_of_goods = re.compile(self.speech.names.said_of_goods)
+        parts = [p for p in goods.name.split() if said_of_goods.search(p) and _TITLE_PART.fullmatch(p)]
+        parts = [p for p in parts if not (goods.noun in p or p in goods.noun)]
+        news = [p for p in parts if not any(holds(p, k, "zh") or holds(k, p, "zh") or p[:2] in k for k in known)]
+        return [p for p in news if p != goods.value("brand")][:_ADDED]
 
     def _first(self, pre: Sequence[Fact], posts: Sequence[str]) -> str:
-        goods, intros = self.goods, self.speech.intros
-        options = (
-            intros.named
-            if goods.only_named or goods.kind == BOOKS
-            else intros.with_brand
-            if self.brand
-            else intros.without_brand
-        )
+        intros = self.speech.intros
+        named = self._is_named()
+        options = intros.named if named else intros.with_brand if self.brand else intros.without_brand
         options = tuple(o for o in options if posts or "是" in o or "来自" in o) or options
         return fill(self.draw("intro", options), self._slots(pre, posts))
 
@@ -92,24 +114,13 @@ class Chinese:
         options = [p for p in self._role(fact).options("clauses", fact.value) if ":" not in p + fact.value]
         return fill(self.draw(fact.label, options), self._said(fact)) if options else ""
 
-    def _added(self) -> list[Fact]:
-        """Facts that no pattern is about, for a description that would say little: `鞋帮为高帮`."""
-        shown = (f for f in self.goods.facts if f.role == SHOWN and is_chinese(f.label))
-        fitting = (f for f in shown if len(f.label) <= _LABEL and len(f.shown) <= _VALUE)
-        sayable = (
-            f
-            for f in fitting
-            if re.fullmatch(r"[\u4e00-\u9fff]{2,}|[\d.]+[-~]?[\d.]* ?[a-zA-Z\u4e00-\u9fff]{1,3}", f.shown)
-        )
-        return [f for f in sayable if re.search(self.speech.names.told_ends, f.label)][:_ADDED]
-
     def _role(self, fact: Fact) -> RolePatterns:
-        return self.speech.role(fact.role, self.goods.kind)
+        return self.speech.role("measure" if fact.role == SHOWN else fact.role, self.goods.kind)
 
     def _slots(self, pre: Sequence[Fact], posts: Sequence[str]) -> Mapping[str, str]:
         goods = self.goods
         np_ = "".join(self._before(f) for f in pre) + goods.noun
-        gap = " " if self.brand and self.brand[-1].isascii() and np_[:1].isascii() else ""
+        gap = " " if self.brand and self.brand[-1].isascii() == np_[:1].isascii() else ""
         return {"np": np_, "gap": gap, "noun": goods.noun, "mw": goods.measure, "brand": self.brand, "name": goods.name,
                 "posts": "，".join(posts)}  # fmt: skip
 
@@ -119,6 +130,20 @@ class Chinese:
 
     def _said(self, fact: Fact) -> dict[str, str]:
         return {"value": fact.value, "label": fact.label, "noun": self.goods.noun}
+
+
+def is_sayable(fact: Fact, speech: Patterns) -> bool:
+    """Whether a fact that no pattern is about is good Chinese as `鞋帮为高帮`."""
+    if fact.shown in speech.names.vague or len(fact.label) < 2:
+        return False
+    if fact.role != SHOWN or not is_chinese(fact.label) or len(fact.label) > _LABEL or len(fact.shown) > _VALUE:
+        return False
+    counted = fact.label.endswith("数") and re.fullmatch(r"\d+", fact.shown)
+    if counted or re.fullmatch(r"[\d.]+ ?[a-zA-Z/\u4e00-\u9fff℃°%²]{1,5}", fact.shown):
+        return not re.search(speech.names.untold, fact.label)
+    if fact.label.endswith("等级") and re.fullmatch(r"[A-Z]{1,4}\d{0,2}", fact.shown):
+        return True
+    return bool(re.fullmatch(r"[\u4e00-\u9fff]{2,}", fact.shown) and re.search(speech.names.told_ends, fact.label))
 
 
 def _merged(phrases: Sequence[str]) -> list[str]:

@@ -7,15 +7,16 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from shopbatch.capabilities.copywriting.patterns import AGREEING, Patterns, RolePatterns, fill
-from shopbatch.capabilities.copywriting.product import BOOKS, EDIBLE, Goods, holds
+from shopbatch.capabilities.copywriting.product import BOOKS, Goods, holds
 from shopbatch.capabilities.copywriting.spelling import MATERIALS
-from shopbatch.capabilities.copywriting.values import ABLE, SHOWN, Fact
+from shopbatch.capabilities.copywriting.values import ABLE, MARGINAL, Fact
 from shopbatch.capabilities.copywriting.wording import article, capital, listed, lowered
 from shopbatch.grounding.lexicon import phrase_of
 
 _WITH, _OTHERS, _CLAUSES = 3, 3, 3  # phrases with `with`, other phrases, and clauses of a sentence, at most
-_FIGURES = 2  # in a list of figures at least
-_FIGURE = re.compile(r"[^,;:/ ]{0,6} ?\d[^,;:/]{0,14}")  # a value that is said in a list of figures
+_PLAIN = frozenset(
+    {"colour", "material", "brand", "gender", "package_size", "origin", "season"}
+)  # roles that say little about goods
 _LONG = 150  # letters of a first sentence that takes no more phrases
 _VERBS = {"with": "{has}", "made": "{is} made", "in": "{comes} in", "filled": "{is} filled", "set": "{is} set",
           "scented": "{is} scented"}  # fmt: skip
@@ -41,16 +42,32 @@ class English:
         behind, rest = self._behind(rest)
         clauses = [(f, c) for f in rest if (c := self._clause(f))]
         told = self._told(before, behind, clauses, facts)
-        few = len([f for f in self.stated if f.role not in ("colour", "brand", "gender", "package_size")]) < 2
-        return [*told, glance] if few and (glance := self._glance()) else told
+        return self._by_name(facts) if self._misses_the_title(told) else told
 
-    def _glance(self) -> str:
-        """Some of the figures that no pattern is about: `At a glance: Bluetooth 5.3 and IP rating IPX4.`"""
-        shown = [f for f in self.goods.facts if f.role == SHOWN and _FIGURE.fullmatch(f.shown) and len(f.label) <= 24]
-        if len(shown) < _FIGURES or self.goods.kind in EDIBLE:
-            return ""
-        self.stated += shown[:3]
-        return self.speech.glance.format(facts=listed([f"{lowered(f.label)} {f.shown}" for f in shown[:3]]))
+    def going_on(self, sentences: list[str], details: str) -> list[str]:
+        """The sentences with one of the shop's own that goes on from the noun: `With a hood and two pockets`."""
+        first, _, rest = details.partition(" ")
+        own = f"{first.lower()} {rest}"
+        opening, last = sentences[0].removesuffix("."), sentences[-1].removesuffix(".")
+        if len(opening) + len(own) < _LONG and not re.search(r" (?:with|has|have|are|is) ", opening):
+            return [f"{opening}, {own}.", *sentences[1:]]
+        if len(sentences) == 1 and not re.search(r" (?:with|has|have) ", last):
+            return [f"{last}, {own}."]
+        agreeing = AGREEING[self.goods.plural]
+        said = f"{agreeing['has']} {rest}" if first.lower() == "with" else f"{agreeing['is']} {own}"
+        if re.match(r"(?:It|They) (?!.*(?:,| and ))", last):
+            return [*sentences[:-1], f"{last} and {said}."]
+        return [*sentences, f"{agreeing['It']} {said}."]
+
+    def _misses_the_title(self, told: Sequence[str]) -> bool:
+        """Whether sentences state little and leave out words of the title: its words are the noun then."""
+        goods = self.goods
+        much = [f for f in self.stated if f.role not in MARGINAL and f.role not in _PLAIN]
+        if len(much) > 1 or goods.plain or goods.only_named or goods.kind == BOOKS:
+            return False
+        said = set(phrase_of(" ".join(told)))
+        said |= {w.removesuffix("s") for w in said}
+        return len({w for w in phrase_of(goods.name) if w not in said and w.removesuffix("s") not in said}) > 1
 
     def _told(
         self,
@@ -61,20 +78,44 @@ class English:
     ) -> list[str]:
         """What was chosen in sentences."""
         if self.goods.kind == BOOKS and not self.goods.plain:
-            return [f"{self.goods.name}{self._joined(behind)}.", *self._more(clauses)]
+            return self._book(facts)
+        if not (behind or clauses) and self.goods.plain:
+            return [self._shelved(before)]
         if not (behind or clauses or self.goods.only_named):
-            return [self._by_name(facts) if not self.goods.plain else self._shelved(before)]
+            return self._by_name(facts)
         if not behind and clauses and not (self.goods.only_named or self.goods.plain):
             subject = fill(self._subject(), self._slots(before, behind))
             return self._more(clauses, subject)
         return [self._first(before, behind), *self._more(clauses)]
 
-    def _by_name(self, facts: Sequence[Fact]) -> str:
+    def _book(self, facts: Sequence[Fact]) -> list[str]:
+        """A book by its title: `Sourdough at Home by Nora Fenn is a hardback cookbook of 192 pages.`"""
+        self.stated = []
+        binding = next((f for f in facts if f.label.lower() == "binding" and f.bare), None)
+        pages = next((f for f in facts if f.label.lower() == "pages" and f.bare), None)
+        kind = lowered(self.goods.type_name)
+        what = " ".join(dict.fromkeys([*([binding.shown.lower()] if binding else []), *([kind] if kind else [])]))
+        fits = (kind or binding) and not kind.endswith("s") and len(kind.split()) < 4
+        rest = [f for f in facts if not (fits and f in (binding, pages))]
+        behind, others = self._behind(rest)
+        by = f" {behind.pop('by')[0]}" if "by" in behind else ""
+        clauses = [(f, c) for f in others if (c := self._clause(f))]
+        if not fits:
+            return [f"{self.goods.name}{by}{self._joined(behind)}.", *self._more(clauses)]
+        self.stated += [f for f in (binding, pages) if f]
+        length = f" of {pages.shown}" if pages else ""
+        return [f"{self.goods.name}{by} is {article(what)}{length}{self._joined(behind)}.", *self._more(clauses)]
+
+    def _by_name(self, facts: Sequence[Fact]) -> list[str]:
         """The product's name with what little is known: `Fishnet Tights 20 DEN in black.`"""
         self.stated = []
-        rest = [f for f in facts if not is_redundant(f, self.goods.name)]
-        by = f" by {self.brand}" if self.brand and not holds(self.goods.name, self.brand, "en") else ""
-        return f"{self.goods.name}{by}{self._joined(self._behind(rest)[0])}."
+        name = self.goods.name
+        rest = [f for f in facts if not (is_redundant(f, name) or holds(name, f.value, "en"))]
+        by = f" by {self.brand}" if self.brand and not holds(name, self.brand, "en") else ""
+        behind, others = self._behind(rest)
+        joined = self._joined(behind)
+        joined = f",{joined}" if joined.startswith(" with") and " with " in name else joined
+        return [f"{name}{by}{joined}.", *self._more([(f, c) for f in others if (c := self._clause(f))])]
 
     def _shelved(self, before: list[str]) -> str:
         """What the goods are, and where they stand in the shop."""
@@ -85,23 +126,6 @@ class English:
 
     def _subject(self) -> str:
         return self.speech.intros.subject_by if self.brand else self.speech.intros.subject
-
-    def meta(self, headline: str, facts: Sequence[Fact]) -> list[str]:
-        """Sentences for search engines: the headline with facts behind it, then others."""
-        goods = self.goods
-        branded = not self.brand or holds(goods.name, self.brand, "en")
-        name = goods.name if branded else f"{self.brand} {goods.name}"
-        whole = (holds(goods.name, goods.noun, "en") or goods.kind == BOOKS) and len(name) <= len(headline)
-        start = name if whole else headline
-        before, rest = (
-            ([], list(facts)) if whole else self._modifiers([f for f in facts if not holds(start, f.value, "en")])
-        )
-        rest = [f for f in rest if not (is_redundant(f, start) or holds(start, f.value, "en"))]
-        behind, rest = self._behind(rest)
-        joined = self._joined(behind)
-        joined = f",{joined}" if joined.startswith(" with") and " with " in start else joined
-        first = f"{start}{joined}." if whole or not (before or behind) else f"{start}: {self._np(before)}{joined}."
-        return [first, *self._more([(f, c) for f in rest if (c := self._clause(f))])]
 
     def _role(self, fact: Fact) -> RolePatterns:
         return self.speech.role(fact.role, self.goods.kind)
@@ -119,7 +143,8 @@ class English:
             if form:
                 before.insert(0, form)
             elif len(before) < 3 and self._is_short(fact, seen):
-                before.append(fill(self._role(fact).pre_form, {"value": fact.value}))
+                said = re.sub(r"\bwood$", "wooden", fact.value)
+                before.append(fill(self._role(fact).pre_form, {"value": said}))
                 seen |= set(phrase_of(fact.value))
             else:
                 rest.append(fact)
@@ -154,7 +179,7 @@ class English:
 
     def _phrase(self, fact: Fact) -> str:
         options = [p for p in self._role(fact).options("post", fact.value) if ":" not in p]
-        if not options:
+        if not options or (fact.role == "measure" and fact.label.lower() in self.speech.names.marginal):
             return ""
         return fill(self.draw(fact.label, options), self._said(fact) | {"noun": self.goods.noun}, self.goods.plural)
 
@@ -178,8 +203,9 @@ class English:
     def _slots(self, before: Sequence[str], behind: dict[str, list[str]]) -> dict[str, str]:
         goods = self.goods
         np_ = self._np(before)
+        name = goods.noun if goods.plain else goods.name
         return {
-            "np": np_, "Np": capital(np_), "A_np": capital(article(np_)), "Name": goods.name, "brand": self.brand,
+            "np": np_, "Np": capital(np_), "A_np": capital(article(np_)), "Name": name, "brand": self.brand,
             "This_np": f"{'These' if goods.plural else 'This'} {np_}", "posts": self._joined(behind),
         }  # fmt: skip
 

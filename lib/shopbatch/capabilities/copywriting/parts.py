@@ -12,6 +12,7 @@ _COUNT = re.compile(r"\d{1,4}")
 _SOME = re.compile(r"(\d{1,3}) ([A-Za-z][a-z -]{1,24})")  # 2 zip
 _AMOUNT = re.compile(r"\d+(?:[.,]\d+)? ?[A-Za-z%²]{1,5}")
 _SIZED = re.compile(rf"\d+(?:[.,]\d+)? ?(?:{UNITS}|inch|MP|bar)")
+_CODED = re.compile(r"[A-Za-z-]+ [A-Z]{1,3}-?\d{1,3}")  # HEPA H13
 _HAD = frozenset({"included", "with", "incl.", "available", "present"})
 
 
@@ -44,7 +45,8 @@ def part_of(label: str, value: str, names: Names) -> str:
             return article(f"{value} {label}") if not (several or mass) else f"{value} {label}"
         return f"{value} {label if several else label + 's'}" if some[1] != "1" else article(f"{some[2]} {single}")
     if re.search(r"[,;:/+&()%<>\d]|\b(?:and|or|no|not|none|without|with|for|to|in|of|from|at|by|on)\b", value):
-        return article(f"{value} {label}") if _SIZED.fullmatch(value) and not (several or mass) else ""
+        fits = (_SIZED.fullmatch(value) or _CODED.fullmatch(value)) and not (several or mass)
+        return article(f"{value} {label}") if fits else ""
     if len(value.split()) > 3:
         return ""
     phrase = value if value.endswith((last, single.split()[-1])) else f"{value} {label}"

@@ -53,7 +53,12 @@ class Names(WordFile):
     behind which what it is about begins. tails: words that go with the one before them. codes: names that are
     codes. short: short names that are words. capacities: names of what a product holds as a whole. read: codes that
     are read as words. ends: characters that end the names of goods. made_of: codes of materials. vague: values that
-    say nothing. told_ends: a pattern of names that are said.
+    say nothing. told_ends, untold: patterns of names that are said, and of names of numbers that are not.
+    said_of_goods: a pattern of parts of a title that are said of goods: `12合1`. marginal: names of what no one buys
+    goods for. measured: names of measures that are said: `Coverage: 40 m2`. demonyms: what is Greek is from Greece.
+    shelving: words of an aside that say how a shop shelves goods; sundry: those of a label, too. shelves: labels that
+    are no names of goods beside an aside that is one. nameless: words of labels of which no sentence is made.
+    adjectives: what a label names behind the goods: `herbs dried`.
     """
 
     parts: frozenset[str] = frozenset()
@@ -79,6 +84,16 @@ class Names(WordFile):
     made_of: frozenset[str] = frozenset()
     vague: frozenset[str] = frozenset()
     told_ends: str = "$^"
+    untold: str = "$^"
+    said_of_goods: str = "$^"
+    marginal: frozenset[str] = frozenset()
+    measured: frozenset[str] = frozenset()
+    demonyms: dict[str, str] = Field(default_factory=dict)
+    shelving: frozenset[str] = frozenset()
+    sundry: frozenset[str] = frozenset()
+    shelves: frozenset[str] = frozenset()
+    nameless: frozenset[str] = frozenset()
+    adjectives: frozenset[str] = frozenset()
 
 
 class Guarded(WordFile):
@@ -133,7 +148,7 @@ class Override(WordFile):
 
 
 class Patterns(WordFile):
-    """The patterns of a language. spoken: values as they are said, by role. glance: a list of figures (English)."""
+    """The patterns of a language. spoken: values as they are said, by role."""
 
     intros: Intros
     names: Names = Names()
@@ -142,7 +157,6 @@ class Patterns(WordFile):
     headlines: tuple[str, ...]
     bullet: str
     page: str
-    glance: str = ""
     labels: dict[str, str]
     role_overrides: dict[str, Override] = Field(default_factory=dict)
     spoken: dict[str, dict[str, str]] = Field(default_factory=dict)
@@ -181,7 +195,6 @@ def phrases(language: str) -> Phrases:
         intros.subject,
         intros.subject_by,
         speech.page,
-        speech.glance,
     ]
     for role in (*speech.roles.values(), *(r for o in speech.role_overrides.values() for r in o.roles.values())):
         of_all += [*role.post, *role.sentences, *role.clauses, *(g.text for g in role.guarded)]

@@ -14,23 +14,25 @@ from functools import lru_cache
 
 import xxhash
 
-from shopbatch.capabilities.copywriting.bullets import bullets, tells_details
-from shopbatch.capabilities.copywriting.chinese import Chinese
+from shopbatch.capabilities.copywriting.bullets import bullets, told_details
+from shopbatch.capabilities.copywriting.chinese import Chinese, is_sayable
 from shopbatch.capabilities.copywriting.english import English, is_redundant
 from shopbatch.capabilities.copywriting.facts import cut
 from shopbatch.capabilities.copywriting.patterns import Patterns, fill, patterns
 from shopbatch.capabilities.copywriting.product import EDIBLE, Goods, capital, holds, understand
-from shopbatch.capabilities.copywriting.values import PART, TOLD, Fact
+from shopbatch.capabilities.copywriting.values import MARGINAL, PART, SHOWN, TOLD, Fact
 from shopbatch.capabilities.copywriting.wording import titled
 from shopbatch.core.hashing import digest
 from shopbatch.grounding.lexicon import phrase_of
 
 VERSION = 3  # of what this module and those that it calls make of facts and patterns
 _DESCRIBED = 10  # facts in the description at most
-_DRAFTS = 3  # descriptions of which the least repetitive is taken
+_DRAFTS = 5  # descriptions of which the least repetitive is taken
 _SHORT, _SHORT_ZH = 22, 11  # letters of a description that needs another sentence
 _META, _META_ZH = 155, 80  # characters of a meta description
 _LONG, _LONG_ZH = 60, 24  # letters of a value that has a bullet of its own and no sentence
+_WANTED = 4  # facts of a Chinese description, if no more are known that patterns are about
+_SENTENCES, _SENTENCES_ZH = re.compile(r"(?<=[.!?]) (?=[A-Z])"), re.compile("(?<=。)")
 _OPEN = re.compile(r"\s*[(（][^)）]*$")  # a parenthesis without its end
 _AMOUNT_ZH = re.compile(r"[\d.]+ ?(?:g|kg|ml|l|克|千克|公斤|斤|毫升|升|片|包|袋|瓶|支|盒)(?:[x×*]\d+.?)?", re.I)
 _CALLED = 25  # letters of a brand or a colour in a headline
@@ -86,7 +88,7 @@ def plan(attributes: Mapping[str, str | None], language: str, style: Style = PLA
     seed = digest({"facts": [[f.role, f.label, f.shown] for f in goods.facts], "name": goods.name})
     if limits.banned:
         kept = tuple(f for f in goods.facts if limits.allow(f"{f.label} {f.shown} {f.value}"))
-        goods = replace(goods, facts=kept, details=goods.details if limits.allow(goods.details) else "")
+        goods = replace(goods, facts=kept, details=tuple(filter(limits.allow, goods.details)))
     return json.dumps(_Planner(goods, language, style, limits, seed).copy(), ensure_ascii=False)
 
 
@@ -121,7 +123,7 @@ class _Planner:
             "headline": headline,
             "description": description,
             "bullets": lines,
-            "meta": self._meta(headline, told, lines, description),
+            "meta": self._meta(headline, description),
         }
 
     def _draw(self, topic: str, options: Sequence[str]) -> str:
@@ -154,7 +156,18 @@ class _Planner:
             told.pop("gender", None)
         if not zh:
             _settle_people(told, goods.whom)
-        return list(told.values())[:_DESCRIBED]
+        facts = list(told.values())
+        if zh:
+            shown = [f for f in goods.facts if is_sayable(f, self.speech) and not holds(goods.noun, f.value, "zh")]
+            facts += shown[: max(_WANTED - len([f for f in facts if f.role not in MARGINAL]), 0)]
+        return sorted(facts, key=self._rank)[:_DESCRIBED]
+
+    def _rank(self, fact: Fact) -> int:
+        """What no one buys goods for comes last; of what can be in any order, what the title says comes first."""
+        if fact.role in MARGINAL or fact.label.lower() in self.speech.names.marginal:
+            return 3
+        free = fact.role in (PART, "able", "measure", SHOWN)
+        return (1 if holds(self.goods.name, fact.shown, self.language) else 2) if free else 0
 
     def _description(self, told: Sequence[Fact]) -> tuple[str, list[Fact]]:
         """The least repetitive of some descriptions that keep to the limits, and the facts that it states."""
@@ -162,18 +175,24 @@ class _Planner:
         for self.draft in range(_DRAFTS):
             drafts.append(self._drafted(told))
         kept = [d for d in drafts if self.limits.allow(d[0])] or drafts
+        kept = [d for d in kept if self._is_clear(d[0])] or kept
         best = min(kept, key=lambda draft: _repetition(draft[0], self.language))
         while len(best[0]) > self.limits.description and told:
             told = told[:-1]
             best = self._drafted(told)
         return best
 
+    def _is_clear(self, description: str) -> bool:
+        """Whether no word of a Chinese description runs into another: SPF50 before 日, 露美 before 的."""
+        counted = self.goods.name[-1:].isdigit() and description[:1] in "日升米克斤两寸度片只支枚包袋瓶盒件双条张月年天"
+        return self.language != "zh" or not (counted or re.search("美的(?=[一款])", description))
+
     def _drafted(self, told: Sequence[Fact]) -> tuple[str, list[Fact]]:
         goods = self.goods
         sentences = self.speaker.sentences(told)
         stated = list(self.speaker.stated)
-        if tells_details(goods, self.language):
-            sentences.append(f"{goods.details}{'。' if self.language == 'zh' else '.'}")
+        if details := told_details(goods, self.language):
+            sentences = self.speaker.going_on(sentences, details)
         short = sum(map(len, sentences)) < (_SHORT_ZH if self.language == "zh" else _SHORT)
         if self.style.closing or short:
             closings = self.speech.kinds[goods.kind].closings
@@ -203,20 +222,15 @@ class _Planner:
             fits["colour"] = titled(fits["colour"]) if not goods.name[1:].islower() else fits["colour"]
         return fits
 
-    def _meta(self, headline: str, told: Sequence[Fact], lines: Sequence[str], description: str) -> str:
-        """What search engines show: the headline with facts, the sentences that fit, then keywords that are facts."""
+    def _meta(self, headline: str, description: str) -> str:
+        """What search engines show: the sentences of the description that fit, then keywords that are facts."""
         goods, zh = self.goods, self.language == "zh"
-        most = _META_ZH if zh else _META
-        text, *others = self.speaker.meta(headline, told)
-        if len(text) > most:
-            text = f"{headline}{'。' if zh else '.'}"
-        if text.rstrip("。.") == headline and not others and goods.plain:
-            return description
-        if text.rstrip("。.") == headline and not others:
-            others = [f"{line}{'。' if zh else '.'}" for line in lines[:2]]
-        for sentence in others:
-            if len(text) + len(sentence) + 1 <= most and self.limits.allow(sentence):
-                text += sentence if zh else f" {sentence}"
+        most, text = _META_ZH if zh else _META, ""
+        for sentence in (_SENTENCES_ZH if zh else _SENTENCES).split(description):
+            if len(text) + len(sentence) + 1 > most:
+                break
+            text = f"{text}{'' if zh or not text else ' '}{sentence}"
+        text = text or f"{headline}{'。' if zh else '.'}"
         for word in self.style.keywords:
             known = any(holds(text, word, self.language) for text in (goods.name, *(f.shown for f in goods.facts)))
             if known and word.lower() not in text.lower() and len(text) + len(word) + 2 <= most:

@@ -9,14 +9,15 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from shopbatch.capabilities.copywriting.labels import as_noun, is_known, of_shelf, plain, shown_name
 from shopbatch.capabilities.copywriting.patterns import Patterns, patterns
 from shopbatch.capabilities.copywriting.prompt import one_line
 from shopbatch.capabilities.copywriting.rules import is_printable
+from shopbatch.capabilities.copywriting.same import holds, repeats
 from shopbatch.capabilities.copywriting.values import OWN_LABEL, Fact, facts_of
 from shopbatch.capabilities.copywriting.wording import capital, lowered, titled
 from shopbatch.grounding.facts import DESCRIPTION, said
 from shopbatch.grounding.lexicon import ANYTHING, Lexicon, lexicon, phrase_of, stem, words_of
-from shopbatch.text.expand import expand, title_case
 
 PLAINEST = ("product_type", "title", "category", "department", "division")  # what names the goods, the plainest first
 # where a product stands in the shop: shown in a bullet
@@ -28,6 +29,8 @@ _WORN = frozenset({"tops", "bottoms", "dresses", "outerwear", "underwear", "swim
 EDIBLE = frozenset({"drinks", "snacks", "pantry", "fresh"})  # kinds that are sold by weight or volume
 _SENTENCE = re.compile(r"[^.。!！?？]+(?:\.(?=\S)[^.。!！?？]*)*")
 _LONGEST_DETAIL = {"en": 110, "zh": 45}  # characters of a sentence of the shop's own description
+_DETAILS = 3  # sentences of the shop's own description
+_SHORTEST_DETAIL = {"en": 4, "zh": 3}
 _ADDRESSED = re.compile(
     r"\b(?:you|your|we|our|us|i|my|now|today|please|click|see|price|sale|off|new|free)\b|[$€£¥%我你您]", re.I
 )
@@ -43,7 +46,7 @@ class Goods:
 
     noun: what it is, its name if nothing says that (`only_named`). whom: whom it is for, as the noun says: `men's`.
     plain: whether nothing but the catalogue's own words name it. plural, mass: how the noun agrees (English).
-    details: the first sentence of the shop's own description that says more than the name. type_name: the product type
+    details: the sentences of the shop's own description that say more than the name. type_name: the product type
     where neither name nor noun hold it.
     """
 
@@ -55,7 +58,7 @@ class Goods:
     mass: bool = False
     measure: str = ""
     only_named: bool = False
-    details: str = ""
+    details: tuple[str, ...] = ()
     type_name: str = ""
     whom: str = ""
     plain: bool = False
@@ -69,55 +72,79 @@ def understand(attributes: Mapping[str, str | None], language: str) -> Goods:
     """What a product is, and its facts in the order in which a reader wants them."""
     words = lexicon(language)
     named = {n: one_line(_last_step(n, said(n, attributes.get(n)))) for n in PLAINEST}
-    plain = {n: _plain(v) if language == "en" else v for n, v in named.items()}
     name = next((v for n in ("title", *PLAINEST) if (v := named[n])), "")
-    noun, kind, key = _noun(plain, words)
+    details = _details(attributes, name, language)
+    facts = tuple(facts_of(attributes, language))
+    brand = one_line(said("brand", attributes.get("brand")))
+    if language == "zh":
+        return _in_chinese(named, name, facts, details, brand, words)
+    return _in_english(named, name, facts, details, brand, words)
+
+
+def _in_chinese(
+    named: Mapping[str, str], name: str, facts: tuple[Fact, ...], details: tuple[str, ...], brand: str, words: Lexicon
+) -> Goods:
+    noun, kind, key = _noun(named, words)
+    kind = _or_book(kind, facts)
+    only_named = not noun
+    noun = noun or _any_name(named)
+    only_named = only_named and noun == named["title"]
+    facts = (*facts, *_shelf(named, noun, "zh"))
+    entries = words.words.kinds[kind]
+    measure = entries.measure.get(key, entries.measure.get("default", patterns("zh").kinds[kind].measure or "款"))
+    packed = kind in EDIBLE or any(f.role == "package_size" for f in facts)
+    worn = kind in _WORN or measure != "件"
+    measure = measure if noun.endswith(key) and worn and not packed else "款"
+    noun = noun if only_named else _longer(noun, named, brand, words)
+    colour = next((f.shown for f in facts if f.role == "colour"), "")
+    name = re.sub(rf"\s+{re.escape(colour)}$", "", name) if colour else name
+    name = f"《{name}》" if kind == BOOKS and named["title"] and not re.search("[《》「]", name) else name
+    held = name if kind == BOOKS else f"{name} {noun}"
+    kept = named["product_type"] if named["product_type"] not in held else ""
+    return Goods(name, noun, kind, _of_children(facts, noun), measure=measure, only_named=only_named, details=details,
+                 type_name=kept)  # fmt: skip
+
+
+def _in_english(
+    named: Mapping[str, str], name: str, facts: tuple[Fact, ...], details: tuple[str, ...], brand: str, words: Lexicon
+) -> Goods:
+    speech, titled_so = patterns("en"), bool(named["title"])
+    labels = {n: plain(v) for n, v in named.items()}
+    nouns = labels if titled_so else {n: as_noun(v) for n, v in labels.items()}
+    noun, kind, key = _noun(nouns, words)
+    kind = _or_book(kind, facts)
+    if not (titled_so or key or is_known(noun)):  # a brand or a code as product type
+        noun = ""
     only_named = not noun
     if not noun:
-        noun = next((v for n in PLAINEST if n != "title" and (v := plain[n])), plain["title"])
-        only_named = noun == plain["title"]
-    details = _details(attributes, name, language)
-    facts = (*facts_of(attributes, language), *_shelf(attributes, plain, noun, language))
-    entries = words.words.kinds[kind]
-    if language == "zh":
-        usual = patterns(language).kinds[kind].measure or "款"
-        measure = entries.measure.get(key, entries.measure.get("default", usual))
-        packed = kind in EDIBLE or any(f.role == "package_size" for f in facts)
-        worn = kind in _WORN or measure != "件"
-        measure = measure if noun.endswith(key) and worn and not packed else "款"
-        noun = _longer(noun, plain, one_line(said("brand", attributes.get("brand"))), words) if not only_named else noun
-        colour = next((f.shown for f in facts if f.role == "colour"), "")
-        name = re.sub(rf"\s+{re.escape(colour)}$", "", name) if colour else name
-        kept = (
-            plain["product_type"] if plain["product_type"] not in (name if kind == BOOKS else f"{name} {noun}") else ""
-        )
-        facts = _of_children(facts, noun)
-        return Goods(name, noun, kind, facts, measure=measure, only_named=only_named, details=details, type_name=kept)
-    brand = one_line(said("brand", attributes.get("brand")))
-    fuller = _fuller(plain["title"], key, brand, words, patterns(language))
-    collective = noun.lower() in patterns(language).names.collective
+        noun = labels["product_type"] if nouns["product_type"] and not titled_so else _any_name(nouns)
+        noun = noun or _any_name(labels)
+        only_named = noun in (labels["title"], labels["product_type"])
+        noun = nouns["product_type"] or noun if only_named and not titled_so else noun
+    facts = (*facts, *_shelf({n: of_shelf(v) for n, v in labels.items()}, noun, "en"))
+    fuller = _fuller(labels["title"], key, brand, words, speech, _known(facts, labels["product_type"]))
+    collective = noun.lower() in speech.names.collective
     if collective:
-        fuller = _fuller(plain["title"], "", brand, words, patterns(language))
-    elif plain["product_type"] and not _ends_in_goods(plain["product_type"], words):
-        fuller = fuller if holds(fuller, noun.split()[-1], language) else ""
-    noun = _known_lowered(
-        fuller if len(fuller.split()) > len(noun.split()) or (collective and fuller) else noun,
-        words,
-        facts,
-        plain["product_type"],
-    )
-    whom, noun = _whom(noun, patterns(language))
-    bare = re.sub(rf"^{re.escape(brand)}\s+", "", plain["title"], flags=re.I) if brand else plain["title"]
-    whom = whom or _whom(bare, patterns(language))[0]
+        fuller = _fuller(labels["title"], "", brand, words, speech, _known(facts, ""))
+    elif labels["product_type"] and not _ends_in_goods(labels["product_type"], words):
+        fuller = fuller if holds(fuller, noun.split()[-1], "en") else ""
+    longer = len(fuller.split()) >= len(noun.split()) or (collective and fuller)
+    noun = _known_lowered(fuller if longer else noun, words, _known(facts, labels["product_type"]))
+    whom, noun = _whom(noun, speech)
+    bare = re.sub(rf"^{re.escape(brand)}\s+", "", labels["title"], flags=re.I) if brand else labels["title"]
+    whom = whom or _whom(bare, speech)[0]
+    entries = words.words.kinds[kind]
     plural, mass = _number(noun, key, entries.plural, entries.mass)
     mass = mass or (not plural and kind in EDIBLE and any(f.role in ("package_size", "weight") for f in facts))
-    shown = _shown_name(name, bool(named["title"]), facts)
-    said_so = shown if kind == BOOKS else f"{shown} {noun}"
-    tight = plain["product_type"].replace(" ", "").lower() in said_so.replace(" ", "").lower()
-    kept = plain["product_type"] if not (tight or holds(said_so, plain["product_type"], language)) else ""
+    colour = next((f.shown for f in facts if f.role == "colour"), "")
+    shown = shown_name(name, titled_so, colour)
+    held = shown if kind == BOOKS else f"{shown} {noun}"
+    tight = labels["product_type"].replace(" ", "").lower() in held.replace(" ", "").lower()
+    kept = labels["product_type"] if not (tight or holds(held, labels["product_type"], "en")) else ""
+    noun = shown if only_named and titled_so else titled(noun) if only_named else noun
     return Goods(
-        shown, shown if only_named else noun, kind, _of_children(facts, noun), plural, mass, "", only_named, details,
-        kept, "" if only_named else whom, not named["title"],
+        shown, noun, kind, _of_children(facts, noun), plural, mass, "", only_named, details,
+        kept, "" if only_named else whom, not titled_so,
     )  # fmt: skip
 
 
@@ -125,6 +152,22 @@ def _last_step(column: str, value: str) -> str:
     """A grouping without the path to it: `Scarves` of `Clothing Accessories > Scarves`; a title as it is."""
     steps = [step.strip() for step in _STEP.split(value)] if column != "title" else []
     return next((step for step in reversed(steps) if step), value)
+
+
+def _or_book(kind: str, facts: Sequence[Fact]) -> str:
+    """The kind of goods; what has an author and is of no known kind is a book."""
+    return BOOKS if kind == ANYTHING and any(f.role == "author" for f in facts) else kind
+
+
+def _any_name(named: Mapping[str, str]) -> str:
+    """The plainest name that a product has beside its title, else the title."""
+    return next((v for n in PLAINEST if n != "title" and (v := named[n])), named["title"])
+
+
+def _known(facts: Sequence[Fact], product_type: str) -> frozenset[str]:
+    """The stems of the words of the facts and of the product type, which are no names."""
+    stems = (stem(m[0]) for f in facts if f.role != "brand" for m in words_of(f"{f.label} {f.shown}"))
+    return frozenset(stems) | frozenset(phrase_of(product_type))
 
 
 def _ends_in_goods(product_type: str, words: Lexicon) -> bool:
@@ -146,30 +189,34 @@ def _of_children(facts: tuple[Fact, ...], noun: str) -> tuple[Fact, ...]:
     return tuple(f for f in facts if not (children and f.role == "gender" and f.value in _ADULTS))
 
 
-def _noun(plain: Mapping[str, str], words: Lexicon) -> tuple[str, str, str]:
+def _noun(names: Mapping[str, str], words: Lexicon) -> tuple[str, str, str]:
     """What the names of a product say it is, the kind of these goods, and their name in the lexicon."""
     noun, kind, key = "", ANYTHING, ""
     for column in PLAINEST:
-        goods = words.find_goods(_ASIDE.sub(lambda m: " " * len(m[0]), plain[column]))
+        goods = words.find_goods(_ASIDE.sub(lambda m: " " * len(m[0]), names[column]))
         if goods:
             last = goods[-1]
             if last.name not in patterns("en").names.generic:
-                noun, kind, key = plain[column][last.start : last.end], last.kind, last.name
+                noun, kind, key = names[column][last.start : last.end], last.kind, last.name
             break
-    if 0 < len(plain["product_type"].split()) <= 8 and not re.search(r"\d", plain["product_type"]):
-        noun = plain["product_type"]
+    if 0 < len(names["product_type"].split()) <= 8 and not re.search(r"\d", names["product_type"]):
+        noun = names["product_type"]
     return noun, kind, key
 
 
-def _longer(noun: str, plain: Mapping[str, str], brand: str, words: Lexicon) -> str:
+def _longer(noun: str, named: Mapping[str, str], brand: str, words: Lexicon) -> str:
     """The part of a Chinese title that ends in the noun, or in a longer word for the same, without the brand."""
     last = patterns("zh").names.ends
-    parts = [part.removeprefix(brand) for part in plain["title"].split()]
+    parts = [part.removeprefix(brand) for part in named["title"].split()]
     for part in parts:
         ends = part.endswith(noun) or (part.startswith(noun) and bool(words.find_goods(part)) and part[-1] in last)
         if ends and len(noun) < len(part) <= _LONGEST_ZH and part[0] not in "-+（(":
             return part
-    if (longer := re.search(rf"{re.escape(noun)}[{last}]", plain["title"])) and noun[-1] not in last:
+    first = parts[0] if parts and parts[0] else ""
+    goods = words.find_goods(first) if len(parts) > 1 and noun not in named["title"] else ()
+    if goods and goods[-1].end == len(first) and len(noun) <= len(first) <= _LONGEST_ZH:
+        return first
+    if (longer := re.search(rf"{re.escape(noun)}[{last}]", named["title"])) and noun[-1] not in last:
         return longer[0]
     return noun
 
@@ -185,32 +232,16 @@ def _number(noun: str, key: str, plural: frozenset[str], mass: frozenset[str]) -
     return is_plural, (not is_plural and (key in mass or joined))
 
 
-def _details(attributes: Mapping[str, str | None], name: str, language: str) -> str:
-    """The first sentence of the shop's own description that says more than the name, and is no appeal."""
+def _details(attributes: Mapping[str, str | None], name: str, language: str) -> tuple[str, ...]:
+    """The sentences of the shop's own description that say more than the name, and are no appeals."""
     about = one_line(said(DESCRIPTION, attributes.get(DESCRIPTION)))
-    sentences = [m[0].strip(" .。") for m in _SENTENCE.finditer(about)]
-    fitting = (s for s in sentences if len(s) <= _LONGEST_DETAIL[language] and not _ADDRESSED.search(s))
-    return next((s for s in fitting if len(s) > 3 and is_printable(s) and not _repeats(name, s, language)), "")
+    sentences = dict.fromkeys(m[0].strip(" .。") for m in _SENTENCE.finditer(about))
+    fitting = (s for s in sentences if _SHORTEST_DETAIL[language] <= len(s) <= _LONGEST_DETAIL[language])
+    clear = (s for s in fitting if is_printable(s) and not _ADDRESSED.search(s))
+    return tuple(s for s in clear if not repeats(name, s, language))[:_DETAILS]
 
 
-def _plain(name: str) -> str:
-    """A name of a catalogue in plain words."""
-    return (expand(name) or name).strip(" /,-") if name.isupper() and len(name) > 3 else name
-
-
-def _shown_name(name: str, is_title: bool, facts: Sequence[Fact]) -> str:
-    """A title with capitals and without the colour at its end; another name in plain words, with capitals."""
-    if is_title:
-        colour = next((f.shown for f in facts if f.role == "colour"), "")
-        bare = re.sub(rf"[\s,/(-]+{re.escape(colour)}\)?$", "", name, flags=re.I) if colour else name
-        name = title_case(bare or name) if name.isupper() else bare or name
-        name = re.sub(r"\b((?:[Ww]om|[Mm])en)s\b", r"\1's", name)
-        small = [w for w in name.split()[1:] if w.islower() and w.isalpha() and len(w) > 3]
-        return titled(name) if small else capital(name)
-    return titled(_plain(name)) if name.isupper() or name.islower() else capital(name)
-
-
-def _fuller(title: str, key: str, brand: str, words: Lexicon, speech: Patterns) -> str:
+def _fuller(title: str, key: str, brand: str, words: Lexicon, speech: Patterns, known: frozenset[str]) -> str:
     """What a title says up to the goods, without brand and names: `Slim Fit Poplin Shirt`; "" if that is not clear."""
     name = re.sub(rf"^{re.escape(brand)}[\s,:-]+", "", title, flags=re.I) if brand else title
     goods = next(
@@ -221,9 +252,11 @@ def _fuller(title: str, key: str, brand: str, words: Lexicon, speech: Patterns) 
     before = name[: goods.start]
     kept: list[str] = []
     for word in reversed(before.split()):
-        known = word.lower().strip("'’") in _titles(speech) or stem(word) in words.vocabulary
+        is_word = (
+            word.lower().strip("'’") in speech.names.titles or stem(word) in words.vocabulary or stem(word) in known
+        )
         counts = word.lower() in speech.names.counts or re.search(r"[\d,;:|/()&+]", word)
-        if not known or counts or len(kept) == _LONGEST_NOUN - 1:
+        if not is_word or counts or len(kept) == _LONGEST_NOUN - 1:
             break
         kept.insert(0, word)
     while kept and len(kept) < len(before.split()) and kept[0].lower() in speech.names.tails:
@@ -231,55 +264,31 @@ def _fuller(title: str, key: str, brand: str, words: Lexicon, speech: Patterns) 
     return " ".join([*kept, name[goods.start : goods.end]])
 
 
-def _titles(speech: Patterns) -> frozenset[str]:
-    return speech.names.titles
-
-
 def _same_goods(name: str, key: str, words: Lexicon) -> bool:
-    """Whether goods of a title are those of the product type by a longer name: a bikini top is a top."""
+    """Whether goods of a title are those of the product type by another name: a bikini top is a top, tea herbal tea."""
     also = words.other_names.get(phrase_of(name), frozenset())
-    return bool(key) and (set(phrase_of(key)) <= set(phrase_of(name)) or phrase_of(key) in also)
+    return bool(key) and (phrase_of(key)[-1:] == phrase_of(name)[-1:] or phrase_of(key) in also)
 
 
-def _shelf(attributes: Mapping[str, str | None], plain: Mapping[str, str], noun: str, language: str) -> Iterator[Fact]:
+def _shelf(named: Mapping[str, str], noun: str, language: str) -> Iterator[Fact]:
     """Category and department where they say more than the name."""
     labels = patterns(language).labels
     told = noun
     for column in ("category", "department", "division"):
-        value = plain[column]
+        value = named[column]
         if value and not holds(told, value, language):
             told = f"{told} {value}"
             yield Fact(column, labels[column], value, lowered(value) if language == "en" else value)
 
 
-def holds(name: str, value: str, language: str) -> bool:
-    """Whether a name holds all words of a value."""
-    if language == "zh":
-        return bool(value) and value.removesuffix("色") in name
-    tight = value.replace(" ", "").lower()
-    said_so = bool(re.match(r"\d", tight)) and bool(
-        re.search(rf"(?<!\d){re.escape(tight)}(?!\w)", name.replace(" ", "").lower())
-    )
-    return bool(value) and (said_so or set(phrase_of(value)) <= set(phrase_of(name)))
-
-
-def _repeats(name: str, sentence: str, language: str) -> bool:
-    """Whether a sentence says little more than a name."""
-    if language == "zh":
-        return sum(c in name for c in sentence) > len(sentence) / 2
-    words = set(phrase_of(sentence))
-    return len(words & set(phrase_of(name))) > len(words) / 2
-
-
-def _known_lowered(text: str, words: Lexicon, facts: Sequence[Fact], kind: str) -> str:
+def _known_lowered(text: str, words: Lexicon, known: frozenset[str]) -> str:
     """The words of the lexicon, of titles and of the facts in small letters; others may be names."""
-    names = patterns("en").names
-    said_too = {stem(m[0]) for f in facts if f.role != "brand" for m in words_of(f.shown)} | set(phrase_of(kind))
+    titles = patterns("en").names.titles
 
     def small(match: re.Match[str]) -> str:
         word = match[0]
-        known = stem(word) in words.vocabulary or stem(word) in said_too or word.lower() in names.titles
-        return lowered(word) if known else word
+        is_word = stem(word) in words.vocabulary or stem(word) in known or word.lower() in titles
+        return lowered(word) if is_word else word
 
     return re.sub(r"[^\W\d_][\w'’]*", small, text)
 

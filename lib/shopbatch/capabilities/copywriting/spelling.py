@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from shopbatch.capabilities.copywriting.patterns import Names
+from shopbatch.capabilities.copywriting.patterns import Names, patterns
 from shopbatch.capabilities.copywriting.wording import capital
 from shopbatch.grounding.lexicon import lexicon, stem, words_of
 from shopbatch.text.expand import expand, title_case
@@ -16,6 +16,7 @@ _PLAIN = frozenset({"rise", "fit", "closure", "neckline", "sleeve", "length", "c
 MATERIALS = frozenset({"material", "lining", "upper", "sole", "filling", "strap"})
 UNITS = "mm|cm|km|kg|mg|ml|cl|oz|lbs?|ft|mAh|Ah|Wh|GB|TB|MB|kW|g|l|L|m|W|V"
 _MONTHS_ZH = re.compile(r"(?<=\d) ?[mM]$")
+_MANY_ML = re.compile(r"(?<![\d.])(\d+)000 ?(ml|毫升)(?![\w/])", re.I)
 _TIGHT = re.compile(rf"(?<![^\s(])(\d+(?:[.,]\d+)?)({UNITS})(?![\w/])")  # 8mm
 _TIMES = re.compile(r"(?<=\d)\s*[x×*]\s*(?=[\d.]+(?:\s*[x×*]\s*[\d.]+)? ?(?:mm|cm|m|in|inch(?:es)?|ft)\b)")  # 22x16 cm
 _LITRES = re.compile(r"(?<=\d) l\b")
@@ -27,15 +28,19 @@ def neat(role: str, text: str, language: str) -> str:
     """A value as a bullet has it: in usual spelling."""
     if language == "zh":
         text = _MONTHS_ZH.sub("个月", text) if role in AGES else text
+        text = _MANY_ML.sub(lambda m: f"{m[1]}{'L' if m[2] == 'ml' else '升'}", text) if role == "capacity" else text
         return re.sub(r"(?<=\d) (?=[\u4e00-\u9fff])", "", text)
     if role == "package_size":
         text = re.sub(r"(?<![\d.])\.(?=\d)", "0.", size_phrases(text).shown[0])
+        text = re.sub(r"\bbtl\b", "bottle", text)
     if role in AGES:
         text = _MONTHS.sub(" months", _YEARS.sub(" years", text))
     if role in _PLAIN and text.isupper() and len(text) > 2:
         text = text.lower()
     if role in MATERIALS:
         text = written_out(unshouted(text))
+    if role == "capacity":
+        text = _MANY_ML.sub(r"\1 L", text)
     if role not in MATERIALS:
         text = _LITRES.sub(" L", _TIGHT.sub(r"\1 \2", _TIMES.sub(" x ", text)))
     if role in ("brand", "origin"):
@@ -62,8 +67,14 @@ def _is_word(word: str, names: Names) -> bool:
 def unshouted(value: str) -> str:
     """A value in capitals in small letters, with its abbreviations written out; codes stay."""
     if value.isupper() and value.isascii() and re.search(r"\d", value):
-        return re.sub(r"[A-Z]{3,}", lambda m: m[0].lower() if stem(m[0]) in lexicon("en").vocabulary else m[0], value)
+        return re.sub(r"[A-Z]{3,}", _small_word, value)
     shouted = value.isupper() and value.isascii() and re.search(r"[A-Z]{4}", value)
     if not shouted or not any(stem(m[0]) in lexicon("en").vocabulary for m in words_of(value)):
         return value
     return re.sub(r"\bUSB-c\b", "USB-C", expand(value) or value)
+
+
+def _small_word(match: re.Match[str]) -> str:
+    word = match[0]
+    known = stem(word) in lexicon("en").vocabulary and word not in patterns("en").names.codes
+    return word.lower() if known else word

@@ -31,6 +31,8 @@ MEASURES = frozenset({
     "weight", "dimensions", "height", "width", "depth", "diameter", "thickness", "resolution", "noise", "speed",
     "voltage",
 })  # fmt: skip
+# what no one buys goods for: told last
+MARGINAL = frozenset({"height", "width", "depth", "diameter", "thickness", "weight", "noise", "voltage"})
 _LONG = frozenset({"dimensions", "height", "width", "depth", "diameter", "thickness"})  # measured in centimetres
 # roles of which a product may have several values
 _LISTED = frozenset({"colour", "flavour", "scent", "connectivity", "gemstone", "movement", "roast", "season"})
@@ -46,11 +48,10 @@ _LOOKS = {
     "storage": re.compile(r"\d ?[GT]B", re.I),
     "memory": re.compile(r"\d ?GB", re.I),
 }
-# kept as the shop writes them: names and codes
 _KEPT = frozenset(
     {"brand", "origin", "author", "compatibility", "connectivity", "memory", "storage", "power", "screen"}
 )
-_SHADE = re.compile(r"[黑白红蓝绿黄紫灰棕粉橙金银青褐]$")
+_SHADE = re.compile(r"[黑白红蓝绿黄紫灰棕粉橙金银青褐米驼杏]$")
 _QUANTITY = re.compile(r"[\d.,/ x×*-]+")
 _MEASURED = {
     "en": re.compile(r"[\d.,]+(?: ?[-–x×] ?[\d.,]+){0,2} ?[^\W\d]{1,6}|[248]K|\d+p|\d+ x \d+(?: px)?"),
@@ -58,7 +59,7 @@ _MEASURED = {
 }  # 2.3 kg
 _COLOUR = {"en": 12, "zh": 3}  # letters of a label that is about the whole product: not `Frame colour`
 _ABLE_ZH = re.compile(
-    r"(?:可|防|免|耐|抗|无|不含|零|双面|支持)[\u4e00-\u9fff]{1,5}(?<![网盖袋层板垫带罩窗芯屏门])$"
+    r"(?:可|防|免|非|耐|抗|无|不含|零|双面|支持)[\u4e00-\u9fff]{1,5}(?<![网盖袋层板垫带罩窗芯屏门])$"
 )  # 可机洗: 是
 _LOOSE_ZH = re.compile(r"可[\u4e00-\u9fff]{1,3}$")  # 肩带: 可拆卸
 _ARROW = re.compile(r"\s+-?>\s+(?=[A-Z])")  # USB-A > USB-C
@@ -68,6 +69,12 @@ _LENGTHS = re.compile(r"\d ?(?:mm|cm|m|in|inch|inches|ft)$")
 _COUNT = re.compile(r"\d{1,4}")
 _LASTING = re.compile(r"\d+(?:[.,]\d+)? ?(?:h|hours?|min|minutes|days)")
 _LENGTH_NAMES = frozenset({"length", "item length", "total length", "product length", "overall length"})
+_PACK = re.compile(r"(?:pack|set|box|case|bag|tray|pair|bundle)s? of\b", re.I)
+_PACKS = re.compile(r"\d+/\d+(?:\.\d+)? (?:oz|lb|ct|g|ml)")
+_WOVEN = re.compile(r"\d+ ?(?:gsm|g/m2|g/m²)", re.I)
+_SLASHED = re.compile(r"\d+(?:/\d+)+")
+_STORED = re.compile(r"\d ?[GT]B\b")
+_BOUND = re.compile(r"(?:hard|paper|soft)(?:back|cover)|spiral", re.I)
 _COUNTED = re.compile(r"^(\d+) (loads?|stems?|sheets?|rolls?|slices?|washes|doses?|pods?)$")
 _LISTS = re.compile(r"\s*(?:[/,;]|\s\+\s)\s*")
 
@@ -113,8 +120,8 @@ def _fact(attribute: str, raw: str | None, language: str) -> Fact | None:
         return None
     speech = patterns(language)
     if attribute == "brand" and text.lower() in (OWN_LABEL, NATIONAL):
-        key = "own_label" if text.lower() == OWN_LABEL else "national"
-        return Fact(key, speech.labels["brand"], speech.labels[key], speech.labels[key])
+        own = speech.labels["own_label"]
+        return Fact("own_label", speech.labels["brand"], own, own) if text.lower() == OWN_LABEL else None
     label = label_of(" ".join(one_line(name or attribute).replace("_", " ").split()), speech.names)
     label = re.sub(r"^pa (?=\w)", "", label)
     text = _ARROW.sub(" to ", text) if language == "en" else text
@@ -128,10 +135,10 @@ def _fact(attribute: str, raw: str | None, language: str) -> Fact | None:
 
 def _answered(label: str, text: str, yes: bool, names: Names, language: str) -> Fact:
     """An attribute whose value is yes or no."""
-    text = {"y": "Yes", "n": "No", "true": "Yes", "false": "No"}.get(text.lower(), text)
+    text = {"y": "Yes", "yes": "Yes", "n": "No", "no": "No", "true": "Yes", "false": "No"}.get(text.lower(), text)
     if language == "zh":
         if yes and _ABLE_ZH.match(label):
-            return Fact(ABLE, label, text, label)
+            return Fact(ABLE, label, label, label, True)
         if yes and text in ("有", "带", "含", "配") and not _ABLE_ZH.match(label):
             return Fact(PART, label, text, label)
         return Fact(SHOWN, label, text, text)
@@ -140,10 +147,10 @@ def _answered(label: str, text: str, yes: bool, names: Names, language: str) -> 
         return Fact(PART, label, capital(low), part, True)
     if yes and (low in names.able or re.search(names.able_ends, low)):
         return Fact(ABLE, label, capital(low), low, True)
-    return Fact(SHOWN, label, text, text)
+    return Fact(SHOWN, label, label, label, True) if yes else Fact(SHOWN, label, text, text)
 
 
-def _stated(name: str, attribute: str, label: str, text: str, language: str) -> Fact:
+def _stated(name: str, attribute: str, label: str, text: str, language: str) -> Fact | None:
     """An attribute with a value."""
     speech, words = patterns(language), lexicon(language)
     role = words.role(name or attribute) or lexicon("en").role(name or attribute)
@@ -156,7 +163,12 @@ def _stated(name: str, attribute: str, label: str, text: str, language: str) -> 
         label = label[: unit.start()].strip()
     if not name:
         label = speech.labels.get(role, label)
+    role = "storage" if role == "capacity" and _STORED.search(text) else role
     shown = neat(role, text, language)
+    if role == "package_size" and language == "en" and _PACK.match(shown):
+        return Fact(role, label, shown, _spoken(role, shown, language, speech), True)
+    if role == "package_size" and language == "en" and _PACKS.fullmatch(shown):  # 12/7 oz
+        return None
     if role == "size":
         return _size(label, shown, language)
     if (
@@ -170,6 +182,10 @@ def _stated(name: str, attribute: str, label: str, text: str, language: str) -> 
         return Fact(PART, label, shown, f"{article(lowered(label))} of {shown}")
     if role == "length" and language == "en" and shown[:1].isdigit() and label.lower() not in _LENGTH_NAMES:
         role = "height"
+    if language == "en" and (of_book := _of_book(label, shown)):
+        return of_book
+    if language == "zh" and _SLASHED.fullmatch(shown):  # which the check takes for a fraction
+        return None
     if language == "zh" and label == "页数" and _COUNT.fullmatch(shown):
         return Fact(ABLE, label, shown, f"共{shown}页")
     if role == "flavour" and "note" in label.lower() and "notes" in speech.roles:
@@ -177,7 +193,7 @@ def _stated(name: str, attribute: str, label: str, text: str, language: str) -> 
     if role == "gemstone" and label.lower() == "crystal":
         role = ""
     if role in MEASURES and _is_measured(role, shown, language):
-        if "load" in label.lower():
+        if "load" in label.lower() or _WOVEN.fullmatch(shown):
             return Fact(SHOWN, label, shown, shown)
         simple = " " not in label or label.lower().startswith(("item ", "product ", "overall ", "total "))
         return Fact(role if role in speech.roles and simple else "measure", label, shown, shown)
@@ -187,10 +203,21 @@ def _stated(name: str, attribute: str, label: str, text: str, language: str) -> 
     if role not in speech.roles or not _fits(role, label, shown, words, speech) or about_part:
         if language == "zh" and _LOOSE_ZH.fullmatch(shown) and re.fullmatch(r"[\u4e00-\u9fff]{2,4}", label):
             return Fact(PART, label, shown, f"{label}{shown}")
+        if language == "en" and lowered(label) in speech.names.measured and _MEASURED["en"].fullmatch(shown):
+            return Fact("measure", label, shown, shown)
         part = part_of(lowered(label), shown, speech.names)
         return Fact(PART if part else SHOWN, label, shown, part or shown)
     value = _spoken(role, shown, language, speech)
     return Fact(role, label, capital(value) if role == "gender" else shown, value)
+
+
+def _of_book(label: str, shown: str) -> Fact | None:
+    """The pages and the binding of an English book, which need no name beside them."""
+    if label.lower() == "pages" and _COUNT.fullmatch(shown):
+        return Fact(PART, label, f"{shown} pages", f"{shown} pages", True)
+    if label.lower() == "binding" and _BOUND.fullmatch(shown):
+        return Fact(PART, label, capital(shown.lower()), f"{shown.lower()} binding", True)
+    return None
 
 
 def _size(label: str, shown: str, language: str) -> Fact:
@@ -221,7 +248,7 @@ def _fits(role: str, label: str, value: str, words: Lexicon, speech: Patterns) -
         return True
     if role == "length" and "," in value:
         return False
-    if role == "package_size" and re.search(r"^[a-z] \d", value):
+    if role == "package_size" and re.search(r"^[a-z]{1,2} \d|\d{5}", value):
         return False
     if role == "package_size" and "/" in value and not re.match(r"(?:1/[2-4]|2/3|3/4) ", value):
         return False
@@ -238,8 +265,8 @@ def _fits(role: str, label: str, value: str, words: Lexicon, speech: Patterns) -
     if words.language == "zh" and role in ("colour", "flavour", "pattern"):
         return bool(re.fullmatch(r"[\u4e00-\u9fff、/，, ]{1,14}", value)) and value not in speech.names.vague
     plain = r"[^\W\d_]+(?: [^\W\d_]+)?" if role == "colour" else r"[^\W\d_]+(?:[ &-]+[^\W\d_]+){0,3}"
-    named = re.search("colou?r|flavou?r|taste", label, re.I)
-    if words.language == "en" and role in ("colour", "flavour") and named and re.fullmatch(plain, value):
+    named = re.search("colou?r|flavou?r|taste|scent|fragrance", label, re.I)
+    if words.language == "en" and role in ("colour", "flavour", "scent") and named and re.fullmatch(plain, value):
         return not speech.names.vague & set(value.lower().split())
     single = role in words.values and role not in _LISTED
     return words.knows(role, value) and not (single and re.search(r"[\d,;/，；、]", value))

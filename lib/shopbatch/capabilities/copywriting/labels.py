@@ -1,0 +1,123 @@
+"""Labels of a catalogue as names of goods in a sentence: `Sandwiches (cold)` are cold sandwiches."""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+
+from shopbatch.capabilities.copywriting.patterns import patterns
+from shopbatch.capabilities.copywriting.wording import capital, lowered, titled
+from shopbatch.grounding.lexicon import lexicon, phrase_of, stem
+from shopbatch.text.expand import expand, title_case
+
+_ASIDE = re.compile(r"\s*\(([^)]*)(?:\)|$)")
+_JOINS = frozenset({"and", "or", ","})
+_POSSESSIVE = re.compile(r"^((?:[\w&]+ ){0,2})(Boys|Girls|Kids|Ladies|Toddlers)(?= [A-Z])")
+_SHOUTED_UNIT = re.compile(r"(?<=\d)(?:G|KG|ML|CM|MM|OZ)\b")
+_MOST = 3  # words of an aside that stand before the goods
+
+
+def plain(name: str) -> str:
+    """A name of a catalogue in plain words."""
+    return (expand(name) or name).strip(" /,-") if name.isupper() and len(name) > 3 else name
+
+
+@lru_cache(maxsize=4096)
+def as_noun(label: str) -> str:
+    """A label in plain words as a sentence can say it, "" if it names no goods."""
+    names = patterns("en").names
+    aside = _ASIDE.search(label)
+    head = _ASIDE.sub("", label).strip(" ,/-")
+    if names.nameless & set(re.findall(r"[\w-]+", head.lower())):
+        return ""
+    head = _without(head, names.sundry)
+    inside = _without(aside[1], names.shelving | names.sundry) if aside else ""
+    if inside and _is_goods(inside) and (re.search("[^s]s$", inside) or not head or head.lower() in names.shelves):
+        head = inside
+    elif inside and head and _may_stand_before(inside):
+        head = f"{lowered(inside)} {head[:1].lower()}{head[1:]}" if not head.isupper() else f"{lowered(inside)} {head}"
+    return _joined(_turned(head))
+
+
+def of_shelf(label: str) -> str:
+    """The name of a category or a department without what stands in brackets, "" if it says nothing."""
+    head = _ASIDE.sub("", label).strip(" ,/-")
+    names = patterns("en").names
+    return "" if (names.nameless | names.sundry) & set(head.lower().split()) else head
+
+
+def is_known(name: str) -> bool:
+    """Whether all words of a name are ones of the lexicon, so that it may stand in small letters."""
+    words, titles = lexicon("en").vocabulary, patterns("en").names.titles
+    every = re.findall(r"[^\W\d_][\w'’-]*", name)
+    return all(len(w) > 1 for w in every) and all(
+        stem(w) in words or w.lower() in titles or w.lower() in _JOINS for w in every
+    )
+
+
+def shown_name(name: str, is_title: bool, colour: str) -> str:
+    """A title with capitals and without the colour at its end; another name in plain words, with capitals."""
+    if is_title:
+        bare = re.sub(rf"[\s,/(-]+{re.escape(colour)}\)?$", "", name, flags=re.I) if colour else name
+        name = _codes_kept(title_case(bare or name)) if name.isupper() else bare or name
+        name = _POSSESSIVE.sub(r"\1\2'", re.sub(r"\b((?:[Ww]om|[Mm])en)s\b", r"\1's", name))
+        name = _SHOUTED_UNIT.sub(lambda m: m[0].lower(), name)
+        small = [w for w in name.split()[1:] if w.islower() and w.isalpha() and len(w) > 3]
+        return titled(name) if small else capital(name)
+    return titled(_headed(plain(name))) if name.isupper() or name.islower() else capital(name)
+
+
+def _codes_kept(name: str) -> str:
+    """A name with its codes in capitals: USB."""
+    codes = patterns("en").names.codes
+    return " ".join(w.upper() if w.upper() in codes else w for w in name.split(" "))
+
+
+def _headed(label: str) -> str:
+    """A label as a headline has it: as a sentence says it where that keeps all of its words."""
+    noun = as_noun(label)
+    return noun if noun and set(phrase_of(label)) <= set(phrase_of(noun)) else label
+
+
+def _without(text: str, words: frozenset[str]) -> str:
+    """A label without some words, and without an `and` at its ends."""
+    kept = [w for w in text.split() if w.lower().strip(",") not in words]
+    while kept and kept[-1].lower().strip(",") in _JOINS:
+        kept.pop()
+    while kept and kept[0].lower() in _JOINS:
+        kept.pop(0)
+    return " ".join(kept).strip(" ,")
+
+
+def _is_goods(text: str) -> bool:
+    goods = lexicon("en").find_goods(text)
+    return bool(goods) and goods[-1].end == len(text)
+
+
+def _may_stand_before(inside: str) -> bool:
+    words = [w for w in inside.replace(",", " ").split() if w.lower() not in _JOINS]
+    counted = words[-1].endswith("s") and not words[-1].endswith("ss") if words else True
+    return not counted and len(words) <= _MOST and "," not in inside and is_known(inside)
+
+
+def _turned(text: str) -> str:
+    """Goods with their adjectives before them: `tea bags herbal and flavored`, `herbs dried`."""
+    words = text.split()
+    start = next((n for n in range(1, len(words)) if words[n - 1].endswith("s") and _describes(words[n])), 0)
+    behind = words[start:]
+    if not start or not all(_describes(w) or w in _JOINS for w in behind) or behind[-1] in _JOINS:
+        return text
+    return " ".join([*behind, words[0][:1].lower() + words[0][1:], *words[1:start]])
+
+
+def _describes(word: str) -> bool:
+    return word.lower() in patterns("en").names.adjectives
+
+
+def _joined(text: str) -> str:
+    """Two goods in a row with an `and` between them: `sauces marinades`."""
+    words = text.split()
+    for n in range(len(words) - 1, 0, -1):
+        if all(re.fullmatch(r"[A-Za-z]{3,}[^s]s", w) and _is_goods(w) for w in words[n - 1 : n + 1]):
+            words.insert(n, "and")
+    return " ".join(words)

@@ -1,0 +1,59 @@
+"""Whether a text says a value already, in any spelling: 55" and 55 inch, 6x330ml and 6 x 330 ml, 纯棉 and 100%棉."""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+
+from shopbatch.capabilities.copywriting.patterns import patterns
+from shopbatch.grounding.lexicon import phrase_of
+
+# units as they are compared; the longer ones first
+_UNITS = (
+    ("inch", r"inch(?:es)?|in\b(?! )|[\"″”]|''|英寸|寸"), ("kg", r"kg|千克|公斤|kilograms?|kilos?"), ("mm", r"mm|毫米"),
+    ("cm", r"cm|厘米|公分"), ("ml", r"ml|毫升"), ("g", r"grams?\b|g(?![a-z])|克"),
+    ("l", r"lit(?:re|er)s?|l(?![a-z])|升"),
+    ("w", r"watts?|w(?![a-z])|瓦"), ("h", r"hours?|h(?![a-z])|小时"), ("m", r"met(?:re|er)s?|m(?![a-z])|米"),
+)  # fmt: skip
+_UNIT = re.compile("|".join(rf"(?P<{name}>(?<=\d)\s*(?:{spelling}))" for name, spelling in _UNITS))
+_GAPS = re.compile(r"(?<=\d)\s*[x×*]\s*(?=\d)|(?<=\d)\s+(?=[a-z°%])")
+_PURE = re.compile(r"100% ?([\u4e00-\u9fff]+)")
+
+
+@lru_cache(maxsize=4096)
+def _tight(text: str) -> str:
+    """A text in small letters in which numbers stand close to their units, in one spelling of these."""
+    text = _UNIT.sub(lambda m: m.lastgroup or "", text.lower())
+    return _GAPS.sub(lambda m: "x" if m[0].strip() else "", text)
+
+
+@lru_cache(maxsize=4096)
+def _words(text: str) -> frozenset[str]:
+    return frozenset(phrase_of(text))
+
+
+def holds(name: str, value: str, language: str) -> bool:
+    """Whether a name holds all words of a value, or the same measure."""
+    if not value:
+        return False
+    tight = _tight(value)
+    if re.match(r"\d", tight) and not re.fullmatch(r"\d+", tight):
+        end = "" if re.search(r"[\u4e00-\u9fff]$", tight) else r"(?![a-z])" if tight[-1].isalpha() else r"(?!\w)"
+        if re.search(rf"(?<![\d.]){re.escape(tight)}{end}", _tight(name)):
+            return True
+    if language == "zh":
+        pure = _PURE.fullmatch(value)
+        return value.removesuffix("色") in name or bool(pure and re.search(f"[纯全]{pure[1]}", name))
+    words = _words(value)
+    if not words:
+        return False
+    of_place = (patterns("en").names.demonyms.get(w, "") for w in name.lower().split())
+    return words <= _words(name) or any(words <= _words(place) for place in of_place if place)
+
+
+def repeats(name: str, sentence: str, language: str) -> bool:
+    """Whether a sentence says little more than a name."""
+    if language == "zh":
+        return sum(c in name for c in sentence) > len(sentence) / 2
+    words = set(phrase_of(sentence))
+    return len(words & set(phrase_of(name))) > len(words) / 2
