@@ -86,7 +86,8 @@ def _pattern(language: str) -> re.Pattern[str]:
     scales = [s for s in amounts_file().scales[language] if s.isalpha()]
     one = "|".join(sorted(map(re.escape, {*_values(language), *scales}), key=len, reverse=True))
     joints = "|".join(amounts_file().numbers[language].joints)
-    return re.compile(rf"(?<![\w-])(?:{one})(?:(?:[\s-]+(?:{joints}))?[\s-]+(?:{one})\b)*(?![\w])", re.I)
+    tens = "(?<=ta)|(?<=te)" if language == "es" else "(?<=ingt)|(?<=ante)"  # before a joint: not in `tres y cinco`
+    return re.compile(rf"(?<![\w-])(?:{one})(?:(?:(?:{tens})[\s-]+(?:{joints}))?[\s-]+(?:{one})\b)*(?![\w])", re.I)
 
 
 def values_of_words(text: str, language: str) -> Iterator[tuple[int, int, float]]:

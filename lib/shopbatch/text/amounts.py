@@ -13,6 +13,7 @@ from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from itertools import pairwise
 
+from shopbatch.text.amount_chinese import chinese_shares, chinese_words
 from shopbatch.text.amount_patterns import (
     AGE,
     CLOCK,
@@ -31,16 +32,10 @@ from shopbatch.text.amount_patterns import (
 from shopbatch.text.amount_sayings import BUNDLE, DECADE, sayings
 from shopbatch.text.amount_times import HALF_DAY, calendar, clock, dates
 from shopbatch.text.amount_words import amounts_file, values_of_words
-from shopbatch.text.numerals import from_chinese, numerals
+from shopbatch.text.numerals import numerals
 from shopbatch.text.quantities import fold_width
-from shopbatch.text.units import units
 
 VERSION = 3  # of all that is read here; checks that use it name it
-_HAN = r"[零〇一二两三四五六七八九十百千万亿]{1,12}(?:点[零〇一二三四五六七八九]{1,6})?"
-_DISCOUNT = re.compile(r"(?P<n>\d{1,2}(?:\.\d)?|[一二三四五六七八九]{1,2})\s?折(?!叠|扣价|角|痕|皱|边|断|射|返)")
-_SHARE = re.compile(rf"百分之(?P<n>\d+(?:\.\d+)?|{_HAN})")
-_PARTS = re.compile(rf"(?P<d>{_HAN}|\d+)分之(?P<n>{_HAN}|\d+)")
-_TENTHS = re.compile(r"(?P<n>[一二三四五六七八九]|\d)成(?![分员立功本熟为年了就品])")
 _LASTS = {"jähr": "year", "monat": "month", "wöch": "week", "täg": "day", "stünd": "hour", "prozent": "percent"}
 _LASTING = re.compile(rf"({'|'.join(_LASTS)})ig(?:e[rsnm]?)?$", re.I)  # fünfjährig
 _AND_UP = re.compile(r"\s?(?:\+|(?:and|or|years) (?:up|over|older|above)\b)")
@@ -60,9 +55,9 @@ _SYSTEMS = {
     "美码": "us",
     "英码": "uk",
 }
-_AND_A_HALF = re.compile(r"\s(?:and a half|y media?|und eine?n? halbe?n?s?|et demie?)\b", re.I)
+_AND_A_HALF = re.compile(r"\s(?:and a half|y medi[oa]|und eine?n? halbe?n?s?|et demie?)\b", re.I)
 _A_UNIT_AND_A_HALF = re.compile(
-    r"\b(?:an?|un|une|una|eine?n?|(?=\w+ y medi)) ?(?P<u>\w+) (?:and a half|y medi[oa]|et demie?)\b", re.I
+    r"\b(?:an?|un|une|una|eine?n?|(?=(?:mes|\w*[^\Ws]) y medi)) ?(?P<u>\w+) (?:and a half|y medi[oa]|et demie?)\b", re.I
 )
 
 
@@ -93,28 +88,14 @@ def _candidates(text: str, language: str, patterns: Patterns) -> Iterator[Amount
     yield from dates(text, language)
     yield from clock(text, language, patterns)
     if language == "zh":
-        yield from _chinese_shares(text)
+        yield from chinese_shares(text)
     yield from calendar(text, language, patterns)
     yield from _figures(text, language, patterns)
-    yield from _chinese_words(text, patterns) if language == "zh" else _words(text, language, patterns)
+    yield from chinese_words(text, patterns) if language == "zh" else _words(text, language, patterns)
     for m in patterns.loose.finditer(text):
         values = amounts_file().numbers[language].loose[m[0].lower()]
         unit = "" if language == "zh" else unit_behind(text, m.end(), patterns)[0]
         yield Amount(*m.span(), values if isinstance(values, tuple) else (values,), unit, loose=True)
-
-
-def _chinese_shares(text: str) -> Iterator[Amount]:
-    for m in _DISCOUNT.finditer(text):
-        digits = m["n"] if m["n"][0].isdigit() else "".join(str(numerals().chinese.digits.get(c, 0)) for c in m["n"])
-        value = float(digits)
-        paid = value if value >= 10 else value * 10
-        yield Amount(*m.span(), (round(100 - paid, 3), round(paid, 3)), "percent")
-    for m in _SHARE.finditer(text):
-        yield Amount(*m.span(), (from_chinese(m["n"]),), "percent")
-    for m in _PARTS.finditer(text):
-        yield Amount(*m.span(), (from_chinese(m["n"]) / max(from_chinese(m["d"]), 1),), loose=True)
-    for m in _TENTHS.finditer(text):
-        yield Amount(*m.span(), (10 * from_chinese(m["n"]),), "percent")
 
 
 def _figures(text: str, language: str, patterns: Patterns) -> Iterator[Amount]:
@@ -231,46 +212,9 @@ def _words(text: str, language: str, patterns: Patterns) -> Iterator[Amount]:
         )
 
 
-def _chinese_words(text: str, patterns: Patterns) -> Iterator[Amount]:
-    counters = units().chinese_counters
-    counted = re.compile(rf"\s?(?:多|来|余)?(?:{counters})")
-    for m in re.finditer(rf"(?P<n>{_HAN}|\d+)个半(?=小时|钟头|月)", text):
-        unit, end = unit_behind(text, m.end(), patterns)
-        yield Amount(m.start(), end, (from_chinese(m["n"]) + 0.5,), unit)
-    for m in re.finditer(rf"(?<![第\d.几数好])(?P<n>{_HAN})(?P<more>半)?", text):
-        if m["n"] in ("千", "万", "亿", "百"):
-            continue
-        if _sums_up(text, m):
-            yield Amount(*m.span(), (from_chinese(m["n"]),), loose=True)
-            continue
-        value = from_chinese(m["n"])
-        unit, end = unit_behind(text, m.end(), patterns)
-        half = bool(m["more"]) or text[end : end + 1] == "半"
-        value += 0.5 if half else 0.0
-        end += 1 if half and not m["more"] else 0
-        counter = counted.match(text, m.end())
-        firm = bool(unit) or (counter is not None and value >= 2)
-        yield Amount(m.start(), end, (value,), unit, loose=not firm or value == 1)
-    for m in re.finditer(r"第(?P<n>[一二三四五六七八九十]{1,3}|\d+)", text):
-        yield Amount(*m.span(), (from_chinese(m["n"]),), loose=True)
-    for m in re.finditer(r"半(?=个?(?:小时|天|年|月|价|斤|升|公斤))", text):
-        unit, end = unit_behind(text, m.end(), patterns)
-        yield Amount(m.start(), end, (0.5, 50.0) if text[end : end + 1] == "价" else (0.5,), unit, loose=True)
-
-
 def _counted(unit: str) -> bool:
     """Whether a number before `x` and an amount of a unit is a count: 6 x 1 L, but not 2 x 3 m."""
     return any(dimension in ("mass", "volume", "charge", "power", "memory") for dimension, _ in sizes_of(unit))
-
-
-def _sums_up(text: str, m: re.Match[str]) -> bool:
-    """Whether a Chinese number counts what was named before it, which other languages leave out: M和L两码."""
-    listed = re.search(r"[^，。！？；：,;:!?\s]+$", text[: m.start()])
-    return (
-        listed is not None
-        and bool(re.match("[种款码色类项档样者]|个?(?:尺码|颜色|版本|口味)", text[m.end() :]))
-        and len(re.findall("[、和与及或]", listed[0])) + 1 == from_chinese(m["n"])
-    )
 
 
 def _with_shared_units(listed: Sequence[Amount], text: str) -> list[Amount]:

@@ -40,7 +40,7 @@ _LEFT, _LEFT_LIKELY, _LEFT_PAIR = 11, 0.5, 0.85  # letters of a part that is lef
 _LETTERS = re.compile(r"[^\W\d_]")
 _SHORTER, _LONGER = 0.1, 0.25  # logarithms of the length, where the numbers of sentences differ, too
 _WORDS = 12  # letters up to which a text has no length to compare
-_FEW_LETTERS, _FEW_ROOM = 24, 0.3  # a few words may be said in one
+_FEW_LETTERS, _FEW_ROOM, _A_SIGN = 24, 0.3, 2  # a few words may be said in one
 _TERSE_LETTERS, _TERSE = 70, 0.08  # Chinese says a sentence in less or more words
 _LONG = 1.5  # an explanation makes a short title longer: the band is wider on that side
 _TITLE = 18  # words of a headline
@@ -96,6 +96,8 @@ def length_ratio(one: str, other: str, languages: tuple[str, str]) -> tuple[floa
         for t, c in zip((one, other), languages, strict=True)
     )
     if max(a, b) < _WORDS:  # some letters beside figures and names
+        return 0.0, 1.0
+    if min(a, b) <= _A_SIGN and max(a, b) < _FEW_LETTERS:  # 0.5 square metres: 0,5 m²
         return 0.0, 1.0
     if not a or not b:
         return math.copysign(9.0, b - a), 1.0

@@ -7,10 +7,17 @@ from collections.abc import Iterator, Sequence
 from functools import lru_cache
 
 from shopbatch.capabilities.translation.atoms import atoms
-from shopbatch.grounding.brands import known_brands
+from shopbatch.capabilities.translation.checks.name_words import (
+    holds,
+    is_german,
+    is_name,
+    is_word,
+    listed_brands,
+    names_file,
+    ordinary_words,
+)
 from shopbatch.text.amount_words import WORD_VALUES, values_of_words
-from shopbatch.text.vocabulary import is_common, is_english, is_noun
-from shopbatch.text.word_files import WordFile, read_words
+from shopbatch.text.vocabulary import is_common, is_english
 
 VERSION = 3
 _WORD = re.compile(r"[^\W\d_](?:[^\W_]|['’&+.-](?=[^\W_]))*", re.UNICODE)
@@ -21,62 +28,24 @@ _SYLLABLE = (
     r"(?:[aeiouv]|a[io]|ei|ou|i[aeu]|iao|iou?|u[aoie]|uai|u[ei]|v?e|er|ue)(?:ng?|r)?"
 )
 _PINYIN = re.compile(rf"(?:{_SYLLABLE}){{1,4}}")
-_CODED = re.compile(r"(?:SPF|FPS|LSF|UPF|UV|IPX?)\d+", re.I)  # the letters differ by language
 _ABBREVIATED = 4  # letters up to which a word in capitals may be an abbreviation: VAT, IVA, EAN
 _COGNATE = 5  # letters that a name of one language shares with that of another
 # what stands around an ordinary word that is a name: by Halo, Mellow & Co
 _CALLED = re.compile(r"\b(?:from|by)\s$")
 _CALLS = re.compile(r"\s& Co\b|[®™]")
-# ordinary words behind a name; and what the word for a colour stands behind
-_JOINED = frozenset(
-    "style styled inspired certified approved compatible ready enabled tested free based coated lined made grade type"
-    " like look themed branded powered safe proof designed infused filled scented printed licensed friendly".split()
-)
-_SHADE = re.compile(
-    r"\b(?:teintes?|coloris|couleurs?|nuances?|tonos?|color(?:es)?|farben?|farbtöne?|farbton|ton|shades?|colou?rs?)"
-    r"(?:\s(?:n[°ºo.]\.?\s?)?\d*)?[:\s]*$",
-    re.I,
-)
-_GERMAN = re.compile(
-    r"(?:ung|heit|keit|schaft|tion|tät|chen|nis|tum|ment|ling|rei|anz|enz|ik|ie|age|en|ern|eln)(?:en|s)?$|[äöüß]", re.I
-)
 _TITLE = 0.6  # share of words with a capital letter from which a line counts as a headline
 
 
-class _Names(WordFile):
-    ambiguous: str
-    places: str
-    brands: str
-    start: dict[str, str]
-    pairs: dict[str, str]
-    quantities: str
-    ordinary: dict[str, str]
-    introduce: dict[str, str]
-    chinese: tuple[str, ...]
-
-
 @lru_cache(maxsize=1)
-def _file() -> _Names:
-    return read_words(_Names, "shopbatch.capabilities.translation.checks", "names.yaml")
-
-
-@lru_cache(maxsize=8)
-def _ordinary(language: str) -> frozenset[str]:
-    words = _file().ordinary
-    return frozenset(f"{words['all']} {words.get(language, '')} {_file().places}".lower().split())
-
-
-@lru_cache(maxsize=1)
-def _more_brands() -> re.Pattern[str]:
-    listed = sorted((re.escape(name.strip()) for name in _file().brands.split(",")), key=len, reverse=True)
-    return re.compile(rf"(?<![\w-])(?:{'|'.join(listed)})(?![\w-])")
+def _shade() -> re.Pattern[str]:
+    return re.compile(rf"\b(?:{names_file().shades})(?:\s(?:n[°ºo.]\.?\s?)?\d*)?[:\s]*$", re.I)
 
 
 def _first(text: str) -> str:
     """The Chinese brand that a text begins with and that is an ordinary word elsewhere; "" for none."""
     begin = re.match(r"\W*(?:<[^>]*>)?(?:【[^】]*】)?\s*", text)
     rest = text[begin.end() :] if begin else text
-    names = (name for name, not_before in _file().start.items() if re.match(rf"{name}(?!{not_before})", rest))
+    names = (name for name, not_before in names_file().start.items() if re.match(rf"{name}(?!{not_before})", rest))
     return next(names, "")
 
 
@@ -97,7 +66,7 @@ def name_faults(
     ]
     allowed = f"{one} {kept} {' '.join(brands)} {_other_names(one)}"
     new = list(new_names(other, languages[1], allowed, languages[0]))
-    listed = {*_listed(other)}
+    listed = {*listed_brands(other)}
     spare = _places(one, other)  # places whose name in the other language no list knows
     faults += [("new_name", name) for place, name in enumerate(new) if name in listed or place >= spare]
     return faults
@@ -109,23 +78,23 @@ def _places(one: str, other: str) -> int:
         {m[0] for m in _WORD.finditer(text) if m[0][0].isupper() and m[0].lower() in _place_words()}
         for text in (one, other)
     )
-    return sum(not _holds(other, word) for word in before) - sum(not _holds(one, word) for word in after)
+    return sum(not holds(other, word) for word in before) - sum(not holds(one, word) for word in after)
 
 
 @lru_cache(maxsize=1)
 def _place_words() -> frozenset[str]:
-    return frozenset(_file().places.split())
+    return frozenset(names_file().places.split())
 
 
 def _kept(text: str, name: str) -> bool:
     """Whether a text has a name, or what the name is in the other script."""
-    return _holds(text, name) or any(_holds(text, other) for other in _other_names(name).split("\n") if other)
+    return holds(text, name) or any(holds(text, other) for other in _other_names(name).split("\n") if other)
 
 
 @lru_cache(maxsize=4_096)
 def _other_names(text: str) -> str:
     """What the brands of a text are called in the other script, a line each."""
-    pairs = [(chinese, latin) for chinese, names in _file().pairs.items() for latin in names.split("|")]
+    pairs = [(chinese, latin) for chinese, names in names_file().pairs.items() for latin in names.split("|")]
     other = [latin for chinese, latin in pairs if chinese in text]
     small = f" {re.sub(r'[^a-z0-9]+', ' ', text.lower())} "
     other += [chinese for chinese, latin in pairs if f" {re.sub(r'[^a-z0-9]+', ' ', latin.lower()).strip()} " in small]
@@ -140,29 +109,13 @@ def _without_atoms(text: str) -> str:
     return text
 
 
-def _is_word(word: str, compounds: bool = False) -> bool:
-    """Whether all parts of a word are common: Men's, Sugar-Free, unscented."""
-    parts = [p for p in re.split(r"[-'’&.+]", word.lower()) if len(p) > 2 and p not in _ordinary("en")]
-    return all(
-        is_common(p, compounds)
-        or is_common(re.sub(r"^(?:un|re|non|pre|anti|multi|super|ultra|micro|over|under)", "", p), compounds)
-        for p in parts
-    )
-
-
-def _listed(text: str) -> list[str]:
-    """The brands of the shared list that a text names, without those that are ordinary words."""
-    listed = [name for name in known_brands(text) if name.lower() not in _file().ambiguous.split()]
-    return [*listed, *(m[0] for m in _more_brands().finditer(text))]
-
-
 def names(text: str, language: str, brands: Sequence[str] = ()) -> list[str]:
     """Return the names of a text that a translation keeps."""
-    out = [brand for brand in brands if brand and _holds(text, brand)]
-    out += [name for name in _listed(text) if name.isascii() and name.lower() not in _ordinary(language)]
+    out = [brand for brand in brands if brand and holds(text, brand)]
+    out += [name for name in listed_brands(text) if name.isascii() and name.lower() not in ordinary_words(language)]
     if language == "zh":
-        out += [m[0] for m in _LATIN.finditer(_without_atoms(text)) if _is_name(m[0], "en")]
-        out += [name for name in _file().pairs if name in text and name not in _file().ambiguous.split()]
+        out += [m[0] for m in _LATIN.finditer(_without_atoms(text)) if is_name(m[0], "en")]
+        out += [name for name in names_file().pairs if name in text and name not in names_file().ambiguous.split()]
         out += [first for first in (_first(text),) if first]
         return list(dict.fromkeys(out))
     for line in _without_atoms(text).split("\n"):
@@ -176,10 +129,10 @@ def names(text: str, language: str, brands: Sequence[str] = ()) -> list[str]:
 
 def _core(word: str, language: str) -> list[str]:
     """A name without the ordinary words that are joined to it: Sézane-Style; the word itself if no name is left."""
-    parts = [part for part in word.split("-") if part]
-    if len(parts) < 2 or not any(part.lower() in _JOINED for part in parts[1:]):
+    parts, joined = [part for part in word.split("-") if part], names_file().joined.split()
+    if len(parts) < 2 or not any(part.lower() in joined for part in parts[1:]):
         return [word]
-    return [part for part in parts if part.lower() not in _JOINED and _is_name(part, language) and not _is_word(part)]
+    return [part for part in parts if part.lower() not in joined and is_name(part, language) and not is_word(part)]
 
 
 def _is_title(words: Sequence[re.Match[str]]) -> bool:
@@ -189,45 +142,32 @@ def _is_title(words: Sequence[re.Match[str]]) -> bool:
 
 def _stands_as_name(m: re.Match[str], line: str, place: int, title: bool, language: str) -> bool:
     word = m[0]
-    if not _is_name(word, language):
+    if not is_name(word, language):
         return False
     if re.search(r"[a-zà-ÿ][A-Z]", word) and "-" not in word:
         return True
     if title and place == 0 and language == "en" and is_english(word):  # Countertop, Underwired
         return False
     if title or _START.search(line[: m.start()]) or language == "de":
-        return not _is_word(word, compounds=place > 0 or not title)
-    return not _is_word(word) or bool(_CALLED.search(line[: m.start()]) or _CALLS.match(line[m.end() :]))
-
-
-def _is_name(word: str, language: str) -> bool:
-    bare = re.sub(r"['’]s?$", "", word).strip(".-&+'’")
-    parts = [p for p in re.split(r"[-&.+]", bare.lower()) if p]
-    if (
-        _CODED.fullmatch(bare)
-        or len(bare) < 2
-        or bare.lower() in _ordinary(language)
-        or all(p in _ordinary(language) or (len(p) < 2) for p in parts)
-    ):
-        return False
-    return not (word.isupper() and (is_common(word) or len(set(word)) < 3 or len(bare) <= _ABBREVIATED))
+        return not is_word(word, compounds=place > 0 or not title)
+    return not is_word(word) or bool(_CALLED.search(line[: m.start()]) or _CALLS.match(line[m.end() :]))
 
 
 def new_names(text: str, language: str, allowed: str, source: str = "en") -> Iterator[str]:
     """Yield names of a translation that what is allowed does not hold."""
-    brands = [name for name in _listed(text) if not _holds(allowed, name)]
-    has_brand = bool(_listed(allowed))
-    yield from (n for n in brands if (n.isascii() or not has_brand) and n.lower() not in _ordinary(language))
+    brands = [name for name in listed_brands(text) if not holds(allowed, name)]
+    has_brand = bool(listed_brands(allowed))
+    yield from (n for n in brands if (n.isascii() or not has_brand) and n.lower() not in ordinary_words(language))
     if language == "zh":
         for m in _LATIN.finditer(_without_atoms(text)):
-            if len(m[0]) > 1 and _is_name(m[0], "zh") and not _holds(allowed, m[0]):
+            if len(m[0]) > 1 and is_name(m[0], "zh") and not holds(allowed, m[0]):
                 yield m[0]
         yield from (
             name
-            for name in _file().pairs
-            if name in text and name not in allowed and name not in _file().ambiguous.split()
+            for name in names_file().pairs
+            if name in text and name not in allowed and name not in names_file().ambiguous.split()
         )
-        for pattern in _file().chinese:
+        for pattern in names_file().chinese:
             for m in re.finditer(pattern, text):
                 if not allowed.count(m[0]) and not _names_something(allowed):
                     yield m[0]
@@ -241,9 +181,9 @@ def new_names(text: str, language: str, allowed: str, source: str = "en") -> Ite
             if language == "de" and _new_before_hyphen(word, allowed):
                 yield word
                 continue
-            if _SHADE.search(line[: m.start()]) or _is_number(word, language):
+            if _shade().search(line[: m.start()]) or _is_number(word, language):
                 continue
-            if not word[0].isupper() or not _is_name(word, language) or _holds(allowed, re.sub(r"['’]s?$", "", word)):
+            if not word[0].isupper() or not is_name(word, language) or holds(allowed, re.sub(r"['’]s?$", "", word)):
                 continue
             if chinese and all(
                 _PINYIN.fullmatch(part) or is_common(part) for part in re.split(r"[-'’]", word.lower()) if part
@@ -254,7 +194,7 @@ def new_names(text: str, language: str, allowed: str, source: str = "en") -> Ite
             ):
                 continue  # Amalfi, costa Amalfitana
             after = words[place + 1] if place + 1 < len(words) else None
-            if after is not None and _holds(allowed, after[0]):
+            if after is not None and holds(allowed, after[0]):
                 after = None  # a noun before a name that both texts have
             if _introduced(line, m.start(), language, word) or _new_by_place(m, line, title, language, after):
                 yield word
@@ -265,15 +205,15 @@ def _new_by_place(m: re.Match[str], line: str, title: bool, language: str, after
     if re.search(r"[a-zà-ÿ][A-Z]", word) and "-" not in word:
         return True
     next_to = after is not None and line[m.end() : after.start()] == " " and after[0][0].isupper()
-    next_to = next_to and after is not None and _is_name(after[0], language) and not after[0].isupper()
+    next_to = next_to and after is not None and is_name(after[0], language) and not after[0].isupper()
     inflected = bool(re.search(r"e[rsnm]?$", word)) and bool(_START.search(line[: m.start()]))
     if language == "de":  # where all nouns have capital letters, two of them side by side are a name and a noun
-        return next_to and not inflected and not _is_german(word) and word.lower() not in _file().quantities.split()
+        return next_to and not inflected and not is_german(word) and word.lower() not in names_file().quantities.split()
     if language != "en" and (title or _START.search(line[: m.start()])):
-        return next_to and not _is_word(word, compounds=True)
+        return next_to and not is_word(word, compounds=True)
     if title or _START.search(line[: m.start()]):
-        return not _is_word(word, compounds=True)
-    return not (_is_word(word) and (language == "en" or not word.isascii()))
+        return not is_word(word, compounds=True)
+    return not (is_word(word) and (language == "en" or not word.isascii()))
 
 
 def _new_before_hyphen(word: str, allowed: str) -> bool:
@@ -285,9 +225,9 @@ def _new_before_hyphen(word: str, allowed: str) -> bool:
         and len(first) > _ABBREVIATED
         and first[0].isupper()
         and first[1:].islower()
-        and first.lower() not in _file().quantities.split()
-        and not (is_common(first, compounds=True) or is_english(first) or _is_german(first))
-        and not _holds(allowed, first)
+        and first.lower() not in names_file().quantities.split()
+        and not (is_common(first, compounds=True) or is_english(first) or is_german(first))
+        and not holds(allowed, first)
         and not any(w[:_ABBREVIATED].lower() == first[:_ABBREVIATED].lower() for w in _LATIN.findall(allowed))
     )
 
@@ -300,31 +240,15 @@ def _capitalized(text: str) -> list[str]:
     return [m[0] for m in _WORD.finditer(text) if m[0][0].isupper()]
 
 
-def _is_german(word: str) -> bool:
-    """Whether a word may be German: common, or made of common words that are not all English."""
-    return (
-        bool(_GERMAN.search(word))
-        or is_noun(word)
-        or (is_common(word, compounds=True) and not is_english(word))
-        or "-" in word
-    )
-
-
 def _introduced(line: str, start: int, language: str, word: str) -> bool:
     """Whether words such as `by` or `der Marke` stand before a name; a German `von` only before an unknown word."""
-    pattern = _file().introduce.get(language)
+    pattern = names_file().introduce.get(language)
     if not pattern:
         return False
     if language == "de" and re.search(r"\bvon\s+$", line[:start]):
-        return not _is_german(word)
+        return not is_german(word)
     return bool(re.search(rf"(?<!\w)(?:{pattern})\s+[\"“„«]?$", line[:start], re.I))
 
 
 def _names_something(text: str) -> bool:
     return bool(_LATIN.search(text))
-
-
-def _holds(text: str, name: str) -> bool:
-    """Whether a text has a name, whatever its case, its apostrophes and hyphens."""
-    bare, within = (re.sub(r"[\s'’.&-]", "", part.lower()) for part in (re.sub(r"['’]s?$", "", name), text))
-    return bare in within or (len(bare) > 4 and bare.removesuffix("s") in within)

@@ -9,11 +9,16 @@ from dataclasses import replace
 from shopbatch.text.amount_patterns import AGE, CLOCK, MONEY, MONTH, SIZE, WEEKDAY, Amount, sizes_of
 from shopbatch.text.amounts import BUNDLE, DECADE, amounts
 
-VERSION = 1
+VERSION = 2
 # Units that may not go missing or come new. Behind a count there is no unit, and a point may be one of many things.
 _FIRM = frozenset({
     "mass", "volume", "length", "area", "time", "workdays", "share", "power", "charge", "memory", "usd", "eur", "gbp",
     "cny", "cents", "celsius", "fahrenheit", "megabytes", "frequency",
+})  # fmt: skip
+# between these nothing is rounded
+_METRIC = frozenset({
+    "millimeter", "centimeter", "meter", "kilometer", "milligram", "gram", "kilogram", "jin", "liang", "milliliter",
+    "centiliter", "liter",
 })  # fmt: skip
 _TINY = 1e-6
 _TOLERANCE = 0.03  # relative difference of a size that is restated in another unit
@@ -142,7 +147,7 @@ def _converted(a: Amount, b: Amount) -> bool:
             if dimension != other:
                 continue
             room = _ROUGH if {a.unit, b.unit} & _ROUGH_UNITS else _TOLERANCE
-            room = _TINY if dimension == "time" else room
+            room = _TINY if dimension == "time" or {a.unit, b.unit} <= _METRIC else room
             if any(abs(x * factor - y * known) <= room * abs(x * factor) for x in a.values for y in b.values):
                 return True
     return False
