@@ -95,7 +95,7 @@ MODERATION = {1: "16a6e0fc28d7d188"}
 OF_MODERATION = tuple((module, None) for module in (find, folding, closing, details, moderation_lexicon))
 MODERATION_LISTS = tuple(("text.moderation", name) for name in ("en", "zh", "signs", "details"))
 # of what says facts by plan, besides the patterns, whose digest is part of the stage's `checks`
-PLANNING = {3: "9198102a54cc1ee7"}
+PLANNING = {3: "65a55cb02f0fbcfa"}
 OF_PLANNING = (
     *(
         (module, None)
