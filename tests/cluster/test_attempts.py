@@ -53,7 +53,7 @@ def test_a_request_resolves_to_key_and_configuration(tmp_path: Path, monkeypatch
 @pytest.mark.parametrize(
     ("words", "says"),
     [
-        (("engine.kind=fkae",), "Input tag 'fkae'"),
+        (("engine.kind=fkae",), "engine.kind: expected 'openvino', 'torch', 'fake' (got 'fkae')"),
         (("--date", "tomorrow"), "--date 'tomorrow'"),
         (("nonsense=1",), "unknown key 'nonsense'"),
         (
