@@ -71,9 +71,9 @@ BREAKS = {
         "inference/publish.py",
         "            self._refuse_if_failed(candidate)\n"
         '            with report.stage("commit"):\n'
-        "                self._commit(publication, candidate)\n",
+        "                self._commit(publication, candidate, index.reasons)\n",
         '            with report.stage("commit"):\n'
-        "                self._commit(publication, candidate)\n"
+        "                self._commit(publication, candidate, index.reasons)\n"
         "            self._refuse_if_failed(candidate)\n",
         "tests/inference/test_audit.py::test_a_refused_first_run_leaves_no_table",
     ),
