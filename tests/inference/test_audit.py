@@ -118,6 +118,23 @@ def test_a_share_of_few_rejects_is_not_judged_unless_nothing_else_is_left(store)
     assert "1 of 2 rows" in message
 
 
+@dataclass(frozen=True)
+class Lenient(SentimentStage):
+    """A stage that loses nothing by texts that are too long."""
+
+    harmless: tuple[str, ...] = ("too_long",)
+
+
+def test_what_loses_nothing_by_a_stages_own_word_is_not_counted(store):
+    long = [{"review_id": f"long{i}", "text": "x" * 100_001} for i in range(20)]
+    toy.put(store, long, [{"review_id": f"r{i}", "text": "fine"} for i in range(5)])
+    spec = toy.spec()
+    lenient = replace(spec, stage=Lenient(spec.stage.engine, "", "", spec.stage.models))
+    refused(store, spec, gates={})
+    report = toy.run(store, lenient, gates={})
+    assert (report.rows.published, report.rows.rejected) == (5, 20)
+
+
 def mix(rows):
     return Counter((r["language"], r["label"]) for r in rows.values())
 

@@ -22,6 +22,7 @@ from shopbatch.capabilities.copywriting import (
     product,
     rules,
     same,
+    speaker,
     spelling,
     values,
     wording,
@@ -95,7 +96,7 @@ MODERATION = {1: "16a6e0fc28d7d188"}
 OF_MODERATION = tuple((module, None) for module in (find, folding, closing, details, moderation_lexicon))
 MODERATION_LISTS = tuple(("text.moderation", name) for name in ("en", "zh", "signs", "details"))
 # of what says facts by plan, besides the patterns, whose digest is part of the stage's `checks`
-PLANNING = {3: "65a55cb02f0fbcfa"}
+PLANNING = {3: "00bba0a73c118e17"}
 OF_PLANNING = (
     *(
         (module, None)
@@ -105,6 +106,7 @@ OF_PLANNING = (
             english,
             chinese,
             product,
+            speaker,
             labels,
             same,
             values,

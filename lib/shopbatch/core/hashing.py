@@ -54,7 +54,7 @@ def former_hash128(columns: Sequence[pa.ChunkedArray | pa.Array]) -> tuple[np.nd
 
 
 def quick_hash(column: pa.ChunkedArray | pa.Array) -> np.ndarray:
-    """Hash the values of a column within one run, about forty times as fast: equal values have equal hashes.
+    """Hash the values of a column within one run, many times as fast as `hash128`: equal values have equal hashes.
 
     Different values may have one hash, and anybody can make up such values; another version of Polars hashes otherwise.
     So it finds the few values to be compared exactly, and is never stored.

@@ -18,8 +18,8 @@ from shopbatch.warehouse.store import Snapshot
 
 ENOUGH_ROWS = 100  # with fewer rows, shares of labels are noise
 SURE_ROWS = 1_000  # with fewer rows, drift is allowed what chance alone explains on top of the limit
-# reasons that lose nothing: no words to score, replaced by a newer row, refused by a person, left to another language
-HARMLESS = ("empty", "duplicate_key", "refused_by_reviewer", "foreign_facts")
+# reasons that lose nothing, whatever the stage: no words to score, and replaced by a newer row
+HARMLESS = ("empty", "duplicate_key")
 
 
 def audit(
@@ -49,7 +49,7 @@ def audit(
         _pending(candidate, config.limit is not None),
         _duplicate_keys(_repeats(spec, uris)),
         *(_measured(name, candidate.measured.get(name, 0.0), limit) for name, limit in spec.stage.limits().items()),
-        _rejects(gates, source.rows, candidate.reasons, f"{spec.rejects.name} --candidate {run_id}"),
+        _rejects(gates, spec, source.rows, candidate.reasons, f"{spec.rejects.name} --candidate {run_id}"),
         _recipe(spec, gates, live),
         *([] if spec.stage.drift_columns is None else [_drift(spec, gates, candidate.mix, live)]),
         *([] if spec.gates is None else spec.gates(uris, live)),
@@ -98,9 +98,10 @@ def _count_repeats(uris: list[str], key: tuple[str, ...]) -> int:
     return files.duplicate_keys(uris, key)
 
 
-def _rejects(gates: Gates, read: int, reasons: Mapping[str, int], where: str) -> Gate:
+def _rejects(gates: Gates, spec: Spec, read: int, reasons: Mapping[str, int], where: str) -> Gate:
     """Judge the share of rejected rows, unless they are too few for a share to mean anything and others are left."""
-    counted = {reason: n for reason, n in reasons.items() if reason not in HARMLESS}
+    harmless = {*HARMLESS, *spec.stage.harmless}
+    counted = {reason: n for reason, n in reasons.items() if reason not in harmless}
     rejected = sum(counted.values())
     share = rejected / read if read else 0.0
     few = rejected < gates.min_rejects and sum(reasons.values()) < read

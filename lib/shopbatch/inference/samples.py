@@ -66,7 +66,7 @@ def content_of(source: Snapshot, key: str, columns: Sequence[str], rows: pl.Data
     names, kind = pa.array(rows["content_hash"].to_list(), pa.string()), pa.field("content_hash", pa.string())
     parts = [source.select([key, *columns]).append(kind).empty_table()]
     left = set(rows.select(key, "content_hash").iter_rows())
-    for content in _with(source, key, rows[key].to_list(), [key, *columns], _groups(source)):
+    for content in _matches(source, key, rows[key].to_list(), [key, *columns], _groups(source)):
         hashes = hex128(*hash128([content[c] for c in columns]))
         same = content.append_column(kind, hashes).filter(pc.is_in(hashes, names))
         parts.append(same)
@@ -84,11 +84,11 @@ def rows_with(snapshot: Snapshot, key: str, values: Sequence[str], columns: Sequ
 def _rows_with(
     snapshot: Snapshot, key: str, values: Sequence[str], columns: Sequence[str], places: Iterable[_Place]
 ) -> pa.Table:
-    rows = _with(snapshot, key, values, columns, places)
+    rows = _matches(snapshot, key, values, columns, places)
     return pa.concat_tables([snapshot.select(columns).empty_table(), *rows])
 
 
-def _with(
+def _matches(
     snapshot: Snapshot, key: str, values: Sequence[str], columns: Sequence[str], places: Iterable[_Place]
 ) -> Iterator[pa.Table]:
     """Read the rows whose key is among `values` from these row groups, one at a time."""

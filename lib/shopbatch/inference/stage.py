@@ -74,6 +74,10 @@ class Stage(Protocol):
         """
 
     @property
+    def harmless(self) -> tuple[str, ...]:
+        """Reasons of its own that lose nothing, so that the gate on rejected rows does not count them."""
+
+    @property
     def engine_kind(self) -> str:
         """Name of the engine in the report."""
 
@@ -148,6 +152,11 @@ class BaseStage:
     def checks(self) -> int | str:
         """The first version, by what `check_content` takes for a word."""
         return 1 + visible.VERSION
+
+    @property
+    def harmless(self) -> tuple[str, ...]:
+        """None."""
+        return ()
 
     @property
     def engine_kind(self) -> str:

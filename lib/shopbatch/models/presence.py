@@ -10,10 +10,9 @@ import pyarrow.fs as pafs
 
 from shopbatch.models.errors import ModelError
 from shopbatch.models.folder import MANIFEST
-from shopbatch.models.registry_files import NoLiveModel, keys, live_version
+from shopbatch.models.registry_files import DIGITS, NoLiveModel, keys, live_version
 from shopbatch.warehouse import files
 
-_DIGITS = 12  # of a digest, the name of a version's folder
 _REFERENCE = re.compile(r"([a-z][a-z0-9_-]*)@(\w+)")
 
 
@@ -42,7 +41,7 @@ def why_missing(root: str, reference: str, *, whole: bool = False) -> str | None
             return str(missing)
         except ModelError as trouble:
             return str(trouble) if whole else None
-    matching = [key for key in keys(root, name) if key.startswith(version[:_DIGITS])]
+    matching = [key for key in keys(root, name) if key.startswith(version[:DIGITS])]
     if whole:
         fs, path = files.filesystem(f"{root}/{name}")
         matching = [k for k in matching if fs.get_file_info(f"{path}/{k}/{MANIFEST}").type == pafs.FileType.File]

@@ -39,13 +39,12 @@ from shopbatch.models.folder import (
     read_manifest,
     verify,
 )
+from shopbatch.models.registry_files import DIGITS as DIGITS
 from shopbatch.models.registry_files import LIVE as LIVE
 from shopbatch.models.registry_files import NoLiveModel as NoLiveModel
 from shopbatch.models.registry_files import check_name, dump, keys, live_version, names, place, upload
 from shopbatch.models.screening import screen
 from shopbatch.warehouse import files
-
-DIGITS = 12
 
 
 @dataclass(frozen=True)

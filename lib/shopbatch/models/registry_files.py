@@ -19,7 +19,8 @@ from shopbatch.models.folder import NAME, ModelError
 from shopbatch.warehouse import files
 
 LIVE = "live.json"
-_REFERENCE = re.compile(r"[a-z][a-z0-9_-]*@[0-9a-f]{12}")  # looks like an e-mail address, and is none
+DIGITS = 12  # of a digest, the name of a version's folder
+_REFERENCE = re.compile(rf"[a-z][a-z0-9_-]*@[0-9a-f]{{{DIGITS}}}")  # looks like an e-mail address, and is none
 _EXACT = ("name", "digest", "created_at", "origin", "rows", "rows_key", "files")  # names and hashes, made here
 
 
@@ -76,7 +77,7 @@ def place(root: str, *names: str) -> str:
 
 
 def keys(root: str, name: str) -> list[str]:
-    return [k for k in _folders(f"{root}/{name}") if re.fullmatch(r"[0-9a-f]{12}", k)]
+    return [k for k in _folders(f"{root}/{name}") if re.fullmatch(rf"[0-9a-f]{{{DIGITS}}}", k)]
 
 
 def names(root: str) -> list[str]:

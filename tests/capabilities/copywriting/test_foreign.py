@@ -8,7 +8,10 @@ from typing import Any
 import pytest
 
 import shopbatch as sb
-from shopbatch.inference.audit import HARMLESS
+from shopbatch.capabilities.copywriting.config import Config
+from shopbatch.capabilities.copywriting.run import copy_specs
+from shopbatch.runs.report import Report
+from shopbatch.warehouse.store import Store
 
 ENGLISH = {"title": "French Press 1 L", "product_type": "French Press", "brand": "Brewly", "description": "Of glass."}
 BRANDED = {"title": "Linen Shirt", "product_type": "Shirt", "brand": "云栖"}
@@ -31,7 +34,8 @@ def test_planned_copy_mixes_no_scripts(
     rows: list[dict[str, Any]] = [ENGLISH, BRANDED, CHINESE, LATIN_NAME, BROKEN]
     results = sb.score(rows, "describe_products", languages=[language])
     assert [r.get("rejected") for r in results] == reasons
-    assert "foreign_facts" in HARMLESS, "a shop with two languages would be refused by the gate"
+    (spec,) = copy_specs(Config(languages=(language,)), Store(str(tmp_path)), Report(job="describe_products"))
+    assert "foreign_facts" in spec.stage.harmless, "a shop with two languages would be refused by the gate"
 
 
 def test_a_generator_may_write_from_facts_of_another_language(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -40,7 +40,7 @@ def bullets(goods: Goods, stated: Sequence[Fact], language: str, most: int, head
     known = [f for f in goods.facts if f not in new and f.role not in _LAST]
     known.sort(key=lambda f: f.value in _OF_COURSE)
     lines = [_bullet(f, speech, most) for f in new]
-    told = told_details(goods, language)
+    told = stated_details(goods, language)
     details = [capital(d) for d in goods.details if d != told and len(d) <= most]
     lines = [*lines[: MOST_BULLETS - len(details)], *details, *lines[MOST_BULLETS - len(details) :]]
     lines += [_line(speech, speech.labels["noun"], goods.type_name, most)] if goods.type_name else []
@@ -71,7 +71,7 @@ def _apart(lines: list[str]) -> list[str]:
     return lines
 
 
-def told_details(goods: Goods, language: str) -> str:
+def stated_details(goods: Goods, language: str) -> str:
     """The sentence of the shop's own description that goes on from the noun, `With a hood and two pockets`, or ""."""
     return next((d for d in goods.details if _GOES_ON[language].match(d)), "")
 

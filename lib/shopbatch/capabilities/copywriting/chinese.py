@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
 
 from shopbatch.capabilities.copywriting.patterns import Patterns, RolePatterns, fill
-from shopbatch.capabilities.copywriting.product import BOOKS, Goods, holds
+from shopbatch.capabilities.copywriting.product import BOOKS, holds
+from shopbatch.capabilities.copywriting.speaker import Speaker
 from shopbatch.capabilities.copywriting.values import SHOWN, Fact
 from shopbatch.grounding.lexicon import is_chinese, phrase_of
 
@@ -18,16 +18,8 @@ _TITLE_PART = re.compile(r"[\u4e00-\u9fffA-Za-z\d.\-]{2,8}")
 _OF_CONTENT = re.compile("^带(?=.*(?:精油|橄榄油|奶|精华|提取物|果肉|果粒))")
 
 
-@dataclass
-class Chinese:
-    """Says the facts of one product. draw: chooses one of several patterns. chance: a number from 0 to 1."""
-
-    goods: Goods
-    speech: Patterns
-    draw: Callable[[str, Sequence[str]], str]
-    chance: Callable[[str], float]
-    brand: str = ""
-    stated: list[Fact] = field(default_factory=list)
+class Chinese(Speaker):
+    """Says the facts of one product in Chinese."""
 
     def sentences(self, facts: Sequence[Fact]) -> list[str]:
         """The facts in sentences; those that are said are `stated` then."""
@@ -87,13 +79,13 @@ class Chinese:
         options = tuple(o for o in options if posts or "是" in o or "来自" in o) or options
         return fill(self.draw("intro", options), self._slots(pre, posts))
 
-    def _modifiers(self, told: Sequence[Fact]) -> tuple[list[Fact], list[Fact]]:
+    def _modifiers(self, facts: Sequence[Fact]) -> tuple[list[Fact], list[Fact]]:
         """Up to two facts that stand before the noun, and the others."""
         pre: list[Fact] = []
-        for fact in told:
+        for fact in facts:
             if len(pre) < _BEFORE and self._is_short(fact) and self.chance(f"before {fact.role}") < 0.8:
                 pre.append(fact)
-        return pre, [f for f in told if f not in pre]
+        return pre, [f for f in facts if f not in pre]
 
     def _is_short(self, fact: Fact) -> bool:
         role, value = self._role(fact), fact.value

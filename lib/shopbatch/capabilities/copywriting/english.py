@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 
-from shopbatch.capabilities.copywriting.patterns import AGREEING, Patterns, RolePatterns, fill
-from shopbatch.capabilities.copywriting.product import BOOKS, Goods, holds
+from shopbatch.capabilities.copywriting.patterns import AGREEING, RolePatterns, fill
+from shopbatch.capabilities.copywriting.product import BOOKS, holds
+from shopbatch.capabilities.copywriting.speaker import Speaker
 from shopbatch.capabilities.copywriting.spelling import MATERIALS
 from shopbatch.capabilities.copywriting.values import ABLE, MARGINAL, Fact
 from shopbatch.capabilities.copywriting.wording import article, capital, listed, lowered
@@ -24,16 +24,8 @@ _SAID = ("in", "made", "filled", "set", "scented", "with")  # the order of verbs
 _ORDER = ("by", "for", "from", "in", "made", "set", "filled")  # of what stands behind a noun; `with` comes last
 
 
-@dataclass
-class English:
-    """Says the facts of one product. draw: chooses one of several patterns. chance: a number from 0 to 1."""
-
-    goods: Goods
-    speech: Patterns
-    draw: Callable[[str, Sequence[str]], str]
-    chance: Callable[[str], float]
-    brand: str = ""
-    stated: list[Fact] = field(default_factory=list)
+class English(Speaker):
+    """Says the facts of one product in English."""
 
     def sentences(self, facts: Sequence[Fact]) -> list[str]:
         """The facts in sentences; those that are said are `stated` then."""
@@ -41,8 +33,8 @@ class English:
         before, rest = self._modifiers(facts)
         behind, rest = self._behind(rest)
         clauses = [(f, c) for f in rest if (c := self._clause(f))]
-        told = self._told(before, behind, clauses, facts)
-        return self._by_name(facts) if self._misses_the_title(told) else told
+        sentences = self._in_sentences(before, behind, clauses, facts)
+        return self._by_name(facts) if self._misses_the_title(sentences) else sentences
 
     def going_on(self, sentences: list[str], details: str) -> list[str]:
         """The sentences with one of the shop's own that goes on from the noun: `With a hood and two pockets`."""
@@ -59,17 +51,17 @@ class English:
             return [*sentences[:-1], f"{last} and {said}."]
         return [*sentences, f"{agreeing['It']} {said}."]
 
-    def _misses_the_title(self, told: Sequence[str]) -> bool:
+    def _misses_the_title(self, sentences: Sequence[str]) -> bool:
         """Whether sentences state little and leave out words of the title: its words are the noun then."""
         goods = self.goods
         much = [f for f in self.stated if f.role not in MARGINAL and f.role not in _PLAIN]
         if len(much) > 1 or goods.plain or goods.only_named or goods.kind == BOOKS:
             return False
-        said = set(phrase_of(" ".join(told)))
+        said = set(phrase_of(" ".join(sentences)))
         said |= {w.removesuffix("s") for w in said}
         return len({w for w in phrase_of(goods.name) if w not in said and w.removesuffix("s") not in said}) > 1
 
-    def _told(
+    def _in_sentences(
         self,
         before: list[str],
         behind: dict[str, list[str]],

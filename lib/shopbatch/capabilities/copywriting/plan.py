@@ -14,7 +14,7 @@ from functools import lru_cache
 
 import xxhash
 
-from shopbatch.capabilities.copywriting.bullets import bullets, told_details
+from shopbatch.capabilities.copywriting.bullets import bullets, stated_details
 from shopbatch.capabilities.copywriting.chinese import Chinese, is_sayable
 from shopbatch.capabilities.copywriting.english import English, is_redundant
 from shopbatch.capabilities.copywriting.facts import cut
@@ -114,8 +114,7 @@ class _Planner:
 
     def copy(self) -> dict[str, object]:
         """The parts of the copy."""
-        told = self._told()
-        description, stated = self._description(told)
+        description, stated = self._description(self._facts_to_state())
         headline = self._headline()
         brand = [f for f in self.goods.facts if f.role == "brand" and self.goods.value("brand") in description]
         lines = bullets(self.goods, [*stated, *brand], self.language, self.limits.bullet, self.limits.headline)
@@ -137,26 +136,25 @@ class _Planner:
     def _hash(self, topic: str, option: str) -> int:
         return xxhash.xxh3_64_intdigest(f"{self.seed} {self.draft} {topic} {option}".encode())
 
-    def _told(self) -> list[Fact]:
+    def _facts_to_state(self) -> list[Fact]:
         """The facts for the description: those of TOLD that its noun does not hold already."""
         goods, zh = self.goods, self.language == "zh"
         most = _LONG_ZH if zh else _LONG
-        told: dict[str, Fact] = {}
+        chosen: dict[str, Fact] = {}
         for fact in goods.facts:
             known = holds(goods.noun, fact.value, self.language) or (not zh and is_redundant(fact, goods.noun))
             several = fact.role in (PART, "able", "measure")
-            name = (
-                fact.value.split(" ")[-1] if fact.role == PART and not zh else fact.label
-            )  # of two handles one is told
+            # of two handles one is stated
+            name = fact.value.split(" ")[-1] if fact.role == PART and not zh else fact.label
             if (fact.role in TOLD or several) and len(fact.value) <= most and not known:
-                told.setdefault(f"{fact.role} {name}" if several else fact.role, fact)
+                chosen.setdefault(f"{fact.role} {name}" if several else fact.role, fact)
         if not zh and goods.kind in EDIBLE:
-            told = {key: fact for key, fact in told.items() if fact.role != PART}
+            chosen = {key: fact for key, fact in chosen.items() if fact.role != PART}
         if zh and re.search("[男女]|中性", goods.noun):
-            told.pop("gender", None)
+            chosen.pop("gender", None)
         if not zh:
-            _settle_people(told, goods.whom)
-        facts = list(told.values())
+            _settle_people(chosen, goods.whom)
+        facts = list(chosen.values())
         if zh:
             shown = [f for f in goods.facts if is_sayable(f, self.speech) and not holds(goods.noun, f.value, "zh")]
             facts += shown[: max(_WANTED - len([f for f in facts if f.role not in MARGINAL]), 0)]
@@ -169,17 +167,17 @@ class _Planner:
         free = fact.role in (PART, "able", "measure", SHOWN)
         return (1 if holds(self.goods.name, fact.shown, self.language) else 2) if free else 0
 
-    def _description(self, told: Sequence[Fact]) -> tuple[str, list[Fact]]:
+    def _description(self, facts: Sequence[Fact]) -> tuple[str, list[Fact]]:
         """The least repetitive of some descriptions that keep to the limits, and the facts that it states."""
         drafts = []
         for self.draft in range(_DRAFTS):
-            drafts.append(self._drafted(told))
+            drafts.append(self._drafted(facts))
         kept = [d for d in drafts if self.limits.allow(d[0])] or drafts
         kept = [d for d in kept if self._is_clear(d[0])] or kept
         best = min(kept, key=lambda draft: _repetition(draft[0], self.language))
-        while len(best[0]) > self.limits.description and told:
-            told = told[:-1]
-            best = self._drafted(told)
+        while len(best[0]) > self.limits.description and facts:
+            facts = facts[:-1]
+            best = self._drafted(facts)
         return best
 
     def _is_clear(self, description: str) -> bool:
@@ -187,11 +185,11 @@ class _Planner:
         counted = self.goods.name[-1:].isdigit() and description[:1] in "日升米克斤两寸度片只支枚包袋瓶盒件双条张月年天"
         return self.language != "zh" or not (counted or re.search("美的(?=[一款])", description))
 
-    def _drafted(self, told: Sequence[Fact]) -> tuple[str, list[Fact]]:
+    def _drafted(self, facts: Sequence[Fact]) -> tuple[str, list[Fact]]:
         goods = self.goods
-        sentences = self.speaker.sentences(told)
+        sentences = self.speaker.sentences(facts)
         stated = list(self.speaker.stated)
-        if details := told_details(goods, self.language):
+        if details := stated_details(goods, self.language):
             sentences = self.speaker.going_on(sentences, details)
         short = sum(map(len, sentences)) < (_SHORT_ZH if self.language == "zh" else _SHORT)
         if self.style.closing or short:
@@ -238,13 +236,13 @@ class _Planner:
         return text
 
 
-def _settle_people(told: dict[str, Fact], whom: str) -> None:
+def _settle_people(facts: dict[str, Fact], whom: str) -> None:
     """Leave out whom goods are for where it is said already: adults beside women, kids beside boys."""
-    age, gender = told.get("age_group"), told.get("gender")
+    age, gender = facts.get("age_group"), facts.get("gender")
     if whom:
-        told.pop("gender", None)
+        facts.pop("gender", None)
     if age is not None and (age.value in ("adult", "adults") or ((gender or whom) and not re.search(r"\d", age.value))):
-        told.pop("age_group")
+        facts.pop("age_group")
 
 
 def _fitting(options: Iterable[str], slots: Mapping[str, str]) -> list[str]:

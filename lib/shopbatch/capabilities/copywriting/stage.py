@@ -107,6 +107,11 @@ class DescriptionStage(BaseStage):
         return digest({"rules": RULES_VERSION, "grounding": GROUNDING_VERSION, "conf": conf, "plan": planned} | said)
 
     @property
+    def harmless(self) -> tuple[str, ...]:
+        """What a person refused, and what is left to another language."""
+        return (REFUSED, FOREIGN)
+
+    @property
     def _plans(self) -> bool:
         """Whether copy of this stage may be planned."""
         return isinstance(self.engine, PlanConfig) or self.plan_from > 0
