@@ -11,6 +11,8 @@ VLLM := .venv-vllm
 AIRFLOW := .venv-airflow
 export RAY_USAGE_STATS_ENABLED := 0
 export HF_HUB_DISABLE_TELEMETRY := 1
+# jobs and tests start many processes: without compiled files each of them compiles the whole package again
+unexport PYTHONDONTWRITEBYTECODE
 
 help:  ## show this
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12

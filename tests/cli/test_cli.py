@@ -101,6 +101,7 @@ def test_a_wrong_key_is_refused_before_anything_heavy_is_loaded(name: str) -> No
     assert not modules & HEAVY
 
 
+@pytest.mark.slow
 def test_the_package_and_a_job_file_are_commands(tmp_path: Path) -> None:
     def run(*program: str) -> tuple[int, str, str]:
         environment = {**os.environ, "SHOPBATCH_HOME": str(ROOT)}
@@ -118,6 +119,7 @@ def test_the_package_and_a_job_file_are_commands(tmp_path: Path) -> None:
     assert err == "shopbatch: config: unknown key 'limt'; did you mean 'limit'?\n"
 
 
+@pytest.mark.slow
 def test_a_shell_completes_commands_jobs_and_tables(filled: Store) -> None:
     def complete(line: str) -> set[str]:
         words = {"COMP_WORDS": line, "COMP_CWORD": str(len(line.split()) - (not line.endswith(" ")))}

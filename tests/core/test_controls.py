@@ -24,6 +24,7 @@ def steers(character: str) -> bool:
     return unicodedata.category(character) in ("Cc", "Cf", "Cs", "Zl", "Zp") and character not in JOINERS
 
 
+@pytest.mark.slow
 def test_every_character_that_steers_is_escaped_and_no_other() -> None:
     for character in map(chr, range(sys.maxunicode + 1)):
         escaped = escape_controls(character)

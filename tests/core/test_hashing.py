@@ -157,6 +157,7 @@ def columns(draw: st.DrawFn) -> tuple[pa.DataType, list[Any]]:
     return kind, draw(st.lists(st.none() | values, max_size=6))
 
 
+@pytest.mark.slow
 @settings(max_examples=150, deadline=None)
 @given(columns(), st.integers(0, 2))
 def test_nested_values_are_hashed_as_their_encoding(column: tuple[pa.DataType, list[Any]], skip: int) -> None:

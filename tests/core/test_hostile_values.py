@@ -123,6 +123,7 @@ PATHS = st.one_of(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=250, deadline=None)
 @given(PATHS, VALUES, st.sampled_from([(ScoreReviewsConfig, "score_reviews"), (DescribeConfig, "describe_products")]))
 def test_any_override_is_a_value_or_one_message(path: str, value: str, of: tuple[type[config.JobConfig], str]) -> None:

@@ -111,6 +111,7 @@ def test_it_ends_with_a_final_beat_and_its_thread_also_when_the_run_fails() -> N
     assert not any(thread.name == "progress" for thread in threading.enumerate())
 
 
+@pytest.mark.slow
 def test_a_stream_that_blocks_does_not_hold_up_the_run() -> None:
     blocked, free = threading.Event(), threading.Event()
 

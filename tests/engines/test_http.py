@@ -573,6 +573,7 @@ def test_a_call_that_is_interrupted_ends_its_requests(monkeypatch):
         monkeypatch.undo()
 
 
+@pytest.mark.slow
 def test_the_thread_ends_with_its_generator():
     with OpenAiServer() as server:
         before = set(threading.enumerate())

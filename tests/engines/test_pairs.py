@@ -38,6 +38,7 @@ def reference(folder: Path, pair: tuple[str, str], labels: int) -> float:
     return float(logits[0] if labels == 1 else logits[1] - logits[0])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("engine", "labels"), [(TORCH, 1), (TORCH, 2), (OPENVINO, 2)])
 def test_a_pair_is_scored_as_transformers_scores_it(
     engine: TorchConfig | OpenVinoConfig, labels: int, tmp_path: Path

@@ -40,6 +40,7 @@ def test_a_call_whose_lines_do_not_come_back_is_made_text_by_text(tmp_path: Path
     assert made.texts == ["uno", "", "tres"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("fault", "says"),
     [("HANG", "no answer in time"), ("FLOOD", "bytes for an answer"), ("FAIL", "exit code 7: broken pair")],

@@ -59,6 +59,7 @@ def test_the_cohort_table_is_what_a_loop_over_users_says(visits: Visits) -> None
             assert money[user] == pytest.approx(smooth[1] * (habit + 1) / (smooth[2] + 1) * each)
 
 
+@pytest.mark.slow
 def test_repeat_buying_is_recovered_and_its_chances_come_true() -> None:
     generator, users = np.random.default_rng(4), 6000
     rate, leave = generator.gamma(0.8, 1 / 12.0, users), generator.beta(0.9, 3.0, users)

@@ -118,6 +118,7 @@ def test_benjamini_hochberg() -> None:
     assert discovery_threshold(np.array([0.9]), 0.05) == 0.0 and discovery_threshold(np.empty(0), 0.05) == 0.0
 
 
+@pytest.mark.slow
 def test_of_pages_without_any_change_at_most_5_of_100_have_an_alarm() -> None:
     """A page: 40 products x 6 aspects, with their sums over the shop, which are tests on the same reviews."""
     random, pages = np.random.default_rng(14), 400

@@ -44,6 +44,7 @@ def test_planted_claims_are_found_and_faithful_copy_is_left_alone():
         assert missed[group] + alarmed[group] <= 0.15 * n, group
 
 
+@pytest.mark.slow
 def test_planted_and_natural_claims_together():
     """Raw output of a base model is mostly no copy at all, and refused before this check; here it is read too."""
     missed = sum(

@@ -27,6 +27,7 @@ ANSWER = st.tuples(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=200, deadline=None)
 @given(st.lists(ANSWER, max_size=14))
 def test_a_result_beats_a_reject_then_the_earliest_or_the_last_attempt_counts(answers):

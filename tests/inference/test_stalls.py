@@ -109,6 +109,7 @@ print(json.dumps([len(calls), report.outcome, report.rows.computed, report.diagn
 """
 
 
+@pytest.mark.slow
 def test_a_standstill_that_nothing_explains_is_begun_again_once(store: Store) -> None:
     toy.put(store, rows(10))
     environment = {k: v for k, v in os.environ.items() if not k.startswith("RAY_")}
@@ -177,6 +178,7 @@ def test_progress_and_a_look_that_fails_are_no_standstill_of_their_own() -> None
     assert len(report.diagnosis) == 1
 
 
+@pytest.mark.slow
 def test_only_a_standstill_that_nothing_explains_is_interrupted() -> None:
     def blocks() -> Any:
         yield 1

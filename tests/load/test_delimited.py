@@ -139,6 +139,7 @@ def test_a_stray_quote_costs_its_line_alone(path: Path, bad: bytes, lost: int) -
     assert read(path, b"a,b\n" + GOOD + bad)[1][-1][0] >= 6
 
 
+@pytest.mark.slow
 def test_an_open_quote_does_not_swallow_a_long_file(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     rows, listed = read(path, b'a,b\n7,"open\n' + b'8,"x, y"\n' * 50_000)
     assert (len(rows), listed) == (50_000, [(2, "stray_quote")])

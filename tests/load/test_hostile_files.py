@@ -183,6 +183,7 @@ def shelf(tmp_path_factory: pytest.TempPathFactory):
 FUZZ = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
+@pytest.mark.slow
 @FUZZ
 @given(TABLES, st.lists(st.lists(CELLS, min_size=9, max_size=9), max_size=4), st.sampled_from(",;\t|"))
 def test_any_small_table_is_loaded_or_refused(shelf, table: str, rows: list[list[str]], delimiter: str) -> None:

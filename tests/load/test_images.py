@@ -153,6 +153,7 @@ print(Path("/proc/self/status").read_text().partition("VmHWM:")[2].split()[0])
 """
 
 
+@pytest.mark.slow
 def test_hostile_files_are_rejects_and_take_little_memory(shop: Store, folder: Path) -> None:
     """More than 60 of them, beside the good ones; decoding only one of the bombs would take gigabytes."""
     wanted = write_hostile(folder)

@@ -164,6 +164,7 @@ def test_no_space_left_is_not_the_files_fault(store: Store, messy: Path, monkeyp
         load_file(store, "reviews", messy, MAPPING)
 
 
+@pytest.mark.slow
 def test_replace_puts_these_rows_in_place_of_all(store: Store, messy: Path, tmp_path: Path) -> None:
     fill_generated(store, 100, 0)
     other = tmp_path / "other.jsonl"
@@ -306,6 +307,7 @@ def as_parquet(records: list[dict[str, Any]]) -> bytes:
     return out.getvalue()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("write", "name"), [(as_csv, "a.csv"), (as_json, "a.jsonl"), (as_parquet, "a.parquet")])
 @settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(records=RECORDS)
@@ -325,6 +327,7 @@ def test_any_rows_come_back_as_they_were(write: Any, name: str, records: list[di
         assert [{k: r[k] for k in records[0]} for r in rows(store)] == records
 
 
+@pytest.mark.slow
 def test_python_reads_the_same_csv(tmp_path: Path, store: Store) -> None:
     """The csv module of the standard library is an independent oracle."""
     fill_generated(Store(str(tmp_path / "source")), 800, 4, transactions_per_review=0)

@@ -157,6 +157,7 @@ def test_support_dialogs(store: Store, tmp_path: Path) -> None:
         load_file(store, "support_dialogs", path)
 
 
+@pytest.mark.slow
 def test_a_generated_shop_can_be_loaded_into_another(store: Store, tmp_path: Path) -> None:
     from shopbatch.sample import fill_generated
 

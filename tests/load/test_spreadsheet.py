@@ -101,6 +101,7 @@ def test_the_header_is_the_first_row_with_cells_and_empty_rows_and_columns_do_no
     assert block.columns == {"id": [1, 2], "Review text": ["a", "b"], "": [None, "kept"]}
 
 
+@pytest.mark.slow
 def test_many_rows_come_in_blocks(workbook: Callable[..., Path]) -> None:
     sheet = open_sheet(workbook(Data=table(("id",), *((n,) for n in range(20_000)))))
     blocks = list(sheet.read(["id"]))

@@ -319,6 +319,7 @@ JSON = (
 )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("column", COLUMNS, ids=lambda c: f"{c.name}-{c.type}")
 @settings(deadline=None, max_examples=30)
 @given(raw=st.lists(st.none() | SCRAPS | st.binary(max_size=8), min_size=1), key=st.booleans())

@@ -104,6 +104,7 @@ def test_the_identity_in_a_manifest_is_not_the_key(store: Store, key: Path) -> N
     assert key.stat().st_mode & 0o077 == 0
 
 
+@pytest.mark.slow
 def test_jobs_that_make_the_key_at_once_end_with_one(store: Store, key: Path) -> None:
     code = (
         "import sys\nfrom shopbatch.models import erasure\nfrom shopbatch.warehouse.store import Store\n"

@@ -208,6 +208,7 @@ def test_a_reader_always_finds_one_model_or_the_other(root):
     assert len(seen) > 1
 
 
+@pytest.mark.slow
 def test_processes_that_publish_the_same_model_at_once_all_succeed(root):
     code = (
         "import sys\nfrom shopbatch.models import registry\n"

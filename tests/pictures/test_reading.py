@@ -92,6 +92,7 @@ def test_of_an_animation_the_first_frame_counts() -> None:
         assert close(read_picture(data), photo(0), 9), kind
 
 
+@pytest.mark.slow
 def test_large_pictures_shrink_and_small_ones_are_kept_exactly() -> None:
     assert MOST_PIXELS > 7000 * 7000
     large = read_picture(saved(photo(0, 7000, 6990), "JPEG", quality=60))

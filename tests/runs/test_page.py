@@ -159,6 +159,7 @@ def test_rows_that_do_not_add_up_are_shown_as_such(report: Report) -> None:
     assert "does not add up: off by 5" in Page(render(report.to_dict())).text
 
 
+@pytest.mark.slow
 def test_a_refused_run_does_not_claim_to_have_published(report: Report) -> None:
     report.finish("refused", 3, "gate label_drift refused")
     text = Page(render(report.to_dict())).text
@@ -228,6 +229,7 @@ def assert_every_part_may_be_missing(whole: dict[str, Any]) -> None:
             assert "</html>" in render(tree), path
 
 
+@pytest.mark.slow
 def test_every_single_part_may_be_missing_or_null(report: Report) -> None:
     whole = report.to_dict()
     assert_every_part_may_be_missing({**whole, "figures": [], "metrics": {}})

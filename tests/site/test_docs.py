@@ -213,6 +213,7 @@ def test_a_run_that_was_killed_is_lost(store: Store, tmp_path: Path, monkeypatch
     assert "lost" in site["runs.html"].text and "running" not in site["job-score_reviews.html"].text
 
 
+@pytest.mark.slow
 def test_the_same_warehouse_gives_the_same_bytes_and_old_pages_go(
     filled: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -248,6 +249,7 @@ def test_a_mistake_is_one_line_and_no_file_of_others_is_touched(
     assert "add --output FOLDER" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_it_needs_neither_ray_nor_spark_nor_torch(filled: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SHOPBATCH_WAREHOUSE", filled.root)
     code = "import sys; from shopbatch.cli.main import main; code = main(['docs']); print(); print(*sys.modules);"

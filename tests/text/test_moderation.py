@@ -84,6 +84,7 @@ def test_what_stands_around_does_not_hide_a_word(around: str, word: str) -> None
     assert (len(around) + 2, len(around) + 2 + len(word)) in spans
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "piece",
     [

@@ -43,6 +43,7 @@ def word_files() -> Iterator[Path]:
         yield from sorted(Path(str(resources.files(package))).rglob("*.yaml"))
 
 
+@pytest.mark.slow
 def test_every_word_file_says_what_it_is_and_repeats_no_key() -> None:
     files = list(word_files())
     assert len(files) > 10

@@ -79,6 +79,7 @@ def ids(snapshot: Snapshot, query: Query) -> list[str]:
     return [str(i) for i in read_table(snapshot, query)["id"].to_pylist()]
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=150)
 @given(st.data())
 def test_comparisons_and_limits_are_those_of_python(snapshot: Snapshot, data: st.DataObject) -> None:

@@ -183,6 +183,7 @@ def test_an_error_that_no_attempt_can_cure_is_raised_at_once(toy: Store, monkeyp
     assert len(attempts) <= 3
 
 
+@pytest.mark.slow
 def test_an_object_store_that_does_not_answer_is_asked_again(toy: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     write, attempts = delta.write_commit, []
 

@@ -64,6 +64,7 @@ def test_a_product_with_neither_has_the_prompt_that_it_always_had() -> None:
         assert fenced(facts(**columns, **more)) == wanted == fenced(columns)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("said", "kinds"),
     [
@@ -168,6 +169,7 @@ def test_content_can_be_made_of_facts_again() -> None:
     assert known_facts(again) == known
 
 
+@pytest.mark.slow
 def test_the_template_says_what_the_entries_say_and_passes_its_own_rules() -> None:
     known = facts(**LAMP)
     copy = json.loads(template(known))

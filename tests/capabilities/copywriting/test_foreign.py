@@ -20,6 +20,7 @@ LATIN_NAME = {"title": "Pixel 9 Pro", "attributes": {"颜色": "黑色", "材质
 BROKEN = {"title": "?"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("language", "reasons"),
     [

@@ -109,6 +109,7 @@ def test_planned_copy_of_few_words_is_in_its_language():
     assert Judge(Rules(), "en", "")(plan(known, "en"), "stop", Facts(known)).reason is None
 
 
+@pytest.mark.slow
 def test_measure_words_fit_the_goods():
     for name, measure in (("衬衫", "件"), ("运动鞋", "双"), ("长裤", "条")):
         assert understand(facts(title=name, product_type=name), "zh").measure == measure

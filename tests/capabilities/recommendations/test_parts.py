@@ -106,6 +106,7 @@ def test_what_is_bought_again_is_ordered_by_both_scores(whole: tuple[Recommender
     assert differ > USERS / 2
 
 
+@pytest.mark.slow
 def test_reasons_are_own_products_of_the_source_that_made_the_score(whole: tuple[Recommender, History]) -> None:
     recommender, history = whole
     got = recommender.candidates("discover", history, SIZE)

@@ -117,6 +117,7 @@ def by_arrays(users: Sequence[Drawn], rules: tuple[int, float, dict[str, int]]) 
     return [[f"p{n}" for n in some.item[rows]] for rows in picked]
 
 
+@pytest.mark.slow
 @settings(max_examples=150, deadline=None)
 @given(st.lists(drawn_users, min_size=1, max_size=4), made)
 def test_arrays_give_what_the_rules_say(users: list[Drawn], rules: tuple[int, float, dict[str, int]]) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 import polars as pl
 import pyarrow as pa
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -112,6 +113,7 @@ def oracle(stated: list[dict[str, Any]], kind: str, op: str, value: Any, currenc
     )
 
 
+@pytest.mark.slow
 @settings(max_examples=80, deadline=None)
 @given(st.lists(STATED, min_size=1, max_size=12), st.lists(CONSTRAINT, min_size=1, max_size=3), st.booleans())
 def test_a_filter_keeps_what_the_oracle_keeps(

@@ -67,6 +67,7 @@ def run(used: Cascade, rows: pa.Table, size: int) -> pa.Table:
     return pa.concat_tables([each.run(batch, np.ones(batch.num_rows, np.int8)) for batch in batches])
 
 
+@pytest.mark.slow
 def test_who_answers_does_not_depend_on_the_batch() -> None:
     rows, sizes = content(300), (1, 3, 300)
     unsure = [run(cascade(0.0, 0.8, 1.4), rows, size)["answered_by"].to_pylist() for size in sizes]

@@ -49,6 +49,7 @@ def probabilities(label: np.ndarray, wrong: np.ndarray) -> np.ndarray:
     return np.asarray(np.where(np.arange(3) == guess[:, None], 0.9, 0.05), np.float32)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("rows", "broken", "mended", "refused"),
     [

@@ -78,6 +78,7 @@ def test_a_language_with_two_labels_hardly_ever_answers_with_the_third():
     assert head.probabilities(vectors, table["language"].combine_chunks())[:, 1].mean() < 0.02
 
 
+@pytest.mark.slow
 def test_with_few_examples_the_stronger_penalty_wins():
     table, vectors, _ = examples(1200, seed=3, languages=("en",))
     noise = np.random.default_rng(0).normal(size=(1200, 300)).astype(np.float32)

@@ -187,6 +187,7 @@ USERS = ("u1", "u2", "u3", None)
 NUMBERS = [f"A-{n}" for n in range(1000, 1012)]
 
 
+@pytest.mark.slow
 @settings(max_examples=500, deadline=None)
 @given(
     user=st.sampled_from(USERS),
@@ -305,6 +306,7 @@ def sample_policies() -> list[dict[str, Any]]:
     return out
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("language", ["en", "zh"])
 def test_templates_state_all_values_of_the_samples_policies_in_their_sentences(language: str) -> None:
     rows = [row for row in sample_policies() if row["language"] == language]

@@ -31,6 +31,7 @@ def test_good_translations_pass_and_each_fault_has_its_name(row: dict[str, Any])
         assert kind in kinds(row, text), text
 
 
+@pytest.mark.slow
 def test_free_translations_pass_and_false_ones_do_not() -> None:
     refused = {
         text: found
