@@ -24,6 +24,8 @@ from shopbatch.load.raw import RawBatch
 from shopbatch.load.report import SHOWN_REJECTS, Reject
 from shopbatch.load.skipping import Skipping
 from shopbatch.load.text_values import is_text, to_words
+from shopbatch.load.translation import Translator
+from shopbatch.tables.products import CODES
 from shopbatch.tables.schema import Column
 
 WHOLE_ROW = "*"  # in place of a column's name, where a whole row is refused
@@ -69,10 +71,10 @@ class Counts:
 
 
 class Converter:
-    """Turns raw batches into rows of the table."""
+    """Turns raw batches into rows of the table. translator: gives them the ids of their products, if they name any."""
 
-    def __init__(self, plan: Plan, source: str) -> None:
-        self.plan, self.table, self.source = plan, plan.table, source
+    def __init__(self, plan: Plan, source: str, translator: Translator | None = None) -> None:
+        self.plan, self.table, self.source, self.translator = plan, plan.table, source, translator
         self.counts = Counts()
         self._by_name = {c.name: c for c in self.table.columns}
         not_null = (c.name for c in self.table.columns if not c.nullable)
@@ -88,7 +90,7 @@ class Converter:
         """The file's columns that are read."""
         preset = self.plan.match.preset
         more = extra_columns(preset) if preset else ()
-        return list(dict.fromkeys([*self.plan.match.columns.values(), *more]))
+        return list(dict.fromkeys([*self.plan.match.columns.values(), *self.plan.match.codes, *more]))
 
     def convert(self, batch: RawBatch) -> tuple[pa.Table, list[Misfits]]:
         """Return the rows of a batch that fit, and what does not fit."""
@@ -172,6 +174,9 @@ class Converter:
             columns["availability"] = shop_values.availability(batch, preset.stock)
         if preset and shop_values.compares(preset, self.plan.match.columns):
             shop_values.exchange_prices(columns)
+        if CODES in self._by_name:
+            lists = preset.code_lists if preset and CODES not in self.plan.match.columns else {}
+            columns[CODES] = shop_values.codes(batch, self.plan.match.codes, lists, columns.get(CODES))
         entries = {t.removeprefix(ATTRIBUTE): columns.pop(t) for t in list(columns) if t.startswith(ATTRIBUTE)}
         if preset and preset.pairs:
             entries = shaping.attributes_of_pairs(batch, preset, filled) | entries
@@ -187,7 +192,12 @@ class Converter:
 
     def _rows(self, columns: dict[str, pa.Array], count: int) -> pa.Table:
         if count:
-            self._give_keys(columns)
+            if self.plan.match.makes_key:  # of what the file states, so that it is the same whatever is translated
+                self._give_keys(columns)
+            if self.translator is not None:
+                self.translator.translate(columns)
+            if not self.plan.match.makes_key:
+                self._give_keys(columns)
             if "source" in columns and "source" not in self.plan.match.columns:
                 columns["source"] = pa.repeat(self.source, count)
         rows = self.table.fill(count, **columns)
@@ -250,6 +260,10 @@ class Converter:
             if count
         ]
         lines += self._skipping.notes()
+        if self.plan.match.codes:
+            names = ", ".join(self.plan.match.codes)
+            lines.append(f"codes: {names} (orders may name products by them; --map codes= leaves them out)")
+        lines += self.translator.notes() if self.translator else []
         if counts.without_currency:
             what = f"{counts.without_currency:,} rows have an amount and no currency"
             lines.append(f"currency: {what}; if all amounts are in one, say it with --set currency=USD")

@@ -15,7 +15,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from shopbatch import tables
 from shopbatch.core.ahead import ahead
@@ -29,18 +28,20 @@ from shopbatch.load.batches import Converter, Misfits
 from shopbatch.load.beside import with_files_beside
 from shopbatch.load.conversion import AMBIGUOUS
 from shopbatch.load.formats import UNREADABLE, Input, open_input, unreadable
-from shopbatch.load.identity import Mode, load_id, loaded_version, new_run_id, shows
+from shopbatch.load.identity import Mode, load_id, loaded_version, new_run_id, refuse_other_keys, shows
 from shopbatch.load.inspection import Plan, inspect
 from shopbatch.load.joins import unmatched
 from shopbatch.load.match import Match, match
 from shopbatch.load.options import Options
+from shopbatch.load.product_codes import REFERRING, ProductCodes
 from shopbatch.load.report import LoadReport
 from shopbatch.load.sink import Sink
+from shopbatch.load.translation import Translator
 from shopbatch.tables.images import PRODUCT_IMAGES
 from shopbatch.tables.load_rejects import load_rejects
 from shopbatch.tables.policies import POLICIES
 from shopbatch.tables.schema import Table
-from shopbatch.warehouse import files, utf8
+from shopbatch.warehouse import files
 from shopbatch.warehouse.foreign import put_right, refuse_foreign
 from shopbatch.warehouse.store import Snapshot, Store
 
@@ -134,18 +135,20 @@ def _no_collections() -> Iterator[None]:
 
 def _load_rows(store: Store, table: str, opened: Input, options: Options, mode: Mode, dry_run: bool) -> LoadReport:
     started = time.monotonic()
-    load = _Load(store, tables.table(table), opened, options, mode)
+    codes = ProductCodes.of(store) if table in REFERRING else None
+    load = _Load(store, tables.table(table), opened, options, mode, codes)
     try:
         if not dry_run:
             load = replace(load, undone=put_right(store, load_rejects(table)))
-            found = loaded_version(store, load.table, load.id, mode)
+            found = loaded_version(store, load.table, load.id, mode, codes.digest if codes else None)
             if found is not None:
-                return load.report(match(load.table, opened.names, options)).loaded_before(found)
+                said = unmatched(store, table, codes) if codes else []
+                return load.report(match(load.table, opened.names, options), said).loaded_before(found)
             load.refuse_other_reading()
             store.check_targets((load.table, load_rejects(table)), mode)
         plan = inspect(load.table, opened, options)
         if plan.match.makes_key and mode == "append":
-            load.refuse_other_keys()
+            refuse_other_keys(store, load.table, opened.title)
         run = _Run(load, plan, dry_run)
         try:
             run.read()
@@ -167,6 +170,8 @@ class _Load:
     opened: Input
     options: Options
     mode: Mode
+    codes: ProductCodes | None = None
+    """The codes by which the rows may name products; None: they name none."""
     undone: str = ""
     """What others had done to the list of refused rows, and was undone."""
 
@@ -181,20 +186,6 @@ class _Load:
             raise UserError(
                 f"{self.opened.title} was loaded into {self.table.name!r} before, with other options or by an older "
                 "version: its rows would stand there twice; add --replace to load the table anew, which removes all "
-                "its rows"
-            )
-
-    def refuse_other_keys(self) -> None:
-        """UserError if an older version made keys from content here: the same rows would get other keys now."""
-        snapshot = self.store.find(self.table.name)
-        if snapshot is None or "sample" in snapshot.metadata or snapshot.metadata.get("content_keys") == CONTENT_HASH:
-            return
-        (key,) = self.table.key
-        made = pc.match_substring_regex(utf8.blank(snapshot.read([key])[key]), "^[0-9a-f]{32}(-[0-9]+)?$")
-        if pc.any(made).as_py():
-            raise UserError(
-                f"{self.table.name!r} holds rows whose keys an older version made from their content, so that rows of "
-                f"{self.opened.title} could stand there twice; add --replace to load the table anew, which removes all "
                 "its rows"
             )
 
@@ -219,7 +210,9 @@ class _Run:
     def __init__(self, load: _Load, plan: Plan, dry_run: bool) -> None:
         self.load, self.id, self.store, self.table = load, load.id, load.store, load.table
         self.plan, self.dry_run = plan, dry_run
-        self.converter = Converter(plan, load.opened.name)
+        before = self.store.find(self.table.name) if load.codes is not None and load.mode == "append" else None
+        translator = None if load.codes is None else Translator.of(load.codes, before)
+        self.converter = Converter(plan, load.opened.name, translator)
         run_id = new_run_id(self.id)
         self.rows = Sink(self.store, self.table, run_id)
         self.refused = Sink(self.store, load_rejects(self.table.name), run_id)
@@ -280,6 +273,7 @@ class _Run:
                     "inputs": [self.load.opened.digest],
                     "source": mask(self.load.opened.name),
                     "content_keys": CONTENT_HASH,
+                    "product_codes": self.load.codes.digest if self.load.codes else "",
                     **report.counts(),
                 },
                 guard=self._refuse_second_load,
@@ -290,9 +284,8 @@ class _Run:
             what = "1 row is of an erased person" if back == 1 else f"{back:,} rows are of erased persons"
             report = replace(report, notes=(*report.notes, f"{what}: erase them again, unless they are customers anew"))
         self.rows.written.clear()
-        report = replace(
-            report, notes=(*report.notes, *self._of_the_table(before), *unmatched(self.store, self.table.name))
-        )
+        of_ids = unmatched(self.store, self.table.name, self.load.codes)
+        report = replace(report, notes=(*report.notes, *self._of_the_table(before), *of_ids))
         return report.committed(version, beside_sample)
 
     def _of_the_table(self, before: Snapshot | None) -> list[str]:
@@ -303,7 +296,7 @@ class _Run:
         return [f"added to the {name} that were there: what is gone from the export stays (--replace takes it out)"]
 
     def _report(self, started: float) -> LoadReport:
-        counts, merger = self.converter.counts, self.plan.merger
+        counts, merger, translator = self.converter.counts, self.plan.merger, self.converter.translator
         report = self.load.report(self.plan.match, (*self.plan.notes, *self.converter.notes()))
         return replace(
             report,
@@ -313,6 +306,8 @@ class _Run:
             rows_skipped=counts.skipped,
             rows_unpublished=self.converter.unpublished,
             values_emptied=counts.emptied,
+            products_translated=translator.translated if translator else 0,
+            products_ambiguous=translator.ambiguous if translator else 0,
             reasons=dict(counts.reasons),
             rejects=tuple(counts.first),
             duplicate_keys=counts.duplicate_keys,

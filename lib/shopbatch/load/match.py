@@ -13,6 +13,7 @@ from shopbatch.load.constants import checked
 from shopbatch.load.options import Options
 from shopbatch.load.presets import ATTRIBUTE, Preset
 from shopbatch.load.words import normal_name
+from shopbatch.tables.products import CODES
 from shopbatch.tables.schema import Table
 
 
@@ -23,7 +24,8 @@ class Match:
     columns: the table's column, or `attributes.NAME` -> the file's column. ignored: the other columns of the file.
     makes_key: whether keys are made from the content because the file has none. proposed: the table's column -> a
     column of the file that may be meant, and is not taken. system: the system that the file comes from, "" if none was
-    recognised. preset: what its columns mean. constants: values of columns where the file states none.
+    recognised. preset: what its columns mean. constants: values of columns where the file states none. codes: the
+    file's columns that hold codes of products.
     """
 
     columns: Mapping[str, str]
@@ -33,6 +35,7 @@ class Match:
     system: str = ""
     preset: Preset | None = None
     constants: Mapping[str, str] = field(default_factory=dict)
+    codes: tuple[str, ...] = ()
 
 
 def match(table: Table, names: Sequence[str], options: Options) -> Match:
@@ -78,9 +81,17 @@ def match(table: Table, names: Sequence[str], options: Options) -> Match:
     needed = [*(() if makes_key else table.needed_key), *table.must_have]
     if missing := [n for n in dict.fromkeys(needed) if n not in stated]:
         raise UserError(_missing(table, missing, names, columns, proposed))
-    used = {*columns.values(), *(presets.extra_columns(preset) if preset else ())}
+    codes = () if CODES in {*columns, *mapping} or CODES not in table.names else _codes(columns, names, preset)
+    used = {*columns.values(), *codes, *(presets.extra_columns(preset) if preset else ())}
     ignored = tuple(n for n in names if n not in used)
-    return Match(columns, ignored, makes_key, proposed, system, preset, constants)
+    return Match(columns, ignored, makes_key, proposed, system, preset, constants, codes)
+
+
+def _codes(columns: Mapping[str, str], names: Sequence[str], preset: Preset | None) -> tuple[str, ...]:
+    """The columns that hold other codes of a product than its id: those of the preset, else those with such a name."""
+    known = words.product_codes()
+    listed = preset.codes if preset else [n for n in names if normal_name(n) in known and names.count(n) == 1]
+    return tuple(n for n in listed if n != columns.get("product_id"))
 
 
 def _check_mapping(table: Table, names: Sequence[str], mapping: Mapping[str, str]) -> None:

@@ -55,6 +55,12 @@ class Preset(WordFile):
     columns: dict[str, tuple[str, ...]]
     """A column of the table, or `attributes.NAME` -> the file's columns for it: the first one that exists is taken."""
 
+    codes: tuple[str, ...] = ()
+    """The file's columns by which orders may also name a product: SKUs and barcodes of it and of its variants."""
+
+    code_lists: dict[str, str] = Field(default_factory=dict)
+    """The file's columns that list variants, as in `sku=A-S,size=S|sku=A-M,size=M` -> what stands before each code."""
+
     pairs: tuple[tuple[str, str], ...] = ()
     """The file's columns that hold the name and the value of an attribute."""
 
@@ -186,7 +192,8 @@ def extra_columns(preset: Preset) -> tuple[str, ...]:
     stock = preset.stock
     of_stock = (*stock.quantity, *stock.tracked_by, *stock.oversold) if stock else ()
     of_pairs = (column for pair in preset.pairs for column in pair)
-    return (*preset.carry, *of_pairs, *of_stock, *skip_columns(preset))
+    of_codes = (*preset.codes, *preset.code_lists)
+    return (*preset.carry, *of_pairs, *of_stock, *of_codes, *skip_columns(preset))
 
 
 def skip_columns(preset: Preset) -> tuple[str, ...]:
@@ -207,7 +214,8 @@ def spelled_as(preset: Preset, names: Sequence[str]) -> Preset:
     if stock is not None:
         columns = {part: present(getattr(stock, part)) for part in ("quantity", "tracked_by", "oversold")}
         stock = stock.model_copy(update=columns) if columns["quantity"] else None
-    spelled: dict[str, object] = {"carry": present(preset.carry), "skip_rows": present(preset.skip_rows)}
+    spelled: dict[str, object] = {name: present(getattr(preset, name)) for name in ("carry", "skip_rows", "codes")}
+    spelled["code_lists"] = {c: mark for name, mark in preset.code_lists.items() for c in present([name])}
     children = {c: present(names_of) for name, names_of in preset.skip_children.items() for c in present([name])}
     spelled |= {"pairs": tuple(pairs), "skip_values": skipped, "skip_children": children, "stock": stock}
     return preset.model_copy(update=spelled)

@@ -47,6 +47,8 @@ class LoadReport:
         rows_skipped: Rows that the preset leaves out.
         rows_unpublished: Those of them that are of goods that the shop does not offer.
         values_emptied: Values that do not fit an optional column, and were loaded as null.
+        products_translated: Rows that name a product by one of its codes, and were given its id.
+        products_ambiguous: Rows that name a product by a code that several products have; they stay as they are.
         reasons: "column: reason" -> number of values that do not fit; a row may have several.
         rejects: The first of these values.
         duplicate_keys: Rows with the key of an earlier row of the file; a job takes the latest.
@@ -73,6 +75,8 @@ class LoadReport:
     rows_skipped: int = 0
     rows_unpublished: int = 0
     values_emptied: int = 0
+    products_translated: int = 0
+    products_ambiguous: int = 0
     reasons: Mapping[str, int] = field(default_factory=dict)
     rejects: tuple[Reject, ...] = ()
     duplicate_keys: int = 0
@@ -127,6 +131,7 @@ class LoadReport:
         if self.makes_key:
             lines.append("no key in the file: made from each row's content")
         if self.already:
+            lines += self.notes
             lines.append(f"{self.table}: {self.file} was loaded before, nothing done (version {self.version})")
             return lines
         lines += self.notes

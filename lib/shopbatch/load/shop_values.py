@@ -10,12 +10,16 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from shopbatch.load import values
+from shopbatch.load.column_formats import ColumnFormat
 from shopbatch.load.presets import Preset, Stock
 from shopbatch.load.raw import RawBatch
 from shopbatch.load.shaping import text_cells
-from shopbatch.load.text_values import to_text
+from shopbatch.load.text_values import to_ids, to_text
 from shopbatch.load.words import normal_name
+from shopbatch.tables.schema import TEXT_LIST, Column
 
+_CODE = Column("code_id", pa.string(), "A code of a product, which is read like an id.")
 _COMMA = re.compile(r"(?<!\\),\s*")  # WooCommerce writes a comma within a name as \,
 _ATTRIBUTES = r"""(?:\s+[\w-]+=(?:"[^"]*"|'[^']*'|“[^”]*”|[^\s\]"']+))+"""
 _CLOSING = re.compile(r"\[/([A-Za-z][\w-]*)\]")
@@ -55,6 +59,43 @@ def compares(preset: Preset, columns: Mapping[str, str]) -> bool:
     """Whether the column that is taken for `sale_price` is the one of the preset, which is crossed out."""
     chosen = normal_name(columns.get("sale_price", ""))
     return preset.compare_at and "price" in columns and chosen in map(normal_name, preset.columns["sale_price"])
+
+
+def codes(
+    batch: RawBatch, columns: Sequence[str], lists: Mapping[str, str], stated: pa.Array | None = None
+) -> pa.Array:
+    """The codes of each row's product, each once; null where there are none.
+
+    Args:
+        batch: The rows, [n].
+        columns: The file's columns that hold a code.
+        lists: The file's columns that hold several codes -> what stands before each.
+        stated: Lists of codes that were read already, [n].
+
+    Returns:
+        Lists of strings, [n].
+    """
+    rows = len(batch.rows)
+    parts = []
+    if stated is not None:
+        known = pl.Series("codes", pl.from_arrow(stated))
+        parts.append(pl.DataFrame({"codes": known}).with_row_index("row").explode("codes"))
+    for name in columns:
+        read = values.convert(_CODE, batch.get(name), False, ColumnFormat(float_ids=True)).values
+        parts.append(pl.DataFrame({"codes": pl.Series(pl.from_arrow(read))}).with_row_index("row"))
+    for name, mark in lists.items():
+        text = pl.Series(pl.from_arrow(text_cells(batch.get(name)))).cast(pl.String)
+        several = text.str.extract_all(rf"{re.escape(mark)}[^,|]+")
+        listed = pl.DataFrame({"codes": several}).with_row_index("row").explode("codes")
+        parts.append(listed.with_columns(pl.col("codes").str.strip_prefix(mark)))
+    if not parts:
+        return pa.nulls(rows, TEXT_LIST)
+    tall = pl.concat(part.cast({"codes": pl.String}) for part in parts)
+    ids = pl.Series("codes", pl.from_arrow(to_ids(tall["codes"].to_arrow().cast(pa.string()), floats=False)))
+    tall = tall.with_columns(ids).drop_nulls().unique(maintain_order=True)
+    wide = tall.group_by("row", maintain_order=True).agg("codes")
+    every = pl.DataFrame({"row": pl.arange(0, rows, eager=True, dtype=pl.UInt32)})
+    return every.join(wide, on="row", how="left", maintain_order="left")["codes"].to_arrow().cast(TEXT_LIST)
 
 
 def deepest_path(raw: pa.Array | Sequence[Any], mark: str) -> pa.Array | Sequence[Any]:

@@ -44,6 +44,7 @@ class Words(WordFile):
     currencies: Currencies
     columns: dict[str, dict[str, tuple[str, ...]]]
     totals: tuple[str, ...]
+    product_codes: tuple[str, ...]
 
 
 @lru_cache(maxsize=1)
@@ -137,6 +138,12 @@ def null_words(kind: Kind, column: str = "") -> frozenset[str]:
 def totals() -> frozenset[str]:
     """Return the normalised names (`normal_name`) of columns that may hold the amount of a whole order."""
     return frozenset(map(normal_name, words().totals))
+
+
+@lru_cache(maxsize=1)
+def product_codes() -> frozenset[str]:
+    """Return the normalised names (`normal_name`) of columns that hold codes of a product or of its variants."""
+    return frozenset(map(normal_name, words().product_codes))
 
 
 @lru_cache(maxsize=1)

@@ -8,6 +8,7 @@ import pyarrow as pa
 
 from shopbatch.tables.schema import PRICE, TEXT_LIST, TEXT_MAP, TIMESTAMP, Column, Nobody, Table, View
 
+CODES = "codes"  # the column with the codes by which orders may name a product
 AVAILABILITY = ("in_stock", "out_of_stock", "preorder", "backorder")
 
 PRODUCTS = Table(
@@ -40,6 +41,11 @@ PRODUCTS = Table(
         Column("url", pa.string(), "Address of its page in the shop."),
         Column("gtin", pa.string(), "Global Trade Item Number: 8, 12, 13 or 14 digits (EAN, UPC, ISBN)."),
         Column("item_group_id", pa.string(), "The product that this is a variant of, the same for all its variants."),
+        Column(
+            CODES,
+            TEXT_LIST,
+            "What else orders may name it by: SKUs and barcodes of it and of its variants; null if none are known.",
+        ),
         Column("language", pa.string(), "ISO 639-1 code of its texts (en, zh, ...); null where unknown."),
         Column("market", pa.string(), "ISO 3166-1 code of the country it is sold in (US, CN, ...); null: everywhere."),
         Column("created_at", TIMESTAMP, "When it came into the catalogue, UTC."),

@@ -21,6 +21,11 @@ TRANSACTIONS = Table(
             "Tells several lines of one product in a basket apart: the till's number of the line, or else 1, 2, ... in "
             "the order of the file. Null counts as 1.",
         ),
+        Column(
+            "stated_product",
+            pa.string(),
+            "The code by which the file named the product (a variant's SKU, a barcode); null where that is its id.",
+        ),
         Column("user_id", pa.string(), "The buyer (users.user_id); null for a guest.", personal=True),
         Column("store_id", pa.string(), "The shop's branch."),
         Column("quantity", pa.int64(), "Units bought; negative for a return, 0 where only money moved."),
