@@ -112,7 +112,7 @@ def test_a_file_that_only_looks_similar_is_of_no_system(table: str, header: str)
 def test_every_column_that_a_preset_names_is_in_a_real_header(system: str, table: str) -> None:
     """The exceptions are columns that the owner documents and no collected header has."""
     chosen = preset(table, system)
-    candidates = {name for names in chosen.columns.values() for name in names}
+    candidates = {name for names in (*chosen.columns.values(), chosen.codes, chosen.code_lists) for name in names}
     matched = {
         column
         for s, t, header in HEADERS
@@ -126,7 +126,7 @@ def test_every_column_that_a_preset_names_is_in_a_real_header(system: str, table
             "Product Id", "Customer User Email", "Quantity", "Order Line Total (- Refund)", "Order Line Total",
             "Currency",
         },
-        ("magento", "products"): {"brand", "color", "size", "material", "gender"},
+        ("magento", "products"): {"brand", "color", "size", "material", "gender", "configurable_variations"},
         ("olist", "reviews"): {"product_id", "customer_unique_id"},
         ("jd", "reviews"): {"评论ID"},
         ("judgeme", "reviews"): {"review_id"},

@@ -28,6 +28,7 @@ def test_no_word_means_two_things() -> None:
     for column, lists in WORDS.values.items():
         assert not repeated(lists, normal_value), column
     assert not repeated(WORDS.booleans, normal_value)
+    assert not repeated({"": WORDS.product_codes}, normal_name)
     assert not repeated(WORDS.languages, normal_value)
     symbols = [*WORDS.currencies.codes, *WORDS.currencies.symbols]
     assert len({symbol.casefold() for symbol in symbols}) == len(symbols)

@@ -94,7 +94,7 @@ class Translator:
         if self.lines is not None:
             there = self.lines.find(columns[_BASKET], stated)
             self.kept += int(np.count_nonzero(to_mask(pc.and_(products.is_valid(), pc.equal(there, stated)))))
-            several &= ~to_mask(there.is_valid())
+            several = several & ~to_mask(there.is_valid())
             products = pc.coalesce(there, products)
         changed = to_mask(pc.not_equal(products, stated))
         if several.any():
