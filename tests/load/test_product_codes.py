@@ -114,7 +114,7 @@ def test_orders_that_were_loaded_first_are_loaded_again(
         assert cli.main(["load", *words]) == 0
         return capsys.readouterr().out
 
-    again = "transactions names 4 products by a code (SH-S is shirt): load it again with --replace"
+    again = "transactions names 4 products by a code (SH-S is shirt): load its files anew, the first one with --replace"
     assert "code" not in load("transactions", orders)
     assert column(store, "transactions", "product_id") == STATED
     assert again in load("products", catalogue)
@@ -126,7 +126,7 @@ def test_orders_that_were_loaded_first_are_loaded_again(
     assert "4 rows name a product by one of its codes" in said and "nothing was written" in said
     assert store.snapshot("transactions").version == version
     said = load("transactions", orders, "--replace")
-    assert "4 rows name a product by one of its codes" in said and "load it again" not in said
+    assert "4 rows name a product by one of its codes" in said and "load its files anew" not in said
     assert column(store, "transactions", "product_id") == JOINED
     version = store.snapshot("transactions").version
     for words in ((), ("--replace",)):
@@ -166,10 +166,7 @@ def test_a_line_that_is_exported_again_is_no_second_line(store: Store, tmp_path:
     assert kept == (
         []
         if first == "products"
-        else [
-            "product_id: 4 rows stand in the table already, under a code of their product, and keep it "
-            "(--replace loads the table anew)"
-        ]
+        else ["product_id: 4 rows stand in the table already, under a code of their product, and keep it"]
     )
 
 
@@ -234,6 +231,11 @@ def test_codes_that_are_numbers_lists_or_nested(store: Store, tmp_path: Path) ->
             'MH01,,Hoodie,"sku=MH01-XS,size=XS,color=Black|sku=MH01-S ,size=S"\nMH01,de,Kapuze,\nMB,,Bag,\n',
             Options(),
             {"MH01-S": "MH01", "MH01-XS": "MH01", "MB": "MB", "XS": "XS"},
+        ),
+        (
+            'sku,store_view_code,name,configurable_variations\nMH01,,Hoodie,"sku=MH01-XS,size=XS|sku=MH01-S,size=S"\n',
+            Options({"codes": ""}),
+            {"MH01-S": "MH01-S", "MH01": "MH01"},
         ),
         (  # each variant is a product, unless the user makes one of all
             "id,title,link,image_link,gtin,item_group_id\nv1,T,l,i,400,g\nv2,T,l,i,401,g\n",

@@ -175,7 +175,7 @@ class Converter:
         if preset and shop_values.compares(preset, self.plan.match.columns):
             shop_values.exchange_prices(columns)
         if CODES in self._by_name:
-            lists = preset.code_lists if preset and CODES not in self.plan.match.columns else {}
+            lists = preset.code_lists if preset else {}
             columns[CODES] = shop_values.codes(batch, self.plan.match.codes, lists, columns.get(CODES))
         entries = {t.removeprefix(ATTRIBUTE): columns.pop(t) for t in list(columns) if t.startswith(ATTRIBUTE)}
         if preset and preset.pairs:

@@ -50,7 +50,7 @@ def _compare(store: Store, name: str, target: str, column: str, codes: ProductCo
     ids, there = _ids(rows, column, _SOME), _ids(known, column, _MOST)
     missing = ids.filter(~ids.is_in(there.implode()))
     if codes is not None and (named := _named_by_code(missing, codes)):
-        return [f"{name} {named}: load it again with --replace, so that they join"]
+        return [f"{name} {named}: load its files anew, the first one with --replace, so that they join"]
     if len(ids) < _FEW or len(missing) * 2 <= len(ids):
         return []
     what = "product" if target == "products" else "user"

@@ -57,6 +57,8 @@ def match(table: Table, names: Sequence[str], options: Options) -> Match:
     preset = presets.spelled_as(presets.preset(table.name, system), names) if system else None
     if preset is not None and options.unpublished:
         preset = preset.model_copy(update={"skip_values": {}, "skip_children": {}})
+    if preset is not None and CODES in mapping:
+        preset = preset.model_copy(update={"codes": (), "code_lists": {}})
     meant = presets.columns_of(preset, names) if preset else {}
     meant = {t: s for t, s in meant.items() if t not in mapping}
     columns: dict[str, str] = {}
@@ -81,7 +83,8 @@ def match(table: Table, names: Sequence[str], options: Options) -> Match:
     needed = [*(() if makes_key else table.needed_key), *table.must_have]
     if missing := [n for n in dict.fromkeys(needed) if n not in stated]:
         raise UserError(_missing(table, missing, names, columns, proposed))
-    codes = () if CODES in {*columns, *mapping} or CODES not in table.names else _codes(columns, names, preset)
+    takes_codes = CODES in table.names and CODES not in {*columns, *mapping}
+    codes = _codes(columns, names, preset) if takes_codes else ()
     used = {*columns.values(), *codes, *(presets.extra_columns(preset) if preset else ())}
     ignored = tuple(n for n in names if n not in used)
     return Match(columns, ignored, makes_key, proposed, system, preset, constants, codes)

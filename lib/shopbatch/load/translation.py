@@ -120,7 +120,7 @@ class Translator:
             lines.append(f"product_id: {what}, and stay as they are ({self._shared})")
         if self.kept:
             what = f"{self.kept:,} rows stand in the table already, under a code of their product, and keep it"
-            lines.append(f"product_id: {what} (--replace loads the table anew)")
+            lines.append(f"product_id: {what}")
         return lines
 
 
