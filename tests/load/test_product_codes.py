@@ -305,6 +305,10 @@ def test_products_and_their_codes_come_in_one_commit(
 def test_too_many_codes_are_not_held(store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     catalogue, orders = files(tmp_path)
     load_file(store, "products", catalogue)
+    for number in range(3):  # the same goods and codes once more
+        load_file(store, "products", write(tmp_path, "p.csv", PRODUCTS.replace("Acme", f"Brand {number}")))
+    monkeypatch.setattr(product_codes, "MOST", 8)
+    assert load_file(store, "transactions", orders, dry_run=True).products_translated == 4, "there are eight"
     monkeypatch.setattr(product_codes, "MOST", 7)
     report = load_file(store, "transactions", orders)
     assert "product_id: products has more than 7 codes: product ids stay as the file has them" in report.notes

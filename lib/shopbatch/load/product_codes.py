@@ -107,23 +107,42 @@ def _read(catalogue: Snapshot) -> ProductCodes:
     names = [f.name for f in catalogue.schema if f.name in (_PRODUCT, CODES, _GTIN) and f.type == declared[f.name]]
     if _PRODUCT not in names or len(names) == 1:
         return _none()
-    ids, pairs, count = [], [], 0
+    own, pairs = _Distinct(), _Distinct()
     for rows in _parts(catalogue, names):
         frame = pl.DataFrame(pl.from_arrow(rows))
-        ids.append(frame[_PRODUCT].unique())
         codes = [frame.select(_PRODUCT, code=CODES).explode("code")] if CODES in names else []
         codes += [frame.select(_PRODUCT, code=_GTIN)] if _GTIN in names else []
-        pairs.append(pl.concat(codes).drop_nulls().filter(pl.col("code") != pl.col(_PRODUCT)).unique())
-        count += max(pairs[-1].height, len(ids[-1]))
-        if count > MOST:
+        own.add(frame.select(code=_PRODUCT))
+        pairs.add(pl.concat(codes).drop_nulls().filter(pl.col("code") != pl.col(_PRODUCT)))
+        if own.too_many or pairs.too_many:
             return _none(f"products has more than {MOST:,} codes: product ids stay as the file has them")
-    if not pairs:
+    if not catalogue.files:
         return _none()
-    own = pl.concat(ids).unique().rename("code").to_frame()
-    distinct = pl.concat(pairs).unique().join(own, on="code", how="anti")
     product = pl.when(pl.len() == 1).then(pl.col(_PRODUCT).first())
-    codes = distinct.group_by("code").agg(product).sort("code")
-    return ProductCodes(*(codes[name].to_arrow().cast(pa.string()) for name in ("code", _PRODUCT)))
+    codes_once = pairs.rows().join(own.rows(), on="code", how="anti").group_by("code").agg(product).sort("code")
+    return ProductCodes(*(codes_once[name].to_arrow().cast(pa.string()) for name in ("code", _PRODUCT)))
+
+
+class _Distinct:
+    """Different rows, of which more than MOST are never held for long: a product has a row for each load of it."""
+
+    def __init__(self) -> None:
+        self._parts: list[pl.DataFrame] = []
+        self._waiting = 0
+        self.too_many = False
+
+    def add(self, rows: pl.DataFrame) -> None:
+        """Take some rows."""
+        self._parts.append(rows.unique())
+        self._waiting += self._parts[-1].height
+        if self._waiting > MOST:
+            self.rows()
+
+    def rows(self) -> pl.DataFrame:
+        """Return the different rows."""
+        self._parts, self._waiting = [pl.concat(self._parts).unique()], 0
+        self.too_many = self._parts[0].height > MOST
+        return self._parts[0]
 
 
 def _parts(snapshot: Snapshot, columns: Sequence[str]) -> Iterator[pa.Table]:
