@@ -199,6 +199,14 @@ def test_a_file_of_no_system(store: Store, tmp_path: Path, header: str, options:
     assert column(store, "transactions", "product_id") == (["a", "b", "a"] if codes else ["A-2", "b", "A-1"])
 
 
+def test_a_code_is_none_that_is_the_id_itself_or_stands_there_twice(store: Store, tmp_path: Path) -> None:
+    path = write(tmp_path, "p.csv", "handle,sku,barcode,ean\na,17.0,17,17.0\nb,18.0,,\n")
+    load_file(store, "products", path, Options({"product_id": "handle"}))
+    assert by_id(store, "codes") == {"a": (["17"],), "b": (["18"],)}
+    load_file(store, "products", path, Options({"product_id": "sku"}), mode="replace")
+    assert by_id(store, "codes") == {"17": (None,), "18": (None,)}
+
+
 def test_codes_that_are_numbers_lists_or_nested(store: Store, tmp_path: Path) -> None:
     table = pa.table(
         {

@@ -176,7 +176,9 @@ class Converter:
             shop_values.exchange_prices(columns)
         if CODES in self._by_name:
             lists = preset.code_lists if preset else {}
-            columns[CODES] = shop_values.codes(batch, self.plan.match.codes, lists, columns.get(CODES))
+            columns[CODES] = shop_values.codes(
+                batch, self.plan.match.codes, lists, columns["product_id"], columns.get(CODES)
+            )
         entries = {t.removeprefix(ATTRIBUTE): columns.pop(t) for t in list(columns) if t.startswith(ATTRIBUTE)}
         if preset and preset.pairs:
             entries = shaping.attributes_of_pairs(batch, preset, filled) | entries

@@ -62,14 +62,15 @@ def compares(preset: Preset, columns: Mapping[str, str]) -> bool:
 
 
 def codes(
-    batch: RawBatch, columns: Sequence[str], lists: Mapping[str, str], stated: pa.Array | None = None
+    batch: RawBatch, columns: Sequence[str], lists: Mapping[str, str], ids: pa.Array, stated: pa.Array | None = None
 ) -> pa.Array:
-    """The codes of each row's product, each once; null where there are none.
+    """The codes of each row's product, each once and without its id; null where there are none.
 
     Args:
         batch: The rows, [n].
         columns: The file's columns that hold a code.
         lists: The file's columns that hold several codes -> what stands before each.
+        ids: The products' ids, string [n].
         stated: Lists of codes that were read already, [n].
 
     Returns:
@@ -81,8 +82,8 @@ def codes(
         known = pl.Series("codes", pl.from_arrow(stated))
         parts.append(pl.DataFrame({"codes": known}).with_row_index("row").explode("codes"))
     for name in columns:
-        read = values.convert(_CODE, batch.get(name), False, ColumnFormat(float_ids=True)).values
-        parts.append(pl.DataFrame({"codes": pl.Series(pl.from_arrow(read))}).with_row_index("row"))
+        cells = values.convert(_CODE, batch.get(name), False, ColumnFormat(float_ids=True)).values
+        parts.append(pl.DataFrame({"codes": pl.Series(pl.from_arrow(cells))}).with_row_index("row"))
     for name, mark in lists.items():
         text = pl.Series(pl.from_arrow(text_cells(batch.get(name)))).cast(pl.String)
         several = text.str.extract_all(rf"{re.escape(mark)}[^,|]+")
@@ -91,10 +92,11 @@ def codes(
     if not parts:
         return pa.nulls(rows, TEXT_LIST)
     tall = pl.concat(part.cast({"codes": pl.String}) for part in parts)
-    ids = pl.Series("codes", pl.from_arrow(to_ids(tall["codes"].to_arrow().cast(pa.string()), floats=False)))
-    tall = tall.with_columns(ids).drop_nulls().unique(maintain_order=True)
-    wide = tall.group_by("row", maintain_order=True).agg("codes")
-    every = pl.DataFrame({"row": pl.arange(0, rows, eager=True, dtype=pl.UInt32)})
+    read = pl.Series("codes", pl.from_arrow(to_ids(tall["codes"].to_arrow().cast(pa.string()), floats=False)))
+    every = pl.DataFrame({"id": pl.Series(pl.from_arrow(ids)).cast(pl.String)}).with_row_index("row")
+    others = tall.with_columns(read).drop_nulls().join(every, on="row", maintain_order="left")
+    others = others.filter(pl.col("codes").ne_missing(pl.col("id"))).unique(maintain_order=True)
+    wide = others.group_by("row", maintain_order=True).agg("codes")
     return every.join(wide, on="row", how="left", maintain_order="left")["codes"].to_arrow().cast(TEXT_LIST)
 
 
