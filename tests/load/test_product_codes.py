@@ -15,6 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from shopbatch.cli import main as cli
+from shopbatch.core.errors import UserError
 from shopbatch.load import load_file, product_codes
 from shopbatch.load.options import Options
 from shopbatch.warehouse.store import Store
@@ -139,6 +140,9 @@ def test_orders_that_were_loaded_first_are_loaded_again(
     load("products", catalogue, "--replace")
     load("transactions", orders, "--replace")
     assert column(store, "transactions", "product_id")[6] == "jug"
+    load("products", str(write(tmp_path, "other.csv", "product_id\nx\n")), "--replace")
+    load("transactions", orders, "--replace")
+    assert column(store, "transactions", "product_id") == STATED, "there are no codes any more"
     assert len(rows(store, "transactions_load_rejects")) == 1
 
 
@@ -168,6 +172,18 @@ def test_a_line_that_is_exported_again_is_no_second_line(store: Store, tmp_path:
         if first == "products"
         else ["product_id: 4 rows stand in the table already, under a code of their product, and keep it"]
     )
+
+
+def test_lines_that_cannot_be_read_are_not_added_to(store: Store, tmp_path: Path) -> None:
+    catalogue, orders = files(tmp_path)
+    load_file(store, "products", catalogue)
+    load_file(store, "transactions", orders)
+    [file] = (Path(store.root) / "transactions").rglob("*.parquet")
+    file.unlink()
+    newer = write(tmp_path, "newer.csv", ORDERS.replace("#1", "#9"))
+    with pytest.raises(UserError, match=r"table 'transactions' cannot be read .*; --replace loads it anew"):
+        load_file(store, "transactions", newer)
+    assert load_file(store, "transactions", newer, mode="replace").products_translated == 4
 
 
 def test_of_several_rows_of_a_product_all_codes_count(store: Store, tmp_path: Path) -> None:

@@ -35,10 +35,10 @@ def unmatched(store: Store, table: str, codes: ProductCodes | None = None) -> li
     lines: list[str] = []
     for target, (column, tables) in _REFERENCES.items():
         pairs = tables if table == target else (table,) if table in tables else ()
-        if target == "products" and pairs and codes is None:
-            codes = ProductCodes.of(store)
         for name in pairs:
             with suppress(UserError, OSError, pa.ArrowException):  # the load is done, whatever the other table is like
+                if target == "products" and codes is None:
+                    codes = ProductCodes.of(store)
                 lines += _compare(store, name, target, column, codes if target == "products" else None)
     return lines
 

@@ -135,12 +135,12 @@ def _no_collections() -> Iterator[None]:
 
 def _load_rows(store: Store, table: str, opened: Input, options: Options, mode: Mode, dry_run: bool) -> LoadReport:
     started = time.monotonic()
-    codes = ProductCodes.of(store) if table in REFERRING else None
-    load = _Load(store, tables.table(table), opened, options, mode, codes)
     try:
+        codes = ProductCodes.of(store) if table in REFERRING else None
+        load = _Load(store, tables.table(table), opened, options, mode, codes)
         if not dry_run:
             load = replace(load, undone=put_right(store, load_rejects(table)))
-            found = loaded_version(store, load.table, load.id, mode, codes.digest if codes else None)
+            found = loaded_version(store, load.table, load.id, mode, None if codes is None else codes.digest)
             if found is not None:
                 said = unmatched(store, table, codes) if codes else []
                 return load.report(match(load.table, opened.names, options), said).loaded_before(found)

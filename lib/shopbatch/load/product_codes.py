@@ -48,7 +48,9 @@ class ProductCodes:
         try:
             catalogue = store.find(PRODUCTS.name)
             return _read(catalogue) if catalogue is not None else _none()
-        except (UserError, OSError, pa.ArrowException):  # the load does not need them
+        except (UserError, OSError, pa.ArrowException) as error:
+            if files.is_lost_connection(error):
+                raise
             return _none("products cannot be read: product ids stay as the file has them")
 
     def __len__(self) -> int:

@@ -13,6 +13,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from shopbatch.core.errors import UserError, one_line
 from shopbatch.core.hashing import quick_hash
 from shopbatch.load.conversion import to_mask
 from shopbatch.load.product_codes import ProductCodes
@@ -81,9 +82,26 @@ class Translator:
 
     @classmethod
     def of(cls, codes: ProductCodes, snapshot: Snapshot | None) -> Translator:
-        """Prepare a load. snapshot: the table that the rows are added to; None: they replace it."""
-        adds_lines = snapshot is not None and snapshot.name == TRANSACTIONS.name
-        return cls(codes, Lines.of(snapshot, codes) if adds_lines and snapshot else None)
+        """Prepare a load.
+
+        Args:
+            codes: The codes of the products.
+            snapshot: The table that the rows are added to; None: they replace it.
+
+        Raises:
+            UserError: The table cannot be read.
+        """
+        if snapshot is None or snapshot.name != TRANSACTIONS.name:
+            return cls(codes)
+        try:
+            return cls(codes, Lines.of(snapshot, codes))
+        except (OSError, pa.ArrowException) as error:
+            if files.is_lost_connection(error):
+                raise
+            what = (
+                f"table {snapshot.name!r} cannot be read ({one_line(error, 100)}), so nobody knows which lines it holds"
+            )
+            raise UserError(f"{what}; --replace loads it anew") from None
 
     def translate(self, columns: dict[str, pa.Array]) -> None:
         """Put the ids of products in place of their codes."""
