@@ -94,7 +94,7 @@ def prepare(root: str) -> None:
         return
     from shopbatch.engines.encoders.openvino_encoder import exported_encoder
 
-    with suppress(ModelError):  # the run that needs the model says what is wrong with it
+    with suppress(ModelError, OSError):  # the run that needs the model says what is wrong with it
         exported_encoder(Path(head_and_encoder(root, f"{NAME}@live")[1].path), for_machine=True)
 
 
