@@ -58,7 +58,8 @@ class Names(WordFile):
     goods for. measured: names of measures that are said: `Coverage: 40 m2`. demonyms: what is Greek is from Greece.
     shelving: words of an aside that say how a shop shelves goods; sundry: those of a label, too. shelves: labels that
     are no names of goods beside an aside that is one. nameless: words of labels of which no sentence is made.
-    adjectives: what a label names behind the goods: `herbs dried`.
+    adjectives: what a label names behind the goods: `herbs dried`. qualities: what a title names behind the goods, as
+    a sentence has it before them. shades: words before a colour that go with it.
     """
 
     parts: frozenset[str] = frozenset()
@@ -94,6 +95,8 @@ class Names(WordFile):
     shelves: frozenset[str] = frozenset()
     nameless: frozenset[str] = frozenset()
     adjectives: frozenset[str] = frozenset()
+    qualities: frozenset[str] = frozenset()
+    shades: frozenset[str] = frozenset()
 
 
 class Guarded(WordFile):

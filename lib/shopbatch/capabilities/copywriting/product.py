@@ -7,14 +7,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from shopbatch.capabilities.copywriting.labels import as_noun, is_known, of_shelf, plain, shown_name
 from shopbatch.capabilities.copywriting.patterns import Patterns, patterns
 from shopbatch.capabilities.copywriting.prompt import one_line
 from shopbatch.capabilities.copywriting.rules import is_printable
 from shopbatch.capabilities.copywriting.same import holds, repeats
-from shopbatch.capabilities.copywriting.values import OWN_LABEL, Fact, facts_of
+from shopbatch.capabilities.copywriting.titles import Reader, Title, bare, front, is_goods_name
+from shopbatch.capabilities.copywriting.values import OWN_LABEL, SHOWN, Fact, facts_of
 from shopbatch.capabilities.copywriting.wording import capital, lowered, titled
 from shopbatch.grounding.facts import DESCRIPTION, said
 from shopbatch.grounding.lexicon import ANYTHING, Lexicon, lexicon, phrase_of, stem, words_of
@@ -37,7 +38,6 @@ _ADDRESSED = re.compile(
 _STEP = re.compile(r"\s*(?:>|»|›|→|\|)\s*")  # between the groupings of a path
 _ASIDE = re.compile(r"[(（].*?(?:[)）]|$)")
 _LONGEST_ZH = 9  # characters of a noun
-_LONGEST_NOUN = 5  # words of a title up to the goods
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,9 @@ class Goods:
     noun: what it is, its name if nothing says that (`only_named`). whom: whom it is for, as the noun says: `men's`.
     plain: whether nothing but the catalogue's own words name it. plural, mass: how the noun agrees (English).
     details: the sentences of the shop's own description that say more than the name. type_name: the product type
-    where neither name nor noun hold it.
+    where neither name nor noun hold it. qualities: what the title says besides, before the noun; has: what it says
+    that the goods have; tail: what it says behind the noun. core: what the title calls goods that are a `noun`.
+    several: whether the noun names several goods, of which the product is one.
     """
 
     name: str
@@ -62,6 +64,11 @@ class Goods:
     type_name: str = ""
     whom: str = ""
     plain: bool = False
+    qualities: tuple[str, ...] = ()
+    has: str = ""
+    tail: str = ""
+    core: str = ""
+    several: bool = False
 
     def value(self, role: str) -> str:
         """The value of a role as a sentence says it, "" if the product has none."""
@@ -108,44 +115,109 @@ def _in_chinese(
 def _in_english(
     named: Mapping[str, str], name: str, facts: tuple[Fact, ...], details: tuple[str, ...], brand: str, words: Lexicon
 ) -> Goods:
-    speech, titled_so = patterns("en"), bool(named["title"])
     labels = {n: plain(v) for n, v in named.items()}
-    nouns = labels if titled_so else {n: as_noun(v) for n, v in labels.items()}
-    noun, kind, key = _noun(nouns, words)
+    if not named["title"]:
+        return _by_labels(labels, name, facts, details, words)
+    noun, kind, key = _noun(labels | {"title": front(labels["title"], brand)}, words, titled=True)
     kind = _or_book(kind, facts)
-    if not (titled_so or key or is_known(noun)):  # a brand or a code as product type
-        noun = ""
-    only_named = not noun
-    if not noun:
-        noun = labels["product_type"] if nouns["product_type"] and not titled_so else _any_name(nouns)
-        noun = noun or _any_name(labels)
-        only_named = noun in (labels["title"], labels["product_type"])
-        noun = nouns["product_type"] or noun if only_named and not titled_so else noun
-    facts = (*facts, *_shelf({n: of_shelf(v) for n, v in labels.items()}, noun, "en"))
-    fuller = _fuller(labels["title"], key, brand, words, speech, _known(facts, labels["product_type"]))
-    collective = noun.lower() in speech.names.collective
-    if collective:
-        fuller = _fuller(labels["title"], "", brand, words, speech, _known(facts, ""))
-    elif labels["product_type"] and not _ends_in_goods(labels["product_type"], words):
-        fuller = fuller if holds(fuller, noun.split()[-1], "en") else ""
-    longer = len(fuller.split()) >= len(noun.split()) or (collective and fuller)
-    noun = _known_lowered(fuller if longer else noun, words, _known(facts, labels["product_type"]))
-    whom, noun = _whom(noun, speech)
-    bare = re.sub(rf"^{re.escape(brand)}\s+", "", labels["title"], flags=re.I) if brand else labels["title"]
-    whom = whom or _whom(bare, speech)[0]
+    typed = labels["product_type"]
+    colour = next((f.shown for f in facts if f.role == "colour"), "")
+    shown = shown_name(name, True, colour)
+    known = _known(facts, typed)
+    about = typed if typed.lower() not in patterns("en").names.collective else ""
+    reader = Reader(brand, about, key if about or not typed else "", known, kind in EDIBLE)
+    read = reader.read(labels["title"])
+    if not read.noun and not typed and is_goods_name(read.core) and kind != BOOKS:
+        read = replace(reader, product_type=read.core).read(labels["title"])
+    noun, core = _best_noun(noun if typed or read.noun else "", typed, read, facts, words)
+    only_named = not noun or kind == BOOKS and not typed
+    whom, noun = _whom(_known_lowered(noun, words, known), patterns("en"))
+    whom = whom or _whom(bare(labels["title"], brand), patterns("en"))[0] or read.whom
     entries = words.words.kinds[kind]
     plural, mass = _number(noun, key, entries.plural, entries.mass)
     mass = mass or (not plural and kind in EDIBLE and any(f.role in ("package_size", "weight") for f in facts))
-    colour = next((f.shown for f in facts if f.role == "colour"), "")
-    shown = shown_name(name, titled_so, colour)
+    if core and (plural != _number(core, "", frozenset(), frozenset())[0] or kind == BOOKS):
+        core = ""
+    facts = (*facts, *_shelf({n: of_shelf(v) for n, v in labels.items()}, noun, "en"))
     held = shown if kind == BOOKS else f"{shown} {noun}"
-    tight = labels["product_type"].replace(" ", "").lower() in held.replace(" ", "").lower()
-    kept = labels["product_type"] if not (tight or holds(held, labels["product_type"], "en")) else ""
-    noun = shown if only_named and titled_so else titled(noun) if only_named else noun
+    tight = typed.replace(" ", "").lower() in held.replace(" ", "").lower()
+    if only_named:
+        noun = bare(shown, brand) if kind == BOOKS else _core_of(shown, brand) or shown
+    qualities, has, tail = _besides(read, facts, noun) if not (only_named or core) else ((), "", "")
     return Goods(
         shown, noun, kind, _of_children(facts, noun), plural, mass, "", only_named, details,
-        kept, "" if only_named else whom, not titled_so,
+        "" if tight or holds(held, typed, "en") else typed, "" if only_named else whom, False, qualities, has, tail,
+        _core_of(shown, brand) if core else "",
     )  # fmt: skip
+
+
+def _by_labels(
+    labels: Mapping[str, str], name: str, facts: tuple[Fact, ...], details: tuple[str, ...], words: Lexicon
+) -> Goods:
+    """A product that only the labels of a catalogue name."""
+    nouns = {n: as_noun(v) for n, v in labels.items()}
+    noun, kind, key = _noun(nouns, words)
+    kind = _or_book(kind, facts)
+    if not (key or is_known(noun)):  # a brand or a code as product type
+        noun = ""
+    only_named = not noun
+    if not noun:
+        noun = labels["product_type"] if nouns["product_type"] else _any_name(nouns)
+        noun = noun or _any_name(labels)
+        only_named = noun == labels["product_type"]
+        noun = nouns["product_type"] or noun if only_named else noun
+    facts = (*facts, *_shelf({n: of_shelf(v) for n, v in labels.items()}, noun, "en"))
+    whom, noun = _whom(_known_lowered(noun, words, _known(facts, labels["product_type"])), patterns("en"))
+    entries = words.words.kinds[kind]
+    plural, mass = _number(noun, key, entries.plural, entries.mass)
+    mass = mass or (not plural and kind in EDIBLE and any(f.role in ("package_size", "weight") for f in facts))
+    shown = shown_name(name, False, "")
+    held = f"{shown} {noun}"
+    tight = labels["product_type"].replace(" ", "").lower() in held.replace(" ", "").lower()
+    kept = labels["product_type"] if not (tight or holds(held, labels["product_type"], "en")) else ""
+    return Goods(
+        shown, titled(noun) if only_named else noun, kind, _of_children(facts, noun), plural, mass, "", only_named,
+        details, kept, "" if only_named else whom, True,
+    )  # fmt: skip
+
+
+def _best_noun(noun: str, typed: str, read: Title, facts: Sequence[Fact], words: Lexicon) -> tuple[str, str]:
+    """What names titled goods best: the title, or the product type; and what the title calls them if it names others."""
+    fuller = read.noun
+    if typed and not _ends_in_goods(typed, words) and typed.lower() not in patterns("en").names.collective:
+        fuller = fuller if holds(fuller, typed.split()[-1], "en") else ""
+    longer = len(fuller.split()) >= len(noun.split()) or typed.lower() in patterns("en").names.collective
+    best = fuller if fuller and longer else noun
+    packed = any(f.role == "package_size" and re.search(r"\b(?:set|pack|box) of\b|pieces|pack$", f.value) for f in facts)
+    if best == fuller and packed and typed and phrase_of(typed)[-1:] == phrase_of(best)[-1:]:
+        best = f"{best.rpartition(' ')[0]} {typed.split()[-1]}".strip()  # of boards a set, though the title has one
+    named = set(phrase_of(read.core)) & set(phrase_of(typed))
+    return best, read.core if typed and not read.noun and not named else ""
+
+
+def _besides(read: Title, facts: Sequence[Fact], noun: str) -> tuple[tuple[str, ...], str, str]:
+    """What a title says besides the goods that no fact says: qualities, what they have, and what follows them."""
+    told = [f for f in facts if f.role not in (SHOWN, "brand", *SHELF)]
+    in_told = {s for f in told for s in phrase_of(f"{f.label} {f.value}")} | set(phrase_of(noun))
+    in_any = in_told | {s for f in facts for s in phrase_of(f"{f.label} {f.shown}")}
+    roles = {f.role for f in facts}
+    every = [q for q in read.qualities if not set(phrase_of(q)) & in_told]
+    if read.colour and "colour" not in roles and not set(phrase_of(read.colour)) <= in_told:
+        every.append(read.colour)
+    if read.material and not roles & {"material", "upper"} and not set(phrase_of(read.material)) & in_told:
+        every.append(read.material)
+    fresh = {part: part if not _content(part) & in_any else "" for part in (read.has, read.tail)}
+    people = patterns("en").names.whom.keys() | patterns("en").names.genders.keys()
+    aged = roles & {"age_group", "recommended_age", "gender"} and set(read.tail.lower().split()) & people
+    return tuple(every), fresh[read.has], "" if aged else fresh[read.tail]
+
+
+def _content(text: str) -> set[str]:
+    return set(phrase_of(text)) - set(phrase_of("with for in a an and the"))
+
+
+def _core_of(shown: str, brand: str) -> str:
+    return Reader(brand, "", "", frozenset(), False).read(shown).core
 
 
 def _last_step(column: str, value: str) -> str:
@@ -155,8 +227,9 @@ def _last_step(column: str, value: str) -> str:
 
 
 def _or_book(kind: str, facts: Sequence[Fact]) -> str:
-    """The kind of goods; what has an author and is of no known kind is a book."""
-    return BOOKS if kind == ANYTHING and any(f.role == "author" for f in facts) else kind
+    """The kind of goods; what has an author and is of no known kind, or has pages, is a book."""
+    roles, labels = {f.role for f in facts}, {f.label.lower() for f in facts}
+    return BOOKS if "author" in roles and (kind == ANYTHING or labels & {"pages", "页数"}) else kind
 
 
 def _any_name(named: Mapping[str, str]) -> str:
@@ -189,15 +262,20 @@ def _of_children(facts: tuple[Fact, ...], noun: str) -> tuple[Fact, ...]:
     return tuple(f for f in facts if not (children and f.role == "gender" and f.value in _ADULTS))
 
 
-def _noun(names: Mapping[str, str], words: Lexicon) -> tuple[str, str, str]:
-    """What the names of a product say it is, the kind of these goods, and their name in the lexicon."""
+def _noun(names: Mapping[str, str], words: Lexicon, titled: bool = False) -> tuple[str, str, str]:
+    """What the names of a product say it is, the kind of these goods, and their name in the lexicon.
+
+    Of a product with a title (`titled`), a category gives the kind and no noun.
+    """
     noun, kind, key = "", ANYTHING, ""
     for column in PLAINEST:
         goods = words.find_goods(_ASIDE.sub(lambda m: " " * len(m[0]), names[column]))
         if goods:
             last = goods[-1]
             if last.name not in patterns("en").names.generic:
-                noun, kind, key = names[column][last.start : last.end], last.kind, last.name
+                of_goods = not titled or column in ("product_type", "title")
+                noun, key = (names[column][last.start : last.end], last.name) if of_goods else ("", "")
+                kind = last.kind
             break
     if 0 < len(names["product_type"].split()) <= 8 and not re.search(r"\d", names["product_type"]):
         noun = names["product_type"]
@@ -239,35 +317,6 @@ def _details(attributes: Mapping[str, str | None], name: str, language: str) -> 
     fitting = (s for s in sentences if _SHORTEST_DETAIL[language] <= len(s) <= _LONGEST_DETAIL[language])
     clear = (s for s in fitting if is_printable(s) and not _ADDRESSED.search(s))
     return tuple(s for s in clear if not repeats(name, s, language))[:_DETAILS]
-
-
-def _fuller(title: str, key: str, brand: str, words: Lexicon, speech: Patterns, known: frozenset[str]) -> str:
-    """What a title says up to the goods, without brand and names: `Slim Fit Poplin Shirt`; "" if that is not clear."""
-    name = re.sub(rf"^{re.escape(brand)}[\s,:-]+", "", title, flags=re.I) if brand else title
-    goods = next(
-        (g for g in words.find_goods(name) if not key or g.name == key or _same_goods(g.name, key, words)), None
-    )
-    if goods is None:
-        return ""
-    before = name[: goods.start]
-    kept: list[str] = []
-    for word in reversed(before.split()):
-        is_word = (
-            word.lower().strip("'’") in speech.names.titles or stem(word) in words.vocabulary or stem(word) in known
-        )
-        counts = word.lower() in speech.names.counts or re.search(r"[\d,;:|/()&+]", word)
-        if not is_word or counts or len(kept) == _LONGEST_NOUN - 1:
-            break
-        kept.insert(0, word)
-    while kept and len(kept) < len(before.split()) and kept[0].lower() in speech.names.tails:
-        kept.pop(0)
-    return " ".join([*kept, name[goods.start : goods.end]])
-
-
-def _same_goods(name: str, key: str, words: Lexicon) -> bool:
-    """Whether goods of a title are those of the product type by another name: a bikini top is a top, tea herbal tea."""
-    also = words.other_names.get(phrase_of(name), frozenset())
-    return bool(key) and (phrase_of(key)[-1:] == phrase_of(name)[-1:] or phrase_of(key) in also)
 
 
 def _shelf(named: Mapping[str, str], noun: str, language: str) -> Iterator[Fact]:

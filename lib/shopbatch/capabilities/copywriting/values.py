@@ -75,6 +75,7 @@ _WOVEN = re.compile(r"\d+ ?(?:gsm|g/m2|g/m²)", re.I)
 _SLASHED = re.compile(r"\d+(?:/\d+)+")
 _STORED = re.compile(r"\d ?[GT]B\b")
 _BOUND = re.compile(r"(?:hard|paper|soft)(?:back|cover)|spiral", re.I)
+BINDINGS = frozenset({"binding", "format", "cover"})  # names of how a book is bound
 _COUNTED = re.compile(r"^(\d+) (loads?|stems?|sheets?|rolls?|slices?|washes|doses?|pods?)$")
 _LISTS = re.compile(r"\s*(?:[/,;]|\s\+\s)\s*")
 
@@ -215,7 +216,7 @@ def _of_book(label: str, shown: str) -> Fact | None:
     """The pages and the binding of an English book, which need no name beside them."""
     if label.lower() == "pages" and _COUNT.fullmatch(shown):
         return Fact(PART, label, f"{shown} pages", f"{shown} pages", True)
-    if label.lower() == "binding" and _BOUND.fullmatch(shown):
+    if label.lower() in BINDINGS and _BOUND.fullmatch(shown):
         return Fact(PART, label, capital(shown.lower()), f"{shown.lower()} binding", True)
     return None
 
