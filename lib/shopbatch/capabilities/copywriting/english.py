@@ -112,15 +112,21 @@ class English(Speaker):
         return self.speech.role(fact.role, self.goods.kind)
 
     def _said(self, fact: Fact) -> dict[str, str]:
-        label = lowered(fact.label)
+        label = re.sub(r"^max(?:imum)?\b\.? ", "", lowered(fact.label)) if fact.role == "most" else lowered(fact.label)
         return {"value": fact.value, "label": label, "a_value": article(fact.value), "a_label": article(label)}
 
     def _modifiers(self, facts: Sequence[Fact]) -> tuple[list[str], list[Fact]]:
         """What stands before the noun: whom it is for, and up to two facts; and the other facts."""
         rest: list[Fact] = []
         before, seen = [self.goods.whom] if self.goods.whom else [], set(phrase_of(self.goods.noun))
+        pieces = next((f for f in facts if f.role == "pieces" and not self.goods.plural), None)
+        if pieces and not re.search(r"\d", self.goods.noun):
+            before.append(f"{pieces.value}-piece")
+            self.stated.append(pieces)
         before += self.goods.qualities
         for fact in facts:
+            if fact is pieces:
+                continue
             form = self.speech.names.genders.get(fact.value) if fact.role in ("gender", "age_group") else None
             if form:
                 before.insert(0, form)
@@ -237,6 +243,8 @@ class English(Speaker):
             joined = [f"{verb} {listed(rests)}" for verb, rests in by_verb.items()]
             last = joined[-1]
             text = f"{', '.join(joined[:-1])} and {last}" if len(joined) > 1 else last
+            if len(joined) > 1 and " and " in last:
+                text = f"{listed(joined[:-1])}, and {it.lower()} {last}"
             made.append(f"{it if made or not subject else subject} {text}.")
         return made
 

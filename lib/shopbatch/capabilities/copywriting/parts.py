@@ -28,7 +28,7 @@ def part_of(label: str, value: str, names: Names) -> str:
         return ""
     if several and re.fullmatch(r"\d{1,4}", value) and value != "1" and re.fullmatch(r"[a-z -]{3,30}", label):
         return f"{value} {label}"
-    if {label, last} & names.amounts and _AMOUNT.fullmatch(value):
+    if {label, last} & names.amounts and not label.startswith("max") and _AMOUNT.fullmatch(value):
         return f"{value} of {label}"
     if not (mass or {single, single.split()[-1] if single else ""} & names.parts) or len(label.split()) > 3:
         return ""

@@ -136,6 +136,18 @@ class RolePatterns(WordFile):
         return fitting or plain
 
 
+class Saying(WordFile):
+    """Which attributes are said as a role of their own: regular expressions of their names and of their values.
+
+    form: what a sentence has of the value, with the groups of the expression. words: whether the value is names.
+    """
+
+    label: str
+    value: str = ".+"
+    form: str = ""
+    words: bool = False
+
+
 class KindPatterns(WordFile):
     """What is said of one kind of goods. closings: last sentences, by tone. measure: the usual one, in Chinese."""
 
@@ -151,7 +163,7 @@ class Override(WordFile):
 
 
 class Patterns(WordFile):
-    """The patterns of a language. spoken: values as they are said, by role."""
+    """The patterns of a language. spoken: values as they are said, by role. sayings: roles by names and values."""
 
     intros: Intros
     names: Names = Names()
@@ -161,6 +173,7 @@ class Patterns(WordFile):
     bullet: str
     page: str
     labels: dict[str, str]
+    sayings: dict[str, Saying] = Field(default_factory=dict)
     role_overrides: dict[str, Override] = Field(default_factory=dict)
     spoken: dict[str, dict[str, str]] = Field(default_factory=dict)
 

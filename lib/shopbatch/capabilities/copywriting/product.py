@@ -19,6 +19,7 @@ from shopbatch.capabilities.copywriting.values import OWN_LABEL, SHOWN, Fact, fa
 from shopbatch.capabilities.copywriting.wording import capital, lowered, titled
 from shopbatch.grounding.facts import DESCRIPTION, said
 from shopbatch.grounding.lexicon import ANYTHING, Lexicon, lexicon, phrase_of, stem, words_of
+from shopbatch.text.vocabulary import is_english
 
 PLAINEST = ("product_type", "title", "category", "department", "division")  # what names the goods, the plainest first
 # where a product stands in the shop: shown in a bullet
@@ -33,7 +34,7 @@ _LONGEST_DETAIL = {"en": 110, "zh": 45}  # characters of a sentence of the shop'
 _DETAILS = 3  # sentences of the shop's own description
 _SHORTEST_DETAIL = {"en": 4, "zh": 3}
 _ADDRESSED = re.compile(
-    r"\b(?:you|your|we|our|us|i|my|now|today|please|click|see|price|sale|off|new|free)\b|[$€£¥%我你您]", re.I
+    r"\b(?:you|your|we|our|us|i|my|now|today|please|click|see|price|sale|off|new|free|at least|guaranteed?)\b|[$€£¥%我你您]", re.I
 )
 _STEP = re.compile(r"\s*(?:>|»|›|→|\|)\s*")  # between the groupings of a path
 _ASIDE = re.compile(r"[(（].*?(?:[)）]|$)")
@@ -189,7 +190,7 @@ def _best_noun(noun: str, typed: str, read: Title, facts: Sequence[Fact], words:
     longer = len(fuller.split()) >= len(noun.split()) or typed.lower() in patterns("en").names.collective
     best = fuller if fuller and longer else noun
     packed = any(f.role == "package_size" and re.search(r"\b(?:set|pack|box) of\b|pieces|pack$", f.value) for f in facts)
-    if best == fuller and packed and typed and phrase_of(typed)[-1:] == phrase_of(best)[-1:]:
+    if best == fuller and packed and typed.endswith("s") and phrase_of(typed)[-1:] == phrase_of(best)[-1:]:
         best = f"{best.rpartition(' ')[0]} {typed.split()[-1]}".strip()  # of boards a set, though the title has one
     named = set(phrase_of(read.core)) & set(phrase_of(typed))
     return best, read.core if typed and not read.noun and not named else ""
@@ -336,7 +337,7 @@ def _known_lowered(text: str, words: Lexicon, known: frozenset[str]) -> str:
 
     def small(match: re.Match[str]) -> str:
         word = match[0]
-        is_word = stem(word) in words.vocabulary or stem(word) in known or word.lower() in titles
+        is_word = stem(word) in words.vocabulary or stem(word) in known or word.lower() in titles or is_english(word)
         return lowered(word) if is_word else word
 
     return re.sub(r"[^\W\d_][\w'’]*", small, text)

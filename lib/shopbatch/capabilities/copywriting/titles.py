@@ -15,9 +15,10 @@ from shopbatch.grounding.lexicon import Lexicon, lexicon, phrase_of, stem, words
 from shopbatch.text.vocabulary import is_english
 
 _ASIDE = re.compile(r"\s*[\[(（].*?(?:[\])）]|$)")
+_GLOW = re.compile(r"\bglow in the dark\b", re.I)
 _WITH = re.compile(r"\bw/\s?", re.I)
 # where one thing that a title says ends, and another begins: numbers, signs, prepositions
-_BOUND = re.compile(r"[,;:|+/]|\s[-–—]+(?=\s|\d)|[-–—]+$|\S*\d\S*")
+_BOUND = re.compile(r"\S*/\S*|[,;:|+]|\s[-–—]+(?=\s|\d)|[-–—]+$|\S*\d\S*")
 _PREPOSITIONS = ("with", "for", "in", "without", "by", "from", "of", "on", "to", "at")
 _TAILS = frozenset({"with", "for", "in"})
 _ATTACHED = re.compile(r"(?:anti|non|pre|ultra|multi|self|semi|no)-[a-z]{3,}|[a-z]{3,}(?:able|ible|less|proof)|[a-z]+-[a-z]{2,}ed|[a-z]+-(?:free|resistant|safe|repellent)", re.I)  # fmt: skip
@@ -93,21 +94,32 @@ class Reader:
         fitting = (g for g in words.find_goods(name) if not self.key or g.name == self.key)
         also = (g for g in words.find_goods(name) if same_goods(g.name, self.key, words))
         goods = next(fitting, None) or next(also, None)
-        return (goods.start, goods.end) if goods else None
+        if goods is None:
+            return None
+        core, names = _core(name), patterns("en").names
+        more = core[goods.end :].strip() if not self.product_type and name.startswith(core) else ""
+        if more and is_goods_name(core) and _with_qualities(Title(), more, names) == Title():  # a laptop sleeve
+            return goods.start, len(core)
+        return goods.start, goods.end
 
     def _before(self, before: str) -> list[str]:
         """The words before the goods that say what these are, without names and numbers."""
         names, vocabulary = patterns("en").names, lexicon("en").vocabulary
         kept: list[str] = []
-        for word in reversed(before.split()):
+
+        def is_word(word: str) -> bool:
             low = word.lower().strip("'’")
-            is_word = low in names.titles or low.replace("-", " ") in names.qualities or _ATTACHED.fullmatch(low)
-            is_word = is_word or stem(word) in vocabulary or stem(word) in self.known
+            listed = low in names.titles or low.replace("-", " ") in names.qualities or _ATTACHED.fullmatch(low)
+            return bool(listed) or stem(word) in vocabulary or stem(word) in self.known
+
+        every = before.split()
+        for place, word in reversed(list(enumerate(every))):
+            clear = is_word(word) or (is_english(word) and (self.edible or (place > 0 and is_word(every[place - 1]))))
             counts = word.lower() in names.counts or re.search(r"[\d,;:|/()&+]", word)
-            if not is_word or counts or len(kept) == _LONGEST_NOUN - 1:
+            if not clear or counts or len(kept) == _LONGEST_NOUN - 1:
                 break
             kept.insert(0, word)
-        while kept and len(kept) < len(before.split()) and kept[0].lower() in names.tails:
+        while kept and len(kept) < len(every) and kept[0].lower() in names.tails:
             kept.pop(0)
         return kept
 
@@ -134,7 +146,8 @@ class Reader:
 
 def bare(title: str, brand: str) -> str:
     """A title without the brand and without what stands in brackets."""
-    name = _WITH.sub("with ", _ASIDE.sub(" ", title))
+    name = _GLOW.sub(lambda m: m[0].replace(" ", "-"), _WITH.sub("with ", _ASIDE.sub(" ", title)))
+    name = re.sub(r"\b(anti|non) (?=[a-z])", r"\1-", name, flags=re.I)
     if brand:
         name = re.sub(rf"(?<!\w){re.escape(brand)}(?!\w)", " ", name, flags=re.I)
     name = re.sub(r"\s+by\s*$", "", name.rstrip(), flags=re.I)
@@ -161,7 +174,7 @@ def same_goods(name: str, key: str, words: Lexicon) -> bool:
 def _core(name: str) -> str:
     """A title up to the first number or sign, "" if that is nothing or long."""
     bound = _BOUND.search(name)
-    text = (name[: bound.start()] if bound else name).strip(" ,-–")
+    text = re.split(r"\s(?:with|for|by)\s", name[: bound.start()] if bound else name, flags=re.I)[0].strip(" ,-–")
     return text if 0 < len(text.split()) <= _LONGEST_CORE else ""
 
 

@@ -10,6 +10,7 @@ from shopbatch.capabilities.copywriting.parts import part_of
 from shopbatch.capabilities.copywriting.patterns import Names, Patterns, patterns
 from shopbatch.capabilities.copywriting.prompt import one_line
 from shopbatch.capabilities.copywriting.rules import is_printable
+from shopbatch.capabilities.copywriting.sayings import part_with, saying_of
 from shopbatch.capabilities.copywriting.spelling import AGES, MATERIALS, label_of, neat
 from shopbatch.capabilities.copywriting.wording import article, capital, listed, lowered
 from shopbatch.grounding.facts import DESCRIPTION, NAMES, answer, entry_name, said
@@ -20,11 +21,12 @@ PART, ABLE = "part", "able"  # in place of a role: what a product has, and what 
 OWN_LABEL, NATIONAL = "private", "national"  # in place of a brand: goods of the shop's own label, and of others
 # facts that a reader wants in a sentence, the first ones first; others are bullets
 TOLD = (
-    "own_label", "gender", "age_group", "colour", "material", "pattern", "neckline", "sleeve", "fit", "closure",
+    "own_label", "pieces", "gender", "age_group", "players", "colour", "colours", "shade", "material", "pattern", "neckline", "sleeve", "fit", "closure",
     "flavour", "scent", "capacity", "package_size", "skin_type", "hair_type", "upper", "sole", "heel", "toe", "rise",
     "length", "lining", "filling", "roast", "connectivity", "notes", "screen", "battery", "power", "storage", "memory",
     "movement", "strap", "gemstone", "finish", "shape", PART, "author", "recommended_age", "season", "form", ABLE,
-    "origin", "dimensions", "height", "width", "depth", "diameter", "thickness", "weight", "sizes",
+    "works_with", "load", "seats", "sleeps", "covers", "runs_for", "plays_for", "burns_for", "most",
+    "runs_on", "range", "proof", "waterproof", "runs_on_batteries", "runs_on_cells", "origin", "dimensions", "height", "width", "depth", "diameter", "thickness", "weight", "sizes",
 )  # fmt: skip
 # attributes that are told if little else is known, all in one pattern: a weight of 2 kg
 MEASURES = frozenset({
@@ -145,7 +147,7 @@ def _answered(label: str, text: str, yes: bool, names: Names, language: str) -> 
         return Fact(SHOWN, label, text, text)
     low = lowered(label)
     if yes and (part := part_of(low, "", names)):
-        return Fact(PART, label, capital(low), part, True)
+        return Fact(PART, label, f"With {part}", part, True)
     if yes and (low in names.able or re.search(names.able_ends, low)):
         return Fact(ABLE, label, capital(low), low, True)
     return Fact(SHOWN, label, label, label, True) if yes else Fact(SHOWN, label, text, text)
@@ -164,12 +166,16 @@ def _stated(name: str, attribute: str, label: str, text: str, language: str) -> 
         label = label[: unit.start()].strip()
     if not name:
         label = speech.labels.get(role, label)
+    role = "" if role == "colour" and label.lower() == "shade" else role
     role = "storage" if role == "capacity" and _STORED.search(text) else role
     shown = neat(role, text, language)
     if role == "package_size" and language == "en" and _PACK.match(shown):
         return Fact(role, label, shown, _spoken(role, shown, language, speech), True)
     if role == "package_size" and language == "en" and _PACKS.fullmatch(shown):  # 12/7 oz
         return None
+    saying, value = saying_of(label, shown, speech)
+    if saying:
+        return Fact(saying, label, shown, value)
     if role == "size":
         return _size(label, shown, language)
     if (
@@ -185,6 +191,8 @@ def _stated(name: str, attribute: str, label: str, text: str, language: str) -> 
         role = "height"
     if language == "en" and (of_book := _of_book(label, shown)):
         return of_book
+    if language == "en" and (part := part_with(label, shown, speech.names)):
+        return Fact(PART, label, shown, part)
     if language == "zh" and _SLASHED.fullmatch(shown):  # which the check takes for a fraction
         return None
     if language == "zh" and label == "页数" and _COUNT.fullmatch(shown):
@@ -200,6 +208,10 @@ def _stated(name: str, attribute: str, label: str, text: str, language: str) -> 
         return Fact(role if role in speech.roles and simple else "measure", label, shown, shown)
     if role in MEASURES and language == "en":
         role = ""
+    if language == "en" and label.lower().startswith("max") and _MEASURED["en"].fullmatch(shown):
+        kind = label.lower().split(" ", 1)[-1]
+        if kind in speech.names.measured | speech.names.amounts:
+            return Fact("most", label, shown, shown)
     about_part = role == "colour" and len(label) > _COLOUR[language]
     if role not in speech.roles or not _fits(role, label, shown, words, speech) or about_part:
         if language == "zh" and _LOOSE_ZH.fullmatch(shown) and re.fullmatch(r"[\u4e00-\u9fff]{2,4}", label):
@@ -249,7 +261,7 @@ def _fits(role: str, label: str, value: str, words: Lexicon, speech: Patterns) -
         return True
     if role == "length" and "," in value:
         return False
-    if role == "package_size" and re.search(r"^[a-z]{1,2} \d|\d{5}", value):
+    if role == "package_size" and re.search(r"^[a-z]{1,2} \d|\d{5}|^1 (?:pair|piece|pack|panel|unit|item|set|pc|each|count)$", value):
         return False
     if role == "package_size" and "/" in value and not re.match(r"(?:1/[2-4]|2/3|3/4) ", value):
         return False

@@ -1,0 +1,48 @@
+"""How attributes of a kind are said in English, by their names and values: `Max load: 120 kg` is "takes up to 120 kg"."""
+
+from __future__ import annotations
+
+import re
+
+from shopbatch.capabilities.copywriting.patterns import Names, Patterns
+from shopbatch.capabilities.copywriting.wording import article, listed, lowered
+
+_PART_MEASURE = re.compile(r"(.+) (?:length|diameter|height)")  # Cable length: 1.2 m
+_STANDING = frozenset({"heel", "pile", "collar"})  # parts that have a height as a whole
+_PART_MATERIAL = re.compile(r"(.+) material")
+_YEARS = re.compile(r"(\d{1,2}) ?-?years?")
+_MEASURE = re.compile(r"\d[\d.,]* ?(?:mm|cm|m|in|inch|inches|ft|\")")
+_MATERIAL = re.compile(r"[A-Za-z][a-z]+(?: [a-z]+)?")
+
+
+def saying_of(label: str, shown: str, speech: Patterns) -> tuple[str, str]:
+    """The role of an attribute among the sayings of the patterns, and its value as a sentence has it; "" and ""."""
+    low = lowered(label).lower()
+    for role, saying in speech.sayings.items():
+        if re.fullmatch(saying.label, low) and (match := re.fullmatch(saying.value, shown, re.I)):
+            value = match.expand(saying.form) if saying.form else shown
+            return role, _in_words(value) if saying.words else value
+    return "", ""
+
+
+def _in_words(value: str) -> str:
+    """A list of names as a sentence has it: `most wooden railways`, `Windows, macOS and Linux`."""
+    first, blank, rest = value.partition(" ")
+    value = f"{first.lower()}{blank}{rest}" if first.lower() in ("all", "any", "most", "many") else value
+    return listed(re.split(r"\s*[,/]\s+", value))
+
+
+def part_with(label: str, shown: str, names: Names) -> str:
+    """A part with a measure or a material as a sentence has it, "" if it is none: `a 1.2 m cable`, `an acetate frame`."""
+    low = lowered(label)
+    if measured := _PART_MEASURE.fullmatch(low):
+        part = measured[1]
+        whole = low.endswith("height") and part not in _STANDING
+        if part.split()[-1] in names.parts and not whole and _MEASURE.fullmatch(shown):
+            return article(f"{shown} {part}")
+    material = _PART_MATERIAL.fullmatch(low)
+    if material and material[1] in names.parts and _MATERIAL.fullmatch(shown):
+        return article(f"{lowered(shown)} {material[1]}")
+    if low in ("warranty", "guarantee") and (years := _YEARS.fullmatch(shown)):
+        return f"{article(f'{years[1]}-year')} {low}"
+    return ""
