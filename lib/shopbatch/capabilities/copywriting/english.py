@@ -18,6 +18,7 @@ _WITH, _OTHERS, _CLAUSES = 3, 3, 3  # phrases with `with`, other phrases, and cl
 _LONG = 150  # letters of a first sentence that takes no more phrases
 _VERBS = {"with": "{has}", "made": "{is} made", "in": "{comes} in", "filled": "{is} filled", "set": "{is} set",
           "scented": "{is} scented"}  # fmt: skip
+_JOINED = frozenset({"is", "are", "has", "have", "comes", "come"})  # verbs of which what follows makes one list
 _SAID = ("in", "made", "filled", "set", "scented", "with")  # the order of verbs
 _ORDER = ("by", "for", "from", "in", "made", "set", "filled")  # of what stands behind a noun; `with` comes last
 
@@ -181,9 +182,11 @@ class English(Speaker):
         for head in heads:
             own = head in ("by", "for", "in", "from") or not text
             text += f"{' ' if own else ', '}{behind[head][0]}"
+        size = "".join(behind.get(",", ()))
         if "with" in behind:
-            text += f"{', ' if heads or self.goods.tail else ' '}with {listed(behind['with'])}"
-        return text + "".join(behind.get(",", ()))
+            text += f"{size}{', ' if heads or size or self.goods.tail else ' '}with {listed(behind['with'])}"
+            size = ""
+        return text + size
 
     def _np(self, before: Sequence[str]) -> str:
         return " ".join([*before, self.goods.noun, *([self.goods.tail] if self.goods.tail else [])])
@@ -235,6 +238,8 @@ class English(Speaker):
         it = AGREEING[self.goods.plural]["It"]
         while clauses:
             now, clauses = clauses[:_CLAUSES], clauses[_CLAUSES:]
+            verbs = [c.partition(" ")[0] for _, c in now]
+            now = [c for n, c in enumerate(now) if verbs[n] in _JOINED or verbs[n] not in verbs[:n]]
             self.stated += [fact for fact, _ in now]
             by_verb: dict[str, list[str]] = {}
             for _, clause in now:
@@ -243,8 +248,8 @@ class English(Speaker):
             joined = [f"{verb} {listed(rests)}" for verb, rests in by_verb.items()]
             last = joined[-1]
             text = f"{', '.join(joined[:-1])} and {last}" if len(joined) > 1 else last
-            if len(joined) > 1 and " and " in last:
-                text = f"{listed(joined[:-1])}, and {it.lower()} {last}"
+            if len(joined) > 1 and any(" and " in part for part in joined):
+                text = f"{', '.join(joined[:-1])}, and {it.lower()} {last}"
             made.append(f"{it if made or not subject else subject} {text}.")
         return made
 

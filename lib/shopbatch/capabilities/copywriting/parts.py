@@ -21,7 +21,7 @@ def part_of(label: str, value: str, names: Names) -> str:
     last = label.split()[-1] if label else ""
     several = last.endswith("s") and not last.endswith("ss")
     single = re.sub(r"(?<=[^s])s$", "", label)
-    mass = bool({label, last} & names.mass)
+    mass = label in names.mass or (last in names.mass and label not in names.parts)
     value = value.strip(" .;,")
     value = value if value[:1].isdigit() else lowered(value)
     if label in names.uncounted:

@@ -162,7 +162,8 @@ class _Planner:
 
     def _rank(self, fact: Fact) -> int:
         """What no one buys goods for comes last; of what can be in any order, what the title says comes first."""
-        if fact.role in MARGINAL or fact.label.lower() in self.speech.names.marginal:
+        measured = fact.role == "length" and fact.value[:1].isdigit()
+        if measured or fact.role in MARGINAL or fact.label.lower() in self.speech.names.marginal:
             return 3
         free = fact.role in (PART, "able", "measure", SHOWN)
         return (1 if holds(self.goods.name, fact.shown, self.language) else 2) if free else 0

@@ -28,6 +28,9 @@ _CHILDREN = frozenset({"kids", "children", "baby", "babies", "toddlers", "boys",
 _ADULTS, _CHILD_ZH = frozenset({"men", "women", "男士", "女士"}), re.compile("童|宝宝|婴儿")
 BOOKS = "books"  # goods of which the title is said and not what they are
 _WORN = frozenset({"tops", "bottoms", "dresses", "outerwear", "underwear", "swimwear"})
+# names of attributes of food
+FOOD = frozenset({"ingredients", "allergens", "protein", "sugar", "sugars", "fat", "salt", "fibre", "calories", "vegan",
+                  "gluten free", "cocoa", "caffeine", "best before"})  # fmt: skip
 EDIBLE = frozenset({"drinks", "snacks", "pantry", "fresh"})  # kinds that are sold by weight or volume
 _SENTENCE = re.compile(r"[^.。!！?？]+(?:\.(?=\S)[^.。!！?？]*)*")
 _LONGEST_DETAIL = {"en": 110, "zh": 45}  # characters of a sentence of the shop's own description
@@ -125,8 +128,12 @@ def _in_english(
     colour = next((f.shown for f in facts if f.role == "colour"), "")
     shown = shown_name(name, True, colour)
     known = _known(facts, typed)
-    about = typed if typed.lower() not in patterns("en").names.collective else ""
-    reader = Reader(brand, about, key if about or not typed else "", known, kind in EDIBLE)
+    coded = re.fullmatch(r"[A-Z]{2,5}|(?:in|over|on)-ear", typed, re.I if "-" in typed else 0)
+    about = "" if coded or typed.lower() in patterns("en").names.collective else typed
+    edible = kind in EDIBLE or (kind == ANYTHING and any(f.label.lower() in FOOD for f in facts))
+    in_type = key if not about or _ends_in_goods(about, words) else ""
+    tastes = frozenset(s for f in facts if f.role in ("flavour", "scent") for s in phrase_of(f.value))
+    reader = Reader(brand, about, "" if typed and not about else in_type, known, edible, kind, tastes)
     read = reader.read(labels["title"])
     if not read.noun and not typed and is_goods_name(read.core) and kind != BOOKS:
         read = replace(reader, product_type=read.core).read(labels["title"])
@@ -192,6 +199,8 @@ def _best_noun(noun: str, typed: str, read: Title, facts: Sequence[Fact], words:
     packed = any(f.role == "package_size" and re.search(r"\b(?:set|pack|box) of\b|pieces|pack$", f.value) for f in facts)
     if best == fuller and packed and typed.endswith("s") and phrase_of(typed)[-1:] == phrase_of(best)[-1:]:
         best = f"{best.rpartition(' ')[0]} {typed.split()[-1]}".strip()  # of boards a set, though the title has one
+    if any(f.role == "package_size" and re.match(r"(?:set|pack) of", f.value) for f in facts):
+        best = re.sub(r"(?<=s) (?:set|pack)$", "", best)  # lights set, set of 6
     named = set(phrase_of(read.core)) & set(phrase_of(typed))
     return best, read.core if typed and not read.noun and not named else ""
 
@@ -202,7 +211,8 @@ def _besides(read: Title, facts: Sequence[Fact], noun: str) -> tuple[tuple[str, 
     in_told = {s for f in told for s in phrase_of(f"{f.label} {f.value}")} | set(phrase_of(noun))
     in_any = in_told | {s for f in facts for s in phrase_of(f"{f.label} {f.shown}")}
     roles = {f.role for f in facts}
-    every = [q for q in read.qualities if not set(phrase_of(q)) & in_told]
+    made_of = roles & {"material", "upper"}
+    every = [q for q in read.qualities if not set(phrase_of(q)) & in_told and not (made_of and q == "wooden")]
     if read.colour and "colour" not in roles and not set(phrase_of(read.colour)) <= in_told:
         every.append(read.colour)
     if read.material and not roles & {"material", "upper"} and not set(phrase_of(read.material)) & in_told:

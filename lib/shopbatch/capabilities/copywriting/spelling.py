@@ -10,6 +10,7 @@ from shopbatch.grounding.lexicon import lexicon, stem, words_of
 from shopbatch.text.expand import expand, title_case
 from shopbatch.text.fibres import written_out
 from shopbatch.text.sizes import size_phrases
+from shopbatch.text.vocabulary import is_english
 
 AGES = frozenset({"age_group", "recommended_age"})
 _PLAIN = frozenset({"rise", "fit", "closure", "neckline", "sleeve", "length", "colour", "gender", "pattern"})
@@ -55,13 +56,15 @@ def label_of(label: str, names: Names) -> str:
     if not label.isupper() or not label.isascii():
         return label
     spoken = bool(lexicon("en").role(label)) and len(label) > 3 and label not in names.codes
-    words = (w.lower() if spoken or _is_word(w.lower(), names) else w for w in label.split())
+    words = (w.lower() if spoken or _is_word(w.lower(), names, w) else w for w in label.split())
     return capital(" ".join(words))
 
 
-def _is_word(word: str, names: Names) -> bool:
+def _is_word(word: str, names: Names, written: str) -> bool:
     if len(word) <= 3:
         return word in names.parts or word in names.short
+    if is_english(word) and written not in names.codes:
+        return True
     known = (names.able, names.parts, names.mass, lexicon("en").vocabulary)
     return any(word in words or stem(word) in words for words in known)
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 from shopbatch.capabilities.copywriting.patterns import Names, patterns
 from shopbatch.capabilities.copywriting.wording import article, lowered
-from shopbatch.grounding.lexicon import Lexicon, lexicon, phrase_of, stem, words_of
+from shopbatch.grounding.lexicon import ANYTHING, Lexicon, lexicon, phrase_of, stem, words_of
 from shopbatch.text.vocabulary import is_english
 
 _ASIDE = re.compile(r"\s*[\[(（].*?(?:[\])）]|$)")
@@ -52,7 +52,8 @@ class Title:
 class Reader:
     """Reads titles of one product. brand, product_type: as the product has them. key: the goods in the lexicon.
 
-    known: the stems of words that are no names. edible: whether the goods are food.
+    known: the stems of words that are no names. edible: whether the goods are food. kind: of the goods. tastes: the
+    stems of flavours and scents.
     """
 
     brand: str
@@ -60,6 +61,8 @@ class Reader:
     key: str
     known: frozenset[str]
     edible: bool
+    kind: str = ANYTHING
+    tastes: frozenset[str] = frozenset()
 
     def read(self, title: str) -> Title:
         """What a title says."""
@@ -79,26 +82,41 @@ class Reader:
         """Where a title names the goods."""
         bound = re.search(rf"\s(?:{'|'.join(_TAILS)})\s", f"{name} ", re.I)
         for text in dict.fromkeys((name[: bound.start()] if bound else name, name)):
-            place = _literally(text, self.product_type) or self._as_goods(text)
-            if place:
+            if place := _literally(text, self.product_type):
+                return place[0], self._with_goods(text, place[1])
+            if place := self._as_goods(text):
                 return place
         return None
+
+    def _with_goods(self, name: str, end: int) -> int:
+        """Where the goods end that begin with the product type: `Polo Shirt`, where the type is a polo."""
+        for goods in lexicon("en").find_goods(name):
+            longer = goods.start <= end + 1 and goods.end > end and name[end : goods.start].strip("-") in ("", " ")
+            told = self.tastes | (self.known - set(phrase_of(self.product_type)))
+            if longer and goods.kind == self.kind and not set(phrase_of(name[end : goods.end])) & told:
+                return goods.end
+        return end
 
     def _as_goods(self, name: str) -> tuple[int, int] | None:
         """The goods of the product type in a title, by another name."""
         if last := phrase_of(self.product_type)[-1:]:
             for word in words_of(name):
-                if stem(word[0]) == last[0] and len(word[0]) > 2:
+                behind = next(_parts(name[word.end() :]), "") if name[word.end() :][:1] == " " else ""
+                ends = not behind or behind.split()[0].lower() in _PREPOSITIONS or _all_qualities(behind)
+                if stem(word[0]) == last[0] and len(word[0]) > 2 and ends:
                     return word.start(), word.end()
+        if self.product_type and not self.key:
+            return None
         words = lexicon("en")
         fitting = (g for g in words.find_goods(name) if not self.key or g.name == self.key)
         also = (g for g in words.find_goods(name) if same_goods(g.name, self.key, words))
         goods = next(fitting, None) or next(also, None)
         if goods is None:
             return None
-        core, names = _core(name), patterns("en").names
+        core = _core(name)
         more = core[goods.end :].strip() if not self.product_type and name.startswith(core) else ""
-        if more and is_goods_name(core) and _with_qualities(Title(), more, names) == Title():  # a laptop sleeve
+        new = not set(phrase_of(more)) <= self.known
+        if more and new and is_goods_name(core) and not _all_qualities(more):  # a laptop sleeve
             return goods.start, len(core)
         return goods.start, goods.end
 
@@ -109,7 +127,8 @@ class Reader:
 
         def is_word(word: str) -> bool:
             low = word.lower().strip("'’")
-            listed = low in names.titles or low.replace("-", " ") in names.qualities or _ATTACHED.fullmatch(low)
+            joined = "-" in low and all(is_english(part) for part in low.split("-"))
+            listed = joined or low in names.titles or low.replace("-", " ") in names.qualities or _ATTACHED.fullmatch(low)
             return bool(listed) or stem(word) in vocabulary or stem(word) in self.known
 
         every = before.split()
@@ -128,7 +147,7 @@ class Reader:
         first, _, rest = part.partition(" ")
         if first.lower() in _PREPOSITIONS:
             return self._with_tail(said, first.lower(), rest)
-        return _with_qualities(said, part, patterns("en").names)
+        return _with_qualities(said, part, patterns("en").names, self.edible)
 
     def _with_tail(self, said: Title, first: str, rest: str) -> Title:
         names = patterns("en").names
@@ -137,10 +156,13 @@ class Reader:
         known = all(is_english(w[0]) or stem(w[0]) in self.known for w in words_of(rest))
         if first == "for" and not said.tail:
             return replace(said, tail=f"for {lowered(rest) if known else rest}")
-        if self.edible and known and not said.tail and len(rest.split()) <= 3:
-            return replace(said, tail=f"{first} {lowered(rest)}")
-        if first == "with" and known and not said.has and (has := _had(lowered(rest), names)):
-            return replace(said, has=has)
+        small = lowered(rest)
+        has = _had(small, names) if first == "with" and known else ""
+        if has and not self.edible:
+            return replace(said, has=said.has or has)
+        plural = bool(re.search("[^su]s$", small))
+        if known and not said.tail and len(rest.split()) <= 3 and (self.edible or (first == "in" and plural)):
+            return replace(said, tail=f"{first} {small}")
         return said
 
 
@@ -200,14 +222,14 @@ def _parts(text: str) -> Iterator[str]:
                 yield said.strip()
 
 
-def _with_qualities(said: Title, part: str, names: Names) -> Title:
+def _with_qualities(said: Title, part: str, names: Names, edible: bool = False) -> Title:
     """A title with the qualities that a part of it lists; as it is if the part names anything else."""
     words = part.split()
     made = said
     while words:
         for length in range(min(_LONGEST_QUALITY, len(words)), 0, -1):
             text = " ".join(words[:length])
-            if read := _with_quality(made, text, names):
+            if read := _with_quality(made, text, names, edible):
                 made, words = read, words[length:]
                 break
         else:
@@ -215,7 +237,12 @@ def _with_qualities(said: Title, part: str, names: Names) -> Title:
     return made
 
 
-def _with_quality(said: Title, text: str, names: Names) -> Title | None:
+def _all_qualities(part: str) -> bool:
+    """Whether a part of a title names nothing but qualities."""
+    return _with_qualities(Title(), part, patterns("en").names) != Title()
+
+
+def _with_quality(said: Title, text: str, names: Names, edible: bool) -> Title | None:
     """A title with a colour, a material or another quality; None if the text is none of these."""
     low = lowered(text)
     key, words = phrase_of(text), lexicon("en")
@@ -223,9 +250,9 @@ def _with_quality(said: Title, text: str, names: Names) -> Title | None:
         return replace(said, whom=said.whom or whom)
     role = words.role_of_value.get(key, "")
     shaded = len(key) == 2 and text.split()[0].lower() in names.shades
-    if role == "colour" or (shaded and words.role_of_value.get(key[1:]) == "colour"):
+    if not edible and (role == "colour" or (shaded and words.role_of_value.get(key[1:]) == "colour")):
         return replace(said, colour=said.colour or low)
-    if role == "material" and key in words.values.get("material", ()):
+    if role == "material" and not edible and key in words.values.get("material", ()):
         return replace(said, material=said.material or re.sub(r"\bwood$", "wooden", low))
     if not (low.lower().replace("-", " ") in names.qualities or _ATTACHED.fullmatch(low)):
         return None

@@ -26,7 +26,7 @@ TOLD = (
     "length", "lining", "filling", "roast", "connectivity", "notes", "screen", "battery", "power", "storage", "memory",
     "movement", "strap", "gemstone", "finish", "shape", PART, "author", "recommended_age", "season", "form", ABLE,
     "works_with", "load", "seats", "sleeps", "covers", "runs_for", "plays_for", "burns_for", "most",
-    "runs_on", "range", "proof", "waterproof", "runs_on_batteries", "runs_on_cells", "origin", "dimensions", "height", "width", "depth", "diameter", "thickness", "weight", "sizes",
+    "runs_on", "range", "proof", "waterproof", "runs_on_batteries", "runs_on_cells", "mah", "output", "origin", "dimensions", "height", "width", "depth", "diameter", "thickness", "weight", "sizes",
 )  # fmt: skip
 # attributes that are told if little else is known, all in one pattern: a weight of 2 kg
 MEASURES = frozenset({
@@ -56,7 +56,7 @@ _KEPT = frozenset(
 _SHADE = re.compile(r"[黑白红蓝绿黄紫灰棕粉橙金银青褐米驼杏]$")
 _QUANTITY = re.compile(r"[\d.,/ x×*-]+")
 _MEASURED = {
-    "en": re.compile(r"[\d.,]+(?: ?[-–x×] ?[\d.,]+){0,2} ?[^\W\d]{1,6}|[248]K|\d+p|\d+ x \d+(?: px)?"),
+    "en": re.compile(r"[\d.,]+(?: ?[-–x×] ?[\d.,]+){0,2} ?[^\W\d]{1,6}(?:/[a-z]{1,3})?|[248]K|\d+p|\d+ x \d+(?: px)?"),
     "zh": re.compile(r"[^+>(/]*\d ?(?!x)[^\W\d]+[^+>(/]*"),
 }  # 2.3 kg
 _COLOUR = {"en": 12, "zh": 3}  # letters of a label that is about the whole product: not `Frame colour`
@@ -259,7 +259,7 @@ def _fits(role: str, label: str, value: str, words: Lexicon, speech: Patterns) -
     looks = _LOOKS.get(role)
     if value.lower() in speech.spoken.get(role, {}):
         return True
-    if role == "length" and "," in value:
+    if (role == "length" and "," in value) or (role == "sleeve" and value.isupper()):
         return False
     if role == "package_size" and re.search(r"^[a-z]{1,2} \d|\d{5}|^1 (?:pair|piece|pack|panel|unit|item|set|pc|each|count)$", value):
         return False

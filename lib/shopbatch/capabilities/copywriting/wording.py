@@ -20,7 +20,8 @@ def lowered(text: str) -> str:
         word = match[0]
         return word if _CODE.fullmatch(word) or word in proper else word.lower()
 
-    return re.sub(r"[A-Za-zÀ-ÖØ-öø-ɏ0-9][\w'’]*", lower, text)
+    small = re.sub(r"[A-Za-zÀ-ÖØ-öø-ɏ0-9][\w'’]*", lower, text)
+    return re.sub(r"\bE-(?=[a-z])", "e-", small)
 
 
 def capital(text: str) -> str:
