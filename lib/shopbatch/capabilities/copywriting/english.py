@@ -12,9 +12,10 @@ from shopbatch.capabilities.copywriting.spelling import MATERIALS
 from shopbatch.capabilities.copywriting.titles import bare
 from shopbatch.capabilities.copywriting.values import ABLE, BINDINGS, PART, Fact
 from shopbatch.capabilities.copywriting.wording import article, capital, listed, lowered
-from shopbatch.grounding.lexicon import phrase_of
+from shopbatch.grounding.lexicon import ANYTHING, lexicon, phrase_of
 
 _WITH, _OTHERS, _CLAUSES = 3, 3, 3  # phrases with `with`, other phrases, and clauses of a sentence, at most
+_SHORTEST = 20  # letters of a description that needs no more
 _LONG = 150  # letters of a first sentence that takes no more phrases
 _VERBS = {"with": "{has}", "made": "{is} made", "in": "{comes} in", "filled": "{is} filled", "set": "{is} set",
           "scented": "{is} scented"}  # fmt: skip
@@ -62,10 +63,16 @@ class English(Speaker):
         """What was chosen in sentences."""
         if self.goods.kind == BOOKS and not self.goods.plain:
             return self._book(facts)
+        if self.goods.ranged:
+            return self._ranged(facts)
         if not (behind or clauses) and self.goods.plain:
             return [self._shelved(before)]
         if self.goods.core:
             return [self._called(before, behind), *self._more(clauses)]
+        if self.goods.plain and not clauses and len(first := self._first(before, behind)) < _SHORTEST:
+            shelf = self._shelved(before).removeprefix(capital(self._np(before))).rstrip(".")
+            what, comma, size = first.removesuffix(".").partition(",")
+            return [f"{what}{shelf}{comma}{size}."]
         if not behind and clauses and not (self.goods.only_named or self.goods.plain):
             subject = fill(self._subject(), self._slots(before, behind))
             return self._more(clauses, subject)
@@ -99,10 +106,32 @@ class English(Speaker):
         are = AGREEING[goods.plural]["is"]
         return f"{capital(goods.core)}{by} {are} {np_ if goods.plural else article(np_)}{self._joined(behind)}."
 
+    def _ranged(self, facts: Sequence[Fact]) -> list[str]:
+        """Goods of which no more is known than their range: `A 12 oz pack from our molasses and syrups range.`"""
+        self.stated = [f for f in facts if f.role == "own_label"]
+        own = "own-label " if self.stated else ""
+        size = next((f for f in facts if f.role == "package_size"), None)
+        pack = self._phrase(size).removeprefix("in ") if size else ""
+        rest = [(f, c) for f in facts if f.role not in ("own_label", "package_size") and (c := self._clause(f))]
+        if size and re.match(r"an? ", pack):
+            self.stated.append(size)
+            what = article(f"{own}{pack.partition(' ')[2]}")
+        else:
+            what = article(f"{own}product")
+        return [f"{capital(what)} from our {lowered(self.goods.ranged)} range.", *self._more(rest)]
+
     def _shelved(self, before: list[str]) -> str:
-        """What the goods are, and where they stand in the shop."""
-        shelf = (f for f in self.goods.facts if f.role in ("category", "department"))
+        """What the goods are, and where they stand in the shop if that is a counter or says more of them."""
+        counters = self.speech.names.counters
+        shelf = (f for f in self.goods.facts if f.role == "category" or f.value in counters)
         fact = next((f for f in shelf if len(f.value.split()) <= 4 and "(" not in f.value), None)
+        goods = lexicon("en").find_goods(fact.value) if fact and fact.value not in counters else ()
+        if goods and self.goods.kind not in (ANYTHING, goods[-1].kind):  # a thermos among the coffee filters
+            fact = None
+        if fact and set(phrase_of(fact.value)) & set(phrase_of(self.goods.noun)):  # makeup from our makeup range
+            fact = None
+        if fact is None and self.goods.kind == ANYTHING and len(self._np(before)) < _SHORTEST - 1:
+            fact = next((f for f in self.goods.facts if f.role == "department"), None)
         post = f" {self._phrase(fact)}" if fact else ""
         return f"{capital(self._np(before))}{post}."
 

@@ -59,7 +59,12 @@ class Names(WordFile):
     shelving: words of an aside that say how a shop shelves goods; sundry: those of a label, too. shelves: labels that
     are no names of goods beside an aside that is one. nameless: words of labels of which no sentence is made.
     adjectives: what a label names behind the goods: `herbs dried`. qualities: what a title names behind the goods, as
-    a sentence has it before them. shades: words before a colour that go with it.
+    a sentence has it before them. shades: words before a colour that go with it. called: labels in plain words, and
+    what goods of them are called. ranges: labels that name a range and no goods. shelf_goods: what goods of a category
+    are called. grades: qualities that are labels by themselves. together: goods that go together in one pack. poured:
+    goods of which a pack by weight or volume holds one. counters: departments that goods are said to be from.
+    shared: last words of labels that all that stands before them goes with. no_ranges: categories that are no ranges.
+    holders: labels of which an aside says what they are.
     """
 
     parts: frozenset[str] = frozenset()
@@ -97,6 +102,16 @@ class Names(WordFile):
     adjectives: frozenset[str] = frozenset()
     qualities: frozenset[str] = frozenset()
     shades: frozenset[str] = frozenset()
+    called: dict[str, str] = Field(default_factory=dict)
+    ranges: frozenset[str] = frozenset()
+    shelf_goods: dict[str, str] = Field(default_factory=dict)
+    grades: frozenset[str] = frozenset()
+    together: frozenset[str] = frozenset()
+    poured: dict[str, str] = Field(default_factory=dict)
+    counters: frozenset[str] = frozenset()
+    shared: frozenset[str] = frozenset()
+    holders: frozenset[str] = frozenset()
+    no_ranges: frozenset[str] = frozenset()
 
 
 class Guarded(WordFile):

@@ -28,7 +28,7 @@ from shopbatch.grounding.lexicon import phrase_of
 VERSION = 3  # of what this module and those that it calls make of facts and patterns
 _DESCRIBED = 10  # facts in the description at most
 _DRAFTS = 5  # descriptions of which the least repetitive is taken
-_SHORT, _SHORT_ZH = 22, 11  # letters of a description that needs another sentence
+_SHORT, _SHORT_ZH = 20, 11  # letters of a description that needs another sentence
 _META, _META_ZH = 155, 80  # characters of a meta description
 _LONG, _LONG_ZH = 60, 24  # letters of a value that has a bullet of its own and no sentence
 _WANTED = 4  # facts of a Chinese description, if no more are known that patterns are about
@@ -217,6 +217,7 @@ class _Planner:
         if zh and (re.search(r"\d", goods.name) or not _AMOUNT_ZH.fullmatch(fits["size"])):
             fits["size"] = ""
         if not zh:
+            fits["size"] = "" if re.match("an? ", fits["size"]) else fits["size"]
             fits["colour"] = "" if " and " in fits["colour"] else fits["colour"]
             fits["colour"] = titled(fits["colour"]) if not goods.name[1:].islower() else fits["colour"]
         return fits

@@ -9,7 +9,9 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from shopbatch.capabilities.copywriting.labels import as_noun, is_known, of_shelf, plain, shown_name
+from shopbatch.capabilities.copywriting.called import called, one_of, sane
+from shopbatch.capabilities.copywriting.coverage import names_product
+from shopbatch.capabilities.copywriting.labels import of_shelf, plain, shown_name
 from shopbatch.capabilities.copywriting.patterns import Patterns, patterns
 from shopbatch.capabilities.copywriting.prompt import one_line
 from shopbatch.capabilities.copywriting.rules import is_printable
@@ -53,7 +55,7 @@ class Goods:
     details: the sentences of the shop's own description that say more than the name. type_name: the product type
     where neither name nor noun hold it. qualities: what the title says besides, before the noun; has: what it says
     that the goods have; tail: what it says behind the noun. core: what the title calls goods that are a `noun`.
-    several: whether the noun names several goods, of which the product is one.
+    ranged: the range that the product is said to be from, where its noun says no more.
     """
 
     name: str
@@ -72,7 +74,7 @@ class Goods:
     has: str = ""
     tail: str = ""
     core: str = ""
-    several: bool = False
+    ranged: str = ""
 
     def value(self, role: str) -> str:
         """The value of a role as a sentence says it, "" if the product has none."""
@@ -121,7 +123,7 @@ def _in_english(
 ) -> Goods:
     labels = {n: plain(v) for n, v in named.items()}
     if not named["title"]:
-        return _by_labels(labels, name, facts, details, words)
+        return _by_labels(named, facts, details, words)
     noun, kind, key = _noun(labels | {"title": front(labels["title"], brand)}, words, titled=True)
     kind = _or_book(kind, facts)
     typed = labels["product_type"]
@@ -159,34 +161,41 @@ def _in_english(
     )  # fmt: skip
 
 
-def _by_labels(
-    labels: Mapping[str, str], name: str, facts: tuple[Fact, ...], details: tuple[str, ...], words: Lexicon
-) -> Goods:
+def _by_labels(named: Mapping[str, str], facts: tuple[Fact, ...], details: tuple[str, ...], words: Lexicon) -> Goods:
     """A product that only the labels of a catalogue name."""
-    nouns = {n: as_noun(v) for n, v in labels.items()}
-    noun, kind, key = _noun(nouns, words)
-    kind = _or_book(kind, facts)
-    if not (key or is_known(noun)):  # a brand or a code as product type
-        noun = ""
-    only_named = not noun
-    if not noun:
-        noun = labels["product_type"] if nouns["product_type"] else _any_name(nouns)
-        noun = noun or _any_name(labels)
-        only_named = noun == labels["product_type"]
-        noun = nouns["product_type"] or noun if only_named else noun
-    facts = (*facts, *_shelf({n: of_shelf(v) for n, v in labels.items()}, noun, "en"))
-    whom, noun = _whom(_known_lowered(noun, words, _known(facts, labels["product_type"])), patterns("en"))
+    labels = {n: plain(v) for n, v in named.items()}
+    column = next((n for n in PLAINEST if n != "title" and named[n]), "department")
+    what = called(named[column], "" if column == "category" else named["category"])
+    noun, ranged = what.noun, what.of or ("" if what.noun else of_shelf(labels["department"]))
+    pack = patterns("en").labels["package_size"]
+    facts = tuple(f if f.label != pack else _sane_size(f) for f in facts)
+    facts = tuple(f for f in facts if f.shown)
+    size = next((f.shown for f in facts if f.role == "package_size"), "")
+    noun = one_of(noun, size) if noun else ""
+    only_named = not (noun or what.of)  # a brand or a code as product type
+    goods = words.find_goods(noun or labels["category"])
+    kind = _or_book(goods[-1].kind if goods else ANYTHING, facts)
+    key = goods[-1].name if noun and goods and goods[-1].end == len(noun) else ""
+    whom, noun = _whom(noun, patterns("en"))
     entries = words.words.kinds[kind]
     plural, mass = _number(noun, key, entries.plural, entries.mass)
     mass = mass or (not plural and kind in EDIBLE and any(f.role in ("package_size", "weight") for f in facts))
-    shown = shown_name(name, False, "")
-    held = f"{shown} {noun}"
-    tight = labels["product_type"].replace(" ", "").lower() in held.replace(" ", "").lower()
-    kept = labels["product_type"] if not (tight or holds(held, labels["product_type"], "en")) else ""
+    range_ = ranged if re.search("[^s]s$", ranged) else f"{ranged} product"
+    shown = titled(f"{whom} {noun}".strip() if noun else range_ if ranged else labels[column])
+    facts = (*facts, *_shelf({n: of_shelf(v) for n, v in labels.items()}, noun or ranged, "en"))
+    noun = noun or (f"{labels[column]} product" if only_named else "product")
     return Goods(
-        shown, titled(noun) if only_named else noun, kind, _of_children(facts, noun), plural, mass, "", only_named,
-        details, kept, "" if only_named else whom, True,
+        shown, noun, kind, _of_children(facts, noun), plural, mass, "", False, details,
+        "" if names_product(named, shown) else labels[column], whom, True, ranged=ranged,
     )  # fmt: skip
+
+
+def _sane_size(fact: Fact) -> Fact:
+    """A size of a pack without the codes beside it, without anything if it is none."""
+    size = sane(fact.shown)
+    shown = re.sub(r"^(\d+) (load|stem|sheet|roll)$", r"\1 \2s", size)
+    value = fact.value if size == fact.shown and fact.role == "package_size" else size
+    return replace(fact, shown=shown, value=value, role="package_size")
 
 
 def _best_noun(noun: str, typed: str, read: Title, facts: Sequence[Fact], words: Lexicon) -> tuple[str, str]:

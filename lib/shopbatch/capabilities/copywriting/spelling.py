@@ -40,7 +40,7 @@ def neat(role: str, text: str, language: str) -> str:
         text = text.lower()
     if role in MATERIALS:
         text = written_out(unshouted(text))
-    if role == "screen":
+    if role in ("screen", "package_size"):
         text = re.sub(r"(?<=\d) ?in\b(?!ch)", " inch", text)
     if role == "capacity":
         text = _MANY_ML.sub(r"\1 L", text)

@@ -261,7 +261,7 @@ def _fits(role: str, label: str, value: str, words: Lexicon, speech: Patterns) -
         return True
     if (role == "length" and "," in value) or (role == "sleeve" and value.isupper()):
         return False
-    if role == "package_size" and re.search(r"^[a-z]{1,2} \d|\d{5}|^1 (?:pair|piece|pack|panel|unit|item|set|pc|each|count)$", value):
+    if role == "package_size" and re.search(r"^a (?:gallon|quart|pint)$|^[a-z]{1,2} \d|\d{5}|^1 (?:pair|piece|pack|panel|unit|item|set|pc|each|count)$", value):
         return False
     if role == "package_size" and "/" in value and not re.match(r"(?:1/[2-4]|2/3|3/4) ", value):
         return False
@@ -302,6 +302,7 @@ def _spoken(role: str, value: str, language: str, speech: Patterns) -> str:
     if role not in _KEPT:
         value = lowered(value)
     if role == "package_size":
+        value = re.sub(r"^an? ", "", value).replace("-count and ", "-count, ").replace("-pack and ", "-pack, ")
         value = re.sub(r"(?<=\d) pc$", " pieces", _COUNTED.sub(r"\1-\2", value))
     if role in MATERIALS:
         value = re.sub(r"\b([a-z]+(?: [a-z]+)?) (\d+ ?%)(?=\s*(?:[,;/]|$))", r"\2 \1", value)  # nylon 94%
