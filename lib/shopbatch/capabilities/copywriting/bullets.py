@@ -6,10 +6,10 @@ import re
 from collections.abc import Sequence
 
 from shopbatch.capabilities.copywriting.copy_format import MOST_BULLETS
+from shopbatch.capabilities.copywriting.fact import Fact
 from shopbatch.capabilities.copywriting.facts import cut
 from shopbatch.capabilities.copywriting.patterns import Patterns, fill, patterns
 from shopbatch.capabilities.copywriting.product import SHELF, Goods, holds
-from shopbatch.capabilities.copywriting.values import Fact
 from shopbatch.capabilities.copywriting.wording import capital
 
 _FEWEST, _WANTED = 2, 3  # bullets: at least, and where there are so many facts

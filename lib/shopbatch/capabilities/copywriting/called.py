@@ -9,16 +9,27 @@ import re
 from dataclasses import dataclass
 from functools import lru_cache
 
-from shopbatch.capabilities.copywriting.labels import as_noun, is_known, is_spelt, plain
+from shopbatch.capabilities.copywriting.labels import as_noun, is_spelt, plain
 from shopbatch.capabilities.copywriting.patterns import patterns
 from shopbatch.grounding.lexicon import lexicon
 from shopbatch.text.expand import expand
 from shopbatch.text.vocabulary import is_english
 
 _JOINT = re.compile(r" (?:and|or) |, ")
-_AMOUNT = re.compile(r"(?<![\d.-])(?:\d+ \d/\d+|\d[\d.,/]*(?:-\d+(?![\d.])|(?: ?[x×] ?\d[\d.,]*)*)|\ban?)[ -]?(?:fl oz|oz|lbs?|k?g|mg|m?l|L|cl|gal|gallons?|qt|quarts?|pt|pints?|count|packs?|pieces|pcs?|pairs?|loads?|rolls?|sheets?|sq ft|ft|yd|inch(?:es)?|cm|mm|m|stems?|dozen|cartons?|bags?|box(?:es)?|cans?|bottles?|jars?|cases?|trays?|sets?)\b(?: (?:bag|box|can|bottle|jar|carton|tray|case|pack))?")  # fmt: skip
+_UNITS = (
+    "fl oz|oz|lbs?|k?g|mg|m?l|L|cl|gal|gallons?|qt|quarts?|pt|pints?|count|packs?|pieces|pcs?|pairs?|loads?|rolls?"
+    "|sheets?|sq ft|ft|yd|inch(?:es)?|cm|mm|m|stems?|dozen|cartons?|bags?|box(?:es)?|cans?|bottles?|jars?|cases?|trays?|sets?"
+)
+_AMOUNT = re.compile(
+    r"(?<![\d.-])(?:\d+ \d/\d+|\d[\d.,/]*(?:-\d+(?![\d.])|(?: ?[x×] ?\d[\d.,]*)*)|\ban?)"
+    rf"[ -]?(?:{_UNITS})\b(?: (?:bag|box|can|bottle|jar|carton|tray|case|pack))?"
+)
 _INSIDE = re.compile(r"\((?!misc)([^)]+)\)")
-_WEIGHED = re.compile(r"(?:\d[\d.,]*|\d+/\d+|a)[ -]?(?:fl )?(?:oz|lb|ml|l|g|kg|gal|gallon|qt|pt|pint|quart|load|sq ft)s?(?: (?:bottle|can|jar|bag|box))?", re.I)  # fmt: skip
+_WEIGHED = re.compile(
+    r"(?:\d[\d.,]*|\d+/\d+|a)[ -]?(?:fl )?(?:oz|lb|ml|l|g|kg|gal|gallon|qt|pt|pint|quart|load|sq ft)s?"
+    r"(?: (?:bottle|can|jar|bag|box))?",
+    re.I,
+)
 
 
 @dataclass(frozen=True)

@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from shopbatch.capabilities.copywriting.fact import ABLE, BINDINGS, PART, Fact
 from shopbatch.capabilities.copywriting.patterns import AGREEING, RolePatterns, fill
 from shopbatch.capabilities.copywriting.product import BOOKS, holds
 from shopbatch.capabilities.copywriting.speaker import Speaker
 from shopbatch.capabilities.copywriting.spelling import MATERIALS
 from shopbatch.capabilities.copywriting.titles import bare
-from shopbatch.capabilities.copywriting.values import ABLE, BINDINGS, PART, Fact
 from shopbatch.capabilities.copywriting.wording import article, capital, listed, lowered
 from shopbatch.grounding.lexicon import ANYTHING, lexicon, phrase_of
 

@@ -36,7 +36,11 @@ def as_noun(label: str) -> str:
     shelved = head.lower() in names.holders and re.fullmatch(r"[a-z]+(?: [a-z]+)?[^s]s", inside) and is_spelt(inside)
     if head.lower() == "seafood" and inside:
         return _seafood(inside, head)
-    if inside and (_is_goods(inside) or shelved) and (re.search("[^s]s$", inside) or not head or head.lower() in names.shelves):
+    if (
+        inside
+        and (_is_goods(inside) or shelved)
+        and (re.search("[^s]s$", inside) or not head or head.lower() in names.shelves)
+    ):
         head = inside
     elif inside and head and _may_stand_before(inside):
         head = f"{lowered(inside)} {head[:1].lower()}{head[1:]}" if not head.isupper() else f"{lowered(inside)} {head}"

@@ -17,10 +17,10 @@ import xxhash
 from shopbatch.capabilities.copywriting.bullets import bullets, stated_details
 from shopbatch.capabilities.copywriting.chinese import Chinese, is_sayable
 from shopbatch.capabilities.copywriting.english import English, is_redundant
+from shopbatch.capabilities.copywriting.fact import MARGINAL, PART, SHOWN, TOLD, Fact
 from shopbatch.capabilities.copywriting.facts import cut
 from shopbatch.capabilities.copywriting.patterns import Patterns, fill, patterns
 from shopbatch.capabilities.copywriting.product import EDIBLE, Goods, capital, holds, understand
-from shopbatch.capabilities.copywriting.values import MARGINAL, PART, SHOWN, TOLD, Fact
 from shopbatch.capabilities.copywriting.wording import titled
 from shopbatch.core.hashing import digest
 from shopbatch.grounding.lexicon import phrase_of
@@ -152,6 +152,8 @@ class _Planner:
             chosen = {key: fact for key, fact in chosen.items() if fact.role != PART}
         if zh and re.search("[男女]|中性", goods.noun):
             chosen.pop("gender", None)
+        if zh and re.search("童|宝宝|婴", goods.noun) and not re.search(r"\d", goods.value("age_group")):
+            chosen.pop("age_group", None)
         if not zh:
             _settle_people(chosen, goods.whom)
         facts = list(chosen.values())

@@ -1,4 +1,4 @@
-"""How attributes of a kind are said in English, by their names and values: `Max load: 120 kg` is "takes up to 120 kg"."""
+"""How attributes are said in English by their names and values: `Max load: 120 kg` is "takes up to 120 kg"."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def _in_words(value: str) -> str:
 
 
 def part_with(label: str, shown: str, names: Names) -> str:
-    """A part with a measure or a material as a sentence has it, "" if it is none: `a 1.2 m cable`, `an acetate frame`."""
+    """A part with a measure or a material as a sentence has it: `a 1.2 m cable`, `an acetate frame`; else ""."""
     low = lowered(label)
     if measured := _PART_MEASURE.fullmatch(low):
         part = measured[1]

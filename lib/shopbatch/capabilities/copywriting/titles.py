@@ -21,7 +21,12 @@ _WITH = re.compile(r"\bw/\s?", re.I)
 _BOUND = re.compile(r"\S*/\S*|[,;:|+]|\s[-–—]+(?=\s|\d)|[-–—]+$|\S*\d\S*")
 _PREPOSITIONS = ("with", "for", "in", "without", "by", "from", "of", "on", "to", "at")
 _TAILS = frozenset({"with", "for", "in"})
-_ATTACHED = re.compile(r"(?:anti|non|pre|ultra|multi|self|semi|no)-[a-z]{3,}|[a-z]{3,}(?:able|ible|less|proof)|[a-z]+-[a-z]{2,}ed|[a-z]+-(?:free|resistant|safe|repellent)", re.I)  # fmt: skip
+_ATTACHED = re.compile(
+    r"(?:anti|non|pre|ultra|multi|self|semi|no)-[a-z]{3,}|[a-z]{3,}(?:able|ible|less|proof)|[a-z]+-[a-z]{2,}ed"
+    r"|[a-z]+-(?:free|resistant|safe|repellent)",
+    re.I,
+)
+_SMALL = frozenset({"in", "of", "to", "on"})
 _LONGEST_NOUN = 5  # words of a title up to the goods
 _LONGEST_CORE = 6  # words that name goods by themselves
 _MOST = 2  # qualities in front of the goods
@@ -128,8 +133,14 @@ class Reader:
         def is_word(word: str) -> bool:
             low = word.lower().strip("'’")
             joined = "-" in low and all(is_english(part) for part in low.split("-"))
-            listed = joined or low in names.titles or low.replace("-", " ") in names.qualities or _ATTACHED.fullmatch(low)
-            return bool(listed) or stem(word) in vocabulary or stem(word) in self.known
+            listed = low in names.titles or low.replace("-", " ") in names.qualities
+            return (
+                joined
+                or listed
+                or bool(_ATTACHED.fullmatch(low))
+                or stem(word) in vocabulary
+                or stem(word) in self.known
+            )
 
         every = before.split()
         for place, word in reversed(list(enumerate(every))):
@@ -184,7 +195,7 @@ def front(title: str, brand: str) -> str:
 def is_goods_name(core: str) -> bool:
     """Whether all words of a title's core are English, so that it may stand in small letters."""
     words = [m[0] for m in words_of(core)]
-    return 0 < len(words) <= _LONGEST_NOUN and all(is_english(w) and len(w) > 2 for w in words)
+    return 0 < len(words) <= _LONGEST_NOUN and all(is_english(w) and (len(w) > 2 or w.lower() in _SMALL) for w in words)
 
 
 def same_goods(name: str, key: str, words: Lexicon) -> bool:

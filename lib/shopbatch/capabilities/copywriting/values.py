@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 
+from shopbatch.capabilities.copywriting.fact import ABLE, MEASURES, NATIONAL, OWN_LABEL, PART, SHOWN, TOLD, Fact
 from shopbatch.capabilities.copywriting.parts import part_of
 from shopbatch.capabilities.copywriting.patterns import Names, Patterns, patterns
 from shopbatch.capabilities.copywriting.prompt import one_line
@@ -16,25 +16,6 @@ from shopbatch.capabilities.copywriting.wording import article, capital, listed,
 from shopbatch.grounding.facts import DESCRIPTION, NAMES, answer, entry_name, said
 from shopbatch.grounding.lexicon import Lexicon, lexicon
 
-SHOWN = "shown"  # in place of a role: a fact that is shown in a bullet and not told in a sentence
-PART, ABLE = "part", "able"  # in place of a role: what a product has, and what it is
-OWN_LABEL, NATIONAL = "private", "national"  # in place of a brand: goods of the shop's own label, and of others
-# facts that a reader wants in a sentence, the first ones first; others are bullets
-TOLD = (
-    "own_label", "pieces", "gender", "age_group", "players", "colour", "colours", "shade", "material", "pattern", "neckline", "sleeve", "fit", "closure",
-    "flavour", "scent", "capacity", "package_size", "skin_type", "hair_type", "upper", "sole", "heel", "toe", "rise",
-    "length", "lining", "filling", "roast", "connectivity", "notes", "screen", "battery", "power", "storage", "memory",
-    "movement", "strap", "gemstone", "finish", "shape", PART, "author", "recommended_age", "season", "form", ABLE,
-    "works_with", "load", "seats", "sleeps", "covers", "runs_for", "plays_for", "burns_for", "most",
-    "runs_on", "range", "proof", "waterproof", "runs_on_batteries", "runs_on_cells", "mah", "output", "origin", "dimensions", "height", "width", "depth", "diameter", "thickness", "weight", "sizes",
-)  # fmt: skip
-# attributes that are told if little else is known, all in one pattern: a weight of 2 kg
-MEASURES = frozenset({
-    "weight", "dimensions", "height", "width", "depth", "diameter", "thickness", "resolution", "noise", "speed",
-    "voltage",
-})  # fmt: skip
-# what no one buys goods for: told last
-MARGINAL = frozenset({"height", "width", "depth", "diameter", "thickness", "weight", "noise", "voltage"})
 _LONG = frozenset({"dimensions", "height", "width", "depth", "diameter", "thickness"})  # measured in centimetres
 # roles of which a product may have several values
 _LISTED = frozenset({"colour", "flavour", "scent", "connectivity", "gemstone", "movement", "roast", "season"})
@@ -63,6 +44,7 @@ _COLOUR = {"en": 12, "zh": 3}  # letters of a label that is about the whole prod
 _ABLE_ZH = re.compile(
     r"(?:可|防|免|非|耐|抗|无|不含|零|双面|支持)[\u4e00-\u9fff]{1,5}(?<![网盖袋层板垫带罩窗芯屏门])$"
 )  # 可机洗: 是
+_DOES_ZH = re.compile(r"(?!是否|可否|含|需)[\u4e00-\u9fff]{4,6}(?<![量数率级式型色])")  # 自动断电: 是
 _LOOSE_ZH = re.compile(r"可[\u4e00-\u9fff]{1,3}$")  # 肩带: 可拆卸
 _ARROW = re.compile(r"\s+-?>\s+(?=[A-Z])")  # USB-A > USB-C
 _LESS = re.compile(r"<(?= ?[\d.])")  # Alcohol: <0.5 %
@@ -72,6 +54,9 @@ _COUNT = re.compile(r"\d{1,4}")
 _LASTING = re.compile(r"\d+(?:[.,]\d+)? ?(?:h|hours?|min|minutes|days)")
 _LENGTH_NAMES = frozenset({"length", "item length", "total length", "product length", "overall length"})
 _PACK = re.compile(r"(?:pack|set|box|case|bag|tray|pair|bundle)s? of\b", re.I)
+_NO_PACK = re.compile(
+    r"^a (?:gallon|quart|pint)$|^[a-z]{1,2} \d|\d{5}|^1 (?:pair|piece|pack|panel|unit|item|set|pc|each|count)$", re.I
+)
 _PACKS = re.compile(r"\d+/\d+(?:\.\d+)? (?:oz|lb|ct|g|ml)")
 _WOVEN = re.compile(r"\d+ ?(?:gsm|g/m2|g/m²)", re.I)
 _SLASHED = re.compile(r"\d+(?:/\d+)+")
@@ -80,18 +65,6 @@ _BOUND = re.compile(r"(?:hard|paper|soft)(?:back|cover)|spiral", re.I)
 BINDINGS = frozenset({"binding", "format", "cover"})  # names of how a book is bound
 _COUNTED = re.compile(r"^(\d+) (loads?|stems?|sheets?|rolls?|slices?|washes|doses?|pods?)$")
 _LISTS = re.compile(r"\s*(?:[/,;]|\s\+\s)\s*")
-
-
-@dataclass(frozen=True)
-class Fact:
-    """role: of the lexicon, of SHELF, PART, ABLE or SHOWN. label, shown: as a bullet has them. value: as a sentence
-    says it. bare: whether the bullet is the value alone."""
-
-    role: str
-    label: str
-    shown: str
-    value: str
-    bare: bool = False
 
 
 def facts_of(attributes: Mapping[str, str | None], language: str) -> Iterator[Fact]:
@@ -144,6 +117,10 @@ def _answered(label: str, text: str, yes: bool, names: Names, language: str) -> 
             return Fact(ABLE, label, label, label, True)
         if yes and text in ("有", "带", "含", "配") and not _ABLE_ZH.match(label):
             return Fact(PART, label, text, label)
+        if yes and text == "是" and label.startswith("可"):  # 可水洗滤网
+            return Fact(PART, label, label, label, True)
+        if yes and text in ("是", "支持", "Yes") and _DOES_ZH.fullmatch(label):
+            return Fact(ABLE, label, label, label, True)
         return Fact(SHOWN, label, text, text)
     low = lowered(label)
     if yes and (part := part_of(low, "", names)):
@@ -261,7 +238,7 @@ def _fits(role: str, label: str, value: str, words: Lexicon, speech: Patterns) -
         return True
     if (role == "length" and "," in value) or (role == "sleeve" and value.isupper()):
         return False
-    if role == "package_size" and re.search(r"^a (?:gallon|quart|pint)$|^[a-z]{1,2} \d|\d{5}|^1 (?:pair|piece|pack|panel|unit|item|set|pc|each|count)$", value):
+    if role == "package_size" and _NO_PACK.search(value):
         return False
     if role == "package_size" and "/" in value and not re.match(r"(?:1/[2-4]|2/3|3/4) ", value):
         return False
@@ -280,7 +257,7 @@ def _fits(role: str, label: str, value: str, words: Lexicon, speech: Patterns) -
     plain = r"[^\W\d_]+(?: [^\W\d_]+)?" if role == "colour" else r"[^\W\d_]+(?:[ &-]+[^\W\d_]+){0,3}"
     named = re.search("colou?r|flavou?r|taste|scent|fragrance", label, re.I)
     if words.language == "en" and role in ("colour", "flavour", "scent") and named and re.fullmatch(plain, value):
-        return not speech.names.vague & set(value.lower().split())
+        return not speech.names.vague & (set(value.lower().split()) - {"and"})
     single = role in words.values and role not in _LISTED
     return words.knows(role, value) and not (single and re.search(r"[\d,;/，；、]", value))
 
