@@ -18,7 +18,8 @@ from shopbatch.text.vocabulary import is_english
 _JOINT = re.compile(r" (?:and|or) |, ")
 _UNITS = (
     "fl oz|oz|lbs?|k?g|mg|m?l|L|cl|gal|gallons?|qt|quarts?|pt|pints?|count|packs?|pieces|pcs?|pairs?|loads?|rolls?"
-    "|sheets?|sq ft|ft|yd|inch(?:es)?|cm|mm|m|stems?|dozen|cartons?|bags?|box(?:es)?|cans?|bottles?|jars?|cases?|trays?|sets?"
+    "|sheets?|sq ft|ft|yd|inch(?:es)?|cm|mm|m|stems?|dozen|cartons?|bags?|box(?:es)?|cans?"
+    "|bottles?|jars?|cases?|trays?|sets?"
 )
 _AMOUNT = re.compile(
     r"(?<![\d.-])(?:\d+ \d/\d+|\d[\d.,/]*(?:-\d+(?![\d.])|(?: ?[x×] ?\d[\d.,]*)*)|\ban?)"

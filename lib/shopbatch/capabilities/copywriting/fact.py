@@ -17,6 +17,7 @@ TOLD = (
     "plays_for", "burns_for", "most", "runs_on", "range", "proof", "waterproof", "runs_on_batteries", "runs_on_cells",
     "mah", "output", "origin", "dimensions", "height", "width", "depth", "diameter", "thickness", "weight", "sizes",
 )  # fmt: skip
+BINDINGS = frozenset({"binding", "format", "cover"})  # names of how a book is bound
 # attributes that are told if little else is known, all in one pattern: a weight of 2 kg
 MEASURES = frozenset({
     "weight", "dimensions", "height", "width", "depth", "diameter", "thickness", "resolution", "noise", "speed",

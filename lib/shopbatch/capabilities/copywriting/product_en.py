@@ -195,4 +195,4 @@ def _known_lowered(text: str, words: Lexicon, known: frozenset[str]) -> str:
         is_word = stem(word) in words.vocabulary or stem(word) in known or word.lower() in titles or is_english(word)
         return lowered(word) if is_word else word
 
-    return re.sub(r"[^\W\d_][\w'’]*", small, text)
+    return re.sub(r"\bE-(?=[a-z])", "e-", re.sub(r"[^\W\d_][\w'’]*", small, text))

@@ -5,7 +5,17 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 
-from shopbatch.capabilities.copywriting.fact import ABLE, MEASURES, NATIONAL, OWN_LABEL, PART, SHOWN, TOLD, Fact
+from shopbatch.capabilities.copywriting.fact import (
+    ABLE,
+    BINDINGS,
+    MEASURES,
+    NATIONAL,
+    OWN_LABEL,
+    PART,
+    SHOWN,
+    TOLD,
+    Fact,
+)
 from shopbatch.capabilities.copywriting.parts import part_of
 from shopbatch.capabilities.copywriting.patterns import Names, Patterns, patterns
 from shopbatch.capabilities.copywriting.prompt import one_line
@@ -62,7 +72,6 @@ _WOVEN = re.compile(r"\d+ ?(?:gsm|g/m2|g/m²)", re.I)
 _SLASHED = re.compile(r"\d+(?:/\d+)+")
 _STORED = re.compile(r"\d ?[GT]B\b")
 _BOUND = re.compile(r"(?:hard|paper|soft)(?:back|cover)|spiral", re.I)
-BINDINGS = frozenset({"binding", "format", "cover"})  # names of how a book is bound
 _COUNTED = re.compile(r"^(\d+) (loads?|stems?|sheets?|rolls?|slices?|washes|doses?|pods?)$")
 _LISTS = re.compile(r"\s*(?:[/,;]|\s\+\s)\s*")
 
