@@ -11,19 +11,25 @@ import yaml
 
 from shopbatch.capabilities.copywriting import (
     bullets,
+    called,
     chinese,
     copy_format,
     coverage,
     english,
+    fact,
+    goods,
     labels,
     parts,
     patterns,
     plan,
     product,
+    product_en,
     rules,
     same,
+    sayings,
     speaker,
     spelling,
+    titles,
     values,
     wording,
     words,
@@ -45,7 +51,7 @@ from shopbatch.engines.images import lite0
 from shopbatch.grounding import allowed, brands, check, facts, lexicon, standing
 from shopbatch.inference.stage import BaseStage
 from shopbatch.pictures import pixels
-from shopbatch.text import expand, fibres, injection, language, markup, numerals, quantities, units, visible
+from shopbatch.text import expand, fibres, injection, language, markup, numerals, quantities, units, visible, vocabulary
 from shopbatch.text.moderation import closing, details, find, folding, generated
 from shopbatch.text.moderation import lexicon as moderation_lexicon
 from shopbatch.vectors import dense
@@ -107,8 +113,15 @@ OF_PLANNING = (
             chinese,
             product,
             speaker,
+            product_en,
+            goods,
+            titles,
+            called,
             labels,
             same,
+            fact,
+            sayings,
+            coverage,
             values,
             parts,
             spelling,
@@ -117,6 +130,7 @@ OF_PLANNING = (
         )
     ),
     (product_prompt, ("_MARKUP", "one_line")),
+    (vocabulary, ("_LEAST", "_LEAST_OF_TWO", "_endings", "_lines", "_english", "is_english", "_inflected")),
 )
 
 # of what makes the vectors of products and queries, by the versions of stage.py and product_text.py

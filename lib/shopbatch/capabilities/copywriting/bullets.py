@@ -53,7 +53,7 @@ def bullets(goods: Goods, stated: Sequence[Fact], language: str, most: int, head
     lines += [_bullet(f, speech, most) for f in last][: max(wanted - len(lines), 0)]
     if len(goods.name) > headline:  # which the headline cuts
         lines = [_line(speech, speech.labels["name"], goods.name, most), *lines[: MOST_BULLETS - 1]]
-    noun = "" if goods.only_named else goods.noun
+    noun = "" if goods.only_named else goods.ranged or goods.noun
     name = goods.name if len(goods.name) <= headline else ""
     for part, value in (("noun", noun), ("name", name)):
         if len(lines) < _FEWEST and value:

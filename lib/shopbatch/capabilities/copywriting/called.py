@@ -62,7 +62,7 @@ def called(label: str, category: str) -> Called:
         hung = inside and is_spelt(inside[1]) and re.match(r"j-hook|continuity", words, re.I)
         return Called("", _range(inside[1]) if inside and hung else _shelf_range(shelf))
     if _is_brand(noun):
-        return Called(f"{noun} {goods}") if goods else Called("", "")
+        return Called(f"{noun} {goods or 'product'}")
     if _joins_goods(noun):
         return Called(as_noun(expand(label, "or") or words) if label.isupper() else noun, _range(noun))
     return Called(as_noun(expand(label, "or")) or noun if label.isupper() and "/" in label else noun)
@@ -116,6 +116,8 @@ def _joins_goods(noun: str) -> bool:
         return False
     if not joint or noun.lower() in patterns("en").names.together:
         return False
-    before = noun[: joint.start()]
+    before, after = noun[: joint.start()], noun[joint.end() :]
+    if " " not in before + after:
+        return True
     goods = lexicon("en").find_goods(before)
     return bool(re.search("[^s]s$", before)) or bool(goods and goods[-1].end == len(before))

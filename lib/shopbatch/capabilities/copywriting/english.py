@@ -122,13 +122,12 @@ class English(Speaker):
 
     def _shelved(self, before: list[str]) -> str:
         """What the goods are, and where they stand in the shop if that is a counter or says more of them."""
-        counters = self.speech.names.counters
-        shelf = (f for f in self.goods.facts if f.role == "category" or f.value in counters)
-        fact = next((f for f in shelf if len(f.value.split()) <= 4 and "(" not in f.value), None)
+        counters, said = self.speech.names.counters, set(phrase_of(self.goods.noun))
+        shelf = [f for f in self.goods.facts if f.role == "category" or f.value in counters]
+        fresh = (f for f in shelf if not set(phrase_of(f.value)) & said)  # no makeup from our makeup range
+        fact = next((f for f in fresh if len(f.value.split()) <= 4 and "(" not in f.value), None)
         goods = lexicon("en").find_goods(fact.value) if fact and fact.value not in counters else ()
         if goods and self.goods.kind not in (ANYTHING, goods[-1].kind):  # a thermos among the coffee filters
-            fact = None
-        if fact and set(phrase_of(fact.value)) & set(phrase_of(self.goods.noun)):  # makeup from our makeup range
             fact = None
         if fact is None and self.goods.kind == ANYTHING and len(self._np(before)) < _SHORTEST - 1:
             fact = next((f for f in self.goods.facts if f.role == "department"), None)

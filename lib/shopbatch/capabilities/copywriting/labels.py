@@ -59,8 +59,8 @@ def of_shelf(label: str) -> str:
     """The name of a category or a department without what stands in brackets, "" if it says nothing."""
     head = _ASIDE.sub("", label).strip(" ,/-")
     names = patterns("en").names
-    nothing = head.lower() in names.no_ranges or (names.nameless | names.sundry) & set(head.lower().split())
-    return "" if nothing else head
+    kept = _without(head, names.sundry - {"all", "only"})
+    return "" if head.lower() in names.no_ranges or kept != head else head
 
 
 def is_spelt(name: str) -> bool:
@@ -119,7 +119,9 @@ def _is_goods(text: str) -> bool:
 def _may_stand_before(inside: str) -> bool:
     words = [w for w in inside.replace(",", " ").split() if w.lower() not in _JOINS]
     counted = words[-1].endswith("s") and not words[-1].endswith("ss") if words else True
-    return not counted and len(words) <= _MOST and "," not in inside and is_known(inside)
+    names = patterns("en").names
+    known = is_known(inside) or all(w.lower() in names.adjectives | names.grades for w in words)
+    return not counted and len(words) <= _MOST and "," not in inside and known
 
 
 def _turned(text: str) -> str:

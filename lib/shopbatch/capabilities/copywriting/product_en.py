@@ -97,7 +97,9 @@ def _by_labels(named: Mapping[str, str], facts: tuple[Fact, ...], details: tuple
     mass = mass or (not plural and kind in EDIBLE and any(f.role in ("package_size", "weight") for f in facts))
     range_ = ranged if re.search("[^s]s$", ranged) else f"{ranged} product"
     shown = titled(f"{whom} {noun}".strip() if noun else range_ if ranged else labels[column])
-    facts = (*facts, *shelf_of({n: of_shelf(v) for n, v in labels.items()}, noun or ranged, "en"))
+    shelves = {n: of_shelf(v) for n, v in labels.items()}
+    shelf = list(shelf_of(shelves, noun or ranged, "en"))
+    facts = (*facts, *(shelf if len(facts) + len(shelf) > 1 else shelf_of(shelves, "", "en")))
     noun = noun or (f"{labels[column]} product" if only_named else "product")
     return Goods(
         shown, noun, kind, of_children(facts, noun), plural, mass, "", False, details,

@@ -194,8 +194,10 @@ def front(title: str, brand: str) -> str:
 
 def is_goods_name(core: str) -> bool:
     """Whether all words of a title's core are English, so that it may stand in small letters."""
+    vocabulary = lexicon("en").vocabulary
     words = [m[0] for m in words_of(core)]
-    return 0 < len(core.split()) <= _LONGEST_NOUN and all(is_english(w) and (len(w) > 2 or w.lower() in _SMALL) for w in words)
+    known = all(w.lower() in _SMALL or stem(w) in vocabulary or (is_english(w) and len(w) > 2) for w in words)
+    return known and 0 < len(core.split()) <= _LONGEST_NOUN
 
 
 def same_goods(name: str, key: str, words: Lexicon) -> bool:
