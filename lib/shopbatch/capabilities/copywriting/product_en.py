@@ -127,7 +127,7 @@ def _best_noun(noun: str, typed: str, read: Title, facts: Sequence[Fact], words:
     if best == fuller and packed and typed.endswith("s") and phrase_of(typed)[-1:] == phrase_of(best)[-1:]:
         best = f"{best.rpartition(' ')[0]} {typed.split()[-1]}".strip()  # of boards a set, though the title has one
     if any(re.match(r"(?:set|pack) of", size) for size in sizes):
-        best = re.sub(r"(?<=s) (?:set|pack)$", "", best)  # lights set, set of 6
+        best = re.sub(r"(?<=s) (?:set|pack)$", "", best, flags=re.I)  # lights set, set of 6
     named = set(phrase_of(read.core)) & set(phrase_of(typed))
     return best, read.core if typed and not read.noun and not named else ""
 

@@ -18,7 +18,11 @@ _ASIDE = re.compile(r"\s*[\[(（].*?(?:[\])）]|$)")
 _GLOW = re.compile(r"\bglow in the dark\b", re.I)
 _WITH = re.compile(r"\bw/\s?", re.I)
 # where one thing that a title says ends, and another begins: numbers, signs, prepositions
-_BOUND = re.compile(r"\S*/\S*|[,;:|+]|\s[-–—]+(?=\s|\d)|[-–—]+$|\S*\d\S*")
+_BOUND = re.compile(
+    r"\S*/\S*|[,;:|+]|\s[-–—]+(?=\s|\d)|[-–—]+$"
+    r"|\S*\d\S*(?: (?:inch(?:es)?|[cm]m|m[lm]?|lit(?:re|er)s?|l|k?g|pieces?|pcs?|pack|pairs?|persons?|way|tier)\b)?",
+    re.I,
+)
 _PREPOSITIONS = ("with", "for", "in", "without", "by", "from", "of", "on", "to", "at")
 _TAILS = frozenset({"with", "for", "in"})
 _ATTACHED = re.compile(
