@@ -8,6 +8,7 @@ from shopbatch.capabilities.copywriting.copy_format import parse
 from shopbatch.capabilities.copywriting.coverage import names_product
 from shopbatch.capabilities.copywriting.facts import content_of, known_facts
 from shopbatch.capabilities.copywriting.plan import plan
+from shopbatch.capabilities.copywriting.product import understand
 from shopbatch.capabilities.copywriting.rules import Judge
 from shopbatch.grounding.check import Facts
 
@@ -189,8 +190,6 @@ def test_a_thermos_is_of_no_range_of_coffee_filters_and_a_code_is_no_size():
 
 
 CHINESE = [
-    ({"title": "丝绒发圈 5只装", "product_type": "发圈", "颜色": "黑"}, "一款", "一个"),
-    ({"title": "点阵笔记本 A5", "product_type": "笔记本", "brand": "墨线", "页数": "160"}, "共160页", "一台"),
     ({"title": "连衣裙", "product_type": "女童连衣裙", "年龄": "儿童", "颜色": "粉色"}, "女童", "适用年龄"),
     (
         {"title": "速冻毛豆", "product_type": "毛豆", "brand": "京都", "产地": "泰国", "净含量": "400g"},
@@ -205,3 +204,12 @@ CHINESE = [
 def test_chinese_copy_reads_as_people_write(attributes, said, unsaid):
     copy = copy_of(attributes, "zh")
     assert said in copy.text and unsaid not in copy.text
+
+
+@pytest.mark.parametrize(
+    ("title", "product_type", "measure"),
+    [("丝绒发圈 5只装", "发圈", "款"), ("丝绒发圈", "发圈", "个"), ("点阵笔记本 A5", "笔记本", "款")],
+)
+def test_of_several_goods_there_is_no_single_one(title, product_type, measure):
+    known = known_facts(content_of([{"title": title, "product_type": product_type}]))[0]
+    assert understand(known, "zh").measure == measure

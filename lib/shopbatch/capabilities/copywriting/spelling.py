@@ -54,10 +54,9 @@ def neat(role: str, text: str, language: str) -> str:
 def label_of(label: str, names: Names) -> str:
     """The name of an attribute; words in capitals that are no codes in small letters."""
     if not label.isupper() or not label.isascii():
-        words = label.split(" ")
-        if label.islower() and label.isascii():
-            words = [w.upper() if w.upper() in names.codes and len(w) > 1 else w for w in words]
-        return re.sub(r"\b[Ww]i-?fi\b", "Wi-Fi", " ".join(words))
+        small = label.split(" ") if label.islower() and label.isascii() else []
+        coded = " ".join(w.upper() if w.upper() in names.codes and len(w) > 1 else w for w in small)
+        return re.sub(r"\b[Ww]i-?fi\b", "Wi-Fi", coded or label)
     spoken = bool(lexicon("en").role(label)) and len(label) > 3 and label not in names.codes
     words = (w.lower() if spoken or _is_word(w.lower(), names, w) else w for w in label.split())
     return capital(" ".join(words))
