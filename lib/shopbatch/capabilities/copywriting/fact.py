@@ -9,7 +9,7 @@ PART, ABLE = "part", "able"  # in place of a role: what a product has, and what 
 OWN_LABEL, NATIONAL = "private", "national"  # in place of a brand: goods of the shop's own label, and of others
 # facts that a reader wants in a sentence, the first ones first; others are bullets
 TOLD = (
-    "own_label", "pieces", "gender", "age_group", "players", "colour", "colours", "shade", "material", "pattern",
+    "own_label", "pieces", "gender", "age_group", "players", "persons", "colour", "colours", "shade", "material", "pattern",
     "neckline", "sleeve", "fit", "closure", "flavour", "scent", "capacity", "package_size", "skin_type", "hair_type",
     "upper", "sole", "heel", "toe", "rise", "length", "lining", "filling", "roast", "connectivity", "notes", "screen",
     "battery", "power", "storage", "memory", "movement", "strap", "gemstone", "finish", "shape", PART, "author",

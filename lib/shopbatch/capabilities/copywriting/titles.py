@@ -157,6 +157,13 @@ class Reader:
             kept.pop(0)
         return kept
 
+    def _is_single(self, rest: str) -> bool:
+        """Whether `for` names one thing, which would need an article: `for phone`, but not `for dark hair`."""
+        names, last = patterns("en").names, rest.lower().split()[-1]
+        people = last in names.whom or last in names.genders
+        goods = lexicon("en").find_goods(last)
+        return not (people or re.search("[^su]s$", last)) and bool(last in names.parts or goods)
+
     def _with_part(self, said: Title, part: str) -> Title:
         """A title with what a part of it says."""
         first, _, rest = part.partition(" ")
@@ -169,7 +176,7 @@ class Reader:
         if not rest or first not in _TAILS or {w.lower() for w in rest.split()} & names.counts - {"and", "the"}:
             return said
         known = all(is_english(w[0]) or stem(w[0]) in self.known for w in words_of(rest))
-        if first == "for" and not said.tail:
+        if first == "for" and not said.tail and not (known and self._is_single(rest)):
             return replace(said, tail=f"for {lowered(rest) if known else rest}")
         small = lowered(rest)
         has = _had(small, names) if first == "with" and known else ""

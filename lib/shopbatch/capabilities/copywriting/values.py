@@ -174,7 +174,7 @@ def _stated(name: str, attribute: str, label: str, text: str, language: str) -> 
     if role == "battery" and language == "en" and "battery" not in label.lower() and _LASTING.fullmatch(shown):
         return Fact(PART, label, shown, f"{article(lowered(label))} of {shown}")
     if role == "length" and language == "en" and shown[:1].isdigit() and label.lower() not in _LENGTH_NAMES:
-        role = "height"
+        role = "height" if "height" in label.lower() else ""
     if language == "en" and (of_book := _of_book(label, shown)):
         return of_book
     if language == "en" and (part := part_with(label, shown, speech.names)):
@@ -245,6 +245,8 @@ def _fits(role: str, label: str, value: str, words: Lexicon, speech: Patterns) -
     looks = _LOOKS.get(role)
     if value.lower() in speech.spoken.get(role, {}):
         return True
+    if role == "connectivity" and " to " in value:
+        return False
     if (role == "length" and "," in value) or (role == "sleeve" and value.isupper()):
         return False
     if role == "package_size" and _NO_PACK.search(value):

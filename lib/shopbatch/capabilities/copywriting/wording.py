@@ -36,6 +36,8 @@ def titled(text: str) -> str:
 
 
 def _capital_parts(word: str) -> str:
+    if word[:1].isupper():
+        return word
     return re.sub(r"(?<![^\W_'’])[a-zß-ÿ](?=[\w'’]*)", lambda m: m[0].upper(), word, count=1)
 
 
