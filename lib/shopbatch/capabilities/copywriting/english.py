@@ -160,7 +160,7 @@ class English(Speaker):
             if form:
                 before.insert(0, form)
             elif len(before) < 3 and self._is_short(fact, seen):
-                said = re.sub(r"\bwood$", "wooden", fact.value)
+                said = "wooden" if fact.value == "wood" else fact.value
                 before.append(fill(self._role(fact).pre_form, {"value": said}))
                 seen |= set(phrase_of(fact.value))
             else:
@@ -273,6 +273,8 @@ class English(Speaker):
             for _, clause in now:
                 verb, _, rest = clause.partition(" ")
                 by_verb.setdefault(verb, []).append(rest)
+            for rests in by_verb.values():  # magnetic and recommended for ages 6+
+                rests.sort(key=lambda rest: rest.startswith(("recommended", "for ", "made ", "filled ")))
             joined = [f"{verb} {listed(rests)}" for verb, rests in by_verb.items()]
             last = joined[-1]
             text = f"{', '.join(joined[:-1])} and {last}" if len(joined) > 1 else last

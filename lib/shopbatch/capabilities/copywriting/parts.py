@@ -51,3 +51,19 @@ def part_of(label: str, value: str, names: Names) -> str:
         return ""
     phrase = value if value.endswith((last, single.split()[-1])) else f"{value} {label}"
     return phrase if several or mass else article(phrase)
+
+
+def had(thing: str, names: Names) -> str:
+    """What goods have, with its article, "" if it cannot be said so: `a cup holder`, `pockets`."""
+    things = re.split(r" and | & |, ", thing)
+    said = []
+    for one in things:
+        last = one.split()[-1] if one.split() else ""
+        if not last or len(one.split()) > 3:
+            return ""
+        counted = last in names.parts or one in names.parts
+        several = re.search("[^su]s$", last) and last not in names.singular
+        if not (counted or several or {last, one} & names.mass):
+            return ""
+        said.append(one if several or not counted else article(one))
+    return " and ".join(said)

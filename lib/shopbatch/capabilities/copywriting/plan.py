@@ -154,6 +154,8 @@ class _Planner:
             chosen.pop("gender", None)
         if zh and re.search("童|宝宝|婴", goods.noun) and not re.search(r"\d", goods.value("age_group")):
             chosen.pop("age_group", None)
+        if not zh and re.search(r"(?:set|kit)$", goods.noun) and goods.value("package_size").startswith("set of"):
+            chosen.pop("package_size", None)
         if not zh:
             _settle_people(chosen, goods.whom)
         facts = list(chosen.values())

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import re
 
+from shopbatch.capabilities.copywriting.fact import BINDINGS, PART, Fact
 from shopbatch.capabilities.copywriting.patterns import Names, Patterns
-from shopbatch.capabilities.copywriting.wording import article, listed, lowered
+from shopbatch.capabilities.copywriting.wording import article, capital, listed, lowered
 
 _PART_MEASURE = re.compile(r"(.+) (?:length|diameter|height)")  # Cable length: 1.2 m
+_BOUND = re.compile(r"(?:hard|paper|soft)(?:back|cover)|spiral", re.I)
+_COUNT = re.compile(r"\d{1,4}")
 _STANDING = frozenset({"heel", "pile", "collar"})  # parts that have a height as a whole
 _PART_MATERIAL = re.compile(r"(.+) material")
 _YEARS = re.compile(r"(\d{1,2}) ?-?years?")
@@ -46,3 +49,12 @@ def part_with(label: str, shown: str, names: Names) -> str:
     if low in ("warranty", "guarantee") and (years := _YEARS.fullmatch(shown)):
         return f"{article(f'{years[1]}-year')} {low}"
     return ""
+
+
+def of_book(label: str, shown: str) -> Fact | None:
+    """The pages and the binding of an English book, which need no name beside them."""
+    if label.lower() == "pages" and _COUNT.fullmatch(shown):
+        return Fact(PART, label, f"{shown} pages", f"{shown} pages", True)
+    if label.lower() in BINDINGS and _BOUND.fullmatch(shown):
+        return Fact(PART, label, capital(shown.lower()), f"{shown.lower()} binding", True)
+    return None

@@ -56,7 +56,8 @@ def label_of(label: str, names: Names) -> str:
     if not label.isupper() or not label.isascii():
         small = label.split(" ") if label.islower() and label.isascii() else []
         coded = " ".join(w.upper() if w.upper() in names.codes and len(w) > 1 else w for w in small)
-        return re.sub(r"\b[Ww]i-?fi\b", "Wi-Fi", coded or label)
+        joined = re.sub(r"\b([Aa]nti|[Nn]on) (?=[a-z])", r"\1-", coded or label)
+        return re.sub(r"\b[Ww]i-?fi\b", "Wi-Fi", joined)
     spoken = bool(lexicon("en").role(label)) and len(label) > 3 and label not in names.codes
     words = (w.lower() if spoken or _is_word(w.lower(), names, w) else w for w in label.split())
     return capital(" ".join(words))

@@ -9,8 +9,9 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
+from shopbatch.capabilities.copywriting.parts import had
 from shopbatch.capabilities.copywriting.patterns import Names, patterns
-from shopbatch.capabilities.copywriting.wording import article, lowered
+from shopbatch.capabilities.copywriting.wording import lowered
 from shopbatch.grounding.lexicon import ANYTHING, Lexicon, lexicon, phrase_of, stem, words_of
 from shopbatch.text.vocabulary import is_english
 
@@ -179,7 +180,7 @@ class Reader:
         if first == "for" and not said.tail and not (known and self._is_single(rest)):
             return replace(said, tail=f"for {lowered(rest) if known else rest}")
         small = lowered(rest)
-        has = _had(small, names) if first == "with" and known else ""
+        has = had(small, names) if first == "with" and known else ""
         if has and not self.edible:
             return replace(said, has=said.has or has)
         plural = bool(re.search("[^su]s$", small))
@@ -226,15 +227,20 @@ def _core(name: str) -> str:
 
 def _literally(name: str, product_type: str) -> tuple[int, int] | None:
     """Where a title holds a product type, in singular or plural, in one word or several."""
-    wanted = "".join(phrase_of(product_type))
+    wanted = _compared(product_type)
     words = words_of(name)
     for first in range(len(words)):
         text = ""
         for last in range(first, min(first + 5, len(words))):
             text += words[last][0].lower().replace("'", "")
-            if wanted and wanted in ("".join(phrase_of(name[words[first].start() : words[last].end()])), stem(text)):
+            if wanted and wanted in (_compared(name[words[first].start() : words[last].end()]), _compared(text)):
                 return words[first].start(), words[last].end()
     return None
+
+
+def _compared(text: str) -> str:
+    """The stems of a text in one word, of scarves as of a scarf."""
+    return "".join(re.sub("v$", "f", word).rstrip("e") for word in phrase_of(text))
 
 
 def _parts(text: str) -> Iterator[str]:
@@ -277,25 +283,9 @@ def _with_quality(said: Title, text: str, names: Names, edible: bool) -> Title |
     if not edible and (role == "colour" or (shaded and words.role_of_value.get(key[1:]) == "colour")):
         return replace(said, colour=said.colour or low)
     if role == "material" and not edible and key in words.values.get("material", ()):
-        return replace(said, material=said.material or re.sub(r"\bwood$", "wooden", low))
+        return replace(said, material=said.material or "wooden" if low == "wood" else low)
     if not (low.lower().replace("-", " ") in names.qualities or _ATTACHED.fullmatch(low)):
         return None
     quality = re.sub(r"(?<!ly) ", "-", low)
     known = quality in said.qualities or set(phrase_of(quality)) <= set(phrase_of(said.noun))
     return said if known else replace(said, qualities=(*said.qualities, quality))
-
-
-def _had(thing: str, names: Names) -> str:
-    """What goods have, with its article, "" if it cannot be said so: `a cup holder`, `pockets`."""
-    things = re.split(r" and | & |, ", thing)
-    said = []
-    for one in things:
-        last = one.split()[-1] if one.split() else ""
-        if not last or len(one.split()) > 3:
-            return ""
-        counted = last in names.parts or one in names.parts
-        several = re.search("[^su]s$", last) and last not in names.singular
-        if not (counted or several or {last, one} & names.mass):
-            return ""
-        said.append(one if several or not counted else article(one))
-    return " and ".join(said)

@@ -7,7 +7,6 @@ from collections.abc import Iterator, Mapping
 
 from shopbatch.capabilities.copywriting.fact import (
     ABLE,
-    BINDINGS,
     MEASURES,
     NATIONAL,
     OWN_LABEL,
@@ -20,7 +19,7 @@ from shopbatch.capabilities.copywriting.parts import part_of
 from shopbatch.capabilities.copywriting.patterns import Names, Patterns, patterns
 from shopbatch.capabilities.copywriting.prompt import one_line
 from shopbatch.capabilities.copywriting.rules import is_printable
-from shopbatch.capabilities.copywriting.sayings import part_with, saying_of
+from shopbatch.capabilities.copywriting.sayings import of_book, part_with, saying_of
 from shopbatch.capabilities.copywriting.spelling import AGES, MATERIALS, label_of, neat
 from shopbatch.capabilities.copywriting.wording import article, capital, listed, lowered
 from shopbatch.grounding.facts import DESCRIPTION, NAMES, answer, entry_name, said
@@ -71,7 +70,6 @@ _PACKS = re.compile(r"\d+/\d+(?:\.\d+)? (?:oz|lb|ct|g|ml)")
 _WOVEN = re.compile(r"\d+ ?(?:gsm|g/m2|g/m²)", re.I)
 _SLASHED = re.compile(r"\d+(?:/\d+)+")
 _STORED = re.compile(r"\d ?[GT]B\b")
-_BOUND = re.compile(r"(?:hard|paper|soft)(?:back|cover)|spiral", re.I)
 _COUNTED = re.compile(r"^(\d+) (loads?|stems?|sheets?|rolls?|slices?|washes|doses?|pods?)$")
 _LISTS = re.compile(r"\s*(?:[/,;]|\s\+\s)\s*")
 
@@ -175,7 +173,7 @@ def _stated(name: str, attribute: str, label: str, text: str, language: str) -> 
         return Fact(PART, label, shown, f"{article(lowered(label))} of {shown}")
     if role == "length" and language == "en" and shown[:1].isdigit() and label.lower() not in _LENGTH_NAMES:
         role = "height" if "height" in label.lower() else ""
-    if language == "en" and (of_book := _of_book(label, shown)):
+    if language == "en" and (of_book := of_book(label, shown)):
         return of_book
     if language == "en" and (part := part_with(label, shown, speech.names)):
         return Fact(PART, label, shown, part)
@@ -208,15 +206,6 @@ def _stated(name: str, attribute: str, label: str, text: str, language: str) -> 
         return Fact(PART if part else SHOWN, label, shown, part or shown)
     value = _spoken(role, shown, language, speech)
     return Fact(role, label, capital(value) if role == "gender" else shown, value)
-
-
-def _of_book(label: str, shown: str) -> Fact | None:
-    """The pages and the binding of an English book, which need no name beside them."""
-    if label.lower() == "pages" and _COUNT.fullmatch(shown):
-        return Fact(PART, label, f"{shown} pages", f"{shown} pages", True)
-    if label.lower() in BINDINGS and _BOUND.fullmatch(shown):
-        return Fact(PART, label, capital(shown.lower()), f"{shown.lower()} binding", True)
-    return None
 
 
 def _size(label: str, shown: str, language: str) -> Fact:
