@@ -157,26 +157,12 @@ def _stated(name: str, attribute: str, label: str, text: str, language: str) -> 
         return Fact(role, label, shown, _spoken(role, shown, language, speech), True)
     if role == "package_size" and language == "en" and _PACKS.fullmatch(shown):  # 12/7 oz
         return None
-    saying, value = saying_of(label, shown, speech)
-    if saying:
-        return Fact(saying, label, shown, value)
     if role == "size":
         return _size(label, shown, language)
-    if (
-        role == "capacity"
-        and language == "en"
-        and label.lower() not in speech.names.capacities
-        and _MEASURED["en"].fullmatch(shown)
-    ):
-        return Fact(SHOWN if "load" in label.lower() else "measure", label, shown, shown)
-    if role == "battery" and language == "en" and "battery" not in label.lower() and _LASTING.fullmatch(shown):
-        return Fact(PART, label, shown, f"{article(lowered(label))} of {shown}")
+    if language == "en" and (fact := _said_in_english(role, label, shown, speech)):
+        return fact
     if role == "length" and language == "en" and shown[:1].isdigit() and label.lower() not in _LENGTH_NAMES:
         role = "height" if "height" in label.lower() else ""
-    if language == "en" and (of_book := of_book(label, shown)):
-        return of_book
-    if language == "en" and (part := part_with(label, shown, speech.names)):
-        return Fact(PART, label, shown, part)
     if language == "zh" and _SLASHED.fullmatch(shown):  # which the check takes for a fraction
         return None
     if language == "zh" and label == "页数" and _COUNT.fullmatch(shown):
@@ -192,10 +178,6 @@ def _stated(name: str, attribute: str, label: str, text: str, language: str) -> 
         return Fact(role if role in speech.roles and simple else "measure", label, shown, shown)
     if role in MEASURES and language == "en":
         role = ""
-    if language == "en" and label.lower().startswith("max") and _MEASURED["en"].fullmatch(shown):
-        kind = label.lower().split(" ", 1)[-1]
-        if kind in speech.names.measured | speech.names.amounts:
-            return Fact("most", label, shown, shown)
     about_part = role == "colour" and len(label) > _COLOUR[language]
     if role not in speech.roles or not _fits(role, label, shown, words, speech) or about_part:
         if language == "zh" and _LOOSE_ZH.fullmatch(shown) and re.fullmatch(r"[\u4e00-\u9fff]{2,4}", label):
@@ -206,6 +188,24 @@ def _stated(name: str, attribute: str, label: str, text: str, language: str) -> 
         return Fact(PART if part else SHOWN, label, shown, part or shown)
     value = _spoken(role, shown, language, speech)
     return Fact(role, label, capital(value) if role == "gender" else shown, value)
+
+
+def _said_in_english(role: str, label: str, shown: str, speech: Patterns) -> Fact | None:
+    """An attribute that English says by its name, None if it says it by its role."""
+    low, measured = label.lower(), bool(_MEASURED["en"].fullmatch(shown))
+    saying, value = saying_of(label, shown, speech)
+    if saying:
+        return Fact(saying, label, shown, value)
+    if role == "capacity" and low not in speech.names.capacities and measured:
+        return Fact(SHOWN if "load" in low else "measure", label, shown, shown)
+    if role == "battery" and "battery" not in low and _LASTING.fullmatch(shown):
+        return Fact(PART, label, shown, f"{article(lowered(label))} of {shown}")
+    if low.startswith("max") and measured and low.partition(" ")[2] in speech.names.measured | speech.names.amounts:
+        return Fact("most", label, shown, shown)
+    if book := of_book(label, shown):
+        return book
+    part = part_with(label, shown, speech.names)
+    return Fact(PART, label, shown, part) if part else None
 
 
 def _size(label: str, shown: str, language: str) -> Fact:
