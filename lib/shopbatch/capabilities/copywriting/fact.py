@@ -11,11 +11,12 @@ OWN_LABEL, NATIONAL = "private", "national"  # in place of a brand: goods of the
 TOLD = (
     "own_label", "pieces", "gender", "age_group", "players", "persons", "colour", "colours", "shade", "material",
     "pattern", "neckline", "sleeve", "fit", "closure", "flavour", "scent", "capacity", "package_size", "skin_type",
-    "hair_type", "upper", "sole", "heel", "toe", "rise", "length", "lining", "filling", "roast", "connectivity", "notes", "screen",
-    "battery", "power", "storage", "memory", "movement", "strap", "gemstone", "finish", "shape", PART, "author",
-    "recommended_age", "season", "form", ABLE, "works_with", "load", "seats", "sleeps", "covers", "runs_for",
-    "burns_for", "most", "runs_on", "range", "proof", "waterproof", "runs_on_batteries", "runs_on_cells",
-    "mah", "output", "origin", "dimensions", "height", "width", "depth", "diameter", "thickness", "weight", "sizes",
+    "hair_type", "upper", "sole", "heel", "toe", "rise", "length", "lining", "filling", "roast", "connectivity",
+    "notes", "screen", "battery", "power", "storage", "memory", "movement", "strap", "gemstone", "finish", "shape",
+    PART, "author", "recommended_age", "season", "form", ABLE, "works_with", "load", "seats", "sleeps", "covers",
+    "runs_for", "burns_for", "most", "runs_on", "range", "proof", "waterproof", "runs_on_batteries",
+    "runs_on_cells", "mah", "output", "origin", "dimensions", "height", "width", "depth", "diameter", "thickness",
+    "weight", "sizes",
 )  # fmt: skip
 BINDINGS = frozenset({"binding", "format", "cover"})  # names of how a book is bound
 # attributes that are told if little else is known, all in one pattern: a weight of 2 kg
