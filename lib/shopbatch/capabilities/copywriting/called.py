@@ -22,7 +22,7 @@ _UNITS = (
     "|bottles?|jars?|cases?|trays?|sets?"
 )
 _AMOUNT = re.compile(
-    r"(?<![\d.-])(?:\d+ \d/\d+|\d[\d.,/]*(?:-\d+(?![\d.])|(?: ?[x×] ?\d[\d.,]*)*)|\ban?)"
+    r"(?<![\d./xX×-])(?:\d+ \d/\d+|\d[\d.,/]*(?:-\d+(?![\d.])|(?: ?[x×] ?\d[\d.,]*)*)|\ban?)"
     rf"[ -]?(?:{_UNITS})\b(?: (?:bag|box|can|bottle|jar|carton|tray|case|pack))?"
 )
 _INSIDE = re.compile(r"\((?!misc)([^)]+)\)")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 from shopbatch.capabilities.copywriting.fact import BINDINGS, PART, Fact
 from shopbatch.capabilities.copywriting.patterns import Names, Patterns
@@ -22,10 +23,15 @@ def saying_of(label: str, shown: str, speech: Patterns) -> tuple[str, str]:
     """The role of an attribute among the sayings of the patterns, and its value as a sentence has it; "" and ""."""
     low = lowered(label).lower()
     for role, saying in speech.sayings.items():
-        if re.fullmatch(saying.label, low) and (match := re.fullmatch(saying.value, shown, re.I)):
+        if _compiled(saying.label).fullmatch(low) and (match := _compiled(saying.value).fullmatch(shown)):
             value = match.expand(saying.form) if saying.form else shown
             return role, _in_words(value) if saying.words else value
     return "", ""
+
+
+@lru_cache(maxsize=256)
+def _compiled(expression: str) -> re.Pattern[str]:
+    return re.compile(expression, re.I)
 
 
 def _in_words(value: str) -> str:

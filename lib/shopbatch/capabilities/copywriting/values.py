@@ -151,6 +151,7 @@ def _stated(name: str, attribute: str, label: str, text: str, language: str) -> 
     if not name:
         label = speech.labels.get(role, label)
     role = "" if role == "colour" and label.lower() == "shade" else role
+    role = "package_size" if label.lower() == "net weight" else role
     role = "storage" if role == "capacity" and _STORED.search(text) else role
     shown = neat(role, text, language)
     if role == "package_size" and language == "en" and _PACK.match(shown):
