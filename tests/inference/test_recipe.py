@@ -102,7 +102,7 @@ MODERATION = {1: "16a6e0fc28d7d188"}
 OF_MODERATION = tuple((module, None) for module in (find, folding, closing, details, moderation_lexicon))
 MODERATION_LISTS = tuple(("text.moderation", name) for name in ("en", "zh", "signs", "details"))
 # of what says facts by plan, besides the patterns, whose digest is part of the stage's `checks`
-PLANNING = {4: "282b71497bbe1ce5"}
+PLANNING = {4: "fc34cb685061ee97"}
 OF_PLANNING = (
     *(
         (module, None)

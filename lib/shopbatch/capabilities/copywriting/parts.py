@@ -7,6 +7,7 @@ import re
 from shopbatch.capabilities.copywriting.patterns import Names
 from shopbatch.capabilities.copywriting.spelling import UNITS
 from shopbatch.capabilities.copywriting.wording import article, lowered
+from shopbatch.text.vocabulary import is_english
 
 _COUNT = re.compile(r"\d{1,4}")
 _SOME = re.compile(r"(\d{1,3}) ([A-Za-z][a-z -]{1,24})")  # 2 zip
@@ -43,6 +44,8 @@ def part_of(label: str, value: str, names: Names) -> str:
             return ""
         if some[2].split()[0] in (*UNITS.split("|"), "min", "h", "in", "inch", "lm") or mass:
             return article(f"{value} {label}") if not (several or mass) else f"{value} {label}"
+        if not is_english(some[2].split()[0]):  # 10 ppm
+            return ""
         return f"{value} {label if several else label + 's'}" if some[1] != "1" else article(f"{some[2]} {single}")
     if re.search(r"[,;:/+&()%<>\d]|\b(?:and|or|no|not|none|without|with|for|to|in|of|from|at|by|on)\b", value):
         fits = (_SIZED.fullmatch(value) or _CODED.fullmatch(value)) and not (several or mass)

@@ -50,11 +50,11 @@ def in_english(
     edible = kind in EDIBLE or (kind == ANYTHING and any(f.label.lower() in FOOD for f in facts))
     in_type = key if not about or _ends_in_goods(about, words) else ""
     tastes = frozenset(s for f in facts if f.role in ("flavour", "scent") for s in phrase_of(f.value))
-    reader = Reader(brand, about, "" if typed and not about else in_type, known, edible, kind, tastes)
+    reader = Reader(brand, about, "" if typed and not about else in_type, known, edible, kind, tastes, not typed)
     read = reader.read(labels["title"])
     if not read.noun and not typed and is_goods_name(read.core) and kind != BOOKS:
         read = replace(reader, product_type=read.core).read(labels["title"])
-    noun, core = _best_noun(noun if typed or read.noun else "", typed, read, facts, words)
+    noun, core = _best_noun(noun if typed or read.noun else "", typed, about, read, facts, words)
     only_named = not noun or (kind == BOOKS and not typed)
     whom, noun = _whom(_known_lowered(noun, words, known), patterns("en"))
     whom = whom or _whom(bare(labels["title"], brand), patterns("en"))[0] or read.whom
@@ -115,12 +115,14 @@ def _sane_size(fact: Fact) -> Fact:
     return replace(fact, shown=shown, value=value, role="package_size")
 
 
-def _best_noun(noun: str, typed: str, read: Title, facts: Sequence[Fact], words: Lexicon) -> tuple[str, str]:
+def _best_noun(
+    noun: str, typed: str, about: str, read: Title, facts: Sequence[Fact], words: Lexicon
+) -> tuple[str, str]:
     """What names titled goods best, the title or the product type; and what the title calls them if it names others."""
     fuller = read.noun
-    if typed and not _ends_in_goods(typed, words) and typed.lower() not in patterns("en").names.collective:
+    if about and not _ends_in_goods(typed, words):
         fuller = fuller if holds(fuller, typed.split()[-1], "en") else ""
-    longer = len(fuller.split()) >= len(noun.split()) or typed.lower() in patterns("en").names.collective
+    longer = len(fuller.split()) >= len(noun.split()) or not about
     best = fuller if fuller and longer else noun
     sizes = [f.value for f in facts if f.role == "package_size"]
     packed = any(re.search(r"\b(?:set|pack|box) of\b|pieces|pack$", size) for size in sizes)
@@ -128,7 +130,7 @@ def _best_noun(noun: str, typed: str, read: Title, facts: Sequence[Fact], words:
         best = f"{best.rpartition(' ')[0]} {typed.split()[-1]}".strip()  # of boards a set, though the title has one
     if any(re.match(r"(?:set|pack) of", size) for size in sizes):
         best = re.sub(r"(?<=s) (?:set|pack)$", "", best, flags=re.I)  # lights set, set of 6
-    named = set(phrase_of(read.core)) & set(phrase_of(typed))
+    named = set(phrase_of(read.core)) & set(phrase_of(typed)) or typed.lower() in read.core.lower()
     return best, read.core if typed and not read.noun and not named else ""
 
 

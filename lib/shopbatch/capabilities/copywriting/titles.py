@@ -63,7 +63,7 @@ class Reader:
     """Reads titles of one product. brand, product_type: as the product has them. key: the goods in the lexicon.
 
     known: the stems of words that are no names. edible: whether the goods are food. kind: of the goods. tastes: the
-    stems of flavours and scents.
+    stems of flavours and scents. untyped: whether the product has no type.
     """
 
     brand: str
@@ -73,6 +73,7 @@ class Reader:
     edible: bool
     kind: str = ANYTHING
     tastes: frozenset[str] = frozenset()
+    untyped: bool = False
 
     def read(self, title: str) -> Title:
         """What a title says."""
@@ -126,7 +127,7 @@ class Reader:
         core = _core(name)
         more = core[goods.end :].strip() if not self.product_type and name.startswith(core) else ""
         new = not set(phrase_of(more)) <= self.known
-        if more and new and is_goods_name(core) and not _all_qualities(more):  # a laptop sleeve
+        if more and new and self.untyped and is_goods_name(core) and not _all_qualities(more):  # a laptop sleeve
             return goods.start, len(core)
         return goods.start, goods.end
 
