@@ -124,6 +124,15 @@ def test_a_read_only_model_is_exported_into_the_cache(folder, tmp_path, monkeypa
     assert list((tmp_path / "cache").rglob("model.xml"))
 
 
+def test_a_graph_made_for_the_machine_serves_the_same_model_of_all_warehouses(folder, tmp_path, monkeypatch):
+    monkeypatch.setenv("SHOPBATCH_CACHE", str(tmp_path / "cache"))
+    openvino_encoder.exported_encoder(folder, for_machine=True)
+    same = shutil.copytree(folder, tmp_path / "other" / "_models" / "tiny" / "0123456789ab")
+    monkeypatch.setattr(openvino_encoder, "export_encoder", lambda *_: pytest.fail("exported again"))
+    np.testing.assert_array_equal(vectors(folder), vectors(same))
+    assert not list(folder.glob("openvino-*")) and not list(same.glob("openvino-*"))
+
+
 def test_two_processes_may_export_at_once(folder):
     code = (
         "import sys, pyarrow as pa\n"

@@ -128,18 +128,32 @@ def test_an_engine_that_fails_on_everything_is_not_the_rows_fault(store):
     assert toy.run(store, toy.spec()).rows.published == 150
 
 
+def a_worker(store, rows, **config):
+    """A worker on a part of these rows, and the unit that holds them all."""
+    toy.put(store, rows)
+    source, spec = store.snapshot("reviews"), toy.spec()
+    schema = source.select(spec.stage.content)
+    made_of = (InferenceConfig(**config), schema, plan_parts(source), store.uri(toy.MEMO), "recipe=r/run")
+    task = Task(spec, *made_of, f"{store.root}/journal", "run")
+    high, low = hash128(toy.reviews(rows).select(["title", "text"]).columns)
+    positions = pa.array(range(len(rows)), pa.uint32())
+    unit = pa.table({"part": [0] * len(rows), "pos": positions, "hi": high, "lo": low})
+    return Worker(ray.put(task)), unit.append_column("attempt", pa.array([1] * len(rows), pa.int8()))
+
+
+def test_the_first_results_of_a_worker_are_written_early_and_later_ones_in_large_files(store, monkeypatch):
+    monkeypatch.setattr("shopbatch.inference.unit.FIRST_SECONDS", 0.0)
+    worker, unit = a_worker(store, [{"text": f"text {i}"} for i in range(18_000)], flush_seconds=600.0)
+    first = pa.concat_tables(worker(unit.slice(0, 9_000)))
+    later = pa.concat_tables(worker(unit.slice(9_000)))
+    assert first["calls"].to_pylist() == [1, 2] and sum(first["rows"].to_pylist()) == 9_000
+    assert later["calls"].to_pylist() == [3] and later["rows"].to_pylist() == [9_000]
+
+
 def test_a_unit_that_ray_runs_again_computes_nothing_twice(store):
     """As after a node was lost with receipts that the driver had not seen: the files are there already."""
     rows = [{"text": f"text {i}"} for i in range(25)]
-    toy.put(store, rows)
-    source, spec = store.snapshot("reviews"), toy.spec()
-    parts = plan_parts(source)
-    schema, config = source.select(spec.stage.content), InferenceConfig(flush_rows=10)
-    task = Task(spec, config, schema, parts, store.uri(toy.MEMO), "recipe=r/run", f"{store.root}/journal", "run")
-    high, low = hash128(toy.reviews(rows).select(["title", "text"]).columns)
-    unit = pa.table({"part": [0] * 25, "pos": pa.array(range(25), pa.uint32()), "hi": high, "lo": low})
-    unit = unit.append_column("attempt", pa.array([1] * 25, pa.int8()))
-    worker = Worker(ray.put(task))
+    worker, unit = a_worker(store, rows, flush_rows=10)
     first = pa.concat_tables(worker(unit))
     assert first["rows"].to_pylist() == [10, 10, 5] and first["calls"].to_pylist() == [1, 1, 1]
     there = {p: Path(store.root, toy.MEMO, p).read_bytes() for p in toy.written(store, toy.MEMO)}

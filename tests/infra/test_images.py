@@ -176,7 +176,7 @@ def test_spark_on_an_object_store_takes_credentials_from_the_environment_alone()
 
 
 def test_settings_that_results_depend_on_are_not_in_two_places() -> None:
-    ours = set(sessions._SPARK) | set(sessions._spark_local(Platform()))
+    ours = set(sessions._SPARK) | set(sessions._spark_local(Platform(), Path("scratch")))
     assert not ours & set(spark_settings())
 
 

@@ -79,6 +79,7 @@ def _fill_registry(source: str | None) -> None:
         erasure.copy_key(store, other)
         registry.copy_live(models, f"{other.root}/_models")
     sentiment.ensure_live(models)
+    sentiment.prepare(models)
     for manifest, live in registry.listed(models):
         if live:
             name = registry.reference(manifest)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import tempfile
 from collections.abc import Sequence
 from typing import Any
 
@@ -15,6 +14,7 @@ from shopbatch.cli.printing import print_rows, print_vertical
 from shopbatch.core import config
 from shopbatch.core.controls import escape_json
 from shopbatch.core.errors import UserError
+from shopbatch.core.scratch import scratch
 from shopbatch.runs.command import complete_jobs
 from shopbatch.runs.declaration import Job, find
 
@@ -74,7 +74,7 @@ def _file_rows(table: str, path: str, count: int) -> list[dict[str, Any]]:
     from shopbatch.load.options import Options
     from shopbatch.warehouse.store import Store
 
-    with tempfile.TemporaryDirectory(prefix="shopbatch-try-") as folder:
-        store = Store(folder)
+    with scratch("shopbatch-try-") as folder:
+        store = Store(str(folder / "warehouse"))
         load_file(store, table, path, Options(auto=True))
         return plain_rows(store.snapshot(table).read(limit=count))

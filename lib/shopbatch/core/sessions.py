@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import logging
 import os
 import re
@@ -9,15 +10,16 @@ import resource
 import shutil
 import subprocess
 import sys
-import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext, suppress
+from functools import cache
 from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from shopbatch.core.config import Platform
 from shopbatch.core.errors import Stopped, UserError
+from shopbatch.core.scratch import scratch
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -57,10 +59,9 @@ def ray_session(platform: Platform) -> Iterator[None]:
     raise_file_limit()
     if local:  # Ray would run its workers at the lowest priority, and other work of the machine would starve them
         os.environ.setdefault("RAY_worker_niceness", "0")
-    folder = _ray_folder() if local else None
     # a driver that attaches to a Ray on the loopback must not take another address of this machine for its own
     attached = (platform.ray_address or "").startswith("127.0.0.1:")
-    try:
+    with _ray_folder() if local else nullcontext() as folder:
         try:
             with _on_loopback() if local or attached else nullcontext():
                 ray.init(
@@ -77,11 +78,10 @@ def ray_session(platform: Platform) -> Iterator[None]:
                 raise
             instead = "`shopbatch submit` sends a job to a cluster, platform.ray_address=null starts a local Ray"
             raise UserError(f"no Ray cluster runs on this machine (platform.ray_address=auto): {instead}") from None
-        yield
-    finally:
-        ray.shutdown()
-        if folder is not None:
-            shutil.rmtree(folder, ignore_errors=True)
+        else:
+            yield
+        finally:
+            ray.shutdown()
 
 
 class _Late:
@@ -138,12 +138,12 @@ def _on_loopback() -> Iterator[None]:
         ray_constants.ENABLE_RAY_CLUSTER = before
 
 
-def _ray_folder() -> str:
-    """Make a folder for that of a local Ray (sockets, logs, spilled objects), which Ray opens to everybody.
+def _ray_folder() -> AbstractContextManager[Path]:
+    """Provide a folder for that of a local Ray (sockets, logs, spilled objects), which Ray opens to everybody.
 
     Only this user can enter it. Its name is short, since that of a socket may not be long.
     """
-    return tempfile.mkdtemp(prefix="ray-", dir=os.environ.get("RAY_TMPDIR") or os.environ.get("TMPDIR") or "/tmp")
+    return scratch("ray-", os.environ.get("RAY_TMPDIR") or os.environ.get("TMPDIR") or "/tmp")
 
 
 def raise_file_limit() -> None:
@@ -192,24 +192,31 @@ def spark_session(platform: Platform) -> Iterator[SparkSession]:
         logging.basicConfig(stream=sys.__stderr__)
     builder = SparkSession.builder.appName("shopbatch")
     local = platform.spark.master is None
-    with tempfile.TemporaryDirectory(prefix="shopbatch-java-") as folder:
-        os.environ["JAVA_HOME"] = java_home(Path(folder))
-        os.environ.setdefault(
-            "PYSPARK_PYTHON", sys.executable
-        )  # otherwise workers use whatever `python3` is on the PATH
-        for key, value in (_SPARK | (_spark_local(platform) if local else {}) | platform.spark.conf).items():
-            builder = builder.config(key, value)
-        if platform.spark.master is not None:
-            builder = builder.master(platform.spark.master)
-        spark = builder.getOrCreate()
-        try:
-            yield spark
-        finally:
-            if _has_died(spark):  # every call, also that of stop, would only say that nobody answers
-                raise Stopped(
-                    "Spark's Java process has died, as it does when memory runs out; the run's log may say why"
-                )
-            spark.stop()
+    folder = _java_folder()
+    os.environ["JAVA_HOME"] = java_home(folder)
+    os.environ.setdefault("PYSPARK_PYTHON", sys.executable)  # otherwise workers use whatever `python3` is on the PATH
+    for key, value in (_SPARK | (_spark_local(platform, folder) if local else {}) | platform.spark.conf).items():
+        builder = builder.config(key, value)
+    if platform.spark.master is not None:
+        builder = builder.master(platform.spark.master)
+    spark = builder.getOrCreate()
+    try:
+        yield spark
+    finally:
+        if _has_died(spark):  # every call, also that of stop, would only say that nobody answers
+            raise Stopped("Spark's Java process has died, as it does when memory runs out; the run's log may say why")
+        spark.stop()
+
+
+@cache
+def _java_folder() -> Path:
+    """Make a folder for all that Java writes (shuffled data, unpacked libraries), for as long as this process lives.
+
+    A Java process outlives the session that it was started for, and serves the next one.
+    """
+    stack = ExitStack()
+    atexit.register(stack.close)
+    return stack.enter_context(scratch("shopbatch-java-"))
 
 
 def _has_died(spark: SparkSession) -> bool:
@@ -241,8 +248,8 @@ _SPARK = {
 }
 
 
-def _spark_local(platform: Platform) -> dict[str, str]:
-    """Settings of a Spark that runs on this machine."""
+def _spark_local(platform: Platform, folder: Path) -> dict[str, str]:
+    """Settings of a Spark that runs on this machine and writes what it does not keep into a folder."""
     logs = resources.files("shopbatch.core") / "log4j2.properties"
     return {
         "spark.master": f"local[{platform.cpus or '*'}]",
@@ -253,7 +260,9 @@ def _spark_local(platform: Platform) -> dict[str, str]:
         "spark.hadoop.fs.file.impl": "org.apache.hadoop.fs.RawLocalFileSystem",  # the default one writes .crc files
         "spark.ui.showConsoleProgress": "false",
         "spark.log.level": "ERROR",
-        "spark.driver.extraJavaOptions": f"-Dlog4j2.configurationFile={logs} -XX:+UseParallelGC",
+        "spark.local.dir": str(folder),
+        "spark.driver.extraJavaOptions": f"-Dlog4j2.configurationFile={logs} -Djava.io.tmpdir={folder} "
+        "-XX:+UseParallelGC",
     }
 
 

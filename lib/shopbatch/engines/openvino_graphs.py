@@ -37,7 +37,9 @@ def core() -> ov.Core:
     return ov.Core()
 
 
-def cached_graph(folder: Path, exporter: Sequence[int | str], export: Callable[[Path], None]) -> Path:
+def cached_graph(
+    folder: Path, exporter: Sequence[int | str], export: Callable[[Path], None], for_machine: bool = False
+) -> Path:
     """Return the folder of a model's graph. One that is missing, damaged, or of another model is made first.
 
     Two processes may ask for the same graph at once.
@@ -46,6 +48,7 @@ def cached_graph(folder: Path, exporter: Sequence[int | str], export: Callable[[
         folder: The model folder.
         exporter: Versions and options of the code that exports.
         export: Writes the graph into the empty folder that it is given. What it raises is raised here.
+        for_machine: Make it in this machine's cache, where all warehouses find that of the same model.
 
     Raises:
         ModelError: The folder is refused, or changes while its graph is made.
@@ -60,7 +63,8 @@ def cached_graph(folder: Path, exporter: Sequence[int | str], export: Callable[[
         if _is_whole(place / name, about):
             return place / name
     # a model folder may be read-only: then each machine keeps the graph in its own cache
-    place = next(place for place in places if place != folder or os.access(folder, os.W_OK))
+    kept = places[-1:] if for_machine else places
+    place = next(place for place in kept if place != folder or os.access(folder, os.W_OK))
     place.mkdir(parents=True, exist_ok=True)
     staging = Path(tempfile.mkdtemp(dir=place, prefix=".openvino-"))
     try:

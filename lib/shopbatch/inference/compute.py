@@ -139,7 +139,9 @@ def stream(task: Task, units: ObjectRefs) -> Iterator[Receipt]:
 
 def compute_unit(unit: pa.Table, task: ObjectRef) -> Iterator[pa.Table]:
     """Compute one unit in a Ray Data task, with a stage that costs nothing to open."""
-    yield from Worker(task)(unit)
+    worker = Worker(task)
+    worker.first = False  # each unit has a worker of its own
+    yield from worker(unit)
 
 
 class Worker:
@@ -152,10 +154,12 @@ class Worker:
         self.task: Task = ray.get(task)
         self.scorer = Deferred(self.task.spec.stage.open)
         self.watchdog = Watchdog(self.task.config.timeout_seconds)
+        self.first = True
 
     def __call__(self, unit: pa.Table) -> Iterator[pa.Table]:
         """Compute a unit (part, pos, hi, lo, attempt). Yields receipts as tables of one row."""
         scorer = self.scorer.get()
         if unit.num_rows == 0:
             return
-        yield from UnitRun(self.task, scorer, self.watchdog, unit).run()
+        first, self.first = self.first, False
+        yield from UnitRun(self.task, scorer, self.watchdog, unit, first).run()

@@ -1,8 +1,9 @@
 """One worker's work on one unit of pending rows: read, score, write memo files, give receipts.
 
 Called by `compute.Worker`. Results are written at least every `flush_rows` rows or `flush_seconds`, where they will
-stay. If the process dies, Ray starts another one and gives it the same unit: what is written already is not computed
-again, and the row that killed the process is found (`journal.py`) and rejected.
+stay; the first ones of a worker after FIRST_SECONDS, so that a run is soon seen to work. If the process dies, Ray
+starts another one and gives it the same unit: what is written already is not computed again, and the row that killed
+the process is found (`journal.py`) and rejected.
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ from shopbatch.inference.watchdog import Watchdog
 from shopbatch.warehouse import files
 from shopbatch.warehouse.checksums import DamagedFile
 
+FIRST_SECONDS = 2.0  # of work after which a worker writes its first results
 _OUTCOME = ["hi", "lo", "attempt"]  # what an outcome takes over from the pending row
 
 
@@ -63,10 +65,11 @@ class Task:
 
 
 class UnitRun:
-    """One try of one unit."""
+    """One try of one unit; `first`: the first of its worker."""
 
-    def __init__(self, task: Task, scorer: Scorer, watchdog: Watchdog, unit: pa.Table) -> None:
+    def __init__(self, task: Task, scorer: Scorer, watchdog: Watchdog, unit: pa.Table, first: bool = False) -> None:
         self.task, self.scorer, self.watchdog = task, scorer, watchdog
+        self.patience = min(FIRST_SECONDS, task.config.flush_seconds) if first else task.config.flush_seconds
         self.part = self.task.parts[unit["part"][0].as_py()]
         retry = f"-r{task.round}" if task.round else ""
         self.name = f"p{self.part.number:05d}-{unit['pos'][0].as_py():07d}{retry}"
@@ -138,7 +141,7 @@ class UnitRun:
                 groups = [np.array([i]) for i in batch]
             for group in groups:
                 self._score(_taken(rows, group), _taken(content, group), positions[group].tolist())
-                if time.monotonic() - self.began >= self.task.config.flush_seconds:
+                if time.monotonic() - self.began >= self.patience:
                     yield self._flush()
         if self.done:
             yield self._flush()
@@ -201,7 +204,7 @@ class UnitRun:
         counted = (rows[c] if c in rows.column_names else pa.nulls(0, pa.int32()) for c in ("tokens", "tokens_out"))
         tokens, tokens_out = (int(pc.sum(column).as_py() or 0) for column in counted)
         receipt = self._receipt(path, len(rows) - rows["reason"].null_count, (tokens, tokens_out), self.calls)
-        self.calls, self.began = 0, time.monotonic()
+        self.calls, self.began, self.patience = 0, time.monotonic(), self.task.config.flush_seconds
         return receipt
 
     def _receipt(self, path: str, rejects: int, tokens: tuple[int, int], calls: int) -> pa.Table:

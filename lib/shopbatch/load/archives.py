@@ -15,6 +15,7 @@ from pathlib import Path, PurePosixPath
 
 from shopbatch.core.errors import Stopped, UserError, one_line
 from shopbatch.core.inside import relative_name
+from shopbatch.core.scratch import scratch
 from shopbatch.load.bounds import refuse_bomb
 from shopbatch.warehouse import files
 
@@ -43,8 +44,8 @@ def unpacked(path: Path, max_gb: float | None = None) -> Iterator[Path]:
             much larger than it looks.
         Stopped: There is no space left for the copy.
     """
-    with tempfile.TemporaryDirectory(prefix="shopbatch-zip-") as temporary:
-        folder = Path(temporary) / path.name
+    with scratch("shopbatch-zip-") as temporary:
+        folder = temporary / "files" / path.name
         try:
             with zipfile.ZipFile(path) as archive:
                 members = _members(archive, path)

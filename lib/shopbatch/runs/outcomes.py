@@ -24,7 +24,8 @@ RESUME = "the same command goes on from here"
 _GONE = re.compile(r"FAILED_READ_FILE\.FILE_NOT_EXIST|(PATH_NOT_FOUND|java\.io\.FileNotFoundException).*\.parquet")
 # errors of Ray and its cluster after which a new attempt can succeed
 _LOST = {
-    "NodeDiedError", "OutOfDiskError", "ObjectLostError", "WorkerCrashedError", "OutOfMemoryError", "RpcError",
+    "NodeDiedError", "LocalRayletDiedError", "ActorUnavailableError", "WorkerCrashedError", "ObjectLostError",
+    "OutOfDiskError", "OutOfMemoryError", "RpcError",
 }  # fmt: skip
 # what the environment did, by what the error says of it, and what to do
 _ENVIRONMENT = {

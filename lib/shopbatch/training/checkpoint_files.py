@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import re
-import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,6 +21,7 @@ from typing_extensions import TypedDict
 
 from shopbatch.core.errors import UserError
 from shopbatch.core.inside import inside
+from shopbatch.core.scratch import scratch
 from shopbatch.warehouse import files, state_files
 from shopbatch.warehouse.checksums import DamagedFile
 
@@ -162,9 +162,11 @@ def local_folder(uri: str) -> Iterator[Path]:
     if isinstance(fs, pafs.LocalFileSystem):
         yield Path(path)
         return
-    with tempfile.TemporaryDirectory(prefix="shopbatch-checkpoint-") as copy:
-        pafs.copy_files(path, copy, fs, pafs.LocalFileSystem())
-        yield Path(copy)
+    with scratch("shopbatch-checkpoint-") as folder:
+        copy = folder / "checkpoint"
+        copy.mkdir()
+        pafs.copy_files(path, str(copy), fs, pafs.LocalFileSystem())
+        yield copy
 
 
 def _sum(marker: Mapping[str, Any]) -> str:

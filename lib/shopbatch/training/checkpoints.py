@@ -10,9 +10,8 @@ import json
 import os
 import shutil
 import sys
-import tempfile
 from collections.abc import Callable, Mapping
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,6 +23,7 @@ from safetensors.torch import save_file
 from torch import nn
 
 from shopbatch.core.crash_points import crash_point
+from shopbatch.core.scratch import scratch
 from shopbatch.training.checkpoint_files import (
     BEST,
     MARKER,
@@ -83,16 +83,17 @@ class Checkpoints:
         target, rank = f"{self.root}/{name}", self.parallel.rank
         shared, path = files.filesystem(target)
         here = isinstance(shared, pafs.LocalFileSystem)
-        if here:
-            # beside the target, so that a rename makes it visible; every worker can derive the name
-            draft = Path(path).parent / f".{name}"
-            if rank == 0:
-                shutil.rmtree(draft, ignore_errors=True)
-                draft.mkdir(parents=True)
-            self.parallel.barrier()
-        else:
-            draft = Path(tempfile.mkdtemp(prefix="shopbatch-checkpoint-"))
-        try:
+        with ExitStack() as stack:
+            if here:
+                # beside the target, so that a rename makes it visible; every worker can derive the name
+                draft = Path(path).parent / f".{name}"
+                if rank == 0:
+                    shutil.rmtree(draft, ignore_errors=True)
+                    draft.mkdir(parents=True)
+                self.parallel.barrier()
+            else:
+                draft = stack.enter_context(scratch("shopbatch-checkpoint-")) / name
+                draft.mkdir()
             self._write(draft, model, optimizer)
             crash_point(f"checkpoint-{name}")
             if not here:
@@ -104,9 +105,6 @@ class Checkpoints:
             if rank == 0:
                 self._finish(draft, target, here, state)
             self.parallel.barrier()
-        finally:
-            if not here:
-                shutil.rmtree(draft, ignore_errors=True)
 
     def load(
         self, model: nn.Module, optimizer: torch.optim.Optimizer | None = None, name: str | None = None

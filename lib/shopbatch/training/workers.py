@@ -7,7 +7,6 @@ import fcntl
 import logging
 import math
 import os
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
@@ -19,6 +18,7 @@ from ray.train.torch import TorchConfig, TorchTrainer
 
 from shopbatch.core.config import Platform
 from shopbatch.core.errors import GateRefused, Stopped, UserError
+from shopbatch.core.scratch import scratch
 from shopbatch.core.sessions import cluster_cpus
 from shopbatch.runs.report import new_run_id
 from shopbatch.training.board import Board, Listener, OnStep
@@ -94,8 +94,8 @@ def run_workers(run: Run, on_step: OnStep) -> None:
     board: Any = Board.options(num_cpus=0).remote()  # type: ignore[attr-defined]
     logging.getLogger("ray.train").setLevel(logging.ERROR)
     threads = run.workers.threads or _threads(run.workers)
-    with tempfile.TemporaryDirectory(prefix="shopbatch-train-") as ray_state:  # our own checkpoints are in run.folder
-        trainer = _trainer(run, board, threads, ray_state if "://" not in run.folder else f"{run.folder}/ray")
+    with scratch("shopbatch-train-") as ray_state:  # our own checkpoints are in run.folder
+        trainer = _trainer(run, board, threads, str(ray_state) if "://" not in run.folder else f"{run.folder}/ray")
         try:
             with Listener(board, on_step):
                 trainer.fit()

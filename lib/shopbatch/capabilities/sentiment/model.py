@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -81,6 +82,20 @@ def ensure_live(root: str) -> None:
         register_shipped(root)
     else:
         find(root, f"{NAME}@live")
+
+
+def prepare(root: str) -> None:
+    """Make the graph of the live model's encoder in this machine's cache; else each worker of the first run does.
+
+    Args:
+        root: The registry's folder or URI.
+    """
+    if "://" in root or find_spec("openvino") is None:
+        return
+    from shopbatch.engines.encoders.openvino_encoder import exported_encoder
+
+    with suppress(ModelError, OSError):  # the run that needs the model says what is wrong with it
+        exported_encoder(Path(head_and_encoder(root, f"{NAME}@live")[1].path), for_machine=True)
 
 
 def register_shipped(root: str) -> Model:

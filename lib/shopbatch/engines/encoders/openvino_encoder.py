@@ -60,15 +60,19 @@ class OpenVinoEncoder:
         return Encoded(np.array(self.request.get_output_tensor(0).data, np.float32), batch.lengths)
 
 
-def exported_encoder(folder: Path) -> Path:
+def exported_encoder(folder: Path, for_machine: bool = False) -> Path:
     """Return the folder of an encoder's graph; a missing or damaged one is made first.
+
+    Args:
+        folder: The encoder.
+        for_machine: Make it in this machine's cache, not beside the model.
 
     Raises:
         ModelError: The model cannot be loaded.
     """
     if stored_graph.has_graph(folder):
         return cached_graph(folder, ["stored", EXPORT_VERSION], lambda target: stored_graph.unpack(folder, target))
-    return cached_graph(folder, ["encoder", EXPORT_VERSION], lambda target: export_encoder(folder, target))
+    return cached_graph(folder, ["encoder", EXPORT_VERSION], lambda target: export_encoder(folder, target), for_machine)
 
 
 def export_encoder(folder: Path, target: Path) -> None:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import importlib.util
 import logging
-import tempfile
 from contextlib import redirect_stdout
 from io import StringIO
 from pathlib import Path
@@ -18,6 +17,7 @@ import openvino as ov
 import pyarrow as pa
 
 from shopbatch.core.errors import UserError
+from shopbatch.core.scratch import scratch
 from shopbatch.engines.encoders.openvino_encoder import export_encoder
 from shopbatch.engines.tokens import Reader
 from shopbatch.models import stored_graph
@@ -50,8 +50,9 @@ def quantise(folder: Path, texts: pa.Array, max_tokens: int) -> None:
     reader = Reader(folder, EncoderSpec.load(folder).prefix, max_tokens, max_tokens)
     # one text a call: the padding of a batch would stretch the ranges
     batches = [reader.batch(texts.slice(row, 1)) for row in range(len(texts))]
-    with tempfile.TemporaryDirectory(prefix="shopbatch-int8-") as name:
-        place = Path(name)
+    with scratch("shopbatch-int8-") as temporary:
+        place = temporary / "graph"
+        place.mkdir()
         export_encoder(folder, place)
         data = nncf.Dataset(batches, lambda batch: [batch.ids, batch.mask])
         float_graph = ov.Core().read_model(place / "model.xml")
