@@ -11,19 +11,25 @@ import yaml
 
 from shopbatch.capabilities.copywriting import (
     bullets,
+    called,
     chinese,
     copy_format,
     coverage,
     english,
+    fact,
+    goods,
     labels,
     parts,
     patterns,
     plan,
     product,
+    product_en,
     rules,
     same,
+    sayings,
     speaker,
     spelling,
+    titles,
     values,
     wording,
     words,
@@ -45,7 +51,7 @@ from shopbatch.engines.images import lite0
 from shopbatch.grounding import allowed, brands, check, facts, lexicon, standing
 from shopbatch.inference.stage import BaseStage
 from shopbatch.pictures import pixels
-from shopbatch.text import expand, fibres, injection, language, markup, numerals, quantities, units, visible
+from shopbatch.text import expand, fibres, injection, language, markup, numerals, quantities, units, visible, vocabulary
 from shopbatch.text.moderation import closing, details, find, folding, generated
 from shopbatch.text.moderation import lexicon as moderation_lexicon
 from shopbatch.vectors import dense
@@ -79,7 +85,7 @@ WORDED = {1: "4ed493d0836494d0"}
 OF_WORDED = ((visible, None), (markup, None))
 WORDED_LISTS = (("text", "visible"), ("text", "markup"))
 # of what judges a description, by the versions of rules and of the grounding check
-JUDGING = {(7, 5): "6742ddc4b92c2301"}
+JUDGING = {(8, 5): "23626597b8f75d19"}
 OF_JUDGING = (
     *((module, None) for module in (rules, copy_format, words, coverage)),
     *((module, None) for module in (check, allowed, standing, lexicon, facts, brands)),
@@ -96,7 +102,7 @@ MODERATION = {1: "16a6e0fc28d7d188"}
 OF_MODERATION = tuple((module, None) for module in (find, folding, closing, details, moderation_lexicon))
 MODERATION_LISTS = tuple(("text.moderation", name) for name in ("en", "zh", "signs", "details"))
 # of what says facts by plan, besides the patterns, whose digest is part of the stage's `checks`
-PLANNING = {3: "00bba0a73c118e17"}
+PLANNING = {4: "fc34cb685061ee97"}
 OF_PLANNING = (
     *(
         (module, None)
@@ -107,8 +113,15 @@ OF_PLANNING = (
             chinese,
             product,
             speaker,
+            product_en,
+            goods,
+            titles,
+            called,
             labels,
             same,
+            fact,
+            sayings,
+            coverage,
             values,
             parts,
             spelling,
@@ -117,6 +130,7 @@ OF_PLANNING = (
         )
     ),
     (product_prompt, ("_MARKUP", "one_line")),
+    (vocabulary, ("_LEAST", "_LEAST_OF_TWO", "_endings", "_lines", "_english", "is_english", "_inflected")),
 )
 
 # of what makes the vectors of products and queries, by the versions of stage.py and product_text.py

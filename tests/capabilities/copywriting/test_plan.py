@@ -266,7 +266,6 @@ def test_the_shops_own_sentences_are_kept():
         ("SANDWICHES - (COLD)", "DELI", "old sandwiches"),
         ("TEA BAGS HERBAL & FLAVORED", "TEAS", "erbal and flavored tea bags"),
         ("MISCELLANEOUS CHEESE", "CHEESE", "heese"),
-        ("CONTINUITY", "DOMESTIC GOODS", "omestic goods"),
     ],
 )
 def test_labels_of_a_catalogue_are_names_in_sentences(label, category, said):

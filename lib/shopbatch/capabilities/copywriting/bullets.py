@@ -6,10 +6,10 @@ import re
 from collections.abc import Sequence
 
 from shopbatch.capabilities.copywriting.copy_format import MOST_BULLETS
+from shopbatch.capabilities.copywriting.fact import Fact
 from shopbatch.capabilities.copywriting.facts import cut
 from shopbatch.capabilities.copywriting.patterns import Patterns, fill, patterns
 from shopbatch.capabilities.copywriting.product import SHELF, Goods, holds
-from shopbatch.capabilities.copywriting.values import Fact
 from shopbatch.capabilities.copywriting.wording import capital
 
 _FEWEST, _WANTED = 2, 3  # bullets: at least, and where there are so many facts
@@ -53,7 +53,7 @@ def bullets(goods: Goods, stated: Sequence[Fact], language: str, most: int, head
     lines += [_bullet(f, speech, most) for f in last][: max(wanted - len(lines), 0)]
     if len(goods.name) > headline:  # which the headline cuts
         lines = [_line(speech, speech.labels["name"], goods.name, most), *lines[: MOST_BULLETS - 1]]
-    noun = "" if goods.only_named else goods.noun
+    noun = "" if goods.only_named else goods.ranged or goods.noun
     name = goods.name if len(goods.name) <= headline else ""
     for part, value in (("noun", noun), ("name", name)):
         if len(lines) < _FEWEST and value:

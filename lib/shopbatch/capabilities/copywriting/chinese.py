@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 
+from shopbatch.capabilities.copywriting.fact import SHOWN, Fact
 from shopbatch.capabilities.copywriting.patterns import Patterns, RolePatterns, fill
 from shopbatch.capabilities.copywriting.product import BOOKS, holds
 from shopbatch.capabilities.copywriting.speaker import Speaker
-from shopbatch.capabilities.copywriting.values import SHOWN, Fact
 from shopbatch.grounding.lexicon import is_chinese, phrase_of
 
 _BEFORE, _BEHIND, _CLAUSES = 2, 3, 3  # facts before the noun, behind it, and in a later sentence, at most
+_FRAGMENT = 7  # characters of what is no sentence by itself, at most
 _ADDED = 2  # parts of a title at most
 _LABEL, _VALUE = 6, 10  # characters of an attribute that is added
 _TITLE_PART = re.compile(r"[\u4e00-\u9fffA-Za-z\d.\-]{2,8}")
@@ -31,10 +32,14 @@ class Chinese(Speaker):
         self.stated = [*self.stated, *pre, *(f for f, _ in behind), *(f for f, _ in clauses)]
         posts = _merged([*book, *self._of_title(), *(p for _, p in behind)])
         said = _merged([c for _, c in clauses])
-        return [
-            self._first(pre, posts),
-            *(f"{'，'.join(said[n : n + _CLAUSES])}。" for n in range(0, len(said), _CLAUSES)),
-        ]
+        sentences = [self._first(pre, posts)]
+        for n in range(0, len(said), _CLAUSES):
+            text = f"{'，'.join(said[n : n + _CLAUSES])}。"
+            if len(text) <= _FRAGMENT:  # which is no sentence: 防泼水
+                sentences[-1] = f"{sentences[-1].removesuffix('。')}，{text}"
+            else:
+                sentences.append(text)
+        return sentences
 
     def going_on(self, sentences: list[str], details: str) -> list[str]:
         """The sentences with one of the shop's own that goes on from the noun: `带导汁槽和把手`."""
@@ -77,6 +82,8 @@ class Chinese(Speaker):
         named = self._is_named()
         options = intros.named if named else intros.with_brand if self.brand else intros.without_brand
         options = tuple(o for o in options if posts or "是" in o or "来自" in o) or options
+        if any(f.role == "origin" for f in self.goods.facts):  # a brand is no place
+            options = tuple(o for o in options if "来自" not in o) or options
         return fill(self.draw("intro", options), self._slots(pre, posts))
 
     def _modifiers(self, facts: Sequence[Fact]) -> tuple[list[Fact], list[Fact]]:

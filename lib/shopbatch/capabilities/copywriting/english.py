@@ -5,21 +5,21 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from shopbatch.capabilities.copywriting.fact import ABLE, BINDINGS, PART, Fact
 from shopbatch.capabilities.copywriting.patterns import AGREEING, RolePatterns, fill
 from shopbatch.capabilities.copywriting.product import BOOKS, holds
 from shopbatch.capabilities.copywriting.speaker import Speaker
 from shopbatch.capabilities.copywriting.spelling import MATERIALS
-from shopbatch.capabilities.copywriting.values import ABLE, MARGINAL, Fact
+from shopbatch.capabilities.copywriting.titles import bare
 from shopbatch.capabilities.copywriting.wording import article, capital, listed, lowered
-from shopbatch.grounding.lexicon import phrase_of
+from shopbatch.grounding.lexicon import ANYTHING, lexicon, phrase_of
 
 _WITH, _OTHERS, _CLAUSES = 3, 3, 3  # phrases with `with`, other phrases, and clauses of a sentence, at most
-_PLAIN = frozenset(
-    {"colour", "material", "brand", "gender", "package_size", "origin", "season"}
-)  # roles that say little about goods
+_SHORTEST = 20  # letters of a description that needs no more
 _LONG = 150  # letters of a first sentence that takes no more phrases
 _VERBS = {"with": "{has}", "made": "{is} made", "in": "{comes} in", "filled": "{is} filled", "set": "{is} set",
           "scented": "{is} scented"}  # fmt: skip
+_JOINED = frozenset({"is", "are", "has", "have", "comes", "come"})  # verbs of which what follows makes one list
 _SAID = ("in", "made", "filled", "set", "scented", "with")  # the order of verbs
 _ORDER = ("by", "for", "from", "in", "made", "set", "filled")  # of what stands behind a noun; `with` comes last
 
@@ -30,11 +30,13 @@ class English(Speaker):
     def sentences(self, facts: Sequence[Fact]) -> list[str]:
         """The facts in sentences; those that are said are `stated` then."""
         self.stated = []
+        goods = self.goods
+        if goods.core:
+            facts = [f for f in facts if not (is_redundant(f, goods.core) or holds(goods.core, f.value, "en"))]
         before, rest = self._modifiers(facts)
         behind, rest = self._behind(rest)
         clauses = [(f, c) for f in rest if (c := self._clause(f))]
-        sentences = self._in_sentences(before, behind, clauses, facts)
-        return self._by_name(facts) if self._misses_the_title(sentences) else sentences
+        return self._in_sentences(before, behind, clauses, facts)
 
     def going_on(self, sentences: list[str], details: str) -> list[str]:
         """The sentences with one of the shop's own that goes on from the noun: `With a hood and two pockets`."""
@@ -51,16 +53,6 @@ class English(Speaker):
             return [*sentences[:-1], f"{last} and {said}."]
         return [*sentences, f"{agreeing['It']} {said}."]
 
-    def _misses_the_title(self, sentences: Sequence[str]) -> bool:
-        """Whether sentences state little and leave out words of the title: its words are the noun then."""
-        goods = self.goods
-        much = [f for f in self.stated if f.role not in MARGINAL and f.role not in _PLAIN]
-        if len(much) > 1 or goods.plain or goods.only_named or goods.kind == BOOKS:
-            return False
-        said = set(phrase_of(" ".join(sentences)))
-        said |= {w.removesuffix("s") for w in said}
-        return len({w for w in phrase_of(goods.name) if w not in said and w.removesuffix("s") not in said}) > 1
-
     def _in_sentences(
         self,
         before: list[str],
@@ -71,10 +63,16 @@ class English(Speaker):
         """What was chosen in sentences."""
         if self.goods.kind == BOOKS and not self.goods.plain:
             return self._book(facts)
+        if self.goods.ranged:
+            return self._ranged(facts)
         if not (behind or clauses) and self.goods.plain:
             return [self._shelved(before)]
-        if not (behind or clauses or self.goods.only_named):
-            return self._by_name(facts)
+        if self.goods.core:
+            return [self._called(before, behind), *self._more(clauses)]
+        if self.goods.plain and not clauses and len(first := self._first(before, behind)) < _SHORTEST:
+            shelf = self._shelved(before).removeprefix(capital(self._np(before))).rstrip(".")
+            what, comma, size = first.removesuffix(".").partition(",")
+            return [f"{what}{shelf}{comma}{size}."]
         if not behind and clauses and not (self.goods.only_named or self.goods.plain):
             subject = fill(self._subject(), self._slots(before, behind))
             return self._more(clauses, subject)
@@ -83,36 +81,56 @@ class English(Speaker):
     def _book(self, facts: Sequence[Fact]) -> list[str]:
         """A book by its title: `Sourdough at Home by Nora Fenn is a hardback cookbook of 192 pages.`"""
         self.stated = []
-        binding = next((f for f in facts if f.label.lower() == "binding" and f.bare), None)
+        binding = next((f for f in facts if f.label.lower() in BINDINGS and f.bare), None)
         pages = next((f for f in facts if f.label.lower() == "pages" and f.bare), None)
         kind = lowered(self.goods.type_name)
+        name = bare(self.goods.name, "")
         what = " ".join(dict.fromkeys([*([binding.shown.lower()] if binding else []), *([kind] if kind else [])]))
         fits = (kind or binding) and not kind.endswith("s") and len(kind.split()) < 4
         rest = [f for f in facts if not (fits and f in (binding, pages))]
         behind, others = self._behind(rest)
         by = f" {behind.pop('by')[0]}" if "by" in behind else ""
+        by = "" if by and name.lower().endswith(by.lower()) else by
         clauses = [(f, c) for f in others if (c := self._clause(f))]
         if not fits:
-            return [f"{self.goods.name}{by}{self._joined(behind)}.", *self._more(clauses)]
+            return [f"{name}{by}{self._joined(behind)}.", *self._more(clauses)]
         self.stated += [f for f in (binding, pages) if f]
         length = f" of {pages.shown}" if pages else ""
-        return [f"{self.goods.name}{by} is {article(what)}{length}{self._joined(behind)}.", *self._more(clauses)]
+        return [f"{name}{by} is {article(what)}{length}{self._joined(behind)}.", *self._more(clauses)]
 
-    def _by_name(self, facts: Sequence[Fact]) -> list[str]:
-        """The product's name with what little is known: `Fishnet Tights 20 DEN in black.`"""
-        self.stated = []
-        name = self.goods.name
-        rest = [f for f in facts if not (is_redundant(f, name) or holds(name, f.value, "en"))]
-        by = f" by {self.brand}" if self.brand and not holds(name, self.brand, "en") else ""
-        behind, others = self._behind(rest)
-        joined = self._joined(behind)
-        joined = f",{joined}" if joined.startswith(" with") and " with " in name else joined
-        return [f"{name}{by}{joined}.", *self._more([(f, c) for f in others if (c := self._clause(f))])]
+    def _called(self, before: list[str], behind: dict[str, list[str]]) -> str:
+        """Goods by what the title calls them: `Pinot Grigio by Rosa is a white wine from Italy.`"""
+        goods = self.goods
+        by = f" by {self.brand}" if self.brand and not holds(goods.core, self.brand, "en") else ""
+        np_ = self._np(before)
+        are = AGREEING[goods.plural]["is"]
+        return f"{capital(goods.core)}{by} {are} {np_ if goods.plural else article(np_)}{self._joined(behind)}."
+
+    def _ranged(self, facts: Sequence[Fact]) -> list[str]:
+        """Goods of which no more is known than their range: `A 12 oz pack from our molasses and syrups range.`"""
+        self.stated = [f for f in facts if f.role == "own_label"]
+        own = "own-label " if self.stated else ""
+        size = next((f for f in facts if f.role == "package_size"), None)
+        pack = self._phrase(size).removeprefix("in ") if size else ""
+        rest = [(f, c) for f in facts if f.role not in ("own_label", "package_size") and (c := self._clause(f))]
+        if size and re.match(r"an? ", pack):
+            self.stated.append(size)
+            what = article(f"{own}{pack.partition(' ')[2]}")
+        else:
+            what = article(f"{own}product")
+        return [f"{capital(what)} from our {lowered(self.goods.ranged)} range.", *self._more(rest)]
 
     def _shelved(self, before: list[str]) -> str:
-        """What the goods are, and where they stand in the shop."""
-        shelf = (f for f in self.goods.facts if f.role in ("category", "department"))
-        fact = next((f for f in shelf if len(f.value.split()) <= 4 and "(" not in f.value), None)
+        """What the goods are, and where they stand in the shop if that is a counter or says more of them."""
+        counters, said = self.speech.names.counters, set(phrase_of(self.goods.noun))
+        shelf = [f for f in self.goods.facts if f.role == "category" or f.value in counters]
+        fresh = (f for f in shelf if not set(phrase_of(f.value)) & said)  # no makeup from our makeup range
+        fact = next((f for f in fresh if len(f.value.split()) <= 4 and "(" not in f.value), None)
+        goods = lexicon("en").find_goods(fact.value) if fact and fact.value not in counters else ()
+        if goods and self.goods.kind not in (ANYTHING, goods[-1].kind):  # a thermos among the coffee filters
+            fact = None
+        if fact is None and self.goods.kind == ANYTHING and len(self._np(before)) < _SHORTEST - 1:
+            fact = next((f for f in self.goods.facts if f.role == "department"), None)
         post = f" {self._phrase(fact)}" if fact else ""
         return f"{capital(self._np(before))}{post}."
 
@@ -123,19 +141,26 @@ class English(Speaker):
         return self.speech.role(fact.role, self.goods.kind)
 
     def _said(self, fact: Fact) -> dict[str, str]:
-        label = lowered(fact.label)
+        label = re.sub(r"^max(?:imum)?\b\.? ", "", lowered(fact.label)) if fact.role == "most" else lowered(fact.label)
         return {"value": fact.value, "label": label, "a_value": article(fact.value), "a_label": article(label)}
 
     def _modifiers(self, facts: Sequence[Fact]) -> tuple[list[str], list[Fact]]:
         """What stands before the noun: whom it is for, and up to two facts; and the other facts."""
         rest: list[Fact] = []
         before, seen = [self.goods.whom] if self.goods.whom else [], set(phrase_of(self.goods.noun))
+        pieces = next((f for f in facts if f.role == "pieces" and not self.goods.plural), None)
+        if pieces and not re.search(r"\d", self.goods.noun):
+            before.append(f"{pieces.value}-piece")
+            self.stated.append(pieces)
+        before += self.goods.qualities
         for fact in facts:
+            if fact is pieces:
+                continue
             form = self.speech.names.genders.get(fact.value) if fact.role in ("gender", "age_group") else None
             if form:
                 before.insert(0, form)
             elif len(before) < 3 and self._is_short(fact, seen):
-                said = re.sub(r"\bwood$", "wooden", fact.value)
+                said = "wooden" if fact.value == "wood" else fact.value
                 before.append(fill(self._role(fact).pre_form, {"value": said}))
                 seen |= set(phrase_of(fact.value))
             else:
@@ -152,7 +177,7 @@ class English(Speaker):
 
     def _behind(self, facts: Sequence[Fact]) -> tuple[dict[str, list[str]], list[Fact]]:
         """What stands behind the noun, by its first word; and the other facts."""
-        behind: dict[str, list[str]] = {}
+        behind: dict[str, list[str]] = {"with": [self.goods.has]} if self.goods.has else {}
         rest: list[Fact] = []
         length = len(self.goods.noun)
         for fact in facts:
@@ -185,12 +210,14 @@ class English(Speaker):
         for head in heads:
             own = head in ("by", "for", "in", "from") or not text
             text += f"{' ' if own else ', '}{behind[head][0]}"
+        size = "".join(behind.get(",", ()))
         if "with" in behind:
-            text += f"{', ' if heads else ' '}with {listed(behind['with'])}"
-        return text + "".join(behind.get(",", ()))
+            text += f"{size}{', ' if heads or size or self.goods.tail else ' '}with {listed(behind['with'])}"
+            size = ""
+        return text + size
 
     def _np(self, before: Sequence[str]) -> str:
-        return " ".join([*before, self.goods.noun])
+        return " ".join([*before, self.goods.noun, *([self.goods.tail] if self.goods.tail else [])])
 
     def _slots(self, before: Sequence[str], behind: dict[str, list[str]]) -> dict[str, str]:
         goods = self.goods
@@ -239,14 +266,20 @@ class English(Speaker):
         it = AGREEING[self.goods.plural]["It"]
         while clauses:
             now, clauses = clauses[:_CLAUSES], clauses[_CLAUSES:]
+            verbs = [c.partition(" ")[0] for _, c in now]
+            now = [c for n, c in enumerate(now) if verbs[n] in _JOINED or verbs[n] not in verbs[:n]]
             self.stated += [fact for fact, _ in now]
             by_verb: dict[str, list[str]] = {}
             for _, clause in now:
                 verb, _, rest = clause.partition(" ")
                 by_verb.setdefault(verb, []).append(rest)
+            for rests in by_verb.values():  # magnetic and recommended for ages 6+
+                rests.sort(key=lambda rest: rest.startswith(("recommended", "for ", "made ", "filled ")))
             joined = [f"{verb} {listed(rests)}" for verb, rests in by_verb.items()]
             last = joined[-1]
             text = f"{', '.join(joined[:-1])} and {last}" if len(joined) > 1 else last
+            if len(joined) > 1 and any(" and " in part for part in joined):
+                text = f"{', '.join(joined[:-1])}, and {it.lower()} {last}"
             made.append(f"{it if made or not subject else subject} {text}.")
         return made
 
@@ -255,6 +288,9 @@ def is_redundant(fact: Fact, noun: str) -> bool:
     """Whether a noun says a fact already: linen of a linen shirt, 100% linen too; women of women's boots."""
     if fact.role == ABLE and any(w.startswith(fact.value[:5]) for w in noun.lower().split()):  # decaf coffee
         return True
+    numbers = re.findall(r"\d+", fact.value)
+    if fact.role == PART and numbers and not set(numbers) <= set(re.findall(r"\d+", noun)):  # 30 marbles of a run
+        return False
     words, named = {w for w in phrase_of(fact.value) if not w.isdigit()}, set(phrase_of(noun))
     named |= {w.removesuffix("en") for w in named}  # wooden
     if fact.role in MATERIALS and fact.role != "strap" and not re.search(r"\d", fact.value):

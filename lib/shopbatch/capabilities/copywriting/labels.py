@@ -9,6 +9,7 @@ from shopbatch.capabilities.copywriting.patterns import patterns
 from shopbatch.capabilities.copywriting.wording import capital, lowered, titled
 from shopbatch.grounding.lexicon import lexicon, phrase_of, stem
 from shopbatch.text.expand import expand, title_case
+from shopbatch.text.vocabulary import is_english
 
 _ASIDE = re.compile(r"\s*\(([^)]*)(?:\)|$)")
 _JOINS = frozenset({"and", "or", ","})
@@ -32,18 +33,39 @@ def as_noun(label: str) -> str:
         return ""
     head = _without(head, names.sundry)
     inside = _without(aside[1], names.shelving | names.sundry) if aside else ""
-    if inside and _is_goods(inside) and (re.search("[^s]s$", inside) or not head or head.lower() in names.shelves):
+    shelved = head.lower() in names.holders and re.fullmatch(r"[a-z]+(?: [a-z]+)?[^s]s", inside) and is_spelt(inside)
+    if head.lower() == "seafood" and inside:
+        return _seafood(inside, head)
+    if (
+        inside
+        and (_is_goods(inside) or shelved)
+        and (re.search("[^s]s$", inside) or not head or head.lower() in names.shelves)
+    ):
         head = inside
     elif inside and head and _may_stand_before(inside):
         head = f"{lowered(inside)} {head[:1].lower()}{head[1:]}" if not head.isupper() else f"{lowered(inside)} {head}"
     return _joined(_turned(head))
 
 
+def _seafood(inside: str, head: str) -> str:
+    """What an aside says that seafood is: `frozen raw shrimp`, or whether it is fresh."""
+    words = [w for w in inside.split() if w.lower() not in ("weight", "iqf")]
+    clear = len(words) > 1 and is_spelt(inside) and not re.search(r"-|\bnon\b", inside) and not _describes(words[-1])
+    kept = words if clear else [*[w for w in words[:1] if _describes(w)], head]
+    return lowered(" ".join(kept))
+
+
 def of_shelf(label: str) -> str:
     """The name of a category or a department without what stands in brackets, "" if it says nothing."""
     head = _ASIDE.sub("", label).strip(" ,/-")
     names = patterns("en").names
-    return "" if (names.nameless | names.sundry) & set(head.lower().split()) else head
+    kept = _without(head, names.sundry - {"all", "only"})
+    return "" if head.lower() in names.no_ranges or kept != head else head
+
+
+def is_spelt(name: str) -> bool:
+    """Whether all words of a name are English."""
+    return all(is_english(w) for w in re.findall("[a-z]+", name.lower()))
 
 
 def is_known(name: str) -> bool:
@@ -97,7 +119,9 @@ def _is_goods(text: str) -> bool:
 def _may_stand_before(inside: str) -> bool:
     words = [w for w in inside.replace(",", " ").split() if w.lower() not in _JOINS]
     counted = words[-1].endswith("s") and not words[-1].endswith("ss") if words else True
-    return not counted and len(words) <= _MOST and "," not in inside and is_known(inside)
+    names = patterns("en").names
+    known = is_known(inside) or all(w.lower() in names.adjectives | names.grades for w in words)
+    return not counted and len(words) <= _MOST and "," not in inside and known
 
 
 def _turned(text: str) -> str:

@@ -7,6 +7,7 @@ import re
 from shopbatch.capabilities.copywriting.patterns import Names
 from shopbatch.capabilities.copywriting.spelling import UNITS
 from shopbatch.capabilities.copywriting.wording import article, lowered
+from shopbatch.text.vocabulary import is_english
 
 _COUNT = re.compile(r"\d{1,4}")
 _SOME = re.compile(r"(\d{1,3}) ([A-Za-z][a-z -]{1,24})")  # 2 zip
@@ -21,14 +22,14 @@ def part_of(label: str, value: str, names: Names) -> str:
     last = label.split()[-1] if label else ""
     several = last.endswith("s") and not last.endswith("ss")
     single = re.sub(r"(?<=[^s])s$", "", label)
-    mass = bool({label, last} & names.mass)
+    mass = label in names.mass or (last in names.mass and label not in names.parts)
     value = value.strip(" .;,")
     value = value if value[:1].isdigit() else lowered(value)
     if label in names.uncounted:
         return ""
     if several and re.fullmatch(r"\d{1,4}", value) and value != "1" and re.fullmatch(r"[a-z -]{3,30}", label):
         return f"{value} {label}"
-    if {label, last} & names.amounts and _AMOUNT.fullmatch(value):
+    if {label, last} & names.amounts and not label.startswith("max") and _AMOUNT.fullmatch(value):
         return f"{value} of {label}"
     if not (mass or {single, single.split()[-1] if single else ""} & names.parts) or len(label.split()) > 3:
         return ""
@@ -43,6 +44,8 @@ def part_of(label: str, value: str, names: Names) -> str:
             return ""
         if some[2].split()[0] in (*UNITS.split("|"), "min", "h", "in", "inch", "lm") or mass:
             return article(f"{value} {label}") if not (several or mass) else f"{value} {label}"
+        if not is_english(some[2].split()[0]):  # 10 ppm
+            return ""
         return f"{value} {label if several else label + 's'}" if some[1] != "1" else article(f"{some[2]} {single}")
     if re.search(r"[,;:/+&()%<>\d]|\b(?:and|or|no|not|none|without|with|for|to|in|of|from|at|by|on)\b", value):
         fits = (_SIZED.fullmatch(value) or _CODED.fullmatch(value)) and not (several or mass)
@@ -51,3 +54,19 @@ def part_of(label: str, value: str, names: Names) -> str:
         return ""
     phrase = value if value.endswith((last, single.split()[-1])) else f"{value} {label}"
     return phrase if several or mass else article(phrase)
+
+
+def had(thing: str, names: Names) -> str:
+    """What goods have, with its article, "" if it cannot be said so: `a cup holder`, `pockets`."""
+    things = re.split(r" and | & |, ", thing)
+    said = []
+    for one in things:
+        last = one.split()[-1] if one.split() else ""
+        if not last or len(one.split()) > 3:
+            return ""
+        counted = last in names.parts or one in names.parts
+        several = re.search("[^su]s$", last) and last not in names.singular
+        if not (counted or several or {last, one} & names.mass):
+            return ""
+        said.append(one if several or not counted else article(one))
+    return " and ".join(said)

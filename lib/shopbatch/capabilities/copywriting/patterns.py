@@ -58,7 +58,13 @@ class Names(WordFile):
     goods for. measured: names of measures that are said: `Coverage: 40 m2`. demonyms: what is Greek is from Greece.
     shelving: words of an aside that say how a shop shelves goods; sundry: those of a label, too. shelves: labels that
     are no names of goods beside an aside that is one. nameless: words of labels of which no sentence is made.
-    adjectives: what a label names behind the goods: `herbs dried`.
+    adjectives: what a label names behind the goods: `herbs dried`. qualities: what a title names behind the goods, as
+    a sentence has it before them. shades: words before a colour that go with it. called: labels in plain words, and
+    what goods of them are called. ranges: labels that name a range and no goods. shelf_goods: what goods of a category
+    are called. grades: qualities that are labels by themselves. together: goods that go together in one pack. poured:
+    goods of which a pack by weight or volume holds one. counters: departments that goods are said to be from.
+    shared: last words of labels that all that stands before them goes with. no_ranges: categories that are no ranges.
+    holders: labels of which an aside says what they are.
     """
 
     parts: frozenset[str] = frozenset()
@@ -94,6 +100,18 @@ class Names(WordFile):
     shelves: frozenset[str] = frozenset()
     nameless: frozenset[str] = frozenset()
     adjectives: frozenset[str] = frozenset()
+    qualities: frozenset[str] = frozenset()
+    shades: frozenset[str] = frozenset()
+    called: dict[str, str] = Field(default_factory=dict)
+    ranges: frozenset[str] = frozenset()
+    shelf_goods: dict[str, str] = Field(default_factory=dict)
+    grades: frozenset[str] = frozenset()
+    together: frozenset[str] = frozenset()
+    poured: dict[str, str] = Field(default_factory=dict)
+    counters: frozenset[str] = frozenset()
+    shared: frozenset[str] = frozenset()
+    holders: frozenset[str] = frozenset()
+    no_ranges: frozenset[str] = frozenset()
 
 
 class Guarded(WordFile):
@@ -133,6 +151,18 @@ class RolePatterns(WordFile):
         return fitting or plain
 
 
+class Saying(WordFile):
+    """Which attributes are said as a role of their own: regular expressions of their names and of their values.
+
+    form: what a sentence has of the value, with the groups of the expression. words: whether the value is names.
+    """
+
+    label: str
+    value: str = ".+"
+    form: str = ""
+    words: bool = False
+
+
 class KindPatterns(WordFile):
     """What is said of one kind of goods. closings: last sentences, by tone. measure: the usual one, in Chinese."""
 
@@ -148,7 +178,7 @@ class Override(WordFile):
 
 
 class Patterns(WordFile):
-    """The patterns of a language. spoken: values as they are said, by role."""
+    """The patterns of a language. spoken: values as they are said, by role. sayings: roles by names and values."""
 
     intros: Intros
     names: Names = Names()
@@ -158,6 +188,7 @@ class Patterns(WordFile):
     bullet: str
     page: str
     labels: dict[str, str]
+    sayings: dict[str, Saying] = Field(default_factory=dict)
     role_overrides: dict[str, Override] = Field(default_factory=dict)
     spoken: dict[str, dict[str, str]] = Field(default_factory=dict)
 

@@ -17,18 +17,18 @@ import xxhash
 from shopbatch.capabilities.copywriting.bullets import bullets, stated_details
 from shopbatch.capabilities.copywriting.chinese import Chinese, is_sayable
 from shopbatch.capabilities.copywriting.english import English, is_redundant
+from shopbatch.capabilities.copywriting.fact import MARGINAL, PART, SHOWN, TOLD, Fact
 from shopbatch.capabilities.copywriting.facts import cut
 from shopbatch.capabilities.copywriting.patterns import Patterns, fill, patterns
 from shopbatch.capabilities.copywriting.product import EDIBLE, Goods, capital, holds, understand
-from shopbatch.capabilities.copywriting.values import MARGINAL, PART, SHOWN, TOLD, Fact
 from shopbatch.capabilities.copywriting.wording import titled
 from shopbatch.core.hashing import digest
 from shopbatch.grounding.lexicon import phrase_of
 
-VERSION = 3  # of what this module and those that it calls make of facts and patterns
+VERSION = 4  # of what this module and those that it calls make of facts and patterns
 _DESCRIBED = 10  # facts in the description at most
 _DRAFTS = 5  # descriptions of which the least repetitive is taken
-_SHORT, _SHORT_ZH = 22, 11  # letters of a description that needs another sentence
+_SHORT, _SHORT_ZH = 20, 11  # letters of a description that needs another sentence
 _META, _META_ZH = 155, 80  # characters of a meta description
 _LONG, _LONG_ZH = 60, 24  # letters of a value that has a bullet of its own and no sentence
 _WANTED = 4  # facts of a Chinese description, if no more are known that patterns are about
@@ -152,6 +152,10 @@ class _Planner:
             chosen = {key: fact for key, fact in chosen.items() if fact.role != PART}
         if zh and re.search("[男女]|中性", goods.noun):
             chosen.pop("gender", None)
+        if zh and re.search("童|宝宝|婴", goods.noun) and not re.search(r"\d", goods.value("age_group")):
+            chosen.pop("age_group", None)
+        if not zh and re.search(r"(?:set|kit)$", goods.noun) and goods.value("package_size").startswith("set of"):
+            chosen.pop("package_size", None)
         if not zh:
             _settle_people(chosen, goods.whom)
         facts = list(chosen.values())
@@ -162,7 +166,8 @@ class _Planner:
 
     def _rank(self, fact: Fact) -> int:
         """What no one buys goods for comes last; of what can be in any order, what the title says comes first."""
-        if fact.role in MARGINAL or fact.label.lower() in self.speech.names.marginal:
+        measured = fact.role == "length" and fact.value[:1].isdigit()
+        if measured or fact.role in MARGINAL or fact.label.lower() in self.speech.names.marginal:
             return 3
         free = fact.role in (PART, "able", "measure", SHOWN)
         return (1 if holds(self.goods.name, fact.shown, self.language) else 2) if free else 0
@@ -216,6 +221,7 @@ class _Planner:
         if zh and (re.search(r"\d", goods.name) or not _AMOUNT_ZH.fullmatch(fits["size"])):
             fits["size"] = ""
         if not zh:
+            fits["size"] = "" if re.match("an? ", fits["size"]) else fits["size"]
             fits["colour"] = "" if " and " in fits["colour"] else fits["colour"]
             fits["colour"] = titled(fits["colour"]) if not goods.name[1:].islower() else fits["colour"]
         return fits

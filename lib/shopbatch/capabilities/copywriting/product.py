@@ -6,66 +6,44 @@ Called by `plan.py`, which says the facts.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 
-from shopbatch.capabilities.copywriting.labels import as_noun, is_known, of_shelf, plain, shown_name
-from shopbatch.capabilities.copywriting.patterns import Patterns, patterns
+from shopbatch.capabilities.copywriting.fact import OWN_LABEL, Fact
+from shopbatch.capabilities.copywriting.goods import (
+    BOOKS,
+    EDIBLE,
+    PLAINEST,
+    SHELF,
+    Goods,
+    any_name,
+    noun_of,
+    of_children,
+    or_book,
+    shelf_of,
+)
+from shopbatch.capabilities.copywriting.patterns import patterns
+from shopbatch.capabilities.copywriting.product_en import in_english
 from shopbatch.capabilities.copywriting.prompt import one_line
 from shopbatch.capabilities.copywriting.rules import is_printable
 from shopbatch.capabilities.copywriting.same import holds, repeats
-from shopbatch.capabilities.copywriting.values import OWN_LABEL, Fact, facts_of
-from shopbatch.capabilities.copywriting.wording import capital, lowered, titled
+from shopbatch.capabilities.copywriting.values import facts_of
+from shopbatch.capabilities.copywriting.wording import capital, lowered
 from shopbatch.grounding.facts import DESCRIPTION, said
-from shopbatch.grounding.lexicon import ANYTHING, Lexicon, lexicon, phrase_of, stem, words_of
+from shopbatch.grounding.lexicon import Lexicon, lexicon
 
-PLAINEST = ("product_type", "title", "category", "department", "division")  # what names the goods, the plainest first
-# where a product stands in the shop: shown in a bullet
-SHELF = ("own_label", "category", "department", "division")
-_CHILDREN = frozenset({"kids", "children", "baby", "babies", "toddlers", "boys", "girls", "儿童", "婴儿", "幼儿"})
-_ADULTS, _CHILD_ZH = frozenset({"men", "women", "男士", "女士"}), re.compile("童|宝宝|婴儿")
-BOOKS = "books"  # goods of which the title is said and not what they are
 _WORN = frozenset({"tops", "bottoms", "dresses", "outerwear", "underwear", "swimwear"})
-EDIBLE = frozenset({"drinks", "snacks", "pantry", "fresh"})  # kinds that are sold by weight or volume
 _SENTENCE = re.compile(r"[^.。!！?？]+(?:\.(?=\S)[^.。!！?？]*)*")
 _LONGEST_DETAIL = {"en": 110, "zh": 45}  # characters of a sentence of the shop's own description
 _DETAILS = 3  # sentences of the shop's own description
 _SHORTEST_DETAIL = {"en": 4, "zh": 3}
 _ADDRESSED = re.compile(
-    r"\b(?:you|your|we|our|us|i|my|now|today|please|click|see|price|sale|off|new|free)\b|[$€£¥%我你您]", re.I
+    r"\b(?:you|your|we|our|us|i|my|now|today|please|click|see|price|sale|off|new|free|at least|guaranteed?)\b"
+    r"|[$€£¥%我你您]",
+    re.I,
 )
 _STEP = re.compile(r"\s*(?:>|»|›|→|\|)\s*")  # between the groupings of a path
-_ASIDE = re.compile(r"[(（].*?(?:[)）]|$)")
+_PIECES_ZH = re.compile(r"(?<![\d.])(\d{1,4}) ?[只支枚张个片件条双套对卷包盒](?:装|(?![\u4e00-\u9fff]))")  # 5只装
 _LONGEST_ZH = 9  # characters of a noun
-_LONGEST_NOUN = 5  # words of a title up to the goods
-
-
-@dataclass(frozen=True)
-class Goods:
-    """A product as it is written about.
-
-    noun: what it is, its name if nothing says that (`only_named`). whom: whom it is for, as the noun says: `men's`.
-    plain: whether nothing but the catalogue's own words name it. plural, mass: how the noun agrees (English).
-    details: the sentences of the shop's own description that say more than the name. type_name: the product type
-    where neither name nor noun hold it.
-    """
-
-    name: str
-    noun: str
-    kind: str
-    facts: tuple[Fact, ...]
-    plural: bool = False
-    mass: bool = False
-    measure: str = ""
-    only_named: bool = False
-    details: tuple[str, ...] = ()
-    type_name: str = ""
-    whom: str = ""
-    plain: bool = False
-
-    def value(self, role: str) -> str:
-        """The value of a role as a sentence says it, "" if the product has none."""
-        return next((f.value for f in self.facts if f.role == role), "")
 
 
 def understand(attributes: Mapping[str, str | None], language: str) -> Goods:
@@ -78,21 +56,22 @@ def understand(attributes: Mapping[str, str | None], language: str) -> Goods:
     brand = one_line(said("brand", attributes.get("brand")))
     if language == "zh":
         return _in_chinese(named, name, facts, details, brand, words)
-    return _in_english(named, name, facts, details, brand, words)
+    return in_english(named, name, facts, details, brand, words)
 
 
 def _in_chinese(
     named: Mapping[str, str], name: str, facts: tuple[Fact, ...], details: tuple[str, ...], brand: str, words: Lexicon
 ) -> Goods:
-    noun, kind, key = _noun(named, words)
-    kind = _or_book(kind, facts)
+    noun, kind, key = noun_of(named, words)
+    kind = or_book(kind, facts)
     only_named = not noun
-    noun = noun or _any_name(named)
+    noun = noun or any_name(named)
     only_named = only_named and noun == named["title"]
-    facts = (*facts, *_shelf(named, noun, "zh"))
+    facts = (*facts, *shelf_of(named, noun, "zh"))
     entries = words.words.kinds[kind]
     measure = entries.measure.get(key, entries.measure.get("default", patterns("zh").kinds[kind].measure or "款"))
-    packed = kind in EDIBLE or any(f.role == "package_size" for f in facts)
+    packed = kind in EDIBLE or any(f.role == "package_size" for f in facts) or _is_counted(name, facts)
+    packed = packed or (noun.endswith("笔记本") and not any(f.role in ("memory", "storage", "screen") for f in facts))
     worn = kind in _WORN or measure != "件"
     measure = measure if noun.endswith(key) and worn and not packed else "款"
     noun = noun if only_named else _longer(noun, named, brand, words)
@@ -101,107 +80,20 @@ def _in_chinese(
     name = f"《{name}》" if kind == BOOKS and named["title"] and not re.search("[《》「]", name) else name
     held = name if kind == BOOKS else f"{name} {noun}"
     kept = named["product_type"] if named["product_type"] not in held else ""
-    return Goods(name, noun, kind, _of_children(facts, noun), measure=measure, only_named=only_named, details=details,
+    return Goods(name, noun, kind, of_children(facts, noun), measure=measure, only_named=only_named, details=details,
                  type_name=kept)  # fmt: skip
 
 
-def _in_english(
-    named: Mapping[str, str], name: str, facts: tuple[Fact, ...], details: tuple[str, ...], brand: str, words: Lexicon
-) -> Goods:
-    speech, titled_so = patterns("en"), bool(named["title"])
-    labels = {n: plain(v) for n, v in named.items()}
-    nouns = labels if titled_so else {n: as_noun(v) for n, v in labels.items()}
-    noun, kind, key = _noun(nouns, words)
-    kind = _or_book(kind, facts)
-    if not (titled_so or key or is_known(noun)):  # a brand or a code as product type
-        noun = ""
-    only_named = not noun
-    if not noun:
-        noun = labels["product_type"] if nouns["product_type"] and not titled_so else _any_name(nouns)
-        noun = noun or _any_name(labels)
-        only_named = noun in (labels["title"], labels["product_type"])
-        noun = nouns["product_type"] or noun if only_named and not titled_so else noun
-    facts = (*facts, *_shelf({n: of_shelf(v) for n, v in labels.items()}, noun, "en"))
-    fuller = _fuller(labels["title"], key, brand, words, speech, _known(facts, labels["product_type"]))
-    collective = noun.lower() in speech.names.collective
-    if collective:
-        fuller = _fuller(labels["title"], "", brand, words, speech, _known(facts, ""))
-    elif labels["product_type"] and not _ends_in_goods(labels["product_type"], words):
-        fuller = fuller if holds(fuller, noun.split()[-1], "en") else ""
-    longer = len(fuller.split()) >= len(noun.split()) or (collective and fuller)
-    noun = _known_lowered(fuller if longer else noun, words, _known(facts, labels["product_type"]))
-    whom, noun = _whom(noun, speech)
-    bare = re.sub(rf"^{re.escape(brand)}\s+", "", labels["title"], flags=re.I) if brand else labels["title"]
-    whom = whom or _whom(bare, speech)[0]
-    entries = words.words.kinds[kind]
-    plural, mass = _number(noun, key, entries.plural, entries.mass)
-    mass = mass or (not plural and kind in EDIBLE and any(f.role in ("package_size", "weight") for f in facts))
-    colour = next((f.shown for f in facts if f.role == "colour"), "")
-    shown = shown_name(name, titled_so, colour)
-    held = shown if kind == BOOKS else f"{shown} {noun}"
-    tight = labels["product_type"].replace(" ", "").lower() in held.replace(" ", "").lower()
-    kept = labels["product_type"] if not (tight or holds(held, labels["product_type"], "en")) else ""
-    noun = shown if only_named and titled_so else titled(noun) if only_named else noun
-    return Goods(
-        shown, noun, kind, _of_children(facts, noun), plural, mass, "", only_named, details,
-        kept, "" if only_named else whom, not titled_so,
-    )  # fmt: skip
+def _is_counted(name: str, facts: Sequence[Fact]) -> bool:
+    """Whether a Chinese title or a fact says that there are several of the goods: `5只装`."""
+    texts = (name, *(f.shown for f in facts if f.label in ("规格", "数量", "张数", "件数")))
+    return any(int(m[1]) > 1 for text in texts for m in _PIECES_ZH.finditer(text))
 
 
 def _last_step(column: str, value: str) -> str:
     """A grouping without the path to it: `Scarves` of `Clothing Accessories > Scarves`; a title as it is."""
     steps = [step.strip() for step in _STEP.split(value)] if column != "title" else []
     return next((step for step in reversed(steps) if step), value)
-
-
-def _or_book(kind: str, facts: Sequence[Fact]) -> str:
-    """The kind of goods; what has an author and is of no known kind is a book."""
-    return BOOKS if kind == ANYTHING and any(f.role == "author" for f in facts) else kind
-
-
-def _any_name(named: Mapping[str, str]) -> str:
-    """The plainest name that a product has beside its title, else the title."""
-    return next((v for n in PLAINEST if n != "title" and (v := named[n])), named["title"])
-
-
-def _known(facts: Sequence[Fact], product_type: str) -> frozenset[str]:
-    """The stems of the words of the facts and of the product type, which are no names."""
-    stems = (stem(m[0]) for f in facts if f.role != "brand" for m in words_of(f"{f.label} {f.shown}"))
-    return frozenset(stems) | frozenset(phrase_of(product_type))
-
-
-def _ends_in_goods(product_type: str, words: Lexicon) -> bool:
-    """Whether a product type ends in goods that the lexicon knows: a `lamp shade` is no lamp."""
-    goods = words.find_goods(product_type)
-    return bool(goods) and goods[-1].end == len(product_type) and goods[-1].name not in patterns("en").names.generic
-
-
-def _whom(noun: str, speech: Patterns) -> tuple[str, str]:
-    """Whom goods are for, where an English noun begins with that, and the rest of the noun."""
-    first, _, rest = noun.partition(" ")
-    whom = speech.names.whom.get(first.lower().replace("’", "'"), "") if rest else ""
-    return whom, rest if whom else noun
-
-
-def _of_children(facts: tuple[Fact, ...], noun: str) -> tuple[Fact, ...]:
-    """The facts without a gender of adults beside children, which contradict each other."""
-    children = any(f.role == "age_group" and f.value in _CHILDREN for f in facts) or bool(_CHILD_ZH.search(noun))
-    return tuple(f for f in facts if not (children and f.role == "gender" and f.value in _ADULTS))
-
-
-def _noun(names: Mapping[str, str], words: Lexicon) -> tuple[str, str, str]:
-    """What the names of a product say it is, the kind of these goods, and their name in the lexicon."""
-    noun, kind, key = "", ANYTHING, ""
-    for column in PLAINEST:
-        goods = words.find_goods(_ASIDE.sub(lambda m: " " * len(m[0]), names[column]))
-        if goods:
-            last = goods[-1]
-            if last.name not in patterns("en").names.generic:
-                noun, kind, key = names[column][last.start : last.end], last.kind, last.name
-            break
-    if 0 < len(names["product_type"].split()) <= 8 and not re.search(r"\d", names["product_type"]):
-        noun = names["product_type"]
-    return noun, kind, key
 
 
 def _longer(noun: str, named: Mapping[str, str], brand: str, words: Lexicon) -> str:
@@ -221,17 +113,6 @@ def _longer(noun: str, named: Mapping[str, str], brand: str, words: Lexicon) -> 
     return noun
 
 
-def _number(noun: str, key: str, plural: frozenset[str], mass: frozenset[str]) -> tuple[bool, bool]:
-    """Whether an English noun is plural, and whether it cannot be counted."""
-    head = re.split(r" (?:for|with|in|of|from|to) |\(|,", noun)[0].strip()
-    tail = head.split()[-1] if head else ""
-    singular = tail.lower() in patterns("en").names.singular or tail.endswith(("us", "is"))
-    ends_in_s = bool(re.search(r"[^s]s$", tail)) and not singular
-    joined = bool(re.search(r"\w (?:and|or|&) \w", noun))
-    is_plural = ends_in_s or (key in plural and not key.endswith("s"))
-    return is_plural, (not is_plural and (key in mass or joined))
-
-
 def _details(attributes: Mapping[str, str | None], name: str, language: str) -> tuple[str, ...]:
     """The sentences of the shop's own description that say more than the name, and are no appeals."""
     about = one_line(said(DESCRIPTION, attributes.get(DESCRIPTION)))
@@ -241,56 +122,4 @@ def _details(attributes: Mapping[str, str | None], name: str, language: str) -> 
     return tuple(s for s in clear if not repeats(name, s, language))[:_DETAILS]
 
 
-def _fuller(title: str, key: str, brand: str, words: Lexicon, speech: Patterns, known: frozenset[str]) -> str:
-    """What a title says up to the goods, without brand and names: `Slim Fit Poplin Shirt`; "" if that is not clear."""
-    name = re.sub(rf"^{re.escape(brand)}[\s,:-]+", "", title, flags=re.I) if brand else title
-    goods = next(
-        (g for g in words.find_goods(name) if not key or g.name == key or _same_goods(g.name, key, words)), None
-    )
-    if goods is None:
-        return ""
-    before = name[: goods.start]
-    kept: list[str] = []
-    for word in reversed(before.split()):
-        is_word = (
-            word.lower().strip("'’") in speech.names.titles or stem(word) in words.vocabulary or stem(word) in known
-        )
-        counts = word.lower() in speech.names.counts or re.search(r"[\d,;:|/()&+]", word)
-        if not is_word or counts or len(kept) == _LONGEST_NOUN - 1:
-            break
-        kept.insert(0, word)
-    while kept and len(kept) < len(before.split()) and kept[0].lower() in speech.names.tails:
-        kept.pop(0)
-    return " ".join([*kept, name[goods.start : goods.end]])
-
-
-def _same_goods(name: str, key: str, words: Lexicon) -> bool:
-    """Whether goods of a title are those of the product type by another name: a bikini top is a top, tea herbal tea."""
-    also = words.other_names.get(phrase_of(name), frozenset())
-    return bool(key) and (phrase_of(key)[-1:] == phrase_of(name)[-1:] or phrase_of(key) in also)
-
-
-def _shelf(named: Mapping[str, str], noun: str, language: str) -> Iterator[Fact]:
-    """Category and department where they say more than the name."""
-    labels = patterns(language).labels
-    told = noun
-    for column in ("category", "department", "division"):
-        value = named[column]
-        if value and not holds(told, value, language):
-            told = f"{told} {value}"
-            yield Fact(column, labels[column], value, lowered(value) if language == "en" else value)
-
-
-def _known_lowered(text: str, words: Lexicon, known: frozenset[str]) -> str:
-    """The words of the lexicon, of titles and of the facts in small letters; others may be names."""
-    titles = patterns("en").names.titles
-
-    def small(match: re.Match[str]) -> str:
-        word = match[0]
-        is_word = stem(word) in words.vocabulary or stem(word) in known or word.lower() in titles
-        return lowered(word) if is_word else word
-
-    return re.sub(r"[^\W\d_][\w'’]*", small, text)
-
-
-__all__ = ["OWN_LABEL", "SHELF", "Fact", "Goods", "capital", "holds", "lowered", "understand"]
+__all__ = ["BOOKS", "EDIBLE", "OWN_LABEL", "SHELF", "Fact", "Goods", "capital", "holds", "lowered", "understand"]

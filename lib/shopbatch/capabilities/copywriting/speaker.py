@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
+from shopbatch.capabilities.copywriting.fact import Fact
 from shopbatch.capabilities.copywriting.patterns import Patterns
 from shopbatch.capabilities.copywriting.product import Goods
-from shopbatch.capabilities.copywriting.values import Fact
 
 
 @dataclass

@@ -10,6 +10,7 @@ from shopbatch.grounding.lexicon import lexicon, stem, words_of
 from shopbatch.text.expand import expand, title_case
 from shopbatch.text.fibres import written_out
 from shopbatch.text.sizes import size_phrases
+from shopbatch.text.vocabulary import is_english
 
 AGES = frozenset({"age_group", "recommended_age"})
 _PLAIN = frozenset({"rise", "fit", "closure", "neckline", "sleeve", "length", "colour", "gender", "pattern"})
@@ -39,6 +40,8 @@ def neat(role: str, text: str, language: str) -> str:
         text = text.lower()
     if role in MATERIALS:
         text = written_out(unshouted(text))
+    if role in ("screen", "package_size"):
+        text = re.sub(r"(?<=\d) ?in\b(?!ch)", " inch", text)
     if role == "capacity":
         text = _MANY_ML.sub(r"\1 L", text)
     if role not in MATERIALS:
@@ -51,15 +54,20 @@ def neat(role: str, text: str, language: str) -> str:
 def label_of(label: str, names: Names) -> str:
     """The name of an attribute; words in capitals that are no codes in small letters."""
     if not label.isupper() or not label.isascii():
-        return label
+        small = label.split(" ") if label.islower() and label.isascii() else []
+        coded = " ".join(w.upper() if w.upper() in names.codes and len(w) > 1 else w for w in small)
+        joined = re.sub(r"\b([Aa]nti|[Nn]on) (?=[a-z])", r"\1-", coded or label)
+        return re.sub(r"\b[Ww]i-?fi\b", "Wi-Fi", joined)
     spoken = bool(lexicon("en").role(label)) and len(label) > 3 and label not in names.codes
-    words = (w.lower() if spoken or _is_word(w.lower(), names) else w for w in label.split())
+    words = (w.lower() if spoken or _is_word(w.lower(), names, w) else w for w in label.split())
     return capital(" ".join(words))
 
 
-def _is_word(word: str, names: Names) -> bool:
+def _is_word(word: str, names: Names, written: str) -> bool:
     if len(word) <= 3:
         return word in names.parts or word in names.short
+    if is_english(word) and written not in names.codes:
+        return True
     known = (names.able, names.parts, names.mass, lexicon("en").vocabulary)
     return any(word in words or stem(word) in words for words in known)
 

@@ -4,35 +4,27 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 
+from shopbatch.capabilities.copywriting.fact import (
+    ABLE,
+    MEASURES,
+    NATIONAL,
+    OWN_LABEL,
+    PART,
+    SHOWN,
+    TOLD,
+    Fact,
+)
 from shopbatch.capabilities.copywriting.parts import part_of
 from shopbatch.capabilities.copywriting.patterns import Names, Patterns, patterns
 from shopbatch.capabilities.copywriting.prompt import one_line
 from shopbatch.capabilities.copywriting.rules import is_printable
+from shopbatch.capabilities.copywriting.sayings import of_book, part_with, saying_of
 from shopbatch.capabilities.copywriting.spelling import AGES, MATERIALS, label_of, neat
 from shopbatch.capabilities.copywriting.wording import article, capital, listed, lowered
 from shopbatch.grounding.facts import DESCRIPTION, NAMES, answer, entry_name, said
 from shopbatch.grounding.lexicon import Lexicon, lexicon
 
-SHOWN = "shown"  # in place of a role: a fact that is shown in a bullet and not told in a sentence
-PART, ABLE = "part", "able"  # in place of a role: what a product has, and what it is
-OWN_LABEL, NATIONAL = "private", "national"  # in place of a brand: goods of the shop's own label, and of others
-# facts that a reader wants in a sentence, the first ones first; others are bullets
-TOLD = (
-    "own_label", "gender", "age_group", "colour", "material", "pattern", "neckline", "sleeve", "fit", "closure",
-    "flavour", "scent", "capacity", "package_size", "skin_type", "hair_type", "upper", "sole", "heel", "toe", "rise",
-    "length", "lining", "filling", "roast", "connectivity", "notes", "screen", "battery", "power", "storage", "memory",
-    "movement", "strap", "gemstone", "finish", "shape", PART, "author", "recommended_age", "season", "form", ABLE,
-    "origin", "dimensions", "height", "width", "depth", "diameter", "thickness", "weight", "sizes",
-)  # fmt: skip
-# attributes that are told if little else is known, all in one pattern: a weight of 2 kg
-MEASURES = frozenset({
-    "weight", "dimensions", "height", "width", "depth", "diameter", "thickness", "resolution", "noise", "speed",
-    "voltage",
-})  # fmt: skip
-# what no one buys goods for: told last
-MARGINAL = frozenset({"height", "width", "depth", "diameter", "thickness", "weight", "noise", "voltage"})
 _LONG = frozenset({"dimensions", "height", "width", "depth", "diameter", "thickness"})  # measured in centimetres
 # roles of which a product may have several values
 _LISTED = frozenset({"colour", "flavour", "scent", "connectivity", "gemstone", "movement", "roast", "season"})
@@ -54,13 +46,14 @@ _KEPT = frozenset(
 _SHADE = re.compile(r"[黑白红蓝绿黄紫灰棕粉橙金银青褐米驼杏]$")
 _QUANTITY = re.compile(r"[\d.,/ x×*-]+")
 _MEASURED = {
-    "en": re.compile(r"[\d.,]+(?: ?[-–x×] ?[\d.,]+){0,2} ?[^\W\d]{1,6}|[248]K|\d+p|\d+ x \d+(?: px)?"),
+    "en": re.compile(r"[\d.,]+(?: ?[-–x×] ?[\d.,]+){0,2} ?[^\W\d]{1,6}(?:/[a-z]{1,3})?|[248]K|\d+p|\d+ x \d+(?: px)?"),
     "zh": re.compile(r"[^+>(/]*\d ?(?!x)[^\W\d]+[^+>(/]*"),
 }  # 2.3 kg
 _COLOUR = {"en": 12, "zh": 3}  # letters of a label that is about the whole product: not `Frame colour`
 _ABLE_ZH = re.compile(
     r"(?:可|防|免|非|耐|抗|无|不含|零|双面|支持)[\u4e00-\u9fff]{1,5}(?<![网盖袋层板垫带罩窗芯屏门])$"
 )  # 可机洗: 是
+_DOES_ZH = re.compile(r"(?!是否|可否|含|需)[\u4e00-\u9fff]{4,6}(?<![量数率级式型色])")  # 自动断电: 是
 _LOOSE_ZH = re.compile(r"可[\u4e00-\u9fff]{1,3}$")  # 肩带: 可拆卸
 _ARROW = re.compile(r"\s+-?>\s+(?=[A-Z])")  # USB-A > USB-C
 _LESS = re.compile(r"<(?= ?[\d.])")  # Alcohol: <0.5 %
@@ -70,25 +63,15 @@ _COUNT = re.compile(r"\d{1,4}")
 _LASTING = re.compile(r"\d+(?:[.,]\d+)? ?(?:h|hours?|min|minutes|days)")
 _LENGTH_NAMES = frozenset({"length", "item length", "total length", "product length", "overall length"})
 _PACK = re.compile(r"(?:pack|set|box|case|bag|tray|pair|bundle)s? of\b", re.I)
+_NO_PACK = re.compile(
+    r"^a (?:gallon|quart|pint)$|^[a-z]{1,2} \d|\d{5}|^1 (?:pair|piece|pack|panel|unit|item|set|pc|each|count)$", re.I
+)
 _PACKS = re.compile(r"\d+/\d+(?:\.\d+)? (?:oz|lb|ct|g|ml)")
 _WOVEN = re.compile(r"\d+ ?(?:gsm|g/m2|g/m²)", re.I)
 _SLASHED = re.compile(r"\d+(?:/\d+)+")
 _STORED = re.compile(r"\d ?[GT]B\b")
-_BOUND = re.compile(r"(?:hard|paper|soft)(?:back|cover)|spiral", re.I)
 _COUNTED = re.compile(r"^(\d+) (loads?|stems?|sheets?|rolls?|slices?|washes|doses?|pods?)$")
 _LISTS = re.compile(r"\s*(?:[/,;]|\s\+\s)\s*")
-
-
-@dataclass(frozen=True)
-class Fact:
-    """role: of the lexicon, of SHELF, PART, ABLE or SHOWN. label, shown: as a bullet has them. value: as a sentence
-    says it. bare: whether the bullet is the value alone."""
-
-    role: str
-    label: str
-    shown: str
-    value: str
-    bare: bool = False
 
 
 def facts_of(attributes: Mapping[str, str | None], language: str) -> Iterator[Fact]:
@@ -141,10 +124,14 @@ def _answered(label: str, text: str, yes: bool, names: Names, language: str) -> 
             return Fact(ABLE, label, label, label, True)
         if yes and text in ("有", "带", "含", "配") and not _ABLE_ZH.match(label):
             return Fact(PART, label, text, label)
+        if yes and text == "是" and label.startswith("可"):  # 可水洗滤网
+            return Fact(PART, label, label, label, True)
+        if yes and text in ("是", "支持", "Yes") and _DOES_ZH.fullmatch(label):
+            return Fact(ABLE, label, label, label, True)
         return Fact(SHOWN, label, text, text)
     low = lowered(label)
     if yes and (part := part_of(low, "", names)):
-        return Fact(PART, label, capital(low), part, True)
+        return Fact(PART, label, f"With {part}", part, True)
     if yes and (low in names.able or re.search(names.able_ends, low)):
         return Fact(ABLE, label, capital(low), low, True)
     return Fact(SHOWN, label, label, label, True) if yes else Fact(SHOWN, label, text, text)
@@ -163,6 +150,8 @@ def _stated(name: str, attribute: str, label: str, text: str, language: str) -> 
         label = label[: unit.start()].strip()
     if not name:
         label = speech.labels.get(role, label)
+    role = "" if role == "colour" and label.lower() == "shade" else role
+    role = "package_size" if label.lower() == "net weight" else role
     role = "storage" if role == "capacity" and _STORED.search(text) else role
     shown = neat(role, text, language)
     if role == "package_size" and language == "en" and _PACK.match(shown):
@@ -171,19 +160,10 @@ def _stated(name: str, attribute: str, label: str, text: str, language: str) -> 
         return None
     if role == "size":
         return _size(label, shown, language)
-    if (
-        role == "capacity"
-        and language == "en"
-        and label.lower() not in speech.names.capacities
-        and _MEASURED["en"].fullmatch(shown)
-    ):
-        return Fact(SHOWN if "load" in label.lower() else "measure", label, shown, shown)
-    if role == "battery" and language == "en" and "battery" not in label.lower() and _LASTING.fullmatch(shown):
-        return Fact(PART, label, shown, f"{article(lowered(label))} of {shown}")
+    if language == "en" and (fact := _said_in_english(role, label, shown, speech)):
+        return fact
     if role == "length" and language == "en" and shown[:1].isdigit() and label.lower() not in _LENGTH_NAMES:
-        role = "height"
-    if language == "en" and (of_book := _of_book(label, shown)):
-        return of_book
+        role = "height" if "height" in label.lower() else ""
     if language == "zh" and _SLASHED.fullmatch(shown):  # which the check takes for a fraction
         return None
     if language == "zh" and label == "页数" and _COUNT.fullmatch(shown):
@@ -211,13 +191,22 @@ def _stated(name: str, attribute: str, label: str, text: str, language: str) -> 
     return Fact(role, label, capital(value) if role == "gender" else shown, value)
 
 
-def _of_book(label: str, shown: str) -> Fact | None:
-    """The pages and the binding of an English book, which need no name beside them."""
-    if label.lower() == "pages" and _COUNT.fullmatch(shown):
-        return Fact(PART, label, f"{shown} pages", f"{shown} pages", True)
-    if label.lower() == "binding" and _BOUND.fullmatch(shown):
-        return Fact(PART, label, capital(shown.lower()), f"{shown.lower()} binding", True)
-    return None
+def _said_in_english(role: str, label: str, shown: str, speech: Patterns) -> Fact | None:
+    """An attribute that English says by its name, None if it says it by its role."""
+    low, measured = label.lower(), bool(_MEASURED["en"].fullmatch(shown))
+    saying, value = saying_of(label, shown, speech)
+    if saying:
+        return Fact(saying, label, shown, value)
+    if role == "capacity" and low not in speech.names.capacities and measured:
+        return Fact(SHOWN if "load" in low else "measure", label, shown, shown)
+    if role == "battery" and "battery" not in low and _LASTING.fullmatch(shown):
+        return Fact(PART, label, shown, f"{article(lowered(label))} of {shown}")
+    if low.startswith("max") and measured and low.partition(" ")[2] in speech.names.measured | speech.names.amounts:
+        return Fact("most", label, shown, shown)
+    if book := of_book(label, shown):
+        return book
+    part = part_with(label, shown, speech.names)
+    return Fact(PART, label, shown, part) if part else None
 
 
 def _size(label: str, shown: str, language: str) -> Fact:
@@ -246,9 +235,11 @@ def _fits(role: str, label: str, value: str, words: Lexicon, speech: Patterns) -
     looks = _LOOKS.get(role)
     if value.lower() in speech.spoken.get(role, {}):
         return True
-    if role == "length" and "," in value:
+    if role == "connectivity" and " to " in value:
         return False
-    if role == "package_size" and re.search(r"^[a-z]{1,2} \d|\d{5}", value):
+    if (role == "length" and "," in value) or (role == "sleeve" and value.isupper()):
+        return False
+    if role == "package_size" and _NO_PACK.search(value):
         return False
     if role == "package_size" and "/" in value and not re.match(r"(?:1/[2-4]|2/3|3/4) ", value):
         return False
@@ -267,7 +258,7 @@ def _fits(role: str, label: str, value: str, words: Lexicon, speech: Patterns) -
     plain = r"[^\W\d_]+(?: [^\W\d_]+)?" if role == "colour" else r"[^\W\d_]+(?:[ &-]+[^\W\d_]+){0,3}"
     named = re.search("colou?r|flavou?r|taste|scent|fragrance", label, re.I)
     if words.language == "en" and role in ("colour", "flavour", "scent") and named and re.fullmatch(plain, value):
-        return not speech.names.vague & set(value.lower().split())
+        return not speech.names.vague & (set(value.lower().split()) - {"and"})
     single = role in words.values and role not in _LISTED
     return words.knows(role, value) and not (single and re.search(r"[\d,;/，；、]", value))
 
@@ -289,6 +280,7 @@ def _spoken(role: str, value: str, language: str, speech: Patterns) -> str:
     if role not in _KEPT:
         value = lowered(value)
     if role == "package_size":
+        value = re.sub(r"^an? ", "", value).replace("-count and ", "-count, ").replace("-pack and ", "-pack, ")
         value = re.sub(r"(?<=\d) pc$", " pieces", _COUNTED.sub(r"\1-\2", value))
     if role in MATERIALS:
         value = re.sub(r"\b([a-z]+(?: [a-z]+)?) (\d+ ?%)(?=\s*(?:[,;/]|$))", r"\2 \1", value)  # nylon 94%

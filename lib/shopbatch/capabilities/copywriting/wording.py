@@ -20,7 +20,8 @@ def lowered(text: str) -> str:
         word = match[0]
         return word if _CODE.fullmatch(word) or word in proper else word.lower()
 
-    return re.sub(r"[A-Za-zÀ-ÖØ-öø-ɏ0-9][\w'’]*", lower, text)
+    small = re.sub(r"[A-Za-zÀ-ÖØ-öø-ɏ0-9][\w'’]*", lower, text)
+    return re.sub(r"\bE-(?=[a-z])", "e-", small)
 
 
 def capital(text: str) -> str:
@@ -35,6 +36,8 @@ def titled(text: str) -> str:
 
 
 def _capital_parts(word: str) -> str:
+    if word[:1].isupper():
+        return word
     return re.sub(r"(?<![^\W_'’])[a-zß-ÿ](?=[\w'’]*)", lambda m: m[0].upper(), word, count=1)
 
 

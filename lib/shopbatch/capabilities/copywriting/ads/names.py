@@ -39,7 +39,7 @@ def short_name(attributes: Mapping[str, str | None], language: str, room: int) -
 
 def _forms(attributes: Mapping[str, str | None], goods: Goods, language: str) -> Iterator[str]:
     brand = said("brand", attributes.get("brand"))
-    noun = "" if goods.only_named else goods.noun
+    noun = "" if goods.only_named or goods.ranged else goods.noun
     bare = _without_colour(goods)
     if language == "zh" and _GAP.search(bare):  # a list of words, `雨伞 三折 全自动`, reads ill in a sentence
         parts = _GAP.split(bare)

@@ -25,7 +25,7 @@ from shopbatch.capabilities.copywriting.plan import plan
 from shopbatch.capabilities.copywriting.product import SHELF, capital, understand
 from shopbatch.grounding.lexicon import LANGUAGES
 
-VERSION = 2  # of what this module and names.py make of facts and words
+VERSION = 3  # of what this module and names.py make of facts and words
 _SENTENCE = re.compile(r"[^.。!！?？]+(?:[.](?=\S)[^.。!！?？]*)*[.。!！?？]\s*")
 _DETAILS = {"email_subject": 0, "push": 1, "sms": 1, "social": 3, "banner": 1}  # sentences of facts, at most
 # roles of facts for which alone no sentence of a description is told

@@ -1,0 +1,106 @@
+"""What a product is, as copy can say it: `Goods`, and what both languages ask of a product's names."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from shopbatch.capabilities.copywriting.fact import Fact
+from shopbatch.capabilities.copywriting.patterns import patterns
+from shopbatch.capabilities.copywriting.same import holds
+from shopbatch.capabilities.copywriting.wording import lowered
+from shopbatch.grounding.lexicon import ANYTHING, Lexicon
+
+PLAINEST = ("product_type", "title", "category", "department", "division")  # what names the goods, the plainest first
+# where a product stands in the shop: shown in a bullet
+SHELF = ("own_label", "category", "department", "division")
+_CHILDREN = frozenset({"kids", "children", "baby", "babies", "toddlers", "boys", "girls", "儿童", "婴儿", "幼儿"})
+_ADULTS, _CHILD_ZH = frozenset({"men", "women", "男士", "女士"}), re.compile("童|宝宝|婴儿")
+_ADULTS, _CHILD_ZH = frozenset({"men", "women", "男士", "女士"}), re.compile("童|宝宝|婴儿")
+BOOKS = "books"  # goods of which the title is said and not what they are
+EDIBLE = frozenset({"drinks", "snacks", "pantry", "fresh"})  # kinds that are sold by weight or volume
+_ASIDE = re.compile(r"[(（].*?(?:[)）]|$)")
+
+
+@dataclass(frozen=True)
+class Goods:
+    """A product as it is written about.
+
+    noun: what it is, its name if nothing says that (`only_named`). whom: whom it is for, as the noun says: `men's`.
+    plain: whether nothing but the catalogue's own words name it. plural, mass: how the noun agrees (English).
+    details: the sentences of the shop's own description that say more than the name. type_name: the product type
+    where neither name nor noun hold it. qualities: what the title says besides, before the noun; has: what it says
+    that the goods have; tail: what it says behind the noun. core: what the title calls goods that are a `noun`.
+    ranged: the range that the product is said to be from, where its noun says no more.
+    """
+
+    name: str
+    noun: str
+    kind: str
+    facts: tuple[Fact, ...]
+    plural: bool = False
+    mass: bool = False
+    measure: str = ""
+    only_named: bool = False
+    details: tuple[str, ...] = ()
+    type_name: str = ""
+    whom: str = ""
+    plain: bool = False
+    qualities: tuple[str, ...] = ()
+    has: str = ""
+    tail: str = ""
+    core: str = ""
+    ranged: str = ""
+
+    def value(self, role: str) -> str:
+        """The value of a role as a sentence says it, "" if the product has none."""
+        return next((f.value for f in self.facts if f.role == role), "")
+
+
+def or_book(kind: str, facts: Sequence[Fact]) -> str:
+    """The kind of goods; what has an author and is of no known kind, or has pages, is a book."""
+    roles, labels = {f.role for f in facts}, {f.label.lower() for f in facts}
+    return BOOKS if "author" in roles and (kind == ANYTHING or labels & {"pages", "页数"}) else kind
+
+
+def of_children(facts: tuple[Fact, ...], noun: str) -> tuple[Fact, ...]:
+    """The facts without a gender of adults beside children, which contradict each other."""
+    children = any(f.role == "age_group" and f.value in _CHILDREN for f in facts) or bool(_CHILD_ZH.search(noun))
+    return tuple(f for f in facts if not (children and f.role == "gender" and f.value in _ADULTS))
+
+
+def noun_of(names: Mapping[str, str], words: Lexicon, titled: bool = False) -> tuple[str, str, str]:
+    """What the names of a product say it is, the kind of these goods, and their name in the lexicon.
+
+    Of a product with a title (`titled`), a category gives the kind and no noun.
+    """
+    noun, kind, key = "", ANYTHING, ""
+    for column in PLAINEST:
+        goods = words.find_goods(_ASIDE.sub(lambda m: " " * len(m[0]), names[column]))
+        if goods:
+            last = goods[-1]
+            if last.name not in patterns("en").names.generic:
+                of_goods = not titled or column in ("product_type", "title")
+                noun, key = (names[column][last.start : last.end], last.name) if of_goods else ("", "")
+                kind = last.kind
+            break
+    if 0 < len(names["product_type"].split()) <= 8 and not re.search(r"\d", names["product_type"]):
+        noun = names["product_type"]
+    return noun, kind, key
+
+
+def shelf_of(named: Mapping[str, str], noun: str, language: str) -> Iterator[Fact]:
+    """Category and department where they say more than the name."""
+    labels = patterns(language).labels
+    told = noun
+    for column in ("category", "department", "division"):
+        value = named[column]
+        if value and not holds(told, value, language):
+            told = f"{told} {value}"
+            yield Fact(column, labels[column], value, lowered(value) if language == "en" else value)
+
+
+def any_name(named: Mapping[str, str]) -> str:
+    """The plainest name that a product has beside its title, else the title."""
+    return next((v for n in PLAINEST if n != "title" and (v := named[n])), named["title"])

@@ -1,0 +1,202 @@
+"""What a product is in English: by its title, or by nothing but the labels of a catalogue."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from shopbatch.capabilities.copywriting.called import called, one_of, sane
+from shopbatch.capabilities.copywriting.coverage import names_product
+from shopbatch.capabilities.copywriting.fact import SHOWN, Fact
+from shopbatch.capabilities.copywriting.goods import (
+    BOOKS,
+    EDIBLE,
+    PLAINEST,
+    SHELF,
+    Goods,
+    noun_of,
+    of_children,
+    or_book,
+    shelf_of,
+)
+from shopbatch.capabilities.copywriting.labels import of_shelf, plain, shown_name
+from shopbatch.capabilities.copywriting.patterns import Patterns, patterns
+from shopbatch.capabilities.copywriting.same import holds
+from shopbatch.capabilities.copywriting.titles import Reader, Title, bare, front, is_goods_name
+from shopbatch.capabilities.copywriting.wording import lowered, titled
+from shopbatch.grounding.lexicon import ANYTHING, Lexicon, phrase_of, stem, words_of
+from shopbatch.text.vocabulary import is_english
+
+# names of attributes of food
+FOOD = frozenset({"ingredients", "allergens", "protein", "sugar", "sugars", "fat", "salt", "fibre", "calories", "vegan",
+                  "gluten free", "cocoa", "caffeine", "best before"})  # fmt: skip
+
+
+def in_english(
+    named: Mapping[str, str], name: str, facts: tuple[Fact, ...], details: tuple[str, ...], brand: str, words: Lexicon
+) -> Goods:
+    labels = {n: plain(v) for n, v in named.items()}
+    if not named["title"]:
+        return _by_labels(named, facts, details, words)
+    noun, kind, key = noun_of(labels | {"title": front(labels["title"], brand)}, words, titled=True)
+    kind = or_book(kind, facts)
+    typed = labels["product_type"]
+    colour = next((f.shown for f in facts if f.role == "colour"), "")
+    shown = shown_name(name, True, colour)
+    known = _known(facts, typed)
+    coded = re.fullmatch(r"[A-Z]{2,5}|(?:in|over|on)-ear", typed, re.I if "-" in typed else 0)
+    about = "" if coded or typed.lower() in patterns("en").names.collective else typed
+    edible = kind in EDIBLE or (kind == ANYTHING and any(f.label.lower() in FOOD for f in facts))
+    in_type = key if not about or _ends_in_goods(about, words) else ""
+    tastes = frozenset(s for f in facts if f.role in ("flavour", "scent") for s in phrase_of(f.value))
+    reader = Reader(brand, about, "" if typed and not about else in_type, known, edible, kind, tastes, not typed)
+    read = reader.read(labels["title"])
+    if not read.noun and not typed and is_goods_name(read.core) and kind != BOOKS:
+        read = replace(reader, product_type=read.core).read(labels["title"])
+    noun, core = _best_noun(noun if typed or read.noun else "", typed, about, read, facts, words)
+    only_named = not noun or (kind == BOOKS and not typed)
+    whom, noun = _whom(_known_lowered(noun, words, known), patterns("en"))
+    whom = whom or _whom(bare(labels["title"], brand), patterns("en"))[0] or read.whom
+    entries = words.words.kinds[kind]
+    plural, mass = _number(noun, key, entries.plural, entries.mass)
+    mass = mass or (not plural and kind in EDIBLE and any(f.role in ("package_size", "weight") for f in facts))
+    if core and (plural != _number(core, "", frozenset(), frozenset())[0] or kind == BOOKS):
+        core = ""
+    facts = (*facts, *shelf_of({n: of_shelf(v) for n, v in labels.items()}, noun, "en"))
+    held = shown if kind == BOOKS else f"{shown} {noun}"
+    tight = typed.replace(" ", "").lower() in held.replace(" ", "").lower()
+    if only_named:
+        noun = bare(shown, brand) if kind == BOOKS else _core_of(shown, brand) or shown
+    qualities, has, tail = _besides(read, facts, noun) if not (only_named or core) else ((), "", "")
+    return Goods(
+        shown, noun, kind, of_children(facts, noun), plural, mass, "", only_named, details,
+        "" if tight or holds(held, typed, "en") else typed, "" if only_named else whom, False, qualities, has, tail,
+        _core_of(shown, brand) if core else "",
+    )  # fmt: skip
+
+
+def _by_labels(named: Mapping[str, str], facts: tuple[Fact, ...], details: tuple[str, ...], words: Lexicon) -> Goods:
+    """A product that only the labels of a catalogue name."""
+    labels = {n: plain(v) for n, v in named.items()}
+    column = next((n for n in PLAINEST if n != "title" and named[n]), "department")
+    what = called(named[column], "" if column == "category" else named["category"])
+    noun, ranged = what.noun, what.of or ("" if what.noun else of_shelf(labels["department"]))
+    pack = patterns("en").labels["package_size"]
+    facts = tuple(f if f.label != pack else _sane_size(f) for f in facts)
+    facts = tuple(f for f in facts if f.shown)
+    size = next((f.shown for f in facts if f.role == "package_size"), "")
+    noun = one_of(noun, size) if noun else ""
+    only_named = not (noun or what.of)  # a brand or a code as product type
+    goods = words.find_goods(noun or labels["category"])
+    kind = or_book(goods[-1].kind if goods else ANYTHING, facts)
+    key = goods[-1].name if noun and goods and goods[-1].end == len(noun) else ""
+    whom, noun = _whom(noun, patterns("en"))
+    entries = words.words.kinds[kind]
+    plural, mass = _number(noun, key, entries.plural, entries.mass)
+    mass = mass or (not plural and kind in EDIBLE and any(f.role in ("package_size", "weight") for f in facts))
+    range_ = ranged if re.search("[^s]s$", ranged) else f"{ranged} product"
+    shown = titled(f"{whom} {noun}".strip() if noun else range_ if ranged else labels[column])
+    shelves = {n: of_shelf(v) for n, v in labels.items()}
+    shelf = list(shelf_of(shelves, noun or ranged, "en"))
+    facts = (*facts, *(shelf if len(facts) + len(shelf) > 1 else shelf_of(shelves, "", "en")))
+    noun = noun or (f"{labels[column]} product" if only_named else "product")
+    return Goods(
+        shown, noun, kind, of_children(facts, noun), plural, mass, "", False, details,
+        "" if names_product(named, shown) else labels[column], whom, True, ranged=ranged,
+    )  # fmt: skip
+
+
+def _sane_size(fact: Fact) -> Fact:
+    """A size of a pack without the codes beside it, without anything if it is none."""
+    size = sane(fact.shown)
+    shown = re.sub(r"^(\d+) (load|stem|sheet|roll)$", r"\1 \2s", size)
+    value = fact.value if size == fact.shown and fact.role == "package_size" else size
+    return replace(fact, shown=shown, value=value, role="package_size")
+
+
+def _best_noun(
+    noun: str, typed: str, about: str, read: Title, facts: Sequence[Fact], words: Lexicon
+) -> tuple[str, str]:
+    """What names titled goods best, the title or the product type; and what the title calls them if it names others."""
+    fuller = read.noun
+    if about and not _ends_in_goods(typed, words):
+        fuller = fuller if holds(fuller, typed.split()[-1], "en") else ""
+    longer = len(fuller.split()) >= len(noun.split()) or not about
+    best = fuller if fuller and longer else noun
+    sizes = [f.value for f in facts if f.role == "package_size"]
+    packed = any(re.search(r"\b(?:set|pack|box) of\b|pieces|pack$", size) for size in sizes)
+    if best == fuller and packed and typed.endswith("s") and phrase_of(typed)[-1:] == phrase_of(best)[-1:]:
+        best = f"{best.rpartition(' ')[0]} {typed.split()[-1]}".strip()  # of boards a set, though the title has one
+    if any(re.match(r"(?:set|pack) of", size) for size in sizes):
+        best = re.sub(r"(?<=s) (?:set|pack)$", "", best, flags=re.I)  # lights set, set of 6
+    named = set(phrase_of(read.core)) & set(phrase_of(typed)) or typed.lower() in read.core.lower()
+    return best, read.core if typed and not read.noun and not named else ""
+
+
+def _besides(read: Title, facts: Sequence[Fact], noun: str) -> tuple[tuple[str, ...], str, str]:
+    """What a title says besides the goods that no fact says: qualities, what they have, and what follows them."""
+    told = [f for f in facts if f.role not in (SHOWN, "brand", *SHELF)]
+    in_told = {s for f in told for s in phrase_of(f"{f.label} {f.value}")} | set(phrase_of(noun))
+    in_any = in_told | {s for f in facts for s in phrase_of(f"{f.label} {f.shown}")}
+    roles = {f.role for f in facts}
+    made_of = roles & {"material", "upper"}
+    every = [q for q in read.qualities if not set(phrase_of(q)) & in_told and not (made_of and q == "wooden")]
+    if read.colour and "colour" not in roles and not set(phrase_of(read.colour)) <= in_told:
+        every.append(read.colour)
+    if read.material and not roles & {"material", "upper"} and not set(phrase_of(read.material)) & in_told:
+        every.append(read.material)
+    fresh = {part: part if not _content(part) & in_any else "" for part in (read.has, read.tail)}
+    people = patterns("en").names.whom.keys() | patterns("en").names.genders.keys()
+    aged = roles & {"age_group", "recommended_age", "gender"} and set(read.tail.lower().split()) & people
+    return tuple(every), fresh[read.has], "" if aged else fresh[read.tail]
+
+
+def _content(text: str) -> set[str]:
+    return set(phrase_of(text)) - set(phrase_of("with for in a an and the"))
+
+
+def _core_of(shown: str, brand: str) -> str:
+    return Reader(brand, "", "", frozenset(), False).read(shown).core
+
+
+def _known(facts: Sequence[Fact], product_type: str) -> frozenset[str]:
+    """The stems of the words of the facts and of the product type, which are no names."""
+    stems = (stem(m[0]) for f in facts if f.role != "brand" for m in words_of(f"{f.label} {f.shown}"))
+    return frozenset(stems) | frozenset(phrase_of(product_type))
+
+
+def _ends_in_goods(product_type: str, words: Lexicon) -> bool:
+    """Whether a product type ends in goods that the lexicon knows: a `lamp shade` is no lamp."""
+    goods = words.find_goods(product_type)
+    return bool(goods) and goods[-1].end == len(product_type) and goods[-1].name not in patterns("en").names.generic
+
+
+def _whom(noun: str, speech: Patterns) -> tuple[str, str]:
+    """Whom goods are for, where an English noun begins with that, and the rest of the noun."""
+    first, _, rest = noun.partition(" ")
+    whom = speech.names.whom.get(first.lower().replace("’", "'"), "") if rest else ""
+    return whom, rest if whom else noun
+
+
+def _number(noun: str, key: str, plural: frozenset[str], mass: frozenset[str]) -> tuple[bool, bool]:
+    """Whether an English noun is plural, and whether it cannot be counted."""
+    head = re.split(r" (?:for|with|in|of|from|to) |\(|,", noun)[0].strip()
+    tail = head.split()[-1] if head else ""
+    singular = tail.lower() in patterns("en").names.singular or tail.endswith(("us", "is"))
+    ends_in_s = bool(re.search(r"[^s]s$", tail)) and not singular
+    joined = bool(re.search(r"\w (?:and|or|&) \w", noun))
+    is_plural = ends_in_s or (key in plural and not key.endswith("s"))
+    return is_plural, (not is_plural and (key in mass or joined))
+
+
+def _known_lowered(text: str, words: Lexicon, known: frozenset[str]) -> str:
+    """The words of the lexicon, of titles and of the facts in small letters; others may be names."""
+    titles = patterns("en").names.titles
+
+    def small(match: re.Match[str]) -> str:
+        word = match[0]
+        is_word = stem(word) in words.vocabulary or stem(word) in known or word.lower() in titles or is_english(word)
+        return lowered(word) if is_word else word
+
+    return re.sub(r"\bE-(?=[a-z])", "e-", re.sub(r"[^\W\d_][\w'’]*", small, text))
