@@ -19,7 +19,9 @@ from shopbatch.cli import main as cli
 from shopbatch.models import erasure, registry
 from shopbatch.tables import TABLES
 from shopbatch.tables.review_sentiment import REVIEW_SENTIMENT
+from shopbatch.tables.schema import Person
 from shopbatch.warehouse.store import Store
+from tests.erasure import planted
 from tests.inference import toy
 from tests.warehouse.rot import flip
 
@@ -147,3 +149,14 @@ def test_an_unknown_table_is_a_mistake(whole: Store, capsys: Capture) -> None:
     assert code == 2 and "no table 'review'" in err and "reviews" in err
     shutil.rmtree(Path(whole.root))
     assert verify(capsys)[0] == 0, "an empty warehouse has no damage"
+
+
+@pytest.mark.parametrize("name", [t.name for t in TABLES.values() if isinstance(t.person, Person)])
+def test_every_kind_of_table_can_be_read(
+    store: Store, monkeypatch: pytest.MonkeyPatch, capsys: Capture, name: str
+) -> None:
+    monkeypatch.setenv("SHOPBATCH_WAREHOUSE", store.root)
+    planted.plant(store, TABLES[name])
+    rows = store.snapshot(name).rows
+    code, out, err = verify(capsys, name)
+    assert rows > 1 and f"table {name} " in out and f" {rows:,} " in out, (code, out, err)

@@ -147,7 +147,9 @@ def _read(snapshot: Snapshot, file: FileRef) -> int:
 
 
 def _keys(whole: Sequence[FileRef], key: Sequence[str], partition_by: Sequence[str]) -> Iterator[str]:
-    """Keys that come twice, in each partition by itself: its columns are part of the key."""
+    """Keys that come twice, in each partition by itself: its columns are part of the key. A table may have no key."""
+    if not key:
+        return
     parts: dict[tuple[str | None, ...], list[str]] = {}
     for file in whole:
         parts.setdefault(tuple(file.partition.get(column) for column in partition_by), []).append(file.uri)
