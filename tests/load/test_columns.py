@@ -209,3 +209,25 @@ def test_an_export_of_reviews_loads_at_the_first_try(store: Store, path: Path) -
         (10_294, "review_id", None, "no_key", False),
     ]
     assert "secret" not in str(listed) + "".join(report.lines())
+
+
+def test_a_name_with_two_meanings_has_the_second_one_beside_a_better_column(store: Store, path: Path) -> None:
+    path.write_text(
+        "Review ID;Bewertung;Bewertungstext\n" + "".join(f"r{i};{i % 5 + 1},0;Passt {i}\n" for i in range(9))
+    )
+    load_file(store, "reviews", str(path), Options(auto=True))
+    rows = store.snapshot("reviews").read(["text", "rating"]).to_pylist()
+    assert rows[0] == {"text": "Passt 0", "rating": 1.0} and len(rows) == 9
+    path.write_text("Review ID;Bewertung\n" + "".join(f"s{i};Passt {i}\n" for i in range(9)))
+    load_file(store, "reviews", str(path), Options(auto=True))
+    assert "Passt 8" in store.snapshot("reviews").read(["text"])["text"].to_pylist()
+
+
+@pytest.mark.parametrize("cell", ["2,0", "4", "4/5", "★★★"])
+def test_numbers_are_no_texts_unless_the_user_says_so(store: Store, path: Path, cell: str) -> None:
+    path.write_text("Review ID;Bewertung\n" + "r1;\n" + "".join(f"r{i};{cell}\n" for i in range(2, 9)), "utf-8")
+    with pytest.raises(UserError, match=f"'Bewertung' holds numbers .'{cell}'.*--map text="):
+        load_file(store, "reviews", str(path), Options(auto=True))
+    assert not store.exists("reviews")
+    load_file(store, "reviews", str(path), Options(mapping={"text": "Bewertung", "review_id": "Review ID"}))
+    assert store.snapshot("reviews").rows == 8

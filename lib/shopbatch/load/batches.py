@@ -17,6 +17,7 @@ from shopbatch.load import keys, shaping, shop_values, values
 from shopbatch.load.column_formats import ColumnFormat
 from shopbatch.load.conversion import Mask
 from shopbatch.load.inspection import Plan
+from shopbatch.load.match import refuse_numbers
 from shopbatch.load.nested_values import join_maps
 from shopbatch.load.number_values import currencies
 from shopbatch.load.presets import ATTRIBUTE, extra_columns
@@ -94,6 +95,8 @@ class Converter:
 
     def convert(self, batch: RawBatch) -> tuple[pa.Table, list[Misfits]]:
         """Return the rows of a batch that fit, and what does not fit."""
+        if not self.counts.read:
+            refuse_numbers(self.plan.match, batch)
         self.counts.read += len(batch.rows) + len(batch.broken)
         misfits = self._broken(batch)
         columns, bad, of_values = self._columns(batch)

@@ -12,9 +12,14 @@ from shopbatch.load import presets, words
 from shopbatch.load.constants import checked
 from shopbatch.load.options import Options
 from shopbatch.load.presets import ATTRIBUTE, Preset
+from shopbatch.load.raw import RawBatch
+from shopbatch.load.shaping import text_cells
 from shopbatch.load.words import normal_name
 from shopbatch.tables.products import CODES
 from shopbatch.tables.schema import Table
+
+_FEW = 5  # cells from which a column is judged
+_NUMBER = re.compile(r"[-+]?[0-9]+([.,][0-9]+)?( ?/ ?[0-9]+)?|[★☆⭐]+")
 
 
 @dataclass(frozen=True)
@@ -25,7 +30,7 @@ class Match:
     makes_key: whether keys are made from the content because the file has none. proposed: the table's column -> a
     column of the file that may be meant, and is not taken. system: the system that the file comes from, "" if none was
     recognised. preset: what its columns mean. constants: values of columns where the file states none. codes: the
-    file's columns that hold codes of products.
+    file's columns that hold codes of products. guessed: the table's columns that were taken because of a similar name.
     """
 
     columns: Mapping[str, str]
@@ -36,6 +41,7 @@ class Match:
     preset: Preset | None = None
     constants: Mapping[str, str] = field(default_factory=dict)
     codes: tuple[str, ...] = ()
+    guessed: frozenset[str] = frozenset()
 
 
 def match(table: Table, names: Sequence[str], options: Options) -> Match:
@@ -75,8 +81,9 @@ def match(table: Table, names: Sequence[str], options: Options) -> Match:
             columns[target] = source_name
     # what a preset does not name it leaves out on purpose, such as the total of the whole order
     proposed = {} if preset is not None else _propose(table, columns, names, mapping)
+    guessed: frozenset[str] = frozenset()
     if options.auto:
-        columns, proposed = columns | proposed, {}
+        columns, proposed, guessed = columns | proposed, {}, frozenset(proposed)
     makes_key = table.key_from_content and not any(k in columns for k in table.key)
     constants = (preset.constants if preset else {}) | checked(table, options.constants)
     stated = {*columns, *constants}
@@ -87,7 +94,7 @@ def match(table: Table, names: Sequence[str], options: Options) -> Match:
     codes = _codes(columns, names, preset) if takes_codes else ()
     used = {*columns.values(), *codes, *(presets.extra_columns(preset) if preset else ())}
     ignored = tuple(n for n in names if n not in used)
-    return Match(columns, ignored, makes_key, proposed, system, preset, constants, codes)
+    return Match(columns, ignored, makes_key, proposed, system, preset, constants, codes, guessed)
 
 
 def _codes(columns: Mapping[str, str], names: Sequence[str], preset: Preset | None) -> tuple[str, ...]:
@@ -104,6 +111,27 @@ def _check_mapping(table: Table, names: Sequence[str], mapping: Mapping[str, str
             raise UserError(f"--map {target}=...: table {table.name!r} has no such column{_hint(target, table.names)}")
         if source and source not in names:
             raise UserError(f"--map {target}={source!r}: the file has no such column{_hint(source, names)}")
+
+
+def refuse_numbers(matched: Match, batch: RawBatch) -> None:
+    """Refuse a column of numbers that was taken for the rows' text because of its name.
+
+    Args:
+        matched: The match.
+        batch: The first rows.
+
+    Raises:
+        UserError: It holds numbers or stars alone.
+    """
+    if "text" not in matched.guessed:
+        return
+    source = matched.columns["text"]
+    cells = [cell for cell in text_cells(batch.get(source)).to_pylist() if cell and cell.strip()]
+    if len(cells) >= _FEW and all(_NUMBER.fullmatch(cell.strip()) for cell in cells):
+        raise UserError(
+            f"the column {source!r} holds numbers ({cells[0].strip()!r}), not texts: --map text=... says which column "
+            f"holds the texts, and --map text={source!r} takes this one"
+        )
 
 
 def _by_name(target: str, names: Sequence[str]) -> str | None:
@@ -127,6 +155,10 @@ def _propose(
     order = list(known)
     for name in sorted(free, key=lambda n: order.index(k) if (k := normal_name(n)) in known else len(order)):
         target = known.get(normal_name(name))
+        if target is not None and target not in columns and target not in mapping:
+            proposed.setdefault(target, name)
+    for name in (n for n in free if n not in proposed.values()):
+        target = words.second_meanings(table.name).get(normal_name(name))
         if target is not None and target not in columns and target not in mapping:
             proposed.setdefault(target, name)
     if {"quantity", "unit_price"} <= {*columns, *proposed}:

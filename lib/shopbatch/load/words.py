@@ -43,6 +43,7 @@ class Words(WordFile):
     null_words: NullWords
     currencies: Currencies
     columns: dict[str, dict[str, tuple[str, ...]]]
+    second_meanings: dict[str, dict[str, str]]
     totals: tuple[str, ...]
     product_codes: tuple[str, ...]
 
@@ -166,3 +167,9 @@ def column_synonyms(table: str) -> Mapping[str, str]:
     """Return what other shops call the columns of a table: a normalised name (`normal_name`) -> our column."""
     lists = words().columns.get(table, {})
     return {normal_name(name): column for column, names in lists.items() for name in names}
+
+
+@lru_cache(maxsize=16)
+def second_meanings(table: str) -> Mapping[str, str]:
+    """Return what such names mean where another column has their first meaning: a normalised name -> our column."""
+    return {normal_name(name): column for name, column in words().second_meanings.get(table, {}).items()}
