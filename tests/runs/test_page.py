@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from shopbatch.runs.page import render
 from shopbatch.runs.report import Figure, Report, Rows, Stage
+from shopbatch.runs.summary import summary
 from shopbatch.warehouse.gates import Gate
 
 MALICIOUS = (
@@ -165,6 +166,16 @@ def test_a_refused_run_does_not_claim_to_have_published(report: Report) -> None:
     text = Page(render(report.to_dict())).text
     assert "nothing was published" in text and "gate label_drift refused" in text
     assert "22,641 held back" in text and "22,641 published" not in text
+
+
+def test_a_run_of_which_one_list_was_refused_says_that_the_other_is_published(report: Report) -> None:
+    report.tables["recommendations"] = {"read": 3, "written": 4}
+    report.finish("refused", 3, "discover: gate refused")
+    text = Page(render(report.to_dict())).text
+    assert "A check refused a part of the result" in text and "recommendations version 4" in text
+    assert "nothing was published" not in text and "22,641 published or held back" in text
+    lines = "\n".join(summary(report.to_dict(), "folder"))
+    assert "recommendations version 4" in lines and "published or held back" in lines
 
 
 def assert_inert(html: str) -> None:

@@ -24,7 +24,7 @@ def summary(report: Mapping[str, Any], folder: str) -> list[str]:
         f" in {formats.seconds(seconds)}" if seconds is not None else ""
     )
     lines = [outcome, *_row_lines(report), *_number_lines(report)]
-    if report["outcome"] == "published" and written:
+    if report["outcome"] in ("published", "refused") and written:  # a gate may refuse some of several lists
         lines.append(_line("wrote", ", ".join(written)))
     lines.append(_line("report", f"{folder}/report.html"))
     lines += [_line("page", f"{folder}/{name}") for name in report["links"].values() if name.endswith(".html")]
@@ -40,7 +40,8 @@ def _row_lines(report: Mapping[str, Any]) -> list[str]:
     """The rows by what became of them, and why some were rejected."""
     rows, lines = report["rows"], []
     if "read" in rows:
-        held = "published" if report["exit_code"] == 0 else "held back"
+        partly = "published or held back" if any("written" in use for use in report["tables"].values()) else "held back"
+        held = "published" if report["exit_code"] == 0 else partly
         parts = [(rows.get("published"), held), (rows.get("rejected"), "rejected"), (rows.get("pending"), "pending")]
         adds_up = sum(number or 0 for number, _ in parts) == rows["read"]  # a table of users does not repeat its lines
         became = (" + " if adds_up else ", ").join(f"{number:,} {what}" for number, what in parts if number)
