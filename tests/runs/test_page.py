@@ -162,6 +162,8 @@ def test_rows_that_do_not_add_up_are_shown_as_such(report: Report) -> None:
 
 @pytest.mark.slow
 def test_a_refused_run_does_not_claim_to_have_published(report: Report) -> None:
+    for use in report.tables.values():
+        use.pop("written", None)
     report.finish("refused", 3, "gate label_drift refused")
     text = Page(render(report.to_dict())).text
     assert "nothing was published" in text and "gate label_drift refused" in text
