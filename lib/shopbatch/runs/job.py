@@ -33,6 +33,7 @@ from shopbatch.runs.outcomes import (
     STOPPED,
     classify,
     find_user_error,
+    first_do,
     report_user_error,
     trace,
     user_error_line,
@@ -177,8 +178,8 @@ def _perform(job: Job, settings: JobConfig, call: Call, ended: Ended, shown: dis
         # a mistake that is found before the run begins leaves no report, but a run key keeps it for whoever waits
         if store is not None and (record is not None or report.run_key is not None):
             report.finish(report.outcome, ended.code, report.message)
-            if ended.code != DONE:
-                report.next_command = report.command
+            if ended.code != DONE:  # the same command again, unless it would end in the same way
+                report.next_command = "" if first_do(report.to_dict()) else report.command
             ended.saved = _save(store, report)
 
 
