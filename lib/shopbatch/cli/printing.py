@@ -42,7 +42,10 @@ def screen_width() -> int:
 
 
 def cell(value: Any, exact: bool = False) -> str:
-    """Print a value: floats with three significant digits unless `exact`, moments to the second, lists with commas, bytes by their number."""
+    """Print a value: floats with three significant digits unless `exact`, moments to the second, lists with commas.
+
+    Of bytes their number and the first of them.
+    """
     if value is None:
         return ""
     if isinstance(value, bool):

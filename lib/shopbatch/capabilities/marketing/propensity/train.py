@@ -113,7 +113,7 @@ def check_history(days: Purchases, origin: float, config: TrainPropensityConfig)
 
 
 def _enough(days: Purchases, held: list[float], config: TrainPropensityConfig) -> list[Gate]:
-    """Whether there are enough forecasts on the held-out days to judge by: one for each user that was known on a day."""
+    """Whether there are enough forecasts on the held-out days to judge by: one a day for each user known then."""
     bought = known = 0
     for day in held:
         users = np.isfinite(days.last(day))
@@ -126,7 +126,9 @@ def _enough(days: Purchases, held: list[float], config: TrainPropensityConfig) -
         f"the user bought: less than gates.users={limits.users}, or than gates.either={limits.either} with or without"
     )
     do = "load more transactions, or set smaller limits"
-    return [Gate("forecasts to judge by", known, limits.users, passed, explain(passed, what, "nothing can be judged", do))]
+    return [
+        Gate("forecasts to judge by", known, limits.users, passed, explain(passed, what, "nothing can be judged", do))
+    ]
 
 
 def _held_out(days: Purchases, fitted: Fitted) -> HeldOut:
