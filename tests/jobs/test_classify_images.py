@@ -64,6 +64,7 @@ def test_a_second_run_does_nothing_and_a_changed_catalogue_changes_the_findings(
     code, report, _ = run_job(picture_shop, "classify_images", "contradiction=0.3")
     page = Path(f"{picture_shop.root}/_runs/classify_images/{report['run_id']}/pictures.html").read_text("utf-8")
     assert code == 0 and "1 picture has no category that it has learnt" in page
+    assert "1 without a known category" in report["highlights"]["not judged"]
     now = labels(picture_shop).filter(product_id=sure)
     assert now.select("label", "catalogue", "finding").row(0) == ("Clothing", "Kitchen", "contradicts")
     other = labels(picture_shop).filter(pl.col("product_id") != sure)

@@ -73,7 +73,10 @@ def classify_images(config: ClassifyImagesConfig, store: Store, report: Report) 
     if published is None:
         return
     report.metrics["findings"] = {finding: counted[finding] for finding in FINDINGS}
-    report.highlights = {finding.replace("_", " "): f"{counted[finding]:,}" for finding in FINDINGS}
+    silent = {"unsure": counted["unsure"], "without a known category": counted["no_category"]}
+    why = ", ".join(f"{count:,} {what}" for what, count in silent.items() if count)
+    report.highlights = {finding: f"{counted[finding]:,}" for finding in ("agrees", "contradicts")}
+    report.highlights["not judged"] = f"{sum(silent.values()):,}" + (f" ({why})" if why else "")
     series = {"pictures": [counted[finding] for finding in FINDINGS]}
     groups = [finding.replace("_", " ") for finding in FINDINGS]
     report.figures.append(Figure("bars", "Pictures and catalogue", {"groups": groups, "series": series}))
@@ -137,9 +140,9 @@ def _write_page(
             for row in rows.iter_rows(named=True)
         ]
         note = (
-            f"{_pictures(frame.height)} contradict{'s' * (frame.height == 1)} the catalogue, the surest first. Either the product "
-            "stands in the wrong class, or it has a wrong picture, or the classifier is wrong: look before you change "
-            f"anything. {_silent(counted)}"
+            f"{_pictures(frame.height)} contradict{'s' * (frame.height == 1)} the catalogue, the surest first. Either "
+            "the product stands in the wrong class, or it has a wrong picture, or the classifier is wrong: look before you "
+            f"change anything. {_silent(counted)}"
         )
         sections = [page.Section("Pictures that contradict the catalogue", note, [[card] for card in cards])]
         stage.rows = page.write(store, report, "What pictures show", sections, images)
