@@ -11,8 +11,8 @@ from shopbatch.cli.printing import print_rows
 from shopbatch.core.controls import one_printable_line
 from shopbatch.runs.command import complete_jobs, run_command
 from shopbatch.runs.declaration import find, folder, names
+from shopbatch.runs.formats import first_do
 from shopbatch.runs.job import dry_run, run_to_exit_code
-from shopbatch.runs.outcomes import first_do
 
 run = run_command(run_to_exit_code, dry_run)
 

@@ -23,6 +23,7 @@ from shopbatch.core.privacy import clean, guard_logs, redact_config, redact_text
 from shopbatch.runs import supervise
 from shopbatch.runs.command import Call, run_command
 from shopbatch.runs.declaration import Job, Keyed, find, later, names
+from shopbatch.runs.formats import first_do
 from shopbatch.runs.invoke import invoke
 from shopbatch.runs.outcomes import (
     DONE,
@@ -33,7 +34,6 @@ from shopbatch.runs.outcomes import (
     STOPPED,
     classify,
     find_user_error,
-    first_do,
     report_user_error,
     trace,
     user_error_line,

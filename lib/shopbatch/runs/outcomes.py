@@ -10,9 +10,8 @@ import os
 import re
 import sys
 import traceback
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from shopbatch.core.errors import LONGEST_MESSAGE, Stopped, UserError, bounded_lines, one_line
 from shopbatch.core.privacy import clean
@@ -20,9 +19,6 @@ from shopbatch.runs.report import Outcome
 
 DONE, FAILED, MISTAKE, REFUSED, STOPPED = 0, 1, 2, 3, 4
 RESUME = "the same command goes on from here"
-
-# what has to be done before the same command, of a run with this exit code: unchanged, it would end in the same way
-_FIRST = {MISTAKE: "put right what the message names", REFUSED: "change what the refusing gate names"}
 
 # what Spark says of a data file that is not there
 _GONE = re.compile(r"FAILED_READ_FILE\.FILE_NOT_EXIST|(PATH_NOT_FOUND|java\.io\.FileNotFoundException).*\.parquet")
@@ -36,16 +32,6 @@ _ENVIRONMENT = {
     "timed out during startup": "Ray did not start in time: the machine is too busy, wait or end other work",
     "Too many open files": "too many open files: raise the limit (ulimit -n 65536)",
 }
-
-
-def first_do(report: Mapping[str, Any]) -> str:
-    """Return what has to be done before a run's command is called again; empty if the command alone goes on.
-
-    Args:
-        report: What `Report.to_dict` returns.
-    """
-    code = report.get("exit_code")
-    return _FIRST.get(code, "") if isinstance(code, int) else ""
 
 
 def report_errors(call: Callable[[], int]) -> int:

@@ -19,7 +19,6 @@ from markupsafe import Markup
 from shopbatch.core.privacy import clean
 from shopbatch.runs import charts, formats
 from shopbatch.runs.bars import LABELS, bars, histograms, label_order
-from shopbatch.runs.outcomes import first_do
 from shopbatch.runs.templates import template
 
 SAMPLES = 60
@@ -68,7 +67,7 @@ def render(report: Mapping[str, Any]) -> str:
         took=formats.took(report),
         links=[(title, name) for title, name in _tree(report.get("links")).items() if _is_file_name(name)],
         command=_way_on(report),
-        first=first_do(report),
+        first=formats.first_do(report),
         refusals=[str(gate.get("detail")) for g in _list(report.get("gates")) if _is_refusal(gate := _tree(g))],
         log=[clean(line) for line in _list(report.get("log_tail")) if isinstance(line, str)][-LOG_LINES:],
         diagnosis=[clean(line) for line in _list(report.get("diagnosis")) if isinstance(line, str)],

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from shopbatch.runs import formats, outcomes
+from shopbatch.runs import formats
 
 NUMBERS = 3  # how many of a run's most telling numbers are shown
 
@@ -81,5 +81,5 @@ def _shares(groups: Sequence[Mapping[str, int]]) -> list[str]:
 
 def _way_on(report: Mapping[str, Any]) -> str:
     """The command that goes on after a run that did not end well, behind what has to be done before."""
-    command, first = report["command"], outcomes.first_do(report)
+    command, first = report["command"], formats.first_do(report)
     return f"{first}, then: {command}" if command and first else first or str(command)

@@ -141,8 +141,8 @@ def _write_page(
         ]
         note = (
             f"{_pictures(frame.height)} contradict{'s' * (frame.height == 1)} the catalogue, the surest first. Either "
-            "the product stands in the wrong class, or it has a wrong picture, or the classifier is wrong: look before you "
-            f"change anything. {_silent(counted)}"
+            "the product stands in the wrong class, or it has a wrong picture, or the classifier is wrong: look before "
+            f"you change anything. {_silent(counted)}"
         )
         sections = [page.Section("Pictures that contradict the catalogue", note, [[card] for card in cards])]
         stage.rows = page.write(store, report, "What pictures show", sections, images)
