@@ -56,6 +56,11 @@ def scored(store: Store, monkeypatch: pytest.MonkeyPatch) -> Store:
     return store
 
 
+def test_bytes_are_shown_by_their_number_and_the_first_of_them() -> None:
+    assert cell(bytes(range(250, 256)) * 64) == "384 bytes: fa fb fc fd fe ff fa fb …"
+    assert cell([b"ab"]) == "2 bytes: 61 62"
+
+
 def show(capsys: Capture, *words: str, code: int = 0) -> list[str]:
     """The lines that `shopbatch show review_sentiment ...` prints; those of the error if the code is not 0."""
     assert cli.main(["show", "review_sentiment", *words]) == code

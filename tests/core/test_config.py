@@ -21,7 +21,13 @@ class B(Strict):
     width: int = 2
 
 
+class Item(Strict):
+    name: str
+    channel: str
+
+
 class Conf(JobConfig):
+    items: tuple[Item, ...] = ()
     rate: float = 0.5
     words: tuple[str, ...] = ()
     engine: Annotated[A | B, Field(discriminator="kind")] = A()
@@ -71,6 +77,8 @@ def test_the_environment_names_another_warehouse(home: Path, monkeypatch: pytest
         ("engine.dept=1", "unknown key 'engine.dept'; did you mean 'engine.depth'?"),
         ("warehouse=x", "did you mean 'platform.warehouse'?"),
         ("master=x", "did you mean 'platform.spark.master'?"),
+        ("items=[{name: n, chanel: email}]", "unknown key 'items.chanel'; did you mean 'items.channel'?"),
+        ("items=[{name: n}, {chanel: x, channel: y}]", "items.channel: a key is missing"),
         ("sky=x", "unknown key 'sky'; `shopbatch config JOB` lists the keys"),
         ("rate=fast", "rate: expected a number (got 'fast')"),
         ("words=en", "words: expected a list (got 'en'; write words=[en])"),

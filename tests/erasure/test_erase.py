@@ -468,7 +468,7 @@ def test_a_file_of_ids(tmp_path: Path, content: str, ids: set[str]) -> None:
         ("a,b\nc,d\n", "no user_id"),
         ("review_id\nw-1\n", "its header is review_id, expected user_id"),
         (b"\xff\xfe", "not UTF-8"),
-        (None, "cannot be read"),
+        (None, "cannot be read .*; it takes a file with one id a line"),
     ],
 )
 def test_a_wrong_file_of_ids(tmp_path: Path, content: str | bytes | None, says: str) -> None:

@@ -13,6 +13,7 @@ from shopbatch.evaluation.selective import (
     Bound,
     agreeing_bound,
     auroc,
+    auroc_interval,
     certain_bound,
     clopper_pearson,
     curve,
@@ -105,6 +106,22 @@ def test_the_curve_and_the_area() -> None:
     drawn, positive = np.random.default_rng(0).integers(0, 9, 200), np.random.default_rng(1).random(200) < 0.3
     expected = stats.mannwhitneyu(drawn[positive], drawn[~positive]).statistic / (positive.sum() * (~positive).sum())
     assert auroc(drawn, positive) == pytest.approx(expected)
+
+
+def test_the_interval_of_an_area_holds_it_as_often_as_it_says_though_rows_of_a_group_are_alike() -> None:
+    held = alone = 0
+    for seed in range(300):  # 60 groups of 5 rows of one score and one outcome each: chance ranks them
+        draw = np.random.default_rng(seed)
+        score, positive = np.repeat(draw.random(60), 5), np.repeat(draw.random(60) < 0.3, 5)
+        groups = np.repeat(np.arange(60), 5)
+        whole = auroc_interval(score, positive, groups)
+        assert whole.value == auroc(score, positive)
+        held += whole.low <= 0.5 <= whole.high
+        rows = auroc_interval(score, positive, np.arange(300))
+        alone += rows.low <= 0.5 <= rows.high
+    assert held > 0.9 * 300 and alone < 0.75 * 300
+    good = auroc_interval(score + positive, positive, groups)
+    assert good.low == good.value == 1 and np.isnan(auroc_interval(score, positive | True, groups).low)
 
 
 def test_a_bound_for_all_rows_keeps_its_promise_and_takes_what_it_may() -> None:

@@ -45,6 +45,8 @@ def test_contradictions_are_found_and_shown(picture_shop: Store) -> None:
     page = Path(f"{picture_shop.root}/_runs/classify_images/{report['run_id']}/pictures.html").read_text("utf-8")
     assert page.count('<img src="data:image/jpeg;base64,') == told.height
     assert all(f"catalogue: {name}" in page for name in told["catalogue"].to_list())
+    unsure = report["metrics"]["findings"]["unsure"]
+    assert (f"it is not sure enough of {unsure} picture{'s' * (unsure != 1)}" in page) == (unsure > 0)
 
 
 def test_a_second_run_does_nothing_and_a_changed_catalogue_changes_the_findings(picture_shop: Store) -> None:
@@ -55,9 +57,14 @@ def test_a_second_run_does_nothing_and_a_changed_catalogue_changes_the_findings(
     assert picture_shop.snapshot("product_image_labels").version == version
     products = pl.DataFrame(picture_shop.snapshot("products").read())
     sure = before.filter(finding="agrees", catalogue="Clothing").sort("probability")["product_id"][-1]
-    changed = pl.when(pl.col("product_id") == sure).then(pl.lit("Kitchen")).otherwise("department")
+    other = before.filter(finding="agrees", catalogue="Clothing").sort("probability")["product_id"][-2]
+    new = {sure: "Kitchen", other: "Nowhere"}
+    changed = pl.col("product_id").replace_strict(new, default=pl.col("department"))
     put_products(picture_shop, products.with_columns(changed.alias("department")))
-    assert run_job(picture_shop, "classify_images", "contradiction=0.3")[0] == 0
+    code, report, _ = run_job(picture_shop, "classify_images", "contradiction=0.3")
+    page = Path(f"{picture_shop.root}/_runs/classify_images/{report['run_id']}/pictures.html").read_text("utf-8")
+    assert code == 0 and "1 picture has no category that it has learnt" in page
+    assert "1 without a known category" in report["highlights"]["not judged"]
     now = labels(picture_shop).filter(product_id=sure)
     assert now.select("label", "catalogue", "finding").row(0) == ("Clothing", "Kitchen", "contradicts")
     other = labels(picture_shop).filter(pl.col("product_id") != sure)

@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 
 from shopbatch.capabilities.images.words import search_by_words
-from shopbatch.tables.images import PRODUCT_IMAGES
+from shopbatch.tables.images import IMAGE_VECTORS, PRODUCT_IMAGES
 from shopbatch.warehouse.store import Store
 from tests.capabilities.copywriting import writer
 from tests.engines import tiny_clip
@@ -40,6 +40,18 @@ def test_copies_and_neighbours_are_published_once(picture_shop: Store) -> None:
     again = run_job(picture_shop, "find_similar_images", "k=5")[1]
     assert again["outcome"] == "published"
     assert Path(f"{picture_shop.root}/_runs/find_similar_images/{again['run_id']}/pictures.html").is_file()
+
+
+def test_a_picture_of_no_product_is_shown_as_such(picture_shop: Store) -> None:
+    vectors = pl.DataFrame(picture_shop.snapshot("image_vectors").read())
+    table = picture_shop.snapshot("image_vectors")
+    without = vectors.with_columns(pl.lit(None, pl.String).alias("product_id")).to_arrow().cast(table.schema)
+    file = picture_shop.write_file(IMAGE_VECTORS, without, "without", 0)
+    picture_shop.commit(IMAGE_VECTORS, [file], "replace", "without", dict(table.metadata))
+    code, report, err = run_job(picture_shop, "find_similar_images", "k=5")
+    assert code == 0, err
+    page = Path(f"{picture_shop.root}/_runs/find_similar_images/{report['run_id']}/pictures.html").read_text("utf-8")
+    assert "of no product" in page and "None" not in page
 
 
 def test_pictures_that_went_since_look_like_no_other_and_damage_is_made_good(picture_shop: Store) -> None:

@@ -6,7 +6,7 @@ import copy
 import re
 from collections.abc import Iterator
 from html.parser import HTMLParser
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 from hypothesis import given, settings
@@ -178,6 +178,22 @@ def test_a_run_of_which_one_list_was_refused_says_that_the_other_is_published(re
     assert "nothing was published" not in text and "22,641 published or held back" in text
     lines = "\n".join(summary(report.to_dict(), "folder"))
     assert "recommendations version 4" in lines and "published or held back" in lines
+
+
+@pytest.mark.parametrize(("outcome", "code"), [("refused", 3), ("failed", 2), ("stopped", 4)])
+def test_a_command_that_would_end_in_the_same_way_is_not_called_the_way_on(
+    report: Report, outcome: Literal["refused", "failed", "stopped"], code: int
+) -> None:
+    refused = Gate("share", 0.5, 0.1, False, "half of it is wrong; it matters; load other rows")
+    report.gates, report.command = [refused] if code == 3 else [], "shopbatch run toy"
+    report.finish(outcome, code, "why")
+    text = Page(render(report.to_dict())).text
+    printed = summary(report.to_dict(), "folder")[-1].split(maxsplit=1)[1]
+    first = {3: "change what the refusing gate names", 2: "put right what the message names"}.get(code)
+    assert ("This command continues from here" in text) == (first is None)
+    assert printed == (f"{first}, then: shopbatch run toy" if first else "shopbatch run toy")
+    assert first is None or f"So first {first}" in text
+    assert ("load other rows" in text[text.index("How to go on") :].split("Checks")[0]) == (code == 3)
 
 
 def assert_inert(html: str) -> None:

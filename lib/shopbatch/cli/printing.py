@@ -18,6 +18,7 @@ GAP = 2
 _CUT = 24  # cells that a column of text gets before others are left out
 _ABOUT, _ABOUT_LEAST = 32, 16  # the same of the text that the rows are about; and where it is this or nothing
 _PIPE = 240
+_BYTES = 8  # shown of a column of bytes: of vectors, keys and pictures no more says anything
 
 
 class Count(int):
@@ -41,11 +42,16 @@ def screen_width() -> int:
 
 
 def cell(value: Any, exact: bool = False) -> str:
-    """Print a value: floats with three significant digits unless `exact`, moments to the second, lists with commas."""
+    """Print a value: floats with three significant digits unless `exact`, moments to the second, lists with commas.
+
+    Of bytes their number and the first of them.
+    """
     if value is None:
         return ""
     if isinstance(value, bool):
         return str(value).lower()
+    if isinstance(value, bytes):
+        return f"{len(value):,} bytes: {value[:_BYTES].hex(' ')}{' …' if len(value) > _BYTES else ''}"
     if isinstance(value, float) and not exact:
         return f"{value:.0f}" if abs(value) >= 1000 else f"{value:#.3g}".rstrip(".")
     if isinstance(value, datetime):

@@ -11,6 +11,7 @@ from shopbatch.cli.printing import print_rows
 from shopbatch.core.controls import one_printable_line
 from shopbatch.runs.command import complete_jobs, run_command
 from shopbatch.runs.declaration import find, folder, names
+from shopbatch.runs.formats import first_do
 from shopbatch.runs.job import dry_run, run_to_exit_code
 
 run = run_command(run_to_exit_code, dry_run)
@@ -41,7 +42,8 @@ def runs(job: str | None, count: int, as_json: bool, env: str) -> None:
         print(f"\nthe newest: {last['outcome']}: {one_printable_line(last['message'])}")
         print(f"its log:    {run_folder(warehouse, last['job'], last['run_id'])}/log.txt")
         if last.get("command"):
-            print(f"to go on:   {one_printable_line(last['command'])}")
+            first = first_do(last)
+            print(f"to go on:   {first + ', then: ' if first else ''}{one_printable_line(last['command'])}")
 
 
 @click.command()

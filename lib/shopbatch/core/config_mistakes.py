@@ -34,9 +34,13 @@ def mistake(cls: type[BaseModel], error: ValidationError) -> str:
     Returns:
         One line, of which the part behind ` (got ` alone repeats the value; secrets are hidden in it.
     """
-    first = error.errors()[0]
+    errors = error.errors()
+    first = errors[0]
     known = keys_of(key.path for key in describe(cls))
     where = _path(first["loc"], known)
+    if first["type"] == "missing" and (misspelt := _beside(first, errors)):
+        unknown = _path(misspelt["loc"], known)
+        return f"config: unknown key {unknown!r}; {hint(unknown, known)} {where!r} is missing"
     if first["type"] == "extra_forbidden":
         return f"config: unknown key {where!r}; {hint(where, known)}"
     if first["type"] == "union_tag_invalid":  # the kind of a block
@@ -46,6 +50,12 @@ def mistake(cls: type[BaseModel], error: ValidationError) -> str:
     got = redact_config({where.rpartition(".")[2]: first.get("input")})
     value = next(iter(got.values()))
     return f"config: {where}: {said} (got {value!r}{write(value) if write else ''})"
+
+
+def _beside(missing: Mapping[str, Any], errors: Iterable[Mapping[str, Any]]) -> Mapping[str, Any] | None:
+    """The first unknown key of the block that lacks a key: mostly that key, misspelt."""
+    block = missing["loc"][:-1]
+    return next((e for e in errors if e["type"] == "extra_forbidden" and e["loc"][:-1] == block), None)
 
 
 def keys_of(paths: Iterable[str]) -> list[str]:

@@ -24,7 +24,8 @@ def read_ids(path: str, column: str) -> set[str]:
     try:
         lines = Path(os.path.expanduser(path)).read_text("utf-8-sig").splitlines()
     except OSError as error:
-        raise UserError(f"{option}: cannot be read ({error.strerror or error})") from None
+        wants = "; it takes a file with one id a line, not an id" if isinstance(error, FileNotFoundError) else ""
+        raise UserError(f"{option}: cannot be read ({error.strerror or error}){wants}") from None
     except UnicodeDecodeError:
         raise UserError(f"{option}: it is not UTF-8 text; save it as UTF-8, one id a line") from None
     rows = [row for row in csv.reader(lines) if any(cell.strip(BLANKS) for cell in row)]

@@ -15,6 +15,7 @@ from functools import lru_cache
 
 import numpy as np
 
+from shopbatch.evaluation.classification import Interval
 from shopbatch.evaluation.proportions import beta_quantile
 
 NEVER = 2.0  # a bound that no probability reaches
@@ -172,11 +173,38 @@ def auroc(score: np.ndarray, positive: np.ndarray) -> float:
         score: float [n].
         positive: bool [n].
     """
-    _, place, counts = np.unique(score, return_inverse=True, return_counts=True)
-    rank = (np.cumsum(counts) - (counts - 1) / 2)[place.reshape(-1)]
+    rank = _ranks(score)
     good = int(positive.sum())
     bad = len(positive) - good
     return float((rank[positive].sum() - good * (good + 1) / 2) / (good * bad)) if good and bad else float("nan")
+
+
+def auroc_interval(score: np.ndarray, positive: np.ndarray, groups: np.ndarray) -> Interval:
+    """Return `auroc` with its 95 % interval, where the rows of a group may be alike; nan without both kinds.
+
+    By the placements of the rows among those of the other kind (DeLong et al. 1988), summed up by group (Obuchowski
+    1997).
+
+    Args:
+        score: float [n].
+        positive: bool [n].
+        groups: Group of each row, such as its user, int [n].
+    """
+    value, good, bad = auroc(score, positive), int(positive.sum()), int((~positive).sum())
+    if np.isnan(value):
+        return Interval(value, value, value)
+    rank, part = _ranks(score), np.empty(len(score))
+    part[positive] = ((rank[positive] - _ranks(score[positive])) / bad - value) / good
+    part[~positive] = (1 - (rank[~positive] - _ranks(score[~positive])) / good - value) / bad
+    _, group = np.unique(groups, return_inverse=True)
+    wide = 1.96 * float(np.sqrt((np.bincount(group.reshape(-1), part) ** 2).sum()))
+    return Interval(value, max(0.0, value - wide), min(1.0, value + wide))
+
+
+def _ranks(score: np.ndarray) -> np.ndarray:
+    """The rank of each row from 1, that of ties in the middle, float [n]."""
+    _, place, counts = np.unique(score, return_inverse=True, return_counts=True)
+    return np.asarray((np.cumsum(counts) - (counts - 1) / 2)[place.reshape(-1)])
 
 
 def _binomial(rows: int, chance: float) -> np.ndarray:

@@ -23,6 +23,20 @@ LANGUAGES = {
 }
 
 
+# by exit code: what has to be done before the same command, which would end in the same way if nothing were changed
+_FIRST = {2: "put right what the message names", 3: "change what the refusing gate names"}
+
+
+def first_do(report: Mapping[str, Any]) -> str:
+    """Return what has to be done before a run's command is called again; empty if the command alone goes on.
+
+    Args:
+        report: What `Report.to_dict` returns.
+    """
+    code = report.get("exit_code")
+    return _FIRST.get(code, "") if isinstance(code, int) else ""
+
+
 def language(code: str) -> str:
     """Return the English name of a language code, or the code itself if it is unknown."""
     return LANGUAGES.get(code, code)

@@ -23,6 +23,7 @@ from shopbatch.core.privacy import clean, guard_logs, redact_config, redact_text
 from shopbatch.runs import supervise
 from shopbatch.runs.command import Call, run_command
 from shopbatch.runs.declaration import Job, Keyed, find, later, names
+from shopbatch.runs.formats import first_do
 from shopbatch.runs.invoke import invoke
 from shopbatch.runs.outcomes import (
     DONE,
@@ -177,8 +178,8 @@ def _perform(job: Job, settings: JobConfig, call: Call, ended: Ended, shown: dis
         # a mistake that is found before the run begins leaves no report, but a run key keeps it for whoever waits
         if store is not None and (record is not None or report.run_key is not None):
             report.finish(report.outcome, ended.code, report.message)
-            if ended.code != DONE:
-                report.next_command = report.command
+            if ended.code != DONE:  # the same command again, unless it would end in the same way
+                report.next_command = "" if first_do(report.to_dict()) else report.command
             ended.saved = _save(store, report)
 
 

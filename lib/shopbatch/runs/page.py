@@ -34,7 +34,7 @@ _OUTCOMES = {
         "Some rows are not computed yet, so nothing is published; the same command continues with them.",
     ),
     "stopped": ("neutral", "The run was stopped; the same command continues from there."),
-    "refused": ("bad", "A check refused the result: nothing was published, and the previous result is still live."),
+    "refused": ("bad", "A check refused the result: nothing was published, and what was live before is still live."),
     "failed": ("bad", "The run failed."),
     "running": ("neutral", "The run is still going on, so what this page shows may be incomplete."),
     "lost": ("bad", "The run ended without saying how: its process or its machine is gone."),
@@ -69,6 +69,8 @@ def render(report: Mapping[str, Any]) -> str:
         took=formats.took(report),
         links=[(title, name) for title, name in _tree(report.get("links")).items() if _is_file_name(name)],
         command=_way_on(report),
+        first=formats.first_do(report),
+        refusals=[str(gate.get("detail")) for g in _list(report.get("gates")) if _is_refusal(gate := _tree(g))],
         log=[clean(line) for line in _list(report.get("log_tail")) if isinstance(line, str)][-LOG_LINES:],
         diagnosis=[clean(line) for line in _list(report.get("diagnosis")) if isinstance(line, str)],
         rows=rows if any(count is not None for count in rows.values()) else None,
@@ -140,6 +142,10 @@ def _way_on(report: Mapping[str, Any]) -> str | None:
     command = report.get("command")
     ended_well = report.get("outcome") in ("published", "nothing to do", "superseded")
     return clean(command) if isinstance(command, str) and command and not ended_well else None
+
+
+def _is_refusal(gate: Mapping[str, Any]) -> bool:
+    return gate.get("passed") is False and bool(gate.get("detail"))
 
 
 def _chart(draw: Callable[[], Markup]) -> Markup | None:

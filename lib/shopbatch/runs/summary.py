@@ -81,7 +81,6 @@ def _shares(groups: Sequence[Mapping[str, int]]) -> list[str]:
 
 
 def _way_on(report: Mapping[str, Any]) -> str:
-    """The command that goes on after a run that did not end well."""
-    if report["outcome"] == "refused":
-        return f"open the report: it shows each check; then {report['command']}".rstrip("; then")
-    return str(report["command"])
+    """The command that goes on after a run that did not end well, behind what has to be done before."""
+    command, first = report["command"], formats.first_do(report)
+    return f"{first}, then: {command}" if command and first else first or str(command)

@@ -70,6 +70,7 @@ class Table:
     """A table that is declared or that exists. Without versions it does not exist yet, or has a problem.
 
     kind: source, published, rejects, memo or other. samples: a few rows, masked, as text in the order of the columns.
+    filled_by: the commands that fill it, where no job does.
     """
 
     name: str
@@ -80,6 +81,7 @@ class Table:
     versions: Sequence[Version] = ()
     samples: Sequence[Sequence[str]] = ()
     problem: str = ""
+    filled_by: str = "shopbatch load"
 
     @property
     def newest(self) -> Version | None:

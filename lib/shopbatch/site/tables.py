@@ -59,6 +59,7 @@ def _describe(store: Store, name: str, exists: bool, runs: Mapping[str, Run]) ->
         [_version(commit, runs) for commit in commits(snapshot, VERSIONS)] if snapshot else (),
         samples,
         problem,
+        (declared.filled_by if declared else "shopbatch load").replace("`", ""),
     )
 
 

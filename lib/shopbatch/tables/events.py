@@ -6,6 +6,7 @@ from shopbatch.tables.schema import TEXT_LIST, TIMESTAMP, Column, Person, Table
 
 EVENTS = Table(
     name="events",
+    sample="generated",
     meaning="One row per thing that a user did in the shop, or that was done to reach the user.",
     key=("event_id",),
     person=Person(user="user_id"),

@@ -8,6 +8,7 @@ CONTROL = "control"  # the arm that gets nothing
 
 EXPERIMENTS = Table(
     name="experiments",
+    sample="generated",
     meaning=f"One row per experiment and user: the arm that chance gave the user. Whoever got nothing is of the arm "
     f"{CONTROL}.",
     key=("experiment_id", "user_id"),

@@ -12,6 +12,7 @@ _SOURCE = Column("source", pa.string(), "Where the row came from: the file that 
 
 GLOSSARY = Table(
     name="glossary",
+    sample="",
     meaning="One row per term and pair of languages: what a translation says for it, or may not say.",
     key=("source_language", "target_language", "term"),
     must_have=("source_language", "target_language", "term"),
@@ -29,6 +30,7 @@ GLOSSARY = Table(
 )
 TRANSLATION_REFERENCES = Table(
     name="translation_references",
+    sample="",
     meaning="One row per text and pair of languages: a translation by a person, to measure models with.",
     key=("source_language", "target_language", "text"),
     must_have=("source_language", "target_language", "text", "reference"),

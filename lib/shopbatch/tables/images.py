@@ -15,6 +15,7 @@ _PERCEPTUAL = Column(
 
 PRODUCT_IMAGES = Table(
     name="product_images",
+    sample="boutique",
     meaning="One row per picture of a product. `shopbatch load images FOLDER` makes it what the folder holds.",
     key=("image_id",),
     person=_GOODS,

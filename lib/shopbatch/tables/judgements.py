@@ -6,6 +6,7 @@ from shopbatch.tables.schema import Column, Person, Table, View
 
 JUDGEMENTS = Table(
     name="judgements",
+    sample="",
     meaning="One row per judgement: how well a product answers a query, as people or a data set say.",
     key=("query", "product_id", "source"),
     must_have=("grade",),

@@ -6,6 +6,7 @@ from shopbatch.tables.schema import TIMESTAMP, Column, Person, Table, View
 
 QUERIES = Table(
     name="queries",
+    sample="boutique",
     meaning="One row per query that a search answers.",
     key=("query_id",),
     person=Person(user="user_id"),

@@ -6,6 +6,7 @@ from shopbatch.tables.schema import TIMESTAMP, Column, Person, Table
 
 REFERRAL_EVENTS = Table(
     name="referral_events",
+    sample="generated",
     meaning="One row per invitation, join or first purchase. Who joined without an inviter came alone.",
     key=("event_id",),
     person=Person(user="invitee_id", other_user="inviter_id"),

@@ -75,6 +75,7 @@ REVIEW_ASPECTS_REJECTS = rejects_of(
 )
 ASPECT_LABELS = Table(
     name="aspect_labels",
+    sample="",
     meaning="One row per sentence and aspect that a person has labelled: what train_aspects learns from.",
     key=("sentence_id", "aspect"),
     person=Person(review="review_id", quoted=("text",)),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 import pyarrow as pa
 
@@ -139,7 +140,8 @@ class Table:
         key_from_content: A loaded file may lack the key (one column); it is then made from the row's content.
         merge_rows: Rows of a loaded file with the same key are merged: a later one changes only what it states.
         html: Entities and tags in its texts mean nothing; a loaded file is read as plain text.
-        job: The job that writes it; empty for a source table, which `shopbatch sample` and `shopbatch load` fill.
+        job: The job that writes it; empty for a source table, which `shopbatch load` fills, and mostly a sample does.
+        sample: Which sample fills a source table, as `shopbatch sample --source` names it; empty: none does.
         command: The command that writes it, without `shopbatch`, if it is neither a job nor one of these two.
         loaded_from: What `shopbatch load` reads for it: a FILE or a FOLDER.
         view: How `shopbatch show` shows its rows.
@@ -157,6 +159,7 @@ class Table:
     merge_rows: bool = False
     html: bool = False
     job: str = ""
+    sample: Literal["real", "generated", "boutique", ""] = "real"
     command: str = ""
     loaded_from: str = "FILE"
     view: View = View()
@@ -185,7 +188,10 @@ class Table:
             return f"`shopbatch {self.command}`"
         if self.job:
             return f"`shopbatch run {self.job}`"
-        return f"`shopbatch sample` or `shopbatch load {self.name} {self.loaded_from}`"
+        load = f"`shopbatch load {self.name} {self.loaded_from}`"
+        if not self.sample:
+            return load
+        return f"`shopbatch sample{'' if self.sample == 'real' else f' --source {self.sample}'}` or {load}"
 
     @property
     def needed_key(self) -> tuple[str, ...]:

@@ -6,6 +6,7 @@ from shopbatch.tables.schema import TIMESTAMP, Column, Person, Table, View
 
 SEARCH_EVENTS = Table(
     name="search_events",
+    sample="",
     meaning="One row per product that a search showed, clicked or not.",
     key=("event_id",),
     person=Person(user="user_id"),

@@ -6,6 +6,7 @@ from shopbatch.tables.schema import TIMESTAMP, Column, Person, Table, View
 
 SHOPPER_REQUESTS = Table(
     name="shopper_requests",
+    sample="boutique",
     meaning="One row per request of a shopper for advice: what is wanted, in the shopper's words.",
     key=("request_id",),
     person=Person(user="user_id"),

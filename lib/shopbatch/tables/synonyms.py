@@ -6,6 +6,7 @@ from shopbatch.tables.schema import Column, Nobody, Table, View
 
 SYNONYMS = Table(
     name="synonyms",
+    sample="",
     meaning="One row per word or phrase of shoppers and another one that the catalogue uses for it.",
     key=("language", "term", "synonym"),
     must_have=("term", "synonym"),

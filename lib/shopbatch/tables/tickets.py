@@ -33,6 +33,7 @@ TICKETS = Table(
 )
 TICKET_FEEDBACK = Table(
     name="ticket_feedback",
+    sample="",
     meaning="One row per ticket that an agent has dealt with: what it was about, and what was sent in the end.",
     key=("ticket_id",),
     person=Person(user="user_id"),

@@ -166,6 +166,28 @@ def test_without_dates_products_or_mentions_there_is_a_page_that_says_so(spark: 
     inert(html)
 
 
+def test_a_language_that_is_hardly_read_and_windows_that_cannot_be_compared_are_said(
+    spark: SparkSession, store: Store
+) -> None:
+    said, at = ("fit", "negative"), shop.AT
+    english = [shop.review(f"e{i}", "p0", *([said] if i % 3 else []), language="en", created_at=at) for i in range(30)]
+    chinese = [shop.review(f"z{i}", "p0", *([said] if i % 2 else []), language="zh", created_at=at) for i in range(10)]
+    german = [shop.review(f"d{i}", "p0", *([said] if not i else []), language="de", created_at=at) for i in range(7)]
+    few = [shop.review(f"f{i}", "p0", language="fr", created_at=at) for i in range(4)]
+    shop.fill(store, [*english, *chinese, *german, *few], PRODUCTS)
+    html = html_of(store, summarise(spark, store))
+    text = Page(html).text
+    assert "6 of 7 reviews in German mention no aspect that the model knows, against 19 of 44 of the other" in text
+    assert text.count("mention no aspect that the model knows") == 1, "Chinese is within chance, French too rare"
+    assert "There was nothing to compare" in text and "Nothing got worse" not in text
+    inert(html)
+    shop.fill(store, [*english, *chinese], PRODUCTS)
+    assert "hardly read" not in Page(html_of(store, summarise(spark, store, gates={"rows": "any"}))).text
+    shop.fill(store, german, PRODUCTS)
+    text = Page(html_of(store, summarise(spark, store, gates={"rows": "any"}))).text
+    assert "6 of 7 reviews in German mention no aspect that the model knows:" in text
+
+
 @pytest.mark.parametrize("language", ["en", "zh"])
 def test_every_number_of_a_summary_stands_in_the_table(spark: SparkSession, store: Store, language: str) -> None:
     rows = several(0, "p0", "2026-05-03", 4, 40) + several(100, "p0", "2026-06-03", 28, 40)

@@ -8,14 +8,16 @@ from typing import Any
 import numpy as np
 import pytest
 
-from shopbatch.capabilities.marketing.propensity.choose import HeldOut, by_user, choose
+from shopbatch.capabilities.marketing.propensity.choose import Choice, HeldOut, by_user, choose
 from shopbatch.capabilities.marketing.propensity.config import TrainPropensityConfig
 from shopbatch.capabilities.marketing.propensity.fit import fit, forecasts, prepare, read_base
 from shopbatch.capabilities.marketing.propensity.inputs import Inputs, Outcome, outcome, read_inputs
-from shopbatch.capabilities.marketing.propensity.learners import KINDS, Kind
+from shopbatch.capabilities.marketing.propensity.learners import KINDS, Kind, Target
 from shopbatch.capabilities.marketing.propensity.model import LapseRule, PropensityModel
+from shopbatch.capabilities.marketing.propensity.report import fill_report
 from shopbatch.evaluation.purchases import Purchases
 from shopbatch.models.folder import ModelError
+from shopbatch.runs.report import Report
 from tests.capabilities.marketing.users import drawn
 
 pytestmark = pytest.mark.slow
@@ -128,6 +130,18 @@ def test_the_table_stays_unless_a_forecast_is_certainly_better_and_calibrated() 
         two = [np.clip(p + draw.normal(0, 0.1, 400), 0.02, 0.98) for _ in range(2)]
         published += choose([_held(y, {"table": two[0], "linear": two[1]})], "bought", 0.2, seed).kind != "table"
     assert published <= 4
+
+
+def test_an_order_no_better_than_chance_is_said_and_a_good_one_is_not() -> None:
+    generator = np.random.default_rng(0)
+    chance = generator.uniform(0.1, 0.9, 800)
+    truth = (generator.random(800) < chance).astype(float)
+    for said, is_said in ((generator.permutation(chance), True), (np.full(800, 0.5), True), (chance, False)):
+        day = _held(truth, {"table": said})
+        chosen: dict[Target, Choice] = {target: choose([day], target, 0.5, 0) for target in ("bought", "spent")}
+        report = Report(job="train_propensity")
+        fill_report(report, [day], chosen, LapseRule(30.0, 3.0), ["2026-01-01"])
+        assert ("its order of users is no better than chance: AUC 0." in report.message) == is_said
 
 
 def test_the_bootstrap_draws_users_and_not_rows() -> None:

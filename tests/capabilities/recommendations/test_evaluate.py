@@ -55,6 +55,16 @@ def test_noise_is_refused_in_one_sentence() -> None:
     assert all(gate.detail and "\n" not in gate.detail for gate in failed)
 
 
+def test_only_where_a_model_is_live_a_refusal_says_to_keep_it() -> None:
+    before, after = shop(0, True)
+    good, of_old = fitted(before), 9.0 * (np.arange(ITEMS) % 20 < 10)
+    backwards = Recommender(good.product_ids, good.habit, Discover(good.discover.neighbours, of_old))
+    quality = held_out(backwards, before, after)
+    for live in (False, True):
+        failed = [gate for gate in gates(quality, live=live) if not gate.passed]
+        assert failed and all(("keep the live model" in gate.detail) == live for gate in failed)
+
+
 def test_a_list_that_loses_is_refused_though_the_other_one_gains() -> None:
     before, after = shop(0, True)
     good = fitted(before)

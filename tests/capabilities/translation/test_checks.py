@@ -95,3 +95,19 @@ def test_a_language_without_words_is_said_to_be_unmeasured() -> None:
     assert not_measured(("en", "es"), has_references=True, compares=True) == []
     said = not_measured(("en", "sw"), has_references=False, compares=False)
     assert len(said) == 7 and all("sw" in line for line in said[:5])
+
+
+@pytest.mark.parametrize(
+    ("other", "left"),
+    [
+        ("Una chaqueta cálida con una cremallera waterproof y dos bolsillos profundos en el interior.", ""),
+        ("Una chaqueta cálida con una waterproof zipper y dos bolsillos profundos en el interior.", ""),
+        ("Una chaqueta cálida con una cremallera impermeable y two deep pockets on the inside.", "two deep pockets on"),
+        ("一件保暖夹克，配有waterproof拉链和两个内侧深口袋。", ""),
+        ("一件保暖夹克，配有防水拉链和two deep pockets内侧。", "two deep pockets"),
+    ],
+)
+def test_words_left_over_are_found_from_as_many_as_the_page_of_the_job_says(other: str, left: str) -> None:
+    one = "A warm jacket with a waterproof zipper and two deep pockets on the inside."
+    faults = check(Pair(one, other, ("en", "zh" if "夹克" in other else "es")))
+    assert [fault.detail for fault in faults if fault.kind == "untranslated"] == ([left] if left else [])

@@ -73,7 +73,10 @@ def classify_images(config: ClassifyImagesConfig, store: Store, report: Report) 
     if published is None:
         return
     report.metrics["findings"] = {finding: counted[finding] for finding in FINDINGS}
-    report.highlights = {finding.replace("_", " "): f"{counted[finding]:,}" for finding in FINDINGS}
+    silent = {"unsure": counted["unsure"], "without a known category": counted["no_category"]}
+    why = ", ".join(f"{count:,} {what}" for what, count in silent.items() if count)
+    report.highlights = {finding: f"{counted[finding]:,}" for finding in ("agrees", "contradicts")}
+    report.highlights["not judged"] = f"{sum(silent.values()):,}" + (f" ({why})" if why else "")
     series = {"pictures": [counted[finding] for finding in FINDINGS]}
     groups = [finding.replace("_", " ") for finding in FINDINGS]
     report.figures.append(Figure("bars", "Pictures and catalogue", {"groups": groups, "series": series}))
@@ -123,7 +126,8 @@ def labelled(
 def _write_page(
     config: ClassifyImagesConfig, store: Store, report: Report, published: Snapshot, images: Snapshot
 ) -> None:
-    """The pictures that contradict the catalogue, the surest first."""
+    """The pictures that contradict the catalogue, the surest first, and how many were not judged."""
+    counted = report.metrics["findings"]
     with report.stage("page") as stage:
         frame = pl.DataFrame(published.read()).filter(pl.col("finding") == "contradicts")
         rows = frame.sort("p_catalogue", "image_id").head(config.page.pictures)
@@ -131,13 +135,29 @@ def _write_page(
             page.Card(
                 row["image_id"],
                 f"looks like {row['label']} ({row['probability']:.0%})",
-                f"catalogue: {row['catalogue']} · product {row['product_id']}",
+                f"catalogue: {row['catalogue']} · {page.of_product(row['product_id'])}",
             )
             for row in rows.iter_rows(named=True)
         ]
         note = (
-            f"{frame.height:,} pictures contradict the catalogue, the surest first. Either the product stands in the "
-            "wrong class, or it has a wrong picture, or the classifier is wrong: look before you change anything."
+            f"{_pictures(frame.height)} contradict{'s' * (frame.height == 1)} the catalogue, the surest first. Either "
+            "the product stands in the wrong class, or it has a wrong picture, or the classifier is wrong: look before "
+            f"you change anything. {_silent(counted)}"
         )
         sections = [page.Section("Pictures that contradict the catalogue", note, [[card] for card in cards])]
         stage.rows = page.write(store, report, "What pictures show", sections, images)
+
+
+def _pictures(count: int) -> str:
+    return f"{count:,} picture{'s' * (count != 1)}"
+
+
+def _silent(counted: Mapping[str, int]) -> str:
+    """Say of how many pictures the classifier says nothing about the catalogue, and why."""
+    unsure, none = counted["unsure"], counted["no_category"]
+    parts = [
+        f"it is not sure enough of {_pictures(unsure)}" if unsure else "",
+        f"{_pictures(none)} {'has' if none == 1 else 'have'} no category that it has learnt" if none else "",
+    ]
+    said = ", and ".join(filter(None, parts))
+    return f"The classifier does not judge the others: {said}." if said else ""

@@ -34,6 +34,11 @@ class Section:
     rows: Sequence[Sequence[Card]]
 
 
+def of_product(product_id: str | None) -> str:
+    """The line under a picture that says which product it is of, which a picture need not have."""
+    return "of no product" if product_id is None else f"product {product_id}"
+
+
 def is_there(store: Store, job: str, live: Snapshot) -> bool:
     """Whether the run that made a version has written its page, too; one that was killed in between has not."""
     run = str(live.metadata.get("run_id", ""))

@@ -179,7 +179,7 @@ def _duplicates(published: Snapshot, config: FindSimilarImagesConfig) -> list[pa
     rows: dict[str, list[page.Card]] = {}
     for row in frame.head(config.page.pictures).iter_rows(named=True):
         what = {"file": "the same file", "looks": "looks the same", "first": "first of several"}[row["same"]]
-        rows.setdefault(row["copy_of"], []).append(page.Card(row["image_id"], what, f"product {row['product_id']}"))
+        rows.setdefault(row["copy_of"], []).append(page.Card(row["image_id"], what, page.of_product(row["product_id"])))
     note = f"{frame['copy_of'].n_unique():,} pictures stand there more than once; those of most products come first."
     return [page.Section("Duplicates", note, list(rows.values()))]
 
@@ -193,8 +193,8 @@ def _look_alike(published: Snapshot, config: FindSimilarImagesConfig) -> list[pa
     frame = frame.filter(pl.col("image_id").is_in(chosen.implode())).sort("image_id")
     rows = []
     for row in frame.head(config.page.pictures // wide).iter_rows(named=True):
-        cards = [page.Card(row["image_id"], "picture", f"product {row['product_id']}")]
+        cards = [page.Card(row["image_id"], "picture", page.of_product(row["product_id"]))]
         for other in row["similar"][: wide - 1]:
-            cards.append(page.Card(other["image_id"], f"{other['score']:.2f}", f"product {other['product_id']}"))
+            cards.append(page.Card(other["image_id"], f"{other['score']:.2f}", page.of_product(other["product_id"])))
         rows.append(cards)
     return [page.Section("Similar pictures of other products", "A few pictures, and the most similar ones.", rows)]

@@ -16,6 +16,7 @@ import polars as pl
 from shopbatch.capabilities.insights.config_summary import SummariseConfig
 from shopbatch.capabilities.insights.discovery import Theme, find_themes
 from shopbatch.capabilities.insights.page_data import Numbers, Row, begins, read_numbers
+from shopbatch.capabilities.insights.page_languages import hardly_read
 from shopbatch.capabilities.insights.page_quotes import Quotes
 from shopbatch.capabilities.insights.page_words import aspect_name, paragraph
 from shopbatch.core.spreadsheet_cells import protect
@@ -109,6 +110,8 @@ def render(
         worse=view.listed(view.worse),
         better=view.listed(view.better),
         compared=numbers.compared,
+        compared_now=numbers.compared_now,
+        unread=hardly_read(results),
         rate=config.false_discoveries,
         categories=[view.block("category", name) for name in view.categories],
         products=[view.product(name, language) for name in view.products],

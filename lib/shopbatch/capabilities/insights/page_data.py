@@ -46,6 +46,11 @@ class Numbers:
     categories: dict[str, str]
     compared: int
 
+    @property
+    def compared_now(self) -> int:
+        """How many comparisons of the newest window with the one before were made."""
+        return int(self.rows.filter(begins(self.newest))["p_value"].count())
+
     def usual(self, category: str | None = None) -> dict[str, float]:
         """The share of negative mentions of each aspect in a category; in the whole shop without one."""
         rows = self.whole("all") if category is None else self.whole("category", category)

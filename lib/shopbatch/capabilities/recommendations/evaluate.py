@@ -24,6 +24,8 @@ from shopbatch.warehouse.gates import Gate, explain
 
 PLACES = 10  # of NDCG, HR and what is shown; recall counts twice as many
 _CELLS = 8_000_000  # users x items of a tile
+# what a gate that refuses says to do: where a model is live, and where more data alone helps
+_KEEP, _MORE = "keep the live model", "load more users, or a longer time of their purchases"
 Scores = Callable[[np.ndarray], np.ndarray]  # users -> scores of all items, float [users, items]
 ByList = Callable[[str, np.ndarray], np.ndarray]  # the same for the list of a name
 BASELINES = {"buy_again": "frequency", "discover": "popularity"}  # what each list must be better than
@@ -145,7 +147,11 @@ def _base(models: Mapping[str, Measured]) -> str:
 
 
 def gates(
-    quality: Mapping[str, Mapping[str, Measured]], most_loss: float = 0.01, seed: int = 0, certain: bool = True
+    quality: Mapping[str, Mapping[str, Measured]],
+    most_loss: float = 0.01,
+    seed: int = 0,
+    certain: bool = True,
+    live: bool = False,
 ) -> list[Gate]:
     """Judge a recommender against its baselines: one list is better for certain, and neither is clearly worse.
 
@@ -154,6 +160,7 @@ def gates(
         most_loss: Share of the baseline's NDCG that a list may at most lose, at the lower end of its interval.
         seed: Seed of the bootstrap.
         certain: Whether the lower end of the interval decides, or only the mean.
+        live: Whether there is a live recommender, which stays.
     """
     gain = {name: lead(quality, name, BASELINES[name], seed) for name in BASELINES}
     leads = [interval.low if certain else interval.value for interval in gain.values()]
@@ -161,10 +168,10 @@ def gates(
     passed = bool(best > 0)
     measured = f"for certain (best lower end {best:.4f})" if certain else f"(best mean {best:.4f})"
     what = f"no list is better than its baseline {measured}"
-    why, do = "counting what is popular would do as well", "load more users, or a longer time of their purchases"
+    why, do = "counting what is popular would do as well", _MORE
     out = [Gate("better", round(best, 5), 0.0, passed, explain(passed, what, why, do))]
     return out + [
-        _not_worse(quality, name, BASELINES[name], (interval.low if certain else interval.value), most_loss)
+        _not_worse(quality, name, BASELINES[name], (interval.low if certain else interval.value), most_loss, live)
         for name, interval in gain.items()
     ]
 
@@ -172,7 +179,7 @@ def gates(
 def live_gates(quality: Mapping[str, Mapping[str, Measured]], most_loss: float = 0.01, seed: int = 0) -> list[Gate]:
     """Judge a recommender against the live one, which `held_out` measured as "live": no list is clearly worse."""
     return [
-        _not_worse(quality, name, "live", lead(quality, name, "live", seed).high, most_loss)
+        _not_worse(quality, name, "live", lead(quality, name, "live", seed).high, most_loss, True)
         for name in BASELINES
         if "live" in quality[QUESTIONS[name]]
     ]
@@ -185,10 +192,11 @@ def lead(quality: Mapping[str, Mapping[str, Measured]], name: str, base: str, se
 
 
 def _not_worse(
-    quality: Mapping[str, Mapping[str, Measured]], name: str, base: str, gain: float, most_loss: float
+    quality: Mapping[str, Mapping[str, Measured]], name: str, base: str, gain: float, most_loss: float, live: bool
 ) -> Gate:
     """Whether a list loses no more than the limit. `gain` is the end of the interval that decides: the lower one
-    against a baseline, since counting is the safe choice, and the upper one against the live model.
+    against a baseline, since counting is the safe choice, and the upper one against the live model. Where there is none
+    (`live`), none can be kept.
     """
     of_base = quality[QUESTIONS[name]][base].ten.ndcg
     limit = -most_loss * float(np.mean(of_base)) if len(of_base) else 0.0
@@ -196,6 +204,6 @@ def _not_worse(
     passed = bool(gain >= limit) or not known
     note = "" if known else "nobody bought such products in the window"
     what = f"the list {name} may lose {-gain:.4f} NDCG@10 against {base}, limit {-limit:.4f} (gates.worse)"
-    detail = explain(passed, what, "users would see a worse list", "keep the live model", note)
+    detail = explain(passed, what, "users would see a worse list", _KEEP if live else _MORE, note)
     against = " than the live one" if base == "live" else ""
     return Gate(f"{name} is not worse{against}", round(gain, 5), round(limit, 5), passed, detail)

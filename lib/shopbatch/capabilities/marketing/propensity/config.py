@@ -68,10 +68,10 @@ class TrainGates(ShrinkGate):
     """Limits that a model must meet before it is published."""
 
     users: int = Field(default=200, ge=1)
-    """Least users on the held-out days, together."""
+    """Least forecasts on the held-out days: a user counts once on each of them."""
 
     either: int = Field(default=30, ge=1)
-    """Least of them who bought, and least who did not: with fewer nothing can be compared."""
+    """Least of them after which the user bought, and least after which not: with fewer nothing can be compared."""
 
     ece: float = Field(default=0.02, gt=0, le=1)
     """Greatest calibration error on the held-out days of a forecast that takes the table's place; as much as chance

@@ -11,6 +11,7 @@ from shopbatch.capabilities.marketing.propensity.choose import Choice, HeldOut, 
 from shopbatch.capabilities.marketing.propensity.learners import Target
 from shopbatch.capabilities.marketing.propensity.model import LapseRule
 from shopbatch.evaluation.forecasts import calibration
+from shopbatch.evaluation.selective import auroc_interval
 from shopbatch.runs.report import Figure, Report
 
 _NAMES = {
@@ -53,15 +54,28 @@ def fill_report(
         "chance to buy": f"{_NAMES[bought.kind]}, AUC {best.numbers['auc']:.3f}, calibration error "
         f"{best.numbers['ece']:.3f}",
         "money": _NAMES[spent.kind],
-        "users on held-out days": f"{sum(len(day.inputs.users) for day in days):,}",
+        "forecasts on held-out days": f"{sum(len(day.inputs.users) for day in days):,}",
     }
     notes = [
         f"{_NAMES[kind]} would be better, but {why}, so it was not chosen"
         for choice in chosen.values()
         for kind, why in choice.left.items()
     ]
-    report.message = "; ".join(notes)
+    report.message = "; ".join(filter(None, [_worthless(days, bought), *notes]))
     report.figures += [_gains(chosen), _calibration(days, bought), _compared(chosen)]
+
+
+def _worthless(days: Sequence[HeldOut], bought: Choice) -> str:
+    """Say that the chances to buy rank the users no better than chance does; empty if they rank them better."""
+    said = np.concatenate([day.said[bought.kind]["bought"] for day in days])
+    truth = np.concatenate([day.came.bought for day in days]) > 0
+    auc = auroc_interval(said, truth, np.concatenate([day.inputs.users for day in days]))
+    if not auc.low <= 0.5:
+        return ""
+    return (
+        f"its order of users is no better than chance: AUC {auc.value:.3f} (95 % interval {auc.low:.3f} to "
+        f"{auc.high:.3f}), so do not choose users by it"
+    )
 
 
 def _gains(chosen: Mapping[Target, Choice]) -> Figure:

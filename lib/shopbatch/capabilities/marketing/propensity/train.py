@@ -113,7 +113,7 @@ def check_history(days: Purchases, origin: float, config: TrainPropensityConfig)
 
 
 def _enough(days: Purchases, held: list[float], config: TrainPropensityConfig) -> list[Gate]:
-    """Whether the held-out days have enough users to judge by."""
+    """Whether there are enough forecasts on the held-out days to judge by: one a day for each user known then."""
     bought = known = 0
     for day in held:
         users = np.isfinite(days.last(day))
@@ -122,11 +122,13 @@ def _enough(days: Purchases, held: list[float], config: TrainPropensityConfig) -
     fewer, limits = min(bought, known - bought), config.gates
     passed = known >= limits.users and fewer >= limits.either
     what = (
-        f"the held-out days have {known:,} users, of whom {bought:,} bought: less than gates.users={limits.users} or "
-        f"than gates.either={limits.either} who bought or did not"
+        f"there are {known:,} forecasts on the held-out days, one for each user on each, and after {bought:,} of them "
+        f"the user bought: less than gates.users={limits.users}, or than gates.either={limits.either} with or without"
     )
     do = "load more transactions, or set smaller limits"
-    return [Gate("users to judge by", known, limits.users, passed, explain(passed, what, "nothing can be judged", do))]
+    return [
+        Gate("forecasts to judge by", known, limits.users, passed, explain(passed, what, "nothing can be judged", do))
+    ]
 
 
 def _held_out(days: Purchases, fitted: Fitted) -> HeldOut:

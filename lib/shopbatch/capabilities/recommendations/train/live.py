@@ -30,11 +30,13 @@ class Live:
         others: Its scores as {"live": ...}; {} if it cannot be judged.
         note: How it was judged, or why it was not.
         digest: Of the model; "" if there is none.
+        exists: Whether there is one, be it one that cannot be judged.
     """
 
     others: Mapping[str, ByList] = field(default_factory=dict)
     note: str = "there is no live model to compare with"
     digest: str = ""
+    exists: bool = True
 
     @classmethod
     def find(cls, models: str, shop: Shop, held: int, before: History, least_users: int) -> Live:
@@ -53,7 +55,7 @@ class Live:
         try:
             live = registry.find_live(models, NAME)
             if live is None:
-                return cls()
+                return cls(exists=False)
             if int(live.manifest.get("until", 0)) <= held:
                 scores = renumbered(Recommender.load(local(live.path)), shop.products, before)
                 note = "the live model has not seen the held-out days, and is judged as it is"

@@ -145,7 +145,7 @@ class Training:
             quality = evaluate.held_out(candidate, before, after, live.others)
             stage.rows = int((after.owned().sizes > 0).sum())
         seed, worse = config.loop.seed, config.gates.worse
-        report.gates = [enough, *evaluate.gates(quality, worse, seed, config.gates.certain)]
+        report.gates = [enough, *evaluate.gates(quality, worse, seed, config.gates.certain, live.exists)]
         report.gates += evaluate.live_gates(quality, worse, seed)
         fill_report(report, Findings(quality, before, after, self._groups(before), choice, added, live, seed))
         refuse_if_failed(report.gates)
