@@ -25,7 +25,7 @@ from shopbatch.capabilities.copywriting.wording import titled
 from shopbatch.core.hashing import digest
 from shopbatch.grounding.lexicon import phrase_of
 
-VERSION = 3  # of what this module and those that it calls make of facts and patterns
+VERSION = 4  # of what this module and those that it calls make of facts and patterns
 _DESCRIBED = 10  # facts in the description at most
 _DRAFTS = 5  # descriptions of which the least repetitive is taken
 _SHORT, _SHORT_ZH = 22, 11  # letters of a description that needs another sentence
