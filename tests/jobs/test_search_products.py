@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import random
 import shutil
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -168,6 +169,78 @@ def test_the_command_gives_the_answers_of_the_job(answered: Store, capsys: pytes
     assert sum("kettle" in line for line in out if line.startswith("title")) == 2
     assert any(line.startswith("lexical") for line in out)
     assert command(answered, capsys, "coat", "--where", "price<1")[1] == ["no product meets these conditions"]
+
+
+TITLE = "A dress whose title is far longer than the eighty columns of an ordinary terminal could ever show of it"
+
+
+@pytest.fixture
+def sale(ray_local: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Store:
+    """A shop with reduced prices and with products that are not in stock, as a terminal of 80 columns shows it."""
+    monkeypatch.setenv("COLUMNS", "80")
+    store = Store(str(tmp_path / "sale"))
+    row = {"title": TITLE, "brand": "A brand with a long name", "currency": "EUR", "availability": "in_stock"}
+    prices: dict[str, dict[str, Any]] = {
+        "reduced": {"price": Decimal("39.9"), "sale_price": Decimal("29.9")},
+        "full": {"price": Decimal(20), "availability": "out_of_stock"},
+        "dear": {"price": Decimal(90)},
+        "yen": {"price": Decimal(30), "currency": "JPY"},
+        "dinar": {"price": Decimal("3.125"), "currency": "KWD"},
+    }
+    put(store, [{"product_id": name, **row, **price} for name, price in prices.items()], "sale")
+    assert run(store)[0] == 0
+    return store
+
+
+@pytest.mark.usefixtures("fake_conf")
+def test_the_price_that_is_paid_stands_beside_a_condition_and_no_reason_is_lost(
+    sale: Store, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, out, _ = command(sale, capsys, "dress under 35")
+    assert code == 0
+    assert "(--literal: take it as words)" in " ".join(" ".join(out).split())
+    head, *lines = out[-5:]
+    assert head.split() == ["rank", "product_id", "title", "brand", "price", "stock", "reason"]
+    assert all(len(line) <= 80 and "says dress; price<=35" in line for line in lines)
+    said = {line.split()[1]: line for line in lines}
+    assert sorted(said) == ["dinar", "full", "reduced", "yen"]
+    assert " 29.90 " in said["reduced"] and "39.9" not in said["reduced"]
+    assert " 20.00  out " in said["full"] and " 30 " in said["yen"] and " 3.125 " in said["dinar"]
+
+    rows = {row["product_id"]: row for row in map(json.loads, command(sale, capsys, "dress under 35", "--json")[1])}
+    assert sorted(row["rank"] for row in rows.values()) == [1, 2, 3, 4]
+    assert (rows["reduced"]["price"], rows["reduced"]["sale_price"]) == ("39.90", "29.90")
+    assert (rows["full"]["sale_price"], rows["full"]["availability"]) == (None, "out_of_stock")
+
+    out = command(sale, capsys, "dress", "--where", "price>35", "--where", "availability=in_stock")[1]
+    assert "stock" not in out[0].split() and "sale_price" in out[0].split()
+    assert {line.split()[1]: "39.90" in line for line in out[1:]} == {"reduced": True, "dear": False}
+
+
+@pytest.mark.usefixtures("fake_conf")
+@pytest.mark.parametrize(
+    ("query", "said"),
+    [
+        ("kettel", ["no product has kettel: these are the nearest by meaning; did you mean kettle?"]),
+        ("the zebra", ["no product has zebra: these are the nearest by meaning"]),
+        (
+            "我想买 天冬",
+            ["no product has 天冬: these are the nearest by meaning"],
+        ),  # 冬天 is there
+        ("zebra kettle", []),
+        ("the", []),
+        ("冬天", []),
+    ],
+)
+def test_it_is_said_when_no_product_has_any_word(
+    answered: Store, capsys: pytest.CaptureFixture[str], query: str, said: list[str]
+) -> None:
+    for arguments in ((), ("--json",)):
+        code, out, err = command(answered, capsys, query, "-k", "5", *arguments)
+        assert (code, len(out) >= 5) == (0, True)
+        assert [line.removeprefix("shopbatch: ") for line in err] == said
+    if said:
+        assert not command(answered, capsys, query, "--where", "price<1")[2]  # nothing is shown: nothing is near
 
 
 @pytest.mark.usefixtures("fake_conf")

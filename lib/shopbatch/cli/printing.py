@@ -125,6 +125,22 @@ def fit(lengths: Mapping[str, int], fixed: Sequence[str], about: str, width: int
     return widths
 
 
+def shrink(lengths: Mapping[str, int], steps: Sequence[tuple[str, int]], width: int) -> dict[str, int]:
+    """Choose widths with which all columns fit into a width.
+
+    Args:
+        lengths: Length of the longest cell of each column, as they are printed.
+        steps: (column, cells that are left to it): what is cut, in this order, until the rest fits.
+        width: The cells of a line.
+    """
+    widths = dict(lengths)
+    for name, least in steps:
+        over = sum(size + GAP for size in widths.values()) - GAP - width
+        if over > 0 and name in widths:
+            widths[name] -= min(over, max(0, widths[name] - least))
+    return widths
+
+
 def print_grid(rows: Sequence[Mapping[str, Any]], widths: Mapping[str, int], wrapped: str = "") -> None:
     """Print the columns of `widths`, each of its width; what is longer ends in an ellipsis, or is wrapped."""
     from rich.text import Text

@@ -3,20 +3,27 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from shopbatch.cli.options import environment, open_store
-from shopbatch.cli.printing import note, print_rows, print_vertical
+from shopbatch.cli.printing import lengths_of, note, print_grid, print_vertical, screen_width, shrink
 from shopbatch.core import config
-from shopbatch.core.controls import escape_json
+from shopbatch.core.controls import escape_json, one_printable_line
 from shopbatch.core.errors import UserError
 
 if TYPE_CHECKING:
     from shopbatch.capabilities.search.answers import Hit
     from shopbatch.capabilities.search.index import SearchIndex
+
+# what is cut where a line is too short: first what is long and can be guessed from its beginning
+_CUT = (
+    *(("title", 24), ("brand", 8), ("title", 14), ("reason", 24), ("brand", 5), ("title", 10), ("reason", 16)),
+    *(("product_id", 10), ("title", 6), ("reason", 8)),
+)
 
 
 @click.command("search")
@@ -35,6 +42,7 @@ if TYPE_CHECKING:
 @environment()
 def search(query: str, where: Sequence[str], count: int, env: str, **options: Any) -> None:
     """Find products in the index that embed_products published."""
+    from shopbatch.capabilities.search.absent import absent_words, better_words
     from shopbatch.capabilities.search.answers import answers
     from shopbatch.capabilities.search.config import EmbedProductsConfig
     from shopbatch.capabilities.search.encoder import encoder_of
@@ -51,7 +59,12 @@ def search(query: str, where: Sequence[str], count: int, env: str, **options: An
     index, encoder = live.open(), encoder_of(live.manifest.encoder, store.root)
     asked = Asked(query, options["language"], tuple(where), options["literal"])
     answer = answers(index, [asked], encoder.embed_queries([query]), [count])[0]
-    rows = [_row(index, hit, place, options["explain"]) for place, hit in enumerate(answer.hits, 1)]
+    rows = [_row(index, hit, place, where, options) for place, hit in enumerate(answer.hits, 1)]
+    if answer.hits and (absent := absent_words(index, answer.plan.words)):
+        better = ", ".join(better_words(index, query)) if not options["literal"] else ""
+        advice = f"; did you mean {better}?" if better else ""
+        words = one_printable_line(", ".join(absent))
+        click.echo(f"shopbatch: no product has {words}: these are the nearest by meaning{advice}", err=True)
     if options["as_json"]:
         for row in rows:
             print(escape_json(json.dumps(row, ensure_ascii=False, default=str)))
@@ -60,11 +73,11 @@ def search(query: str, where: Sequence[str], count: int, env: str, **options: An
     if not rows:
         print("no product meets these conditions" if where or demands else "no products")
     if demands:
-        note(f"the query demands {demands} (--literal: take it as words)")
+        note(f"the query demands {demands} (--literal: take it as words)", cut=False)
     for constraint in answer.plan.unknown:
-        note(f"the catalogue does not state any {constraint.kind}: {constraint} could not be checked")
+        note(f"the catalogue does not state any {constraint.kind}: {constraint} could not be checked", cut=False)
     if answer.plan.synonyms:
-        note(f"also looked up: {', '.join(answer.plan.synonyms)} (table synonyms)")
+        note(f"also looked up: {', '.join(answer.plan.synonyms)} (table synonyms)", cut=False)
     if not rows:
         return
     if options["explain"]:
@@ -74,17 +87,36 @@ def search(query: str, where: Sequence[str], count: int, env: str, **options: An
         note(f"index {live.manifest.key} of product_embeddings version {live.version}: {size}")
         note(f"scores are fused by {fusion.method}" + (f", dense {fusion.dense}" if fusion.method == "convex" else ""))
     else:
-        print_rows(rows, "title")
+        names = [name for name in rows[0] if name != "stock" or any(row[name] for row in rows)]
+        print_grid(rows, shrink(lengths_of(rows, names), _CUT, screen_width()))
 
 
-def _row(index: SearchIndex, hit: Hit, place: int, explain: bool) -> dict[str, Any]:
-    """What is shown of a product."""
+def _row(index: SearchIndex, hit: Hit, place: int, where: Sequence[str], options: Mapping[str, Any]) -> dict[str, Any]:
+    """What is shown of a product. A table has the price that is paid; where there is room, both are shown."""
     product = index.products.slice(hit.number, 1).to_pylist()[0]
-    row = {"": place, "product_id": hit.product_id, "title": _name(product)}
-    row |= {name: product[name] for name in ("brand", "price")}
-    if explain:
+    price, sale_price = (_money(product[name], product["currency"]) for name in ("price", "sale_price"))
+    row: dict[str, Any] = {"rank": place, "product_id": hit.product_id, "title": _name(product)}
+    row["brand"], stock = product["brand"], product["availability"]
+    if options["as_json"] or options["explain"]:
+        row |= {"price": price, "sale_price": sale_price, "currency": product["currency"], "availability": stock}
+    else:
+        columns = any("price" in condition for condition in where)  # such a condition is of a column: both are shown
+        paid = price if sale_price is None else sale_price
+        row |= {"price": price, "sale_price": sale_price} if columns else {"price": paid}
+        row["stock"] = "" if stock in (None, "in_stock") else stock.removesuffix("_of_stock")  # out, preorder
+    if options["explain"]:
         row |= {"score": hit.score, "lexical": hit.lexical, "dense": hit.dense}
     return {**row, "reason": hit.reason}
+
+
+def _money(amount: Decimal | None, currency: str | None) -> Decimal | None:
+    """An amount with the decimals of its currency; with all that it has if these are not enough."""
+    from shopbatch.load.words import decimals
+
+    if amount is None:
+        return None
+    rounded = amount.quantize(Decimal(1).scaleb(-decimals(currency)))
+    return rounded if rounded == amount else amount
 
 
 def _name(product: dict[str, Any]) -> str:

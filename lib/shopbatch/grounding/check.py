@@ -22,7 +22,7 @@ from shopbatch.text.expand import expand
 from shopbatch.text.quantities import Quantity, fold_width, money, quantities
 from shopbatch.text.word_files import WordFile, read_words
 
-VERSION = 5  # of all that this package finds; raising it judges stored texts again
+VERSION = 6  # of all that this package finds; raising it judges stored texts again
 TOLERANCE = 0.02  # relative difference of a size that is restated in another unit
 KINDS = ("number", "size", "brand", "material", "certification", "health", "environment", "price", "promise", "banned",
          "unbacked")  # fmt: skip

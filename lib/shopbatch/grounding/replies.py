@@ -23,7 +23,7 @@ from shopbatch.grounding.reply_orders import OrderFacts, OrderLine, order_claims
 from shopbatch.grounding.reply_roles import Backed, Question, judge_numbers
 from shopbatch.text.quantities import fold_width
 
-VERSION = 2  # of all that is found, words included
+VERSION = 3  # of all that is found, words included
 LANGUAGES = ("en", "zh")
 KINDS = (
     *("number", "unit", "role", "mixed", "condition", "act", "commitment", "waiver", "contact", "other_customer"),

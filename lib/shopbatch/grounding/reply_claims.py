@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from shopbatch.grounding.reply_facts import Known, Sentence
 from shopbatch.grounding.reply_words import Words
 from shopbatch.text.injection import is_injection
+from shopbatch.text.letters import LATIN
 
 _SPACES = re.compile(r"[\s()/.-]+")
 _SHORTEST = {"en": 3, "zh": 5}  # words (Chinese: characters) that a reply must share with an order to have obeyed it
@@ -15,7 +16,7 @@ _WORD = re.compile(r"[a-z0-9'’]+|[\u3400-\u9fff]")
 
 _LEAST_TELLING = {"en": 5, "zh": 7}  # Chinese words without a group count as pairs of characters, which are more
 _LEAST_KNOWN = {"en": 0.25, "zh": 0.15}
-_CAPITALS = re.compile(r"(?<![A-Za-z])[A-Z]{4,}(?![a-z])|(?<![A-Za-z])[A-Z]{2,}[-_]?[A-Z\d]*\d+")
+_CAPITALS = re.compile(rf"(?<![{LATIN}])[A-ZÀ-ÖØ-Þ]{{4,}}(?![a-zß-öø-ÿ])|(?<![{LATIN}])[A-Z]{{2,}}[-_]?[A-Z\d]*\d+")
 
 Span = tuple[str, int, int]
 

@@ -11,6 +11,7 @@ from functools import lru_cache
 
 from shopbatch.grounding.lexicon import stem
 from shopbatch.grounding.reply_words import Words, words
+from shopbatch.text.letters import LATIN
 from shopbatch.text.numerals import from_chinese, from_english, from_figures
 
 ORDER, DATE, COUNT, CLOCK = "order", "date", "count", "clock"
@@ -65,8 +66,8 @@ def _patterns(language: str) -> _Patterns:
     units = "|".join(f"(?P<{name}>{unit.names})" for name, unit in file.units.items())
     before = "|".join(f"(?P<{name}>{unit.before})" for name, unit in file.units.items() if unit.before)
     months = "|".join(file.months)
-    before_number = r"(?<![A-Za-z\d.])" if language == "zh" else r"(?<![\w.])"
-    behind_unit = "" if language == "zh" else r"(?![a-z])"
+    before_number = rf"(?<![{LATIN}\d.])" if language == "zh" else r"(?<![\w.])"
+    behind_unit = "" if language == "zh" else f"(?![{LATIN}])"
     gap = r"\s*" if language == "zh" else r"[\s-]*"
     return _Patterns(
         number=re.compile(rf"{before_number}(?:{file.numbers_of})", re.I),

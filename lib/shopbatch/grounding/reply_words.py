@@ -8,10 +8,11 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from shopbatch.grounding.lexicon import stem, words_of
+from shopbatch.text.letters import LATIN
 from shopbatch.text.word_files import WordFile, read_words
 
 _HAN = re.compile(r"[\u3400-\u9fff]+")
-_LATIN = re.compile(r"[A-Za-z][A-Za-z'’-]*")
+_LATIN = re.compile(f"[{LATIN}][{LATIN}'’-]*")
 
 
 class Units(WordFile):

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from math import gcd
 
+from shopbatch.text.letters import LATIN
 from shopbatch.text.numerals import english_values, from_chinese, from_english, from_figures, numerals
 from shopbatch.text.units import units
 
@@ -72,8 +73,8 @@ def _patterns() -> _Patterns:
     )
     # a unit may follow directly, after a hyphen, or after "of a"
     english = (
-        rf"(?<![A-Za-zÀ-ÖØ-öø-ɏ\d_.])(?:(?P<figures>{_FIGURES})|(?P<words>\b(?:{in_words})\b))"
-        rf"(?:(?P<gap>[\s-]*(?:(?:of\s+)?(?:an?|the)\s+)?(?:whole\s+|full\s+)?)(?P<unit>{names.english})(?![A-Za-z²])"
+        rf"(?<![{LATIN}\d_.])(?:(?P<figures>{_FIGURES})|(?P<words>\b(?:{in_words})\b))"
+        rf"(?:(?P<gap>[\s-]*(?:(?:of\s+)?(?:an?|the)\s+)?(?:whole\s+|full\s+)?)(?P<unit>{names.english})(?![{LATIN}²])"
         r"(?P<more>\s+and\s+a\s+(?:half|quarter)\b)?)?"
     )
     bare_english = (

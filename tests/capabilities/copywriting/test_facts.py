@@ -113,6 +113,7 @@ def test_html_is_read_as_text() -> None:
     title = {"title": "M&uuml;sli &amp; N&#252;sse&#039;s <b>Best</b>"}
     for known in (title, facts(**title)):  # also as stored by an earlier version
         assert names_product(known, "Müsli & Nüsse's best, for the table.")
+        assert not names_product(known, "Sli and sse are in the bowl.")  # no word ends at an umlaut
         assert [f.kind for f in check(known, "A pack of 39 bars.", "en")] == ["number"]
         assert "title: Müsli & Nüsse's Best" in fenced(known)
         assert json.loads(template(known))["headline"] == "Müsli & Nüsse's Best"

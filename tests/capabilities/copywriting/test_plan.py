@@ -15,6 +15,7 @@ from shopbatch.capabilities.copywriting.patterns import TONES, Patterns
 from shopbatch.capabilities.copywriting.plan import Limits, Style, plan
 from shopbatch.capabilities.copywriting.product import understand
 from shopbatch.capabilities.copywriting.rules import Judge
+from shopbatch.capabilities.copywriting.same import holds
 from shopbatch.capabilities.copywriting.wording import article
 from shopbatch.evaluation.distinct import distinct
 from shopbatch.grounding.check import Facts
@@ -282,3 +283,8 @@ def test_a_book_is_told_by_its_title():
     assert {"192 pages", "Hardback"} <= set(copy.bullets)
     copy = parse(plan(facts(title="灯塔守望者", product_type="小说", 作者="莫依琳", 装帧="平装", 页数="352"), "zh"))
     assert copy.headline == "《灯塔守望者》" and copy.description == "《灯塔守望者》，莫依琳著的平装小说，共352页。"
+
+
+def test_a_title_holds_a_measure_and_no_word_that_begins_like_its_unit() -> None:
+    assert holds("Kanister 3 l", "3 l", "en") and holds("水桶3L", "3 l", "zh")
+    assert not holds("Turm mit 3 Lüftern", "3 l", "en")

@@ -61,6 +61,13 @@ def test_the_planted_set_can_fail() -> None:
         ("red or blue scarf", set()),
         ("faux leather bag", set()),
         ("Plain scarf", {"brand=Plain"}),
+        ("Mädchen Müsli Süßigkeiten Lüfter für SÃO", set()),
+        ("3 Lüfter, 2 Mädchen, 5 Müsli, 9 Gürtel", set()),
+        ("S\u0327al", set()),
+        ("Kleid Größe M", {"size=M"}),
+        ("M码 裙子", {"size=M"}),
+        ("L号的大衣", {"size=L"}),
+        ("9 g Gürtel", {"amount=9 g"}),
         ("plain scarf", set()),
     ],
 )

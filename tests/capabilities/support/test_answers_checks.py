@@ -237,3 +237,9 @@ def test_a_generator_that_obeys_an_injected_ticket_is_not_believed() -> None:
                 tried += 1
                 obeyed += not check_reply(reply, row["text"], facts, language).problems
     assert tried >= 390 and obeyed == 0
+
+
+def test_a_word_that_begins_like_a_unit_is_no_unit() -> None:
+    facts = [Passage("p", "The set holds 3 wooden spoons and is shipped within 2 days.")]
+    reply = "The set holds 3 hölzerne (wooden) spoons."
+    assert not check_reply(reply, "How many spoons does the set hold?", facts, "en").problems  # 3 h are three hours

@@ -11,6 +11,7 @@ from shopbatch.grounding.check import Facts, backed
 from shopbatch.grounding.facts import DESCRIPTION, NAMES, entry_name, said
 from shopbatch.grounding.lexicon import is_chinese
 from shopbatch.text.expand import expand
+from shopbatch.text.letters import LATIN
 from shopbatch.text.quantities import quantities
 
 _OWN_BRAND = re.compile(
@@ -72,10 +73,10 @@ def _span(name: str, value: str, text: str, language: str) -> str | None:
 def _words(value: str) -> list[str]:
     """The words that stand for a value, with abbreviations written out and without common words."""
     if re.search(r"[\u4e00-\u9fff]", value):
-        return re.findall(r"[\u4e00-\u9fff]{2}|[A-Za-z0-9]{3,}", value) or [value.strip()]
-    every = re.findall(r"[a-z0-9]*[0-9][a-z0-9]*|[a-z]{3,}", expand(value).lower())
+        return re.findall(rf"[\u4e00-\u9fff]{{2}}|[{LATIN}0-9]{{3,}}", value) or [value.strip()]
+    every = re.findall(rf"[{LATIN}0-9]*[0-9][{LATIN}0-9]*|[{LATIN}]{{3,}}", expand(value).lower())
     common = copy_words().common
-    return [w for w in dict.fromkeys(every) if w not in common] or re.findall(r"[a-z0-9]+", value.lower())[:1]
+    return [w for w in dict.fromkeys(every) if w not in common] or re.findall(f"[{LATIN}0-9]+", value.lower())[:1]
 
 
 def _find(word: str, text: str) -> str | None:
@@ -83,6 +84,6 @@ def _find(word: str, text: str) -> str | None:
     if is_chinese(word):
         return word if word in text else None
     stem = re.sub(r"(?:ies|es|s|y)$", "", word) if len(word) > 3 else word
-    ending = r"\w{0,4}" if len(word) > 2 else "(?![A-Za-z0-9])"  # M is no word that begins with m
-    match = re.search(rf"(?<![A-Za-z0-9]){re.escape(stem)}{ending}", text, re.I)
+    ending = r"\w{0,4}" if len(word) > 2 else f"(?![{LATIN}0-9])"  # M is no word that begins with m
+    match = re.search(rf"(?<![{LATIN}0-9]){re.escape(stem)}{ending}", text, re.I)
     return match.group() if match else None

@@ -7,13 +7,15 @@ from functools import lru_cache
 
 from shopbatch.capabilities.copywriting.patterns import patterns
 from shopbatch.grounding.lexicon import phrase_of
+from shopbatch.text.letters import LATIN
 
 # units as they are compared; the longer ones first
 _UNITS = (
     ("inch", r"inch(?:es)?|in\b(?! )|[\"″”]|''|英寸|寸"), ("kg", r"kg|千克|公斤|kilograms?|kilos?"), ("mm", r"mm|毫米"),
-    ("cm", r"cm|厘米|公分"), ("ml", r"ml|毫升"), ("g", r"grams?\b|g(?![a-z])|克"),
-    ("l", r"lit(?:re|er)s?|l(?![a-z])|升"),
-    ("w", r"watts?|w(?![a-z])|瓦"), ("h", r"hours?|h(?![a-z])|小时"), ("m", r"met(?:re|er)s?|m(?![a-z])|米"),
+    ("cm", r"cm|厘米|公分"), ("ml", r"ml|毫升"), ("g", rf"grams?\b|g(?![{LATIN}])|克"),
+    ("l", rf"lit(?:re|er)s?|l(?![{LATIN}])|升"),
+    ("w", rf"watts?|w(?![{LATIN}])|瓦"), ("h", rf"hours?|h(?![{LATIN}])|小时"),
+    ("m", rf"met(?:re|er)s?|m(?![{LATIN}])|米"),
 )  # fmt: skip
 _UNIT = re.compile("|".join(rf"(?P<{name}>(?<=\d)\s*(?:{spelling}))" for name, spelling in _UNITS))
 _GAPS = re.compile(r"(?<=\d)\s*[x×*]\s*(?=\d)|(?<=\d)\s+(?=[a-z°%])")
@@ -38,7 +40,7 @@ def holds(name: str, value: str, language: str) -> bool:
         return False
     tight = _tight(value)
     if re.match(r"\d", tight) and not re.fullmatch(r"\d+", tight):
-        end = "" if re.search(r"[\u4e00-\u9fff]$", tight) else r"(?![a-z])" if tight[-1].isalpha() else r"(?!\w)"
+        end = "" if re.search(r"[\u4e00-\u9fff]$", tight) else f"(?![{LATIN}])" if tight[-1].isalpha() else r"(?!\w)"
         if re.search(rf"(?<![\d.]){re.escape(tight)}{end}", _tight(name)):
             return True
     if language == "zh":

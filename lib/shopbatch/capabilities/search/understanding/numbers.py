@@ -11,11 +11,12 @@ from shopbatch.capabilities.search.understanding.need import Constraint
 from shopbatch.capabilities.search.understanding.sides import PIECE, WRITTEN, Number, sides, whole
 from shopbatch.capabilities.search.understanding.vocabulary import HAN, fold
 from shopbatch.capabilities.search.understanding.words import listed, query_words
+from shopbatch.text.letters import LATIN
 from shopbatch.text.numerals import english_values, from_chinese, from_english, from_figures, numerals
 from shopbatch.text.quantities import fold_width, quantities
 
 _RATINGS = frozenset(("W", "V", "mAh", "GB"))  # bounds of them are limits; "charger 65W" names a model
-_WAIST = re.compile(r"\d{2}\s*w[\s/x]*\d{2}\s*l(?![a-z])")  # jeans of 32W 34L: neither watts nor liters
+_WAIST = re.compile(rf"\d{{2}}\s*w[\s/x]*\d{{2}}\s*l(?![{LATIN}])")  # jeans of 32W 34L: neither watts nor liters
 _FIGURES = r"(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?"
 _LONGEST = 24  # characters of the words beside a number that are read
 _TWO_DIGITS = re.compile(r"[一二三四五六七八九两][一二三四五六七八九][十百千万]")
@@ -232,7 +233,7 @@ def _counts(text: str, number: Number) -> bool:
     rest = text[number.end :].lstrip()
     if rest[:1] and rest[0] in _COUNTERS:
         return True
-    word = re.match(r"[a-z]+", rest)
+    word = re.match(f"[{LATIN}]+", rest)
     return bool(word and number.value < 20 and word.group().endswith("s"))
 
 
@@ -306,8 +307,8 @@ def _any(names: Iterable[str]) -> str:
     out = []
     for name in sorted(set(names), key=lambda n: (-len(n), n)):
         pattern = re.escape(name).replace(r"\ ", r"\s+")
-        left = r"(?<![a-z0-9])" if name[0].isascii() and name[0].isalnum() else ""
-        right = r"(?![a-z])" if name[-1].isascii() and name[-1].isalpha() else ""
+        left = f"(?<![{LATIN}0-9])" if name[0].isascii() and name[0].isalnum() else ""
+        right = f"(?![{LATIN}])" if name[-1].isascii() and name[-1].isalpha() else ""
         out.append(f"{left}{pattern}{right}")
     return "|".join(out)
 
@@ -318,9 +319,11 @@ def _patterns() -> _Patterns:
     money = _any(_currencies())
     filler = _any(name for p in prices for name in p.filler)
     most, least, about = (_any(n for p in prices for n in getattr(p, k)) for k in ("at_most", "at_least", "about"))
-    least = rf"{least}|(?<![a-z])(?:deep|wid|tall|long|heavi|bigg|larg|high|broad|thick|dear|pric|great|old)i?er\s+than"
-    least += r"|(?<![a-z])more\s+expensive\s+than"
-    most = rf"{most}|(?<![a-z])(?:cheap|small|short|narrow|light|thinn|low|few|shallow)er\s+than"
+    least = (
+        rf"{least}|(?<![{LATIN}])(?:deep|wid|tall|long|heavi|bigg|larg|high|broad|thick|dear|pric|great|old)i?er\s+than"
+    )
+    least += rf"|(?<![{LATIN}])more\s+expensive\s+than"
+    most = rf"{most}|(?<![{LATIN}])(?:cheap|small|short|narrow|light|thinn|low|few|shallow)er\s+than"
     most_after, least_after, about_after = (
         _any(n for p in prices for n in getattr(p, k)) for k in ("at_most_after", "at_least_after", "about_after")
     )
@@ -329,7 +332,7 @@ def _patterns() -> _Patterns:
     chinese = r"[一二两三四五六七八九十百千万][零〇一二两三四五六七八九十百千万]*"
     number = (
         rf"(?:(?P<before>{money})\s*)?"
-        rf"(?P<n>(?<![a-z0-9_.]){_FIGURES}(?:\s?k(?![a-z])|\s?[千百万])?(?![\d.]*\d)|(?<![a-z]){english}|{chinese})"
+        rf"(?P<n>(?<![{LATIN}0-9_.]){_FIGURES}(?:\s?k(?![{LATIN}])|\s?[千百万])?(?![\d.]*\d)|(?<![{LATIN}]){english}|{chinese})"
         rf"(?:\s*(?P<after>{money}))?"
     )
     names = {n: size for w in query_words() for size, listed in w.size.words.items() for n in listed}
@@ -340,9 +343,9 @@ def _patterns() -> _Patterns:
     code = r"\d{0,1}x{0,4}[sml]"
     figure = r"\d{1,3}(?:\.5)?"
     size = (
-        rf"(?:{size_before})\s*(?:is\s+|a\s+|an\s+|[:：]\s*)?(?:(?P<word>{_any(latin)}|{code}(?![a-z0-9]))"
+        rf"(?:{size_before})\s*(?:is\s+|a\s+|an\s+|[:：]\s*)?(?:(?P<word>{_any(latin)}|{code}(?![{LATIN}0-9]))"
         rf"|(?P<figure>{figure})(?![\d.%]|,\d|\s*(?:[x×*年月日度]|{money}|cm|mm|ml|g\b|kg|l\b)))(?:{size_after})?"
-        rf"|(?<![a-z0-9.])(?:(?P<after>{code}|{_any(latin)})\s*|(?P<figure_after>{figure})\s*)(?:{size_after})(?!前|之前|送|到|电池|线|楼|左右|上下)"
+        rf"|(?<![{LATIN}0-9.])(?:(?P<after>{code}|{_any(latin)})\s*|(?P<figure_after>{figure})\s*)(?:{size_after})(?!前|之前|送|到|电池|线|楼|左右|上下)"
         rf"|(?:{before_word})\s+(?:an?\s+)?(?P<in_word>{_any(latin)})(?=\s*(?:$|[,.;?!]|please|or less|for|with|under))"
     )
     gap = rf"\s*(?:(?:{filler})\s*)*"
@@ -358,6 +361,6 @@ def _patterns() -> _Patterns:
         inside=re.compile(r"\s*(?:之间|以内|之内|区间|range|的价位|价位)"),
         to=re.compile(_any(n for p in prices for n in p.to)),
         size=re.compile(size),
-        letter=re.compile(r"(?<![A-Za-z0-9'’&.-])(?:[2-5]?[Xx]{1,4}[SsLl]|[SML])(?![A-Za-z0-9'’&.-])"),
+        letter=re.compile(rf"(?<![{LATIN}0-9'’&.-])(?:[2-5]?[Xx]{{1,4}}[SsLl]|[SML])(?![{LATIN}0-9'’&.-])"),
         size_names=names,
     )

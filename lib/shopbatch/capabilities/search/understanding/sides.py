@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from shopbatch.text.letters import LATIN
 from shopbatch.text.quantities import quantities
 
 # dimension of a unit -> the unit that amounts are written in, and its size in base units of text.units
@@ -15,7 +16,7 @@ WRITTEN = {
 }
 PIECE = re.compile(
     r"(?<![\w.])(?P<a>\d{1,4}(?:\.\d)?)\s?[x×*]\s?(?P<b>\d{1,4}(?:\.\d)?)(?:\s?[x×*]\s?(?P<c>\d{1,4}(?:\.\d)?))?"
-    r"(?!\s?[x×*\d.]|[a-z]?\d)(?:\s?(?P<unit>[a-z]{1,11}|[\u3400-\u9fff]{1,2})(?![a-z]))?"
+    rf"(?!\s?[x×*\d.]|[a-z]?\d)(?:\s?(?P<unit>[a-z]{{1,11}}|[\u3400-\u9fff]{{1,2}})(?![{LATIN}]))?"
 )
 _PIXELS = frozenset(("px", "pixel", "pixels", "dpi", "像素"))
 _LEAST_SIDE, _MOST_SIDE = 30, 500  # centimeters that sides without a unit may be: 2x4 and 1920x1080 are something else

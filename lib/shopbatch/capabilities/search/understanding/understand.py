@@ -16,7 +16,7 @@ from shopbatch.capabilities.search.understanding.vocabulary import HAN, Vocabula
 from shopbatch.capabilities.search.understanding.words import listed
 from shopbatch.text.quantities import fold_width
 
-VERSION = 2  # of the rules; part of the recipes of the jobs that use them
+VERSION = 3  # of the rules; part of the recipes of the jobs that use them
 LONGEST = 2_000  # characters of a query that are read
 _YEARS = re.compile(
     r"(\d{1,2})\s*-?\s*(?:years?|yrs?|y)(?:\s*-?\s*olds?)?\b|(\d{1,2})\s*(?:周岁|岁)"
