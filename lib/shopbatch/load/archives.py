@@ -45,7 +45,7 @@ def unpacked(path: Path, max_gb: float | None = None) -> Iterator[Path]:
         Stopped: There is no space left for the copy.
     """
     with scratch("shopbatch-zip-") as temporary:
-        folder = temporary / "files" / path.name
+        folder = temporary / path.name
         try:
             with zipfile.ZipFile(path) as archive:
                 members = _members(archive, path)
