@@ -14,6 +14,7 @@ from functools import lru_cache
 
 import xxhash
 
+from shopbatch.capabilities.copywriting.apt import is_apt
 from shopbatch.capabilities.copywriting.bullets import bullets, stated_details
 from shopbatch.capabilities.copywriting.chinese import Chinese, is_sayable
 from shopbatch.capabilities.copywriting.english import English, is_redundant
@@ -142,7 +143,9 @@ class _Planner:
         most = _LONG_ZH if zh else _LONG
         chosen: dict[str, Fact] = {}
         for fact in goods.facts:
-            known = holds(goods.noun, fact.value, self.language) or (not zh and is_redundant(fact, goods.noun))
+            known = holds(goods.noun, fact.value, self.language) or (
+                not zh and (is_redundant(fact, goods.noun) or not is_apt(fact, goods.noun))
+            )
             several = fact.role in (PART, "able", "measure")
             # of two handles one is stated
             name = fact.value.split(" ")[-1] if fact.role == PART and not zh else fact.label

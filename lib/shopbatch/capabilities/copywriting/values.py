@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 
+from shopbatch.capabilities.copywriting.apt import sayable
 from shopbatch.capabilities.copywriting.fact import (
     ABLE,
     MEASURES,
@@ -57,6 +58,7 @@ _DOES_ZH = re.compile(r"(?!是否|可否|含|需)[\u4e00-\u9fff]{4,6}(?<![量数
 _LOOSE_ZH = re.compile(r"可[\u4e00-\u9fff]{1,3}$")  # 肩带: 可拆卸
 _ARROW = re.compile(r"\s+-?>\s+(?=[A-Z])")  # USB-A > USB-C
 _LESS = re.compile(r"<(?= ?[\d.])")  # Alcohol: <0.5 %
+_YES = re.compile(r"^yes[,;:] +", re.I)  # Waterproof: yes, 5000 mm
 _UNIT = re.compile(r"[(（]\s*([^()（）\d]{1,12}?)\s*[)）]\s*$")
 _LENGTHS = re.compile(r"\d ?(?:mm|cm|m|in|inch|inches|ft)$")
 _COUNT = re.compile(r"\d{1,4}")
@@ -113,7 +115,10 @@ def _fact(attribute: str, raw: str | None, language: str) -> Fact | None:
         return None
     if yes_or_no:
         return _answered(label, text, bool(answer(text)), speech.names, language)
-    return _stated(name, attribute, label, text, language)
+    if language == "zh":
+        return _stated(name, attribute, label, text, language)
+    fact = _stated(name, attribute, label, _YES.sub("", text) or text, language)
+    return sayable(fact) if fact else None
 
 
 def _answered(label: str, text: str, yes: bool, names: Names, language: str) -> Fact:
@@ -170,6 +175,8 @@ def _stated(name: str, attribute: str, label: str, text: str, language: str) -> 
         return Fact(ABLE, label, shown, f"共{shown}页")
     if role == "flavour" and "note" in label.lower() and "notes" in speech.roles:
         return Fact("notes", label, shown, _spoken(role, shown, language, speech))
+    if language == "en" and role == "pieces":  # units, a quantity: no pieces of which goods consist
+        role = ""
     if role == "gemstone" and label.lower() == "crystal":
         role = ""
     if role in MEASURES and _is_measured(role, shown, language):
