@@ -10,6 +10,7 @@ from importlib import resources
 import yaml
 
 from shopbatch.capabilities.copywriting import (
+    apt,
     bullets,
     called,
     chinese,
@@ -102,13 +103,14 @@ MODERATION = {1: "16a6e0fc28d7d188"}
 OF_MODERATION = tuple((module, None) for module in (find, folding, closing, details, moderation_lexicon))
 MODERATION_LISTS = tuple(("text.moderation", name) for name in ("en", "zh", "signs", "details"))
 # of what says facts by plan, besides the patterns, whose digest is part of the stage's `checks`
-PLANNING = {4: "fc34cb685061ee97"}
+PLANNING = {5: "99e90beed311cb2b"}
 OF_PLANNING = (
     *(
         (module, None)
         for module in (
             plan,
             bullets,
+            apt,
             english,
             chinese,
             product,

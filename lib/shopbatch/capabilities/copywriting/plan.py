@@ -26,7 +26,7 @@ from shopbatch.capabilities.copywriting.wording import titled
 from shopbatch.core.hashing import digest
 from shopbatch.grounding.lexicon import phrase_of
 
-VERSION = 4  # of what this module and those that it calls make of facts and patterns
+VERSION = 5  # of what this module and those that it calls make of facts and patterns
 _DESCRIBED = 10  # facts in the description at most
 _DRAFTS = 5  # descriptions of which the least repetitive is taken
 _SHORT, _SHORT_ZH = 20, 11  # letters of a description that needs another sentence
@@ -224,7 +224,12 @@ class _Planner:
         if zh and (re.search(r"\d", goods.name) or not _AMOUNT_ZH.fullmatch(fits["size"])):
             fits["size"] = ""
         if not zh:
-            fits["size"] = "" if re.match("an? ", fits["size"]) else fits["size"]
+            number = re.match(r"\d+(?![\d.,])", fits["size"])
+            told = number and re.search(rf"(?<![\d.,]){number[0]}(?![\d.,])", goods.name)
+            fits["size"] = "" if told or re.match("an? ", fits["size"]) else fits["size"]
+            fits["colour"] = (
+                "" if fits["colour"] == "transparent" and holds(goods.name, "clear", "en") else fits["colour"]
+            )
             fits["colour"] = "" if " and " in fits["colour"] else fits["colour"]
             fits["colour"] = titled(fits["colour"]) if not goods.name[1:].islower() else fits["colour"]
         return fits
