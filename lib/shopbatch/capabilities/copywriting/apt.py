@@ -60,7 +60,9 @@ def _is_shaped(fact: Fact) -> bool:
     if role not in _CLOSED and _BOUNDED.search(shown):
         return False
     if role == "pieces":
-        return bool(re.fullmatch(r"[2-9]|\d{2,}", fact.value) and re.search("piece", fact.label, re.I))  # no units, no quantity
+        return bool(
+            re.fullmatch(r"[2-9]|\d{2,}", fact.value) and re.search("piece", fact.label, re.I)
+        )  # no units, no quantity
     if role == PART and fact.value.startswith("a single "):
         return False
     if role == "package_size":
