@@ -226,7 +226,7 @@ class _Planner:
         if not zh:
             number = re.match(r"\d+(?![\d.,])", fits["size"])
             told = number and re.search(rf"(?<![\d.,]){number[0]}(?![\d.,])", goods.name)
-            fits["size"] = "" if told or re.match("an? ", fits["size"]) else fits["size"]
+            fits["size"] = "" if told or re.fullmatch(r"an? .*|\d+", fits["size"]) else fits["size"]
             fits["colour"] = (
                 "" if fits["colour"] == "transparent" and holds(goods.name, "clear", "en") else fits["colour"]
             )

@@ -74,6 +74,7 @@ def in_english(
     if only_named:
         noun = _first_part(bare(shown, brand)) if kind == BOOKS else _core_of(shown, brand) or _first_part(shown)
     qualities, has, tail = _besides(read, facts, noun, kind) if not (only_named or core) else ((), "", "")
+    facts = tuple(_counted(f, noun) if plural else f for f in facts)
     return Goods(
         shown, noun, kind, of_children(facts, noun), plural, mass, "", only_named, details,
         "" if tight or holds(held, typed, "en") else typed, "" if only_named else whom, False, qualities, has, tail,
@@ -93,6 +94,12 @@ def _spoils(detail: str, facts: Sequence[Fact]) -> bool:
     """Whether a sentence of the shop's sends goods into the washing machine that their material forbids."""
     made = {s for f in facts if f.role in ("material", "upper") for s in phrase_of(f.value)}
     return bool(re.search(r"\bmachine wash", detail, re.I) and made & _UNWASHABLE)
+
+
+def _counted(fact: Fact, noun: str) -> Fact:
+    """A pack of goods without their name, which the sentence begins with: nappies in a pack of 88."""
+    count = re.fullmatch(r"(\d+) ([a-z]+s)", fact.value) if fact.role == "package_size" else None
+    return replace(fact, value=count[1]) if count and phrase_of(count[2]) == phrase_of(noun)[-1:] else fact
 
 
 def _first_part(title: str) -> str:
