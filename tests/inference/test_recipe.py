@@ -10,6 +10,7 @@ from importlib import resources
 import yaml
 
 from shopbatch.capabilities.copywriting import (
+    apt,
     bullets,
     called,
     chinese,
@@ -85,7 +86,7 @@ WORDED = {1: "4ed493d0836494d0"}
 OF_WORDED = ((visible, None), (markup, None))
 WORDED_LISTS = (("text", "visible"), ("text", "markup"))
 # of what judges a description, by the versions of rules and of the grounding check
-JUDGING = {(8, 6): "4e6bf2287dc27cac"}
+JUDGING = {(8, 6): "c64e63db02404bea"}
 OF_JUDGING = (
     *((module, None) for module in (rules, copy_format, words, coverage)),
     *((module, None) for module in (check, allowed, standing, lexicon, facts, brands)),
@@ -102,13 +103,14 @@ MODERATION = {1: "16a6e0fc28d7d188"}
 OF_MODERATION = tuple((module, None) for module in (find, folding, closing, details, moderation_lexicon))
 MODERATION_LISTS = tuple(("text.moderation", name) for name in ("en", "zh", "signs", "details"))
 # of what says facts by plan, besides the patterns, whose digest is part of the stage's `checks`
-PLANNING = {4: "73821adbaa39ef5b"}
+PLANNING = {5: "af8f34810cb68a9e"}
 OF_PLANNING = (
     *(
         (module, None)
         for module in (
             plan,
             bullets,
+            apt,
             english,
             chinese,
             product,

@@ -213,3 +213,30 @@ def test_chinese_copy_reads_as_people_write(attributes, said, unsaid):
 def test_of_several_goods_there_is_no_single_one(title, product_type, measure):
     known = known_facts(content_of([{"title": title, "product_type": product_type}]))[0]
     assert understand(known, "zh").measure == measure
+
+
+BULLETS_ONLY = [
+    # a value of another thing, of units or of a limit is in no sentence, and words cut from a title are no goods
+    (
+        {"title": "Desk Arm 17-32in", "product_type": "Monitor arm", "Screen size": "17-32 in", "Max load": "9 kg"},
+        "17-32",
+    ),
+    ({"title": "Digital Kitchen Scale", "product_type": "Kitchen scale", "Units": "g, oz, lb"}, "piece"),
+    ({"title": "Sweet Pea Seeds", "product_type": "Flower seeds", "Height": "180 cm"}, "180"),
+    ({"title": "Power Bank", "product_type": "Power bank", "Output": "22.5 W max", "Ports": "3"}, "22.5"),
+    ({"title": "Plush Sloth 35 cm Soft Toy", "product_type": "Soft toy", "Height": "35 cm"}, "cm soft"),
+    ({"title": "Tides - Novel - Paperback", "category": "Books", "author": "A. Fenn", "pages": "90"}, " - "),
+]
+
+
+@pytest.mark.parametrize(("attributes", "unsaid"), BULLETS_ONLY)
+def test_what_has_no_known_shape_is_not_said(attributes, unsaid):
+    copy = copy_of(attributes)
+    assert unsaid not in copy.description
+    shown = {v for k, v in attributes.items() if k[0].isupper()} | {"90"} & set(attributes.values())
+    assert all(v.removesuffix(" in") in " ".join((*copy.bullets, copy.description)) for v in shown)
+
+
+def test_a_pack_of_counted_goods_is_said_by_its_number():
+    copy = copy_of({"title": "Eco Nappies Size 4", "product_type": "Nappies", "package_size": "88 nappies"})
+    assert "pack of 88" in copy.description and "88 nappies pack" not in copy.description

@@ -10,7 +10,7 @@ from shopbatch.capabilities.copywriting.fact import Fact
 from shopbatch.capabilities.copywriting.facts import cut
 from shopbatch.capabilities.copywriting.patterns import Patterns, fill, patterns
 from shopbatch.capabilities.copywriting.product import SHELF, Goods, holds
-from shopbatch.capabilities.copywriting.wording import capital
+from shopbatch.capabilities.copywriting.wording import UNITS, capital
 
 _FEWEST, _WANTED = 2, 3  # bullets: at least, and where there are so many facts
 _GOES_ON = {
@@ -82,7 +82,9 @@ def _bullet(fact: Fact, speech: Patterns, most: int) -> str:
 
 def _line(speech: Patterns, label: str, value: str, most: int) -> str:
     """A bullet, cut to the length of one."""
-    return fill(speech.bullet, {"label": capital(label), "value": capital(cut(value, most - len(label) - 2))})
+    value = cut(value, most - len(label) - 2)
+    unit = re.split(r"[,/ ]", value)[0] in UNITS  # g, oz, lb
+    return fill(speech.bullet, {"label": capital(label), "value": value if unit else capital(value)})
 
 
 def _joined(lines: Sequence[str], language: str, most: int) -> str:

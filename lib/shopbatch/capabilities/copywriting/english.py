@@ -84,7 +84,7 @@ class English(Speaker):
         binding = next((f for f in facts if f.label.lower() in BINDINGS and f.bare), None)
         pages = next((f for f in facts if f.label.lower() == "pages" and f.bare), None)
         kind = lowered(self.goods.type_name)
-        name = bare(self.goods.name, "")
+        name = self.goods.noun if self.goods.only_named else re.split(r"\s[-–—|]+\s", bare(self.goods.name, ""))[0]
         what = " ".join(dict.fromkeys([*([binding.shown.lower()] if binding else []), *([kind] if kind else [])]))
         fits = (kind or binding) and not kind.endswith("s") and len(kind.split()) < 4
         rest = [f for f in facts if not (fits and f in (binding, pages))]
@@ -167,6 +167,7 @@ class English(Speaker):
                 rest.append(fact)
                 continue
             self.stated.append(fact)
+        before.sort(key=lambda word: word in ("mini", "midi", "maxi"))
         return before, rest
 
     def _is_short(self, fact: Fact, seen: set[str]) -> bool:

@@ -14,7 +14,7 @@ from shopbatch.text.vocabulary import is_english
 _ASIDE = re.compile(r"\s*\(([^)]*)(?:\)|$)")
 _JOINS = frozenset({"and", "or", ","})
 _POSSESSIVE = re.compile(r"^((?:[\w&]+ ){0,2})(Boys|Girls|Kids|Ladies|Toddlers)(?= [A-Z])")
-_SHOUTED_UNIT = re.compile(r"(?<=\d)(?:G|KG|ML|CM|MM|OZ)\b")
+_SHOUTED_UNIT = re.compile(r"(?<=\d)(?:G|KG|ML|CM|MM|OZ|MAH)\b")
 _MOST = 3  # words of an aside that stand before the goods
 
 
@@ -83,7 +83,7 @@ def shown_name(name: str, is_title: bool, colour: str) -> str:
         bare = re.sub(rf"[\s,/(-]+{re.escape(colour)}\)?$", "", name, flags=re.I) if colour else name
         name = _codes_kept(title_case(bare or name)) if name.isupper() else bare or name
         name = _POSSESSIVE.sub(r"\1\2'", re.sub(r"\b((?:[Ww]om|[Mm])en)s\b", r"\1's", name))
-        name = _SHOUTED_UNIT.sub(lambda m: m[0].lower(), name)
+        name = _SHOUTED_UNIT.sub(lambda m: m[0].lower().replace("mah", "mAh"), name)
         small = [w for w in name.split()[1:] if w.islower() and w.isalpha() and len(w) > 3]
         return titled(name) if small else capital(name)
     return titled(_headed(plain(name))) if name.isupper() or name.islower() else capital(name)

@@ -14,6 +14,7 @@ from functools import lru_cache
 
 import xxhash
 
+from shopbatch.capabilities.copywriting.apt import is_apt
 from shopbatch.capabilities.copywriting.bullets import bullets, stated_details
 from shopbatch.capabilities.copywriting.chinese import Chinese, is_sayable
 from shopbatch.capabilities.copywriting.english import English, is_redundant
@@ -25,7 +26,7 @@ from shopbatch.capabilities.copywriting.wording import titled
 from shopbatch.core.hashing import digest
 from shopbatch.grounding.lexicon import phrase_of
 
-VERSION = 4  # of what this module and those that it calls make of facts and patterns
+VERSION = 5  # of what this module and those that it calls make of facts and patterns
 _DESCRIBED = 10  # facts in the description at most
 _DRAFTS = 5  # descriptions of which the least repetitive is taken
 _SHORT, _SHORT_ZH = 20, 11  # letters of a description that needs another sentence
@@ -142,7 +143,9 @@ class _Planner:
         most = _LONG_ZH if zh else _LONG
         chosen: dict[str, Fact] = {}
         for fact in goods.facts:
-            known = holds(goods.noun, fact.value, self.language) or (not zh and is_redundant(fact, goods.noun))
+            known = holds(goods.noun, fact.value, self.language) or (
+                not zh and (is_redundant(fact, goods.noun) or not is_apt(fact, goods.noun))
+            )
             several = fact.role in (PART, "able", "measure")
             # of two handles one is stated
             name = fact.value.split(" ")[-1] if fact.role == PART and not zh else fact.label
@@ -221,7 +224,12 @@ class _Planner:
         if zh and (re.search(r"\d", goods.name) or not _AMOUNT_ZH.fullmatch(fits["size"])):
             fits["size"] = ""
         if not zh:
-            fits["size"] = "" if re.match("an? ", fits["size"]) else fits["size"]
+            number = re.match(r"\d+(?![\d.,])", fits["size"])
+            told = number and re.search(rf"(?<![\d.,]){number[0]}(?![\d.,])", goods.name)
+            fits["size"] = "" if told or re.fullmatch(r"an? .*|\d+", fits["size"]) else fits["size"]
+            fits["colour"] = (
+                "" if fits["colour"] == "transparent" and holds(goods.name, "clear", "en") else fits["colour"]
+            )
             fits["colour"] = "" if " and " in fits["colour"] else fits["colour"]
             fits["colour"] = titled(fits["colour"]) if not goods.name[1:].islower() else fits["colour"]
         return fits

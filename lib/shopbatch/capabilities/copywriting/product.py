@@ -37,7 +37,8 @@ _LONGEST_DETAIL = {"en": 110, "zh": 45}  # characters of a sentence of the shop'
 _DETAILS = 3  # sentences of the shop's own description
 _SHORTEST_DETAIL = {"en": 4, "zh": 3}
 _ADDRESSED = re.compile(
-    r"\b(?:you|your|we|our|us|i|my|now|today|please|click|see|price|sale|off|new|free|at least|guaranteed?)\b"
+    r"\b(?:you|your|we|our|us|i|my|now|today|please|click|see|price|sale"
+    r"|(?<=% )off|off(?= (?:all|the|selected))|new|free|at least|guaranteed?)\b"
     r"|[$€£¥%我你您]",
     re.I,
 )

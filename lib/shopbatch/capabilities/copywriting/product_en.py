@@ -23,11 +23,14 @@ from shopbatch.capabilities.copywriting.goods import (
 from shopbatch.capabilities.copywriting.labels import of_shelf, plain, shown_name
 from shopbatch.capabilities.copywriting.patterns import Patterns, patterns
 from shopbatch.capabilities.copywriting.same import holds
-from shopbatch.capabilities.copywriting.titles import Reader, Title, bare, front, is_goods_name
+from shopbatch.capabilities.copywriting.titles import Reader, Title, bare, core_of, front, is_goods_name
 from shopbatch.capabilities.copywriting.wording import lowered, titled
 from shopbatch.grounding.lexicon import ANYTHING, Lexicon, phrase_of, stem, words_of
 from shopbatch.text.vocabulary import is_english
 
+_UNWASHABLE = frozenset(
+    phrase_of("leather suede ceramic porcelain stoneware glass wood oak walnut marble steel plastic")
+)
 # names of attributes of food
 FOOD = frozenset({"ingredients", "allergens", "protein", "sugar", "sugars", "fat", "salt", "fibre", "calories", "vegan",
                   "gluten free", "cocoa", "caffeine", "best before"})  # fmt: skip
@@ -39,7 +42,8 @@ def in_english(
     labels = {n: plain(v) for n, v in named.items()}
     if not named["title"]:
         return _by_labels(named, facts, details, words)
-    noun, kind, key = noun_of(labels | {"title": front(labels["title"], brand)}, words, titled=True)
+    details = tuple(d for d in details if not _spoils(d, facts))
+    noun, kind, key = noun_of(labels | {"title": _goods_of(named, brand, words)}, words, titled=True)
     kind = or_book(kind, facts)
     typed = labels["product_type"]
     colour = next((f.shown for f in facts if f.role == "colour"), "")
@@ -61,19 +65,46 @@ def in_english(
     entries = words.words.kinds[kind]
     plural, mass = _number(noun, key, entries.plural, entries.mass)
     mass = mass or (not plural and kind in EDIBLE and any(f.role in ("package_size", "weight") for f in facts))
+    mass = mass or bool(re.search(r"\bvitamin [A-Z]\d*$", noun))
     if core and (plural != _number(core, "", frozenset(), frozenset())[0] or kind == BOOKS):
         core = ""
     facts = (*facts, *shelf_of({n: of_shelf(v) for n, v in labels.items()}, noun, "en"))
     held = shown if kind == BOOKS else f"{shown} {noun}"
     tight = typed.replace(" ", "").lower() in held.replace(" ", "").lower()
     if only_named:
-        noun = bare(shown, brand) if kind == BOOKS else _core_of(shown, brand) or shown
-    qualities, has, tail = _besides(read, facts, noun) if not (only_named or core) else ((), "", "")
+        noun = _first_part(bare(shown, brand)) if kind == BOOKS else _core_of(shown, brand) or _first_part(shown)
+    qualities, has, tail = _besides(read, facts, noun, kind) if not (only_named or core) else ((), "", "")
+    facts = tuple(_counted(f, noun) if plural else f for f in facts)
     return Goods(
         shown, noun, kind, of_children(facts, noun), plural, mass, "", only_named, details,
         "" if tight or holds(held, typed, "en") else typed, "" if only_named else whom, False, qualities, has, tail,
         _core_of(shown, brand) if core else "",
     )  # fmt: skip
+
+
+def _goods_of(named: Mapping[str, str], brand: str, words: Lexicon) -> str:
+    """The part of a title that names the goods; without a type that is what ends before the first number or sign."""
+    whole = front(plain(named["title"]), brand)
+    core = core_of(whole) if not named["product_type"] else ""
+    goods = words.find_goods(core)
+    return core if goods and goods[-1].end == len(core) else whole
+
+
+def _spoils(detail: str, facts: Sequence[Fact]) -> bool:
+    """Whether a sentence of the shop's sends goods into the washing machine that their material forbids."""
+    made = {s for f in facts if f.role in ("material", "upper") for s in phrase_of(f.value)}
+    return bool(re.search(r"\bmachine wash", detail, re.I) and made & _UNWASHABLE)
+
+
+def _counted(fact: Fact, noun: str) -> Fact:
+    """A pack of goods without their name, which the sentence begins with: nappies in a pack of 88."""
+    count = re.fullmatch(r"(\d+) ([a-z]+s)", fact.value) if fact.role == "package_size" else None
+    return replace(fact, value=count[1]) if count and phrase_of(count[2]) == phrase_of(noun)[-1:] else fact
+
+
+def _first_part(title: str) -> str:
+    """A title without what follows a dash: `The Orchard` of `The Orchard - Novel - Paperback`."""
+    return re.split(r"\s[-–—|]+\s", title)[0].strip(" []()") or title
 
 
 def _by_labels(named: Mapping[str, str], facts: tuple[Fact, ...], details: tuple[str, ...], words: Lexicon) -> Goods:
@@ -85,7 +116,7 @@ def _by_labels(named: Mapping[str, str], facts: tuple[Fact, ...], details: tuple
     pack = patterns("en").labels["package_size"]
     facts = tuple(f if f.label != pack else _sane_size(f) for f in facts)
     facts = tuple(f for f in facts if f.shown)
-    size = next((f.shown for f in facts if f.role == "package_size"), "")
+    size = next((f.shown for f in facts if f.label == pack), "")
     noun = one_of(noun, size) if noun else ""
     only_named = not (noun or what.of)  # a brand or a code as product type
     goods = words.find_goods(noun or labels["category"])
@@ -134,14 +165,19 @@ def _best_noun(
     return best, read.core if typed and not read.noun and not named else ""
 
 
-def _besides(read: Title, facts: Sequence[Fact], noun: str) -> tuple[tuple[str, ...], str, str]:
+def _besides(read: Title, facts: Sequence[Fact], noun: str, kind: str) -> tuple[tuple[str, ...], str, str]:
     """What a title says besides the goods that no fact says: qualities, what they have, and what follows them."""
     told = [f for f in facts if f.role not in (SHOWN, "brand", *SHELF)]
     in_told = {s for f in told for s in phrase_of(f"{f.label} {f.value}")} | set(phrase_of(noun))
     in_any = in_told | {s for f in facts for s in phrase_of(f"{f.label} {f.shown}")}
     roles = {f.role for f in facts}
     made_of = roles & {"material", "upper"}
-    every = [q for q in read.qualities if not set(phrase_of(q)) & in_told and not (made_of and q == "wooden")]
+    of_pack = ("resealable", "recyclable", "refillable", "plastic-free") if kind in EDIBLE else ()
+    every = [
+        q
+        for q in read.qualities
+        if q not in of_pack and not set(phrase_of(q)) & in_told and not (made_of and q == "wooden")
+    ]
     if read.colour and "colour" not in roles and not set(phrase_of(read.colour)) <= in_told:
         every.append(read.colour)
     if read.material and not roles & {"material", "upper"} and not set(phrase_of(read.material)) & in_told:
@@ -199,4 +235,5 @@ def _known_lowered(text: str, words: Lexicon, known: frozenset[str]) -> str:
         is_word = stem(word) in words.vocabulary or stem(word) in known or word.lower() in titles or is_english(word)
         return lowered(word) if is_word else word
 
-    return re.sub(r"\bE-(?=[a-z])", "e-", re.sub(r"[^\W\d_][\w'’]*", small, text))
+    small_text = re.sub(r"[^\W\d_][\w'’]*", small, text)
+    return re.sub(r"\bE-(?=[a-z])", "e-", small_text).replace("earl grey", "Earl Grey")

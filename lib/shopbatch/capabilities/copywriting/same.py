@@ -6,7 +6,7 @@ import re
 from functools import lru_cache
 
 from shopbatch.capabilities.copywriting.patterns import patterns
-from shopbatch.grounding.lexicon import phrase_of
+from shopbatch.grounding.lexicon import phrase_of, words_of
 from shopbatch.text.letters import LATIN
 
 # units as they are compared; the longer ones first
@@ -59,3 +59,21 @@ def repeats(name: str, sentence: str, language: str) -> bool:
         return sum(c in name for c in sentence) > len(sentence) / 2
     words = set(phrase_of(sentence))
     return len(words & set(phrase_of(name))) > len(words) / 2
+
+
+def literally(name: str, product_type: str) -> tuple[int, int] | None:
+    """Where a title holds a product type, in singular or plural, in one word or several."""
+    wanted = _compared(product_type)
+    words = words_of(name)
+    for first in range(len(words)):
+        text = ""
+        for last in range(first, min(first + 5, len(words))):
+            text += words[last][0].lower().replace("'", "")
+            if wanted and wanted in (_compared(name[words[first].start() : words[last].end()]), _compared(text)):
+                return words[first].start(), words[last].end()
+    return None
+
+
+def _compared(text: str) -> str:
+    """The stems of a text in one word, of scarves as of a scarf."""
+    return "".join(re.sub("v$", "f", word).rstrip("e") for word in phrase_of(text))

@@ -11,8 +11,10 @@ from dataclasses import dataclass, replace
 
 from shopbatch.capabilities.copywriting.parts import had
 from shopbatch.capabilities.copywriting.patterns import Names, patterns
+from shopbatch.capabilities.copywriting.same import literally
 from shopbatch.capabilities.copywriting.wording import lowered
 from shopbatch.grounding.lexicon import ANYTHING, Lexicon, lexicon, phrase_of, stem, words_of
+from shopbatch.grounding.lexicon import Goods as Named
 from shopbatch.text.vocabulary import is_english
 
 _ASIDE = re.compile(r"\s*[\[(（].*?(?:[\])）]|$)")
@@ -32,6 +34,9 @@ _ATTACHED = re.compile(
     re.I,
 )
 _SMALL = frozenset({"in", "of", "to", "on"})
+_UNIT = re.compile(r"(?:mm|cm|m|inch(?:es)?|ft|kg|g|mg|ml|l|cl|oz|lbs?|w|kw|v|mah|wh|gb|tb|hz|iu)", re.I)
+_SLASHED = re.compile(r"[^\W\d]+ (?=[^\W\d]+/[^\W\d]+)")  # the colour in `White Top/Black Frame`, which is of the top
+_VITAMIN = re.compile(r"(?<=vitamin) [A-K]\d{0,2}\b", re.I)
 _LONGEST_NOUN = 5  # words of a title up to the goods
 _LONGEST_CORE = 6  # words that name goods by themselves
 _MOST = 2  # qualities in front of the goods
@@ -78,14 +83,14 @@ class Reader:
     def read(self, title: str) -> Title:
         """What a title says."""
         name = bare(title, self.brand)
-        core = _core(name)
+        core = core_of(name)
         head = self._head(name)
         if head is None:
             return Title(core=core)
         start, end = head
         noun = " ".join([*self._before(name[:start]), name[start:end]])
         said = Title(noun=noun, core=core)
-        for part in _parts(name[end:]):
+        for part in _parts(_SLASHED.sub("", name[end:])):
             said = self._with_part(said, part)
         return replace(said, qualities=said.qualities[:_MOST])
 
@@ -93,8 +98,9 @@ class Reader:
         """Where a title names the goods."""
         bound = re.search(rf"\s(?:{'|'.join(_TAILS)})\s", f"{name} ", re.I)
         for text in dict.fromkeys((name[: bound.start()] if bound else name, name)):
-            if place := _literally(text, self.product_type):
-                return place[0], self._with_goods(text, place[1])
+            if place := literally(text, self.product_type):
+                vitamin = _VITAMIN.match(text, place[1])
+                return place[0], vitamin.end() if vitamin else self._with_goods(text, place[1])
             if place := self._as_goods(text):
                 return place
         return None
@@ -119,12 +125,13 @@ class Reader:
         if self.product_type and not self.key:
             return None
         words = lexicon("en")
-        fitting = (g for g in words.find_goods(name) if not self.key or g.name == self.key)
-        also = (g for g in words.find_goods(name) if same_goods(g.name, self.key, words))
+        every = [g for g in words.find_goods(name) if _is_whole(name, g)]
+        fitting = (g for g in every if not self.key or g.name == self.key)
+        also = (g for g in every if same_goods(g.name, self.key, words))
         goods = next(fitting, None) or next(also, None)
         if goods is None:
             return None
-        core = _core(name)
+        core = core_of(name)
         more = core[goods.end :].strip() if not self.product_type and name.startswith(core) else ""
         new = not set(phrase_of(more)) <= self.known
         if more and new and self.untyped and is_goods_name(core) and not _all_qualities(more):  # a laptop sleeve
@@ -151,11 +158,14 @@ class Reader:
         every = before.split()
         for place, word in reversed(list(enumerate(every))):
             clear = is_word(word) or (is_english(word) and (self.edible or (place > 0 and is_word(every[place - 1]))))
-            counts = word.lower() in names.counts or re.search(r"[\d,;:|/()&+]", word)
-            if not clear or counts or len(kept) == _LONGEST_NOUN - 1:
+            if kept and word.lower() in ("&", "and") and place and is_word(every[place - 1]) and self.edible:
+                kept.insert(0, "and")
+                continue
+            counts = word.lower() in names.counts or _UNIT.fullmatch(word) or re.search(r"[\d,;:|/()&+]", word)
+            if not clear or counts or len(kept) - kept.count("and") == _LONGEST_NOUN - 1:
                 break
             kept.insert(0, word)
-        while kept and len(kept) < len(every) and kept[0].lower() in names.tails:
+        while kept and (kept[0] == "and" or len(kept) < len(every)) and kept[0].lower() in names.tails:
             kept.pop(0)
         return kept
 
@@ -219,29 +229,17 @@ def same_goods(name: str, key: str, words: Lexicon) -> bool:
     return bool(key) and (phrase_of(key)[-1:] == phrase_of(name)[-1:] or phrase_of(key) in also)
 
 
-def _core(name: str) -> str:
+def _is_whole(name: str, goods: Named) -> bool:
+    """Whether goods of a title are a word of their own there: a weekender, but not the weekend of a weekend bag."""
+    said, called = name[goods.start : goods.end].lower(), goods.name.lower()
+    return not (called.endswith("er") and said == called[:-2])
+
+
+def core_of(name: str) -> str:
     """A title up to the first number or sign, "" if that is nothing or long."""
     bound = _BOUND.search(name)
     text = re.split(r"\s(?:with|for|by)\s", name[: bound.start()] if bound else name, flags=re.I)[0].strip(" ,-–")
     return text if 0 < len(text.split()) <= _LONGEST_CORE else ""
-
-
-def _literally(name: str, product_type: str) -> tuple[int, int] | None:
-    """Where a title holds a product type, in singular or plural, in one word or several."""
-    wanted = _compared(product_type)
-    words = words_of(name)
-    for first in range(len(words)):
-        text = ""
-        for last in range(first, min(first + 5, len(words))):
-            text += words[last][0].lower().replace("'", "")
-            if wanted and wanted in (_compared(name[words[first].start() : words[last].end()]), _compared(text)):
-                return words[first].start(), words[last].end()
-    return None
-
-
-def _compared(text: str) -> str:
-    """The stems of a text in one word, of scarves as of a scarf."""
-    return "".join(re.sub("v$", "f", word).rstrip("e") for word in phrase_of(text))
 
 
 def _parts(text: str) -> Iterator[str]:

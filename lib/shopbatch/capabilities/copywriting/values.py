@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 
+from shopbatch.capabilities.copywriting.apt import sayable
 from shopbatch.capabilities.copywriting.fact import (
     ABLE,
     MEASURES,
@@ -46,7 +47,9 @@ _KEPT = frozenset(
 _SHADE = re.compile(r"[黑白红蓝绿黄紫灰棕粉橙金银青褐米驼杏]$")
 _QUANTITY = re.compile(r"[\d.,/ x×*-]+")
 _MEASURED = {
-    "en": re.compile(r"[\d.,]+(?: ?[-–x×] ?[\d.,]+){0,2} ?[^\W\d]{1,6}(?:/[a-z]{1,3})?|[248]K|\d+p|\d+ x \d+(?: px)?"),
+    "en": re.compile(
+        r"(?:± ?)?[\d.,]+(?: ?[-–x×] ?[\d.,]+){0,2} ?[^\W\d]{1,6}(?:/[a-z]{1,3})?|[248]K|\d+p|\d+ x \d+(?: px)?"
+    ),
     "zh": re.compile(r"[^+>(/]*\d ?(?!x)[^\W\d]+[^+>(/]*"),
 }  # 2.3 kg
 _COLOUR = {"en": 12, "zh": 3}  # letters of a label that is about the whole product: not `Frame colour`
@@ -57,6 +60,8 @@ _DOES_ZH = re.compile(r"(?!是否|可否|含|需)[\u4e00-\u9fff]{4,6}(?<![量数
 _LOOSE_ZH = re.compile(r"可[\u4e00-\u9fff]{1,3}$")  # 肩带: 可拆卸
 _ARROW = re.compile(r"\s+-?>\s+(?=[A-Z])")  # USB-A > USB-C
 _LESS = re.compile(r"<(?= ?[\d.])")  # Alcohol: <0.5 %
+_YES = re.compile(r"^yes[,;:] +", re.I)  # Waterproof: yes, 5000 mm
+_OUTER = re.compile(r"\d[\d.]*(?: x \d[\d.]*){1,2} (?:cm|mm|m)")
 _UNIT = re.compile(r"[(（]\s*([^()（）\d]{1,12}?)\s*[)）]\s*$")
 _LENGTHS = re.compile(r"\d ?(?:mm|cm|m|in|inch|inches|ft)$")
 _COUNT = re.compile(r"\d{1,4}")
@@ -113,7 +118,8 @@ def _fact(attribute: str, raw: str | None, language: str) -> Fact | None:
         return None
     if yes_or_no:
         return _answered(label, text, bool(answer(text)), speech.names, language)
-    return _stated(name, attribute, label, text, language)
+    fact = _stated(name, attribute, label, _YES.sub("", text), language)
+    return sayable(fact) if fact and language == "en" else fact
 
 
 def _answered(label: str, text: str, yes: bool, names: Names, language: str) -> Fact:
@@ -215,6 +221,8 @@ def _size(label: str, shown: str, language: str) -> Fact:
     coded = all(
         re.fullmatch(r"[0-9]{0,2}X{0,3}[SML]|\d{1,3}(?:[.,]5)?|(?:EU|UK|US) ?\d{1,2}|\d{1,2}-\d{1,2}", p) for p in parts
     )
+    if language == "en" and label.lower() == "size" and _OUTER.fullmatch(shown):
+        return Fact("dimensions", label, shown, shown)
     if not coded or not re.fullmatch(r"sizes?|尺码", label.lower()):
         return Fact(SHOWN, label, shown, shown)
     if language == "zh":

@@ -9,6 +9,7 @@ from shopbatch.capabilities.copywriting.patterns import patterns
 _CODE = re.compile(r"[A-Z]{1,5}s?|.*\d.*|\w+[A-Z]\w*|Hz|[^A-Za-z]+")  # XL, USB, 5G, iPhone
 _VOWEL = re.compile(r"[ai]|e(?!u)|o(?!ne\b|nce\b)|u(?!ni[^n]|s[ae]|ti|-)|8|11\b|18\b|hour|honest|heir", re.I)
 _SPELT = re.compile(r"[A-Z]{1,5}\d*(?![a-z])")  # read letter by letter
+UNITS = frozenset({"mm", "cm", "m", "km", "g", "kg", "mg", "ml", "cl", "oz", "lb", "lbs", "ft", "min", "mAh"})
 _SMALL = frozenset({"a", "an", "and", "by", "for", "from", "in", "of", "on", "or", "the", "to", "with"})
 
 
@@ -21,7 +22,7 @@ def lowered(text: str) -> str:
         return word if _CODE.fullmatch(word) or word in proper else word.lower()
 
     small = re.sub(r"[A-Za-zÀ-ÖØ-öø-ɏ0-9][\w'’]*", lower, text)
-    return re.sub(r"\bE-(?=[a-z])", "e-", small)
+    return re.sub(r"\bE-(?=[a-z])", "e-", small).replace("earl grey", "Earl Grey")
 
 
 def capital(text: str) -> str:
@@ -32,7 +33,8 @@ def capital(text: str) -> str:
 def titled(text: str) -> str:
     """A name in small letters as a title has it: `Frozen Breakfast Entrees and Sandwiches`."""
     words = text.split(" ")
-    return " ".join(w if n and w.lower() in _SMALL else _capital_parts(w) for n, w in enumerate(words))
+    units = {n for n in range(1, len(words)) if words[n] in UNITS and words[n - 1][-1:].isdigit()}
+    return " ".join(w if n in units or (n and w.lower() in _SMALL) else _capital_parts(w) for n, w in enumerate(words))
 
 
 def _capital_parts(word: str) -> str:

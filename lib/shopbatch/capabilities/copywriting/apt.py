@@ -1,0 +1,82 @@
+"""Which facts an English sentence may say: those whose name and value have a shape that a pattern was written for.
+
+Everything else stays a bullet, in the shop's own words: a bullet is never wrong about what a value is of.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+
+from shopbatch.capabilities.copywriting.fact import PART, SHOWN, Fact
+from shopbatch.capabilities.copywriting.patterns import patterns
+from shopbatch.grounding.lexicon import lexicon
+
+# roles whose names may hold such words: `works with`, `max load`, `recommended age`
+_OF_OTHERS = frozenset({"works_with", "load", "most", "recommended_age", "age_group", "players", "persons", "range",
+                        "covers", "output", "skin_type", "hair_type", "season", "gender"})  # fmt: skip
+# names of attributes that are about another thing than the goods
+_ABOUT_ANOTHER = re.compile(
+    r"\b(?:fits?|fitting|for|compatible|compatibility|supported|supports|suitable|recommended|plant|body|user|rider"
+    r"|finished|mature|tv|monitor|device|phone|laptop|pot|vehicle|input)\b",
+    re.I,
+)
+_BOUNDED = re.compile(r"\b(?:max|(?<!\d )(?<!\d)min|maximum|minimum|approx|ca|about|up to|from)\b", re.I)
+_CLOSED = frozenset({"covers", "range", "recommended_age", "age_group", "origin", "works_with", "brand", "author"})
+_NUMBER = r"\d[\d.,]*"
+# what a pack may be, to be said as one
+_PACK = re.compile(
+    rf"(?:a )?(?:{_NUMBER}(?: \d/\d)?|\d/\d)(?:-| )?[a-z ]+(?:bag|box|can|tin|bottle|jar|carton|tray|case|pack|set)?s?"
+    rf"|{_NUMBER}(?: ?[-–x×] ?{_NUMBER}){{0,2}}(?:[ -]?[a-z ]+)?|[a-z]+(?:-| )pack"
+    rf"|\d+-(?:count|pack)(?:,| and) {_NUMBER} ?[a-z ]+"
+    r"|(?:single |twin |triple )?(?:pack|set|box|case|bag|tray|carton|pair|bundle|jar|tin|bottle)(?: of .+)?",
+    re.I,
+)
+_SCREENLESS = re.compile(
+    r"\b(?:arm|mount|bracket|stand|riser|case|cover|sleeve|bag|backpack|rucksack|protector|film|filter|cleaner|desk|cable"
+    r"|cart|trolley|shelf|cabinet|unit|wipes?)s?$",
+    re.I,
+)
+_GROWN = re.compile(r"\b(?:seeds?|bulbs?|plants?|seedlings?|shrubs?|(?<!cat )trees?|plugs|tubers?|herbs?)$", re.I)
+_GROWTH = frozenset({"height", "width", "depth", "length", "diameter", "dimensions"})
+
+
+def sayable(fact: Fact) -> Fact:
+    """A fact, as one that is only shown if its name or its value has no shape that is said."""
+    return fact if fact.role == SHOWN or _is_shaped(fact) else replace(fact, role=SHOWN, value=fact.shown, bare=False)
+
+
+def is_apt(fact: Fact, noun: str) -> bool:
+    """Whether a fact is one of these goods: a monitor arm has no screen, and seeds are not 180 cm high."""
+    if fact.role == "screen" and _SCREENLESS.search(noun):
+        return False
+    return not (fact.role in _GROWTH and _GROWN.search(noun) and not re.search("artificial|faux|fake", noun, re.I))
+
+
+def _is_shaped(fact: Fact) -> bool:
+    role, shown = fact.role, fact.shown
+    if role not in _OF_OTHERS and _ABOUT_ANOTHER.search(fact.label) and re.search(r"\d", shown):
+        return False
+    if role not in _CLOSED and _BOUNDED.search(shown):
+        return False
+    if role == "pieces":
+        return bool(
+            re.fullmatch(r"[2-9]|\d{2,}", fact.value) and re.search("piece", fact.label, re.I)
+        )  # no units, no quantity
+    if role == PART and fact.value.startswith("a single "):
+        return False
+    if role == "package_size":
+        return bool(_PACK.fullmatch(fact.value))
+    if role == "screen":
+        return not re.search(r"[,;]|\d ?[-–] ?\d|\band\b", shown)
+    if role == "power":
+        return not re.search(r"[,;(]", shown) and "output" not in fact.label.lower()
+    return not (role in ("material", "upper") and _names_part(shown))
+
+
+def _names_part(material: str) -> bool:
+    """Whether a list of materials names parts, too: `board, polypropylene cover`."""
+    parts, words = patterns("en").names.parts, lexicon("en")
+    each = [part.lower() for part in re.split(r"\s*[,;/]\s*|\s+and\s+", material)]
+    ends = (part.split()[-1] for part in each if len(part.split()) > 1)
+    return len(each) > 1 and any(end in parts and not words.knows("material", end) for end in ends)
