@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from shopbatch.cli import main as cli
 from shopbatch.core.errors import UserError
+from shopbatch.erasure.erase import erase
 from shopbatch.load import load_file, product_codes
 from shopbatch.load.options import Options
 from shopbatch.warehouse.store import Store
@@ -186,6 +187,31 @@ def test_lines_that_cannot_be_read_are_not_added_to(store: Store, tmp_path: Path
     assert load_file(store, "transactions", newer, mode="replace").products_translated == 4
 
 
+def test_products_that_cannot_be_read_are_no_reason_for_other_ids(store: Store, tmp_path: Path) -> None:
+    catalogue, orders = files(tmp_path)
+    load_file(store, "products", catalogue)
+    load_file(store, "transactions", orders)
+    [file] = (Path(store.root) / "products").rglob("*.parquet")
+    file.unlink()
+    for mode in ("append", "replace"):
+        with pytest.raises(UserError, match="products, whose codes the rows may name, cannot be read"):
+            load_file(store, "transactions", orders, mode=mode)
+    assert column(store, "transactions", "product_id") == JOINED
+
+
+def test_erased_persons_do_not_come_back_because_a_code_has_changed(store: Store, tmp_path: Path) -> None:
+    catalogue, orders = files(tmp_path)
+    load_file(store, "products", catalogue)
+    load_file(store, "transactions", orders)
+    erase(store, {"a@example.org"}, set(), {}, False)
+    left = column(store, "transactions", "user_id")
+    assert set(left) == {"b@example.org"}
+    write(tmp_path, "products_export.csv", PRODUCTS.replace("pot,Pot,Acme,TWO", "pot,Pot,Acme,ONE"))
+    load_file(store, "products", catalogue, mode="replace")
+    assert load_file(store, "transactions", orders, mode="replace").already
+    assert column(store, "transactions", "user_id") == left
+
+
 def test_of_several_rows_of_a_product_all_codes_count(store: Store, tmp_path: Path) -> None:
     """An append keeps what a variant was called that is gone from the newer export; a replace does not."""
     catalogue, orders = files(tmp_path)
@@ -252,9 +278,9 @@ def test_codes_that_are_numbers_lists_or_nested(store: Store, tmp_path: Path) ->
         ),
         (  # the catalogue without the variants, which are not visible
             "sku,store_view_code,name,configurable_variations\n"
-            'MH01,,Hoodie,"sku=MH01-XS,size=XS,color=Black|sku=MH01-S ,size=S"\nMH01,de,Kapuze,\nMB,,Bag,\n',
+            'MH01,,Hoodie,"sku=MH01-XS,size=XS,vendor_sku=V1|sku=MH01-S ,size=S"\nMH01,de,Kapuze,\nMB,,Bag,\n',
             Options(),
-            {"MH01-S": "MH01", "MH01-XS": "MH01", "MB": "MB", "XS": "XS"},
+            {"MH01-S": "MH01", "MH01-XS": "MH01", "MB": "MB", "XS": "XS", "V1": "V1"},
         ),
         (
             'sku,store_view_code,name,configurable_variations\nMH01,,Hoodie,"sku=MH01-XS,size=XS|sku=MH01-S,size=S"\n',

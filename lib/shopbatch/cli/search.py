@@ -63,7 +63,8 @@ def search(query: str, where: Sequence[str], count: int, env: str, **options: An
     if answer.hits and (absent := absent_words(index, answer.plan.words)):
         better = ", ".join(better_words(index, query)) if not options["literal"] else ""
         advice = f"; did you mean {better}?" if better else ""
-        words = one_printable_line(", ".join(absent))
+        asked_for = [word for word in absent if word in query.lower()] or absent  # the others are synonyms
+        words = one_printable_line(", ".join(asked_for))
         click.echo(f"shopbatch: no product has {words}: these are the nearest by meaning{advice}", err=True)
     if options["as_json"]:
         for row in rows:

@@ -40,7 +40,7 @@ def mistake(cls: type[BaseModel], error: ValidationError) -> str:
     where = _path(first["loc"], known)
     if first["type"] == "missing" and (misspelt := _beside(first, errors)):
         unknown = _path(misspelt["loc"], known)
-        return f"config: unknown key {unknown!r}; {hint(unknown, known)} {where!r} is missing"
+        return f"config: {where!r} is missing, and {unknown!r} is an unknown key; {hint(unknown, known)}"
     if first["type"] == "extra_forbidden":
         return f"config: unknown key {where!r}; {hint(where, known)}"
     if first["type"] == "union_tag_invalid":  # the kind of a block

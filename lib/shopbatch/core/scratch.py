@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import platform
 import shutil
 import stat
 import tempfile
@@ -19,12 +20,12 @@ from pathlib import Path
 
 OWNER = ".owner"
 PREFIXES = ("shopbatch-", "ray-")
-RESPITE = 600.0  # seconds for which a folder stays after it was made: what its process started may still be ending
+RESPITE = 600.0  # seconds for which a folder stays after it was made, however it looks: its process may not hold it yet
 
 
 @contextmanager
 def scratch(prefix: str, parent: str | None = None) -> Iterator[Path]:
-    """Provide an empty folder that only this user can enter; it is removed at the end of the block.
+    """Provide a folder that only this user can enter, and that holds OWNER alone; it goes at the end of the block.
 
     Args:
         prefix: How its name begins: with one of PREFIXES.
@@ -38,10 +39,13 @@ def scratch(prefix: str, parent: str | None = None) -> Iterator[Path]:
     folder = Path(tempfile.mkdtemp(prefix=prefix, dir=where))
     try:
         with (folder / OWNER).open("w") as owner:
-            fcntl.flock(owner, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            with suppress(OSError):  # a file system without locks; then nobody takes the folder for one that was left
+                fcntl.flock(owner, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                owner.write(platform.node())  # a lock may be known on its own machine alone
+                owner.flush()
             yield folder
     finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        _remove(folder)
 
 
 def sweep(where: str) -> None:
@@ -53,7 +57,19 @@ def sweep(where: str) -> None:
     with suppress(OSError), os.scandir(where) as entries:
         for entry in entries:
             if entry.name.startswith(PREFIXES) and entry.is_dir(follow_symlinks=False) and _is_left(Path(entry.path)):
+                _remove(Path(entry.path))
+
+
+def _remove(folder: Path) -> None:
+    """Remove a folder, its owner's file last: what an interrupted removal leaves can be found again."""
+    with suppress(OSError), os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.is_dir(follow_symlinks=False):
                 shutil.rmtree(entry.path, ignore_errors=True)
+            elif entry.name != OWNER:
+                with suppress(OSError):
+                    os.unlink(entry.path)
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 def _is_left(folder: Path) -> bool:
@@ -67,6 +83,8 @@ def _is_left(folder: Path) -> bool:
         if not stat.S_ISREG(about.st_mode) or about.st_uid != os.getuid():
             return False
         if time.time() - about.st_mtime < RESPITE:
+            return False
+        if os.pread(descriptor, 256, 0).decode("utf-8", "replace") != platform.node():
             return False
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:  # its process lives

@@ -261,7 +261,7 @@ def _spark_local(platform: Platform, folder: Path) -> dict[str, str]:
         "spark.ui.showConsoleProgress": "false",
         "spark.log.level": "ERROR",
         "spark.local.dir": str(folder),
-        "spark.driver.extraJavaOptions": f"-Dlog4j2.configurationFile={logs} -Djava.io.tmpdir={folder} "
+        "spark.driver.extraJavaOptions": f'-Dlog4j2.configurationFile={logs} "-Djava.io.tmpdir={folder}" '
         "-XX:+UseParallelGC",
     }
 

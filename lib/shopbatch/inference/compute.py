@@ -139,22 +139,20 @@ def stream(task: Task, units: ObjectRefs) -> Iterator[Receipt]:
 
 def compute_unit(unit: pa.Table, task: ObjectRef) -> Iterator[pa.Table]:
     """Compute one unit in a Ray Data task, with a stage that costs nothing to open."""
-    worker = Worker(task)
-    worker.first = False  # each unit has a worker of its own
-    yield from worker(unit)
+    yield from Worker(task, first=False)(unit)  # each unit has a worker of its own
 
 
 class Worker:
     """A Ray Data actor: opens the stage once; `__call__` computes one unit and yields receipts."""
 
-    def __init__(self, task: ObjectRef) -> None:
+    def __init__(self, task: ObjectRef, first: bool = True) -> None:
         import ray
 
         guard_logs()
         self.task: Task = ray.get(task)
         self.scorer = Deferred(self.task.spec.stage.open)
         self.watchdog = Watchdog(self.task.config.timeout_seconds)
-        self.first = True
+        self.first = first  # whether the next unit is the first one
 
     def __call__(self, unit: pa.Table) -> Iterator[pa.Table]:
         """Compute a unit (part, pos, hi, lo, attempt). Yields receipts as tables of one row."""

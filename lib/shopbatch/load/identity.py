@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 
 from shopbatch.core.errors import UserError
 from shopbatch.core.hashing import CONTENT_HASH
+from shopbatch.erasure.records import records
 from shopbatch.load.options import Options
 from shopbatch.load.raw import Input
 from shopbatch.tables.schema import Table
@@ -42,7 +43,8 @@ def loaded_version(store: Store, table: Table, load: str, mode: Mode, codes: str
         store: The warehouse.
         table: The table.
         load: The id of the load.
-        mode: For a replace, the table must show no other rows, and those with the products that they would get now.
+        mode: For a replace, the table must show no other rows, and those with the products that they would get now,
+            unless persons were erased: a file that was loaded before would bring them back.
         codes: The digest of the codes of the products, if that matters.
 
     Returns:
@@ -52,7 +54,7 @@ def loaded_version(store: Store, table: Table, load: str, mode: Mode, codes: str
     if snapshot is None or not shows(snapshot, load, mode):
         return None
     other_codes = codes is not None and snapshot.metadata.get("product_codes", "") != codes
-    return None if mode == "replace" and other_codes else snapshot.version
+    return None if mode == "replace" and other_codes and not any(records(store)) else snapshot.version
 
 
 def refuse_other_keys(store: Store, table: Table, title: str) -> None:

@@ -17,7 +17,7 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from shopbatch.core.errors import UserError
+from shopbatch.core.errors import UserError, one_line
 from shopbatch.core.hashing import quick_hash
 from shopbatch.load.conversion import Mask, to_mask
 from shopbatch.tables.products import CODES, PRODUCTS
@@ -44,14 +44,19 @@ class ProductCodes:
 
     @classmethod
     def of(cls, store: Store) -> ProductCodes:
-        """Read the codes of all rows of `products`, also of those that a newer row of the same product has replaced."""
+        """Read the codes of all rows of `products`, also of those that a newer row of the same product has replaced.
+
+        Raises:
+            UserError: The table cannot be read. Without its codes, rows would get other products than before.
+        """
         try:
             catalogue = store.find(PRODUCTS.name)
             return _read(catalogue) if catalogue is not None else _none()
         except (UserError, OSError, pa.ArrowException) as error:
             if files.is_lost_connection(error):
                 raise
-            return _none("products cannot be read: product ids stay as the file has them")
+            why = f"products, whose codes the rows may name, cannot be read ({one_line(error, 200)})"
+            raise UserError(f"{why}; nothing was loaded: `shopbatch verify products` says more") from None
 
     def __len__(self) -> int:
         return len(self.names)

@@ -86,8 +86,9 @@ def codes(
         parts.append(pl.DataFrame({"codes": pl.Series(pl.from_arrow(cells))}).with_row_index("row"))
     for name, mark in lists.items():
         text = pl.Series(pl.from_arrow(text_cells(batch.get(name)))).cast(pl.String)
-        several = text.str.extract_all(rf"{re.escape(mark)}[^,|]+")
-        listed = pl.DataFrame({"codes": several}).with_row_index("row").explode("codes")
+        listed = pl.DataFrame({"codes": text.str.split("|")}).with_row_index("row").explode("codes")
+        listed = listed.with_columns(pl.col("codes").str.split(",")).explode("codes")
+        listed = listed.with_columns(pl.col("codes").str.strip_chars()).filter(pl.col("codes").str.starts_with(mark))
         parts.append(listed.with_columns(pl.col("codes").str.strip_prefix(mark)))
     if not parts:
         return pa.nulls(rows, TEXT_LIST)

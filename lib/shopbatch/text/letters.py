@@ -6,4 +6,4 @@ z alone will not do either: the M of Mädchen is no word of its own.
 
 from __future__ import annotations
 
-LATIN = "A-Za-zÀ-ÖØ-öø-ɏ\u0300-\u036f"  # without × and ÷; with the accents that stand behind their letter
+LATIN = "A-Za-zÀ-ÖØ-öø-ɏ\u1e00-\u1eff\u0300-\u036f"  # without × and ÷; with the accents that stand behind their letter

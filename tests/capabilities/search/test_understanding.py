@@ -61,7 +61,7 @@ def test_the_planted_set_can_fail() -> None:
         ("red or blue scarf", set()),
         ("faux leather bag", set()),
         ("Plain scarf", {"brand=Plain"}),
-        ("Mädchen Müsli Süßigkeiten Lüfter für SÃO", set()),
+        ("Mädchen Müsli Süßigkeiten Lüfter für SÃO Mạng Sữa Lụa", set()),
         ("3 Lüfter, 2 Mädchen, 5 Müsli, 9 Gürtel", set()),
         ("S\u0327al", set()),
         ("Kleid Größe M", {"size=M"}),

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -90,7 +89,7 @@ def prepare(root: str) -> None:
     Args:
         root: The registry's folder or URI.
     """
-    if "://" in root or find_spec("openvino") is None:
+    if "://" in root:
         return
     from shopbatch.engines.encoders.openvino_encoder import exported_encoder
 

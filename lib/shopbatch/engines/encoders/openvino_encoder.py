@@ -71,7 +71,9 @@ def exported_encoder(folder: Path, for_machine: bool = False) -> Path:
         ModelError: The model cannot be loaded.
     """
     if stored_graph.has_graph(folder):
-        return cached_graph(folder, ["stored", EXPORT_VERSION], lambda target: stored_graph.unpack(folder, target))
+        return cached_graph(
+            folder, ["stored", EXPORT_VERSION], lambda target: stored_graph.unpack(folder, target), for_machine
+        )
     return cached_graph(folder, ["encoder", EXPORT_VERSION], lambda target: export_encoder(folder, target), for_machine)
 
 

@@ -36,7 +36,7 @@ class Live:
     others: Mapping[str, ByList] = field(default_factory=dict)
     note: str = "there is no live model to compare with"
     digest: str = ""
-    exists: bool = True
+    exists: bool = False
 
     @classmethod
     def find(cls, models: str, shop: Shop, held: int, before: History, least_users: int) -> Live:
@@ -55,22 +55,24 @@ class Live:
         try:
             live = registry.find_live(models, NAME)
             if live is None:
-                return cls(exists=False)
+                return cls()
             if int(live.manifest.get("until", 0)) <= held:
                 scores = renumbered(Recommender.load(local(live.path)), shop.products, before)
                 note = "the live model has not seen the held-out days, and is judged as it is"
-                return cls({"live": scores}, note, live.digest)
+                return cls({"live": scores}, note, live.digest, exists=True)
         except UserError as error:  # it is damaged, or no recommender: training again is what helps
-            return cls(note=f"the live model cannot be compared with: {error}")
+            return cls(note=f"the live model cannot be compared with: {error}", exists=True)
         choice = _choice(live.manifest.get("choice"))
         if choice is None:
-            return cls(note="the live model has seen the held-out days, and does not say how it was made")
+            return cls(note="the live model has seen the held-out days, and does not say how it was made", exists=True)
         again = fitted(before, shop.products, choice, least_users)
         note = (
             "the live model has seen the held-out days: its counting parts, made again by its settings from the days "
             "before, stand for it"
         )
-        return cls({"live": lambda name, users: again.dense(name, before.of_users(users))}, note, live.digest)
+        return cls(
+            {"live": lambda name, users: again.dense(name, before.of_users(users))}, note, live.digest, exists=True
+        )
 
 
 def renumbered(live: Recommender, products: list[str], before: History) -> ByList:
