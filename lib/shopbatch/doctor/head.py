@@ -65,7 +65,10 @@ def access() -> Access:
 
 
 def ask(address: str, own: Access) -> Cluster:
-    """Ask the head node at an address. Redirects are not followed, so that no other host receives the token."""
+    """Ask the head node at an address what its cluster consists of.
+
+    Redirects are not followed, so that no other host receives the token.
+    """
     headers = {"Authorization": f"Bearer {own.token}"} if own.on and own.token else {}
     try:
         with httpx.Client(base_url=address, timeout=LIMIT, headers=headers) as client:

@@ -21,7 +21,7 @@ NUMBER, UNIT, ROLE, MIXED = "number", "unit", "role", "mixed"
 
 @dataclass(frozen=True)
 class Backed:
-    """A number of a reply: what is wrong with it ("" for nothing), and the fact that backs it."""
+    """A number that a reply states: what is wrong with it ("" if nothing is), and the fact that supports it."""
 
     number: Stated
     problem: str

@@ -40,11 +40,11 @@ _MISSING = object()
 
 @dataclass(frozen=True)
 class Inherited:
-    """Results that a recipe shares with a former one.
+    """Results of an earlier recipe that are also valid under the recipe of this job.
 
     Attributes:
-        stage: What the stage's `recipe()` was then.
-        tokens_below: A result for which the engine read fewer tokens than this is the same by both recipes.
+        stage: What the stage's `recipe()` returned in that version.
+        tokens_below: Only results for which the engine read fewer tokens than this are valid.
     """
 
     stage: Mapping[str, Any]

@@ -153,7 +153,11 @@ def _folder_values(path: Path, file: Path) -> dict[str, pa.Scalar]:
 
 
 def is_delta(path: Path) -> bool:
-    """Return whether a folder is a Delta table. UserError if it looks like one and cannot be opened where it is."""
+    """Return whether a folder is a Delta table.
+
+    Raises:
+        UserError: It looks like one, but cannot be opened in this place.
+    """
     if not (path / "_delta_log").is_dir():
         return False
     if trouble := unusable_path(str(path)):

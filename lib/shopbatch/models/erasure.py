@@ -67,7 +67,10 @@ def text_names(texts: pa.ChunkedArray | pa.Array) -> list[str]:
 
 
 def user_names(users: Iterable[str]) -> list[str]:
-    """Name users whose rows a model is fitted to as a whole; the number of a user may be that of a review, too."""
+    """Return the names of users in the record of a model that is fitted to all rows of each user.
+
+    They say that these are users: a user and a review may have the same id.
+    """
     return [f"user {user}" for user in users]
 
 

@@ -30,7 +30,10 @@ def perceptual_hash(image: Image.Image) -> str:
 
 
 def signature(image: Image.Image) -> bytes:
-    """Return the picture averaged to 8 x 8 RGB values, 192 bytes: what tells two colours of one shape apart."""
+    """Return the mean colours of the picture in a grid of 8 x 8 cells, 192 bytes of RGB values.
+
+    They distinguish pictures that show the same shape in different colours.
+    """
     return np.asarray(image.convert("RGB").resize((CELLS, CELLS), Image.Resampling.BOX), np.uint8).tobytes()
 
 

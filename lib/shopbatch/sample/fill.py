@@ -101,7 +101,7 @@ def there(store: Store, tables: Iterable[Table], content: str) -> bool:
 
 
 def fill(store: Store, content: str, sources: Iterable[Source]) -> tuple[TableFill, ...]:
-    """Replace each table by its source's rows, one atomic commit per table.
+    """Replace the rows of each table by those of its source, with one atomic commit per table.
 
     Raises:
         UserError: A table holds a user's rows, or cannot be replaced (see `check_target`).

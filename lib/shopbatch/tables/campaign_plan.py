@@ -1,4 +1,7 @@
-"""campaign_plan: what `plan_campaigns` publishes, a day at a time. Earlier days stay: caps count them."""
+"""The table campaign_plan, of which `plan_campaigns` publishes a day at a time.
+
+Earlier days are kept, because the caps on messages count them, too.
+"""
 
 import pyarrow as pa
 

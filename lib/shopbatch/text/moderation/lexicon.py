@@ -39,7 +39,10 @@ class Rule(WordFile):
     after: int = 0
 
     def of_classes(self, names: dict[str, str]) -> Rule:
-        """Return the rule with the full names of a file's own classes; others (`link`, `en.contact`) stay."""
+        """Return the rule in which the classes that its file defines have their full names.
+
+        Classes of other files (`link`, `en.contact`) keep the names that they have.
+        """
 
         def whole(wanted: str) -> str:
             return "|".join(names.get(name, name) for name in wanted.split("|"))

@@ -1,4 +1,4 @@
-"""What users did before and after a day of their own, summed up from the daily tiles."""
+"""Sums of what each user did before and after a reference day of their own, from the daily tiles."""
 
 from __future__ import annotations
 

@@ -45,7 +45,7 @@ class Edges:
 
 
 def mean_gap(profiles: DataFrame) -> float:
-    """Mean days between one active day and the next of all users; 30 if nobody came twice."""
+    """Return the mean number of days between two consecutive active days, over all users; 30 if no user has two."""
     gaps = F.col("active_days_all") - 1
     row = profiles.where("interval_mean is not null").agg(
         F.sum(gaps).alias("n"), F.sum(F.round(F.col("interval_mean") * gaps)).alias("days")

@@ -36,10 +36,10 @@ def breaks_conditions(index: SearchIndex, plan: Plan, shown: np.ndarray) -> np.n
 
 @dataclass(frozen=True)
 class Measured:
-    """The quality of one method's lists, [queries] each; see `evaluation.judged.ListQuality`.
+    """The quality of the lists of one method. Each field is an array [queries]; see `evaluation.judged.ListQuality`.
 
     Attributes:
-        broken: Products among the first ten that break a condition of the query.
+        broken: How many of the first ten products violate a condition of the query.
     """
 
     ndcg: np.ndarray

@@ -1,4 +1,4 @@
-"""Corrects a word that nobody knows to the one near word of the catalogue or of the rules."""
+"""Corrects an unknown word if exactly one similar word is in the catalogue or in the rules."""
 
 from __future__ import annotations
 

@@ -64,9 +64,9 @@ class Counter:
 
 
 def seen_tokens(store: Store, reviews: Snapshot, model: str, config: VocabularyConfig) -> np.ndarray:
-    """Return the ids of the tokens that the shop's texts hold often enough, int64.
+    """Return the ids (int64) of the tokens that occur often enough in the texts of the shop.
 
-    Reviews that become test examples are left out, so that these show what happens to texts that are still to come.
+    Reviews that become test examples are not counted, so that the test shows how well the tokens cover future texts.
 
     Args:
         store: The warehouse.
