@@ -10,6 +10,7 @@ from dataclasses import replace
 
 from shopbatch.capabilities.copywriting.fact import PART, SHOWN, Fact
 from shopbatch.capabilities.copywriting.patterns import patterns
+from shopbatch.capabilities.copywriting.spelling import MATERIALS
 from shopbatch.grounding.lexicon import lexicon
 
 # roles whose names may hold such words: `works with`, `max load`, `recommended age`
@@ -50,6 +51,11 @@ def is_apt(fact: Fact, noun: str) -> bool:
     """Whether a fact is one of these goods: a monitor arm has no screen, and seeds are not 180 cm high."""
     if fact.role == "screen" and _SCREENLESS.search(noun):
         return False
+    if fact.role == "seats" and re.search(r"(?:cloth|cover|runner|rug|mat)s?$", noun, re.I):
+        return False
+    of_part = fact.role == PART and re.search(r" (?:diameter|height|length|width|depth|size)$", fact.label, re.I)
+    if of_part and re.search(r"\b(?:set|kit|bundle)s?$", noun, re.I):
+        return False
     return not (fact.role in _GROWTH and _GROWN.search(noun) and not re.search("artificial|faux|fake", noun, re.I))
 
 
@@ -58,6 +64,12 @@ def _is_shaped(fact: Fact) -> bool:
     if role not in _OF_OTHERS and _ABOUT_ANOTHER.search(fact.label) and re.search(r"\d", shown):
         return False
     if role not in _CLOSED and _BOUNDED.search(shown):
+        return False
+    if role == "closure" and re.search(r"s? (?:and|&) |[,/]", shown, re.I) and re.search(r"s\b", shown):
+        return False
+    if role in MATERIALS and re.search(r"\bwith\b", shown, re.I):
+        return False
+    if role == "length" and not re.search(r"\d", shown) and (" " in fact.label or shown.lower() in ("short", "long")):
         return False
     if role == "pieces":
         return bool(

@@ -14,7 +14,7 @@ from shopbatch.capabilities.copywriting.wording import UNITS, capital
 
 _FEWEST, _WANTED = 2, 3  # bullets: at least, and where there are so many facts
 _GOES_ON = {
-    "en": re.compile(r"(?:with|made|woven|knitted|lined|cut)\b", re.I),
+    "en": re.compile(r"(?:with|made|woven|knitted|lined|cut(?! (?:to|it|them|into|off|out|along)\b))\b", re.I),
     "zh": re.compile("[带配含]|采用|内置|附"),
 }
 _OF_COURSE = frozenset({"adult", "adults", "成人"})

@@ -118,7 +118,9 @@ class English(Speaker):
             what = article(f"{own}{pack.partition(' ')[2]}")
         else:
             what = article(f"{own}product")
-        return [f"{capital(what)} from our {lowered(self.goods.ranged)} range.", *self._more(rest)]
+        by = f" by {self.brand}" if self.brand and not self.goods.plain else ""
+        rest = rest if self.goods.plain else []  # of a pack nothing is said that is of the goods in it
+        return [f"{capital(what)} from our {lowered(self.goods.ranged)} range{by}.", *self._more(rest)]
 
     def _shelved(self, before: list[str]) -> str:
         """What the goods are, and where they stand in the shop if that is a counter or says more of them."""

@@ -200,7 +200,8 @@ class _Planner:
         if details := stated_details(goods, self.language):
             sentences = self.speaker.going_on(sentences, details)
         short = sum(map(len, sentences)) < (_SHORT_ZH if self.language == "zh" else _SHORT)
-        if self.style.closing or short:
+        said_more = bool(stated) or len(sentences) > 1 or self.language == "zh"
+        if self.style.closing or (short and said_more):
             closings = self.speech.kinds[goods.kind].closings
             fitting = [c for c in closings.get(self.style.tone) or closings["plain"] if self.limits.allow(c)]
             if fitting:

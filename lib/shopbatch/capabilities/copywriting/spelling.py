@@ -34,6 +34,7 @@ def neat(role: str, text: str, language: str) -> str:
     if role == "package_size":
         text = re.sub(r"(?<![\d.])\.(?=\d)", "0.", size_phrases(text).shown[0])
         text = re.sub(r"\bbtl\b", "bottle", text)
+        text = re.sub(r"(?<=\d) pcs?$", " pieces", re.sub(r"^1 pcs?$", "1 piece", text))
     if role in AGES:
         text = _MONTHS.sub(" months", _YEARS.sub(" years", text))
     if role in _PLAIN and text.isupper() and len(text) > 2:
@@ -74,6 +75,8 @@ def _is_word(word: str, names: Names, written: str) -> bool:
 
 def unshouted(value: str) -> str:
     """A value in capitals in small letters, with its abbreviations written out; codes stay."""
+    if value in patterns("en").names.codes:
+        return value
     if value.isupper() and value.isascii() and re.search(r"\d", value):
         return re.sub(r"[A-Z]{3,}", _small_word, value)
     shouted = value.isupper() and value.isascii() and re.search(r"[A-Z]{4}", value)

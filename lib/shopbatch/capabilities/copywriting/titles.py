@@ -36,6 +36,7 @@ _ATTACHED = re.compile(
 _SMALL = frozenset({"in", "of", "to", "on"})
 _UNIT = re.compile(r"(?:mm|cm|m|inch(?:es)?|ft|kg|g|mg|ml|l|cl|oz|lbs?|w|kw|v|mah|wh|gb|tb|hz|iu)", re.I)
 _SLASHED = re.compile(r"[^\W\d]+ (?=[^\W\d]+/[^\W\d]+)")  # the colour in `White Top/Black Frame`, which is of the top
+_PAIR = re.compile(r"([^\W\d]+) / ([^\W\d]+)")  # Natural / Coral
 _VITAMIN = re.compile(r"(?<=vitamin) [A-K]\d{0,2}\b", re.I)
 _LONGEST_NOUN = 5  # words of a title up to the goods
 _LONGEST_CORE = 6  # words that name goods by themselves
@@ -90,7 +91,14 @@ class Reader:
         start, end = head
         noun = " ".join([*self._before(name[:start]), name[start:end]])
         said = Title(noun=noun, core=core)
-        for part in _parts(_SLASHED.sub("", name[end:])):
+        behind = name[end:]
+        for pair in _PAIR.finditer(behind):
+            if all(_with_quality(Title(), pair[n], patterns("en").names, False) for n in (1, 2)):
+                colours = [_with_quality(Title(), pair[n], patterns("en").names, False) for n in (1, 2)]
+                both = [c.colour for c in colours if c and c.colour]
+                said = replace(said, colour=" and ".join(both) if len(both) == 2 else said.colour)
+            behind = behind.replace(pair[0], ",")
+        for part in _parts(_SLASHED.sub("", behind)):
             said = self._with_part(said, part)
         return replace(said, qualities=said.qualities[:_MOST])
 
@@ -134,7 +142,8 @@ class Reader:
         core = core_of(name)
         more = core[goods.end :].strip() if not self.product_type and name.startswith(core) else ""
         new = not set(phrase_of(more)) <= self.known
-        if more and new and self.untyped and is_goods_name(core) and not _all_qualities(more):  # a laptop sleeve
+        one = len(more.split()) == 1 and not re.search("[^su]s$", name[goods.start : goods.end], re.I)
+        if one and new and self.untyped and is_goods_name(core) and not _all_qualities(more):  # a laptop sleeve
             return goods.start, len(core)
         return goods.start, goods.end
 
@@ -237,9 +246,14 @@ def _is_whole(name: str, goods: Named) -> bool:
 
 def core_of(name: str) -> str:
     """A title up to the first number or sign, "" if that is nothing or long."""
-    bound = _BOUND.search(name)
-    text = re.split(r"\s(?:with|for|by)\s", name[: bound.start()] if bound else name, flags=re.I)[0].strip(" ,-–")
+    text = before_bound(name)
     return text if 0 < len(text.split()) <= _LONGEST_CORE else ""
+
+
+def before_bound(name: str) -> str:
+    """A title up to the first number, sign or preposition."""
+    bound = _BOUND.search(name)
+    return re.split(r"\s(?:with|for|by)\s", name[: bound.start()] if bound else name, flags=re.I)[0].strip(" ,-–")
 
 
 def _parts(text: str) -> Iterator[str]:
