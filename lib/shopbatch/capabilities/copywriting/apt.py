@@ -65,7 +65,7 @@ def _is_shaped(fact: Fact) -> bool:
         return False
     if role not in _CLOSED and _BOUNDED.search(shown):
         return False
-    if role == "closure" and re.search(r"s? (?:and|&) |[,/]", shown, re.I) and re.search(r"s\b", shown):
+    if role == "closure" and re.match(r"[\w -]*s (?:and|&) ", shown, re.I):  # buttons and belt
         return False
     if role in MATERIALS and re.search(r"\bwith\b", shown, re.I):
         return False

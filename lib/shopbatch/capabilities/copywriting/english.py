@@ -76,7 +76,11 @@ class English(Speaker):
         if not behind and clauses and not (self.goods.only_named or self.goods.plain):
             subject = fill(self._subject(), self._slots(before, behind))
             return self._more(clauses, subject)
-        return [self._first(before, behind), *self._more(clauses)]
+        first = self._first(before, behind)
+        if not (behind or clauses or before or self.brand) and len(first) < _SHORTEST and not self.goods.only_named:
+            shelf = next((f for f in self.goods.facts if f.role in ("category", "department")), None)
+            first = f"{first.removesuffix('.')} {self._phrase(shelf).replace(' & ', ' and ')}." if shelf else first
+        return [first, *self._more(clauses)]
 
     def _book(self, facts: Sequence[Fact]) -> list[str]:
         """A book by its title: `Sourdough at Home by Nora Fenn is a hardback cookbook of 192 pages.`"""

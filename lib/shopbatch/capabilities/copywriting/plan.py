@@ -200,7 +200,8 @@ class _Planner:
         if details := stated_details(goods, self.language):
             sentences = self.speaker.going_on(sentences, details)
         short = sum(map(len, sentences)) < (_SHORT_ZH if self.language == "zh" else _SHORT)
-        said_more = bool(stated) or len(sentences) > 1 or self.language == "zh"
+        alone = not stated and len(sentences) == 1 and bool(goods.value("brand"))
+        said_more = self.language == "zh" or not alone
         if self.style.closing or (short and said_more):
             closings = self.speech.kinds[goods.kind].closings
             fitting = [c for c in closings.get(self.style.tone) or closings["plain"] if self.limits.allow(c)]

@@ -92,12 +92,11 @@ class Reader:
         noun = " ".join([*self._before(name[:start]), name[start:end]])
         said = Title(noun=noun, core=core)
         behind = name[end:]
-        for pair in _PAIR.finditer(behind):
-            if all(_with_quality(Title(), pair[n], patterns("en").names, False) for n in (1, 2)):
-                colours = [_with_quality(Title(), pair[n], patterns("en").names, False) for n in (1, 2)]
-                both = [c.colour for c in colours if c and c.colour]
-                said = replace(said, colour=" and ".join(both) if len(both) == 2 else said.colour)
-            behind = behind.replace(pair[0], ",")
+        if (pair := _PAIR.search(behind)) and not self.edible:
+            both = [lowered(part) for part in pair.groups() if _is_colour(part)]
+            if both:
+                said = replace(said, colour=" and ".join(both) if len(both) == 2 else "")
+                behind = behind.replace(pair[0], ",")
         for part in _parts(_SLASHED.sub("", behind)):
             said = self._with_part(said, part)
         return replace(said, qualities=said.qualities[:_MOST])
@@ -278,6 +277,11 @@ def _with_qualities(said: Title, part: str, names: Names, edible: bool = False) 
         else:
             return said
     return made
+
+
+def _is_colour(word: str) -> bool:
+    colour = lexicon("en").role_of_value.get(phrase_of(word), "") == "colour"
+    return colour or word.lower() in patterns("en").names.tints
 
 
 def _all_qualities(part: str) -> bool:
