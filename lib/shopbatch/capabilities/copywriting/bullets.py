@@ -48,7 +48,9 @@ def bullets(goods: Goods, stated: Sequence[Fact], language: str, most: int, head
     lines += [_line(speech, speech.labels["noun"], goods.type_name, most)] if goods.type_name else []
     lines += [_bullet(f, speech, most) for f in known]
     if len(lines) > MOST_BULLETS:
-        last_ones = lines[MOST_BULLETS - 1 :] if over or len(new) > MOST_BULLETS else lines[MOST_BULLETS - 1 : MOST_BULLETS]
+        last_ones = (
+            lines[MOST_BULLETS - 1 :] if over or len(new) > MOST_BULLETS else lines[MOST_BULLETS - 1 : MOST_BULLETS]
+        )
         lines = [*lines[: MOST_BULLETS - 1], _joined(last_ones, language, min(_JOINED, most))]
     last = sorted((f for f in goods.facts if f.role in _LAST), key=lambda f: _LAST.index(f.role))
     wanted = _FEWEST if language == "zh" else _WANTED

@@ -77,7 +77,7 @@ class English(Speaker):
             subject = fill(self._subject(), self._slots(before, behind))
             return self._more(clauses, subject)
         first = self._first(before, behind)
-        if not (behind or clauses or before or self.brand) and len(first) < _SHORTEST and not self.goods.only_named:
+        if not (behind or clauses) and len(first) < _SHORTEST and not self.goods.only_named:
             shelf = next((f for f in self.goods.facts if f.role in ("category", "department")), None)
             first = f"{first.removesuffix('.')} {self._phrase(shelf).replace(' & ', ' and ')}." if shelf else first
         return [first, *self._more(clauses)]

@@ -65,7 +65,7 @@ class Names(WordFile):
     goods of which a pack by weight or volume holds one. counters: departments that goods are said to be from.
     shared: last words of labels that all that stands before them goes with. no_ranges: categories that are no ranges.
     holders: labels of which an aside says what they are. containers: what food comes in, and goods by the number.
-    tints: colours beside another one only: `Natural / Coral`.
+    tints: colours beside another one only: `Natural / Coral`. making: words behind goods that make others of them.
     """
 
     parts: frozenset[str] = frozenset()
@@ -115,6 +115,7 @@ class Names(WordFile):
     no_ranges: frozenset[str] = frozenset()
     containers: frozenset[str] = frozenset()
     tints: frozenset[str] = frozenset()
+    making: frozenset[str] = frozenset()
 
 
 class Guarded(WordFile):

@@ -24,7 +24,7 @@ from shopbatch.capabilities.copywriting.patterns import Patterns, fill, patterns
 from shopbatch.capabilities.copywriting.product import EDIBLE, Goods, capital, holds, understand
 from shopbatch.capabilities.copywriting.wording import titled
 from shopbatch.core.hashing import digest
-from shopbatch.grounding.lexicon import phrase_of
+from shopbatch.grounding.lexicon import ANYTHING, phrase_of
 
 VERSION = 5  # of what this module and those that it calls make of facts and patterns
 _DESCRIBED = 10  # facts in the description at most
@@ -200,10 +200,9 @@ class _Planner:
         if details := stated_details(goods, self.language):
             sentences = self.speaker.going_on(sentences, details)
         short = sum(map(len, sentences)) < (_SHORT_ZH if self.language == "zh" else _SHORT)
-        alone = not stated and len(sentences) == 1 and bool(goods.value("brand"))
-        said_more = self.language == "zh" or not alone
-        if self.style.closing or (short and said_more):
-            closings = self.speech.kinds[goods.kind].closings
+        if self.style.closing or short:
+            bare = not (stated or self.style.closing or self.language == "zh")  # no advice on what nothing is said of
+            closings = self.speech.kinds[ANYTHING if bare else goods.kind].closings
             fitting = [c for c in closings.get(self.style.tone) or closings["plain"] if self.limits.allow(c)]
             if fitting:
                 sentences.append(fill(self._draw("closing", fitting), {}, goods.plural))

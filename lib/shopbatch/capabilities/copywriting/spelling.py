@@ -34,6 +34,7 @@ def neat(role: str, text: str, language: str) -> str:
     if role == "package_size":
         text = re.sub(r"(?<![\d.])\.(?=\d)", "0.", size_phrases(text).shown[0])
         text = re.sub(r"\bbtl\b", "bottle", text)
+        text = re.sub(r"(?<![\d.])(?!1 )(\d+) (load|stem|sheet|roll)$", r"\1 \2s", text)
         text = re.sub(r"(?<=\d) pcs?$", " pieces", re.sub(r"^1 pcs?$", "1 piece", text))
     if role in AGES:
         text = _MONTHS.sub(" months", _YEARS.sub(" years", text))

@@ -142,7 +142,9 @@ class Reader:
         more = core[goods.end :].strip() if not self.product_type and name.startswith(core) else ""
         new = not set(phrase_of(more)) <= self.known
         one = len(more.split()) == 1 and not re.search("[^su]s$", name[goods.start : goods.end], re.I)
-        if one and new and self.untyped and is_goods_name(core) and not _all_qualities(more):  # a laptop sleeve
+        if (
+            one and new and self.untyped and is_goods_name(core) and not (_all_qualities(more) or _is_colour(more))
+        ):  # a laptop sleeve
             return goods.start, len(core)
         return goods.start, goods.end
 

@@ -69,13 +69,14 @@ _LASTING = re.compile(r"\d+(?:[.,]\d+)? ?(?:h|hours?|min|minutes|days)")
 _LENGTH_NAMES = frozenset({"length", "item length", "total length", "product length", "overall length"})
 _PACK = re.compile(r"(?:pack|set|box|case|bag|tray|pair|bundle)s? of\b", re.I)
 _NO_PACK = re.compile(
-    r"^a (?:gallon|quart|pint)$|^(?:(?:pack|set|box) of )?1$|^[a-z]{1,2} \d|\d{5}|^1 (?:pair|piece|pack|panel|unit|item|set|pc|each|count)$", re.I
+    r"^a (?:gallon|quart|pint)$|^(?:(?:pack|set|box) of )?1$|^[a-z]{1,2} \d|\d{5}|^1 (?:pair|piece|pack|panel|unit|item|set|pc|each|count)$",
+    re.I,
 )
 _PACKS = re.compile(r"\d+/\d+(?:\.\d+)? (?:oz|lb|ct|g|ml)")
 _WOVEN = re.compile(r"\d+ ?(?:gsm|g/m2|g/m²)", re.I)
 _SLASHED = re.compile(r"\d+(?:/\d+)+")
 _STORED = re.compile(r"\d ?[GT]B\b")
-_COUNTED = re.compile(r"^(\d+) (loads?|stems?|sheets?|rolls?|slices?|washes|doses?|pods?)$")
+_COUNTED = re.compile(r"^(\d+) (load|stem|sheet|roll|slice|wash|dose|pod)(?:e?s)?$")
 _LISTS = re.compile(r"\s*(?:[/,;]|\s\+\s)\s*")
 _PER = re.compile(r"(?<=[^\W\d])/(?=(?:[ck]?m[²³23]?|s|h|min|k?g|m?l|L|W|day|kcal|cap)\b(?![^\W\d]))")  # g/m², km/h
 _WEIGHT = re.compile(r",? *\(?\d+ ?(?:g/m[²2]|gsm)\)?")
