@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from shopbatch.capabilities.copywriting.fact import ABLE, BINDINGS, PART, Fact
+from shopbatch.capabilities.copywriting.apt import is_redundant
+from shopbatch.capabilities.copywriting.fact import BINDINGS, Fact
 from shopbatch.capabilities.copywriting.patterns import AGREEING, RolePatterns, fill
 from shopbatch.capabilities.copywriting.product import BOOKS, holds
 from shopbatch.capabilities.copywriting.speaker import Speaker
-from shopbatch.capabilities.copywriting.spelling import MATERIALS
 from shopbatch.capabilities.copywriting.titles import bare
 from shopbatch.capabilities.copywriting.wording import article, capital, listed, lowered
 from shopbatch.grounding.lexicon import ANYTHING, lexicon, phrase_of
@@ -78,8 +78,8 @@ class English(Speaker):
             return self._more(clauses, subject)
         first = self._first(before, behind)
         if not (behind or clauses) and len(first) < _SHORTEST and not self.goods.only_named:
-            shelf = next((f for f in self.goods.facts if f.role in ("category", "department")), None)
-            first = f"{first.removesuffix('.')} {self._phrase(shelf).replace(' & ', ' and ')}." if shelf else first
+            place = next((f for f in self.goods.facts if f.role in ("category", "department")), None)
+            first = f"{first.removesuffix('.')} {self._phrase(place).replace(' & ', ' and ')}." if place else first
         return [first, *self._more(clauses)]
 
     def _book(self, facts: Sequence[Fact]) -> list[str]:
@@ -289,17 +289,3 @@ class English(Speaker):
                 text = f"{', '.join(joined[:-1])}, and {it.lower()} {last}"
             made.append(f"{it if made or not subject else subject} {text}.")
         return made
-
-
-def is_redundant(fact: Fact, noun: str) -> bool:
-    """Whether a noun says a fact already: linen of a linen shirt, 100% linen too; women of women's boots."""
-    if fact.role == ABLE and any(w.startswith(fact.value[:5]) for w in noun.lower().split()):  # decaf coffee
-        return True
-    numbers = re.findall(r"\d+", fact.value)
-    if fact.role == PART and numbers and not set(numbers) <= set(re.findall(r"\d+", noun)):  # 30 marbles of a run
-        return False
-    words, named = {w for w in phrase_of(fact.value) if not w.isdigit()}, set(phrase_of(noun))
-    named |= {w.removesuffix("en") for w in named}  # wooden
-    if fact.role in MATERIALS and fact.role != "strap" and not re.search(r"\d", fact.value):
-        return bool(words & named)
-    return bool(words) and words - {"a", "an"} <= named

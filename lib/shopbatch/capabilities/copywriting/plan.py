@@ -14,10 +14,10 @@ from functools import lru_cache
 
 import xxhash
 
-from shopbatch.capabilities.copywriting.apt import is_apt
+from shopbatch.capabilities.copywriting.apt import is_apt, is_redundant
 from shopbatch.capabilities.copywriting.bullets import bullets, stated_details
 from shopbatch.capabilities.copywriting.chinese import Chinese, is_sayable
-from shopbatch.capabilities.copywriting.english import English, is_redundant
+from shopbatch.capabilities.copywriting.english import English
 from shopbatch.capabilities.copywriting.fact import MARGINAL, PART, SHOWN, TOLD, Fact
 from shopbatch.capabilities.copywriting.facts import cut
 from shopbatch.capabilities.copywriting.patterns import Patterns, fill, patterns
@@ -201,7 +201,7 @@ class _Planner:
             sentences = self.speaker.going_on(sentences, details)
         short = sum(map(len, sentences)) < (_SHORT_ZH if self.language == "zh" else _SHORT)
         if self.style.closing or short:
-            bare = not (stated or self.style.closing or self.language == "zh")  # no advice on what nothing is said of
+            bare = not (stated or self.style.closing or goods.plain or self.language == "zh")
             closings = self.speech.kinds[ANYTHING if bare else goods.kind].closings
             fitting = [c for c in closings.get(self.style.tone) or closings["plain"] if self.limits.allow(c)]
             if fitting:

@@ -15,16 +15,17 @@ from shopbatch.capabilities.copywriting.goods import (
     PLAINEST,
     SHELF,
     Goods,
+    is_goods_name,
     noun_of,
     of_children,
     or_book,
     shelf_of,
 )
+from shopbatch.capabilities.copywriting.headed import up_to_goods
 from shopbatch.capabilities.copywriting.labels import of_shelf, plain, shown_name
 from shopbatch.capabilities.copywriting.patterns import Patterns, patterns
 from shopbatch.capabilities.copywriting.same import holds
-from shopbatch.capabilities.copywriting.headed import up_to_goods
-from shopbatch.capabilities.copywriting.titles import Reader, Title, bare, front, is_goods_name
+from shopbatch.capabilities.copywriting.titles import Reader, Title, bare, front
 from shopbatch.capabilities.copywriting.wording import lowered, titled
 from shopbatch.grounding.lexicon import ANYTHING, Lexicon, phrase_of, stem, words_of
 from shopbatch.text.vocabulary import is_english
