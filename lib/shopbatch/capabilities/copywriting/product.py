@@ -44,7 +44,8 @@ _ADDRESSED = re.compile(
 )
 # what is never left out: warnings, and what to do before ordering or use
 _WARNS = re.compile(
-    r"^(?:please )?(?:ask|check|consult|measure|do not|don't|never|always|not suitable|keep (?:away|out)|avoid|read|cut)\b"
+    r"^(?:please )?(?:ask|check|consult|measure|do not|don't|never|always|not suitable"
+    r"|keep (?:away|out)|avoid|read|cut)\b"
     r"|\b(?:doctor|pharmacist|pregnan\w+|medication|choking|warnings?|caution|hazard|before ordering)\b",
     re.I,
 )
