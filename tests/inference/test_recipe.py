@@ -19,6 +19,7 @@ from shopbatch.capabilities.copywriting import (
     english,
     fact,
     goods,
+    headed,
     labels,
     parts,
     patterns,
@@ -103,7 +104,7 @@ MODERATION = {1: "16a6e0fc28d7d188"}
 OF_MODERATION = tuple((module, None) for module in (find, folding, closing, details, moderation_lexicon))
 MODERATION_LISTS = tuple(("text.moderation", name) for name in ("en", "zh", "signs", "details"))
 # of what says facts by plan, besides the patterns, whose digest is part of the stage's `checks`
-PLANNING = {5: "af8f34810cb68a9e"}
+PLANNING = {5: "ac7ce51255214412"}
 OF_PLANNING = (
     *(
         (module, None)
@@ -117,6 +118,7 @@ OF_PLANNING = (
             speaker,
             product_en,
             goods,
+            headed,
             titles,
             called,
             labels,

@@ -240,3 +240,83 @@ def test_what_has_no_known_shape_is_not_said(attributes, unsaid):
 def test_a_pack_of_counted_goods_is_said_by_its_number():
     copy = copy_of({"title": "Eco Nappies Size 4", "product_type": "Nappies", "package_size": "88 nappies"})
     assert "pack of 88" in copy.description and "88 nappies pack" not in copy.description
+
+
+UNTYPED = [
+    # goods that are known, in the number that the title has; no material, container or words behind them
+    ({"title": "Wood Screws Torx 5 x 60 yellow zinc tub of 200", "category": "Fixings", "package_size": "200 pcs"},
+     "These wood screws by Oro come in a pack of 200 pieces.", "zinc"),
+    ({"title": "Shoe Insoles Arch Support Gel Heel - UK 6-11", "category": "Shoe care", "Washable": "By hand"},
+     "hoe insoles", "arch"),
+    ({"title": "Crisps Salt & Cider Vinegar Hand Cooked 150g sharing bag", "category": "Snacks",
+      "package_size": "150 g"}, "risps", "bag"),
+    ({"title": "Trench Coat Double Breasted Belted", "category": "Coats", "Material": "Cotton"}, "trench coat", "belt"),
+    # what is not known is of a range, and nothing is said of a pack that is of what is in it
+    ({"title": "Zorblat Xenu 500", "category": "Fixings", "package_size": "200 pcs", "Length": "60 mm"},
+     "A pack of 200 pieces from our fixings range by Oro.", "60 mm"),
+    ({"title": "Shoe Storage Bench Oak 90cm", "category": "Hallway furniture", "Width": "90 cm"},
+     "from our hallway furniture range", "shoe"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("attributes", "said", "unsaid"), UNTYPED)
+def test_a_title_without_a_type_names_known_goods_or_a_range(attributes, said, unsaid):
+    copy = copy_of(attributes | {"brand": "Oro"})
+    assert said in copy.description and unsaid not in copy.description.lower(), copy.description
+
+
+SPELT = [
+    ({"title": "Parasol 3m", "product_type": "Parasol", "Fabric": "Polyester 180 g/m²"}, "Polyester 180 g/m²", "g and"),
+    ({"title": "Earbuds", "product_type": "Earbuds", "ip_rating": "IPX7"}, "IP rating: IPX7", "Ip "),
+    ({"title": "Rose Feed", "product_type": "Fertiliser", "npk": "6-5-11"}, "NPK: 6-5-11", "Npk"),
+    ({"title": "Muslin Cloths", "product_type": "Muslin cloths", "Certificate": "GOTS"}, "GOTS", "ots"),
+    ({"title": "Fountain Quiet w/ 3 Filters", "product_type": "Pet fountain"}, "with 3 Filters", "/"),
+    ({"title": "earbuds black/red sport", "product_type": "Earbuds"}, "Black/Red", "/red"),
+    ({"title": "Cloths", "product_type": "Muslin cloths", "package_size": "5 pcs"}, "5 pieces", "5 pc"),
+    ({"title": "Espadrilles Wedge Natural / Coral", "product_type": "Espadrilles", "Upper": "Canvas"},
+     "atural and coral espadrilles", "hese coral"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("attributes", "shown", "unshown"), SPELT)
+def test_units_acronyms_and_pairs_stay_whole(attributes, shown, unshown):
+    text = copy_of(attributes | {"brand": "Oro", "Warranty": "2 years"}).text
+    assert shown in text and unshown not in text, text
+
+
+MISREAD = [
+    ({"title": "Masonry Paint 5 L", "product_type": "Exterior paint", "Coats": "2"}, "2 coats"),
+    ({"title": "Dinner Set", "product_type": "Dinner set", "Plate diameter": "27 cm"}, "27 cm"),
+    ({"title": "Oilcloth", "product_type": "Tablecloth", "Seats": "8"}, "seats"),
+    ({"title": "Trench Coat", "product_type": "Trench coat", "Closure": "Buttons and belt"}, "a buttons"),
+    ({"title": "Loafers", "product_type": "Loafers", "Sole": "Leather with rubber heel"}, "heel"),
+    ({"title": "Trunks", "product_type": "Trunks", "Leg Length": "Short"}, "short"),
+    ({"title": "Network Cable", "product_type": "Network cable", "package_size": "1"}, "pack of 1"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("attributes", "unsaid"), MISREAD)
+def test_what_a_sentence_would_misread_stays_a_bullet(attributes, unsaid):
+    copy = copy_of(attributes | {"brand": "Oro", "Warranty": "2 years"})
+    assert unsaid not in copy.description.lower()
+    value = list(attributes.values())[-1]
+    assert any(value in bullet for bullet in copy.bullets)
+
+
+@pytest.mark.parametrize(
+    "sentence",
+    [
+        "Cut to size with scissors, the edge does not fray",
+        "Please check both lengths against your old blades before ordering",
+        "Ask your doctor first if you are pregnant or on medication",
+    ],
+)
+def test_warnings_and_instructions_are_bullets_word_for_word(sentence):
+    parts = {f"Fact {name}": f"Value {name}" for name in "bcdefghi"}  # more than there is room for
+    copy = copy_of({"title": "Gadget", "product_type": "Gadget", "brand": "Oro", "description": f"{sentence}."} | parts)
+    assert sentence in copy.bullets and sentence.lower() not in copy.description.lower()
+
+
+def test_a_description_without_facts_has_no_filler():
+    row = {"title": "Diamond Painting", "product_type": "Diamond painting", "department": "Hobby & Craft"}
+    assert copy_of(row | {"Frame": "No"}).description == "A diamond painting from our hobby and craft range."

@@ -8,9 +8,10 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 
-from shopbatch.capabilities.copywriting.fact import PART, SHOWN, Fact
+from shopbatch.capabilities.copywriting.fact import ABLE, PART, SHOWN, Fact
 from shopbatch.capabilities.copywriting.patterns import patterns
-from shopbatch.grounding.lexicon import lexicon
+from shopbatch.capabilities.copywriting.spelling import MATERIALS
+from shopbatch.grounding.lexicon import lexicon, phrase_of
 
 # roles whose names may hold such words: `works with`, `max load`, `recommended age`
 _OF_OTHERS = frozenset({"works_with", "load", "most", "recommended_age", "age_group", "players", "persons", "range",
@@ -50,7 +51,26 @@ def is_apt(fact: Fact, noun: str) -> bool:
     """Whether a fact is one of these goods: a monitor arm has no screen, and seeds are not 180 cm high."""
     if fact.role == "screen" and _SCREENLESS.search(noun):
         return False
+    if fact.role == "seats" and re.search(r"(?:cloth|cover|runner|rug|mat)s?$", noun, re.I):
+        return False
+    of_part = fact.role == PART and re.search(r" (?:diameter|height|length|width|depth|size)$", fact.label, re.I)
+    if of_part and re.search(r"\b(?:set|kit|bundle)s?$", noun, re.I):
+        return False
     return not (fact.role in _GROWTH and _GROWN.search(noun) and not re.search("artificial|faux|fake", noun, re.I))
+
+
+def is_redundant(fact: Fact, noun: str) -> bool:
+    """Whether a noun says a fact already: linen of a linen shirt, 100% linen too; women of women's boots."""
+    if fact.role == ABLE and any(w.startswith(fact.value[:5]) for w in noun.lower().split()):  # decaf coffee
+        return True
+    numbers = re.findall(r"\d+", fact.value)
+    if fact.role == PART and numbers and not set(numbers) <= set(re.findall(r"\d+", noun)):  # 30 marbles of a run
+        return False
+    words, named = {w for w in phrase_of(fact.value) if not w.isdigit()}, set(phrase_of(noun))
+    named |= {w.removesuffix("en") for w in named}  # wooden
+    if fact.role in MATERIALS and fact.role != "strap" and not re.search(r"\d", fact.value):
+        return bool(words & named)
+    return bool(words) and words - {"a", "an"} <= named
 
 
 def _is_shaped(fact: Fact) -> bool:
@@ -58,6 +78,12 @@ def _is_shaped(fact: Fact) -> bool:
     if role not in _OF_OTHERS and _ABOUT_ANOTHER.search(fact.label) and re.search(r"\d", shown):
         return False
     if role not in _CLOSED and _BOUNDED.search(shown):
+        return False
+    if role == "closure" and re.match(r"[\w -]*s (?:and|&) ", shown, re.I):  # buttons and belt
+        return False
+    if role in MATERIALS and re.search(r"\bwith\b", shown, re.I):
+        return False
+    if role == "length" and not re.search(r"\d", shown) and (" " in fact.label or shown.lower() in ("short", "long")):
         return False
     if role == "pieces":
         return bool(

@@ -14,7 +14,7 @@ from shopbatch.capabilities.copywriting.wording import UNITS, capital
 
 _FEWEST, _WANTED = 2, 3  # bullets: at least, and where there are so many facts
 _GOES_ON = {
-    "en": re.compile(r"(?:with|made|woven|knitted|lined|cut)\b", re.I),
+    "en": re.compile(r"(?:with|made|woven|knitted|lined|cut(?! (?:to|it|them|into|off|out|along)\b))\b", re.I),
     "zh": re.compile("[带配含]|采用|内置|附"),
 }
 _OF_COURSE = frozenset({"adult", "adults", "成人"})
@@ -42,12 +42,16 @@ def bullets(goods: Goods, stated: Sequence[Fact], language: str, most: int, head
     lines = [_bullet(f, speech, most) for f in new]
     told = stated_details(goods, language)
     details = [capital(d) for d in goods.details if d != told and len(d) <= most]
-    lines = [*lines[: MOST_BULLETS - len(details)], *details, *lines[MOST_BULLETS - len(details) :]]
+    over = language == "en" and bool(details) and len(new) + len(details) > MOST_BULLETS
+    room = MOST_BULLETS - len(details) - over
+    lines = [*lines[:room], *details, *lines[room:]]
     lines += [_line(speech, speech.labels["noun"], goods.type_name, most)] if goods.type_name else []
     lines += [_bullet(f, speech, most) for f in known]
     if len(lines) > MOST_BULLETS:
-        over = lines[MOST_BULLETS - 1 :] if len(new) > MOST_BULLETS else lines[MOST_BULLETS - 1 : MOST_BULLETS]
-        lines = [*lines[: MOST_BULLETS - 1], _joined(over, language, min(_JOINED, most))]
+        last_ones = (
+            lines[MOST_BULLETS - 1 :] if over or len(new) > MOST_BULLETS else lines[MOST_BULLETS - 1 : MOST_BULLETS]
+        )
+        lines = [*lines[: MOST_BULLETS - 1], _joined(last_ones, language, min(_JOINED, most))]
     last = sorted((f for f in goods.facts if f.role in _LAST), key=lambda f: _LAST.index(f.role))
     wanted = _FEWEST if language == "zh" else _WANTED
     lines += [_bullet(f, speech, most) for f in last][: max(wanted - len(lines), 0)]

@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from shopbatch.capabilities.copywriting.fact import ABLE, BINDINGS, PART, Fact
+from shopbatch.capabilities.copywriting.apt import is_redundant
+from shopbatch.capabilities.copywriting.fact import BINDINGS, Fact
 from shopbatch.capabilities.copywriting.patterns import AGREEING, RolePatterns, fill
 from shopbatch.capabilities.copywriting.product import BOOKS, holds
 from shopbatch.capabilities.copywriting.speaker import Speaker
-from shopbatch.capabilities.copywriting.spelling import MATERIALS
 from shopbatch.capabilities.copywriting.titles import bare
 from shopbatch.capabilities.copywriting.wording import article, capital, listed, lowered
 from shopbatch.grounding.lexicon import ANYTHING, lexicon, phrase_of
@@ -76,7 +76,11 @@ class English(Speaker):
         if not behind and clauses and not (self.goods.only_named or self.goods.plain):
             subject = fill(self._subject(), self._slots(before, behind))
             return self._more(clauses, subject)
-        return [self._first(before, behind), *self._more(clauses)]
+        first = self._first(before, behind)
+        if not (behind or clauses) and len(first) < _SHORTEST and not self.goods.only_named:
+            place = next((f for f in self.goods.facts if f.role in ("category", "department")), None)
+            first = f"{first.removesuffix('.')} {self._phrase(place).replace(' & ', ' and ')}." if place else first
+        return [first, *self._more(clauses)]
 
     def _book(self, facts: Sequence[Fact]) -> list[str]:
         """A book by its title: `Sourdough at Home by Nora Fenn is a hardback cookbook of 192 pages.`"""
@@ -118,7 +122,9 @@ class English(Speaker):
             what = article(f"{own}{pack.partition(' ')[2]}")
         else:
             what = article(f"{own}product")
-        return [f"{capital(what)} from our {lowered(self.goods.ranged)} range.", *self._more(rest)]
+        by = f" by {self.brand}" if self.brand and not self.goods.plain else ""
+        rest = rest if self.goods.plain else []  # of a pack nothing is said that is of the goods in it
+        return [f"{capital(what)} from our {lowered(self.goods.ranged)} range{by}.", *self._more(rest)]
 
     def _shelved(self, before: list[str]) -> str:
         """What the goods are, and where they stand in the shop if that is a counter or says more of them."""
@@ -283,17 +289,3 @@ class English(Speaker):
                 text = f"{', '.join(joined[:-1])}, and {it.lower()} {last}"
             made.append(f"{it if made or not subject else subject} {text}.")
         return made
-
-
-def is_redundant(fact: Fact, noun: str) -> bool:
-    """Whether a noun says a fact already: linen of a linen shirt, 100% linen too; women of women's boots."""
-    if fact.role == ABLE and any(w.startswith(fact.value[:5]) for w in noun.lower().split()):  # decaf coffee
-        return True
-    numbers = re.findall(r"\d+", fact.value)
-    if fact.role == PART and numbers and not set(numbers) <= set(re.findall(r"\d+", noun)):  # 30 marbles of a run
-        return False
-    words, named = {w for w in phrase_of(fact.value) if not w.isdigit()}, set(phrase_of(noun))
-    named |= {w.removesuffix("en") for w in named}  # wooden
-    if fact.role in MATERIALS and fact.role != "strap" and not re.search(r"\d", fact.value):
-        return bool(words & named)
-    return bool(words) and words - {"a", "an"} <= named

@@ -10,16 +10,19 @@ from shopbatch.capabilities.copywriting.fact import Fact
 from shopbatch.capabilities.copywriting.patterns import patterns
 from shopbatch.capabilities.copywriting.same import holds
 from shopbatch.capabilities.copywriting.wording import lowered
-from shopbatch.grounding.lexicon import ANYTHING, Lexicon
+from shopbatch.grounding.lexicon import ANYTHING, Lexicon, lexicon, phrase_of, stem, words_of
+from shopbatch.grounding.lexicon import Goods as Found
+from shopbatch.text.vocabulary import is_english
 
 PLAINEST = ("product_type", "title", "category", "department", "division")  # what names the goods, the plainest first
 # where a product stands in the shop: shown in a bullet
 SHELF = ("own_label", "category", "department", "division")
 _CHILDREN = frozenset({"kids", "children", "baby", "babies", "toddlers", "boys", "girls", "儿童", "婴儿", "幼儿"})
 _ADULTS, _CHILD_ZH = frozenset({"men", "women", "男士", "女士"}), re.compile("童|宝宝|婴儿")
-_ADULTS, _CHILD_ZH = frozenset({"men", "women", "男士", "女士"}), re.compile("童|宝宝|婴儿")
 BOOKS = "books"  # goods of which the title is said and not what they are
 EDIBLE = frozenset({"drinks", "snacks", "pantry", "fresh"})  # kinds that are sold by weight or volume
+LONGEST_NOUN = 5  # words of a title up to the goods
+_SMALL = frozenset({"in", "of", "to", "on"})
 _ASIDE = re.compile(r"[(（].*?(?:[)）]|$)")
 
 
@@ -104,3 +107,23 @@ def shelf_of(named: Mapping[str, str], noun: str, language: str) -> Iterator[Fac
 def any_name(named: Mapping[str, str]) -> str:
     """The plainest name that a product has beside its title, else the title."""
     return next((v for n in PLAINEST if n != "title" and (v := named[n])), named["title"])
+
+
+def is_goods_name(core: str) -> bool:
+    """Whether all words of a title's core are English, so that it may stand in small letters."""
+    vocabulary = lexicon("en").vocabulary
+    words = [m[0] for m in words_of(core)]
+    known = all(w.lower() in _SMALL or stem(w) in vocabulary or (is_english(w) and len(w) > 2) for w in words)
+    return known and 0 < len(core.split()) <= LONGEST_NOUN
+
+
+def same_goods(name: str, key: str, words: Lexicon) -> bool:
+    """Whether goods of a title are those of the product type by another name: a bikini top is a top, tea herbal tea."""
+    also = words.other_names.get(phrase_of(name), frozenset())
+    return bool(key) and (phrase_of(key)[-1:] == phrase_of(name)[-1:] or phrase_of(key) in also)
+
+
+def is_whole(name: str, goods: Found) -> bool:
+    """Whether goods of a title are a word of their own there: a weekender, but not the weekend of a weekend bag."""
+    said, called = name[goods.start : goods.end].lower(), goods.name.lower()
+    return not (called.endswith("er") and said == called[:-2])

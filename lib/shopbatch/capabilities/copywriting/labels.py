@@ -83,10 +83,18 @@ def shown_name(name: str, is_title: bool, colour: str) -> str:
         bare = re.sub(rf"[\s,/(-]+{re.escape(colour)}\)?$", "", name, flags=re.I) if colour else name
         name = _codes_kept(title_case(bare or name)) if name.isupper() else bare or name
         name = _POSSESSIVE.sub(r"\1\2'", re.sub(r"\b((?:[Ww]om|[Mm])en)s\b", r"\1's", name))
+        name = re.sub(r"\b[Ww]/ ?(?=\w)", "with ", name)
         name = _SHOUTED_UNIT.sub(lambda m: m[0].lower().replace("mah", "mAh"), name)
         small = [w for w in name.split()[1:] if w.islower() and w.isalpha() and len(w) > 3]
-        return titled(name) if small else capital(name)
+        name = titled(name) if small else capital(name)
+        return re.sub(r"(?<=\b[A-Z][a-z]{2})([a-z]*/)([a-z])(?=[a-z]{2}(?!\w*[\d²]))", _both_capital, name)
     return titled(_headed(plain(name))) if name.isupper() or name.islower() else capital(name)
+
+
+def _both_capital(match: re.Match[str]) -> str:
+    """Both of two words with a slash in capitals: `Black/Red`; units stay."""
+    unit = re.match(r"(?:min|day|hour|month|year|sec)s?\b", match.string[match.start(2) :])
+    return match[0] if unit else f"{match[1]}{match[2].upper()}"
 
 
 def _codes_kept(name: str) -> str:

@@ -64,7 +64,8 @@ class Names(WordFile):
     are called. grades: qualities that are labels by themselves. together: goods that go together in one pack. poured:
     goods of which a pack by weight or volume holds one. counters: departments that goods are said to be from.
     shared: last words of labels that all that stands before them goes with. no_ranges: categories that are no ranges.
-    holders: labels of which an aside says what they are.
+    holders: labels of which an aside says what they are. containers: what food comes in, and goods by the number.
+    tints: colours beside another one only: `Natural / Coral`. making: words behind goods that make others of them.
     """
 
     parts: frozenset[str] = frozenset()
@@ -112,6 +113,9 @@ class Names(WordFile):
     shared: frozenset[str] = frozenset()
     holders: frozenset[str] = frozenset()
     no_ranges: frozenset[str] = frozenset()
+    containers: frozenset[str] = frozenset()
+    tints: frozenset[str] = frozenset()
+    making: frozenset[str] = frozenset()
 
 
 class Guarded(WordFile):

@@ -14,17 +14,17 @@ from functools import lru_cache
 
 import xxhash
 
-from shopbatch.capabilities.copywriting.apt import is_apt
+from shopbatch.capabilities.copywriting.apt import is_apt, is_redundant
 from shopbatch.capabilities.copywriting.bullets import bullets, stated_details
 from shopbatch.capabilities.copywriting.chinese import Chinese, is_sayable
-from shopbatch.capabilities.copywriting.english import English, is_redundant
+from shopbatch.capabilities.copywriting.english import English
 from shopbatch.capabilities.copywriting.fact import MARGINAL, PART, SHOWN, TOLD, Fact
 from shopbatch.capabilities.copywriting.facts import cut
 from shopbatch.capabilities.copywriting.patterns import Patterns, fill, patterns
 from shopbatch.capabilities.copywriting.product import EDIBLE, Goods, capital, holds, understand
 from shopbatch.capabilities.copywriting.wording import titled
 from shopbatch.core.hashing import digest
-from shopbatch.grounding.lexicon import phrase_of
+from shopbatch.grounding.lexicon import ANYTHING, phrase_of
 
 VERSION = 5  # of what this module and those that it calls make of facts and patterns
 _DESCRIBED = 10  # facts in the description at most
@@ -201,7 +201,8 @@ class _Planner:
             sentences = self.speaker.going_on(sentences, details)
         short = sum(map(len, sentences)) < (_SHORT_ZH if self.language == "zh" else _SHORT)
         if self.style.closing or short:
-            closings = self.speech.kinds[goods.kind].closings
+            bare = not (stated or self.style.closing or goods.plain or self.language == "zh")
+            closings = self.speech.kinds[ANYTHING if bare else goods.kind].closings
             fitting = [c for c in closings.get(self.style.tone) or closings["plain"] if self.limits.allow(c)]
             if fitting:
                 sentences.append(fill(self._draw("closing", fitting), {}, goods.plural))

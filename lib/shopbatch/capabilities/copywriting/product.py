@@ -42,6 +42,14 @@ _ADDRESSED = re.compile(
     r"|[$€£¥%我你您]",
     re.I,
 )
+# what is never left out: warnings, and what to do before ordering or use
+_WARNS = re.compile(
+    r"^(?:please )?(?:ask|check|consult|measure|do not|don't|never|always|not suitable"
+    r"|keep (?:away|out)|avoid|read|cut)\b"
+    r"|\b(?:doctor|pharmacist|pregnan\w+|medication|choking|warnings?|caution|hazard|before ordering)\b",
+    re.I,
+)
+_APPEAL = re.compile(r"\b(?:price|sale|click|now|today|guaranteed?)\b|%|[$€£¥]", re.I)
 _STEP = re.compile(r"\s*(?:>|»|›|→|\|)\s*")  # between the groupings of a path
 _PIECES_ZH = re.compile(r"(?<![\d.])(\d{1,4}) ?[只支枚张个片件条双套对卷包盒](?:装|(?![\u4e00-\u9fff]))")  # 5只装
 _LONGEST_ZH = 9  # characters of a noun
@@ -119,8 +127,14 @@ def _details(attributes: Mapping[str, str | None], name: str, language: str) -> 
     about = one_line(said(DESCRIPTION, attributes.get(DESCRIPTION)))
     sentences = dict.fromkeys(m[0].strip(" .。") for m in _SENTENCE.finditer(about))
     fitting = (s for s in sentences if _SHORTEST_DETAIL[language] <= len(s) <= _LONGEST_DETAIL[language])
-    clear = (s for s in fitting if is_printable(s) and not _ADDRESSED.search(s))
-    return tuple(s for s in clear if not repeats(name, s, language))[:_DETAILS]
+    clear = (s for s in fitting if is_printable(s) and (_warns(s) or not _ADDRESSED.search(s)))
+    every = [s for s in clear if not repeats(name, s, language)]
+    kept = sorted(sorted(every, key=lambda s: not _warns(s))[:_DETAILS], key=every.index)
+    return tuple(kept)
+
+
+def _warns(sentence: str) -> bool:
+    return bool(_WARNS.search(sentence)) and not _APPEAL.search(sentence)
 
 
 __all__ = ["BOOKS", "EDIBLE", "OWN_LABEL", "SHELF", "Fact", "Goods", "capital", "holds", "lowered", "understand"]

@@ -15,15 +15,17 @@ from shopbatch.capabilities.copywriting.goods import (
     PLAINEST,
     SHELF,
     Goods,
+    is_goods_name,
     noun_of,
     of_children,
     or_book,
     shelf_of,
 )
+from shopbatch.capabilities.copywriting.headed import up_to_goods
 from shopbatch.capabilities.copywriting.labels import of_shelf, plain, shown_name
 from shopbatch.capabilities.copywriting.patterns import Patterns, patterns
 from shopbatch.capabilities.copywriting.same import holds
-from shopbatch.capabilities.copywriting.titles import Reader, Title, bare, core_of, front, is_goods_name
+from shopbatch.capabilities.copywriting.titles import Reader, Title, bare, front
 from shopbatch.capabilities.copywriting.wording import lowered, titled
 from shopbatch.grounding.lexicon import ANYTHING, Lexicon, phrase_of, stem, words_of
 from shopbatch.text.vocabulary import is_english
@@ -43,7 +45,8 @@ def in_english(
     if not named["title"]:
         return _by_labels(named, facts, details, words)
     details = tuple(d for d in details if not _spoils(d, facts))
-    noun, kind, key = noun_of(labels | {"title": _goods_of(named, brand, words)}, words, titled=True)
+    headed = _goods_of(named, brand, words)
+    noun, kind, key = noun_of(labels | {"title": headed}, words, titled=True)
     kind = or_book(kind, facts)
     typed = labels["product_type"]
     colour = next((f.shown for f in facts if f.role == "colour"), "")
@@ -55,10 +58,14 @@ def in_english(
     in_type = key if not about or _ends_in_goods(about, words) else ""
     tastes = frozenset(s for f in facts if f.role in ("flavour", "scent") for s in phrase_of(f.value))
     reader = Reader(brand, about, "" if typed and not about else in_type, known, edible, kind, tastes, not typed)
+    shelf = of_shelf(labels["category"])
     read = reader.read(labels["title"])
-    if not read.noun and not typed and is_goods_name(read.core) and kind != BOOKS:
+    if not (typed or headed):
+        read = Title(core=read.core)
+    if not read.noun and not typed and is_goods_name(read.core) and kind != BOOKS and not shelf:
         read = replace(reader, product_type=read.core).read(labels["title"])
     noun, core = _best_noun(noun if typed or read.noun else "", typed, about, read, facts, words)
+    noun_known = bool(noun)
     only_named = not noun or (kind == BOOKS and not typed)
     whom, noun = _whom(_known_lowered(noun, words, known), patterns("en"))
     whom = whom or _whom(bare(labels["title"], brand), patterns("en"))[0] or read.whom
@@ -78,16 +85,14 @@ def in_english(
     return Goods(
         shown, noun, kind, of_children(facts, noun), plural, mass, "", only_named, details,
         "" if tight or holds(held, typed, "en") else typed, "" if only_named else whom, False, qualities, has, tail,
-        _core_of(shown, brand) if core else "",
+        _core_of(shown, brand) if core else "", "" if noun_known or kind == BOOKS else shelf,
     )  # fmt: skip
 
 
 def _goods_of(named: Mapping[str, str], brand: str, words: Lexicon) -> str:
-    """The part of a title that names the goods; without a type that is what ends before the first number or sign."""
+    """The part of a title that names the goods, "" if a title without a type names none that are known."""
     whole = front(plain(named["title"]), brand)
-    core = core_of(whole) if not named["product_type"] else ""
-    goods = words.find_goods(core)
-    return core if goods and goods[-1].end == len(core) else whole
+    return whole if named["product_type"] else up_to_goods(whole, words)
 
 
 def _spoils(detail: str, facts: Sequence[Fact]) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from shopbatch.capabilities.copywriting.patterns import Names, patterns
-from shopbatch.capabilities.copywriting.wording import capital
+from shopbatch.capabilities.copywriting.wording import capital, listed
 from shopbatch.grounding.lexicon import lexicon, stem, words_of
 from shopbatch.text.expand import expand, title_case
 from shopbatch.text.fibres import written_out
@@ -16,6 +16,9 @@ AGES = frozenset({"age_group", "recommended_age"})
 _PLAIN = frozenset({"rise", "fit", "closure", "neckline", "sleeve", "length", "colour", "gender", "pattern"})
 MATERIALS = frozenset({"material", "lining", "upper", "sole", "filling", "strap"})
 UNITS = "mm|cm|km|kg|mg|ml|cl|oz|lbs?|ft|mAh|Ah|Wh|GB|TB|MB|kW|g|l|L|m|W|V"
+_LISTS = re.compile(r"\s*(?:[/,;]|\s\+\s)\s*")
+_PER = re.compile(r"(?<=[^\W\d])/(?=(?:[ck]?m[²³23]?|s|h|min|k?g|m?l|L|W|day|kcal|cap)\b(?![^\W\d]))")  # g/m², km/h
+WEIGHT = re.compile(r",? *\(?\d+ ?(?:g/m[²2]|gsm)\)?")
 _MONTHS_ZH = re.compile(r"(?<=\d) ?[mM]$")
 _MANY_ML = re.compile(r"(?<![\d.])(\d+)000 ?(ml|毫升)(?![\w/])", re.I)
 _TIGHT = re.compile(rf"(?<![^\s(])(\d+(?:[.,]\d+)?)({UNITS})(?![\w/])")  # 8mm
@@ -34,6 +37,8 @@ def neat(role: str, text: str, language: str) -> str:
     if role == "package_size":
         text = re.sub(r"(?<![\d.])\.(?=\d)", "0.", size_phrases(text).shown[0])
         text = re.sub(r"\bbtl\b", "bottle", text)
+        text = re.sub(r"(?<![\d.])(?!1 )(\d+) (load|stem|sheet|roll)$", r"\1 \2s", text)
+        text = re.sub(r"(?<=\d) pcs?$", " pieces", re.sub(r"^1 pcs?$", "1 piece", text))
     if role in AGES:
         text = _MONTHS.sub(" months", _YEARS.sub(" years", text))
     if role in _PLAIN and text.isupper() and len(text) > 2:
@@ -74,6 +79,8 @@ def _is_word(word: str, names: Names, written: str) -> bool:
 
 def unshouted(value: str) -> str:
     """A value in capitals in small letters, with its abbreviations written out; codes stay."""
+    if value in patterns("en").names.codes:
+        return value
     if value.isupper() and value.isascii() and re.search(r"\d", value):
         return re.sub(r"[A-Z]{3,}", _small_word, value)
     shouted = value.isupper() and value.isascii() and re.search(r"[A-Z]{4}", value)
@@ -86,3 +93,10 @@ def _small_word(match: re.Match[str]) -> str:
     word = match[0]
     known = stem(word) in lexicon("en").vocabulary and word not in patterns("en").names.codes
     return word.lower() if known else word
+
+
+def as_list(value: str, several: bool) -> str:
+    """A value with its parts in a row, `a, b and c`; units with a slash stay whole. several: whether signs part it."""
+    value = _PER.sub("∕", value)
+    parts = _LISTS.split(value) if several and not re.search(r"\d/\d", value) else re.split(r"\s*[,;]\s+", value)
+    return (listed(parts) if len(parts) > 1 and " and " not in value else value).replace("∕", "/")

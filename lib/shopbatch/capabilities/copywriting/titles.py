@@ -9,12 +9,12 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
+from shopbatch.capabilities.copywriting.goods import LONGEST_NOUN, is_goods_name, is_whole, same_goods
 from shopbatch.capabilities.copywriting.parts import had
 from shopbatch.capabilities.copywriting.patterns import Names, patterns
 from shopbatch.capabilities.copywriting.same import literally
 from shopbatch.capabilities.copywriting.wording import lowered
-from shopbatch.grounding.lexicon import ANYTHING, Lexicon, lexicon, phrase_of, stem, words_of
-from shopbatch.grounding.lexicon import Goods as Named
+from shopbatch.grounding.lexicon import ANYTHING, lexicon, phrase_of, stem, words_of
 from shopbatch.text.vocabulary import is_english
 
 _ASIDE = re.compile(r"\s*[\[(（].*?(?:[\])）]|$)")
@@ -33,11 +33,10 @@ _ATTACHED = re.compile(
     r"|[a-z]+-(?:free|resistant|safe|repellent)",
     re.I,
 )
-_SMALL = frozenset({"in", "of", "to", "on"})
 _UNIT = re.compile(r"(?:mm|cm|m|inch(?:es)?|ft|kg|g|mg|ml|l|cl|oz|lbs?|w|kw|v|mah|wh|gb|tb|hz|iu)", re.I)
 _SLASHED = re.compile(r"[^\W\d]+ (?=[^\W\d]+/[^\W\d]+)")  # the colour in `White Top/Black Frame`, which is of the top
+_PAIR = re.compile(r"([^\W\d]+) / ([^\W\d]+)")  # Natural / Coral
 _VITAMIN = re.compile(r"(?<=vitamin) [A-K]\d{0,2}\b", re.I)
-_LONGEST_NOUN = 5  # words of a title up to the goods
 _LONGEST_CORE = 6  # words that name goods by themselves
 _MOST = 2  # qualities in front of the goods
 _LONGEST_QUALITY = 3  # words
@@ -90,7 +89,13 @@ class Reader:
         start, end = head
         noun = " ".join([*self._before(name[:start]), name[start:end]])
         said = Title(noun=noun, core=core)
-        for part in _parts(_SLASHED.sub("", name[end:])):
+        behind = name[end:]
+        if (pair := _PAIR.search(behind)) and not self.edible:
+            both = [lowered(part) for part in pair.groups() if _is_colour(part)]
+            if both:
+                said = replace(said, colour=" and ".join(both) if len(both) == 2 else "")
+                behind = behind.replace(pair[0], ",")
+        for part in _parts(_SLASHED.sub("", behind)):
             said = self._with_part(said, part)
         return replace(said, qualities=said.qualities[:_MOST])
 
@@ -125,7 +130,7 @@ class Reader:
         if self.product_type and not self.key:
             return None
         words = lexicon("en")
-        every = [g for g in words.find_goods(name) if _is_whole(name, g)]
+        every = [g for g in words.find_goods(name) if is_whole(name, g)]
         fitting = (g for g in every if not self.key or g.name == self.key)
         also = (g for g in every if same_goods(g.name, self.key, words))
         goods = next(fitting, None) or next(also, None)
@@ -134,7 +139,10 @@ class Reader:
         core = core_of(name)
         more = core[goods.end :].strip() if not self.product_type and name.startswith(core) else ""
         new = not set(phrase_of(more)) <= self.known
-        if more and new and self.untyped and is_goods_name(core) and not _all_qualities(more):  # a laptop sleeve
+        one = len(more.split()) == 1 and not re.search("[^su]s$", name[goods.start : goods.end], re.I)
+        if (
+            one and new and self.untyped and is_goods_name(core) and not (_all_qualities(more) or _is_colour(more))
+        ):  # a laptop sleeve
             return goods.start, len(core)
         return goods.start, goods.end
 
@@ -162,7 +170,7 @@ class Reader:
                 kept.insert(0, "and")
                 continue
             counts = word.lower() in names.counts or _UNIT.fullmatch(word) or re.search(r"[\d,;:|/()&+]", word)
-            if not clear or counts or len(kept) - kept.count("and") == _LONGEST_NOUN - 1:
+            if not clear or counts or len(kept) - kept.count("and") == LONGEST_NOUN - 1:
                 break
             kept.insert(0, word)
         while kept and (kept[0] == "and" or len(kept) < len(every)) and kept[0].lower() in names.tails:
@@ -215,31 +223,16 @@ def front(title: str, brand: str) -> str:
     return re.split(r"\s(?:with|for|in|by)\s", bare(title, brand), flags=re.I)[0]
 
 
-def is_goods_name(core: str) -> bool:
-    """Whether all words of a title's core are English, so that it may stand in small letters."""
-    vocabulary = lexicon("en").vocabulary
-    words = [m[0] for m in words_of(core)]
-    known = all(w.lower() in _SMALL or stem(w) in vocabulary or (is_english(w) and len(w) > 2) for w in words)
-    return known and 0 < len(core.split()) <= _LONGEST_NOUN
-
-
-def same_goods(name: str, key: str, words: Lexicon) -> bool:
-    """Whether goods of a title are those of the product type by another name: a bikini top is a top, tea herbal tea."""
-    also = words.other_names.get(phrase_of(name), frozenset())
-    return bool(key) and (phrase_of(key)[-1:] == phrase_of(name)[-1:] or phrase_of(key) in also)
-
-
-def _is_whole(name: str, goods: Named) -> bool:
-    """Whether goods of a title are a word of their own there: a weekender, but not the weekend of a weekend bag."""
-    said, called = name[goods.start : goods.end].lower(), goods.name.lower()
-    return not (called.endswith("er") and said == called[:-2])
-
-
 def core_of(name: str) -> str:
     """A title up to the first number or sign, "" if that is nothing or long."""
-    bound = _BOUND.search(name)
-    text = re.split(r"\s(?:with|for|by)\s", name[: bound.start()] if bound else name, flags=re.I)[0].strip(" ,-–")
+    text = before_bound(name)
     return text if 0 < len(text.split()) <= _LONGEST_CORE else ""
+
+
+def before_bound(name: str) -> str:
+    """A title up to the first number, sign or preposition."""
+    bound = _BOUND.search(name)
+    return re.split(r"\s(?:with|for|by)\s", name[: bound.start()] if bound else name, flags=re.I)[0].strip(" ,-–")
 
 
 def _parts(text: str) -> Iterator[str]:
@@ -264,6 +257,11 @@ def _with_qualities(said: Title, part: str, names: Names, edible: bool = False) 
         else:
             return said
     return made
+
+
+def _is_colour(word: str) -> bool:
+    colour = lexicon("en").role_of_value.get(phrase_of(word), "") == "colour"
+    return colour or word.lower() in patterns("en").names.tints
 
 
 def _all_qualities(part: str) -> bool:

@@ -21,7 +21,7 @@ from shopbatch.capabilities.copywriting.patterns import Names, Patterns, pattern
 from shopbatch.capabilities.copywriting.prompt import one_line
 from shopbatch.capabilities.copywriting.rules import is_printable
 from shopbatch.capabilities.copywriting.sayings import of_book, part_with, saying_of
-from shopbatch.capabilities.copywriting.spelling import AGES, MATERIALS, label_of, neat
+from shopbatch.capabilities.copywriting.spelling import AGES, MATERIALS, WEIGHT, as_list, label_of, neat
 from shopbatch.capabilities.copywriting.wording import article, capital, listed, lowered
 from shopbatch.grounding.facts import DESCRIPTION, NAMES, answer, entry_name, said
 from shopbatch.grounding.lexicon import Lexicon, lexicon
@@ -69,14 +69,15 @@ _LASTING = re.compile(r"\d+(?:[.,]\d+)? ?(?:h|hours?|min|minutes|days)")
 _LENGTH_NAMES = frozenset({"length", "item length", "total length", "product length", "overall length"})
 _PACK = re.compile(r"(?:pack|set|box|case|bag|tray|pair|bundle)s? of\b", re.I)
 _NO_PACK = re.compile(
-    r"^a (?:gallon|quart|pint)$|^[a-z]{1,2} \d|\d{5}|^1 (?:pair|piece|pack|panel|unit|item|set|pc|each|count)$", re.I
+    r"^a (?:gallon|quart|pint)$|^(?:(?:pack|set|box) of )?1$|^[a-z]{1,2} \d|\d{5}"
+    r"|^1 (?:pair|piece|pack|panel|unit|item|set|pc|each|count)$",
+    re.I,
 )
 _PACKS = re.compile(r"\d+/\d+(?:\.\d+)? (?:oz|lb|ct|g|ml)")
 _WOVEN = re.compile(r"\d+ ?(?:gsm|g/m2|g/m²)", re.I)
 _SLASHED = re.compile(r"\d+(?:/\d+)+")
 _STORED = re.compile(r"\d ?[GT]B\b")
-_COUNTED = re.compile(r"^(\d+) (loads?|stems?|sheets?|rolls?|slices?|washes|doses?|pods?)$")
-_LISTS = re.compile(r"\s*(?:[/,;]|\s\+\s)\s*")
+_COUNTED = re.compile(r"^(\d+) (load|stem|sheet|roll|slice|wash|dose|pod)(?:e?s)?$")
 
 
 def facts_of(attributes: Mapping[str, str | None], language: str) -> Iterator[Fact]:
@@ -291,10 +292,7 @@ def _spoken(role: str, value: str, language: str, speech: Patterns) -> str:
         value = re.sub(r"^an? ", "", value).replace("-count and ", "-count, ").replace("-pack and ", "-pack, ")
         value = re.sub(r"(?<=\d) pc$", " pieces", _COUNTED.sub(r"\1-\2", value))
     if role in MATERIALS:
+        value = WEIGHT.sub("", value) or value
         value = re.sub(r"\b([a-z]+(?: [a-z]+)?) (\d+ ?%)(?=\s*(?:[,;/]|$))", r"\2 \1", value)  # nylon 94%
         value = re.sub(r"(?<=[a-z]) (?=\d+ ?%)", ", ", value)
-    value = value.replace(" & ", " and ") if several else value
-    parts = _LISTS.split(value) if several and not re.search(r"\d/\d", value) else re.split(r"\s*[,;]\s+", value)
-    if len(parts) > 1 and " and " not in value:
-        value = f"{', '.join(parts[:-1])} and {parts[-1]}"
-    return value
+    return as_list(value.replace(" & ", " and ") if several else value, several)

@@ -10,7 +10,7 @@ _CODE = re.compile(r"[A-Z]{1,5}s?|.*\d.*|\w+[A-Z]\w*|Hz|[^A-Za-z]+")  # XL, USB,
 _VOWEL = re.compile(r"[ai]|e(?!u)|o(?!ne\b|nce\b)|u(?!ni[^n]|s[ae]|ti|-)|8|11\b|18\b|hour|honest|heir", re.I)
 _SPELT = re.compile(r"[A-Z]{1,5}\d*(?![a-z])")  # read letter by letter
 UNITS = frozenset({"mm", "cm", "m", "km", "g", "kg", "mg", "ml", "cl", "oz", "lb", "lbs", "ft", "min", "mAh"})
-_SMALL = frozenset({"a", "an", "and", "by", "for", "from", "in", "of", "on", "or", "the", "to", "with"})
+_SMALL = frozenset({"a", "an", "and", "by", "for", "from", "in", "of", "on", "or", "the", "to", "with", "x"})
 
 
 def lowered(text: str) -> str:
