@@ -77,7 +77,10 @@ def test_the_environment_names_another_warehouse(home: Path, monkeypatch: pytest
         ("engine.dept=1", "unknown key 'engine.dept'; did you mean 'engine.depth'?"),
         ("warehouse=x", "did you mean 'platform.warehouse'?"),
         ("master=x", "did you mean 'platform.spark.master'?"),
-        ("items=[{name: n, chanel: email}]", "unknown key 'items.chanel'; did you mean 'items.channel'?"),
+        (
+            "items=[{name: n, chanel: email}]",
+            "'items.channel' is missing, and 'items.chanel' is an unknown key; did you mean 'items.channel'?",
+        ),
         ("items=[{name: n}, {chanel: x, channel: y}]", "items.channel: a key is missing"),
         ("sky=x", "unknown key 'sky'; `shopbatch config JOB` lists the keys"),
         ("rate=fast", "rate: expected a number (got 'fast')"),
