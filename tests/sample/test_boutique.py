@@ -13,7 +13,7 @@ from shopbatch.sample.boutique import PRODUCT_COUNT, products, queries, requests
 from shopbatch.sample.pictures import pictures, shown
 from shopbatch.warehouse.store import Store
 
-DIGEST = "843353163ac61b15"
+DIGEST = "08b7f4847e8d3511"
 PICTURES = "1a902f0f3912fd7d"
 
 

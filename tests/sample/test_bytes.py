@@ -49,10 +49,10 @@ TABLES: dict[str, Make] = {
     "referral_events": lambda shop: referral_events(shop, 0, shop.users),
 }
 DIGESTS = {
-    "products": "12ea5ea406fab31f",
+    "products": "9120ff17c440077a",
     "users": "ee8dad0371aadc7f",
     "reviews": "64a467e395b9a657",
-    "transactions": "86bcfe1cd9075579",
+    "transactions": "f63752d255b91d55",
     "events": "0655f6f02594b3a5",
     "campaigns": "1f92df5ec6f6a005",
     "experiments": "27a505eabfbe3880",
