@@ -43,8 +43,9 @@ BREAKS = {
     ),
     "a receipt is given before its file is there": Break(
         "inference/unit.py",
-        "        self.calls, self.began = 0, time.monotonic()\n        return receipt\n",
-        "        self.calls, self.began = 0, time.monotonic()\n"
+        "        self.calls, self.began, self.patience = 0, time.monotonic(), self.task.config.flush_seconds\n"
+        "        return receipt\n",
+        "        self.calls, self.began, self.patience = 0, time.monotonic(), self.task.config.flush_seconds\n"
         "        import os\n"
         '        file = f"{self.task.memo}/{path}"\n'
         "        content = open(file, 'rb').read()\n"
