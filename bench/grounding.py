@@ -1,11 +1,13 @@
 """What the grounding check finds of planted claims, and what planned copy reaches.
 
-`python -m bench.grounding [SET ...]` prints, for each set of tests/grounding/planted, the share of false
-sentences that both nets find and that the list of
-claims alone finds, the kind of which least is found, and the share of faithful texts that are refused; then distinct-4
-and the pace of the planner and of all rules, on the made-up products of the tests.
+`python -m bench.grounding [SET ...]` prints for each set of tests/grounding/planted the share of false sentences that
+both nets find, the share that the list of claims alone finds, the kind of which least is found, and the share of
+faithful texts that are refused. For the made-up products of the tests, and for 3,000 different ones of the sample
+catalogue, it prints what is refused, how many share a description, distinct-4, and the pace of planner and rules.
 """
 
+import hashlib
+import json
 import sys
 import time
 from collections import Counter
@@ -17,10 +19,13 @@ from tests.grounding.test_planted import products
 
 from shopbatch.capabilities.copywriting.config import Rules
 from shopbatch.capabilities.copywriting.copy_format import parse
+from shopbatch.capabilities.copywriting.facts import CONTENT, known_facts
 from shopbatch.capabilities.copywriting.plan import plan
 from shopbatch.capabilities.copywriting.rules import Judge
 from shopbatch.evaluation.distinct import distinct
 from shopbatch.grounding.check import Facts, check, listed_claims
+from shopbatch.sample.real import read
+from shopbatch.sample.real_tables import tabulate
 
 LANGUAGES = ("en", "zh")
 
@@ -43,8 +48,16 @@ def planted(name: str) -> None:
     )
 
 
-def planned(language: str) -> None:
-    known = catalogue(language)
+def sampled(count: int = 3_000) -> list[dict[str, str | None]]:
+    """Different products of the sample catalogue, drawn by the hashes of their facts."""
+    products = tabulate(read(), None)["products"]
+    every = known_facts(products.select(CONTENT))
+    different = {json.dumps(facts, sort_keys=True, ensure_ascii=False): facts for facts in every}
+    keys = sorted(different, key=lambda key: hashlib.sha256(key.encode()).digest())
+    return [different[key] for key in keys[:count]]
+
+
+def planned(language: str, known: list[dict[str, str | None]]) -> None:
     judge = Judge(Rules(), language, "")
     for _ in range(2):  # the first round reads the word lists
         start = time.perf_counter()
@@ -52,9 +65,11 @@ def planned(language: str) -> None:
         middle = time.perf_counter()
         refused = sum(judge(t, "stop", Facts(f)).reason is not None for f, t in zip(known, texts, strict=True))
         end = time.perf_counter()
-    words = distinct([parse(text).description for text in texts])
+    descriptions = [parse(text).description for text in texts]
+    words = distinct(descriptions)
+    alike = len(texts) - sum(number == 1 for number in Counter(descriptions).values())
     print(
-        f"{language}: {len(texts)} planned, {refused} refused, distinct-4 {words:.2f}, "
+        f"{language}: {len(texts)} planned, {refused} refused, {alike} share a description, distinct-4 {words:.2f}, "
         f"{len(texts) / (middle - start):.0f} planned and {len(texts) / (end - middle):.0f} judged a second"
     )
 
@@ -66,7 +81,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     for one in LANGUAGES:
         for part in parts:
             planted(f"{one}_{part}")
-        planned(one)
+        planned(one, catalogue(one))
+    planned("en", sampled())
 
 
 if __name__ == "__main__":

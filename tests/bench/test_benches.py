@@ -9,6 +9,7 @@ import shutil
 import struct
 import sys
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -255,10 +256,11 @@ def test_grounding(monkeypatch: pytest.MonkeyPatch, capsys: Out) -> None:
     products, catalogue = module.products, module.catalogue
     monkeypatch.setattr(module, "products", lambda name: list(products(name))[:3])
     monkeypatch.setattr(module, "catalogue", lambda language: catalogue(language)[:3])
+    monkeypatch.setattr(module, "sampled", partial(module.sampled, 4))
     monkeypatch.setattr(module, "LANGUAGES", ("zh",))  # the word lists of each take seconds to load
     run("grounding", "held")
     out = capsys.readouterr().out
-    assert "zh_held: " in out and "zh: 3 planned, 0 refused" in out
+    assert "zh_held: " in out and "zh: 3 planned, 0 refused" in out and "en: 4 planned, " in out
 
 
 def test_growth(spark: Any, monkeypatch: pytest.MonkeyPatch, capsys: Out) -> None:

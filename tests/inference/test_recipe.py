@@ -104,7 +104,7 @@ MODERATION = {1: "16a6e0fc28d7d188"}
 OF_MODERATION = tuple((module, None) for module in (find, folding, closing, details, moderation_lexicon))
 MODERATION_LISTS = tuple(("text.moderation", name) for name in ("en", "zh", "signs", "details"))
 # of what says facts by plan, besides the patterns, whose digest is part of the stage's `checks`
-PLANNING = {5: "ac7ce51255214412"}
+PLANNING = {6: "82026a355aeeb353"}
 OF_PLANNING = (
     *(
         (module, None)

@@ -56,6 +56,20 @@ def files(folder: Path) -> tuple[Path, Path]:
     return write(folder, "products_export.csv", PRODUCTS), write(folder, "orders_export.csv", ORDERS)
 
 
+def loaded(store: Store, folder: Path) -> tuple[Path, Path]:
+    """Both files, loaded into a shop: first the products."""
+    catalogue, orders = files(folder)
+    load_file(store, "products", catalogue)
+    load_file(store, "transactions", orders)
+    return catalogue, orders
+
+
+def lose(store: Store, table: str) -> None:
+    """Remove the only data file of a table."""
+    [file] = (Path(store.root) / table).rglob("*.parquet")
+    file.unlink()
+
+
 def column(store: Store, table: str, name: str) -> list[Any]:
     return [row[name] for row in rows(store, table)]
 
@@ -116,7 +130,7 @@ def test_orders_that_were_loaded_first_are_loaded_again(
         assert cli.main(["load", *words]) == 0
         return capsys.readouterr().out
 
-    again = "transactions names 4 products by a code (SH-S is shirt): load its files anew, the first one with --replace"
+    again = "transactions names products by 4 codes (SH-S is shirt): load its files anew, the first one with --replace"
     assert "code" not in load("transactions", orders)
     assert column(store, "transactions", "product_id") == STATED
     assert again in load("products", catalogue)
@@ -176,11 +190,8 @@ def test_a_line_that_is_exported_again_is_no_second_line(store: Store, tmp_path:
 
 
 def test_lines_that_cannot_be_read_are_not_added_to(store: Store, tmp_path: Path) -> None:
-    catalogue, orders = files(tmp_path)
-    load_file(store, "products", catalogue)
-    load_file(store, "transactions", orders)
-    [file] = (Path(store.root) / "transactions").rglob("*.parquet")
-    file.unlink()
+    loaded(store, tmp_path)
+    lose(store, "transactions")
     newer = write(tmp_path, "newer.csv", ORDERS.replace("#1", "#9"))
     with pytest.raises(UserError, match=r"table 'transactions' cannot be read .*; --replace loads it anew"):
         load_file(store, "transactions", newer)
@@ -188,11 +199,8 @@ def test_lines_that_cannot_be_read_are_not_added_to(store: Store, tmp_path: Path
 
 
 def test_products_that_cannot_be_read_are_no_reason_for_other_ids(store: Store, tmp_path: Path) -> None:
-    catalogue, orders = files(tmp_path)
-    load_file(store, "products", catalogue)
-    load_file(store, "transactions", orders)
-    [file] = (Path(store.root) / "products").rglob("*.parquet")
-    file.unlink()
+    _, orders = loaded(store, tmp_path)
+    lose(store, "products")
     for mode in ("append", "replace"):
         with pytest.raises(UserError, match="products, whose codes the rows may name, cannot be read"):
             load_file(store, "transactions", orders, mode=mode)
@@ -200,9 +208,7 @@ def test_products_that_cannot_be_read_are_no_reason_for_other_ids(store: Store, 
 
 
 def test_erased_persons_do_not_come_back_because_a_code_has_changed(store: Store, tmp_path: Path) -> None:
-    catalogue, orders = files(tmp_path)
-    load_file(store, "products", catalogue)
-    load_file(store, "transactions", orders)
+    catalogue, orders = loaded(store, tmp_path)
     erase(store, {"a@example.org"}, set(), {}, False)
     left = column(store, "transactions", "user_id")
     assert set(left) == {"b@example.org"}

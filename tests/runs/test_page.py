@@ -340,3 +340,14 @@ def test_a_report_of_the_wrong_shape_still_makes_a_page(tree: dict[str, Any], me
 
 def test_the_same_report_makes_the_same_page(report: Report) -> None:
     assert render(report.to_dict()) == render(report.to_dict())
+
+
+@pytest.mark.parametrize("outcome", ["incomplete", "superseded", "refused"])
+def test_rows_of_a_run_that_published_nothing_are_held_back(
+    report: Report, outcome: Literal["incomplete", "superseded", "refused"]
+) -> None:
+    for use in report.tables.values():
+        use.pop("written", None)
+    report.finish(outcome, 3 if outcome == "refused" else 0, "")
+    assert "22,641 held back" in Page(render(report.to_dict())).text
+    assert "22,641 held back" in "\n".join(summary(report.to_dict(), "folder"))

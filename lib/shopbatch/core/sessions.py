@@ -138,12 +138,17 @@ def _on_loopback() -> Iterator[None]:
         ray_constants.ENABLE_RAY_CLUSTER = before
 
 
+def ray_parent() -> str:
+    """Return the folder in which a Ray that starts on this machine gets its own: RAY_TMPDIR, TMPDIR or /tmp."""
+    return os.environ.get("RAY_TMPDIR") or os.environ.get("TMPDIR") or "/tmp"
+
+
 def _ray_folder() -> AbstractContextManager[Path]:
     """Provide a folder for that of a local Ray (sockets, logs, spilled objects), which Ray opens to everybody.
 
     Only this user can enter it. Its name is short, since that of a socket may not be long.
     """
-    return scratch("ray-", os.environ.get("RAY_TMPDIR") or os.environ.get("TMPDIR") or "/tmp")
+    return scratch("ray-", ray_parent())
 
 
 def raise_file_limit() -> None:

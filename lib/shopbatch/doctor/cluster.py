@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import socket
+from pathlib import Path
 from urllib.parse import urlsplit
 
 from shopbatch.core.config import Platform
+from shopbatch.core.sessions import ray_parent
 from shopbatch.doctor.findings import Finding, brief, error, warning
 from shopbatch.doctor.head import Access, Cluster
 from shopbatch.doctor.hosts import host, is_loopback
-from shopbatch.doctor.machine import ray_folder
 
 SKEW = 60.0  # seconds by which clocks may differ
 # file systems that several machines may share, by their names in /proc/mounts
@@ -30,7 +31,7 @@ def judge_attach(address: str) -> list[Finding]:
     """Check that a driver that starts here can reach its cluster. address: platform.ray_address, not null."""
     why, do = "the job does not start", "start the cluster, or correct platform.ray_address (null starts a local Ray)"
     if address in ("auto", "local"):
-        known = ray_folder() / "ray_current_cluster"  # `ray start` writes it
+        known = Path(ray_parent(), "ray", "ray_current_cluster")  # `ray start` writes it
         if address == "local" or os.environ.get("RAY_ADDRESS") or known.exists():
             return []
         return [error("cluster", "platform.ray_address=auto, and no Ray cluster was started on this machine", why, do)]

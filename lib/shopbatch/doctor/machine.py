@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from shopbatch.core.config import Platform
+from shopbatch.core.sessions import ray_parent
 from shopbatch.doctor.findings import Finding, error, warning
 
 MIB = 2**20
@@ -48,12 +49,7 @@ def existing(folder: str) -> Path:
 
 def scratch(ray: bool) -> list[str]:
     """Return the folders for a run's temporary files. ray: whether it starts a Ray on this machine."""
-    return [tempfile.gettempdir(), *([str(ray_folder())] if ray else [])]
-
-
-def ray_folder() -> Path:
-    """Return where a Ray that starts on this machine keeps its sockets, logs and spilled objects."""
-    return Path(os.environ.get("RAY_TMPDIR") or os.environ.get("TMPDIR") or "/tmp") / "ray"
+    return [tempfile.gettempdir(), *([ray_parent()] if ray else [])]
 
 
 def judge_disks(disks: Iterable[Disk], min_free_gb: float) -> list[Finding]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from contextlib import suppress
 
-from shopbatch.core.sessions import actor_cpus
+from shopbatch.core.sessions import actor_cpus, ray_parent
 from shopbatch.inference.journal import State
 from shopbatch.inference.unit import Task
 from shopbatch.runs import stalls
@@ -25,7 +25,7 @@ def looks(task: Task, workers: int, root: str) -> list[Look]:
     needs = {"CPU": actor_cpus(workers)}
     if task.spec.stage.gpus:
         needs["GPU"] = float(task.spec.stage.gpus)
-    disks = stalls.full_disk(stalls.ray_folder(), *([] if "://" in root else [root]))
+    disks = stalls.full_disk(ray_parent(), *([] if "://" in root else [root]))
     return [
         disks,
         stalls.lost_nodes,

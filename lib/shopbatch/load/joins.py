@@ -71,7 +71,7 @@ def _named_by_code(ids: pl.Series, codes: ProductCodes) -> str:
     if not count:
         return ""
     first = pc.index(products.is_valid(), True).as_py()
-    return f"names {count:,} products by a code ({texts[first].as_py()} is {products[first].as_py()})"
+    return f"names products by {count:,} codes ({texts[first].as_py()} is {products[first].as_py()})"
 
 
 def _ids(snapshot: Snapshot, column: str, most: int) -> pl.Series:

@@ -37,6 +37,30 @@ def first_do(report: Mapping[str, Any]) -> str:
     return _FIRST.get(code, "") if isinstance(code, int) else ""
 
 
+def written(report: Mapping[str, Any]) -> list[str]:
+    """Return the tables of which a run has published a version, each with that version.
+
+    Args:
+        report: What `Report.to_dict` returns; parts of another form are left out.
+    """
+    tables = report.get("tables")
+    uses = tables.items() if isinstance(tables, Mapping) else ()
+    return [f"{table} version {use['written']}" for table, use in uses if isinstance(use, Mapping) and "written" in use]
+
+
+def became(report: Mapping[str, Any]) -> str:
+    """Return what became of the rows that passed: of a run that has published nothing they are held back.
+
+    A gate may refuse some of several lists; then nobody knows of a row what became of it.
+
+    Args:
+        report: What `Report.to_dict` returns.
+    """
+    if report.get("outcome") not in ("refused", "incomplete", "superseded", "stopped", "failed"):
+        return "published"
+    return "published or held back" if written(report) else "held back"
+
+
 def language(code: str) -> str:
     """Return the English name of a language code, or the code itself if it is unknown."""
     return LANGUAGES.get(code, code)

@@ -57,14 +57,14 @@ def render(report: Mapping[str, Any]) -> str:
     rows = {name: n if isinstance(n := _tree(report.get("rows")).get(name), int) else None for name in _ROWS}
     quality = _tree(_tree(report.get("metrics")).get("quality"))
     tone, sentence = _OUTCOMES.get(str(report.get("outcome")), ("neutral", ""))
-    if report.get("outcome") == "refused" and (written := _written(report)):
+    if report.get("outcome") == "refused" and (written := ", ".join(formats.written(report))):
         sentence = f"A check refused a part of the result, which is as it was before. The rest is published: {written}."
     return template("runs/page.html.j2").render(
         report={key: report.get(key) for key in ("job", "run_id", "env", "outcome", "message", "recipe")},
         unit=unit if isinstance(unit := report.get("unit"), str) and unit else "rows",
         tone=tone,
         sentence=sentence,
-        held=_held(report),
+        became=formats.became(report),
         started=report.get("started_at"),
         took=formats.took(report),
         links=[(title, name) for title, name in _tree(report.get("links")).items() if _is_file_name(name)],
@@ -116,19 +116,6 @@ def _tree(value: Any) -> Mapping[str, Any]:
 
 def _list(value: Any) -> list[Any]:
     return value if isinstance(value, list) else []
-
-
-def _held(report: Mapping[str, Any]) -> str:
-    """What became of the rows that passed."""
-    if report.get("outcome") not in ("refused", "incomplete", "superseded"):
-        return "published"
-    return "published or held back" if _written(report) else "held back"
-
-
-def _written(report: Mapping[str, Any]) -> str:
-    """The tables of which a run has published a version."""
-    tables = {name: _tree(use) for name, use in _tree(report.get("tables")).items()}
-    return ", ".join(f"{name} version {use['written']}" for name, use in tables.items() if "written" in use)
 
 
 def _missing(rows: Mapping[str, Any]) -> int | None:

@@ -195,11 +195,6 @@ def busy_machine() -> str | None:
     )
 
 
-def ray_folder() -> str:
-    """Return the folder in which the local Ray keeps what does not fit into memory."""
-    return os.environ.get("RAY_TMPDIR") or "/tmp"
-
-
 def facts() -> str:
     """Say what is free, for a standstill that nothing explains."""
     import ray

@@ -19,7 +19,7 @@ def summary(report: Mapping[str, Any], folder: str) -> list[str]:
         folder: The run's folder.
     """
     seconds = formats.took(report)
-    written = [f"{table} version {use['written']}" for table, use in report["tables"].items() if "written" in use]
+    written = formats.written(report)
     outcome = f"{report['job']}: {report['outcome']}" + (
         f" in {formats.seconds(seconds)}" if seconds is not None else ""
     )
@@ -40,9 +40,11 @@ def _row_lines(report: Mapping[str, Any]) -> list[str]:
     """The rows by what became of them, and why some were rejected."""
     rows, lines = report["rows"], []
     if "read" in rows:
-        partly = "published or held back" if any("written" in use for use in report["tables"].values()) else "held back"
-        held = "published" if report["exit_code"] == 0 else partly
-        parts = [(rows.get("published"), held), (rows.get("rejected"), "rejected"), (rows.get("pending"), "pending")]
+        parts = [
+            (rows.get("published"), formats.became(report)),
+            (rows.get("rejected"), "rejected"),
+            (rows.get("pending"), "pending"),
+        ]
         adds_up = sum(number or 0 for number, _ in parts) == rows["read"]  # a table of users does not repeat its lines
         became = (" + " if adds_up else ", ").join(f"{number:,} {what}" for number, what in parts if number)
         computed = f"; {rows['computed']:,} computed now" if "computed" in rows else ""

@@ -11,11 +11,12 @@ from pathlib import Path
 from typing import Any, Literal
 
 from shopbatch.core.progress import Progress
+from shopbatch.core.sessions import ray_parent
 from shopbatch.models import registry
 from shopbatch.models.folder import ModelError
 from shopbatch.models.registry import Model
 from shopbatch.runs.report import Figure, Report
-from shopbatch.runs.stalls import Stalls, busy_machine, full_disk, full_object_store, lost_nodes, ray_folder
+from shopbatch.runs.stalls import Stalls, busy_machine, full_disk, full_object_store, lost_nodes
 from shopbatch.training import workers
 from shopbatch.training.loop import steps
 from shopbatch.training.worker import Run
@@ -73,7 +74,7 @@ def train(run: Run, report: Report, store: Store, watchdog_seconds: float) -> di
         progress = stack.enter_context(Progress(total, stage="train"))
         writers = [_tensorboard(stack, report, store), _mlflow(stack, report, run)]
         latest: dict[str, float] = {}
-        disks = full_disk(ray_folder(), *([] if "://" in store.root else [store.root]))
+        disks = full_disk(ray_parent(), *([] if "://" in store.root else [store.root]))
         looks = [disks, lost_nodes, full_object_store, busy_machine]
         stalls = stack.enter_context(Stalls(report, "train", watchdog_seconds, looks))
 

@@ -183,6 +183,21 @@ def test_labels_of_a_catalogue_are_read(label, category, size, headline, descrip
     assert "Processed" not in copy.text
 
 
+@pytest.mark.parametrize(
+    ("label", "category", "says"),
+    [("KITS", "CRAFT SUPPLIES", "salad"), ("BLENDS", "TEA", "salad"), ("MIXERS", "KITCHEN APPLIANCES", "drink")],
+)
+def test_what_a_label_means_in_one_catalogue_is_not_said_of_another(label, category, says):
+    known = known_facts(content_of([{"product_type": label, "category": category}]))[0]
+    assert says not in plan(known, "en").lower()
+
+
+@pytest.mark.parametrize("name", ["Players", "Persons", "Colours"])
+def test_one_is_not_said_as_several(name):
+    known = known_facts(content_of([{"title": "Solo", "product_type": "Card game", f"attributes.{name}": "1"}]))[0]
+    assert f"1 {name.lower()}" not in plan(known, "en").lower()
+
+
 def test_a_thermos_is_of_no_range_of_coffee_filters_and_a_code_is_no_size():
     row = {"product_type": "THERMOS", "category": "COFFEE FILTERS", "department": "DRUG GM", "package_size": "SCAN KPC"}
     copy = copy_of(row)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from shopbatch.capabilities.translation.atoms import Masked, atoms, differences, mask
+from shopbatch.capabilities.translation.atoms import Masked, atoms, differences, mask, sizes
 from shopbatch.capabilities.translation.chat import messages
 from shopbatch.capabilities.translation.glossary import Glossary, atoms_of, read_entries
 
@@ -28,6 +28,11 @@ def test_measures_are_no_codes_but_stay_together_for_an_engine() -> None:
     assert atoms("500ml for $5, 2-in-1, 8-inch, 2er-Set, 3rd, 20V, 64GB") == ()
     assert mask("40 x 60 cm, 500 g, 8-inch").text == "⟦0⟧, ⟦1⟧, 8-inch"
     assert mask("It says ⟦0⟧ already, XJ-200") == Masked("It says ⟦0⟧ already, XJ-200", ())
+
+
+def test_the_first_letter_of_a_word_with_an_accent_is_no_size() -> None:
+    assert sizes("Kleid für Mädchen, Größe S, auch für Lüfter und Süßes") == sizes("Dress, size S") == {"S": 1}
+    assert sizes("尺码：M、L") == {"M": 1, "L": 1} and sizes("Größen XLä") == {}
 
 
 def test_a_lost_new_or_changed_atom_is_a_difference() -> None:

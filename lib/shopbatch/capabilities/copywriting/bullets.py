@@ -40,8 +40,8 @@ def bullets(goods: Goods, stated: Sequence[Fact], language: str, most: int, head
     known = [f for f in goods.facts if f not in new and f.role not in _LAST]
     known.sort(key=lambda f: f.value in _OF_COURSE)
     lines = [_bullet(f, speech, most) for f in new]
-    told = stated_details(goods, language)
-    details = [capital(d) for d in goods.details if d != told and len(d) <= most]
+    in_sentence = stated_details(goods, language)
+    details = [capital(d) for d in goods.details if d != in_sentence and len(d) <= most]
     over = language == "en" and bool(details) and len(new) + len(details) > MOST_BULLETS
     room = MOST_BULLETS - len(details) - over
     lines = [*lines[:room], *details, *lines[room:]]

@@ -11,7 +11,7 @@ from functools import lru_cache
 
 from shopbatch.capabilities.copywriting.labels import as_noun, is_spelt, plain
 from shopbatch.capabilities.copywriting.patterns import patterns
-from shopbatch.grounding.lexicon import lexicon
+from shopbatch.grounding.lexicon import lexicon, phrase_of
 from shopbatch.text.expand import expand
 from shopbatch.text.vocabulary import is_english
 
@@ -42,15 +42,20 @@ class Called:
 
 
 @lru_cache(maxsize=4096)
-def called(label: str, category: str) -> Called:
-    """What goods of a label are called, which stand on the shelf of a category; both as the catalogue has them."""
+def called(label: str, category: str, department: str = "") -> Called:
+    """What goods of a label are called, which stand on the shelf of a category; all as the catalogue has them.
+
+    The list of such names was made for one catalogue, whose `KITS` are of salad. So a name counts only if the labels
+    say what it says: kits of `CRAFT SUPPLIES` are kits.
+    """
     names = patterns("en").names
     words = label.lower() if len(label) <= 3 and is_english(label) else plain(label)
     noun = as_noun(words)
     shelf = plain(category)
     goods = names.shelf_goods.get(shelf.lower(), "")
     for key in (words.lower(), noun.lower()):
-        if (known := names.called.get(key)) is not None:
+        known = names.called.get(key)
+        if known is not None and _is_backed(known, f"{words} {noun} {shelf} {plain(department)}"):
             whole = known and (goods or "{goods}" not in known)
             return Called(known.replace("{goods}", goods)) if whole else Called("", _shelf_range(shelf))
         if key in names.ranges:
@@ -78,10 +83,16 @@ def one_of(noun: str, size: str) -> str:
     return f"{head}{blank}{single}" if single and not kept else noun
 
 
-def sane(size: str) -> str:
+def amount_of_goods(size: str) -> str:
     """The part of a size that is an amount of goods: `7-11 lb` of `7-11 lb rw`, "" if none is."""
     amounts = [m[0] for m in _AMOUNT.finditer(size)]
     return size if _AMOUNT.sub("", size).strip(" ,and") == "" else amounts[0] if len(amounts) == 1 else ""
+
+
+def _is_backed(name: str, labels: str) -> bool:
+    """Whether labels hold all that a name says; `item` and `product` say nothing."""
+    free = patterns("en").names.says_nothing
+    return set(phrase_of(name.replace("{goods}", ""))) <= set(phrase_of(f"{labels} {' '.join(free)}"))
 
 
 def _is_brand(noun: str) -> bool:

@@ -96,11 +96,11 @@ def noun_of(names: Mapping[str, str], words: Lexicon, titled: bool = False) -> t
 def shelf_of(named: Mapping[str, str], noun: str, language: str) -> Iterator[Fact]:
     """Category and department where they say more than the name."""
     labels = patterns(language).labels
-    told = noun
+    said = noun
     for column in ("category", "department", "division"):
         value = named[column]
-        if value and not holds(told, value, language):
-            told = f"{told} {value}"
+        if value and not holds(said, value, language):
+            said = f"{said} {value}"
             yield Fact(column, labels[column], value, lowered(value) if language == "en" else value)
 
 

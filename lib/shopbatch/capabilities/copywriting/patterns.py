@@ -110,6 +110,7 @@ class Names(WordFile):
     together: frozenset[str] = frozenset()
     poured: dict[str, str] = Field(default_factory=dict)
     counters: frozenset[str] = frozenset()
+    says_nothing: frozenset[str] = frozenset()
     shared: frozenset[str] = frozenset()
     holders: frozenset[str] = frozenset()
     no_ranges: frozenset[str] = frozenset()

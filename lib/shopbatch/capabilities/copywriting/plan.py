@@ -26,7 +26,7 @@ from shopbatch.capabilities.copywriting.wording import titled
 from shopbatch.core.hashing import digest
 from shopbatch.grounding.lexicon import ANYTHING, phrase_of
 
-VERSION = 5  # of what this module and those that it calls make of facts and patterns
+VERSION = 6  # of what this module and those that it calls make of facts and patterns
 _DESCRIBED = 10  # facts in the description at most
 _DRAFTS = 5  # descriptions of which the least repetitive is taken
 _SHORT, _SHORT_ZH = 20, 11  # letters of a description that needs another sentence

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from shopbatch.capabilities.copywriting.called import called, one_of, sane
+from shopbatch.capabilities.copywriting.called import amount_of_goods, called, one_of
 from shopbatch.capabilities.copywriting.coverage import names_product
 from shopbatch.capabilities.copywriting.fact import SHOWN, Fact
 from shopbatch.capabilities.copywriting.goods import (
@@ -26,7 +26,7 @@ from shopbatch.capabilities.copywriting.labels import of_shelf, plain, shown_nam
 from shopbatch.capabilities.copywriting.patterns import Patterns, patterns
 from shopbatch.capabilities.copywriting.same import holds
 from shopbatch.capabilities.copywriting.titles import Reader, Title, bare, front
-from shopbatch.capabilities.copywriting.wording import lowered, titled
+from shopbatch.capabilities.copywriting.wording import lowered, spelt, titled
 from shopbatch.grounding.lexicon import ANYTHING, Lexicon, phrase_of, stem, words_of
 from shopbatch.text.vocabulary import is_english
 
@@ -41,6 +41,16 @@ FOOD = frozenset({"ingredients", "allergens", "protein", "sugar", "sugars", "fat
 def in_english(
     named: Mapping[str, str], name: str, facts: tuple[Fact, ...], details: tuple[str, ...], brand: str, words: Lexicon
 ) -> Goods:
+    """What a product is, by its title; by the labels of its catalogue if it has none.
+
+    Args:
+        named: What names it, by PLAINEST.
+        name: Its name as a headline has it.
+        facts: Its facts.
+        details: The sentences of the shop's own description.
+        brand: Its brand, "" if none is stated.
+        words: The lexicon.
+    """
     labels = {n: plain(v) for n, v in named.items()}
     if not named["title"]:
         return _by_labels(named, facts, details, words)
@@ -116,10 +126,10 @@ def _by_labels(named: Mapping[str, str], facts: tuple[Fact, ...], details: tuple
     """A product that only the labels of a catalogue name."""
     labels = {n: plain(v) for n, v in named.items()}
     column = next((n for n in PLAINEST if n != "title" and named[n]), "department")
-    what = called(named[column], "" if column == "category" else named["category"])
+    what = called(named[column], "" if column == "category" else named["category"], named["department"])
     noun, ranged = what.noun, what.of or ("" if what.noun else of_shelf(labels["department"]))
     pack = patterns("en").labels["package_size"]
-    facts = tuple(f if f.label != pack else _sane_size(f) for f in facts)
+    facts = tuple(f if f.label != pack else _without_codes(f) for f in facts)
     facts = tuple(f for f in facts if f.shown)
     size = next((f.shown for f in facts if f.label == pack), "")
     noun = one_of(noun, size) if noun else ""
@@ -143,9 +153,9 @@ def _by_labels(named: Mapping[str, str], facts: tuple[Fact, ...], details: tuple
     )  # fmt: skip
 
 
-def _sane_size(fact: Fact) -> Fact:
+def _without_codes(fact: Fact) -> Fact:
     """A size of a pack without the codes beside it, without anything if it is none."""
-    size = sane(fact.shown)
+    size = amount_of_goods(fact.shown)
     shown = re.sub(r"^(\d+) (load|stem|sheet|roll)$", r"\1 \2s", size)
     value = fact.value if size == fact.shown and fact.role == "package_size" else size
     return replace(fact, shown=shown, value=value, role="package_size")
@@ -172,20 +182,20 @@ def _best_noun(
 
 def _besides(read: Title, facts: Sequence[Fact], noun: str, kind: str) -> tuple[tuple[str, ...], str, str]:
     """What a title says besides the goods that no fact says: qualities, what they have, and what follows them."""
-    told = [f for f in facts if f.role not in (SHOWN, "brand", *SHELF)]
-    in_told = {s for f in told for s in phrase_of(f"{f.label} {f.value}")} | set(phrase_of(noun))
-    in_any = in_told | {s for f in facts for s in phrase_of(f"{f.label} {f.shown}")}
+    sayable = [f for f in facts if f.role not in (SHOWN, "brand", *SHELF)]
+    in_sentences = {s for f in sayable for s in phrase_of(f"{f.label} {f.value}")} | set(phrase_of(noun))
+    in_any = in_sentences | {s for f in facts for s in phrase_of(f"{f.label} {f.shown}")}
     roles = {f.role for f in facts}
     made_of = roles & {"material", "upper"}
     of_pack = ("resealable", "recyclable", "refillable", "plastic-free") if kind in EDIBLE else ()
     every = [
         q
         for q in read.qualities
-        if q not in of_pack and not set(phrase_of(q)) & in_told and not (made_of and q == "wooden")
+        if q not in of_pack and not set(phrase_of(q)) & in_sentences and not (made_of and q == "wooden")
     ]
-    if read.colour and "colour" not in roles and not set(phrase_of(read.colour)) <= in_told:
+    if read.colour and "colour" not in roles and not set(phrase_of(read.colour)) <= in_sentences:
         every.append(read.colour)
-    if read.material and not roles & {"material", "upper"} and not set(phrase_of(read.material)) & in_told:
+    if read.material and not roles & {"material", "upper"} and not set(phrase_of(read.material)) & in_sentences:
         every.append(read.material)
     fresh = {part: part if not _content(part) & in_any else "" for part in (read.has, read.tail)}
     people = patterns("en").names.whom.keys() | patterns("en").names.genders.keys()
@@ -240,5 +250,4 @@ def _known_lowered(text: str, words: Lexicon, known: frozenset[str]) -> str:
         is_word = stem(word) in words.vocabulary or stem(word) in known or word.lower() in titles or is_english(word)
         return lowered(word) if is_word else word
 
-    small_text = re.sub(r"[^\W\d_][\w'’]*", small, text)
-    return re.sub(r"\bE-(?=[a-z])", "e-", small_text).replace("earl grey", "Earl Grey")
+    return spelt(re.sub(r"[^\W\d_][\w'’]*", small, text))

@@ -114,8 +114,8 @@ class Reader:
         """Where the goods end that begin with the product type: `Polo Shirt`, where the type is a polo."""
         for goods in lexicon("en").find_goods(name):
             longer = goods.start <= end + 1 and goods.end > end and name[end : goods.start].strip("-") in ("", " ")
-            told = self.tastes | (self.known - set(phrase_of(self.product_type)))
-            if longer and goods.kind == self.kind and not set(phrase_of(name[end : goods.end])) & told:
+            elsewhere = self.tastes | (self.known - set(phrase_of(self.product_type)))
+            if longer and goods.kind == self.kind and not set(phrase_of(name[end : goods.end])) & elsewhere:
                 return goods.end
         return end
 
@@ -280,7 +280,7 @@ def _with_quality(said: Title, text: str, names: Names, edible: bool) -> Title |
     if not edible and (role == "colour" or (shaded and words.role_of_value.get(key[1:]) == "colour")):
         return replace(said, colour=said.colour or low)
     if role == "material" and not edible and key in words.values.get("material", ()):
-        return replace(said, material=said.material or "wooden" if low == "wood" else low)
+        return replace(said, material=said.material or ("wooden" if low == "wood" else low))
     if not (low.lower().replace("-", " ") in names.qualities or _ATTACHED.fullmatch(low)):
         return None
     quality = re.sub(r"(?<!ly) ", "-", low)

@@ -21,8 +21,12 @@ def lowered(text: str) -> str:
         word = match[0]
         return word if _CODE.fullmatch(word) or word in proper else word.lower()
 
-    small = re.sub(r"[A-Za-zÀ-ÖØ-öø-ɏ0-9][\w'’]*", lower, text)
-    return re.sub(r"\bE-(?=[a-z])", "e-", small).replace("earl grey", "Earl Grey")
+    return spelt(re.sub(r"[A-Za-zÀ-ÖØ-öø-ɏ0-9][\w'’]*", lower, text))
+
+
+def spelt(text: str) -> str:
+    """Words that were put in small letters one by one, as they are spelt: e-reader, Earl Grey."""
+    return re.sub(r"\bE-(?=[a-z])", "e-", text).replace("earl grey", "Earl Grey")
 
 
 def capital(text: str) -> str:

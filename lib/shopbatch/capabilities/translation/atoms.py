@@ -11,7 +11,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-VERSION = 3
+from shopbatch.text.letters import LATIN
+
+VERSION = 4
 # A kind's pattern; of two that begin at one place the first counts.
 _PATTERNS = {
     "tag": r"</?[A-Za-z][\w:-]*(?:\s[^<>]*)?/?>|&(?:[A-Za-z]{2,8}|#\d{1,5});",
@@ -24,7 +26,7 @@ _PATTERNS = {
     "order": r"#\s?[A-Z]{0,4}-?\d[\w-]*|(?<![\w.,])\d{7,}(?![\w]|[.,]\d)",
     "code": r"(?<![A-Za-z0-9#@.-])(?=[A-Za-z0-9./+-]*\d)(?=[A-Za-z0-9./+-]*[A-Z])"
     r"[A-Za-z0-9]+(?:[-/.+][A-Za-z0-9]+)*(?![A-Za-zÀ-ÿ0-9@]|-[A-Za-zÀ-ÿ0-9])",
-    "size": r"(?<![A-Za-z0-9'’&-])(?:\d?X{1,4}[SL]|X{1,4}S)(?![A-Za-z0-9'’&])",
+    "size": rf"(?<![{LATIN}0-9'’&-])(?:\d?X{{1,4}}[SL]|X{{1,4}}S)(?![{LATIN}0-9'’&])",
 }  # fmt: skip
 KINDS = tuple(_PATTERNS)
 _ALL = re.compile("|".join(f"(?P<{kind}>{pattern})" for kind, pattern in _PATTERNS.items()))
@@ -39,7 +41,7 @@ _MEASURED = re.compile(
     r"(?<![\w.,])\d+(?:[.,]\d+)*(?:\s?[x×]\s?\d+(?:[.,]\d+)*)*\s?"
     r"(?:m[lgm]|cl|k[gmW]|cm|[glmWVAK]|mAh|[GTMk]B|[kMG]?Hz|dB|°[CF]?|%|lm|den|ppi|dpi|fps|px|MP)(?![\w°])"
 )
-_SINGLE_SIZE = re.compile(r"(?<![A-Za-z0-9'’&.-])(?<!\d )[SML](?![A-Za-z0-9'’&]|\.\w|\s?=)")
+_SINGLE_SIZE = re.compile(rf"(?<![{LATIN}0-9'’&.-])(?<!\d )[SML](?![{LATIN}0-9'’&]|\.\w|\s?=)")
 _SIZE_WORD = re.compile(r"size|talla|gr(?:ö|oe)(?:ß|ss)en?|taille|尺码|码|号|尺寸|fit|passt|medidas?|grob", re.I)
 _MARK = "⟦{}⟧"
 _MARKS = re.compile(r"[⟦\[【]\s*(\d{1,3})\s*[⟧\]】]")
