@@ -46,7 +46,7 @@ def chaos(
     if "name" in declared.config.model_fields and not any(word.startswith("name=") for word in overrides):
         words.append("name=chaos")  # a model of its own: the live one would leave nothing to do
     folder = Path(tempfile.mkdtemp(prefix="shopbatch-chaos-"))
-    run = Chaos(job, declared.system, words, source, folder)
+    run = Chaos(job, declared.system, words, source, folder, declared.makes)
     trials: list[Trial] = []
     pool = ThreadPoolExecutor(at_once)
     try:

@@ -106,6 +106,7 @@ class Chaos:
         arguments: The words after `shopbatch run JOB`.
         source: The warehouse that is copied; nothing is written there.
         folder: Where the copies are made.
+        makes: Names of the models that it publishes; the copies have none of these names.
         timeout: Seconds after which a run counts as hung, and is ended.
     """
 
@@ -114,6 +115,7 @@ class Chaos:
     arguments: Sequence[str]
     source: Path
     folder: Path
+    makes: Sequence[str] = ()
     timeout: float = 1800.0
     places: dict[str, int] = field(default_factory=dict)
     before: State = field(default_factory=dict)
@@ -178,11 +180,11 @@ class Chaos:
         from shopbatch.tables import TABLES
 
         own = {t.name for t in TABLES.values() if t.job == self.job} | {f"{self.job}_memo", "_runs"}
+        left_out = {".": own, "_training": {self.job}, "_models": {*self.makes}}
         target = self.folder / name
 
         def leave_out(folder: str, names: list[str]) -> set[str]:
-            inside = Path(folder).relative_to(self.source).parts
-            return own if not inside else {self.job} if inside == ("_training",) else set()
+            return left_out.get(Path(folder).relative_to(self.source).as_posix(), set())
 
         shutil.copytree(self.source, target, ignore=leave_out, copy_function=_link)
         return target
