@@ -13,7 +13,7 @@ from shopbatch.sample.boutique import PRODUCT_COUNT, products, queries, requests
 from shopbatch.sample.pictures import pictures, shown
 from shopbatch.warehouse.store import Store
 
-DIGEST = "08b7f4847e8d3511"
+DIGEST = "4eeff3e45fb1ca2c"
 PICTURES = "1a902f0f3912fd7d"
 
 
@@ -24,6 +24,19 @@ def digest(table: object) -> str:
 
 def test_the_catalogue_is_the_same() -> None:
     assert digest(products(200)) == DIGEST
+
+
+def test_care_fits_the_material() -> None:
+    rows = products(600).to_pylist()
+    said = {
+        (dict(row["attributes"]).get("material", dict(row["attributes"]).get("材质")), row["description"])
+        for row in rows
+    }
+    wiped = {material for material, text in said if material and ("damp cloth" in text or "湿布" in text)}
+    washed = {material for material, text in said if material and ("Machine washable" in text or "可机洗" in text)}
+    by_hand = {"wool", "羊毛", "silk", "真丝", "cashmere", "羊绒"}
+    assert {"leather", "真皮", "glass", "玻璃"} <= wiped and not wiped & (washed | by_hand)
+    assert {"cotton", "纯棉", "linen", "亚麻"} <= washed and not washed & by_hand
 
 
 def test_a_product_does_not_depend_on_how_many_there_are() -> None:

@@ -56,7 +56,8 @@ class _Texts(WordFile):
     title: dict[str, tuple[str, ...]]
     with_: dict[str, str]
     joined: dict[str, str]
-    care: dict[str, tuple[str, ...]]
+    care: dict[str, Pair]
+    cares: dict[str, tuple[str, ...]]
 
 
 class _Boutique(WordFile):
@@ -170,7 +171,7 @@ def _product(number: int, draws: _Draws) -> dict[str, Any]:
     material = draws.choose("material", number, kind.materials)
     wearer = draws.choose("wearer", number, kind.wearers)
     features = _features(kind, number, draws, side)
-    care = draws.choose("care", number, words.texts.care[language])
+    care = words.texts.care[draws.choose("care", number, words.texts.cares.get(material, ("packed",)))][side]
     described = words.texts.with_[language].format(features=words.texts.joined[language].join(features))
     title = words.texts.title[language][0].format(
         brand=brand,
