@@ -19,6 +19,7 @@ from shopbatch.grounding.brands import unknown_brands
 from shopbatch.grounding.facts import entry_name, said, statements
 from shopbatch.grounding.lexicon import is_chinese, lexicon
 from shopbatch.text.expand import expand
+from shopbatch.text.letters import LATIN
 from shopbatch.text.quantities import Quantity, fold_width, money, quantities
 from shopbatch.text.word_files import WordFile, read_words
 
@@ -306,9 +307,9 @@ def _words() -> _Words:
 
 
 def _english(pattern: str) -> re.Pattern[str]:
-    return re.compile(rf"(?<![a-z0-9])(?:{pattern})(?![a-z0-9])", re.I)
+    return re.compile(rf"(?<![{LATIN}0-9])(?:{pattern})(?![{LATIN}0-9])", re.I)
 
 
 def _further(claim: _ListedClaim) -> list[str]:
     """What else in the attributes backs a claim: English as whole words, Chinese inside any text."""
-    return [rf"(?<![a-z])(?:{claim.by})(?:(?![a-z])|(?<=[^\x00-\x7f]))"] if claim.by else []
+    return [rf"(?<![{LATIN}])(?:{claim.by})(?:(?![{LATIN}])|(?<=[\u3400-\u9fff]))"] if claim.by else []

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from shopbatch.grounding.reply_facts import Known, Sentence
 from shopbatch.grounding.reply_numbers import COUNT, DATE, ORDER, Stated
 from shopbatch.grounding.reply_rules import Clause, RuleFile, clauses, found, rules
+from shopbatch.text.letters import LATIN
 
 EVENTS = ("placed_at", "shipped_at", "delivered_at")
 _QUOTES = ("“", "‘", "「", "『", '"', "'")  # before the name of a button
@@ -113,7 +114,7 @@ def _is_ours(clause: Clause, sentence: Sentence, orders: Sequence[OrderFacts], f
         part
         for o in orders
         for line in o.lines
-        for part in re.findall(r"[a-z]{3,}|[\u3400-\u9fff]{2}", line.title.lower())
+        for part in re.findall(rf"[{LATIN}]{{3,}}|[\u3400-\u9fff]{{2}}", line.title.lower())
     ]
     return bool(re.search(file.ours, before, re.I)) or any(part in before.lower() for part in titles)
 

@@ -140,3 +140,13 @@ def test_judge_refuses_what_cannot_be() -> None:
     columns = {f.name: pa.nulls(len(rows), f.type) for f in raw.schema}
     columns["aspects"] = pa.array(rows, stage.outputs.field("aspects").type)
     assert stage.judge(pa.table(columns)).to_pylist() == [None, None, *["invalid_output"] * len(wrong)]
+
+
+def test_a_word_with_an_accent_is_a_word_of_its_own() -> None:
+    words = pattern(("fit, größe, caf*",))
+    assert [m.group() for m in words.finditer("Fit, Größe, café; Profité, Bildgröße, décaf, 尺码größe。")] == [
+        "Fit",
+        "Größe",
+        "café",
+        "größe",
+    ]

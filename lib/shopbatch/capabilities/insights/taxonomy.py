@@ -14,8 +14,12 @@ import numpy as np
 from pydantic import Field, field_validator
 
 from shopbatch.tables.review_aspects import OTHER
+from shopbatch.text.letters import LATIN
 from shopbatch.text.word_files import Collection, WordFile
 
+_UNSPACED = re.compile(
+    r"[\u0e00-\u0eff\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]"
+)  # scripts without spaces between words
 _NEVER = re.compile(r"(?!)")
 
 
@@ -79,8 +83,8 @@ class Taxonomy(WordFile):
 def pattern(lists: Iterable[str]) -> re.Pattern[str]:
     """Compile lists of patterns, each separated by a comma and white space, into one; no pattern matches nothing.
 
-    A pattern of ASCII characters matches whole words, or beginnings of words if it ends with `*`; others match
-    anywhere, since Chinese does not mark words.
+    A pattern matches whole words, or the beginnings of words if it ends with `*`. One with Chinese, Japanese, Korean or
+    Thai characters matches anywhere, since these scripts put no spaces between words.
 
     Raises:
         ValueError: A pattern is not a regular expression.
@@ -93,11 +97,11 @@ def pattern(lists: Iterable[str]) -> re.Pattern[str]:
             re.compile(each.removesuffix("*"))
         except re.error as error:
             raise ValueError(f"{each[:60]!r} is not a regular expression: {error}") from None
-        if not each.isascii():
+        if _UNSPACED.search(each):
             others.append(each)
         else:
-            words.append(f"(?:{each.removesuffix('*')})" + (r"[a-z0-9]*" if each.endswith("*") else ""))
-    parts = ([rf"(?<![a-z0-9])(?:{'|'.join(words)})(?![a-z0-9])"] if words else []) + others
+            words.append(f"(?:{each.removesuffix('*')})" + (rf"[{LATIN}0-9]*" if each.endswith("*") else ""))
+    parts = ([rf"(?<![{LATIN}0-9])(?:{'|'.join(words)})(?![{LATIN}0-9])"] if words else []) + others
     return re.compile("|".join(parts), re.I) if parts else _NEVER
 
 

@@ -6,6 +6,7 @@ import re
 import unicodedata
 from collections.abc import Iterable
 
+from shopbatch.text.letters import LATIN
 from shopbatch.text.moderation.find import find
 
 _KINDS = frozenset({"insult", "threat", "slander", "profanity", "unfit"})
@@ -26,7 +27,7 @@ def is_harmful(text: str, allowed: Iterable[str], facts: str = "") -> bool:
 
 def _is_known(words: str, facts: str) -> bool:
     forms = {words, f"{words}s", words.removesuffix("s")}
-    return any(re.search(rf"(?<![a-z]){re.escape(form)}(?![a-z])", facts) for form in forms)
+    return any(re.search(rf"(?<![{LATIN}]){re.escape(form)}(?![{LATIN}])", facts) for form in forms)
 
 
 def _plain(text: str) -> str:

@@ -11,6 +11,7 @@ from shopbatch.capabilities.copywriting.ads.channels import PACKAGE
 from shopbatch.capabilities.copywriting.ads.offers import Offer
 from shopbatch.core.hashing import digest
 from shopbatch.grounding.check import Facts
+from shopbatch.text.letters import LATIN
 from shopbatch.text.quantities import fold_width
 from shopbatch.text.word_files import WordFile, read_words
 
@@ -68,13 +69,13 @@ def _compiled(words: _Rule | _Both, language: str) -> re.Pattern[str]:
 
 
 def _whole(pattern: str) -> str:
-    return rf"(?<![A-Za-z0-9])(?:{pattern})(?![A-Za-z0-9])"
+    return rf"(?<![{LATIN}0-9])(?:{pattern})(?![{LATIN}0-9])"
 
 
 @lru_cache(maxsize=8)
 def _offer_words(language: str) -> re.Pattern[str]:
     words = _rules().offer_words
-    english = rf"(?<![A-Za-z0-9])(?:{words.en})(?![A-Za-z])"
+    english = rf"(?<![{LATIN}0-9])(?:{words.en})(?![{LATIN}])"
     return re.compile(f"{words.zh}|{english}" if language == "zh" else english, re.I)
 
 

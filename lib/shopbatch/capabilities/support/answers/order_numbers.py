@@ -7,6 +7,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
+from shopbatch.text.letters import LATIN
 from shopbatch.text.word_files import WordFile, read_words
 
 SIGNS = "#＃№ \t"  # before a number: a part of the order's name in some shops, and left out by their customers
@@ -71,7 +72,7 @@ def own_numbers(own: Collection[str], text: str) -> list[str]:
 
 
 def _stands(key: str, text: str) -> bool:
-    return re.search(rf"(?<![a-z0-9]){re.escape(key)}(?![a-z0-9])", text) is not None
+    return re.search(rf"(?<![{LATIN}0-9]){re.escape(key)}(?![{LATIN}0-9])", text) is not None
 
 
 def numbers_of(order_ids: Sequence[str | None], texts: Sequence[str | None]) -> set[str]:
