@@ -238,3 +238,21 @@ def test_policies_show_their_text_and_maps_are_objects(
     store.commit(PRODUCTS, [store.write_file(PRODUCTS, data, "load", 0)], "append", "load")
     assert cli.main(["show", "products", "--format", "json", "--columns", "product_id,attributes"]) == 0
     assert json.loads(capsys.readouterr().out) == {"product_id": "p", "attributes": {"Colour": "red"}}
+
+
+def test_binary_values_are_hexadecimal(
+    store: Store, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("SHOPBATCH_WAREHOUSE", store.root)
+    table = TABLES["product_embeddings"]
+    cells: dict[str, Any] = {"vector": b"\x00\xfe", "scale": 1.0, "attempt": 0, "scored_at": datetime.now(UTC)}
+    needed = {c.name: pa.array([cells.get(c.name, "p")], c.type) for c in table.columns if not c.nullable}
+    data = table.fill(1, **needed)
+    store.commit(table, [store.write_file(table, data, "run", 0)], "append", "run")
+    words = ["show", "product_embeddings", "--columns", "product_id,vector", "--format"]
+    assert cli.main([*words, "json"]) == 0 and cli.main([*words, "csv"]) == 0
+    assert capsys.readouterr().out.splitlines() == [
+        '{"product_id": "p", "vector": "00fe"}',
+        "product_id,vector",
+        "p,00fe",
+    ]

@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import sys
 import unicodedata
+from datetime import date
 from pathlib import Path
 
 import pytest
 
 from shopbatch.cli import main as cli
-from shopbatch.core.controls import escape_controls, escape_json, one_printable_line
+from shopbatch.core.controls import escape_controls, one_printable_line, printable_json
 from shopbatch.core.privacy import clean
 from shopbatch.runs.templates import without_controls
 from shopbatch.warehouse.store import Store
@@ -35,8 +36,9 @@ def test_every_character_that_steers_is_escaped_and_no_other() -> None:
 
 
 def test_json_means_what_it_meant() -> None:
-    text = json.dumps({HOSTILE: HOSTILE}, ensure_ascii=False)
-    assert not any(map(steers, escape_json(text))) and json.loads(escape_json(text)) == {HOSTILE: HOSTILE}
+    text = printable_json({HOSTILE: HOSTILE})
+    assert not any(map(steers, text)) and json.loads(text) == {HOSTILE: HOSTILE}
+    assert printable_json({"hash": b"\x00\xff", "at": date(2026, 1, 2)}) == '{"hash": "00ff", "at": "2026-01-02"}'
 
 
 def test_logs_and_pages_are_clean() -> None:

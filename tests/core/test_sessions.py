@@ -1,7 +1,9 @@
 """Where Spark's Java comes from, and how many CPUs an actor gets. Every job's test runs in these sessions."""
 
+import os
 import stat
 import subprocess
+import sys
 import threading
 from contextlib import suppress
 from pathlib import Path
@@ -77,3 +79,13 @@ def test_a_local_ray_is_for_this_user_alone(ray_local: None) -> None:
     assert len(listening) > 3 and set(listening) <= {"127.0.0.1", "::ffff:127.0.0.1", "::1"}
     folder = Path(ray._private.worker._global_node.get_session_dir_path()).parents[1]
     assert folder.name.startswith("ray-") and stat.S_IMODE(folder.stat().st_mode) == 0o700
+
+
+def test_a_folder_that_spark_would_divide_is_refused_in_one_line(tmp_path: Path) -> None:
+    folder = tmp_path / "a,b"
+    folder.mkdir()
+    code = "from shopbatch.core.config import Platform; from shopbatch.core.sessions import spark_session\n"
+    code += "with spark_session(Platform(warehouse='w')): pass"
+    command, environment = [sys.executable, "-c", code], os.environ | {"TMPDIR": str(folder)}
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
+    assert "UserError: Spark cannot use a folder with a comma" in done.stderr.splitlines()[-1]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,7 +19,7 @@ from shopbatch.cli.options import (
     tell_warehouse,
 )
 from shopbatch.cli.printing import Count, note, print_rows
-from shopbatch.core.controls import escape_json, one_printable_line
+from shopbatch.core.controls import one_printable_line, printable_json
 from shopbatch.core.errors import UserError
 
 if TYPE_CHECKING:
@@ -249,6 +248,6 @@ def why(table: str, key: str, as_json: bool, env: str) -> None:
     store = open_store(env)
     answer = browse.why(store, table, key)
     if as_json:
-        print(escape_json(json.dumps(answer, ensure_ascii=False, indent=2, default=str)))
+        print(printable_json(answer, indent=2))
     else:
         explain(store, table, key, answer, env)

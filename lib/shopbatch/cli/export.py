@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
-from shopbatch.core.controls import escape_controls, escape_json
+from shopbatch.core.controls import escape_controls, plain_value, printable_json
 from shopbatch.core.errors import UserError
 from shopbatch.core.spreadsheet_cells import protect
 
@@ -92,7 +92,9 @@ def _cell(value: Any) -> Any:
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, list | dict):
-        return json.dumps(value, ensure_ascii=False, default=str)
+        return json.dumps(value, ensure_ascii=False, default=plain_value)
+    if isinstance(value, bytes):
+        return plain_value(value)
     return protect(value) if isinstance(value, str) else value
 
 
@@ -100,7 +102,7 @@ def _json(out: IO[Any], pieces: Iterator[pa.Table], schema: pa.Schema) -> int:
     rows = 0
     for piece in pieces:
         for row in plain_rows(piece):
-            print(escape_json(json.dumps(row, ensure_ascii=False, default=str)), file=out)
+            print(printable_json(row), file=out)
         rows += piece.num_rows
     return rows
 

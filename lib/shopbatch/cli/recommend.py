@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -10,7 +9,7 @@ import click
 
 from shopbatch.cli.options import environment, open_store
 from shopbatch.cli.printing import console, fit, lengths_of, note, print_grid, screen_width
-from shopbatch.core.controls import escape_json, one_printable_line
+from shopbatch.core.controls import one_printable_line, printable_json
 
 _TITLES = {"buy_again": "Buy again", "discover": "Discover"}
 
@@ -27,7 +26,7 @@ def recommend(user: str, only: str, as_json: bool, env: str) -> None:
     lists = lists_of(open_store(env), user, only)
     for number, row in enumerate(lists):
         if as_json:
-            print(escape_json(json.dumps(row, ensure_ascii=False)))
+            print(printable_json(row))
             continue
         if number:
             print()

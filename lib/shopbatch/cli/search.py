@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
@@ -12,7 +11,7 @@ import click
 from shopbatch.cli.options import environment, open_store
 from shopbatch.cli.printing import lengths_of, note, print_grid, print_vertical, screen_width, shrink
 from shopbatch.core import config
-from shopbatch.core.controls import escape_json, one_printable_line
+from shopbatch.core.controls import one_printable_line, printable_json
 from shopbatch.core.errors import UserError
 
 if TYPE_CHECKING:
@@ -68,7 +67,7 @@ def search(query: str, where: Sequence[str], count: int, env: str, **options: An
         click.echo(f"shopbatch: no product has {words}: these are the nearest by meaning{advice}", err=True)
     if options["as_json"]:
         for row in rows:
-            print(escape_json(json.dumps(row, ensure_ascii=False, default=str)))
+            print(printable_json(row))
         return
     demands = ", ".join(map(str, answer.plan.constraints))
     if not rows:

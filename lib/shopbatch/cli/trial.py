@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from typing import Any
 
@@ -12,7 +11,7 @@ from shopbatch.cli.export import plain_rows
 from shopbatch.cli.options import COUNT, environment
 from shopbatch.cli.printing import print_rows, print_vertical
 from shopbatch.core import config
-from shopbatch.core.controls import escape_json
+from shopbatch.core.controls import printable_json
 from shopbatch.core.errors import UserError
 from shopbatch.core.scratch import scratch
 from shopbatch.runs.command import complete_jobs
@@ -52,7 +51,7 @@ def try_(job: str, texts: Sequence[str], path: str | None, count: int, as_json: 
         raise UserError(f"{path}: no row holds a text that {job} reads")
     if as_json:
         for result in results:
-            print(escape_json(json.dumps(result, ensure_ascii=False, default=str)))
+            print(printable_json(result))
         return
     names = [n for n in dict.fromkeys(name for result in results for name in result) if n != declared.text]
     whole = [{name: result.get(name) for name in [*names, declared.text]} for result in results]

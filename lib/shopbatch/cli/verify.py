@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -11,7 +10,7 @@ import click
 
 from shopbatch.cli.options import complete_tables, environment, open_store, tell_warehouse
 from shopbatch.cli.printing import Count, note, print_rows
-from shopbatch.core.controls import escape_json, one_printable_line
+from shopbatch.core.controls import one_printable_line, printable_json
 from shopbatch.runs.outcomes import DONE, REFUSED
 
 
@@ -36,7 +35,7 @@ def verify(tables: Sequence[str], as_json: bool, env: str) -> int:
         done.append(checked)
         if as_json:
             fields = asdict(checked) | {"do": verification.what_to_do(store, checked) if checked.findings else ""}
-            print(escape_json(json.dumps(fields, ensure_ascii=False)), flush=True)
+            print(printable_json(fields), flush=True)
             continue
         for finding in checked.findings:
             print(f"damaged: {checked.kind} {one_printable_line(f'{checked.name}: {finding}')}", flush=True)

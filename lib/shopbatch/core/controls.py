@@ -5,6 +5,7 @@ Whatever is printed and may hold a shop's or its customers' text passes through 
 
 from __future__ import annotations
 
+import json
 import re
 from unicodedata import category
 
@@ -19,9 +20,20 @@ def escape_controls(text: str) -> str:
     return _CANDIDATES.sub(lambda match: _escaped(match[0], r"\x%02x"), text)
 
 
-def escape_json(text: str) -> str:
-    """Write the same characters as JSON does, in a text that is JSON already; it means what it meant."""
+def printable_json(value: object, indent: int | None = None) -> str:
+    """Return a value as JSON that a terminal can show: control characters are escaped, binary values are hexadecimal.
+
+    Args:
+        value: Nested dictionaries and lists. Values that JSON lacks, such as dates, become text.
+        indent: Spaces for each level; None writes one line.
+    """
+    text = json.dumps(value, ensure_ascii=False, indent=indent, default=plain_value)
     return _CANDIDATES.sub(lambda match: _escaped(match[0], r"\u%04x"), text)
+
+
+def plain_value(value: object) -> str:
+    """Return the text of a value that JSON and CSV lack: `00ff` for bytes, ISO 8601 for dates and times."""
+    return value.hex() if isinstance(value, bytes) else str(value)
 
 
 def one_printable_line(value: object) -> str:

@@ -10,6 +10,7 @@ import resource
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext, suppress
 from functools import cache
@@ -218,7 +219,12 @@ def _java_folder() -> Path:
     """Make a folder for all that Java writes (shuffled data, unpacked libraries), for as long as this process lives.
 
     A Java process outlives the session that it was started for, and serves the next one.
+
+    Raises:
+        UserError: The path of the folder holds a comma, at which Spark divides a list of folders.
     """
+    if "," in (folder := tempfile.gettempdir()):
+        raise UserError(f"Spark cannot use a folder with a comma in its name: set TMPDIR to another one than {folder}")
     stack = ExitStack()
     atexit.register(stack.close)
     return stack.enter_context(scratch("shopbatch-java-"))

@@ -6,7 +6,6 @@ Starts no job, attaches to no cluster, and writes only what `warehouse.py` remov
 from __future__ import annotations
 
 import atexit
-import json
 import os
 import sys
 import threading
@@ -17,7 +16,7 @@ from typing import Generic, TypeVar
 from shopbatch.cluster.jobs import jobs_address
 from shopbatch.core import config
 from shopbatch.core.config import Platform
-from shopbatch.core.controls import escape_json, one_printable_line
+from shopbatch.core.controls import one_printable_line, printable_json
 from shopbatch.core.errors import UserError
 from shopbatch.doctor import cluster as clusters
 from shopbatch.doctor import head, hosts, machine, project, software
@@ -48,7 +47,7 @@ def doctor(job: str | None, env: str, overrides: Sequence[str], min_free_gb: flo
     errors = sum(finding.level == "error" for finding in findings)
     if as_json:
         tree = {"findings": [f.to_dict() for f in findings], "errors": errors, "checks": examined.checks}
-        print(escape_json(json.dumps(tree, ensure_ascii=False)), flush=True)
+        print(printable_json(tree), flush=True)
     else:
         outcome = "checked" if findings else "nothing found; checked"
         print(

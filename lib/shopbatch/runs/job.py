@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from shopbatch.core import config, display, notices
 from shopbatch.core.config import JobConfig
-from shopbatch.core.controls import escape_json, one_printable_line
+from shopbatch.core.controls import one_printable_line, printable_json
 from shopbatch.core.errors import GateRefused, Stopped, UserError
 from shopbatch.core.privacy import clean, guard_logs, redact_config, redact_text
 from shopbatch.runs import supervise
@@ -69,7 +69,7 @@ def main(job: Job | str, argv: Sequence[str] | None = None) -> int:
 
 def dry_run(job: Job, settings: JobConfig) -> int:
     """Print the resolved configuration, and on a second line what a run would cost if the job can estimate that."""
-    print(escape_json(json.dumps(redact_config(settings.model_dump(mode="json")), ensure_ascii=False)))
+    print(printable_json(redact_config(settings.model_dump(mode="json"))))
     if job.estimate is not None:
         from shopbatch.core.sessions import late_ray_session, ray_session
         from shopbatch.warehouse.store import Store
