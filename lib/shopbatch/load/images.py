@@ -29,7 +29,7 @@ from shopbatch.pictures.reading import VERSION, NoPicture, Picture, read_picture
 from shopbatch.tables.images import PRODUCT_IMAGES
 from shopbatch.tables.load_rejects import load_rejects
 from shopbatch.warehouse import files
-from shopbatch.warehouse.foreign import put_right
+from shopbatch.warehouse.foreign import put_right, refuse_foreign
 from shopbatch.warehouse.snapshot import Snapshot
 from shopbatch.warehouse.store import Store
 
@@ -208,7 +208,8 @@ class _Run:
         metadata = {"loads": [self.load], "pictures": VERSION, "rows_loaded": sum(f.rows for f in self.rows.written)}
         if self.refused.written or self.store.exists(self.refused.table.name):
             key = f"load/{self.load}"
-            self.store.commit(self.refused.table, self.refused.written, "replace", key, {"loads": [self.load]})
+            written, loads = self.refused.written, {"loads": [self.load]}
+            self.store.commit(self.refused.table, written, "replace", key, loads, guard=refuse_foreign)
             self.refused.written.clear()
         version = self.store.commit(PRODUCT_IMAGES, self.rows.written, "replace", f"load/{self.load}", metadata)
         self.rows.written.clear()

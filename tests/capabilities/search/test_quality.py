@@ -240,9 +240,9 @@ def test_weights_are_taken_for_the_index_that_they_were_tuned_for(store: Store) 
     }
     put(store, {"tuned": kept})
     assert with_tuned_weights(config, store).fusion == FusionSettings.model_validate(fusion)
-    own = config.model_copy(update={"fusion": FusionSettings(method="convex", dense={"*": 0.9})})
     others = [
-        own,
+        config.model_copy(update={"fusion": FusionSettings(method="convex", dense={"*": 0.9})}),
+        config.model_copy(update={"fusion": FusionSettings(dense={"*": 0.9})}),
         config.model_copy(update={"tuned": False}),
         config.model_copy(update={"encoder": "other"}),
         config.model_copy(update={"lexical": LexicalSettings(k1=2)}),

@@ -50,6 +50,8 @@ def test_the_planted_set_can_fail() -> None:
         ("between 100 and 200 dollars dress", {"price>=100 USD", "price<=200 USD"}),
         ("一千五百元以内的大衣", {"price<=1500 CNY"}),
         ("about 100 dollars dress", set()),
+        ("dress about 100 to 150 dollars", set()),
+        ("dress 100 to 150 dollars", {"price>=100 USD", "price<=150 USD"}),
         ("kettle 2 l", {"amount=2000 ml"}),
         ("床品 200x230", {"amount=200 cm", "amount=230 cm"}),
         ("rug 2x3 m", {"amount=200 cm", "amount=300 cm"}),

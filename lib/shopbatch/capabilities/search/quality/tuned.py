@@ -26,7 +26,7 @@ def with_tuned_weights(config: EmbedProductsConfig, store: Store) -> EmbedProduc
     They are taken if the configuration asks for it (`tuned`), names no weights of its own, and makes the index that
     they were tuned for: the same encoder and lexical settings.
     """
-    if not config.tuned or config.fusion.method != "rrf":
+    if not config.tuned or config.fusion != FusionSettings():
         return config
     live = store.find(SEARCH_QUALITY.name)
     kept = live.metadata.get("tuned") if live is not None else None

@@ -138,7 +138,8 @@ def _range(text: str, low: Number, high: Number) -> Measure | None:
         end = after.end()
     if unit == "?" or (not unit and not currency and not before and not after and low.value < 10):
         return None
-    if words.about_after.match(text, high.end) or low.value >= high.value:
+    said = words.before.search(text[max(0, start - _LONGEST) : start])
+    if (said and said["about"]) or words.about_after.match(text, high.end) or low.value >= high.value:
         return Measure(start, end)
     return Measure(start, end, (_bound(low, ">=", unit, currency), _bound(high, "<=", unit, currency)))
 
