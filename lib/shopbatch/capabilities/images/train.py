@@ -111,7 +111,7 @@ def _check(examples: Examples) -> None:
 
 def _above_pixels(quality: dict[str, Any], config: TrainImageClassifierConfig) -> Gate:
     lead, least = quality["lead over raw pixels"]["value"], config.gates.pixels
-    what = f"the classifier is right {lead:+.3f} as often as one of raw pixels, less than gates.pixels={least:g}"
+    what = f"the accuracy lies {lead:+.3f} above that of a classifier of raw pixels, less than gates.pixels={least:g}"
     detail = explain(lead >= least, what, "its encoder adds nothing", "load more pictures, or take another encoder")
     return Gate("lead over raw pixels", lead, least, lead >= least, detail)
 

@@ -13,6 +13,7 @@ from shopbatch.capabilities.language_model import evaluate
 from shopbatch.capabilities.language_model.config import FinetuneLlmConfig
 from shopbatch.capabilities.language_model.evaluate import Answers, Losses
 from shopbatch.capabilities.language_model.examples import Encode
+from shopbatch.core.errors import UserError
 from shopbatch.engines.generators.prompts import Prompts
 from shopbatch.evaluation.paired import difference
 from shopbatch.evaluation.trigram import Trigram
@@ -64,6 +65,8 @@ def quality(judged: Mapping[str, Judged], test: pa.Table, seed: int) -> dict[str
         numbers[name] = {}
         for g in ["all", *sorted(set(group.tolist()))]:
             rows = np.ones(len(one.losses.rows), bool) if g == "all" else group[one.losses.rows] == g
+            if not rows.any():  # no document of the language fits into a block of this model
+                continue
             loss = float(one.losses.nats[rows].sum() / one.losses.tokens[rows].sum())
             numbers[name][g] = {
                 "documents": int(rows.sum()),
@@ -74,7 +77,9 @@ def quality(judged: Mapping[str, Judged], test: pa.Table, seed: int) -> dict[str
             facts = one.answers.facts[~np.isnan(one.answers.facts)]
             numbers[name]["facts"] = difference(facts, np.zeros(len(facts)), seed).tree()
     for other in [n for n in judged if n != CANDIDATE]:
-        candidate, rival, _ = _paired(judged[CANDIDATE].losses, judged[other].losses)
+        candidate, rival, rows = _paired(judged[CANDIDATE].losses, judged[other].losses)
+        if not len(rows):
+            continue
         numbers[CANDIDATE][f"fall against {other}"] = difference(rival, candidate, seed).tree()
     return numbers
 
@@ -82,6 +87,11 @@ def quality(judged: Mapping[str, Judged], test: pa.Table, seed: int) -> dict[str
 def gates(config: FinetuneLlmConfig, judged: Mapping[str, Judged], test: pa.Table, other: str) -> list[Gate]:
     """Return the gates against another model: a loss that certainly fell, and no language much worse."""
     candidate, rival, rows = _paired(judged[CANDIDATE].losses, judged[other].losses)
+    if not len(rows):
+        raise UserError(
+            f"no test document fits into a block of the trained model and of {other}, so that they cannot be compared: "
+            "use longer blocks (loop.block_tokens), or shorter texts"
+        )
     fall = difference(rival, candidate, config.loop.seed)
     least = config.gates.loss * float(rival.mean())
     group = np.asarray(test["group"].to_pylist())[rows]
