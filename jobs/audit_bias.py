@@ -1,4 +1,4 @@
-"""counterfactual sentences, user_profiles, transactions -> shifts by term, forecasts by group -> bias_audit."""
+"""counterfactual sentences, user_profiles, user_daily -> shifts by term, forecasts by group -> bias_audit."""
 
 from __future__ import annotations
 

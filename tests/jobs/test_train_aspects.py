@@ -85,6 +85,7 @@ def test_train_and_analyse(store: Store, tmp_path: Path) -> None:
     assert labels["above_lexicon"]["low"] > 0 and labels["polarity_accuracy"] > 0.9
     live = registry.find_live(f"{store.root}/_models", "aspects")
     assert live is not None and live.manifest["encoder"].startswith("tiny@") and len(live.manifest["rows"]) > 150
+    assert sum(map(sum, live.manifest["errors"]["clothing"].values())) > 100, "which summarise_reviews corrects by"
 
     code, again, _ = run_job(store, *command)
     assert (code, again["outcome"], again["models"]["aspects"]) == (0, "nothing to do", report["models"]["aspects"])

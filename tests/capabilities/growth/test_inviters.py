@@ -101,6 +101,17 @@ def test_never_over_budget_or_a_cap_and_the_hold_out_is_exact(
     assert all(r["reason"] in ("worth_nothing", "too_many", "budget", "same_cascade") for r in left)
 
 
+def test_who_brings_less_than_asking_costs_is_worth_nothing_and_not_one_too_many_of_a_cascade(store: Store) -> None:
+    came = [event("joined", "star", f"star-friend-{n}", 5.0) for n in range(8)]
+    others = [event("joined", None, "dim", 0), *friends("dim", 1)]
+    put(store, [event("joined", None, "star", 0), *friends("star", 40), *came, *others])
+    put_users(store, {"star": True, "dim": True})
+    _, plan = chosen(store, hold_out=0, money={"new_user": 1.0, "of_asking": 0.1}, uplift={"of_asking": 0.05})
+    dim = plan["dim"]
+    assert plan["star"]["decision"] == "ask" and plan["star"]["gain"] > 0
+    assert dim["reach"] > 0 and (dim["decision"], dim["reason"]) == ("not_chosen", "worth_nothing")
+
+
 def test_a_plan_stays_unless_it_is_to_be_made_anew_and_the_next_one_lets_people_rest(store: Store) -> None:
     put(store, crowd(40))
     put_users(store, {f"u{n:03}": True for n in range(40)})

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -9,8 +11,17 @@ import pytest
 from shopbatch.capabilities.insights.config import AspectExamplesConfig, AspectFitConfig, TrainAspectsConfig
 from shopbatch.capabilities.insights.taxonomy import find
 from shopbatch.capabilities.insights.train import judge
-from shopbatch.capabilities.insights.train.examples import candidates, kind_of, read_sentences
+from shopbatch.capabilities.insights.train.errors import unseen_errors
+from shopbatch.capabilities.insights.train.examples import (
+    UNKNOWN,
+    Sentences,
+    WeakClauses,
+    candidates,
+    kind_of,
+    read_sentences,
+)
 from shopbatch.capabilities.insights.train.fit import Labelled, Weak, fit_aspects, fit_classes, folds_of
+from shopbatch.capabilities.insights.train.fit_all import fit_all
 from shopbatch.capabilities.insights.train.learn import learn, sentence_hits
 from shopbatch.capabilities.insights.train.measure import Judged, f1, gain, macro_f1, macro_interval
 from shopbatch.engines.configs import FakeConfig
@@ -158,3 +169,38 @@ def test_labels_become_sentences_of_their_taxonomy() -> None:
     names = find("hotels")[1].names
     assert hotels.truth.tolist() == [[False] * 8, [n in ("room", "food") for n in names]]
     assert hotels.polarity[1, names.index("room")] == 0 and hotels.polarity[1, names.index("food")] == -1
+
+
+def test_errors_are_those_of_classifiers_that_did_not_see_the_sentence() -> None:
+    """Polarities that nothing explains are predicted by chance, however well they are learnt by heart."""
+    random, dim = np.random.default_rng(7), 60
+    taxonomy = dict([find("clothing")])
+    names, texts = taxonomy["clothing"].names, [f"the size and fit number {n} here" for n in range(150)]
+    truth = np.zeros((150, len(names)), bool)
+    truth[:130, names.index("size_fit")] = True
+    polarity = np.where(truth, random.choice([0, 2], truth.shape), UNKNOWN)
+    polarity[120:130] = UNKNOWN  # mixed
+    sentences = Sentences([str(n) for n in range(150)], texts, truth, polarity, np.arange(150))
+    clauses = WeakClauses(
+        [*texts[:60], *(f"it came on day {n}" for n in range(60))],
+        [str(n) for n in range(120)],
+        np.zeros(120, np.int64),
+        np.full(120, UNKNOWN),
+    )
+    known: dict[str, np.ndarray] = {}
+
+    def encode(wanted: Sequence[str]) -> np.ndarray:
+        rows = [known.setdefault(text, random.normal(size=dim).astype(np.float32)) for text in wanted]
+        return np.asarray(rows, np.float32).reshape(-1, dim)
+
+    fit = AspectFitConfig(l2=(1e-6,), label_weight=(3.0,), polarity_weight=(100.0,), steps=60)
+    config = CONFIG.model_copy(update={"fit": fit})
+    fitted = fit_all(config, taxonomy, clauses, {"clothing": sentences}, encode, "")
+    both, missed, false, neither = unseen_errors(fitted)["clothing"]["size_fit"]
+    assert both + missed + false + neither > 100, "whatever people say of it, the lexicon finds the aspect"
+    assert both + missed > 60 and false + neither > 60
+    assert 0.35 < (missed + false) / (both + missed + false + neither) < 0.65
+    labelled = fitted.labelled["clothing"]
+    by_heart = fitted.polarity.head.logits(labelled.vectors[:100]).argmax(axis=1)
+    learnt = (by_heart == polarity[:100, names.index("size_fit")]).mean()
+    assert learnt > 0.75, "the head that learnt from them knows many by heart"

@@ -12,10 +12,11 @@ import torch
 from transformers import AutoModel
 
 from shopbatch.capabilities.sentiment.config import EncoderConfig, FinetuneEncoderConfig
-from shopbatch.capabilities.sentiment.evaluate import compare, gates
+from shopbatch.capabilities.sentiment.evaluate import compare, gates, require
 from shopbatch.capabilities.sentiment.head import SentimentHead
 from shopbatch.capabilities.sentiment.judge import calibrated_head, held_out_probabilities
 from shopbatch.capabilities.sentiment.train_encoder import export, first_head
+from shopbatch.core.errors import UserError
 from shopbatch.engines.configs import FakeConfig
 from shopbatch.models.encoder_spec import EncoderSpec
 from shopbatch.training.checkpoint_files import best_name
@@ -170,3 +171,21 @@ def test_a_domain_that_gets_worse_stops_a_candidate_whose_mean_is_better() -> No
     worst = found["accuracy against live, worst language or domain"]
     assert not worst.passed and "en: books" in worst.detail
     assert found["log loss against live, upper end"].passed
+
+
+@pytest.mark.parametrize(("sure", "neutral", "split"), [(29, 100, "test"), (0, 0, "test"), (29, 100, "val")])
+def test_examples_that_no_model_can_be_judged_by_are_refused_before_training(
+    sure: int, neutral: int, split: str
+) -> None:
+    parts = [split] * (sure + neutral) + ["train"] * 500
+    label = pa.array([0] * sure + [1] * neutral + [2] * 500, pa.int8())
+    with pytest.raises(UserError, match=rf"{sure} of those kept for it are negative or positive, at least 30"):
+        require(pa.table({"split": parts, "label": label}), split)
+    enough = pa.table({"split": [split] * 30, "label": pa.array([0, 2] * 15, pa.int8())})
+    require(enough, split)
+
+
+def test_where_no_language_can_be_judged_none_is_the_worst() -> None:
+    unknown = {name: DIFFERENCES[name] | {"accuracy": NAN} for name in ("en", "zh")}
+    worst = gates({"all": DIFFERENCES["all"], **unknown}, 0.01, "live")[2]
+    assert worst.passed and "no language" in worst.detail

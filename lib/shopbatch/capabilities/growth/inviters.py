@@ -192,7 +192,11 @@ class InviterRun:
         )
         node = rows["node"].to_numpy()
         full = len(chosen) >= limits.most
-        over = ("budget" if limits.most < limits.users else "too_many") if full else "same_cascade"
+        over = "budget" if limits.most < limits.users else "too_many"
+        roots, users_of = np.unique(known.root[chosen], return_counts=True)
+        capped = np.isin(known.root[node], roots[users_of >= limits.per_cascade])
+        # a plan with places left took everyone who is worth the cost, but for the cap of a cascade
+        why = np.where(capped, "same_cascade", over if full else "worth_nothing")
         uplift = float(asked.uplift[0]) if len(asked.uplift) else 0.0
         worthless = pl.col("reach") <= 0
         left = pl.col("reason").is_not_null()
@@ -210,7 +214,7 @@ class InviterRun:
             .with_columns(
                 reason=pl.when(left).then("reason")
                 .when((pl.col("decision") == "not_chosen") & worthless).then(pl.lit("worth_nothing"))
-                .when(pl.col("decision") == "not_chosen").then(pl.lit(over)),
+                .when(pl.col("decision") == "not_chosen").then(pl.Series(why)),
                 reach=pl.when(~left).then("reach"),
             )
         )  # fmt: skip

@@ -1,21 +1,23 @@
-"""Do the forecasts of user_profiles hold for every group of users? buy_probability_30d beside what happened."""
+"""Compares buy_probability_30d of user_profiles with who then bought, by group of users. Used by `audit_bias`.
+
+To buy means what it means in the forecast: a day with a basket in user_daily, in the shop's time zone.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, timedelta
 from typing import Any
 
 import numpy as np
 import polars as pl
-import pyarrow as pa
-import pyarrow.compute as pc
 
 from shopbatch.evaluation.proportions import score_interval
 from shopbatch.runs.report import Report
 from shopbatch.tables.bias_audit import EVERY, OUTLOOK
-from shopbatch.tables.transactions import TRANSACTIONS
+from shopbatch.tables.user_daily import USER_DAILY
 from shopbatch.tables.user_profiles import USER_PROFILES
+from shopbatch.warehouse import files
 from shopbatch.warehouse.snapshot import Snapshot
 from shopbatch.warehouse.store import Store
 
@@ -35,48 +37,31 @@ def audit_outlook(store: Store, report: Report, least: int) -> list[dict[str, An
     Returns:
         Rows of bias_audit without the run; empty where the tables do not hold it.
     """
-    profiles, transactions = store.find(USER_PROFILES.name), store.find(TRANSACTIONS.name)
-    if profiles is None or transactions is None:
-        report.metrics["outlook"] = "not compared: user_profiles and transactions are needed"
+    profiles, daily = store.find(USER_PROFILES.name), store.find(USER_DAILY.name)
+    if profiles is None or daily is None:
+        report.metrics["outlook"] = "not compared: user_profiles and user_daily are needed"
         return []
-    day = _day(profiles, transactions)
+    active = files.scan([file.uri for file in daily.files], daily.schema).filter(pl.col("baskets") > 0)
+    day = _day(profiles, active.select(pl.col("day").max()).collect().item() if daily.files else None)
     if day is None:
         report.metrics["outlook"] = (
-            f"not compared: no as_of day of user_profiles has {AHEAD} days of transactions after it"
+            f"not compared: no as_of day of user_profiles has {AHEAD} days of user_daily after it"
         )
         return []
-    report.tables |= {each.name: {"read": each.version} for each in (profiles, transactions)}
+    report.tables |= {each.name: {"read": each.version} for each in (profiles, daily)}
     users = pl.DataFrame(profiles.part({"as_of": day.isoformat()}).read(list(_COLUMNS)))
     users = users.filter(pl.col("buy_probability_30d").is_not_null())
-    bought = pl.Series("user_id", sorted(_buyers(transactions, day)), pl.String)
-    users = users.with_columns(pl.col("user_id").is_in(bought.implode()).alias("bought"))
+    ahead = active.filter(pl.col("day").is_between(day, day + timedelta(days=AHEAD), closed="left"))
+    bought = ahead.select(pl.col("user_id").unique(), bought=pl.lit(True)).collect(engine="streaming")
+    users = users.join(bought, on="user_id", how="left").with_columns(pl.col("bought").fill_null(False))
     report.metrics["outlook"] = {"as_of": day.isoformat(), "users": users.height}
     return [row for group in GROUPS for row in _rows(users, group, least)]
 
 
-def _day(profiles: Snapshot, transactions: Snapshot) -> date | None:
-    """The newest as_of day with AHEAD days of transactions after it."""
-    newest = max((high for _, high in transactions.bounds("transaction_at").values()), default=None)
-    if newest is None:
-        return None
-    last = newest.date() if isinstance(newest, datetime) else date.fromisoformat(str(newest)[:10])
+def _day(profiles: Snapshot, newest: date | None) -> date | None:
+    """Return the newest as_of day whose next AHEAD days are all over on the newest day with a purchase."""
     days = {date.fromisoformat(str(file.partition["as_of"])) for file in profiles.files}
-    return max((day for day in days if day + timedelta(days=AHEAD) <= last), default=None)
-
-
-def _buyers(transactions: Snapshot, day: date) -> set[str]:
-    """The users with a transaction in the AHEAD days from a day on; each file is read where it lies."""
-    start = datetime(day.year, day.month, day.day, tzinfo=UTC)
-    at, status = pc.field("transaction_at"), pc.field("order_status")
-    inside = (at >= pa.scalar(start)) & (at < pa.scalar(start + timedelta(days=AHEAD))) & pc.field("user_id").is_valid()
-    inside &= (pc.field("quantity") > 0) & (status.is_null() | (status != "cancelled"))  # as the forecast counts them
-    dataset = transactions.dataset(("user_id",), inside).map_batches(_distinct, batch_format="pyarrow", batch_size=None)
-    blocks = dataset.iter_batches(batch_size=None, batch_format="pyarrow", prefetch_batches=0)
-    return {user for block in blocks for user in block["user_id"].to_pylist()}
-
-
-def _distinct(batch: pa.Table) -> pa.Table:
-    return pa.table({"user_id": batch["user_id"].unique()})
+    return max((day for day in days if newest and day + timedelta(days=AHEAD) <= newest), default=None)
 
 
 def _rows(users: pl.DataFrame, group: str, least: int) -> Iterator[dict[str, Any]]:

@@ -255,7 +255,7 @@ class AuditBiasConfig(JobConfig):
 
     def optional_tables(self) -> tuple[str, ...]:
         """The tables that a run reads if they exist."""
-        return ("user_profiles", "transactions")
+        return ("user_profiles", "user_daily")
 
     def required_models(self) -> dict[str, str]:
         """The registered model, unless the engine loads none."""

@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from shopbatch.capabilities.sentiment.head import LABELS, NEGATIVE, NEUTRAL, POSITIVE, SentimentHead, polar
+from shopbatch.core.errors import UserError
 from shopbatch.evaluation import baselines
 from shopbatch.evaluation.classification import (
     accuracy,
@@ -28,6 +29,25 @@ from shopbatch.warehouse.gates import Gate, explain
 ALL = "all"  # the name under which all languages together are listed
 FEW = 30  # a language with fewer test examples is not reported
 FEW_IN_DOMAIN = 100  # texts that are not neutral; a domain with fewer has no gate of its own
+
+
+def require(examples: pa.Table, split: str = "test") -> None:
+    """Refuse examples that no model can be judged by, before anything is trained.
+
+    Args:
+        examples: The examples, with `split` and `label`.
+        split: The part that the model will be judged by: `test` or `val`.
+
+    Raises:
+        UserError: Fewer than FEW examples of that part are negative or positive.
+    """
+    part = examples.filter(pc.equal(examples["split"], split))
+    sure = int((part["label"].to_numpy() != NEUTRAL).sum())
+    if sure < FEW:
+        raise UserError(
+            f"reviews: too few labelled rows to judge a model by: {sure} of those kept for it are negative or "
+            f"positive, at least {FEW} are needed; load more reviews with a rating or a label"
+        )
 
 
 def evaluate(head: SentimentHead, examples: pa.Table, vectors: np.ndarray, seed: int) -> dict[str, Any]:
@@ -147,9 +167,9 @@ def gates(differences: Mapping[str, Any], worse: float, rival: str) -> list[Gate
     high = differences[ALL]["log_loss"]["high"]
     by_language = {n: v for n, v in differences.items() if n != ALL}
     # a language may lack a class or have only neutral texts: the difference is then unknown, not a number
-    accuracies = [v["accuracy"]["value"] for v in by_language.values()]
-    least = min(value for value in accuracies if not math.isnan(value))
-    where = next(n for n, v in by_language.items() if v["accuracy"]["value"] == least)
+    accuracies = {n: v["accuracy"]["value"] for n, v in by_language.items() if not math.isnan(v["accuracy"]["value"])}
+    where = min(accuracies, key=lambda name: accuracies[name], default="no language")
+    least = accuracies.get(where, 0.0)
     recalls = {f"{n} {k}": t for n, v in by_language.items() for k, t in v.items() if k.startswith("recall_")}
     certain = {"no class certainly falls": 0.0} | {side: t["value"] for side, t in recalls.items() if t["high"] < 0}
     side = min(certain, key=lambda k: certain[k])

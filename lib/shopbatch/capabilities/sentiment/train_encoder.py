@@ -20,7 +20,7 @@ from shopbatch.capabilities.sentiment import head as sentiment_head
 from shopbatch.capabilities.sentiment.bias.gate import BiasJudge
 from shopbatch.capabilities.sentiment.config import FinetuneEncoderConfig
 from shopbatch.capabilities.sentiment.documents import drop_near_duplicates, packed
-from shopbatch.capabilities.sentiment.evaluate import compare, evaluate, gates
+from shopbatch.capabilities.sentiment.evaluate import compare, evaluate, gates, require
 from shopbatch.capabilities.sentiment.examples import OTHER, SOURCE, read_examples
 from shopbatch.capabilities.sentiment.fit import fit
 from shopbatch.capabilities.sentiment.head import LABELS, SentimentHead
@@ -66,6 +66,7 @@ def finetune(config: FinetuneEncoderConfig, store: Store, report: Report) -> Non
     live = registry.find_live(models, sentiment_head.NAME)
     with report.stage("examples") as stage:
         examples = drop_near_duplicates(read_examples(reviews, config.examples), report)
+        require(examples)
         stage.rows = examples.num_rows
     spec = _spec(base)
     with report.stage("tokens") as stage:

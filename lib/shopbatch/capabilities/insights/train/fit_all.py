@@ -22,6 +22,22 @@ Encode = Callable[[Sequence[str]], np.ndarray]
 
 
 @dataclass(frozen=True)
+class Polarity:
+    """The classifier of polarity, and what is known of it from people's labels.
+
+    Attributes:
+        head: The classifier, which learnt from all labels.
+        judged: The labelled polarity and the held-out prediction of each (sentence, aspect) with both, int64 [2, n].
+        unseen: By the number of a group of sentences (see `first_groups`): a classifier that did not learn from it. A
+            group without an entry has no labelled polarity, so `head` did not learn from it either.
+    """
+
+    head: Linear
+    judged: np.ndarray
+    unseen: Mapping[int, Linear]
+
+
+@dataclass(frozen=True)
 class Fitted:
     """What was learnt.
 
@@ -30,15 +46,16 @@ class Fitted:
         learnt: The classifiers of each taxonomy, with held-out logits of the labelled sentences.
         labelled: The labelled sentences of each taxonomy.
         weak: The clauses of each taxonomy that its lexicon labelled.
-        polarity: Of the (sentence, aspect) pairs whose polarity people labelled: the truth and the held-out prediction,
-            int64 [2, pairs].
+        polarity: The classifiers of polarity.
+        sentences: The labelled sentences of each taxonomy as they were read.
     """
 
     model: AspectModel
     learnt: Mapping[str, Learnt]
     labelled: Mapping[str, Labelled]
     weak: Mapping[str, Weak]
-    polarity: np.ndarray
+    polarity: Polarity
+    sentences: Mapping[str, Sentences]
 
 
 def fit_all(
@@ -66,12 +83,17 @@ def fit_all(
         weak[name] = Weak(vectors_of(of_kind[name]), hits, np.where(hits.any(axis=1), 1.0, SILENT))
         labelled[name] = labelled_clauses(taxonomy, sentences[name], encode, vectors.shape[1])
         learnt[name] = learn(weak[name], labelled[name], config.fit, seed)
-    head, judged = _polarity(
-        vectors_of(polar), clauses.polarity[polar], _labelled_polarity(learnt, labelled, sentences), config.fit, seed
-    )
+    people = _labelled_polarity(learnt, labelled, sentences)
+    polarity = _polarity(vectors_of(polar), clauses.polarity[polar], people, config.fit, seed)
     kinds = _kinds(weak, vectors.shape[1], config.fit)
-    model = AspectModel(taxonomies, _arrays(learnt, head, kinds), reference)
-    return Fitted(model, learnt, labelled, weak, judged)
+    model = AspectModel(taxonomies, _arrays(learnt, polarity.head, kinds), reference)
+    return Fitted(model, learnt, labelled, weak, polarity, sentences)
+
+
+def first_groups(labelled: Mapping[str, Labelled]) -> dict[str, int]:
+    """Return by taxonomy what is added to its groups' numbers, so that no two taxonomies share a number."""
+    sizes = [int(own.groups.max(initial=-1)) + 1 for own in labelled.values()]
+    return dict(zip(labelled, np.cumsum([0, *sizes]).tolist(), strict=False))
 
 
 def labelled_clauses(taxonomy: Taxonomy, sentences: Sentences, encode: Encode, dim: int) -> Labelled:
@@ -96,14 +118,13 @@ def _labelled_polarity(
     learnt: Mapping[str, Learnt], labelled: Mapping[str, Labelled], sentences: Mapping[str, Sentences]
 ) -> _Spoken:
     """One vector per labelled (sentence, aspect): its clauses' mean, weighted as `analysis.spoken_of` weights them."""
-    vectors, label, groups, before = [], [], [], 0
+    vectors, label, groups, first = [], [], [], first_groups(labelled)
     for name, own in labelled.items():
         how = learnt[name]
         pairs = np.argwhere(sentences[name].polarity != UNKNOWN)
         vectors.append(polarity_vectors(own, how.shift.apply(how.linear.logits(own.vectors), own.hits), pairs))
         label.append(sentences[name].polarity[pairs[:, 0], pairs[:, 1]])
-        groups.append(before + own.groups[pairs[:, 0]])
-        before += int(own.groups.max(initial=-1)) + 1
+        groups.append(first[name] + own.groups[pairs[:, 0]])
     return _Spoken(np.concatenate(vectors), np.concatenate(label), np.concatenate(groups))
 
 
@@ -126,9 +147,7 @@ def polarity_vectors(labelled: Labelled, logits: np.ndarray, pairs: np.ndarray) 
     return vectors
 
 
-def _polarity(
-    vectors: np.ndarray, stated: np.ndarray, people: _Spoken, config: AspectFitConfig, seed: int
-) -> tuple[Linear, np.ndarray]:
+def _polarity(vectors: np.ndarray, stated: np.ndarray, people: _Spoken, config: AspectFitConfig, seed: int) -> Polarity:
     """Fit the polarity of clauses, from the stars of their reviews and from people's labels.
 
     The classes of the stars count alike, however many reviews have them. A review without stars adds nothing.
@@ -138,7 +157,7 @@ def _polarity(
     enough = len(people.label) >= FEW
     if not enough and not len(stated):
         zero = np.zeros((len(POLARITIES), vectors.shape[1]))
-        return Linear(zero, np.zeros(len(POLARITIES))), np.empty((2, 0), np.int64)
+        return Polarity(Linear(zero, np.zeros(len(POLARITIES))), np.empty((2, 0), np.int64), {})
 
     def fitted(use: np.ndarray, weight: float, l2: float) -> Linear:
         both = np.concatenate([vectors, people.vectors[use]])
@@ -148,18 +167,19 @@ def _polarity(
 
     nobody = np.zeros(len(people.label), bool)
     if not enough:
-        return fitted(nobody, 0.0, max(config.l2)), np.empty((2, 0), np.int64)
+        return Polarity(fitted(nobody, 0.0, max(config.l2)), np.empty((2, 0), np.int64), {})
     folds, tried = folds_of(people.groups, config.folds, seed), []
     for weight in config.polarity_weight:
         for l2 in config.l2:
             logits = np.empty((len(people.label), len(POLARITIES)))
-            for fold in np.unique(folds):
-                inside = folds == fold
-                logits[inside] = fitted(~inside, weight, l2).logits(people.vectors[inside])
+            heads = {fold: fitted(folds != fold, weight, l2) for fold in np.unique(folds).tolist()}
+            for fold, head in heads.items():
+                logits[folds == fold] = head.logits(people.vectors[folds == fold])
             true = softmax(logits)[np.arange(len(logits)), people.label]
-            tried.append((float(-np.log(np.maximum(true, 1e-12)).mean()), weight, l2, logits.argmax(axis=1)))
-    _, weight, l2, predicted = min(tried, key=lambda each: each[:3])
-    return fitted(~nobody, weight, l2), np.stack([people.label, predicted])
+            tried.append((float(-np.log(np.maximum(true, 1e-12)).mean()), weight, l2, logits.argmax(axis=1), heads))
+    _, weight, l2, predicted, heads = min(tried, key=lambda each: each[:3])
+    unseen = {group: heads[fold] for group, fold in zip(people.groups.tolist(), folds.tolist(), strict=True)}
+    return Polarity(fitted(~nobody, weight, l2), np.stack([people.label, predicted]), unseen)
 
 
 def _kinds(weak: Mapping[str, Weak], dim: int, config: AspectFitConfig) -> Linear:

@@ -160,7 +160,7 @@ def fill_report(report: Report, quality: Quality, fitted: Fitted, seed: int) -> 
         caption = "Mean F1 over the aspects with at least five labelled sentences; no model saw what it is judged by."
         report.figures.append(Figure("intervals", "Macro-F1 on people's labels", {"panels": panels}, caption))
     _figure_of_curve(report, quality)
-    truth, predicted = fitted.polarity
+    truth, predicted = fitted.polarity.judged
     summary: dict[str, Any] = {"labelled": quality.labels}
     if not math.isnan(quality.macro.value):
         summary |= {"macro_f1": quality.macro.tree(), "above_lexicon": quality.above_lexicon.tree()}

@@ -14,6 +14,7 @@ from shopbatch.capabilities.insights.config import TrainAspectsConfig
 from shopbatch.capabilities.insights.model import CUT, NAME, AspectModel
 from shopbatch.capabilities.insights.taxonomy import Taxonomy, find
 from shopbatch.capabilities.insights.train import judge
+from shopbatch.capabilities.insights.train.errors import unseen_errors
 from shopbatch.capabilities.insights.train.examples import SOURCE, Sentences, WeakClauses, read_clauses, read_sentences
 from shopbatch.capabilities.insights.train.fit import Labelled
 from shopbatch.capabilities.insights.train.fit_all import Fitted, fit_all
@@ -32,7 +33,7 @@ from shopbatch.training.config import identity
 from shopbatch.warehouse.gates import Gate, refuse_if_failed
 from shopbatch.warehouse.store import Snapshot, Store
 
-VERSION = 1  # of reading, choosing and fitting: raising it makes the next run train again
+VERSION = 2  # of reading, choosing and fitting: raising it makes the next run train again
 _UNSEEN = 30  # labelled sentences that the live model did not learn from, from which it is judged
 
 
@@ -75,6 +76,7 @@ def train_aspects(config: TrainAspectsConfig, store: Store, report: Report) -> N
     refuse_if_failed(report.gates)
     about = {
         "metrics": metrics,
+        "errors": unseen_errors(fitted),
         "origin": origin,
         "encoder": reference,
         "taxonomies": {name: list(taxonomy.names) for name, taxonomy in taxonomies.items()},

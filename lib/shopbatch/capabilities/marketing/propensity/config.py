@@ -56,8 +56,8 @@ class Boosting(Strict):
 class Lapse(Strict):
     """When a user counts as lapsed (p_churn_30d is the chance to lapse)."""
 
-    days: int = Field(default=30, ge=1, le=3650)
-    """Least days without an active day."""
+    days: int = Field(default=30, ge=30, le=3650)
+    """Least days without an active day. At least 30: the forecast looks 30 days ahead."""
 
     gaps: float = Field(default=3.0, gt=0)
     """Least days without an active day, in gaps of the user: the mean days between one active day and the next, drawn

@@ -11,7 +11,7 @@ from typing import Literal
 import numpy as np
 
 from shopbatch.capabilities.marketing.uplift import learners
-from shopbatch.capabilities.marketing.uplift.learners import RESPONSE, Scorer
+from shopbatch.capabilities.marketing.uplift.learners import RESPONSE
 from shopbatch.capabilities.marketing.uplift.parts import Family
 from shopbatch.evaluation.uplift import RANDOM, Comparison, Trial, compare, qini
 
@@ -139,8 +139,3 @@ def within_folds(scores: np.ndarray, fold: np.ndarray) -> np.ndarray:
         middle = (np.cumsum(counts) - counts / 2) / counts.sum()
         places[held] = middle[place.reshape(-1)]
     return places
-
-
-def final(name: str, rows: np.ndarray, trial: Trial) -> Scorer:
-    """Fit what was chosen to all users."""
-    return learners.train(name, rows, trial)

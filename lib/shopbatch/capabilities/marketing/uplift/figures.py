@@ -10,7 +10,7 @@ from shopbatch.evaluation.uplift import RANDOM, Trial, curve
 from shopbatch.runs.report import Figure
 
 _POINTS = 40
-_TENTHS = 5
+_PARTS = 5
 
 
 def figures(choice: Choice, ranks: dict[str, np.ndarray], trial: Trial) -> list[Figure]:
@@ -68,14 +68,14 @@ def _table(choice: Choice) -> Figure:
 
 def _by_fifth(choice: Choice, ranks: dict[str, np.ndarray], trial: Trial) -> Figure:
     """The measured effect in each fifth of the users, by the order that is published."""
-    place = np.minimum((ranks[choice.name] * _TENTHS).astype(int), _TENTHS - 1)
+    place = np.minimum((ranks[choice.name] * _PARTS).astype(int), _PARTS - 1)
     rows = []
-    for number in reversed(range(_TENTHS)):
+    for number in reversed(range(_PARTS)):
         inside = place == number
         part = trial.of(inside)
         if part.treated.any() and not part.treated.all():
             measured = effect(part.outcome, Arms(part.treated, part.probability))
             gap = measured.difference
-            rows.append([_TENTHS - number, len(part), f"{gap.value:+.4g} [{gap.low:+.4g}, {gap.high:+.4g}]"])
+            rows.append([_PARTS - number, len(part), f"{gap.value:+.4g} [{gap.low:+.4g}, {gap.high:+.4g}]"])
     caption = "Users in the order that is published, the first fifth first; the effect is what the message added."
     return Figure("table", "Effect by fifth", {"columns": ["fifth", "users", "effect"], "rows": rows}, caption)

@@ -16,7 +16,7 @@ from shopbatch.capabilities.sentiment.model import sentiment
 from shopbatch.core.hashing import digest
 from shopbatch.runs.report import EngineUse, Figure, Report
 from shopbatch.tables.bias_audit import BIAS_AUDIT, OUTLOOK, SENTIMENT
-from shopbatch.tables.transactions import TRANSACTIONS
+from shopbatch.tables.user_daily import USER_DAILY
 from shopbatch.tables.user_profiles import USER_PROFILES
 from shopbatch.training.vectors import embed
 from shopbatch.warehouse.damage import move_away, put_in_order
@@ -52,7 +52,7 @@ def look(config: AuditBiasConfig, store: Store, report: Report) -> Before | None
     """
     damaged, report.message = put_in_order(store, BIAS_AUDIT, report.run_id)
     used, _ = sentiment(store.root, config.model, config.engine.kind)
-    there = [store.find(table.name) for table in (USER_PROFILES, TRANSACTIONS)] if config.outlook else []
+    there = [store.find(table.name) for table in (USER_PROFILES, USER_DAILY)] if config.outlook else []
     tables = [None if each is None else [each.table_id, each.version] for each in there]
     made_of = [VERSION, identity(), config.engine.identity(), used.digests, tables, config.least_users, config.seed]
     before = Before(store.find(BIAS_AUDIT.name), damaged, digest(made_of))

@@ -21,6 +21,7 @@ from shopbatch.capabilities.sentiment.cascade.judge import agreement_gates, answ
 from shopbatch.capabilities.sentiment.cascade.model import NAME, Cascade, CascadeHead, Step, bound_of, mixed, scores
 from shopbatch.capabilities.sentiment.cascade.side import Side, accept, embedded, made, withdraw
 from shopbatch.capabilities.sentiment.cascade.stage import CascadeScorer
+from shopbatch.capabilities.sentiment.evaluate import require
 from shopbatch.capabilities.sentiment.examples import SOURCE, read_examples
 from shopbatch.capabilities.sentiment.head import SentimentHead
 from shopbatch.capabilities.sentiment.speed import Ratio, beside
@@ -64,6 +65,8 @@ def train(config: TrainCascadeConfig, store: Store, report: Report) -> None:
         return
     with report.stage("examples") as stage:
         examples = read_examples(reviews, config.examples)
+        require(examples)
+        require(examples, "val")
         stage.rows = examples.num_rows
     with report.stage("vectors") as stage:
         sides = _sides(config, store, large, examples)

@@ -19,7 +19,7 @@ from shopbatch.capabilities.sentiment.config import DistilEncoderConfig
 from shopbatch.capabilities.sentiment.distil.judge import TEXTS, accuracies, picture, speeds, student_gates
 from shopbatch.capabilities.sentiment.distil.teacher import Teacher
 from shopbatch.capabilities.sentiment.documents import drop_near_duplicates, packed
-from shopbatch.capabilities.sentiment.evaluate import compare, evaluate
+from shopbatch.capabilities.sentiment.evaluate import compare, evaluate, require
 from shopbatch.capabilities.sentiment.examples import SOURCE, read_examples
 from shopbatch.capabilities.sentiment.head import SentimentHead
 from shopbatch.capabilities.sentiment.judge import held_out_probabilities
@@ -94,6 +94,7 @@ class _Student:
         config, report = self.config, self.report
         with report.stage("examples") as stage:
             examples = drop_near_duplicates(read_examples(reviews, config.examples), report)
+            require(examples)
             stage.rows = examples.num_rows
         vectors = self.vectors(examples, self.teacher.encoder, "teacher")
         cut = self.cut()
