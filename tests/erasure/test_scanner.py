@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 
 from shopbatch.erasure.finder import Finder
 from shopbatch.erasure.scanner import Needles, scan
+from shopbatch.erasure.wanted import Wanted
 
 USER, SHORT = "user-4711", "17"
 TEXT = 'the zip of this jacket broke on the very first day & the shop\'s clerk said naïvely "so what"'
@@ -134,3 +135,16 @@ def test_the_finder_finds_what_a_plain_search_finds(data: st.DataObject) -> None
         heap += data.draw(st.sampled_from([text, text[:-1], text * 2])) + draw(0, 9)
     expected = {(i, text) for text in strings for i in range(len(heap)) if heap.startswith(text, i)}
     assert set(Finder(strings).find(heap)) == expected
+
+
+@pytest.mark.parametrize("name", [USER, "4711471147", "maximilianschmidt", "a.b@c"])
+def test_every_id_that_the_scanner_searches_in_text_is_one_that_erasing_finds_there(name: str) -> None:
+    """Otherwise a text that quotes it would stay, and every erasure would end with a hit."""
+    text = f"as {name} said"
+    assert Needles.of([name], [], [], []).are_in(text.encode())
+    assert Wanted(users={name}).mentioned(pa.array([text, "as nobody said"])).to_pylist() == [True, False]
+
+
+def test_a_short_id_of_letters_may_be_a_word() -> None:
+    assert not Needles.of(["jacket"], [], [], []).are_in(b"the jacket is torn")
+    assert Wanted(users={"jacket"}).mentioned(pa.array(["the jacket is torn"])).to_pylist() == [False]

@@ -15,7 +15,7 @@ DAY = "{{ (dag_run.logical_date or dag_run.run_after).strftime('%Y-%m-%d') }}"
 with DAG(
     dag_id="campaign_copy",
     description=__doc__.partition("\n")[0],
-    schedule="0 6 * * *",
+    schedule="0 5 * * *",
     start_date=datetime(2017, 1, 1),
     catchup=False,
     max_active_runs=1,

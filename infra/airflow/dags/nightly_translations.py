@@ -20,7 +20,7 @@ with DAG(
     ShopbatchOperator(
         task_id="translate_products",
         job="translate_products",
-        inlets=[table("products")],
+        inlets=[table("products"), table("product_descriptions"), table("ads")],
         outlets=[table("product_translations")],
     )
     ShopbatchOperator(

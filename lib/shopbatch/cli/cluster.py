@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import click
 
-from shopbatch.cli.options import COUNT, environment
+from shopbatch.cli.options import environment
 from shopbatch.runs.command import complete_jobs
 
 
@@ -51,7 +51,7 @@ def status(key: str | None, wait: bool, env: str) -> int:
 
 @click.command()
 @click.argument("key", help="The run key.")
-@click.option("--attempt", type=COUNT, help="Number of the attempt (default: the newest).")
+@click.option("--attempt", type=click.IntRange(min=1), help="Number of the attempt (default: the newest).")
 @environment("prod")
 def logs(key: str, attempt: int | None, env: str) -> int:
     """Print what the driver of a submitted run has printed."""

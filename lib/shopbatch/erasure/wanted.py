@@ -21,6 +21,7 @@ _QUOTE = 32  # characters of a text by which a quotation of it is recognised
 _OWN = 24  # bytes; a shorter text may be anybody's
 _QUARTERS = 4  # a quotation is recognised at the beginning of each quarter of a text, and at its end
 _SHORTEST = 4  # characters of an id that is looked for in text
+_LONG_WORD = 12  # characters of an id of letters alone: a shorter one may be an ordinary word
 _PERSONS = [t.person for t in TABLES.values() if isinstance(t.person, Person)]
 USER_COLUMNS = tuple(sorted({name for p in _PERSONS for name in (p.user, p.other_user) if name}))  # of declared tables
 
@@ -89,7 +90,7 @@ class Wanted:
     @property
     def names(self) -> list[str]:
         """The ids that are recognised in text."""
-        return sorted(n for n in self.users | self.reviews if len(n) >= _SHORTEST and not n.isalpha())
+        return sorted(n for n in self.users | self.reviews if len(n) >= (_LONG_WORD if n.isalpha() else _SHORTEST))
 
     def mentioned(self, texts: pa.ChunkedArray | pa.Array) -> pa.Array:
         """Tell which texts hold the id of a person or a review as a word, or quote what they wrote."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 LANGUAGES = {
@@ -111,9 +111,10 @@ def seconds(value: Any) -> str:
 
 
 def when(value: Any) -> str:
-    """Format an ISO time: 22 November 2026, 06:30 UTC."""
+    """Format an ISO time in UTC: 22 November 2026, 06:30 UTC. A time without a zone is taken as UTC."""
     try:
-        return f"{datetime.fromisoformat(str(value)):%-d %B %Y, %H:%M} UTC"
+        time = datetime.fromisoformat(str(value))
+        return f"{time.astimezone(UTC) if time.tzinfo else time:%-d %B %Y, %H:%M} UTC"
     except ValueError:
         return "–"
 

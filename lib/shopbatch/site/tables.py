@@ -10,7 +10,7 @@ import pyarrow as pa
 from shopbatch.core.errors import UserError, one_line
 from shopbatch.core.privacy import mask_tree
 from shopbatch.site.records import Column, Run, Table, Version
-from shopbatch.tables import SOURCES, TABLES
+from shopbatch.tables import SOURCES, TABLES, declared, job_of_memo
 from shopbatch.warehouse.history import Commit, commits
 from shopbatch.warehouse.snapshot import Snapshot
 from shopbatch.warehouse.store import Store
@@ -35,11 +35,11 @@ def writer_of(name: str) -> str | None:
     """The job that writes a table, from its declaration or its name; None if no job does."""
     if name in TABLES:
         return TABLES[name].job or None
-    return name.removesuffix("_memo") if name.endswith("_memo") else None
+    return job_of_memo(name) if name.endswith("_memo") else None
 
 
 def _describe(store: Store, name: str, exists: bool, runs: Mapping[str, Run]) -> Table:
-    declared, problem, snapshot, samples = TABLES.get(name), "", None, []
+    declaration, problem, snapshot, samples = declared(name), "", None, []
     if exists:
         try:
             snapshot = store.find(name)
@@ -48,18 +48,18 @@ def _describe(store: Store, name: str, exists: bool, runs: Mapping[str, Run]) ->
             problem = one_line(error)
         except FileNotFoundError:
             problem = "A file of its newest version is missing: `shopbatch show` and jobs that read it will fail."
-    schema = snapshot.schema if snapshot else declared.schema() if declared else pa.schema([])
-    key = declared.key if declared else ()
+    schema = snapshot.schema if snapshot else declaration.schema() if declaration else pa.schema([])
+    key = declaration.key if declaration else ()
     return Table(
         name,
         _kind(name),
-        declared.meaning if declared else "",
+        declaration.meaning if declaration else "",
         [Column(f.name, str(f.type), (f.metadata or {}).get(b"comment", b"").decode(), f.name in key) for f in schema],
         writer_of(name),
         [_version(commit, runs) for commit in commits(snapshot, VERSIONS)] if snapshot else (),
         samples,
         problem,
-        (declared.filled_by if declared else "shopbatch load").replace("`", ""),
+        (declaration.filled_by if declaration else "shopbatch load").replace("`", ""),
     )
 
 

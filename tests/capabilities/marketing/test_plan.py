@@ -12,7 +12,10 @@ from hypothesis import strategies as st
 
 from shopbatch.capabilities.marketing.plan.audience import REASONS, Cap, Offer, plan_day
 from shopbatch.capabilities.marketing.plan.quiet import open_hours, span, zones_of, zones_of_markets
+from shopbatch.capabilities.marketing.plan.reading import messages_before
 from shopbatch.tables.campaign_plan import CHANNELS
+from shopbatch.warehouse.store import Store
+from tests.capabilities.marketing import shop
 
 pytestmark = pytest.mark.slow
 
@@ -133,3 +136,12 @@ def test_no_message_falls_into_quiet_hours(market: str, day: date, first: int) -
         begin, end = found.begin.astimezone(zone), found.end.astimezone(zone)
         assert begin.hour >= 8 and begin.hour >= first and begin.date() == end.date() == day
         assert end.hour < 20 or (end.hour, end.minute) == (20, 0)
+
+
+@pytest.mark.parametrize(("timezone", "count"), [("UTC", 0), ("Asia/Shanghai", 1)])
+def test_a_campaign_begins_on_a_day_of_the_shop(store: Store, timezone: str, count: int) -> None:
+    begins = datetime(2026, 5, 1, 20, tzinfo=UTC)  # in Shanghai it is the second of May
+    shop.put(store, "campaigns", [{"campaign_id": "c", "user_id": "u", "starts_at": begins}])
+    on = date(2026, 5, 2)
+    counts = messages_before(["u", "v"], [Cap(1, 1, None)], on, timezone, store.find("campaigns"), None)
+    assert counts[0].tolist() == [count, 0]

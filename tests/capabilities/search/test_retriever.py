@@ -157,7 +157,8 @@ def test_clicks_of_enough_visits_are_pairs_but_never_of_queries_that_judge(
     now = datetime(2026, 1, 1, tzinfo=UTC).isoformat()
     for known in queries:
         for visit, product in enumerate(["p0", "p0", "p0", "p1", "p1", "unknown"]):
-            lines.append(f"{len(lines)},view,{now},{known.text},{product},s{visit}")
+            typed = known.text if visit else known.text.upper()
+            lines.append(f"{len(lines)},view,{now},{typed},{product},s{visit}")
         lines.append(f"{len(lines)},view,{now},{known.text},p1,s3")  # the same visit once more
         lines.append(f"{len(lines)},search,{now},{known.text},,s3")
     (tmp_path / "events.csv").write_text("\n".join(lines), "utf-8")

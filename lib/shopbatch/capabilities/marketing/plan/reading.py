@@ -83,7 +83,12 @@ def spans(people: People, config: PlanConfig, channel: str, hours: tuple[int, in
 
 
 def messages_before(
-    ids: Sequence[str], caps: Sequence[Cap], day: date, campaigns: Snapshot | None, plan: Snapshot | None
+    ids: Sequence[str],
+    caps: Sequence[Cap],
+    day: date,
+    timezone: str,
+    campaigns: Snapshot | None,
+    plan: Snapshot | None,
 ) -> list[np.ndarray]:
     """Count the messages that each user got, or is planned to get, in the days around a day that a cap is about.
 
@@ -94,12 +99,13 @@ def messages_before(
         ids: The users.
         caps: The caps.
         day: The day; the plan's own rows of that day do not count, as they are about to be replaced.
+        timezone: The shop's; a campaign begins on a day of it.
         campaigns, plan: The tables; None where there is none.
 
     Returns:
         By cap, int64 [n] each.
     """
-    got = [_planned(plan, day), _received(campaigns, plan, day)]
+    got = [_planned(plan, day), _received(campaigns, plan, day, timezone)]
     rows = pl.concat([frame for frame in got if frame is not None] or [_nothing()])
     users = pl.DataFrame({"user_id": list(ids)}, schema={"user_id": pl.String})
     counts = []
@@ -137,7 +143,7 @@ def _of_day(plan: Snapshot, on: str) -> Snapshot:
     return replace(plan, files=tuple(file for file in plan.files if file.partition["day"] == on))
 
 
-def _received(campaigns: Snapshot | None, plan: Snapshot | None, day: date) -> pl.DataFrame | None:
+def _received(campaigns: Snapshot | None, plan: Snapshot | None, day: date, timezone: str) -> pl.DataFrame | None:
     """What was sent, but for what a plan has counted already."""
     if campaigns is None:
         return None
@@ -151,7 +157,7 @@ def _received(campaigns: Snapshot | None, plan: Snapshot | None, day: date) -> p
             on=["campaign_id", "user_id"],
             how="anti",
         )
-    on = pl.col("starts_at").dt.date().alias("on")
+    on = pl.col("starts_at").dt.convert_time_zone(timezone).dt.date().alias("on")
     near = (pl.col("on") - pl.lit(day)).dt.total_days().abs() <= 366
     return rows.select("user_id", pl.lit(None, pl.String).alias("channel"), on).filter(near).collect(engine="streaming")
 

@@ -221,7 +221,7 @@ def _planned(
         values.append(value)
         when.append(open_)
     caps = [Cap(cap.messages, cap.days, cap.channel) for cap in config.caps]
-    before = messages_before(people.ids, caps, day, sources.campaigns, sources.plan)
+    before = messages_before(people.ids, caps, day, config.timezone, sources.campaigns, sources.plan)
     audiences = plan_day(people.ids, offers, people.consent, caps, before)
     planned = [Planned(o, a, uplift, v) for o, a, v in zip(offers, audiences, values, strict=True)]
     return planned, when

@@ -46,7 +46,7 @@ def unanswered(events: Snapshot, most: int) -> Unanswered:
     """
     rows = files.scan([file.uri for file in events.files], events.schema).select(_COLUMNS)
     text = pl.col("query").str.strip_chars().str.to_lowercase()
-    visit = pl.coalesce("session_id", "user_id").fill_null("")
+    visit = pl.coalesce("session_id", "user_id")
     rows = rows.filter(pl.col("query").is_not_null()).with_columns(text.alias("text"), visit.alias("visit"))
     clicks = rows.filter(pl.col("event_type") == "view").select("text", "visit").unique()
     searches = rows.filter(pl.col("event_type") == "search").join(
@@ -61,7 +61,8 @@ def unanswered(events: Snapshot, most: int) -> Unanswered:
             pl.col("visit").n_unique().alias("visits"),
             shows.sum().alias("with_result"),
             (~shows).sum().alias("without_result"),
-            (shows & pl.col("clicked").is_null()).sum().alias("without_click"),
+            # nobody can say whether a search of an unknown visit led to a click
+            (shows & pl.col("clicked").is_null() & pl.col("visit").is_not_null()).sum().alias("without_click"),
         )
         .collect(engine="streaming")
     )

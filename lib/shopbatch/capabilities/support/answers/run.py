@@ -38,7 +38,9 @@ from shopbatch.warehouse.publish import Superseded
 from shopbatch.warehouse.store import Store
 
 JOB = "answer_tickets"
-NO_THRESHOLDS = "no labelled tickets: the thresholds are not known, so nothing is answered without a person"
+NO_THRESHOLDS = (
+    "no labelled tickets or questions: the thresholds are not known, so nothing is answered without a person"
+)
 
 
 def question_spec(config: AnswerTicketsConfig, store: Store, report: Report) -> tuple[Spec, Thresholds]:
