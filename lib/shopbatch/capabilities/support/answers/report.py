@@ -91,7 +91,7 @@ def _by_intent(rows: pl.DataFrame, day: dt.date | None, measured: bool) -> Figur
     caption = f"The newest {_when(day)} by what they are about."
     if not measured:
         caption += (
-            " The thresholds are not known for want of labelled tickets or questions, so a person looks at every reply."
+            " Without labelled tickets or questions no threshold is known, so a person looks at every reply."
         )
     return Figure("bars", "Tickets by intent", {"groups": most or [_NONE], "series": series}, caption)
 

@@ -39,7 +39,7 @@ from shopbatch.warehouse.store import Store
 
 JOB = "answer_tickets"
 NO_THRESHOLDS = (
-    "no labelled tickets or questions: the thresholds are not known, so nothing is answered without a person"
+    "no labelled tickets or questions: no threshold is known, so nothing is answered without a person"
 )
 
 
